@@ -1,0 +1,108 @@
+"""Reading the compiled catalogue and finding an operation in it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from saasus_mcp.catalog.model import Effects, Operation, Pick, Target, Text
+from saasus_mcp.errors import SaasusMcpError
+
+FILE = Path(__file__).with_name("catalogue.json")
+NEAREST = 5
+
+
+class UnknownTool(SaasusMcpError):
+    """No operation has this name; `nearest` holds the names closest to it, best first."""
+
+    def __init__(self, name: str, nearest: tuple[str, ...]) -> None:
+        shown = name if len(name) <= 80 else name[:80] + "…"
+        mend = f"Nearest: {', '.join(nearest)}." if nearest else "List the tools to see their names."
+        super().__init__(f"There is no tool {shown!r}.", mend)
+        self.nearest = nearest
+
+
+class Catalogue:
+    """All operations, found by tool name, former name or key.
+
+    Attributes:
+        version: the SHA-256 of the compiled file: two catalogues with the same version are the same.
+    """
+
+    def __init__(self, operations: tuple[Operation, ...], aliases: Mapping[str, str], version: str) -> None:
+        self.version = version
+        self._by_key = {operation.key: operation for operation in operations}
+        self._by_tool = {operation.tool: operation for operation in operations}
+        self._aliases = dict(aliases)
+
+    def __iter__(self) -> Iterator[Operation]:
+        return iter(self._by_key.values())
+
+    def __len__(self) -> int:
+        return len(self._by_key)
+
+    def find(self, name: str) -> Operation:
+        """The operation with this tool name, former tool name or key (`auth.DeleteTenant`).
+
+        Raises:
+            UnknownTool: none has it.
+        """
+        found = self._by_tool.get(self._aliases.get(name, name)) or self._by_key.get(name)
+        if found is None:
+            raise UnknownTool(name, self._nearest(name))
+        return found
+
+    def _nearest(self, name: str) -> tuple[str, ...]:
+        from difflib import get_close_matches  # noqa: PLC0415 - only on a mistake, and costly to import
+
+        wanted = name[:80].lower()
+        return tuple(get_close_matches(wanted, self._by_tool, n=NEAREST, cutoff=0.5))
+
+
+def load() -> Catalogue:
+    """The catalogue that ships with this version. Nothing else is read: no spec document, no YAML."""
+    raw = FILE.read_bytes()
+    document = json.loads(raw)
+    operations = tuple(_operation(row) for row in document["operations"])
+    return Catalogue(operations, document["aliases"], hashlib.sha256(raw).hexdigest())
+
+
+def _operation(row: dict[str, Any]) -> Operation:
+    variants = row["variants"]
+    return Operation(
+        **{
+            **row,
+            "title": Text(**row["title"]),
+            "description": Text(**row["description"]),
+            "path_parameters": tuple(row["path_parameters"]),
+            "query_parameters": tuple(row["query_parameters"]),
+            "variants": (variants[0], variants[1]) if variants else None,
+            "exactly_one": tuple(tuple(names) for names in row["exactly_one"]),
+            "ambiguous": tuple(row["ambiguous"]),
+            "secret_inputs": tuple(row["secret_inputs"]),
+            "secret_outputs": tuple(row["secret_outputs"]),
+            "scrubbed_outputs": tuple(row["scrubbed_outputs"]),
+            "statuses": tuple(row["statuses"]),
+            "effects": effects(row["effects"]),
+        }
+    )
+
+
+def effects(row: dict[str, Any]) -> Effects:
+    """The record of one compiled row of the table of effects."""
+    target = row.get("target")
+    lists = {key: tuple(row.get(key, ())) for key in ("blast", "outside", "preconditions", "bind")}
+    return Effects(**{**row, **lists, "target": _target(target) if target is not None else None})
+
+
+def _target(row: dict[str, Any]) -> Target:
+    pick = row.get("pick")
+    return Target(
+        read=row.get("read"),
+        args=row.get("args", {}),
+        name=row.get("name", ""),
+        pick=Pick(source=pick["from"], where=pick["where"]) if pick else None,
+    )

@@ -1,0 +1,66 @@
+"""Compile the catalogue, or with --check say whether the compiled one is stale (exit status 1)."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from saasus_mcp.catalog.compile import documents, effects, rows
+
+ROOT = Path(__file__).resolve().parents[3]
+SPECS = ROOT / "tool_specs"
+CATALOGUE = ROOT / "saasus_mcp" / "catalog" / "catalogue.json"
+LONGEST_NAME = 40
+
+
+def compiled(specs: Path = SPECS) -> str:
+    """The catalogue as JSON text, one operation a line so that a change reads as one.
+
+    Raises:
+        SystemExit: the documents and the table of effects do not fit each other.
+    """
+    sources = list(documents.read(specs))
+    table = effects.read(specs / "effects.yaml")
+    keys = [f"{source.module}.{source.node['operationId']}" for source in sources]
+    for key in sorted(set(keys) ^ set(table)):
+        missing = "effects.yaml has no row for it" if key in keys else "no document has this operation"
+        raise SystemExit(f"{key}: {missing}")
+    everything = [(source.method, source.path) for source in sources]
+    operations = [
+        rows.row(source, table[key], everything) for key, source in zip(keys, sources, strict=True)
+    ]
+    _check_names(operations)
+    lines = ",\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in operations)
+    return f'{{"aliases":{json.dumps(_aliases(sources), sort_keys=True)},"operations":[\n{lines}\n]}}\n'
+
+
+def _aliases(sources: list[documents.Source]) -> dict[str, str]:
+    """Former tool names, from each operation's `x-tool.aliases`, to the present one."""
+    return {
+        former: source.node["x-tool"]["name"]
+        for source in sources
+        for former in source.node["x-tool"].get("aliases", ())
+    }
+
+
+def _check_names(operations: list[dict[str, Any]]) -> None:
+    names = [row["tool"] for row in operations]
+    for name in names:
+        if len(name) > LONGEST_NAME or names.count(name) > 1:
+            raise SystemExit(f"{name}: a tool's name is unique and has at most {LONGEST_NAME} characters")
+
+
+def main() -> None:
+    text = compiled()
+    if "--check" in sys.argv[1:]:
+        if not CATALOGUE.exists() or CATALOGUE.read_text(encoding="utf-8") != text:
+            raise SystemExit("the catalogue is stale: run `make catalogue` and review its difference")
+        return
+    CATALOGUE.write_text(text, encoding="utf-8")
+    print(f"{CATALOGUE.relative_to(ROOT)}: {text.count(chr(10)) - 2} operations, {len(text) // 1024} KiB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""Reading tool_specs/effects.yaml, held to its vocabulary: a row that says something unknown does not compile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from saasus_mcp.catalog.expressions import ExpressionError, compiled
+from saasus_mcp.errors import SaasusMcpError
+
+Row = dict[str, Any]
+
+ONE_OF: dict[str, frozenset[Any]] = {
+    "effect": frozenset({"read", "create", "update", "delete", "action"}),
+    "level": frozenset({"read", "read_sensitive", "write", "write_sensitive", "destructive", "critical"}),
+    "reversibility": frozenset({"reversible", "recreate", "irreversible", "n/a"}),
+    "email": frozenset({"no", "yes", "conditional"}),
+    "money": frozenset({"no", "yes", "indirect", "conditional"}),
+    "idempotent": frozenset({True, False}),
+    "adds_only": frozenset({True, False}),
+    "personal_data": frozenset({True, False}),
+}
+SOME_OF: dict[str, frozenset[str]] = {
+    "blast": frozenset({"record", "user", "tenant", "saas", "external"}),
+    "outside": frozenset({"stripe", "aws", "aws_marketplace", "eventbridge", "dns", "ses"}),
+}
+TEXTS = frozenset({"preconditions", "bind", "secrets_in", "secrets_out", "scrub_out"})
+
+
+class EffectsError(SaasusMcpError):
+    """A row of the table of effects says something that the table's vocabulary does not hold."""
+
+
+def read(file: Path) -> dict[str, Row]:
+    """All rows by operation key, each checked.
+
+    Raises:
+        EffectsError: a row has an unknown key or value, or a destructive or critical row has no target.
+    """
+    rows: dict[str, Row] = yaml.safe_load(file.read_text(encoding="utf-8"))
+    for key, row in rows.items():
+        for problem in problems(row):
+            raise EffectsError(f"effects.yaml: {key}: {problem}.")
+    return rows
+
+
+def problems(row: Row) -> list[str]:
+    """What is wrong with a row, in words; empty where nothing is."""
+    found = [f"{key} is missing" for key in ("effect", "level") if key not in row]
+    for key, value in row.items():
+        if key in ONE_OF:
+            if value not in ONE_OF[key]:
+                found.append(f"{key} is {value!r}")
+        elif key in SOME_OF:
+            found += [f"{key} holds {item!r}" for item in value if item not in SOME_OF[key]]
+        elif key in TEXTS:
+            found += [f"{key} holds {item!r}, not text" for item in value if not isinstance(item, str)]
+        elif key not in ("why", "target"):
+            found.append(f"{key} is not a key of this table")
+    if row.get("level") in ("destructive", "critical") and "target" not in row:
+        found.append("a destructive or critical operation needs a target")
+    return found + _target_problems(row.get("target") or {}, row.get("bind", []))
+
+
+def _target_problems(target: Row, bind: list[str]) -> list[str]:
+    unknown = [f"target.{key} is not known" for key in target if key not in ("read", "args", "name", "pick", "saas")]
+    pick = target.get("pick") or {"from": "", "where": {}}
+    expressions = [*target.get("args", {}).values(), *pick["where"].values(), *bind]
+    if "name" in target:
+        expressions.append(target["name"])
+    elif target and not target.get("saas"):
+        unknown.append("target has neither a name nor saas: true")
+    return unknown + [f"{text!r} is not an expression over args and target" for text in expressions if not _sound(text)]
+
+
+def _sound(expression: object) -> bool:
+    try:
+        compiled(str(expression))
+    except ExpressionError:
+        return False
+    return isinstance(expression, str)

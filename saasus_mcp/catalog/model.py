@@ -1,0 +1,135 @@
+"""What the catalogue holds: frozen records, one per operation of the SaaSus API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Schema = dict[str, Any]
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+Level = Literal["read", "read_sensitive", "write", "write_sensitive", "destructive", "critical"]
+Language = Literal["en", "ja"]
+
+READ_LEVELS: frozenset[str] = frozenset({"read", "read_sensitive"})
+TYPED_LEVELS: frozenset[str] = frozenset({"destructive", "critical"})
+"""Levels whose yes is given by typing the target's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text for people, in both languages."""
+
+    en: str
+    ja: str
+
+    def get(self, language: Language) -> str:
+        return self.ja if language == "ja" else self.en
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """How to find one element of a list that a read answers: `where` maps its fields to expressions."""
+
+    source: str
+    where: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a destructive or critical call hits, and the name a person types to say so.
+
+    Attributes:
+        read: operation key of the read that shows the target, or None where nothing shows it.
+        args: the read's arguments, as expressions over the call's `args`.
+        name: expression for the name to type; empty where the whole SaaS is the target.
+        pick: which element of the read's answer is the target, where the answer is a list.
+    """
+
+    read: str | None = None
+    args: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
+    pick: Pick | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """One row of tool_specs/effects.yaml: what the operation does to the world."""
+
+    effect: Literal["read", "create", "update", "delete", "action"]
+    level: Level
+    reversibility: Literal["reversible", "recreate", "irreversible", "n/a"] = "n/a"
+    blast: tuple[str, ...] = ()
+    idempotent: bool = True
+    adds_only: bool = False
+    email: Literal["no", "yes", "conditional"] = "no"
+    money: Literal["no", "yes", "indirect", "conditional"] = "no"
+    outside: tuple[str, ...] = ()
+    personal_data: bool = False
+    preconditions: tuple[str, ...] = ()
+    why: str = ""
+    target: Target | None = None
+    bind: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Operation:
+    """One operation of the API, ready to be listed, decided on and called. Equal only to itself.
+
+    Attributes:
+        key: `module.OperationId`, e.g. `auth.DeleteTenant`.
+        tool: the MCP tool's name, a public interface.
+        path: the template from the host on, e.g. `/v1/auth/tenants/{tenant_id}`.
+        body: whether the call carries a JSON body.
+        input_schema: what a client sees; the root refuses unknown arguments (see saasus.arguments).
+        output_schema: tolerant: nothing is required, since the API may drift from its documents.
+        answers: whether the API answers with a body at all.
+        wrapped: whether the answer is an array or a scalar, carried as `{"result": …}`.
+        texts: the whole description of every field, by its path (`users[].id`), arguments and answer apart.
+        variants: for a body of several shapes, the discriminating argument and each shape's schema.
+        exactly_one: arguments of which a call carries exactly one.
+        ambiguous: combinations of path values that would reach another operation's route.
+        secret_inputs, secret_outputs, scrubbed_outputs: paths of secrets in arguments and answers.
+    """
+
+    key: str
+    module: str
+    operation_id: str
+    tool: str
+    toolset: str
+    method: Method
+    path: str
+    title: Text
+    description: Text
+    terse: str
+    path_parameters: tuple[str, ...]
+    query_parameters: tuple[str, ...]
+    body: bool
+    input_schema: Schema
+    output_schema: Schema
+    answers: bool
+    wrapped: bool
+    input_texts: Mapping[str, str]
+    output_texts: Mapping[str, str]
+    variants: tuple[str, Mapping[str, Schema]] | None
+    exactly_one: tuple[tuple[str, ...], ...]
+    ambiguous: tuple[Mapping[str, str], ...]
+    secret_inputs: tuple[str, ...]
+    secret_outputs: tuple[str, ...]
+    scrubbed_outputs: tuple[str, ...]
+    statuses: tuple[int, ...]
+    effects: Effects
+
+    @property
+    def level(self) -> Level:
+        return self.effects.level
+
+    @property
+    def reads(self) -> bool:
+        """Whether the call changes nothing, by the table of effects and never by the HTTP verb."""
+        return self.effects.level in READ_LEVELS
+
+    @property
+    def retriable(self) -> bool:
+        """Whether sending it twice does what sending it once does: only idempotent reads."""
+        return self.reads and self.effects.idempotent

@@ -1,0 +1,161 @@
+"""What the pipeline gives back of one call: an answer or a failure, in words and as data. Nothing in it is secret."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from saasus_mcp.catalog.model import Operation
+from saasus_mcp.saasus.client import Applied, Response, SendFailed
+from saasus_mcp.saasus.secrets import Hide, scrub
+from saasus_mcp.saasus.shape import shape
+
+LONGEST_WORD = 2000
+INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+"""Characters that hide or reorder text: the API's words are not trusted to be harmless."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolAnswer:
+    """The answer of one call.
+
+    Attributes:
+        ok: whether the operation did what was asked.
+        text: for the model to read: compact JSON, or what happened and what to do next.
+        structured: satisfies the tool's outputSchema; None on failure.
+        applied: whether anything was changed, as far as is known; a read never changes anything.
+        status: the API's HTTP status, or None where nothing came back.
+    """
+
+    ok: bool
+    text: str
+    structured: dict[str, Any] | None = None
+    applied: Applied = "not_applied"
+    status: int | None = None
+    trace_id: str = ""
+
+
+def answer(operation: Operation, response: Response, hide: Hide) -> ToolAnswer:
+    """What the API's response means. `hide` is called with each secret in it (see saasus.shape)."""
+    if not 200 <= response.status < 300:
+        return _refused(operation, response)
+    if not response.body.strip():
+        return _empty(operation, response)
+    try:
+        value = json.loads(response.body)
+    except (ValueError, RecursionError):
+        return _unreadable(operation, response)
+    if not operation.answers:
+        return _done(operation, response, {"applied": True}, ())
+    shaped = shape(operation, {"result": value} if operation.wrapped else value, hide)
+    return _done(operation, response, shaped.conforming, shaped.drift, shaped.whole)
+
+
+def unsent(failure: SendFailed, trace_id: str) -> ToolAnswer:
+    """The answer of a call whose request came back with nothing."""
+    return failed(failure.message, failure.mend, applied=failure.applied, trace_id=trace_id)
+
+
+def failed(
+    message: str,
+    mend: str = "",
+    *,
+    applied: Applied = "not_applied",
+    status: int | None = None,
+    trace_id: str = "",
+) -> ToolAnswer:
+    """A failure as the model reads it: what happened, whether anything changed, the trace id, what to do next."""
+    changed = {
+        "applied": "Outcome: applied.",
+        "not_applied": "Outcome: not_applied, nothing was changed.",
+        "unknown": "Outcome: unknown, it may or may not have been done.",
+    }[applied]
+    parts = [message, changed, f"Trace id: {trace_id}." if trace_id else "", mend]
+    return ToolAnswer(False, " ".join(filter(None, parts)), None, applied, status, trace_id)
+
+
+def compact(value: Any) -> str:
+    """JSON as a model should pay for it: no spaces, no escapes where none are needed."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def plain(text: str) -> str:
+    """Foreign text made safe to show: bounded, with nothing in it that hides or reorders what is read."""
+    seen = INVISIBLE.sub("\N{REPLACEMENT CHARACTER}", text)
+    return seen if len(seen) <= LONGEST_WORD else seen[:LONGEST_WORD] + "…"
+
+
+def _done(
+    operation: Operation, response: Response, structured: Any, drift: tuple[str, ...], whole: Any = None
+) -> ToolAnswer:
+    text = compact(structured if whole is None else whole)
+    if drift:
+        text += "\n[The API's answer differs from its documents: " + "; ".join(drift) + "]"
+    applied: Applied = "not_applied" if operation.reads else "applied"
+    return ToolAnswer(True, text, structured, applied, response.status, response.trace_id)
+
+
+def _empty(operation: Operation, response: Response) -> ToolAnswer:
+    if operation.reads and operation.answers:
+        return _because(operation, response, "The API answered with an empty body where data was expected.")
+    if operation.answers:
+        drift = ("answer: expected an object, got an empty body",)
+        return _done(operation, response, {}, drift)
+    return _done(operation, response, {"applied": True}, ())
+
+
+def _unreadable(operation: Operation, response: Response) -> ToolAnswer:
+    kind = "an HTML page" if b"<" in response.body[:64] else "something that is not JSON"
+    said = f"HTTP {response.status}, but with {kind}: a proxy may have answered in the API's place."
+    return _because(operation, response, said)
+
+
+def _because(operation: Operation, response: Response, message: str) -> ToolAnswer:
+    applied: Applied = "not_applied" if operation.reads else "unknown"
+    mend = "Look at the present state before anything is repeated." if applied == "unknown" else "Try again later."
+    return failed(message, mend, applied=applied, status=response.status, trace_id=response.trace_id)
+
+
+def _refused(operation: Operation, response: Response) -> ToolAnswer:
+    """A status other than 2xx. A 4xx means that nothing was done; after a 5xx to a write, nobody knows."""
+    kind, message = _error(response.body)
+    said = f"The SaaSus API answered HTTP {response.status}"
+    if kind or message:
+        said += f" {kind}: {message}" if kind and message else f": {kind or message}"
+    unsure = not operation.reads and not 400 <= response.status < 500
+    applied: Applied = "unknown" if unsure else "not_applied"
+    return failed(
+        said + ".", _next(response.status, applied), applied=applied, status=response.status, trace_id=response.trace_id
+    )
+
+
+def _error(body: bytes) -> tuple[str, str]:
+    """`type` and `message` of an error body, as safe text; both empty where it is no such body."""
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return "", ""
+    if not isinstance(value, dict):
+        return "", ""
+    return _words(value.get("type")), _words(value.get("message"))
+
+
+def _words(value: object) -> str:
+    return plain(scrub(str(value or "")).rstrip(". "))
+
+
+def _next(status: int, applied: Applied) -> str:
+    """What to do after an error status."""
+    if applied == "unknown":
+        return "Look at the present state before anything is repeated; a 500 can also mean a mistake in the request."
+    if 300 <= status < 400:
+        return "Redirects are not followed: check the API base URL with `saasus-mcp doctor`."
+    return {
+        400: "Check the arguments against the tool's description.",
+        401: "The signature or a token was not accepted: `saasus-mcp doctor` checks credentials and clock.",
+        403: "The SaaS or the caller's address is not allowed to do this.",
+        404: "Look the id up with the matching list or search tool.",
+        429: "Too many requests: wait before the next call.",
+    }.get(status, "Try again later; give the trace id to SaaSus support if it stays so.")

@@ -1,0 +1,101 @@
+"""Step 2 of a call: a client's raw arguments, checked against the operation's schema, or refused by field."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from saasus_mcp.catalog.model import Operation
+from saasus_mcp.saasus import validation
+from saasus_mcp.saasus.places import InvalidArguments, Place, field, generic
+
+HANDLE = "secret://"
+INT64 = 2**63 - 1
+DEEPEST = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """The arguments of one call, known to fit their operation. Secret handles in them are not yet resolved."""
+
+    values: Mapping[str, Any]
+
+    def handles(self) -> tuple[str, ...]:
+        """Every `secret://…` in them."""
+        return tuple(text for _, text in _texts(self.values, ()) if text.startswith(HANDLE))
+
+
+def check(operation: Operation, raw: object) -> Arguments:
+    """The arguments, with whole numbers written as floats made integers.
+
+    Raises:
+        InvalidArguments: one does not fit: which field, and what was expected.
+    """
+    if not isinstance(raw, Mapping):
+        raise InvalidArguments((), "the arguments are not an object.", "Send named arguments.")
+    values: dict[str, Any] = _plain(raw, ())
+    _refuse_unknown(operation, values)
+    for place, text in _texts(values, ()):
+        _check_text(operation, place, text)
+    validation.validate(operation, values)
+    for names in operation.exactly_one:
+        if sum(name in values for name in names) != 1:
+            both = " or ".join(names)
+            raise InvalidArguments((names[0],), f"exactly one of {both} must be given.", "Leave the other one out.")
+    return Arguments(values)
+
+
+def _refuse_unknown(operation: Operation, values: Mapping[str, Any]) -> None:
+    known = operation.input_schema.get("properties", {})
+    for name in values:
+        if name not in known:
+            accepted = ", ".join(known) or "none"
+            raise InvalidArguments((name[:80],), f"{operation.tool} has no such argument.", f"Accepted: {accepted}.")
+
+
+def _check_text(operation: Operation, place: Place, text: str) -> None:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise InvalidArguments(place, "the text holds half a character (a lone surrogate).") from None
+    if text.startswith(HANDLE) and generic(place, operation.input_schema) not in operation.secret_inputs:
+        accepted = ", ".join(operation.secret_inputs) or "no field of this tool"
+        raise InvalidArguments(place, "a secret handle is not accepted here.", f"Accepted in: {accepted}.")
+
+
+def _plain(value: Any, place: Place) -> Any:
+    """The value as JSON has it: plain dicts and lists, no infinities, no integer beyond 64 bits, 3.0 as 3."""
+    if len(place) > DEEPEST:
+        raise InvalidArguments(place[:1], "the value is nested too deeply.")
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item, (*place, str(name))) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item, (*place, index)) for index, item in enumerate(value)]
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise InvalidArguments(place, "the number is not finite.")
+        return int(value) if value.is_integer() and abs(value) <= INT64 else value
+    if isinstance(value, int) and abs(value) > INT64:
+        raise InvalidArguments(place, "the number does not fit in 64 bits.")
+    return value
+
+
+def _texts(value: Any, place: Place) -> Iterator[tuple[Place, str]]:
+    """Every text in the value with its place, the names of its fields among them."""
+    if isinstance(value, str):
+        yield place, value
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _texts(item, (*place, name))
+            try:
+                name.encode("utf-8")
+            except UnicodeEncodeError:
+                raise InvalidArguments(place, "a field's name holds half a character.") from None
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _texts(item, (*place, index))
+
+
+__all__ = ["Arguments", "InvalidArguments", "check", "field"]

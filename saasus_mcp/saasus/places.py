@@ -1,0 +1,42 @@
+"""Where in the arguments a value stands, and the error that names it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from saasus_mcp.catalog.model import Schema
+from saasus_mcp.errors import SaasusMcpError
+
+Place = tuple[str | int, ...]
+
+
+def field(place: Place) -> str:
+    """The place as a caller writes it: `("tiers", 0, "up_to")` is `tiers[0].up_to`."""
+    text = ""
+    for step in place:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def generic(place: Place, schema: Schema) -> str:
+    """The place as the catalogue writes it: `envs[].id`, and `attributes{}` for any key of a map."""
+    text = ""
+    node: dict[str, Any] = schema
+    for step in place:
+        if isinstance(step, int):
+            text, node = text + "[]", node.get("items", {})
+        elif step in node.get("properties", {}):
+            text, node = f"{text}.{step}" if text else step, node["properties"][step]
+        else:
+            below = node.get("additionalProperties", {})
+            text, node = text + "{}", below if isinstance(below, dict) else {}
+        node = next((branch for branch in node.get("anyOf", ()) if branch.get("type") != "null"), node)
+    return text
+
+
+class InvalidArguments(SaasusMcpError):
+    """A value is wrong and nothing was sent. `field` names it as the caller wrote it (`tiers[0].up_to`)."""
+
+    def __init__(self, place: Place, message: str, mend: str = "") -> None:
+        self.field = field(place)
+        super().__init__(f"{self.field}: {message}" if self.field else message, mend)

@@ -1,0 +1,139 @@
+"""Step 8 of a call: the API's answer made into what a client gets: secrets hidden, true to the tool's outputSchema."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from saasus_mcp.catalog.model import Operation, Schema
+from saasus_mcp.saasus.secrets import Hide, Mask, hide_all, hide_named, mask, scrub
+
+MOST_DRIFTS = 8
+_NOTHING: Any = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Shaped:
+    """An answer with its secrets hidden.
+
+    Attributes:
+        whole: all that the API sent.
+        conforming: the part that satisfies the outputSchema; the same object where nothing drifted.
+        drift: where the API's answer differs from its documents.
+    """
+
+    whole: Any
+    conforming: Any
+    drift: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Drift:
+    places: list[str] = field(default_factory=list)
+
+    def note(self, place: str, expected: object, value: Any) -> None:
+        if len(self.places) < MOST_DRIFTS:
+            self.places.append(f"{place or 'answer'}: expected {expected}, got {_kind(value)}")
+
+
+def shape(operation: Operation, value: Any, hide: Hide) -> Shaped:
+    """The answer of one call, shaped.
+
+    Args:
+        value: the parsed body, wrapped as the outputSchema wants it.
+        hide: called once with each secret; what it gives is shown instead.
+    """
+    secret = mask(operation.secret_outputs) or None
+    scrubbed = mask(operation.scrubbed_outputs) or None
+    whole = _hidden(value, operation.output_schema, secret, scrubbed, hide)
+    drift = _Drift()
+    conforming = _conforming(whole, operation.output_schema, "", drift)
+    if not drift.places:
+        return Shaped(whole, whole, ())
+    return Shaped(whole, {} if conforming is _NOTHING else conforming, tuple(drift.places))
+
+
+def _hidden(value: Any, schema: Schema, secret: Mask | None, scrubbed: Mask | None, hide: Hide) -> Any:
+    """The value with marked secrets hidden, and what no schema declares judged by the names in it."""
+    if secret == {}:
+        return hide_all(value, hide)
+    if scrubbed == {} and isinstance(value, str):
+        return scrub(value)
+    if isinstance(value, dict):
+        return {
+            name: hide_named({name: item})[name]
+            if (below := _declared(schema, name)) is None
+            else _hidden(item, below[1], _below(secret, below[0]), _below(scrubbed, below[0]), hide)
+            for name, item in value.items()
+        }
+    if isinstance(value, list):
+        items, secret, scrubbed = schema.get("items", {}), _below(secret, "[]"), _below(scrubbed, "[]")
+        return [_hidden(item, items, secret, scrubbed, hide) for item in value]
+    return value
+
+
+def _declared(schema: Schema, name: str) -> tuple[str, Schema] | None:
+    """The step and the schema of an object's field; None where the schema does not declare it."""
+    if name in schema.get("properties", {}):
+        return name, schema["properties"][name]
+    other = schema.get("additionalProperties")
+    return ("{}", other) if isinstance(other, dict) else None
+
+
+def _below(tree: Mask | None, step: str) -> Mask | None:
+    return tree.get(step) if tree else None
+
+
+def _conforming(value: Any, schema: Schema, place: str, drift: _Drift) -> Any:
+    """The part of the value that satisfies the schema, or _NOTHING; what is left out is noted."""
+    if "anyOf" in schema:
+        return _either(value, schema["anyOf"], place, drift)
+    expected = schema.get("type")
+    if expected is not None and not _IS[expected](value):
+        drift.note(place, expected, value)
+        return _NOTHING
+    if "enum" in schema and value not in schema["enum"]:
+        drift.note(place, "one of " + ", ".join(map(str, schema["enum"])), value)
+        return _NOTHING
+    if isinstance(value, dict):
+        fields = {
+            name: item if (below := _declared(schema, name)) is None
+            else _conforming(item, below[1], f"{place}.{name}" if place else name, drift)
+            for name, item in value.items()
+        }  # fmt: skip
+        return {name: item for name, item in fields.items() if item is not _NOTHING}
+    if isinstance(value, list) and "items" in schema:
+        items = [_conforming(item, schema["items"], f"{place}[{index}]", drift) for index, item in enumerate(value)]
+        return [item for item in items if item is not _NOTHING]
+    return value
+
+
+def _either(value: Any, branches: list[Schema], place: str, drift: _Drift) -> Any:
+    """The value by the first branch that it fits whole, else by the first that is not null."""
+    for branch in branches:
+        tried = _Drift()
+        part = _conforming(value, branch, place, tried)
+        if not tried.places:
+            return part
+    main = next((branch for branch in branches if branch.get("type") != "null"), branches[0])
+    return _conforming(value, main, place, drift)
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and float(value).is_integer()
+
+
+_IS: dict[str, Callable[[Any], bool]] = {
+    "object": lambda value: isinstance(value, dict),
+    "array": lambda value: isinstance(value, list),
+    "string": lambda value: isinstance(value, str),
+    "boolean": lambda value: isinstance(value, bool),
+    "integer": _whole,
+    "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    "null": lambda value: value is None,
+}
+
+
+def _kind(value: Any) -> str:
+    return next(name for name in ("null", "boolean", "string", "object", "array", "number") if _IS[name](value))

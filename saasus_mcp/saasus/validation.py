@@ -1,0 +1,96 @@
+"""Arguments against a JSON Schema, strictly, with an error for the one who wrote the value."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from saasus_mcp.catalog.model import Operation, Schema
+from saasus_mcp.saasus.places import InvalidArguments, Place
+
+if TYPE_CHECKING:
+    from jsonschema import ValidationError
+    from jsonschema.protocols import Validator
+
+
+def validate(operation: Operation, values: Mapping[str, Any]) -> None:
+    """Hold the arguments to the tool's schema and, for a body of several shapes, to the shape they name.
+
+    Raises:
+        InvalidArguments: the first field that does not fit.
+    """
+    _first_error(_validator(operation), values)
+    if operation.variants is not None:
+        tag = operation.variants[0]
+        parameters = {*operation.path_parameters, *operation.query_parameters}
+        body = {name: value for name, value in values.items() if name not in parameters}
+        _first_error(_validator(operation, values[tag]), body, f"with {tag} {values[tag]}, ")
+
+
+@lru_cache(maxsize=512)
+def _validator(operation: Operation, shape: str = "") -> Validator:
+    from jsonschema import Draft202012Validator, FormatChecker  # noqa: PLC0415 - off the way to tools/list
+
+    schema = operation.variants[1][shape] if operation.variants and shape else operation.input_schema
+    return Draft202012Validator(strict(schema), format_checker=FormatChecker(formats=("date", "date-time")))
+
+
+def strict(schema: Schema) -> Schema:
+    """The schema with every typed object closed: an undeclared field is an error, never dropped."""
+    closed: Schema = {}
+    for key, value in schema.items():
+        if key == "properties":
+            closed[key] = {name: strict(item) for name, item in value.items()}
+        elif isinstance(value, dict):
+            closed[key] = strict(value)
+        elif key == "anyOf":
+            closed[key] = [strict(item) for item in value]
+        else:
+            closed[key] = value
+    if "properties" in schema:
+        closed.setdefault("additionalProperties", False)
+    return closed
+
+
+def _first_error(validator: Validator, values: Mapping[str, Any], prefix: str = "") -> None:
+    errors = sorted(validator.iter_errors(values), key=lambda error: (len(error.absolute_path), str(error.absolute_path)))
+    for error in errors:
+        raise _explained(error, prefix)
+
+
+def _explained(error: ValidationError, prefix: str) -> InvalidArguments:
+    place: Place = tuple(error.absolute_path)
+    rule, wanted, got = error.validator, error.validator_value, error.instance
+    if rule == "required":
+        missing = next(name for name in wanted if name not in got)
+        return InvalidArguments((*place, missing), f"{prefix}it is required and missing.")
+    if rule == "additionalProperties":
+        known = error.schema["properties"]
+        extra = next(name for name in got if name not in known)
+        return InvalidArguments((*place, extra), f"{prefix}there is no such field.", f"Accepted: {', '.join(known)}.")
+    if rule == "anyOf":
+        kinds = " or ".join(str(branch.get("type", "value")) for branch in wanted)
+        return InvalidArguments(place, f"expected {kinds}, got {_shown(got)}.")
+    expected = {
+        "type": f"expected {wanted}",
+        "enum": f"expected one of {', '.join(map(str, wanted)) if rule == 'enum' else ''}",
+        "const": f"expected {wanted!r}",
+        "minimum": f"expected at least {wanted}",
+        "maximum": f"expected at most {wanted}",
+        "minItems": f"expected at least {wanted} items",
+        "maxItems": f"expected at most {wanted} items",
+        "pattern": f"expected text of the form {wanted}",
+        "format": f"expected the format {wanted}",
+    }.get(str(rule), f"does not satisfy {rule}")
+    return InvalidArguments(place, f"{expected}, got {_shown(got)}.")
+
+
+def _shown(value: Any) -> str:
+    """What was given, by kind rather than by content where it is text: an argument may be a secret."""
+    if isinstance(value, str):
+        return f"text of {len(value)} characters"
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "a list"
+    return json.dumps(value)
