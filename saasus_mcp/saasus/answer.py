@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from saasus_mcp.catalog.model import Operation
 from saasus_mcp.saasus.client import Applied, Response, SendFailed
-from saasus_mcp.saasus.secrets import Hide, scrub
+from saasus_mcp.saasus.secrets import REMOVED, Hide, scrub
 from saasus_mcp.saasus.shape import shape
 
 LONGEST_WORD = 2000
+SHORTEST_SECRET = 4
+"""Shorter texts stand in too much that is not secret."""
 INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 """Characters that hide or reorder text: the API's words are not trusted to be harmless."""
 
@@ -74,6 +76,15 @@ def failed(
     }[applied]
     parts = [message, changed, f"Trace id: {trace_id}." if trace_id else "", mend]
     return ToolAnswer(False, " ".join(filter(None, parts)), None, applied, status, trace_id)
+
+
+def without(given: ToolAnswer, secrets: tuple[str, ...]) -> ToolAnswer:
+    """The answer with the call's own secrets removed, where the API repeats them (in an error message, say)."""
+    for secret in secrets:
+        if len(secret) >= SHORTEST_SECRET and secret in given.text:
+            structured = given.structured and json.loads(compact(given.structured).replace(secret, REMOVED))
+            given = replace(given, text=given.text.replace(secret, REMOVED), structured=structured)
+    return given
 
 
 def compact(value: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,14 @@ def _validator(operation: Operation, shape: str = "") -> Validator:
     from jsonschema import Draft202012Validator, FormatChecker  # noqa: PLC0415 - off the way to tools/list
 
     schema = operation.variants[1][shape] if operation.variants and shape else operation.input_schema
-    return Draft202012Validator(strict(schema), format_checker=FormatChecker(formats=("date", "date-time")))
+    formats = FormatChecker(formats=("date",))
+    formats.checks("date-time", raises=ValueError)(_is_date_time)
+    return Draft202012Validator(strict(schema), format_checker=formats)
+
+
+def _is_date_time(value: object) -> bool:
+    """RFC 3339, with an offset: a time of nowhere in particular is not one."""
+    return not isinstance(value, str) or ("T" in value.upper() and datetime.fromisoformat(value).tzinfo is not None)
 
 
 def strict(schema: Schema) -> Schema:

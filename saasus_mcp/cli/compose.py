@@ -1,0 +1,118 @@
+"""Putting the rooms together, from settings to a pipeline."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+from saasus_mcp.catalog import Catalogue, load
+from saasus_mcp.permissions.policy import PRESETS, Policy, Principal, ReadOnlyCeiling
+from saasus_mcp.permissions.proof import Place
+from saasus_mcp.permissions.seal import Sealer
+from saasus_mcp.saasus.client import Client
+from saasus_mcp.saasus.signature import Credentials
+from saasus_mcp.server.pipeline import Pipeline
+from saasus_mcp.settings import Settings, SettingsError
+from saasus_mcp.store import Store
+
+KEY_FILE = "sealing.key"
+DEFAULT_PROFILE = "default"
+SANDBOX_PROFILE = "sandbox"
+
+
+def policy(settings: Settings) -> Policy:
+    """The policy in force: a file's or a preset's, under the read-only ceiling where that is set.
+
+    Raises:
+        PolicyError: the file is not sound.
+    """
+    if settings.policy is not None:
+        from saasus_mcp.permissions import policy_file  # noqa: PLC0415 - only where a file is used
+
+        chosen = policy_file.load(settings.policy)
+        return ReadOnlyCeiling(chosen) if settings.read_only or settings.mode == "read-only" else chosen
+    return PRESETS["read-only" if settings.read_only else settings.mode or "guarded"]
+
+
+def place(settings: Settings) -> Place:
+    """Where calls go.
+
+    Raises:
+        SettingsError: there are no credentials, or the sandbox is asked for together with a profile.
+    """
+    if settings.sandbox:
+        if settings.profile != DEFAULT_PROFILE:
+            raise SettingsError("The sandbox does not go with a profile.", "Leave one of the two out.")
+        from saasus_mcp.sandbox import CREDENTIALS  # noqa: PLC0415 - only where it is used
+
+        return Place(SANDBOX_PROFILE, CREDENTIALS.saas_id, sandbox=True)
+    missing = [
+        name
+        for name, value in (
+            ("SAASUS_SAAS_ID", settings.saas_id),
+            ("SAASUS_API_KEY", settings.api_key.get_secret_value()),
+            ("SAASUS_SECRET_KEY", settings.secret_key.get_secret_value()),
+        )
+        if not value
+    ]
+    if missing:
+        mend = "Set them from the SaaSus console (API key settings), or try `--sandbox`, which needs no account."
+        raise SettingsError(f"No credentials: {', '.join(missing)} not set.", mend)
+    return Place(settings.profile, settings.saas_id)
+
+
+def local_user() -> Principal:
+    """The principal of a laptop: whoever runs the process."""
+    try:
+        return Principal(f"local:{getpass.getuser()}")
+    except (KeyError, OSError, ImportError):
+        return Principal("local")
+
+
+def client(settings: Settings, catalogue: Catalogue) -> Client:
+    """What sends: to the API, or to the sandbox inside this process, which real credentials never reach."""
+    if settings.sandbox:
+        from saasus_mcp.sandbox import CREDENTIALS, Sandbox  # noqa: PLC0415 - only where it is used
+
+        return Client(CREDENTIALS, timeout=settings.timeout, transport=Sandbox(catalogue).transport())
+    credentials = Credentials(
+        settings.saas_id, settings.api_key.get_secret_value(), settings.secret_key.get_secret_value()
+    )
+    return Client(credentials, settings.api_url_base, settings.timeout)
+
+
+@asynccontextmanager
+async def pipeline(settings: Settings) -> AsyncIterator[Pipeline]:
+    """The pipeline that the settings describe, with its store and its client open.
+
+    Raises:
+        SaasusMcpError: something in the settings, the policy or the state folder is not sound.
+    """
+    chosen, where, catalogue = policy(settings), place(settings), load()
+    store = Store.at(settings.folder, where.saas_id)
+    try:
+        async with client(settings, catalogue) as sender:
+            yield Pipeline(
+                catalogue=catalogue,
+                policy=chosen,
+                client=sender,
+                store=store,
+                sealer=Sealer.at(settings.folder / KEY_FILE),
+                place=where,
+                language=settings.lang,
+            )
+    finally:
+        store.close()
+
+
+@contextmanager
+def stores(folder: Path) -> Iterator[list[Store]]:
+    """Every store in the state folder: a terminal has no credentials that would say which SaaS is meant."""
+    opened = [Store.open(file) for file in sorted(folder.glob("*.sqlite3"))] if folder.is_dir() else []
+    try:
+        yield opened
+    finally:
+        for store in opened:
+            store.close()

@@ -1,0 +1,39 @@
+"""Flags that several commands share, each with its environment variable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from saasus_mcp.settings import Settings, read
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_SHARED = (
+    click.option("--sandbox", is_flag=True, default=None, help="Use the emulated API; no account. [SAASUS_MCP_SANDBOX]"),
+    click.option(
+        "--mode",
+        type=click.Choice(["read-only", "guarded", "strict"]),
+        help="Preset of the permission layer; guarded where nothing is given. [SAASUS_MCP_MODE]",
+    ),
+    click.option(
+        "--policy", type=click.Path(path_type=Path, resolve_path=True), help="Policy file. [SAASUS_MCP_POLICY]"
+    ),
+    click.option("--lang", type=click.Choice(["en", "ja"]), help="Language of what people read. [SAASUS_MCP_LANG]"),
+    click.option("--profile", help="Name shown for these credentials. [SAASUS_MCP_PROFILE]"),
+)
+
+
+def shared(command: Command) -> Command:
+    """Give a command the flags that say where and under which policy it works."""
+    for option in reversed(_SHARED):
+        command = option(command)
+    return command
+
+
+def settings(**flags: Any) -> Settings:
+    """The settings from a command's flags and the environment (see saasus_mcp.settings)."""
+    return read(**flags)

@@ -1,0 +1,124 @@
+"""A person's yes outside the client: asked for by a short code, given in a terminal or on the console, used once.
+
+It defends against the model and against the client. The code carries no authority.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import secrets
+from collections.abc import Mapping
+
+from saasus_mcp.catalog.model import Operation
+from saasus_mcp.permissions.proof import Binding, Proof
+from saasus_mcp.permissions.refusal import Refused
+from saasus_mcp.permissions.target import Sight, plain_name
+from saasus_mcp.store import Approval, Spend, Store
+
+LIFETIME = 15 * 60
+WAIT_AFTER_REJECTION = 10 * 60
+MOST_PENDING = 5
+ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+"""No letters or digits that are mistaken for each other when read aloud."""
+
+
+class Approvals:
+    """Requests for approval and the decisions on them, kept in the store so that another process finds them."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def settle(
+        self, binding: Binding, operation: Operation, sight: Sight, preview: Mapping[str, str], now: float
+    ) -> tuple[Proof | None, Approval]:
+        """The proof where this very call was approved and its target is as it was; else None and the pending approval.
+
+        Raises:
+            Refused: it was rejected a short while ago, or too many approvals are pending.
+        """
+        known = self._store.approvals(now, binding.digest())
+        rejected = next((approval for approval in known if approval.status == "rejected"), None)
+        if rejected is not None:
+            minutes = math.ceil((rejected.expires_at - now) / 60)
+            reason = f" Reason: {rejected.reason}" if rejected.reason else ""
+            raise Refused("rejected", f"A person rejected this call ({rejected.code}).{reason}", _wait(minutes))
+        live = next((approval for approval in known if approval.status in ("pending", "approved")), None)
+        if live is not None and live.bound != sight.bound:
+            self._store.withdraw(live.code)
+            live = None
+        if live is not None and live.status == "approved":
+            return Proof(Spend("approval", live.code), by=live.decided_by or ""), live
+        if live is not None:
+            return None, live
+        return None, self._ask(binding, operation, sight, preview, now)
+
+    def _ask(
+        self, binding: Binding, operation: Operation, sight: Sight, preview: Mapping[str, str], now: float
+    ) -> Approval:
+        wanted = Approval(
+            code=_code(),
+            binding=binding.digest(),
+            operation=operation.key,
+            principal=binding.principal,
+            profile=binding.profile,
+            saas_id=binding.saas_id,
+            name=sight.name,
+            preview=json.dumps(dict(preview), ensure_ascii=False),
+            bound=sight.bound,
+            status="pending",
+            requested_at=now,
+            expires_at=now + LIFETIME,
+        )
+        pending = self._store.request_approval(wanted, MOST_PENDING)
+        if pending is None:
+            raise Refused("flooded", f"{MOST_PENDING} approvals are pending already.", "Have a person decide on those first.")
+        return pending
+
+    def find(self, code: str, now: float) -> Approval:
+        """The pending approval with this code, however it was typed.
+
+        Raises:
+            Refused: there is none.
+        """
+        wanted = code.strip().upper().replace("-", "")
+        for approval in self._store.approvals(now):
+            if approval.code.replace("-", "") == wanted and approval.status == "pending":
+                return approval
+        raise Refused("unknown", "No approval with this code is pending.", "`saasus-mcp approvals` lists those that are.")
+
+    def all(self, now: float) -> list[Approval]:
+        """Every approval asked for, newest first."""
+        return self._store.approvals(now)
+
+    def approve(self, approval: Approval, typed: str, by: str, now: float) -> None:
+        """Say yes to exactly what the approval shows, by typing its target's name.
+
+        Raises:
+            Refused: another name was typed, or it is pending no more.
+        """
+        if plain_name(typed) != approval.name:
+            raise Refused("declined", "That is not the target's name: nothing was approved.", "Read the preview again.")
+        self._decide(self._store.decide(approval.code, "approved", by, now, now + LIFETIME))
+
+    def reject(self, approval: Approval, by: str, now: float, reason: str | None = None) -> None:
+        """Say no; the same call may ask again after ten minutes.
+
+        Raises:
+            Refused: it is pending no more.
+        """
+        self._decide(self._store.decide(approval.code, "rejected", by, now, now + WAIT_AFTER_REJECTION, reason))
+
+    @staticmethod
+    def _decide(done: bool) -> None:
+        if not done:
+            raise Refused("unknown", "It is pending no more.", "`saasus-mcp approvals` shows what became of it.")
+
+
+def _code() -> str:
+    letters = "".join(secrets.choice(ALPHABET) for _ in range(8))
+    return f"{letters[:4]}-{letters[4:]}"
+
+
+def _wait(minutes: int) -> str:
+    return f"It can be asked for again in {minutes} minute{'s' if minutes != 1 else ''}."

@@ -1,0 +1,94 @@
+"""Secrets of answers kept from the model: each is replaced by a handle that a person can reveal once."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from saasus_mcp.permissions.refusal import Refused
+from saasus_mcp.permissions.seal import Sealer
+from saasus_mcp.saasus.arguments import Arguments
+from saasus_mcp.store import HiddenSecret, Store
+
+PREFIX = "secret://r/"
+LIFETIME = 15 * 60
+PURPOSE = "secret"
+
+
+@dataclass(slots=True)
+class Hiding:
+    """Collects the secrets of one answer; `hide` gives the handle that is shown in place of one."""
+
+    found: list[tuple[str, str]] = field(default_factory=list)
+
+    def hide(self, secret: str) -> str:
+        """The handle of a secret."""
+        identifier = secrets.token_hex(12)
+        self.found.append((identifier, secret))
+        return PREFIX + identifier
+
+
+class Handles:
+    """Hidden secrets of one SaaS, encrypted in the store, bound to principal and profile, for fifteen minutes."""
+
+    def __init__(self, store: Store, sealer: Sealer, clock: Callable[[], float]) -> None:
+        self._store = store
+        self._sealer = sealer
+        self._clock = clock
+
+    def keep(self, hiding: Hiding, principal: str, profile: str) -> None:
+        """Keep what was hidden in one answer.
+
+        Raises:
+            StoreError: it cannot be kept.
+        """
+        if not hiding.found:
+            return
+        now = self._clock()
+        kept = [
+            HiddenSecret(name, principal, profile, self._sealer.seal(secret, PURPOSE + name), now + LIFETIME)
+            for name, secret in hiding.found
+        ]
+        self._store.keep_secrets(kept, now)
+
+    def reveal(self, handle: str) -> str:
+        """The secret behind a handle, for a person; once.
+
+        Raises:
+            Refused: it is unknown, was revealed already, or its time is over.
+        """
+        hidden = self._store.secret(handle.removeprefix(PREFIX).strip(), self._clock(), take=True)
+        return self._opened(hidden)
+
+    def resolve(self, arguments: Arguments, principal: str, profile: str) -> Arguments:
+        """The arguments with every handle replaced by its secret, for the wire only.
+
+        Raises:
+            Refused: a handle is unknown here, or its time is over.
+        """
+        known = {handle: self._secret(handle, principal, profile) for handle in arguments.handles()}
+        return replace(arguments, values=_replaced(arguments.values, known)) if known else arguments
+
+    def _secret(self, handle: str, principal: str, profile: str) -> str:
+        hidden = self._store.secret(handle.removeprefix(PREFIX), self._clock()) if handle.startswith(PREFIX) else None
+        if hidden is not None and (hidden.principal, hidden.profile) != (principal, profile):
+            hidden = None
+        return self._opened(hidden)
+
+    def _opened(self, hidden: HiddenSecret | None) -> str:
+        secret = self._sealer.open(hidden.sealed, PURPOSE + hidden.id) if hidden else None
+        if not isinstance(secret, str):
+            raise Refused("unknown", "This secret handle is unknown, used up or expired.", "Get it anew.")
+        return secret
+
+
+def _replaced(value: Any, known: dict[str, str]) -> Any:
+    if isinstance(value, str):
+        return known.get(value, value)
+    if isinstance(value, dict):
+        return {name: _replaced(item, known) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_replaced(item, known) for item in value]
+    return value

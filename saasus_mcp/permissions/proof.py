@@ -1,0 +1,52 @@
+"""What a person's yes is for, and that it was given."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from saasus_mcp.store import Spend
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a call goes: a set of credentials, and the SaaS that they open; `sandbox` where it is only emulated."""
+
+    profile: str
+    saas_id: str
+    sandbox: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """Exactly what would be done, by whom and where. A yes to one binding is a yes to nothing else.
+
+    Attributes:
+        request: digest of the built request, secret handles unresolved (saasus.request).
+    """
+
+    operation: str
+    request: str
+    principal: str
+    profile: str
+    saas_id: str
+
+    def digest(self) -> str:
+        """SHA-256 over all of it."""
+        return digest(asdict(self))
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A yes that holds for one call: what the store uses up, and who gave it how."""
+
+    spend: Spend
+    by: str
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of a JSON value, by its canonical text."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,13 @@
+"""The call may not happen, or not yet."""
+
+from __future__ import annotations
+
+from saasus_mcp.errors import SaasusMcpError
+
+
+class Refused(SaasusMcpError):
+    """Nothing was sent. `why` is a word for the audit: denied, declined, unasked, expired, approval, rejected, flooded."""
+
+    def __init__(self, why: str, message: str, mend: str = "") -> None:
+        super().__init__(message, mend)
+        self.why = why

@@ -1,0 +1,77 @@
+"""Sealing: what leaves this process and comes back, or lies in the store, is encrypted and cannot be altered."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from saasus_mcp.errors import SaasusMcpError
+
+KEY_BYTES = 32
+NONCE_BYTES = 12
+
+
+class Sealer:
+    """AES-256-GCM under one key. `purpose` keeps what is sealed for one use from being opened for another."""
+
+    def __init__(self, key: bytes) -> None:
+        self._cipher = AESGCM(key)
+
+    @classmethod
+    def ephemeral(cls) -> Sealer:
+        """Under a key that ends with the process."""
+        return cls(secrets.token_bytes(KEY_BYTES))
+
+    @classmethod
+    def at(cls, file: Path) -> Sealer:
+        """Under the key in a file that only its owner can read; made where it is missing.
+
+        Raises:
+            SaasusMcpError: the file cannot be made or read, or holds something else.
+        """
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            try:
+                made = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+            except FileExistsError:
+                pass
+            else:
+                with os.fdopen(made, "wb") as handle:
+                    handle.write(secrets.token_bytes(KEY_BYTES))
+            key = file.read_bytes()
+        except OSError as error:
+            raise SaasusMcpError(f"The sealing key cannot be kept: {error}.", "Set SAASUS_MCP_STATE_DIR.") from None
+        if len(key) != KEY_BYTES:
+            raise SaasusMcpError(f"{file} is not a sealing key.", "Move it away; a new one is made at the next start.")
+        return cls(key)
+
+    def seal(self, value: Any, purpose: str) -> bytes:
+        """A JSON value, sealed."""
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, json.dumps(value).encode(), purpose.encode())
+
+    def open(self, sealed: bytes, purpose: str) -> Any:
+        """What was sealed for this purpose; None where it was not, or was altered."""
+        try:
+            opened = self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], purpose.encode())
+        except (InvalidTag, ValueError):
+            return None
+        return json.loads(opened)
+
+    def token(self, value: Any, purpose: str) -> str:
+        """A JSON value, sealed as text."""
+        return base64.urlsafe_b64encode(self.seal(value, purpose)).decode()
+
+    def read(self, token: str, purpose: str) -> Any:
+        """What a token holds; None where it is not one of ours."""
+        try:
+            return self.open(base64.urlsafe_b64decode(token.encode()), purpose)
+        except ValueError:
+            return None

@@ -1,0 +1,109 @@
+"""What a call would hit, read from the API: the name a person types, and the fields whose change asks again."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from saasus_mcp.catalog.expressions import evaluate
+from saasus_mcp.catalog.model import Operation, Pick
+from saasus_mcp.permissions.proof import digest
+from saasus_mcp.saasus.secrets import hide_all, mask
+
+Read = Callable[[str, Mapping[str, Any]], Awaitable["Seen"]]
+"""Reads an operation by its key, as an audited child call: the pipeline gives it."""
+
+HIDDEN = "[secret]"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a read for a preview gave: its answer with secrets hidden, or in words why there is none."""
+
+    answer: Any = None
+    why_not: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What a call would hit.
+
+    Attributes:
+        name: what a person types to say yes; never empty.
+        fields: the bound fields and their present values, by expression.
+        why_not: why the target could not be seen, in words; empty where it was, or where nothing shows it.
+    """
+
+    name: str
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    why_not: str = ""
+
+    @property
+    def bound(self) -> str:
+        """Digest of the bound fields: another digest at execution means that something changed in between."""
+        return digest({"fields": dict(self.fields), "seen": not self.why_not})
+
+
+async def look(operation: Operation, args: Mapping[str, Any], saas_id: str, read: Read) -> Sight:
+    """See the target of a call, by the recipe in its row of effects."""
+    recipe = operation.effects.target
+    if recipe is None:
+        return Sight(_fallback(operation, args, saas_id))
+    target, why_not = None, ""
+    if recipe.read is not None:
+        wanted = {name: evaluate(text, args) for name, text in recipe.args.items()}
+        seen = await read(recipe.read, wanted)
+        target, why_not = seen.answer, seen.why_not
+        if recipe.pick is not None and not why_not:
+            target, why_not = _picked(target, recipe.pick, args)
+    fields = {text: evaluate(text, args, target) for text in operation.effects.bind}
+    name = evaluate(recipe.name, args, target) if recipe.name else saas_id
+    return Sight(plain_name(name) or _fallback(operation, args, saas_id), fields, why_not)
+
+
+def plain_name(name: object) -> str:
+    """A name as it is shown and compared: NFC, trimmed, one line, bounded."""
+    text = unicodedata.normalize("NFC", str(name if name is not None else ""))
+    return " ".join(text.split())[:200].strip()
+
+
+def shown_arguments(operation: Operation, args: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments as people, the store and the audit may see them: secrets hidden, secret handles kept."""
+    tree = mask(operation.secret_inputs)
+    return {name: _shown(value, tree.get(name)) for name, value in args.items()}
+
+
+def _shown(value: Any, tree: dict[str, Any] | None) -> Any:
+    if tree is None:
+        return value
+    if not tree:
+        return hide_all(value, lambda text: text if text.startswith("secret://") else HIDDEN)
+    if isinstance(value, dict):
+        return {name: _shown(item, tree.get(name, tree.get("{}"))) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_shown(item, tree.get("[]")) for item in value]
+    return value
+
+
+def _picked(answer: Any, pick: Pick, args: Mapping[str, Any]) -> tuple[Any, str]:
+    """The one element of a list that matches, or why there is none."""
+    items = answer
+    for step in pick.source.split("."):
+        items = items.get(step) if isinstance(items, dict) else None
+    wanted = {name: evaluate(text, args) for name, text in pick.where.items()}
+    found = [
+        item
+        for item in (items if isinstance(items, list) else [])
+        if isinstance(item, dict) and all(item.get(name) == value for name, value in wanted.items())
+    ]
+    if len(found) == 1:
+        return found[0], ""
+    return None, "not found" if not found else f"{len(found)} of them match"
+
+
+def _fallback(operation: Operation, args: Mapping[str, Any], saas_id: str) -> str:
+    """The name to type where the target has none: its id, or the SaaS id where there is no single target."""
+    ids = [plain_name(args[name]) for name in operation.path_parameters if name in args]
+    return next((text for text in reversed(ids) if text), "") or plain_name(saas_id)

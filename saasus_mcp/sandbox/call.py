@@ -1,0 +1,43 @@
+"""One call as a behaviour sees it: validated values, the state it works on, and the time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from saasus_mcp.catalog import Operation
+from saasus_mcp.sandbox.state import Id, State
+
+MINUTE = 60
+DAY = 24 * 60 * MINUTE
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call that passed validation.
+
+    Attributes:
+        scope: the values of the path, in the order in which they stand in it.
+        query: what the query string held.
+        body: what the body held.
+        now: the present, in epoch seconds.
+    """
+
+    operation: Operation
+    state: State
+    scope: tuple[Id, ...]
+    path: Mapping[str, Any]
+    query: Mapping[str, Any]
+    body: Mapping[str, Any]
+    now: int
+
+
+Behaviour = Callable[[Call], Any]
+"""What an operation does to the state, and the JSON value that it answers; raises Refusal, before it changed anything."""
+
+
+def day_of(epoch: int) -> str:
+    """The day (UTC) of a moment, as the API writes it: YYYY-MM-DD."""
+    return datetime.fromtimestamp(epoch, UTC).date().isoformat()

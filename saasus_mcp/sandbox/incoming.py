@@ -1,0 +1,136 @@
+"""A request as it arrived, and its values held to the operation's schema before anything is done."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+from saasus_mcp.catalog import Operation
+from saasus_mcp.catalog.model import Schema
+from saasus_mcp.saasus import arguments
+from saasus_mcp.saasus.places import InvalidArguments
+from saasus_mcp.sandbox.refusals import invalid
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+INTEGER = re.compile(r"-?\d{1,19}")
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One request, nothing in it trusted. `target` is the raw path with its query; header names are lower case."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+    peer: str
+
+    @property
+    def target(self) -> str:
+        return f"{self.path}?{self.query}" if self.query else self.path
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """The values of a request that fits its operation, by where they stood."""
+
+    path: Mapping[str, Any]
+    query: Mapping[str, Any]
+    body: Mapping[str, Any]
+
+
+async def read(scope: Scope, receive: Receive) -> Incoming:
+    """The whole request of an ASGI scope."""
+    body = bytearray()
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body", False):
+            break
+    raw = scope.get("raw_path") or str(scope["path"]).encode()
+    return Incoming(
+        method=str(scope["method"]).upper(),
+        path=raw.decode("latin-1"),
+        query=scope["query_string"].decode("latin-1"),
+        headers={name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]},
+        body=bytes(body),
+        peer=(scope.get("client") or ("127.0.0.1", 0))[0],
+    )
+
+
+def check(operation: Operation, segments: tuple[str, ...], incoming: Incoming) -> Values:
+    """The request's values, each of the type that the operation declares.
+
+    Raises:
+        Refusal: one does not fit; the message names it.
+    """
+    fields: Mapping[str, Schema] = operation.input_schema.get("properties", {})
+    names = re.findall(r"{([^}]+)}", operation.path)
+    path = {name: _typed(fields[name], text) for name, text in zip(names, segments, strict=True)}
+    query = _query(operation, fields, incoming.query)
+    body = _body(operation, incoming)
+    for name in body:
+        if name in operation.path_parameters or name in operation.query_parameters or name not in fields:
+            raise invalid(f"{name}: there is no such field in the body.")
+    try:
+        checked = arguments.check(operation, {**path, **query, **body}).values
+    except InvalidArguments as error:
+        raise invalid(error.message) from None
+    return Values(
+        path={name: checked[name] for name in path},
+        query={name: checked[name] for name in query},
+        body={name: checked[name] for name in body},
+    )
+
+
+def _query(operation: Operation, fields: Mapping[str, Schema], text: str) -> dict[str, Any]:
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, errors="strict")
+    except ValueError:
+        raise invalid("The query string is not UTF-8.") from None
+    values: dict[str, Any] = {}
+    for name, value in pairs:
+        if name not in operation.query_parameters:
+            raise invalid(f"{name}: there is no such query parameter.")
+        schema = fields[name]
+        if schema.get("type") == "array":
+            values.setdefault(name, []).append(_typed(schema["items"], value))
+        elif name in values:
+            raise invalid(f"{name}: it is given twice.")
+        else:
+            values[name] = _typed(schema, value)
+    return values
+
+
+def _body(operation: Operation, incoming: Incoming) -> dict[str, Any]:
+    if not operation.body:
+        if incoming.body:
+            raise invalid(f"{operation.method} {operation.path} takes no body.")
+        return {}
+    if not incoming.body:
+        raise invalid("The body is missing.")
+    if incoming.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise invalid("Content-Type: expected application/json.")
+    try:
+        value = json.loads(incoming.body)
+    except (ValueError, RecursionError):
+        raise invalid("The body is not JSON.") from None
+    if not isinstance(value, dict):
+        raise invalid("The body is not an object.")
+    return value
+
+
+def _typed(schema: Schema, text: str) -> Any:
+    """The text as the declared type; as it is where it cannot be one, so that validation names the field."""
+    kind = schema.get("type")
+    if kind == "integer" and INTEGER.fullmatch(text):
+        return int(text)
+    if kind == "boolean" and text in ("true", "false"):
+        return text == "true"
+    return text

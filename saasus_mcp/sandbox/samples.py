@@ -1,0 +1,51 @@
+"""Values that satisfy a schema: made up where there is no state, and trimmed to what the documents declare."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from saasus_mcp.catalog.model import Schema
+from saasus_mcp.sandbox.state import uid
+
+BY_NAME: dict[str, Any] = {
+    "link": "https://console.aws.example.com/cloudformation/home#/stacks/create/review?stackName=sandbox",
+    "secret_code": "SANDBOXSANDBOXSANDBOX234",
+    "challenge_name": "PASSWORD_VERIFIER",
+}
+"""Fields for which a made-up text would mislead."""
+
+
+def sample(schema: Schema, name: str = "value") -> Any:
+    """A value that satisfies the schema, every declared field present; `name` is the field that holds it."""
+    if name in BY_NAME:
+        return BY_NAME[name]
+    if "anyOf" in schema:
+        return sample(schema["anyOf"][0], name)
+    if "const" in schema:
+        return schema["const"]
+    if "enum" in schema:
+        return schema["enum"][0]
+    kind = schema.get("type", "object")
+    if kind == "object":
+        return {field: sample(below, field) for field, below in schema.get("properties", {}).items()}
+    if kind == "array":
+        return [sample(schema["items"], name)]
+    return {"boolean": False, "integer": 1, "number": 1.0}.get(kind, _text(schema, name))
+
+
+def _text(schema: Schema, name: str) -> str:
+    if name == "id" or name.endswith("_id"):
+        return uid("sample", name)
+    return {"date": "2026-01-01", "date-time": "2026-01-01T00:00:00Z"}.get(schema.get("format", ""), f"sandbox-{name}")
+
+
+def fit(schema: Schema, value: Any) -> Any:
+    """The value without any field that the schema does not declare: records know more than the API tells."""
+    if "anyOf" in schema:
+        return value if value is None else fit(schema["anyOf"][0], value)
+    if isinstance(value, dict) and "properties" in schema:
+        declared = schema["properties"]
+        return {name: fit(below, value[name]) for name, below in declared.items() if name in value}
+    if isinstance(value, list) and "items" in schema:
+        return [fit(schema["items"], item) for item in value]
+    return value

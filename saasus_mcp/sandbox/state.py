@@ -1,0 +1,77 @@
+"""What the emulated SaaS holds: tables of records, each under a key of ids, and nothing that knows an operation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from uuid import NAMESPACE_DNS, uuid5
+
+from saasus_mcp.sandbox.refusals import missing
+
+Id = str | int
+Key = tuple[Id, ...]
+Record = Mapping[str, Any]
+"""One stored thing. It is never changed in place: a change puts another record under the same key."""
+
+_NAMESPACE = uuid5(NAMESPACE_DNS, "sandbox.example.com")
+
+
+def uid(*names: object) -> str:
+    """The id of what is so named: the same in every sandbox, so that demonstrations can be repeated."""
+    return str(uuid5(_NAMESPACE, "/".join(map(str, names))))
+
+
+class State:
+    """All tables of one emulated SaaS. A key's first parts are its scope: invitations lie under (tenant, invitation)."""
+
+    def __init__(self) -> None:
+        self._tables: dict[str, dict[Key, Record]] = {}
+        self._made = 0
+
+    def rows(self, table: str, *scope: Id) -> list[Record]:
+        """The records whose key begins with the scope, oldest first."""
+        return [record for key, record in self._table(table).items() if key[: len(scope)] == scope]
+
+    def find(self, table: str, *key: Id) -> Record | None:
+        """The record under exactly this key."""
+        return self._table(table).get(key)
+
+    def get(self, table: str, *key: Id, noun: str = "") -> Record:
+        """The record under exactly this key.
+
+        Raises:
+            Refusal: there is none (404).
+        """
+        found = self.find(table, *key)
+        if found is None:
+            raise missing(noun or table.removesuffix("s").replace("_", " "))
+        return found
+
+    def put(self, table: str, key: Key, record: Record) -> None:
+        """Store a record, in place of the one that was there."""
+        self._table(table)[key] = record
+
+    def change(self, table: str, key: Key, **fields: Any) -> None:
+        """Store the record that is there with some of its fields replaced."""
+        self.put(table, key, {**self.get(table, *key), **fields})
+
+    def drop(self, table: str, *scope: Id) -> None:
+        """Remove every record whose key begins with the scope; without one, all of the table."""
+        kept = {key: record for key, record in self._table(table).items() if key[: len(scope)] != scope}
+        self._tables[table] = kept
+
+    def sweep(self, table: str, doomed: Callable[[Record], bool]) -> None:
+        """Remove every record for which `doomed` says so."""
+        self._tables[table] = {key: record for key, record in self._table(table).items() if not doomed(record)}
+
+    def rewrite(self, table: str, change: Callable[[Record], Record]) -> None:
+        """Put what `change` makes of each record in its place."""
+        self._tables[table] = {key: change(record) for key, record in self._table(table).items()}
+
+    def new_id(self, kind: str) -> str:
+        """An id that no record has yet; the same for the same sequence of calls."""
+        self._made += 1
+        return uid(kind, "made", self._made)
+
+    def _table(self, table: str) -> dict[Key, Record]:
+        return self._tables.setdefault(table, {})

@@ -1,0 +1,93 @@
+"""How a question reaches the person: pushed to the client before protocol 2026-07-28, returned to it since."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mcp.server.context import ServerRequestContext
+from mcp.shared.exceptions import MCPError
+from mcp.types import (
+    CallToolRequestParams,
+    ElicitRequest,
+    ElicitRequestFormParams,
+    ElicitResult,
+    InputRequiredResult,
+)
+
+from saasus_mcp.catalog import Language
+from saasus_mcp.permissions.confirmation import FIELD_NAME, FIELD_YES, Answer, Question, Reply
+from saasus_mcp.permissions.refusal import Refused
+from saasus_mcp.permissions.wording import WORDS
+from saasus_mcp.server.call import Asker, Asking
+
+Context = ServerRequestContext[Any, Any]
+MODERN = "2026-07-28"
+KEY = "confirm"
+
+
+class Pushed:
+    """Sends the question at once and waits for the answer (protocols before 2026-07-28)."""
+
+    def __init__(self, context: Context, language: Language) -> None:
+        self._context = context
+        self._language = language
+
+    async def ask(self, question: Question) -> Answer | None:
+        """The person's answer.
+
+        Raises:
+            Refused: the client failed to show the question.
+        """
+        schema = form(question, self._language)
+        try:
+            result = await self._context.session.elicit_form(
+                question.message, schema, related_request_id=self._context.request_id
+            )
+        except MCPError:
+            raise Refused("declined", "Not done: the client could not show the question.", "Tell the person.") from None
+        return Answer(result.action, result.content or {})
+
+
+class Returned:
+    """Leaves the question to the answer of the call; the person's answer comes with the next one (2026-07-28)."""
+
+    async def ask(self, question: Question) -> Answer | None:
+        """None: not yet."""
+        return None
+
+
+def asker(context: Context, language: Language) -> Asker | None:
+    """How this client can ask its person; None where it cannot."""
+    capabilities = context.session.client_capabilities
+    elicitation = capabilities.elicitation if capabilities else None
+    if elicitation is None or (elicitation.form is None and elicitation.url is not None):
+        return None
+    if context.protocol_version >= MODERN:
+        return Returned()
+    return Pushed(context, language) if context.session.can_send_request else None
+
+
+def reply(params: CallToolRequestParams) -> Reply | None:
+    """The answer that a client says a person gave, where the call carries one."""
+    given = (params.input_responses or {}).get(KEY)
+    if not isinstance(given, ElicitResult):
+        return None
+    return Reply(Answer(given.action, given.content or {}), params.request_state)
+
+
+def returned(asking: Asking, language: Language) -> InputRequiredResult:
+    """The question as the answer of a call."""
+    params = ElicitRequestFormParams(
+        message=asking.question.message, requested_schema=form(asking.question, language)
+    )
+    return InputRequiredResult(input_requests={KEY: ElicitRequest(params=params)}, request_state=asking.state)
+
+
+def form(question: Question, language: Language) -> dict[str, Any]:
+    """The form of a question: the target's name to type, or a plain yes."""
+    words = WORDS[language]
+    if question.name is None:
+        fields: dict[str, Any] = {FIELD_YES: {"type": "boolean", "title": words["field_confirm"]}}
+    else:
+        fields = {FIELD_NAME: {"type": "string", "title": words["field_name"], "maxLength": 200}}
+    return {"type": "object", "properties": fields, "required": list(fields)}

@@ -1,0 +1,41 @@
+"""One call, from the client's words to what it gets: the frozen values between the pipeline and its callers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from saasus_mcp.permissions.confirmation import Answer, Question, Reply
+from saasus_mcp.permissions.policy import Principal
+
+
+class Asker(Protocol):
+    """How a question reaches the person behind the client."""
+
+    async def ask(self, question: Question) -> Answer | None:
+        """The person's answer; None where the answer will come with a later call instead."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a client asks for.
+
+    Attributes:
+        asker: None where the client cannot ask a person.
+        reply: what the client says a person answered, in the protocol where that comes with a second call.
+    """
+
+    name: str
+    arguments: Any
+    principal: Principal
+    asker: Asker | None = None
+    reply: Reply | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """The call waits for a person: `state` comes back with the answer."""
+
+    question: Question
+    state: str

@@ -1,0 +1,107 @@
+"""The low-level MCP server: lists tools, runs calls through the pipeline, lets no exception text out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from mcp.server.caching import CacheHint
+from mcp.server.lowlevel import Server
+from mcp.shared.exceptions import MCPError
+from mcp.types import (
+    INTERNAL_ERROR,
+    CallToolRequestParams,
+    CallToolResult,
+    InputRequiredResult,
+    ListToolsResult,
+    PaginatedRequestParams,
+    TextContent,
+)
+
+from saasus_mcp import __version__
+from saasus_mcp.catalog import Language, UnknownTool
+from saasus_mcp.permissions.policy import Principal
+from saasus_mcp.permissions.preview import where
+from saasus_mcp.permissions.proof import Place
+from saasus_mcp.saasus.answer import ToolAnswer
+from saasus_mcp.server import asking
+from saasus_mcp.server.asking import Context
+from saasus_mcp.server.call import Asking, Call
+from saasus_mcp.server.instructions import instructions
+from saasus_mcp.server.pipeline import Pipeline
+from saasus_mcp.server.tools import META, tool
+
+log = logging.getLogger(__name__)
+
+NAME = "saasus"
+LIST_TTL_MS = 3_600_000
+Who = Callable[[Context], Principal]
+
+
+def build(pipeline: Pipeline, who: Who, language: Language) -> Server[Any]:
+    """The server, for both protocol eras.
+
+    Args:
+        who: the principal behind a request.
+        language: of titles and of what people read.
+    """
+    lists: dict[Principal, ListToolsResult] = {}
+
+    async def list_tools(context: Context, params: PaginatedRequestParams | None) -> ListToolsResult:
+        principal = who(context)
+        if principal not in lists:
+            tools = [tool(operation, language) for operation in pipeline.listed(principal)]
+            lists[principal] = ListToolsResult(tools=tools, ttl_ms=LIST_TTL_MS, cache_scope="private")
+        return lists[principal]
+
+    async def call_tool(context: Context, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
+        try:
+            call = Call(
+                name=params.name,
+                arguments=params.arguments or {},
+                principal=who(context),
+                asker=asking.asker(context, language),
+                reply=asking.reply(params),
+            )
+            given = await pipeline.run(call)
+        except MCPError:
+            raise
+        except Exception:
+            # Before 2026-07-28 the SDK would send the exception's text to the client, secrets included.
+            log.exception("tools/call %r failed inside the server", params.name[:80])
+            raise MCPError(INTERNAL_ERROR, "The server failed; its log says why.") from None
+        return asking.returned(given, language) if isinstance(given, Asking) else result(given, pipeline.place)
+
+    def input_schema(name: str) -> dict[str, Any] | None:
+        try:
+            return pipeline.catalogue.find(name).input_schema
+        except UnknownTool:
+            return None
+
+    return Server(
+        NAME,
+        version=__version__,
+        title="SaaSus Platform",
+        instructions=instructions(pipeline.place, pipeline.policy),
+        on_list_tools=list_tools,
+        on_call_tool=call_tool,
+        get_tool_input_schema=input_schema,
+        cache_hints={"tools/list": CacheHint(ttl_ms=LIST_TTL_MS, scope="private")},
+    )
+
+
+def result(given: ToolAnswer, place: Place) -> CallToolResult:
+    """An answer of the pipeline on the wire: the answer first, then where it comes from."""
+    touched = where(place, "en") + (f", trace id: {given.trace_id}" if given.trace_id else "")
+    return CallToolResult(
+        content=[TextContent(text=given.text), TextContent(text=f"[{touched}]")],
+        structured_content=given.structured,
+        is_error=not given.ok,
+        _meta={
+            META + "saas_id": place.saas_id,
+            META + "profile": place.profile,
+            META + "trace_id": given.trace_id,
+            META + "applied": given.applied,
+        },
+    )

@@ -1,0 +1,109 @@
+"""Settings: the only reader of the environment. An unreadable value is an error that names it, never a default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from saasus_mcp.errors import SaasusMcpError
+
+API = "https://api.saasus.io"
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+YES, NO = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off", ""})
+
+
+class SettingsError(SaasusMcpError):
+    """A variable or flag cannot be read; the server does not start."""
+
+
+def switch(value: Any) -> bool:
+    """A switch as people write it: 1, true, yes, on and their opposites, in any case."""
+    text = str(value).strip().lower()
+    if text not in YES | NO:
+        raise ValueError("write true or false")
+    return text in YES
+
+
+def origin(value: Any) -> str:
+    """A base URL without `/v1`: https, or http on loopback."""
+    text = str(value).strip().rstrip("/").removesuffix("/v1")
+    parts = urlsplit(text)
+    if parts.hostname is None or parts.path or parts.query or parts.username:
+        raise ValueError("write an origin such as https://api.saasus.io")
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
+        raise ValueError("only https, or http on loopback, is accepted")
+    return text
+
+
+Switch = Annotated[bool, BeforeValidator(switch)]
+Mode = Literal["read-only", "guarded", "strict"]
+
+
+def _named(*names: str) -> AliasChoices:
+    return AliasChoices(*names)
+
+
+class Settings(BaseSettings):
+    """Everything that can be set, from flags first and then from the environment.
+
+    No `.env` file is read and nothing is taken from the working directory: a model can write there.
+    """
+
+    model_config = SettingsConfigDict(extra="forbid", populate_by_name=True, frozen=True, env_ignore_empty=True)
+
+    saas_id: str = Field("", validation_alias=_named("SAASUS_SAAS_ID", "SAASUS_PLATFORM_SAASID"))
+    api_key: SecretStr = Field(SecretStr(""), validation_alias=_named("SAASUS_API_KEY", "SAASUS_PLATFORM_APIKEY"))
+    secret_key: SecretStr = Field(
+        SecretStr(""), validation_alias=_named("SAASUS_SECRET_KEY", "SAASUS_PLATFORM_SECRETKEY")
+    )
+    api_url_base: Annotated[str, BeforeValidator(origin)] = Field(
+        API, validation_alias=_named("SAASUS_API_URL_BASE", "SAASUS_PLATFORM_API_URL_BASE")
+    )
+    read_only: Switch = Field(
+        False, validation_alias=_named("SAASUS_MCP_READ_ONLY", "SAASUS_PLATFORM_API_READ_ONLY_MODE")
+    )
+    mode: Mode | None = Field(None, validation_alias=_named("SAASUS_MCP_MODE"))
+    policy: Path | None = Field(None, validation_alias=_named("SAASUS_MCP_POLICY"))
+    sandbox: Switch = Field(False, validation_alias=_named("SAASUS_MCP_SANDBOX"))
+    lang: Literal["en", "ja"] = Field("en", validation_alias=_named("SAASUS_MCP_LANG"))
+    transport: Literal["stdio", "http"] = Field("stdio", validation_alias=_named("SAASUS_MCP_TRANSPORT"))
+    profile: str = Field("default", validation_alias=_named("SAASUS_MCP_PROFILE"), pattern=r"^[A-Za-z0-9_-]{1,40}$")
+    state_dir: Path | None = Field(None, validation_alias=_named("SAASUS_MCP_STATE_DIR"))
+    timeout: float = Field(30.0, gt=0, le=600, validation_alias=_named("SAASUS_MCP_TIMEOUT"))
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.policy is not None and self.mode not in (None, "read-only"):
+            raise ValueError("SAASUS_MCP_MODE and SAASUS_MCP_POLICY: give one; only read-only goes with a policy")
+        if self.policy is not None and not self.policy.is_absolute():
+            raise ValueError("SAASUS_MCP_POLICY: write an absolute path")
+        return self
+
+    @property
+    def folder(self) -> Path:
+        """Where state is kept: the set folder, or the user's platform state folder."""
+        if self.state_dir is not None:
+            return self.state_dir
+        from platformdirs import user_state_path  # noqa: PLC0415 - only where nothing is set
+
+        return user_state_path("saasus-mcp", appauthor=False)
+
+
+def read(**flags: Any) -> Settings:
+    """The settings from flags (None where not given) and, behind them, the environment.
+
+    Raises:
+        SettingsError: a value cannot be read: which one, and what is accepted.
+    """
+    given = {name: value for name, value in flags.items() if value is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = str(first["loc"][0]) if first["loc"] else ""
+        message = str(first["msg"]).removeprefix("Value error, ")
+        raise SettingsError(f"{name}: {message}." if name else f"{message}.", "Nothing was started.") from None
