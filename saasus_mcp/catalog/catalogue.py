@@ -13,13 +13,14 @@ from saasus_mcp.errors import SaasusMcpError
 
 FILE = Path(__file__).with_name("catalogue.json")
 NEAREST = 5
+LONGEST_SHOWN = 80
 
 
 class UnknownTool(SaasusMcpError):
     """No operation has this name; `nearest` holds the names closest to it, best first."""
 
     def __init__(self, name: str, nearest: tuple[str, ...]) -> None:
-        shown = name if len(name) <= 80 else name[:80] + "…"
+        shown = name if len(name) <= LONGEST_SHOWN else name[:LONGEST_SHOWN] + "…"
         mend = f"Nearest: {', '.join(nearest)}." if nearest else "List the tools to see their names."
         super().__init__(f"There is no tool {shown!r}.", mend)
         self.nearest = nearest
@@ -58,7 +59,7 @@ class Catalogue:
     def _nearest(self, name: str) -> tuple[str, ...]:
         from difflib import get_close_matches  # noqa: PLC0415 - only on a mistake, and costly to import
 
-        wanted = name[:80].lower()
+        wanted = name[:LONGEST_SHOWN].lower()
         return tuple(get_close_matches(wanted, self._by_tool, n=NEAREST, cutoff=0.5))
 
 

@@ -9,12 +9,13 @@ import json
 import math
 import secrets
 from collections.abc import Mapping
+from typing import Any
 
 from saasus_mcp.catalog.model import Operation
 from saasus_mcp.permissions.proof import Binding, Proof
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.target import Sight, plain_name
-from saasus_mcp.store import Approval, Spend, Store
+from saasus_mcp.store import Approval, Spend, Status, Store
 
 LIFETIME = 15 * 60
 WAIT_AFTER_REJECTION = 10 * 60
@@ -72,7 +73,9 @@ class Approvals:
         )
         pending = self._store.request_approval(wanted, MOST_PENDING)
         if pending is None:
-            raise Refused("flooded", f"{MOST_PENDING} approvals are pending already.", "Have a person decide on those first.")
+            raise Refused(
+                "flooded", f"{MOST_PENDING} approvals are pending already.", "Have a person decide on those first."
+            )
         return pending
 
     def find(self, code: str, now: float) -> Approval:
@@ -85,7 +88,9 @@ class Approvals:
         for approval in self._store.approvals(now):
             if approval.code.replace("-", "") == wanted and approval.status == "pending":
                 return approval
-        raise Refused("unknown", "No approval with this code is pending.", "`saasus-mcp approvals` lists those that are.")
+        raise Refused(
+            "unknown", "No approval with this code is pending.", "`saasus-mcp approvals` lists those that are."
+        )
 
     def all(self, now: float) -> list[Approval]:
         """Every approval asked for, newest first."""
@@ -99,7 +104,7 @@ class Approvals:
         """
         if plain_name(typed) != approval.name:
             raise Refused("declined", "That is not the target's name: nothing was approved.", "Read the preview again.")
-        self._decide(self._store.decide(approval.code, "approved", by, now, now + LIFETIME))
+        self._rule(approval, "approved", by=by, at=now, expires_at=now + LIFETIME)
 
     def reject(self, approval: Approval, by: str, now: float, reason: str | None = None) -> None:
         """Say no; the same call may ask again after ten minutes.
@@ -107,11 +112,10 @@ class Approvals:
         Raises:
             Refused: it is pending no more.
         """
-        self._decide(self._store.decide(approval.code, "rejected", by, now, now + WAIT_AFTER_REJECTION, reason))
+        self._rule(approval, "rejected", by=by, at=now, expires_at=now + WAIT_AFTER_REJECTION, reason=reason)
 
-    @staticmethod
-    def _decide(done: bool) -> None:
-        if not done:
+    def _rule(self, approval: Approval, status: Status, **ruling: Any) -> None:
+        if not self._store.decide(approval.code, status, **ruling):
             raise Refused("unknown", "It is pending no more.", "`saasus-mcp approvals` shows what became of it.")
 
 

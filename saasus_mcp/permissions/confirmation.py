@@ -71,13 +71,17 @@ class Confirmations:
         """
         asked = self._sealer.read(reply.state, PURPOSE) if reply.state else None
         if asked is None:
-            raise Refused("unasked", "This answer belongs to no question that was asked.", "Call without an answer first.")
+            raise Refused(
+                "unasked", "This answer belongs to no question that was asked.", "Call without an answer first."
+            )
         if asked["binding"] != binding.digest():
             raise Refused("unasked", "The question was about another call.", "Call again to be asked about this one.")
         if asked["expires"] <= now:
             raise Refused("expired", "The question has expired.", "Call again to be asked anew.")
         if reply.answer.action != "accept":
-            raise Refused("declined", f"Not done: the person chose to {reply.answer.action}.", "Do not try again unasked.")
+            raise Refused(
+                "declined", f"Not done: the person chose to {reply.answer.action}.", "Do not try again unasked."
+            )
         _judge(reply.answer.content, asked["name"])
         if asked["bound"] != sight.bound:
             return None

@@ -10,7 +10,7 @@ from typing import Any
 from saasus_mcp.catalog.expressions import evaluate
 from saasus_mcp.catalog.model import Operation, Pick
 from saasus_mcp.permissions.proof import digest
-from saasus_mcp.saasus.secrets import hide_all, mask
+from saasus_mcp.saasus.secrets import Hide, Mask, hide_all, mask
 
 Read = Callable[[str, Mapping[str, Any]], Awaitable["Seen"]]
 """Reads an operation by its key, as an audited child call: the pipeline gives it."""
@@ -72,18 +72,37 @@ def plain_name(name: object) -> str:
 def shown_arguments(operation: Operation, args: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments as people, the store and the audit may see them: secrets hidden, secret handles kept."""
     tree = mask(operation.secret_inputs)
-    return {name: _shown(value, tree.get(name)) for name, value in args.items()}
+    return {name: _replaced(value, tree.get(name), _hidden) for name, value in args.items()}
 
 
-def _shown(value: Any, tree: dict[str, Any] | None) -> Any:
+def secret_texts(operation: Operation, args: Mapping[str, Any]) -> tuple[str, ...]:
+    """The secrets among the arguments, so that an answer which repeats one can be cleaned of it."""
+    found: list[str] = []
+
+    def note(text: str) -> str:
+        found.append(text)
+        return HIDDEN
+
+    tree = mask(operation.secret_inputs)
+    for name, value in args.items():
+        _replaced(value, tree.get(name), note)
+    return tuple(found)
+
+
+def _hidden(text: str) -> str:
+    return text if text.startswith("secret://") else HIDDEN
+
+
+def _replaced(value: Any, tree: Mask | None, hide: Hide) -> Any:
+    """The value with what the tree marks replaced."""
     if tree is None:
         return value
     if not tree:
-        return hide_all(value, lambda text: text if text.startswith("secret://") else HIDDEN)
+        return hide_all(value, hide)
     if isinstance(value, dict):
-        return {name: _shown(item, tree.get(name, tree.get("{}"))) for name, item in value.items()}
+        return {name: _replaced(item, tree.get(name, tree.get("{}")), hide) for name, item in value.items()}
     if isinstance(value, list):
-        return [_shown(item, tree.get("[]")) for item in value]
+        return [_replaced(item, tree.get("[]"), hide) for item in value]
     return value
 
 

@@ -12,6 +12,8 @@ from saasus_mcp.saasus.client import Applied, Response, SendFailed
 from saasus_mcp.saasus.secrets import REMOVED, Hide, scrub
 from saasus_mcp.saasus.shape import shape
 
+SUCCESS, REDIRECT, CALLERS_FAULT = 2, 3, 4
+"""Families of HTTP statuses, by their first digit."""
 LONGEST_WORD = 2000
 SHORTEST_SECRET = 4
 """Shorter texts stand in too much that is not secret."""
@@ -41,7 +43,7 @@ class ToolAnswer:
 
 def answer(operation: Operation, response: Response, hide: Hide) -> ToolAnswer:
     """What the API's response means. `hide` is called with each secret in it (see saasus.shape)."""
-    if not 200 <= response.status < 300:
+    if response.status // 100 != SUCCESS:
         return _refused(operation, response)
     if not response.body.strip():
         return _empty(operation, response)
@@ -135,7 +137,7 @@ def _refused(operation: Operation, response: Response) -> ToolAnswer:
     said = f"The SaaSus API answered HTTP {response.status}"
     if kind or message:
         said += f" {kind}: {message}" if kind and message else f": {kind or message}"
-    unsure = not operation.reads and not 400 <= response.status < 500
+    unsure = not operation.reads and response.status // 100 != CALLERS_FAULT
     applied: Applied = "unknown" if unsure else "not_applied"
     return failed(
         said + ".", _next(response.status, applied), applied=applied, status=response.status, trace_id=response.trace_id
@@ -161,7 +163,7 @@ def _next(status: int, applied: Applied) -> str:
     """What to do after an error status."""
     if applied == "unknown":
         return "Look at the present state before anything is repeated; a 500 can also mean a mistake in the request."
-    if 300 <= status < 400:
+    if status // 100 == REDIRECT:
         return "Redirects are not followed: check the API base URL with `saasus-mcp doctor`."
     return {
         400: "Check the arguments against the tool's description.",

@@ -139,7 +139,9 @@ class Client:
             raise _failed(operation, "The SaaSus API could not be reached", type(error).__name__, sent=False) from None
         except (TimeoutError, httpx2.TimeoutException):
             said = "answered but did not finish" if connected else "did not answer"
-            raise _failed(operation, f"The SaaSus API {said} within {self._timeout:g} s", "timeout", sent=True) from None
+            raise _failed(
+                operation, f"The SaaSus API {said} within {self._timeout:g} s", "timeout", sent=True
+            ) from None
         except httpx2.HTTPError as error:
             raise _failed(operation, "The connection broke after the request was sent", type(error).__name__, sent=True) \
                 from None  # fmt: skip

@@ -68,7 +68,9 @@ def _guard_route(operation: Operation, values: Mapping[str, Any]) -> None:
     for collision in operation.ambiguous:
         if all(str(values[name]) == literal for name, literal in collision.items()):
             name, literal = next(iter(collision.items()))
-            raise InvalidArguments((name,), f"{literal!r} would reach another operation of the API.", "It cannot be an id.")
+            raise InvalidArguments(
+                (name,), f"{literal!r} would reach another operation of the API.", "It cannot be an id."
+            )
 
 
 def _encoded(value: object) -> str:

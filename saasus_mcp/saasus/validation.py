@@ -63,22 +63,30 @@ def strict(schema: Schema) -> Schema:
 
 
 def _first_error(validator: Validator, values: Mapping[str, Any], prefix: str = "") -> None:
-    errors = sorted(validator.iter_errors(values), key=lambda error: (len(error.absolute_path), str(error.absolute_path)))
+    errors = sorted(
+        validator.iter_errors(values), key=lambda error: (len(error.absolute_path), str(error.absolute_path))
+    )
     for error in errors:
         raise _explained(error, prefix)
 
 
 def _explained(error: ValidationError, prefix: str) -> InvalidArguments:
     place: Place = tuple(error.absolute_path)
-    rule, wanted, got = error.validator, error.validator_value, error.instance
+    rule: str = str(error.validator)
+    got: Any = error.instance
+    wanted: Any = error.validator_value
+    declared: Any = error.schema
     if rule == "required":
         missing = next(name for name in wanted if name not in got)
         return InvalidArguments((*place, missing), f"{prefix}it is required and missing.")
     if rule == "additionalProperties":
-        known = error.schema["properties"]
+        known = declared.get("properties", {})
         extra = next(name for name in got if name not in known)
         return InvalidArguments((*place, extra), f"{prefix}there is no such field.", f"Accepted: {', '.join(known)}.")
     if rule == "anyOf":
+        inside = [part for part in error.context or () if isinstance(got, dict) and part.validator != "type"]
+        if inside:
+            return _explained(inside[0], prefix)
         kinds = " or ".join(str(branch.get("type", "value")) for branch in wanted)
         return InvalidArguments(place, f"expected {kinds}, got {_shown(got)}.")
     expected = {
@@ -91,7 +99,7 @@ def _explained(error: ValidationError, prefix: str) -> InvalidArguments:
         "maxItems": f"expected at most {wanted} items",
         "pattern": f"expected text of the form {wanted}",
         "format": f"expected the format {wanted}",
-    }.get(str(rule), f"does not satisfy {rule}")
+    }.get(rule, f"does not satisfy {rule}")
     return InvalidArguments(place, f"{expected}, got {_shown(got)}.")
 
 

@@ -77,9 +77,7 @@ def reply(params: CallToolRequestParams) -> Reply | None:
 
 def returned(asking: Asking, language: Language) -> InputRequiredResult:
     """The question as the answer of a call."""
-    params = ElicitRequestFormParams(
-        message=asking.question.message, requested_schema=form(asking.question, language)
-    )
+    params = ElicitRequestFormParams(message=asking.question.message, requested_schema=form(asking.question, language))
     return InputRequiredResult(input_requests={KEY: ElicitRequest(params=params)}, request_state=asking.state)
 
 

@@ -48,7 +48,7 @@ def build(pipeline: Pipeline, who: Who, language: Language) -> Server[Any]:
     """
     lists: dict[Principal, ListToolsResult] = {}
 
-    async def list_tools(context: Context, params: PaginatedRequestParams | None) -> ListToolsResult:
+    async def list_tools(context: Context, _: PaginatedRequestParams | None) -> ListToolsResult:
         principal = who(context)
         if principal not in lists:
             tools = [tool(operation, language) for operation in pipeline.listed(principal)]

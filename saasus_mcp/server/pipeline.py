@@ -21,15 +21,15 @@ from saasus_mcp.permissions.policy import Decision, Policy, Principal
 from saasus_mcp.permissions.proof import Binding, Place, Proof
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.seal import Sealer
-from saasus_mcp.permissions.target import Seen, shown_arguments
+from saasus_mcp.permissions.target import Seen, secret_texts, shown_arguments
 from saasus_mcp.saasus import arguments as checking
 from saasus_mcp.saasus import request as building
-from saasus_mcp.saasus.answer import ToolAnswer, answer, failed, unsent
+from saasus_mcp.saasus.answer import ToolAnswer, answer, failed, unsent, without
 from saasus_mcp.saasus.arguments import Arguments
 from saasus_mcp.saasus.client import Applied, Client, SendFailed
 from saasus_mcp.saasus.request import Request
 from saasus_mcp.server.call import Asking, Call
-from saasus_mcp.server.settling import Settling
+from saasus_mcp.server.settling import Matter, Settling
 from saasus_mcp.store import Store, StoreError
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class Pipeline:
         self._store = store
         self._clock = clock
         self._handles = Handles(store, sealer, clock)
-        self._settling = Settling(Confirmations(sealer), Approvals(store), place, language, clock)
+        self._settling = Settling(Confirmations(sealer), Approvals(store), place, language=language, clock=clock)
 
     def listed(self, principal: Principal) -> list[Operation]:
         """The operations of which some call could be anything but denied to this principal."""
@@ -109,7 +109,9 @@ class Pipeline:
     async def _settled(self, step: _Step, call: Call) -> Proof | Asking | None:
         """Step 5: None where no yes is needed."""
         if step.decision.outcome == "deny":
-            raise Refused("denied", f"{step.operation.tool} is not allowed: {step.decision.reason}.", "Do not try again.")
+            raise Refused(
+                "denied", f"{step.operation.tool} is not allowed: {step.decision.reason}.", "Do not try again."
+            )
         if step.decision.outcome == "allow":
             return None
 
@@ -119,7 +121,8 @@ class Pipeline:
         binding = Binding(
             step.operation.key, step.request.digest(), step.principal.id, self.place.profile, self.place.saas_id
         )
-        return await self._settling.settle(step.operation, step.arguments.values, step.decision, binding, call, read)
+        matter = Matter(step.operation, step.arguments.values, step.decision, binding, call.asker, call.reply, read)
+        return await self._settling.settle(matter)
 
     async def _read(self, key: str, args: Mapping[str, Any], parent: _Step) -> Seen:
         """A read that a preview makes: a child call, decided and audited like any other."""
@@ -140,13 +143,17 @@ class Pipeline:
             self._store.commit(step.id, self._record(step, proof), self._clock(), proof.spend if proof else None)
         except StoreError as error:
             return failed(error.message, error.mend)
-        given = failed("The call was cancelled before it was answered.", applied=_doubt(step.operation), trace_id=step.id)
+        given = failed(
+            "The call was cancelled before it was answered.", applied=_doubt(step.operation), trace_id=step.id
+        )
         try:
             with anyio.CancelScope(shield=not step.operation.reads):
                 given = await self._exchanged(step)
         except Exception:
             log.exception("call %s failed inside the server", step.id)
-            given = failed("The server failed while it made this call.", applied=_doubt(step.operation), trace_id=step.id)
+            given = failed(
+                "The server failed while it made this call.", applied=_doubt(step.operation), trace_id=step.id
+            )
         finally:
             self._end(step, given)
         return given
@@ -163,7 +170,8 @@ class Pipeline:
         except SendFailed as failure:
             return unsent(failure, step.id)
         hiding = Hiding()
-        given = answer(step.operation, response, hiding.hide)
+        own = secret_texts(step.operation, resolved.values)
+        given = without(answer(step.operation, response, hiding.hide), own)
         try:
             self._handles.keep(hiding, step.principal.id, self.place.profile)
         except StoreError:
@@ -202,7 +210,9 @@ class Pipeline:
         try:
             self._store.end(step.id, record, self._clock())
         except StoreError as error:
-            log.error("the end of call %s could not be audited: %s %s", step.id, error.message, json.dumps(record))
+            log.error(  # noqa: TRY400 - the record matters, not the trace
+                "the end of call %s could not be audited: %s %s", step.id, error.message, json.dumps(record)
+            )
 
 
 def _doubt(operation: Operation) -> Applied:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from saasus_mcp.catalog import Language, Operation
@@ -13,11 +14,31 @@ from saasus_mcp.permissions.preview import previews, question
 from saasus_mcp.permissions.proof import Binding, Place, Proof
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.target import Read, Sight, look
-from saasus_mcp.server.call import Asking, Call
+from saasus_mcp.server.call import Asker, Asking
 from saasus_mcp.store import Approval
 
 MOST_ROUNDS = 4
 """How often one call asks while the target keeps changing under the question."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """What a person is asked about, and how they can be asked.
+
+    Attributes:
+        binding: exactly what the yes would be for.
+        asker: None where the client cannot ask.
+        reply: what the client says the person answered, where it does.
+        read: reads the API for the preview.
+    """
+
+    operation: Operation
+    args: Mapping[str, Any]
+    decision: Decision
+    binding: Binding
+    asker: Asker | None
+    reply: Reply | None
+    read: Read
 
 
 class Settling:
@@ -28,6 +49,7 @@ class Settling:
         confirmations: Confirmations,
         approvals: Approvals,
         place: Place,
+        *,
         language: Language,
         clock: Callable[[], float],
     ) -> None:
@@ -37,63 +59,49 @@ class Settling:
         self._language = language
         self._clock = clock
 
-    async def settle(
-        self,
-        operation: Operation,
-        args: Mapping[str, Any],
-        decision: Decision,
-        binding: Binding,
-        call: Call,
-        read: Read,
-    ) -> Proof | Asking:
+    async def settle(self, matter: Matter) -> Proof | Asking:
         """The proof of a yes to exactly this call, or the question to be answered first.
 
         Raises:
             Refused: there is no yes, or not yet.
         """
-        if decision.outcome == "confirm" and (call.asker is not None or call.reply is not None):
-            return await self._confirm(operation, args, decision, binding, call, read)
-        sight = await look(operation, args, self._place.saas_id, read)
-        shown = previews(operation, args, sight, self._place)
-        proof, approval = self._approvals.settle(binding, operation, sight, shown, self._clock())
+        if matter.decision.outcome == "confirm" and (matter.asker is not None or matter.reply is not None):
+            return await self._confirm(matter)
+        sight = await self._look(matter)
+        shown = previews(matter.operation, matter.args, sight, self._place)
+        proof, approval = self._approvals.settle(matter.binding, matter.operation, sight, shown, self._clock())
         if proof is None:
             raise _awaited(approval, shown[self._language])
         return proof
 
-    async def _confirm(
-        self,
-        operation: Operation,
-        args: Mapping[str, Any],
-        decision: Decision,
-        binding: Binding,
-        call: Call,
-        read: Read,
-    ) -> Proof | Asking:
+    async def _confirm(self, matter: Matter) -> Proof | Asking:
         """Each round looks at the target anew, so that a yes is only ever to what is there now."""
-        reply, changed = call.reply, False
+        reply, changed = matter.reply, False
         for _ in range(MOST_ROUNDS):
-            sight = await look(operation, args, self._place.saas_id, read)
+            sight = await self._look(matter)
             if reply is not None:
-                proof = self._confirmations.settle(reply, binding, sight, self._clock())
+                proof = self._confirmations.settle(reply, matter.binding, sight, self._clock())
                 if proof is not None:
                     return proof
                 changed = True
-            if call.asker is None:
+            if matter.asker is None:
                 break
-            asked = self._question(operation, args, decision, sight, changed=changed)
-            state = self._confirmations.ask(binding, asked, sight, self._clock())
-            answer = await call.asker.ask(asked)
+            asked = self._question(matter, sight, changed=changed)
+            state = self._confirmations.ask(matter.binding, asked, sight, self._clock())
+            answer = await matter.asker.ask(asked)
             if answer is None:
                 return Asking(asked, state)
             reply = Reply(answer, state)
         raise Refused("changed", "The target keeps changing while the person is asked.", "Call again later.")
 
-    def _question(
-        self, operation: Operation, args: Mapping[str, Any], decision: Decision, sight: Sight, *, changed: bool
-    ) -> Question:
-        shown = previews(operation, args, sight, self._place)[self._language]
-        message = question(shown, sight, self._language, typed=decision.typed, changed=changed)
-        return Question(message, sight.name if decision.typed else None)
+    async def _look(self, matter: Matter) -> Sight:
+        return await look(matter.operation, matter.args, self._place.saas_id, matter.read)
+
+    def _question(self, matter: Matter, sight: Sight, *, changed: bool) -> Question:
+        shown = previews(matter.operation, matter.args, sight, self._place)[self._language]
+        typed = matter.decision.typed
+        message = question(shown, sight, self._language, typed=typed, changed=changed)
+        return Question(message, sight.name if typed else None)
 
 
 def _awaited(approval: Approval, shown: str) -> Refused:

@@ -1,7 +1,5 @@
 """Operations as MCP tools, exactly as the catalogue holds them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from mcp.types import Tool, ToolAnnotations
@@ -20,12 +18,12 @@ def tool(operation: Operation, language: Language) -> Tool:
         description=operation.terse,
         input_schema=operation.input_schema,
         output_schema=operation.output_schema,
-        annotations=annotations(operation, title),
+        annotations=hints(operation, title),
         _meta=meta(operation),
     )
 
 
-def annotations(operation: Operation, title: str) -> ToolAnnotations:
+def hints(operation: Operation, title: str) -> ToolAnnotations:
     """The protocol's hints, all explicit, in the protocol's own meanings."""
     effects = operation.effects
     return ToolAnnotations(

@@ -110,9 +110,12 @@ class Store:
                 .order_by(approvals.c.requested_at.desc())
             ).first()
             if live is not None:
-                return Approval(**live._mapping)
+                return Approval(**live._asdict())
             mine = (approvals.c.principal == wanted.principal, approvals.c.status == "pending")
-            if connection.execute(select(func.count()).select_from(approvals).where(*mine)).scalar_one() >= most_pending:
+            if (
+                connection.execute(select(func.count()).select_from(approvals).where(*mine)).scalar_one()
+                >= most_pending
+            ):
                 return None
             connection.execute(insert(approvals).values(**{name: getattr(wanted, name) for name in _COLUMNS}))
             return wanted
@@ -123,9 +126,11 @@ class Store:
         with self._transaction() as connection:
             _expire(connection, now)
             rows = connection.execute(query if binding is None else query.where(approvals.c.binding == binding))
-            return [Approval(**row._mapping) for row in rows]
+            return [Approval(**row._asdict()) for row in rows]
 
-    def decide(self, code: str, status: Status, by: str, at: float, expires_at: float, reason: str | None = None) -> bool:
+    def decide(
+        self, code: str, status: Status, *, by: str, at: float, expires_at: float, reason: str | None = None
+    ) -> bool:
         """Approve or reject a pending approval. False where it is pending no more."""
         with self._transaction() as connection:
             _expire(connection, at)
@@ -155,7 +160,7 @@ class Store:
             row = connection.execute(select(secrets).where(*live)).first()
             if row is not None and take:
                 connection.execute(delete(secrets).where(secrets.c.id == identifier))
-            return HiddenSecret(**row._mapping) if row is not None else None
+            return HiddenSecret(**row._asdict()) if row is not None else None
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
@@ -164,7 +169,9 @@ class Store:
                 yield connection
         except SQLAlchemyError as error:
             said = str(getattr(error, "orig", None) or type(error).__name__)
-            raise StoreError(f"The store cannot be used: {said}.", "See that the disk is writable and not full.") from None
+            raise StoreError(
+                f"The store cannot be used: {said}.", "See that the disk is writable and not full."
+            ) from None
 
 
 _COLUMNS = tuple(column.name for column in approvals.columns)

@@ -28,9 +28,7 @@ def compiled(specs: Path = SPECS) -> str:
         missing = "effects.yaml has no row for it" if key in keys else "no document has this operation"
         raise SystemExit(f"{key}: {missing}")
     everything = [(source.method, source.path) for source in sources]
-    operations = [
-        rows.row(source, table[key], everything) for key, source in zip(keys, sources, strict=True)
-    ]
+    operations = [rows.row(source, table[key], everything) for key, source in zip(keys, sources, strict=True)]
     _check_names(operations)
     lines = ",\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in operations)
     return f'{{"aliases":{json.dumps(_aliases(sources), sort_keys=True)},"operations":[\n{lines}\n]}}\n'

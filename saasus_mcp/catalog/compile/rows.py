@@ -48,7 +48,7 @@ def row(source: Source, effects: dict[str, Any], everything: list[tuple[str, str
         "ambiguous": routes.ambiguous(source.method, source.path, everything),
         "secret_inputs": list(schemas.secrets(arguments, "x-secret-in")),
         "secret_outputs": list(schemas.secrets(shape, "x-secret")) if shape else [],
-        "scrubbed_outputs": list(schemas.secrets(shape, "x-secret", "scrub")) if shape else [],
+        "scrubbed_outputs": list(schemas.secrets(shape, "x-secret", value="scrub")) if shape else [],
         "statuses": [int(status) for status in node["responses"]],
         "effects": _effects(effects),
     }

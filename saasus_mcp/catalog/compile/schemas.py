@@ -95,7 +95,7 @@ def texts(node: Node, path: str = "") -> Iterator[tuple[str, str]]:
     return _marks(node, path, lambda found: found.get("description"))
 
 
-def secrets(node: Node, key: str, value: Any = True) -> Iterator[str]:
+def secrets(node: Node, key: str, *, value: object = True) -> Iterator[str]:
     """The paths below the node whose schema carries `key` with `value` (`x-secret`, `x-secret-in`)."""
     return (path for path, mark in _marks(node, "", lambda found: found.get(key)) if mark == value)
 

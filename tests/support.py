@@ -1,0 +1,157 @@
+"""What tests build with: a stub of the API that records what reaches it, a pipeline around it, clients of each era."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import httpx2
+import mcp.types as types
+from mcp import Client as McpClient
+from mcp.client.context import ClientRequestContext
+
+from saasus_mcp.catalog import Catalogue, Language, Operation
+from saasus_mcp.permissions.policy import PRESETS, Policy, Principal
+from saasus_mcp.permissions.proof import Place
+from saasus_mcp.permissions.seal import Sealer
+from saasus_mcp.saasus.client import Client
+from saasus_mcp.saasus.signature import Credentials
+from saasus_mcp.server.mcp import build
+from saasus_mcp.server.pipeline import Pipeline
+from saasus_mcp.store import Store
+
+CREDENTIALS = Credentials("saas-under-test", "api-key-under-test", "secret-key-under-test")
+PLACE = Place("default", CREDENTIALS.saas_id)
+ME = Principal("local:tester")
+
+
+Era = Literal["legacy", "2026-07-28"]
+ERAS: tuple[Era, ...] = ("legacy", "2026-07-28")
+Answering = Callable[[types.ElicitRequestFormParams], types.ElicitResult]
+
+
+def sample(schema: dict[str, Any]) -> Any:
+    """The simplest value that satisfies a schema of ours, every declared field given."""
+    if "anyOf" in schema:
+        return sample(schema["anyOf"][0])
+    if "enum" in schema:
+        return schema["enum"][0]
+    if "const" in schema:
+        return schema["const"]
+    match schema.get("type"):
+        case "object":
+            fields = {name: sample(item) for name, item in schema.get("properties", {}).items()}
+            other = schema.get("additionalProperties")
+            return fields | ({"any_key": sample(other)} if isinstance(other, dict) else {})
+        case "array":
+            return [sample(schema.get("items", {"type": "string"}))]
+        case "integer" | "number":
+            return max(1, schema.get("minimum", 1))
+        case "boolean":
+            return True
+        case _:
+            return _text(schema)
+
+
+def _text(schema: dict[str, Any]) -> str:
+    if schema.get("format") == "date":
+        return "2026-01-31"
+    if schema.get("format") == "date-time":
+        return "2026-01-31T12:00:00Z"
+    return str(schema.get("examples", ["text-1"])[0])
+
+
+@dataclass
+class StubApi:
+    """An API that answers every operation with a schema-true sample, and remembers what it was sent."""
+
+    catalogue: Catalogue
+    sent: list[httpx2.Request] = field(default_factory=list)
+    answers: dict[str, Any] = field(default_factory=dict)
+    """Bodies to answer with instead of the sample, by operation key; a Response, a value, or a function of the request."""
+
+    def transport(self) -> httpx2.MockTransport:
+        return httpx2.MockTransport(self._answer)
+
+    @property
+    def writes(self) -> list[tuple[str, str]]:
+        """Method and raw path of what was sent and does more than read, by the table of effects."""
+        return [(request.method, request.url.raw_path.decode()) for request in self.sent if not self._of(request).reads]
+
+    def _answer(self, request: httpx2.Request) -> httpx2.Response:
+        self.sent.append(request)
+        operation = self._of(request)
+        given = self.answers.get(operation.key)
+        if callable(given):
+            given = given(request)
+        if isinstance(given, httpx2.Response):
+            return given
+        status = next(status for status in operation.statuses if status < 300)
+        if given is None and operation.answers:
+            given = sample(operation.output_schema)
+            given = given["result"] if operation.wrapped else given
+        return httpx2.Response(status) if given is None else httpx2.Response(status, json=given)
+
+    def _of(self, request: httpx2.Request) -> Operation:
+        return operation_of(self.catalogue, request)
+
+
+def operation_of(catalogue: Catalogue, request: httpx2.Request) -> Operation:
+    """The operation that a router would give the request to: literal segments before parameters."""
+    segments = request.url.raw_path.decode().split("?")[0].split("/")
+
+    def fits(operation: Operation) -> bool:
+        own = operation.path.split("/")
+        return (
+            operation.method == request.method
+            and len(own) == len(segments)
+            and all(mine == theirs or mine.startswith("{") for mine, theirs in zip(own, segments, strict=True))
+        )
+
+    found = [operation for operation in catalogue if fits(operation)]
+    assert found, f"no route for {request.method} {request.url}"
+    return min(found, key=lambda operation: operation.path.count("{"))
+
+
+def pipeline(
+    api: StubApi, store: Store, policy: Policy = PRESETS["guarded"], language: Language = "en", **given: Any
+) -> Pipeline:
+    """A pipeline in front of the stub."""
+    return Pipeline(
+        catalogue=api.catalogue,
+        policy=policy,
+        client=Client(CREDENTIALS, transport=api.transport()),
+        store=store,
+        sealer=given.pop("sealer", None) or Sealer.ephemeral(),
+        place=PLACE,
+        language=language,
+        **given,
+    )
+
+
+@asynccontextmanager
+async def connected(
+    pipeline: Pipeline, era: Era, answering: Answering | None = None, language: Language = "en"
+) -> AsyncIterator[McpClient]:
+    """The SDK's own client, in memory. Without `answering` it cannot ask a person anything."""
+
+    async def elicited(_: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:
+        assert answering is not None
+        assert isinstance(params, types.ElicitRequestFormParams)
+        return answering(params)
+
+    callback: Callable[..., Awaitable[types.ElicitResult]] | None = elicited if answering else None
+    async with McpClient(
+        build(pipeline, lambda _: ME, language), mode=era, elicitation_callback=callback
+    ) as client:
+        yield client
+
+
+def saying_yes(params: types.ElicitRequestFormParams) -> types.ElicitResult:
+    """A person who reads the question and types the name it asks for."""
+    if "name" in params.requested_schema["properties"]:
+        name = params.message.rsplit(": ", 1)[1]
+        return types.ElicitResult(action="accept", content={"name": name})
+    return types.ElicitResult(action="accept", content={"confirm": True})
