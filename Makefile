@@ -1,0 +1,57 @@
+# Every target sets itself up: Python 3.11 or newer and make are all it takes. Nothing is installed outside .venv.
+PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: setup demo test check bench catalogue snapshots format lock package clean
+
+setup: $(READY)
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed."; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+
+demo: $(READY)  ## watch an assistant's client work, and be stopped, in the sandbox
+	@$(BIN)/saasus-mcp demo
+
+test: $(READY)  ## every test, with branch coverage
+	@rm -f .coverage .coverage.*
+	$(BIN)/coverage run -m pytest
+	@$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+check: $(READY)  ## format, lint, types, layers, dependencies, and that what is generated is fresh
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache > /dev/null || $(BIN)/lint-imports --no-cache
+	$(BIN)/deptry saasus_mcp
+	$(BIN)/python -m saasus_mcp.catalog.compile --check
+
+bench: $(READY)  ## what the tool list costs
+	@$(BIN)/python scripts/bench.py
+
+catalogue: $(READY)  ## compile tool_specs/ into what ships
+	$(BIN)/python -m saasus_mcp.catalog.compile
+
+snapshots: $(READY)  ## write one reviewed snapshot per tool
+	SNAPSHOTS=update $(BIN)/pytest --quiet tests/snapshots
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: $(READY)  ## pin every dependency by hash, for all platforms
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --python-version 3.11 \
+	  --quiet --no-header --output-file requirements.lock
+
+package: $(READY)  ## the wheel and the source archive
+	$(BIN)/python -m pip install --quiet build
+	$(BIN)/python -m build --outdir dist
+
+clean:
+	rm -rf .venv dist build .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis
