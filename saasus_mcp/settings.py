@@ -43,37 +43,35 @@ Switch = Annotated[bool, BeforeValidator(switch)]
 Mode = Literal["read-only", "guarded", "strict"]
 
 
-def _named(*names: str) -> AliasChoices:
-    return AliasChoices(*names)
-
-
 class Settings(BaseSettings):
     """Everything that can be set, from flags first and then from the environment.
 
     No `.env` file is read and nothing is taken from the working directory: a model can write there.
     """
 
-    model_config = SettingsConfigDict(extra="forbid", populate_by_name=True, frozen=True, env_ignore_empty=True)
+    # Never populate_by_name: the environment's own LANG, MODE or API_KEY would be taken for ours.
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, env_ignore_empty=True)
 
-    saas_id: str = Field("", validation_alias=_named("SAASUS_SAAS_ID", "SAASUS_PLATFORM_SAASID"))
-    api_key: SecretStr = Field(SecretStr(""), validation_alias=_named("SAASUS_API_KEY", "SAASUS_PLATFORM_APIKEY"))
+    saas_id: str = Field("", validation_alias=AliasChoices("SAASUS_SAAS_ID", "SAASUS_PLATFORM_SAASID"))
+    api_key: SecretStr = Field(SecretStr(""), validation_alias=AliasChoices("SAASUS_API_KEY", "SAASUS_PLATFORM_APIKEY"))
     secret_key: SecretStr = Field(
-        SecretStr(""), validation_alias=_named("SAASUS_SECRET_KEY", "SAASUS_PLATFORM_SECRETKEY")
+        SecretStr(""), validation_alias=AliasChoices("SAASUS_SECRET_KEY", "SAASUS_PLATFORM_SECRETKEY")
     )
     api_url_base: Annotated[str, BeforeValidator(origin)] = Field(
-        API, validation_alias=_named("SAASUS_API_URL_BASE", "SAASUS_PLATFORM_API_URL_BASE")
+        API, validation_alias=AliasChoices("SAASUS_API_URL_BASE", "SAASUS_PLATFORM_API_URL_BASE")
     )
     read_only: Switch = Field(
-        False, validation_alias=_named("SAASUS_MCP_READ_ONLY", "SAASUS_PLATFORM_API_READ_ONLY_MODE")
+        False, validation_alias=AliasChoices("SAASUS_MCP_READ_ONLY", "SAASUS_PLATFORM_API_READ_ONLY_MODE")
     )
-    mode: Mode | None = Field(None, validation_alias=_named("SAASUS_MCP_MODE"))
-    policy: Path | None = Field(None, validation_alias=_named("SAASUS_MCP_POLICY"))
-    sandbox: Switch = Field(False, validation_alias=_named("SAASUS_MCP_SANDBOX"))
-    lang: Literal["en", "ja"] = Field("en", validation_alias=_named("SAASUS_MCP_LANG"))
-    transport: Literal["stdio", "http"] = Field("stdio", validation_alias=_named("SAASUS_MCP_TRANSPORT"))
-    profile: str = Field("default", validation_alias=_named("SAASUS_MCP_PROFILE"), pattern=r"^[A-Za-z0-9_-]{1,40}$")
-    state_dir: Path | None = Field(None, validation_alias=_named("SAASUS_MCP_STATE_DIR"))
-    timeout: float = Field(30.0, gt=0, le=600, validation_alias=_named("SAASUS_MCP_TIMEOUT"))
+    mode: Mode | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_MODE"))
+    policy: Path | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_POLICY"))
+    sandbox: Switch = Field(False, validation_alias=AliasChoices("SAASUS_MCP_SANDBOX"))
+    lang: Literal["en", "ja"] = Field("en", validation_alias=AliasChoices("SAASUS_MCP_LANG"))
+    profile: str = Field(
+        "default", validation_alias=AliasChoices("SAASUS_MCP_PROFILE"), pattern=r"^[A-Za-z0-9_-]{1,40}$"
+    )
+    state_dir: Path | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_STATE_DIR"))
+    timeout: float = Field(30.0, gt=0, le=600, validation_alias=AliasChoices("SAASUS_MCP_TIMEOUT"))
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -93,13 +91,19 @@ class Settings(BaseSettings):
         return user_state_path("saasus-mcp", appauthor=False)
 
 
+def variable(name: str) -> str:
+    """The environment variable of a setting, by its name in code; of several, ours before the official server's."""
+    alias = Settings.model_fields[name].validation_alias
+    return str(alias.choices[0]) if isinstance(alias, AliasChoices) else name
+
+
 def read(**flags: Any) -> Settings:
     """The settings from flags (None where not given) and, behind them, the environment.
 
     Raises:
         SettingsError: a value cannot be read: which one, and what is accepted.
     """
-    given = {name: value for name, value in flags.items() if value is not None}
+    given = {variable(name): value for name, value in flags.items() if value is not None}
     try:
         return Settings(**given)
     except ValidationError as error:

@@ -123,7 +123,7 @@ def pipeline(
         catalogue=api.catalogue,
         policy=policy,
         client=Client(CREDENTIALS, transport=api.transport()),
-        store=store,
+        store=lambda: store,
         sealer=given.pop("sealer", None) or Sealer.ephemeral(),
         place=PLACE,
         language=language,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from saasus_mcp.catalog import Catalogue, load
 from saasus_mcp.permissions.policy import PRESETS, Policy, Principal, ReadOnlyCeiling
@@ -15,7 +16,10 @@ from saasus_mcp.saasus.client import Client
 from saasus_mcp.saasus.signature import Credentials
 from saasus_mcp.server.pipeline import Pipeline
 from saasus_mcp.settings import Settings, SettingsError
-from saasus_mcp.store import Store
+from saasus_mcp.store.files import existing, prepare
+
+if TYPE_CHECKING:
+    from saasus_mcp.store import Store
 
 KEY_FILE = "sealing.key"
 DEFAULT_PROFILE = "default"
@@ -91,28 +95,31 @@ async def pipeline(settings: Settings) -> AsyncIterator[Pipeline]:
         SaasusMcpError: something in the settings, the policy or the state folder is not sound.
     """
     chosen, where, catalogue = policy(settings), place(settings), load()
-    store = Store.at(settings.folder, where.saas_id)
-    try:
+    file = prepare(settings.folder, where.saas_id)
+    with ExitStack() as open_store:
         async with client(settings, catalogue) as sender:
             yield Pipeline(
                 catalogue=catalogue,
                 policy=chosen,
                 client=sender,
-                store=store,
+                store=lambda: _opened(file, open_store),
                 sealer=Sealer.at(settings.folder / KEY_FILE),
                 place=where,
                 language=settings.lang,
             )
-    finally:
-        store.close()
+
+
+def _opened(file: Path, until: ExitStack) -> Store:
+    """The store in a file, closed with the stack."""
+    from saasus_mcp.store import Store  # noqa: PLC0415 - imports the database library
+
+    store = Store.open(file)
+    until.callback(store.close)
+    return store
 
 
 @contextmanager
 def stores(folder: Path) -> Iterator[list[Store]]:
     """Every store in the state folder: a terminal has no credentials that would say which SaaS is meant."""
-    opened = [Store.open(file) for file in sorted(folder.glob("*.sqlite3"))] if folder.is_dir() else []
-    try:
-        yield opened
-    finally:
-        for store in opened:
-            store.close()
+    with ExitStack() as until:
+        yield [_opened(file, until) for file in existing(folder)]

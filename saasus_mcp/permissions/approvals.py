@@ -9,13 +9,16 @@ import json
 import math
 import secrets
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.catalog.model import Operation
 from saasus_mcp.permissions.proof import Binding, Proof
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.target import Sight, plain_name
-from saasus_mcp.store import Approval, Spend, Status, Store
+from saasus_mcp.store import Approval, Spend, Status
+
+if TYPE_CHECKING:
+    from saasus_mcp.store import Store
 
 LIFETIME = 15 * 60
 WAIT_AFTER_REJECTION = 10 * 60

@@ -5,12 +5,15 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.saasus.arguments import Arguments
-from saasus_mcp.store import HiddenSecret, Store
+from saasus_mcp.store import HiddenSecret
+
+if TYPE_CHECKING:
+    from saasus_mcp.store import Store
 
 PREFIX = "secret://r/"
 LIFETIME = 15 * 60

@@ -8,7 +8,8 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
@@ -30,7 +31,10 @@ from saasus_mcp.saasus.client import Applied, Client, SendFailed
 from saasus_mcp.saasus.request import Request
 from saasus_mcp.server.call import Asking, Call
 from saasus_mcp.server.settling import Matter, Settling
-from saasus_mcp.store import Store, StoreError
+from saasus_mcp.store import StoreError
+
+if TYPE_CHECKING:
+    from saasus_mcp.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +61,7 @@ class Pipeline:
         catalogue: Catalogue,
         policy: Policy,
         client: Client,
-        store: Store,
+        store: Callable[[], Store],
         sealer: Sealer,
         place: Place,
         language: Language = "en",
@@ -67,10 +71,24 @@ class Pipeline:
         self.policy = policy
         self.place = place
         self._client = client
-        self._store = store
+        self._open = store
+        self._sealer = sealer
+        self._language: Language = language
         self._clock = clock
-        self._handles = Handles(store, sealer, clock)
-        self._settling = Settling(Confirmations(sealer), Approvals(store), place, language=language, clock=clock)
+
+    @cached_property
+    def _store(self) -> Store:
+        """Opened by the first call: a client that only lists tools need not wait for a database."""
+        return self._open()
+
+    @cached_property
+    def _handles(self) -> Handles:
+        return Handles(self._store, self._sealer, self._clock)
+
+    @cached_property
+    def _settling(self) -> Settling:
+        confirmations, approvals = Confirmations(self._sealer), Approvals(self._store)
+        return Settling(confirmations, approvals, self.place, language=self._language, clock=self._clock)
 
     def listed(self, principal: Principal) -> list[Operation]:
         """The operations of which some call could be anything but denied to this principal."""

@@ -1,6 +1,22 @@
 """What must survive a call and a process: approvals, used confirmations, hidden secrets and the audit."""
 
-from saasus_mcp.store.records import Approval, HiddenSecret, Spend, Status
-from saasus_mcp.store.store import AlreadyUsed, Store, StoreError
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from saasus_mcp.store.files import StoreError
+from saasus_mcp.store.records import AlreadyUsed, Approval, HiddenSecret, Spend, Status
+
+if TYPE_CHECKING:
+    from saasus_mcp.store.store import Store
 
 __all__ = ["AlreadyUsed", "Approval", "HiddenSecret", "Spend", "Status", "Store", "StoreError"]
+
+
+def __getattr__(name: str) -> Any:
+    """`Store` on demand: the database library is slow to import, and listing tools needs no store."""
+    if name == "Store":
+        from saasus_mcp.store.store import Store  # noqa: PLC0415 - see above
+
+        return Store
+    raise AttributeError(name)

@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from saasus_mcp.store.files import StoreError
+
 Status = Literal["pending", "approved", "rejected", "used", "stale"]
+
+
+class AlreadyUsed(StoreError):
+    """The confirmation or approval was used before, expired, or is not there: a yes holds once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,20 +12,12 @@ from sqlalchemy import Connection, Engine, create_engine, delete, event, func, i
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
-from saasus_mcp.errors import SaasusMcpError
-from saasus_mcp.store.records import Approval, HiddenSecret, Spend, Status
+from saasus_mcp.store.files import StoreError, prepare
+from saasus_mcp.store.records import AlreadyUsed, Approval, HiddenSecret, Spend, Status
 from saasus_mcp.store.tables import approvals, audit, confirmations, metadata, secrets
 
 Record = Mapping[str, Any]
 BUSY_SECONDS = 5
-
-
-class StoreError(SaasusMcpError):
-    """What must survive cannot be kept; a write that depends on it does not go."""
-
-
-class AlreadyUsed(StoreError):
-    """The confirmation or approval was used before, expired, or is not there: a yes holds once."""
 
 
 class Store:
@@ -48,18 +39,12 @@ class Store:
 
     @classmethod
     def at(cls, folder: Path, saas_id: str) -> Store:
-        """The store of one SaaS in a folder that only its owner can read; both are made where missing.
+        """The store of one SaaS in a folder, made where it is missing.
 
         Raises:
             StoreError: the folder or the file cannot be made or written.
         """
-        try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            file = folder / f"{_file_name(saas_id)}.sqlite3"
-            os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
-        except OSError as error:
-            raise StoreError(f"The state folder cannot be used: {error}.", "Set SAASUS_MCP_STATE_DIR.") from None
-        return cls.open(file)
+        return cls.open(prepare(folder, saas_id))
 
     @classmethod
     def open(cls, file: Path) -> Store:
@@ -218,14 +203,3 @@ def _tuned(engine: Engine) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
-
-
-def _file_name(saas_id: str) -> str:
-    """A SaaS id as a file name that no system refuses and no two ids share."""
-    import hashlib  # noqa: PLC0415 - once a process
-
-    readable = "".join(character if character.isalnum() and character.isascii() else "-" for character in saas_id)[:40]
-    return f"{readable}-{hashlib.sha256(saas_id.encode()).hexdigest()[:12]}"
-
-
-__all__ = ["AlreadyUsed", "Store", "StoreError"]

@@ -1,0 +1,114 @@
+"""The approver's passphrase: what a terminal asks for before a person's yes counts, where one was set.
+
+It keeps apart the person and whoever else sits in the same account without knowing it; who can delete files there is
+stronger (see the design: on a laptop the boundary is the operating system's user).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import unicodedata
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidKey
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+
+from saasus_mcp.errors import SaasusMcpError
+
+FILE = "approver.json"
+SHORTEST = 8
+SALT_BYTES, HASH_BYTES = 16, 32
+COST = {"n": 2**15, "r": 8, "p": 1}
+"""About a tenth of a second and 32 MiB a guess. Kept beside each hash, so that it can be raised later."""
+
+
+class PassphraseError(SaasusMcpError):
+    """The passphrase cannot be kept, or what was kept cannot be read: then nobody is let through."""
+
+
+def is_set(folder: Path) -> bool:
+    """Whether a passphrase is kept in this state folder; a damaged or unreadable one counts."""
+    return os.path.lexists(folder / FILE)
+
+
+def too_short(passphrase: str) -> bool:
+    """Whether it has fewer characters than are asked for."""
+    return len(unicodedata.normalize("NFC", passphrase)) < SHORTEST
+
+
+def keep(folder: Path, passphrase: str) -> None:
+    """Keep the hash of a passphrase, in place of any earlier one, in a file that only its owner can read.
+
+    Raises:
+        PassphraseError: it has too few characters, or the file cannot be written.
+    """
+    if too_short(passphrase):
+        raise PassphraseError(f"A passphrase has at least {SHORTEST} characters.", "Choose a longer one.")
+    salt = secrets.token_bytes(SALT_BYTES)
+    derived = Scrypt(salt=salt, length=HASH_BYTES, **COST).derive(_bytes(passphrase))
+    kept = {"kdf": "scrypt", **COST, "salt": _text(salt), "hash": _text(derived)}
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _replace(folder / FILE, json.dumps(kept))
+    except OSError as error:
+        raise PassphraseError(f"The passphrase cannot be kept: {error}.", "Set SAASUS_MCP_STATE_DIR.") from None
+
+
+def verify(folder: Path, passphrase: str) -> bool:
+    """Whether this is the passphrase that is kept; compared in constant time.
+
+    Raises:
+        PassphraseError: what is kept cannot be read.
+    """
+    file = folder / FILE
+    try:
+        kept: Any = json.loads(file.read_text(encoding="utf-8"))
+        derivation = Scrypt(
+            salt=base64.b64decode(kept["salt"]), length=HASH_BYTES, n=kept["n"], r=kept["r"], p=kept["p"]
+        )
+        expected = base64.b64decode(kept["hash"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise PassphraseError(f"{file} cannot be read.", "Its owner can delete it and set a new passphrase.") from None
+    try:
+        derivation.verify(_bytes(passphrase), expected)
+    except InvalidKey:
+        return False
+    return True
+
+
+def clear(folder: Path) -> None:
+    """Forget the passphrase.
+
+    Raises:
+        PassphraseError: the file cannot be deleted.
+    """
+    try:
+        (folder / FILE).unlink(missing_ok=True)
+    except OSError as error:
+        raise PassphraseError(f"The passphrase cannot be cleared: {error}.", "Delete the file yourself.") from None
+
+
+def _replace(file: Path, text: str) -> None:
+    """Write the whole file at once, so that an interruption leaves the old passphrase or the new one."""
+    beside = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
+    try:
+        with os.fdopen(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as handle:
+            handle.write(text)
+        beside.replace(file)
+    finally:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+
+
+def _bytes(passphrase: str) -> bytes:
+    """NFC, so that the same words typed on another keyboard are the same; whatever a terminal gave can be hashed."""
+    return unicodedata.normalize("NFC", passphrase).encode("utf-8", "surrogatepass")
+
+
+def _text(value: bytes) -> str:
+    return base64.b64encode(value).decode()

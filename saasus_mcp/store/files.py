@@ -1,0 +1,42 @@
+"""Where a SaaS's store lies on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from saasus_mcp.errors import SaasusMcpError
+
+SUFFIX = ".sqlite3"
+LONGEST_READABLE = 40
+
+
+class StoreError(SaasusMcpError):
+    """What must survive cannot be kept; a write that depends on it does not go."""
+
+
+def prepare(folder: Path, saas_id: str) -> Path:
+    """The file of one SaaS's store, in a folder that only its owner can read; both are made where missing.
+
+    Raises:
+        StoreError: the folder or the file cannot be made or written.
+    """
+    file = folder / (_readable(saas_id) + SUFFIX)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise StoreError(f"The state folder cannot be used: {error}.", "Set SAASUS_MCP_STATE_DIR.") from None
+    return file
+
+
+def existing(folder: Path) -> list[Path]:
+    """The files of every store in a folder."""
+    return sorted(folder.glob("*" + SUFFIX)) if folder.is_dir() else []
+
+
+def _readable(saas_id: str) -> str:
+    """A SaaS id as a file name that no system refuses and no two ids share."""
+    readable = "".join(character if character.isalnum() and character.isascii() else "-" for character in saas_id)
+    return f"{readable[:LONGEST_READABLE]}-{hashlib.sha256(saas_id.encode()).hexdigest()[:12]}"
