@@ -10,6 +10,7 @@ from typing import Any
 from saasus_mcp.catalog.expressions import evaluate
 from saasus_mcp.catalog.model import Operation, Pick
 from saasus_mcp.permissions.proof import digest
+from saasus_mcp.saasus.answer import INVISIBLE
 from saasus_mcp.saasus.secrets import Hide, Mask, hide_all, mask
 
 Read = Callable[[str, Mapping[str, Any]], Awaitable["Seen"]]
@@ -64,8 +65,8 @@ async def look(operation: Operation, args: Mapping[str, Any], saas_id: str, read
 
 
 def plain_name(name: object) -> str:
-    """A name as it is shown and compared: NFC, trimmed, one line, bounded."""
-    text = unicodedata.normalize("NFC", str(name if name is not None else ""))
+    """A name as it is shown and compared: NFC, trimmed, one line, bounded, nothing in it that cannot be seen and typed."""
+    text = unicodedata.normalize("NFC", INVISIBLE.sub(" ", str(name if name is not None else "")))
     return " ".join(text.split())[:200].strip()
 
 

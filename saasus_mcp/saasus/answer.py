@@ -17,7 +17,10 @@ SUCCESS, REDIRECT, CALLERS_FAULT = 2, 3, 4
 LONGEST_WORD = 2000
 SHORTEST_SECRET = 4
 """Shorter texts stand in too much that is not secret."""
-INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+INVISIBLE = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    r"\U000e0000-\U000e007f]"
+)
 """Characters that hide or reorder text: the API's words are not trusted to be harmless."""
 
 

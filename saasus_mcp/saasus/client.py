@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -24,6 +25,10 @@ ATTEMPTS = 3
 LONGEST_WAIT = 20.0
 LARGEST_ANSWER = 64 * 1024 * 1024
 RETRIABLE_STATUSES = frozenset({429, 500, 502, 503, 504})
+
+for _chatty in ("httpx2", "httpcore2"):
+    # Below WARNING they log URLs and headers: tokens in queries, and the signature.
+    logging.getLogger(_chatty).setLevel(logging.WARNING)
 
 Applied = Literal["applied", "not_applied", "unknown"]
 
@@ -106,13 +111,17 @@ class Client:
         if not operation.retriable:
             response, _ = await self._attempt(operation, request, trace_id)
             return response
-        retry = stamina.AsyncRetryingCaller(attempts=ATTEMPTS, timeout=None, wait_initial=0.2, wait_max=5.0)
+        # As a context the library sees no arguments: as a caller it would hand them, URLs included, to its log hooks.
+        rounds = stamina.retry_context(on=_again, attempts=ATTEMPTS, timeout=None, wait_initial=0.2, wait_max=5.0)
         try:
-            return await retry(_again, self._read, operation, request, trace_id)
+            async for attempt in rounds:
+                with attempt:
+                    return await self._read(operation, request, trace_id)
         except _TryAgain as last:
             if isinstance(last.ended, SendFailed):
                 raise last.ended from None
             return last.ended
+        raise AssertionError("the last round returns or raises")
 
     async def _read(self, operation: Operation, request: Request, trace_id: str) -> Response:
         try:
