@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from saasus_mcp.store import Store
 
 KEY_FILE = "sealing.key"
+AUDIT = "audit"
 DEFAULT_PROFILE = "default"
 SANDBOX_PROFILE = "sandbox"
 
@@ -95,25 +96,30 @@ async def pipeline(settings: Settings) -> AsyncIterator[Pipeline]:
         SaasusMcpError: something in the settings, the policy or the state folder is not sound.
     """
     chosen, where, catalogue = policy(settings), place(settings), load()
-    file = prepare(settings.folder, where.saas_id)
+    file, sealer = prepare(settings.folder, where.saas_id), sealing(settings.folder)
     with ExitStack() as open_store:
         async with client(settings, catalogue) as sender:
             yield Pipeline(
                 catalogue=catalogue,
                 policy=chosen,
                 client=sender,
-                store=lambda: _opened(file, open_store),
-                sealer=Sealer.at(settings.folder / KEY_FILE),
+                store=lambda: _opened(file, sealer, open_store),
+                sealer=sealer,
                 place=where,
                 language=settings.lang,
             )
 
 
-def _opened(file: Path, until: ExitStack) -> Store:
+def sealing(folder: Path) -> Sealer:
+    """What encrypts hidden secrets and chains the audit, under the key in the state folder."""
+    return Sealer.at(folder / KEY_FILE)
+
+
+def _opened(file: Path, sealer: Sealer, until: ExitStack) -> Store:
     """The store in a file, closed with the stack."""
     from saasus_mcp.store import Store  # noqa: PLC0415 - imports the database library
 
-    store = Store.open(file)
+    store = Store.open(file, sealer.derived(AUDIT))
     until.callback(store.close)
     return store
 
@@ -122,4 +128,6 @@ def _opened(file: Path, until: ExitStack) -> Store:
 def stores(folder: Path) -> Iterator[list[Store]]:
     """Every store in the state folder: a terminal has no credentials that would say which SaaS is meant."""
     with ExitStack() as until:
-        yield [_opened(file, until) for file in existing(folder)]
+        files = existing(folder)
+        sealer = sealing(folder) if files else Sealer.ephemeral()
+        yield [_opened(file, sealer, until) for file in files]

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.catalog.model import Operation
-from saasus_mcp.permissions.proof import Binding, Proof
+from saasus_mcp.permissions.proof import Binding, Proof, digest
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.target import Sight, plain_name
 from saasus_mcp.store import Approval, Spend, Status
@@ -52,7 +52,7 @@ class Approvals:
             self._store.withdraw(live.code)
             live = None
         if live is not None and live.status == "approved":
-            return Proof(Spend("approval", live.code), by=live.decided_by or ""), live
+            return Proof(Spend("approval", live.code), by=live.decided_by or "", shown=digest(live.preview)), live
         if live is not None:
             return None, live
         return None, self._ask(binding, operation, sight, preview, now)

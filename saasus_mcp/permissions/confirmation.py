@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from saasus_mcp.permissions.proof import Binding, Proof
+from saasus_mcp.permissions.proof import Binding, Proof, digest
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.permissions.target import Sight, plain_name
@@ -59,6 +59,7 @@ class Confirmations:
             "binding": binding.digest(),
             "name": question.name,
             "bound": sight.bound,
+            "shown": digest(question.message),
             "expires": now + LIFETIME,
         }
         return self._sealer.token(asked, PURPOSE)
@@ -85,7 +86,7 @@ class Confirmations:
         _judge(reply.answer.content, asked["name"])
         if asked["bound"] != sight.bound:
             return None
-        return Proof(Spend("confirmation", asked["nonce"]), by=binding.principal)
+        return Proof(Spend("confirmation", asked["nonce"]), by=binding.principal, shown=asked["shown"])
 
 
 def _judge(content: Mapping[str, Any], name: str | None) -> None:

@@ -40,10 +40,11 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A yes that holds for one call: what the store uses up, and who gave it how."""
+    """A yes that holds for one call: what the store uses up, who gave it, and the digest of what they were shown."""
 
     spend: Spend
     by: str
+    shown: str = ""
 
 
 def digest(value: Any) -> str:

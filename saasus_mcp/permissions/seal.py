@@ -11,6 +11,8 @@ from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from saasus_mcp.errors import SaasusMcpError
 
@@ -22,6 +24,7 @@ class Sealer:
     """AES-256-GCM under one key. `purpose` keeps what is sealed for one use from being opened for another."""
 
     def __init__(self, key: bytes) -> None:
+        self._key = key
         self._cipher = AESGCM(key)
 
     @classmethod
@@ -51,6 +54,10 @@ class Sealer:
         if len(key) != KEY_BYTES:
             raise SaasusMcpError(f"{file} is not a sealing key.", "Move it away; a new one is made at the next start.")
         return cls(key)
+
+    def derived(self, purpose: str) -> bytes:
+        """Another key of 32 bytes, for a purpose of its own: the audit's chain, say."""
+        return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=purpose.encode()).derive(self._key)
 
     def seal(self, value: Any, purpose: str) -> bytes:
         """A JSON value, sealed."""

@@ -209,7 +209,7 @@ class Pipeline:
             "reason": step.decision.reason,
         }
         if proof is not None:
-            record |= {"proof": proof.spend.kind, "proof_id": proof.spend.id, "by": proof.by}
+            record |= {"proof": proof.spend.kind, "proof_id": proof.spend.id, "by": proof.by, "shown": proof.shown}
         if step.parent:
             record["parent"] = step.parent
         if self.policy.announcement:

@@ -53,5 +53,54 @@ audit = Table(
     Column("call", String(40), nullable=False),
     Column("event", String(10), nullable=False, comment="begun, ended or refused"),
     Column("record", Text, nullable=False, comment="JSON, secrets removed"),
+    Column("writer", String(32), nullable=False),
+    Column("number", Integer, nullable=False, comment="counts from 1 for each writer"),
+    Column("mac", String(64), nullable=False, comment="over this record and the one before: see store.chain"),
 )
 Index("audit_by_call", audit.c.call)
+Index("audit_by_writer", audit.c.writer, audit.c.number, unique=True)
+
+purged = Table(
+    "purged",
+    metadata,
+    Column("writer", String(32), primary_key=True, comment="whose oldest records were purged"),
+    Column("number", Integer, nullable=False, comment="the last one removed"),
+    Column("mac", String(64), nullable=False),
+)
+
+charges = Table(
+    "charges",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("call", String(40), nullable=False),
+    Column("principal", String(200), nullable=False),
+    Column("kind", String(12), nullable=False, comment="destructive, users or writes"),
+    Column("amount", Integer, nullable=False),
+    Column("at", Float, nullable=False),
+)
+Index("charges_by_principal", charges.c.principal, charges.c.kind, charges.c.at)
+Index("charges_by_call", charges.c.call)
+
+freezes = Table(
+    "freezes",
+    metadata,
+    Column("at", Float, primary_key=True),
+    Column("by", String(200), nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("call", String(40), primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("operation", String(80), nullable=False),
+    Column("principal", String(200), nullable=False),
+    Column("profile", String(80), nullable=False),
+    Column("arguments", Text, nullable=False, comment="JSON, secrets left out"),
+    Column("before", Text, nullable=False, comment="JSON: what was there, secrets left out"),
+    Column("after", Text, comment="JSON: what the call left behind; null until it ended"),
+    Column("result", Text, comment="JSON: what the API answered, secrets hidden"),
+    Column("undone_by", String(40), comment="the call that undid it"),
+)
+Index("journal_by_time", journal.c.at)

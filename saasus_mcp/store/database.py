@@ -1,0 +1,78 @@
+"""One SQLAlchemy engine, and the transactions in which everything in the store happens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import StaticPool
+
+from saasus_mcp.store.files import StoreError
+from saasus_mcp.store.tables import metadata
+
+BUSY_SECONDS = 5
+
+
+class Database:
+    """The tables, made where they are missing.
+
+    Raises:
+        StoreError: the database cannot be used.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = _tuned(engine)
+        with self.transaction() as connection:
+            metadata.create_all(connection)
+
+    @classmethod
+    def in_memory(cls) -> Database:
+        """One that ends with the process."""
+        return cls(create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}))
+
+    @classmethod
+    def at(cls, file: Path) -> Database:
+        """The one in this file."""
+        return cls(create_engine(f"sqlite:///{file}", connect_args={"check_same_thread": False}))
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """All of it happens, or nothing.
+
+        Raises:
+            StoreError: the database cannot do it.
+        """
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            said = str(getattr(error, "orig", None) or type(error).__name__)
+            raise StoreError(
+                f"The store cannot be used: {said}.", "See that the disk is writable and not full."
+            ) from None
+
+
+def _tuned(engine: Engine) -> Engine:
+    """SQLite that several processes can share: write-ahead log, waiting for a lock, and transactions that own it.
+
+    A transaction begins IMMEDIATE, so that what it reads cannot change before what it then writes.
+    """
+
+    @event.listens_for(engine, "connect")
+    def _(connection: Any, _: object) -> None:
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", f"busy_timeout={BUSY_SECONDS * 1000}"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
