@@ -5,12 +5,40 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.store.files import StoreError
-from saasus_mcp.store.records import AlreadyUsed, Approval, HiddenSecret, Spend, Status
+from saasus_mcp.store.records import (
+    AlreadyUsed,
+    Approval,
+    Charge,
+    Commitment,
+    Ending,
+    Entry,
+    Freeze,
+    Frozen,
+    HiddenSecret,
+    OverBudget,
+    Spend,
+    Status,
+)
 
 if TYPE_CHECKING:
     from saasus_mcp.store.store import Store
 
-__all__ = ["AlreadyUsed", "Approval", "HiddenSecret", "Spend", "Status", "Store", "StoreError"]
+__all__ = [
+    "AlreadyUsed",
+    "Approval",
+    "Charge",
+    "Commitment",
+    "Ending",
+    "Entry",
+    "Freeze",
+    "Frozen",
+    "HiddenSecret",
+    "OverBudget",
+    "Spend",
+    "Status",
+    "Store",
+    "StoreError",
+]
 
 
 def __getattr__(name: str) -> Any:

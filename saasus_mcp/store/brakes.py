@@ -2,43 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
 from sqlalchemy import Connection, delete, func, insert, select
 
-from saasus_mcp.store.files import StoreError
+from saasus_mcp.store.records import Charge, Freeze, Frozen, OverBudget
 from saasus_mcp.store.tables import charges, freezes
-
-Kind = Literal["destructive", "users", "writes"]
-
-
-@dataclass(frozen=True, slots=True)
-class Charge:
-    """What a call takes from its principal's budget: so much of a kind, of at most `ceiling` in `window` seconds."""
-
-    principal: str
-    kind: Kind
-    amount: int
-    ceiling: int
-    window: int
-
-
-@dataclass(frozen=True, slots=True)
-class Freeze:
-    """All writes are held back. Times are epoch seconds."""
-
-    at: float
-    by: str
-    reason: str
-
-
-class Frozen(StoreError):
-    """A person has frozen all writes."""
-
-
-class OverBudget(StoreError):
-    """The call would take more than its principal may in the time; nothing was sent."""
 
 
 def hold_if_frozen(connection: Connection) -> None:

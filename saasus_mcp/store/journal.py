@@ -3,36 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
 from saasus_mcp.store.database import Database
+from saasus_mcp.store.records import Entry
 from saasus_mcp.store.tables import journal
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One call that changed something. What is secret was left out of it.
-
-    Attributes:
-        before: what was there, as the API answered; None where nothing shows it.
-        after: what the call left behind; None until that was read.
-        result: what the API answered.
-        undone_by: the call that undid it.
-    """
-
-    call: str
-    at: float
-    operation: str
-    principal: str
-    profile: str
-    arguments: dict[str, Any]
-    before: Any
-    after: Any = None
-    result: Any = None
-    undone_by: str | None = None
 
 
 class Journal:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from saasus_mcp.store.files import StoreError
 
+Kind = Literal["destructive", "users", "writes"]
 Status = Literal["pending", "approved", "rejected", "used", "stale"]
 
 
@@ -59,3 +60,81 @@ class HiddenSecret:
     profile: str
     sealed: bytes
     expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What a call takes from its principal's budget: so much of a kind, of at most `ceiling` in `window` seconds."""
+
+    principal: str
+    kind: Kind
+    amount: int
+    ceiling: int
+    window: int
+
+
+@dataclass(frozen=True, slots=True)
+class Freeze:
+    """All writes are held back. Times are epoch seconds."""
+
+    at: float
+    by: str
+    reason: str
+
+
+class Frozen(StoreError):
+    """A person has frozen all writes."""
+
+
+class OverBudget(StoreError):
+    """The call would take more than its principal may in the time; nothing was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One call that changed something. What is secret was left out of it.
+
+    Attributes:
+        before: what was there, as the API answered; None where nothing shows it.
+        after: what the call left behind; None until that was read.
+        result: what the API answered.
+        undone_by: the call that undid it.
+    """
+
+    call: str
+    at: float
+    operation: str
+    principal: str
+    profile: str
+    arguments: dict[str, Any]
+    before: Any
+    after: Any = None
+    result: Any = None
+    undone_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Commitment:
+    """What must hold and be kept before a call goes.
+
+    Attributes:
+        writes: whether a freeze holds it back.
+        charges: what it takes from its principal's budget.
+        entry: what the journal keeps of the state before it.
+    """
+
+    writes: bool = False
+    charges: tuple[Charge, ...] = ()
+    entry: Entry | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What a call came to. `changed` is False only where it is known that it changed nothing."""
+
+    changed: bool = True
+    after: Any = None
+    result: Any = None
+
+
+NOTHING = Commitment()

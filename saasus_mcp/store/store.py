@@ -4,49 +4,31 @@ from __future__ import annotations
 
 import secrets as randomness
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from saasus_mcp.store.brakes import Charge, Freeze, give_back, hold_if_frozen, present_freeze, set_freeze, take
+from saasus_mcp.store.brakes import give_back, hold_if_frozen, present_freeze, set_freeze, take
 from saasus_mcp.store.database import Database
 from saasus_mcp.store.files import prepare
-from saasus_mcp.store.journal import Entry, Journal
-from saasus_mcp.store.records import AlreadyUsed, Approval, HiddenSecret, Spend, Status
+from saasus_mcp.store.journal import Journal
+from saasus_mcp.store.records import (
+    NOTHING,
+    AlreadyUsed,
+    Approval,
+    Commitment,
+    Ending,
+    Freeze,
+    HiddenSecret,
+    Spend,
+    Status,
+)
 from saasus_mcp.store.tables import approvals, confirmations, secrets
 from saasus_mcp.store.trail import Trail
 
 Record = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Commitment:
-    """What must hold and be kept before a call goes.
-
-    Attributes:
-        writes: whether a freeze holds it back.
-        charges: what it takes from its principal's budget.
-        entry: what the journal keeps of the state before it.
-    """
-
-    writes: bool = False
-    charges: tuple[Charge, ...] = ()
-    entry: Entry | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """What a call came to. `changed` is False only where it is known that it changed nothing."""
-
-    changed: bool = True
-    after: Any = None
-    result: Any = None
-
-
-NOTHING = Commitment()
 
 
 class Store:
