@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from saasus_mcp.catalog import Operation
-from saasus_mcp.sandbox.state import Id, State
+from saasus_mcp.sandbox.refusals import invalid
+from saasus_mcp.sandbox.state import Id, Record, State
 
+CURSOR = "sandbox-after-"
 MINUTE = 60
 DAY = 24 * 60 * MINUTE
 
@@ -35,7 +37,23 @@ class Call:
 
 
 Behaviour = Callable[[Call], Any]
-"""What an operation does to the state, and the JSON value that it answers; raises Refusal, before it changed anything."""
+"""What an operation does to the state, and the value that it answers; raises Refusal before it changed anything."""
+
+
+def paged(call: Call, records: list[Record], field: str, default: int) -> Record:
+    """One page of the records, and a cursor where there are more.
+
+    Raises:
+        Refusal: the cursor is not one that was given out.
+    """
+    cursor = call.query.get("cursor", "")
+    start = cursor.removeprefix(CURSOR)
+    if cursor and (start == cursor or not start.isdecimal()):
+        raise invalid("cursor: it is not one that an answer held.")
+    first = int(start or 0)
+    last = first + call.query.get("limit", default)
+    page: Record = {field: records[first:last]}
+    return {**page, "cursor": f"{CURSOR}{last}"} if last < len(records) else page
 
 
 def day_of(epoch: int) -> str:

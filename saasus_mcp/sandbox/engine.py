@@ -1,7 +1,7 @@
 """The generic behaviours: collections of records and single documents, which most operations are about.
 
-A row says where a collection or document lies in the API's paths; which operations it gives rise to, and under which field a
-list is answered, the catalogue tells.
+A row says where a collection or document lies in the API's paths; which operations it gives rise to, and under which
+field a list is answered, the catalogue tells.
 """
 
 from __future__ import annotations
@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.sandbox.call import Behaviour, Call
 from saasus_mcp.sandbox.refusals import invalid, missing
-from saasus_mcp.sandbox.state import Key, Record, State
+from saasus_mcp.sandbox.state import Key, Record
 
 Check = Callable[[Call, Record], None]
 Make = Callable[[Call], Record]
-View = Callable[[State, Record], Record]
 Change = Callable[[Call, Record], Record]
 
 PARENTS = {
@@ -32,7 +31,7 @@ def nothing(_call: Call, _record: Record) -> None:
     """A check that always passes, and a cascade that removes nothing."""
 
 
-def as_it_is(_state: State, record: Record) -> Record:
+def as_it_is(_call: Call, record: Record) -> Record:
     """A view that shows the whole record."""
     return record
 
@@ -65,7 +64,7 @@ class Collection:
     constant: tuple[str, ...] = ()
     new: Make | None = None
     check: Check = nothing
-    view: View = as_it_is
+    view: Change = as_it_is
     guard: Check = nothing
     cascade: Check = nothing
 
@@ -82,7 +81,7 @@ class Collection:
 
     def list(self, call: Call) -> Record:
         """All records of the scope, under the one field that the documents declare."""
-        shown = [self.view(call.state, record) for record in call.state.rows(self.table, *call.scope)]
+        shown = [self.view(call, record) for record in call.state.rows(self.table, *call.scope)]
         return {_list_field(call.operation): shown}
 
     def create(self, call: Call) -> Record:
@@ -93,11 +92,11 @@ class Collection:
         key = (*call.scope, record[self.key])
         self._refuse_alike(call, key, record)
         call.state.put(self.table, key, record)
-        return self.view(call.state, record)
+        return self.view(call, record)
 
     def read(self, call: Call) -> Record:
         """The one record."""
-        return self.view(call.state, self._stored(call))
+        return self.view(call, self._stored(call))
 
     def update(self, call: Call) -> None:
         """Put the body's fields over those of the record."""

@@ -17,7 +17,7 @@ class _Node:
 
 
 class Routes:
-    """All routes. A literal segment wins over a parameter, which is why a user whose id is `count` cannot be read."""
+    """All routes. A literal segment, however encoded, wins over a parameter: a user `count` cannot be read."""
 
     def __init__(self, operations: Iterable[Operation]) -> None:
         self._roots: dict[str, _Node] = {}
@@ -25,7 +25,7 @@ class Routes:
             self._add(operation)
 
     def match(self, method: str, path: str) -> tuple[Operation, tuple[str, ...]] | None:
-        """The operation that a raw path reaches and its path values, decoded, in order; None where there is no route."""
+        """The operation that a raw path reaches, and its path values, decoded; None where there is no route."""
         root = self._roots.get(method)
         found = _walk(root, _segments(path)) if root is not None else None
         if found is None:
@@ -45,7 +45,7 @@ class Routes:
 
 
 def _segments(path: str) -> tuple[str, ...]:
-    """The raw segments, dot segments resolved: a proxy in front of the API may do it, so a client had better not send any."""
+    """The raw segments, dot segments resolved as a proxy on the way may do: a client had better not send any."""
     kept: list[str] = []
     for segment in path.removeprefix("/").split("/"):
         dots = segment.lower().replace("%2e", ".")
@@ -60,7 +60,7 @@ def _walk(node: _Node, segments: tuple[str, ...]) -> tuple[Operation, tuple[str,
     if not segments:
         return (node.operation, ()) if node.operation is not None else None
     first, rest = segments[0], segments[1:]
-    literal = node.literals.get(first)
+    literal = node.literals.get(unquote(first))
     if literal is not None and (found := _walk(literal, rest)) is not None:
         return found
     if node.parameter is None or not first or (found := _walk(node.parameter, rest)) is None:

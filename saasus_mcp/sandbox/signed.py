@@ -10,9 +10,9 @@ import hmac
 import re
 from datetime import UTC, datetime, timedelta
 
+from saasus_mcp.saasus.signature import Credentials
 from saasus_mcp.sandbox.incoming import Incoming
 from saasus_mcp.sandbox.refusals import unauthorized
-from saasus_mcp.saasus.signature import Credentials
 
 TOLERANCE = 5
 """Minutes by which the caller's clock may be off. The API's own tolerance is not documented."""

@@ -1,4 +1,4 @@
-"""What the emulated SaaS holds: tables of records, each under a key of ids, and nothing that knows an operation."""
+"""What the emulated SaaS holds: tables of records, each under a key of ids. Nothing here knows an operation."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def uid(*names: object) -> str:
 
 
 class State:
-    """All tables of one emulated SaaS. A key's first parts are its scope: invitations lie under (tenant, invitation)."""
+    """All tables of one emulated SaaS. A key's first parts are its scope, as in (tenant, invitation)."""
 
     def __init__(self) -> None:
         self._tables: dict[str, dict[Key, Record]] = {}
@@ -72,6 +72,10 @@ class State:
         """An id that no record has yet; the same for the same sequence of calls."""
         self._made += 1
         return uid(kind, "made", self._made)
+
+    def new_secret(self, kind: str) -> str:
+        """A password or key that looks as fake as it is."""
+        return f"sandbox-{kind}-{self.new_id(kind)[:8]}"
 
     def _table(self, table: str) -> dict[Key, Record]:
         return self._tables.setdefault(table, {})

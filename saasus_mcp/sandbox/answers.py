@@ -1,0 +1,78 @@
+"""What goes back to a caller: an answer as it should be, or what a fault leaves of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+
+from saasus_mcp.sandbox.faults import Fault
+from saasus_mcp.sandbox.refusals import Refusal
+
+PAGE = b"<!doctype html><html><head><title>Maintenance</title></head><body><h1>Under maintenance</h1></body></html>"
+TOO_MANY = 429
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One HTTP answer, without the headers that all answers have."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = "application/json"
+    retry_after: int | None = None
+
+
+def as_json(value: Any) -> bytes:
+    """The value as the API writes it."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def refused(refusal: Refusal) -> Answer:
+    """The answer to a call that was not carried out."""
+    return Answer(refusal.status, as_json({"type": refusal.kind, "message": refusal.message}))
+
+
+def broken(fault: Fault, answer: Answer) -> Answer | None:
+    """What comes back in place of the answer; None where nothing does."""
+    if fault.kind == "status":
+        kind = "too_many_requests" if fault.status == TOO_MANY else "internal_error"
+        failure = refused(Refusal(fault.status, kind, "The sandbox was told to fail."))
+        return replace(failure, retry_after=fault.retry_after)
+    if fault.kind == "html":
+        return Answer(200, PAGE, "text/html; charset=utf-8")
+    if fault.kind == "broken_json":
+        return replace(answer, body=answer.body[: len(answer.body) // 2] or b'{"cut')
+    if fault.kind == "empty":
+        return replace(answer, body=b"")
+    return None
+
+
+def drifted(fault: Fault, answer: Answer) -> Answer:
+    """A good answer as an API that has moved away from its documents would give it.
+
+    The first object of an answered list drifts, or else the answer itself; one that is not JSON stays as it is.
+    """
+    try:
+        value = json.loads(answer.body)
+    except ValueError:
+        return answer
+    target = _drifting(value)
+    if not target:
+        return answer
+    name = fault.field or next(iter(target))
+    if fault.kind == "extra_field":
+        target["x_undocumented"] = {"since": "yesterday"}
+    elif fault.kind == "missing_field":
+        target.pop(name, None)
+    else:
+        target[name] = 12345 if isinstance(target.get(name), str) else "not what the documents say"
+    return replace(answer, body=as_json(value))
+
+
+def _drifting(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {}
+    lists = [item for item in value.values() if isinstance(item, list) and item and isinstance(item[0], dict)]
+    is_list = bool(lists) and value.keys() - {"cursor"} == {next(iter(value))}
+    return lists[0][0] if is_list else value

@@ -1,0 +1,71 @@
+"""The sound API: one request is authenticated, routed, validated, carried out and logged."""
+
+from __future__ import annotations
+
+import logging
+
+from saasus_mcp.catalog import Catalogue, Operation
+from saasus_mcp.saasus.signature import Clock, Credentials
+from saasus_mcp.sandbox import apilog, behaviours, incoming, seed, signed
+from saasus_mcp.sandbox.answers import Answer, as_json, refused
+from saasus_mcp.sandbox.call import Call
+from saasus_mcp.sandbox.engine import require_known
+from saasus_mcp.sandbox.incoming import Incoming
+from saasus_mcp.sandbox.refusals import Refusal, missing
+from saasus_mcp.sandbox.routes import Routes
+from saasus_mcp.sandbox.samples import fit, sample
+
+CREDENTIALS = Credentials(saas_id="sandbox", api_key="sandbox-api-key", secret_key="sandbox-secret-key")  # noqa: S106 - public
+Found = tuple[Operation, tuple[str, ...]]
+"""An operation, and the raw values of its path."""
+_log = logging.getLogger(__name__)
+
+
+class Api:
+    """An emulated SaaS and the operations on it."""
+
+    def __init__(self, catalogue: Catalogue, clock: Clock) -> None:
+        self._clock = clock
+        self._routes = Routes(catalogue)
+        self._behaviours = behaviours.table(catalogue)
+        self._state = seed.plant(self._now())
+
+    def route(self, request: Incoming) -> Found | None:
+        """The operation that a request reaches."""
+        try:
+            return self._routes.match(request.method, request.path)
+        except UnicodeDecodeError:
+            return None
+
+    def answer(self, request: Incoming, found: Found | None, trace_id: str) -> Answer:
+        """Carry the request out, or say why not. A request that nobody known has signed is not logged."""
+        try:
+            signed.verify(CREDENTIALS, request, self._clock())
+        except Refusal as refusal:
+            return refused(refusal)
+        try:
+            answer = self._carry_out(request, found)
+        except Refusal as refusal:
+            answer = refused(refusal)
+        except Exception:  # noqa: BLE001 - a defect here is the 500 that a client would see
+            _log.exception("The sandbox failed at %s %s", request.method, request.path)
+            answer = refused(Refusal(500, "internal_error", "The sandbox itself failed: see its log."))
+        apilog.record(self._state, self._now(), request, answer, trace_id)
+        return answer
+
+    def _carry_out(self, request: Incoming, found: Found | None) -> Answer:
+        if found is None:
+            raise missing("route")
+        operation, segments = found
+        values = incoming.check(operation, segments, request)
+        scope = tuple(values.path.values())
+        call = Call(operation, self._state, scope, values.path, values.query, values.body, self._now())
+        behaviours.settle(self._state, call.now)
+        require_known(call)
+        behaviour = self._behaviours.get(operation.key)
+        value = behaviour(call) if behaviour is not None else sample(operation.output_schema)
+        status = next(status for status in operation.statuses if 200 <= status < 300)  # noqa: PLR2004 - success
+        return Answer(status, as_json(fit(operation.output_schema, value)) if operation.answers else b"")
+
+    def _now(self) -> int:
+        return int(self._clock().timestamp())

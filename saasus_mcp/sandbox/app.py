@@ -1,0 +1,133 @@
+"""The emulator as an ASGI application: what arrives, what goes back, and how it misbehaves in between."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from datetime import UTC
+from email.utils import format_datetime
+from typing import Any
+
+import anyio
+import httpx2
+
+from saasus_mcp.catalog import Catalogue, Text
+from saasus_mcp.saasus.signature import Clock, now
+from saasus_mcp.sandbox import incoming
+from saasus_mcp.sandbox.answers import Answer, broken, drifted
+from saasus_mcp.sandbox.api import CREDENTIALS, Api, Found
+from saasus_mcp.sandbox.faults import DRIFT, Fault, Faults
+from saasus_mcp.sandbox.incoming import Incoming
+from saasus_mcp.sandbox.state import uid
+
+SAAS_NAME = Text(en="Sandbox SaaS (demonstration data)", ja="サンドボックスSaaS・デモ用データ")
+KEPT = 1000
+"""How many requests the log holds; the oldest go first."""
+CONNECTION = "saasus_mcp.sandbox.connection"
+"""Where in the ASGI state the served sandbox finds the connection that it may have to cut."""
+TRACE = "x-saasus-trace-id"
+
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One request that arrived.
+
+    Attributes:
+        method, target, body: as they arrived; `target` is the raw path with its query.
+        operation: key of the operation that it reached, or empty.
+        trace_id: the one it carried, or was given.
+        status: what was answered; None where the connection was cut or left hanging.
+    """
+
+    method: str
+    target: str
+    body: bytes
+    operation: str
+    trace_id: str
+    status: int | None
+
+
+class Sandbox:
+    """An emulated SaaSus API with demonstration data of its own.
+
+    Args:
+        catalogue: the operations that it answers.
+        clock: the present; data and deadlines are relative to it.
+        faults: how it is to misbehave from the start.
+
+    Attributes:
+        faults: how it misbehaves; may be changed at any time.
+        requests: what arrived, oldest first, the last thousand.
+    """
+
+    def __init__(self, catalogue: Catalogue, *, clock: Clock = now, faults: Faults | None = None) -> None:
+        self.faults = faults if faults is not None else Faults()
+        self.requests: list[Received] = []
+        self._clock = clock
+        self._api = Api(catalogue, clock)
+        self._arrived = 0
+
+    def transport(self) -> httpx2.ASGITransport:
+        """A transport that reaches this sandbox without a network."""
+        return httpx2.ASGITransport(app=self)
+
+    async def __call__(self, scope: incoming.Scope, receive: incoming.Receive, send: Send) -> None:
+        """Answer one request, or misbehave as told."""
+        request = await incoming.read(scope, receive)
+        self._arrived += 1
+        trace_id = request.headers.get(TRACE) or uid("trace", self._arrived)
+        found = self._api.route(request)
+        key = found[0].key if found else ""
+        told = self.faults.take(key)
+        status: int | None = None
+        try:
+            answer = await self._answer(told, request, found, trace_id)
+            if answer is not None:
+                status = answer.status
+                await self._send(send, answer, trace_id)
+            elif any(fault.kind == "hang" for fault in told):
+                await receive()  # until the caller gives up
+            else:
+                await _cut(scope, receive)
+        finally:
+            self.requests.append(Received(request.method, request.target, request.body, key, trace_id, status))
+            del self.requests[:-KEPT]
+
+    async def _answer(
+        self, told: tuple[Fault, ...], request: Incoming, found: Found | None, trace_id: str
+    ) -> Answer | None:
+        """The answer as the faults in force leave it; None where nothing is to come back."""
+        await anyio.sleep(sum(fault.seconds for fault in told if fault.kind == "latency"))
+        breaking = next((fault for fault in told if fault.kind not in DRIFT | {"latency"}), None)
+        if breaking is not None:
+            answer = self._api.answer(request, found, trace_id) if breaking.done else Answer(200)
+            return broken(breaking, answer)
+        answer = self._api.answer(request, found, trace_id)
+        for fault in told:
+            answer = drifted(fault, answer) if fault.kind in DRIFT else answer
+        return answer
+
+    async def _send(self, send: Send, answer: Answer, trace_id: str) -> None:
+        date = format_datetime(self._clock().astimezone(UTC), usegmt=True)
+        headers = {"date": date, "content-length": str(len(answer.body)), TRACE: trace_id}
+        if answer.body:
+            headers["content-type"] = answer.content_type
+        if answer.retry_after is not None:
+            headers["retry-after"] = str(answer.retry_after)
+        raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+        await send({"type": "http.response.start", "status": answer.status, "headers": raw})
+        await send({"type": "http.response.body", "body": answer.body})
+
+
+async def _cut(scope: incoming.Scope, receive: incoming.Receive) -> None:
+    """Break the connection: a real one where the sandbox is served, else as a client would see it break."""
+    connection = scope.get("state", {}).get(CONNECTION)
+    if connection is None:
+        raise httpx2.ReadError("The sandbox cut the connection.")
+    connection.abort()
+    await receive()
+
+
+__all__ = ["CONNECTION", "CREDENTIALS", "SAAS_NAME", "Received", "Sandbox"]

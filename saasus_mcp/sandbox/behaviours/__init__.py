@@ -1,0 +1,70 @@
+"""What each operation does: rows of collections and documents, and the few operations that are neither."""
+
+from __future__ import annotations
+
+from saasus_mcp.catalog import Catalogue
+from saasus_mcp.sandbox.behaviours import (
+    access,
+    accounts,
+    analysis,
+    feedback,
+    gateway,
+    invitations,
+    logs,
+    marketplace,
+    members,
+    metering,
+    outside,
+    pricing,
+    sessions,
+    settings,
+    tenants,
+    values,
+)
+from saasus_mcp.sandbox.call import Behaviour
+from saasus_mcp.sandbox.engine import Collection, Document
+from saasus_mcp.sandbox.state import State
+
+ROWS: tuple[Collection | Document, ...] = (
+    *access.ROWS,
+    *accounts.ROWS,
+    *feedback.ROWS,
+    *gateway.ROWS,
+    *invitations.ROWS,
+    *logs.ROWS,
+    *marketplace.ROWS,
+    *members.ROWS,
+    *outside.ROWS,
+    *pricing.ROWS,
+    *settings.ROWS,
+    *tenants.ROWS,
+    *values.ROWS,
+)
+
+SPECIAL: dict[str, Behaviour] = {
+    **accounts.SPECIAL,
+    **analysis.SPECIAL,
+    **feedback.SPECIAL,
+    **gateway.SPECIAL,
+    **invitations.SPECIAL,
+    **logs.SPECIAL,
+    **marketplace.SPECIAL,
+    **members.SPECIAL,
+    **metering.SPECIAL,
+    **outside.SPECIAL,
+    **pricing.SPECIAL,
+    **sessions.SPECIAL,
+    **tenants.SPECIAL,
+}
+
+
+def table(catalogue: Catalogue) -> dict[str, Behaviour]:
+    """The behaviour of each operation, by key. One that is not in it answers a sample and changes nothing."""
+    generic = {key: behaviour for row in ROWS for key, behaviour in row.behaviours(catalogue)}
+    return {**generic, **SPECIAL}
+
+
+def settle(state: State, now: int) -> None:
+    """Let what was due happen: reserved plans begin, open invitations expire."""
+    tenants.apply_due_plans(state, now)
+    invitations.expire(state, now)

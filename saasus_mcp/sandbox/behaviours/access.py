@@ -1,0 +1,53 @@
+"""Roles and environments: what grants are made of."""
+
+from __future__ import annotations
+
+from saasus_mcp.sandbox.call import Call
+from saasus_mcp.sandbox.engine import Collection
+from saasus_mcp.sandbox.refusals import invalid, not_now
+from saasus_mcp.sandbox.state import Record
+
+PRODUCTION = 3
+
+
+def _as_sent(call: Call) -> Record:
+    return call.body
+
+
+def _unused(call: Call, role: Record) -> None:
+    """The documents declare a refusal and do not say when; in use is the likely case, and the one emulated."""
+    name = role["role_name"]
+    granted = any(grant["role_name"] == name for grant in call.state.rows("grants"))
+    waiting = [invitation for invitation in call.state.rows("invitations") if invitation["status"] == "pending"]
+    offered = any(name in env["role_names"] for invitation in waiting for env in invitation["envs"])
+    if granted or offered:
+        raise not_now(f"The role {name} is in use.")
+
+
+def _named(_call: Call, role: Record) -> None:
+    if not role["role_name"].strip():
+        raise invalid("role_name: it is empty.")
+
+
+def _not_production(_call: Call, env: Record) -> None:
+    if env["id"] == PRODUCTION:
+        raise not_now("Environment 3 (prod) cannot be deleted.")
+
+
+def _grants_go_too(call: Call, env: Record) -> None:
+    for table in ("active_users", "api_keys", "grants"):
+        call.state.sweep(table, lambda record: record["env_id"] == env["id"])
+
+
+ROWS = (
+    Collection("/v1/auth/roles", "roles", "role", key="role_name", new=_as_sent, check=_named, guard=_unused),
+    Collection(
+        "/v1/auth/envs",
+        "envs",
+        "environment",
+        new=_as_sent,
+        unique=("name",),
+        guard=_not_production,
+        cascade=_grants_go_too,
+    ),
+)

@@ -1,0 +1,48 @@
+"""What a person signs in by: an e-mail address or a sign-in id, never both."""
+
+from __future__ import annotations
+
+import re
+
+from saasus_mcp.sandbox.call import Call
+from saasus_mcp.sandbox.refusals import invalid, unauthorized
+from saasus_mcp.sandbox.state import Record, State
+
+NAMES = ("email", "sign_in_id")
+SIGN_IN_ID = re.compile(r"[A-Za-z0-9_-]{1,50}")
+EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+
+
+def new_user(call: Call, email: str = "", sign_in_id: str = "") -> Record:
+    """A fresh account with this login."""
+    login = {"email": email, "sign_in_id": sign_in_id}
+    return {"id": call.state.new_id("users"), **login, "attributes": {}, "last_login_at": None, "created_at": call.now}
+
+
+def check(_call: Call, user: Record) -> None:
+    """Refuse a login that could not be one."""
+    if sum(bool(user[name]) for name in NAMES) != 1:
+        raise invalid("email: exactly one of email and sign_in_id must be given.")
+    if user["email"] and not EMAIL.fullmatch(user["email"]):
+        raise invalid("email: it is not an e-mail address.")
+    if user["sign_in_id"] and not SIGN_IN_ID.fullmatch(user["sign_in_id"]):
+        raise invalid("sign_in_id: expected 1 to 50 letters, digits, hyphens or underscores.")
+
+
+def user_by_login(state: State, name: str, value: str) -> Record | None:
+    """The account that signs in so."""
+    return next((user for user in state.rows("users") if user[name] == value), None)
+
+
+def user_by_token(state: State, token: str) -> Record:
+    """Whose token it is: the user whose id it holds, else the first one. Any text will do, as long as there is some.
+
+    Raises:
+        Refusal: there is none (401).
+    """
+    if not token:
+        raise unauthorized("The token is empty.")
+    users = state.rows("users")
+    if not users:
+        raise unauthorized("The token belongs to nobody.")
+    return next((user for user in users if user["id"] in token), users[0])

@@ -1,0 +1,139 @@
+"""Usage: counts of one tenant on one metering unit, each at a moment, and their sums by day and month."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date
+
+from saasus_mcp.sandbox.behaviours.pricing import meter
+from saasus_mcp.sandbox.call import Behaviour, Call, day_of
+from saasus_mcp.sandbox.refusals import invalid, missing
+from saasus_mcp.sandbox.state import Id, Record
+
+MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
+Period = Callable[[Call], str]
+
+
+def _unit(call: Call) -> Record:
+    found = meter(call.state, call.path["metering_unit_name"])
+    if found is None:
+        raise missing("metering unit")
+    return found
+
+
+def _write(call: Call) -> Record:
+    """Set or move the count at a moment; what is taken away stops at nothing."""
+    unit = _unit(call)
+    timestamp = call.path.get("timestamp", call.now)
+    key: tuple[Id, ...] = (call.path["tenant_id"], unit["unit_name"], timestamp)
+    before = (call.state.find("usage", *key) or {"count": 0})["count"]
+    count = call.body["count"]
+    after = {"add": before + count, "sub": max(0, before - count), "direct": count}[call.body["method"]]
+    record = {"metering_unit_name": unit["unit_name"], "timestamp": timestamp, "count": after}
+    call.state.put("usage", key, record)
+    return record
+
+
+def _erase(call: Call) -> None:
+    unit = _unit(call)
+    key = (call.path["tenant_id"], unit["unit_name"], call.path["timestamp"])
+    call.state.get("usage", *key, noun="usage at this moment")
+    call.state.drop("usage", *key)
+
+
+def _total(call: Call, unit: Record, period: str) -> int:
+    """Counts are summed; with Stripe connected, a unit that bills its peak answers the highest."""
+    rows = call.state.rows("usage", call.path["tenant_id"], unit["unit_name"])
+    counts = [row["count"] for row in rows if day_of(row["timestamp"]).startswith(period)]
+    stripe = call.state.get("documents", "/v1/billing/stripe/info")["is_registered"]
+    return max(counts, default=0) if stripe and unit.get("aggregate_usage") == "max" else sum(counts)
+
+
+def _counted(call: Call, unit: Record, field: str, when: str) -> Record:
+    return {"metering_unit_name": unit["unit_name"], field: when, "count": _total(call, unit, when)}
+
+
+def _single(field: str, period: Period) -> Behaviour:
+    """One unit's total of a period, told under the field that names it."""
+
+    def behaviour(call: Call) -> Record:
+        return _counted(call, _unit(call), field, period(call))
+
+    return behaviour
+
+
+def _each(field: str, period: Period) -> Behaviour:
+    """The totals of all units."""
+
+    def behaviour(call: Call) -> Record:
+        when = period(call)
+        return {"counts": [_counted(call, unit, field, when) for unit in call.state.rows("metering_units")]}
+
+    return behaviour
+
+
+def _entries(call: Call) -> Record:
+    """The single counts between two moments, both included, oldest first."""
+    unit = _unit(call)
+    first, last = call.query.get("start_timestamp", 0), call.query.get("end_timestamp", call.now)
+    rows = call.state.rows("usage", call.path["tenant_id"], unit["unit_name"])
+    counts = [
+        {"timestamp": row["timestamp"], "count": row["count"]} for row in rows if first <= row["timestamp"] <= last
+    ]
+    return {"metering_unit_name": unit["unit_name"], "counts": sorted(counts, key=lambda count: count["timestamp"])}
+
+
+def day(text: str, name: str) -> str:
+    """A day that was given as one.
+
+    Raises:
+        Refusal: it is none.
+    """
+    try:
+        if date.fromisoformat(text).isoformat() == text:
+            return text
+    except ValueError:
+        pass
+    raise invalid(f"{name}: expected YYYY-MM-DD.")
+
+
+def month(text: str, name: str) -> str:
+    """A month that was given as one.
+
+    Raises:
+        Refusal: it is none.
+    """
+    if not MONTH.fullmatch(text):
+        raise invalid(f"{name}: expected YYYY-MM.")
+    return text
+
+
+def _day(call: Call) -> str:
+    return day(call.path["date"], "date")
+
+
+def _month(call: Call) -> str:
+    return month(call.path["month"], "month")
+
+
+def _today(call: Call) -> str:
+    return day_of(call.now)
+
+
+def _this_month(call: Call) -> str:
+    return day_of(call.now)[:7]
+
+
+SPECIAL: dict[str, Behaviour] = {
+    "pricing.UpdateMeteringUnitTimestampCount": _write,
+    "pricing.UpdateMeteringUnitTimestampCountNow": _write,
+    "pricing.DeleteMeteringUnitTimestampCount": _erase,
+    "pricing.GetMeteringUnitDateCountByTenantIdAndUnitNameAndDate": _single("date", _day),
+    "pricing.GetMeteringUnitDateCountByTenantIdAndUnitNameToday": _single("date", _today),
+    "pricing.GetMeteringUnitMonthCountByTenantIdAndUnitNameAndMonth": _single("month", _month),
+    "pricing.GetMeteringUnitMonthCountByTenantIdAndUnitNameThisMonth": _single("month", _this_month),
+    "pricing.GetMeteringUnitDateCountsByTenantIdAndDate": _each("date", _day),
+    "pricing.GetMeteringUnitMonthCountsByTenantIdAndMonth": _each("month", _month),
+    "pricing.GetMeteringUnitDateCountByTenantIdAndUnitNameAndDatePeriod": _entries,
+}

@@ -1,0 +1,209 @@
+"""The price list: metering units, pricing units, menus, plans and tax rates, each made of the one before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from saasus_mcp.sandbox.call import Behaviour, Call
+from saasus_mcp.sandbox.engine import Collection
+from saasus_mcp.sandbox.refusals import invalid, not_now
+from saasus_mcp.sandbox.state import Record, State
+
+TABLES = ("pricing_plans", "pricing_menus", "pricing_units", "metering_units", "tax_rates")
+
+
+def meter(state: State, name: str) -> Record | None:
+    """The metering unit of this name."""
+    return next((unit for unit in state.rows("metering_units") if unit["unit_name"] == name), None)
+
+
+def _new(table: str) -> Behaviour:
+    """What a create makes of its body: nothing is in use at first, and usage is billed by the month."""
+
+    def make(call: Call) -> Record:
+        return {"recurring_interval": "month", **call.body, "id": call.state.new_id(table), "used": False}
+
+    return make
+
+
+def _users_of(state: State, table: str, field: str, wanted: str) -> Iterable[str]:
+    return (record["name"] for record in state.rows(table) if wanted in record[field])
+
+
+def _refuse_in_use(record: Record, noun: str, owners: Iterable[str]) -> None:
+    if record["used"]:
+        raise not_now(f"The {noun} is used and cannot be deleted.")
+    owner = next(iter(owners), None)
+    if owner is not None:
+        raise not_now(f"The {noun} belongs to {owner}.")
+
+
+def _meter_unused(call: Call, unit: Record) -> None:
+    name = unit["unit_name"]
+    owners = (priced["name"] for priced in call.state.rows("pricing_units") if priced.get("metering_unit_name") == name)
+    _refuse_in_use(unit, "metering unit", owners)
+
+
+def _unit_unused(call: Call, unit: Record) -> None:
+    _refuse_in_use(unit, "pricing unit", _users_of(call.state, "pricing_menus", "unit_ids", unit["id"]))
+
+
+def _menu_unused(call: Call, menu: Record) -> None:
+    _refuse_in_use(menu, "menu", _users_of(call.state, "pricing_plans", "menu_ids", menu["id"]))
+
+
+def _plan_unused(call: Call, plan: Record) -> None:
+    _refuse_in_use(plan, "plan", (t["name"] for t in call.state.rows("tenants") if plan["id"] in plans_of(t)))
+
+
+def plans_of(tenant: Record) -> set[str]:
+    """The plan that a tenant is on, the one that is reserved, and those that it has had."""
+    return {
+        tenant["plan_id"],
+        tenant.get("next_plan_id", ""),
+        *(entry["plan_id"] for entry in tenant["plan_histories"]),
+    }
+
+
+def _check_unit(call: Call, unit: Record) -> None:
+    if unit["type"] != "fixed" and meter(call.state, unit["metering_unit_name"]) is None:
+        raise invalid("metering_unit_name: the metering unit does not exist.")
+
+
+def _check_menu(call: Call, menu: Record) -> None:
+    for unit_id in menu["unit_ids"]:
+        if call.state.find("pricing_units", unit_id) is None:
+            raise invalid(f"unit_ids: the pricing unit {unit_id} does not exist.")
+
+
+def _check_plan(call: Call, plan: Record) -> None:
+    for menu_id in plan["menu_ids"]:
+        if call.state.find("pricing_menus", menu_id) is None:
+            raise invalid(f"menu_ids: the menu {menu_id} does not exist.")
+    units = [unit for menu in _menus(call.state, plan) for unit in menu["units"]]
+    for field in ("currency", "recurring_interval"):
+        if len({unit[field] for unit in units}) > 1:
+            raise invalid(f"menu_ids: the units of a plan share one {field}.")
+
+
+def _show_unit(call: Call, unit: Record) -> Record:
+    return _unit(call.state, unit)
+
+
+def _unit(state: State, unit: Record) -> Record:
+    """The unit, with the id of its meter where it has one."""
+    if unit["type"] == "fixed":
+        return unit
+    found = meter(state, unit["metering_unit_name"])
+    return {**unit, "metering_unit_id": found["id"] if found else ""}
+
+
+def _menu(state: State, menu: Record) -> Record:
+    return {**menu, "units": [_unit(state, state.get("pricing_units", unit_id)) for unit_id in menu["unit_ids"]]}
+
+
+def _show_menu(call: Call, menu: Record) -> Record:
+    return _menu(call.state, menu)
+
+
+def _menus(state: State, plan: Record) -> list[Record]:
+    return [_menu(state, state.get("pricing_menus", menu_id)) for menu_id in plan["menu_ids"]]
+
+
+def _show_plan(call: Call, plan: Record) -> Record:
+    return {**plan, "pricing_menus": _menus(call.state, plan)}
+
+
+def _mark_used(call: Call) -> None:
+    """One-way: the plans, and all that is in them."""
+    for plan_id in call.body["plan_ids"]:
+        if call.state.find("pricing_plans", plan_id) is None:
+            raise invalid(f"plan_ids: the plan {plan_id} does not exist.")
+    for plan_id in call.body["plan_ids"]:
+        mark_used(call.state, plan_id)
+
+
+def mark_used(state: State, plan_id: str) -> None:
+    """Set the flag of a plan, its menus, their units and the meters behind them."""
+    state.change("pricing_plans", (plan_id,), used=True)
+    for menu in _menus(state, state.get("pricing_plans", plan_id)):
+        state.change("pricing_menus", (menu["id"],), used=True)
+        for unit in menu["units"]:
+            state.change("pricing_units", (unit["id"],), used=True)
+            if unit.get("metering_unit_id"):
+                state.change("metering_units", (unit["metering_unit_id"],), used=True)
+
+
+def forget_plans(state: State) -> None:
+    """Cut every tenant's link to a plan; what it has had before stays in its history."""
+    reserved = ("next_plan_id", "using_next_plan_from", "next_plan_tax_rate_id", "proration_behavior", "delete_usage")
+
+    def freed(tenant: Record) -> Record:
+        return {**{name: value for name, value in tenant.items() if name not in reserved}, "plan_id": ""}
+
+    state.rewrite("tenants", freed)
+
+
+def _wipe(call: Call) -> None:
+    """The whole price list, used or not, with the usage that no meter counts any more."""
+    for table in (*TABLES, "usage"):
+        call.state.drop(table)
+    forget_plans(call.state)
+
+
+def _reset(call: Call) -> None:
+    """Every plan, every tenant's link to one, and the connection to Stripe. Menus, units and meters stay."""
+    for table in ("pricing_plans", "stripe_customers"):
+        call.state.drop(table)
+    forget_plans(call.state)
+    call.state.put("documents", ("/v1/billing/stripe/info",), {"is_registered": False})
+
+
+ROWS = (
+    Collection(
+        "/v1/pricing/metering/units",
+        "metering_units",
+        "metering unit",
+        unique=("unit_name",),
+        constant=("unit_name",),
+        new=_new("metering_units"),
+        guard=_meter_unused,
+    ),
+    Collection(
+        "/v1/pricing/units",
+        "pricing_units",
+        "pricing unit",
+        unique=("name",),
+        new=_new("pricing_units"),
+        check=_check_unit,
+        view=_show_unit,
+        guard=_unit_unused,
+    ),
+    Collection(
+        "/v1/pricing/menus",
+        "pricing_menus",
+        "menu",
+        unique=("name",),
+        new=_new("pricing_menus"),
+        check=_check_menu,
+        view=_show_menu,
+        guard=_menu_unused,
+    ),
+    Collection(
+        "/v1/pricing/plans",
+        "pricing_plans",
+        "plan",
+        unique=("name",),
+        new=_new("pricing_plans"),
+        check=_check_plan,
+        view=_show_plan,
+        guard=_plan_unused,
+    ),
+    Collection("/v1/pricing/tax-rates", "tax_rates", "tax rate", unique=("name",)),
+)
+
+SPECIAL: dict[str, Behaviour] = {
+    "pricing.UpdatePricingPlansUsed": _mark_used,
+    "pricing.DeleteAllPlansAndMenusAndUnitsAndMetersAndTaxRates": _wipe,
+    "auth.ResetPlan": _reset,
+}

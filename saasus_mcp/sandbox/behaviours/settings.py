@@ -1,0 +1,75 @@
+"""Settings of the whole SaaS: documents that are read and written, and the few parts of them that cannot be."""
+
+from __future__ import annotations
+
+from saasus_mcp.sandbox.call import Call
+from saasus_mcp.sandbox.engine import Document
+from saasus_mcp.sandbox.refusals import invalid
+from saasus_mcp.sandbox.state import Record
+
+FIXED_SIGN_IN_PARTS = ("mfa_configuration", "recaptcha_props", "account_verification")
+"""Accepted, and documented as not changing anything."""
+
+
+def _domain(call: Call, before: Record) -> Record:
+    """A new domain has its records validated anew, which nothing here ever does."""
+    same = call.body["domain_name"] == before["domain_name"]
+    return {**before, **call.body, "is_dns_validated": before["is_dns_validated"] and same}
+
+
+def _sign_in(call: Call, before: Record) -> Record:
+    return {**before, **{name: part for name, part in call.body.items() if name not in FIXED_SIGN_IN_PARTS}}
+
+
+def _pages(call: Call, before: Record) -> Record:
+    """The consent boxes; the HTML stays, as documented."""
+    pages = {name: {**page, "html_contents": before[name]["html_contents"]} for name, page in call.body.items()}
+    return {**before, **pages}
+
+
+def _look(call: Call, before: Record) -> Record:
+    """Images are written as data URLs and read as URLs of where they were put."""
+    images = {}
+    for name in ("icon", "favicon"):
+        if not call.body[name].startswith("data:image/"):
+            raise invalid(f"{name}: expected a base64 data URL.")
+        images[name] = f"https://assets.example.com/{call.state.new_id(name)}/{name}.png"
+    return {**before, **call.body, **images}
+
+
+def _templates(call: Call, before: Record) -> Record:
+    """New templates are stored, and shown as URLs that expire."""
+    kept = {name: value for name, value in call.body.items() if not name.endswith("_template")}
+    urls = {
+        f"{name}_url": f"https://assets.example.com/{call.state.new_id(name)}/{name}?X-Amz-Signature=sandbox"
+        for name in call.body
+        if name.endswith("_template")
+    }
+    return {**before, **kept, **urls}
+
+
+def _google(call: Call, _before: Record) -> Record:
+    """No properties switch Google off: what is left reads as empty."""
+    off = {"application_id": "", "application_secret": "", "approval_scope": "", "is_button_hidden": True}
+    return {"google": call.body.get("identity_provider_props") or off}
+
+
+def _count(call: Call) -> Record:
+    return {"count": len(call.state.rows("users")), "updated_at": call.now}
+
+
+def _counted(call: Call, _before: Record) -> Record:
+    return {"count": call.body["count"], "updated_at": call.now}
+
+
+ROWS = (
+    Document("/v1/auth/basic-info", change=_domain),
+    Document("/v1/auth/auth-info"),
+    Document("/v1/auth/notification-messages"),
+    Document("/v1/auth/identity-providers", change=_google),
+    Document("/v1/auth/sign-in-settings", change=_sign_in),
+    Document("/v1/auth/customize-pages", change=_pages),
+    Document("/v1/auth/customize-page-settings", change=_look),
+    Document("/v1/auth/single-tenant/settings", change=_templates),
+    Document("/v1/auth/users/count", default=_count, change=_counted),
+)

@@ -1,0 +1,66 @@
+"""Attributes: definitions of extra fields, and values that must fit them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from saasus_mcp.sandbox.call import Call
+from saasus_mcp.sandbox.engine import Check, Collection
+from saasus_mcp.sandbox.refusals import invalid
+from saasus_mcp.sandbox.state import Record, State
+
+
+def check_attributes(state: State, table: str, values: Mapping[str, Any]) -> None:
+    """Refuse values of attributes that the table does not define, or of another type. A null is no value."""
+    for name, value in values.items():
+        defined = state.find(table, name)
+        if defined is None:
+            raise invalid(f"attributes.{name}: the attribute is not defined.")
+        if value is not None and not _fits(defined["attribute_type"], value):
+            raise invalid(f"attributes.{name}: expected {defined['attribute_type']}.")
+
+
+def _fits(kind: str, value: object) -> bool:
+    if kind == "bool":
+        return isinstance(value, bool)
+    if kind == "number":
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if kind == "date" and isinstance(value, str):
+        try:
+            return date.fromisoformat(value).isoformat() == value
+        except ValueError:
+            return False
+    return isinstance(value, str)
+
+
+def _values_go_too(table: str) -> Check:
+    """The cascade of a removed definition: every value stored under its name in the table."""
+
+    def cascade(call: Call, definition: Record) -> None:
+        name = definition["attribute_name"]
+
+        def without(record: Record) -> Record:
+            kept = {key: value for key, value in record["attributes"].items() if key != name}
+            return {**record, "attributes": kept}
+
+        call.state.rewrite(table, without)
+
+    return cascade
+
+
+def _definitions(path: str, table: str, values_in: str) -> Collection:
+    name = "attribute_name"
+    return Collection(path, table, "attribute", key=name, new=_as_sent, cascade=_values_go_too(values_in))
+
+
+def _as_sent(call: Call) -> Record:
+    return call.body
+
+
+ROWS = (
+    _definitions("/v1/auth/user-attributes", "user_attributes", "members"),
+    _definitions("/v1/auth/tenant-attributes", "tenant_attributes", "tenants"),
+    _definitions("/v1/auth/saas-user-attributes", "saas_user_attributes", "users"),
+)

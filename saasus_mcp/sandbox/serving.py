@@ -1,0 +1,68 @@
+"""The sandbox on a port of this machine, for clients outside this process."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import sys
+from typing import TYPE_CHECKING
+
+from saasus_mcp.catalog import Catalogue
+from saasus_mcp.errors import SaasusMcpError
+from saasus_mcp.sandbox.app import CONNECTION, Sandbox
+
+if TYPE_CHECKING:
+    import uvicorn
+
+
+def serve(host: str, port: int, catalogue: Catalogue) -> None:
+    """Serve a sandbox until the process is told to stop.
+
+    Raises:
+        SaasusMcpError: the host is not of this machine: its credentials are public, so nobody else may reach it.
+    """
+    server(host, port, Sandbox(catalogue)).run()
+
+
+def server(host: str, port: int, sandbox: Sandbox) -> uvicorn.Server:
+    """A server for this sandbox, not yet running.
+
+    Raises:
+        SaasusMcpError: the host is not of this machine.
+    """
+    if not _is_loopback(host):
+        raise SaasusMcpError(f"The sandbox listens on this machine only, not on {host!r}.", "Use 127.0.0.1.")
+    import uvicorn  # noqa: PLC0415 - only where a sandbox is served
+    from uvicorn.protocols.http.h11_impl import H11Protocol  # noqa: PLC0415
+
+    class Protocol(H11Protocol):
+        """Lets the sandbox cut the connection of a request, as a broken network would."""
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn itself has it
+            super().connection_made(transport)
+            self.app_state = {**self.app_state, CONNECTION: transport}
+
+    logging.getLogger("uvicorn").handlers = [logging.StreamHandler(sys.stderr)]
+    config = uvicorn.Config(
+        sandbox,
+        host=host,
+        port=port,
+        http=Protocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        date_header=False,
+        server_header=False,
+        timeout_graceful_shutdown=1,
+    )
+    return uvicorn.Server(config)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

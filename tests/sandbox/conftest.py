@@ -1,0 +1,28 @@
+"""A sandbox of its own for each test, a clock that the test moves, and a real client to call it with."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from saasus_mcp.catalog import Catalogue
+from saasus_mcp.saasus.client import Client
+from saasus_mcp.sandbox import CREDENTIALS, Sandbox
+from tests.sandbox.caller import Caller, Clock
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def sandbox(catalogue: Catalogue, clock: Clock) -> Sandbox:
+    return Sandbox(catalogue, clock=clock)
+
+
+@pytest.fixture
+async def api(catalogue: Catalogue, sandbox: Sandbox, clock: Clock) -> AsyncIterator[Caller]:
+    async with Client(CREDENTIALS, transport=sandbox.transport(), clock=clock, timeout=5) as client:
+        yield Caller(catalogue, sandbox, client)
