@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from types import TracebackType
 from typing import Literal, Self
 
@@ -82,13 +83,19 @@ class Client:
     ) -> None:
         self._base = base_url.rstrip("/")
         self._timeout = timeout
-        self._http = httpx2.AsyncClient(
-            auth=SaasusSignature(credentials, clock),
+        self._signature = SaasusSignature(credentials, clock)
+        self._transport = transport
+
+    @cached_property
+    def _http(self) -> httpx2.AsyncClient:
+        """The pool, made by the first call: reading the system's certificates takes longer than listing tools."""
+        return httpx2.AsyncClient(
+            auth=self._signature,
             headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
-            timeout=httpx2.Timeout(timeout, connect=min(10.0, timeout / 2)),
+            timeout=httpx2.Timeout(self._timeout, connect=min(10.0, self._timeout / 2)),
             follow_redirects=False,
-            transport=transport,
-            trust_env=transport is None,
+            transport=self._transport,
+            trust_env=self._transport is None,
         )
 
     async def __aenter__(self) -> Self:
@@ -97,7 +104,8 @@ class Client:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._http.aclose()
+        if "_http" in self.__dict__:
+            await self._http.aclose()
 
     async def send(self, operation: Operation, request: Request, trace_id: str) -> Response:
         """The API's answer, whatever its status.
