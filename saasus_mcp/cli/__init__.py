@@ -5,8 +5,10 @@ Each command lives in a module of its own, imported when it is run: what MCP cli
 
 from __future__ import annotations
 
+import logging
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 
 import click
 
@@ -22,6 +24,9 @@ COMMANDS = {
     "reject": "Reject one call.",
     "reveal": "Show a hidden secret once.",
     "approver": "Set the passphrase that approving asks for.",
+    "freeze": "Hold all writes back at once.",
+    "unfreeze": "Let writes go again.",
+    "audit": "Search, verify and export the audit.",
     "doctor": "Find what is wrong with credentials, clock, connection and policy.",
     "sandbox": "Serve the emulated SaaSus API on a port.",
     "demo": "Watch a client work and be stopped, in the sandbox.",
@@ -60,6 +65,10 @@ def commands() -> None:
 
 def main() -> None:
     """Run a command; what a person can mend is said in one line, with exit status 1."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal or pipe that cannot write Japanese must not stop a command
+            stream.reconfigure(errors="backslashreplace")
+    logging.getLogger("stamina").setLevel(logging.ERROR)  # that a read is tried again is no news to a person
     try:
         commands()
     except SaasusMcpError as error:

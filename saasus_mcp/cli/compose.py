@@ -8,6 +8,8 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from saasus_mcp.catalog import Catalogue, load
 from saasus_mcp.permissions.policy import PRESETS, Policy, Principal, ReadOnlyCeiling
 from saasus_mcp.permissions.proof import Place
@@ -16,7 +18,7 @@ from saasus_mcp.saasus.client import Client
 from saasus_mcp.saasus.signature import Credentials
 from saasus_mcp.server.pipeline import Pipeline
 from saasus_mcp.settings import Settings, SettingsError
-from saasus_mcp.store.files import existing, prepare
+from saasus_mcp.store.files import StoreError, existing, prepare
 
 if TYPE_CHECKING:
     from saasus_mcp.store import Store
@@ -130,4 +132,13 @@ def stores(folder: Path) -> Iterator[list[Store]]:
     with ExitStack() as until:
         files = existing(folder)
         sealer = sealing(folder) if files else Sealer.ephemeral()
-        yield [_opened(file, sealer, until) for file in files]
+        yield [store for file in files if (store := _readable(file, sealer, until)) is not None]
+
+
+def _readable(file: Path, sealer: Sealer, until: ExitStack) -> Store | None:
+    """The store in a file, or None with a word to the person: one damaged file must not hide the others."""
+    try:
+        return _opened(file, sealer, until)
+    except StoreError as error:
+        click.echo(f"saasus-mcp: {file.name}: {error}", err=True)
+        return None

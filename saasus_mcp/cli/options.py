@@ -12,8 +12,14 @@ from saasus_mcp.settings import Settings, read
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+language = click.option(
+    "--lang", type=click.Choice(["en", "ja"]), help="Language of what people read. [SAASUS_MCP_LANG]"
+)
+
 _SHARED = (
-    click.option("--sandbox", is_flag=True, default=None, help="Use the emulated API; no account. [SAASUS_MCP_SANDBOX]"),
+    click.option(
+        "--sandbox", is_flag=True, default=None, help="Use the emulated API; no account. [SAASUS_MCP_SANDBOX]"
+    ),
     click.option(
         "--mode",
         type=click.Choice(["read-only", "guarded", "strict"]),
@@ -22,7 +28,7 @@ _SHARED = (
     click.option(
         "--policy", type=click.Path(path_type=Path, resolve_path=True), help="Policy file. [SAASUS_MCP_POLICY]"
     ),
-    click.option("--lang", type=click.Choice(["en", "ja"]), help="Language of what people read. [SAASUS_MCP_LANG]"),
+    language,
     click.option("--profile", help="Name shown for these credentials. [SAASUS_MCP_PROFILE]"),
 )
 

@@ -62,8 +62,11 @@ class Handles:
         Raises:
             Refused: it is unknown, was revealed already, or its time is over.
         """
-        hidden = self._store.secret(handle.removeprefix(PREFIX).strip(), self._clock(), take=True)
-        return self._opened(hidden)
+        identifier = handle.removeprefix(PREFIX).strip()
+        secret = self._opened(self._store.secret(identifier, self._clock()))
+        if self._store.secret(identifier, self._clock(), take=True) is None:
+            raise Refused("unknown", "This secret was revealed a moment ago.", "Get it anew.")
+        return secret
 
     def resolve(self, arguments: Arguments, principal: str, profile: str) -> Arguments:
         """The arguments with every handle replaced by its secret, for the wire only.

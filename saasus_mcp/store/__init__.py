@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from saasus_mcp.store.chain import Head
 from saasus_mcp.store.files import StoreError
 from saasus_mcp.store.records import (
     AlreadyUsed,
@@ -32,6 +33,7 @@ __all__ = [
     "Entry",
     "Freeze",
     "Frozen",
+    "Head",
     "HiddenSecret",
     "OverBudget",
     "Spend",

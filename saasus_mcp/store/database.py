@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from saasus_mcp.store.files import StoreError
-from saasus_mcp.store.tables import metadata
+from saasus_mcp.store.tables import VERSION, metadata, versions
 
 BUSY_SECONDS = 5
 
@@ -28,6 +28,13 @@ class Database:
         self._engine = _tuned(engine)
         with self.transaction() as connection:
             metadata.create_all(connection)
+            found = connection.execute(select(versions.c.version)).scalar_one_or_none()
+            if found is None:
+                connection.execute(insert(versions).values(version=VERSION))
+            elif found != VERSION:
+                raise StoreError(
+                    f"The store has version {found}, not {VERSION}.", "Move it away, or use the version that made it."
+                )
 
     @classmethod
     def in_memory(cls) -> Database:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
+VERSION = 1
+"""Of these tables. A store of another version is refused rather than read wrongly."""
+
 metadata = MetaData()
+
+versions = Table("versions", metadata, Column("version", Integer, primary_key=True, autoincrement=False))
 
 approvals = Table(
     "approvals",

@@ -1,0 +1,69 @@
+"""`saasus-mcp approve CODE`: a person's yes, given in a terminal by typing the target's name. Needs no credentials."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import click
+
+from saasus_mcp.catalog import Language
+from saasus_mcp.cli import compose, waiting
+from saasus_mcp.cli.options import language, settings
+from saasus_mcp.cli.terminal import TRIES, AtTerminal, ask, require_passphrase, require_person, safe
+from saasus_mcp.cli.wording import WORDS
+from saasus_mcp.permissions.approvals import LIFETIME, Approvals
+from saasus_mcp.permissions.refusal import Refused
+from saasus_mcp.store import Approval
+
+
+@click.command
+@click.argument("code")
+@language
+def command(code: str, **flags: Any) -> None:
+    """Approve the call with this CODE: read its preview, type its target's name. It then runs once."""
+    chosen = settings(**flags)
+    require_person("approve", chosen.lang)
+    words = WORDS[chosen.lang]
+    with compose.stores(chosen.folder) as stores:
+        approvals, approval = waiting.find(stores, code, time.time(), chosen.lang)
+        _show(approval, chosen.lang)
+        require_passphrase(chosen.folder, chosen.lang)
+        _approve(approvals, approval, chosen.lang)
+    click.echo(words["approved_done"].format(minutes=LIFETIME // 60))
+
+
+def _show(approval: Approval, lang: Language) -> None:
+    """The stored preview, who asks, and what this yes is worth on this machine."""
+    words, now = WORDS[lang], time.time()
+    rule = "-" * 72
+    click.echo(f"{rule}\n{waiting.preview(approval, lang)}\n{rule}")
+    click.echo(
+        words["requested"].format(
+            principal=safe(approval.principal),
+            minutes=waiting.minutes(now - approval.requested_at),
+            left=waiting.minutes(approval.expires_at - now),
+        )
+    )
+    click.echo(words["boundary"] + "\n")
+
+
+def _approve(approvals: Approvals, approval: Approval, lang: Language) -> None:
+    """Ask for the name until it is the target's.
+
+    Raises:
+        AtTerminal: three names were wrong; the approval stays pending.
+        Refused: it is pending no more.
+    """
+    words = WORDS[lang]
+    for _ in range(TRIES):
+        typed = ask(words["type_name"].format(name=safe(approval.name)))
+        try:
+            approvals.approve(approval, typed, compose.local_user().id, time.time())
+        except Refused as refused:
+            if refused.why != "declined":
+                raise
+            click.echo(words["wrong_name"])
+        else:
+            return
+    raise AtTerminal(words["stopped"], words["start_again"])

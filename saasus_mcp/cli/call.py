@@ -1,0 +1,136 @@
+"""`saasus-mcp call NAME JSON`: one tool, from the terminal, through the same pipeline as every client's calls."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from saasus_mcp.catalog import Catalogue, Language, Operation, UnknownTool
+from saasus_mcp.cli import compose
+from saasus_mcp.cli.options import settings, shared
+from saasus_mcp.cli.terminal import ask, attended, json_text, safe
+from saasus_mcp.cli.wording import WORDS
+from saasus_mcp.errors import SaasusMcpError
+from saasus_mcp.permissions.confirmation import FIELD_NAME, FIELD_YES, Answer, Question, Reply
+from saasus_mcp.permissions.preview import where
+from saasus_mcp.saasus.answer import ToolAnswer
+from saasus_mcp.server.call import Asking, Call
+from saasus_mcp.settings import Settings
+
+YES = frozenset({"y", "yes", "はい"})
+
+
+class BadJson(SaasusMcpError):
+    """What was given as arguments is not JSON."""
+
+
+@click.command
+@shared
+@click.argument("name")
+@click.argument("arguments", metavar="JSON", default="{}")
+def command(name: str, arguments: str, **flags: Any) -> None:
+    """Call the tool NAME with the arguments in JSON (or - to read them from standard input).
+
+    The answer goes to standard output as JSON, everything else to standard error. What needs a confirmation is asked
+    here; what needs an approval, or where this is no terminal, prints a code for `saasus-mcp approve`.
+    """
+    chosen = settings(**flags)
+    given = parse(sys.stdin.buffer.read() if arguments == "-" else arguments, chosen.lang)
+    answer = _run(chosen, name, given)
+    if not answer.ok:
+        click.echo(safe(answer.text), err=True)
+        sys.exit(1)
+    _print(answer)
+
+
+def parse(text: str | bytes, lang: Language) -> Any:
+    """The arguments as JSON has them.
+
+    Raises:
+        BadJson: they are not JSON: at which line and column, and why.
+    """
+    words = WORDS[lang]
+
+    def never(name: str) -> NoReturn:
+        raise BadJson(words["bad_json"].format(line=1, column=1, why=words["no_infinity"].format(name=name)))
+
+    try:
+        return json.loads(text, parse_constant=never)
+    except json.JSONDecodeError as error:
+        line, column, why = error.lineno, error.colno, error.msg
+    except UnicodeDecodeError as error:
+        line, column, why = 1, error.start + 1, words["not_text"]
+    except RecursionError:
+        line, column, why = 1, 1, words["too_deep"]
+    raise BadJson(words["bad_json"].format(line=line, column=column, why=why), words["bad_json_mend"])
+
+
+def find(catalogue: Catalogue, name: str, lang: Language) -> Operation:
+    """The operation with this name.
+
+    Raises:
+        SaasusMcpError: none has it; the nearest names are told.
+    """
+    try:
+        return catalogue.find(name)
+    except UnknownTool as error:
+        words = WORDS[lang]
+        mend = words["nearest"].format(names=", ".join(error.nearest)) if error.nearest else words["list_tools"]
+        raise SaasusMcpError(words["unknown_tool"].format(name=name[:80]), mend) from None
+
+
+class _Here:
+    """Says that a person can be asked here.
+
+    The question itself comes back from the pipeline and is put outside the event loop, where Ctrl+C is heard.
+    """
+
+    async def ask(self, question: Question) -> Answer | None:
+        """None: the answer comes with the next call."""
+        return None
+
+
+def _run(chosen: Settings, name: str, given: Any) -> ToolAnswer:
+    """The answer, after as many questions as the pipeline asks."""
+    from anyio.from_thread import start_blocking_portal  # noqa: PLC0415 - slow, and only needed to run a call
+
+    asker = _Here() if attended(sys.stdin, sys.stderr) else None
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(compose.pipeline(chosen)) as pipeline,
+    ):
+        find(pipeline.catalogue, name, chosen.lang)
+        if pipeline.policy.announcement:
+            click.echo(f"saasus-mcp: {pipeline.policy.announcement}", err=True)
+        click.echo(f"[{safe(where(pipeline.place, chosen.lang))}]", err=True)
+        reply: Reply | None = None
+        while True:
+            answer = portal.call(pipeline.run, Call(name, given, compose.local_user(), asker, reply))
+            if not isinstance(answer, Asking):
+                return answer
+            reply = Reply(_asked(answer.question, chosen.lang), answer.state)
+
+
+def _asked(question: Question, lang: Language) -> Answer:
+    """Put a question to the person: a name to type, or a yes. Nothing typed is a no; Ctrl+C and Ctrl+D take the call back."""
+    words = WORDS[lang]
+    click.echo(f"\n{safe(question.message)}", err=True)
+    try:
+        typed = ask(words["yes_or_no"] if question.name is None else words["type_here"], err=True)
+    except click.Abort:
+        return Answer("cancel")
+    if question.name is None:
+        return Answer("accept", {FIELD_YES: True}) if typed.strip().lower() in YES else Answer("decline")
+    return Answer("accept", {FIELD_NAME: typed}) if typed.strip() else Answer("decline")
+
+
+def _print(answer: ToolAnswer) -> None:
+    """The JSON to standard output, for programs to read; what else the answer says to standard error."""
+    document, _, said = answer.text.partition("\n")
+    text = json_text(json.loads(document), indent=None)
+    click.echo(safe(text) if attended(sys.stdout) else text)
+    if said:
+        click.echo(safe(said), err=True)

@@ -1,0 +1,164 @@
+"""The checks of `doctor` that need no network: each gives what it found and how to mend it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import stat
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+from saasus_mcp import __version__
+from saasus_mcp.catalog import Language, load
+from saasus_mcp.cli import compose, waiting
+from saasus_mcp.cli.doctor_wording import WORDS
+from saasus_mcp.errors import SaasusMcpError
+from saasus_mcp.settings import API, Settings, variable
+
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
+QUOTES = "\"'`“”‘’「」"  # noqa: RUF001 - as word processors and input methods write them
+FIRST_PRINTABLE, LAST_PRINTABLE = "!", "~"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found. `note`: worth knowing, nothing is wrong; `skipped`: it could not be tried."""
+
+    check: str
+    status: Literal["ok", "note", "problem", "skipped"]
+    said: str
+    mend: str = ""
+
+
+def program() -> Finding:
+    """What runs, for a report of a problem."""
+    running = f"saasus-mcp {__version__}, Python {platform.python_version()}, mcp {version('mcp')}, {platform.system()}"
+    return Finding("program", "ok", running)
+
+
+def settings_read(settings: Settings) -> Finding:
+    """That every variable could be read."""
+    return Finding(
+        "settings", "ok", WORDS[settings.lang]["settings_ok"].format(profile=settings.profile, lang=settings.lang)
+    )
+
+
+def policy(settings: Settings) -> Finding:
+    """That the policy is sound; what it says loudly is worth a note."""
+    try:
+        chosen = compose.policy(settings)
+    except SaasusMcpError as error:
+        return Finding("policy", "problem", error.message, error.mend)
+    if chosen.announcement:
+        return Finding("policy", "note", chosen.announcement)
+    return Finding("policy", "ok", WORDS[settings.lang]["policy_ok"].format(name=chosen.name))
+
+
+def catalogue(lang: Language) -> Finding:
+    """That the catalogue loads."""
+    words = WORDS[lang]
+    try:
+        count = len(load())
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        why = type(error).__name__
+        return Finding("catalogue", "problem", words["catalogue_bad"].format(why=why), words["catalogue_mend"])
+    return Finding("catalogue", "ok", words["catalogue_ok"].format(count=count))
+
+
+def state(settings: Settings) -> Finding:
+    """That the state folder can be written, and that nobody else can read what is in it."""
+    words, folder = WORDS[settings.lang], settings.folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        if os.name != "posix":
+            return Finding("state", "ok", words["state_ok_unchecked"].format(folder=folder))
+        readable = next(_open_to_others(folder), None)
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        said = words["state_unwritable"].format(folder=folder, why=why)
+        return Finding("state", "problem", said, words["state_unwritable_mend"])
+    if readable is not None:
+        return Finding(
+            "state",
+            "problem",
+            words["state_open"].format(path=readable),
+            words["state_open_mend"].format(path=readable),
+        )
+    return Finding("state", "ok", words["state_ok"].format(folder=folder))
+
+
+def _open_to_others(folder: Path) -> Iterator[Path]:
+    for path in (folder, *sorted(folder.iterdir())):
+        with suppress(FileNotFoundError):  # a server that ends takes its write-ahead log with it
+            if path.stat().st_mode & OTHERS:
+                yield path
+
+
+def approvals(settings: Settings) -> Finding:
+    """How many calls wait for a person."""
+    words = WORDS[settings.lang]
+    try:
+        with compose.stores(settings.folder) as stores:
+            count = len(waiting.asked(stores, time.time(), decided=False))
+    except SaasusMcpError as error:
+        return Finding("approvals", "problem", error.message, error.mend)
+    if count:
+        return Finding("approvals", "note", words["approvals_some"].format(count=count), words["approvals_mend"])
+    return Finding("approvals", "ok", words["approvals_none"])
+
+
+def credentials(settings: Settings) -> Finding:
+    """That there are credentials, and that nothing got into them when they were copied. None is ever shown."""
+    words = WORDS[settings.lang]
+    try:
+        place = compose.place(settings)
+    except SaasusMcpError as error:
+        return Finding("credentials", "problem", error.message, error.mend)
+    if place.sandbox:
+        return Finding("credentials", "ok", words["credentials_sandbox"])
+    for name, value in (
+        ("saas_id", settings.saas_id),
+        ("api_key", settings.api_key.get_secret_value()),
+        ("secret_key", settings.secret_key.get_secret_value()),
+    ):
+        flaw = _flaw(value)
+        if flaw is not None:
+            return Finding("credentials", "problem", words[flaw].format(name=variable(name)), words["credentials_mend"])
+    return Finding("credentials", "ok", words["credentials_ok"])
+
+
+def _flaw(value: str) -> Literal["space", "quotes", "characters"] | None:
+    if value != value.strip():
+        return "space"
+    if value[0] in QUOTES or value[-1] in QUOTES:
+        return "quotes"
+    if not all(FIRST_PRINTABLE <= character <= LAST_PRINTABLE for character in value):
+        return "characters"
+    return None
+
+
+def url(settings: Settings) -> Finding:
+    """Where calls go."""
+    words = WORDS[settings.lang]
+    if settings.sandbox:
+        return Finding("url", "ok", words["url_sandbox"])
+    if settings.api_url_base != API:
+        return Finding("url", "note", words["url_other"].format(url=settings.api_url_base), words["url_mend"])
+    return Finding("url", "ok", words["url_ok"].format(url=settings.api_url_base))
+
+
+def boundary(settings: Settings) -> Finding:
+    """What approvals are worth on a laptop."""
+    from saasus_mcp.permissions import passphrase  # noqa: PLC0415 - imports the cryptography
+
+    words = WORDS[settings.lang]
+    kept = words["set" if passphrase.is_set(settings.folder) else "not_set"]
+    return Finding("boundary", "note", words["boundary_note"].format(passphrase=kept))

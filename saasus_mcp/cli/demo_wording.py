@@ -1,0 +1,101 @@
+"""What `demo` tells, in both languages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from saasus_mcp.catalog import Language
+
+WORDS: Mapping[Language, Mapping[str, str]] = {
+    "en": {
+        "title": "A day with saasus-mcp",
+        "lead": "A real MCP client starts a real server on stdio. The API behind it is the sandbox: nothing real is touched.\n"
+        "The assistant is played by this program, and so is the person who answers for the SaaS.",
+        "act": "Protocol {era}",
+        "again": "Protocol {era}: the same story again, for clients of before, told in short",
+        "assistant": "assistant",
+        "server": "server",
+        "person": "person",
+        "note": "note",
+        "done": "as told",
+        "list": "The assistant looks at what there is",
+        "list_ask": "Which tools are there?",
+        "list_answer": "{count} tools.",
+        "tenant": "It creates a tenant",
+        "tenant_note": "An ordinary write: allowed at once.",
+        "tenant_name": "Demo Trading",
+        "user": "It creates a user and puts them into the tenant",
+        "user_note": "Who belongs to a tenant is sensitive: the server asks the person through the client first.",
+        "invite": "It invites a colleague",
+        "invite_note": "The invitation link is a secret. The model sees a handle, not the link.",
+        "meter": "It records usage and reads it back",
+        "meter_note": "Usage feeds bills, so the person is asked.",
+        "password": "It resets a password",
+        "password_note": "The password never reaches the model. In real life `saasus-mcp reveal {handle}` shows it once, to a "
+        "person in a terminal.",
+        "remove": "It tries to take the user out of the tenant",
+        "remove_note": "Destructive: a yes is given by typing the target's name. First the person mistypes it.",
+        "remove_again": "The person looks again, and types the right name.",
+        "delete": "It tries to delete the tenant",
+        "delete_note": "Critical: no answer in the client is enough. The server hands out a code and waits; the code itself allows "
+        "nothing.",
+        "approve": "A person approves it, outside the client",
+        "approve_note": "In real life: `saasus-mcp approve {code}` in a terminal shows this, and asks for the name:",
+        "approve_types": "types: {name}",
+        "once": "The same call now runs, once",
+        "once_note": "The yes was for exactly this call and is used up: a repeat needs a new one.",
+        "gone": "The tenant is gone",
+        "says_yes": "Yes, do it.",
+        "types": "types: {name}",
+        "end": "Everything ended as told. Next: `saasus-mcp tools`, or `saasus-mcp serve --sandbox` in your own MCP client.",
+        "broken": "The story went otherwise at {step!r}: {what}.",
+        "broken_mend": "This is a defect of saasus-mcp: please report it with this output.",
+        "not_started": "the server could not be started or stopped answering",
+    },
+    "ja": {
+        "title": "saasus-mcp のある一日",
+        "lead": "本物のMCPクライアントが、本物のサーバーをstdioで起動します。接続先のAPIはサンドボックスなので、実際のデータには影響しません。\n"
+        "アシスタントとSaaSの担当者は、どちらもこのプログラムが演じます。",
+        "act": "プロトコル {era}",
+        "again": "プロトコル {era}: 従来のクライアント向けに同じ流れをもう一度(要点のみ)",
+        "assistant": "アシスタント",
+        "server": "サーバー",
+        "person": "担当者",
+        "note": "解説",
+        "done": "筋書きどおり",
+        "list": "アシスタントが、使えるツールを調べます",
+        "list_ask": "使えるツールを教えてください。",
+        "list_answer": "{count}件のツールがあります。",
+        "tenant": "テナントを作成します",
+        "tenant_note": "通常の書き込みなので、すぐに実行されます。",
+        "tenant_name": "デモ商事株式会社",
+        "user": "ユーザーを作成し、テナントに所属させます",
+        "user_note": "誰がテナントに所属するかは慎重に扱うべきことなので、サーバーはまずクライアントを通じて担当者に確認します。",
+        "invite": "同僚を招待します",
+        "invite_note": "招待リンクは秘密情報です。モデルに見えるのはリンクではなくハンドルだけです。",
+        "meter": "利用量を記録し、読み戻します",
+        "meter_note": "利用量は請求につながるため、担当者に確認します。",
+        "password": "パスワードをリセットします",
+        "password_note": "パスワードはモデルに渡りません。実際の運用では、担当者が端末で `saasus-mcp reveal {handle}` を実行すると"
+        "1回だけ表示されます。",
+        "remove": "ユーザーをテナントから外そうとします",
+        "remove_note": "破壊的な操作なので、承諾するには対象の名前を入力します。担当者は、まず入力を間違えます。",
+        "remove_again": "担当者は内容を見直し、正しい名前を入力します。",
+        "delete": "テナントを削除しようとします",
+        "delete_note": "重大な操作なので、クライアント上での承諾だけでは実行できません。サーバーはコードを発行して待ちます。"
+        "コード自体には何の権限もありません。",
+        "approve": "担当者が、クライアントの外で承認します",
+        "approve_note": "実際の運用では、端末で `saasus-mcp approve {code}` を実行すると次の内容が表示され、名前の入力を求められます:",
+        "approve_types": "入力: {name}",
+        "once": "同じ呼び出しが、1回だけ実行されます",
+        "once_note": "承認はこの呼び出しだけに対するもので、もう使用済みです。繰り返すには新しい承認が必要です。",
+        "gone": "テナントは削除されました",
+        "says_yes": "はい、実行してください。",
+        "types": "入力: {name}",
+        "end": "すべて筋書きどおりに終わりました。次は `saasus-mcp tools`、またはお使いのMCPクライアントで `saasus-mcp serve --sandbox` "
+        "をお試しください。",
+        "broken": "「{step}」の場面が筋書きと違う結果になりました: {what}",
+        "broken_mend": "saasus-mcpの不具合です。この出力を添えて報告してください。",
+        "not_started": "サーバーを起動できないか、応答がなくなりました",
+    },
+}

@@ -1,0 +1,26 @@
+"""`saasus-mcp freeze`: hold all writes back at once, in every running server on this machine. Needs no terminal."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import click
+
+from saasus_mcp.cli import compose
+from saasus_mcp.cli.options import language, settings
+from saasus_mcp.cli.upkeep_wording import WORDS
+from saasus_mcp.store import Freeze
+
+
+@click.command
+@click.option("--reason", default="", help="Why, for whoever is stopped by it.")
+@language
+def command(*, reason: str, **flags: Any) -> None:
+    """Hold all writes back at once, until `unfreeze`. Reads go on; restarts do not lift it."""
+    chosen = settings(**flags)
+    freeze = Freeze(time.time(), compose.local_user().id, reason)
+    with compose.stores(chosen.folder) as stores:
+        for store in stores:
+            store.freeze(freeze)
+    click.echo(WORDS[chosen.lang]["frozen"].format(count=len(stores)))

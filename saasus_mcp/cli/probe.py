@@ -1,0 +1,105 @@
+"""The one signed read of `doctor`, and what its answer tells: signature, clock and SaaS."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from saasus_mcp.catalog import Language, load
+from saasus_mcp.cli import compose
+from saasus_mcp.cli.checks import Finding
+from saasus_mcp.cli.doctor_wording import WORDS
+from saasus_mcp.saasus import arguments, request
+from saasus_mcp.saasus.answer import plain
+from saasus_mcp.saasus.client import Response, SendFailed
+from saasus_mcp.settings import Settings
+
+READ = "auth.GetBasicInfo"
+LONGEST_WAIT = 10.0
+TOLERATED = timedelta(minutes=2)
+UNAUTHORIZED, FORBIDDEN = 401, 403
+SUCCESS = range(200, 300)
+
+
+async def probe(settings: Settings) -> list[Finding]:
+    """Read something cheap from the API, signed, and judge the answer."""
+    words = WORDS[settings.lang]
+    catalogue = load()
+    operation = catalogue.find(READ)
+    sent = request.build(operation, arguments.check(operation, {}))
+    brief = settings.model_copy(update={"timeout": min(settings.timeout, LONGEST_WAIT)})
+    try:
+        async with compose.client(brief, catalogue) as client:
+            response = await client.send(operation, sent, secrets.token_hex(16))
+    except SendFailed as error:
+        said = words["unreached"].format(why=error.message)
+        return [Finding("signature", "problem", said, words["unreached_mend"]), _clock(None, settings.lang)]
+    skew = _skew(response, datetime.now(UTC))
+    return [
+        _signature(response, skew, settings.lang),
+        _clock(skew, settings.lang),
+        *_saas(response, compose.place(settings).saas_id, settings.lang),
+    ]
+
+
+def untried(lang: Language) -> Finding:
+    """Nothing can be signed without credentials."""
+    return Finding("signature", "skipped", WORDS[lang]["signature_skipped"])
+
+
+def _skew(response: Response, now: datetime) -> timedelta | None:
+    """How far this computer's clock is ahead of the API's; None where the answer does not tell the time."""
+    if response.date is None:
+        return None
+    theirs = response.date if response.date.tzinfo else response.date.replace(tzinfo=UTC)
+    return now - theirs
+
+
+def _off(skew: timedelta, lang: Language) -> dict[str, Any]:
+    way = WORDS[lang]["ahead" if skew > timedelta() else "behind"]
+    return {"minutes": round(abs(skew) / timedelta(minutes=1)), "way": way}
+
+
+def _clock(skew: timedelta | None, lang: Language) -> Finding:
+    words = WORDS[lang]
+    if skew is None:
+        return Finding("clock", "skipped", words["clock_unknown"])
+    if abs(skew) > TOLERATED:
+        return Finding("clock", "problem", words["clock_off"].format(**_off(skew, lang)), words["clock_mend"])
+    return Finding("clock", "ok", words["clock_ok"])
+
+
+def _signature(response: Response, skew: timedelta | None, lang: Language) -> Finding:
+    """What the status says of the signature; after a 401 a wrong clock is the first suspect."""
+    words = WORDS[lang]
+    told: dict[str, Any] = {"status": response.status, "trace": plain(response.trace_id)}
+    if response.status in SUCCESS:
+        if _body(response) is None:
+            return Finding("signature", "problem", words["stranger"].format(**told), words["stranger_mend"])
+        return Finding("signature", "ok", words["signature_ok"])
+    if response.status == UNAUTHORIZED and skew is not None and abs(skew) > TOLERATED:
+        said = words["refused_clock"].format(**told, **_off(skew, lang))
+        return Finding("signature", "problem", said, words["clock_mend"])
+    kind = {UNAUTHORIZED: "refused", FORBIDDEN: "forbidden"}.get(response.status, "answered")
+    return Finding("signature", "problem", words[kind].format(**told), words[f"{kind}_mend"])
+
+
+def _saas(response: Response, saas_id: str, lang: Language) -> list[Finding]:
+    """Which SaaS it is, so that nobody works on production in the belief that it is another."""
+    words = WORDS[lang]
+    body = _body(response)
+    if response.status not in SUCCESS or body is None:
+        return [Finding("saas", "skipped", words["saas_unread"].format(saas=plain(saas_id)))]
+    domain = plain(str(body.get("domain_name") or "")) or words["no_domain"]
+    return [Finding("saas", "ok", words["saas_ok"].format(saas=plain(saas_id), domain=domain))]
+
+
+def _body(response: Response) -> dict[str, Any] | None:
+    """The answer as an object; None where it is something else, which the API never sends."""
+    try:
+        value = json.loads(response.body)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None

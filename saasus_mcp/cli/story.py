@@ -1,0 +1,180 @@
+"""The story of `demo`, step by step, against a server that a client is connected to."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mcp import Client
+from mcp.types import CallToolResult
+
+from saasus_mcp.catalog import Language
+from saasus_mcp.cli import compose, waiting
+from saasus_mcp.cli.stage import Person, Stage, said
+from saasus_mcp.permissions.handles import PREFIX
+
+MEMBER = "hanako@example.com"
+COLLEAGUE = "taro@example.com"
+TYPO = "hanako@example.co"
+USAGE = 12
+PRODUCTION = 3
+APPROVER = "local:demo-person"
+
+
+class Broken(Exception):
+    """A step ended otherwise than told."""
+
+
+class Story:
+    """One telling. `state` is the state folder of the server at the other end."""
+
+    def __init__(self, client: Client, person: Person, stage: Stage, state: Path, lang: Language) -> None:
+        self._client = client
+        self._person = person
+        self._stage = stage
+        self._state = state
+        self._lang = lang
+        self._tenant: dict[str, str] = {}
+        self._user = ""
+
+    async def tell(self, tools: int) -> None:
+        """All of it; `tools` is how many there are.
+
+        Raises:
+            Broken: a step ended otherwise.
+        """
+        await self._look_around(tools)
+        await self._create_tenant()
+        await self._create_user()
+        await self._invite()
+        await self._meter()
+        await self._reset_password()
+        await self._remove_user()
+        await self._delete_tenant()
+
+    async def _look_around(self, tools: int) -> None:
+        stage = self._begin("list")
+        stage.says("assistant", stage.words["list_ask"])
+        listed = await self._client.list_tools()
+        stage.says("server", stage.words["list_answer"].format(count=len(listed.tools)))
+        self._end(len(listed.tools) == tools, f"{len(listed.tools)} tools, not {tools}")
+
+    async def _create_tenant(self) -> None:
+        stage = self._begin("tenant")
+        name = stage.words["tenant_name"]
+        stage.says("note", stage.words["tenant_note"])
+        wanted = {"name": name, "attributes": {}, "back_office_staff_email": "billing@example.com"}
+        made = await self._done("auth_create_tenant", wanted)
+        self._tenant = {"tenant_id": str(made["id"])}
+        self._end(self._person.asked == 0, "a person was asked")
+
+    async def _create_user(self) -> None:
+        stage = self._begin("user")
+        made = await self._done("auth_create_saas_user", {"email": MEMBER})
+        self._user = str(made["id"])
+        stage.says("note", stage.words["user_note"])
+        await self._done("auth_create_tenant_user", {**self._tenant, "email": MEMBER, "attributes": {}})
+        self._end(self._person.asked == 1, "the person was not asked")
+
+    async def _invite(self) -> None:
+        stage = self._begin("invite")
+        envs = [{"id": PRODUCTION, "role_names": ["admin"]}]
+        wanted = {**self._tenant, "email": COLLEAGUE, "access_token": "token-of-the-inviting-user", "envs": envs}
+        made = await self._done("auth_create_tenant_invitation", wanted)
+        stage.says("note", stage.words["invite_note"])
+        self._end(str(made["invitation_url"]).startswith(PREFIX), "the link is not hidden")
+
+    async def _meter(self) -> None:
+        stage = self._begin("meter")
+        units = (await self._done("pricing_get_metering_units", {}))["units"]
+        meter = {**self._tenant, "metering_unit_name": units[0]["unit_name"]}
+        stage.says("note", stage.words["meter_note"])
+        await self._done("pricing_update_meter_count_now", {**meter, "method": "add", "count": USAGE})
+        read = await self._done("pricing_get_meter_today_count", meter)
+        self._end(read["count"] == USAGE, f"{read['count']} was read back, not {USAGE}")
+
+    async def _reset_password(self) -> None:
+        stage = self._begin("password")
+        made = await self._done("auth_reset_saas_user_password", {"user_id": self._user})
+        handle = str(made["password"])
+        stage.says("note", stage.words["password_note"].format(handle=handle.removeprefix(PREFIX)))
+        self._end(handle.startswith(PREFIX), "the password is not hidden")
+
+    async def _remove_user(self) -> None:
+        stage = self._begin("remove")
+        stage.says("note", stage.words["remove_note"])
+        wanted = {**self._tenant, "user_id": self._user}
+        self._person.will_type(TYPO)
+        await self._refused("auth_delete_tenant_user", wanted)
+        stage.says("note", stage.words["remove_again"])
+        self._person.will_type(MEMBER)
+        await self._done("auth_delete_tenant_user", wanted)
+        left = await self._done("auth_get_tenant_users", self._tenant)
+        self._end(left["users"] == [], "the user is still there")
+
+    async def _delete_tenant(self) -> None:
+        stage = self._begin("delete")
+        stage.says("note", stage.words["delete_note"])
+        code = _code(await self._refused("auth_delete_tenant", self._tenant))
+        self._end(bool(code), "no approval code was given")
+
+        stage = self._begin("approve")
+        stage.says("note", stage.words["approve_note"].format(code=code))
+        self._approve(code)
+        self._end()
+
+        stage = self._begin("once")
+        await self._done("auth_delete_tenant", self._tenant)
+        await self._refused("auth_delete_tenant", self._tenant)
+        stage.says("note", stage.words["once_note"])
+        self._end()
+
+        self._begin("gone")
+        missing = await self._refused("auth_get_tenant", self._tenant)
+        self._end("404" in missing, "the tenant is still there")
+
+    def _approve(self, code: str) -> None:
+        """What `saasus-mcp approve` does, with this program in the person's place."""
+        now = time.time()
+        with compose.stores(self._state) as stores:
+            approvals, approval = waiting.find(stores, code, now, self._lang)
+            self._stage.says("server", waiting.preview(approval, self._lang))
+            self._stage.says("person", self._stage.words["approve_types"].format(name=approval.name))
+            approvals.approve(approval, self._stage.words["tenant_name"], APPROVER, now)
+
+    async def _done(self, tool: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """The answer of a call that must succeed."""
+        result = await self._call(tool, arguments)
+        if result.is_error:
+            raise Broken(f"{tool} was refused: {said(result).splitlines()[0]}")
+        return dict(result.structured_content or {})
+
+    async def _refused(self, tool: str, arguments: Mapping[str, Any]) -> str:
+        """The words of a call that must not succeed."""
+        result = await self._call(tool, arguments)
+        if not result.is_error:
+            raise Broken(f"{tool} was not refused")
+        return said(result)
+
+    async def _call(self, tool: str, arguments: Mapping[str, Any]) -> CallToolResult:
+        self._stage.calls(tool, arguments)
+        result = await self._client.call_tool(tool, dict(arguments))
+        self._stage.answers(result)
+        return result
+
+    def _begin(self, step: str) -> Stage:
+        self._stage.begins(step)
+        return self._stage
+
+    def _end(self, held: bool = True, otherwise: str = "") -> None:  # noqa: FBT001, FBT002 - a condition, not a switch
+        if not held:
+            raise Broken(otherwise)
+        self._stage.ended()
+
+
+def _code(text: str) -> str:
+    found = re.search(r"saasus-mcp approve ([0-9A-Z-]+)", text)
+    return found[1] if found else ""

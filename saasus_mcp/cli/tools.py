@@ -1,0 +1,139 @@
+"""`saasus-mcp tools`: what there is, and what the policy in force would say. Needs no credentials."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import click
+
+from saasus_mcp.catalog import Catalogue, Language, Level, Operation, load
+from saasus_mcp.cli import compose
+from saasus_mcp.cli.call import find
+from saasus_mcp.cli.options import settings, shared
+from saasus_mcp.cli.terminal import json_text
+from saasus_mcp.cli.tools_wording import EFFECTS, WORDS
+from saasus_mcp.errors import SaasusMcpError
+from saasus_mcp.permissions.policy import Decision, Policy
+
+
+@click.command
+@shared
+@click.argument("name", required=False)
+@click.option("--toolset", help="Only this toolset.")
+@click.option("--level", type=click.Choice(get_args(Level)), help="Only this level.")
+@click.option("--json", "as_json", is_flag=True, help="JSON: an array, or one object with NAME.")
+def command(name: str | None, toolset: str | None, level: str | None, *, as_json: bool, **flags: Any) -> None:
+    """List the tools with what the policy decides for you, or show one: schemas, effects, decision.
+
+    The decision is the one for a call without arguments; a policy may look at those too.
+    """
+    chosen = settings(**flags)
+    catalogue, policy = load(), compose.policy(chosen)
+    if name is not None:
+        _show(find(catalogue, name, chosen.lang), policy, chosen.lang, as_json=as_json)
+        return
+    found = _chosen(catalogue, toolset, level, chosen.lang)
+    if as_json:
+        click.echo(json_text([_brief(operation, policy, chosen.lang) for operation in found]))
+        return
+    for operation in found:
+        outcome = _decision(operation, policy).outcome
+        click.echo(f"{operation.tool:<40}  {operation.level:<15}  {outcome:<7}  {operation.title.get(chosen.lang)}")
+    click.echo(WORDS[chosen.lang]["total"].format(count=len(found), policy=policy.name))
+    if policy.announcement:
+        click.echo(f"saasus-mcp: {policy.announcement}", err=True)
+
+
+def _chosen(catalogue: Catalogue, toolset: str | None, level: str | None, lang: Language) -> list[Operation]:
+    """The operations of a toolset and a level, where given.
+
+    Raises:
+        SaasusMcpError: there is no such toolset.
+    """
+    known = sorted({operation.toolset for operation in catalogue})
+    if toolset is not None and toolset not in known:
+        words = WORDS[lang]
+        raise SaasusMcpError(
+            words["unknown_toolset"].format(name=toolset[:80]), words["toolsets"].format(names=", ".join(known))
+        )
+    return [
+        operation
+        for operation in catalogue
+        if toolset in (None, operation.toolset) and level in (None, operation.level)
+    ]
+
+
+def _decision(operation: Operation, policy: Policy) -> Decision:
+    return policy.decide(operation, {}, compose.local_user())
+
+
+def _brief(operation: Operation, policy: Policy, lang: Language) -> dict[str, Any]:
+    decision = _decision(operation, policy)
+    return {
+        "name": operation.tool,
+        "operation": operation.key,
+        "toolset": operation.toolset,
+        "http": f"{operation.method} {operation.path}",
+        "level": operation.level,
+        "decision": decision.outcome,
+        "rule": decision.rule,
+        "title": operation.title.get(lang),
+    }
+
+
+def _show(operation: Operation, policy: Policy, lang: Language, *, as_json: bool) -> None:
+    if as_json:
+        whole = {
+            **_brief(operation, policy, lang),
+            "reason": _decision(operation, policy).reason,
+            "description": operation.description.get(lang),
+            "effects": effects(operation, "en"),
+            "inputSchema": operation.input_schema,
+            "fields": dict(operation.input_texts),
+            "outputSchema": operation.output_schema,
+            "answerFields": dict(operation.output_texts),
+        }
+        click.echo(json_text(whole))
+        return
+    words, decision = WORDS[lang], _decision(operation, policy)
+    _part(f"{operation.tool}: {operation.title.get(lang)}", [f"{operation.method} {operation.path}  ({operation.key})"])
+    click.echo(operation.description.get(lang) + "\n")
+    _part(words["decision"], [f"{decision.outcome}: {decision.reason}  ({decision.rule}; {operation.level})"])
+    _part(words["effects"], [f"{EFFECTS[lang][name]}: {said}" for name, said in effects(operation, lang).items()])
+    _part(words["arguments"], _fields(operation.input_texts))
+    _part("inputSchema", json_text(operation.input_schema).splitlines())
+    _part(words["answer"], _fields(operation.output_texts))
+    _part("outputSchema", json_text(operation.output_schema).splitlines())
+
+
+def effects(operation: Operation, lang: Language) -> dict[str, str]:
+    """The operation's row of the table of effects, by name, in words; what does not apply is left out."""
+    row, words = operation.effects, WORDS[lang]
+    values = {
+        "effect": row.effect,
+        "level": row.level,
+        "reversibility": row.reversibility,
+        "blast": ", ".join(row.blast),
+        "repeating": words["changes_nothing"] if row.idempotent else words["acts_again"],
+        "adds_only": words["yes"] if row.adds_only else "",
+        "email": row.email,
+        "money": row.money,
+        "outside": ", ".join(row.outside),
+        "personal_data": words["yes"] if row.personal_data else "",
+        "secrets_in": ", ".join(operation.secret_inputs),
+        "secrets_out": ", ".join(operation.secret_outputs),
+        "preconditions": "; ".join(row.preconditions),
+        "why": row.why,
+    }
+    return {name: said for name, said in values.items() if said not in ("", "no", "n/a")}
+
+
+def _fields(texts: Any) -> list[str]:
+    width = min(32, max(map(len, texts), default=0))
+    return [f"{name:<{width}}  {text}" for name, text in texts.items()]
+
+
+def _part(title: str, lines: list[str]) -> None:
+    if lines:
+        click.echo(click.style(title, bold=True))
+        click.echo("".join(f"  {line}\n" for line in lines))

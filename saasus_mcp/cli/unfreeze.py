@@ -1,0 +1,25 @@
+"""`saasus-mcp unfreeze`: let writes go again. Only a person at a terminal can."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from saasus_mcp.cli import compose
+from saasus_mcp.cli.options import language, settings
+from saasus_mcp.cli.terminal import require_passphrase, require_person
+from saasus_mcp.cli.upkeep_wording import WORDS
+
+
+@click.command
+@language
+def command(**flags: Any) -> None:
+    """Let writes go again."""
+    chosen = settings(**flags)
+    require_person("unfreeze", chosen.lang)
+    require_passphrase(chosen.folder, chosen.lang)
+    with compose.stores(chosen.folder) as stores:
+        for store in stores:
+            store.freeze(None)
+    click.echo(WORDS[chosen.lang]["unfrozen"])

@@ -1,0 +1,152 @@
+"""How tests run commands: in the process, as a process of its own, or on a terminal that a test types into."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from click.testing import CliRunner
+
+from saasus_mcp.cli import commands
+from saasus_mcp.errors import SaasusMcpError
+from saasus_mcp.store import Approval, Store
+
+PATIENCE = 60.0
+PREVIEW = '{"en": "Delete a tenant (auth.DeleteTenant)\\nTarget: Aozora", "ja": "テナントの削除\\n対象: Aozora"}'
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a command ended, and what it wrote."""
+
+    status: int
+    out: str
+    err: str
+
+
+def run(*args: str, given: str | bytes | None = None) -> Ran:
+    """Run a command in this process, with no terminal; a SaasusMcpError ends it as `main` does."""
+    result = CliRunner().invoke(commands, args, input=given)
+    if isinstance(result.exception, SaasusMcpError):
+        return Ran(1, result.stdout, f"saasus-mcp: {result.exception}\n")
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return Ran(result.exit_code, result.stdout, result.stderr)
+
+
+def spawn(*args: str, **env: str) -> Ran:
+    """Run a command as a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "saasus_mcp", *args], capture_output=True, env={**os.environ, **env}, timeout=PATIENCE, check=False
+    )  # fmt: skip
+    return Ran(done.returncode, done.stdout.decode("utf-8"), done.stderr.decode("utf-8"))
+
+
+class Terminal:
+    """A command on a terminal of its own."""
+
+    def __init__(self, *args: str) -> None:
+        import pty  # noqa: PLC0415 - not on every system
+
+        self._screen, inside = pty.openpty()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "saasus_mcp", *args],
+            stdin=inside,
+            stdout=inside,
+            stderr=inside,
+            start_new_session=True,
+            env={**os.environ, "TERM": "dumb", "PYTHONUTF8": "1"},
+        )
+        os.close(inside)
+        self.shown = ""
+        self._read = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.kill()
+        self._process.wait()
+        os.close(self._screen)
+
+    def until(self, text: str) -> None:
+        """Read on until this is shown."""
+        before = time.monotonic()
+        while text not in self.shown[self._read :]:
+            ended = not self._more(PATIENCE - (time.monotonic() - before))
+            assert not ended, f"{text!r} was never shown, but:\n{self.shown}"
+        self._read = self.shown.index(text, self._read) + len(text)
+
+    def types(self, line: str) -> None:
+        """Type a line."""
+        os.write(self._screen, line.encode() + b"\n")
+
+    def hangs_up(self) -> None:
+        """Type Ctrl+D."""
+        os.write(self._screen, b"\x04")
+
+    def ends(self) -> int:
+        """Read to the end; the exit status."""
+        while self._more(PATIENCE):
+            pass
+        return self._process.wait(PATIENCE)
+
+    def _more(self, patience: float) -> bool:
+        ready, _, _ = select.select([self._screen], [], [], max(0.0, patience))
+        assert ready, f"nothing more was shown after:\n{self.shown}"
+        try:
+            piece = os.read(self._screen, 65536)
+        except OSError:  # how Linux says that the other end is closed
+            return False
+        self.shown += piece.decode("utf-8", "replace").replace("\r\n", "\n")
+        return bool(piece)
+
+
+def asked(
+    state: Path,
+    code: str = "ABCD-2345",
+    saas_id: str = "saas-1",
+    at: float | None = None,
+    operation: str = "auth.DeleteTenant",
+) -> Approval:
+    """An approval that waits in the state folder for a person: to delete the tenant Aozora."""
+    now = time.time() if at is None else at
+    wanted = Approval(
+        code=code,
+        binding=code.rjust(64, "0"),
+        operation=operation,
+        principal="local:somebody",
+        profile="default",
+        saas_id=saas_id,
+        name="Aozora",
+        preview=PREVIEW,
+        bound="0" * 64,
+        status="pending",
+        requested_at=now,
+        expires_at=now + 900,
+    )
+    store = Store.at(state, saas_id)
+    try:
+        assert store.request_approval(wanted, 5) == wanted
+    finally:
+        store.close()
+    return wanted
+
+
+def status(state: Path, code: str = "ABCD-2345", saas_id: str = "saas-1") -> tuple[str, str | None]:
+    """What became of an approval, and the reason given."""
+    store = Store.at(state, saas_id)
+    try:
+        found = next(approval for approval in store.approvals(time.time()) if approval.code == code)
+    finally:
+        store.close()
+    return found.status, found.reason

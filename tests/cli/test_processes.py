@@ -1,0 +1,131 @@
+"""Commands as processes of their own: the demo, the server it starts, and the sandbox on a port."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cli.running import PATIENCE, run, spawn
+
+
+@pytest.mark.parametrize(
+    ("lang", "told"),
+    [
+        (
+            "en",
+            (
+                "195 tools.",
+                "types: hanako@example.co\n",
+                "the name typed is not the target's",
+                "person: types: Demo Trading",
+                "11. The tenant is gone: as told",
+                "Everything ended as told.",
+            ),
+        ),
+        (
+            "ja",
+            (
+                "195件のツール",
+                "担当者: 入力: デモ商事株式会社",
+                "11. テナントは削除されました: 筋書きどおり",
+                "すべて筋書きどおりに終わりました。",
+            ),
+        ),
+    ],
+)
+def test_the_demo_tells_its_story_in_both_eras(lang: str, told: tuple[str, ...]) -> None:
+    ran = spawn("demo", "--lang", lang)
+    assert (ran.status, ran.err) == (0, "")
+    assert "\x1b" not in ran.out
+    assert all(part in ran.out for part in told), ran.out
+    assert "saasus-mcp approve " in ran.out
+    assert "secret://r/" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("sys.executable = 'no-such'", "could not be started"),
+        ("story.Story._approve = lambda *_: None", "went otherwise at 'The same call now runs, once'"),
+    ],
+    ids=["no server", "no approval"],
+)
+def test_the_demo_fails_where_a_step_ends_otherwise(change: str, said: str) -> None:
+    script = f"import sys; from saasus_mcp.cli import main, story; sys.argv = ['saasus-mcp', 'demo']; {change}; main()"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=PATIENCE, check=False)
+    assert done.returncode == 1
+    assert said in done.stderr.decode()
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.fixture
+def sandbox() -> Iterator[dict[str, str]]:
+    """The variables that `saasus-mcp sandbox` prints, while it serves."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "saasus_mcp", "sandbox", "--port", "0"], stdout=subprocess.PIPE, encoding="utf-8"
+    )
+    assert process.stdout is not None
+    with process.stdout as said:
+        found: dict[str, str] = {}
+        for line in said:
+            name, _, value = line.strip().partition("=")
+            if value:
+                found[name] = value
+            if name.startswith("Ctrl+C"):
+                break
+        yield found
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+def test_the_sandbox_serves_other_processes_under_what_it_prints(
+    sandbox: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert set(sandbox) == {"SAASUS_API_URL_BASE", "SAASUS_SAAS_ID", "SAASUS_API_KEY", "SAASUS_SECRET_KEY"}
+    for name, value in sandbox.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    _until_open(int(sandbox["SAASUS_API_URL_BASE"].rpartition(":")[2]))
+    ran = run("doctor")
+    assert (ran.status, "Signature: accepted" in ran.out) == (0, True), ran.out
+    assert run("call", "auth_get_tenants").status == 0
+
+
+def test_the_sandbox_is_served_on_this_machine_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    served: list[tuple[str, int]] = []
+    monkeypatch.setattr("saasus_mcp.sandbox.serve", lambda host, port, _: served.append((host, port)))
+    ran = run("sandbox", "--port", "0", "--lang", "ja")
+    ((host, port),) = served
+    assert (ran.status, host) == (0, "127.0.0.1")
+    assert f"SAASUS_API_URL_BASE=http://127.0.0.1:{port}\n" in ran.out
+    assert "サンドボックス" in ran.out
+
+
+def test_a_taken_port_is_an_error_in_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ran = run("sandbox", "--port", str(taken.getsockname()[1]), "--lang", "ja")
+    assert ran.status == 1
+    assert "--port" in ran.err
+
+
+def test_serve_without_credentials_ends_in_one_line() -> None:
+    ran = spawn("serve", **{name: "" for name in os.environ if name.startswith("SAASUS_API")})
+    assert (ran.status, ran.out) == (1, "")
+    assert ran.err.startswith("saasus-mcp: No credentials: SAASUS_SAAS_ID")
+    assert ran.err.count("\n") == 1
+
+
+def _until_open(port: int) -> None:
+    """Wait for a listener, by trying to connect: there is nothing else to wait for."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+    raise AssertionError("the sandbox never listened")
