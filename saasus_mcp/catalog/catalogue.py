@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from saasus_mcp.catalog.model import Effects, Operation, Pick, Target, Text
+from saasus_mcp.catalog.model import Operation, Text
+from saasus_mcp.catalog.recipes import effects
 from saasus_mcp.errors import SaasusMcpError
 
 FILE = Path(__file__).with_name("catalogue.json")
@@ -89,21 +90,4 @@ def _operation(row: dict[str, Any]) -> Operation:
             "statuses": tuple(row["statuses"]),
             "effects": effects(row["effects"]),
         }
-    )
-
-
-def effects(row: dict[str, Any]) -> Effects:
-    """The record of one compiled row of the table of effects."""
-    target = row.get("target")
-    lists = {key: tuple(row.get(key, ())) for key in ("blast", "outside", "preconditions", "bind")}
-    return Effects(**{**row, **lists, "target": _target(target) if target is not None else None})
-
-
-def _target(row: dict[str, Any]) -> Target:
-    pick = row.get("pick")
-    return Target(
-        read=row.get("read"),
-        args=row.get("args", {}),
-        name=row.get("name", ""),
-        pick=Pick(source=pick["from"], where=pick["where"]) if pick else None,
     )

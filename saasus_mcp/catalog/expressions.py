@@ -1,4 +1,4 @@
-"""The expressions of effects.yaml: CEL over `args` (the call's arguments) and `target` (what a read answered).
+"""The expressions of effects.yaml: CEL over what a call is given, what was there and what a read answered.
 
 Evaluated by cel-expr-python, the C++ runtime of the language's own authors: no dependencies, no access to anything but
 the values it is given, microseconds an expression. Imported only when a recipe is used.
@@ -15,33 +15,45 @@ from saasus_mcp.errors import SaasusMcpError
 if TYPE_CHECKING:
     from cel_expr_python import cel
 
+TARGET = ("args", "target")
+"""What an expression speaks of where nothing else is said."""
+
 
 class ExpressionError(SaasusMcpError):
-    """An expression is not CEL, or speaks of something else than `args` and `target`."""
+    """An expression is not CEL, or speaks of something else than it may."""
 
 
 @cache
-def compiled(text: str) -> cel.Expression:
-    """The expression, parsed and checked.
+def compiled(text: str, names: tuple[str, ...] = TARGET) -> cel.Expression:
+    """The expression over these names, parsed and checked.
 
     Raises:
         ExpressionError: it does not compile.
     """
     try:
-        return _environment().compile(text)
+        return _environment(names).compile(text)
     except RuntimeError as error:
         raise ExpressionError(f"{text!r} does not compile: {str(error).splitlines()[0]}") from None
 
 
 def evaluate(text: str, args: Mapping[str, Any], target: Any = None) -> Any:
-    """The expression's value; None where it speaks of something that is not there."""
-    value = compiled(text).eval(data={"args": dict(args), "target": target})
-    return None if value.type().name() == "ERROR" else value.plain_value()
+    """The expression's value over `args` and `target`; None where it speaks of something that is not there."""
+    return value(text, {"args": dict(args), "target": target})
+
+
+def value(text: str, given: Mapping[str, Any]) -> Any:
+    """The expression's value over what is given; None where it has none, or more work than the runtime allows it."""
+    expression = compiled(text, tuple(sorted(given)))
+    try:
+        found = expression.eval(data=dict(given))
+    except RuntimeError:
+        return None
+    return None if found.type().name() == "ERROR" else found.plain_value()
 
 
 @cache
-def _environment() -> cel.Env:
+def _environment(names: tuple[str, ...]) -> cel.Env:
     from cel_expr_python import cel  # noqa: PLC0415 - only when a recipe is used
 
-    names = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
-    return cel.NewEnv(variables={"args": names, "target": cel.Type.DYN})
+    arguments = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
+    return cel.NewEnv(variables={name: arguments if name == "args" else cel.Type.DYN for name in names})

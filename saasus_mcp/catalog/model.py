@@ -53,8 +53,92 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Measure:
+    """One thing that a preview says about what a call would hit: a number, or a short value.
+
+    Exactly one of `count`, `of` and `show` is given.
+
+    Attributes:
+        read: operation key of the read whose answer is `result`; None where arguments and target say it all.
+        count: expression for a number.
+        of: path to a list in the answer, whose matching rows are counted.
+        where: what a row must hold, by path: its value, or in a map the key that must not be empty.
+        has: path that must not be empty in a row.
+        by: path whose different values are counted instead of rows.
+        only: the same, but a value counts only if every row that has it matches.
+        show: expression for a short value or a list of them.
+    """
+
+    name: str
+    label: Text
+    read: str | None = None
+    args: Mapping[str, str] = field(default_factory=dict)
+    count: str = ""
+    of: str = ""
+    where: Mapping[str, str] = field(default_factory=dict)
+    has: str = ""
+    by: str = ""
+    only: str = ""
+    show: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """How to see what is there before a call, and which of its arguments would replace what.
+
+    Attributes:
+        read: operation key of the read; None where the target is what was there.
+        now: by argument, the expression for its present value in `result`.
+        omitted: what becomes of a field that the call leaves out.
+    """
+
+    read: str | None = None
+    args: Mapping[str, str] = field(default_factory=dict)
+    pick: Pick | None = None
+    now: Mapping[str, str] = field(default_factory=dict)
+    omitted: Literal["keeps", "resets", "unknown"] = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Verify:
+    """How to see afterwards whether a call was done: `applied` gives true, false, or null where nothing tells."""
+
+    read: str
+    applied: str
+    args: Mapping[str, str] = field(default_factory=dict)
+    pick: Pick | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """What can be had back after a call, and by which other call.
+
+    Attributes:
+        kind: `class` in the table.
+        call: operation key of the inverse; None where there is none.
+        args: its arguments, as expressions; one without a value is left out.
+        needs: arguments without which there is no undo.
+        each: expression for a list; one inverse call is made for each `item` of it.
+        supply: paths of arguments that were never kept, secrets above all: a person gives them anew.
+        note: what cannot come back.
+    """
+
+    kind: Literal["undoable", "recreatable", "lost"]
+    call: str | None = None
+    args: Mapping[str, str] = field(default_factory=dict)
+    each: str = ""
+    needs: tuple[str, ...] = ()
+    supply: tuple[str, ...] = ()
+    note: Text | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Effects:
-    """One row of tool_specs/effects.yaml: what the operation does to the world."""
+    """One row of tool_specs/effects.yaml: what the operation does to the world.
+
+    Attributes:
+        affects_users: which number of `impact` counts against the budget of affected users, or that number itself.
+    """
 
     effect: Literal["read", "create", "update", "delete", "action"]
     level: Level
@@ -70,6 +154,12 @@ class Effects:
     why: str = ""
     target: Target | None = None
     bind: tuple[str, ...] = ()
+    impact: tuple[Measure, ...] = ()
+    affects_users: str | int | None = None
+    diff: Diff | None = None
+    verify: Verify | None = None
+    undo: Undo | None = None
+    say: Text | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -35,11 +35,13 @@ class Sight:
         name: what a person types to say yes; never empty.
         fields: the bound fields and their present values, by expression.
         why_not: why the target could not be seen, in words; empty where it was, or where nothing shows it.
+        target: what the read answered, or what was picked from it; None where it could not be seen.
     """
 
     name: str
     fields: Mapping[str, Any] = field(default_factory=dict)
     why_not: str = ""
+    target: Any = field(default=None, repr=False)
 
     @property
     def bound(self) -> str:
@@ -58,10 +60,38 @@ async def look(operation: Operation, args: Mapping[str, Any], saas_id: str, read
         seen = await read(recipe.read, wanted)
         target, why_not = seen.answer, seen.why_not
         if recipe.pick is not None and not why_not:
-            target, why_not = _picked(target, recipe.pick, args)
+            target, why_not = picked(target, recipe.pick, args)
     fields = {text: evaluate(text, args, target) for text in operation.effects.bind}
     name = evaluate(recipe.name, args, target) if recipe.name else saas_id
-    return Sight(plain_name(name) or _fallback(operation, args, saas_id), fields, why_not)
+    return Sight(plain_name(name) or _fallback(operation, args, saas_id), fields, why_not, target)
+
+
+async def present(operation: Operation, args: Mapping[str, Any], sight: Sight, read: Read) -> Seen:
+    """What is there before a call, for a difference and for the journal: by the row's diff, or else the target."""
+    recipe = operation.effects.diff
+    if recipe is None or recipe.read is None:
+        return Seen(sight.target, sight.why_not)
+    wanted = {name: evaluate(text, args) for name, text in recipe.args.items()}
+    seen = await read(recipe.read, {name: item for name, item in wanted.items() if item is not None})
+    if recipe.pick is None or seen.why_not:
+        return seen
+    return Seen(*picked(seen.answer, recipe.pick, args))
+
+
+def picked(answer: Any, pick: Pick, args: Mapping[str, Any]) -> tuple[Any, str]:
+    """The one element of a list that matches, or why there is none."""
+    items = answer
+    for step in pick.source.split("."):
+        items = items.get(step) if isinstance(items, dict) else None
+    wanted = {name: evaluate(text, args) for name, text in pick.where.items()}
+    found = [
+        item
+        for item in (items if isinstance(items, list) else [])
+        if isinstance(item, dict) and all(item.get(name) == value for name, value in wanted.items())
+    ]
+    if len(found) == 1:
+        return found[0], ""
+    return None, "not found" if not found else f"{len(found)} of them match"
 
 
 def plain_name(name: object) -> str:
@@ -105,22 +135,6 @@ def _replaced(value: Any, tree: Mask | None, hide: Hide) -> Any:
     if isinstance(value, list):
         return [_replaced(item, tree.get("[]"), hide) for item in value]
     return value
-
-
-def _picked(answer: Any, pick: Pick, args: Mapping[str, Any]) -> tuple[Any, str]:
-    """The one element of a list that matches, or why there is none."""
-    items = answer
-    for step in pick.source.split("."):
-        items = items.get(step) if isinstance(items, dict) else None
-    wanted = {name: evaluate(text, args) for name, text in pick.where.items()}
-    found = [
-        item
-        for item in (items if isinstance(items, list) else [])
-        if isinstance(item, dict) and all(item.get(name) == value for name, value in wanted.items())
-    ]
-    if len(found) == 1:
-        return found[0], ""
-    return None, "not found" if not found else f"{len(found)} of them match"
 
 
 def _fallback(operation: Operation, args: Mapping[str, Any], saas_id: str) -> str:

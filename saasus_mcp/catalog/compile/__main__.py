@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from saasus_mcp.catalog.compile import documents, effects, rows
+from saasus_mcp.catalog.compile import completion, documents, effects, fitting, rows
 
 ROOT = Path(__file__).resolve().parents[3]
 SPECS = ROOT / "tool_specs"
@@ -30,6 +30,7 @@ def compiled(specs: Path = SPECS) -> str:
     everything = [(source.method, source.path) for source in sources]
     operations = [rows.row(source, table[key], everything) for key, source in zip(keys, sources, strict=True)]
     _check_names(operations)
+    _join_recipes(operations)
     lines = ",\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in operations)
     return f'{{"aliases":{json.dumps(_aliases(sources), sort_keys=True)},"operations":[\n{lines}\n]}}\n'
 
@@ -41,6 +42,15 @@ def _aliases(sources: list[documents.Source]) -> dict[str, str]:
         for source in sources
         for former in source.node["x-tool"].get("aliases", ())
     }
+
+
+def _join_recipes(operations: list[dict[str, Any]]) -> None:
+    by_key = {row["key"]: row for row in operations}
+    for row in operations:
+        completion.complete(row, by_key)
+    for row in operations:
+        for misfit in fitting.misfits(row, by_key):
+            raise SystemExit(f"effects.yaml: {row['key']}: {misfit}")
 
 
 def _check_names(operations: list[dict[str, Any]]) -> None:

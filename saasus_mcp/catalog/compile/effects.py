@@ -7,7 +7,8 @@ from typing import Any
 
 import yaml
 
-from saasus_mcp.catalog.expressions import ExpressionError, compiled
+from saasus_mcp.catalog.compile import recipes
+from saasus_mcp.catalog.expressions import TARGET
 from saasus_mcp.errors import SaasusMcpError
 
 Row = dict[str, Any]
@@ -34,13 +35,16 @@ class EffectsError(SaasusMcpError):
 
 
 def read(file: Path) -> dict[str, Row]:
-    """All rows by operation key, each checked.
+    """All rows by operation key, each checked, and what its impact measures with the words for it.
 
     Raises:
-        EffectsError: a row has an unknown key or value, or a destructive or critical row has no target.
+        EffectsError: a row has an unknown key or value, a destructive or critical row has no target, or words are missing.
     """
     rows: dict[str, Row] = yaml.safe_load(file.read_text(encoding="utf-8"))
+    labels = rows.pop("labels")
     for key, row in rows.items():
+        if isinstance(row.get("impact"), dict):
+            row["impact"] = {name: _labelled(name, measure, labels) for name, measure in row["impact"].items()}
         for problem in problems(row):
             raise EffectsError(f"effects.yaml: {key}: {problem}.")
     return rows
@@ -57,11 +61,11 @@ def problems(row: Row) -> list[str]:
             found += [f"{key} holds {item!r}" for item in value if item not in SOME_OF[key]]
         elif key in TEXTS:
             found += [f"{key} holds {item!r}, not text" for item in value if not isinstance(item, str)]
-        elif key not in ("why", "target"):
+        elif key not in ("why", "target") and key not in recipes.KEYS:
             found.append(f"{key} is not a key of this table")
     if row.get("level") in ("destructive", "critical") and "target" not in row:
         found.append("a destructive or critical operation needs a target")
-    return found + _target_problems(row.get("target") or {}, row.get("bind", []))
+    return found + _target_problems(row.get("target") or {}, row.get("bind", [])) + recipes.problems(row)
 
 
 def _target_problems(target: Row, bind: list[str]) -> list[str]:
@@ -72,12 +76,12 @@ def _target_problems(target: Row, bind: list[str]) -> list[str]:
         expressions.append(target["name"])
     elif target and not target.get("saas"):
         unknown.append("target has neither a name nor saas: true")
-    return unknown + [f"{text!r} is not an expression over args and target" for text in expressions if not _sound(text)]
+    return unknown + [
+        f"{text!r} is not an expression over args and target" for text in expressions if not recipes.sound(text, TARGET)
+    ]
 
 
-def _sound(expression: object) -> bool:
-    try:
-        compiled(str(expression))
-    except ExpressionError:
-        return False
-    return isinstance(expression, str)
+def _labelled(name: str, measure: Row, labels: dict[str, Any]) -> Row:
+    if set(labels.get(name, {})) != {"en", "ja"}:
+        raise EffectsError(f"effects.yaml: labels: {name} is not there in both languages.")
+    return {**measure, "label": labels[name]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from saasus_mcp.catalog.compile import routes, schemas
@@ -34,7 +35,7 @@ def row(source: Source, effects: dict[str, Any], everything: list[tuple[str, str
         "title": {"en": node["summary"], "ja": node["x-ja"]["title"]},
         "description": {"en": node["description"].strip(), "ja": node["x-ja"]["description"].strip()},
         "terse": tool["terse"],
-        "path_parameters": [item["name"] for item in parameters if item["in"] == "path"],
+        "path_parameters": re.findall(r"{(\w+)}", source.path),
         "query_parameters": [item["name"] for item in parameters if item["in"] == "query"],
         "body": body is not None,
         "input_schema": _root(schemas.listed(arguments, answer=False)),

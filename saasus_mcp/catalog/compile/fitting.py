@@ -1,0 +1,98 @@
+"""Whether the recipes fit the documents: every read exists, only reads, gets what it needs, and answers what is selected."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from saasus_mcp.catalog.compile.completion import Operations, Row, shown
+from saasus_mcp.catalog.compile.recipes import APPLIED, sound
+from saasus_mcp.catalog.compile.selection import Schema, absent, missing
+
+READS = ("read", "read_sensitive")
+NOT_FOUND = 404
+STATUS = re.compile(r"(?<![\w.])status\b")
+
+
+def misfits(row: Row, operations: Operations) -> Iterator[str]:
+    """What does not fit in the completed recipes of a row, in words."""
+    effects = row["effects"]
+    known = {"args": row["input_schema"], "target": _seen(effects.get("target"), operations)}
+    before = _seen(effects.get("diff"), operations) or known["target"]
+    if effects.get("target", {}).get("read"):
+        yield from _read("target", effects["target"], known, operations)
+        yield from _selected([*effects.get("bind", ()), effects["target"].get("name", "")], known)
+    for name, measure in effects.get("impact", {}).items():
+        yield from _measure(f"impact.{name}", measure, known, operations)
+    if "diff" in effects:
+        diff = effects["diff"]
+        yield from _read("diff", diff, known, operations) if "read" in diff else ()
+        yield from _selected(diff["now"].values(), {**known, "result": before})
+        yield from (f"diff.now.{name} is not an argument" for name in diff["now"] if name not in _properties(row))
+    if "verify" in effects:
+        verify = effects["verify"]
+        yield from _read("verify", verify, known, operations)
+        yield from () if sound(verify["applied"], APPLIED) else (f"{verify['applied']!r} is not an expression",)
+        yield from _selected([verify["applied"]], {**known, "result": _seen(verify, operations), "before": before})
+        if STATUS.search(verify["applied"]) and NOT_FOUND not in operations[verify["read"]]["statuses"]:
+            yield f"verify rests on a 404 that {verify['read']} does not document"
+    if "call" in effects.get("undo", {}):
+        yield from _undo(row, {**known, "before": before, "result": row["output_schema"]}, operations)
+
+
+def _measure(place: str, measure: Row, known: Mapping[str, Schema], operations: Operations) -> Iterator[str]:
+    answer = _seen(measure, operations)
+    if "read" in measure:
+        yield from _read(place, measure, known, operations)
+    texts = [measure.get("count", ""), measure.get("show", ""), *measure.get("where", {}).values()]
+    yield from _selected(texts, {**known, "result": answer})
+    if "of" in measure:
+        rows = f"{measure['of']}."
+        paths = [*measure.get("where", ()), *(measure[key] for key in ("has", "by", "only") if key in measure)]
+        yield from (f"{place}: there is no {rows}{path}" for path in paths if absent(rows + path, answer))
+        if absent(measure["of"], answer):
+            yield f"{place}: there is no {measure['of']}"
+
+
+def _read(place: str, recipe: Row, known: Mapping[str, Schema], operations: Operations) -> Iterator[str]:
+    read = operations.get(recipe["read"])
+    if read is None:
+        yield f"{place} reads {recipe['read']}, which there is not"
+        return
+    if read["effects"]["level"] not in READS:
+        yield f"{place} reads {recipe['read']}, which does more than read"
+    yield from _given(place, recipe.get("args", {}), read, ())
+    yield from _selected(recipe.get("args", {}).values(), known)
+
+
+def _given(place: str, args: Mapping[str, str], call: Row, supplied: Iterable[str]) -> Iterator[str]:
+    """Arguments of a call that there are not, and required ones that are not given."""
+    yield from (f"{place}: {call['key']} has no argument {name}" for name in args if name not in _properties(call))
+    got = {*args, *(path.split(".")[0] for path in supplied)}
+    for name in call["input_schema"].get("required", ()):
+        if name not in got:
+            yield f"{place}: {call['key']} needs {name}"
+
+
+def _undo(row: Row, known: Mapping[str, Schema], operations: Operations) -> Iterator[str]:
+    undo = row["effects"]["undo"]
+    call = operations[undo["call"]]
+    if call["effects"]["level"] in READS:
+        yield f"undo calls {undo['call']}, which only reads"
+    yield from _given("undo", undo["args"], call, undo["supply"])
+    yield from _selected([*undo["args"].values(), undo.get("each", "")], known)
+
+
+def _selected(texts: Iterable[str], known: Mapping[str, Schema]) -> Iterator[str]:
+    for text in texts:
+        yield from (f"there is no {path}, as {text!r} would have it" for path in missing(text, known))
+
+
+def _seen(recipe: Row | None, operations: Operations) -> Schema:
+    return shown(recipe, operations) if recipe and recipe.get("read") in operations else {}
+
+
+def _properties(row: Row) -> Mapping[str, Any]:
+    properties: Mapping[str, Any] = row["input_schema"].get("properties", {})
+    return properties

@@ -1,0 +1,51 @@
+"""Rows of the compiled table of effects as records: the target and the recipes among them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from saasus_mcp.catalog.model import Diff, Effects, Measure, Pick, Target, Text, Undo, Verify
+
+Row = dict[str, Any]
+
+
+def effects(row: Row) -> Effects:
+    """The record of one compiled row of the table of effects."""
+    lists = {key: tuple(row.get(key, ())) for key in ("blast", "outside", "preconditions", "bind")}
+    recipes = {
+        "target": _target(row["target"]) if "target" in row else None,
+        "impact": tuple(_measure(name, measure) for name, measure in row.get("impact", {}).items()),
+        "diff": _diff(row["diff"]) if "diff" in row else None,
+        "verify": _verify(row["verify"]) if "verify" in row else None,
+        "undo": _undo(row["undo"]) if "undo" in row else None,
+        "say": Text(**row["say"]) if "say" in row else None,
+    }
+    return Effects(**{**row, **lists, **recipes})
+
+
+def _target(row: Row) -> Target:
+    return Target(read=row.get("read"), args=row.get("args", {}), name=row.get("name", ""), pick=_pick(row))
+
+
+def _measure(name: str, row: Row) -> Measure:
+    return Measure(name, **{**row, "label": Text(**row["label"])})
+
+
+def _diff(row: Row) -> Diff:
+    return Diff(**{**row, "pick": _pick(row)})
+
+
+def _verify(row: Row) -> Verify:
+    return Verify(**{**row, "pick": _pick(row)})
+
+
+def _undo(row: Row) -> Undo:
+    note = Text(**row["note"]) if "note" in row else None
+    kept = {key: value for key, value in row.items() if key != "class"}
+    lists = {key: tuple(row.get(key, ())) for key in ("needs", "supply")}
+    return Undo(row["class"], **{**kept, **lists, "note": note})
+
+
+def _pick(row: Row) -> Pick | None:
+    pick = row.get("pick")
+    return Pick(source=pick["from"], where=pick["where"]) if pick else None

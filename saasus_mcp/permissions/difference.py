@@ -1,0 +1,80 @@
+"""What an update would change, field by field: what is there, what is sent, and what becomes of what is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from saasus_mcp.catalog.expressions import value
+from saasus_mcp.catalog.model import Operation
+
+CONTEXT = 20
+"""Characters shown before the place where two long texts part."""
+LONG = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One field that would not stay, or may not.
+
+    Attributes:
+        field: the argument, dotted where it is a field within it.
+        before: what is there; of two lists only what is no longer in the other, of two long texts from where they part.
+        after: the same of what is sent; None where the field is left out.
+        effect: `change` where a value is sent; else what leaving it out does, `resets` or `unknown`.
+    """
+
+    field: str
+    before: Any
+    after: Any
+    effect: Literal["change", "resets", "unknown"] = "change"
+
+
+def difference(operation: Operation, args: Mapping[str, Any], before: Any) -> list[Change] | None:
+    """The changes that a call would make to what is there; None where nothing is compared. Nothing secret is in them."""
+    recipe = operation.effects.diff
+    if recipe is None or not recipe.now or before is None:
+        return None
+    given = {"args": dict(args), "result": before}
+    changes: list[Change] = []
+    for name, text in recipe.now.items():
+        present = value(text, given)
+        if name in args:
+            changes += _between(name, present, args[name])
+        elif recipe.omitted != "keeps" and present not in (None, "", [], {}):
+            changes.append(Change(name, _open(present, name, operation), None, recipe.omitted))
+    return [change for change in changes if change.field not in operation.secret_inputs]
+
+
+def _between(place: str, before: Any, after: Any) -> Iterator[Change]:
+    if before == after:
+        return
+    if isinstance(after, dict) and isinstance(before, dict | None):
+        was = before or {}
+        for name in {**was, **after}:
+            if name in after:
+                yield from _between(f"{place}.{name}", was.get(name), after[name])
+            elif was[name] not in (None, "", [], {}):
+                yield Change(f"{place}.{name}", was[name], None, "unknown")
+    else:
+        yield Change(place, *_apart(before, after))
+
+
+def _apart(before: Any, after: Any) -> tuple[Any, Any]:
+    """The two as far as they differ, so that a difference late in something long is seen."""
+    if isinstance(before, list) and isinstance(after, list):
+        gone, come = [item for item in before if item not in after], [item for item in after if item not in before]
+        return (gone, come) if gone or come else (before, after)
+    if isinstance(before, str) and isinstance(after, str) and max(len(before), len(after)) > LONG:
+        pairs = enumerate(zip(before, after, strict=False))
+        start = next((at for at, (mine, other) in pairs if mine != other), min(len(before), len(after))) - CONTEXT
+        return (f"…{before[start:]}", f"…{after[start:]}") if start > 0 else (before, after)
+    return before, after
+
+
+def _open(present: Any, name: str, operation: Operation) -> Any:
+    """What is there, without fields in it that are secret."""
+    if not isinstance(present, dict):
+        return present
+    return {key: item for key, item in present.items() if f"{name}.{key}" not in operation.secret_inputs}

@@ -1,0 +1,185 @@
+"""How far a call would reach: what its recipe counts and shows, read from the API at once, within bounds, never guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+import anyio
+
+from saasus_mcp.catalog.expressions import value
+from saasus_mcp.catalog.model import Language, Measure, Operation, Text
+from saasus_mcp.errors import SaasusMcpError
+from saasus_mcp.permissions.proof import digest
+from saasus_mcp.permissions.tally import tally
+from saasus_mcp.permissions.target import Read, Seen
+from saasus_mcp.permissions.wording import WORDS
+from saasus_mcp.saasus.answer import compact, plain
+
+DEADLINE = 8.0
+"""Seconds for all reads of one impact together. How many a row may make is checked where the table is compiled."""
+MOST_SHOWN = 10
+LONGEST_SHOWN = 200
+
+LATE = Seen(why_not="no answer in time")
+NOT_SEEN = Seen(why_not="the target could not be seen")
+NOTHING_TO_READ = Seen()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing found.
+
+    Attributes:
+        value: a number, whether something holds, or short values in the API's own words; none where there is nothing.
+        why_not: why it is not known, in words; empty where it is.
+    """
+
+    name: str
+    label: Text
+    value: int | bool | tuple[str, ...] = ()
+    why_not: str = ""
+
+    def line(self, language: Language) -> str:
+        """The finding as a person reads it, the API's words in it made safe to show."""
+        return f"{self.label.get(language)}: {self._words(language)}"
+
+    def _words(self, language: Language) -> str:
+        words = WORDS[language]
+        if self.why_not:
+            return words["unread"].format(why=plain(self.why_not))
+        if isinstance(self.value, bool):
+            return words["true" if self.value else "false"]
+        if isinstance(self.value, int):
+            return str(self.value)
+        shown = [plain(text)[:LONGEST_SHOWN].replace("\n", " ") for text in self.value[:MOST_SHOWN]]
+        if len(self.value) > MOST_SHOWN:
+            shown.append(words["and_more"].format(count=len(self.value) - MOST_SHOWN))
+        return ", ".join(shown) or words["none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """What a call would hit, as far as it could be seen.
+
+    Attributes:
+        affected_users: how many users count against the budget; None where that could not be read, or nothing says it.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    affected_users: int | None = None
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        return {
+            item.name: item.value
+            for item in self.findings
+            if isinstance(item.value, int) and not isinstance(item.value, bool) and not item.why_not
+        }
+
+    @property
+    def shown(self) -> Mapping[str, tuple[str, ...] | bool]:
+        return {
+            item.name: item.value for item in self.findings if isinstance(item.value, tuple | bool) and not item.why_not
+        }
+
+    @property
+    def unread(self) -> Mapping[str, str]:
+        """Why a thing is not known, by its name."""
+        return {item.name: item.why_not for item in self.findings if item.why_not}
+
+    def lines(self, language: Language) -> list[str]:
+        return [item.line(language) for item in self.findings]
+
+
+async def assess(
+    operation: Operation, args: Mapping[str, Any], target: Any, read: Read, *, today: date | None = None
+) -> Impact:
+    """Make the reads of the row's impact, each once and all at the same time, and say what they show."""
+    measures = operation.effects.impact
+    month = (today or datetime.now(UTC).date()).strftime("%Y-%m")
+    wanted = {measure.name: _wanted(measure, args, target, month) for measure in measures}
+    answers = await _read(wanted.values(), read)
+    findings = tuple(
+        _found(measure, args, target, given if isinstance(given, Seen) else answers.get(given.id, LATE))
+        for measure, given in ((measure, wanted[measure.name]) for measure in measures)
+    )
+    affected = operation.effects.affects_users
+    if isinstance(affected, str):
+        affected = Impact(findings).counts.get(affected)
+    return Impact(findings, affected)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A read to be made; measures that want the same share it."""
+
+    key: str
+    args: Mapping[str, Any]
+
+    @property
+    def id(self) -> str:
+        return digest({"read": self.key, "args": dict(self.args)})
+
+
+def _wanted(measure: Measure, args: Mapping[str, Any], target: Any, month: str) -> _Wanted | Seen:
+    """The read that a measure needs; or what is known without one, where it needs none or has nothing to look for."""
+    if target is None and "target." in measure.count + measure.show:
+        return NOT_SEEN
+    if measure.read is None:
+        return Seen(answer={})
+    given = {"args": dict(args), "month": month, "target": target}
+    wanted = {name: value(text, given) for name, text in measure.args.items()}
+    for name, text in measure.args.items():
+        if wanted[name] in (None, ""):
+            return NOT_SEEN if target is None and "target." in text else NOTHING_TO_READ
+    return _Wanted(measure.read, wanted)
+
+
+async def _read(wanted: Iterable[_Wanted | Seen], read: Read) -> dict[str, Seen]:
+    """The answers that came in time, by the reads' ids."""
+    answers: dict[str, Seen] = {}
+
+    async def ask(item: _Wanted) -> None:
+        try:
+            answers[item.id] = await read(item.key, item.args)
+        except SaasusMcpError as error:
+            answers[item.id] = Seen(why_not=error.message)
+
+    unique = {item.id: item for item in wanted if isinstance(item, _Wanted)}
+    with anyio.move_on_after(DEADLINE):
+        async with anyio.create_task_group() as group:
+            for item in unique.values():
+                group.start_soon(ask, item)
+    return answers
+
+
+def _found(measure: Measure, args: Mapping[str, Any], target: Any, seen: Seen) -> Finding:
+    if seen.why_not:
+        return Finding(measure.name, measure.label, why_not=seen.why_not)
+    if seen is NOTHING_TO_READ:
+        return Finding(measure.name, measure.label)
+    given = {"args": dict(args), "result": seen.answer, "target": target}
+    found = tally(measure, given) if measure.of else value(measure.count or measure.show, given)
+    if found is None or (not measure.show and not _counted(found)):
+        return Finding(measure.name, measure.label, why_not="the answer does not say")
+    return Finding(measure.name, measure.label, found if measure.count or measure.of else _short(found))
+
+
+def _counted(found: object) -> bool:
+    return isinstance(found, int) and not isinstance(found, bool)
+
+
+def _short(found: Any) -> bool | tuple[str, ...]:
+    """What is shown: whether something holds, or texts; lists within lists as one."""
+    return found if isinstance(found, bool) else tuple(_texts(found))
+
+
+def _texts(found: Any) -> Iterator[str]:
+    if isinstance(found, list):
+        for item in found:
+            yield from _texts(item)
+    elif found != "":
+        yield found if isinstance(found, str) else compact(found)
