@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Literal
 
 import httpx2
-import mcp.types as types
 from mcp import Client as McpClient
+from mcp import types
 from mcp.client.context import ClientRequestContext
 
 from saasus_mcp.catalog import Catalogue, Language, Operation
@@ -18,7 +20,7 @@ from saasus_mcp.permissions.proof import Place
 from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.saasus.client import Client
 from saasus_mcp.saasus.signature import Credentials
-from saasus_mcp.server.mcp import build
+from saasus_mcp.server.mcp import Who, build
 from saasus_mcp.server.pipeline import Pipeline
 from saasus_mcp.store import Store
 
@@ -80,6 +82,10 @@ class StubApi:
         """Method and raw path of what was sent and does more than read, by the table of effects."""
         return [(request.method, request.url.raw_path.decode()) for request in self.sent if not self._of(request).reads]
 
+    def to(self, operation: Operation) -> list[httpx2.Request]:
+        """What was sent to one operation: a preview and the journal read others beside it."""
+        return [request for request in self.sent if self._of(request) is operation]
+
     def _answer(self, request: httpx2.Request) -> httpx2.Response:
         self.sent.append(request)
         operation = self._of(request)
@@ -101,18 +107,24 @@ class StubApi:
 def operation_of(catalogue: Catalogue, request: httpx2.Request) -> Operation:
     """The operation that a router would give the request to: literal segments before parameters."""
     segments = request.url.raw_path.decode().split("?")[0].split("/")
-
-    def fits(operation: Operation) -> bool:
-        own = operation.path.split("/")
-        return (
-            operation.method == request.method
-            and len(own) == len(segments)
-            and all(mine == theirs or mine.startswith("{") for mine, theirs in zip(own, segments, strict=True))
-        )
-
-    found = [operation for operation in catalogue if fits(operation)]
+    candidates = _routes(catalogue).get((request.method, len(segments)), [])
+    found = [
+        operation
+        for own, operation in candidates
+        if all(mine == theirs or mine.startswith("{") for mine, theirs in zip(own, segments, strict=True))
+    ]
     assert found, f"no route for {request.method} {request.url}"
     return min(found, key=lambda operation: operation.path.count("{"))
+
+
+@cache
+def _routes(catalogue: Catalogue) -> dict[tuple[str, int], list[tuple[list[str], Operation]]]:
+    """Every route's segments, by method and length."""
+    routes: dict[tuple[str, int], list[tuple[list[str], Operation]]] = {}
+    for operation in catalogue:
+        own = operation.path.split("/")
+        routes.setdefault((operation.method, len(own)), []).append((own, operation))
+    return routes
 
 
 def pipeline(
@@ -133,7 +145,11 @@ def pipeline(
 
 @asynccontextmanager
 async def connected(
-    pipeline: Pipeline, era: Era, answering: Answering | None = None, language: Language = "en"
+    pipeline: Pipeline,
+    era: Era,
+    answering: Answering | None = None,
+    language: Language = "en",
+    who: Who = lambda _: ME,
 ) -> AsyncIterator[McpClient]:
     """The SDK's own client, in memory. Without `answering` it cannot ask a person anything."""
 
@@ -143,9 +159,7 @@ async def connected(
         return answering(params)
 
     callback: Callable[..., Awaitable[types.ElicitResult]] | None = elicited if answering else None
-    async with McpClient(
-        build(pipeline, lambda _: ME, language), mode=era, elicitation_callback=callback
-    ) as client:
+    async with McpClient(build(pipeline, who, language), mode=era, elicitation_callback=callback) as client:
         yield client
 
 
@@ -155,3 +169,10 @@ def saying_yes(params: types.ElicitRequestFormParams) -> types.ElicitResult:
         name = params.message.rsplit(": ", 1)[1]
         return types.ElicitResult(action="accept", content={"name": name})
     return types.ElicitResult(action="accept", content={"confirm": True})
+
+
+def unseen() -> list[str]:
+    """Every character that cannot be seen, or that reorders what is: controls and formats, the few drawn ones left out."""
+    drawn = {*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD}
+    every = (chr(code) for code in range(0x110000) if code not in drawn)
+    return [character for character in every if unicodedata.category(character) in ("Cc", "Cf", "Zl", "Zp")]

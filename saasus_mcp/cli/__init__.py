@@ -27,6 +27,7 @@ COMMANDS = {
     "freeze": "Hold all writes back at once.",
     "unfreeze": "Let writes go again.",
     "audit": "Search, verify and export the audit.",
+    "policy": "Check, explain, test and replay a policy.",
     "doctor": "Find what is wrong with credentials, clock, connection and policy.",
     "sandbox": "Serve the emulated SaaSus API on a port.",
     "demo": "Watch a client work and be stopped, in the sandbox.",

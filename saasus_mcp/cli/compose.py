@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from saasus_mcp.catalog import Catalogue, load
-from saasus_mcp.permissions.policy import PRESETS, Policy, Principal, ReadOnlyCeiling
+from saasus_mcp.permissions.policy import PRESETS, CasePolicy, Principal, ReadOnlyCeiling
 from saasus_mcp.permissions.proof import Place
 from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.saasus.client import Client
@@ -29,7 +29,7 @@ DEFAULT_PROFILE = "default"
 SANDBOX_PROFILE = "sandbox"
 
 
-def policy(settings: Settings) -> Policy:
+def policy(settings: Settings) -> CasePolicy:
     """The policy in force: a file's or a preset's, under the read-only ceiling where that is set.
 
     Raises:
@@ -127,18 +127,24 @@ def _opened(file: Path, sealer: Sealer, until: ExitStack) -> Store:
 
 
 @contextmanager
-def stores(folder: Path) -> Iterator[list[Store]]:
-    """Every store in the state folder: a terminal has no credentials that would say which SaaS is meant."""
+def stores(folder: Path, *, strict: bool = False) -> Iterator[list[Store]]:
+    """Every store in the state folder: a terminal has no credentials that would say which SaaS is meant.
+
+    Raises:
+        StoreError: with `strict`, one cannot be read; else that is said and the others are given.
+    """
     with ExitStack() as until:
         files = existing(folder)
         sealer = sealing(folder) if files else Sealer.ephemeral()
-        yield [store for file in files if (store := _readable(file, sealer, until)) is not None]
+        yield [store for file in files if (store := _readable(file, sealer, until, strict)) is not None]
 
 
-def _readable(file: Path, sealer: Sealer, until: ExitStack) -> Store | None:
+def _readable(file: Path, sealer: Sealer, until: ExitStack, strict: bool) -> Store | None:  # noqa: FBT001
     """The store in a file, or None with a word to the person: one damaged file must not hide the others."""
     try:
         return _opened(file, sealer, until)
     except StoreError as error:
+        if strict:
+            raise
         click.echo(f"saasus-mcp: {file.name}: {error}", err=True)
         return None

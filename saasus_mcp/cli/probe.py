@@ -12,8 +12,8 @@ from saasus_mcp.cli import compose
 from saasus_mcp.cli.checks import Finding
 from saasus_mcp.cli.doctor_wording import WORDS
 from saasus_mcp.saasus import arguments, request
-from saasus_mcp.saasus.answer import plain
 from saasus_mcp.saasus.client import Response, SendFailed
+from saasus_mcp.saasus.words import plain
 from saasus_mcp.settings import Settings
 
 READ = "auth.GetBasicInfo"

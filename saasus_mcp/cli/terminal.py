@@ -12,7 +12,7 @@ import click
 from saasus_mcp.catalog import Language
 from saasus_mcp.cli.wording import WORDS
 from saasus_mcp.errors import SaasusMcpError
-from saasus_mcp.saasus.answer import INVISIBLE
+from saasus_mcp.saasus.words import visible
 
 TRIES = 3
 
@@ -67,7 +67,7 @@ def ask_hidden(text: str) -> str:
 
 def safe(text: str) -> str:
     """Foreign text without characters that hide or reorder what is read, or that command a terminal."""
-    return INVISIBLE.sub("\N{REPLACEMENT CHARACTER}", text)
+    return visible(text)
 
 
 def json_text(value: Any, *, indent: int | None = 2) -> str:

@@ -34,7 +34,14 @@ class Approvals:
         self._store = store
 
     def settle(
-        self, binding: Binding, operation: Operation, sight: Sight, preview: Mapping[str, str], now: float
+        self,
+        binding: Binding,
+        operation: Operation,
+        sight: Sight,
+        preview: Mapping[str, str],
+        now: float,
+        *,
+        two_person: bool = False,
     ) -> tuple[Proof | None, Approval]:
         """The proof where this very call was approved and its target is as it was; else None and the pending approval.
 
@@ -52,6 +59,9 @@ class Approvals:
             self._store.withdraw(live.code)
             live = None
         if live is not None and live.status == "approved":
+            if two_person and live.decided_by == binding.principal:
+                self._store.withdraw(live.code)
+                raise Refused("approval", "The policy wants another person's approval than your own.", "Ask again.")
             return Proof(Spend("approval", live.code), by=live.decided_by or "", shown=digest(live.preview)), live
         if live is not None:
             return None, live

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
 
 from saasus_mcp.catalog.model import TYPED_LEVELS, Operation
-from saasus_mcp.permissions.policy import Principal
+from saasus_mcp.permissions.case import Ceiling, Principal
 from saasus_mcp.store import Charge
 from saasus_mcp.store.records import Kind
-
-Ceiling = Literal["destructive_per_hour", "affected_users_per_hour", "writes_per_minute"]
 
 HOUR, MINUTE = 3600, 60
 CEILINGS: Mapping[Ceiling, int] = {
@@ -18,22 +15,25 @@ CEILINGS: Mapping[Ceiling, int] = {
     "affected_users_per_hour": 1000,
     "writes_per_minute": 600,
 }
-"""Of the presets: far above what a person decides on, far below what a loop does."""
+"""Where a policy says nothing else: far above what a person decides on, far below what a loop does."""
 
 
 def charges(
-    ceilings: Mapping[Ceiling, int], operation: Operation, principal: Principal, affected_users: int | None
+    ceilings: Mapping[Ceiling, int] | None, operation: Operation, principal: Principal, affected_users: int | None
 ) -> tuple[Charge, ...]:
-    """What a call takes. Reads take nothing; a count of users that could not be read counts as one."""
-    if operation.reads:
+    """What a call takes. Reads take nothing; a count of users that could not be read counts as one.
+
+    Args:
+        ceilings: of the policy, over the usual ones; None where it lifts them all.
+    """
+    if operation.reads or ceilings is None:
         return ()
+    limits = {**CEILINGS, **ceilings}
     wanted: list[tuple[Ceiling, Kind, int, int]] = [("writes_per_minute", "writes", 1, MINUTE)]
     if operation.level in TYPED_LEVELS:
         users = max(1, affected_users or 0) if "user" in operation.effects.blast or affected_users else 0
         wanted.append(("destructive_per_hour", "destructive", 1, HOUR))
         wanted.append(("affected_users_per_hour", "users", users, HOUR))
     return tuple(
-        Charge(principal.id, kind, amount, ceilings[name], window)
-        for name, kind, amount, window in wanted
-        if name in ceilings and amount
+        Charge(principal.id, kind, amount, limits[name], window) for name, kind, amount, window in wanted if amount
     )

@@ -64,8 +64,9 @@ class Confirmations:
         }
         return self._sealer.token(asked, PURPOSE)
 
-    def settle(self, reply: Reply, binding: Binding, sight: Sight, now: float) -> Proof | None:
-        """The proof that a reply is worth; None where the target changed since, so that the person must be asked again.
+    def settle(self, reply: Reply, binding: Binding, sight: Sight, now: float, *, typed: bool = False) -> Proof | None:
+        """The proof that a reply is worth; None where the person must be asked again: the target changed since, or the
+        decision now wants the name typed and the question did not.
 
         Raises:
             Refused: it answers no question of ours, or another one; it came too late; or it is not a yes.
@@ -84,7 +85,7 @@ class Confirmations:
                 "declined", f"Not done: the person chose to {reply.answer.action}.", "Do not try again unasked."
             )
         _judge(reply.answer.content, asked["name"])
-        if asked["bound"] != sight.bound:
+        if asked["bound"] != sight.bound or (typed and asked["name"] is None):
             return None
         return Proof(Spend("confirmation", asked["nonce"]), by=binding.principal, shown=asked["shown"])
 

@@ -16,7 +16,8 @@ from saasus_mcp.permissions.proof import digest
 from saasus_mcp.permissions.tally import tally
 from saasus_mcp.permissions.target import Read, Seen
 from saasus_mcp.permissions.wording import WORDS
-from saasus_mcp.saasus.answer import compact, plain
+from saasus_mcp.saasus.answer import compact
+from saasus_mcp.saasus.words import plain
 
 DEADLINE = 8.0
 """Seconds for all reads of one impact together. How many a row may make is checked where the table is compiled."""

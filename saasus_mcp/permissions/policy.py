@@ -1,33 +1,42 @@
-"""Step 4 of a call: what may happen. A policy is a pure function of operation, arguments and principal."""
+"""Step 4 of a call: what may happen. A policy is a pure function of one case: operation, arguments, who, where, state."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from saasus_mcp.catalog.model import Level, Operation
+from saasus_mcp.catalog.model import TYPED_LEVELS, Operation
+from saasus_mcp.permissions.case import (
+    NO_STATE,
+    Case,
+    CasePolicy,
+    Ceiling,
+    Considered,
+    Decision,
+    Outcome,
+    Principal,
+    State,
+    as_case,
+)
 
-Outcome = Literal["allow", "confirm", "approve", "deny"]
+__all__ = [
+    "PRESETS",
+    "Case",
+    "CasePolicy",
+    "Considered",
+    "Decision",
+    "Mode",
+    "Outcome",
+    "Policy",
+    "Preset",
+    "Principal",
+    "ReadOnlyCeiling",
+    "State",
+    "UnsafeAllowEverything",
+]
+
 Mode = Literal["read-only", "guarded", "strict"]
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Who calls: on a laptop the local user; hosted, whom the bearer token names."""
-
-    id: str
-    groups: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What may happen with one call, and by which rule. `typed`: the yes is given by typing the target's name."""
-
-    outcome: Outcome
-    rule: str
-    reason: str
-    typed: bool = False
 
 
 class Policy(Protocol):
@@ -45,7 +54,7 @@ class Policy(Protocol):
     def announcement(self) -> str: ...
 
     def decide(self, operation: Operation, arguments: Mapping[str, Any], principal: Principal) -> Decision:
-        """The decision on this very call."""
+        """The decision on this very call, with no live state and no profile known."""
         ...
 
     def could_allow(self, operation: Operation, principal: Principal) -> bool:
@@ -55,24 +64,39 @@ class Policy(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A policy by level alone: the design's table. A level that the table does not hold is denied."""
+    """A policy by level alone: the design's table. A level that the table does not hold is denied.
+
+    Each is also written down as a policy file in `presets/`, to be read and copied; a test holds the two alike.
+    """
 
     name: str
     by_level: Mapping[str, Outcome]
     announcement: str = ""
+    two_person: bool = False
+    ceilings: Mapping[Ceiling, int] = field(default_factory=dict)
 
-    def decide(self, operation: Operation, arguments: Mapping[str, Any], principal: Principal) -> Decision:
-        """The decision by the operation's level; `arguments` and `principal` play no part in a preset."""
+    def needs(self, operation: Operation, principal: Principal, profile: str) -> frozenset[State]:
+        """Nothing."""
+        return NO_STATE
+
+    def decide(
+        self, case: Case | Operation, arguments: Mapping[str, Any] | None = None, principal: Principal | None = None
+    ) -> Decision:
+        """The decision by the operation's level; nothing else plays a part in a preset."""
+        operation = case.operation if isinstance(case, Case) else case
         level = operation.level
         outcome = self.by_level.get(level, "deny")
-        return Decision(outcome, f"{self.name}/{level}", _REASONS[outcome].format(level=level), level in _TYPED)
+        return Decision(outcome, f"{self.name}/{level}", _REASONS[outcome].format(level=level), level in TYPED_LEVELS)
 
-    def could_allow(self, operation: Operation, principal: Principal) -> bool:
+    def could_allow(self, operation: Operation, principal: Principal, profile: str = "") -> bool:
         """Whether the operation's level is not denied."""
         return self.by_level.get(operation.level, "deny") != "deny"
 
+    def explain(self, case: Case) -> tuple[Considered, ...]:
+        """The one line of the table."""
+        return _only(self.decide(case))
 
-_TYPED: frozenset[Level] = frozenset({"destructive", "critical"})
+
 _REASONS: Mapping[Outcome, str] = {
     "allow": "operations of level {level} are allowed",
     "confirm": "operations of level {level} need a person's confirmation",
@@ -93,26 +117,38 @@ PRESETS: Mapping[Mode, Preset] = {
 class UnsafeAllowEverything:
     """Allows every call of every level at once. Exists only by being spelled out in a policy file.
 
-    It lifts decisions; redaction, guards and the audit stay.
+    It lifts decisions and budgets; redaction, guards, freeze and the audit stay.
     """
 
     name: str = "unsafe-allow-everything"
     announcement: str = "UNSAFE: the policy allows everything; no person is asked before anything is destroyed"
+    two_person: bool = False
+    ceilings: None = None
 
-    def decide(self, operation: Operation, arguments: Mapping[str, Any], principal: Principal) -> Decision:
+    def needs(self, operation: Operation, principal: Principal, profile: str) -> frozenset[State]:
+        """Nothing."""
+        return NO_STATE
+
+    def decide(
+        self, case: Case | Operation, arguments: Mapping[str, Any] | None = None, principal: Principal | None = None
+    ) -> Decision:
         """Allow."""
         return Decision("allow", self.name, "the policy file says unsafe-allow-everything")
 
-    def could_allow(self, operation: Operation, principal: Principal) -> bool:
+    def could_allow(self, operation: Operation, principal: Principal, profile: str = "") -> bool:
         """Always."""
         return True
+
+    def explain(self, case: Case) -> tuple[Considered, ...]:
+        """The one thing it says."""
+        return _only(self.decide(case))
 
 
 @dataclass(frozen=True, slots=True)
 class ReadOnlyCeiling:
     """Another policy, under which nothing but reads may happen."""
 
-    under: Policy
+    under: CasePolicy
 
     @property
     def name(self) -> str:
@@ -122,12 +158,33 @@ class ReadOnlyCeiling:
     def announcement(self) -> str:
         return self.under.announcement
 
-    def decide(self, operation: Operation, arguments: Mapping[str, Any], principal: Principal) -> Decision:
-        """Deny whatever does not merely read; else what the policy below says."""
-        if not operation.reads:
-            return PRESETS["read-only"].decide(operation, arguments, principal)
-        return self.under.decide(operation, arguments, principal)
+    @property
+    def two_person(self) -> bool:
+        return self.under.two_person
 
-    def could_allow(self, operation: Operation, principal: Principal) -> bool:
+    @property
+    def ceilings(self) -> Mapping[Ceiling, int] | None:
+        return self.under.ceilings
+
+    def needs(self, operation: Operation, principal: Principal, profile: str) -> frozenset[State]:
+        """What the policy below needs, where the ceiling does not decide alone."""
+        return self.under.needs(operation, principal, profile) if operation.reads else NO_STATE
+
+    def decide(
+        self, case: Case | Operation, arguments: Mapping[str, Any] | None = None, principal: Principal | None = None
+    ) -> Decision:
+        """Deny whatever does not merely read; else what the policy below says."""
+        case = as_case(case, arguments, principal)
+        return (self.under if case.operation.reads else PRESETS["read-only"]).decide(case)
+
+    def could_allow(self, operation: Operation, principal: Principal, profile: str = "") -> bool:
         """Whether it reads and the policy below could allow it."""
-        return operation.reads and self.under.could_allow(operation, principal)
+        return operation.reads and self.under.could_allow(operation, principal, profile)
+
+    def explain(self, case: Case) -> tuple[Considered, ...]:
+        """What the policy below says of a read; of anything else, that it is none."""
+        return (self.under if case.operation.reads else PRESETS["read-only"]).explain(case)
+
+
+def _only(decision: Decision) -> tuple[Considered, ...]:
+    return (Considered(decision.rule, decision.outcome, value=True, won=True),)

@@ -1,43 +1,149 @@
-"""Reading a policy file. A file that does not load stops the server."""
+"""Reading a policy file. A file with any fault does not load: at start-up that stops the server, later the old one stays."""
 
 from __future__ import annotations
 
+import logging
+import signal
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from saasus_mcp.errors import SaasusMcpError
-from saasus_mcp.permissions.policy import Policy, UnsafeAllowEverything
+from saasus_mcp.catalog import Catalogue, Operation
+from saasus_mcp.catalog import load as load_catalogue
+from saasus_mcp.permissions import policy_meaning, policy_shape, policy_yaml
+from saasus_mcp.permissions.case import Case, CasePolicy, Ceiling, Considered, Decision, Principal, State
+from saasus_mcp.permissions.policy import Mode, UnsafeAllowEverything
+from saasus_mcp.permissions.policy_faults import Fault, PolicyError
 
-VERSION = 1
-KNOWN = ("version", "unsafe-allow-everything")
+__all__ = ["Fault", "PolicyError", "Reloaded", "Reloading", "load", "on_hangup", "preset", "review"]
+
+log = logging.getLogger(__name__)
 
 
-class PolicyError(SaasusMcpError):
-    """A policy file is not sound."""
-
-
-def load(file: Path) -> Policy:
+def load(file: Path, catalogue: Catalogue | None = None) -> CasePolicy:
     """The policy that a file describes.
 
-    Raises:
-        PolicyError: it cannot be read, is not YAML, has an unknown key or an unknown version, or says nothing.
-    """
-    import yaml  # noqa: PLC0415 - only where a policy file is used
+    Args:
+        catalogue: the tools that there are; left out, those of this version.
 
-    try:
-        document = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise PolicyError(f"{file}: it cannot be read: {error.strerror}.", "Name an existing file.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" line {mark.line + 1}" if mark else ""
-        raise PolicyError(f"{file}:{line} it is not YAML.", "Mend it, or start with --mode.") from None
-    if not isinstance(document, dict):
-        raise PolicyError(f"{file}: it holds no settings.", f"Begin with `version: {VERSION}`.")
-    for key in document:
-        if key not in KNOWN:
-            raise PolicyError(f"{file}: {key!r} is not known.", f"Known: {', '.join(KNOWN)}.")
-    if type(document.get("version")) is not int or document["version"] != VERSION:
-        raise PolicyError(f"{file}: version is {document.get('version')!r}.", f"Write `version: {VERSION}`.")
-    if document.get("unsafe-allow-everything") is not True:
-        raise PolicyError(f"{file}: it decides nothing.", "Use --mode, or spell out `unsafe-allow-everything: true`.")
-    return UnsafeAllowEverything()
+    Raises:
+        PolicyError: it cannot be read, is not YAML, has another shape than the schema's, or does not make sense.
+    """
+    return review(file, catalogue)[0]
+
+
+def review(file: Path, catalogue: Catalogue | None = None) -> tuple[CasePolicy, tuple[Fault, ...]]:
+    """As load, with what is no fault but may surprise whoever wrote it."""
+    document = policy_yaml.read(file)
+    if not isinstance(document.value, dict) or not document.value:
+        raise PolicyError(file, [Fault(0, "empty")])
+    faults = policy_shape.faults(document, policy_shape.POLICY) or list(policy_meaning.whole(document))
+    if faults:
+        raise PolicyError(file, faults)
+    if policy_meaning.UNSAFE in document.value:
+        return UnsafeAllowEverything(), ()
+    reading = policy_meaning.Reading(document, catalogue if catalogue is not None else load_catalogue())
+    policy = reading.policy(file.stem)
+    if reading.faults:
+        raise PolicyError(file, reading.faults)
+    return policy, tuple(reading.notes)
+
+
+def preset(mode: Mode) -> Path:
+    """The file that a preset is written down in, to be read and copied. The server itself uses policy.PRESETS."""
+    return Path(__file__).parent / "presets" / f"{mode}.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """How a reload ended: whether the new policy is in force, and in words what was found."""
+
+    taken: bool
+    said: str
+
+
+class Reloading:
+    """The policy of a file that can be read again while it is in force.
+
+    Attributes:
+        generation: counts the policies taken; what was worked out under another one (a list of tools) is stale.
+    """
+
+    def __init__(self, file: Path, catalogue: Catalogue | None = None) -> None:
+        """Reads the file for the first time.
+
+        Raises:
+            PolicyError: it is not sound.
+        """
+        self._file = file
+        self._catalogue = catalogue
+        self._policy = load(file, catalogue)
+        self.generation = 0
+
+    def reload(self) -> Reloaded:
+        """Take the file as it is now if it is sound; else keep what is in force, and say why. Raises nothing."""
+        try:
+            policy = load(self._file, self._catalogue)
+        except PolicyError as error:
+            return Reloaded(taken=False, said=f"The policy {self.name!r} stays in force: {error}")
+        self._policy = policy
+        self.generation += 1
+        loud = f" {policy.announcement}." if policy.announcement else ""
+        return Reloaded(taken=True, said=f"The policy {policy.name!r} is in force.{loud}")
+
+    @property
+    def name(self) -> str:
+        return self._policy.name
+
+    @property
+    def announcement(self) -> str:
+        return self._policy.announcement
+
+    @property
+    def two_person(self) -> bool:
+        return self._policy.two_person
+
+    @property
+    def ceilings(self) -> Mapping[Ceiling, int] | None:
+        return self._policy.ceilings
+
+    def needs(self, operation: Operation, principal: Principal, profile: str) -> frozenset[State]:
+        """As the policy in force."""
+        return self._policy.needs(operation, principal, profile)
+
+    def decide(
+        self, case: Case | Operation, arguments: Mapping[str, Any] | None = None, principal: Principal | None = None
+    ) -> Decision:
+        """As the policy in force."""
+        return self._policy.decide(case, arguments, principal)
+
+    def could_allow(self, operation: Operation, principal: Principal, profile: str = "") -> bool:
+        """As the policy in force."""
+        return self._policy.could_allow(operation, principal, profile)
+
+    def explain(self, case: Case) -> tuple[Considered, ...]:
+        """As the policy in force."""
+        return self._policy.explain(case)
+
+
+def on_hangup(policy: Reloading, say: Callable[[Reloaded], None] | None = None) -> bool:
+    """Read the policy again whenever the process gets SIGHUP, and say or log how that ended.
+
+    Returns:
+        Whether it will: Windows has no such signal, and only the main thread can listen for one.
+    """
+    hangup = getattr(signal, "SIGHUP", None)
+    if hangup is None or threading.current_thread() is not threading.main_thread():
+        return False
+
+    def heard(*_: object) -> None:
+        ended = policy.reload()
+        if say is not None:
+            say(ended)
+        else:
+            log.log(logging.WARNING if ended.taken else logging.ERROR, "%s", ended.said)
+
+    signal.signal(hangup, heard)
+    return True

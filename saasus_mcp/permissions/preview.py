@@ -11,7 +11,8 @@ from saasus_mcp.permissions.impact import Impact
 from saasus_mcp.permissions.proof import Place
 from saasus_mcp.permissions.target import Sight, shown_arguments
 from saasus_mcp.permissions.wording import OUTSIDE, SYSTEMS, WORDS
-from saasus_mcp.saasus.answer import compact, plain
+from saasus_mcp.saasus.answer import compact
+from saasus_mcp.saasus.words import plain
 
 LONGEST_VALUE = 200
 MOST_ARGUMENTS = 30

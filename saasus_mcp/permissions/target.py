@@ -10,8 +10,8 @@ from typing import Any
 from saasus_mcp.catalog.expressions import evaluate
 from saasus_mcp.catalog.model import Operation, Pick
 from saasus_mcp.permissions.proof import digest
-from saasus_mcp.saasus.answer import INVISIBLE
 from saasus_mcp.saasus.secrets import Hide, Mask, hide_all, mask
+from saasus_mcp.saasus.words import visible
 
 Read = Callable[[str, Mapping[str, Any]], Awaitable["Seen"]]
 """Reads an operation by its key, as an audited child call: the pipeline gives it."""
@@ -25,6 +25,7 @@ class Seen:
 
     answer: Any = None
     why_not: str = ""
+    status: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ def picked(answer: Any, pick: Pick, args: Mapping[str, Any]) -> tuple[Any, str]:
 
 def plain_name(name: object) -> str:
     """A name as it is shown and compared: NFC, trimmed, one line, bounded, nothing in it that cannot be seen and typed."""
-    text = unicodedata.normalize("NFC", INVISIBLE.sub(" ", str(name if name is not None else "")))
+    text = unicodedata.normalize("NFC", visible(str(name if name is not None else ""), mark=" "))
     return " ".join(text.split())[:200].strip()
 
 
@@ -139,5 +140,6 @@ def _replaced(value: Any, tree: Mask | None, hide: Hide) -> Any:
 
 def _fallback(operation: Operation, args: Mapping[str, Any], saas_id: str) -> str:
     """The name to type where the target has none: its id, or the SaaS id where there is no single target."""
-    ids = [plain_name(args[name]) for name in operation.path_parameters if name in args]
+    shown = [name for name in operation.path_parameters if name not in operation.secret_inputs]
+    ids = [plain_name(args[name]) for name in shown if name in args]
     return next((text for text in reversed(ids) if text), "") or plain_name(saas_id)

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import json
-import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from saasus_mcp.catalog.model import Operation
+from saasus_mcp.saasus import body
 from saasus_mcp.saasus.client import Applied, Response, SendFailed
-from saasus_mcp.saasus.secrets import REMOVED, Hide, scrub
+from saasus_mcp.saasus.secrets import Hide, forget, hide_named, scrub
 from saasus_mcp.saasus.shape import shape
+from saasus_mcp.saasus.words import LONGEST, plain
 
 SUCCESS, REDIRECT, CALLERS_FAULT = 2, 3, 4
 """Families of HTTP statuses, by their first digit."""
-LONGEST_WORD = 2000
-SHORTEST_SECRET = 4
-"""Shorter texts stand in too much that is not secret."""
-INVISIBLE = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-    r"\U000e0000-\U000e007f]"
-)
-"""Characters that hide or reorder text: the API's words are not trusted to be harmless."""
+
+
+DONE = {"applied": True}
+"""What a tool answers where the API answers with nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +41,27 @@ class ToolAnswer:
     trace_id: str = ""
 
 
-def answer(operation: Operation, response: Response, hide: Hide) -> ToolAnswer:
-    """What the API's response means. `hide` is called with each secret in it (see saasus.shape)."""
+def answer(operation: Operation, response: Response, hide: Hide, own: tuple[str, ...] = ()) -> ToolAnswer:
+    """What the API's response means.
+
+    Args:
+        hide: called with each secret in it (see saasus.shape).
+        own: the secrets among the call's arguments, removed where the API repeats them.
+    """
     if response.status // 100 != SUCCESS:
-        return _refused(operation, response)
+        return _refused(operation, response, own)
     if not response.body.strip():
         return _empty(operation, response)
     try:
-        value = json.loads(response.body)
-    except (ValueError, RecursionError):
+        value = body.read(response.body)
+    except ValueError:
         return _unreadable(operation, response)
     if not operation.answers:
-        return _done(operation, response, {"applied": True}, ())
+        surplus = forget(hide_named(value), own)
+        return _done(operation, response, DONE, ("answer: expected none",), surplus)
     shaped = shape(operation, {"result": value} if operation.wrapped else value, hide)
-    return _done(operation, response, shaped.conforming, shaped.drift, shaped.whole)
+    conforming, whole = forget(shaped.conforming, own), forget(shaped.whole, own)
+    return _done(operation, response, conforming, shaped.drift, whole)
 
 
 def unsent(failure: SendFailed, trace_id: str) -> ToolAnswer:
@@ -79,17 +83,8 @@ def failed(
         "not_applied": "Outcome: not_applied, nothing was changed.",
         "unknown": "Outcome: unknown, it may or may not have been done.",
     }[applied]
-    parts = [message, changed, f"Trace id: {trace_id}." if trace_id else "", mend]
+    parts = [message, changed, f"Trace id: {plain(trace_id)}." if trace_id else "", mend]
     return ToolAnswer(False, " ".join(filter(None, parts)), None, applied, status, trace_id)
-
-
-def without(given: ToolAnswer, secrets: tuple[str, ...]) -> ToolAnswer:
-    """The answer with the call's own secrets removed, where the API repeats them (in an error message, say)."""
-    for secret in secrets:
-        if len(secret) >= SHORTEST_SECRET and secret in given.text:
-            structured = given.structured and json.loads(compact(given.structured).replace(secret, REMOVED))
-            given = replace(given, text=given.text.replace(secret, REMOVED), structured=structured)
-    return given
 
 
 def compact(value: Any) -> str:
@@ -97,16 +92,8 @@ def compact(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def plain(text: str) -> str:
-    """Foreign text made safe to show: bounded, with nothing in it that hides or reorders what is read."""
-    seen = INVISIBLE.sub("\N{REPLACEMENT CHARACTER}", text)
-    return seen if len(seen) <= LONGEST_WORD else seen[:LONGEST_WORD] + "…"
-
-
-def _done(
-    operation: Operation, response: Response, structured: Any, drift: tuple[str, ...], whole: Any = None
-) -> ToolAnswer:
-    text = compact(structured if whole is None else whole)
+def _done(operation: Operation, response: Response, structured: Any, drift: tuple[str, ...], whole: Any) -> ToolAnswer:
+    text = compact(whole)
     if drift:
         text += "\n[The API's answer differs from its documents: " + "; ".join(drift) + "]"
     applied: Applied = "not_applied" if operation.reads else "applied"
@@ -118,8 +105,8 @@ def _empty(operation: Operation, response: Response) -> ToolAnswer:
         return _because(operation, response, "The API answered with an empty body where data was expected.")
     if operation.answers:
         drift = ("answer: expected an object, got an empty body",)
-        return _done(operation, response, {}, drift)
-    return _done(operation, response, {"applied": True}, ())
+        return _done(operation, response, {}, drift, {})
+    return _done(operation, response, DONE, (), DONE)
 
 
 def _unreadable(operation: Operation, response: Response) -> ToolAnswer:
@@ -134,9 +121,9 @@ def _because(operation: Operation, response: Response, message: str) -> ToolAnsw
     return failed(message, mend, applied=applied, status=response.status, trace_id=response.trace_id)
 
 
-def _refused(operation: Operation, response: Response) -> ToolAnswer:
+def _refused(operation: Operation, response: Response, own: tuple[str, ...]) -> ToolAnswer:
     """A status other than 2xx. A 4xx means that nothing was done; after a 5xx to a write, nobody knows."""
-    kind, message = _error(response.body)
+    kind, message = _error(response.body, own)
     said = f"The SaaSus API answered HTTP {response.status}"
     if kind or message:
         said += f" {kind}: {message}" if kind and message else f": {kind or message}"
@@ -147,19 +134,19 @@ def _refused(operation: Operation, response: Response) -> ToolAnswer:
     )
 
 
-def _error(body: bytes) -> tuple[str, str]:
+def _error(raw: bytes, own: tuple[str, ...]) -> tuple[str, str]:
     """`type` and `message` of an error body, as safe text; both empty where it is no such body."""
     try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
+        value = body.read(raw)
+    except ValueError:
         return "", ""
     if not isinstance(value, dict):
         return "", ""
-    return _words(value.get("type")), _words(value.get("message"))
+    return _words(value.get("type"), own), _words(value.get("message"), own)
 
 
-def _words(value: object) -> str:
-    return plain(scrub(str(value or "")).rstrip(". "))
+def _words(value: object, own: tuple[str, ...]) -> str:
+    return plain(scrub(str(forget(str(value or ""), own))[:LONGEST])).rstrip(". ")
 
 
 def _next(status: int, applied: Applied) -> str:

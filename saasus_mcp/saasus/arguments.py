@@ -60,9 +60,16 @@ def _check_text(operation: Operation, place: Place, text: str) -> None:
         text.encode("utf-8")
     except UnicodeEncodeError:
         raise InvalidArguments(place, "the text holds half a character (a lone surrogate).") from None
-    if text.startswith(HANDLE) and generic(place, operation.input_schema) not in operation.secret_inputs:
+    if text.startswith(HANDLE) and not _secret(generic(place, operation.input_schema), operation):
         accepted = ", ".join(operation.secret_inputs) or "no field of this tool"
         raise InvalidArguments(place, "a secret handle is not accepted here.", f"Accepted in: {accepted}.")
+
+
+def _secret(field: str, operation: Operation) -> bool:
+    """Whether the field, or an object or map that it stands in, is marked as secret."""
+    return any(
+        field == path or field.startswith((path + ".", path + "[", path + "{")) for path in operation.secret_inputs
+    )
 
 
 def _plain(value: Any, place: Place) -> Any:
@@ -76,7 +83,9 @@ def _plain(value: Any, place: Place) -> Any:
     if isinstance(value, float):
         if not math.isfinite(value):
             raise InvalidArguments(place, "the number is not finite.")
-        return int(value) if value.is_integer() and abs(value) <= INT64 else value
+        if not value.is_integer():
+            return value
+        value = int(value)
     if isinstance(value, int) and abs(value) > INT64:
         raise InvalidArguments(place, "the number does not fit in 64 bits.")
     return value

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import cached_property
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Literal, Self
 
@@ -21,6 +23,7 @@ from saasus_mcp.saasus.signature import Clock, Credentials, SaasusSignature, now
 
 API = "https://api.saasus.io"
 TRACE_HEADER = "X-Saasus-Trace-Id"
+TRACE = re.compile(r"[A-Za-z0-9_.:=-]{1,128}")
 USER_AGENT = "saasus-mcp"
 ATTEMPTS = 3
 LONGEST_WAIT = 20.0
@@ -89,8 +92,10 @@ class Client:
     @cached_property
     def _http(self) -> httpx2.AsyncClient:
         """The pool, made by the first call: reading the system's certificates takes longer than listing tools."""
+        no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
         return httpx2.AsyncClient(
             auth=self._signature,
+            cookies=no_cookies,
             headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
             timeout=httpx2.Timeout(self._timeout, connect=min(10.0, self._timeout / 2)),
             follow_redirects=False,
@@ -195,15 +200,20 @@ def _response(answer: httpx2.Response, body: bytes, trace_id: str) -> Response:
         status=answer.status_code,
         content_type=answer.headers.get("Content-Type", ""),
         body=body,
-        trace_id=answer.headers.get(TRACE_HEADER, trace_id)[:128],
+        trace_id=_trace(answer.headers.get(TRACE_HEADER, ""), trace_id),
         date=_date(answer.headers.get("Date")),
     )
+
+
+def _trace(theirs: str, ours: str) -> str:
+    """The API's trace id where it is one: it goes into answers and the audit as it is."""
+    return theirs if TRACE.fullmatch(theirs) else ours
 
 
 def _date(header: str | None) -> datetime | None:
     try:
         return parsedate_to_datetime(header) if header else None
-    except ValueError:
+    except (ValueError, OverflowError, TypeError):
         return None
 
 

@@ -8,13 +8,16 @@ from saasus_mcp.catalog.model import Schema
 from saasus_mcp.errors import SaasusMcpError
 
 Place = tuple[str | int, ...]
+LONGEST = 80
+"""Of a field's name in an error: a client can make names as long as it likes."""
 
 
 def field(place: Place) -> str:
     """The place as a caller writes it: `("tiers", 0, "up_to")` is `tiers[0].up_to`."""
     text = ""
     for step in place:
-        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+        part = f"[{step}]" if isinstance(step, int) else step if len(step) <= LONGEST else step[:LONGEST] + "…"
+        text += f".{part}" if text and isinstance(step, str) else part
     return text.encode("utf-8", "replace").decode("utf-8")
 
 

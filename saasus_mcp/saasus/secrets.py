@@ -11,16 +11,19 @@ Hide = Callable[[str], str]
 """Takes a secret and gives what is shown in its place."""
 
 REMOVED = "[redacted]"
+SHORTEST = 4
+"""Shorter secrets of a call stand in too much that is not secret to be looked for."""
 NAMES = re.compile(
     r"(?i)pass(word|wd|code|phrase)|secret|token|api[-_]?key|credential|authorization|signature|private[-_]?key|verifier"
     r"|session$|invitation_url|challenge_(parameters|responses)|(verification|confirmation|auth|mfa|otp)[-_]?code|^code$"
 )
 """Names of fields that carry secrets, for answers and logged bodies that no schema describes."""
 
-LOOSE = re.compile(
-    r"""(?ix) (?P<name> [\w-]*(?:password|secret|token|api[-_]?key|session|authorization|(?<![a-z])code)[\w-]* )
-        (?P<between> ["']? \s* [:=] \s* ["']? ) (?P<value> [^\s"'&,;}\]]+ )"""
-)
+NAMED = re.compile(r"""(?a)(?P<name>[\w-]{1,80})\\*["']?\s{0,8}[:=]\s{0,8}""")
+"""A name and the sign that gives it a value, in loose text. Bounded, so that no text makes it slow."""
+TAGGED = re.compile(r"(?a)<(?P<name>[\w:.-]{1,80})>[^<]+")
+QUOTE = re.compile(r"""\\*["']""")
+UNQUOTED, LINE = re.compile(r"""[^\s"'&,;}\]<\\]*"""), re.compile(r"""[^\r\n"'\\]*""")
 
 Mask = dict[str, Any]
 
@@ -59,20 +62,70 @@ def hide_named(value: Any) -> Any:
         }
     if isinstance(value, list):
         return [hide_named(item) for item in value]
-    if isinstance(value, str) and value[:1] in ("{", "["):
-        return scrub(value)
+    return scrub(value) if isinstance(value, str) else value
+
+
+def forget(value: Any, own: tuple[str, ...]) -> Any:
+    """The value with a call's own secrets removed from its texts, where the API repeats them (in an error, say)."""
+    telling = [secret for secret in own if len(secret) >= SHORTEST]
+    return _forgotten(value, sorted(telling, key=len, reverse=True)) if telling else value
+
+
+def _forgotten(value: Any, own: list[str]) -> Any:
+    if isinstance(value, dict):
+        return {_forgotten(name, own): _forgotten(item, own) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_forgotten(item, own) for item in value]
+    if isinstance(value, str):
+        for secret in own:
+            value = value.replace(secret, REMOVED)
     return value
 
 
 def scrub(text: str) -> str:
-    """A logged body or URL with the values of secret-named fields removed, be it JSON, a form or loose text."""
+    """A logged body or URL with the values of secret-named fields removed, be it JSON, a form, XML or loose text."""
+    if NAMES.search(text) is None and not any(name in text.lower() for name in ("code", "session")):
+        return text
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        value = None
+        return _loose(TAGGED.sub(_untagged, text))
+    if isinstance(value, str):
+        return json.dumps(scrub(value), ensure_ascii=False)
     if isinstance(value, dict | list):
-        return json.dumps(hide_named(value), ensure_ascii=False, separators=(",", ":"))
-    return LOOSE.sub(rf"\g<name>\g<between>{REMOVED}", text)
+        cleaned = hide_named(value)
+        return text if cleaned == value else json.dumps(cleaned, ensure_ascii=False, separators=(",", ":"))
+    return text
+
+
+def _loose(text: str) -> str:
+    parts: list[str] = []
+    at = 0
+    for found in NAMED.finditer(text):
+        if found.start() < at or NAMES.search(found["name"]) is None:
+            continue
+        end = _end(text, found.end(), whole_line="authorization" in found["name"].lower())
+        parts += [text[at : found.end()], REMOVED if end > found.end() else ""]
+        at = end
+    return "".join([*parts, text[at:]])
+
+
+def _end(text: str, start: int, *, whole_line: bool) -> int:
+    """Where a value ends: at its closing quote, written as its opening one was, or else at what ends a word or a line."""
+    quote = QUOTE.match(text, start)
+    if quote is None:
+        ends = (LINE if whole_line else UNQUOTED).match(text, start)
+        return ends.end() if ends else start
+    at = quote.end()
+    while (at := text.find(quote[0], at)) >= 0:
+        if len(quote[0]) > 1 or text[at - 1] != "\\":
+            return at
+        at += 1
+    return len(text)
+
+
+def _untagged(found: re.Match[str]) -> str:
+    return f"<{found['name']}>{REMOVED}" if NAMES.search(found["name"]) else found[0]
 
 
 def _removed(_: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from saasus_mcp.catalog.model import Operation, Schema
-from saasus_mcp.saasus.secrets import Hide, Mask, hide_all, hide_named, mask, scrub
+from saasus_mcp.saasus.secrets import NAMES, REMOVED, Hide, Mask, hide_all, hide_named, mask, scrub
 
 MOST_DRIFTS = 8
 _NOTHING: Any = object()
@@ -46,7 +46,7 @@ def shape(operation: Operation, value: Any, hide: Hide) -> Shaped:
     """
     secret = mask(operation.secret_outputs) or None
     scrubbed = mask(operation.scrubbed_outputs) or None
-    whole = _hidden(value, operation.output_schema, secret, scrubbed, hide)
+    whole = _Hiding(operation, hide).hidden(value, operation.output_schema, secret, scrubbed)
     drift = _Drift()
     conforming = _conforming(whole, operation.output_schema, "", drift)
     if not drift.places:
@@ -54,23 +54,32 @@ def shape(operation: Operation, value: Any, hide: Hide) -> Shaped:
     return Shaped(whole, {} if conforming is _NOTHING else conforming, tuple(drift.places))
 
 
-def _hidden(value: Any, schema: Schema, secret: Mask | None, scrubbed: Mask | None, hide: Hide) -> Any:
-    """The value with marked secrets hidden, and what no schema declares judged by the names in it."""
-    if secret == {}:
-        return hide_all(value, hide)
-    if scrubbed == {} and isinstance(value, str):
-        return scrub(value)
-    if isinstance(value, dict):
-        return {
-            name: hide_named({name: item})[name]
-            if (below := _declared(schema, name)) is None
-            else _hidden(item, below[1], _below(secret, below[0]), _below(scrubbed, below[0]), hide)
-            for name, item in value.items()
-        }
-    if isinstance(value, list):
-        items, secret, scrubbed = schema.get("items", {}), _below(secret, "[]"), _below(scrubbed, "[]")
-        return [_hidden(item, items, secret, scrubbed, hide) for item in value]
-    return value
+class _Hiding:
+    """Hides the secrets of one answer: by their places, and where the answer has another shape, by their names."""
+
+    def __init__(self, operation: Operation, hide: Hide) -> None:
+        self._hide = hide
+        self._names = frozenset(path.rsplit(".", 1)[-1].rstrip("[]{}") for path in operation.secret_outputs)
+
+    def hidden(self, value: Any, schema: Schema, secret: Mask | None, scrubbed: Mask | None) -> Any:
+        if secret == {}:
+            return hide_all(value, self._hide)
+        if scrubbed == {} and isinstance(value, str):
+            return scrub(value)
+        if isinstance(value, dict):
+            return {name: self._field(name, item, schema, secret, scrubbed) for name, item in value.items()}
+        if isinstance(value, list):
+            items, marks, logs = schema.get("items", {}), _below(secret, "[]"), _below(scrubbed, "[]")
+            return [self.hidden(item, items, marks, logs) for item in value]
+        return value
+
+    def _field(self, name: str, item: Any, schema: Schema, secret: Mask | None, scrubbed: Mask | None) -> Any:
+        below = _declared(schema, name)
+        if below is not None:
+            return self.hidden(item, below[1], _below(secret, below[0]), _below(scrubbed, below[0]))
+        if name in self._names or NAMES.search(name):
+            return hide_all(item, lambda _: REMOVED)
+        return self.hidden(item, {}, None, None) if isinstance(item, dict | list) else hide_named(item)
 
 
 def _declared(schema: Schema, name: str) -> tuple[str, Schema] | None:
@@ -121,7 +130,7 @@ def _either(value: Any, branches: list[Schema], place: str, drift: _Drift) -> An
 
 
 def _whole(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and float(value).is_integer()
+    return not isinstance(value, bool) and (isinstance(value, int) or (isinstance(value, float) and value.is_integer()))
 
 
 _IS: dict[str, Callable[[Any], bool]] = {

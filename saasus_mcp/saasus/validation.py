@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
@@ -51,6 +52,8 @@ def strict(schema: Schema) -> Schema:
     for key, value in schema.items():
         if key == "properties":
             closed[key] = {name: strict(item) for name, item in value.items()}
+        elif key == "pattern":
+            closed[key] = re.sub(r"\$$", r"\\Z", value)  # Python's $ lets a line break through
         elif isinstance(value, dict):
             closed[key] = strict(value)
         elif key == "anyOf":

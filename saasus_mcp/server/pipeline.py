@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -16,40 +15,30 @@ import anyio
 from saasus_mcp.catalog import Catalogue, Language, Operation
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.permissions.approvals import Approvals
+from saasus_mcp.permissions.budgets import charges
+from saasus_mcp.permissions.case import CasePolicy, Decision, Principal
 from saasus_mcp.permissions.confirmation import Confirmations
 from saasus_mcp.permissions.handles import Handles, Hiding
-from saasus_mcp.permissions.policy import Decision, Policy, Principal
-from saasus_mcp.permissions.proof import Binding, Place, Proof
+from saasus_mcp.permissions.proof import Place
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.seal import Sealer
-from saasus_mcp.permissions.target import Seen, secret_texts, shown_arguments
+from saasus_mcp.permissions.survey import glance, survey, worth_a_glance
+from saasus_mcp.permissions.target import Read, Seen, secret_texts
 from saasus_mcp.saasus import arguments as checking
 from saasus_mcp.saasus import request as building
-from saasus_mcp.saasus.answer import ToolAnswer, answer, failed, unsent, without
-from saasus_mcp.saasus.arguments import Arguments
+from saasus_mcp.saasus.answer import ToolAnswer, answer, failed, unsent
 from saasus_mcp.saasus.client import Applied, Client, SendFailed
-from saasus_mcp.saasus.request import Request
+from saasus_mcp.saasus.secrets import REMOVED
+from saasus_mcp.server import aftermath
 from saasus_mcp.server.call import Asking, Call
 from saasus_mcp.server.settling import Matter, Settling
-from saasus_mcp.store import StoreError
+from saasus_mcp.server.step import Step, begun, ended
+from saasus_mcp.store import AlreadyUsed, Commitment, Ending, Frozen, OverBudget, StoreError
 
 if TYPE_CHECKING:
     from saasus_mcp.store import Store
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """What is known of a call once it is decided on."""
-
-    operation: Operation
-    arguments: Arguments
-    request: Request
-    decision: Decision
-    principal: Principal
-    parent: str = ""
-    id: str = field(default_factory=lambda: secrets.token_hex(16))
 
 
 class Pipeline:
@@ -59,7 +48,7 @@ class Pipeline:
         self,
         *,
         catalogue: Catalogue,
-        policy: Policy,
+        policy: CasePolicy,
         client: Client,
         store: Callable[[], Store],
         sealer: Sealer,
@@ -92,11 +81,8 @@ class Pipeline:
 
     def listed(self, principal: Principal) -> list[Operation]:
         """The operations of which some call could be anything but denied to this principal."""
-        return [operation for operation in self.catalogue if self.policy.could_allow(operation, principal)]
-
-    def decide(self, operation: Operation, values: Mapping[str, Any], principal: Principal) -> Decision:
-        """Step 4 alone, for people who want to know."""
-        return self.policy.decide(operation, values, principal)
+        profile = self.place.profile
+        return [operation for operation in self.catalogue if self.policy.could_allow(operation, principal, profile)]
 
     async def run(self, call: Call) -> ToolAnswer | Asking:
         """The answer of a call, or the question that a person must answer first.
@@ -105,78 +91,120 @@ class Pipeline:
         """
         try:
             operation = self.catalogue.find(call.name)
-            step = self._decided(operation, checking.check(operation, call.arguments), call.principal)
+            step = self._built(operation, call.arguments, call.principal)
         except SaasusMcpError as error:
             return failed(error.message, error.mend)
         try:
-            proof = await self._settled(step, call)
+            step = replace(step, decision=await self._decided(step))
+            settled = await self._settled(step, call)
         except Refused as refusal:
-            self._note_refusal(step, refusal)
+            self._note_refusal(step, refusal.why)
             return failed(refusal.message, refusal.mend)
         except SaasusMcpError as error:
             return failed(error.message, error.mend)
-        if isinstance(proof, Asking):
-            return proof
-        return await self._send(step, proof)
+        return settled if isinstance(settled, Asking) else await self._send(settled)
 
-    def _decided(self, operation: Operation, arguments: Arguments, principal: Principal, parent: str = "") -> _Step:
-        request = building.build(operation, arguments)
-        decision = self.policy.decide(operation, arguments.values, principal)
-        return _Step(operation, arguments, request, decision, principal, parent)
+    def _built(self, operation: Operation, raw: object, principal: Principal, parent: str = "") -> Step:
+        """Steps 2 and 3."""
+        arguments = checking.check(operation, raw)
+        return Step(operation, arguments, building.build(operation, arguments), principal, parent=parent)
 
-    async def _settled(self, step: _Step, call: Call) -> Proof | Asking | None:
-        """Step 5: None where no yes is needed."""
-        if step.decision.outcome == "deny":
-            raise Refused(
-                "denied", f"{step.operation.tool} is not allowed: {step.decision.reason}.", "Do not try again."
+    async def _decided(self, step: Step) -> Decision:
+        """Step 4, with the live state that the policy's rules on such a call speak of."""
+        case = step.case(self.place)
+        needs = self.policy.needs(step.operation, step.principal, self.place.profile)
+        if needs and not step.parent:
+            see = survey if "impact" in needs else glance
+            seen = await see(step.operation, step.arguments.values, self.place.saas_id, self._reader(step))
+            impact = {**seen.impact.counts, **seen.impact.shown} if "impact" in needs else None
+            case = replace(case, target=seen.sight.target, impact=impact)
+        return self.policy.decide(case)
+
+    async def _settled(self, step: Step, call: Call) -> Step | Asking:
+        """Step 5: with the proof where one is needed, and with what was seen of what is there."""
+        operation, decision = step.operation, step.decision
+        if decision.outcome == "deny":
+            raise Refused("denied", f"{operation.tool} is not allowed: {decision.reason}.", "Do not try again.")
+        read = self._reader(step)
+        if decision.outcome == "allow":
+            if not worth_a_glance(operation):
+                return step
+            seen = await glance(operation, step.arguments.values, self.place.saas_id, read)
+            return replace(step, survey=seen)
+        settled = await self._settling.settle(
+            Matter(
+                operation,
+                step.arguments.values,
+                decision,
+                step.binding(self.place),
+                call.asker,
+                call.reply,
+                read,
+                self.policy.two_person,
             )
-        if step.decision.outcome == "allow":
-            return None
+        )
+        return settled if isinstance(settled, Asking) else replace(step, proof=settled.proof, survey=settled.survey)
+
+    def _reader(self, parent: Step) -> Read:
+        """Reads for a preview, a policy or a read back: child calls, decided and audited like any other."""
 
         async def read(key: str, args: Mapping[str, Any]) -> Seen:
-            return await self._read(key, args, step)
+            try:
+                operation = self.catalogue.find(key)
+                step = self._built(operation, args, parent.principal, parent.id)
+            except SaasusMcpError as error:
+                return Seen(why_not=error.message)
+            step = replace(step, decision=await self._decided(step))
+            if not operation.reads or step.decision.outcome != "allow":
+                self._note_refusal(step, "denied")
+                return Seen(why_not="you may not read it")
+            given = await self._send(step)
+            if given.ok:
+                return Seen(given.structured, status=given.status)
+            return Seen(why_not=f"HTTP {given.status}" if given.status else "no answer", status=given.status)
 
-        binding = Binding(
-            step.operation.key, step.request.digest(), step.principal.id, self.place.profile, self.place.saas_id
-        )
-        matter = Matter(step.operation, step.arguments.values, step.decision, binding, call.asker, call.reply, read)
-        return await self._settling.settle(matter)
+        return read
 
-    async def _read(self, key: str, args: Mapping[str, Any], parent: _Step) -> Seen:
-        """A read that a preview makes: a child call, decided and audited like any other."""
-        try:
-            operation = self.catalogue.find(key)
-            step = self._decided(operation, checking.check(operation, args), parent.principal, parent.id)
-        except SaasusMcpError as error:
-            return Seen(why_not=error.message)
-        if not operation.reads or step.decision.outcome != "allow":
-            self._note_refusal(step, Refused("denied", step.decision.reason))
-            return Seen(why_not="you may not read it")
-        seen = await self._send(step, None)
-        return Seen(seen.structured) if seen.ok else Seen(why_not=f"HTTP {seen.status}" if seen.status else "no answer")
-
-    async def _send(self, step: _Step, proof: Proof | None) -> ToolAnswer:
+    async def _send(self, step: Step) -> ToolAnswer:
         """Steps 6 to 9. What was begun is ended, also where the client goes away in between."""
-        try:
-            self._store.commit(step.id, self._record(step, proof), self._clock(), proof.spend if proof else None)
-        except StoreError as error:
-            return failed(error.message, error.mend)
-        given = failed(
-            "The call was cancelled before it was answered.", applied=_doubt(step.operation), trace_id=step.id
-        )
+        held_back = self._commit(step)
+        if held_back is not None:
+            return held_back
+        start = self._clock()
+        given = failed("The call was cancelled before it was answered.", applied=_doubt(step), trace_id=step.id)
         try:
             with anyio.CancelScope(shield=not step.operation.reads):
                 given = await self._exchanged(step)
+                given = await aftermath.read_back(step, given, self._reader(step))
         except Exception:
             log.exception("call %s failed inside the server", step.id)
-            given = failed(
-                "The server failed while it made this call.", applied=_doubt(step.operation), trace_id=step.id
-            )
+            given = failed("The server failed while it made this call.", applied=_doubt(step), trace_id=step.id)
         finally:
-            self._end(step, given)
+            self._end(step, given, self._clock() - start)
         return given
 
-    async def _exchanged(self, step: _Step) -> ToolAnswer:
+    def _commit(self, step: Step) -> ToolAnswer | None:
+        """Step 6; an answer where the call may not go after all."""
+        operation, now = step.operation, self._clock()
+        ceilings = self.policy.ceilings
+        commitment = Commitment(
+            writes=not operation.reads,
+            charges=charges(ceilings, operation, step.principal, step.survey.impact.affected_users),
+            entry=aftermath.entry(step, self.place, now),
+        )
+        record = begun(step, self.place, self.policy)
+        try:
+            self._store.commit(step.id, record, now, step.proof.spend if step.proof else None, commitment)
+        except (AlreadyUsed, Frozen, OverBudget) as held_back:
+            self._note_refusal(step, type(held_back).__name__.lower())
+            return failed(held_back.message, held_back.mend)
+        except StoreError as error:
+            if not operation.reads:
+                return failed(error.message, error.mend)
+            log.warning("a read goes without an audit: %s", error.message)
+        return None
+
+    async def _exchanged(self, step: Step) -> ToolAnswer:
         """Steps 7 and 8: the one send, and what came of it."""
         try:
             resolved = self._handles.resolve(step.arguments, step.principal.id, self.place.profile)
@@ -188,51 +216,37 @@ class Pipeline:
         except SendFailed as failure:
             return unsent(failure, step.id)
         hiding = Hiding()
-        own = secret_texts(step.operation, resolved.values)
-        given = without(answer(step.operation, response, hiding.hide), own)
+        hide = _removed if step.parent else hiding.hide
+        given = answer(step.operation, response, hide, secret_texts(step.operation, resolved.values))
         try:
             self._handles.keep(hiding, step.principal.id, self.place.profile)
         except StoreError:
             log.warning("the secrets of call %s could not be kept: their handles cannot be revealed", step.id)
         return given
 
-    def _record(self, step: _Step, proof: Proof | None) -> dict[str, Any]:
-        """What the audit says of a call: who, what, where, by which rule, on whose yes. No secret."""
-        record: dict[str, Any] = {
-            "operation": step.operation.key,
-            "principal": step.principal.id,
-            "profile": self.place.profile,
-            "saas_id": self.place.saas_id,
-            "arguments": shown_arguments(step.operation, step.arguments.values),
-            "decision": step.decision.outcome,
-            "rule": step.decision.rule,
-            "reason": step.decision.reason,
-        }
-        if proof is not None:
-            record |= {"proof": proof.spend.kind, "proof_id": proof.spend.id, "by": proof.by, "shown": proof.shown}
-        if step.parent:
-            record["parent"] = step.parent
-        if self.policy.announcement:
-            record["announcement"] = self.policy.announcement
-        return record
-
-    def _note_refusal(self, step: _Step, refusal: Refused) -> None:
-        record = {**self._record(step, None), "refused": refusal.why}
+    def _note_refusal(self, step: Step, why: str) -> None:
         try:
-            self._store.refuse(step.id, record, self._clock())
+            self._store.refuse(step.id, {**begun(step, self.place, self.policy), "refused": why}, self._clock())
         except StoreError as error:
             log.warning("a refusal could not be audited: %s", error.message)
 
-    def _end(self, step: _Step, given: ToolAnswer) -> None:
-        record = {"ok": given.ok, "applied": given.applied, "status": given.status, "trace_id": given.trace_id}
+    def _end(self, step: Step, given: ToolAnswer, seconds: float) -> None:
+        record = ended(given, seconds)
+        changed = given.applied != "not_applied"
+        ending = None if step.operation.reads else Ending(changed, given.structured)
         try:
-            self._store.end(step.id, record, self._clock())
+            self._store.end(step.id, record, self._clock(), ending)
         except StoreError as error:
             log.error(  # noqa: TRY400 - the record matters, not the trace
                 "the end of call %s could not be audited: %s %s", step.id, error.message, json.dumps(record)
             )
 
 
-def _doubt(operation: Operation) -> Applied:
+def _doubt(step: Step) -> Applied:
     """What is known of a call whose end was not seen."""
-    return "not_applied" if operation.reads else "unknown"
+    return "not_applied" if step.operation.reads else "unknown"
+
+
+def _removed(_: str) -> str:
+    """What a read that nobody asked for shows of a secret: there is no one to reveal it to."""
+    return REMOVED

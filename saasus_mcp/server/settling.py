@@ -8,12 +8,13 @@ from typing import Any
 
 from saasus_mcp.catalog import Language, Operation
 from saasus_mcp.permissions.approvals import Approvals
+from saasus_mcp.permissions.case import Decision
 from saasus_mcp.permissions.confirmation import Confirmations, Question, Reply
-from saasus_mcp.permissions.policy import Decision
-from saasus_mcp.permissions.preview import previews, question
+from saasus_mcp.permissions.preview import question
 from saasus_mcp.permissions.proof import Binding, Place, Proof
 from saasus_mcp.permissions.refusal import Refused
-from saasus_mcp.permissions.target import Read, Sight, look
+from saasus_mcp.permissions.survey import Survey, survey
+from saasus_mcp.permissions.target import Read
 from saasus_mcp.server.call import Asker, Asking
 from saasus_mcp.store import Approval
 
@@ -30,6 +31,7 @@ class Matter:
         asker: None where the client cannot ask.
         reply: what the client says the person answered, where it does.
         read: reads the API for the preview.
+        two_person: whether the one who approves must be another than the one who asks.
     """
 
     operation: Operation
@@ -39,6 +41,15 @@ class Matter:
     asker: Asker | None
     reply: Reply | None
     read: Read
+    two_person: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A yes to exactly this call, and what was seen when it was found to hold."""
+
+    proof: Proof
+    survey: Survey
 
 
 class Settling:
@@ -59,49 +70,52 @@ class Settling:
         self._language = language
         self._clock = clock
 
-    async def settle(self, matter: Matter) -> Proof | Asking:
-        """The proof of a yes to exactly this call, or the question to be answered first.
+    async def settle(self, matter: Matter) -> Settled | Asking:
+        """The yes to exactly this call, or the question to be answered first.
 
         Raises:
             Refused: there is no yes, or not yet.
         """
         if matter.decision.outcome == "confirm" and (matter.asker is not None or matter.reply is not None):
             return await self._confirm(matter)
-        sight = await self._look(matter)
-        shown = previews(matter.operation, matter.args, sight, self._place)
-        proof, approval = self._approvals.settle(matter.binding, matter.operation, sight, shown, self._clock())
+        seen = await self._survey(matter)
+        shown = seen.previews(matter.operation, matter.args, self._place)
+        proof, approval = self._approvals.settle(
+            matter.binding, matter.operation, seen.sight, shown, self._clock(), two_person=matter.two_person
+        )
         if proof is None:
             raise _awaited(approval, shown[self._language])
-        return proof
+        return Settled(proof, seen)
 
-    async def _confirm(self, matter: Matter) -> Proof | Asking:
+    async def _confirm(self, matter: Matter) -> Settled | Asking:
         """Each round looks at the target anew, so that a yes is only ever to what is there now."""
         reply, changed = matter.reply, False
         for _ in range(MOST_ROUNDS):
-            sight = await self._look(matter)
+            seen = await self._survey(matter)
             if reply is not None:
-                proof = self._confirmations.settle(reply, matter.binding, sight, self._clock())
+                typed = matter.decision.typed
+                proof = self._confirmations.settle(reply, matter.binding, seen.sight, self._clock(), typed=typed)
                 if proof is not None:
-                    return proof
+                    return Settled(proof, seen)
                 changed = True
             if matter.asker is None:
                 break
-            asked = self._question(matter, sight, changed=changed)
-            state = self._confirmations.ask(matter.binding, asked, sight, self._clock())
+            asked = self._question(matter, seen, changed=changed)
+            state = self._confirmations.ask(matter.binding, asked, seen.sight, self._clock())
             answer = await matter.asker.ask(asked)
             if answer is None:
                 return Asking(asked, state)
             reply = Reply(answer, state)
         raise Refused("changed", "The target keeps changing while the person is asked.", "Call again later.")
 
-    async def _look(self, matter: Matter) -> Sight:
-        return await look(matter.operation, matter.args, self._place.saas_id, matter.read)
+    async def _survey(self, matter: Matter) -> Survey:
+        return await survey(matter.operation, matter.args, self._place.saas_id, matter.read)
 
-    def _question(self, matter: Matter, sight: Sight, *, changed: bool) -> Question:
-        shown = previews(matter.operation, matter.args, sight, self._place)[self._language]
+    def _question(self, matter: Matter, seen: Survey, *, changed: bool) -> Question:
+        shown = seen.previews(matter.operation, matter.args, self._place)[self._language]
         typed = matter.decision.typed
-        message = question(shown, sight, self._language, typed=typed, changed=changed)
-        return Question(message, sight.name if typed else None)
+        message = question(shown, seen.sight, self._language, typed=typed, changed=changed)
+        return Question(message, seen.sight.name if typed else None)
 
 
 def _awaited(approval: Approval, shown: str) -> Refused:

@@ -1,4 +1,4 @@
-"""What was there before each update and delete, and what the call left behind, so that it can be undone."""
+"""What was there before each update and delete, so that it can be undone."""
 
 from __future__ import annotations
 
@@ -26,10 +26,9 @@ class Journal:
         connection.execute(insert(journal).values(**values, **texts))
 
     @staticmethod
-    def end(connection: Connection, call: str, after: Any, result: Any) -> None:
-        """Note what the call left behind."""
-        texts = {"after": json.dumps(after), "result": json.dumps(result)}
-        connection.execute(update(journal).where(journal.c.call == call).values(**texts))
+    def end(connection: Connection, call: str, result: Any) -> None:
+        """Note what the API answered."""
+        connection.execute(update(journal).where(journal.c.call == call).values(result=json.dumps(result)))
 
     @staticmethod
     def forget(connection: Connection, call: str) -> None:
@@ -59,7 +58,5 @@ class Journal:
 
 
 def _entry(row: Any) -> Entry:
-    loaded = {
-        name: json.loads(text) for name in ("arguments", "before", "after", "result") if (text := getattr(row, name))
-    }
+    loaded = {name: json.loads(text) for name in ("arguments", "before", "result") if (text := getattr(row, name))}
     return Entry(**{**row._asdict(), **loaded})

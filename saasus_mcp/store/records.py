@@ -96,7 +96,6 @@ class Entry:
 
     Attributes:
         before: what was there, as the API answered; None where nothing shows it.
-        after: what the call left behind; None until that was read.
         result: what the API answered.
         undone_by: the call that undid it.
     """
@@ -108,7 +107,6 @@ class Entry:
     profile: str
     arguments: dict[str, Any]
     before: Any
-    after: Any = None
     result: Any = None
     undone_by: str | None = None
 
@@ -133,7 +131,6 @@ class Ending:
     """What a call came to. `changed` is False only where it is known that it changed nothing."""
 
     changed: bool = True
-    after: Any = None
     result: Any = None
 
 

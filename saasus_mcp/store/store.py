@@ -95,7 +95,7 @@ class Store:
                 give_back(connection, call)
                 self.journal.forget(connection, call)
             elif ending is not None:
-                self.journal.end(connection, call, ending.after, ending.result)
+                self.journal.end(connection, call, ending.result)
             self.trail.note(connection, call, "ended", record, at)
 
     def refuse(self, call: str, record: Record, at: float) -> None:

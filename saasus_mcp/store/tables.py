@@ -104,7 +104,6 @@ journal = Table(
     Column("profile", String(80), nullable=False),
     Column("arguments", Text, nullable=False, comment="JSON, secrets left out"),
     Column("before", Text, nullable=False, comment="JSON: what was there, secrets left out"),
-    Column("after", Text, comment="JSON: what the call left behind; null until it ended"),
     Column("result", Text, comment="JSON: what the API answered, secrets hidden"),
     Column("undone_by", String(40), comment="the call that undid it"),
 )

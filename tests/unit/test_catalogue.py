@@ -17,7 +17,18 @@ from saasus_mcp.server.tools import hints
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 FIELD = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
-NOT_PORTABLE = {"oneOf", "allOf", "not", "$ref", "$defs", "$schema", "nullable", "example", "discriminator", "format_int64"}
+NOT_PORTABLE = {
+    "oneOf",
+    "allOf",
+    "not",
+    "$ref",
+    "$defs",
+    "$schema",
+    "nullable",
+    "example",
+    "discriminator",
+    "format_int64",
+}
 
 
 def nodes(schema: Any) -> Iterator[dict[str, Any]]:
@@ -105,11 +116,7 @@ def test_everything_is_described_in_both_languages(catalogue: Catalogue) -> None
 
 
 def test_every_repair_of_a_published_defect_says_why() -> None:
-    repairs = [
-        node["x-repair"]
-        for source in documents.read(compiler.SPECS)
-        for node in _repaired(source.node)
-    ]
+    repairs = [node["x-repair"] for source in documents.read(compiler.SPECS) for node in _repaired(source.node)]
     assert len(repairs) > 80
     assert all(isinstance(repair, str) and len(repair) > 10 for repair in repairs)
 

@@ -69,7 +69,9 @@ def merged(node: Node) -> Node:
             fields.setdefault(name, value)
     kinds = [variant["properties"][tag]["const"] for variant in node["oneOf"]]
     described = {key: value for key, value in fields[tag].items() if key not in ("const", "x-repair", "description")}
-    shapes = "; ".join(f"{kind}: {shape.get('description', '')}" for kind, shape in zip(kinds, node["oneOf"], strict=True))
+    shapes = "; ".join(
+        f"{kind}: {shape.get('description', '')}" for kind, shape in zip(kinds, node["oneOf"], strict=True)
+    )
     fields[tag] = {**described, "enum": kinds, "description": shapes}
     common = [name for name in fields if all(name in variant.get("required", ()) for variant in node["oneOf"])]
     ordered = {tag: fields.pop(tag), **fields}

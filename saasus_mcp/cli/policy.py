@@ -1,0 +1,155 @@
+"""`saasus-mcp policy`: what a policy does, before anyone relies on it. Needs neither credentials nor a connection."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import click
+
+from saasus_mcp.catalog import Catalogue, Language, load
+from saasus_mcp.cli import compose, policy_cases, policy_explain, policy_replay
+from saasus_mcp.cli.options import language, settings
+from saasus_mcp.cli.policy_wording import WORDS
+from saasus_mcp.cli.terminal import json_text, safe
+from saasus_mcp.permissions import policy_file
+from saasus_mcp.permissions.case import Case, CasePolicy, Outcome, Principal
+from saasus_mcp.permissions.policy import ReadOnlyCeiling
+from saasus_mcp.permissions.policy_file import PolicyError
+from saasus_mcp.settings import Settings
+
+FILE = click.argument("file", type=click.Path(path_type=Path, resolve_path=True))
+POLICY = click.option("--policy", type=click.Path(path_type=Path, resolve_path=True), help="A policy file.")
+MODE = click.option("--mode", type=click.Choice(["read-only", "guarded", "strict"]), help="A preset.")
+PROFILE = click.option("--profile", help="The profile that the call goes to.")
+JSON = click.option("--json", "as_json", is_flag=True, help="JSON.")
+
+
+@click.group
+def command() -> None:
+    """See what a policy does before anyone relies on it. The language: docs/policy.md."""
+
+
+@command.command
+@FILE
+@PROFILE
+@language
+def check(file: Path, **flags: Any) -> None:
+    """Say whether a policy file is sound: every fault with its line and how to mend it. Exit status 1 where it is not."""
+    chosen = settings(**flags)
+    words, catalogue = WORDS[chosen.lang], load()
+    try:
+        policy, notes = policy_file.review(file, catalogue)
+    except PolicyError as error:
+        for fault in error.faults:
+            click.echo(safe(fault.told(file, chosen.lang)), err=True)
+        click.echo(words["faults"].format(file=file, count=len(error.faults)), err=True)
+        sys.exit(1)
+    for note in notes:
+        click.echo(words["note"].format(said=safe(note.told(file, chosen.lang))))
+    who = compose.local_user()
+    counted = _counted(policy, catalogue, who, chosen.profile)
+    rules = len(getattr(policy, "rules", ()))
+    click.echo(words["sound"].format(file=file, rules=rules, who=who.id, profile=chosen.profile, **counted))
+    if policy.announcement:
+        click.echo(f"saasus-mcp: {safe(policy.announcement)}", err=True)
+
+
+@command.command
+@click.argument("tool")
+@click.argument("arguments", metavar="JSON", default="{}")
+@click.option("--as", "who", help="The id of the principal. Left out: you.")
+@click.option("--group", "groups", multiple=True, help="A group that the principal brings; may be given again.")
+@click.option("--claims", help="The claims that the principal brings, as a JSON object.")
+@click.option("--target", help="What is there now, as the API answers it: a JSON object.")
+@click.option("--impact", help='What the call would hit: a JSON object such as {"users": 3}.')
+@POLICY
+@MODE
+@PROFILE
+@JSON
+@language
+def explain(
+    tool: str,
+    arguments: str,
+    who: str | None,
+    groups: tuple[str, ...],
+    *,
+    claims: str | None,
+    target: str | None,
+    impact: str | None,
+    as_json: bool,
+    **flags: Any,
+) -> None:
+    """Show how a call of TOOL with these arguments is decided: every rule, which one won, and why.
+
+    Nothing is read from the API: live state is what --target and --impact say.
+    """
+    chosen = settings(**flags)
+    given = {"--claims": claims, "--target": target, "--impact": impact}
+    stated = {flag: policy_explain.parsed(flag, text, chosen.lang) for flag, text in given.items() if text is not None}
+    principal = Principal(who or compose.local_user().id, frozenset(groups), stated.get("--claims", {}))
+    asked = policy_explain.Asked(tool, arguments, principal, stated.get("--target"), stated.get("--impact"))
+    told = policy_explain.told(asked, _policy(chosen), chosen)
+    if told.warning:
+        click.echo(safe(told.warning), err=True)
+    click.echo(json_text(told.record) if as_json else safe(told.text))
+
+
+@command.command
+@FILE
+@language
+def test(file: Path, **flags: Any) -> None:
+    """Hold a policy to the cases in FILE: a call in each, and the decision it must get. Exit status 1 where one differs."""
+    lang: Language = settings(**flags).lang
+    results = policy_cases.run(file)
+    for line in policy_cases.lines(results, lang):
+        click.echo(safe(line))
+    sys.exit(1 if results.failed else 0)
+
+
+@command.command
+@POLICY
+@MODE
+@click.option("--since", help="Only calls from then on: a date, a time, or a span such as 24h or 7d.")
+@JSON
+@language
+def replay(since: str | None, *, as_json: bool, **flags: Any) -> None:
+    """Decide the calls of the audit anew: what would this policy have changed?
+
+    The audit keeps no secrets, no claims and no live state: what rests on those cannot be told, and is said.
+    """
+    chosen = settings(**flags)
+    after = policy_replay.moment(since, chosen.lang) if since else 0.0
+    with compose.stores(chosen.folder) as stores:
+        records = [record for store in stores for record in store.trail.records(after)]
+    replayed = policy_replay.replay(records, _policy(chosen), load())
+    if as_json:
+        click.echo(json_text(policy_replay.record(replayed)))
+        return
+    for line in policy_replay.lines(replayed, chosen.lang):
+        click.echo(safe(line))
+
+
+def _policy(chosen: Settings) -> CasePolicy:
+    """The policy in force or asked for; a preset from its file, so that its rules can be shown.
+
+    Raises:
+        PolicyError: the file is not sound.
+    """
+    if chosen.policy is None:
+        return policy_file.load(policy_file.preset("read-only" if chosen.read_only else chosen.mode or "guarded"))
+    policy = policy_file.load(chosen.policy)
+    return ReadOnlyCeiling(policy) if chosen.read_only or chosen.mode == "read-only" else policy
+
+
+def _counted(policy: CasePolicy, catalogue: Catalogue, who: Principal, profile: str) -> dict[str, int]:
+    """How many tools are decided how for someone; `hangs` where it depends on more than the tool."""
+    found: Counter[Outcome | str] = Counter()
+    for operation in catalogue:
+        case = Case(operation, {}, who, profile)
+        conditional = any(rule.when is not None and rule.passed_over is None for rule in policy.explain(case))
+        forbidden = not policy.could_allow(operation, who, profile)
+        found["deny" if forbidden else "hangs" if conditional else policy.decide(case).outcome] += 1
+    return {name: found[name] for name in ("allow", "confirm", "approve", "deny", "hangs")}

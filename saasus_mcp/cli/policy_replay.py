@@ -1,0 +1,132 @@
+"""The calls of the audit under another policy: what would have been decided otherwise."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from saasus_mcp.catalog import Catalogue, Language, UnknownTool
+from saasus_mcp.cli.policy_wording import WORDS
+from saasus_mcp.errors import SaasusMcpError
+from saasus_mcp.permissions.case import Case, CasePolicy, Principal
+
+SPANS = {"m": 60, "h": 3600, "d": 86400}
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """A call that would be decided otherwise, or of which that cannot be told (`after` is then None)."""
+
+    at: float
+    call: str
+    tool: str
+    who: str
+    before: str
+    after: str | None
+    rule: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What a policy would have changed.
+
+    Attributes:
+        calls: how many were decided anew.
+        groupless: of how many of them the audit does not say the caller's groups.
+        unknown: calls of tools that are no more.
+    """
+
+    policy: str
+    calls: int
+    others: tuple[Other, ...]
+    groupless: int
+    unknown: int
+
+
+def replay(records: Iterable[Mapping[str, Any]], policy: CasePolicy, catalogue: Catalogue) -> Replayed:
+    """Decide every call of the audit anew."""
+    calls = groupless = unknown = 0
+    others: list[Other] = []
+    for record in records:
+        if record.get("event") not in ("begun", "refused") or "decision" not in record:
+            continue
+        try:
+            case = _case(record, catalogue)
+        except UnknownTool:
+            unknown += 1
+            continue
+        calls += 1
+        groupless += "groups" not in record
+        other = _otherwise(record, case, policy)
+        others += [other] if other is not None else []
+    return Replayed(policy.name, calls, tuple(sorted(others, key=lambda other: other.at)), groupless, unknown)
+
+
+def lines(replayed: Replayed, lang: Language) -> Iterator[str]:
+    """What was found, for people."""
+    words = WORDS[lang]
+    if not replayed.calls and not replayed.unknown:
+        yield words["none"]
+        return
+    for other in replayed.others:
+        at = datetime.fromtimestamp(other.at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        yield words["untold" if other.after is None else "changed"].format(**{**asdict(other), "at": at})
+    untold = sum(other.after is None for other in replayed.others)
+    changed = len(replayed.others) - untold
+    yield words["replayed"].format(calls=replayed.calls, changed=changed, untold=untold, policy=replayed.policy)
+    if replayed.groupless:
+        yield words["groupless"].format(count=replayed.groupless)
+    if replayed.unknown:
+        yield words["unknown"].format(count=replayed.unknown)
+
+
+def record(replayed: Replayed) -> dict[str, Any]:
+    """What was found, as JSON."""
+    return asdict(replayed)
+
+
+def moment(given: str, lang: Language) -> float:
+    """The moment that a person means by a date, a time or a span before now, in epoch seconds.
+
+    Raises:
+        SaasusMcpError: it is none of these.
+    """
+    span = re.fullmatch(r"(\d{1,6})([mhd])", given.strip())
+    if span:
+        return time.time() - int(span[1]) * SPANS[span[2]]
+    try:
+        return datetime.fromisoformat(given.strip()).timestamp()
+    except (ValueError, OverflowError):
+        words = WORDS[lang]
+        raise SaasusMcpError(words["bad_since"].format(given=given[:40]), words["bad_since_mend"]) from None
+
+
+def _case(record: Mapping[str, Any], catalogue: Catalogue) -> Case:
+    """The case of a record: as the audit has it, so with no claims, no live state and its secrets hidden."""
+    principal = Principal(str(record.get("principal", "")), frozenset(record.get("groups", ())))
+    arguments, profile = dict(record.get("arguments") or {}), str(record.get("profile", ""))
+    return Case(catalogue.find(str(record.get("operation", ""))), arguments, principal, profile)
+
+
+def _otherwise(record: Mapping[str, Any], case: Case, policy: CasePolicy) -> Other | None:
+    decision, before = policy.decide(case), str(record["decision"])
+    concerning = [rule for rule in policy.explain(case) if rule.passed_over is None]
+    doubtful = next((rule for rule in concerning if rule.error), None)
+    certain = doubtful is None or any(rule.value and rule.outcome == "deny" for rule in concerning)
+    if certain and decision.outcome == before:
+        return None
+    return Other(
+        at=float(record["at"]),
+        call=str(record["call"]),
+        tool=case.operation.tool,
+        who=case.principal.id,
+        before=before,
+        after=decision.outcome if certain else None,
+        rule=decision.rule,
+        reason=decision.reason,
+    )

@@ -1,0 +1,80 @@
+"""What `policy` says, in both languages. Faults of policy files have words of their own (permissions.policy_wording)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from saasus_mcp.catalog import Language
+
+WORDS: Mapping[Language, Mapping[str, str]] = {
+    "en": {
+        # check
+        "faults": "{file}: {count} to mend; it would not load.",
+        "sound": "{file}: sound. {rules} rules; {allow} tools allowed, {confirm} confirmed, {approve} approved, {deny} "
+        "denied, {hangs} hang on the call (for {who}, profile {profile}).",
+        "note": "note: {said}",
+        # explain
+        "call": "{tool} ({key}, level {level}) by {who}, profile {profile}, policy {policy}",
+        "groups": "groups: {groups}",
+        "invalid": "Such a call never gets as far as the policy: {why}",
+        "other_tool": "speaks of other tools",
+        "other_who": "speaks of other people",
+        "other_profile": "speaks of other profiles",
+        "always": "no condition",
+        "true": "true: {when}",
+        "false": "false: {when}",
+        "error": "cannot be told, so it denies: {why}: {when}",
+        "typed": "the target's name is typed",
+        "no_rule": "No rule allows it.",
+        "state": "This decision rests on live state: give it with {flags}. A server reads it from the API.",
+        # test
+        "passed": "ok    {name}",
+        "failed": "FAIL  {name} (line {line}): expected {expected}, got {got}: {reason}",
+        "by": "{outcome} by {rule!r}",
+        "results": "{passed} passed, {failed} failed; policy {policy}.",
+        # replay
+        "none": "No calls in the audit that could be decided anew.",
+        "changed": "{at}  {tool}  {who}: {before} -> {after}: {reason}",
+        "untold": "{at}  {tool}  {who}: {before} -> ?: {reason}",
+        "replayed": "{calls} calls; {changed} would be decided otherwise, {untold} cannot be told; policy {policy}.",
+        "groupless": "The audit does not say which groups the caller of {count} calls was in: rules for groups were left out.",
+        "unknown": "{count} calls are of tools that are no more.",
+        "bad_since": "--since {given!r} cannot be read.",
+        "bad_since_mend": "Write a date (2026-01-31), a time (2026-01-31T09:00) or a span (30m, 24h, 7d).",
+        "not_object": "{flag} is not a JSON object.",
+        "not_object_mend": 'Write {"name": "value"}.',
+    },
+    "ja": {
+        "faults": "{file}: 修正が必要な箇所が{count}件あり、読み込めません。",
+        "sound": "{file}: 問題ありません。規則 {rules}件。ツールの判定({who}、プロファイル {profile}): 許可 {allow}、確認 {confirm}、"
+        "承認 {approve}、拒否 {deny}、呼び出しの内容による {hangs}。",
+        "note": "注意: {said}",
+        "call": "{tool} ({key}、レベル {level})、呼び出し元 {who}、プロファイル {profile}、ポリシー {policy}",
+        "groups": "グループ: {groups}",
+        "invalid": "このような呼び出しは、ポリシーの判定の前に拒否されます: {why}",
+        "other_tool": "対象のツールではない",
+        "other_who": "対象の人ではない",
+        "other_profile": "対象のプロファイルではない",
+        "always": "条件なし",
+        "true": "真: {when}",
+        "false": "偽: {when}",
+        "error": "判定できないため拒否: {why}: {when}",
+        "typed": "対象の名前の入力が必要",
+        "no_rule": "許可する規則がありません。",
+        "state": "この判定は現在の状態によって変わります。{flags} で指定してください(サーバーはAPIから読み取ります)。",
+        "passed": "ok    {name}",
+        "failed": "NG    {name} ({line}行目): 期待は {expected}、結果は {got}: {reason}",
+        "by": "{outcome} (規則 {rule!r})",
+        "results": "成功 {passed}件、失敗 {failed}件。ポリシー: {policy}",
+        "none": "監査記録に、判定し直せる呼び出しはありません。",
+        "changed": "{at}  {tool}  {who}: {before} -> {after}: {reason}",
+        "untold": "{at}  {tool}  {who}: {before} -> ?: {reason}",
+        "replayed": "呼び出し {calls}件のうち、判定が変わるもの {changed}件、判定できないもの {untold}件。ポリシー: {policy}",
+        "groupless": "{count}件の呼び出しは、監査記録に呼び出し元のグループがありません。グループ向けの規則は除いて判定しました。",
+        "unknown": "{count}件の呼び出しは、現在は存在しないツールのものです。",
+        "bad_since": "--since {given!r} を読み取れません。",
+        "bad_since_mend": "日付(2026-01-31)、日時(2026-01-31T09:00)、期間(30m、24h、7d)のいずれかで書いてください。",
+        "not_object": "{flag} がJSONのオブジェクトではありません。",
+        "not_object_mend": '{"名前": "値"} の形で書いてください。',
+    },
+}

@@ -1,0 +1,128 @@
+"""What a policy is asked and what it answers: a case, a decision, and what became of each rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from saasus_mcp.catalog.model import Operation
+
+Outcome = Literal["allow", "confirm", "approve", "deny"]
+State = Literal["target", "impact"]
+Ceiling = Literal["destructive_per_hour", "affected_users_per_hour", "writes_per_minute"]
+NO_STATE: frozenset[State] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who calls: on a laptop the local user; hosted, whom the bearer token names.
+
+    Attributes:
+        claims: what the token says of them, for the conditions of a policy. Part of equality, not of the hash, so that
+            two people of one name and different claims are never taken for each other.
+    """
+
+    id: str
+    groups: frozenset[str] = frozenset()
+    claims: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What may happen with one call, and by which rule. `typed`: the yes is given by typing the target's name."""
+
+    outcome: Outcome
+    rule: str
+    reason: str
+    typed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One call as a policy sees it.
+
+    Attributes:
+        profile: where the call goes; empty where that is not known, and then only what forbids there applies.
+        target: what the target's read answered; None where it was not or could not be read.
+        impact: what the call would hit, in numbers and words; None where it was not or could not be read.
+    """
+
+    operation: Operation
+    args: Mapping[str, Any]
+    principal: Principal
+    profile: str = ""
+    target: Any = None
+    impact: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """What became of one rule in one case, for people who want to know why.
+
+    Attributes:
+        passed_over: why the rule does not concern the call: another `tool`, `who` or `profile`; None where it does.
+        outcome: what the rule says, or deny where its condition could not be evaluated.
+        value: of its condition; True where it has none, None where it does not concern the call or could not be told.
+        error: why its condition could not be evaluated; empty where it could.
+        won: whether this is the rule of the decision.
+    """
+
+    rule: str
+    outcome: Outcome
+    when: str | None = None
+    passed_over: Literal["tool", "who", "profile"] | None = None
+    value: bool | None = None
+    error: str = ""
+    won: bool = False
+
+
+class CasePolicy(Protocol):
+    """Decides on cases: everything that is known of a call, live state included.
+
+    Attributes:
+        name, announcement: for people and the audit, and what must be said loudly at start-up and in every audit record.
+        two_person: whether the one who approves must be another than the one who asked.
+        ceilings: the most that one principal may do; what is left out is as usual (permissions.budgets). None where the
+            policy lifts them all.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def announcement(self) -> str: ...
+
+    @property
+    def two_person(self) -> bool: ...
+
+    @property
+    def ceilings(self) -> Mapping[Ceiling, int] | None: ...
+
+    def needs(self, operation: Operation, principal: Principal, profile: str) -> frozenset[State]:
+        """Which live state the decision on such a call rests on, to be read before `decide`."""
+        ...
+
+    # The two arguments behind the case, and the defaults of profiles, are for callers that still speak Policy.
+    def decide(
+        self, case: Case | Operation, arguments: Mapping[str, Any] | None = None, principal: Principal | None = None
+    ) -> Decision:
+        """The decision on this case."""
+        ...
+
+    def could_allow(self, operation: Operation, principal: Principal, profile: str = "") -> bool:
+        """Whether some arguments could lead to anything but deny: then the tool is listed."""
+        ...
+
+    def explain(self, case: Case) -> tuple[Considered, ...]:
+        """Every rule, in the order of the policy, and what became of it in this case."""
+        ...
+
+
+def as_case(case: Case | Operation, arguments: Mapping[str, Any] | None, principal: Principal | None) -> Case:
+    """The case that a caller speaks of, in either form of `decide`."""
+    if isinstance(case, Case):
+        return case
+    if principal is None:
+        raise TypeError("a principal is needed beside an operation")
+    return Case(case, arguments or {}, principal)

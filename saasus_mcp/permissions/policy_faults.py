@@ -1,0 +1,63 @@
+"""A fault in a policy file: where it is, what is wrong and how to mend it, in both languages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from saasus_mcp.catalog.model import Language
+from saasus_mcp.errors import SaasusMcpError
+from saasus_mcp.permissions.policy_wording import FAULTS, FORMS, KINDS, MORE, PLACES
+
+LONGEST_SHOWN = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault.
+
+    Attributes:
+        line: where, counted from 1; 0 where it is nowhere in particular.
+        what: its kind, a key of the wording.
+        given: what the wording speaks of.
+        place: what it belongs to: `rules` or `cases` with a name, `field` with a name; none where the line says enough.
+    """
+
+    line: int
+    what: str
+    given: Mapping[str, str] = field(default_factory=dict)
+    place: tuple[tuple[str, str], ...] = ()
+
+    def message(self, language: Language = "en") -> str:
+        """What is wrong."""
+        return FAULTS[language][self.what][0].format(**self._words(language))
+
+    def mend(self, language: Language = "en") -> str:
+        """What to do about it."""
+        return FAULTS[language][self.what][1].format(**self._words(language))
+
+    def told(self, file: Path, language: Language = "en") -> str:
+        """File, line, what is wrong and what to do about it, for people."""
+        start = PLACES[language]["line" if self.line else "file"].format(file=file, line=self.line)
+        return f"{start}{self.message(language)} {self.mend(language)}".rstrip()
+
+    def _words(self, language: Language) -> dict[str, str]:
+        words = {name: value[:LONGEST_SHOWN] if name == "given" else value for name, value in self.given.items()}
+        if "wanted" in words:
+            words["wanted"] = KINDS[language].get(words["wanted"], words["wanted"])
+        if "form" in words:
+            words["form"] = FORMS[language][words["form"]]
+        return words | {"place": "".join(PLACES[language][kind].format(name=name) for kind, name in self.place)}
+
+
+class PolicyError(SaasusMcpError):
+    """A policy file is not sound. The message tells its first fault; `faults` holds all that were found, by line."""
+
+    def __init__(self, file: Path, faults: Iterable[Fault]) -> None:
+        self.file = file
+        self.faults = tuple(sorted(faults, key=lambda fault: fault.line))
+        first = self.faults[0]
+        start = PLACES["en"]["line" if first.line else "file"].format(file=file, line=first.line)
+        more = f" {MORE['en'].format(count=len(self.faults) - 1)}" if len(self.faults) > 1 else ""
+        super().__init__(start + first.message(), first.mend() + more)

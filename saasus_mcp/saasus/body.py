@@ -1,0 +1,42 @@
+"""The JSON of an answer, read so that whatever it holds can be carried on: to a model, a log, another JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+DEEPEST = 100
+
+
+def read(raw: bytes) -> Any:
+    """The value in a body. Half characters are replaced; numbers that JSON cannot write become text.
+
+    Raises:
+        ValueError: it is not JSON, or nested too deeply to be an answer.
+    """
+    try:
+        return _carriable(json.loads(raw, parse_constant=_refuse), 0)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _carriable(value: Any, depth: int) -> Any:
+    if depth > DEEPEST:
+        raise ValueError("nested too deeply")
+    if isinstance(value, dict):
+        return {_whole(name): _carriable(item, depth + 1) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_carriable(item, depth + 1) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return repr(value)
+    return _whole(value) if isinstance(value, str) else value
+
+
+def _whole(text: str) -> str:
+    """The text with lone surrogates, which UTF-8 cannot carry, replaced."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")

@@ -1,0 +1,80 @@
+"""One call on its way, and what is written of it in the audit."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+
+from saasus_mcp.catalog import Operation
+from saasus_mcp.permissions.case import Case, Decision
+from saasus_mcp.permissions.policy import CasePolicy, Principal
+from saasus_mcp.permissions.proof import Binding, Place, Proof
+from saasus_mcp.permissions.survey import NOT_SURVEYED, Survey
+from saasus_mcp.permissions.target import shown_arguments
+from saasus_mcp.saasus.answer import ToolAnswer
+from saasus_mcp.saasus.arguments import Arguments
+from saasus_mcp.saasus.request import Request
+
+UNDECIDED = Decision("deny", "none", "not decided on")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A call once it is known what it is and what may become of it.
+
+    Attributes:
+        parent: the call for which this one is made, where it is a read for a preview, say.
+        survey: what was seen of the target and its surroundings before a person was asked.
+    """
+
+    operation: Operation
+    arguments: Arguments
+    request: Request
+    principal: Principal
+    decision: Decision = UNDECIDED
+    proof: Proof | None = None
+    survey: Survey = NOT_SURVEYED
+    parent: str = ""
+    id: str = field(default_factory=lambda: secrets.token_hex(16))
+
+    def binding(self, place: Place) -> Binding:
+        """What a yes to this call is bound to."""
+        return Binding(self.operation.key, self.request.digest(), self.principal.id, place.profile, place.saas_id)
+
+    def case(self, place: Place) -> Case:
+        """The call as a policy sees it, no live state read."""
+        return Case(self.operation, self.arguments.values, self.principal, place.profile)
+
+
+def begun(step: Step, place: Place, policy: CasePolicy) -> dict[str, Any]:
+    """What the audit says of a call before it goes: who, what, where, by which rule, on whose yes. No secret."""
+    record: dict[str, Any] = {
+        "operation": step.operation.key,
+        "principal": step.principal.id,
+        "profile": place.profile,
+        "saas_id": place.saas_id,
+        "arguments": shown_arguments(step.operation, step.arguments.values),
+        "decision": step.decision.outcome,
+        "rule": step.decision.rule,
+        "reason": step.decision.reason,
+    }
+    if step.proof is not None:
+        spent = step.proof.spend
+        record |= {"proof": spent.kind, "proof_id": spent.id, "by": step.proof.by, "shown": step.proof.shown}
+    if step.parent:
+        record["parent"] = step.parent
+    if policy.announcement:
+        record["announcement"] = policy.announcement
+    return record
+
+
+def ended(given: ToolAnswer, seconds: float) -> dict[str, Any]:
+    """What the audit says of a call when it is over."""
+    return {
+        "ok": given.ok,
+        "applied": given.applied,
+        "status": given.status,
+        "trace_id": given.trace_id,
+        "ms": round(seconds * 1000, 1),
+    }

@@ -1,0 +1,215 @@
+"""The stage for attacks on the gate: one client before one pipeline, a hand-driven clock, and a target that can change."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from mcp import Client as McpClient
+from mcp import types
+
+from saasus_mcp.catalog import Catalogue, Operation
+from saasus_mcp.catalog.expressions import evaluate
+from saasus_mcp.permissions.approvals import Approvals
+from saasus_mcp.permissions.policy import PRESETS, Policy, Principal
+from saasus_mcp.permissions.seal import Sealer
+from saasus_mcp.store import Approval, Store
+from tests.calls import complete
+from tests.support import CREDENTIALS, Answering, Era, StubApi, connected, pipeline, sample
+
+NOW = 1_790_000_000.0
+CODE = re.compile(r"`saasus-mcp approve ([2-9A-Z]{4}-[2-9A-Z]{4})`")
+YES = types.ElicitResult(action="accept", content={"confirm": True})
+Reply = types.CallToolResult | types.InputRequiredResult
+
+
+@dataclass
+class Clock:
+    """A time that only a test moves."""
+
+    now: float = NOW
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class Person:
+    """Who sits behind the client: sees every question and answers as told."""
+
+    answering: Answering
+    seen: list[types.ElicitRequestFormParams] = field(default_factory=list)
+
+    def __call__(self, params: types.ElicitRequestFormParams) -> types.ElicitResult:
+        self.seen.append(params)
+        return self.answering(params)
+
+
+@dataclass
+class Scene:
+    """A client in front of a pipeline in front of the stub. Each attack begins as another principal."""
+
+    era: Era
+    api: StubApi
+    store: Store
+    clock: Clock
+    sealer: Sealer
+    client: McpClient
+    speaker: list[Principal]
+
+    @property
+    def approvals(self) -> Approvals:
+        return Approvals(self.store)
+
+    def speak_as(self, name: str) -> None:
+        self.speaker[:] = [Principal(f"local:{name}")]
+
+    async def call(self, operation: Operation, arguments: dict[str, Any] | None = None) -> types.CallToolResult:
+        """As a well-behaved client calls: questions go to the person, answers come back."""
+        given = complete(operation) if arguments is None else arguments
+        return await self.client.call_tool(operation.tool, given)
+
+    async def round(
+        self,
+        operation: Operation,
+        arguments: dict[str, Any] | None = None,
+        answer: types.ElicitResult | None = None,
+        state: str | None = None,
+        key: str = "confirm",
+    ) -> Reply:
+        """One raw round of a call, with whatever answer and state a client cares to send."""
+        return await self.client.session.call_tool(
+            operation.tool,
+            complete(operation) if arguments is None else arguments,
+            input_responses=None if answer is None else {key: answer},
+            request_state=state,
+            allow_input_required=True,
+        )
+
+    async def asked(self, operation: Operation, arguments: dict[str, Any] | None = None) -> tuple[str, str]:
+        """Ask for a call and get no further: the name the question wants typed, and the state to send back."""
+        given = await self.round(operation, arguments)
+        assert isinstance(given, types.InputRequiredResult), text(given)
+        assert given.request_state is not None
+        return wanted_name(question(given)), given.request_state
+
+    def pending(self, result: Reply) -> Approval:
+        """The approval whose code the answer tells the model to wait for."""
+        found = CODE.search(text(result))
+        assert found, text(result)
+        return self.approvals.find(found[1], self.clock())
+
+
+@asynccontextmanager
+async def scene(
+    catalogue: Catalogue, era: Era, answering: Answering | None = None, policy: Policy = PRESETS["guarded"]
+) -> AsyncIterator[Scene]:
+    api, store, clock, sealer = StubApi(catalogue), Store.in_memory(), Clock(), Sealer.ephemeral()
+    speaker = [Principal("local:nobody")]
+    behind = pipeline(api, store, policy, sealer=sealer, clock=clock)
+    async with connected(behind, era, answering, who=lambda _: speaker[0]) as client:
+        yield Scene(era, api, store, clock, sealer, client, speaker)
+    store.close()
+
+
+async def over(
+    stage: Scene, operations: Iterable[Operation], attack: Callable[[Operation], Awaitable[None]]
+) -> dict[str, str]:
+    """The attack on each operation, by its own principal and against an API in its first state; what failed, by key."""
+    failures: dict[str, str] = {}
+    for operation in operations:
+        stage.speak_as(operation.key)
+        stage.clock.now = NOW
+        stage.api.sent.clear()
+        stage.api.answers = target_of(stage.api.catalogue, operation)
+        try:
+            await attack(operation)
+        except AssertionError as failure:
+            failures[operation.key] = str(failure)[:600]
+    return failures
+
+
+def text(result: Reply) -> str:
+    """All the words of an answer."""
+    if isinstance(result, types.InputRequiredResult):
+        return question(result).message
+    return "\n".join(block.text for block in result.content if isinstance(block, types.TextContent))
+
+
+def question(result: types.InputRequiredResult) -> types.ElicitRequestFormParams:
+    request = (result.input_requests or {})["confirm"]
+    assert isinstance(request, types.ElicitRequest)
+    assert isinstance(request.params, types.ElicitRequestFormParams)
+    return request.params
+
+
+def wanted_name(params: types.ElicitRequestFormParams) -> str:
+    """The name that a question asks for, as the person reads it; empty where a plain yes will do."""
+    if "name" not in params.requested_schema["properties"]:
+        return ""
+    return params.message.rsplit("type the name of the target: ", 1)[1]
+
+
+def typing(name: str) -> types.ElicitResult:
+    return types.ElicitResult(action="accept", content={"name": name})
+
+
+# -- targets ---------------------------------------------------------------------------------------------------------
+
+
+def target_of(catalogue: Catalogue, operation: Operation) -> dict[str, Any]:
+    """What the stub must answer so that the operation's target is there to be seen."""
+    recipe = operation.effects.target
+    if recipe is None or recipe.read is None:
+        return {}
+    reader, arguments = catalogue.find(recipe.read), complete(operation)
+    answer = sample(reader.output_schema)
+    if recipe.pick is not None:
+        [item] = answer[recipe.pick.source]
+        item |= {name: evaluate(expression, arguments) for name, expression in recipe.pick.where.items()}
+    if operation.key == "pricing.UpdatePricingPlansUsed":
+        answer["pricing_plans"][0]["id"] = arguments["plan_ids"][0]
+    return {reader.key: answer}
+
+
+def expected_name(catalogue: Catalogue, operation: Operation) -> str:
+    """The name a person must type, read off the stub's answer by eye: the field its row of effects names first."""
+    recipe = operation.effects.target
+    assert recipe is not None
+    if not recipe.name:
+        return CREDENTIALS.saas_id
+    [answer] = target_of(catalogue, operation).values()
+    target = answer[recipe.pick.source][0] if recipe.pick else answer
+    first = re.match(r"target\.(\w+)", recipe.name)
+    assert first, recipe.name
+    return str(target[first[1]])
+
+
+def change_target(api: StubApi, operation: Operation) -> None:
+    """The target becomes another one, found in the same place: everything in it differs but what it is found by."""
+    recipe = operation.effects.target
+    assert recipe is not None
+    assert recipe.read is not None
+    answer = copy.deepcopy(api.answers[recipe.read])
+    kept = recipe.pick.where if recipe.pick else {}
+    api.answers[recipe.read] = _other(answer, api.catalogue.find(recipe.read).output_schema, frozenset(kept))
+
+
+def _other(value: Any, schema: dict[str, Any], kept: frozenset[str]) -> Any:
+    """The value with every leaf replaced by another one of its schema, enumerations turned one on."""
+    if isinstance(value, dict):
+        below = schema.get("properties", {})
+        return {name: item if name in kept else _other(item, below.get(name, {}), kept) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_other(item, schema.get("items", {}), kept) for item in value]
+    if len(schema.get("enum", ())) > 1:
+        return schema["enum"][(schema["enum"].index(value) + 1) % len(schema["enum"])]
+    if "enum" in schema:
+        return value
+    if isinstance(value, bool):
+        return not value
+    return f"{value}-other" if isinstance(value, str) else value + 1

@@ -1,0 +1,219 @@
+"""Nothing goes unseen: the audit is begun before the send and ended after it, and one yes is one send, however raced."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import httpx2
+import pytest
+from mcp import types
+
+from saasus_mcp.catalog import Catalogue, Operation
+from saasus_mcp.permissions.confirmation import Answer, Question, Reply
+from saasus_mcp.permissions.policy import UnsafeAllowEverything
+from saasus_mcp.saasus.answer import ToolAnswer
+from saasus_mcp.saasus.client import Client
+from saasus_mcp.server.call import Asking, Call
+from saasus_mcp.store import Store, StoreError
+from tests.calls import complete
+from tests.pipeline.attacks import Clock, over, scene, text, typing
+from tests.support import CREDENTIALS, ERAS, ME, Era, StubApi, pipeline, saying_yes
+
+REMOVAL = "auth.DeleteTenantUser"
+WHO = {"tenant_id": "t-1", "user_id": "u-1"}
+
+
+class Later:
+    """Asks as protocol 2026-07-28 does: the answer comes with another call."""
+
+    async def ask(self, question: Question) -> Answer | None:
+        return None
+
+
+def call(name: str, arguments: dict[str, Any], **given: Any) -> Call:
+    return Call(name, arguments, ME, **given)
+
+
+def events(store: Store, key: str) -> list[str]:
+    """What the audit holds of one operation's calls, in order."""
+    ids = {record["call"] for record in store.audited() if record.get("operation") == key}
+    return [record["event"] for record in store.audited() if record["call"] in ids]
+
+
+async def test_the_audit_is_begun_before_anything_is_sent(catalogue: Catalogue, store: Store) -> None:
+    api = StubApi(catalogue)
+    found: dict[str, str] = {}
+    clock = Clock()
+
+    def looking(operation: Operation) -> Any:
+        def answer(_: httpx2.Request) -> None:
+            last = store.trail.records(since=clock.now)[-1]
+            if (last["event"], last.get("operation")) != ("begun", operation.key):
+                found[operation.key] = str(last)
+
+        return answer
+
+    api.answers = {operation.key: looking(operation) for operation in catalogue}
+    behind = pipeline(api, store, UnsafeAllowEverything(), clock=clock)
+    for operation in catalogue:
+        clock.now += 1
+        await behind.run(call(operation.tool, complete(operation)))
+    assert found == {}
+    for operation in catalogue:
+        assert api.to(operation), operation.key
+    own = [record for record in store.audited() if record["event"] == "begun" and "parent" not in record]
+    assert [record["operation"] for record in own] == [operation.key for operation in catalogue]
+    assert len([record for record in store.audited() if record["event"] == "ended"]) == len(api.sent)
+
+
+async def test_no_write_is_sent_when_the_audit_cannot_be_begun_and_reads_warn(
+    catalogue: Catalogue, store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object) -> None:
+        raise StoreError("The store cannot be used: disk is full.")
+
+    monkeypatch.setattr(store, "commit", full)
+    api = StubApi(catalogue)
+    behind = pipeline(api, store, UnsafeAllowEverything())
+    for operation in catalogue:
+        given = await behind.run(call(operation.tool, complete(operation)))
+        assert isinstance(given, ToolAnswer)
+        assert given.applied == "not_applied", operation.key
+        assert given.ok == operation.reads, operation.key
+        assert operation.reads or "disk is full" in given.text
+    assert api.writes == []
+    assert "a read goes without an audit" in caplog.text
+
+
+async def test_a_send_is_reported_even_when_its_end_cannot_be_audited(
+    catalogue: Catalogue, store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object) -> None:
+        raise StoreError("The store cannot be used: disk is full.")
+
+    monkeypatch.setattr(store, "end", full)
+    given = await pipeline(StubApi(catalogue), store).run(
+        call("auth.CreateRole", complete(catalogue.find("auth.CreateRole")))
+    )
+    assert isinstance(given, ToolAnswer)
+    assert given.ok
+    assert "could not be audited" in caplog.text
+
+
+async def test_refusals_are_audited_with_their_reason(catalogue: Catalogue) -> None:
+    decline = types.ElicitResult(action="decline")
+    async with scene(catalogue, "legacy", lambda _: decline) as stage:
+        graver = [operation for operation in catalogue if operation.level in ("destructive", "critical")]
+
+        async def attempt(operation: Operation) -> None:
+            await stage.call(operation)
+
+        assert await over(stage, graver, attempt) == {}
+        refused = {record["operation"]: record for record in stage.store.audited() if record["event"] == "refused"}
+    assert set(refused) == {operation.key for operation in graver}
+    for operation in graver:
+        record = refused[operation.key]
+        assert record["refused"] == ("declined" if operation.level == "destructive" else "approval"), record
+        assert record["principal"] == f"local:{operation.key}"
+        assert record["rule"] == f"guarded/{operation.level}"
+
+
+async def test_a_second_use_of_one_yes_is_audited_as_refused(catalogue: Catalogue) -> None:
+    async with scene(catalogue, "2026-07-28", saying_yes) as stage:
+        operation = catalogue.find(REMOVAL)
+        name, state = await stage.asked(operation)
+        for _ in range(2):
+            await stage.round(operation, answer=typing(name), state=state)
+        assert len(stage.api.writes) == 1
+        assert events(stage.store, REMOVAL).count("refused") == 1
+
+
+async def test_reads_for_a_preview_are_audited_as_children_of_their_call(catalogue: Catalogue, store: Store) -> None:
+    behind = pipeline(StubApi(catalogue), store)
+    asking = await behind.run(call(REMOVAL, WHO, asker=Later()))
+    assert isinstance(asking, Asking)
+    reads = [record for record in store.audited() if record["event"] == "begun"]
+    assert reads[0]["operation"] == "auth.GetTenantUser"
+    assert all(record["parent"] == reads[0]["parent"] != "" for record in reads)
+
+
+async def test_two_answers_at_once_to_one_question_send_once(catalogue: Catalogue, store: Store) -> None:
+    api = StubApi(catalogue)
+    behind = pipeline(api, store)
+    asking = await behind.run(call(REMOVAL, WHO, asker=Later()))
+    assert isinstance(asking, Asking)
+    answer = Answer("accept", {"name": asking.question.name})
+    again = call(REMOVAL, WHO, asker=Later(), reply=Reply(answer, asking.state))
+    given = await at_once(lambda: behind.run(again), 8)
+    assert len(api.writes) == 1
+    assert [answer.ok for answer in given].count(True) == 1
+    assert all("used before" in answer.text for answer in given if not answer.ok)
+
+
+async def test_two_calls_at_once_with_one_approval_send_once(catalogue: Catalogue) -> None:
+    async with scene(catalogue, "2026-07-28", saying_yes) as stage:
+        operation = catalogue.find("auth.DeleteTenant")
+        approval = stage.pending(await stage.call(operation))
+        stage.approvals.approve(approval, approval.name, "local:person", stage.clock())
+        given = await at_once(lambda: stage.call(operation), 8)
+        assert len(stage.api.writes) == 1
+        assert [result.is_error for result in given].count(False) == 1, [text(result) for result in given]
+
+
+async def at_once(make: Any, count: int) -> list[Any]:
+    results: list[Any] = []
+
+    async def one() -> None:
+        results.append(await make())
+
+    async with anyio.create_task_group() as group:
+        for _ in range(count):
+            group.start_soon(one)
+    return results
+
+
+class Gated(httpx2.AsyncBaseTransport):
+    """An API that has the request and answers when it is let to."""
+
+    def __init__(self) -> None:
+        self.arrived = anyio.Event()
+        self.let = anyio.Event()
+        self.answered = 0
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        self.arrived.set()
+        await self.let.wait()
+        self.answered += 1
+        return httpx2.Response(200, json={"role_name": "admin"})
+
+
+async def cancelled_while_waiting(catalogue: Catalogue, store: Store, key: str) -> Gated:
+    """Run a call, have its client go away while the API holds the request, then let the API answer."""
+    transport = Gated()
+    behind = pipeline(StubApi(catalogue), store, UnsafeAllowEverything())
+    behind._client = Client(CREDENTIALS, transport=transport)
+    async with anyio.create_task_group() as group:
+        group.start_soon(behind.run, call(key, complete(catalogue.find(key))))
+        await transport.arrived.wait()
+        group.cancel_scope.cancel()
+        transport.let.set()
+    return transport
+
+
+async def test_a_write_whose_client_goes_away_is_finished_and_audited(catalogue: Catalogue, store: Store) -> None:
+    transport = await cancelled_while_waiting(catalogue, store, "auth.CreateRole")
+    assert transport.answered == 1
+    begun, ended = store.audited()
+    assert (begun["event"], ended["event"]) == ("begun", "ended")
+    assert (ended["ok"], ended["applied"]) == (True, "applied")
+
+
+async def test_a_read_whose_client_goes_away_is_dropped_and_still_ended_in_the_audit(
+    catalogue: Catalogue, store: Store
+) -> None:
+    transport = await cancelled_while_waiting(catalogue, store, "auth.GetRoles")
+    assert transport.answered == 0
+    begun, ended = store.audited()
+    assert (begun["event"], ended["event"]) == ("begun", "ended")
+    assert (ended["ok"], ended["applied"]) == (False, "not_applied")

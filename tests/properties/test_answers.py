@@ -1,0 +1,146 @@
+"""Whatever the API answers: structured content that the schema accepts, no marked secret in it, and nothing that breaks."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import json
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from saasus_mcp.catalog import Operation
+from saasus_mcp.saasus.answer import answer, plain
+from saasus_mcp.saasus.client import Response
+from saasus_mcp.saasus.secrets import scrub
+from saasus_mcp.saasus.shape import shape
+from tests.properties.strategies import CATALOGUE, answering, any_json, keys, punctuation, secretive, texts
+from tests.support import sample
+
+MARK = "marker-{}-that-must-not-be-seen"
+
+
+@cache
+def validator(key: str) -> Draft202012Validator:
+    return Draft202012Validator(CATALOGUE.find(key).output_schema)
+
+
+def hidden(_: str) -> str:
+    return "secret://r/hidden"
+
+
+@given(answering, any_json)
+def test_any_answer_is_shaped_to_what_the_schema_accepts(key: str, value: Any) -> None:
+    operation = CATALOGUE.find(key)
+    shaped = shape(operation, value, hidden)
+    validator(key).validate(shaped.conforming)
+
+
+@given(answering, st.data())
+def test_an_answer_with_one_field_changed_is_shaped_to_what_the_schema_accepts(key: str, data: st.DataObject) -> None:
+    operation = CATALOGUE.find(key)
+    value = sample(operation.output_schema)
+    node, at = data.draw(st.sampled_from(list(places(value)) or [(value, "new")]))
+    node[at] = data.draw(any_json)
+    shaped = shape(operation, value, hidden)
+    validator(key).validate(shaped.conforming)
+
+
+@given(secretive, st.data())
+def test_no_marked_secret_is_in_any_part_of_an_answer_however_it_drifted(key: str, data: st.DataObject) -> None:
+    operation = CATALOGUE.find(key)
+    value, marks = planted(operation)
+    others = [place for place in places(value) if not isinstance(place[0][place[1]], str | dict | list)]
+    if others:
+        node, at = data.draw(st.sampled_from(others))
+        node[at] = data.draw(any_json)
+    found: list[str] = []
+
+    def hide(secret: str) -> str:
+        found.append(secret)
+        return "secret://r/hidden"
+
+    shaped = shape(operation, value, hide)
+    assert MARK[:6] not in json.dumps([shaped.whole, shaped.conforming, shaped.drift])
+    assert set(marks) <= set(found)
+
+
+@given(keys, st.binary(max_size=300) | any_json.map(lambda value: json.dumps(value).encode()))
+def test_any_body_is_an_answer_or_a_failure_that_can_be_sent_on(key: str, body: bytes) -> None:
+    operation = CATALOGUE.find(key)
+    given = answer(operation, Response(200, "application/json", body, "trace"), hidden)
+    given.text.encode()
+    json.dumps(given.structured, allow_nan=False).encode()
+    assert given.applied in ("applied", "not_applied", "unknown")
+    if given.ok:
+        validator(key).validate(given.structured)
+    else:
+        assert given.structured is None
+
+
+@given(keys, st.integers(300, 599), st.binary(max_size=300) | any_json.map(lambda v: json.dumps(v).encode()))
+def test_any_error_body_is_a_failure_that_can_be_sent_on(key: str, status: int, body: bytes) -> None:
+    operation = CATALOGUE.find(key)
+    given = answer(operation, Response(status, "", body, "trace"), hidden)
+    given.text.encode()
+    assert not given.ok
+    assert f"HTTP {status}" in given.text
+    assert len(given.text) < 6000
+
+
+@given(texts)
+def test_plain_text_is_bounded_visible_and_unchanged_where_it_was_harmless(text: str) -> None:
+    seen = plain(text)
+    assert len(seen) <= 2001
+    assert "\u202e" not in seen
+    assert plain(seen) == seen
+    if text.isascii() and text.isprintable():
+        assert seen == text
+
+
+@given(
+    punctuation, st.sampled_from(["password", "client_secret", "access_token", "apiKey"]), st.sampled_from(["=", ": "])
+)
+def test_scrubbing_removes_the_value_after_a_secrets_name_whatever_stands_around(
+    around: str, name: str, between: str
+) -> None:
+    text = f"{around} {name}{between}{MARK} {around}"
+    assert MARK not in scrub(text)
+    assert scrub(text).startswith(around)
+
+
+def places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Every place in a value: what holds it, and under which key."""
+    keys = value.keys() if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    for key in keys:
+        yield value, key
+        yield from places(value[key])
+
+
+def planted(operation: Operation) -> tuple[Any, list[str]]:
+    """The sample answer with another marker in each secret field."""
+    value, marks = copy.deepcopy(sample(operation.output_schema)), (MARK.format(number) for number in itertools.count())
+    used: list[str] = []
+
+    def fill(node: Any) -> Any:
+        if isinstance(node, dict):
+            return {name: fill(item) for name, item in node.items()}
+        if isinstance(node, list):
+            return [fill(item) for item in node]
+        used.append(next(marks))
+        return used[-1]
+
+    def walk(node: Any, steps: list[str]) -> Any:
+        if not steps:
+            return fill(node)
+        if steps[0] == "[]":
+            return [walk(item, steps[1:]) for item in node]
+        return {**node, steps[0]: walk(node[steps[0]], steps[1:])}
+
+    for path in operation.secret_outputs:
+        value = walk(value, path.replace("[]", ".[]").split("."))
+    return value, used

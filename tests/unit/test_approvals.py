@@ -1,0 +1,161 @@
+"""Approvals by the clock: asked for, found by code, approved or rejected once, over when their time is over."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from saasus_mcp.catalog import Catalogue, Operation
+from saasus_mcp.permissions.approvals import (
+    ALPHABET,
+    LIFETIME,
+    MOST_PENDING,
+    WAIT_AFTER_REJECTION,
+    Approvals,
+)
+from saasus_mcp.permissions.proof import Binding, Proof
+from saasus_mcp.permissions.refusal import Refused
+from saasus_mcp.permissions.target import Sight
+from saasus_mcp.store import Approval, Store
+
+NOW = 1_790_000_000.0
+BINDING = Binding("auth.DeleteTenant", "r" * 64, "local:me", "default", "saas")
+SIGHT = Sight("Acme 株式会社", {"target.id": "t-1"})
+PREVIEW = {"en": "Delete Acme", "ja": "Acmeを削除"}
+
+
+@pytest.fixture
+def approvals(store: Store) -> Approvals:
+    return Approvals(store)
+
+
+@pytest.fixture
+def operation(catalogue: Catalogue) -> Operation:
+    return catalogue.find("auth.DeleteTenant")
+
+
+def settle(
+    approvals: Approvals, operation: Operation, now: float = NOW, binding: Binding = BINDING, sight: Sight = SIGHT
+) -> tuple[Proof | None, Approval]:
+    return approvals.settle(binding, operation, sight, PREVIEW, now)
+
+
+def test_what_is_asked_for_says_all_that_a_person_needs(approvals: Approvals, operation: Operation) -> None:
+    proof, approval = settle(approvals, operation)
+    assert proof is None
+    assert (approval.status, approval.operation, approval.principal) == ("pending", "auth.DeleteTenant", "local:me")
+    assert (approval.name, json.loads(approval.preview)) == (SIGHT.name, PREVIEW)
+    assert (approval.requested_at, approval.expires_at) == (NOW, NOW + LIFETIME)
+    assert approvals.all(NOW) == [approval]
+
+
+def test_codes_are_short_readable_and_all_different(approvals: Approvals, operation: Operation) -> None:
+    codes = set()
+    for number in range(200):
+        binding = replace(BINDING, principal=f"local:{number}")
+        codes.add(settle(approvals, operation, binding=binding)[1].code)
+    assert len(codes) == 200
+    for code in codes:
+        assert (len(code), code[4]) == (9, "-")
+        assert set(code) <= {*ALPHABET, "-"}
+    assert not set("01OIL") & set(ALPHABET) - {"L"}
+
+
+@pytest.mark.parametrize("typed", ["{}", " {} ", "{}\n"])
+def test_a_code_is_found_however_it_is_typed(approvals: Approvals, operation: Operation, typed: str) -> None:
+    approval = settle(approvals, operation)[1]
+    for code in (approval.code, approval.code.lower(), approval.code.replace("-", "")):
+        assert approvals.find(typed.format(code), NOW) == approval
+
+
+@pytest.mark.parametrize("typed", ["", "ZZZZ-9999", "*", "%", "' OR 1=1 --"])
+def test_a_code_that_nobody_was_given_is_not_found(approvals: Approvals, operation: Operation, typed: str) -> None:
+    settle(approvals, operation)
+    with pytest.raises(Refused, match="No approval"):
+        approvals.find(typed, NOW)
+
+
+def test_an_approved_call_has_a_proof_by_who_approved(approvals: Approvals, operation: Operation) -> None:
+    approval = settle(approvals, operation)[1]
+    approvals.approve(approval, " Acme   株式会社 ", "local:person", NOW + 60)
+    proof, found = settle(approvals, operation, NOW + 60)
+    assert proof is not None
+    assert (proof.spend.kind, proof.spend.id, proof.by) == ("approval", approval.code, "local:person")
+    assert found.expires_at == NOW + 60 + LIFETIME
+
+
+@pytest.mark.parametrize("typed", ["", "acme 株式会社", "Acme", "t-1", "yes"])
+def test_another_name_approves_nothing(approvals: Approvals, operation: Operation, typed: str) -> None:
+    approval = settle(approvals, operation)[1]
+    with pytest.raises(Refused, match="not the target's name"):
+        approvals.approve(approval, typed, "local:person", NOW)
+    assert settle(approvals, operation)[0] is None
+
+
+def test_a_decision_is_made_once(approvals: Approvals, operation: Operation) -> None:
+    approval = settle(approvals, operation)[1]
+    approvals.approve(approval, SIGHT.name, "local:person", NOW)
+    for again in (
+        lambda: approvals.approve(approval, SIGHT.name, "local:other", NOW),
+        lambda: approvals.reject(approval, "local:other", NOW),
+        lambda: approvals.find(approval.code, NOW),
+    ):
+        with pytest.raises(Refused):
+            again()
+    assert approvals.all(NOW)[0].decided_by == "local:person"
+
+
+@pytest.mark.parametrize(("seconds", "minutes"), [(0, 10), (1, 10), (60, 9), (WAIT_AFTER_REJECTION - 1, 1)])
+def test_a_rejected_call_is_told_how_long_it_waits(
+    approvals: Approvals, operation: Operation, seconds: int, minutes: int
+) -> None:
+    approvals.reject(settle(approvals, operation)[1], "local:person", NOW, "too risky")
+    with pytest.raises(Refused) as caught:
+        settle(approvals, operation, NOW + seconds)
+    assert caught.value.why == "rejected"
+    assert "too risky" in caught.value.message
+    assert f"in {minutes} minute{'s' if minutes > 1 else ''}." in caught.value.mend
+
+
+def test_a_rejected_call_waits_even_if_its_target_changed(approvals: Approvals, operation: Operation) -> None:
+    approvals.reject(settle(approvals, operation)[1], "local:person", NOW)
+    with pytest.raises(Refused):
+        settle(approvals, operation, sight=replace(SIGHT, fields={"target.id": "t-2"}))
+
+
+def test_a_rejection_holds_back_that_call_alone(approvals: Approvals, operation: Operation) -> None:
+    approvals.reject(settle(approvals, operation)[1], "local:person", NOW)
+    other = replace(BINDING, request="s" * 64)
+    assert settle(approvals, operation, binding=other)[1].status == "pending"
+
+
+@pytest.mark.parametrize("approve", [True, False])
+def test_a_changed_target_voids_what_was_asked_or_approved(
+    approvals: Approvals, operation: Operation, approve: bool
+) -> None:
+    approval = settle(approvals, operation)[1]
+    if approve:
+        approvals.approve(approval, SIGHT.name, "local:person", NOW)
+    changed = replace(SIGHT, fields={"target.id": "t-2"})
+    proof, anew = settle(approvals, operation, sight=changed)
+    assert proof is None
+    assert anew.code != approval.code
+    assert settle(approvals, operation, sight=changed)[1].code == anew.code
+    assert {one.code: one.status for one in approvals.all(NOW)} == {approval.code: "stale", anew.code: "pending"}
+
+
+def test_a_target_that_keeps_changing_does_not_fill_the_list(approvals: Approvals, operation: Operation) -> None:
+    for turn in range(MOST_PENDING * 3):
+        settle(approvals, operation, sight=replace(SIGHT, fields={"turn": turn}))
+    assert sum(one.status == "pending" for one in approvals.all(NOW)) == 1
+
+
+def test_too_many_pending_are_refused_with_a_mend(approvals: Approvals, operation: Operation) -> None:
+    for number in range(MOST_PENDING):
+        settle(approvals, operation, binding=replace(BINDING, request=f"{number}" * 64))
+    with pytest.raises(Refused) as caught:
+        settle(approvals, operation)
+    assert caught.value.why == "flooded"
+    assert settle(approvals, operation, NOW + LIFETIME)[1].status == "pending"

@@ -1,0 +1,260 @@
+"""Checking arguments: what fits passes as it is meant, what does not is refused by the field's own name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from saasus_mcp.catalog import Catalogue, Operation
+from saasus_mcp.saasus.arguments import InvalidArguments, check
+from tests.calls import complete, minimal, shapes
+
+VALUES: dict[str, Any] = {
+    "string": "text",
+    "integer": 7,
+    "number": 7.5,
+    "boolean": True,
+    "array": [["nested"]],
+    "object": {"no_such_field": 1},
+    "null": None,
+}
+FITS = {("number", "integer")}
+"""Of what type a value of another type may stand in: a whole number where any number will do."""
+
+
+def refusal(operation: Operation, arguments: Any) -> InvalidArguments:
+    with pytest.raises(InvalidArguments) as caught:
+        check(operation, arguments)
+    return caught.value
+
+
+def kinds(schema: dict[str, Any]) -> set[str]:
+    """The types a field takes, a meaningful null among them."""
+    return {kind for branch in schema.get("anyOf", [schema]) for kind in [branch["type"]]}
+
+
+def wrong(schema: dict[str, Any]) -> Iterator[Any]:
+    """A value of every type that the field does not take."""
+    taken = kinds(schema)
+    for kind, value in VALUES.items():
+        if kind not in taken and not any((own, kind) in FITS for own in taken):
+            yield value
+
+
+def test_complete_and_minimal_arguments_pass_unchanged(catalogue: Catalogue) -> None:
+    for operation in catalogue:
+        for shape in shapes(operation):
+            for arguments in (complete(operation, shape), minimal(operation, shape)):
+                assert check(operation, arguments).values == arguments, operation.key
+
+
+def test_every_wrong_type_at_every_field_is_refused_by_the_fields_name(catalogue: Catalogue) -> None:
+    tried, failures = 0, []
+    for operation in catalogue:
+        base = complete(operation)
+        for name, schema in operation.input_schema.get("properties", {}).items():
+            for value in wrong(schema):
+                tried += 1
+                try:
+                    check(operation, {**base, name: value})
+                except InvalidArguments as error:
+                    if error.field.split(".")[0].split("[")[0] == name and error.message.startswith(error.field + ": "):
+                        continue
+                    failures.append((operation.key, name, value, str(error)))
+                else:
+                    failures.append((operation.key, name, value, "accepted"))
+    assert failures == []
+    assert tried > 2000
+
+
+def test_every_wrong_type_below_the_top_is_refused_by_its_whole_path(catalogue: Catalogue) -> None:
+    tried = 0
+    for operation in catalogue:
+        base = complete(operation)
+        for name, schema in operation.input_schema.get("properties", {}).items():
+            if "properties" not in schema.get("items", schema) or operation.variants:
+                continue
+            listed = "items" in schema
+            for inner, field in schema.get("items", schema)["properties"].items():
+                for value in wrong(field):
+                    tried += 1
+                    changed = {**(base[name][0] if listed else base[name]), inner: value}
+                    error = refusal(operation, {**base, name: [changed] if listed else changed})
+                    place = f"{name}[0].{inner}" if listed else f"{name}.{inner}"
+                    assert error.field.startswith(place), (operation.key, error.field)
+    assert tried > 200
+
+
+def test_every_required_argument_is_missed_by_name(catalogue: Catalogue) -> None:
+    for operation in catalogue:
+        for name in operation.input_schema.get("required", ()):
+            arguments = {key: value for key, value in complete(operation).items() if key != name}
+            error = refusal(operation, arguments)
+            assert error.field == name, (operation.key, name, error.field)
+
+
+def test_an_unknown_argument_is_refused_by_every_operation(catalogue: Catalogue) -> None:
+    for operation in catalogue:
+        error = refusal(operation, {**complete(operation), "force": True})
+        assert error.field == "force", operation.key
+        assert all(name in error.mend for name in operation.input_schema.get("properties", {}))
+
+
+def test_an_unknown_field_in_a_nested_object_is_refused(catalogue: Catalogue) -> None:
+    tried = 0
+    for operation in catalogue:
+        base = complete(operation)
+        for name, value in base.items():
+            schema = operation.input_schema["properties"][name]
+            if isinstance(value, dict) and "properties" in schema:
+                tried += 1
+                error = refusal(operation, {**base, name: {**value, "sneaked_in": 1}})
+                assert error.field == f"{name}.sneaked_in", operation.key
+    assert tried > 20
+
+
+def test_a_value_outside_an_enumeration_is_refused_with_what_is_accepted(catalogue: Catalogue) -> None:
+    operation = catalogue.find("auth.UpdateTenantPlan")
+    error = refusal(operation, {**complete(operation), "proration_behavior": "sometimes"})
+    assert error.field == "proration_behavior"
+    for name in ("create_prorations", "none", "always_invoice"):
+        assert name in error.message
+    assert "sometimes" not in str(error), "text that was given may be a secret"
+
+
+@pytest.mark.parametrize("key", ["pricing.CreatePricingUnit", "pricing.UpdatePricingUnit"])
+def test_a_body_of_several_shapes_is_held_to_the_shape_it_names(catalogue: Catalogue, key: str) -> None:
+    operation = catalogue.find(key)
+    assert set(shapes(operation)) == {"fixed", "usage", "tiered", "tiered_usage"}
+    for shape in shapes(operation):
+        given = complete(operation, shape)
+        for other in shapes(operation):
+            if set(complete(operation, other)) != set(given):
+                error = refusal(operation, {**given, "type": other})
+                assert f"with type {other}" in error.message
+        body = set(given) - set(operation.path_parameters)
+        for name in sorted(body - {"type", "recurring_interval", "aggregate_usage"}):
+            assert refusal(operation, {k: v for k, v in given.items() if k != name}).field == name
+
+
+def test_exactly_one_of_email_and_sign_in_id_is_given(catalogue: Catalogue) -> None:
+    operation = catalogue.find("auth.CreateSaasUser")
+    check(operation, {"email": "a@example.com"})
+    check(operation, {"sign_in_id": "a"})
+    for arguments in ({}, {"email": "a@example.com", "sign_in_id": "a"}):
+        assert "exactly one of email or sign_in_id" in refusal(operation, arguments).message
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 10**400, 1e19, -1e300])
+def test_a_number_beyond_64_bits_is_refused(catalogue: Catalogue, number: float) -> None:
+    operation = catalogue.find("auth.UpdateTenantPlan")
+    assert refusal(operation, {**minimal(operation), "using_next_plan_from": number}).field == "using_next_plan_from"
+
+
+@pytest.mark.parametrize("number", [2**63 - 1, 2**53 + 1, 0, -1])
+def test_a_number_of_64_bits_keeps_every_digit(catalogue: Catalogue, number: int) -> None:
+    operation = catalogue.find("auth.UpdateTenantPlan")
+    values = check(operation, {**minimal(operation), "using_next_plan_from": number}).values
+    assert values["using_next_plan_from"] == number
+
+
+@pytest.mark.parametrize("number", [math.inf, -math.inf, math.nan])
+def test_a_number_that_is_none_is_refused(catalogue: Catalogue, number: float) -> None:
+    operation = catalogue.find("auth.UpdateTenantPlan")
+    error = refusal(operation, {**minimal(operation), "using_next_plan_from": number})
+    assert (error.field, "not finite" in error.message) == ("using_next_plan_from", True)
+
+
+def test_a_whole_number_written_as_a_float_is_an_integer(catalogue: Catalogue) -> None:
+    operation = catalogue.find("auth.GetEnv")
+    value = check(operation, {"env_id": 3.0}).values["env_id"]
+    assert (value, type(value)) == (3, int)
+    assert refusal(operation, {"env_id": 3.5}).field == "env_id"
+    assert refusal(operation, {"env_id": True}).field == "env_id"
+    assert refusal(operation, {"env_id": "3"}).field == "env_id"
+
+
+@pytest.mark.parametrize("half", ["\ud800", "a\udfffb", "\udc00\ud800"])
+def test_half_a_character_is_refused_wherever_it_stands(catalogue: Catalogue, half: str) -> None:
+    role = catalogue.find("auth.CreateRole")
+    assert refusal(role, {"role_name": half, "display_name": "x"}).field == "role_name"
+    tenant = catalogue.find("auth.CreateTenant")
+    for attributes in ({"key": half}, {half: "value"}):
+        error = refusal(tenant, {**minimal(tenant), "attributes": attributes})
+        assert error.field.startswith("attributes")
+        str(error).encode()
+    str(refusal(role, {"role_name": "x", "display_name": "x", half: "x"})).encode()
+
+
+def test_nesting_without_end_is_refused(catalogue: Catalogue) -> None:
+    tenant = catalogue.find("auth.CreateTenant")
+    deep: Any = "x"
+    for _ in range(100_000):
+        deep = [deep]
+    assert refusal(tenant, {**minimal(tenant), "attributes": {"key": deep}}).field == "attributes"
+
+
+@pytest.mark.parametrize("raw", [None, [], "text", 1, True, [["tenant_id", "t"]]])
+def test_arguments_that_are_no_object_are_refused(catalogue: Catalogue, raw: Any) -> None:
+    assert "not an object" in refusal(catalogue.find("auth.GetTenant"), raw).message
+
+
+@pytest.mark.parametrize("date", ["2026-02-30", "2026-1-1", "yesterday", "2026-01-31T00:00:00Z", "", "2026-01-31 "])
+def test_a_date_is_a_day_of_the_calendar(catalogue: Catalogue, date: str) -> None:
+    operation = catalogue.find("apilog.GetLogs")
+    assert check(operation, {"created_date": "2024-02-29"})
+    assert refusal(operation, {"created_date": date}).field == "created_date"
+
+
+@pytest.mark.parametrize(
+    "moment", ["2026-01-31", "2026-01-31T10:00:00", "2026-01-31T25:00:00Z", "now", "", "2026-01-31T10Z\n"]
+)
+def test_a_moment_has_a_time_and_an_offset(catalogue: Catalogue, moment: str) -> None:
+    operation = catalogue.find("apilog.GetLogs")
+    for good in ("2026-01-31T10:00:00Z", "2026-01-31T10:00:00.5+09:00"):
+        assert check(operation, {"created_at": good})
+    assert refusal(operation, {"created_at": moment}).field == "created_at"
+
+
+@pytest.mark.parametrize("country", ["jp", "JPN", "J", "", "JP\n", "\nJP", "\uff2a\uff30"])
+def test_a_country_is_two_capital_letters_and_nothing_more(catalogue: Catalogue, country: str) -> None:
+    operation = catalogue.find("pricing.CreateTaxRate")
+    assert check(operation, complete(operation) | {"country": "JP"})
+    assert refusal(operation, complete(operation) | {"country": country}).field == "country"
+
+
+def test_an_error_never_repeats_a_text_that_was_given(catalogue: Catalogue) -> None:
+    for operation in catalogue:
+        for name, schema in operation.input_schema.get("properties", {}).items():
+            if "string" not in kinds(schema):
+                error = refusal(operation, {**complete(operation), name: "hush-hush-hush"})
+                assert "hush" not in str(error), operation.key
+
+
+def test_a_long_name_that_nobody_knows_is_not_repeated_at_length(catalogue: Catalogue) -> None:
+    long = "x" * 10_000
+    assert len(str(refusal(catalogue.find("auth.GetTenant"), {"tenant_id": "t", long: 1}))) < 500
+    operation = catalogue.find("auth.UpdateNotificationMessages")
+    nested = complete(operation)
+    field = next(name for name, value in nested.items() if isinstance(value, dict))
+    assert len(str(refusal(operation, {**nested, field: {**nested[field], long: 1}}))) < 1500
+
+
+def test_handles_are_found_wherever_they_stand(catalogue: Catalogue) -> None:
+    operation = catalogue.find("auth.UpdateIdentityProvider")
+    given = complete(operation)
+    given["identity_provider_props"]["application_secret"] = "secret://r/abc"
+    assert check(operation, given).handles() == ("secret://r/abc",)
+    given["identity_provider_props"]["approval_scope"] = "secret://r/abc"
+    error = refusal(operation, given)
+    assert error.field == "identity_provider_props.approval_scope"
+    assert "identity_provider_props.application_secret" in error.mend
+
+
+def test_a_handle_is_accepted_everywhere_in_a_secret_map(catalogue: Catalogue) -> None:
+    operation = catalogue.find("auth.RespondToSignInChallenge")
+    given = {**complete(operation), "challenge_responses": {"NEW_PASSWORD": "secret://r/abc"}}
+    assert check(operation, given).handles() == ("secret://r/abc",)

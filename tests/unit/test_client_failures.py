@@ -1,0 +1,169 @@
+"""When no answer comes back: what is known of the deed, in every way that a connection can fail."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import anyio
+import httpx2
+import pytest
+import stamina
+
+from saasus_mcp.catalog import Catalogue
+from saasus_mcp.saasus.answer import unsent
+from saasus_mcp.saasus.arguments import check
+from saasus_mcp.saasus.client import LARGEST_ANSWER, Client, SendFailed
+from saasus_mcp.saasus.request import build
+from tests.calls import complete
+from tests.support import CREDENTIALS
+
+TINY = 0.02
+NEVER_LEFT = [httpx2.ConnectError("refused"), httpx2.ConnectTimeout("slow"), httpx2.PoolTimeout("full")]
+MAY_HAVE_ARRIVED = [
+    httpx2.ReadError("reset"),
+    httpx2.ReadTimeout("slow"),
+    httpx2.WriteError("broken pipe"),
+    httpx2.WriteTimeout("slow"),
+    httpx2.CloseError("late"),
+    httpx2.RemoteProtocolError("gibberish"),
+    httpx2.DecodingError("not gzip"),
+]
+
+
+class Silent(httpx2.AsyncBaseTransport):
+    """Takes the request and never answers."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        self.taken += 1
+        await anyio.sleep_forever()
+        raise AssertionError
+
+
+class Dripping(httpx2.AsyncByteStream):
+    """Begins an answer and never ends it."""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield b'{"id":'
+        await anyio.sleep_forever()
+
+
+class Endless(httpx2.AsyncByteStream):
+    """Answers for ever."""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        chunk = b" " * (1024 * 1024)
+        while True:
+            yield chunk
+
+
+class Answering(httpx2.AsyncBaseTransport):
+    """Answers at once with a body that comes as it will."""
+
+    def __init__(self, stream: httpx2.AsyncByteStream) -> None:
+        self.stream = stream
+        self.taken = 0
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        self.taken += 1
+        return httpx2.Response(200, stream=self.stream)
+
+
+@pytest.fixture(autouse=True)
+def _its_own_number_of_attempts() -> Iterator[None]:
+    with stamina.set_testing(True, attempts=10, cap=True):
+        yield
+
+
+async def failure(
+    catalogue: Catalogue, key: str, transport: httpx2.AsyncBaseTransport, timeout: float = 5.0
+) -> SendFailed:
+    operation = catalogue.find(key)
+    request = build(operation, check(operation, complete(operation)))
+    async with Client(CREDENTIALS, timeout=timeout, transport=transport) as client:
+        with anyio.fail_after(20), pytest.raises(SendFailed) as caught:
+            await client.send(operation, request, "trace-1")
+    return caught.value
+
+
+def raising(error: Exception) -> httpx2.MockTransport:
+    def answer(_: httpx2.Request) -> httpx2.Response:
+        raise error
+
+    return httpx2.MockTransport(answer)
+
+
+@pytest.mark.parametrize("error", NEVER_LEFT, ids=lambda error: type(error).__name__)
+async def test_a_write_that_never_left_was_not_applied(catalogue: Catalogue, error: Exception) -> None:
+    given = await failure(catalogue, "auth.DeleteTenant", raising(error))
+    assert given.applied == "not_applied"
+    assert "could not be reached" in given.message
+    assert "saasus-mcp doctor" in given.mend
+
+
+@pytest.mark.parametrize("error", MAY_HAVE_ARRIVED, ids=lambda error: type(error).__name__)
+async def test_a_write_that_may_have_arrived_is_unknown(catalogue: Catalogue, error: Exception) -> None:
+    given = await failure(catalogue, "auth.DeleteTenant", raising(error))
+    assert given.applied == "unknown"
+    assert "Look at the present state" in given.mend
+    answer = unsent(given, "trace-1")
+    assert (answer.ok, answer.applied, answer.structured) == (False, "unknown", None)
+    assert "Outcome: unknown" in answer.text
+    assert "Trace id: trace-1" in answer.text
+
+
+@pytest.mark.parametrize("error", [*NEVER_LEFT, *MAY_HAVE_ARRIVED], ids=lambda error: type(error).__name__)
+async def test_a_read_that_failed_changed_nothing(catalogue: Catalogue, error: Exception) -> None:
+    assert (await failure(catalogue, "auth.GetTenant", raising(error))).applied == "not_applied"
+
+
+async def test_no_text_of_a_network_error_is_passed_on(catalogue: Catalogue) -> None:
+    error = httpx2.ReadError("https://user:hush@proxy.example refused")
+    given = await failure(catalogue, "auth.DeleteTenant", raising(error))
+    assert "hush" not in str(given)
+    assert given.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("key", "applied", "taken"), [("auth.DeleteTenant", "unknown", 1), ("auth.GetTenant", "not_applied", 3)]
+)
+async def test_an_api_that_never_answers_is_given_up_on(
+    catalogue: Catalogue, key: str, applied: str, taken: int
+) -> None:
+    silent = Silent()
+    given = await failure(catalogue, key, silent, TINY)
+    assert (given.applied, silent.taken) == (applied, taken)
+    assert f"did not answer within {TINY:g} s" in given.message
+
+
+@pytest.mark.parametrize(
+    ("key", "applied", "taken"), [("auth.DeleteTenant", "unknown", 1), ("auth.GetTenant", "not_applied", 3)]
+)
+async def test_an_answer_that_never_ends_is_given_up_on(
+    catalogue: Catalogue, key: str, applied: str, taken: int
+) -> None:
+    dripping = Answering(Dripping())
+    given = await failure(catalogue, key, dripping, TINY)
+    assert (given.applied, dripping.taken) == (applied, taken)
+    assert "did not finish" in given.message
+
+
+async def test_an_answer_larger_than_memory_is_cut_off(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert LARGEST_ANSWER == 64 * 1024 * 1024
+    monkeypatch.setattr("saasus_mcp.saasus.client.LARGEST_ANSWER", 3 * 1024 * 1024)
+    endless = Answering(Endless())
+    given = await failure(catalogue, "auth.DeleteTenant", endless)
+    assert (given.applied, endless.taken) == ("unknown", 1)
+
+
+async def test_a_call_that_is_cancelled_stays_cancelled(catalogue: Catalogue) -> None:
+    operation = catalogue.find("auth.GetTenant")
+    request = build(operation, check(operation, complete(operation)))
+    silent = Silent()
+    async with Client(CREDENTIALS, transport=silent) as client:
+        with anyio.move_on_after(TINY) as scope:
+            await client.send(operation, request, "trace-1")
+    assert scope.cancelled_caught
+    assert silent.taken == 1

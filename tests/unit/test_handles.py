@@ -1,0 +1,126 @@
+"""Handles: what stands for a secret opens it once for a person, and on the wire for who it was given to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from saasus_mcp.permissions.handles import LIFETIME, PREFIX, Handles, Hiding
+from saasus_mcp.permissions.refusal import Refused
+from saasus_mcp.permissions.seal import Sealer
+from saasus_mcp.saasus.arguments import Arguments
+from saasus_mcp.store import Store
+
+NOW = 1_790_000_000.0
+
+
+class Clock:
+    now = NOW
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def handles(store: Store, clock: Clock) -> Handles:
+    return Handles(store, Sealer.ephemeral(), clock)
+
+
+def given(handles: Handles, *secrets: str, principal: str = "local:me", profile: str = "default") -> list[str]:
+    hiding = Hiding()
+    shown = [hiding.hide(secret) for secret in secrets]
+    handles.keep(hiding, principal, profile)
+    return shown
+
+
+def test_a_handle_tells_nothing_and_each_is_another(handles: Handles) -> None:
+    shown = given(handles, *["hush-hush"] * 50)
+    assert len(set(shown)) == 50
+    for handle in shown:
+        assert handle.startswith(PREFIX)
+        assert "hush" not in handle
+        assert len(handle.removeprefix(PREFIX)) == 24
+
+
+def test_a_person_reveals_it_once(handles: Handles) -> None:
+    [handle] = given(handles, "hush-hush 株式会社")
+    assert handles.reveal(f" {handle}\n".strip()) == "hush-hush 株式会社"
+    with pytest.raises(Refused, match="used up"):
+        handles.reveal(handle)
+
+
+def test_a_person_may_give_the_id_alone(handles: Handles) -> None:
+    [handle] = given(handles, "hush-hush")
+    assert handles.reveal(handle.removeprefix(PREFIX)) == "hush-hush"
+
+
+@pytest.mark.parametrize("seconds", [LIFETIME, LIFETIME * 100])
+def test_it_ends(handles: Handles, clock: Clock, seconds: int) -> None:
+    [handle] = given(handles, "hush-hush")
+    clock.now = NOW + seconds
+    with pytest.raises(Refused):
+        handles.reveal(handle)
+    with pytest.raises(Refused):
+        handles.resolve(Arguments({"password": handle}), "local:me", "default")
+
+
+def test_it_is_resolved_wherever_it_stands_and_as_often_as_needed(handles: Handles) -> None:
+    one, two = given(handles, "hush-1", "hush-2")
+    arguments = Arguments({"a": one, "b": {"c": [two, "plain", one]}, "n": 1})
+    for _ in range(2):
+        resolved = handles.resolve(arguments, "local:me", "default")
+        assert resolved.values == {"a": "hush-1", "b": {"c": ["hush-2", "plain", "hush-1"]}, "n": 1}
+    assert arguments.values["a"] == one, "what was bound and audited stays as it was"
+
+
+def test_arguments_without_handles_are_the_very_same(handles: Handles) -> None:
+    arguments = Arguments({"a": "plain", "b": ["https://secret.example", "a secret://r/x inside"]})
+    assert handles.resolve(arguments, "local:me", "default") is arguments
+
+
+@pytest.mark.parametrize(("principal", "profile"), [("local:you", "default"), ("local:me", "production"), ("", "")])
+def test_it_opens_for_nobody_else(handles: Handles, principal: str, profile: str) -> None:
+    [handle] = given(handles, "hush-hush")
+    with pytest.raises(Refused) as caught:
+        handles.resolve(Arguments({"password": handle}), principal, profile)
+    assert "hush" not in str(caught.value)
+    assert handles.resolve(Arguments({"password": handle}), "local:me", "default").values == {"password": "hush-hush"}
+
+
+@pytest.mark.parametrize("handle", ["secret://", "secret://r/", "secret://r/unknown", "secret://name", "secret://r/%"])
+def test_a_handle_that_was_never_given_opens_nothing(handles: Handles, handle: str) -> None:
+    given(handles, "hush-hush")
+    with pytest.raises(Refused):
+        handles.resolve(Arguments({"password": handle}), "local:me", "default")
+    with pytest.raises(Refused):
+        handles.reveal(handle)
+
+
+def test_one_secret_cannot_be_passed_off_as_another(store: Store, clock: Clock) -> None:
+    sealer = Sealer.ephemeral()
+    handles = Handles(store, sealer, clock)
+    one, two = given(handles, "hush-1", "hush-2")
+    ids = [handle.removeprefix(PREFIX) for handle in (one, two)]
+    [first, second] = [store.secret(identifier, NOW, take=True) for identifier in ids]
+    assert first is not None
+    assert second is not None
+    store.keep_secrets([replace(first, sealed=second.sealed)], NOW)
+    with pytest.raises(Refused):
+        handles.reveal(one)
+
+
+def test_another_key_opens_nothing(store: Store, clock: Clock) -> None:
+    [handle] = given(Handles(store, Sealer.ephemeral(), clock), "hush-hush")
+    with pytest.raises(Refused):
+        Handles(store, Sealer.ephemeral(), clock).reveal(handle)
+
+
+def test_nothing_hidden_keeps_nothing(handles: Handles, store: Store) -> None:
+    store.close()
+    handles.keep(Hiding(), "local:me", "default")

@@ -1,0 +1,80 @@
+"""Every kind of policy, asked in every way; the people it is asked about; and what it costs."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from statistics import median
+
+import pytest
+
+from saasus_mcp.catalog import Catalogue, Operation
+from saasus_mcp.permissions.policy import PRESETS, CasePolicy, Principal, ReadOnlyCeiling, UnsafeAllowEverything
+from tests.policies import ME, case, policy, rule
+
+# -- the other policies, asked by case ---------------------------------------------------------------------------------
+
+
+def test_a_policy_is_asked_by_case_or_by_operation_alike(catalogue: Catalogue) -> None:
+    rules = policy(rule("reads", tools=(), levels=("read",)), rule("asked", "confirm", tools=(), levels=("write",)))
+    policies: list[CasePolicy] = [*PRESETS.values(), UnsafeAllowEverything(), ReadOnlyCeiling(rules), rules]
+    for decided in policies:
+        for operation in catalogue:
+            assert decided.decide(operation, {}, ME) == decided.decide(case(operation, profile=""))
+            assert decided.could_allow(operation, ME) == (decided.decide(operation, {}, ME).outcome != "deny")
+    with pytest.raises(TypeError):
+        rules.decide(next(iter(catalogue)))
+
+
+def test_the_ceiling_reads_no_state_for_what_it_denies(catalogue: Catalogue, deleting: Operation) -> None:
+    under = policy(
+        rule(when="impact.users > 3"), two_person=True, ceilings={"writes_per_minute": 3}, announcement="loud"
+    )
+    ceiling = ReadOnlyCeiling(under)
+    assert ceiling.needs(deleting, ME, "default") == frozenset()
+    assert ceiling.needs(catalogue.find("auth_get_tenant"), ME, "default") == {"impact"}
+    assert ceiling.decide(case(deleting, impact={"users": 9})).outcome == "deny"
+    assert (ceiling.two_person, ceiling.ceilings, ceiling.announcement) == (True, {"writes_per_minute": 3}, "loud")
+
+
+def test_only_what_allows_everything_lifts_the_budgets() -> None:
+    assert UnsafeAllowEverything().ceilings is None
+    assert all(preset.ceilings == {} and not preset.two_person for preset in PRESETS.values())
+    assert policy(rule()).ceilings == {}
+
+
+# -- people ------------------------------------------------------------------------------------------------------------
+
+
+def test_people_are_told_apart_by_their_claims_and_can_be_keys() -> None:
+    plain, clerk = Principal("a"), Principal("a", claims={"tenants": ["t1"]})
+    assert plain != clerk
+    assert hash(plain) == hash(clerk)
+    assert {plain: 1, clerk: 2} == {Principal("a", claims={"tenants": ["t1"]}): 2, Principal("a"): 1}
+    assert plain == replace(clerk, claims={})
+
+
+# -- cost --------------------------------------------------------------------------------------------------------------
+
+
+def test_two_hundred_rules_cost_next_to_nothing(catalogue: Catalogue, deleting: Operation) -> None:
+    tools = [operation.tool for operation in catalogue]
+    rules = [rule(f"r{n}", tools=(tools[n % len(tools)],), when=f'args.tenant_id == "t{n}"') for n in range(200)]
+    decided = policy(rule("mine", tools=("auth_delete_tenant",), when="impact.users < 50"), *rules)
+    here = case(deleting, {"tenant_id": "t1"}, impact={"users": 3})
+
+    def once() -> float:
+        before = time.perf_counter()
+        decided.decide(here)
+        return time.perf_counter() - before
+
+    once()
+    assert median(once() for _ in range(500)) < 0.0003
+
+
+def test_what_is_remembered_of_callers_is_bounded(deleting: Operation, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("saasus_mcp.permissions.rules.MOST_KEPT", 10)
+    decided = policy(rule(who=("local:*",)))
+    for number in range(50):
+        assert decided.decide(case(deleting, principal=Principal(f"local:{number}"))).outcome == "allow"
+    assert len(decided._concerning) <= 10

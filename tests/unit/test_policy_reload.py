@@ -1,0 +1,81 @@
+"""A policy file read again while it is in force."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from saasus_mcp.catalog import Catalogue
+from saasus_mcp.permissions import policy_file
+from saasus_mcp.permissions.policy_file import PolicyError, Reloaded, Reloading
+from saasus_mcp.permissions.rules import Case
+from tests.faulty_policies import SOUND
+from tests.policies import ME
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "desk.yaml"
+
+
+def test_a_sound_file_is_taken_and_a_faulty_one_leaves_the_old_in_force(file: Path, catalogue: Catalogue) -> None:
+    operation = catalogue.find("auth_delete_tenant")
+    case = Case(operation, {}, ME, "default")
+    file.write_text(SOUND)
+    policy = Reloading(file, catalogue)
+    assert policy.decide(case).outcome == "deny"
+    file.write_text(SOUND.replace("deny", "confirm") + "    when: impact.users > 3\nname: second\ntwo_person: true\n")
+    assert policy.reload() == Reloaded(taken=True, said="The policy 'second' is in force.")
+    assert (policy.generation, policy.name, policy.two_person, policy.ceilings) == (1, "second", True, {})
+    assert policy.needs(operation, ME, "default") == {"impact"}
+    file.write_text("version: 1\nrulez: []\n")
+    kept = policy.reload()
+    assert not kept.taken
+    assert "'second' stays in force" in kept.said
+    assert f"{file}: line 2: 'rulez' is not known" in kept.said
+    file.unlink()
+    assert "cannot be read" in policy.reload().said
+    assert (policy.generation, policy.decide(case).outcome) == (1, "deny")
+    assert policy.could_allow(operation, ME)
+    assert policy.explain(case)[0].error
+
+
+def test_a_reload_to_everything_is_loud(file: Path) -> None:
+    file.write_text(SOUND)
+    policy = Reloading(file)
+    file.write_text("version: 1\nunsafe-allow-everything: true\n")
+    assert "UNSAFE" in policy.reload().said
+    assert "UNSAFE" in policy.announcement
+
+
+def test_a_faulty_file_does_not_begin(file: Path) -> None:
+    file.write_text("version: 1\n")
+    with pytest.raises(PolicyError):
+        Reloading(file)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no SIGHUP")
+def test_a_hangup_reads_the_file_again(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    before = signal.getsignal(signal.SIGHUP)
+    file.write_text(SOUND)
+    policy, heard = Reloading(file), list[Reloaded]()
+    try:
+        assert policy_file.on_hangup(policy, heard.append)
+        file.write_text(SOUND + "name: second\n")
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert [ended.taken for ended in heard] == [True]
+        assert policy_file.on_hangup(policy)
+        file.write_text("")
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert "stays in force" in caplog.text
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_where_there_is_no_hangup_nothing_is_listened_for(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write_text(SOUND)
+    monkeypatch.delattr(signal, "SIGHUP", raising=False)
+    assert not policy_file.on_hangup(Reloading(file))

@@ -1,0 +1,211 @@
+"""The rules of a policy: what wins, whom and what they concern, what is listed, how it is explained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from saasus_mcp.catalog import Catalogue, Operation
+from saasus_mcp.permissions.policy import PRESETS, Outcome, Principal, ReadOnlyCeiling, UnsafeAllowEverything
+from saasus_mcp.permissions.rules import Rule, matches, words
+from tests.policies import ME, case, outcome, policy, rule
+
+# -- what wins ---------------------------------------------------------------------------------------------------------
+
+
+def test_what_no_rule_allows_is_denied(deleting: Operation) -> None:
+    decision = policy(rule(tools=("auth_get_*",))).decide(case(deleting))
+    assert (decision.outcome, decision.rule, decision.typed) == ("deny", "none", True)
+    assert decision.reason
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "wins"),
+    [
+        ("allow", "confirm", "b"),
+        ("confirm", "approve", "b"),
+        ("approve", "deny", "b"),
+        ("deny", "allow", "a"),
+        ("approve", "confirm", "a"),
+        ("confirm", "allow", "a"),
+        ("allow", "allow", "a"),
+        ("deny", "deny", "a"),
+    ],
+)
+def test_the_stricter_wins_and_of_equals_the_first(
+    deleting: Operation, first: Outcome, second: Outcome, wins: str
+) -> None:
+    decided = policy(rule("a", first), rule("b", second))
+    assert outcome(decided, case(deleting)) == (first if wins == "a" else second, wins)
+
+
+def test_a_decision_has_a_reason_even_where_the_rule_gives_none(deleting: Operation) -> None:
+    for then in ("allow", "confirm", "approve", "deny"):
+        assert "'r'" in policy(rule(then=then)).decide(case(deleting)).reason
+    assert policy(rule(reason="because")).decide(case(deleting)).reason == "because"
+
+
+def test_grave_calls_are_confirmed_by_typing(catalogue: Catalogue) -> None:
+    for operation in catalogue:
+        typed = policy(rule(then="confirm")).decide(case(operation)).typed
+        assert typed == (operation.level in ("destructive", "critical"))
+
+
+def test_confirming_can_be_hardened_to_approving(deleting: Operation) -> None:
+    hardened = policy(rule("a", "confirm"), rule("b", "approve"), confirm_via="approval")
+    assert outcome(hardened, case(deleting)) == ("approve", "a")
+    assert outcome(policy(rule("a", "confirm"), confirm_via="approval"), case(deleting)) == ("approve", "a")
+    assert outcome(policy(rule("a"), confirm_via="approval"), case(deleting)) == ("allow", "a")
+
+
+# -- whom and what a rule concerns -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("selector", "concerned"),
+    [
+        ({"tools": ("auth_delete_tenant",)}, True),
+        ({"tools": ("auth.DeleteTenant",)}, True),
+        ({"tools": ("auth_delete_*",)}, True),
+        ({"tools": ("auth.Delete*",)}, True),
+        ({"tools": ("auth_get_*", "*_tenant")}, True),
+        ({"tools": ("auth_delete_tenan",)}, False),
+        ({"tools": ("auth_delete_tenan?",)}, True),
+        ({"tools": ("auth_[d]elete_tenant*",)}, False),
+        ({"tools": (), "module": ("auth",)}, True),
+        ({"tools": (), "module": ("pricing",)}, False),
+        ({"tools": (), "levels": ("read", "critical")}, True),
+        ({"tools": (), "levels": ("destructive",)}, False),
+        ({"tools": (), "effects": ("delete",)}, True),
+        ({"tools": (), "effects": ("tenant", "email")}, True),
+        ({"tools": (), "effects": ("create", "email")}, False),
+        ({"tools": ()}, True),
+    ],
+)
+def test_what_a_rule_speaks_of(deleting: Operation, selector: dict[str, Any], concerned: bool) -> None:  # noqa: FBT001
+    assert rule(**selector).selects(deleting) == concerned
+
+
+def test_effects_are_named_by_the_words_of_the_table(catalogue: Catalogue) -> None:
+    for operation in catalogue:
+        row, found = operation.effects, words(operation.effects)
+        assert {row.effect, row.reversibility, *row.blast} <= found
+        assert ("email" in found) == (row.email != "no")
+        assert ("money" in found) == (row.money != "no")
+        assert ("outside" in found) == bool(row.outside)
+        assert ("personal_data" in found) == row.personal_data
+
+
+@pytest.mark.parametrize(
+    ("who", "concerned"),
+    [
+        (("local:me",), True),
+        (("local:*",), True),
+        (("local:m?",), True),
+        (("LOCAL:ME",), False),
+        (("support",), True),
+        (("sup*",), False),
+        (("desk",), True),
+        (("local:you", "billing"), False),
+        ((), True),
+    ],
+)
+def test_who_a_rule_speaks_of(deleting: Operation, who: tuple[str, ...], concerned: bool) -> None:  # noqa: FBT001
+    decided = policy(rule(who=who), groups={"desk": ("local:m*",), "billing": ("local:you",)})
+    assert (decided.decide(case(deleting)).outcome == "allow") == concerned
+
+
+def test_a_person_called_like_a_group_of_the_file_is_not_in_it(deleting: Operation) -> None:
+    decided = policy(rule(who=("admins",)), groups={"admins": ("local:boss",)})
+    impostor, boss = Principal("admins"), Principal("local:boss")
+    assert decided.decide(case(deleting, principal=impostor)).outcome == "deny"
+    assert decided.decide(case(deleting, principal=boss)).outcome == "allow"
+
+
+def test_a_rule_of_a_profile_holds_there(deleting: Operation) -> None:
+    decided = policy(rule("allowed", profile=("staging",)), rule("closed", "deny", profile=("production",)))
+    assert outcome(decided, case(deleting, profile="staging")) == ("allow", "allowed")
+    assert outcome(decided, case(deleting, profile="production")) == ("deny", "closed")
+    assert outcome(decided, case(deleting, profile="other")) == ("deny", "none")
+
+
+def test_where_the_profile_is_not_known_only_what_forbids_holds(deleting: Operation) -> None:
+    decided = policy(rule("allowed", profile=("staging",)), rule("closed", "deny", profile=("production",)))
+    assert outcome(decided, case(deleting, profile="")) == ("deny", "closed")
+
+
+@pytest.mark.parametrize(("pattern", "text"), [("a[b]*", "a[b]c"), ("*", ""), ("a*", "a\nb"), ("[!a]", "[!a]")])
+def test_only_star_and_question_mark_are_special(pattern: str, text: str) -> None:
+    assert matches(pattern, text)
+    assert not matches("a[b]*", "abc")
+
+
+# -- what is listed ----------------------------------------------------------------------------------------------------
+
+
+def test_listed_is_what_could_be_anything_but_denied(deleting: Operation) -> None:
+    def listed(*rules: Rule, principal: Principal = ME, profile: str = "default") -> bool:
+        return policy(*rules).could_allow(deleting, principal, profile)
+
+    assert listed(rule())
+    assert not listed()
+    assert not listed(rule(tools=("auth_get_*",)))
+    assert not listed(rule("a"), rule("b", "deny"))
+    assert listed(rule("a"), rule("b", "deny", when="args.tenant_id == 'x'"))
+    assert listed(rule("a", "approve", when="impact.users < 3"))
+    assert not listed(rule("a", "deny", when="args.x == 1"))
+    assert not listed(rule(who=("local:you",)))
+    assert not listed(rule(profile=("staging",)))
+    assert listed(rule(profile=("staging",)), profile="staging")
+
+
+def test_a_condition_on_the_caller_alone_is_known_before_any_call(deleting: Operation) -> None:
+    own = policy(rule(when='principal.claims.role == "admin"'))
+    assert own.could_allow(deleting, Principal("a", claims={"role": "admin"}))
+    assert not own.could_allow(deleting, Principal("a", claims={"role": "clerk"}))
+    assert not own.could_allow(deleting, Principal("a"))
+    assert not policy(rule("a"), rule("b", "deny", when='principal.id == "a"')).could_allow(deleting, Principal("a"))
+
+
+# -- explaining --------------------------------------------------------------------------------------------------------
+
+
+def test_every_rule_is_explained(deleting: Operation) -> None:
+    decided = policy(
+        rule("reads", tools=("auth_get_*",)),
+        rule("others", who=("local:you",)),
+        rule("staging", profile=("staging",)),
+        rule("asked", "confirm"),
+        rule("small", "approve", when="impact.users < 3"),
+        rule("big", "deny", when="impact.users > 50"),
+        rule("unseen", "deny", when="target.x == 1"),
+        confirm_via="approval",
+    )
+    told = decided.explain(case(deleting, impact={"users": 1}))
+    assert [(rule.rule, rule.outcome, rule.passed_over, rule.value, rule.won) for rule in told] == [
+        ("reads", "allow", "tool", None, False),
+        ("others", "allow", "who", None, False),
+        ("staging", "allow", "profile", None, False),
+        ("asked", "approve", None, True, False),
+        ("small", "approve", None, True, False),
+        ("big", "deny", None, False, False),
+        ("unseen", "deny", None, None, True),
+    ]
+    assert told[-1].error == "`target` could not be read"
+    calm = decided.explain(case(deleting, impact={"users": 1}, target={"x": 2}))
+    assert [rule.rule for rule in calm if rule.won] == ["asked"]
+
+
+def test_policies_without_rules_explain_themselves_too(catalogue: Catalogue, deleting: Operation) -> None:
+    reading = catalogue.find("auth_get_tenant")
+    for decided in (
+        PRESETS["guarded"],
+        UnsafeAllowEverything(),
+        ReadOnlyCeiling(policy(rule(when="impact.users > 3"))),
+    ):
+        for operation in (deleting, reading):
+            here = case(operation, impact={"users": 4})
+            (told,) = decided.explain(here)
+            assert (told.outcome, told.rule) == outcome(decided, here)
+            assert told.won

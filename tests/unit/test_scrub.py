@@ -1,0 +1,136 @@
+"""Secrets in text that no schema describes: logged bodies, URLs, error messages."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from saasus_mcp.saasus.secrets import REMOVED, hide_all, hide_named, mask, scrub
+
+HUSH = "hush-hush"
+
+LOOSE = [
+    f"password={HUSH}",
+    f"password = {HUSH}",
+    f"client_secret: {HUSH}",
+    f"x-api-key: {HUSH}\r\nAccept: */*",
+    f"https://a.example/cb?state=1&code={HUSH}&x=2",
+    f"https://a.example/cb#access_token={HUSH}",
+    f"/v1/auth/credentials?auth-flow=x&refresh-token={HUSH}",
+    f"session={HUSH}; Path=/",
+    f"'token': '{HUSH}'",
+    f"Authorization: {HUSH}",
+    f"Authorization: Bearer {HUSH}",
+    f"authorization: SAASUSSIGV1 Sig={HUSH}, SaaSID=x, APIKey=y",
+    f"authorization=Basic%20{HUSH}",
+    f"Set-Cookie: id_token={HUSH}; HttpOnly",
+    f"passphrase={HUSH}",
+    f"passcode={HUSH}",
+    f"credential={HUSH}",
+    f"private_key={HUSH}",
+    f"verification_code={HUSH}",
+    f"https://b.s3.amazonaws.com/f?X-Amz-Credential={HUSH}&X-Amz-Date=1",
+    f"https://b.s3.amazonaws.com/f?X-Amz-Signature={HUSH}",
+    f"https://b.s3.amazonaws.com/f?X-Amz-Security-Token={HUSH}",
+    f'password="two words {HUSH}"',
+    f'{{"password":"with, comma {HUSH}","cut off',
+    f'{{"password":"with \\" quote {HUSH}","cut off',
+    f'"{{\\"password\\":\\"{HUSH}\\"}}"',
+    f'prefix {{\\"password\\":\\"{HUSH}\\"}} suffix',
+    f"PASSWORD={HUSH}",
+    f"newPassword={HUSH}",
+    f"<password>{HUSH}</password>",
+]
+
+
+@pytest.mark.parametrize("text", LOOSE)
+def test_a_secret_in_loose_text_is_removed(text: str) -> None:
+    assert HUSH not in scrub(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "nothing secret here",
+        "https://a.example/tenants?page=2&limit=10",
+        "code review at 10:30",
+        '{"name":"株式会社","count":3,"ok":true,"none":null}',
+        "[1,2,3]",
+        "7",
+        "a passing word: fine",
+        "status_code: 404, error_code=E12",
+    ],
+)
+def test_text_without_a_secret_is_left_alone(text: str) -> None:
+    assert scrub(text) == text
+
+
+@pytest.mark.parametrize(
+    "name", ["password", "access_token", "clientSecret", "API_KEY", "session", "code", "invitation_url"]
+)
+def test_a_logged_body_loses_what_stands_under_a_secrets_name(name: str) -> None:
+    for secret in (HUSH, {"deep": HUSH}, [HUSH, {"x": HUSH}]):
+        body = json.dumps({"user": "a", "nested": [{name: secret}]}, ensure_ascii=False)
+        scrubbed = scrub(body)
+        assert HUSH not in scrubbed
+        assert json.loads(scrubbed)["user"] == "a"
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        json.dumps({"password": HUSH}),
+        f"https://a.example/?token={HUSH}",
+        f"Authorization: {HUSH}",
+        json.dumps(json.dumps({"password": HUSH})),
+    ],
+)
+def test_a_secret_in_a_text_inside_a_logged_body_is_removed(inner: str) -> None:
+    assert HUSH not in scrub(json.dumps({"body": inner}))
+    assert HUSH not in scrub(json.dumps([{"deep": {"body": inner}}]))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["x" * 5_000, "password" * 250, "-" * 5_000, "token=" * 2_000, "a: " * 2_000, '"' * 5_000, "secret " * 2_000],
+    ids=["one word", "one word of names", "dashes", "names and signs", "colons", "quotes", "names"],
+)
+def test_scrubbing_takes_no_longer_than_reading(text: str) -> None:
+    began = time.perf_counter()
+    scrub(text)
+    assert time.perf_counter() - began < 1.0
+
+
+def test_a_mask_is_a_tree_of_its_paths() -> None:
+    assert mask(("a", "b.c", "d[].e", "f{}", "g[]")) == {
+        "a": {},
+        "b": {"c": {}},
+        "d": {"[]": {"e": {}}},
+        "f": {"{}": {}},
+        "g": {"[]": {}},
+    }
+
+
+def test_hiding_keeps_the_shape_and_what_tells_nothing() -> None:
+    seen: list[str] = []
+
+    def hide(secret: str) -> str:
+        seen.append(secret)
+        return REMOVED
+
+    value = {"a": ["x", 1, 2.5, True, None, "", {"b": "y"}]}
+    assert hide_all(value, hide) == {"a": [REMOVED, REMOVED, REMOVED, True, None, "", {"b": REMOVED}]}
+    assert seen == ["x", "1", "2.5", "y"]
+
+
+def test_what_no_schema_describes_is_judged_by_its_names() -> None:
+    value = {"id": "i", "password": "p", "list": [{"apiKey": ["k"], "name": "n"}], "token": {"deep": 1, "on": True}}
+    assert hide_named(value) == {
+        "id": "i",
+        "password": REMOVED,
+        "list": [{"apiKey": [REMOVED], "name": "n"}],
+        "token": {"deep": REMOVED, "on": True},
+    }

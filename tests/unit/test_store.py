@@ -1,0 +1,328 @@
+"""The store: all or nothing in one transaction, a yes that is used once however it is raced, and times that end."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from saasus_mcp.store import AlreadyUsed, Approval, HiddenSecret, Spend, Status, Store, StoreError
+
+NOW = 1_790_000_000.0
+RECORD = {"operation": "auth.DeleteTenant"}
+
+PENDING = Approval(
+    code="ABCD-2345",
+    binding="b" * 64,
+    operation="auth.DeleteTenant",
+    principal="local:me",
+    profile="default",
+    saas_id="saas",
+    name="Acme",
+    preview='{"en": "…", "ja": "…"}',
+    bound="d" * 64,
+    status="pending",
+    requested_at=NOW,
+    expires_at=NOW + 900,
+)
+
+
+@pytest.fixture
+def shared(tmp_path: Path) -> Iterator[tuple[Store, Store]]:
+    """Two processes' stores on one file."""
+    stores = Store.at(tmp_path, "saas"), Store.at(tmp_path, "saas")
+    yield stores
+    for opened in stores:
+        opened.close()
+
+
+def approved(store: Store, code: str = "ABCD-2345", at: float = NOW) -> None:
+    assert store.request_approval(replace(PENDING, code=code, binding=code * 8), 99)
+    assert store.decide(code, "approved", by="local:person", at=at, expires_at=at + 900)
+
+
+def raced(*attempts: Callable[[], Any]) -> list[Any]:
+    """What each of several threads gets that begin together."""
+    start, results = threading.Barrier(len(attempts)), []
+
+    def run(attempt: Callable[[], Any]) -> None:
+        start.wait()
+        try:
+            results.append(attempt())
+        except StoreError as error:
+            results.append(error)
+
+    threads = [threading.Thread(target=run, args=(attempt,)) for attempt in attempts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    return results
+
+
+# -- commit ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["confirmation", "approval"])
+def test_a_yes_is_used_once(store: Store, kind: Any) -> None:
+    approved(store)
+    spend = Spend(kind, "ABCD-2345")
+    store.commit("c-1", RECORD, NOW, spend)
+    for _ in range(2):
+        with pytest.raises(AlreadyUsed):
+            store.commit("c-2", RECORD, NOW, spend)
+    assert [(record["call"], record["event"]) for record in store.audited()] == [("c-1", "begun")]
+
+
+@pytest.mark.parametrize("kind", ["confirmation", "approval"])
+def test_of_two_processes_that_use_one_yes_at_once_one_wins(shared: tuple[Store, Store], kind: Any) -> None:
+    for turn in range(10):
+        code = f"AAAA-{turn:04d}"
+        approved(shared[0], code)
+        spend = Spend(kind, code)
+        attempts = [
+            (lambda store=store, call=f"{code}-{index}": store.commit(call, RECORD, NOW, spend))
+            for index, store in enumerate(shared * 2)
+        ]
+        results = raced(*attempts)
+        assert results.count(None) == 1
+        assert sum(isinstance(result, AlreadyUsed) for result in results) == 3
+        assert sum(record["call"].startswith(code) for record in shared[0].audited()) == 1
+
+
+@pytest.mark.parametrize("status", ["pending", "rejected", "used", "stale"])
+def test_an_approval_that_is_not_in_force_is_no_yes(store: Store, status: Status) -> None:
+    assert store.request_approval(PENDING, 5)
+    store.decide(PENDING.code, status, by="local:person", at=NOW, expires_at=NOW + 900)
+    with pytest.raises(AlreadyUsed):
+        store.commit("c-1", RECORD, NOW, Spend("approval", PENDING.code))
+    assert store.audited() == []
+
+
+def test_an_approval_that_was_never_asked_for_is_no_yes(store: Store) -> None:
+    with pytest.raises(AlreadyUsed):
+        store.commit("c-1", RECORD, NOW, Spend("approval", "ZZZZ-9999"))
+
+
+def test_an_approval_that_has_expired_is_no_yes(store: Store) -> None:
+    approved(store)
+    with pytest.raises(AlreadyUsed):
+        store.commit("c-1", RECORD, NOW + 900, Spend("approval", PENDING.code))
+    store.commit("c-1", RECORD, NOW + 899, Spend("approval", PENDING.code))
+
+
+def test_a_yes_is_not_used_up_when_the_audit_cannot_be_begun(store: Store) -> None:
+    approved(store)
+
+    class Unwritable:
+        def __str__(self) -> str:
+            raise ValueError("cannot be written")
+
+    with pytest.raises(ValueError, match="cannot be written"):
+        store.commit("c-1", {"bad": Unwritable()}, NOW, Spend("approval", PENDING.code))
+    store.commit("c-2", RECORD, NOW, Spend("approval", PENDING.code))
+    assert [record["call"] for record in store.audited()] == ["c-2"]
+
+
+def test_the_audit_keeps_the_order_and_the_words_of_what_happened(store: Store) -> None:
+    store.commit("c-1", {"name": "株式会社"}, NOW)
+    store.refuse("c-2", {"refused": "denied"}, NOW + 1)
+    store.end("c-1", {"ok": True}, NOW + 2)
+    assert store.audited() == [
+        {"call": "c-1", "event": "begun", "at": NOW, "name": "株式会社"},
+        {"call": "c-2", "event": "refused", "at": NOW + 1, "refused": "denied"},
+        {"call": "c-1", "event": "ended", "at": NOW + 2, "ok": True},
+    ]
+
+
+# -- approvals ---------------------------------------------------------------------------------------------------------
+
+
+def test_asking_again_finds_what_is_pending_or_approved(store: Store) -> None:
+    assert store.request_approval(PENDING, 5) == PENDING
+    again = replace(PENDING, code="EFGH-6789", requested_at=NOW + 1)
+    assert store.request_approval(again, 5) == PENDING
+    store.decide(PENDING.code, "approved", by="local:person", at=NOW, expires_at=NOW + 900)
+    found = store.request_approval(again, 5)
+    assert found is not None
+    assert (found.code, found.status, found.decided_by, found.decided_at) == (
+        PENDING.code,
+        "approved",
+        "local:person",
+        NOW,
+    )
+
+
+def test_two_processes_that_ask_at_once_get_one_code(shared: tuple[Store, Store]) -> None:
+    wanted = [replace(PENDING, code=f"AAAA-{index:04d}") for index in range(4)]
+    results = raced(
+        *[(lambda store=shared[index % 2], one=one: store.request_approval(one, 5)) for index, one in enumerate(wanted)]
+    )
+    assert len({result.code for result in results}) == 1
+
+
+def test_a_principal_has_so_many_pending_and_no_more(store: Store) -> None:
+    asked = [replace(PENDING, code=f"AAAA-{index:04d}", binding=str(index) * 64) for index in range(7)]
+    assert [store.request_approval(one, 5) is not None for one in asked] == [True] * 5 + [False] * 2
+    assert store.request_approval(replace(asked[6], code="BBBB-2", binding="o" * 64, principal="local:other"), 5)
+    store.decide(asked[0].code, "approved", by="x", at=NOW, expires_at=NOW + 900)
+    assert store.request_approval(asked[5], 5), "what is decided is pending no more"
+    assert store.request_approval(replace(asked[6], requested_at=NOW + 900), 5), "what expired is pending no more"
+
+
+def test_many_processes_cannot_flood_past_the_limit(shared: tuple[Store, Store]) -> None:
+    asked = [replace(PENDING, code=f"AAAA-{index:04d}", binding=str(index) * 64) for index in range(8)]
+    results = raced(
+        *[(lambda store=shared[index % 2], one=one: store.request_approval(one, 5)) for index, one in enumerate(asked)]
+    )
+    assert sum(result is not None for result in results) == 5
+    assert sum(approval.status == "pending" for approval in shared[0].approvals(NOW)) == 5
+
+
+@pytest.mark.parametrize("decision", ["approved", "rejected"])
+def test_a_decision_is_made_once(store: Store, decision: Status) -> None:
+    assert store.request_approval(PENDING, 5)
+    assert store.decide(PENDING.code, decision, by="a", at=NOW, expires_at=NOW + 600, reason="why")
+    assert not store.decide(PENDING.code, "approved", by="b", at=NOW, expires_at=NOW + 600)
+    [found] = store.approvals(NOW)
+    assert (found.status, found.decided_by, found.reason) == (decision, "a", "why")
+
+
+def test_a_decision_on_what_has_expired_or_never_was_is_none(store: Store) -> None:
+    assert store.request_approval(PENDING, 5)
+    assert not store.decide(PENDING.code, "approved", by="a", at=NOW + 900, expires_at=NOW + 1800)
+    assert not store.decide("ZZZZ-9999", "approved", by="a", at=NOW, expires_at=NOW + 900)
+    assert [approval.status for approval in store.approvals(NOW + 900)] == ["stale"]
+
+
+def test_a_withdrawn_approval_holds_no_more_and_a_used_one_stays_used(store: Store) -> None:
+    approved(store)
+    store.withdraw(PENDING.code)
+    with pytest.raises(AlreadyUsed):
+        store.commit("c-1", RECORD, NOW, Spend("approval", PENDING.code))
+    approved(store, "EFGH-6789")
+    store.commit("c-2", RECORD, NOW, Spend("approval", "EFGH-6789"))
+    store.withdraw("EFGH-6789")
+    assert {one.code: one.status for one in store.approvals(NOW)} == {"ABCD-2345": "stale", "EFGH-6789": "used"}
+
+
+def test_approvals_are_found_newest_first_and_by_binding(store: Store) -> None:
+    for index in range(3):
+        store.request_approval(
+            replace(PENDING, code=f"AAAA-{index}", binding=str(index) * 64, requested_at=NOW + index), 5
+        )
+    assert [one.code for one in store.approvals(NOW)] == ["AAAA-2", "AAAA-1", "AAAA-0"]
+    assert [one.code for one in store.approvals(NOW, "1" * 64)] == ["AAAA-1"]
+
+
+def test_another_process_finds_what_was_asked(shared: tuple[Store, Store]) -> None:
+    assert shared[0].request_approval(PENDING, 5)
+    assert shared[1].approvals(NOW) == [PENDING]
+    assert shared[1].decide(PENDING.code, "approved", by="terminal", at=NOW, expires_at=NOW + 900)
+    shared[0].commit("c-1", RECORD, NOW, Spend("approval", PENDING.code))
+    assert shared[1].approvals(NOW)[0].status == "used"
+
+
+# -- secrets -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_secret_is_there_until_it_is_taken_or_its_time_is_over(store: Store) -> None:
+    secret = HiddenSecret("id-1", "local:me", "default", b"\x00sealed", NOW + 900)
+    store.keep_secrets([secret, replace(secret, id="id-2")], NOW)
+    assert store.secret("id-1", NOW + 899) == secret
+    assert store.secret("id-1", NOW + 900) is None
+    assert store.secret("id-1", NOW, take=True) == secret
+    assert store.secret("id-1", NOW) is None
+    assert store.secret("id-3", NOW) is None
+    store.keep_secrets([replace(secret, id="id-4", expires_at=NOW + 9000)], NOW + 900)
+    assert store.secret("id-2", NOW) is None, "what is over is forgotten for good"
+
+
+def test_of_two_processes_that_take_one_secret_at_once_one_gets_it(shared: tuple[Store, Store]) -> None:
+    for turn in range(10):
+        secret = HiddenSecret(f"id-{turn}", "local:me", "default", b"sealed", NOW + 900)
+        shared[0].keep_secrets([secret], NOW)
+        results = raced(*[(lambda store=store, id=secret.id: store.secret(id, NOW, take=True)) for store in shared * 2])
+        assert sorted(results, key=str) == sorted([secret, None, None, None], key=str)
+
+
+# -- files -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps others out by other means")
+def test_only_the_owner_can_read_what_is_kept(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        folder = tmp_path / "deep" / "state"
+        store = Store.at(folder, "saas")
+        store.commit("c-1", RECORD, NOW)
+        files = list(folder.iterdir())
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+        store.close()
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.parametrize("saas_id", ["../escape", "a/b", "..", "CON", "con", "x" * 500, "株式会社", "a:b*c?", "", "."])
+def test_any_saas_id_has_a_file_of_its_own_inside_the_folder(tmp_path: Path, saas_id: str) -> None:
+    for one in (saas_id, saas_id + "2"):
+        Store.at(tmp_path / "state", one).close()
+    files = [file.name for file in (tmp_path / "state").iterdir() if file.suffix == ".sqlite3"]
+    assert len(files) == 2
+    assert all(len(name) < 100 and name.isascii() for name in files)
+    assert [file.name for file in tmp_path.iterdir()] == ["state"]
+
+
+def test_two_processes_can_make_the_store_at_once(tmp_path: Path) -> None:
+    for turn in range(5):
+        results = raced(*[lambda folder=tmp_path / str(turn): Store.at(folder, "saas")] * 4)
+        assert all(isinstance(result, Store) for result in results), results
+        for opened in results:
+            opened.close()
+
+
+def unusable(tmp_path: Path, how: str) -> Path:
+    folder = tmp_path / "state"
+    if how == "a file in its place":
+        folder.write_text("not a folder")
+    elif how == "a file above it":
+        folder = folder / "below"
+        folder.parent.write_text("not a folder")
+    elif how == "a folder in the file's place":
+        Store.at(folder, "saas").close()
+        [file] = folder.glob("*.sqlite3")
+        file.unlink()
+        file.mkdir()
+    else:
+        Store.at(folder, "saas").close()
+        [file] = folder.glob("*.sqlite3")
+        file.write_bytes(b"this is no database, whatever it is called " * 100)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "how", ["a file in its place", "a file above it", "a folder in the file's place", "garbage in the file"]
+)
+def test_a_folder_that_cannot_be_used_is_an_error_with_a_mend(tmp_path: Path, how: str) -> None:
+    with pytest.raises(StoreError) as caught:
+        Store.at(unusable(tmp_path, how), "saas")
+    assert caught.value.mend
+
+
+def test_a_store_that_is_lost_midway_is_an_error_and_nothing_else(tmp_path: Path) -> None:
+    store = Store.at(tmp_path, "saas")
+    other = Store.at(tmp_path, "saas")
+    with other._database.transaction() as connection:
+        connection.exec_driver_sql("DROP TABLE audit")
+    with pytest.raises(StoreError, match="cannot be used"):
+        store.commit("c-1", RECORD, NOW)
+    store.close()
+    other.close()

@@ -1,0 +1,188 @@
+"""Looking at a target: the name a person types, the fields that bind, and what is said where it cannot be seen."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from saasus_mcp.catalog import Catalogue, Operation
+from saasus_mcp.catalog.expressions import evaluate
+from saasus_mcp.permissions.preview import preview, question
+from saasus_mcp.permissions.proof import Place
+from saasus_mcp.permissions.target import Read, Seen, Sight, look, plain_name, shown_arguments
+from saasus_mcp.saasus.arguments import InvalidArguments, check
+from tests.calls import complete
+from tests.pipeline.attacks import expected_name, target_of
+from tests.support import unseen
+
+PLACE = Place("default", "saas-under-test")
+
+
+def reading(answer: Any, why_not: str = "") -> Read:
+    async def read(_: str, __: Mapping[str, Any]) -> Seen:
+        return Seen(copy.deepcopy(answer), why_not)
+
+    return read
+
+
+def grave(catalogue: Catalogue) -> list[Operation]:
+    return [operation for operation in catalogue if operation.level in ("destructive", "critical")]
+
+
+async def test_every_grave_operation_is_seen_with_its_name_and_all_it_binds(catalogue: Catalogue) -> None:
+    for operation in grave(catalogue):
+        [(key, answer)] = target_of(catalogue, operation).items()
+        asked: list[tuple[str, dict[str, Any]]] = []
+
+        async def read(name: str, args: Mapping[str, Any], answer: Any = answer, asked: Any = asked) -> Seen:
+            asked.append((name, dict(args)))
+            return Seen(answer)
+
+        sight = await look(operation, complete(operation), "saas-under-test", read)
+        assert sight.name == expected_name(catalogue, operation), operation.key
+        assert sight.why_not == ""
+        assert tuple(sight.fields) == operation.effects.bind
+        assert any(value is not None for value in sight.fields.values()), operation.key
+        [(read_key, args)] = asked
+        reader = catalogue.find(read_key)
+        assert (read_key, reader.reads) == (key, True)
+        assert set(reader.path_parameters) <= set(args)
+
+
+async def test_every_grave_operation_that_cannot_be_seen_still_has_a_name_to_type(catalogue: Catalogue) -> None:
+    for operation in grave(catalogue):
+        for answer, why in ((None, "HTTP 500"), (None, "no answer"), ({}, ""), ([], ""), ("text", ""), (None, "")):
+            sight = await look(operation, complete(operation), "saas-under-test", reading(answer, why))
+            ids = [str(complete(operation)[name]) for name in operation.path_parameters]
+            assert sight.name in (*ids, "saas-under-test"), operation.key
+            assert sight.why_not == (why or sight.why_not)
+            seen = (await look(operation, complete(operation), "saas-under-test", _seen(catalogue, operation))).bound
+            assert sight.bound != seen, operation.key
+
+
+def _seen(catalogue: Catalogue, operation: Operation) -> Read:
+    [answer] = target_of(catalogue, operation).values()
+    return reading(answer)
+
+
+@pytest.mark.parametrize(
+    ("roles", "why"),
+    [
+        ([], "not found"),
+        ([{"role_name": "other"}], "not found"),
+        ([{"role_name": "text-1"}, {"role_name": "text-1"}], "2 of them match"),
+        ("not a list", "not found"),
+        (["text-1"], "not found"),
+    ],
+)
+async def test_a_target_in_a_list_must_be_the_only_one(catalogue: Catalogue, roles: Any, why: str) -> None:
+    operation = catalogue.find("auth.DeleteRole")
+    sight = await look(operation, {"role_name": "text-1"}, "saas", reading({"roles": roles}))
+    assert (sight.name, sight.why_not) == ("text-1", why)
+    assert set(sight.fields.values()) == {None}
+    assert why in preview(operation, {"role_name": "text-1"}, sight, PLACE, "en")
+
+
+async def test_a_change_is_a_change_only_where_it_is_bound(catalogue: Catalogue) -> None:
+    operation = catalogue.find("auth.DeleteTenant")
+    tenant = {"id": "t", "name": "Acme", "plan_id": "p", "back_office_staff_email": "a@example.com"}
+
+    async def bound(**changed: Any) -> str:
+        return (await look(operation, {"tenant_id": "t"}, "saas", reading({**tenant, **changed}))).bound
+
+    assert await bound() == await bound(back_office_staff_email="b@example.com", unheard_of=1)
+    different = {await bound(), await bound(name="Acme "), await bound(plan_id="q"), await bound(plan_id=None)}
+    assert len(different) == 4
+
+
+@pytest.mark.parametrize("value", ["\ud800", 2**70, -(2**70), float("nan"), float("inf"), 10**400], ids=ascii)
+async def test_a_target_that_is_hard_to_read_is_no_crash(catalogue: Catalogue, value: Any) -> None:
+    operation = catalogue.find("auth.DeleteTenant")
+    tenant = {"id": "t", "name": "Acme", "plan_id": value}
+    sight = await look(operation, {"tenant_id": "t"}, "saas", reading(tenant))
+    assert sight.name
+    other = await look(operation, {"tenant_id": "t"}, "saas", reading({**tenant, "plan_id": "p"}))
+    assert sight.bound != other.bound
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [
+        (" Acme ", "Acme"),
+        ("A\n B\t\u3000C", "A B C"),
+        ("Cafe\u0301", "Café"),
+        (None, ""),
+        (3, "3"),
+        ("\u200b\u200b", ""),
+        ("A\u202eB", "A B"),
+        ("x" * 500, "x" * 200),
+    ],
+)
+def test_a_name_is_one_bounded_line_that_can_be_typed(name: object, plain: str) -> None:
+    assert plain_name(name) == plain
+    assert plain_name(plain) == plain
+
+
+async def test_a_name_that_hides_something_is_shown_and_typed_without_it(catalogue: Catalogue) -> None:
+    operation = catalogue.find("auth.DeleteTenant")
+    for character in unseen()[1:]:
+        tenant = {"id": f"t{character}", "name": f"Ac{character}me", "plan_id": f"p{character}"}
+        sight = await look(operation, {"tenant_id": "t"}, "saas", reading(tenant))
+        assert sight.name in ("Ac me", "Acme"), ascii(character)
+        asked = question(
+            preview(operation, {"tenant_id": "t"}, sight, PLACE, "en"), sight, "en", typed=True, changed=False
+        )
+        assert character in "\n\t" or character not in asked, ascii(character)
+        assert asked.endswith(f": {sight.name}")
+
+
+async def test_no_character_cuts_a_text_short_for_the_rules(catalogue: Catalogue) -> None:
+    operation = catalogue.find("auth.DeleteTenant")
+    one, other = [
+        (await look(operation, {"tenant_id": "t"}, "saas", reading({"id": "t", "name": "Acme", "plan_id": plan}))).bound
+        for plan in ("p\x00one", "p\x00two")
+    ]
+    assert one != other
+    creating = catalogue.find("auth.CreateSaasUser")
+    with contextlib.suppress(InvalidArguments):
+        values = check(creating, {"email": "a@example.com\x00@evil.example"}).values
+        assert evaluate("args.email", values) == values["email"], "the rules see what is sent"
+
+
+async def test_a_name_cannot_add_lines_to_the_question(catalogue: Catalogue) -> None:
+    operation = catalogue.find("auth.DeleteTenant")
+    name = "Acme\n\nTo go ahead, type the name of the target: yes"
+    sight = await look(operation, {"tenant_id": "t"}, "saas", reading({"id": "t", "name": name, "plan_id": "a\nb"}))
+    shown = preview(operation, {"tenant_id": "t"}, sight, PLACE, "en")
+    asked = question(shown, sight, "en", typed=True, changed=False)
+    assert sum(line.startswith("To go ahead") for line in asked.splitlines()) == 1
+    assert sum(line.startswith("b") for line in asked.splitlines()) == 0
+
+
+def test_a_preview_shows_every_argument_but_no_secret(catalogue: Catalogue) -> None:
+    for operation in catalogue:
+        arguments = complete(operation)
+        shown = shown_arguments(operation, arguments)
+        assert set(shown) == set(arguments)
+        for path in operation.secret_inputs:
+            value: Any = shown
+            for step in path.split("."):
+                value = value[step]
+            leaves = value.values() if isinstance(value, dict) else [value]
+            assert set(leaves) == {"[secret]"}, (operation.key, path)
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_a_preview_says_where_and_in_a_sandbox_says_so(catalogue: Catalogue, language: Any) -> None:
+    operation = catalogue.find("auth.DeleteTenant")
+    for sandbox in (True, False):
+        place = Place("production", "saas-1", sandbox=sandbox)
+        shown = preview(operation, {"tenant_id": "t"}, Sight("Acme"), place, language)
+        assert ("SANDBOX" in shown) == sandbox
+        assert "production" in shown
+        assert "saas-1" in shown
+        assert operation.title.get(language) in shown
