@@ -43,7 +43,7 @@ def _fields(operation: Operation, shape: str) -> dict[str, Any]:
     own: dict[str, Any] = operation.input_schema.get("properties", {})
     if operation.variants is None:
         return own
-    body = operation.variants[1][shape or shapes(operation)[0]]["properties"]
+    body: dict[str, Any] = operation.variants[1][shape or shapes(operation)[0]]["properties"]
     return {name: own[name] for name in (*operation.path_parameters, *operation.query_parameters)} | body
 
 

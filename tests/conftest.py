@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,8 +40,6 @@ def _no_waiting() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _own_state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No test reads the credentials or the state of whoever runs it."""
-    import os
-
     for name in os.environ:
         if name.startswith("SAASUS_"):
             monkeypatch.delenv(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -15,7 +15,7 @@ from mcp import types
 from mcp.client.context import ClientRequestContext
 
 from saasus_mcp.catalog import Catalogue, Language, Operation
-from saasus_mcp.permissions.policy import PRESETS, Policy, Principal
+from saasus_mcp.permissions.policy import PRESETS, CasePolicy, Principal
 from saasus_mcp.permissions.proof import Place
 from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.saasus.client import Client
@@ -128,7 +128,7 @@ def _routes(catalogue: Catalogue) -> dict[tuple[str, int], list[tuple[list[str],
 
 
 def pipeline(
-    api: StubApi, store: Store, policy: Policy = PRESETS["guarded"], language: Language = "en", **given: Any
+    api: StubApi, store: Store, policy: CasePolicy = PRESETS["guarded"], language: Language = "en", **given: Any
 ) -> Pipeline:
     """A pipeline in front of the stub."""
     return Pipeline(
@@ -153,12 +153,12 @@ async def connected(
 ) -> AsyncIterator[McpClient]:
     """The SDK's own client, in memory. Without `answering` it cannot ask a person anything."""
 
-    async def elicited(_: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:
+    async def elicited(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:  # noqa: ARG001
         assert answering is not None
         assert isinstance(params, types.ElicitRequestFormParams)
         return answering(params)
 
-    callback: Callable[..., Awaitable[types.ElicitResult]] | None = elicited if answering else None
+    callback = elicited if answering else None
     async with McpClient(build(pipeline, who, language), mode=era, elicitation_callback=callback) as client:
         yield client
 

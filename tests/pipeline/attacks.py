@@ -15,7 +15,7 @@ from mcp import types
 from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.catalog.expressions import evaluate
 from saasus_mcp.permissions.approvals import Approvals
-from saasus_mcp.permissions.policy import PRESETS, Policy, Principal
+from saasus_mcp.permissions.policy import PRESETS, CasePolicy, Principal
 from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.store import Approval, Store
 from tests.calls import complete
@@ -106,7 +106,7 @@ class Scene:
 
 @asynccontextmanager
 async def scene(
-    catalogue: Catalogue, era: Era, answering: Answering | None = None, policy: Policy = PRESETS["guarded"]
+    catalogue: Catalogue, era: Era, answering: Answering | None = None, policy: CasePolicy = PRESETS["guarded"]
 ) -> AsyncIterator[Scene]:
     api, store, clock, sealer = StubApi(catalogue), Store.in_memory(), Clock(), Sealer.ephemeral()
     speaker = [Principal("local:nobody")]

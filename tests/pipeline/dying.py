@@ -68,4 +68,4 @@ def made(folder: Path, step: str) -> Pipeline:
 if __name__ == "__main__":
     where, when = Path(sys.argv[1]), sys.argv[2]
     answer = asyncio.run(made(where, when).run(CALL))
-    print(getattr(answer, "text", answer))
+    sys.stdout.write(getattr(answer, "text", repr(answer)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from mcp import types
@@ -23,7 +23,7 @@ from tests.pipeline.attacks import (
 )
 from tests.support import ERAS, Answering, Era, saying_yes
 
-ACCEPT = "accept"
+ACCEPT: Literal["accept"] = "accept"
 
 
 def named(params: types.ElicitRequestFormParams, content: dict[str, Any]) -> types.ElicitResult:

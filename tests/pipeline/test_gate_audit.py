@@ -18,7 +18,7 @@ from saasus_mcp.server.call import Asking, Call
 from saasus_mcp.store import Store, StoreError
 from tests.calls import complete
 from tests.pipeline.attacks import Clock, over, scene, text, typing
-from tests.support import CREDENTIALS, ERAS, ME, Era, StubApi, pipeline, saying_yes
+from tests.support import CREDENTIALS, ME, StubApi, pipeline, saying_yes
 
 REMOVAL = "auth.DeleteTenantUser"
 WHO = {"tenant_id": "t-1", "user_id": "u-1"}

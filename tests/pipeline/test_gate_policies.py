@@ -6,13 +6,13 @@ import pytest
 from mcp import types
 
 from saasus_mcp.catalog import Catalogue, Operation
-from saasus_mcp.permissions.policy import PRESETS, Policy, ReadOnlyCeiling, UnsafeAllowEverything
+from saasus_mcp.permissions.policy import PRESETS, CasePolicy, ReadOnlyCeiling, UnsafeAllowEverything
 from tests.calls import complete
 from tests.pipeline.attacks import Person, over, scene, text
 from tests.support import ERAS, Era, saying_yes
 
 READS = {"read", "read_sensitive"}
-READ_ONLY: list[Policy] = [PRESETS["read-only"], ReadOnlyCeiling(UnsafeAllowEverything())]
+READ_ONLY: list[CasePolicy] = [PRESETS["read-only"], ReadOnlyCeiling(UnsafeAllowEverything())]
 
 
 def with_level(catalogue: Catalogue, levels: set[str]) -> list[Operation]:
@@ -21,7 +21,7 @@ def with_level(catalogue: Catalogue, levels: set[str]) -> list[Operation]:
 
 @pytest.mark.parametrize("policy", READ_ONLY, ids=lambda policy: policy.name)
 @pytest.mark.parametrize("era", ERAS)
-async def test_read_only_lists_the_reads_and_nothing_else(catalogue: Catalogue, era: Era, policy: Policy) -> None:
+async def test_read_only_lists_the_reads_and_nothing_else(catalogue: Catalogue, era: Era, policy: CasePolicy) -> None:
     async with scene(catalogue, era, saying_yes, policy) as stage:
         listed = {tool.name for tool in (await stage.client.list_tools()).tools}
     assert listed == {operation.tool for operation in with_level(catalogue, READS)}
@@ -31,7 +31,7 @@ async def test_read_only_lists_the_reads_and_nothing_else(catalogue: Catalogue, 
 @pytest.mark.parametrize("policy", READ_ONLY, ids=lambda policy: policy.name)
 @pytest.mark.parametrize("era", ERAS)
 async def test_read_only_refuses_whatever_does_more_by_every_name_it_has(
-    catalogue: Catalogue, era: Era, policy: Policy
+    catalogue: Catalogue, era: Era, policy: CasePolicy
 ) -> None:
     person = Person(saying_yes)
     async with scene(catalogue, era, person, policy) as stage:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 
-import pytest
 from mcp import types
 
 from saasus_mcp.catalog import Catalogue, Operation

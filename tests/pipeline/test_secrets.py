@@ -15,7 +15,7 @@ from mcp import types
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.permissions.handles import LIFETIME, PREFIX, Handles, Hiding
-from saasus_mcp.permissions.policy import PRESETS, Policy, UnsafeAllowEverything
+from saasus_mcp.permissions.policy import PRESETS, CasePolicy, UnsafeAllowEverything
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.saasus.arguments import InvalidArguments, check
@@ -53,7 +53,7 @@ async def talking(
     catalogue: Catalogue,
     disk: Store,
     era: Era,
-    policy: Policy = UnsafeAllowEverything(),
+    policy: CasePolicy = UnsafeAllowEverything(),
     answering: Answering | None = None,
 ) -> AsyncIterator[tuple[StubApi, Any, Handles]]:
     api, sealer, clock = StubApi(catalogue), Sealer.ephemeral(), Clock()
@@ -147,7 +147,7 @@ async def test_a_secret_is_cleaned_from_an_answer_that_repeats_it_however_it_is_
             result = await client.call_tool("auth_create_saas_user", arguments)
             assert secret not in (result.structured_content or {}).get("note", "")
             assert secret not in "".join(block.text for block in result.content)
-            assert secret.encode("unicode_escape").decode() not in result.content[0].text
+            assert secret.encode("unicode_escape").decode() not in result.model_dump_json()
 
 
 @pytest.mark.parametrize("secret", ["true", "null", "1767", '":"', '{"id"', "u-1234"])
@@ -252,7 +252,7 @@ async def test_a_handle_is_worth_nothing_to(catalogue: Catalogue, store: Store, 
     async with connected(behind, "2026-07-28") as client:
         result = await client.call_tool("auth_create_saas_user", {"email": "a@example.com", "password": handle})
     assert result.is_error
-    assert "unknown, used up or expired" in result.content[0].text
+    assert "unknown, used up or expired" in result.model_dump_json()
     assert api.sent == []
 
 
@@ -276,7 +276,7 @@ async def test_a_handle_that_holds_no_more_sends_nothing(catalogue: Catalogue, s
     async with connected(behind, "2026-07-28") as client:
         result = await client.call_tool("auth_create_saas_user", {"email": "a@example.com", "password": handle})
     assert result.is_error
-    assert "not_applied" in result.content[0].text
+    assert "not_applied" in result.model_dump_json()
     assert api.sent == []
 
 
@@ -309,3 +309,29 @@ async def test_a_handle_is_refused_in_every_field_that_is_no_secret(catalogue: C
                     accepted.append((operation.key, name))
     assert accepted == []
     assert tried > 200
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_secret_that_is_also_a_word_of_the_documents_leaves_an_answer_true_to_them(
+    catalogue: Catalogue, store: Store, era: Era
+) -> None:
+    api = StubApi(catalogue, answers={"auth.RespondToSignInChallenge": {"challenge_name": "SOFTWARE_TOKEN_MFA"}})
+    arguments = {
+        **complete(catalogue.find("auth.RespondToSignInChallenge")),
+        "challenge_responses": {"ANSWER": "SOFTWARE_TOKEN_MFA"},
+    }
+    async with connected(pipeline(api, store, UnsafeAllowEverything()), era) as client:
+        result = await client.call_tool("auth_respond_to_sign_in_challenge", arguments)
+    assert not result.is_error
+    assert len(api.writes) == 1
+
+
+async def test_a_weak_secret_of_the_caller_takes_no_handle_and_no_field_with_it(
+    catalogue: Catalogue, store: Store
+) -> None:
+    for weak in ("secret", "email", "secret://r/"[:9]):
+        api = StubApi(catalogue, answers={"auth.CreateSaasUser": {"id": "u-1", "email": "e", "password": "given-once"}})
+        async with connected(pipeline(api, store, UnsafeAllowEverything()), "2026-07-28") as client:
+            result = await client.call_tool("auth_create_saas_user", {"sign_in_id": "a", "password": weak})
+        assert set(result.structured_content or {}) == {"id", "email", "password"}
+        assert len(_handles(result.structured_content)) == 1, weak

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from saasus_mcp.catalog import Operation
-from saasus_mcp.saasus.answer import answer, plain
+from saasus_mcp.saasus.answer import answer
 from saasus_mcp.saasus.client import Response
 from saasus_mcp.saasus.secrets import scrub
 from saasus_mcp.saasus.shape import shape
+from saasus_mcp.saasus.words import plain
 from tests.properties.strategies import CATALOGUE, answering, any_json, keys, punctuation, secretive, texts
 from tests.support import sample
 

@@ -47,7 +47,7 @@ async def test_a_client_is_told_when_to_come_back(api: Caller) -> None:
     ("kind", "begins", "done"),
     [("html", b"<!doctype html>", False), ("broken_json", b'{"role_name', True), ("empty", b"", True)],
 )
-async def test_a_success_can_hold_anything(api: Caller, kind: Kind, begins: bytes, done: bool) -> None:  # noqa: FBT001
+async def test_a_success_can_hold_anything(api: Caller, kind: Kind, begins: bytes, done: bool) -> None:
     api.sandbox.faults.add(kind, on="auth.CreateRole")
     response = await api.send("auth.CreateRole", **ROLE)
     assert 200 <= response.status < 300
@@ -62,7 +62,7 @@ async def test_an_empty_answer_can_be_broken_too(api: Caller) -> None:
 
 
 @pytest.mark.parametrize(("kind", "done"), [("reset_before", False), ("reset_after", True)])
-async def test_a_connection_breaks_before_or_after_the_deed(api: Caller, kind: Kind, done: bool) -> None:  # noqa: FBT001
+async def test_a_connection_breaks_before_or_after_the_deed(api: Caller, kind: Kind, done: bool) -> None:
     api.sandbox.faults.add(kind, on="auth.CreateRole")
     with pytest.raises(SendFailed) as failed:
         await api("auth.CreateRole", **ROLE)

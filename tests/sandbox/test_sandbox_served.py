@@ -45,7 +45,7 @@ async def test_one_date_and_one_trace_id_come_back(served: Caller) -> None:
 
 
 @pytest.mark.parametrize(("kind", "done"), [("reset_before", False), ("reset_after", True)])
-async def test_a_connection_is_really_cut(served: Caller, kind: Kind, done: bool) -> None:  # noqa: FBT001
+async def test_a_connection_is_really_cut(served: Caller, kind: Kind, done: bool) -> None:
     served.sandbox.faults.add(kind, on="auth.CreateRole", times=1)
     with pytest.raises(SendFailed, match="broke after"):
         await served("auth.CreateRole", role_name="made", display_name="x")

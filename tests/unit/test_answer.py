@@ -9,9 +9,10 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from saasus_mcp.catalog import Catalogue, Operation
-from saasus_mcp.saasus.answer import ToolAnswer, answer, compact, failed, plain
+from saasus_mcp.saasus.answer import ToolAnswer, answer, compact, failed
 from saasus_mcp.saasus.client import Response
 from saasus_mcp.saasus.secrets import forget
+from saasus_mcp.saasus.words import plain
 from tests.support import sample, unseen
 
 HTML = b"<!DOCTYPE html><html><body>Bad gateway</body></html>"

@@ -52,7 +52,8 @@ def status(code: int, **headers: str) -> httpx2.Response:
     return httpx2.Response(code, headers={name.replace("_", "-"): value for name, value in headers.items()}, json={})
 
 
-async def send(upstream: Upstream, operation: Operation, clock: Callable[[], datetime] = Ticking()) -> Response:
+async def send(upstream: Upstream, operation: Operation, clock: Callable[[], datetime] | None = None) -> Response:
+    clock = clock or Ticking()
     request = build(operation, check(operation, complete(operation)))
     async with Client(CREDENTIALS, transport=httpx2.MockTransport(upstream), clock=clock) as client:
         return await client.send(operation, request, "trace-1")
@@ -189,7 +190,7 @@ async def test_a_retry_after_beyond_patience_is_answered_at_once(
 async def test_a_retry_after_that_says_nothing_is_backed_off_as_usual(
     reading: Operation, waits: list[float], header: str
 ) -> None:
-    answer = httpx2.Response(429, headers={"Retry-After": header.encode("utf-8")})
+    answer = httpx2.Response(429, headers=[(b"Retry-After", header.encode("utf-8"))])
     upstream = Upstream(answer, status(200))
     assert (await send(upstream, reading)).status == 200
     assert len(waits) == 1

@@ -78,11 +78,11 @@ def _its_own_number_of_attempts() -> Iterator[None]:
 
 
 async def failure(
-    catalogue: Catalogue, key: str, transport: httpx2.AsyncBaseTransport, timeout: float = 5.0
+    catalogue: Catalogue, key: str, transport: httpx2.AsyncBaseTransport, patience: float = 5.0
 ) -> SendFailed:
     operation = catalogue.find(key)
     request = build(operation, check(operation, complete(operation)))
-    async with Client(CREDENTIALS, timeout=timeout, transport=transport) as client:
+    async with Client(CREDENTIALS, timeout=patience, transport=transport) as client:
         with anyio.fail_after(20), pytest.raises(SendFailed) as caught:
             await client.send(operation, request, "trace-1")
     return caught.value

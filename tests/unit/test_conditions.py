@@ -26,7 +26,7 @@ from tests.policies import ME, case, outcome, policy, rule
         ("args.flag", True),
     ],
 )
-def test_a_condition_is_true_or_false(deleting: Operation, when: str, holds: bool) -> None:  # noqa: FBT001
+def test_a_condition_is_true_or_false(deleting: Operation, when: str, holds: bool) -> None:
     args = {"tenant_id": "t1", "flag": True}
     here = case(deleting, args, target={"plan_id": "enterprise"}, impact={"users": 3})
     assert policy(rule(when=when)).decide(here).outcome == ("allow" if holds else "deny")

@@ -93,7 +93,7 @@ def test_every_ambiguous_value_the_routes_have_is_refused(catalogue: Catalogue) 
         for collision in operation.ambiguous:
             tried += 1
             with pytest.raises(InvalidArguments) as caught:
-                build(operation, check(operation, complete(operation) | collision))
+                build(operation, check(operation, {**complete(operation), **collision}))
             assert caught.value.field in collision, operation.key
     assert tried >= 15
 

@@ -83,7 +83,7 @@ def test_confirming_can_be_hardened_to_approving(deleting: Operation) -> None:
         ({"tools": ()}, True),
     ],
 )
-def test_what_a_rule_speaks_of(deleting: Operation, selector: dict[str, Any], concerned: bool) -> None:  # noqa: FBT001
+def test_what_a_rule_speaks_of(deleting: Operation, selector: dict[str, Any], concerned: bool) -> None:
     assert rule(**selector).selects(deleting) == concerned
 
 
@@ -111,7 +111,7 @@ def test_effects_are_named_by_the_words_of_the_table(catalogue: Catalogue) -> No
         ((), True),
     ],
 )
-def test_who_a_rule_speaks_of(deleting: Operation, who: tuple[str, ...], concerned: bool) -> None:  # noqa: FBT001
+def test_who_a_rule_speaks_of(deleting: Operation, who: tuple[str, ...], concerned: bool) -> None:
     decided = policy(rule(who=who), groups={"desk": ("local:m*",), "billing": ("local:you",)})
     assert (decided.decide(case(deleting)).outcome == "allow") == concerned
 

@@ -88,7 +88,7 @@ def test_of_two_processes_that_use_one_yes_at_once_one_wins(shared: tuple[Store,
         approved(shared[0], code)
         spend = Spend(kind, code)
         attempts = [
-            (lambda store=store, call=f"{code}-{index}": store.commit(call, RECORD, NOW, spend))
+            (lambda store=store, call=f"{code}-{index}", spend=spend: store.commit(call, RECORD, NOW, spend))
             for index, store in enumerate(shared * 2)
         ]
         results = raced(*attempts)
@@ -249,7 +249,9 @@ def test_of_two_processes_that_take_one_secret_at_once_one_gets_it(shared: tuple
     for turn in range(10):
         secret = HiddenSecret(f"id-{turn}", "local:me", "default", b"sealed", NOW + 900)
         shared[0].keep_secrets([secret], NOW)
-        results = raced(*[(lambda store=store, id=secret.id: store.secret(id, NOW, take=True)) for store in shared * 2])
+        results = raced(
+            *[(lambda store=store, kept=secret.id: store.secret(kept, NOW, take=True)) for store in shared * 2]
+        )
         assert sorted(results, key=str) == sorted([secret, None, None, None], key=str)
 
 
