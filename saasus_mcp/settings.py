@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -13,6 +13,8 @@ from saasus_mcp.errors import SaasusMcpError
 
 API = "https://api.saasus.io"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+ORIGIN = re.compile(r"(?P<scheme>(?i:https?))://(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:(?P<port>[0-9]{1,5}))?")
+HIGHEST_PORT = 65535
 YES, NO = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off", ""})
 
 
@@ -31,10 +33,10 @@ def switch(value: Any) -> bool:
 def origin(value: Any) -> str:
     """A base URL without `/v1`: https, or http on loopback."""
     text = str(value).strip().rstrip("/").removesuffix("/v1")
-    parts = urlsplit(text)
-    if parts.hostname is None or parts.path or parts.query or parts.username:
+    parts = ORIGIN.fullmatch(text)
+    if parts is None or int(parts["port"] or 0) > HIGHEST_PORT:
         raise ValueError("write an origin such as https://api.saasus.io")
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
+    if parts["scheme"].lower() != "https" and parts["host"].strip("[]") not in LOOPBACK:
         raise ValueError("only https, or http on loopback, is accepted")
     return text
 
@@ -60,9 +62,8 @@ class Settings(BaseSettings):
     api_url_base: Annotated[str, BeforeValidator(origin)] = Field(
         API, validation_alias=AliasChoices("SAASUS_API_URL_BASE", "SAASUS_PLATFORM_API_URL_BASE")
     )
-    read_only: Switch = Field(
-        False, validation_alias=AliasChoices("SAASUS_MCP_READ_ONLY", "SAASUS_PLATFORM_API_READ_ONLY_MODE")
-    )
+    own_read_only: Switch = Field(False, validation_alias=AliasChoices("SAASUS_MCP_READ_ONLY"))
+    official_read_only: Switch = Field(False, validation_alias=AliasChoices("SAASUS_PLATFORM_API_READ_ONLY_MODE"))
     mode: Mode | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_MODE"))
     policy: Path | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_POLICY"))
     sandbox: Switch = Field(False, validation_alias=AliasChoices("SAASUS_MCP_SANDBOX"))
@@ -80,6 +81,11 @@ class Settings(BaseSettings):
         if self.policy is not None and not self.policy.is_absolute():
             raise ValueError("SAASUS_MCP_POLICY: write an absolute path")
         return self
+
+    @property
+    def read_only(self) -> bool:
+        """Whether either switch says read-only: where two names disagree, the safe one holds."""
+        return self.own_read_only or self.official_read_only
 
     @property
     def folder(self) -> Path:

@@ -91,7 +91,7 @@ def test_a_policy_and_another_mode_are_a_conflict_that_names_both(policy_file: P
 
 
 def test_read_only_is_a_ceiling_over_a_policy_file(policy_file: Path) -> None:
-    for given in ({"mode": "read-only"}, {"read_only": True}):
+    for given in ({"mode": "read-only"}, {"own_read_only": True}):
         assert isinstance(compose.policy(read(policy=policy_file, **given)), ReadOnlyCeiling)
     assert compose.policy(read(policy=policy_file)).name == "unsafe-allow-everything"
 
