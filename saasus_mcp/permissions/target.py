@@ -11,7 +11,7 @@ from saasus_mcp.catalog.expressions import evaluate
 from saasus_mcp.catalog.model import Operation, Pick
 from saasus_mcp.permissions.proof import digest
 from saasus_mcp.saasus.secrets import Hide, Mask, hide_all, mask
-from saasus_mcp.saasus.words import visible
+from saasus_mcp.saasus.words import visible, without_nul
 
 Read = Callable[[str, Mapping[str, Any]], Awaitable["Seen"]]
 """Reads an operation by its key, as an audited child call: the pipeline gives it."""
@@ -59,7 +59,7 @@ async def look(operation: Operation, args: Mapping[str, Any], saas_id: str, read
     if recipe.read is not None:
         wanted = {name: evaluate(text, args) for name, text in recipe.args.items()}
         seen = await read(recipe.read, wanted)
-        target, why_not = seen.answer, seen.why_not
+        target, why_not = without_nul(seen.answer), seen.why_not
         if recipe.pick is not None and not why_not:
             target, why_not = picked(target, recipe.pick, args)
     fields = {text: evaluate(text, args, target) for text in operation.effects.bind}

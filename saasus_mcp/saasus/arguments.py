@@ -60,6 +60,8 @@ def _check_text(operation: Operation, place: Place, text: str) -> None:
         text.encode("utf-8")
     except UnicodeEncodeError:
         raise InvalidArguments(place, "the text holds half a character (a lone surrogate).") from None
+    if "\0" in text:
+        raise InvalidArguments(place, "the text holds a NUL character.", "Leave it out.")
     if text.startswith(HANDLE) and not _secret(generic(place, operation.input_schema), operation):
         accepted = ", ".join(operation.secret_inputs) or "no field of this tool"
         raise InvalidArguments(place, "a secret handle is not accepted here.", f"Accepted in: {accepted}.")

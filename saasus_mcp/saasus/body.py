@@ -6,6 +6,8 @@ import json
 import math
 from typing import Any
 
+from saasus_mcp.saasus.words import MARK
+
 DEEPEST = 100
 
 
@@ -34,8 +36,8 @@ def _carriable(value: Any, depth: int) -> Any:
 
 
 def _whole(text: str) -> str:
-    """The text with lone surrogates, which UTF-8 cannot carry, replaced."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    """The text with lone surrogates, which UTF-8 cannot carry, and NUL, at which expressions stop, replaced."""
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", MARK)
 
 
 def _refuse(name: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import Any
 
 LONGEST = 2000
 HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -19,6 +20,15 @@ def visible(text: str, mark: str = MARK) -> str:
         mark if character not in "\n\t" and unicodedata.category(character) in HIDDEN else character
         for character in text
     )
+
+
+def without_nul(value: Any) -> Any:
+    """The JSON value with NUL characters replaced: the expressions of rules and recipes would end a text at one."""
+    if isinstance(value, dict):
+        return {without_nul(name): without_nul(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [without_nul(item) for item in value]
+    return value.replace("\0", MARK) if isinstance(value, str) else value
 
 
 def plain(text: str) -> str:

@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from hypothesis import settings
 
-settings.register_profile("house", derandomize=True, database=None, deadline=None, max_examples=250)
+settings.register_profile("house", derandomize=True, database=None, deadline=None, max_examples=150)
 settings.load_profile("house")
