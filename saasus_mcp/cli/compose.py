@@ -29,8 +29,10 @@ DEFAULT_PROFILE = "default"
 SANDBOX_PROFILE = "sandbox"
 
 
-def policy(settings: Settings) -> CasePolicy:
+def policy(settings: Settings, catalogue: Catalogue | None = None) -> CasePolicy:
     """The policy in force: a file's or a preset's, under the read-only ceiling where that is set.
+
+    A file is read again at SIGHUP, where the system has it, and taken only if it is sound.
 
     Raises:
         PolicyError: the file is not sound.
@@ -38,7 +40,8 @@ def policy(settings: Settings) -> CasePolicy:
     if settings.policy is not None:
         from saasus_mcp.permissions import policy_file  # noqa: PLC0415 - only where a file is used
 
-        chosen = policy_file.load(settings.policy)
+        chosen = policy_file.Reloading(settings.policy, catalogue)
+        policy_file.on_hangup(chosen)
         return ReadOnlyCeiling(chosen) if settings.read_only or settings.mode == "read-only" else chosen
     return PRESETS["read-only" if settings.read_only else settings.mode or "guarded"]
 
@@ -97,7 +100,8 @@ async def pipeline(settings: Settings) -> AsyncIterator[Pipeline]:
     Raises:
         SaasusMcpError: something in the settings, the policy or the state folder is not sound.
     """
-    chosen, where, catalogue = policy(settings), place(settings), load()
+    catalogue = load()
+    chosen, where = policy(settings, catalogue), place(settings)
     file, sealer = prepare(settings.folder, where.saas_id), sealing(settings.folder)
     with ExitStack() as open_store:
         async with client(settings, catalogue) as sender:

@@ -17,6 +17,7 @@ from mcp.types import (
     ListToolsResult,
     PaginatedRequestParams,
     TextContent,
+    Tool,
 )
 
 from saasus_mcp import __version__
@@ -46,14 +47,15 @@ def build(pipeline: Pipeline, who: Who, language: Language) -> Server[Any]:
         who: the principal behind a request.
         language: of titles and of what people read.
     """
-    lists: dict[Principal, ListToolsResult] = {}
+    tools: dict[str, Tool] = {}
 
     async def list_tools(context: Context, _: PaginatedRequestParams | None) -> ListToolsResult:
-        principal = who(context)
-        if principal not in lists:
-            tools = [tool(operation, language) for operation in pipeline.listed(principal)]
-            lists[principal] = ListToolsResult(tools=tools, ttl_ms=LIST_TTL_MS, cache_scope="private")
-        return lists[principal]
+        listed = pipeline.listed(who(context))
+        for operation in listed:
+            if operation.key not in tools:
+                tools[operation.key] = tool(operation, language)
+        found = [tools[operation.key] for operation in listed]
+        return ListToolsResult(tools=found, ttl_ms=LIST_TTL_MS, cache_scope="private")
 
     async def call_tool(context: Context, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
         try:

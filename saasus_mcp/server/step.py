@@ -62,6 +62,8 @@ def begun(step: Step, place: Place, policy: CasePolicy) -> dict[str, Any]:
     if step.proof is not None:
         spent = step.proof.spend
         record |= {"proof": spent.kind, "proof_id": spent.id, "by": step.proof.by, "shown": step.proof.shown}
+    if step.principal.groups:
+        record["groups"] = sorted(step.principal.groups)
     if step.parent:
         record["parent"] = step.parent
     if policy.announcement:
