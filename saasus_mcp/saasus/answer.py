@@ -56,12 +56,11 @@ def answer(operation: Operation, response: Response, hide: Hide, own: tuple[str,
         value = body.read(response.body)
     except ValueError:
         return _unreadable(operation, response)
+    value = forget(value, own)
     if not operation.answers:
-        surplus = forget(hide_named(value), own)
-        return _done(operation, response, DONE, ("answer: expected none",), surplus)
+        return _done(operation, response, DONE, ("answer: expected none",), hide_named(value))
     shaped = shape(operation, {"result": value} if operation.wrapped else value, hide)
-    conforming, whole = forget(shaped.conforming, own), forget(shaped.whole, own)
-    return _done(operation, response, conforming, shaped.drift, whole)
+    return _done(operation, response, shaped.conforming, shaped.drift, shaped.whole)
 
 
 def unsent(failure: SendFailed, trace_id: str) -> ToolAnswer:

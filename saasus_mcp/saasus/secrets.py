@@ -48,7 +48,7 @@ def hide_all(value: Any, hide: Hide) -> Any:
     if isinstance(value, list):
         return [hide_all(item, hide) for item in value]
     if isinstance(value, str):
-        return hide(value) if value else value
+        return hide(value) if value not in ("", REMOVED) else value
     if isinstance(value, bool) or value is None:
         return value
     return hide(json.dumps(value))
@@ -73,7 +73,7 @@ def forget(value: Any, own: tuple[str, ...]) -> Any:
 
 def _forgotten(value: Any, own: list[str]) -> Any:
     if isinstance(value, dict):
-        return {_forgotten(name, own): _forgotten(item, own) for name, item in value.items()}
+        return {name: _forgotten(item, own) for name, item in value.items()}
     if isinstance(value, list):
         return [_forgotten(item, own) for item in value]
     if isinstance(value, str):

@@ -29,6 +29,9 @@ class Trail:
         """Add a record to this writer's chain, in the transaction of what it records."""
         mine = select(audit.c.number, audit.c.mac).where(audit.c.writer == self._writer)
         last = connection.execute(mine.order_by(audit.c.number.desc()).limit(1)).first()
+        if last is None:  # nothing yet, or all of it was purged
+            gone = select(purged.c.number, purged.c.mac).where(purged.c.writer == self._writer)
+            last = connection.execute(gone).first()
         number, before = (last.number + 1, last.mac) if last is not None else (1, START)
         text = json.dumps(dict(record), ensure_ascii=False, separators=(",", ":"), default=str)
         link = Link(self._writer, number, at, call, event, text, "")

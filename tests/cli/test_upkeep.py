@@ -1,0 +1,90 @@
+"""`freeze`, `unfreeze` and `audit`: what the operator of a server does, in a terminal or from a script."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from saasus_mcp.cli import commands
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "kept"
+    monkeypatch.setenv("SAASUS_MCP_STATE_DIR", str(folder))
+    return folder
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(commands, arguments)
+
+
+def called(tool: str, arguments: str = "{}") -> Result:
+    return run("call", "--sandbox", tool, arguments)
+
+
+def test_a_freeze_stops_writes_of_every_process_and_says_why() -> None:
+    assert called("auth_get_roles").exit_code == 0
+    assert "(1 stores)" in run("freeze", "--reason", "an incident").output
+    stopped = called("auth_create_role", '{"role_name":"new","display_name":"New"}')
+    assert stopped.exit_code == 1
+    assert "an incident" in stopped.output
+    assert "unfreeze" in stopped.output
+    assert called("auth_get_roles").exit_code == 0, "reads go on"
+
+
+@pytest.mark.parametrize("command", [("unfreeze",), ("audit", "purge")])
+def test_lifting_and_purging_need_a_person_at_a_terminal(command: tuple[str, ...]) -> None:
+    refused = run(*command)
+    assert refused.exit_code == 1
+    assert "terminal" in str(refused.exception)
+
+
+def test_the_audit_is_searched_and_exported() -> None:
+    called("auth_get_roles")
+    called("auth_get_envs")
+    found = run("audit", "search", "--operation", "auth.GetEnvs").output.splitlines()
+    assert len(found) == 1
+    assert "decision=allow rule=guarded/read" in found[0]
+    exported = [json.loads(line) for line in run("audit", "export").output.splitlines()]
+    assert [record["event"] for record in exported] == ["begun", "ended"] * 2
+    assert run("audit", "search", "--principal", "nobody").output == "No record matches.\n"
+
+
+def test_the_audit_is_verified_against_heads_kept_elsewhere(state: Path, tmp_path: Path) -> None:
+    called("auth_get_roles")
+    kept = tmp_path / "heads.json"
+    kept.write_text(run("audit", "heads").output, encoding="utf-8")
+    whole = run("audit", "verify", "--heads", str(kept))
+    assert (whole.exit_code, whole.output.splitlines()[-1]) == (0, "It reaches every exported head.")
+    for file in state.glob("*.sqlite3*"):
+        file.unlink()
+    called("auth_get_roles")
+    cut = run("audit", "verify", "--heads", str(kept), "--lang", "ja")
+    assert cut.exit_code == 1
+    assert "連鎖が壊れています" in cut.output
+
+
+def test_a_chain_that_was_altered_is_told(state: Path) -> None:
+    from sqlalchemy import create_engine, text  # noqa: PLC0415 - only here
+
+    called("auth_get_roles")
+    [file] = state.glob("*.sqlite3")
+    engine = create_engine(f"sqlite:///{file}")
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE audit SET record = '{}' WHERE number = 1"))
+    engine.dispose()
+    broken = run("audit", "verify")
+    assert broken.exit_code == 1
+    assert "altered" in broken.output
+
+
+def test_a_file_that_holds_no_heads_is_refused(tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.json"
+    wrong.write_text('[{"no": "head"}]', encoding="utf-8")
+    refused = run("audit", "verify", "--heads", str(wrong))
+    assert refused.exit_code == 1
+    assert "audit heads" in str(refused.exception)

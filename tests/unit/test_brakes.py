@@ -1,0 +1,93 @@
+"""The freeze and the ceilings: judged in the transaction that lets a call go, and given back where nothing changed."""
+
+from __future__ import annotations
+
+import pytest
+
+from saasus_mcp.catalog import Catalogue
+from saasus_mcp.permissions.budgets import CEILINGS, charges
+from saasus_mcp.permissions.case import Principal
+from saasus_mcp.store import Charge, Commitment, Ending, Entry, Freeze, Frozen, OverBudget, Store
+
+NOW = 1_790_000_000.0
+ME, YOU = Principal("local:me"), Principal("local:you")
+WRITE = Commitment(writes=True)
+
+
+def destructive(amount: int = 1, who: str = ME.id) -> Commitment:
+    return Commitment(writes=True, charges=(Charge(who, "destructive", amount, 3, 3600),))
+
+
+def test_a_freeze_holds_every_write_back_and_no_read(store: Store) -> None:
+    store.freeze(Freeze(NOW, "local:operator", "an incident"))
+    with pytest.raises(Frozen, match="an incident"):
+        store.commit("a", {}, NOW, None, WRITE)
+    store.commit("b", {}, NOW)
+    assert [record["call"] for record in store.audited()] == ["b"]
+    store.freeze(None)
+    store.commit("c", {}, NOW, None, WRITE)
+    assert store.frozen() is None
+
+
+def test_a_ceiling_holds_per_principal_and_hour(store: Store) -> None:
+    for number in range(3):
+        store.commit(f"call-{number}", {}, NOW, None, destructive())
+    with pytest.raises(OverBudget, match="4 destructive calls within an hour; 3 are allowed"):
+        store.commit("one too many", {}, NOW, None, destructive())
+    store.commit("another's", {}, NOW, None, destructive(who=YOU.id))
+    store.commit("an hour later", {}, NOW + 3601, None, destructive())
+
+
+def test_what_is_refused_takes_nothing(store: Store) -> None:
+    both = Commitment(
+        writes=True, charges=(Charge(ME.id, "writes", 1, 10, 60), Charge(ME.id, "destructive", 9, 3, 3600))
+    )
+    with pytest.raises(OverBudget):
+        store.commit("a", {}, NOW, None, both)
+    store.commit("b", {}, NOW, None, Commitment(charges=(Charge(ME.id, "writes", 10, 10, 60),)))
+
+
+def test_what_changed_nothing_is_given_back(store: Store) -> None:
+    store.commit("a", {}, NOW, None, destructive(3))
+    store.end("a", {}, NOW, Ending(changed=False))
+    store.commit("b", {}, NOW, None, destructive(3))
+    store.end("b", {}, NOW, Ending(changed=True))
+    with pytest.raises(OverBudget):
+        store.commit("c", {}, NOW, None, destructive())
+
+
+def test_the_journal_keeps_what_was_there_and_forgets_what_was_not_done(store: Store) -> None:
+    for call in ("done", "refused"):
+        entry = Entry(call, NOW, "auth.UpdateRole", ME.id, "default", {"role_name": "a"}, {"display_name": "before"})
+        store.commit(call, {}, NOW, None, Commitment(writes=True, entry=entry))
+    store.end("done", {}, NOW, Ending(changed=True, result={"applied": True}))
+    store.end("refused", {}, NOW, Ending(changed=False))
+    [kept] = store.journal.entries()
+    assert (kept.call, kept.before, kept.result) == ("done", {"display_name": "before"}, {"applied": True})
+    store.journal.undone("done", by="later")
+    found = store.journal.find("done")
+    assert found is not None
+    assert found.undone_by == "later"
+    assert store.journal.find("refused") is None
+    assert store.journal.purge(NOW + 1) == 1
+
+
+def test_reads_take_nothing_and_graver_calls_take_more(catalogue: Catalogue) -> None:
+    def kinds(key: str, users: int | None = None) -> dict[str, int]:
+        return {charge.kind: charge.amount for charge in charges({}, catalogue.find(key), ME, users)}
+
+    assert kinds("auth.GetTenants") == {}
+    assert kinds("auth.CreateTenant") == {"writes": 1}
+    assert kinds("auth.DeleteTenant", 20) == {"writes": 1, "destructive": 1, "users": 20}
+    assert kinds("auth.DeleteSaasUser") == {"writes": 1, "destructive": 1, "users": 1}, "unread counts as one"
+
+
+def test_a_policy_overrides_ceilings_and_none_lifts_them(catalogue: Catalogue) -> None:
+    operation = catalogue.find("auth.DeleteTenant")
+    given = {charge.kind: charge.ceiling for charge in charges({"destructive_per_hour": 2}, operation, ME, 5)}
+    assert given == {
+        "writes": CEILINGS["writes_per_minute"],
+        "destructive": 2,
+        "users": CEILINGS["affected_users_per_hour"],
+    }
+    assert charges(None, operation, ME, 5) == ()
