@@ -13,7 +13,7 @@ from saasus_mcp.cli.options import settings, shared
 from saasus_mcp.cli.terminal import json_text
 from saasus_mcp.cli.tools_wording import EFFECTS, WORDS
 from saasus_mcp.errors import SaasusMcpError
-from saasus_mcp.permissions.policy import Decision, Policy
+from saasus_mcp.permissions.case import Case, CasePolicy, Decision
 
 
 @click.command
@@ -63,11 +63,11 @@ def _chosen(catalogue: Catalogue, toolset: str | None, level: str | None, lang: 
     ]
 
 
-def _decision(operation: Operation, policy: Policy) -> Decision:
-    return policy.decide(operation, {}, compose.local_user())
+def _decision(operation: Operation, policy: CasePolicy) -> Decision:
+    return policy.decide(Case(operation, {}, compose.local_user(), compose.DEFAULT_PROFILE))
 
 
-def _brief(operation: Operation, policy: Policy, lang: Language) -> dict[str, Any]:
+def _brief(operation: Operation, policy: CasePolicy, lang: Language) -> dict[str, Any]:
     decision = _decision(operation, policy)
     return {
         "name": operation.tool,
@@ -81,7 +81,7 @@ def _brief(operation: Operation, policy: Policy, lang: Language) -> dict[str, An
     }
 
 
-def _show(operation: Operation, policy: Policy, lang: Language, *, as_json: bool) -> None:
+def _show(operation: Operation, policy: CasePolicy, lang: Language, *, as_json: bool) -> None:
     if as_json:
         whole = {
             **_brief(operation, policy, lang),

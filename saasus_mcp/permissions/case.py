@@ -103,10 +103,7 @@ class CasePolicy(Protocol):
         """Which live state the decision on such a call rests on, to be read before `decide`."""
         ...
 
-    # The two arguments behind the case, and the defaults of profiles, are for callers that still speak Policy.
-    def decide(
-        self, case: Case | Operation, arguments: Mapping[str, Any] | None = None, principal: Principal | None = None
-    ) -> Decision:
+    def decide(self, case: Case) -> Decision:
         """The decision on this case."""
         ...
 
@@ -117,12 +114,3 @@ class CasePolicy(Protocol):
     def explain(self, case: Case) -> tuple[Considered, ...]:
         """Every rule, in the order of the policy, and what became of it in this case."""
         ...
-
-
-def as_case(case: Case | Operation, arguments: Mapping[str, Any] | None, principal: Principal | None) -> Case:
-    """The case that a caller speaks of, in either form of `decide`."""
-    if isinstance(case, Case):
-        return case
-    if principal is None:
-        raise TypeError("a principal is needed beside an operation")
-    return Case(case, arguments or {}, principal)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Literal
 
 from saasus_mcp.catalog.model import TYPED_LEVELS, Operation
 from saasus_mcp.permissions.case import (
@@ -17,7 +17,6 @@ from saasus_mcp.permissions.case import (
     Outcome,
     Principal,
     State,
-    as_case,
 )
 
 __all__ = [
@@ -28,7 +27,6 @@ __all__ = [
     "Decision",
     "Mode",
     "Outcome",
-    "Policy",
     "Preset",
     "Principal",
     "ReadOnlyCeiling",
@@ -37,29 +35,6 @@ __all__ = [
 ]
 
 Mode = Literal["read-only", "guarded", "strict"]
-
-
-class Policy(Protocol):
-    """Decides on calls.
-
-    Attributes:
-        name: for people and the audit.
-        announcement: what must be said loudly at start-up and in every audit record; empty where nothing must.
-    """
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def announcement(self) -> str: ...
-
-    def decide(self, operation: Operation, arguments: Mapping[str, Any], principal: Principal) -> Decision:
-        """The decision on this very call, with no live state and no profile known."""
-        ...
-
-    def could_allow(self, operation: Operation, principal: Principal) -> bool:
-        """Whether some arguments could lead to anything but deny: then the tool is listed."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +54,9 @@ class Preset:
         """Nothing."""
         return NO_STATE
 
-    def decide(
-        self, case: Case | Operation, arguments: Mapping[str, Any] | None = None, principal: Principal | None = None
-    ) -> Decision:
+    def decide(self, case: Case) -> Decision:
         """The decision by the operation's level; nothing else plays a part in a preset."""
-        operation = case.operation if isinstance(case, Case) else case
-        level = operation.level
+        level = case.operation.level
         outcome = self.by_level.get(level, "deny")
         return Decision(outcome, f"{self.name}/{level}", _REASONS[outcome].format(level=level), level in TYPED_LEVELS)
 
@@ -129,9 +101,7 @@ class UnsafeAllowEverything:
         """Nothing."""
         return NO_STATE
 
-    def decide(
-        self, case: Case | Operation, arguments: Mapping[str, Any] | None = None, principal: Principal | None = None
-    ) -> Decision:
+    def decide(self, case: Case) -> Decision:
         """Allow."""
         return Decision("allow", self.name, "the policy file says unsafe-allow-everything")
 
@@ -170,11 +140,8 @@ class ReadOnlyCeiling:
         """What the policy below needs, where the ceiling does not decide alone."""
         return self.under.needs(operation, principal, profile) if operation.reads else NO_STATE
 
-    def decide(
-        self, case: Case | Operation, arguments: Mapping[str, Any] | None = None, principal: Principal | None = None
-    ) -> Decision:
+    def decide(self, case: Case) -> Decision:
         """Deny whatever does not merely read; else what the policy below says."""
-        case = as_case(case, arguments, principal)
         return (self.under if case.operation.reads else PRESETS["read-only"]).decide(case)
 
     def could_allow(self, operation: Operation, principal: Principal, profile: str = "") -> bool:

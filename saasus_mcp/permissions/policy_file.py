@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.catalog import load as load_catalogue
@@ -113,11 +112,9 @@ class Reloading:
         """As the policy in force."""
         return self._policy.needs(operation, principal, profile)
 
-    def decide(
-        self, case: Case | Operation, arguments: Mapping[str, Any] | None = None, principal: Principal | None = None
-    ) -> Decision:
+    def decide(self, case: Case) -> Decision:
         """As the policy in force."""
-        return self._policy.decide(case, arguments, principal)
+        return self._policy.decide(case)
 
     def could_allow(self, operation: Operation, principal: Principal, profile: str = "") -> bool:
         """As the policy in force."""

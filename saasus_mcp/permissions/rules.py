@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import translate
 from functools import cache
-from typing import Any, Literal
+from typing import Literal
 
 from saasus_mcp.catalog.model import TYPED_LEVELS, Effects, Operation
 from saasus_mcp.permissions import condition
-from saasus_mcp.permissions.case import Case, Ceiling, Considered, Decision, Outcome, Principal, State, as_case
+from saasus_mcp.permissions.case import Case, Ceiling, Considered, Decision, Outcome, Principal, State
 from saasus_mcp.permissions.condition import Verdict
 
 __all__ = ["Case", "Considered", "Decision", "Rule", "RulePolicy", "matches", "words"]
@@ -92,11 +92,8 @@ class RulePolicy:
         rules = self._concern(operation, principal, profile)
         return frozenset(state for rule in rules if rule.when is not None for state in condition.states(rule.when))
 
-    def decide(
-        self, case: Case | Operation, arguments: Mapping[str, Any] | None = None, principal: Principal | None = None
-    ) -> Decision:
+    def decide(self, case: Case) -> Decision:
         """The decision on this case."""
-        case = as_case(case, arguments, principal)
         typed = case.operation.level in TYPED_LEVELS
         rules = self._concern(case.operation, case.principal, case.profile)
         won = self._winner(rules, _verdicts(rules, case))

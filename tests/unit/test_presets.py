@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from saasus_mcp.catalog import Catalogue
+from saasus_mcp.permissions.case import Case
 from saasus_mcp.permissions.policy import PRESETS, Principal, ReadOnlyCeiling, UnsafeAllowEverything
 
 ME = Principal("local:me")
@@ -22,7 +23,7 @@ TABLE = {
 def test_each_preset_decides_every_operation_by_its_level(catalogue: Catalogue, name: str) -> None:
     preset = next(preset for mode, preset in PRESETS.items() if mode == name)
     for operation in catalogue:
-        decision = preset.decide(operation, {}, ME)
+        decision = preset.decide(Case(operation, {}, ME))
         assert decision.outcome == TABLE[name][LEVELS.index(operation.level)], operation.key
         assert decision.typed == (operation.level in ("destructive", "critical"))
         assert decision.rule
@@ -39,7 +40,7 @@ def test_a_level_that_nobody_knows_is_denied(catalogue: Catalogue) -> None:
     operation = catalogue.find("auth.GetTenants")
     unknown = replace(operation, effects=replace(operation.effects, level="harmless"))  # type: ignore[arg-type]
     for preset in PRESETS.values():
-        assert preset.decide(unknown, {}, ME).outcome == "deny"
+        assert preset.decide(Case(unknown, {}, ME)).outcome == "deny"
         assert not preset.could_allow(unknown, ME)
 
 
@@ -48,5 +49,5 @@ def test_the_ceiling_denies_whatever_does_more_than_read_and_keeps_the_warning(c
     assert ceiling.announcement.startswith("UNSAFE")
     for operation in catalogue:
         wanted = "allow" if operation.level in ("read", "read_sensitive") else "deny"
-        assert ceiling.decide(operation, {}, ME).outcome == wanted, operation.key
+        assert ceiling.decide(Case(operation, {}, ME)).outcome == wanted, operation.key
         assert ceiling.could_allow(operation, ME) == (wanted == "allow")
