@@ -9,7 +9,7 @@ from typing import Any
 
 from saasus_mcp.catalog.model import Operation
 from saasus_mcp.saasus import validation
-from saasus_mcp.saasus.places import InvalidArguments, Place, field, generic
+from saasus_mcp.saasus.places import InvalidArguments, Place, generic
 
 HANDLE = "secret://"
 INT64 = 2**63 - 1
@@ -109,4 +109,4 @@ def _texts(value: Any, place: Place) -> Iterator[tuple[Place, str]]:
             yield from _texts(item, (*place, index))
 
 
-__all__ = ["Arguments", "InvalidArguments", "check", "field"]
+__all__ = ["Arguments", "InvalidArguments", "check"]

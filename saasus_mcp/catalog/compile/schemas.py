@@ -119,13 +119,3 @@ def _marks(node: Node, path: str, mark: Any) -> Iterator[tuple[str, Any]]:
             if found and "properties" not in node[key]:
                 yield path + suffix, found
             yield from _marks(node[key], path + suffix, mark)
-
-
-def used_examples(node: Node) -> Iterator[Any]:
-    """Every `examples` list below the node, for tests that hold each example to its own schema."""
-    if "examples" in node:
-        yield node
-    for value in node.values():
-        for child in value if isinstance(value, list) else [value]:
-            if isinstance(child, dict):
-                yield from used_examples(child)
