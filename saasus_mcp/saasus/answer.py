@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,12 @@ SUCCESS, REDIRECT, CALLERS_FAULT = 2, 3, 4
 """Families of HTTP statuses, by their first digit."""
 
 
+OUTCOMES: Mapping[Applied, str] = {
+    "applied": "Outcome: applied.",
+    "not_applied": "Outcome: not_applied, nothing was changed.",
+    "unknown": "Outcome: unknown, it may or may not have been done.",
+}
+"""Whether a failed call changed anything, as the model reads it."""
 DONE = {"applied": True}
 """What a tool answers where the API answers with nothing."""
 
@@ -77,12 +84,7 @@ def failed(
     trace_id: str = "",
 ) -> ToolAnswer:
     """A failure as the model reads it: what happened, whether anything changed, the trace id, what to do next."""
-    changed = {
-        "applied": "Outcome: applied.",
-        "not_applied": "Outcome: not_applied, nothing was changed.",
-        "unknown": "Outcome: unknown, it may or may not have been done.",
-    }[applied]
-    parts = [message, changed, f"Trace id: {plain(trace_id)}." if trace_id else "", mend]
+    parts = [message, OUTCOMES[applied], f"Trace id: {plain(trace_id)}." if trace_id else "", mend]
     return ToolAnswer(False, " ".join(filter(None, parts)), None, applied, status, trace_id)
 
 

@@ -8,13 +8,10 @@ from saasus_mcp.permissions.proof import Place
 from saasus_mcp.permissions.reversal import applied
 from saasus_mcp.permissions.reversal import read_back as recipe_of
 from saasus_mcp.permissions.target import Read, shown_arguments
-from saasus_mcp.saasus.answer import ToolAnswer
+from saasus_mcp.saasus.answer import OUTCOMES, ToolAnswer
 from saasus_mcp.saasus.client import Applied
 from saasus_mcp.server.step import Step
 from saasus_mcp.store import Entry
-
-UNKNOWN = "Outcome: unknown, it may or may not have been done."
-"""As saasus.answer says it."""
 
 
 async def read_back(step: Step, given: ToolAnswer, read: Read) -> ToolAnswer:
@@ -32,7 +29,7 @@ async def read_back(step: Step, given: ToolAnswer, read: Read) -> ToolAnswer:
     told = (
         f"Outcome: {outcome}, as a look at the present state shows: {'it was done' if done else 'nothing was changed'}."
     )
-    return replace(given, applied=outcome, text=given.text.replace(UNKNOWN, told))
+    return replace(given, applied=outcome, text=given.text.replace(OUTCOMES["unknown"], told))
 
 
 def entry(step: Step, place: Place, now: float) -> Entry | None:
