@@ -44,3 +44,4 @@ def _own_state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         if name.startswith("SAASUS_"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("SAASUS_MCP_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("SAASUS_MCP_CONFIG", str(tmp_path / "config.toml"))

@@ -19,7 +19,7 @@ from saasus_mcp.catalog import Language, load
 from saasus_mcp.cli import compose, waiting
 from saasus_mcp.cli.doctor_wording import WORDS
 from saasus_mcp.errors import SaasusMcpError
-from saasus_mcp.settings import API, Settings, variable
+from saasus_mcp.settings import API, Settings, profile, variable
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 QUOTES = "\"'`“”‘’「」"  # noqa: RUF001 - as word processors and input methods write them
@@ -124,14 +124,12 @@ def credentials(settings: Settings) -> Finding:
         return Finding("credentials", "problem", error.message, error.mend)
     if place.sandbox:
         return Finding("credentials", "ok", words["credentials_sandbox"])
-    for name, value in (
-        ("saas_id", settings.saas_id),
-        ("api_key", settings.api_key.get_secret_value()),
-        ("secret_key", settings.secret_key.get_secret_value()),
-    ):
-        flaw = _flaw(value)
+    chosen = profile(settings)
+    for name in ("saas_id", "api_key", "secret_key"):
+        flaw = _flaw(getattr(chosen, name))
         if flaw is not None:
-            return Finding("credentials", "problem", words[flaw].format(name=variable(name)), words["credentials_mend"])
+            where = f"{chosen.name}: {variable(name)}"
+            return Finding("credentials", "problem", words[flaw].format(name=where), words["credentials_mend"])
     return Finding("credentials", "ok", words["credentials_ok"])
 
 
@@ -150,9 +148,13 @@ def url(settings: Settings) -> Finding:
     words = WORDS[settings.lang]
     if settings.sandbox:
         return Finding("url", "ok", words["url_sandbox"])
-    if settings.api_url_base != API:
-        return Finding("url", "note", words["url_other"].format(url=settings.api_url_base), words["url_mend"])
-    return Finding("url", "ok", words["url_ok"].format(url=settings.api_url_base))
+    try:
+        base = profile(settings).api_url_base
+    except SaasusMcpError:  # told of by the check of the credentials
+        base = settings.api_url_base
+    if base != API:
+        return Finding("url", "note", words["url_other"].format(url=base), words["url_mend"])
+    return Finding("url", "ok", words["url_ok"].format(url=base))
 
 
 def boundary(settings: Settings) -> Finding:

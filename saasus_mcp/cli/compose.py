@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 import click
 
 from saasus_mcp.catalog import Catalogue, load
+from saasus_mcp.permissions.handles import References, no_references
 from saasus_mcp.permissions.policy import PRESETS, CasePolicy, Principal, ReadOnlyCeiling
 from saasus_mcp.permissions.proof import Place
 from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.saasus.client import Client
 from saasus_mcp.saasus.signature import Credentials
 from saasus_mcp.server.pipeline import Pipeline
-from saasus_mcp.settings import Settings, SettingsError
+from saasus_mcp.settings import Settings, SettingsError, profile
 from saasus_mcp.store.files import StoreError, existing, prepare
 
 if TYPE_CHECKING:
@@ -58,19 +59,8 @@ def place(settings: Settings) -> Place:
         from saasus_mcp.sandbox import CREDENTIALS  # noqa: PLC0415 - only where it is used
 
         return Place(SANDBOX_PROFILE, CREDENTIALS.saas_id, sandbox=True)
-    missing = [
-        name
-        for name, value in (
-            ("SAASUS_SAAS_ID", settings.saas_id),
-            ("SAASUS_API_KEY", settings.api_key.get_secret_value()),
-            ("SAASUS_SECRET_KEY", settings.secret_key.get_secret_value()),
-        )
-        if not value
-    ]
-    if missing:
-        mend = "Set them from the SaaSus console (API key settings), or try `--sandbox`, which needs no account."
-        raise SettingsError(f"No credentials: {', '.join(missing)} not set.", mend)
-    return Place(settings.profile, settings.saas_id)
+    chosen = profile(settings)
+    return Place(chosen.name, chosen.saas_id)
 
 
 def local_user() -> Principal:
@@ -87,10 +77,9 @@ def client(settings: Settings, catalogue: Catalogue) -> Client:
         from saasus_mcp.sandbox import CREDENTIALS, Sandbox  # noqa: PLC0415 - only where it is used
 
         return Client(CREDENTIALS, timeout=settings.timeout, transport=Sandbox(catalogue).transport())
-    credentials = Credentials(
-        settings.saas_id, settings.api_key.get_secret_value(), settings.secret_key.get_secret_value()
-    )
-    return Client(credentials, settings.api_url_base, settings.timeout)
+    chosen = profile(settings)
+    credentials = Credentials(chosen.saas_id, chosen.api_key, chosen.secret_key)
+    return Client(credentials, chosen.api_url_base, settings.timeout)
 
 
 @asynccontextmanager
@@ -113,7 +102,13 @@ async def pipeline(settings: Settings) -> AsyncIterator[Pipeline]:
                 sealer=sealer,
                 place=where,
                 language=settings.lang,
+                references=references(settings),
             )
+
+
+def references(settings: Settings) -> References:
+    """What `secret://NAME` stands for: only what the profile lists, and nothing in the sandbox."""
+    return no_references if settings.sandbox else profile(settings).secret
 
 
 def sealing(folder: Path) -> Sealer:

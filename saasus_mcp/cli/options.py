@@ -29,7 +29,9 @@ _SHARED = (
         "--policy", type=click.Path(path_type=Path, resolve_path=True), help="Policy file. [SAASUS_MCP_POLICY]"
     ),
     language,
-    click.option("--profile", help="Name shown for these credentials. [SAASUS_MCP_PROFILE]"),
+    click.option(
+        "--profile", help="Profile of config.toml, or a name for the environment's credentials. [SAASUS_MCP_PROFILE]"
+    ),
 )
 
 

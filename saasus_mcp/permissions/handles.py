@@ -1,4 +1,4 @@
-"""Secrets of answers kept from the model: each is replaced by a handle that a person can reveal once."""
+"""Secrets kept from the model: those of answers become handles that a person can reveal once; others it passes by name."""
 
 from __future__ import annotations
 
@@ -16,8 +16,15 @@ if TYPE_CHECKING:
     from saasus_mcp.store import Store
 
 PREFIX = "secret://r/"
+BY_NAME = "secret://"
 LIFETIME = 15 * 60
 PURPOSE = "secret"
+References = Callable[[str], str | None]
+"""The secret of a name that the profile lists, read now; None for any other name."""
+
+
+def no_references(_: str) -> None:
+    """Where a profile lists no names."""
 
 
 @dataclass(slots=True)
@@ -36,10 +43,13 @@ class Hiding:
 class Handles:
     """Hidden secrets of one SaaS, encrypted in the store, bound to principal and profile, for fifteen minutes."""
 
-    def __init__(self, store: Store, sealer: Sealer, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, store: Store, sealer: Sealer, clock: Callable[[], float], references: References = no_references
+    ) -> None:
         self._store = store
         self._sealer = sealer
         self._clock = clock
+        self._references = references
 
     def keep(self, hiding: Hiding, principal: str, profile: str) -> None:
         """Keep what was hidden in one answer.
@@ -69,19 +79,32 @@ class Handles:
         return secret
 
     def resolve(self, arguments: Arguments, principal: str, profile: str) -> Arguments:
-        """The arguments with every handle replaced by its secret, for the wire only.
+        """The arguments with every handle and every name replaced by its secret, for the wire only.
 
         Raises:
-            Refused: a handle is unknown here, or its time is over.
+            Refused: a handle or a name is unknown here, or its time is over.
+            SaasusMcpError: a name is known and its secret cannot be read.
         """
         known = {handle: self._secret(handle, principal, profile) for handle in arguments.handles()}
         return replace(arguments, values=_replaced(arguments.values, known)) if known else arguments
 
     def _secret(self, handle: str, principal: str, profile: str) -> str:
-        hidden = self._store.secret(handle.removeprefix(PREFIX), self._clock()) if handle.startswith(PREFIX) else None
+        if not handle.startswith(PREFIX):
+            return self._named(handle)
+        hidden = self._store.secret(handle.removeprefix(PREFIX), self._clock())
         if hidden is not None and (hidden.principal, hidden.profile) != (principal, profile):
             hidden = None
         return self._opened(hidden)
+
+    def _named(self, reference: str) -> str:
+        secret = self._references(reference.removeprefix(BY_NAME))
+        if secret is None:
+            raise Refused(
+                "unknown",
+                "This profile has no secret of that name.",
+                "A person lists it in config.toml under [profiles.NAME.secrets].",
+            )
+        return secret
 
     def _opened(self, hidden: HiddenSecret | None) -> str:
         secret = self._sealer.open(hidden.sealed, PURPOSE + hidden.id) if hidden else None

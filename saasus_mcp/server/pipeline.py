@@ -18,7 +18,7 @@ from saasus_mcp.permissions.approvals import Approvals
 from saasus_mcp.permissions.budgets import charges
 from saasus_mcp.permissions.case import CasePolicy, Decision, Principal
 from saasus_mcp.permissions.confirmation import Confirmations
-from saasus_mcp.permissions.handles import Handles, Hiding
+from saasus_mcp.permissions.handles import Handles, Hiding, References, no_references
 from saasus_mcp.permissions.proof import Place
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.seal import Sealer
@@ -55,6 +55,7 @@ class Pipeline:
         place: Place,
         language: Language = "en",
         clock: Callable[[], float] = time.time,
+        references: References = no_references,
     ) -> None:
         self.catalogue = catalogue
         self.policy = policy
@@ -64,6 +65,7 @@ class Pipeline:
         self._sealer = sealer
         self._language: Language = language
         self._clock = clock
+        self._references = references
 
     @cached_property
     def _store(self) -> Store:
@@ -72,7 +74,7 @@ class Pipeline:
 
     @cached_property
     def _handles(self) -> Handles:
-        return Handles(self._store, self._sealer, self._clock)
+        return Handles(self._store, self._sealer, self._clock, self._references)
 
     @cached_property
     def _settling(self) -> Settling:

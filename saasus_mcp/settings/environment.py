@@ -1,4 +1,4 @@
-"""Settings: the only reader of the environment. An unreadable value is an error that names it, never a default."""
+"""What flags and the environment say. An unreadable value is an error that names it, never a default."""
 
 from __future__ import annotations
 
@@ -9,17 +9,13 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from saasus_mcp.errors import SaasusMcpError
+from saasus_mcp.settings.faults import SettingsError, first
 
 API = "https://api.saasus.io"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 ORIGIN = re.compile(r"(?P<scheme>(?i:https?))://(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:(?P<port>[0-9]{1,5}))?")
 HIGHEST_PORT = 65535
 YES, NO = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off", ""})
-
-
-class SettingsError(SaasusMcpError):
-    """A variable or flag cannot be read; the server does not start."""
 
 
 def switch(value: Any) -> bool:
@@ -71,6 +67,7 @@ class Settings(BaseSettings):
     profile: str = Field(
         "default", validation_alias=AliasChoices("SAASUS_MCP_PROFILE"), pattern=r"^[A-Za-z0-9_-]{1,40}$"
     )
+    config: Path | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_CONFIG"))
     state_dir: Path | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_STATE_DIR"))
     timeout: float = Field(30.0, gt=0, le=600, validation_alias=AliasChoices("SAASUS_MCP_TIMEOUT"))
 
@@ -80,6 +77,8 @@ class Settings(BaseSettings):
             raise ValueError("SAASUS_MCP_MODE and SAASUS_MCP_POLICY: give one; only read-only goes with a policy")
         if self.policy is not None and not self.policy.is_absolute():
             raise ValueError("SAASUS_MCP_POLICY: write an absolute path")
+        if self.config is not None and not self.config.is_absolute():
+            raise ValueError("SAASUS_MCP_CONFIG: write an absolute path")
         return self
 
     @property
@@ -95,6 +94,15 @@ class Settings(BaseSettings):
         from platformdirs import user_state_path  # noqa: PLC0415 - only where nothing is set
 
         return user_state_path("saasus-mcp", appauthor=False)
+
+    @property
+    def config_file(self) -> Path:
+        """The configuration file, which need not be there: the set one, or that in the user's configuration folder."""
+        if self.config is not None:
+            return self.config
+        from platformdirs import user_config_path  # noqa: PLC0415 - only where nothing is set
+
+        return user_config_path("saasus-mcp", appauthor=False) / "config.toml"
 
 
 def variable(name: str) -> str:
@@ -113,7 +121,6 @@ def read(**flags: Any) -> Settings:
     try:
         return Settings(**given)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        name = str(first["loc"][0]) if first["loc"] else ""
-        message = str(first["msg"]).removeprefix("Value error, ")
+        place, message = first(error)
+        name = place.split(".", 1)[0]
         raise SettingsError(f"{name}: {message}." if name else f"{message}.", "Nothing was started.") from None

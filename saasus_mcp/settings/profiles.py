@@ -1,0 +1,90 @@
+"""Profiles: named sets of SaaSus credentials, from the configuration file or, where it has none, from the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from saasus_mcp.settings.config import ProfileTable, Source, load
+from saasus_mcp.settings.environment import Settings
+from saasus_mcp.settings.faults import SettingsError
+
+DEFAULT = "default"
+EVERYONE = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One set of credentials.
+
+    Attributes:
+        groups: of callers who may use it over HTTP; "*" is everyone who is authenticated.
+        secrets: where to find what `secret://NAME` stands for, by name.
+    """
+
+    name: str
+    saas_id: str
+    api_key: str = field(repr=False)
+    secret_key: str = field(repr=False)
+    api_url_base: str
+    groups: frozenset[str] = frozenset()
+    secrets: Mapping[str, Source] = field(default_factory=dict)
+
+    def secret(self, name: str) -> str | None:
+        """What `secret://NAME` stands for, read now; None where this profile does not list the name.
+
+        Raises:
+            SettingsError: it is listed, and cannot be read.
+        """
+        source = self.secrets.get(name)
+        return source.read() if source is not None else None
+
+
+def profiles(settings: Settings) -> dict[str, Profile]:
+    """Every profile there is, by name: those of the configuration file, else the environment's one.
+
+    Raises:
+        SettingsError: the file is not sound, or credentials are missing.
+    """
+    tables = load(settings.config_file).profiles or {settings.profile: ProfileTable()}
+    return {name: _profile(settings, name, table) for name, table in tables.items()}
+
+
+def profile(settings: Settings) -> Profile:
+    """The chosen profile.
+
+    Raises:
+        SettingsError: there is none of that name, or its credentials are missing.
+    """
+    tables = load(settings.config_file).profiles
+    table = tables.get(settings.profile, None if tables else ProfileTable())
+    if table is None:
+        known = ", ".join(tables)
+        raise SettingsError(
+            f"SAASUS_MCP_PROFILE: {settings.config_file} has no profile {settings.profile!r}.", f"It has: {known}."
+        )
+    return _profile(settings, settings.profile, table)
+
+
+def _profile(settings: Settings, name: str, table: ProfileTable) -> Profile:
+    if table.saas_id is None or table.api_key is None or table.secret_key is None:
+        return _from_environment(settings, name, table)
+    return Profile(
+        name=name,
+        saas_id=table.saas_id if isinstance(table.saas_id, str) else table.saas_id.read(),
+        api_key=table.api_key.read(),
+        secret_key=table.secret_key.read(),
+        api_url_base=table.api_url_base,
+        groups=table.groups,
+        secrets=table.secrets,
+    )
+
+
+def _from_environment(settings: Settings, name: str, table: ProfileTable) -> Profile:
+    api_key, secret_key = settings.api_key.get_secret_value(), settings.secret_key.get_secret_value()
+    given = {"SAASUS_SAAS_ID": settings.saas_id, "SAASUS_API_KEY": api_key, "SAASUS_SECRET_KEY": secret_key}
+    missing = [variable for variable, value in given.items() if not value]
+    if missing:
+        mend = "Set them from the SaaSus console (API key settings), or try `--sandbox`, which needs no account."
+        raise SettingsError(f"No credentials: {', '.join(missing)} not set.", mend)
+    return Profile(name, settings.saas_id, api_key, secret_key, settings.api_url_base, table.groups, table.secrets)
