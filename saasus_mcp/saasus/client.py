@@ -20,6 +20,7 @@ from saasus_mcp.catalog.model import Operation
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.saasus.request import Request
 from saasus_mcp.saasus.signature import Clock, Credentials, SaasusSignature, now
+from saasus_mcp.saasus.tracing import answered, span
 
 API = "https://api.saasus.io"
 TRACE_HEADER = "X-Saasus-Trace-Id"
@@ -153,10 +154,11 @@ class Client:
         url = httpx2.URL(self._base + request.target)
         connected = False
         try:
-            with anyio.fail_after(self._timeout):
+            with span(operation, trace_id) as current, anyio.fail_after(self._timeout):
                 async with self._http.stream(request.method, url, content=request.body, headers=headers) as answer:
                     connected = True
                     body = await _read_body(answer)
+                answered(current, answer.status_code)
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
             raise _failed(operation, "The SaaSus API could not be reached", type(error).__name__, sent=False) from None
         except (TimeoutError, httpx2.TimeoutException):

@@ -1,0 +1,48 @@
+"""A span for each attempt at the API, through OpenTelemetry's API alone: without an SDK it costs next to nothing.
+
+No argument, URL or body enters a span: the operation, the route and the outcome do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from opentelemetry import trace
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+
+from saasus_mcp.catalog.model import Operation
+
+SERVER_ERROR = 500
+_tracer = trace.get_tracer("saasus-mcp")
+
+
+@contextmanager
+def span(operation: Operation, trace_id: str) -> Iterator[Span]:
+    """The span of one attempt; a failure is marked by its kind, never by its text."""
+    attributes = {
+        "http.request.method": operation.method,
+        "url.template": operation.path,
+        "saasus.operation": operation.key,
+        "saasus.trace_id": trace_id,
+    }
+    with _tracer.start_as_current_span(
+        f"saasus {operation.key}",
+        kind=SpanKind.CLIENT,
+        attributes=attributes,
+        record_exception=False,
+        set_status_on_exception=False,
+    ) as current:
+        try:
+            yield current
+        except Exception as error:
+            current.set_attribute("error.type", type(error).__name__)
+            current.set_status(Status(StatusCode.ERROR))
+            raise
+
+
+def answered(current: Span, status: int) -> None:
+    """Note the answer's status."""
+    current.set_attribute("http.response.status_code", status)
+    if status >= SERVER_ERROR:
+        current.set_status(Status(StatusCode.ERROR))
