@@ -6,7 +6,7 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo test check bench catalogue snapshots format lock package clean
+.PHONY: setup demo test check bench catalogue snapshots attacks format lock package clean
 
 setup: $(READY)
 
@@ -39,9 +39,13 @@ bench: $(READY)  ## what the tool list costs
 
 catalogue: $(READY)  ## compile tool_specs/ into what ships
 	$(BIN)/python -m saasus_mcp.catalog.compile
+	$(BIN)/python scripts/surface_bench.py --write
 
 snapshots: $(READY)  ## write one reviewed snapshot per tool
 	SNAPSHOTS=update $(BIN)/pytest --quiet tests/snapshots
+
+attacks: $(READY)  ## play every attack and write docs/attacks.md
+	ATTACKS=update $(BIN)/pytest --quiet tests/attacks
 
 format: $(READY)
 	$(BIN)/ruff format .

@@ -22,6 +22,7 @@ from saasus_mcp.saasus.client import Client
 from saasus_mcp.saasus.signature import Credentials
 from saasus_mcp.server.mcp import Who, build
 from saasus_mcp.server.pipeline import Pipeline
+from saasus_mcp.server.surface import Surface
 from saasus_mcp.store import Store
 
 CREDENTIALS = Credentials("saas-under-test", "api-key-under-test", "secret-key-under-test")
@@ -150,8 +151,9 @@ async def connected(
     answering: Answering | None = None,
     language: Language = "en",
     who: Who = lambda _: ME,
+    **shown: Any,
 ) -> AsyncIterator[McpClient]:
-    """The SDK's own client, in memory. Without `answering` it cannot ask a person anything."""
+    """The SDK's own client, in memory. Without `answering` it cannot ask a person anything. `shown`: see Surface."""
 
     async def elicited(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:  # noqa: ARG001
         assert answering is not None
@@ -159,16 +161,26 @@ async def connected(
         return answering(params)
 
     callback = elicited if answering else None
-    async with McpClient(build(pipeline, who, language), mode=era, elicitation_callback=callback) as client:
+    surface = Surface(pipeline, language, **shown)
+    async with McpClient(build(pipeline, who, language, surface), mode=era, elicitation_callback=callback) as client:
         yield client
+
+
+def of_operations(tools: list[types.Tool]) -> list[types.Tool]:
+    """Those of the tools that are operations of the API, our own left out."""
+    return [tool for tool in tools if "saasus.io/operation" in (tool.meta or {})]
 
 
 def saying_yes(params: types.ElicitRequestFormParams) -> types.ElicitResult:
     """A person who reads the question and types the name it asks for."""
     if "name" in params.requested_schema["properties"]:
-        name = params.message.rsplit(": ", 1)[1]
-        return types.ElicitResult(action="accept", content={"name": name})
+        return types.ElicitResult(action="accept", content={"name": name_asked_for(params.message)})
     return types.ElicitResult(action="accept", content={"confirm": True})
+
+
+def name_asked_for(message: str) -> str:
+    """The name that a question asks to type: it ends with it, in quotation marks that no name can hold."""
+    return message[max(message.rfind("“"), message.rfind("「")) + 1 : -1]
 
 
 def unseen() -> list[str]:

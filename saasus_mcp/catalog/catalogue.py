@@ -5,12 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.catalog.model import Operation, Text
 from saasus_mcp.catalog.recipes import effects
 from saasus_mcp.errors import SaasusMcpError
+
+if TYPE_CHECKING:
+    from saasus_mcp.catalog.search import Index
 
 FILE = Path(__file__).with_name("catalogue.json")
 NEAREST = 5
@@ -54,14 +58,15 @@ class Catalogue:
         """
         found = self._by_tool.get(self._aliases.get(name, name)) or self._by_key.get(name)
         if found is None:
-            raise UnknownTool(name, self._nearest(name))
+            raise UnknownTool(name, tuple(near.tool for near in self.index.nearest(name, NEAREST)))
         return found
 
-    def _nearest(self, name: str) -> tuple[str, ...]:
-        from difflib import get_close_matches  # noqa: PLC0415 - only on a mistake, and costly to import
+    @cached_property
+    def index(self) -> Index:
+        """The search over these operations, read when it is first asked."""
+        from saasus_mcp.catalog import search  # noqa: PLC0415 - not on the way to the list of tools
 
-        wanted = name[:LONGEST_SHOWN].lower()
-        return tuple(get_close_matches(wanted, self._by_tool, n=NEAREST, cutoff=0.5))
+        return search.load(self)
 
 
 def load() -> Catalogue:

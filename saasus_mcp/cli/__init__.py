@@ -16,7 +16,7 @@ from saasus_mcp import __version__
 from saasus_mcp.errors import SaasusMcpError
 
 COMMANDS = {
-    "serve": "Serve MCP on stdio: what clients run.",
+    "serve": "Serve MCP on stdio, which is what clients run, or over HTTP.",
     "tools": "List the tools, or show one with its schema, effects and decision.",
     "call": "Call one tool from the terminal, through the same pipeline.",
     "approvals": "List what waits for a person's approval.",
@@ -24,6 +24,8 @@ COMMANDS = {
     "reject": "Reject one call.",
     "reveal": "Show a hidden secret once.",
     "approver": "Set the passphrase that approving asks for.",
+    "token": "Make, list and revoke the tokens of a hosted server.",
+    "undo": "List what was changed, or put one change back.",
     "freeze": "Hold all writes back at once.",
     "unfreeze": "Let writes go again.",
     "audit": "Search, verify and export the audit.",

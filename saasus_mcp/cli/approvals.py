@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
-import json
+import sys
 import time
-from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import click
 
-from saasus_mcp.catalog import Catalogue, Language, UnknownTool, load
-from saasus_mcp.cli import compose, waiting
+from saasus_mcp.catalog import Catalogue, Language, load
+from saasus_mcp.cli import compose, waiting, watching
 from saasus_mcp.cli.options import language, settings
-from saasus_mcp.cli.terminal import json_text, safe
+from saasus_mcp.cli.terminal import attended, json_text
 from saasus_mcp.cli.wording import WORDS
+from saasus_mcp.settings import Settings
 from saasus_mcp.store import Approval
-
-INTERNAL = ("binding", "bound")
-"""Digests: of no use to a reader."""
 
 
 @click.command
-@click.option("--json", "as_json", is_flag=True, help="One JSON array, previews included.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON array, previews included; with --watch a line each.")
 @click.option("--all", "decided", is_flag=True, help="Also what was decided on, used or has expired.")
+@click.option("--watch", is_flag=True, help="Stay, and tell what is asked for, decided, used or expires, until Ctrl+C.")
+@click.option("--bell", is_flag=True, help="With --watch, in a terminal: ring when something is asked for.")
 @language
-def command(*, as_json: bool, decided: bool, **flags: Any) -> None:
+def command(*, as_json: bool, decided: bool, watch: bool, bell: bool, **flags: Any) -> None:
     """List what waits for a person's approval, over every SaaS, newest first."""
     chosen, now = settings(**flags), time.time()
+    if watch:
+        _watch(chosen, as_json=as_json, decided=decided, bell=bell)
+        return
     with compose.stores(chosen.folder) as stores:
         found = waiting.asked(stores, now, decided=decided)
     if as_json:
-        click.echo(json_text([_record(approval) for approval in found]))
+        click.echo(json_text([waiting.record(approval) for approval in found]))
         return
     words = WORDS[chosen.lang]
     if not found:
@@ -44,21 +47,27 @@ def command(*, as_json: bool, decided: bool, **flags: Any) -> None:
 
 
 def _lines(approval: Approval, catalogue: Catalogue, lang: Language, now: float) -> list[str]:
-    words = WORDS[lang]
-    status = words[approval.status]
+    status = WORDS[lang][approval.status]
     if approval.status == "pending":
-        status += f" ({words['waits'].format(minutes=waiting.minutes(approval.expires_at - now))})"
-    who = words["asked_by"].format(
-        principal=safe(approval.principal), saas=safe(approval.saas_id), profile=safe(approval.profile)
-    )
-    said = f": {safe(approval.reason)}" if approval.reason else ""
+        status += f" ({waiting.left(approval, now, lang)})"
+    return [
+        f"{approval.code}  {waiting.subject(approval, catalogue, lang)}",
+        f"           {status}{waiting.reason(approval, lang)}",
+        f"           {waiting.requester(approval, lang)}",
+    ]
+
+
+def _watch(chosen: Settings, *, as_json: bool, decided: bool, bell: bool) -> None:
+    """Tell the news, a line each, until a person has seen enough."""
+    catalogue, seen_by_a_person = load(), attended(sys.stdout)
+    if seen_by_a_person and not as_json:
+        click.echo(WORDS[chosen.lang]["watching"])
+    pause = partial(time.sleep, watching.INTERVAL)
     try:
-        title = catalogue.find(approval.operation).title.get(lang)
-    except UnknownTool:  # asked by another version
-        title = approval.operation
-    return [f"{approval.code}  {title}: {safe(approval.name)}", f"           {status}{said}", f"           {who}"]
-
-
-def _record(approval: Approval) -> dict[str, Any]:
-    kept = {name: value for name, value in asdict(approval).items() if name not in INTERNAL}
-    return {**kept, "preview": json.loads(approval.preview)}
+        for news in watching.watch(chosen.folder, pause, decided=decided):
+            ring = "\a" if bell and seen_by_a_person and news.what == "pending" else ""
+            record = json_text(watching.record(news), indent=None) if as_json else ""
+            click.echo((record or watching.line(news, catalogue, chosen.lang)) + ring)
+    except KeyboardInterrupt:
+        if seen_by_a_person:
+            click.echo()

@@ -10,10 +10,11 @@ import click
 from saasus_mcp.catalog import Language
 from saasus_mcp.cli import compose, waiting
 from saasus_mcp.cli.options import language, settings
-from saasus_mcp.cli.terminal import TRIES, AtTerminal, ask, require_passphrase, require_person, safe
+from saasus_mcp.cli.terminal import TRIES, AtTerminal, ask, require_passphrase, require_person
 from saasus_mcp.cli.wording import WORDS
-from saasus_mcp.permissions.approvals import LIFETIME, Approvals
+from saasus_mcp.permissions.approvals import LIFETIME, Approvals, may_approve
 from saasus_mcp.permissions.refusal import Refused
+from saasus_mcp.saasus.words import named, quoted
 from saasus_mcp.store import Approval
 
 
@@ -28,6 +29,7 @@ def command(code: str, **flags: Any) -> None:
     with compose.stores(chosen.folder) as stores:
         approvals, approval = waiting.find(stores, code, time.time(), chosen.lang)
         _show(approval, chosen.lang)
+        _require_other(approval, chosen.lang)
         require_passphrase(chosen.folder, chosen.lang)
         _approve(approvals, approval, chosen.lang)
     click.echo(words["approved_done"].format(minutes=LIFETIME // 60))
@@ -40,12 +42,25 @@ def _show(approval: Approval, lang: Language) -> None:
     click.echo(f"{rule}\n{waiting.preview(approval, lang)}\n{rule}")
     click.echo(
         words["requested"].format(
-            principal=safe(approval.principal),
+            principal=named(approval.principal, lang),
             minutes=waiting.minutes(now - approval.requested_at),
             left=waiting.minutes(approval.expires_at - now),
         )
     )
     click.echo(words["boundary"] + "\n")
+
+
+def _require_other(approval: Approval, lang: Language) -> None:
+    """Where the policy wants two people, say so, and see that this is another than the one who asked.
+
+    Raises:
+        AtTerminal: it is the same.
+    """
+    words, who = WORDS[lang], compose.local_user().id
+    if not may_approve(approval, who):
+        raise AtTerminal(words["own_request"].format(who=named(who, lang)), words["own_request_mend"])
+    if approval.two_person:
+        click.echo(words["two_person"] + "\n")
 
 
 def _approve(approvals: Approvals, approval: Approval, lang: Language) -> None:
@@ -57,7 +72,7 @@ def _approve(approvals: Approvals, approval: Approval, lang: Language) -> None:
     """
     words = WORDS[lang]
     for _ in range(TRIES):
-        typed = ask(words["type_name"].format(name=safe(approval.name)))
+        typed = ask(words["type_name"].format(name=quoted(approval.name, lang)))
         try:
             approvals.approve(approval, typed, compose.local_user().id, time.time())
         except Refused as refused:

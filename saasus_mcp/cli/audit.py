@@ -14,8 +14,9 @@ import click
 from saasus_mcp.catalog import Language
 from saasus_mcp.cli import compose
 from saasus_mcp.cli.options import language, settings
-from saasus_mcp.cli.terminal import AtTerminal, json_text, require_passphrase, require_person, safe
+from saasus_mcp.cli.terminal import AtTerminal, json_text, require_passphrase, require_person
 from saasus_mcp.cli.upkeep_wording import WORDS
+from saasus_mcp.saasus.words import LONGEST, named, one_line
 from saasus_mcp.store import Head
 
 DAY = 24 * 3600
@@ -124,7 +125,7 @@ def _line(record: dict[str, Any]) -> str:
 
 
 def _value(value: Any) -> str:
-    return safe(value if isinstance(value, str) else json_text(value, indent=None))
+    return named(value) if isinstance(value, str) else one_line(json_text(value, indent=None), LONGEST)
 
 
 def _own(kept: list[Head], present: list[Head]) -> list[Head]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any, NoReturn
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -19,6 +20,11 @@ from saasus_mcp.permissions.preview import where
 from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.server.call import Asking, Call
 from saasus_mcp.settings import Settings
+
+if TYPE_CHECKING:
+    from anyio.from_thread import BlockingPortal
+
+    from saasus_mcp.server.pipeline import Pipeline
 
 YES = frozenset({"y", "yes", "はい"})
 
@@ -97,7 +103,6 @@ def _run(chosen: Settings, name: str, given: Any) -> ToolAnswer:
     """The answer, after as many questions as the pipeline asks."""
     from anyio.from_thread import start_blocking_portal  # noqa: PLC0415 - slow, and only needed to run a call
 
-    asker = _Here() if attended(sys.stdin, sys.stderr) else None
     with (
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(compose.pipeline(chosen)) as pipeline,
@@ -106,12 +111,17 @@ def _run(chosen: Settings, name: str, given: Any) -> ToolAnswer:
         if pipeline.policy.announcement:
             click.echo(f"saasus-mcp: {pipeline.policy.announcement}", err=True)
         click.echo(f"[{safe(where(pipeline.place, chosen.lang))}]", err=True)
-        reply: Reply | None = None
-        while True:
-            answer = portal.call(pipeline.run, Call(name, given, compose.local_user(), asker, reply))
-            if not isinstance(answer, Asking):
-                return answer
-            reply = Reply(_asked(answer.question, chosen.lang), answer.state)
+        return settled(portal, pipeline, Call(name, given, compose.local_user()), chosen.lang)
+
+
+def settled(portal: BlockingPortal, pipeline: Pipeline, call: Call, lang: Language) -> ToolAnswer:
+    """The answer of a call, after its questions were put to whoever sits at this terminal."""
+    call = replace(call, asker=_Here() if attended(sys.stdin, sys.stderr) else None)
+    while True:
+        answer = portal.call(pipeline.run, call)
+        if not isinstance(answer, Asking):
+            return answer
+        call = replace(call, reply=Reply(_asked(answer.question, lang), answer.state))
 
 
 def _asked(question: Question, lang: Language) -> Answer:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-import getpass
-from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import (
+    AbstractContextManager,
+    AsyncExitStack,
+    ExitStack,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+)
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,11 +26,16 @@ from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.saasus.client import Client
 from saasus_mcp.saasus.signature import Credentials
 from saasus_mcp.server.pipeline import Pipeline
-from saasus_mcp.settings import Settings, SettingsError, profile
+from saasus_mcp.server.watch import UNWATCHED, Watch
+from saasus_mcp.settings import Settings, SettingsError, profile, profiles
 from saasus_mcp.store.files import StoreError, existing, prepare
+
+if sys.platform != "win32":
+    import pwd
 
 if TYPE_CHECKING:
     from saasus_mcp.store import Store
+    from saasus_mcp.store.accounts import Accounts
 
 KEY_FILE = "sealing.key"
 AUDIT = "audit"
@@ -33,7 +46,7 @@ SANDBOX_PROFILE = "sandbox"
 def policy(settings: Settings, catalogue: Catalogue | None = None) -> CasePolicy:
     """The policy in force: a file's or a preset's, under the read-only ceiling where that is set.
 
-    A file is read again at SIGHUP, where the system has it, and taken only if it is sound.
+    A file is read again at `policy reload` and at SIGHUP, where the system has it, and taken only if it is sound.
 
     Raises:
         PolicyError: the file is not sound.
@@ -45,6 +58,18 @@ def policy(settings: Settings, catalogue: Catalogue | None = None) -> CasePolicy
         policy_file.on_hangup(chosen)
         return ReadOnlyCeiling(chosen) if settings.read_only or settings.mode == "read-only" else chosen
     return PRESETS["read-only" if settings.read_only else settings.mode or "guarded"]
+
+
+def _reloadable(settings: Settings, chosen: CasePolicy) -> AbstractContextManager[object]:
+    """While entered, `policy reload` reaches this process, where it runs under a policy file."""
+    if settings.policy is None:
+        return nullcontext()
+    from saasus_mcp.permissions import policy_file, policy_reload  # noqa: PLC0415 - only where a file is used
+
+    under = chosen.under if isinstance(chosen, ReadOnlyCeiling) else chosen
+    return (
+        policy_reload.Listening(settings.folder, under) if isinstance(under, policy_file.Reloading) else nullcontext()
+    )
 
 
 def place(settings: Settings) -> Place:
@@ -64,11 +89,15 @@ def place(settings: Settings) -> Place:
 
 
 def local_user() -> Principal:
-    """The principal of a laptop: whoever runs the process."""
+    """The principal of a laptop: whoever runs the process, by the system's word; the environment can say anybody."""
     try:
-        return Principal(f"local:{getpass.getuser()}")
-    except (KeyError, OSError, ImportError):
+        if sys.platform == "win32":
+            name = os.getlogin()
+        else:
+            name = pwd.getpwuid(os.getuid()).pw_name
+    except (KeyError, OSError):
         return Principal("local")
+    return Principal(f"local:{name}")
 
 
 def client(settings: Settings, catalogue: Catalogue) -> Client:
@@ -90,19 +119,55 @@ async def pipeline(settings: Settings) -> AsyncIterator[Pipeline]:
         SaasusMcpError: something in the settings, the policy or the state folder is not sound.
     """
     catalogue = load()
-    chosen, where = policy(settings, catalogue), place(settings)
+    chosen = policy(settings, catalogue)
+    with _reloadable(settings, chosen):
+        async with _pipeline(settings, catalogue, chosen, UNWATCHED) as one:
+            yield one
+
+
+@asynccontextmanager
+async def pipelines(settings: Settings, watch: Callable[[str, Catalogue], Watch]) -> AsyncIterator[dict[str, Pipeline]]:
+    """A pipeline for every profile, by name, all under one policy.
+
+    Args:
+        watch: makes who is told of a profile's calls.
+
+    Raises:
+        SaasusMcpError: something in the settings, the policy or the state folder is not sound.
+    """
+    catalogue = load()
+    chosen = policy(settings, catalogue)
+    each = (
+        [settings] if settings.sandbox else [settings.model_copy(update={"profile": one}) for one in profiles(settings)]
+    )
+    async with AsyncExitStack() as until:
+        until.enter_context(_reloadable(settings, chosen))
+        made: dict[str, Pipeline] = {}
+        for one in each:
+            name = place(one).profile
+            made[name] = await until.enter_async_context(_pipeline(one, catalogue, chosen, watch(name, catalogue)))
+        yield made
+
+
+@asynccontextmanager
+async def _pipeline(
+    settings: Settings, catalogue: Catalogue, under: CasePolicy, watch: Watch
+) -> AsyncIterator[Pipeline]:
+    """The pipeline of the chosen profile."""
+    where = place(settings)
     file, sealer = prepare(settings.folder, where.saas_id), sealing(settings.folder)
     with ExitStack() as open_store:
         async with client(settings, catalogue) as sender:
             yield Pipeline(
                 catalogue=catalogue,
-                policy=chosen,
+                policy=under,
                 client=sender,
                 store=lambda: _opened(file, sealer, open_store),
                 sealer=sealer,
                 place=where,
                 language=settings.lang,
                 references=references(settings),
+                watch=watch,
             )
 
 
@@ -123,6 +188,17 @@ def _opened(file: Path, sealer: Sealer, until: ExitStack) -> Store:
     store = Store.open(file, sealer.derived(AUDIT))
     until.callback(store.close)
     return store
+
+
+def accounts(settings: Settings) -> Accounts:
+    """Whose tokens this server believes, to be closed by whoever opens it.
+
+    Raises:
+        StoreError: they cannot be kept.
+    """
+    from saasus_mcp.store.accounts import Accounts  # noqa: PLC0415 - imports the database library
+
+    return Accounts.at(settings.folder)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""`saasus-mcp freeze`: hold all writes back at once, in every running server on this machine. Needs no terminal."""
+"""`saasus-mcp freeze`: hold all writes back at once, in every server that keeps its state in this folder. Needs no terminal."""
 
 from __future__ import annotations
 
@@ -10,17 +10,14 @@ import click
 from saasus_mcp.cli import compose
 from saasus_mcp.cli.options import language, settings
 from saasus_mcp.cli.upkeep_wording import WORDS
-from saasus_mcp.store import Freeze
+from saasus_mcp.store import Freeze, frozen
 
 
 @click.command
 @click.option("--reason", default="", help="Why, for whoever is stopped by it.")
 @language
 def command(*, reason: str, **flags: Any) -> None:
-    """Hold all writes back at once, until `unfreeze`. Reads go on; restarts do not lift it."""
+    """Hold all writes back at once, of every SaaS and the sandbox, until `unfreeze`. Reads go on; restarts do not lift it."""
     chosen = settings(**flags)
-    freeze = Freeze(time.time(), compose.local_user().id, reason)
-    with compose.stores(chosen.folder) as stores:
-        for store in stores:
-            store.freeze(freeze)
-    click.echo(WORDS[chosen.lang]["frozen"].format(count=len(stores)))
+    frozen.freeze(chosen.folder, Freeze(time.time(), compose.local_user().id, reason))
+    click.echo(WORDS[chosen.lang]["frozen"].format(folder=chosen.folder))

@@ -8,6 +8,10 @@ from typing import Any, TypeVar
 
 import click
 
+from saasus_mcp.catalog import Language
+from saasus_mcp.cli.tools_wording import WORDS
+from saasus_mcp.errors import SaasusMcpError
+from saasus_mcp.server.toolsets import TOOLSETS
 from saasus_mcp.settings import Settings, read
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -35,11 +39,43 @@ _SHARED = (
 )
 
 
+surface = click.option(
+    "--surface",
+    type=click.Choice(["full", "compact"]),
+    envvar="SAASUS_MCP_SURFACE",
+    default="full",
+    help="full lists every tool; compact lists a few that find and run the others. [SAASUS_MCP_SURFACE]",
+)
+toolsets = click.option(
+    "--toolsets",
+    envvar="SAASUS_MCP_TOOLSETS",
+    default="",
+    metavar="NAME,NAME",
+    help="List the tools of these toolsets only; with compact, these too. [SAASUS_MCP_TOOLSETS]",
+)
+
+
 def shared(command: Command) -> Command:
     """Give a command the flags that say where and under which policy it works."""
     for option in reversed(_SHARED):
         command = option(command)
     return command
+
+
+def named_toolsets(text: str, lang: Language) -> frozenset[str]:
+    """The toolsets that a list with commas names.
+
+    Raises:
+        SaasusMcpError: there is no such toolset; those there are.
+    """
+    names = frozenset(name.strip() for name in text.split(",") if name.strip())
+    for unknown in sorted(names - TOOLSETS.keys()):
+        words = WORDS[lang]
+        raise SaasusMcpError(
+            words["unknown_toolset"].format(name=unknown[:80]),
+            words["toolsets"].format(names=", ".join(sorted(TOOLSETS))),
+        )
+    return names
 
 
 def settings(**flags: Any) -> Settings:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
 from saasus_mcp.catalog import Catalogue, Language, load
-from saasus_mcp.cli import compose, policy_cases, policy_explain, policy_replay
+from saasus_mcp.cli import compose, policy_cases, policy_explain, policy_reloading, policy_replay
 from saasus_mcp.cli.options import language, settings
 from saasus_mcp.cli.policy_wording import WORDS
 from saasus_mcp.cli.terminal import json_text, safe
-from saasus_mcp.permissions import policy_file
+from saasus_mcp.permissions import policy_file, policy_reload
 from saasus_mcp.permissions.case import Case, CasePolicy, Outcome, Principal
 from saasus_mcp.permissions.policy import ReadOnlyCeiling
-from saasus_mcp.permissions.policy_file import PolicyError
+from saasus_mcp.permissions.policy_file import Fault, PolicyError
 from saasus_mcp.settings import Settings
 
 FILE = click.argument("file", type=click.Path(path_type=Path, resolve_path=True))
@@ -40,13 +42,7 @@ def check(file: Path, **flags: Any) -> None:
     """Say whether a policy file is sound: every fault with its line and how to mend it. Exit status 1 where it is not."""
     chosen = settings(**flags)
     words, catalogue = WORDS[chosen.lang], load()
-    try:
-        policy, notes = policy_file.review(file, catalogue)
-    except PolicyError as error:
-        for fault in error.faults:
-            click.echo(safe(fault.told(file, chosen.lang)), err=True)
-        click.echo(words["faults"].format(file=file, count=len(error.faults)), err=True)
-        sys.exit(1)
+    policy, notes = _sound(file, catalogue, chosen.lang)
     for note in notes:
         click.echo(words["note"].format(said=safe(note.told(file, chosen.lang))))
     who = compose.local_user()
@@ -111,6 +107,31 @@ def test(file: Path, **flags: Any) -> None:
 
 @command.command
 @POLICY
+@language
+def reload(**flags: Any) -> None:
+    """Have the running servers read their policy file again: those under --policy FILE, or all that run under a file.
+
+    A faulty file is refused here and reaches none. Exit status 1 also where a server keeps its old policy.
+    """
+    chosen = settings(**flags)
+    words, catalogue, kept = WORDS[chosen.lang], load(), False
+    files = [chosen.policy] if chosen.policy is not None else policy_reload.files(chosen.folder)
+    for file in files:
+        policy, _ = _sound(file, catalogue, chosen.lang)
+        if policy.announcement:
+            click.echo(f"saasus-mcp: {safe(policy.announcement)}", err=True)
+    for file in files:
+        answers = policy_reload.ask(chosen.folder, file, partial(time.sleep, policy_reload.PAUSE))
+        for line in policy_reloading.lines(file, answers, chosen.lang):
+            click.echo(safe(line))
+        kept = kept or not all(note.taken for note in answers.answered)
+    if not files:
+        click.echo(words["no_servers"])
+    sys.exit(1 if kept else 0)
+
+
+@command.command
+@POLICY
 @MODE
 @click.option("--since", help="Only calls from then on: a date, a time, or a span such as 24h or 7d.")
 @JSON
@@ -130,6 +151,17 @@ def replay(since: str | None, *, as_json: bool, **flags: Any) -> None:
         return
     for line in policy_replay.lines(replayed, chosen.lang):
         click.echo(safe(line))
+
+
+def _sound(file: Path, catalogue: Catalogue, lang: Language) -> tuple[CasePolicy, tuple[Fault, ...]]:
+    """The policy of a file, and what may surprise in it. A faulty one ends the command: every fault, its line, its mend."""
+    try:
+        return policy_file.review(file, catalogue)
+    except PolicyError as error:
+        for fault in error.faults:
+            click.echo(safe(fault.told(file, lang)), err=True)
+        click.echo(WORDS[lang]["faults"].format(file=file, count=len(error.faults)), err=True)
+        sys.exit(1)
 
 
 def _policy(chosen: Settings) -> CasePolicy:

@@ -1,4 +1,4 @@
-"""`saasus-mcp serve`: MCP on stdio. Standard output belongs to the protocol; everything else goes to standard error."""
+"""`saasus-mcp serve`: MCP on stdio, or over HTTP. On stdio, standard output belongs to the protocol; everything else goes to standard error."""
 
 from __future__ import annotations
 
@@ -9,19 +9,27 @@ from typing import Any
 import anyio
 import click
 
-from saasus_mcp.cli import compose
-from saasus_mcp.cli.options import settings, shared
+from saasus_mcp.cli import compose, options, serve_http
+from saasus_mcp.cli.options import named_toolsets, settings, shared
+from saasus_mcp.server.surface import Kind, Surface
 from saasus_mcp.settings import Settings
 
 
 @click.command
 @shared
-def command(**flags: Any) -> None:
-    """Serve MCP on stdio. This is what MCP clients run."""
-    anyio.run(_serve, settings(**flags))
+@options.surface
+@options.toolsets
+@serve_http.options
+def command(surface: Kind, toolsets: str, **flags: Any) -> None:
+    """Serve MCP on stdio, which is what MCP clients run, or over HTTP."""
+    chosen = settings(**flags)
+    if chosen.transport == "http":
+        serve_http.serve(chosen, surface, named_toolsets(toolsets, chosen.lang))
+    else:
+        anyio.run(_serve, chosen, surface, named_toolsets(toolsets, chosen.lang))
 
 
-async def _serve(chosen: Settings) -> None:
+async def _serve(chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> None:
     from mcp.server.stdio import stdio_server  # noqa: PLC0415 - the SDK is the slowest import there is
 
     from saasus_mcp.server.mcp import build  # noqa: PLC0415 - imports the SDK
@@ -31,6 +39,6 @@ async def _serve(chosen: Settings) -> None:
         if pipeline.policy.announcement:
             click.echo(f"saasus-mcp: {pipeline.policy.announcement}", err=True)
         principal = compose.local_user()
-        server = build(pipeline, lambda _: principal, chosen.lang)
+        server = build(pipeline, lambda _: principal, chosen.lang, Surface(pipeline, chosen.lang, kind, toolsets))
         async with stdio_server() as (reading, writing):
             await server.run(reading, writing, server.create_initialization_options())

@@ -41,7 +41,7 @@ class Story:
         self._user = ""
 
     async def tell(self, tools: int) -> None:
-        """All of it; `tools` is how many there are.
+        """All of it; `tools` is how many operations there are.
 
         Raises:
             Broken: a step ended otherwise.
@@ -59,8 +59,9 @@ class Story:
         stage = self._begin("list")
         stage.says("assistant", stage.words["list_ask"])
         listed = await self._client.list_tools()
-        stage.says("server", stage.words["list_answer"].format(count=len(listed.tools)))
-        self._end(len(listed.tools) == tools, f"{len(listed.tools)} tools, not {tools}")
+        found = sum("saasus.io/operation" in (tool.meta or {}) for tool in listed.tools)
+        stage.says("server", stage.words["list_answer"].format(count=found))
+        self._end(found == tools, f"{found} tools, not {tools}")
 
     async def _create_tenant(self) -> None:
         stage = self._begin("tenant")

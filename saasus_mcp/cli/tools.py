@@ -6,23 +6,24 @@ from typing import Any, get_args
 
 import click
 
-from saasus_mcp.catalog import Catalogue, Language, Level, Operation, load
+from saasus_mcp.catalog import Language, Level, Operation, load
 from saasus_mcp.cli import compose
 from saasus_mcp.cli.call import find
-from saasus_mcp.cli.options import settings, shared
+from saasus_mcp.cli.options import named_toolsets, settings, shared
 from saasus_mcp.cli.terminal import json_text
 from saasus_mcp.cli.tools_wording import EFFECTS, WORDS
-from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.permissions.case import Case, CasePolicy, Decision
+from saasus_mcp.server.describing import describe
+from saasus_mcp.server.toolsets import TOOLSETS
 
 
 @click.command
 @shared
 @click.argument("name", required=False)
-@click.option("--toolset", help="Only this toolset.")
+@click.option("--toolset", "--toolsets", "toolsets", default="", metavar="NAME,NAME", help="Only these toolsets.")
 @click.option("--level", type=click.Choice(get_args(Level)), help="Only this level.")
 @click.option("--json", "as_json", is_flag=True, help="JSON: an array, or one object with NAME.")
-def command(name: str | None, toolset: str | None, level: str | None, *, as_json: bool, **flags: Any) -> None:
+def command(name: str | None, toolsets: str, level: str | None, *, as_json: bool, **flags: Any) -> None:
     """List the tools with what the policy decides for you, or show one: schemas, effects, decision.
 
     The decision is the one for a call without arguments; a policy may look at those too.
@@ -32,7 +33,8 @@ def command(name: str | None, toolset: str | None, level: str | None, *, as_json
     if name is not None:
         _show(find(catalogue, name, chosen.lang), policy, chosen.lang, as_json=as_json)
         return
-    found = _chosen(catalogue, toolset, level, chosen.lang)
+    wanted = named_toolsets(toolsets, chosen.lang) or TOOLSETS.keys()
+    found = [each for each in catalogue if each.toolset in wanted and level in (None, each.level)]
     if as_json:
         click.echo(json_text([_brief(operation, policy, chosen.lang) for operation in found]))
         return
@@ -42,25 +44,6 @@ def command(name: str | None, toolset: str | None, level: str | None, *, as_json
     click.echo(WORDS[chosen.lang]["total"].format(count=len(found), policy=policy.name))
     if policy.announcement:
         click.echo(f"saasus-mcp: {policy.announcement}", err=True)
-
-
-def _chosen(catalogue: Catalogue, toolset: str | None, level: str | None, lang: Language) -> list[Operation]:
-    """The operations of a toolset and a level, where given.
-
-    Raises:
-        SaasusMcpError: there is no such toolset.
-    """
-    known = sorted({operation.toolset for operation in catalogue})
-    if toolset is not None and toolset not in known:
-        words = WORDS[lang]
-        raise SaasusMcpError(
-            words["unknown_toolset"].format(name=toolset[:80]), words["toolsets"].format(names=", ".join(known))
-        )
-    return [
-        operation
-        for operation in catalogue
-        if toolset in (None, operation.toolset) and level in (None, operation.level)
-    ]
 
 
 def _decision(operation: Operation, policy: CasePolicy) -> Decision:
@@ -83,17 +66,8 @@ def _brief(operation: Operation, policy: CasePolicy, lang: Language) -> dict[str
 
 def _show(operation: Operation, policy: CasePolicy, lang: Language, *, as_json: bool) -> None:
     if as_json:
-        whole = {
-            **_brief(operation, policy, lang),
-            "reason": _decision(operation, policy).reason,
-            "description": operation.description.get(lang),
-            "effects": effects(operation, "en"),
-            "inputSchema": operation.input_schema,
-            "fields": dict(operation.input_texts),
-            "outputSchema": operation.output_schema,
-            "answerFields": dict(operation.output_texts),
-        }
-        click.echo(json_text(whole))
+        whole = describe(operation, compose.local_user(), policy, compose.DEFAULT_PROFILE, lang)
+        click.echo(json_text({**whole, "description": operation.description.get(lang)}))
         return
     words, decision = WORDS[lang], _decision(operation, policy)
     _part(f"{operation.tool}: {operation.title.get(lang)}", [f"{operation.method} {operation.path}  ({operation.key})"])

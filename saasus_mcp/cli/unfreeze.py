@@ -10,6 +10,7 @@ from saasus_mcp.cli import compose
 from saasus_mcp.cli.options import language, settings
 from saasus_mcp.cli.terminal import require_passphrase, require_person
 from saasus_mcp.cli.upkeep_wording import WORDS
+from saasus_mcp.store import frozen
 
 
 @click.command
@@ -22,4 +23,5 @@ def command(**flags: Any) -> None:
     with compose.stores(chosen.folder) as stores:
         for store in stores:
             store.freeze(None)
+    frozen.freeze(chosen.folder, None)
     click.echo(WORDS[chosen.lang]["unfrozen"])

@@ -8,7 +8,8 @@ from saasus_mcp.catalog import Language
 
 WORDS: Mapping[Language, Mapping[str, str]] = {
     "en": {
-        "frozen": "All writes are held back ({count} stores). `saasus-mcp unfreeze` lets them go again.",
+        "frozen": "All writes are held back: of every SaaS, also one that is used for the first time, and of the sandbox "
+        "(state folder {folder}). `saasus-mcp unfreeze` lets them go again.",
         "unfrozen": "Writes go again.",
         "whole": "{records} records: the chain holds.",
         "reached": "It reaches every exported head.",
@@ -20,7 +21,8 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "nothing": "No record matches.",
     },
     "ja": {
-        "frozen": "すべての書き込みを止めました(ストア{count}件)。再開するには`saasus-mcp unfreeze`を実行してください。",
+        "frozen": "すべてのSaaS(今後初めて使うものを含む)とサンドボックスへの書き込みを止めました(状態フォルダー: {folder})。"
+        "再開するには`saasus-mcp unfreeze`を実行してください。",
         "unfrozen": "書き込みを再開しました。",
         "whole": "{records}件の記録: 連鎖に問題はありません。",
         "reached": "書き出し済みの末尾まですべてそろっています。",

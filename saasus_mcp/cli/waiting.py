@@ -5,14 +5,20 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
 
-from saasus_mcp.catalog import Language
+from saasus_mcp.catalog import Catalogue, Language, UnknownTool
 from saasus_mcp.cli.terminal import safe
 from saasus_mcp.cli.wording import WORDS
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.permissions.approvals import Approvals
 from saasus_mcp.permissions.refusal import Refused
+from saasus_mcp.saasus.words import named, quoted
 from saasus_mcp.store import Approval, Store
+
+INTERNAL = ("binding", "bound")
+"""What the server compares: of no use to a reader."""
 
 
 class UnknownCode(SaasusMcpError):
@@ -45,6 +51,38 @@ def asked(stores: Iterable[Store], now: float, *, decided: bool) -> list[Approva
 def preview(approval: Approval, language: Language) -> str:
     """The stored preview, safe to show."""
     return safe(str(json.loads(approval.preview).get(language, "")))
+
+
+def subject(approval: Approval, catalogue: Catalogue, language: Language) -> str:
+    """What would be done, and to what."""
+    try:
+        title = catalogue.find(approval.operation).title.get(language)
+    except UnknownTool:  # asked by another version
+        title = named(approval.operation, language)
+    return f"{title}: {quoted(approval.name, language)}"
+
+
+def requester(approval: Approval, language: Language) -> str:
+    """Who asked, for which SaaS, and whether someone else must approve."""
+    words = WORDS[language]
+    names = {name: named(getattr(approval, name), language) for name in ("principal", "saas_id", "profile")}
+    return words["asked_by"].format(**names) + (words["by_another"] if approval.two_person else "")
+
+
+def left(approval: Approval, now: float, language: Language) -> str:
+    """How long there is to decide."""
+    return WORDS[language]["waits"].format(minutes=minutes(approval.expires_at - now))
+
+
+def reason(approval: Approval, language: Language) -> str:
+    """Why it was rejected, with a colon before it; empty where nothing was said."""
+    return f": {quoted(approval.reason, language)}" if approval.reason else ""
+
+
+def record(approval: Approval) -> dict[str, Any]:
+    """The approval for programs."""
+    kept = {name: value for name, value in asdict(approval).items() if name not in INTERNAL}
+    return {**kept, "preview": json.loads(approval.preview)}
 
 
 def minutes(seconds: float) -> int:

@@ -11,10 +11,12 @@ import secrets
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from saasus_mcp.catalog.model import Operation
+from saasus_mcp.catalog.model import Language, Operation
+from saasus_mcp.permissions.preview import why_void
 from saasus_mcp.permissions.proof import Binding, Proof, digest
 from saasus_mcp.permissions.refusal import Refused
-from saasus_mcp.permissions.target import Sight, plain_name
+from saasus_mcp.permissions.target import Sight, is_name
+from saasus_mcp.saasus.words import quoted
 from saasus_mcp.store import Approval, Spend, Status
 
 if TYPE_CHECKING:
@@ -38,12 +40,14 @@ class Approvals:
         binding: Binding,
         operation: Operation,
         sight: Sight,
-        preview: Mapping[str, str],
+        preview: Mapping[Language, str],
         now: float,
         *,
         two_person: bool = False,
     ) -> tuple[Proof | None, Approval]:
         """The proof where this very call was approved and its target is as it was; else None and the pending approval.
+
+        An approval that holds no more is withdrawn; the preview of the one in its place begins with why.
 
         Raises:
             Refused: it was rejected a short while ago, or too many approvals are pending.
@@ -52,23 +56,28 @@ class Approvals:
         rejected = next((approval for approval in known if approval.status == "rejected"), None)
         if rejected is not None:
             minutes = math.ceil((rejected.expires_at - now) / 60)
-            reason = f" Reason: {rejected.reason}" if rejected.reason else ""
+            reason = f" Reason: {quoted(rejected.reason)}" if rejected.reason else ""
             raise Refused("rejected", f"A person rejected this call ({rejected.code}).{reason}", _wait(minutes))
         live = next((approval for approval in known if approval.status in ("pending", "approved")), None)
-        if live is not None and live.bound != sight.bound:
+        if live is not None and (live.bound != sight.bound or _lacks_another(live, two_person=two_person)):
             self._store.withdraw(live.code)
+            preview = {lang: f"{why_void(live, sight, lang)}\n\n{text}" for lang, text in preview.items()}
             live = None
-        if live is not None and live.status == "approved":
-            if two_person and live.decided_by == binding.principal:
-                self._store.withdraw(live.code)
-                raise Refused("approval", "The policy wants another person's approval than your own.", "Ask again.")
-            return Proof(Spend("approval", live.code), by=live.decided_by or "", shown=digest(live.preview)), live
-        if live is not None:
+        if live is None:
+            return None, self._ask(binding, operation, sight, preview, now, two_person=two_person)
+        if live.status == "pending":
             return None, live
-        return None, self._ask(binding, operation, sight, preview, now)
+        return Proof(Spend("approval", live.code), by=live.decided_by or "", shown=digest(live.preview)), live
 
     def _ask(
-        self, binding: Binding, operation: Operation, sight: Sight, preview: Mapping[str, str], now: float
+        self,
+        binding: Binding,
+        operation: Operation,
+        sight: Sight,
+        preview: Mapping[Language, str],
+        now: float,
+        *,
+        two_person: bool,
     ) -> Approval:
         wanted = Approval(
             code=_code(),
@@ -83,6 +92,7 @@ class Approvals:
             status="pending",
             requested_at=now,
             expires_at=now + LIFETIME,
+            two_person=two_person,
         )
         pending = self._store.request_approval(wanted, MOST_PENDING)
         if pending is None:
@@ -113,9 +123,11 @@ class Approvals:
         """Say yes to exactly what the approval shows, by typing its target's name.
 
         Raises:
-            Refused: another name was typed, or it is pending no more.
+            Refused: another name was typed, it takes another person, or it is pending no more.
         """
-        if plain_name(typed) != approval.name:
+        if not may_approve(approval, by):
+            raise Refused("two_person", "The policy wants another person's approval.", "Have someone else approve.")
+        if not is_name(typed, approval.name):
             raise Refused("declined", "That is not the target's name: nothing was approved.", "Read the preview again.")
         self._rule(approval, "approved", by=by, at=now, expires_at=now + LIFETIME)
 
@@ -130,6 +142,16 @@ class Approvals:
     def _rule(self, approval: Approval, status: Status, **ruling: Any) -> None:
         if not self._store.decide(approval.code, status, **ruling):
             raise Refused("unknown", "It is pending no more.", "`saasus-mcp approvals` shows what became of it.")
+
+
+def may_approve(approval: Approval, by: str) -> bool:
+    """Whether someone may approve it: where the policy wants two people, not the one who asked."""
+    return not approval.two_person or by != approval.principal
+
+
+def _lacks_another(live: Approval, *, two_person: bool) -> bool:
+    """Whether it was asked for or given before the policy wanted two people, and so could be one person's alone."""
+    return two_person and not live.two_person and live.decided_by in (None, live.principal)
 
 
 def _code() -> str:

@@ -10,6 +10,8 @@ from saasus_mcp.store import Charge
 from saasus_mcp.store.records import Kind
 
 HOUR, MINUTE = 3600, 60
+WINDOWS: Mapping[Kind, int] = {"destructive": HOUR, "users": HOUR, "writes": MINUTE}
+"""Seconds over which each kind is counted."""
 CEILINGS: Mapping[Ceiling, int] = {
     "destructive_per_hour": 200,
     "affected_users_per_hour": 1000,
@@ -29,11 +31,11 @@ def charges(
     if operation.reads or ceilings is None:
         return ()
     limits = {**CEILINGS, **ceilings}
-    wanted: list[tuple[Ceiling, Kind, int, int]] = [("writes_per_minute", "writes", 1, MINUTE)]
+    wanted: list[tuple[Ceiling, Kind, int]] = [("writes_per_minute", "writes", 1)]
     if operation.level in TYPED_LEVELS:
         users = max(1, affected_users or 0) if "user" in operation.effects.blast or affected_users else 0
-        wanted.append(("destructive_per_hour", "destructive", 1, HOUR))
-        wanted.append(("affected_users_per_hour", "users", users, HOUR))
+        wanted.append(("destructive_per_hour", "destructive", 1))
+        wanted.append(("affected_users_per_hour", "users", users))
     return tuple(
-        Charge(principal.id, kind, amount, limits[name], window) for name, kind, amount, window in wanted if amount
+        Charge(principal.id, kind, amount, limits[name], WINDOWS[kind]) for name, kind, amount in wanted if amount
     )

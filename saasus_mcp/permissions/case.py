@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 from saasus_mcp.catalog.model import Operation
@@ -36,6 +36,15 @@ class Decision:
     rule: str
     reason: str
     typed: bool = False
+
+
+_STRICTNESS: tuple[Outcome, ...] = ("allow", "confirm", "approve", "deny")
+
+
+def stricter(one: Decision, other: Decision) -> Decision:
+    """The stricter of two decisions; where either wants the name typed, it is."""
+    graver = max(one, other, key=lambda decision: _STRICTNESS.index(decision.outcome))
+    return replace(graver, typed=one.typed or other.typed)
 
 
 @dataclass(frozen=True, slots=True)

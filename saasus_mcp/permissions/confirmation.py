@@ -14,7 +14,7 @@ from typing import Any, Literal
 from saasus_mcp.permissions.proof import Binding, Proof, digest
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.seal import Sealer
-from saasus_mcp.permissions.target import Sight, plain_name
+from saasus_mcp.permissions.target import Sight, is_name
 from saasus_mcp.store import Spend
 
 LIFETIME = 10 * 60
@@ -46,6 +46,17 @@ class Reply:
     state: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Outdated:
+    """A yes to what is no more: the person must be asked again.
+
+    Attributes:
+        bound: the target's bound fields as they were when it was asked (permissions.bound).
+    """
+
+    bound: str
+
+
 class Confirmations:
     """Asks, and judges replies. Holds nothing: what is outstanding travels sealed, what is used is in the store."""
 
@@ -64,8 +75,10 @@ class Confirmations:
         }
         return self._sealer.token(asked, PURPOSE)
 
-    def settle(self, reply: Reply, binding: Binding, sight: Sight, now: float, *, typed: bool = False) -> Proof | None:
-        """The proof that a reply is worth; None where the person must be asked again: the target changed since, or the
+    def settle(
+        self, reply: Reply, binding: Binding, sight: Sight, now: float, *, typed: bool = False
+    ) -> Proof | Outdated:
+        """The proof that a reply is worth. It is outdated where the target changed since the question was asked, or the
         decision now wants the name typed and the question did not.
 
         Raises:
@@ -86,7 +99,7 @@ class Confirmations:
             )
         _judge(reply.answer.content, asked["name"])
         if asked["bound"] != sight.bound or (typed and asked["name"] is None):
-            return None
+            return Outdated(asked["bound"])
         return Proof(Spend("confirmation", asked["nonce"]), by=binding.principal, shown=asked["shown"])
 
 
@@ -96,5 +109,5 @@ def _judge(content: Mapping[str, Any], name: str | None) -> None:
             raise Refused("declined", "Not done: the person did not confirm.", "Do not try again unasked.")
         return
     typed = content.get(FIELD_NAME)
-    if not isinstance(typed, str) or plain_name(typed) != name:
+    if not isinstance(typed, str) or not is_name(typed, name):
         raise Refused("declined", "Not done: the name typed is not the target's.", "Ask the person what they meant.")

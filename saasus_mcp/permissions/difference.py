@@ -22,13 +22,14 @@ class Change:
         field: the argument, dotted where it is a field within it.
         before: what is there; of two lists only what is no longer in the other, of two long texts from where they part.
         after: the same of what is sent; None where the field is left out.
-        effect: `change` where a value is sent; else what leaving it out does, `resets` or `unknown`.
+        effect: `change` where a value is sent; else what leaving it out does, `resets` or `unknown`; `unshown` where the
+            two differ only beyond what is shown of them.
     """
 
     field: str
     before: Any
     after: Any
-    effect: Literal["change", "resets", "unknown"] = "change"
+    effect: Literal["change", "resets", "unknown", "unshown"] = "change"
 
 
 def difference(operation: Operation, args: Mapping[str, Any], before: Any) -> list[Change] | None:
@@ -58,10 +59,10 @@ def _between(place: str, before: Any, after: Any) -> Iterator[Change]:
             elif was[name] not in (None, "", [], {}):
                 yield Change(f"{place}.{name}", was[name], None, "unknown")
     else:
-        yield Change(place, *_apart(before, after))
+        yield Change(place, *apart(before, after))
 
 
-def _apart(before: Any, after: Any) -> tuple[Any, Any]:
+def apart(before: Any, after: Any) -> tuple[Any, Any]:
     """The two as far as they differ, so that a difference late in something long is seen."""
     if isinstance(before, list) and isinstance(after, list):
         gone, come = [item for item in before if item not in after], [item for item in after if item not in before]

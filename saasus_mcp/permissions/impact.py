@@ -17,12 +17,11 @@ from saasus_mcp.permissions.tally import tally
 from saasus_mcp.permissions.target import Read, Seen
 from saasus_mcp.permissions.wording import WORDS
 from saasus_mcp.saasus.answer import compact
-from saasus_mcp.saasus.words import plain
+from saasus_mcp.saasus.words import one_line, quoted
 
 DEADLINE = 8.0
 """Seconds for all reads of one impact together. How many a row may make is checked where the table is compiled."""
 MOST_SHOWN = 10
-LONGEST_SHOWN = 200
 
 LATE = Seen(why_not="no answer in time")
 NOT_SEEN = Seen(why_not="the target could not be seen")
@@ -44,21 +43,21 @@ class Finding:
     why_not: str = ""
 
     def line(self, language: Language) -> str:
-        """The finding as a person reads it, the API's words in it made safe to show."""
+        """The finding as a person reads it, the API's words in it quoted."""
         return f"{self.label.get(language)}: {self._words(language)}"
 
     def _words(self, language: Language) -> str:
         words = WORDS[language]
         if self.why_not:
-            return words["unread"].format(why=plain(self.why_not))
+            return words["unread"].format(why=one_line(self.why_not))
         if isinstance(self.value, bool):
             return words["true" if self.value else "false"]
         if isinstance(self.value, int):
             return str(self.value)
-        shown = [plain(text)[:LONGEST_SHOWN].replace("\n", " ") for text in self.value[:MOST_SHOWN]]
+        shown = [quoted(text, language) for text in self.value[:MOST_SHOWN]]
         if len(self.value) > MOST_SHOWN:
             shown.append(words["and_more"].format(count=len(self.value) - MOST_SHOWN))
-        return ", ".join(shown) or words["none"]
+        return words["and"].join(shown) or words["none"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from saasus_mcp.permissions.case import Case, CasePolicy, Ceiling, Considered, D
 from saasus_mcp.permissions.policy import Mode, UnsafeAllowEverything
 from saasus_mcp.permissions.policy_faults import Fault, PolicyError
 
-__all__ = ["Fault", "PolicyError", "Reloaded", "Reloading", "load", "on_hangup", "preset", "review"]
+__all__ = ["Fault", "PolicyError", "Reloaded", "Reloading", "load", "note", "on_hangup", "preset", "review"]
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +68,10 @@ class Reloading:
     """The policy of a file that can be read again while it is in force.
 
     Attributes:
+        file: the one it is read from.
         generation: counts the policies taken; what was worked out under another one (a list of tools) is stale.
+        read_at: when the file was last begun to be read: nanoseconds since the epoch.
+        last: how that ended.
     """
 
     def __init__(self, file: Path, catalogue: Catalogue | None = None) -> None:
@@ -76,21 +80,30 @@ class Reloading:
         Raises:
             PolicyError: it is not sound.
         """
-        self._file = file
+        self.file = file
         self._catalogue = catalogue
+        self._one_at_a_time = threading.RLock()
+        self.read_at = time.time_ns()
         self._policy = load(file, catalogue)
         self.generation = 0
+        self.last = self._in_force()
 
     def reload(self) -> Reloaded:
         """Take the file as it is now if it is sound; else keep what is in force, and say why. Raises nothing."""
-        try:
-            policy = load(self._file, self._catalogue)
-        except PolicyError as error:
-            return Reloaded(taken=False, said=f"The policy {self.name!r} stays in force: {error}")
-        self._policy = policy
-        self.generation += 1
-        loud = f" {policy.announcement}." if policy.announcement else ""
-        return Reloaded(taken=True, said=f"The policy {policy.name!r} is in force.{loud}")
+        with self._one_at_a_time:
+            self.read_at = time.time_ns()
+            try:
+                self._policy = load(self.file, self._catalogue)
+            except PolicyError as error:
+                self.last = Reloaded(taken=False, said=f"The policy {self.name!r} stays in force: {error}")
+            else:
+                self.generation += 1
+                self.last = self._in_force()
+            return self.last
+
+    def _in_force(self) -> Reloaded:
+        loud = f" {self.announcement}." if self.announcement else ""
+        return Reloaded(taken=True, said=f"The policy {self.name!r} is in force.{loud}")
 
     @property
     def name(self) -> str:
@@ -125,8 +138,13 @@ class Reloading:
         return self._policy.explain(case)
 
 
-def on_hangup(policy: Reloading, say: Callable[[Reloaded], None] | None = None) -> bool:
-    """Read the policy again whenever the process gets SIGHUP, and say or log how that ended.
+def note(ended: Reloaded) -> None:
+    """Log how a reload ended."""
+    log.log(logging.WARNING if ended.taken else logging.ERROR, "%s", ended.said)
+
+
+def on_hangup(policy: Reloading, say: Callable[[Reloaded], None] = note) -> bool:
+    """Read the policy again whenever the process gets SIGHUP, and say how that ended.
 
     Returns:
         Whether it will: Windows has no such signal, and only the main thread can listen for one.
@@ -136,11 +154,7 @@ def on_hangup(policy: Reloading, say: Callable[[Reloaded], None] | None = None) 
         return False
 
     def heard(*_: object) -> None:
-        ended = policy.reload()
-        if say is not None:
-            say(ended)
-        else:
-            log.log(logging.WARNING if ended.taken else logging.ERROR, "%s", ended.said)
+        say(policy.reload())
 
     signal.signal(hangup, heard)
     return True

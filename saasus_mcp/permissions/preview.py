@@ -6,15 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from saasus_mcp.catalog.model import Effects, Language, Operation, Undo
+from saasus_mcp.permissions.bound import changes as changes_between
+from saasus_mcp.permissions.bound import seen
 from saasus_mcp.permissions.difference import Change
 from saasus_mcp.permissions.impact import Impact
 from saasus_mcp.permissions.proof import Place
 from saasus_mcp.permissions.target import Sight, shown_arguments
 from saasus_mcp.permissions.wording import OUTSIDE, SYSTEMS, WORDS
 from saasus_mcp.saasus.answer import compact
-from saasus_mcp.saasus.words import plain
+from saasus_mcp.saasus.words import named, one_line, quoted
+from saasus_mcp.store import Approval
 
-LONGEST_VALUE = 200
 MOST_ARGUMENTS = 30
 LANGUAGES: tuple[Language, ...] = ("en", "ja")
 
@@ -27,8 +29,8 @@ def previews(
     *,
     impact: Impact | None = None,
     changes: Sequence[Change] | None = None,
-) -> dict[str, str]:
-    """The preview in each language. Nothing secret is in it, and the API's words in it are made safe to show."""
+) -> dict[Language, str]:
+    """The preview in each language. Nothing secret is in it; what the API and the caller say in it is quoted."""
     return {
         language: preview(operation, args, sight, place, language, impact=impact, changes=changes)
         for language in LANGUAGES
@@ -54,20 +56,22 @@ def preview(
     words = WORDS[language]
     lines = [f"{operation.title.get(language)} ({operation.key})", where(place, language)]
     if operation.effects.target is not None:
-        lines.append(words["target"].format(name=plain(sight.name)))
-        lines += [f"  {text.removeprefix('target.')}: {_value(value)}" for text, value in sight.fields.items()]
+        lines.append(words["target"].format(name=quoted(sight.name, language)))
+        lines += [
+            f"  {text.removeprefix('target.')}: {_value(value, language)}" for text, value in sight.fields.items()
+        ]
     if sight.why_not:
-        lines.append(words["unseen"].format(why=plain(sight.why_not)))
+        lines.append(words["unseen"].format(why=one_line(sight.why_not)))
     if operation.effects.say is not None:
         lines.append(operation.effects.say.get(language))
     if impact is not None and impact.findings:
         lines += [words["impact"], *(f"  {line}" for line in impact.lines(language))]
     if changes is not None:
-        lines += _changes(changes, language)
+        lines += [words["changes"], *_changes(changes, language)] if changes else [words["unchanged"]]
     shown = shown_arguments(operation, args)
     if shown:
         lines.append(words["arguments"])
-        lines += [f"  {plain(name)}: {_value(value)}" for name, value in list(shown.items())[:MOST_ARGUMENTS]]
+        lines += [f"  {name}: {_value(value, language)}" for name, value in list(shown.items())[:MOST_ARGUMENTS]]
         if len(shown) > MOST_ARGUMENTS:
             lines.append(words["more"].format(count=len(shown) - MOST_ARGUMENTS))
     lines += _consequences(operation.effects, language)
@@ -77,8 +81,8 @@ def preview(
 def where(place: Place, language: Language) -> str:
     """The SaaS and profile that a call touches, and whether it is only the sandbox."""
     words = WORDS[language]
-    named = words["where"].format(saas=plain(place.saas_id), profile=plain(place.profile))
-    return words["sandbox"] + named if place.sandbox else named
+    at = words["where"].format(saas=one_line(place.saas_id), profile=one_line(place.profile))
+    return words["sandbox"] + at if place.sandbox else at
 
 
 def _consequences(effects: Effects, language: Language) -> Iterator[str]:
@@ -105,13 +109,10 @@ def _undo(undo: Undo, language: Language) -> str:
 def _changes(changes: Sequence[Change], language: Language) -> Iterator[str]:
     """The difference, a line a field."""
     words = WORDS[language]
-    if not changes:
-        yield words["unchanged"]
-        return
-    yield words["changes"]
     for change in changes[:MOST_ARGUMENTS]:
-        before, after = (_value(value) if _there(value) else words["none"] for value in (change.before, change.after))
-        yield "  " + words[change.effect].format(field=plain(change.field), before=before, after=after)
+        values = (_value(item, language) if _there(item) else words["none"] for item in (change.before, change.after))
+        before, after = values
+        yield "  " + words[change.effect].format(field=named(change.field, language), before=before, after=after)
     if len(changes) > MOST_ARGUMENTS:
         yield words["more"].format(count=len(changes) - MOST_ARGUMENTS)
 
@@ -120,14 +121,38 @@ def _there(value: Any) -> bool:
     return value not in (None, "", [], {})
 
 
-def _value(value: Any) -> str:
-    text = plain(value if isinstance(value, str) else compact(value)).replace("\n", " ")
-    return text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + "…"
+def _value(value: Any, language: Language) -> str:
+    """A text quoted; a list or an object quoted as JSON; anything else as it is."""
+    text = value if isinstance(value, str) else compact(value)
+    return quoted(text, language) if isinstance(value, str | list | dict) else one_line(text)
 
 
-def question(preview_text: str, sight: Sight, language: Language, *, typed: bool, changed: bool) -> str:
-    """The whole question: the preview, whether it changed since it was last asked, and how to say yes."""
+def question(preview_text: str, sight: Sight, language: Language, *, typed: bool, lead: str = "") -> str:
+    """The whole question: why it is asked anew, where it is; the preview; and how to say yes."""
     words = WORDS[language]
-    lead = words["changed"] + "\n\n" if changed else ""
-    ask = words["type_name"].format(name=sight.name) if typed else words["confirm"]
-    return f"{lead}{preview_text}\n\n{ask}"
+    ask = words["type_name"].format(name=quoted(sight.name, language)) if typed else words["confirm"]
+    return "\n\n".join(part for part in (lead, preview_text, ask) if part)
+
+
+def why_anew(before: str, sight: Sight, language: Language) -> str:
+    """Why a person is asked again who was asked when the bound fields of the target (Sight.bound) were as before."""
+    words = WORDS[language]
+    if before == sight.bound:
+        return words["stricter"]
+    return "\n".join([words["changed"], *_since(before, sight, language)])
+
+
+def why_void(approval: Approval, sight: Sight, language: Language) -> str:
+    """Why an approval that was asked for, or given, holds no more."""
+    words = WORDS[language]
+    if approval.bound == sight.bound:
+        return words["void_stricter"].format(code=approval.code)
+    return "\n".join([words["void"].format(code=approval.code), *_since(approval.bound, sight, language)])
+
+
+def _since(before: str, sight: Sight, language: Language) -> list[str]:
+    """How the target changed, a line each; of one that came into view or went out of it, only that."""
+    words = WORDS[language]
+    if seen(before) == seen(sight.bound):
+        return list(_changes(changes_between(before, sight.bound), language))
+    return [words["now_unseen"].format(why=one_line(sight.why_not)) if sight.why_not else words["now_seen"]]

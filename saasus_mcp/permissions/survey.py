@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from saasus_mcp.catalog import Operation
+from saasus_mcp.catalog import Language, Operation
 from saasus_mcp.permissions.difference import difference
 from saasus_mcp.permissions.impact import Impact, assess
 from saasus_mcp.permissions.preview import previews
@@ -26,7 +26,7 @@ class Survey:
     impact: Impact
     before: Any = None
 
-    def previews(self, operation: Operation, args: Mapping[str, Any], place: Place) -> dict[str, str]:
+    def previews(self, operation: Operation, args: Mapping[str, Any], place: Place) -> dict[Language, str]:
         """The preview that a person reads, in each language."""
         changes = difference(operation, args, self.before)
         return previews(operation, args, self.sight, place, impact=self.impact, changes=changes)
@@ -50,5 +50,6 @@ async def glance(operation: Operation, args: Mapping[str, Any], saas_id: str, re
 
 def worth_a_glance(operation: Operation) -> bool:
     """Whether a call that nobody is asked about still needs to know what was there: for the journal or a read back."""
-    undo, diff = operation.effects.undo, operation.effects.diff
-    return not operation.reads and diff is not None and undo is not None and undo.call is not None
+    undo, diff, target = operation.effects.undo, operation.effects.diff, operation.effects.target
+    shown = diff is not None or (target is not None and target.read is not None)
+    return not operation.reads and shown and undo is not None and undo.call is not None

@@ -9,9 +9,9 @@ from typing import Any
 
 from saasus_mcp.catalog.expressions import evaluate
 from saasus_mcp.catalog.model import Operation, Pick
-from saasus_mcp.permissions.proof import digest
+from saasus_mcp.permissions.bound import kept
 from saasus_mcp.saasus.secrets import Hide, Mask, hide_all, mask
-from saasus_mcp.saasus.words import visible, without_nul
+from saasus_mcp.saasus.words import tame, visible, without_nul
 
 Read = Callable[[str, Mapping[str, Any]], Awaitable["Seen"]]
 """Reads an operation by its key, as an audited child call: the pipeline gives it."""
@@ -46,8 +46,8 @@ class Sight:
 
     @property
     def bound(self) -> str:
-        """Digest of the bound fields: another digest at execution means that something changed in between."""
-        return digest({"fields": dict(self.fields), "seen": not self.why_not})
+        """The bound fields as a text to be kept: another text at execution means that something changed in between."""
+        return kept(self.fields, seen=not self.why_not)
 
 
 async def look(operation: Operation, args: Mapping[str, Any], saas_id: str, read: Read) -> Sight:
@@ -99,6 +99,11 @@ def plain_name(name: object) -> str:
     """A name as it is shown and compared: NFC, trimmed, one line, bounded, nothing in it that cannot be seen and typed."""
     text = unicodedata.normalize("NFC", visible(str(name if name is not None else ""), mark=" "))
     return " ".join(text.split())[:200].strip()
+
+
+def is_name(typed: str, name: str) -> bool:
+    """Whether what a person typed is the name that they were shown, which quotes with other marks than it may hold."""
+    return tame(plain_name(typed)) == tame(name)
 
 
 def shown_arguments(operation: Operation, args: Mapping[str, Any]) -> dict[str, Any]:

@@ -38,6 +38,7 @@ class ToolAnswer:
         structured: satisfies the tool's outputSchema; None on failure.
         applied: whether anything was changed, as far as is known; a read never changes anything.
         status: the API's HTTP status, or None where nothing came back.
+        note: how the answer differs from its documents, which stands at the end of `text`; empty where it does not.
     """
 
     ok: bool
@@ -46,6 +47,7 @@ class ToolAnswer:
     applied: Applied = "not_applied"
     status: int | None = None
     trace_id: str = ""
+    note: str = ""
 
 
 def answer(operation: Operation, response: Response, hide: Hide, own: tuple[str, ...] = ()) -> ToolAnswer:
@@ -94,11 +96,9 @@ def compact(value: Any) -> str:
 
 
 def _done(operation: Operation, response: Response, structured: Any, drift: tuple[str, ...], whole: Any) -> ToolAnswer:
-    text = compact(whole)
-    if drift:
-        text += "\n[The API's answer differs from its documents: " + "; ".join(drift) + "]"
+    note = f"\n[The API's answer differs from its documents: {'; '.join(drift)}]" if drift else ""
     applied: Applied = "not_applied" if operation.reads else "applied"
-    return ToolAnswer(True, text, structured, applied, response.status, response.trace_id)
+    return ToolAnswer(True, compact(whole) + note, structured, applied, response.status, response.trace_id, note)
 
 
 def _empty(operation: Operation, response: Response) -> ToolAnswer:

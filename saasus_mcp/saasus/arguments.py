@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from saasus_mcp.catalog.model import Operation
+from saasus_mcp.catalog.model import Operation, Schema
 from saasus_mcp.saasus import validation
 from saasus_mcp.saasus.places import InvalidArguments, Place, generic
 
@@ -33,12 +33,9 @@ def check(operation: Operation, raw: object) -> Arguments:
     Raises:
         InvalidArguments: one does not fit: which field, and what was expected.
     """
-    if not isinstance(raw, Mapping):
-        raise InvalidArguments((), "the arguments are not an object.", "Send named arguments.")
-    values: dict[str, Any] = _plain(raw, ())
-    _refuse_unknown(operation, values)
+    values = plain(operation.tool, operation.input_schema, raw)
     for place, text in _texts(values, ()):
-        _check_text(operation, place, text)
+        _check_handle(operation, place, text)
     validation.validate(operation, values)
     for names in operation.exactly_one:
         if sum(name in values for name in names) != 1:
@@ -47,21 +44,35 @@ def check(operation: Operation, raw: object) -> Arguments:
     return Arguments(values)
 
 
-def _refuse_unknown(operation: Operation, values: Mapping[str, Any]) -> None:
-    known = operation.input_schema.get("properties", {})
+def plain(tool: str, schema: Schema, raw: object) -> dict[str, Any]:
+    """The arguments of a tool as plain JSON that can be sent, each of them declared; their values are not yet checked.
+
+    Raises:
+        InvalidArguments: one is not declared, or holds what JSON cannot carry.
+    """
+    if not isinstance(raw, Mapping):
+        raise InvalidArguments((), "the arguments are not an object.", "Send named arguments.")
+    values: dict[str, Any] = _plain(raw, ())
+    known = schema.get("properties", {})
     for name in values:
         if name not in known:
             accepted = ", ".join(known) or "none"
-            raise InvalidArguments((name[:80],), f"{operation.tool} has no such argument.", f"Accepted: {accepted}.")
+            raise InvalidArguments((name[:80],), f"{tool} has no such argument.", f"Accepted: {accepted}.")
+    for place, text in _texts(values, ()):
+        _check_text(place, text)
+    return values
 
 
-def _check_text(operation: Operation, place: Place, text: str) -> None:
+def _check_text(place: Place, text: str) -> None:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
         raise InvalidArguments(place, "the text holds half a character (a lone surrogate).") from None
     if "\0" in text:
         raise InvalidArguments(place, "the text holds a NUL character.", "Leave it out.")
+
+
+def _check_handle(operation: Operation, place: Place, text: str) -> None:
     if text.startswith(HANDLE) and not _secret(generic(place, operation.input_schema), operation):
         accepted = ", ".join(operation.secret_inputs) or "no field of this tool"
         raise InvalidArguments(place, "a secret handle is not accepted here.", f"Accepted in: {accepted}.")
@@ -109,4 +120,4 @@ def _texts(value: Any, place: Place) -> Iterator[tuple[Place, str]]:
             yield from _texts(item, (*place, index))
 
 
-__all__ = ["Arguments", "InvalidArguments", "check"]
+__all__ = ["Arguments", "InvalidArguments", "check", "plain"]

@@ -31,11 +31,23 @@ def validate(operation: Operation, values: Mapping[str, Any]) -> None:
         _first_error(_validator(operation, values[tag]), body, f"with {tag} {values[tag]}, ")
 
 
+def fit(schema: Schema, values: Mapping[str, Any]) -> None:
+    """Hold arguments to a schema that is no operation's.
+
+    Raises:
+        InvalidArguments: the first field that does not fit.
+    """
+    _first_error(_compiled(schema), values)
+
+
 @lru_cache(maxsize=512)
 def _validator(operation: Operation, shape: str = "") -> Validator:
+    return _compiled(operation.variants[1][shape] if operation.variants and shape else operation.input_schema)
+
+
+def _compiled(schema: Schema) -> Validator:
     from jsonschema import Draft202012Validator, FormatChecker  # noqa: PLC0415 - off the way to tools/list
 
-    schema = operation.variants[1][shape] if operation.variants and shape else operation.input_schema
     formats = FormatChecker(formats=("date",))
     formats.checks("date-time", raises=ValueError)(_is_date_time)
     return Draft202012Validator(strict(schema), format_checker=formats)
@@ -98,6 +110,7 @@ def _explained(error: ValidationError, prefix: str) -> InvalidArguments:
         "const": f"expected {wanted!r}",
         "minimum": f"expected at least {wanted}",
         "maximum": f"expected at most {wanted}",
+        "maxLength": f"expected at most {wanted} characters",
         "minItems": f"expected at least {wanted} items",
         "maxItems": f"expected at most {wanted} items",
         "pattern": f"expected text of the form {wanted}",

@@ -1,25 +1,43 @@
-"""Foreign text made safe to show: bounded, with nothing in it that hides or reorders what is read."""
+"""Foreign text made safe to show: bounded, with nothing in it that hides, reorders, or passes for words of ours."""
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from collections.abc import Mapping
 from typing import Any
 
+from saasus_mcp.catalog.model import Language
+
 LONGEST = 2000
+LONGEST_QUOTED = 200
 HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Categories of characters that command, reorder or cannot be seen: control, format (bidirectional marks, tags, zero
 widths), surrogates, line and paragraph separators."""
+BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+"""Letters and marks that are drawn as nothing."""
 MARK = "\N{REPLACEMENT CHARACTER}"
+LINE_BREAK = "\N{DOWNWARDS ARROW WITH CORNER LEFTWARDS}"
+
+_SELECTORS = re.compile("(?<=[\ufe00-\ufe0f\U000e0100-\U000e01ef])[\ufe00-\ufe0f\U000e0100-\U000e01ef]+")
+"""Variation selectors behind the one that a character may have: they show nothing and can spell out anything."""
+_QUOTES: Mapping[Language, tuple[str, str]] = {"en": ("“", "”"), "ja": ("「", "」")}
+_DOUBLE = '"\u201c\u201d\u201e\u201f\u2033\u2036\uff02\u301d\u301e\u301f\u275d\u275e\u02ba\u02ee'
+_CORNER = "「」\uff62\uff63\ufe41\ufe42"
+_TAME = str.maketrans(_DOUBLE + _CORNER, "'" * len(_DOUBLE) + "『』" * (len(_CORNER) // 2))
+_BARE = re.compile(r"[A-Za-z0-9_.:@/+-]{1,200}")
 
 
 def visible(text: str, mark: str = MARK) -> str:
     """The text with each character that cannot be seen replaced by a mark; line breaks and tabs stay."""
-    if text.isprintable():
+    text = _SELECTORS.sub(lambda run: mark * len(run[0]), text)
+    if text.isprintable() and BLANK.isdisjoint(text):
         return text
-    return "".join(
-        mark if character not in "\n\t" and unicodedata.category(character) in HIDDEN else character
-        for character in text
-    )
+    return "".join(mark if _unseen(character) else character for character in text)
+
+
+def _unseen(character: str) -> bool:
+    return character not in "\n\t" and (character in BLANK or unicodedata.category(character) in HIDDEN)
 
 
 def without_nul(value: Any) -> Any:
@@ -34,3 +52,25 @@ def without_nul(value: Any) -> Any:
 def plain(text: str) -> str:
     """The text, visible and at most 2,000 characters long."""
     return visible(text if len(text) <= LONGEST else text[:LONGEST] + "…")
+
+
+def one_line(text: str, longest: int = LONGEST_QUOTED) -> str:
+    """The text, visible, on one line that shows where it broke, and bounded."""
+    cut = text if len(text) <= longest else text[:longest] + "…"
+    return visible(re.sub("\r\n|\r|\n", LINE_BREAK, cut)).replace("\t", " ")
+
+
+def tame(text: str) -> str:
+    """The text with quotation marks that could end a quotation replaced by the marks of one within another."""
+    return text.translate(_TAME)
+
+
+def quoted(text: str, language: Language = "en", longest: int = LONGEST_QUOTED) -> str:
+    """Foreign text in the language's quotation marks, on one line and bounded. Nothing in it can end the quotation."""
+    opening, closing = _QUOTES[language]
+    return f"{opening}{one_line(tame(text[:longest]))}{closing}{'…' if len(text) > longest else ''}"
+
+
+def named(text: str, language: Language = "en") -> str:
+    """An id or the name of a field as it is where it is one plain word, else quoted."""
+    return text if _BARE.fullmatch(text) else quoted(text, language)

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from saasus_mcp.permissions.confirmation import Answer, Question, Reply
 from saasus_mcp.permissions.policy import Principal
+from saasus_mcp.store import Entry
 
 
 class Asker(Protocol):
@@ -18,12 +19,21 @@ class Asker(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Undoes:
+    """That a call undoes another: the journal's entry of that one, and by which of its inverses."""
+
+    entry: Entry
+    part: int
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """What a client asks for.
 
     Attributes:
         asker: None where the client cannot ask a person.
         reply: what the client says a person answered, in the protocol where that comes with a second call.
+        undoes: the call of the journal that this one undoes; never set by a client.
     """
 
     name: str
@@ -31,6 +41,7 @@ class Call:
     principal: Principal
     asker: Asker | None = None
     reply: Reply | None = None
+    undoes: Undoes | None = None
 
 
 @dataclass(frozen=True, slots=True)

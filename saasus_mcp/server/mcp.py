@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from typing import Any
 
 from mcp.server.caching import CacheHint
@@ -21,8 +20,7 @@ from mcp.types import (
 )
 
 from saasus_mcp import __version__
-from saasus_mcp.catalog import Language, UnknownTool
-from saasus_mcp.permissions.policy import Principal
+from saasus_mcp.catalog import Language, Operation
 from saasus_mcp.permissions.preview import where
 from saasus_mcp.permissions.proof import Place
 from saasus_mcp.saasus.answer import ToolAnswer
@@ -30,32 +28,37 @@ from saasus_mcp.server import asking
 from saasus_mcp.server.asking import Context
 from saasus_mcp.server.call import Asking, Call
 from saasus_mcp.server.instructions import instructions
+from saasus_mcp.server.offering import Offering, Who
+from saasus_mcp.server.own import OwnTool
 from saasus_mcp.server.pipeline import Pipeline
-from saasus_mcp.server.tools import META, tool
+from saasus_mcp.server.surface import Surface
+from saasus_mcp.server.tools import META, own_tool, tool
+
+__all__ = ["Who", "build", "result"]
 
 log = logging.getLogger(__name__)
 
 NAME = "saasus"
 LIST_TTL_MS = 3_600_000
-Who = Callable[[Context], Principal]
 
 
-def build(pipeline: Pipeline, who: Who, language: Language) -> Server[Any]:
+def build(pipeline: Pipeline, who: Who, language: Language, surface: Surface | None = None) -> Server[Any]:
     """The server, for both protocol eras.
 
     Args:
         who: the principal behind a request.
         language: of titles and of what people read.
+        surface: which tools are listed; every operation where left out.
     """
-    tools: dict[str, Tool] = {}
+    shown = surface or Surface(pipeline, language)
+    tools: dict[Operation | OwnTool, Tool] = {}
 
     async def list_tools(context: Context, _: PaginatedRequestParams | None) -> ListToolsResult:
-        listed = pipeline.listed(who(context))
-        for operation in listed:
-            if operation.key not in tools:
-                tools[operation.key] = tool(operation, language)
-        found = [tools[operation.key] for operation in listed]
-        return ListToolsResult(tools=found, ttl_ms=LIST_TTL_MS, cache_scope="private")
+        listed = shown.listed(who(context))
+        for each in listed:
+            if each not in tools:
+                tools[each] = own_tool(each, language) if isinstance(each, OwnTool) else tool(each, language)
+        return ListToolsResult(tools=[tools[each] for each in listed], ttl_ms=LIST_TTL_MS, cache_scope="private")
 
     async def call_tool(context: Context, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
         try:
@@ -66,7 +69,7 @@ def build(pipeline: Pipeline, who: Who, language: Language) -> Server[Any]:
                 asker=asking.asker(context, language),
                 reply=asking.reply(params),
             )
-            given = await pipeline.run(call)
+            given = await shown.run(call)
         except MCPError:
             raise
         except Exception:
@@ -75,26 +78,21 @@ def build(pipeline: Pipeline, who: Who, language: Language) -> Server[Any]:
             raise MCPError(INTERNAL_ERROR, "The server failed; its log says why.") from None
         return asking.returned(given, language) if isinstance(given, Asking) else result(given, pipeline.place)
 
-    def input_schema(name: str) -> dict[str, Any] | None:
-        try:
-            return pipeline.catalogue.find(name).input_schema
-        except UnknownTool:
-            return None
-
     return Server(
         NAME,
         version=__version__,
         title="SaaSus Platform",
-        instructions=instructions(pipeline.place, pipeline.policy),
+        instructions=instructions(pipeline.place, pipeline.policy, shown),
         on_list_tools=list_tools,
         on_call_tool=call_tool,
-        get_tool_input_schema=input_schema,
+        get_tool_input_schema=shown.input_schema,
         cache_hints={"tools/list": CacheHint(ttl_ms=LIST_TTL_MS, scope="private")},
+        **Offering(pipeline, who, language).handlers(),
     )
 
 
 def result(given: ToolAnswer, place: Place) -> CallToolResult:
-    """An answer of the pipeline on the wire: the answer first, then where it comes from."""
+    """An answer on the wire: the answer first, then where it comes from."""
     touched = where(place, "en") + (f", trace id: {given.trace_id}" if given.trace_id else "")
     return CallToolResult(
         content=[TextContent(text=given.text), TextContent(text=f"[{touched}]")],

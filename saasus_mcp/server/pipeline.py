@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -16,7 +17,7 @@ from saasus_mcp.catalog import Catalogue, Language, Operation
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.permissions.approvals import Approvals
 from saasus_mcp.permissions.budgets import charges
-from saasus_mcp.permissions.case import CasePolicy, Decision, Principal
+from saasus_mcp.permissions.case import Case, CasePolicy, Decision, Principal, stricter
 from saasus_mcp.permissions.confirmation import Confirmations
 from saasus_mcp.permissions.handles import Handles, Hiding, References, no_references
 from saasus_mcp.permissions.proof import Place
@@ -31,12 +32,15 @@ from saasus_mcp.saasus.client import Applied, Client, SendFailed
 from saasus_mcp.saasus.secrets import REMOVED
 from saasus_mcp.server import aftermath
 from saasus_mcp.server.call import Asking, Call
+from saasus_mcp.server.results import BUDGET, Results
 from saasus_mcp.server.settling import Matter, Settling
-from saasus_mcp.server.step import Step, begun, ended
+from saasus_mcp.server.step import Step, begun, ended, unbuilt
+from saasus_mcp.server.watch import UNWATCHED, Watch
 from saasus_mcp.store import AlreadyUsed, Commitment, Ending, Frozen, OverBudget, StoreError
 
 if TYPE_CHECKING:
     from saasus_mcp.store import Store
+    from saasus_mcp.store.journal import Journal
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +60,8 @@ class Pipeline:
         language: Language = "en",
         clock: Callable[[], float] = time.time,
         references: References = no_references,
+        budget: int = BUDGET,
+        watch: Watch = UNWATCHED,
     ) -> None:
         self.catalogue = catalogue
         self.policy = policy
@@ -66,6 +72,8 @@ class Pipeline:
         self._language: Language = language
         self._clock = clock
         self._references = references
+        self._budget = budget
+        self._watch = watch
 
     @cached_property
     def _store(self) -> Store:
@@ -81,6 +89,21 @@ class Pipeline:
         confirmations, approvals = Confirmations(self._sealer), Approvals(self._store)
         return Settling(confirmations, approvals, self.place, language=self._language, clock=self._clock)
 
+    @property
+    def store(self) -> Store:
+        """What survives its calls, opened where it is not yet."""
+        return self._store
+
+    @property
+    def journal(self) -> Journal:
+        """What was changed here, for undoing."""
+        return self._store.journal
+
+    @cached_property
+    def results(self) -> Results:
+        """Large answers, cut for the model and kept whole for whoever asked."""
+        return Results(lambda: self._store, self._sealer, self.place.profile, self._clock, self._budget)
+
     def listed(self, principal: Principal) -> list[Operation]:
         """The operations of which some call could be anything but denied to this principal."""
         profile = self.place.profile
@@ -93,9 +116,9 @@ class Pipeline:
         """
         try:
             operation = self.catalogue.find(call.name)
-            step = self._built(operation, call.arguments, call.principal)
+            step = replace(self._built(operation, call.arguments, call.principal), undoes=call.undoes)
         except SaasusMcpError as error:
-            return failed(error.message, error.mend)
+            return self.refused(call, error)
         try:
             step = replace(step, decision=await self._decided(step))
             settled = await self._settled(step, call)
@@ -106,6 +129,11 @@ class Pipeline:
             return failed(error.message, error.mend)
         return settled if isinstance(settled, Asking) else await self._send(settled)
 
+    def refused(self, call: Call, error: SaasusMcpError) -> ToolAnswer:
+        """The answer of a call that never became one: no such tool, or arguments that do not fit. Audited."""
+        self._note(secrets.token_hex(16), unbuilt(call, self.place, error))
+        return failed(error.message, error.mend)
+
     def _built(self, operation: Operation, raw: object, principal: Principal, parent: str = "") -> Step:
         """Steps 2 and 3."""
         arguments = checking.check(operation, raw)
@@ -113,11 +141,18 @@ class Pipeline:
 
     async def _decided(self, step: Step) -> Decision:
         """Step 4, with the live state that the policy's rules on such a call speak of."""
-        case = step.case(self.place)
-        needs = self.policy.needs(step.operation, step.principal, self.place.profile)
+        decision = await self._ruled(step, step.case(self.place))
+        if step.undoes is None:
+            return decision
+        undone = step.undoes.entry
+        original = Case(self.catalogue.find(undone.operation), undone.arguments, step.principal, self.place.profile)
+        return stricter(decision, await self._ruled(step, original))
+
+    async def _ruled(self, step: Step, case: Case) -> Decision:
+        needs = self.policy.needs(case.operation, case.principal, case.profile)
         if needs and not step.parent:
             see = survey if "impact" in needs else glance
-            seen = await see(step.operation, step.arguments.values, self.place.saas_id, self._reader(step))
+            seen = await see(case.operation, case.args, self.place.saas_id, self._reader(step))
             impact = {**seen.impact.counts, **seen.impact.shown} if "impact" in needs else None
             case = replace(case, target=seen.sight.target, impact=impact)
         return self.policy.decide(case)
@@ -128,6 +163,8 @@ class Pipeline:
         if decision.outcome == "deny":
             raise Refused("denied", f"{operation.tool} is not allowed: {decision.reason}.", "Do not try again.")
         read = self._reader(step)
+        if step.undoes is not None:
+            await aftermath.see_unchanged(self.catalogue, step.undoes.entry, read)
         if decision.outcome == "allow":
             if not worth_a_glance(operation):
                 return step
@@ -172,6 +209,7 @@ class Pipeline:
         held_back = self._commit(step)
         if held_back is not None:
             return held_back
+        self._watch.begun(step.operation)
         start = self._clock()
         given = failed("The call was cancelled before it was answered.", applied=_doubt(step), trace_id=step.id)
         try:
@@ -193,6 +231,7 @@ class Pipeline:
             writes=not operation.reads,
             charges=charges(ceilings, operation, step.principal, step.survey.impact.affected_users),
             entry=aftermath.entry(step, self.place, now),
+            undoes=(step.undoes.entry.call, step.undoes.part) if step.undoes else None,
         )
         record = begun(step, self.place, self.policy)
         try:
@@ -227,12 +266,17 @@ class Pipeline:
         return given
 
     def _note_refusal(self, step: Step, why: str) -> None:
+        self._note(step.id, {**begun(step, self.place, self.policy), "refused": why})
+
+    def _note(self, call: str, refused: dict[str, Any]) -> None:
+        self._watch.refused(refused.get("operation", ""), refused["refused"])
         try:
-            self._store.refuse(step.id, {**begun(step, self.place, self.policy), "refused": why}, self._clock())
+            self._store.refuse(call, refused, self._clock())
         except StoreError as error:
             log.warning("a refusal could not be audited: %s", error.message)
 
     def _end(self, step: Step, given: ToolAnswer, seconds: float) -> None:
+        self._watch.ended(step.operation, given, seconds)
         record = ended(given, seconds)
         changed = given.applied != "not_applied"
         ending = None if step.operation.reads else Ending(changed, given.structured)

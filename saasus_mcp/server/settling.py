@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,8 +10,8 @@ from typing import Any
 from saasus_mcp.catalog import Language, Operation
 from saasus_mcp.permissions.approvals import Approvals
 from saasus_mcp.permissions.case import Decision
-from saasus_mcp.permissions.confirmation import Confirmations, Question, Reply
-from saasus_mcp.permissions.preview import question
+from saasus_mcp.permissions.confirmation import Confirmations, Outdated, Question, Reply
+from saasus_mcp.permissions.preview import question, why_anew
 from saasus_mcp.permissions.proof import Binding, Place, Proof
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.survey import Survey, survey
@@ -84,45 +85,46 @@ class Settling:
             matter.binding, matter.operation, seen.sight, shown, self._clock(), two_person=matter.two_person
         )
         if proof is None:
-            raise _awaited(approval, shown[self._language])
+            raise _awaited(approval, self._language)
         return Settled(proof, seen)
 
     async def _confirm(self, matter: Matter) -> Settled | Asking:
         """Each round looks at the target anew, so that a yes is only ever to what is there now."""
-        reply, changed = matter.reply, False
+        reply, lead = matter.reply, ""
         for _ in range(MOST_ROUNDS):
             seen = await self._survey(matter)
             if reply is not None:
                 typed = matter.decision.typed
-                proof = self._confirmations.settle(reply, matter.binding, seen.sight, self._clock(), typed=typed)
-                if proof is not None:
-                    return Settled(proof, seen)
-                changed = True
+                ruled = self._confirmations.settle(reply, matter.binding, seen.sight, self._clock(), typed=typed)
+                if not isinstance(ruled, Outdated):
+                    return Settled(ruled, seen)
+                lead = why_anew(ruled.bound, seen.sight, self._language)
             if matter.asker is None:
                 break
-            asked = self._question(matter, seen, changed=changed)
+            asked = self._question(matter, seen, lead)
             state = self._confirmations.ask(matter.binding, asked, seen.sight, self._clock())
             answer = await matter.asker.ask(asked)
             if answer is None:
                 return Asking(asked, state)
             reply = Reply(answer, state)
-        raise Refused("changed", "The target keeps changing while the person is asked.", "Call again later.")
+        raise Refused("changed", "The target keeps changing while the person is asked.", f"Call again later.\n{lead}")
 
     async def _survey(self, matter: Matter) -> Survey:
         return await survey(matter.operation, matter.args, self._place.saas_id, matter.read)
 
-    def _question(self, matter: Matter, seen: Survey, *, changed: bool) -> Question:
+    def _question(self, matter: Matter, seen: Survey, lead: str) -> Question:
         shown = seen.previews(matter.operation, matter.args, self._place)[self._language]
         typed = matter.decision.typed
-        message = question(shown, seen.sight, self._language, typed=typed, changed=changed)
+        message = question(shown, seen.sight, self._language, typed=typed, lead=lead)
         return Question(message, seen.sight.name if typed else None)
 
 
-def _awaited(approval: Approval, shown: str) -> Refused:
-    """What the model is told while a person has not yet approved."""
+def _awaited(approval: Approval, language: Language) -> Refused:
+    """What the model is told while a person has not yet approved, with the preview that the person is shown."""
+    who = "Another person than the one who asks" if approval.two_person else "A person"
     return Refused(
         "approval",
-        f"A person must approve this first. Approval code: {approval.code}.",
-        f"Ask the person to run `saasus-mcp approve {approval.code}` in a terminal of their own (15 minutes); then make "
-        f"the same call again with the same arguments, once. You cannot approve it.\n{shown}",
+        f"{who} must approve this first. Approval code: {approval.code}.",
+        f"Ask them to run `saasus-mcp approve {approval.code}` in a terminal of their own (15 minutes); then make the same "
+        f"call again with the same arguments, once. You cannot approve it.\n{json.loads(approval.preview)[language]}",
     )

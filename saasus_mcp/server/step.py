@@ -6,7 +6,8 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
-from saasus_mcp.catalog import Operation
+from saasus_mcp.catalog import Operation, UnknownTool
+from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.permissions.case import Case, Decision
 from saasus_mcp.permissions.policy import CasePolicy, Principal
 from saasus_mcp.permissions.proof import Binding, Place, Proof
@@ -14,8 +15,13 @@ from saasus_mcp.permissions.survey import NOT_SURVEYED, Survey
 from saasus_mcp.permissions.target import shown_arguments
 from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.saasus.arguments import Arguments
+from saasus_mcp.saasus.places import InvalidArguments
 from saasus_mcp.saasus.request import Request
+from saasus_mcp.saasus.words import visible
+from saasus_mcp.server.call import Call, Undoes
 
+LONGEST_NAME = 80
+"""Of what a client calls a tool or a field, in the audit."""
 UNDECIDED = Decision("deny", "none", "not decided on")
 
 
@@ -26,6 +32,7 @@ class Step:
     Attributes:
         parent: the call for which this one is made, where it is a read for a preview, say.
         survey: what was seen of the target and its surroundings before a person was asked.
+        undoes: the call of the journal that this one undoes.
     """
 
     operation: Operation
@@ -36,6 +43,7 @@ class Step:
     proof: Proof | None = None
     survey: Survey = NOT_SURVEYED
     parent: str = ""
+    undoes: Undoes | None = None
     id: str = field(default_factory=lambda: secrets.token_hex(16))
 
     def binding(self, place: Place) -> Binding:
@@ -66,8 +74,24 @@ def begun(step: Step, place: Place, policy: CasePolicy) -> dict[str, Any]:
         record["groups"] = sorted(step.principal.groups)
     if step.parent:
         record["parent"] = step.parent
+    if step.undoes is not None:
+        record["undoes"] = step.undoes.entry.call
     if policy.announcement:
         record["announcement"] = policy.announcement
+    return record
+
+
+def unbuilt(call: Call, place: Place, error: SaasusMcpError) -> dict[str, Any]:
+    """What the audit says of a call that never became one: by whom, of what, which field. No argument: none is masked."""
+    record = {
+        "tool": visible(call.name[:LONGEST_NAME]),
+        "principal": call.principal.id,
+        "profile": place.profile,
+        "saas_id": place.saas_id,
+        "refused": "unknown_tool" if isinstance(error, UnknownTool) else "invalid_arguments",
+    }
+    if isinstance(error, InvalidArguments):
+        record["field"] = visible(error.field[:LONGEST_NAME])
     return record
 
 

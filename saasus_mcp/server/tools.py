@@ -1,16 +1,18 @@
-"""Operations as MCP tools, exactly as the catalogue holds them."""
+"""Operations, and tools of our own, as MCP tools: the operations exactly as the catalogue holds them."""
 
 from typing import Any
 
 from mcp.types import Tool, ToolAnnotations
 
 from saasus_mcp.catalog import Language, Operation
+from saasus_mcp.server.hints import Hints
+from saasus_mcp.server.own import OwnTool
 
 META = "saasus.io/"
 
 
 def tool(operation: Operation, language: Language) -> Tool:
-    """The tool of one operation; its hints come from the table of effects, never from the HTTP verb."""
+    """The tool of one operation."""
     title = operation.title.get(language)
     return Tool(
         name=operation.tool,
@@ -18,20 +20,32 @@ def tool(operation: Operation, language: Language) -> Tool:
         description=operation.terse,
         input_schema=operation.input_schema,
         output_schema=operation.output_schema,
-        annotations=hints(operation, title),
+        annotations=annotations(Hints.of(operation), title),
         _meta=meta(operation),
     )
 
 
-def hints(operation: Operation, title: str) -> ToolAnnotations:
-    """The protocol's hints, all explicit, in the protocol's own meanings."""
-    effects = operation.effects
+def own_tool(own: OwnTool, language: Language) -> Tool:
+    """A tool of our own."""
+    title = own.title.get(language)
+    return Tool(
+        name=own.name,
+        title=title,
+        description=own.description,
+        input_schema=own.input_schema,
+        output_schema=own.output_schema,
+        annotations=annotations(own.hints, title),
+    )
+
+
+def annotations(hints: Hints, title: str) -> ToolAnnotations:
+    """The protocol's hints, all explicit."""
     return ToolAnnotations(
         title=title,
-        read_only_hint=operation.reads,
-        destructive_hint=not (operation.reads or effects.adds_only),
-        idempotent_hint=effects.idempotent,
-        open_world_hint=effects.email != "no" or bool(effects.outside),
+        read_only_hint=hints.reads,
+        destructive_hint=hints.destroys,
+        idempotent_hint=hints.idempotent,
+        open_world_hint=hints.outside,
     )
 
 

@@ -1,7 +1,22 @@
 """Settings: the only reader of the environment and of the configuration file. Knows none of the other rooms."""
 
+from saasus_mcp.settings.config import http
 from saasus_mcp.settings.environment import API, Mode, Settings, read, variable
 from saasus_mcp.settings.faults import SettingsError
+from saasus_mcp.settings.hosting import Http, JwtTable
 from saasus_mcp.settings.profiles import Profile, profile, profiles
 
-__all__ = ["API", "Mode", "Profile", "Settings", "SettingsError", "profile", "profiles", "read", "variable"]
+__all__ = [
+    "API",
+    "Http",
+    "JwtTable",
+    "Mode",
+    "Profile",
+    "Settings",
+    "SettingsError",
+    "http",
+    "profile",
+    "profiles",
+    "read",
+    "variable",
+]

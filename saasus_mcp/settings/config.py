@@ -8,21 +8,20 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-from saasus_mcp.settings.environment import API, origin
+from saasus_mcp.settings.addresses import Api
+from saasus_mcp.settings.environment import API, Settings
 from saasus_mcp.settings.faults import SettingsError, first
+from saasus_mcp.settings.hosting import AuthTable, Http, HttpTable, settled
+from saasus_mcp.settings.strict import Strict
 
 NAME = r"^[A-Za-z0-9_-]{1,40}$"
 REFERENCE = r"^[A-Za-z][A-Za-z0-9_-]{0,79}$"
 LARGEST = 64 * 1024
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Source(_Strict):
+class Source(Strict):
     """Where a secret is: an environment variable, or a file that holds nothing else."""
 
     env: str | None = Field(None, min_length=1)
@@ -69,7 +68,7 @@ def _no_literal(value: Any) -> Any:
 Secret = Annotated[Source, BeforeValidator(_no_literal)]
 
 
-class ProfileTable(_Strict):
+class ProfileTable(Strict):
     """`[profiles.NAME]`: one set of SaaSus credentials; without any, those of the environment.
 
     Attributes:
@@ -80,7 +79,7 @@ class ProfileTable(_Strict):
     saas_id: str | Source | None = None
     api_key: Secret | None = None
     secret_key: Secret | None = None
-    api_url_base: Annotated[str, BeforeValidator(origin)] = API
+    api_url_base: Api = API
     groups: frozenset[str] = frozenset()
     secrets: dict[Annotated[str, Field(pattern=REFERENCE)], Secret] = Field(default_factory=dict)
 
@@ -92,11 +91,13 @@ class ProfileTable(_Strict):
         return self
 
 
-class Config(_Strict):
+class Config(Strict):
     """The whole file."""
 
     version: Literal[1]
     profiles: dict[Annotated[str, Field(pattern=NAME)], ProfileTable] = Field(default_factory=dict)
+    http: HttpTable = HttpTable()
+    auth: AuthTable = AuthTable()
 
 
 EMPTY = Config(version=1)
@@ -122,3 +123,13 @@ def load(file: Path) -> Config:
     except ValidationError as error:
         place, message = first(error)
         raise SettingsError(f"{file}: {place}: {message}.", "Nothing was started.") from None
+
+
+def http(settings: Settings) -> Http:
+    """What hosting is set to.
+
+    Raises:
+        SettingsError: the file is not sound, or others could reach the server and it is not said by which address.
+    """
+    config = load(settings.config_file)
+    return settled(config.http, config.auth, settings.host, settings.port, settings.public_url)

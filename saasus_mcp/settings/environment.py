@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from saasus_mcp.settings.addresses import HIGHEST_PORT, Api, Host, Public
 from saasus_mcp.settings.faults import SettingsError, first
 
 API = "https://api.saasus.io"
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-ORIGIN = re.compile(r"(?P<scheme>(?i:https?))://(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:(?P<port>[0-9]{1,5}))?")
-HIGHEST_PORT = 65535
 YES, NO = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off", ""})
 
 
@@ -24,17 +21,6 @@ def switch(value: Any) -> bool:
     if text not in YES | NO:
         raise ValueError("write true or false")
     return text in YES
-
-
-def origin(value: Any) -> str:
-    """A base URL without `/v1`: https, or http on loopback."""
-    text = str(value).strip().rstrip("/").removesuffix("/v1")
-    parts = ORIGIN.fullmatch(text)
-    if parts is None or int(parts["port"] or 0) > HIGHEST_PORT:
-        raise ValueError("write an origin such as https://api.saasus.io")
-    if parts["scheme"].lower() != "https" and parts["host"].strip("[]") not in LOOPBACK:
-        raise ValueError("only https, or http on loopback, is accepted")
-    return text
 
 
 Switch = Annotated[bool, BeforeValidator(switch)]
@@ -55,9 +41,7 @@ class Settings(BaseSettings):
     secret_key: SecretStr = Field(
         SecretStr(""), validation_alias=AliasChoices("SAASUS_SECRET_KEY", "SAASUS_PLATFORM_SECRETKEY")
     )
-    api_url_base: Annotated[str, BeforeValidator(origin)] = Field(
-        API, validation_alias=AliasChoices("SAASUS_API_URL_BASE", "SAASUS_PLATFORM_API_URL_BASE")
-    )
+    api_url_base: Api = Field(API, validation_alias=AliasChoices("SAASUS_API_URL_BASE", "SAASUS_PLATFORM_API_URL_BASE"))
     own_read_only: Switch = Field(False, validation_alias=AliasChoices("SAASUS_MCP_READ_ONLY"))
     official_read_only: Switch = Field(False, validation_alias=AliasChoices("SAASUS_PLATFORM_API_READ_ONLY_MODE"))
     mode: Mode | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_MODE"))
@@ -68,6 +52,10 @@ class Settings(BaseSettings):
         "default", validation_alias=AliasChoices("SAASUS_MCP_PROFILE"), pattern=r"^[A-Za-z0-9_-]{1,40}$"
     )
     config: Path | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_CONFIG"))
+    transport: Literal["stdio", "http"] = Field("stdio", validation_alias=AliasChoices("SAASUS_MCP_TRANSPORT"))
+    host: Host | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_HOST"))
+    port: int | None = Field(None, ge=0, le=HIGHEST_PORT, validation_alias=AliasChoices("SAASUS_MCP_PORT"))
+    public_url: Public | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_PUBLIC_URL"))
     state_dir: Path | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_STATE_DIR"))
     timeout: float = Field(30.0, gt=0, le=600, validation_alias=AliasChoices("SAASUS_MCP_TIMEOUT"))
 

@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from sqlalchemy import Connection, delete, func, insert, select
 
-from saasus_mcp.store.records import Charge, Freeze, Frozen, OverBudget
+from saasus_mcp.saasus.words import named, quoted
+from saasus_mcp.store.records import Charge, Charged, Freeze, Frozen, Kind, OverBudget
 from saasus_mcp.store.tables import charges, freezes
 
+Everywhere = Callable[[Connection], Freeze | None]
+"""Looks up the freeze of all stores at once: of their folder (store.frozen), or of the database that they share."""
 
-def hold_if_frozen(connection: Connection) -> None:
-    """Raise where writes are frozen.
+
+def nowhere(_: Connection) -> None:
+    """For a store that is alone: nothing but its own freeze holds it."""
+
+
+def hold_if_frozen(connection: Connection, everywhere: Everywhere) -> None:
+    """Raise where writes are frozen, everywhere or in this store.
 
     Raises:
         Frozen: they are.
     """
-    freeze = present_freeze(connection)
+    freeze = everywhere(connection) or present_freeze(connection)
     if freeze is not None:
-        why = f" ({freeze.reason})" if freeze.reason else ""
-        raise Frozen(f"All writes are frozen by {freeze.by}{why}.", "A person lifts it with `saasus-mcp unfreeze`.")
+        why = f": {quoted(freeze.reason)}" if freeze.reason else ""
+        raise Frozen(
+            f"All writes are frozen by {named(freeze.by)}{why}.", "A person lifts it with `saasus-mcp unfreeze`."
+        )
 
 
 def present_freeze(connection: Connection) -> Freeze | None:
-    """The freeze in force, if any."""
+    """The freeze of this store, if any."""
     row = connection.execute(select(freezes).order_by(freezes.c.at.desc())).first()
     return Freeze(row.at, row.by, row.reason) if row is not None else None
 
 
 def set_freeze(connection: Connection, freeze: Freeze | None) -> None:
-    """Freeze, or with None lift what is frozen."""
+    """Freeze this store, or with None lift its freeze."""
     connection.execute(delete(freezes))
     if freeze is not None:
         connection.execute(insert(freezes).values(at=freeze.at, by=freeze.by, reason=freeze.reason))
@@ -55,6 +67,17 @@ def take(connection: Connection, wanted: tuple[Charge, ...], call: str, at: floa
 def give_back(connection: Connection, call: str) -> None:
     """Return what a call reserved: it changed nothing."""
     connection.execute(delete(charges).where(charges.c.call == call))
+
+
+def charged(connection: Connection, windows: Mapping[Kind, int], at: float) -> list[Charged]:
+    """What every principal has used of each budget. `windows`: seconds, by kind."""
+    found = []
+    for kind, window in windows.items():
+        recent = (charges.c.kind == kind, charges.c.at > at - window)
+        total = func.sum(charges.c.amount).label("total")
+        query = select(charges.c.principal, total).where(*recent).group_by(charges.c.principal)
+        found += [Charged(row.principal, kind, int(row.total)) for row in connection.execute(query)]
+    return found
 
 
 def _used(connection: Connection, charge: Charge, at: float) -> int:

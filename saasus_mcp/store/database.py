@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from saasus_mcp.store.files import StoreError
-from saasus_mcp.store.tables import VERSION, metadata, versions
+from saasus_mcp.store.tables import VERSION, metadata
 
 BUSY_SECONDS = 5
 
@@ -22,20 +22,25 @@ BUSY_SECONDS = 5
 class Database:
     """The tables, made where they are missing.
 
+    Args:
+        tables: the store's, or those of another database of ours; one of them is `versions`.
+        version: of these tables.
+
     Raises:
         StoreError: the database cannot be used.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, tables: MetaData = metadata, version: int = VERSION) -> None:
         self._engine = _tuned(engine)
+        versions = tables.tables["versions"]
         with self.transaction() as connection:
-            metadata.create_all(connection)
+            tables.create_all(connection)
             found = connection.execute(select(versions.c.version)).scalar_one_or_none()
             if found is None:
-                connection.execute(insert(versions).values(version=VERSION))
-            elif found != VERSION:
+                connection.execute(insert(versions).values(version=version))
+            elif found != version:
                 raise StoreError(
-                    f"The store has version {found}, not {VERSION}.", "Move it away, or use the version that made it."
+                    f"The store has version {found}, not {version}.", "Move it away, or use the version that made it."
                 )
 
     @classmethod
@@ -44,9 +49,9 @@ class Database:
         return cls(create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}))
 
     @classmethod
-    def at(cls, file: Path) -> Database:
+    def at(cls, file: Path, tables: MetaData = metadata, version: int = VERSION) -> Database:
         """The one in this file."""
-        return cls(create_engine(f"sqlite:///{file}", connect_args={"check_same_thread": False}))
+        return cls(create_engine(f"sqlite:///{file}", connect_args={"check_same_thread": False}), tables, version)
 
     def close(self) -> None:
         self._engine.dispose()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 from pathlib import Path
 
 from saasus_mcp.errors import SaasusMcpError
@@ -22,13 +23,37 @@ def prepare(folder: Path, saas_id: str) -> Path:
     Raises:
         StoreError: the folder or the file cannot be made or written.
     """
-    file = folder / (_readable(saas_id) + SUFFIX)
+    return make(folder, _readable(saas_id) + SUFFIX)
+
+
+def make(folder: Path, name: str) -> Path:
+    """A file of this name in the folder that only its owner can read, both made where missing.
+
+    Raises:
+        StoreError: the folder or the file cannot be made or written.
+    """
+    file = folder / name
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:
         raise StoreError(f"The state folder cannot be used: {error}.", "Set SAASUS_MCP_STATE_DIR.") from None
     return file
+
+
+def write(file: Path, text: str) -> None:
+    """Write a file beside the stores that others see whole or not at all, and only its owner can read.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    new = file.with_suffix(f".{secrets.token_hex(4)}")
+    with os.fdopen(os.open(new, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w", encoding="utf-8") as handle:
+        handle.write(text)
+        handle.flush()
+        os.fsync(handle.fileno())
+    new.replace(file)
 
 
 def existing(folder: Path) -> list[Path]:

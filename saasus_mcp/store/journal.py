@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from saasus_mcp.store.database import Database
-from saasus_mcp.store.records import Entry
-from saasus_mcp.store.tables import journal
+from saasus_mcp.store.records import AlreadyUsed, Entry
+from saasus_mcp.store.tables import journal, undone
 
 
 class Journal:
@@ -26,37 +28,53 @@ class Journal:
         connection.execute(insert(journal).values(**values, **texts))
 
     @staticmethod
+    def claim(connection: Connection, undoes: tuple[str, int], by: str) -> None:
+        """Note which call is undone by this one, in the transaction that lets it go; of two that try, one goes.
+
+        Raises:
+            AlreadyUsed: it was undone before, or is being undone.
+        """
+        call, part = undoes
+        try:
+            connection.execute(insert(undone).values(call=call, part=part, by=by))
+        except IntegrityError:
+            raise AlreadyUsed("This was undone already, or is being undone.", "Look at the present state.") from None
+
+    @staticmethod
     def end(connection: Connection, call: str, result: Any) -> None:
         """Note what the API answered."""
         connection.execute(update(journal).where(journal.c.call == call).values(result=json.dumps(result)))
 
     @staticmethod
     def forget(connection: Connection, call: str) -> None:
-        """Drop the entry of a call that changed nothing."""
+        """Drop what a call that changed nothing left here: its entry, and that it undid another."""
         connection.execute(delete(journal).where(journal.c.call == call))
+        connection.execute(delete(undone).where(undone.c.by == call))
 
     def entries(self) -> list[Entry]:
         """Every entry, newest first."""
         with self._database.transaction() as connection:
-            return [_entry(row) for row in connection.execute(select(journal).order_by(journal.c.at.desc()))]
+            parts: dict[str, dict[int, str]] = defaultdict(dict)
+            for row in connection.execute(select(undone)):
+                parts[row.call][row.part] = row.by
+            rows = connection.execute(select(journal).order_by(journal.c.at.desc()))
+            return [_entry(row, parts.get(row.call, {})) for row in rows]
 
     def find(self, call: str) -> Entry | None:
         """The entry of one call."""
         with self._database.transaction() as connection:
             row = connection.execute(select(journal).where(journal.c.call == call)).first()
-            return _entry(row) if row is not None else None
-
-    def undone(self, call: str, by: str) -> None:
-        """Note that another call undid this one."""
-        with self._database.transaction() as connection:
-            connection.execute(update(journal).where(journal.c.call == call).values(undone_by=by))
+            parts = {each.part: each.by for each in connection.execute(select(undone).where(undone.c.call == call))}
+            return _entry(row, parts) if row is not None else None
 
     def purge(self, before: float) -> int:
         """Remove what is older than a time. Gives how many were removed."""
         with self._database.transaction() as connection:
+            old = select(journal.c.call).where(journal.c.at < before)
+            connection.execute(delete(undone).where(undone.c.call.in_(old)))
             return connection.execute(delete(journal).where(journal.c.at < before)).rowcount
 
 
-def _entry(row: Any) -> Entry:
+def _entry(row: Any, parts: dict[int, str]) -> Entry:
     loaded = {name: json.loads(text) for name in ("arguments", "before", "result") if (text := getattr(row, name))}
-    return Entry(**{**row._asdict(), **loaded})
+    return Entry(**{**row._asdict(), **loaded, "undone": parts})

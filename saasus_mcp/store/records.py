@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from saasus_mcp.store.files import StoreError
@@ -22,8 +23,9 @@ class Approval:
     Attributes:
         code: short, for reading aloud and typing; carries no authority.
         binding: digest of exactly what would be done, by whom, where (permissions.proof).
-        bound: digest of the target's bound fields as they were when asked.
+        bound: the target's bound fields as they were when asked (permissions.bound).
         preview: JSON object of language to text.
+        two_person: whether it takes another person's yes than the requester's.
     """
 
     code: str
@@ -38,6 +40,7 @@ class Approval:
     status: Status
     requested_at: float
     expires_at: float
+    two_person: bool = False
     decided_at: float | None = None
     decided_by: str | None = None
     reason: str | None = None
@@ -74,6 +77,15 @@ class Charge:
 
 
 @dataclass(frozen=True, slots=True)
+class Charged:
+    """What a principal has used of one budget."""
+
+    principal: str
+    kind: Kind
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
 class Freeze:
     """All writes are held back. Times are epoch seconds."""
 
@@ -97,7 +109,7 @@ class Entry:
     Attributes:
         before: what was there, as the API answered; None where nothing shows it.
         result: what the API answered.
-        undone_by: the call that undid it.
+        undone: the calls that undid it, by the number of the inverse; each inverse goes at most once.
     """
 
     call: str
@@ -108,7 +120,7 @@ class Entry:
     arguments: dict[str, Any]
     before: Any
     result: Any = None
-    undone_by: str | None = None
+    undone: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +131,13 @@ class Commitment:
         writes: whether a freeze holds it back.
         charges: what it takes from its principal's budget.
         entry: what the journal keeps of the state before it.
+        undoes: the call that it undoes, and by which of its inverses.
     """
 
     writes: bool = False
     charges: tuple[Charge, ...] = ()
     entry: Entry | None = None
+    undoes: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,21 +7,34 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from saasus_mcp.store.brakes import give_back, hold_if_frozen, present_freeze, set_freeze, take
+from saasus_mcp.store import frozen
+from saasus_mcp.store.brakes import (
+    Everywhere,
+    charged,
+    give_back,
+    hold_if_frozen,
+    nowhere,
+    present_freeze,
+    set_freeze,
+    take,
+)
 from saasus_mcp.store.database import Database
 from saasus_mcp.store.files import prepare
 from saasus_mcp.store.journal import Journal
+from saasus_mcp.store.kept import KeptResults
 from saasus_mcp.store.records import (
     NOTHING,
     AlreadyUsed,
     Approval,
+    Charged,
     Commitment,
     Ending,
     Freeze,
     HiddenSecret,
+    Kind,
     Spend,
     Status,
 )
@@ -37,10 +50,12 @@ class Store:
     Every method is one transaction and raises StoreError where the database cannot do it.
     """
 
-    def __init__(self, database: Database, key: bytes | None = None) -> None:
+    def __init__(self, database: Database, key: bytes | None = None, everywhere: Everywhere = nowhere) -> None:
         self._database = database
+        self._everywhere = everywhere
         self.trail = Trail(database, key or randomness.token_bytes(32))
         self.journal = Journal(database)
+        self.results = KeptResults(database)
 
     @classmethod
     def in_memory(cls) -> Store:
@@ -59,7 +74,7 @@ class Store:
     @classmethod
     def open(cls, file: Path, key: bytes | None = None) -> Store:
         """The store in this file."""
-        return cls(Database.at(file), key)
+        return cls(Database.at(file), key, lambda _: frozen.present(file.parent))
 
     def close(self) -> None:
         self._database.close()
@@ -80,12 +95,14 @@ class Store:
         """
         with self._database.transaction() as connection:
             if commitment.writes:
-                hold_if_frozen(connection)
+                hold_if_frozen(connection, self._everywhere)
             take(connection, commitment.charges, call, at)
             if spend is not None:
                 _use(connection, spend, at)
             if commitment.entry is not None:
                 self.journal.keep(connection, commitment.entry)
+            if commitment.undoes is not None:
+                self.journal.claim(connection, commitment.undoes, call)
             self.trail.note(connection, call, "begun", record, at)
 
     def end(self, call: str, record: Record, at: float, ending: Ending | None = None) -> None:
@@ -108,14 +125,19 @@ class Store:
         return self.trail.records()
 
     def freeze(self, freeze: Freeze | None) -> None:
-        """Hold all writes back, or with None let them go again."""
+        """Hold the writes of this SaaS back, or with None let them go again. Of every SaaS: store.frozen."""
         with self._database.transaction() as connection:
             set_freeze(connection, freeze)
 
     def frozen(self) -> Freeze | None:
-        """The freeze in force, if any."""
+        """The freeze in force, everywhere or here, if any."""
         with self._database.transaction() as connection:
-            return present_freeze(connection)
+            return self._everywhere(connection) or present_freeze(connection)
+
+    def charged(self, windows: Mapping[Kind, int], at: float) -> list[Charged]:
+        """What every principal has used of each budget. `windows`: seconds, by kind."""
+        with self._database.transaction() as connection:
+            return charged(connection, windows, at)
 
     # -- approvals -------------------------------------------------------------------------------------------------
 
@@ -134,9 +156,13 @@ class Store:
             connection.execute(insert(approvals).values(**{name: getattr(wanted, name) for name in _COLUMNS}))
             return wanted
 
-    def approvals(self, now: float, binding: str | None = None) -> list[Approval]:
-        """The approvals asked for, newest first: all, or those of one binding. What has expired is marked stale first."""
-        query = select(approvals).order_by(approvals.c.requested_at.desc())
+    def approvals(self, now: float, binding: str | None = None, *, since: float = 0.0) -> list[Approval]:
+        """The approvals asked for, newest first: all, or those of one binding. What has expired is marked stale first.
+
+        Args:
+            since: without those whose time was over by then.
+        """
+        query = select(approvals).where(approvals.c.expires_at > since).order_by(approvals.c.requested_at.desc())
         with self._database.transaction() as connection:
             _expire(connection, now)
             rows = connection.execute(query if binding is None else query.where(approvals.c.binding == binding))
@@ -145,12 +171,14 @@ class Store:
     def decide(
         self, code: str, status: Status, *, by: str, at: float, expires_at: float, reason: str | None = None
     ) -> bool:
-        """Approve or reject a pending approval. False where it is pending no more."""
+        """Approve or reject a pending approval. False where it is pending no more, or where it takes another's yes."""
         with self._database.transaction() as connection:
             _expire(connection, at)
             values = {"status": status, "decided_at": at, "decided_by": by, "expires_at": expires_at, "reason": reason}
-            pending = (approvals.c.code == code, approvals.c.status == "pending")
-            return connection.execute(update(approvals).where(*pending).values(**values)).rowcount == 1
+            mine = [approvals.c.code == code, approvals.c.status == "pending"]
+            if status == "approved":
+                mine.append(or_(approvals.c.two_person.is_(False), approvals.c.principal != by))
+            return connection.execute(update(approvals).where(*mine).values(**values)).rowcount == 1
 
     def withdraw(self, code: str) -> None:
         """Void an approval whose ground has changed, so that it can be asked for anew."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
-VERSION = 1
+VERSION = 2
 """Of these tables. A store of another version is refused rather than read wrongly."""
 
 metadata = MetaData()
@@ -22,7 +22,8 @@ approvals = Table(
     Column("saas_id", String(200), nullable=False),
     Column("name", Text, nullable=False, comment="what a person types to approve"),
     Column("preview", Text, nullable=False, comment="JSON: the preview in each language, secrets hidden"),
-    Column("bound", String(64), nullable=False, comment="digest of the target's bound fields when asked"),
+    Column("bound", Text, nullable=False, comment="JSON: the target's bound fields when asked: see permissions.bound"),
+    Column("two_person", Boolean, nullable=False, comment="whether the requester may not approve it"),
     Column("status", String(10), nullable=False, comment="pending, approved, rejected, used or stale"),
     Column("requested_at", Float, nullable=False),
     Column("expires_at", Float, nullable=False),
@@ -49,6 +50,19 @@ secrets = Table(
     Column("sealed", LargeBinary, nullable=False),
     Column("expires_at", Float, nullable=False),
 )
+
+results = Table(
+    "results",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("principal", String(200), nullable=False),
+    Column("profile", String(80), nullable=False),
+    Column("operation", String(80), nullable=False),
+    Column("sealed", LargeBinary, nullable=False, comment="the whole answer, encrypted"),
+    Column("at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False),
+)
+Index("results_by_principal", results.c.principal, results.c.at)
 
 audit = Table(
     "audit",
@@ -105,6 +119,14 @@ journal = Table(
     Column("arguments", Text, nullable=False, comment="JSON, secrets left out"),
     Column("before", Text, nullable=False, comment="JSON: what was there, secrets left out"),
     Column("result", Text, comment="JSON: what the API answered, secrets hidden"),
-    Column("undone_by", String(40), comment="the call that undid it"),
 )
 Index("journal_by_time", journal.c.at)
+
+undone = Table(
+    "undone",
+    metadata,
+    Column("call", String(40), primary_key=True, comment="the call that was undone, or a part of it"),
+    Column("part", Integer, primary_key=True, autoincrement=False, comment="which of its inverse calls, from 0"),
+    Column("by", String(40), nullable=False, comment="the inverse call"),
+)
+Index("undone_by", undone.c.by)

@@ -10,12 +10,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from click.testing import CliRunner
 
 from saasus_mcp.cli import commands
 from saasus_mcp.errors import SaasusMcpError
+from saasus_mcp.permissions.bound import kept
 from saasus_mcp.store import Approval, Store
 
 PATIENCE = 60.0
@@ -117,6 +118,7 @@ def asked(
     saas_id: str = "saas-1",
     at: float | None = None,
     operation: str = "auth.DeleteTenant",
+    **given: Any,
 ) -> Approval:
     """An approval that waits in the state folder for a person: to delete the tenant Aozora."""
     now = time.time() if at is None else at
@@ -124,15 +126,14 @@ def asked(
         code=code,
         binding=code.rjust(64, "0"),
         operation=operation,
-        principal="local:somebody",
         profile="default",
         saas_id=saas_id,
-        name="Aozora",
         preview=PREVIEW,
-        bound="0" * 64,
+        bound=kept({}, seen=True),
         status="pending",
         requested_at=now,
         expires_at=now + 900,
+        **{"principal": "local:somebody", "name": "Aozora", **given},
     )
     store = Store.at(state, saas_id)
     try:

@@ -22,7 +22,7 @@ def test_what_waits_is_listed_over_every_saas_newest_first(state: Path) -> None:
     asked(state, "BBBB-3333", "saas-2", now)
     out = run("approvals").out
     assert out.index("BBBB-3333") < out.index("AAAA-2222")
-    assert "Delete a tenant: Aozora" in out
+    assert "Delete a tenant: “Aozora”" in out
     assert "14 min left" in out
     assert "SaaS saas-2" in out
     assert "saasus-mcp approve CODE" in out
@@ -30,14 +30,14 @@ def test_what_waits_is_listed_over_every_saas_newest_first(state: Path) -> None:
 
 def test_what_waits_is_listed_in_japanese(state: Path) -> None:
     asked(state)
-    assert "テナントの削除: Aozora\n           承認待ち (残り15分)" in run("approvals", "--lang", "ja").out
+    assert "テナントの削除: 「Aozora」\n           承認待ち (残り15分)" in run("approvals", "--lang", "ja").out
 
 
 def test_what_was_decided_on_is_listed_only_with_all(state: Path) -> None:
     asked(state)
     run("reject", "ABCD-2345", "--reason", "still in use")
     assert run("approvals").out == "Nothing waits for approval.\n"
-    assert "rejected: still in use" in run("approvals", "--all").out
+    assert "rejected: “still in use”" in run("approvals", "--all").out
 
 
 def test_what_has_expired_waits_no_more(state: Path) -> None:
@@ -56,7 +56,7 @@ def test_programs_get_json_with_the_previews_and_no_digests(state: Path) -> None
 
 def test_an_operation_of_another_version_is_listed_by_its_key(state: Path) -> None:
     asked(state, operation="auth.Renamed")
-    assert "auth.Renamed: Aozora" in run("approvals").out
+    assert "auth.Renamed: “Aozora”" in run("approvals").out
 
 
 def test_rejecting_needs_no_terminal(state: Path) -> None:

@@ -39,7 +39,7 @@ def hidden(state: Path, secret: str) -> str:
 def test_a_person_approves_by_typing_the_targets_name(state: Path) -> None:
     asked(state)
     with Terminal("approve", "abcd-2345") as terminal:
-        terminal.until("type the name of the target (Aozora)")
+        terminal.until("without the quotation marks (“Aozora”)")
         terminal.types("Aozora")
         assert terminal.ends() == 0
     assert status(state) == ("approved", None)
@@ -52,7 +52,7 @@ def test_a_person_approves_by_typing_the_targets_name(state: Path) -> None:
 def test_approving_speaks_japanese(state: Path) -> None:
     asked(state)
     with Terminal("approve", "ABCD-2345", "--lang", "ja") as terminal:
-        terminal.until("対象の名前(Aozora)を入力してください")
+        terminal.until("対象の名前「Aozora」をかぎ括弧なしで入力してください")
         terminal.types("Aozora")
         assert terminal.ends() == 0
     assert "テナントの削除\n対象: Aozora" in terminal.shown
@@ -217,7 +217,7 @@ def test_there_may_be_no_passphrase_to_clear() -> None:
 def test_a_call_asks_the_person_at_the_terminal_to_type_the_name() -> None:
     wanted, email = _a_tenant_user()
     with Terminal("call", "--sandbox", "auth_delete_tenant_user", wanted) as terminal:
-        terminal.until(f"type the name of the target: {email}")
+        terminal.until(f"without the quotation marks: “{email}”")
         terminal.types(email)
         terminal.until('{"applied":true}')
         assert terminal.ends() == 0

@@ -19,7 +19,7 @@ from saasus_mcp.permissions.policy import PRESETS, CasePolicy, Principal
 from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.store import Approval, Store
 from tests.calls import complete
-from tests.support import CREDENTIALS, Answering, Era, StubApi, connected, pipeline, sample
+from tests.support import CREDENTIALS, Answering, Era, StubApi, connected, name_asked_for, pipeline, sample
 
 NOW = 1_790_000_000.0
 CODE = re.compile(r"`saasus-mcp approve ([2-9A-Z]{4}-[2-9A-Z]{4})`")
@@ -106,12 +106,16 @@ class Scene:
 
 @asynccontextmanager
 async def scene(
-    catalogue: Catalogue, era: Era, answering: Answering | None = None, policy: CasePolicy = PRESETS["guarded"]
+    catalogue: Catalogue,
+    era: Era,
+    answering: Answering | None = None,
+    policy: CasePolicy = PRESETS["guarded"],
+    **shown: Any,
 ) -> AsyncIterator[Scene]:
     api, store, clock, sealer = StubApi(catalogue), Store.in_memory(), Clock(), Sealer.ephemeral()
     speaker = [Principal("local:nobody")]
     behind = pipeline(api, store, policy, sealer=sealer, clock=clock)
-    async with connected(behind, era, answering, who=lambda _: speaker[0]) as client:
+    async with connected(behind, era, answering, who=lambda _: speaker[0], **shown) as client:
         yield Scene(era, api, store, clock, sealer, client, speaker)
     store.close()
 
@@ -151,7 +155,7 @@ def wanted_name(params: types.ElicitRequestFormParams) -> str:
     """The name that a question asks for, as the person reads it; empty where a plain yes will do."""
     if "name" not in params.requested_schema["properties"]:
         return ""
-    return params.message.rsplit("type the name of the target: ", 1)[1]
+    return name_asked_for(params.message)
 
 
 def typing(name: str) -> types.ElicitResult:

@@ -9,7 +9,7 @@ from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.permissions.policy import PRESETS, CasePolicy, ReadOnlyCeiling, UnsafeAllowEverything
 from tests.calls import complete
 from tests.pipeline.attacks import Person, over, scene, text
-from tests.support import ERAS, Era, saying_yes
+from tests.support import ERAS, Era, of_operations, saying_yes
 
 READS = {"read", "read_sensitive"}
 READ_ONLY: list[CasePolicy] = [PRESETS["read-only"], ReadOnlyCeiling(UnsafeAllowEverything())]
@@ -23,7 +23,7 @@ def with_level(catalogue: Catalogue, levels: set[str]) -> list[Operation]:
 @pytest.mark.parametrize("era", ERAS)
 async def test_read_only_lists_the_reads_and_nothing_else(catalogue: Catalogue, era: Era, policy: CasePolicy) -> None:
     async with scene(catalogue, era, saying_yes, policy) as stage:
-        listed = {tool.name for tool in (await stage.client.list_tools()).tools}
+        listed = {tool.name for tool in of_operations((await stage.client.list_tools()).tools)}
     assert listed == {operation.tool for operation in with_level(catalogue, READS)}
     assert len(listed) == 77
 

@@ -8,29 +8,54 @@ from pathlib import Path
 
 import pytest
 
-from saasus_mcp.catalog import Catalogue, Operation, load
-from saasus_mcp.server.tools import tool
+from saasus_mcp.catalog import Catalogue, Language, Operation, load
+from saasus_mcp.server.own import OwnTool
+from saasus_mcp.server.surface import Surface
+from saasus_mcp.server.tools import own_tool, tool
+from saasus_mcp.store import Store
+from tests.support import ME, StubApi, pipeline
 
 FOLDER = Path(__file__).parent / "tools"
+LANGUAGES: tuple[Language, ...] = ("en", "ja")
 UPDATE = os.environ.get("SNAPSHOTS") == "update"
 HOW = "review the difference, then `make snapshots`"
 
 
-def seen(operation: Operation) -> str:
-    listed = tool(operation, "en").model_dump(mode="json", by_alias=True, exclude_none=True)
-    listed["title_ja"] = tool(operation, "ja").title
+def seen(any_tool: Operation | OwnTool) -> str:
+    english, japanese = (
+        own_tool(any_tool, language) if isinstance(any_tool, OwnTool) else tool(any_tool, language)
+        for language in LANGUAGES
+    )
+    listed = english.model_dump(mode="json", by_alias=True, exclude_none=True)
+    listed["title_ja"] = japanese.title
     return json.dumps(listed, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+
+
+def own(catalogue: Catalogue, store: Store) -> list[OwnTool]:
+    """Every tool of our own."""
+    surface = Surface(pipeline(StubApi(catalogue), store), "en", "compact")
+    return [each for each in surface.listed(ME) if isinstance(each, OwnTool)]
+
+
+def compare(name: str, shown: str) -> None:
+    file = FOLDER / f"{name}.json"
+    if UPDATE:
+        file.write_text(shown, encoding="utf-8")
+    assert file.exists(), f"no snapshot of {name}: {HOW}"
+    assert shown == file.read_text(encoding="utf-8"), f"{name} changed: {HOW}"
 
 
 @pytest.mark.parametrize("operation", tuple(load()), ids=lambda operation: operation.tool)
 def test_a_tool_is_what_its_reviewed_snapshot_says(operation: Operation) -> None:
-    file = FOLDER / f"{operation.tool}.json"
-    if UPDATE:
-        file.write_text(seen(operation), encoding="utf-8")
-    assert file.exists(), f"no snapshot of {operation.tool}: {HOW}"
-    assert seen(operation) == file.read_text(encoding="utf-8"), f"{operation.tool} changed: {HOW}"
+    compare(operation.tool, seen(operation))
 
 
-def test_every_snapshot_belongs_to_a_tool(catalogue: Catalogue) -> None:
-    left_over = {file.stem for file in FOLDER.glob("*.json")} - {operation.tool for operation in catalogue}
+def test_a_tool_of_our_own_is_what_its_reviewed_snapshot_says(catalogue: Catalogue, store: Store) -> None:
+    for each in own(catalogue, store):
+        compare(each.name, seen(each))
+
+
+def test_every_snapshot_belongs_to_a_tool(catalogue: Catalogue, store: Store) -> None:
+    names = {operation.tool for operation in catalogue} | {each.name for each in own(catalogue, store)}
+    left_over = {file.stem for file in FOLDER.glob("*.json")} - names
     assert not left_over, f"snapshots of tools that are gone: {sorted(left_over)}; delete them"

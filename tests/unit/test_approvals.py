@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 
-from saasus_mcp.catalog import Catalogue, Operation
+from saasus_mcp.catalog import Catalogue, Language, Operation
 from saasus_mcp.permissions.approvals import (
     ALPHABET,
     LIFETIME,
@@ -23,7 +24,7 @@ from saasus_mcp.store import Approval, Store
 NOW = 1_790_000_000.0
 BINDING = Binding("auth.DeleteTenant", "r" * 64, "local:me", "default", "saas")
 SIGHT = Sight("Acme 株式会社", {"target.id": "t-1"})
-PREVIEW = {"en": "Delete Acme", "ja": "Acmeを削除"}
+PREVIEW: Mapping[Language, str] = {"en": "Delete Acme", "ja": "Acmeを削除"}
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.permissions.budgets import CEILINGS, charges
 from saasus_mcp.permissions.case import Principal
-from saasus_mcp.store import Charge, Commitment, Ending, Entry, Freeze, Frozen, OverBudget, Store
+from saasus_mcp.store import AlreadyUsed, Charge, Commitment, Ending, Entry, Freeze, Frozen, OverBudget, Store
 
 NOW = 1_790_000_000.0
 ME, YOU = Principal("local:me"), Principal("local:you")
@@ -64,10 +64,12 @@ def test_the_journal_keeps_what_was_there_and_forgets_what_was_not_done(store: S
     store.end("refused", {}, NOW, Ending(changed=False))
     [kept] = store.journal.entries()
     assert (kept.call, kept.before, kept.result) == ("done", {"display_name": "before"}, {"applied": True})
-    store.journal.undone("done", by="later")
+    store.commit("later", {}, NOW, commitment=Commitment(undoes=("done", 0)))
+    with pytest.raises(AlreadyUsed):
+        store.commit("again", {}, NOW, commitment=Commitment(undoes=("done", 0)))
     found = store.journal.find("done")
     assert found is not None
-    assert found.undone_by == "later"
+    assert found.undone == {0: "later"}
     assert store.journal.find("refused") is None
     assert store.journal.purge(NOW + 1) == 1
 

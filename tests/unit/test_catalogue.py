@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from saasus_mcp.catalog import Catalogue, Operation, UnknownTool
 from saasus_mcp.catalog.compile import __main__ as compiler
 from saasus_mcp.catalog.compile import documents, effects, routes
-from saasus_mcp.server.tools import hints
+from saasus_mcp.server.hints import Hints
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 FIELD = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
@@ -134,13 +134,12 @@ def _repaired(node: Any) -> Iterator[dict[str, Any]]:
 
 def test_hints_come_from_the_table_of_effects_and_never_from_the_verb(catalogue: Catalogue) -> None:
     wipe, tokens, create = (
-        hints(catalogue.find(name), "") for name in ("auth_reset_plan", "auth_get_auth_credentials", "auth_create_role")
+        Hints.of(catalogue.find(name)) for name in ("auth_reset_plan", "auth_get_auth_credentials", "auth_create_role")
     )
-    assert wipe.read_only_hint is False
-    assert wipe.destructive_hint is True
-    assert tokens.read_only_hint is False, "a GET that mints tokens is no read"
-    assert create.destructive_hint is False
-    assert hints(catalogue.find("auth_create_tenant_invitation"), "").open_world_hint is True
+    assert (wipe.reads, wipe.destroys) == (False, True)
+    assert tokens.reads is False, "a GET that mints tokens is no read"
+    assert create.destroys is False
+    assert Hints.of(catalogue.find("auth_create_tenant_invitation")).outside is True
 
 
 def test_an_unknown_tool_is_answered_with_the_nearest_names(catalogue: Catalogue) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from saasus_mcp.permissions.confirmation import LIFETIME, Answer, Confirmations, Question, Reply
-from saasus_mcp.permissions.proof import Binding
+from saasus_mcp.permissions.confirmation import LIFETIME, Answer, Confirmations, Outdated, Question, Reply
+from saasus_mcp.permissions.preview import why_anew
+from saasus_mcp.permissions.proof import Binding, Proof
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.permissions.target import Sight
@@ -39,7 +40,7 @@ def refused(confirmations: Confirmations, reply: Reply, binding: Binding = BINDI
 def test_the_right_name_is_a_proof_by_who_called(confirmations: Confirmations) -> None:
     state = confirmations.ask(BINDING, TYPED, SIGHT, NOW)
     proof = confirmations.settle(Reply(accepted(name=SIGHT.name), state), BINDING, SIGHT, NOW + LIFETIME - 1)
-    assert proof is not None
+    assert isinstance(proof, Proof)
     assert (proof.spend.kind, proof.by) == ("confirmation", "local:me")
 
 
@@ -47,7 +48,7 @@ def test_each_question_has_a_proof_of_its_own(confirmations: Confirmations) -> N
     reply = accepted(name=SIGHT.name)
     states = [confirmations.ask(BINDING, TYPED, SIGHT, NOW) for _ in range(20)]
     proofs = [confirmations.settle(Reply(reply, state), BINDING, SIGHT, NOW) for state in states]
-    assert len({proof.spend.id for proof in proofs if proof is not None}) == 20
+    assert len({proof.spend.id for proof in proofs if isinstance(proof, Proof)}) == 20
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,7 @@ def test_each_question_has_a_proof_of_its_own(confirmations: Confirmations) -> N
 )
 def test_a_name_is_compared_as_people_write_it(confirmations: Confirmations, typed: str) -> None:
     state = confirmations.ask(BINDING, TYPED, SIGHT, NOW)
-    assert confirmations.settle(Reply(accepted(name=typed), state), BINDING, SIGHT, NOW) is not None
+    assert isinstance(confirmations.settle(Reply(accepted(name=typed), state), BINDING, SIGHT, NOW), Proof)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +87,7 @@ def test_anything_but_the_name_is_a_no(confirmations: Confirmations, content: di
 def test_anything_but_a_ticked_box_is_a_no(confirmations: Confirmations, value: Any) -> None:
     state = confirmations.ask(BINDING, PLAIN, SIGHT, NOW)
     assert refused(confirmations, Reply(accepted(confirm=value), state)) == "declined"
-    assert confirmations.settle(Reply(accepted(confirm=True), state), BINDING, SIGHT, NOW) is not None
+    assert isinstance(confirmations.settle(Reply(accepted(confirm=True), state), BINDING, SIGHT, NOW), Proof)
 
 
 @pytest.mark.parametrize("action", ["decline", "cancel"])
@@ -135,8 +136,18 @@ def test_a_target_that_changed_wants_another_question_even_for_the_right_name(co
         replace(SIGHT, fields={}),
         replace(SIGHT, why_not="HTTP 500"),
     ):
-        assert confirmations.settle(reply, BINDING, changed, NOW) is None
-    assert confirmations.settle(reply, BINDING, SIGHT, NOW) is not None
+        assert confirmations.settle(reply, BINDING, changed, NOW) == Outdated(SIGHT.bound)
+    assert isinstance(confirmations.settle(reply, BINDING, SIGHT, NOW), Proof)
+
+
+def test_a_name_that_is_wanted_now_is_asked_for_and_no_change_of_the_target_is_claimed(
+    confirmations: Confirmations,
+) -> None:
+    state = confirmations.ask(BINDING, PLAIN, SIGHT, NOW)
+    ruled = confirmations.settle(Reply(accepted(confirm=True), state), BINDING, SIGHT, NOW, typed=True)
+    assert isinstance(ruled, Outdated)
+    assert "The policy has become stricter" in why_anew(ruled.bound, SIGHT, "en")
+    assert "target" not in why_anew(ruled.bound, SIGHT, "en")
 
 
 def test_a_binding_has_one_digest_for_what_it_says_and_another_for_anything_else() -> None:

@@ -162,7 +162,7 @@ async def test_an_operation_on_one_user_affects_one_user(catalogue: Catalogue) -
     }
     found = await assess(catalogue.find("auth.DeleteSaasUser"), {"user_id": "u"}, {"id": "u"}, FakeApi(answers))
     assert found.affected_users == 1
-    assert found.lines("en") == ["Tenants of this person: A", "Second factor on: yes"]
+    assert found.lines("en") == ["Tenants of this person: “A”", "Second factor on: yes"]
     assert found.lines("ja") == ["所属テナント: A", "多要素認証が有効: はい"]
 
 
@@ -213,7 +213,7 @@ def test_more_users_than_the_expressions_could_walk_are_counted_all_the_same() -
 def test_many_values_are_cut_with_their_number_and_made_safe_to_show() -> None:
     found = Finding("n", Text("Names", "名前"), tuple(f"a\u202e{n}" for n in range(12)))
     line = found.line("en")
-    assert line.startswith("Names: a\ufffd0, a\ufffd1")
+    assert line.startswith("Names: “a\ufffd0”, “a\ufffd1”")
     assert line.endswith("… and 2 more")
     assert "\u202e" not in line
 
@@ -329,8 +329,8 @@ def test_a_preview_says_the_consequence_the_reach_and_what_cannot_come_back(
 @pytest.mark.parametrize(
     ("language", "said"),
     [
-        ("en", ["callback_url: https://old → https://new", "This can be undone (auth.UpdateAuthInfo)."]),
-        ("ja", ["変更内容:\n  callback_url: https://old → https://new", "元に戻せます(auth.UpdateAuthInfo)。"]),
+        ("en", ["callback_url: “https://old” → “https://new”", "This can be undone (auth.UpdateAuthInfo)."]),
+        ("ja", ["変更内容:\n  callback_url: 「https://old」 → 「https://new」", "元に戻せます(auth.UpdateAuthInfo)。"]),
     ],
 )
 def test_a_preview_of_an_update_shows_the_difference_and_how_to_go_back(
@@ -345,9 +345,9 @@ def test_a_preview_of_an_update_shows_the_difference_and_how_to_go_back(
 def test_a_preview_says_what_becomes_of_fields_that_are_left_out(catalogue: Catalogue) -> None:
     changes = [Change("a", "x", None, "resets"), Change("b", "y", None, "unknown"), Change("c", None, "z")]
     text = preview(catalogue.find("auth.UpdateTenant"), TENANT, Sight("t"), PLACE, "en", changes=changes)
-    assert "  a: x → left out, so it is reset\n" in text
-    assert "  b: y → left out; whether it stays is not documented\n" in text
-    assert "  c: none → z\n" in text
+    assert "  a: “x” → left out, so it is reset\n" in text
+    assert "  b: “y” → left out; whether it stays is not documented\n" in text
+    assert "  c: none → “z”\n" in text
 
 
 def test_a_preview_says_so_where_nothing_would_change(catalogue: Catalogue) -> None:
@@ -370,4 +370,4 @@ def test_more_changes_than_a_person_reads_are_counted(catalogue: Catalogue) -> N
 def test_words_of_the_api_in_a_difference_cannot_hide_anything(catalogue: Catalogue) -> None:
     changes = [Change("name", "a\u202eb\nGo ahead", "c")]
     text = preview(catalogue.find("auth.UpdateTenant"), TENANT, Sight("t"), PLACE, "en", changes=changes)
-    assert "name: a\ufffdb Go ahead → c" in text
+    assert "name: “a\ufffdb↵Go ahead” → “c”" in text

@@ -133,11 +133,9 @@ async def test_a_name_that_hides_something_is_shown_and_typed_without_it(catalog
         tenant = {"id": f"t{character}", "name": f"Ac{character}me", "plan_id": f"p{character}"}
         sight = await look(operation, {"tenant_id": "t"}, "saas", reading(tenant))
         assert sight.name in ("Ac me", "Acme"), ascii(character)
-        asked = question(
-            preview(operation, {"tenant_id": "t"}, sight, PLACE, "en"), sight, "en", typed=True, changed=False
-        )
+        asked = question(preview(operation, {"tenant_id": "t"}, sight, PLACE, "en"), sight, "en", typed=True)
         assert character in "\n\t" or character not in asked, ascii(character)
-        assert asked.endswith(f": {sight.name}")
+        assert asked.endswith(f": “{sight.name}”")
 
 
 async def test_no_character_cuts_a_text_short_for_the_rules(catalogue: Catalogue) -> None:
@@ -158,7 +156,7 @@ async def test_a_name_cannot_add_lines_to_the_question(catalogue: Catalogue) -> 
     name = "Acme\n\nTo go ahead, type the name of the target: yes"
     sight = await look(operation, {"tenant_id": "t"}, "saas", reading({"id": "t", "name": name, "plan_id": "a\nb"}))
     shown = preview(operation, {"tenant_id": "t"}, sight, PLACE, "en")
-    asked = question(shown, sight, "en", typed=True, changed=False)
+    asked = question(shown, sight, "en", typed=True)
     assert sum(line.startswith("To go ahead") for line in asked.splitlines()) == 1
     assert sum(line.startswith("b") for line in asked.splitlines()) == 0
 

@@ -1,4 +1,4 @@
-"""Compile the catalogue, or with --check say whether the compiled one is stale (exit status 1)."""
+"""Compile the catalogue and its search index, or with --check say whether the compiled ones are stale (exit status 1)."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from saasus_mcp.catalog.compile import completion, documents, effects, fitting, rows
+from saasus_mcp.catalog.compile import completion, documents, effects, fitting, rows, search, synonyms
 
 ROOT = Path(__file__).resolve().parents[3]
 SPECS = ROOT / "tool_specs"
 CATALOGUE = ROOT / "saasus_mcp" / "catalog" / "catalogue.json"
+SEARCH = CATALOGUE.with_name("search.json")
 LONGEST_NAME = 40
 
 
@@ -33,6 +34,17 @@ def compiled(specs: Path = SPECS) -> str:
     _join_recipes(operations)
     lines = ",\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in operations)
     return f'{{"aliases":{json.dumps(_aliases(sources), sort_keys=True)},"operations":[\n{lines}\n]}}\n'
+
+
+def searchable(catalogue: str, specs: Path = SPECS) -> str:
+    """The search index over a compiled catalogue, as JSON text.
+
+    Raises:
+        SynonymsError: the table of synonyms does not fit its form or the operations.
+    """
+    operations = json.loads(catalogue)["operations"]
+    table = synonyms.read(specs / "synonyms.yaml", [row["key"] for row in operations])
+    return search.compiled(operations, table)
 
 
 def _aliases(sources: list[documents.Source]) -> dict[str, str]:
@@ -61,13 +73,14 @@ def _check_names(operations: list[dict[str, Any]]) -> None:
 
 
 def main() -> None:
-    text = compiled()
-    if "--check" in sys.argv[1:]:
-        if not CATALOGUE.exists() or CATALOGUE.read_text(encoding="utf-8") != text:
-            raise SystemExit("the catalogue is stale: run `make catalogue` and review its difference")
-        return
-    CATALOGUE.write_text(text, encoding="utf-8")
-    print(f"{CATALOGUE.relative_to(ROOT)}: {text.count(chr(10)) - 2} operations, {len(text) // 1024} KiB")
+    catalogue = compiled()
+    texts = {CATALOGUE: catalogue, SEARCH: searchable(catalogue)}
+    for file, text in texts.items():
+        if "--check" not in sys.argv[1:]:
+            file.write_text(text, encoding="utf-8")
+            print(f"{file.relative_to(ROOT)}: {len(text.encode()) // 1024} KiB")
+        elif not file.exists() or file.read_text(encoding="utf-8") != text:
+            raise SystemExit(f"{file.name} is stale: run `make catalogue` and review its difference")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ import yaml
 
 Node = dict[str, Any]
 METHODS = ("get", "post", "put", "patch", "delete")
+TABLES = frozenset({"effects.yaml", "synonyms.yaml"})
+"""Files beside the documents that are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class Source:
 def read(folder: Path) -> Iterator[Source]:
     """Every operation of every OpenAPI document in the folder, in the order of modules and paths."""
     for file in sorted(folder.glob("*.yaml")):
-        if file.name == "effects.yaml":
+        if file.name in TABLES:
             continue
         document = yaml.safe_load(file.read_text(encoding="utf-8"))
         base = "/" + document["servers"][0]["url"].split("/", 3)[3]

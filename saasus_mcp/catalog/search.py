@@ -1,0 +1,89 @@
+"""Finding the operation that does what somebody asks for, in Japanese or English, over an index made at build time.
+
+Nothing is searched but the catalogue, and nothing is read but the index beside it. A query's terms are looked up and
+their impacts summed; all weighing was done by `compile/search.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from saasus_mcp.catalog.model import Operation
+from saasus_mcp.catalog.terms import Lexicon, units
+from saasus_mcp.catalog.typos import Vocabulary
+
+FILE = Path(__file__).with_name("search.json")
+LONGEST_QUERY = 200
+"""Characters of a query that count; what comes after them is not looked at."""
+MOST_WORDS = 24
+"""Words of a query in which mistakes are looked for."""
+HUNDREDTHS = 100
+NEAR = 3.0
+"""The least score of an operation that a mistaken name may have meant: more than one common verb."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """An operation that a query found: the higher the score, the better it fits."""
+
+    operation: Operation
+    score: float
+
+
+class Index:
+    """The search over the operations of one catalogue.
+
+    Args:
+        operations: those to be found.
+        compiled: the content of `search.json`; its impacts are in hundredths.
+    """
+
+    def __init__(self, operations: Iterable[Operation], compiled: Mapping[str, Any]) -> None:
+        by_key = {operation.key: operation for operation in operations}
+        self._operations = [by_key[key] for key in compiled["operations"]]
+        self._handicaps: list[int] = compiled["handicaps"]
+        self._impacts: Mapping[str, str] = compiled["terms"]
+        self._words_of_phrases: list[str] = compiled["words"]
+        self._lexicon = Lexicon(compiled["phrases"], compiled["longest_phrase"])
+
+    def search(self, query: str, limit: int = 10) -> list[Hit]:
+        """The operations that the query speaks of, best first, at most `limit`; the same for the same query.
+
+        Names, everyday words and both languages may stand in one query; spelling mistakes are forgiven. A query that
+        says nothing of any operation finds none.
+        """
+        scores: dict[int, float] = defaultdict(float)
+        for term, times in self._lexicon.terms(list(self._words(query))).items():
+            impacts = [int(part) for part in self._impacts.get(term, "").split()]
+            for number, impact in zip(impacts[::2], impacts[1::2], strict=True):
+                scores[number] += impact * min(times, 1)
+        ranked = sorted((self._handicaps[number] - score, number) for number, score in scores.items())
+        return [Hit(self._operations[number], round(-lost / HUNDREDTHS, 2)) for lost, number in ranked[: max(limit, 0)]]
+
+    def nearest(self, name: str, limit: int) -> list[Operation]:
+        """The operations that a mistaken name may have meant, best first; none where nothing is near it."""
+        return [hit.operation for hit in self.search(name, limit) if hit.score >= NEAR]
+
+    def _words(self, query: str) -> Iterator[str]:
+        """The query's units, those that nobody knows mended."""
+        for number, unit in enumerate(units(query[:LONGEST_QUERY])[:LONGEST_QUERY]):
+            if unit.isascii() and number < MOST_WORDS:
+                yield from self._vocabulary.meant(unit)
+            else:
+                yield unit
+
+    @cached_property
+    def _vocabulary(self) -> Vocabulary:
+        stems = (term for term in self._impacts if term.isascii() and term.isalnum())
+        return Vocabulary((*self._words_of_phrases, *stems))
+
+
+def load(operations: Iterable[Operation]) -> Index:
+    """The index that ships with this version, over the catalogue that ships with it."""
+    return Index(operations, json.loads(FILE.read_bytes()))

@@ -1,0 +1,156 @@
+"""`saasus-mcp serve --transport http`: one server for everybody who may, over HTTP."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio
+import click
+
+from saasus_mcp.cli import compose
+from saasus_mcp.errors import SaasusMcpError
+from saasus_mcp.permissions.policy import CasePolicy, ReadOnlyCeiling
+from saasus_mcp.server.surface import Kind, Surface
+from saasus_mcp.settings import Http, Settings, http, profiles
+
+if TYPE_CHECKING:
+    from saasus_mcp.hosting.identity import Authenticator, Caller
+    from saasus_mcp.hosting.profiles import Served
+    from saasus_mcp.server.pipeline import Pipeline
+    from saasus_mcp.store.accounts import Accounts
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_OPTIONS = (
+    click.option(
+        "--transport",
+        type=click.Choice(["stdio", "http"]),
+        help="How clients connect; stdio where nothing is given. [SAASUS_MCP_TRANSPORT]",
+    ),
+    click.option("--host", help="Where HTTP listens; 127.0.0.1 where nothing is given. [SAASUS_MCP_HOST]"),
+    click.option("--port", type=int, help="Port of HTTP; 8000 where nothing is given. [SAASUS_MCP_PORT]"),
+    click.option("--public-url", help="Address by which clients reach HTTP. [SAASUS_MCP_PUBLIC_URL]"),
+)
+
+
+def options(command: Command) -> Command:
+    """Give a command the flags of serving over HTTP."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def serve(chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> None:
+    """Serve until the process is told to stop.
+
+    Raises:
+        SaasusMcpError: something is not sound; above all, others could reach the server and nobody would be asked who
+            they are.
+    """
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="saasus-mcp: %(levelname)s: %(message)s")
+    logging.getLogger("saasus_mcp.hosting").setLevel(logging.INFO)
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # below, anybody's nonsense fills the log
+    anyio.run(_serve, chosen, kind, toolsets, backend_options={"use_uvloop": find_spec("uvloop") is not None})
+
+
+async def _serve(chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> None:
+    from saasus_mcp.hosting import app, serving  # noqa: PLC0415 - imports the web server
+    from saasus_mcp.hosting.metrics import Counting, Metrics  # noqa: PLC0415 - as above
+    from saasus_mcp.server import mcp  # noqa: PLC0415 - imports the SDK
+
+    def server(one: Served, who: mcp.Who) -> Any:
+        return mcp.build(one.pipeline, who, chosen.lang, Surface(one.pipeline, chosen.lang, kind, toolsets))
+
+    wanted, metrics = http(chosen), Metrics()
+    with ExitStack() as until:
+        known = identity(chosen, wanted, until)
+        async with compose.pipelines(chosen, lambda name, catalogue: Counting(metrics, name, catalogue)) as pipelines:
+            each = served(chosen, pipelines)
+            policy = next(iter(pipelines.values())).policy
+            hosted = app.build(wanted, each, server, known, metrics, policy_sound=_sound(policy))
+            with serving.listening(wanted.host, wanted.port) as listener:
+                _announce(wanted, each, policy, listener.getsockname()[1])
+                await serving.server(hosted, wanted).serve([listener])
+
+
+def identity(chosen: Settings, wanted: Http, until: ExitStack) -> Authenticator | Caller:
+    """Who says whom a token names; where none is asked for, the owner of the machine.
+
+    Raises:
+        SaasusMcpError: others can reach the server, and nobody could prove who they are.
+    """
+    from saasus_mcp.hosting.identity import Caller, Chain  # noqa: PLC0415 - only where HTTP is served
+
+    if not wanted.authenticated:
+        return Caller(compose.local_user(), "caller", everywhere=True)
+    links: list[Authenticator] = []
+    if wanted.jwt is not None:
+        from saasus_mcp.hosting.jwt_callers import JwtCallers, audiences  # noqa: PLC0415 - imports the cryptography
+
+        names = [] if chosen.sandbox else list(profiles(chosen))
+        links.append(JwtCallers(wanted.jwt, audiences(wanted, names)))
+    if wanted.tokens:
+        from saasus_mcp.hosting.token_callers import TokenCallers  # noqa: PLC0415 - imports the database library
+
+        accounts = compose.accounts(chosen)
+        until.callback(accounts.close)
+        links.append(TokenCallers(accounts))
+        if wanted.jwt is None and wanted.asked_tokens is None:
+            _require_a_token(accounts)
+    if not links:
+        raise _nobody()
+    return Chain(*links)
+
+
+def _require_a_token(accounts: Accounts) -> None:
+    """See that somebody could sign in, where nothing says that tokens are yet to come.
+
+    Raises:
+        SaasusMcpError: nobody could.
+    """
+    now = time.time()
+    if not any(token.live(now) and token.role == "caller" for token in accounts.all()):
+        raise _nobody()
+
+
+def _nobody() -> SaasusMcpError:
+    return SaasusMcpError(
+        "Others can reach this server, and nobody could prove who they are: it does not start without authentication.",
+        "Set [auth.jwt] in config.toml, or make a token with `saasus-mcp token new NAME`: see docs/hosting.md.",
+    )
+
+
+def served(chosen: Settings, pipelines: Mapping[str, Pipeline]) -> dict[str, Served]:
+    """Who may use each profile, and where it sends to."""
+    from saasus_mcp.hosting.profiles import EVERYONE, Served  # noqa: PLC0415 - only where HTTP is served
+
+    if chosen.sandbox:
+        return {name: Served(one, frozenset({EVERYONE})) for name, one in pipelines.items()}
+    known = profiles(chosen)
+    return {name: Served(one, known[name].groups, known[name].api_url_base) for name, one in pipelines.items()}
+
+
+def _sound(policy: CasePolicy) -> Callable[[], bool]:
+    """Tells whether the policy in force is what its file says now."""
+    under = policy.under if isinstance(policy, ReadOnlyCeiling) else policy
+    return lambda: under.last.taken if hasattr(under, "last") else True
+
+
+def _announce(wanted: Http, each: Mapping[str, Served], policy: CasePolicy, port: int) -> None:
+    """Say where clients connect, and what must be said loudly."""
+    private = not wanted.authenticated
+    at = f"http://{wanted.host}:{port}" if private else wanted.public_url
+    lines = [f"MCP at {at}/mcp" + "".join(f", {at}/mcp/{name}" for name in each if len(each) > 1)]
+    if private:
+        lines.append("Without authentication, for this machine only.")
+    else:
+        lines += [f"Nobody may use profile {name}: it has no groups." for name, one in each.items() if not one.groups]
+    for line in (*lines, policy.announcement):
+        if line:
+            click.echo(f"saasus-mcp: {line}", err=True)

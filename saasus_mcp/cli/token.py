@@ -1,0 +1,139 @@
+"""`saasus-mcp token new|list|revoke`: the tokens by which a small team uses a hosted server, with no identity provider."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from saasus_mcp.catalog import Language
+from saasus_mcp.cli import compose
+from saasus_mcp.cli.options import language, settings
+from saasus_mcp.cli.terminal import json_text, require_passphrase, require_person, safe
+from saasus_mcp.cli.token_wording import WORDS
+from saasus_mcp.errors import SaasusMcpError
+from saasus_mcp.settings import SettingsError, http
+
+if TYPE_CHECKING:
+    from saasus_mcp.store.accounts import Token
+
+NAME = re.compile(r"[A-Za-z0-9._-]{1,60}")
+DAYS, MOST_DAYS = 90, 366
+SECONDS_A_DAY = 24 * 3600
+
+
+@click.group
+def command() -> None:
+    """Make, list and revoke the tokens by which people and programs use this server over HTTP."""
+
+
+@command.command("new")
+@click.argument("name")
+@click.option(
+    "--role", type=click.Choice(["caller", "approver"]), default="caller", help="An approver uses the console."
+)
+@click.option("--group", "groups", multiple=True, help="A group of its holder, for profiles and policy; repeatable.")
+@click.option("--days", type=click.IntRange(1, MOST_DAYS), default=DAYS, show_default=True, help="How long it is good.")
+@language
+def new(name: str, role: Literal["caller", "approver"], groups: tuple[str, ...], days: int, **flags: Any) -> None:
+    """Make a token; its holder is `token:NAME` in policies and in the audit. It is shown once."""
+    from saasus_mcp.store.accounts import Token  # noqa: PLC0415 - imports the database library
+
+    chosen = settings(**flags)
+    require_person("token new", chosen.lang)
+    _require_fit(name, groups, chosen.lang)
+    require_passphrase(chosen.folder, chosen.lang)
+    words, now = WORDS[chosen.lang], time.time()
+    until = now + days * SECONDS_A_DAY
+    accounts = compose.accounts(chosen)
+    try:
+        token = accounts.add(Token(name, role, frozenset(groups), compose.local_user().id, now, until))
+    finally:
+        accounts.close()
+    click.echo(f"{words['made'].format(name=name, until=_day(until))}\n\n{token}\n")
+    try:
+        at = f"{http(chosen).public_url}/mcp"
+    except SettingsError:  # what is wrong there concerns `serve`
+        at = "/mcp"
+    click.echo(words[f"use_{role}"].format(at=at))
+    if not groups and role == "caller":
+        click.echo(words["no_groups"])
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON array.")
+@language
+def list_(*, as_json: bool, **flags: Any) -> None:
+    """List every token there was, newest first; never the tokens themselves."""
+    chosen, now = settings(**flags), time.time()
+    accounts = compose.accounts(chosen)
+    try:
+        tokens = accounts.all()
+    finally:
+        accounts.close()
+    if as_json:
+        records = [{**asdict(each), "groups": sorted(each.groups), "live": each.live(now)} for each in tokens]
+        click.echo(json_text(records))
+        return
+    for each in tokens:
+        click.echo("\n".join(_lines(each, chosen.lang, now)))
+    if not tokens:
+        click.echo(WORDS[chosen.lang]["none"])
+
+
+@command.command("revoke")
+@click.argument("name")
+@language
+def revoke(name: str, **flags: Any) -> None:
+    """End the token of this NAME, at once and on every replica."""
+    chosen = settings(**flags)
+    require_person("token revoke", chosen.lang)
+    require_passphrase(chosen.folder, chosen.lang)
+    words, accounts = WORDS[chosen.lang], compose.accounts(chosen)
+    try:
+        ended = accounts.revoke(name, time.time())
+    finally:
+        accounts.close()
+    if not ended:
+        raise SaasusMcpError(words["unknown"].format(name=safe(name)), words["unknown_mend"])
+    click.echo(words["ended"].format(name=name))
+
+
+def _require_fit(name: str, groups: tuple[str, ...], lang: Language) -> None:
+    """See that the names can be told from those of principals.
+
+    Raises:
+        SaasusMcpError: one cannot.
+    """
+    from saasus_mcp.hosting.identity import fit_for_group  # noqa: PLC0415 - only where a token is made
+
+    words = WORDS[lang]
+    if NAME.fullmatch(name) is None:
+        raise SaasusMcpError(words["bad_name"].format(name=safe(name)), words["bad_name_mend"])
+    for group in groups:
+        if not fit_for_group(group):
+            raise SaasusMcpError(words["bad_group"].format(name=safe(group)), words["bad_group_mend"])
+
+
+def _lines(token: Token, lang: Language, now: float) -> list[str]:
+    words = WORDS[lang]
+    if token.revoked_at is not None:
+        state = words["revoked"].format(at=_day(token.revoked_at))
+    else:
+        state = words["until" if token.live(now) else "expired"].format(at=_day(token.expires_at))
+    used = words["unused"] if token.used_at is None else words["used"].format(at=_hour(token.used_at))
+    groups = words["groups"].format(groups=", ".join(sorted(token.groups)) or "-")
+    made = words["by"].format(by=safe(token.made_by), at=_day(token.made_at))
+    return [f"{token.name}  {words[token.role]}, {state}, {used}", f"    {groups}; {made}"]
+
+
+def _day(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")
+
+
+def _hour(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:00Z")

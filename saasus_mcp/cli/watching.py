@@ -1,0 +1,125 @@
+"""What becomes of approvals while it happens: looked for in every store, over and over."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import click
+
+from saasus_mcp.catalog import Catalogue, Language
+from saasus_mcp.cli import compose, waiting
+from saasus_mcp.cli.wording import WORDS
+from saasus_mcp.saasus.words import named
+from saasus_mcp.store import Approval, Status, Store
+from saasus_mcp.store.files import StoreError, existing
+
+INTERVAL = 1.0
+"""Seconds from one look to the next."""
+
+What = Literal["pending", "approved", "rejected", "used", "expired", "withdrawn"]
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What became of an approval, and when as far as is known: epoch seconds."""
+
+    what: What
+    approval: Approval
+    at: float
+
+
+def watch(
+    folder: Path, pause: Callable[[], object], *, decided: bool = False, clock: Callable[[], float] = time.time
+) -> Iterator[News]:
+    """What waits in the stores of a folder, oldest first, and from then on all that happens to approvals. Never ends.
+
+    Args:
+        pause: waits from one look to the next.
+        decided: whether it begins also with what was decided on or has expired.
+    """
+    known: dict[tuple[str, str], Status] = {}
+    with _Stores(folder) as stores:
+        first, since = True, 0.0 if decided else clock()
+        while True:
+            now = clock()
+            for approval in stores.approvals(now, since):
+                before = known.get((approval.saas_id, approval.code))
+                known[approval.saas_id, approval.code] = approval.status
+                if before != approval.status and (not first or decided or approval.status == "pending"):
+                    yield from _news(before, approval, now)
+            first, since = False, now
+            pause()
+
+
+def line(news: News, catalogue: Catalogue, language: Language) -> str:
+    """The news on one line."""
+    words, approval = WORDS[language], news.approval
+    at = datetime.fromtimestamp(news.at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    said = words[news.what]
+    if news.what == "pending":
+        said += f" ({waiting.left(approval, news.at, language)})"
+    elif news.what in ("approved", "rejected"):
+        said += words["decided_by"].format(by=named(approval.decided_by or "?", language))
+        said += waiting.reason(approval, language)
+    subject, requester = waiting.subject(approval, catalogue, language), waiting.requester(approval, language)
+    return f"{at}  {approval.code}  {said}  {subject}  {requester}"
+
+
+def record(news: News) -> dict[str, Any]:
+    """The news for programs."""
+    return {"event": news.what, "at": news.at, **waiting.record(news.approval)}
+
+
+def _news(before: Status | None, approval: Approval, now: float) -> Iterator[News]:
+    if approval.status == "stale":
+        if approval.expires_at > now:
+            yield News("withdrawn", approval, now)
+        elif before != "rejected":  # where it was, only the time is over in which it could not be asked for again
+            yield News("expired", approval, approval.expires_at)
+        return
+    since: dict[Status, float | None] = {
+        "pending": approval.requested_at,
+        "approved": approval.decided_at,
+        "rejected": approval.decided_at,
+    }
+    yield News(approval.status, approval, since.get(approval.status) or now)
+
+
+class _Stores:
+    """Every store in a folder, kept open from one look to the next, and opened anew when there are others."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._until = ExitStack()
+        self._files: list[Path] = []
+        self._open: list[Store] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._until.close()
+
+    def approvals(self, now: float, since: float) -> list[Approval]:
+        """Those that can have changed since a time, oldest first. A store that cannot be read is said, and tried again."""
+        found: list[Approval] = []
+        for store in self._present():
+            try:
+                found += store.approvals(now, since=since)
+            except StoreError as error:
+                click.echo(f"saasus-mcp: {error}", err=True)
+        return sorted(found, key=lambda approval: approval.requested_at)
+
+    def _present(self) -> list[Store]:
+        files = existing(self._folder)
+        if files != self._files:
+            self._until.close()
+            self._open = self._until.enter_context(compose.stores(self._folder))
+            self._files = files
+        return self._open

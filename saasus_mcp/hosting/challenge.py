@@ -1,0 +1,58 @@
+"""What a client is told of where to get a token: RFC 9728 metadata and the WWW-Authenticate header."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+WELL_KNOWN = "/.well-known/oauth-protected-resource"
+NAME = "SaaSus MCP"
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """What this resource server says of itself.
+
+    Attributes:
+        public_url: the origin by which clients reach it.
+        issuer: of access tokens; empty where only this server's own tokens are accepted, which no client can fetch.
+        scopes: what an access token must have.
+    """
+
+    public_url: str
+    issuer: str = ""
+    scopes: tuple[str, ...] = ()
+
+    def header(self, path: str, error: str = "", description: str = "") -> str:
+        """The WWW-Authenticate header for a path (RFC 6750, RFC 9728)."""
+        said = {"realm": NAME, "error": error, "error_description": description, "scope": " ".join(self.scopes)}
+        if self.issuer:
+            resource = path.rstrip("/").replace("/messages/", "/sse/", 1)
+            said["resource_metadata"] = f"{self.public_url}{WELL_KNOWN}{quote(resource)}"
+        return "Bearer " + ", ".join(f'{name}="{value}"' for name, value in said.items() if value)
+
+    def metadata(self, path: str) -> dict[str, Any]:
+        """The metadata of the resource at a path. Issuers are written as configured: clients compare them letter by letter."""
+        return {
+            "resource": f"{self.public_url}{quote(path)}",
+            "authorization_servers": [self.issuer],
+            "bearer_methods_supported": ["header"],
+            "resource_name": NAME,
+            **({"scopes_supported": list(self.scopes)} if self.scopes else {}),
+        }
+
+    def routes(self) -> list[Route]:
+        """Where the metadata is served, to anybody. Any profile's name has it: which there are is not told here."""
+        if not self.issuer:
+            return []
+
+        def metadata(request: Request) -> JSONResponse:
+            return JSONResponse(self.metadata(request.url.path.removeprefix(WELL_KNOWN).rstrip("/")))
+
+        paths = ("/mcp", "/mcp/{profile}", "/sse", "/sse/{profile}")
+        return [Route(WELL_KNOWN + path, metadata) for path in paths]

@@ -1,0 +1,113 @@
+"""Requests and responses of the console: forms, cookies, headers and the language; and what a forged form meets."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from saasus_mcp.catalog import Language
+from saasus_mcp.hosting.console.sessions import Session
+from saasus_mcp.hosting.console.wording import WORDS
+from saasus_mcp.saasus.words import visible
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+BASE = "/console"
+COOKIE = "saasus_console"
+LANGUAGE_COOKIE = "saasus_language"
+LARGEST_FORM = 16 * 1024
+SEE_OTHER, FORBIDDEN, NOT_FOUND, TOO_LARGE = 303, 403, 404, 413
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; "
+    "base-uri 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+class BadForm(Exception):
+    """The form is too large, has no valid token, or was sent from another site."""
+
+
+@cache
+def templates() -> Environment:
+    """The pages. Everything that enters them is escaped, and what cannot be seen in a text is made visible."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - only where a page is asked for
+
+    environment = Environment(
+        loader=PackageLoader("saasus_mcp.hosting.console"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["visible"] = lambda value: visible(str(value if value is not None else ""))
+    return environment
+
+
+def language(request: Request, default: Language) -> Language:
+    """The reader's choice, else what their browser asks for, else the server's."""
+    chosen = request.cookies.get(LANGUAGE_COOKIE)
+    if chosen in ("en", "ja"):
+        return "ja" if chosen == "ja" else "en"
+    wanted = request.headers.get("accept-language", "").lower()
+    if not wanted:
+        return default
+    return "ja" if wanted.startswith("ja") else "en"
+
+
+def page(template: str, lang: Language, session: Session | None, *, status: int = 200, **values: Any) -> HTMLResponse:
+    """One page."""
+    given = {"t": WORDS[lang], "lang": lang, "session": session, "base": BASE, "refresh": 0, "here": "", **values}
+    return HTMLResponse(templates().get_template(f"{template}.html").render(given), status, headers=HEADERS)
+
+
+def redirect(path: str) -> Response:
+    """To another page of the console, after something was done."""
+    return RedirectResponse(BASE + path, SEE_OTHER, headers=HEADERS)
+
+
+async def form(request: Request) -> Mapping[str, str]:
+    """The fields of a form that came from this very site.
+
+    Raises:
+        BadForm: it is too large, or another site sent it.
+    """
+    if not _same_site(request):
+        raise BadForm
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST_FORM:
+            raise BadForm
+    fields = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=20)
+    return {name: values[0] for name, values in fields.items()}
+
+
+def check_csrf(fields: Mapping[str, str], session: Session) -> None:
+    """See that the form is one that this session was shown.
+
+    Raises:
+        BadForm: it is not.
+    """
+    if not hmac.compare_digest(fields.get("csrf", "").encode(), session.csrf.encode()):
+        raise BadForm
+
+
+def _same_site(request: Request) -> bool:
+    """Browsers say where a form was sent from; what says nothing at all is no browser."""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site == "same-origin"
+    origin = request.headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc == request.headers.get("host", "")

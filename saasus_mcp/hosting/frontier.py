@@ -1,0 +1,99 @@
+"""The outermost layer: which requests are taken at all, by their headers, and the headers that every answer has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from saasus_mcp.hosting.answers import FORBIDDEN, MISDIRECTED, RETRY_SECONDS, UNAVAILABLE, refusal
+from saasus_mcp.hosting.traffic import ALWAYS
+
+HOST = re.compile(r"(?P<name>[a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+LOOPBACK_ORIGIN = r"http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?"
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+}
+A_YEAR = "max-age=31536000"
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """By which names this server may be asked, and by pages of which origins. Loopback always may.
+
+    A page whose name is made to point here (DNS rebinding) still sends its own name, and a page its own origin.
+    """
+
+    hosts: frozenset[str]
+    origins: frozenset[str]
+
+    @classmethod
+    def of(cls, public_url: str, hosts: frozenset[str], origins: frozenset[str]) -> Allowed:
+        """What is set, with the public URL and loopback."""
+        return cls(hosts | LOOPBACK | {urlsplit(public_url).hostname or ""}, origins | {public_url})
+
+    def host(self, given: list[str]) -> bool:
+        """Whether a request names one host, and it is one of ours; the port is the proxy's affair."""
+        parts = HOST.fullmatch(given[0].lower()) if len(given) == 1 else None
+        return parts is not None and parts["name"].strip("[]") in self.hosts
+
+    def origin(self, given: list[str]) -> bool:
+        """Whether it comes from no page at all, or from one that may call."""
+        return not given or (len(given) == 1 and self.page(given[0].lower()))
+
+    def page(self, origin: str) -> bool:
+        """Whether pages of this origin may call."""
+        return origin in self.origins or re.fullmatch(LOOPBACK_ORIGIN, origin) is not None
+
+
+class Frontier:
+    """Refuses requests that were meant for somebody else or come from a page that has no business here.
+
+    Args:
+        responded: is told the status of every response.
+        secure: whether clients reach the server over https only.
+    """
+
+    def __init__(self, app: ASGIApp, allowed: Allowed, responded: Callable[[int], None], *, secure: bool) -> None:
+        self._app = app
+        self._allowed = allowed
+        self._responded = responded
+        self._headers = {**HEADERS, **({"Strict-Transport-Security": A_YEAR} if secure else {})}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        # A parser may leave blanks around values (RFC 9110, 5.5); MCP compares some with the body.
+        scope = {**scope, "headers": [(name, value.strip(b" \t")) for name, value in scope["headers"]]}
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._responded(message["status"])
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+                if message["status"] == UNAVAILABLE:
+                    headers.setdefault("Retry-After", RETRY_SECONDS)
+            await send(message)
+
+        refused = self._refused(scope)
+        await (refused or self._app)(scope, receive, answer)
+
+    def _refused(self, scope: Scope) -> Response | None:
+        headers = Headers(scope=scope)
+        if scope["path"] not in ALWAYS and not self._allowed.host(headers.getlist("host")):
+            return refusal(MISDIRECTED, "This server does not go by that name: see allowed_hosts in docs/hosting.md.")
+        if not self._allowed.origin(headers.getlist("origin")):
+            return refusal(FORBIDDEN, "Pages of that origin may not call: see allowed_origins in docs/hosting.md.")
+        return None

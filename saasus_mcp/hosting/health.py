@@ -1,0 +1,127 @@
+"""Whether this process works, and what it has done: for machines that look after it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+import anyio
+import httpx2
+from anyio import to_thread
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from saasus_mcp.hosting.answers import UNAVAILABLE
+from saasus_mcp.hosting.exposition import CONTENT_TYPE
+from saasus_mcp.hosting.metrics import Metrics
+from saasus_mcp.hosting.profiles import Served
+from saasus_mcp.store import StoreError
+
+log = logging.getLogger(__name__)
+
+UPSTREAM_EVERY = 30.0
+PATIENCE = 3.0
+Asked = TypeVar("Asked")
+
+
+class Health:
+    """What is asked of a server by load balancers and by Prometheus.
+
+    Args:
+        policy_sound: whether the policy in force is what its file says now.
+        draining: whether the server takes nothing new any more.
+        transport: in place of the network.
+        clock: seconds that only go forward.
+    """
+
+    def __init__(
+        self,
+        served: Mapping[str, Served],
+        metrics: Metrics,
+        *,
+        policy_sound: Callable[[], bool] = lambda: True,
+        draining: Callable[[], bool] = lambda: False,
+        transport: httpx2.AsyncBaseTransport | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._served = served
+        self._metrics = metrics
+        self._policy_sound = policy_sound
+        self._draining = draining
+        self._transport = transport
+        self._clock = clock
+        self._reached: dict[str, bool] = {}
+        self._looked = float("-inf")
+        self._looking = anyio.Lock()
+
+    async def alive(self, _: Request) -> Response:
+        """The process runs and answers; nothing else is looked at."""
+        return JSONResponse({"status": "ok"})
+
+    async def ready(self, _: Request) -> Response:
+        """Whether calls would work now: every store, and the API of at least one profile.
+
+        A policy file that was edited and is not sound is told and no reason to stop: the one before is in force.
+        """
+        stores = [await self._ask(each, _works, False) for each in self._served.values()]
+        upstream = await self._upstream()
+        checks = {
+            "store": _word(all(stores)),
+            "policy": "ok" if self._policy_sound() else "outdated",
+            "upstream": _word(upstream),
+        }
+        ready = all(stores) and upstream and not self._draining()
+        status = "stopping" if self._draining() else "ready" if ready else "not ready"
+        return JSONResponse({"status": status, **checks}, 200 if ready else UNAVAILABLE)
+
+    async def metrics(self, _: Request) -> Response:
+        """Everything counted, and how many approvals wait now."""
+        found = {name: await self._ask(each, _pending, None) for name, each in self._served.items()}
+        pending = [(name, count) for name, count in found.items() if count is not None]
+        stores = [(name, count is not None) for name, count in found.items()]
+        return Response("\n".join(self._metrics.lines(pending, stores)) + "\n", media_type=CONTENT_TYPE)
+
+    async def _ask(self, served: Served, question: Callable[[Served], Asked], otherwise: Asked) -> Asked:
+        """What a store answers; in a thread and not for long, so that one that hangs holds nothing else up."""
+        try:
+            with anyio.fail_after(PATIENCE):
+                return await to_thread.run_sync(question, served, abandon_on_cancel=True)
+        except (StoreError, TimeoutError) as error:
+            log.warning("the store of profile %s does not work: %s", served.name, error)
+            return otherwise
+
+    async def _upstream(self) -> bool:
+        """Whether some profile's API can be reached; asked of the API at most every half minute."""
+        origins = {each.api for each in self._served.values()} - {""}
+        async with self._looking:
+            if self._clock() - self._looked >= UPSTREAM_EVERY:
+                self._reached = {origin: await self._reachable(origin) for origin in origins}
+                self._looked = self._clock()
+        return not origins or any(self._reached.values())
+
+    async def _reachable(self, origin: str) -> bool:
+        """Whether a server answers there, whatever it says: the request is not signed and shows no credential."""
+        try:
+            async with httpx2.AsyncClient(transport=self._transport, timeout=PATIENCE) as http:
+                await http.head(origin)
+        except httpx2.HTTPError as error:
+            log.warning("%s cannot be reached: %s", origin, type(error).__name__)
+            return False
+        return True
+
+
+def _works(served: Served) -> bool:
+    served.pipeline.store.frozen()
+    return True
+
+
+def _pending(served: Served) -> int | None:
+    now = time.time()
+    waiting = served.pipeline.store.approvals(now, since=now)
+    return sum(each.status == "pending" and each.profile == served.name for each in waiting)
+
+
+def _word(works: bool) -> str:  # noqa: FBT001 - a check's outcome is all there is
+    return "ok" if works else "failed"

@@ -1,0 +1,134 @@
+"""The keys of an identity provider, fetched over HTTP and kept: new ones are found without a restart."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import anyio
+import httpx2
+import jwt
+
+log = logging.getLogger(__name__)
+
+FRESH = 10 * 60.0
+"""Seconds for which keys are used without asking anew. A key that the provider withdraws holds so much longer."""
+USABLE = 4 * 3600.0
+"""Seconds for which keys are used while the provider cannot be reached."""
+PAUSE = 10.0
+"""Seconds between two attempts: tokens with made-up keys must not make this server attack the provider."""
+TIMEOUT = 5.0
+LARGEST = 256 * 1024
+MOST_KEYS = 100
+
+Key = tuple[str, str]
+"""A key's id and an algorithm."""
+
+
+class Unreadable(Exception):
+    """What the provider answered is no set of keys."""
+
+
+class Keys:
+    """The signing keys of one provider.
+
+    Args:
+        url: of its JWKS document.
+        algorithms: those that a key may be used with.
+        transport: in place of the network.
+        clock: seconds that only go forward.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        algorithms: Sequence[str],
+        transport: httpx2.AsyncBaseTransport | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._url = url
+        self._algorithms = algorithms
+        self._transport = transport
+        self._clock = clock
+        self._keys: dict[Key, jwt.PyJWK] = {}
+        self._fetched = float("-inf")
+        self._tried = float("-inf")
+        self._fetching = anyio.Lock()
+
+    async def find(self, kid: str, algorithm: str) -> jwt.PyJWK | None:
+        """The key of this id, or without an id the only one; None where there is none for this algorithm."""
+        known = self._known(kid, algorithm)
+        if known is not None and (self._age() < FRESH or self._fetching.locked()):
+            return known  # while one request asks anew, the others need not wait
+        async with self._fetching:
+            if self._clock() - self._tried >= PAUSE and (known is None or self._age() >= FRESH):
+                await self._fetch()
+        return self._known(kid, algorithm)
+
+    def _age(self) -> float:
+        return self._clock() - self._fetched
+
+    def _known(self, kid: str, algorithm: str) -> jwt.PyJWK | None:
+        if self._age() >= USABLE:
+            return None
+        if kid:
+            return self._keys.get((kid, algorithm))
+        fitting = [key for (_, usable), key in self._keys.items() if usable == algorithm]
+        return fitting[0] if len(fitting) == 1 else None
+
+    async def _fetch(self) -> None:
+        """Ask the provider; what is known stays where it does not answer."""
+        self._tried = self._clock()
+        try:
+            with anyio.fail_after(TIMEOUT):
+                found = _usable(await self._document(), self._algorithms)
+        except (httpx2.HTTPError, TimeoutError, Unreadable) as error:
+            log.warning("the keys of the identity provider cannot be read: %s", type(error).__name__)
+            return
+        self._keys, self._fetched = found, self._clock()
+
+    async def _document(self) -> bytes:
+        async with (
+            httpx2.AsyncClient(transport=self._transport, timeout=TIMEOUT, follow_redirects=False) as http,
+            http.stream("GET", self._url, headers={"Accept": "application/json"}) as answer,
+        ):
+            answer.raise_for_status()
+            body = bytearray()
+            async for chunk in answer.aiter_bytes():
+                body += chunk
+                if len(body) > LARGEST:
+                    raise Unreadable
+            return bytes(body)
+
+
+def _usable(document: bytes, algorithms: Iterable[str]) -> dict[Key, jwt.PyJWK]:
+    """The public keys of a document that verify signatures, under each algorithm that fits them.
+
+    Raises:
+        Unreadable: it is no set of keys, or none of them is of use.
+    """
+    try:
+        listed = json.loads(document)["keys"]
+        given = [each for each in listed if _verifies(each)][:MOST_KEYS]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise Unreadable from None
+    found: dict[Key, jwt.PyJWK] = {}
+    for each in given:
+        for algorithm in algorithms:
+            if each.get("alg", algorithm) != algorithm:
+                continue
+            try:
+                found[str(each.get("kid", "")), algorithm] = jwt.PyJWK(each, algorithm)
+            except (jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError):
+                continue  # a key for other algorithms, or a broken one
+    if not found:
+        raise Unreadable
+    return found
+
+
+def _verifies(key: Any) -> bool:
+    """Whether it is a public key for signatures: a shared secret is never one."""
+    return isinstance(key, dict) and key.get("kty") in {"RSA", "EC", "OKP"} and key.get("use", "sig") == "sig"

@@ -1,0 +1,156 @@
+"""Callers whom an identity provider names: access tokens that are JWTs, verified against its keys."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import jwt
+
+from saasus_mcp.hosting.identity import LONGEST_ID, Caller, groups, provider_id
+from saasus_mcp.hosting.jwks import Keys
+from saasus_mcp.permissions.policy import Principal
+from saasus_mcp.settings import Http, JwtTable
+
+log = logging.getLogger(__name__)
+
+LONGEST = 8 * 1024
+PARTS = 3
+REQUIRED = ["exp", "iss", "aud", "sub"]
+ASYMMETRIC = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"})
+"""Whatever a configuration says: no token without a signature, none signed with a shared secret."""
+
+
+class Unfit(Exception):
+    """The token is signed, and says something that nobody can be let in with."""
+
+
+class JwtCallers:
+    """Believes the tokens of one provider.
+
+    Args:
+        settings: whose they are and what they must say.
+        audiences: what `aud` must contain one of, and the profiles that this opens; None: all of them.
+        keys: makes the provider's keys, by the algorithms that they may be used with.
+    """
+
+    def __init__(
+        self,
+        settings: JwtTable,
+        audiences: Mapping[str, frozenset[str] | None],
+        keys: Callable[[Sequence[str]], Keys] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._audiences = audiences
+        self._algorithms = [each for each in settings.algorithms if each in ASYMMETRIC]
+        self._keys = keys(self._algorithms) if keys else Keys(settings.jwks_url, self._algorithms)
+        self._jwt = jwt.PyJWT(options={"enforce_minimum_key_length": True})
+
+    async def authenticate(self, token: str) -> Caller | None:
+        if len(token) > LONGEST or token.count(".") != PARTS - 1:
+            return None
+        try:
+            key = await self._key(token)
+            claims = self._claims(token, key)
+            return self._caller(claims)
+        except (jwt.PyJWTError, Unfit, ValueError, TypeError, ArithmeticError, RecursionError) as error:
+            # The kind alone: PyJWT's words may repeat what the token says.
+            log.info("a token was refused: %s", str(error) if isinstance(error, Unfit) else type(error).__name__)
+            return None
+
+    async def _key(self, token: str) -> jwt.PyJWK:
+        header = jwt.get_unverified_header(token)
+        algorithm, kid = header.get("alg"), header.get("kid", "")
+        if algorithm not in self._algorithms:
+            raise jwt.InvalidAlgorithmError
+        key = await self._keys.find(kid, algorithm)
+        if key is None:
+            raise Unfit("its key is not one of the provider's")
+        return key
+
+    def _claims(self, token: str, key: jwt.PyJWK) -> dict[str, Any]:
+        return self._jwt.decode(
+            token,
+            key,
+            algorithms=self._algorithms,
+            audience=list(self._audiences),
+            issuer=self._settings.issuer,
+            leeway=self._settings.leeway,
+            options={"require": REQUIRED},
+        )
+
+    def _caller(self, claims: Mapping[str, Any]) -> Caller:
+        subject, issuer = claims["sub"], self._settings.issuer
+        if not isinstance(subject, str) or not subject or not subject.isprintable():
+            raise Unfit("its subject is empty or not printable")
+        identity = provider_id(issuer, subject)
+        if len(identity) > LONGEST_ID:
+            raise Unfit("its issuer and subject are too long")
+        scopes = _words(claims.get("scope", claims.get("scp", "")))
+        named = groups(_groups(claims, self._settings.groups_claim), scopes)
+        return Caller(
+            principal=Principal(identity, named, claims),
+            role="caller",
+            expires_at=float(claims["exp"]) + self._settings.leeway,
+            client_id=str(claims.get("azp") or claims.get("client_id") or ""),
+            issuer=issuer,
+            lacks=tuple(scope for scope in self._settings.scopes if scope not in scopes),
+            profiles=self._profiles(claims["aud"]),
+        )
+
+    def _profiles(self, audience: str | list[str]) -> frozenset[str] | None:
+        """The profiles that a token's audiences open."""
+        opened: set[str] = set()
+        for each in [audience] if isinstance(audience, str) else audience:
+            profiles = self._audiences.get(each, frozenset())
+            if profiles is None:
+                return None
+            opened |= profiles
+        return frozenset(opened)
+
+
+def audiences(http: Http, profiles: Iterable[str]) -> dict[str, frozenset[str] | None]:
+    """What a token's `aud` must contain one of, and the profiles that this opens; None: all of them.
+
+    Where nothing is set, it is the URL of /mcp, or that of one profile, which then opens only that.
+    """
+    if http.jwt is not None and http.jwt.audience:
+        return dict.fromkeys(http.jwt.audience)
+    return {http.resource: None, **{f"{http.resource}/{name}": frozenset({name}) for name in profiles}}
+
+
+def _groups(claims: Mapping[str, Any], claim: str) -> Sequence[str]:
+    """The groups that a token says, by the claim's name or a dotted path.
+
+    Raises:
+        Unfit: they are there in a form that is not understood: a rule against one of them must not be passed by.
+    """
+    if claim in _overflowing(claims):
+        raise Unfit("it has too many groups to say: have the provider send only those of this server")
+    found: Any = claims.get(claim)
+    if found is None:
+        found = claims
+        for step in claim.split("."):
+            found = found.get(step) if isinstance(found, Mapping) else None
+    if found is None:
+        return ()
+    names = [found] if isinstance(found, str) else found
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise Unfit("its groups are no list of names")
+    return names
+
+
+def _overflowing(claims: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Claims that a provider left out because they are too large (OpenID Connect, distributed claims)."""
+    if claims.get("hasgroups"):
+        return {"groups": ""}
+    elsewhere = claims.get("_claim_names")
+    return elsewhere if isinstance(elsewhere, Mapping) else {}
+
+
+def _words(value: Any) -> list[str]:
+    """Scopes: a text with spaces, or a list."""
+    if isinstance(value, str):
+        return value.split()
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []

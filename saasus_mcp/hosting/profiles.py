@@ -1,0 +1,64 @@
+"""Which profile a request goes to, and whether its caller may use it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from saasus_mcp.errors import SaasusMcpError
+from saasus_mcp.hosting.identity import Caller
+from saasus_mcp.server.pipeline import Pipeline
+
+EVERYONE = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One profile as it is served.
+
+    Attributes:
+        groups: of callers who may use it; nobody where empty, "*" is everyone who is authenticated.
+        api: the origin that it sends to; empty where the API is emulated.
+    """
+
+    pipeline: Pipeline
+    groups: frozenset[str]
+    api: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.pipeline.place.profile
+
+    def admits(self, caller: Caller) -> bool:
+        """Whether this caller may use it."""
+        if caller.role != "caller" or (caller.profiles is not None and self.name not in caller.profiles):
+            return False
+        return caller.everywhere or EVERYONE in self.groups or not self.groups.isdisjoint(caller.principal.groups)
+
+
+class NoProfile(SaasusMcpError):
+    """The request does not go to a profile that its caller may use. `several`: it does not say to which."""
+
+    def __init__(self, message: str, mend: str, *, several: bool = False) -> None:
+        super().__init__(message, mend)
+        self.several = several
+
+
+def choose(served: Mapping[str, Served], caller: Caller, wanted: str | None) -> Served:
+    """The profile that a request names, or where it names none the only one that its caller may use.
+
+    Raises:
+        NoProfile: they may not use it, or there is a choice. Which profiles there are is told only to who may use them.
+    """
+    usable = {name: each for name, each in served.items() if each.admits(caller)}
+    named = ", ".join(f"/mcp/{name}" for name in usable)
+    if wanted is not None:
+        if wanted in usable:
+            return usable[wanted]
+        mend = f"Use {named}." if usable else "Ask the operator to add a group of yours to a profile."
+        raise NoProfile(f"You may not use a profile {wanted[:40]!r} here.", mend)
+    if len(usable) == 1:
+        return next(iter(usable.values()))
+    if usable:
+        raise NoProfile("You may use several profiles.", f"Connect to one of {named}.", several=True)
+    raise NoProfile("You may not use any profile.", "Ask the operator to add a group of yours to one.")

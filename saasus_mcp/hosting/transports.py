@@ -1,0 +1,94 @@
+"""The transports of MCP before one profile: Streamable HTTP in both protocol eras, and legacy SSE."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Literal
+
+import anyio
+from mcp.server.lowlevel import Server
+from mcp.server.sse import SseServerTransport
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from starlette.types import Message, Receive, Scope, Send
+
+from saasus_mcp.hosting.answers import BAD_REQUEST, FORBIDDEN, TIMED_OUT, refusal
+from saasus_mcp.hosting.guard import CALLER
+from saasus_mcp.hosting.profiles import NoProfile, Served, choose
+
+# It logs what a client sent where that cannot be read: arguments, and the secrets in them.
+logging.getLogger("mcp.server.sse").setLevel(logging.CRITICAL)
+
+Kind = Literal["streamable", "sse", "messages"]
+MOST_SESSIONS = 10_000
+BODY_SECONDS = 30.0
+"""For which a request's body may take to arrive."""
+
+
+class Transports:
+    """Everything that reaches one profile's server, while `run` is entered."""
+
+    def __init__(self, server: Server[Any], profile: str, body_limit: int) -> None:
+        self._server = server
+        self._sessions = StreamableHTTPSessionManager(
+            server, max_request_body_size=body_limit, max_sessions=MOST_SESSIONS
+        )
+        self._sse = SseServerTransport(f"/messages/{profile}/", max_request_body_size=body_limit)
+
+    def run(self) -> AbstractAsyncContextManager[None]:
+        """Serve; once only."""
+        return self._sessions.run()
+
+    async def handle(self, kind: Kind, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request. Host, Origin and caller were looked at before."""
+        if kind == "streamable":
+            await self._sessions.handle_request(scope, receive, send)
+        elif kind == "messages":
+            await self._sse.handle_post_message(scope, receive, send)
+        else:
+            async with self._sse.connect_sse(scope, receive, send) as (reading, writing):
+                await self._server.run(reading, writing, self._server.create_initialization_options())
+
+
+class _SlowBody(Exception):
+    """The request's body did not arrive in time."""
+
+
+class Entrance:
+    """Sends a caller's request to the profile that its path names."""
+
+    def __init__(self, kind: Kind, served: Mapping[str, Served], transports: Mapping[str, Transports]) -> None:
+        self._kind: Kind = kind
+        self._served = served
+        self._transports = transports
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            chosen = choose(self._served, scope[CALLER], scope["path_params"].get("profile"))
+        except NoProfile as none:
+            await refusal(BAD_REQUEST if none.several else FORBIDDEN, str(none))(scope, receive, send)
+            return
+        try:
+            await self._transports[chosen.name].handle(self._kind, scope, _in_time(receive), send)
+        except _SlowBody:
+            await refusal(TIMED_OUT, "The request did not arrive in time.")(scope, receive, send)
+
+
+def _in_time(receive: Receive) -> Receive:
+    """Messages of a request whose body must arrive soon; what comes after it may take as long as it likes."""
+    arrived = False
+
+    async def within() -> Message:
+        nonlocal arrived
+        if arrived:
+            return await receive()
+        try:
+            with anyio.fail_after(BODY_SECONDS):
+                message = await receive()
+        except TimeoutError:
+            raise _SlowBody from None
+        arrived = message["type"] != "http.request" or not message.get("more_body", False)
+        return message
+
+    return within

@@ -1,0 +1,178 @@
+"""The time tools: what time it is, and what another time is in epoch seconds, days and months, for metering above all."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, tzinfo
+from typing import Any
+
+from saasus_mcp.catalog import Text
+from saasus_mcp.catalog.model import Schema
+from saasus_mcp.saasus.answer import ToolAnswer
+from saasus_mcp.saasus.places import InvalidArguments
+from saasus_mcp.server import zones
+from saasus_mcp.server.call import Call
+from saasus_mcp.server.own import OwnTool, answered, closed
+
+FIRST_INSTANT, LAST_INSTANT = -14 * 3600, 253_402_300_799
+"""Where 1970 first begins, at UTC+14, and the last second of 9999 in UTC."""
+DIGITS = re.compile(r"[+-]?[0-9]+")
+MONTH = re.compile(r"[0-9]{4}-[0-9]{2}")
+ACCEPTED = "Accepted: 2026-01-31T09:00:00+09:00, 2026-01-31T09:00, 2026-01-31, 2026-01, or epoch seconds as a number."
+
+_VIEW: Schema = {
+    "type": "object",
+    "properties": {
+        **{name: {"type": "string"} for name in ("time", "date", "month")},
+        **{
+            name: {"type": "integer"}
+            for name in (
+                "day_start",
+                "day_end",
+                "previous_month_start",
+                "month_start",
+                "month_end",
+                "next_month_start",
+            )
+        },
+    },
+}
+OUTPUT: Schema = {
+    "type": "object",
+    "properties": {
+        "epoch": {"type": "integer"},
+        "zones": {"type": "object", "additionalProperties": _VIEW},
+        "note": {"type": "string"},
+    },
+}
+
+
+def tools(now: Callable[[], float] = time.time) -> tuple[OwnTool, ...]:
+    """Both tools.
+
+    Args:
+        now: epoch seconds.
+    """
+
+    async def time_now(_: Call) -> ToolAnswer:
+        return answered(_answer(int(now()), zones.KNOWN))
+
+    return (
+        OwnTool(
+            name="time_now",
+            title=Text("Current time", "現在時刻"),
+            description="Now, answered like time_convert.",
+            input_schema=closed(),
+            output_schema=OUTPUT,
+            run=time_now,
+        ),
+        OwnTool(
+            name="time_convert",
+            title=Text("Convert a time", "時刻の変換"),
+            description="Date, month or time to epoch seconds, or back, in UTC and JST. For metering: `date` and `month` of day "
+            "and month counts; day and month bounds for timestamps. `…_end` is the last second.",
+            input_schema=closed(
+                ("time",),
+                time={"anyOf": [{"type": "string"}, {"type": "integer"}], "description": "ISO 8601 or epoch seconds"},
+                zone={"type": "string", "description": "IANA; needed without offset"},
+            ),
+            output_schema=OUTPUT,
+            run=_convert,
+        ),
+    )
+
+
+async def _convert(call: Call) -> ToolAnswer:
+    given, name = call.arguments["time"], call.arguments.get("zone")
+    named = {} if name is None else {name: _zone(name)}
+    try:
+        instant, note = (_seconds(given), "") if isinstance(given, int) else _read(given, named.get(name))
+        answer = _answer(instant, {**zones.KNOWN, **named})
+    except OverflowError:
+        raise InvalidArguments(("time",), "expected a time from 1970 to 9999, in UTC and in JST.") from None
+    return answered(answer | ({"note": note} if note else {}))
+
+
+def _zone(name: str) -> tzinfo:
+    found = zones.find(name)
+    if found is None:
+        mend = "UTC and Asia/Tokyo always are; another by its IANA name, e.g. Europe/Berlin."
+        raise InvalidArguments(("zone",), "no such zone is known here.", mend)
+    return found
+
+
+def _answer(instant: int, shown: Mapping[str, tzinfo]) -> dict[str, Any]:
+    """An instant as each of the zones has it.
+
+    Raises:
+        OverflowError: it is too far from here.
+    """
+    if instant < FIRST_INSTANT:
+        raise OverflowError
+    return {"epoch": instant, "zones": {name: zones.view(instant, zone) for name, zone in shown.items()}}
+
+
+def _seconds(given: int) -> int:
+    """Epoch seconds.
+
+    Raises:
+        InvalidArguments: there are too many of them.
+    """
+    if given > LAST_INSTANT:
+        seconds = given // 1000
+        mend = f"If these are milliseconds, give {seconds}." if seconds <= LAST_INSTANT else ACCEPTED
+        raise InvalidArguments(("time",), "that is too large for epoch seconds.", mend)
+    return given
+
+
+def _read(given: str, zone: tzinfo | None) -> tuple[int, str]:
+    """The instant that a text names, and what must be said of it.
+
+    Raises:
+        InvalidArguments: it names none, or names one only together with a zone that was not given.
+        OverflowError: it is too far from here.
+    """
+    if DIGITS.fullmatch(given):
+        raise InvalidArguments(("time",), "digits alone may be a date or epoch seconds.", ACCEPTED)
+    day = _day(given)
+    if day is not None:
+        return _first_of(day, _needed(zone))
+    try:
+        moment = datetime.fromisoformat(given)
+    except ValueError:
+        raise InvalidArguments(("time",), "that is no time in ISO 8601, or no such day exists.", ACCEPTED) from None
+    return _on_the_clock(moment.replace(tzinfo=_needed(zone))) if moment.tzinfo is None else (zones.epoch(moment), "")
+
+
+def _needed(zone: tzinfo | None) -> tzinfo:
+    if zone is None:
+        raise InvalidArguments(("zone",), "it is needed, as the time has no offset.", "UTC or Asia/Tokyo, say.")
+    return zone
+
+
+def _day(given: str) -> date | None:
+    """The day that a text names, of a month the first; None where it names none, or a time of day as well."""
+    try:
+        return date.fromisoformat(f"{given}-01" if MONTH.fullmatch(given) else given)
+    except ValueError:
+        return None
+
+
+def _first_of(day: date, zone: tzinfo) -> tuple[int, str]:
+    """When a day begins, and whether there is no such day."""
+    instant = zones.first_instant(day.year, day.month, day.day, zone)
+    shown = zones.local(instant, zone)
+    return instant, "" if shown.date() == day else f"Clocks skipped this day; taken as {shown.isoformat()}."
+
+
+def _on_the_clock(moment: datetime) -> tuple[int, str]:
+    """When clocks showed this time, and whether they did so never or twice."""
+    first, second = (zones.epoch(moment.replace(fold=fold)) for fold in (0, 1))
+    if zones.skipped(moment) is not None:
+        shown = zones.local(first, moment.tzinfo or UTC)
+        return first, f"Clocks went forward over this time and never showed it; taken as {shown.isoformat()}."
+    if second != first:
+        return first, f"Clocks went back and showed this time twice: at {first}, taken here, and at {second}."
+    return first, ""

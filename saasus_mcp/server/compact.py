@@ -1,0 +1,177 @@
+"""The compact surface: five tools that find, describe and run any operation, through the same pipeline as its own tool."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+
+from saasus_mcp.catalog import Language, Operation, Text, UnknownTool
+from saasus_mcp.catalog.catalogue import LONGEST_SHOWN, NEAREST
+from saasus_mcp.catalog.model import Schema
+from saasus_mcp.permissions.policy import Principal
+from saasus_mcp.saasus.answer import ToolAnswer
+from saasus_mcp.saasus.places import InvalidArguments
+from saasus_mcp.server.call import Asking, Call
+from saasus_mcp.server.describing import brief, describe
+from saasus_mcp.server.hints import Hints
+from saasus_mcp.server.own import OwnTool, answered, closed
+from saasus_mcp.server.pipeline import Pipeline
+
+CALLS: Mapping[str, tuple[str, str]] = {
+    "call_read": ("read", "read_sensitive"),
+    "call_write": ("write", "write_sensitive"),
+    "call_destructive": ("destructive", "critical"),
+}
+"""The levels that each of the calling tools runs; apart, so that a client's allow-list means something."""
+TITLES: Mapping[str, Text] = {
+    "call_read": Text("Run a reading operation", "参照の操作を実行"),
+    "call_write": Text("Run a writing operation", "変更の操作を実行"),
+    "call_destructive": Text("Run a destructive operation", "削除など重大な操作を実行"),
+}
+ASKS: Mapping[str, str] = {
+    "call_read": "",
+    "call_write": "; a person may be asked first",
+    "call_destructive": "; a person is asked first, or must approve elsewhere",
+}
+NAME: Schema = {"type": "string", "description": "from search_operations"}
+USUAL, MOST = 8, 50
+NOTHING = "Nothing fits: try other words, English or Japanese, for what is to be done and to what."
+
+FOUND: Schema = {
+    "type": "object",
+    "properties": {
+        "operations": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    **{name: {"type": "string"} for name in ("name", "operation", "title", "level", "line")},
+                    "required": {"type": "array", "items": {"type": "string"}},
+                },
+            },
+        },
+        "hint": {"type": "string"},
+    },
+}
+
+
+class Compact:
+    """The tools in front of one pipeline.
+
+    Args:
+        language: of titles.
+    """
+
+    def __init__(self, pipeline: Pipeline, language: Language) -> None:
+        self._pipeline = pipeline
+        self._language: Language = language
+
+    def tools(self) -> tuple[OwnTool, ...]:
+        """All five."""
+        return (
+            OwnTool(
+                name="search_operations",
+                title=Text("Search operations", "操作を検索"),
+                description="Find SaaSus operations by what they do, in English or Japanese; best first.",
+                input_schema=closed(
+                    ("query",),
+                    query={"type": "string"},
+                    limit={"type": "integer", "minimum": 1, "maximum": MOST, "default": USUAL},
+                ),
+                output_schema=FOUND,
+                run=self._search,
+            ),
+            OwnTool(
+                name="describe_operation",
+                title=Text("Describe an operation", "操作の詳細"),
+                description="One operation in full: arguments, effects, what is decided for you, what a person is shown, an example.",
+                input_schema=closed(("name",), name=NAME),
+                run=self._describe,
+            ),
+            *(self._calling(name, levels) for name, levels in CALLS.items()),
+        )
+
+    def _calling(self, name: str, levels: tuple[str, str]) -> OwnTool:
+        reached = [operation for operation in self._pipeline.catalogue if operation.level in levels]
+        return OwnTool(
+            name=name,
+            title=TITLES[name],
+            description=f"Run an operation of level {levels[0]} or {levels[1]}{ASKS[name]}.",
+            input_schema=closed(
+                ("name",), name=NAME, arguments={"type": "object", "description": "see describe_operation"}
+            ),
+            run=self._runner(levels),
+            hints=Hints.of_any(reached),
+            could_allow=lambda principal: any(self._allowed(operation, principal) for operation in reached),
+        )
+
+    def _runner(self, levels: tuple[str, str]) -> Callable[[Call], Awaitable[ToolAnswer | Asking]]:
+        async def run(call: Call) -> ToolAnswer | Asking:
+            inner = replace(call, name=call.arguments["name"], arguments=call.arguments.get("arguments", {}))
+            try:
+                self._check(inner.name, levels)
+            except InvalidArguments as error:
+                return self._pipeline.refused(inner, error)
+            return await self._pipeline.run(inner)
+
+        return run
+
+    async def _search(self, call: Call) -> ToolAnswer:
+        limit = call.arguments.get("limit", USUAL)
+        found = list(islice(self._found(call.arguments["query"], call.principal), limit))
+        rows = [brief(operation, self._language) for operation in found]
+        return answered({"operations": rows} if rows else {"operations": [], "hint": NOTHING})
+
+    async def _describe(self, call: Call) -> ToolAnswer:
+        operation, pipeline = self._known(call.arguments["name"], call.principal), self._pipeline
+        described = describe(operation, call.principal, pipeline.policy, pipeline.place.profile, self._language)
+        return answered({"call": caller(operation), **described})
+
+    def _check(self, name: str, levels: tuple[str, str]) -> None:
+        """See that a name is that of an operation of one of these levels.
+
+        Raises:
+            InvalidArguments: there is none of that name, or it is of another level.
+        """
+        try:
+            operation = self._pipeline.catalogue.find(name)
+        except UnknownTool as error:
+            raise _missing(name, error.nearest) from None
+        if operation.level not in levels:
+            raise InvalidArguments(("name",), f"{operation.tool} is {operation.level}.", f"Use {caller(operation)}.")
+
+    def _known(self, name: str, principal: Principal) -> Operation:
+        """The operation of this name, if this caller could ever be allowed it.
+
+        Raises:
+            InvalidArguments: there is none, or none for this caller, which is told in the same words.
+        """
+        catalogue = self._pipeline.catalogue
+        try:
+            operation = catalogue.find(name)
+        except UnknownTool:
+            operation = None
+        if operation is not None and self._allowed(operation, principal):
+            return operation
+        near = catalogue.index.nearest(name, NEAREST)
+        raise _missing(name, [each.tool for each in near if self._allowed(each, principal)])
+
+    def _found(self, query: str, principal: Principal) -> Iterator[Operation]:
+        """What a query finds of that which this caller could ever be allowed, best first."""
+        catalogue = self._pipeline.catalogue
+        hits = catalogue.index.search(query, len(catalogue))
+        return (hit.operation for hit in hits if self._allowed(hit.operation, principal))
+
+    def _allowed(self, operation: Operation, principal: Principal) -> bool:
+        return self._pipeline.policy.could_allow(operation, principal, self._pipeline.place.profile)
+
+
+def caller(operation: Operation) -> str:
+    """The calling tool that runs an operation."""
+    return next(name for name, levels in CALLS.items() if operation.level in levels)
+
+
+def _missing(name: str, nearest: Sequence[str]) -> InvalidArguments:
+    mend = f"Nearest: {', '.join(nearest)}." if nearest else "search_operations finds those there are."
+    return InvalidArguments(("name",), f"there is no operation {name[:LONGEST_SHOWN]!r}.", mend)

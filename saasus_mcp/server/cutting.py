@@ -1,0 +1,82 @@
+"""Answers too large for a model, cut to a budget: lists and long texts lose their ends, and each cut is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from saasus_mcp.saasus.answer import compact
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """One list or text that lost its end.
+
+    Attributes:
+        place: the fields that lead to it, dotted; empty for the whole.
+        unit: what `shown` and `of` count.
+    """
+
+    place: str
+    shown: int
+    of: int
+    unit: Literal["items", "characters"] = "items"
+
+    def __str__(self) -> str:
+        return f"{self.place or 'the answer'}: {self.shown} of {self.of} {self.unit}"
+
+
+def cut(value: Any, budget: int) -> tuple[Any, tuple[Cut, ...]]:
+    """The value in at most about `budget` bytes of JSON, and what was cut from it; itself where it fits."""
+    cuts: list[Cut] = []
+    return _fitted(value, budget, "", cuts), tuple(cuts)
+
+
+def size(value: Any) -> int:
+    """Bytes of a value as JSON."""
+    return len(compact(value).encode())
+
+
+def _fitted(value: Any, budget: int, place: str, cuts: list[Cut]) -> Any:
+    if size(value) <= budget:
+        return value
+    if isinstance(value, dict):
+        return _object(value, budget, place, cuts)
+    if isinstance(value, list):
+        return _list(value, budget, place, cuts)
+    if isinstance(value, str):
+        return _text(value, budget, place, cuts)
+    return value
+
+
+def _object(value: dict[str, Any], budget: int, place: str, cuts: list[Cut]) -> dict[str, Any]:
+    """Small fields stay whole; what they leave is shared among the large ones."""
+    fitted: dict[str, Any] = {}
+    left = budget - sum(size(name) + 2 for name in value)
+    sizes = sorted(((size(item), name) for name, item in value.items()), key=lambda pair: pair[0])
+    for position, (_, name) in enumerate(sizes):
+        share = max(0, left) // (len(sizes) - position)
+        fitted[name] = _fitted(value[name], share, f"{place}.{name}".lstrip("."), cuts)
+        left -= size(fitted[name])
+    return {name: fitted[name] for name in value}
+
+
+def _list(value: list[Any], budget: int, place: str, cuts: list[Cut]) -> list[Any]:
+    """As many items from the start as fit; of one that alone is too large, a part."""
+    kept: list[Any] = []
+    left = budget - 2
+    for item in value:
+        left -= size(item) + 1
+        if left < 0:
+            break
+        kept.append(item)
+    if not kept and value and budget > 2:  # noqa: PLR2004 - the two brackets
+        kept.append(_fitted(value[0], budget - 2, f"{place}[0]", cuts))
+    cuts.append(Cut(place, len(kept), len(value)))
+    return kept
+
+
+def _text(value: str, budget: int, place: str, cuts: list[Cut]) -> str:
+    kept = value.encode()[: max(0, budget - 2)].decode(errors="ignore")
+    cuts.append(Cut(place, len(kept), len(value), "characters"))
+    return kept

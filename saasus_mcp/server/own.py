@@ -1,0 +1,59 @@
+"""Tools of our own, beside the operations of the API: checked as strictly, answered in the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from saasus_mcp.catalog import Text
+from saasus_mcp.catalog.model import Schema
+from saasus_mcp.permissions.policy import Principal
+from saasus_mcp.saasus import arguments, validation
+from saasus_mcp.saasus.answer import ToolAnswer, compact
+from saasus_mcp.server.call import Asking, Call
+from saasus_mcp.server.hints import LOOKS_UP, Hints
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OwnTool:
+    """One tool of our own.
+
+    Attributes:
+        description: terse English, for the model.
+        input_schema: of an object; what it does not declare is refused.
+        run: answers a call whose arguments fit the schema, or raises a SaasusMcpError; any other exception is a defect, of
+            which the client is told nothing.
+        could_allow: whether some call of this principal could be anything but denied; else it is not listed.
+        output_schema: what the answer's structured part satisfies; None where it may be anything.
+    """
+
+    name: str
+    title: Text
+    description: str
+    input_schema: Schema
+    run: Callable[[Call], Awaitable[ToolAnswer | Asking]]
+    output_schema: Schema | None = None
+    hints: Hints = LOOKS_UP
+    could_allow: Callable[[Principal], bool] = lambda _: True
+
+    async def answer(self, call: Call) -> ToolAnswer | Asking:
+        """The answer of a call with whatever arguments a client sends.
+
+        Raises:
+            SaasusMcpError: they do not fit, or what they ask for cannot be had.
+        """
+        values = arguments.plain(self.name, self.input_schema, call.arguments)
+        validation.fit(self.input_schema, values)
+        return await self.run(replace(call, arguments=values))
+
+
+def closed(required: tuple[str, ...] = (), **properties: Schema) -> Schema:
+    """The schema of a tool's arguments."""
+    schema: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
+    return {**schema, "required": list(required)} if required else schema
+
+
+def answered(value: dict[str, Any]) -> ToolAnswer:
+    """An answer that is all data."""
+    return ToolAnswer(True, compact(value), value)

@@ -1,0 +1,139 @@
+"""Resources: the catalogue in full, the caller's own decisions, and large answers kept for the caller."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import unquote
+
+from mcp.shared.exceptions import MCPError
+from mcp.types import INVALID_PARAMS, ReadResourceResult, Resource, ResourceTemplate, TextResourceContents
+
+from saasus_mcp.catalog import Catalogue, Language, Operation, UnknownTool
+from saasus_mcp.permissions.case import Case, CasePolicy
+from saasus_mcp.permissions.policy import Principal
+from saasus_mcp.saasus.answer import compact
+from saasus_mcp.server.results import URI as RESULTS
+from saasus_mcp.server.results import Results
+
+CATALOG = "saasus://catalog/"
+POLICY = "saasus://policy"
+JSON = "application/json"
+Describe = Callable[[Operation, Principal], dict[str, Any]]
+"""Everything a model may want to know of an operation, the caller's decision among it."""
+
+TEXTS = {
+    "en": {
+        "catalog": "One operation in full",
+        "results": "A large answer, whole",
+        "policy": "What you may do",
+        "result": "Answer of {operation}, {at}",
+    },
+    "ja": {
+        "catalog": "操作の詳細",
+        "results": "大きな応答の全体",
+        "policy": "許可されている操作",
+        "result": "{operation} の応答({at})",
+    },
+}
+
+
+class Resources:
+    """The resources of one server."""
+
+    def __init__(
+        self,
+        *,
+        catalogue: Catalogue,
+        policy: CasePolicy,
+        profile: str,
+        results: Results,
+        describe: Describe,
+        language: Language,
+    ) -> None:
+        self._catalogue = catalogue
+        self._policy = policy
+        self._profile = profile
+        self._results = results
+        self._describe = describe
+        self._words = TEXTS[language]
+
+    def templates(self) -> list[ResourceTemplate]:
+        """The two families."""
+        return [
+            ResourceTemplate(
+                name="catalog", title=self._words["catalog"], uri_template=CATALOG + "{operation}", mime_type=JSON
+            ),
+            ResourceTemplate(
+                name="results", title=self._words["results"], uri_template=RESULTS + "{id}", mime_type=JSON
+            ),
+        ]
+
+    def listed(self, principal: Principal) -> list[Resource]:
+        """The caller's decisions, and the answers kept for the caller. Operations are found by their template."""
+        kept = [
+            Resource(
+                name=f"result {each.id}",
+                title=self._words["result"].format(
+                    operation=each.operation, at=datetime.fromtimestamp(each.at, UTC).isoformat(timespec="seconds")
+                ),
+                uri=RESULTS + each.id,
+                mime_type=JSON,
+            )
+            for each in self._results.of(principal.id)
+        ]
+        return [Resource(name="policy", title=self._words["policy"], uri=POLICY, mime_type=JSON), *kept]
+
+    def read(self, uri: str, principal: Principal) -> ReadResourceResult:
+        """What a resource holds, for this caller.
+
+        Raises:
+            MCPError: there is none, or it is somebody else's.
+        """
+        value = self._value(uri, principal)
+        if value is None:
+            raise MCPError(INVALID_PARAMS, "There is no such resource.", {"uri": uri[:200]})
+        text = value if isinstance(value, str) else compact(value)
+        return ReadResourceResult(
+            contents=[TextResourceContents(uri=uri, mime_type=JSON, text=text)], ttl_ms=0, cache_scope="private"
+        )
+
+    def names(self, typed: str, principal: Principal) -> list[str]:
+        """The operations whose key or tool begins with, or else contains, what was typed."""
+        wanted = typed.casefold()
+        keys = [operation.key for operation in self._allowed(principal) if wanted in operation.key.casefold()]
+        return sorted(keys, key=lambda key: (not key.split(".")[-1].casefold().startswith(wanted), key))
+
+    def _value(self, uri: str, principal: Principal) -> Any:
+        if uri == POLICY:
+            return self._decisions(principal)
+        if uri.startswith(RESULTS):
+            return self._results.read(uri.removeprefix(RESULTS), principal.id)
+        if uri.startswith(CATALOG):
+            try:
+                operation = self._catalogue.find(unquote(uri.removeprefix(CATALOG)))
+            except UnknownTool:
+                return None
+            return self._describe(operation, principal) if operation in self._allowed(principal) else None
+        return None
+
+    def _allowed(self, principal: Principal) -> list[Operation]:
+        return [each for each in self._catalogue if self._policy.could_allow(each, principal, self._profile)]
+
+    def _decisions(self, principal: Principal) -> dict[str, Any]:
+        """What is decided on a call of each tool, as far as that hangs on the tool and the caller alone."""
+        decided = []
+        for operation in self._allowed(principal):
+            case = Case(operation, {}, principal, self._profile)
+            decision = self._policy.decide(case)
+            hangs = any(each.when is not None and each.passed_over is None for each in self._policy.explain(case))
+            decided.append(
+                {
+                    "name": operation.tool,
+                    "level": operation.level,
+                    **({"decision": "depends on the call"} if hangs else {"decision": decision.outcome}),
+                    "rule": decision.rule,
+                }
+            )
+        return {"policy": self._policy.name, "profile": self._profile, "principal": principal.id, "tools": decided}

@@ -1,0 +1,85 @@
+"""Which tools are listed, and how a name that a client calls is run. Presentation, never authority."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from saasus_mcp.catalog import Language, Operation, UnknownTool
+from saasus_mcp.catalog.catalogue import LONGEST_SHOWN
+from saasus_mcp.errors import SaasusMcpError
+from saasus_mcp.permissions.policy import Principal
+from saasus_mcp.saasus.answer import ToolAnswer
+from saasus_mcp.server import clock, selection
+from saasus_mcp.server.call import Asking, Call
+from saasus_mcp.server.compact import Compact
+from saasus_mcp.server.own import OwnTool
+from saasus_mcp.server.pipeline import Pipeline
+
+Kind = Literal["full", "compact"]
+
+
+class Surface:
+    """What one server shows of one pipeline. Every tool answers to its name, listed or not.
+
+    Args:
+        language: of titles.
+        kind: `full` lists every operation, `compact` five tools that reach them all.
+        toolsets: where given, only their operations are listed; with `compact`, they are listed too.
+        more: further tools of our own, listed in either.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        language: Language,
+        kind: Kind = "full",
+        toolsets: frozenset[str] = frozenset(),
+        more: Iterable[OwnTool] = (),
+    ) -> None:
+        compact, always = Compact(pipeline, language).tools(), (*clock.tools(), selection.tool(pipeline.results), *more)
+        self.kind: Kind = kind
+        self.toolsets = toolsets
+        self._pipeline = pipeline
+        self._listed = (*compact, *always) if kind == "compact" else always
+        self._own = {tool.name: tool for tool in (*compact, *always)}
+
+    def listed(self, principal: Principal) -> list[OwnTool | Operation]:
+        """Our own tools, then operations: those of which some call could be anything but denied to this principal."""
+        own = [tool for tool in self._listed if tool.could_allow(principal)]
+        if self.kind == "compact" and not self.toolsets:
+            return [*own]
+        operations = self._pipeline.listed(principal)
+        return [*own, *(each for each in operations if not self.toolsets or each.toolset in self.toolsets)]
+
+    async def run(self, call: Call) -> ToolAnswer | Asking:
+        """The answer of a call, or the question that a person must answer first."""
+        try:
+            own = self._own.get(call.name) or self._operation(call.name)
+            given = await (own.answer(call) if isinstance(own, OwnTool) else self._pipeline.run(call))
+        except SaasusMcpError as error:
+            return self._pipeline.refused(call, error)
+        return given if isinstance(given, Asking) else self._pipeline.results.fit(given, call.principal.id, call.name)
+
+    def _operation(self, name: str) -> Operation:
+        """The operation of this name.
+
+        Raises:
+            UnknownTool: there is none; the nearest, tools of our own among them.
+        """
+        try:
+            return self._pipeline.catalogue.find(name)
+        except UnknownTool as error:
+            from difflib import get_close_matches  # noqa: PLC0415 - only on a mistake
+
+            own = get_close_matches(name[:LONGEST_SHOWN], self._own)
+            raise UnknownTool(name, (*own, *error.nearest)) from None
+
+    def input_schema(self, name: str) -> dict[str, Any] | None:
+        """The schema of a tool's arguments; None where there is no such tool."""
+        if name in self._own:
+            return self._own[name].input_schema
+        try:
+            return self._pipeline.catalogue.find(name).input_schema
+        except UnknownTool:
+            return None

@@ -1,0 +1,26 @@
+"""The toolsets: groups of operations that a server can be told to list alone. Presentation, never authority."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from saasus_mcp.catalog import Text
+
+TOOLSETS: Mapping[str, Text] = {
+    "users": Text("Users of the SaaS and of its tenants; invitations", "SaaSユーザー・テナントのユーザー・招待"),
+    "tenants": Text("Tenants", "テナント"),
+    "roles": Text("Roles, who has them, and environments", "ロールとその付与・環境"),
+    "attributes": Text("Attributes of users and tenants", "ユーザーとテナントの属性"),
+    "plans": Text("Price list, tax rates and the plan of a tenant", "料金体系・税率・テナントの料金プラン"),
+    "metering": Text("Metering units and usage counts", "メータリングユニットと計測値"),
+    "billing": Text("Billing data of tenants, and Stripe", "テナントの請求先情報とStripe連携"),
+    "settings": Text("Settings of the SaaS: domain, e-mails, pages", "SaaSの設定(ドメイン・メール・認証画面)"),
+    "sign_in": Text("Sign-up, sign-in, identity providers", "新規登録・サインイン・外部IDプロバイダ"),
+    "marketplace": Text("AWS Marketplace", "AWS Marketplace"),
+    "gateway": Text("Smart API Gateway", "Smart API Gateway"),
+    "analysis": Text("Figures of use", "利用状況の分析"),
+    "feedback": Text("Feedback from users", "ユーザーからのフィードバック"),
+    "logs": Text("API log", "API実行ログ"),
+    "events": Text("Amazon EventBridge", "Amazon EventBridge連携"),
+}
+"""By name, with what each is about."""

@@ -1,0 +1,130 @@
+"""What hosting is set to: where the server listens, by which address clients know it, and whom it believes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field
+
+from saasus_mcp.settings.addresses import HIGHEST_PORT, Host, ProviderUrl, Public, WebOrigin, loopback
+from saasus_mcp.settings.faults import SettingsError
+from saasus_mcp.settings.strict import Strict
+
+Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+"""Signatures that only the issuer can make. A secret shared with it, as HS256 wants, would be one more to lose."""
+
+MEBIBYTE = 1024 * 1024
+
+
+def _several(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+class HttpTable(Strict):
+    """`[http]`: where the server listens and what it lets in.
+
+    Attributes:
+        public_url: the origin by which clients reach it, through the reverse proxy.
+        allowed_hosts: names in a request's Host header beside that of public_url and those of loopback.
+        allowed_origins: of pages that may call it, beside public_url and loopback.
+        body_limit: bytes of one request.
+        connections: requests at once, open streams included.
+        metrics: whether /metrics answers anybody. Else it takes a token, where tokens are needed at all.
+    """
+
+    host: Host = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=HIGHEST_PORT)
+    public_url: Public | None = None
+    allowed_hosts: frozenset[Host] = frozenset()
+    allowed_origins: frozenset[WebOrigin] = frozenset()
+    body_limit: int = Field(default=4 * MEBIBYTE, ge=1024, le=64 * MEBIBYTE)
+    connections: int = Field(default=1000, ge=1, le=100_000)
+    metrics: bool = False
+
+
+class JwtTable(Strict):
+    """`[auth.jwt]`: the identity provider whose access tokens are accepted.
+
+    Attributes:
+        audience: what a token's `aud` must contain one of; left out, the URL of this server's /mcp.
+        groups_claim: the claim with the caller's groups, by its name or a dotted path.
+        scopes: what every token must have.
+        leeway: seconds that the clocks may differ.
+    """
+
+    issuer: ProviderUrl
+    jwks_url: ProviderUrl
+    audience: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_several)] = ()
+    algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1)] = ("RS256", "ES256")
+    groups_claim: str = Field(default="groups", min_length=1, max_length=200)
+    scopes: tuple[Annotated[str, Field(pattern=r"^[!#-\[\]-~]{1,100}$")], ...] = ()
+    leeway: int = Field(default=30, ge=0, le=300)
+
+
+class AuthTable(Strict):
+    """`[auth]`: whom the server believes.
+
+    Attributes:
+        tokens: whether tokens of `saasus-mcp token` are accepted; left out, wherever authentication is needed.
+    """
+
+    tokens: bool | None = None
+    jwt: JwtTable | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Http:
+    """What hosting is set to, settled between flags, environment and file.
+
+    Attributes:
+        public_url: never empty; on a private loopback where the server listens.
+        asked_tokens: whether the file says that tokens are accepted; None where it says nothing.
+        table: the rest of `[http]`.
+    """
+
+    host: str
+    port: int
+    public_url: str
+    asked_tokens: bool | None
+    jwt: JwtTable | None
+    table: HttpTable
+
+    @property
+    def exposed(self) -> bool:
+        """Whether others than this machine can reach the server, directly or through a proxy."""
+        return not loopback(self.host) or not loopback(urlsplit(self.public_url).hostname or "")
+
+    @property
+    def authenticated(self) -> bool:
+        """Whether a caller must show a token. Without, whoever reaches the port is the owner of the machine."""
+        return self.exposed or self.jwt is not None or self.asked_tokens is True
+
+    @property
+    def tokens(self) -> bool:
+        """Whether tokens of `saasus-mcp token` are accepted."""
+        return self.authenticated and self.asked_tokens is not False
+
+    @property
+    def resource(self) -> str:
+        """The URL that access tokens are issued for (RFC 8707)."""
+        return f"{self.public_url}/mcp"
+
+
+def settled(table: HttpTable, auth: AuthTable, host: str | None, port: int | None, public_url: str | None) -> Http:
+    """What holds of a file's tables and of what flags or the environment say instead.
+
+    Raises:
+        SettingsError: others could reach the server, and it is not said by which address.
+    """
+    listens, at = host or table.host, table.port if port is None else port
+    known_as = public_url or table.public_url
+    if known_as is None and not loopback(listens):
+        raise SettingsError(
+            f"SAASUS_MCP_PUBLIC_URL: not set, and {listens} can be reached by others.",
+            "Set it to the https address by which clients reach the server, which takes authentication too "
+            "(docs/hosting.md), or listen on 127.0.0.1.",
+        )
+    private = f"http://{f'[{listens}]' if ':' in listens else listens}:{at}"
+    return Http(listens, at, known_as or private, auth.tokens, auth.jwt, table)

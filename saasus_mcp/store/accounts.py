@@ -1,0 +1,150 @@
+"""Who may sign in with a token of this server: a small database of its own, shared by all that serve or manage it."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from sqlalchemy import Column, Float, Index, Integer, MetaData, String, Table, Text, insert, select, update
+
+from saasus_mcp.store.database import Database
+from saasus_mcp.store.files import StoreError, make
+
+FILE = "accounts.db"
+PREFIX = "smcp_"
+"""By it, scanners of source code and people recognise a token that lies where it should not."""
+TOKEN_BYTES = 32
+LENGTH = len(PREFIX) + 43
+COARSE = 3600.0
+"""Seconds for which the last use of a token is not noted anew: a call need not write."""
+
+VERSION = 1
+metadata = MetaData()
+
+versions = Table("versions", metadata, Column("version", Integer, primary_key=True, autoincrement=False))
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("hash", String(64), primary_key=True, comment="SHA-256 of the token"),
+    Column("name", String(80), nullable=False),
+    Column("role", String(10), nullable=False, comment="caller or approver"),
+    Column("groups", Text, nullable=False, comment="JSON: a list of names"),
+    Column("made_by", String(200), nullable=False),
+    Column("made_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False),
+    Column("used_at", Float, comment="to the hour"),
+    Column("revoked_at", Float),
+)
+Index("tokens_by_name", tokens.c.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What is kept of a token, which is never the token itself. Times are epoch seconds."""
+
+    name: str
+    role: Literal["caller", "approver"]
+    groups: frozenset[str]
+    made_by: str
+    made_at: float
+    expires_at: float
+    used_at: float | None = None
+    revoked_at: float | None = None
+
+    def live(self, now: float) -> bool:
+        """Whether it still lets anybody in."""
+        return self.revoked_at is None and self.expires_at > now
+
+
+class NameTaken(StoreError):
+    """A token of that name is still good."""
+
+
+class Accounts:
+    """The tokens, each known by its hash.
+
+    A token is 256 random bits: nobody finds it by trying, so its hash need not be slow, and nothing is learned from how
+    long a lookup by hash takes. Each use looks here, so that a revoked token is refused at once, everywhere.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @classmethod
+    def at(cls, folder: Path) -> Accounts:
+        """Those of a state folder, made where they are missing.
+
+        Raises:
+            StoreError: the folder or the file cannot be made or written.
+        """
+        return cls(Database.at(make(folder, FILE), metadata, VERSION))
+
+    def close(self) -> None:
+        self._database.close()
+
+    def add(self, wanted: Token) -> str:
+        """A new token, given out this once.
+
+        Raises:
+            NameTaken: another one of that name is still good.
+        """
+        token = PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
+        with self._database.transaction() as connection:
+            if any(each.live(wanted.made_at) for each in _read(connection.execute(_named(wanted.name)))):
+                raise NameTaken(f"There is a token {wanted.name!r} already.", "Revoke it, or choose another name.")
+            values = {name: getattr(wanted, name) for name in Token.__slots__}
+            values["groups"] = json.dumps(sorted(wanted.groups))
+            connection.execute(insert(tokens).values(hash=_hash(token), **values))
+        return token
+
+    def find(self, token: str, now: float) -> Token | None:
+        """What this token stands for, while it is good; that it was used is noted."""
+        if not token.startswith(PREFIX) or len(token) != LENGTH:
+            return None
+        sought = _hash(token)
+        with self._database.transaction() as connection:
+            row = connection.execute(select(tokens).where(tokens.c.hash == sought)).first()
+            if row is None or not hmac.compare_digest(row.hash, sought):
+                return None
+            found = _token(row)
+            if not found.live(now):
+                return None
+            if found.used_at is None or now - found.used_at >= COARSE:
+                connection.execute(update(tokens).where(tokens.c.hash == sought).values(used_at=now))
+            return found
+
+    def all(self) -> list[Token]:
+        """Every token there ever was, newest first."""
+        with self._database.transaction() as connection:
+            return _read(connection.execute(select(tokens).order_by(tokens.c.made_at.desc())))
+
+    def revoke(self, name: str, now: float) -> bool:
+        """End the token of this name at once. False where none is good."""
+        good = (tokens.c.name == name, tokens.c.revoked_at.is_(None), tokens.c.expires_at > now)
+        with self._database.transaction() as connection:
+            return connection.execute(update(tokens).where(*good).values(revoked_at=now)).rowcount > 0
+
+
+def _named(name: str) -> Any:
+    return select(tokens).where(tokens.c.name == name)
+
+
+def _read(rows: Iterable[Any]) -> list[Token]:
+    return [_token(row) for row in rows]
+
+
+def _token(row: Any) -> Token:
+    values = row._asdict()
+    del values["hash"]
+    return Token(**{**values, "groups": frozenset(json.loads(row.groups))})
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

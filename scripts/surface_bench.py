@@ -1,0 +1,123 @@
+"""What each surface and toolset costs a model, in o200k tokens of name, description and inputSchema; and docs/toolsets.md.
+
+With --write the tables on that page are made anew.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import anyio
+import bpe_openai
+
+from saasus_mcp.catalog import Operation
+from saasus_mcp.cli import compose
+from saasus_mcp.server.own import OwnTool
+from saasus_mcp.server.surface import Surface
+from saasus_mcp.server.toolsets import TOOLSETS
+from saasus_mcp.settings import read
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "toolsets.md"
+BUDGETS = {"full": 18_000, "compact": 1_000}
+BEGIN, END = "<!-- made by scripts/surface_bench.py --write -->\n", "<!-- end -->\n"
+
+_encoding = bpe_openai.get_encoding("o200k_base")
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """How many tools are listed, and their tokens."""
+
+    tools: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What everything costs.
+
+    Attributes:
+        surfaces: `full` and `compact`, whole.
+        always: what every surface lists beside operations.
+        toolsets: the operations of each alone.
+    """
+
+    surfaces: dict[str, Cost]
+    always: Cost
+    toolsets: dict[str, Cost]
+
+
+def tokens(tool: Operation | OwnTool) -> int:
+    """What one tool costs in the list."""
+    schema = json.dumps(tool.input_schema, ensure_ascii=False, separators=(",", ":"))
+    texts = (tool.name, tool.description) if isinstance(tool, OwnTool) else (tool.tool, tool.terse)
+    return sum(len(_encoding.encode(text)) for text in (*texts, schema))
+
+
+def cost(tools: Iterable[Operation | OwnTool]) -> Cost:
+    """What these tools cost together."""
+    each = [tokens(tool) for tool in tools]
+    return Cost(len(each), sum(each))
+
+
+@cache
+def measured() -> Costs:
+    """The costs, from what a server in the sandbox would list."""
+    return anyio.run(_measured)
+
+
+async def _measured() -> Costs:
+    with tempfile.TemporaryDirectory(prefix="saasus-mcp-bench-", ignore_cleanup_errors=True) as folder:
+        async with compose.pipeline(read(sandbox=True, state_dir=Path(folder))) as pipeline:
+            who = compose.local_user()
+            full = Surface(pipeline, "en").listed(who)
+            compact = Surface(pipeline, "en", "compact").listed(who)
+    operations = [tool for tool in full if isinstance(tool, Operation)]
+    return Costs(
+        {"full": cost(full), "compact": cost(compact)},
+        cost(tool for tool in full if isinstance(tool, OwnTool)),
+        {name: cost(each for each in operations if each.toolset == name) for name in TOOLSETS},
+    )
+
+
+def table() -> str:
+    """What docs/toolsets.md says in numbers."""
+    costs = measured()
+    lines = ["| surface | tools | tokens |", "| --- | ---: | ---: |"]
+    lines += [f"| `{name}` | {each.tools} | {each.tokens:,} |" for name, each in costs.surfaces.items()]
+    lines += ["", "| toolset | what it is about | 内容 | tools | tokens |", "| --- | --- | --- | ---: | ---: |"]
+    for name, each in costs.toolsets.items():
+        title = TOOLSETS[name]
+        lines.append(f"| `{name}` | {title.en} | {title.ja} | {each.tools} | {each.tokens:,} |")
+    lines.append(
+        f"| always | Tools beside the operations | 共通ツール | {costs.always.tools} | {costs.always.tokens:,} |"
+    )
+    return "\n".join(lines) + "\n"
+
+
+def renewed(page: str) -> str:
+    """The page with its tables as they are today."""
+    head, _, rest = page.partition(BEGIN)
+    return head + BEGIN + table() + END + rest.partition(END)[2]
+
+
+def report() -> None:
+    """Print the tokens of every surface and toolset."""
+    costs = measured()
+    for name, each in costs.surfaces.items():
+        print(f"{name + ' surface:':<17}{each.tokens:>7,} tokens for {each.tools} tools (at most {BUDGETS[name]:,})")
+    print(f"always listed:   {costs.always.tokens:>7,} tokens for {costs.always.tools} tools beside the operations")
+    for name, each in costs.toolsets.items():
+        print(f"  {name + ':':<15}{each.tokens:>7,} tokens for {each.tools} tools")
+
+
+if __name__ == "__main__":
+    if "--write" in sys.argv[1:]:
+        PAGE.write_text(renewed(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    report()

@@ -1,0 +1,378 @@
+"""What a request meets before it is one of MCP: names, origins, sizes, tokens, roles, scopes and profiles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import httpx2
+import pytest
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from saasus_mcp.catalog import Catalogue
+from saasus_mcp.hosting import transports
+from saasus_mcp.hosting.identity import Chain
+from tests.hosting.provider import ISSUER, Provider
+from tests.hosting.stage import INITIALIZE, MCP, OWNER, PUBLIC, Known, Stage, caller, provider_table, stage
+
+PATHS = ("/mcp", "/mcp/", "/mcp/default", "/mcp/nowhere", "/sse", "/sse/default", "/messages/default/")
+TWO = {"production": ("operators",), "staging": ("support", "operators"), "secret": ("nobody",)}
+
+
+def said(answer: httpx2.Response) -> str:
+    """The words of a refusal."""
+    return str(answer.json()["error"]["message"])
+
+
+# -- tokens ----------------------------------------------------------------------------------------------------------
+
+AUTHORIZATION: dict[str, list[tuple[str, str]]] = {
+    "none": [],
+    "of another kind": [("Authorization", "Basic YWxpY2UtdG9rZW4=")],
+    "empty": [("Authorization", "Bearer ")],
+    "a word without a token": [("Authorization", "Bearer")],
+    "the token alone": [("Authorization", "alice-token")],
+    "another token": [("Authorization", "Bearer bob-token")],
+    "two words": [("Authorization", "Bearer alice-token alice-token")],
+    "with a comma": [("Authorization", "Bearer alice-token, Bearer alice-token")],
+    "twice": [("Authorization", "Bearer alice-token"), ("Authorization", "Bearer alice-token")],
+    "a token of ten kilobytes": [("Authorization", "Bearer " + "x" * 10_000)],
+    "in the query": [("X-Query", "access_token=alice-token")],
+    "in a cookie": [("Cookie", "token=alice-token")],
+}
+
+
+@pytest.mark.parametrize("given", AUTHORIZATION.values(), ids=AUTHORIZATION)
+async def test_nobody_is_let_in_with_a_token(catalogue: Catalogue, given: list[tuple[str, str]]) -> None:
+    made = stage(catalogue, jwt=provider_table(scopes=["mcp:tools"]))
+    async with made.asked(None) as client:
+        for path in PATHS:
+            query = {"access_token": "alice-token"} if given and given[0][0] == "X-Query" else {}
+            headers = [*MCP.items(), *given]
+            answer = await client.request("POST", path, headers=headers, params=query, json=INITIALIZE)
+            assert answer.status_code == 401, path
+            told = answer.headers["WWW-Authenticate"]
+            resource = path.rstrip("/").replace("/messages/", "/sse/")
+            assert f'resource_metadata="{PUBLIC}/.well-known/oauth-protected-resource{resource}"' in told
+            assert 'scope="mcp:tools"' in told
+            assert ('error="invalid_token"' in told) is bool(given and given[0][0] == "Authorization")
+            assert answer.json()["error"] == "invalid_token"
+
+
+async def test_where_there_is_no_provider_no_client_is_sent_to_look_for_one(catalogue: Catalogue) -> None:
+    async with stage(catalogue).asked(None) as client:
+        answer = await client.post("/mcp", json=INITIALIZE)
+        assert answer.headers["WWW-Authenticate"] == 'Bearer realm="SaaSus MCP"'
+        assert (await client.get("/.well-known/oauth-protected-resource/mcp")).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/mcp", "/mcp/default", "/mcp/nowhere", "/sse", "/sse/default"])
+async def test_the_metadata_of_each_resource_is_there_for_anybody(catalogue: Catalogue, path: str) -> None:
+    made = stage(catalogue, jwt=provider_table(scopes=["mcp:tools"]))
+    async with made.asked(None) as client:
+        answer = await client.get(f"/.well-known/oauth-protected-resource{path}")
+    assert answer.json() == {
+        "resource": PUBLIC + path,
+        "authorization_servers": [ISSUER],
+        "bearer_methods_supported": ["header"],
+        "resource_name": "SaaSus MCP",
+        "scopes_supported": ["mcp:tools"],
+    }
+
+
+async def test_a_path_that_would_break_a_header_does_not(catalogue: Catalogue) -> None:
+    async with stage(catalogue, jwt=provider_table()).asked(None) as client:
+        answer = await client.post('/mcp/x%0d%0aSet-Cookie: a=b"', json=INITIALIZE)
+    assert answer.status_code == 401
+    assert "Set-Cookie" not in answer.headers
+    assert answer.headers["WWW-Authenticate"].endswith('/mcp/x%0D%0ASet-Cookie%3A%20a%3Db%22"')
+
+
+async def test_a_missing_scope_is_named(catalogue: Catalogue) -> None:
+    provider = Provider()
+    made = stage(catalogue, known=provider.callers(scopes=["mcp:tools"]), jwt=provider_table(scopes=["mcp:tools"]))
+    async with made.asked(provider.token(scope="profile")) as client:
+        answer = await client.post("/mcp", json=INITIALIZE)
+        enough = {"Authorization": f"Bearer {provider.token(scope='mcp:tools')}"}
+        assert (await client.post("/mcp", json=INITIALIZE, headers=enough)).status_code == 200
+    assert answer.status_code == 403
+    assert 'error="insufficient_scope"' in answer.headers["WWW-Authenticate"]
+    assert 'scope="mcp:tools"' in answer.headers["WWW-Authenticate"]
+    assert "mcp:tools" in said(answer)
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_an_approvers_token_opens_no_path_of_mcp(catalogue: Catalogue, path: str) -> None:
+    known = Known({"approver-token": caller("boss", role="approver")})
+    async with stage(catalogue, known=known).asked("approver-token") as client:
+        answer = await client.post(path, json=INITIALIZE)
+    assert answer.status_code == 403
+    assert "approver's token" in said(answer)
+    assert "console" in said(answer)
+
+
+async def test_of_several_who_know_tokens_the_first_that_believes_one_says_whom_it_names() -> None:
+    first, second = Known({"one": caller("a")}), Known({"one": caller("b"), "two": caller("c")})
+    chain = Chain(first, second)
+    assert await chain.authenticate("one") == caller("a")
+    assert await chain.authenticate("two") == caller("c")
+    assert await chain.authenticate("three") is None
+
+
+async def test_behind_the_door_there_is_no_token_any_more(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+
+    async def handle(_: object, kind: str, scope: Any, receive: object, send: Any) -> None:
+        seen.append({**scope, "app": None, "router": None, "endpoint": None})
+        await JSONResponse(kind)(scope, receive, send)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(transports.Transports, "handle", handle)
+    async with stage(catalogue).asked() as client:
+        for path in ("/mcp", "/mcp/default", "/sse", "/messages/default/"):
+            assert (await client.post(path)).status_code == 200
+    assert len(seen) == 4
+    assert "alice-token" not in repr(seen)
+    assert all(scope["user"].access_token.token == "" for scope in seen)
+
+
+# -- without authentication ------------------------------------------------------------------------------------------
+
+
+async def test_on_a_private_server_everybody_is_its_owner(catalogue: Catalogue) -> None:
+    async with stage(catalogue, {"default": ()}, known=OWNER).asked(None) as client:
+        assert (await client.post("/mcp", json=INITIALIZE)).status_code == 200
+
+
+@pytest.mark.parametrize("header", ["Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP"])
+async def test_a_private_server_takes_nothing_from_a_proxy(catalogue: Catalogue, header: str) -> None:
+    async with stage(catalogue, known=OWNER).asked(None) as client:
+        answer = await client.post("/mcp", json=INITIALIZE, headers={header: "203.0.113.7"})
+    assert answer.status_code == 403
+    assert "SAASUS_MCP_PUBLIC_URL" in said(answer)
+
+
+# -- profiles --------------------------------------------------------------------------------------------------------
+
+
+async def ask(made: Stage, path: str) -> httpx2.Response:
+    async with made.asked() as client:
+        return await client.post(path, json=INITIALIZE)
+
+
+@pytest.mark.parametrize(
+    ("groups", "opens"),
+    [
+        (("operators",), {"production", "staging"}),
+        (("support",), {"staging"}),
+        (("support", "nobody"), {"staging", "secret"}),
+        (("*",), set()),
+        (("Operators",), set()),
+        ((), set()),
+    ],
+    ids=["operators", "support", "support and nobody", "a star", "another case", "no group"],
+)
+async def test_a_profile_opens_to_its_groups_only(
+    catalogue: Catalogue, groups: tuple[str, ...], opens: set[str]
+) -> None:
+    known = Known({"alice-token": caller("alice", *groups)})
+    for name in (*TWO, "nowhere"):
+        for kind in ("mcp", "sse", "messages"):
+            if kind != "mcp" and name in opens:
+                continue
+            path = f"/{kind}/{name}" + ("/" if kind == "messages" else "")
+            answer = await ask(stage(catalogue, TWO, known=known), path)
+            assert answer.status_code == (200 if name in opens else 403), path
+            if name not in opens:
+                named = {other for other in TWO if f"/mcp/{other}" in said(answer)}
+                assert named == opens, "it names those that it may use, and no other"
+
+
+async def test_without_a_profile_the_only_one_is_meant(catalogue: Catalogue) -> None:
+    made = stage(catalogue, TWO)
+    assert (await ask(made, "/mcp")).status_code == 200
+
+
+async def test_without_a_profile_and_with_a_choice_the_choice_is_told(catalogue: Catalogue) -> None:
+    known = Known({"alice-token": caller("alice", "operators")})
+    for path in ("/mcp", "/mcp/", "/sse"):
+        answer = await ask(stage(catalogue, TWO, known=known), path)
+        assert answer.status_code == 400
+        assert "/mcp/production, /mcp/staging" in said(answer)
+        assert "secret" not in answer.text
+
+
+async def test_with_no_profile_at_all_it_is_told_what_to_do(catalogue: Catalogue) -> None:
+    answer = await ask(stage(catalogue, {"default": ()}), "/mcp")
+    assert answer.status_code == 403
+    assert "Ask the operator to add a group of yours" in said(answer)
+
+
+async def test_a_token_for_one_profile_opens_no_other(catalogue: Catalogue) -> None:
+    known = Known({"alice-token": caller("alice", "operators", profiles=frozenset({"staging"}))})
+    for path, status in {"/mcp": 200, "/mcp/staging": 200, "/mcp/production": 403}.items():
+        assert (await ask(stage(catalogue, TWO, known=known), path)).status_code == status
+
+
+# -- names and origins -----------------------------------------------------------------------------------------------
+
+HOSTS = {
+    "mcp.example.com": True,
+    "MCP.example.com:443": True,
+    "mcp.example.com:8443": True,
+    "localhost:8000": True,
+    "127.0.0.1": True,
+    "[::1]:8000": True,
+    "internal.example.com": True,
+    "evil.example.com": False,
+    "mcp.example.com.evil.com": False,
+    "evil.com@mcp.example.com": False,
+    "mcp.example.com:443@evil.com": False,
+    "mcp.example.com evil.com": False,
+    "127.0.0.1.evil.com": False,
+    "0.0.0.0": False,  # noqa: S104 - as a Host header
+    "": False,
+}
+
+
+@pytest.mark.parametrize(("host", "let_in"), HOSTS.items(), ids=[host or "empty" for host in HOSTS])
+async def test_only_names_of_the_server_are_answered(catalogue: Catalogue, host: str, let_in: bool) -> None:
+    made = stage(catalogue, allowed_hosts=["internal.example.com"])
+    async with made.asked(Host=host) as client:
+        for path in ("/mcp", "/metrics", "/console", "/"):
+            assert ((await client.get(path)).status_code != 421) is let_in
+        assert (await client.get("/healthz")).status_code == 200, "a probe knows the address only"
+
+
+async def test_a_request_that_names_two_hosts_is_refused(catalogue: Catalogue) -> None:
+    async with stage(catalogue).asked() as client:
+        headers = [*MCP.items(), ("Host", "mcp.example.com"), ("Host", "evil.example.com")]
+        assert (await client.get("/mcp", headers=headers)).status_code == 421
+
+
+ORIGINS = {
+    PUBLIC: True,
+    PUBLIC.upper(): True,
+    "https://app.example.com": True,
+    "http://localhost:6274": True,
+    "http://127.0.0.1": True,
+    "http://[::1]:3000": True,
+    "http://mcp.example.com": False,
+    "https://mcp.example.com.evil.com": False,
+    "https://evil.example.com": False,
+    "http://localhost.evil.com": False,
+    "http://localhost:80evil": False,
+    "https://localhost:6274": False,
+    "null": False,
+    "": False,
+}
+
+
+@pytest.mark.parametrize(("origin", "let_in"), ORIGINS.items(), ids=[origin or "empty" for origin in ORIGINS])
+async def test_only_pages_of_known_origins_are_answered(catalogue: Catalogue, origin: str, let_in: bool) -> None:
+    made = stage(catalogue, allowed_origins=["https://app.example.com"])
+    async with made.asked(Origin=origin) as client:
+        answer = await client.post("/mcp", json=INITIALIZE)
+        preflight = await client.options(
+            "/mcp", headers={"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "mcp-name"}
+        )
+    assert answer.status_code == (200 if let_in else 403)
+    if let_in and origin == origin.lower():
+        assert answer.headers["Access-Control-Allow-Origin"] == origin
+        assert "Mcp-Session-Id" in answer.headers["Access-Control-Expose-Headers"]
+        assert (preflight.status_code, preflight.headers["Access-Control-Allow-Headers"]) == (200, "mcp-name")
+    assert "Access-Control-Allow-Credentials" not in answer.headers
+
+
+async def test_every_answer_has_the_headers_that_browsers_obey(catalogue: Catalogue) -> None:
+    async with stage(catalogue).asked() as client:
+        answers = [await client.get(path) for path in ("/healthz", "/mcp/nowhere", "/nowhere")]
+        answers.append(await client.get("/mcp", headers={"Host": "evil.com"}))
+    for answer in answers:
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert answer.headers["X-Frame-Options"] == "DENY"
+        assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+        assert answer.headers["Strict-Transport-Security"].startswith("max-age=")
+
+
+async def test_further_routes_are_served_with_headers_of_their_own(catalogue: Catalogue) -> None:
+    async def page(request: Request) -> JSONResponse:
+        return JSONResponse(request.url.path, headers={"Content-Security-Policy": "default-src 'self'"})
+
+    async with stage(catalogue, extra=[Route("/console", page)]).asked(None) as client:
+        answer = await client.get("/console")
+    assert (answer.json(), answer.headers["Content-Security-Policy"]) == ("/console", "default-src 'self'")
+
+
+# -- sizes, times and numbers ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/mcp", "/messages/default/"])
+async def test_a_body_too_large_is_refused(catalogue: Catalogue, path: str) -> None:
+    async def in_pieces() -> Any:
+        for _ in range(3):
+            yield b"x" * 1000
+
+    async with stage(catalogue, body_limit=2000).asked() as client:
+        assert (await client.post(path, content=b"x" * 2001)).status_code == 413
+        assert (await client.post(path, content=in_pieces())).status_code == 413
+        assert (await client.post(path, content=b"x" * 2000)).status_code == 400
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transports, "BODY_SECONDS", 0.01)
+
+    async def never() -> Any:
+        yield b"{"
+        await anyio.sleep_forever()
+
+    async with stage(catalogue).asked() as client:
+        answer = await client.post("/mcp", content=never())
+    assert answer.status_code == 408
+    assert "in time" in said(answer)
+
+
+async def test_requests_beyond_the_limit_are_told_to_come_back(catalogue: Catalogue) -> None:
+    arrived, leave = anyio.Event(), anyio.Event()
+
+    async def stays(_: Request) -> JSONResponse:
+        arrived.set()
+        await leave.wait()
+        return JSONResponse("left")
+
+    made = stage(catalogue, connections=1, extra=[Route("/stays", stays)])
+    async with made.asked() as client, anyio.create_task_group() as others:
+        others.start_soon(client.get, "/stays")
+        await arrived.wait()
+        answer = await client.post("/mcp", json=INITIALIZE)
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+        assert (await client.get("/healthz")).status_code == 200
+        leave.set()
+
+
+async def test_a_place_is_free_again_when_a_request_is_over(catalogue: Catalogue) -> None:
+    async with stage(catalogue, connections=1).asked() as client:
+        for _ in range(3):
+            assert (await client.post("/mcp", json=INITIALIZE)).status_code == 200
+
+
+async def test_blanks_around_a_headers_value_are_no_part_of_it(catalogue: Catalogue) -> None:
+    body = {"jsonrpc": "2.0", "id": 1, "method": "server/discover", "params": {"_meta": META}}
+    headers = {"MCP-Protocol-Version": "2026-07-28 ", "Mcp-Method": " server/discover\t"}
+    async with stage(catalogue).asked(**headers) as client:
+        answer = await client.post("/mcp", json=body)
+    assert answer.status_code == 200
+    assert answer.json()["result"]["supportedVersions"]
+
+
+META = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientCapabilities": {},
+    "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+}

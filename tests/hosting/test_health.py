@@ -1,0 +1,192 @@
+"""What load balancers and Prometheus are told: the truth, to whom it concerns, and nothing of what callers sent."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import httpx2
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from saasus_mcp.catalog import Catalogue
+from saasus_mcp.hosting.exposition import CONTENT_TYPE, Counter
+from saasus_mcp.hosting.health import UPSTREAM_EVERY, Health
+from saasus_mcp.hosting.metrics import Metrics
+from saasus_mcp.server.call import Call
+from saasus_mcp.store import StoreError
+from tests.calls import complete
+from tests.hosting.provider import Clock
+from tests.hosting.stage import OWNER, Known, Stage, caller, stage
+from tests.support import ME
+
+SAMPLE = re.compile(r'[a-z_]+(\{[a-z_]+="[^"\\]*"(,[a-z_]+="[^"\\]*")*\})? [0-9.e+-]+')
+
+
+class Network:
+    """A network that counts who asks, and on which some hosts are down."""
+
+    def __init__(self) -> None:
+        self.asked: list[httpx2.Request] = []
+        self.down: set[str] = set()
+
+    def transport(self) -> httpx2.MockTransport:
+        def answer(request: httpx2.Request) -> httpx2.Response:
+            self.asked.append(request)
+            if request.url.host in self.down:
+                raise httpx2.ConnectTimeout("down", request=request)
+            return httpx2.Response(404)
+
+        return httpx2.MockTransport(answer)
+
+
+async def readiness(health: Health) -> tuple[int, dict[str, str]]:
+    app = Starlette(routes=[Route("/readyz", health.ready)])
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://test") as client:
+        answer = await client.get("/readyz")
+    return answer.status_code, answer.json()
+
+
+def looked_after(catalogue: Catalogue, network: Network, clock: Clock, **given: Any) -> tuple[Stage, Health]:
+    made = stage(catalogue, {"production": "*", "staging": "*"})
+    apis = {"production": "https://api.example.com", "staging": "https://staging.example.com"}
+    served = {name: replace(one, api=apis[name]) for name, one in made.served.items()}
+    return made, Health(served, made.metrics, transport=network.transport(), clock=clock, **given)
+
+
+async def test_it_is_ready_while_stores_and_some_api_work(catalogue: Catalogue) -> None:
+    network, clock = Network(), Clock()
+    _, health = looked_after(catalogue, network, clock)
+    assert await readiness(health) == (200, {"status": "ready", "store": "ok", "policy": "ok", "upstream": "ok"})
+    network.down = {"staging.example.com"}
+    clock.now += UPSTREAM_EVERY
+    assert (await readiness(health))[0] == 200, "what one profile lacks must not take the other away"
+    network.down |= {"api.example.com"}
+    clock.now += UPSTREAM_EVERY
+    assert await readiness(health) == (
+        503,
+        {"status": "not ready", "store": "ok", "policy": "ok", "upstream": "failed"},
+    )
+    network.down.clear()
+    clock.now += UPSTREAM_EVERY
+    assert (await readiness(health))[0] == 200
+
+
+async def test_the_api_is_asked_seldom_and_without_credentials(catalogue: Catalogue) -> None:
+    network, clock = Network(), Clock()
+    _, health = looked_after(catalogue, network, clock)
+    for _ in range(5):
+        await readiness(health)
+    assert len(network.asked) == 2, "each host once"
+    assert all("authorization" not in request.headers for request in network.asked)
+    clock.now += UPSTREAM_EVERY
+    await readiness(health)
+    assert len(network.asked) == 4
+
+
+async def test_it_is_not_ready_while_a_store_does_not_work(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, health = looked_after(catalogue, Network(), Clock())
+
+    def broken(*_: object, **__: object) -> None:
+        raise StoreError("no space left on secret-disk")
+
+    store = made.served["staging"].pipeline.store
+    monkeypatch.setattr(store, "frozen", broken)
+    monkeypatch.setattr(store, "approvals", broken)
+    status, said = await readiness(health)
+    assert (status, said["store"]) == (503, "failed")
+    assert "secret-disk" not in str(said)
+    async with made.asked() as client:
+        page = (await client.get("/metrics")).text
+    assert 'saasus_mcp_store_up{profile="staging"} 0' in page
+    assert 'saasus_mcp_store_up{profile="production"} 1' in page
+    assert 'saasus_mcp_approvals_pending{profile="staging"}' not in page
+
+
+async def test_a_policy_file_that_was_edited_and_is_not_sound_is_told(catalogue: Catalogue) -> None:
+    _, health = looked_after(catalogue, Network(), Clock(), policy_sound=lambda: False)
+    status, said = await readiness(health)
+    assert (status, said["policy"]) == (200, "outdated")
+
+
+async def test_the_numbers_are_those_of_what_happened(catalogue: Catalogue) -> None:
+    made = stage(catalogue)
+    api, pipeline = made.apis["default"], made.served["default"].pipeline
+
+    async def call(name: str, arguments: Any = None) -> None:
+        given = complete(catalogue.find(name)) if arguments is None else arguments
+        await pipeline.run(Call(name, given, replace(ME, id="token:secret-name")))
+
+    await call("auth_get_tenants")
+    await call("auth_get_tenants")
+    api.answers["auth.GetRoles"] = httpx2.Response(403, json={"type": "forbidden", "message": "secret-words"})
+    await call("auth_get_roles")
+    await call("auth_delete_tenant", {"tenant_id": "secret-tenant"})
+    await call("auth_get_tenant", {"tenant_id": 7, "secret-field": 1})
+    async with made.asked() as client:
+        answer = await client.get("/metrics")
+        again = await client.get("/metrics")
+    page = answer.text
+    assert answer.headers["Content-Type"] == CONTENT_TYPE
+    assert 'saasus_mcp_calls_total{profile="default",level="read",outcome="ok"} ' in page
+    assert 'saasus_mcp_calls_total{profile="default",level="read",outcome="failed"} 1\n' in page
+    assert 'saasus_mcp_refusals_total{profile="default",level="critical",why="approval"} 1\n' in page
+    assert 'saasus_mcp_refusals_total{profile="default",level="none",why="invalid_arguments"} 1\n' in page
+    assert 'saasus_mcp_approvals_pending{profile="default"} 1\n' in page
+    assert "saasus_mcp_calls_in_flight 0\n" in page
+    assert 'saasus_mcp_http_responses_total{status="200"} 1\n' in again.text
+    assert "secret" not in page
+    for line in page.splitlines():
+        assert line.startswith("# ") or SAMPLE.fullmatch(line), line
+    counted = re.findall(r"saasus_mcp_upstream_seconds_count\{[^}]*\} (\d+)", page)
+    assert sum(map(int, counted)) == len(api.sent), "every request to the API, those for previews too"
+
+
+def test_each_bucket_holds_the_smaller_ones() -> None:
+    metrics = Metrics()
+    for seconds in (0.01, 0.2, 0.25, 3.0, 100.0):
+        metrics.upstream.observe(seconds, "default", "read")
+    page = list(metrics.upstream.lines())
+    buckets = dict(re.findall(r'le="([^"]+)"\} (\d+)', "\n".join(page)))
+    assert [buckets[bound] for bound in ("0.05", "0.1", "0.25", "0.5", "5.0", "60.0", "+Inf")] == [
+        "1",
+        "1",
+        "3",
+        "3",
+        "4",
+        "4",
+        "5",
+    ]
+    assert page[-2:] == [
+        'saasus_mcp_upstream_seconds_sum{profile="default",level="read"} 103.46',
+        'saasus_mcp_upstream_seconds_count{profile="default",level="read"} 5',
+    ]
+
+
+def test_a_label_cannot_break_the_format() -> None:
+    counter = Counter("x_total", "X.", ("name",))
+    counter.count('a"b\\c\nd')
+    assert list(counter.lines())[-1] == r'x_total{name="a\"b\\c\nd"} 1'
+
+
+@pytest.mark.parametrize(
+    ("known", "token", "metrics", "status"),
+    [
+        (Known(), None, False, 401),
+        (Known(), "wrong", False, 401),
+        (Known(), "alice-token", False, 200),
+        (Known({"boss": caller("boss", role="approver")}), "boss", False, 200),
+        (Known(), None, True, 200),
+        (OWNER, None, False, 200),
+    ],
+    ids=["nobody", "a wrong token", "a caller", "an approver", "nobody, where that is set", "on a private server"],
+)
+async def test_the_numbers_are_for_whom_they_concern(
+    catalogue: Catalogue, known: Any, token: str | None, metrics: bool, status: int
+) -> None:
+    async with stage(catalogue, known=known, metrics=metrics).asked(token) as client:
+        assert (await client.get("/metrics")).status_code == status

@@ -1,0 +1,201 @@
+"""Starting and stopping: it does not start where it would be open to all, and nothing begun is lost when it stops."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+import httpx2
+import pytest
+
+from saasus_mcp.catalog import Catalogue
+from saasus_mcp.errors import SaasusMcpError
+from saasus_mcp.hosting import serving, traffic
+from tests.calls import complete
+from tests.cli.running import PATIENCE, run
+from tests.hosting.stage import INITIALIZE, WAYS, Stage, Way, connected, stage
+from tests.pipeline.attacks import target_of, text
+from tests.support import saying_yes
+
+OPEN = ("serve", "--transport", "http", "--sandbox", "--host", "0.0.0.0")  # noqa: S104 - it must refuse
+
+
+@dataclass
+class Held(httpx2.AsyncBaseTransport):
+    """A network on which a write arrives and is answered when the test says so."""
+
+    inner: httpx2.AsyncBaseTransport
+    arrived: anyio.Event = field(default_factory=anyio.Event)
+    leave: anyio.Event = field(default_factory=anyio.Event)
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        if request.method != "GET":
+            self.arrived.set()
+            await self.leave.wait()
+        return await self.inner.handle_async_request(request)
+
+
+def held(catalogue: Catalogue) -> tuple[Stage, Held]:
+    """A server whose API holds writes back."""
+    made: list[Held] = []
+
+    def through(inner: httpx2.AsyncBaseTransport) -> httpx2.AsyncBaseTransport:
+        made.append(Held(inner))
+        return made[0]
+
+    return stage(catalogue, through=through), made[0]
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_write_under_way_is_finished_and_answered_before_the_server_stops(
+    catalogue: Catalogue, way: Way, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, network = held(catalogue)
+    operation = catalogue.find("auth_delete_tenant_user")
+    made.apis["default"].answers = target_of(catalogue, operation)
+    draining, drain = anyio.Event(), made.hosted.traffic.drain
+    results: list[Any] = []
+
+    async def told(seconds: float) -> None:
+        draining.set()
+        await drain(seconds)
+
+    monkeypatch.setattr(made.hosted.traffic, "drain", told)
+    with serving.listening("127.0.0.1", 0) as listener:
+        server = serving.server(made.hosted, made.http)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+        async def call() -> None:
+            async with connected(url, way, answering=saying_yes) as client:
+                await client.list_tools()  # with which the client checks what it gets
+                results.append(await client.call_tool(operation.tool, complete(operation)))
+
+        async with anyio.create_task_group() as both:
+            both.start_soon(server.serve, [listener])
+            both.start_soon(call)
+            await network.arrived.wait()
+            server.should_exit = True
+            await draining.wait()
+            network.leave.set()
+    [result] = results
+    assert not result.is_error, text(result)
+    assert len(made.apis["default"].writes) == 1
+    assert made.served["default"].pipeline.store.audited()[-1]["applied"] == "applied"
+
+
+async def test_a_stop_waits_only_so_long_and_the_write_still_ends_with_its_audit(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(traffic, "ANSWERING_SECONDS", 0.1)
+    made, network = held(catalogue)
+    operation = next(each for each in catalogue if each.level == "write")
+    call = {
+        "jsonrpc": "2.0",
+        "id": 2,
+        "method": "tools/call",
+        "params": {"name": operation.tool, "arguments": complete(operation)},
+    }
+    modern = {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {"elicitation": {}},
+        "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+    }
+    call["params"] |= {"_meta": modern}  # type: ignore[operator]
+    headers = {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call", "Mcp-Name": operation.tool}
+    answers: list[httpx2.Response] = []
+    async with made.asked(**headers) as client, anyio.create_task_group() as both:
+
+        async def ask() -> None:
+            answers.append(await client.post("/mcp", json=call))
+
+        both.start_soon(ask)
+        await network.arrived.wait()
+        await made.hosted.traffic.drain(0)
+        assert (await client.post("/mcp", json=call)).status_code == 503
+        assert (await client.get("/readyz")).json()["status"] == "stopping"
+        assert (await client.get("/healthz")).status_code == 200
+        network.leave.set()
+    assert answers[0].status_code == 503
+    assert made.served["default"].pipeline.store.audited()[-1]["applied"] == "applied"
+
+
+@pytest.mark.parametrize("path", ["/sse", "/mcp"])
+async def test_open_streams_do_not_hold_a_stop_up(
+    catalogue: Catalogue, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(traffic, "ANSWERING_SECONDS", 0.1)
+    made = stage(catalogue)
+    async with made.listening() as url:
+        client = httpx2.AsyncClient(base_url=url, headers={"Authorization": "Bearer alice-token"}, timeout=PATIENCE)
+        accept = {"Accept": "application/json, text/event-stream"}
+        opened = await client.post("/mcp", json=INITIALIZE, headers=accept)
+        session = {"Mcp-Session-Id": opened.headers["Mcp-Session-Id"], "MCP-Protocol-Version": "2025-11-25"}
+        streaming = client.stream("GET", path, headers={"Accept": "text/event-stream", **session})
+        answer = await streaming.__aenter__()
+        assert answer.status_code == 200
+    assert "data" in "".join([line async for line in answer.aiter_lines()]) or path == "/mcp"
+    await streaming.__aexit__(None, None, None)
+    await client.aclose()
+
+
+def test_small_answers_are_not_held_back() -> None:
+    with serving.listening("127.0.0.1", 0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP, "else asyncio does not turn Nagle's algorithm off"
+
+
+async def test_a_port_that_is_taken_is_named() -> None:
+    with serving.listening("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(SaasusMcpError, match=f"127.0.0.1, port {port}") as caught:
+            serving.listening("127.0.0.1", port)
+    assert "--port" in caught.value.mend
+
+
+def test_it_does_not_start_where_others_reach_it_and_it_is_not_said_by_which_address() -> None:
+    ran = run(*OPEN)
+    assert ran.status == 1
+    assert "SAASUS_MCP_PUBLIC_URL" in ran.err
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [OPEN, OPEN[:4], (*OPEN[:4], "--host", "127.0.0.1"), (*OPEN[:4], "--host", "::1")],
+    ids=["all addresses", "loopback behind a proxy", "127.0.0.1 behind a proxy", "::1 behind a proxy"],
+)
+def test_it_does_not_start_where_others_reach_it_and_nobody_is_asked_who_they_are(flags: tuple[str, ...]) -> None:
+    ran = run(*flags, "--public-url", "https://mcp.example.com")
+    assert ran.status == 1
+    assert "does not start without authentication" in ran.err
+    assert "saasus-mcp token new" in ran.err
+
+
+def test_neither_stdio_nor_http_starts_with_an_address_that_cannot_be_read() -> None:
+    ran = run(*OPEN, "--public-url", "http://mcp.example.com")
+    assert ran.status == 1
+    assert "SAASUS_MCP_PUBLIC_URL: only https" in ran.err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without telling it")
+def test_the_command_says_where_it_listens_serves_and_ends_at_a_signal() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "saasus_mcp", *OPEN[:4], "--port", "0"], stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stderr is not None
+            said = re.search(r"MCP at (http://127\.0\.0\.1:\d+)/mcp$", process.stderr.readline().strip())
+            assert said
+            assert "without authentication" in process.stderr.readline().lower()
+            answer = httpx2.get(f"{said[1]}/readyz", timeout=PATIENCE)
+            assert answer.json() == {"status": "ready", "store": "ok", "policy": "ok", "upstream": "ok"}
+            with socket.create_connection(("127.0.0.1", int(said[1].rsplit(":", 1)[1]))):  # silent, and in nobody's way
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(PATIENCE) == 0
+            assert process.stderr.read() == ""
+        finally:
+            process.kill()

@@ -1,0 +1,158 @@
+"""How a hosted server is put together from settings: who is believed, which profiles there are and who may use them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from saasus_mcp.catalog import Catalogue
+from saasus_mcp.cli import compose
+from saasus_mcp.cli.serve_http import identity, served
+from saasus_mcp.errors import SaasusMcpError
+from saasus_mcp.hosting.identity import Authenticator, Caller
+from saasus_mcp.hosting.metrics import Counting, Metrics
+from saasus_mcp.settings import http, read
+from saasus_mcp.store.accounts import Accounts, Token
+
+PUBLIC = {"transport": "http", "public_url": "https://mcp.example.com"}
+JWT = '[auth.jwt]\nissuer = "https://login.example.com"\njwks_url = "https://login.example.com/keys"\n'
+PROFILES = """
+[profiles.production]
+saas_id = "saas-p"
+api_key = { env = "TEST_KEY" }
+secret_key = { env = "TEST_KEY" }
+groups = ["operators"]
+
+[profiles.staging]
+saas_id = "saas-s"
+api_key = { env = "TEST_KEY" }
+secret_key = { env = "TEST_KEY" }
+api_url_base = "https://staging.example.com"
+"""
+
+
+@pytest.fixture
+def until() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def accounts(tmp_path: Path, until: ExitStack) -> Accounts:
+    made = Accounts.at(tmp_path / "state")
+    until.callback(made.close)
+    return made
+
+
+def configured(tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_KEY", "made-up-key")
+    (tmp_path / "config.toml").write_text(f"version = 1\n{text}", encoding="utf-8")
+
+
+def known(until: ExitStack, **flags: object) -> Authenticator | Caller:
+    chosen = read(sandbox=True, **flags)
+    return identity(chosen, http(chosen), until)
+
+
+def made(accounts: Accounts, name: str = "ci", **given: object) -> str:
+    now = time.time()
+    values = {"role": "caller", "groups": frozenset({"ops"}), "made_at": now, "expires_at": now + 60, **given}
+    return accounts.add(Token(name=name, made_by="local:me", **values))  # type: ignore[arg-type]
+
+
+def test_on_a_private_loopback_everybody_is_the_owner(until: ExitStack) -> None:
+    found = known(until)
+    assert isinstance(found, Caller)
+    assert found.principal == compose.local_user()
+    assert found.everywhere
+
+
+async def test_with_one_token_others_may_reach_it(until: ExitStack, accounts: Accounts) -> None:
+    token = made(accounts)
+    found = known(until, **PUBLIC)
+    assert not isinstance(found, Caller)
+    caller = await found.authenticate(token)
+    assert caller is not None
+    assert caller.principal.id == "token:ci"
+    assert await found.authenticate("another") is None
+
+
+@pytest.mark.parametrize(
+    "given", [{"role": "approver"}, {"expires_at": 1.0}], ids=["an approver's token", "an expired token"]
+)
+def test_a_token_that_lets_nobody_in_is_none(until: ExitStack, accounts: Accounts, given: dict[str, object]) -> None:
+    made(accounts, **given)
+    with pytest.raises(SaasusMcpError, match="does not start without authentication"):
+        known(until, **PUBLIC)
+
+
+def test_a_revoked_token_is_none(until: ExitStack, accounts: Accounts) -> None:
+    made(accounts)
+    accounts.revoke("ci", time.time())
+    with pytest.raises(SaasusMcpError, match="does not start without authentication"):
+        known(until, **PUBLIC)
+
+
+def test_where_the_file_wants_no_tokens_there_is_nobody_left(
+    until: ExitStack, accounts: Accounts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(accounts)
+    configured(tmp_path, "[auth]\ntokens = false", monkeypatch)
+    with pytest.raises(SaasusMcpError, match="does not start without authentication"):
+        known(until, **PUBLIC)
+
+
+async def test_where_the_file_wants_tokens_it_starts_and_waits_for_them(
+    until: ExitStack, accounts: Accounts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configured(tmp_path, "[auth]\ntokens = true", monkeypatch)
+    for flags in (PUBLIC, {}):
+        found = known(until, **flags)
+        assert not isinstance(found, Caller)
+    token = made(accounts)
+    assert await found.authenticate(token) is not None
+
+
+@pytest.mark.parametrize(
+    ("more", "believed"), [("", True), ("[auth]\ntokens = false\n", False)], ids=["and", "without"]
+)
+async def test_beside_a_provider_tokens_are_believed_unless_the_file_says_no(
+    until: ExitStack, accounts: Accounts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: str, believed: bool
+) -> None:
+    configured(tmp_path, more + JWT, monkeypatch)
+    token = made(accounts)
+    found = known(until, **PUBLIC)
+    assert not isinstance(found, Caller)
+    assert (await found.authenticate(token) is not None) is believed
+
+
+async def test_every_profile_of_the_file_is_served_to_its_groups(
+    catalogue: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configured(tmp_path, PROFILES, monkeypatch)
+    chosen, metrics = read(), Metrics()
+    async with compose.pipelines(chosen, lambda name, each: Counting(metrics, name, each)) as pipelines:
+        each = served(chosen, pipelines)
+        assert {name: one.pipeline.place.saas_id for name, one in each.items()} == {
+            "production": "saas-p",
+            "staging": "saas-s",
+        }
+        assert {name: (set(one.groups), one.api) for name, one in each.items()} == {
+            "production": ({"operators"}, "https://api.saasus.io"),
+            "staging": (set(), "https://staging.example.com"),
+        }
+        policies = {id(one.pipeline.policy) for one in each.values()}
+        assert len(policies) == 1, "one policy over all"
+        stores = {id(one.pipeline.store) for one in each.values()}
+        assert len(stores) == 2
+
+
+async def test_the_sandbox_is_served_to_everybody() -> None:
+    chosen, metrics = read(sandbox=True), Metrics()
+    async with compose.pipelines(chosen, lambda name, each: Counting(metrics, name, each)) as pipelines:
+        each = served(chosen, pipelines)
+    assert {name: (set(one.groups), one.api) for name, one in each.items()} == {"sandbox": ({"*"}, "")}

@@ -1,0 +1,138 @@
+"""What a person said yes to is there no more: the new question, and what the model is told, say how it differs."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx2
+import pytest
+
+from saasus_mcp.catalog import Catalogue
+from saasus_mcp.catalog.model import Language
+from saasus_mcp.permissions.approvals import Approvals
+from saasus_mcp.permissions.confirmation import Answer, Question
+from saasus_mcp.permissions.policy import PRESETS, CasePolicy
+from saasus_mcp.saasus.answer import ToolAnswer
+from saasus_mcp.server.call import Asker, Call
+from saasus_mcp.server.pipeline import Pipeline
+from saasus_mcp.store import Approval, Store
+from tests.pipeline.attacks import NOW
+from tests.policies import policy, rule
+from tests.support import ME, StubApi, pipeline
+
+TENANT = {"id": "t-1", "name": "Acme", "plan_id": "free"}
+GONE = httpx2.Response(500, json={"type": "internal", "message": "x"})
+DELETE = Call("auth_delete_tenant", {"tenant_id": "t-1"}, ME)
+CONFIRMED = policy(rule("reads", levels=("read",), tools=()), rule("ask", "confirm", tools=("auth_delete_tenant",)))
+
+HOW: dict[Language, list[tuple[Any, Any, str]]] = {
+    "en": [
+        (TENANT, {**TENANT, "plan_id": "gold”\n  name: “Acme"}, "  plan_id: “free” → “gold'↵  name: 'Acme”\n"),
+        (TENANT, {**TENANT, "plan_id": None}, "  plan_id: “free” → none\n"),
+        (TENANT, {**TENANT, "name": "Acme 2", "plan_id": "p"}, "  name: “Acme” → “Acme 2”\n  plan_id: “free” → “p”\n"),
+        (TENANT, {**TENANT, "plan_id": "x" * 999}, "  plan_id: “free” → “" + "x" * 200 + "”…\n"),
+        ({**TENANT, "plan_id": "x" * 999}, {**TENANT, "plan_id": "x" * 998}, "changed further on than is shown\n"),
+        (TENANT, GONE, "It could be looked at then; now it cannot (HTTP 500).\n"),
+        (GONE, TENANT, "It could not be looked at then; now it can.\n"),
+    ],
+    "ja": [
+        (TENANT, {**TENANT, "plan_id": "gold"}, "  plan_id: 「free」 → 「gold」\n"),
+        (TENANT, GONE, "前回は対象を確認できましたが、今回は確認できませんでした(HTTP 500)。\n"),
+    ],
+}
+CASES = [
+    pytest.param(language, *case, id=f"{language}-{number}")
+    for language in HOW
+    for number, case in enumerate(HOW[language])
+]
+
+
+class Changing:
+    """A person who says yes to what they are shown; the first time, the target changes while they read."""
+
+    def __init__(self, api: StubApi, now: Any) -> None:
+        self.asked: list[str] = []
+        self._api, self._now = api, now
+
+    async def ask(self, question: Question) -> Answer | None:
+        self.asked.append(question.message)
+        self._api.answers["auth.GetTenant"] = self._now
+        return Answer("accept", {"name": question.name} if question.name else {"confirm": True})
+
+
+def gate(api: StubApi, store: Store, language: Language, decided: CasePolicy = PRESETS["guarded"]) -> Pipeline:
+    return pipeline(api, store, decided, language, clock=lambda: NOW)
+
+
+async def answered(behind: Pipeline, asker: Asker | None = None) -> ToolAnswer:
+    given = await behind.run(Call(DELETE.name, DELETE.arguments, ME, asker))
+    assert isinstance(given, ToolAnswer)
+    return given
+
+
+def pending(store: Store) -> Approval:
+    (found,) = [approval for approval in store.approvals(NOW) if approval.status == "pending"]
+    return found
+
+
+@pytest.mark.parametrize("approve", [True, False], ids=["approved", "pending"])
+@pytest.mark.parametrize(("language", "before", "after", "said"), CASES)
+async def test_an_approval_that_holds_no_more_is_replaced_by_one_that_says_what_changed(
+    catalogue: Catalogue, store: Store, language: Language, before: Any, after: Any, said: str, approve: bool
+) -> None:
+    api = StubApi(catalogue, answers={"auth.GetTenant": before})
+    behind = gate(api, store, language)
+    await answered(behind)
+    first = pending(store)
+    if approve:
+        Approvals(store).approve(first, first.name, "local:person", NOW)
+    api.answers["auth.GetTenant"] = after
+    told = await answered(behind)
+    second = pending(store)
+    assert first.code != second.code
+    shown = json.loads(second.preview)[language]
+    assert shown.split("\n\n")[0].startswith(("The target has changed since", "承認")), shown
+    assert first.code in shown.splitlines()[0]
+    assert said in shown
+    assert shown in told.text, "the model reads what the person reads"
+    assert api.writes == []
+
+
+@pytest.mark.parametrize(("language", "before", "after", "said"), CASES)
+async def test_a_question_asked_anew_says_what_changed(
+    catalogue: Catalogue, store: Store, language: Language, before: Any, after: Any, said: str
+) -> None:
+    api = StubApi(catalogue, answers={"auth.GetTenant": before})
+    person = Changing(api, after)
+    given = await answered(gate(api, store, language, CONFIRMED), person)
+    first, second = person.asked
+    assert said not in first
+    assert said in second
+    assert second.startswith(
+        ("The target has changed since you were asked", "前回の確認の後に対象の内容が変わりました")
+    )
+    assert given.ok
+    assert len(api.writes) == 1
+
+
+async def test_a_target_that_keeps_changing_is_told_as_it_last_was(catalogue: Catalogue, store: Store) -> None:
+    api, plans = StubApi(catalogue), iter(range(9))
+    api.answers["auth.GetTenant"] = lambda _: httpx2.Response(200, json={**TENANT, "plan_id": f"p{next(plans)}"})
+    person = Changing(api, api.answers["auth.GetTenant"])
+    given = await answered(gate(api, store, "en", CONFIRMED), person)
+    assert not given.ok
+    assert "keeps changing" in given.text
+    assert "plan_id: “p2” → “p3”" in given.text
+    assert api.writes == []
+
+
+async def test_what_did_not_change_is_not_listed(catalogue: Catalogue, store: Store) -> None:
+    api = StubApi(catalogue, answers={"auth.GetTenant": TENANT})
+    person = Changing(api, {**TENANT, "plan_id": "gold"})
+    await answered(gate(api, store, "en", CONFIRMED), person)
+    lead = person.asked[1].split("\n\n")[0]
+    assert lead.splitlines() == [
+        "The target has changed since you were asked. Please look again.",
+        "  plan_id: “free” → “gold”",
+    ]

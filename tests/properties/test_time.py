@@ -1,0 +1,222 @@
+"""The time tools: bounds that hold every instant, texts that lead back to it, and an answer or a refusal whatever is asked."""
+
+from __future__ import annotations
+
+import zoneinfo
+from calendar import timegm
+from collections.abc import Coroutine, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from saasus_mcp.saasus.arguments import InvalidArguments
+from saasus_mcp.server import clock, zones
+from saasus_mcp.server.call import Call
+from tests.properties.strategies import any_json, texts
+from tests.support import ME
+
+NOW, CONVERT = clock.tools(lambda: 1_798_729_199.9)
+TRUE_TO_SCHEMA = Draft202012Validator(clock.OUTPUT)
+BASIC = ["UTC", "Asia/Tokyo"]
+ODD = [
+    "America/New_York",
+    "America/Sao_Paulo",  # summer time began at midnight
+    "America/Havana",  # and ends at one in the night, back to midnight
+    "Asia/Kathmandu",
+    "Australia/Lord_Howe",  # half an hour of summer time
+    "Pacific/Apia",  # has no 30 December 2011
+    "Pacific/Kiritimati",
+    "Africa/Casablanca",
+    "Europe/London",
+]
+NEEDS_DATA = pytest.mark.skipif(zones.find(ODD[0]) is None, reason="this machine has no time zone data")
+ANY_ZONE = st.sampled_from(BASIC + [name for name in ODD if zones.find(name)])
+INSTANTS = st.integers(0, clock.LAST_INSTANT - 32 * 86_400)
+RECENT = st.integers(32 * 86_400, 4_102_444_800)
+
+
+def at_once(answering: Coroutine[Any, Any, Any]) -> Any:
+    """What a coroutine gives that never waits: an event loop for each of thousands would take the time."""
+    try:
+        answering.send(None)
+    except StopIteration as done:
+        return done.value
+    raise AssertionError("it waited")
+
+
+def convert(**given: Any) -> dict[str, Any]:
+    """What time_convert answers; the words of a refusal as `error`."""
+    try:
+        got = at_once(CONVERT.answer(Call(CONVERT.name, given, ME)))
+    except InvalidArguments as refusal:
+        return {"error": str(refusal)}
+    TRUE_TO_SCHEMA.validate(got.structured)
+    return dict(got.structured)
+
+
+def view(instant: int, zone: str) -> dict[str, Any]:
+    return dict(convert(time=instant, zone=zone)["zones"][zone])
+
+
+@given(INSTANTS | RECENT, ANY_ZONE)
+def test_the_bounds_hold_the_instant_and_meet_without_a_gap(instant: int, zone: str) -> None:
+    here = view(instant, zone)
+    assert here["month_start"] <= here["day_start"] <= instant <= here["day_end"] <= here["month_end"]
+    assert here["previous_month_start"] < here["month_start"]
+    assert here["next_month_start"] == here["month_end"] + 1
+    assert here["date"].startswith(here["month"])
+    assert here["time"].startswith(here["date"])
+    if here["previous_month_start"] >= 0:
+        before = view(here["month_start"] - 1, zone)
+        assert (before["month"], before["month_start"]) < (here["month"], here["month_start"])
+        assert before["month_start"] == here["previous_month_start"]
+        assert before["next_month_start"] == here["month_start"]
+    tomorrow = view(here["day_end"] + 1, zone)
+    assert tomorrow["date"] > here["date"]
+    assert tomorrow["day_start"] == here["day_end"] + 1
+
+
+@given(INSTANTS)
+def test_utc_and_japan_agree_with_the_plain_calendar(instant: int) -> None:
+    for zone, hours in (("UTC", 0), ("Asia/Tokyo", 9)):
+        here, local = view(instant, zone), datetime.fromtimestamp(instant + hours * 3600, UTC)
+        year, month = local.year, local.month
+        following = (year + month // 12, month % 12 + 1)
+        assert here["month_start"] == timegm((year, month, 1, 0, 0, 0)) - hours * 3600
+        assert here["next_month_start"] == timegm((*following, 1, 0, 0, 0)) - hours * 3600
+        assert here["day_start"] == timegm((year, month, local.day, 0, 0, 0)) - hours * 3600
+        assert here["day_end"] - here["day_start"] == 86_399
+
+
+@given(INSTANTS | RECENT, ANY_ZONE)
+def test_the_text_that_is_told_leads_back_to_the_instant(instant: int, zone: str) -> None:
+    told = convert(time=instant, zone=zone)
+    assert told["epoch"] == instant
+    for each in told["zones"].values():
+        assert convert(time=each["time"])["epoch"] == instant
+
+
+@given(RECENT, ANY_ZONE)
+def test_a_time_without_offset_is_read_in_its_zone_and_said_where_it_is_not_one_time(instant: int, zone: str) -> None:
+    shown = view(instant, zone)["time"][:19]
+    read = convert(time=shown, zone=zone)
+    assert read["zones"][zone]["time"][:19] == shown, "clocks did show it"
+    assert (read["epoch"] == instant) or "twice" in read["note"]
+    assert "note" not in read or str(instant) in read["note"]
+
+
+@given(RECENT, ANY_ZONE)
+def test_a_date_and_a_month_are_their_first_instants(instant: int, zone: str) -> None:
+    here = view(instant, zone)
+    assert convert(time=here["date"], zone=zone)["epoch"] == here["day_start"]
+    assert convert(time=here["month"], zone=zone)["epoch"] == here["month_start"]
+
+
+@given(RECENT)
+@NEEDS_DATA
+def test_our_japan_is_that_of_the_time_zone_data(instant: int) -> None:
+    ours, theirs = (
+        zones.local(instant, zones.KNOWN["Asia/Tokyo"]),
+        zones.local(instant, zoneinfo.ZoneInfo("Asia/Tokyo")),
+    )
+    assert ours.isoformat() == theirs.isoformat()
+
+
+@given(texts | st.integers() | any_json, st.none() | texts | ANY_ZONE | any_json)
+def test_whatever_is_asked_is_answered_or_refused_by_field(time: Any, zone: Any) -> None:
+    told = convert(time=time) if zone is None else convert(time=time, zone=zone)
+    assert "epoch" in told or told["error"].split(":")[0].split(".")[0].split("[")[0] in ("time", "zone")
+
+
+KNOWN = {
+    "a leap day": ("2028-02-29", "Asia/Tokyo", "2028-02-28T15:00:00+00:00"),
+    "the end of a leap February": ("2028-02-29T23:59:59", "UTC", "2028-02-29T23:59:59+00:00"),
+    "New Year in Japan": ("2027-01-01", "Asia/Tokyo", "2026-12-31T15:00:00+00:00"),
+    "a month in Japan": ("2027-03", "Asia/Tokyo", "2027-02-28T15:00:00+00:00"),
+    "an offset beats the zone": ("2026-11-03T00:00:00-05:00", "Asia/Tokyo", "2026-11-03T05:00:00+00:00"),
+    "a fraction is dropped": ("2026-11-03T00:00:00.999Z", "UTC", "2026-11-03T00:00:00+00:00"),
+    "the first day there is": ("1970-01-01", "UTC", "1970-01-01T00:00:00+00:00"),
+    "the last day there is": ("9999-12-31", "Asia/Tokyo", "9999-12-30T15:00:00+00:00"),
+}
+
+
+@pytest.mark.parametrize("case", KNOWN)
+def test_a_known_time_is_converted(case: str) -> None:
+    time, zone, utc = KNOWN[case]
+    assert convert(time=time, zone=zone)["zones"]["UTC"]["time"] == utc
+
+
+def test_the_year_9999_ends_where_the_next_would_begin() -> None:
+    here = convert(time="9999-12-31", zone="UTC")["zones"]["UTC"]
+    assert (here["day_end"], here["next_month_start"]) == (clock.LAST_INSTANT, clock.LAST_INSTANT + 1)
+
+
+ODD_TIMES = {
+    "the clock skipped it": ("2026-03-08T02:30", "America/New_York", 1_772_955_000, "never showed it"),
+    "the clock showed it twice": ("2026-11-01T01:30", "America/New_York", 1_793_511_000, "at 1793514600"),
+    "the whole day was skipped": ("2011-12-30", "Pacific/Apia", 1_325_239_200, "skipped this day"),
+    "the day begins at one": ("2018-11-04", "America/Sao_Paulo", 1_541_300_400, None),
+    "the day has midnight twice": ("2026-11-01", "America/Havana", 1_793_505_600, None),
+}
+
+
+@NEEDS_DATA
+@pytest.mark.parametrize("case", ODD_TIMES)
+def test_an_odd_time_is_converted_and_said_to_be_odd(case: str) -> None:
+    time, zone, epoch, said = ODD_TIMES[case]
+    told = convert(time=time, zone=zone)
+    assert told["epoch"] == epoch
+    assert (said in told["note"]) if said else ("note" not in told)
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
+    "milliseconds": ({"time": 1_767_225_600_000}, "time:", "give 1767225600."),
+    "digits as text": ({"time": "1767225600"}, "time:", "epoch seconds as a number"),
+    "no offset and no zone": ({"time": "2026-11-03T10:00"}, "zone:", "UTC or Asia/Tokyo"),
+    "a date and no zone": ({"time": "2026-11-03"}, "zone:", "UTC or Asia/Tokyo"),
+    "no such day": ({"time": "2026-02-29", "zone": "UTC"}, "time:", "2026-01-31"),
+    "no such zone": ({"time": 0, "zone": "Asia/Osaka"}, "zone:", "IANA"),
+    "a way out of the zones": ({"time": 0, "zone": "../../etc/passwd"}, "zone:", "IANA"),
+    "a folder of zones": ({"time": 0, "zone": "America"}, "zone:", "IANA"),
+    "a table of zones": ({"time": 0, "zone": "zone.tab"}, "zone:", "IANA"),
+    "before 1970": ({"time": -50_401}, "time:", "from 1970 to 9999"),
+    "the year 1969": ({"time": "1969-12-31", "zone": "UTC"}, "time:", "from 1970 to 9999"),
+    "beyond 9999 in Japan": ({"time": "9999-12-31T23:00:00Z"}, "time:", "from 1970 to 9999"),
+    "a truth": ({"time": True}, "time:", "string or integer"),
+    "half a second": ({"time": 0.5}, "time:", "string or integer"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_is_no_time_is_refused_with_what_would_be(case: str) -> None:
+    given, field, mend = REFUSED[case]
+    error = convert(**given)["error"]
+    assert error.startswith(field)
+    assert mend in error
+
+
+def test_now_is_told_in_utc_and_in_japan() -> None:
+    got: Any = at_once(NOW.answer(Call("time_now", {}, ME)))
+    assert got.structured["epoch"] == 1_798_729_199
+    assert got.structured["zones"]["UTC"]["time"] == "2026-12-31T14:59:59+00:00"
+    assert got.structured["zones"]["Asia/Tokyo"]["time"] == "2026-12-31T23:59:59+09:00"
+    assert list(got.structured["zones"]) == BASIC
+
+
+@pytest.fixture
+def _no_zone_data() -> Iterator[None]:
+    """As on Windows: the system has no time zone data, and no package brings them."""
+    zoneinfo.reset_tzpath(to=[])
+    zoneinfo.ZoneInfo.clear_cache()
+    yield
+    zoneinfo.reset_tzpath()
+
+
+@pytest.mark.usefixtures("_no_zone_data")
+def test_japan_needs_no_time_zone_data_and_other_zones_say_so() -> None:
+    assert convert(time="2026-11-03", zone="Asia/Tokyo")["epoch"] == 1_793_631_600
+    assert "UTC and Asia/Tokyo always are" in convert(time="2026-11-03", zone="Europe/Berlin")["error"]
