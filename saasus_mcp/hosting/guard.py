@@ -47,7 +47,8 @@ class Guard:
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        caller = self._owner(scope) if isinstance(self._known, Caller) else await self._named(scope, self._known)
+        known = self._known
+        caller = _owner(scope, known) if isinstance(known, Caller) else await self._named(scope, known)
         if isinstance(caller, Response):
             await caller(scope, receive, send)
             return
@@ -55,15 +56,6 @@ class Guard:
             # A stream ends with the token that opened it; a call under way is let finish.
             scope[LIFE].deadline = anyio.current_time() + caller.expires_at - self._clock()
         await self._app(_known_as(scope, caller), receive, send)
-
-    def _owner(self, scope: Scope) -> Caller | Response:
-        """Whoever reaches a private port, unless they came through something that others can reach."""
-        assert isinstance(self._known, Caller)  # noqa: S101 - by __call__
-        headers = Headers(scope=scope)
-        if any(name in headers for name in FORWARDED):
-            said = "This server takes requests from its own machine only, and this one came through a proxy. "
-            return refusal(FORBIDDEN, said + "Set SAASUS_MCP_PUBLIC_URL and make tokens: see docs/hosting.md.")
-        return self._known
 
     async def _named(self, scope: Scope, known: Authenticator) -> Caller | Response:
         """Whom the bearer token names."""
@@ -87,6 +79,15 @@ class Guard:
         header = self._challenge.header(scope["path"], error, description if error else "")
         body = {"error": error or "invalid_token", "error_description": description}
         return JSONResponse(body, UNAUTHORIZED, {"WWW-Authenticate": header})
+
+
+def _owner(scope: Scope, owner: Caller) -> Caller | Response:
+    """Whoever reaches a private port, unless they came through something that others can reach."""
+    headers = Headers(scope=scope)
+    if any(name in headers for name in FORWARDED):
+        said = "This server takes requests from its own machine only, and this one came through a proxy. "
+        return refusal(FORBIDDEN, said + "Set SAASUS_MCP_PUBLIC_URL and make tokens: see docs/hosting.md.")
+    return owner
 
 
 def _known_as(scope: Scope, caller: Caller) -> Scope:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -38,7 +39,7 @@ def size(value: Any) -> int:
 
 
 def _fitted(value: Any, budget: int, place: str, cuts: list[Cut]) -> Any:
-    if size(value) <= budget:
+    if size(value) <= budget or not value:
         return value
     if isinstance(value, dict):
         return _object(value, budget, place, cuts)
@@ -77,6 +78,7 @@ def _list(value: list[Any], budget: int, place: str, cuts: list[Cut]) -> list[An
 
 
 def _text(value: str, budget: int, place: str, cuts: list[Cut]) -> str:
-    kept = value.encode()[: max(0, budget - 2)].decode(errors="ignore")
+    longest = bisect_right(range(1, len(value) + 1), budget, key=lambda length: size(value[:length]))
+    kept = value[:longest]
     cuts.append(Cut(place, len(kept), len(value), "characters"))
     return kept

@@ -93,7 +93,7 @@ class Store:
             OverBudget: a ceiling would be passed.
             AlreadyUsed: the yes holds no more.
         """
-        with self._database.transaction() as connection:
+        with self.trail.writing() as connection:
             if commitment.writes:
                 hold_if_frozen(connection, self._everywhere)
             take(connection, commitment.charges, call, at)
@@ -107,7 +107,7 @@ class Store:
 
     def end(self, call: str, record: Record, at: float, ending: Ending | None = None) -> None:
         """Step 9 of a call: how it ended. What it reserved is given back where it changed nothing."""
-        with self._database.transaction() as connection:
+        with self.trail.writing() as connection:
             if ending is not None and not ending.changed:
                 give_back(connection, call)
                 self.journal.forget(connection, call)
@@ -117,7 +117,7 @@ class Store:
 
     def refuse(self, call: str, record: Record, at: float) -> None:
         """A call that was not sent, and why."""
-        with self._database.transaction() as connection:
+        with self.trail.writing() as connection:
             self.trail.note(connection, call, "refused", record, at)
 
     def audited(self) -> list[dict[str, Any]]:

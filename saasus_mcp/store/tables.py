@@ -33,6 +33,7 @@ approvals = Table(
 )
 Index("approvals_by_binding", approvals.c.binding, approvals.c.status)
 Index("approvals_by_principal", approvals.c.principal, approvals.c.status)
+Index("approvals_by_end", approvals.c.expires_at)
 
 confirmations = Table(
     "confirmations",

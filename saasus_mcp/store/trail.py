@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import secrets
+import threading
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -18,24 +20,38 @@ Record = Mapping[str, Any]
 
 
 class Trail:
-    """The audit of one SaaS. `key` is the operator's: with another one, no chain holds."""
+    """The audit of one SaaS. `key` is the operator's: with another one, no chain holds.
+
+    Each object is a writer of its own, so that it alone knows where its chain ends and need not look.
+    """
 
     def __init__(self, database: Database, key: bytes) -> None:
         self._database = database
         self._key = key
         self._writer = secrets.token_hex(8)
+        self._kept = self._head = Head(self._writer, 0, START)
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that adds to this writer's chain; one at a time, since each record builds on the one before.
+
+        Raises:
+            StoreError: the database cannot do it; the chain is as it was.
+        """
+        with self._lock:
+            self._head = self._kept
+            with self._database.transaction() as connection:
+                yield connection
+            self._kept = self._head
 
     def note(self, connection: Connection, call: str, event: str, record: Record, at: float) -> None:
-        """Add a record to this writer's chain, in the transaction of what it records."""
-        mine = select(audit.c.number, audit.c.mac).where(audit.c.writer == self._writer)
-        last = connection.execute(mine.order_by(audit.c.number.desc()).limit(1)).first()
-        if last is None:  # nothing yet, or all of it was purged
-            gone = select(purged.c.number, purged.c.mac).where(purged.c.writer == self._writer)
-            last = connection.execute(gone).first()
-        number, before = (last.number + 1, last.mac) if last is not None else (1, START)
+        """Add a record to this writer's chain, in the transaction of what it records (see `writing`)."""
         text = json.dumps(dict(record), ensure_ascii=False, separators=(",", ":"), default=str)
-        link = Link(self._writer, number, at, call, event, text, "")
-        connection.execute(insert(audit).values(**{**asdict(link), "mac": mac(self._key, before, link)}))
+        link = Link(self._writer, self._head.number + 1, at, call, event, text, "")
+        made = mac(self._key, self._head.mac, link)
+        connection.execute(insert(audit), {**asdict(link), "mac": made})
+        self._head = Head(self._writer, link.number, made)
 
     def records(self, since: float = 0.0) -> list[dict[str, Any]]:
         """Every audit record since a time, oldest first: `call`, `event`, `at`, and what was recorded."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -90,6 +91,10 @@ class Terminal:
     def types(self, line: str) -> None:
         """Type a line."""
         os.write(self._screen, line.encode() + b"\n")
+
+    def interrupts(self) -> None:
+        """What Ctrl+C does."""
+        self._process.send_signal(signal.SIGINT)
 
     def hangs_up(self) -> None:
         """Type Ctrl+D."""

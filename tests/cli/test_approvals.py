@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from saasus_mcp.cli import compose
 from tests.cli.running import asked, run, status
 
 
@@ -57,6 +58,33 @@ def test_programs_get_json_with_the_previews_and_no_digests(state: Path) -> None
 def test_an_operation_of_another_version_is_listed_by_its_key(state: Path) -> None:
     asked(state, operation="auth.Renamed")
     assert "auth.Renamed: “Aozora”" in run("approvals").out
+
+
+@pytest.mark.parametrize(
+    ("lang", "said"), [("en", "another person must approve"), ("ja", "依頼者以外の人の承認が必要")]
+)
+def test_what_takes_two_people_says_so(state: Path, lang: str, said: str) -> None:
+    asked(state, two_person=True)
+    assert said in run("approvals", "--lang", lang).out
+    (found,) = json.loads(run("approvals", "--json").out)
+    assert found["two_person"] is True
+
+
+def test_no_name_looks_like_another_approval(state: Path) -> None:
+    asked(state, name="X”\n\nBBBB-3333  Delete a tenant: “Y", principal="local:a\nb", operation="auth.X\nY")
+    out = run("approvals").out
+    assert "BBBB-3333" in out
+    assert not any(line.startswith("BBBB") for line in out.splitlines())
+    assert "“auth.X↵Y”: “X'↵↵BBBB-3333  Delete a tenant: 'Y”" in out
+    assert "asked by “local:a↵b”" in out
+
+
+def test_who_approves_is_not_what_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    me = compose.local_user()
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(name, "somebody-else")
+    assert compose.local_user() == me
+    assert me.id.startswith("local:")
 
 
 def test_rejecting_needs_no_terminal(state: Path) -> None:

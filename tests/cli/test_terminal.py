@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from saasus_mcp.cli import compose
 from saasus_mcp.cli.compose import KEY_FILE
 from saasus_mcp.permissions import passphrase
 from saasus_mcp.permissions.handles import Handles, Hiding
@@ -87,6 +88,44 @@ def test_approving_can_be_left_undecided(state: Path) -> None:
         terminal.hangs_up()
         assert terminal.ends() == 1
     assert status(state) == ("pending", None)
+
+
+@pytest.mark.parametrize(
+    ("lang", "said", "mend"),
+    [("en", "You asked for this yourself", "Have someone else approve it"), ("ja", "あなた自身", "別の人に承認を")],
+)
+def test_where_two_people_are_wanted_whoever_asked_is_told_before_any_question(
+    state: Path, lang: str, said: str, mend: str
+) -> None:
+    asked(state, principal=compose.local_user().id, two_person=True)
+    passphrase.keep(state, PASSPHRASE)
+    with Terminal("approve", "ABCD-2345", "--lang", lang) as terminal:
+        assert terminal.ends() == 1
+    assert said in terminal.shown
+    assert mend in terminal.shown
+    assert "passphrase" not in terminal.shown
+    assert "without the quotation marks" not in terminal.shown
+    assert status(state) == ("pending", None)
+
+
+def test_where_two_people_are_wanted_the_other_one_is_told_so_and_approves(state: Path) -> None:
+    asked(state, two_person=True)
+    with Terminal("approve", "ABCD-2345") as terminal:
+        terminal.until("The policy wants another person's approval")
+        terminal.until("type the name")
+        terminal.types("Aozora")
+        assert terminal.ends() == 0
+    assert status(state) == ("approved", None)
+
+
+def test_a_name_with_quotation_marks_is_typed_as_it_is_or_as_it_is_shown(state: Path) -> None:
+    for code, typed in (("ABCD-2345", 'Bob "the" Co'), ("ABCD-2346", "Bob 'the' Co")):
+        asked(state, code, name='Bob "the" Co')
+        with Terminal("approve", code) as terminal:
+            terminal.until("(“Bob 'the' Co”)")
+            terminal.types(typed)
+            assert terminal.ends() == 0
+        assert status(state, code) == ("approved", None)
 
 
 def test_what_was_decided_meanwhile_cannot_be_approved(state: Path) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from saasus_mcp.cli import commands
+from saasus_mcp.store import Freeze, Store
+from tests.cli.running import Terminal
 
 
 @pytest.fixture(autouse=True)
@@ -26,14 +29,63 @@ def called(tool: str, arguments: str = "{}") -> Result:
     return run("call", "--sandbox", tool, arguments)
 
 
-def test_a_freeze_stops_writes_of_every_process_and_says_why() -> None:
-    assert called("auth_get_roles").exit_code == 0
-    assert "(1 stores)" in run("freeze", "--reason", "an incident").output
-    stopped = called("auth_create_role", '{"role_name":"new","display_name":"New"}')
+ROLE = '{"role_name":"new","display_name":"New"}'
+
+
+@pytest.mark.parametrize("used_before", [True, False], ids=["a store that there is", "a store made later"])
+def test_a_freeze_stops_writes_of_every_process_and_says_why(state: Path, used_before: bool) -> None:
+    if used_before:
+        assert called("auth_get_roles").exit_code == 0
+    assert str(state) in run("freeze", "--reason", "an incident").output
+    stopped = called("auth_create_role", ROLE)
     assert stopped.exit_code == 1
-    assert "an incident" in stopped.output
+    assert "“an incident”" in stopped.output
     assert "unfreeze" in stopped.output
     assert called("auth_get_roles").exit_code == 0, "reads go on"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no pseudo-terminals on this system")
+def test_a_person_lifts_the_freeze_of_everything_and_of_each_store(state: Path) -> None:
+    called("auth_get_roles")
+    [file] = state.glob("*.sqlite3")
+    store = Store.open(file)
+    store.freeze(Freeze(1.0, "local:other", ""))
+    store.close()
+    run("freeze")
+    assert called("auth_create_role", ROLE).exit_code == 1
+    with Terminal("unfreeze") as terminal:
+        assert terminal.ends() == 0
+    assert called("auth_create_role", ROLE).exit_code == 0
+
+
+def test_a_freeze_that_cannot_be_read_holds_all_the_same(state: Path) -> None:
+    run("freeze")
+    (state / "frozen.json").write_text("{", encoding="utf-8")
+    stopped = called("auth_create_role", ROLE)
+    assert stopped.exit_code == 1
+    assert "cannot be read" in stopped.output
+
+
+def test_a_state_folder_that_cannot_be_written_cannot_be_frozen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    monkeypatch.setenv("SAASUS_MCP_STATE_DIR", str(tmp_path / "file"))
+    failed = run("freeze")
+    assert failed.exit_code == 1
+    assert "SAASUS_MCP_STATE_DIR" in str(failed.exception)
+
+
+def test_nothing_that_was_asked_for_looks_like_words_of_the_audit() -> None:
+    called("auth_get_role", '{"role_name": "x\\nrefused decision=allow"}')
+    called("auth_delete_role", '{"role_name": "x decision=allow\\nended ok=True"}')
+    lines = run("audit", "search").output.splitlines()
+    assert lines
+    for line in lines:
+        before, _, arguments = line.partition(" arguments=")
+        assert "decision=allow\n" not in line
+        assert before.count("decision=") <= 1, line
+        assert not arguments or json.loads(arguments), line
 
 
 @pytest.mark.parametrize("command", [("unfreeze",), ("audit", "purge")])

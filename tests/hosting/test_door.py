@@ -150,9 +150,10 @@ async def test_on_a_private_server_everybody_is_its_owner(catalogue: Catalogue) 
 @pytest.mark.parametrize("header", ["Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP"])
 async def test_a_private_server_takes_nothing_from_a_proxy(catalogue: Catalogue, header: str) -> None:
     async with stage(catalogue, known=OWNER).asked(None) as client:
-        answer = await client.post("/mcp", json=INITIALIZE, headers={header: "203.0.113.7"})
-    assert answer.status_code == 403
-    assert "SAASUS_MCP_PUBLIC_URL" in said(answer)
+        for path in ("/mcp", "/mcp/default", "/sse", "/messages/default/", "/metrics"):
+            answer = await client.post(path, json=INITIALIZE, headers={header: "203.0.113.7"})
+            assert answer.status_code == 403, path
+            assert "SAASUS_MCP_PUBLIC_URL" in said(answer)
 
 
 # -- profiles --------------------------------------------------------------------------------------------------------

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from saasus_mcp.catalog import Catalogue
 from saasus_mcp.cli import compose
 from saasus_mcp.cli.serve_http import identity, served
 from saasus_mcp.errors import SaasusMcpError
@@ -58,10 +57,10 @@ def known(until: ExitStack, **flags: object) -> Authenticator | Caller:
     return identity(chosen, http(chosen), until)
 
 
-def made(accounts: Accounts, name: str = "ci", **given: object) -> str:
+def made(accounts: Accounts, **given: object) -> str:
     now = time.time()
     values = {"role": "caller", "groups": frozenset({"ops"}), "made_at": now, "expires_at": now + 60, **given}
-    return accounts.add(Token(name=name, made_by="local:me", **values))  # type: ignore[arg-type]
+    return accounts.add(Token(name="ci", made_by="local:me", **values))  # type: ignore[arg-type]
 
 
 def test_on_a_private_loopback_everybody_is_the_owner(until: ExitStack) -> None:
@@ -110,11 +109,11 @@ async def test_where_the_file_wants_tokens_it_starts_and_waits_for_them(
     until: ExitStack, accounts: Accounts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configured(tmp_path, "[auth]\ntokens = true", monkeypatch)
-    for flags in (PUBLIC, {}):
-        found = known(until, **flags)
-        assert not isinstance(found, Caller)
+    servers = [known(until, **flags) for flags in (PUBLIC, {})]
     token = made(accounts)
-    assert await found.authenticate(token) is not None
+    for server in servers:
+        assert not isinstance(server, Caller)
+        assert await server.authenticate(token) is not None
 
 
 @pytest.mark.parametrize(
@@ -131,7 +130,7 @@ async def test_beside_a_provider_tokens_are_believed_unless_the_file_says_no(
 
 
 async def test_every_profile_of_the_file_is_served_to_its_groups(
-    catalogue: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configured(tmp_path, PROFILES, monkeypatch)
     chosen, metrics = read(), Metrics()

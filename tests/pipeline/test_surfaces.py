@@ -27,7 +27,7 @@ from tests.support import ERAS, Era, StubApi, connected, of_operations, pipeline
 
 BY_ERA = pytest.mark.parametrize("era", ERAS)
 COMPACT = ["search_operations", "describe_operation", *CALLS]
-TIME = ["time_now", "time_convert"]
+ALWAYS = ["time_now", "time_convert", "select_from_result"]
 PERSON = "local:person-in-a-terminal"
 
 
@@ -51,21 +51,23 @@ async def found(client: McpClient, query: str, **given: Any) -> list[str]:
 
 
 @BY_ERA
-async def test_the_compact_surface_lists_seven_tools_and_a_toolset_beside_them_in_full(
+async def test_the_compact_surface_lists_its_five_tools_and_those_of_every_surface_and_a_toolset_beside_them_in_full(
     catalogue: Catalogue, store: Store, era: Era
 ) -> None:
     behind = pipeline(StubApi(catalogue), store)
     async with connected(behind, era, kind="compact") as client:
-        assert await names(client) == COMPACT + TIME
+        assert await names(client) == COMPACT + ALWAYS
     async with connected(behind, era, kind="compact", toolsets=frozenset({"tenants", "logs"})) as client:
         listed = await names(client)
     own = [operation.tool for operation in catalogue if operation.toolset in ("tenants", "logs")]
-    assert listed == COMPACT + TIME + own
+    assert listed == COMPACT + ALWAYS + own
     assert len(own) == 7
 
 
 @BY_ERA
-async def test_toolsets_alone_list_their_operations_and_the_time(catalogue: Catalogue, store: Store, era: Era) -> None:
+async def test_toolsets_alone_list_their_operations_and_the_tools_of_every_surface(
+    catalogue: Catalogue, store: Store, era: Era
+) -> None:
     behind = pipeline(StubApi(catalogue), store)
     seen: list[str] = []
     for name in TOOLSETS:
@@ -73,7 +75,7 @@ async def test_toolsets_alone_list_their_operations_and_the_time(catalogue: Cata
             tools = (await client.list_tools()).tools
         operations = of_operations(tools)
         assert {catalogue.find(tool.name).toolset for tool in operations} == {name}
-        assert [tool.name for tool in tools if tool not in operations] == TIME
+        assert [tool.name for tool in tools if tool not in operations] == ALWAYS
         assert len(tools) < 40
         seen += [tool.name for tool in operations]
     assert sorted(seen) == sorted(operation.tool for operation in catalogue)
@@ -84,7 +86,7 @@ async def test_toolsets_alone_list_their_operations_and_the_time(catalogue: Cata
 async def test_a_toolset_lists_only_what_the_policy_could_allow(catalogue: Catalogue, store: Store, era: Era) -> None:
     behind = pipeline(StubApi(catalogue), store, PRESETS["read-only"])
     async with connected(behind, era, toolsets=frozenset({"tenants"})) as client:
-        assert await names(client) == [*TIME, "auth_get_tenants", "auth_get_tenant"]
+        assert await names(client) == [*ALWAYS, "auth_get_tenants", "auth_get_tenant"]
 
 
 @BY_ERA
@@ -93,7 +95,7 @@ async def test_a_calling_tool_is_listed_where_it_could_run_something(
 ) -> None:
     behind = pipeline(StubApi(catalogue), store, PRESETS["read-only"])
     async with connected(behind, era, kind="compact") as client:
-        assert await names(client) == [*COMPACT[:3], *TIME]
+        assert await names(client) == [*COMPACT[:3], *ALWAYS]
         assert "is not allowed" in text(await client.call_tool(*through(catalogue.find("auth_create_role"))))
 
 
@@ -102,7 +104,7 @@ async def test_our_own_tools_say_truly_what_they_may_do(catalogue: Catalogue, st
     async with connected(pipeline(StubApi(catalogue), store), era, language="ja", kind="compact") as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
     hints = {name: tool.annotations.model_dump(by_alias=True) for name, tool in tools.items() if tool.annotations}
-    for name in (*COMPACT[:2], *TIME, "call_read"):
+    for name in (*COMPACT[:2], *ALWAYS, "call_read"):
         assert (hints[name]["readOnlyHint"], hints[name]["destructiveHint"]) == (True, False), name
     for name in ("call_write", "call_destructive"):
         assert (hints[name]["readOnlyHint"], hints[name]["destructiveHint"]) == (False, True), name

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.permissions.budgets import CEILINGS, charges
 from saasus_mcp.permissions.case import Principal
-from saasus_mcp.store import AlreadyUsed, Charge, Commitment, Ending, Entry, Freeze, Frozen, OverBudget, Store
+from saasus_mcp.store import AlreadyUsed, Charge, Commitment, Ending, Entry, Freeze, Frozen, OverBudget, Store, frozen
 
 NOW = 1_790_000_000.0
 ME, YOU = Principal("local:me"), Principal("local:you")
@@ -27,6 +29,24 @@ def test_a_freeze_holds_every_write_back_and_no_read(store: Store) -> None:
     store.freeze(None)
     store.commit("c", {}, NOW, None, WRITE)
     assert store.frozen() is None
+
+
+def test_a_freeze_of_a_folder_holds_every_store_in_it_those_made_later_included(tmp_path: Path) -> None:
+    early = Store.at(tmp_path, "saas-1")
+    frozen.freeze(tmp_path, Freeze(NOW, "local:operator", "an incident"))
+    late = Store.at(tmp_path, "saas-2")
+    for store in (early, late):
+        with pytest.raises(Frozen, match="local:operator: “an incident”"):
+            store.commit("a", {}, NOW, None, WRITE)
+        store.commit("b", {}, NOW)
+        assert store.frozen() == Freeze(NOW, "local:operator", "an incident")
+    early.freeze(Freeze(NOW, "local:other", ""))
+    frozen.freeze(tmp_path, None)
+    with pytest.raises(Frozen, match="local:other"):
+        early.commit("c", {}, NOW, None, WRITE)
+    late.commit("c", {}, NOW, None, WRITE)
+    early.close()
+    late.close()
 
 
 def test_a_ceiling_holds_per_principal_and_hour(store: Store) -> None:

@@ -163,7 +163,7 @@ async def test_an_operation_on_one_user_affects_one_user(catalogue: Catalogue) -
     found = await assess(catalogue.find("auth.DeleteSaasUser"), {"user_id": "u"}, {"id": "u"}, FakeApi(answers))
     assert found.affected_users == 1
     assert found.lines("en") == ["Tenants of this person: “A”", "Second factor on: yes"]
-    assert found.lines("ja") == ["所属テナント: A", "多要素認証が有効: はい"]
+    assert found.lines("ja") == ["所属テナント: 「A」", "多要素認証が有効: はい"]
 
 
 async def test_whoever_holds_a_role_is_counted_once_however_many_tenants(catalogue: Catalogue) -> None:
