@@ -7,7 +7,6 @@ import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
 
 import pytest
 from sqlalchemy import create_engine, make_url
@@ -16,9 +15,10 @@ from saasus_mcp.store import Store
 from saasus_mcp.store.folder import Folder
 from saasus_mcp.store.stores import Stores
 
-Backend = Literal["sqlite", "postgresql"]
-BACKENDS: tuple[Backend, ...] = ("sqlite", "postgresql")
 SERVER = os.environ.get("SAASUS_MCP_TEST_POSTGRES")
+WITHOUT = "SAASUS_MCP_TEST_POSTGRES names no PostgreSQL server; `make test-postgres` starts one"
+POSTGRESQL = pytest.param("postgresql", marks=() if SERVER else pytest.mark.skip(reason=WITHOUT))
+BACKENDS = ("sqlite", POSTGRESQL)
 KEY = b"k" * 32
 
 
@@ -26,7 +26,7 @@ KEY = b"k" * 32
 def database() -> Iterator[str]:
     """The address of a database of PostgreSQL that nobody used before, dropped in the end."""
     if SERVER is None:
-        pytest.skip("SAASUS_MCP_TEST_POSTGRES names no PostgreSQL server; `make test-postgres` starts one")
+        pytest.skip(WITHOUT)
     name = f"test_{secrets.token_hex(6)}"
     server = create_engine(make_url(SERVER).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -13,7 +13,16 @@ import stamina
 from saasus_mcp.catalog import Catalogue, load
 from saasus_mcp.store import Store
 from saasus_mcp.store.stores import Stores
-from tests.backends import BACKENDS, database, stores
+from tests.backends import BACKENDS, WITHOUT, database, stores
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Every test that wants a PostgreSQL server and has none skips in one line of the summary."""
+    report = yield
+    if report.skipped and isinstance(report.longrepr, tuple) and report.longrepr[2].endswith(WITHOUT):
+        report.longrepr = (__file__, 1, report.longrepr[2])
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,6 @@ from saasus_mcp.permissions.target import Read, Seen, secret_texts
 from saasus_mcp.saasus import arguments as checking
 from saasus_mcp.saasus import request as building
 from saasus_mcp.saasus.answer import ToolAnswer, answer, failed, unsent
-from saasus_mcp.saasus.arguments import Arguments
 from saasus_mcp.saasus.client import Applied, Client, SendFailed
 from saasus_mcp.saasus.secrets import REMOVED
 from saasus_mcp.server import aftermath
@@ -255,8 +254,9 @@ class Pipeline:
 
     async def _exchanged(self, step: Step) -> ToolAnswer:
         """Steps 7 and 8: the one send, and what came of it."""
+        who, profile = step.principal.id, self.place.profile
         try:
-            resolved = await self._resolved(step)
+            resolved = await self.aside(lambda: self._handles.resolve(step.arguments, who, profile))
             request = step.request if resolved is step.arguments else building.build(step.operation, resolved)
         except SaasusMcpError as error:
             return failed(error.message, error.mend, trace_id=step.id)
@@ -269,16 +269,10 @@ class Pipeline:
         given = answer(step.operation, response, hide, secret_texts(step.operation, resolved.values))
         if hiding.found:
             try:
-                await self.aside(lambda: self._handles.keep(hiding, step.principal.id, self.place.profile))
+                await self.aside(lambda: self._handles.keep(hiding, who, profile))
             except StoreError:
                 log.warning("the secrets of call %s could not be kept: their handles cannot be revealed", step.id)
         return given
-
-    async def _resolved(self, step: Step) -> Arguments:
-        """The arguments with what their secret references stand for."""
-        if not step.arguments.handles():
-            return step.arguments
-        return await self.aside(lambda: self._handles.resolve(step.arguments, step.principal.id, self.place.profile))
 
     async def _note_refusal(self, step: Step, why: str) -> None:
         await self._note(step.id, {**begun(step, self.place, self.policy), "refused": why})
