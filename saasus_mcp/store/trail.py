@@ -43,7 +43,9 @@ class Trail:
             StoreError: the database cannot do it; the chain is as it was.
         """
         if not self._lock.acquire(timeout=BUSY_SECONDS):
-            raise StoreError("The store cannot be used: it does not get on with the calls before.", "Try again.")
+            raise StoreError(
+                "The store cannot be used: the calls before wait for it.", "See that its database answers."
+            )
         self._head, written = self._kept, False
         try:
             with self._database.transaction() as connection:
