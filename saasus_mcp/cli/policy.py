@@ -143,7 +143,7 @@ def replay(since: str | None, *, as_json: bool, **flags: Any) -> None:
     """
     chosen = settings(**flags)
     after = policy_replay.moment(since, chosen.lang) if since else 0.0
-    with compose.stores(chosen.folder) as stores:
+    with compose.stores(chosen) as stores:
         records = [record for store in stores for record in store.trail.records(after)]
     replayed = policy_replay.replay(records, _policy(chosen), load())
     if as_json:

@@ -31,6 +31,7 @@ from saasus_mcp.saasus.answer import ToolAnswer, answer, failed, unsent
 from saasus_mcp.saasus.client import Applied, Client, SendFailed
 from saasus_mcp.saasus.secrets import REMOVED
 from saasus_mcp.server import aftermath
+from saasus_mcp.server.aside import Aside, at_once
 from saasus_mcp.server.call import Asking, Call
 from saasus_mcp.server.results import BUDGET, Results
 from saasus_mcp.server.settling import Matter, Settling
@@ -62,6 +63,7 @@ class Pipeline:
         references: References = no_references,
         budget: int = BUDGET,
         watch: Watch = UNWATCHED,
+        aside: Aside = at_once,
     ) -> None:
         self.catalogue = catalogue
         self.policy = policy
@@ -74,6 +76,7 @@ class Pipeline:
         self._references = references
         self._budget = budget
         self._watch = watch
+        self.aside = aside
 
     @cached_property
     def _store(self) -> Store:
@@ -87,7 +90,9 @@ class Pipeline:
     @cached_property
     def _settling(self) -> Settling:
         confirmations, approvals = Confirmations(self._sealer), Approvals(self._store)
-        return Settling(confirmations, approvals, self.place, language=self._language, clock=self._clock)
+        return Settling(
+            confirmations, approvals, self.place, language=self._language, clock=self._clock, aside=self.aside
+        )
 
     @property
     def store(self) -> Store:
@@ -102,7 +107,9 @@ class Pipeline:
     @cached_property
     def results(self) -> Results:
         """Large answers, cut for the model and kept whole for whoever asked."""
-        return Results(lambda: self._store, self._sealer, self.place.profile, self._clock, self._budget)
+        return Results(
+            lambda: self._store, self._sealer, self.place.profile, self._clock, budget=self._budget, aside=self.aside
+        )
 
     def listed(self, principal: Principal) -> list[Operation]:
         """The operations of which some call could be anything but denied to this principal."""
@@ -118,20 +125,20 @@ class Pipeline:
             operation = self.catalogue.find(call.name)
             step = replace(self._built(operation, call.arguments, call.principal), undoes=call.undoes)
         except SaasusMcpError as error:
-            return self.refused(call, error)
+            return await self.refused(call, error)
         try:
             step = replace(step, decision=await self._decided(step))
             settled = await self._settled(step, call)
         except Refused as refusal:
-            self._note_refusal(step, refusal.why)
+            await self._note_refusal(step, refusal.why)
             return failed(refusal.message, refusal.mend)
         except SaasusMcpError as error:
             return failed(error.message, error.mend)
         return settled if isinstance(settled, Asking) else await self._send(settled)
 
-    def refused(self, call: Call, error: SaasusMcpError) -> ToolAnswer:
+    async def refused(self, call: Call, error: SaasusMcpError) -> ToolAnswer:
         """The answer of a call that never became one: no such tool, or arguments that do not fit. Audited."""
-        self._note(secrets.token_hex(16), unbuilt(call, self.place, error))
+        await self._note(secrets.token_hex(16), unbuilt(call, self.place, error))
         return failed(error.message, error.mend)
 
     def _built(self, operation: Operation, raw: object, principal: Principal, parent: str = "") -> Step:
@@ -195,7 +202,7 @@ class Pipeline:
                 return Seen(why_not=error.message)
             step = replace(step, decision=await self._decided(step))
             if not operation.reads or step.decision.outcome != "allow":
-                self._note_refusal(step, "denied")
+                await self._note_refusal(step, "denied")
                 return Seen(why_not="you may not read it")
             given = await self._send(step)
             if given.ok:
@@ -206,7 +213,7 @@ class Pipeline:
 
     async def _send(self, step: Step) -> ToolAnswer:
         """Steps 6 to 9. What was begun is ended, also where the client goes away in between."""
-        held_back = self._commit(step)
+        held_back = await self._commit(step)
         if held_back is not None:
             return held_back
         self._watch.begun(step.operation)
@@ -220,10 +227,10 @@ class Pipeline:
             log.exception("call %s failed inside the server", step.id)
             given = failed("The server failed while it made this call.", applied=_doubt(step), trace_id=step.id)
         finally:
-            self._end(step, given, self._clock() - start)
+            await self._end(step, given, self._clock() - start)
         return given
 
-    def _commit(self, step: Step) -> ToolAnswer | None:
+    async def _commit(self, step: Step) -> ToolAnswer | None:
         """Step 6; an answer where the call may not go after all."""
         operation, now = step.operation, self._clock()
         ceilings = self.policy.ceilings
@@ -233,11 +240,11 @@ class Pipeline:
             entry=aftermath.entry(step, self.place, now),
             undoes=(step.undoes.entry.call, step.undoes.part) if step.undoes else None,
         )
-        record = begun(step, self.place, self.policy)
+        record, spend = begun(step, self.place, self.policy), step.proof.spend if step.proof else None
         try:
-            self._store.commit(step.id, record, now, step.proof.spend if step.proof else None, commitment)
+            await self.aside(lambda: self._store.commit(step.id, record, now, spend, commitment))
         except (AlreadyUsed, Frozen, OverBudget) as held_back:
-            self._note_refusal(step, type(held_back).__name__.lower())
+            await self._note_refusal(step, type(held_back).__name__.lower())
             return failed(held_back.message, held_back.mend)
         except StoreError as error:
             if not operation.reads:
@@ -247,8 +254,9 @@ class Pipeline:
 
     async def _exchanged(self, step: Step) -> ToolAnswer:
         """Steps 7 and 8: the one send, and what came of it."""
+        who, profile = step.principal.id, self.place.profile
         try:
-            resolved = self._handles.resolve(step.arguments, step.principal.id, self.place.profile)
+            resolved = await self.aside(lambda: self._handles.resolve(step.arguments, who, profile))
             request = step.request if resolved is step.arguments else building.build(step.operation, resolved)
         except SaasusMcpError as error:
             return failed(error.message, error.mend, trace_id=step.id)
@@ -259,29 +267,30 @@ class Pipeline:
         hiding = Hiding()
         hide = _removed if step.parent else hiding.hide
         given = answer(step.operation, response, hide, secret_texts(step.operation, resolved.values))
-        try:
-            self._handles.keep(hiding, step.principal.id, self.place.profile)
-        except StoreError:
-            log.warning("the secrets of call %s could not be kept: their handles cannot be revealed", step.id)
+        if hiding.found:
+            try:
+                await self.aside(lambda: self._handles.keep(hiding, who, profile))
+            except StoreError:
+                log.warning("the secrets of call %s could not be kept: their handles cannot be revealed", step.id)
         return given
 
-    def _note_refusal(self, step: Step, why: str) -> None:
-        self._note(step.id, {**begun(step, self.place, self.policy), "refused": why})
+    async def _note_refusal(self, step: Step, why: str) -> None:
+        await self._note(step.id, {**begun(step, self.place, self.policy), "refused": why})
 
-    def _note(self, call: str, refused: dict[str, Any]) -> None:
+    async def _note(self, call: str, refused: dict[str, Any]) -> None:
         self._watch.refused(refused.get("operation", ""), refused["refused"])
         try:
-            self._store.refuse(call, refused, self._clock())
+            await self.aside(lambda: self._store.refuse(call, refused, self._clock()))
         except StoreError as error:
             log.warning("a refusal could not be audited: %s", error.message)
 
-    def _end(self, step: Step, given: ToolAnswer, seconds: float) -> None:
+    async def _end(self, step: Step, given: ToolAnswer, seconds: float) -> None:
         self._watch.ended(step.operation, given, seconds)
         record = ended(given, seconds)
         changed = given.applied != "not_applied"
         ending = None if step.operation.reads else Ending(changed, given.structured)
         try:
-            self._store.end(step.id, record, self._clock(), ending)
+            await self.aside(lambda: self._store.end(step.id, record, self._clock(), ending))
         except StoreError as error:
             log.error(  # noqa: TRY400 - the record matters, not the trace
                 "the end of call %s could not be audited: %s %s", step.id, error.message, json.dumps(record)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from saasus_mcp.catalog import Language, Operation
@@ -16,6 +17,7 @@ from saasus_mcp.permissions.proof import Binding, Place, Proof
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.survey import Survey, survey
 from saasus_mcp.permissions.target import Read
+from saasus_mcp.server.aside import Aside, at_once
 from saasus_mcp.server.call import Asker, Asking
 from saasus_mcp.store import Approval
 
@@ -64,12 +66,14 @@ class Settling:
         *,
         language: Language,
         clock: Callable[[], float],
+        aside: Aside = at_once,
     ) -> None:
         self._confirmations = confirmations
         self._approvals = approvals
         self._place = place
         self._language = language
         self._clock = clock
+        self._aside = aside
 
     async def settle(self, matter: Matter) -> Settled | Asking:
         """The yes to exactly this call, or the question to be answered first.
@@ -81,8 +85,9 @@ class Settling:
             return await self._confirm(matter)
         seen = await self._survey(matter)
         shown = seen.previews(matter.operation, matter.args, self._place)
-        proof, approval = self._approvals.settle(
-            matter.binding, matter.operation, seen.sight, shown, self._clock(), two_person=matter.two_person
+        settle = partial(self._approvals.settle, two_person=matter.two_person)
+        proof, approval = await self._aside(
+            lambda: settle(matter.binding, matter.operation, seen.sight, shown, self._clock())
         )
         if proof is None:
             raise _awaited(approval, self._language)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from sqlalchemy import Connection, delete, func, insert, select
 
 from saasus_mcp.saasus.words import named, quoted
+from saasus_mcp.store.locks import hold
 from saasus_mcp.store.records import Charge, Charged, Freeze, Frozen, Kind, OverBudget
 from saasus_mcp.store.tables import charges, freezes
 
@@ -19,11 +20,12 @@ def nowhere(_: Connection) -> None:
 
 
 def hold_if_frozen(connection: Connection, everywhere: Everywhere) -> None:
-    """Raise where writes are frozen, everywhere or in this store.
+    """Raise where writes are frozen, everywhere or in this store. Who freezes waits for those who were told no.
 
     Raises:
         Frozen: they are.
     """
+    hold(connection, "freeze", shared=True)
     freeze = everywhere(connection) or present_freeze(connection)
     if freeze is not None:
         why = f": {quoted(freeze.reason)}" if freeze.reason else ""
@@ -39,7 +41,8 @@ def present_freeze(connection: Connection) -> Freeze | None:
 
 
 def set_freeze(connection: Connection, freeze: Freeze | None) -> None:
-    """Freeze this store, or with None lift its freeze."""
+    """Freeze this store, or with None lift its freeze. Once it is frozen, no write goes that was not gone before."""
+    hold(connection, "freeze")
     connection.execute(delete(freezes))
     if freeze is not None:
         connection.execute(insert(freezes).values(at=freeze.at, by=freeze.by, reason=freeze.reason))
@@ -51,6 +54,8 @@ def take(connection: Connection, wanted: tuple[Charge, ...], call: str, at: floa
     Raises:
         OverBudget: a ceiling would be passed.
     """
+    for principal in sorted({charge.principal for charge in wanted}):
+        hold(connection, "budget", principal)
     for charge in wanted:
         used = _used(connection, charge, at)
         if used + charge.amount > charge.ceiling:

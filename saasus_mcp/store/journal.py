@@ -10,6 +10,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from saasus_mcp.store.database import Database
+from saasus_mcp.store.locks import hold
 from saasus_mcp.store.records import AlreadyUsed, Entry
 from saasus_mcp.store.tables import journal, undone
 
@@ -53,7 +54,7 @@ class Journal:
 
     def entries(self) -> list[Entry]:
         """Every entry, newest first."""
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             parts: dict[str, dict[int, str]] = defaultdict(dict)
             for row in connection.execute(select(undone)):
                 parts[row.call][row.part] = row.by
@@ -69,7 +70,8 @@ class Journal:
 
     def purge(self, before: float) -> int:
         """Remove what is older than a time. Gives how many were removed."""
-        with self._database.transaction() as connection:
+        with self._database.transaction(patient=True) as connection:
+            hold(connection, "purge")
             old = select(journal.c.call).where(journal.c.at < before)
             connection.execute(delete(undone).where(undone.c.call.in_(old)))
             return connection.execute(delete(journal).where(journal.c.at < before)).rowcount

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.permissions.budgets import CEILINGS, charges
 from saasus_mcp.permissions.case import Principal
-from saasus_mcp.store import AlreadyUsed, Charge, Commitment, Ending, Entry, Freeze, Frozen, OverBudget, Store, frozen
+from saasus_mcp.store import AlreadyUsed, Charge, Commitment, Ending, Entry, Freeze, Frozen, OverBudget, Store
+from saasus_mcp.store.stores import Stores
 
 NOW = 1_790_000_000.0
 ME, YOU = Principal("local:me"), Principal("local:you")
@@ -31,17 +30,17 @@ def test_a_freeze_holds_every_write_back_and_no_read(store: Store) -> None:
     assert store.frozen() is None
 
 
-def test_a_freeze_of_a_folder_holds_every_store_in_it_those_made_later_included(tmp_path: Path) -> None:
-    early = Store.at(tmp_path, "saas-1")
-    frozen.freeze(tmp_path, Freeze(NOW, "local:operator", "an incident"))
-    late = Store.at(tmp_path, "saas-2")
+def test_a_freeze_of_everything_holds_every_store_those_made_later_included(kept: Stores) -> None:
+    early = kept.of("saas-1")
+    kept.freeze(Freeze(NOW, "local:operator", "an incident"))
+    late = kept.of("saas-2")
     for store in (early, late):
         with pytest.raises(Frozen, match="local:operator: “an incident”"):
             store.commit("a", {}, NOW, None, WRITE)
         store.commit("b", {}, NOW)
         assert store.frozen() == Freeze(NOW, "local:operator", "an incident")
     early.freeze(Freeze(NOW, "local:other", ""))
-    frozen.freeze(tmp_path, None)
+    kept.freeze(None)
     with pytest.raises(Frozen, match="local:other"):
         early.commit("c", {}, NOW, None, WRITE)
     late.commit("c", {}, NOW, None, WRITE)
