@@ -123,7 +123,7 @@ async def test_a_target_that_keeps_changing_is_told_as_it_last_was(catalogue: Ca
     given = await answered(gate(api, store, "en", CONFIRMED), person)
     assert not given.ok
     assert "keeps changing" in given.text
-    assert "plan_id: “p2” → “p3”" in given.text
+    assert "plan_id: “p3” → “p4”" in given.text
     assert api.writes == []
 
 
