@@ -35,7 +35,7 @@ from saasus_mcp.server.call import Asker, Asking, Call
 from saasus_mcp.server.deciding import Deciding
 from saasus_mcp.server.results import BUDGET, Results
 from saasus_mcp.server.settling import MOST_ROUNDS, Matter, Settled, Settling
-from saasus_mcp.server.step import Step, begun, ended, unbuilt
+from saasus_mcp.server.step import Step, begun, ended, told, unbuilt
 from saasus_mcp.server.watch import UNWATCHED, Watch
 from saasus_mcp.store import AlreadyUsed, Commitment, Ending, Frozen, OverBudget, StoreError
 
@@ -183,7 +183,9 @@ class Pipeline:
                 self.policy.two_person,
             )
         )
-        return replace(step, proof=settled.proof, survey=settled.survey) if isinstance(settled, Settled) else settled
+        if not isinstance(settled, Settled):
+            return settled
+        return replace(step, proof=settled.proof, survey=settled.survey, since=settled.since)
 
     def _reader(self, parent: Step) -> Read:
         """Reads for a preview, a policy or a read back: child calls, decided and audited like any other."""
@@ -216,7 +218,7 @@ class Pipeline:
         try:
             with anyio.CancelScope(shield=not step.operation.reads):
                 given = await self._exchanged(step)
-                given = await aftermath.read_back(step, given, self._reader(step))
+                given = told(step, await aftermath.read_back(step, given, self._reader(step)), self._language)
         except Exception:
             log.exception("call %s failed inside the server", step.id)
             given = failed("The server failed while it made this call.", applied=_doubt(step), trace_id=step.id)

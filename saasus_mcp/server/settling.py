@@ -11,7 +11,7 @@ from saasus_mcp.catalog import Language, Operation
 from saasus_mcp.permissions.approvals import Approvals
 from saasus_mcp.permissions.case import Decision
 from saasus_mcp.permissions.confirmation import Confirmations, Outdated, Question, Reply
-from saasus_mcp.permissions.preview import question, why_anew
+from saasus_mcp.permissions.preview import question, since, why_anew
 from saasus_mcp.permissions.proof import Binding, Place, Proof
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.survey import Survey, survey
@@ -47,10 +47,15 @@ class Matter:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A yes to exactly this call, and what was seen when it was found to hold."""
+    """A yes to exactly this call, and what was seen when it was found to hold.
+
+    Attributes:
+        since: what has changed in the preview since it was approved, though nothing of it is bound; a line each.
+    """
 
     proof: Proof
     survey: Survey
+    since: tuple[str, ...] = ()
 
 
 class Settling:
@@ -87,7 +92,7 @@ class Settling:
         )
         if proof is None:
             raise _awaited(approval, self._language)
-        return Settled(proof, seen)
+        return Settled(proof, seen, since(json.loads(approval.preview)[self._language], shown[self._language]))
 
     async def _confirm(self, matter: Matter) -> Settled | Asking | Reply:
         """One round: the answer judged by what is there now, and a new question where it is an answer to what is no more."""
