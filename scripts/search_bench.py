@@ -92,9 +92,6 @@ def report() -> None:
     index = load().index
     texts: list[str] = []
     for file in (EVALUATION, DEVELOPMENT):
-        if not file.exists():
-            print(f"search, {file.stem}: {file.name} is not here")
-            continue
         asked = queries(file)
         for language in LANGUAGES:
             found = recall(index, asked, language)
