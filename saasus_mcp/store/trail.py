@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import ColumnElement, Connection, delete, insert, select
 
 from saasus_mcp.store.chain import START, Break, Head, Link, mac, verify
 from saasus_mcp.store.database import Database
@@ -79,16 +79,16 @@ class Trail:
     def purge(self, before: float) -> int:
         """Remove what is older than a time, remembering where each chain then begins. Gives how many were removed."""
         with self._database.transaction() as connection:
-            old = [link for link in self._links(connection) if link.at < before]
-            cut = {link.writer: link for link in old}
+            cut = {link.writer: link for link in self._links(connection, audit.c.at < before)}
+            removed = 0
             for writer, link in cut.items():
                 connection.execute(delete(purged).where(purged.c.writer == writer))
                 connection.execute(insert(purged).values(writer=writer, number=link.number, mac=link.mac))
                 gone = (audit.c.writer == writer, audit.c.number <= link.number)
-                connection.execute(delete(audit).where(*gone))
-            return len(old)
+                removed += connection.execute(delete(audit).where(*gone)).rowcount
+            return removed
 
     @staticmethod
-    def _links(connection: Connection) -> Iterator[Link]:
-        for row in connection.execute(select(audit).order_by(audit.c.writer, audit.c.number)):
+    def _links(connection: Connection, *which: ColumnElement[bool]) -> Iterator[Link]:
+        for row in connection.execute(select(audit).where(*which).order_by(audit.c.writer, audit.c.number)):
             yield Link(row.writer, row.number, row.at, row.call, row.event, row.record, row.mac)
