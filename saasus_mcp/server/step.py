@@ -65,6 +65,7 @@ def begun(step: Step, place: Place, policy: CasePolicy) -> dict[str, Any]:
     record: dict[str, Any] = {
         "operation": step.operation.key,
         "principal": step.principal.id,
+        "groups": sorted(step.principal.groups),
         "profile": place.profile,
         "saas_id": place.saas_id,
         "arguments": shown_arguments(step.operation, step.arguments.values),
@@ -77,8 +78,8 @@ def begun(step: Step, place: Place, policy: CasePolicy) -> dict[str, Any]:
         record |= {"proof": spent.kind, "proof_id": spent.id, "by": step.proof.by, "shown": step.proof.shown}
     if step.since:
         record["since"] = list(step.since[:MOST_SINCE])
-    if step.principal.groups:
-        record["groups"] = sorted(step.principal.groups)
+    if step.survey.impact.findings:
+        record["impact"] = dict(step.survey.impact.counts)
     if step.parent:
         record["parent"] = step.parent
     if step.undoes is not None:

@@ -168,6 +168,7 @@ async def test_what_is_not_bound_and_has_changed_since_the_approval_is_said_and_
     assert [line.strip() for line in given.text.splitlines()[-3:]] == said
     (begun,) = [record for record in store.audited() if record.get("proof") == "approval"]
     assert begun["since"] == said[1:]
+    assert (begun["impact"]["users"], begun["impact"]["users_left_without_tenant"]) == (2, 2)
 
 
 async def test_where_nothing_has_changed_since_the_approval_nothing_is_said(catalogue: Catalogue, store: Store) -> None:
