@@ -40,7 +40,7 @@ check: $(READY)  ## format, lint, types, layers, dependencies, and that what is 
 	$(BIN)/deptry saasus_mcp
 	$(BIN)/python -m saasus_mcp.catalog.compile --check
 
-bench: $(READY)  ## what the tool list costs
+bench: $(READY)  ## what the tool list costs, what the search finds, what the gate costs and lets through
 	@$(BIN)/python scripts/bench.py
 
 catalogue: $(READY)  ## compile tool_specs/ into what ships

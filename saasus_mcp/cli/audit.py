@@ -19,9 +19,7 @@ from saasus_mcp.cli.upkeep_wording import WORDS
 from saasus_mcp.saasus.words import LONGEST, named, one_line
 from saasus_mcp.settings import Settings
 from saasus_mcp.store import Head
-
-DAY = 24 * 3600
-AUDIT_DAYS, JOURNAL_DAYS = 365, 30
+from saasus_mcp.store.retention import AUDIT_DAYS, DAY, JOURNAL_DAYS
 
 
 @click.group(no_args_is_help=True)
@@ -102,8 +100,8 @@ def purge(*, audit_days: int, journal_days: int, **flags: Any) -> None:
     require_person("audit purge", chosen.lang)
     require_passphrase(chosen.folder, chosen.lang)
     with compose.stores(chosen) as stores:
-        gone = sum(store.trail.purge(now - audit_days * DAY) for store in stores)
-        forgotten = sum(store.journal.purge(now - journal_days * DAY) for store in stores)
+        removed = [store.purge(now - audit_days * DAY, now - journal_days * DAY, now) for store in stores]
+    gone, forgotten = (sum(counts) for counts in zip(*removed, strict=True)) if removed else (0, 0)
     click.echo(WORDS[chosen.lang]["purged"].format(audit=gone, journal=forgotten))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from typing import Literal
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete, func, select, tuple_
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.schema import Table
 
@@ -30,8 +30,9 @@ def hold(connection: Connection, name: Name, of: str = "", *, shared: bool = Fal
 
 def forget(connection: Connection, table: Table, *where: ColumnElement[bool]) -> None:
     """Delete rows that nobody needs any more. Those that another transaction is deleting are left to it, unwaited for."""
-    [key] = table.primary_key.columns
-    connection.execute(delete(table).where(key.in_(select(key).where(*where).with_for_update(skip_locked=True))))
+    keys = tuple_(*table.primary_key.columns)
+    old = select(*table.primary_key.columns).where(*where).with_for_update(skip_locked=True)
+    connection.execute(delete(table).where(keys.in_(old)))
 
 
 def _number(connection: Connection, name: Name, of: str) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from saasus_mcp.store import frozen
+from saasus_mcp.store import frozen, upkeep
 from saasus_mcp.store.brakes import (
     Everywhere,
     charged,
@@ -41,6 +41,7 @@ from saasus_mcp.store.records import (
     Spend,
     Status,
 )
+from saasus_mcp.store.retention import HOUR
 from saasus_mcp.store.tables import approvals, confirmations, secrets
 from saasus_mcp.store.trail import Trail
 
@@ -56,6 +57,7 @@ class Store:
     def __init__(self, database: Database, keys: Keys = (), everywhere: Everywhere = nowhere) -> None:
         self._database = database
         self._everywhere = everywhere
+        self._tidied = 0.0
         self.trail = Trail(database, keys or (randomness.token_bytes(32),))
         self.journal = Journal(database)
         self.results = KeptResults(database)
@@ -109,7 +111,10 @@ class Store:
             self.trail.note(connection, call, "begun", record, at)
 
     def end(self, call: str, record: Record, at: float, ending: Ending | None = None) -> None:
-        """Step 9 of a call: how it ended. What it reserved is given back where it changed nothing."""
+        """Step 9 of a call: how it ended. What it reserved is given back where it changed nothing.
+
+        Once an hour, what has been kept long enough goes.
+        """
         with self.trail.writing() as connection:
             if ending is not None and not ending.changed:
                 give_back(connection, call)
@@ -117,11 +122,23 @@ class Store:
             elif ending is not None:
                 self.journal.end(connection, call, ending.result)
             self.trail.note(connection, call, "ended", record, at)
+            if at - self._tidied >= HOUR:
+                upkeep.tidy(connection, at)
+                self._tidied = at
 
     def refuse(self, call: str, record: Record, at: float) -> None:
         """A call that was not sent, and why."""
         with self.trail.writing() as connection:
             self.trail.note(connection, call, "refused", record, at)
+
+    def purge(self, audit: float, journal: float, now: float) -> tuple[int, int]:
+        """Remove what is older than these times of the audit and of the journal, and what goes by itself. Gives how many of
+        either were removed.
+        """
+        counts = self.trail.purge(audit), self.journal.purge(journal)
+        with self._database.transaction() as connection:
+            upkeep.tidy(connection, now)
+        return counts
 
     def audited(self) -> list[dict[str, Any]]:
         """Every audit record, oldest first."""

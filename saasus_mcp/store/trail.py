@@ -7,7 +7,6 @@ import secrets
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select
@@ -16,11 +15,15 @@ from saasus_mcp.store.chain import START, Break, Head, Keys, Link, mac, verify
 from saasus_mcp.store.database import Database
 from saasus_mcp.store.files import StoreError
 from saasus_mcp.store.locks import hold
+from saasus_mcp.store.prepared import Prepared
 from saasus_mcp.store.tables import audit, purged
 
 Record = Mapping[str, Any]
 BUSY_SECONDS = 6.0
 """For which a record waits for those before it, no longer than for the database itself."""
+
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
+_ADD = Prepared.adding(audit, *Link.__slots__)
 
 
 class Trail:
@@ -61,10 +64,10 @@ class Trail:
 
     def note(self, connection: Connection, call: str, event: str, record: Record, at: float) -> None:
         """Add a record to this writer's chain, in the transaction of what it records (see `writing`)."""
-        text = json.dumps(dict(record), ensure_ascii=False, separators=(",", ":"), default=str)
+        text = _JSON.encode(dict(record))
         link = Link(self._head.writer, self._head.number + 1, at, call, event, text, "")
         made = mac(self._keys[0], self._head.mac, link)
-        connection.execute(insert(audit), {**asdict(link), "mac": made})
+        _ADD.run(connection, {name: getattr(link, name) for name in Link.__slots__} | {"mac": made})
         self._head = Head(link.writer, link.number, made)
 
     def records(self, since: float = 0.0) -> list[dict[str, Any]]:

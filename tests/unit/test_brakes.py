@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from saasus_mcp.catalog import Catalogue
+from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.permissions.budgets import CEILINGS, charges
 from saasus_mcp.permissions.case import Principal
 from saasus_mcp.store import AlreadyUsed, Charge, Commitment, Ending, Entry, Freeze, Frozen, OverBudget, Store
@@ -100,7 +100,22 @@ def test_reads_take_nothing_and_graver_calls_take_more(catalogue: Catalogue) -> 
     assert kinds("auth.GetTenants") == {}
     assert kinds("auth.CreateTenant") == {"writes": 1}
     assert kinds("auth.DeleteTenant", 20) == {"writes": 1, "destructive": 1, "users": 20}
-    assert kinds("auth.DeleteSaasUser") == {"writes": 1, "destructive": 1, "users": 1}, "unread counts as one"
+    assert kinds("auth.DeleteTenant", 0) == {"writes": 1, "destructive": 1}
+    assert kinds("auth.DeleteSaasUser") == {"writes": 1, "destructive": 1, "users": 1}
+    assert kinds("auth.DeleteTenant") == {"writes": 1, "destructive": 1, "users": 1}, "unread counts as one"
+
+
+def test_users_that_nobody_could_count_take_the_whole_budget_where_nobody_was_asked(catalogue: Catalogue) -> None:
+    tenant, user = catalogue.find("auth.DeleteTenant"), catalogue.find("auth.DeleteSaasUser")
+
+    def users(operation: Operation, counted: int | None, ceiling: int) -> list[int]:
+        taken = charges({"affected_users_per_hour": ceiling}, operation, ME, counted, asked=False)
+        return [charge.amount for charge in taken if charge.kind == "users"]
+
+    assert users(tenant, None, 30) == [30]
+    assert users(tenant, None, 0) == [1], "a ceiling of none lets none through"
+    assert users(tenant, 7, 30) == [7]
+    assert users(user, None, 30) == [1], "one person is one, whatever could be read"
 
 
 def test_a_policy_overrides_ceilings_and_none_lifts_them(catalogue: Catalogue) -> None:
