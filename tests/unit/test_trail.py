@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine
 
 from saasus_mcp.store import Head, Store
+from saasus_mcp.store.chain import START, Link, mac, verify
 
 KEY = b"k" * 32
 NOW = 1_790_000_000.0
@@ -63,6 +65,19 @@ def test_a_record_that_was_tampered_with_is_found(folder: Path, statement: str, 
     tamper(folder, statement)
     assert any(fault.startswith(found) for fault in faults(store)), faults(store)
     store.close()
+
+
+def test_each_record_vouches_for_the_one_before() -> None:
+    def link(number: int, record: str, before: str) -> Link:
+        bare = Link("w", number, NOW, "call", "begun", record, "")
+        return replace(bare, mac=mac(KEY, before, bare))
+
+    first, other = link(1, "{}", START), link(1, '{"operation":"another"}', START)
+    second = link(2, "{}", first.mac)
+    assert verify(KEY, [first, second], {}, {}) == []
+    assert [found.number for found in verify(KEY, [other, second], {}, {})] == [2], (
+        "both are ours, and not of one chain"
+    )
 
 
 def test_a_chain_made_under_another_key_does_not_hold(folder: Path) -> None:
