@@ -10,7 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from saasus_mcp.store import Charge, Commitment, Ending, Entry, Freeze, Frozen, HiddenSecret, Spend, Store, StoreError
+from saasus_mcp.store import (
+    Charge,
+    Commitment,
+    Ending,
+    Entry,
+    Freeze,
+    Frozen,
+    HiddenSecret,
+    OverBudget,
+    Spend,
+    Store,
+    StoreError,
+)
 from saasus_mcp.store.kept import Kept
 from tests.backends import stores
 from tests.unit.test_store import NOW, PENDING, RECORD
@@ -117,3 +129,64 @@ def test_once_a_freeze_is_made_no_write_follows(several: list[Store]) -> None:
     stop.set()
     assert then >= 20
     assert len(several[0].audited()) == then
+
+
+class Held:
+    """A part of an audit record that is written when the test says so: until then, its call is within its transaction."""
+
+    def __init__(self) -> None:
+        self.reached, self.leave = threading.Event(), threading.Event()
+
+    def __str__(self) -> str:
+        self.reached.set()
+        self.leave.wait(60)
+        return "held"
+
+
+def meanwhile(store: Store, commitment: Commitment, other: Callable[[], object], longest: float = 0.3) -> list[object]:
+    """What `other` comes to that begins while a call commits, and whether it had come to it before that was over.
+
+    Args:
+        longest: seconds that the call takes, unless `other` is done sooner.
+    """
+    held, found = Held(), []
+
+    def try_other() -> None:
+        try:
+            found.append(other())
+        except StoreError as error:
+            found.append(type(error))
+
+    first = threading.Thread(target=store.commit, args=("first", {"held": held}, NOW, None, commitment))
+    second = threading.Thread(target=try_other)
+    first.start()
+    held.reached.wait(60)
+    second.start()
+    second.join(longest)
+    early = bool(found)
+    held.leave.set()
+    for thread in (first, second):
+        thread.join(60)
+    return [early, *found]
+
+
+def test_a_freeze_waits_for_a_write_that_was_told_it_may_go(several: list[Store]) -> None:
+    here, there, _ = several
+    freeze = Freeze(NOW, "local:operator", "")
+    assert meanwhile(here, Commitment(writes=True), lambda: there.freeze(freeze)) == [False, None]
+
+
+def test_a_call_waits_for_what_another_takes_of_its_budget(several: list[Store]) -> None:
+    here, there, _ = several
+    last = Commitment(charges=(Charge("local:me", "writes", 1, 1, 60),))
+    assert meanwhile(here, last, lambda: there.commit("second", RECORD, NOW, None, last)) == [False, OverBudget]
+
+
+def test_a_call_waits_for_nobody_elses_budget(several: list[Store], where: Path | str) -> None:
+    here, there, _ = several
+    mine, yours = (Commitment(charges=(Charge(who, "writes", 1, 1, 60),)) for who in ("local:me", "local:you"))
+    waited = isinstance(where, Path)  # a file has one writer at a time
+    given = meanwhile(
+        here, mine, lambda: there.commit("second", RECORD, NOW, None, yours), longest=0.3 if waited else 2.5
+    )
+    assert given == [not waited, None]
