@@ -80,7 +80,7 @@ class Offering:
         return ListResourceTemplatesResult(resource_templates=self._resources.templates(), cache_scope="private")
 
     async def _read_resource(self, context: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
-        return self._resources.read(str(params.uri), self._who(context))
+        return await self._resources.read(str(params.uri), self._who(context))
 
     async def _list_prompts(self, _: Context, __: PaginatedRequestParams | None) -> ListPromptsResult:
         return ListPromptsResult(prompts=prompts.listed(self._language), cache_scope="private")

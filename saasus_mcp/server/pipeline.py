@@ -102,7 +102,7 @@ class Pipeline:
     @cached_property
     def results(self) -> Results:
         """Large answers, cut for the model and kept whole for whoever asked."""
-        return Results(lambda: self._store, self._sealer, self.place.profile, self._clock, self._budget)
+        return Results(lambda: self._store, self._sealer, self.place.profile, self._clock, self._may, self._budget)
 
     def listed(self, principal: Principal) -> list[Operation]:
         """The operations of which some call could be anything but denied to this principal."""
@@ -128,6 +128,14 @@ class Pipeline:
         except SaasusMcpError as error:
             return failed(error.message, error.mend)
         return settled if isinstance(settled, Asking) else await self._send(settled)
+
+    async def _may(self, key: str, arguments: Mapping[str, Any], principal: Principal) -> bool:
+        """Whether such a call would be anything but denied today; what cannot be decided on is denied."""
+        try:
+            decision = await self._decided(self._built(self.catalogue.find(key), arguments, principal))
+        except SaasusMcpError:
+            return False
+        return decision.outcome != "deny"
 
     def refused(self, call: Call, error: SaasusMcpError) -> ToolAnswer:
         """The answer of a call that never became one: no such tool, or arguments that do not fit. Audited."""
