@@ -167,6 +167,7 @@ async def _pipeline(
                 place=where,
                 language=settings.lang,
                 references=references(settings),
+                budget=settings.answer_budget,
                 watch=watch,
             )
 

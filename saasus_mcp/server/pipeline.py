@@ -102,7 +102,10 @@ class Pipeline:
     @cached_property
     def results(self) -> Results:
         """Large answers, cut for the model and kept whole for whoever asked."""
-        return Results(lambda: self._store, self._sealer, self.place.profile, self._clock, self._may, self._budget)
+        profile, clock = self.place.profile, self._clock
+        return Results(
+            lambda: self._store, self._sealer, profile=profile, clock=clock, may=self._may, budget=self._budget
+        )
 
     def listed(self, principal: Principal) -> list[Operation]:
         """The operations of which some call could be anything but denied to this principal."""

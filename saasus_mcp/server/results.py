@@ -76,6 +76,7 @@ class Results:
         self,
         store: Callable[[], Store],
         sealer: Sealer,
+        *,
         profile: str,
         clock: Callable[[], float],
         may: May,
