@@ -8,10 +8,11 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
+from anyio.to_thread import run_sync
 
 from saasus_mcp.catalog import Catalogue, Language, Operation
 from saasus_mcp.errors import SaasusMcpError
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
     from saasus_mcp.store.journal import Journal
 
 log = logging.getLogger(__name__)
+
+LARGE = 256 * 1024
+"""Bytes of a response whose shaping would hold up other calls: it goes to a thread."""
 
 
 class Pipeline:
@@ -269,7 +273,8 @@ class Pipeline:
             return unsent(failure, step.id)
         hiding = Hiding()
         hide = _removed if step.parent else hiding.hide
-        given = answer(step.operation, response, hide, secret_texts(step.operation, resolved.values))
+        shaped = partial(answer, step.operation, response, hide, secret_texts(step.operation, resolved.values))
+        given = await run_sync(shaped) if len(response.body) > LARGE else shaped()
         try:
             self._handles.keep(hiding, step.principal.id, self.place.profile)
         except StoreError:
