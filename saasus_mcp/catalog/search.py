@@ -76,7 +76,8 @@ class Index:
         hits = self.search(name, max(limit, MISSPELT))
         near = [hit.operation for hit in hits if hit.score >= NEAR]
         written = name[:LONGEST_QUERY].casefold()
-        wrong = {operation.key: distance(written, operation.tool) for operation in near[:MISSPELT]}
+        alike = (each for each in near[:MISSPELT] if abs(len(each.tool) - len(written)) < LETTERS)
+        wrong = {operation.key: distance(written, operation.tool) for operation in alike}
         return sorted(near, key=lambda operation: min(wrong.get(operation.key, LETTERS), LETTERS))[:limit]
 
     def _words(self, query: str) -> Iterator[str]:

@@ -135,7 +135,8 @@ def test_two_languages_may_stand_in_one_query(catalogue: Catalogue, query: str, 
         ("enter sk_live_abc123 as our key", "billing.UpdateStripeInfo"),
         ("allow 203.0.113.5 for a tenant", "apigateway.UpdateTenant"),
         ("show feedback f-12", "communication.GetFeedback"),
-        ("delete user 6f9619ff-8b86-4d01-b42d-00cf4fc964ff", "auth.DeleteSaasUser"),
+        ("show tenant 6f9619ff-8b86-4d01-b42d-00cf4fc964ff", "auth.GetTenant"),
+        ("all usage of a tenant on Oct 3", "pricing.GetMeteringUnitDateCountsByTenantIdAndDate"),
         ("usage of one meter on 2026-10-03", "pricing.GetMeteringUnitDateCountByTenantIdAndUnitNameAndDate"),
         ("usage of one meter in 2026-10", "pricing.GetMeteringUnitMonthCountByTenantIdAndUnitNameAndMonth"),
         ("usage from Oct 1 to Oct 15", "pricing.GetMeteringUnitDateCountByTenantIdAndUnitNameAndDatePeriod"),
@@ -144,7 +145,7 @@ def test_two_languages_may_stand_in_one_query(catalogue: Catalogue, query: str, 
     ],
 )
 def test_a_value_in_a_query_counts_for_what_it_is(catalogue: Catalogue, query: str, key: str) -> None:
-    assert key in [hit.operation.key for hit in catalogue.index.search(query, 3)]
+    assert first(catalogue, query) == key
 
 
 def test_every_operation_is_found_by_its_own_name(catalogue: Catalogue) -> None:
