@@ -45,6 +45,8 @@ INTENT, THING, WORD, STEM, PAIR = 1.3, 1.0, 0.4, 0.3, 0.2
 """What a term counts for by its kind: a group of either sort, a word as it is written, its stem, two characters."""
 SUBJECT = 0.2
 """What it costs, of a group's rarity, that a title speaks of it and the query does not."""
+TAKEN_AS_SAID = frozenset({"#platform_user"})
+"""A user is one of the SaaS where a query says no more."""
 SCALE = 100
 NOISE = 2
 """The least impact that is kept."""
@@ -82,7 +84,7 @@ def compiled(operations: Sequence[Row], synonyms: Synonyms, questions: Questions
 def _subject(row: Row, synonyms: Synonyms) -> set[str]:
     """The groups that the operation's title speaks of in both languages: a query that says less means something else."""
     english, japanese = (set(synonyms.lexicon.terms(units(row["title"][language]))) for language in ("en", "ja"))
-    return {term for term in english & japanese if term.startswith("#")}
+    return {term for term in english & japanese if term.startswith("#")} - TAKEN_AS_SAID
 
 
 def _weighed(operations: Sequence[Row], synonyms: Synonyms, questions: Questions) -> list[Weights]:
