@@ -174,6 +174,7 @@ async def _pipeline(
                 place=where,
                 language=settings.lang,
                 references=references(settings),
+                budget=settings.answer_budget,
                 watch=watch,
                 aside=in_thread if kept.shared else at_once,
             )

@@ -6,10 +6,11 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
+from anyio.to_thread import run_sync
 
 from saasus_mcp.catalog import Catalogue, Language, Operation
 from saasus_mcp.errors import SaasusMcpError
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
     from saasus_mcp.store import Store
 
 log = logging.getLogger(__name__)
+
+LARGE = 256 * 1024
+"""Bytes of a response whose shaping would hold up other calls: it goes to a thread."""
 
 
 class Pipeline:
@@ -104,8 +108,9 @@ class Pipeline:
     @cached_property
     def results(self) -> Results:
         """Large answers, cut for the model and kept whole for whoever asked."""
+        profile, clock = self.place.profile, self._clock
         return Results(
-            lambda: self._store, self._sealer, self.place.profile, self._clock, budget=self._budget, aside=self.aside
+            lambda: self._store, self._sealer, profile=profile, clock=clock, may=self._may, budget=self._budget
         )
 
     def listed(self, principal: Principal) -> list[Operation]:
@@ -146,6 +151,15 @@ class Pipeline:
             await self._ledger.refuse(step, "confirmation")
             return settled
         return await self._send(settled)
+
+    async def _may(self, key: str, arguments: Mapping[str, Any], principal: Principal) -> bool:
+        """Whether such a call would be anything but denied today; what cannot be decided on is denied."""
+        try:
+            step = self._built(self.catalogue.find(key), arguments, principal)
+            decision = await self._deciding.decide(step, sights(self._reader(step)))
+        except SaasusMcpError:
+            return False
+        return decision.outcome != "deny"
 
     async def refused(self, call: Call, error: SaasusMcpError) -> ToolAnswer:
         """The answer of a call that never became one: no such tool, or arguments that do not fit. Audited."""
@@ -238,7 +252,8 @@ class Pipeline:
             return unsent(failure, step.id)
         hiding = Hiding()
         hide = _removed if step.parent else hiding.hide
-        given = answer(step.operation, response, hide, secret_texts(step.operation, resolved.values))
+        shaped = partial(answer, step.operation, response, hide, secret_texts(step.operation, resolved.values))
+        given = await run_sync(shaped) if len(response.body) > LARGE else shaped()
         if hiding.found:
             try:
                 await self.aside(lambda: self._handles.keep(hiding, who, profile))
