@@ -6,7 +6,7 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo test check bench catalogue snapshots attacks format lock package clean
+.PHONY: setup demo test check conformance bench catalogue snapshots attacks format lock package clean
 
 setup: $(READY)
 
@@ -33,6 +33,9 @@ check: $(READY)  ## format, lint, types, layers, dependencies, and that what is 
 	$(BIN)/lint-imports --no-cache > /dev/null || $(BIN)/lint-imports --no-cache
 	$(BIN)/deptry saasus_mcp
 	$(BIN)/python -m saasus_mcp.catalog.compile --check
+
+conformance: $(READY)  ## the protocol's own suite, both revisions; fetches it from npm, and Node from PyPI where it is too old
+	@$(BIN)/python -m tests.conformance.run
 
 bench: $(READY)  ## what the tool list costs
 	@$(BIN)/python scripts/bench.py
