@@ -76,7 +76,7 @@ async def _serve(chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> None
             hosted = app.build(wanted, each, server, known, metrics, policy_sound=_sound(policy))
             with serving.listening(wanted.host, wanted.port) as listener:
                 _announce(wanted, each, policy, listener.getsockname()[1])
-                await serving.server(hosted, wanted).serve([listener])
+                await serving.server(hosted, wanted, chosen.timeout).serve([listener])
 
 
 def identity(chosen: Settings, wanted: Http, until: ExitStack) -> Authenticator | Caller:

@@ -107,9 +107,9 @@ class Http:
         return self.authenticated and self.asked_tokens is not False
 
     @property
-    def resource(self) -> str:
-        """The URL that access tokens are issued for (RFC 8707)."""
-        return f"{self.public_url}/mcp"
+    def resources(self) -> tuple[str, ...]:
+        """The URLs that access tokens are issued for (RFC 8707)."""
+        return f"{self.public_url}/mcp", f"{self.public_url}/sse"
 
 
 def settled(table: HttpTable, auth: AuthTable, host: str | None, port: int | None, public_url: str | None) -> Http:

@@ -41,6 +41,8 @@ REFUSED: dict[str, dict[str, Any]] = {
     "another key under a known name": {"key": rsa_key(1)},
     "a key that is too short": {"kid": "short"},
     "an algorithm that is not set": {"algorithm": "RS512"},
+    "a type for logging out": {"headers": {"typ": "logout+jwt"}},
+    "a type that is no text": {"headers": {"typ": ["JWT"]}},
     "an extension nobody knows": {"headers": {"crit": ["x"], "x": 1}},
     "groups that are no names": {"groups": {"admin": True}},
     "a list of groups with something else in it": {"groups": ["support", 7]},
@@ -162,6 +164,12 @@ async def test_groups_are_read_from(claim: str, claims: dict[str, Any], meant: s
     caller = await provider.callers(groups_claim=claim).authenticate(provider.token(**claims))
     assert caller is not None
     assert caller.principal.groups == meant
+
+
+@pytest.mark.parametrize("kind", ["at+jwt", "application/at+jwt", "JWT", "jwt"])
+async def test_a_token_that_says_it_is_for_access_is_believed(kind: str) -> None:
+    provider = Provider()
+    assert await provider.callers().authenticate(provider.token(headers={"typ": kind})) is not None
 
 
 async def test_scopes_may_be_a_list_as_some_providers_write_them() -> None:
