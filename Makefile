@@ -5,6 +5,7 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
   $$name -c '$(NEW_ENOUGH)' 2> /dev/null && echo $$name && break; done)
 BIN := .venv/bin
 READY := .venv/.ready
+LOCK := $(BIN)/uv pip compile pyproject.toml --all-extras --universal --generate-hashes --python-version 3.11 --quiet --no-header
 
 .PHONY: setup demo test check conformance bench catalogue snapshots attacks format lock package clean
 
@@ -56,8 +57,8 @@ format: $(READY)
 
 lock: $(READY)  ## pin every dependency by hash, for all platforms
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --python-version 3.11 \
-	  --quiet --no-header --output-file requirements.lock
+	$(LOCK) --group dev --output-file requirements.lock
+	$(LOCK) --output-file requirements.hosted.lock
 
 package: $(READY)  ## the wheel and the source archive
 	$(BIN)/python -m pip install --quiet build

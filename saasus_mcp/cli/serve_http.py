@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 import click
 
-from saasus_mcp.cli import compose
+from saasus_mcp.cli import compose, telemetry
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.permissions.policy import CasePolicy, ReadOnlyCeiling
 from saasus_mcp.server.surface import Kind, Surface
@@ -56,7 +56,8 @@ def serve(chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="saasus-mcp: %(levelname)s: %(message)s")
     logging.getLogger("saasus_mcp.hosting").setLevel(logging.INFO)
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # below, anybody's nonsense fills the log
-    anyio.run(_serve, chosen, kind, toolsets, backend_options={"use_uvloop": find_spec("uvloop") is not None})
+    with telemetry.exported(chosen.traces):
+        anyio.run(_serve, chosen, kind, toolsets, backend_options={"use_uvloop": find_spec("uvloop") is not None})
 
 
 async def _serve(chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> None:

@@ -25,6 +25,7 @@ def switch(value: Any) -> bool:
 
 Switch = Annotated[bool, BeforeValidator(switch)]
 Mode = Literal["read-only", "guarded", "strict"]
+TracesExporter = Literal["none", "console", "otlp"]
 
 
 class Settings(BaseSettings):
@@ -57,6 +58,7 @@ class Settings(BaseSettings):
     port: int | None = Field(None, ge=0, le=HIGHEST_PORT, validation_alias=AliasChoices("SAASUS_MCP_PORT"))
     public_url: Public | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_PUBLIC_URL"))
     state_dir: Path | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_STATE_DIR"))
+    traces: TracesExporter = Field("none", validation_alias=AliasChoices("OTEL_TRACES_EXPORTER"))
     timeout: float = Field(30.0, gt=0, le=600, validation_alias=AliasChoices("SAASUS_MCP_TIMEOUT"))
 
     @model_validator(mode="after")
