@@ -85,9 +85,9 @@ class JwtCallers:
         )
 
     def _caller(self, claims: Mapping[str, Any]) -> Caller:
-        subject, issuer = claims["sub"], self._settings.issuer
+        subject, issuer = claims.get(self._settings.subject_claim), self._settings.issuer
         if not isinstance(subject, str) or not subject or not subject.isprintable():
-            raise Unfit("its subject is empty or not printable")
+            raise Unfit("its subject is missing, empty or not printable")
         identity = provider_id(issuer, subject)
         if len(identity) > LONGEST_ID:
             raise Unfit("its issuer and subject are too long")

@@ -295,6 +295,15 @@ async def test_only_pages_of_known_origins_are_answered(catalogue: Catalogue, or
     assert "Access-Control-Allow-Credentials" not in answer.headers
 
 
+async def test_a_request_that_says_twice_how_long_it_is_is_the_connections_last(catalogue: Catalogue) -> None:
+    head = b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    async with stage(catalogue).listening() as url, await dialled(url) as stream:
+        await stream.send(head + b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        answers = b"".join([piece async for piece in stream])
+    assert answers.startswith(b"HTTP/1.1 400 ")
+    assert answers.count(b"HTTP/1.1 ") == 1
+
+
 async def test_every_answer_has_the_headers_that_browsers_obey(catalogue: Catalogue) -> None:
     async with stage(catalogue).asked() as client:
         answers = [await client.get(path) for path in ("/healthz", "/mcp/nowhere", "/nowhere")]

@@ -129,6 +129,15 @@ async def test_whom_a_token_names() -> None:
     assert caller.expires_at == pytest.approx(end + 30)
 
 
+async def test_whom_a_token_names_may_be_in_another_claim_and_must_be_in_that() -> None:
+    provider = Provider()
+    callers = provider.callers(subject_claim="oid")
+    caller = await callers.authenticate(provider.token(oid="the-person"))
+    assert caller is not None
+    assert caller.principal.id == f"oidc:{ISSUER}|the-person"
+    assert await callers.authenticate(provider.token()) is None
+
+
 GROUPS: dict[str, tuple[str, dict[str, Any], set[str]]] = {
     "a list": ("groups", {"groups": ["a", "b"]}, {"a", "b"}),
     "one": ("groups", {"groups": "a"}, {"a"}),
