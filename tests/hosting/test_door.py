@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import anyio
@@ -95,6 +96,27 @@ async def test_a_path_that_would_break_a_header_does_not(catalogue: Catalogue) -
     assert answer.status_code == 401
     assert "Set-Cookie" not in answer.headers
     assert answer.headers["WWW-Authenticate"].endswith('/mcp/x%0D%0ASet-Cookie%3A%20a%3Db%22"')
+
+
+NOT_BELIEVED = {
+    "another issuer": {"iss": "https://login.example.com/realms/other"},
+    "another audience": {"aud": "https://api.example.com"},
+    "expired": {"exp": time.time() - 60},
+    "a shared secret": {"algorithm": "HS256", "key": "a secret of thirty-two characters"},
+    "no signature": {"algorithm": "none", "key": ""},
+}
+
+
+@pytest.mark.parametrize("claims", NOT_BELIEVED.values(), ids=NOT_BELIEVED)
+async def test_a_providers_token_is_refused_on_every_path(catalogue: Catalogue, claims: dict[str, Any]) -> None:
+    provider = Provider()
+    made = stage(catalogue, known=provider.callers(), jwt=provider_table())
+    async with made.asked(provider.token(**claims)) as client:
+        for path in PATHS:
+            method = "GET" if path.startswith("/sse") else "POST"
+            answer = await client.request(method, path, json=INITIALIZE)
+            assert answer.status_code == 401, path
+            assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"]
 
 
 async def test_a_missing_scope_is_named(catalogue: Catalogue) -> None:

@@ -7,13 +7,17 @@ import hashlib
 import hmac
 import json
 import time
+from dataclasses import dataclass, field
 from typing import Any
 
+import anyio
 import httpx2
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from saasus_mcp.hosting.jwks import FRESH, PAUSE, USABLE
+from saasus_mcp.hosting.identity import Caller
+from saasus_mcp.hosting.jwks import FRESH, PAUSE, USABLE, Keys
+from saasus_mcp.hosting.jwt_callers import JwtCallers
 from saasus_mcp.settings import JwtTable
 from tests.hosting.provider import ISSUER, RESOURCE, Provider, ec_key, pem, rsa_key
 
@@ -271,6 +275,45 @@ async def test_known_keys_hold_through_an_outage_but_not_for_ever() -> None:
     provider.down = False
     provider.clock.now += PAUSE
     assert await callers.authenticate(provider.token()) is not None
+
+
+@dataclass
+class Slow(httpx2.AsyncBaseTransport):
+    """A provider that, once it is told to, answers when the test says so."""
+
+    inner: httpx2.AsyncBaseTransport
+    slow: bool = False
+    asked: anyio.Event = field(default_factory=anyio.Event)
+    answers: anyio.Event = field(default_factory=anyio.Event)
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        if self.slow:
+            self.asked.set()
+            await self.answers.wait()
+        return await self.inner.handle_async_request(request)
+
+
+async def test_while_keys_are_asked_for_anew_nobody_with_a_known_one_waits() -> None:
+    provider = Provider()
+    slow = Slow(provider.transport())
+    table = JwtTable(issuer=ISSUER, jwks_url=f"{ISSUER}/keys")
+    callers = JwtCallers(table, {RESOURCE: None}, lambda given: Keys(table.jwks_url, given, slow, provider.clock))
+    assert await callers.authenticate(provider.token()) is not None
+    slow.slow = True
+    provider.clock.now += FRESH
+    first: list[Caller | None] = []
+
+    async def who_asks() -> None:
+        first.append(await callers.authenticate(provider.token()))
+
+    async with anyio.create_task_group() as both:
+        both.start_soon(who_asks)
+        await slow.asked.wait()
+        with anyio.fail_after(30):
+            assert await callers.authenticate(provider.token()) is not None
+        assert first == []
+        slow.answers.set()
+    assert first != [None]
 
 
 ANSWERS = {
