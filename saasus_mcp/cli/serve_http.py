@@ -146,7 +146,8 @@ def _sound(policy: CasePolicy) -> Callable[[], bool]:
 def _announce(wanted: Http, each: Mapping[str, Served], policy: CasePolicy, port: int) -> None:
     """Say where clients connect, and what must be said loudly."""
     private = not wanted.authenticated
-    at = f"http://{wanted.host}:{port}" if private else wanted.public_url
+    host = f"[{wanted.host}]" if ":" in wanted.host else wanted.host
+    at = f"http://{host}:{port}" if private else wanted.public_url
     lines = [f"MCP at {at}/mcp" + "".join(f", {at}/mcp/{name}" for name in each if len(each) > 1)]
     if private:
         lines.append("Without authentication, for this machine only.")
