@@ -5,8 +5,9 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
   $$name -c '$(NEW_ENOUGH)' 2> /dev/null && echo $$name && break; done)
 BIN := .venv/bin
 READY := .venv/.ready
+LOCK := $(BIN)/uv pip compile pyproject.toml --all-extras --universal --generate-hashes --python-version 3.11 --quiet --no-header
 
-.PHONY: setup demo test test-postgres load check bench catalogue snapshots attacks format lock package clean
+.PHONY: setup demo test test-postgres load check conformance bench catalogue snapshots attacks format lock package clean
 
 setup: $(READY)
 
@@ -40,6 +41,9 @@ check: $(READY)  ## format, lint, types, layers, dependencies, and that what is 
 	$(BIN)/deptry saasus_mcp
 	$(BIN)/python -m saasus_mcp.catalog.compile --check
 
+conformance: $(READY)  ## the protocol's own suite, both revisions; fetches it from npm, and Node from PyPI where it is too old
+	@$(BIN)/python -m tests.conformance.run
+
 bench: $(READY)  ## what the tool list costs, what the search finds, what the gate costs and lets through
 	@$(BIN)/python scripts/bench.py
 
@@ -59,8 +63,8 @@ format: $(READY)
 
 lock: $(READY)  ## pin every dependency by hash, for all platforms
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile pyproject.toml --group dev --extra hosted --universal --generate-hashes --python-version 3.11 \
-	  --quiet --no-header --output-file requirements.lock
+	$(LOCK) --group dev --output-file requirements.lock
+	$(LOCK) --output-file requirements.hosted.lock
 
 package: $(READY)  ## the wheel and the source archive
 	$(BIN)/python -m pip install --quiet build

@@ -1,7 +1,7 @@
 """Settings: the only reader of the environment and of the configuration file. Knows none of the other rooms."""
 
 from saasus_mcp.settings.config import http
-from saasus_mcp.settings.environment import API, Mode, Settings, read, variable
+from saasus_mcp.settings.environment import API, Mode, Settings, TracesExporter, read, variable
 from saasus_mcp.settings.faults import SettingsError
 from saasus_mcp.settings.hosting import Http, JwtTable
 from saasus_mcp.settings.profiles import Profile, profile, profiles
@@ -14,6 +14,7 @@ __all__ = [
     "Profile",
     "Settings",
     "SettingsError",
+    "TracesExporter",
     "http",
     "profile",
     "profiles",

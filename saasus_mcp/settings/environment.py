@@ -26,6 +26,7 @@ def switch(value: Any) -> bool:
 
 Switch = Annotated[bool, BeforeValidator(switch)]
 Mode = Literal["read-only", "guarded", "strict"]
+TracesExporter = Literal["none", "console", "otlp"]
 
 
 class Settings(BaseSettings):
@@ -63,6 +64,7 @@ class Settings(BaseSettings):
     answer_budget: int = Field(
         24 * 1024, ge=4096, le=1024 * 1024, validation_alias=AliasChoices("SAASUS_MCP_ANSWER_BUDGET")
     )
+    traces: TracesExporter = Field("none", validation_alias=AliasChoices("OTEL_TRACES_EXPORTER"))
     timeout: float = Field(30.0, gt=0, le=600, validation_alias=AliasChoices("SAASUS_MCP_TIMEOUT"))
 
     @model_validator(mode="after")
