@@ -111,9 +111,17 @@ def client(settings: Settings, catalogue: Catalogue) -> Client:
     return Client(credentials, chosen.api_url_base, settings.timeout)
 
 
+def no_console() -> str:
+    """Where no console is known to run."""
+    return ""
+
+
 @asynccontextmanager
-async def pipeline(settings: Settings) -> AsyncIterator[Pipeline]:
+async def pipeline(settings: Settings, console: Callable[[], str] = no_console) -> AsyncIterator[Pipeline]:
     """The pipeline that the settings describe, with its store and its client open.
+
+    Args:
+        console: where a person could approve on a page; empty where nowhere.
 
     Raises:
         SaasusMcpError: something in the settings, the policy or the state folder is not sound.
@@ -121,16 +129,19 @@ async def pipeline(settings: Settings) -> AsyncIterator[Pipeline]:
     catalogue = load()
     chosen = policy(settings, catalogue)
     with _reloadable(settings, chosen):
-        async with _pipeline(settings, catalogue, chosen, UNWATCHED) as one:
+        async with _pipeline(settings, catalogue, chosen, UNWATCHED, console) as one:
             yield one
 
 
 @asynccontextmanager
-async def pipelines(settings: Settings, watch: Callable[[str, Catalogue], Watch]) -> AsyncIterator[dict[str, Pipeline]]:
+async def pipelines(
+    settings: Settings, watch: Callable[[str, Catalogue], Watch], console: Callable[[], str] = no_console
+) -> AsyncIterator[dict[str, Pipeline]]:
     """A pipeline for every profile, by name, all under one policy.
 
     Args:
         watch: makes who is told of a profile's calls.
+        console: where a person could approve on a page; empty where nowhere.
 
     Raises:
         SaasusMcpError: something in the settings, the policy or the state folder is not sound.
@@ -145,13 +156,15 @@ async def pipelines(settings: Settings, watch: Callable[[str, Catalogue], Watch]
         made: dict[str, Pipeline] = {}
         for one in each:
             name = place(one).profile
-            made[name] = await until.enter_async_context(_pipeline(one, catalogue, chosen, watch(name, catalogue)))
+            made[name] = await until.enter_async_context(
+                _pipeline(one, catalogue, chosen, watch(name, catalogue), console)
+            )
         yield made
 
 
 @asynccontextmanager
 async def _pipeline(
-    settings: Settings, catalogue: Catalogue, under: CasePolicy, watch: Watch
+    settings: Settings, catalogue: Catalogue, under: CasePolicy, watch: Watch, console: Callable[[], str]
 ) -> AsyncIterator[Pipeline]:
     """The pipeline of the chosen profile."""
     where = place(settings)
@@ -168,6 +181,7 @@ async def _pipeline(
                 language=settings.lang,
                 references=references(settings),
                 watch=watch,
+                console=console,
             )
 
 
@@ -212,6 +226,11 @@ def stores(folder: Path, *, strict: bool = False) -> Iterator[list[Store]]:
         files = existing(folder)
         sealer = sealing(folder) if files else Sealer.ephemeral()
         yield [store for file in files if (store := _readable(file, sealer, until, strict)) is not None]
+
+
+def readable(folder: Path, file: Path, until: ExitStack) -> Store | None:
+    """The store in a file of the state folder, or None with a word to the person where it cannot be read."""
+    return _readable(file, sealing(folder), until, strict=False)
 
 
 def _readable(file: Path, sealer: Sealer, until: ExitStack, strict: bool) -> Store | None:  # noqa: FBT001

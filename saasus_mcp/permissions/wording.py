@@ -104,3 +104,8 @@ SYSTEMS: Mapping[str, str] = {
     "dns": "DNS",
     "ses": "Amazon SES",
 }
+
+VISIT: Mapping[Language, str] = {
+    "en": "Approval {code} waits for your decision. This page shows what would be done; nothing is approved by opening it.",
+    "ja": "承認 {code} が判断を待っています。ページで内容を確認できます。開いただけでは承認されません。",
+}

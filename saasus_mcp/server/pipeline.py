@@ -62,6 +62,7 @@ class Pipeline:
         references: References = no_references,
         budget: int = BUDGET,
         watch: Watch = UNWATCHED,
+        console: Callable[[], str] = str,
     ) -> None:
         self.catalogue = catalogue
         self.policy = policy
@@ -74,6 +75,7 @@ class Pipeline:
         self._references = references
         self._budget = budget
         self._watch = watch
+        self._console = console
 
     @cached_property
     def _store(self) -> Store:
@@ -87,7 +89,9 @@ class Pipeline:
     @cached_property
     def _settling(self) -> Settling:
         confirmations, approvals = Confirmations(self._sealer), Approvals(self._store)
-        return Settling(confirmations, approvals, self.place, language=self._language, clock=self._clock)
+        return Settling(
+            confirmations, approvals, self.place, language=self._language, clock=self._clock, console=self._console
+        )
 
     @property
     def store(self) -> Store:
@@ -180,6 +184,8 @@ class Pipeline:
                 call.reply,
                 read,
                 self.policy.two_person,
+                call.usher,
+                call.visited,
             )
         )
         return settled if isinstance(settled, Asking) else replace(step, proof=settled.proof, survey=settled.survey)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from saasus_mcp.catalog import Language, Operation
@@ -16,11 +17,14 @@ from saasus_mcp.permissions.proof import Binding, Place, Proof
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.survey import Survey, survey
 from saasus_mcp.permissions.target import Read
-from saasus_mcp.server.call import Asker, Asking
+from saasus_mcp.permissions.wording import VISIT as VISIT_WORDS
+from saasus_mcp.server.call import Asker, Asking, Usher, Visit
 from saasus_mcp.store import Approval
 
 MOST_ROUNDS = 4
 """How often one call asks while the target keeps changing under the question."""
+MOST_SHOWN = 1_000
+"""Approvals of which it is remembered that their page was shown, so that asking again does not open it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,8 @@ class Matter:
         reply: what the client says the person answered, where it does.
         read: reads the API for the preview.
         two_person: whether the one who approves must be another than the one who asks.
+        usher: None where the client cannot open a page.
+        visited: what became of the visits that the call answers.
     """
 
     operation: Operation
@@ -43,6 +49,8 @@ class Matter:
     reply: Reply | None
     read: Read
     two_person: bool = False
+    usher: Usher | None = None
+    visited: Mapping[str, bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +72,15 @@ class Settling:
         *,
         language: Language,
         clock: Callable[[], float],
+        console: Callable[[], str] = str,
     ) -> None:
         self._confirmations = confirmations
         self._approvals = approvals
         self._place = place
         self._language = language
         self._clock = clock
+        self._console = console
+        self._shown: deque[str] = deque(maxlen=MOST_SHOWN)
 
     async def settle(self, matter: Matter) -> Settled | Asking:
         """The yes to exactly this call, or the question to be answered first.
@@ -84,9 +95,23 @@ class Settling:
         proof, approval = self._approvals.settle(
             matter.binding, matter.operation, seen.sight, shown, self._clock(), two_person=matter.two_person
         )
-        if proof is None:
-            raise _awaited(approval, self._language)
-        return Settled(proof, seen)
+        return Settled(proof, seen) if proof is not None else await self._await(matter, approval)
+
+    async def _await(self, matter: Matter, approval: Approval) -> Asking:
+        """Send the person to the console's page of the approval, once, where one runs and the client can open it.
+
+        Raises:
+            Refused: the approval is yet to be given; in what way, it says.
+        """
+        code, shown = approval.code, matter.visited.get(approval.code)
+        base = self._console() if matter.usher is not None and shown is None and code not in self._shown else ""
+        if base and matter.usher is not None:
+            visit = Visit(code, f"{base}/approvals/{code}", VISIT_WORDS[self._language].format(code=code))
+            shown = await matter.usher.show(visit)
+            self._shown.append(code)
+            if shown is None:
+                return Asking(Question(visit.message, None), visit=visit)
+        raise _awaited(approval, self._language, shown=bool(shown))
 
     async def _confirm(self, matter: Matter) -> Settled | Asking:
         """Each round looks at the target anew, so that a yes is only ever to what is there now."""
@@ -119,12 +144,13 @@ class Settling:
         return Question(message, seen.sight.name if typed else None)
 
 
-def _awaited(approval: Approval, language: Language) -> Refused:
+def _awaited(approval: Approval, language: Language, *, shown: bool) -> Refused:
     """What the model is told while a person has not yet approved, with the preview that the person is shown."""
     who = "Another person than the one who asks" if approval.two_person else "A person"
+    how = "The approval page was opened for the person. They decide there, or with" if shown else "Ask them to run"
     return Refused(
         "approval",
         f"{who} must approve this first. Approval code: {approval.code}.",
-        f"Ask them to run `saasus-mcp approve {approval.code}` in a terminal of their own (15 minutes); then make the same "
+        f"{how} `saasus-mcp approve {approval.code}` in a terminal of their own (15 minutes); then make the same "
         f"call again with the same arguments, once. You cannot approve it.\n{json.loads(approval.preview)[language]}",
     )

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from saasus_mcp.store.chain import START, Break, Head, Link, mac, verify
 from saasus_mcp.store.database import Database
@@ -58,6 +58,21 @@ class Trail:
         with self._database.transaction() as connection:
             rows = connection.execute(select(audit).where(audit.c.at >= since).order_by(audit.c.seq))
             return [{"call": row.call, "event": row.event, "at": row.at, **json.loads(row.record)} for row in rows]
+
+    def newest(self, most: int, before: int | None = None) -> list[tuple[int, dict[str, Any]]]:
+        """The newest records and their numbers in the store, newest first; `before` one of that number."""
+        query = select(audit).order_by(audit.c.seq.desc()).limit(most)
+        with self._database.transaction() as connection:
+            rows = connection.execute(query if before is None else query.where(audit.c.seq < before))
+            return [
+                (row.seq, {"call": row.call, "event": row.event, "at": row.at, **json.loads(row.record)})
+                for row in rows
+            ]
+
+    def count(self) -> int:
+        """How many records there are."""
+        with self._database.transaction() as connection:
+            return int(connection.execute(select(func.count()).select_from(audit)).scalar_one())
 
     def verify(self, heads: Iterable[Head] = ()) -> list[Break]:
         """Where the chains break, held also to exported heads; empty where they hold."""
