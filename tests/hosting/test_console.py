@@ -317,7 +317,7 @@ async def test_the_audit_is_filtered_and_its_chain_judged(stage: Stage) -> None:
         page = await client.get("/console/audit", params={"operation": "Delete", "verify": "1"})
     assert "auth.DeleteTenant" in page.text
     assert "auth.GetTenant" not in page.text
-    assert "The chain holds: 2 records." in page.text
+    assert "The chain holds: 2 records" in page.text
 
 
 async def test_decisions_are_those_of_the_chosen_person(stage: Stage) -> None:

@@ -86,7 +86,7 @@ class Doors:
         Raises:
             StoreError: sessions cannot be read.
         """
-        cookie = request.cookies.get(cookie_name(secure=self.secure), "")
+        cookie = request.cookies.get(cookie_name(request, secure=self.secure), "")
         return await run_sync(self.sessions.find, cookie, self.clock()) if cookie else None
 
     def closed(self, request: Request) -> Response:
@@ -94,7 +94,7 @@ class Doors:
         answer = redirect("/sign-in")
         wanted = place(request.url.path.removeprefix(BASE))
         if wanted:
-            self._keep(answer, RETURN_COOKIE, wanted, RETURN_SECONDS)
+            self._keep(answer, RETURN_COOKIE, wanted, RETURN_SECONDS, lax=True)
         return answer
 
     # -- tokens ----------------------------------------------------------------------------------------------------
@@ -133,7 +133,6 @@ class Doors:
             return self._not_let_in(request, failed)
         answer = RedirectResponse(begun.url, SEE_OTHER, headers=HEADERS)
         kept = {"state": begun.state, "nonce": begun.nonce, "verifier": begun.verifier, "at": self.clock()}
-        # Lax, since the answer comes by a link of the provider's, with which a strict cookie does not go.
         self._keep(answer, BEGUN_COOKIE, self.sealer.token(kept, BEGUN_COOKIE), BEGUN_SECONDS, lax=True)
         return answer
 
@@ -195,7 +194,8 @@ class Doors:
         now = self.clock()
         cookie = await run_sync(self.sessions.open, admitted, now)
         answer = redirect(place(request.cookies.get(RETURN_COOKIE, "")))
-        self._keep(answer, cookie_name(secure=self.secure), cookie, int(min(LIFETIME, admitted.until - now)), path="/")
+        seconds = int(min(LIFETIME, admitted.until - now))
+        self._keep(answer, cookie_name(request, secure=self.secure), cookie, seconds, path=self._path)
         answer.delete_cookie(RETURN_COOKIE, path=BASE)
         return answer
 
@@ -207,12 +207,12 @@ class Doors:
                 check_csrf(fields, session)
         except BadForm:
             return message("refused_form", language(request, self.language), session, FORBIDDEN)
-        name = cookie_name(secure=self.secure)
+        name = cookie_name(request, secure=self.secure)
         if session is not None and fields.get("everywhere"):
             await run_sync(self.sessions.close_all, session.approver)
         await run_sync(self.sessions.close, request.cookies.get(name, ""))
         answer = redirect("/sign-in")
-        answer.delete_cookie(name, path="/", secure=self.secure, httponly=True, samesite="strict")
+        answer.delete_cookie(name, path=self._path, secure=self.secure, httponly=True, samesite="strict")
         return answer
 
     async def _switch_language(self, request: Request) -> Response:
@@ -226,8 +226,14 @@ class Doors:
         self._keep(answer, LANGUAGE_COOKIE, other, YEAR)
         return answer
 
+    @property
+    def _path(self) -> str:
+        """Of the session's cookie: its prefix wants the whole host, where there is one."""
+        return "/" if self.secure else BASE
+
     def _keep(
         self, answer: Response, name: str, value: str, seconds: int, *, path: str = BASE, lax: bool = False
     ) -> None:
+        """Set a cookie. `lax`: it goes with links of other sites too, such as the provider's back to here."""
         site: Literal["lax", "strict"] = "lax" if lax else "strict"
         answer.set_cookie(name, value, seconds, path=path, secure=self.secure, httponly=True, samesite=site)

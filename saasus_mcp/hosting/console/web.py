@@ -93,9 +93,11 @@ def place(path: str) -> str:
     return path if PLACE.fullmatch(path) else ""
 
 
-def cookie_name(*, secure: bool) -> str:
-    """Of the session's cookie. The prefix binds it to this very host, so that no neighbouring one can set it."""
-    return f"__Host-{COOKIE}" if secure else COOKIE
+def cookie_name(request: Request, *, secure: bool) -> str:
+    """Of the session's cookie. The prefix binds it to this very host, so that no neighbouring one can set it; on loopback
+    the port tells consoles apart, since cookies do not.
+    """
+    return f"__Host-{COOKIE}" if secure else f"{COOKIE}_{request.url.port or 80}"
 
 
 def crossed(request: Request) -> bool:
