@@ -5,8 +5,9 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
   $$name -c '$(NEW_ENOUGH)' 2> /dev/null && echo $$name && break; done)
 BIN := .venv/bin
 READY := .venv/.ready
+BROWSER := { $(BIN)/python -m pip install --quiet uv && $(BIN)/uv pip install --quiet --python $(BIN)/python --group browser; }
 
-.PHONY: setup demo test check bench catalogue snapshots attacks format lock package clean
+.PHONY: setup demo test test-browser screenshots check bench catalogue snapshots attacks format lock package clean
 
 setup: $(READY)
 
@@ -25,6 +26,14 @@ test: $(READY)  ## every test, with branch coverage
 	$(BIN)/coverage run -m pytest
 	@$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+test-browser: $(READY)  ## the console in a headless Chromium (Debian: apt-get install chromium)
+	@$(BIN)/python -c "import playwright" 2> /dev/null || $(BROWSER)
+	$(BIN)/pytest tests/browser
+
+screenshots: $(READY)  ## write docs/images anew
+	@$(BIN)/python -c "import playwright" 2> /dev/null || $(BROWSER)
+	PYTHONPATH=. $(BIN)/python scripts/screenshots.py
 
 check: $(READY)  ## format, lint, types, layers, dependencies, and that what is generated is fresh
 	$(BIN)/ruff format --check .
@@ -53,7 +62,7 @@ format: $(READY)
 
 lock: $(READY)  ## pin every dependency by hash, for all platforms
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --python-version 3.11 \
+	$(BIN)/uv pip compile pyproject.toml --group dev --extra hosted --universal --generate-hashes --python-version 3.11 \
 	  --quiet --no-header --output-file requirements.lock
 
 package: $(READY)  ## the wheel and the source archive

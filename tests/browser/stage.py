@@ -21,6 +21,7 @@ from saasus_mcp.hosting import app, serving
 from saasus_mcp.hosting.console.pages import Console
 from saasus_mcp.hosting.identity import Caller
 from saasus_mcp.hosting.metrics import Counting, Metrics
+from saasus_mcp.hosting.profiles import Served
 from saasus_mcp.permissions.policy import CasePolicy, Principal
 from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.server import mcp
@@ -56,6 +57,8 @@ class Stage:
     console: Console
     accounts: Accounts
     openid: OpenId
+    folder: Path
+    served: Mapping[str, Served]
     until: ExitStack
     tokens: dict[str, str] = field(default_factory=dict)
 
@@ -151,7 +154,7 @@ def staged(folder: Path, *, tokens: bool = True) -> Iterator[Stage]:
         )
         until.enter_context(_run(portal, hosted.app, listener))
         [pipeline] = pipelines.values()
-        yield Stage(wanted.public_url, portal, pipeline, console, accounts, openid, until)
+        yield Stage(wanted.public_url, portal, pipeline, console, accounts, openid, folder, each, until)
 
 
 @contextmanager
