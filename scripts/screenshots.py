@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
-SIZE = {"width": 1000, "height": 720}
+SIZE = {"width": 900, "height": 640}
 NARROW = {"width": 390, "height": 760}
+OTHER = {"en": "audit", "ja": "tools"}
 TANAKA = Principal("token:tanaka", frozenset({"support"}))
 
 
@@ -56,17 +57,13 @@ def _boss() -> Any:
 
 def _take(browser: Browser, stage: Stage, lang: str, code: str) -> None:
     with _page(browser, lang) as page:
-        page.goto(f"{stage.url}/console")
-        _shoot(page, f"console-sign-in-{lang}")
         _enter(page, stage)
         _shoot(page, f"console-approvals-{lang}")
         page.goto(f"{stage.url}/console/approvals/{code}")
         _shoot(page, f"console-approval-{lang}", whole=True)
-        for name in ("audit", "tools", "limits"):
-            page.goto(f"{stage.url}/console/{name}")
-            _shoot(page, f"console-{name}-{lang}")
+        page.goto(f"{stage.url}/console/{OTHER[lang]}")
+        _shoot(page, f"console-{OTHER[lang]}-{lang}")
     with _page(browser, lang, scheme="dark", size=NARROW) as page:
-        page.goto(f"{stage.url}/console")
         _enter(page, stage)
         page.goto(f"{stage.url}/console/approvals/{code}")
         _shoot(page, f"console-narrow-{lang}")
@@ -81,6 +78,7 @@ def _page(browser: Browser, lang: str, scheme: Literal["light", "dark"] = "light
 
 
 def _enter(page: Page, stage: Stage) -> None:
+    page.goto(f"{stage.url}/console")
     page.locator("#token").fill(stage.token("sato"))
     page.locator("#token").press("Enter")
     page.wait_for_url(f"{stage.url}/console")

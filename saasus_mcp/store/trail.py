@@ -10,13 +10,15 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select, tuple_
 
 from saasus_mcp.store.chain import START, Break, Head, Link, mac, verify
 from saasus_mcp.store.database import Database
 from saasus_mcp.store.tables import audit, purged
 
 Record = Mapping[str, Any]
+PIECE = 1_000
+"""Records that are read at once for verifying."""
 
 
 class Trail:
@@ -75,10 +77,33 @@ class Trail:
             return int(connection.execute(select(func.count()).select_from(audit)).scalar_one())
 
     def verify(self, heads: Iterable[Head] = ()) -> list[Break]:
-        """Where the chains break, held also to exported heads; empty where they hold."""
+        """Where the chains break, held also to exported heads; empty where they hold.
+
+        Records are read piece by piece, so that calls go on meanwhile; if some were purged under it, it begins anew.
+        """
+        exported = {head.writer: head for head in heads}
+        while True:
+            first = self._purged()
+            breaks = verify(self._key, self._pieces(), exported, first)
+            if not breaks or self._purged() == first:
+                return breaks
+
+    def _purged(self) -> dict[str, Head]:
+        """What a purge left behind of each writer."""
         with self._database.transaction() as connection:
-            first = {row.writer: Head(row.writer, row.number, row.mac) for row in connection.execute(select(purged))}
-            return verify(self._key, self._links(connection), {head.writer: head for head in heads}, first)
+            return {row.writer: Head(row.writer, row.number, row.mac) for row in connection.execute(select(purged))}
+
+    def _pieces(self) -> Iterator[Link]:
+        """All records, by writer and number, each piece in a transaction of its own."""
+        last, place = ("", 0), tuple_(audit.c.writer, audit.c.number)
+        while True:
+            with self._database.transaction() as connection:
+                query = select(audit).where(place > tuple_(*last)).order_by(audit.c.writer, audit.c.number).limit(PIECE)
+                links = [_link(row) for row in connection.execute(query)]
+            yield from links
+            if len(links) < PIECE:
+                return
+            last = (links[-1].writer, links[-1].number)
 
     def heads(self) -> list[Head]:
         """The last record of every writer, to be kept off this machine."""
@@ -103,4 +128,8 @@ class Trail:
     @staticmethod
     def _links(connection: Connection) -> Iterator[Link]:
         for row in connection.execute(select(audit).order_by(audit.c.writer, audit.c.number)):
-            yield Link(row.writer, row.number, row.at, row.call, row.event, row.record, row.mac)
+            yield _link(row)
+
+
+def _link(row: Any) -> Link:
+    return Link(row.writer, row.number, row.at, row.call, row.event, row.record, row.mac)

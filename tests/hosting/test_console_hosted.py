@@ -17,6 +17,7 @@ from saasus_mcp.hosting.console.throttle import MOST
 from saasus_mcp.permissions import passphrase
 from saasus_mcp.settings import http, read
 from tests.browser.stage import Stage, staged
+from tests.cli.running import run
 from tests.hosting.openid import SECRET
 
 
@@ -76,6 +77,14 @@ def test_a_session_ends_with_the_token_that_opened_it(stage: Stage) -> None:
     with signed_in(stage) as client:
         assert stage.accounts.revoke("boss", time.time())
         assert client.get("/console").status_code == 303
+
+
+def test_an_operator_ends_every_session_of_someone(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("saasus_mcp.cli.token.require_person", lambda *_: None)
+    monkeypatch.setenv("SAASUS_MCP_STATE_DIR", str(stage.folder / "state"))
+    with signed_in(stage) as one, signed_in(stage) as two, signed_in(stage, "deputy") as other:
+        assert run("token", "sign-out", "token:boss").out == "Console sessions of token:boss ended: 2.\n"
+        assert [client.get("/console").status_code for client in (one, two, other)] == [303, 303, 200]
 
 
 def test_a_session_is_known_to_another_replica(stage: Stage) -> None:

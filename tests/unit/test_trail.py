@@ -65,6 +65,23 @@ def test_a_record_that_was_tampered_with_is_found(folder: Path, statement: str, 
     store.close()
 
 
+def test_a_chain_is_followed_over_every_piece_that_is_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("saasus_mcp.store.trail.PIECE", 2)
+    store = filled(folder, 7)
+    assert (faults(store), store.trail.count()) == ([], 7)
+    tamper(folder, "DELETE FROM audit WHERE number = 3")
+    assert [fault.split(":")[0] for fault in faults(store)] == ["missing"]
+    store.close()
+
+
+def test_the_newest_records_are_read_from_the_end(folder: Path) -> None:
+    store = filled(folder)
+    newest = store.trail.newest(2)
+    older = store.trail.newest(10, newest[-1][0])
+    assert [record["call"] for _, record in (*newest, *older)] == [f"call-{number}" for number in reversed(range(6))]
+    store.close()
+
+
 def test_a_chain_made_under_another_key_does_not_hold(folder: Path) -> None:
     filled(folder).close()
     forged = Store.at(folder, "saas", b"f" * 32)

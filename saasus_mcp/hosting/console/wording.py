@@ -111,7 +111,7 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "event_refused": "refused",
         "event_decided": "a person's deed",
         "time": "Time",
-        "came_to": "Decision or outcome",
+        "came_to": "Outcome",
         "rule": "Rule",
         "details": "Details",
         "no_records": "No record fits.",
