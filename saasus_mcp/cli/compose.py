@@ -60,7 +60,7 @@ def policy(settings: Settings, catalogue: Catalogue | None = None) -> CasePolicy
     return PRESETS["read-only" if settings.read_only else settings.mode or "guarded"]
 
 
-def _reloadable(settings: Settings, chosen: CasePolicy) -> AbstractContextManager[object]:
+def reloadable(settings: Settings, chosen: CasePolicy) -> AbstractContextManager[object]:
     """While entered, `policy reload` reaches this process, where it runs under a policy file."""
     if settings.policy is None:
         return nullcontext()
@@ -128,7 +128,7 @@ async def pipeline(settings: Settings, console: Callable[[], str] = no_console) 
     """
     catalogue = load()
     chosen = policy(settings, catalogue)
-    with _reloadable(settings, chosen):
+    with reloadable(settings, chosen):
         async with _pipeline(settings, catalogue, chosen, UNWATCHED, console) as one:
             yield one
 
@@ -152,7 +152,7 @@ async def pipelines(
         [settings] if settings.sandbox else [settings.model_copy(update={"profile": one}) for one in profiles(settings)]
     )
     async with AsyncExitStack() as until:
-        until.enter_context(_reloadable(settings, chosen))
+        until.enter_context(reloadable(settings, chosen))
         made: dict[str, Pipeline] = {}
         for one in each:
             name = place(one).profile

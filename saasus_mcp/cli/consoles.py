@@ -80,6 +80,7 @@ def hosted(chosen: Settings, wanted: Http, served: Mapping[str, Served], until: 
 def local(chosen: Settings, catalogue: Catalogue, until: ExitStack) -> Console:
     """The console before every store in the state folder, for the owner of the machine."""
     policy, rooms = compose.policy(chosen, catalogue), _Rooms(chosen.folder, until)
+    until.enter_context(compose.reloadable(chosen, policy))
     desk = _desk(
         chosen,
         catalogue,

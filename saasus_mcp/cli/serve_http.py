@@ -76,17 +76,16 @@ async def _serve(chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> None
     with ExitStack() as until:
         known = identity(chosen, wanted, until)
         watch = partial(Counting, metrics)
-        where = (lambda: f"{at.url}/console") if wanted.console.enabled else compose.no_console
-        async with compose.pipelines(chosen, watch, where) as pipelines:
+        async with compose.pipelines(chosen, watch, lambda: at.console) as pipelines:
             each = served(chosen, pipelines)
             policy = next(iter(pipelines.values())).policy
             console = consoles.hosted(chosen, wanted, each, until)
-            routes = console.routes() if console else []
+            routes, at.has_console = (console.routes(), True) if console else ([], False)
             hosted = app.build(wanted, each, server, known, metrics, policy_sound=_sound(policy), extra=routes)
             with serving.listening(wanted.host, wanted.port) as listener:
                 at.port = listener.getsockname()[1]
                 _announce(wanted, each, policy, at.url)
-                _announce_console(wanted, console, at.url)
+                _announce_console(wanted, console, at)
                 await serving.server(hosted, wanted).serve([listener])
 
 
@@ -159,6 +158,12 @@ class _Address:
 
     wanted: Http
     port: int
+    has_console: bool = False
+
+    @property
+    def console(self) -> str:
+        """The console's; empty where there is none."""
+        return f"{self.url}/console" if self.has_console else ""
 
     @property
     def url(self) -> str:
@@ -181,13 +186,13 @@ def _announce(wanted: Http, each: Mapping[str, Served], policy: CasePolicy, at: 
             click.echo(f"saasus-mcp: {line}", err=True)
 
 
-def _announce_console(wanted: Http, console: Console | None, at: str) -> None:
+def _announce_console(wanted: Http, console: Console | None, at: _Address) -> None:
     """Say where people decide, on a private loopback with a link that lets them in once."""
     if console is None:
         return
     from saasus_mcp.cli import consoles  # noqa: PLC0415 - imports the web server
 
-    doors, base = console.doors, f"{at}/console"
+    doors, base = console.doors, at.console
     if doors.sign_in is None and doors.provider is None:
         lines = [f"Console, by this link once within five minutes: {consoles.link(console, base)}"]
         lines += ["Later, `saasus-mcp console` opens it anew."] if not wanted.authenticated else []

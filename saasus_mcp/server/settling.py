@@ -104,7 +104,9 @@ class Settling:
             Refused: the approval is yet to be given; in what way, it says.
         """
         code, shown = approval.code, matter.visited.get(approval.code)
-        base = self._console() if matter.usher is not None and shown is None and code not in self._shown else ""
+        # Where it takes another person than this one, the page would be of no use to them.
+        unseen = shown is None and code not in self._shown and not approval.two_person
+        base = self._console() if matter.usher is not None and unseen else ""
         if base and matter.usher is not None:
             visit = Visit(code, f"{base}/approvals/{code}", VISIT_WORDS[self._language].format(code=code))
             shown = await matter.usher.show(visit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import time
@@ -11,11 +12,14 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from mcp import Client, StdioServerParameters, types
+from mcp.client.context import ClientRequestContext
 
 from saasus_mcp.hosting.console import beacon
 from saasus_mcp.permissions import passphrase
 from saasus_mcp.store import frozen
-from tests.cli.running import Terminal, asked, run, status
+from tests.cli.running import PATIENCE, Terminal, asked, run, status
+from tests.support import ERAS, Era
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no pty to type into")
 
@@ -93,6 +97,29 @@ def test_while_it_runs_servers_of_this_machine_know_where(state: Path) -> None:
         terminal.interrupts()
         assert terminal.ends() == 0
     assert beacon.find(state, time.time()) == ""
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_client_that_can_open_a_page_is_sent_to_the_approval(era: Era) -> None:
+    opened: list[str] = []
+
+    async def browser(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:  # noqa: ARG001
+        assert isinstance(params, types.ElicitRequestURLParams)
+        opened.append(params.url)
+        return types.ElicitResult(action="accept")
+
+    server = StdioServerParameters(command=sys.executable, args=["-m", "saasus_mcp", "--sandbox"], env={**os.environ})
+    with Terminal("console", "--sandbox") as terminal, entered(terminal) as visitor:
+        async with Client(server, mode=era, elicitation_callback=browser, read_timeout_seconds=PATIENCE) as client:
+            listed = await client.call_tool("auth_get_tenants", {})
+            tenant = (listed.structured_content or {})["tenants"][0]
+            deletion = ("auth_delete_tenant", {"tenant_id": tenant["id"]})
+            assert (await client.call_tool(*deletion)).is_error
+            [url] = opened
+            assert tenant["name"] in visitor.get(url).text
+            form = {"csrf": csrf(visitor), "code": url.rsplit("/", 1)[1], "name": tenant["name"]}
+            assert visitor.post("/console/approve", data=form).status_code == 303
+            assert not (await client.call_tool(*deletion)).is_error
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def csrf(page: httpx2.Response) -> str:
     return found[1]
 
 
-def test_an_approver_token_opens_the_console_and_not_mcp(stage: Stage) -> None:
+def test_an_approver_token_opens_the_console(stage: Stage) -> None:
     with signed_in(stage) as client:
         assert "token:boss" in client.get("/console").text
 

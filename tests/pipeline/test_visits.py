@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 from mcp import Client as McpClient
@@ -11,6 +12,7 @@ from mcp.client.context import ClientRequestContext
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.permissions.approvals import Approvals
+from saasus_mcp.permissions.policy import PRESETS
 from saasus_mcp.server.mcp import build
 from saasus_mcp.store import Store
 from tests.support import ERAS, ME, Era, StubApi, pipeline
@@ -72,6 +74,14 @@ async def test_where_no_console_runs_no_page_is_opened(catalogue: Catalogue, sto
     server = build(pipeline(StubApi(catalogue), store), lambda _: ME, "en")
     async with McpClient(server, mode=era, elicitation_callback=browser.asked) as client:
         assert "Ask them to run" in said(await client.call_tool(*DELETION))
+    assert browser.opened == []
+
+
+async def test_who_may_not_approve_is_not_sent_there(catalogue: Catalogue, store: Store) -> None:
+    browser, policy = Browser(), replace(PRESETS["guarded"], two_person=True)
+    behind = pipeline(StubApi(catalogue), store, policy, console=lambda: CONSOLE)
+    async with McpClient(build(behind, lambda _: ME, "en"), elicitation_callback=browser.asked) as client:
+        assert "Another person than the one who asks" in said(await client.call_tool(*DELETION))
     assert browser.opened == []
 
 

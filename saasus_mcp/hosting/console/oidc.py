@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 
 FRESH = 10 * 60.0
 """Seconds for which what the provider says of itself is used without asking anew."""
-TIMEOUT = 10.0
-LARGEST = 256 * 1024
+TIMEOUT, LARGEST = 10.0, 256 * 1024
+"""Seconds for an answer of the provider, and bytes of its document."""
 REQUIRED = ["exp", "iat", "iss", "aud", "sub", "nonce"]
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
@@ -222,8 +222,9 @@ class Provider:
         except (httpx2.HTTPError, TimeoutError, ValueError, RecursionError) as error:
             log.warning("console sign-in: the provider cannot be reached or read: %s", type(error).__name__)
             raise SignInFailed("failed") from None
-        keys = self._known.keys if self._known and self._known.metadata["jwks_uri"] == metadata["jwks_uri"] else None
-        keys = keys or Keys(metadata["jwks_uri"], self._algorithms, self._transport, self._clock)
+        before, where = self._known, metadata["jwks_uri"]
+        same = before is not None and before.metadata["jwks_uri"] == where
+        keys = before.keys if before and same else Keys(where, self._algorithms, self._transport, self._clock)
         self._known = _Known(metadata, keys, self._clock())
         return self._known
 

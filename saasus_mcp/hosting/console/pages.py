@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from saasus_mcp.catalog import Language
 from saasus_mcp.errors import SaasusMcpError
-from saasus_mcp.hosting.console import views
+from saasus_mcp.hosting.console import audit, views
 from saasus_mcp.hosting.console.desk import Desk
 from saasus_mcp.hosting.console.doors import Doors
 from saasus_mcp.hosting.console.sessions import Session
@@ -64,7 +64,7 @@ class Console:
             "": views.approvals,
             "/": views.approvals,
             "/approvals/{code}": views.approval,
-            "/audit": views.audit,
+            "/audit": audit.audit,
             "/tools": views.tools,
             "/policy": views.policy,
             "/limits": views.limits,
@@ -96,7 +96,7 @@ class Console:
             shown = await run_sync(view, self.desk, asked)
         except SaasusMcpError as error:
             return _failed(error, lang)
-        return self._page(shown, session, request, lang)
+        return await run_sync(self._page, shown, session, request, lang)
 
     async def _do(self, act: Act, request: Request) -> Response:
         """What a form asks; where it is refused, the page of what it was about says why."""
@@ -135,7 +135,7 @@ class Console:
             asked = views.Asked({}, {"code": code}, session, lang)
             shown = await run_sync(partial(views.approval, self.desk, asked, failed=word))
             if shown is not None:
-                return self._page(shown, session, request, lang, status)
+                return await run_sync(self._page, shown, session, request, lang, status)
         return message(word, lang, session, status)
 
     def _approve(self, session: Session, fields: Mapping[str, str]) -> str:
@@ -171,7 +171,7 @@ class Console:
         except SaasusMcpError as error:
             return _failed(error, lang)
         shown = views.Shown("secrets", {"secret": secret, "failed": failed, "here": "secrets"})
-        return self._page(shown, session, request, lang, UNPROCESSABLE if failed else 200)
+        return await run_sync(self._page, shown, session, request, lang, UNPROCESSABLE if failed else 200)
 
     async def _nowhere(self, request: Request) -> Response:
         return message("not_found", language(request, self.language), await self.doors.session(request), NOT_FOUND)

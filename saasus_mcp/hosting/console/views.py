@@ -21,11 +21,8 @@ from saasus_mcp.store.records import Kind
 
 RECENT = 20
 REFRESH_SECONDS = 30
-LONGEST_DAYS = 366.0
 LONGEST_FILTER = 200
-EVENTS = ("begun", "ended", "refused", "decided")
 OUTCOMES = ("allow", "confirm", "approve", "deny")
-HIGHEST = 2**53
 KINDS: Mapping[Kind, Ceiling] = {
     "destructive": "destructive_per_hour",
     "users": "affected_users_per_hour",
@@ -85,33 +82,10 @@ def approval(desk: Desk, asked: Asked, failed: str = "") -> Shown | None:
     return Shown("approval", values)
 
 
-def audit(desk: Desk, asked: Asked) -> Shown:
-    """The audit of one profile, filtered; with `verify`, whether its chain holds."""
-    rooms = desk.mine(asked.session.approver)
-    room = _room(rooms, asked)
-    wanted = {name: asked.text(name) for name in ("operation", "principal", "event")}
-    looked = desk.audit(room, {k: v for k, v in wanted.items() if v}, _days(asked), _before(asked)) if room else None
-    breaks = room.store().trail.verify() if room and asked.query.get("verify") else None
-    values = {
-        "rooms": rooms,
-        "room": room,
-        "wanted": {**wanted, "days": f"{_days(asked):g}"},
-        "events": EVENTS,
-        "records": [_record(record, asked.lang) for record in looked.records] if looked else [],
-        "older": looked.older if looked else None,
-        "paged": _before(asked) is not None,
-        "breaks": breaks,
-        "counted": room.store().trail.count() if room and breaks == [] else 0,
-        "verified_at": time_text(desk.clock(), asked.lang),
-        "here": "audit",
-    }
-    return Shown("audit", values)
-
-
 def tools(desk: Desk, asked: Asked) -> Shown:
     """Every operation with what it does and the decision for someone."""
     rooms = desk.mine(asked.session.approver)
-    room = _room(rooms, asked)
+    room = chosen(rooms, asked)
     who, groups, sought, outcome = (asked.text(name) for name in ("who", "groups", "q", "outcome"))
     named = frozenset(name for part in groups.split(",") if (name := part.strip()))
     principal = Principal(who or asked.session.approver.id, named)
@@ -225,40 +199,7 @@ def _row(desk: Desk, found: Found, lang: Language) -> dict[str, Any]:
     }
 
 
-_COLUMNS = ("at", "event", "call", "operation", "tool", "principal")
-
-
-def _record(record: Mapping[str, Any], lang: Language) -> dict[str, Any]:
-    told = {name: value for name, value in record.items() if name not in _COLUMNS}
-    came_to = record.get("decision") or record.get("applied") or record.get("refused") or record.get("deed", "")
-    return {
-        "at": time_text(record["at"], lang),
-        "event": record["event"],
-        "call": record["call"][:8],
-        "operation": record.get("operation") or record.get("tool", ""),
-        "principal": record.get("principal", ""),
-        "came_to": came_to,
-        "rule": record.get("rule", ""),
-        "status": record.get("status") or "",
-        "details": json.dumps(told, ensure_ascii=False, indent=1, default=str),
-    }
-
-
-def _room(rooms: list[Room], asked: Asked) -> Room | None:
+def chosen(rooms: list[Room], asked: Asked) -> Room | None:
     """The chosen profile of those that the person may look into; the first where none is chosen."""
     chosen = asked.query.get("profile", "")
     return next((room for room in rooms if room.name == chosen), rooms[0] if rooms else None)
-
-
-def _days(asked: Asked) -> float:
-    try:
-        days = float(asked.query.get("days", "7"))
-    except ValueError:
-        return 7.0
-    return min(max(days, 0.0), LONGEST_DAYS) if math.isfinite(days) else 7.0
-
-
-def _before(asked: Asked) -> int | None:
-    """Where a further page of the audit begins."""
-    given = asked.query.get("before", "")
-    return min(int(given), HIGHEST) if given.isascii() and given.isdigit() and len(given) < 20 else None  # noqa: PLR2004
