@@ -58,10 +58,10 @@ def hosted(chosen: Settings, wanted: Http, served: Mapping[str, Served], until: 
     ]
     any_pipeline = next(iter(served.values())).pipeline
     desk = _desk(chosen, any_pipeline.catalogue, any_pipeline.policy, lambda: rooms)
-    provider = _provider(wanted)
-    if wanted.authenticated and not wanted.tokens and provider is None:
+    sign_on = provider(wanted)
+    if wanted.authenticated and not wanted.tokens and sign_on is None:
         return None
-    if not wanted.authenticated and provider is None:
+    if not wanted.authenticated and sign_on is None:
         return _console(chosen, desk, LocalSessions(), secure=False)
     from saasus_mcp.store.sessions import Sessions as Kept  # noqa: PLC0415 - imports the database library
 
@@ -73,7 +73,7 @@ def hosted(chosen: Settings, wanted: Http, served: Mapping[str, Served], until: 
         SharedSessions(Kept(accounts.database)),
         secure=wanted.public_url.startswith("https:"),
         sign_in=_by_token(accounts) if wanted.tokens else None,
-        provider=provider,
+        provider=sign_on,
     )
 
 
@@ -161,7 +161,12 @@ def _by_token(accounts: Accounts) -> SignIn:
     return sign_in
 
 
-def _provider(wanted: Http) -> Provider | None:
+def provider(wanted: Http) -> Provider | None:
+    """The identity provider of single sign-on, where one is set.
+
+    Raises:
+        SaasusMcpError: what it takes is not installed.
+    """
     oidc = wanted.console.oidc
     if oidc is None:
         return None
