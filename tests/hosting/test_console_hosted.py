@@ -171,7 +171,7 @@ def test_with_the_passphrase_a_link_lets_its_owner_in(private: Stage) -> None:
         assert client.get("/console").status_code == 200
 
 
-def test_what_a_person_does_is_in_the_audit(stage: Stage) -> None:
+def test_what_a_person_does_is_in_the_audit(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     approval = stage.asks_to_delete(stage.names()[0])
     with signed_in(stage) as client:
         token = csrf(client.get("/console"))
@@ -187,6 +187,9 @@ def test_what_a_person_does_is_in_the_audit(stage: Stage) -> None:
     ]
     assert "調査中" in page.text
     assert stage.pipeline.store.trail.verify() == []
+    monkeypatch.setenv("SAASUS_MCP_STATE_DIR", str(stage.folder / "state"))
+    found = run("audit", "search", "--event", "decided").out.splitlines()
+    assert [line.split("deed=")[1].split()[0] for line in found] == ["freeze", "unfreeze", "approve"]
 
 
 def test_a_long_audit_is_read_page_by_page(stage: Stage) -> None:
