@@ -6,8 +6,9 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 READY := .venv/.ready
 LOCK := $(BIN)/uv pip compile pyproject.toml --all-extras --universal --generate-hashes --python-version 3.11 --quiet --no-header
+BROWSER := { $(BIN)/python -m pip install --quiet uv && $(BIN)/uv pip install --quiet --python $(BIN)/python --group browser; }
 
-.PHONY: setup demo test test-postgres load check conformance bench catalogue snapshots attacks format lock package clean
+.PHONY: setup demo test test-postgres test-browser screenshots load check conformance bench catalogue snapshots attacks format lock package clean
 
 setup: $(READY)
 
@@ -32,6 +33,14 @@ test-postgres: $(READY)  ## what is kept, on a PostgreSQL server that is there o
 
 load: $(READY)  ## 32 clients at once, before one server and two, on both databases: numbers, and nothing lost
 	@SAASUS_MCP_TEST_LOAD=32x50 $(BIN)/python scripts/with_postgres.py $(BIN)/pytest -q tests/hosting/test_load.py
+
+test-browser: $(READY)  ## the console in a headless Chromium (Debian: apt-get install chromium)
+	@$(BIN)/python -c "import playwright" 2> /dev/null || $(BROWSER)
+	$(BIN)/pytest tests/browser
+
+screenshots: $(READY)  ## write docs/images anew
+	@$(BIN)/python -c "import playwright" 2> /dev/null || $(BROWSER)
+	PYTHONPATH=. $(BIN)/python scripts/screenshots.py
 
 check: $(READY)  ## format, lint, types, layers, dependencies, and that what is generated is fresh
 	$(BIN)/ruff format --check .

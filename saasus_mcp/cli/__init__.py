@@ -24,6 +24,7 @@ COMMANDS = {
     "reject": "Reject one call.",
     "reveal": "Show a hidden secret once.",
     "approver": "Set the passphrase that approving asks for.",
+    "console": "Approve and look things up in a browser, on this machine.",
     "token": "Make, list and revoke the tokens of a hosted server.",
     "undo": "List what was changed, or put one change back.",
     "freeze": "Hold all writes back at once.",

@@ -30,7 +30,7 @@ def command() -> None:
 @command.command
 @click.option("--operation", default="", help="Only this operation, e.g. auth.DeleteTenant.")
 @click.option("--principal", default="", help="Only calls of this principal.")
-@click.option("--event", type=click.Choice(["begun", "ended", "refused"]), help="Only records of this kind.")
+@click.option("--event", type=click.Choice(["begun", "ended", "refused", "decided"]), help="Only records of this kind.")
 @click.option("--days", default=7.0, show_default=True, help="How far back.")
 @language
 def search(*, operation: str, principal: str, event: str | None, days: float, **flags: Any) -> None:
@@ -118,6 +118,7 @@ def _line(record: dict[str, Any]) -> str:
         "begun": ("operation", "principal", "decision", "rule", "proof", "by", "arguments"),
         "ended": ("ok", "applied", "status"),
         "refused": ("operation", "principal", "refused", "rule", "arguments"),
+        "decided": ("deed", "principal", "code", "operation", "reason"),
     }[record["event"]]
     facts = (f"{name}={_value(record[name])}" for name in shown if record.get(name) not in (None, ""))
     return f"{at} {record['call'][:8]} {record['event']:<7} {' '.join(facts)}"

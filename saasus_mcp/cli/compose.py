@@ -64,7 +64,7 @@ def policy(settings: Settings, catalogue: Catalogue | None = None) -> CasePolicy
     return PRESETS["read-only" if settings.read_only else settings.mode or "guarded"]
 
 
-def _reloadable(settings: Settings, chosen: CasePolicy) -> AbstractContextManager[object]:
+def reloadable(settings: Settings, chosen: CasePolicy) -> AbstractContextManager[object]:
     """While entered, `policy reload` reaches this process, where it runs under a policy file."""
     if settings.policy is None:
         return nullcontext()
@@ -115,26 +115,37 @@ def client(settings: Settings, catalogue: Catalogue) -> Client:
     return Client(credentials, chosen.api_url_base, settings.timeout)
 
 
+def no_console() -> str:
+    """Where no console is known to run."""
+    return ""
+
+
 @asynccontextmanager
-async def pipeline(settings: Settings) -> AsyncIterator[Pipeline]:
+async def pipeline(settings: Settings, console: Callable[[], str] = no_console) -> AsyncIterator[Pipeline]:
     """The pipeline that the settings describe, with its store and its client open.
+
+    Args:
+        console: where a person could approve on a page; empty where nowhere.
 
     Raises:
         SaasusMcpError: something in the settings, the policy or the state folder is not sound.
     """
     catalogue = load()
     chosen = policy(settings, catalogue)
-    with _reloadable(settings, chosen), state(settings) as kept:
-        async with _pipeline(settings, catalogue, chosen, UNWATCHED, kept) as one:
+    with reloadable(settings, chosen), state(settings) as kept:
+        async with _pipeline(settings, catalogue, chosen, watch=UNWATCHED, kept=kept, console=console) as one:
             yield one
 
 
 @asynccontextmanager
-async def pipelines(settings: Settings, watch: Callable[[str, Catalogue], Watch]) -> AsyncIterator[dict[str, Pipeline]]:
+async def pipelines(
+    settings: Settings, watch: Callable[[str, Catalogue], Watch], console: Callable[[], str] = no_console
+) -> AsyncIterator[dict[str, Pipeline]]:
     """A pipeline for every profile, by name, all under one policy.
 
     Args:
         watch: makes who is told of a profile's calls.
+        console: where a person could approve on a page; empty where nowhere.
 
     Raises:
         SaasusMcpError: something in the settings, the policy or the state folder is not sound.
@@ -145,20 +156,26 @@ async def pipelines(settings: Settings, watch: Callable[[str, Catalogue], Watch]
         [settings] if settings.sandbox else [settings.model_copy(update={"profile": one}) for one in profiles(settings)]
     )
     async with AsyncExitStack() as until:
-        until.enter_context(_reloadable(settings, chosen))
+        until.enter_context(reloadable(settings, chosen))
         kept = until.enter_context(state(settings))
         made: dict[str, Pipeline] = {}
         for one in each:
             name = place(one).profile
             made[name] = await until.enter_async_context(
-                _pipeline(one, catalogue, chosen, watch(name, catalogue), kept)
+                _pipeline(one, catalogue, chosen, watch=watch(name, catalogue), kept=kept, console=console)
             )
         yield made
 
 
 @asynccontextmanager
 async def _pipeline(
-    settings: Settings, catalogue: Catalogue, under: CasePolicy, watch: Watch, kept: Stores
+    settings: Settings,
+    catalogue: Catalogue,
+    under: CasePolicy,
+    *,
+    watch: Watch,
+    kept: Stores,
+    console: Callable[[], str],
 ) -> AsyncIterator[Pipeline]:
     """The pipeline of the chosen profile."""
     where, sealer = place(settings), sealing(settings)
@@ -177,6 +194,7 @@ async def _pipeline(
                 budget=settings.answer_budget,
                 watch=watch,
                 aside=in_thread if kept.shared else at_once,
+                console=console,
             )
 
 
@@ -262,13 +280,13 @@ def stores(settings: Settings, *, strict: bool = False) -> Iterator[list[Store]]
 def opened(kept: Stores, *, strict: bool = False) -> Iterator[list[Store]]:
     """The same, of what is open already."""
     with ExitStack() as until:
-        every = [store for name in kept.names if (store := _readable(kept, name, strict=strict)) is not None]
+        every = [store for name in kept.names if (store := readable(kept, name, strict=strict)) is not None]
         for store in every:
             until.callback(store.close)
         yield every
 
 
-def _readable(kept: Stores, name: str, *, strict: bool) -> Store | None:
+def readable(kept: Stores, name: str, *, strict: bool = False) -> Store | None:
     """The store of this name, or None with a word to the person: one that is damaged must not hide the others."""
     try:
         return kept.open(name)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
+from functools import partial
 from typing import Any
 
 import anyio
@@ -35,10 +37,17 @@ async def _serve(chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> None
     from saasus_mcp.server.mcp import build  # noqa: PLC0415 - imports the SDK
 
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="saasus-mcp: %(levelname)s: %(message)s")
-    async with compose.pipeline(chosen) as pipeline:
+    async with compose.pipeline(chosen, partial(_console, chosen)) as pipeline:
         if pipeline.policy.announcement:
             click.echo(f"saasus-mcp: {pipeline.policy.announcement}", err=True)
         principal = compose.local_user()
         server = build(pipeline, lambda _: principal, chosen.lang, Surface(pipeline, chosen.lang, kind, toolsets))
         async with stdio_server() as (reading, writing):
             await server.run(reading, writing, server.create_initialization_options())
+
+
+def _console(chosen: Settings) -> str:
+    """Where the console of this machine is, if it runs."""
+    from saasus_mcp.hosting.console import beacon  # noqa: PLC0415 - only where a person must approve
+
+    return beacon.find(chosen.folder, time.time())

@@ -1,4 +1,4 @@
-"""`saasus-mcp token new|list|revoke`: the tokens by which a small team uses a hosted server, with no identity provider."""
+"""`saasus-mcp token new|list|revoke|sign-out`: the tokens by which a small team uses a hosted server, with no identity provider."""
 
 from __future__ import annotations
 
@@ -93,6 +93,21 @@ def revoke(name: str, **flags: Any) -> None:
     if not ended:
         raise SaasusMcpError(words["unknown"].format(name=safe(name)), words["unknown_mend"])
     click.echo(words["ended"].format(name=name))
+
+
+@command.command("sign-out")
+@click.argument("principal", metavar="ID")
+@language
+def sign_out(principal: str, **flags: Any) -> None:
+    """End every console session of this ID (token:NAME or oidc:ISSUER|SUBJECT), at once and on every replica."""
+    from saasus_mcp.store.sessions import Sessions  # noqa: PLC0415 - imports the database library
+
+    chosen = settings(**flags)
+    require_person("token sign-out", chosen.lang)
+    require_passphrase(chosen.folder, chosen.lang)
+    with compose.accounts(chosen) as accounts:
+        ended = Sessions(accounts.database).close_all(principal)
+    click.echo(WORDS[chosen.lang]["signed_out"].format(name=safe(principal), count=ended))
 
 
 def _require_fit(name: str, groups: tuple[str, ...], lang: Language) -> None:

@@ -92,7 +92,7 @@ class JwtCallers:
         if len(identity) > LONGEST_ID:
             raise Unfit("its issuer and subject are too long")
         scopes = _words(claims.get("scope", claims.get("scp", "")))
-        named = groups(_groups(claims, self._settings.groups_claim), scopes)
+        named = groups(claimed_groups(claims, self._settings.groups_claim), scopes)
         return Caller(
             principal=Principal(identity, named, claims),
             role="caller",
@@ -125,7 +125,7 @@ def audiences(http: Http, profiles: Iterable[str]) -> dict[str, frozenset[str] |
     return whole | {f"{resource}/{name}": frozenset({name}) for resource in whole for name in profiles}
 
 
-def _groups(claims: Mapping[str, Any], claim: str) -> Sequence[str]:
+def claimed_groups(claims: Mapping[str, Any], claim: str) -> Sequence[str]:
     """The groups that a token says, by the claim's name or a dotted path.
 
     Raises:

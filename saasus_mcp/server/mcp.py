@@ -70,6 +70,8 @@ def build(pipeline: Pipeline, who: Who, language: Language, surface: Surface | N
                 principal=who(context),
                 asker=asking.asker(context, language),
                 reply=asking.reply(params),
+                usher=asking.usher(context),
+                visited=asking.visited(params),
             )
             given = await shown.run(call)
         except MCPError:

@@ -30,7 +30,7 @@ from saasus_mcp.saasus.client import Applied, Client, SendFailed
 from saasus_mcp.saasus.secrets import REMOVED
 from saasus_mcp.server import aftermath
 from saasus_mcp.server.aside import Aside, at_once
-from saasus_mcp.server.call import Asker, Asking, Call
+from saasus_mcp.server.call import Asking, Call
 from saasus_mcp.server.deciding import Deciding
 from saasus_mcp.server.ledger import Ledger
 from saasus_mcp.server.results import BUDGET, Results
@@ -66,6 +66,7 @@ class Pipeline:
         budget: int = BUDGET,
         watch: Watch = UNWATCHED,
         aside: Aside = at_once,
+        console: Callable[[], str] = str,
     ) -> None:
         self.catalogue = catalogue
         self.policy = policy
@@ -79,6 +80,7 @@ class Pipeline:
         self._budget = budget
         self.aside = aside
         self._ledger = Ledger(lambda: self._store, policy, place, watch=watch, clock=clock, aside=aside)
+        self._console = console
 
     @cached_property
     def _store(self) -> Store:
@@ -93,7 +95,13 @@ class Pipeline:
     def _settling(self) -> Settling:
         confirmations, approvals = Confirmations(self._sealer), Approvals(self._store)
         return Settling(
-            confirmations, approvals, self.place, language=self._language, clock=self._clock, aside=self.aside
+            confirmations,
+            approvals,
+            self.place,
+            language=self._language,
+            clock=self._clock,
+            aside=self.aside,
+            console=self._console,
         )
 
     @cached_property
@@ -134,7 +142,7 @@ class Pipeline:
                 read = sights(self._reader(step))
                 step = replace(step, decision=await self._deciding.decide(step, read))
                 asker = call.asker if rounds < MOST_ROUNDS else None
-                settled = await self._settled(step, read, asker, reply)
+                settled = await self._settled(step, read, replace(call, asker=asker, reply=reply))
                 if not isinstance(settled, Reply):
                     break
                 reply, rounds = settled, rounds + 1  # while the person thought, all of it may have changed
@@ -171,13 +179,13 @@ class Pipeline:
         arguments = checking.check(operation, raw)
         return Step(operation, arguments, building.build(operation, arguments), principal, parent=parent)
 
-    async def _settled(self, step: Step, read: Read, asker: Asker | None, reply: Reply | None) -> Step | Asking | Reply:
+    async def _settled(self, step: Step, read: Read, call: Call) -> Step | Asking | Reply:
         """Step 5: with the proof where one is needed, and with what was seen of what is there."""
         operation, decision = step.operation, step.decision
         if decision.outcome == "deny":
             raise Refused("denied", f"{operation.tool} is not allowed: {decision.reason}.", "Do not try again.")
-        if reply is not None:
-            heed(reply.answer)
+        if call.reply is not None:
+            heed(call.reply.answer)
         if step.undoes is not None:
             await aftermath.see_unchanged(self.catalogue, step.undoes.entry, read)
         if decision.outcome == "allow":
@@ -190,10 +198,12 @@ class Pipeline:
                 step.arguments.values,
                 decision,
                 step.binding(self.place),
-                asker,
-                reply,
+                call.asker,
+                call.reply,
                 read,
                 self.policy.two_person,
+                call.usher,
+                call.visited,
             )
         )
         if not isinstance(settled, Settled):

@@ -11,7 +11,7 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS, ReadResourceResult, Resource, ResourceTemplate, TextResourceContents
 
 from saasus_mcp.catalog import Catalogue, Language, Operation, UnknownTool
-from saasus_mcp.permissions.case import Case, CasePolicy
+from saasus_mcp.permissions.case import Case, CasePolicy, conditional
 from saasus_mcp.permissions.policy import Principal
 from saasus_mcp.saasus.answer import compact
 from saasus_mcp.server.results import URI as RESULTS
@@ -137,7 +137,7 @@ class Resources:
         for operation in self._allowed(principal):
             case = Case(operation, {}, principal, self._profile)
             decision = self._policy.decide(case)
-            hangs = any(each.when is not None and each.passed_over is None for each in self._policy.explain(case))
+            hangs = conditional(self._policy.explain(case))
             decided.append(
                 {
                     "name": operation.tool,

@@ -1,6 +1,8 @@
 """Settings: the only reader of the environment and of the configuration file. Knows none of the other rooms."""
 
+from saasus_mcp.settings.addresses import HIGHEST_PORT, provider_url
 from saasus_mcp.settings.config import http
+from saasus_mcp.settings.console import OidcTable
 from saasus_mcp.settings.environment import API, Mode, Settings, TracesExporter, read, variable
 from saasus_mcp.settings.faults import SettingsError
 from saasus_mcp.settings.hosting import Http, JwtTable
@@ -8,9 +10,11 @@ from saasus_mcp.settings.profiles import Profile, profile, profiles
 
 __all__ = [
     "API",
+    "HIGHEST_PORT",
     "Http",
     "JwtTable",
     "Mode",
+    "OidcTable",
     "Profile",
     "Settings",
     "SettingsError",
@@ -18,6 +22,7 @@ __all__ = [
     "http",
     "profile",
     "profiles",
+    "provider_url",
     "read",
     "variable",
 ]

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field
 
-from saasus_mcp.settings.addresses import HIGHEST_PORT, Host, ProviderUrl, Public, WebOrigin, loopback
+from saasus_mcp.settings.addresses import HIGHEST_PORT, Algorithm, Host, ProviderUrl, Public, WebOrigin, loopback
+from saasus_mcp.settings.console import ConsoleTable
 from saasus_mcp.settings.faults import SettingsError
 from saasus_mcp.settings.strict import Strict
-
-Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
-"""Signatures that only the issuer can make. A secret shared with it, as HS256 wants, would be one more to lose."""
 
 MEBIBYTE = 1024 * 1024
 
@@ -84,6 +82,7 @@ class Http:
         public_url: never empty; on a private loopback where the server listens.
         asked_tokens: whether the file says that tokens are accepted; None where it says nothing.
         table: the rest of `[http]`.
+        console: `[console]`.
     """
 
     host: str
@@ -92,6 +91,7 @@ class Http:
     asked_tokens: bool | None
     jwt: JwtTable | None
     table: HttpTable
+    console: ConsoleTable
 
     @property
     def exposed(self) -> bool:
@@ -114,7 +114,15 @@ class Http:
         return f"{self.public_url}/mcp", f"{self.public_url}/sse"
 
 
-def settled(table: HttpTable, auth: AuthTable, host: str | None, port: int | None, public_url: str | None) -> Http:
+def settled(
+    table: HttpTable,
+    auth: AuthTable,
+    host: str | None,
+    port: int | None,
+    public_url: str | None,
+    *,
+    console: ConsoleTable | None = None,
+) -> Http:
     """What holds of a file's tables and of what flags or the environment say instead.
 
     Raises:
@@ -129,4 +137,4 @@ def settled(table: HttpTable, auth: AuthTable, host: str | None, port: int | Non
             "(docs/hosting.md), or listen on 127.0.0.1.",
         )
     private = f"http://{f'[{listens}]' if ':' in listens else listens}:{at}"
-    return Http(listens, at, known_as or private, auth.tokens, auth.jwt, table)
+    return Http(listens, at, known_as or private, auth.tokens, auth.jwt, table, console or ConsoleTable())

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from saasus_mcp.settings.config import ProfileTable, Source, load
+from saasus_mcp.settings.config import ProfileTable, load
 from saasus_mcp.settings.environment import Settings
 from saasus_mcp.settings.faults import SettingsError
+from saasus_mcp.settings.sources import Source
 
 DEFAULT = "default"
 EVERYONE = "*"
