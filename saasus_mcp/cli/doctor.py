@@ -1,4 +1,4 @@
-"""`saasus-mcp doctor`: what is wrong with credentials, clock, connection and policy, and how to mend it."""
+"""`saasus-mcp doctor`: what is wrong with credentials, clock, connection, policy and clients, and how to mend it."""
 
 from __future__ import annotations
 
@@ -61,6 +61,7 @@ def _findings(chosen: Settings) -> Iterator[Finding]:
         yield probe.untried(chosen.lang)
     else:
         yield from anyio.run(probe.probe, chosen)
+    yield checks.clients(chosen)
     yield checks.boundary(chosen)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, Literal
 
 from saasus_mcp.catalog import Language, Operation, UnknownTool
@@ -59,7 +60,14 @@ class Surface:
             given = await (own.answer(call) if isinstance(own, OwnTool) else self._pipeline.run(call))
         except SaasusMcpError as error:
             return self._pipeline.refused(call, error)
-        return given if isinstance(given, Asking) else self._pipeline.results.fit(given, call.principal.id, call.name)
+        if isinstance(given, Asking):
+            return given
+        return self._renamed(call.name, self._pipeline.results.fit(given, call.principal.id, call.name))
+
+    def _renamed(self, name: str, given: ToolAnswer) -> ToolAnswer:
+        """The answer, with the tool's present name where it was called by a former one."""
+        present = None if name in self._own else self._pipeline.catalogue.present_name(name)
+        return given if present is None else replace(given, text=f"{given.text}\n[{name} is now called {present}.]")
 
     def _operation(self, name: str) -> Operation:
         """The operation of this name.

@@ -1,10 +1,11 @@
 """Settings: the only reader of the environment and of the configuration file. Knows none of the other rooms."""
 
+from saasus_mcp.settings.addresses import endpoint
 from saasus_mcp.settings.config import http
-from saasus_mcp.settings.environment import API, Mode, Settings, read, variable
+from saasus_mcp.settings.environment import API, Mode, Settings, places, read, variable
 from saasus_mcp.settings.faults import SettingsError
 from saasus_mcp.settings.hosting import Http, JwtTable
-from saasus_mcp.settings.profiles import Profile, profile, profiles
+from saasus_mcp.settings.profiles import Profile, credentials, profile, profiles
 
 __all__ = [
     "API",
@@ -14,7 +15,10 @@ __all__ = [
     "Profile",
     "Settings",
     "SettingsError",
+    "credentials",
+    "endpoint",
     "http",
+    "places",
     "profile",
     "profiles",
     "read",
