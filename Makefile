@@ -6,7 +6,7 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo test check bench catalogue snapshots attacks format lock package clean
+.PHONY: setup demo test check bench catalogue generated clients snapshots attacks format lock package clean
 
 setup: $(READY)
 
@@ -33,6 +33,9 @@ check: $(READY)  ## format, lint, types, layers, dependencies, and that what is 
 	$(BIN)/lint-imports --no-cache > /dev/null || $(BIN)/lint-imports --no-cache
 	$(BIN)/deptry saasus_mcp
 	$(BIN)/python -m saasus_mcp.catalog.compile --check
+	$(BIN)/python scripts/bundles.py --check
+	$(BIN)/python scripts/reference.py --check
+	$(BIN)/python scripts/commands.py --check
 
 bench: $(READY)  ## what the tool list costs
 	@$(BIN)/python scripts/bench.py
@@ -40,6 +43,14 @@ bench: $(READY)  ## what the tool list costs
 catalogue: $(READY)  ## compile tool_specs/ into what ships
 	$(BIN)/python -m saasus_mcp.catalog.compile
 	$(BIN)/python scripts/surface_bench.py --write
+
+generated: catalogue  ## everything that is made from the catalogue, the commands and server.json
+	$(BIN)/python scripts/reference.py
+	$(BIN)/python scripts/commands.py
+	$(BIN)/python scripts/bundles.py
+
+clients: package  ## real clients against the wheel: Inspector, Claude Code, Gemini CLI, Codex, a security scan (npm, PyPI)
+	scripts/clients.sh
 
 snapshots: $(READY)  ## write one reviewed snapshot per tool
 	SNAPSHOTS=update $(BIN)/pytest --quiet tests/snapshots
@@ -57,8 +68,10 @@ lock: $(READY)  ## pin every dependency by hash, for all platforms
 	  --quiet --no-header --output-file requirements.lock
 
 package: $(READY)  ## the wheel and the source archive
-	$(BIN)/python -m pip install --quiet build
+	$(BIN)/python -m pip install --quiet build twine
+	rm -rf dist
 	$(BIN)/python -m build --outdir dist
+	$(BIN)/twine check --strict dist/*
 
 clean:
 	rm -rf .venv dist build .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -12,18 +12,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from saasus_mcp import __version__
 from saasus_mcp.catalog import Language, load
 from saasus_mcp.cli import compose, waiting
 from saasus_mcp.cli.doctor_wording import WORDS
 from saasus_mcp.errors import SaasusMcpError
-from saasus_mcp.saasus.words import plain
 from saasus_mcp.settings import API, Settings, profile, variable
-
-if TYPE_CHECKING:
-    from saasus_mcp.clients.finding import Found
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 QUOTES = "\"'`“”‘’「」"  # noqa: RUF001 - as word processors and input methods write them
@@ -159,27 +155,6 @@ def url(settings: Settings) -> Finding:
     if base != API:
         return Finding("url", "note", words["url_other"].format(url=base), words["url_mend"])
     return Finding("url", "ok", words["url_ok"].format(url=base))
-
-
-def clients(settings: Settings) -> Finding:
-    """Which clients start this server, and whether they can."""
-    from saasus_mcp.clients import finding, known  # noqa: PLC0415 - only for this check
-
-    words = WORDS[settings.lang]
-    found = list(finding.find(known.Machine(platform.system(), Path.home(), os.environ)))
-    if not found:
-        return Finding("clients", "note", words["clients_none"], words["clients_none_mend"])
-    said = "; ".join(_client_said(one, settings.lang) for one in found)
-    flaws = {one.flaw for one in found} - {""}
-    mend = " ".join(words[f"clients_{flaw}_mend"] for flaw in sorted(flaws))
-    if flaws & {"unreadable", "no_command"}:
-        return Finding("clients", "problem", said, mend)
-    return Finding("clients", "note" if flaws else "ok", said, mend)
-
-
-def _client_said(one: Found, lang: Language) -> str:
-    name = f"{one.client.title} ({plain(one.name)})" if one.name else f"{one.client.title} ({one.file})"
-    return name + (WORDS[lang][f"clients_{one.flaw}"].format(detail=plain(one.detail)) if one.flaw else "")
 
 
 def boundary(settings: Settings) -> Finding:

@@ -113,7 +113,9 @@ def test_what_the_text_kept_is_every_line_that_was_there(client: str, name: str,
 def test_what_was_added_after_us_stays_when_we_go(file: Path) -> None:
     given(file, '{\n  "mcpServers": {\n    "a": {"command": "a"} // mine\n  }\n}\n')
     install("cursor", file)
-    text = file.read_text(encoding="utf-8").replace('"a": {"command": "a"}', '"new": {"command": "n"},\n    "a": {"command": "a"}')
+    text = file.read_text(encoding="utf-8").replace(
+        '"a": {"command": "a"}', '"new": {"command": "n"},\n    "a": {"command": "a"}'
+    )
     file.write_text(text, encoding="utf-8")
     install("cursor", file, "--uninstall")
     assert file.read_text(encoding="utf-8") == (
@@ -143,7 +145,16 @@ def test_two_servers_of_ours_live_side_by_side(file: Path) -> None:
 
 @pytest.mark.parametrize("client", list(CLIENTS))
 @pytest.mark.parametrize(
-    "text", ["{", '{"mcpServers": {"a": 1,,}}', "[1]", '{"mcpServers": [], "servers": 3}', "mcp_servers = 1 2", "\x00", "{'a': 1}"]
+    "text",
+    [
+        "{",
+        '{"mcpServers": {"a": 1,,}}',
+        "[1]",
+        '{"mcpServers": [], "servers": 3}',
+        "mcp_servers = 1 2",
+        "\x00",
+        "{'a': 1}",
+    ],
 )
 def test_a_file_that_is_not_what_the_client_reads_is_left_alone(client: str, text: str, file: Path) -> None:
     before = given(file, text.replace("[1]", "[1]]") if client == "codex" else text)
