@@ -15,6 +15,8 @@ from saasus_mcp.cli.tools_wording import EFFECTS
 from saasus_mcp.server.toolsets import TOOLSETS
 
 ROOT = Path(__file__).resolve().parents[1]
+MIGRATING = "docs/migrating.md"
+NAMES_BEGIN, NAMES_END = "<!-- names: made by scripts/reference.py -->\n", "<!-- end of names -->\n"
 BEGIN, END = "<!-- toolsets: made by scripts/reference.py -->\n", "<!-- end of toolsets -->\n"
 PAGES: Mapping[Language, str] = {"en": "docs/tools.md", "ja": "docs/tools.ja.md"}
 READMES: Mapping[Language, str] = {"en": "README.md", "ja": "README.ja.md"}
@@ -53,6 +55,20 @@ def files(catalogue: Catalogue) -> Iterator[tuple[Path, str]]:
         before, _, rest = text.partition(BEGIN)
         table = "\n".join(_toolsets(catalogue, lang, f"{PAGES[lang]}#"))
         yield ROOT / name, f"{before}{BEGIN}{table}\n{END}{rest.partition(END)[2]}"
+    text = (ROOT / MIGRATING).read_text(encoding="utf-8")
+    before, _, rest = text.partition(NAMES_BEGIN)
+    table = "\n".join(_official(catalogue))
+    yield ROOT / MIGRATING, f"{before}{NAMES_BEGIN}{table}\n{NAMES_END}{rest.partition(NAMES_END)[2]}"
+
+
+def _official(catalogue: Catalogue) -> Iterator[str]:
+    """The official server's names, which are operation ids in lower case, beside ours; one of its names may be two of ours."""
+    yield "| there | here |\n| --- | --- |"
+    ours: dict[str, list[str]] = {}
+    for operation in catalogue:
+        ours.setdefault(operation.operation_id.lower(), []).append(f"`{operation.tool}`")
+    for name in sorted(ours):
+        yield f"| `{name}` | {', '.join(ours[name])} |"
 
 
 def _toolsets(catalogue: Catalogue, lang: Language, link: str) -> Iterator[str]:
