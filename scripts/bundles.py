@@ -43,7 +43,10 @@ def files() -> Iterator[tuple[Path, str]]:
     for name, (add, attempt) in READMES.items():
         text = (ROOT / name).read_text(encoding="utf-8")
         before, _, rest = text.partition(BEGIN)
-        yield ROOT / name, before + BEGIN + "\n".join(buttons(server, add, attempt)) + "\n" + END + rest.partition(END)[2]
+        yield (
+            ROOT / name,
+            before + BEGIN + "\n".join(buttons(server, add, attempt)) + "\n" + END + rest.partition(END)[2],
+        )
 
 
 PROJECT = """\

@@ -48,7 +48,9 @@ def _command(group: click.Group, name: str) -> click.Command:
 
 
 def _help(path: tuple[str, ...], command: click.Command) -> str:
-    context = click.Context(command, info_name=f"saasus-mcp {' '.join(path)}", terminal_width=WIDTH, max_content_width=WIDTH)
+    context = click.Context(
+        command, info_name=f"saasus-mcp {' '.join(path)}", terminal_width=WIDTH, max_content_width=WIDTH
+    )
     lines = command.get_help(context).splitlines()
     return "\n".join(line for line in lines if not line.lstrip().startswith(("-h, --help", "--help "))).rstrip()
 
