@@ -166,7 +166,7 @@ def _versioned(text: str) -> str:
 
 def _requires() -> str:
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    return re.findall(r'requires-python = "([^"]+)"', text)[0]
+    return str(re.findall(r'requires-python = "([^"]+)"', text)[0])
 
 
 def _json(value: Any) -> str:

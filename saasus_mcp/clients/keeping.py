@@ -103,7 +103,7 @@ class Keeper:
         if read(held.file) != held:
             raise NotWritten(f"{held.file} was changed meanwhile.", "Nothing was written. Try again.")
         try:
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._prepare()
             _replace(self.folder / BEFORE, before or b"", None)
             _replace(self.folder / LAST, held.raw or b"", None)
             record = {"file": str(held.file), "existed": before is not None, "written": _digest(raw)}
@@ -123,7 +123,7 @@ class Keeper:
         if read(held.file) != held:
             raise NotWritten(f"{held.file} was changed meanwhile.", "Nothing was written. Try again.")
         try:
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._prepare()
             _replace(self.folder / LAST, held.raw or b"", None)
             if before is None:
                 held.file.unlink(missing_ok=True)
@@ -132,6 +132,11 @@ class Keeper:
             (self.folder / RECORD).unlink(missing_ok=True)
         except OSError as error:
             raise _failed(held.file, error) from None
+
+    def _prepare(self) -> None:
+        """Make the folder, and those above it up to the state folder, for their owner alone."""
+        for folder in (*reversed(self.folder.parents[:2]), self.folder):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def _record(self) -> Mapping[str, Any]:
         try:

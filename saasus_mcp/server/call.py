@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from saasus_mcp.catalog import Catalogue
 from saasus_mcp.permissions.confirmation import Answer, Question, Reply
 from saasus_mcp.permissions.policy import Principal
+from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.store import Entry
 
 
@@ -50,3 +52,9 @@ class Asking:
 
     question: Question
     state: str
+
+
+def under_present_name(catalogue: Catalogue, name: str, given: ToolAnswer) -> ToolAnswer:
+    """The answer, with the tool's present name in its words where it was called by a former one."""
+    present = catalogue.present_name(name)
+    return given if present is None else replace(given, text=f"{given.text}\n[{name} is now called {present}.]")

@@ -12,7 +12,7 @@ from saasus_mcp.catalog.model import Schema
 from saasus_mcp.permissions.policy import Principal
 from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.saasus.places import InvalidArguments
-from saasus_mcp.server.call import Asking, Call
+from saasus_mcp.server.call import Asking, Call, under_present_name
 from saasus_mcp.server.describing import brief, describe
 from saasus_mcp.server.hints import Hints
 from saasus_mcp.server.own import OwnTool, answered, closed
@@ -113,7 +113,10 @@ class Compact:
                 self._check(inner.name, levels)
             except InvalidArguments as error:
                 return self._pipeline.refused(inner, error)
-            return await self._pipeline.run(inner)
+            given = await self._pipeline.run(inner)
+            return (
+                given if isinstance(given, Asking) else under_present_name(self._pipeline.catalogue, inner.name, given)
+            )
 
         return run
 

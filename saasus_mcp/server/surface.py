@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any, Literal
 
 from saasus_mcp.catalog import Language, Operation, UnknownTool
@@ -12,7 +11,7 @@ from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.permissions.policy import Principal
 from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.server import clock, selection
-from saasus_mcp.server.call import Asking, Call
+from saasus_mcp.server.call import Asking, Call, under_present_name
 from saasus_mcp.server.compact import Compact
 from saasus_mcp.server.own import OwnTool
 from saasus_mcp.server.pipeline import Pipeline
@@ -62,12 +61,9 @@ class Surface:
             return self._pipeline.refused(call, error)
         if isinstance(given, Asking):
             return given
-        return self._renamed(call.name, self._pipeline.results.fit(given, call.principal.id, call.name))
-
-    def _renamed(self, name: str, given: ToolAnswer) -> ToolAnswer:
-        """The answer, with the tool's present name where it was called by a former one."""
-        present = None if name in self._own else self._pipeline.catalogue.present_name(name)
-        return given if present is None else replace(given, text=f"{given.text}\n[{name} is now called {present}.]")
+        return under_present_name(
+            self._pipeline.catalogue, call.name, self._pipeline.results.fit(given, call.principal.id, call.name)
+        )
 
     def _operation(self, name: str) -> Operation:
         """The operation of this name.

@@ -357,9 +357,9 @@ def test_a_folder_that_cannot_be_written_is_told(file: Path) -> None:
 def test_what_is_kept_of_a_file_is_private(file: Path) -> None:
     given(file, fixtures("cursor")["other servers"])
     install("cursor", file)
-    kept = [path for path in Path(os.environ["SAASUS_MCP_STATE_DIR"]).rglob("*") if path.is_file()]
-    assert kept
-    assert [path for path in kept if path.stat().st_mode & 0o077] == []
+    state = Path(os.environ["SAASUS_MCP_STATE_DIR"])
+    assert any(path.is_file() for path in state.rglob("*"))
+    assert [path for path in (state, *state.rglob("*")) if path.stat().st_mode & 0o077] == []
 
 
 HOME = Path("/home/x")
