@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
+import re
 import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from saasus_mcp.cli.install_wording import WORDS
 from saasus_mcp.cli.launching import Wanted, server
 from saasus_mcp.cli.options import named_toolsets, settings, shared
 from saasus_mcp.cli.terminal import ask_hidden, attended
-from saasus_mcp.clients import editing, keeping, tables
+from saasus_mcp.clients import editing, keeping
 from saasus_mcp.clients.entry import PLACEHOLDER, Entry, Local, Remote, entry
 from saasus_mcp.clients.keeping import Held, Keeper
 from saasus_mcp.clients.known import ANY, CLIENTS, Client, Machine
@@ -26,11 +28,46 @@ from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.settings import Settings, credentials, endpoint
 
 NAME = "saasus"
-Words = Any
+LEGAL_NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
 
 class NotInstalled(SaasusMcpError):
     """What was asked for cannot be written; nothing was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be installed, and how.
+
+    Attributes:
+        url: of a hosted server; None for one that the client starts.
+        token: the variable that holds a hosted server's bearer token.
+        printed: whether it is only shown, so that placeholders stand for credentials.
+    """
+
+    client: Client
+    settings: Settings
+    wanted: Wanted
+    name: str
+    url: str | None
+    token: str
+    write_secrets: bool
+    yes: bool
+    printed: bool
+
+    @property
+    def words(self) -> Mapping[str, str]:
+        return WORDS[self.settings.lang]
+
+    @property
+    def needed(self) -> dict[str, str]:
+        """The variables that hold the credentials, with their values; none for the sandbox or a hosted server."""
+        return {} if self.url or self.settings.sandbox else credentials(self.settings)
+
+    @property
+    def in_clear(self) -> bool:
+        """Whether credentials would be written as they are."""
+        return self.write_secrets or not (self.client.reference or self.client.forwards)
 
 
 @click.command
@@ -39,7 +76,7 @@ class NotInstalled(SaasusMcpError):
 @options.chosen_surface
 @options.chosen_toolsets
 @click.option("--url", metavar="URL", help="A hosted server's address, such as https://mcp.example.com/mcp.")
-@click.option("--token-env", metavar="NAME", default="", help="With --url: the variable that holds a bearer token.")
+@click.option("--token-env", "token", metavar="NAME", default="", help="With --url: the variable with a bearer token.")
 @click.option("--name", default=NAME, show_default=True, help="What the client calls this server.")
 @click.option("--command", "launcher", default="", metavar="COMMAND", help="Start the server so; else by uvx.")
 @click.option("--file", type=click.Path(path_type=Path, dir_okay=False), help="Another file of this client.")
@@ -47,83 +84,91 @@ class NotInstalled(SaasusMcpError):
 @click.option("--print", "printed", is_flag=True, help="Only print the entry; without CLIENT, in the usual form.")
 @click.option("--uninstall", is_flag=True, help="Take the entry out again.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def command(client: str | None, *, printed: bool, uninstall: bool, **flags: Any) -> None:
+def command(client: str | None, file: Path | None, *, uninstall: bool, **flags: Any) -> None:
     """Write this server into an MCP client's configuration, after showing what would change.
 
     Credentials are written as references where the client can resolve them. What else is in the file stays as it is.
     """
-    own = {name: flags.pop(name) for name in ("url", "token_env", "launcher", "write_secrets", "yes", "name", "file")}
-    shown = {name: flags.pop(name) for name in ("surface", "toolsets")}
+    order = _order(client, flags)
+    if order.printed:
+        click.echo(editing.alone(order.client, order.name, _entry(order)))
+        return
+    held = keeping.read(file or order.client.file(Machine(platform.system(), Path.home(), os.environ)))
+    keeper = Keeper(order.settings.folder, order.client, held.file, order.name)
+    click.echo(f"{order.client.title}: {held.file}")
+    if uninstall:
+        _take_out(order, keeper, held)
+    else:
+        _put_in(order, keeper, held)
+
+
+def _order(client: str | None, flags: dict[str, Any]) -> Order:
+    own = {name: flags.pop(name) for name in ("name", "url", "token", "write_secrets", "yes", "printed")}
+    launcher, surface, toolsets = (flags.pop(name) for name in ("launcher", "surface", "toolsets"))
     chosen = settings(**flags)
     words = WORDS[chosen.lang]
-    if client is None and not printed:
+    if client is None and not own["printed"]:
         raise NotInstalled(words["which"], words["which_mend"].format(clients=", ".join(CLIENTS)))
+    if not LEGAL_NAME.fullmatch(own["name"]):
+        raise NotInstalled(words["bad_name"], words["bad_name_mend"])
     known = CLIENTS[client] if client else ANY
-    wanted = Wanted(own["launcher"], shown["surface"], named_toolsets(shown["toolsets"] or "", chosen.lang))
-    if printed:
-        click.echo(_printed(known, own["name"], _entry(known, chosen, wanted, own, words, printed=True)).rstrip("\n"))
-        return
-    held = keeping.read(own["file"] or known.file(_machine()))
-    keeper = Keeper(chosen.folder, known, held.file, own["name"])
-    if uninstall:
-        _take_out(known, keeper, held, own, words)
-    else:
-        _put_in(known, keeper, held, (chosen, wanted, own, words))
+    try:
+        own["url"] = endpoint(own["url"]) if own["url"] else None
+    except ValueError as error:
+        raise NotInstalled(f"--url: {error}.", words["nothing"]) from None
+    if own["url"] and not known.remote:
+        raise NotInstalled(words["no_remote"].format(client=known.title), words["no_remote_mend"])
+    wanted = Wanted(launcher, surface, named_toolsets(toolsets or "", chosen.lang))
+    return Order(client=known, settings=chosen, wanted=wanted, **own)
 
 
-def _put_in(client: Client, keeper: Keeper, held: Held, asked: tuple[Settings, Wanted, dict[str, Any], Words]) -> None:
-    chosen, wanted, own, words = asked
-    if not own["url"]:
-        compose.policy(chosen)  # a policy that stops the server is found now, and not by a client that does not start
-    made = _entry(client, chosen, wanted, own, words)
-    new = editing.put(keeper.base(held), client, own["name"], made)
-    click.echo(f"{client.title}: {held.file}")
+def _put_in(order: Order, keeper: Keeper, held: Held) -> None:
+    if not order.url:
+        compose.policy(
+            order.settings
+        )  # a policy that stops the server is found now, not by a client that does not start
+    new = editing.put(keeper.base(held), order.client, order.name, _entry(order))
     if new == held.text:
-        click.echo(words["already"])
+        click.echo(order.words["already"])
         return
-    click.echo(_coloured(difference(client, own["name"], held.text, new)))
-    for note in _notes(client, chosen, wanted, own, words):
+    click.echo(_coloured(difference(order.client, order.name, held.text, new)))
+    for note in _notes(order):
         click.echo(f"\n{note}")
-    _agreed(words["write"], own, words)
+    _agree(order, "write")
     keeper.write(held, new)
-    click.echo(words["written"].format(client=client.title, folder=keeper.folder))
+    click.echo(order.words["written"].format(client=order.client.title, folder=keeper.folder))
 
 
-def _take_out(client: Client, keeper: Keeper, held: Held, own: dict[str, Any], words: Words) -> None:
+def _take_out(order: Order, keeper: Keeper, held: Held) -> None:
     before = keeper.before(held)
-    click.echo(f"{client.title}: {held.file}")
     if before == held.raw:
-        click.echo(words["not_there"].format(name=own["name"]))
+        click.echo(order.words["not_there"].format(name=order.name))
         return
-    click.echo(_coloured(difference(client, own["name"], held.text, (before or b"").decode())))
-    _agreed(words["take_out"], own, words)
+    click.echo(_coloured(difference(order.client, order.name, held.text, (before or b"").decode())))
+    _agree(order, "take_out")
     keeper.restore(held)
-    click.echo(words["taken_out"].format(client=client.title, folder=keeper.folder))
+    click.echo(order.words["taken_out"].format(client=order.client.title, folder=keeper.folder))
 
 
-def _entry(
-    client: Client, chosen: Settings, wanted: Wanted, own: dict[str, Any], words: Words, *, printed: bool = False
-) -> Entry:
-    if own["url"]:
-        if not client.remote:
-            raise NotInstalled(words["no_remote"].format(client=client.title), words["no_remote_mend"])
-        return entry(client, Remote(_endpoint(own["url"], words), own["token_env"]), own["name"])
-    needed = {} if chosen.sandbox else credentials(chosen)
-    compose.place(chosen) if chosen.sandbox else None
-    in_clear = own["write_secrets"] or not (client.reference or client.forwards)
-    written = {}
-    if printed and in_clear:
-        written = {name: PLACEHOLDER.format(name=name) for name in needed}
-    elif in_clear:
-        written = _in_clear(client, needed, own, words)
-    plain, started = server(chosen, client, wanted)
-    return entry(client, Local(started, plain, tuple(needed), written), own["name"])
+def _entry(order: Order) -> Entry:
+    if order.url:
+        return entry(order.client, Remote(order.url, order.token), order.name)
+    if order.settings.sandbox:
+        compose.place(order.settings)  # which goes with no profile
+    needed, written = order.needed, {}
+    if order.in_clear:
+        written = (
+            {name: PLACEHOLDER.format(name=name) for name in needed} if order.printed else _in_clear(order, needed)
+        )
+    plain, started = server(order.settings, order.client, order.wanted)
+    return entry(order.client, Local(started, plain, tuple(needed), written), order.name)
 
 
-def _in_clear(client: Client, needed: dict[str, str], own: dict[str, Any], words: Words) -> dict[str, str]:
+def _in_clear(order: Order, needed: dict[str, str]) -> dict[str, str]:
     """Credentials to be written as they are, which is never done without a person's word."""
-    if needed and not own["write_secrets"]:
-        said = words["clear"].format(client=client.title, names=", ".join(needed))
+    words = order.words
+    if needed and not order.write_secrets:
+        said = words["clear"].format(client=order.client.title, names=", ".join(needed))
         if not attended(sys.stdin):
             raise NotInstalled(said, words["clear_mend"])
         click.echo(f"{said} {words['clear_mend']}")
@@ -135,63 +180,52 @@ def _in_clear(client: Client, needed: dict[str, str], own: dict[str, Any], words
     return {name: value or ask_hidden(name) for name, value in needed.items()}
 
 
-def _endpoint(url: str, words: Words) -> str:
-    try:
-        return endpoint(url)
-    except ValueError as error:
-        raise NotInstalled(f"--url: {error}.", words["nothing"]) from None
-
-
-def _printed(client: Client, name: str, made: Entry) -> str:
-    if client.form == "toml":
-        return tables.put("", client.servers, name, made.value)
-    inputs = {editing.INPUTS: [dict(each) for each in made.inputs]} if made.inputs else {}
-    return json.dumps({**inputs, client.servers: {name: made.value}}, ensure_ascii=False, indent=2)
-
-
-def _notes(client: Client, chosen: Settings, wanted: Wanted, own: dict[str, Any], words: Words) -> list[str]:
+def _notes(order: Order) -> Iterator[str]:
     """What a person should know before they say yes."""
-    notes = []
-    if own["url"]:
-        return [words["remote_token" if own["token_env"] else "remote_oauth"].format(name=own["token_env"])]
-    needed = {} if chosen.sandbox else credentials(chosen)
-    if needed and client.inputs and not own["write_secrets"]:
-        notes.append(words["asks"].format(client=client.title))
-    elif needed and (client.reference or client.forwards) and not own["write_secrets"]:
-        notes.append(words["references"].format(client=client.title, names=", ".join(needed)))
+    words, client, needed = order.words, order.client, order.needed
+    if order.url:
+        yield words["remote_token" if order.token else "remote_oauth"].format(name=order.token)
+        return
+    if needed and not order.in_clear and client.inputs:
+        yield words["asks"].format(client=client.title)
+    elif needed and not order.in_clear:
+        yield words["references"].format(client=client.title, names=", ".join(needed))
         unset = [name for name, value in needed.items() if not value]
-        notes += [words["unset_here"].format(names=", ".join(unset))] if unset else []
-        notes += [words["windowed"].format(client=client.title)] if client.windowed else []
+        if unset:
+            yield words["unset_here"].format(names=", ".join(unset))
+        if client.windowed:
+            yield words["windowed"].format(client=client.title)
     if client.tools is not None:
-        count = sum(each.toolset in wanted.toolsets for each in load()) if wanted.toolsets else len(load())
-        lists_all = wanted.surface == "full" or (wanted.surface is None and wanted.toolsets)
-        crowded = count > client.tools and (lists_all or wanted.toolsets)
-        notes.append(
-            words["crowded" if crowded else "holds"].format(client=client.title, most=client.tools, count=count)
+        count = _listed(order.wanted)
+        yield words["crowded" if count > client.tools else "holds"].format(
+            client=client.title, most=client.tools, count=count
         )
     if client.key == "claude-code":
-        notes.append(words["running"])
-    return [*notes, words["boundary"]]
+        yield words["running"]
+    yield words["boundary"]
 
 
-def _agreed(question: str, own: dict[str, Any], words: Words) -> None:
+def _listed(wanted: Wanted) -> int:
+    """How many operations would be listed, at least, by a client that cannot hold them all."""
+    if wanted.toolsets:
+        return sum(operation.toolset in wanted.toolsets for operation in load())
+    return len(load()) if wanted.surface == "full" else 0
+
+
+def _agree(order: Order, question: str) -> None:
     """Go on only with a person's yes, or with --yes.
 
     Raises:
         NotInstalled: there is nobody to ask, or they said no.
     """
-    if own["yes"]:
+    if order.yes:
         return
     if not attended(sys.stdin):
-        raise NotInstalled(words["nobody"], words["nobody_mend"])
-    if not click.confirm(f"\n{question}"):
-        raise NotInstalled(words["nothing"])
+        raise NotInstalled(order.words["nobody"], order.words["nobody_mend"])
+    if not click.confirm(f"\n{order.words[question]}"):
+        raise NotInstalled(order.words["nothing"])
 
 
 def _coloured(text: str) -> str:
     colours = {"+": "green", "-": "red", "@": "cyan"}
     return "\n".join(click.style(line, fg=colours.get(line[:1])) for line in text.splitlines())
-
-
-def _machine() -> Machine:
-    return Machine(platform.system(), Path.home(), os.environ)

@@ -10,6 +10,8 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
     "en": {
         "which": "Which client?",
         "which_mend": "Name one of {clients}; for any other, `saasus-mcp install --print` shows what to write.",
+        "bad_name": "--name: a server's name has letters, digits, - and _, at most 40.",
+        "bad_name_mend": "Nothing was written.",
         "already": "Nothing to do: it already says this.",
         "not_there": "Nothing to do: there is no server {name!r} in it.",
         "write": "Write this?",
@@ -47,6 +49,8 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
     "ja": {
         "which": "クライアントを指定してください。",
         "which_mend": "{clients} のいずれかです。ほかのクライアントの設定内容は `saasus-mcp install --print` で表示できます。",
+        "bad_name": "--name: サーバーの名前に使えるのは半角の英数字、-、_ で、40文字までです。",
+        "bad_name_mend": "何も書き込んでいません。",
         "already": "すでにこの設定になっています。変更はありません。",
         "not_there": "サーバー {name!r} は設定されていません。変更はありません。",
         "write": "この内容で書き込みますか?",

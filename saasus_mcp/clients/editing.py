@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from saasus_mcp.clients import jsonc, tables
+from saasus_mcp.clients import jsonc, patching, tables
 from saasus_mcp.clients.entry import Entry, input_prefix
 from saasus_mcp.clients.known import Client
 from saasus_mcp.errors import SaasusMcpError
@@ -27,7 +27,7 @@ def put(text: str, client: Client, name: str, entry: Entry) -> str:
         if client.form == "toml":
             new = tables.put(text, client.servers, name, entry.value)
         else:
-            new = jsonc.put(_with_inputs(text, client, name, entry), (client.servers, name), dict(entry.value))
+            new = patching.put(_with_inputs(text, client, name, entry), (client.servers, name), dict(entry.value))
         kept = _others(new, client, name) == _others(text, client, name)
         ours = servers(new, client).get(name) == entry.value
     except (jsonc.NotJson, tables.NotToml) as error:
@@ -46,10 +46,15 @@ def without(text: str, client: Client, name: str) -> str:
     try:
         if client.form == "toml":
             return tables.without(text, client.servers, name)
-        text = jsonc.remove(text, (client.servers,), lambda child: child.key == name)
+        text = patching.remove(text, (client.servers,), lambda child: child.key == name)
         return _without_inputs(text, name, keep=()) if client.inputs else text
     except (jsonc.NotJson, tables.NotToml) as error:
         raise _unreadable(client, error) from None
+
+
+def alone(client: Client, name: str, entry: Entry) -> str:
+    """What a file would say that holds nothing but our entry."""
+    return put("", client, name, entry).rstrip("\n")
 
 
 def servers(text: str, client: Client) -> Mapping[str, Any]:
@@ -69,7 +74,7 @@ def _with_inputs(text: str, client: Client, name: str, entry: Entry) -> str:
     there = _document(text, client).get(INPUTS) or ()
     for each in entry.inputs:
         if each not in there:
-            text = jsonc.append(text, (INPUTS,), dict(each))
+            text = patching.append(text, (INPUTS,), dict(each))
     return text
 
 
@@ -77,7 +82,7 @@ def _without_inputs(text: str, name: str, keep: tuple[Mapping[str, Any], ...]) -
     def is_ours(child: jsonc.Child) -> bool:
         return is_input(child.node.value, name) and child.node.value not in keep
 
-    return jsonc.remove(text, (INPUTS,), is_ours)
+    return patching.remove(text, (INPUTS,), is_ours)
 
 
 def is_input(item: Any, name: str) -> bool:
@@ -88,7 +93,7 @@ def is_input(item: Any, name: str) -> bool:
 def _document(text: str, client: Client) -> dict[str, Any]:
     if client.form == "toml":
         return tables.read(text)
-    found = jsonc.parse(text).value if text.strip("\ufeff \t\r\n") else {}
+    found = jsonc.parse(text).value if not jsonc.empty(text) else {}
     if not isinstance(found, dict):
         raise jsonc.NotJson(text, 0)
     return found

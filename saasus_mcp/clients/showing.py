@@ -27,7 +27,7 @@ def difference(client: Client, name: str, before: str, after: str) -> str:
 def _shown(client: Client, name: str, text: str) -> str:
     if client.form == "toml":
         return "\n".join(_table_lines(client, name, text))
-    if not text.strip("\ufeff \t\r\n"):
+    if jsonc.empty(text):
         return ""
     for start, end in sorted(_hidden(jsonc.parse(text), client, name), reverse=True):
         text = f'{text[:start]}"{HIDDEN}"{text[end:]}'

@@ -317,6 +317,13 @@ def test_printing_writes_nothing(client: str, home: Path) -> None:
     assert list(home.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["../../other", "", "a b", "a.b", "x" * 41, "日本"])
+def test_a_name_that_would_lead_elsewhere_is_refused(name: str, file: Path) -> None:
+    ran = run("install", "cursor", "--file", str(file), "--sandbox", "--yes", "--name", name)
+    assert (ran.status, now(file)) == (1, None)
+    assert "--name" in ran.err
+
+
 def test_a_client_must_be_named() -> None:
     assert "--print" in run("install").err
 
