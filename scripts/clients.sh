@@ -85,8 +85,12 @@ say "The bundle and the registry's entry"
 "$BIN/mcpb" pack bundles/mcpb "$WORK/saasus-mcp.mcpb" | grep -E 'filename|size'
 
 say "Security scan, offline"
-"$UV" venv --quiet "$CACHE/scan" --allow-existing
+"$UV" venv --quiet --allow-existing "$CACHE/scan"
 "$UV" pip install --quiet --python "$CACHE/scan/bin/python" cisco-ai-mcp-scanner
-alone "$CACHE/scan/bin/mcp-scanner" --analyzers yara --format summary static --tools "$WORK/tools.json" 2> /dev/null | tail -n 12
+"$PYTHON" -c 'import json, sys; json.dump(json.load(open(sys.argv[1]))["result"], open(sys.argv[2], "w"))' "$WORK/tools.json" "$WORK/scanned.json"
+alone "$CACHE/scan/bin/mcp-scanner" --analyzers yara --format summary static --tools "$WORK/scanned.json" > "$WORK/scan.txt" 2> /dev/null
+grep -E '^(Total|Safe|Unsafe)' "$WORK/scan.txt"
+# The API names its fields id_token, access_token and refresh_token: taken for poisoning wherever they stand together.
+! grep -E '\(tool\) - (LOW|MEDIUM|HIGH|CRITICAL)' "$WORK/scan.txt" | grep -v ' auth_create_auth_credentials '
 
 say "Done"
