@@ -15,6 +15,8 @@ trap '[ -z "$SERVER" ] || kill "$SERVER" 2> /dev/null; rm -rf "$WORK"' EXIT
 say() { printf '\n== %s\n' "$*"; }
 # A client with nothing of this user: no variables, and a home that is empty.
 alone() { env -i PATH="$PATH" HOME="$WORK/home" LANG=C.UTF-8 SAASUS_MCP_STATE_DIR="$WORK/state" "$@"; }
+# Clients give a server a few seconds, which a busy machine may not have: three tries.
+connected() { for _ in 1 2 3; do "$@" 2>&1 | grep saasus | tee "$WORK/listed.txt" | grep -E '✔|✓' && return; done; cat "$WORK/listed.txt"; return 1; }
 tools() { "$PYTHON" -c 'import json, sys; print(len(json.load(sys.stdin)["result"]["tools"]), "tools")'; }
 
 say "Packages from npm"
@@ -73,11 +75,13 @@ say "What install writes, as the clients themselves read it"
 alone "$OURS" install claude-code --sandbox --yes --command "$OURS" | sed -n 1p
 alone "$OURS" install gemini --sandbox --yes --command "$OURS" | sed -n 1p
 alone "$OURS" install codex --sandbox --yes --command "$OURS" | sed -n 1p
-(cd "$WORK" && alone "$BIN/claude" mcp list) | grep saasus
-(cd "$WORK" && alone GEMINI_CLI_TRUST_WORKSPACE=true "$BIN/gemini" mcp list) 2>&1 | grep saasus
-(cd "$WORK" && alone "$BIN/codex" mcp list) | grep saasus
+cd "$WORK"
+connected alone "$BIN/claude" mcp list
+connected alone GEMINI_CLI_TRUST_WORKSPACE=true "$BIN/gemini" mcp list
+alone "$BIN/codex" mcp list 2> /dev/null | grep saasus
 alone "$OURS" install claude-code --yes --url "http://127.0.0.1:$PORT/mcp" | sed -n 1p
-(cd "$WORK" && alone "$BIN/claude" mcp list) | grep saasus
+connected alone "$BIN/claude" mcp list
+cd - > /dev/null
 alone "$OURS" doctor --sandbox | grep Clients
 
 say "The bundle and the registry's entry"

@@ -72,25 +72,32 @@ def _nested(path: tuple[str, ...], value: Any) -> Any:
 
 
 def _added(text: str, node: Node, key: str, value: Any) -> str:
-    """The text with one more child at the end of a container."""
-    outer = _line_indent(text, node.start)
+    """The text with one more child at the end of a container, in the way of those before it."""
     if not node.children:
-        blank, step = text[node.start + 1 : node.end - 1], _step(text)
-        if blank.strip(BLANK):  # comments and nothing else: they stay in front
-            at = node.end - 1 - (len(blank) - len(blank.rstrip(BLANK)))
-            return text[:at] + _newline(text) + outer + step + key + _dumped(text, value, outer + step) + text[at:]
-        inner = _newline(text) + outer + step
-        body = inner + key + _dumped(text, value, outer + step) + _newline(text) + outer
-        return text[: node.start + 1] + body + text[node.end - 1 :]
-    last = node.children[-1]
-    start = node.children[0].start
-    own_line = "\n" in text[node.start : start]
-    lead = _newline(text) + _line_indent(text, start) if own_line else " "
-    said = _dumped(text, value, _line_indent(text, start)) if own_line else json.dumps(value, ensure_ascii=False)
-    at = _after_comments(text, last.node.end if last.comma is None else last.comma + 1)
+        return _first(text, node, key, value)
+    last, start = node.children[-1], node.children[0].start
+    behind = last.node.end if last.comma is None else last.comma + 1
+    at = _after_comments(text, behind)
+    if "\n" in text[node.start : start] or "//" in text[behind:at]:
+        indent = _line_indent(text, start)
+        said = _newline(text) + indent + key + _dumped(text, value, indent)
+    else:
+        said = f" {key}{json.dumps(value, ensure_ascii=False)}"
     if last.comma is None:
-        return text[: last.node.end] + "," + text[last.node.end : at] + lead + key + said + text[at:]
-    return text[:at] + lead + key + said + "," + text[at:]
+        return text[:behind] + "," + text[behind:at] + said + text[at:]
+    return text[:at] + said + "," + text[at:]
+
+
+def _first(text: str, node: Node, key: str, value: Any) -> str:
+    """The text with the first child of a container; comments in it stay in front."""
+    outer, end = _line_indent(text, node.start), node.end - 1
+    indent = outer + _step(text)
+    said = _newline(text) + indent + key + _dumped(text, value, indent)
+    blank = text[node.start + 1 : end]
+    if blank.strip(BLANK):
+        at = end - (len(blank) - len(blank.rstrip(BLANK)))
+        return text[:at] + said + text[at:]
+    return text[: node.start + 1] + said + _newline(text) + outer + text[end:]
 
 
 def _without(text: str, node: Node, at: int) -> str:
