@@ -15,7 +15,10 @@ import pytest
 from saasus_mcp import __version__
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.cli import COMMANDS, commands
-from saasus_mcp.settings import Settings
+from saasus_mcp.settings import JwtTable, Settings
+from saasus_mcp.settings.config import ProfileTable
+from saasus_mcp.settings.hosting import AuthTable, HttpTable
+from saasus_mcp.settings.strict import Strict
 
 ROOT = Path(__file__).resolve().parents[2]
 READMES = ("README.md", "README.ja.md")
@@ -137,6 +140,12 @@ def test_every_variable_that_a_page_names_is_one_that_is_read() -> None:
     for page in PAGES:
         named = set(re.findall(r"\bSAASUS_(?:MCP|PLATFORM|API|SAAS|SECRET)[A-Z_]*\b", page.read_text(encoding="utf-8")))
         assert named - settings - flags - {"SAASUS_MCP_TOKEN", "SAASUS_PLATFORM_"} == set(), page.name
+
+
+@pytest.mark.parametrize("table", [ProfileTable, HttpTable, AuthTable, JwtTable], ids=lambda table: table.__name__)
+def test_every_field_of_the_configuration_file_is_told(table: type[Strict]) -> None:
+    told = read("docs/configuration.md") + read("docs/hosting.md")
+    assert {name for name in table.model_fields if not re.search(rf"\b{name}\b", told)} == set()
 
 
 def test_both_readmes_have_the_same_sections_tables_and_links() -> None:
