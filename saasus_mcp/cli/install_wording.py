@@ -18,7 +18,7 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "take_out": "Take it out?",
         "written": "Written. Start {client} again. What was there before is kept in {folder}; "
         "`saasus-mcp doctor` says whether all is well.",
-        "taken_out": "Taken out; the file is as it was before. What it held until now is kept in {folder}.",
+        "taken_out": "Taken out; all else in the file stays. What it held until now is kept in {folder}.",
         "nothing": "Nothing was written.",
         "nobody": "There is no terminal to ask at.",
         "nobody_mend": "Look at the difference, and add --yes.",
@@ -57,7 +57,7 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "take_out": "削除しますか?",
         "written": "書き込みました。{client}を再起動してください。以前の内容は {folder} に保存しています。"
         "動作は `saasus-mcp doctor` で確認できます。",
-        "taken_out": "削除し、ファイルを元の内容に戻しました。直前までの内容は {folder} に保存しています。",
+        "taken_out": "削除しました。ファイルのほかの内容はそのままです。直前までの内容は {folder} に保存しています。",
         "nothing": "何も書き込んでいません。",
         "nobody": "確認のための端末がありません。",
         "nobody_mend": "差分を確かめたうえで --yes を付けてください。",
