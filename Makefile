@@ -5,8 +5,9 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
   $$name -c '$(NEW_ENOUGH)' 2> /dev/null && echo $$name && break; done)
 BIN := .venv/bin
 READY := .venv/.ready
+LOCK := $(BIN)/uv pip compile pyproject.toml --all-extras --universal --generate-hashes --python-version 3.11 --quiet --no-header
 
-.PHONY: setup demo test check bench catalogue generated clients snapshots attacks format lock package clean
+.PHONY: setup demo test test-postgres load check conformance bench catalogue generated clients snapshots attacks format lock package clean
 
 setup: $(READY)
 
@@ -26,6 +27,12 @@ test: $(READY)  ## every test, with branch coverage
 	@$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
+test-postgres: $(READY)  ## what is kept, on a PostgreSQL server that is there only for this
+	@$(BIN)/python scripts/with_postgres.py $(BIN)/pytest -k postgresql
+
+load: $(READY)  ## 32 clients at once, before one server and two, on both databases: numbers, and nothing lost
+	@SAASUS_MCP_TEST_LOAD=32x50 $(BIN)/python scripts/with_postgres.py $(BIN)/pytest -q tests/hosting/test_load.py
+
 check: $(READY)  ## format, lint, types, layers, dependencies, and that what is generated is fresh
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -37,7 +44,10 @@ check: $(READY)  ## format, lint, types, layers, dependencies, and that what is 
 	$(BIN)/python scripts/reference.py --check
 	$(BIN)/python scripts/commands.py --check
 
-bench: $(READY)  ## what the tool list costs
+conformance: $(READY)  ## the protocol's own suite, both revisions; fetches it from npm, and Node from PyPI where it is too old
+	@$(BIN)/python -m tests.conformance.run
+
+bench: $(READY)  ## what the tool list costs, what the search finds, what the gate costs and lets through
 	@$(BIN)/python scripts/bench.py
 
 catalogue: $(READY)  ## compile tool_specs/ into what ships
@@ -64,8 +74,8 @@ format: $(READY)
 
 lock: $(READY)  ## pin every dependency by hash, for all platforms
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --python-version 3.11 \
-	  --quiet --no-header --output-file requirements.lock
+	$(LOCK) --group dev --output-file requirements.lock
+	$(LOCK) --output-file requirements.hosted.lock
 
 package: $(READY)  ## the wheel and the source archive
 	$(BIN)/python -m pip install --quiet build twine

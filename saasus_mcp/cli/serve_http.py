@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 import click
 
-from saasus_mcp.cli import compose
+from saasus_mcp.cli import compose, telemetry
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.permissions.policy import CasePolicy, ReadOnlyCeiling
 from saasus_mcp.server.surface import Kind, Surface
@@ -56,7 +56,8 @@ def serve(chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="saasus-mcp: %(levelname)s: %(message)s")
     logging.getLogger("saasus_mcp.hosting").setLevel(logging.INFO)
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # below, anybody's nonsense fills the log
-    anyio.run(_serve, chosen, kind, toolsets, backend_options={"use_uvloop": find_spec("uvloop") is not None})
+    with telemetry.exported(chosen.traces):
+        anyio.run(_serve, chosen, kind, toolsets, backend_options={"use_uvloop": find_spec("uvloop") is not None})
 
 
 async def _serve(chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> None:
@@ -76,7 +77,7 @@ async def _serve(chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> None
             hosted = app.build(wanted, each, server, known, metrics, policy_sound=_sound(policy))
             with serving.listening(wanted.host, wanted.port) as listener:
                 _announce(wanted, each, policy, listener.getsockname()[1])
-                await serving.server(hosted, wanted).serve([listener])
+                await serving.server(hosted, wanted, chosen.timeout).serve([listener])
 
 
 def identity(chosen: Settings, wanted: Http, until: ExitStack) -> Authenticator | Caller:
@@ -98,8 +99,7 @@ def identity(chosen: Settings, wanted: Http, until: ExitStack) -> Authenticator 
     if wanted.tokens:
         from saasus_mcp.hosting.token_callers import TokenCallers  # noqa: PLC0415 - imports the database library
 
-        accounts = compose.accounts(chosen)
-        until.callback(accounts.close)
+        accounts = until.enter_context(compose.accounts(chosen))
         links.append(TokenCallers(accounts))
         if wanted.jwt is None and wanted.asked_tokens is None:
             _require_a_token(accounts)
@@ -145,7 +145,8 @@ def _sound(policy: CasePolicy) -> Callable[[], bool]:
 def _announce(wanted: Http, each: Mapping[str, Served], policy: CasePolicy, port: int) -> None:
     """Say where clients connect, and what must be said loudly."""
     private = not wanted.authenticated
-    at = f"http://{wanted.host}:{port}" if private else wanted.public_url
+    host = f"[{wanted.host}]" if ":" in wanted.host else wanted.host
+    at = f"http://{host}:{port}" if private else wanted.public_url
     lines = [f"MCP at {at}/mcp" + "".join(f", {at}/mcp/{name}" for name in each if len(each) > 1)]
     if private:
         lines.append("Without authentication, for this machine only.")

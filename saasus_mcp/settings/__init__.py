@@ -2,7 +2,7 @@
 
 from saasus_mcp.settings.addresses import endpoint
 from saasus_mcp.settings.config import http
-from saasus_mcp.settings.environment import API, Mode, Settings, places, read, variable
+from saasus_mcp.settings.environment import API, Mode, Settings, TracesExporter, places, read, variable
 from saasus_mcp.settings.faults import SettingsError
 from saasus_mcp.settings.hosting import Http, JwtTable
 from saasus_mcp.settings.profiles import Profile, credentials, profile, profiles
@@ -15,6 +15,7 @@ __all__ = [
     "Profile",
     "Settings",
     "SettingsError",
+    "TracesExporter",
     "credentials",
     "endpoint",
     "http",

@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from saasus_mcp.settings.addresses import HIGHEST_PORT, Api, Host, Public
 from saasus_mcp.settings.faults import SettingsError, first
+from saasus_mcp.settings.sharing import DatabaseUrl, SealingKeys
 
 API = "https://api.saasus.io"
 YES, NO = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off", ""})
@@ -25,6 +26,7 @@ def switch(value: Any) -> bool:
 
 Switch = Annotated[bool, BeforeValidator(switch)]
 Mode = Literal["read-only", "guarded", "strict"]
+TracesExporter = Literal["none", "console", "otlp"]
 
 
 class Settings(BaseSettings):
@@ -57,6 +59,12 @@ class Settings(BaseSettings):
     port: int | None = Field(None, ge=0, le=HIGHEST_PORT, validation_alias=AliasChoices("SAASUS_MCP_PORT"))
     public_url: Public | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_PUBLIC_URL"))
     state_dir: Path | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_STATE_DIR"))
+    database_url: DatabaseUrl | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_DATABASE_URL"))
+    sealing_keys: SealingKeys = Field((), validation_alias=AliasChoices("SAASUS_MCP_SEALING_KEYS"))
+    answer_budget: int = Field(
+        24 * 1024, ge=4096, le=1024 * 1024, validation_alias=AliasChoices("SAASUS_MCP_ANSWER_BUDGET")
+    )
+    traces: TracesExporter = Field("none", validation_alias=AliasChoices("OTEL_TRACES_EXPORTER"))
     timeout: float = Field(30.0, gt=0, le=600, validation_alias=AliasChoices("SAASUS_MCP_TIMEOUT"))
 
     @model_validator(mode="after")
@@ -67,6 +75,11 @@ class Settings(BaseSettings):
             raise ValueError("SAASUS_MCP_POLICY: write an absolute path")
         if self.config is not None and not self.config.is_absolute():
             raise ValueError("SAASUS_MCP_CONFIG: write an absolute path")
+        if self.database_url is not None and not self.sealing_keys:
+            raise ValueError(
+                "SAASUS_MCP_SEALING_KEYS: not set, and SAASUS_MCP_DATABASE_URL is: servers that share a database share "
+                "the key of what is in it; make one with `openssl rand -base64 32` and give it to all of them"
+            )
         return self
 
     @property
@@ -93,7 +106,7 @@ class Settings(BaseSettings):
         return user_config_path("saasus-mcp", appauthor=False) / "config.toml"
 
 
-PLACES = ("api_url_base", "config", "state_dir", "timeout")
+PLACES = ("api_url_base", "config", "state_dir", "timeout", "answer_budget")
 """Settings that hold no secret and have no flag: a server that a client starts knows them only if the client's file says."""
 
 

@@ -49,6 +49,7 @@ class JwtTable(Strict):
 
     Attributes:
         audience: what a token's `aud` must contain one of; left out, the URL of this server's /mcp.
+        subject_claim: the claim that says who the caller is, the same whatever program they use.
         groups_claim: the claim with the caller's groups, by its name or a dotted path.
         scopes: what every token must have.
         leeway: seconds that the clocks may differ.
@@ -58,6 +59,7 @@ class JwtTable(Strict):
     jwks_url: ProviderUrl
     audience: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_several)] = ()
     algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1)] = ("RS256", "ES256")
+    subject_claim: str = Field(default="sub", min_length=1, max_length=200)
     groups_claim: str = Field(default="groups", min_length=1, max_length=200)
     scopes: tuple[Annotated[str, Field(pattern=r"^[!#-\[\]-~]{1,100}$")], ...] = ()
     leeway: int = Field(default=30, ge=0, le=300)
@@ -107,9 +109,9 @@ class Http:
         return self.authenticated and self.asked_tokens is not False
 
     @property
-    def resource(self) -> str:
-        """The URL that access tokens are issued for (RFC 8707)."""
-        return f"{self.public_url}/mcp"
+    def resources(self) -> tuple[str, ...]:
+        """The URLs that access tokens are issued for (RFC 8707)."""
+        return f"{self.public_url}/mcp", f"{self.public_url}/sse"
 
 
 def settled(table: HttpTable, auth: AuthTable, host: str | None, port: int | None, public_url: str | None) -> Http:

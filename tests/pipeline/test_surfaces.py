@@ -440,6 +440,43 @@ async def test_the_instructions_tell_of_the_compact_tools_only_where_they_are_li
         assert "search_operations" not in (client.instructions or "")
 
 
+@BY_ERA
+async def test_no_call_changes_what_is_listed(catalogue: Catalogue, store: Store, era: Era) -> None:
+    behind = pipeline(StubApi(catalogue), store)
+    for kind, toolsets in (("full", frozenset[str]()), ("compact", frozenset({"roles"}))):
+        async with connected(behind, era, saying_yes, kind=kind, toolsets=toolsets) as client:
+            before = (await client.list_tools()).tools
+            for name, given in (
+                ("search_operations", {"query": "delete a tenant"}),
+                ("describe_operation", {"name": "auth_delete_tenant"}),
+                (
+                    "call_write",
+                    {"name": "auth_create_tenant", "arguments": complete(catalogue.find("auth_create_tenant"))},
+                ),
+                ("auth_delete_tenant", {"tenant_id": "t"}),
+                ("no_such_tool", {}),
+            ):
+                await client.call_tool(name, given)
+                assert (await client.list_tools()).tools == before, name
+
+
+@BY_ERA
+async def test_no_name_is_suggested_that_the_caller_is_never_allowed(
+    catalogue: Catalogue, store: Store, era: Era
+) -> None:
+    async with connected(pipeline(StubApi(catalogue), store, PRESETS["read-only"]), era) as client:
+        for mistaken, near in {"auth_get_tennant": "auth_get_tenant", "auth_delete_tennant": ""}.items():
+            for name, given in (
+                (mistaken, {}),
+                ("call_read", {"name": mistaken}),
+                ("describe_operation", {"name": mistaken}),
+            ):
+                said = text(await client.call_tool(name, given)).partition("Nearest: ")[2]
+                suggested = [each for each in said.split("\n")[0].rstrip(".").split(", ") if each]
+                assert near in [*suggested, ""], name
+                assert all(catalogue.find(each).reads for each in suggested), name
+
+
 # -- former names ----------------------------------------------------------------------------------------------------
 
 

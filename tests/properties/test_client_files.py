@@ -13,7 +13,9 @@ from saasus_mcp.clients import jsonc, patching
 NAME = "saasus"
 ENTRY = {"command": "uvx", "args": ["saasus-mcp", "--lang", "ja"], "env": {"A": "${A}"}}
 KEYS = st.text(max_size=6).filter(lambda key: key != NAME)
-BLANKS: st.SearchStrategy[str] = st.sampled_from(["", " ", "\n", "\r\n", "\t", "\n    ", "/* c */", " // c\n", '/* {" */ ', "\n\n"])
+BLANKS: st.SearchStrategy[str] = st.sampled_from(
+    ["", " ", "\n", "\r\n", "\t", "\n    ", "/* c */", " // c\n", '/* {" */ ', "\n\n"]
+)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),

@@ -190,7 +190,8 @@ def test_every_page_is_in_the_index() -> None:
 
 def test_ci_runs_exactly_what_the_readme_tells() -> None:
     commands = [line for line in read(".ci/run").splitlines() if line.startswith("make ")]
-    assert commands == ["make check", "make test"]
+    assert commands[:2] == ["make check", "make test"]
+    assert all(command in read("README.md") for command in commands)
 
 
 def test_both_documents_say_why_it_is_httpx2() -> None:

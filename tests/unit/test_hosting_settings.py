@@ -133,7 +133,9 @@ def test_a_token_is_for_this_server_or_for_one_of_its_profiles(file: Path) -> No
     found = hosting(file, '[http]\npublic_url = "https://mcp.example.com"' + JWT)
     assert audiences(found, ["staging"]) == {
         "https://mcp.example.com/mcp": None,
+        "https://mcp.example.com/sse": None,
         "https://mcp.example.com/mcp/staging": {"staging"},
+        "https://mcp.example.com/sse/staging": {"staging"},
     }
 
 

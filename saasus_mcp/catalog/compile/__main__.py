@@ -42,11 +42,12 @@ def searchable(catalogue: str, specs: Path = SPECS) -> str:
     """The search index over a compiled catalogue, as JSON text.
 
     Raises:
-        SynonymsError: the table of synonyms does not fit its form or the operations.
+        SynonymsError: the table of synonyms or the questions do not fit their form or the operations.
     """
     operations = json.loads(catalogue)["operations"]
-    table = synonyms.read(specs / "synonyms.yaml", [row["key"] for row in operations])
-    return search.compiled(operations, table)
+    keys = [row["key"] for row in operations]
+    table = synonyms.read(specs / "synonyms.yaml", keys)
+    return search.compiled(operations, table, synonyms.questions(specs / "questions.yaml", keys))
 
 
 def comparable(specs: Path = SPECS) -> str:
