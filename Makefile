@@ -8,7 +8,7 @@ READY := .venv/.ready
 LOCK := $(BIN)/uv pip compile pyproject.toml --all-extras --universal --generate-hashes --python-version 3.11 --quiet --no-header
 BROWSER := { $(BIN)/python -m pip install --quiet uv && $(BIN)/uv pip install --quiet --python $(BIN)/python --group browser; }
 
-.PHONY: setup demo test test-postgres test-browser screenshots load check conformance bench catalogue snapshots attacks format lock package clean
+.PHONY: setup demo test test-postgres test-browser screenshots load check conformance bench catalogue generated clients snapshots attacks format lock package clean
 
 setup: $(READY)
 
@@ -49,6 +49,9 @@ check: $(READY)  ## format, lint, types, layers, dependencies, and that what is 
 	$(BIN)/lint-imports --no-cache > /dev/null || $(BIN)/lint-imports --no-cache
 	$(BIN)/deptry saasus_mcp
 	$(BIN)/python -m saasus_mcp.catalog.compile --check
+	$(BIN)/python scripts/bundles.py --check
+	$(BIN)/python scripts/reference.py --check
+	$(BIN)/python scripts/commands.py --check
 
 conformance: $(READY)  ## the protocol's own suite, both revisions; fetches it from npm, and Node from PyPI where it is too old
 	@$(BIN)/python -m tests.conformance.run
@@ -59,6 +62,14 @@ bench: $(READY)  ## what the tool list costs, what the search finds, what the ga
 catalogue: $(READY)  ## compile tool_specs/ into what ships
 	$(BIN)/python -m saasus_mcp.catalog.compile
 	$(BIN)/python scripts/surface_bench.py --write
+
+generated: catalogue  ## everything that is made from the catalogue, the commands and server.json
+	$(BIN)/python scripts/reference.py
+	$(BIN)/python scripts/commands.py
+	$(BIN)/python scripts/bundles.py
+
+clients: package  ## real clients against the wheel: Inspector, Claude Code, Gemini CLI, Codex, a security scan (npm, PyPI)
+	scripts/clients.sh
 
 snapshots: $(READY)  ## write one reviewed snapshot per tool
 	SNAPSHOTS=update $(BIN)/pytest --quiet tests/snapshots
@@ -76,8 +87,10 @@ lock: $(READY)  ## pin every dependency by hash, for all platforms
 	$(LOCK) --output-file requirements.hosted.lock
 
 package: $(READY)  ## the wheel and the source archive
-	$(BIN)/python -m pip install --quiet build
+	$(BIN)/python -m pip install --quiet build twine
+	rm -rf dist
 	$(BIN)/python -m build --outdir dist
+	$(BIN)/twine check --strict dist/*
 
 clean:
 	rm -rf .venv dist build .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -54,6 +54,12 @@ toolsets = click.option(
     metavar="NAME,NAME",
     help="List the tools of these toolsets only; with compact, these too. [SAASUS_MCP_TOOLSETS]",
 )
+chosen_surface = click.option(
+    "--surface", type=click.Choice(["full", "compact"]), help="What the client lists; else what it can hold."
+)
+chosen_toolsets = click.option(
+    "--toolsets", metavar="NAME,NAME", help="List the tools of these toolsets only; with compact, these too."
+)
 
 
 def shared(command: Command) -> Command:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from saasus_mcp.catalog import Catalogue
 from saasus_mcp.permissions.confirmation import Answer, Question, Reply
 from saasus_mcp.permissions.policy import Principal
+from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.store import Entry
 
 
@@ -81,3 +83,9 @@ class Asking:
     question: Question
     state: str = ""
     visit: Visit | None = None
+
+
+def under_present_name(catalogue: Catalogue, name: str, given: ToolAnswer) -> ToolAnswer:
+    """The answer, with the tool's present name in its words where it was called by a former one."""
+    present = catalogue.present_name(name)
+    return given if present is None else replace(given, text=f"{given.text}\n[{name} is now called {present}.]")

@@ -12,7 +12,7 @@ from saasus_mcp.catalog.model import Schema
 from saasus_mcp.permissions.policy import Principal
 from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.saasus.places import InvalidArguments
-from saasus_mcp.server.call import Asking, Call
+from saasus_mcp.server.call import Asking, Call, under_present_name
 from saasus_mcp.server.describing import brief, describe
 from saasus_mcp.server.hints import Hints
 from saasus_mcp.server.own import OwnTool, answered, closed
@@ -117,7 +117,8 @@ class Compact:
             given = await self._pipeline.run(inner)
             if isinstance(given, Asking) or not given.ok:
                 return given
-            return await self._pipeline.results.fit(given, call.principal, Source.of(operation, inner.arguments))
+            fitted = await self._pipeline.results.fit(given, call.principal, Source.of(operation, inner.arguments))
+            return under_present_name(self._pipeline.catalogue, inner.name, fitted)
 
         return run
 

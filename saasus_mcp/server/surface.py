@@ -11,7 +11,7 @@ from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.permissions.policy import Principal
 from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.server import clock, selection
-from saasus_mcp.server.call import Asking, Call
+from saasus_mcp.server.call import Asking, Call, under_present_name
 from saasus_mcp.server.compact import Compact
 from saasus_mcp.server.own import OwnTool
 from saasus_mcp.server.pipeline import Pipeline
@@ -64,7 +64,8 @@ class Surface:
         if isinstance(given, Asking) or not given.ok:
             return given
         source = Source(tool.name) if isinstance(tool, OwnTool) else Source.of(tool, call.arguments)
-        return await self._pipeline.results.fit(given, call.principal, source)
+        fitted = await self._pipeline.results.fit(given, call.principal, source)
+        return under_present_name(self._pipeline.catalogue, call.name, fitted)
 
     def _operation(self, name: str, principal: Principal) -> Operation:
         """The operation of this name.

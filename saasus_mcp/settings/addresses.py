@@ -56,6 +56,16 @@ def provider_url(value: Any) -> str:
     return text
 
 
+def endpoint(value: Any) -> str:
+    """The URL at which a hosted server answers, such as https://mcp.example.com/mcp."""
+    text = str(value).strip()
+    parts = URL.fullmatch(text)
+    if parts is None:
+        raise ValueError("write a URL such as https://mcp.example.com/mcp")
+    _require_secure(parts)
+    return text
+
+
 def host_name(value: Any) -> str:
     """A host's name or address, without a port."""
     text = str(value).strip().lower()

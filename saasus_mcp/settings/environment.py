@@ -106,6 +106,18 @@ class Settings(BaseSettings):
         return user_config_path("saasus-mcp", appauthor=False) / "config.toml"
 
 
+PLACES = ("api_url_base", "config", "state_dir", "timeout", "answer_budget")
+"""Settings that hold no secret and have no flag: a server that a client starts knows them only if the client's file says."""
+
+
+def places(settings: Settings) -> dict[str, str]:
+    """Those of PLACES that are set, by their variables; a folder by its absolute path."""
+    found = {name: getattr(settings, name) for name in PLACES if name in settings.model_fields_set}
+    return {
+        variable(name): str(value.absolute() if isinstance(value, Path) else value) for name, value in found.items()
+    }
+
+
 def variable(name: str) -> str:
     """The environment variable of a setting, by its name in code; of several, ours before the official server's."""
     alias = Settings.model_fields[name].validation_alias

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from saasus_mcp.settings.config import ProfileTable, load
-from saasus_mcp.settings.environment import Settings
+from saasus_mcp.settings.environment import Settings, variable
 from saasus_mcp.settings.faults import SettingsError
 from saasus_mcp.settings.sources import Source
 
 DEFAULT = "default"
+REFERENCE = re.compile(r"\$\{[^{}]*\}|\$[A-Z_]+")
+"""How clients write "what this variable holds"; one that knows none of that variable passes it on as it stands."""
 EVERYONE = "*"
 
 
@@ -57,6 +60,30 @@ def profile(settings: Settings) -> Profile:
     Raises:
         SettingsError: there is none of that name, or its credentials are missing.
     """
+    return _profile(settings, settings.profile, _table(settings))
+
+
+def credentials(settings: Settings) -> dict[str, str]:
+    """The environment variables that a server needs for the chosen profile's secrets, and what they hold now.
+
+    A variable that is not set holds nothing; what a profile keeps in files needs no variable.
+
+    Raises:
+        SettingsError: the file is not sound, or has no profile of this name.
+    """
+    table = _table(settings)
+    if table.saas_id is None:
+        pairs = {variable(name): getattr(settings, name) for name in ("saas_id", "api_key", "secret_key")}
+        found = {name: value if isinstance(value, str) else value.get_secret_value() for name, value in pairs.items()}
+    else:
+        found = {}
+    for source in (table.saas_id, table.api_key, table.secret_key, *table.secrets.values()):
+        if isinstance(source, Source) and source.env:
+            found[source.env] = source.held()
+    return found
+
+
+def _table(settings: Settings) -> ProfileTable:
     tables = load(settings.config_file).profiles
     table = tables.get(settings.profile, None if tables else ProfileTable())
     if table is None:
@@ -64,7 +91,7 @@ def profile(settings: Settings) -> Profile:
         raise SettingsError(
             f"SAASUS_MCP_PROFILE: {settings.config_file} has no profile {settings.profile!r}.", f"It has: {known}."
         )
-    return _profile(settings, settings.profile, table)
+    return table
 
 
 def _profile(settings: Settings, name: str, table: ProfileTable) -> Profile:
@@ -84,7 +111,11 @@ def _profile(settings: Settings, name: str, table: ProfileTable) -> Profile:
 def _from_environment(settings: Settings, name: str, table: ProfileTable) -> Profile:
     api_key, secret_key = settings.api_key.get_secret_value(), settings.secret_key.get_secret_value()
     given = {"SAASUS_SAAS_ID": settings.saas_id, "SAASUS_API_KEY": api_key, "SAASUS_SECRET_KEY": secret_key}
-    missing = [variable for variable, value in given.items() if not value]
+    missing = [each for each, value in given.items() if not value]
+    literal = [each for each, value in given.items() if REFERENCE.fullmatch(value)]
+    if literal:
+        mend = "Set the variable that it names where the client starts, and start the client again."
+        raise SettingsError(f"{', '.join(literal)}: the client passed a reference that it did not resolve.", mend)
     if missing:
         mend = "Set them from the SaaSus console (API key settings), or try `--sandbox`, which needs no account."
         raise SettingsError(f"No credentials: {', '.join(missing)} not set.", mend)

@@ -45,6 +45,10 @@ class Source(Strict):
             raise SettingsError(f"The {self} is not set or empty.", "Set it where the server runs.")
         return found
 
+    def held(self) -> str:
+        """What the environment variable holds now; nothing where it is not set."""
+        return os.environ.get(self.env or "", "")
+
     def _content(self) -> str:
         assert self.file is not None  # noqa: S101 - by _one
         with self.file.open(encoding="utf-8") as handle:
