@@ -112,8 +112,8 @@ def _desk(
     profile: str = "",
     everything: Callable[[Freeze | None], None] | None = None,
 ) -> Desk:
-    written, sealer = partial(_written, policy), compose.sealing(chosen)
-    return Desk(rooms, catalogue, policy, written, sealer, time.time, profile, everything)
+    sealer = compose.sealing(chosen)
+    return Desk(rooms, catalogue, policy, partial(written, policy), sealer, time.time, profile, everything)
 
 
 def _console(
@@ -179,7 +179,7 @@ def provider(wanted: Http) -> Provider | None:
     return Provider(oidc, f"{wanted.public_url}/console/sso/callback")
 
 
-def _written(policy: CasePolicy) -> Written:
+def written(policy: CasePolicy) -> Written:
     """The policy as its file has it, and whether that is what is in force."""
     from saasus_mcp.permissions import policy_file  # noqa: PLC0415 - only where it is shown
 

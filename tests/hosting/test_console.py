@@ -23,7 +23,7 @@ from saasus_mcp.permissions.approvals import WAIT_AFTER_REJECTION
 from saasus_mcp.permissions.handles import Handles, Hiding
 from saasus_mcp.permissions.policy import PRESETS
 from saasus_mcp.permissions.seal import Sealer
-from saasus_mcp.store import Approval, Store
+from saasus_mcp.store import Approval, Store, StoreError
 
 NOW = 1_790_000_000.0
 ORIGIN = "http://127.0.0.1:8000"
@@ -344,3 +344,109 @@ async def test_a_strange_filter_is_no_failure(stage: Stage, days: str) -> None:
 
 def test_both_languages_have_the_same_words() -> None:
     assert set(WORDS["en"]) == set(WORDS["ja"])
+
+
+async def test_a_form_of_who_is_not_signed_in_any_more_does_nothing(stage: Stage) -> None:
+    stage.asked()
+    async with stage.signed_in() as client:
+        token = csrf(await client.get("/console"))
+        stage.now = NOW + LIFETIME + 1
+        for deed in ("approve", "reveal"):
+            answer = await client.post(f"/console/{deed}", data={"csrf": token, "code": ASKED.code})
+            assert (answer.status_code, answer.headers["location"]) == (303, "/console/sign-in")
+
+
+async def test_a_link_of_another_site_is_followed_once_more_from_here(stage: Stage) -> None:
+    stage.asked()
+    async with stage.browser() as client:
+        path = "/console/approvals/ABCD-2345"
+        crossed = await client.get(path, headers={"sec-fetch-site": "cross-site"})
+        assert (crossed.status_code, f'content="0;url={path}"' in crossed.text) == (200, True)
+        assert "青空" not in crossed.text
+        assert (await client.get(path, headers={"sec-fetch-site": "same-origin"})).status_code == 303
+
+
+async def test_what_is_not_there_is_said_to_be_so(stage: Stage) -> None:
+    async with stage.signed_in() as client:
+        for path in ("/console/nothing", "/console/approvals/ZZZZ-ZZZZ", "/console/a/b/c"):
+            answer = await client.get(path)
+            assert (answer.status_code, "There is no such page." in answer.text) == (404, True)
+
+
+async def test_a_store_that_cannot_be_read_is_no_blank_page(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> list[Approval]:
+        raise StoreError("The store cannot be used: disk I/O error.")
+
+    async with stage.signed_in() as client:
+        token = csrf(await client.get("/console"))
+        monkeypatch.setattr(stage.store, "approvals", broken)
+        monkeypatch.setattr(stage.store, "secret", broken)
+        for answer in (
+            await client.get("/console"),
+            await client.post("/console/approve", data={"csrf": token, "code": ASKED.code}),
+            await client.post("/console/reveal", data={"csrf": token, "handle": "x"}),
+        ):
+            assert answer.status_code == 503
+            assert "cannot be read just now" in answer.text
+            assert "disk I/O" not in answer.text
+
+
+async def test_a_profile_that_is_not_theirs_is_not_frozen(stage: Stage) -> None:
+    async with stage.signed_in() as client:
+        for profile in ("", "staging"):
+            assert (await decide(client, "freeze", profile=profile, code="")).status_code == 409
+    assert stage.store.frozen() is None
+
+
+async def test_a_secret_of_a_profile_that_is_not_theirs_is_not_revealed(stage: Stage) -> None:
+    hiding = Hiding()
+    handle = hiding.hide("hush-hush")
+    Handles(stage.store, stage.console.desk.sealer, lambda: NOW).keep(hiding, "bob", "staging")
+    async with stage.signed_in() as client:
+        assert (await decide(client, "reveal", handle=handle)).status_code == 422
+    assert Handles(stage.store, stage.console.desk.sealer, lambda: NOW).reveal(handle) == "hush-hush"
+
+
+async def test_the_audit_of_a_profile_that_is_not_theirs_is_not_shown(stage: Stage) -> None:
+    stage.store.refuse("call-1", {"operation": "auth.GetTenant", "principal": "bob", "profile": "staging"}, NOW)
+    async with stage.signed_in() as client:
+        assert "auth.GetTenant" not in (await client.get("/console/audit")).text
+
+
+async def test_where_there_is_no_single_sign_on_its_addresses_lead_to_the_door(stage: Stage) -> None:
+    async with stage.browser() as client:
+        for path in ("/console/sso", "/console/sso/callback?code=c&state=s"):
+            assert (await client.get(path)).headers["location"] == "/console/sign-in"
+
+
+async def test_a_form_of_another_site_signs_nobody_in(stage: Stage) -> None:
+    ticket = stage.console.doors.tickets.issue(ALICE)
+    async with stage.browser(**{"sec-fetch-site": "cross-site"}) as client:
+        for path, fields in (("sign-in", {"token": TOKEN}), (f"enter/{ticket}", {})):
+            answer = await client.post(f"/console/{path}", data=fields)
+            assert (answer.status_code, "set-cookie" in answer.headers) == (403, False)
+
+
+async def test_signing_out_everywhere_ends_every_session_of_that_person(stage: Stage) -> None:
+    async with stage.signed_in() as one, stage.signed_in() as other:
+        await decide(one, "sign-out", everywhere="1")
+        assert (await other.get("/console")).status_code == 303
+
+
+async def test_a_policy_that_was_edited_since_is_said_to_be_so(stage: Stage) -> None:
+    written = Written("version: 1", outdated=True)
+    stage.console = replace(stage.console, desk=replace(stage.console.desk, written=lambda: written))
+    stage.serve()
+    async with stage.signed_in() as client:
+        assert "not yet in force" in (await client.get("/console/policy")).text
+
+
+async def test_a_page_to_come_back_to_is_one_of_the_consoles(stage: Stage) -> None:
+    async with stage.browser() as client:
+        for back, led in (
+            ("/audit", "/console/audit"),
+            ("//evil.example.com", "/console"),
+            ("https://evil", "/console"),
+        ):
+            answer = await client.post("/console/language", data={"back": back})
+            assert answer.headers["location"] == led
