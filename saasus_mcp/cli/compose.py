@@ -4,34 +4,30 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import (
     AbstractContextManager,
     AsyncExitStack,
     ExitStack,
     asynccontextmanager,
-    closing,
-    contextmanager,
     nullcontext,
 )
 from typing import TYPE_CHECKING
 
-import click
 from anyio import to_thread
 
 from saasus_mcp.catalog import Catalogue, load
+from saasus_mcp.cli import keeping
 from saasus_mcp.permissions.handles import References, no_references
 from saasus_mcp.permissions.policy import PRESETS, CasePolicy, Principal, ReadOnlyCeiling
 from saasus_mcp.permissions.proof import Place
-from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.saasus.client import Client
 from saasus_mcp.saasus.signature import Credentials
 from saasus_mcp.server.aside import at_once, in_thread
 from saasus_mcp.server.pipeline import Pipeline
 from saasus_mcp.server.watch import UNWATCHED, Watch
 from saasus_mcp.settings import Settings, SettingsError, profile, profiles
-from saasus_mcp.store.files import StoreError, prepare
-from saasus_mcp.store.folder import Folder
+from saasus_mcp.store.files import prepare
 from saasus_mcp.store.stores import Stores
 
 if sys.platform != "win32":
@@ -39,10 +35,7 @@ if sys.platform != "win32":
 
 if TYPE_CHECKING:
     from saasus_mcp.store import Store
-    from saasus_mcp.store.accounts import Accounts
 
-KEY_FILE = "sealing.key"
-AUDIT = "audit"
 DEFAULT_PROFILE = "default"
 SANDBOX_PROFILE = "sandbox"
 
@@ -132,7 +125,7 @@ async def pipeline(settings: Settings, console: Callable[[], str] = no_console) 
     """
     catalogue = load()
     chosen = policy(settings, catalogue)
-    with reloadable(settings, chosen), state(settings) as kept:
+    with reloadable(settings, chosen), keeping.kept(settings) as kept:
         async with _pipeline(settings, catalogue, chosen, watch=UNWATCHED, kept=kept, console=console) as one:
             yield one
 
@@ -157,7 +150,7 @@ async def pipelines(
     )
     async with AsyncExitStack() as until:
         until.enter_context(reloadable(settings, chosen))
-        kept = until.enter_context(state(settings))
+        kept = until.enter_context(keeping.kept(settings))
         made: dict[str, Pipeline] = {}
         for one in each:
             name = place(one).profile
@@ -178,7 +171,7 @@ async def _pipeline(
     console: Callable[[], str],
 ) -> AsyncIterator[Pipeline]:
     """The pipeline of the chosen profile."""
-    where, sealer = place(settings), sealing(settings)
+    where, sealer = place(settings), keeping.sealing(settings)
     with ExitStack() as until:
         store = await _opener(settings, kept, where.saas_id, until)
         async with client(settings, catalogue) as sender:
@@ -221,77 +214,3 @@ async def _opener(settings: Settings, kept: Stores, saas_id: str, until: ExitSta
 def references(settings: Settings) -> References:
     """What `secret://NAME` stands for: only what the profile lists, and nothing in the sandbox."""
     return no_references if settings.sandbox else profile(settings).secret
-
-
-def sealing(settings: Settings) -> Sealer:
-    """What encrypts hidden secrets and chains the audit: under the keys that are set, else the one in the state folder.
-
-    Raises:
-        SaasusMcpError: that one cannot be kept.
-    """
-    if settings.sealing_keys:
-        return Sealer(*(key.get_secret_value() for key in settings.sealing_keys))
-    return Sealer.at(settings.folder / KEY_FILE)
-
-
-@contextmanager
-def state(settings: Settings) -> Iterator[Stores]:
-    """Where everything is kept that must survive: in the database that is set, else in the state folder.
-
-    Raises:
-        StoreError: the database's address cannot be read, or its driver is not installed.
-    """
-
-    def keys() -> tuple[bytes, ...]:
-        return sealing(settings).derived(AUDIT)
-
-    if settings.database_url is None:
-        yield Folder(settings.folder, keys)
-        return
-    from saasus_mcp.store.shared import Shared  # noqa: PLC0415 - imports the database library
-
-    with closing(Shared(settings.database_url.get_secret_value(), keys)) as shared:
-        yield shared
-
-
-@contextmanager
-def accounts(settings: Settings) -> Iterator[Accounts]:
-    """Whose tokens this server believes.
-
-    Raises:
-        StoreError: they cannot be kept.
-    """
-    with state(settings) as kept, closing(kept.accounts()) as opened:
-        yield opened
-
-
-@contextmanager
-def stores(settings: Settings, *, strict: bool = False) -> Iterator[list[Store]]:
-    """Every store there is: a terminal has no credentials that would say which SaaS is meant.
-
-    Raises:
-        StoreError: with `strict`, one cannot be read; else that is said and the others are given.
-    """
-    with state(settings) as kept, opened(kept, strict=strict) as every:
-        yield every
-
-
-@contextmanager
-def opened(kept: Stores, *, strict: bool = False) -> Iterator[list[Store]]:
-    """The same, of what is open already."""
-    with ExitStack() as until:
-        every = [store for name in kept.names if (store := readable(kept, name, strict=strict)) is not None]
-        for store in every:
-            until.callback(store.close)
-        yield every
-
-
-def readable(kept: Stores, name: str, *, strict: bool = False) -> Store | None:
-    """The store of this name, or None with a word to the person: one that is damaged must not hide the others."""
-    try:
-        return kept.open(name)
-    except StoreError as error:
-        if strict:
-            raise
-        click.echo(f"saasus-mcp: {name}: {error}", err=True)
-        return None

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from anyio.to_thread import run_sync
 
 from saasus_mcp.catalog import Catalogue
-from saasus_mcp.cli import compose
+from saasus_mcp.cli import compose, keeping
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.hosting.console.desk import Desk, Room, Written
 from saasus_mcp.hosting.console.doors import Doors, SignIn
@@ -66,7 +66,7 @@ def hosted(chosen: Settings, wanted: Http, served: Mapping[str, Served], until: 
         return _console(chosen, desk, LocalSessions(), secure=False)
     from saasus_mcp.store.sessions import Sessions as Kept  # noqa: PLC0415 - imports the database library
 
-    accounts = until.enter_context(compose.accounts(chosen))
+    accounts = until.enter_context(keeping.accounts(chosen))
     return _console(
         chosen,
         desk,
@@ -79,7 +79,7 @@ def hosted(chosen: Settings, wanted: Http, served: Mapping[str, Served], until: 
 
 def local(chosen: Settings, catalogue: Catalogue, until: ExitStack) -> Console:
     """The console before every store there is, for the owner of the machine."""
-    kept = until.enter_context(compose.state(chosen))
+    kept = until.enter_context(keeping.kept(chosen))
     policy, rooms = compose.policy(chosen, catalogue), _Rooms(kept, until)
     until.enter_context(compose.reloadable(chosen, policy))
     desk = _desk(
@@ -112,7 +112,7 @@ def _desk(
     profile: str = "",
     everything: Callable[[Freeze | None], None] | None = None,
 ) -> Desk:
-    sealer = compose.sealing(chosen)
+    sealer = keeping.sealing(chosen)
     return Desk(rooms, catalogue, policy, partial(written, policy), sealer, time.time, profile, everything)
 
 
@@ -211,7 +211,7 @@ class _Rooms:
         with self._lock:
             names = self._kept.names
             for name in names:
-                if name not in self._open and (store := compose.readable(self._kept, name)) is not None:
+                if name not in self._open and (store := keeping.readable(self._kept, name)) is not None:
                     self._until.callback(store.close)
                     self._open[name] = store
             shown = {name: Path(name).stem.removeprefix(EACH) for name in names}

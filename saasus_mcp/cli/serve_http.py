@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 import click
 
-from saasus_mcp.cli import compose, telemetry
+from saasus_mcp.cli import compose, keeping, telemetry
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.permissions.policy import CasePolicy, ReadOnlyCeiling
 from saasus_mcp.server.surface import Kind, Surface
@@ -109,7 +109,7 @@ def identity(chosen: Settings, wanted: Http, until: ExitStack) -> Authenticator 
     if wanted.tokens:
         from saasus_mcp.hosting.token_callers import TokenCallers  # noqa: PLC0415 - imports the database library
 
-        accounts = until.enter_context(compose.accounts(chosen))
+        accounts = until.enter_context(keeping.accounts(chosen))
         links.append(TokenCallers(accounts))
         if wanted.jwt is None and wanted.asked_tokens is None:
             _require_a_token(accounts)

@@ -19,7 +19,7 @@ from saasus_mcp.store.prepared import Prepared
 from saasus_mcp.store.tables import audit, purged
 
 Record = Mapping[str, Any]
-BUSY_SECONDS = 6.0
+BUSY_SECONDS = 9.0
 """For which a record waits for those before it, no longer than for the database itself."""
 PIECE = 1_000
 """Records that are read at once."""

@@ -15,7 +15,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from sqlalchemy import update
 from starlette.types import ASGIApp
 
-from saasus_mcp.cli import compose, consoles
+from saasus_mcp.cli import compose, consoles, keeping
 from saasus_mcp.cli.serve_http import served
 from saasus_mcp.hosting import app, serving
 from saasus_mcp.hosting.console.pages import Console
@@ -142,7 +142,7 @@ def staged(folder: Path, *, tokens: bool = True) -> Iterator[Stage]:
         each = served(chosen, pipelines)
         console = consoles.hosted(chosen, wanted, each, until)
         assert console is not None
-        accounts = until.enter_context(compose.accounts(chosen))
+        accounts = until.enter_context(keeping.accounts(chosen))
         hosted = app.build(
             wanted,
             each,
