@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import (
     AbstractContextManager,
     AsyncExitStack,
@@ -28,17 +28,21 @@ from saasus_mcp.saasus.signature import Credentials
 from saasus_mcp.server.pipeline import Pipeline
 from saasus_mcp.server.watch import UNWATCHED, Watch
 from saasus_mcp.settings import Settings, SettingsError, profile, profiles
-from saasus_mcp.store.files import StoreError, existing, prepare
+from saasus_mcp.store.files import StoreError, existing, make, prepare
 
 if sys.platform != "win32":
     import pwd
 
 if TYPE_CHECKING:
+    from saasus_mcp.jobs.runner import Runner
     from saasus_mcp.store import Store
     from saasus_mcp.store.accounts import Accounts
 
 KEY_FILE = "sealing.key"
 AUDIT = "audit"
+JOBS = "shared"
+JOBS_SUFFIX = ".jobs.db"
+"""Of the database of the engine of jobs: one for each SaaS, or one for a process that serves several."""
 DEFAULT_PROFILE = "default"
 SANDBOX_PROFILE = "sandbox"
 
@@ -147,6 +151,18 @@ async def pipelines(settings: Settings, watch: Callable[[str, Catalogue], Watch]
             name = place(one).profile
             made[name] = await until.enter_async_context(_pipeline(one, catalogue, chosen, watch(name, catalogue)))
         yield made
+
+
+@asynccontextmanager
+async def staff(settings: Settings, pipelines: Mapping[str, Pipeline]) -> AsyncIterator[dict[str, Runner]]:
+    """Who runs the jobs of each pipeline, by profile."""
+    from saasus_mcp.jobs.staff import staff as staffed  # noqa: PLC0415 - not every command has jobs
+
+    ids = [one.place.saas_id for one in pipelines.values()]
+    name = prepare(settings.folder, ids[0]).stem if len(ids) == 1 else JOBS
+    url = f"sqlite:///{make(settings.folder, name + JOBS_SUFFIX)}"
+    async with staffed(pipelines, url, sealing(settings.folder)) as runners:
+        yield runners
 
 
 @asynccontextmanager

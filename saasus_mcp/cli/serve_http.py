@@ -62,15 +62,22 @@ def serve(chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> None:
 async def _serve(chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> None:
     from saasus_mcp.hosting import app, serving  # noqa: PLC0415 - imports the web server
     from saasus_mcp.hosting.metrics import Counting, Metrics  # noqa: PLC0415 - as above
+    from saasus_mcp.jobs.tools import tools  # noqa: PLC0415 - as all that serves
     from saasus_mcp.server import mcp  # noqa: PLC0415 - imports the SDK
-
-    def server(one: Served, who: mcp.Who) -> Any:
-        return mcp.build(one.pipeline, who, chosen.lang, Surface(one.pipeline, chosen.lang, kind, toolsets))
 
     wanted, metrics = http(chosen), Metrics()
     with ExitStack() as until:
         known = identity(chosen, wanted, until)
-        async with compose.pipelines(chosen, lambda name, catalogue: Counting(metrics, name, catalogue)) as pipelines:
+        async with (
+            compose.pipelines(chosen, lambda name, catalogue: Counting(metrics, name, catalogue)) as pipelines,
+            compose.staff(chosen, pipelines) as runners,
+        ):
+
+            def server(one: Served, who: mcp.Who) -> Any:
+                more = tools(runners[one.pipeline.place.profile])
+                surface = Surface(one.pipeline, chosen.lang, kind, toolsets, more)
+                return mcp.build(one.pipeline, who, chosen.lang, surface)
+
             each = served(chosen, pipelines)
             policy = next(iter(pipelines.values())).policy
             hosted = app.build(wanted, each, server, known, metrics, policy_sound=_sound(policy))

@@ -21,17 +21,23 @@ CEILINGS: Mapping[Ceiling, int] = {
 
 
 def charges(
-    ceilings: Mapping[Ceiling, int] | None, operation: Operation, principal: Principal, affected_users: int | None
+    ceilings: Mapping[Ceiling, int] | None,
+    operation: Operation,
+    principal: Principal,
+    affected_users: int | None,
+    *,
+    granted: bool = False,
 ) -> tuple[Charge, ...]:
     """What a call takes. Reads take nothing; a count of users that could not be read counts as one.
 
     Args:
         ceilings: of the policy, over the usual ones; None where it lifts them all.
+        granted: whether it is a step of a plan that was agreed to: that is no loop run wild, however fast it goes.
     """
     if operation.reads or ceilings is None:
         return ()
     limits = {**CEILINGS, **ceilings}
-    wanted: list[tuple[Ceiling, Kind, int]] = [("writes_per_minute", "writes", 1)]
+    wanted: list[tuple[Ceiling, Kind, int]] = [] if granted else [("writes_per_minute", "writes", 1)]
     if operation.level in TYPED_LEVELS:
         users = max(1, affected_users or 0) if "user" in operation.effects.blast or affected_users else 0
         wanted.append(("destructive_per_hour", "destructive", 1))

@@ -51,8 +51,8 @@ class Handles:
         self._clock = clock
         self._references = references
 
-    def keep(self, hiding: Hiding, principal: str, profile: str) -> None:
-        """Keep what was hidden in one answer.
+    def keep(self, hiding: Hiding, principal: str, profile: str, lifetime: int = LIFETIME) -> None:
+        """Keep what was hidden in one answer, for so many seconds.
 
         Raises:
             StoreError: it cannot be kept.
@@ -61,7 +61,7 @@ class Handles:
             return
         now = self._clock()
         kept = [
-            HiddenSecret(name, principal, profile, self._sealer.seal(secret, PURPOSE + name), now + LIFETIME)
+            HiddenSecret(name, principal, profile, self._sealer.seal(secret, PURPOSE + name), now + lifetime)
             for name, secret in hiding.found
         ]
         self._store.keep_secrets(kept, now)

@@ -74,7 +74,7 @@ def preview(
         lines += [f"  {name}: {_value(value, language)}" for name, value in list(shown.items())[:MOST_ARGUMENTS]]
         if len(shown) > MOST_ARGUMENTS:
             lines.append(words["more"].format(count=len(shown) - MOST_ARGUMENTS))
-    lines += _consequences(operation.effects, language)
+    lines += consequences(operation.effects, language)
     return "\n".join(lines)
 
 
@@ -85,7 +85,7 @@ def where(place: Place, language: Language) -> str:
     return words["sandbox"] + at if place.sandbox else at
 
 
-def _consequences(effects: Effects, language: Language) -> Iterator[str]:
+def consequences(effects: Effects, language: Language) -> Iterator[str]:
     """What follows from the row of effects, in words."""
     words = WORDS[language]
     if effects.undo is not None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from saasus_mcp.permissions.confirmation import Answer, Question, Reply
@@ -27,6 +29,48 @@ class Undoes:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """That a call is a part of a job.
+
+    Attributes:
+        job: the job, whose record in the audit is the parent of this call's.
+        step: which step of what was agreed to; empty for a read, which goes only where it may go unasked.
+        later: the arguments that an earlier step's answer gives, by name: which step's, and which field of it.
+        bound: the target's bound fields as they were then (permissions.bound); empty where they were not looked at.
+        given, by, typed, plan: how a person agreed to the plan, who, whether by typing a name, and to which plan.
+    """
+
+    job: str
+    step: str = ""
+    later: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    bound: str = ""
+    given: str = "none"
+    by: str = ""
+    typed: bool = False
+    plan: str = ""
+
+    @property
+    def call(self) -> str:
+        """The id of the step's call: always the same, so that it can be found again after a crash."""
+        return hashlib.sha256(f"{self.job}/{self.step}".encode()).hexdigest()[:32]
+
+
+class Progress(Protocol):
+    """Tells the client how far a long call is."""
+
+    async def __call__(self, done: int, total: int | None, message: str) -> None: ...
+
+
+def never() -> bool:
+    """Where a client takes no call back."""
+    return False
+
+
+async def untold(done: int, total: int | None, message: str) -> None:
+    """Where nobody asked how far a call is."""
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """What a client asks for.
 
@@ -34,6 +78,9 @@ class Call:
         asker: None where the client cannot ask a person.
         reply: what the client says a person answered, in the protocol where that comes with a second call.
         undoes: the call of the journal that this one undoes; never set by a client.
+        part: the job that makes this call; never set by a client.
+        progress: told how far the call is, where it takes long.
+        taken_back: whether the client has said that it no more wants what it asked for; a lost connection does not say so.
     """
 
     name: str
@@ -42,6 +89,9 @@ class Call:
     asker: Asker | None = None
     reply: Reply | None = None
     undoes: Undoes | None = None
+    part: Part | None = None
+    progress: Progress = untold
+    taken_back: Callable[[], bool] = never
 
 
 @dataclass(frozen=True, slots=True)

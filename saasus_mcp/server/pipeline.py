@@ -30,10 +30,10 @@ from saasus_mcp.saasus import request as building
 from saasus_mcp.saasus.answer import ToolAnswer, answer, failed, unsent
 from saasus_mcp.saasus.client import Applied, Client, SendFailed
 from saasus_mcp.saasus.secrets import REMOVED
-from saasus_mcp.server import aftermath
-from saasus_mcp.server.call import Asking, Call
+from saasus_mcp.server import aftermath, granted
+from saasus_mcp.server.call import Asking, Call, Part
 from saasus_mcp.server.results import BUDGET, Results
-from saasus_mcp.server.settling import Matter, Settling
+from saasus_mcp.server.settling import Looked, Matter, Settling
 from saasus_mcp.server.step import Step, begun, ended, unbuilt
 from saasus_mcp.server.watch import UNWATCHED, Watch
 from saasus_mcp.store import AlreadyUsed, Commitment, Ending, Frozen, OverBudget, StoreError
@@ -69,8 +69,8 @@ class Pipeline:
         self._client = client
         self._open = store
         self._sealer = sealer
-        self._language: Language = language
-        self._clock = clock
+        self.language: Language = language
+        self.clock = clock
         self._references = references
         self._budget = budget
         self._watch = watch
@@ -82,12 +82,13 @@ class Pipeline:
 
     @cached_property
     def _handles(self) -> Handles:
-        return Handles(self._store, self._sealer, self._clock, self._references)
+        return Handles(self._store, self._sealer, self.clock, self._references)
 
     @cached_property
-    def _settling(self) -> Settling:
+    def settling(self) -> Settling:
+        """What comes to a person's yes."""
         confirmations, approvals = Confirmations(self._sealer), Approvals(self._store)
-        return Settling(confirmations, approvals, self.place, language=self._language, clock=self._clock)
+        return Settling(confirmations, approvals, language=self.language, clock=self.clock)
 
     @property
     def store(self) -> Store:
@@ -102,7 +103,7 @@ class Pipeline:
     @cached_property
     def results(self) -> Results:
         """Large answers, cut for the model and kept whole for whoever asked."""
-        return Results(lambda: self._store, self._sealer, self.place.profile, self._clock, self._budget)
+        return Results(lambda: self._store, self._sealer, self.place.profile, self.clock, self._budget)
 
     def listed(self, principal: Principal) -> list[Operation]:
         """The operations of which some call could be anything but denied to this principal."""
@@ -116,7 +117,7 @@ class Pipeline:
         """
         try:
             operation = self.catalogue.find(call.name)
-            step = replace(self._built(operation, call.arguments, call.principal), undoes=call.undoes)
+            step = self._of(call, operation)
         except SaasusMcpError as error:
             return self.refused(call, error)
         try:
@@ -124,7 +125,7 @@ class Pipeline:
             settled = await self._settled(step, call)
         except Refused as refusal:
             self._note_refusal(step, refusal.why)
-            return failed(refusal.message, refusal.mend)
+            return replace(failed(refusal.message, refusal.mend), why=refusal.why)
         except SaasusMcpError as error:
             return failed(error.message, error.mend)
         return settled if isinstance(settled, Asking) else await self._send(settled)
@@ -134,10 +135,38 @@ class Pipeline:
         self._note(secrets.token_hex(16), unbuilt(call, self.place, error))
         return failed(error.message, error.mend)
 
-    def _built(self, operation: Operation, raw: object, principal: Principal, parent: str = "") -> Step:
+    async def weigh(self, call: Call) -> granted.Weighed:
+        """What would be decided on a step of a job now. Nothing goes but reads for that.
+
+        Raises:
+            SaasusMcpError: there is no such tool, or the arguments do not fit it.
+        """
+        step, part = self._of(call, self.catalogue.find(call.name)), call.part or Part("")
+        decision = await self._decided(step)
+        if step.operation.effects.bind:
+            seen = await glance(step.operation, step.arguments.values, self.place.saas_id, self._reader(step))
+            part = replace(part, bound=seen.sight.bound)
+        return granted.Weighed(decision, granted.digest_of(step, part), part.bound)
+
+    async def recover(self, call: Call) -> ToolAnswer:
+        """What became of a job's step that was begun and not seen to end: it is read back, and never sent again."""
+        step = self._of(call, self.catalogue.find(call.name))
+        given = failed("The server stopped while it made this call.", applied="unknown", trace_id=step.id)
+        given = await aftermath.read_back(step, given, self._reader(step))
+        self._end(step, given, 0.0)
+        return given
+
+    def _of(self, call: Call, operation: Operation) -> Step:
         """Steps 2 and 3."""
+        step, part = self._built(operation, call.arguments, call.principal), call.part
+        if part is None:
+            return replace(step, undoes=call.undoes)
+        return replace(step, part=part, parent=part.job, id=part.call if part.step else step.id)
+
+    @staticmethod
+    def _built(operation: Operation, raw: object, principal: Principal) -> Step:
         arguments = checking.check(operation, raw)
-        return Step(operation, arguments, building.build(operation, arguments), principal, parent=parent)
+        return Step(operation, arguments, building.build(operation, arguments), principal)
 
     async def _decided(self, step: Step) -> Decision:
         """Step 4, with the live state that the policy's rules on such a call speak of."""
@@ -150,7 +179,7 @@ class Pipeline:
 
     async def _ruled(self, step: Step, case: Case) -> Decision:
         needs = self.policy.needs(case.operation, case.principal, case.profile)
-        if needs and not step.parent:
+        if needs and not step.probe:
             see = survey if "impact" in needs else glance
             seen = await see(case.operation, case.args, self.place.saas_id, self._reader(step))
             impact = {**seen.impact.counts, **seen.impact.shown} if "impact" in needs else None
@@ -163,6 +192,9 @@ class Pipeline:
         if decision.outcome == "deny":
             raise Refused("denied", f"{operation.tool} is not allowed: {decision.reason}.", "Do not try again.")
         read = self._reader(step)
+        if step.part is not None and granted.suffices(step, step.part):
+            granted.check_filled(step, step.part, lambda steps: self._store.jobs.answers(step.parent, steps))
+            return await granted.looked_at(step, step.part, self.place, read)
         if step.undoes is not None:
             await aftermath.see_unchanged(self.catalogue, step.undoes.entry, read)
         if decision.outcome == "allow":
@@ -170,19 +202,22 @@ class Pipeline:
                 return step
             seen = await glance(operation, step.arguments.values, self.place.saas_id, read)
             return replace(step, survey=seen)
-        settled = await self._settling.settle(
+        settled = await self.settling.settle(
             Matter(
-                operation,
-                step.arguments.values,
                 decision,
                 step.binding(self.place),
+                lambda: self._looked(step, read),
                 call.asker,
                 call.reply,
-                read,
                 self.policy.two_person,
             )
         )
         return settled if isinstance(settled, Asking) else replace(step, proof=settled.proof, survey=settled.survey)
+
+    async def _looked(self, step: Step, read: Read) -> Looked:
+        values = step.arguments.values
+        seen = await survey(step.operation, values, self.place.saas_id, read)
+        return Looked(seen, seen.previews(step.operation, values, self.place))
 
     def _reader(self, parent: Step) -> Read:
         """Reads for a preview, a policy or a read back: child calls, decided and audited like any other."""
@@ -190,7 +225,7 @@ class Pipeline:
         async def read(key: str, args: Mapping[str, Any]) -> Seen:
             try:
                 operation = self.catalogue.find(key)
-                step = self._built(operation, args, parent.principal, parent.id)
+                step = replace(self._built(operation, args, parent.principal), parent=parent.id, probe=True)
             except SaasusMcpError as error:
                 return Seen(why_not=error.message)
             step = replace(step, decision=await self._decided(step))
@@ -210,7 +245,7 @@ class Pipeline:
         if held_back is not None:
             return held_back
         self._watch.begun(step.operation)
-        start = self._clock()
+        start = self.clock()
         given = failed("The call was cancelled before it was answered.", applied=_doubt(step), trace_id=step.id)
         try:
             with anyio.CancelScope(shield=not step.operation.reads):
@@ -220,25 +255,33 @@ class Pipeline:
             log.exception("call %s failed inside the server", step.id)
             given = failed("The server failed while it made this call.", applied=_doubt(step), trace_id=step.id)
         finally:
-            self._end(step, given, self._clock() - start)
+            self._end(step, given, self.clock() - start)
         return given
 
     def _commit(self, step: Step) -> ToolAnswer | None:
         """Step 6; an answer where the call may not go after all."""
-        operation, now = step.operation, self._clock()
+        operation, now = step.operation, self.clock()
         ceilings = self.policy.ceilings
         commitment = Commitment(
             writes=not operation.reads,
-            charges=charges(ceilings, operation, step.principal, step.survey.impact.affected_users),
+            charges=charges(
+                ceilings,
+                operation,
+                step.principal,
+                step.survey.impact.affected_users,
+                granted=step.part is not None,
+            ),
             entry=aftermath.entry(step, self.place, now),
             undoes=(step.undoes.entry.call, step.undoes.part) if step.undoes else None,
+            claim=granted.claim(step),
         )
         record = begun(step, self.place, self.policy)
         try:
             self._store.commit(step.id, record, now, step.proof.spend if step.proof else None, commitment)
         except (AlreadyUsed, Frozen, OverBudget) as held_back:
-            self._note_refusal(step, type(held_back).__name__.lower())
-            return failed(held_back.message, held_back.mend)
+            why = type(held_back).__name__.lower()
+            self._note_refusal(step, why)
+            return replace(failed(held_back.message, held_back.mend), why=why)
         except StoreError as error:
             if not operation.reads:
                 return failed(error.message, error.mend)
@@ -257,10 +300,10 @@ class Pipeline:
         except SendFailed as failure:
             return unsent(failure, step.id)
         hiding = Hiding()
-        hide = _removed if step.parent else hiding.hide
+        hide = hiding.hide if step.shown else _removed
         given = answer(step.operation, response, hide, secret_texts(step.operation, resolved.values))
         try:
-            self._handles.keep(hiding, step.principal.id, self.place.profile)
+            self._handles.keep(hiding, step.principal.id, self.place.profile, granted.lifetime(step.part))
         except StoreError:
             log.warning("the secrets of call %s could not be kept: their handles cannot be revealed", step.id)
         return given
@@ -271,7 +314,7 @@ class Pipeline:
     def _note(self, call: str, refused: dict[str, Any]) -> None:
         self._watch.refused(refused.get("operation", ""), refused["refused"])
         try:
-            self._store.refuse(call, refused, self._clock())
+            self._store.refuse(call, refused, self.clock())
         except StoreError as error:
             log.warning("a refusal could not be audited: %s", error.message)
 
@@ -279,9 +322,9 @@ class Pipeline:
         self._watch.ended(step.operation, given, seconds)
         record = ended(given, seconds)
         changed = given.applied != "not_applied"
-        ending = None if step.operation.reads else Ending(changed, given.structured)
+        ending = None if step.operation.reads else Ending(changed, given.structured, granted.ending(step.part, given))
         try:
-            self._store.end(step.id, record, self._clock(), ending)
+            self._store.end(step.id, record, self.clock(), ending)
         except StoreError as error:
             log.error(  # noqa: TRY400 - the record matters, not the trace
                 "the end of call %s could not be audited: %s %s", step.id, error.message, json.dumps(record)

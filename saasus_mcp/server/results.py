@@ -52,7 +52,7 @@ class Results:
             return answer
         whole = answer.structured if answer.structured is not None else answer.text
         shown, cuts = cut(whole, self._budget)
-        identifier = self._keep(whole, principal, operation)
+        identifier = self.keep(whole, principal, operation)
         where = (
             f"The whole is {URI}{identifier} for 24 hours; select_from_result picks from it"
             if identifier
@@ -71,7 +71,8 @@ class Results:
         """What is kept for a principal, newest first."""
         return self._open().results.of(principal, self._profile, self._clock())
 
-    def _keep(self, whole: Any, principal: str, operation: str) -> str:
+    def keep(self, whole: Any, principal: str, operation: str) -> str:
+        """Keep an answer for this principal: its id, or nothing where it cannot be kept."""
         identifier, now = secrets.token_hex(12), self._clock()
         sealed = self._sealer.seal(whole, PURPOSE + identifier)
         try:

@@ -72,14 +72,15 @@ def as_csv(value: Any) -> str:
     written = io.StringIO()
     writer = csv.writer(written)
     if names:
-        writer.writerow([_cell(name) for name in names])
+        writer.writerow([cell(name) for name in names])
     for row in value:
         cells = [row.get(name) for name in names] if isinstance(row, dict) else row if isinstance(row, list) else [row]
-        writer.writerow([_cell(cell) for cell in cells])
+        writer.writerow([cell(each) for each in cells])
     return written.getvalue()
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
+    """A value as a cell of a CSV, which no spreadsheet takes for a formula."""
     if value is None:
         return ""
     if isinstance(value, bool | int | float | dict | list):

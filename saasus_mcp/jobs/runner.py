@@ -1,0 +1,164 @@
+"""The way of a job: planned, decided on, agreed to, begun, run by the engine, ended. The jobs of one pipeline."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from functools import reduce
+from typing import Any
+
+from saasus_mcp.catalog.jobs import JobSpec
+from saasus_mcp.errors import SaasusMcpError
+from saasus_mcp.jobs import reporting
+from saasus_mcp.jobs.engine import Engine
+from saasus_mcp.jobs.kind import kind
+from saasus_mcp.jobs.plan import Plan
+from saasus_mcp.jobs.preview import previews
+from saasus_mcp.jobs.work import Reader, Stopped, Work
+from saasus_mcp.permissions.case import Case, Decision, Principal, stricter
+from saasus_mcp.permissions.target import Sight
+from saasus_mcp.server.call import Asking, Call, Part
+from saasus_mcp.server.pipeline import Pipeline
+from saasus_mcp.server.whole import Whole, begin
+from saasus_mcp.store.jobs import JobStatus
+
+log = logging.getLogger(__name__)
+
+NOTHING_TO_DO = Decision("allow", "none", "nothing is to be changed")
+
+
+class Runner:
+    """Plans and runs the jobs of one pipeline.
+
+    Args:
+        specs: the kinds of job there are, by name.
+        engine: runs them, those of other pipelines of this process, too.
+    """
+
+    def __init__(self, pipeline: Pipeline, specs: Mapping[str, JobSpec], engine: Engine) -> None:
+        self.pipeline = pipeline
+        self.specs = specs
+        self._engine = engine
+
+    def could_allow(self, spec: JobSpec, principal: Principal) -> bool:
+        """Whether some such job could be anything but denied."""
+        policy, catalogue, profile = self.pipeline.policy, self.pipeline.catalogue, self.pipeline.place.profile
+        return all(policy.could_allow(catalogue.find(key), principal, profile) for key in (*spec.reads, *spec.writes))
+
+    async def start(self, spec: JobSpec, call: Call) -> str | Asking:
+        """Plan a job, have it agreed to and begin it: its id, or the question that a person must answer first.
+
+        Raises:
+            SaasusMcpError: it may not happen, or not yet; or it cannot be done as asked.
+        """
+        planned: dict[str, Plan] = {}
+
+        async def plan() -> Whole:
+            job = secrets.token_hex(16)
+            planned[job], whole = await self._plan(spec, call, job)
+            return whole
+
+        begun = await begin(self.pipeline, call, plan)
+        if isinstance(begun, Asking):
+            return begun
+        whole, part = begun
+        principal = call.principal
+        await self._engine.submit(
+            whole.id,
+            {
+                "name": spec.name,
+                "profile": self.pipeline.place.profile,
+                "principal": {"id": principal.id, "groups": sorted(principal.groups), "claims": dict(principal.claims)},
+                "part": asdict(part),
+                "plan": planned[whole.id].kept(),
+            },
+        )
+        return whole.id
+
+    async def run(self, submitted: Mapping[str, Any]) -> None:
+        """Do a job that was begun, or go on with it, and note how it ends."""
+        principal = Principal(**{**submitted["principal"], "groups": frozenset(submitted["principal"]["groups"])})
+        part, plan, name = Part(**submitted["part"]), Plan.of(submitted["plan"]), submitted["name"]
+        work = Work(self.pipeline, principal, part, self._engine.checkpoint)
+        status: JobStatus = "done"
+        try:
+            outcome = await kind(name).run(work, plan)
+            report = reporting.report(outcome, lambda whole: self.pipeline.results.keep(whole, principal.id, name))
+            if work.stopped:
+                status = "cancelled"
+        except Stopped:
+            status, report = "cancelled", {}
+        except SaasusMcpError as error:
+            status, report = "failed", {"why": str(error)}
+        except Exception:
+            log.exception("job %s failed inside the server", part.job)
+            status, report = "failed", {"why": "The server failed while it ran the job; its log says why."}
+        record = {"status": status, "steps": self.pipeline.store.jobs.count(part.job)}
+        self.pipeline.store.end_job(part.job, status, report, record, self.pipeline.clock())
+
+    async def _plan(self, spec: JobSpec, call: Call, job: str) -> tuple[Plan, Whole]:
+        reader = Reader(self.pipeline, call.principal, Part(job))
+        self._require_reads(spec, call.principal)
+        planned = await kind(spec.name).plan(reader, call.arguments)
+        planned, decisions, digests = await self._weighed(spec, planned, call.principal, job)
+        place, digest = self.pipeline.place, planned.digest()
+        fields = {"plan": digest, **planned.counts}
+        whole = Whole(
+            job,
+            spec.name,
+            call.principal,
+            call.arguments,
+            reduce(stricter, decisions, NOTHING_TO_DO),
+            digest,
+            digests,
+            Sight(planned.target or place.saas_id, fields),
+            previews(spec, planned, place, self.pipeline.catalogue),
+        )
+        return planned, whole
+
+    def _require_reads(self, spec: JobSpec, principal: Principal) -> None:
+        """See that what the job reads may be read, before it reads half of it.
+
+        Raises:
+            SaasusMcpError: an operation may not.
+        """
+        for key in spec.reads:
+            operation = self.pipeline.catalogue.find(key)
+            if not self.pipeline.policy.could_allow(operation, principal, self.pipeline.place.profile):
+                decision = self.pipeline.policy.decide(Case(operation, {}, principal, self.pipeline.place.profile))
+                raise SaasusMcpError(
+                    f"{spec.name} reads by {operation.tool}, which is not allowed: {decision.reason}.", "Do without it."
+                )
+
+    async def _weighed(
+        self, spec: JobSpec, planned: Plan, principal: Principal, job: str
+    ) -> tuple[Plan, list[Decision], dict[str, str]]:
+        """The plan with its targets bound, what is decided on each of its steps, and their digests."""
+        decisions: list[Decision] = []
+        digests: dict[str, str] = {}
+        rows = []
+        for row in planned.rows:
+            entries = []
+            for entry in row.entries:
+                if entry.operation not in spec.writes:
+                    raise AssertionError(f"{spec.name} does not say that it calls {entry.operation}")
+                operation = self.pipeline.catalogue.find(entry.operation)
+                later = dict.fromkeys(entry.later, LATER)
+                call = Call(operation.tool, {**entry.args, **later}, principal, part=entry.part(Part(job)))
+                weighed = await self.pipeline.weigh(call)
+                decisions.append(_named(weighed.decision, operation.tool, row.name))
+                digests[entry.step] = weighed.digest
+                entries.append(replace(entry, bound=weighed.bound))
+            rows.append(replace(row, entries=tuple(entries)))
+        return replace(planned, rows=tuple(rows)), decisions, digests
+
+
+LATER = "known later"
+"""In place of an argument that an earlier step is to give, while the plan is made."""
+
+
+def _named(decision: Decision, tool: str, row: str) -> Decision:
+    """The decision with the part of the job that it is on, so that a person is told which part may not be."""
+    return replace(decision, reason=f"{tool} ({row}): {decision.reason}")
