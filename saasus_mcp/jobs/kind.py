@@ -19,12 +19,14 @@ class Outcome:
         counts: the numbers of its report.
         rows: what became of each row that a reader wants to know of; kept whole, and told as far as it fits.
         table: its product: a text (CSV) or a list of records; kept whole, and told where it fits.
+        secrets: handles of secrets that came to be, by whose they are; told to nobody, kept for a person to take out.
         notes: what a reader must know, in plain English.
     """
 
     counts: Mapping[str, int] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
     table: Any = None
+    secrets: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 

@@ -35,6 +35,8 @@ ANSWER: dict[str, Any] = {
         "csv": {"type": "string"},
         "records": {"type": "array", "items": OBJECT},
         "result": {"type": "string"},
+        "secrets": {"type": "integer"},
+        "kept_secrets": {"type": "string"},
         "hint": {"type": "string"},
     },
 }
@@ -48,6 +50,9 @@ def report(outcome: Outcome, keep: Keep) -> dict[str, Any]:
         told["notes"] = list(outcome.notes)
     if outcome.table is not None:
         told |= _product(outcome.table, keep)
+    if outcome.secrets:
+        told["secrets"] = len(outcome.secrets)
+        told["kept_secrets"] = _kept(dict(outcome.secrets), keep)
     if outcome.rows:
         worst = sorted(outcome.rows, key=lambda row: row.get("outcome") in ("applied", "skipped"))
         told["rows"] = worst[:MOST_ROWS]

@@ -18,7 +18,23 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
 }
 
 COUNTS: Mapping[Language, Mapping[str, str]] = {
-    "en": {},
-    "ja": {},
+    "en": {
+        "lines": "lines",
+        "accounts": "accounts to create",
+        "mails": "of these by e-mail; a mail with a password is sent",
+        "passwords": "of these by sign-in id; a password is generated",
+        "members": "memberships to create",
+        "roles": "roles to grant",
+        "skipped": "lines to skip",
+    },
+    "ja": {
+        "lines": "行数",
+        "accounts": "作成するアカウント",
+        "mails": "うちメールアドレス(パスワードをメールで送信)",
+        "passwords": "うちサインインID(パスワードを生成)",
+        "members": "追加するテナントユーザー",
+        "roles": "付与する役割",
+        "skipped": "スキップする行",
+    },
 }
 """The numbers of plans, by name."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, TypeVar, cast
@@ -28,6 +28,30 @@ BATCH = 20
 """Rows between two checkpoints. What became of a row is known from the store at any time; this is only how often we look."""
 HOLDS_ALL = frozenset({"frozen", "overbudget"})
 """Why a row is refused that will refuse the next one, too."""
+
+
+async def together(makes: Iterable[Callable[[], Awaitable[None]]]) -> None:
+    """Make several things, a few at the same time. Within them nothing is remembered: that has an order.
+
+    Raises:
+        SaasusMcpError: the first that could not be made; no other one is begun.
+    """
+    limit, failed = anyio.CapacityLimiter(AT_ONCE), list[SaasusMcpError]()
+
+    async def one(make: Callable[[], Awaitable[None]]) -> None:
+        async with limit:
+            if failed:
+                return
+            try:
+                await make()
+            except SaasusMcpError as error:
+                failed.append(error)
+
+    async with anyio.create_task_group() as group:
+        for make in makes:
+            group.start_soon(one, make)
+    if failed:
+        raise failed[0]
 
 
 class Unreadable(SaasusMcpError):
@@ -83,6 +107,10 @@ class Reader:
             page: list[Any] = await self.read(key, given, lambda answer: [take(answer), answer.get("cursor") or None])
             yield page[0]
             cursor = page[1]
+
+    def kept(self, identifier: str) -> Any:
+        """A large answer that was kept for this principal; None where there is none, or its time is over."""
+        return self._pipeline.results.read(identifier, self._principal.id)
 
     async def _answer(self, key: str, args: Mapping[str, Any]) -> tuple[Any, str]:
         """What the API answered, or why there is nothing."""
@@ -152,21 +180,17 @@ class Work(Reader):
         self, batch: Sequence[Row], over: int, total: int, *, stop_at_failure: bool
     ) -> list[dict[str, Any]]:
         found: dict[str, Done] = {}
-        limit = anyio.CapacityLimiter(AT_ONCE)
 
         async def make(row: Row) -> None:
-            async with limit:
-                if _ends(found.values(), stop_at_failure=stop_at_failure):
-                    return
-                try:
-                    await self.tell(over + len(found), total)
-                except Stopped:
-                    return
-                found[row.name] = await self._row(row)
+            if _ends(found.values(), stop_at_failure=stop_at_failure):
+                return
+            try:
+                await self.tell(over + len(found), total)
+            except Stopped:
+                return
+            found[row.name] = await self._row(row)
 
-        async with anyio.create_task_group() as group:
-            for row in batch:
-                group.start_soon(make, row)
+        await together([partial(make, row) for row in batch])
         return [asdict(found[row.name]) for row in batch if row.name in found]
 
     async def _row(self, row: Row) -> Done:

@@ -14,6 +14,8 @@ from saasus_mcp.saasus.answer import compact
 from saasus_mcp.saasus.places import InvalidArguments
 
 LONGEST = 1_000
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""How a text begins that a spreadsheet takes for a formula."""
 MOST_WORK = 1_000_000
 """Steps and elements that one expression may go through: about a second, and some tens of megabytes."""
 
@@ -85,7 +87,7 @@ def cell(value: Any) -> str:
         return ""
     if isinstance(value, bool | int | float | dict | list):
         return compact(value)
-    return f"'{value}" if str(value).startswith(("=", "+", "-", "@", "\t", "\r")) else str(value)
+    return f"'{value}" if str(value).startswith(FORMULA) else str(value)
 
 
 def _measure(value: Any) -> None:

@@ -9,10 +9,10 @@ from typing import Any
 from saasus_mcp.jobs.kind import Outcome
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.table import Table
+from saasus_mcp.jobs.users import ATTRIBUTE, COLUMNS
 from saasus_mcp.jobs.work import Reader, Work
 from saasus_mcp.saasus.places import InvalidArguments
 
-COLUMNS = ("email", "sign_in_id", "tenant_id", "tenant_name", "env_id", "role_name")
 MOST_NAMED = 20
 KNOWN: Mapping[str, tuple[str, str, str]] = {
     "tenant_ids": ("auth.GetTenants", "tenants", "id"),
@@ -21,8 +21,6 @@ KNOWN: Mapping[str, tuple[str, str, str]] = {
     "attributes": ("auth.GetUserAttributes", "user_attributes", "attribute_name"),
 }
 """Where what an argument names is listed: the read, the list in its answer, and the field."""
-ATTRIBUTE = "attribute."
-"""Before the name of an attribute, in the name of its column: no attribute can be taken for a column of ours."""
 
 
 @dataclass(frozen=True, slots=True)
