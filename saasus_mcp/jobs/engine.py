@@ -12,6 +12,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -33,14 +34,24 @@ NAME = "saasus-mcp"
 PROTOCOL = "1"
 """Of what is kept of a job under way. A process takes up only jobs of its own; raise it where a job could not go on."""
 PURPOSE = "job"
-BEAT = 2.0
-DEAD = 10.0
-"""Seconds between two signs of life, and after how long without one the others take a process's jobs up."""
 THREADS = 16
-SETTLE = 3.0
-"""Seconds that belong to the client that has just connected: starting the engine takes one of them."""
 
 Run = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast processes notice each other, in seconds.
+
+    Attributes:
+        settle: what belongs to the client that has just connected, before jobs from before are looked for.
+        beat: between two signs of life.
+        dead: after how long without one the others take a process's jobs up.
+    """
+
+    settle: float = 3.0
+    beat: float = 2.0
+    dead: float = 10.0
 
 
 class EngineError(SaasusMcpError):
@@ -59,17 +70,16 @@ class Engine:
         sealer: seals what it keeps.
         stores: of the jobs; in the first one, processes that run jobs say that they live.
         run: does a job, given what was submitted; called again with the same after a crash.
-        settle: seconds before it looks whether a job is left from before.
     """
 
     def __init__(
-        self, url: str, sealer: Sealer, stores: Callable[[], Sequence[Store]], run: Run, settle: float = SETTLE
+        self, url: str, sealer: Sealer, stores: Callable[[], Sequence[Store]], run: Run, pace: Pace | None = None
     ) -> None:
         self._url = url
         self._sealer = sealer
         self._stores = stores
         self._run = run
-        self._settle = settle
+        self._pace = pace or Pace()
         self._worker = secrets.token_hex(8)
         self._lock = anyio.Lock()
         self._workflow: Run | None = None
@@ -166,7 +176,7 @@ class Engine:
 
     async def _look_back(self) -> None:
         """Start where a job is left from before, when whoever came with this process has been served."""
-        await anyio.sleep(self._settle)
+        await anyio.sleep(self._pace.settle)
         try:
             if await run_sync(lambda: any(store.jobs.any_running() for store in self._stores())):
                 await self.start()
@@ -182,14 +192,14 @@ class Engine:
                 log.warning("jobs of other processes are not looked for: %s", error.message)
             except Exception:
                 log.exception("jobs that others left could not be taken up")
-            await anyio.sleep(BEAT)
+            await anyio.sleep(self._pace.beat)
 
     def _beat(self) -> None:
         from dbos import DBOS  # noqa: PLC0415 - as above
 
         jobs, now = self._stores()[0].jobs, time.time()
         jobs.beat(self._worker, now)
-        dead = jobs.dead(now - DEAD)
+        dead = jobs.dead(now - self._pace.dead)
         if dead:  # of several that find them, the engine lets one take up each job
             DBOS._recover_pending_workflows(dead)  # noqa: SLF001 - DBOS's own recovery, which has no public name
             jobs.bury(dead)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Mapping
-from dataclasses import asdict, replace
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import reduce
 from typing import Any
 
@@ -19,6 +20,7 @@ from saasus_mcp.jobs.preview import previews
 from saasus_mcp.jobs.work import Reader, Stopped, Work
 from saasus_mcp.permissions.case import Case, Decision, Principal, stricter
 from saasus_mcp.permissions.target import Sight
+from saasus_mcp.saasus.words import quoted
 from saasus_mcp.server.call import Asking, Call, Part
 from saasus_mcp.server.pipeline import Pipeline
 from saasus_mcp.server.whole import Whole, begin
@@ -27,6 +29,17 @@ from saasus_mcp.store.jobs import JobStatus
 log = logging.getLogger(__name__)
 
 NOTHING_TO_DO = Decision("allow", "none", "nothing is to be changed")
+LATER = "known later"
+"""In place of an argument that an earlier step is to give, while the plan is made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """What is decided on one step: by which tool, in which row."""
+
+    decision: Decision
+    tool: str
+    row: str
 
 
 class Runner:
@@ -110,7 +123,7 @@ class Runner:
             spec.name,
             call.principal,
             call.arguments,
-            reduce(stricter, decisions, NOTHING_TO_DO),
+            _strictest(decisions),
             digest,
             digests,
             Sight(planned.target or place.saas_id, fields),
@@ -134,9 +147,9 @@ class Runner:
 
     async def _weighed(
         self, spec: JobSpec, planned: Plan, principal: Principal, job: str
-    ) -> tuple[Plan, list[Decision], dict[str, str]]:
+    ) -> tuple[Plan, list[Weight], dict[str, str]]:
         """The plan with its targets bound, what is decided on each of its steps, and their digests."""
-        decisions: list[Decision] = []
+        decisions: list[Weight] = []
         digests: dict[str, str] = {}
         rows = []
         for row in planned.rows:
@@ -148,17 +161,22 @@ class Runner:
                 later = dict.fromkeys(entry.later, LATER)
                 call = Call(operation.tool, {**entry.args, **later}, principal, part=entry.part(Part(job)))
                 weighed = await self.pipeline.weigh(call)
-                decisions.append(_named(weighed.decision, operation.tool, row.name))
+                decisions.append(Weight(weighed.decision, operation.tool, row.name))
                 digests[entry.step] = weighed.digest
                 entries.append(replace(entry, bound=weighed.bound))
             rows.append(replace(row, entries=tuple(entries)))
         return replace(planned, rows=tuple(rows)), decisions, digests
 
 
-LATER = "known later"
-"""In place of an argument that an earlier step is to give, while the plan is made."""
-
-
-def _named(decision: Decision, tool: str, row: str) -> Decision:
-    """The decision with the part of the job that it is on, so that a person is told which part may not be."""
-    return replace(decision, reason=f"{tool} ({row}): {decision.reason}")
+def _strictest(weights: Sequence[Weight]) -> Decision:
+    """The decision on the whole: the strictest on any of its steps. What may not be is named, part by part."""
+    whole = reduce(stricter, (each.decision for each in weights), NOTHING_TO_DO)
+    parts: dict[str, list[Weight]] = defaultdict(list)
+    for each in weights:
+        if each.decision.outcome == whole.outcome != "allow":
+            parts[each.tool].append(each)
+    told = [
+        f"{tool} ({len(some)} calls, the first for {quoted(some[0].row)}): {some[0].decision.reason}"
+        for tool, some in parts.items()
+    ]
+    return replace(whole, reason="; ".join(told)) if told else whole

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.catalog.jobs import load
-from saasus_mcp.jobs.engine import SETTLE, Engine
+from saasus_mcp.jobs.engine import Engine, Pace
 from saasus_mcp.jobs.runner import Runner
 from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.server.pipeline import Pipeline
@@ -18,13 +18,12 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def staff(
-    pipelines: Mapping[str, Pipeline], url: str, sealer: Sealer, settle: float = SETTLE
+    pipelines: Mapping[str, Pipeline], url: str, sealer: Sealer, pace: Pace | None = None
 ) -> AsyncIterator[dict[str, Runner]]:
     """A runner for each pipeline, by profile. What is under way when this ends goes on in another process.
 
     Args:
         url: of the engine's database.
-        settle: seconds before the engine looks whether a job is left from before.
     """
     runners: dict[str, Runner] = {}
 
@@ -34,7 +33,7 @@ async def staff(
     def stores() -> list[Store]:
         return [pipeline.store for pipeline in pipelines.values()]
 
-    async with Engine(url, sealer, stores, run, settle) as engine:
+    async with Engine(url, sealer, stores, run, pace) as engine:
         specs = {spec.name: spec for spec in load()}
         runners.update({name: Runner(pipeline, specs, engine) for name, pipeline in pipelines.items()})
         yield runners

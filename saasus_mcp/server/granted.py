@@ -60,6 +60,8 @@ async def looked_at(step: Step, part: Part, place: Place, read: Read) -> Step:
     Raises:
         Refused: a bound field of its target is not what it was when the plan was agreed to.
     """
+    if not part.step:
+        return step
     if part.given != "none":
         step = replace(step, proof=Proof(Spend("grant", part.job), part.by, part.plan))
     if step.operation.level in TYPED_LEVELS:

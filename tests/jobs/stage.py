@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from saasus_mcp.catalog import load
+from saasus_mcp.jobs.engine import Pace
 from saasus_mcp.jobs.runner import Runner
 from saasus_mcp.jobs.staff import staff
 from saasus_mcp.jobs.tools import tools
@@ -27,6 +28,7 @@ from saasus_mcp.store import Store
 from tests.support import ME
 
 KEY = b"k" * 32
+BRISK = Pace(settle=0.0, beat=0.2, dead=1.0)
 PLACE = Place("sandbox", CREDENTIALS.saas_id, sandbox=True)
 
 
@@ -79,22 +81,34 @@ class Stage:
         return sum(received.operation == key for received in self.sandbox.requests)
 
 
+def _client(api: Sandbox, url: str) -> Client:
+    return Client(CREDENTIALS, url) if url else Client(CREDENTIALS, transport=api.transport())
+
+
 @asynccontextmanager
 async def stage(
-    folder: Path, sandbox: Sandbox | None = None, policy: CasePolicy = PRESETS["guarded"], settle: float = 0.0
+    folder: Path,
+    sandbox: Sandbox | None = None,
+    policy: CasePolicy = PRESETS["guarded"],
+    pace: Pace = BRISK,
+    url: str = "",
 ) -> AsyncIterator[Stage]:
-    """A server over a folder, until the block ends; over the same folder and sandbox, a later one goes on."""
+    """A server over a folder, until the block ends; over the same folder and sandbox, a later one goes on.
+
+    Args:
+        url: of a sandbox that is served; inside the process where left out.
+    """
     catalogue = load()
     api = sandbox or Sandbox(catalogue)
     sealer = Sealer(KEY)
     store = Store.at(folder, PLACE.saas_id, sealer.derived("audit"))
     try:
-        async with Client(CREDENTIALS, transport=api.transport()) as client:
+        async with _client(api, url) as client:
             pipeline = Pipeline(
                 catalogue=catalogue, policy=policy, client=client, store=lambda: store, sealer=sealer, place=PLACE
             )
-            url = f"sqlite:///{folder / 'test.jobs.db'}"
-            async with staff({PLACE.profile: pipeline}, url, sealer, settle) as runners:
+            database = f"sqlite:///{folder / 'test.jobs.db'}"
+            async with staff({PLACE.profile: pipeline}, database, sealer, pace) as runners:
                 runner = runners[PLACE.profile]
                 yield Stage(pipeline, runner, Surface(pipeline, "en", more=tools(runner)), api)
     finally:

@@ -133,11 +133,11 @@ async def test_a_job_is_followed_by_whoever_started_it_and_nobody_else(tmp_path:
 def test_listing_tools_imports_no_engine() -> None:
     program = (
         "import sys, anyio\n"
-        "from tests.jobs.stage import stage, ME\n"
+        "from tests.jobs.stage import stage, ME, Pace\n"
         "from pathlib import Path\n"
         "import tempfile\n"
         "async def main():\n"
-        "    async with stage(Path(tempfile.mkdtemp()), settle=60.0) as on:\n"
+        "    async with stage(Path(tempfile.mkdtemp()), pace=Pace(settle=60.0)) as on:\n"
         "        assert on.surface.listed(ME)\n"
         "anyio.run(main)\n"
         "print('dbos' in sys.modules)\n"
