@@ -139,7 +139,10 @@ def _own(  # noqa: PLR0917 - what a tool is made of, in the order of OwnTool
 
 
 def _found(runner: Runner, job: str, call: Call) -> Job | None:
-    return runner.pipeline.store.jobs.find(job, call.principal.id, runner.pipeline.place.profile)
+    """The job, where it is the caller's own, in this profile."""
+    found = runner.pipeline.store.jobs.find(job)
+    mine = (call.principal.id, runner.pipeline.place.profile)
+    return found if found is not None and (found.principal, found.profile) == mine else None
 
 
 def _answer(runner: Runner, job: Job) -> ToolAnswer:

@@ -78,6 +78,11 @@ class Handles:
             raise Refused("unknown", "This secret was revealed a moment ago.", "Get it anew.")
         return secret
 
+    def known(self, handle: str) -> str | None:
+        """The secret behind a handle while it lasts, for a person who is about to have it revealed."""
+        hidden = self._store.secret(handle.removeprefix(PREFIX), self._clock())
+        return self._opened(hidden) if hidden is not None else None
+
     def resolve(self, arguments: Arguments, principal: str, profile: str) -> Arguments:
         """The arguments with every handle and every name replaced by its secret, for the wire only.
 

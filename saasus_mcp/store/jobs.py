@@ -108,11 +108,10 @@ class Jobs:
 
     # -- on their own ----------------------------------------------------------------------------------------------
 
-    def find(self, job: str, principal: str, profile: str) -> Job | None:
-        """A job of this principal in this profile."""
-        own = (jobs.c.id == job, jobs.c.principal == principal, jobs.c.profile == profile)
+    def find(self, job: str) -> Job | None:
+        """A job, whoever's it is."""
         with self._database.transaction() as connection:
-            row = connection.execute(select(jobs).where(*own)).first()
+            row = connection.execute(select(jobs).where(jobs.c.id == job)).first()
             return _job(row) if row is not None else None
 
     def of(self, principal: str, profile: str, most: int) -> list[Job]:
