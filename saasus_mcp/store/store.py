@@ -101,14 +101,14 @@ class Store:
             take(connection, commitment.charges, call, at)
             if spend is not None and (spend.kind != "grant" or commitment.claim is None):
                 _use(connection, spend, at)
+            if commitment.claim is not None:
+                self.jobs.claim(connection, commitment.claim, call)
             if commitment.entry is not None:
                 self.journal.keep(connection, commitment.entry)
             if commitment.undoes is not None:
                 self.journal.claim(connection, commitment.undoes, call)
             if commitment.grant is not None:
                 self.jobs.grant(connection, call, commitment.grant, at)
-            if commitment.claim is not None:
-                self.jobs.claim(connection, commitment.claim, call)
             self.trail.note(connection, call, "begun", record, at)
 
     def end(self, call: str, record: Record, at: float, ending: Ending | None = None) -> None:
