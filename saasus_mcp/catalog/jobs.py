@@ -8,6 +8,8 @@ from pathlib import Path
 
 from saasus_mcp.catalog.model import Schema, Text
 
+TOOLSET = "jobs"
+"""With which all of them are listed."""
 FILE = Path(__file__).with_name("jobs.json")
 
 
@@ -21,7 +23,6 @@ class JobSpec:
     """
 
     name: str
-    toolset: str
     title: Text
     description: Text
     terse: str

@@ -43,7 +43,7 @@ async def _serve(chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> None
         if pipeline.policy.announcement:
             click.echo(f"saasus-mcp: {pipeline.policy.announcement}", err=True)
         principal = compose.local_user()
-        more = tools(runners[pipeline.place.profile])
+        more = tools(runners[pipeline.place.profile], kind)
         surface = Surface(pipeline, chosen.lang, kind, toolsets, more)
         server = build(pipeline, lambda _: principal, chosen.lang, surface)
         async with stdio_server() as (reading, writing):

@@ -74,7 +74,7 @@ async def _serve(chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> None
         ):
 
             def server(one: Served, who: mcp.Who) -> Any:
-                more = tools(runners[one.pipeline.place.profile])
+                more = tools(runners[one.pipeline.place.profile], kind)
                 surface = Surface(one.pipeline, chosen.lang, kind, toolsets, more)
                 return mcp.build(one.pipeline, who, chosen.lang, surface)
 

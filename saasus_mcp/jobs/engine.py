@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import anyio
+from anyio.abc import TaskGroup
 from anyio.to_thread import run_sync
 
 from saasus_mcp.errors import SaasusMcpError
@@ -84,10 +85,10 @@ class Engine:
         self._lock = anyio.Lock()
         self._workflow: Run | None = None
         self._running: set[asyncio.Task[Any]] = set()
-        self._group = anyio.create_task_group()
+        self._group: TaskGroup | None = None
 
     async def __aenter__(self) -> Self:
-        await self._group.__aenter__()
+        self._group = await anyio.create_task_group().__aenter__()
         self._group.start_soon(self._look_back)
         return self
 
@@ -103,8 +104,9 @@ class Engine:
                 await run_sync(lambda: DBOS.destroy(destroy_registry=True))
                 with suppress(StoreError):
                     self._stores()[0].jobs.beat(self._worker, 0.0)
-        self._group.cancel_scope.cancel()
-        await self._group.__aexit__(None, None, None)
+        if self._group is not None:
+            self._group.cancel_scope.cancel()
+            await self._group.__aexit__(None, None, None)
 
     async def start(self) -> None:
         """Start where that was not yet done; then jobs that dead processes left are taken up.
@@ -113,7 +115,7 @@ class Engine:
             EngineError: the engine cannot be started.
         """
         async with self._lock:
-            if self._workflow is not None:
+            if self._workflow is not None or self._group is None:
                 return
             try:
                 await run_sync(import_module, "dbos")

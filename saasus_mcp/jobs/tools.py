@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import anyio
 
 from saasus_mcp.catalog import Text
-from saasus_mcp.catalog.jobs import JobSpec
+from saasus_mcp.catalog.jobs import TOOLSET, JobSpec
 from saasus_mcp.jobs import reporting
 from saasus_mcp.jobs.runner import Runner
 from saasus_mcp.saasus.answer import ToolAnswer, compact, failed
 from saasus_mcp.server.call import Asking, Call
 from saasus_mcp.server.hints import LOOKS_UP, Hints
 from saasus_mcp.server.own import OwnTool, answered, closed
+from saasus_mcp.server.surface import Kind
 from saasus_mcp.store.jobs import Job
 
 PATIENCE = 45.0
@@ -28,14 +30,42 @@ LISTS = "job_status without an id lists them."
 ID = {"type": "string", "maxLength": 40}
 
 
-def tools(runner: Runner) -> tuple[OwnTool, ...]:
-    """All of them, for one pipeline."""
-    return (*(_tool(runner, spec) for spec in runner.specs.values()), _status(runner), _cancel(runner))
+def tools(runner: Runner, kind: Kind = "full") -> tuple[OwnTool, ...]:
+    """All of them, for one pipeline. On the compact surface one more tool runs them all, as they are not listed there."""
+    each = tuple(_tool(runner, spec) for spec in runner.specs.values())
+    follow = (_status(runner), _cancel(runner))
+    if kind == "full":
+        return (*each, *(replace(tool, toolset=TOOLSET) for tool in follow))
+    return (*each, _front(runner, each), *follow)
+
+
+def _front(runner: Runner, each: tuple[OwnTool, ...]) -> OwnTool:
+    by_name = {tool.name: tool for tool in each}
+
+    async def run(call: Call) -> ToolAnswer | Asking:
+        tool = by_name[call.arguments["name"]]
+        if "arguments" in call.arguments:
+            return await tool.answer(replace(call, name=tool.name, arguments=call.arguments["arguments"]))
+        described = runner.specs[tool.name].description.en
+        return answered({"name": tool.name, "description": described, "inputSchema": tool.input_schema})
+
+    return OwnTool(
+        name="job_run",
+        title=Text("Do a whole job", "ジョブの実行"),
+        description="Do a job of many calls; without arguments, what it takes.",
+        input_schema=closed(("name",), name={"type": "string", "enum": [*by_name]}, arguments={"type": "object"}),
+        run=run,
+        hints=_hints(runner, runner.specs.values()),
+        could_allow=lambda principal: any(tool.could_allow(principal) for tool in each),
+    )
+
+
+def _hints(runner: Runner, specs: Iterable[JobSpec]) -> Hints:
+    keys = {key for spec in specs for key in (*spec.reads, *spec.writes)}
+    return Hints.of_any(runner.pipeline.catalogue.find(key) for key in keys)
 
 
 def _tool(runner: Runner, spec: JobSpec) -> OwnTool:
-    catalogue = runner.pipeline.catalogue
-
     async def run(call: Call) -> ToolAnswer | Asking:
         started = await runner.start(spec, call)
         return started if isinstance(started, Asking) else await followed(runner, started, call, PATIENCE)
@@ -47,8 +77,9 @@ def _tool(runner: Runner, spec: JobSpec) -> OwnTool:
         input_schema=spec.input_schema,
         output_schema=reporting.ANSWER,
         run=run,
-        hints=Hints.of_any(catalogue.find(key) for key in (*spec.reads, *spec.writes)),
+        hints=_hints(runner, [spec]),
         could_allow=lambda principal: runner.could_allow(spec, principal),
+        toolset=TOOLSET,
     )
 
 

@@ -12,9 +12,13 @@ from typing import Any
 
 import pytest
 
+from saasus_mcp.jobs.tools import tools
+from saasus_mcp.permissions.policy import Principal
 from saasus_mcp.sandbox import Sandbox
+from saasus_mcp.server.own import OwnTool
+from saasus_mcp.server.surface import Surface
 from tests.jobs.stage import stage
-from tests.support import ERAS, Era, connected
+from tests.support import ERAS, ME, Era, connected
 
 
 def held(sandbox: Sandbox) -> list[tuple[str, str, str, str, str]]:
@@ -119,9 +123,33 @@ async def test_a_client_of_either_protocol_sees_progress_and_the_whole(tmp_path:
         assert content.mime_type == "text/plain"
 
 
-async def test_a_job_is_followed_by_whoever_started_it_and_nobody_else(tmp_path: Path) -> None:
-    from saasus_mcp.permissions.policy import Principal  # noqa: PLC0415 - beside its use
+async def test_the_compact_surface_has_one_tool_that_describes_and_runs_them_all(tmp_path: Path) -> None:
+    async with (
+        stage(tmp_path) as on,
+        connected(on.pipeline, "2026-07-28", kind="compact", more=tools(on.runner, "compact")) as client,
+    ):
+        names = {tool.name for tool in (await client.list_tools()).tools}
+        assert {"job_run", "job_status", "job_cancel"} <= names
+        assert "job_export_users" not in names
+        described = await client.call_tool("job_run", {"name": "job_export_users"})
+        assert described.structured_content is not None
+        assert "format" in described.structured_content["inputSchema"]["properties"]
+        done = await client.call_tool("job_run", {"name": "job_export_users", "arguments": {"env_ids": [3]}})
+        assert done.structured_content is not None
+        assert done.structured_content["status"] == "done"
+        unfit = await client.call_tool("job_run", {"name": "job_export_users", "arguments": {"colour": 1}})
+        assert unfit.is_error
 
+
+async def test_jobs_are_a_toolset_of_their_own(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        for toolset, listed in (("jobs", True), ("users", False)):
+            surface = Surface(on.pipeline, "en", "full", frozenset({toolset}), on.more)
+            names = {tool.name for tool in surface.listed(ME) if isinstance(tool, OwnTool)}
+            assert ("job_export_users" in names) == ("job_status" in names) == listed
+
+
+async def test_a_job_is_followed_by_whoever_started_it_and_nobody_else(tmp_path: Path) -> None:
     async with stage(tmp_path) as on:
         job = (await on.told("job_export_users"))["job"]
         assert (await on.told("job_status", {"job": job}))["status"] == "done"

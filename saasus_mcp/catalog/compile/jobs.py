@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator, SchemaError
 
-FIELDS = {"toolset", "title", "description", "terse", "reads", "writes", "input"}
+FIELDS = {"title", "description", "terse", "reads", "writes", "input"}
 PREFIX = "job_"
 
 
@@ -40,7 +40,6 @@ def _row(name: str, job: Mapping[str, Any], levels: Mapping[str, str], longest_n
     }
     return {
         "name": name,
-        "toolset": job["toolset"],
         **described,
         "terse": job["terse"],
         "reads": job["reads"],
