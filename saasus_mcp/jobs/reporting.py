@@ -29,6 +29,7 @@ ANSWER: dict[str, Any] = {
         "counts": OBJECT,
         "steps": OBJECT,
         "why": {"type": "string"},
+        "waiting": {"type": "string"},
         "notes": {"type": "array", "items": {"type": "string"}},
         "rows": {"type": "array", "items": OBJECT},
         "all_rows": {"type": "string"},

@@ -10,11 +10,11 @@ from typing import Any, TypeVar, cast
 import anyio
 
 from saasus_mcp.errors import SaasusMcpError
-from saasus_mcp.jobs.plan import Entry, Row
+from saasus_mcp.jobs.plan import Row
+from saasus_mcp.jobs.stepper import Stepper
 from saasus_mcp.permissions.case import Principal
 from saasus_mcp.server.call import Asking, Call, Part
 from saasus_mcp.server.pipeline import Pipeline
-from saasus_mcp.store.jobs import JobStep
 
 T = TypeVar("T")
 Checkpoint = Callable[[str, Callable[[], Awaitable[Any]]], Awaitable[Any]]
@@ -85,7 +85,7 @@ class Reader:
         """
 
         async def fetched() -> Any:
-            answer, why = await self._answer(key, args or {})
+            answer, why = await self.answer(key, args or {})
             return {"why": why} if why else {"given": answer if take is None else take(answer)}
 
         found = await self._checkpoint(key, fetched)
@@ -112,7 +112,7 @@ class Reader:
         """A large answer that was kept for this principal; None where there is none, or its time is over."""
         return self._pipeline.results.read(identifier, self._principal.id)
 
-    async def _answer(self, key: str, args: Mapping[str, Any]) -> tuple[Any, str]:
+    async def answer(self, key: str, args: Mapping[str, Any]) -> tuple[Any, str]:
         """What the API answered, or why there is nothing."""
         tool = self._pipeline.catalogue.find(key).tool
         given = await self._pipeline.run(Call(tool, dict(args), self._principal, part=self._part))
@@ -194,47 +194,14 @@ class Work(Reader):
         return [asdict(found[row.name]) for row in batch if row.name in found]
 
     async def _row(self, row: Row) -> Done:
+        stepper = Stepper(self._pipeline, self._principal, self._part, self.answer)
         answers: dict[str, Any] = {}
         for entry in row.entries:
-            step, why = await self._step(entry)
+            step, why = await stepper.make(entry)
             if step.outcome != "applied":
                 return Done(row.name, step.outcome or "not_applied", entry.step, step.said, why, answers)
             answers[entry.step] = step.answer
         return Done(row.name, "applied", answers=answers)
-
-    async def _step(self, entry: Entry) -> tuple[JobStep, str]:
-        """What became of a step: made now, or begun before and read back, or known already."""
-        jobs, job = self._pipeline.store.jobs, self._part.job
-        known = jobs.steps(job, [entry.step])[entry.step]
-        why = ""
-        if known.outcome is None:
-            earlier = jobs.answers(job, [step for step, _ in entry.later.values()])
-            later = {name: earlier.get(step, {}).get(field, "") for name, (step, field) in entry.later.items()}
-            tool = self._pipeline.catalogue.find(entry.operation).tool
-            call = Call(tool, {**entry.args, **later}, self._principal, part=entry.part(self._part))
-            given = await (self._pipeline.run(call) if known.call is None else self._pipeline.recover(call))
-            if isinstance(given, Asking):
-                raise TypeError("a step of a job has nobody to ask")
-            known, why = JobStep(entry.step, known.call, given.applied, given.text, given.structured), given.why
-        if known.outcome == "applied" and known.answer is None and entry.find is not None:
-            known = await self._found(known, entry)
-        return known, why
-
-    async def _found(self, step: JobStep, entry: Entry) -> JobStep:
-        """The step with the answer that it must have got, read from what is there now."""
-        find = entry.find
-        if find is None:
-            return step
-        answer, _ = await self._answer(find.read, find.args)
-        fitting = [item for item in (answer or {}).get(find.items, []) if _holds(item, find.where)]
-        if len(fitting) != 1:
-            return step
-        self._pipeline.store.jobs.learn(self._part.job, entry.step, fitting[0])
-        return JobStep(step.step, step.call, step.outcome, step.said, fitting[0])
-
-
-def _holds(item: Mapping[str, Any], where: Mapping[str, Any]) -> bool:
-    return all(item.get(name) == value for name, value in where.items())
 
 
 def _batches(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:

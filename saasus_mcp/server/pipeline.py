@@ -156,6 +156,11 @@ class Pipeline:
         self._end(step, given, 0.0)
         return given
 
+    def undecided(self, call: Call) -> bool:
+        """Whether an approval of this very call waits for a person."""
+        binding = self._of(call, self.catalogue.find(call.name)).binding(self.place)
+        return any(each.status == "pending" for each in self._store.approvals(self.clock(), binding.digest()))
+
     def _of(self, call: Call, operation: Operation) -> Step:
         """Steps 2 and 3."""
         step, part = self._built(operation, call.arguments, call.principal), call.part

@@ -125,8 +125,18 @@ class Jobs:
         """Note how far a job is; False where it is to stop."""
         with self._database.transaction() as connection:
             connection.execute(update(jobs).where(jobs.c.id == job).values(done=done, total=total))
-            found = connection.execute(select(jobs.c.cancelling, jobs.c.status).where(jobs.c.id == job)).first()
-            return found is not None and not found.cancelling and found.status == "running"
+            return _goes_on(connection, job)
+
+    def goes_on(self, job: str) -> bool:
+        """Whether a job runs and nobody has asked it to stop."""
+        with self._database.transaction() as connection:
+            return _goes_on(connection, job)
+
+    def note(self, job: str, report: Mapping[str, Any]) -> None:
+        """Note what is to be known of a job while it runs."""
+        running = (jobs.c.id == job, jobs.c.status == "running")
+        with self._database.transaction() as connection:
+            connection.execute(update(jobs).where(*running).values(report=json.dumps(report)))
 
     def any_running(self) -> bool:
         """Whether some job is not over, of anybody."""
@@ -190,6 +200,11 @@ class Jobs:
         """Forget processes whose jobs were taken up."""
         with self._database.transaction() as connection:
             connection.execute(delete(workers).where(workers.c.id.in_(list(dead))))
+
+
+def _goes_on(connection: Connection, job: str) -> bool:
+    found = connection.execute(select(jobs.c.cancelling, jobs.c.status).where(jobs.c.id == job)).first()
+    return found is not None and not found.cancelling and found.status == "running"
 
 
 def _job(row: Any) -> Job:

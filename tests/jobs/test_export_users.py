@@ -15,15 +15,21 @@ import pytest
 from saasus_mcp.jobs.tools import tools
 from saasus_mcp.permissions.policy import Principal
 from saasus_mcp.sandbox import Sandbox
+from saasus_mcp.sandbox.state import State
 from saasus_mcp.server.own import OwnTool
 from saasus_mcp.server.surface import Surface
 from tests.jobs.stage import stage
 from tests.support import ERAS, ME, Era, connected
 
 
+def state_of(sandbox: Sandbox) -> State:
+    """What the sandbox holds, looked at from inside."""
+    return sandbox._api._state
+
+
 def held(sandbox: Sandbox) -> list[tuple[str, str, str, str, str]]:
     """Every grant that the sandbox holds: login, tenant, environment and role; members without one too."""
-    state = sandbox._api._state
+    state = state_of(sandbox)
     rows = []
     for member in state.rows("members"):
         user = state.get("users", member["user_id"])
@@ -60,7 +66,7 @@ async def test_records_have_the_attributes_that_were_chosen(tmp_path: Path) -> N
 
 async def test_filters_leave_only_what_they_name(tmp_path: Path) -> None:
     async with stage(tmp_path) as on:
-        tenant = on.sandbox._api._state.rows("tenants")[1]["id"]
+        tenant = state_of(on.sandbox).rows("tenants")[1]["id"]
         args = {"tenant_ids": [tenant], "env_ids": [3], "role_names": ["editor", "admin"]}
         rows = exported(read((await on.told("job_export_users", args))["csv"]))
         wanted = [row for row in held(on.sandbox) if row[2:4] == (tenant, "3") and row[4] in ("editor", "admin")]

@@ -12,7 +12,7 @@ from saasus_mcp.permissions.policy import PRESETS
 from saasus_mcp.sandbox import Sandbox
 from saasus_mcp.server.call import Asking, Call
 from tests.jobs.stage import Stage, Yes, stage
-from tests.jobs.test_export_users import held
+from tests.jobs.test_export_users import held, state_of
 from tests.support import ERAS, ME, Era, connected, saying_yes
 
 HEADER = "email,sign_in_id,tenant_id,tenant_name,env_id,role_name,attribute.full_name\n"
@@ -23,7 +23,7 @@ def contents(folder: Path) -> list[bytes]:
 
 
 def tenant(sandbox: Sandbox, number: int = 0) -> str:
-    return str(sandbox._api._state.rows("tenants")[number]["id"])
+    return str(state_of(sandbox).rows("tenants")[number]["id"])
 
 
 def listed(sandbox: Sandbox, count: int = 3) -> str:
@@ -186,7 +186,7 @@ async def test_a_plan_that_changed_while_a_person_thought_is_asked_about_again(t
     class Slow(Yes):
         async def ask(self, question: Any) -> Any:
             if not self.asked:
-                state = on.sandbox._api._state
+                state = state_of(on.sandbox)
                 state.put(
                     "users", ("late",), {"id": "late", "email": "new-0@example.com", "sign_in_id": "", "attributes": {}}
                 )
