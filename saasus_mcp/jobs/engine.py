@@ -71,15 +71,24 @@ class Engine:
         sealer: seals what it keeps.
         stores: of the jobs; in the first one, processes that run jobs say that they live.
         run: does a job, given what was submitted; called again with the same after a crash.
+        used: whether there can be a job from before.
     """
 
     def __init__(
-        self, url: str, sealer: Sealer, stores: Callable[[], Sequence[Store]], run: Run, pace: Pace | None = None
+        self,
+        url: str,
+        sealer: Sealer,
+        stores: Callable[[], Sequence[Store]],
+        run: Run,
+        *,
+        used: Callable[[], bool] = lambda: True,
+        pace: Pace | None = None,
     ) -> None:
         self._url = url
         self._sealer = sealer
         self._stores = stores
         self._run = run
+        self._used = used
         self._pace = pace or Pace()
         self._worker = secrets.token_hex(8)
         self._lock = anyio.Lock()
@@ -180,7 +189,7 @@ class Engine:
         """Start where a job is left from before, when whoever came with this process has been served."""
         await anyio.sleep(self._pace.settle)
         try:
-            if await run_sync(lambda: any(store.jobs.any_running() for store in self._stores())):
+            if self._used() and await run_sync(lambda: any(store.jobs.any_running() for store in self._stores())):
                 await self.start()
         except SaasusMcpError as error:
             log.warning("jobs from before are not looked for: %s", error.message)

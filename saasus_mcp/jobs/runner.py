@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, replace
 from functools import reduce
 from typing import Any
 
+import anyio
+
 from saasus_mcp.catalog.jobs import JobSpec
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.jobs import reporting
@@ -31,6 +33,10 @@ log = logging.getLogger(__name__)
 NOTHING_TO_DO = Decision("allow", "none", "nothing is to be changed")
 LATER = "known later"
 """In place of an argument that an earlier step is to give, while the plan is made."""
+
+
+SOON = (0.01, 0.04, 0.2, 1.0, 5.0, 10.0, 0.0)
+"""Seconds between two looks whether a job was committed to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,7 @@ class Runner:
         Raises:
             SaasusMcpError: it may not happen, or not yet; or it cannot be done as asked.
         """
+        await self._engine.start()
         planned: dict[str, Plan] = {}
 
         async def plan() -> Whole:
@@ -73,27 +80,20 @@ class Runner:
             planned[job], whole = await self._plan(spec, call, job)
             return whole
 
-        begun = await begin(self.pipeline, call, plan)
-        if isinstance(begun, Asking):
-            return begun
-        whole, part = begun
-        principal = call.principal
-        await self._engine.submit(
-            whole.id,
-            {
-                "name": spec.name,
-                "profile": self.pipeline.place.profile,
-                "principal": {"id": principal.id, "groups": sorted(principal.groups), "claims": dict(principal.claims)},
-                "part": asdict(part),
-                "plan": planned[whole.id].kept(),
-            },
-        )
-        return whole.id
+        async def submit(whole: Whole, part: Part) -> None:
+            principal = call.principal
+            who = {"id": principal.id, "groups": sorted(principal.groups), "claims": dict(principal.claims)}
+            kept = {"principal": who, "part": asdict(part), "plan": planned[whole.id].kept()}
+            await self._engine.submit(whole.id, {"name": spec.name, "profile": self.pipeline.place.profile, **kept})
+
+        return await begin(self.pipeline, call, plan, submit)
 
     async def run(self, submitted: Mapping[str, Any]) -> None:
         """Do a job that was begun, or go on with it, and note how it ends."""
         principal = Principal(**{**submitted["principal"], "groups": frozenset(submitted["principal"]["groups"])})
         part, plan, name = Part(**submitted["part"]), Plan.of(submitted["plan"]), submitted["name"]
+        if not await self._agreed(part.job):
+            return
         work = Work(self.pipeline, principal, part, self._engine.checkpoint)
         status: JobStatus = "done"
         try:
@@ -110,6 +110,14 @@ class Runner:
             status, report = "failed", {"why": "The server failed while it ran the job; its log says why."}
         record = {"status": status, "steps": self.pipeline.store.jobs.count(part.job)}
         self.pipeline.store.end_job(part.job, status, report, record, self.pipeline.clock())
+
+    async def _agreed(self, job: str) -> bool:
+        """Whether the job was committed to: it is handed over a moment before."""
+        for pause in SOON:
+            if self.pipeline.store.jobs.find(job) is not None:
+                return True
+            await anyio.sleep(pause)
+        return False
 
     async def _plan(self, spec: JobSpec, call: Call, job: str) -> tuple[Plan, Whole]:
         reader = Reader(self.pipeline, call.principal, Part(job))

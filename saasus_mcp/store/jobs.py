@@ -127,6 +127,11 @@ class Jobs:
             connection.execute(update(jobs).where(jobs.c.id == job).values(done=done, total=total))
             return _goes_on(connection, job)
 
+    def any_running(self) -> bool:
+        """Whether some job is not over, of anybody."""
+        with self._database.transaction() as connection:
+            return connection.execute(select(jobs.c.id).where(jobs.c.status == "running").limit(1)).first() is not None
+
     def goes_on(self, job: str) -> bool:
         """Whether a job runs and nobody has asked it to stop."""
         with self._database.transaction() as connection:
@@ -137,11 +142,6 @@ class Jobs:
         running = (jobs.c.id == job, jobs.c.status == "running")
         with self._database.transaction() as connection:
             connection.execute(update(jobs).where(*running).values(report=json.dumps(report)))
-
-    def any_running(self) -> bool:
-        """Whether some job is not over, of anybody."""
-        with self._database.transaction() as connection:
-            return connection.execute(select(jobs.c.id).where(jobs.c.status == "running").limit(1)).first() is not None
 
     def cancel(self, job: str) -> bool:
         """Ask a job to stop; False where it runs no more."""
