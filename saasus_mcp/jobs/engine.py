@@ -35,7 +35,6 @@ NAME = "saasus-mcp"
 PROTOCOL = "1"
 """Of what is kept of a job under way. A process takes up only jobs of its own; raise it where a job could not go on."""
 PURPOSE = "job"
-THREADS = 16
 
 Run = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -151,7 +150,6 @@ class Engine:
             "serializer": sealing(self._sealer),
             "enable_otlp": False,
             "log_level": "ERROR",
-            "max_executor_threads": THREADS,
         }
         DBOS(config=config)
 

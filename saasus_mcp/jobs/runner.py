@@ -35,6 +35,8 @@ LATER = "known later"
 """In place of an argument that an earlier step is to give, while the plan is made."""
 
 
+MOST_RUNNING = 3
+"""Jobs of one principal at the same time: the API is others', too."""
 SOON = (0.01, 0.04, 0.2, 1.0, 5.0, 10.0, 0.0)
 """Seconds between two looks whether a job was committed to."""
 
@@ -72,6 +74,7 @@ class Runner:
         Raises:
             SaasusMcpError: it may not happen, or not yet; or it cannot be done as asked.
         """
+        self._require_room(call.principal)
         await self._engine.start()
         planned: dict[str, Plan] = {}
 
@@ -138,6 +141,18 @@ class Runner:
             previews(spec, planned, place, self.pipeline.catalogue),
         )
         return planned, whole
+
+    def _require_room(self, principal: Principal) -> None:
+        """See that the caller has not too many jobs under way.
+
+        Raises:
+            SaasusMcpError: they have.
+        """
+        running = self.pipeline.store.jobs.count_running(principal.id)
+        if running >= MOST_RUNNING:
+            raise SaasusMcpError(
+                f"{running} of your jobs run already.", "Wait for one of them: job_status follows them."
+            )
 
     def _require_reads(self, spec: JobSpec, principal: Principal) -> None:
         """See that what the job reads may be read, before it reads half of it.

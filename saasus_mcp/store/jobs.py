@@ -127,6 +127,12 @@ class Jobs:
             connection.execute(update(jobs).where(jobs.c.id == job).values(done=done, total=total))
             return _goes_on(connection, job)
 
+    def count_running(self, principal: str) -> int:
+        """How many jobs of a principal are not over."""
+        mine = (jobs.c.principal == principal, jobs.c.status == "running")
+        with self._database.transaction() as connection:
+            return int(connection.execute(select(func.count()).select_from(jobs).where(*mine)).scalar_one())
+
     def any_running(self) -> bool:
         """Whether some job is not over, of anybody."""
         with self._database.transaction() as connection:
