@@ -26,7 +26,7 @@ from saasus_mcp.saasus.words import quoted
 from saasus_mcp.server.call import Asking, Call, Part
 from saasus_mcp.server.pipeline import Pipeline
 from saasus_mcp.server.whole import Whole, begin
-from saasus_mcp.store.jobs import JobStatus
+from saasus_mcp.store.job_records import JobStatus
 
 log = logging.getLogger(__name__)
 
