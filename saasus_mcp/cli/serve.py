@@ -34,14 +34,20 @@ def command(surface: Kind, toolsets: str, **flags: Any) -> None:
 async def _serve(chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> None:
     from mcp.server.stdio import stdio_server  # noqa: PLC0415 - the SDK is the slowest import there is
 
+    from saasus_mcp.jobs.tools import tools  # noqa: PLC0415 - as all that serves
     from saasus_mcp.server.mcp import build  # noqa: PLC0415 - imports the SDK
 
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="saasus-mcp: %(levelname)s: %(message)s")
-    async with compose.pipeline(chosen, partial(_console, chosen)) as pipeline:
+    async with (
+        compose.pipeline(chosen, partial(_console, chosen)) as pipeline,
+        compose.staff(chosen, {pipeline.place.profile: pipeline}) as runners,
+    ):
         if pipeline.policy.announcement:
             click.echo(f"saasus-mcp: {pipeline.policy.announcement}", err=True)
         principal = compose.local_user()
-        server = build(pipeline, lambda _: principal, chosen.lang, Surface(pipeline, chosen.lang, kind, toolsets))
+        more = tools(runners[pipeline.place.profile], kind)
+        surface = Surface(pipeline, chosen.lang, kind, toolsets, more)
+        server = build(pipeline, lambda _: principal, chosen.lang, surface)
         async with stdio_server() as (reading, writing):
             await server.run(reading, writing, server.create_initialization_options())
 

@@ -68,7 +68,7 @@ def preview(
     if changes is not None:
         lines += [words["changes"], *_changes(changes, language)] if changes else [words["unchanged"]]
     lines += _arguments(shown_arguments(operation, args), language)
-    lines += _consequences(operation.effects, language)
+    lines += consequences(operation.effects, language)
     return "\n".join(lines)
 
 
@@ -90,7 +90,7 @@ def where(place: Place, language: Language) -> str:
     return words["sandbox"] + at if place.sandbox else at
 
 
-def _consequences(effects: Effects, language: Language) -> Iterator[str]:
+def consequences(effects: Effects, language: Language) -> Iterator[str]:
     """What follows from the row of effects, in words."""
     words = WORDS[language]
     if effects.undo is not None:
