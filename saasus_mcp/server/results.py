@@ -23,6 +23,19 @@ BUDGET = 24 * 1024
 LIFETIME = 24 * 3600
 URI = "saasus://results/"
 PURPOSE = "result"
+PNG = "image/png"
+
+
+def pictured(png: str) -> dict[str, str]:
+    """A PNG, in base64, as it is kept: in the words of the protocol."""
+    return {"mimeType": PNG, "blob": png}
+
+
+def picture(kept: object) -> str | None:
+    """The PNG that was kept, in base64; None where it is something else."""
+    if isinstance(kept, dict) and kept.keys() == {"mimeType", "blob"} and kept["mimeType"] == PNG:
+        return str(kept["blob"])
+    return None
 
 
 class Results:
