@@ -57,15 +57,10 @@ def drawn(chart: Chart) -> tuple[str, list[str]]:
     with _one_at_a_time:  # matplotlib is not made for threads
         letters = _Letters()
         heights = [_height(panel) for panel in chart.panels] or [1.0]
-        figure = Figure(
-            figsize=(WIDE, sum(heights) + 0.9),
-            dpi=DPI,
-            facecolor=CARD,
-            edgecolor=FAINT,
-            linewidth=2,
-            layout="constrained",
-        )
-        figure.suptitle(letters(chart.title), fontsize=14, x=0.01, ha="left")
+        size = (WIDE, sum(heights) + 0.9)
+        figure = Figure(figsize=size, dpi=DPI, facecolor=CARD, edgecolor=FAINT, linewidth=2)
+        figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.08)
+        figure.suptitle(letters(chart.title), fontsize=14, x=0.015, ha="left")
         grid = figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)
         for axes, panel in zip(grid[:, 0], chart.panels, strict=False):
             axes.set_facecolor(CARD)
@@ -76,7 +71,7 @@ def drawn(chart: Chart) -> tuple[str, list[str]]:
             else:
                 _lines(axes, panel, letters)
         if chart.foot:
-            figure.supxlabel(letters(chart.foot), fontsize=8.5, x=0.01, ha="left")
+            figure.supxlabel(letters(chart.foot), fontsize=8.5, x=0.015, ha="left")
         written = io.BytesIO()
         FigureCanvasAgg(figure)
         figure.savefig(written, format="png", edgecolor=FAINT)

@@ -13,6 +13,8 @@ from saasus_mcp.jobs.period import Period
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.table import Table
 from saasus_mcp.jobs.work import Reader, Unreadable, Work
+from saasus_mcp.saasus.places import InvalidArguments
+from saasus_mcp.saasus.words import quoted
 
 HISTORIES = "analysis.GetUserBehaviorHistories"
 USER = ("user_id", "email", "sign_in_id")
@@ -42,12 +44,26 @@ class Visits:
 
 
 async def plan(reader: Reader, args: Mapping[str, Any]) -> Plan:
-    """Nothing changes, so little is looked at: the period, and that the tenants exist."""
+    """Nothing changes, so little is looked at: the period, and that the tenants and users exist."""
     Period.of(args)
     if args.get("tenant_ids"):
         there = await reader.read("auth.GetTenants", take=lambda answer: [each["id"] for each in answer["tenants"]])
         require_known("tenant_ids", args["tenant_ids"], there)
-    return Plan(data=dict(args))
+    return Plan(data={**args, "users": await _named(reader, args.get("user_ids", ()))})
+
+
+async def _named(reader: Reader, wanted: Sequence[str]) -> list[User]:
+    """The users of these ids.
+
+    Raises:
+        InvalidArguments: one of them cannot be read.
+    """
+    ids = list(dict.fromkeys(wanted))
+    found = await reader.several("auth.GetSaasUser", [{"user_id": each} for each in ids], _brief)
+    for identifier, (user, why) in zip(ids, found, strict=True):
+        if user is None:
+            raise InvalidArguments(("user_ids",), f"{quoted(identifier)} cannot be read. {why}")
+    return [user for user, _ in found if user is not None]
 
 
 async def run(work: Work, plan: Plan) -> Outcome:
@@ -56,7 +72,7 @@ async def run(work: Work, plan: Plan) -> Outcome:
     by = args.get("by", "referrer")
     table = Table(COLUMNS[by], args.get("format", "csv"))
     bounds = BOUNDS.format(first=period.first, last=period.last, zone=args.get("zone", "UTC"))
-    if by == "referrer" and not args.get("tenant_ids") and not args.get("user_ids"):
+    if by == "referrer" and not args.get("tenant_ids") and not args["users"]:
         return await _pages(work, period, table, bounds)
     found: dict[str, Visits] = defaultdict(Visits)
     unread, users = list[dict[str, Any]](), 0
@@ -98,10 +114,8 @@ async def _pages(work: Work, period: Period, table: Table, bounds: str) -> Outco
 
 async def _users(work: Work, args: Mapping[str, Any]) -> AsyncIterator[list[User]]:
     """The users that are wanted, a page at a time, each once."""
-    if args.get("user_ids"):
-        wanted = list(dict.fromkeys(args["user_ids"]))
-        given = await work.several("auth.GetSaasUser", [{"user_id": each} for each in wanted], _brief)
-        yield [user or {"id": each} for each, (user, _) in zip(wanted, given, strict=True)]
+    if args["users"]:
+        yield args["users"]
         return
     lists = [("auth.SearchTenantUsers", {"tenant_id": each}) for each in dict.fromkeys(args.get("tenant_ids", ()))]
     seen = set[str]()
@@ -131,7 +145,7 @@ def _taken(period: Period) -> Any:
 
 
 def _rows(user: User, visits: Mapping[str, Mapping[str, int]], by: str) -> Iterator[Sequence[Any]]:
-    who = [user["id"], user.get("email", ""), user.get("sign_in_id", "")]
+    who = [user["id"], user["email"], user["sign_in_id"]]
     if by == "user" and visits:
         days = {day for each in visits.values() for day in each}
         yield [*who, sum(sum(each.values()) for each in visits.values()), len(visits), len(days), min(days), max(days)]
