@@ -103,6 +103,8 @@ def purge(*, audit_days: int, journal_days: int, **flags: Any) -> None:
     with compose.stores(chosen.folder) as stores:
         gone = sum(store.trail.purge(now - audit_days * DAY) for store in stores)
         forgotten = sum(store.journal.purge(now - journal_days * DAY) for store in stores)
+        for store in stores:
+            store.jobs.purge(now - journal_days * DAY)
     click.echo(WORDS[chosen.lang]["purged"].format(audit=gone, journal=forgotten))
 
 

@@ -160,8 +160,8 @@ async def staff(settings: Settings, pipelines: Mapping[str, Pipeline]) -> AsyncI
 
     ids = [one.place.saas_id for one in pipelines.values()]
     name = prepare(settings.folder, ids[0]).stem if len(ids) == 1 else JOBS
-    url = f"sqlite:///{make(settings.folder, name + JOBS_SUFFIX)}"
-    async with staffed(pipelines, url, sealing(settings.folder)) as runners:
+    file, sealer = make(settings.folder, name + JOBS_SUFFIX), sealing(settings.folder)
+    async with staffed(pipelines, f"sqlite:///{file}", sealer, used=lambda: file.stat().st_size > 0) as runners:
         yield runners
 
 

@@ -35,8 +35,10 @@ NAME = "saasus-mcp"
 PROTOCOL = "1"
 """Of what is kept of a job under way. A process takes up only jobs of its own; raise it where a job could not go on."""
 PURPOSE = "job"
-THREADS = 16
 
+BROKEN = ("ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
+"""How the engine calls the end of a job that could not even say how it ended: no store to write to, say."""
+FAILED = "The server failed while it ran the job; its log says why."
 Run = Callable[[dict[str, Any]], Awaitable[None]]
 
 
@@ -71,15 +73,24 @@ class Engine:
         sealer: seals what it keeps.
         stores: of the jobs; in the first one, processes that run jobs say that they live.
         run: does a job, given what was submitted; called again with the same after a crash.
+        used: whether there can be a job from before.
     """
 
     def __init__(
-        self, url: str, sealer: Sealer, stores: Callable[[], Sequence[Store]], run: Run, pace: Pace | None = None
+        self,
+        url: str,
+        sealer: Sealer,
+        stores: Callable[[], Sequence[Store]],
+        run: Run,
+        *,
+        used: Callable[[], bool] = lambda: True,
+        pace: Pace | None = None,
     ) -> None:
         self._url = url
         self._sealer = sealer
         self._stores = stores
         self._run = run
+        self._used = used
         self._pace = pace or Pace()
         self._worker = secrets.token_hex(8)
         self._lock = anyio.Lock()
@@ -95,6 +106,9 @@ class Engine:
     async def __aexit__(self, *_: object) -> None:
         """Stop: what runs is left as it is, for the next process to go on with."""
         with anyio.CancelScope(shield=True):
+            if self._group is not None:
+                self._group.cancel_scope.cancel()
+                await self._group.__aexit__(None, None, None)
             for task in self._running:
                 task.cancel()
             await asyncio.gather(*self._running, return_exceptions=True)
@@ -104,9 +118,6 @@ class Engine:
                 await run_sync(lambda: DBOS.destroy(destroy_registry=True))
                 with suppress(StoreError):
                     self._stores()[0].jobs.beat(self._worker, 0.0)
-        if self._group is not None:
-            self._group.cancel_scope.cancel()
-            await self._group.__aexit__(None, None, None)
 
     async def start(self) -> None:
         """Start where that was not yet done; then jobs that dead processes left are taken up.
@@ -142,7 +153,6 @@ class Engine:
             "serializer": sealing(self._sealer),
             "enable_otlp": False,
             "log_level": "ERROR",
-            "max_executor_threads": THREADS,
         }
         DBOS(config=config)
 
@@ -180,7 +190,7 @@ class Engine:
         """Start where a job is left from before, when whoever came with this process has been served."""
         await anyio.sleep(self._pace.settle)
         try:
-            if await run_sync(lambda: any(store.jobs.any_running() for store in self._stores())):
+            if self._used() and await run_sync(lambda: any(store.jobs.any_running() for store in self._stores())):
                 await self.start()
         except SaasusMcpError as error:
             log.warning("jobs from before are not looked for: %s", error.message)
@@ -205,7 +215,11 @@ class Engine:
         if dead:  # of several that find them, the engine lets one take up each job
             DBOS._recover_pending_workflows(dead)  # noqa: SLF001 - DBOS's own recovery, which has no public name
             jobs.bury(dead)
-        over = DBOS.list_workflows(status=["SUCCESS", "ERROR"], load_input=False, load_output=False)
+        over = DBOS.list_workflows(status=["SUCCESS", *BROKEN], load_input=False, load_output=False)
+        for broken in (each.workflow_id for each in over if each.status in BROKEN):
+            for store in self._stores():
+                if store.jobs.find(broken) is not None:
+                    store.end_job(broken, "failed", {"why": FAILED}, {"status": "failed"}, now)
         DBOS.delete_workflows([each.workflow_id for each in over])
 
 

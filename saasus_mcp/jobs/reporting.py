@@ -8,7 +8,7 @@ from typing import Any
 from saasus_mcp.jobs.kind import Outcome
 from saasus_mcp.saasus.answer import Figure, compact
 from saasus_mcp.server.results import URI, picture, pictured
-from saasus_mcp.store.jobs import Job
+from saasus_mcp.store.job_records import Job
 
 FITS = 12 * 1024
 """Bytes of a product that is told with the answer; of a larger one where it is kept."""

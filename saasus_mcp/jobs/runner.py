@@ -10,10 +10,12 @@ from dataclasses import asdict, dataclass, replace
 from functools import reduce
 from typing import Any
 
+import anyio
+
 from saasus_mcp.catalog.jobs import JobSpec
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.jobs import reporting
-from saasus_mcp.jobs.engine import Engine
+from saasus_mcp.jobs.engine import FAILED, Engine
 from saasus_mcp.jobs.kind import kind
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.preview import previews
@@ -24,13 +26,19 @@ from saasus_mcp.saasus.words import quoted
 from saasus_mcp.server.call import Asking, Call, Part
 from saasus_mcp.server.pipeline import Pipeline
 from saasus_mcp.server.whole import Whole, begin
-from saasus_mcp.store.jobs import JobStatus
+from saasus_mcp.store.job_records import JobStatus
 
 log = logging.getLogger(__name__)
 
 NOTHING_TO_DO = Decision("allow", "none", "nothing is to be changed")
 LATER = "known later"
 """In place of an argument that an earlier step is to give, while the plan is made."""
+
+
+MOST_RUNNING = 3
+"""Jobs of one principal at the same time: the API is others', too."""
+SOON = (0.01, 0.04, 0.2, 1.0, 5.0, 10.0, 0.0)
+"""Seconds between two looks whether a job was committed to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +74,8 @@ class Runner:
         Raises:
             SaasusMcpError: it may not happen, or not yet; or it cannot be done as asked.
         """
+        self._require_room(call.principal)
+        await self._engine.start()
         planned: dict[str, Plan] = {}
 
         async def plan() -> Whole:
@@ -73,27 +83,20 @@ class Runner:
             planned[job], whole = await self._plan(spec, call, job)
             return whole
 
-        begun = await begin(self.pipeline, call, plan)
-        if isinstance(begun, Asking):
-            return begun
-        whole, part = begun
-        principal = call.principal
-        await self._engine.submit(
-            whole.id,
-            {
-                "name": spec.name,
-                "profile": self.pipeline.place.profile,
-                "principal": {"id": principal.id, "groups": sorted(principal.groups), "claims": dict(principal.claims)},
-                "part": asdict(part),
-                "plan": planned[whole.id].kept(),
-            },
-        )
-        return whole.id
+        async def submit(whole: Whole, part: Part) -> None:
+            principal = call.principal
+            who = {"id": principal.id, "groups": sorted(principal.groups), "claims": dict(principal.claims)}
+            kept = {"principal": who, "part": asdict(part), "plan": planned[whole.id].kept()}
+            await self._engine.submit(whole.id, {"name": spec.name, "profile": self.pipeline.place.profile, **kept})
+
+        return await begin(self.pipeline, call, plan, submit)
 
     async def run(self, submitted: Mapping[str, Any]) -> None:
         """Do a job that was begun, or go on with it, and note how it ends."""
         principal = Principal(**{**submitted["principal"], "groups": frozenset(submitted["principal"]["groups"])})
         part, plan, name = Part(**submitted["part"]), Plan.of(submitted["plan"]), submitted["name"]
+        if not await self._agreed(part.job):
+            return
         work = Work(self.pipeline, principal, part, self._engine.checkpoint)
         status: JobStatus = "done"
         try:
@@ -107,9 +110,17 @@ class Runner:
             status, report = "failed", {"why": str(error)}
         except Exception:
             log.exception("job %s failed inside the server", part.job)
-            status, report = "failed", {"why": "The server failed while it ran the job; its log says why."}
+            status, report = "failed", {"why": FAILED}
         record = {"status": status, "steps": self.pipeline.store.jobs.count(part.job)}
         self.pipeline.store.end_job(part.job, status, report, record, self.pipeline.clock())
+
+    async def _agreed(self, job: str) -> bool:
+        """Whether the job was committed to: it is handed over a moment before."""
+        for pause in SOON:
+            if self.pipeline.store.jobs.find(job) is not None:
+                return True
+            await anyio.sleep(pause)
+        return False
 
     async def _plan(self, spec: JobSpec, call: Call, job: str) -> tuple[Plan, Whole]:
         reader = Reader(self.pipeline, call.principal, Part(job))
@@ -130,6 +141,18 @@ class Runner:
             previews(spec, planned, place, self.pipeline.catalogue),
         )
         return planned, whole
+
+    def _require_room(self, principal: Principal) -> None:
+        """See that the caller has not too many jobs under way.
+
+        Raises:
+            SaasusMcpError: they have.
+        """
+        running = self.pipeline.store.jobs.count_running(principal.id)
+        if running >= MOST_RUNNING:
+            raise SaasusMcpError(
+                f"{running} of your jobs run already.", "Wait for one of them: job_status follows them."
+            )
 
     def _require_reads(self, spec: JobSpec, principal: Principal) -> None:
         """See that what the job reads may be read, before it reads half of it.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +18,18 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def staff(
-    pipelines: Mapping[str, Pipeline], url: str, sealer: Sealer, pace: Pace | None = None
+    pipelines: Mapping[str, Pipeline],
+    url: str,
+    sealer: Sealer,
+    *,
+    used: Callable[[], bool] = lambda: True,
+    pace: Pace | None = None,
 ) -> AsyncIterator[dict[str, Runner]]:
     """A runner for each pipeline, by profile. What is under way when this ends goes on in another process.
 
     Args:
         url: of the engine's database.
+        used: whether there can be a job in it from before.
     """
     runners: dict[str, Runner] = {}
 
@@ -33,7 +39,7 @@ async def staff(
     def stores() -> list[Store]:
         return [pipeline.store for pipeline in pipelines.values()]
 
-    async with Engine(url, sealer, stores, run, pace) as engine:
+    async with Engine(url, sealer, stores, run, used=used, pace=pace) as engine:
         specs = {spec.name: spec for spec in load()}
         runners.update({name: Runner(pipeline, specs, engine) for name, pipeline in pipelines.items()})
         yield runners

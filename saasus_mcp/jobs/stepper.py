@@ -12,7 +12,7 @@ from saasus_mcp.permissions.case import Principal
 from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.server.call import Asking, Call, Part
 from saasus_mcp.server.pipeline import Pipeline
-from saasus_mcp.store.jobs import JobStep
+from saasus_mcp.store.job_records import JobStep
 
 PAUSE = 1.0
 """Seconds between two looks at whether a person has decided."""

@@ -17,7 +17,7 @@ from saasus_mcp.server.call import Asking, Call
 from saasus_mcp.server.hints import LOOKS_UP, Hints
 from saasus_mcp.server.own import OwnTool, answered, closed
 from saasus_mcp.server.surface import Kind
-from saasus_mcp.store.jobs import Job
+from saasus_mcp.store.job_records import Job
 
 PATIENCE = 45.0
 """Seconds for which a call waits for its job: clients give up after a minute. The job goes on."""

@@ -46,11 +46,18 @@ class Whole:
     previews: Mapping[Language, str]
 
 
-async def begin(pipeline: Pipeline, call: Call, plan: Callable[[], Awaitable[Whole]]) -> tuple[Whole, Part] | Asking:
-    """Have a job agreed to and begin it: what was agreed to, and under what its steps go. Or the question to be answered first.
+async def begin(
+    pipeline: Pipeline,
+    call: Call,
+    plan: Callable[[], Awaitable[Whole]],
+    submit: Callable[[Whole, Part], Awaitable[None]],
+) -> str | Asking:
+    """Have a job agreed to and begin it: its id, or the question to be answered first.
 
     Args:
         plan: plans the job anew, from the present state.
+        submit: hands over what was agreed to, and under what its steps go. It comes before the commitment, so that a job
+            that was agreed to is never lost; what was handed over and is not committed to is not to be done.
 
     Raises:
         SaasusMcpError: it may not happen, or not yet; or it cannot be planned.
@@ -70,7 +77,10 @@ async def begin(pipeline: Pipeline, call: Call, plan: Callable[[], Awaitable[Who
         raise
     if isinstance(settled, Asking):
         return settled
-    return latest, _commit(pipeline, latest, settled)
+    part = _part(latest, settled)
+    await submit(latest, part)
+    _commit(pipeline, latest, part, settled)
+    return latest.id
 
 
 async def _settled(
@@ -89,10 +99,16 @@ async def _settled(
     return settled if isinstance(settled, Asking) else settled.proof
 
 
-def _commit(pipeline: Pipeline, whole: Whole, proof: Proof | None) -> Part:
+def _part(whole: Whole, proof: Proof | None) -> Part:
     given, by = (proof.spend.kind, proof.by) if proof else ("none", "")
     typed = proof is not None and whole.decision.typed
-    granted = Grant(whole.name, whole.principal.id, pipeline.place.profile, whole.plan, given, by, typed, whole.steps)
+    return Part(whole.id, given=given, by=by, typed=typed, plan=whole.plan)
+
+
+def _commit(pipeline: Pipeline, whole: Whole, part: Part, proof: Proof | None) -> None:
+    granted = Grant(
+        whole.name, whole.principal.id, pipeline.place.profile, whole.plan, part.given, part.by, part.typed, whole.steps
+    )
     try:
         pipeline.store.commit(
             whole.id,
@@ -105,7 +121,6 @@ def _commit(pipeline: Pipeline, whole: Whole, proof: Proof | None) -> Part:
         refused = {**_record(pipeline, whole), "refused": type(error).__name__.lower()}
         pipeline.store.refuse(whole.id, refused, pipeline.clock())
         raise
-    return Part(whole.id, given=given, by=by, typed=typed, plan=whole.plan)
 
 
 def _record(pipeline: Pipeline, whole: Whole, proof: Proof | None = None) -> dict[str, Any]:

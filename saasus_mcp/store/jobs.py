@@ -4,60 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from saasus_mcp.store.database import Database
+from saasus_mcp.store.job_records import Job, JobStatus, JobStep
 from saasus_mcp.store.records import AlreadyUsed, Claim, Grant, StepEnding
 from saasus_mcp.store.tables import job_steps, jobs, workers
 
-if TYPE_CHECKING:
-    from saasus_mcp.saasus.client import Applied
-
-JobStatus = Literal["running", "done", "failed", "cancelled"]
 AT_ONCE = 400
 """Steps that one statement of SQL names."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One job. Times are epoch seconds.
-
-    Attributes:
-        plan: digest of what a person agreed to.
-        given, by, typed: how they did, who, and whether by typing a name.
-        done, total: how far it is, in its own unit; `total` is None where that is not known.
-        report: what it came to; empty as long as it runs.
-    """
-
-    id: str
-    name: str
-    principal: str
-    profile: str
-    plan: str
-    given: str
-    typed: bool
-    by: str
-    status: JobStatus
-    cancelling: bool
-    at: float
-    ended_at: float | None = None
-    done: int = 0
-    total: int | None = None
-    report: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class JobStep:
-    """What became of one step. `call` is None as long as it was not begun, `outcome` as long as it is not over."""
-
-    step: str
-    call: str | None = None
-    outcome: Applied | None = None
-    said: str = ""
-    answer: Any = None
 
 
 class Jobs:
@@ -127,6 +84,17 @@ class Jobs:
             connection.execute(update(jobs).where(jobs.c.id == job).values(done=done, total=total))
             return _goes_on(connection, job)
 
+    def count_running(self, principal: str) -> int:
+        """How many jobs of a principal are not over."""
+        mine = (jobs.c.principal == principal, jobs.c.status == "running")
+        with self._database.transaction() as connection:
+            return int(connection.execute(select(func.count()).select_from(jobs).where(*mine)).scalar_one())
+
+    def any_running(self) -> bool:
+        """Whether some job is not over, of anybody."""
+        with self._database.transaction() as connection:
+            return connection.execute(select(jobs.c.id).where(jobs.c.status == "running").limit(1)).first() is not None
+
     def goes_on(self, job: str) -> bool:
         """Whether a job runs and nobody has asked it to stop."""
         with self._database.transaction() as connection:
@@ -137,11 +105,6 @@ class Jobs:
         running = (jobs.c.id == job, jobs.c.status == "running")
         with self._database.transaction() as connection:
             connection.execute(update(jobs).where(*running).values(report=json.dumps(report)))
-
-    def any_running(self) -> bool:
-        """Whether some job is not over, of anybody."""
-        with self._database.transaction() as connection:
-            return connection.execute(select(jobs.c.id).where(jobs.c.status == "running").limit(1)).first() is not None
 
     def cancel(self, job: str) -> bool:
         """Ask a job to stop; False where it runs no more."""

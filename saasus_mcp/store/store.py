@@ -23,7 +23,8 @@ from saasus_mcp.store.brakes import (
 )
 from saasus_mcp.store.database import Database
 from saasus_mcp.store.files import prepare
-from saasus_mcp.store.jobs import Jobs, JobStatus
+from saasus_mcp.store.job_records import JobStatus
+from saasus_mcp.store.jobs import Jobs
 from saasus_mcp.store.journal import Journal
 from saasus_mcp.store.kept import KeptResults
 from saasus_mcp.store.records import (

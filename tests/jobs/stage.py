@@ -108,7 +108,7 @@ async def stage(
                 catalogue=catalogue, policy=policy, client=client, store=lambda: store, sealer=sealer, place=PLACE
             )
             database = f"sqlite:///{folder / 'test.jobs.db'}"
-            async with staff({PLACE.profile: pipeline}, database, sealer, pace) as runners:
+            async with staff({PLACE.profile: pipeline}, database, sealer, pace=pace) as runners:
                 runner = runners[PLACE.profile]
                 yield Stage(pipeline, runner, Surface(pipeline, "en", more=tools(runner)), api)
     finally:

@@ -192,3 +192,12 @@ async def test_a_read_that_fails_ends_the_job_and_says_why(tmp_path: Path) -> No
         assert not answer.ok
         assert "auth_search_tenant_users" in answer.text
         assert on.sent("auth.SearchTenantUsers") == 3, "an idempotent read is tried again"
+
+
+async def test_nobody_has_more_than_a_few_jobs_under_way(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        on.sandbox.faults.add("latency", on="auth.CreateSaasUser", seconds=0.2)
+        for _ in range(3):
+            await started(on, 2)
+        refused = await on.call("job_export_users")
+        assert "3 of your jobs run already" in refused.text
