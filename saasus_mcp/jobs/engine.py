@@ -105,19 +105,24 @@ class Engine:
 
     async def __aexit__(self, *_: object) -> None:
         """Stop: what runs is left as it is, for the next process to go on with."""
-        with anyio.CancelScope(shield=True):
-            if self._group is not None:
-                self._group.cancel_scope.cancel()
+        if self._group is not None:
+            self._group.cancel_scope.cancel()
+            try:
                 await self._group.__aexit__(None, None, None)
-            for task in self._running:
-                task.cancel()
-            await asyncio.gather(*self._running, return_exceptions=True)
-            if self._workflow is not None:
-                from dbos import DBOS  # noqa: PLC0415 - it was imported when the engine started
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await self._leave()
 
-                await run_sync(lambda: DBOS.destroy(destroy_registry=True))
-                with suppress(StoreError):
-                    self._stores()[0].jobs.beat(self._worker, 0.0)
+    async def _leave(self) -> None:
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+        if self._workflow is not None:
+            from dbos import DBOS  # noqa: PLC0415 - it was imported when the engine started
+
+            await run_sync(lambda: DBOS.destroy(destroy_registry=True))
+            with suppress(StoreError):
+                self._stores()[0].jobs.beat(self._worker, 0.0)
 
     async def start(self) -> None:
         """Start where that was not yet done; then jobs that dead processes left are taken up.
