@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -65,7 +65,7 @@ async def _by_hand(on: Stage, recipe: Calls, table: str) -> Spent:
     return Spent(len(recipe), read, written)
 
 
-def _cases(on: Stage) -> Iterator[tuple[str, str, Mapping[str, Any], Calls]]:
+def _cases(on: Stage) -> Iterator[tuple[str, str, dict[str, Any], Calls]]:
     state = on.sandbox._api._state  # noqa: SLF001 - what a model would find by listing
     tenants = [tenant["id"] for tenant in state.rows("tenants")]
     users = [user["id"] for user in state.rows("users")]

@@ -98,7 +98,7 @@ def test_a_picture_reads_on_a_dark_page_because_it_brings_its_card() -> None:
     picture = Image.open(io.BytesIO(base64.b64decode(drawn(CHART)[0]))).convert("RGBA")
     middle = picture.getpixel((picture.width // 2, 12))
     assert middle == (*bytes.fromhex(CARD.removeprefix("#")), 255)
-    assert picture.getextrema()[3] == (255, 255), "nothing shines through"
+    assert picture.getchannel("A").getextrema() == (255, 255), "nothing shines through"
     assert picture.width <= 1000
 
 

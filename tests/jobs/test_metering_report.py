@@ -9,10 +9,14 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
+from saasus_mcp.catalog import load
 from saasus_mcp.sandbox import Sandbox
+from saasus_mcp.server.call import Call
 from tests.jobs.stage import Stage, stage
+from tests.support import ME
 
 TOKYO = timezone(timedelta(hours=9))
 READ = "pricing.GetMeteringUnitDateCountByTenantIdAndUnitNameAndDatePeriod"
@@ -134,6 +138,46 @@ async def test_what_could_not_be_read_is_told_and_in_no_figure(tmp_path: Path) -
         on.sandbox.faults.add("status", on=READ, status=404)
         answer = await on.call("job_metering_report", {"from": month})
         assert not answer.ok, "a report of nothing is none"
+
+
+def test_a_report_goes_on_where_another_server_left_it(tmp_path: Path) -> None:
+    sandbox = Sandbox(load())
+    month, _ = months(sandbox)
+
+    async def left() -> str:
+        async with stage(tmp_path, sandbox) as on:
+            spec, call = on.runner.specs["job_metering_report"], Call("job_metering_report", {"from": month}, ME)
+            job = await on.runner.start(spec, call)
+            assert isinstance(job, str)
+            while on.sent(READ) < 6:  # noqa: ASYNC110 - there is no event but at the API
+                await anyio.sleep(0.01)
+            return job
+
+    async def taken_up(job: str) -> dict[str, Any]:
+        async with stage(tmp_path, sandbox) as on:
+            return await on.told("job_status", {"job": job, "wait": 30})
+
+    sandbox.faults.add("latency", on=READ, seconds=0.2)
+    job = anyio.run(left)
+    sandbox.faults.clear()
+    told = anyio.run(taken_up, job)
+    assert told["status"] == "done"
+    rows = csv.DictReader(io.StringIO(told["csv"], newline=""))
+    found = sorted((row["tenant_id"], row["meter"], row["period"], int(row["usage"])) for row in rows)
+    assert found == held(sandbox, "%Y-%m", month, month)
+    reads = sum(received.operation == READ for received in sandbox.requests)
+    assert reads <= 16, "what was read of the first tenant is not read again"
+
+
+async def test_a_report_stops_between_tenants(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        on.sandbox.faults.add("latency", on=READ, seconds=0.2)
+        month, _ = months(on.sandbox)
+        spec, call = on.runner.specs["job_metering_report"], Call("job_metering_report", {"from": month}, ME)
+        job = await on.runner.start(spec, call)
+        told = await on.told("job_cancel", {"job": job})
+        assert told["status"] == "cancelled"
+        assert on.sent(READ) <= 4
 
 
 @pytest.mark.parametrize(
