@@ -178,4 +178,9 @@ def _found(runner: Runner, job: str, call: Call) -> Job | None:
 
 def _answer(runner: Runner, job: Job) -> ToolAnswer:
     told = reporting.told(job, runner.pipeline.store.jobs.count(job.id))
-    return ToolAnswer(False, compact(told)) if job.status == "failed" else answered(told)
+    if job.status == "failed":
+        return ToolAnswer(False, compact(told))
+    if "chart" not in told:
+        return answered(told)
+    chart = runner.pipeline.results.found(told["chart"], job.principal)
+    return replace(answered(told), figure=reporting.figure(None if chart is None else chart.value))

@@ -13,6 +13,8 @@ from mcp.types import (
     INTERNAL_ERROR,
     CallToolRequestParams,
     CallToolResult,
+    ContentBlock,
+    ImageContent,
     InputRequiredResult,
     ListToolsResult,
     PaginatedRequestParams,
@@ -33,6 +35,7 @@ from saasus_mcp.server.instructions import instructions
 from saasus_mcp.server.offering import Offering, Who
 from saasus_mcp.server.own import OwnTool
 from saasus_mcp.server.pipeline import Pipeline
+from saasus_mcp.server.results import PNG
 from saasus_mcp.server.surface import Surface
 from saasus_mcp.server.tools import META, own_tool, tool
 
@@ -126,10 +129,17 @@ def _taken_back(context: Context) -> bool:
 
 
 def result(given: ToolAnswer, place: Place) -> CallToolResult:
-    """An answer on the wire: the answer first, then where it comes from."""
+    """An answer on the wire: the answer first, then where it comes from, then what there is to look at."""
     touched = where(place, "en") + (f", trace id: {given.trace_id}" if given.trace_id else "")
+    content: list[ContentBlock] = [TextContent(text=given.text), TextContent(text=f"[{touched}]")]
+    if given.figure is not None:
+        content.append(
+            ImageContent(data=given.figure.png, mime_type=PNG)
+            if given.figure.png
+            else TextContent(text=given.figure.text)
+        )
     return CallToolResult(
-        content=[TextContent(text=given.text), TextContent(text=f"[{touched}]")],
+        content=content,
         structured_content=given.structured,
         is_error=not given.ok,
         _meta={

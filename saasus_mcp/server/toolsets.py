@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from saasus_mcp.catalog import Text
 
 TOOLSETS: Mapping[str, Text] = {
-    "jobs": Text("Whole jobs in one call: exports and imports", "一括処理(エクスポート・一括登録)"),
+    "jobs": Text("Whole jobs in one call: exports, imports, reports", "一括処理(エクスポート・一括登録・レポート)"),
     "users": Text("Users of the SaaS and of its tenants; invitations", "SaaSユーザー・テナントのユーザー・招待"),
     "tenants": Text("Tenants", "テナント"),
     "roles": Text("Roles, who has them, and environments", "ロールとその付与・環境"),
