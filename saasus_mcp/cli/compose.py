@@ -19,14 +19,9 @@ from typing import TYPE_CHECKING
 import click
 
 from saasus_mcp.catalog import Catalogue, load
-from saasus_mcp.permissions.handles import References, no_references
-from saasus_mcp.permissions.policy import PRESETS, CasePolicy, Principal, ReadOnlyCeiling
+from saasus_mcp.permissions.policy import PRESETS, CasePolicy, Mode, Principal, ReadOnlyCeiling
 from saasus_mcp.permissions.proof import Place
 from saasus_mcp.permissions.seal import Sealer
-from saasus_mcp.saasus.client import Client
-from saasus_mcp.saasus.signature import Credentials
-from saasus_mcp.server.pipeline import Pipeline
-from saasus_mcp.server.watch import UNWATCHED, Watch
 from saasus_mcp.settings import Settings, SettingsError, profile, profiles
 from saasus_mcp.store.files import StoreError, existing, prepare
 
@@ -34,13 +29,17 @@ if sys.platform != "win32":
     import pwd
 
 if TYPE_CHECKING:
+    from saasus_mcp.permissions.handles import References
+    from saasus_mcp.saasus.client import Client
+    from saasus_mcp.server.pipeline import Pipeline
+    from saasus_mcp.server.watch import Watch
     from saasus_mcp.store import Store
     from saasus_mcp.store.accounts import Accounts
 
 KEY_FILE = "sealing.key"
 AUDIT = "audit"
 DEFAULT_PROFILE = "default"
-SANDBOX_PROFILE = "sandbox"
+SANDBOX_PROFILE, SANDBOX_SAAS_ID = "sandbox", "sandbox"
 
 
 def policy(settings: Settings, catalogue: Catalogue | None = None) -> CasePolicy:
@@ -57,7 +56,12 @@ def policy(settings: Settings, catalogue: Catalogue | None = None) -> CasePolicy
         chosen = policy_file.Reloading(settings.policy, catalogue)
         policy_file.on_hangup(chosen)
         return ReadOnlyCeiling(chosen) if settings.read_only or settings.mode == "read-only" else chosen
-    return PRESETS["read-only" if settings.read_only else settings.mode or "guarded"]
+    return PRESETS[preset(settings)]
+
+
+def preset(settings: Settings) -> Mode:
+    """The preset that holds where there is no policy file."""
+    return "read-only" if settings.read_only else settings.mode or "guarded"
 
 
 def _reloadable(settings: Settings, chosen: CasePolicy) -> AbstractContextManager[object]:
@@ -81,11 +85,19 @@ def place(settings: Settings) -> Place:
     if settings.sandbox:
         if settings.profile != DEFAULT_PROFILE:
             raise SettingsError("The sandbox does not go with a profile.", "Leave one of the two out.")
-        from saasus_mcp.sandbox import CREDENTIALS  # noqa: PLC0415 - only where it is used
-
-        return Place(SANDBOX_PROFILE, CREDENTIALS.saas_id, sandbox=True)
+        return Place(SANDBOX_PROFILE, SANDBOX_SAAS_ID, sandbox=True)
     chosen = profile(settings)
     return Place(chosen.name, chosen.saas_id)
+
+
+def check(settings: Settings) -> None:
+    """See that credentials, state folder and key are there: a server that cannot work answers nothing.
+
+    Raises:
+        SaasusMcpError: they are not.
+    """
+    prepare(settings.folder, place(settings).saas_id)
+    sealing(settings.folder)
 
 
 def local_user() -> Principal:
@@ -102,6 +114,9 @@ def local_user() -> Principal:
 
 def client(settings: Settings, catalogue: Catalogue) -> Client:
     """What sends: to the API, or to the sandbox inside this process, which real credentials never reach."""
+    from saasus_mcp.saasus.client import Client  # noqa: PLC0415 - imports the HTTP client
+    from saasus_mcp.saasus.signature import Credentials  # noqa: PLC0415 - as above
+
     if settings.sandbox:
         from saasus_mcp.sandbox import CREDENTIALS, Sandbox  # noqa: PLC0415 - only where it is used
 
@@ -118,6 +133,8 @@ async def pipeline(settings: Settings) -> AsyncIterator[Pipeline]:
     Raises:
         SaasusMcpError: something in the settings, the policy or the state folder is not sound.
     """
+    from saasus_mcp.server.watch import UNWATCHED  # noqa: PLC0415 - imports the HTTP client
+
     catalogue = load()
     chosen = policy(settings, catalogue)
     with _reloadable(settings, chosen):
@@ -154,6 +171,8 @@ async def _pipeline(
     settings: Settings, catalogue: Catalogue, under: CasePolicy, watch: Watch
 ) -> AsyncIterator[Pipeline]:
     """The pipeline of the chosen profile."""
+    from saasus_mcp.server.pipeline import Pipeline  # noqa: PLC0415 - imports the HTTP client
+
     where = place(settings)
     file, sealer = prepare(settings.folder, where.saas_id), sealing(settings.folder)
     with ExitStack() as open_store:
@@ -173,6 +192,8 @@ async def _pipeline(
 
 def references(settings: Settings) -> References:
     """What `secret://NAME` stands for: only what the profile lists, and nothing in the sandbox."""
+    from saasus_mcp.permissions.handles import no_references  # noqa: PLC0415 - imports the HTTP client
+
     return no_references if settings.sandbox else profile(settings).secret
 
 

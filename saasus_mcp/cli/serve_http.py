@@ -16,7 +16,7 @@ import click
 from saasus_mcp.cli import compose
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.permissions.policy import CasePolicy, ReadOnlyCeiling
-from saasus_mcp.server.surface import Kind, Surface
+from saasus_mcp.server.toolsets import Kind
 from saasus_mcp.settings import Http, Settings, http, profiles
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ async def _serve(chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> None
     from saasus_mcp.hosting import app, serving  # noqa: PLC0415 - imports the web server
     from saasus_mcp.hosting.metrics import Counting, Metrics  # noqa: PLC0415 - as above
     from saasus_mcp.server import mcp  # noqa: PLC0415 - imports the SDK
+    from saasus_mcp.server.surface import Surface  # noqa: PLC0415 - imports the HTTP client
 
     def server(one: Served, who: mcp.Who) -> Any:
         return mcp.build(one.pipeline, who, chosen.lang, Surface(one.pipeline, chosen.lang, kind, toolsets))

@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sqlalchemy import delete, insert, select
 
 from saasus_mcp.store.database import Database
+from saasus_mcp.store.records import Kept
 from saasus_mcp.store.tables import results
 
 MOST_KEPT = 100
 """Of one principal; the oldest go first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """One answer, encrypted. Times are epoch seconds."""
-
-    id: str
-    principal: str
-    profile: str
-    operation: str
-    sealed: bytes
-    at: float
-    expires_at: float
 
 
 class KeptResults:

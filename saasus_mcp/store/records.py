@@ -149,3 +149,16 @@ class Ending:
 
 
 NOTHING = Commitment()
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One large answer that was kept whole, encrypted. Times are epoch seconds."""
+
+    id: str
+    principal: str
+    profile: str
+    operation: str
+    sealed: bytes
+    at: float
+    expires_at: float
