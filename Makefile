@@ -33,12 +33,14 @@ check: $(READY)  ## format, lint, types, layers, dependencies, and that what is 
 	$(BIN)/lint-imports --no-cache > /dev/null || $(BIN)/lint-imports --no-cache
 	$(BIN)/deptry saasus_mcp
 	$(BIN)/python -m saasus_mcp.catalog.compile --check
+	$(BIN)/python scripts/ready.py --check
 
 bench: $(READY)  ## what the tool list costs
 	@$(BIN)/python scripts/bench.py
 
 catalogue: $(READY)  ## compile tool_specs/ into what ships
 	$(BIN)/python -m saasus_mcp.catalog.compile
+	$(BIN)/python scripts/ready.py
 	$(BIN)/python scripts/surface_bench.py --write
 
 snapshots: $(READY)  ## write one reviewed snapshot per tool

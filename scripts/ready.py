@@ -61,8 +61,13 @@ async def said(server: Server[Any], messages: Iterable[dict[str, Any]]) -> list[
 def result(answer: str) -> str:
     """The result in an answer, as it is written."""
     before = '{"jsonrpc":"2.0","id":1,"result":'
-    assert answer.startswith(before), answer[:200]
+    _hold(answer.startswith(before), answer[:200])
     return answer.removeprefix(before).removesuffix("}")
+
+
+def _hold(true: bool, fault: str) -> None:  # noqa: FBT001 - what must be
+    if not true:
+        raise SystemExit(fault)
 
 
 class Making:
@@ -79,31 +84,39 @@ class Making:
             server = serve.server(pipeline, chosen, kind, frozenset())
             before = [initialize(NEWEST_BEFORE), INITIALIZED, request("tools/list", {})]
             opening, listed_before = await said(server, before)
-            discovered, listed = await said(server, [request(each, ENVELOPE) for each in ("server/discover", "tools/list")])
+            discovered, listed = await said(
+                server, [request(each, ENVELOPE) for each in ("server/discover", "tools/list")]
+            )
             toolsets = {operation.tool: operation.toolset for operation in pipeline.catalogue}
             told = ready.compact(instructions(pipeline.place, PRESETS[mode], kind))
         tools = json.loads(listed)["result"]["tools"]
         version = f'"protocolVersion":"{NEWEST_BEFORE}"'
-        self._template("initialized", opening, {told: ready.INSTRUCTIONS, version: f'"protocolVersion":{ready.VERSION}'})
+        self._template(
+            "initialized", opening, {told: ready.INSTRUCTIONS, version: f'"protocolVersion":{ready.VERSION}'}
+        )
         self._template("discovered", discovered, {told: ready.INSTRUCTIONS})
         self._template("listed", listed, {ready.compact(tools): ready.TOOLS})
-        self._template("listed_before", listed_before, {ready.compact([ready.before(tool) for tool in tools]): ready.TOOLS})
+        self._template(
+            "listed_before", listed_before, {ready.compact([ready.before(tool) for tool in tools]): ready.TOOLS}
+        )
         for tool in tools:
             self._tool(tool, mode, kind, language, toolsets.get(tool["name"], ""))
 
     def _template(self, name: str, answer: str, parts: dict[str, str]) -> None:
         text = result(answer)
         for part, mark in parts.items():
-            assert text.count(part) == 1, f"{name}: the answer does not hold once what depends on settings"
+            _hold(text.count(part) == 1, f"{name}: the answer does not hold once what depends on settings")
             text = text.replace(part, mark)
-        assert self.templates.setdefault(name, text) == text, f"{name}: servers differ in more than what is filled in"
+        same = self.templates.setdefault(name, text) == text
+        _hold(same, f"{name}: servers differ in more than what is filled in")
 
     def _tool(self, tool: dict[str, Any], mode: Mode, kind: Kind, language: Language, toolset: str) -> None:
         title = tool["title"]
         tool["title"] = tool["annotations"]["title"] = ""
         new = {"toolset": toolset, "modes": [], "kinds": [], "titles": {}, "tool": tool}
         row = self.rows.setdefault(tool["name"], new)
-        assert ready.compact(row["tool"]) == ready.compact(tool), f"{tool['name']}: servers differ in more than its title"
+        same = ready.compact(row["tool"]) == ready.compact(tool)
+        _hold(same, f"{tool['name']}: servers differ in more than its title")
         row["titles"][language] = title
         row["modes"] += [mode] * (mode not in row["modes"])
         row["kinds"] += [kind] * (kind not in row["kinds"])
@@ -120,7 +133,7 @@ def made() -> str:
     making = Making()
     with tempfile.TemporaryDirectory(prefix="saasus-mcp-ready-", ignore_cleanup_errors=True) as folder:
         for kind in reversed(KINDS):  # compact lists first what the full one does not list
-            for mode in cast("tuple[Mode, ...]", (*reversed(PRESETS),)):
+            for mode in cast("tuple[Mode, ...]", tuple(PRESETS)[::-1]):
                 for language in LANGUAGES:
                     anyio.run(making.see, Path(folder), mode, kind, language)
     return making.text()

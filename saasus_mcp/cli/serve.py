@@ -54,7 +54,9 @@ def _welcomed(wire: Wire, chosen: Settings, kind: Kind, toolsets: frozenset[str]
     """
     from saasus_mcp.server import front, ready  # noqa: PLC0415 - only on stdio
 
-    known = chosen.policy is None and ready.load(compose.place(chosen), compose.preset(chosen), kind, toolsets, chosen.lang)
+    known = chosen.policy is None and ready.load(
+        compose.place(chosen), compose.preset(chosen), kind, toolsets, chosen.lang
+    )
     return front.converse(wire, known) if known else True
 
 

@@ -17,12 +17,13 @@ from saasus_mcp.cli import compose
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.permissions.policy import CasePolicy, ReadOnlyCeiling
 from saasus_mcp.server.toolsets import Kind
-from saasus_mcp.settings import Http, Settings, http, profiles
+from saasus_mcp.settings import Settings, profiles
 
 if TYPE_CHECKING:
     from saasus_mcp.hosting.identity import Authenticator, Caller
     from saasus_mcp.hosting.profiles import Served
     from saasus_mcp.server.pipeline import Pipeline
+    from saasus_mcp.settings import Http
     from saasus_mcp.store.accounts import Accounts
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -64,6 +65,7 @@ async def _serve(chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> None
     from saasus_mcp.hosting.metrics import Counting, Metrics  # noqa: PLC0415 - as above
     from saasus_mcp.server import mcp  # noqa: PLC0415 - imports the SDK
     from saasus_mcp.server.surface import Surface  # noqa: PLC0415 - imports the HTTP client
+    from saasus_mcp.settings import http  # noqa: PLC0415 - only where HTTP is served
 
     def server(one: Served, who: mcp.Who) -> Any:
         return mcp.build(one.pipeline, who, chosen.lang, Surface(one.pipeline, chosen.lang, kind, toolsets))

@@ -45,7 +45,9 @@ class Front:
             return b""
         result = self._result(message) if _is_request(message) else None
         return (
-            None if result is None else f'{{"jsonrpc":"2.0","id":{json.dumps(message["id"])},"result":{result}}}\n'.encode()
+            None
+            if result is None
+            else f'{{"jsonrpc":"2.0","id":{json.dumps(message["id"])},"result":{result}}}\n'.encode()
         )
 
     def _result(self, message: dict[str, Any]) -> str | None:
@@ -142,7 +144,8 @@ def _is_envelope(params: dict[str, Any]) -> bool:
     return (
         params.keys() == {"_meta"}
         and isinstance(meta, dict)
-        and meta.keys() <= {PREFIX + "protocolVersion", PREFIX + "clientCapabilities", PREFIX + "clientInfo", "progressToken"}
+        and meta.keys()
+        <= {PREFIX + "protocolVersion", PREFIX + "clientCapabilities", PREFIX + "clientInfo", "progressToken"}
         and meta.get(PREFIX + "protocolVersion") == MODERN
         and _are_capabilities(meta.get(PREFIX + "clientCapabilities"))
         and _is_implementation(meta.get(PREFIX + "clientInfo"))

@@ -1,10 +1,17 @@
 """Settings: the only reader of the environment and of the configuration file. Knows none of the other rooms."""
 
-from saasus_mcp.settings.config import http
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from saasus_mcp.settings.environment import API, Mode, Settings, read, variable
 from saasus_mcp.settings.faults import SettingsError
-from saasus_mcp.settings.hosting import Http, JwtTable
 from saasus_mcp.settings.profiles import Profile, profile, profiles
+
+if TYPE_CHECKING:
+    from saasus_mcp.settings.config import http
+    from saasus_mcp.settings.hosting import Http, JwtTable
 
 __all__ = [
     "API",
@@ -20,3 +27,11 @@ __all__ = [
     "read",
     "variable",
 ]
+_ON_DEMAND = {"Http": "hosting", "JwtTable": "hosting", "http": "config"}
+
+
+def __getattr__(name: str) -> Any:
+    """What only a configuration file or hosting needs, on demand: without either, a server starts sooner."""
+    if name in _ON_DEMAND:
+        return getattr(import_module(f"saasus_mcp.settings.{_ON_DEMAND[name]}"), name)
+    raise AttributeError(name)

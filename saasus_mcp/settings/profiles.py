@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from saasus_mcp.settings.config import ProfileTable, Source, load
 from saasus_mcp.settings.environment import Settings
 from saasus_mcp.settings.faults import SettingsError
+
+if TYPE_CHECKING:
+    from saasus_mcp.settings.config import ProfileTable, Source
 
 DEFAULT = "default"
 EVERYONE = "*"
@@ -46,7 +49,9 @@ def profiles(settings: Settings) -> dict[str, Profile]:
     Raises:
         SettingsError: the file is not sound, or credentials are missing.
     """
-    tables = load(settings.config_file).profiles or {settings.profile: ProfileTable()}
+    tables = _tables(settings)
+    if not tables:
+        return {settings.profile: _from_environment(settings, settings.profile)}
     return {name: _profile(settings, name, table) for name, table in tables.items()}
 
 
@@ -56,8 +61,10 @@ def profile(settings: Settings) -> Profile:
     Raises:
         SettingsError: there is none of that name, or its credentials are missing.
     """
-    tables = load(settings.config_file).profiles
-    table = tables.get(settings.profile, None if tables else ProfileTable())
+    tables = _tables(settings)
+    if not tables:
+        return _from_environment(settings, settings.profile)
+    table = tables.get(settings.profile)
     if table is None:
         known = ", ".join(tables)
         raise SettingsError(
@@ -66,9 +73,26 @@ def profile(settings: Settings) -> Profile:
     return _profile(settings, settings.profile, table)
 
 
+def _tables(settings: Settings) -> Mapping[str, ProfileTable]:
+    """The profiles of the configuration file; none where there is no file, whose reader is then not even imported.
+
+    Raises:
+        SettingsError: the file is not sound.
+    """
+    try:
+        settings.config_file.stat()
+    except FileNotFoundError:
+        return {}
+    except OSError:
+        pass  # reading it will say what is wrong
+    from saasus_mcp.settings.config import load  # noqa: PLC0415 - see above
+
+    return load(settings.config_file).profiles
+
+
 def _profile(settings: Settings, name: str, table: ProfileTable) -> Profile:
     if table.saas_id is None or table.api_key is None or table.secret_key is None:
-        return _from_environment(settings, name, table)
+        return replace(_from_environment(settings, name), groups=table.groups, secrets=table.secrets)
     return Profile(
         name=name,
         saas_id=table.saas_id if isinstance(table.saas_id, str) else table.saas_id.read(),
@@ -80,11 +104,11 @@ def _profile(settings: Settings, name: str, table: ProfileTable) -> Profile:
     )
 
 
-def _from_environment(settings: Settings, name: str, table: ProfileTable) -> Profile:
+def _from_environment(settings: Settings, name: str) -> Profile:
     api_key, secret_key = settings.api_key.get_secret_value(), settings.secret_key.get_secret_value()
     given = {"SAASUS_SAAS_ID": settings.saas_id, "SAASUS_API_KEY": api_key, "SAASUS_SECRET_KEY": secret_key}
     missing = [variable for variable, value in given.items() if not value]
     if missing:
         mend = "Set them from the SaaSus console (API key settings), or try `--sandbox`, which needs no account."
         raise SettingsError(f"No credentials: {', '.join(missing)} not set.", mend)
-    return Profile(name, settings.saas_id, api_key, secret_key, settings.api_url_base, table.groups, table.secrets)
+    return Profile(name, settings.saas_id, api_key, secret_key, settings.api_url_base)
