@@ -227,9 +227,9 @@ async def test_what_the_client_can_do_reaches_the_server(era: Era) -> None:
     server = StdioServerParameters(command=sys.executable, args=["-m", "saasus_mcp", "--sandbox"], env={**os.environ})
     async with Client(server, mode=era, elicitation_callback=elicited, read_timeout_seconds=PATIENCE) as client:
         assert (await client.list_tools()).tools
-        role = {"role_name": "trainee-1", "display_name": "Trainee"}
+        role = {"role_name": "trainee_1", "display_name": "Trainee"}
         made = await client.call_tool("auth_create_role", role)
-        gone = await client.call_tool("auth_delete_role", {"role_name": "trainee-1"})
+        gone = await client.call_tool("auth_delete_role", {"role_name": "trainee_1"})
     assert not made.is_error, made
     assert asked, "the person was asked through the client"
     assert not gone.is_error, gone
