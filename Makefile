@@ -6,7 +6,7 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo test check bench catalogue snapshots attacks format lock package clean
+.PHONY: setup demo test test-postgres load check bench catalogue snapshots attacks format lock package clean
 
 setup: $(READY)
 
@@ -26,6 +26,12 @@ test: $(READY)  ## every test, with branch coverage
 	@$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
+test-postgres: $(READY)  ## what is kept, on a PostgreSQL server that is there only for this
+	@$(BIN)/python scripts/with_postgres.py $(BIN)/pytest -k postgresql
+
+load: $(READY)  ## 32 clients at once, before one server and two, on both databases: numbers, and nothing lost
+	@SAASUS_MCP_TEST_LOAD=32x50 $(BIN)/python scripts/with_postgres.py $(BIN)/pytest -q tests/hosting/test_load.py
+
 check: $(READY)  ## format, lint, types, layers, dependencies, and that what is generated is fresh
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -35,7 +41,7 @@ check: $(READY)  ## format, lint, types, layers, dependencies, and that what is 
 	$(BIN)/python -m saasus_mcp.catalog.compile --check
 	$(BIN)/python scripts/ready.py --check
 
-bench: $(READY)  ## what the tool list costs
+bench: $(READY)  ## what the tool list costs, what the search finds, what the gate costs and lets through
 	@$(BIN)/python scripts/bench.py
 
 catalogue: $(READY)  ## compile tool_specs/ into what ships
@@ -55,7 +61,7 @@ format: $(READY)
 
 lock: $(READY)  ## pin every dependency by hash, for all platforms
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --python-version 3.11 \
+	$(BIN)/uv pip compile pyproject.toml --group dev --extra hosted --universal --generate-hashes --python-version 3.11 \
 	  --quiet --no-header --output-file requirements.lock
 
 package: $(READY)  ## the wheel and the source archive

@@ -1,45 +1,42 @@
-"""What the tool list costs a model, in o200k tokens: name, description and inputSchema of every tool."""
+"""Everything that is measured, a section each: `make bench`, or some of it: `scripts/bench.py gate search`.
+
+A section is a function that prints; one more is one more line of SECTIONS.
+"""
 
 from __future__ import annotations
 
-import json
-from collections import Counter
+import sys
+from collections.abc import Callable, Mapping
+from importlib import import_module
 
-import bpe_openai
-
-from saasus_mcp.catalog import Operation, load
-
-BUDGET = 18_000
-DEAREST = 5
-
-_encoding = bpe_openai.get_encoding("o200k_base")
-
-
-def tokens(text: str) -> int:
-    """The length of a text in o200k tokens."""
-    return len(_encoding.encode(text))
+SECTIONS: Mapping[str, str] = {
+    "surfaces": "surface_bench.report",
+    "search": "search_bench.report",
+    "gate": "gate_bench.report_cost",
+    "attacks": "gate_bench.report_attacks",
+}
+"""What is printed, in this order: the module beside this one and its function, imported when its turn comes."""
 
 
-def cost(operation: Operation) -> int:
-    """What one tool costs in the list."""
-    schema = json.dumps(operation.input_schema, ensure_ascii=False, separators=(",", ":"))
-    return tokens(operation.tool) + tokens(operation.terse) + tokens(schema)
+def section(name: str) -> Callable[[], None]:
+    """What prints a section."""
+    module, _, function = SECTIONS[name].partition(".")
+    report: Callable[[], None] = getattr(import_module(module), function)
+    return report
 
 
-def main() -> None:
-    catalogue = load()
-    costs = {operation.tool: cost(operation) for operation in catalogue}
-    toolsets: Counter[str] = Counter()
-    for operation in catalogue:
-        toolsets[operation.toolset] += costs[operation.tool]
-    total = sum(costs.values())
-    terse = sum(tokens(operation.terse) for operation in catalogue) / len(catalogue)
-    print(f"full surface: {total:,} tokens for {len(catalogue)} tools (at most {BUDGET:,})")
-    print(f"a description: {terse:.1f} tokens on average")
-    print("by toolset:   " + ", ".join(f"{name} {count:,}" for name, count in toolsets.most_common()))
-    dearest = sorted(costs, key=costs.__getitem__, reverse=True)[:DEAREST]
-    print("dearest:      " + ", ".join(f"{name} {costs[name]}" for name in dearest))
+def main(wanted: list[str]) -> int:
+    """Print the sections, all where none is named. Gives the exit status."""
+    unknown = [name for name in wanted if name not in SECTIONS]
+    if unknown:
+        print(f"No section {', '.join(unknown)}. There are: {', '.join(SECTIONS)}.", file=sys.stderr)
+        return 2
+    for name in wanted or SECTIONS:
+        print(f"== {name}")
+        section(name)()
+        print(flush=True)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

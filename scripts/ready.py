@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, get_args
 
 import anyio
 from mcp.server.lowlevel import Server
@@ -133,7 +133,7 @@ def made() -> str:
     making = Making()
     with tempfile.TemporaryDirectory(prefix="saasus-mcp-ready-", ignore_cleanup_errors=True) as folder:
         for kind in reversed(KINDS):  # compact lists first what the full one does not list
-            for mode in cast("tuple[Mode, ...]", tuple(PRESETS)[::-1]):
+            for mode in tuple(PRESETS)[::-1]:
                 for language in LANGUAGES:
                     anyio.run(making.see, Path(folder), mode, kind, language)
     return making.text()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,17 @@ import stamina
 
 from saasus_mcp.catalog import Catalogue, load
 from saasus_mcp.store import Store
+from saasus_mcp.store.stores import Stores
+from tests.backends import BACKENDS, WITHOUT, database, stores
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Every test that wants a PostgreSQL server and has none skips in one line of the summary."""
+    report = yield
+    if report.skipped and isinstance(report.longrepr, tuple) and report.longrepr[2].endswith(WITHOUT):
+        report.longrepr = (__file__, 1, report.longrepr[2])
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -23,11 +35,31 @@ def catalogue() -> Catalogue:
     return load()
 
 
+@pytest.fixture(params=BACKENDS)
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path | str]:
+    """Where stores can be kept: in a folder, and in a database of PostgreSQL."""
+    if request.param == "sqlite":
+        yield tmp_path / "state"
+        return
+    with database() as address:
+        yield address
+
+
 @pytest.fixture
-def store() -> Iterator[Store]:
-    store = Store.in_memory()
-    yield store
-    store.close()
+def kept(where: Path | str) -> Iterator[Stores]:
+    with closing(stores(where)) as opened:
+        yield opened
+
+
+@pytest.fixture(params=BACKENDS)
+def store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    """A store of its own, on each database."""
+    with ExitStack() as until:
+        if request.param == "sqlite":
+            yield until.enter_context(closing(Store.in_memory()))
+            return
+        opened = until.enter_context(closing(stores(until.enter_context(database()))))
+        yield until.enter_context(closing(opened.of("saas")))
 
 
 @pytest.fixture(autouse=True)

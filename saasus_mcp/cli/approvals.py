@@ -30,7 +30,7 @@ def command(*, as_json: bool, decided: bool, watch: bool, bell: bool, **flags: A
     if watch:
         _watch(chosen, as_json=as_json, decided=decided, bell=bell)
         return
-    with compose.stores(chosen.folder) as stores:
+    with compose.stores(chosen) as stores:
         found = waiting.asked(stores, now, decided=decided)
     if as_json:
         click.echo(json_text([waiting.record(approval) for approval in found]))
@@ -64,10 +64,11 @@ def _watch(chosen: Settings, *, as_json: bool, decided: bool, bell: bool) -> Non
         click.echo(WORDS[chosen.lang]["watching"])
     pause = partial(time.sleep, watching.INTERVAL)
     try:
-        for news in watching.watch(chosen.folder, pause, decided=decided):
-            ring = "\a" if bell and seen_by_a_person and news.what == "pending" else ""
-            record = json_text(watching.record(news), indent=None) if as_json else ""
-            click.echo((record or watching.line(news, catalogue, chosen.lang)) + ring)
+        with compose.state(chosen) as kept:
+            for news in watching.watch(kept, pause, decided=decided):
+                ring = "\a" if bell and seen_by_a_person and news.what == "pending" else ""
+                record = json_text(watching.record(news), indent=None) if as_json else ""
+                click.echo((record or watching.line(news, catalogue, chosen.lang)) + ring)
     except KeyboardInterrupt:
         if seen_by_a_person:
             click.echo()

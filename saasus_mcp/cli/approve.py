@@ -26,7 +26,7 @@ def command(code: str, **flags: Any) -> None:
     chosen = settings(**flags)
     require_person("approve", chosen.lang)
     words = WORDS[chosen.lang]
-    with compose.stores(chosen.folder) as stores:
+    with compose.stores(chosen) as stores:
         approvals, approval = waiting.find(stores, code, time.time(), chosen.lang)
         _show(approval, chosen.lang)
         _require_other(approval, chosen.lang)

@@ -17,10 +17,9 @@ from saasus_mcp.cli.options import language, settings
 from saasus_mcp.cli.terminal import AtTerminal, json_text, require_passphrase, require_person
 from saasus_mcp.cli.upkeep_wording import WORDS
 from saasus_mcp.saasus.words import LONGEST, named, one_line
+from saasus_mcp.settings import Settings
 from saasus_mcp.store import Head
-
-DAY = 24 * 3600
-AUDIT_DAYS, JOURNAL_DAYS = 365, 30
+from saasus_mcp.store.retention import AUDIT_DAYS, DAY, JOURNAL_DAYS
 
 
 @click.group(no_args_is_help=True)
@@ -38,7 +37,7 @@ def search(*, operation: str, principal: str, event: str | None, days: float, **
     """List audit records, one line each, oldest first."""
     chosen = settings(**flags)
     found = 0
-    for record in _records(chosen.folder, time.time() - days * DAY):
+    for record in _records(chosen, time.time() - days * DAY):
         wanted = {"operation": operation, "principal": principal, "event": event or ""}
         if all(not value or record.get(name) == value for name, value in wanted.items()):
             click.echo(_line(record))
@@ -53,7 +52,7 @@ def search(*, operation: str, principal: str, event: str | None, days: float, **
 def export(*, days: float, **flags: Any) -> None:
     """Write every audit record as one JSON object a line."""
     chosen = settings(**flags)
-    for record in _records(chosen.folder, time.time() - days * DAY):
+    for record in _records(chosen, time.time() - days * DAY):
         click.echo(json_text(record, indent=None))
 
 
@@ -62,7 +61,7 @@ def export(*, days: float, **flags: Any) -> None:
 def heads(**flags: Any) -> None:
     """Write the end of every chain, to be kept off this machine for `audit verify --heads`."""
     chosen = settings(**flags)
-    with compose.stores(chosen.folder) as stores:
+    with compose.stores(chosen) as stores:
         click.echo(json_text([asdict(head) for store in stores for head in store.trail.heads()]))
 
 
@@ -75,7 +74,7 @@ def verify(context: click.Context, /, *, file: Path | None, **flags: Any) -> Non
     chosen = settings(**flags)
     words = WORDS[chosen.lang]
     kept = _heads(file, chosen.lang) if file else []
-    with compose.stores(chosen.folder) as stores:
+    with compose.stores(chosen) as stores:
         writers = {head.writer for store in stores for head in store.trail.heads()}
         breaks = [found for store in stores for found in store.trail.verify(_own(kept, store.trail.heads()))]
         records = sum(len(store.audited()) for store in stores)
@@ -100,14 +99,14 @@ def purge(*, audit_days: int, journal_days: int, **flags: Any) -> None:
     chosen, now = settings(**flags), time.time()
     require_person("audit purge", chosen.lang)
     require_passphrase(chosen.folder, chosen.lang)
-    with compose.stores(chosen.folder) as stores:
-        gone = sum(store.trail.purge(now - audit_days * DAY) for store in stores)
-        forgotten = sum(store.journal.purge(now - journal_days * DAY) for store in stores)
+    with compose.stores(chosen) as stores:
+        removed = [store.purge(now - audit_days * DAY, now - journal_days * DAY, now) for store in stores]
+    gone, forgotten = (sum(counts) for counts in zip(*removed, strict=True)) if removed else (0, 0)
     click.echo(WORDS[chosen.lang]["purged"].format(audit=gone, journal=forgotten))
 
 
-def _records(folder: Path, since: float) -> list[dict[str, Any]]:
-    with compose.stores(folder) as stores:
+def _records(chosen: Settings, since: float) -> list[dict[str, Any]]:
+    with compose.stores(chosen) as stores:
         return sorted(
             (record for store in stores for record in store.trail.records(since)), key=lambda record: record["at"]
         )

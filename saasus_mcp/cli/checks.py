@@ -106,7 +106,7 @@ def approvals(settings: Settings) -> Finding:
     """How many calls wait for a person."""
     words = WORDS[settings.lang]
     try:
-        with compose.stores(settings.folder, strict=True) as stores:
+        with compose.stores(settings, strict=True) as stores:
             count = len(waiting.asked(stores, time.time(), decided=False))
     except SaasusMcpError as error:
         return Finding("approvals", "problem", error.message, error.mend)

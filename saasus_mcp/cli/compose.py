@@ -10,10 +10,10 @@ from contextlib import (
     AsyncExitStack,
     ExitStack,
     asynccontextmanager,
+    closing,
     contextmanager,
     nullcontext,
 )
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -23,7 +23,9 @@ from saasus_mcp.permissions.policy import PRESETS, CasePolicy, Mode, Principal, 
 from saasus_mcp.permissions.proof import Place
 from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.settings import Settings, SettingsError, profile, profiles
-from saasus_mcp.store.files import StoreError, existing, prepare
+from saasus_mcp.store.files import StoreError, prepare
+from saasus_mcp.store.folder import Folder
+from saasus_mcp.store.stores import Stores
 
 if sys.platform != "win32":
     import pwd
@@ -96,8 +98,10 @@ def check(settings: Settings) -> None:
     Raises:
         SaasusMcpError: they are not.
     """
-    prepare(settings.folder, place(settings).saas_id)
-    sealing(settings.folder)
+    where = place(settings)
+    if settings.database_url is None:
+        prepare(settings.folder, where.saas_id)
+    sealing(settings)
 
 
 def local_user() -> Principal:
@@ -137,8 +141,8 @@ async def pipeline(settings: Settings) -> AsyncIterator[Pipeline]:
 
     catalogue = load()
     chosen = policy(settings, catalogue)
-    with _reloadable(settings, chosen):
-        async with _pipeline(settings, catalogue, chosen, UNWATCHED) as one:
+    with _reloadable(settings, chosen), state(settings) as kept:
+        async with _pipeline(settings, catalogue, chosen, UNWATCHED, kept) as one:
             yield one
 
 
@@ -159,35 +163,62 @@ async def pipelines(settings: Settings, watch: Callable[[str, Catalogue], Watch]
     )
     async with AsyncExitStack() as until:
         until.enter_context(_reloadable(settings, chosen))
+        kept = until.enter_context(state(settings))
         made: dict[str, Pipeline] = {}
         for one in each:
             name = place(one).profile
-            made[name] = await until.enter_async_context(_pipeline(one, catalogue, chosen, watch(name, catalogue)))
+            made[name] = await until.enter_async_context(
+                _pipeline(one, catalogue, chosen, watch(name, catalogue), kept)
+            )
         yield made
 
 
 @asynccontextmanager
 async def _pipeline(
-    settings: Settings, catalogue: Catalogue, under: CasePolicy, watch: Watch
+    settings: Settings, catalogue: Catalogue, under: CasePolicy, watch: Watch, kept: Stores
 ) -> AsyncIterator[Pipeline]:
     """The pipeline of the chosen profile."""
+    from saasus_mcp.server.aside import at_once, in_thread  # noqa: PLC0415 - as below
     from saasus_mcp.server.pipeline import Pipeline  # noqa: PLC0415 - imports the HTTP client
 
-    where = place(settings)
-    file, sealer = prepare(settings.folder, where.saas_id), sealing(settings.folder)
-    with ExitStack() as open_store:
+    where, sealer = place(settings), sealing(settings)
+    with ExitStack() as until:
+        store = await _opener(settings, kept, where.saas_id, until)
         async with client(settings, catalogue) as sender:
             yield Pipeline(
                 catalogue=catalogue,
                 policy=under,
                 client=sender,
-                store=lambda: _opened(file, sealer, open_store),
+                store=store,
                 sealer=sealer,
                 place=where,
                 language=settings.lang,
                 references=references(settings),
                 watch=watch,
+                aside=in_thread if kept.shared else at_once,
             )
+
+
+async def _opener(settings: Settings, kept: Stores, saas_id: str, until: ExitStack) -> Callable[[], Store]:
+    """Opens the store of a SaaS with the first call, so that a client that lists tools waits for no database; a shared
+    one now, so that a server that cannot work does not start.
+
+    Raises:
+        StoreError: it cannot be used.
+    """
+
+    def opened() -> Store:
+        store = kept.of(saas_id)
+        until.callback(store.close)
+        return store
+
+    if not kept.shared:
+        prepare(settings.folder, saas_id)
+        return opened
+    from anyio import to_thread  # noqa: PLC0415 - only where it is shared
+
+    store = await to_thread.run_sync(opened)
+    return lambda: store
 
 
 def references(settings: Settings) -> References:
@@ -197,50 +228,75 @@ def references(settings: Settings) -> References:
     return no_references if settings.sandbox else profile(settings).secret
 
 
-def sealing(folder: Path) -> Sealer:
-    """What encrypts hidden secrets and chains the audit, under the key in the state folder."""
-    return Sealer.at(folder / KEY_FILE)
+def sealing(settings: Settings) -> Sealer:
+    """What encrypts hidden secrets and chains the audit: under the keys that are set, else the one in the state folder.
+
+    Raises:
+        SaasusMcpError: that one cannot be kept.
+    """
+    if settings.sealing_keys:
+        return Sealer(*(key.get_secret_value() for key in settings.sealing_keys))
+    return Sealer.at(settings.folder / KEY_FILE)
 
 
-def _opened(file: Path, sealer: Sealer, until: ExitStack) -> Store:
-    """The store in a file, closed with the stack."""
-    from saasus_mcp.store import Store  # noqa: PLC0415 - imports the database library
+@contextmanager
+def state(settings: Settings) -> Iterator[Stores]:
+    """Where everything is kept that must survive: in the database that is set, else in the state folder.
 
-    store = Store.open(file, sealer.derived(AUDIT))
-    until.callback(store.close)
-    return store
+    Raises:
+        StoreError: the database's address cannot be read, or its driver is not installed.
+    """
+
+    def keys() -> tuple[bytes, ...]:
+        return sealing(settings).derived(AUDIT)
+
+    if settings.database_url is None:
+        yield Folder(settings.folder, keys)
+        return
+    from saasus_mcp.store.shared import Shared  # noqa: PLC0415 - imports the database library
+
+    with closing(Shared(settings.database_url.get_secret_value(), keys)) as shared:
+        yield shared
 
 
-def accounts(settings: Settings) -> Accounts:
-    """Whose tokens this server believes, to be closed by whoever opens it.
+@contextmanager
+def accounts(settings: Settings) -> Iterator[Accounts]:
+    """Whose tokens this server believes.
 
     Raises:
         StoreError: they cannot be kept.
     """
-    from saasus_mcp.store.accounts import Accounts  # noqa: PLC0415 - imports the database library
-
-    return Accounts.at(settings.folder)
+    with state(settings) as kept, closing(kept.accounts()) as opened:
+        yield opened
 
 
 @contextmanager
-def stores(folder: Path, *, strict: bool = False) -> Iterator[list[Store]]:
-    """Every store in the state folder: a terminal has no credentials that would say which SaaS is meant.
+def stores(settings: Settings, *, strict: bool = False) -> Iterator[list[Store]]:
+    """Every store there is: a terminal has no credentials that would say which SaaS is meant.
 
     Raises:
         StoreError: with `strict`, one cannot be read; else that is said and the others are given.
     """
+    with state(settings) as kept, opened(kept, strict=strict) as every:
+        yield every
+
+
+@contextmanager
+def opened(kept: Stores, *, strict: bool = False) -> Iterator[list[Store]]:
+    """The same, of what is open already."""
     with ExitStack() as until:
-        files = existing(folder)
-        sealer = sealing(folder) if files else Sealer.ephemeral()
-        yield [store for file in files if (store := _readable(file, sealer, until, strict)) is not None]
+        every = [store for name in kept.names if (store := _readable(kept, name, strict=strict)) is not None]
+        for store in every:
+            until.callback(store.close)
+        yield every
 
 
-def _readable(file: Path, sealer: Sealer, until: ExitStack, strict: bool) -> Store | None:  # noqa: FBT001
-    """The store in a file, or None with a word to the person: one damaged file must not hide the others."""
+def _readable(kept: Stores, name: str, *, strict: bool) -> Store | None:
+    """The store of this name, or None with a word to the person: one that is damaged must not hide the others."""
     try:
-        return _opened(file, sealer, until)
+        return kept.open(name)
     except StoreError as error:
         if strict:
             raise
-        click.echo(f"saasus-mcp: {file.name}: {error}", err=True)
+        click.echo(f"saasus-mcp: {name}: {error}", err=True)
         return None

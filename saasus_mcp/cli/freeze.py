@@ -10,7 +10,7 @@ import click
 from saasus_mcp.cli import compose
 from saasus_mcp.cli.options import language, settings
 from saasus_mcp.cli.upkeep_wording import WORDS
-from saasus_mcp.store import Freeze, frozen
+from saasus_mcp.store import Freeze
 
 
 @click.command
@@ -19,5 +19,8 @@ from saasus_mcp.store import Freeze, frozen
 def command(*, reason: str, **flags: Any) -> None:
     """Hold all writes back at once, of every SaaS and the sandbox, until `unfreeze`. Reads go on; restarts do not lift it."""
     chosen = settings(**flags)
-    frozen.freeze(chosen.folder, Freeze(time.time(), compose.local_user().id, reason))
-    click.echo(WORDS[chosen.lang]["frozen"].format(folder=chosen.folder))
+    words = WORDS[chosen.lang]
+    with compose.state(chosen) as kept:
+        kept.freeze(Freeze(time.time(), compose.local_user().id, reason))
+        where = words["in_database"] if kept.shared else words["in_folder"].format(folder=chosen.folder)
+    click.echo(words["frozen"].format(where=where))

@@ -139,11 +139,12 @@ def reload(**flags: Any) -> None:
 def replay(since: str | None, *, as_json: bool, **flags: Any) -> None:
     """Decide the calls of the audit anew: what would this policy have changed?
 
-    The audit keeps no secrets, no claims and no live state: what rests on those cannot be told, and is said.
+    The audit keeps no secrets and no claims, and of live state only what was counted: what rests on the rest cannot be
+    told, and is said.
     """
     chosen = settings(**flags)
     after = policy_replay.moment(since, chosen.lang) if since else 0.0
-    with compose.stores(chosen.folder) as stores:
+    with compose.stores(chosen) as stores:
         records = [record for store in stores for record in store.trail.records(after)]
     replayed = policy_replay.replay(records, _policy(chosen), load())
     if as_json:

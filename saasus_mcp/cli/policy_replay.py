@@ -107,10 +107,11 @@ def moment(given: str, lang: Language) -> float:
 
 
 def _case(record: Mapping[str, Any], catalogue: Catalogue) -> Case:
-    """The case of a record: as the audit has it, so with no claims, no live state and its secrets hidden."""
+    """The case of a record: as the audit has it, so with no claims, of live state only what was counted, and no secret."""
     principal = Principal(str(record.get("principal", "")), frozenset(record.get("groups", ())))
     arguments, profile = dict(record.get("arguments") or {}), str(record.get("profile", ""))
-    return Case(catalogue.find(str(record.get("operation", ""))), arguments, principal, profile)
+    operation = catalogue.find(str(record.get("operation", "")))
+    return Case(operation, arguments, principal, profile, impact=record.get("impact"))
 
 
 def _otherwise(record: Mapping[str, Any], case: Case, policy: CasePolicy) -> Other | None:

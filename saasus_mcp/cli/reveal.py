@@ -30,8 +30,8 @@ def command(handle: str, **flags: Any) -> None:
     require_person("reveal", chosen.lang)
     require_passphrase(chosen.folder, chosen.lang)
     words = WORDS[chosen.lang]
-    with compose.stores(chosen.folder) as stores:
-        secret = _secret(stores, Sealer.at(chosen.folder / compose.KEY_FILE), handle, chosen.lang)
+    with compose.stores(chosen) as stores:
+        secret = _secret(stores, compose.sealing(chosen), handle, chosen.lang)
     if not secret.isprintable():
         click.echo(words["escaped"])
         secret = json.dumps(secret)

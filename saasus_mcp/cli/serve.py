@@ -50,12 +50,15 @@ def _serve_stdio(chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> None
 def _welcomed(wire: Wire, chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> bool:
     """Give the first answers where they are ready. False where the client is gone after them.
 
-    A policy file takes the plain way: what it lists is not known before, and a broken one stops the server first.
+    A policy file and a shared database take the plain way: what the one lists is not known before, and a server for which
+    either is broken does not answer.
     """
     from saasus_mcp.server import front, ready  # noqa: PLC0415 - only on stdio
 
-    known = chosen.policy is None and ready.load(
-        compose.place(chosen), compose.preset(chosen), kind, toolsets, chosen.lang
+    known = (
+        chosen.policy is None
+        and chosen.database_url is None
+        and ready.load(compose.place(chosen), compose.preset(chosen), kind, toolsets, chosen.lang)
     )
     return front.converse(wire, known) if known else True
 

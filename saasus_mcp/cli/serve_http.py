@@ -101,8 +101,7 @@ def identity(chosen: Settings, wanted: Http, until: ExitStack) -> Authenticator 
     if wanted.tokens:
         from saasus_mcp.hosting.token_callers import TokenCallers  # noqa: PLC0415 - imports the database library
 
-        accounts = compose.accounts(chosen)
-        until.callback(accounts.close)
+        accounts = until.enter_context(compose.accounts(chosen))
         links.append(TokenCallers(accounts))
         if wanted.jwt is None and wanted.asked_tokens is None:
             _require_a_token(accounts)

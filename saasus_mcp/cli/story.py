@@ -15,6 +15,7 @@ from saasus_mcp.catalog import Language
 from saasus_mcp.cli import compose, waiting
 from saasus_mcp.cli.stage import Person, Stage, said
 from saasus_mcp.permissions.handles import PREFIX
+from saasus_mcp.store.folder import Folder
 
 MEMBER = "hanako@example.com"
 COLLEAGUE = "taro@example.com"
@@ -140,7 +141,7 @@ class Story:
     def _approve(self, code: str) -> None:
         """What `saasus-mcp approve` does, with this program in the person's place."""
         now = time.time()
-        with compose.stores(self._state) as stores:
+        with compose.opened(Folder(self._state, keys=tuple)) as stores:
             approvals, approval = waiting.find(stores, code, now, self._lang)
             self._stage.says("server", waiting.preview(approval, self._lang))
             self._stage.says("person", self._stage.words["approve_types"].format(name=approval.name))

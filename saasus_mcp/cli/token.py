@@ -49,11 +49,8 @@ def new(name: str, role: Literal["caller", "approver"], groups: tuple[str, ...],
     require_passphrase(chosen.folder, chosen.lang)
     words, now = WORDS[chosen.lang], time.time()
     until = now + days * SECONDS_A_DAY
-    accounts = compose.accounts(chosen)
-    try:
+    with compose.accounts(chosen) as accounts:
         token = accounts.add(Token(name, role, frozenset(groups), compose.local_user().id, now, until))
-    finally:
-        accounts.close()
     click.echo(f"{words['made'].format(name=name, until=_day(until))}\n\n{token}\n")
     try:
         at = f"{http(chosen).public_url}/mcp"
@@ -70,11 +67,8 @@ def new(name: str, role: Literal["caller", "approver"], groups: tuple[str, ...],
 def list_(*, as_json: bool, **flags: Any) -> None:
     """List every token there was, newest first; never the tokens themselves."""
     chosen, now = settings(**flags), time.time()
-    accounts = compose.accounts(chosen)
-    try:
+    with compose.accounts(chosen) as accounts:
         tokens = accounts.all()
-    finally:
-        accounts.close()
     if as_json:
         records = [{**asdict(each), "groups": sorted(each.groups), "live": each.live(now)} for each in tokens]
         click.echo(json_text(records))
@@ -93,11 +87,9 @@ def revoke(name: str, **flags: Any) -> None:
     chosen = settings(**flags)
     require_person("token revoke", chosen.lang)
     require_passphrase(chosen.folder, chosen.lang)
-    words, accounts = WORDS[chosen.lang], compose.accounts(chosen)
-    try:
+    words = WORDS[chosen.lang]
+    with compose.accounts(chosen) as accounts:
         ended = accounts.revoke(name, time.time())
-    finally:
-        accounts.close()
     if not ended:
         raise SaasusMcpError(words["unknown"].format(name=safe(name)), words["unknown_mend"])
     click.echo(words["ended"].format(name=name))

@@ -51,7 +51,7 @@ def command(identifier: str | None, *, as_json: bool, **flags: Any) -> None:
 
 
 def _list(chosen: Settings, *, as_json: bool) -> None:
-    with compose.stores(chosen.folder) as stores:
+    with compose.stores(chosen) as stores:
         entries = sorted((each for store in stores for each in store.journal.entries()), key=lambda each: -each.at)
     if as_json:
         click.echo(json_text([asdict(entry) for entry in entries]))
@@ -103,7 +103,7 @@ def _found(pipeline: Pipeline, chosen: Settings, identifier: str) -> Entry:
         return found[0]
     if found:
         raise AtTerminal(words["ambiguous"].format(id=safe(wanted[:40])), words["unknown_mend"])
-    with compose.stores(chosen.folder) as stores:
+    with compose.stores(chosen) as stores:
         if any(entry.call.startswith(wanted) for store in stores for entry in store.journal.entries() if wanted):
             raise AtTerminal(words["elsewhere"], words["elsewhere_mend"])
     raise AtTerminal(words["unknown"].format(id=safe(wanted[:40])), words["unknown_mend"])

@@ -10,7 +10,6 @@ from saasus_mcp.cli import compose
 from saasus_mcp.cli.options import language, settings
 from saasus_mcp.cli.terminal import require_passphrase, require_person
 from saasus_mcp.cli.upkeep_wording import WORDS
-from saasus_mcp.store import frozen
 
 
 @click.command
@@ -20,8 +19,8 @@ def command(**flags: Any) -> None:
     chosen = settings(**flags)
     require_person("unfreeze", chosen.lang)
     require_passphrase(chosen.folder, chosen.lang)
-    with compose.stores(chosen.folder) as stores:
+    with compose.state(chosen) as kept, compose.opened(kept) as stores:
         for store in stores:
             store.freeze(None)
-    frozen.freeze(chosen.folder, None)
+        kept.freeze(None)
     click.echo(WORDS[chosen.lang]["unfrozen"])

@@ -9,7 +9,9 @@ from saasus_mcp.catalog import Language
 WORDS: Mapping[Language, Mapping[str, str]] = {
     "en": {
         "frozen": "All writes are held back: of every SaaS, also one that is used for the first time, and of the sandbox "
-        "(state folder {folder}). `saasus-mcp unfreeze` lets them go again.",
+        "({where}). `saasus-mcp unfreeze` lets them go again.",
+        "in_folder": "state folder {folder}",
+        "in_database": "in every server that shares the database",
         "unfrozen": "Writes go again.",
         "whole": "{records} records: the chain holds.",
         "reached": "It reaches every exported head.",
@@ -21,8 +23,10 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "nothing": "No record matches.",
     },
     "ja": {
-        "frozen": "すべてのSaaS(今後初めて使うものを含む)とサンドボックスへの書き込みを止めました(状態フォルダー: {folder})。"
+        "frozen": "すべてのSaaS(今後初めて使うものを含む)とサンドボックスへの書き込みを止めました({where})。"
         "再開するには`saasus-mcp unfreeze`を実行してください。",
+        "in_folder": "状態フォルダー: {folder}",
+        "in_database": "データベースを共有するすべてのサーバー",
         "unfrozen": "書き込みを再開しました。",
         "whole": "{records}件の記録: 連鎖に問題はありません。",
         "reached": "書き出し済みの末尾まですべてそろっています。",

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, Literal, Self
+from functools import partial
+from typing import Any, Literal, Self, TypeVar
 
 import click
 
@@ -17,8 +17,10 @@ from saasus_mcp.cli import compose, waiting
 from saasus_mcp.cli.wording import WORDS
 from saasus_mcp.saasus.words import named
 from saasus_mcp.store import Approval, Status, Store
-from saasus_mcp.store.files import StoreError, existing
+from saasus_mcp.store.files import StoreError
+from saasus_mcp.store.stores import Stores
 
+Seen = TypeVar("Seen")
 INTERVAL = 1.0
 """Seconds from one look to the next."""
 
@@ -35,16 +37,16 @@ class News:
 
 
 def watch(
-    folder: Path, pause: Callable[[], object], *, decided: bool = False, clock: Callable[[], float] = time.time
+    kept: Stores, pause: Callable[[], object], *, decided: bool = False, clock: Callable[[], float] = time.time
 ) -> Iterator[News]:
-    """What waits in the stores of a folder, oldest first, and from then on all that happens to approvals. Never ends.
+    """What waits in the stores, oldest first, and from then on all that happens to approvals. Never ends.
 
     Args:
         pause: waits from one look to the next.
         decided: whether it begins also with what was decided on or has expired.
     """
     known: dict[tuple[str, str], Status] = {}
-    with _Stores(folder) as stores:
+    with _Open(kept) as stores:
         first, since = True, 0.0 if decided else clock()
         while True:
             now = clock()
@@ -91,13 +93,13 @@ def _news(before: Status | None, approval: Approval, now: float) -> Iterator[New
     yield News(approval.status, approval, since.get(approval.status) or now)
 
 
-class _Stores:
-    """Every store in a folder, kept open from one look to the next, and opened anew when there are others."""
+class _Open:
+    """Every store there is, kept open from one look to the next, and opened anew when there are others."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, kept: Stores) -> None:
+        self._kept = kept
         self._until = ExitStack()
-        self._files: list[Path] = []
+        self._names: list[str] = []
         self._open: list[Store] = []
 
     def __enter__(self) -> Self:
@@ -109,17 +111,22 @@ class _Stores:
     def approvals(self, now: float, since: float) -> list[Approval]:
         """Those that can have changed since a time, oldest first. A store that cannot be read is said, and tried again."""
         found: list[Approval] = []
-        for store in self._present():
-            try:
-                found += store.approvals(now, since=since)
-            except StoreError as error:
-                click.echo(f"saasus-mcp: {error}", err=True)
+        for store in self._tried(self._present):
+            found += self._tried(partial(store.approvals, now, since=since))
         return sorted(found, key=lambda approval: approval.requested_at)
 
     def _present(self) -> list[Store]:
-        files = existing(self._folder)
-        if files != self._files:
+        names = self._kept.names
+        if names != self._names:
             self._until.close()
-            self._open = self._until.enter_context(compose.stores(self._folder))
-            self._files = files
+            self._open = self._until.enter_context(compose.opened(self._kept))
+            self._names = names
         return self._open
+
+    @staticmethod
+    def _tried(look: Callable[[], list[Seen]]) -> list[Seen]:
+        try:
+            return look()
+        except StoreError as error:
+            click.echo(f"saasus-mcp: {error}", err=True)
+            return []

@@ -21,21 +21,37 @@ CEILINGS: Mapping[Ceiling, int] = {
 
 
 def charges(
-    ceilings: Mapping[Ceiling, int] | None, operation: Operation, principal: Principal, affected_users: int | None
+    ceilings: Mapping[Ceiling, int] | None,
+    operation: Operation,
+    principal: Principal,
+    affected_users: int | None,
+    *,
+    asked: bool = True,
 ) -> tuple[Charge, ...]:
-    """What a call takes. Reads take nothing; a count of users that could not be read counts as one.
+    """What a call takes. Reads take nothing.
 
     Args:
         ceilings: of the policy, over the usual ones; None where it lifts them all.
+        affected_users: None where they could not be counted. A person who said yes was told so, and it counts as one;
+            where nobody was asked it takes all there is.
+        asked: whether a person said yes.
     """
     if operation.reads or ceilings is None:
         return ()
     limits = {**CEILINGS, **ceilings}
     wanted: list[tuple[Ceiling, Kind, int]] = [("writes_per_minute", "writes", 1)]
     if operation.level in TYPED_LEVELS:
-        users = max(1, affected_users or 0) if "user" in operation.effects.blast or affected_users else 0
         wanted.append(("destructive_per_hour", "destructive", 1))
-        wanted.append(("affected_users_per_hour", "users", users))
+        wanted.append(("affected_users_per_hour", "users", _users(operation, affected_users, limits, asked=asked)))
     return tuple(
         Charge(principal.id, kind, amount, limits[name], WINDOWS[kind]) for name, kind, amount in wanted if amount
     )
+
+
+def _users(operation: Operation, counted: int | None, limits: Mapping[Ceiling, int], *, asked: bool) -> int:
+    if counted is not None:
+        return counted
+    uncounted = isinstance(operation.effects.affects_users, str)
+    if uncounted and not asked:
+        return max(1, limits["affected_users_per_hour"])
+    return 1 if uncounted or "user" in operation.effects.blast else 0

@@ -6,9 +6,9 @@ A condition sees the values it is given and nothing else, and cannot loop withou
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, get_args
 
 from saasus_mcp.errors import SaasusMcpError
@@ -56,30 +56,37 @@ def without_texts(text: str) -> str:
     return re.sub(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|//[^\n]*', '""', text)
 
 
+@cache
 def states(text: str) -> frozenset[State]:
     """The live state that a sound condition speaks of."""
     used = speaks_of(text)
     return frozenset(state for state in STATES if state in used)
 
 
-def verdicts(texts: Sequence[str], case: Case) -> Iterator[Verdict]:
-    """The verdict on each sound condition, in order, worked out as it is asked for. Whatever goes wrong, there is one."""
+def verdicts(texts: tuple[str, ...], case: Case) -> Iterable[Verdict]:
+    """The verdict on each sound condition, in order. Whatever goes wrong, there is one."""
     unread = frozenset(state for state in STATES if getattr(case, state) is None)
-    missing = [states(text) & unread if unread else unread for text in texts]
+    if not unread or unread.isdisjoint(_states(texts)):
+        return _judged(texts, case, unread)
+    missing = [states(text) & unread for text in texts]
     left = tuple(text for text, state in zip(texts, missing, strict=True) if not state)
-    judged = _judged(left, case, unread)
-    for state in missing:
-        yield _unreadable(state) if state else next(judged)
+    judged = iter(_judged(left, case, unread))
+    return (_unreadable(state) if state else next(judged) for state in missing)
 
 
-def _judged(texts: tuple[str, ...], case: Case, unread: frozenset[State]) -> Iterator[Verdict]:
+@lru_cache(maxsize=MOST_COMBINED)
+def _states(texts: tuple[str, ...]) -> frozenset[State]:
+    return frozenset().union(*map(states, texts))
+
+
+def _judged(texts: tuple[str, ...], case: Case, unread: frozenset[State]) -> Iterable[Verdict]:
+    """The verdicts: many at once, few one by one as they are asked for."""
     try:
         facts = _environment(VARIABLES).Activation(data=_facts(case, unread))
     except Exception as error:  # noqa: BLE001 - whatever the runtime raises, no condition could be told
-        yield from [_why(str(error), "")] * len(texts)
-        return
+        return [_why(str(error), "")] * len(texts)
     values = _values(texts, facts) if len(texts) > FEW else None
-    yield from values if values is not None else (_one(text, facts) for text in texts)
+    return values if values is not None else (_one(text, facts) for text in texts)
 
 
 def _values(texts: tuple[str, ...], facts: cel.Activation) -> list[Verdict] | None:
@@ -89,7 +96,7 @@ def _values(texts: tuple[str, ...], facts: cel.Activation) -> list[Verdict] | No
         values = together.eval(activation=facts).plain_value() if together is not None else None
     except Exception:  # noqa: BLE001 - as above
         return None
-    told = isinstance(values, list) and len(values) == len(texts) and all(type(value) is bool for value in values)
+    told = isinstance(values, list) and len(values) == len(texts) and set(map(type, values)) == {bool}
     return values if told else None
 
 
@@ -131,20 +138,14 @@ def _stands_without(text: str, name: str) -> bool:
     return True
 
 
-@cache
-def _combined(texts: tuple[str, ...]) -> cel.Expression | None:
+@lru_cache(maxsize=MOST_COMBINED)
+def _together(texts: tuple[str, ...]) -> cel.Expression | None:
     """One expression that gives the list of all; None where together they are too much."""
     whole = "[" + ",".join(f"({text}\n)" for text in texts) + "]"  # a condition may end in a comment
     try:
         return _environment(VARIABLES).compile(whole)
     except RuntimeError:
         return None
-
-
-def _together(texts: tuple[str, ...]) -> cel.Expression | None:
-    if _combined.cache_info().currsize > MOST_COMBINED:
-        _combined.cache_clear()
-    return _combined(texts)
 
 
 def _facts(case: Case, unread: frozenset[State]) -> dict[str, Any]:

@@ -93,14 +93,21 @@ class Confirmations:
             raise Refused("unasked", "The question was about another call.", "Call again to be asked about this one.")
         if asked["expires"] <= now:
             raise Refused("expired", "The question has expired.", "Call again to be asked anew.")
-        if reply.answer.action != "accept":
-            raise Refused(
-                "declined", f"Not done: the person chose to {reply.answer.action}.", "Do not try again unasked."
-            )
+        heed(reply.answer)
         _judge(reply.answer.content, asked["name"])
         if asked["bound"] != sight.bound or (typed and asked["name"] is None):
             return Outdated(asked["bound"])
         return Proof(Spend("confirmation", asked["nonce"]), by=binding.principal, shown=asked["shown"])
+
+
+def heed(answer: Answer) -> None:
+    """A no is a no, whatever it answers.
+
+    Raises:
+        Refused: it is one.
+    """
+    if answer.action != "accept":
+        raise Refused("declined", f"Not done: the person chose to {answer.action}.", "Do not try again unasked.")
 
 
 def _judge(content: Mapping[str, Any], name: str | None) -> None:

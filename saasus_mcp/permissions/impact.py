@@ -15,9 +15,9 @@ from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.permissions.proof import digest
 from saasus_mcp.permissions.tally import tally
 from saasus_mcp.permissions.target import Read, Seen
-from saasus_mcp.permissions.wording import WORDS
+from saasus_mcp.permissions.wording import WORDS, reason
 from saasus_mcp.saasus.answer import compact
-from saasus_mcp.saasus.words import one_line, quoted
+from saasus_mcp.saasus.words import quoted
 
 DEADLINE = 8.0
 """Seconds for all reads of one impact together. How many a row may make is checked where the table is compiled."""
@@ -49,7 +49,7 @@ class Finding:
     def _words(self, language: Language) -> str:
         words = WORDS[language]
         if self.why_not:
-            return words["unread"].format(why=one_line(self.why_not))
+            return words["unread"].format(why=reason(self.why_not, language))
         if isinstance(self.value, bool):
             return words["true" if self.value else "false"]
         if isinstance(self.value, int):

@@ -12,7 +12,7 @@ from saasus_mcp.permissions.difference import Change
 from saasus_mcp.permissions.impact import Impact
 from saasus_mcp.permissions.proof import Place, where
 from saasus_mcp.permissions.target import Sight, shown_arguments
-from saasus_mcp.permissions.wording import OUTSIDE, SYSTEMS, WORDS
+from saasus_mcp.permissions.wording import OUTSIDE, SYSTEMS, WORDS, reason
 from saasus_mcp.saasus.answer import compact
 from saasus_mcp.saasus.words import named, one_line, quoted
 from saasus_mcp.store import Approval
@@ -57,25 +57,30 @@ def preview(
     lines = [f"{operation.title.get(language)} ({operation.key})", where(place, language)]
     if operation.effects.target is not None:
         lines.append(words["target"].format(name=quoted(sight.name, language)))
-        lines += [
-            f"  {text.removeprefix('target.')}: {_value(value, language)}" for text, value in sight.fields.items()
-        ]
+        shown = sight.fields if not sight.why_not else {}
+        lines += [f"  {text.removeprefix('target.')}: {_shown(value, language)}" for text, value in shown.items()]
     if sight.why_not:
-        lines.append(words["unseen"].format(why=one_line(sight.why_not)))
+        lines.append(words["unseen"].format(why=reason(sight.why_not, language)))
     if operation.effects.say is not None:
         lines.append(operation.effects.say.get(language))
     if impact is not None and impact.findings:
         lines += [words["impact"], *(f"  {line}" for line in impact.lines(language))]
     if changes is not None:
         lines += [words["changes"], *_changes(changes, language)] if changes else [words["unchanged"]]
-    shown = shown_arguments(operation, args)
-    if shown:
-        lines.append(words["arguments"])
-        lines += [f"  {name}: {_value(value, language)}" for name, value in list(shown.items())[:MOST_ARGUMENTS]]
-        if len(shown) > MOST_ARGUMENTS:
-            lines.append(words["more"].format(count=len(shown) - MOST_ARGUMENTS))
+    lines += _arguments(shown_arguments(operation, args), language)
     lines += _consequences(operation.effects, language)
     return "\n".join(lines)
+
+
+def _arguments(shown: Mapping[str, Any], language: Language) -> Iterator[str]:
+    """What is sent, a line each."""
+    words = WORDS[language]
+    if shown:
+        yield words["arguments"]
+    for name, value in list(shown.items())[:MOST_ARGUMENTS]:
+        yield f"  {name}: {_value(value, language)}"
+    if len(shown) > MOST_ARGUMENTS:
+        yield words["more"].format(count=len(shown) - MOST_ARGUMENTS)
 
 
 def _consequences(effects: Effects, language: Language) -> Iterator[str]:
@@ -103,15 +108,15 @@ def _changes(changes: Sequence[Change], language: Language) -> Iterator[str]:
     """The difference, a line a field."""
     words = WORDS[language]
     for change in changes[:MOST_ARGUMENTS]:
-        values = (_value(item, language) if _there(item) else words["none"] for item in (change.before, change.after))
-        before, after = values
+        before, after = (_shown(item, language) for item in (change.before, change.after))
         yield "  " + words[change.effect].format(field=named(change.field, language), before=before, after=after)
     if len(changes) > MOST_ARGUMENTS:
         yield words["more"].format(count=len(changes) - MOST_ARGUMENTS)
 
 
-def _there(value: Any) -> bool:
-    return value not in (None, "", [], {})
+def _shown(value: Any, language: Language) -> str:
+    """A value, or that there is none."""
+    return _value(value, language) if value not in (None, "", [], {}) else WORDS[language]["none"]
 
 
 def _value(value: Any, language: Language) -> str:
@@ -143,9 +148,15 @@ def why_void(approval: Approval, sight: Sight, language: Language) -> str:
     return "\n".join([words["void"].format(code=approval.code), *_since(approval.bound, sight, language)])
 
 
+def since(before: str, now: str) -> tuple[str, ...]:
+    """The lines of a preview that were not in an earlier one of the same call."""
+    known = frozenset(before.splitlines())
+    return tuple(line.strip() for line in now.splitlines() if line not in known)
+
+
 def _since(before: str, sight: Sight, language: Language) -> list[str]:
     """How the target changed, a line each; of one that came into view or went out of it, only that."""
     words = WORDS[language]
     if seen(before) == seen(sight.bound):
         return list(_changes(changes_between(before, sight.bound), language))
-    return [words["now_unseen"].format(why=one_line(sight.why_not)) if sight.why_not else words["now_seen"]]
+    return [words["now_unseen"].format(why=reason(sight.why_not, language)) if sight.why_not else words["now_seen"]]

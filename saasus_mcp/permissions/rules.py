@@ -66,6 +66,19 @@ class Rule:
         return not self.profile or profile in self.profile or (not profile and self.then == "deny")
 
 
+@dataclass(frozen=True, slots=True)
+class _Concern:
+    """The rules that concern one operation, caller and profile, in the order of the file, and their conditions."""
+
+    rules: tuple[Rule, ...]
+    conditions: tuple[str, ...]
+
+    def verdicts(self, case: Case) -> Iterator[Verdict]:
+        """Of every rule whether it holds: without a condition it does."""
+        told = iter(condition.verdicts(self.conditions, case) if self.conditions else ())
+        return (True if rule.when is None else next(told) for rule in self.rules)
+
+
 @dataclass(frozen=True, eq=False)
 class RulePolicy:
     """The policy of a file.
@@ -85,18 +98,18 @@ class RulePolicy:
     two_person: bool = False
     ceilings: Mapping[Ceiling, int] | None = field(default_factory=dict)
     _selecting: dict[str, tuple[Rule, ...]] = field(default_factory=dict, init=False, repr=False)
-    _concerning: dict[tuple[object, ...], tuple[Rule, ...]] = field(default_factory=dict, init=False, repr=False)
+    _concerning: dict[tuple[object, ...], _Concern] = field(default_factory=dict, init=False, repr=False)
 
     def needs(self, operation: Operation, principal: Principal, profile: str) -> frozenset[State]:
         """The live state that the conditions of the rules concerning such a call speak of."""
-        rules = self._concern(operation, principal, profile)
-        return frozenset(state for rule in rules if rule.when is not None for state in condition.states(rule.when))
+        concern = self._concern(operation, principal, profile)
+        return frozenset(state for text in concern.conditions for state in condition.states(text))
 
     def decide(self, case: Case) -> Decision:
         """The decision on this case."""
         typed = case.operation.level in TYPED_LEVELS
-        rules = self._concern(case.operation, case.principal, case.profile)
-        won = self._winner(rules, _verdicts(rules, case))
+        concern = self._concern(case.operation, case.principal, case.profile)
+        won = self._winner(concern.rules, concern.verdicts(case))
         if won is None:
             return Decision("deny", NO_RULE, "no rule of the policy allows it", typed)
         rule, verdict = won
@@ -109,7 +122,7 @@ class RulePolicy:
     def could_allow(self, operation: Operation, principal: Principal, profile: str = "") -> bool:
         """Whether some arguments, in some state of things, could lead to anything but deny."""
         possible = False
-        for rule in self._concern(operation, principal, profile):
+        for rule in self._concern(operation, principal, profile).rules:
             verdict = _beforehand(rule, operation, principal, profile)
             if isinstance(verdict, str) or (verdict is True and rule.then == "deny"):
                 return False
@@ -118,9 +131,9 @@ class RulePolicy:
 
     def explain(self, case: Case) -> tuple[Considered, ...]:
         """Every rule, in the order of the file, and what became of it in this case."""
-        rules = self._concern(case.operation, case.principal, case.profile)
-        given = dict(zip((rule.name for rule in rules), _verdicts(rules, case), strict=True))
-        won = self._winner(rules, given.values())
+        concern = self._concern(case.operation, case.principal, case.profile)
+        given = dict(zip((rule.name for rule in concern.rules), concern.verdicts(case), strict=True))
+        won = self._winner(concern.rules, given.values())
         return tuple(
             self._considered(rule, case, given.get(rule.name), won=won is not None and rule is won[0])
             for rule in self.rules
@@ -155,17 +168,18 @@ class RulePolicy:
     def _hardened(self, outcome: Outcome) -> Outcome:
         return "approve" if outcome == "confirm" and self.confirm_via == "approval" else outcome
 
-    def _concern(self, operation: Operation, principal: Principal, profile: str) -> tuple[Rule, ...]:
+    def _concern(self, operation: Operation, principal: Principal, profile: str) -> _Concern:
         """The rules that speak of this operation, caller and profile, in the order of the file."""
         sought = (operation.key, principal.id, principal.groups, profile)
         found = self._concerning.get(sought)
         if found is None:
             mine = self._groups(principal)
-            found = tuple(
+            rules = tuple(
                 rule
                 for rule in self._select(operation)
                 if rule.holds_in(profile) and (not rule.who or self._means(rule.who, principal, mine))
             )
+            found = _Concern(rules, tuple(rule.when for rule in rules if rule.when is not None))
             if len(self._concerning) >= MOST_KEPT:
                 self._concerning.clear()
             self._concerning[sought] = found
@@ -219,17 +233,10 @@ def _glob(pattern: str) -> re.Pattern[str]:
     return re.compile(translate(pattern.replace("[", "[[]")))
 
 
-def _verdicts(rules: Sequence[Rule], case: Case) -> Iterator[Verdict]:
-    """Of every rule whether it holds: without a condition it does."""
-    texts = [rule.when for rule in rules if rule.when is not None]
-    told = condition.verdicts(texts, case)
-    return (True if rule.when is None else next(told) for rule in rules)
-
-
 def _beforehand(rule: Rule, operation: Operation, principal: Principal, profile: str) -> Verdict | None:
     """The verdict on a rule whatever the arguments and the state; None where it hangs on those."""
     if rule.when is None:
         return True
     if condition.speaks_of(rule.when) <= {"principal"}:
-        return next(condition.verdicts([rule.when], Case(operation, {}, principal, profile)))
+        return next(iter(condition.verdicts((rule.when,), Case(operation, {}, principal, profile))))
     return None

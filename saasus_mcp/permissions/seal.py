@@ -21,11 +21,16 @@ NONCE_BYTES = 12
 
 
 class Sealer:
-    """AES-256-GCM under one key. `purpose` keeps what is sealed for one use from being opened for another."""
+    """AES-256-GCM. `purpose` keeps what is sealed for one use from being opened for another.
 
-    def __init__(self, key: bytes) -> None:
-        self._key = key
-        self._cipher = AESGCM(key)
+    Args:
+        key: seals, and opens.
+        older: open what was sealed before the key was changed.
+    """
+
+    def __init__(self, key: bytes, *older: bytes) -> None:
+        self._keys = (key, *older)
+        self._ciphers = [AESGCM(each) for each in self._keys]
 
     @classmethod
     def ephemeral(cls) -> Sealer:
@@ -55,22 +60,26 @@ class Sealer:
             raise SaasusMcpError(f"{file} is not a sealing key.", "Move it away; a new one is made at the next start.")
         return cls(key)
 
-    def derived(self, purpose: str) -> bytes:
-        """Another key of 32 bytes, for a purpose of its own: the audit's chain, say."""
-        return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=purpose.encode()).derive(self._key)
+    def derived(self, purpose: str) -> tuple[bytes, ...]:
+        """Other keys of 32 bytes, one of each of its own and in their order, for a purpose: the audit's chain, say."""
+        return tuple(
+            HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=purpose.encode()).derive(key)
+            for key in self._keys
+        )
 
     def seal(self, value: Any, purpose: str) -> bytes:
         """A JSON value, sealed."""
         nonce = secrets.token_bytes(NONCE_BYTES)
-        return nonce + self._cipher.encrypt(nonce, json.dumps(value).encode(), purpose.encode())
+        return nonce + self._ciphers[0].encrypt(nonce, json.dumps(value).encode(), purpose.encode())
 
     def open(self, sealed: bytes, purpose: str) -> Any:
         """What was sealed for this purpose; None where it was not, or was altered."""
-        try:
-            opened = self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], purpose.encode())
-        except (InvalidTag, ValueError):
-            return None
-        return json.loads(opened)
+        for cipher in self._ciphers:
+            try:
+                return json.loads(cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], purpose.encode()))
+            except (InvalidTag, ValueError):
+                continue
+        return None
 
     def token(self, value: Any, purpose: str) -> str:
         """A JSON value, sealed as text."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
+import anyio
+
 from saasus_mcp.catalog import Language, Operation
+from saasus_mcp.catalog.model import TYPED_LEVELS
 from saasus_mcp.permissions.difference import difference
-from saasus_mcp.permissions.impact import Impact, assess
+from saasus_mcp.permissions.impact import DEADLINE, LATE, Impact, assess
 from saasus_mcp.permissions.preview import previews
-from saasus_mcp.permissions.proof import Place
-from saasus_mcp.permissions.target import Read, Sight, look, present
+from saasus_mcp.permissions.proof import Place, digest
+from saasus_mcp.permissions.target import Read, Seen, Sight, look, present
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +38,35 @@ class Survey:
 NOT_SURVEYED = Survey(Sight(""), Impact())
 
 
+def sights(read: Read) -> Read:
+    """The reads of one look at things: each is made once, however often it is wanted, and given up where it takes long."""
+    known: dict[str, Seen] = {}
+    under_way: dict[str, anyio.Lock] = {}
+
+    async def made(key: str, args: Mapping[str, Any]) -> Seen:
+        wanted = digest({"read": key, "args": dict(args)})
+        async with under_way.setdefault(wanted, anyio.Lock()):
+            if wanted not in known:
+                known[wanted] = LATE
+                with anyio.move_on_after(DEADLINE):
+                    known[wanted] = await read(key, args)
+            return known[wanted]
+
+    return made
+
+
 async def survey(operation: Operation, args: Mapping[str, Any], saas_id: str, read: Read) -> Survey:
-    """See everything that the row of effects has a recipe for."""
-    seen = await glance(operation, args, saas_id, read)
-    return replace(seen, impact=await assess(operation, args, seen.sight.target, read))
+    """See everything that the row of effects has a recipe for: the target, and then all the rest at once."""
+    sight = await look(operation, args, saas_id, read)
+    reached: list[Impact] = []
+
+    async def reach() -> None:
+        reached.append(await assess(operation, args, sight.target, read))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(reach)
+        there = await present(operation, args, sight, read)
+    return Survey(sight, reached[0], there.answer)
 
 
 async def glance(operation: Operation, args: Mapping[str, Any], saas_id: str, read: Read) -> Survey:
@@ -48,8 +76,18 @@ async def glance(operation: Operation, args: Mapping[str, Any], saas_id: str, re
     return Survey(sight, Impact(), there.answer)
 
 
-def worth_a_glance(operation: Operation) -> bool:
-    """Whether a call that nobody is asked about still needs to know what was there: for the journal or a read back."""
+async def unasked(operation: Operation, args: Mapping[str, Any], saas_id: str, read: Read, *, counted: bool) -> Survey:
+    """See what is needed of a call that nobody is asked about: what was there, for the journal or a read back.
+
+    Args:
+        counted: whether the users that it hits count against a budget, and so are looked for.
+    """
+    if counted and operation.level in TYPED_LEVELS and isinstance(operation.effects.affects_users, str):
+        return await survey(operation, args, saas_id, read)
+    return await glance(operation, args, saas_id, read) if _worth_a_glance(operation) else NOT_SURVEYED
+
+
+def _worth_a_glance(operation: Operation) -> bool:
     undo, diff, target = operation.effects.undo, operation.effects.diff, operation.effects.target
     shown = diff is not None or (target is not None and target.read is not None)
     return not operation.reads and shown and undo is not None and undo.call is not None

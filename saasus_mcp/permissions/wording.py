@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from saasus_mcp.catalog.model import Language
+from saasus_mcp.saasus.words import one_line
 
 WORDS: Mapping[Language, Mapping[str, str]] = {
     "en": {
@@ -42,6 +43,7 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "field_name": "Name of the target",
         "field_confirm": "Yes, do it",
         "changed": "The target has changed since you were asked. Please look again.",
+        "since": "Since it was approved, this has changed:",
         "void": "The target has changed since approval {code} was asked for, which holds no more:",
         "void_stricter": "The policy now wants another person's approval than the requester's: {code} holds no more.",
         "now_seen": "  It could not be looked at then; now it can.",
@@ -83,6 +85,7 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "field_name": "対象の名前",
         "field_confirm": "はい、実行します",
         "changed": "前回の確認の後に対象の内容が変わりました。もう一度確認してください。",
+        "since": "承認後に次の点が変わりました:",
         "void": "承認 {code} の依頼後に対象の内容が変わったため、その承認は無効になりました:",
         "void_stricter": "ポリシーが変わり、依頼者以外の人の承認が必要になりました。承認 {code} は無効になりました。",
         "now_seen": "  前回は対象を確認できませんでしたが、今回は確認できました。",
@@ -90,6 +93,16 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "stricter": "前回の確認の後にポリシーが厳しくなりました。もう一度判断してください。",
     },
 }
+
+WHY_NOT_JA: Mapping[str, str] = {
+    "no answer": "応答がありません",
+    "no answer in time": "時間内に応答がありません",
+    "not found": "見つかりません",
+    "the answer does not say": "応答に含まれていません",
+    "the target could not be seen": "対象を確認できないため",
+    "you may not read it": "閲覧が許可されていません",
+}
+"""Why something could not be read, by how it is said in English; what is not here, an HTTP status say, stays as it is."""
 
 OUTSIDE: Mapping[Language, str] = {
     "en": "Reaches beyond SaaSus where connected: {systems}.",
@@ -104,3 +117,8 @@ SYSTEMS: Mapping[str, str] = {
     "dns": "DNS",
     "ses": "Amazon SES",
 }
+
+
+def reason(why_not: str, language: Language) -> str:
+    """Why something could not be read, for a person."""
+    return one_line(WHY_NOT_JA.get(why_not, why_not) if language == "ja" else why_not)

@@ -112,7 +112,7 @@ class Compact:
             try:
                 self._check(inner.name, levels)
             except InvalidArguments as error:
-                return self._pipeline.refused(inner, error)
+                return await self._pipeline.refused(inner, error)
             return await self._pipeline.run(inner)
 
         return run

@@ -44,6 +44,7 @@ class Offering:
     def __init__(self, pipeline: Pipeline, who: Who, language: Language) -> None:
         self._who = who
         self._language: Language = language
+        self._aside = pipeline.aside
         self._resources = Resources(
             catalogue=pipeline.catalogue,
             policy=pipeline.policy,
@@ -73,14 +74,16 @@ class Offering:
         }
 
     async def _list_resources(self, context: Context, _: PaginatedRequestParams | None) -> ListResourcesResult:
-        found = self._resources.listed(self._who(context))
+        who = self._who(context)
+        found = await self._aside(lambda: self._resources.listed(who))
         return ListResourcesResult(resources=found, ttl_ms=0, cache_scope="private")
 
     async def _list_templates(self, _: Context, __: PaginatedRequestParams | None) -> ListResourceTemplatesResult:
         return ListResourceTemplatesResult(resource_templates=self._resources.templates(), cache_scope="private")
 
     async def _read_resource(self, context: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
-        return self._resources.read(str(params.uri), self._who(context))
+        who = self._who(context)
+        return await self._aside(lambda: self._resources.read(str(params.uri), who))
 
     async def _list_prompts(self, _: Context, __: PaginatedRequestParams | None) -> ListPromptsResult:
         return ListPromptsResult(prompts=prompts.listed(self._language), cache_scope="private")

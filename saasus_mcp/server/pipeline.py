@@ -17,13 +17,13 @@ from saasus_mcp.catalog import Catalogue, Language, Operation
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.permissions.approvals import Approvals
 from saasus_mcp.permissions.budgets import charges
-from saasus_mcp.permissions.case import Case, CasePolicy, Decision, Principal, stricter
-from saasus_mcp.permissions.confirmation import Confirmations
+from saasus_mcp.permissions.case import CasePolicy, Principal
+from saasus_mcp.permissions.confirmation import Confirmations, Reply, heed
 from saasus_mcp.permissions.handles import Handles, Hiding, References, no_references
 from saasus_mcp.permissions.proof import Place
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.seal import Sealer
-from saasus_mcp.permissions.survey import glance, survey, worth_a_glance
+from saasus_mcp.permissions.survey import sights, unasked
 from saasus_mcp.permissions.target import Read, Seen, secret_texts
 from saasus_mcp.saasus import arguments as checking
 from saasus_mcp.saasus import request as building
@@ -31,10 +31,12 @@ from saasus_mcp.saasus.answer import ToolAnswer, answer, failed, unsent
 from saasus_mcp.saasus.client import Applied, Client, SendFailed
 from saasus_mcp.saasus.secrets import REMOVED
 from saasus_mcp.server import aftermath
-from saasus_mcp.server.call import Asking, Call
+from saasus_mcp.server.aside import Aside, at_once
+from saasus_mcp.server.call import Asker, Asking, Call
+from saasus_mcp.server.deciding import Deciding
 from saasus_mcp.server.results import BUDGET, Results
-from saasus_mcp.server.settling import Matter, Settling
-from saasus_mcp.server.step import Step, begun, ended, unbuilt
+from saasus_mcp.server.settling import MOST_ROUNDS, Matter, Settled, Settling
+from saasus_mcp.server.step import Step, begun, ended, told, unbuilt
 from saasus_mcp.server.watch import UNWATCHED, Watch
 from saasus_mcp.store import AlreadyUsed, Commitment, Ending, Frozen, OverBudget, StoreError
 
@@ -62,6 +64,7 @@ class Pipeline:
         references: References = no_references,
         budget: int = BUDGET,
         watch: Watch = UNWATCHED,
+        aside: Aside = at_once,
     ) -> None:
         self.catalogue = catalogue
         self.policy = policy
@@ -74,6 +77,7 @@ class Pipeline:
         self._references = references
         self._budget = budget
         self._watch = watch
+        self.aside = aside
 
     @cached_property
     def _store(self) -> Store:
@@ -87,7 +91,13 @@ class Pipeline:
     @cached_property
     def _settling(self) -> Settling:
         confirmations, approvals = Confirmations(self._sealer), Approvals(self._store)
-        return Settling(confirmations, approvals, self.place, language=self._language, clock=self._clock)
+        return Settling(
+            confirmations, approvals, self.place, language=self._language, clock=self._clock, aside=self.aside
+        )
+
+    @cached_property
+    def _deciding(self) -> Deciding:
+        return Deciding(self.catalogue, self.policy, self.place)
 
     @property
     def store(self) -> Store:
@@ -102,7 +112,9 @@ class Pipeline:
     @cached_property
     def results(self) -> Results:
         """Large answers, cut for the model and kept whole for whoever asked."""
-        return Results(lambda: self._store, self._sealer, self.place.profile, self._clock, self._budget)
+        return Results(
+            lambda: self._store, self._sealer, self.place.profile, self._clock, budget=self._budget, aside=self.aside
+        )
 
     def listed(self, principal: Principal) -> list[Operation]:
         """The operations of which some call could be anything but denied to this principal."""
@@ -118,20 +130,34 @@ class Pipeline:
             operation = self.catalogue.find(call.name)
             step = replace(self._built(operation, call.arguments, call.principal), undoes=call.undoes)
         except SaasusMcpError as error:
-            return self.refused(call, error)
+            return await self.refused(call, error)
+        reply, rounds = call.reply, 0
         try:
-            step = replace(step, decision=await self._decided(step))
-            settled = await self._settled(step, call)
+            while True:
+                read = sights(self._reader(step))
+                step = replace(step, decision=await self._deciding.decide(step, read))
+                asker = call.asker if rounds < MOST_ROUNDS else None
+                settled = await self._settled(step, read, asker, reply)
+                if not isinstance(settled, Reply):
+                    break
+                reply, rounds = settled, rounds + 1  # while the person thought, all of it may have changed
         except Refused as refusal:
-            self._note_refusal(step, refusal.why)
+            await self._note_refusal(step, refusal.why)
             return failed(refusal.message, refusal.mend)
         except SaasusMcpError as error:
+            await self._note_refusal(step, "failed")
             return failed(error.message, error.mend)
-        return settled if isinstance(settled, Asking) else await self._send(settled)
+        except anyio.get_cancelled_exc_class():
+            await self._note_refusal(step, "cancelled")
+            raise
+        if isinstance(settled, Asking):
+            await self._note_refusal(step, "confirmation")
+            return settled
+        return await self._send(settled)
 
-    def refused(self, call: Call, error: SaasusMcpError) -> ToolAnswer:
+    async def refused(self, call: Call, error: SaasusMcpError) -> ToolAnswer:
         """The answer of a call that never became one: no such tool, or arguments that do not fit. Audited."""
-        self._note(secrets.token_hex(16), unbuilt(call, self.place, error))
+        await self._note(secrets.token_hex(16), unbuilt(call, self.place, error))
         return failed(error.message, error.mend)
 
     def _built(self, operation: Operation, raw: object, principal: Principal, parent: str = "") -> Step:
@@ -139,36 +165,18 @@ class Pipeline:
         arguments = checking.check(operation, raw)
         return Step(operation, arguments, building.build(operation, arguments), principal, parent=parent)
 
-    async def _decided(self, step: Step) -> Decision:
-        """Step 4, with the live state that the policy's rules on such a call speak of."""
-        decision = await self._ruled(step, step.case(self.place))
-        if step.undoes is None:
-            return decision
-        undone = step.undoes.entry
-        original = Case(self.catalogue.find(undone.operation), undone.arguments, step.principal, self.place.profile)
-        return stricter(decision, await self._ruled(step, original))
-
-    async def _ruled(self, step: Step, case: Case) -> Decision:
-        needs = self.policy.needs(case.operation, case.principal, case.profile)
-        if needs and not step.parent:
-            see = survey if "impact" in needs else glance
-            seen = await see(case.operation, case.args, self.place.saas_id, self._reader(step))
-            impact = {**seen.impact.counts, **seen.impact.shown} if "impact" in needs else None
-            case = replace(case, target=seen.sight.target, impact=impact)
-        return self.policy.decide(case)
-
-    async def _settled(self, step: Step, call: Call) -> Step | Asking:
+    async def _settled(self, step: Step, read: Read, asker: Asker | None, reply: Reply | None) -> Step | Asking | Reply:
         """Step 5: with the proof where one is needed, and with what was seen of what is there."""
         operation, decision = step.operation, step.decision
         if decision.outcome == "deny":
             raise Refused("denied", f"{operation.tool} is not allowed: {decision.reason}.", "Do not try again.")
-        read = self._reader(step)
+        if reply is not None:
+            heed(reply.answer)
         if step.undoes is not None:
             await aftermath.see_unchanged(self.catalogue, step.undoes.entry, read)
         if decision.outcome == "allow":
-            if not worth_a_glance(operation):
-                return step
-            seen = await glance(operation, step.arguments.values, self.place.saas_id, read)
+            counted = self.policy.ceilings is not None
+            seen = await unasked(operation, step.arguments.values, self.place.saas_id, read, counted=counted)
             return replace(step, survey=seen)
         settled = await self._settling.settle(
             Matter(
@@ -176,13 +184,15 @@ class Pipeline:
                 step.arguments.values,
                 decision,
                 step.binding(self.place),
-                call.asker,
-                call.reply,
+                asker,
+                reply,
                 read,
                 self.policy.two_person,
             )
         )
-        return settled if isinstance(settled, Asking) else replace(step, proof=settled.proof, survey=settled.survey)
+        if not isinstance(settled, Settled):
+            return settled
+        return replace(step, proof=settled.proof, survey=settled.survey, since=settled.since)
 
     def _reader(self, parent: Step) -> Read:
         """Reads for a preview, a policy or a read back: child calls, decided and audited like any other."""
@@ -193,9 +203,9 @@ class Pipeline:
                 step = self._built(operation, args, parent.principal, parent.id)
             except SaasusMcpError as error:
                 return Seen(why_not=error.message)
-            step = replace(step, decision=await self._decided(step))
+            step = replace(step, decision=await self._deciding.decide(step, read))
             if not operation.reads or step.decision.outcome != "allow":
-                self._note_refusal(step, "denied")
+                await self._note_refusal(step, "denied")
                 return Seen(why_not="you may not read it")
             given = await self._send(step)
             if given.ok:
@@ -206,7 +216,7 @@ class Pipeline:
 
     async def _send(self, step: Step) -> ToolAnswer:
         """Steps 6 to 9. What was begun is ended, also where the client goes away in between."""
-        held_back = self._commit(step)
+        held_back = await self._commit(step)
         if held_back is not None:
             return held_back
         self._watch.begun(step.operation)
@@ -215,29 +225,31 @@ class Pipeline:
         try:
             with anyio.CancelScope(shield=not step.operation.reads):
                 given = await self._exchanged(step)
-                given = await aftermath.read_back(step, given, self._reader(step))
+                given = told(step, await aftermath.read_back(step, given, self._reader(step)), self._language)
         except Exception:
             log.exception("call %s failed inside the server", step.id)
             given = failed("The server failed while it made this call.", applied=_doubt(step), trace_id=step.id)
         finally:
-            self._end(step, given, self._clock() - start)
+            await self._end(step, given, self._clock() - start)
         return given
 
-    def _commit(self, step: Step) -> ToolAnswer | None:
+    async def _commit(self, step: Step) -> ToolAnswer | None:
         """Step 6; an answer where the call may not go after all."""
         operation, now = step.operation, self._clock()
         ceilings = self.policy.ceilings
         commitment = Commitment(
             writes=not operation.reads,
-            charges=charges(ceilings, operation, step.principal, step.survey.impact.affected_users),
+            charges=charges(
+                ceilings, operation, step.principal, step.survey.impact.affected_users, asked=step.proof is not None
+            ),
             entry=aftermath.entry(step, self.place, now),
             undoes=(step.undoes.entry.call, step.undoes.part) if step.undoes else None,
         )
-        record = begun(step, self.place, self.policy)
+        record, spend = begun(step, self.place, self.policy), step.proof.spend if step.proof else None
         try:
-            self._store.commit(step.id, record, now, step.proof.spend if step.proof else None, commitment)
+            await self.aside(lambda: self._store.commit(step.id, record, now, spend, commitment))
         except (AlreadyUsed, Frozen, OverBudget) as held_back:
-            self._note_refusal(step, type(held_back).__name__.lower())
+            await self._note_refusal(step, type(held_back).__name__.lower())
             return failed(held_back.message, held_back.mend)
         except StoreError as error:
             if not operation.reads:
@@ -247,8 +259,9 @@ class Pipeline:
 
     async def _exchanged(self, step: Step) -> ToolAnswer:
         """Steps 7 and 8: the one send, and what came of it."""
+        who, profile = step.principal.id, self.place.profile
         try:
-            resolved = self._handles.resolve(step.arguments, step.principal.id, self.place.profile)
+            resolved = await self.aside(lambda: self._handles.resolve(step.arguments, who, profile))
             request = step.request if resolved is step.arguments else building.build(step.operation, resolved)
         except SaasusMcpError as error:
             return failed(error.message, error.mend, trace_id=step.id)
@@ -259,29 +272,30 @@ class Pipeline:
         hiding = Hiding()
         hide = _removed if step.parent else hiding.hide
         given = answer(step.operation, response, hide, secret_texts(step.operation, resolved.values))
-        try:
-            self._handles.keep(hiding, step.principal.id, self.place.profile)
-        except StoreError:
-            log.warning("the secrets of call %s could not be kept: their handles cannot be revealed", step.id)
+        if hiding.found:
+            try:
+                await self.aside(lambda: self._handles.keep(hiding, who, profile))
+            except StoreError:
+                log.warning("the secrets of call %s could not be kept: their handles cannot be revealed", step.id)
         return given
 
-    def _note_refusal(self, step: Step, why: str) -> None:
-        self._note(step.id, {**begun(step, self.place, self.policy), "refused": why})
+    async def _note_refusal(self, step: Step, why: str) -> None:
+        await self._note(step.id, {**begun(step, self.place, self.policy), "refused": why})
 
-    def _note(self, call: str, refused: dict[str, Any]) -> None:
+    async def _note(self, call: str, refused: dict[str, Any]) -> None:
         self._watch.refused(refused.get("operation", ""), refused["refused"])
         try:
-            self._store.refuse(call, refused, self._clock())
+            await self.aside(lambda: self._store.refuse(call, refused, self._clock()))
         except StoreError as error:
             log.warning("a refusal could not be audited: %s", error.message)
 
-    def _end(self, step: Step, given: ToolAnswer, seconds: float) -> None:
+    async def _end(self, step: Step, given: ToolAnswer, seconds: float) -> None:
         self._watch.ended(step.operation, given, seconds)
         record = ended(given, seconds)
         changed = given.applied != "not_applied"
         ending = None if step.operation.reads else Ending(changed, given.structured)
         try:
-            self._store.end(step.id, record, self._clock(), ending)
+            await self.aside(lambda: self._store.end(step.id, record, self._clock(), ending))
         except StoreError as error:
             log.error(  # noqa: TRY400 - the record matters, not the trace
                 "the end of call %s could not be audited: %s %s", step.id, error.message, json.dumps(record)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.saasus.answer import ToolAnswer, compact
+from saasus_mcp.server.aside import Aside, at_once
 from saasus_mcp.server.cutting import cut
 from saasus_mcp.store import Kept, StoreError
 
@@ -37,21 +38,24 @@ class Results:
         sealer: Sealer,
         profile: str,
         clock: Callable[[], float],
+        *,
         budget: int = BUDGET,
+        aside: Aside = at_once,
     ) -> None:
         self._open = store
         self._sealer = sealer
         self._profile = profile
         self._clock = clock
         self._budget = budget
+        self._aside = aside
 
-    def fit(self, answer: ToolAnswer, principal: str, operation: str) -> ToolAnswer:
+    async def fit(self, answer: ToolAnswer, principal: str, operation: str) -> ToolAnswer:
         """The answer within its budget. What was cut is said, with the true count and where the whole is."""
         if not answer.ok or len(answer.text.encode()) <= self._budget:
             return answer
         whole = answer.structured if answer.structured is not None else answer.text
         shown, cuts = cut(whole, self._budget)
-        identifier = self._keep(whole, principal, operation)
+        identifier = await self._aside(lambda: self._keep(whole, principal, operation))
         where = (
             f"The whole is {URI}{identifier} for 24 hours; select_from_result picks from it"
             if identifier

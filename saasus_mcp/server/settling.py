@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from saasus_mcp.catalog import Language, Operation
 from saasus_mcp.permissions.approvals import Approvals
 from saasus_mcp.permissions.case import Decision
 from saasus_mcp.permissions.confirmation import Confirmations, Outdated, Question, Reply
-from saasus_mcp.permissions.preview import question, why_anew
+from saasus_mcp.permissions.preview import question, since, why_anew
 from saasus_mcp.permissions.proof import Binding, Place, Proof
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.survey import Survey, survey
 from saasus_mcp.permissions.target import Read
+from saasus_mcp.server.aside import Aside, at_once
 from saasus_mcp.server.call import Asker, Asking
 from saasus_mcp.store import Approval
 
@@ -47,10 +49,15 @@ class Matter:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A yes to exactly this call, and what was seen when it was found to hold."""
+    """A yes to exactly this call, and what was seen when it was found to hold.
+
+    Attributes:
+        since: what has changed in the preview since it was approved, though nothing of it is bound; a line each.
+    """
 
     proof: Proof
     survey: Survey
+    since: tuple[str, ...] = ()
 
 
 class Settling:
@@ -64,15 +71,18 @@ class Settling:
         *,
         language: Language,
         clock: Callable[[], float],
+        aside: Aside = at_once,
     ) -> None:
         self._confirmations = confirmations
         self._approvals = approvals
         self._place = place
         self._language = language
         self._clock = clock
+        self._aside = aside
 
-    async def settle(self, matter: Matter) -> Settled | Asking:
-        """The yes to exactly this call, or the question to be answered first.
+    async def settle(self, matter: Matter) -> Settled | Asking | Reply:
+        """The yes to exactly this call; or the question to be answered first; or what was answered to it at once, which
+        is to be brought here again when all is looked at and decided on anew.
 
         Raises:
             Refused: there is no yes, or not yet.
@@ -81,33 +91,31 @@ class Settling:
             return await self._confirm(matter)
         seen = await self._survey(matter)
         shown = seen.previews(matter.operation, matter.args, self._place)
-        proof, approval = self._approvals.settle(
-            matter.binding, matter.operation, seen.sight, shown, self._clock(), two_person=matter.two_person
+        settle = partial(self._approvals.settle, two_person=matter.two_person)
+        proof, approval = await self._aside(
+            lambda: settle(matter.binding, matter.operation, seen.sight, shown, self._clock())
         )
         if proof is None:
             raise _awaited(approval, self._language)
-        return Settled(proof, seen)
+        return Settled(proof, seen, since(json.loads(approval.preview)[self._language], shown[self._language]))
 
-    async def _confirm(self, matter: Matter) -> Settled | Asking:
-        """Each round looks at the target anew, so that a yes is only ever to what is there now."""
-        reply, lead = matter.reply, ""
-        for _ in range(MOST_ROUNDS):
-            seen = await self._survey(matter)
-            if reply is not None:
-                typed = matter.decision.typed
-                ruled = self._confirmations.settle(reply, matter.binding, seen.sight, self._clock(), typed=typed)
-                if not isinstance(ruled, Outdated):
-                    return Settled(ruled, seen)
-                lead = why_anew(ruled.bound, seen.sight, self._language)
-            if matter.asker is None:
-                break
-            asked = self._question(matter, seen, lead)
-            state = self._confirmations.ask(matter.binding, asked, seen.sight, self._clock())
-            answer = await matter.asker.ask(asked)
-            if answer is None:
-                return Asking(asked, state)
-            reply = Reply(answer, state)
-        raise Refused("changed", "The target keeps changing while the person is asked.", f"Call again later.\n{lead}")
+    async def _confirm(self, matter: Matter) -> Settled | Asking | Reply:
+        """One round: the answer judged by what is there now, and a new question where it is an answer to what is no more."""
+        seen, lead = await self._survey(matter), ""
+        if matter.reply is not None:
+            typed = matter.decision.typed
+            ruled = self._confirmations.settle(matter.reply, matter.binding, seen.sight, self._clock(), typed=typed)
+            if not isinstance(ruled, Outdated):
+                return Settled(ruled, seen)
+            lead = why_anew(ruled.bound, seen.sight, self._language)
+        if matter.asker is None:
+            raise Refused(
+                "changed", "The target keeps changing while the person is asked.", f"Call again later.\n{lead}"
+            )
+        asked = self._question(matter, seen, lead)
+        state = self._confirmations.ask(matter.binding, asked, seen.sight, self._clock())
+        answer = await matter.asker.ask(asked)
+        return Asking(asked, state) if answer is None else Reply(answer, state)
 
     async def _survey(self, matter: Matter) -> Survey:
         return await survey(matter.operation, matter.args, self._place.saas_id, matter.read)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from saasus_mcp.catalog import Operation, UnknownTool
+from saasus_mcp.catalog import Language, Operation, UnknownTool
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.permissions.case import Case, Decision
 from saasus_mcp.permissions.policy import CasePolicy, Principal
 from saasus_mcp.permissions.proof import Binding, Place, Proof
 from saasus_mcp.permissions.survey import NOT_SURVEYED, Survey
 from saasus_mcp.permissions.target import shown_arguments
+from saasus_mcp.permissions.wording import WORDS
 from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.saasus.arguments import Arguments
 from saasus_mcp.saasus.places import InvalidArguments
@@ -22,6 +23,8 @@ from saasus_mcp.server.call import Call, Undoes
 
 LONGEST_NAME = 80
 """Of what a client calls a tool or a field, in the audit."""
+MOST_SINCE = 20
+"""Lines of what changed in a preview, in the audit and in the answer."""
 UNDECIDED = Decision("deny", "none", "not decided on")
 
 
@@ -32,6 +35,7 @@ class Step:
     Attributes:
         parent: the call for which this one is made, where it is a read for a preview, say.
         survey: what was seen of the target and its surroundings before a person was asked.
+        since: what has changed in the preview since it was approved.
         undoes: the call of the journal that this one undoes.
     """
 
@@ -42,6 +46,7 @@ class Step:
     decision: Decision = UNDECIDED
     proof: Proof | None = None
     survey: Survey = NOT_SURVEYED
+    since: tuple[str, ...] = ()
     parent: str = ""
     undoes: Undoes | None = None
     id: str = field(default_factory=lambda: secrets.token_hex(16))
@@ -60,6 +65,7 @@ def begun(step: Step, place: Place, policy: CasePolicy) -> dict[str, Any]:
     record: dict[str, Any] = {
         "operation": step.operation.key,
         "principal": step.principal.id,
+        "groups": sorted(step.principal.groups),
         "profile": place.profile,
         "saas_id": place.saas_id,
         "arguments": shown_arguments(step.operation, step.arguments.values),
@@ -70,8 +76,10 @@ def begun(step: Step, place: Place, policy: CasePolicy) -> dict[str, Any]:
     if step.proof is not None:
         spent = step.proof.spend
         record |= {"proof": spent.kind, "proof_id": spent.id, "by": step.proof.by, "shown": step.proof.shown}
-    if step.principal.groups:
-        record["groups"] = sorted(step.principal.groups)
+    if step.since:
+        record["since"] = list(step.since[:MOST_SINCE])
+    if step.survey.impact.findings:
+        record["impact"] = dict(step.survey.impact.counts)
     if step.parent:
         record["parent"] = step.parent
     if step.undoes is not None:
@@ -79,6 +87,14 @@ def begun(step: Step, place: Place, policy: CasePolicy) -> dict[str, Any]:
     if policy.announcement:
         record["announcement"] = policy.announcement
     return record
+
+
+def told(step: Step, given: ToolAnswer, language: Language) -> ToolAnswer:
+    """The answer, with what had changed between the approval and the send."""
+    if not step.since:
+        return given
+    news = "\n".join(["", WORDS[language]["since"], *(f"  {line}" for line in step.since[:MOST_SINCE])])
+    return replace(given, text=given.text + news, note=given.note + news)
 
 
 def unbuilt(call: Call, place: Place, error: SaasusMcpError) -> dict[str, Any]:

@@ -57,8 +57,10 @@ class Surface:
             own = self._own.get(call.name) or self._operation(call.name)
             given = await (own.answer(call) if isinstance(own, OwnTool) else self._pipeline.run(call))
         except SaasusMcpError as error:
-            return self._pipeline.refused(call, error)
-        return given if isinstance(given, Asking) else self._pipeline.results.fit(given, call.principal.id, call.name)
+            return await self._pipeline.refused(call, error)
+        if isinstance(given, Asking):
+            return given
+        return await self._pipeline.results.fit(given, call.principal.id, call.name)
 
     def _operation(self, name: str) -> Operation:
         """The operation of this name.

@@ -11,6 +11,7 @@ from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, Validation
 
 from saasus_mcp.settings.addresses import HIGHEST_PORT, Api, Host, Public
 from saasus_mcp.settings.faults import SettingsError, first
+from saasus_mcp.settings.sharing import DatabaseUrl, SealingKeys
 from saasus_mcp.settings.strict import Strict
 
 API = "https://api.saasus.io"
@@ -56,6 +57,8 @@ class Settings(Strict):
     port: int | None = Field(None, ge=0, le=HIGHEST_PORT, validation_alias=AliasChoices("SAASUS_MCP_PORT"))
     public_url: Public | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_PUBLIC_URL"))
     state_dir: Path | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_STATE_DIR"))
+    database_url: DatabaseUrl | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_DATABASE_URL"))
+    sealing_keys: SealingKeys = Field((), validation_alias=AliasChoices("SAASUS_MCP_SEALING_KEYS"))
     timeout: float = Field(30.0, gt=0, le=600, validation_alias=AliasChoices("SAASUS_MCP_TIMEOUT"))
 
     @model_validator(mode="after")
@@ -66,6 +69,11 @@ class Settings(Strict):
             raise ValueError("SAASUS_MCP_POLICY: write an absolute path")
         if self.config is not None and not self.config.is_absolute():
             raise ValueError("SAASUS_MCP_CONFIG: write an absolute path")
+        if self.database_url is not None and not self.sealing_keys:
+            raise ValueError(
+                "SAASUS_MCP_SEALING_KEYS: not set, and SAASUS_MCP_DATABASE_URL is: servers that share a database share "
+                "the key of what is in it; make one with `openssl rand -base64 32` and give it to all of them"
+            )
         return self
 
     @property

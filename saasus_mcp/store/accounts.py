@@ -15,6 +15,7 @@ from sqlalchemy import Column, Float, Index, Integer, MetaData, String, Table, T
 
 from saasus_mcp.store.database import Database
 from saasus_mcp.store.files import StoreError, make
+from saasus_mcp.store.locks import hold
 
 FILE = "accounts.db"
 PREFIX = "smcp_"
@@ -36,7 +37,7 @@ tokens = Table(
     Column("name", String(80), nullable=False),
     Column("role", String(10), nullable=False, comment="caller or approver"),
     Column("groups", Text, nullable=False, comment="JSON: a list of names"),
-    Column("made_by", String(200), nullable=False),
+    Column("made_by", Text, nullable=False),
     Column("made_at", Float, nullable=False),
     Column("expires_at", Float, nullable=False),
     Column("used_at", Float, comment="to the hour"),
@@ -97,6 +98,7 @@ class Accounts:
         """
         token = PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
         with self._database.transaction() as connection:
+            hold(connection, "tokens", wanted.name)
             if any(each.live(wanted.made_at) for each in _read(connection.execute(_named(wanted.name)))):
                 raise NameTaken(f"There is a token {wanted.name!r} already.", "Revoke it, or choose another name.")
             values = {name: getattr(wanted, name) for name in Token.__slots__}

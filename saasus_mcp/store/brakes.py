@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, bindparam, delete, func, insert, literal_column, select
 
 from saasus_mcp.saasus.words import named, quoted
+from saasus_mcp.store.locks import hold
+from saasus_mcp.store.prepared import Prepared
 from saasus_mcp.store.records import Charge, Charged, Freeze, Frozen, Kind, OverBudget
 from saasus_mcp.store.tables import charges, freezes
 
@@ -19,11 +21,12 @@ def nowhere(_: Connection) -> None:
 
 
 def hold_if_frozen(connection: Connection, everywhere: Everywhere) -> None:
-    """Raise where writes are frozen, everywhere or in this store.
+    """Raise where writes are frozen, everywhere or in this store. Who freezes waits for those who were told no.
 
     Raises:
         Frozen: they are.
     """
+    hold(connection, "freeze", shared=True)
     freeze = everywhere(connection) or present_freeze(connection)
     if freeze is not None:
         why = f": {quoted(freeze.reason)}" if freeze.reason else ""
@@ -34,12 +37,13 @@ def hold_if_frozen(connection: Connection, everywhere: Everywhere) -> None:
 
 def present_freeze(connection: Connection) -> Freeze | None:
     """The freeze of this store, if any."""
-    row = connection.execute(select(freezes).order_by(freezes.c.at.desc())).first()
+    row = _FREEZE.run(connection, {}).first()
     return Freeze(row.at, row.by, row.reason) if row is not None else None
 
 
 def set_freeze(connection: Connection, freeze: Freeze | None) -> None:
-    """Freeze this store, or with None lift its freeze."""
+    """Freeze this store, or with None lift its freeze. Once it is frozen, no write goes that was not gone before."""
+    hold(connection, "freeze")
     connection.execute(delete(freezes))
     if freeze is not None:
         connection.execute(insert(freezes).values(at=freeze.at, by=freeze.by, reason=freeze.reason))
@@ -51,6 +55,8 @@ def take(connection: Connection, wanted: tuple[Charge, ...], call: str, at: floa
     Raises:
         OverBudget: a ceiling would be passed.
     """
+    for principal in sorted({charge.principal for charge in wanted}):
+        hold(connection, "budget", principal)
     for charge in wanted:
         used = _used(connection, charge, at)
         if used + charge.amount > charge.ceiling:
@@ -59,9 +65,8 @@ def take(connection: Connection, wanted: tuple[Charge, ...], call: str, at: floa
                 f"{charge.ceiling} are allowed to {charge.principal}.",
                 "Wait, or have the operator raise the ceiling.",
             )
-        connection.execute(
-            insert(charges).values(call=call, principal=charge.principal, kind=charge.kind, amount=charge.amount, at=at)
-        )
+        taken = {"principal": charge.principal, "kind": charge.kind, "amount": charge.amount}
+        _TAKE.run(connection, {"call": call, "at": at, **taken})
 
 
 def give_back(connection: Connection, call: str) -> None:
@@ -81,10 +86,19 @@ def charged(connection: Connection, windows: Mapping[Kind, int], at: float) -> l
 
 
 def _used(connection: Connection, charge: Charge, at: float) -> int:
-    mine = (charges.c.principal == charge.principal, charges.c.kind == charge.kind, charges.c.at > at - charge.window)
-    return int(connection.execute(select(func.coalesce(func.sum(charges.c.amount), 0)).where(*mine)).scalar_one())
+    recent = {"principal": charge.principal, "kind": charge.kind, "since": at - charge.window}
+    return int(_USED.run(connection, recent).scalar_one())
 
 
+_FREEZE = Prepared(select(freezes).order_by(freezes.c.at.desc()))
+_TAKE = Prepared.adding(charges, "call", "principal", "kind", "amount", "at")
+_USED = Prepared(
+    select(func.coalesce(func.sum(charges.c.amount), literal_column("0"))).where(
+        charges.c.principal == bindparam("principal"),
+        charges.c.kind == bindparam("kind"),
+        charges.c.at > bindparam("since"),
+    )
+)
 _WORDS = {"destructive": "destructive calls", "users": "affected users", "writes": "writes"}
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 START = "0" * 64
+Keys = Sequence[bytes]
+"""Newest first: the first one is written with, every one is read with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,10 @@ def mac(key: bytes, before: str, link: Link) -> str:
     return hmac.new(key, message, hashlib.sha256).hexdigest()
 
 
-def verify(key: bytes, links: Iterable[Link], heads: Mapping[str, Head], first: Mapping[str, Head]) -> list[Break]:
+def verify(keys: Keys, links: Iterable[Link], heads: Mapping[str, Head], first: Mapping[str, Head]) -> list[Break]:
     """Where the chains of the records break; empty where they hold.
+
+    A chain is its writer's, who had one key for all of it: it must hold under one of the keys from end to end.
 
     Args:
         links: all records, by writer and number.
@@ -62,15 +66,32 @@ def verify(key: bytes, links: Iterable[Link], heads: Mapping[str, Head], first: 
     """
     breaks: list[Break] = []
     last: dict[str, Head] = dict(first)
+    under: dict[str, Keys] = {}
     seen: dict[tuple[str, int], str] = {(head.writer, head.number): head.mac for head in first.values()}
     for link in links:
         before = last.get(link.writer, Head(link.writer, 0, START))
         if link.number != before.number + 1:
             breaks.append(Break(link.writer, before.number + 1, f"missing: the next record is {link.number}"))
-        elif not hmac.compare_digest(link.mac, mac(key, before.mac, link)):
-            breaks.append(Break(link.writer, link.number, "altered, or put in from elsewhere"))
+        elif fit := [key for key in under.get(link.writer, keys) if _holds(key, before.mac, link)]:
+            under[link.writer] = fit
+        else:
+            breaks.append(
+                Break(link.writer, link.number, "altered, put in from elsewhere, or of a key that is not given")
+            )
         last[link.writer] = Head(link.writer, link.number, link.mac)
         seen[link.writer, link.number] = link.mac
+    return breaks + _unreached(heads, seen, first)
+
+
+def _holds(key: bytes, before: str, link: Link) -> bool:
+    return hmac.compare_digest(link.mac, mac(key, before, link))
+
+
+def _unreached(
+    heads: Mapping[str, Head], seen: Mapping[tuple[str, int], str], first: Mapping[str, Head]
+) -> list[Break]:
+    """The exported heads that the chains do not reach or do not agree with."""
+    breaks = []
     for head in heads.values():
         found = seen.get((head.writer, head.number))
         covered = first.get(head.writer)

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import sqlite3
-import time
+import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, MetaData, create_engine, event, insert, select
+from sqlalchemy import Connection, Engine, MetaData, insert, inspect, select
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import StaticPool
+from sqlalchemy.schema import CreateSchema
 
+from saasus_mcp.store import sqlite
 from saasus_mcp.store.files import StoreError
+from saasus_mcp.store.locks import hold
 from saasus_mcp.store.tables import VERSION, metadata
 
-BUSY_SECONDS = 5
+log = logging.getLogger(__name__)
 
 
 class Database:
@@ -25,16 +26,25 @@ class Database:
     Args:
         tables: the store's, or those of another database of ours; one of them is `versions`.
         version: of these tables.
+        schema: where the tables are, in a database that holds several of its kind; the engine is then others' as well.
 
     Raises:
         StoreError: the database cannot be used.
     """
 
-    def __init__(self, engine: Engine, tables: MetaData = metadata, version: int = VERSION) -> None:
-        self._engine = _tuned(engine)
-        versions = tables.tables["versions"]
+    def __init__(
+        self, engine: Engine, tables: MetaData = metadata, version: int = VERSION, schema: str | None = None
+    ) -> None:
+        self._shared = schema is not None
+        self._postgres = engine.dialect.name == "postgresql"
+        self._engine = engine.execution_options(schema_translate_map={None: schema}) if self._shared else engine
+        versions = next(table for table in tables.tables.values() if table.name == "versions")
         with self.transaction() as connection:
-            tables.create_all(connection)
+            hold(connection, "setup")
+            if not inspect(connection).has_table("versions", schema):
+                if schema is not None:
+                    connection.execute(CreateSchema(schema, if_not_exists=True))
+                tables.create_all(connection)
             found = connection.execute(select(versions.c.version)).scalar_one_or_none()
             if found is None:
                 connection.execute(insert(versions).values(version=version))
@@ -46,62 +56,60 @@ class Database:
     @classmethod
     def in_memory(cls) -> Database:
         """One that ends with the process."""
-        return cls(create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}))
+        return cls(sqlite.in_memory())
 
     @classmethod
     def at(cls, file: Path, tables: MetaData = metadata, version: int = VERSION) -> Database:
         """The one in this file."""
-        return cls(create_engine(f"sqlite:///{file}", connect_args={"check_same_thread": False}), tables, version)
+        return cls(sqlite.at(file), tables, version)
 
     def close(self) -> None:
-        self._engine.dispose()
+        """Let go of what is this database's alone."""
+        if not self._shared:
+            self._engine.dispose()
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def transaction(self, *, patient: bool = False) -> Iterator[Connection]:
         """All of it happens, or nothing.
+
+        Args:
+            patient: whether it may take long.
 
         Raises:
             StoreError: the database cannot do it.
         """
+        with self._explained(), self._engine.begin() as connection, self._lasting(connection, patient=patient):
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """What is there at one moment, however much it is and whoever writes meanwhile.
+
+        Raises:
+            StoreError: the database cannot do it.
+        """
+        snapshot: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        options = snapshot if self._postgres else {sqlite.READING: True}
+        engine = self._engine.execution_options(**options)
+        with self._explained(), engine.begin() as connection, self._lasting(connection, patient=True):
+            yield connection
+
+    def _lasting(self, connection: Connection, *, patient: bool) -> AbstractContextManager[None]:
+        if not (patient and self._postgres):
+            return nullcontext()
+        from saasus_mcp.store import postgres  # noqa: PLC0415 - of an extra that not everybody has
+
+        return postgres.patient(connection)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
         try:
-            with self._engine.begin() as connection:
-                yield connection
+            yield
         except SQLAlchemyError as error:
-            said = str(getattr(error, "orig", None) or type(error).__name__)
-            raise StoreError(
-                f"The store cannot be used: {said}.", "See that the disk is writable and not full."
-            ) from None
-
-
-def _tuned(engine: Engine) -> Engine:
-    """SQLite that several processes can share: write-ahead log, waiting for a lock, and transactions that own it.
-
-    A transaction begins IMMEDIATE, so that what it reads cannot change before what it then writes.
-    """
-
-    @event.listens_for(engine, "connect")
-    def _(connection: Any, _: object) -> None:
-        connection.isolation_level = None
-        connection.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
-        connection.execute("PRAGMA synchronous=NORMAL")
-        _write_ahead(connection)
-
-    @event.listens_for(engine, "begin")
-    def _(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    return engine
-
-
-def _write_ahead(connection: Any) -> None:
-    """Switch to the write-ahead log. While another process does the same, SQLite does not wait but fails: try again."""
-    until = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.01)
-        else:
-            return
+            said = str(getattr(error, "orig", None) or type(error).__name__).partition("\n")[0]
+            if not self._postgres:
+                mend = "See that the disk is writable and not full."
+                raise StoreError(f"The store cannot be used: {said}.", mend) from None
+            log.warning("the database: %s", said)  # where it is and who asks is the operator's affair, not a client's
+            mend = "See that the database of SAASUS_MCP_DATABASE_URL answers; the log says more."
+            raise StoreError("The store cannot be used: the database does not do it.", mend) from None

@@ -6,12 +6,17 @@ import json
 from collections import defaultdict
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from saasus_mcp.store.database import Database
+from saasus_mcp.store.locks import hold
+from saasus_mcp.store.prepared import Prepared
 from saasus_mcp.store.records import AlreadyUsed, Entry
 from saasus_mcp.store.tables import journal, undone
+
+_KEEP = Prepared.adding(journal, "call", "at", "operation", "principal", "profile", "arguments", "before")
+_END = Prepared(update(journal).where(journal.c.call == bindparam("of")).values(result=bindparam("answer")))
 
 
 class Journal:
@@ -25,7 +30,7 @@ class Journal:
         """Keep what was there, in the transaction that lets the call go."""
         values = {name: getattr(entry, name) for name in ("call", "at", "operation", "principal", "profile")}
         texts = {"arguments": json.dumps(entry.arguments), "before": json.dumps(entry.before)}
-        connection.execute(insert(journal).values(**values, **texts))
+        _KEEP.run(connection, values | texts)
 
     @staticmethod
     def claim(connection: Connection, undoes: tuple[str, int], by: str) -> None:
@@ -43,7 +48,7 @@ class Journal:
     @staticmethod
     def end(connection: Connection, call: str, result: Any) -> None:
         """Note what the API answered."""
-        connection.execute(update(journal).where(journal.c.call == call).values(result=json.dumps(result)))
+        _END.run(connection, {"of": call, "answer": json.dumps(result)})
 
     @staticmethod
     def forget(connection: Connection, call: str) -> None:
@@ -53,7 +58,7 @@ class Journal:
 
     def entries(self) -> list[Entry]:
         """Every entry, newest first."""
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             parts: dict[str, dict[int, str]] = defaultdict(dict)
             for row in connection.execute(select(undone)):
                 parts[row.call][row.part] = row.by
@@ -69,7 +74,8 @@ class Journal:
 
     def purge(self, before: float) -> int:
         """Remove what is older than a time. Gives how many were removed."""
-        with self._database.transaction() as connection:
+        with self._database.transaction(patient=True) as connection:
+            hold(connection, "purge")
             old = select(journal.c.call).where(journal.c.at < before)
             connection.execute(delete(undone).where(undone.c.call.in_(old)))
             return connection.execute(delete(journal).where(journal.c.at < before)).rowcount

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import insert, select
 
 from saasus_mcp.store.database import Database
+from saasus_mcp.store.locks import forget
 from saasus_mcp.store.records import Kept
 from saasus_mcp.store.tables import results
 
@@ -21,10 +22,10 @@ class KeptResults:
     def keep(self, kept: Kept) -> None:
         """Keep an answer, and forget those whose time is over or that are too many."""
         with self._database.transaction() as connection:
-            connection.execute(delete(results).where(results.c.expires_at <= kept.at))
+            forget(connection, results, results.c.expires_at <= kept.at)
             mine = select(results.c.id).where(results.c.principal == kept.principal).order_by(results.c.at.desc())
             too_many = connection.execute(mine.offset(MOST_KEPT - 1)).scalars().all()
-            connection.execute(delete(results).where(results.c.id.in_(too_many)))
+            forget(connection, results, results.c.id.in_(too_many))
             connection.execute(insert(results).values(**{name: getattr(kept, name) for name in Kept.__slots__}))
 
     def find(self, identifier: str, principal: str, profile: str, now: float) -> Kept | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import secrets as randomness
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from saasus_mcp.store import frozen
+from saasus_mcp.store import frozen, upkeep
 from saasus_mcp.store.brakes import (
     Everywhere,
     charged,
@@ -21,10 +22,12 @@ from saasus_mcp.store.brakes import (
     set_freeze,
     take,
 )
+from saasus_mcp.store.chain import Keys
 from saasus_mcp.store.database import Database
 from saasus_mcp.store.files import prepare
 from saasus_mcp.store.journal import Journal
 from saasus_mcp.store.kept import KeptResults
+from saasus_mcp.store.locks import forget, hold
 from saasus_mcp.store.records import (
     NOTHING,
     AlreadyUsed,
@@ -38,6 +41,7 @@ from saasus_mcp.store.records import (
     Spend,
     Status,
 )
+from saasus_mcp.store.retention import HOUR
 from saasus_mcp.store.tables import approvals, confirmations, secrets
 from saasus_mcp.store.trail import Trail
 
@@ -50,10 +54,11 @@ class Store:
     Every method is one transaction and raises StoreError where the database cannot do it.
     """
 
-    def __init__(self, database: Database, key: bytes | None = None, everywhere: Everywhere = nowhere) -> None:
+    def __init__(self, database: Database, keys: Keys = (), everywhere: Everywhere = nowhere) -> None:
         self._database = database
         self._everywhere = everywhere
-        self.trail = Trail(database, key or randomness.token_bytes(32))
+        self._tidied = 0.0
+        self.trail = Trail(database, keys or (randomness.token_bytes(32),))
         self.journal = Journal(database)
         self.results = KeptResults(database)
 
@@ -63,18 +68,18 @@ class Store:
         return cls(Database.in_memory())
 
     @classmethod
-    def at(cls, folder: Path, saas_id: str, key: bytes | None = None) -> Store:
-        """The store of one SaaS in a folder, made where it is missing. Without its key, no audit chain holds.
+    def at(cls, folder: Path, saas_id: str, keys: Keys = ()) -> Store:
+        """The store of one SaaS in a folder, made where it is missing. Without its keys, no audit chain holds.
 
         Raises:
             StoreError: the folder or the file cannot be made or written.
         """
-        return cls.open(prepare(folder, saas_id), key)
+        return cls.open(prepare(folder, saas_id), keys)
 
     @classmethod
-    def open(cls, file: Path, key: bytes | None = None) -> Store:
+    def open(cls, file: Path, keys: Keys = ()) -> Store:
         """The store in this file."""
-        return cls(Database.at(file), key, lambda _: frozen.present(file.parent))
+        return cls(Database.at(file), keys, lambda _: frozen.present(file.parent))
 
     def close(self) -> None:
         self._database.close()
@@ -106,7 +111,10 @@ class Store:
             self.trail.note(connection, call, "begun", record, at)
 
     def end(self, call: str, record: Record, at: float, ending: Ending | None = None) -> None:
-        """Step 9 of a call: how it ended. What it reserved is given back where it changed nothing."""
+        """Step 9 of a call: how it ended. What it reserved is given back where it changed nothing.
+
+        Once an hour, what has been kept long enough goes.
+        """
         with self.trail.writing() as connection:
             if ending is not None and not ending.changed:
                 give_back(connection, call)
@@ -114,11 +122,23 @@ class Store:
             elif ending is not None:
                 self.journal.end(connection, call, ending.result)
             self.trail.note(connection, call, "ended", record, at)
+            if at - self._tidied >= HOUR:
+                upkeep.tidy(connection, at)
+                self._tidied = at
 
     def refuse(self, call: str, record: Record, at: float) -> None:
         """A call that was not sent, and why."""
         with self.trail.writing() as connection:
             self.trail.note(connection, call, "refused", record, at)
+
+    def purge(self, audit: float, journal: float, now: float) -> tuple[int, int]:
+        """Remove what is older than these times of the audit and of the journal, and what goes by itself. Gives how many of
+        either were removed.
+        """
+        counts = self.trail.purge(audit), self.journal.purge(journal)
+        with self._database.transaction() as connection:
+            upkeep.tidy(connection, now)
+        return counts
 
     def audited(self) -> list[dict[str, Any]]:
         """Every audit record, oldest first."""
@@ -144,12 +164,13 @@ class Store:
     def request_approval(self, wanted: Approval, most_pending: int) -> Approval | None:
         """The live approval of this binding, or the wanted one stored as pending; None where too many are pending."""
         with self._database.transaction() as connection:
-            _expire(connection, wanted.requested_at)
-            same = (approvals.c.binding == wanted.binding, approvals.c.status.in_(("pending", "approved")))
+            hold(connection, "approvals", wanted.principal)
+            lasts = approvals.c.expires_at > wanted.requested_at
+            same = (approvals.c.binding == wanted.binding, approvals.c.status.in_(("pending", "approved")), lasts)
             live = connection.execute(select(approvals).where(*same).order_by(approvals.c.requested_at.desc())).first()
             if live is not None:
                 return Approval(**live._asdict())
-            mine = (approvals.c.principal == wanted.principal, approvals.c.status == "pending")
+            mine = (approvals.c.principal == wanted.principal, approvals.c.status == "pending", lasts)
             pending = connection.execute(select(func.count()).select_from(approvals).where(*mine)).scalar_one()
             if pending >= most_pending:
                 return None
@@ -157,25 +178,23 @@ class Store:
             return wanted
 
     def approvals(self, now: float, binding: str | None = None, *, since: float = 0.0) -> list[Approval]:
-        """The approvals asked for, newest first: all, or those of one binding. What has expired is marked stale first.
+        """The approvals asked for, newest first: all, or those of one binding. What has expired is stale.
 
         Args:
             since: without those whose time was over by then.
         """
         query = select(approvals).where(approvals.c.expires_at > since).order_by(approvals.c.requested_at.desc())
         with self._database.transaction() as connection:
-            _expire(connection, now)
             rows = connection.execute(query if binding is None else query.where(approvals.c.binding == binding))
-            return [Approval(**row._asdict()) for row in rows]
+            return [_present(Approval(**row._asdict()), now) for row in rows]
 
     def decide(
         self, code: str, status: Status, *, by: str, at: float, expires_at: float, reason: str | None = None
     ) -> bool:
         """Approve or reject a pending approval. False where it is pending no more, or where it takes another's yes."""
         with self._database.transaction() as connection:
-            _expire(connection, at)
             values = {"status": status, "decided_at": at, "decided_by": by, "expires_at": expires_at, "reason": reason}
-            mine = [approvals.c.code == code, approvals.c.status == "pending"]
+            mine = [approvals.c.code == code, approvals.c.status == "pending", approvals.c.expires_at > at]
             if status == "approved":
                 mine.append(or_(approvals.c.two_person.is_(False), approvals.c.principal != by))
             return connection.execute(update(approvals).where(*mine).values(**values)).rowcount == 1
@@ -191,17 +210,16 @@ class Store:
     def keep_secrets(self, hidden: list[HiddenSecret], now: float) -> None:
         """Keep the hidden secrets of one answer, and forget those whose time is over."""
         with self._database.transaction() as connection:
-            connection.execute(delete(secrets).where(secrets.c.expires_at <= now))
+            forget(connection, secrets, secrets.c.expires_at <= now)
             rows = [{name: getattr(secret, name) for name in HiddenSecret.__slots__} for secret in hidden]
             connection.execute(insert(secrets), rows)
 
     def secret(self, identifier: str, now: float, *, take: bool = False) -> HiddenSecret | None:
         """A hidden secret by its id while it lasts; with `take` it is forgotten, so that it is revealed once."""
+        live = (secrets.c.id == identifier, secrets.c.expires_at > now)
+        wanted = delete(secrets).where(*live).returning(secrets) if take else select(secrets).where(*live)
         with self._database.transaction() as connection:
-            live = (secrets.c.id == identifier, secrets.c.expires_at > now)
-            row = connection.execute(select(secrets).where(*live)).first()
-            if row is not None and take:
-                connection.execute(delete(secrets).where(secrets.c.id == identifier))
+            row = connection.execute(wanted).first()
             return HiddenSecret(**row._asdict()) if row is not None else None
 
 
@@ -221,7 +239,7 @@ def _use(connection: Connection, spend: Spend, at: float) -> None:
         raise AlreadyUsed("This approval was used before or has expired.", "Ask again.")
 
 
-def _expire(connection: Connection, now: float) -> None:
-    """Approvals whose time is over are stale. A rejected one stays rejected until its waiting time is over."""
-    over = (approvals.c.status.in_(("pending", "approved", "rejected")), approvals.c.expires_at <= now)
-    connection.execute(update(approvals).where(*over).values(status="stale"))
+def _present(approval: Approval, now: float) -> Approval:
+    """As it is now. What is over is stale; a rejected one stays rejected until its waiting time is over."""
+    over = approval.status in ("pending", "approved", "rejected") and approval.expires_at <= now
+    return replace(approval, status="stale") if over else approval

@@ -1,4 +1,7 @@
-"""The tables, in SQLAlchemy Core, alike on SQLite and PostgreSQL. Times are epoch seconds, UTC."""
+"""The tables, in SQLAlchemy Core, alike on SQLite and PostgreSQL. Times are epoch seconds, UTC.
+
+No query names a SaaS: on SQLite each has a file of its own, on PostgreSQL a schema.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,9 @@ approvals = Table(
     Column("code", String(16), primary_key=True),
     Column("binding", String(64), nullable=False, comment="what the yes is for: see permissions.proof"),
     Column("operation", String(80), nullable=False),
-    Column("principal", String(200), nullable=False),
+    Column("principal", Text, nullable=False),
     Column("profile", String(80), nullable=False),
-    Column("saas_id", String(200), nullable=False),
+    Column("saas_id", Text, nullable=False),
     Column("name", Text, nullable=False, comment="what a person types to approve"),
     Column("preview", Text, nullable=False, comment="JSON: the preview in each language, secrets hidden"),
     Column("bound", Text, nullable=False, comment="JSON: the target's bound fields when asked: see permissions.bound"),
@@ -28,7 +31,7 @@ approvals = Table(
     Column("requested_at", Float, nullable=False),
     Column("expires_at", Float, nullable=False),
     Column("decided_at", Float),
-    Column("decided_by", String(200)),
+    Column("decided_by", Text),
     Column("reason", Text),
 )
 Index("approvals_by_binding", approvals.c.binding, approvals.c.status)
@@ -46,7 +49,7 @@ secrets = Table(
     "secrets",
     metadata,
     Column("id", String(32), primary_key=True),
-    Column("principal", String(200), nullable=False),
+    Column("principal", Text, nullable=False),
     Column("profile", String(80), nullable=False),
     Column("sealed", LargeBinary, nullable=False),
     Column("expires_at", Float, nullable=False),
@@ -56,7 +59,7 @@ results = Table(
     "results",
     metadata,
     Column("id", String(32), primary_key=True),
-    Column("principal", String(200), nullable=False),
+    Column("principal", Text, nullable=False),
     Column("profile", String(80), nullable=False),
     Column("operation", String(80), nullable=False),
     Column("sealed", LargeBinary, nullable=False, comment="the whole answer, encrypted"),
@@ -93,7 +96,7 @@ charges = Table(
     metadata,
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
     Column("call", String(40), nullable=False),
-    Column("principal", String(200), nullable=False),
+    Column("principal", Text, nullable=False),
     Column("kind", String(12), nullable=False, comment="destructive, users or writes"),
     Column("amount", Integer, nullable=False),
     Column("at", Float, nullable=False),
@@ -105,7 +108,7 @@ freezes = Table(
     "freezes",
     metadata,
     Column("at", Float, primary_key=True),
-    Column("by", String(200), nullable=False),
+    Column("by", Text, nullable=False),
     Column("reason", Text, nullable=False),
 )
 
@@ -115,7 +118,7 @@ journal = Table(
     Column("call", String(40), primary_key=True),
     Column("at", Float, nullable=False),
     Column("operation", String(80), nullable=False),
-    Column("principal", String(200), nullable=False),
+    Column("principal", Text, nullable=False),
     Column("profile", String(80), nullable=False),
     Column("arguments", Text, nullable=False, comment="JSON, secrets left out"),
     Column("before", Text, nullable=False, comment="JSON: what was there, secrets left out"),

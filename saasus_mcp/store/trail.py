@@ -7,29 +7,35 @@ import secrets
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
-from saasus_mcp.store.chain import START, Break, Head, Link, mac, verify
+from saasus_mcp.store.chain import START, Break, Head, Keys, Link, mac, verify
 from saasus_mcp.store.database import Database
+from saasus_mcp.store.files import StoreError
+from saasus_mcp.store.locks import hold
+from saasus_mcp.store.prepared import Prepared
 from saasus_mcp.store.tables import audit, purged
 
 Record = Mapping[str, Any]
+BUSY_SECONDS = 6.0
+"""For which a record waits for those before it, no longer than for the database itself."""
+
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
+_ADD = Prepared.adding(audit, *Link.__slots__)
 
 
 class Trail:
-    """The audit of one SaaS. `key` is the operator's: with another one, no chain holds.
+    """The audit of one SaaS. `keys` are the operator's: without the one that it was written with, no chain holds.
 
     Each object is a writer of its own, so that it alone knows where its chain ends and need not look.
     """
 
-    def __init__(self, database: Database, key: bytes) -> None:
+    def __init__(self, database: Database, keys: Keys) -> None:
         self._database = database
-        self._key = key
-        self._writer = secrets.token_hex(8)
-        self._kept = self._head = Head(self._writer, 0, START)
+        self._keys = keys
+        self._kept = self._head = _start()
         self._lock = threading.Lock()
 
     @contextmanager
@@ -39,53 +45,75 @@ class Trail:
         Raises:
             StoreError: the database cannot do it; the chain is as it was.
         """
-        with self._lock:
-            self._head = self._kept
+        if not self._lock.acquire(timeout=BUSY_SECONDS):
+            raise StoreError(
+                "The store cannot be used: the calls before wait for it.", "See that its database answers."
+            )
+        self._head, written = self._kept, False
+        try:
             with self._database.transaction() as connection:
                 yield connection
+                written = True
             self._kept = self._head
+        except StoreError:
+            if written:  # it failed in its last step: the record may be there or not, so nothing is built on it
+                self._kept = _start()
+            raise
+        finally:
+            self._lock.release()
 
     def note(self, connection: Connection, call: str, event: str, record: Record, at: float) -> None:
         """Add a record to this writer's chain, in the transaction of what it records (see `writing`)."""
-        text = json.dumps(dict(record), ensure_ascii=False, separators=(",", ":"), default=str)
-        link = Link(self._writer, self._head.number + 1, at, call, event, text, "")
-        made = mac(self._key, self._head.mac, link)
-        connection.execute(insert(audit), {**asdict(link), "mac": made})
-        self._head = Head(self._writer, link.number, made)
+        text = _JSON.encode(dict(record))
+        link = Link(self._head.writer, self._head.number + 1, at, call, event, text, "")
+        made = mac(self._keys[0], self._head.mac, link)
+        _ADD.run(connection, {name: getattr(link, name) for name in Link.__slots__} | {"mac": made})
+        self._head = Head(link.writer, link.number, made)
 
     def records(self, since: float = 0.0) -> list[dict[str, Any]]:
         """Every audit record since a time, oldest first: `call`, `event`, `at`, and what was recorded."""
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             rows = connection.execute(select(audit).where(audit.c.at >= since).order_by(audit.c.seq))
             return [{"call": row.call, "event": row.event, "at": row.at, **json.loads(row.record)} for row in rows]
 
     def verify(self, heads: Iterable[Head] = ()) -> list[Break]:
         """Where the chains break, held also to exported heads; empty where they hold."""
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             first = {row.writer: Head(row.writer, row.number, row.mac) for row in connection.execute(select(purged))}
-            return verify(self._key, self._links(connection), {head.writer: head for head in heads}, first)
+            return verify(self._keys, self._links(connection), {head.writer: head for head in heads}, first)
 
     def heads(self) -> list[Head]:
         """The last record of every writer, to be kept off this machine."""
         last: dict[str, Head] = {}
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             for link in self._links(connection):
                 last[link.writer] = Head(link.writer, link.number, link.mac)
         return list(last.values())
 
     def purge(self, before: float) -> int:
         """Remove what is older than a time, remembering where each chain then begins. Gives how many were removed."""
-        with self._database.transaction() as connection:
-            old = [link for link in self._links(connection) if link.at < before]
-            cut = {link.writer: link for link in old}
-            for writer, link in cut.items():
-                connection.execute(delete(purged).where(purged.c.writer == writer))
-                connection.execute(insert(purged).values(writer=writer, number=link.number, mac=link.mac))
-                gone = (audit.c.writer == writer, audit.c.number <= link.number)
-                connection.execute(delete(audit).where(*gone))
-            return len(old)
+        with self._database.transaction(patient=True) as connection:
+            hold(connection, "purge")
+            last = func.max(audit.c.number)
+            cut = connection.execute(select(audit.c.writer, last).where(audit.c.at < before).group_by(audit.c.writer))
+            return sum(_cut(connection, writer, number) for writer, number in cut.all())
 
     @staticmethod
     def _links(connection: Connection) -> Iterator[Link]:
         for row in connection.execute(select(audit).order_by(audit.c.writer, audit.c.number)):
             yield Link(row.writer, row.number, row.at, row.call, row.event, row.record, row.mac)
+
+
+def _start() -> Head:
+    """Before the first record of a chain."""
+    return Head(secrets.token_hex(8), 0, START)
+
+
+def _cut(connection: Connection, writer: str, number: int) -> int:
+    """Remove a writer's records up to this one, which is remembered. Gives how many were removed."""
+    of_last = select(audit.c.mac).where(audit.c.writer == writer, audit.c.number == number)
+    found = connection.execute(of_last).scalar_one()
+    connection.execute(delete(purged).where(purged.c.writer == writer))
+    connection.execute(insert(purged).values(writer=writer, number=number, mac=found))
+    gone = (audit.c.writer == writer, audit.c.number <= number)
+    return connection.execute(delete(audit).where(*gone)).rowcount

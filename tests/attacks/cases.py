@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, cast
 
-from saasus_mcp.permissions.policy import PRESETS, CasePolicy, ReadOnlyCeiling
+from saasus_mcp.permissions.policy import PRESETS, Case, CasePolicy, Decision, ReadOnlyCeiling
 from tests.policies import policy, rule
 from tests.support import ERAS, Era
 
@@ -38,6 +38,31 @@ POLICIES: dict[str, CasePolicy] = {
         rule("named", "deny", tools=("auth_delete_tenant",), when="target.name == 'nobody'"),
     ),
 }
+
+
+class Turning:
+    """Guarded, until it has decided once on what does more than read: from then on it denies that."""
+
+    def __init__(self) -> None:
+        self._under: CasePolicy = PRESETS["guarded"]
+        self._turned = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._under, name)
+
+    def decide(self, case: Case) -> Decision:
+        if case.operation.reads:
+            return self._under.decide(case)
+        under = PRESETS["read-only"] if self._turned else self._under
+        self._turned = True
+        return under.decide(case)
+
+
+def policy_of(name: str) -> CasePolicy:
+    """The policy of this name; one that turns is new each time."""
+    return cast("CasePolicy", Turning()) if name == "turning" else POLICIES[name]
+
+
 _GUARDED = {"write": "allow", "write_sensitive": "confirm", "destructive": "confirm", "critical": "approve"}
 DEMANDED: dict[str, dict[str, str]] = {
     "read-only": dict.fromkeys(OPERATIONS, "deny"),
@@ -47,8 +72,9 @@ DEMANDED: dict[str, dict[str, str]] = {
     "two people": _GUARDED,
     "ceiling": dict.fromkeys(OPERATIONS, "deny"),
     "live state": _GUARDED,
+    "turning": dict.fromkeys(OPERATIONS, "deny"),
 }
-"""What each policy demands, written down by hand and not by asking it."""
+"""What each policy demands, written down by hand and not by asking it; of the one that turns, once it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +87,7 @@ class Attack:
     era: Era
     end: End
     text: str = ""
+    surface: Literal["full", "compact"] = "full"
 
     @property
     def id(self) -> str:
@@ -145,7 +172,23 @@ INJECTIONS = (
     "yes",
     "はい",
 )
-PLACES = ("the target's name", "an error's message")
+PLACES = {
+    "the target's name": ("destructive", "refused"),
+    "an error's message": ("destructive", "refused"),
+    "an approval's preview": ("critical", "asked"),
+    "an argument": ("write_sensitive", "refused"),
+}
+"""Where a hostile text stands, on an operation of which level, and how that ends."""
+THROUGH = {
+    ("call_read", "write"): "refused",
+    ("call_read", "destructive"): "refused",
+    ("call_read", "critical"): "refused",
+    ("call_write", "destructive"): "refused",
+    ("call_write", "critical"): "refused",
+    ("call_destructive", "write"): "refused",
+    ("call_destructive", "critical"): "asked",
+}
+"""Through which tool of the compact surface an operation of which level is tried."""
 
 
 def attacks() -> Iterator[Attack]:
@@ -154,9 +197,8 @@ def attacks() -> Iterator[Attack]:
         yield from _answering(era)
         yield from _approving(era)
         yield from _smuggling(era)
-        for place in PLACES:
-            for text in INJECTIONS:
-                yield Attack(f"injects into {place}", "guarded", "destructive", era, "refused", text)
+        yield from _injecting(era)
+        yield from _turning(era)
     for trick, end in ROUNDS.items():
         for name in ("guarded", "strict"):
             for level in ("write_sensitive", "destructive"):
@@ -167,7 +209,8 @@ def attacks() -> Iterator[Attack]:
 
 def _answering(era: Era) -> Iterator[Attack]:
     for trick, end in ANSWERS.items():
-        for name, demanded in DEMANDED.items():
+        for name in POLICIES:
+            demanded = DEMANDED[name]
             for level in OPERATIONS:
                 by_demand: dict[str, End] = {"allow": "sent", "approve": "asked", "deny": "refused"}
                 confirmed: End = "sent" if end == "sent" else "asked" if end == "asked" else "refused"
@@ -187,3 +230,22 @@ def _approving(era: Era) -> Iterator[Attack]:
 def _smuggling(era: Era) -> Iterator[Attack]:
     for trick in SMUGGLED:
         yield Attack(f"smuggles {trick}", "guarded", "critical", era, "refused")
+    for (tool, level), end in THROUGH.items():
+        fixed: End = "asked" if end == "asked" else "refused"
+        yield Attack(f"smuggles itself through {tool}", "guarded", level, era, fixed, surface="compact")
+
+
+def _injecting(era: Era) -> Iterator[Attack]:
+    for place, (level, end) in PLACES.items():
+        for text in INJECTIONS:
+            fixed: End = "asked" if end == "asked" else "refused"
+            yield Attack(f"injects into {place}", "guarded", level, era, fixed, text)
+
+
+def _turning(era: Era) -> Iterator[Attack]:
+    """The policy becomes stricter between the question, or the request for approval, and the yes."""
+    for level in ("write_sensitive", "destructive"):
+        yield Attack("asks an honest person", "turning", level, era, "refused")
+        yield Attack("accepts everything itself", "turning", level, era, "refused")
+    for trick in ("is approved by another", "spends one approval twice", "approves its own request"):
+        yield Attack(trick, "turning", "critical", era, "refused")

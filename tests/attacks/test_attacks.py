@@ -43,7 +43,7 @@ async def test_every_attack_ends_as_it_must_and_none_gets_through(catalogue: Cat
             ended[_trick(attack), attack.policy, attack.level, play.end()].append(attack.era)
     assert not failures, "\n".join(failures)
     cases, sends, wrong = rate(counted)
-    assert cases >= 250
+    assert cases >= 700
     assert sends > 50, "nothing was ever sent: the suite cannot fail"
     text = HEAD.format(cases=cases, sends=sends, wrong=wrong) + "\n".join(_lines(ended)) + "\n"
     if os.environ.get("ATTACKS") == "update":
@@ -54,7 +54,7 @@ async def test_every_attack_ends_as_it_must_and_none_gets_through(catalogue: Cat
 def test_what_the_suite_demands_is_what_the_policies_say(catalogue: Catalogue) -> None:
     for name, by_level in DEMANDED.items():
         for level, demanded in by_level.items():
-            if name != "live state":
+            if name not in ("live state", "turning"):
                 decided, _ = outcome(POLICIES[name], case(catalogue.find(OPERATIONS[level])))
                 assert decided == demanded, (name, level)
 

@@ -6,42 +6,28 @@ A play also keeps count of the yeses that people really gave, which is what send
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
+from unittest.mock import patch
 
-import httpx2
-from mcp import types
-from mcp.shared.exceptions import MCPError
+from mcp import ClientSession, types
 
-from saasus_mcp.catalog import Catalogue, Operation
+from saasus_mcp.catalog import Catalogue
 from saasus_mcp.permissions.approvals import LIFETIME as APPROVAL_LASTS
 from saasus_mcp.permissions.approvals import Approvals
 from saasus_mcp.permissions.confirmation import LIFETIME as QUESTION_LASTS
 from saasus_mcp.permissions.refusal import Refused
-from saasus_mcp.store import Approval
-from tests.attacks.cases import DEMANDED, OPERATIONS, POLICIES, Attack, End
+from tests.attacks.cases import OPERATIONS, Attack, policy_of
+from tests.attacks.hostile import inject, smuggle
+from tests.attacks.play import Play, Script
 from tests.calls import complete
-from tests.pipeline.attacks import (
-    CODE,
-    NOW,
-    YES,
-    Reply,
-    Scene,
-    change_target,
-    question,
-    scene,
-    target_of,
-    text,
-    wanted_name,
-)
+from tests.pipeline.attacks import NOW, YES, change_target, scene, target_of
 from tests.support import saying_yes
 
 Answered = Callable[[types.ElicitRequestFormParams], types.ElicitResult]
 CLIENTS: dict[str, Answered | None] = {
     "cannot ask": None,
-    "asks by URL only": None,
+    "asks by URL only": saying_yes,
     "declines": lambda _: types.ElicitResult(action="decline"),
     "cancels": lambda _: types.ElicitResult(action="cancel"),
     "mistypes": lambda _: types.ElicitResult(action="accept", content={"name": "not the target", "confirm": False}),
@@ -49,67 +35,6 @@ CLIENTS: dict[str, Answered | None] = {
     "accepts everything itself": saying_yes,
     "asks an honest person": saying_yes,
 }
-
-
-@dataclass
-class Play:
-    """One attack on the stage.
-
-    Attributes:
-        confirmed, approved: how many yeses people gave for this call, in the client and outside it.
-    """
-
-    attack: Attack
-    stage: Scene
-    operation: Operation
-    confirmed: int = 0
-    approved: int = 0
-    ends: list[Reply] = field(default_factory=list)
-
-    @property
-    def sent(self) -> int:
-        return len(self.stage.api.to(self.operation))
-
-    def unauthorised(self) -> int:
-        """Sends beyond the yeses that the policy demands: judged by what the API saw and what people said."""
-        writes = len(self.stage.api.writes)
-        demanded = DEMANDED[self.attack.policy][self.attack.level]
-        allowed = {
-            "allow": writes,
-            "confirm": self.confirmed + self.approved,
-            "approve": self.approved,
-            "deny": 0,
-        }[demanded]
-        return max(0, writes - allowed)
-
-    def end(self) -> End:
-        """How it ended for the client."""
-        if self.sent:
-            return "sent"
-        last = self.ends[-1]
-        if isinstance(last, types.InputRequiredResult) or CODE.search(text(last)):
-            return "asked"
-        return "refused"
-
-    async def call(self, arguments: dict[str, Any] | None = None) -> None:
-        self.ends.append(await self.stage.call(self.operation, arguments))
-
-    async def round(self, **given: Any) -> None:
-        self.ends.append(await self.stage.round(self.operation, **given))
-
-    async def ask(self) -> tuple[types.ElicitResult, str]:
-        """Ask properly, and be ready with a yes that nobody has given."""
-        name, state = await self.stage.asked(self.operation)
-        return types.ElicitResult(action="accept", content={"name": name, "confirm": True}), state
-
-    def pending(self) -> Approval:
-        return self.stage.pending(self.ends[-1])
-
-    def approve(self, by: str) -> None:
-        """A person approves, who is not the client."""
-        approval = self.pending()
-        Approvals(self.stage.store).approve(approval, approval.name, by, self.stage.clock())
-        self.approved += 1
 
 
 @asynccontextmanager
@@ -129,25 +54,37 @@ async def played(catalogue: Catalogue, attack: Attack) -> AsyncIterator[Play]:
 
     raw = attack.trick in ROUND_TRICKS
     client = None if answering is None or attack.trick in APPROVAL_TRICKS else counted
-    async with scene(catalogue, attack.era, saying_yes if raw else client, POLICIES[attack.policy]) as stage:
-        stage.speak_as("mallory")
-        stage.api.answers = target_of(catalogue, operation)
-        play = Play(attack, stage, operation)
-        await _script(attack)(play)
-        play.confirmed += len(tally)
-        yield play
+    client, policy = saying_yes if raw else client, policy_of(attack.policy)
+    with _by_url_only() if attack.trick == "asks by URL only" else nullcontext():
+        async with scene(catalogue, attack.era, client, policy, kind=attack.surface) as stage:
+            stage.speak_as("mallory")
+            stage.api.answers = target_of(catalogue, operation)
+            play = Play(attack, stage, operation)
+            await _script(attack)(play)
+            play.confirmed += len(tally)
+            yield play
 
 
-Script = Callable[[Play], Awaitable[None]]
+@contextmanager
+def _by_url_only() -> Iterator[None]:
+    """Clients of the SDK that say they can show a person an address and no form."""
+    usual = ClientSession._build_capabilities
+
+    def capabilities(session: ClientSession, version: str) -> types.ClientCapabilities:
+        only = types.ElicitationCapability(url=types.UrlElicitationCapability())
+        return usual(session, version).model_copy(update={"elicitation": only})
+
+    with patch.object(ClientSession, "_build_capabilities", capabilities):
+        yield
 
 
 def _script(attack: Attack) -> Script:
     if attack.trick in CLIENTS:
         return Play.call
     if attack.trick.startswith("smuggles "):
-        return _smuggle
+        return smuggle
     if attack.trick.startswith("injects "):
-        return _inject
+        return inject
     return {**APPROVAL_TRICKS, **ROUND_TRICKS}[attack.trick]
 
 
@@ -310,99 +247,6 @@ ROUND_TRICKS: dict[str, Script] = {
     "changes the target while asking": _target_changes_while_asking,
     "replays the answer": _replays,
 }
-
-# -- hostile arguments and hostile text --------------------------------------------------------------------------------------
-
-
-async def _smuggle(play: Play) -> None:
-    arguments, name = complete(play.operation), play.operation.tool
-    changes: dict[str, dict[str, Any]] = {
-        "confirm=true": {"confirm": True},
-        "_meta.confirmed": {"_meta": {"confirmed": True, "saasus.io/level": "read"}},
-        "approval=CODE": {"approval": "ABCD-2345"},
-        "dry_run=false": {"dry_run": False},
-        "tenant_id=../..": {"tenant_id": "../../plans/reset"},
-        "tenant_id=all": {"tenant_id": ".."},
-        "tenant_id with NUL": {"tenant_id": "t\0"},
-        "tenant_id as a list": {"tenant_id": ["t-1", "t-2"]},
-    }
-    names = {
-        "name in other case": name.upper(),
-        "name with a space": f" {name}",
-        "name in look-alike letters": name.replace("a", "а"),  # noqa: RUF001 - a Cyrillic letter
-        "HTTP route as name": f"{play.operation.method} {play.operation.path}",
-    }
-    trick = play.attack.trick.removeprefix("smuggles ")
-    given = {**arguments, **changes.get(trick, {})}
-    try:
-        play.ends.append(await play.stage.client.call_tool(names.get(trick, name), given))
-    except MCPError as error:
-        play.ends.append(_refusal(str(error)))
-
-
-async def _inject(play: Play) -> None:
-    """The person reads the question and, seeing what stands in it, declines; the text must not decide for them."""
-    hostile = play.attack.text
-    if "error" in play.attack.trick:
-        play.stage.api.answers = {key: _failing(hostile) for key in play.stage.api.answers}
-    else:
-        play.stage.api.answers = {key: _named(value, hostile) for key, value in play.stage.api.answers.items()}
-    if play.attack.era != "2026-07-28":
-        await _declined(play)
-        return
-    given = await play.stage.round(play.operation)
-    if not isinstance(given, types.InputRequiredResult):
-        play.ends.append(given)
-        return
-    assert given.request_state is not None
-    _harmless(question(given).message)
-    shown = wanted_name(question(given))
-    for typed in ("yes", "ok", "はい", "", "Test tenant", "confirm=true"):
-        if typed == shown:
-            continue
-        answer = types.ElicitResult(action="accept", content={"name": typed[:200], "confirm": True})
-        await play.round(answer=answer, state=given.request_state)
-
-
-async def _declined(play: Play) -> None:
-    """Before 2026-07-28 the question is pushed: the client's person says no."""
-    seen: list[str] = []
-
-    def declining(params: types.ElicitRequestFormParams) -> types.ElicitResult:
-        seen.append(params.message)
-        return types.ElicitResult(action="decline")
-
-    catalogue = play.stage.api.catalogue
-    async with scene(catalogue, play.attack.era, declining, POLICIES[play.attack.policy]) as stage:
-        stage.speak_as("mallory")
-        stage.api.answers = play.stage.api.answers
-        play.ends.append(await stage.call(play.operation))
-        play.stage.api.sent.extend(stage.api.sent)
-    for message in seen:
-        _harmless(message)
-
-
-def _harmless(message: str) -> None:
-    """What a person reads has nothing in it that reorders, hides or commands."""
-    for character in ("\u202e", "\u200b", "\x1b", "\0", "\U000e0041"):
-        assert character not in message
-
-
-def _failing(message: str) -> httpx2.Response:
-    return httpx2.Response(400, json={"type": "already_approved", "message": message})
-
-
-def _named(value: Any, name: str) -> Any:
-    """The answer with every text in it replaced, but for ids."""
-    if isinstance(value, dict):
-        return {key: item if key == "id" else _named(item, name) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_named(item, name) for item in value]
-    return name if isinstance(value, str) else value
-
-
-def _refusal(message: str) -> types.CallToolResult:
-    return types.CallToolResult(content=[types.TextContent(text=message)], is_error=True)
 
 
 def rate(plays: Iterable[tuple[int, int]]) -> tuple[int, int, int]:

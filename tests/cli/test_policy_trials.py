@@ -155,6 +155,19 @@ def test_a_certain_denial_is_told_even_where_something_else_cannot_be(desk: Path
     assert "approve -> deny" in run("policy", "replay", "--policy", str(desk)).out
 
 
+@pytest.mark.parametrize(
+    ("users", "said"), [(51, "approve -> deny: "), (3, "1 calls; 0 would be decided otherwise, 0 cannot")]
+)
+def test_what_a_call_would_have_hit_is_in_the_audit_and_decides_anew(
+    desk: Path, state: Path, users: int, said: str
+) -> None:
+    store = Store.at(state, "saas-under-test")
+    record = {"operation": "auth.DeleteTenant", "principal": "local:a", "decision": "approve", "arguments": {}}
+    store.commit("c", {**record, "impact": {"users": users}}, 1.0)
+    store.close()
+    assert said in run("policy", "replay", "--policy", str(desk)).out
+
+
 def test_nothing_to_replay_and_no_such_time() -> None:
     assert "No calls in the audit" in run("policy", "replay").out
     ran = run("policy", "replay", "--since", "yesterday")

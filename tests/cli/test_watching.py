@@ -20,6 +20,7 @@ from saasus_mcp.catalog import Catalogue
 from saasus_mcp.cli import watching
 from saasus_mcp.cli.watching import News
 from saasus_mcp.store import Store
+from saasus_mcp.store.folder import Folder
 from tests.cli.running import PATIENCE, Terminal, asked, run
 
 NOW = 1_790_000_000.0
@@ -54,7 +55,7 @@ def told(state: Path, hand: Hand, *, decided: bool = False) -> list[tuple[str, s
     """What is told until the person has seen enough: what became of which approval."""
     found: list[tuple[str, str]] = []
     with suppress(KeyboardInterrupt):
-        for news in watching.watch(state, hand.pause, decided=decided, clock=hand):
+        for news in watching.watch(Folder(state, tuple), hand.pause, decided=decided, clock=hand):
             found.append((news.what, news.approval.code))  # noqa: PERF401 - kept also where it is interrupted
     return found
 

@@ -32,6 +32,7 @@ from saasus_mcp.server.pipeline import Pipeline
 from saasus_mcp.settings import Http, JwtTable
 from saasus_mcp.settings.hosting import AuthTable, HttpTable, settled
 from saasus_mcp.store import Store
+from tests.cli.running import PATIENCE
 from tests.hosting.provider import ISSUER
 from tests.support import CREDENTIALS, ERAS, Answering, StubApi
 
@@ -197,7 +198,7 @@ async def connected(
         if way == "sse":
             transport: Any = sse_client(f"{url}/sse{path}", headers)
         else:
-            http = await until.enter_async_context(httpx2.AsyncClient(headers=headers))
+            http = await until.enter_async_context(httpx2.AsyncClient(headers=headers, timeout=PATIENCE))
             transport = streamable_http_client(f"{url}/mcp{path}", http_client=http)
         callback = elicited if answering else None
         mode = "legacy" if way == "sse" else way

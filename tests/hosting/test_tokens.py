@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,8 @@ from saasus_mcp.hosting.token_callers import TokenCallers
 from saasus_mcp.permissions import passphrase
 from saasus_mcp.store import StoreError
 from saasus_mcp.store.accounts import COARSE, FILE, LENGTH, Accounts, NameTaken, Token
+from saasus_mcp.store.stores import Stores
+from tests.backends import stores
 from tests.cli.running import Terminal, run
 from tests.hosting.provider import Clock
 
@@ -24,8 +28,9 @@ def wanted(name: str = "ci", **given: float) -> Token:
 
 
 @pytest.fixture
-def accounts(tmp_path: Path) -> Accounts:
-    return Accounts.at(tmp_path / "state")
+def accounts(kept: Stores) -> Iterator[Accounts]:
+    with closing(kept.accounts()) as opened:
+        yield opened
 
 
 async def test_a_token_names_its_holder_with_its_groups(accounts: Accounts) -> None:
@@ -49,12 +54,13 @@ async def test_only_the_whole_token_is_believed_and_only_for_its_time(accounts: 
     assert await callers.authenticate(token) is None
 
 
-async def test_a_revoked_token_is_refused_at_once_by_every_server(accounts: Accounts, tmp_path: Path) -> None:
+async def test_a_revoked_token_is_refused_at_once_by_every_server(accounts: Accounts, where: Path | str) -> None:
     clock, token = Clock(), accounts.add(wanted())
-    elsewhere = TokenCallers(Accounts.at(tmp_path / "state"), clock)
-    assert await elsewhere.authenticate(token) is not None
-    assert accounts.revoke("ci", clock())
-    assert await elsewhere.authenticate(token) is None
+    with closing(stores(where)) as other, closing(other.accounts()) as there:
+        elsewhere = TokenCallers(there, clock)
+        assert await elsewhere.authenticate(token) is not None
+        assert accounts.revoke("ci", clock())
+        assert await elsewhere.authenticate(token) is None
     assert not accounts.revoke("ci", clock()), "once is enough"
 
 
@@ -79,7 +85,8 @@ def test_the_last_use_is_noted_to_the_hour(accounts: Accounts) -> None:
     assert noted == [2000.0, 2000.0, 2000.0 + COARSE]
 
 
-def test_the_token_itself_is_in_no_file(accounts: Accounts, tmp_path: Path) -> None:
+def test_the_token_itself_is_in_no_file(tmp_path: Path) -> None:
+    accounts = Accounts.at(tmp_path / "state")
     token = accounts.add(wanted())
     accounts.find(token, 2000.0)
     accounts.close()
@@ -103,8 +110,9 @@ async def test_where_the_accounts_cannot_be_read_nobody_is_let_in(
     assert token not in caplog.text
 
 
-def test_the_accounts_are_no_store_of_a_saas(accounts: Accounts) -> None:
-    accounts.add(wanted())
+def test_the_accounts_are_no_store_of_a_saas(tmp_path: Path) -> None:
+    with closing(Accounts.at(tmp_path / "state")) as accounts:
+        accounts.add(wanted())
     assert run("approvals").out == "Nothing waits for approval.\n"
     assert run("audit", "verify").status == 0
 

@@ -30,7 +30,7 @@ def die() -> None:
 
 
 def dying_store(folder: Path, step: str) -> Store:
-    store = Store.at(folder, CREDENTIALS.saas_id, KEY)
+    store = Store.at(folder, CREDENTIALS.saas_id, [KEY])
     commit, end = store.commit, store.end
 
     def dying_commit(call: str, record: Any, *given: Any, **named: Any) -> None:

@@ -123,7 +123,7 @@ async def test_a_target_that_keeps_changing_is_told_as_it_last_was(catalogue: Ca
     given = await answered(gate(api, store, "en", CONFIRMED), person)
     assert not given.ok
     assert "keeps changing" in given.text
-    assert "plan_id: “p2” → “p3”" in given.text
+    assert "plan_id: “p3” → “p4”" in given.text
     assert api.writes == []
 
 
@@ -136,3 +136,57 @@ async def test_what_did_not_change_is_not_listed(catalogue: Catalogue, store: St
         "The target has changed since you were asked. Please look again.",
         "  plan_id: “free” → “gold”",
     ]
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        (
+            "en",
+            ["Since it was approved, this has changed:", "Users of the tenant: 2", "Users left in no tenant at all: 2"],
+        ),
+        (
+            "ja",
+            ["承認後に次の点が変わりました:", "テナントのユーザー数: 2", "どのテナントにも属さなくなるユーザー数: 2"],
+        ),
+    ],
+)
+async def test_what_is_not_bound_and_has_changed_since_the_approval_is_said_and_audited(
+    catalogue: Catalogue, store: Store, language: Language, said: list[str]
+) -> None:
+    own = {"tenant_id": "t-1", "tenant_name": "Acme", "email": "a@example.com", "envs": []}
+    api = StubApi(
+        catalogue, answers={"auth.GetTenant": TENANT, "auth.GetAllTenantUsers": {"users": [{"id": "u", **own}]}}
+    )
+    behind = gate(api, store, language)
+    await answered(behind)
+    asked = pending(store)
+    Approvals(store).approve(asked, asked.name, "local:person", NOW)
+    api.answers["auth.GetAllTenantUsers"] = {"users": [{"id": "u", **own}, {"id": "v", **own}]}
+    given = await answered(behind)
+    assert given.ok
+    assert [line.strip() for line in given.text.splitlines()[-3:]] == said
+    (begun,) = [record for record in store.audited() if record.get("proof") == "approval"]
+    assert begun["since"] == said[1:]
+    assert (begun["impact"]["users"], begun["impact"]["users_left_without_tenant"]) == (2, 2)
+
+
+async def test_where_nothing_has_changed_since_the_approval_nothing_is_said(catalogue: Catalogue, store: Store) -> None:
+    api = StubApi(catalogue, answers={"auth.GetTenant": TENANT})
+    behind = gate(api, store, "en")
+    await answered(behind)
+    asked = pending(store)
+    Approvals(store).approve(asked, asked.name, "local:person", NOW)
+    given = await answered(behind)
+    assert given.ok
+    assert "Since it was approved" not in given.text
+    assert all("since" not in record for record in store.audited())
+
+
+async def test_of_a_target_that_could_not_be_seen_no_field_is_guessed(catalogue: Catalogue, store: Store) -> None:
+    api = StubApi(catalogue, answers={"auth.GetTenant": GONE})
+    await answered(gate(api, store, "en"))
+    preview = json.loads(pending(store).preview)["en"]
+    assert "The target could not be looked at: HTTP 500." in preview
+    assert "name:" not in preview
+    assert "plan_id" not in preview

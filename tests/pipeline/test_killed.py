@@ -24,7 +24,7 @@ def run(folder: Path, step: str) -> subprocess.CompletedProcess[str]:
 
 
 def opened(folder: Path) -> Store:
-    return Store.at(folder, CREDENTIALS.saas_id, KEY)
+    return Store.at(folder, CREDENTIALS.saas_id, [KEY])
 
 
 def events(store: Store) -> list[str]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from mcp.types import jsonrpc_message_adapter
+from mcp.types import JSONRPCRequest, jsonrpc_message_adapter
 from mcp_types import methods
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
@@ -99,7 +100,7 @@ def test_answers_made_for_another_version_are_not_given(monkeypatch: pytest.Monk
 
 
 def test_a_patch_of_the_sdk_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    parts = ready.version("mcp").split(".")
+    parts = metadata.version("mcp").split(".")
     monkeypatch.setattr(ready, "version", lambda _: ".".join([*parts[:2], "999"]))
     assert ready.load(PLACE, "guarded", "full", frozenset(), "en") is not None
 
@@ -144,6 +145,7 @@ def test_what_the_sdk_would_refuse_is_not_answered(version: str, id: Any, capabi
         line = json.dumps(message).encode()
     if front().answer(line) is not None:
         read_back = jsonrpc_message_adapter.validate_json(line, by_name=False)
+        assert isinstance(read_back, JSONRPCRequest)
         assert read_back.id == id
         methods.validate_client_request(message["method"], version, message["params"])
 

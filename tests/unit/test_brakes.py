@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from saasus_mcp.catalog import Catalogue
+from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.permissions.budgets import CEILINGS, charges
 from saasus_mcp.permissions.case import Principal
-from saasus_mcp.store import AlreadyUsed, Charge, Commitment, Ending, Entry, Freeze, Frozen, OverBudget, Store, frozen
+from saasus_mcp.store import AlreadyUsed, Charge, Commitment, Ending, Entry, Freeze, Frozen, OverBudget, Store
+from saasus_mcp.store.stores import Stores
 
 NOW = 1_790_000_000.0
 ME, YOU = Principal("local:me"), Principal("local:you")
@@ -31,17 +30,17 @@ def test_a_freeze_holds_every_write_back_and_no_read(store: Store) -> None:
     assert store.frozen() is None
 
 
-def test_a_freeze_of_a_folder_holds_every_store_in_it_those_made_later_included(tmp_path: Path) -> None:
-    early = Store.at(tmp_path, "saas-1")
-    frozen.freeze(tmp_path, Freeze(NOW, "local:operator", "an incident"))
-    late = Store.at(tmp_path, "saas-2")
+def test_a_freeze_of_everything_holds_every_store_those_made_later_included(kept: Stores) -> None:
+    early = kept.of("saas-1")
+    kept.freeze(Freeze(NOW, "local:operator", "an incident"))
+    late = kept.of("saas-2")
     for store in (early, late):
         with pytest.raises(Frozen, match="local:operator: “an incident”"):
             store.commit("a", {}, NOW, None, WRITE)
         store.commit("b", {}, NOW)
         assert store.frozen() == Freeze(NOW, "local:operator", "an incident")
     early.freeze(Freeze(NOW, "local:other", ""))
-    frozen.freeze(tmp_path, None)
+    kept.freeze(None)
     with pytest.raises(Frozen, match="local:other"):
         early.commit("c", {}, NOW, None, WRITE)
     late.commit("c", {}, NOW, None, WRITE)
@@ -101,7 +100,22 @@ def test_reads_take_nothing_and_graver_calls_take_more(catalogue: Catalogue) -> 
     assert kinds("auth.GetTenants") == {}
     assert kinds("auth.CreateTenant") == {"writes": 1}
     assert kinds("auth.DeleteTenant", 20) == {"writes": 1, "destructive": 1, "users": 20}
-    assert kinds("auth.DeleteSaasUser") == {"writes": 1, "destructive": 1, "users": 1}, "unread counts as one"
+    assert kinds("auth.DeleteTenant", 0) == {"writes": 1, "destructive": 1}
+    assert kinds("auth.DeleteSaasUser") == {"writes": 1, "destructive": 1, "users": 1}
+    assert kinds("auth.DeleteTenant") == {"writes": 1, "destructive": 1, "users": 1}, "unread counts as one"
+
+
+def test_users_that_nobody_could_count_take_the_whole_budget_where_nobody_was_asked(catalogue: Catalogue) -> None:
+    tenant, user = catalogue.find("auth.DeleteTenant"), catalogue.find("auth.DeleteSaasUser")
+
+    def users(operation: Operation, counted: int | None, ceiling: int) -> list[int]:
+        taken = charges({"affected_users_per_hour": ceiling}, operation, ME, counted, asked=False)
+        return [charge.amount for charge in taken if charge.kind == "users"]
+
+    assert users(tenant, None, 30) == [30]
+    assert users(tenant, None, 0) == [1], "a ceiling of none lets none through"
+    assert users(tenant, 7, 30) == [7]
+    assert users(user, None, 30) == [1], "one person is one, whatever could be read"
 
 
 def test_a_policy_overrides_ceilings_and_none_lifts_them(catalogue: Catalogue) -> None:

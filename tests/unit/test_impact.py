@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -88,6 +89,42 @@ async def test_what_could_not_be_read_is_said_with_the_reason_and_counts_as_unkn
     assert found.affected_users is None
     assert "Users of the tenant: could not be read (HTTP 500)" in found.lines("en")
     assert "テナントのユーザー数: 確認できませんでした(HTTP 500)" in found.lines("ja")
+
+
+@pytest.mark.parametrize(
+    "why", ["no answer", "no answer in time", "not found", "the answer does not say", "the target could not be seen"]
+)
+def test_why_something_could_not_be_read_is_said_in_the_language_of_the_rest(why: str) -> None:
+    finding = Finding("users", Text("Users", "ユーザー数"), why_not=why)
+    assert finding.line("en") == f"Users: could not be read ({why})"
+    assert finding.line("ja").isascii() is False
+    assert not re.search("[a-z]", finding.line("ja"))
+
+
+@pytest.mark.parametrize(
+    ("sent", "holds"),
+    [
+        ({"next_plan_id": "p-2"}, {"applies_at_once"}),
+        ({"next_plan_id": "p-2", "using_next_plan_from": 1_900_000_000}, set()),
+        ({"next_plan_id": "p-2", "proration_behavior": "always_invoice"}, {"applies_at_once", "invoiced_at_once"}),
+        ({"next_plan_id": "p-2", "proration_behavior": "create_prorations"}, {"applies_at_once", "invoiced_next"}),
+        ({"next_plan_id": "p-2", "delete_usage": True}, {"applies_at_once", "usage_erased_at_once"}),
+        ({"next_plan_id": "", "using_next_plan_from": 1_900_000_000}, {"ends_contract"}),
+        ({"next_plan_id": ""}, {"drops_reservation"}),
+    ],
+)
+async def test_a_change_of_plan_says_what_this_very_call_does_to_the_invoice(
+    catalogue: Catalogue, sent: dict[str, Any], holds: set[str]
+) -> None:
+    unit = {"display_name": "Base", "unit_amount": 500, "currency": "JPY", "recurring_interval": "month"}
+    tiers = {"display_name": "Calls", "tiers": [], "currency": "JPY", "recurring_interval": "month"}
+    plan = {"display_name": "Gold", "pricing_menus": [{"units": [unit, tiers]}]}
+    operation = catalogue.find("auth.UpdateTenantPlan")
+    found = await assess(operation, {**TENANT, **sent}, AOZORA, FakeApi({"pricing.GetPricingPlan": plan}), today=MARCH)
+    assert {name for name, value in found.shown.items() if value is True} == holds
+    assert found.shown["prices_now"] == ("Base: 500 JPY / month", "Calls: tiers in JPY / month")
+    then = found.shown["prices_then"]
+    assert then == (found.shown["prices_now"] if sent["next_plan_id"] else ())
 
 
 async def test_a_read_that_is_refused_inside_the_server_is_said_too(catalogue: Catalogue) -> None:

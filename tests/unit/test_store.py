@@ -7,6 +7,7 @@ import stat
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from saasus_mcp.store import AlreadyUsed, Approval, HiddenSecret, Spend, Status, Store, StoreError
+from tests.backends import execute, stores
 
 NOW = 1_790_000_000.0
 RECORD = {"operation": "auth.DeleteTenant"}
@@ -35,16 +37,17 @@ PENDING = Approval(
 
 
 @pytest.fixture
-def shared(tmp_path: Path) -> Iterator[tuple[Store, Store]]:
-    """Two processes' stores on one file."""
-    stores = Store.at(tmp_path, "saas"), Store.at(tmp_path, "saas")
-    yield stores
-    for opened in stores:
-        opened.close()
+def shared(where: Path | str) -> Iterator[tuple[Store, Store]]:
+    """Two processes' stores of one SaaS."""
+    with closing(stores(where)) as here, closing(stores(where)) as there:
+        pair = here.of("saas"), there.of("saas")
+        yield pair
+        for opened in pair:
+            opened.close()
 
 
 def approved(store: Store, code: str = "ABCD-2345", at: float = NOW) -> None:
-    assert store.request_approval(replace(PENDING, code=code, binding=code * 8), 99)
+    assert store.request_approval(replace(PENDING, code=code, binding=f"of {code}"), 99)
     assert store.decide(code, "approved", by="local:person", at=at, expires_at=at + 900)
 
 
@@ -283,12 +286,14 @@ def test_any_saas_id_has_a_file_of_its_own_inside_the_folder(tmp_path: Path, saa
     assert [file.name for file in tmp_path.iterdir()] == ["state"]
 
 
-def test_two_processes_can_make_the_store_at_once(tmp_path: Path) -> None:
-    for turn in range(5):
-        results = raced(*[lambda folder=tmp_path / str(turn): Store.at(folder, "saas")] * 4)
-        assert all(isinstance(result, Store) for result in results), results
-        for opened in results:
-            opened.close()
+def test_two_processes_can_make_the_store_at_once(where: Path | str) -> None:
+    with ExitStack() as until:
+        each = [until.enter_context(closing(stores(where))) for _ in range(4)]
+        for turn in range(5):
+            results = raced(*[lambda kept=kept, saas=f"saas-{turn}": kept.of(saas) for kept in each])
+            assert all(isinstance(result, Store) for result in results), results
+            for opened in results:
+                opened.close()
 
 
 def unusable(tmp_path: Path, how: str) -> Path:
@@ -319,12 +324,8 @@ def test_a_folder_that_cannot_be_used_is_an_error_with_a_mend(tmp_path: Path, ho
     assert caught.value.mend
 
 
-def test_a_store_that_is_lost_midway_is_an_error_and_nothing_else(tmp_path: Path) -> None:
-    store = Store.at(tmp_path, "saas")
-    other = Store.at(tmp_path, "saas")
-    with other._database.transaction() as connection:
-        connection.exec_driver_sql("DROP TABLE audit")
+def test_a_store_that_is_lost_midway_is_an_error_and_nothing_else(shared: tuple[Store, Store]) -> None:
+    store, other = shared
+    execute(other, "DROP TABLE audit")
     with pytest.raises(StoreError, match="cannot be used"):
         store.commit("c-1", RECORD, NOW)
-    store.close()
-    other.close()

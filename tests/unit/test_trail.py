@@ -3,44 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import insert
+from sqlalchemy.exc import OperationalError
 
-from saasus_mcp.store import Head, Store
+from saasus_mcp.store import Head, Store, StoreError
+from saasus_mcp.store.chain import Link, mac
+from saasus_mcp.store.stores import Stores
+from saasus_mcp.store.tables import audit
+from tests.backends import KEY, execute, stores
 
-KEY = b"k" * 32
+OTHER = b"o" * 32
 NOW = 1_790_000_000.0
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "state"
-
-
-def filled(folder: Path, records: int = 6) -> Store:
-    store = Store.at(folder, "saas", KEY)
+def filled(kept: Stores, records: int = 6) -> Store:
+    store = kept.of("saas")
     for number in range(records):
         store.commit(f"call-{number}", {"operation": "auth.GetTenants", "number": number}, NOW + number)
     return store
-
-
-def tamper(folder: Path, statement: str) -> None:
-    [file] = folder.glob("*.sqlite3")
-    engine = create_engine(f"sqlite:///{file}")
-    with engine.begin() as connection:
-        connection.exec_driver_sql(statement)
-    engine.dispose()
 
 
 def faults(store: Store, *heads: Head) -> list[str]:
     return [found.fault for found in store.trail.verify(heads)]
 
 
-def test_an_untouched_chain_holds_and_so_do_those_of_several_writers(folder: Path) -> None:
-    filled(folder).close()
-    again = filled(folder)
+def test_an_untouched_chain_holds_and_so_do_those_of_several_writers(kept: Stores) -> None:
+    filled(kept).close()
+    again = filled(kept)
     assert faults(again) == []
     assert len(again.trail.heads()) == 2, "each process writes a chain of its own"
     again.close()
@@ -58,49 +53,97 @@ def test_an_untouched_chain_holds_and_so_do_those_of_several_writers(folder: Pat
         ("UPDATE audit SET number = CASE number WHEN 2 THEN -3 WHEN 3 THEN -2 ELSE number END", "missing"),
     ],
 )
-def test_a_record_that_was_tampered_with_is_found(folder: Path, statement: str, found: str) -> None:
-    store = filled(folder)
-    tamper(folder, statement)
+def test_a_record_that_was_tampered_with_is_found(kept: Stores, statement: str, found: str) -> None:
+    store = filled(kept)
+    execute(store, statement)
     assert any(fault.startswith(found) for fault in faults(store)), faults(store)
     store.close()
 
 
-def test_a_chain_made_under_another_key_does_not_hold(folder: Path) -> None:
-    filled(folder).close()
-    forged = Store.at(folder, "saas", b"f" * 32)
-    assert len(faults(forged)) == 6
-    forged.close()
+def read_under(where: Path | str, *keys: bytes) -> list[str]:
+    """The faults that a process with these keys finds."""
+    with closing(stores(where, keys)) as opened, closing(opened.of("saas")) as store:
+        return faults(store)
 
 
-def test_a_chain_whose_end_was_cut_is_found_by_an_exported_head(folder: Path) -> None:
-    store = filled(folder)
+def written_under(where: Path | str, *keys: bytes) -> None:
+    with closing(stores(where, keys)) as opened:
+        filled(opened).close()
+
+
+def test_a_chain_made_under_another_key_does_not_hold(where: Path | str) -> None:
+    written_under(where, KEY)
+    assert len(read_under(where, OTHER)) == 6
+
+
+def test_chains_of_before_and_after_a_change_of_the_key_hold_while_the_old_one_is_kept(where: Path | str) -> None:
+    written_under(where, KEY)
+    written_under(where, OTHER, KEY)
+    assert read_under(where, OTHER, KEY) == []
+    assert read_under(where, b"3" * 32, OTHER, KEY) == []
+    assert len(read_under(where, OTHER)) == 6, "what was written under the old key cannot be verified without it"
+
+
+def test_an_old_key_cannot_go_on_with_a_chain_that_another_one_began(where: Path | str) -> None:
+    written_under(where, OTHER, KEY)
+    with closing(stores(where, (OTHER, KEY))) as opened, closing(opened.of("saas")) as store:
+        [head] = store.trail.heads()
+        link = Link(head.writer, head.number + 1, NOW + 9, "forged", "begun", "{}", "")
+        forged = mac(KEY, head.mac, link)
+        with store._database.transaction() as connection:
+            connection.execute(insert(audit), {**asdict(link), "mac": forged})
+        assert len(faults(store)) == 1
+
+
+def test_what_may_have_been_written_when_the_database_failed_is_not_built_on(
+    where: Path | str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(stores(where)) as opened, closing(filled(opened)) as store:
+        dialect = store._database._engine.dialect
+        commit = dialect.do_commit
+
+        def committed_unheard(connection: Any) -> None:
+            commit(connection)
+            raise OperationalError("COMMIT", {}, Exception("the connection was lost"))
+
+        monkeypatch.setattr(dialect, "do_commit", committed_unheard)
+        with pytest.raises(StoreError):
+            store.commit("unheard", {}, NOW + 10)
+        monkeypatch.undo()
+        store.commit("after", {}, NOW + 11)
+        assert [record["call"] for record in store.audited()][-2:] == ["unheard", "after"]
+        assert faults(store) == []
+
+
+def test_a_chain_whose_end_was_cut_is_found_by_an_exported_head(kept: Stores) -> None:
+    store = filled(kept)
     [head] = store.trail.heads()
-    tamper(folder, "DELETE FROM audit WHERE number > 4")
+    execute(store, "DELETE FROM audit WHERE number > 4")
     assert faults(store) == [], "from within, the cut cannot be seen"
     assert faults(store, head) == ["cut off: the exported head is not there"]
     store.close()
 
 
-def test_a_chain_that_was_written_anew_differs_from_the_exported_head(folder: Path) -> None:
-    store = filled(folder)
+def test_a_chain_that_was_written_anew_differs_from_the_exported_head(kept: Stores) -> None:
+    store = filled(kept)
     [head] = store.trail.heads()
     assert faults(store, Head(head.writer, head.number, "0" * 64)) == ["rewritten: it is not the exported head"]
     store.close()
 
 
-def test_purging_keeps_the_rest_of_the_chain_whole(folder: Path) -> None:
-    store = filled(folder)
+def test_purging_keeps_the_rest_of_the_chain_whole(kept: Stores) -> None:
+    store = filled(kept)
     [head] = store.trail.heads()
     assert store.trail.purge(NOW + 3) == 3
     assert [record["number"] for record in store.audited()] == [3, 4, 5]
     assert faults(store, head) == []
-    tamper(folder, "DELETE FROM audit WHERE number = 4")
+    execute(store, "DELETE FROM audit WHERE number = 4")
     assert faults(store) == ["missing: the next record is 5"]
     store.close()
 
 
-def test_what_was_purged_whole_is_not_missed(folder: Path) -> None:
-    store = filled(folder)
+def test_what_was_purged_whole_is_not_missed(kept: Stores) -> None:
+    store = filled(kept)
     [head] = store.trail.heads()
     assert store.trail.purge(NOW + 100) == 6
     assert faults(store, head) == []
@@ -114,10 +157,10 @@ def test_what_was_purged_whole_is_not_missed(folder: Path) -> None:
     [lambda store: store.end("call-0", {"ok": True}, NOW), lambda store: store.refuse("x", {}, NOW)],
     ids=["an end", "a refusal"],
 )
-def test_ends_and_refusals_are_links_of_the_same_chain(folder: Path, late: Callable[[Store], None]) -> None:
-    store = filled(folder, 1)
+def test_ends_and_refusals_are_links_of_the_same_chain(kept: Stores, late: Callable[[Store], None]) -> None:
+    store = filled(kept, 1)
     late(store)
     assert faults(store) == []
-    tamper(folder, "UPDATE audit SET record = '{\"ok\":false}' WHERE number = 2")
-    assert faults(store) == ["altered, or put in from elsewhere"]
+    execute(store, "UPDATE audit SET record = '{\"ok\":false}' WHERE number = 2")
+    assert faults(store) == ["altered, put in from elsewhere, or of a key that is not given"]
     store.close()

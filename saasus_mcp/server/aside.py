@@ -1,0 +1,29 @@
+"""Waiting for a store: at once where it is a file of this machine, in a thread where it is a database over the network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+import anyio
+from anyio import to_thread
+
+Given = TypeVar("Given")
+
+
+class Aside(Protocol):
+    """Runs what waits for a store. It runs to its end, also where the client has gone meanwhile."""
+
+    async def __call__(self, work: Callable[[], Given]) -> Given: ...
+
+
+async def at_once(work: Callable[[], Given]) -> Given:
+    """Here and now: a file answers sooner than a thread would begin."""
+    return work()
+
+
+async def in_thread(work: Callable[[], Given]) -> Given:
+    """In a thread: a database that does not answer holds up those who wait for it and nobody else."""
+    with anyio.CancelScope(shield=True):
+        given = await to_thread.run_sync(work)
+    return given  # noqa: RET504 - within, the type checker takes it that a scope may end with nothing

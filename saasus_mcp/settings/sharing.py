@@ -1,0 +1,52 @@
+"""What servers that work as one have in common: their database, and the keys of what is sealed in it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, SecretBytes, SecretStr
+
+KEY_BYTES = 32
+MOST_KEYS = 10
+SCHEME = re.compile(r"postgres(ql)?://")
+
+
+def _database(value: Any) -> Any:
+    text = value.get_secret_value() if isinstance(value, SecretStr) else str(value).strip()
+    if SCHEME.match(text) is None:
+        raise ValueError("write postgresql://USER@HOST/DATABASE, with a password in a file: ?passfile=/absolute/path")
+    return SecretStr(text)
+
+
+def _keys(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    given = [part for part in re.split(r"[,\s]+", value) if part]
+    keys = tuple(_key(part, place) for place, part in enumerate(given, 1))
+    if len(set(keys)) != len(keys):
+        raise ValueError("the same key is there twice")
+    if len(keys) > MOST_KEYS:
+        raise ValueError(f"at most {MOST_KEYS} keys; drop those that nothing is sealed with any more")
+    return tuple(SecretBytes(key) for key in keys)
+
+
+def _key(text: str, place: int) -> bytes:
+    try:
+        key = base64.b64decode(text.translate(str.maketrans("-_", "+/")), validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise ValueError(
+            f"key {place} is not {KEY_BYTES} bytes in base64; write what `openssl rand -base64 32` prints, the newest first, "
+            "with commas between"
+        )
+    return key
+
+
+DatabaseUrl = Annotated[SecretStr, BeforeValidator(_database)]
+"""Of PostgreSQL, as libpq reads it. It may hold a password, and is never shown."""
+SealingKeys = Annotated[tuple[SecretBytes, ...], BeforeValidator(_keys)]
+"""Newest first: the first one seals, each of them opens."""

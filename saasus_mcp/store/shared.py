@@ -1,0 +1,95 @@
+"""The stores in one PostgreSQL database, a schema for each SaaS, shared by every server that is given its address."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.util import find_spec
+
+from sqlalchemy import Column, Connection, Float, Integer, MetaData, Table, Text, delete, insert, inspect, select
+
+from saasus_mcp.store import accounts
+from saasus_mcp.store.chain import Keys
+from saasus_mcp.store.database import Database
+from saasus_mcp.store.files import StoreError, readable
+from saasus_mcp.store.locks import hold
+from saasus_mcp.store.records import Freeze
+from saasus_mcp.store.store import Store
+
+COMMON, ACCOUNTS, EACH = "saasus_mcp", "saasus_mcp_accounts", "saasus_mcp_of_"
+LONGEST_SHOWN = 32
+"""Characters of a SaaS id in the name of its schema, which PostgreSQL would cut off after 63."""
+VERSION = 1
+
+metadata = MetaData(schema=COMMON)
+Table("versions", metadata, Column("version", Integer, primary_key=True, autoincrement=False))
+freezes = Table(
+    "freezes",
+    metadata,
+    Column("at", Float, primary_key=True),
+    Column("by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+
+class Shared:
+    """See `Stores`.
+
+    Args:
+        url: of the database.
+        keys: of the audit.
+
+    Raises:
+        StoreError: the address cannot be read, or there is nothing here that speaks to PostgreSQL.
+    """
+
+    shared = True
+
+    def __init__(self, url: str, keys: Callable[[], Keys]) -> None:
+        if find_spec("psycopg") is None:
+            raise StoreError(
+                "SAASUS_MCP_DATABASE_URL is set, and what speaks to PostgreSQL is not installed.",
+                "Install saasus-mcp[hosted].",
+            )
+        from saasus_mcp.store import postgres  # noqa: PLC0415 - of an extra that not everybody has
+
+        self._engine = postgres.engine(url)
+        self._keys = keys
+        self._common: Database | None = None
+
+    @property
+    def names(self) -> list[str]:
+        with self._database().transaction() as connection:
+            return sorted(name for name in inspect(connection).get_schema_names() if name.startswith(EACH))
+
+    def open(self, name: str) -> Store:
+        self._database()
+        return Store(Database(self._engine, schema=name), self._keys(), present)
+
+    def of(self, saas_id: str) -> Store:
+        return self.open(EACH + readable(saas_id, LONGEST_SHOWN).lower())
+
+    def accounts(self) -> accounts.Accounts:
+        database = Database(self._engine, accounts.metadata, accounts.VERSION, ACCOUNTS)
+        return accounts.Accounts(database)
+
+    def freeze(self, freeze: Freeze | None) -> None:
+        with self._database().transaction() as connection:
+            hold(connection, "freeze")
+            connection.execute(delete(freezes))
+            if freeze is not None:
+                connection.execute(insert(freezes).values(at=freeze.at, by=freeze.by, reason=freeze.reason))
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def _database(self) -> Database:
+        """What is of no single SaaS, made where it is missing."""
+        if self._common is None:
+            self._common = Database(self._engine, metadata, VERSION, COMMON)
+        return self._common
+
+
+def present(connection: Connection) -> Freeze | None:
+    """The freeze of the whole database, as a transaction of any of its stores sees it."""
+    row = connection.execute(select(freezes)).first()
+    return Freeze(row.at, row.by, row.reason) if row is not None else None

@@ -1,0 +1,65 @@
+"""Where the stores of every SaaS are: in a folder of this machine, or in a database that several servers share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from saasus_mcp.store.records import Freeze
+
+if TYPE_CHECKING:
+    from saasus_mcp.store.accounts import Accounts
+    from saasus_mcp.store.store import Store
+
+
+class Stores(Protocol):
+    """Opens stores. Whoever opens one closes it, before this is closed."""
+
+    @property
+    def shared(self) -> bool:
+        """Whether servers on other machines use them too."""
+        ...
+
+    @property
+    def names(self) -> list[str]:
+        """What tells the stores that there are from each other.
+
+        Raises:
+            StoreError: it cannot be seen.
+        """
+        ...
+
+    def open(self, name: str) -> Store:
+        """The store of this name.
+
+        Raises:
+            StoreError: it cannot be used.
+        """
+        ...
+
+    def of(self, saas_id: str) -> Store:
+        """The store of a SaaS, made where it is missing.
+
+        Raises:
+            StoreError: it cannot be made or used.
+        """
+        ...
+
+    def accounts(self) -> Accounts:
+        """Whose tokens are believed.
+
+        Raises:
+            StoreError: they cannot be kept.
+        """
+        ...
+
+    def freeze(self, freeze: Freeze | None) -> None:
+        """Hold the writes of every store back, those made later included, or with None let them go again.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of the database."""
+        ...

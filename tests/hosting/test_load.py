@@ -1,0 +1,98 @@
+"""Many clients at once, before one server and before two: everyone gets their own answer, and no write goes twice."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from saasus_mcp.catalog import Catalogue
+from tests.cli.running import spawn
+from tests.hosting.fleet import Fleet, fleet
+from tests.hosting.load import Load, repeated, roles, run
+from tests.hosting.proxy import before
+from tests.hosting.stage import Way, connected
+from tests.hosting.test_replicas import CODE, approve, tenant
+from tests.pipeline.attacks import text
+
+CLIENTS, CALLS = (int(number) for number in os.environ.get("SAASUS_MCP_TEST_LOAD", "8x10").split("x"))
+"""`make load` asks for more."""
+
+
+def told(case: str, load: Load, capsys: pytest.CaptureFixture[str]) -> None:
+    """The numbers, to whoever asked for them."""
+    if "SAASUS_MCP_TEST_LOAD" in os.environ:
+        with capsys.disabled():
+            print(f"\n{case}: {load.line()}")  # noqa: T201 - what `make load` is for
+
+
+def judge(load: Load, of: Fleet) -> None:
+    """Every call was answered, to whom it belongs, and every write went once."""
+    assert load.failed == {}
+    assert load.wrong == []
+    assert load.calls == CLIENTS * CALLS
+    assert roles(of.sandbox, "load") == dict.fromkeys(load.written, 1)
+    assert repeated(of.sandbox) == {}
+
+
+async def test_every_client_of_one_server_gets_its_own_answers(
+    catalogue: Catalogue, where: Path | str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with fleet(catalogue, where, tmp_path, count=1) as one:
+        load = await run(one.replicas[0].url, "2026-07-28", CLIENTS, CALLS, "load")
+        told(f"one server, {type(where).__name__}", load, capsys)
+        judge(load, one)
+        assert spawn("audit", "verify", **one.env).status == 0
+
+
+@pytest.mark.parametrize("way", ["2026-07-28", "legacy"])
+async def test_every_client_of_two_servers_behind_a_proxy_gets_its_own_answers(
+    catalogue: Catalogue, where: Path | str, tmp_path: Path, way: Way, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with fleet(catalogue, where, tmp_path) as two, before(two.replicas) as url:
+        load = await run(url, way, CLIENTS, CALLS, "load")
+        told(f"two servers, {way}, {type(where).__name__}", load, capsys)
+        judge(load, two)
+        assert not any("Traceback" in each.said for each in two.replicas)
+
+
+async def test_a_server_that_dies_midway_loses_no_approval_and_repeats_no_write(
+    catalogue: Catalogue, where: Path | str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with fleet(catalogue, where, tmp_path) as two, before(two.replicas) as url:
+        dying, left = two.replicas
+        async with connected(dying.url, "2026-07-28", None) as client:
+            wanted = {"tenant_id": await tenant(client, "approved before")}
+            [code] = CODE.findall(text(await client.call_tool("auth_delete_tenant", wanted)))
+        approve(where, code, "approved before")
+
+        load = await run(url, "2026-07-28", CLIENTS, CALLS, "load", after=_at(CLIENTS * CALLS // 2, dying.dies))
+        told(f"two servers, one of which dies, {type(where).__name__}", load, capsys)
+        assert dying.process.poll() is not None
+        assert load.calls == CLIENTS * CALLS
+        assert len(load.failed) <= CLIENTS, "only what was under way there"
+        assert load.wrong == []
+        sent = roles(two.sandbox, "load")
+        assert load.written <= set(sent), "what was answered as done was done"
+        assert set(sent) - load.written <= set(load.failed), "of the rest, nobody was told that it was done"
+        assert repeated(two.sandbox) == {}
+
+        async with connected(left.url, "2026-07-28", None) as client:
+            assert not (await client.call_tool("auth_delete_tenant", wanted)).is_error
+            assert (await client.call_tool("auth_delete_tenant", wanted)).is_error
+        assert two.sandbox.written(f"DELETE /v1/auth/tenants/{wanted['tenant_id']} ") == 1
+        assert spawn("audit", "verify", **two.env).status == 0
+
+
+def _at(calls: int, act: Callable[[], None]) -> Callable[[Load], None]:
+    """Acts once, when so many calls were made."""
+
+    def after(load: Load) -> None:
+        nonlocal act
+        if load.calls >= calls:
+            act, once = lambda: None, act
+            once()
+
+    return after

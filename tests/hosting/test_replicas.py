@@ -1,0 +1,188 @@
+"""Several servers as one: what one of them was told holds for all, and what a person said yes to goes once."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, closing
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from mcp import Client as McpClient
+from mcp import types
+
+from saasus_mcp.catalog import Catalogue
+from saasus_mcp.permissions.approvals import Approvals
+from saasus_mcp.permissions.policy_file import preset
+from saasus_mcp.sandbox import CREDENTIALS
+from tests.backends import POSTGRESQL, stores
+from tests.cli.running import Ran, spawn
+from tests.hosting.fleet import KEYS, Fleet, fleet, replica
+from tests.hosting.stage import connected
+from tests.pipeline.attacks import question, text, typing, wanted_name
+
+CODE = re.compile(r"saasus-mcp approve ([0-9A-Z-]+)")
+TURNS = 4
+CEILING = 7
+Pair = tuple[Fleet, list[McpClient]]
+
+
+@pytest.fixture
+async def pair(catalogue: Catalogue, where: Path | str, tmp_path: Path) -> AsyncIterator[Pair]:
+    """Two servers, and a client at each."""
+    async with fleet(catalogue, where, tmp_path) as two, clients(*(each.url for each in two.replicas)) as each:
+        yield two, each
+
+
+@asynccontextmanager
+async def clients(*urls: str) -> AsyncIterator[list[McpClient]]:
+    async with AsyncExitStack() as until:
+        yield [await until.enter_async_context(connected(url, "2026-07-28", None, _nobody)) for url in urls]
+
+
+def _nobody(_: types.ElicitRequestFormParams) -> types.ElicitResult:
+    """The client says that it can ask; each test answers by itself."""
+    raise AssertionError("nobody is asked")
+
+
+async def raw(client: McpClient, tool: str, arguments: dict[str, Any], **round_: Any) -> Any:
+    return await client.session.call_tool(tool, arguments, allow_input_required=True, **round_)
+
+
+async def at_once(each: list[McpClient], tool: str, arguments: dict[str, Any], **round_: Any) -> list[Any]:
+    """The answers to one call that every client makes twice, all at the same time."""
+    answers: list[Any] = []
+
+    async def call(client: McpClient) -> None:
+        answers.append(await raw(client, tool, arguments, **round_))
+
+    async with anyio.create_task_group() as together:
+        for client in (*each, *each):
+            together.start_soon(call, client)
+    return answers
+
+
+async def done(client: McpClient, tool: str, **arguments: Any) -> dict[str, Any]:
+    """What a call that goes without a question gives."""
+    given = await raw(client, tool, arguments)
+    assert not given.is_error, text(given)
+    return dict(given.structured_content or {})
+
+
+async def tenant(client: McpClient, name: str) -> str:
+    made = await done(client, "auth_create_tenant", name=name, attributes={}, back_office_staff_email="a@example.jp")
+    return str(made["id"])
+
+
+def approve(where: Path | str, code: str, name: str) -> None:
+    """What a person does in a terminal or on the console."""
+    with closing(stores(where)) as kept, closing(kept.of(CREDENTIALS.saas_id)) as store:
+        approvals, now = Approvals(store), time.time()
+        approvals.approve(approvals.find(code, now), name, "local:somebody", now)
+
+
+def terminal(of: Fleet, *args: str) -> Ran:
+    """A command on the machine of a person who looks after the servers."""
+    return spawn(*args, **of.env)
+
+
+async def test_an_approved_call_that_every_server_is_asked_for_at_once_goes_once(pair: Pair, where: Path | str) -> None:
+    two, each = pair
+    for turn in range(TURNS):
+        name = f"tenant {turn}"
+        wanted = {"tenant_id": await tenant(each[0], name)}
+        asked = await at_once(each, "auth_delete_tenant", wanted)
+        [code] = {code for answer in asked for code in CODE.findall(text(answer))}
+        approve(where, code, name)
+        answers = await at_once(each, "auth_delete_tenant", wanted)
+        assert sorted(answer.is_error for answer in answers) == [False, True, True, True]
+        assert two.sandbox.written(f"DELETE /v1/auth/tenants/{wanted['tenant_id']} ") == 1
+    verified = terminal(two, "audit", "verify")
+    assert (verified.status, "the chain holds" in verified.out) == (0, True), verified
+
+
+async def test_a_question_of_one_server_is_answered_at_any_and_the_answer_is_used_once(pair: Pair) -> None:
+    two, each = pair
+    for turn in range(TURNS):
+        wanted = {"tenant_id": await tenant(each[0], f"tenant {turn}"), "name": f"renamed {turn}", "attributes": {}}
+        asked = await raw(each[turn % 2], "auth_update_tenant", wanted | {"back_office_staff_email": "b@example.jp"})
+        assert isinstance(asked, types.InputRequiredResult), text(asked)
+        yes = types.ElicitResult(action="accept", content={"confirm": True})
+        if name := wanted_name(question(asked)):
+            yes = typing(name)
+        answered = {"input_responses": {"confirm": yes}, "request_state": asked.request_state}
+        answers = await at_once(
+            each, "auth_update_tenant", wanted | {"back_office_staff_email": "b@example.jp"}, **answered
+        )
+        assert sorted(answer.is_error for answer in answers) == [False, True, True, True], [*map(text, answers)]
+        assert two.sandbox.written(f"PATCH /v1/auth/tenants/{wanted['tenant_id']} ") == 1
+
+
+async def test_a_freeze_in_a_terminal_holds_every_server(pair: Pair) -> None:
+    two, each = pair
+    assert terminal(two, "freeze", "--reason", "an incident").status == 0
+    for number, client in enumerate(each):
+        given = await raw(client, "auth_create_role", {"role_name": f"role_{number}", "display_name": "x"})
+        assert given.is_error
+        assert "an incident" in text(given)
+        await done(client, "auth_get_roles")
+    assert two.sandbox.written("role_") == 0
+
+
+async def test_a_ceiling_is_one_over_all_servers(catalogue: Catalogue, where: Path | str, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    text_ = preset("guarded").read_text(encoding="utf-8")
+    policy.write_text(f"{text_}\nceilings: {{writes_per_minute: {CEILING}}}\n", encoding="utf-8")
+    async with (
+        fleet(catalogue, where, tmp_path, SAASUS_MCP_POLICY=str(policy)) as two,
+        clients(*(each.url for each in two.replicas)) as each,
+    ):
+        results: list[bool] = []
+
+        async def write(number: int) -> None:
+            wanted = {"role_name": f"role_{number}", "display_name": "x"}
+            results.append((await raw(each[number % 2], "auth_create_role", wanted)).is_error)
+
+        async with anyio.create_task_group() as together:
+            for number in range(3 * CEILING):
+                together.start_soon(write, number)
+        assert results.count(False) == two.sandbox.written("role_") == CEILING
+
+
+async def test_a_secret_and_a_large_answer_of_one_server_are_there_at_the_other(pair: Pair) -> None:
+    two, (here, there) = pair
+    made = await done(here, "auth_create_saas_user", sign_in_id="first")
+    assert made["password"].startswith("secret://r/")
+    await done(there, "auth_create_saas_user", sign_in_id="second", password=made["password"])
+    assert two.sandbox.written('"password":') == 1
+    assert two.sandbox.written("secret://") == 0, "it is the secret that goes over the wire"
+
+    for number in range(60):
+        await done(here, "auth_create_role", role_name=f"role_{number}", display_name="x" * 500)
+    cut = text(await raw(here, "auth_get_roles", {}))
+    [kept] = re.findall(r"saasus://results/([0-9a-f]+)", cut)
+    whole = await done(there, "select_from_result", id=kept, expression="length(roles)")
+    assert whole["result"] > 60
+
+
+@pytest.mark.parametrize("where", [POSTGRESQL], indirect=True)
+async def test_a_question_outlives_a_change_of_the_key(pair: Pair, tmp_path: Path) -> None:
+    two, (before, _) = pair
+    wanted = {"tenant_id": await tenant(before, "tenant"), "name": "renamed", "attributes": {}}
+    wanted["back_office_staff_email"] = "b@example.jp"
+    asked = await raw(before, "auth_update_tenant", wanted)
+    yes = types.ElicitResult(action="accept", content={"confirm": True})
+    answered = {"input_responses": {"confirm": yes}, "request_state": asked.request_state}
+    for keys, goes in ((KEYS[2:], False), ([KEYS[1], KEYS[0]], True)):
+        env = two.env | {"SAASUS_MCP_SEALING_KEYS": ",".join(keys), "SAASUS_MCP_STATE_DIR": str(tmp_path / keys[0][:4])}
+        with replica(env, tmp_path / f"{keys[0][:4]}.log") as another:
+            await another.ready()
+            async with clients(another.url) as [after]:
+                given = await raw(after, "auth_update_tenant", wanted, **answered)
+                assert given.is_error is not goes, text(given)
+    rotated = {"SAASUS_MCP_SEALING_KEYS": f"{KEYS[1]},{KEYS[0]},{KEYS[2]}"}
+    assert spawn("audit", "verify", **(two.env | rotated)).status == 0
+    assert terminal(two, "audit", "verify").status == 1, "chains under keys that it is not given do not hold"

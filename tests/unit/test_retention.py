@@ -1,0 +1,84 @@
+"""What has been kept long enough goes by itself, and nothing before; of the audit nothing does until it is purged."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from saasus_mcp.store import Approval, Charge, Commitment, Entry, HiddenSecret, Kept, Spend, Store
+from saasus_mcp.store.retention import DAY, HOUR
+from saasus_mcp.store.tables import metadata
+
+NOW = 1_790_000_000.0
+ENTRY = Entry("call", NOW, "auth.UpdateRole", "local:me", "default", {}, None)
+APPROVAL = Approval(
+    code="ABCD-2345",
+    binding="b" * 64,
+    operation="auth.DeleteTenant",
+    principal="local:me",
+    profile="default",
+    saas_id="saas",
+    name="Acme",
+    preview="{}",
+    bound="{}",
+    status="pending",
+    requested_at=NOW,
+    expires_at=NOW + 900,
+)
+TIMES = {
+    "journal": 30 * DAY,
+    "undone": 30 * DAY,
+    "approvals": 900 + 30 * DAY,
+    "results": DAY,
+    "secrets": 900,
+    "confirmations": DAY,
+    "charges": DAY,
+}
+"""Of each table, for how many seconds what was put there now is kept."""
+
+
+@pytest.fixture
+def full(store: Store) -> Store:
+    """A store in which one thing of every kind was kept now."""
+    commitment = Commitment(True, (Charge("local:me", "writes", 1, 9, 60),), ENTRY)
+    store.request_approval(APPROVAL, 5)
+    store.keep_secrets([HiddenSecret("s", "local:me", "default", b"x", NOW + 900)], NOW)
+    store.results.keep(Kept("r", "local:me", "default", "auth.GetTenants", b"x", NOW, NOW + DAY))
+    store.commit("call", {}, NOW, Spend("confirmation", "nonce"), commitment)
+    store.commit("undo", {}, NOW, None, Commitment(undoes=("call", 0)))
+    return store
+
+
+def kept(store: Store) -> set[str]:
+    """The tables in which there still is something."""
+    with store._database.transaction() as connection:
+        return {name for name, table in metadata.tables.items() if connection.execute(table.select()).first()}
+
+
+@pytest.mark.parametrize("table", TIMES)
+def test_each_thing_is_kept_for_its_time_and_no_longer(full: Store, table: str) -> None:
+    assert set(TIMES) <= kept(full)
+    full.end("later", {}, NOW + TIMES[table])
+    assert table in kept(full), "to the second"
+    full.end("later", {}, NOW + TIMES[table] + HOUR + 1)
+    assert table not in kept(full)
+    assert len(full.audited()) == 4
+
+
+def test_it_is_looked_at_once_an_hour(full: Store) -> None:
+    full.end("first", {}, NOW + 890)
+    full.end("within the hour", {}, NOW + 1000)
+    assert "secrets" in kept(full), "a secret whose time is over is not given out, and goes with the next look"
+    assert full.secret("s", NOW + 1000) is None
+    full.end("an hour later", {}, NOW + 890 + HOUR)
+    assert "secrets" not in kept(full)
+
+
+def test_a_purge_removes_what_it_is_told_and_what_goes_by_itself(full: Store) -> None:
+    full.commit("new", {}, NOW + 40 * DAY, None, Commitment(entry=replace(ENTRY, call="new", at=NOW + 40 * DAY)))
+    assert full.purge(NOW + DAY, NOW + DAY, NOW + 41 * DAY) == (2, 1)
+    assert [entry.call for entry in full.journal.entries()] == ["new"]
+    assert [record["call"] for record in full.audited()] == ["new"]
+    assert full.trail.verify() == []
+    assert not kept(full) & {"secrets", "results", "approvals", "charges", "confirmations", "undone"}
