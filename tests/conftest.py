@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -51,6 +52,13 @@ def kept(where: Path | str) -> Iterator[Stores]:
         yield opened
 
 
+@pytest.fixture(scope="session")
+def _one_database() -> Iterator[str]:
+    """A database for all that need no more than a store of their own in it: making one for each takes long."""
+    with database() as address:
+        yield address
+
+
 @pytest.fixture(params=BACKENDS)
 def store(request: pytest.FixtureRequest) -> Iterator[Store]:
     """A store of its own, on each database."""
@@ -58,8 +66,8 @@ def store(request: pytest.FixtureRequest) -> Iterator[Store]:
         if request.param == "sqlite":
             yield until.enter_context(closing(Store.in_memory()))
             return
-        opened = until.enter_context(closing(stores(until.enter_context(database()))))
-        yield until.enter_context(closing(opened.of("saas")))
+        opened = until.enter_context(closing(stores(request.getfixturevalue("_one_database"))))
+        yield until.enter_context(closing(opened.of(f"saas-{secrets.token_hex(6)}")))
 
 
 @pytest.fixture(autouse=True)

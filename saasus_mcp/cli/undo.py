@@ -98,7 +98,7 @@ def _found(pipeline: Pipeline, chosen: Settings, identifier: str) -> Entry:
         AtTerminal: there is none, or there are several, or it belongs to another SaaS.
     """
     words, wanted = WORDS[chosen.lang], identifier.strip().lower()
-    found = [entry for entry in pipeline.journal.entries() if wanted and entry.call.startswith(wanted)]
+    found = [entry for entry in pipeline.store.journal.entries() if wanted and entry.call.startswith(wanted)]
     if len(found) == 1:
         return found[0]
     if found:

@@ -15,6 +15,9 @@ from saasus_mcp.sandbox.app import CONNECTION, Sandbox
 if TYPE_CHECKING:
     import uvicorn
 
+KEEP_ALIVE_SECONDS = 60
+"""For which an idle connection stays open: longer than clients keep theirs, or one is closed just as it is used."""
+
 
 def serve(host: str, port: int, catalogue: Catalogue) -> None:
     """Serve a sandbox until the process is told to stop.
@@ -56,6 +59,7 @@ def server(host: str, port: int, sandbox: Sandbox) -> uvicorn.Server:
         access_log=False,
         date_header=False,
         server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=1,
     )
     return uvicorn.Server(config)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -16,7 +14,6 @@ import anyio
 from saasus_mcp.catalog import Catalogue, Language, Operation
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.permissions.approvals import Approvals
-from saasus_mcp.permissions.budgets import charges
 from saasus_mcp.permissions.case import CasePolicy, Principal
 from saasus_mcp.permissions.confirmation import Confirmations, Reply, heed
 from saasus_mcp.permissions.handles import Handles, Hiding, References, no_references
@@ -34,15 +31,15 @@ from saasus_mcp.server import aftermath
 from saasus_mcp.server.aside import Aside, at_once
 from saasus_mcp.server.call import Asker, Asking, Call
 from saasus_mcp.server.deciding import Deciding
+from saasus_mcp.server.ledger import Ledger
 from saasus_mcp.server.results import BUDGET, Results
 from saasus_mcp.server.settling import MOST_ROUNDS, Matter, Settled, Settling
-from saasus_mcp.server.step import Step, begun, ended, told, unbuilt
+from saasus_mcp.server.step import Step, told
 from saasus_mcp.server.watch import UNWATCHED, Watch
-from saasus_mcp.store import AlreadyUsed, Commitment, Ending, Frozen, OverBudget, StoreError
+from saasus_mcp.store import StoreError
 
 if TYPE_CHECKING:
     from saasus_mcp.store import Store
-    from saasus_mcp.store.journal import Journal
 
 log = logging.getLogger(__name__)
 
@@ -76,8 +73,8 @@ class Pipeline:
         self._clock = clock
         self._references = references
         self._budget = budget
-        self._watch = watch
         self.aside = aside
+        self._ledger = Ledger(lambda: self._store, policy, place, watch=watch, clock=clock, aside=aside)
 
     @cached_property
     def _store(self) -> Store:
@@ -103,11 +100,6 @@ class Pipeline:
     def store(self) -> Store:
         """What survives its calls, opened where it is not yet."""
         return self._store
-
-    @property
-    def journal(self) -> Journal:
-        """What was changed here, for undoing."""
-        return self._store.journal
 
     @cached_property
     def results(self) -> Results:
@@ -142,22 +134,22 @@ class Pipeline:
                     break
                 reply, rounds = settled, rounds + 1  # while the person thought, all of it may have changed
         except Refused as refusal:
-            await self._note_refusal(step, refusal.why)
+            await self._ledger.refuse(step, refusal.why)
             return failed(refusal.message, refusal.mend)
         except SaasusMcpError as error:
-            await self._note_refusal(step, "failed")
+            await self._ledger.refuse(step, "failed")
             return failed(error.message, error.mend)
         except anyio.get_cancelled_exc_class():
-            await self._note_refusal(step, "cancelled")
+            await self._ledger.refuse(step, "cancelled")
             raise
         if isinstance(settled, Asking):
-            await self._note_refusal(step, "confirmation")
+            await self._ledger.refuse(step, "confirmation")
             return settled
         return await self._send(settled)
 
     async def refused(self, call: Call, error: SaasusMcpError) -> ToolAnswer:
         """The answer of a call that never became one: no such tool, or arguments that do not fit. Audited."""
-        await self._note(secrets.token_hex(16), unbuilt(call, self.place, error))
+        await self._ledger.refuse_unbuilt(call, error)
         return failed(error.message, error.mend)
 
     def _built(self, operation: Operation, raw: object, principal: Principal, parent: str = "") -> Step:
@@ -205,7 +197,7 @@ class Pipeline:
                 return Seen(why_not=error.message)
             step = replace(step, decision=await self._deciding.decide(step, read))
             if not operation.reads or step.decision.outcome != "allow":
-                await self._note_refusal(step, "denied")
+                await self._ledger.refuse(step, "denied")
                 return Seen(why_not="you may not read it")
             given = await self._send(step)
             if given.ok:
@@ -216,10 +208,9 @@ class Pipeline:
 
     async def _send(self, step: Step) -> ToolAnswer:
         """Steps 6 to 9. What was begun is ended, also where the client goes away in between."""
-        held_back = await self._commit(step)
+        held_back = await self._ledger.commit(step)
         if held_back is not None:
             return held_back
-        self._watch.begun(step.operation)
         start = self._clock()
         given = failed("The call was cancelled before it was answered.", applied=_doubt(step), trace_id=step.id)
         try:
@@ -230,32 +221,8 @@ class Pipeline:
             log.exception("call %s failed inside the server", step.id)
             given = failed("The server failed while it made this call.", applied=_doubt(step), trace_id=step.id)
         finally:
-            await self._end(step, given, self._clock() - start)
+            await self._ledger.end(step, given, self._clock() - start)
         return given
-
-    async def _commit(self, step: Step) -> ToolAnswer | None:
-        """Step 6; an answer where the call may not go after all."""
-        operation, now = step.operation, self._clock()
-        ceilings = self.policy.ceilings
-        commitment = Commitment(
-            writes=not operation.reads,
-            charges=charges(
-                ceilings, operation, step.principal, step.survey.impact.affected_users, asked=step.proof is not None
-            ),
-            entry=aftermath.entry(step, self.place, now),
-            undoes=(step.undoes.entry.call, step.undoes.part) if step.undoes else None,
-        )
-        record, spend = begun(step, self.place, self.policy), step.proof.spend if step.proof else None
-        try:
-            await self.aside(lambda: self._store.commit(step.id, record, now, spend, commitment))
-        except (AlreadyUsed, Frozen, OverBudget) as held_back:
-            await self._note_refusal(step, type(held_back).__name__.lower())
-            return failed(held_back.message, held_back.mend)
-        except StoreError as error:
-            if not operation.reads:
-                return failed(error.message, error.mend)
-            log.warning("a read goes without an audit: %s", error.message)
-        return None
 
     async def _exchanged(self, step: Step) -> ToolAnswer:
         """Steps 7 and 8: the one send, and what came of it."""
@@ -278,28 +245,6 @@ class Pipeline:
             except StoreError:
                 log.warning("the secrets of call %s could not be kept: their handles cannot be revealed", step.id)
         return given
-
-    async def _note_refusal(self, step: Step, why: str) -> None:
-        await self._note(step.id, {**begun(step, self.place, self.policy), "refused": why})
-
-    async def _note(self, call: str, refused: dict[str, Any]) -> None:
-        self._watch.refused(refused.get("operation", ""), refused["refused"])
-        try:
-            await self.aside(lambda: self._store.refuse(call, refused, self._clock()))
-        except StoreError as error:
-            log.warning("a refusal could not be audited: %s", error.message)
-
-    async def _end(self, step: Step, given: ToolAnswer, seconds: float) -> None:
-        self._watch.ended(step.operation, given, seconds)
-        record = ended(given, seconds)
-        changed = given.applied != "not_applied"
-        ending = None if step.operation.reads else Ending(changed, given.structured)
-        try:
-            await self.aside(lambda: self._store.end(step.id, record, self._clock(), ending))
-        except StoreError as error:
-            log.error(  # noqa: TRY400 - the record matters, not the trace
-                "the end of call %s could not be audited: %s %s", step.id, error.message, json.dumps(record)
-            )
 
 
 def _doubt(step: Step) -> Applied:

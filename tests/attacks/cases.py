@@ -115,6 +115,7 @@ APPROVING = {
     "comes after the approval expired": "asked",
     "comes again after the rejection": "refused",
     "changes the target after the approval": "asked",
+    "comes after a freeze": "refused",
     "is approved by another": "sent",
     "spends one approval twice": "sent",
     "approves its own request": "sent",

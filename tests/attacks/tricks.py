@@ -17,6 +17,7 @@ from saasus_mcp.permissions.approvals import LIFETIME as APPROVAL_LASTS
 from saasus_mcp.permissions.approvals import Approvals
 from saasus_mcp.permissions.confirmation import LIFETIME as QUESTION_LASTS
 from saasus_mcp.permissions.refusal import Refused
+from saasus_mcp.store import Freeze
 from tests.attacks.cases import OPERATIONS, Attack, policy_of
 from tests.attacks.hostile import inject, smuggle
 from tests.attacks.play import Play, Script
@@ -142,6 +143,14 @@ async def _target_changes(play: Play) -> None:
     await play.call()
 
 
+async def _comes_after_a_freeze(play: Play) -> None:
+    await play.call()
+    play.approve("carol")
+    play.stage.store.freeze(Freeze(NOW, "local:operator", "an incident"))
+    play.approved = 0
+    await play.call()
+
+
 async def _approved_by_another(play: Play) -> None:
     await play.call()
     play.approve("carol")
@@ -168,6 +177,7 @@ APPROVAL_TRICKS: dict[str, Script] = {
     "comes after the approval expired": _comes_late,
     "comes again after the rejection": _comes_after_rejection,
     "changes the target after the approval": _target_changes,
+    "comes after a freeze": _comes_after_a_freeze,
     "is approved by another": _approved_by_another,
     "spends one approval twice": _spends_twice,
     "approves its own request": _approves_itself,

@@ -17,24 +17,29 @@ from tests.hosting.stage import Way, connected
 from tests.hosting.test_replicas import CODE, approve, tenant
 from tests.pipeline.attacks import text
 
-CLIENTS, CALLS = (int(number) for number in os.environ.get("SAASUS_MCP_TEST_LOAD", "8x10").split("x"))
-"""`make load` asks for more."""
+ASKED = os.environ.get("SAASUS_MCP_TEST_LOAD")
+"""So many clients and calls of each: `make load` asks for many and for the numbers."""
+CLIENTS, CALLS = (int(number) for number in (ASKED or "8x10").split("x"))
 
 
 def told(case: str, load: Load, capsys: pytest.CaptureFixture[str]) -> None:
     """The numbers, to whoever asked for them."""
-    if "SAASUS_MCP_TEST_LOAD" in os.environ:
+    if ASKED:
         with capsys.disabled():
             print(f"\n{case}: {load.line()}")  # noqa: T201 - what `make load` is for
 
 
-def judge(load: Load, of: Fleet) -> None:
+def of(where: Path | str) -> str:
+    return "SQLite" if isinstance(where, Path) else "PostgreSQL"
+
+
+def judge(load: Load, servers: Fleet) -> None:
     """Every call was answered, to whom it belongs, and every write went once."""
     assert load.failed == {}
     assert load.wrong == []
     assert load.calls == CLIENTS * CALLS
-    assert roles(of.sandbox, "load") == dict.fromkeys(load.written, 1)
-    assert repeated(of.sandbox) == {}
+    assert roles(servers.sandbox, "load") == dict.fromkeys(load.written, 1)
+    assert repeated(servers.sandbox) == {}
 
 
 async def test_every_client_of_one_server_gets_its_own_answers(
@@ -42,7 +47,7 @@ async def test_every_client_of_one_server_gets_its_own_answers(
 ) -> None:
     async with fleet(catalogue, where, tmp_path, count=1) as one:
         load = await run(one.replicas[0].url, "2026-07-28", CLIENTS, CALLS, "load")
-        told(f"one server, {type(where).__name__}", load, capsys)
+        told(f"one server, {of(where)}", load, capsys)
         judge(load, one)
         assert spawn("audit", "verify", **one.env).status == 0
 
@@ -53,7 +58,7 @@ async def test_every_client_of_two_servers_behind_a_proxy_gets_its_own_answers(
 ) -> None:
     async with fleet(catalogue, where, tmp_path) as two, before(two.replicas) as url:
         load = await run(url, way, CLIENTS, CALLS, "load")
-        told(f"two servers, {way}, {type(where).__name__}", load, capsys)
+        told(f"two servers, {way}, {of(where)}", load, capsys)
         judge(load, two)
         assert not any("Traceback" in each.said for each in two.replicas)
 
@@ -69,7 +74,7 @@ async def test_a_server_that_dies_midway_loses_no_approval_and_repeats_no_write(
         approve(where, code, "approved before")
 
         load = await run(url, "2026-07-28", CLIENTS, CALLS, "load", after=_at(CLIENTS * CALLS // 2, dying.dies))
-        told(f"two servers, one of which dies, {type(where).__name__}", load, capsys)
+        told(f"two servers, one of which dies, {of(where)}", load, capsys)
         assert dying.process.poll() is not None
         assert load.calls == CLIENTS * CALLS
         assert len(load.failed) <= CLIENTS, "only what was under way there"

@@ -12,6 +12,7 @@ import pytest
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.permissions import policy_file
 from saasus_mcp.permissions.confirmation import Answer, Question, Reply
+from saasus_mcp.permissions.policy import UnsafeAllowEverything
 from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.server.call import Asking, Call
 from saasus_mcp.store import Store
@@ -194,3 +195,12 @@ async def test_a_read_that_takes_too_long_is_given_up_and_said(
     asking = await gate.behind.run(Call("auth_delete_tenant", ARGUMENTS, ME, asker=Later()))
     assert isinstance(asking, Asking)
     assert "could not be looked at: no answer in time" in asking.question.message
+
+
+async def test_what_a_preview_reads_with_can_never_write(catalogue: Catalogue, store: Store) -> None:
+    api = StubApi(catalogue)
+    behind = pipeline(api, store, UnsafeAllowEverything())
+    read = behind._reader(behind._built(catalogue.find("auth.GetTenant"), ARGUMENTS, ME))
+    assert (await read("auth.GetTenant", ARGUMENTS)).status == 200
+    assert (await read("auth.DeleteTenant", ARGUMENTS)).why_not == "you may not read it"
+    assert api.writes == []

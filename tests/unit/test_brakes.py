@@ -7,7 +7,7 @@ import pytest
 from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.permissions.budgets import CEILINGS, charges
 from saasus_mcp.permissions.case import Principal
-from saasus_mcp.store import AlreadyUsed, Charge, Commitment, Ending, Entry, Freeze, Frozen, OverBudget, Store
+from saasus_mcp.store import AlreadyUsed, Charge, Commitment, Ending, Entry, Freeze, Frozen, OverBudget, Spend, Store
 from saasus_mcp.store.stores import Stores
 
 NOW = 1_790_000_000.0
@@ -28,6 +28,17 @@ def test_a_freeze_holds_every_write_back_and_no_read(store: Store) -> None:
     store.freeze(None)
     store.commit("c", {}, NOW, None, WRITE)
     assert store.frozen() is None
+
+
+def test_a_freeze_holds_a_call_that_has_its_yes_too_and_leaves_the_yes(store: Store) -> None:
+    yes = Spend("confirmation", "nonce")
+    store.freeze(Freeze(NOW, "local:operator", "an incident"))
+    with pytest.raises(Frozen):
+        store.commit("a", {}, NOW, yes, WRITE)
+    store.freeze(None)
+    store.commit("b", {}, NOW, yes, WRITE)
+    with pytest.raises(AlreadyUsed):
+        store.commit("c", {}, NOW, yes, WRITE)
 
 
 def test_a_freeze_of_everything_holds_every_store_those_made_later_included(kept: Stores) -> None:

@@ -9,6 +9,7 @@ from statistics import median
 import pytest
 
 from saasus_mcp.catalog import Catalogue, Operation
+from saasus_mcp.permissions.case import Decision, Outcome, stricter
 from saasus_mcp.permissions.policy import PRESETS, CasePolicy, Principal, ReadOnlyCeiling, UnsafeAllowEverything
 from tests.policies import ME, case, policy, rule
 
@@ -76,3 +77,14 @@ def test_what_is_remembered_of_callers_is_bounded(deleting: Operation, monkeypat
     for number in range(50):
         assert decided.decide(case(deleting, principal=Principal(f"local:{number}"))).outcome == "allow"
     assert len(decided._concerning) <= 10
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "wins"), [("allow", "confirm", "b"), ("deny", "approve", "a"), ("allow", "allow", "a")]
+)
+@pytest.mark.parametrize("typed", [(True, False), (False, True), (False, False)])
+def test_of_two_decisions_the_stricter_holds_and_a_name_that_either_wants_is_typed(
+    one: Outcome, other: Outcome, wins: str, typed: tuple[bool, bool]
+) -> None:
+    held = stricter(Decision(one, "a", "", typed[0]), Decision(other, "b", "", typed[1]))
+    assert (held.rule, held.typed) == (wins, any(typed))

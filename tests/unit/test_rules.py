@@ -209,3 +209,10 @@ def test_policies_without_rules_explain_themselves_too(catalogue: Catalogue, del
             (told,) = decided.explain(here)
             assert (told.outcome, told.rule) == outcome(decided, here)
             assert told.won
+
+
+def test_where_the_profile_is_not_known_a_rule_about_one_forbids_and_never_permits(deleting: Operation) -> None:
+    permits, forbids = rule("permits", profile=("staging",)), rule("forbids", "deny", profile=("production",))
+    assert outcome(policy(permits), case(deleting, profile="")) == ("deny", "none")
+    assert outcome(policy(rule("all"), forbids), case(deleting, profile="")) == ("deny", "forbids")
+    assert outcome(policy(rule("all"), forbids), case(deleting, profile="staging")) == ("allow", "all")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from sqlalchemy import insert
 from sqlalchemy.exc import OperationalError
 
 from saasus_mcp.store import Head, Store, StoreError
-from saasus_mcp.store.chain import Link, mac
+from saasus_mcp.store.chain import START, Link, mac, verify
 from saasus_mcp.store.stores import Stores
 from saasus_mcp.store.tables import audit
 from tests.backends import KEY, execute, stores
@@ -64,6 +64,19 @@ def read_under(where: Path | str, *keys: bytes) -> list[str]:
     """The faults that a process with these keys finds."""
     with closing(stores(where, keys)) as opened, closing(opened.of("saas")) as store:
         return faults(store)
+
+
+def test_each_record_vouches_for_the_one_before() -> None:
+    def link(number: int, record: str, before: str) -> Link:
+        bare = Link("w", number, NOW, "call", "begun", record, "")
+        return replace(bare, mac=mac(KEY, before, bare))
+
+    first, other = link(1, "{}", START), link(1, '{"operation":"another"}', START)
+    second = link(2, "{}", first.mac)
+    assert verify([KEY], [first, second], {}, {}) == []
+    assert [found.number for found in verify([KEY], [other, second], {}, {})] == [2], (
+        "both are ours, and not of one chain"
+    )
 
 
 def written_under(where: Path | str, *keys: bytes) -> None:

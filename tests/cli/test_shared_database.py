@@ -1,0 +1,123 @@
+"""Every command that opens stores, on the database that servers share, from a machine that has no state of its own."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from saasus_mcp.cli import watching
+from saasus_mcp.cli.doctor_wording import WORDS
+from saasus_mcp.permissions.handles import Handles, Hiding
+from saasus_mcp.permissions.seal import Sealer
+from saasus_mcp.store import Commitment, Entry, Store
+from tests.backends import POSTGRESQL, stores
+from tests.cli.running import Terminal, run
+from tests.hosting.fleet import KEYS
+from tests.unit.test_store import PENDING
+
+pytestmark = [pytest.mark.parametrize("where", [POSTGRESQL], indirect=True), pytest.mark.usefixtures("asked")]
+SEALER = Sealer(bytes(32))
+
+
+@pytest.fixture
+def asked(where: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """The store of a SaaS in which an approval waits and one change was made; and commands that find it."""
+    monkeypatch.setenv("SAASUS_MCP_DATABASE_URL", where)
+    monkeypatch.setenv("SAASUS_MCP_SEALING_KEYS", KEYS[0])
+    now = time.time()
+    with closing(stores(where, SEALER.derived("audit"))) as kept, closing(kept.of("saas-1")) as store:
+        store.request_approval(replace(PENDING, requested_at=now, expires_at=now + 900), 5)
+        entry = Entry(
+            "c" * 32, now, "auth.UpdateRole", "local:me", "default", {"role_name": "a"}, {"display_name": "b"}
+        )
+        store.commit("c" * 32, {"operation": "auth.UpdateRole"}, now, None, Commitment(entry=entry))
+        yield store
+
+
+def status(store: Store) -> str:
+    return store.approvals(time.time())[0].status
+
+
+def test_approvals_are_listed_and_rejected(asked: Store) -> None:
+    assert [found["code"] for found in json.loads(run("approvals", "--json").out)] == ["ABCD-2345"]
+    assert run("reject", "ABCD-2345", "--reason", "no").status == 0
+    assert status(asked) == "rejected"
+
+
+def test_a_person_approves_at_a_terminal(asked: Store) -> None:
+    with Terminal("approve", "ABCD-2345") as terminal:
+        terminal.until("Acme")
+        terminal.types("Acme")
+        assert terminal.ends() == 0
+    assert status(asked) == "approved"
+
+
+def test_approvals_are_watched(asked: Store, where: str) -> None:
+    seen: list[str] = []
+
+    def pause() -> None:
+        if len(seen) > 1:
+            raise KeyboardInterrupt
+        asked.decide("ABCD-2345", "rejected", by="local:x", at=time.time(), expires_at=time.time() + 600)
+
+    with closing(stores(where)) as kept, suppress(KeyboardInterrupt):
+        for news in watching.watch(kept, pause):
+            seen.append(news.what)  # noqa: PERF401 - kept also where it is interrupted
+    assert seen == ["pending", "rejected"]
+
+
+def test_the_audit_is_searched_verified_and_exported() -> None:
+    assert "auth.UpdateRole" in run("audit", "search").out
+    assert "1 records: the chain holds." in run("audit", "verify").out
+    assert [head["number"] for head in json.loads(run("audit", "heads").out)] == [1]
+    assert len(run("audit", "export").out.splitlines()) == 1
+
+
+def test_what_was_changed_is_listed() -> None:
+    assert [entry["call"] for entry in json.loads(run("undo", "--json").out)] == ["c" * 32]
+
+
+def test_a_freeze_is_made_and_lifted(asked: Store) -> None:
+    assert "every server that shares the database" in run("freeze", "--reason", "an incident").out
+    assert asked.frozen() is not None
+    with Terminal("unfreeze") as terminal:
+        assert terminal.ends() == 0, terminal.shown
+    assert asked.frozen() is None
+
+
+def test_a_secret_is_revealed_once(asked: Store) -> None:
+    hiding = Hiding()
+    handle = hiding.hide("s3cret-of-the-answer")
+    Handles(asked, SEALER, time.time).keep(hiding, "local:somebody", "production")
+    with Terminal("reveal", handle) as terminal:
+        terminal.until("s3cret-of-the-answer")
+        assert terminal.ends() == 0
+    with Terminal("reveal", handle) as terminal:
+        assert terminal.ends() == 1
+
+
+def test_tokens_are_made_listed_and_ended() -> None:
+    with Terminal("token", "new", "hanako", "--group", "support") as terminal:
+        terminal.until("smcp_")
+        assert terminal.ends() == 0
+    assert [token["name"] for token in json.loads(run("token", "list", "--json").out)] == ["hanako"]
+    with Terminal("token", "revoke", "hanako") as terminal:
+        assert terminal.ends() == 0
+    assert not json.loads(run("token", "list", "--json").out)[0]["live"]
+
+
+def test_a_policy_is_tried_on_the_audit_and_the_doctor_looks() -> None:
+    assert run("policy", "replay", "--json").status == 0
+    assert WORDS["en"]["approvals_some"].format(count=1) in run("doctor", "--sandbox").out
+
+
+def test_nothing_is_kept_in_the_state_folder(tmp_path: Path) -> None:
+    run("freeze")
+    run("audit", "verify")
+    assert not (tmp_path / "state").exists()

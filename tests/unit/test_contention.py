@@ -1,0 +1,192 @@
+"""Many servers at one store: nobody waits in a circle, and what was decided holds from the moment it is said to."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from saasus_mcp.store import (
+    Charge,
+    Commitment,
+    Ending,
+    Entry,
+    Freeze,
+    Frozen,
+    HiddenSecret,
+    OverBudget,
+    Spend,
+    Store,
+    StoreError,
+)
+from saasus_mcp.store.kept import Kept
+from tests.backends import stores
+from tests.unit.test_store import NOW, PENDING, RECORD
+
+SERVERS, TURNS = 3, 12
+Work = Callable[[Store, str], object]
+
+
+@pytest.fixture
+def several(where: Path | str) -> Iterator[list[Store]]:
+    """The stores of several servers, of one SaaS."""
+    with ExitStack() as until:
+        each = [until.enter_context(closing(stores(where))) for _ in range(SERVERS)]
+        yield [until.enter_context(closing(kept.of("saas"))) for kept in each]
+
+
+def together(several: list[Store], works: list[Work]) -> list[StoreError]:
+    """What goes wrong where every server does all of it over and over, all at the same time."""
+    start, wrong = threading.Barrier(len(several) * len(works)), []
+
+    def run(store: Store, work: Work, server: int) -> None:
+        start.wait()
+        for turn in range(TURNS):
+            try:
+                work(store, f"{server}-{turn}")
+            except StoreError as error:
+                wrong.append(error)
+
+    threads = [
+        threading.Thread(target=run, args=(store, work, server))
+        for server, store in enumerate(several)
+        for work in works
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    return wrong
+
+
+def write(store: Store, turn: str) -> None:
+    """A write with all that it takes: budgets, an approval, the journal."""
+    code = f"W{turn}"
+    store.request_approval(replace(PENDING, code=code, binding=code, principal=f"local:{turn}"), 5)
+    store.decide(code, "approved", by="local:person", at=NOW, expires_at=NOW + 900)
+    charges = (Charge("local:me", "writes", 1, 9999, 60), Charge("local:me", "destructive", 1, 9999, 3600))
+    entry = Entry(f"call-{turn}", NOW, "auth.UpdateRole", "local:me", "default", {}, None)
+    commitment = Commitment(writes=True, charges=charges, entry=entry)
+    store.commit(f"call-{turn}", RECORD, NOW, Spend("approval", code), commitment)
+    store.end(f"call-{turn}", RECORD, NOW, Ending(changed=turn.endswith(("1", "3"))))
+
+
+def ask(store: Store, turn: str) -> None:
+    store.request_approval(replace(PENDING, code=f"A{turn}", binding="the same"), 5)
+    store.approvals(NOW + 1)
+    store.withdraw(f"A{turn}")
+
+
+def keep(store: Store, turn: str) -> None:
+    """A secret and a large answer, each of which drives older ones out."""
+    store.keep_secrets([HiddenSecret(f"s{turn}", "local:me", "default", b"x", NOW)], NOW)
+    store.secret(f"s{turn}", NOW - 1, take=True)
+    store.results.keep(Kept(f"r{turn}", "local:me", "default", "auth.GetRoles", b"x" * 1000, NOW, NOW))
+
+
+def look_after(store: Store, _: str) -> None:
+    """What an operator does, and what looks on."""
+    store.trail.purge(NOW - 1)
+    store.journal.purge(NOW - 1)
+    store.freeze(None)
+    assert store.frozen() is None
+    assert store.trail.verify() == []
+
+
+def test_whoever_waits_for_another_gets_on(several: list[Store]) -> None:
+    assert together(several, [write, ask, keep, look_after]) == []
+    assert len([record for record in several[0].audited() if record["event"] == "ended"]) == SERVERS * TURNS
+    assert several[0].trail.verify() == []
+    [used] = several[0].charged({"writes": 60}, NOW)
+    assert used.amount == sum(turn % 10 in (1, 3) for turn in range(TURNS)) * SERVERS
+
+
+def test_once_a_freeze_is_made_no_write_follows(several: list[Store]) -> None:
+    stop = threading.Event()
+
+    def write_on(store: Store, server: int) -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            try:
+                store.commit(f"{server}-{number}", RECORD, NOW, None, Commitment(writes=True))
+            except Frozen:
+                return
+
+    writing = [threading.Thread(target=write_on, args=(store, server)) for server, store in enumerate(several[1:])]
+    for thread in writing:
+        thread.start()
+    while len(several[0].audited()) < 20:
+        pass
+    several[0].freeze(Freeze(NOW, "local:operator", "an incident"))
+    then = len(several[0].audited())
+    for thread in writing:
+        thread.join(60)
+    stop.set()
+    assert then >= 20
+    assert len(several[0].audited()) == then
+
+
+class Held:
+    """A part of an audit record that is written when the test says so: until then, its call is within its transaction."""
+
+    def __init__(self) -> None:
+        self.reached, self.leave = threading.Event(), threading.Event()
+
+    def __str__(self) -> str:
+        self.reached.set()
+        self.leave.wait(60)
+        return "held"
+
+
+def meanwhile(store: Store, commitment: Commitment, other: Callable[[], object], longest: float = 0.3) -> list[object]:
+    """What `other` comes to that begins while a call commits, and whether it had come to it before that was over.
+
+    Args:
+        longest: seconds that the call takes, unless `other` is done sooner.
+    """
+    held, found = Held(), []
+
+    def try_other() -> None:
+        try:
+            found.append(other())
+        except StoreError as error:
+            found.append(type(error))
+
+    first = threading.Thread(target=store.commit, args=("first", {"held": held}, NOW, None, commitment))
+    second = threading.Thread(target=try_other)
+    first.start()
+    held.reached.wait(60)
+    second.start()
+    second.join(longest)
+    early = bool(found)
+    held.leave.set()
+    for thread in (first, second):
+        thread.join(60)
+    return [early, *found]
+
+
+def test_a_freeze_waits_for_a_write_that_was_told_it_may_go(several: list[Store]) -> None:
+    here, there, _ = several
+    freeze = Freeze(NOW, "local:operator", "")
+    assert meanwhile(here, Commitment(writes=True), lambda: there.freeze(freeze)) == [False, None]
+
+
+def test_a_call_waits_for_what_another_takes_of_its_budget(several: list[Store]) -> None:
+    here, there, _ = several
+    last = Commitment(charges=(Charge("local:me", "writes", 1, 1, 60),))
+    assert meanwhile(here, last, lambda: there.commit("second", RECORD, NOW, None, last)) == [False, OverBudget]
+
+
+def test_a_call_waits_for_nobody_elses_budget(several: list[Store], where: Path | str) -> None:
+    here, there, _ = several
+    mine, yours = (Commitment(charges=(Charge(who, "writes", 1, 1, 60),)) for who in ("local:me", "local:you"))
+    waited = isinstance(where, Path)  # a file has one writer at a time
+    given = meanwhile(
+        here, mine, lambda: there.commit("second", RECORD, NOW, None, yours), longest=0.3 if waited else 2.5
+    )
+    assert given == [not waited, None]

@@ -1,0 +1,121 @@
+"""The database and the keys that several servers share: what is accepted, and what is said of what is not."""
+
+from __future__ import annotations
+
+import base64
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from saasus_mcp.permissions.seal import Sealer
+from saasus_mcp.settings import SettingsError, read
+from saasus_mcp.store import StoreError
+from tests.backends import stores
+
+URL = "postgresql://saasus:hush-hush@database.internal/saasus"
+ONE, TWO = (base64.b64encode(bytes([number]) * 32).decode() for number in (1, 2))
+
+
+@pytest.fixture(autouse=True)
+def _both(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAASUS_MCP_DATABASE_URL", URL)
+    monkeypatch.setenv("SAASUS_MCP_SEALING_KEYS", ONE)
+
+
+@pytest.mark.parametrize("between", [",", ", ", "\n", " "])
+def test_keys_are_read_newest_first(monkeypatch: pytest.MonkeyPatch, between: str) -> None:
+    monkeypatch.setenv("SAASUS_MCP_SEALING_KEYS", f"{TWO}{between}{ONE}\n")
+    assert [key.get_secret_value()[0] for key in read().sealing_keys] == [2, 1]
+
+
+def test_a_key_may_be_written_for_urls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAASUS_MCP_SEALING_KEYS", base64.urlsafe_b64encode(b"\xfb\xff" * 16).decode())
+    assert read().sealing_keys[0].get_secret_value() == b"\xfb\xff" * 16
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ("", "SAASUS_MCP_SEALING_KEYS: not set, and SAASUS_MCP_DATABASE_URL is"),
+        (" , ", "SAASUS_MCP_SEALING_KEYS: not set, and SAASUS_MCP_DATABASE_URL is"),
+        (f"{ONE},c2hvcnQ=", "SAASUS_MCP_SEALING_KEYS: key 2 is not 32 bytes in base64"),
+        ("hush-hush-not-base64!", "SAASUS_MCP_SEALING_KEYS: key 1 is not 32 bytes in base64"),
+        (ONE[:-4], "key 1 is not 32 bytes in base64"),
+        (f"{ONE},{TWO},{ONE}", "the same key is there twice"),
+    ],
+)
+def test_keys_that_are_missing_or_malformed_stop_everything(
+    monkeypatch: pytest.MonkeyPatch, keys: str, said: str
+) -> None:
+    monkeypatch.setenv("SAASUS_MCP_SEALING_KEYS", keys)
+    with pytest.raises(SettingsError) as caught:
+        read()
+    assert said in str(caught.value)
+    assert "hush" not in str(caught.value)
+    assert ONE not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["mysql://hush-hush@h/d", "database.internal", "sqlite:///hush-hush", "postgresql:/hush-hush"]
+)
+def test_a_database_of_another_kind_is_refused_and_not_shown(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("SAASUS_MCP_DATABASE_URL", url)
+    with pytest.raises(SettingsError, match="SAASUS_MCP_DATABASE_URL: write postgresql://USER@HOST/DATABASE") as caught:
+        read()
+    assert "hush" not in str(caught.value)
+
+
+def test_neither_the_keys_nor_the_address_are_shown() -> None:
+    shown = f"{read()!r} {read()}"
+    assert "hush" not in shown
+    assert ONE not in shown
+    assert repr(b"\x01" * 32)[2:-1] not in shown
+
+
+def test_an_address_that_cannot_be_read_is_an_error_that_does_not_show_it() -> None:
+    with pytest.raises(StoreError, match="SAASUS_MCP_DATABASE_URL cannot be read") as caught:
+        stores(f"{URL}?hush_hush=1")
+    assert "hush" not in str(caught.value)
+
+
+def test_where_the_extra_is_missing_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("saasus_mcp.store.shared.find_spec", lambda _: None)
+    with pytest.raises(StoreError, match=r"Install saasus-mcp\[hosted\]"):
+        stores(URL)
+
+
+def test_where_nobody_answers_the_password_is_not_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    with closing(stores("postgresql://saasus:hush-hush@127.0.0.1:1/saasus")) as shared:
+        with pytest.raises(StoreError, match="the database does not do it"):
+            shared.of("saas")
+        assert "hush" not in caplog.text
+        assert "connection" in caplog.text
+
+
+# -- a change of the key -----------------------------------------------------------------------------------------------
+
+
+def test_what_an_old_key_sealed_is_opened_while_it_is_kept() -> None:
+    old, new = b"o" * 32, b"n" * 32
+    token = Sealer(old).token({"a": 1}, "question")
+    assert Sealer(new, old).read(token, "question") == {"a": 1}
+    assert Sealer(new).read(token, "question") is None
+    assert Sealer(new, old).read(token, "secret") is None
+
+
+def test_only_the_newest_key_seals() -> None:
+    old, new = b"o" * 32, b"n" * 32
+    token = Sealer(new, old).token({"a": 1}, "question")
+    assert Sealer(new).read(token, "question") == {"a": 1}
+    assert Sealer(old).read(token, "question") is None
+    assert Sealer(new, old).derived("audit") == (*Sealer(new).derived("audit"), *Sealer(old).derived("audit"))
+
+
+def test_keys_that_are_set_are_used_for_a_folder_as_well(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from saasus_mcp.cli import compose  # noqa: PLC0415 - composes everything
+
+    monkeypatch.delenv("SAASUS_MCP_DATABASE_URL")
+    assert compose.sealing(read()).derived("audit") == Sealer(bytes([1]) * 32).derived("audit")
+    with compose.state(read()) as kept, closing(kept.of("saas")):
+        assert not (tmp_path / "state" / compose.KEY_FILE).exists()
