@@ -131,7 +131,8 @@ class Database:
         try:
             yield
         except (SQLAlchemyError, sqlite3.Error) as error:
-            said = str(getattr(error, "orig", None) or type(error).__name__).partition("\n")[0]
+            found = getattr(error, "orig", None) if isinstance(error, SQLAlchemyError) else error
+            said = str(found or type(error).__name__).partition("\n")[0]
             if not self._postgres:
                 mend = "See that the disk is writable and not full."
                 raise StoreError(f"The store cannot be used: {said}.", mend) from None
