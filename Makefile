@@ -6,7 +6,7 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo test test-postgres load check bench catalogue snapshots attacks format lock package clean
+.PHONY: setup demo test test-postgres load check bench soak growth catalogue snapshots attacks format lock package clean
 
 setup: $(READY)
 
@@ -43,6 +43,12 @@ check: $(READY)  ## format, lint, types, layers, dependencies, and that what is 
 
 bench: $(READY)  ## what the tool list costs, what the search finds, what the gate costs and lets through
 	@$(BIN)/python scripts/bench.py
+
+soak: $(READY)  ## 100,000 calls of all kinds, in which nothing may grow
+	@$(BIN)/python -m scripts.speed.soak
+
+growth: $(READY)  ## what a call costs as rules and records grow, with the chart of docs/performance.md
+	@$(BIN)/python -m scripts.speed.growth --write
 
 catalogue: $(READY)  ## compile tool_specs/ into what ships
 	$(BIN)/python -m saasus_mcp.catalog.compile

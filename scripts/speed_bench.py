@@ -136,9 +136,9 @@ async def large(api: str) -> dict[str, dict[str, float]]:
                 tool = Tool("auth_get_tenant_users", json.dumps({"tenant_id": f"users-{number}"}))
                 async with servers.direct(f"{api}/v1/auth/tenants/users-{number}/users") as alone:
                     for _ in range(ROUNDS):
-                        taken.setdefault(f"{DIRECT}, {number:,} users", []).append(await load(alone, 10, 1))
+                        taken.setdefault(f"{DIRECT}, {number:,} users", []).append(await load(alone, 5, 1, 1))
                         send = calling(server, tool)
-                        taken.setdefault(f"{OURS} on stdio, {number:,} users", []).append(await load(send, 10, 1))
+                        taken.setdefault(f"{OURS} on stdio, {number:,} users", []).append(await load(send, 5, 1, 1))
     return {name: middle(rounds) for name, rounds in taken.items()}
 
 
@@ -172,7 +172,7 @@ def ratios(found: Results) -> Iterator[tuple[str, float, str]]:
 
 def tables(found: Results) -> str:
     """What was measured, for the page and the terminal."""
-    said = [f"Python {platform.python_version()}, {platform.system()}, {os.cpu_count()} cores, other work beside it: see the ratios."]  # fmt: skip # noqa: E501
+    said = [f"Python {platform.python_version()}, {platform.system()}, {os.cpu_count()} cores, other work beside it: see the ratios."]  # fmt: skip
     said.append(
         _table(("spawn to tools/list", "median ms", "least", "most"), found["start"], ("median", "least", "most"))
     )
@@ -180,7 +180,7 @@ def tables(found: Results) -> str:
     heads = ("p50 ms", "p99 ms", "calls/s", "least p50", "most p50")
     said.append(_table(("a small read", *heads), found["calls"], columns))
     said.append(_table(("a large read", *heads), found["large"], columns))
-    said.append(_table(("memory, MiB", "listed", "one call", "10,000 calls"), found["memory"], ("started", "called", "after 10,000")))  # fmt: skip # noqa: E501
+    said.append(_table(("memory, MiB", "listed", "one call", "10,000 calls"), found["memory"], ("started", "called", "after 10,000")))  # fmt: skip
     lines = [f"| {name} | {value:.2f} | {goal} |" for name, value, goal in ratios(found)]
     said.append("\n".join(["| held to | measured | goal |", "| --- | ---: | --- |", *lines]))
     return "\n\n".join(said) + "\n"

@@ -22,9 +22,9 @@ class Taken:
     rate: float
 
 
-async def load(send: Send, calls: int, at_once: int) -> Taken:
+async def load(send: Send, calls: int, at_once: int, warm: int = WARM) -> Taken:
     """Make so many calls, so many of them at once."""
-    for _ in range(WARM):
+    for _ in range(warm):
         await send()
     times: list[float] = []
     left = calls
