@@ -1,11 +1,13 @@
 # One image for a company's server. It writes nothing but to /state, which may be a volume or, with PostgreSQL, empty memory.
 FROM python:3.13-slim AS build
 WORKDIR /source
-COPY requirements.lock pyproject.toml README.md LICENSE ./
+COPY requirements.lock requirements.hosted.lock ./
+# What builds the wheel stays behind here; what runs is pinned by hash as well.
+RUN python -m venv /tools && /tools/bin/pip install --no-cache-dir --require-hashes --requirement requirements.lock \
+ && python -m venv /app && /app/bin/pip install --no-cache-dir --require-hashes --requirement requirements.hosted.lock
+COPY pyproject.toml README.md LICENSE ./
 COPY saasus_mcp saasus_mcp
-RUN python -m venv /app \
- && /app/bin/pip install --no-cache-dir --require-hashes --requirement requirements.lock \
- && /app/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
+RUN /tools/bin/hatchling build --target wheel --directory /wheel && /app/bin/pip install --no-cache-dir --no-deps /wheel/*.whl
 
 FROM python:3.13-slim
 # TLS is verified against the system's store, which a slim image may lack.

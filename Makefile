@@ -5,8 +5,10 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
   $$name -c '$(NEW_ENOUGH)' 2> /dev/null && echo $$name && break; done)
 BIN := .venv/bin
 READY := .venv/.ready
+LOCK := $(BIN)/uv pip compile pyproject.toml --all-extras --universal --generate-hashes --python-version 3.11 --quiet --no-header
+BROWSER := { $(BIN)/python -m pip install --quiet uv && $(BIN)/uv pip install --quiet --python $(BIN)/python --group browser; }
 
-.PHONY: setup demo test test-postgres load check bench soak growth catalogue snapshots attacks format lock package clean
+.PHONY: setup demo test test-postgres test-browser screenshots load check conformance bench soak growth catalogue generated clients snapshots attacks format lock package clean
 
 setup: $(READY)
 
@@ -32,6 +34,14 @@ test-postgres: $(READY)  ## what is kept, on a PostgreSQL server that is there o
 load: $(READY)  ## 32 clients at once, before one server and two, on both databases: numbers, and nothing lost
 	@SAASUS_MCP_TEST_LOAD=32x50 $(BIN)/python scripts/with_postgres.py $(BIN)/pytest -q tests/hosting/test_load.py
 
+test-browser: $(READY)  ## the console in a headless Chromium (Debian: apt-get install chromium)
+	@$(BIN)/python -c "import playwright" 2> /dev/null || $(BROWSER)
+	$(BIN)/pytest tests/browser
+
+screenshots: $(READY)  ## write docs/images anew
+	@$(BIN)/python -c "import playwright" 2> /dev/null || $(BROWSER)
+	PYTHONPATH=. $(BIN)/python scripts/screenshots.py
+
 check: $(READY)  ## format, lint, types, layers, dependencies, and that what is generated is fresh
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -40,6 +50,12 @@ check: $(READY)  ## format, lint, types, layers, dependencies, and that what is 
 	$(BIN)/deptry saasus_mcp
 	$(BIN)/python -m saasus_mcp.catalog.compile --check
 	$(BIN)/python scripts/ready.py --check
+	$(BIN)/python scripts/bundles.py --check
+	$(BIN)/python scripts/reference.py --check
+	$(BIN)/python scripts/commands.py --check
+
+conformance: $(READY)  ## the protocol's own suite, both revisions; fetches it from npm, and Node from PyPI where it is too old
+	@$(BIN)/python -m tests.conformance.run
 
 bench: $(READY)  ## what the tool list costs, what the search finds, what the gate costs and lets through
 	@$(BIN)/python scripts/bench.py
@@ -55,6 +71,14 @@ catalogue: $(READY)  ## compile tool_specs/ into what ships
 	$(BIN)/python scripts/ready.py
 	$(BIN)/python scripts/surface_bench.py --write
 
+generated: catalogue  ## everything that is made from the catalogue, the commands and server.json
+	$(BIN)/python scripts/reference.py
+	$(BIN)/python scripts/commands.py
+	$(BIN)/python scripts/bundles.py
+
+clients: package  ## real clients against the wheel: Inspector, Claude Code, Gemini CLI, Codex, a security scan (npm, PyPI)
+	scripts/clients.sh
+
 snapshots: $(READY)  ## write one reviewed snapshot per tool
 	SNAPSHOTS=update $(BIN)/pytest --quiet tests/snapshots
 
@@ -67,12 +91,14 @@ format: $(READY)
 
 lock: $(READY)  ## pin every dependency by hash, for all platforms
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile pyproject.toml --group dev --extra hosted --universal --generate-hashes --python-version 3.11 \
-	  --quiet --no-header --output-file requirements.lock
+	$(LOCK) --group dev --output-file requirements.lock
+	$(LOCK) --output-file requirements.hosted.lock
 
 package: $(READY)  ## the wheel and the source archive
-	$(BIN)/python -m pip install --quiet build
+	$(BIN)/python -m pip install --quiet build twine
+	rm -rf dist
 	$(BIN)/python -m build --outdir dist
+	$(BIN)/twine check --strict dist/*
 
 clean:
 	rm -rf .venv dist build .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from saasus_mcp.catalog.search import Index
 
 FILE = Path(__file__).with_name("catalogue.json")
+FACTS = FILE.with_name("facts.json")
 NEAREST = 5
 LONGEST_SHOWN = 80
 
@@ -60,6 +61,10 @@ class Catalogue:
         if found is None:
             raise UnknownTool(name, tuple(near.tool for near in self.index.nearest(name, NEAREST)))
         return found
+
+    def present_name(self, name: str) -> str | None:
+        """The tool's name of today, where this is a former one."""
+        return self._aliases.get(name)
 
     @cached_property
     def index(self) -> Index:

@@ -16,7 +16,7 @@ from typing import Any
 
 from saasus_mcp.catalog.model import Operation
 from saasus_mcp.catalog.terms import Lexicon, units
-from saasus_mcp.catalog.typos import Vocabulary
+from saasus_mcp.catalog.typos import Vocabulary, distance
 
 FILE = Path(__file__).with_name("search.json")
 LONGEST_QUERY = 200
@@ -26,6 +26,8 @@ MOST_WORDS = 24
 HUNDREDTHS = 100
 NEAR = 3.0
 """The least score of an operation that a mistaken name may have meant: more than one common verb."""
+MISSPELT, LETTERS = 20, 3
+"""Of how many operations the names are compared letter by letter, and how many wrong letters are no slip any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,16 @@ class Index:
         return [Hit(self._operations[number], round(-lost / HUNDREDTHS, 2)) for lost, number in ranked[: max(limit, 0)]]
 
     def nearest(self, name: str, limit: int) -> list[Operation]:
-        """The operations that a mistaken name may have meant, best first; none where nothing is near it."""
-        return [hit.operation for hit in self.search(name, limit) if hit.score >= NEAR]
+        """The operations that a mistaken name may have meant, best first; none where nothing is near it.
+
+        A tool whose name differs by a letter or two goes before what the words of the name speak of.
+        """
+        hits = self.search(name, max(limit, MISSPELT))
+        near = [hit.operation for hit in hits if hit.score >= NEAR]
+        written = name[:LONGEST_QUERY].casefold()
+        alike = (each for each in near[:MISSPELT] if abs(len(each.tool) - len(written)) < LETTERS)
+        wrong = {operation.key: distance(written, operation.tool) for operation in alike}
+        return sorted(near, key=lambda operation: min(wrong.get(operation.key, LETTERS), LETTERS))[:limit]
 
     def _words(self, query: str) -> Iterator[str]:
         """The query's units, those that nobody knows mended."""

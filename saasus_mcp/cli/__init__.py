@@ -24,6 +24,7 @@ COMMANDS = {
     "reject": "Reject one call.",
     "reveal": "Show a hidden secret once.",
     "approver": "Set the passphrase that approving asks for.",
+    "console": "Approve and look things up in a browser, on this machine.",
     "token": "Make, list and revoke the tokens of a hosted server.",
     "undo": "List what was changed, or put one change back.",
     "freeze": "Hold all writes back at once.",
@@ -31,6 +32,8 @@ COMMANDS = {
     "audit": "Search, verify and export the audit.",
     "policy": "Check, explain, test and replay a policy.",
     "doctor": "Find what is wrong with credentials, clock, connection and policy.",
+    "install": "Write this server into an MCP client's configuration, or take it out.",
+    "specs": "Compare the tools with the API's published definitions.",
     "sandbox": "Serve the emulated SaaSus API on a port.",
     "demo": "Watch a client work and be stopped, in the sandbox.",
 }

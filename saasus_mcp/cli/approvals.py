@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from saasus_mcp.catalog import Catalogue, Language, load
-from saasus_mcp.cli import compose, waiting, watching
+from saasus_mcp.cli import keeping, waiting, watching
 from saasus_mcp.cli.options import language, settings
 from saasus_mcp.cli.terminal import attended, json_text
 from saasus_mcp.cli.wording import WORDS
@@ -30,7 +30,7 @@ def command(*, as_json: bool, decided: bool, watch: bool, bell: bool, **flags: A
     if watch:
         _watch(chosen, as_json=as_json, decided=decided, bell=bell)
         return
-    with compose.stores(chosen) as stores:
+    with keeping.stores(chosen) as stores:
         found = waiting.asked(stores, now, decided=decided)
     if as_json:
         click.echo(json_text([waiting.record(approval) for approval in found]))
@@ -64,7 +64,7 @@ def _watch(chosen: Settings, *, as_json: bool, decided: bool, bell: bool) -> Non
         click.echo(WORDS[chosen.lang]["watching"])
     pause = partial(time.sleep, watching.INTERVAL)
     try:
-        with compose.state(chosen) as kept:
+        with keeping.kept(chosen) as kept:
             for news in watching.watch(kept, pause, decided=decided):
                 ring = "\a" if bell and seen_by_a_person and news.what == "pending" else ""
                 record = json_text(watching.record(news), indent=None) if as_json else ""

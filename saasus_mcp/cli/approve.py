@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from saasus_mcp.catalog import Language
-from saasus_mcp.cli import compose, waiting
+from saasus_mcp.cli import compose, keeping, waiting
 from saasus_mcp.cli.options import language, settings
 from saasus_mcp.cli.terminal import TRIES, AtTerminal, ask, require_passphrase, require_person
 from saasus_mcp.cli.wording import WORDS
@@ -26,7 +26,7 @@ def command(code: str, **flags: Any) -> None:
     chosen = settings(**flags)
     require_person("approve", chosen.lang)
     words = WORDS[chosen.lang]
-    with compose.stores(chosen) as stores:
+    with keeping.stores(chosen) as stores:
         approvals, approval = waiting.find(stores, code, time.time(), chosen.lang)
         _show(approval, chosen.lang)
         _require_other(approval, chosen.lang)

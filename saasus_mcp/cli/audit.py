@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from saasus_mcp.catalog import Language
-from saasus_mcp.cli import compose
+from saasus_mcp.cli import keeping
 from saasus_mcp.cli.options import language, settings
 from saasus_mcp.cli.terminal import AtTerminal, json_text, require_passphrase, require_person
 from saasus_mcp.cli.upkeep_wording import WORDS
@@ -30,7 +30,7 @@ def command() -> None:
 @command.command
 @click.option("--operation", default="", help="Only this operation, e.g. auth.DeleteTenant.")
 @click.option("--principal", default="", help="Only calls of this principal.")
-@click.option("--event", type=click.Choice(["begun", "ended", "refused"]), help="Only records of this kind.")
+@click.option("--event", type=click.Choice(["begun", "ended", "refused", "decided"]), help="Only records of this kind.")
 @click.option("--days", default=7.0, show_default=True, help="How far back.")
 @language
 def search(*, operation: str, principal: str, event: str | None, days: float, **flags: Any) -> None:
@@ -61,7 +61,7 @@ def export(*, days: float, **flags: Any) -> None:
 def heads(**flags: Any) -> None:
     """Write the end of every chain, to be kept off this machine for `audit verify --heads`."""
     chosen = settings(**flags)
-    with compose.stores(chosen) as stores:
+    with keeping.stores(chosen) as stores:
         click.echo(json_text([asdict(head) for store in stores for head in store.trail.heads()]))
 
 
@@ -74,7 +74,7 @@ def verify(context: click.Context, /, *, file: Path | None, **flags: Any) -> Non
     chosen = settings(**flags)
     words = WORDS[chosen.lang]
     kept = _heads(file, chosen.lang) if file else []
-    with compose.stores(chosen) as stores:
+    with keeping.stores(chosen) as stores:
         writers = {head.writer for store in stores for head in store.trail.heads()}
         breaks = [found for store in stores for found in store.trail.verify(_own(kept, store.trail.heads()))]
         records = sum(len(store.audited()) for store in stores)
@@ -99,14 +99,14 @@ def purge(*, audit_days: int, journal_days: int, **flags: Any) -> None:
     chosen, now = settings(**flags), time.time()
     require_person("audit purge", chosen.lang)
     require_passphrase(chosen.folder, chosen.lang)
-    with compose.stores(chosen) as stores:
+    with keeping.stores(chosen) as stores:
         removed = [store.purge(now - audit_days * DAY, now - journal_days * DAY, now) for store in stores]
     gone, forgotten = (sum(counts) for counts in zip(*removed, strict=True)) if removed else (0, 0)
     click.echo(WORDS[chosen.lang]["purged"].format(audit=gone, journal=forgotten))
 
 
 def _records(chosen: Settings, since: float) -> list[dict[str, Any]]:
-    with compose.stores(chosen) as stores:
+    with keeping.stores(chosen) as stores:
         return sorted(
             (record for store in stores for record in store.trail.records(since)), key=lambda record: record["at"]
         )
@@ -118,6 +118,7 @@ def _line(record: dict[str, Any]) -> str:
         "begun": ("operation", "principal", "decision", "rule", "proof", "by", "arguments"),
         "ended": ("ok", "applied", "status"),
         "refused": ("operation", "principal", "refused", "rule", "arguments"),
+        "decided": ("deed", "principal", "code", "operation", "reason"),
     }[record["event"]]
     facts = (f"{name}={_value(record[name])}" for name in shown if record.get(name) not in (None, ""))
     return f"{at} {record['call'][:8]} {record['event']:<7} {' '.join(facts)}"

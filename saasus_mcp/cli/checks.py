@@ -16,7 +16,7 @@ from typing import Literal
 
 from saasus_mcp import __version__
 from saasus_mcp.catalog import Language, load
-from saasus_mcp.cli import compose, waiting
+from saasus_mcp.cli import compose, keeping, waiting
 from saasus_mcp.cli.doctor_wording import WORDS
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.settings import API, Settings, profile, variable
@@ -106,7 +106,7 @@ def approvals(settings: Settings) -> Finding:
     """How many calls wait for a person."""
     words = WORDS[settings.lang]
     try:
-        with compose.stores(settings, strict=True) as stores:
+        with keeping.stores(settings, strict=True) as stores:
             count = len(waiting.asked(stores, time.time(), decided=False))
     except SaasusMcpError as error:
         return Finding("approvals", "problem", error.message, error.mend)

@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import (
     AbstractContextManager,
     AsyncExitStack,
     ExitStack,
     asynccontextmanager,
-    closing,
-    contextmanager,
     nullcontext,
 )
 from typing import TYPE_CHECKING
 
-import click
-
 from saasus_mcp.catalog import Catalogue, load
+from saasus_mcp.cli import keeping
 from saasus_mcp.permissions.policy import PRESETS, CasePolicy, Mode, Principal, ReadOnlyCeiling
 from saasus_mcp.permissions.proof import Place
-from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.settings import Settings, SettingsError, profile, profiles
-from saasus_mcp.store.files import StoreError, prepare
-from saasus_mcp.store.folder import Folder
+from saasus_mcp.store.files import prepare
 from saasus_mcp.store.stores import Stores
 
 if sys.platform != "win32":
@@ -36,10 +31,7 @@ if TYPE_CHECKING:
     from saasus_mcp.server.pipeline import Pipeline
     from saasus_mcp.server.watch import Watch
     from saasus_mcp.store import Store
-    from saasus_mcp.store.accounts import Accounts
 
-KEY_FILE = "sealing.key"
-AUDIT = "audit"
 DEFAULT_PROFILE = "default"
 SANDBOX_PROFILE, SANDBOX_SAAS_ID = "sandbox", "sandbox"
 
@@ -66,7 +58,7 @@ def preset(settings: Settings) -> Mode:
     return "read-only" if settings.read_only else settings.mode or "guarded"
 
 
-def _reloadable(settings: Settings, chosen: CasePolicy) -> AbstractContextManager[object]:
+def reloadable(settings: Settings, chosen: CasePolicy) -> AbstractContextManager[object]:
     """While entered, `policy reload` reaches this process, where it runs under a policy file."""
     if settings.policy is None:
         return nullcontext()
@@ -101,7 +93,7 @@ def check(settings: Settings) -> None:
     where = place(settings)
     if settings.database_url is None:
         prepare(settings.folder, where.saas_id)
-    sealing(settings)
+    keeping.sealing(settings)
 
 
 def local_user() -> Principal:
@@ -130,9 +122,17 @@ def client(settings: Settings, catalogue: Catalogue) -> Client:
     return Client(credentials, chosen.api_url_base, settings.timeout)
 
 
+def no_console() -> str:
+    """Where no console is known to run."""
+    return ""
+
+
 @asynccontextmanager
-async def pipeline(settings: Settings) -> AsyncIterator[Pipeline]:
+async def pipeline(settings: Settings, console: Callable[[], str] = no_console) -> AsyncIterator[Pipeline]:
     """The pipeline that the settings describe, with its store and its client open.
+
+    Args:
+        console: where a person could approve on a page; empty where nowhere.
 
     Raises:
         SaasusMcpError: something in the settings, the policy or the state folder is not sound.
@@ -141,17 +141,20 @@ async def pipeline(settings: Settings) -> AsyncIterator[Pipeline]:
 
     catalogue = load()
     chosen = policy(settings, catalogue)
-    with _reloadable(settings, chosen), state(settings) as kept:
-        async with _pipeline(settings, catalogue, chosen, UNWATCHED, kept) as one:
+    with reloadable(settings, chosen), keeping.kept(settings) as kept:
+        async with _pipeline(settings, catalogue, chosen, watch=UNWATCHED, kept=kept, console=console) as one:
             yield one
 
 
 @asynccontextmanager
-async def pipelines(settings: Settings, watch: Callable[[str, Catalogue], Watch]) -> AsyncIterator[dict[str, Pipeline]]:
+async def pipelines(
+    settings: Settings, watch: Callable[[str, Catalogue], Watch], console: Callable[[], str] = no_console
+) -> AsyncIterator[dict[str, Pipeline]]:
     """A pipeline for every profile, by name, all under one policy.
 
     Args:
         watch: makes who is told of a profile's calls.
+        console: where a person could approve on a page; empty where nowhere.
 
     Raises:
         SaasusMcpError: something in the settings, the policy or the state folder is not sound.
@@ -162,26 +165,32 @@ async def pipelines(settings: Settings, watch: Callable[[str, Catalogue], Watch]
         [settings] if settings.sandbox else [settings.model_copy(update={"profile": one}) for one in profiles(settings)]
     )
     async with AsyncExitStack() as until:
-        until.enter_context(_reloadable(settings, chosen))
-        kept = until.enter_context(state(settings))
+        until.enter_context(reloadable(settings, chosen))
+        kept = until.enter_context(keeping.kept(settings))
         made: dict[str, Pipeline] = {}
         for one in each:
             name = place(one).profile
             made[name] = await until.enter_async_context(
-                _pipeline(one, catalogue, chosen, watch(name, catalogue), kept)
+                _pipeline(one, catalogue, chosen, watch=watch(name, catalogue), kept=kept, console=console)
             )
         yield made
 
 
 @asynccontextmanager
 async def _pipeline(
-    settings: Settings, catalogue: Catalogue, under: CasePolicy, watch: Watch, kept: Stores
+    settings: Settings,
+    catalogue: Catalogue,
+    under: CasePolicy,
+    *,
+    watch: Watch,
+    kept: Stores,
+    console: Callable[[], str],
 ) -> AsyncIterator[Pipeline]:
     """The pipeline of the chosen profile."""
     from saasus_mcp.server.aside import at_once, in_thread  # noqa: PLC0415 - as below
     from saasus_mcp.server.pipeline import Pipeline  # noqa: PLC0415 - imports the HTTP client
 
-    where, sealer = place(settings), sealing(settings)
+    where, sealer = place(settings), keeping.sealing(settings)
     with ExitStack() as until:
         store = await _opener(settings, kept, where.saas_id, until)
         async with client(settings, catalogue) as sender:
@@ -194,8 +203,10 @@ async def _pipeline(
                 place=where,
                 language=settings.lang,
                 references=references(settings),
+                budget=settings.answer_budget,
                 watch=watch,
                 aside=in_thread if kept.shared else at_once,
+                console=console,
             )
 
 
@@ -226,77 +237,3 @@ def references(settings: Settings) -> References:
     from saasus_mcp.permissions.handles import no_references  # noqa: PLC0415 - imports the HTTP client
 
     return no_references if settings.sandbox else profile(settings).secret
-
-
-def sealing(settings: Settings) -> Sealer:
-    """What encrypts hidden secrets and chains the audit: under the keys that are set, else the one in the state folder.
-
-    Raises:
-        SaasusMcpError: that one cannot be kept.
-    """
-    if settings.sealing_keys:
-        return Sealer(*(key.get_secret_value() for key in settings.sealing_keys))
-    return Sealer.at(settings.folder / KEY_FILE)
-
-
-@contextmanager
-def state(settings: Settings) -> Iterator[Stores]:
-    """Where everything is kept that must survive: in the database that is set, else in the state folder.
-
-    Raises:
-        StoreError: the database's address cannot be read, or its driver is not installed.
-    """
-
-    def keys() -> tuple[bytes, ...]:
-        return sealing(settings).derived(AUDIT)
-
-    if settings.database_url is None:
-        yield Folder(settings.folder, keys)
-        return
-    from saasus_mcp.store.shared import Shared  # noqa: PLC0415 - imports the database library
-
-    with closing(Shared(settings.database_url.get_secret_value(), keys)) as shared:
-        yield shared
-
-
-@contextmanager
-def accounts(settings: Settings) -> Iterator[Accounts]:
-    """Whose tokens this server believes.
-
-    Raises:
-        StoreError: they cannot be kept.
-    """
-    with state(settings) as kept, closing(kept.accounts()) as opened:
-        yield opened
-
-
-@contextmanager
-def stores(settings: Settings, *, strict: bool = False) -> Iterator[list[Store]]:
-    """Every store there is: a terminal has no credentials that would say which SaaS is meant.
-
-    Raises:
-        StoreError: with `strict`, one cannot be read; else that is said and the others are given.
-    """
-    with state(settings) as kept, opened(kept, strict=strict) as every:
-        yield every
-
-
-@contextmanager
-def opened(kept: Stores, *, strict: bool = False) -> Iterator[list[Store]]:
-    """The same, of what is open already."""
-    with ExitStack() as until:
-        every = [store for name in kept.names if (store := _readable(kept, name, strict=strict)) is not None]
-        for store in every:
-            until.callback(store.close)
-        yield every
-
-
-def _readable(kept: Stores, name: str, *, strict: bool) -> Store | None:
-    """The store of this name, or None with a word to the person: one that is damaged must not hide the others."""
-    try:
-        return kept.open(name)
-    except StoreError as error:
-        if strict:
-            raise
-        click.echo(f"saasus-mcp: {name}: {error}", err=True)
-        return None

@@ -1,4 +1,4 @@
-"""`saasus-mcp doctor`: what is wrong with credentials, clock, connection and policy, and how to mend it."""
+"""`saasus-mcp doctor`: what is wrong with credentials, clock, connection, policy and clients, and how to mend it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import anyio
 import click
 
 from saasus_mcp.catalog import Language
-from saasus_mcp.cli import checks, probe
+from saasus_mcp.cli import checks, client_check, probe
 from saasus_mcp.cli.checks import Finding
 from saasus_mcp.cli.doctor_wording import CHECKS, WORDS
 from saasus_mcp.cli.options import settings, shared
@@ -61,6 +61,7 @@ def _findings(chosen: Settings) -> Iterator[Finding]:
         yield probe.untried(chosen.lang)
     else:
         yield from anyio.run(probe.probe, chosen)
+    yield client_check.check(chosen)
     yield checks.boundary(chosen)
 
 

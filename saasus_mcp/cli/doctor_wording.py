@@ -19,6 +19,7 @@ CHECKS: Mapping[Language, Mapping[str, str]] = {
         "signature": "Signature",
         "clock": "Clock",
         "saas": "SaaS",
+        "clients": "Clients",
         "boundary": "Boundary",
     },
     "ja": {
@@ -33,6 +34,7 @@ CHECKS: Mapping[Language, Mapping[str, str]] = {
         "signature": "署名",
         "clock": "時計",
         "saas": "SaaS",
+        "clients": "クライアント",
         "boundary": "境界",
     },
 }
@@ -92,6 +94,17 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "saas_ok": "{saas}, sign-in domain {domain}",
         "saas_unread": "{saas}",
         "no_domain": "not set",
+        "clients_none": "no client on this computer starts this server",
+        "clients_none_mend": "`saasus-mcp install CLIENT` adds it.",
+        "clients_unreadable": ": the file cannot be read",
+        "clients_unreadable_mend": "Mend the file that is named: its client cannot read it either.",
+        "clients_no_command": ": the command {detail} is not there",
+        "clients_no_command_mend": "Install uv (or this package) again, then `saasus-mcp install CLIENT`.",
+        "clients_in_clear": ": {detail} is written there in clear",
+        "clients_in_clear_mend": "`saasus-mcp install CLIENT` writes a reference instead, where the client knows such; else use a "
+        "profile with credentials in files (docs/configuration.md).",
+        "clients_official": ": the official Node server",
+        "clients_official_mend": "docs/migrating.md says how to replace the official Node server.",
         "boundary_note": "your user on this computer is the boundary: an assistant with a shell can open a terminal, edit the "
         "policy and read the credentials. Only a hosted server holds against that. Approver passphrase: {passphrase}",
         "set": "set",
@@ -151,6 +164,17 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "saas_ok": "{saas}(ログイン画面のドメイン: {domain})",
         "saas_unread": "{saas}",
         "no_domain": "未設定",
+        "clients_none": "このサーバーを使う設定のクライアントは見つかりませんでした",
+        "clients_none_mend": "`saasus-mcp install クライアント名` で追加できます。",
+        "clients_unreadable": ": 設定ファイルを読み取れません",
+        "clients_unreadable_mend": "示したファイルを直してください。クライアントも読み取れない状態です。",
+        "clients_no_command": ": コマンド {detail} が見つかりません",
+        "clients_no_command_mend": "uv(またはこのパッケージ)を入れ直し、`saasus-mcp install クライアント名` を実行してください。",
+        "clients_in_clear": ": {detail} が平文で書かれています",
+        "clients_in_clear_mend": "参照の形を使えるクライアントなら `saasus-mcp install クライアント名` で置き換えられます。"
+        "使えない場合は、認証情報をファイルに置くプロファイルを使ってください(docs/configuration.md)。",
+        "clients_official": ": 公式のNode版サーバー",
+        "clients_official_mend": "公式のNode版サーバーからの移行手順は docs/migrating.md にあります。",
         "boundary_note": "このコンピューターでの境界はあなたのOSユーザーです。シェルを使えるアシスタントは、端末を開き、ポリシーを"
         "書き換え、認証情報を読むことができます。これを防げるのは、サーバーとして運用する形だけです。承認者のパスフレーズ: {passphrase}",
         "set": "設定済み",

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from saasus_mcp.cli import compose
+from saasus_mcp.cli import compose, keeping
 from saasus_mcp.cli.options import language, settings
 from saasus_mcp.cli.upkeep_wording import WORDS
 from saasus_mcp.store import Freeze
@@ -20,7 +20,7 @@ def command(*, reason: str, **flags: Any) -> None:
     """Hold all writes back at once, of every SaaS and the sandbox, until `unfreeze`. Reads go on; restarts do not lift it."""
     chosen = settings(**flags)
     words = WORDS[chosen.lang]
-    with compose.state(chosen) as kept:
+    with keeping.kept(chosen) as kept:
         kept.freeze(Freeze(time.time(), compose.local_user().id, reason))
         where = words["in_database"] if kept.shared else words["in_folder"].format(folder=chosen.folder)
     click.echo(words["frozen"].format(where=where))

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from saasus_mcp.catalog import Language
+from saasus_mcp.catalog.catalogue import LONGEST_SHOWN
 from saasus_mcp.cli.tools_wording import WORDS
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.server.toolsets import TOOLSETS
@@ -53,6 +54,12 @@ toolsets = click.option(
     metavar="NAME,NAME",
     help="List the tools of these toolsets only; with compact, these too. [SAASUS_MCP_TOOLSETS]",
 )
+chosen_surface = click.option(
+    "--surface", type=click.Choice(["full", "compact"]), help="What the client lists; else what it can hold."
+)
+chosen_toolsets = click.option(
+    "--toolsets", metavar="NAME,NAME", help="List the tools of these toolsets only; with compact, these too."
+)
 
 
 def shared(command: Command) -> Command:
@@ -66,13 +73,17 @@ def named_toolsets(text: str, lang: Language) -> frozenset[str]:
     """The toolsets that a list with commas names.
 
     Raises:
-        SaasusMcpError: there is no such toolset; those there are.
+        SaasusMcpError: there is no such toolset; the nearest, and those there are.
     """
     names = frozenset(name.strip() for name in text.split(",") if name.strip())
     for unknown in sorted(names - TOOLSETS.keys()):
-        words = WORDS[lang]
+        from difflib import get_close_matches  # noqa: PLC0415 - only on a mistake
+
+        words, shown = WORDS[lang], unknown[:LONGEST_SHOWN]
+        near = get_close_matches(shown.casefold().replace("-", "_"), TOOLSETS)
+        nearest = words["nearest_toolsets"].format(names=", ".join(near)) if near else ""
         raise SaasusMcpError(
-            words["unknown_toolset"].format(name=unknown[:80]),
+            words["unknown_toolset"].format(name=shown) + nearest,
             words["toolsets"].format(names=", ".join(sorted(TOOLSETS))),
         )
     return names

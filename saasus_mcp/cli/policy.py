@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from saasus_mcp.catalog import Catalogue, Language, load
-from saasus_mcp.cli import compose, policy_cases, policy_explain, policy_reloading, policy_replay
+from saasus_mcp.cli import compose, keeping, policy_cases, policy_explain, policy_reloading, policy_replay
 from saasus_mcp.cli.options import language, settings
 from saasus_mcp.cli.policy_wording import WORDS
 from saasus_mcp.cli.terminal import json_text, safe
@@ -144,7 +144,7 @@ def replay(since: str | None, *, as_json: bool, **flags: Any) -> None:
     """
     chosen = settings(**flags)
     after = policy_replay.moment(since, chosen.lang) if since else 0.0
-    with compose.stores(chosen) as stores:
+    with keeping.stores(chosen) as stores:
         records = [record for store in stores for record in store.trail.records(after)]
     replayed = policy_replay.replay(records, _policy(chosen), load())
     if as_json:

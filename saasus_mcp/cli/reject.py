@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from saasus_mcp.cli import compose, waiting
+from saasus_mcp.cli import compose, keeping, waiting
 from saasus_mcp.cli.options import language, settings
 from saasus_mcp.cli.wording import WORDS
 from saasus_mcp.permissions.approvals import WAIT_AFTER_REJECTION
@@ -21,7 +21,7 @@ def command(code: str, reason: str | None, **flags: Any) -> None:
     """Reject the call with this CODE. The same call can be asked for again in ten minutes."""
     chosen = settings(**flags)
     now = time.time()
-    with compose.stores(chosen) as stores:
+    with keeping.stores(chosen) as stores:
         approvals, approval = waiting.find(stores, code, now, chosen.lang)
         approvals.reject(approval, compose.local_user().id, now, reason)
     click.echo(WORDS[chosen.lang]["rejected_done"].format(minutes=WAIT_AFTER_REJECTION // 60))

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from saasus_mcp.catalog import Language
-from saasus_mcp.cli import compose
+from saasus_mcp.cli import keeping
 from saasus_mcp.cli.options import language, settings
 from saasus_mcp.cli.terminal import require_passphrase, require_person
 from saasus_mcp.cli.wording import WORDS
@@ -30,8 +30,8 @@ def command(handle: str, **flags: Any) -> None:
     require_person("reveal", chosen.lang)
     require_passphrase(chosen.folder, chosen.lang)
     words = WORDS[chosen.lang]
-    with compose.stores(chosen) as stores:
-        secret = _secret(stores, compose.sealing(chosen), handle, chosen.lang)
+    with keeping.stores(chosen) as stores:
+        secret = _secret(stores, keeping.sealing(chosen), handle, chosen.lang)
     if not secret.isprintable():
         click.echo(words["escaped"])
         secret = json.dumps(secret)

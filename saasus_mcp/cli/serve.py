@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import logging
 import sys
+import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -67,7 +69,7 @@ async def _serve(chosen: Settings, kind: Kind, toolsets: frozenset[str], wire: W
     from mcp.server.stdio import stdio_server  # noqa: PLC0415 - the SDK is the slowest import there is
 
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="saasus-mcp: %(levelname)s: %(message)s")
-    async with compose.pipeline(chosen) as pipeline:
+    async with compose.pipeline(chosen, partial(_console, chosen)) as pipeline:
         if pipeline.policy.announcement:
             click.echo(f"saasus-mcp: {pipeline.policy.announcement}", err=True)
         serving = server(pipeline, chosen, kind, toolsets)
@@ -84,3 +86,10 @@ def server(pipeline: Pipeline, chosen: Settings, kind: Kind, toolsets: frozenset
 
     principal = compose.local_user()
     return build(pipeline, lambda _: principal, chosen.lang, Surface(pipeline, chosen.lang, kind, toolsets))
+
+
+def _console(chosen: Settings) -> str:
+    """Where the console of this machine is, if it runs."""
+    from saasus_mcp.hosting.console import beacon  # noqa: PLC0415 - only where a person must approve
+
+    return beacon.find(chosen.folder, time.time())

@@ -7,19 +7,22 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 import click
 
-from saasus_mcp.cli import compose
+from saasus_mcp.cli import compose, keeping, telemetry
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.permissions.policy import CasePolicy, ReadOnlyCeiling
 from saasus_mcp.server.toolsets import Kind
 from saasus_mcp.settings import Settings, profiles
 
 if TYPE_CHECKING:
+    from saasus_mcp.hosting.console.pages import Console
     from saasus_mcp.hosting.identity import Authenticator, Caller
     from saasus_mcp.hosting.profiles import Served
     from saasus_mcp.server.pipeline import Pipeline
@@ -57,10 +60,12 @@ def serve(chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="saasus-mcp: %(levelname)s: %(message)s")
     logging.getLogger("saasus_mcp.hosting").setLevel(logging.INFO)
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # below, anybody's nonsense fills the log
-    anyio.run(_serve, chosen, kind, toolsets, backend_options={"use_uvloop": find_spec("uvloop") is not None})
+    with telemetry.exported(chosen.traces):
+        anyio.run(_serve, chosen, kind, toolsets, backend_options={"use_uvloop": find_spec("uvloop") is not None})
 
 
 async def _serve(chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> None:
+    from saasus_mcp.cli import consoles  # noqa: PLC0415 - imports the web server
     from saasus_mcp.hosting import app, serving  # noqa: PLC0415 - imports the web server
     from saasus_mcp.hosting.metrics import Counting, Metrics  # noqa: PLC0415 - as above
     from saasus_mcp.server import mcp  # noqa: PLC0415 - imports the SDK
@@ -71,15 +76,21 @@ async def _serve(chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> None
         return mcp.build(one.pipeline, who, chosen.lang, Surface(one.pipeline, chosen.lang, kind, toolsets))
 
     wanted, metrics = http(chosen), Metrics()
+    at = _Address(wanted, wanted.port)
     with ExitStack() as until:
         known = identity(chosen, wanted, until)
-        async with compose.pipelines(chosen, lambda name, catalogue: Counting(metrics, name, catalogue)) as pipelines:
+        watch = partial(Counting, metrics)
+        async with compose.pipelines(chosen, watch, lambda: at.console) as pipelines:
             each = served(chosen, pipelines)
             policy = next(iter(pipelines.values())).policy
-            hosted = app.build(wanted, each, server, known, metrics, policy_sound=_sound(policy))
+            console = consoles.hosted(chosen, wanted, each, until)
+            routes, at.has_console = (console.routes(), True) if console else ([], False)
+            hosted = app.build(wanted, each, server, known, metrics, policy_sound=_sound(policy), extra=routes)
             with serving.listening(wanted.host, wanted.port) as listener:
-                _announce(wanted, each, policy, listener.getsockname()[1])
-                await serving.server(hosted, wanted).serve([listener])
+                at.port = listener.getsockname()[1]
+                _announce(wanted, each, policy, at.url)
+                _announce_console(wanted, console, at)
+                await serving.server(hosted, wanted, chosen.timeout).serve([listener])
 
 
 def identity(chosen: Settings, wanted: Http, until: ExitStack) -> Authenticator | Caller:
@@ -101,7 +112,7 @@ def identity(chosen: Settings, wanted: Http, until: ExitStack) -> Authenticator 
     if wanted.tokens:
         from saasus_mcp.hosting.token_callers import TokenCallers  # noqa: PLC0415 - imports the database library
 
-        accounts = until.enter_context(compose.accounts(chosen))
+        accounts = until.enter_context(keeping.accounts(chosen))
         links.append(TokenCallers(accounts))
         if wanted.jwt is None and wanted.asked_tokens is None:
             _require_a_token(accounts)
@@ -144,10 +155,30 @@ def _sound(policy: CasePolicy) -> Callable[[], bool]:
     return lambda: under.last.taken if hasattr(under, "last") else True
 
 
-def _announce(wanted: Http, each: Mapping[str, Served], policy: CasePolicy, port: int) -> None:
+@dataclass
+class _Address:
+    """By which address clients reach the server, once it listens."""
+
+    wanted: Http
+    port: int
+    has_console: bool = False
+
+    @property
+    def console(self) -> str:
+        """The console's; empty where there is none."""
+        return f"{self.url}/console" if self.has_console else ""
+
+    @property
+    def url(self) -> str:
+        if self.wanted.authenticated:
+            return self.wanted.public_url
+        host = self.wanted.host
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+
+def _announce(wanted: Http, each: Mapping[str, Served], policy: CasePolicy, at: str) -> None:
     """Say where clients connect, and what must be said loudly."""
     private = not wanted.authenticated
-    at = f"http://{wanted.host}:{port}" if private else wanted.public_url
     lines = [f"MCP at {at}/mcp" + "".join(f", {at}/mcp/{name}" for name in each if len(each) > 1)]
     if private:
         lines.append("Without authentication, for this machine only.")
@@ -156,3 +187,19 @@ def _announce(wanted: Http, each: Mapping[str, Served], policy: CasePolicy, port
     for line in (*lines, policy.announcement):
         if line:
             click.echo(f"saasus-mcp: {line}", err=True)
+
+
+def _announce_console(wanted: Http, console: Console | None, at: _Address) -> None:
+    """Say where people decide, on a private loopback with a link that lets them in once."""
+    if console is None:
+        return
+    from saasus_mcp.cli import consoles  # noqa: PLC0415 - imports the web server
+
+    doors, base = console.doors, at.console
+    if doors.sign_in is None and doors.provider is None:
+        lines = [f"Console, by this link once within five minutes: {consoles.link(console, base)}"]
+        lines += ["Later, `saasus-mcp console` opens it anew."] if not wanted.authenticated else []
+    else:
+        lines = [f"Console at {base}"]
+    for line in lines:
+        click.echo(f"saasus-mcp: {line}", err=True)

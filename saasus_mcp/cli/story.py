@@ -12,7 +12,7 @@ from mcp import Client
 from mcp.types import CallToolResult
 
 from saasus_mcp.catalog import Language
-from saasus_mcp.cli import compose, waiting
+from saasus_mcp.cli import keeping, waiting
 from saasus_mcp.cli.stage import Person, Stage, said
 from saasus_mcp.permissions.handles import PREFIX
 from saasus_mcp.store.folder import Folder
@@ -141,7 +141,7 @@ class Story:
     def _approve(self, code: str) -> None:
         """What `saasus-mcp approve` does, with this program in the person's place."""
         now = time.time()
-        with compose.opened(Folder(self._state, keys=tuple)) as stores:
+        with keeping.opened(Folder(self._state, keys=tuple)) as stores:
             approvals, approval = waiting.find(stores, code, now, self._lang)
             self._stage.says("server", waiting.preview(approval, self._lang))
             self._stage.says("person", self._stage.words["approve_types"].format(name=approval.name))

@@ -1,4 +1,4 @@
-"""`saasus-mcp token new|list|revoke`: the tokens by which a small team uses a hosted server, with no identity provider."""
+"""`saasus-mcp token new|list|revoke|sign-out`: the tokens by which a small team uses a hosted server, with no identity provider."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from saasus_mcp.catalog import Language
-from saasus_mcp.cli import compose
+from saasus_mcp.cli import compose, keeping
 from saasus_mcp.cli.options import language, settings
 from saasus_mcp.cli.terminal import json_text, require_passphrase, require_person, safe
 from saasus_mcp.cli.token_wording import WORDS
@@ -49,7 +49,7 @@ def new(name: str, role: Literal["caller", "approver"], groups: tuple[str, ...],
     require_passphrase(chosen.folder, chosen.lang)
     words, now = WORDS[chosen.lang], time.time()
     until = now + days * SECONDS_A_DAY
-    with compose.accounts(chosen) as accounts:
+    with keeping.accounts(chosen) as accounts:
         token = accounts.add(Token(name, role, frozenset(groups), compose.local_user().id, now, until))
     click.echo(f"{words['made'].format(name=name, until=_day(until))}\n\n{token}\n")
     try:
@@ -67,7 +67,7 @@ def new(name: str, role: Literal["caller", "approver"], groups: tuple[str, ...],
 def list_(*, as_json: bool, **flags: Any) -> None:
     """List every token there was, newest first; never the tokens themselves."""
     chosen, now = settings(**flags), time.time()
-    with compose.accounts(chosen) as accounts:
+    with keeping.accounts(chosen) as accounts:
         tokens = accounts.all()
     if as_json:
         records = [{**asdict(each), "groups": sorted(each.groups), "live": each.live(now)} for each in tokens]
@@ -88,11 +88,26 @@ def revoke(name: str, **flags: Any) -> None:
     require_person("token revoke", chosen.lang)
     require_passphrase(chosen.folder, chosen.lang)
     words = WORDS[chosen.lang]
-    with compose.accounts(chosen) as accounts:
+    with keeping.accounts(chosen) as accounts:
         ended = accounts.revoke(name, time.time())
     if not ended:
         raise SaasusMcpError(words["unknown"].format(name=safe(name)), words["unknown_mend"])
     click.echo(words["ended"].format(name=name))
+
+
+@command.command("sign-out")
+@click.argument("principal", metavar="ID")
+@language
+def sign_out(principal: str, **flags: Any) -> None:
+    """End every console session of this ID (token:NAME or oidc:ISSUER|SUBJECT), at once and on every replica."""
+    from saasus_mcp.store.sessions import Sessions  # noqa: PLC0415 - imports the database library
+
+    chosen = settings(**flags)
+    require_person("token sign-out", chosen.lang)
+    require_passphrase(chosen.folder, chosen.lang)
+    with keeping.accounts(chosen) as accounts:
+        ended = Sessions(accounts.database).close_all(principal)
+    click.echo(WORDS[chosen.lang]["signed_out"].format(name=safe(principal), count=ended))
 
 
 def _require_fit(name: str, groups: tuple[str, ...], lang: Language) -> None:

@@ -10,6 +10,7 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
     "en": {
         "total": "\n{count} tools; policy: {policy}. `saasus-mcp tools NAME` shows one.",
         "unknown_toolset": "There is no toolset {name!r}.",
+        "nearest_toolsets": " Nearest: {names}.",
         "toolsets": "Toolsets: {names}.",
         "decision": "Decision",
         "effects": "Effects",
@@ -22,6 +23,7 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
     "ja": {
         "total": "\n{count}件のツール。ポリシー: {policy}。`saasus-mcp tools 名前` で詳細を表示します。",
         "unknown_toolset": "{name!r} というツールセットはありません。",
+        "nearest_toolsets": "近い名前: {names}。",
         "toolsets": "ツールセット: {names}",
         "decision": "判定",
         "effects": "影響",

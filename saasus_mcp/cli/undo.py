@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from saasus_mcp.catalog import Catalogue, Language, UnknownTool, load
-from saasus_mcp.cli import compose
+from saasus_mcp.cli import compose, keeping
 from saasus_mcp.cli.call import settled
 from saasus_mcp.cli.options import settings, shared
 from saasus_mcp.cli.terminal import AtTerminal, ask_hidden, json_text, require_passphrase, require_person, safe
@@ -51,7 +51,7 @@ def command(identifier: str | None, *, as_json: bool, **flags: Any) -> None:
 
 
 def _list(chosen: Settings, *, as_json: bool) -> None:
-    with compose.stores(chosen) as stores:
+    with keeping.stores(chosen) as stores:
         entries = sorted((each for store in stores for each in store.journal.entries()), key=lambda each: -each.at)
     if as_json:
         click.echo(json_text([asdict(entry) for entry in entries]))
@@ -103,7 +103,7 @@ def _found(pipeline: Pipeline, chosen: Settings, identifier: str) -> Entry:
         return found[0]
     if found:
         raise AtTerminal(words["ambiguous"].format(id=safe(wanted[:40])), words["unknown_mend"])
-    with compose.stores(chosen) as stores:
+    with keeping.stores(chosen) as stores:
         if any(entry.call.startswith(wanted) for store in stores for entry in store.journal.entries() if wanted):
             raise AtTerminal(words["elsewhere"], words["elsewhere_mend"])
     raise AtTerminal(words["unknown"].format(id=safe(wanted[:40])), words["unknown_mend"])

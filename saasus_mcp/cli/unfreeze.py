@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from saasus_mcp.cli import compose
+from saasus_mcp.cli import keeping
 from saasus_mcp.cli.options import language, settings
 from saasus_mcp.cli.terminal import require_passphrase, require_person
 from saasus_mcp.cli.upkeep_wording import WORDS
@@ -19,7 +19,7 @@ def command(**flags: Any) -> None:
     chosen = settings(**flags)
     require_person("unfreeze", chosen.lang)
     require_passphrase(chosen.folder, chosen.lang)
-    with compose.state(chosen) as kept, compose.opened(kept) as stores:
+    with keeping.kept(chosen) as kept, keeping.opened(kept) as stores:
         for store in stores:
             store.freeze(None)
         kept.freeze(None)

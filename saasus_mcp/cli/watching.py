@@ -13,7 +13,7 @@ from typing import Any, Literal, Self, TypeVar
 import click
 
 from saasus_mcp.catalog import Catalogue, Language
-from saasus_mcp.cli import compose, waiting
+from saasus_mcp.cli import keeping, waiting
 from saasus_mcp.cli.wording import WORDS
 from saasus_mcp.saasus.words import named
 from saasus_mcp.store import Approval, Status, Store
@@ -119,7 +119,7 @@ class _Open:
         names = self._kept.names
         if names != self._names:
             self._until.close()
-            self._open = self._until.enter_context(compose.opened(self._kept))
+            self._open = self._until.enter_context(keeping.opened(self._kept))
             self._names = names
         return self._open
 

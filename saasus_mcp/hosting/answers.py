@@ -7,7 +7,15 @@ from collections.abc import Mapping
 from mcp.types import INVALID_REQUEST
 from starlette.responses import JSONResponse
 
-BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, TIMED_OUT, MISDIRECTED, UNAVAILABLE = 400, 401, 403, 408, 421, 503
+BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_ALLOWED, TIMED_OUT, MISDIRECTED, UNAVAILABLE = (
+    400,
+    401,
+    403,
+    405,
+    408,
+    421,
+    503,
+)
 RETRY_SECONDS = "2"
 """Which every answer that holds for the moment only gives as Retry-After (see frontier)."""
 

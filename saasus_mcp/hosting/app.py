@@ -92,6 +92,15 @@ def build(
     )
 
 
+def alone(http: Http, routes: Sequence[BaseRoute]) -> Hosted:
+    """An app of these routes and nothing else, behind the same frontier: the console of a laptop."""
+    inner = Starlette(routes=list(routes))
+    inner.router.redirect_slashes = False
+    traffic = Traffic(inner, http.table.connections, Metrics())
+    allowed = Allowed.of(http.public_url, frozenset(), frozenset())
+    return Hosted(Frontier(traffic, allowed, lambda _: None, secure=False), traffic)
+
+
 def _routes(entrance: Callable[[Kind], ASGIApp]) -> list[Route]:
     """The paths of MCP. Without a profile they go to the only one that the caller may use."""
     streamable, sse, messages = entrance("streamable"), entrance("sse"), entrance("messages")

@@ -32,8 +32,7 @@ class Challenge:
         """The WWW-Authenticate header for a path (RFC 6750, RFC 9728)."""
         said = {"realm": NAME, "error": error, "error_description": description, "scope": " ".join(self.scopes)}
         if self.issuer:
-            resource = path.rstrip("/").replace("/messages/", "/sse/", 1)
-            said["resource_metadata"] = f"{self.public_url}{WELL_KNOWN}{quote(resource)}"
+            said["resource_metadata"] = f"{self.public_url}{WELL_KNOWN}{quote(_resource(path))}"
         return "Bearer " + ", ".join(f'{name}="{value}"' for name, value in said.items() if value)
 
     def metadata(self, path: str) -> dict[str, Any]:
@@ -56,3 +55,9 @@ class Challenge:
 
         paths = ("/mcp", "/mcp/{profile}", "/sse", "/sse/{profile}")
         return [Route(WELL_KNOWN + path, metadata) for path in paths]
+
+
+def _resource(path: str) -> str:
+    """The resource to which a path belongs: that of MCP over SSE for its messages, and /mcp for what is none itself."""
+    named = path.rstrip("/").replace("/messages/", "/sse/", 1)
+    return named if named.startswith(("/mcp", "/sse")) else "/mcp"

@@ -11,7 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from saasus_mcp.hosting.answers import FORBIDDEN, MISDIRECTED, RETRY_SECONDS, UNAVAILABLE, refusal
+from saasus_mcp.hosting.answers import BAD_REQUEST, FORBIDDEN, MISDIRECTED, RETRY_SECONDS, UNAVAILABLE, refusal
 from saasus_mcp.hosting.traffic import ALWAYS
 
 HOST = re.compile(r"(?P<name>[a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
@@ -96,4 +96,7 @@ class Frontier:
             return refusal(MISDIRECTED, "This server does not go by that name: see allowed_hosts in docs/hosting.md.")
         if not self._allowed.origin(headers.getlist("origin")):
             return refusal(FORBIDDEN, "Pages of that origin may not call: see allowed_origins in docs/hosting.md.")
+        if "content-length" in headers and "transfer-encoding" in headers:
+            # A proxy before this server may have gone by the other one, and taken the body's end for the next request.
+            return refusal(BAD_REQUEST, "The request says twice how long it is.", {"Connection": "close"})
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 import anyio
@@ -22,8 +22,35 @@ from saasus_mcp.store import StoreError
 log = logging.getLogger(__name__)
 
 UPSTREAM_EVERY = 30.0
+STORES_EVERY = 1.0
 PATIENCE = 3.0
 Asked = TypeVar("Asked")
+
+
+class Look:
+    """Something that is looked at now and then, by one at a time: how often anybody asks makes it no dearer.
+
+    Args:
+        look: looks at it.
+        every: seconds for which what was seen is told again.
+        clock: seconds that only go forward.
+    """
+
+    def __init__(self, look: Callable[[], Awaitable[bool]], every: float, clock: Callable[[], float]) -> None:
+        self._look = look
+        self._every = every
+        self._clock = clock
+        self._seen = False
+        self._at = float("-inf")
+        self._looking = anyio.Lock()
+
+    async def works(self) -> bool:
+        """Whether it works."""
+        async with self._looking:
+            if self._clock() - self._at >= self._every:
+                self._seen = await self._look()
+                self._at = self._clock()
+        return self._seen
 
 
 class Health:
@@ -51,10 +78,8 @@ class Health:
         self._policy_sound = policy_sound
         self._draining = draining
         self._transport = transport
-        self._clock = clock
-        self._reached: dict[str, bool] = {}
-        self._looked = float("-inf")
-        self._looking = anyio.Lock()
+        self._stores = Look(self._all_work, STORES_EVERY, clock)
+        self._upstream = Look(self._any_reached, UPSTREAM_EVERY, clock)
 
     async def alive(self, _: Request) -> Response:
         """The process runs and answers; nothing else is looked at."""
@@ -65,14 +90,13 @@ class Health:
 
         A policy file that was edited and is not sound is told and no reason to stop: the one before is in force.
         """
-        stores = [await self._ask(each, _works, False) for each in self._served.values()]
-        upstream = await self._upstream()
+        stores, upstream = await self._stores.works(), await self._upstream.works()
         checks = {
-            "store": _word(all(stores)),
+            "store": _word(stores),
             "policy": "ok" if self._policy_sound() else "outdated",
             "upstream": _word(upstream),
         }
-        ready = all(stores) and upstream and not self._draining()
+        ready = stores and upstream and not self._draining()
         status = "stopping" if self._draining() else "ready" if ready else "not ready"
         return JSONResponse({"status": status, **checks}, 200 if ready else UNAVAILABLE)
 
@@ -92,14 +116,14 @@ class Health:
             log.warning("the store of profile %s does not work: %s", served.name, error)
             return otherwise
 
-    async def _upstream(self) -> bool:
-        """Whether some profile's API can be reached; asked of the API at most every half minute."""
+    async def _all_work(self) -> bool:
+        """Whether every store does."""
+        return all([await self._ask(each, _works, False) for each in self._served.values()])
+
+    async def _any_reached(self) -> bool:
+        """Whether some profile's API can be reached."""
         origins = {each.api for each in self._served.values()} - {""}
-        async with self._looking:
-            if self._clock() - self._looked >= UPSTREAM_EVERY:
-                self._reached = {origin: await self._reachable(origin) for origin in origins}
-                self._looked = self._clock()
-        return not origins or any(self._reached.values())
+        return not origins or any([await self._reachable(origin) for origin in origins])
 
     async def _reachable(self, origin: str) -> bool:
         """Whether a server answers there, whatever it says: the request is not signed and shows no credential."""

@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 LONGEST = 8 * 1024
 PARTS = 3
 REQUIRED = ["exp", "iss", "aud", "sub"]
+TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
+"""Of tokens that say what they are (RFC 9068): one that was signed for logging out, or to prove something else, is no access."""
 ASYMMETRIC = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"})
 """Whatever a configuration says: no token without a signature, none signed with a shared secret."""
 
@@ -64,6 +66,8 @@ class JwtCallers:
         algorithm, kid = header.get("alg"), header.get("kid", "")
         if algorithm not in self._algorithms:
             raise jwt.InvalidAlgorithmError
+        if str(header.get("typ", "JWT")).lower() not in TYPES:
+            raise Unfit("it is no access token")
         key = await self._keys.find(kid, algorithm)
         if key is None:
             raise Unfit("its key is not one of the provider's")
@@ -81,14 +85,14 @@ class JwtCallers:
         )
 
     def _caller(self, claims: Mapping[str, Any]) -> Caller:
-        subject, issuer = claims["sub"], self._settings.issuer
+        subject, issuer = claims.get(self._settings.subject_claim), self._settings.issuer
         if not isinstance(subject, str) or not subject or not subject.isprintable():
-            raise Unfit("its subject is empty or not printable")
+            raise Unfit("its subject is missing, empty or not printable")
         identity = provider_id(issuer, subject)
         if len(identity) > LONGEST_ID:
             raise Unfit("its issuer and subject are too long")
         scopes = _words(claims.get("scope", claims.get("scp", "")))
-        named = groups(_groups(claims, self._settings.groups_claim), scopes)
+        named = groups(claimed_groups(claims, self._settings.groups_claim), scopes)
         return Caller(
             principal=Principal(identity, named, claims),
             role="caller",
@@ -113,14 +117,15 @@ class JwtCallers:
 def audiences(http: Http, profiles: Iterable[str]) -> dict[str, frozenset[str] | None]:
     """What a token's `aud` must contain one of, and the profiles that this opens; None: all of them.
 
-    Where nothing is set, it is the URL of /mcp, or that of one profile, which then opens only that.
+    Where nothing is set, it is the URL that a client connects to: /mcp or /sse, or that of one profile, which then opens only that.
     """
     if http.jwt is not None and http.jwt.audience:
         return dict.fromkeys(http.jwt.audience)
-    return {http.resource: None, **{f"{http.resource}/{name}": frozenset({name}) for name in profiles}}
+    whole: dict[str, frozenset[str] | None] = dict.fromkeys(http.resources)
+    return whole | {f"{resource}/{name}": frozenset({name}) for resource in whole for name in profiles}
 
 
-def _groups(claims: Mapping[str, Any], claim: str) -> Sequence[str]:
+def claimed_groups(claims: Mapping[str, Any], claim: str) -> Sequence[str]:
     """The groups that a token says, by the claim's name or a dotted path.
 
     Raises:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from types import FrameType
 
 import anyio
@@ -15,10 +15,11 @@ import uvicorn
 
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.hosting.app import Hosted
+from saasus_mcp.hosting.connection import Connection
 from saasus_mcp.settings import Http
 
 DRAIN_SECONDS = 30.0
-"""For which a stop waits for calls under way. As long as one attempt at the API may take, if nothing else is set."""
+"""For which a stop waits for calls under way, unless told otherwise: as long as one attempt at the API may take."""
 CLOSING_SECONDS = 5
 KEEP_ALIVE_SECONDS = 30
 BACKLOG = 2048
@@ -28,13 +29,14 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class Server(uvicorn.Server):
     """Uvicorn, stopping in our order: nothing new, then what is under way, then the open streams."""
 
-    def __init__(self, config: uvicorn.Config, hosted: Hosted) -> None:
+    def __init__(self, config: uvicorn.Config, hosted: Hosted, patience: float) -> None:
         super().__init__(config)
         self._hosted = hosted
+        self._patience = patience
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         async with anyio.create_task_group() as both:
-            both.start_soon(self._hosted.traffic.drain, DRAIN_SECONDS)
+            both.start_soon(self._hosted.traffic.drain, self._patience)
             await super().shutdown(sockets)
 
     @contextmanager
@@ -79,11 +81,15 @@ def listening(host: str, port: int) -> socket.socket:
     return listener
 
 
-def server(hosted: Hosted, http: Http) -> Server:
-    """A server for the app, not yet running."""
+def server(hosted: Hosted, http: Http, patience: float = DRAIN_SECONDS) -> Server:
+    """A server for the app, not yet running.
+
+    Args:
+        patience: seconds for which a stop waits for calls under way.
+    """
     config = uvicorn.Config(
         hosted.app,
-        http="httptools" if find_spec("httptools") else "h11",
+        http=Connection,
         ws="none",
         lifespan="on",
         log_config=None,
@@ -92,7 +98,7 @@ def server(hosted: Hosted, http: Http) -> Server:
         proxy_headers=False,  # nothing here asks for a client's address, so nobody needs to be believed about it
         limit_concurrency=2 * http.table.connections,  # idle connections too; requests are counted by Traffic
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=int(DRAIN_SECONDS) + CLOSING_SECONDS,
+        timeout_graceful_shutdown=math.ceil(patience) + CLOSING_SECONDS,
         backlog=BACKLOG,
     )
-    return Server(config, hosted)
+    return Server(config, hosted, patience)

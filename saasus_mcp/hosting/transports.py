@@ -13,7 +13,7 @@ from mcp.server.sse import SseServerTransport
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from starlette.types import Message, Receive, Scope, Send
 
-from saasus_mcp.hosting.answers import BAD_REQUEST, FORBIDDEN, TIMED_OUT, refusal
+from saasus_mcp.hosting.answers import BAD_REQUEST, FORBIDDEN, NOT_ALLOWED, TIMED_OUT, refusal
 from saasus_mcp.hosting.guard import CALLER
 from saasus_mcp.hosting.profiles import NoProfile, Served, choose
 
@@ -21,6 +21,11 @@ from saasus_mcp.hosting.profiles import NoProfile, Served, choose
 logging.getLogger("mcp.server.sse").setLevel(logging.CRITICAL)
 
 Kind = Literal["streamable", "sse", "messages"]
+METHODS: Mapping[Kind, tuple[str, ...]] = {
+    "streamable": ("GET", "POST", "DELETE"),
+    "sse": ("GET",),
+    "messages": ("POST",),
+}
 MOST_SESSIONS = 10_000
 BODY_SECONDS = 30.0
 """For which a request's body may take to arrive."""
@@ -51,8 +56,12 @@ class Transports:
                 await self._server.run(reading, writing, self._server.create_initialization_options())
 
 
-class _SlowBody(Exception):
+class _Late(Exception):
     """The request's body did not arrive in time."""
+
+
+class _Gone(Exception):
+    """The client left before its request's body was there."""
 
 
 class Entrance:
@@ -69,26 +78,34 @@ class Entrance:
         except NoProfile as none:
             await refusal(BAD_REQUEST if none.several else FORBIDDEN, str(none))(scope, receive, send)
             return
+        if scope["method"] not in METHODS[self._kind]:
+            allowed = {"Allow": ", ".join(METHODS[self._kind])}
+            await refusal(NOT_ALLOWED, "This path does not take that method.", allowed)(scope, receive, send)
+            return
+        arriving = _in_time(receive) if scope["method"] == "POST" else receive
         try:
-            await self._transports[chosen.name].handle(self._kind, scope, _in_time(receive), send)
-        except _SlowBody:
+            await self._transports[chosen.name].handle(self._kind, scope, arriving, send)
+        except _Late:
             await refusal(TIMED_OUT, "The request did not arrive in time.")(scope, receive, send)
+        except _Gone:
+            return  # there is nobody to answer, and nothing to log
 
 
 def _in_time(receive: Receive) -> Receive:
-    """Messages of a request whose body must arrive soon; what comes after it may take as long as it likes."""
-    arrived = False
+    """Messages of a request whose body must all arrive soon; what comes after it may take as long as it likes."""
+    arrived, until = False, anyio.current_time() + BODY_SECONDS
 
     async def within() -> Message:
         nonlocal arrived
         if arrived:
             return await receive()
-        try:
-            with anyio.fail_after(BODY_SECONDS):
-                message = await receive()
-        except TimeoutError:
-            raise _SlowBody from None
-        arrived = message["type"] != "http.request" or not message.get("more_body", False)
+        with anyio.move_on_at(until) as waiting:
+            message = await receive()
+        if waiting.cancelled_caught:
+            raise _Late
+        if message["type"] == "http.disconnect":
+            raise _Gone
+        arrived = not message.get("more_body", False)
         return message
 
     return within

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
@@ -84,6 +84,11 @@ class Considered:
     value: bool | None = None
     error: str = ""
     won: bool = False
+
+
+def conditional(considered: Iterable[Considered]) -> bool:
+    """Whether a decision hangs on a condition of some rule, and so on more than the tool and the caller."""
+    return any(each.when is not None and each.passed_over is None for each in considered)
 
 
 class CasePolicy(Protocol):

@@ -66,14 +66,18 @@ class Handles:
         ]
         self._store.keep_secrets(kept, now)
 
-    def reveal(self, handle: str) -> str:
+    def reveal(self, handle: str, profile: str | None = None) -> str:
         """The secret behind a handle, for a person; once.
+
+        Args:
+            profile: the only one whose secrets this person may see; None where they may see those of any.
 
         Raises:
             Refused: it is unknown, was revealed already, or its time is over.
         """
-        identifier = handle.removeprefix(PREFIX).strip()
-        secret = self._opened(self._store.secret(identifier, self._clock()))
+        identifier = handle.strip().removeprefix(PREFIX)
+        hidden = self._store.secret(identifier, self._clock())
+        secret = self._opened(hidden if hidden is not None and profile in (None, hidden.profile) else None)
         if self._store.secret(identifier, self._clock(), take=True) is None:
             raise Refused("unknown", "This secret was revealed a moment ago.", "Get it anew.")
         return secret

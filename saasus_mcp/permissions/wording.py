@@ -118,6 +118,11 @@ SYSTEMS: Mapping[str, str] = {
     "ses": "Amazon SES",
 }
 
+VISIT: Mapping[Language, str] = {
+    "en": "Approval {code} waits for your decision. This page shows what would be done; nothing is approved by opening it.",
+    "ja": "承認 {code} が判断を待っています。ページで内容を確認できます。開いただけでは承認されません。",
+}
+
 
 def reason(why_not: str, language: Language) -> str:
     """Why something could not be read, for a person."""

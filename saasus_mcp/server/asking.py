@@ -10,6 +10,7 @@ from mcp.types import (
     CallToolRequestParams,
     ElicitRequest,
     ElicitRequestFormParams,
+    ElicitRequestURLParams,
     ElicitResult,
     InputRequiredResult,
 )
@@ -18,11 +19,12 @@ from saasus_mcp.catalog import Language
 from saasus_mcp.permissions.confirmation import FIELD_NAME, FIELD_YES, Answer, Question, Reply
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.wording import WORDS
-from saasus_mcp.server.call import Asker, Asking
+from saasus_mcp.server.call import Asker, Asking, Usher, Visit
 
 Context = ServerRequestContext[Any, Any]
 MODERN = "2026-07-28"
 KEY = "confirm"
+VISIT = "visit-"
 
 
 class Pushed:
@@ -67,6 +69,52 @@ def asker(context: Context, language: Language) -> Asker | None:
     return Pushed(context, language) if context.session.can_send_request else None
 
 
+class PushedVisit:
+    """Sends the address at once (protocols before 2026-07-28)."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def show(self, visit: Visit) -> bool | None:
+        """Whether the person let it be opened; a client that fails at it counts as no."""
+        try:
+            result = await self._context.session.elicit_url(
+                visit.message, visit.url, visit.id, related_request_id=self._context.request_id
+            )
+        except MCPError:
+            return False
+        return result.action == "accept"
+
+
+class ReturnedVisit:
+    """Leaves the address to the answer of the call (2026-07-28)."""
+
+    async def show(self, visit: Visit) -> bool | None:
+        """None: not yet known."""
+        return None
+
+
+def usher(context: Context) -> Usher | None:
+    """How this client can send its person to a page; None where it cannot."""
+    capabilities = context.session.client_capabilities
+    elicitation = capabilities.elicitation if capabilities else None
+    if elicitation is None or elicitation.url is None:
+        return None
+    if context.protocol_version >= MODERN:
+        return ReturnedVisit()
+    return PushedVisit(context) if context.session.can_send_request else None
+
+
+def visited(params: CallToolRequestParams) -> dict[str, bool]:
+    """What became of the visits that a call answers."""
+    given = params.input_responses or {}
+    return {
+        key.removeprefix(VISIT): answer.action == "accept"
+        for key, answer in given.items()
+        if key.startswith(VISIT) and isinstance(answer, ElicitResult)
+    }
+
+
 def reply(params: CallToolRequestParams) -> Reply | None:
     """The answer that a client says a person gave, where the call carries one."""
     given = (params.input_responses or {}).get(KEY)
@@ -76,7 +124,10 @@ def reply(params: CallToolRequestParams) -> Reply | None:
 
 
 def returned(asking: Asking, language: Language) -> InputRequiredResult:
-    """The question as the answer of a call."""
+    """The question, or the page to open, as the answer of a call."""
+    if asking.visit is not None:
+        page = ElicitRequestURLParams(message=asking.visit.message, url=asking.visit.url)
+        return InputRequiredResult(input_requests={VISIT + asking.visit.id: ElicitRequest(params=page)})
     params = ElicitRequestFormParams(message=asking.question.message, requested_schema=form(asking.question, language))
     return InputRequiredResult(input_requests={KEY: ElicitRequest(params=params)}, request_state=asking.state)
 

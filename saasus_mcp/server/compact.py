@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 
@@ -12,11 +12,12 @@ from saasus_mcp.catalog.model import Schema
 from saasus_mcp.permissions.policy import Principal
 from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.saasus.places import InvalidArguments
-from saasus_mcp.server.call import Asking, Call
+from saasus_mcp.server.call import Asking, Call, under_present_name
 from saasus_mcp.server.describing import brief, describe
 from saasus_mcp.server.hints import Hints
 from saasus_mcp.server.own import OwnTool, answered, closed
 from saasus_mcp.server.pipeline import Pipeline
+from saasus_mcp.server.results import Source
 
 CALLS: Mapping[str, tuple[str, str]] = {
     "call_read": ("read", "read_sensitive"),
@@ -110,10 +111,14 @@ class Compact:
         async def run(call: Call) -> ToolAnswer | Asking:
             inner = replace(call, name=call.arguments["name"], arguments=call.arguments.get("arguments", {}))
             try:
-                self._check(inner.name, levels)
+                operation = self._checked(inner, levels)
             except InvalidArguments as error:
                 return await self._pipeline.refused(inner, error)
-            return await self._pipeline.run(inner)
+            given = await self._pipeline.run(inner)
+            if isinstance(given, Asking) or not given.ok:
+                return given
+            fitted = await self._pipeline.results.fit(given, call.principal, Source.of(operation, inner.arguments))
+            return under_present_name(self._pipeline.catalogue, inner.name, fitted)
 
         return run
 
@@ -128,18 +133,19 @@ class Compact:
         described = describe(operation, call.principal, pipeline.policy, pipeline.place.profile, self._language)
         return answered({"call": caller(operation), **described})
 
-    def _check(self, name: str, levels: tuple[str, str]) -> None:
-        """See that a name is that of an operation of one of these levels.
+    def _checked(self, call: Call, levels: tuple[str, str]) -> Operation:
+        """The operation that is to be called.
 
         Raises:
-            InvalidArguments: there is none of that name, or it is of another level.
+            InvalidArguments: there is none of that name, or it is not of one of these levels.
         """
         try:
-            operation = self._pipeline.catalogue.find(name)
-        except UnknownTool as error:
-            raise _missing(name, error.nearest) from None
+            operation = self._pipeline.catalogue.find(call.name)
+        except UnknownTool:
+            raise self._missing(call.name, call.principal) from None
         if operation.level not in levels:
             raise InvalidArguments(("name",), f"{operation.tool} is {operation.level}.", f"Use {caller(operation)}.")
+        return operation
 
     def _known(self, name: str, principal: Principal) -> Operation:
         """The operation of this name, if this caller could ever be allowed it.
@@ -154,8 +160,17 @@ class Compact:
             operation = None
         if operation is not None and self._allowed(operation, principal):
             return operation
-        near = catalogue.index.nearest(name, NEAREST)
-        raise _missing(name, [each.tool for each in near if self._allowed(each, principal)])
+        raise self._missing(name, principal)
+
+    def nearest(self, name: str, principal: Principal) -> list[str]:
+        """The tools of operations that a mistaken name may have meant and that this caller could ever be allowed."""
+        near = self._pipeline.catalogue.index.nearest(name, len(self._pipeline.catalogue))
+        return [each.tool for each in near if self._allowed(each, principal)][:NEAREST]
+
+    def _missing(self, name: str, principal: Principal) -> InvalidArguments:
+        nearest = self.nearest(name, principal)
+        mend = f"Nearest: {', '.join(nearest)}." if nearest else "search_operations finds those there are."
+        return InvalidArguments(("name",), f"there is no operation {name[:LONGEST_SHOWN]!r}.", mend)
 
     def _found(self, query: str, principal: Principal) -> Iterator[Operation]:
         """What a query finds of that which this caller could ever be allowed, best first."""
@@ -170,8 +185,3 @@ class Compact:
 def caller(operation: Operation) -> str:
     """The calling tool that runs an operation."""
     return next(name for name, levels in CALLS.items() if operation.level in levels)
-
-
-def _missing(name: str, nearest: Sequence[str]) -> InvalidArguments:
-    mend = f"Nearest: {', '.join(nearest)}." if nearest else "search_operations finds those there are."
-    return InvalidArguments(("name",), f"there is no operation {name[:LONGEST_SHOWN]!r}.", mend)

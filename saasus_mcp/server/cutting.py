@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass
+from itertools import accumulate, islice
 from typing import Any, Literal
 
 from saasus_mcp.saasus.answer import compact
+
+SHORT = 6
+"""Bytes of a field beside its name: colon, comma, and the end of a text or a list that was cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +25,7 @@ class Cut:
     place: str
     shown: int
     of: int
-    unit: Literal["items", "characters"] = "items"
+    unit: Literal["items", "characters", "fields"] = "items"
 
     def __str__(self) -> str:
         return f"{self.place or 'the answer'}: {self.shown} of {self.of} {self.unit}"
@@ -51,15 +55,26 @@ def _fitted(value: Any, budget: int, place: str, cuts: list[Cut]) -> Any:
 
 
 def _object(value: dict[str, Any], budget: int, place: str, cuts: list[Cut]) -> dict[str, Any]:
-    """Small fields stay whole; what they leave is shared among the large ones."""
+    """Small fields stay whole; what they leave is shared among the large ones. Of very many, the first stay."""
+    value = _first_fields(value, budget // 2, place, cuts)
     fitted: dict[str, Any] = {}
-    left = budget - sum(size(name) + 2 for name in value)
+    left = budget - 2 - sum(size(name) + 2 for name in value)
     sizes = sorted(((size(item), name) for name, item in value.items()), key=lambda pair: pair[0])
     for position, (_, name) in enumerate(sizes):
         share = max(0, left) // (len(sizes) - position)
         fitted[name] = _fitted(value[name], share, f"{place}.{name}".lstrip("."), cuts)
         left -= size(fitted[name])
     return {name: fitted[name] for name in value}
+
+
+def _first_fields(value: dict[str, Any], budget: int, place: str, cuts: list[Cut]) -> dict[str, Any]:
+    """The fields from the start whose names fit, with room for a short value each; at least one."""
+    fits = bisect_right(list(accumulate(size(name) + SHORT for name in value)), budget)
+    if fits >= len(value):
+        return value
+    kept = dict(islice(value.items(), max(fits, 1)))
+    cuts.append(Cut(place, len(kept), len(value), "fields"))
+    return kept
 
 
 def _list(value: list[Any], budget: int, place: str, cuts: list[Cut]) -> list[Any]:

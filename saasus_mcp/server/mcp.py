@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 from mcp.server.caching import CacheHint
+from mcp.server.context import CallNext, HandlerResult
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 from mcp.types import (
@@ -18,6 +19,7 @@ from mcp.types import (
     TextContent,
     Tool,
 )
+from pydantic import ValidationError
 
 from saasus_mcp import __version__
 from saasus_mcp.catalog import Language, Operation
@@ -67,6 +69,8 @@ def build(pipeline: Pipeline, who: Who, language: Language, surface: Surface | N
                 principal=who(context),
                 asker=asking.asker(context, language),
                 reply=asking.reply(params),
+                usher=asking.usher(context),
+                visited=asking.visited(params),
             )
             given = await shown.run(call)
         except MCPError:
@@ -77,7 +81,7 @@ def build(pipeline: Pipeline, who: Who, language: Language, surface: Surface | N
             raise MCPError(INTERNAL_ERROR, "The server failed; its log says why.") from None
         return asking.returned(given, language) if isinstance(given, Asking) else result(given, pipeline.place)
 
-    return Server(
+    server = Server[Any](
         NAME,
         version=__version__,
         title="SaaSus Platform",
@@ -88,6 +92,19 @@ def build(pipeline: Pipeline, who: Who, language: Language, surface: Surface | N
         cache_hints={"tools/list": CacheHint(ttl_ms=LIST_TTL_MS, scope="private")},
         **Offering(pipeline, who, language).handlers(),
     )
+    server.middleware.append(_saying_nothing)
+    return server
+
+
+async def _saying_nothing(ctx: Context, call_next: CallNext) -> HandlerResult:
+    """Before 2026-07-28 the SDK would send the text of any exception to the client, secrets included."""
+    try:
+        return await call_next(ctx)
+    except (MCPError, ValidationError):  # the client's own mistakes
+        raise
+    except Exception:
+        log.exception("%s failed inside the server", ctx.method)
+        raise MCPError(INTERNAL_ERROR, "The server failed; its log says why.") from None
 
 
 def result(given: ToolAnswer, place: Place) -> CallToolResult:

@@ -29,7 +29,7 @@ from saasus_mcp.saasus.answer import ToolAnswer, failed
 from saasus_mcp.server import prompts
 from saasus_mcp.server.asking import Context
 from saasus_mcp.server.call import Asking, Call
-from saasus_mcp.server.completion import MOST_VALUES
+from saasus_mcp.server.completion import MOST_VALUES, Found
 from saasus_mcp.server.completion import Completion as Completing
 from saasus_mcp.server.describing import describe
 from saasus_mcp.server.pipeline import Pipeline
@@ -60,7 +60,10 @@ class Offering:
             given = await pipeline.run(Call(pipeline.catalogue.find(key).tool, arguments, principal))
             return failed("It asks first.") if isinstance(given, Asking) else given
 
-        self._completing = Completing(read)
+        def may(key: str, principal: Principal) -> bool:
+            return pipeline.policy.could_allow(pipeline.catalogue.find(key), principal, pipeline.place.profile)
+
+        self._completing = Completing(read, may)
 
     def handlers(self) -> dict[str, Any]:
         """The handlers by the names that the SDK's server takes."""
@@ -82,8 +85,7 @@ class Offering:
         return ListResourceTemplatesResult(resource_templates=self._resources.templates(), cache_scope="private")
 
     async def _read_resource(self, context: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
-        who = self._who(context)
-        return await self._aside(lambda: self._resources.read(str(params.uri), who))
+        return await self._resources.read(str(params.uri), self._who(context))
 
     async def _list_prompts(self, _: Context, __: PaginatedRequestParams | None) -> ListPromptsResult:
         return ListPromptsResult(prompts=prompts.listed(self._language), cache_scope="private")
@@ -97,10 +99,14 @@ class Offering:
     async def _complete(self, context: Context, params: CompleteRequestParams) -> CompleteResult:
         principal, wanted = self._who(context), params.argument
         if isinstance(params.ref, PromptReference):
+            if wanted.name not in prompts.blanks(params.ref.name):
+                raise MCPError(INVALID_PARAMS, "There is no such prompt, or it has no such argument.")
             found = await self._completing.values(wanted.name, wanted.value, principal)
         elif params.ref.uri.startswith(CATALOG):
-            found = self._resources.names(wanted.value, principal)
+            found = Found(tuple(self._resources.names(wanted.value, principal)))
         else:
-            found = []
-        shown = found[:MOST_VALUES]
-        return CompleteResult(completion=Completion(values=shown, total=len(found), has_more=len(found) > len(shown)))
+            found = Found()
+        shown = list(found.values[:MOST_VALUES])
+        more = found.more or len(found.values) > len(shown)
+        total = None if found.more else len(found.values)
+        return CompleteResult(completion=Completion(values=shown, total=total, has_more=more))

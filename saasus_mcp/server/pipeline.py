@@ -6,10 +6,11 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
+from anyio.to_thread import run_sync
 
 from saasus_mcp.catalog import Catalogue, Language, Operation
 from saasus_mcp.errors import SaasusMcpError
@@ -29,7 +30,7 @@ from saasus_mcp.saasus.client import Applied, Client, SendFailed
 from saasus_mcp.saasus.secrets import REMOVED
 from saasus_mcp.server import aftermath
 from saasus_mcp.server.aside import Aside, at_once
-from saasus_mcp.server.call import Asker, Asking, Call
+from saasus_mcp.server.call import Asking, Call
 from saasus_mcp.server.deciding import Deciding
 from saasus_mcp.server.ledger import Ledger
 from saasus_mcp.server.results import BUDGET, Results
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
     from saasus_mcp.store import Store
 
 log = logging.getLogger(__name__)
+
+LARGE = 256 * 1024
+"""Bytes of a response whose shaping would hold up other calls: it goes to a thread."""
 
 
 class Pipeline:
@@ -62,6 +66,7 @@ class Pipeline:
         budget: int = BUDGET,
         watch: Watch = UNWATCHED,
         aside: Aside = at_once,
+        console: Callable[[], str] = str,
     ) -> None:
         self.catalogue = catalogue
         self.policy = policy
@@ -75,6 +80,7 @@ class Pipeline:
         self._budget = budget
         self.aside = aside
         self._ledger = Ledger(lambda: self._store, policy, place, watch=watch, clock=clock, aside=aside)
+        self._console = console
 
     @cached_property
     def _store(self) -> Store:
@@ -89,7 +95,13 @@ class Pipeline:
     def _settling(self) -> Settling:
         confirmations, approvals = Confirmations(self._sealer), Approvals(self._store)
         return Settling(
-            confirmations, approvals, self.place, language=self._language, clock=self._clock, aside=self.aside
+            confirmations,
+            approvals,
+            self.place,
+            language=self._language,
+            clock=self._clock,
+            aside=self.aside,
+            console=self._console,
         )
 
     @cached_property
@@ -104,8 +116,9 @@ class Pipeline:
     @cached_property
     def results(self) -> Results:
         """Large answers, cut for the model and kept whole for whoever asked."""
+        profile, clock = self.place.profile, self._clock
         return Results(
-            lambda: self._store, self._sealer, self.place.profile, self._clock, budget=self._budget, aside=self.aside
+            lambda: self._store, self._sealer, profile=profile, clock=clock, may=self._may, budget=self._budget
         )
 
     def listed(self, principal: Principal) -> list[Operation]:
@@ -129,7 +142,7 @@ class Pipeline:
                 read = sights(self._reader(step))
                 step = replace(step, decision=await self._deciding.decide(step, read))
                 asker = call.asker if rounds < MOST_ROUNDS else None
-                settled = await self._settled(step, read, asker, reply)
+                settled = await self._settled(step, read, replace(call, asker=asker, reply=reply))
                 if not isinstance(settled, Reply):
                     break
                 reply, rounds = settled, rounds + 1  # while the person thought, all of it may have changed
@@ -147,6 +160,15 @@ class Pipeline:
             return settled
         return await self._send(settled)
 
+    async def _may(self, key: str, arguments: Mapping[str, Any], principal: Principal) -> bool:
+        """Whether such a call would be anything but denied today; what cannot be decided on is denied."""
+        try:
+            step = self._built(self.catalogue.find(key), arguments, principal)
+            decision = await self._deciding.decide(step, sights(self._reader(step)))
+        except SaasusMcpError:
+            return False
+        return decision.outcome != "deny"
+
     async def refused(self, call: Call, error: SaasusMcpError) -> ToolAnswer:
         """The answer of a call that never became one: no such tool, or arguments that do not fit. Audited."""
         await self._ledger.refuse_unbuilt(call, error)
@@ -157,13 +179,13 @@ class Pipeline:
         arguments = checking.check(operation, raw)
         return Step(operation, arguments, building.build(operation, arguments), principal, parent=parent)
 
-    async def _settled(self, step: Step, read: Read, asker: Asker | None, reply: Reply | None) -> Step | Asking | Reply:
+    async def _settled(self, step: Step, read: Read, call: Call) -> Step | Asking | Reply:
         """Step 5: with the proof where one is needed, and with what was seen of what is there."""
         operation, decision = step.operation, step.decision
         if decision.outcome == "deny":
             raise Refused("denied", f"{operation.tool} is not allowed: {decision.reason}.", "Do not try again.")
-        if reply is not None:
-            heed(reply.answer)
+        if call.reply is not None:
+            heed(call.reply.answer)
         if step.undoes is not None:
             await aftermath.see_unchanged(self.catalogue, step.undoes.entry, read)
         if decision.outcome == "allow":
@@ -176,10 +198,12 @@ class Pipeline:
                 step.arguments.values,
                 decision,
                 step.binding(self.place),
-                asker,
-                reply,
+                call.asker,
+                call.reply,
                 read,
                 self.policy.two_person,
+                call.usher,
+                call.visited,
             )
         )
         if not isinstance(settled, Settled):
@@ -238,7 +262,8 @@ class Pipeline:
             return unsent(failure, step.id)
         hiding = Hiding()
         hide = _removed if step.parent else hiding.hide
-        given = answer(step.operation, response, hide, secret_texts(step.operation, resolved.values))
+        shaped = partial(answer, step.operation, response, hide, secret_texts(step.operation, resolved.values))
+        given = await run_sync(shaped) if len(response.body) > LARGE else shaped()
         if hiding.found:
             try:
                 await self.aside(lambda: self._handles.keep(hiding, who, profile))

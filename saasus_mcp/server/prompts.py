@@ -13,7 +13,7 @@ from saasus_mcp.saasus.places import InvalidArguments
 from saasus_mcp.server.prompts_wording import PROMPTS, Prompt
 
 _BY_NAME = {prompt.name: prompt for prompt in PROMPTS}
-BLANK = {"en": "not said", "ja": "指定なし"}
+BLANK = {"en": "not given", "ja": "指定なし"}
 QUOTES = {"en": ("“", "”"), "ja": ("「", "」")}
 LONGEST = 2_000
 
@@ -32,6 +32,12 @@ def listed(language: Language) -> list[PromptEntry]:
         )
         for prompt in PROMPTS
     ]
+
+
+def blanks(name: str) -> frozenset[str]:
+    """The names of a prompt's arguments; none where there is no such prompt."""
+    prompt = _BY_NAME.get(name)
+    return frozenset(blank.name for blank in prompt.arguments) if prompt is not None else frozenset()
 
 
 def filled(name: str, given: Mapping[str, str], language: Language) -> GetPromptResult:

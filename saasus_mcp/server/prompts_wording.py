@@ -35,6 +35,11 @@ USER = Argument("user", Text("User: e-mail, sign-in id or id", "ユーザー(メ
 ROLE = Argument("role", Text("Role name", "ロール名"))
 ENVIRONMENT = Argument("environment", Text("Environment: name or id", "環境(名前またはID)"), optional=True)
 PLAN = Argument("plan", Text("Plan: name or id", "料金プラン(名前またはID)"))
+ATTRIBUTE = Argument("attribute", Text("User attribute to fill in, too", "あわせて設定するユーザー属性"), optional=True)
+TENANT_ATTRIBUTE = Argument(
+    "tenant_attribute", Text("Tenant attribute to fill in, too", "あわせて設定するテナント属性"), optional=True
+)
+METERING_UNIT = Argument("metering_unit", Text("Metering unit", "メータリングユニット"), optional=True)
 MONTH = Argument("month", Text("Month, YYYY-MM", "対象月(YYYY-MM)"))
 NOTES = Argument("notes", Text("What else matters", "補足"), optional=True)
 
@@ -52,7 +57,7 @@ PROMPTS: tuple[Prompt, ...] = (
             "auth_get_user_attributes, auth_get_tenant_attributes, auth_get_roles, auth_get_envs. Then list what is missing "
             "and what you would set, and wait for my word before you change anything. After that tell me the DNS "
             "records that I must enter, and what still waits for them. {notes}",
-            "ドメイン {domain} のSaaSを初期設定してください。まず auth_get_basic_info、auth_get_auth_info、auth_get_user_attributes、"
+            "ドメイン{domain}のSaaSを初期設定してください。まず auth_get_basic_info、auth_get_auth_info、auth_get_user_attributes、"
             "auth_get_tenant_attributes、auth_get_roles、auth_get_envs で現状を確認し、足りない設定と設定案を一覧にしてください。"
             "変更は私の返事を待ってから行ってください。最後に、登録が必要なDNSレコードと、その反映待ちの項目を教えてください。{notes}",
         ),
@@ -64,13 +69,15 @@ PROMPTS: tuple[Prompt, ...] = (
             "Creates a tenant with its first administrator, billing details and plan.",
             "テナントを作成し、最初の管理者・請求先・料金プランを設定します。",
         ),
-        (Argument("company", Text("Name of the company", "会社名")), USER, PLAN, NOTES),
+        (Argument("company", Text("Name of the company", "会社名")), USER, PLAN, TENANT_ATTRIBUTE, NOTES),
         Text(
-            "Take on {company} as a new tenant, with {user} as its administrator, on the plan {plan}. Check with "
+            "Take on {company} as a new tenant, with {user} as its administrator, on the plan {plan} "
+            "(tenant attribute to fill in, too: {tenant_attribute}; ask me for its value). Check with "
             "auth_get_tenants that there is none of that name yet, and look plan, role and environment up. Show me the steps, "
             "then: auth_create_tenant, auth_create_saas_user (only if the user is not there), auth_create_tenant_user, the role "
             "in environment 3, billing information, and auth_update_tenant_plan. Report every id at the end. {notes}",
-            "{company} を新しいテナントとして登録し、{user} を管理者、料金プランを {plan} にしてください。同名のテナントがないかを"
+            "{company}を新しいテナントとして登録し、{user}を管理者、料金プランを{plan}にしてください。"
+            "あわせて設定するテナント属性: {tenant_attribute}(指定がある場合は値を私に確認してください)。同名のテナントがないかを"
             "auth_get_tenants で確かめ、プラン・ロール・環境を調べてから手順を示してください。その後 auth_create_tenant、"
             "auth_create_saas_user(未登録の場合のみ)、auth_create_tenant_user、環境3でのロール付与、請求先情報、"
             "auth_update_tenant_plan の順に進め、最後に各IDを報告してください。{notes}",
@@ -82,14 +89,15 @@ PROMPTS: tuple[Prompt, ...] = (
         Text(
             "Registers people in a tenant and grants them a role.", "ユーザーを登録し、テナント内のロールを付与します。"
         ),
-        (TENANT, Argument("users", Text("E-mail addresses", "メールアドレス(複数可)")), ROLE, ENVIRONMENT),
+        (TENANT, Argument("users", Text("E-mail addresses", "メールアドレス(複数可)")), ROLE, ENVIRONMENT, ATTRIBUTE),
         Text(
-            "Add these people to the tenant {tenant} as {role} (environment: {environment}; production if I named none): {users}. "
+            "Add these people to the tenant {tenant} as {role} (environment: {environment}; production if I named none; "
+            "user attribute to fill in, too: {attribute}; ask me for its values): {users}. "
             "Validate everything first: the tenant, the role, the environment, and who is registered already. Show me who is to be "
             "created, granted or skipped and why. Then go through them one by one, stop at the first failure, and report "
             "the outcome of every person.",
-            "テナント {tenant} に次の方々を {role} として追加してください(環境: {environment}、指定がなければ本番): {users}。"
-            "先にテナント・ロール・環境と登録済みの方を確認し、新規登録・付与・スキップの対象とその理由を示してください。その後1名ずつ"
+            "テナント{tenant}に次の方々を{role}として追加してください(環境: {environment}。指定なしの場合は本番): {users}。"
+            "あわせて設定するユーザー属性: {attribute}(指定がある場合は値を私に確認してください)。先にテナント・ロール・環境と登録済みの方を確認し、新規登録・付与・スキップの対象とその理由を示してください。その後1名ずつ"
             "進め、失敗したらそこで止め、全員分の結果を報告してください。",
         ),
     ),
@@ -105,7 +113,7 @@ PROMPTS: tuple[Prompt, ...] = (
             "Invite {email} to the tenant {tenant} as {role} (environment: {environment}; production if I named none). Look first "
             "whether an invitation is open already (auth_get_tenant_invitations) or the person is a member. An e-mail goes out: "
             "show me what will be sent before you do.",
-            "{email} をテナント {tenant} に {role} として招待してください(環境: {environment}、指定がなければ本番)。招待中でないか"
+            "{email}をテナント{tenant}に{role}として招待してください(環境: {environment}。指定なしの場合は本番)。招待中でないか"
             "(auth_get_tenant_invitations)、すでに所属していないかを先に確かめてください。メールが送信されるため、実行前に内容を示してください。",
         ),
     ),
@@ -114,7 +122,7 @@ PROMPTS: tuple[Prompt, ...] = (
         Text("Build a price list", "料金体系の作成"),
         Text(
             "Metering units, pricing units, menus and plans, in that order.",
-            "計測単位・料金ユニット・メニュー・プランをこの順に作成します。",
+            "メータリングユニット・プライシングユニット・機能メニュー・料金プランをこの順に作成します。",
         ),
         (Argument("prices", Text("The prices, in your words", "料金の内容")), NOTES),
         Text(
@@ -137,11 +145,11 @@ PROMPTS: tuple[Prompt, ...] = (
         ),
         (TENANT, PLAN, Argument("when", Text("From when", "適用日"), optional=True), NOTES),
         Text(
-            "Change the plan of the tenant {tenant} to {plan} (from: {when}). Read auth_get_tenant and "
+            "Change the plan of the tenant {tenant} to {plan} (from: {when}; ask me if I named no date). Read auth_get_tenant and "
             "pricing_get_pricing_plans first. Tell me the present plan, a change that is reserved already, what will be "
             "invoiced and when; the change must be at least five minutes ahead, in epoch seconds. Then call "
             "auth_update_tenant_plan once and read the tenant again. {notes}",
-            "テナント {tenant} の料金プランを {plan} に変更してください(適用: {when})。先に auth_get_tenant と pricing_get_pricing_plans で"
+            "テナント{tenant}の料金プランを{plan}に変更してください(適用日: {when}。指定なしの場合は私に確認してください)。先に auth_get_tenant と pricing_get_pricing_plans で"
             "現在のプラン、予約済みの変更、請求額と請求時期への影響を確認して教えてください。適用日時は5分以上先の日時(エポック秒)にします。"
             "その後 auth_update_tenant_plan を一度だけ実行し、結果を読み直してください。{notes}",
         ),
@@ -149,15 +157,16 @@ PROMPTS: tuple[Prompt, ...] = (
     Prompt(
         "report_usage",
         Text("Report usage of a month", "月間使用量の集計"),
-        Text("Metered usage by tenant and unit.", "テナント・計測単位ごとの使用量を集計します。"),
-        (MONTH, Argument("tenant", TENANT.text, optional=True)),
+        Text("Metered usage by tenant and unit.", "テナント・メータリングユニットごとの使用量を集計します。"),
+        (MONTH, Argument("tenant", TENANT.text, optional=True), METERING_UNIT),
         Text(
-            "Report the metered usage of {month} (tenant: {tenant}; all if I named none). Read auth_get_tenants, "
+            "Report the metered usage of {month} (tenant: {tenant}, metering unit: {metering_unit}; all "
+            "where I named none). Read auth_get_tenants, "
             "pricing_get_metering_units and the month's counts of each tenant. Answer with one table: tenant, unit, count, "
             "upper count of the plan where there is one; totals at the end. Only read.",
-            "{month} の使用量を集計してください(テナント: {tenant}、指定がなければ全テナント)。auth_get_tenants、"
-            "pricing_get_metering_units と各テナントの月間カウントを読み、テナント・計測単位・使用量・プランの上限を1つの表にまとめ、"
-            "最後に合計を付けてください。読み取りだけで行ってください。",
+            "{month}の使用量を集計してください(テナント: {tenant}、メータリングユニット: {metering_unit}。指定なしのものは"
+            "すべて対象)。auth_get_tenants、pricing_get_metering_units と各テナントの月間カウントを確認し、テナント・メータリングユニット・使用量・"
+            "プランの上限を1つの表にまとめ、最後に合計を付けてください。参照だけを行い、何も変更しないでください。",
         ),
     ),
     Prompt(
@@ -173,7 +182,7 @@ PROMPTS: tuple[Prompt, ...] = (
             "plan and its next change, this month's usage that is not yet invoiced, payment method. Give me a checklist in "
             "the order in which you would go, with what cannot be undone marked. Do each step only after my word; I confirm or "
             "approve the deletions myself. {notes}",
-            "{who} の退会・解約手続きをしてください。まず変更はせずに、関係するテナントやユーザー、ロール、招待中の有無、MFA、料金プランと"
+            "{who}の退会・解約手続きをしてください。まず変更はせずに、関係するテナントやユーザー、ロール、招待中の有無、MFA、料金プランと"
             "次回の変更予定、今月の未請求の使用量、支払い方法を調べてください。実施順のチェックリストを作り、元に戻せない手順に印を付けてください。"
             "各手順は私の返事を待って行い、削除の確認と承認は私が行います。{notes}",
         ),
@@ -198,12 +207,12 @@ PROMPTS: tuple[Prompt, ...] = (
         Text("Finds the user, says what is wrong, and mends it.", "ユーザーを探し、原因を調べて対処します。"),
         (USER, Argument("problem", Text("What happens", "症状"), optional=True)),
         Text(
-            "{user} cannot sign in ({problem}). Find the user with auth_search_saas_users, read the MFA preference and the "
+            "{user} cannot sign in (what happens: {problem}). Find the user with auth_search_saas_users, read the MFA preference and the "
             "tenants, and look at the behaviour history and the logs of today. Tell me the likely cause and the one step "
             "that you suggest: MFA off, a new password, or an unlinked provider. Do it only after my word, and tell me what "
             "the user must do next.",
-            "{user} がサインインできません({problem})。auth_search_saas_users で探し、MFA設定と所属テナント、本日の行動履歴とログを"
-            "確認してください。考えられる原因と、MFAの解除・パスワードの再設定・外部連携の解除のうち提案する手順を1つ教えてください。"
+            "{user}がサインインできません(症状: {problem})。auth_search_saas_users で探し、MFA設定と所属テナント、本日の行動履歴とログを"
+            "確認してください。考えられる原因と、MFAの解除・パスワードの再設定・外部連携の解除のうち、提案する手順を1つ教えてください。"
             "実行は私の返事を待ち、その後、本人に伝える内容をまとめてください。",
         ),
     ),

@@ -11,7 +11,7 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS, ReadResourceResult, Resource, ResourceTemplate, TextResourceContents
 
 from saasus_mcp.catalog import Catalogue, Language, Operation, UnknownTool
-from saasus_mcp.permissions.case import Case, CasePolicy
+from saasus_mcp.permissions.case import Case, CasePolicy, conditional
 from saasus_mcp.permissions.policy import Principal
 from saasus_mcp.saasus.answer import compact
 from saasus_mcp.server.results import URI as RESULTS
@@ -82,16 +82,17 @@ class Resources:
                 mime_type=JSON,
             )
             for each in self._results.of(principal.id)
+            if self._could_read(each.operation, principal)
         ]
         return [Resource(name="policy", title=self._words["policy"], uri=POLICY, mime_type=JSON), *kept]
 
-    def read(self, uri: str, principal: Principal) -> ReadResourceResult:
+    async def read(self, uri: str, principal: Principal) -> ReadResourceResult:
         """What a resource holds, for this caller.
 
         Raises:
-            MCPError: there is none, or it is somebody else's.
+            MCPError: there is none, it is somebody else's, or the call it came of would be denied today.
         """
-        value = self._value(uri, principal)
+        value = await self._value(uri, principal)
         if value is None:
             raise MCPError(INVALID_PARAMS, "There is no such resource.", {"uri": uri[:200]})
         text = value if isinstance(value, str) else compact(value)
@@ -105,11 +106,12 @@ class Resources:
         keys = [operation.key for operation in self._allowed(principal) if wanted in operation.key.casefold()]
         return sorted(keys, key=lambda key: (not key.split(".")[-1].casefold().startswith(wanted), key))
 
-    def _value(self, uri: str, principal: Principal) -> Any:
+    async def _value(self, uri: str, principal: Principal) -> Any:
         if uri == POLICY:
             return self._decisions(principal)
         if uri.startswith(RESULTS):
-            return self._results.read(uri.removeprefix(RESULTS), principal.id)
+            whole = await self._results.read(uri, principal)
+            return whole.value if whole is not None else None
         if uri.startswith(CATALOG):
             try:
                 operation = self._catalogue.find(unquote(uri.removeprefix(CATALOG)))
@@ -117,6 +119,14 @@ class Resources:
                 return None
             return self._describe(operation, principal) if operation in self._allowed(principal) else None
         return None
+
+    def _could_read(self, source: str, principal: Principal) -> bool:
+        """Whether answers of this operation, or of this tool of our own, could still be allowed."""
+        try:
+            operation = self._catalogue.find(source) if "." in source else None
+        except UnknownTool:
+            return False
+        return operation is None or self._policy.could_allow(operation, principal, self._profile)
 
     def _allowed(self, principal: Principal) -> list[Operation]:
         return [each for each in self._catalogue if self._policy.could_allow(each, principal, self._profile)]
@@ -127,7 +137,7 @@ class Resources:
         for operation in self._allowed(principal):
             case = Case(operation, {}, principal, self._profile)
             decision = self._policy.decide(case)
-            hangs = any(each.when is not None and each.passed_over is None for each in self._policy.explain(case))
+            hangs = conditional(self._policy.explain(case))
             decided.append(
                 {
                     "name": operation.tool,

@@ -17,10 +17,12 @@ def tool(results: Results) -> OwnTool:
     """`select_from_result`, over the answers kept for the caller."""
 
     async def run(call: Call) -> ToolAnswer:
-        whole = await run_sync(results.read, call.arguments["id"], call.principal.id)
+        whole = await results.read(call.arguments["id"], call.principal)
         if whole is None:
             return failed("There is no such result.", "Results last 24 hours; make the call again.")
-        return await run_sync(_selected, whole, call.arguments["expression"], call.arguments.get("format", "json"))
+        form = call.arguments.get("format", "json")
+        picked = await run_sync(_selected, whole.value, call.arguments["expression"], form)
+        return await results.fit(picked, call.principal, whole.source)
 
     return OwnTool(
         name="select_from_result",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -17,12 +18,15 @@ from saasus_mcp.permissions.proof import Binding, Place, Proof
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.survey import Survey, survey
 from saasus_mcp.permissions.target import Read
+from saasus_mcp.permissions.wording import VISIT as VISIT_WORDS
 from saasus_mcp.server.aside import Aside, at_once
-from saasus_mcp.server.call import Asker, Asking
+from saasus_mcp.server.call import Asker, Asking, Usher, Visit
 from saasus_mcp.store import Approval
 
 MOST_ROUNDS = 4
 """How often one call asks while the target keeps changing under the question."""
+MOST_SHOWN = 1_000
+"""Approvals of which it is remembered that their page was shown, so that asking again does not open it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,8 @@ class Matter:
         reply: what the client says the person answered, where it does.
         read: reads the API for the preview.
         two_person: whether the one who approves must be another than the one who asks.
+        usher: None where the client cannot open a page.
+        visited: what became of the visits that the call answers.
     """
 
     operation: Operation
@@ -45,6 +51,8 @@ class Matter:
     reply: Reply | None
     read: Read
     two_person: bool = False
+    usher: Usher | None = None
+    visited: Mapping[str, bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +80,7 @@ class Settling:
         language: Language,
         clock: Callable[[], float],
         aside: Aside = at_once,
+        console: Callable[[], str] = str,
     ) -> None:
         self._confirmations = confirmations
         self._approvals = approvals
@@ -79,6 +88,8 @@ class Settling:
         self._language = language
         self._clock = clock
         self._aside = aside
+        self._console = console
+        self._shown: deque[str] = deque(maxlen=MOST_SHOWN)
 
     async def settle(self, matter: Matter) -> Settled | Asking | Reply:
         """The yes to exactly this call; or the question to be answered first; or what was answered to it at once, which
@@ -96,8 +107,26 @@ class Settling:
             lambda: settle(matter.binding, matter.operation, seen.sight, shown, self._clock())
         )
         if proof is None:
-            raise _awaited(approval, self._language)
+            return await self._await(matter, approval)
         return Settled(proof, seen, since(json.loads(approval.preview)[self._language], shown[self._language]))
+
+    async def _await(self, matter: Matter, approval: Approval) -> Asking:
+        """Send the person to the console's page of the approval, once, where one runs and the client can open it.
+
+        Raises:
+            Refused: the approval is yet to be given; in what way, it says.
+        """
+        code, shown = approval.code, matter.visited.get(approval.code)
+        # Where it takes another person than this one, the page would be of no use to them.
+        unseen = shown is None and code not in self._shown and not approval.two_person
+        base = self._console() if matter.usher is not None and unseen else ""
+        if base and matter.usher is not None:
+            visit = Visit(code, f"{base}/approvals/{code}", VISIT_WORDS[self._language].format(code=code))
+            shown = await matter.usher.show(visit)
+            self._shown.append(code)
+            if shown is None:
+                return Asking(Question(visit.message, None), visit=visit)
+        raise _awaited(approval, self._language, shown=bool(shown))
 
     async def _confirm(self, matter: Matter) -> Settled | Asking | Reply:
         """One round: the answer judged by what is there now, and a new question where it is an answer to what is no more."""
@@ -127,12 +156,13 @@ class Settling:
         return Question(message, seen.sight.name if typed else None)
 
 
-def _awaited(approval: Approval, language: Language) -> Refused:
+def _awaited(approval: Approval, language: Language, *, shown: bool) -> Refused:
     """What the model is told while a person has not yet approved, with the preview that the person is shown."""
     who = "Another person than the one who asks" if approval.two_person else "A person"
+    how = "The approval page was opened for the person. They decide there, or with" if shown else "Ask them to run"
     return Refused(
         "approval",
         f"{who} must approve this first. Approval code: {approval.code}.",
-        f"Ask them to run `saasus-mcp approve {approval.code}` in a terminal of their own (15 minutes); then make the same "
+        f"{how} `saasus-mcp approve {approval.code}` in a terminal of their own (15 minutes); then make the same "
         f"call again with the same arguments, once. You cannot approve it.\n{json.loads(approval.preview)[language]}",
     )

@@ -11,10 +11,11 @@ from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.permissions.policy import Principal
 from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.server import clock, selection
-from saasus_mcp.server.call import Asking, Call
+from saasus_mcp.server.call import Asking, Call, under_present_name
 from saasus_mcp.server.compact import Compact
 from saasus_mcp.server.own import OwnTool
 from saasus_mcp.server.pipeline import Pipeline
+from saasus_mcp.server.results import Source
 from saasus_mcp.server.toolsets import Kind
 
 
@@ -36,7 +37,8 @@ class Surface:
         toolsets: frozenset[str] = frozenset(),
         more: Iterable[OwnTool] = (),
     ) -> None:
-        compact, always = Compact(pipeline, language).tools(), (*clock.tools(), selection.tool(pipeline.results), *more)
+        self._compact = Compact(pipeline, language)
+        compact, always = self._compact.tools(), (*clock.tools(), selection.tool(pipeline.results), *more)
         self.kind: Kind = kind
         self.toolsets = toolsets
         self._pipeline = pipeline
@@ -54,27 +56,29 @@ class Surface:
     async def run(self, call: Call) -> ToolAnswer | Asking:
         """The answer of a call, or the question that a person must answer first."""
         try:
-            own = self._own.get(call.name) or self._operation(call.name)
-            given = await (own.answer(call) if isinstance(own, OwnTool) else self._pipeline.run(call))
+            tool = self._own.get(call.name) or self._operation(call.name, call.principal)
+            given = await (tool.answer(call) if isinstance(tool, OwnTool) else self._pipeline.run(call))
         except SaasusMcpError as error:
             return await self._pipeline.refused(call, error)
-        if isinstance(given, Asking):
+        if isinstance(given, Asking) or not given.ok:
             return given
-        return await self._pipeline.results.fit(given, call.principal.id, call.name)
+        source = Source(tool.name) if isinstance(tool, OwnTool) else Source.of(tool, call.arguments)
+        fitted = await self._pipeline.results.fit(given, call.principal, source)
+        return under_present_name(self._pipeline.catalogue, call.name, fitted)
 
-    def _operation(self, name: str) -> Operation:
+    def _operation(self, name: str, principal: Principal) -> Operation:
         """The operation of this name.
 
         Raises:
-            UnknownTool: there is none; the nearest, tools of our own among them.
+            UnknownTool: there is none; the nearest that this caller could be allowed, tools of our own among them.
         """
         try:
             return self._pipeline.catalogue.find(name)
-        except UnknownTool as error:
+        except UnknownTool:
             from difflib import get_close_matches  # noqa: PLC0415 - only on a mistake
 
             own = get_close_matches(name[:LONGEST_SHOWN], self._own)
-            raise UnknownTool(name, (*own, *error.nearest)) from None
+            raise UnknownTool(name, (*own, *self._compact.nearest(name, principal))) from None
 
     def input_schema(self, name: str) -> dict[str, Any] | None:
         """The schema of a tool's arguments; None where there is no such tool."""

@@ -5,29 +5,38 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from saasus_mcp.settings.environment import API, Mode, Settings, read, variable
+from saasus_mcp.settings.addresses import HIGHEST_PORT, endpoint, provider_url
+from saasus_mcp.settings.environment import API, Mode, Settings, TracesExporter, places, read, variable
 from saasus_mcp.settings.faults import SettingsError
-from saasus_mcp.settings.profiles import Profile, profile, profiles
+from saasus_mcp.settings.profiles import Profile, credentials, profile, profiles
 
 if TYPE_CHECKING:
     from saasus_mcp.settings.config import http
+    from saasus_mcp.settings.console import OidcTable
     from saasus_mcp.settings.hosting import Http, JwtTable
 
 __all__ = [
     "API",
+    "HIGHEST_PORT",
     "Http",
     "JwtTable",
     "Mode",
+    "OidcTable",
     "Profile",
     "Settings",
     "SettingsError",
+    "TracesExporter",
+    "credentials",
+    "endpoint",
     "http",
+    "places",
     "profile",
     "profiles",
+    "provider_url",
     "read",
     "variable",
 ]
-_ON_DEMAND = {"Http": "hosting", "JwtTable": "hosting", "http": "config"}
+_ON_DEMAND = {"Http": "hosting", "JwtTable": "hosting", "OidcTable": "console", "http": "config"}
 
 
 def __getattr__(name: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
@@ -56,6 +56,16 @@ def provider_url(value: Any) -> str:
     return text
 
 
+def endpoint(value: Any) -> str:
+    """The URL at which a hosted server answers, such as https://mcp.example.com/mcp."""
+    text = str(value).strip()
+    parts = URL.fullmatch(text)
+    if parts is None:
+        raise ValueError("write a URL such as https://mcp.example.com/mcp")
+    _require_secure(parts)
+    return text
+
+
 def host_name(value: Any) -> str:
     """A host's name or address, without a port."""
     text = str(value).strip().lower()
@@ -82,3 +92,6 @@ Host = Annotated[str, BeforeValidator(host_name)]
 Public = Annotated[str, BeforeValidator(public)]
 WebOrigin = Annotated[str, BeforeValidator(web_origin)]
 ProviderUrl = Annotated[str, BeforeValidator(provider_url)]
+
+Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+"""Signatures that only the issuer can make. A secret shared with it, as HS256 wants, would be one more to lose."""

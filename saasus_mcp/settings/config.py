@@ -2,70 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import tomllib
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from saasus_mcp.settings.addresses import Api
+from saasus_mcp.settings.console import ConsoleTable
 from saasus_mcp.settings.environment import API, Settings
 from saasus_mcp.settings.faults import SettingsError, first
 from saasus_mcp.settings.hosting import AuthTable, Http, HttpTable, settled
+from saasus_mcp.settings.sources import Secret, Source
 from saasus_mcp.settings.strict import Strict
 
 NAME = r"^[A-Za-z0-9_-]{1,40}$"
 REFERENCE = r"^[A-Za-z][A-Za-z0-9_-]{0,79}$"
-LARGEST = 64 * 1024
-
-
-class Source(Strict):
-    """Where a secret is: an environment variable, or a file that holds nothing else."""
-
-    env: str | None = Field(None, min_length=1)
-    file: Path | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        if (self.env is None) == (self.file is None):
-            raise ValueError('write {env = "NAME"} or {file = "/absolute/path"}')
-        if self.file is not None and not self.file.is_absolute():
-            raise ValueError("file: write an absolute path")
-        return self
-
-    def __str__(self) -> str:
-        return f"environment variable {self.env}" if self.env else f"file {self.file}"
-
-    def read(self) -> str:
-        """The secret, read now. The end of a file's last line is not part of it.
-
-        Raises:
-            SettingsError: it is not there, or empty.
-        """
-        try:
-            found = os.environ.get(self.env, "") if self.env else self._content()
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"The {self} cannot be read: {type(error).__name__}.", "See who may read it.") from None
-        if not found:
-            raise SettingsError(f"The {self} is not set or empty.", "Set it where the server runs.")
-        return found
-
-    def _content(self) -> str:
-        assert self.file is not None  # noqa: S101 - by _one
-        with self.file.open(encoding="utf-8") as handle:
-            return handle.read(LARGEST).rstrip("\r\n")
-
-
-def _no_literal(value: Any) -> Any:
-    """A credential written into the file is refused before anything can show it."""
-    if not isinstance(value, dict):
-        raise ValueError('a secret is never written here: write {env = "NAME"} or {file = "/absolute/path"}')  # noqa: TRY004 - pydantic's way
-    return value
-
-
-Secret = Annotated[Source, BeforeValidator(_no_literal)]
 
 
 class ProfileTable(Strict):
@@ -98,6 +51,7 @@ class Config(Strict):
     profiles: dict[Annotated[str, Field(pattern=NAME)], ProfileTable] = Field(default_factory=dict)
     http: HttpTable = HttpTable()
     auth: AuthTable = AuthTable()
+    console: ConsoleTable = ConsoleTable()
 
 
 EMPTY = Config(version=1)
@@ -132,4 +86,4 @@ def http(settings: Settings) -> Http:
         SettingsError: the file is not sound, or others could reach the server and it is not said by which address.
     """
     config = load(settings.config_file)
-    return settled(config.http, config.auth, settings.host, settings.port, settings.public_url)
+    return settled(config.http, config.auth, settings.host, settings.port, settings.public_url, console=config.console)

@@ -28,6 +28,7 @@ def switch(value: Any) -> bool:
 
 Switch = Annotated[bool, BeforeValidator(switch)]
 Mode = Literal["read-only", "guarded", "strict"]
+TracesExporter = Literal["none", "console", "otlp"]
 
 
 class Settings(Strict):
@@ -59,6 +60,10 @@ class Settings(Strict):
     state_dir: Path | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_STATE_DIR"))
     database_url: DatabaseUrl | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_DATABASE_URL"))
     sealing_keys: SealingKeys = Field((), validation_alias=AliasChoices("SAASUS_MCP_SEALING_KEYS"))
+    answer_budget: int = Field(
+        24 * 1024, ge=4096, le=1024 * 1024, validation_alias=AliasChoices("SAASUS_MCP_ANSWER_BUDGET")
+    )
+    traces: TracesExporter = Field("none", validation_alias=AliasChoices("OTEL_TRACES_EXPORTER"))
     timeout: float = Field(30.0, gt=0, le=600, validation_alias=AliasChoices("SAASUS_MCP_TIMEOUT"))
 
     @model_validator(mode="after")
@@ -98,6 +103,18 @@ class Settings(Strict):
         from platformdirs import user_config_path  # noqa: PLC0415 - only where nothing is set
 
         return user_config_path("saasus-mcp", appauthor=False) / "config.toml"
+
+
+PLACES = ("api_url_base", "config", "state_dir", "timeout", "answer_budget")
+"""Settings that hold no secret and have no flag: a server that a client starts knows them only if the client's file says."""
+
+
+def places(settings: Settings) -> dict[str, str]:
+    """Those of PLACES that are set, by their variables; a folder by its absolute path."""
+    found = {name: getattr(settings, name) for name in PLACES if name in settings.model_fields_set}
+    return {
+        variable(name): str(value.absolute() if isinstance(value, Path) else value) for name, value in found.items()
+    }
 
 
 def variable(name: str) -> str:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field
 
-from saasus_mcp.settings.addresses import HIGHEST_PORT, Host, ProviderUrl, Public, WebOrigin, loopback
+from saasus_mcp.settings.addresses import HIGHEST_PORT, Algorithm, Host, ProviderUrl, Public, WebOrigin, loopback
+from saasus_mcp.settings.console import ConsoleTable
 from saasus_mcp.settings.faults import SettingsError
 from saasus_mcp.settings.strict import Strict
-
-Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
-"""Signatures that only the issuer can make. A secret shared with it, as HS256 wants, would be one more to lose."""
 
 MEBIBYTE = 1024 * 1024
 
@@ -49,6 +47,7 @@ class JwtTable(Strict):
 
     Attributes:
         audience: what a token's `aud` must contain one of; left out, the URL of this server's /mcp.
+        subject_claim: the claim that says who the caller is, the same whatever program they use.
         groups_claim: the claim with the caller's groups, by its name or a dotted path.
         scopes: what every token must have.
         leeway: seconds that the clocks may differ.
@@ -58,6 +57,7 @@ class JwtTable(Strict):
     jwks_url: ProviderUrl
     audience: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_several)] = ()
     algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1)] = ("RS256", "ES256")
+    subject_claim: str = Field(default="sub", min_length=1, max_length=200)
     groups_claim: str = Field(default="groups", min_length=1, max_length=200)
     scopes: tuple[Annotated[str, Field(pattern=r"^[!#-\[\]-~]{1,100}$")], ...] = ()
     leeway: int = Field(default=30, ge=0, le=300)
@@ -82,6 +82,7 @@ class Http:
         public_url: never empty; on a private loopback where the server listens.
         asked_tokens: whether the file says that tokens are accepted; None where it says nothing.
         table: the rest of `[http]`.
+        console: `[console]`.
     """
 
     host: str
@@ -90,6 +91,7 @@ class Http:
     asked_tokens: bool | None
     jwt: JwtTable | None
     table: HttpTable
+    console: ConsoleTable
 
     @property
     def exposed(self) -> bool:
@@ -107,12 +109,20 @@ class Http:
         return self.authenticated and self.asked_tokens is not False
 
     @property
-    def resource(self) -> str:
-        """The URL that access tokens are issued for (RFC 8707)."""
-        return f"{self.public_url}/mcp"
+    def resources(self) -> tuple[str, ...]:
+        """The URLs that access tokens are issued for (RFC 8707)."""
+        return f"{self.public_url}/mcp", f"{self.public_url}/sse"
 
 
-def settled(table: HttpTable, auth: AuthTable, host: str | None, port: int | None, public_url: str | None) -> Http:
+def settled(
+    table: HttpTable,
+    auth: AuthTable,
+    host: str | None,
+    port: int | None,
+    public_url: str | None,
+    *,
+    console: ConsoleTable | None = None,
+) -> Http:
     """What holds of a file's tables and of what flags or the environment say instead.
 
     Raises:
@@ -127,4 +137,4 @@ def settled(table: HttpTable, auth: AuthTable, host: str | None, port: int | Non
             "(docs/hosting.md), or listen on 127.0.0.1.",
         )
     private = f"http://{f'[{listens}]' if ':' in listens else listens}:{at}"
-    return Http(listens, at, known_as or private, auth.tokens, auth.jwt, table)
+    return Http(listens, at, known_as or private, auth.tokens, auth.jwt, table, console or ConsoleTable())

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from saasus_mcp.settings.environment import Settings
+from saasus_mcp.settings.environment import Settings, variable
 from saasus_mcp.settings.faults import SettingsError
+from saasus_mcp.settings.sources import Source
 
 if TYPE_CHECKING:
-    from saasus_mcp.settings.config import ProfileTable, Source
+    from saasus_mcp.settings.config import ProfileTable
 
 DEFAULT = "default"
+REFERENCE = re.compile(r"\$\{[^{}]*\}|\$[A-Z_]+")
+"""How clients write "what this variable holds"; one that knows none of that variable passes it on as it stands."""
 EVERYONE = "*"
 
 
@@ -49,9 +53,7 @@ def profiles(settings: Settings) -> dict[str, Profile]:
     Raises:
         SettingsError: the file is not sound, or credentials are missing.
     """
-    tables = _tables(settings)
-    if not tables:
-        return {settings.profile: _from_environment(settings, settings.profile)}
+    tables = _tables(settings) or {settings.profile: None}
     return {name: _profile(settings, name, table) for name, table in tables.items()}
 
 
@@ -61,16 +63,27 @@ def profile(settings: Settings) -> Profile:
     Raises:
         SettingsError: there is none of that name, or its credentials are missing.
     """
-    tables = _tables(settings)
-    if not tables:
-        return _from_environment(settings, settings.profile)
-    table = tables.get(settings.profile)
-    if table is None:
-        known = ", ".join(tables)
-        raise SettingsError(
-            f"SAASUS_MCP_PROFILE: {settings.config_file} has no profile {settings.profile!r}.", f"It has: {known}."
-        )
-    return _profile(settings, settings.profile, table)
+    return _profile(settings, settings.profile, _table(settings))
+
+
+def credentials(settings: Settings) -> dict[str, str]:
+    """The environment variables that a server needs for the chosen profile's secrets, and what they hold now.
+
+    A variable that is not set holds nothing; what a profile keeps in files needs no variable.
+
+    Raises:
+        SettingsError: the file is not sound, or has no profile of this name.
+    """
+    table = _table(settings)
+    if table is None or table.saas_id is None:
+        pairs = {variable(name): getattr(settings, name) for name in ("saas_id", "api_key", "secret_key")}
+        found = {name: value if isinstance(value, str) else value.get_secret_value() for name, value in pairs.items()}
+    else:
+        found = {}
+    for source in (table.saas_id, table.api_key, table.secret_key, *table.secrets.values()) if table else ():
+        if isinstance(source, Source) and source.env:
+            found[source.env] = source.held()
+    return found
 
 
 def _tables(settings: Settings) -> Mapping[str, ProfileTable]:
@@ -90,7 +103,21 @@ def _tables(settings: Settings) -> Mapping[str, ProfileTable]:
     return load(settings.config_file).profiles
 
 
-def _profile(settings: Settings, name: str, table: ProfileTable) -> Profile:
+def _table(settings: Settings) -> ProfileTable | None:
+    """The table of the chosen profile; None where all is in the environment."""
+    tables = _tables(settings)
+    table = tables.get(settings.profile)
+    if table is None and tables:
+        known = ", ".join(tables)
+        raise SettingsError(
+            f"SAASUS_MCP_PROFILE: {settings.config_file} has no profile {settings.profile!r}.", f"It has: {known}."
+        )
+    return table
+
+
+def _profile(settings: Settings, name: str, table: ProfileTable | None) -> Profile:
+    if table is None:
+        return _from_environment(settings, name)
     if table.saas_id is None or table.api_key is None or table.secret_key is None:
         return replace(_from_environment(settings, name), groups=table.groups, secrets=table.secrets)
     return Profile(
@@ -107,7 +134,11 @@ def _profile(settings: Settings, name: str, table: ProfileTable) -> Profile:
 def _from_environment(settings: Settings, name: str) -> Profile:
     api_key, secret_key = settings.api_key.get_secret_value(), settings.secret_key.get_secret_value()
     given = {"SAASUS_SAAS_ID": settings.saas_id, "SAASUS_API_KEY": api_key, "SAASUS_SECRET_KEY": secret_key}
-    missing = [variable for variable, value in given.items() if not value]
+    missing = [each for each, value in given.items() if not value]
+    literal = [each for each, value in given.items() if REFERENCE.fullmatch(value)]
+    if literal:
+        mend = "Set the variable that it names where the client starts, and start the client again."
+        raise SettingsError(f"{', '.join(literal)}: the client passed a reference that it did not resolve.", mend)
     if missing:
         mend = "Set them from the SaaSus console (API key settings), or try `--sandbox`, which needs no account."
         raise SettingsError(f"No credentials: {', '.join(missing)} not set.", mend)

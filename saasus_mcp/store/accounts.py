@@ -45,6 +45,18 @@ tokens = Table(
 )
 Index("tokens_by_name", tokens.c.name)
 
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("hash", String(64), primary_key=True, comment="SHA-256 of the cookie"),
+    Column("principal", String(200), nullable=False),
+    Column("groups", Text, nullable=False, comment="JSON: a list of names"),
+    Column("token", String(64), comment="hash of the token that opened it, where one did: the session ends with it"),
+    Column("opened_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False),
+)
+Index("sessions_by_principal", sessions.c.principal)
+
 
 @dataclass(frozen=True, slots=True)
 class Token:
@@ -78,6 +90,11 @@ class Accounts:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @property
+    def database(self) -> Database:
+        """Where they are kept, and with them who is signed in to the console (store.sessions)."""
+        return self._database
+
     @classmethod
     def at(cls, folder: Path) -> Accounts:
         """Those of a state folder, made where they are missing.
@@ -103,14 +120,14 @@ class Accounts:
                 raise NameTaken(f"There is a token {wanted.name!r} already.", "Revoke it, or choose another name.")
             values = {name: getattr(wanted, name) for name in Token.__slots__}
             values["groups"] = json.dumps(sorted(wanted.groups))
-            connection.execute(insert(tokens).values(hash=_hash(token), **values))
+            connection.execute(insert(tokens).values(hash=fingerprint(token), **values))
         return token
 
     def find(self, token: str, now: float) -> Token | None:
         """What this token stands for, while it is good; that it was used is noted."""
         if not token.startswith(PREFIX) or len(token) != LENGTH:
             return None
-        sought = _hash(token)
+        sought = fingerprint(token)
         with self._database.transaction() as connection:
             row = connection.execute(select(tokens).where(tokens.c.hash == sought)).first()
             if row is None or not hmac.compare_digest(row.hash, sought):
@@ -148,5 +165,6 @@ def _token(row: Any) -> Token:
     return Token(**{**values, "groups": frozenset(json.loads(row.groups))})
 
 
-def _hash(token: str) -> str:
+def fingerprint(token: str) -> str:
+    """What is kept of a token or a cookie: random values of 256 bits need no slow hash."""
     return hashlib.sha256(token.encode()).hexdigest()

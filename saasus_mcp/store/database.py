@@ -43,7 +43,7 @@ class Database:
         self._straight: PoolProxiedConnection | None = None
         self._engine = engine.execution_options(schema_translate_map={None: schema}) if self._shared else engine
         versions = next(table for table in tables.tables.values() if table.name == "versions")
-        with self.transaction() as connection:
+        with self.transaction(patient=True) as connection:
             hold(connection, "setup")
             if not inspect(connection).has_table("versions", schema):
                 if schema is not None:

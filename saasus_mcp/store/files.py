@@ -23,7 +23,7 @@ def prepare(folder: Path, saas_id: str) -> Path:
     Raises:
         StoreError: the folder or the file cannot be made or written.
     """
-    return make(folder, readable(saas_id) + SUFFIX)
+    return make(folder, stem(saas_id) + SUFFIX)
 
 
 def make(folder: Path, name: str) -> Path:
@@ -61,7 +61,7 @@ def existing(folder: Path) -> list[Path]:
     return sorted(folder.glob("*" + SUFFIX)) if folder.is_dir() else []
 
 
-def readable(saas_id: str, longest: int = LONGEST_READABLE) -> str:
+def stem(saas_id: str, longest: int = LONGEST_READABLE) -> str:
     """A SaaS id as a name that no system refuses and no two ids share; of the id itself so many characters at most."""
     shown = "".join(character if character.isalnum() and character.isascii() else "-" for character in saas_id)
     return f"{shown[:longest]}-{hashlib.sha256(saas_id.encode()).hexdigest()[:12]}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import insert, select
+from itertools import accumulate
+
+from sqlalchemy import func, insert, select
 
 from saasus_mcp.store.database import Database
 from saasus_mcp.store.locks import forget
@@ -10,7 +12,9 @@ from saasus_mcp.store.records import Kept
 from saasus_mcp.store.tables import results
 
 MOST_KEPT = 100
-"""Of one principal; the oldest go first."""
+MOST_BYTES = 64 * 1024 * 1024
+"""Of one principal, together; the oldest go first."""
+_HEAD = tuple(column for column in results.c if column.name != "sealed")
 
 
 class KeptResults:
@@ -20,11 +24,18 @@ class KeptResults:
         self._database = database
 
     def keep(self, kept: Kept) -> None:
-        """Keep an answer, and forget those whose time is over or that are too many."""
+        """Keep an answer, and forget those whose time is over or that are too many or too large together."""
         with self._database.transaction() as connection:
             forget(connection, results, results.c.expires_at <= kept.at)
-            mine = select(results.c.id).where(results.c.principal == kept.principal).order_by(results.c.at.desc())
-            too_many = connection.execute(mine.offset(MOST_KEPT - 1)).scalars().all()
+            mine = select(results.c.id, func.length(results.c.sealed)).where(results.c.principal == kept.principal)
+            rows = connection.execute(mine.order_by(results.c.at.desc())).all()
+            together = accumulate((size for _, size in rows), initial=len(kept.sealed))
+            next(together)
+            too_many = [
+                identifier
+                for number, ((identifier, _), size) in enumerate(zip(rows, together, strict=True), start=1)
+                if number >= MOST_KEPT or size > MOST_BYTES
+            ]
             forget(connection, results, results.c.id.in_(too_many))
             connection.execute(insert(results).values(**{name: getattr(kept, name) for name in Kept.__slots__}))
 
@@ -36,8 +47,8 @@ class KeptResults:
             return Kept(**row._asdict()) if row is not None else None
 
     def of(self, principal: str, profile: str, now: float) -> list[Kept]:
-        """The answers of one principal that last, newest first."""
+        """The heads of one principal's answers that last, newest first."""
         own = (results.c.principal == principal, results.c.profile == profile, results.c.expires_at > now)
         with self._database.transaction() as connection:
-            rows = connection.execute(select(results).where(*own).order_by(results.c.at.desc()))
+            rows = connection.execute(select(*_HEAD).where(*own).order_by(results.c.at.desc()))
             return [Kept(**row._asdict()) for row in rows]

@@ -15,11 +15,11 @@ from sqlalchemy import Connection, Engine, create_engine, text
 from saasus_mcp.store.files import StoreError
 
 CONNECT_SECONDS = 5
-IDLE_SECONDS = 3
+IDLE_SECONDS = 6
 """For which a transaction may stand still before the server ends it, and with it its locks: its process was stopped."""
-LOCK_SECONDS = 4
-STATEMENT_SECONDS = 5
-ANSWER_SECONDS = 6.0
+LOCK_SECONDS = 7
+STATEMENT_SECONDS = 8
+ANSWER_SECONDS = 9.0
 """After which a server that does not answer at all is given up."""
 PATIENT_SECONDS = 300.0
 """The same for what a person asks of the whole audit."""
@@ -87,7 +87,8 @@ def engine(url: str) -> Engine:
 def patient(connection: Connection) -> Iterator[None]:
     """Let a transaction take long: it reads or removes much, and no call waits for it."""
     driver: Any = connection.connection.dbapi_connection
-    connection.execute(text(f"SET LOCAL statement_timeout = '{int(PATIENT_SECONDS)}s'"))
+    for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
+        connection.execute(text(f"SET LOCAL {limit} = '{int(PATIENT_SECONDS)}s'"))
     driver.patience = PATIENT_SECONDS
     try:
         yield

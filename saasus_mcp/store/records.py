@@ -153,12 +153,12 @@ NOTHING = Commitment()
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """One large answer that was kept whole, encrypted. Times are epoch seconds."""
+    """One large answer that was kept whole. `sealed` is encrypted, and empty where only its head was asked for."""
 
     id: str
     principal: str
     profile: str
     operation: str
-    sealed: bytes
     at: float
     expires_at: float
+    sealed: bytes = b""

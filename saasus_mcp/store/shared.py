@@ -10,12 +10,13 @@ from sqlalchemy import Column, Connection, Float, Integer, MetaData, Table, Text
 from saasus_mcp.store import accounts
 from saasus_mcp.store.chain import Keys
 from saasus_mcp.store.database import Database
-from saasus_mcp.store.files import StoreError, readable
+from saasus_mcp.store.files import StoreError, stem
 from saasus_mcp.store.locks import hold
 from saasus_mcp.store.records import Freeze
 from saasus_mcp.store.store import Store
+from saasus_mcp.store.stores import EACH
 
-COMMON, ACCOUNTS, EACH = "saasus_mcp", "saasus_mcp_accounts", "saasus_mcp_of_"
+COMMON, ACCOUNTS = "saasus_mcp", "saasus_mcp_accounts"
 LONGEST_SHOWN = 32
 """Characters of a SaaS id in the name of its schema, which PostgreSQL would cut off after 63."""
 VERSION = 1
@@ -66,7 +67,7 @@ class Shared:
         return Store(Database(self._engine, schema=name), self._keys(), present)
 
     def of(self, saas_id: str) -> Store:
-        return self.open(EACH + readable(saas_id, LONGEST_SHOWN).lower())
+        return self.open(EACH + stem(saas_id, LONGEST_SHOWN).lower())
 
     def accounts(self) -> accounts.Accounts:
         database = Database(self._engine, accounts.metadata, accounts.VERSION, ACCOUNTS)

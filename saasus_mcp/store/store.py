@@ -145,6 +145,11 @@ class Store:
             upkeep.tidy(connection, now)
         return counts
 
+    def decided(self, deed: str, record: Record, at: float) -> None:
+        """What a person did outside any call: approved, rejected, froze, revealed."""
+        with self.trail.writing() as connection:
+            self.trail.note(connection, randomness.token_hex(16), "decided", {"deed": deed, **record}, at)
+
     def audited(self) -> list[dict[str, Any]]:
         """Every audit record, oldest first."""
         return self.trail.records()

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from saasus_mcp.store.accounts import Accounts
     from saasus_mcp.store.store import Store
 
+EACH = "saasus_mcp_of_"
+"""Before the name of each store in a shared database, where other things have names too."""
+
 
 class Stores(Protocol):
     """Opens stores. Whoever opens one closes it, before this is closed."""

@@ -74,7 +74,7 @@ audit = Table(
     Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
     Column("at", Float, nullable=False),
     Column("call", String(40), nullable=False),
-    Column("event", String(10), nullable=False, comment="begun, ended or refused"),
+    Column("event", String(10), nullable=False, comment="begun, ended, refused or decided"),
     Column("record", Text, nullable=False, comment="JSON, secrets removed"),
     Column("writer", String(32), nullable=False),
     Column("number", Integer, nullable=False, comment="counts from 1 for each writer"),

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select, tuple_
 
 from saasus_mcp.store.chain import START, Break, Head, Keys, Link, mac, verify
 from saasus_mcp.store.database import Database
@@ -19,8 +19,10 @@ from saasus_mcp.store.prepared import Prepared
 from saasus_mcp.store.tables import audit, purged
 
 Record = Mapping[str, Any]
-BUSY_SECONDS = 6.0
+BUSY_SECONDS = 9.0
 """For which a record waits for those before it, no longer than for the database itself."""
+PIECE = 1_000
+"""Records that are read at once."""
 
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
 _ADD = Prepared.adding(audit, *Link.__slots__)
@@ -100,6 +102,21 @@ class Trail:
             rows = connection.execute(select(audit).where(audit.c.at >= since).order_by(audit.c.seq))
             return [{"call": row.call, "event": row.event, "at": row.at, **json.loads(row.record)} for row in rows]
 
+    def newest(self, most: int, before: int | None = None) -> list[tuple[int, dict[str, Any]]]:
+        """The newest records and their numbers in the store, newest first; `before` one of that number."""
+        query = select(audit).order_by(audit.c.seq.desc()).limit(most)
+        with self._database.reading() as connection:
+            rows = connection.execute(query if before is None else query.where(audit.c.seq < before))
+            return [
+                (row.seq, {"call": row.call, "event": row.event, "at": row.at, **json.loads(row.record)})
+                for row in rows
+            ]
+
+    def count(self) -> int:
+        """How many records there are."""
+        with self._database.reading() as connection:
+            return int(connection.execute(select(func.count()).select_from(audit)).scalar_one())
+
     def verify(self, heads: Iterable[Head] = ()) -> list[Break]:
         """Where the chains break, held also to exported heads; empty where they hold."""
         with self._database.reading() as connection:
@@ -124,8 +141,16 @@ class Trail:
 
     @staticmethod
     def _links(connection: Connection) -> Iterator[Link]:
-        for row in connection.execute(select(audit).order_by(audit.c.writer, audit.c.number)):
-            yield Link(row.writer, row.number, row.at, row.call, row.event, row.record, row.mac)
+        """All records, by writer and number, a piece in memory at a time."""
+        last, place = ("", 0), tuple_(audit.c.writer, audit.c.number)
+        while True:
+            query = select(audit).where(place > tuple_(*last)).order_by(audit.c.writer, audit.c.number).limit(PIECE)
+            rows = connection.execute(query).all()
+            for row in rows:
+                yield Link(row.writer, row.number, row.at, row.call, row.event, row.record, row.mac)
+            if len(rows) < PIECE:
+                return
+            last = (rows[-1].writer, rows[-1].number)
 
 
 def _start() -> Head:

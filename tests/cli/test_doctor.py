@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -279,3 +280,61 @@ def test_the_boundary_is_told_with_the_state_of_the_passphrase(state: Path) -> N
     assert "Approver passphrase: not set" in findings("--sandbox")["boundary"]["said"]
     passphrase.keep(state, "correct horse")
     assert "Approver passphrase: set" in findings("--sandbox")["boundary"]["said"]
+
+
+def test_no_client_is_worth_a_note() -> None:
+    found = findings("--sandbox")["clients"]
+    assert (found["status"], "install CLIENT" in found["mend"]) == ("note", True)
+
+
+def in_cursor(home: Path, entry: Any, name: str = "saasus") -> dict[str, str]:
+    (home / ".cursor").mkdir(exist_ok=True)
+    (home / ".cursor" / "mcp.json").write_text(json.dumps({"mcpServers": {name: entry}}), encoding="utf-8")
+    return findings("--sandbox")["clients"]
+
+
+def test_clients_that_start_this_server_are_named(home: Path) -> None:
+    found = in_cursor(home, {"command": sys.executable, "args": ["-m", "saasus_mcp"]})
+    assert (found["status"], found["said"]) == ("ok", "Cursor (saasus)")
+    assert in_cursor(home, {"url": "https://mcp.example.com/mcp"})["said"] == "Cursor (saasus)"
+
+
+@pytest.mark.parametrize(
+    ("entry", "status", "said"),
+    [
+        ({"command": "/no/such/uvx", "args": ["saasus-mcp"]}, "problem", "the command /no/such/uvx is not there"),
+        (
+            {"command": sys.executable, "args": ["saasus-mcp"], "env": {"SAASUS_SECRET_KEY": "in-the-clear"}},
+            "note",
+            "SAASUS_SECRET_KEY is written there in clear",
+        ),
+        ({"command": "npx", "args": ["-y", "saasus-api-mcp-server"]}, "note", "the official Node server"),
+    ],
+)
+def test_what_is_wrong_with_a_client_is_told_with_its_mend(
+    home: Path, entry: dict[str, Any], status: str, said: str
+) -> None:
+    found = in_cursor(home, entry)
+    assert found["status"] == status
+    assert said in found["said"]
+    assert found["mend"]
+    assert "in-the-clear" not in str(found)
+
+
+def test_servers_of_others_are_not_spoken_of(home: Path) -> None:
+    found = in_cursor(home, {"command": "npx", "args": ["files"]}, "files")
+    assert (found["status"], "files" in found["said"]) == ("note", False)
+
+
+def test_a_clients_file_that_cannot_be_read_is_a_problem(home: Path) -> None:
+    (home / ".codex").mkdir()
+    (home / ".codex" / "config.toml").write_text("= 1", encoding="utf-8")
+    found = findings("--sandbox")["clients"]
+    assert (found["status"], "Codex" in found["said"]) == ("problem", True)
+
+
+def test_a_reference_that_the_client_did_not_resolve_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    give_credentials(monkeypatch)
+    monkeypatch.setenv("SAASUS_API_KEY", "${env:SAASUS_API_KEY}")
+    found = findings()["credentials"]
+    assert (found["status"], "SAASUS_API_KEY: the client passed a reference" in found["said"]) == ("problem", True)

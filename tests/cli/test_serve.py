@@ -35,10 +35,13 @@ async def test_the_flags_and_variables_choose_what_is_listed(catalogue: Catalogu
 
 @pytest.mark.parametrize(
     ("lang", "said"),
-    [("en", "There is no toolset 'user'. Toolsets: analysis, "), ("ja", "'user' というツールセットはありません")],
+    [
+        ("en", "There is no toolset 'User'. Nearest: users. Toolsets: analysis, "),
+        ("ja", "'User' というツールセットはありません。近い名前: users。"),
+    ],
 )
-def test_an_unknown_toolset_stops_the_start_with_those_there_are(lang: str, said: str) -> None:
-    ran = run("serve", "--sandbox", "--toolsets", "tenants,user", "--lang", lang)
+def test_an_unknown_toolset_stops_the_start_with_the_nearest_and_those_there_are(lang: str, said: str) -> None:
+    ran = run("serve", "--sandbox", "--toolsets", "tenants,User", "--lang", lang)
     assert (ran.status, ran.out) == (1, "")
     assert said in ran.err
     assert "tenants, users" in ran.err

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from saasus_mcp.cli import compose
-from saasus_mcp.cli.compose import KEY_FILE
+from saasus_mcp.cli.keeping import KEY_FILE
 from saasus_mcp.permissions import passphrase
 from saasus_mcp.permissions.handles import Handles, Hiding
 from saasus_mcp.permissions.seal import Sealer

@@ -162,7 +162,13 @@ async def listening(app: ASGIApp) -> AsyncIterator[str]:
     """An app on a port of this machine, until the end; gives its URL."""
     with serving.listening("127.0.0.1", 0) as listener:
         config = uvicorn.Config(
-            app, log_config=None, access_log=False, ws="none", lifespan="off", timeout_graceful_shutdown=1
+            app,
+            log_config=None,
+            access_log=False,
+            ws="none",
+            lifespan="off",
+            timeout_graceful_shutdown=1,
+            timeout_keep_alive=60,
         )
         running = uvicorn.Server(config)
         async with anyio.create_task_group() as tasks:

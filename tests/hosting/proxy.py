@@ -36,7 +36,8 @@ class RoundRobin:
                 request.method, f"{replica.url}{request.url.path}", headers=headers, content=body
             )
             try:
-                answer = await self.http.send(outgoing, stream=True)
+                # The answer to a call is taken whole, so that one that breaks off is a clear failure; a stream is passed on.
+                answer = await self.http.send(outgoing, stream=request.method == "GET")
             except httpx2.ConnectError:  # nothing was sent: another may take it
                 self.replicas.remove(replica)
                 continue
@@ -59,14 +60,16 @@ class RoundRobin:
             self.sessions[answer.headers[SESSION]] = replica
         headers = [(name, value) for name, value in answer.headers.raw if name.decode().lower() not in HOP_BY_HOP]
         await send({"type": "http.response.start", "status": answer.status_code, "headers": headers})
+        if answer.is_stream_consumed:
+            return await send({"type": "http.response.body", "body": answer.content})
         try:
             async for piece in answer.aiter_raw():
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
         except httpx2.TransportError:
-            return  # the client sees it break off
+            return None  # the client sees it break off
         finally:
             await answer.aclose()
-        await send({"type": "http.response.body"})
+        return await send({"type": "http.response.body"})
 
 
 @asynccontextmanager

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import anyio
 import httpx2
 import pytest
+from anyio.abc import SocketStream
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from saasus_mcp.catalog import Catalogue
-from saasus_mcp.hosting import transports
+from saasus_mcp.hosting import connection, transports
 from saasus_mcp.hosting.identity import Chain
 from tests.hosting.provider import ISSUER, Provider
 from tests.hosting.stage import INITIALIZE, MCP, OWNER, PUBLIC, Known, Stage, caller, provider_table, stage
@@ -82,12 +84,39 @@ async def test_the_metadata_of_each_resource_is_there_for_anybody(catalogue: Cat
     }
 
 
+async def test_what_is_no_resource_itself_sends_clients_to_that_of_mcp(catalogue: Catalogue) -> None:
+    async with stage(catalogue, jwt=provider_table()).asked(None) as client:
+        told = (await client.get("/metrics")).headers["WWW-Authenticate"]
+    assert told.endswith(f'resource_metadata="{PUBLIC}/.well-known/oauth-protected-resource/mcp"')
+
+
 async def test_a_path_that_would_break_a_header_does_not(catalogue: Catalogue) -> None:
     async with stage(catalogue, jwt=provider_table()).asked(None) as client:
         answer = await client.post('/mcp/x%0d%0aSet-Cookie: a=b"', json=INITIALIZE)
     assert answer.status_code == 401
     assert "Set-Cookie" not in answer.headers
     assert answer.headers["WWW-Authenticate"].endswith('/mcp/x%0D%0ASet-Cookie%3A%20a%3Db%22"')
+
+
+NOT_BELIEVED = {
+    "another issuer": {"iss": "https://login.example.com/realms/other"},
+    "another audience": {"aud": "https://api.example.com"},
+    "expired": {"exp": time.time() - 60},
+    "a shared secret": {"algorithm": "HS256", "key": "a secret of thirty-two characters"},
+    "no signature": {"algorithm": "none", "key": ""},
+}
+
+
+@pytest.mark.parametrize("claims", NOT_BELIEVED.values(), ids=NOT_BELIEVED)
+async def test_a_providers_token_is_refused_on_every_path(catalogue: Catalogue, claims: dict[str, Any]) -> None:
+    provider = Provider()
+    made = stage(catalogue, known=provider.callers(), jwt=provider_table())
+    async with made.asked(provider.token(**claims)) as client:
+        for path in PATHS:
+            method = "GET" if path.startswith("/sse") else "POST"
+            answer = await client.request(method, path, json=INITIALIZE)
+            assert answer.status_code == 401, path
+            assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"]
 
 
 async def test_a_missing_scope_is_named(catalogue: Catalogue) -> None:
@@ -133,7 +162,7 @@ async def test_behind_the_door_there_is_no_token_any_more(
     monkeypatch.setattr(transports.Transports, "handle", handle)
     async with stage(catalogue).asked() as client:
         for path in ("/mcp", "/mcp/default", "/sse", "/messages/default/"):
-            assert (await client.post(path)).status_code == 200
+            assert (await client.request("GET" if path == "/sse" else "POST", path)).status_code == 200
     assert len(seen) == 4
     assert "alice-token" not in repr(seen)
     assert all(scope["user"].access_token.token == "" for scope in seen)
@@ -288,6 +317,15 @@ async def test_only_pages_of_known_origins_are_answered(catalogue: Catalogue, or
     assert "Access-Control-Allow-Credentials" not in answer.headers
 
 
+async def test_a_request_that_says_twice_how_long_it_is_is_the_connections_last(catalogue: Catalogue) -> None:
+    head = b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    async with stage(catalogue).listening() as url, await dialled(url) as stream:
+        await stream.send(head + b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        answers = b"".join([piece async for piece in stream])
+    assert answers.startswith(b"HTTP/1.1 400 ")
+    assert answers.count(b"HTTP/1.1 ") == 1
+
+
 async def test_every_answer_has_the_headers_that_browsers_obey(catalogue: Catalogue) -> None:
     async with stage(catalogue).asked() as client:
         answers = [await client.get(path) for path in ("/healthz", "/mcp/nowhere", "/nowhere")]
@@ -337,6 +375,108 @@ async def test_a_body_that_does_not_come_is_not_waited_for(
         answer = await client.post("/mcp", content=never())
     assert answer.status_code == 408
     assert "in time" in said(answer)
+
+
+async def test_a_body_that_trickles_in_is_not_waited_for_either(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transports, "BODY_SECONDS", 0.2)
+
+    async def trickles() -> Any:
+        while True:
+            yield b" "
+            await anyio.sleep(0.01)
+
+    async with stage(catalogue).asked() as client:
+        answer = await client.post("/mcp", content=trickles())
+    assert answer.status_code == 408
+
+
+async def dialled(url: str) -> SocketStream:
+    """A bare connection."""
+    return await anyio.connect_tcp("127.0.0.1", int(url.rsplit(":", 1)[1]))
+
+
+async def test_a_client_that_leaves_in_the_middle_of_its_request_is_nothing_to_log(
+    catalogue: Catalogue, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrived, handle = anyio.Event(), transports.Transports.handle
+
+    async def handled(*given: Any) -> None:
+        arrived.set()
+        await handle(*given)
+
+    monkeypatch.setattr(transports.Transports, "handle", handled)
+    head = (
+        "POST /mcp HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer alice-token\r\nContent-Length: 100\r\n"
+        "Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\n\r\n{"
+    )
+    made = stage(catalogue)
+    async with made.listening() as url:
+        async with await dialled(url) as stream:
+            await stream.send(head.encode())
+            await arrived.wait()
+        with anyio.fail_after(30):
+            await made.metrics.requests.none()
+    assert [record for record in caplog.records if record.levelname in {"WARNING", "ERROR"}] == []
+
+
+OTHER_METHODS = {
+    "/mcp": ("GET, POST, DELETE", ("PUT", "PATCH", "HEAD")),
+    "/sse": ("GET", ("POST", "HEAD", "DELETE")),
+    "/sse/default": ("GET", ("POST", "HEAD", "PUT")),
+    "/messages/default/": ("POST", ("GET", "HEAD", "PUT")),
+}
+
+
+@pytest.mark.parametrize("path", OTHER_METHODS)
+async def test_a_path_takes_its_own_methods_only(catalogue: Catalogue, path: str) -> None:
+    allowed, methods = OTHER_METHODS[path]
+    async with stage(catalogue).asked() as client:
+        for method in methods:
+            answer = await client.request(method, path)
+            assert (answer.status_code, answer.headers["Allow"]) == (405, allowed), method
+
+
+HEADS = {
+    "nothing": [],
+    "half a head": [b"GET /mcp HTTP/1.1\r\nHost: x\r\n"],
+    "half of a second head": [b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", b"GET /mcp HTTP/1.1\r\n"],
+}
+
+
+@pytest.mark.parametrize("pieces", HEADS.values(), ids=HEADS)
+async def test_a_connection_that_does_not_say_what_it_wants_is_closed(
+    catalogue: Catalogue, pieces: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "HEAD_SECONDS", 0.2)
+    async with stage(catalogue).listening() as url:
+        with anyio.fail_after(20):  # before uvicorn would close what is idle
+            async with await dialled(url) as stream:
+                for number, piece in enumerate(pieces):
+                    if number:
+                        assert b"200 OK" in await stream.receive()
+                    await stream.send(piece)
+                assert [_ async for _ in stream] == []
+
+
+async def test_a_request_may_take_longer_than_its_head(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "HEAD_SECONDS", 0.1)
+
+    async def takes_its_time(_: Request) -> JSONResponse:
+        await anyio.sleep(0.3)
+        return JSONResponse("done")
+
+    made = stage(catalogue, extra=[Route("/slow", takes_its_time)])
+    async with made.listening() as url, httpx2.AsyncClient(base_url=url) as client:
+        for _ in range(2):
+            assert (await client.get("/slow")).json() == "done"
+
+
+async def test_a_head_too_large_is_refused(catalogue: Catalogue) -> None:
+    async with stage(catalogue).listening() as url, await dialled(url) as stream:
+        await stream.send(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 70_000)
+        assert (await stream.receive()).startswith(b"HTTP/1.1 400 ")
 
 
 async def test_requests_beyond_the_limit_are_told_to_come_back(catalogue: Catalogue) -> None:

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
+import anyio
 import httpx2
 import pytest
 from starlette.applications import Starlette
@@ -13,7 +14,7 @@ from starlette.routing import Route
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.hosting.exposition import CONTENT_TYPE, Counter
-from saasus_mcp.hosting.health import UPSTREAM_EVERY, Health
+from saasus_mcp.hosting.health import STORES_EVERY, UPSTREAM_EVERY, Health
 from saasus_mcp.hosting.metrics import Metrics
 from saasus_mcp.server.call import Call
 from saasus_mcp.store import StoreError
@@ -105,6 +106,22 @@ async def test_it_is_not_ready_while_a_store_does_not_work(
     assert 'saasus_mcp_store_up{profile="staging"} 0' in page
     assert 'saasus_mcp_store_up{profile="production"} 1' in page
     assert 'saasus_mcp_approvals_pending{profile="staging"}' not in page
+
+
+async def test_however_often_anybody_asks_the_stores_are_looked_at_now_and_then(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, looked = Clock(), []
+    made, health = looked_after(catalogue, Network(), clock)
+    store = made.served["staging"].pipeline.store
+    monkeypatch.setattr(store, "frozen", lambda: looked.append(clock.now))
+    async with anyio.create_task_group() as many:
+        for _ in range(10):
+            many.start_soon(readiness, health)
+    assert len(looked) == 1
+    clock.now += STORES_EVERY
+    await readiness(health)
+    assert len(looked) == 2
 
 
 async def test_a_policy_file_that_was_edited_and_is_not_sound_is_told(catalogue: Catalogue) -> None:

@@ -7,13 +7,17 @@ import hashlib
 import hmac
 import json
 import time
+from dataclasses import dataclass, field
 from typing import Any
 
+import anyio
 import httpx2
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from saasus_mcp.hosting.jwks import FRESH, PAUSE, USABLE
+from saasus_mcp.hosting.identity import Caller
+from saasus_mcp.hosting.jwks import FRESH, PAUSE, USABLE, Keys
+from saasus_mcp.hosting.jwt_callers import JwtCallers
 from saasus_mcp.settings import JwtTable
 from tests.hosting.provider import ISSUER, RESOURCE, Provider, ec_key, pem, rsa_key
 
@@ -41,6 +45,8 @@ REFUSED: dict[str, dict[str, Any]] = {
     "another key under a known name": {"key": rsa_key(1)},
     "a key that is too short": {"kid": "short"},
     "an algorithm that is not set": {"algorithm": "RS512"},
+    "a type for logging out": {"headers": {"typ": "logout+jwt"}},
+    "a type that is no text": {"headers": {"typ": ["JWT"]}},
     "an extension nobody knows": {"headers": {"crit": ["x"], "x": 1}},
     "groups that are no names": {"groups": {"admin": True}},
     "a list of groups with something else in it": {"groups": ["support", 7]},
@@ -127,6 +133,15 @@ async def test_whom_a_token_names() -> None:
     assert caller.expires_at == pytest.approx(end + 30)
 
 
+async def test_whom_a_token_names_may_be_in_another_claim_and_must_be_in_that() -> None:
+    provider = Provider()
+    callers = provider.callers(subject_claim="oid")
+    caller = await callers.authenticate(provider.token(oid="the-person"))
+    assert caller is not None
+    assert caller.principal.id == f"oidc:{ISSUER}|the-person"
+    assert await callers.authenticate(provider.token()) is None
+
+
 GROUPS: dict[str, tuple[str, dict[str, Any], set[str]]] = {
     "a list": ("groups", {"groups": ["a", "b"]}, {"a", "b"}),
     "one": ("groups", {"groups": "a"}, {"a"}),
@@ -162,6 +177,12 @@ async def test_groups_are_read_from(claim: str, claims: dict[str, Any], meant: s
     caller = await provider.callers(groups_claim=claim).authenticate(provider.token(**claims))
     assert caller is not None
     assert caller.principal.groups == meant
+
+
+@pytest.mark.parametrize("kind", ["at+jwt", "application/at+jwt", "JWT", "jwt"])
+async def test_a_token_that_says_it_is_for_access_is_believed(kind: str) -> None:
+    provider = Provider()
+    assert await provider.callers().authenticate(provider.token(headers={"typ": kind})) is not None
 
 
 async def test_scopes_may_be_a_list_as_some_providers_write_them() -> None:
@@ -254,6 +275,45 @@ async def test_known_keys_hold_through_an_outage_but_not_for_ever() -> None:
     provider.down = False
     provider.clock.now += PAUSE
     assert await callers.authenticate(provider.token()) is not None
+
+
+@dataclass
+class Slow(httpx2.AsyncBaseTransport):
+    """A provider that, once it is told to, answers when the test says so."""
+
+    inner: httpx2.AsyncBaseTransport
+    slow: bool = False
+    asked: anyio.Event = field(default_factory=anyio.Event)
+    answers: anyio.Event = field(default_factory=anyio.Event)
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        if self.slow:
+            self.asked.set()
+            await self.answers.wait()
+        return await self.inner.handle_async_request(request)
+
+
+async def test_while_keys_are_asked_for_anew_nobody_with_a_known_one_waits() -> None:
+    provider = Provider()
+    slow = Slow(provider.transport())
+    table = JwtTable(issuer=ISSUER, jwks_url=f"{ISSUER}/keys")
+    callers = JwtCallers(table, {RESOURCE: None}, lambda given: Keys(table.jwks_url, given, slow, provider.clock))
+    assert await callers.authenticate(provider.token()) is not None
+    slow.slow = True
+    provider.clock.now += FRESH
+    first: list[Caller | None] = []
+
+    async def who_asks() -> None:
+        first.append(await callers.authenticate(provider.token()))
+
+    async with anyio.create_task_group() as both:
+        both.start_soon(who_asks)
+        await slow.asked.wait()
+        with anyio.fail_after(30):
+            assert await callers.authenticate(provider.token()) is not None
+        assert first == []
+        slow.answers.set()
+    assert first != [None]
 
 
 ANSWERS = {

@@ -59,14 +59,15 @@ async def test_a_write_under_way_is_finished_and_answered_before_the_server_stop
     made, network = held(catalogue)
     operation = catalogue.find("auth_delete_tenant_user")
     made.apis["default"].answers = target_of(catalogue, operation)
-    draining, drain = anyio.Event(), made.hosted.traffic.drain
+    drained, drain = anyio.Event(), made.hosted.traffic.drain
     results: list[Any] = []
 
     async def told(seconds: float) -> None:
-        draining.set()
         await drain(seconds)
+        drained.set()
 
     monkeypatch.setattr(made.hosted.traffic, "drain", told)
+    monkeypatch.setattr(traffic, "ANSWERING_SECONDS", 0.05)
     with serving.listening("127.0.0.1", 0) as listener:
         server = serving.server(made.hosted, made.http)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -81,7 +82,10 @@ async def test_a_write_under_way_is_finished_and_answered_before_the_server_stop
             both.start_soon(call)
             await network.arrived.wait()
             server.should_exit = True
-            await draining.wait()
+            with anyio.move_on_after(1):
+                await drained.wait()
+            assert not drained.is_set(), "however soon answers must be out, first the call ends"
+            monkeypatch.setattr(traffic, "ANSWERING_SECONDS", PATIENCE)
             network.leave.set()
     [result] = results
     assert not result.is_error, text(result)
@@ -191,6 +195,8 @@ def test_the_command_says_where_it_listens_serves_and_ends_at_a_signal() -> None
             said = re.search(r"MCP at (http://127\.0\.0\.1:\d+)/mcp$", process.stderr.readline().strip())
             assert said
             assert "without authentication" in process.stderr.readline().lower()
+            assert f"{said[1]}/console/enter/" in process.stderr.readline()
+            assert "saasus-mcp console" in process.stderr.readline()
             answer = httpx2.get(f"{said[1]}/readyz", timeout=PATIENCE)
             assert answer.json() == {"status": "ready", "store": "ok", "policy": "ok", "upstream": "ok"}
             with socket.create_connection(("127.0.0.1", int(said[1].rsplit(":", 1)[1]))):  # silent, and in nobody's way

@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from saasus_mcp.cli import compose
+from saasus_mcp.cli import compose, consoles
 from saasus_mcp.cli.serve_http import identity, served
 from saasus_mcp.errors import SaasusMcpError
+from saasus_mcp.hosting.console.desk import Written
 from saasus_mcp.hosting.identity import Authenticator, Caller
 from saasus_mcp.hosting.metrics import Counting, Metrics
+from saasus_mcp.permissions.policy import PRESETS, ReadOnlyCeiling
+from saasus_mcp.permissions.policy_file import Reloading, preset
 from saasus_mcp.settings import http, read
 from saasus_mcp.store.accounts import Accounts, Token
 
@@ -155,3 +158,18 @@ async def test_the_sandbox_is_served_to_everybody() -> None:
     async with compose.pipelines(chosen, lambda name, each: Counting(metrics, name, each)) as pipelines:
         each = served(chosen, pipelines)
     assert {name: (set(one.groups), one.api) for name, one in each.items()} == {"sandbox": ({"*"}, "")}
+
+
+def test_the_console_shows_the_policy_as_it_is_written_and_whether_it_is_in_force(tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text(preset("guarded").read_text(encoding="utf-8"), encoding="utf-8")
+    loaded = Reloading(file)
+    shown = consoles.written(ReadOnlyCeiling(loaded))
+    assert (shown.text, shown.outdated) == (file.read_text(encoding="utf-8"), False)
+    file.write_text("version: 2\n", encoding="utf-8")
+    assert consoles.written(loaded).outdated
+    loaded.reload()
+    assert consoles.written(loaded).outdated, "what is in force is not what it says"
+    file.unlink()
+    assert consoles.written(loaded) == Written("", outdated=True)
+    assert "critical" in consoles.written(PRESETS["strict"]).text

@@ -13,6 +13,7 @@ from saasus_mcp.catalog.model import Language
 from saasus_mcp.permissions.approvals import Approvals
 from saasus_mcp.permissions.confirmation import Answer, Question
 from saasus_mcp.permissions.policy import PRESETS, CasePolicy
+from saasus_mcp.permissions.proof import digest
 from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.server.call import Asker, Call
 from saasus_mcp.server.pipeline import Pipeline
@@ -168,6 +169,7 @@ async def test_what_is_not_bound_and_has_changed_since_the_approval_is_said_and_
     assert [line.strip() for line in given.text.splitlines()[-3:]] == said
     (begun,) = [record for record in store.audited() if record.get("proof") == "approval"]
     assert begun["since"] == said[1:]
+    assert begun["shown"] == digest(asked.preview), "what the person was shown when they said yes"
     assert (begun["impact"]["users"], begun["impact"]["users_left_without_tenant"]) == (2, 2)
 
 
@@ -190,3 +192,11 @@ async def test_of_a_target_that_could_not_be_seen_no_field_is_guessed(catalogue:
     assert "The target could not be looked at: HTTP 500." in preview
     assert "name:" not in preview
     assert "plan_id" not in preview
+
+
+async def test_the_audit_has_a_digest_of_the_question_that_was_answered(catalogue: Catalogue, store: Store) -> None:
+    api = StubApi(catalogue, answers={"auth.GetTenant": TENANT})
+    person = Changing(api, TENANT)
+    assert (await answered(gate(api, store, "en", CONFIRMED), person)).ok
+    (begun,) = [record for record in store.audited() if record.get("proof") == "confirmation"]
+    assert (begun["shown"], begun["by"]) == (digest(person.asked[0]), ME.id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -12,8 +13,11 @@ from mcp.shared.exceptions import MCPError
 
 from saasus_mcp.catalog import Catalogue, Language, Operation
 from saasus_mcp.permissions.policy import PRESETS, UnsafeAllowEverything
+from saasus_mcp.server import prompts
 from saasus_mcp.server.mcp import build
 from saasus_mcp.server.pipeline import Pipeline
+from saasus_mcp.server.resources import Resources
+from saasus_mcp.server.surface import Surface
 from saasus_mcp.store import Store
 from tests.pipeline.attacks import text
 from tests.support import ERAS, ME, Era, StubApi, connected, of_operations, pipeline
@@ -135,6 +139,42 @@ async def test_a_failure_inside_tells_the_client_nothing_of_itself(
     assert MARK not in caught.value.error.model_dump_json()
     assert "Broken" not in caught.value.error.model_dump_json()
     assert "failed inside the server" in caplog.text, "whoever runs the server finds out"
+
+
+ASKED: dict[str, Callable[[McpClient], Awaitable[object]]] = {
+    "tools": lambda client: client.list_tools(),
+    "resources": lambda client: client.list_resources(),
+    "a resource": lambda client: client.read_resource("saasus://policy"),
+    "a prompt": lambda client: client.get_prompt("anything"),
+}
+
+
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("asked", ASKED.values(), ids=ASKED)
+async def test_a_failure_while_something_else_is_asked_for_tells_nothing_either(
+    catalogue: Catalogue,
+    store: Store,
+    era: Era,
+    asked: Callable[[McpClient], Awaitable[object]],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def broken(*_: object) -> None:
+        raise Broken(MARK)
+
+    places: list[tuple[Any, str]] = [
+        (Surface, "listed"),
+        (Resources, "listed"),
+        (Resources, "read"),
+        (prompts, "filled"),
+    ]
+    for place, name in places:
+        monkeypatch.setattr(place, name, broken)
+    async with connected(pipeline(StubApi(catalogue), store), era) as client:
+        with pytest.raises(MCPError) as caught:
+            await asked(client)
+    assert MARK not in caught.value.error.model_dump_json()
+    assert "failed inside the server" in caplog.text
 
 
 @pytest.mark.parametrize("era", ERAS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -13,6 +14,7 @@ from mcp.shared.exceptions import MCPError
 
 from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.catalog.search import Index
+from saasus_mcp.permissions import policy_file
 from saasus_mcp.permissions.policy import PRESETS, Principal
 from saasus_mcp.saasus.arguments import check
 from saasus_mcp.saasus.request import build
@@ -436,3 +438,88 @@ async def test_the_instructions_tell_of_the_compact_tools_only_where_they_are_li
         assert all(name in (client.instructions or "") for name in COMPACT)
     async with connected(behind, "legacy") as client:
         assert "search_operations" not in (client.instructions or "")
+
+
+@BY_ERA
+async def test_no_call_changes_what_is_listed(catalogue: Catalogue, store: Store, era: Era) -> None:
+    behind = pipeline(StubApi(catalogue), store)
+    for kind, toolsets in (("full", frozenset[str]()), ("compact", frozenset({"roles"}))):
+        async with connected(behind, era, saying_yes, kind=kind, toolsets=toolsets) as client:
+            before = (await client.list_tools()).tools
+            for name, given in (
+                ("search_operations", {"query": "delete a tenant"}),
+                ("describe_operation", {"name": "auth_delete_tenant"}),
+                (
+                    "call_write",
+                    {"name": "auth_create_tenant", "arguments": complete(catalogue.find("auth_create_tenant"))},
+                ),
+                ("auth_delete_tenant", {"tenant_id": "t"}),
+                ("no_such_tool", {}),
+            ):
+                await client.call_tool(name, given)
+                assert (await client.list_tools()).tools == before, name
+
+
+@BY_ERA
+async def test_no_name_is_suggested_that_the_caller_is_never_allowed(
+    catalogue: Catalogue, store: Store, era: Era
+) -> None:
+    async with connected(pipeline(StubApi(catalogue), store, PRESETS["read-only"]), era) as client:
+        for mistaken, near in {"auth_get_tennant": "auth_get_tenant", "auth_delete_tennant": ""}.items():
+            for name, given in (
+                (mistaken, {}),
+                ("call_read", {"name": mistaken}),
+                ("describe_operation", {"name": mistaken}),
+            ):
+                said = text(await client.call_tool(name, given)).partition("Nearest: ")[2]
+                suggested = [each for each in said.split("\n")[0].rstrip(".").split(", ") if each]
+                assert near in [*suggested, ""], name
+                assert all(catalogue.find(each).reads for each in suggested), name
+
+
+# -- former names ----------------------------------------------------------------------------------------------------
+
+
+def renamed(catalogue: Catalogue) -> Catalogue:
+    """The catalogue after two tools were renamed."""
+    former = {"auth_list_tenants": "auth_get_tenants", "auth_erase_tenant": "auth_delete_tenant"}
+    return Catalogue(tuple(catalogue), former, catalogue.version)
+
+
+@BY_ERA
+async def test_a_call_by_a_former_name_is_answered_and_says_the_present_one(
+    catalogue: Catalogue, store: Store, era: Era
+) -> None:
+    async with connected(pipeline(StubApi(renamed(catalogue)), store), era) as client:
+        former = await client.call_tool("auth_list_tenants", {})
+        present = await client.call_tool("auth_get_tenants", {})
+        assert not {"auth_list_tenants", "auth_erase_tenant"} & set(await names(client))
+    assert not former.is_error
+    assert former.structured_content == present.structured_content
+    assert "[auth_list_tenants is now called auth_get_tenants.]" in text(former)
+    assert "is now called" not in text(present)
+
+
+@BY_ERA
+async def test_a_former_name_is_decided_as_the_present_one_and_by_a_policy_that_names_either(
+    catalogue: Catalogue, store: Store, era: Era, tmp_path: Path
+) -> None:
+    api = StubApi(renamed(catalogue))
+    async with connected(pipeline(api, store), era) as client:
+        held = await client.call_tool("auth_erase_tenant", {"tenant_id": "t1"})
+    assert held.is_error
+    assert "saasus-mcp approve" in text(held)
+    file = tmp_path / "policy.yaml"
+    file.write_text("version: 1\nrules: [{name: closed, tools: [auth_list_tenants], then: deny}]\n", encoding="utf-8")
+    denying = policy_file.load(file, renamed(catalogue))
+    async with connected(pipeline(api, store, denying), era) as client:
+        answer = await client.call_tool("auth_get_tenants", {})
+    assert "not allowed: the rule 'closed'" in text(answer)
+
+
+@BY_ERA
+async def test_the_compact_surface_takes_a_former_name_too(catalogue: Catalogue, store: Store, era: Era) -> None:
+    async with connected(pipeline(StubApi(renamed(catalogue)), store), era, kind="compact") as client:
+        answer = await client.call_tool("call_read", {"name": "auth_list_tenants"})
+    assert not answer.is_error
+    assert "[auth_list_tenants is now called auth_get_tenants.]" in text(answer)

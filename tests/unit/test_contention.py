@@ -85,7 +85,7 @@ def keep(store: Store, turn: str) -> None:
     """A secret and a large answer, each of which drives older ones out."""
     store.keep_secrets([HiddenSecret(f"s{turn}", "local:me", "default", b"x", NOW)], NOW)
     store.secret(f"s{turn}", NOW - 1, take=True)
-    store.results.keep(Kept(f"r{turn}", "local:me", "default", "auth.GetRoles", b"x" * 1000, NOW, NOW))
+    store.results.keep(Kept(f"r{turn}", "local:me", "default", "auth.GetRoles", NOW, NOW, b"x" * 1000))
 
 
 def look_after(store: Store, _: str) -> None:

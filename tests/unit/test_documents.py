@@ -6,14 +6,19 @@ import json
 import re
 import tomllib
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
 from saasus_mcp import __version__
 from saasus_mcp.catalog import Catalogue
-from saasus_mcp.cli import COMMANDS
-from saasus_mcp.settings import Settings
+from saasus_mcp.cli import COMMANDS, commands
+from saasus_mcp.settings import JwtTable, Settings
+from saasus_mcp.settings.config import ProfileTable
+from saasus_mcp.settings.hosting import AuthTable, HttpTable
+from saasus_mcp.settings.strict import Strict
 
 ROOT = Path(__file__).resolve().parents[2]
 READMES = ("README.md", "README.ja.md")
@@ -36,23 +41,27 @@ def test_the_table_of_levels_counts_what_the_catalogue_holds(name: str, catalogu
     assert claimed == Counter(operation.level for operation in catalogue)
 
 
-def test_every_setting_stands_in_the_readme() -> None:
-    readme = read("README.md")
+@pytest.mark.parametrize("page", READMES)
+def test_every_setting_stands_in_the_readme(page: str) -> None:
+    readme = read(page)
     for name, field in Settings.model_fields.items():
         variable = field.validation_alias.choices[0]  # type: ignore[union-attr]
         assert f"`{variable}`" in readme, (name, variable)
 
 
-def test_every_command_stands_in_the_readme() -> None:
-    readme = read("README.md")
+@pytest.mark.parametrize("page", READMES)
+def test_every_command_stands_in_the_readme(page: str) -> None:
+    readme = read(page)
     for command in COMMANDS:
-        assert f"saasus-mcp {command}" in readme or f"saasus-mcp [{command}]" in readme or f"({command} " in readme
+        assert f"saasus-mcp {command}" in readme or f"saasus-mcp [{command}]" in readme or f"({command}" in readme
 
 
 def test_the_version_is_the_same_everywhere() -> None:
     server = json.loads(read("server.json"))
-    project = tomllib.loads(read("pyproject.toml"))["project"]
-    assert {__version__} == {project["version"], server["version"], *(item["version"] for item in server["packages"])}
+    project = tomllib.loads(read("pyproject.toml"))
+    assert project["project"]["dynamic"] == ["version"]
+    assert project["tool"]["hatch"]["version"]["path"] == "saasus_mcp/__init__.py"
+    assert {__version__} == {server["version"], *(item["version"] for item in server["packages"])}
 
 
 def test_the_registry_finds_its_marker_in_the_readme() -> None:
@@ -61,9 +70,126 @@ def test_the_registry_finds_its_marker_in_the_readme() -> None:
     assert len(json.loads(read("server.json"))["description"]) <= 100
 
 
+PAGES = sorted([ROOT / name for name in READMES] + [*(ROOT / "docs").rglob("*.md")])
+CODE = re.compile(r"^ *```.*?^ *```|`[^`\n]+`", re.MULTILINE | re.DOTALL)
+
+
+def shown_commands(text: str) -> Iterator[list[str]]:
+    """The words after `saasus-mcp` in every piece of code of a page, a comment behind it left out."""
+    for code in CODE.findall(text):
+        for line in code.strip("`").splitlines():
+            said = re.search(r"(?:^|\s)saasus-mcp((?: +[^\s|#(&>]+)*)", line)
+            if said and not line.lstrip().startswith(("#", "claude ", "Usage:", "image", "docker")):
+                yield said[1].split()
+
+
+def commands_of(group: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every command there is, with its names from the program's on."""
+    yield path, group
+    if isinstance(group, click.Group):
+        for name in group.list_commands(click.Context(group)):
+            below = group.get_command(click.Context(group), name)
+            assert below is not None
+            yield from commands_of(below, (*path, name))
+
+
+def flags_of(command: click.Command) -> set[str]:
+    return {
+        flag
+        for parameter in command.params
+        if isinstance(parameter, click.Option)
+        for flag in (*parameter.opts, *parameter.secondary_opts)
+    }
+
+
+def test_every_command_and_every_flag_stands_in_the_reference() -> None:
+    page = read("docs/commands.md")
+    sections = dict(re.findall(r"^#+ saasus-mcp ([a-z -]+)\n(.*?)(?=^#|\Z)", page, re.MULTILINE | re.DOTALL))
+    for path, command in commands_of(commands):
+        if path:
+            said = sections[" ".join(path)]
+            missing = {flag for flag in flags_of(command) if flag not in said}
+            assert missing == set(), path
+
+
+def test_every_command_and_every_flag_that_a_page_shows_exists() -> None:
+    known = dict(commands_of(commands))
+    seen = 0
+    for page in PAGES:
+        for words in shown_commands(page.read_text(encoding="utf-8")):
+            path: tuple[str, ...] = ()
+            for word in words:
+                path = (*path, word) if (*path, word) in known else path
+            first = words[0] if words else ""
+            assert path or first in {"", "COMMAND", "[serve]"} or first.startswith("-"), (page.name, words)
+            allowed = flags_of(known[path or ("serve",)]) | {"--help", "--version"}
+            wrong = {word.strip("[]") for word in words if word.strip("[").startswith("--")} - allowed
+            assert wrong == set(), (page.name, words)
+            seen += 1
+    assert seen > 100
+
+
+def test_every_variable_that_a_page_names_is_one_that_is_read() -> None:
+    settings = {str(name) for field in Settings.model_fields.values() for name in field.validation_alias.choices}  # type: ignore[union-attr]
+    flags = {
+        param.envvar
+        for _, command in commands_of(commands)
+        for param in command.params
+        if isinstance(param.envvar, str)
+    }
+    for page in PAGES:
+        named = set(re.findall(r"\bSAASUS_(?:MCP|PLATFORM|API|SAAS|SECRET)[A-Z_]*\b", page.read_text(encoding="utf-8")))
+        assert named - settings - flags - {"SAASUS_MCP_TOKEN", "SAASUS_PLATFORM_"} == set(), page.name
+
+
+@pytest.mark.parametrize("table", [ProfileTable, HttpTable, AuthTable, JwtTable], ids=lambda table: table.__name__)
+def test_every_field_of_the_configuration_file_is_told(table: type[Strict]) -> None:
+    told = read("docs/configuration.md") + read("docs/hosting.md")
+    assert {name for name in table.model_fields if not re.search(rf"\b{name}\b", told)} == set()
+
+
+def test_both_readmes_have_the_same_sections_tables_and_links() -> None:
+    english, japanese = (read(name) for name in READMES)
+
+    def shape(text: str) -> list[str]:
+        fence = False
+        found = []
+        for line in text.splitlines():
+            fence = not fence if line.startswith("```") else fence
+            if not fence and line.startswith(("#", "|", "-", "[![")):
+                found.append(f"row of {line.count('|')}" if line[0] == "|" else line.split(" ")[0][:3])
+        return found
+
+    def links(text: str) -> list[str]:
+        return sorted({link.replace(".ja.", ".") for link in re.findall(r"\]\(((?:docs|tool_specs|ARCH)[^)#]*)", text)})
+
+    assert shape(english) == shape(japanese)
+    assert links(english) == links(japanese)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", text):
+        file, _, anchor = target.partition("#")
+        there = (page.parent / file).resolve() if file else page
+        assert there.exists(), target
+        if anchor and there.suffix == ".md":
+            headings = re.findall(r"^#+ (.+)$", there.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in {heading.lower().replace(" ", "-") for heading in headings}, target
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = read("docs/README.md")
+    for page in (ROOT / "docs").rglob("*.md"):
+        name = page.relative_to(ROOT / "docs").as_posix()
+        assert name == "README.md" or f"({name})" in index, name
+
+
 def test_ci_runs_exactly_what_the_readme_tells() -> None:
     commands = [line for line in read(".ci/run").splitlines() if line.startswith("make ")]
-    assert commands == ["make check", "make test"]
+    assert commands[:2] == ["make check", "make test"]
+    assert all(command in read("README.md") for command in commands)
 
 
 def test_both_documents_say_why_it_is_httpx2() -> None:

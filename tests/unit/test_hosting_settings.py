@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from saasus_mcp.cli import consoles
+from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.hosting.jwt_callers import audiences
 from saasus_mcp.settings import Http, SettingsError, http, read
 
@@ -14,6 +16,14 @@ JWT = """
 [auth.jwt]
 issuer = "https://login.example.com/realms/main"
 jwks_url = "https://login.example.com/keys"
+"""
+
+
+OIDC = """
+[console.oidc]
+issuer = "https://login.example.com/realms/main"
+client_id = "console"
+approver_group = "approvers"
 """
 
 
@@ -133,7 +143,9 @@ def test_a_token_is_for_this_server_or_for_one_of_its_profiles(file: Path) -> No
     found = hosting(file, '[http]\npublic_url = "https://mcp.example.com"' + JWT)
     assert audiences(found, ["staging"]) == {
         "https://mcp.example.com/mcp": None,
+        "https://mcp.example.com/sse": None,
         "https://mcp.example.com/mcp/staging": {"staging"},
+        "https://mcp.example.com/sse/staging": {"staging"},
     }
 
 
@@ -172,6 +184,12 @@ WRONG = {
     JWT + "scopes = ['\"']": "auth.jwt.scopes",
     JWT + "leeway = 3600": "auth.jwt.leeway",
     JWT + 'groups_claim = ""': "auth.jwt.groups_claim",
+    '[console]\nenabled = "maybe"': "console.enabled",
+    OIDC + 'client_secret = "hush"': "console.oidc.client_secret: a secret is never written here",
+    OIDC + 'scopes = ["profile"]': 'console.oidc: scopes: "openid" must be one of them',
+    OIDC + 'algorithms = ["HS256"]': "console.oidc.algorithms",
+    OIDC.replace("https://login", "http://login"): "console.oidc.issuer: only https",
+    OIDC.replace('approver_group = "approvers"', ""): "console.oidc.approver_group",
 }
 
 
@@ -209,3 +227,20 @@ def test_the_example_of_the_documentation_is_sound(file: Path, uncommented: bool
     assert found.jwt is not None
     assert found.table.allowed_hosts == (frozenset({"mcp.internal"}) if uncommented else frozenset())
     assert found.asked_tokens is (True if uncommented else None)
+
+
+@pytest.mark.parametrize("uncommented", [False, True], ids=["as it is", "with everything it leaves out"])
+def test_the_example_of_the_consoles_documentation_is_sound(file: Path, uncommented: bool) -> None:
+    documentation = Path(__file__).parents[2] / "docs" / "console.md"
+    [example] = re.findall(r"```toml\n(.*?)```", documentation.read_text(encoding="utf-8"), re.DOTALL)
+    text = re.sub(r"^# (?=[a-z_]+ = )", "", example, flags=re.MULTILINE) if uncommented else example
+    oidc = hosting(file, text).console.oidc
+    assert oidc is not None
+    assert (oidc.approver_group, oidc.groups_claim, oidc.scopes) == ("saasus-approvers", "groups", ("openid",))
+
+
+def test_single_sign_on_without_what_it_takes_stops_the_server(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("saasus_mcp.cli.consoles.find_spec", lambda _: None)
+    wanted = hosting(file, OIDC)
+    with pytest.raises(SaasusMcpError, match="needs the extra `hosted`"):
+        consoles.provider(wanted)

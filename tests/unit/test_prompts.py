@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import string
+from itertools import chain
 
 import pytest
 from mcp.types import TextContent
@@ -86,8 +87,12 @@ def test_a_list_of_prompts_has_a_title_and_a_description_for_each(language: Lang
             assert argument.description
 
 
+def test_every_source_of_completion_completes_some_prompt() -> None:
+    assert SOURCES.keys() <= {blank.name for prompt in PROMPTS for blank in prompt.arguments}
+
+
 def test_every_source_of_completion_reads_what_exists(catalogue: Catalogue) -> None:
-    for source in SOURCES.values():
+    for source in chain.from_iterable(SOURCES.values()):
         operation = catalogue.find(source.read)
         assert operation.reads
         item = operation.output_schema["properties"][source.items]["items"]["properties"]

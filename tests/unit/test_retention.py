@@ -44,7 +44,7 @@ def full(store: Store) -> Store:
     commitment = Commitment(True, (Charge("local:me", "writes", 1, 9, 60),), ENTRY)
     store.request_approval(APPROVAL, 5)
     store.keep_secrets([HiddenSecret("s", "local:me", "default", b"x", NOW + 900)], NOW)
-    store.results.keep(Kept("r", "local:me", "default", "auth.GetTenants", b"x", NOW, NOW + DAY))
+    store.results.keep(Kept("r", "local:me", "default", "auth.GetTenants", NOW, NOW + DAY, b"x"))
     store.commit("call", {}, NOW, Spend("confirmation", "nonce"), commitment)
     store.commit("undo", {}, NOW, None, Commitment(undoes=("call", 0)))
     return store

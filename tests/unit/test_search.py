@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import yaml
 from saasus_mcp.catalog import Catalogue, UnknownTool
 from saasus_mcp.catalog.compile import __main__ as compiler
 from saasus_mcp.catalog.compile import synonyms
+from saasus_mcp.catalog.terms import folded
 from scripts import search_bench
 
 GOAL = 0.95
@@ -63,6 +65,13 @@ def test_the_index_that_ships_is_what_the_table_of_synonyms_compiles_to() -> Non
         ("list users of all tenants", "auth.GetAllTenantUsers"),
         ("全テナントのユーザー一覧", "auth.GetAllTenantUsers"),
         ("テナントからユーザーを外す", "auth.DeleteTenantUser"),
+        ("list users", "auth.GetSaasUsers"),
+        ("create a user", "auth.CreateSaasUser"),
+        ("delete a user", "auth.DeleteSaasUser"),
+        ("ユーザーの削除", "auth.DeleteSaasUser"),
+        ("delete a role", "auth.DeleteRole"),
+        ("delete a plan", "pricing.DeletePricingPlan"),
+        ("update a plan", "pricing.UpdatePricingPlan"),
         ("grant a role", "auth.CreateTenantUserRoles"),
         ("revoke a role", "auth.DeleteTenantUserRole"),
         ("ロールを付与", "auth.CreateTenantUserRoles"),
@@ -125,6 +134,27 @@ def test_two_languages_may_stand_in_one_query(catalogue: Catalogue, query: str, 
     assert first(catalogue, query) == key
 
 
+@pytest.mark.parametrize(
+    ("query", "key"),
+    [
+        ("mails should come from no-reply@example.com", "auth.UpdateBasicInfo"),
+        ("tell me about suzuki@example.com", "auth.GetUserInfoByEmail"),
+        ("enter sk_live_abc123 as our key", "billing.UpdateStripeInfo"),
+        ("allow 203.0.113.5 for a tenant", "apigateway.UpdateTenant"),
+        ("show feedback f-12", "communication.GetFeedback"),
+        ("show tenant 6f9619ff-8b86-4d01-b42d-00cf4fc964ff", "auth.GetTenant"),
+        ("all usage of a tenant on Oct 3", "pricing.GetMeteringUnitDateCountsByTenantIdAndDate"),
+        ("usage of one meter on 2026-10-03", "pricing.GetMeteringUnitDateCountByTenantIdAndUnitNameAndDate"),
+        ("usage of one meter in 2026-10", "pricing.GetMeteringUnitMonthCountByTenantIdAndUnitNameAndMonth"),
+        ("usage from Oct 1 to Oct 15", "pricing.GetMeteringUnitDateCountByTenantIdAndUnitNameAndDatePeriod"),
+        ("mark 3 plans as used", "pricing.UpdatePricingPlansUsed"),
+        ("10月1日から10月15日の使用量", "pricing.GetMeteringUnitDateCountByTenantIdAndUnitNameAndDatePeriod"),
+    ],
+)
+def test_a_value_in_a_query_counts_for_what_it_is(catalogue: Catalogue, query: str, key: str) -> None:
+    assert first(catalogue, query) == key
+
+
 def test_every_operation_is_found_by_its_own_name(catalogue: Catalogue) -> None:
     for operation in catalogue:
         for name in (operation.key, operation.tool, operation.title.en, operation.title.ja):
@@ -139,6 +169,9 @@ def test_every_operation_is_found_by_its_own_name(catalogue: Catalogue) -> None:
         ("auth.DeletTenant", "auth_delete_tenant"),
         ("deleteTenant", "auth_delete_tenant"),
         ("AUTH_GETTENANTS", "auth_get_tenants"),
+        ("auth_get_tenats", "auth_get_tenants"),
+        ("auth_get_tenan", "auth_get_tenant"),
+        ("auth_get_tenant_user_", "auth_get_tenant_user"),
         ("destroy_workspace", "auth_delete_tenant"),
         ("テナント削除", "auth_delete_tenant"),
     ],
@@ -214,6 +247,37 @@ def test_the_table_of_synonyms_is_sound(catalogue: Catalogue, table: Mapping[str
 
 
 BOTH = {"en": ["word"], "ja": ["言葉"]}
+
+
+@pytest.mark.parametrize("language", search_bench.LANGUAGES)
+def test_the_search_is_not_judged_by_what_it_is_made_from(table: Mapping[str, Any], language: str) -> None:
+    known = {
+        folded(text)
+        for source in (search_bench.queries(compiler.SPECS / "questions.yaml"), table["operations"])
+        for by_language in source.values()
+        for text in by_language[language]
+    }
+    judged = [
+        folded(text)
+        for by_language in search_bench.queries(search_bench.EVALUATION).values()
+        for text in by_language[language]
+    ]
+    assert sum(text in known for text in judged) < len(judged) / 10, "more than people asking alike by chance"
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("auth.Fly: {en: [up], ja: [上へ]}", "auth.Fly is not an operation"),
+        ("auth.GetTenant: {en: [which]}", "auth.GetTenant has not both languages"),
+        ("auth.GetTenant: {en: [on], ja: [7]}", "auth.GetTenant holds"),
+    ],
+)
+def test_questions_that_do_not_fit_do_not_compile(tmp_path: Path, written: str, said: str) -> None:
+    file = tmp_path / "questions.yaml"
+    file.write_text(written, encoding="utf-8")
+    with pytest.raises(synonyms.SynonymsError, match=said):
+        synonyms.questions(file, ["auth.GetTenant"])
 
 
 @pytest.mark.parametrize(

@@ -229,6 +229,19 @@ def test_a_timeout_that_is_none_is_named(value: str, monkeypatch: pytest.MonkeyP
         read()
 
 
+@pytest.mark.parametrize(("value", "size"), [("4096", 4096), ("1048576", 1024 * 1024), ("", 24 * 1024)])
+def test_the_budget_of_an_answer_is_bytes(value: str, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    setting("SAASUS_MCP_ANSWER_BUDGET", value, monkeypatch)
+    assert read().answer_budget == size
+
+
+@pytest.mark.parametrize("value", ["0", "4095", "-1", "1048577", "24k", "24.5", "all"])
+def test_a_budget_that_is_none_is_named(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    setting("SAASUS_MCP_ANSWER_BUDGET", value, monkeypatch)
+    with pytest.raises(SettingsError, match="SAASUS_MCP_ANSWER_BUDGET"):
+        read()
+
+
 @pytest.mark.parametrize("value", ["../x", "a b", "", "x" * 41, "prod\n", "株式会社"])
 def test_a_profile_is_a_plain_word(value: str) -> None:
     with pytest.raises(SettingsError, match="SAASUS_MCP_PROFILE"):

@@ -113,9 +113,9 @@ def test_only_the_newest_key_seals() -> None:
 
 
 def test_keys_that_are_set_are_used_for_a_folder_as_well(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from saasus_mcp.cli import compose  # noqa: PLC0415 - composes everything
+    from saasus_mcp.cli import keeping  # noqa: PLC0415 - composes everything
 
     monkeypatch.delenv("SAASUS_MCP_DATABASE_URL")
-    assert compose.sealing(read()).derived("audit") == Sealer(bytes([1]) * 32).derived("audit")
-    with compose.state(read()) as kept, closing(kept.of("saas")):
-        assert not (tmp_path / "state" / compose.KEY_FILE).exists()
+    assert keeping.sealing(read()).derived("audit") == Sealer(bytes([1]) * 32).derived("audit")
+    with keeping.kept(read()) as kept, closing(kept.of("saas")):
+        assert not (tmp_path / "state" / keeping.KEY_FILE).exists()

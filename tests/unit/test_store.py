@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from saasus_mcp.store import AlreadyUsed, Approval, HiddenSecret, Spend, Status, Store, StoreError
+from saasus_mcp.store.kept import MOST_BYTES, MOST_KEPT, Kept
 from tests.backends import execute, stores
 
 NOW = 1_790_000_000.0
@@ -329,3 +330,29 @@ def test_a_store_that_is_lost_midway_is_an_error_and_nothing_else(shared: tuple[
     execute(other, "DROP TABLE audit")
     with pytest.raises(StoreError, match="cannot be used"):
         store.commit("c-1", RECORD, NOW)
+
+
+def kept(number: int, size: int = 10, principal: str = "me") -> Kept:
+    return Kept(f"r{number}", principal, "default", "auth.GetTenants", NOW + number, NOW + 1000, b"x" * size)
+
+
+def test_what_one_principal_keeps_is_bounded_in_number_and_in_size_and_the_newest_stay(store: Store) -> None:
+    store.results.keep(kept(0, principal="them"))
+    for number in range(MOST_KEPT + 5):
+        store.results.keep(kept(number + 1))
+    mine = store.results.of("me", "default", NOW)
+    assert [each.id for each in mine] == [f"r{number}" for number in range(MOST_KEPT + 5, 5, -1)]
+    assert {each.sealed for each in mine} == {b""}, "a list holds no answers"
+    for number in (201, 202, 203):
+        store.results.keep(kept(number, MOST_BYTES // 2 - 1))
+    assert [each.id for each in store.results.of("me", "default", NOW)] == ["r203", "r202"]
+    assert store.results.find("r203", "me", "default", NOW) == kept(203, MOST_BYTES // 2 - 1)
+    assert [each.id for each in store.results.of("them", "default", NOW)] == ["r0"]
+
+
+def test_an_answer_whose_time_is_over_is_not_found(store: Store) -> None:
+    store.results.keep(kept(1))
+    assert store.results.find("r1", "me", "default", NOW + 999) is not None
+    assert store.results.find("r1", "me", "default", NOW + 1000) is None
+    assert store.results.of("me", "default", NOW + 1000) == []
+    assert store.results.find("r1", "me", "staging", NOW) is None

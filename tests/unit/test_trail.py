@@ -61,6 +61,23 @@ def test_a_record_that_was_tampered_with_is_found(kept: Stores, statement: str, 
     store.close()
 
 
+def test_a_chain_is_followed_over_every_piece_that_is_read(kept: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("saasus_mcp.store.trail.PIECE", 2)
+    store = filled(kept, 7)
+    assert (faults(store), store.trail.count()) == ([], 7)
+    execute(store, "DELETE FROM audit WHERE number = 3")
+    assert [fault.split(":")[0] for fault in faults(store)] == ["missing"]
+    store.close()
+
+
+def test_the_newest_records_are_read_from_the_end(kept: Stores) -> None:
+    store = filled(kept)
+    newest = store.trail.newest(2)
+    older = store.trail.newest(10, newest[-1][0])
+    assert [record["call"] for _, record in (*newest, *older)] == [f"call-{number}" for number in reversed(range(6))]
+    store.close()
+
+
 def read_under(where: Path | str, *keys: bytes) -> list[str]:
     """The faults that a process with these keys finds."""
     with closing(stores(where, keys)) as opened, closing(opened.of("saas")) as store:

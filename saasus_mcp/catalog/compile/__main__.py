@@ -7,12 +7,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from saasus_mcp.catalog import facts
 from saasus_mcp.catalog.compile import completion, documents, effects, fitting, rows, search, synonyms
 
 ROOT = Path(__file__).resolve().parents[3]
 SPECS = ROOT / "tool_specs"
 CATALOGUE = ROOT / "saasus_mcp" / "catalog" / "catalogue.json"
 SEARCH = CATALOGUE.with_name("search.json")
+FACTS = CATALOGUE.with_name("facts.json")
 LONGEST_NAME = 40
 
 
@@ -30,7 +32,7 @@ def compiled(specs: Path = SPECS) -> str:
         raise SystemExit(f"{key}: {missing}")
     everything = [(source.method, source.path) for source in sources]
     operations = [rows.row(source, table[key], everything) for key, source in zip(keys, sources, strict=True)]
-    _check_names(operations)
+    _check_names(operations, _aliases(sources))
     _join_recipes(operations)
     lines = ",\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in operations)
     return f'{{"aliases":{json.dumps(_aliases(sources), sort_keys=True)},"operations":[\n{lines}\n]}}\n'
@@ -40,11 +42,21 @@ def searchable(catalogue: str, specs: Path = SPECS) -> str:
     """The search index over a compiled catalogue, as JSON text.
 
     Raises:
-        SynonymsError: the table of synonyms does not fit its form or the operations.
+        SynonymsError: the table of synonyms or the questions do not fit their form or the operations.
     """
     operations = json.loads(catalogue)["operations"]
-    table = synonyms.read(specs / "synonyms.yaml", [row["key"] for row in operations])
-    return search.compiled(operations, table)
+    keys = [row["key"] for row in operations]
+    table = synonyms.read(specs / "synonyms.yaml", keys)
+    return search.compiled(operations, table, synonyms.questions(specs / "questions.yaml", keys))
+
+
+def comparable(specs: Path = SPECS) -> str:
+    """What `specs diff` compares with published definitions, as JSON text, one operation a line."""
+    found: dict[str, Any] = {}
+    for module, document in documents.whole(specs):
+        found |= facts.facts(module, document)
+    lines = ",\n".join(f"{json.dumps(key)}:{json.dumps(row, separators=(',', ':'))}" for key, row in found.items())
+    return f"{{\n{lines}\n}}\n"
 
 
 def _aliases(sources: list[documents.Source]) -> dict[str, str]:
@@ -65,8 +77,8 @@ def _join_recipes(operations: list[dict[str, Any]]) -> None:
             raise SystemExit(f"effects.yaml: {row['key']}: {misfit}")
 
 
-def _check_names(operations: list[dict[str, Any]]) -> None:
-    names = [row["tool"] for row in operations]
+def _check_names(operations: list[dict[str, Any]], aliases: dict[str, str]) -> None:
+    names = [*(row["tool"] for row in operations), *aliases]
     for name in names:
         if len(name) > LONGEST_NAME or names.count(name) > 1:
             raise SystemExit(f"{name}: a tool's name is unique and has at most {LONGEST_NAME} characters")
@@ -74,7 +86,7 @@ def _check_names(operations: list[dict[str, Any]]) -> None:
 
 def main() -> None:
     catalogue = compiled()
-    texts = {CATALOGUE: catalogue, SEARCH: searchable(catalogue)}
+    texts = {CATALOGUE: catalogue, SEARCH: searchable(catalogue), FACTS: comparable()}
     for file, text in texts.items():
         if "--check" not in sys.argv[1:]:
             file.write_text(text, encoding="utf-8")

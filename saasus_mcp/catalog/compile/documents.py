@@ -11,7 +11,7 @@ import yaml
 
 Node = dict[str, Any]
 METHODS = ("get", "post", "put", "patch", "delete")
-TABLES = frozenset({"effects.yaml", "synonyms.yaml"})
+TABLES = frozenset({"effects.yaml", "questions.yaml", "synonyms.yaml"})
 """Files beside the documents that are none."""
 
 
@@ -32,16 +32,20 @@ class Source:
 
 def read(folder: Path) -> Iterator[Source]:
     """Every operation of every OpenAPI document in the folder, in the order of modules and paths."""
-    for file in sorted(folder.glob("*.yaml")):
-        if file.name in TABLES:
-            continue
-        document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    for module, document in whole(folder):
         base = "/" + document["servers"][0]["url"].split("/", 3)[3]
         for path, item in document["paths"].items():
             for method in METHODS:
                 if method in item:
                     node = resolve(item[method], document)
-                    yield Source(file.stem, method.upper(), base + path, node)
+                    yield Source(module, method.upper(), base + path, node)
+
+
+def whole(folder: Path) -> Iterator[tuple[str, Node]]:
+    """Every document as it stands, with the name of its module."""
+    for file in sorted(folder.glob("*.yaml")):
+        if file.name not in TABLES:
+            yield file.stem, yaml.safe_load(file.read_text(encoding="utf-8"))
 
 
 def resolve(node: Any, document: Node) -> Any:

@@ -12,17 +12,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import mean
 from typing import Any
 
-from saasus_mcp.catalog.compile.synonyms import Synonyms
+from saasus_mcp.catalog.compile.synonyms import Synonyms, Words
 from saasus_mcp.catalog.terms import units
 
 Row = dict[str, Any]
 Weights = dict[str, float]
 """By term."""
 
+Questions = Mapping[str, Words]
+"""By operation, how people ask for it."""
+
 FIELDS = {  # what a term counts for by where it stands; `said` is the table of synonyms on the operation
     "name": 3.0,
     "title": 2.5,
     "said": 3.5,
+    "asked": 1.2,
     "terse": 0.8,
     "toolset": 0.8,
     "arguments": 0.4,
@@ -31,7 +35,7 @@ FIELDS = {  # what a term counts for by where it stands; `said` is the table of 
 }
 ONE_THING = 2.0
 """The weight of `one` where the path ends in the id of a thing."""
-SHORTER_IS_BETTER = 0.3
+SHORTER_IS_BETTER = 0.5
 """How much a term counts for more in a field that is shorter than usual: 0 not at all, 1 in proportion."""
 MOST_TIMES = 2
 SATURATION = 3.0
@@ -41,15 +45,17 @@ INTENT, THING, WORD, STEM, PAIR = 1.3, 1.0, 0.4, 0.3, 0.2
 """What a term counts for by its kind: a group of either sort, a word as it is written, its stem, two characters."""
 SUBJECT = 0.2
 """What it costs, of a group's rarity, that a title speaks of it and the query does not."""
+TAKEN_AS_SAID = frozenset({"#platform_user"})
+"""A user is one of the SaaS where a query says no more."""
 SCALE = 100
 NOISE = 2
 """The least impact that is kept."""
 SENTENCE = re.compile(r"(?<=[.!?])\s+|\n|(?<=。)")
 
 
-def compiled(operations: Sequence[Row], synonyms: Synonyms) -> str:
+def compiled(operations: Sequence[Row], synonyms: Synonyms, questions: Questions) -> str:
     """The index as JSON text, a term a line: its impacts as operation, impact, operation, impact."""
-    weighed = _weighed(operations, synonyms)
+    weighed = _weighed(operations, synonyms, questions)
     rarities = _rarities(weighed)
     subjects = [_subject(row, synonyms) for row in operations]
     lines = []
@@ -78,14 +84,14 @@ def compiled(operations: Sequence[Row], synonyms: Synonyms) -> str:
 def _subject(row: Row, synonyms: Synonyms) -> set[str]:
     """The groups that the operation's title speaks of in both languages: a query that says less means something else."""
     english, japanese = (set(synonyms.lexicon.terms(units(row["title"][language]))) for language in ("en", "ja"))
-    return {term for term in english & japanese if term.startswith("#")}
+    return {term for term in english & japanese if term.startswith("#")} - TAKEN_AS_SAID
 
 
-def _weighed(operations: Sequence[Row], synonyms: Synonyms) -> list[Weights]:
+def _weighed(operations: Sequence[Row], synonyms: Synonyms, questions: Questions) -> list[Weights]:
     """Of each operation the terms with their weights: by field, and by how long the field is against others' of its kind."""
     names = {row["tool"] for row in operations} | {row["operation_id"] for row in operations}
     read = [
-        [(field, synonyms.lexicon.terms(units(text))) for field, text in _fields(row, synonyms, names)]
+        [(field, synonyms.lexicon.terms(units(text))) for field, text in _fields(row, synonyms, questions, names)]
         for row in operations
     ]
     usual = {
@@ -104,12 +110,13 @@ def _together(row: Row, fields: list[tuple[str, Weights]], usual: Mapping[str, f
     return found
 
 
-def _fields(row: Row, synonyms: Synonyms, names: set[str]) -> Iterator[tuple[str, str]]:
+def _fields(row: Row, synonyms: Synonyms, questions: Questions, names: set[str]) -> Iterator[tuple[str, str]]:
     effects = row["effects"]
     yield "name", f"{row['tool'].removeprefix(row['module'])} {row['operation_id']}"
     for language in ("en", "ja"):
         yield "title", row["title"][language]
         yield "said", "; ".join(synonyms.operations.get(row["key"], {}).get(language, ()))
+        yield "asked", "; ".join(questions.get(row["key"], {}).get(language, ()))
         yield "description", own(row["description"][language], names)
     yield "terse", own(row["terse"], names)
     yield "toolset", f"{row['toolset']} {row['module']}"

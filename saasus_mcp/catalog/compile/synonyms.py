@@ -1,4 +1,4 @@
-"""Reading tool_specs/synonyms.yaml: the phrases of the search, and what else an operation is called."""
+"""Reading tool_specs/synonyms.yaml and questions.yaml: the phrases of the search, and how people ask for an operation."""
 
 from __future__ import annotations
 
@@ -59,6 +59,19 @@ def read(file: Path, keys: Iterable[str]) -> Synonyms:
     return Synonyms(lexicon, words, frozenset(f"#{name}" for name in table["intents"]), table["operations"])
 
 
+def questions(file: Path, keys: Iterable[str]) -> Mapping[str, Words]:
+    """How people ask for the operations with these keys.
+
+    Raises:
+        SynonymsError: an operation is not known, a language is missing, or a question is no text or says nothing.
+    """
+    asked: dict[str, Words] = yaml.safe_load(file.read_text(encoding="utf-8"))
+    known = set(keys)
+    for problem in (*(f"{key} is not an operation" for key in asked if key not in known), *_unfit(asked)):
+        raise SynonymsError(f"{file.name}: {problem}.")
+    return asked
+
+
 def problems(table: Mapping[str, Any], keys: Iterable[str]) -> list[str]:
     """What is wrong with the table, in words; empty where nothing is."""
     if set(table) != SECTIONS:
@@ -66,6 +79,11 @@ def problems(table: Mapping[str, Any], keys: Iterable[str]) -> list[str]:
     named = {**table["intents"], **table["things"], **table["operations"], "ignore": table["ignore"]}
     found = [f"{key} is not an operation" for key in table["operations"] if key not in set(keys)]
     found += [f"{name} is an intent and a thing" for name in table["intents"] if name in table["things"]]
+    return found + _unfit(named)
+
+
+def _unfit(named: Mapping[str, Words]) -> list[str]:
+    found = []
     for name, words in named.items():
         if set(words) != LANGUAGES:
             found.append(f"{name} has not both languages, en and ja, and no other")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,59 +14,62 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from saasus_mcp.catalog import Language
-from saasus_mcp.hosting.console import views
+from saasus_mcp.errors import SaasusMcpError
+from saasus_mcp.hosting.console import audit, views
 from saasus_mcp.hosting.console.desk import Desk
-from saasus_mcp.hosting.console.sessions import LIFETIME, Approver, Session, Sessions, Tickets
+from saasus_mcp.hosting.console.doors import Doors
+from saasus_mcp.hosting.console.sessions import Session
 from saasus_mcp.hosting.console.web import (
     BASE,
-    COOKIE,
+    CONFLICT,
     FORBIDDEN,
     HEADERS,
-    LANGUAGE_COOKIE,
     NOT_FOUND,
+    UNAVAILABLE,
+    UNPROCESSABLE,
     BadForm,
     check_csrf,
+    crossed,
     form,
     language,
+    message,
     page,
     redirect,
 )
 from saasus_mcp.permissions.refusal import Refused
 
-STYLE = Path(__file__).with_name("style.css")
-YEAR = 365 * 24 * 3600
-SignIn = Callable[[str], Awaitable[Approver | None]]
-"""Whom an approver token signs in; None where it does not."""
+log = logging.getLogger(__name__)
+
+HERE = Path(__file__).parent
+LONGEST_REASON = 500
 Act = Callable[[Session, Mapping[str, str]], str]
 """Does what a form asks, in a thread; gives the path to go to."""
 
 
+class SignedOut(Exception):
+    """Nobody is signed in, or not any more."""
+
+
 @dataclass(frozen=True)
 class Console:
-    """The console.
-
-    Attributes:
-        secure: whether it is reached by https, so that its cookie never goes without.
-        sign_in: judges approver tokens; None where only one-time links are used.
-    """
+    """The console: what is done at the desk, by whoever came in through the doors."""
 
     desk: Desk
-    sessions: Sessions
-    tickets: Tickets
-    sign_in: SignIn | None
+    doors: Doors
     language: Language
-    secure: bool
 
     def routes(self) -> list[Route]:
         """Everything below /console."""
-        shown = {
+        shown: dict[str, views.View] = {
             "": views.approvals,
+            "/": views.approvals,
             "/approvals/{code}": views.approval,
-            "/audit": views.audit,
+            "/audit": audit.audit,
             "/tools": views.tools,
             "/policy": views.policy,
             "/limits": views.limits,
             "/secrets": views.secrets,
+            "/session": views.account,
         }
         done: dict[str, Act] = {
             "/approve": self._approve,
@@ -77,135 +81,132 @@ class Console:
             *(Route(BASE + path, partial(self._show, view), methods=["GET"]) for path, view in shown.items()),
             *(Route(BASE + path, partial(self._do, act), methods=["POST"]) for path, act in done.items()),
             Route(BASE + "/reveal", self._reveal, methods=["POST"]),
-            Route(BASE + "/sign-in", self._sign_in_page, methods=["GET"]),
-            Route(BASE + "/sign-in", self._sign_in, methods=["POST"]),
-            Route(BASE + "/enter/{ticket}", self._enter_page, methods=["GET"]),
-            Route(BASE + "/enter/{ticket}", self._enter, methods=["POST"]),
-            Route(BASE + "/sign-out", self._sign_out, methods=["POST"]),
-            Route(BASE + "/language", self._switch_language, methods=["POST"]),
-            Route(BASE + "/style.css", _style, methods=["GET"]),
+            *self.doors.routes(),
+            *(Route(f"{BASE}/{name}", partial(_file, name), methods=["GET"]) for name in ("style.css", "icon.svg")),
+            Route(BASE + "/{path:path}", self._nowhere, methods=["GET", "POST"]),
         ]
 
-    # -- pages and deeds -------------------------------------------------------------------------------------------
-
     async def _show(self, view: views.View, request: Request) -> Response:
-        lang, session = language(request, self.language), self._session(request)
-        if session is None:
-            return redirect("/sign-in")
-        asked = views.Asked(dict(request.query_params), dict(request.path_params), session, lang)
-        shown = await run_sync(view, self.desk, asked)
-        if shown is None:
-            return page("message", lang, session, status=NOT_FOUND, message="not_found")
-        return page(shown.template, lang, session, **shown.values)
+        lang = language(request, self.language)
+        try:
+            session = await self.doors.session(request)
+            if session is None:
+                return self._to_the_door(request, lang)
+            asked = self._asked(request, session, lang)
+            shown = await run_sync(view, self.desk, asked)
+        except SaasusMcpError as error:
+            return _failed(error, lang)
+        return await run_sync(self._page, shown, session, request, lang)
 
     async def _do(self, act: Act, request: Request) -> Response:
-        lang, session = language(request, self.language), self._session(request)
-        if session is None:
-            return redirect("/sign-in")
+        """What a form asks; where it is refused, the page of what it was about says why."""
+        lang = language(request, self.language)
         try:
-            fields = await form(request)
-            check_csrf(fields, session)
-            return redirect(await run_sync(act, session, fields))
+            session, fields = await self._sent(request)
+            try:
+                return redirect(await run_sync(act, session, fields))
+            except Refused as refused:
+                return await self._refused(refused, fields.get("code", ""), session, request)
+        except SignedOut:
+            return redirect("/sign-in")
         except BadForm:
-            return page("message", lang, session, status=FORBIDDEN, message="refused_form")
-        except Refused as refused:
-            return page("refused", lang, session, status=FORBIDDEN, refused=refused, back=fields.get("code", ""))
+            return message("refused_form", lang, None, FORBIDDEN)
+        except SaasusMcpError as error:
+            return _failed(error, lang)
+
+    async def _sent(self, request: Request) -> tuple[Session, Mapping[str, str]]:
+        """Who sent a form, and its fields.
+
+        Raises:
+            SignedOut: nobody who is signed in.
+            BadForm: it is not one that this session was shown.
+        """
+        session = await self.doors.session(request)
+        if session is None:
+            raise SignedOut
+        fields = await form(request)
+        check_csrf(fields, session)
+        return session, fields
+
+    async def _refused(self, refused: Refused, code: str, session: Session, request: Request) -> Response:
+        lang, status = language(request, self.language), CONFLICT if refused.why == "unknown" else UNPROCESSABLE
+        word = f"refused_{refused.why}"
+        if code:
+            asked = views.Asked({}, {"code": code}, session, lang)
+            shown = await run_sync(partial(views.approval, self.desk, asked, failed=word))
+            if shown is not None:
+                return await run_sync(self._page, shown, session, request, lang, status)
+        return message(word, lang, session, status)
 
     def _approve(self, session: Session, fields: Mapping[str, str]) -> str:
         self.desk.approve(session.approver, fields.get("code", ""), fields.get("name", ""))
-        return "?done=approved"
+        return _to_approval(fields)
 
     def _reject(self, session: Session, fields: Mapping[str, str]) -> str:
-        self.desk.reject(session.approver, fields.get("code", ""), fields.get("reason", "")[:500])
-        return "?done=rejected"
+        self.desk.reject(session.approver, fields.get("code", ""), fields.get("reason", "").strip()[:LONGEST_REASON])
+        return _to_approval(fields)
 
     def _freeze(self, session: Session, fields: Mapping[str, str]) -> str:
-        self.desk.freeze(session.approver, fields.get("reason", "")[:500])
-        return "/limits?done=frozen"
+        reason = fields.get("reason", "").strip()[:LONGEST_REASON]
+        self.desk.freeze(session.approver, fields.get("profile", ""), reason)
+        return "/limits"
 
-    def _unfreeze(self, session: Session, _: Mapping[str, str]) -> str:
-        self.desk.unfreeze(session.approver)
-        return "/limits?done=unfrozen"
+    def _unfreeze(self, session: Session, fields: Mapping[str, str]) -> str:
+        self.desk.unfreeze(session.approver, fields.get("profile", ""))
+        return "/limits"
 
     async def _reveal(self, request: Request) -> Response:
         """Not a redirect: what is shown once must not be asked for twice."""
-        lang, session = language(request, self.language), self._session(request)
-        if session is None:
+        lang, secret, failed = language(request, self.language), None, ""
+        try:
+            session, fields = await self._sent(request)
+            try:
+                secret = await run_sync(self.desk.reveal, session.approver, fields.get("handle", ""))
+            except Refused:
+                failed = "unknown_secret"
+        except SignedOut:
             return redirect("/sign-in")
-        try:
-            fields = await form(request)
-            check_csrf(fields, session)
-            secret = await run_sync(self.desk.reveal, session.approver, fields.get("handle", ""))
         except BadForm:
-            return page("message", lang, session, status=FORBIDDEN, message="refused_form")
-        except Refused as refused:
-            return page("refused", lang, session, status=FORBIDDEN, refused=refused, back="")
-        return page("secrets", lang, session, here="secrets", secret=secret)
+            return message("refused_form", lang, None, FORBIDDEN)
+        except SaasusMcpError as error:
+            return _failed(error, lang)
+        shown = views.Shown("secrets", {"secret": secret, "failed": failed, "here": "secrets"})
+        return await run_sync(self._page, shown, session, request, lang, UNPROCESSABLE if failed else 200)
 
-    # -- signing in and out ----------------------------------------------------------------------------------------
+    async def _nowhere(self, request: Request) -> Response:
+        return message("not_found", language(request, self.language), await self.doors.session(request), NOT_FOUND)
 
-    def _session(self, request: Request) -> Session | None:
-        return self.sessions.find(request.cookies.get(COOKIE, ""), self.desk.clock())
+    def _page(
+        self, shown: views.Shown | None, session: Session, request: Request, lang: Language, status: int = 200
+    ) -> Response:
+        """A page to someone who is signed in, which says above all whether anything real is touched."""
+        if shown is None:
+            return message("not_found", lang, session, NOT_FOUND)
+        rooms = self.desk.mine(session.approver)
+        sandbox = bool(rooms) and all(room.sandbox for room in rooms)
+        back = request.url.path.removeprefix(BASE) if request.method == "GET" else ""
+        return page(shown.template, lang, session, status=status, sandbox=sandbox, back=back, **shown.values)
 
-    async def _sign_in_page(self, request: Request) -> Response:
-        return page("sign_in", language(request, self.language), None, wrong=False, tokens=self.sign_in is not None)
+    def _to_the_door(self, request: Request, lang: Language) -> Response:
+        """To sign in; from another site's link, first once more from here: the cookie that proves it is then sent."""
+        if crossed(request):
+            return page("onward", lang, None, refresh=f"0;url={request.url.path}", onward=request.url.path)
+        return self.doors.closed(request)
 
-    async def _sign_in(self, request: Request) -> Response:
-        lang = language(request, self.language)
-        try:
-            fields = await form(request)
-        except BadForm:
-            return page("message", lang, None, status=FORBIDDEN, message="refused_form")
-        approver = await self.sign_in(fields.get("token", "").strip()) if self.sign_in else None
-        if approver is None:
-            return page("sign_in", lang, None, status=FORBIDDEN, wrong=True, tokens=self.sign_in is not None)
-        return self._signed_in(approver)
-
-    async def _enter_page(self, request: Request) -> Response:
-        """Asks before it uses the ticket up: a link may be fetched by more than the person who clicks it."""
-        lang = language(request, self.language)
-        return page("enter", lang, None, ticket=request.path_params["ticket"])
-
-    async def _enter(self, request: Request) -> Response:
-        lang = language(request, self.language)
-        try:
-            await form(request)
-        except BadForm:
-            return page("message", lang, None, status=FORBIDDEN, message="refused_form")
-        approver = self.tickets.use(request.path_params["ticket"])
-        if approver is None:
-            return page("message", lang, None, status=FORBIDDEN, message="bad_ticket")
-        return self._signed_in(approver)
-
-    def _signed_in(self, approver: Approver) -> Response:
-        answer = redirect("")
-        cookie = self.sessions.open(approver, self.desk.clock())
-        self._keep(answer, COOKIE, cookie, LIFETIME)
-        return answer
-
-    async def _sign_out(self, request: Request) -> Response:
-        session = self._session(request)
-        try:
-            fields = await form(request)
-            if session is not None:
-                check_csrf(fields, session)
-        except BadForm:
-            lang = language(request, self.language)
-            return page("message", lang, session, status=FORBIDDEN, message="refused_form")
-        self.sessions.close(request.cookies.get(COOKIE, ""))
-        answer = redirect("/sign-in")
-        answer.delete_cookie(COOKIE, path=BASE)
-        return answer
-
-    async def _switch_language(self, request: Request) -> Response:
-        answer = redirect("")
-        other = "en" if language(request, self.language) == "ja" else "ja"
-        self._keep(answer, LANGUAGE_COOKIE, other, YEAR)
-        return answer
-
-    def _keep(self, answer: Response, name: str, value: str, seconds: int) -> None:
-        answer.set_cookie(name, value, seconds, path=BASE, secure=self.secure, httponly=True, samesite="strict")
+    def _asked(self, request: Request, session: Session, lang: Language) -> views.Asked:
+        return views.Asked(dict(request.query_params), dict(request.path_params), session, lang)
 
 
-async def _style(_: Request) -> Response:
-    return FileResponse(STYLE, media_type="text/css", headers={**HEADERS, "Cache-Control": "max-age=3600"})
+def _to_approval(fields: Mapping[str, str]) -> str:
+    """Where what was decided is seen: the page says what the store says, and nobody's link can say it instead."""
+    return f"/approvals/{''.join(each for each in fields.get('code', '').strip() if each.isalnum() or each == '-')}"
+
+
+def _failed(error: SaasusMcpError, lang: Language) -> Response:
+    log.error("the console could not answer: %s", error)
+    return message("unavailable", lang, None, UNAVAILABLE)
+
+
+async def _file(name: str, _: Request) -> Response:
+    """What every page needs: the same for everybody, so that a browser may keep it for a while."""
+    return FileResponse(HERE / name, headers={**HEADERS, "Cache-Control": "max-age=600"})

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
+import math
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from saasus_mcp.store import sessions as kept
 
 LIFETIME = 8 * 3600
 TICKET_LIFETIME = 5 * 60
@@ -23,18 +28,33 @@ class Approver:
 
 
 @dataclass(frozen=True, slots=True)
+class Admitted:
+    """Someone who proved who they are.
+
+    Attributes:
+        until: epoch seconds when what they proved it with ends; no session lasts longer.
+        token: the approver token that they showed; with it, the session ends.
+    """
+
+    approver: Approver
+    until: float = math.inf
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
-    """One signed-in browser. `csrf` stands in every form; `expires_at` is in epoch seconds."""
+    """One signed-in browser. `csrf` stands in every form; times are epoch seconds."""
 
     approver: Approver
     csrf: str
+    opened_at: float
     expires_at: float
 
 
 class Sessions(Protocol):
     """Where sessions are kept."""
 
-    def open(self, approver: Approver, now: float) -> str:
+    def open(self, admitted: Admitted, now: float) -> str:
         """Sign someone in; gives the cookie's value."""
         ...
 
@@ -46,6 +66,10 @@ class Sessions(Protocol):
         """Sign out."""
         ...
 
+    def close_all(self, approver: Approver) -> None:
+        """Sign someone out in every browser."""
+        ...
+
 
 class LocalSessions:
     """Sessions of one process, which end with it."""
@@ -53,12 +77,13 @@ class LocalSessions:
     def __init__(self) -> None:
         self._open: dict[str, Session] = {}
 
-    def open(self, approver: Approver, now: float) -> str:
+    def open(self, admitted: Admitted, now: float) -> str:
         self._open = {name: session for name, session in self._open.items() if session.expires_at > now}
         if len(self._open) >= MOST_OPEN:
             self._open.pop(next(iter(self._open)))
         cookie = secrets.token_urlsafe(32)
-        self._open[fingerprint(cookie)] = Session(approver, secrets.token_urlsafe(32), now + LIFETIME)
+        until = min(now + LIFETIME, admitted.until)
+        self._open[fingerprint(cookie)] = Session(admitted.approver, _csrf(cookie), now, until)
         return cookie
 
     def find(self, cookie: str, now: float) -> Session | None:
@@ -67,6 +92,36 @@ class LocalSessions:
 
     def close(self, cookie: str) -> None:
         self._open.pop(fingerprint(cookie), None)
+
+    def close_all(self, approver: Approver) -> None:
+        self._open = {name: session for name, session in self._open.items() if session.approver.id != approver.id}
+
+
+class SharedSessions:
+    """Sessions that every replica knows, and that `saasus-mcp token` can end."""
+
+    def __init__(self, kept: kept.Sessions) -> None:
+        self._kept = kept
+
+    def open(self, admitted: Admitted, now: float) -> str:
+        from saasus_mcp.store.sessions import Signed  # noqa: PLC0415 - imports the database library
+
+        cookie, approver = secrets.token_urlsafe(32), admitted.approver
+        until = min(now + LIFETIME, admitted.until)
+        self._kept.open(cookie, Signed(approver.id, approver.groups, now, until), admitted.token)
+        return cookie
+
+    def find(self, cookie: str, now: float) -> Session | None:
+        signed = self._kept.find(cookie, now)
+        if signed is None:
+            return None
+        return Session(Approver(signed.principal, signed.groups), _csrf(cookie), signed.opened_at, signed.expires_at)
+
+    def close(self, cookie: str) -> None:
+        self._kept.close(cookie)
+
+    def close_all(self, approver: Approver) -> None:
+        self._kept.close_all(approver.id)
 
 
 class Tickets:
@@ -82,6 +137,11 @@ class Tickets:
         self._issued[fingerprint(ticket)] = (self._clock() + TICKET_LIFETIME, approver)
         return ticket
 
+    def good(self, ticket: str) -> bool:
+        """Whether it would sign someone in."""
+        until, _ = self._issued.get(fingerprint(ticket), (0.0, None))
+        return until > self._clock()
+
     def use(self, ticket: str) -> Approver | None:
         """Whom the ticket signs in; None where it was used, is unknown, or its time is over."""
         until, approver = self._issued.pop(fingerprint(ticket), (0.0, None))
@@ -91,3 +151,8 @@ class Tickets:
 def fingerprint(secret: str) -> str:
     """What is kept of a cookie or a ticket: random values of 256 bits need no slow hash."""
     return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _csrf(cookie: str) -> str:
+    """What every form of a session carries: nobody who lacks the cookie can make it, and it tells nothing of the cookie."""
+    return hmac.new(cookie.encode(), b"csrf", hashlib.sha256).hexdigest()

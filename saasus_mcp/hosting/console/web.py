@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -23,16 +24,20 @@ BASE = "/console"
 COOKIE = "saasus_console"
 LANGUAGE_COOKIE = "saasus_language"
 LARGEST_FORM = 16 * 1024
-SEE_OTHER, FORBIDDEN, NOT_FOUND, TOO_LARGE = 303, 403, 404, 413
+SEE_OTHER, FORBIDDEN, NOT_FOUND, CONFLICT, UNPROCESSABLE, TOO_MANY, UNAVAILABLE = 303, 403, 404, 409, 422, 429, 503
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; "
-    "base-uri 'none'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    # Not no-referrer: under that a browser says that its forms come from the origin "null".
+    "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
     "Cache-Control": "no-store",
 }
+PLACE = re.compile(r"(/[A-Za-z0-9_-]{1,80}){0,3}")
 
 
 class BadForm(Exception):
@@ -68,13 +73,36 @@ def language(request: Request, default: Language) -> Language:
 
 def page(template: str, lang: Language, session: Session | None, *, status: int = 200, **values: Any) -> HTMLResponse:
     """One page."""
-    given = {"t": WORDS[lang], "lang": lang, "session": session, "base": BASE, "refresh": 0, "here": "", **values}
+    common = {"t": WORDS[lang], "lang": lang, "session": session, "base": BASE, "refresh": "", "here": "", "back": ""}
+    given = {**common, "sandbox": False, **values}
     return HTMLResponse(templates().get_template(f"{template}.html").render(given), status, headers=HEADERS)
+
+
+def message(word: str, lang: Language, session: Session | None, status: int, **values: Any) -> HTMLResponse:
+    """A page with nothing but one thing said."""
+    return page("message", lang, session, status=status, message=WORDS[lang][word], **values)
 
 
 def redirect(path: str) -> Response:
     """To another page of the console, after something was done."""
     return RedirectResponse(BASE + path, SEE_OTHER, headers=HEADERS)
+
+
+def place(path: str) -> str:
+    """A page of the console by its path below it; the first page where it is no such path."""
+    return path if PLACE.fullmatch(path) else ""
+
+
+def cookie_name(request: Request, *, secure: bool) -> str:
+    """Of the session's cookie. The prefix binds it to this very host, so that no neighbouring one can set it; on loopback
+    the port tells consoles apart, since cookies do not.
+    """
+    return f"__Host-{COOKIE}" if secure else f"{COOKIE}_{request.url.port or 80}"
+
+
+def crossed(request: Request) -> bool:
+    """Whether a link of another site led here: then a browser leaves the strict cookie out, signed in or not."""
+    return request.headers.get("sec-fetch-site") == "cross-site"
 
 
 async def form(request: Request) -> Mapping[str, str]:
@@ -90,7 +118,10 @@ async def form(request: Request) -> Mapping[str, str]:
         body += chunk
         if len(body) > LARGEST_FORM:
             raise BadForm
-    fields = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=20)
+    try:
+        fields = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=20)
+    except ValueError:
+        raise BadForm from None
     return {name: values[0] for name, values in fields.items()}
 
 

@@ -1,0 +1,96 @@
+"""Where the commands find what is kept: in the state folder, or in the database that servers share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from saasus_mcp.permissions.seal import Sealer
+from saasus_mcp.settings import Settings
+from saasus_mcp.store.files import StoreError
+from saasus_mcp.store.folder import Folder
+from saasus_mcp.store.stores import Stores
+
+if TYPE_CHECKING:
+    from saasus_mcp.store import Store
+    from saasus_mcp.store.accounts import Accounts
+
+KEY_FILE = "sealing.key"
+AUDIT = "audit"
+
+
+def sealing(settings: Settings) -> Sealer:
+    """What encrypts hidden secrets and chains the audit: under the keys that are set, else the one in the state folder.
+
+    Raises:
+        SaasusMcpError: that one cannot be kept.
+    """
+    if settings.sealing_keys:
+        return Sealer(*(key.get_secret_value() for key in settings.sealing_keys))
+    return Sealer.at(settings.folder / KEY_FILE)
+
+
+@contextmanager
+def kept(settings: Settings) -> Iterator[Stores]:
+    """Where everything is kept that must survive: in the database that is set, else in the state folder.
+
+    Raises:
+        StoreError: the database's address cannot be read, or its driver is not installed.
+    """
+
+    def keys() -> tuple[bytes, ...]:
+        return sealing(settings).derived(AUDIT)
+
+    if settings.database_url is None:
+        yield Folder(settings.folder, keys)
+        return
+    from saasus_mcp.store.shared import Shared  # noqa: PLC0415 - imports the database library
+
+    with closing(Shared(settings.database_url.get_secret_value(), keys)) as shared:
+        yield shared
+
+
+@contextmanager
+def accounts(settings: Settings) -> Iterator[Accounts]:
+    """Whose tokens this server believes.
+
+    Raises:
+        StoreError: they cannot be kept.
+    """
+    with kept(settings) as every, closing(every.accounts()) as opened:
+        yield opened
+
+
+@contextmanager
+def stores(settings: Settings, *, strict: bool = False) -> Iterator[list[Store]]:
+    """Every store there is: a terminal has no credentials that would say which SaaS is meant.
+
+    Raises:
+        StoreError: with `strict`, one cannot be read; else that is said and the others are given.
+    """
+    with kept(settings) as those, opened(those, strict=strict) as every:
+        yield every
+
+
+@contextmanager
+def opened(those: Stores, *, strict: bool = False) -> Iterator[list[Store]]:
+    """The same, of what is open already."""
+    with ExitStack() as until:
+        every = [store for name in those.names if (store := readable(those, name, strict=strict)) is not None]
+        for store in every:
+            until.callback(store.close)
+        yield every
+
+
+def readable(those: Stores, name: str, *, strict: bool = False) -> Store | None:
+    """The store of this name, or None with a word to the person: one that is damaged must not hide the others."""
+    try:
+        return those.open(name)
+    except StoreError as error:
+        if strict:
+            raise
+        click.echo(f"saasus-mcp: {name}: {error}", err=True)
+        return None

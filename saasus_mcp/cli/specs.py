@@ -1,0 +1,107 @@
+"""`saasus-mcp specs check|diff`: are our tools what the API's published definitions say today?"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from itertools import groupby
+from typing import Any
+
+import click
+
+from saasus_mcp.catalog import drift, load
+from saasus_mcp.catalog.catalogue import FACTS
+from saasus_mcp.catalog.drift import Difference
+from saasus_mcp.cli import published
+from saasus_mcp.cli.options import language, settings
+from saasus_mcp.cli.specs_wording import WORDS
+from saasus_mcp.cli.terminal import json_text, safe
+from saasus_mcp.errors import SaasusMcpError
+
+DRIFTED, UNREADABLE = 1, 2
+AGAINST = click.option(
+    "--against", required=True, metavar="FOLDER_OR_URL", help="Where the definitions are: authapi.yml and so on."
+)
+MARKS = {"new": "+", "removed": "-", "changed": "~"}
+
+
+@click.group
+def command() -> None:
+    """Compare the API that the tools were made for with its published definitions. What to do then: docs/updating.md."""
+
+
+@command.command
+@AGAINST
+@language
+def check(against: str, **flags: Any) -> None:
+    """Say in one line whether they agree. Exit status 1 where they do not, 2 where the definitions cannot be read."""
+    words = WORDS[settings(**flags).lang]
+    meant, found = _compared(against)
+    click.echo(_summary(meant, found, words))
+    sys.exit(DRIFTED if found else 0)
+
+
+@command.command
+@AGAINST
+@click.option("--repairs", is_flag=True, help="Also list the differences that are meant, with why.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@language
+def diff(against: str, *, repairs: bool, as_json: bool, **flags: Any) -> None:
+    """List what is new, removed or changed there: operations, parameters, fields, types, enums, statuses.
+
+    Exit status as of `specs check`.
+    """
+    words = WORDS[settings(**flags).lang]
+    meant, found = _compared(against)
+    if as_json:
+        click.echo(json_text({"differences": [*map(asdict, found)], "repairs": [*map(asdict, meant)]}))
+    else:
+        for line in _lines(found if not repairs else sorted([*found, *meant], key=lambda one: one.operation)):
+            click.echo(line)
+        click.echo(_summary(meant, found, words))
+    sys.exit(DRIFTED if found else 0)
+
+
+def _compared(against: str) -> tuple[list[Difference], list[Difference]]:
+    """The differences that are meant, and the others."""
+    ours = json.loads(FACTS.read_bytes())
+    try:
+        theirs = published.read(against, {each.module for each in load()})
+    except SaasusMcpError as error:
+        click.echo(f"saasus-mcp: {safe(str(error))}", err=True)
+        sys.exit(UNREADABLE)
+    differences = list(drift.compare(ours, theirs))
+    return [one for one in differences if one.repair], [one for one in differences if not one.repair]
+
+
+def _summary(meant: list[Difference], found: list[Difference], words: Any) -> str:
+    told = words["drifted" if found else "agree"]
+    touched = len({one.operation for one in found})
+    return str(told.format(count=len(found), operations=touched, repairs=len(meant)))
+
+
+def _lines(differences: list[Difference]) -> Iterator[str]:
+    for operation, group in groupby(differences, key=lambda one: one.operation):
+        yield safe(operation)
+        for one in group:
+            yield "  " + safe(_line(one)) + (f"  ({one.repair})" if one.repair else "")
+
+
+def _line(one: Difference) -> str:
+    mark, place = MARKS[one.kind], f"{one.place}: " if one.place else ""
+    if one.fact == "enum":
+        ours, theirs = set(one.ours or ()), set(one.theirs or ())
+        return f"{mark} {place}enum " + " ".join(
+            [*(f"+{value}" for value in sorted(theirs - ours)), *(f"-{value}" for value in sorted(ours - theirs))]
+        )
+    if one.fact:
+        return f"{mark} {place}{one.fact} {_told(one.ours)} -> {_told(one.theirs)}"
+    return f"{mark} {one.place or 'operation'}" + (f" {_told(one.theirs)}" if one.theirs else "")
+
+
+def _told(value: Any) -> str:
+    if value is None:
+        return "no"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

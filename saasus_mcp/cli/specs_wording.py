@@ -1,0 +1,18 @@
+"""What `specs` says, in both languages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from saasus_mcp.catalog import Language
+
+WORDS: Mapping[Language, Mapping[str, str]] = {
+    "en": {
+        "agree": "The tools agree with the published definitions, but for {repairs} documented repairs.",
+        "drifted": "{count} differences in {operations} operations, beside {repairs} documented repairs. What to do: docs/updating.md.",
+    },
+    "ja": {
+        "agree": "ツールは公開されている定義と一致しています(理由を記録した修正{repairs}件を除く)。",
+        "drifted": "{operations}件の操作に{count}件の違いがあります(ほかに理由を記録した修正が{repairs}件)。対処方法: docs/updating.md",
+    },
+}

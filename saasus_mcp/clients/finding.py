@@ -1,0 +1,63 @@
+"""Which clients on this computer start our server, and what is wrong with how they do. Shows no value of theirs."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from saasus_mcp.clients import editing
+from saasus_mcp.clients.jsonc import NotJson
+from saasus_mcp.clients.keeping import NotWritten, read
+from saasus_mcp.clients.known import CLIENTS, Client, Machine
+from saasus_mcp.clients.tables import NotToml
+
+OURS = ("saasus-mcp", "saasus_mcp")
+OFFICIAL = "saasus-api-mcp-server"
+SECRETS = frozenset({"SAASUS_API_KEY", "SAASUS_SECRET_KEY", "SAASUS_PLATFORM_APIKEY", "SAASUS_PLATFORM_SECRETKEY"})
+
+Flaw = Literal["", "unreadable", "no_command", "in_clear", "official"]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A server of ours in a client's file, or a file that cannot be read; `detail` is the command that is missing."""
+
+    client: Client
+    file: Path
+    name: str = ""
+    flaw: Flaw = ""
+    detail: str = ""
+
+
+def find(machine: Machine) -> Iterator[Found]:
+    """What is found, client by client."""
+    for client in CLIENTS.values():
+        file = client.file(machine)
+        try:
+            held = read(file)
+            servers = editing.servers(held.text, client) if held.raw is not None else {}
+        except (NotWritten, NotJson, NotToml):
+            yield Found(client, file, flaw="unreadable")
+            continue
+        for name, entry in servers.items():
+            if isinstance(entry, dict) and (found := _judged(client, file, name, entry)) is not None:
+                yield found
+
+
+def _judged(client: Client, file: Path, name: str, entry: dict[str, Any]) -> Found | None:
+    args = entry.get("args")
+    words = [str(word) for word in (entry.get("command", ""), *(args if isinstance(args, list) else ()))]
+    if any(OFFICIAL in word for word in words):
+        return Found(client, file, name, "official")
+    if not any(own in word for word in words for own in OURS):
+        return Found(client, file, name) if name == "saasus" and client.remote and client.remote in entry else None
+    if shutil.which(words[0]) is None:
+        return Found(client, file, name, "no_command", words[0])
+    variables = entry.get("env")
+    for variable, value in variables.items() if isinstance(variables, dict) else ():
+        if variable in SECRETS and "$" not in str(value):
+            return Found(client, file, name, "in_clear", variable)
+    return Found(client, file, name)

@@ -1,0 +1,73 @@
+"""The page of the audit: its records, filtered and page by page, and whether their chain holds."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from saasus_mcp.catalog import Language
+from saasus_mcp.hosting.console.desk import Desk
+from saasus_mcp.hosting.console.views import Asked, Shown, chosen
+from saasus_mcp.hosting.console.wording import time_text
+
+LONGEST_DAYS = 366.0
+HIGHEST = 2**53
+EVENTS = ("begun", "ended", "refused", "decided")
+
+
+def audit(desk: Desk, asked: Asked) -> Shown:
+    """The audit of one profile, filtered; with `verify`, whether its chain holds."""
+    rooms = desk.mine(asked.session.approver)
+    room = chosen(rooms, asked)
+    wanted = {name: asked.text(name) for name in ("operation", "principal", "event")}
+    looked = desk.audit(room, {k: v for k, v in wanted.items() if v}, _days(asked), _before(asked)) if room else None
+    breaks = room.store().trail.verify() if room and asked.query.get("verify") else None
+    values = {
+        "rooms": rooms,
+        "room": room,
+        "wanted": {**wanted, "days": f"{_days(asked):g}"},
+        "events": EVENTS,
+        "records": [_record(record, asked.lang) for record in looked.records] if looked else [],
+        "older": looked.older if looked else None,
+        "paged": _before(asked) is not None,
+        "breaks": breaks,
+        "counted": room.store().trail.count() if room and breaks == [] else 0,
+        "verified_at": time_text(desk.clock(), asked.lang),
+        "here": "audit",
+    }
+    return Shown("audit", values)
+
+
+_COLUMNS = ("at", "event", "call", "operation", "tool", "principal")
+
+
+def _record(record: Mapping[str, Any], lang: Language) -> dict[str, Any]:
+    told = {name: value for name, value in record.items() if name not in _COLUMNS}
+    came_to = record.get("decision") or record.get("applied") or record.get("refused") or record.get("deed", "")
+    return {
+        "at": time_text(record["at"], lang),
+        "event": record["event"],
+        "call": record["call"][:8],
+        "operation": record.get("operation") or record.get("tool", ""),
+        "principal": record.get("principal", ""),
+        "came_to": came_to,
+        "rule": record.get("rule", ""),
+        "status": record.get("status") or "",
+        "details": json.dumps(told, ensure_ascii=False, indent=1, default=str),
+    }
+
+
+def _days(asked: Asked) -> float:
+    try:
+        days = float(asked.query.get("days", "7"))
+    except ValueError:
+        return 7.0
+    return min(max(days, 0.0), LONGEST_DAYS) if math.isfinite(days) else 7.0
+
+
+def _before(asked: Asked) -> int | None:
+    """Where a further page of the audit begins."""
+    given = asked.query.get("before", "")
+    return min(int(given), HIGHEST) if given.isascii() and given.isdigit() and len(given) < 20 else None  # noqa: PLR2004

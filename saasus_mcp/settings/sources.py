@@ -1,0 +1,65 @@
+"""Where a secret is, which the configuration file says; the secret itself is never in it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from saasus_mcp.settings.faults import SettingsError
+from saasus_mcp.settings.strict import Strict
+
+LARGEST = 64 * 1024
+
+
+class Source(Strict):
+    """Where a secret is: an environment variable, or a file that holds nothing else."""
+
+    env: str | None = Field(None, min_length=1)
+    file: Path | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.env is None) == (self.file is None):
+            raise ValueError('write {env = "NAME"} or {file = "/absolute/path"}')
+        if self.file is not None and not self.file.is_absolute():
+            raise ValueError("file: write an absolute path")
+        return self
+
+    def __str__(self) -> str:
+        return f"environment variable {self.env}" if self.env else f"file {self.file}"
+
+    def read(self) -> str:
+        """The secret, read now. The end of a file's last line is not part of it.
+
+        Raises:
+            SettingsError: it is not there, or empty.
+        """
+        try:
+            found = os.environ.get(self.env, "") if self.env else self._content()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"The {self} cannot be read: {type(error).__name__}.", "See who may read it.") from None
+        if not found:
+            raise SettingsError(f"The {self} is not set or empty.", "Set it where the server runs.")
+        return found
+
+    def held(self) -> str:
+        """What the environment variable holds now; nothing where it is not set."""
+        return os.environ.get(self.env or "", "")
+
+    def _content(self) -> str:
+        assert self.file is not None  # noqa: S101 - by _one
+        with self.file.open(encoding="utf-8") as handle:
+            return handle.read(LARGEST).rstrip("\r\n")
+
+
+def _no_literal(value: Any) -> Any:
+    """A credential written into the file is refused before anything can show it."""
+    if not isinstance(value, dict):
+        raise ValueError('a secret is never written here: write {env = "NAME"} or {file = "/absolute/path"}')  # noqa: TRY004 - pydantic's way
+    return value
+
+
+Secret = Annotated[Source, BeforeValidator(_no_literal)]

@@ -1,0 +1,70 @@
+"""Who is signed in to the console of a hosted server: kept with the tokens, so that every replica knows and can end it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from sqlalchemy import delete, exists, insert, or_, select
+
+from saasus_mcp.store.accounts import fingerprint, sessions, tokens
+from saasus_mcp.store.database import Database
+from saasus_mcp.store.locks import forget
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """One signed-in browser. Times are epoch seconds."""
+
+    principal: str
+    groups: frozenset[str]
+    opened_at: float
+    expires_at: float
+
+
+class Sessions:
+    """The sessions, each known by the hash of its cookie. One that a token opened ends with the token."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def open(self, cookie: str, signed: Signed, token: str = "") -> None:
+        """Keep a new session, and forget those whose time is over.
+
+        Args:
+            token: the one that opened it, where one did.
+        """
+        values = {
+            "hash": fingerprint(cookie),
+            "principal": signed.principal,
+            "groups": json.dumps(sorted(signed.groups)),
+            "token": fingerprint(token) if token else None,
+            "opened_at": signed.opened_at,
+            "expires_at": signed.expires_at,
+        }
+        with self._database.transaction() as connection:
+            forget(connection, sessions, sessions.c.expires_at <= signed.opened_at)
+            connection.execute(insert(sessions).values(**values))
+
+    def find(self, cookie: str, now: float) -> Signed | None:
+        """Who is signed in with this cookie; nobody where it has ended, or the token that opened it has."""
+        token_lives = exists().where(
+            tokens.c.hash == sessions.c.token, tokens.c.revoked_at.is_(None), tokens.c.expires_at > now
+        )
+        mine = (sessions.c.hash == fingerprint(cookie), sessions.c.expires_at > now)
+        with self._database.reading() as connection:
+            query = select(sessions).where(*mine, or_(sessions.c.token.is_(None), token_lives))
+            row = connection.execute(query).first()
+        if row is None:
+            return None
+        return Signed(row.principal, frozenset(json.loads(row.groups)), row.opened_at, row.expires_at)
+
+    def close(self, cookie: str) -> None:
+        """End one session."""
+        with self._database.transaction() as connection:
+            connection.execute(delete(sessions).where(sessions.c.hash == fingerprint(cookie)))
+
+    def close_all(self, principal: str) -> int:
+        """End every session of someone; how many there were."""
+        with self._database.transaction() as connection:
+            return connection.execute(delete(sessions).where(sessions.c.principal == principal)).rowcount

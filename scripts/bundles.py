@@ -1,0 +1,190 @@
+"""What clients install from, made from server.json and the version in saasus_mcp/__init__.py.
+
+Writes the version into server.json, the bundle for Claude Desktop (bundles/mcpb), gemini-extension.json, and the buttons in both
+READMEs. With --check it writes nothing and exits with 1 where one of them is stale.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from saasus_mcp import __version__
+from saasus_mcp.clients.entry import Entry, Local, entry
+from saasus_mcp.clients.known import CLIENTS
+
+ROOT = Path(__file__).resolve().parents[1]
+NAME = "saasus"
+READMES = {"README.md": ("Add to", "Try in"), "README.ja.md": ("追加:", "試す:")}
+BEGIN, END = "<!-- buttons: made by scripts/bundles.py -->\n", "<!-- end of buttons -->\n"
+TITLES = {
+    "SAASUS_SAAS_ID": "SaaS ID",
+    "SAASUS_API_KEY": "API key",
+    "SAASUS_SECRET_KEY": "Secret key",
+    "SAASUS_MCP_MODE": "Mode",
+    "SAASUS_MCP_LANG": "Language",
+    "SAASUS_MCP_SURFACE": "Surface",
+}
+
+
+def files() -> Iterator[tuple[Path, str]]:
+    """Every file that is made here, and what belongs into it."""
+    server = _server()
+    yield ROOT / "server.json", _versioned((ROOT / "server.json").read_text(encoding="utf-8"))
+    yield ROOT / "gemini-extension.json", _json(gemini(server))
+    yield ROOT / "bundles" / "mcpb" / "manifest.json", _json(manifest(server))
+    yield ROOT / "bundles" / "mcpb" / "pyproject.toml", PROJECT.format(version=__version__, requires=_requires())
+    for name, (add, attempt) in READMES.items():
+        text = (ROOT / name).read_text(encoding="utf-8")
+        before, _, rest = text.partition(BEGIN)
+        yield (
+            ROOT / name,
+            before + BEGIN + "\n".join(buttons(server, add, attempt)) + "\n" + END + rest.partition(END)[2],
+        )
+
+
+PROJECT = """\
+# Made by scripts/bundles.py: what uv installs when Claude Desktop starts the bundle.
+[project]
+name = "saasus-mcp-bundle"
+version = "{version}"
+requires-python = "{requires}"
+dependencies = ["saasus-mcp=={version}"]
+
+[tool.uv]
+package = false
+"""
+
+
+def manifest(server: dict[str, Any]) -> dict[str, Any]:
+    """The MCPB manifest, version 0.4: uv is the host's, credentials go to the system's keychain."""
+    variables = server["packages"][0]["environmentVariables"]
+    return {
+        "manifest_version": "0.4",
+        "name": server["packages"][0]["identifier"],
+        "display_name": server["title"],
+        "version": __version__,
+        "description": server["description"],
+        "author": {"name": "saasus-mcp"},
+        "repository": {"type": "git", "url": server["repository"]["url"]},
+        "documentation": f"{server['repository']['url']}/blob/main/docs/clients/claude-desktop.md",
+        "server": {
+            "type": "uv",
+            "entry_point": "pyproject.toml",
+            "mcp_config": {
+                "command": "uv",
+                "args": ["run", "--directory", "${__dirname}", "saasus-mcp"],
+                "env": {each["name"]: f"${{user_config.{_key(each)}}}" for each in variables},
+            },
+        },
+        "tools_generated": True,
+        "prompts_generated": True,
+        "keywords": ["saasus", "saas", "tenants", "billing"],
+        "license": "Apache-2.0",
+        "compatibility": {"platforms": ["darwin", "win32", "linux"], "runtimes": {"python": _requires()}},
+        "user_config": {_key(each): _setting(each) for each in variables},
+    }
+
+
+def gemini(server: dict[str, Any]) -> dict[str, Any]:
+    """The extension for Gemini CLI, which asks for the settings and keeps the secret ones in the keychain."""
+    needed = [each for each in server["packages"][0]["environmentVariables"] if each.get("isRequired")]
+    local = _local(server)
+    return {
+        "name": server["packages"][0]["identifier"],
+        "version": __version__,
+        "description": server["description"],
+        "mcpServers": {NAME: dict(entry(CLIENTS["gemini"], local, NAME).value)},
+        "settings": [
+            {
+                "name": TITLES[each["name"]],
+                "description": each["description"],
+                "envVar": each["name"],
+                "sensitive": bool(each.get("isSecret")),
+            }
+            for each in needed
+        ],
+    }
+
+
+def buttons(server: dict[str, Any], add: str, attempt: str) -> Iterator[str]:
+    """One-click links: they hold references, never a credential; the second of each uses the sandbox."""
+    for words, local in ((add, _local(server)), (attempt, Local(("uvx", "saasus-mcp", "--sandbox")))):
+        for key, link in (("cursor", _cursor), ("vscode", _vscode)):
+            client = CLIENTS[key]
+            held = Local((*local.command, "--surface", "compact"), credentials=local.credentials)
+            title = f"{words} {client.title}" + (" (sandbox)" if "--sandbox" in local.command else "")
+            badge = f"https://img.shields.io/badge/{quote(title.replace('-', '--'))}-24292f?style=flat-square"
+            yield f"[![{title}]({badge})]({link(entry(client, held, NAME))})"
+
+
+def _cursor(made: Entry) -> str:
+    config = base64.b64encode(_compact(made.value).encode()).decode()
+    return f"https://cursor.com/en/install-mcp?name={NAME}&config={quote(config)}"
+
+
+def _vscode(made: Entry) -> str:
+    inputs = f"&inputs={quote(_compact(list(map(dict, made.inputs))))}" if made.inputs else ""
+    return f"https://insiders.vscode.dev/redirect/mcp/install?name={NAME}{inputs}&config={quote(_compact(made.value))}"
+
+
+def _local(server: dict[str, Any]) -> Local:
+    package = server["packages"][0]
+    needed = tuple(each["name"] for each in package["environmentVariables"] if each.get("isRequired"))
+    return Local((package["runtimeHint"], package["identifier"]), credentials=needed)
+
+
+def _setting(variable: dict[str, Any]) -> dict[str, Any]:
+    setting = {
+        "type": "string",
+        "title": TITLES[variable["name"]],
+        "description": variable["description"],
+        "required": variable.get("isRequired", False),
+        "sensitive": variable.get("isSecret", False),
+    }
+    return {**setting, "default": variable["default"]} if "default" in variable else setting
+
+
+def _key(variable: dict[str, Any]) -> str:
+    return str(variable["name"]).lower().removeprefix("saasus_").removeprefix("mcp_")
+
+
+def _server() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((ROOT / "server.json").read_text(encoding="utf-8"))
+    return found
+
+
+def _versioned(text: str) -> str:
+    return re.sub(r'"version": "[^"]*"', f'"version": "{__version__}"', text)
+
+
+def _requires() -> str:
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    return str(re.findall(r'requires-python = "([^"]+)"', text)[0])
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def main() -> None:
+    for file, text in files():
+        if "--check" not in sys.argv[1:]:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+        elif not file.exists() or file.read_text(encoding="utf-8") != text:
+            raise SystemExit(f"{file.relative_to(ROOT)} is stale: run `make generated` and review its difference")
+
+
+if __name__ == "__main__":
+    main()

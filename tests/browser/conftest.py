@@ -1,0 +1,81 @@
+"""A headless Chromium, and pages in it. Without one, or without Playwright, what needs them is skipped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.browser.stage import CHROMIUM, FLAGS, Stage, staged
+from tests.hosting.openid import SECRET
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+Open = Callable[..., "Page"]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: make test-browser")
+    if not CHROMIUM.exists():
+        pytest.skip(f"there is no {CHROMIUM}: apt-get install chromium, or set CHROMIUM")
+    with playwright.sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=str(CHROMIUM), args=list(FLAGS))
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    monkeypatch.setenv("TEST_SECRET", SECRET)
+    with staged(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def private(tmp_path: Path) -> Iterator[Stage]:
+    """A server of one machine, which only a one-time link opens."""
+    with staged(tmp_path, tokens=False) as made:
+        yield made
+
+
+def blocked(text: str) -> bool:
+    """Whether a page complains that something of its own was blocked; another site's frame is to be."""
+    return "Security Policy" in text and "frame-ancestors" not in text
+
+
+@pytest.fixture
+def opened(browser: Browser) -> Iterator[Open]:
+    """Opens a page in a browser of its own, without JavaScript. Whatever a page's policy blocks fails the test."""
+    contexts, complaints = [], []
+
+    def open_page(url: str, locale: str = "en-GB", **given: Any) -> Page:
+        context = browser.new_context(locale=locale, java_script_enabled=False, **given)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.on("console", lambda told: complaints.append(told.text) if blocked(told.text) else None)
+        page.goto(url)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def signed_in(opened: Open) -> Callable[..., Page]:
+    """Opens the console as the holder of an approver token."""
+
+    def sign_in(stage: Stage, name: str = "boss", **given: Any) -> Page:
+        page = opened(f"{stage.url}/console", **given)
+        page.locator("#token").fill(stage.token(name))
+        page.locator("#token").press("Enter")
+        page.wait_for_url(f"{stage.url}/console")
+        return page
+
+    return sign_in

@@ -1,0 +1,142 @@
+"""The suite's fixtures over the server of the product: what has none of their names goes through to the product."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mcp.server.lowlevel import NotificationOptions, Server
+from mcp.server.models import InitializationOptions
+from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, PromptsListChanged, ToolsListChanged
+from mcp.types import (
+    CallToolRequestParams,
+    CallToolResult,
+    EmptyResult,
+    GetPromptRequestParams,
+    PaginatedRequestParams,
+    ReadResourceRequestParams,
+    SetLevelRequestParams,
+    SubscribeRequestParams,
+    SubscriptionsListenRequestParams,
+    Tool,
+    UnsubscribeRequestParams,
+)
+
+from saasus_mcp.server.asking import Context
+from tests.conformance import asking
+from tests.conformance.fixtures import (
+    ANSWERS,
+    BUSY,
+    PROMPTS,
+    RESOURCES,
+    SCHEMAS,
+    TEMPLATES,
+    Run,
+    prompt,
+    resource,
+    said,
+)
+
+NO_ARGUMENTS: dict[str, Any] = {"type": "object", "properties": {}}
+
+
+def layered(server: Server[Any]) -> Server[Any]:
+    """The same server, with the fixtures on top."""
+    bus = InMemorySubscriptionBus()
+    tools = _tools(bus)
+    schemas = {name: SCHEMAS.get(name, NO_ARGUMENTS) for name in tools}
+    _list_more(server, "tools/list", "tools", [_tool(name, schema) for name, schema in schemas.items()])
+    _list_more(server, "prompts/list", "prompts", [*PROMPTS, asking.PROMPT])
+    _list_more(server, "resources/list", "resources", RESOURCES)
+    _list_more(server, "resources/templates/list", "resource_templates", TEMPLATES)
+    _call_first(server, tools)
+    _answer_first(server)
+    _say_that_lists_change(server, bus)
+    of_product = server.get_tool_input_schema
+    assert of_product is not None
+    server.get_tool_input_schema = lambda name: schemas.get(name) or of_product(name)
+    return server
+
+
+def _tool(name: str, schema: dict[str, Any]) -> Tool:
+    return Tool(name=name, description="For the conformance suite.", input_schema=schema)
+
+
+def _tools(bus: InMemorySubscriptionBus) -> Mapping[str, Run]:
+    """Every tool of the suite, by name."""
+
+    def fixed(answer: CallToolResult) -> Run:
+        async def run(_: Context, __: CallToolRequestParams) -> CallToolResult:
+            return answer
+
+        return run
+
+    def changing(event: Any) -> Run:
+        async def run(_: Context, __: CallToolRequestParams) -> CallToolResult:
+            await bus.publish(event)
+            return said("Changed.")
+
+        return run
+
+    changes = {
+        "test_trigger_tool_change": changing(ToolsListChanged()),
+        "test_trigger_prompt_change": changing(PromptsListChanged()),
+    }
+    return {**{name: fixed(answer) for name, answer in ANSWERS.items()}, **BUSY, **asking.TOOLS, **changes}
+
+
+def _handler(server: Server[Any], method: str) -> Any:
+    found = server.get_request_handler(method)
+    assert found is not None, method
+    return found.handler
+
+
+def _list_more(server: Server[Any], method: str, field: str, more: list[Any]) -> None:
+    of_product = _handler(server, method)
+
+    async def listed(context: Context, params: PaginatedRequestParams) -> Any:
+        found = await of_product(context, params)
+        return found.model_copy(update={field: [*getattr(found, field), *more]})
+
+    server.add_request_handler(method, PaginatedRequestParams, listed)
+
+
+def _call_first(server: Server[Any], tools: Mapping[str, Run]) -> None:
+    of_product = _handler(server, "tools/call")
+
+    async def call(context: Context, params: CallToolRequestParams) -> Any:
+        return await tools.get(params.name, of_product)(context, params)
+
+    server.add_request_handler("tools/call", CallToolRequestParams, call)
+
+
+def _answer_first(server: Server[Any]) -> None:
+    prompts, resources = _handler(server, "prompts/get"), _handler(server, "resources/read")
+    names = {each.name for each in PROMPTS}
+
+    async def get(context: Context, params: GetPromptRequestParams) -> Any:
+        if params.name == asking.PROMPT.name:
+            return asking.asking_prompt(params)
+        return prompt(params) if params.name in names else await prompts(context, params)
+
+    async def read(context: Context, params: ReadResourceRequestParams) -> Any:
+        return resource(str(params.uri)) or await resources(context, params)
+
+    async def done(_: Context, __: Any) -> EmptyResult:
+        return EmptyResult()
+
+    server.add_request_handler("prompts/get", GetPromptRequestParams, get)
+    server.add_request_handler("resources/read", ReadResourceRequestParams, read)
+    server.add_request_handler("resources/subscribe", SubscribeRequestParams, done)
+    server.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, done)
+    server.add_request_handler("logging/setLevel", SetLevelRequestParams, done)
+
+
+def _say_that_lists_change(server: Server[Any], bus: InMemorySubscriptionBus) -> None:
+    server.add_request_handler("subscriptions/listen", SubscriptionsListenRequestParams, ListenHandler(bus))
+    options = server.create_initialization_options
+
+    def changing(*_: Any, **given: Any) -> InitializationOptions:
+        return options(NotificationOptions(prompts_changed=True, tools_changed=True), **given)
+
+    server.create_initialization_options = changing  # type: ignore[method-assign]

@@ -1,0 +1,216 @@
+"""The console as `serve` puts it together: who comes in by a token or through the provider, and for how long."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import httpx2
+import pytest
+
+from saasus_mcp.cli import consoles
+from saasus_mcp.hosting.console.throttle import MOST
+from saasus_mcp.permissions import passphrase
+from saasus_mcp.settings import http, read
+from tests.browser.stage import Stage, staged
+from tests.cli.running import run
+from tests.hosting.openid import SECRET
+
+
+@pytest.fixture
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    monkeypatch.setenv("TEST_SECRET", SECRET)
+    with staged(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def private(tmp_path: Path) -> Iterator[Stage]:
+    with staged(tmp_path, tokens=False) as made:
+        yield made
+
+
+def visitor(stage: Stage) -> httpx2.Client:
+    return httpx2.Client(base_url=stage.url, headers={"Origin": stage.url, "Accept-Language": "en"})
+
+
+@contextmanager
+def signed_in(stage: Stage, name: str = "boss") -> Iterator[httpx2.Client]:
+    with visitor(stage) as client:
+        answer = client.post("/console/sign-in", data={"token": stage.token(name)})
+        assert answer.status_code == 303, answer.text
+        yield client
+
+
+def through_the_provider(client: httpx2.Client, stage: Stage, person: str) -> httpx2.Response:
+    begun = client.get("/console/sso")
+    with httpx2.Client() as elsewhere:
+        query = urlsplit(begun.headers["location"]).query
+        back = elsewhere.get(f"{stage.openid.issuer}/as/{person}?{query}").headers["location"]
+    return client.get(back)
+
+
+def csrf(page: httpx2.Response) -> str:
+    found = re.search(r'name="csrf" value="([^"]+)"', page.text)
+    assert found
+    return found[1]
+
+
+def test_an_approver_token_opens_the_console(stage: Stage) -> None:
+    with signed_in(stage) as client:
+        assert "token:boss" in client.get("/console").text
+
+
+def test_a_callers_token_or_a_bearer_header_opens_nothing(stage: Stage) -> None:
+    with visitor(stage) as client:
+        assert client.post("/console/sign-in", data={"token": stage.token("bob", "caller")}).status_code == 403
+        for token in (stage.token("bob", "caller"), stage.token("boss")):
+            answer = client.get("/console", headers={"Authorization": f"Bearer {token}"})
+            assert (answer.status_code, answer.headers["location"]) == (303, "/console/sign-in")
+
+
+def test_a_session_ends_with_the_token_that_opened_it(stage: Stage) -> None:
+    with signed_in(stage) as client:
+        assert stage.accounts.revoke("boss", time.time())
+        assert client.get("/console").status_code == 303
+
+
+def test_an_operator_ends_every_session_of_someone(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("saasus_mcp.cli.token.require_person", lambda *_: None)
+    monkeypatch.setenv("SAASUS_MCP_STATE_DIR", str(stage.folder / "state"))
+    with signed_in(stage) as one, signed_in(stage) as two, signed_in(stage, "deputy") as other:
+        assert run("token", "sign-out", "token:boss").out == "Console sessions of token:boss ended: 2.\n"
+        assert [client.get("/console").status_code for client in (one, two, other)] == [303, 303, 200]
+
+
+def test_a_session_is_known_to_another_replica(stage: Stage) -> None:
+    settings = read(sandbox=True, state_dir=stage.folder / "state", config=stage.folder / "config.toml")
+    wanted = http(settings)
+    other = consoles.hosted(settings, wanted, stage.served, stage.until)
+    assert other is not None
+    with signed_in(stage) as client:
+        [cookie] = client.cookies.jar
+        assert other.doors.sessions.find(str(cookie.value), time.time()) is not None
+        other.doors.sessions.close(str(cookie.value))
+        assert client.get("/console").status_code == 303
+
+
+def test_the_store_keeps_no_cookie(stage: Stage) -> None:
+    with signed_in(stage) as client:
+        [cookie] = client.cookies.jar
+    files = (stage.folder / "state").glob("accounts.db*")
+    assert not any(str(cookie.value).encode() in file.read_bytes() for file in files)
+
+
+def test_the_provider_lets_an_approver_in(stage: Stage) -> None:
+    with visitor(stage) as client:
+        assert through_the_provider(client, stage, "hanako").headers["location"] == "/console"
+        assert f"oidc:{stage.openid.issuer}|hanako" in client.get("/console/session").text
+
+
+@pytest.mark.parametrize(
+    ("person", "why"), [("taro", "lacks the group of approvers (approvers)"), ("nobody", "provider ended it")]
+)
+def test_the_provider_lets_nobody_else_in(stage: Stage, person: str, why: str) -> None:
+    with visitor(stage) as client:
+        answer = through_the_provider(client, stage, person)
+        assert answer.status_code == 403
+        assert why in answer.text
+        assert client.get("/console").status_code == 303
+
+
+def test_an_answer_of_the_provider_counts_in_the_browser_that_asked_and_once(stage: Stage) -> None:
+    with visitor(stage) as client, visitor(stage) as other:
+        query = urlsplit(client.get("/console/sso").headers["location"]).query
+        back = httpx2.get(f"{stage.openid.issuer}/as/hanako?{query}").headers["location"]
+        assert "begun in another browser" in other.get(back).text
+        other.get("/console/sso")
+        assert "begun in another browser" in other.get(back).text, "nor where another sign-in is under way"
+        assert client.get(back).status_code == 303
+        assert client.get(back).status_code == 403
+    assert parse_qs(query)["redirect_uri"] == [f"{stage.url}/console/sso/callback"]
+
+
+def test_where_the_provider_is_down_it_is_said(stage: Stage) -> None:
+    stage.openid.discovery = {"issuer": "https://other.example.com"}
+    with visitor(stage) as client:
+        answer = client.get("/console/sso")
+    assert answer.status_code == 403
+    assert "could not be reached, or what it said does not hold" in answer.text
+
+
+def test_wrong_tokens_are_held_off_and_a_good_one_is_not(stage: Stage) -> None:
+    with visitor(stage) as client:
+        tries = [client.post("/console/sign-in", data={"token": f"smcp_{n}"}).status_code for n in range(MOST + 2)]
+        assert tries == [403] * MOST + [429, 429]
+        assert client.post("/console/sign-in", data={"token": stage.token("boss")}).status_code == 303
+
+
+def test_guessing_at_a_passphrase_is_held_off(private: Stage) -> None:
+    passphrase.keep(private.folder / "state", "correct horse")
+    path = urlsplit(private.link()).path
+    with visitor(private) as client:
+        assert "Approver passphrase" in client.get(path).text
+        assert client.post(path).status_code == 403
+        tries = [client.post(path, data={"passphrase": f"guess-{n}"}).status_code for n in range(MOST)]
+        assert tries == [403] * (MOST - 1) + [429]
+        assert client.post(path, data={"passphrase": "correct horse"}).status_code == 429
+        assert client.get("/console").status_code == 303
+
+
+def test_with_the_passphrase_a_link_lets_its_owner_in(private: Stage) -> None:
+    passphrase.keep(private.folder / "state", "correct horse")
+    path = urlsplit(private.link()).path
+    with visitor(private) as client:
+        assert client.post(path, data={"passphrase": "wrong horse"}).status_code == 403
+        assert client.post(path, data={"passphrase": "correct horse"}).status_code == 303
+        assert client.get("/console").status_code == 200
+
+
+def test_what_a_person_does_is_in_the_audit(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    approval = stage.asks_to_delete(stage.names()[0])
+    with signed_in(stage) as client:
+        token = csrf(client.get("/console"))
+        client.post("/console/freeze", data={"csrf": token, "profile": "sandbox", "reason": "調査中"})
+        client.post("/console/unfreeze", data={"csrf": token, "profile": "sandbox"})
+        client.post("/console/approve", data={"csrf": token, "code": approval.code, "name": approval.name})
+        page = client.get("/console/audit?event=decided")
+    decided = [record for record in stage.pipeline.store.audited() if record["event"] == "decided"]
+    assert [(each["deed"], each["principal"]) for each in decided] == [
+        ("freeze", "token:boss"),
+        ("unfreeze", "token:boss"),
+        ("approve", "token:boss"),
+    ]
+    assert "調査中" in page.text
+    assert stage.pipeline.store.trail.verify() == []
+    monkeypatch.setenv("SAASUS_MCP_STATE_DIR", str(stage.folder / "state"))
+    found = run("audit", "search", "--event", "decided").out.splitlines()
+    assert [line.split("deed=")[1].split()[0] for line in found] == ["freeze", "unfreeze", "approve"]
+
+
+def test_a_long_audit_is_read_page_by_page(stage: Stage) -> None:
+    for number in range(130):
+        told = {"operation": "auth.GetRoles", "principal": f"caller-{number}", "profile": "sandbox"}
+        stage.pipeline.store.refuse(f"call-{number}", told, time.time())
+    found: list[str] = []
+    with signed_in(stage) as client:
+        path = "/console/audit?operation=GetRoles"
+        for _ in range(3):
+            page = client.get(path)
+            found += re.findall(r"<bdi>(caller-\d+)</bdi>", page.text)
+            older = re.search(r'rel="next" href="([^"]+)"', page.text)
+            path = older[1].replace("&amp;", "&") if older else ""
+    assert found == [f"caller-{number}" for number in reversed(range(130))]
+    assert not path
+
+
+def test_without_a_way_in_there_is_no_console(stage: Stage, tmp_path: Path) -> None:
+    for text in ("[auth]\ntokens = false", "[console]\nenabled = false"):
+        file = tmp_path / f"{len(text)}.toml"
+        file.write_text(f"version = 1\n{text}\n", encoding="utf-8")
+        chosen = read(sandbox=True, config=file, public_url="https://mcp.example.com")
+        assert consoles.hosted(chosen, http(chosen), stage.served, stage.until) is None
