@@ -53,7 +53,7 @@ def profiles(settings: Settings) -> dict[str, Profile]:
     Raises:
         SettingsError: the file is not sound, or credentials are missing.
     """
-    tables = _tables(settings) or {settings.profile: None}
+    tables: Mapping[str, ProfileTable | None] = _tables(settings) or {settings.profile: None}
     return {name: _profile(settings, name, table) for name, table in tables.items()}
 
 
