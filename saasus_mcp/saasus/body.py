@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from typing import Any
 
 from saasus_mcp.saasus.words import MARK
 
 DEEPEST = 100
-SUSPECT = re.compile(rb"\\u(?:[dD][89a-fA-F]|0000)|\xed[\xa0-\xbf]|\0|[0-9][eE][+]?[0-9]{3}|[0-9]{100}")
-"""How a half character, a NUL or a number beyond JSON is written, in UTF-8 or, by its NULs, another encoding. Few bodies have
-any of it, and a large one is then read three times as fast."""
+SUSPECT = (b"\\u", b"\xed", b"\0")
+"""What half characters and NULs are written with, in UTF-8 or, by its NULs, another encoding. A body without them is read
+twice as fast."""
 
 
 def read(raw: bytes) -> Any:
@@ -22,8 +21,8 @@ def read(raw: bytes) -> Any:
         ValueError: it is not JSON, or nested too deeply to be an answer.
     """
     try:
-        value = json.loads(raw, parse_constant=_refuse)
-        if SUSPECT.search(raw) is not None:
+        value = json.loads(raw, parse_constant=_refuse, parse_float=_finite)
+        if any(mark in raw for mark in SUSPECT):
             return _carriable(value, 0)
         _bounded(value, 0)
     except RecursionError:
@@ -48,9 +47,13 @@ def _carriable(value: Any, depth: int) -> Any:
         return {_whole(name): _carriable(item, depth + 1) for name, item in value.items()}
     if isinstance(value, list):
         return [_carriable(item, depth + 1) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return repr(value)
     return _whole(value) if isinstance(value, str) else value
+
+
+def _finite(text: str) -> float | str:
+    """The number, as text where it is larger than numbers are."""
+    number = float(text)
+    return number if math.isfinite(number) else repr(number)
 
 
 def _whole(text: str) -> str:
