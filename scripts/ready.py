@@ -16,7 +16,9 @@ from mcp.types import jsonrpc_message_adapter
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
 from saasus_mcp.catalog import Language
+from saasus_mcp.catalog.jobs import TOOLSET
 from saasus_mcp.cli import compose, serve
+from saasus_mcp.jobs import tools as jobs
 from saasus_mcp.permissions.policy import PRESETS, Mode
 from saasus_mcp.server import ready
 from saasus_mcp.server.front import MODERN, PREFIX
@@ -75,19 +77,27 @@ class Making:
 
     def __init__(self) -> None:
         self.templates: dict[str, str] = {}
+        self.orders: dict[Kind, list[str]] = {}
         self.rows: dict[str, dict[str, Any]] = {}
 
     async def see(self, folder: Path, mode: Mode, kind: Kind, language: Language) -> None:
         """Take in the answers of a server with these settings, in both eras."""
         chosen = read(sandbox=True, state_dir=folder, mode=mode, lang=language)
-        async with compose.pipeline(chosen) as pipeline:
-            server = serve.server(pipeline, chosen, kind, frozenset())
+        async with compose.pipeline(chosen) as pipeline, compose.staff(chosen, {"": pipeline}) as runners:
+            runner = runners[""]
+            server = serve.server(pipeline, runner, chosen, kind, frozenset())
             before = [initialize(NEWEST_BEFORE), INITIALIZED, request("tools/list", {})]
             opening, listed_before = await said(server, before)
             discovered, listed = await said(
                 server, [request(each, ENVELOPE) for each in ("server/discover", "tools/list")]
             )
+            every = frozenset(operation.toolset for operation in pipeline.catalogue) | {TOOLSET}
+            broad = serve.server(pipeline, runner, chosen, kind, every)
+            _, widest = await said(broad, [request(each, ENVELOPE) for each in ("server/discover", "tools/list")])
+            names = [tool["name"] for tool in json.loads(widest)["result"]["tools"]]
+            self.orders.setdefault(kind, names)
             toolsets = {operation.tool: operation.toolset for operation in pipeline.catalogue}
+            toolsets |= {tool.name: tool.toolset for tool in jobs.tools(runner, kind)}
             told = ready.compact(instructions(pipeline.place, PRESETS[mode], kind))
         tools = json.loads(listed)["result"]["tools"]
         version = f'"protocolVersion":"{NEWEST_BEFORE}"'
@@ -113,17 +123,20 @@ class Making:
     def _tool(self, tool: dict[str, Any], mode: Mode, kind: Kind, language: Language, toolset: str) -> None:
         title = tool["title"]
         tool["title"] = tool["annotations"]["title"] = ""
-        new = {"toolset": toolset, "modes": [], "kinds": [], "titles": {}, "tool": tool}
+        new = {"toolsets": {}, "modes": [], "kinds": [], "titles": {}, "tool": tool}
         row = self.rows.setdefault(tool["name"], new)
         same = ready.compact(row["tool"]) == ready.compact(tool)
         _hold(same, f"{tool['name']}: servers differ in more than its title")
         row["titles"][language] = title
+        row["toolsets"][kind] = toolset
         row["modes"] += [mode] * (mode not in row["modes"])
         row["kinds"] += [kind] * (kind not in row["kinds"])
 
     def text(self) -> str:
         """The file, one tool a line."""
-        head = ready.compact({"key": ready.key(), "versions": [*HANDSHAKE_PROTOCOL_VERSIONS], **self.templates})
+        head = ready.compact(
+            {"key": ready.key(), "versions": [*HANDSHAKE_PROTOCOL_VERSIONS], "orders": self.orders, **self.templates}
+        )
         rows = ",\n".join(ready.compact(row) for row in self.rows.values())
         return f'{head.removesuffix("}")},"tools":[\n{rows}\n]}}\n'
 
@@ -132,8 +145,8 @@ def made() -> str:
     """The file as it should be."""
     making = Making()
     with tempfile.TemporaryDirectory(prefix="saasus-mcp-ready-", ignore_cleanup_errors=True) as folder:
-        for kind in reversed(KINDS):  # compact lists first what the full one does not list
-            for mode in tuple(PRESETS)[::-1]:
+        for kind in KINDS:
+            for mode in tuple(PRESETS)[::-1]:  # strict first: it lists everything, in the order of all
                 for language in LANGUAGES:
                     anyio.run(making.see, Path(folder), mode, kind, language)
     return making.text()

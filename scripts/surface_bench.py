@@ -18,6 +18,7 @@ import bpe_openai
 
 from saasus_mcp.catalog import Operation
 from saasus_mcp.cli import compose
+from saasus_mcp.jobs.tools import tools
 from saasus_mcp.server.own import OwnTool
 from saasus_mcp.server.surface import Surface
 from saasus_mcp.server.toolsets import TOOLSETS
@@ -44,8 +45,8 @@ class Costs:
 
     Attributes:
         surfaces: `full` and `compact`, whole.
-        always: what every surface lists beside operations.
-        toolsets: the operations of each alone.
+        always: what is listed with any toolset.
+        toolsets: the tools of each alone.
     """
 
     surfaces: dict[str, Cost]
@@ -74,15 +75,15 @@ def measured() -> Costs:
 
 async def _measured() -> Costs:
     with tempfile.TemporaryDirectory(prefix="saasus-mcp-bench-", ignore_cleanup_errors=True) as folder:
-        async with compose.pipeline(read(sandbox=True, state_dir=Path(folder))) as pipeline:
-            who = compose.local_user()
-            full = Surface(pipeline, "en").listed(who)
-            compact = Surface(pipeline, "en", "compact").listed(who)
-    operations = [tool for tool in full if isinstance(tool, Operation)]
+        settings = read(sandbox=True, state_dir=Path(folder))
+        async with compose.pipeline(settings) as pipeline, compose.staff(settings, {"": pipeline}) as runners:
+            who, runner = compose.local_user(), runners[""]
+            full = Surface(pipeline, "en", more=tools(runner)).listed(who)
+            compact = Surface(pipeline, "en", "compact", more=tools(runner, "compact")).listed(who)
     return Costs(
         {"full": cost(full), "compact": cost(compact)},
-        cost(tool for tool in full if isinstance(tool, OwnTool)),
-        {name: cost(each for each in operations if each.toolset == name) for name in TOOLSETS},
+        cost(tool for tool in full if not tool.toolset),
+        {name: cost(each for each in full if each.toolset == name) for name in TOOLSETS},
     )
 
 

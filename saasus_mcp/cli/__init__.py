@@ -19,6 +19,7 @@ COMMANDS = {
     "serve": "Serve MCP on stdio, which is what clients run, or over HTTP.",
     "tools": "List the tools, or show one with its schema, effects and decision.",
     "call": "Call one tool from the terminal, through the same pipeline.",
+    "job": "Do a whole job: export or import users, and more.",
     "approvals": "List what waits for a person's approval.",
     "approve": "Approve one call, by typing its target's name.",
     "reject": "Reject one call.",

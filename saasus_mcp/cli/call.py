@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
@@ -24,9 +25,10 @@ from saasus_mcp.settings import Settings
 if TYPE_CHECKING:
     from anyio.from_thread import BlockingPortal
 
-    from saasus_mcp.server.pipeline import Pipeline
-
 YES = frozenset({"y", "yes", "はい"})
+
+
+T = TypeVar("T")
 
 
 class BadJson(SaasusMcpError):
@@ -111,14 +113,14 @@ def _run(chosen: Settings, name: str, given: Any) -> ToolAnswer:
         if pipeline.policy.announcement:
             click.echo(f"saasus-mcp: {pipeline.policy.announcement}", err=True)
         click.echo(f"[{safe(where(pipeline.place, chosen.lang))}]", err=True)
-        return settled(portal, pipeline, Call(name, given, compose.local_user()), chosen.lang)
+        return settled(portal, pipeline.run, Call(name, given, compose.local_user()), chosen.lang)
 
 
-def settled(portal: BlockingPortal, pipeline: Pipeline, call: Call, lang: Language) -> ToolAnswer:
-    """The answer of a call, after its questions were put to whoever sits at this terminal."""
+def settled(portal: BlockingPortal, run: Callable[[Call], Awaitable[T | Asking]], call: Call, lang: Language) -> T:
+    """What running a call gives, after its questions were put to whoever sits at this terminal."""
     call = replace(call, asker=_Here() if attended(sys.stdin, sys.stderr) else None)
     while True:
-        answer = portal.call(pipeline.run, call)
+        answer = portal.call(run, call)
         if not isinstance(answer, Asking):
             return answer
         call = replace(call, reply=Reply(_asked(answer.question, lang), answer.state))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import (
     AbstractContextManager,
     AsyncExitStack,
@@ -19,19 +19,23 @@ from saasus_mcp.cli import keeping
 from saasus_mcp.permissions.policy import PRESETS, CasePolicy, Mode, Principal, ReadOnlyCeiling
 from saasus_mcp.permissions.proof import Place
 from saasus_mcp.settings import Settings, SettingsError, profile, profiles
-from saasus_mcp.store.files import prepare
+from saasus_mcp.store.files import make, prepare
 from saasus_mcp.store.stores import Stores
 
 if sys.platform != "win32":
     import pwd
 
 if TYPE_CHECKING:
+    from saasus_mcp.jobs.runner import Runner
     from saasus_mcp.permissions.handles import References
     from saasus_mcp.saasus.client import Client
     from saasus_mcp.server.pipeline import Pipeline
     from saasus_mcp.server.watch import Watch
     from saasus_mcp.store import Store
 
+JOBS = "shared"
+JOBS_SUFFIX = ".jobs.db"
+"""Of the database of the engine of jobs: one for each SaaS, or one for a process that serves several."""
 DEFAULT_PROFILE = "default"
 SANDBOX_PROFILE, SANDBOX_SAAS_ID = "sandbox", "sandbox"
 
@@ -174,6 +178,23 @@ async def pipelines(
                 _pipeline(one, catalogue, chosen, watch=watch(name, catalogue), kept=kept, console=console)
             )
         yield made
+
+
+@asynccontextmanager
+async def staff(settings: Settings, pipelines: Mapping[str, Pipeline]) -> AsyncIterator[dict[str, Runner]]:
+    """Who runs the jobs of each pipeline, by profile."""
+    from saasus_mcp.jobs.staff import staff as staffed  # noqa: PLC0415 - not every command has jobs
+
+    sealer = keeping.sealing(settings)
+    if settings.database_url is not None:
+        async with staffed(pipelines, settings.database_url.get_secret_value(), sealer) as runners:
+            yield runners
+        return
+    ids = [one.place.saas_id for one in pipelines.values()]
+    name = prepare(settings.folder, ids[0]).stem if len(ids) == 1 else JOBS
+    file = make(settings.folder, name + JOBS_SUFFIX)
+    async with staffed(pipelines, f"sqlite:///{file}", sealer, used=lambda: file.stat().st_size > 0) as runners:
+        yield runners
 
 
 @asynccontextmanager

@@ -55,6 +55,8 @@ def replay(records: Iterable[Mapping[str, Any]], policy: CasePolicy, catalogue: 
     for record in records:
         if record.get("event") not in ("begun", "refused") or "decision" not in record:
             continue
+        if "plan" in record:  # a job: each of its calls has a record, and is decided anew by it
+            continue
         try:
             case = _case(record, catalogue)
         except UnknownTool:

@@ -20,6 +20,7 @@ from saasus_mcp.settings import Settings
 if TYPE_CHECKING:
     from mcp.server.lowlevel import Server
 
+    from saasus_mcp.jobs.runner import Runner
     from saasus_mcp.server.pipeline import Pipeline
 
 
@@ -69,23 +70,28 @@ async def _serve(chosen: Settings, kind: Kind, toolsets: frozenset[str], wire: W
     from mcp.server.stdio import stdio_server  # noqa: PLC0415 - the SDK is the slowest import there is
 
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="saasus-mcp: %(levelname)s: %(message)s")
-    async with compose.pipeline(chosen, partial(_console, chosen)) as pipeline:
+    async with (
+        compose.pipeline(chosen, partial(_console, chosen)) as pipeline,
+        compose.staff(chosen, {pipeline.place.profile: pipeline}) as runners,
+    ):
         if pipeline.policy.announcement:
             click.echo(f"saasus-mcp: {pipeline.policy.announcement}", err=True)
-        serving = server(pipeline, chosen, kind, toolsets)
+        serving = server(pipeline, runners[pipeline.place.profile], chosen, kind, toolsets)
         gc.freeze()  # what was loaded stays: it need not be looked through again for garbage
         gc.enable()
         async with wire.streams() if wire is not None else stdio_server() as (reading, writing):
             await serving.run(reading, writing, serving.create_initialization_options())
 
 
-def server(pipeline: Pipeline, chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> Server[Any]:
+def server(pipeline: Pipeline, runner: Runner, chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> Server[Any]:
     """The server for the person at this machine."""
+    from saasus_mcp.jobs.tools import tools  # noqa: PLC0415 - as all that serves
     from saasus_mcp.server.mcp import build  # noqa: PLC0415 - imports the SDK
     from saasus_mcp.server.surface import Surface  # noqa: PLC0415 - imports the HTTP client
 
     principal = compose.local_user()
-    return build(pipeline, lambda _: principal, chosen.lang, Surface(pipeline, chosen.lang, kind, toolsets))
+    surface = Surface(pipeline, chosen.lang, kind, toolsets, tools(runner, kind))
+    return build(pipeline, lambda _: principal, chosen.lang, surface)
 
 
 def _console(chosen: Settings) -> str:

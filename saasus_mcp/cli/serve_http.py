@@ -68,19 +68,26 @@ async def _serve(chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> None
     from saasus_mcp.cli import consoles  # noqa: PLC0415 - imports the web server
     from saasus_mcp.hosting import app, serving  # noqa: PLC0415 - imports the web server
     from saasus_mcp.hosting.metrics import Counting, Metrics  # noqa: PLC0415 - as above
+    from saasus_mcp.jobs.tools import tools  # noqa: PLC0415 - as all that serves
     from saasus_mcp.server import mcp  # noqa: PLC0415 - imports the SDK
     from saasus_mcp.server.surface import Surface  # noqa: PLC0415 - imports the HTTP client
     from saasus_mcp.settings import http  # noqa: PLC0415 - only where HTTP is served
-
-    def server(one: Served, who: mcp.Who) -> Any:
-        return mcp.build(one.pipeline, who, chosen.lang, Surface(one.pipeline, chosen.lang, kind, toolsets))
 
     wanted, metrics = http(chosen), Metrics()
     at = _Address(wanted, wanted.port)
     with ExitStack() as until:
         known = identity(chosen, wanted, until)
         watch = partial(Counting, metrics)
-        async with compose.pipelines(chosen, watch, lambda: at.console) as pipelines:
+        async with (
+            compose.pipelines(chosen, watch, lambda: at.console) as pipelines,
+            compose.staff(chosen, pipelines) as runners,
+        ):
+
+            def server(one: Served, who: mcp.Who) -> Any:
+                more = tools(runners[one.pipeline.place.profile], kind)
+                surface = Surface(one.pipeline, chosen.lang, kind, toolsets, more)
+                return mcp.build(one.pipeline, who, chosen.lang, surface)
+
             each = served(chosen, pipelines)
             policy = next(iter(pipelines.values())).policy
             console = consoles.hosted(chosen, wanted, each, until)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any, get_args
 
 import click
 
-from saasus_mcp.catalog import Language, Level, Operation, load
+from saasus_mcp.catalog import Catalogue, Language, Level, Operation, load
+from saasus_mcp.catalog.jobs import TOOLSET, JobSpec
+from saasus_mcp.catalog.jobs import load as whole_jobs
 from saasus_mcp.cli import compose
 from saasus_mcp.cli.call import find
 from saasus_mcp.cli.options import named_toolsets, settings, shared
 from saasus_mcp.cli.terminal import json_text
 from saasus_mcp.cli.tools_wording import EFFECTS, WORDS
-from saasus_mcp.permissions.case import Case, CasePolicy, Decision
+from saasus_mcp.permissions.case import Case, CasePolicy, Decision, stricter
 from saasus_mcp.server.describing import describe
 from saasus_mcp.server.toolsets import TOOLSETS
 
@@ -30,24 +33,70 @@ def command(name: str | None, toolsets: str, level: str | None, *, as_json: bool
     """
     chosen = settings(**flags)
     catalogue, policy = load(), compose.policy(chosen)
+    jobs = {job.name: job for job in whole_jobs()}
+    if name in jobs:
+        _show_job(jobs[name], catalogue, policy, chosen.lang, as_json=as_json)
+        return
     if name is not None:
         _show(find(catalogue, name, chosen.lang), policy, chosen.lang, as_json=as_json)
         return
     wanted = named_toolsets(toolsets, chosen.lang) or TOOLSETS.keys()
     found = [each for each in catalogue if each.toolset in wanted and level in (None, each.level)]
+    own = [job for job in jobs.values() if TOOLSET in wanted and level is None]
     if as_json:
-        click.echo(json_text([_brief(operation, policy, chosen.lang) for operation in found]))
+        brief = [_brief(operation, policy, chosen.lang) for operation in found]
+        click.echo(json_text([*brief, *(_brief_job(job, catalogue, policy, chosen.lang) for job in own)]))
         return
     for operation in found:
         outcome = _decision(operation, policy).outcome
         click.echo(f"{operation.tool:<40}  {operation.level:<15}  {outcome:<7}  {operation.title.get(chosen.lang)}")
-    click.echo(WORDS[chosen.lang]["total"].format(count=len(found), policy=policy.name))
+    for job in own:
+        outcome = _strictest(job, catalogue, policy).outcome
+        click.echo(f"{job.name:<40}  {'job':<15}  {outcome:<7}  {job.title.get(chosen.lang)}")
+    click.echo(WORDS[chosen.lang]["total"].format(count=len(found), jobs=len(own), policy=policy.name))
     if policy.announcement:
         click.echo(f"saasus-mcp: {policy.announcement}", err=True)
 
 
 def _decision(operation: Operation, policy: CasePolicy) -> Decision:
     return policy.decide(Case(operation, {}, compose.local_user(), compose.DEFAULT_PROFILE))
+
+
+def _strictest(job: JobSpec, catalogue: Catalogue, policy: CasePolicy) -> Decision:
+    """The strictest decision on an operation that a job may call."""
+    return reduce(stricter, (_decision(catalogue.find(key), policy) for key in (*job.reads, *job.writes)))
+
+
+def _brief_job(job: JobSpec, catalogue: Catalogue, policy: CasePolicy, lang: Language) -> dict[str, Any]:
+    decision = _strictest(job, catalogue, policy)
+    return {
+        "name": job.name,
+        "toolset": TOOLSET,
+        "level": "job",
+        "decision": decision.outcome,
+        "rule": decision.rule,
+        "title": job.title.get(lang),
+    }
+
+
+def _show_job(job: JobSpec, catalogue: Catalogue, policy: CasePolicy, lang: Language, *, as_json: bool) -> None:
+    brief = _brief_job(job, catalogue, policy, lang)
+    calls = {key: catalogue.find(key) for key in (*job.reads, *job.writes)}
+    if as_json:
+        whole = {
+            **brief,
+            "description": job.description.get(lang),
+            "calls": list(calls),
+            "inputSchema": job.input_schema,
+        }
+        click.echo(json_text(whole))
+        return
+    words, decision = WORDS[lang], _strictest(job, catalogue, policy)
+    click.echo(click.style(f"{job.name}: {job.title.get(lang)}", bold=True) + "\n")
+    click.echo(job.description.get(lang) + "\n")
+    _part(words["decision"], [f"{decision.outcome}: {decision.reason}  ({decision.rule})"])
+    _part(words["calls"], [f"{key}: {each.title.get(lang)}  ({each.level})" for key, each in calls.items()])
+    _part("inputSchema", json_text(job.input_schema).splitlines())
 
 
 def _brief(operation: Operation, policy: CasePolicy, lang: Language) -> dict[str, Any]:

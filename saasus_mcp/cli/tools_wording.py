@@ -8,7 +8,7 @@ from saasus_mcp.catalog import Language
 
 WORDS: Mapping[Language, Mapping[str, str]] = {
     "en": {
-        "total": "\n{count} tools; policy: {policy}. `saasus-mcp tools NAME` shows one.",
+        "total": "\n{count} operations and {jobs} jobs; policy: {policy}. `saasus-mcp tools NAME` shows one.",
         "unknown_toolset": "There is no toolset {name!r}.",
         "nearest_toolsets": " Nearest: {names}.",
         "toolsets": "Toolsets: {names}.",
@@ -16,12 +16,13 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "effects": "Effects",
         "arguments": "Arguments",
         "answer": "Answer",
+        "calls": "Calls",
         "yes": "yes",
         "changes_nothing": "changes nothing more",
         "acts_again": "acts again",
     },
     "ja": {
-        "total": "\n{count}件のツール。ポリシー: {policy}。`saasus-mcp tools 名前` で詳細を表示します。",
+        "total": "\n{count}件の操作と{jobs}件のジョブ。ポリシー: {policy}。`saasus-mcp tools 名前` で詳細を表示します。",
         "unknown_toolset": "{name!r} というツールセットはありません。",
         "nearest_toolsets": "近い名前: {names}。",
         "toolsets": "ツールセット: {names}",
@@ -29,6 +30,7 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "effects": "影響",
         "arguments": "引数",
         "answer": "応答",
+        "calls": "呼び出す操作",
         "yes": "はい",
         "changes_nothing": "結果は変わらない",
         "acts_again": "もう一度作用する",

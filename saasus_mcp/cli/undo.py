@@ -127,7 +127,7 @@ def _run(portal: BlockingPortal, pipeline: Pipeline, planned: Plan, undoer: Undo
     left = [part for part in planned.parts if not part.done]
     for part in left:
         call = planned.call(part, _supplied(part, lang), undoer.principal)
-        answer = settled(portal, pipeline, call, lang)
+        answer = settled(portal, pipeline.run, call, lang)
         if not answer.ok:
             click.echo(safe(answer.text), err=True)
             break

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from saasus_mcp.catalog.model import Language, Operation
+from saasus_mcp.catalog.model import Language
 from saasus_mcp.permissions.preview import why_void
 from saasus_mcp.permissions.proof import Binding, Proof, digest
 from saasus_mcp.permissions.refusal import Refused
@@ -38,7 +38,6 @@ class Approvals:
     def settle(
         self,
         binding: Binding,
-        operation: Operation,
         sight: Sight,
         preview: Mapping[Language, str],
         now: float,
@@ -64,7 +63,7 @@ class Approvals:
             preview = {lang: f"{why_void(live, sight, lang)}\n\n{text}" for lang, text in preview.items()}
             live = None
         if live is None:
-            return None, self._ask(binding, operation, sight, preview, now, two_person=two_person)
+            return None, self._ask(binding, sight, preview, now, two_person=two_person)
         if live.status == "pending":
             return None, live
         return Proof(Spend("approval", live.code), by=live.decided_by or "", shown=digest(live.preview)), live
@@ -72,7 +71,6 @@ class Approvals:
     def _ask(
         self,
         binding: Binding,
-        operation: Operation,
         sight: Sight,
         preview: Mapping[Language, str],
         now: float,
@@ -82,7 +80,7 @@ class Approvals:
         wanted = Approval(
             code=_code(),
             binding=binding.digest(),
-            operation=operation.key,
+            operation=binding.operation,
             principal=binding.principal,
             profile=binding.profile,
             saas_id=binding.saas_id,

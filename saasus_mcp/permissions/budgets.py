@@ -27,6 +27,7 @@ def charges(
     affected_users: int | None,
     *,
     asked: bool = True,
+    granted: bool = False,
 ) -> tuple[Charge, ...]:
     """What a call takes. Reads take nothing.
 
@@ -35,11 +36,12 @@ def charges(
         affected_users: None where they could not be counted. A person who said yes was told so, and it counts as one;
             where nobody was asked it takes all there is.
         asked: whether a person said yes.
+        granted: whether it is a step of a plan that was agreed to: that is no loop run wild, however fast it goes.
     """
     if operation.reads or ceilings is None:
         return ()
     limits = {**CEILINGS, **ceilings}
-    wanted: list[tuple[Ceiling, Kind, int]] = [("writes_per_minute", "writes", 1)]
+    wanted: list[tuple[Ceiling, Kind, int]] = [] if granted else [("writes_per_minute", "writes", 1)]
     if operation.level in TYPED_LEVELS:
         wanted.append(("destructive_per_hour", "destructive", 1))
         wanted.append(("affected_users_per_hour", "users", _users(operation, affected_users, limits, asked=asked)))

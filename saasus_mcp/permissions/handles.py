@@ -51,8 +51,8 @@ class Handles:
         self._clock = clock
         self._references = references
 
-    def keep(self, hiding: Hiding, principal: str, profile: str) -> None:
-        """Keep what was hidden in one answer.
+    def keep(self, hiding: Hiding, principal: str, profile: str, lifetime: int = LIFETIME) -> None:
+        """Keep what was hidden in one answer, for so many seconds.
 
         Raises:
             StoreError: it cannot be kept.
@@ -61,7 +61,7 @@ class Handles:
             return
         now = self._clock()
         kept = [
-            HiddenSecret(name, principal, profile, self._sealer.seal(secret, PURPOSE + name), now + LIFETIME)
+            HiddenSecret(name, principal, profile, self._sealer.seal(secret, PURPOSE + name), now + lifetime)
             for name, secret in hiding.found
         ]
         self._store.keep_secrets(kept, now)
@@ -81,6 +81,11 @@ class Handles:
         if self._store.secret(identifier, self._clock(), take=True) is None:
             raise Refused("unknown", "This secret was revealed a moment ago.", "Get it anew.")
         return secret
+
+    def known(self, handle: str) -> str | None:
+        """The secret behind a handle while it lasts, for a person who is about to have it revealed."""
+        hidden = self._store.secret(handle.removeprefix(PREFIX), self._clock())
+        return self._opened(hidden) if hidden is not None else None
 
     def resolve(self, arguments: Arguments, principal: str, profile: str) -> Arguments:
         """The arguments with every handle and every name replaced by its secret, for the wire only.

@@ -68,7 +68,7 @@ def preview(
     if changes is not None:
         lines += [words["changes"], *_changes(changes, language)] if changes else [words["unchanged"]]
     lines += _arguments(shown_arguments(operation, args), language)
-    lines += _consequences(operation.effects, language)
+    lines += consequences(operation.effects, language)
     return "\n".join(lines)
 
 
@@ -83,7 +83,7 @@ def _arguments(shown: Mapping[str, Any], language: Language) -> Iterator[str]:
         yield words["more"].format(count=len(shown) - MOST_ARGUMENTS)
 
 
-def _consequences(effects: Effects, language: Language) -> Iterator[str]:
+def consequences(effects: Effects, language: Language) -> Iterator[str]:
     """What follows from the row of effects, in words."""
     words = WORDS[language]
     if effects.undo is not None:

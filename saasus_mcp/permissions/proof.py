@@ -50,7 +50,10 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A yes that holds for one call: what the store uses up, who gave it, and the digest of what they were shown."""
+    """A yes that holds for one call: what the store uses up, who gave it, and the digest of what they were shown.
+
+    A step of a job uses up its place in the job's grant instead of a yes of its own (store.Claim).
+    """
 
     spend: Spend
     by: str

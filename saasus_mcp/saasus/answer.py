@@ -39,6 +39,7 @@ class ToolAnswer:
         applied: whether anything was changed, as far as is known; a read never changes anything.
         status: the API's HTTP status, or None where nothing came back.
         note: how the answer differs from its documents, which stands at the end of `text`; empty where it does not.
+        why: a word for why it was refused before anything was sent (permissions.refusal); empty where it was not.
     """
 
     ok: bool
@@ -48,6 +49,7 @@ class ToolAnswer:
     status: int | None = None
     trace_id: str = ""
     note: str = ""
+    why: str = ""
 
 
 def answer(operation: Operation, response: Response, hide: Hide, own: tuple[str, ...] = ()) -> ToolAnswer:

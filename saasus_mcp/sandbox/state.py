@@ -26,11 +26,13 @@ class State:
 
     def __init__(self) -> None:
         self._tables: dict[str, dict[Key, Record]] = {}
+        self._by_first: dict[str, dict[Id, dict[Key, Record]]] = {}
         self._made = 0
 
     def rows(self, table: str, *scope: Id) -> list[Record]:
         """The records whose key begins with the scope, oldest first."""
-        return [record for key, record in self._table(table).items() if key[: len(scope)] == scope]
+        within = self._first(table).get(scope[0], {}) if scope else self._table(table)
+        return [record for key, record in within.items() if key[: len(scope)] == scope]
 
     def find(self, table: str, *key: Id) -> Record | None:
         """The record under exactly this key."""
@@ -50,6 +52,8 @@ class State:
     def put(self, table: str, key: Key, record: Record) -> None:
         """Store a record, in place of the one that was there."""
         self._table(table)[key] = record
+        if table in self._by_first:
+            self._by_first[table].setdefault(key[0], {})[key] = record
 
     def change(self, table: str, key: Key, **fields: Any) -> None:
         """Store the record that is there with some of its fields replaced."""
@@ -58,15 +62,15 @@ class State:
     def drop(self, table: str, *scope: Id) -> None:
         """Remove every record whose key begins with the scope; without one, all of the table."""
         kept = {key: record for key, record in self._table(table).items() if key[: len(scope)] != scope}
-        self._tables[table] = kept
+        self._replace(table, kept)
 
     def sweep(self, table: str, doomed: Callable[[Record], bool]) -> None:
         """Remove every record for which `doomed` says so."""
-        self._tables[table] = {key: record for key, record in self._table(table).items() if not doomed(record)}
+        self._replace(table, {key: record for key, record in self._table(table).items() if not doomed(record)})
 
     def rewrite(self, table: str, change: Callable[[Record], Record]) -> None:
         """Put what `change` makes of each record in its place."""
-        self._tables[table] = {key: change(record) for key, record in self._table(table).items()}
+        self._replace(table, {key: change(record) for key, record in self._table(table).items()})
 
     def new_id(self, kind: str) -> str:
         """An id that no record has yet; the same for the same sequence of calls."""
@@ -76,6 +80,18 @@ class State:
     def new_secret(self, kind: str) -> str:
         """A password or key that looks as fake as it is."""
         return f"sandbox-{kind}-{self.new_id(kind)[:8]}"
+
+    def _first(self, table: str) -> dict[Id, dict[Key, Record]]:
+        """The table's records by the first part of their key: most scopes are a tenant, and there may be many."""
+        if table not in self._by_first:
+            found = self._by_first[table] = {}
+            for key, record in self._table(table).items():
+                found.setdefault(key[0], {})[key] = record
+        return self._by_first[table]
+
+    def _replace(self, table: str, records: dict[Key, Record]) -> None:
+        self._tables[table] = records
+        self._by_first.pop(table, None)
 
     def _table(self, table: str) -> dict[Key, Record]:
         return self._tables.setdefault(table, {})

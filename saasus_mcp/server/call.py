@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -51,6 +52,48 @@ class Undoes:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """That a call is a part of a job.
+
+    Attributes:
+        job: the job, whose record in the audit is the parent of this call's.
+        step: which step of what was agreed to; empty for a read, which goes only where it may go unasked.
+        later: the arguments that an earlier step's answer gives, by name: which step's, and which field of it.
+        bound: the target's bound fields as they were then (permissions.bound); empty where they were not looked at.
+        given, by, typed, plan: how a person agreed to the plan, who, whether by typing a name, and to which plan.
+    """
+
+    job: str
+    step: str = ""
+    later: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    bound: str = ""
+    given: str = "none"
+    by: str = ""
+    typed: bool = False
+    plan: str = ""
+
+    @property
+    def call(self) -> str:
+        """The id of the step's call: always the same, so that it can be found again after a crash."""
+        return hashlib.sha256(f"{self.job}/{self.step}".encode()).hexdigest()[:32]
+
+
+class Progress(Protocol):
+    """Tells the client how far a long call is."""
+
+    async def __call__(self, done: int, total: int | None, message: str) -> None: ...
+
+
+def never() -> bool:
+    """Where a client takes no call back."""
+    return False
+
+
+async def untold(done: int, total: int | None, message: str) -> None:
+    """Where nobody asked how far a call is."""
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """What a client asks for.
 
@@ -60,6 +103,9 @@ class Call:
         usher: None where the client cannot open a page.
         visited: whether the person let a page be opened, by the id of the visit, where the call comes with the answer.
         undoes: the call of the journal that this one undoes; never set by a client.
+        part: the job that makes this call; never set by a client.
+        progress: told how far the call is, where it takes long.
+        taken_back: whether the client has said that it no more wants what it asked for; a lost connection does not say so.
     """
 
     name: str
@@ -70,6 +116,9 @@ class Call:
     usher: Usher | None = None
     visited: Mapping[str, bool] = field(default_factory=dict)
     undoes: Undoes | None = None
+    part: Part | None = None
+    progress: Progress = untold
+    taken_back: Callable[[], bool] = never
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ class Deciding:
     async def _ruled(self, case: Case, step: Step, read: Read) -> Decision:
         """A read for another call gets no reads of its own: a rule that needs them denies it."""
         needs = self._policy.needs(case.operation, case.principal, case.profile)
-        if needs and not step.parent:
+        if needs and not step.probe:
             see = survey if "impact" in needs else glance
             seen = await see(case.operation, case.args, self._place.saas_id, read)
             impact = {**seen.impact.counts, **seen.impact.shown} if "impact" in needs else None

@@ -6,6 +6,7 @@ import json
 import logging
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.errors import SaasusMcpError
@@ -13,7 +14,7 @@ from saasus_mcp.permissions.budgets import charges
 from saasus_mcp.permissions.case import CasePolicy
 from saasus_mcp.permissions.proof import Place
 from saasus_mcp.saasus.answer import ToolAnswer, failed
-from saasus_mcp.server import aftermath
+from saasus_mcp.server import aftermath, granted
 from saasus_mcp.server.aside import Aside
 from saasus_mcp.server.call import Call
 from saasus_mcp.server.step import Step, begun, ended, unbuilt
@@ -55,19 +56,21 @@ class Ledger:
     async def commit(self, step: Step) -> ToolAnswer | None:
         """Let a call go: its proof used up, its audit begun. An answer where it may not go after all."""
         operation, now = step.operation, self._clock()
-        affected, asked = step.survey.impact.affected_users, step.proof is not None
+        affected, asked, of_job = step.survey.impact.affected_users, step.proof is not None, step.part is not None
         commitment = Commitment(
             writes=not operation.reads,
-            charges=charges(self._policy.ceilings, operation, step.principal, affected, asked=asked),
+            charges=charges(self._policy.ceilings, operation, step.principal, affected, asked=asked, granted=of_job),
             entry=aftermath.entry(step, self._place, now),
             undoes=(step.undoes.entry.call, step.undoes.part) if step.undoes else None,
+            claim=granted.claim(step),
         )
         record, spend = begun(step, self._place, self._policy), step.proof.spend if step.proof else None
         try:
             await self._aside(lambda: self._store().commit(step.id, record, now, spend, commitment))
         except (AlreadyUsed, Frozen, OverBudget) as held_back:
-            await self.refuse(step, type(held_back).__name__.lower())
-            return failed(held_back.message, held_back.mend)
+            why = type(held_back).__name__.lower()
+            await self.refuse(step, why)
+            return replace(failed(held_back.message, held_back.mend), why=why)
         except StoreError as error:
             if not operation.reads:
                 return failed(error.message, error.mend)
@@ -80,7 +83,7 @@ class Ledger:
         self._watch.ended(step.operation, given, seconds)
         record = ended(given, seconds)
         changed = given.applied != "not_applied"
-        ending = None if step.operation.reads else Ending(changed, given.structured)
+        ending = None if step.operation.reads else Ending(changed, given.structured, granted.ending(step.part, given))
         try:
             await self._aside(lambda: self._store().end(step.id, record, self._clock(), ending))
         except StoreError as error:

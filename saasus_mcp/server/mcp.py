@@ -27,7 +27,7 @@ from saasus_mcp.permissions.proof import Place, where
 from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.server import asking
 from saasus_mcp.server.asking import Context
-from saasus_mcp.server.call import Asking, Call
+from saasus_mcp.server.call import Asking, Call, Progress
 from saasus_mcp.server.instructions import instructions
 from saasus_mcp.server.offering import Offering, Who
 from saasus_mcp.server.own import OwnTool
@@ -71,6 +71,8 @@ def build(pipeline: Pipeline, who: Who, language: Language, surface: Surface | N
                 reply=asking.reply(params),
                 usher=asking.usher(context),
                 visited=asking.visited(params),
+                progress=_progress(context),
+                taken_back=lambda: _taken_back(context),
             )
             given = await shown.run(call)
         except MCPError:
@@ -105,6 +107,21 @@ async def _saying_nothing(ctx: Context, call_next: CallNext) -> HandlerResult:
     except Exception:
         log.exception("%s failed inside the server", ctx.method)
         raise MCPError(INTERNAL_ERROR, "The server failed; its log says why.") from None
+
+
+def _progress(context: Context) -> Progress:
+    """Tells the client how far a call is, where it asked to be told."""
+
+    async def tell(done: int, total: int | None, message: str) -> None:
+        await context.session.report_progress(done, total, message)
+
+    return tell
+
+
+def _taken_back(context: Context) -> bool:
+    """Whether the client cancelled its request. The SDK tells it to middleware alone; a handler just ends."""
+    asked = getattr(context.session._request_outbound, "cancel_requested", None)  # noqa: SLF001 - see above
+    return asked is not None and asked.is_set()
 
 
 def result(given: ToolAnswer, place: Place) -> CallToolResult:

@@ -26,6 +26,7 @@ class OwnTool:
             which the client is told nothing.
         could_allow: whether some call of this principal could be anything but denied; else it is not listed.
         output_schema: what the answer's structured part satisfies; None where it may be anything.
+        toolset: with whose operations it is listed; empty where it always is.
     """
 
     name: str
@@ -36,6 +37,7 @@ class OwnTool:
     output_schema: Schema | None = None
     hints: Hints = LOOKS_UP
     could_allow: Callable[[Principal], bool] = lambda _: True
+    toolset: str = ""
 
     async def answer(self, call: Call) -> ToolAnswer | Asking:
         """The answer of a call with whatever arguments a client sends.

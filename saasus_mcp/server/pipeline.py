@@ -21,20 +21,20 @@ from saasus_mcp.permissions.handles import Handles, Hiding, References, no_refer
 from saasus_mcp.permissions.proof import Place
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.seal import Sealer
-from saasus_mcp.permissions.survey import sights, unasked
+from saasus_mcp.permissions.survey import glance, sights, survey, unasked
 from saasus_mcp.permissions.target import Read, Seen, secret_texts
 from saasus_mcp.saasus import arguments as checking
 from saasus_mcp.saasus import request as building
 from saasus_mcp.saasus.answer import ToolAnswer, answer, failed, unsent
 from saasus_mcp.saasus.client import Applied, Client, SendFailed
 from saasus_mcp.saasus.secrets import REMOVED
-from saasus_mcp.server import aftermath
+from saasus_mcp.server import aftermath, granted
 from saasus_mcp.server.aside import Aside, at_once
-from saasus_mcp.server.call import Asking, Call
+from saasus_mcp.server.call import Asking, Call, Part
 from saasus_mcp.server.deciding import Deciding
 from saasus_mcp.server.ledger import Ledger
 from saasus_mcp.server.results import BUDGET, Results
-from saasus_mcp.server.settling import MOST_ROUNDS, Matter, Settled, Settling
+from saasus_mcp.server.settling import MOST_ROUNDS, Looked, Matter, Settled, Settling
 from saasus_mcp.server.step import Step, told
 from saasus_mcp.server.watch import UNWATCHED, Watch
 from saasus_mcp.store import StoreError
@@ -74,8 +74,8 @@ class Pipeline:
         self._client = client
         self._open = store
         self._sealer = sealer
-        self._language: Language = language
-        self._clock = clock
+        self.language: Language = language
+        self.clock = clock
         self._references = references
         self._budget = budget
         self.aside = aside
@@ -89,17 +89,17 @@ class Pipeline:
 
     @cached_property
     def _handles(self) -> Handles:
-        return Handles(self._store, self._sealer, self._clock, self._references)
+        return Handles(self._store, self._sealer, self.clock, self._references)
 
     @cached_property
-    def _settling(self) -> Settling:
+    def settling(self) -> Settling:
+        """What comes to a person's yes."""
         confirmations, approvals = Confirmations(self._sealer), Approvals(self._store)
         return Settling(
             confirmations,
             approvals,
-            self.place,
-            language=self._language,
-            clock=self._clock,
+            language=self.language,
+            clock=self.clock,
             aside=self.aside,
             console=self._console,
         )
@@ -116,7 +116,7 @@ class Pipeline:
     @cached_property
     def results(self) -> Results:
         """Large answers, cut for the model and kept whole for whoever asked."""
-        profile, clock = self.place.profile, self._clock
+        profile, clock = self.place.profile, self.clock
         return Results(
             lambda: self._store, self._sealer, profile=profile, clock=clock, may=self._may, budget=self._budget
         )
@@ -133,7 +133,7 @@ class Pipeline:
         """
         try:
             operation = self.catalogue.find(call.name)
-            step = replace(self._built(operation, call.arguments, call.principal), undoes=call.undoes)
+            step = self._of(call, operation)
         except SaasusMcpError as error:
             return await self.refused(call, error)
         reply, rounds = call.reply, 0
@@ -148,7 +148,7 @@ class Pipeline:
                 reply, rounds = settled, rounds + 1  # while the person thought, all of it may have changed
         except Refused as refusal:
             await self._ledger.refuse(step, refusal.why)
-            return failed(refusal.message, refusal.mend)
+            return replace(failed(refusal.message, refusal.mend), why=refusal.why)
         except SaasusMcpError as error:
             await self._ledger.refuse(step, "failed")
             return failed(error.message, error.mend)
@@ -174,16 +174,53 @@ class Pipeline:
         await self._ledger.refuse_unbuilt(call, error)
         return failed(error.message, error.mend)
 
-    def _built(self, operation: Operation, raw: object, principal: Principal, parent: str = "") -> Step:
+    async def weigh(self, call: Call) -> granted.Weighed:
+        """What would be decided on a step of a job now. Nothing goes but reads for that.
+
+        Raises:
+            SaasusMcpError: there is no such tool, or the arguments do not fit it.
+        """
+        step, part = self._of(call, self.catalogue.find(call.name)), call.part or Part("")
+        read = sights(self._reader(step))
+        decision = await self._deciding.decide(step, read)
+        if step.operation.effects.bind:
+            seen = await glance(step.operation, step.arguments.values, self.place.saas_id, read)
+            part = replace(part, bound=seen.sight.bound)
+        return granted.Weighed(decision, granted.digest_of(step, part), part.bound)
+
+    async def recover(self, call: Call) -> ToolAnswer:
+        """What became of a job's step that was begun and not seen to end: it is read back, and never sent again."""
+        step = self._of(call, self.catalogue.find(call.name))
+        given = failed("The server stopped while it made this call.", applied="unknown", trace_id=step.id)
+        given = await aftermath.read_back(step, given, self._reader(step))
+        await self._ledger.end(step, given, 0.0)
+        return given
+
+    def undecided(self, call: Call) -> bool:
+        """Whether an approval of this very call waits for a person."""
+        binding = self._of(call, self.catalogue.find(call.name)).binding(self.place)
+        return any(each.status == "pending" for each in self._store.approvals(self.clock(), binding.digest()))
+
+    def _of(self, call: Call, operation: Operation) -> Step:
         """Steps 2 and 3."""
+        step, part = self._built(operation, call.arguments, call.principal), call.part
+        if part is None:
+            return replace(step, undoes=call.undoes)
+        return replace(step, part=part, parent=part.job, id=part.call if part.step else step.id)
+
+    @staticmethod
+    def _built(operation: Operation, raw: object, principal: Principal) -> Step:
         arguments = checking.check(operation, raw)
-        return Step(operation, arguments, building.build(operation, arguments), principal, parent=parent)
+        return Step(operation, arguments, building.build(operation, arguments), principal)
 
     async def _settled(self, step: Step, read: Read, call: Call) -> Step | Asking | Reply:
         """Step 5: with the proof where one is needed, and with what was seen of what is there."""
         operation, decision = step.operation, step.decision
         if decision.outcome == "deny":
             raise Refused("denied", f"{operation.tool} is not allowed: {decision.reason}.", "Do not try again.")
+        if step.part is not None and granted.suffices(step, step.part):
+            granted.check_filled(step, step.part, lambda steps: self._store.jobs.answers(step.parent, steps))
+            return await granted.looked_at(step, step.part, self.place, read)
         if call.reply is not None:
             heed(call.reply.answer)
         if step.undoes is not None:
@@ -192,15 +229,13 @@ class Pipeline:
             counted = self.policy.ceilings is not None
             seen = await unasked(operation, step.arguments.values, self.place.saas_id, read, counted=counted)
             return replace(step, survey=seen)
-        settled = await self._settling.settle(
+        settled = await self.settling.settle(
             Matter(
-                operation,
-                step.arguments.values,
                 decision,
                 step.binding(self.place),
+                lambda: self._looked(step, read),
                 call.asker,
                 call.reply,
-                read,
                 self.policy.two_person,
                 call.usher,
                 call.visited,
@@ -210,13 +245,18 @@ class Pipeline:
             return settled
         return replace(step, proof=settled.proof, survey=settled.survey, since=settled.since)
 
+    async def _looked(self, step: Step, read: Read) -> Looked:
+        values = step.arguments.values
+        seen = await survey(step.operation, values, self.place.saas_id, read)
+        return Looked(seen, seen.previews(step.operation, values, self.place))
+
     def _reader(self, parent: Step) -> Read:
         """Reads for a preview, a policy or a read back: child calls, decided and audited like any other."""
 
         async def read(key: str, args: Mapping[str, Any]) -> Seen:
             try:
                 operation = self.catalogue.find(key)
-                step = self._built(operation, args, parent.principal, parent.id)
+                step = replace(self._built(operation, args, parent.principal), parent=parent.id, probe=True)
             except SaasusMcpError as error:
                 return Seen(why_not=error.message)
             step = replace(step, decision=await self._deciding.decide(step, read))
@@ -235,17 +275,17 @@ class Pipeline:
         held_back = await self._ledger.commit(step)
         if held_back is not None:
             return held_back
-        start = self._clock()
+        start = self.clock()
         given = failed("The call was cancelled before it was answered.", applied=_doubt(step), trace_id=step.id)
         try:
             with anyio.CancelScope(shield=not step.operation.reads):
                 given = await self._exchanged(step)
-                given = told(step, await aftermath.read_back(step, given, self._reader(step)), self._language)
+                given = told(step, await aftermath.read_back(step, given, self._reader(step)), self.language)
         except Exception:
             log.exception("call %s failed inside the server", step.id)
             given = failed("The server failed while it made this call.", applied=_doubt(step), trace_id=step.id)
         finally:
-            await self._ledger.end(step, given, self._clock() - start)
+            await self._ledger.end(step, given, self.clock() - start)
         return given
 
     async def _exchanged(self, step: Step) -> ToolAnswer:
@@ -261,12 +301,12 @@ class Pipeline:
         except SendFailed as failure:
             return unsent(failure, step.id)
         hiding = Hiding()
-        hide = _removed if step.parent else hiding.hide
+        hide = hiding.hide if step.shown else _removed
         shaped = partial(answer, step.operation, response, hide, secret_texts(step.operation, resolved.values))
         given = await run_sync(shaped) if len(response.body) > LARGE else shaped()
         if hiding.found:
             try:
-                await self.aside(lambda: self._handles.keep(hiding, who, profile))
+                await self.aside(lambda: self._handles.keep(hiding, who, profile, granted.lifetime(step.part)))
             except StoreError:
                 log.warning("the secrets of call %s could not be kept: their handles cannot be revealed", step.id)
         return given

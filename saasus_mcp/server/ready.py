@@ -61,7 +61,9 @@ def load(place: Place, mode: Mode, kind: Kind, toolsets: frozenset[str], languag
     made = json.loads(FILE.read_bytes())
     if made["key"] != key():
         return None
-    tools = [_titled(row, language) for row in made["tools"] if _shown(row, mode, kind, toolsets)]
+    rows = {row["tool"]["name"]: row for row in made["tools"]}
+    ordered = (rows[name] for name in made["orders"][kind])
+    tools = [_titled(row, language) for row in ordered if _shown(row, mode, kind, toolsets)]
     told = compact(instructions(place, PRESETS[mode], kind))
     return Ready(
         frozenset(made["versions"]),
@@ -88,7 +90,8 @@ def _reordered(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _shown(row: dict[str, Any], mode: Mode, kind: Kind, toolsets: frozenset[str]) -> bool:
     """Whether a tool is listed, as server.surface has it."""
-    listed = row["toolset"] in toolsets if toolsets and row["toolset"] else kind in row["kinds"]
+    toolset = row["toolsets"].get(kind, next(iter(row["toolsets"].values())))
+    listed = toolset in toolsets if toolsets and toolset else kind in row["kinds"]
     return mode in row["modes"] and listed
 
 

@@ -19,7 +19,7 @@ from saasus_mcp.server.results import Results
 
 CATALOG = "saasus://catalog/"
 POLICY = "saasus://policy"
-JSON = "application/json"
+JSON, TEXT = "application/json", "text/plain"
 Describe = Callable[[Operation, Principal], dict[str, Any]]
 """Everything a model may want to know of an operation, the caller's decision among it."""
 
@@ -95,9 +95,9 @@ class Resources:
         value = await self._value(uri, principal)
         if value is None:
             raise MCPError(INVALID_PARAMS, "There is no such resource.", {"uri": uri[:200]})
-        text = value if isinstance(value, str) else compact(value)
+        text, form = (value, TEXT) if isinstance(value, str) else (compact(value), JSON)
         return ReadResourceResult(
-            contents=[TextResourceContents(uri=uri, mime_type=JSON, text=text)], ttl_ms=0, cache_scope="private"
+            contents=[TextResourceContents(uri=uri, mime_type=form, text=text)], ttl_ms=0, cache_scope="private"
         )
 
     def names(self, typed: str, principal: Principal) -> list[str]:

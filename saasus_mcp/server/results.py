@@ -99,7 +99,7 @@ class Results:
 
         None where there is none, its time is over, or its call would be denied to the principal today.
         """
-        whole = await run_sync(self._found, identifier.removeprefix(URI), principal.id)
+        whole = await run_sync(self.found, identifier, principal.id)
         if whole is None or whole.source.arguments is None:
             return whole
         return whole if await self._may(whole.source.name, whole.source.arguments, principal) else None
@@ -111,7 +111,7 @@ class Results:
     def _fitted(self, answer: ToolAnswer, principal: str, source: Source) -> ToolAnswer:
         whole = answer.structured if answer.structured is not None else answer.text
         shown, cuts = cut(whole, self._budget - LONGEST_NOTE - len(answer.note.encode()))
-        identifier = self._keep(whole, principal, source)
+        identifier = self.keep(whole, principal, source)
         where = (
             f"The whole is {URI}{identifier} for 24 hours; select_from_result picks from it"
             if identifier
@@ -121,12 +121,12 @@ class Results:
         said = f"{answer.note}\n[Cut to fit. {_told(cuts)}. {where}.]"
         return replace(answer, text=text + said, structured=shown if answer.structured is not None else None)
 
-    def _found(self, identifier: str, principal: str) -> Whole | None:
-        kept = self._open().results.find(identifier, principal, self._profile, self._clock())
-        opened = self._sealer.open(kept.sealed, PURPOSE + kept.id) if kept is not None else None
-        return None if kept is None or opened is None else Whole(opened[0], Source(kept.operation, opened[1]))
+    def found(self, identifier: str, principal: str) -> Whole | None:
+        """A whole answer that was kept for this principal, for what goes to no model."""
+        return opened(self._open(), self._sealer, identifier, (principal, self._profile), self._clock())
 
-    def _keep(self, whole: Any, principal: str, source: Source) -> str:
+    def keep(self, whole: Any, principal: str, source: Source) -> str:
+        """Keep an answer for this principal: its id, or nothing where it cannot be kept."""
         identifier, now = secrets.token_hex(12), self._clock()
         sealed = self._sealer.seal([whole, source.arguments], PURPOSE + identifier)
         kept = Kept(identifier, principal, self._profile, source.name, now, now + LIFETIME, sealed)
@@ -136,6 +136,17 @@ class Results:
             log.warning("a large answer could not be kept: %s", error.message)
             return ""
         return identifier
+
+
+def opened(store: Store, sealer: Sealer, identifier: str, whose: tuple[str, str], now: float) -> Whole | None:
+    """A whole answer out of a store; None where there is none, or its time is over.
+
+    Args:
+        whose: the principal for whom it was kept, and in which profile.
+    """
+    kept = store.results.find(identifier.removeprefix(URI), *whose, now)
+    inside = sealer.open(kept.sealed, PURPOSE + kept.id) if kept is not None else None
+    return None if kept is None or inside is None else Whole(inside[0], Source(kept.operation, inside[1]))
 
 
 def _told(cuts: tuple[Cut, ...]) -> str:

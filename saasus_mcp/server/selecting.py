@@ -14,6 +14,8 @@ from saasus_mcp.saasus.answer import compact
 from saasus_mcp.saasus.places import InvalidArguments
 
 LONGEST = 1_000
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""How a text begins that a spreadsheet takes for a formula."""
 MOST_WORK = 1_000_000
 """Steps and elements that one expression may go through: about a second, and some tens of megabytes."""
 
@@ -72,19 +74,20 @@ def as_csv(value: Any) -> str:
     written = io.StringIO()
     writer = csv.writer(written)
     if names:
-        writer.writerow([_cell(name) for name in names])
+        writer.writerow([cell(name) for name in names])
     for row in value:
         cells = [row.get(name) for name in names] if isinstance(row, dict) else row if isinstance(row, list) else [row]
-        writer.writerow([_cell(cell) for cell in cells])
+        writer.writerow([cell(each) for each in cells])
     return written.getvalue()
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
+    """A value as a cell of a CSV, which no spreadsheet takes for a formula."""
     if value is None:
         return ""
     if isinstance(value, bool | int | float | dict | list):
         return compact(value)
-    return f"'{value}" if str(value).startswith(("=", "+", "-", "@", "\t", "\r")) else str(value)
+    return f"'{value}" if str(value).startswith(FORMULA) else str(value)
 
 
 def _measure(value: Any) -> None:

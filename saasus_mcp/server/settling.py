@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
-from saasus_mcp.catalog import Language, Operation
+from saasus_mcp.catalog import Language
 from saasus_mcp.permissions.approvals import Approvals
 from saasus_mcp.permissions.case import Decision
 from saasus_mcp.permissions.confirmation import Confirmations, Outdated, Question, Reply
 from saasus_mcp.permissions.preview import question, since, why_anew
-from saasus_mcp.permissions.proof import Binding, Place, Proof
+from saasus_mcp.permissions.proof import Binding, Proof
 from saasus_mcp.permissions.refusal import Refused
-from saasus_mcp.permissions.survey import Survey, survey
-from saasus_mcp.permissions.target import Read
+from saasus_mcp.permissions.survey import Survey
 from saasus_mcp.permissions.wording import VISIT as VISIT_WORDS
 from saasus_mcp.server.aside import Aside, at_once
 from saasus_mcp.server.call import Asker, Asking, Usher, Visit
@@ -30,26 +28,32 @@ MOST_SHOWN = 1_000
 
 
 @dataclass(frozen=True, slots=True)
+class Looked:
+    """What was seen of what a person is asked about, and the preview of it that they read, in each language."""
+
+    survey: Survey
+    previews: Mapping[Language, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Matter:
     """What a person is asked about, and how they can be asked.
 
     Attributes:
         binding: exactly what the yes would be for.
+        look: looks at it anew.
         asker: None where the client cannot ask.
         reply: what the client says the person answered, where it does.
-        read: reads the API for the preview.
         two_person: whether the one who approves must be another than the one who asks.
         usher: None where the client cannot open a page.
         visited: what became of the visits that the call answers.
     """
 
-    operation: Operation
-    args: Mapping[str, Any]
     decision: Decision
     binding: Binding
+    look: Callable[[], Awaitable[Looked]]
     asker: Asker | None
     reply: Reply | None
-    read: Read
     two_person: bool = False
     usher: Usher | None = None
     visited: Mapping[str, bool] = field(default_factory=dict)
@@ -75,7 +79,6 @@ class Settling:
         self,
         confirmations: Confirmations,
         approvals: Approvals,
-        place: Place,
         *,
         language: Language,
         clock: Callable[[], float],
@@ -84,7 +87,6 @@ class Settling:
     ) -> None:
         self._confirmations = confirmations
         self._approvals = approvals
-        self._place = place
         self._language = language
         self._clock = clock
         self._aside = aside
@@ -100,15 +102,15 @@ class Settling:
         """
         if matter.decision.outcome == "confirm" and (matter.asker is not None or matter.reply is not None):
             return await self._confirm(matter)
-        seen = await self._survey(matter)
-        shown = seen.previews(matter.operation, matter.args, self._place)
+        seen = await matter.look()
         settle = partial(self._approvals.settle, two_person=matter.two_person)
         proof, approval = await self._aside(
-            lambda: settle(matter.binding, matter.operation, seen.sight, shown, self._clock())
+            lambda: settle(matter.binding, seen.survey.sight, seen.previews, self._clock())
         )
         if proof is None:
             return await self._await(matter, approval)
-        return Settled(proof, seen, since(json.loads(approval.preview)[self._language], shown[self._language]))
+        then, now = json.loads(approval.preview)[self._language], seen.previews[self._language]
+        return Settled(proof, seen.survey, since(then, now))
 
     async def _await(self, matter: Matter, approval: Approval) -> Asking:
         """Send the person to the console's page of the approval, once, where one runs and the client can open it.
@@ -130,30 +132,27 @@ class Settling:
 
     async def _confirm(self, matter: Matter) -> Settled | Asking | Reply:
         """One round: the answer judged by what is there now, and a new question where it is an answer to what is no more."""
-        seen, lead = await self._survey(matter), ""
+        seen, lead = await matter.look(), ""
+        sight = seen.survey.sight
         if matter.reply is not None:
             typed = matter.decision.typed
-            ruled = self._confirmations.settle(matter.reply, matter.binding, seen.sight, self._clock(), typed=typed)
+            ruled = self._confirmations.settle(matter.reply, matter.binding, sight, self._clock(), typed=typed)
             if not isinstance(ruled, Outdated):
-                return Settled(ruled, seen)
-            lead = why_anew(ruled.bound, seen.sight, self._language)
+                return Settled(ruled, seen.survey)
+            lead = why_anew(ruled.bound, sight, self._language)
         if matter.asker is None:
             raise Refused(
                 "changed", "The target keeps changing while the person is asked.", f"Call again later.\n{lead}"
             )
         asked = self._question(matter, seen, lead)
-        state = self._confirmations.ask(matter.binding, asked, seen.sight, self._clock())
+        state = self._confirmations.ask(matter.binding, asked, sight, self._clock())
         answer = await matter.asker.ask(asked)
         return Asking(asked, state) if answer is None else Reply(answer, state)
 
-    async def _survey(self, matter: Matter) -> Survey:
-        return await survey(matter.operation, matter.args, self._place.saas_id, matter.read)
-
-    def _question(self, matter: Matter, seen: Survey, lead: str) -> Question:
-        shown = seen.previews(matter.operation, matter.args, self._place)[self._language]
-        typed = matter.decision.typed
-        message = question(shown, seen.sight, self._language, typed=typed, lead=lead)
-        return Question(message, seen.sight.name if typed else None)
+    def _question(self, matter: Matter, seen: Looked, lead: str) -> Question:
+        typed, sight = matter.decision.typed, seen.survey.sight
+        message = question(seen.previews[self._language], sight, self._language, typed=typed, lead=lead)
+        return Question(message, sight.name if typed else None)
 
 
 def _awaited(approval: Approval, language: Language, *, shown: bool) -> Refused:

@@ -19,7 +19,7 @@ from saasus_mcp.saasus.arguments import Arguments
 from saasus_mcp.saasus.places import InvalidArguments
 from saasus_mcp.saasus.request import Request
 from saasus_mcp.saasus.words import visible
-from saasus_mcp.server.call import Call, Undoes
+from saasus_mcp.server.call import Call, Part, Undoes
 
 LONGEST_NAME = 80
 """Of what a client calls a tool or a field, in the audit."""
@@ -33,10 +33,12 @@ class Step:
     """A call once it is known what it is and what may become of it.
 
     Attributes:
-        parent: the call for which this one is made, where it is a read for a preview, say.
+        parent: the call or job for which this one is made.
+        probe: whether it is a read for a preview or a decision: it looks at nothing else, and nobody sees its secrets.
         survey: what was seen of the target and its surroundings before a person was asked.
         since: what has changed in the preview since it was approved.
         undoes: the call of the journal that this one undoes.
+        part: the step of a job that it is.
     """
 
     operation: Operation
@@ -48,8 +50,15 @@ class Step:
     survey: Survey = NOT_SURVEYED
     since: tuple[str, ...] = ()
     parent: str = ""
+    probe: bool = False
     undoes: Undoes | None = None
+    part: Part | None = None
     id: str = field(default_factory=lambda: secrets.token_hex(16))
+
+    @property
+    def shown(self) -> bool:
+        """Whether somebody gets to see what it answers: of a read for a preview or for a job, nobody sees it whole."""
+        return not self.probe and (self.part is None or bool(self.part.step))
 
     def binding(self, place: Place) -> Binding:
         """What a yes to this call is bound to."""
@@ -82,6 +91,8 @@ def begun(step: Step, place: Place, policy: CasePolicy) -> dict[str, Any]:
         record["impact"] = dict(step.survey.impact.counts)
     if step.parent:
         record["parent"] = step.parent
+    if step.part is not None and step.part.step:
+        record["step"] = step.part.step
     if step.undoes is not None:
         record["undoes"] = step.undoes.entry.call
     if policy.announcement:

@@ -26,7 +26,7 @@ class Surface:
         language: of titles.
         kind: `full` lists every operation, `compact` five tools that reach them all.
         toolsets: where given, only their operations are listed; with `compact`, they are listed too.
-        more: further tools of our own, listed in either.
+        more: further tools of our own, listed in either; one that has a toolset like an operation of it.
     """
 
     def __init__(
@@ -47,11 +47,15 @@ class Surface:
 
     def listed(self, principal: Principal) -> list[OwnTool | Operation]:
         """Our own tools, then operations: those of which some call could be anything but denied to this principal."""
-        own = [tool for tool in self._listed if tool.could_allow(principal)]
+        own = [tool for tool in self._listed if not tool.toolset or self._shows(tool.toolset)]
+        own = [tool for tool in own if tool.could_allow(principal)]
         if self.kind == "compact" and not self.toolsets:
             return [*own]
         operations = self._pipeline.listed(principal)
-        return [*own, *(each for each in operations if not self.toolsets or each.toolset in self.toolsets)]
+        return [*own, *(each for each in operations if self._shows(each.toolset))]
+
+    def _shows(self, toolset: str) -> bool:
+        return toolset in self.toolsets if self.toolsets else self.kind == "full"
 
     async def run(self, call: Call) -> ToolAnswer | Asking:
         """The answer of a call, or the question that a person must answer first."""

@@ -11,6 +11,7 @@ Kind = Literal["full", "compact"]
 """What a server lists: every operation, or a few tools that reach them all."""
 
 TOOLSETS: Mapping[str, Text] = {
+    "jobs": Text("Whole jobs in one call: exports and imports", "一括処理(エクスポート・一括登録)"),
     "users": Text("Users of the SaaS and of its tenants; invitations", "SaaSユーザー・テナントのユーザー・招待"),
     "tenants": Text("Tenants", "テナント"),
     "roles": Text("Roles, who has them, and environments", "ロールとその付与・環境"),

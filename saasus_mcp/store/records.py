@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from saasus_mcp.store.files import StoreError
+
+if TYPE_CHECKING:
+    from saasus_mcp.saasus.client import Applied
 
 Kind = Literal["destructive", "users", "writes"]
 Status = Literal["pending", "approved", "rejected", "used", "stale"]
@@ -48,9 +51,12 @@ class Approval:
 
 @dataclass(frozen=True, slots=True)
 class Spend:
-    """The yes that a call uses up: a confirmation by the nonce of its question, or an approval by its code."""
+    """The yes that a call uses up: a confirmation by the nonce of its question, or an approval by its code.
 
-    kind: Literal["confirmation", "approval"]
+    A step of a job names the job's grant; what it uses up of it is its Claim.
+    """
+
+    kind: Literal["confirmation", "approval", "grant"]
     id: str
 
 
@@ -124,6 +130,44 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Grant:
+    """What a job may do, as a person agreed to it.
+
+    Attributes:
+        plan: digest of all of it.
+        given, by, typed: how they agreed (none, confirmation or approval), who, and whether by typing a name.
+        steps: by step, the digest of the one call that it allows.
+    """
+
+    name: str
+    principal: str
+    profile: str
+    plan: str
+    given: str
+    by: str
+    typed: bool
+    steps: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The step of a job's grant that a call uses up."""
+
+    job: str
+    step: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepEnding:
+    """What became of a job's step: whether it was done, why not, and what the API answered with its secrets hidden."""
+
+    outcome: Applied
+    said: str = ""
+    answer: Any = None
+
+
+@dataclass(frozen=True, slots=True)
 class Commitment:
     """What must hold and be kept before a call goes.
 
@@ -132,20 +176,25 @@ class Commitment:
         charges: what it takes from its principal's budget.
         entry: what the journal keeps of the state before it.
         undoes: the call that it undoes, and by which of its inverses.
+        grant: what the job that it begins may do.
+        claim: the step of a job that it uses up.
     """
 
     writes: bool = False
     charges: tuple[Charge, ...] = ()
     entry: Entry | None = None
     undoes: tuple[str, int] | None = None
+    grant: Grant | None = None
+    claim: Claim | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What a call came to. `changed` is False only where it is known that it changed nothing."""
+    """What a call came to. `changed` is False only where it is known that it changed nothing; `step`: in its job."""
 
     changed: bool = True
     result: Any = None
+    step: StepEnding | None = None
 
 
 NOTHING = Commitment()

@@ -25,6 +25,8 @@ from saasus_mcp.store.brakes import (
 from saasus_mcp.store.chain import Keys
 from saasus_mcp.store.database import Database
 from saasus_mcp.store.files import prepare
+from saasus_mcp.store.job_records import JobStatus
+from saasus_mcp.store.jobs import Jobs
 from saasus_mcp.store.journal import Journal
 from saasus_mcp.store.kept import KeptResults
 from saasus_mcp.store.locks import forget, hold
@@ -61,6 +63,7 @@ class Store:
         self.trail = Trail(database, keys or (randomness.token_bytes(32),))
         self.journal = Journal(database)
         self.results = KeptResults(database)
+        self.jobs = Jobs(database)
 
     @classmethod
     def in_memory(cls) -> Store:
@@ -105,12 +108,16 @@ class Store:
             if commitment.writes:
                 hold_if_frozen(connection, self._everywhere)
             take(connection, commitment.charges, call, at)
-            if spend is not None:
+            if spend is not None and (spend.kind != "grant" or commitment.claim is None):
                 _use(connection, spend, at)
+            if commitment.claim is not None:
+                self.jobs.claim(connection, commitment.claim, call)
             if commitment.entry is not None:
                 self.journal.keep(connection, commitment.entry)
             if commitment.undoes is not None:
                 self.journal.claim(connection, commitment.undoes, call)
+            if commitment.grant is not None:
+                self.jobs.grant(connection, call, commitment.grant, at)
             self.trail.note(connection, call, "begun", record, at)
 
     def end(self, call: str, record: Record, at: float, ending: Ending | None = None) -> None:
@@ -127,10 +134,18 @@ class Store:
                 self.journal.forget(connection, call)
             elif ending is not None:
                 self.journal.end(connection, call, ending.result)
+            if ending is not None and ending.step is not None:
+                self.jobs.end_step(connection, call, ending.step)
             self.trail.note(connection, call, "ended", record, at)
             if at - self._tidied >= HOUR:
                 upkeep.tidy(connection, at)
                 self._tidied = at
+
+    def end_job(self, job: str, status: JobStatus, report: Record, record: Record, at: float) -> None:
+        """How a job ended, once: what is told again of one that is over changes nothing."""
+        with self.trail.writing() as connection:
+            if self.jobs.end(connection, job, status, report, at):
+                self.trail.note(connection, job, "ended", record, at)
 
     def refuse(self, call: str, record: Record, at: float) -> None:
         """A call that was not sent, and why."""

@@ -134,3 +134,44 @@ undone = Table(
     Column("by", String(40), nullable=False, comment="the inverse call"),
 )
 Index("undone_by", undone.c.by)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(40), primary_key=True, comment="the call in the audit, too"),
+    Column("name", String(80), nullable=False),
+    Column("principal", String(200), nullable=False),
+    Column("profile", String(80), nullable=False),
+    Column("plan", String(64), nullable=False, comment="digest of what a person agreed to"),
+    Column("given", String(12), nullable=False, comment="how they did: none, confirmation or approval"),
+    Column("typed", Boolean, nullable=False, comment="whether they typed a name"),
+    Column("by", String(200), nullable=False, comment="who did"),
+    Column("status", String(10), nullable=False, comment="running, done, failed or cancelled"),
+    Column("cancelling", Boolean, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("ended_at", Float),
+    Column("done", Integer, nullable=False, comment="how far it is, in its own unit"),
+    Column("total", Integer, comment="of how many, where that is known"),
+    Column("report", Text, comment="JSON: what it came to"),
+)
+Index("jobs_by_principal", jobs.c.principal, jobs.c.profile, jobs.c.at)
+
+job_steps = Table(
+    "job_steps",
+    metadata,
+    Column("job", String(40), primary_key=True),
+    Column("step", String(120), primary_key=True),
+    Column("digest", String(64), nullable=False, comment="of the operation and its arguments, as agreed to"),
+    Column("call", String(40), comment="which used it up; null as long as none did"),
+    Column("outcome", String(12), comment="applied, not_applied or unknown; null as long as it is not over"),
+    Column("said", Text, comment="why it failed"),
+    Column("answer", Text, comment="JSON: what the API answered, secrets hidden"),
+)
+Index("job_steps_by_call", job_steps.c.call)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", String(40), primary_key=True, comment="a process that runs jobs"),
+    Column("at", Float, nullable=False, comment="when it last said that it lives"),
+)

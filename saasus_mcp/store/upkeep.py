@@ -6,11 +6,22 @@ from sqlalchemy import Connection, Table, select
 
 from saasus_mcp.store.locks import forget
 from saasus_mcp.store.retention import DAY, JOURNAL_DAYS
-from saasus_mcp.store.tables import approvals, charges, confirmations, journal, results, secrets, undone
+from saasus_mcp.store.tables import (
+    approvals,
+    charges,
+    confirmations,
+    job_steps,
+    jobs,
+    journal,
+    results,
+    secrets,
+    undone,
+)
 
 _SPANS: tuple[tuple[Table, str, int], ...] = (
     (journal, "at", JOURNAL_DAYS * DAY),
     (approvals, "expires_at", JOURNAL_DAYS * DAY),
+    (jobs, "ended_at", JOURNAL_DAYS * DAY),
     (results, "expires_at", 0),
     (secrets, "expires_at", 0),
     (confirmations, "used_at", DAY),
@@ -24,4 +35,5 @@ def tidy(connection: Connection, now: float) -> None:
     """Remove what has been kept long enough."""
     for table, at, span in _SPANS:
         forget(connection, table, table.c[at] < now - span)
+    forget(connection, job_steps, job_steps.c.job.not_in(select(jobs.c.id)))
     forget(connection, undone, undone.c.call.not_in(select(journal.c.call)))

@@ -7,7 +7,7 @@ import { Server } from "@modelcontextprotocol/sdk/server/index.js";
 import { StdioServerTransport } from "@modelcontextprotocol/sdk/server/stdio.js";
 import { CallToolRequestSchema, ListToolsRequestSchema } from "@modelcontextprotocol/sdk/types.js";
 
-const tools = JSON.parse(readFileSync(process.argv[2], "utf8")).tools.filter((row) => row.toolset).map((row) => row.tool);
+const tools = JSON.parse(readFileSync(process.argv[2], "utf8")).tools.filter((row) => row.tool._meta).map((row) => row.tool);
 const { SAASUS_SAAS_ID: saas, SAASUS_API_KEY: key, SAASUS_SECRET_KEY: secret, SAASUS_API_URL_BASE: base } = process.env;
 const byName = new Map(tools.map((tool) => [tool.name, tool]));
 

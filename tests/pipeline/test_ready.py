@@ -52,7 +52,8 @@ async def alike(pipeline: Pipeline, chosen: Settings, kind: Kind, toolsets: froz
     assert known is not None
     before, messages = Front(known), conversation(version)
     answered = [before.answer(json.dumps(message).encode()) for message in messages]
-    wanted = await said(serve.server(pipeline, chosen, kind, toolsets), messages)
+    async with compose.staff(chosen, {"": pipeline}) as runners:
+        wanted = await said(serve.server(pipeline, runners[""], chosen, kind, toolsets), messages)
     assert [each.decode() for each in answered if each] == [each + "\n" for each in wanted]
 
 

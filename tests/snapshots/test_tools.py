@@ -5,10 +5,16 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from saasus_mcp.catalog import Catalogue, Language, Operation, load
+from saasus_mcp.catalog.jobs import load as jobs
+from saasus_mcp.jobs.engine import Engine
+from saasus_mcp.jobs.runner import Runner
+from saasus_mcp.jobs.tools import tools
+from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.server.own import OwnTool
 from saasus_mcp.server.surface import Surface
 from saasus_mcp.server.tools import own_tool, tool
@@ -19,6 +25,10 @@ FOLDER = Path(__file__).parent / "tools"
 LANGUAGES: tuple[Language, ...] = ("en", "ja")
 UPDATE = os.environ.get("SNAPSHOTS") == "update"
 HOW = "review the difference, then `make snapshots`"
+
+
+async def never(_: dict[str, Any]) -> None:
+    """No job runs here."""
 
 
 def seen(any_tool: Operation | OwnTool) -> str:
@@ -32,9 +42,12 @@ def seen(any_tool: Operation | OwnTool) -> str:
 
 
 def own(catalogue: Catalogue, store: Store) -> list[OwnTool]:
-    """Every tool of our own."""
-    surface = Surface(pipeline(StubApi(catalogue), store), "en", "compact")
-    return [each for each in surface.listed(ME) if isinstance(each, OwnTool)]
+    """Every tool of our own, those of jobs among them."""
+    one = pipeline(StubApi(catalogue), store)
+    engine = Engine("", Sealer.ephemeral(), list, never)
+    more = tools(Runner(one, {job.name: job for job in jobs()}, engine), "compact")
+    surface = Surface(one, "en", "compact")
+    return [*more, *(each for each in surface.listed(ME) if isinstance(each, OwnTool))]
 
 
 def compare(name: str, shown: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from saasus_mcp.catalog import Catalogue, Language, Operation
+from saasus_mcp.catalog import Language
 from saasus_mcp.permissions.approvals import (
     ALPHABET,
     LIFETIME,
@@ -32,19 +32,14 @@ def approvals(store: Store) -> Approvals:
     return Approvals(store)
 
 
-@pytest.fixture
-def operation(catalogue: Catalogue) -> Operation:
-    return catalogue.find("auth.DeleteTenant")
-
-
 def settle(
-    approvals: Approvals, operation: Operation, now: float = NOW, binding: Binding = BINDING, sight: Sight = SIGHT
+    approvals: Approvals, now: float = NOW, binding: Binding = BINDING, sight: Sight = SIGHT
 ) -> tuple[Proof | None, Approval]:
-    return approvals.settle(binding, operation, sight, PREVIEW, now)
+    return approvals.settle(binding, sight, PREVIEW, now)
 
 
-def test_what_is_asked_for_says_all_that_a_person_needs(approvals: Approvals, operation: Operation) -> None:
-    proof, approval = settle(approvals, operation)
+def test_what_is_asked_for_says_all_that_a_person_needs(approvals: Approvals) -> None:
+    proof, approval = settle(approvals)
     assert proof is None
     assert (approval.status, approval.operation, approval.principal) == ("pending", "auth.DeleteTenant", "local:me")
     assert (approval.name, json.loads(approval.preview)) == (SIGHT.name, PREVIEW)
@@ -52,11 +47,11 @@ def test_what_is_asked_for_says_all_that_a_person_needs(approvals: Approvals, op
     assert approvals.all(NOW) == [approval]
 
 
-def test_codes_are_short_readable_and_all_different(approvals: Approvals, operation: Operation) -> None:
+def test_codes_are_short_readable_and_all_different(approvals: Approvals) -> None:
     codes = set()
     for number in range(200):
         binding = replace(BINDING, principal=f"local:{number}")
-        codes.add(settle(approvals, operation, binding=binding)[1].code)
+        codes.add(settle(approvals, binding=binding)[1].code)
     assert len(codes) == 200
     for code in codes:
         assert (len(code), code[4]) == (9, "-")
@@ -65,38 +60,38 @@ def test_codes_are_short_readable_and_all_different(approvals: Approvals, operat
 
 
 @pytest.mark.parametrize("typed", ["{}", " {} ", "{}\n"])
-def test_a_code_is_found_however_it_is_typed(approvals: Approvals, operation: Operation, typed: str) -> None:
-    approval = settle(approvals, operation)[1]
+def test_a_code_is_found_however_it_is_typed(approvals: Approvals, typed: str) -> None:
+    approval = settle(approvals)[1]
     for code in (approval.code, approval.code.lower(), approval.code.replace("-", "")):
         assert approvals.find(typed.format(code), NOW) == approval
 
 
 @pytest.mark.parametrize("typed", ["", "ZZZZ-9999", "*", "%", "' OR 1=1 --"])
-def test_a_code_that_nobody_was_given_is_not_found(approvals: Approvals, operation: Operation, typed: str) -> None:
-    settle(approvals, operation)
+def test_a_code_that_nobody_was_given_is_not_found(approvals: Approvals, typed: str) -> None:
+    settle(approvals)
     with pytest.raises(Refused, match="No approval"):
         approvals.find(typed, NOW)
 
 
-def test_an_approved_call_has_a_proof_by_who_approved(approvals: Approvals, operation: Operation) -> None:
-    approval = settle(approvals, operation)[1]
+def test_an_approved_call_has_a_proof_by_who_approved(approvals: Approvals) -> None:
+    approval = settle(approvals)[1]
     approvals.approve(approval, " Acme   株式会社 ", "local:person", NOW + 60)
-    proof, found = settle(approvals, operation, NOW + 60)
+    proof, found = settle(approvals, NOW + 60)
     assert proof is not None
     assert (proof.spend.kind, proof.spend.id, proof.by) == ("approval", approval.code, "local:person")
     assert found.expires_at == NOW + 60 + LIFETIME
 
 
 @pytest.mark.parametrize("typed", ["", "acme 株式会社", "Acme", "t-1", "yes"])
-def test_another_name_approves_nothing(approvals: Approvals, operation: Operation, typed: str) -> None:
-    approval = settle(approvals, operation)[1]
+def test_another_name_approves_nothing(approvals: Approvals, typed: str) -> None:
+    approval = settle(approvals)[1]
     with pytest.raises(Refused, match="not the target's name"):
         approvals.approve(approval, typed, "local:person", NOW)
-    assert settle(approvals, operation)[0] is None
+    assert settle(approvals)[0] is None
 
 
-def test_a_decision_is_made_once(approvals: Approvals, operation: Operation) -> None:
-    approval = settle(approvals, operation)[1]
+def test_a_decision_is_made_once(approvals: Approvals) -> None:
+    approval = settle(approvals)[1]
     approvals.approve(approval, SIGHT.name, "local:person", NOW)
     for again in (
         lambda: approvals.approve(approval, SIGHT.name, "local:other", NOW),
@@ -109,54 +104,50 @@ def test_a_decision_is_made_once(approvals: Approvals, operation: Operation) -> 
 
 
 @pytest.mark.parametrize(("seconds", "minutes"), [(0, 10), (1, 10), (60, 9), (WAIT_AFTER_REJECTION - 1, 1)])
-def test_a_rejected_call_is_told_how_long_it_waits(
-    approvals: Approvals, operation: Operation, seconds: int, minutes: int
-) -> None:
-    approvals.reject(settle(approvals, operation)[1], "local:person", NOW, "too risky")
+def test_a_rejected_call_is_told_how_long_it_waits(approvals: Approvals, seconds: int, minutes: int) -> None:
+    approvals.reject(settle(approvals)[1], "local:person", NOW, "too risky")
     with pytest.raises(Refused) as caught:
-        settle(approvals, operation, NOW + seconds)
+        settle(approvals, NOW + seconds)
     assert caught.value.why == "rejected"
     assert "too risky" in caught.value.message
     assert f"in {minutes} minute{'s' if minutes > 1 else ''}." in caught.value.mend
 
 
-def test_a_rejected_call_waits_even_if_its_target_changed(approvals: Approvals, operation: Operation) -> None:
-    approvals.reject(settle(approvals, operation)[1], "local:person", NOW)
+def test_a_rejected_call_waits_even_if_its_target_changed(approvals: Approvals) -> None:
+    approvals.reject(settle(approvals)[1], "local:person", NOW)
     with pytest.raises(Refused):
-        settle(approvals, operation, sight=replace(SIGHT, fields={"target.id": "t-2"}))
+        settle(approvals, sight=replace(SIGHT, fields={"target.id": "t-2"}))
 
 
-def test_a_rejection_holds_back_that_call_alone(approvals: Approvals, operation: Operation) -> None:
-    approvals.reject(settle(approvals, operation)[1], "local:person", NOW)
+def test_a_rejection_holds_back_that_call_alone(approvals: Approvals) -> None:
+    approvals.reject(settle(approvals)[1], "local:person", NOW)
     other = replace(BINDING, request="s" * 64)
-    assert settle(approvals, operation, binding=other)[1].status == "pending"
+    assert settle(approvals, binding=other)[1].status == "pending"
 
 
 @pytest.mark.parametrize("approve", [True, False])
-def test_a_changed_target_voids_what_was_asked_or_approved(
-    approvals: Approvals, operation: Operation, approve: bool
-) -> None:
-    approval = settle(approvals, operation)[1]
+def test_a_changed_target_voids_what_was_asked_or_approved(approvals: Approvals, approve: bool) -> None:
+    approval = settle(approvals)[1]
     if approve:
         approvals.approve(approval, SIGHT.name, "local:person", NOW)
     changed = replace(SIGHT, fields={"target.id": "t-2"})
-    proof, anew = settle(approvals, operation, sight=changed)
+    proof, anew = settle(approvals, sight=changed)
     assert proof is None
     assert anew.code != approval.code
-    assert settle(approvals, operation, sight=changed)[1].code == anew.code
+    assert settle(approvals, sight=changed)[1].code == anew.code
     assert {one.code: one.status for one in approvals.all(NOW)} == {approval.code: "stale", anew.code: "pending"}
 
 
-def test_a_target_that_keeps_changing_does_not_fill_the_list(approvals: Approvals, operation: Operation) -> None:
+def test_a_target_that_keeps_changing_does_not_fill_the_list(approvals: Approvals) -> None:
     for turn in range(MOST_PENDING * 3):
-        settle(approvals, operation, sight=replace(SIGHT, fields={"turn": turn}))
+        settle(approvals, sight=replace(SIGHT, fields={"turn": turn}))
     assert sum(one.status == "pending" for one in approvals.all(NOW)) == 1
 
 
-def test_too_many_pending_are_refused_with_a_mend(approvals: Approvals, operation: Operation) -> None:
+def test_too_many_pending_are_refused_with_a_mend(approvals: Approvals) -> None:
     for number in range(MOST_PENDING):
-        settle(approvals, operation, binding=replace(BINDING, request=f"{number}" * 64))
+        settle(approvals, binding=replace(BINDING, request=f"{number}" * 64))
     with pytest.raises(Refused) as caught:
-        settle(approvals, operation)
+        settle(approvals)
     assert caught.value.why == "flooded"
-    assert settle(approvals, operation, NOW + LIFETIME)[1].status == "pending"
+    assert settle(approvals, NOW + LIFETIME)[1].status == "pending"

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from saasus_mcp.catalog import facts
-from saasus_mcp.catalog.compile import completion, documents, effects, fitting, rows, search, synonyms
+from saasus_mcp.catalog.compile import completion, documents, effects, fitting, jobs, rows, search, synonyms
 
 ROOT = Path(__file__).resolve().parents[3]
 SPECS = ROOT / "tool_specs"
 CATALOGUE = ROOT / "saasus_mcp" / "catalog" / "catalogue.json"
 SEARCH = CATALOGUE.with_name("search.json")
 FACTS = CATALOGUE.with_name("facts.json")
+JOBS = CATALOGUE.with_name("jobs.json")
 LONGEST_NAME = 40
 
 
@@ -59,6 +60,16 @@ def comparable(specs: Path = SPECS) -> str:
     return f"{{\n{lines}\n}}\n"
 
 
+def whole_jobs(catalogue: str, specs: Path = SPECS) -> str:
+    """The jobs over a compiled catalogue, as JSON text.
+
+    Raises:
+        SystemExit: the table of jobs does not fit its form or the operations.
+    """
+    levels = {row["key"]: row["effects"]["level"] for row in json.loads(catalogue)["operations"]}
+    return jobs.compiled(specs / "jobs.yaml", levels, LONGEST_NAME)
+
+
 def _aliases(sources: list[documents.Source]) -> dict[str, str]:
     """Former tool names, from each operation's `x-tool.aliases`, to the present one."""
     return {
@@ -86,7 +97,7 @@ def _check_names(operations: list[dict[str, Any]], aliases: dict[str, str]) -> N
 
 def main() -> None:
     catalogue = compiled()
-    texts = {CATALOGUE: catalogue, SEARCH: searchable(catalogue), FACTS: comparable()}
+    texts = {CATALOGUE: catalogue, SEARCH: searchable(catalogue), FACTS: comparable(), JOBS: whole_jobs(catalogue)}
     for file, text in texts.items():
         if "--check" not in sys.argv[1:]:
             file.write_text(text, encoding="utf-8")

@@ -137,20 +137,25 @@ def _everywhere(call: Call) -> Record:
 
 def _search(call: Call) -> Record:
     query = call.query
-    found = [member for member in _all(call)["users"] if _matches(member, query) and _holds(member, query)]
-    return paged(call, found, "users", PAGE)
+    scope = (query["tenant_id"],) if "tenant_id" in query else ()
+    members = call.state.rows("members", *scope)
+    page = paged(call, [member for member in members if _matches(call, member) and _holds(call, member)], "users", PAGE)
+    return {**page, "users": [_view(call, member) for member in page["users"]]}
 
 
-def _matches(member: Record, query: Mapping[str, Any]) -> bool:
-    whole = all(member[name] == query[name] for name in ("id", "tenant_id") if name in query)
-    return whole and all(member[name].startswith(query[name]) for name in ("email", "sign_in_id") if name in query)
+def _matches(call: Call, member: Record) -> bool:
+    user, query = call.state.get("users", member["user_id"]), call.query
+    whole = query.get("id", user["id"]) == user["id"]
+    return whole and all(user[name].startswith(query[name]) for name in ("email", "sign_in_id") if name in query)
 
 
-def _holds(member: Record, query: Mapping[str, Any]) -> bool:
+def _holds(call: Call, member: Record) -> bool:
     """Whether the member holds the wanted role in the wanted environment; either may be left open."""
+    query = call.query
     if "env_id" not in query and "role_name" not in query:
         return True
-    envs = [env for env in member["envs"] if query.get("env_id", env["id"]) == env["id"]]
+    envs = shown_envs(call.state, member["tenant_id"], member["user_id"])
+    envs = [env for env in envs if query.get("env_id", env["id"]) == env["id"]]
     roles = [role["role_name"] for env in envs for role in env["roles"]]
     return query["role_name"] in roles if "role_name" in query else bool(envs)
 

@@ -1,0 +1,48 @@
+"""The jobs that the server does whole: read from the compiled jobs.json, made from tool_specs/jobs.yaml."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from saasus_mcp.catalog.model import Schema, Text
+
+TOOLSET = "jobs"
+"""With which all of them are listed."""
+FILE = Path(__file__).with_name("jobs.json")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class JobSpec:
+    """One kind of job, as its tool is listed.
+
+    Attributes:
+        terse: English, for the model; `description` is for people.
+        reads, writes: keys of the operations that it may call.
+    """
+
+    name: str
+    title: Text
+    description: Text
+    terse: str
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    input_schema: Schema
+
+
+def load() -> tuple[JobSpec, ...]:
+    """The jobs that ship with this version."""
+    rows = json.loads(FILE.read_text(encoding="utf-8"))["jobs"]
+    return tuple(
+        JobSpec(
+            **{
+                **row,
+                "title": Text(**row["title"]),
+                "description": Text(**row["description"]),
+                "reads": tuple(row["reads"]),
+                "writes": tuple(row["writes"]),
+            }
+        )
+        for row in rows
+    )

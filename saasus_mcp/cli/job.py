@@ -1,0 +1,150 @@
+"""`saasus-mcp job NAME`: a whole job from the terminal, through the same pipeline as a client's."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from saasus_mcp.catalog import Language
+from saasus_mcp.catalog.jobs import JobSpec
+from saasus_mcp.cli import compose
+from saasus_mcp.cli.call import parse, settled
+from saasus_mcp.cli.job_wording import WORDS
+from saasus_mcp.cli.options import settings, shared
+from saasus_mcp.cli.private import write_private
+from saasus_mcp.cli.terminal import attended, json_text, safe
+from saasus_mcp.errors import SaasusMcpError
+from saasus_mcp.permissions.proof import where
+from saasus_mcp.saasus import arguments, validation
+from saasus_mcp.saasus.answer import ToolAnswer, compact
+from saasus_mcp.server.call import Call
+from saasus_mcp.settings import Settings
+
+if TYPE_CHECKING:
+    from anyio.from_thread import BlockingPortal
+
+    from saasus_mcp.jobs.runner import Runner
+
+PREFIX = "job_"
+PATIENCE = 3600.0
+
+
+@click.command
+@shared
+@click.argument("name")
+@click.argument("given", metavar="JSON", default="{}")
+@click.option("--csv", "listed", type=click.Path(path_type=Path), help="File that the job reads its list from.")
+@click.option("--output", type=click.Path(path_type=Path), help="File for the table that the job makes; a new one.")
+def command(name: str, given: str, listed: Path | None, output: Path | None, **flags: Any) -> None:
+    """Do the whole job NAME (export_users, import_users, …) with the arguments in JSON.
+
+    What it would do is shown and asked about once, here. Its report goes to standard output as JSON. Ctrl+C stops it between
+    rows; a job whose process dies goes on when a server next starts.
+    """
+    chosen = settings(**flags)
+    words = WORDS[chosen.lang]
+    if output is not None and output.exists():
+        raise SaasusMcpError(words["taken"].format(file=output), words["taken_mend"])
+    values = parse(sys.stdin.buffer.read() if given == "-" else given, chosen.lang)
+    if listed is not None:
+        values = {**values, "csv": _text(listed, chosen.lang)}
+    answer = _run(chosen, name, values, output)
+    click.echo(json_text(answer.structured, indent=None) if answer.ok else safe(answer.text), err=not answer.ok)
+    if not answer.ok:
+        sys.exit(1)
+
+
+def _run(chosen: Settings, name: str, given: Any, output: Path | None) -> ToolAnswer:
+    from anyio.from_thread import start_blocking_portal  # noqa: PLC0415 - slow, and only needed to run a job
+
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(compose.pipeline(chosen)) as pipeline,
+        portal.wrap_async_context_manager(compose.staff(chosen, {pipeline.place.profile: pipeline})) as runners,
+    ):
+        if pipeline.policy.announcement:
+            click.echo(f"saasus-mcp: {pipeline.policy.announcement}", err=True)
+        click.echo(f"[{safe(where(pipeline.place, chosen.lang))}]", err=True)
+        runner = runners[pipeline.place.profile]
+        answer = _done(portal, runner, name, given, chosen.lang)
+        if output is not None and answer.ok:
+            _write(runner, answer, output, chosen.lang)
+        return answer
+
+
+def _done(portal: BlockingPortal, runner: Runner, name: str, given: Any, lang: Language) -> ToolAnswer:
+    """The job's answer when it is over, however long that takes."""
+    from saasus_mcp.jobs.tools import followed  # noqa: PLC0415 - only where a job runs
+
+    spec = _spec(runner, name, lang)
+    values = arguments.plain(spec.name, spec.input_schema, given)
+    validation.fit(spec.input_schema, values)
+    with _bar() as progress:
+        call = Call(spec.name, values, compose.local_user(), progress=progress)
+        job = settled(portal, partial(runner.start, spec), call, lang)
+        while True:
+            following = portal.start_task_soon(followed, runner, job, call, PATIENCE)
+            try:
+                answer = following.result()
+            except KeyboardInterrupt:
+                following.cancel()
+                click.echo(WORDS[lang]["stopping"], err=True)
+                runner.pipeline.store.jobs.cancel(job)
+            else:
+                if (answer.structured or {}).get("status") != "running":
+                    return answer
+
+
+def _spec(runner: Runner, name: str, lang: Language) -> JobSpec:
+    found = runner.specs.get(PREFIX + name.removeprefix(PREFIX))
+    if found is None:
+        words, known = WORDS[lang], ", ".join(each.removeprefix(PREFIX) for each in runner.specs)
+        raise SaasusMcpError(words["unknown"].format(name=name[:80]), words["known"].format(names=known))
+    return found
+
+
+@contextmanager
+def _bar() -> Iterator[Any]:
+    """How far the job is: a bar on a terminal, nothing elsewhere."""
+    bar: Any = None
+
+    async def tell(done: int, total: int | None, message: str) -> None:
+        nonlocal bar
+        if not attended(sys.stderr):
+            return
+        if bar is None and total:
+            bar = click.progressbar(length=total, label=message, file=sys.stderr, show_pos=True)
+        if bar is not None:
+            bar.update(done - bar.pos)
+        else:
+            click.echo(f"\r{message}: {done}", err=True, nl=False)
+
+    try:
+        yield tell
+    finally:
+        if attended(sys.stderr):
+            click.echo(err=True)
+
+
+def _write(runner: Runner, answer: ToolAnswer, file: Path, lang: Language) -> None:
+    """Write the table that the job made, whole."""
+    words, told = WORDS[lang], answer.structured or {}
+    whole = runner.pipeline.results.found(told.get("result", ""), compose.local_user().id)
+    if whole is None:
+        raise SaasusMcpError(words["no_file"])
+    write_private(file, whole.value if isinstance(whole.value, str) else compact(whole.value), lang)
+    click.echo(words["written"].format(what=words["table"], file=file), err=True)
+
+
+def _text(file: Path, lang: Language) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "UTF-8"
+        raise SaasusMcpError(WORDS[lang]["cannot_read"].format(file=file, why=why)) from None

@@ -1,0 +1,42 @@
+"""What `job` says, in both languages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from saasus_mcp.catalog import Language
+
+WORDS: Mapping[Language, Mapping[str, str]] = {
+    "en": {
+        "unknown": "There is no job {name!r}.",
+        "known": "Jobs: {names}.",
+        "cannot_read": "{file} cannot be read: {why}.",
+        "cannot_write": "{file} cannot be written: {why}.",
+        "no_file": "This job has no product to write.",
+        "written": "{what} written to {file}.",
+        "table": "The table was",
+        "secrets": "{count} secrets were",
+        "taken": "{file} exists already.",
+        "taken_mend": "Name another file: none is overwritten.",
+        "stopping": "Stopping after the rows under way…",
+        "status": "{name}: {status}",
+        "lost": "The secrets of this job are gone: they were revealed before, or their 24 hours are over.",
+        "lost_mend": "Reset the passwords of those who still need one.",
+    },
+    "ja": {
+        "unknown": "{name!r} というジョブはありません。",
+        "known": "ジョブ: {names}",
+        "cannot_read": "{file} を読み込めません({why})。",
+        "cannot_write": "{file} に書き込めません({why})。",
+        "no_file": "このジョブにはファイルに書き出す結果がありません。",
+        "written": "{what} {file} に書き出しました。",
+        "table": "結果の表を",
+        "secrets": "秘密情報{count}件を",
+        "taken": "{file} はすでに存在します。",
+        "taken_mend": "別のファイル名を指定してください。上書きはしません。",
+        "stopping": "処理中の行が終わり次第、停止します…",
+        "status": "{name}: {status}",
+        "lost": "このジョブの秘密情報はもうありません。すでに表示されたか、24時間の保存期間が過ぎています。",
+        "lost_mend": "必要な方のパスワードを再設定してください。",
+    },
+}

@@ -1,0 +1,1 @@
+"""Whole jobs in one call: planned, agreed to once, run as durable workflows, every inner call through the pipeline."""

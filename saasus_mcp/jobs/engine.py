@@ -1,0 +1,248 @@
+"""Durable execution by DBOS: what was begun goes on after a crash, here or in another process. Nothing else imports it.
+
+DBOS keeps its own database: a file beside the store, or a schema where PostgreSQL is shared. What it keeps of a job is
+sealed under the state folder's key. It opens no port and calls nobody: no conductor and no exporter is configured.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Self, cast
+
+import anyio
+from anyio.abc import TaskGroup
+from anyio.to_thread import run_sync
+
+from saasus_mcp.errors import SaasusMcpError
+from saasus_mcp.permissions.seal import Sealer
+from saasus_mcp.store import StoreError
+
+if TYPE_CHECKING:
+    from dbos import Serializer
+
+    from saasus_mcp.store import Store
+
+log = logging.getLogger(__name__)
+
+NAME = "saasus-mcp"
+PROTOCOL = "1"
+"""Of what is kept of a job under way. A process takes up only jobs of its own; raise it where a job could not go on."""
+PURPOSE = "job"
+
+BROKEN = ("ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
+"""How the engine calls the end of a job that could not even say how it ended: no store to write to, say."""
+FAILED = "The server failed while it ran the job; its log says why."
+Run = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast processes notice each other, in seconds.
+
+    Attributes:
+        settle: what belongs to the client that has just connected, before jobs from before are looked for.
+        beat: between two signs of life.
+        dead: after how long without one the others take a process's jobs up.
+    """
+
+    settle: float = 3.0
+    beat: float = 2.0
+    dead: float = 10.0
+
+
+class EngineError(SaasusMcpError):
+    """Jobs cannot run here."""
+
+
+class Interrupted(BaseException):
+    """The process ends while a job runs. No Exception: the engine would take that for the job's own end."""
+
+
+class Engine:
+    """Runs the jobs of one process, while it is entered. It starts with the first job, or where others left one.
+
+    Args:
+        url: of its database, as SQLAlchemy writes it.
+        sealer: seals what it keeps.
+        stores: of the jobs; in the first one, processes that run jobs say that they live.
+        run: does a job, given what was submitted; called again with the same after a crash.
+        used: whether there can be a job from before.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        sealer: Sealer,
+        stores: Callable[[], Sequence[Store]],
+        run: Run,
+        *,
+        used: Callable[[], bool] = lambda: True,
+        pace: Pace | None = None,
+    ) -> None:
+        self._url = url
+        self._sealer = sealer
+        self._stores = stores
+        self._run = run
+        self._used = used
+        self._pace = pace or Pace()
+        self._worker = secrets.token_hex(8)
+        self._lock = anyio.Lock()
+        self._workflow: Run | None = None
+        self._running: set[asyncio.Task[Any]] = set()
+        self._group: TaskGroup | None = None
+
+    async def __aenter__(self) -> Self:
+        self._group = await anyio.create_task_group().__aenter__()
+        self._group.start_soon(self._look_back)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop: what runs is left as it is, for the next process to go on with."""
+        if self._group is not None:
+            self._group.cancel_scope.cancel()
+            try:
+                await self._group.__aexit__(None, None, None)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await self._leave()
+
+    async def _leave(self) -> None:
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+        if self._workflow is not None:
+            from dbos import DBOS  # noqa: PLC0415 - it was imported when the engine started
+
+            await run_sync(lambda: DBOS.destroy(destroy_registry=True))
+            with suppress(StoreError):
+                self._stores()[0].jobs.beat(self._worker, 0.0)
+
+    async def start(self) -> None:
+        """Start where that was not yet done; then jobs that dead processes left are taken up.
+
+        Raises:
+            EngineError: the engine cannot be started.
+        """
+        async with self._lock:
+            if self._workflow is not None or self._group is None:
+                return
+            try:
+                await run_sync(import_module, "dbos")
+                self._stores()[0].jobs.beat(self._worker, time.time())
+                self._workflow = self._launched()
+            except Exception as error:
+                log.exception("the engine of jobs cannot be started")
+                raise EngineError("Jobs cannot run here: their engine does not start.", "The server's log says why.") \
+                    from error  # fmt: skip
+            self._group.start_soon(self._live)
+
+    def _launched(self) -> Run:
+        """The workflow that every job is. Launched in the event loop of the pipelines, so that jobs run there, too."""
+        from dbos import DBOS, DBOSConfig  # noqa: PLC0415 - slow to import, and only where a job runs
+
+        quiet = logging.getLogger("dbos")
+        if not quiet.handlers:  # else it would write to the terminal on its own
+            quiet.addHandler(logging.NullHandler())
+        config: DBOSConfig = {
+            "name": NAME,
+            "system_database_url": self._url,
+            "application_version": PROTOCOL,
+            "executor_id": self._worker,
+            "serializer": sealing(self._sealer),
+            "enable_otlp": False,
+            "log_level": "ERROR",
+        }
+        DBOS(config=config)
+
+        @DBOS.workflow(name="job")
+        async def job(submitted: dict[str, Any]) -> None:
+            task = asyncio.current_task()
+            if task is None:
+                raise AssertionError("a workflow is a task")
+            self._running.add(task)
+            try:
+                await self._run(submitted)
+            except asyncio.CancelledError:
+                raise Interrupted from None
+            finally:
+                self._running.discard(task)
+
+        DBOS.launch()
+        return job
+
+    async def submit(self, job: str, submitted: dict[str, Any]) -> None:
+        """Run a job, in the background; submitted twice, it runs once."""
+        await self.start()
+        from dbos import DBOS, SetWorkflowID  # noqa: PLC0415 - it was imported when the engine started
+
+        with SetWorkflowID(job):
+            await DBOS.start_workflow_async(cast("Any", self._workflow), submitted)
+
+    async def checkpoint(self, name: str, make: Callable[[], Awaitable[Any]]) -> Any:
+        """Run a part of the present job and remember what it gives; where the job runs anew, give that again."""
+        from dbos import DBOS  # noqa: PLC0415 - as above
+
+        return await DBOS.run_step_async({"name": name}, cast("Any", make))
+
+    async def _look_back(self) -> None:
+        """Start where a job is left from before, when whoever came with this process has been served."""
+        await anyio.sleep(self._pace.settle)
+        try:
+            if self._used() and await run_sync(lambda: any(store.jobs.any_running() for store in self._stores())):
+                await self.start()
+        except SaasusMcpError as error:
+            log.warning("jobs from before are not looked for: %s", error.message)
+
+    async def _live(self) -> None:
+        """Say that this process lives, and take up what those left that no more do."""
+        while True:
+            try:
+                await run_sync(self._beat)
+            except StoreError as error:
+                log.warning("jobs of other processes are not looked for: %s", error.message)
+            except Exception:
+                log.exception("jobs that others left could not be taken up")
+            await anyio.sleep(self._pace.beat)
+
+    def _beat(self) -> None:
+        from dbos import DBOS  # noqa: PLC0415 - as above
+
+        jobs, now = self._stores()[0].jobs, time.time()
+        jobs.beat(self._worker, now)
+        dead = jobs.dead(now - self._pace.dead)
+        if dead:  # of several that find them, the engine lets one take up each job
+            DBOS._recover_pending_workflows(dead)  # noqa: SLF001 - DBOS's own recovery, which has no public name
+            jobs.bury(dead)
+        over = DBOS.list_workflows(status=["SUCCESS", *BROKEN], load_input=False, load_output=False)
+        for broken in (each.workflow_id for each in over if each.status in BROKEN):
+            for store in self._stores():
+                if store.jobs.find(broken) is not None:
+                    store.end_job(broken, "failed", {"why": FAILED}, {"status": "failed"}, now)
+        DBOS.delete_workflows([each.workflow_id for each in over])
+
+
+def sealing(sealer: Sealer) -> Serializer:
+    """What the engine keeps: JSON, sealed. DBOS would pickle it, which lets whoever writes its file run code here."""
+    from dbos import Serializer  # noqa: PLC0415 - slow to import, and only where a job runs
+
+    class Sealing(Serializer):
+        def serialize(self, data: Any) -> str:
+            return sealer.token({"error": str(data)} if isinstance(data, BaseException) else {"value": data}, PURPOSE)
+
+        def deserialize(self, serialized_data: str) -> Any:
+            opened = sealer.read(serialized_data, PURPOSE)
+            if opened is None:
+                raise EngineError("What was kept of a job was not sealed here.", "It cannot go on.")
+            return opened["value"] if "value" in opened else EngineError(opened["error"])
+
+        def name(self) -> str:
+            return "sealed"
+
+    return Sealing()

@@ -1,0 +1,1 @@
+"""The jobs, a module each, named after its tool without `job_`: see saasus_mcp.jobs.kind."""

@@ -1,0 +1,87 @@
+"""What a job answers: its numbers, what became of its rows, and its product, each as far as it fits, all of it kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from saasus_mcp.jobs.kind import Outcome
+from saasus_mcp.saasus.answer import compact
+from saasus_mcp.server.results import URI
+from saasus_mcp.store.job_records import Job
+
+FITS = 12 * 1024
+"""Bytes of a product that is told with the answer; of a larger one where it is kept."""
+MOST_ROWS = 20
+"""Of what became of rows, told with the answer: those that went wrong first."""
+Keep = Callable[[Any], str]
+"""Keeps a value for whoever asked, for a day: its id, or nothing where it cannot be kept."""
+
+OBJECT: dict[str, Any] = {"type": "object"}
+ANSWER: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "job": {"type": "string"},
+        "name": {"type": "string"},
+        "status": {"type": "string", "enum": ["running", "done", "failed", "cancelled"]},
+        "done": {"type": "integer"},
+        "total": {"type": "integer"},
+        "counts": OBJECT,
+        "steps": OBJECT,
+        "why": {"type": "string"},
+        "waiting": {"type": "string"},
+        "notes": {"type": "array", "items": {"type": "string"}},
+        "rows": {"type": "array", "items": OBJECT},
+        "all_rows": {"type": "string"},
+        "csv": {"type": "string"},
+        "records": {"type": "array", "items": OBJECT},
+        "result": {"type": "string"},
+        "secrets": {"type": "integer"},
+        "kept_secrets": {"type": "string"},
+        "hint": {"type": "string"},
+    },
+}
+"""The outputSchema of every job's tool."""
+
+
+def report(outcome: Outcome, keep: Keep) -> dict[str, Any]:
+    """What is kept of an outcome with the job, and told whenever it is asked for."""
+    told: dict[str, Any] = {"counts": dict(outcome.counts)}
+    if outcome.notes:
+        told["notes"] = list(outcome.notes)
+    if outcome.table is not None:
+        told |= _product(outcome.table, keep)
+    if outcome.secrets:
+        told["secrets"] = len(outcome.secrets)
+        told["kept_secrets"] = _kept(dict(outcome.secrets), keep)
+    if outcome.rows:
+        worst = sorted(outcome.rows, key=lambda row: row.get("outcome") in ("applied", "skipped"))
+        told["rows"] = worst[:MOST_ROWS]
+        if len(outcome.rows) > MOST_ROWS:
+            told["all_rows"] = _kept(outcome.rows, keep)
+    return told
+
+
+def told(job: Job, steps: Mapping[str, int]) -> dict[str, Any]:
+    """A job as it is now. `steps`: how many of its steps came to each outcome."""
+    answer: dict[str, Any] = {"job": job.id, "name": job.name, "status": job.status, "done": job.done}
+    if job.total is not None:
+        answer["total"] = job.total
+    if steps:
+        answer["steps"] = dict(steps)
+    if job.status == "running":
+        answer["hint"] = "It goes on by itself. job_status follows it, job_cancel stops it."
+    return {**answer, **job.report}
+
+
+def _product(table: Any, keep: Keep) -> dict[str, Any]:
+    name = "csv" if isinstance(table, str) else "records"
+    size = len(table.encode()) if isinstance(table, str) else len(compact(table).encode())
+    where = {"result": _kept(table, keep)}
+    return {**where, name: table} if size <= FITS else where
+
+
+def _kept(value: Any, keep: Keep) -> str:
+    """Where the whole can be read, or that it cannot."""
+    identifier = keep(value)
+    return f"{URI}{identifier}" if identifier else "It could not be kept: make the job anew."

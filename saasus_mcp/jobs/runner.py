@@ -1,0 +1,208 @@
+"""The way of a job: planned, decided on, agreed to, begun, run by the engine, ended. The jobs of one pipeline."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import reduce
+from typing import Any
+
+import anyio
+
+from saasus_mcp.catalog.jobs import JobSpec
+from saasus_mcp.errors import SaasusMcpError
+from saasus_mcp.jobs import reporting
+from saasus_mcp.jobs.engine import FAILED, Engine
+from saasus_mcp.jobs.kind import kind
+from saasus_mcp.jobs.plan import Plan
+from saasus_mcp.jobs.preview import previews
+from saasus_mcp.jobs.work import Reader, Stopped, Work
+from saasus_mcp.permissions.case import Case, Decision, Principal, stricter
+from saasus_mcp.permissions.target import Sight
+from saasus_mcp.saasus.words import quoted
+from saasus_mcp.server.call import Asking, Call, Part
+from saasus_mcp.server.pipeline import Pipeline
+from saasus_mcp.server.results import Source
+from saasus_mcp.server.whole import Whole, begin
+from saasus_mcp.store.job_records import JobStatus
+
+log = logging.getLogger(__name__)
+
+NOTHING_TO_DO = Decision("allow", "none", "nothing is to be changed")
+LATER = "known later"
+"""In place of an argument that an earlier step is to give, while the plan is made."""
+
+
+MOST_RUNNING = 3
+"""Jobs of one principal at the same time: the API is others', too."""
+SOON = (0.01, 0.04, 0.2, 1.0, 5.0, 10.0, 0.0)
+"""Seconds between two looks whether a job was committed to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """What is decided on one step: by which tool, in which row."""
+
+    decision: Decision
+    tool: str
+    row: str
+
+
+class Runner:
+    """Plans and runs the jobs of one pipeline.
+
+    Args:
+        specs: the kinds of job there are, by name.
+        engine: runs them, those of other pipelines of this process, too.
+    """
+
+    def __init__(self, pipeline: Pipeline, specs: Mapping[str, JobSpec], engine: Engine) -> None:
+        self.pipeline = pipeline
+        self.specs = specs
+        self._engine = engine
+
+    def could_allow(self, spec: JobSpec, principal: Principal) -> bool:
+        """Whether some such job could be anything but denied."""
+        policy, catalogue, profile = self.pipeline.policy, self.pipeline.catalogue, self.pipeline.place.profile
+        return all(policy.could_allow(catalogue.find(key), principal, profile) for key in (*spec.reads, *spec.writes))
+
+    async def start(self, spec: JobSpec, call: Call) -> str | Asking:
+        """Plan a job, have it agreed to and begin it: its id, or the question that a person must answer first.
+
+        Raises:
+            SaasusMcpError: it may not happen, or not yet; or it cannot be done as asked.
+        """
+        self._require_room(call.principal)
+        await self._engine.start()
+        planned: dict[str, Plan] = {}
+
+        async def plan() -> Whole:
+            job = secrets.token_hex(16)
+            planned[job], whole = await self._plan(spec, call, job)
+            return whole
+
+        async def submit(whole: Whole, part: Part) -> None:
+            principal = call.principal
+            who = {"id": principal.id, "groups": sorted(principal.groups), "claims": dict(principal.claims)}
+            kept = {"principal": who, "part": asdict(part), "plan": planned[whole.id].kept()}
+            await self._engine.submit(whole.id, {"name": spec.name, "profile": self.pipeline.place.profile, **kept})
+
+        return await begin(self.pipeline, call, plan, submit)
+
+    async def run(self, submitted: Mapping[str, Any]) -> None:
+        """Do a job that was begun, or go on with it, and note how it ends."""
+        principal = Principal(**{**submitted["principal"], "groups": frozenset(submitted["principal"]["groups"])})
+        part, plan, name = Part(**submitted["part"]), Plan.of(submitted["plan"]), submitted["name"]
+        if not await self._agreed(part.job):
+            return
+        work = Work(self.pipeline, principal, part, self._engine.checkpoint)
+        status: JobStatus = "done"
+        try:
+            outcome = await kind(name).run(work, plan)
+            report = reporting.report(
+                outcome, lambda whole: self.pipeline.results.keep(whole, principal.id, Source(name))
+            )
+            if work.stopped:
+                status = "cancelled"
+        except Stopped:
+            status, report = "cancelled", {}
+        except SaasusMcpError as error:
+            status, report = "failed", {"why": str(error)}
+        except Exception:
+            log.exception("job %s failed inside the server", part.job)
+            status, report = "failed", {"why": FAILED}
+        record = {"status": status, "steps": self.pipeline.store.jobs.count(part.job)}
+        self.pipeline.store.end_job(part.job, status, report, record, self.pipeline.clock())
+
+    async def _agreed(self, job: str) -> bool:
+        """Whether the job was committed to: it is handed over a moment before."""
+        for pause in SOON:
+            if self.pipeline.store.jobs.find(job) is not None:
+                return True
+            await anyio.sleep(pause)
+        return False
+
+    async def _plan(self, spec: JobSpec, call: Call, job: str) -> tuple[Plan, Whole]:
+        reader = Reader(self.pipeline, call.principal, Part(job))
+        self._require_reads(spec, call.principal)
+        planned = await kind(spec.name).plan(reader, call.arguments)
+        planned, decisions, digests = await self._weighed(spec, planned, call.principal, job)
+        place, digest = self.pipeline.place, planned.digest()
+        fields = {"plan": digest, **planned.counts}
+        whole = Whole(
+            job,
+            spec.name,
+            call.principal,
+            call.arguments,
+            _strictest(decisions),
+            digest,
+            digests,
+            Sight(planned.target or place.saas_id, fields),
+            previews(spec, planned, place, self.pipeline.catalogue),
+        )
+        return planned, whole
+
+    def _require_room(self, principal: Principal) -> None:
+        """See that the caller has not too many jobs under way.
+
+        Raises:
+            SaasusMcpError: they have.
+        """
+        running = self.pipeline.store.jobs.count_running(principal.id)
+        if running >= MOST_RUNNING:
+            raise SaasusMcpError(
+                f"{running} of your jobs run already.", "Wait for one of them: job_status follows them."
+            )
+
+    def _require_reads(self, spec: JobSpec, principal: Principal) -> None:
+        """See that what the job reads may be read, before it reads half of it.
+
+        Raises:
+            SaasusMcpError: an operation may not.
+        """
+        for key in spec.reads:
+            operation = self.pipeline.catalogue.find(key)
+            if not self.pipeline.policy.could_allow(operation, principal, self.pipeline.place.profile):
+                decision = self.pipeline.policy.decide(Case(operation, {}, principal, self.pipeline.place.profile))
+                raise SaasusMcpError(
+                    f"{spec.name} reads by {operation.tool}, which is not allowed: {decision.reason}.", "Do without it."
+                )
+
+    async def _weighed(
+        self, spec: JobSpec, planned: Plan, principal: Principal, job: str
+    ) -> tuple[Plan, list[Weight], dict[str, str]]:
+        """The plan with its targets bound, what is decided on each of its steps, and their digests."""
+        decisions: list[Weight] = []
+        digests: dict[str, str] = {}
+        rows = []
+        for row in planned.rows:
+            entries = []
+            for entry in row.entries:
+                if entry.operation not in spec.writes:
+                    raise AssertionError(f"{spec.name} does not say that it calls {entry.operation}")
+                operation = self.pipeline.catalogue.find(entry.operation)
+                later = dict.fromkeys(entry.later, LATER)
+                call = Call(operation.tool, {**entry.args, **later}, principal, part=entry.part(Part(job)))
+                weighed = await self.pipeline.weigh(call)
+                decisions.append(Weight(weighed.decision, operation.tool, row.name))
+                digests[entry.step] = weighed.digest
+                entries.append(replace(entry, bound=weighed.bound))
+            rows.append(replace(row, entries=tuple(entries)))
+        return replace(planned, rows=tuple(rows)), decisions, digests
+
+
+def _strictest(weights: Sequence[Weight]) -> Decision:
+    """The decision on the whole: the strictest on any of its steps. What may not be is named, part by part."""
+    whole = reduce(stricter, (each.decision for each in weights), NOTHING_TO_DO)
+    parts: dict[str, list[Weight]] = defaultdict(list)
+    for each in weights:
+        if each.decision.outcome == whole.outcome != "allow":
+            parts[each.tool].append(each)
+    told = [
+        f"{tool} ({len(some)} calls, the first for {quoted(some[0].row)}): {some[0].decision.reason}"
+        for tool, some in parts.items()
+    ]
+    return replace(whole, reason="; ".join(told)) if told else whole

@@ -1,0 +1,181 @@
+"""The tools of jobs: one for each kind, one that follows them, one that stops them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+import anyio
+
+from saasus_mcp.catalog import Text
+from saasus_mcp.catalog.jobs import TOOLSET, JobSpec
+from saasus_mcp.jobs import reporting
+from saasus_mcp.jobs.runner import Runner
+from saasus_mcp.saasus.answer import ToolAnswer, compact, failed
+from saasus_mcp.server.call import Asking, Call
+from saasus_mcp.server.hints import LOOKS_UP, Hints
+from saasus_mcp.server.own import OwnTool, answered, closed
+from saasus_mcp.server.toolsets import Kind
+from saasus_mcp.store.job_records import Job
+
+PATIENCE = 45.0
+"""Seconds for which a call waits for its job: clients give up after a minute. The job goes on."""
+SOON, LATER = 0.02, 0.5
+"""Seconds between two looks at a job, at first and at most."""
+MOST_LISTED = 20
+
+UNKNOWN = "There is no such job of yours here."
+LISTS = "job_status without an id lists them."
+ID = {"type": "string", "maxLength": 40}
+
+
+def tools(runner: Runner, kind: Kind = "full") -> tuple[OwnTool, ...]:
+    """All of them, for one pipeline. On the compact surface one more tool runs them all, as they are not listed there."""
+    each = tuple(_tool(runner, spec) for spec in runner.specs.values())
+    follow = (_status(runner), _cancel(runner))
+    if kind == "full":
+        return (*each, *(replace(tool, toolset=TOOLSET) for tool in follow))
+    return (*each, _front(runner, each), *follow)
+
+
+def _front(runner: Runner, each: tuple[OwnTool, ...]) -> OwnTool:
+    by_name = {tool.name: tool for tool in each}
+
+    async def run(call: Call) -> ToolAnswer | Asking:
+        tool = by_name[call.arguments["name"]]
+        if "arguments" in call.arguments:
+            return await tool.answer(replace(call, name=tool.name, arguments=call.arguments["arguments"]))
+        described = runner.specs[tool.name].description.en
+        return answered({"name": tool.name, "description": described, "inputSchema": tool.input_schema})
+
+    return OwnTool(
+        name="job_run",
+        title=Text("Do a whole job", "ジョブの実行"),
+        description="Do a job of many calls; without arguments, what it takes.",
+        input_schema=closed(("name",), name={"type": "string", "enum": [*by_name]}, arguments={"type": "object"}),
+        run=run,
+        hints=_hints(runner, runner.specs.values()),
+        could_allow=lambda principal: any(tool.could_allow(principal) for tool in each),
+    )
+
+
+def _hints(runner: Runner, specs: Iterable[JobSpec]) -> Hints:
+    keys = {key for spec in specs for key in (*spec.reads, *spec.writes)}
+    return Hints.of_any(runner.pipeline.catalogue.find(key) for key in keys)
+
+
+def _tool(runner: Runner, spec: JobSpec) -> OwnTool:
+    async def run(call: Call) -> ToolAnswer | Asking:
+        started = await runner.start(spec, call)
+        return started if isinstance(started, Asking) else await followed(runner, started, call, PATIENCE)
+
+    return OwnTool(
+        name=spec.name,
+        title=spec.title,
+        description=spec.terse,
+        input_schema=spec.input_schema,
+        output_schema=reporting.ANSWER,
+        run=run,
+        hints=_hints(runner, [spec]),
+        could_allow=lambda principal: runner.could_allow(spec, principal),
+        toolset=TOOLSET,
+    )
+
+
+async def followed(runner: Runner, job: str, call: Call, patience: float) -> ToolAnswer:
+    """A job when it is over, or as it is when patience is at an end. Tells its progress on the way.
+
+    A call that the client takes back stops its job; one whose connection is lost does not.
+    """
+    pause: float = SOON
+    told: tuple[int, int | None] = (-1, None)
+    give_up = anyio.current_time() + patience
+    try:
+        while True:
+            found = _found(runner, job, call)
+            if found is None:
+                return failed(UNKNOWN, LISTS)
+            if told != (found.done, found.total):
+                told = (found.done, found.total)
+                await call.progress(found.done, found.total, found.name)
+            left = give_up - anyio.current_time()
+            if found.status != "running" or left <= 0:
+                return _answer(runner, found)
+            await anyio.sleep(min(pause, left))
+            pause = min(pause * 1.5, LATER)
+    except anyio.get_cancelled_exc_class():
+        if call.taken_back():
+            runner.pipeline.store.jobs.cancel(job)
+        raise
+
+
+def _status(runner: Runner) -> OwnTool:
+    async def run(call: Call) -> ToolAnswer:
+        job = call.arguments.get("job")
+        if job is not None:
+            return await followed(runner, job, call, float(call.arguments.get("wait", 0)))
+        mine = runner.pipeline.store.jobs.of(call.principal.id, runner.pipeline.place.profile, MOST_LISTED)
+        brief = [{"job": each.id, "name": each.name, "status": each.status, "at": each.at} for each in mine]
+        return answered({"jobs": brief})
+
+    return _own(
+        runner,
+        "job_status",
+        Text("Follow a job", "ジョブの状況"),
+        "How a job stands, and its report; without an id, your jobs.",
+        {"job": ID, "wait": {"type": "integer", "minimum": 0, "maximum": int(PATIENCE), "description": "seconds"}},
+        run,
+    )
+
+
+def _cancel(runner: Runner) -> OwnTool:
+    async def run(call: Call) -> ToolAnswer:
+        job = call.arguments["job"]
+        if _found(runner, job, call) is None:
+            return failed(UNKNOWN, LISTS)
+        runner.pipeline.store.jobs.cancel(job)
+        return await followed(runner, job, call, PATIENCE)
+
+    return _own(
+        runner,
+        "job_cancel",
+        Text("Stop a job", "ジョブの停止"),
+        "Stop a job between rows; says what was done.",
+        {"job": ID},
+        run,
+        Hints(reads=False, destroys=False, idempotent=True, outside=False),
+    )
+
+
+def _own(  # noqa: PLR0917 - what a tool is made of, in the order of OwnTool
+    runner: Runner,
+    name: str,
+    title: Text,
+    description: str,
+    properties: dict[str, Any],
+    run: Callable[[Call], Awaitable[ToolAnswer]],
+    hints: Hints = LOOKS_UP,
+) -> OwnTool:
+    required = ("job",) if name == "job_cancel" else ()
+    return OwnTool(
+        name=name,
+        title=title,
+        description=description,
+        input_schema=closed(required, **properties),
+        run=run,
+        hints=hints,
+        could_allow=lambda principal: any(runner.could_allow(spec, principal) for spec in runner.specs.values()),
+    )
+
+
+def _found(runner: Runner, job: str, call: Call) -> Job | None:
+    """The job, where it is the caller's own, in this profile."""
+    found = runner.pipeline.store.jobs.find(job)
+    mine = (call.principal.id, runner.pipeline.place.profile)
+    return found if found is not None and (found.principal, found.profile) == mine else None
+
+
+def _answer(runner: Runner, job: Job) -> ToolAnswer:
+    told = reporting.told(job, runner.pipeline.store.jobs.count(job.id))
+    return ToolAnswer(False, compact(told)) if job.status == "failed" else answered(told)

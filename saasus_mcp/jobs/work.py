@@ -1,0 +1,215 @@
+"""What a job works with: reads in pages, and the rows of its plan. Every call goes through the pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any, TypeVar, cast
+
+import anyio
+
+from saasus_mcp.errors import SaasusMcpError
+from saasus_mcp.jobs.plan import Row
+from saasus_mcp.jobs.stepper import Stepper
+from saasus_mcp.permissions.case import Principal
+from saasus_mcp.server.call import Asking, Call, Part
+from saasus_mcp.server.pipeline import Pipeline
+
+T = TypeVar("T")
+Checkpoint = Callable[[str, Callable[[], Awaitable[Any]]], Awaitable[Any]]
+"""Runs a part of a job under a name and remembers what it gave (JSON): when the job runs anew, it is given that again."""
+
+PAGE = 100
+"""The most that the API's paged lists give at once."""
+AT_ONCE = 4
+"""Rows and reads under way at the same time: an API that others use, too, is not to be flooded."""
+BATCH = 20
+"""Rows between two checkpoints. What became of a row is known from the store at any time; this is only how often we look."""
+HOLDS_ALL = frozenset({"frozen", "overbudget"})
+"""Why a row is refused that will refuse the next one, too."""
+
+
+async def together(makes: Iterable[Callable[[], Awaitable[None]]]) -> None:
+    """Make several things, a few at the same time. Within them nothing is remembered: that has an order.
+
+    Raises:
+        SaasusMcpError: the first that could not be made; no other one is begun.
+    """
+    limit, failed = anyio.CapacityLimiter(AT_ONCE), list[SaasusMcpError]()
+
+    async def one(make: Callable[[], Awaitable[None]]) -> None:
+        async with limit:
+            if failed:
+                return
+            try:
+                await make()
+            except SaasusMcpError as error:
+                failed.append(error)
+
+    async with anyio.create_task_group() as group:
+        for make in makes:
+            group.start_soon(one, make)
+    if failed:
+        raise failed[0]
+
+
+class Unreadable(SaasusMcpError):
+    """Something that the job must read cannot be read."""
+
+
+async def at_once(_: str, make: Callable[[], Awaitable[Any]]) -> Any:
+    """Makes no checkpoint: for a plan, which is made anew each time."""
+    return await make()
+
+
+class Reader:
+    """Reads for one job, each a call of its own, decided on and audited under the job.
+
+    Args:
+        part: the job.
+        checkpoint: remembers what was read.
+    """
+
+    def __init__(self, pipeline: Pipeline, principal: Principal, part: Part, checkpoint: Checkpoint = at_once) -> None:
+        self._pipeline = pipeline
+        self._principal = principal
+        self._part = part
+        self._checkpoint = checkpoint
+
+    async def read(self, key: str, args: Mapping[str, Any] | None = None, take: Callable[[Any], T] | None = None) -> T:
+        """An operation's answer, or what `take` makes of it, which is what is remembered.
+
+        Raises:
+            Unreadable: there is none.
+        """
+
+        async def fetched() -> Any:
+            answer, why = await self.answer(key, args or {})
+            return {"why": why} if why else {"given": answer if take is None else take(answer)}
+
+        found = await self._checkpoint(key, fetched)
+        if "why" in found:
+            raise Unreadable(found["why"], "Nothing more was done.")
+        return cast("T", found["given"])
+
+    async def pages(
+        self, key: str, args: Mapping[str, Any], take: Callable[[Any], T], size: int = PAGE
+    ) -> AsyncIterator[T]:
+        """What `take` makes of each page of a paged list, one page in memory at a time.
+
+        Raises:
+            Unreadable: a page cannot be read.
+        """
+        cursor: str | None = ""
+        while cursor is not None:
+            given = {**args, "limit": size, **({"cursor": cursor} if cursor else {})}
+            page: list[Any] = await self.read(key, given, lambda answer: [take(answer), answer.get("cursor") or None])
+            yield page[0]
+            cursor = page[1]
+
+    async def kept(self, identifier: str) -> Any:
+        """A large answer that was kept for this principal; None where there is none, or it may not be read any more."""
+        whole = await self._pipeline.results.read(identifier, self._principal)
+        return None if whole is None else whole.value
+
+    async def answer(self, key: str, args: Mapping[str, Any]) -> tuple[Any, str]:
+        """What the API answered, or why there is nothing."""
+        tool = self._pipeline.catalogue.find(key).tool
+        given = await self._pipeline.run(Call(tool, dict(args), self._principal, part=self._part))
+        if isinstance(given, Asking):
+            return None, f"{tool} asks first."
+        return (given.structured, "") if given.ok else (None, f"{tool}: {given.text}")
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of one row.
+
+    Attributes:
+        outcome: `applied` where all of it was done; `not_applied` or `unknown` from the step on that `at` names.
+        answers: what the API answered to its steps, by step, secrets hidden.
+    """
+
+    row: str
+    outcome: str
+    at: str = ""
+    said: str = ""
+    why: str = ""
+    answers: Mapping[str, Any] | None = None
+
+
+class Stopped(Exception):
+    """Somebody cancelled the job: nothing more is to be begun."""
+
+
+class Work(Reader):
+    """A job at work.
+
+    Attributes:
+        stopped: whether it was cancelled before its rows were through.
+    """
+
+    stopped = False
+
+    async def tell(self, done: int, total: int | None = None) -> None:
+        """Say how far the job is.
+
+        Raises:
+            Stopped: it was cancelled.
+        """
+        if not self._pipeline.store.jobs.advance(self._part.job, done, total):
+            raise Stopped
+
+    async def rows(self, rows: Sequence[Row], *, stop_at_failure: bool = False) -> AsyncIterator[list[Done]]:
+        """What became of the rows, batch by batch, in their order. Ends early where the job is cancelled or held back,
+        or at a failure if so asked: rows that were not begun are left out.
+        """
+        over = 0
+        for batch in _batches(rows):
+            make = partial(self._batch, batch, over, len(rows), stop_at_failure=stop_at_failure)
+            given = await self._checkpoint("rows", make)
+            done = [Done(**each) for each in given]
+            yield done
+            over += len(done)
+            ended = _ends(done, stop_at_failure=stop_at_failure)
+            self.stopped = len(done) < len(batch) and not ended
+            if self.stopped or ended:
+                return
+
+    async def _batch(
+        self, batch: Sequence[Row], over: int, total: int, *, stop_at_failure: bool
+    ) -> list[dict[str, Any]]:
+        found: dict[str, Done] = {}
+
+        async def make(row: Row) -> None:
+            if _ends(found.values(), stop_at_failure=stop_at_failure):
+                return
+            try:
+                await self.tell(over + len(found), total)
+            except Stopped:
+                return
+            found[row.name] = await self._row(row)
+
+        await together([partial(make, row) for row in batch])
+        return [asdict(found[row.name]) for row in batch if row.name in found]
+
+    async def _row(self, row: Row) -> Done:
+        stepper = Stepper(self._pipeline, self._principal, self._part, self.answer)
+        answers: dict[str, Any] = {}
+        for entry in row.entries:
+            step, why = await stepper.make(entry)
+            if step.outcome != "applied":
+                return Done(row.name, step.outcome or "not_applied", entry.step, step.said, why, answers)
+            answers[entry.step] = step.answer
+        return Done(row.name, "applied", answers=answers)
+
+
+def _batches(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    for start in range(0, len(rows), BATCH):
+        yield rows[start : start + BATCH]
+
+
+def _ends(done: Any, *, stop_at_failure: bool) -> bool:
+    """Whether what became of some rows means that no other is to be begun."""
+    return any(each.why in HOLDS_ALL or (stop_at_failure and each.outcome != "applied") for each in done)

@@ -1,0 +1,117 @@
+"""A call that is a step of a job: what the yes to the whole plan is worth for it, and what it still needs of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from saasus_mcp.catalog.model import TYPED_LEVELS
+from saasus_mcp.permissions.case import Decision
+from saasus_mcp.permissions.handles import LIFETIME
+from saasus_mcp.permissions.proof import Place, Proof, digest
+from saasus_mcp.permissions.refusal import Refused
+from saasus_mcp.permissions.survey import glance, survey, unasked
+from saasus_mcp.permissions.target import Read
+from saasus_mcp.saasus.answer import ToolAnswer
+from saasus_mcp.server.call import Part
+from saasus_mcp.server.results import LIFETIME as A_DAY
+from saasus_mcp.server.step import Step
+from saasus_mcp.store import Claim, Spend, StepEnding
+
+PLAN_AGAIN = "Start the job again: its plan is made anew, and asked about."
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """What would be decided on a step: its digest, and its target's bound fields where a change of them asks again."""
+
+    decision: Decision
+    digest: str
+    bound: str = ""
+
+
+def suffices(step: Step, part: Part) -> bool:
+    """Whether the yes to the plan is a yes to this step; False where it needs an approval of its own.
+
+    Raises:
+        Refused: it is a read that would have to be asked about, or the policy now wants more than was given.
+    """
+    decision = step.decision
+    if not part.step:
+        if not step.operation.reads or decision.outcome != "allow":
+            raise Refused("denied", f"A job reads only what may be read unasked: {decision.reason}.", "Do without it.")
+        return True
+    if decision.outcome == "allow":
+        return True
+    if step.operation.level == "critical":
+        return False
+    strong = {"confirm": ("confirmation", "approval"), "approve": ("approval",)}.get(decision.outcome, ())
+    if part.given not in strong or (decision.typed and not part.typed):
+        raise Refused(
+            "stricter", f"The policy is stricter than what the plan was agreed under: {decision.reason}.", PLAN_AGAIN
+        )
+    return True
+
+
+async def looked_at(step: Step, part: Part, place: Place, read: Read) -> Step:
+    """The step with its proof, and with what is there now, seen as for a call of its own.
+
+    Raises:
+        Refused: a bound field of its target is not what it was when the plan was agreed to.
+    """
+    if not part.step:
+        return step
+    if part.given != "none":
+        step = replace(step, proof=Proof(Spend("grant", part.job), part.by, part.plan))
+    values = step.arguments.values
+    if step.operation.level in TYPED_LEVELS:
+        seen = await survey(step.operation, values, place.saas_id, read)
+    elif part.bound:
+        seen = await glance(step.operation, values, place.saas_id, read)
+    else:
+        seen = await unasked(step.operation, values, place.saas_id, read, counted=False)
+    if part.bound and part.bound != seen.sight.bound:
+        raise Refused("changed", "The target has changed since the plan was agreed to.", PLAN_AGAIN)
+    return replace(step, survey=seen)
+
+
+def check_filled(step: Step, part: Part, answers: Callable[[Iterable[str]], dict[str, Any]]) -> None:
+    """See that what an earlier step's answer was to give is what it gave.
+
+    Args:
+        answers: those of a job's steps that are over, by step.
+
+    Raises:
+        Refused: it is something else, or is not known.
+    """
+    known = answers({name for name, _ in part.later.values()})
+    for argument, (earlier, field) in part.later.items():
+        answer = known.get(earlier)
+        if not isinstance(answer, dict) or field not in answer or answer[field] != step.arguments.values[argument]:
+            raise Refused("unfounded", f"{argument} is not what the step {earlier} gave.", PLAN_AGAIN)
+
+
+def digest_of(step: Step, part: Part) -> str:
+    """What a yes to a step is bound to: the call, with a place held for what earlier steps are to give."""
+    fixed = {name: value for name, value in step.arguments.values.items() if name not in part.later}
+    later = {name: list(wanted) for name, wanted in part.later.items()}
+    return digest({"operation": step.operation.key, "arguments": fixed, "later": later, "bound": part.bound})
+
+
+def claim(step: Step) -> Claim | None:
+    """What a call uses up of its job's grant."""
+    part = step.part
+    return Claim(part.job, part.step, digest_of(step, part)) if part is not None and part.step else None
+
+
+def ending(part: Part | None, given: ToolAnswer) -> StepEnding | None:
+    """What the job is to know of how its step ended."""
+    if part is None or not part.step:
+        return None
+    return StepEnding(given.applied, "" if given.ok else given.text, given.structured)
+
+
+def lifetime(part: Part | None) -> int:
+    """Seconds for which the secrets in an answer can be revealed: those of a job are taken out when it is over."""
+    return LIFETIME if part is None else A_DAY

@@ -1,0 +1,172 @@
+"""Jobs under way and over, and the grants under which they run: each step that was agreed to is used up once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from saasus_mcp.store.database import Database
+from saasus_mcp.store.job_records import Job, JobStatus, JobStep
+from saasus_mcp.store.records import AlreadyUsed, Claim, Grant, StepEnding
+from saasus_mcp.store.tables import job_steps, jobs, workers
+
+AT_ONCE = 400
+"""Steps that one statement of SQL names."""
+
+
+class Jobs:
+    """The jobs of one SaaS."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # -- within the transactions of calls --------------------------------------------------------------------------
+
+    @staticmethod
+    def grant(connection: Connection, job: str, granted: Grant, at: float) -> None:
+        """Keep what a person agreed to, in the transaction that begins the job."""
+        own = {
+            name: getattr(granted, name) for name in ("name", "principal", "profile", "plan", "given", "typed", "by")
+        }
+        state = {"status": "running", "cancelling": False, "at": at, "done": 0, "total": len(granted.steps) or None}
+        connection.execute(insert(jobs).values(id=job, **own, **state))
+        if granted.steps:
+            rows = [{"job": job, "step": step, "digest": digest} for step, digest in granted.steps.items()]
+            connection.execute(insert(job_steps), rows)
+
+    @staticmethod
+    def claim(connection: Connection, claim: Claim, call: str) -> None:
+        """Use a step of a job up, in the transaction that lets the call go.
+
+        Raises:
+            AlreadyUsed: it was used before, is no part of what was agreed to, or the job is over.
+        """
+        running = select(jobs.c.id).where(jobs.c.id == claim.job, jobs.c.status == "running")
+        mine = (job_steps.c.job.in_(running), job_steps.c.step == claim.step, job_steps.c.digest == claim.digest)
+        free = (*mine, job_steps.c.call.is_(None))
+        if connection.execute(update(job_steps).where(*free).values(call=call)).rowcount != 1:
+            raise AlreadyUsed(f"The step {claim.step} is no part of the plan, or was made already.", "Look at the job.")
+
+    @staticmethod
+    def end_step(connection: Connection, call: str, ending: StepEnding) -> None:
+        """Note what became of a step, in the transaction that ends its call."""
+        values = {"outcome": ending.outcome, "said": ending.said, "answer": json.dumps(ending.answer)}
+        connection.execute(update(job_steps).where(job_steps.c.call == call).values(**values))
+
+    @staticmethod
+    def end(connection: Connection, job: str, status: JobStatus, report: Mapping[str, Any], at: float) -> bool:
+        """Note what a job came to, once; False where it was over already."""
+        running = (jobs.c.id == job, jobs.c.status == "running")
+        values = {"status": status, "report": json.dumps(report), "ended_at": at}
+        return connection.execute(update(jobs).where(*running).values(**values)).rowcount == 1
+
+    # -- on their own ----------------------------------------------------------------------------------------------
+
+    def find(self, job: str) -> Job | None:
+        """A job, whoever's it is."""
+        with self._database.reading() as connection:
+            row = connection.execute(select(jobs).where(jobs.c.id == job)).first()
+            return _job(row) if row is not None else None
+
+    def of(self, principal: str, profile: str, most: int) -> list[Job]:
+        """The jobs of this principal in this profile, newest first."""
+        own = (jobs.c.principal == principal, jobs.c.profile == profile)
+        with self._database.reading() as connection:
+            rows = connection.execute(select(jobs).where(*own).order_by(jobs.c.at.desc()).limit(most))
+            return [_job(row) for row in rows]
+
+    def advance(self, job: str, done: int, total: int | None) -> bool:
+        """Note how far a job is; False where it is to stop."""
+        with self._database.transaction() as connection:
+            connection.execute(update(jobs).where(jobs.c.id == job).values(done=done, total=total))
+            return _goes_on(connection, job)
+
+    def count_running(self, principal: str) -> int:
+        """How many jobs of a principal are not over."""
+        mine = (jobs.c.principal == principal, jobs.c.status == "running")
+        with self._database.reading() as connection:
+            return int(connection.execute(select(func.count()).select_from(jobs).where(*mine)).scalar_one())
+
+    def any_running(self) -> bool:
+        """Whether some job is not over, of anybody."""
+        with self._database.reading() as connection:
+            return connection.execute(select(jobs.c.id).where(jobs.c.status == "running").limit(1)).first() is not None
+
+    def goes_on(self, job: str) -> bool:
+        """Whether a job runs and nobody has asked it to stop."""
+        with self._database.reading() as connection:
+            return _goes_on(connection, job)
+
+    def note(self, job: str, report: Mapping[str, Any]) -> None:
+        """Note what is to be known of a job while it runs."""
+        running = (jobs.c.id == job, jobs.c.status == "running")
+        with self._database.transaction() as connection:
+            connection.execute(update(jobs).where(*running).values(report=json.dumps(report)))
+
+    def cancel(self, job: str) -> bool:
+        """Ask a job to stop; False where it runs no more."""
+        running = (jobs.c.id == job, jobs.c.status == "running")
+        with self._database.transaction() as connection:
+            return connection.execute(update(jobs).where(*running).values(cancelling=True)).rowcount == 1
+
+    def steps(self, job: str, names: Iterable[str]) -> dict[str, JobStep]:
+        """What became of these steps of a job, by name."""
+        wanted, found = list(names), {}
+        with self._database.reading() as connection:
+            for start in range(0, len(wanted), AT_ONCE):
+                some = (job_steps.c.job == job, job_steps.c.step.in_(wanted[start : start + AT_ONCE]))
+                for row in connection.execute(select(job_steps).where(*some)):
+                    found[row.step] = _step(row)
+        return found
+
+    def answers(self, job: str, names: Iterable[str]) -> dict[str, Any]:
+        """What the API answered to these steps of a job, by name; without those that are not known."""
+        return {name: step.answer for name, step in self.steps(job, names).items() if step.answer is not None}
+
+    def learn(self, job: str, step: str, answer: Any) -> None:
+        """Note what a step must have answered, of which only its deed was seen."""
+        unknown = (job_steps.c.job == job, job_steps.c.step == step, job_steps.c.outcome == "applied")
+        with self._database.transaction() as connection:
+            connection.execute(update(job_steps).where(*unknown).values(answer=json.dumps(answer)))
+
+    def count(self, job: str) -> dict[str, int]:
+        """How many steps of a job came to each outcome; those not over are left out."""
+        over = (job_steps.c.job == job, job_steps.c.outcome.is_not(None))
+        query = select(job_steps.c.outcome, func.count().label("count")).where(*over).group_by(job_steps.c.outcome)
+        with self._database.reading() as connection:
+            return {str(outcome): int(count) for outcome, count in connection.execute(query)}
+
+    # -- who runs them ---------------------------------------------------------------------------------------------
+
+    def beat(self, worker: str, at: float) -> None:
+        """Note that a process lives that runs jobs."""
+        with self._database.transaction() as connection:
+            if connection.execute(update(workers).where(workers.c.id == worker).values(at=at)).rowcount == 0:
+                connection.execute(insert(workers).values(id=worker, at=at))
+
+    def dead(self, before: float) -> list[str]:
+        """The processes that have not said since a time that they live."""
+        with self._database.reading() as connection:
+            return list(connection.execute(select(workers.c.id).where(workers.c.at < before)).scalars())
+
+    def bury(self, dead: Iterable[str]) -> None:
+        """Forget processes whose jobs were taken up."""
+        with self._database.transaction() as connection:
+            connection.execute(delete(workers).where(workers.c.id.in_(list(dead))))
+
+
+def _goes_on(connection: Connection, job: str) -> bool:
+    found = connection.execute(select(jobs.c.cancelling, jobs.c.status).where(jobs.c.id == job)).first()
+    return found is not None and not found.cancelling and found.status == "running"
+
+
+def _job(row: Any) -> Job:
+    return Job(**{**row._asdict(), "report": json.loads(row.report or "{}")})
+
+
+def _step(row: Any) -> JobStep:
+    answer = json.loads(row.answer) if row.answer else None
+    return JobStep(row.step, row.call, row.outcome, row.said or "", answer)

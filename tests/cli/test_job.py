@@ -1,0 +1,93 @@
+"""`saasus-mcp job`: a whole job from the terminal, asked about there, its secrets into a private file."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.running import Terminal, run
+
+TENANT = "bc725811-66d9-5ed0-b358-2087b58f8c2a"
+needs_terminal = pytest.mark.skipif(sys.platform == "win32", reason="a pseudo-terminal is a thing of Unix")
+
+
+def lines(file: Path) -> list[dict[str, str]]:
+    with file.open(encoding="utf-8", newline="") as handle:
+        return list(csv.DictReader(handle))
+
+
+def test_the_report_goes_to_standard_output_and_the_table_to_a_private_file(tmp_path: Path) -> None:
+    file = tmp_path / "users.csv"
+    ran = run("job", "export_users", "--sandbox", "--output", str(file))
+    assert ran.status == 0, ran.err
+    assert len(lines(file)) == json.loads(ran.out)["counts"]["rows"]
+    assert os.name == "nt" or stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_a_file_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
+    file = tmp_path / "users.csv"
+    file.write_text("mine", encoding="utf-8")
+    ran = run("job", "export_users", "--sandbox", "--output", str(file))
+    assert (ran.status, file.read_text(encoding="utf-8")) == (1, "mine")
+    assert "exists already" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("nonsense",), "There is no job 'nonsense'. Jobs: export_users"),
+        (("export_users", '{"format": "xml"}'), "format:"),
+        (("export_users", '{"colour": 1}'), "colour: job_export_users has no such argument"),
+        (("export_users", "{"), "not JSON"),
+        (("import_users", "--csv", "none-such.csv"), "none-such.csv cannot be read"),
+        (
+            ("import_users", "--mode", "read-only", f'{{"csv": "email,tenant_id\\na@example.com,{TENANT}"}}'),
+            "is not allowed",
+        ),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(args: tuple[str, ...], said: str) -> None:
+    ran = run("job", *args, "--sandbox")
+    assert (ran.status, ran.out) == (1, "")
+    assert said in ran.err
+
+
+def test_where_nobody_can_be_asked_the_plan_waits_for_approval(tmp_path: Path) -> None:
+    file = tmp_path / "new.csv"
+    file.write_text(f"email,tenant_id\nnew@example.com,{TENANT}\n", encoding="utf-8")
+    ran = run("job", "import_users", "--sandbox", "--csv", str(file))
+    assert ran.status == 1
+    assert re.search(r"saasus-mcp approve \w{4}-\w{4}", ran.err)
+
+
+@needs_terminal
+def test_a_person_says_yes_once_and_takes_the_passwords_out(tmp_path: Path) -> None:
+    listed, secrets = tmp_path / "new.csv", tmp_path / "secrets.csv"
+    listed.write_text(f"sign_in_id,tenant_id\nterminal-7,{TENANT}\nterminal-8,{TENANT}\n", encoding="utf-8")
+    with Terminal("job", "import_users", "--sandbox", "--csv", str(listed)) as screen:
+        screen.until("accounts to create: 2")
+        screen.until("[y/N]")
+        screen.types("y")
+        assert screen.ends() == 0
+        shown = screen.shown
+    assert "sandbox-password" not in shown
+    report = json.loads(next(line for line in shown.splitlines() if line.startswith('{"job"')))
+    assert report["counts"] == {"applied": 2}
+    with Terminal("reveal", report["job"], "--output", str(secrets)) as screen:
+        assert screen.ends() == 0
+        assert "2 secrets were written" in screen.shown
+    assert {line["login"]: line["password"][:17] for line in lines(secrets)} == {
+        "terminal-7": "sandbox-password-",
+        "terminal-8": "sandbox-password-",
+    }
+    assert stat.S_IMODE(secrets.stat().st_mode) == 0o600
+    with Terminal("reveal", report["job"], "--output", str(tmp_path / "again.csv")) as screen:
+        assert screen.ends() == 1
+        assert "are gone" in screen.shown

@@ -1,0 +1,119 @@
+"""A job with a critical step: the plan is approved, and that step waits for an approval of its own."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import anyio
+import pytest
+
+from saasus_mcp.catalog import Text
+from saasus_mcp.catalog.jobs import JobSpec
+from saasus_mcp.errors import SaasusMcpError
+from saasus_mcp.jobs.kind import Outcome
+from saasus_mcp.jobs.plan import Entry, Plan, Row
+from saasus_mcp.jobs.work import Reader, Work
+from saasus_mcp.server.call import Call
+from saasus_mcp.store import Approval
+from tests.jobs.stage import Stage, stage
+from tests.jobs.test_export_users import state_of
+from tests.support import ME
+
+NAME = "job_close"
+SPEC = JobSpec(
+    NAME,
+    Text("Close", "解約"),
+    Text("Close a tenant", "解約"),
+    "Close.",
+    ("auth.GetTenant",),
+    ("auth.DeleteTenant",),
+    {"type": "object", "properties": {"tenant_id": {"type": "string"}}, "additionalProperties": False},
+)
+
+
+async def plan(reader: Reader, args: Mapping[str, Any]) -> Plan:
+    tenant: dict[str, Any] = await reader.read("auth.GetTenant", args)
+    entry = Entry("delete", "auth.DeleteTenant", dict(args))
+    return Plan((Row(tenant["name"], (entry,)),), counts={"tenants": 1}, target=tenant["name"])
+
+
+async def run(work: Work, plan: Plan) -> Outcome:
+    rows = [{"outcome": done.outcome, "why": done.said} async for batch in work.rows(plan.rows) for done in batch]
+    return Outcome({"rows": len(rows)}, rows)
+
+
+@pytest.fixture(autouse=True)
+def _kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("saasus_mcp.jobs.kinds.close")
+    module.__dict__.update(plan=plan, run=run)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+
+
+def newest(on: Stage) -> Approval:
+    return on.pipeline.store.approvals(on.pipeline.clock())[0]
+
+
+def decide(on: Stage, status: Any) -> None:
+    now = on.pipeline.clock()
+    assert on.pipeline.store.decide(newest(on).code, status, by="local:person", at=now, expires_at=now + 600)
+
+
+async def begun(on: Stage, tenant: str) -> str:
+    """The job, after its whole plan was approved."""
+    on.runner.specs = {**on.runner.specs, NAME: SPEC}
+    call = Call(NAME, {"tenant_id": tenant}, ME)
+    with pytest.raises(SaasusMcpError, match="saasus-mcp approve"):
+        await on.runner.start(SPEC, call)
+    asked = newest(on)
+    assert (asked.operation, asked.name) == (NAME, "株式会社青空商事")
+    decide(on, "approved")
+    job = await on.runner.start(SPEC, call)
+    assert isinstance(job, str)
+    return job
+
+
+async def waiting(on: Stage, job: str) -> None:
+    with anyio.fail_after(30):
+        while "waiting" not in await on.told("job_status", {"job": job}):  # noqa: ASYNC110 - as a client does
+            await anyio.sleep(0.01)
+    assert newest(on).operation == "auth.DeleteTenant"
+    assert on.sent("auth.DeleteTenant") == 0, "the yes to the plan is no yes to this"
+
+
+async def test_it_goes_once_the_step_itself_is_approved(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        tenant = state_of(on.sandbox).rows("tenants")[0]["id"]
+        job = await begun(on, tenant)
+        await waiting(on, job)
+        assert newest(on).code in (await on.told("job_status", {"job": job}))["waiting"]
+        decide(on, "approved")
+        told = await on.told("job_status", {"job": job, "wait": 30})
+        assert (told["status"], told["rows"][0]["outcome"]) == ("done", "applied")
+        assert state_of(on.sandbox).find("tenants", tenant) is None
+        assert on.sent("auth.DeleteTenant") == 1
+        record = next(each for each in on.audited() if each["operation"] == "auth.DeleteTenant")
+        assert (record["parent"], record["step"], record["proof"]) == (job, "delete", "approval")
+
+
+async def test_a_step_that_is_rejected_is_not_made(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        job = await begun(on, state_of(on.sandbox).rows("tenants")[0]["id"])
+        await waiting(on, job)
+        decide(on, "rejected")
+        told = await on.told("job_status", {"job": job, "wait": 30})
+        assert told["rows"][0]["outcome"] == "not_applied"
+        assert "rejected" in told["rows"][0]["why"]
+        assert on.sent("auth.DeleteTenant") == 0
+
+
+async def test_a_job_that_waits_can_be_cancelled(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        job = await begun(on, state_of(on.sandbox).rows("tenants")[0]["id"])
+        await waiting(on, job)
+        told = await on.told("job_cancel", {"job": job})
+        assert told["rows"][0]["outcome"] == "not_applied"
+        assert on.sent("auth.DeleteTenant") == 0

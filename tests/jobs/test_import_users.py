@@ -1,0 +1,236 @@
+"""`job_import_users`: checked line by line, asked about once, and held to what the sandbox then holds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from saasus_mcp.permissions.policy import PRESETS
+from saasus_mcp.sandbox import Sandbox
+from saasus_mcp.server.call import Asking, Call
+from tests.jobs.stage import Stage, Yes, stage
+from tests.jobs.test_export_users import held, state_of
+from tests.support import ERAS, ME, Era, connected, saying_yes
+
+HEADER = "email,sign_in_id,tenant_id,tenant_name,env_id,role_name,attribute.full_name\n"
+
+
+def contents(folder: Path) -> list[bytes]:
+    return [file.read_bytes() for file in folder.iterdir()]
+
+
+def tenant(sandbox: Sandbox, number: int = 0) -> str:
+    return str(state_of(sandbox).rows("tenants")[number]["id"])
+
+
+def listed(sandbox: Sandbox, count: int = 3) -> str:
+    """So many new people: by turns by address and by sign-in id, each with two roles in one tenant."""
+    lines = []
+    for number in range(count):
+        login = f"new-{number}@example.com," if number % 2 == 0 else f",new-{number}"
+        lines += [f"{login},{tenant(sandbox)},,3,{role},Person {number}\n" for role in ("viewer", "editor")]
+    return HEADER + "".join(lines)
+
+
+async def imported(on: Stage, text: str, **more: Any) -> dict[str, Any]:
+    return await on.told("job_import_users", {"csv": text, **more}, asker=Yes())
+
+
+async def test_what_was_listed_is_there_afterwards_and_nothing_else(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        before = held(on.sandbox)
+        told = await imported(on, listed(on.sandbox, 5))
+        assert (told["status"], told["counts"]) == ("done", {"applied": 10})
+        new = [row for row in held(on.sandbox) if row not in before]
+        wanted = [
+            (
+                f"new-{n}@example.com" if n % 2 == 0 else "",
+                "" if n % 2 == 0 else f"new-{n}",
+                tenant(on.sandbox),
+                "3",
+                role,
+            )
+            for n in range(5)
+            for role in ("editor", "viewer")
+        ]
+        assert sorted(new) == sorted(wanted)
+        assert set(before) <= set(held(on.sandbox))
+        assert on.sent("auth.CreateSaasUser") == on.sent("auth.CreateTenantUser") == 5
+        assert on.sent("auth.CreateTenantUserRoles") == 5, "the roles of one environment go in one call"
+
+
+async def test_one_question_shows_the_whole_plan_with_its_counts(tmp_path: Path) -> None:
+    person = Yes()
+    async with stage(tmp_path) as on:
+        await on.told("job_import_users", {"csv": listed(on.sandbox, 5)}, asker=person)
+    [question] = person.asked
+    for said in (
+        "SANDBOX",
+        "accounts to create: 5",
+        "memberships to create: 5",
+        "roles to grant: 10",
+        "“株式会社青空商事”: 10 lines",
+    ):
+        assert said in question.message
+
+
+async def test_the_same_list_again_changes_nothing_and_asks_nobody(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        await imported(on, listed(on.sandbox))
+        there, sent = held(on.sandbox), on.sent("auth.CreateSaasUser")
+        told = await on.told("job_import_users", {"csv": listed(on.sandbox)})
+        assert (told["status"], told["counts"]) == ("done", {"skipped": 6})
+        assert (held(on.sandbox), on.sent("auth.CreateSaasUser")) == (there, sent)
+
+
+async def test_what_was_exported_can_be_imported_as_it_is(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        for form in ("csv", "json"):
+            result = (await on.told("job_export_users", {"attributes": ["full_name"], "format": form}))["result"]
+            told = await on.told("job_import_users", {"result": result})
+            assert told["counts"] == {"skipped": len(held(on.sandbox))}
+
+
+async def test_a_list_with_mistakes_is_refused_whole_and_every_mistake_is_told(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        there = tenant(on.sandbox)
+        text = HEADER + "".join(
+            [
+                f"a@example.com,,{there},,3,viewer,A\n",
+                f"a@example.com,,{there},,3,viewer,A\n",
+                f"b@example.com,b,{there},,3,viewer,B\n",
+                "c@example.com,,none-such,,3,viewer,C\n",
+                f"d@example.com,,{there},,9,viewer,D\n",
+                f"e@example.com,,{there},,3,king,E\n",
+                f"no address,,{there},,3,viewer,F\n",
+                f",日本,{there},,3,viewer,G\n",
+                f"h@example.com,,{there},,3,,H\n",
+                f"a@example.com,,{there},,3,editor,Another\n",
+            ]
+        )
+        answer = await on.call("job_import_users", {"csv": text}, asker=Yes())
+        assert not answer.ok
+        assert answer.text.startswith("csv: 9 lines are wrong: ")
+        for said in (
+            "line 3, line: it says the same as line 2",
+            "line 4, email: exactly one",
+            "line 5, tenant_id: there is no tenant “none-such”",
+            "line 6, env_id: there is no environment “9”",
+            "line 7, role_name: there is no role “king”",
+            "line 8, email: “no address” is no address",
+            "line 9, sign_in_id:",
+            "line 10, role_name: environment and role go together",
+            "line 11, attributes: they differ",
+        ):
+            assert said in answer.text
+        assert on.sent("auth.CreateSaasUser") == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("email,tenant_id,password\n", "passwords do not belong in it"),
+        ("email,tenant_id,shoe_size\n", "there is no column “shoe_size”"),
+        ("email,tenant_id,attribute.shoe_size\n", "there is no column"),
+        ("email,role_name\n", "is missing"),
+        ("email,tenant_id\n", "it holds no line"),
+        ('email,tenant_id\n"a@example.com', "is no CSV"),
+        ("", "is missing"),
+    ],
+)
+async def test_a_list_that_is_none_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    async with stage(tmp_path) as on:
+        answer = await on.call("job_import_users", {"csv": text}, asker=Yes())
+        assert said in answer.text
+
+
+async def test_a_password_becomes_a_handle_that_no_answer_shows(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        answer = await on.call("job_import_users", {"csv": listed(on.sandbox, 4)}, asker=Yes())
+        told = json.loads(answer.text)
+        assert told["secrets"] == 2
+        kept = await on.call("select_from_result", {"id": told["kept_secrets"], "expression": "@"})
+        assert set(json.loads(kept.text)["result"]) == {"new-1", "new-3"}
+        whole = answer.text + kept.text + json.dumps(on.pipeline.store.audited())
+        assert "sandbox-password" not in whole
+    assert not any(b"sandbox-password" in file for file in contents(tmp_path))
+
+
+async def test_without_a_person_to_ask_it_waits_for_an_approval(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        answer = await on.call("job_import_users", {"csv": listed(on.sandbox)})
+        assert "saasus-mcp approve" in answer.text
+        assert on.sent("auth.CreateSaasUser") == 0
+        [pending] = on.pipeline.store.approvals(on.pipeline.clock())
+        on.pipeline.store.decide(
+            pending.code, "approved", by="local:person", at=on.pipeline.clock(), expires_at=on.pipeline.clock() + 60
+        )
+        told = await on.told("job_import_users", {"csv": listed(on.sandbox)})
+        assert told["counts"] == {"applied": 6}
+
+
+async def test_a_policy_that_forbids_a_part_says_which_before_anything_starts(tmp_path: Path) -> None:
+    async with stage(tmp_path, policy=PRESETS["read-only"]) as on:
+        answer = await on.call("job_import_users", {"csv": listed(on.sandbox)}, asker=Yes())
+        assert not answer.ok
+        assert "auth_create_saas_user (3 calls, the first for “new-0@example.com”)" in answer.text
+        assert "auth_create_tenant_user_roles (3 calls" in answer.text
+        assert on.sent("auth.CreateSaasUser") == 0
+        assert "job_import_users" not in {tool.name for tool in on.surface.listed(ME) if hasattr(tool, "name")}
+
+
+async def test_a_plan_that_changed_while_a_person_thought_is_asked_about_again(tmp_path: Path) -> None:
+    class Slow(Yes):
+        async def ask(self, question: Any) -> Any:
+            if not self.asked:
+                state = state_of(on.sandbox)
+                state.put(
+                    "users", ("late",), {"id": "late", "email": "new-0@example.com", "sign_in_id": "", "attributes": {}}
+                )
+            return await super().ask(question)
+
+    person = Slow()
+    async with stage(tmp_path) as on:
+        told = await on.told("job_import_users", {"csv": listed(on.sandbox, 1)}, asker=person)
+        assert len(person.asked) == 2
+        assert "changed since you were asked" in person.asked[1].message
+        assert told["counts"] == {"applied": 2}
+        assert on.sent("auth.CreateSaasUser") == 0
+
+
+async def test_an_answer_to_the_question_about_another_list_is_refused(tmp_path: Path) -> None:
+    from saasus_mcp.permissions.confirmation import FIELD_YES, Answer, Reply  # noqa: PLC0415 - beside its use
+
+    class Later(Yes):
+        async def ask(self, question: Any) -> None:
+            return None
+
+    async with stage(tmp_path) as on:
+        asking = await on.surface.run(Call("job_import_users", {"csv": listed(on.sandbox, 1)}, ME, asker=Later()))
+        assert isinstance(asking, Asking)
+        reply = Reply(Answer("accept", {FIELD_YES: True}), asking.state)
+        answer = await on.call("job_import_users", {"csv": listed(on.sandbox, 2)}, reply=reply)
+        assert "another call" in answer.text
+        assert on.sent("auth.CreateSaasUser") == 0
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_client_of_either_protocol_is_asked_once(tmp_path: Path, era: Era) -> None:
+    async with stage(tmp_path) as on, connected(on.pipeline, era, saying_yes, more=on.more) as client:
+        result = await client.call_tool("job_import_users", {"csv": listed(on.sandbox)})
+        assert result.structured_content is not None
+        assert result.structured_content["counts"] == {"applied": 6}
+
+
+async def test_each_step_is_one_record_under_the_job_with_its_place_in_the_plan(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        job = (await imported(on, listed(on.sandbox, 1)))["job"]
+        steps = [record["step"] for record in on.audited() if record.get("parent") == job and "step" in record]
+        assert steps == ["u1/account", "u1/1/member", "u1/1/3"]
+        begun = next(record for record in on.audited() if record["call"] == job)
+        assert (begun["proof"], begun["steps"]) == ("confirmation", 3)
+        assert "new-0" not in json.dumps(begun["arguments"]), "a list of people is no business of the audit"
+        assert on.pipeline.store.trail.verify() == []

@@ -1,0 +1,78 @@
+"""A server is killed in the middle of an import, and another one goes on: every line once, and the truth about each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anyio
+import pytest
+
+from saasus_mcp.jobs.work import AT_ONCE
+from saasus_mcp.server.call import Call
+from tests.jobs.served import DIED, Served, served
+from tests.jobs.stage import Yes, stage
+from tests.jobs.test_export_users import held
+from tests.jobs.test_import_users import HEADER, tenant
+from tests.support import ME
+
+PEOPLE = 50
+FATAL = 20
+
+
+def people(on: Served, count: int = PEOPLE) -> str:
+    return HEADER + "".join(f"new-{n}@example.com,,{tenant(on.sandbox)},,3,viewer,Person {n}\n" for n in range(count))
+
+
+def there(on: Served) -> int:
+    """How many of them hold their role."""
+    return sum(row[0].startswith("new-") and row[4] == "viewer" for row in held(on.sandbox))
+
+
+@pytest.mark.parametrize(("moment", "least_missing"), [("before send", 1), ("before end", 0), ("before checkpoint", 0)])
+async def test_every_line_is_done_once_and_told_truly(tmp_path: Path, moment: str, least_missing: int) -> None:
+    async with served() as on:
+        assert (await on.run(tmp_path, moment, FATAL, people(on)))[0] == DIED
+        assert 0 < on.writes().total() < 3 * PEOPLE, "it died in the middle"
+
+        status, told = await on.run(tmp_path, "never")
+
+        assert status == 0
+        assert told["status"] == "done", told
+        assert max(on.writes().values()) == 1, "nothing was sent twice"
+        missing = PEOPLE - there(on)
+        assert least_missing <= missing <= AT_ONCE, "only what was under way at the death can be missing"
+        for row in told["rows"]:
+            present = any(line[0] == row["login"] and line[4] == "viewer" for line in held(on.sandbox))
+            assert row["outcome"] == ("applied" if present else "not_applied"), row
+
+        async with stage(tmp_path, url=on.url) as again:
+            assert again.pipeline.store.trail.verify() == [], "a torn audit would hide what happened"
+            counts = (await again.told("job_import_users", {"csv": people(on)}, asker=Yes()))["counts"]
+            assert counts.get("applied", 0) == missing
+            assert counts["skipped"] == PEOPLE - missing
+        assert there(on) == PEOPLE
+
+
+async def test_a_password_that_was_lost_with_the_server_is_said_to_be(tmp_path: Path) -> None:
+    async with served() as on:
+        listed = HEADER + f",terminal-1,{tenant(on.sandbox)},,3,viewer,T\n"
+        assert (await on.run(tmp_path, "before end", 1, listed))[0] == DIED
+        _, told = await on.run(tmp_path, "never")
+        assert told["counts"] == {"applied": 1}
+        assert "reset them: terminal-1" in told["notes"][0]
+
+
+async def test_a_server_that_stops_orderly_leaves_its_job_to_the_next(tmp_path: Path) -> None:
+    async with served() as on:
+        listed = people(on)
+        on.sandbox.faults.add("latency", on="auth.CreateTenantUser", seconds=0.05)
+        async with stage(tmp_path, url=on.url) as first:
+            spec = first.runner.specs["job_import_users"]
+            job = await first.runner.start(spec, Call(spec.name, {"csv": listed}, ME, asker=Yes()))
+            while on.writes().total() < PEOPLE // 2:  # noqa: ASYNC110 - there is no event but at the API
+                await anyio.sleep(0.01)
+        on.sandbox.faults.clear()
+        _, told = await on.run(tmp_path, "never")
+        assert told["job"] == job
+        assert told["counts"] == {"applied": PEOPLE}
+        assert max(on.writes().values()) == 1

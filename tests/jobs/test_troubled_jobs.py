@@ -1,0 +1,204 @@
+"""Jobs in trouble: an API that fails, a person who stops them, a policy or a freeze that comes in between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from saasus_mcp.jobs.work import AT_ONCE
+from saasus_mcp.permissions.policy import PRESETS, CasePolicy
+from saasus_mcp.sandbox import Sandbox
+from saasus_mcp.sandbox.faults import Kind
+from saasus_mcp.server.call import Call, Part
+from saasus_mcp.store import Freeze
+from tests.jobs.stage import Stage, Yes, stage
+from tests.jobs.test_export_users import held
+from tests.jobs.test_import_users import listed, tenant
+from tests.support import ME
+
+
+def joined(sandbox: Sandbox, login: str) -> bool:
+    """Whether somebody holds both roles that their two lines say."""
+    return sum(login in row and row[2:4] == (tenant(sandbox), "3") for row in held(sandbox)) == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "outcomes"),
+    [
+        ("status", {"status": 500, "done": False}, {"not_applied"}),
+        ("status", {"status": 500, "done": True}, {"applied"}),
+        ("status", {"status": 429}, {"not_applied"}),
+        ("reset_before", {}, {"not_applied"}),
+        ("reset_after", {}, {"applied"}),
+        ("broken_json", {}, {"applied"}),
+    ],
+)
+@pytest.mark.parametrize("on_operation", ["auth.CreateSaasUser", "auth.CreateTenantUser", "auth.CreateTenantUserRoles"])
+async def test_the_report_tells_the_truth_of_every_line(
+    tmp_path: Path, kind: Kind, given: dict[str, Any], outcomes: set[str], on_operation: str
+) -> None:
+    async with stage(tmp_path) as on:
+        on.sandbox.faults.add(kind, on=on_operation, times=3, **given)
+        told = await on.told("job_import_users", {"csv": listed(on.sandbox, 6)}, asker=Yes())
+        assert told["status"] == "done"
+        assert len(told["rows"]) == 12
+        for row in told["rows"]:
+            assert joined(on.sandbox, row["login"]) == (row["outcome"] == "applied"), row
+        assert {row["outcome"] for row in told["rows"]} <= outcomes | {"applied", "not_begun"}
+        failed = [row for row in told["rows"] if row["outcome"] == "not_applied"]
+        assert all(row["why"] for row in failed)
+
+        on.sandbox.faults.clear()
+        again = await on.told("job_import_users", {"csv": listed(on.sandbox, 6)}, asker=Yes())
+        assert set(again["counts"]) <= {"applied", "skipped"}
+        assert all(joined(on.sandbox, row["login"]) for row in told["rows"])
+
+
+async def test_what_no_read_can_tell_is_unknown(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        on.sandbox.faults.add("reset_before", on="auth.CreateSaasUser", times=1)
+        reads = on.sent("auth.SearchSaasUsers")
+        job = await started(on, 1)
+        on.sandbox.faults.add("status", on="auth.SearchSaasUsers", status=500)
+        told = await on.told("job_status", {"job": job, "wait": 30})
+        assert on.sent("auth.SearchSaasUsers") > reads
+        assert told["counts"] == {"unknown": 2}
+
+
+async def test_a_list_can_stop_at_the_first_failure(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        on.sandbox.faults.add("status", on="auth.CreateTenantUser", status=400)
+        args = {"csv": listed(on.sandbox, 40), "on_error": "stop"}
+        told = await on.told("job_import_users", args, asker=Yes())
+        assert told["counts"]["not_begun"] > 60
+        assert on.sent("auth.CreateSaasUser") <= 8, "only what was under way at the failure went on"
+
+
+async def started(on: Stage, count: int) -> str:
+    spec = on.runner.specs["job_import_users"]
+    job = await on.runner.start(spec, Call(spec.name, {"csv": listed(on.sandbox, count)}, ME, asker=Yes()))
+    assert isinstance(job, str)
+    return job
+
+
+async def until(reached: Callable[[], bool]) -> None:
+    with anyio.fail_after(30):
+        while not reached():  # noqa: ASYNC110 - there is no event but at the API
+            await anyio.sleep(0.002)
+
+
+async def test_a_job_that_is_cancelled_stops_between_rows_and_says_what_was_done(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        job = await started(on, 60)
+        await until(lambda: on.sent("auth.CreateTenantUserRoles") >= 5)
+        told = await on.told("job_cancel", {"job": job})
+        assert told["status"] == "cancelled"
+        applied = [row for row in on.whole(told["all_rows"]) if row["outcome"] == "applied"]
+        assert 0 < len(applied) == told["counts"]["applied"] < 120
+        assert all(joined(on.sandbox, row["login"]) for row in applied)
+        assert told["counts"]["not_begun"] == 120 - len(applied), "no row was left half done"
+
+
+async def test_somebody_else_cannot_cancel_it(tmp_path: Path) -> None:
+    from saasus_mcp.permissions.policy import Principal  # noqa: PLC0415 - beside its use
+
+    async with stage(tmp_path) as on:
+        job = await started(on, 4)
+        assert not (await on.call("job_cancel", {"job": job}, who=Principal("local:stranger"))).ok
+        assert (await on.told("job_status", {"job": job, "wait": 30}))["status"] == "done"
+
+
+async def test_a_freeze_holds_the_rest_back(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        job = await started(on, 60)
+        await until(lambda: on.sent("auth.CreateTenantUserRoles") >= 5)
+        on.pipeline.store.freeze(Freeze(0.0, "local:person", "stop"))
+        told = await on.told("job_status", {"job": job, "wait": 30})
+        sent = on.sent("auth.CreateSaasUser")
+        assert told["counts"]["not_begun"] > 0
+        assert sent < 60
+        assert any("frozen by local:person" in row.get("why", "") for row in told["rows"])
+
+
+class Changing:
+    """A policy that becomes another one while a job runs."""
+
+    def __init__(self) -> None:
+        self.now: CasePolicy = PRESETS["guarded"]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.now, name)
+
+
+async def test_a_policy_that_becomes_stricter_is_asked_for_every_step(tmp_path: Path) -> None:
+    policy: Any = Changing()
+    async with stage(tmp_path, policy=policy) as on:
+        job = await started(on, 60)
+        await until(lambda: on.sent("auth.CreateTenantUserRoles") >= 5)
+        policy.now = PRESETS["read-only"]
+        sent = on.sent("auth.CreateSaasUser")
+        told = await on.told("job_status", {"job": job, "wait": 30})
+        assert told["counts"]["not_applied"] > 0
+        assert on.sent("auth.CreateSaasUser") <= sent + AT_ONCE, "only what was decided on before went on"
+
+
+async def test_a_call_outside_the_grant_is_refused_and_a_step_goes_once(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        job = await started(on, 2)
+        await on.told("job_status", {"job": job, "wait": 30})
+        before = on.sent("auth.CreateSaasUser")
+        for step, args in (("u1/account", {"email": "new-0@example.com"}), ("u9/account", {"email": "x@example.com"})):
+            answer = await on.call("auth_create_saas_user", args, part=Part(job, step, given="confirmation"))
+            assert "no part of the plan" in answer.text
+        assert on.sent("auth.CreateSaasUser") == before
+
+
+async def test_a_step_with_other_arguments_than_agreed_to_is_refused(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        job = "j" * 32
+        from saasus_mcp.store import Commitment, Grant  # noqa: PLC0415 - beside its use
+
+        part = Part(job, "one", given="confirmation", by="local:person")
+        weighed = await on.pipeline.weigh(
+            Call("auth_create_role", {"role_name": "a", "display_name": "A"}, ME, part=part)
+        )
+        grant = Grant("job_x", ME.id, "sandbox", "p", "confirmation", "local:person", False, {"one": weighed.digest})
+        on.pipeline.store.commit(job, {"operation": "job_x"}, 0.0, None, Commitment(grant=grant))
+        other = await on.call("auth_create_role", {"role_name": "b", "display_name": "A"}, part=part)
+        assert "no part of the plan" in other.text
+        agreed = await on.call("auth_create_role", {"role_name": "a", "display_name": "A"}, part=part)
+        assert agreed.ok
+        assert on.sent("auth.CreateRole") == 1
+
+
+async def test_rows_of_a_plan_do_not_count_as_a_loop_run_wild(tmp_path: Path) -> None:
+    class Narrow:
+        def __getattr__(self, name: str) -> Any:
+            return {"writes_per_minute": 3} if name == "ceilings" else getattr(PRESETS["guarded"], name)
+
+    policy: Any = Narrow()
+    async with stage(tmp_path, policy=policy) as on:
+        told = await on.told("job_import_users", {"csv": listed(on.sandbox, 4)}, asker=Yes())
+        assert told["counts"] == {"applied": 8}
+
+
+async def test_a_read_that_fails_ends_the_job_and_says_why(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        on.sandbox.faults.add("status", on="auth.SearchTenantUsers", status=500)
+        answer = await on.call("job_export_users", {})
+        assert not answer.ok
+        assert "auth_search_tenant_users" in answer.text
+        assert on.sent("auth.SearchTenantUsers") == 3, "an idempotent read is tried again"
+
+
+async def test_nobody_has_more_than_a_few_jobs_under_way(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        on.sandbox.faults.add("latency", on="auth.CreateSaasUser", seconds=0.2)
+        for _ in range(3):
+            await started(on, 2)
+        refused = await on.call("job_export_users")
+        assert "3 of your jobs run already" in refused.text

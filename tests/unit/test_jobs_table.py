@@ -1,0 +1,62 @@
+"""The table of jobs compiles only where it fits the operations, and each job has its code."""
+
+from __future__ import annotations
+
+from inspect import iscoroutinefunction
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from saasus_mcp.catalog import Catalogue
+from saasus_mcp.catalog.compile import jobs
+from saasus_mcp.catalog.jobs import load
+from saasus_mcp.jobs.kind import kind
+
+SOUND: dict[str, Any] = {
+    "title": {"en": "T", "ja": "T"},
+    "description": {"en": "D", "ja": "D"},
+    "terse": "Do it.",
+    "reads": ["auth.GetRoles"],
+    "writes": ["auth.CreateRole"],
+    "input": {"properties": {}},
+}
+LEVELS = {"auth.GetRoles": "read", "auth.CreateRole": "write"}
+
+
+def compiled(folder: Path, name: str = "job_x", **changed: Any) -> str:
+    file = folder / "jobs.yaml"
+    file.write_text(yaml.safe_dump({name: {**SOUND, **changed}}), encoding="utf-8")
+    return jobs.compiled(file, LEVELS, 40)
+
+
+def test_a_sound_job_compiles_and_refuses_arguments_that_it_does_not_declare(tmp_path: Path) -> None:
+    assert '"additionalProperties":false' in compiled(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"name": "export"}, "begins with job_"),
+        ({"name": "job_" + "x" * 40}, "at most 40"),
+        ({"reads": ["auth.Nothing"]}, "no document has this operation"),
+        ({"reads": ["auth.CreateRole"]}, "does not merely read"),
+        ({"writes": ["auth.GetRoles"]}, "merely reads"),
+        ({"title": {"en": "T"}}, "both languages"),
+        ({"input": {"properties": 3}}, "input:"),
+        ({"colour": "red"}, "its fields are"),
+    ],
+)
+def test_a_job_that_does_not_fit_does_not_compile(tmp_path: Path, changed: dict[str, Any], said: str) -> None:
+    with pytest.raises(SystemExit, match=said):
+        compiled(tmp_path, **changed)
+
+
+def test_every_job_that_is_listed_has_its_code_and_known_operations(catalogue: Catalogue) -> None:
+    for job in load():
+        module = kind(job.name)
+        assert iscoroutinefunction(module.plan)
+        assert iscoroutinefunction(module.run)
+        assert all(catalogue.find(key).reads for key in job.reads)
+        assert not any(catalogue.find(key).reads for key in job.writes)
