@@ -21,7 +21,7 @@ from saasus_mcp.cli.options import settings, shared
 from saasus_mcp.cli.private import write_private
 from saasus_mcp.cli.terminal import attended, json_text, safe
 from saasus_mcp.errors import SaasusMcpError
-from saasus_mcp.permissions.preview import where
+from saasus_mcp.permissions.proof import where
 from saasus_mcp.saasus import arguments, validation
 from saasus_mcp.saasus.answer import Figure, ToolAnswer, compact
 from saasus_mcp.server.call import Call

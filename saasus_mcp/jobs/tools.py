@@ -16,7 +16,7 @@ from saasus_mcp.saasus.answer import ToolAnswer, compact, failed
 from saasus_mcp.server.call import Asking, Call
 from saasus_mcp.server.hints import LOOKS_UP, Hints
 from saasus_mcp.server.own import OwnTool, answered, closed
-from saasus_mcp.server.surface import Kind
+from saasus_mcp.server.toolsets import Kind
 from saasus_mcp.store.job_records import Job
 
 PATIENCE = 45.0

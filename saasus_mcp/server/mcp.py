@@ -25,8 +25,7 @@ from pydantic import ValidationError
 
 from saasus_mcp import __version__
 from saasus_mcp.catalog import Language, Operation
-from saasus_mcp.permissions.preview import where
-from saasus_mcp.permissions.proof import Place
+from saasus_mcp.permissions.proof import Place, where
 from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.server import asking
 from saasus_mcp.server.asking import Context
@@ -91,7 +90,7 @@ def build(pipeline: Pipeline, who: Who, language: Language, surface: Surface | N
         NAME,
         version=__version__,
         title="SaaSus Platform",
-        instructions=instructions(pipeline.place, pipeline.policy, shown),
+        instructions=instructions(pipeline.place, pipeline.policy, shown.kind),
         on_list_tools=list_tools,
         on_call_tool=call_tool,
         get_tool_input_schema=shown.input_schema,

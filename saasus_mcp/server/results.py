@@ -16,8 +16,7 @@ from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.permissions.target import shown_arguments
 from saasus_mcp.saasus.answer import ToolAnswer, compact
 from saasus_mcp.server.cutting import Cut, cut
-from saasus_mcp.store import StoreError
-from saasus_mcp.store.kept import Kept
+from saasus_mcp.store import Kept, StoreError
 
 if TYPE_CHECKING:
     from saasus_mcp.store import Store
