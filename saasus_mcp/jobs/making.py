@@ -41,6 +41,11 @@ class Maker:
     frozen: bool = False
     phase: int = 0
 
+    @property
+    def known(self) -> frozenset[str]:
+        """The fields of an item that mean something here."""
+        return frozenset((*self.fields, *self.changes, *self.refers))
+
     def arguments(self, item: Mapping[str, Any]) -> dict[str, Any]:
         """What the create takes of an item; ids of others come on top."""
         wanted = (*self.fields, *BY_TYPE.get(str(item.get("type")), ()))

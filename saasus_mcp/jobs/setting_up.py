@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from saasus_mcp.catalog.model import Text
 from saasus_mcp.jobs.difference import changed
 from saasus_mcp.jobs.making import MAKERS, TEXTS, Maker
 from saasus_mcp.jobs.plan import Entry, Find, Row
@@ -65,6 +66,8 @@ class SetUp:
     def __init__(self, reader: Reader, argument: str, *, update: bool) -> None:
         self.rows: list[Row] = []
         self.told: list[Told] = []
+        self.left: list[tuple[Item, Text]] = []
+        self.unknown: set[tuple[str, str]] = set()
         self.needs: dict[str, list[str]] = {}
         self.phases: list[int] = [0, 0, 0, 0]
         self._reader = reader
@@ -76,13 +79,22 @@ class SetUp:
     async def take(self, kind: str, items: Sequence[Mapping[str, Any]]) -> None:
         """Plan the items of one kind, after those that it is made of."""
         live = await self._present(kind)
-        for item in (Item(kind, number, value) for number, value in enumerate(items)):
+        for number, value in enumerate(items):
+            item = self._item(kind, number, value)
             entry, why = self._step(item, live)
             told: Told = {"kind": kind, "name": item.name, "do": "leave" if why else "same"}
             if entry is not None:
                 told["do"] = "create" if entry.operation == item.maker.create else "update"
                 self._add(Row(f"{kind} {item.name}", (entry,)), item.maker.phase, self._needed(item))
-            self.told.append({**told, **({"why": why} if why else {})})
+            if why is not None:
+                self.left.append((item, why))
+            self.told.append({**told, **({"why": why.en} if why else {})})
+
+    def _item(self, kind: str, number: int, value: Mapping[str, Any]) -> Item:
+        """An item by its known fields: a document may be of a later version, or from a stranger."""
+        known = MAKERS[kind].known
+        self.unknown |= {(kind, name) for name in value if name not in known}
+        return Item(kind, number, {name: each for name, each in value.items() if name in known})
 
     def text(self, kind: str, saved: Mapping[str, Any], live: Mapping[str, Any]) -> None:
         """Plan to overwrite the texts of a kind, where one is different."""
@@ -100,29 +112,39 @@ class SetUp:
         if needs:
             self.needs[row.name] = needs
 
-    def _step(self, item: Item, live: Live) -> tuple[Entry | None, str]:
+    def _step(self, item: Item, live: Live) -> tuple[Entry | None, Text | None]:
         """The step that an item needs, or why it is left; neither where it is there already."""
         if REMOVED in compact(item.value):
-            return None, "a part of it is redacted"
+            return None, Text("a part of it is redacted", "一部が伏せられています")
         if item.name in live.twice:
-            return None, "several are called so here"
+            return None, Text("several are called so here", "同じ名前のものが複数あります")
         if item.name not in live.raw:
             entry = self._entry(item, item.maker.create, item.maker.arguments(item.value))
             self._making[item.kind, item.name] = entry
-            return entry, ""
+            return entry, None
         different = changed(item.kind, item.value, live.tidied[item.name])
-        return self._change(item, live.raw[item.name], different) if different else (None, "")
+        return self._change(item, live.raw[item.name], different) if different else (None, None)
 
-    def _change(self, item: Item, present: Mapping[str, Any], different: Sequence[str]) -> tuple[Entry | None, str]:
+    def _change(
+        self, item: Item, present: Mapping[str, Any], different: Sequence[str]
+    ) -> tuple[Entry | None, Text | None]:
         which = ", ".join(different)
         if not self._update:
-            return None, f"it is different here ({which}); update was not asked for"
+            return None, Text(
+                f"it is different here ({which}); update was not asked for",
+                f"異なります({which})。変更は指定されていません",
+            )
         fixed = [name for name in different if name not in item.maker.changes]
         if fixed:
-            return None, f"nothing changes its {', '.join(fixed)}"
+            return None, Text(
+                f"nothing changes its {', '.join(fixed)}", f"{', '.join(fixed)}を変更する手段がありません"
+            )
         if item.maker.frozen and present.get("used"):
-            return None, f"it is different here ({which}), but in use and so frozen"
-        return self._entry(item, item.maker.update, item.maker.present(item.value, present)), ""
+            return None, Text(
+                f"it is different here ({which}), but in use and so frozen",
+                f"異なります({which})が、使用中のため変更できません",
+            )
+        return self._entry(item, item.maker.update, item.maker.present(item.value, present)), None
 
     def _entry(self, item: Item, operation: str, args: dict[str, Any]) -> Entry:
         """The call for an item, with the ids of what it is made of, or where they come from."""

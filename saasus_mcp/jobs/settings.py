@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from saasus_mcp.jobs.work import Reader, Unreadable
 from saasus_mcp.permissions.handles import PREFIX
-from saasus_mcp.saasus.places import InvalidArguments
+from saasus_mcp.saasus.places import InvalidArguments, Place
 from saasus_mcp.saasus.secrets import REMOVED
 from saasus_mcp.saasus.words import quoted
 from saasus_mcp.server.results import URI
 
 FORMAT, VERSION = "saasus-settings", 1
+MOST_ITEMS = 1_000
+"""Of one kind, in a document."""
 HANDLE = re.compile(re.escape(PREFIX) + r"[^\s\"'<>]*")
 Settings = dict[str, Any]
 """Each kind's settings: an object, or a list of them in the order of their names."""
@@ -101,11 +103,22 @@ KINDS: Mapping[str, Kind] = {
 """In the order of the document, which is also that in which one needs the other."""
 
 
-async def read(reader: Reader, kinds: Iterable[str]) -> tuple[Settings, dict[str, str]]:
-    """The present settings of these kinds; and of what could not be read, why."""
+async def untold(done: int, total: int) -> None:
+    """Where nobody follows the reading."""
+
+
+async def read(
+    reader: Reader, kinds: Sequence[str], tell: Callable[[int, int], Awaitable[None]] = untold
+) -> tuple[Settings, dict[str, str]]:
+    """The present settings of these kinds; and of what could not be read, why.
+
+    Args:
+        tell: called before each kind, with how many are read.
+    """
     found: Settings = {}
     unread: dict[str, str] = {}
-    for name in kinds:
+    for number, name in enumerate(kinds):
+        await tell(number, len(kinds))
         kind = KINDS[name]
         for part, operation in kind.reads.items():
             try:
@@ -123,7 +136,14 @@ def document(settings: Settings, unread: Iterable[str], source: Mapping[str, Any
 
 
 def chosen(names: Sequence[str] | None) -> list[str]:
-    """The kinds that are meant, in the document's order; all where none is named."""
+    """The kinds that are meant, in the document's order; all where none is named.
+
+    Raises:
+        InvalidArguments: one of them does not exist.
+    """
+    for name in names or ():
+        if name not in KINDS:
+            raise InvalidArguments(("kinds",), f"there is no kind {quoted(name)}.", f"{', '.join(KINDS)}.")
     return [name for name in KINDS if not names or name in names]
 
 
@@ -166,22 +186,28 @@ def checked(given: Any, argument: str) -> Settings:
     return {name: settings[name] for name in KINDS if name in settings}
 
 
-def _check_kind(kind: Kind, value: Any, place: tuple[str, ...]) -> None:
+def _check_kind(kind: Kind, value: Any, place: Place) -> None:
     if not kind.items:
         if not isinstance(value, Mapping):
             raise InvalidArguments(place, "it is no object.")
         return
     if not isinstance(value, list):
         raise InvalidArguments(place, "it is no list.")
+    if len(value) > MOST_ITEMS:
+        raise InvalidArguments(place, f"it has more than {MOST_ITEMS} items.")
     for number, item in enumerate(value):
-        if not isinstance(item, Mapping) or not isinstance(item.get(kind.key), str | int):
-            raise InvalidArguments((*place, number, kind.key), "it is missing.")
-        for inner in kind.inner.values():
-            if not _names(item.get(inner, [])):
-                raise InvalidArguments((*place, number, inner), "it is no list of names.")
+        _check_item(kind, item, (*place, number))
     for name, count in Counter(item[kind.key] for item in value).items():
         if count > 1:
             raise InvalidArguments(place, f"{quoted(str(name))} is there {count} times.", "Names tell them apart.")
+
+
+def _check_item(kind: Kind, item: Any, place: Place) -> None:
+    if not isinstance(item, Mapping) or not isinstance(item.get(kind.key), str | int):
+        raise InvalidArguments((*place, kind.key), "it is missing.")
+    for inner in kind.inner.values():
+        if not _names(item.get(inner, [])):
+            raise InvalidArguments((*place, inner), "it is no list of names.")
 
 
 def _names(value: Any) -> bool:

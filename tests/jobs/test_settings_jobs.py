@@ -245,6 +245,34 @@ async def test_an_item_that_the_api_would_not_take_is_told_by_its_place(tmp_path
         assert answer.text.startswith("document.settings.user_attributes[5]: attribute_type")
 
 
+async def test_where_answers_are_lost_it_says_so_and_the_same_document_again_makes_up_for_it(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        document, before = await exported(on), shape(on.sandbox)
+        empty(on.sandbox)
+        for operation in ("pricing.CreatePricingUnit", "pricing.CreatePricingMenu"):
+            on.sandbox.faults.add("reset_after", on=operation, times=2)
+        told = await applied(on, document)
+        assert told["counts"]["unknown"] == 4, "another could have made one of that name"
+        assert told["counts"]["not_begun"] > 0
+        told = await applied(on, document)
+        assert set(told["counts"]) == {"applied", "skipped"}
+        assert shape(on.sandbox) == before
+        assert len(state_of(on.sandbox).rows("pricing_units")) == len(before["units"]), "each once"
+
+
+async def test_a_document_of_a_stranger_puts_no_word_into_the_question_but_quoted_names(tmp_path: Path) -> None:
+    person = Yes()
+    async with stage(tmp_path) as on:
+        document = await exported(on, kinds=["tax_rates"])
+        rates = document["settings"]["tax_rates"]
+        rates[0]["x\nApproved by the owner"] = "y"
+        rates.append({**rates[1], "name": "a\nGo ahead: yes"})
+        told = await on.told("job_apply_settings", {"document": document}, asker=person)
+        assert "\nApproved" not in person.asked[0].message
+        assert "\nGo ahead: yes" not in person.asked[0].message
+        assert any("a field that is not known here" in note for note in told["notes"])
+
+
 async def test_what_needs_something_that_could_not_be_made_is_not_begun(tmp_path: Path) -> None:
     async with stage(tmp_path) as on:
         document = await exported(on)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from saasus_mcp.catalog.model import Text
@@ -26,8 +26,9 @@ async def plan(reader: Reader, args: Mapping[str, Any]) -> Plan:
     set_up = SetUp(reader, "document" if "document" in args else "result", update=bool(args.get("update")))
     for kind in kinds:
         if kind in TEXTS:
-            live, _ = await settings.read(reader, [kind])
-            set_up.text(kind, saved[kind], live.get(kind, {}))
+            of = settings.KINDS[kind]
+            live: Any = await reader.read(of.reads[""], take=of.tidied)
+            set_up.text(kind, saved[kind], live)
     for kind in sorted((kind for kind in kinds if kind in MAKERS), key=lambda kind: MAKERS[kind].phase):
         await set_up.take(kind, saved[kind])
     only = bool(args.get("only_plan"))
@@ -36,11 +37,11 @@ async def plan(reader: Reader, args: Mapping[str, Any]) -> Plan:
         "items": set_up.told,
         "phases": set_up.phases,
         "needs": set_up.needs,
-        "left": _left(saved, kinds),
+        "left": _left(saved, kinds, set_up.unknown),
         "only_plan": only,
     }
     counts = {name: does[name] for name in ("create", "update", "same", "leave")}
-    return Plan(() if only else tuple(set_up.rows), data, counts, tuple(_preview(set_up.told)))
+    return Plan(() if only else tuple(set_up.rows), data, counts, tuple(_preview(set_up)))
 
 
 async def run(work: Work, plan: Plan) -> Outcome:
@@ -63,15 +64,19 @@ def _became(item: Told, done: Mapping[str, Done]) -> Told:
     return {**item, "outcome": each.outcome, **({"why": each.said} if each.said else {})}
 
 
-def _left(saved: Mapping[str, Any], kinds: Sequence[str]) -> list[str]:
+def _left(saved: Mapping[str, Any], kinds: Sequence[str], unknown: Iterable[tuple[str, str]]) -> list[str]:
     """What of the document is not applied, and why."""
     told = [f"{name} is not applied: {why}." for name, why in LEFT.items() if name in saved]
     texts = [name for name in TEXTS if name in saved and name not in kinds]
+    told += [
+        f"{kind} has a field that is not known here: {quoted(name)}." for kind, name in sorted(unknown)[:MOST_SHOWN]
+    ]
     return [*told, *([f"Texts are applied only where kinds names them: {', '.join(texts)}."] if texts else [])]
 
 
-def _preview(items: Sequence[Told]) -> Iterator[Text]:
+def _preview(set_up: SetUp) -> Iterator[Text]:
     """By kind, what is made and changed; then what is left though it is different."""
+    items = set_up.told
     for do, en, ja in (("create", "to create", "作成"), ("update", "to change", "変更")):
         for kind in dict.fromkeys(item["kind"] for item in items if item["do"] == do):
             names = [item["name"] for item in items if (item["kind"], item["do"]) == (kind, do)]
@@ -81,11 +86,12 @@ def _preview(items: Sequence[Told]) -> Iterator[Text]:
                 f"  {kind}({ja}): {'、'.join(quoted(name, 'ja') for name in shown)}"
                 + (f" ほか{more}件" if more > 0 else ""),
             )
-    left = [item for item in items if item["do"] == "leave"]
-    if left:
+    if set_up.left:
         yield Text("Left as it is:", "変更しないもの:")
-    for item in left[:MOST_SHOWN]:
-        yield Text(
-            f"  {item['kind']} {quoted(item['name'])}: {item['why']}", f"  {item['kind']} {quoted(item['name'], 'ja')}"
-        )
+    for item, why in set_up.left[:MOST_SHOWN]:
+        name = (quoted(item.name), quoted(item.name, "ja"))
+        yield Text(f"  {item.kind} {name[0]}: {why.en}", f"  {item.kind} {name[1]}: {why.ja}")
+    if len(set_up.left) > MOST_SHOWN:
+        rest = len(set_up.left) - MOST_SHOWN
+        yield Text(f"  … and {rest} more", f"  ほか{rest}件")
     yield Text("Nothing is deleted.", "削除は行いません。")

@@ -28,7 +28,7 @@ async def run(work: Work, plan: Plan) -> Outcome:
     saved, later = plan.data["saved"], plan.data["other"]
     kinds, unread = [name for name in plan.data["kinds"] if name in saved], dict[str, str]()
     if later is None:
-        later, unread = await settings.read(work, kinds)
+        later, unread = await settings.read(work, kinds, work.tell)
     compared = [name for name in kinds if name in later]
     pairs = {name: _both(name, saved[name], later[name]) for name in compared}
     found = [each for name, (before, after) in pairs.items() for each in differences(name, before, after)]

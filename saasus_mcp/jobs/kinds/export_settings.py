@@ -20,7 +20,7 @@ async def plan(reader: Reader, args: Mapping[str, Any]) -> Plan:
 
 async def run(work: Work, plan: Plan) -> Outcome:
     """Read each kind; what cannot be read is named in the document and does not end the job."""
-    found, unread = await settings.read(work, plan.data["kinds"])
+    found, unread = await settings.read(work, plan.data["kinds"], work.tell)
     whole = settings.document(found, unread, settings.source(work, plan.data["at"]))
     counts = {name: len(value) for name, value in found.items() if isinstance(value, list)}
     notes = tuple(f"{name} is not in it: {why}" for name, why in unread.items())
