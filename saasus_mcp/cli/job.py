@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 PREFIX = "job_"
 PATIENCE = 3600.0
+FILES = {"listed": "csv", "document": "document", "other": "other_document"}
+"""Options that name a file, and the arguments that are read from it."""
 
 
 @click.command
@@ -40,20 +42,25 @@ PATIENCE = 3600.0
 @click.argument("name")
 @click.argument("given", metavar="JSON", default="{}")
 @click.option("--csv", "listed", type=click.Path(path_type=Path), help="File that the job reads its list from.")
-@click.option("--output", type=click.Path(path_type=Path), help="File for the table that the job makes; a new one.")
-def command(name: str, given: str, listed: Path | None, output: Path | None, **flags: Any) -> None:
+@click.option("--document", type=click.Path(path_type=Path), help="File with the document of settings that it takes.")
+@click.option("--other", type=click.Path(path_type=Path), help="Another such file, to compare with that one.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="File for the table or document that the job makes; a new one."
+)
+def command(name: str, given: str, output: Path | None, **flags: Any) -> None:
     """Do the whole job NAME (export_users, import_users, …) with the arguments in JSON.
 
     What it would do is shown and asked about once, here. Its report goes to standard output as JSON. Ctrl+C stops it between
     rows; a job whose process dies goes on when a server next starts.
     """
+    files = {argument: flags.pop(option) for option, argument in FILES.items()}
     chosen = settings(**flags)
     words = WORDS[chosen.lang]
     if output is not None and output.exists():
         raise SaasusMcpError(words["taken"].format(file=output), words["taken_mend"])
     values = parse(sys.stdin.buffer.read() if given == "-" else given, chosen.lang)
-    if listed is not None:
-        values = {**values, "csv": _text(listed, chosen.lang)}
+    read = {name: _read(name, file, chosen.lang) for name, file in files.items() if file is not None}
+    values = {**values, **read} if isinstance(values, dict) else values
     answer = _run(chosen, name, values, output)
     click.echo(json_text(answer.structured, indent=None) if answer.ok else safe(answer.text), err=not answer.ok)
     if not answer.ok:
@@ -138,8 +145,15 @@ def _write(runner: Runner, answer: ToolAnswer, file: Path, lang: Language) -> No
     whole = runner.pipeline.results.read(told.get("result", ""), compose.local_user().id)
     if whole is None:
         raise SaasusMcpError(words["no_file"])
-    write_private(file, whole if isinstance(whole, str) else compact(whole), lang)
+    text = whole if isinstance(whole, str) else json_text(whole) if isinstance(whole, dict) else compact(whole)
+    write_private(file, text, lang)
     click.echo(words["written"].format(what=words["table"], file=file), err=True)
+
+
+def _read(argument: str, file: Path, lang: Language) -> Any:
+    """What an argument that comes from a file is to be."""
+    text = _text(file, lang)
+    return text if argument == "csv" else parse(text, lang)
 
 
 def _text(file: Path, lang: Language) -> str:
