@@ -11,11 +11,16 @@ from typing import Any
 import anyio
 import pytest
 
+from saasus_mcp.catalog import load
 from saasus_mcp.permissions.policy import PRESETS
+from saasus_mcp.sandbox import Sandbox
 from saasus_mcp.sandbox.state import uid
+from saasus_mcp.server.call import Call
 from saasus_mcp.store import Approval
 from tests.jobs.stage import Stage, Yes, stage
 from tests.jobs.test_export_users import held, state_of
+from tests.jobs.test_settings_jobs import ended
+from tests.support import ME
 
 AOZORA, MIDORI = uid("tenant", "aozora"), uid("tenant", "midori")
 USER = "minami.aozora@example.jp"
@@ -99,6 +104,30 @@ async def test_a_person_is_out_of_every_tenant_before_the_account_waits_for_its_
         assert set(told["counts"]) == {"applied"}
         assert state_of(on.sandbox).find("users", person) is None
         assert held(on.sandbox) == others
+
+
+def test_a_job_that_waits_for_an_approval_outlives_its_server(tmp_path: Path) -> None:
+    sandbox = Sandbox(load())
+
+    async def begin() -> str:
+        async with stage(tmp_path, sandbox) as on:
+            await on.call("job_offboard_user", {"email": USER})
+            approve(on, "job_offboard_user")
+            spec = on.runner.specs["job_offboard_user"]
+            job = await on.runner.start(spec, Call(spec.name, {"email": USER}, ME))
+            await asks_for(on, "auth.DeleteSaasUser")
+            assert state_of(sandbox).find("users", user_id(on)) is not None
+            return str(job)
+
+    async def go_on(job: str) -> None:
+        async with stage(tmp_path, sandbox) as on:
+            person = user_id(on)
+            approve(on, "auth.DeleteSaasUser")
+            assert set((await ended(on, job))["counts"]) == {"applied"}
+            assert state_of(sandbox).find("users", person) is None
+            assert on.sent("auth.DeleteSaasUser") == 1
+
+    anyio.run(go_on, anyio.run(begin))  # a loop each, as the engine's belongs to one process
 
 
 async def test_where_the_account_is_not_approved_it_stays_and_calling_again_asks_for_the_rest(tmp_path: Path) -> None:

@@ -7,10 +7,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
+from saasus_mcp.catalog import load
 from saasus_mcp.jobs.settings import KINDS
 from saasus_mcp.sandbox import Sandbox
+from saasus_mcp.server.call import Call
 from tests.jobs.stage import Stage, Yes, stage
 from tests.jobs.test_export_users import state_of
 from tests.support import ERAS, ME, Era, connected, saying_yes
@@ -331,3 +334,51 @@ async def rows(on: Stage, told: dict[str, Any]) -> list[dict[str, Any]]:
     """What became of every item."""
     whole: list[dict[str, Any]] = on.pipeline.results.read(told["all_rows"], ME.id)
     return whole
+
+
+def test_a_server_that_stops_leaves_the_rest_to_the_next_and_nothing_is_made_twice(tmp_path: Path) -> None:
+    sandbox = Sandbox(load())
+    before = shape(sandbox)
+
+    async def begin() -> str:
+        async with stage(tmp_path, sandbox) as on:
+            document = await exported(on)
+            empty(sandbox)
+            sandbox.faults.add("latency", on="pricing.CreatePricingMenu", seconds=0.1)
+            spec = on.runner.specs["job_apply_settings"]
+            job = await on.runner.start(spec, Call(spec.name, {"document": document}, ME, asker=Yes()))
+            while on.sent("pricing.CreatePricingMenu") < 1:  # noqa: ASYNC110 - there is no event but at the API
+                await anyio.sleep(0.01)
+            assert shape(sandbox) != before
+            return str(job)
+
+    async def go_on(job: str) -> None:
+        async with stage(tmp_path, sandbox) as on:
+            assert set((await ended(on, job))["counts"]) == {"applied", "skipped"}
+            assert shape(sandbox) == before
+            assert on.sent("pricing.CreatePricingMenu") == len(before["menus"])
+
+    anyio.run(go_on, anyio.run(begin))  # a loop each, as the engine's belongs to one process
+
+
+async def ended(on: Stage, job: str) -> dict[str, Any]:
+    """The report of a job that goes on, when it is over."""
+    with anyio.fail_after(60):
+        while (told := await on.told("job_status", {"job": job, "wait": 30}))["status"] == "running":
+            pass
+    return told
+
+
+@pytest.mark.parametrize(
+    ("display", "said"),
+    [("secret://r/abc", "document.settings.roles[0]"), ("[redacted]", "a part of it is redacted")],
+)
+async def test_neither_a_handle_nor_the_mark_of_a_secret_is_written_as_a_setting(
+    tmp_path: Path, display: str, said: str
+) -> None:
+    async with stage(tmp_path) as on:
+        roles = [{"role_name": "new", "display_name": display}]
+        document = {"format": "saasus-settings", "version": 1, "settings": {"roles": roles}}
+        answer = await on.call("job_apply_settings", {"document": document}, asker=Yes())
+        assert said in answer.text
+        assert on.sent("auth.CreateRole") == 0
