@@ -121,5 +121,7 @@ def _fill(sandbox: Sandbox) -> None:
 if __name__ == "__main__":
     if sys.argv[1:] == ["serve"]:
         anyio.run(_serve)
+    elif sys.argv[1:] == ["export"]:
+        _report_export()
     else:
         report()

@@ -36,6 +36,9 @@ PROTOCOL = "1"
 """Of what is kept of a job under way. A process takes up only jobs of its own; raise it where a job could not go on."""
 PURPOSE = "job"
 
+BROKEN = ("ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
+"""How the engine calls the end of a job that could not even say how it ended: no store to write to, say."""
+FAILED = "The server failed while it ran the job; its log says why."
 Run = Callable[[dict[str, Any]], Awaitable[None]]
 
 
@@ -102,19 +105,24 @@ class Engine:
 
     async def __aexit__(self, *_: object) -> None:
         """Stop: what runs is left as it is, for the next process to go on with."""
-        with anyio.CancelScope(shield=True):
-            for task in self._running:
-                task.cancel()
-            await asyncio.gather(*self._running, return_exceptions=True)
-            if self._workflow is not None:
-                from dbos import DBOS  # noqa: PLC0415 - it was imported when the engine started
-
-                await run_sync(lambda: DBOS.destroy(destroy_registry=True))
-                with suppress(StoreError):
-                    self._stores()[0].jobs.beat(self._worker, 0.0)
         if self._group is not None:
             self._group.cancel_scope.cancel()
-            await self._group.__aexit__(None, None, None)
+            try:
+                await self._group.__aexit__(None, None, None)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await self._leave()
+
+    async def _leave(self) -> None:
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+        if self._workflow is not None:
+            from dbos import DBOS  # noqa: PLC0415 - it was imported when the engine started
+
+            await run_sync(lambda: DBOS.destroy(destroy_registry=True))
+            with suppress(StoreError):
+                self._stores()[0].jobs.beat(self._worker, 0.0)
 
     async def start(self) -> None:
         """Start where that was not yet done; then jobs that dead processes left are taken up.
@@ -212,7 +220,11 @@ class Engine:
         if dead:  # of several that find them, the engine lets one take up each job
             DBOS._recover_pending_workflows(dead)  # noqa: SLF001 - DBOS's own recovery, which has no public name
             jobs.bury(dead)
-        over = DBOS.list_workflows(status=["SUCCESS", "ERROR"], load_input=False, load_output=False)
+        over = DBOS.list_workflows(status=["SUCCESS", *BROKEN], load_input=False, load_output=False)
+        for broken in (each.workflow_id for each in over if each.status in BROKEN):
+            for store in self._stores():
+                if store.jobs.find(broken) is not None:
+                    store.end_job(broken, "failed", {"why": FAILED}, {"status": "failed"}, now)
         DBOS.delete_workflows([each.workflow_id for each in over])
 
 

@@ -15,7 +15,7 @@ import anyio
 from saasus_mcp.catalog.jobs import JobSpec
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.jobs import reporting
-from saasus_mcp.jobs.engine import Engine
+from saasus_mcp.jobs.engine import FAILED, Engine
 from saasus_mcp.jobs.kind import kind
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.preview import previews
@@ -111,7 +111,7 @@ class Runner:
             status, report = "failed", {"why": str(error)}
         except Exception:
             log.exception("job %s failed inside the server", part.job)
-            status, report = "failed", {"why": "The server failed while it ran the job; its log says why."}
+            status, report = "failed", {"why": FAILED}
         record = {"status": status, "steps": self.pipeline.store.jobs.count(part.job)}
         self.pipeline.store.end_job(part.job, status, report, record, self.pipeline.clock())
 
