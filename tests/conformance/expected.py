@@ -45,7 +45,6 @@ BARE: Mapping[Revision, Expected] = {
             {
                 "server-stateless",
                 "tools-list",
-                "completion-complete",
                 "resources-list",
                 "prompts-list",
                 "sep-2164-resource-not-found",
@@ -67,7 +66,6 @@ BARE: Mapping[Revision, Expected] = {
                 "server-initialize",
                 "ping",
                 "tools-list",
-                "completion-complete",
                 "resources-list",
                 "prompts-list",
                 "dns-rebinding-protection",
@@ -77,4 +75,5 @@ BARE: Mapping[Revision, Expected] = {
         beside=frozenset({"server-session-lifecycle"}),
     ),
 }
-"""The product alone: every scenario that needs nothing of the suite's own. Those that would pass because any answer does are left out."""
+"""The product alone: every scenario that needs nothing of the suite's own. Those that would pass because any answer does are left out, and
+`completion-complete`, which completes a prompt of the suite: of an unknown prompt the protocol wants an error."""

@@ -11,9 +11,13 @@ from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, Pro
 from mcp.types import (
     CallToolRequestParams,
     CallToolResult,
+    CompleteRequestParams,
+    CompleteResult,
+    Completion,
     EmptyResult,
     GetPromptRequestParams,
     PaginatedRequestParams,
+    PromptReference,
     ReadResourceRequestParams,
     SetLevelRequestParams,
     SubscribeRequestParams,
@@ -112,6 +116,7 @@ def _call_first(server: Server[Any], tools: Mapping[str, Run]) -> None:
 
 def _answer_first(server: Server[Any]) -> None:
     prompts, resources = _handler(server, "prompts/get"), _handler(server, "resources/read")
+    completion = _handler(server, "completion/complete")
     names = {each.name for each in PROMPTS}
 
     async def get(context: Context, params: GetPromptRequestParams) -> Any:
@@ -122,11 +127,17 @@ def _answer_first(server: Server[Any]) -> None:
     async def read(context: Context, params: ReadResourceRequestParams) -> Any:
         return resource(str(params.uri)) or await resources(context, params)
 
+    async def complete(context: Context, params: CompleteRequestParams) -> Any:
+        if isinstance(params.ref, PromptReference) and params.ref.name in names:
+            return CompleteResult(completion=Completion(values=[], total=0))
+        return await completion(context, params)
+
     async def done(_: Context, __: Any) -> EmptyResult:
         return EmptyResult()
 
     server.add_request_handler("prompts/get", GetPromptRequestParams, get)
     server.add_request_handler("resources/read", ReadResourceRequestParams, read)
+    server.add_request_handler("completion/complete", CompleteRequestParams, complete)
     server.add_request_handler("resources/subscribe", SubscribeRequestParams, done)
     server.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, done)
     server.add_request_handler("logging/setLevel", SetLevelRequestParams, done)
