@@ -158,7 +158,7 @@ class Work(Reader):
         Raises:
             Stopped: it was cancelled.
         """
-        if not self._pipeline.store.jobs.advance(self._part.job, done, total):
+        if not await self._pipeline.of_jobs(lambda jobs: jobs.advance(self._part.job, done, total)):
             raise Stopped
 
     async def rows(self, rows: Sequence[Row], *, stop_at_failure: bool = False) -> AsyncIterator[list[Done]]:
