@@ -17,6 +17,7 @@ from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.jobs import reporting
 from saasus_mcp.jobs.engine import FAILED, Engine
 from saasus_mcp.jobs.kind import Outcome, kind
+from saasus_mcp.jobs.patience import noted, patiently
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.preview import previews
 from saasus_mcp.jobs.work import Reader, Stopped, Work
@@ -127,12 +128,12 @@ class Runner:
             record = {"status": status, "steps": self.pipeline.store.jobs.count(job)}
             self.pipeline.store.end_job(job, status, report, record, self.pipeline.clock())
 
-        await self.pipeline.aside(end)
+        await patiently(lambda: self.pipeline.aside(end))
 
     async def _agreed(self, job: str) -> bool:
         """Whether the job was committed to: it is handed over a moment before."""
         for pause in SOON:
-            if await self.pipeline.of_jobs(lambda jobs: jobs.find(job)) is not None:
+            if await noted(self.pipeline, lambda jobs: jobs.find(job)) is not None:
                 return True
             await anyio.sleep(pause)
         return False

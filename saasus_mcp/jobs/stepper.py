@@ -8,6 +8,7 @@ from typing import Any
 
 import anyio
 
+from saasus_mcp.jobs.patience import noted, patiently, paused
 from saasus_mcp.jobs.plan import Entry
 from saasus_mcp.permissions.case import Principal
 from saasus_mcp.saasus.answer import ToolAnswer
@@ -35,20 +36,27 @@ class Stepper:
 
     async def make(self, entry: Entry) -> tuple[JobStep, str]:
         """What became of a step, and a word for why it was refused, where nothing was sent."""
-        job = self._part.job
-        known, why = (await self._pipeline.of_jobs(lambda jobs: jobs.steps(job, [entry.step])))[entry.step], ""
-        if known.outcome is None:
+        known, why = await self._known(entry), ""
+        while known.outcome is None:
             call = await self._call(entry)
             given = await (self._made(call) if known.call is None else self._pipeline.recover(call))
-            said = "" if given.ok else given.text
-            known, why = JobStep(entry.step, known.call, given.applied, said, given.structured), given.why
+            if given.why != "store":
+                said = "" if given.ok else given.text
+                known, why = JobStep(entry.step, known.call, given.applied, said, given.structured), given.why
+                break
+            await paused(given.text)
+            known = await self._known(entry)  # it may have been begun all the same
         if known.outcome == "applied" and known.answer is None and entry.find is not None:
             known = await self._found(known, entry)
         return known, why
 
+    async def _known(self, entry: Entry) -> JobStep:
+        steps = await noted(self._pipeline, lambda jobs: jobs.steps(self._part.job, [entry.step]))
+        return steps[entry.step]
+
     async def _call(self, entry: Entry) -> Call:
         part = entry.part(self._part)
-        earlier = await self._pipeline.of_jobs(partial(granted.earlier, part))
+        earlier = await noted(self._pipeline, partial(granted.earlier, part))
         later = {name: earlier.get(step, {}).get(field, "") for name, (step, field) in entry.later.items()}
         tool = self._pipeline.catalogue.find(entry.operation).tool
         return Call(tool, {**entry.args, **later}, self._principal, part=part)
@@ -63,8 +71,8 @@ class Stepper:
                 return given
             await self._note({"waiting": given.text})
             try:
-                while await self._pipeline.undecided(call):
-                    if not await self._pipeline.of_jobs(lambda jobs: jobs.goes_on(self._part.job)):
+                while await patiently(lambda: self._pipeline.undecided(call)):
+                    if not await noted(self._pipeline, lambda jobs: jobs.goes_on(self._part.job)):
                         return given
                     await anyio.sleep(PAUSE)
             finally:
@@ -72,7 +80,7 @@ class Stepper:
         raise AssertionError("the last round returns")
 
     async def _note(self, report: Mapping[str, Any]) -> None:
-        await self._pipeline.of_jobs(lambda jobs: jobs.note(self._part.job, report))
+        await noted(self._pipeline, lambda jobs: jobs.note(self._part.job, report))
 
     async def _found(self, step: JobStep, entry: Entry) -> JobStep:
         """The step with the answer that it must have got, read from what is there now."""
@@ -83,7 +91,7 @@ class Stepper:
         fitting = [item for item in (answer or {}).get(find.items, []) if _holds(item, find.where)]
         if len(fitting) != 1:
             return step
-        await self._pipeline.of_jobs(lambda jobs: jobs.learn(self._part.job, entry.step, fitting[0]))
+        await noted(self._pipeline, lambda jobs: jobs.learn(self._part.job, entry.step, fitting[0]))
         return JobStep(step.step, step.call, step.outcome, step.said, fitting[0])
 
 

@@ -152,7 +152,7 @@ class Pipeline:
             return replace(failed(refusal.message, refusal.mend), why=refusal.why)
         except SaasusMcpError as error:
             await self._ledger.refuse(step, "failed")
-            return failed(error.message, error.mend)
+            return replace(failed(error.message, error.mend), why="store" if isinstance(error, StoreError) else "")
         except anyio.get_cancelled_exc_class():
             await self._ledger.refuse(step, "cancelled")
             raise

@@ -8,14 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import httpx2
+import pytest
 from mcp import Client as McpClient
 from mcp import types
+from sqlalchemy import make_url
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.jobs.work import AT_ONCE
+from tests.backends import POSTGRESQL
 from tests.cli.running import PATIENCE
 from tests.hosting.fleet import Fleet, fleet
 from tests.hosting.stage import connected
+from tests.hosting.test_database_lost import SOON, line
 from tests.jobs.test_export_users import held
 from tests.jobs.test_import_users import HEADER, tenant
 from tests.pipeline.attacks import text
@@ -24,6 +29,8 @@ PEOPLE = 24
 FATAL = 20
 """Writes that have reached the API when a server is killed: about a third of all."""
 TAKEN_OVER = 60.0
+AWAY = 12.0
+"""Seconds without a database: longer than a server is given that says nothing."""
 
 
 def _yes(_: types.ElicitRequestFormParams) -> types.ElicitResult:
@@ -111,3 +118,41 @@ async def test_a_server_that_lives_takes_over_the_job_of_one_that_was_killed(
 async def _begun_alone(of: Fleet) -> None:
     async with client(of.replicas[0].url) as one:
         await begun(one, of)
+
+
+@pytest.mark.parametrize("where", [POSTGRESQL], indirect=True)
+async def test_a_job_outlives_its_database_and_is_done_once_by_servers_that_stay_answerable(
+    catalogue: Catalogue, where: str, tmp_path: Path
+) -> None:
+    url = make_url(where)
+    key = tmp_path / "pgpass"
+    key.write_text(f"*:*:*:*:{url.password}\n", encoding="utf-8")
+    key.chmod(0o600)
+    async with line(where) as (network, near):
+        address = make_url(near)._replace(password=None).update_query_dict({"passfile": str(key)})
+        async with (
+            fleet(catalogue, address.render_as_string(), tmp_path) as two,
+            client(two.replicas[1].url) as other,
+            httpx2.AsyncClient(timeout=SOON) as http,
+            anyio.create_task_group() as together,
+        ):
+            together.start_soon(_begun_alone, two)
+            await written(two, FATAL)
+            job = await the_job(other)
+            network.cut()
+            lost = await other.call_tool("job_status", {"job": job})
+            assert lost.is_error
+            assert "SAASUS_MCP_DATABASE_URL answers" in text(lost)
+            until = anyio.current_time() + AWAY
+            while anyio.current_time() < until:
+                for each in two.replicas:
+                    assert (await http.get(f"{each.url}/healthz")).status_code == 200
+            network.mend()
+            two.sandbox.faults.clear()
+            report = await over(other, job)
+            together.cancel_scope.cancel()
+        assert max(two.sandbox.writes.values()) == 1, "nothing was sent twice"
+        assert report["status"] == "done", report
+        assert report["counts"].get("applied", 0) == len(there(two))
+        assert PEOPLE - len(there(two)) <= AT_ONCE, "only what was under way when it was lost can be missing"
+        assert all(str(url.password) not in each.said for each in two.replicas)
