@@ -8,7 +8,7 @@ READY := .venv/.ready
 LOCK := $(BIN)/uv pip compile pyproject.toml --all-extras --universal --generate-hashes --python-version 3.11 --quiet --no-header
 BROWSER := { $(BIN)/python -m pip install --quiet uv && $(BIN)/uv pip install --quiet --python $(BIN)/python --group browser; }
 
-.PHONY: setup demo test test-postgres test-browser screenshots load check conformance bench catalogue generated clients snapshots attacks format lock package clean
+.PHONY: setup demo test test-postgres test-browser screenshots load check conformance bench soak growth catalogue generated clients snapshots attacks format lock package clean
 
 setup: $(READY)
 
@@ -49,6 +49,7 @@ check: $(READY)  ## format, lint, types, layers, dependencies, and that what is 
 	$(BIN)/lint-imports --no-cache > /dev/null || $(BIN)/lint-imports --no-cache
 	$(BIN)/deptry saasus_mcp
 	$(BIN)/python -m saasus_mcp.catalog.compile --check
+	$(BIN)/python scripts/ready.py --check
 	$(BIN)/python scripts/bundles.py --check
 	$(BIN)/python scripts/reference.py --check
 	$(BIN)/python scripts/commands.py --check
@@ -59,8 +60,15 @@ conformance: $(READY)  ## the protocol's own suite, both revisions; fetches it f
 bench: $(READY)  ## what the tool list costs, what the search finds, what the gate costs and lets through
 	@$(BIN)/python scripts/bench.py
 
+soak: $(READY)  ## 100,000 calls of all kinds, in which nothing may grow
+	@$(BIN)/python -m scripts.speed.soak
+
+growth: $(READY)  ## what a call costs as rules and records grow, with the chart of docs/performance.md
+	@$(BIN)/python -m scripts.speed.growth --write
+
 catalogue: $(READY)  ## compile tool_specs/ into what ships
 	$(BIN)/python -m saasus_mcp.catalog.compile
+	$(BIN)/python scripts/ready.py
 	$(BIN)/python scripts/surface_bench.py --write
 
 generated: catalogue  ## everything that is made from the catalogue, the commands and server.json

@@ -14,13 +14,15 @@ SECTIONS: Mapping[str, str] = {
     "search": "search_bench.report",
     "gate": "gate_bench.report_cost",
     "attacks": "gate_bench.report_attacks",
+    "speed": "speed_bench.report",
+    "growth": "speed.growth.report",
 }
 """What is printed, in this order: the module beside this one and its function, imported when its turn comes."""
 
 
 def section(name: str) -> Callable[[], None]:
     """What prints a section."""
-    module, _, function = SECTIONS[name].partition(".")
+    module, _, function = SECTIONS[name].rpartition(".")
     report: Callable[[], None] = getattr(import_module(module), function)
     return report
 

@@ -6,10 +6,11 @@ With --check it writes nothing and exits with 1 where one of them is stale.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
-from saasus_mcp.catalog import Catalogue, Language, Operation, load
+from saasus_mcp.catalog import Catalogue, Language, Operation, jobs, load
+from saasus_mcp.catalog.model import Schema
 from saasus_mcp.cli.tools import effects
 from saasus_mcp.cli.tools_wording import EFFECTS
 from saasus_mcp.server.toolsets import TOOLSETS
@@ -74,7 +75,7 @@ def _official(catalogue: Catalogue) -> Iterator[str]:
 def _toolsets(catalogue: Catalogue, lang: Language, link: str) -> Iterator[str]:
     yield WORDS[lang]["table"]
     for name, about in TOOLSETS.items():
-        count = sum(operation.toolset == name for operation in catalogue)
+        count = len(jobs.load()) if name == jobs.TOOLSET else sum(operation.toolset == name for operation in catalogue)
         yield f"| [`{name}`]({link}{name}) | {about.get(lang)} | {count} |"
 
 
@@ -83,9 +84,18 @@ def _page(catalogue: Catalogue, lang: Language) -> Iterator[str]:
     yield from _toolsets(catalogue, lang, "#")
     for name, about in TOOLSETS.items():
         yield f"\n## {name}\n\n{about.get(lang)}"
+        if name == jobs.TOOLSET:
+            for job in jobs.load():
+                yield from _job(job, lang)
         for operation in catalogue:
             if operation.toolset == name:
                 yield from _tool(operation, lang)
+
+
+def _job(job: jobs.JobSpec, lang: Language) -> Iterator[str]:
+    yield f"\n### {job.name}\n\n**{job.title.get(lang)}** · [jobs.md](jobs.md)\n"
+    yield _prose(job.description.get(lang)) + "\n"
+    yield from _arguments(job.input_schema, (), {}, lang)
 
 
 def _tool(operation: Operation, lang: Language) -> Iterator[str]:
@@ -93,16 +103,21 @@ def _tool(operation: Operation, lang: Language) -> Iterator[str]:
     said = effects(operation, lang)
     yield " · ".join(f"{EFFECTS[lang][name]}: {said[name]}" for name in SHOWN if name in said)
     yield "\n" + _prose(operation.description.get(lang)) + "\n"
-    properties = operation.input_schema.get("properties", {})
+    yield from _arguments(operation.input_schema, operation.secret_inputs, operation.input_texts, lang)
+
+
+def _arguments(taken: Schema, secret: Collection[str], texts: Mapping[str, str], lang: Language) -> Iterator[str]:
+    """The table of a tool's arguments."""
+    properties = taken.get("properties", {})
     if not properties:
         yield WORDS[lang]["none"]
         return
     yield WORDS[lang]["argument"]
     for name, schema in properties.items():
-        marks = [WORDS[lang]["required"]] if name in operation.input_schema.get("required", ()) else []
-        marks += [WORDS[lang]["secret"]] if name in operation.secret_inputs else []
+        marks = [WORDS[lang]["required"]] if name in taken.get("required", ()) else []
+        marks += [WORDS[lang]["secret"]] if name in secret else []
         cells = [f"`{name}`", _kind(schema), ", ".join(marks)]
-        cells += [_cell(operation.input_texts.get(name, ""))] if lang == "en" else []
+        cells += [_cell(texts.get(name, schema.get("description", "")))] if lang == "en" else []
         yield "| " + " | ".join(cells) + " |"
 
 

@@ -17,7 +17,7 @@ from saasus_mcp.cli.terminal import ask, attended, json_text, safe
 from saasus_mcp.cli.wording import WORDS
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.permissions.confirmation import FIELD_NAME, FIELD_YES, Answer, Question, Reply
-from saasus_mcp.permissions.preview import where
+from saasus_mcp.permissions.proof import where
 from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.server.call import Asking, Call
 from saasus_mcp.settings import Settings

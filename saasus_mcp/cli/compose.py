@@ -14,18 +14,10 @@ from contextlib import (
 )
 from typing import TYPE_CHECKING
 
-from anyio import to_thread
-
 from saasus_mcp.catalog import Catalogue, load
 from saasus_mcp.cli import keeping
-from saasus_mcp.permissions.handles import References, no_references
-from saasus_mcp.permissions.policy import PRESETS, CasePolicy, Principal, ReadOnlyCeiling
+from saasus_mcp.permissions.policy import PRESETS, CasePolicy, Mode, Principal, ReadOnlyCeiling
 from saasus_mcp.permissions.proof import Place
-from saasus_mcp.saasus.client import Client
-from saasus_mcp.saasus.signature import Credentials
-from saasus_mcp.server.aside import at_once, in_thread
-from saasus_mcp.server.pipeline import Pipeline
-from saasus_mcp.server.watch import UNWATCHED, Watch
 from saasus_mcp.settings import Settings, SettingsError, profile, profiles
 from saasus_mcp.store.files import make, prepare
 from saasus_mcp.store.stores import Stores
@@ -35,13 +27,17 @@ if sys.platform != "win32":
 
 if TYPE_CHECKING:
     from saasus_mcp.jobs.runner import Runner
+    from saasus_mcp.permissions.handles import References
+    from saasus_mcp.saasus.client import Client
+    from saasus_mcp.server.pipeline import Pipeline
+    from saasus_mcp.server.watch import Watch
     from saasus_mcp.store import Store
 
 JOBS = "shared"
 JOBS_SUFFIX = ".jobs.db"
 """Of the database of the engine of jobs: one for each SaaS, or one for a process that serves several."""
 DEFAULT_PROFILE = "default"
-SANDBOX_PROFILE = "sandbox"
+SANDBOX_PROFILE, SANDBOX_SAAS_ID = "sandbox", "sandbox"
 
 
 def policy(settings: Settings, catalogue: Catalogue | None = None) -> CasePolicy:
@@ -58,7 +54,12 @@ def policy(settings: Settings, catalogue: Catalogue | None = None) -> CasePolicy
         chosen = policy_file.Reloading(settings.policy, catalogue)
         policy_file.on_hangup(chosen)
         return ReadOnlyCeiling(chosen) if settings.read_only or settings.mode == "read-only" else chosen
-    return PRESETS["read-only" if settings.read_only else settings.mode or "guarded"]
+    return PRESETS[preset(settings)]
+
+
+def preset(settings: Settings) -> Mode:
+    """The preset that holds where there is no policy file."""
+    return "read-only" if settings.read_only else settings.mode or "guarded"
 
 
 def reloadable(settings: Settings, chosen: CasePolicy) -> AbstractContextManager[object]:
@@ -82,11 +83,21 @@ def place(settings: Settings) -> Place:
     if settings.sandbox:
         if settings.profile != DEFAULT_PROFILE:
             raise SettingsError("The sandbox does not go with a profile.", "Leave one of the two out.")
-        from saasus_mcp.sandbox import CREDENTIALS  # noqa: PLC0415 - only where it is used
-
-        return Place(SANDBOX_PROFILE, CREDENTIALS.saas_id, sandbox=True)
+        return Place(SANDBOX_PROFILE, SANDBOX_SAAS_ID, sandbox=True)
     chosen = profile(settings)
     return Place(chosen.name, chosen.saas_id)
+
+
+def check(settings: Settings) -> None:
+    """See that credentials, state folder and key are there: a server that cannot work answers nothing.
+
+    Raises:
+        SaasusMcpError: they are not.
+    """
+    where = place(settings)
+    if settings.database_url is None:
+        prepare(settings.folder, where.saas_id)
+    keeping.sealing(settings)
 
 
 def local_user() -> Principal:
@@ -103,6 +114,9 @@ def local_user() -> Principal:
 
 def client(settings: Settings, catalogue: Catalogue) -> Client:
     """What sends: to the API, or to the sandbox inside this process, which real credentials never reach."""
+    from saasus_mcp.saasus.client import Client  # noqa: PLC0415 - imports the HTTP client
+    from saasus_mcp.saasus.signature import Credentials  # noqa: PLC0415 - as above
+
     if settings.sandbox:
         from saasus_mcp.sandbox import CREDENTIALS, Sandbox  # noqa: PLC0415 - only where it is used
 
@@ -127,6 +141,8 @@ async def pipeline(settings: Settings, console: Callable[[], str] = no_console) 
     Raises:
         SaasusMcpError: something in the settings, the policy or the state folder is not sound.
     """
+    from saasus_mcp.server.watch import UNWATCHED  # noqa: PLC0415 - imports the HTTP client
+
     catalogue = load()
     chosen = policy(settings, catalogue)
     with reloadable(settings, chosen), keeping.kept(settings) as kept:
@@ -194,6 +210,9 @@ async def _pipeline(
     console: Callable[[], str],
 ) -> AsyncIterator[Pipeline]:
     """The pipeline of the chosen profile."""
+    from saasus_mcp.server.aside import at_once, in_thread  # noqa: PLC0415 - as below
+    from saasus_mcp.server.pipeline import Pipeline  # noqa: PLC0415 - imports the HTTP client
+
     where, sealer = place(settings), keeping.sealing(settings)
     with ExitStack() as until:
         store = await _opener(settings, kept, where.saas_id, until)
@@ -230,10 +249,14 @@ async def _opener(settings: Settings, kept: Stores, saas_id: str, until: ExitSta
     if not kept.shared:
         prepare(settings.folder, saas_id)
         return opened
+    from anyio import to_thread  # noqa: PLC0415 - only where it is shared
+
     store = await to_thread.run_sync(opened)
     return lambda: store
 
 
 def references(settings: Settings) -> References:
     """What `secret://NAME` stands for: only what the profile lists, and nothing in the sandbox."""
+    from saasus_mcp.permissions.handles import no_references  # noqa: PLC0415 - imports the HTTP client
+
     return no_references if settings.sandbox else profile(settings).secret

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -20,9 +21,9 @@ from saasus_mcp.cli.options import settings, shared
 from saasus_mcp.cli.private import write_private
 from saasus_mcp.cli.terminal import attended, json_text, safe
 from saasus_mcp.errors import SaasusMcpError
-from saasus_mcp.permissions.preview import where
+from saasus_mcp.permissions.proof import where
 from saasus_mcp.saasus import arguments, validation
-from saasus_mcp.saasus.answer import ToolAnswer, compact
+from saasus_mcp.saasus.answer import Figure, ToolAnswer, compact
 from saasus_mcp.server.call import Call
 from saasus_mcp.settings import Settings
 
@@ -41,7 +42,10 @@ PATIENCE = 3600.0
 @click.argument("given", metavar="JSON", default="{}")
 @click.option("--csv", "listed", type=click.Path(path_type=Path), help="File that the job reads its list from.")
 @click.option("--output", type=click.Path(path_type=Path), help="File for the table that the job makes; a new one.")
-def command(name: str, given: str, listed: Path | None, output: Path | None, **flags: Any) -> None:
+@click.option(
+    "--chart", type=click.Path(path_type=Path), help="File for the chart that the job draws, a PNG; a new one."
+)
+def command(name: str, given: str, listed: Path | None, output: Path | None, chart: Path | None, **flags: Any) -> None:
     """Do the whole job NAME (export_users, import_users, …) with the arguments in JSON.
 
     What it would do is shown and asked about once, here. Its report goes to standard output as JSON. Ctrl+C stops it between
@@ -49,12 +53,17 @@ def command(name: str, given: str, listed: Path | None, output: Path | None, **f
     """
     chosen = settings(**flags)
     words = WORDS[chosen.lang]
-    if output is not None and output.exists():
-        raise SaasusMcpError(words["taken"].format(file=output), words["taken_mend"])
+    for file in (output, chart):
+        if file is not None and file.exists():
+            raise SaasusMcpError(words["taken"].format(file=file), words["taken_mend"])
     values = parse(sys.stdin.buffer.read() if given == "-" else given, chosen.lang)
     if listed is not None:
         values = {**values, "csv": _text(listed, chosen.lang)}
+    if chart is not None:
+        values = {"language": chosen.lang, **values, "chart": "png"}
     answer = _run(chosen, name, values, output)
+    if answer.figure is not None:
+        _show(answer.figure, chart, chosen.lang)
     click.echo(json_text(answer.structured, indent=None) if answer.ok else safe(answer.text), err=not answer.ok)
     if not answer.ok:
         sys.exit(1)
@@ -140,6 +149,16 @@ def _write(runner: Runner, answer: ToolAnswer, file: Path, lang: Language) -> No
         raise SaasusMcpError(words["no_file"])
     write_private(file, whole.value if isinstance(whole.value, str) else compact(whole.value), lang)
     click.echo(words["written"].format(what=words["table"], file=file), err=True)
+
+
+def _show(figure: Figure, file: Path | None, lang: Language) -> None:
+    """Write the picture, or show the table that stands in its place."""
+    words = WORDS[lang]
+    if figure.text:
+        click.echo(f"{safe(figure.text)}\n", err=True)
+    elif file is not None:
+        write_private(file, b64decode(figure.png), lang)
+        click.echo(words["written"].format(what=words["chart"], file=file), err=True)
 
 
 def _text(file: Path, lang: Language) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from saasus_mcp.cli.compose import DEFAULT_PROFILE
 from saasus_mcp.clients.known import Client
-from saasus_mcp.server.surface import Kind
+from saasus_mcp.server.toolsets import Kind
 from saasus_mcp.settings import Settings, places
 
 PACKAGE = "saasus-mcp"

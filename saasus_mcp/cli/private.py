@@ -10,7 +10,7 @@ from saasus_mcp.cli.job_wording import WORDS
 from saasus_mcp.errors import SaasusMcpError
 
 
-def write_private(file: Path, text: str, lang: Language) -> None:
+def write_private(file: Path, content: str | bytes, lang: Language) -> None:
     """Write a new file that only its owner can read.
 
     Raises:
@@ -23,5 +23,5 @@ def write_private(file: Path, text: str, lang: Language) -> None:
         raise SaasusMcpError(words["taken"].format(file=file), words["taken_mend"]) from None
     except OSError as error:
         raise SaasusMcpError(words["cannot_write"].format(file=file, why=error.strerror)) from None
-    with os.fdopen(made, "w", encoding="utf-8", newline="") as handle:
-        handle.write(text)
+    with os.fdopen(made, "wb") as handle:
+        handle.write(content.encode() if isinstance(content, str) else content)

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 import time
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import anyio
 import click
 
 from saasus_mcp.cli import compose, options, serve_http
 from saasus_mcp.cli.options import named_toolsets, settings, shared
-from saasus_mcp.server.surface import Kind, Surface
+from saasus_mcp.server.toolsets import Kind
+from saasus_mcp.server.wire import Wire
 from saasus_mcp.settings import Settings
+
+if TYPE_CHECKING:
+    from mcp.server.lowlevel import Server
+
+    from saasus_mcp.jobs.runner import Runner
+    from saasus_mcp.server.pipeline import Pipeline
 
 
 @click.command
@@ -25,17 +32,42 @@ from saasus_mcp.settings import Settings
 def command(surface: Kind, toolsets: str, **flags: Any) -> None:
     """Serve MCP on stdio, which is what MCP clients run, or over HTTP."""
     chosen = settings(**flags)
+    named = named_toolsets(toolsets, chosen.lang)
     if chosen.transport == "http":
-        serve_http.serve(chosen, surface, named_toolsets(toolsets, chosen.lang))
+        serve_http.serve(chosen, surface, named)
     else:
-        anyio.run(_serve, chosen, surface, named_toolsets(toolsets, chosen.lang))
+        _serve_stdio(chosen, surface, named)
 
 
-async def _serve(chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> None:
+def _serve_stdio(chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> None:
+    compose.check(chosen)
+    wire = Wire.claim()
+    if wire is not None and not _welcomed(wire, chosen, kind, toolsets):
+        return
+    gc.disable()  # while the SDK is loaded nothing becomes garbage, and looking for some takes a tenth of the time
+    import anyio  # noqa: PLC0415 - after the client has its first answers
+
+    anyio.run(_serve, chosen, kind, toolsets, wire)
+
+
+def _welcomed(wire: Wire, chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> bool:
+    """Give the first answers where they are ready. False where the client is gone after them.
+
+    A policy file and a shared database take the plain way: what the one lists is not known before, and a server for which
+    either is broken does not answer.
+    """
+    from saasus_mcp.server import front, ready  # noqa: PLC0415 - only on stdio
+
+    known = (
+        chosen.policy is None
+        and chosen.database_url is None
+        and ready.load(compose.place(chosen), compose.preset(chosen), kind, toolsets, chosen.lang)
+    )
+    return front.converse(wire, known) if known else True
+
+
+async def _serve(chosen: Settings, kind: Kind, toolsets: frozenset[str], wire: Wire | None) -> None:
     from mcp.server.stdio import stdio_server  # noqa: PLC0415 - the SDK is the slowest import there is
-
-    from saasus_mcp.jobs.tools import tools  # noqa: PLC0415 - as all that serves
-    from saasus_mcp.server.mcp import build  # noqa: PLC0415 - imports the SDK
 
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="saasus-mcp: %(levelname)s: %(message)s")
     async with (
@@ -44,12 +76,22 @@ async def _serve(chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> None
     ):
         if pipeline.policy.announcement:
             click.echo(f"saasus-mcp: {pipeline.policy.announcement}", err=True)
-        principal = compose.local_user()
-        more = tools(runners[pipeline.place.profile], kind)
-        surface = Surface(pipeline, chosen.lang, kind, toolsets, more)
-        server = build(pipeline, lambda _: principal, chosen.lang, surface)
-        async with stdio_server() as (reading, writing):
-            await server.run(reading, writing, server.create_initialization_options())
+        serving = server(pipeline, runners[pipeline.place.profile], chosen, kind, toolsets)
+        gc.freeze()  # what was loaded stays: it need not be looked through again for garbage
+        gc.enable()
+        async with wire.streams() if wire is not None else stdio_server() as (reading, writing):
+            await serving.run(reading, writing, serving.create_initialization_options())
+
+
+def server(pipeline: Pipeline, runner: Runner, chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> Server[Any]:
+    """The server for the person at this machine."""
+    from saasus_mcp.jobs.tools import tools  # noqa: PLC0415 - as all that serves
+    from saasus_mcp.server.mcp import build  # noqa: PLC0415 - imports the SDK
+    from saasus_mcp.server.surface import Surface  # noqa: PLC0415 - imports the HTTP client
+
+    principal = compose.local_user()
+    surface = Surface(pipeline, chosen.lang, kind, toolsets, tools(runner, kind))
+    return build(pipeline, lambda _: principal, chosen.lang, surface)
 
 
 def _console(chosen: Settings) -> str:

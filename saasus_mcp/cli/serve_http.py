@@ -18,14 +18,15 @@ import click
 from saasus_mcp.cli import compose, keeping, telemetry
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.permissions.policy import CasePolicy, ReadOnlyCeiling
-from saasus_mcp.server.surface import Kind, Surface
-from saasus_mcp.settings import Http, Settings, http, profiles
+from saasus_mcp.server.toolsets import Kind
+from saasus_mcp.settings import Settings, profiles
 
 if TYPE_CHECKING:
     from saasus_mcp.hosting.console.pages import Console
     from saasus_mcp.hosting.identity import Authenticator, Caller
     from saasus_mcp.hosting.profiles import Served
     from saasus_mcp.server.pipeline import Pipeline
+    from saasus_mcp.settings import Http
     from saasus_mcp.store.accounts import Accounts
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -69,6 +70,8 @@ async def _serve(chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> None
     from saasus_mcp.hosting.metrics import Counting, Metrics  # noqa: PLC0415 - as above
     from saasus_mcp.jobs.tools import tools  # noqa: PLC0415 - as all that serves
     from saasus_mcp.server import mcp  # noqa: PLC0415 - imports the SDK
+    from saasus_mcp.server.surface import Surface  # noqa: PLC0415 - imports the HTTP client
+    from saasus_mcp.settings import http  # noqa: PLC0415 - only where HTTP is served
 
     wanted, metrics = http(chosen), Metrics()
     at = _Address(wanted, wanted.port)

@@ -16,7 +16,7 @@ from saasus_mcp.cli.options import settings, shared
 from saasus_mcp.cli.terminal import AtTerminal, ask_hidden, json_text, require_passphrase, require_person, safe
 from saasus_mcp.cli.undo_wording import WORDS
 from saasus_mcp.permissions import passphrase
-from saasus_mcp.permissions.preview import where
+from saasus_mcp.permissions.proof import where
 from saasus_mcp.server.undoing import Part, Plan, Undoer, plan
 from saasus_mcp.settings import Settings
 from saasus_mcp.store import Entry

@@ -9,6 +9,7 @@ from typing import Any, Protocol, cast
 
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.work import Reader, Work
+from saasus_mcp.saasus.answer import Figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class Outcome:
         table: its product: a text (CSV) or a list of records; kept whole, and told where it fits.
         secrets: handles of secrets that came to be, by whose they are; told to nobody, kept for a person to take out.
         notes: what a reader must know, in plain English.
+        figure: a chart of the table, where one was asked for; kept, and shown beside the answer.
     """
 
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -28,6 +30,7 @@ class Outcome:
     table: Any = None
     secrets: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    figure: Figure | None = None
 
 
 class Kind(Protocol):

@@ -9,8 +9,8 @@ from saasus_mcp.catalog import Catalogue, Language
 from saasus_mcp.catalog.jobs import JobSpec
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.wording import COUNTS, WORDS
-from saasus_mcp.permissions.preview import LANGUAGES, consequences, where
-from saasus_mcp.permissions.proof import Place
+from saasus_mcp.permissions.preview import LANGUAGES, consequences
+from saasus_mcp.permissions.proof import Place, where
 
 
 def previews(spec: JobSpec, plan: Plan, place: Place, catalogue: Catalogue) -> dict[Language, str]:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from saasus_mcp.jobs.kind import Outcome
-from saasus_mcp.saasus.answer import compact
-from saasus_mcp.server.results import URI
+from saasus_mcp.saasus.answer import Figure, compact
+from saasus_mcp.server.results import URI, picture, pictured
 from saasus_mcp.store.job_records import Job
 
 FITS = 12 * 1024
@@ -36,6 +36,7 @@ ANSWER: dict[str, Any] = {
         "csv": {"type": "string"},
         "records": {"type": "array", "items": OBJECT},
         "result": {"type": "string"},
+        "chart": {"type": "string"},
         "secrets": {"type": "integer"},
         "kept_secrets": {"type": "string"},
         "hint": {"type": "string"},
@@ -51,6 +52,8 @@ def report(outcome: Outcome, keep: Keep) -> dict[str, Any]:
         told["notes"] = list(outcome.notes)
     if outcome.table is not None:
         told |= _product(outcome.table, keep)
+    if outcome.figure is not None:
+        told["chart"] = _kept(_shown(outcome.figure), keep)
     if outcome.secrets:
         told["secrets"] = len(outcome.secrets)
         told["kept_secrets"] = _kept(dict(outcome.secrets), keep)
@@ -72,6 +75,18 @@ def told(job: Job, steps: Mapping[str, int]) -> dict[str, Any]:
     if job.status == "running":
         answer["hint"] = "It goes on by itself. job_status follows it, job_cancel stops it."
     return {**answer, **job.report}
+
+
+def figure(kept: Any) -> Figure | None:
+    """The chart that was kept with a job; None where there is none any more."""
+    if isinstance(kept, dict):
+        return Figure(png=picture(kept) or "")
+    return Figure(text=kept) if isinstance(kept, str) else None
+
+
+def _shown(figure: Figure) -> Any:
+    """A chart as it is kept, so that its resource is the picture or the text."""
+    return pictured(figure.png) if figure.png else figure.text
 
 
 def _product(table: Any, keep: Keep) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from saasus_mcp.saasus.answer import ToolAnswer, compact, failed
 from saasus_mcp.server.call import Asking, Call
 from saasus_mcp.server.hints import LOOKS_UP, Hints
 from saasus_mcp.server.own import OwnTool, answered, closed
-from saasus_mcp.server.surface import Kind
+from saasus_mcp.server.toolsets import Kind
 from saasus_mcp.store.job_records import Job
 
 PATIENCE = 45.0
@@ -178,5 +178,11 @@ async def _found(runner: Runner, job: str, call: Call) -> Job | None:
 
 
 async def _answer(runner: Runner, job: Job) -> ToolAnswer:
-    told = reporting.told(job, await runner.pipeline.of_jobs(lambda jobs: jobs.count(job.id)))
-    return ToolAnswer(False, compact(told)) if job.status == "failed" else answered(told)
+    pipeline = runner.pipeline
+    told = reporting.told(job, await pipeline.of_jobs(lambda jobs: jobs.count(job.id)))
+    if job.status == "failed":
+        return ToolAnswer(False, compact(told))
+    if "chart" not in told:
+        return answered(told)
+    chart = await pipeline.aside(lambda: pipeline.results.found(told["chart"], job.principal))
+    return replace(answered(told), figure=reporting.figure(None if chart is None else chart.value))

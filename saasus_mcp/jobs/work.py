@@ -94,6 +94,25 @@ class Reader:
             raise Unreadable(found["why"], "Nothing more was done.")
         return cast("T", found["given"])
 
+    async def several(
+        self, key: str, calls: Sequence[Mapping[str, Any]], take: Callable[[Any], T]
+    ) -> list[tuple[T | None, str]]:
+        """What `take` makes of the answer to each of several calls of one operation, a few under way at a time and
+        remembered together; where there is no answer, None and why.
+        """
+
+        async def fetched() -> list[Any]:
+            found = list[Any]([None] * len(calls))
+
+            async def one(number: int, args: Mapping[str, Any]) -> None:
+                answer, why = await self.answer(key, args)
+                found[number] = [None, why] if why else [take(answer), ""]
+
+            await together([partial(one, number, args) for number, args in enumerate(calls)])
+            return found
+
+        return [(given, why) for given, why in await self._checkpoint(key, fetched)]
+
     async def pages(
         self, key: str, args: Mapping[str, Any], take: Callable[[Any], T], size: int = PAGE
     ) -> AsyncIterator[T]:

@@ -10,7 +10,7 @@ from saasus_mcp.permissions.bound import changes as changes_between
 from saasus_mcp.permissions.bound import seen
 from saasus_mcp.permissions.difference import Change
 from saasus_mcp.permissions.impact import Impact
-from saasus_mcp.permissions.proof import Place
+from saasus_mcp.permissions.proof import Place, where
 from saasus_mcp.permissions.target import Sight, shown_arguments
 from saasus_mcp.permissions.wording import OUTSIDE, SYSTEMS, WORDS, reason
 from saasus_mcp.saasus.answer import compact
@@ -81,13 +81,6 @@ def _arguments(shown: Mapping[str, Any], language: Language) -> Iterator[str]:
         yield f"  {name}: {_value(value, language)}"
     if len(shown) > MOST_ARGUMENTS:
         yield words["more"].format(count=len(shown) - MOST_ARGUMENTS)
-
-
-def where(place: Place, language: Language) -> str:
-    """The SaaS and profile that a call touches, and whether it is only the sandbox."""
-    words = WORDS[language]
-    at = words["where"].format(saas=one_line(place.saas_id), profile=one_line(place.profile))
-    return words["sandbox"] + at if place.sandbox else at
 
 
 def consequences(effects: Effects, language: Language) -> Iterator[str]:

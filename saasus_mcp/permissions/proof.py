@@ -7,6 +7,9 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from saasus_mcp.catalog.model import Language
+from saasus_mcp.permissions.wording import WORDS
+from saasus_mcp.saasus.words import one_line
 from saasus_mcp.store import Spend
 
 
@@ -17,6 +20,13 @@ class Place:
     profile: str
     saas_id: str
     sandbox: bool = False
+
+
+def where(place: Place, language: Language) -> str:
+    """The SaaS and profile that a call touches, and whether it is only the sandbox."""
+    words = WORDS[language]
+    at = words["where"].format(saas=one_line(place.saas_id), profile=one_line(place.profile))
+    return words["sandbox"] + at if place.sandbox else at
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,14 @@ DONE = {"applied": True}
 
 
 @dataclass(frozen=True, slots=True)
+class Figure:
+    """Something to look at beside an answer: a PNG in base64, or a text of fixed width where there is no picture."""
+
+    png: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ToolAnswer:
     """The answer of one call.
 
@@ -40,6 +48,7 @@ class ToolAnswer:
         status: the API's HTTP status, or None where nothing came back.
         note: how the answer differs from its documents, which stands at the end of `text`; empty where it does not.
         why: a word for why it was refused before anything was sent (permissions.refusal); empty where it was not.
+        figure: what is shown beside it.
     """
 
     ok: bool
@@ -50,6 +59,7 @@ class ToolAnswer:
     trace_id: str = ""
     note: str = ""
     why: str = ""
+    figure: Figure | None = None
 
 
 def answer(operation: Operation, response: Response, hide: Hide, own: tuple[str, ...] = ()) -> ToolAnswer:

@@ -125,11 +125,20 @@ class Client:
         if not operation.retriable:
             response, _ = await self._attempt(operation, request, trace_id)
             return response
+        try:
+            return await self._read(operation, request, trace_id)
+        except _TryAgain as first:
+            return await self._again(operation, request, trace_id, first)
+
+    async def _again(self, operation: Operation, request: Request, trace_id: str, first: _TryAgain) -> Response:
+        """What comes of further attempts after a first one, which the library is told of and does not make."""
         # As a context the library sees no arguments: as a caller it would hand them, URLs included, to its log hooks.
         rounds = stamina.retry_context(on=_again, attempts=ATTEMPTS, timeout=None, wait_initial=0.2, wait_max=5.0)
         try:
             async for attempt in rounds:
                 with attempt:
+                    if attempt.num == 1:
+                        raise first
                     return await self._read(operation, request, trace_id)
         except _TryAgain as last:
             if isinstance(last.ended, SendFailed):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from saasus_mcp.permissions.case import CasePolicy
-from saasus_mcp.permissions.preview import where
-from saasus_mcp.permissions.proof import Place
-from saasus_mcp.server.surface import Surface
+from saasus_mcp.permissions.proof import Place, where
+from saasus_mcp.server.toolsets import Kind
 
 TEXT = """\
 These tools operate one SaaS on SaaSus Platform, a control plane for B2B SaaS.
@@ -27,8 +26,8 @@ COMPACT = """
 level says which of call_read, call_write and call_destructive runs it."""
 
 
-def instructions(place: Place, policy: CasePolicy, surface: Surface) -> str:
+def instructions(place: Place, policy: CasePolicy, kind: Kind) -> str:
     """The instructions of one server, with what it lists, where it works and under which policy."""
     loud = f"\n{policy.announcement}." if policy.announcement else ""
-    listed = COMPACT if surface.kind == "compact" else ""
+    listed = COMPACT if kind == "compact" else ""
     return f"{TEXT}{listed}\n{where(place, 'en')}; policy: {policy.name}.{loud}"

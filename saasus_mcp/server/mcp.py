@@ -13,6 +13,8 @@ from mcp.types import (
     INTERNAL_ERROR,
     CallToolRequestParams,
     CallToolResult,
+    ContentBlock,
+    ImageContent,
     InputRequiredResult,
     ListToolsResult,
     PaginatedRequestParams,
@@ -23,8 +25,7 @@ from pydantic import ValidationError
 
 from saasus_mcp import __version__
 from saasus_mcp.catalog import Language, Operation
-from saasus_mcp.permissions.preview import where
-from saasus_mcp.permissions.proof import Place
+from saasus_mcp.permissions.proof import Place, where
 from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.server import asking
 from saasus_mcp.server.asking import Context
@@ -33,6 +34,7 @@ from saasus_mcp.server.instructions import instructions
 from saasus_mcp.server.offering import Offering, Who
 from saasus_mcp.server.own import OwnTool
 from saasus_mcp.server.pipeline import Pipeline
+from saasus_mcp.server.results import PNG
 from saasus_mcp.server.surface import Surface
 from saasus_mcp.server.tools import META, own_tool, tool
 
@@ -88,7 +90,7 @@ def build(pipeline: Pipeline, who: Who, language: Language, surface: Surface | N
         NAME,
         version=__version__,
         title="SaaSus Platform",
-        instructions=instructions(pipeline.place, pipeline.policy, shown),
+        instructions=instructions(pipeline.place, pipeline.policy, shown.kind),
         on_list_tools=list_tools,
         on_call_tool=call_tool,
         get_tool_input_schema=shown.input_schema,
@@ -126,10 +128,17 @@ def _taken_back(context: Context) -> bool:
 
 
 def result(given: ToolAnswer, place: Place) -> CallToolResult:
-    """An answer on the wire: the answer first, then where it comes from."""
+    """An answer on the wire: the answer first, then where it comes from, then what there is to look at."""
     touched = where(place, "en") + (f", trace id: {given.trace_id}" if given.trace_id else "")
+    content: list[ContentBlock] = [TextContent(text=given.text), TextContent(text=f"[{touched}]")]
+    if given.figure is not None:
+        content.append(
+            ImageContent(data=given.figure.png, mime_type=PNG)
+            if given.figure.png
+            else TextContent(text=given.figure.text)
+        )
     return CallToolResult(
-        content=[TextContent(text=given.text), TextContent(text=f"[{touched}]")],
+        content=content,
         structured_content=given.structured,
         is_error=not given.ok,
         _meta={

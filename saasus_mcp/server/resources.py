@@ -8,14 +8,21 @@ from typing import Any
 from urllib.parse import unquote
 
 from mcp.shared.exceptions import MCPError
-from mcp.types import INVALID_PARAMS, ReadResourceResult, Resource, ResourceTemplate, TextResourceContents
+from mcp.types import (
+    INVALID_PARAMS,
+    BlobResourceContents,
+    ReadResourceResult,
+    Resource,
+    ResourceTemplate,
+    TextResourceContents,
+)
 
 from saasus_mcp.catalog import Catalogue, Language, Operation, UnknownTool
 from saasus_mcp.permissions.case import Case, CasePolicy, conditional
 from saasus_mcp.permissions.policy import Principal
 from saasus_mcp.saasus.answer import compact
+from saasus_mcp.server.results import PNG, Results, picture
 from saasus_mcp.server.results import URI as RESULTS
-from saasus_mcp.server.results import Results
 
 CATALOG = "saasus://catalog/"
 POLICY = "saasus://policy"
@@ -95,6 +102,10 @@ class Resources:
         value = await self._value(uri, principal)
         if value is None:
             raise MCPError(INVALID_PARAMS, "There is no such resource.", {"uri": uri[:200]})
+        png = picture(value)
+        if png is not None:
+            blob = BlobResourceContents(uri=uri, mime_type=PNG, blob=png)
+            return ReadResourceResult(contents=[blob], ttl_ms=0, cache_scope="private")
         text, form = (value, TEXT) if isinstance(value, str) else (compact(value), JSON)
         return ReadResourceResult(
             contents=[TextResourceContents(uri=uri, mime_type=form, text=text)], ttl_ms=0, cache_scope="private"

@@ -16,8 +16,7 @@ from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.permissions.target import shown_arguments
 from saasus_mcp.saasus.answer import ToolAnswer, compact
 from saasus_mcp.server.cutting import Cut, cut
-from saasus_mcp.store import StoreError
-from saasus_mcp.store.kept import Kept
+from saasus_mcp.store import Kept, StoreError
 
 if TYPE_CHECKING:
     from saasus_mcp.store import Store
@@ -28,6 +27,7 @@ BUDGET = 24 * 1024
 LIFETIME = 24 * 3600
 URI = "saasus://results/"
 PURPOSE = "result"
+PNG = "image/png"
 MOST_TOLD = 5
 """Cuts that are told one by one."""
 LONGEST_NOTE = 600
@@ -62,6 +62,18 @@ class Whole:
 
 May = Callable[[str, Mapping[str, Any], Principal], Awaitable[bool]]
 """Whether a call of the operation with this key would be anything but denied to somebody today."""
+
+
+def pictured(png: str) -> dict[str, str]:
+    """A PNG, in base64, as it is kept: in the words of the protocol."""
+    return {"mimeType": PNG, "blob": png}
+
+
+def picture(kept: object) -> str | None:
+    """The PNG that was kept, in base64; None where it is something else."""
+    if isinstance(kept, dict) and kept.keys() == {"mimeType", "blob"} and kept["mimeType"] == PNG:
+        return str(kept["blob"])
+    return None
 
 
 class Results:

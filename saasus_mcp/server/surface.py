@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any
 
 from saasus_mcp.catalog import Language, Operation, UnknownTool
 from saasus_mcp.catalog.catalogue import LONGEST_SHOWN
@@ -16,8 +16,7 @@ from saasus_mcp.server.compact import Compact
 from saasus_mcp.server.own import OwnTool
 from saasus_mcp.server.pipeline import Pipeline
 from saasus_mcp.server.results import Source
-
-Kind = Literal["full", "compact"]
+from saasus_mcp.server.toolsets import Kind
 
 
 class Surface:

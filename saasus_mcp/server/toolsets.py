@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 from saasus_mcp.catalog import Text
 
+Kind = Literal["full", "compact"]
+"""What a server lists: every operation, or a few tools that reach them all."""
+
 TOOLSETS: Mapping[str, Text] = {
-    "jobs": Text("Whole jobs in one call: exports and imports", "一括処理(エクスポート・一括登録)"),
+    "jobs": Text("Whole jobs in one call: exports, imports, reports", "一括処理(エクスポート・一括登録・レポート)"),
     "users": Text("Users of the SaaS and of its tenants; invitations", "SaaSユーザー・テナントのユーザー・招待"),
     "tenants": Text("Tenants", "テナント"),
     "roles": Text("Roles, who has them, and environments", "ロールとその付与・環境"),

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from saasus_mcp.settings.addresses import HIGHEST_PORT, Api, Host, Public
 from saasus_mcp.settings.faults import SettingsError, first
 from saasus_mcp.settings.sharing import DatabaseUrl, SealingKeys
+from saasus_mcp.settings.strict import Strict
 
 API = "https://api.saasus.io"
 YES, NO = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off", ""})
@@ -29,14 +31,11 @@ Mode = Literal["read-only", "guarded", "strict"]
 TracesExporter = Literal["none", "console", "otlp"]
 
 
-class Settings(BaseSettings):
+class Settings(Strict):
     """Everything that can be set, from flags first and then from the environment.
 
     No `.env` file is read and nothing is taken from the working directory: a model can write there.
     """
-
-    # Never populate_by_name: the environment's own LANG, MODE or API_KEY would be taken for ours.
-    model_config = SettingsConfigDict(extra="forbid", frozen=True, env_ignore_empty=True)
 
     saas_id: str = Field("", validation_alias=AliasChoices("SAASUS_SAAS_ID", "SAASUS_PLATFORM_SAASID"))
     api_key: SecretStr = Field(SecretStr(""), validation_alias=AliasChoices("SAASUS_API_KEY", "SAASUS_PLATFORM_APIKEY"))
@@ -120,8 +119,21 @@ def places(settings: Settings) -> dict[str, str]:
 
 def variable(name: str) -> str:
     """The environment variable of a setting, by its name in code; of several, ours before the official server's."""
+    return _variables(name)[0]
+
+
+def _variables(name: str) -> list[str]:
     alias = Settings.model_fields[name].validation_alias
-    return str(alias.choices[0]) if isinstance(alias, AliasChoices) else name
+    return [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else [name]
+
+
+def _environment() -> Iterator[tuple[str, str]]:
+    """What is set, in any case of letters, by the first variable of each setting. Empty is not set."""
+    present = {name.upper(): value for name, value in os.environ.items() if value}
+    for name in Settings.model_fields:
+        found = [present[one] for one in _variables(name) if one in present]
+        if found:
+            yield variable(name), found[0]
 
 
 def read(**flags: Any) -> Settings:
@@ -130,7 +142,8 @@ def read(**flags: Any) -> Settings:
     Raises:
         SettingsError: a value cannot be read: which one, and what is accepted.
     """
-    given = {variable(name): value for name, value in flags.items() if value is not None}
+    flagged = {variable(name): value for name, value in flags.items() if value is not None}
+    given = {**dict(_environment()), **flagged}
     try:
         return Settings(**given)
     except ValidationError as error:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from saasus_mcp.settings.config import ProfileTable, load
 from saasus_mcp.settings.environment import Settings, variable
 from saasus_mcp.settings.faults import SettingsError
 from saasus_mcp.settings.sources import Source
+
+if TYPE_CHECKING:
+    from saasus_mcp.settings.config import ProfileTable
 
 DEFAULT = "default"
 REFERENCE = re.compile(r"\$\{[^{}]*\}|\$[A-Z_]+")
@@ -50,7 +53,7 @@ def profiles(settings: Settings) -> dict[str, Profile]:
     Raises:
         SettingsError: the file is not sound, or credentials are missing.
     """
-    tables = load(settings.config_file).profiles or {settings.profile: ProfileTable()}
+    tables: Mapping[str, ProfileTable | None] = _tables(settings) or {settings.profile: None}
     return {name: _profile(settings, name, table) for name, table in tables.items()}
 
 
@@ -72,21 +75,39 @@ def credentials(settings: Settings) -> dict[str, str]:
         SettingsError: the file is not sound, or has no profile of this name.
     """
     table = _table(settings)
-    if table.saas_id is None:
+    if table is None or table.saas_id is None:
         pairs = {variable(name): getattr(settings, name) for name in ("saas_id", "api_key", "secret_key")}
         found = {name: value if isinstance(value, str) else value.get_secret_value() for name, value in pairs.items()}
     else:
         found = {}
-    for source in (table.saas_id, table.api_key, table.secret_key, *table.secrets.values()):
+    for source in (table.saas_id, table.api_key, table.secret_key, *table.secrets.values()) if table else ():
         if isinstance(source, Source) and source.env:
             found[source.env] = source.held()
     return found
 
 
-def _table(settings: Settings) -> ProfileTable:
-    tables = load(settings.config_file).profiles
-    table = tables.get(settings.profile, None if tables else ProfileTable())
-    if table is None:
+def _tables(settings: Settings) -> Mapping[str, ProfileTable]:
+    """The profiles of the configuration file; none where there is no file, whose reader is then not even imported.
+
+    Raises:
+        SettingsError: the file is not sound.
+    """
+    try:
+        settings.config_file.stat()
+    except FileNotFoundError:
+        return {}
+    except OSError:
+        pass  # reading it will say what is wrong
+    from saasus_mcp.settings.config import load  # noqa: PLC0415 - see above
+
+    return load(settings.config_file).profiles
+
+
+def _table(settings: Settings) -> ProfileTable | None:
+    """The table of the chosen profile; None where all is in the environment."""
+    tables = _tables(settings)
+    table = tables.get(settings.profile)
+    if table is None and tables:
         known = ", ".join(tables)
         raise SettingsError(
             f"SAASUS_MCP_PROFILE: {settings.config_file} has no profile {settings.profile!r}.", f"It has: {known}."
@@ -94,9 +115,11 @@ def _table(settings: Settings) -> ProfileTable:
     return table
 
 
-def _profile(settings: Settings, name: str, table: ProfileTable) -> Profile:
+def _profile(settings: Settings, name: str, table: ProfileTable | None) -> Profile:
+    if table is None:
+        return _from_environment(settings, name)
     if table.saas_id is None or table.api_key is None or table.secret_key is None:
-        return _from_environment(settings, name, table)
+        return replace(_from_environment(settings, name), groups=table.groups, secrets=table.secrets)
     return Profile(
         name=name,
         saas_id=table.saas_id if isinstance(table.saas_id, str) else table.saas_id.read(),
@@ -108,7 +131,7 @@ def _profile(settings: Settings, name: str, table: ProfileTable) -> Profile:
     )
 
 
-def _from_environment(settings: Settings, name: str, table: ProfileTable) -> Profile:
+def _from_environment(settings: Settings, name: str) -> Profile:
     api_key, secret_key = settings.api_key.get_secret_value(), settings.secret_key.get_secret_value()
     given = {"SAASUS_SAAS_ID": settings.saas_id, "SAASUS_API_KEY": api_key, "SAASUS_SECRET_KEY": secret_key}
     missing = [each for each, value in given.items() if not value]
@@ -119,4 +142,4 @@ def _from_environment(settings: Settings, name: str, table: ProfileTable) -> Pro
     if missing:
         mend = "Set them from the SaaSus console (API key settings), or try `--sandbox`, which needs no account."
         raise SettingsError(f"No credentials: {', '.join(missing)} not set.", mend)
-    return Profile(name, settings.saas_id, api_key, secret_key, settings.api_url_base, table.groups, table.secrets)
+    return Profile(name, settings.saas_id, api_key, secret_key, settings.api_url_base)

@@ -8,7 +8,6 @@ import re
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, SecretBytes, SecretStr
-from pydantic_settings import NoDecode
 
 KEY_BYTES = 32
 MOST_KEYS = 10
@@ -49,5 +48,5 @@ def _key(text: str, place: int) -> bytes:
 
 DatabaseUrl = Annotated[SecretStr, BeforeValidator(_database)]
 """Of PostgreSQL, as libpq reads it. It may hold a password, and is never shown."""
-SealingKeys = Annotated[tuple[SecretBytes, ...], NoDecode, BeforeValidator(_keys)]
+SealingKeys = Annotated[tuple[SecretBytes, ...], BeforeValidator(_keys)]
 """Newest first: the first one seals, each of them opens."""

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, MetaData, insert, inspect, select
+from sqlalchemy import Connection, Engine, MetaData, PoolProxiedConnection, insert, inspect, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import CreateSchema
 
 from saasus_mcp.store import sqlite
 from saasus_mcp.store.files import StoreError
 from saasus_mcp.store.locks import hold
+from saasus_mcp.store.prepared import Prepared
 from saasus_mcp.store.tables import VERSION, metadata
 
 log = logging.getLogger(__name__)
@@ -37,6 +39,8 @@ class Database:
     ) -> None:
         self._shared = schema is not None
         self._postgres = engine.dialect.name == "postgresql"
+        self._filed = not self._postgres and engine.url.database is not None
+        self._straight: PoolProxiedConnection | None = None
         self._engine = engine.execution_options(schema_translate_map={None: schema}) if self._shared else engine
         versions = next(table for table in tables.tables.values() if table.name == "versions")
         with self.transaction(patient=True) as connection:
@@ -65,6 +69,8 @@ class Database:
 
     def close(self) -> None:
         """Let go of what is this database's alone."""
+        if self._straight is not None:
+            self._straight.close()
         if not self._shared:
             self._engine.dispose()
 
@@ -80,6 +86,25 @@ class Database:
         """
         with self._explained(), self._engine.begin() as connection, self._lasting(connection, patient=patient):
             yield connection
+
+    def add(self, statement: Prepared, values: Mapping[str, Any]) -> None:
+        """One statement as a transaction of its own. To a file it goes past the library, which costs more than the file.
+
+        One thread at a time.
+
+        Raises:
+            StoreError: the database cannot do it.
+        """
+        if not self._filed:
+            with self.transaction() as connection:
+                statement.run(connection, values)
+            return
+        with self._explained():
+            if self._straight is None:
+                self._straight = self._engine.raw_connection()
+            driver = self._straight.driver_connection
+            assert driver is not None  # noqa: S101 - for the type: it is only given back when all is closed
+            driver.execute(*statement.words(self._engine.dialect, values))
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -105,8 +130,9 @@ class Database:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except SQLAlchemyError as error:
-            said = str(getattr(error, "orig", None) or type(error).__name__).partition("\n")[0]
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            found = getattr(error, "orig", None) if isinstance(error, SQLAlchemyError) else error
+            said = str(found or type(error).__name__).partition("\n")[0]
             if not self._postgres:
                 mend = "See that the disk is writable and not full."
                 raise StoreError(f"The store cannot be used: {said}.", mend) from None

@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import accumulate
 
 from sqlalchemy import func, insert, select
 
 from saasus_mcp.store.database import Database
 from saasus_mcp.store.locks import forget
+from saasus_mcp.store.records import Kept
 from saasus_mcp.store.tables import results
 
 MOST_KEPT = 100
 MOST_BYTES = 64 * 1024 * 1024
 """Of one principal, together; the oldest go first."""
 _HEAD = tuple(column for column in results.c if column.name != "sealed")
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """One answer. Times are epoch seconds; `sealed` is encrypted, and empty where only its head was asked for."""
-
-    id: str
-    principal: str
-    profile: str
-    operation: str
-    at: float
-    expires_at: float
-    sealed: bytes = b""
 
 
 class KeptResults:

@@ -27,9 +27,13 @@ class Prepared:
         """Run it with these values."""
         if connection.dialect.name != "sqlite":  # elsewhere each SaaS has a schema, which only a statement is given
             return connection.execute(self._statement, dict(values))
+        return connection.exec_driver_sql(*self.words(connection.dialect, values))
+
+    def words(self, dialect: Dialect, values: Mapping[str, Any]) -> tuple[str, tuple[Any, ...]]:
+        """The statement in the driver's own words, and the values in their places."""
         if not self._text:
-            self._compile(connection.dialect)
-        return connection.exec_driver_sql(self._text, tuple(values[name] for name in self._order))
+            self._compile(dialect)
+        return self._text, tuple(values[name] for name in self._order)
 
     def _compile(self, dialect: Dialect) -> None:
         compiled = self._statement.compile(dialect=dialect)

@@ -198,3 +198,16 @@ class Ending:
 
 
 NOTHING = Commitment()
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One large answer that was kept whole. `sealed` is encrypted, and empty where only its head was asked for."""
+
+    id: str
+    principal: str
+    profile: str
+    operation: str
+    at: float
+    expires_at: float
+    sealed: bytes = b""

@@ -101,6 +101,9 @@ class Store:
             OverBudget: a ceiling would be passed.
             AlreadyUsed: the yes holds no more.
         """
+        if spend is None and commitment == NOTHING:
+            self.trail.note_alone(call, "begun", record, at)
+            return
         with self.trail.writing() as connection:
             if commitment.writes:
                 hold_if_frozen(connection, self._everywhere)
@@ -122,6 +125,9 @@ class Store:
 
         Once an hour, what has been kept long enough goes.
         """
+        if ending is None and at - self._tidied < HOUR:
+            self.trail.note_alone(call, "ended", record, at)
+            return
         with self.trail.writing() as connection:
             if ending is not None and not ending.changed:
                 give_back(connection, call)
@@ -143,8 +149,7 @@ class Store:
 
     def refuse(self, call: str, record: Record, at: float) -> None:
         """A call that was not sent, and why."""
-        with self.trail.writing() as connection:
-            self.trail.note(connection, call, "refused", record, at)
+        self.trail.note_alone(call, "refused", record, at)
 
     def purge(self, audit: float, journal: float, now: float) -> tuple[int, int]:
         """Remove what is older than these times of the audit and of the journal, and what goes by itself. Gives how many of

@@ -47,10 +47,7 @@ class Trail:
         Raises:
             StoreError: the database cannot do it; the chain is as it was.
         """
-        if not self._lock.acquire(timeout=BUSY_SECONDS):
-            raise StoreError(
-                "The store cannot be used: the calls before wait for it.", "See that its database answers."
-            )
+        self._wait()
         self._head, written = self._kept, False
         try:
             with self._database.transaction() as connection:
@@ -64,13 +61,40 @@ class Trail:
         finally:
             self._lock.release()
 
+    def _wait(self) -> None:
+        if not self._lock.acquire(timeout=BUSY_SECONDS):
+            raise StoreError(
+                "The store cannot be used: the calls before wait for it.", "See that its database answers."
+            )
+
     def note(self, connection: Connection, call: str, event: str, record: Record, at: float) -> None:
         """Add a record to this writer's chain, in the transaction of what it records (see `writing`)."""
+        row, self._head = self._next(call, event, record, at)
+        _ADD.run(connection, row)
+
+    def note_alone(self, call: str, event: str, record: Record, at: float) -> None:
+        """Add a record beside which nothing is to be written, as of a read.
+
+        Raises:
+            StoreError: the database cannot do it.
+        """
+        self._wait()
+        try:
+            self._head = self._kept
+            row, head = self._next(call, event, record, at)
+            self._kept = _start()  # should it fail, the record may be there or not, so nothing is built on it
+            self._database.add(_ADD, row)
+            self._kept = head
+        finally:
+            self._lock.release()
+
+    def _next(self, call: str, event: str, record: Record, at: float) -> tuple[dict[str, Any], Head]:
+        """The row of this writer's next record, and where its chain then ends."""
         text = _JSON.encode(dict(record))
         link = Link(self._head.writer, self._head.number + 1, at, call, event, text, "")
         made = mac(self._keys[0], self._head.mac, link)
-        _ADD.run(connection, {name: getattr(link, name) for name in Link.__slots__} | {"mac": made})
-        self._head = Head(link.writer, link.number, made)
+        row = {name: getattr(link, name) for name in Link.__slots__} | {"mac": made}
+        return row, Head(link.writer, link.number, made)
 
     def records(self, since: float = 0.0) -> list[dict[str, Any]]:
         """Every audit record since a time, oldest first: `call`, `event`, `at`, and what was recorded."""

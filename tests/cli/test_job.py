@@ -31,6 +31,18 @@ def test_the_report_goes_to_standard_output_and_the_table_to_a_private_file(tmp_
     assert os.name == "nt" or stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
+def test_the_chart_goes_to_a_file_and_a_table_in_its_place_to_the_terminal(tmp_path: Path) -> None:
+    file = tmp_path / "contracts.png"
+    ran = run("job", "contract_report", "--sandbox", "--lang", "ja", "--chart", str(file))
+    assert ran.status == 0, ran.err
+    assert file.read_bytes().startswith(b"\x89PNG")
+    assert json.loads(ran.out)["status"] == "done"
+    ran = run("job", "contract_report", '{"chart": "text"}', "--sandbox")
+    assert "Contracts: fixed prices by plan\n" in ran.err
+    refused = run("job", "export_users", "--sandbox", "--chart", str(tmp_path / "no.png"))
+    assert "job_export_users has no such argument" in refused.err
+
+
 def test_a_file_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
     file = tmp_path / "users.csv"
     file.write_text("mine", encoding="utf-8")

@@ -119,6 +119,13 @@ def replica(env: dict[str, str], log: Path) -> Iterator[Replica]:
         process.wait(PATIENCE)
 
 
+def _without_console(folder: Path) -> Path:
+    """A configuration by which no client is sent to a page: what is tried here is what calls get."""
+    file = folder / "config.toml"
+    file.write_text("version = 1\n[console]\nenabled = false\n", encoding="utf-8")
+    return file
+
+
 @asynccontextmanager
 async def fleet(
     catalogue: Catalogue, where: Path | str, folder: Path, count: int = 2, **more: str
@@ -130,7 +137,7 @@ async def fleet(
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(api.serve, [listener])
             shared = {
-                "SAASUS_MCP_CONFIG": str(folder / "none.toml"),
+                "SAASUS_MCP_CONFIG": str(_without_console(folder)),
                 "SAASUS_API_URL_BASE": f"http://127.0.0.1:{listener.getsockname()[1]}",
                 "SAASUS_SAAS_ID": CREDENTIALS.saas_id,
                 "SAASUS_API_KEY": CREDENTIALS.api_key,

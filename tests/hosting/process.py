@@ -84,6 +84,7 @@ def hosted(api: str, state: Path, **env: str) -> Iterator[tuple[str, subprocess.
             assert process.stderr is not None
             said = process.stderr.readline()
             assert f"MCP at {PUBLIC}/mcp" in said, said + process.stderr.read()
+            assert "Console at" in process.stderr.readline()
             yield f"http://127.0.0.1:{port}", process
         finally:
             process.kill()

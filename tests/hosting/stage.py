@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import anyio
 import httpx2
+from anyio.abc import SocketStream
 from mcp import Client as McpClient
 from mcp import types
 from mcp.client.context import ClientRequestContext
@@ -203,3 +204,13 @@ async def connected(
         callback = elicited if answering else None
         mode = "legacy" if way == "sse" else way
         yield await until.enter_async_context(McpClient(transport, mode=mode, elicitation_callback=callback))
+
+
+def said(answer: httpx2.Response) -> str:
+    """The words of a refusal."""
+    return str(answer.json()["error"]["message"])
+
+
+async def dialled(url: str) -> SocketStream:
+    """A bare connection."""
+    return await anyio.connect_tcp("127.0.0.1", int(url.rsplit(":", 1)[1]))

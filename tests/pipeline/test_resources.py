@@ -17,7 +17,7 @@ from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.server.completion import SECONDS, Completion
 from saasus_mcp.server.results import BUDGET
-from saasus_mcp.server.surface import Kind
+from saasus_mcp.server.toolsets import Kind
 from saasus_mcp.store import Store
 from tests.policies import policy as of_rules
 from tests.policies import rule

@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from saasus_mcp.catalog import Operation
+from saasus_mcp.saasus import body
 from saasus_mcp.saasus.answer import answer
 from saasus_mcp.saasus.client import Response
 from saasus_mcp.saasus.secrets import scrub
@@ -145,3 +147,41 @@ def planted(operation: Operation) -> tuple[Any, list[str]]:
     for path in operation.secret_outputs:
         value = walk(value, path.replace("[]", ".[]").split("."))
     return value, used
+
+
+TEXTS = st.text(st.characters(codec=None, exclude_categories=()), max_size=6)
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**120), 10**120)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(
+    VALUES,
+    st.booleans(),
+    st.sampled_from(["", "1e999", "-2E+400", "1" * 250 + "e99", "5e-999", '"\\ud800"', '"\\u0000"']),
+)
+def test_a_body_is_read_alike_by_the_short_way_and_the_long_one(value: object, escaped: bool, more: str) -> None:
+    text = json.dumps([value], ensure_ascii=escaped)
+    text = text.replace("[", f"[{more}, ", 1) if more else text
+    raw = text.encode("utf-8", "surrogatepass")
+    slow = body._carriable(json.loads(raw, parse_float=body._finite), 0)
+    assert body.read(raw) == slow
+    json.dumps(body.read(raw), allow_nan=False, ensure_ascii=False).encode()
+    assert "\0" not in str(body.read(raw))
+
+
+@pytest.mark.parametrize("levels", [99, 100, 101, 5000])
+@pytest.mark.parametrize("inmost", ["", "1", '"\\u0000"'])
+def test_a_body_may_be_nested_as_deeply_by_either_way(levels: int, inmost: str) -> None:
+    raw = ("[" * levels + inmost + "]" * levels).encode()
+    if levels + bool(inmost) > body.DEEPEST + 1:
+        with pytest.raises(ValueError, match="deeply"):
+            body.read(raw)
+    else:
+        assert body.read(raw) is not None

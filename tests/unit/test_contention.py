@@ -23,7 +23,7 @@ from saasus_mcp.store import (
     Store,
     StoreError,
 )
-from saasus_mcp.store.kept import Kept
+from saasus_mcp.store.records import Kept
 from tests.backends import stores
 from tests.unit.test_store import NOW, PENDING, RECORD
 

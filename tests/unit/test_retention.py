@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from saasus_mcp.store import Approval, Charge, Commitment, Entry, HiddenSecret, Spend, Store
-from saasus_mcp.store.kept import Kept
+from saasus_mcp.store import Approval, Charge, Commitment, Entry, HiddenSecret, Kept, Spend, Store
 from saasus_mcp.store.retention import DAY, HOUR
 from saasus_mcp.store.tables import metadata
 

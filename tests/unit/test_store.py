@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from saasus_mcp.store import AlreadyUsed, Approval, HiddenSecret, Spend, Status, Store, StoreError
-from saasus_mcp.store.kept import MOST_BYTES, MOST_KEPT, Kept
+from saasus_mcp.store.kept import MOST_BYTES, MOST_KEPT
+from saasus_mcp.store.records import Kept
 from tests.backends import execute, stores
 
 NOW = 1_790_000_000.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -12,8 +12,9 @@ import pytest
 from sqlalchemy import insert
 from sqlalchemy.exc import OperationalError
 
-from saasus_mcp.store import Head, Store, StoreError
+from saasus_mcp.store import Commitment, Head, Store, StoreError
 from saasus_mcp.store.chain import START, Link, mac, verify
+from saasus_mcp.store.prepared import Prepared
 from saasus_mcp.store.stores import Stores
 from saasus_mcp.store.tables import audit
 from tests.backends import KEY, execute, stores
@@ -138,10 +139,43 @@ def test_what_may_have_been_written_when_the_database_failed_is_not_built_on(
 
         monkeypatch.setattr(dialect, "do_commit", committed_unheard)
         with pytest.raises(StoreError):
-            store.commit("unheard", {}, NOW + 10)
+            store.commit("unheard", {}, NOW + 10, None, Commitment(writes=True))
         monkeypatch.undo()
         store.commit("after", {}, NOW + 11)
         assert [record["call"] for record in store.audited()][-2:] == ["unheard", "after"]
+        assert faults(store) == []
+
+
+def test_a_record_of_a_read_that_may_have_been_written_is_not_built_on(
+    where: Path | str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(stores(where)) as opened, closing(filled(opened)) as store:
+        add = store._database.add
+
+        def added_unheard(statement: Prepared, values: Mapping[str, Any]) -> None:
+            add(statement, values)
+            raise StoreError("the connection was lost", "")
+
+        monkeypatch.setattr(store._database, "add", added_unheard)
+        with pytest.raises(StoreError):
+            store.commit("unheard", {}, NOW + 10)
+        monkeypatch.undo()
+        store.commit("after", {}, NOW + 11)
+        store.commit("and after", {}, NOW + 12)
+        assert [record["call"] for record in store.audited()][-3:] == ["unheard", "after", "and after"]
+        assert faults(store) == []
+
+
+def test_a_locked_file_is_waited_for_and_then_said(tmp_path: Path) -> None:
+    with closing(stores(tmp_path)) as opened, closing(filled(opened)) as store:
+        store.refuse("first", {}, NOW)
+        straight = store._database._straight
+        assert straight is not None
+        straight.cursor().execute("PRAGMA busy_timeout=10")
+        with store._database.transaction(), pytest.raises(StoreError, match="locked"):
+            store.refuse("held up", {}, NOW)
+        store.refuse("last", {}, NOW)
+        assert [record["call"] for record in store.audited()][-2:] == ["first", "last"]
         assert faults(store) == []
 
 

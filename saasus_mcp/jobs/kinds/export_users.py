@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from saasus_mcp.jobs.kind import Outcome
+from saasus_mcp.jobs.known import require_known
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.table import Table
 from saasus_mcp.jobs.users import ATTRIBUTE, COLUMNS
 from saasus_mcp.jobs.work import Reader, Work
 from saasus_mcp.saasus.places import InvalidArguments
 
-MOST_NAMED = 20
 KNOWN: Mapping[str, tuple[str, str, str]] = {
     "tenant_ids": ("auth.GetTenants", "tenants", "id"),
     "env_ids": ("auth.GetEnvs", "envs", "id"),
@@ -71,7 +71,7 @@ async def plan(reader: Reader, args: Mapping[str, Any]) -> Plan:
     for argument, (key, items, field) in KNOWN.items():
         if args.get(argument):
             there = await reader.read(key, take=lambda answer: [each[field] for each in answer.get(items, [])])  # noqa: B023 - read at once
-            _require_known(argument, args[argument], there)
+            require_known(argument, args[argument], there)
     return Plan(data=dict(args))
 
 
@@ -105,11 +105,3 @@ def _queries(tenants: Sequence[str]) -> list[dict[str, Any]]:
 
 def _page(answer: Mapping[str, Any], rows: list[list[Any]]) -> dict[str, Any]:
     return {"ids": [user["id"] for user in answer.get("users", []) if "id" in user], "rows": rows}
-
-
-def _require_known(argument: str, wanted: Sequence[Any], there: Sequence[Any]) -> None:
-    """See that what is filtered by exists: an empty table would not say that it does not."""
-    for value in wanted:
-        if value not in there:
-            shown = ", ".join(map(str, there[:MOST_NAMED])) + (", …" if len(there) > MOST_NAMED else "")
-            raise InvalidArguments((argument,), f"there is no {value!r}.", f"There are: {shown or 'none'}.")

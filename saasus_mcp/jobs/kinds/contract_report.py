@@ -1,0 +1,219 @@
+"""`job_contract_report`: each tenant with what it is on, what that costs, since when, what follows, and how it pays."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Any
+
+from saasus_mcp.jobs import charts, price_list
+from saasus_mcp.jobs.charts.model import Bar, Bars, Chart
+from saasus_mcp.jobs.kind import Outcome
+from saasus_mcp.jobs.known import require_known
+from saasus_mcp.jobs.period import on, zone_of
+from saasus_mcp.jobs.plan import Plan
+from saasus_mcp.jobs.price_list import Offer
+from saasus_mcp.jobs.reports_wording import WORDS
+from saasus_mcp.jobs.table import Table
+from saasus_mcp.jobs.work import Reader, Work
+
+COLUMNS = (
+    "tenant_id",
+    "tenant_name",
+    "plan_id",
+    "plan_name",
+    "fixed_price",
+    "currency",
+    "interval",
+    "variable_price",
+    "start",
+    "next_change",
+    "next_plan_name",
+    "next_from",
+    "tax_rate",
+    "tax_percent",
+    "tax_inclusive",
+    "payment",
+    "back_office_email",
+    "invoice_name",
+    "invoice_postal_code",
+    "invoice_country",
+    "invoice_state",
+    "invoice_city",
+    "invoice_street",
+    "invoice_additional",
+    "invoice_language",
+)
+ADDRESS = ("postal_code", "country", "state", "city", "street", "additional_address_info")
+MINOR = "USD amounts are shown as the API stores them; whether these are dollars or cents it does not say."
+NO_BUYERS = (
+    "Who pays through AWS Marketplace could not be read, so `payment` is `unknown` where a plan is in force: {why}"
+)
+FIELDS = (
+    "id",
+    "name",
+    "back_office_staff_email",
+    "plan_id",
+    "next_plan_id",
+    "using_next_plan_from",
+    "plan_histories",
+    "billing_info",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What the contracts refer to."""
+
+    offers: Mapping[str, Offer]
+    taxes: Mapping[str, Mapping[str, Any]]
+    stripe: bool
+    buyers: frozenset[str] | None
+    zone: tzinfo
+
+    def payment(self, tenant: Mapping[str, Any]) -> str:
+        """How a tenant pays: what is bought at AWS is paid there; of the rest, what has a plan is Stripe's affair."""
+        if self.buyers is not None and tenant["id"] in self.buyers:
+            return "aws_marketplace"
+        if not tenant.get("plan_id"):
+            return "none"
+        if self.buyers is None:
+            return "unknown"
+        return "stripe" if self.stripe else "none"
+
+    def row(self, tenant: Mapping[str, Any]) -> list[Any]:
+        """A tenant's line of the table."""
+        offer = self.offers.get(tenant.get("plan_id") or "")
+        since = _since(tenant)
+        tax = self.taxes.get(since.get("tax_rate_id") or "", {})
+        return [
+            tenant["id"],
+            tenant.get("name", ""),
+            tenant.get("plan_id") or "",
+            offer.called if offer else "",
+            *((offer.fixed, offer.currency, offer.interval, offer.variable) if offer else (None, "", "", "")),
+            on(since.get("plan_applied_at"), self.zone),
+            *self._next(tenant),
+            tax.get("display_name") or tax.get("name", ""),
+            tax.get("percentage"),
+            tax.get("inclusive"),
+            self.payment(tenant),
+            tenant.get("back_office_staff_email", ""),
+            *_invoice(tenant.get("billing_info") or {}),
+        ]
+
+    def _next(self, tenant: Mapping[str, Any]) -> tuple[str, str, str]:
+        """What is reserved: nothing, another plan, or the end of the contract."""
+        when, plan_id = tenant.get("using_next_plan_from"), tenant.get("next_plan_id") or ""
+        if when is None and not plan_id:
+            return "", "", ""
+        called = self.offers[plan_id].called if plan_id in self.offers else plan_id
+        return ("plan" if plan_id else "end"), called, on(when, self.zone)
+
+
+async def plan(reader: Reader, args: Mapping[str, Any]) -> Plan:
+    """Nothing changes, so little is looked at: that what the filters name exists."""
+    zone_of(args)
+    if args.get("tenant_ids"):
+        require_known("tenant_ids", args["tenant_ids"], [each["id"] for each in await _tenants(reader)])
+    if args.get("plans"):
+        offers = price_list.offers(await reader.read(price_list.READ, take=price_list.brief))
+        known = [name for offer in offers.values() for name in (offer.called, offer.name, offer.id)]
+        require_known("plans", args["plans"], list(dict.fromkeys(known)))
+    return Plan(data=dict(args))
+
+
+async def run(work: Work, plan: Plan) -> Outcome:
+    """Five reads, however many tenants there are."""
+    args = plan.data
+    books, notes = await _books(work, args)
+    tenants = [tenant for tenant in await _tenants(work) if _wanted(tenant, args, books)]
+    table = Table(COLUMNS, args.get("format", "csv"))
+    table.add(books.row(tenant) for tenant in tenants)
+    await work.tell(len(tenants), len(tenants))
+    if any(
+        "USD" in books.offers[tenant["plan_id"]].currency for tenant in tenants if tenant.get("plan_id") in books.offers
+    ):
+        notes.append(MINOR)
+    payments = Counter(books.payment(tenant) for tenant in tenants)
+    counts = {"tenants": len(tenants), "with_plan": sum(bool(tenant.get("plan_id")) for tenant in tenants)}
+    figure, said = await charts.shown(_chart(tenants, books, args), args.get("chart", "none"))
+    return Outcome(
+        {**counts, **{f"payment_{name}": count for name, count in sorted(payments.items())}},
+        table=table.whole(),
+        notes=(*notes, *said),
+        figure=figure,
+    )
+
+
+async def _tenants(reader: Reader) -> list[dict[str, Any]]:
+    return await reader.read(
+        "auth.GetTenants",
+        take=lambda answer: [
+            {name: tenant[name] for name in FIELDS if name in tenant} for tenant in answer.get("tenants", [])
+        ],
+    )
+
+
+async def _books(work: Work, args: Mapping[str, Any]) -> tuple[Books, list[str]]:
+    offers = price_list.offers(await work.read(price_list.READ, take=price_list.brief))
+    taxes = await work.read(
+        "pricing.GetTaxRates", take=lambda answer: {rate["id"]: rate for rate in answer.get("tax_rates", [])}
+    )
+    stripe = await work.read("billing.GetStripeInfo", take=lambda answer: bool(answer.get("is_registered")))
+    [(buyers, why)] = await work.several(
+        "awsmarketplace.GetCustomers", [{}], lambda answer: [each["tenant_id"] for each in answer.get("customers", [])]
+    )
+    known = None if buyers is None else frozenset(buyers)
+    notes = [] if known is not None else [NO_BUYERS.format(why=why)]
+    return Books(offers, taxes, stripe, known, zone_of(args)), notes
+
+
+def _wanted(tenant: Mapping[str, Any], args: Mapping[str, Any], books: Books) -> bool:
+    if args.get("tenant_ids") and tenant["id"] not in args["tenant_ids"]:
+        return False
+    if args.get("payment") and books.payment(tenant) not in args["payment"]:
+        return False
+    if not args.get("plans"):
+        return True
+    offer = books.offers.get(tenant.get("plan_id") or "")
+    return offer is not None and bool({offer.id, offer.name, offer.called} & set(args["plans"]))
+
+
+def _since(tenant: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The entry of a tenant's history by which it came to the plan that is in force."""
+    entries = [each for each in tenant.get("plan_histories") or () if each.get("plan_id") == tenant.get("plan_id")]
+    return max(entries, key=lambda each: int(each["plan_applied_at"]), default={})
+
+
+def _invoice(info: Mapping[str, Any]) -> Iterator[str]:
+    address = info.get("address") or {}
+    yield info.get("name", "")
+    yield from (address.get(part, "") for part in ADDRESS)
+    yield info.get("invoice_language", "")
+
+
+def _chart(tenants: Sequence[Mapping[str, Any]], books: Books, args: Mapping[str, Any]) -> Chart:
+    """What the plans bring in by their fixed prices, a panel for each currency and interval."""
+    words = WORDS[args.get("language", "en")]
+    on_plan = Counter(tenant["plan_id"] for tenant in tenants if tenant.get("plan_id") in books.offers)
+    panels: dict[tuple[str, str], list[Bar]] = {}
+    for plan_id, count in on_plan.items():
+        offer = books.offers[plan_id]
+        bar = Bar(words["tenants"].format(plan=offer.called, count=count), offer.fixed * count)
+        panels.setdefault((offer.currency, offer.interval), []).append(bar)
+    return Chart(
+        words["contracts"],
+        tuple(
+            Bars(words["income"].format(currency=currency, interval=words.get(interval, interval)), _highest(bars))
+            for (currency, interval), bars in sorted(panels.items())
+        ),
+        time="",
+        foot=words["contracts_foot"].format(count=len(tenants) - on_plan.total()),
+    )
+
+
+def _highest(bars: list[Bar]) -> tuple[Bar, ...]:
+    return tuple(sorted(bars, key=lambda bar: -bar.value))

@@ -1,0 +1,186 @@
+"""The first answers on stdio, before the SDK is loaded: those that a client waits for when it starts, from ready bytes.
+
+Loading the SDK takes longer than everything else on the way to the list of tools. So what is ready is answered first; then
+the SDK takes the pipes over, is told how the conversation began, and answers all the rest. What is answered here is what
+the SDK would answer, byte for byte; what is not exactly understood is left to it.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from typing import Any
+
+from saasus_mcp.server.ready import Ready
+from saasus_mcp.server.wire import Wire
+
+MODERN = "2026-07-28"
+PREFIX = "io.modelcontextprotocol/"
+LONGEST_ID, LARGEST_ID = 64, 2**53
+UNHEARD = f"begun-{secrets.token_hex(8)}"
+"""Id of the request that tells the SDK how the conversation began; its answer was already given."""
+
+
+class Front:
+    """One conversation, up to the list of tools.
+
+    Attributes:
+        begun: the lines that tell the SDK of it.
+        over: whether the tools were listed: the client has what it started for.
+    """
+
+    def __init__(self, ready: Ready) -> None:
+        self._ready = ready
+        self._before = self._modern = False
+        self.begun: list[bytes] = []
+        self.over = False
+
+    def answer(self, line: bytes) -> bytes | None:
+        """The answer to a line, empty where it takes none; None where it is for the SDK, as is all that follows."""
+        message = _message(line)
+        if message is None:
+            return None
+        if message == {"jsonrpc": "2.0", "method": "notifications/initialized"} and self._before:
+            self.begun.append(line)
+            return b""
+        result = self._result(message) if _is_request(message) else None
+        return (
+            None
+            if result is None
+            else f'{{"jsonrpc":"2.0","id":{json.dumps(message["id"])},"result":{result}}}\n'.encode()
+        )
+
+    def _result(self, message: dict[str, Any]) -> str | None:
+        method, params = message["method"], message.get("params", {})
+        if method == "initialize":
+            return self._initialized(message, params)
+        if self._before:
+            return self._result_before(method, params)
+        if method not in ("server/discover", "tools/list") or not _is_envelope(params):
+            return None
+        if not self._modern:
+            # Whatever came first: what it was decides the era of the connection, and nothing else.
+            self._modern = True
+            self.begun.append(_line({"jsonrpc": "2.0", "id": UNHEARD, "method": "server/discover", "params": params}))
+        self.over = method == "tools/list"
+        return self._ready.listed if self.over else self._ready.discovered
+
+    def _initialized(self, message: dict[str, Any], params: dict[str, Any]) -> str | None:
+        if self._before or self._modern or not _is_handshake(params, self._ready):
+            return None
+        self._before = True
+        self.begun.append(_line({**message, "id": UNHEARD}))
+        return self._ready.initialized(params["protocolVersion"])
+
+    def _result_before(self, method: str, params: dict[str, Any]) -> str | None:
+        if method not in ("tools/list", "ping") or not _is_plain(params):
+            return None
+        self.over = method == "tools/list"
+        return self._ready.listed_before if self.over else "{}"
+
+
+def converse(wire: Wire, ready: Ready) -> bool:
+    """Answer what is ready. False where the client went away meanwhile; else the wire is the SDK's."""
+    front = Front(ready)
+    while not front.over:
+        line = wire.hear()
+        if line is None:
+            return False
+        said = front.answer(line)
+        if said is None:
+            front.begun.append(line)
+            break
+        try:
+            wire.say(said)
+        except BrokenPipeError:
+            return False
+    wire.unread(front.begun, UNHEARD)
+    return True
+
+
+def _line(message: dict[str, Any]) -> bytes:
+    return json.dumps(message, separators=(",", ":")).encode()
+
+
+def _message(line: bytes) -> dict[str, Any] | None:
+    """The message of a line; None where it is none that can be answered here."""
+    try:
+        message = json.loads(line.decode("utf-8"), parse_constant=_refused)
+    except (ValueError, RecursionError):
+        return None
+    return message if isinstance(message, dict) and message.get("jsonrpc") == "2.0" else None
+
+
+def _refused(constant: str) -> None:
+    """JSON has no such number."""
+    raise ValueError(constant)
+
+
+def _is_request(message: dict[str, Any]) -> bool:
+    """Whether it is a request with an id that reads the same however it is written."""
+    known = message.keys() <= {"jsonrpc", "id", "method", "params"}
+    return known and _is_id(message.get("id")) and isinstance(message.get("params", {}), dict)
+
+
+def _is_id(value: Any) -> bool:
+    if isinstance(value, str):
+        return len(value) <= LONGEST_ID and value.isascii() and value.isprintable()
+    return type(value) is int and abs(value) < LARGEST_ID
+
+
+def _is_handshake(params: dict[str, Any], ready: Ready) -> bool:
+    return (
+        params.keys() == {"protocolVersion", "capabilities", "clientInfo"}
+        and isinstance(params["protocolVersion"], str)
+        and params["protocolVersion"] in ready.versions
+        and _are_capabilities(params["capabilities"])
+        and _is_implementation(params["clientInfo"])
+    )
+
+
+def _is_envelope(params: dict[str, Any]) -> bool:
+    """Whether a request of 2026-07-28 brings what each must bring, and asks for no particular page."""
+    meta = params.get("_meta")
+    return (
+        params.keys() == {"_meta"}
+        and isinstance(meta, dict)
+        and meta.keys()
+        <= {PREFIX + "protocolVersion", PREFIX + "clientCapabilities", PREFIX + "clientInfo", "progressToken"}
+        and meta.get(PREFIX + "protocolVersion") == MODERN
+        and _are_capabilities(meta.get(PREFIX + "clientCapabilities"))
+        and _is_implementation(meta.get(PREFIX + "clientInfo"))
+        and _is_id(meta.get("progressToken", 0))
+    )
+
+
+def _is_plain(params: dict[str, Any]) -> bool:
+    """Whether a request of an earlier protocol says nothing but, perhaps, where progress is to be told."""
+    meta = params.get("_meta", {})
+    return (
+        params.keys() <= {"_meta"}
+        and isinstance(meta, dict)
+        and meta.keys() <= {"progressToken"}
+        and _is_id(meta.get("progressToken", 0))
+    )
+
+
+def _are_capabilities(value: Any) -> bool:
+    """Whether a client's capabilities are of their declared types; those that are not declared may be anything."""
+    if not isinstance(value, dict) or "tasks" in value:
+        return False
+    roots = value.get("roots", {})
+    maps = [value.get(name, {}) for name in ("sampling", "elicitation", "experimental", "extensions")]
+    return (
+        isinstance(roots, dict)
+        and isinstance(roots.get("listChanged", True), bool)
+        and all(isinstance(each, dict) and all(isinstance(item, dict) for item in each.values()) for each in maps)
+    )
+
+
+def _is_implementation(value: Any) -> bool:
+    texts = ("name", "version", "title", "description", "websiteUrl")
+    return (
+        isinstance(value, dict)
+        and {"name", "version"} <= value.keys() <= {*texts}
+        and all(isinstance(text, str) for text in value.values())
+    )

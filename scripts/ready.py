@@ -1,0 +1,161 @@
+"""Make saasus_mcp/server/ready.json from the real server's own answers; with --check say whether it is stale (exit status 1)."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, get_args
+
+import anyio
+from mcp.server.lowlevel import Server
+from mcp.shared.message import SessionMessage
+from mcp.types import jsonrpc_message_adapter
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
+
+from saasus_mcp.catalog import Language
+from saasus_mcp.catalog.jobs import TOOLSET
+from saasus_mcp.cli import compose, serve
+from saasus_mcp.jobs import tools as jobs
+from saasus_mcp.permissions.policy import PRESETS, Mode
+from saasus_mcp.server import ready
+from saasus_mcp.server.front import MODERN, PREFIX
+from saasus_mcp.server.instructions import instructions
+from saasus_mcp.server.toolsets import Kind
+from saasus_mcp.settings import read
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+LANGUAGES: tuple[Language, ...] = get_args(Language)
+NEWEST_BEFORE = HANDSHAKE_PROTOCOL_VERSIONS[-1]
+ME = {"name": "ready", "version": "1"}
+ENVELOPE = {"_meta": {PREFIX + "protocolVersion": MODERN, PREFIX + "clientCapabilities": {}, PREFIX + "clientInfo": ME}}
+INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+
+
+def initialize(protocol: str) -> dict[str, Any]:
+    """The handshake."""
+    return request("initialize", {"protocolVersion": protocol, "capabilities": {}, "clientInfo": ME})
+
+
+def request(method: str, params: dict[str, Any], number: int = 1) -> dict[str, Any]:
+    """One request."""
+    return {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+
+
+async def said(server: Server[Any], messages: Iterable[dict[str, Any]]) -> list[str]:
+    """What the SDK answers to each request of one conversation, as it writes it."""
+    answers = []
+    to, reading = anyio.create_memory_object_stream[SessionMessage | Exception](8)
+    writing, answered = anyio.create_memory_object_stream[SessionMessage](8)
+    async with anyio.create_task_group() as talk, to, answered:
+        talk.start_soon(server.run, reading, writing, server.create_initialization_options())
+        for message in messages:
+            await to.send(SessionMessage(jsonrpc_message_adapter.validate_python(message, by_name=False)))
+            if "id" in message:
+                answer = (await answered.receive()).message
+                answers.append(answer.model_dump_json(by_alias=True, exclude_unset=True))
+        talk.cancel_scope.cancel()
+    return answers
+
+
+def result(answer: str) -> str:
+    """The result in an answer, as it is written."""
+    before = '{"jsonrpc":"2.0","id":1,"result":'
+    _hold(answer.startswith(before), answer[:200])
+    return answer.removeprefix(before).removesuffix("}")
+
+
+def _hold(true: bool, fault: str) -> None:  # noqa: FBT001 - what must be
+    if not true:
+        raise SystemExit(fault)
+
+
+class Making:
+    """What was seen of all servers, put together."""
+
+    def __init__(self) -> None:
+        self.templates: dict[str, str] = {}
+        self.orders: dict[Kind, list[str]] = {}
+        self.rows: dict[str, dict[str, Any]] = {}
+
+    async def see(self, folder: Path, mode: Mode, kind: Kind, language: Language) -> None:
+        """Take in the answers of a server with these settings, in both eras."""
+        chosen = read(sandbox=True, state_dir=folder, mode=mode, lang=language)
+        async with compose.pipeline(chosen) as pipeline, compose.staff(chosen, {"": pipeline}) as runners:
+            runner = runners[""]
+            server = serve.server(pipeline, runner, chosen, kind, frozenset())
+            before = [initialize(NEWEST_BEFORE), INITIALIZED, request("tools/list", {})]
+            opening, listed_before = await said(server, before)
+            discovered, listed = await said(
+                server, [request(each, ENVELOPE) for each in ("server/discover", "tools/list")]
+            )
+            every = frozenset(operation.toolset for operation in pipeline.catalogue) | {TOOLSET}
+            broad = serve.server(pipeline, runner, chosen, kind, every)
+            _, widest = await said(broad, [request(each, ENVELOPE) for each in ("server/discover", "tools/list")])
+            names = [tool["name"] for tool in json.loads(widest)["result"]["tools"]]
+            self.orders.setdefault(kind, names)
+            toolsets = {operation.tool: operation.toolset for operation in pipeline.catalogue}
+            toolsets |= {tool.name: tool.toolset for tool in jobs.tools(runner, kind)}
+            told = ready.compact(instructions(pipeline.place, PRESETS[mode], kind))
+        tools = json.loads(listed)["result"]["tools"]
+        version = f'"protocolVersion":"{NEWEST_BEFORE}"'
+        self._template(
+            "initialized", opening, {told: ready.INSTRUCTIONS, version: f'"protocolVersion":{ready.VERSION}'}
+        )
+        self._template("discovered", discovered, {told: ready.INSTRUCTIONS})
+        self._template("listed", listed, {ready.compact(tools): ready.TOOLS})
+        self._template(
+            "listed_before", listed_before, {ready.compact([ready.before(tool) for tool in tools]): ready.TOOLS}
+        )
+        for tool in tools:
+            self._tool(tool, mode, kind, language, toolsets.get(tool["name"], ""))
+
+    def _template(self, name: str, answer: str, parts: dict[str, str]) -> None:
+        text = result(answer)
+        for part, mark in parts.items():
+            _hold(text.count(part) == 1, f"{name}: the answer does not hold once what depends on settings")
+            text = text.replace(part, mark)
+        same = self.templates.setdefault(name, text) == text
+        _hold(same, f"{name}: servers differ in more than what is filled in")
+
+    def _tool(self, tool: dict[str, Any], mode: Mode, kind: Kind, language: Language, toolset: str) -> None:
+        title = tool["title"]
+        tool["title"] = tool["annotations"]["title"] = ""
+        new = {"toolsets": {}, "modes": [], "kinds": [], "titles": {}, "tool": tool}
+        row = self.rows.setdefault(tool["name"], new)
+        same = ready.compact(row["tool"]) == ready.compact(tool)
+        _hold(same, f"{tool['name']}: servers differ in more than its title")
+        row["titles"][language] = title
+        row["toolsets"][kind] = toolset
+        row["modes"] += [mode] * (mode not in row["modes"])
+        row["kinds"] += [kind] * (kind not in row["kinds"])
+
+    def text(self) -> str:
+        """The file, one tool a line."""
+        head = ready.compact(
+            {"key": ready.key(), "versions": [*HANDSHAKE_PROTOCOL_VERSIONS], "orders": self.orders, **self.templates}
+        )
+        rows = ",\n".join(ready.compact(row) for row in self.rows.values())
+        return f'{head.removesuffix("}")},"tools":[\n{rows}\n]}}\n'
+
+
+def made() -> str:
+    """The file as it should be."""
+    making = Making()
+    with tempfile.TemporaryDirectory(prefix="saasus-mcp-ready-", ignore_cleanup_errors=True) as folder:
+        for kind in KINDS:
+            for mode in tuple(PRESETS)[::-1]:  # strict first: it lists everything, in the order of all
+                for language in LANGUAGES:
+                    anyio.run(making.see, Path(folder), mode, kind, language)
+    return making.text()
+
+
+if __name__ == "__main__":
+    text = made()
+    if "--check" not in sys.argv[1:]:
+        ready.FILE.write_text(text, encoding="utf-8")
+        print(f"saasus_mcp/server/{ready.FILE.name}: {len(text.encode()) // 1024} KiB")
+    elif not ready.FILE.exists() or ready.FILE.read_text(encoding="utf-8") != text:
+        raise SystemExit(f"{ready.FILE.name} is stale: run `make catalogue` and review its difference")

@@ -1,0 +1,155 @@
+"""What a call costs this server, the API's answer aside, as audit records, rules and pending approvals grow.
+
+    make growth    or: python -m scripts.speed.growth [--write]
+
+`--write` draws docs/growth.svg. Processor time, since others on the machine lengthen the clock's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import insert
+
+from saasus_mcp.catalog import Catalogue, load
+from saasus_mcp.permissions import policy_file
+from saasus_mcp.permissions.case import CasePolicy
+from saasus_mcp.server.call import Call
+from saasus_mcp.server.pipeline import Pipeline
+from saasus_mcp.store import Store
+from saasus_mcp.store.tables import approvals, audit
+from scripts.speed.chart import chart
+from tests.support import ME, StubApi, pipeline
+
+CHART = Path(__file__).resolve().parents[2] / "docs" / "growth.svg"
+CALLS, WARM, PORTION = 400, 50, 50_000
+RECORDS = (1, 1_000, 10_000, 100_000, 1_000_000)
+RULES = (1, 10, 100, 1_000)
+PENDING = (1, 100, 1_000, 10_000)
+READ = Call("auth_get_tenant", {"tenant_id": "t-1"}, ME)
+Curve = dict[int, float]
+
+
+async def cost(one: Pipeline) -> float:
+    """Microseconds of processor time of one read, the median of many."""
+    times = []
+    for number in range(CALLS + WARM):
+        before = time.process_time_ns()
+        await one.run(READ)
+        if number >= WARM:
+            times.append((time.process_time_ns() - before) / 1000)
+    return statistics.median(times)
+
+
+def curve(sizes: tuple[int, ...], at: Callable[[int], Pipeline]) -> Curve:
+    """The cost at each size, smallest first."""
+    return {size: asyncio.run(cost(at(size))) for size in sizes}
+
+
+def by_records(catalogue: Catalogue, store: Store) -> Curve:
+    """With so many records in the audit before the call."""
+    there = 0
+
+    def at(size: int) -> Pipeline:
+        nonlocal there
+        _fill(store, audit, (_record(number) for number in range(there, size)))
+        there = size
+        return pipeline(StubApi(catalogue), store)
+
+    return curve(RECORDS, at)
+
+
+def by_pending(catalogue: Catalogue, store: Store) -> Curve:
+    """With so many approvals that nobody has answered."""
+    there = 0
+
+    def at(size: int) -> Pipeline:
+        nonlocal there
+        _fill(store, approvals, (_approval(number) for number in range(there, size)))
+        there = size
+        return pipeline(StubApi(catalogue), store)
+
+    return curve(PENDING, at)
+
+
+def by_rules(catalogue: Catalogue, folder: Path, tool: str) -> Curve:
+    """Under a policy of so many rules with a condition, all of them on one tool."""
+    return curve(
+        RULES, lambda size: pipeline(StubApi(catalogue), Store.in_memory(), _policy(catalogue, folder, size, tool))
+    )
+
+
+def _policy(catalogue: Catalogue, folder: Path, rules: int, tool: str) -> CasePolicy:
+    lines = ["version: 1", "name: growth", "rules:", "  - {name: reads, levels: [read, read_sensitive], then: allow}"]
+    for number in range(rules - 1):
+        when = f"args.tenant_id == 'x{number}'"
+        lines.append(f'  - {{name: r{number}, tools: [{tool}], when: "{when}", then: deny}}')
+    file = folder / f"policy-{rules}.yaml"
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return policy_file.load(file, catalogue)
+
+
+def _fill(store: Store, table: Any, rows: Iterator[Mapping[str, Any]]) -> None:
+    """Put rows into a table, many at a time."""
+    while portion := [row for row, _ in zip(rows, range(PORTION), strict=False)]:
+        with store._database.transaction() as connection:  # noqa: SLF001 - no store takes a million records at once
+            connection.execute(insert(table), portion)
+
+
+def _record(number: int) -> dict[str, Any]:
+    text = f'{{"operation":"auth.GetTenant","principal":"local:me","arguments":{{"tenant_id":"t-{number}"}}}}'
+    at, call = 1_700_000_000.0 + number, f"{number:032x}"
+    return {
+        "at": at,
+        "call": call,
+        "event": "begun",
+        "record": text,
+        "writer": "filled",
+        "number": number,
+        "mac": "0" * 64,
+    }
+
+
+def _approval(number: int) -> dict[str, Any]:
+    end = time.time() + 86_400
+    known = {column.name: "" for column in approvals.columns} | {"decided_at": None, "decided_by": None, "reason": None}
+    own = {"code": f"C{number}", "binding": f"{number:064}", "principal": f"p{number % 500}", "status": "pending"}
+    return known | own | {"bound": "{}", "preview": "{}", "two_person": False, "requested_at": end, "expires_at": end}
+
+
+def measured() -> dict[str, Curve]:
+    """Every curve, by what grows."""
+    catalogue = load()
+    with tempfile.TemporaryDirectory(prefix="saasus-mcp-growth-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        found: dict[str, Curve] = {}
+        for what, growing in {"audit records": by_records, "pending approvals": by_pending}.items():
+            store = Store.at(folder, what)
+            found[what] = growing(catalogue, store)
+            store.close()
+        found["rules on other tools"] = by_rules(catalogue, folder, "auth_get_tenant_users")
+        found["rules on this tool"] = by_rules(catalogue, folder, "auth_get_tenant")
+    return found
+
+
+def report() -> None:
+    """Print the curves."""
+    for what, points in measured().items():
+        print(f"{what + ':':<22}" + ", ".join(f"{size:,}: {micros:.0f} us" for size, micros in points.items()))
+
+
+if __name__ == "__main__":
+    if "--write" in sys.argv[1:]:
+        found = measured()
+        CHART.write_text(chart(found, "what is there", "µs of processor time a call"), encoding="utf-8")
+        for what, points in found.items():
+            print(f"{what + ':':<22}" + ", ".join(f"{size:,}: {micros:.0f} us" for size, micros in points.items()))
+    else:
+        report()

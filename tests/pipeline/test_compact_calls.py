@@ -1,0 +1,266 @@
+"""Calls through the tools of the compact surface: decided, asked about and refused like calls of their own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jsonschema
+import pytest
+from mcp import types
+from mcp.shared.exceptions import MCPError
+
+from saasus_mcp.catalog import Catalogue, Operation
+from saasus_mcp.catalog.search import Index
+from saasus_mcp.permissions.policy import PRESETS
+from saasus_mcp.saasus.arguments import check
+from saasus_mcp.saasus.request import build
+from saasus_mcp.server.compact import CALLS
+from saasus_mcp.store import Store
+from tests.calls import complete
+from tests.pipeline.attacks import Person, Scene, expected_name, over, question, scene, text, typing, wanted_name
+from tests.pipeline.compact import BY_ERA, COMPACT, PERSON, through
+from tests.support import Era, StubApi, connected, pipeline, saying_yes
+
+
+@BY_ERA
+async def test_every_operation_goes_through_its_calling_tool_as_through_its_own(catalogue: Catalogue, era: Era) -> None:
+    async with scene(catalogue, era, saying_yes, kind="compact") as stage:
+
+        async def attempt(operation: Operation) -> None:
+            await approved(stage, operation) if operation.level == "critical" else None
+            result = await stage.client.call_tool(*through(operation))
+            assert not result.is_error, text(result)
+            wanted = build(operation, check(operation, complete(operation)))
+            sent = stage.api.to(operation)[-1]
+            assert (sent.method, sent.url.raw_path.decode()) == (wanted.method, wanted.target)
+            assert sent.content == (wanted.body or b"")
+            assert len(stage.api.writes) == (not operation.reads)
+            assert result.structured_content is not None
+            jsonschema.validate(result.structured_content, operation.output_schema)
+
+        assert await over(stage, catalogue, attempt) == {}
+        begun = [record for record in stage.store.audited() if record["event"] == "begun" and "parent" not in record]
+    assert [record["operation"] for record in begun] == [operation.key for operation in catalogue]
+    proofs = {record["operation"] for record in begun if "proof" in record}
+    assert proofs == {one.key for one in catalogue if one.level not in ("read", "read_sensitive", "write")}
+
+
+async def approved(stage: Scene, operation: Operation) -> None:
+    """Ask for the call, and have it approved by typing the name."""
+    result = await stage.client.call_tool(*through(operation))
+    assert result.is_error
+    approval = stage.pending(result)
+    assert approval.name == expected_name(stage.api.catalogue, operation)
+    stage.approvals.approve(approval, approval.name, PERSON, stage.clock())
+
+
+@BY_ERA
+async def test_each_calling_tool_refuses_the_other_classes_and_names_the_right_one(
+    catalogue: Catalogue, era: Era
+) -> None:
+    person = Person(saying_yes)
+    async with scene(catalogue, era, person, kind="compact") as stage:
+
+        async def attack(operation: Operation) -> None:
+            right, given = through(operation)
+            for wrong in CALLS.keys() - {right}:
+                result = await stage.client.call_tool(wrong, given)
+                assert result.is_error
+                assert f"is {operation.level}. Outcome: not_applied" in text(result)
+                assert f"Use {right}." in text(result)
+            assert stage.api.sent == []
+
+        assert await over(stage, catalogue, attack) == {}
+        refused = [record for record in stage.store.audited() if record["event"] == "refused"]
+    assert [record["tool"] for record in refused] == [one.tool for one in catalogue for _ in range(2)]
+    assert {record["field"] for record in refused} == {"name"}
+    assert person.seen == []
+
+
+async def test_a_question_and_its_answer_travel_through_the_calling_tool(catalogue: Catalogue) -> None:
+    async with scene(catalogue, "2026-07-28", saying_yes, kind="compact") as stage:
+        operation = catalogue.find("auth_delete_tenant_user")
+        stage.speak_as("asker")
+        name, given = through(operation)
+
+        async def once(answer: types.ElicitResult | None = None, state: str | None = None, **other: Any) -> Any:
+            return await stage.client.session.call_tool(
+                name,
+                given | other,
+                input_responses=None if answer is None else {"confirm": answer},
+                request_state=state,
+                allow_input_required=True,
+            )
+
+        asked = await once()
+        assert isinstance(asked, types.InputRequiredResult)
+        yes, state = typing(wanted_name(question(asked))), asked.request_state
+        assert (await once(yes)).is_error, "an answer that was never asked for"
+        elsewhere = await once(yes, state, arguments={"tenant_id": "t-2", "user_id": "u-2"})
+        assert not isinstance(elsewhere, types.CallToolResult) or elsewhere.is_error
+        assert stage.api.writes == []
+        assert not (await once(yes, state)).is_error
+        assert len(stage.api.writes) == 1
+        again = await once(yes, state)
+        assert again.is_error
+        assert len(stage.api.writes) == 1
+
+
+@BY_ERA
+@pytest.mark.parametrize("tool", CALLS)
+async def test_an_unknown_operation_is_answered_with_the_nearest(
+    catalogue: Catalogue, store: Store, era: Era, tool: str
+) -> None:
+    async with connected(pipeline(StubApi(catalogue), store), era, kind="compact") as client:
+        near = text(await client.call_tool(tool, {"name": "auth_delete_tennant"}))
+        assert "Nearest: " in near
+        assert "auth_delete_tenant" in near
+        for own in ("", "qqqq-zzzz", "\u202e", "x" * 100_000):
+            said = text(await client.call_tool(tool, {"name": own}))
+            assert said.startswith("name: there is no operation ")
+            assert len(said) < 1000
+        assert "search_operations" in text(await client.call_tool(tool, {"name": "qqqq-zzzz"}))
+
+
+@BY_ERA
+async def test_a_mistaken_name_of_our_own_tools_is_answered_with_the_right_one(
+    catalogue: Catalogue, store: Store, era: Era
+) -> None:
+    async with connected(pipeline(StubApi(catalogue), store), era, kind="compact") as client:
+        for name, meant in {"search_operation": "search_operations", "time_converts": "time_convert"}.items():
+            assert f"Nearest: {meant}" in text(await client.call_tool(name, {}))
+
+
+HOSTILE: dict[str, tuple[str, dict[str, Any], str]] = {
+    "an unknown argument": ("search_operations", {"query": "x", "q": 1}, "q: search_operations has no such argument."),
+    "no query": ("search_operations", {}, "query: it is required and missing."),
+    "a query that is no text": ("search_operations", {"query": ["x"]}, "query: expected string, got a list."),
+    "too small a limit": ("search_operations", {"query": "x", "limit": 0}, "limit: expected at least 1"),
+    "too large a limit": ("search_operations", {"query": "x", "limit": 51}, "limit: expected at most 50"),
+    "a query with NUL": ("search_operations", {"query": "a\0"}, "query: the text holds a NUL"),
+    "arguments as text": (
+        "call_read",
+        {"name": "auth_get_tenant", "arguments": "{}"},
+        "arguments: expected object, got text of 2 characters.",
+    ),
+    "arguments beside the object": (
+        "call_read",
+        {"name": "auth_get_tenant", "tenant_id": "t"},
+        "tenant_id: call_read has no such argument. Outcome: not_applied, nothing was changed. Accepted: name, arguments.",
+    ),
+    "an undeclared argument inside": (
+        "call_read",
+        {"name": "auth_get_tenant", "arguments": {"tenant_id": "t", "x": 1}},
+        "x: auth_get_tenant has no such argument.",
+    ),
+    "a missing argument inside": ("call_read", {"name": "auth_get_tenant"}, "tenant_id: it is required and missing."),
+    "a value beyond 64 bits inside": (
+        "call_read",
+        {"name": "auth_get_tenant", "arguments": {"tenant_id": 2**80}},
+        "arguments.tenant_id: the number does not fit",
+    ),
+    "a handle where none belongs": (
+        "call_read",
+        {"name": "auth_get_tenant", "arguments": {"tenant_id": "secret://r/abc"}},
+        "tenant_id: a secret handle is not accepted here.",
+    ),
+    "a path that reaches elsewhere": (
+        "call_destructive",
+        {"name": "auth_delete_tenant_user", "arguments": {"tenant_id": "t", "user_id": ".."}},
+        "user_id: ",
+    ),
+    "a calling tool in a calling tool": (
+        "call_read",
+        {"name": "call_read"},
+        "name: there is no operation 'call_read'.",
+    ),
+    "something to the time": ("time_now", {"zone": "UTC"}, "zone: time_now has no such argument."),
+}
+
+
+@BY_ERA
+@pytest.mark.parametrize("case", HOSTILE)
+async def test_hostile_arguments_are_refused_by_field(catalogue: Catalogue, store: Store, era: Era, case: str) -> None:
+    tool, given, said = HOSTILE[case]
+    api = StubApi(catalogue)
+    async with connected(pipeline(api, store), era, saying_yes, kind="compact") as client:
+        result = await client.call_tool(tool, given)
+    assert result.is_error
+    assert text(result).startswith(said), text(result)
+    assert api.sent == []
+
+
+@BY_ERA
+async def test_a_deep_or_long_query_is_searched_or_refused_and_soon_done(
+    catalogue: Catalogue, store: Store, era: Era
+) -> None:
+    deep: Any = "x"
+    for _ in range(60):
+        deep = {"a": deep}
+    async with connected(pipeline(StubApi(catalogue), store), era, kind="compact") as client:
+        for query in ("テナント" * 50_000, "tenant " * 50_000, "\ud7ff\u202e\u0301" * 10_000, " "):
+            assert not (await client.call_tool("search_operations", {"query": query})).is_error
+        result = await client.call_tool("call_read", {"name": "auth_get_tenants", "arguments": deep})
+        assert "nested too deeply" in text(result)
+
+
+@BY_ERA
+async def test_a_defect_in_a_tool_of_our_own_tells_the_client_nothing(
+    catalogue: Catalogue, store: Store, era: Era, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("an-inner-secret")
+
+    monkeypatch.setattr(Index, "search", broken)
+    async with connected(pipeline(StubApi(catalogue), store), era, kind="compact") as client:
+        with pytest.raises(MCPError) as caught:
+            await client.call_tool("search_operations", {"query": "tenant"})
+    assert "an-inner-secret" not in caught.value.error.model_dump_json()
+    assert "failed inside the server" in caplog.text
+
+
+async def test_the_instructions_tell_of_the_compact_tools_only_where_they_are_listed(
+    catalogue: Catalogue, store: Store
+) -> None:
+    behind = pipeline(StubApi(catalogue), store)
+    async with connected(behind, "legacy", kind="compact") as client:
+        assert all(name in (client.instructions or "") for name in COMPACT)
+    async with connected(behind, "legacy") as client:
+        assert "search_operations" not in (client.instructions or "")
+
+
+@BY_ERA
+async def test_no_call_changes_what_is_listed(catalogue: Catalogue, store: Store, era: Era) -> None:
+    behind = pipeline(StubApi(catalogue), store)
+    for kind, toolsets in (("full", frozenset[str]()), ("compact", frozenset({"roles"}))):
+        async with connected(behind, era, saying_yes, kind=kind, toolsets=toolsets) as client:
+            before = (await client.list_tools()).tools
+            for name, given in (
+                ("search_operations", {"query": "delete a tenant"}),
+                ("describe_operation", {"name": "auth_delete_tenant"}),
+                (
+                    "call_write",
+                    {"name": "auth_create_tenant", "arguments": complete(catalogue.find("auth_create_tenant"))},
+                ),
+                ("auth_delete_tenant", {"tenant_id": "t"}),
+                ("no_such_tool", {}),
+            ):
+                await client.call_tool(name, given)
+                assert (await client.list_tools()).tools == before, name
+
+
+@BY_ERA
+async def test_no_name_is_suggested_that_the_caller_is_never_allowed(
+    catalogue: Catalogue, store: Store, era: Era
+) -> None:
+    async with connected(pipeline(StubApi(catalogue), store, PRESETS["read-only"]), era) as client:
+        for mistaken, near in {"auth_get_tennant": "auth_get_tenant", "auth_delete_tennant": ""}.items():
+            for name, given in (
+                (mistaken, {}),
+                ("call_read", {"name": mistaken}),
+                ("describe_operation", {"name": mistaken}),
+            ):
+                said = text(await client.call_tool(name, given)).partition("Nearest: ")[2]
+                suggested = [each for each in said.split("\n")[0].rstrip(".").split(", ") if each]
+                assert near in [*suggested, ""], name
+                assert all(catalogue.find(each).reads for each in suggested), name

@@ -1,0 +1,194 @@
+"""What is answered before the SDK is loaded: byte for byte what the SDK answers, and nothing that it would refuse."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from mcp.types import JSONRPCRequest, jsonrpc_message_adapter
+from mcp_types import methods
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
+from pydantic import ValidationError
+
+from saasus_mcp.catalog import Language
+from saasus_mcp.cli import compose, serve
+from saasus_mcp.permissions.policy import PRESETS, Mode
+from saasus_mcp.permissions.proof import Place
+from saasus_mcp.server import ready
+from saasus_mcp.server.front import MODERN, PREFIX, Front
+from saasus_mcp.server.pipeline import Pipeline
+from saasus_mcp.server.toolsets import Kind
+from saasus_mcp.settings import Settings, read
+from scripts.ready import ENVELOPE, INITIALIZED, initialize, made, request, said
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+LANGUAGES: tuple[Language, ...] = get_args(Language)
+TOOLSETS = (frozenset[str](), frozenset({"logs", "tenants"}))
+PLACE = Place("default", "saas")
+
+
+def front(place: Place = PLACE, mode: Mode = "guarded", kind: Kind = "full") -> Front:
+    known = ready.load(place, mode, kind, frozenset(), "en")
+    assert known is not None
+    return Front(known)
+
+
+def conversation(version: str) -> list[dict[str, Any]]:
+    """How a client of this version starts."""
+    if version in MODERN_PROTOCOL_VERSIONS:
+        return [request(method, ENVELOPE) for method in ("server/discover", "tools/list")]
+    return [initialize(version), INITIALIZED, request("ping", {}), request("tools/list", {})]
+
+
+async def alike(pipeline: Pipeline, chosen: Settings, kind: Kind, toolsets: frozenset[str], version: str) -> None:
+    """Hold the ready answers of one server to those of the SDK."""
+    known = ready.load(pipeline.place, compose.preset(chosen), kind, toolsets, chosen.lang)
+    assert known is not None
+    before, messages = Front(known), conversation(version)
+    answered = [before.answer(json.dumps(message).encode()) for message in messages]
+    async with compose.staff(chosen, {"": pipeline}) as runners:
+        wanted = await said(serve.server(pipeline, runners[""], chosen, kind, toolsets), messages)
+    assert [each.decode() for each in answered if each] == [each + "\n" for each in wanted]
+
+
+@pytest.fixture
+async def behind(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[Settings, Pipeline]]:
+    mode, language = request.param
+    chosen = read(
+        saas_id='saas-1 “”\\"\n',
+        sandbox=False,
+        mode=mode,
+        lang=language,
+        state_dir=tmp_path,
+        api_key="k",
+        secret_key="s",
+    )
+    async with compose.pipeline(chosen) as pipeline:
+        yield chosen, pipeline
+
+
+@pytest.mark.parametrize(
+    "behind", [(mode, lang) for mode in PRESETS for lang in LANGUAGES], indirect=True, ids="-".join
+)
+async def test_ready_answers_are_the_sdks_own_byte_for_byte(behind: tuple[Settings, Pipeline]) -> None:
+    chosen, pipeline = behind
+    for kind in KINDS:
+        for toolsets in TOOLSETS:
+            for version in (HANDSHAKE_PROTOCOL_VERSIONS[-1], *MODERN_PROTOCOL_VERSIONS):
+                await alike(pipeline, chosen, kind, toolsets, version)
+
+
+@pytest.mark.parametrize("version", HANDSHAKE_PROTOCOL_VERSIONS)
+async def test_ready_answers_are_the_sdks_own_in_every_version_of_the_protocol(version: str, tmp_path: Path) -> None:
+    chosen = read(sandbox=True, state_dir=tmp_path)
+    async with compose.pipeline(chosen) as pipeline:
+        await alike(pipeline, chosen, "full", frozenset(), version)
+
+
+def test_the_ready_file_is_that_of_this_version() -> None:
+    assert ready.FILE.read_text(encoding="utf-8") == made()
+
+
+def test_answers_made_for_another_version_are_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ready, "version", lambda _: "2.99.0")
+    assert ready.load(PLACE, "guarded", "full", frozenset(), "en") is None
+
+
+def test_a_patch_of_the_sdk_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = metadata.version("mcp").split(".")
+    monkeypatch.setattr(ready, "version", lambda _: ".".join([*parts[:2], "999"]))
+    assert ready.load(PLACE, "guarded", "full", frozenset(), "en") is not None
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
+    max_leaves=4,
+)
+CAPABILITIES = ANYTHING | st.dictionaries(
+    st.sampled_from(["roots", "sampling", "elicitation", "experimental", "extensions", "tasks", "tools"]),
+    ANYTHING
+    | st.dictionaries(st.sampled_from(["listChanged", "form", "url", "context", "tools"]), ANYTHING, max_size=2),
+    max_size=3,
+)
+INFO = ANYTHING | st.fixed_dictionaries(
+    {"name": ANYTHING, "version": st.just("1")},
+    optional=dict.fromkeys(("title", "description", "websiteUrl", "icons", "more"), ANYTHING),
+)
+IDS = ANYTHING | st.integers(-9, 9) | st.text(max_size=9)
+
+
+@settings(deadline=None)
+@given(id=IDS, capabilities=CAPABILITIES, info=INFO)
+@example(id=1, capabilities={"elicitation": {"form": {"applyDefaults": True}}, "roots": {"listChanged": True}}, info={"name": "a", "version": "1"})  # fmt: skip
+@example(id="a", capabilities={"tools": True, "elicitation": {}}, info={"name": "a", "version": "1", "title": "A"})
+@pytest.mark.parametrize("version", [*HANDSHAKE_PROTOCOL_VERSIONS, MODERN])
+def test_what_the_sdk_would_refuse_is_not_answered(version: str, id: Any, capabilities: Any, info: Any) -> None:
+    params = {"protocolVersion": version, "capabilities": capabilities, "clientInfo": info}
+    message = request("initialize", params)
+    if version == MODERN:
+        meta = {
+            PREFIX + "protocolVersion": MODERN,
+            PREFIX + "clientCapabilities": capabilities,
+            PREFIX + "clientInfo": info,
+        }
+        message = request("server/discover", {"_meta": meta})
+    message["id"] = id
+    try:
+        line = json.dumps(message, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        line = json.dumps(message).encode()
+    if front().answer(line) is not None:
+        read_back = jsonrpc_message_adapter.validate_json(line, by_name=False)
+        assert isinstance(read_back, JSONRPCRequest)
+        assert read_back.id == id
+        methods.validate_client_request(message["method"], version, message["params"])
+
+
+ORDINARY = request("initialize", initialize(HANDSHAKE_PROTOCOL_VERSIONS[-1])["params"])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"[]",
+        b"null",
+        b'{"jsonrpc":"2.0","id":1,"method":"tools/list"}',
+        b'{"jsonrpc":"2.0","method":"notifications/initialized"}',
+        b"[" * 100_000,
+        json.dumps(ORDINARY | {"jsonrpc": "1.0"}).encode(),
+        json.dumps(ORDINARY | {"id": None}).encode(),
+        json.dumps(ORDINARY | {"id": True}).encode(),
+        json.dumps(ORDINARY | {"id": "x" * 65}).encode(),
+        json.dumps(ORDINARY | {"params": []}).encode(),
+        json.dumps(ORDINARY | {"more": 1}).encode(),
+        json.dumps(ORDINARY).encode("utf-16"),
+        json.dumps(ORDINARY).encode()[:-1],
+        json.dumps(request("initialize", ORDINARY["params"] | {"protocolVersion": "2025-01-01"})).encode(),
+        json.dumps(request("initialize", ORDINARY["params"] | {"protocolVersion": MODERN})).encode(),
+        json.dumps(request("tools/list", ENVELOPE | {"cursor": "x"})).encode(),
+        json.dumps(request("resources/list", ENVELOPE)).encode(),
+    ],
+)
+def test_what_is_not_exactly_understood_is_left_to_the_sdk(line: bytes) -> None:
+    assert front().answer(line) is None
+
+
+def test_a_second_handshake_and_another_era_are_left_to_the_sdk() -> None:
+    old = front()
+    assert old.answer(json.dumps(ORDINARY).encode())
+    assert old.answer(json.dumps(ORDINARY | {"id": 2}).encode()) is None
+    assert old.answer(json.dumps(request("server/discover", ENVELOPE)).encode()) is None
+    new = front()
+    assert new.answer(json.dumps(request("tools/list", ENVELOPE)).encode())
+    assert new.answer(json.dumps(ORDINARY).encode()) is None
+    with pytest.raises((ValidationError, KeyError)):
+        methods.validate_client_request("ping", MODERN, ENVELOPE)
+    assert new.answer(json.dumps(request("ping", ENVELOPE)).encode()) is None
