@@ -1,4 +1,4 @@
-"""Durable execution by DBOS: what was begun goes on after a crash, here or in another process. Nothing else imports it.
+"""Durable execution by DBOS: what was begun goes on after a crash, here or in another process. Only this and sealing import it.
 
 DBOS keeps its own database: a file beside the store, or a schema where PostgreSQL is shared. What it keeps of a job is
 sealed under the state folder's key. It opens no port and calls nobody: no conductor and no exporter is configured.
