@@ -14,10 +14,12 @@ SECTIONS: Mapping[str, str] = {
     "search": "search_bench.report",
     "gate": "gate_bench.report_cost",
     "attacks": "gate_bench.report_attacks",
+    "jobs": "jobs_bench.report_export",
+    "reports": "reports_bench.report",
     "speed": "speed_bench.report",
     "growth": "speed.growth.report",
 }
-"""What is printed, in this order: the module beside this one and its function, imported when its turn comes."""
+"""What is printed, in this order (`jobs_bench.py` by itself also kills imports in the middle): the module beside this one and its function, imported when its turn comes."""
 
 
 def section(name: str) -> Callable[[], None]:

@@ -28,13 +28,13 @@ MIB = 1024
 
 def report() -> None:
     """Print both."""
-    _report_export()
+    report_export()
     for moment in ("before send", "before checkpoint"):
         anyio.run(_report_import, moment)
 
 
-def _report_export() -> None:
-    """The sandbox is in another process, so that the memory is the server's alone."""
+def report_export() -> None:
+    """Export all users. The sandbox is in another process, so that the memory is the server's alone."""
     with tempfile.TemporaryDirectory() as folder:
         before = _peak()
         calls, rows, seconds = anyio.run(_exported, Path(folder))
@@ -122,6 +122,6 @@ if __name__ == "__main__":
     if sys.argv[1:] == ["serve"]:
         anyio.run(_serve)
     elif sys.argv[1:] == ["export"]:
-        _report_export()
+        report_export()
     else:
         report()

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 PREFIX = "job_"
 PATIENCE = 3600.0
+FILES = {"listed": "csv", "document": "document", "other": "other_document"}
+"""Options that name a file, and the arguments that are read from it."""
 
 
 @click.command
@@ -41,26 +43,30 @@ PATIENCE = 3600.0
 @click.argument("name")
 @click.argument("given", metavar="JSON", default="{}")
 @click.option("--csv", "listed", type=click.Path(path_type=Path), help="File that the job reads its list from.")
-@click.option("--output", type=click.Path(path_type=Path), help="File for the table that the job makes; a new one.")
+@click.option("--document", type=click.Path(path_type=Path), help="File with the document of settings that it takes.")
+@click.option("--other", type=click.Path(path_type=Path), help="Another such file, to compare with that one.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="File for the table or document that the job makes; a new one."
+)
 @click.option(
     "--chart", type=click.Path(path_type=Path), help="File for the chart that the job draws, a PNG; a new one."
 )
-def command(name: str, given: str, listed: Path | None, output: Path | None, chart: Path | None, **flags: Any) -> None:
+def command(name: str, given: str, output: Path | None, chart: Path | None, **flags: Any) -> None:
     """Do the whole job NAME (export_users, import_users, …) with the arguments in JSON.
 
     What it would do is shown and asked about once, here. Its report goes to standard output as JSON. Ctrl+C stops it between
     rows; a job whose process dies goes on when a server next starts.
     """
+    files = {argument: flags.pop(option) for option, argument in FILES.items()}
     chosen = settings(**flags)
     words = WORDS[chosen.lang]
     for file in (output, chart):
         if file is not None and file.exists():
             raise SaasusMcpError(words["taken"].format(file=file), words["taken_mend"])
     values = parse(sys.stdin.buffer.read() if given == "-" else given, chosen.lang)
-    if listed is not None:
-        values = {**values, "csv": _text(listed, chosen.lang)}
-    if chart is not None:
-        values = {"language": chosen.lang, **values, "chart": "png"}
+    read = {name: _read(name, file, chosen.lang) for name, file in files.items() if file is not None}
+    drawn = ({}, {}) if chart is None else ({"language": chosen.lang}, {"chart": "png"})
+    values = {**drawn[0], **values, **read, **drawn[1]} if isinstance(values, dict) else values
     answer = _run(chosen, name, values, output)
     if answer.figure is not None:
         _show(answer.figure, chart, chosen.lang)
@@ -147,7 +153,9 @@ def _write(runner: Runner, answer: ToolAnswer, file: Path, lang: Language) -> No
     whole = runner.pipeline.results.found(told.get("result", ""), compose.local_user().id)
     if whole is None:
         raise SaasusMcpError(words["no_file"])
-    write_private(file, whole.value if isinstance(whole.value, str) else compact(whole.value), lang)
+    made = whole.value
+    text = made if isinstance(made, str) else json_text(made) if isinstance(made, dict) else compact(made)
+    write_private(file, text, lang)
     click.echo(words["written"].format(what=words["table"], file=file), err=True)
 
 
@@ -159,6 +167,12 @@ def _show(figure: Figure, file: Path | None, lang: Language) -> None:
     elif file is not None:
         write_private(file, b64decode(figure.png), lang)
         click.echo(words["written"].format(what=words["chart"], file=file), err=True)
+
+
+def _read(argument: str, file: Path, lang: Language) -> Any:
+    """What an argument that comes from a file is to be."""
+    text = _text(file, lang)
+    return text if argument == "csv" else parse(text, lang)
 
 
 def _text(file: Path, lang: Language) -> str:

@@ -19,7 +19,7 @@ class Outcome:
     Attributes:
         counts: the numbers of its report.
         rows: what became of each row that a reader wants to know of; kept whole, and told as far as it fits.
-        table: its product: a text (CSV) or a list of records; kept whole, and told where it fits.
+        table: its product: a text (CSV), a list of records or a document; kept whole, and told where it fits.
         secrets: handles of secrets that came to be, by whose they are; told to nobody, kept for a person to take out.
         notes: what a reader must know, in plain English.
         figure: a chart of the table, where one was asked for; kept, and shown beside the answer.

@@ -34,8 +34,8 @@ class Entry:
     Attributes:
         step: its name in the plan: unique, the same whenever the plan is run.
         operation: operation key.
-        args: its arguments, without those that come later.
-        later: arguments that an earlier step's answer gives: which step's, and which field of it.
+        args: its arguments, without those that come later; in a list that one comes into, anything holds its place.
+        later: arguments that an earlier step's answer gives, by place (server.filling): which step's, and which field of it.
         bound: filled in when it is weighed (permissions.bound).
     """
 
@@ -68,6 +68,7 @@ class Plan:
         data: what else the job wants to know when it runs.
         counts: the numbers that a person decides by, shown one a line.
         lines: what else they read.
+        passing: what they read besides, and what may change while they think: another one of it makes no other plan.
         target: the name they type where one must be typed; empty for the SaaS id.
     """
 
@@ -75,6 +76,7 @@ class Plan:
     data: Mapping[str, Any] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     lines: tuple[Text, ...] = ()
+    passing: tuple[Text, ...] = ()
     target: str = ""
 
     @property
@@ -82,8 +84,8 @@ class Plan:
         return [entry for row in self.rows for entry in row.entries]
 
     def digest(self) -> str:
-        """SHA-256 over all of it."""
-        return digest(asdict(self))
+        """SHA-256 over all of it that does not pass."""
+        return digest(asdict(replace(self, passing=())))
 
     def kept(self) -> dict[str, Any]:
         """The plan as JSON."""
@@ -93,7 +95,8 @@ class Plan:
     def of(cls, kept: Mapping[str, Any]) -> Self:
         """The plan that was kept as JSON."""
         rows = tuple(Row(row["name"], tuple(_entry(entry) for entry in row["entries"])) for row in kept["rows"])
-        return cls(**{**kept, "rows": rows, "lines": tuple(Text(**line) for line in kept["lines"])})
+        texts = {name: tuple(Text(**line) for line in kept[name]) for name in ("lines", "passing")}
+        return cls(**{**kept, "rows": rows, **texts})
 
 
 def _entry(kept: Mapping[str, Any]) -> Entry:

@@ -25,7 +25,7 @@ def _lines(spec: JobSpec, plan: Plan, place: Place, catalogue: Catalogue, langua
     if plan.counts:
         yield words["counts"]
         yield from (f"  {COUNTS[language].get(name, name)}: {count}" for name, count in plan.counts.items())
-    yield from (line.get(language) for line in plan.lines)
+    yield from (line.get(language) for line in (*plan.lines, *plan.passing))
     calls = Counter(entry.operation for entry in plan.entries)
     if calls:
         yield words["calls"].format(count=calls.total())

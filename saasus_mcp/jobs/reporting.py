@@ -35,6 +35,7 @@ ANSWER: dict[str, Any] = {
         "all_rows": {"type": "string"},
         "csv": {"type": "string"},
         "records": {"type": "array", "items": OBJECT},
+        "document": OBJECT,
         "result": {"type": "string"},
         "chart": {"type": "string"},
         "secrets": {"type": "integer"},
@@ -90,7 +91,7 @@ def _shown(figure: Figure) -> Any:
 
 
 def _product(table: Any, keep: Keep) -> dict[str, Any]:
-    name = "csv" if isinstance(table, str) else "records"
+    name = "csv" if isinstance(table, str) else "document" if isinstance(table, dict) else "records"
     size = len(table.encode()) if isinstance(table, str) else len(compact(table).encode())
     where = {"result": _kept(table, keep)}
     return {**where, name: table} if size <= FITS else where

@@ -25,6 +25,7 @@ from saasus_mcp.permissions.case import Case, Decision, Principal, stricter
 from saasus_mcp.permissions.target import Sight
 from saasus_mcp.saasus.words import quoted
 from saasus_mcp.server.call import Asking, Call, Part
+from saasus_mcp.server.filling import filled
 from saasus_mcp.server.pipeline import Pipeline
 from saasus_mcp.server.results import Source
 from saasus_mcp.server.whole import Whole, begin
@@ -198,7 +199,7 @@ class Runner:
                     raise AssertionError(f"{spec.name} does not say that it calls {entry.operation}")
                 operation = self.pipeline.catalogue.find(entry.operation)
                 later = dict.fromkeys(entry.later, LATER)
-                call = Call(operation.tool, {**entry.args, **later}, principal, part=entry.part(Part(job)))
+                call = Call(operation.tool, filled(entry.args, later), principal, part=entry.part(Part(job)))
                 weighed = await self.pipeline.weigh(call)
                 decisions.append(Weight(weighed.decision, operation.tool, row.name))
                 digests[entry.step] = weighed.digest

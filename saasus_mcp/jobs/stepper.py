@@ -14,6 +14,7 @@ from saasus_mcp.permissions.case import Principal
 from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.server import granted
 from saasus_mcp.server.call import Asking, Call, Part
+from saasus_mcp.server.filling import filled
 from saasus_mcp.server.pipeline import Pipeline
 from saasus_mcp.store.job_records import JobStep
 
@@ -59,7 +60,7 @@ class Stepper:
         earlier = await noted(self._pipeline, partial(granted.earlier, part))
         later = {name: earlier.get(step, {}).get(field, "") for name, (step, field) in entry.later.items()}
         tool = self._pipeline.catalogue.find(entry.operation).tool
-        return Call(tool, {**entry.args, **later}, self._principal, part=part)
+        return Call(tool, filled(entry.args, later), self._principal, part=part)
 
     async def _made(self, call: Call) -> ToolAnswer:
         """The answer of a call, after a person decided where it wants an approval of its own."""

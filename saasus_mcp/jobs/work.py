@@ -14,6 +14,8 @@ from saasus_mcp.jobs.patience import noted
 from saasus_mcp.jobs.plan import Row
 from saasus_mcp.jobs.stepper import Stepper
 from saasus_mcp.permissions.case import Principal
+from saasus_mcp.permissions.proof import Place
+from saasus_mcp.saasus import arguments
 from saasus_mcp.server.call import Asking, Call, Part
 from saasus_mcp.server.pipeline import Pipeline
 
@@ -77,6 +79,23 @@ class Reader:
         self._principal = principal
         self._part = part
         self._checkpoint = checkpoint
+
+    @property
+    def place(self) -> Place:
+        """Where the job reads and writes."""
+        return self._pipeline.place
+
+    def now(self) -> int:
+        """Epoch seconds. For a plan alone: a job that runs again must find what it found before."""
+        return int(self._pipeline.clock())
+
+    def check(self, key: str, args: Mapping[str, Any]) -> None:
+        """See that an operation takes these arguments, before a call with them is planned.
+
+        Raises:
+            InvalidArguments: it does not.
+        """
+        arguments.check(self._pipeline.catalogue.find(key), args)
 
     async def read(self, key: str, args: Mapping[str, Any] | None = None, take: Callable[[Any], T] | None = None) -> T:
         """An operation's answer, or what `take` makes of it, which is what is remembered.
@@ -181,13 +200,18 @@ class Work(Reader):
         if not await noted(self._pipeline, lambda jobs: jobs.advance(self._part.job, done, total)):
             raise Stopped
 
-    async def rows(self, rows: Sequence[Row], *, stop_at_failure: bool = False) -> AsyncIterator[list[Done]]:
+    async def rows(
+        self, rows: Sequence[Row], *, stop_at_failure: bool = False, over: int = 0, total: int | None = None
+    ) -> AsyncIterator[list[Done]]:
         """What became of the rows, batch by batch, in their order. Ends early where the job is cancelled or held back,
         or at a failure if so asked: rows that were not begun are left out.
+
+        Args:
+            over, total: rows that were over before these, and how many there are, where these are but a part of them.
         """
-        over = 0
+        total = len(rows) if total is None else total
         for batch in _batches(rows):
-            make = partial(self._batch, batch, over, len(rows), stop_at_failure=stop_at_failure)
+            make = partial(self._batch, batch, over, total, stop_at_failure=stop_at_failure)
             given = await self._checkpoint("rows", make)
             done = [Done(**each) for each in given]
             yield done

@@ -58,7 +58,7 @@ class Part:
     Attributes:
         job: the job, whose record in the audit is the parent of this call's.
         step: which step of what was agreed to; empty for a read, which goes only where it may go unasked.
-        later: the arguments that an earlier step's answer gives, by name: which step's, and which field of it.
+        later: the arguments that an earlier step's answer gives, by place (server.filling): which step's, and which field of it.
         bound: the target's bound fields as they were then (permissions.bound); empty where they were not looked at.
         given, by, typed, plan: how a person agreed to the plan, who, whether by typing a name, and to which plan.
     """

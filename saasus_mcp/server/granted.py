@@ -15,6 +15,7 @@ from saasus_mcp.permissions.survey import glance, survey, unasked
 from saasus_mcp.permissions.target import Read
 from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.server.call import Part
+from saasus_mcp.server.filling import filled, found
 from saasus_mcp.server.results import LIFETIME as A_DAY
 from saasus_mcp.server.step import Step
 from saasus_mcp.store import Claim, Spend, StepEnding
@@ -95,13 +96,17 @@ def check_filled(step: Step, part: Part, known: Mapping[str, Any]) -> None:
     """
     for argument, (before, field) in part.later.items():
         answer = known.get(before)
-        if not isinstance(answer, dict) or field not in answer or answer[field] != step.arguments.values[argument]:
+        if (
+            not isinstance(answer, dict)
+            or field not in answer
+            or answer[field] != found(step.arguments.values, argument)
+        ):
             raise Refused("unfounded", f"{argument} is not what the step {before} gave.", PLAN_AGAIN)
 
 
 def digest_of(step: Step, part: Part) -> str:
     """What a yes to a step is bound to: the call, with a place held for what earlier steps are to give."""
-    fixed = {name: value for name, value in step.arguments.values.items() if name not in part.later}
+    fixed = filled(step.arguments.values, dict.fromkeys(part.later))
     later = {name: list(wanted) for name, wanted in part.later.items()}
     return digest({"operation": step.operation.key, "arguments": fixed, "later": later, "bound": part.bound})
 

@@ -11,7 +11,10 @@ Kind = Literal["full", "compact"]
 """What a server lists: every operation, or a few tools that reach them all."""
 
 TOOLSETS: Mapping[str, Text] = {
-    "jobs": Text("Whole jobs in one call: exports, imports, reports", "一括処理(エクスポート・一括登録・レポート)"),
+    "jobs": Text(
+        "Whole jobs in one call: exports, imports, reports, settings, off-boarding",
+        "一括処理(エクスポート・一括登録・レポート・設定・退会処理)",
+    ),
     "users": Text("Users of the SaaS and of its tenants; invitations", "SaaSユーザー・テナントのユーザー・招待"),
     "tenants": Text("Tenants", "テナント"),
     "roles": Text("Roles, who has them, and environments", "ロールとその付与・環境"),

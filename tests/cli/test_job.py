@@ -43,6 +43,18 @@ def test_the_chart_goes_to_a_file_and_a_table_in_its_place_to_the_terminal(tmp_p
     assert "job_export_users has no such argument" in refused.err
 
 
+def test_settings_are_saved_readably_and_compared_by_file(tmp_path: Path) -> None:
+    file, other = tmp_path / "before.json", tmp_path / "other.json"
+    assert run("job", "export_settings", "--sandbox", "--output", str(file)).status == 0
+    text = file.read_text(encoding="utf-8")
+    assert text.count("\n") > 500, "a line a value, for people and their tools to compare"
+    other.write_text(text.replace("https://orders.example.com/callback", "https://x.example.com/"), encoding="utf-8")
+    compared = run("job", "compare_settings", "--document", str(file), "--other", str(other), "--sandbox")
+    assert json.loads(compared.out)["counts"]["differs"] == 1
+    live = run("job", "compare_settings", "--document", str(file), "--sandbox")
+    assert json.loads(live.out)["records"] == []
+
+
 def test_a_file_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
     file = tmp_path / "users.csv"
     file.write_text("mine", encoding="utf-8")
@@ -58,6 +70,8 @@ def test_a_file_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
         (("export_users", '{"format": "xml"}'), "format:"),
         (("export_users", '{"colour": 1}'), "colour: job_export_users has no such argument"),
         (("export_users", "{"), "not JSON"),
+        (("export_users", "[]"), "not an object"),
+        (("compare_settings", "--document", "none-such.json"), "none-such.json cannot be read"),
         (("import_users", "--csv", "none-such.csv"), "none-such.csv cannot be read"),
         (
             ("import_users", "--mode", "read-only", f'{{"csv": "email,tenant_id\\na@example.com,{TENANT}"}}'),

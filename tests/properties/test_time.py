@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import zoneinfo
 from calendar import timegm
 from collections.abc import Coroutine, Iterator
@@ -208,8 +209,11 @@ def test_now_is_told_in_utc_and_in_japan() -> None:
 
 
 @pytest.fixture
-def _no_zone_data() -> Iterator[None]:
+def _no_zone_data(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """As on Windows: the system has no time zone data, and no package brings them."""
+    for loaded in [name for name in sys.modules if name.split(".")[0] == "tzdata"]:
+        monkeypatch.delitem(sys.modules, loaded)
+    monkeypatch.setitem(sys.modules, "tzdata", None)
     zoneinfo.reset_tzpath(to=[])
     zoneinfo.ZoneInfo.clear_cache()
     yield

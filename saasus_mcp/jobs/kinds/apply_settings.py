@@ -1,0 +1,97 @@
+"""`job_apply_settings`: what a SaaS lacks of a saved document is made, in the order in which one needs the other."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from saasus_mcp.catalog.model import Text
+from saasus_mcp.jobs import settings
+from saasus_mcp.jobs.kind import Outcome
+from saasus_mcp.jobs.making import LEFT, MAKERS, TEXTS
+from saasus_mcp.jobs.phases import through
+from saasus_mcp.jobs.plan import Plan
+from saasus_mcp.jobs.setting_up import SetUp, Told
+from saasus_mcp.jobs.work import Done, Reader, Work
+from saasus_mcp.saasus.words import quoted
+
+MOST_SHOWN = 10
+
+
+async def plan(reader: Reader, args: Mapping[str, Any]) -> Plan:
+    """Hold the document to what is there."""
+    saved = await settings.given(reader, args)
+    kinds = [name for name in saved if name in args.get("kinds", MAKERS)]
+    set_up = SetUp(reader, "document" if "document" in args else "result", update=bool(args.get("update")))
+    for kind in kinds:
+        if kind in TEXTS:
+            of = settings.KINDS[kind]
+            live: Any = await reader.read(of.reads[""], take=of.tidied)
+            set_up.text(kind, saved[kind], live)
+    for kind in sorted((kind for kind in kinds if kind in MAKERS), key=lambda kind: MAKERS[kind].phase):
+        await set_up.take(kind, saved[kind])
+    only = bool(args.get("only_plan"))
+    does = Counter(told["do"] for told in set_up.told)
+    data = {
+        "items": set_up.told,
+        "phases": set_up.phases,
+        "needs": set_up.needs,
+        "left": _left(saved, kinds, set_up.unknown),
+        "only_plan": only,
+    }
+    counts = {name: does[name] for name in ("create", "update", "same", "leave")}
+    return Plan(() if only else tuple(set_up.rows), data, counts, tuple(_preview(set_up)))
+
+
+async def run(work: Work, plan: Plan) -> Outcome:
+    """Make it, and tell of each item what became of it."""
+    items: list[Told] = plan.data["items"]
+    notes = tuple(plan.data["left"])
+    if plan.data["only_plan"]:
+        return Outcome(plan.counts, table=[item for item in items if item["do"] != "same"], notes=notes)
+    done = await through(work, plan.rows, plan.data["phases"], plan.data["needs"])
+    rows = [_became(item, done) for item in items]
+    return Outcome(Counter(row["outcome"] for row in rows), [row for row in rows if row["do"] != "same"], notes=notes)
+
+
+def _became(item: Told, done: Mapping[str, Done]) -> Told:
+    if item["do"] in ("same", "leave"):
+        return {**item, "outcome": "skipped"}
+    each = done.get(f"{item['kind']} {item['name']}".rstrip())
+    if each is None:
+        return {**item, "outcome": "not_begun"}
+    return {**item, "outcome": each.outcome, **({"why": each.said} if each.said else {})}
+
+
+def _left(saved: Mapping[str, Any], kinds: Sequence[str], unknown: Iterable[tuple[str, str]]) -> list[str]:
+    """What of the document is not applied, and why."""
+    told = [f"{name} is not applied: {why}." for name, why in LEFT.items() if name in saved]
+    texts = [name for name in TEXTS if name in saved and name not in kinds]
+    told += [
+        f"{kind} has a field that is not known here: {quoted(name)}." for kind, name in sorted(unknown)[:MOST_SHOWN]
+    ]
+    return [*told, *([f"Texts are applied only where kinds names them: {', '.join(texts)}."] if texts else [])]
+
+
+def _preview(set_up: SetUp) -> Iterator[Text]:
+    """By kind, what is made and changed; then what is left though it is different."""
+    items = set_up.told
+    for do, en, ja in (("create", "to create", "作成"), ("update", "to change", "変更")):
+        for kind in dict.fromkeys(item["kind"] for item in items if item["do"] == do):
+            names = [item["name"] for item in items if (item["kind"], item["do"]) == (kind, do)]
+            shown, more = names[:MOST_SHOWN], len(names) - MOST_SHOWN
+            yield Text(
+                f"  {kind}, {en}: {', '.join(map(quoted, shown))}" + (f" … and {more} more" if more > 0 else ""),
+                f"  {kind}({ja}): {'、'.join(quoted(name, 'ja') for name in shown)}"
+                + (f" ほか{more}件" if more > 0 else ""),
+            )
+    if set_up.left:
+        yield Text("Left as it is:", "変更しないもの:")
+    for item, why in set_up.left[:MOST_SHOWN]:
+        name = (quoted(item.name), quoted(item.name, "ja"))
+        yield Text(f"  {item.kind} {name[0]}: {why.en}", f"  {item.kind} {name[1]}: {why.ja}")
+    if len(set_up.left) > MOST_SHOWN:
+        rest = len(set_up.left) - MOST_SHOWN
+        yield Text(f"  … and {rest} more", f"  ほか{rest}件")
+    yield Text("Nothing is deleted.", "削除は行いません。")
