@@ -185,12 +185,14 @@ async def staff(settings: Settings, pipelines: Mapping[str, Pipeline]) -> AsyncI
     """Who runs the jobs of each pipeline, by profile."""
     from saasus_mcp.jobs.staff import staff as staffed  # noqa: PLC0415 - not every command has jobs
 
-    sealer = keeping.sealing(settings)
+    sealer, ids = keeping.sealing(settings), [one.place.saas_id for one in pipelines.values()]
     if settings.database_url is not None:
-        async with staffed(pipelines, settings.database_url.get_secret_value(), sealer) as runners:
+        from saasus_mcp.store.shared import jobs_schema  # noqa: PLC0415 - imports the database library
+
+        url = settings.database_url.get_secret_value()
+        async with staffed(pipelines, url, sealer, schema=jobs_schema(ids)) as runners:
             yield runners
         return
-    ids = [one.place.saas_id for one in pipelines.values()]
     name = prepare(settings.folder, ids[0]).stem if len(ids) == 1 else JOBS
     file = make(settings.folder, name + JOBS_SUFFIX)
     async with staffed(pipelines, f"sqlite:///{file}", sealer, used=lambda: file.stat().st_size > 0) as runners:

@@ -1,4 +1,4 @@
-"""Durable execution by DBOS: what was begun goes on after a crash, here or in another process. Nothing else imports it.
+"""Durable execution by DBOS: what was begun goes on after a crash, here or in another process. Only this and sealing import it.
 
 DBOS keeps its own database: a file beside the store, or a schema where PostgreSQL is shared. What it keeps of a job is
 sealed under the state folder's key. It opens no port and calls nobody: no conductor and no exporter is configured.
@@ -21,11 +21,13 @@ from anyio.abc import TaskGroup
 from anyio.to_thread import run_sync
 
 from saasus_mcp.errors import SaasusMcpError
+from saasus_mcp.jobs.sealing import EngineError, sealing
 from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.store import StoreError
 
 if TYPE_CHECKING:
-    from dbos import Serializer
+    from dbos import DBOSConfig
+    from sqlalchemy import Engine as Database
 
     from saasus_mcp.store import Store
 
@@ -34,8 +36,9 @@ log = logging.getLogger(__name__)
 NAME = "saasus-mcp"
 PROTOCOL = "1"
 """Of what is kept of a job under way. A process takes up only jobs of its own; raise it where a job could not go on."""
-PURPOSE = "job"
 
+CONNECTIONS = (2, 5)
+"""To PostgreSQL: kept open, and at most. They are not the pipelines', which must not wait for those."""
 BROKEN = ("ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 """How the engine calls the end of a job that could not even say how it ended: no store to write to, say."""
 FAILED = "The server failed while it ran the job; its log says why."
@@ -57,10 +60,6 @@ class Pace:
     dead: float = 10.0
 
 
-class EngineError(SaasusMcpError):
-    """Jobs cannot run here."""
-
-
 class Interrupted(BaseException):
     """The process ends while a job runs. No Exception: the engine would take that for the job's own end."""
 
@@ -69,7 +68,8 @@ class Engine:
     """Runs the jobs of one process, while it is entered. It starts with the first job, or where others left one.
 
     Args:
-        url: of its database, as SQLAlchemy writes it.
+        url: of its database: a file of SQLite as SQLAlchemy writes it, or PostgreSQL as libpq does.
+        schema: where in PostgreSQL its tables are.
         sealer: seals what it keeps.
         stores: of the jobs; in the first one, processes that run jobs say that they live.
         run: does a job, given what was submitted; called again with the same after a crash.
@@ -83,16 +83,20 @@ class Engine:
         stores: Callable[[], Sequence[Store]],
         run: Run,
         *,
+        schema: str = "",
         used: Callable[[], bool] = lambda: True,
         pace: Pace | None = None,
     ) -> None:
         self._url = url
+        self._schema = schema
+        self._pool: Database | None = None
         self._sealer = sealer
         self._stores = stores
         self._run = run
         self._used = used
         self._pace = pace or Pace()
         self._worker = secrets.token_hex(8)
+        self._beaten = self._patient_until = 0.0
         self._lock = anyio.Lock()
         self._workflow: Run | None = None
         self._running: set[asyncio.Task[Any]] = set()
@@ -118,11 +122,16 @@ class Engine:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
         if self._workflow is not None:
-            from dbos import DBOS  # noqa: PLC0415 - it was imported when the engine started
-
-            await run_sync(lambda: DBOS.destroy(destroy_registry=True))
+            await run_sync(self._destroy)
             with suppress(StoreError):
-                self._stores()[0].jobs.beat(self._worker, 0.0)
+                await run_sync(lambda: self._stores()[0].jobs.leave(self._worker))
+
+    def _destroy(self) -> None:
+        from dbos import DBOS  # noqa: PLC0415 - it was imported when the engine started
+
+        DBOS.destroy(destroy_registry=True)
+        if self._pool is not None:
+            self._pool.dispose()
 
     async def start(self) -> None:
         """Start where that was not yet done; then jobs that dead processes left are taken up.
@@ -135,31 +144,32 @@ class Engine:
                 return
             try:
                 await run_sync(import_module, "dbos")
-                self._stores()[0].jobs.beat(self._worker, time.time())
-                self._workflow = self._launched()
+                await run_sync(self._say_alive)
+                self._workflow = await self._launched()
             except Exception as error:
                 log.exception("the engine of jobs cannot be started")
                 raise EngineError("Jobs cannot run here: their engine does not start.", "The server's log says why.") \
                     from error  # fmt: skip
             self._group.start_soon(self._live)
 
-    def _launched(self) -> Run:
-        """The workflow that every job is. Launched in the event loop of the pipelines, so that jobs run there, too."""
-        from dbos import DBOS, DBOSConfig  # noqa: PLC0415 - slow to import, and only where a job runs
+    async def _launched(self) -> Run:
+        """The workflow that every job is. It runs in the event loop of the pipelines."""
+        from dbos import DBOS  # noqa: PLC0415 - slow to import, and only where a job runs
 
         quiet = logging.getLogger("dbos")
         if not quiet.handlers:  # else it would write to the terminal on its own
             quiet.addHandler(logging.NullHandler())
         config: DBOSConfig = {
             "name": NAME,
-            "system_database_url": self._url,
             "application_version": PROTOCOL,
             "executor_id": self._worker,
             "serializer": sealing(self._sealer),
             "enable_otlp": False,
             "log_level": "ERROR",
+            **self._database(),
         }
-        DBOS(config=config)
+        launching = DBOS(config=config)
+        launching._background_event_loop.set_main_loop()  # noqa: SLF001 - else it would be the thread's that launches it
 
         @DBOS.workflow(name="job")
         async def job(submitted: dict[str, Any]) -> None:
@@ -174,8 +184,25 @@ class Engine:
             finally:
                 self._running.discard(task)
 
-        DBOS.launch()
+        try:
+            await run_sync(DBOS.launch)  # in a thread: it makes the tables, and the database may not answer
+        except Exception:
+            await run_sync(self._destroy)  # a launch that failed can be tried again
+            raise
         return job
+
+    def _database(self) -> DBOSConfig:
+        """Where DBOS keeps what it keeps. It would make the database and listen in it; ours is there, and nothing is told."""
+        if not self._schema:
+            return {"system_database_url": self._url}
+        from saasus_mcp.store import postgres  # noqa: PLC0415 - of an extra that not everybody has
+
+        self._pool = postgres.engine(self._url, *CONNECTIONS)
+        return {
+            "system_database_engine": self._pool,
+            "dbos_system_schema": self._schema,
+            "use_listen_notify": False,
+        }
 
     async def submit(self, job: str, submitted: dict[str, Any]) -> None:
         """Run a job, in the background; submitted twice, it runs once."""
@@ -192,13 +219,20 @@ class Engine:
         return await DBOS.run_step_async({"name": name}, cast("Any", make))
 
     async def _look_back(self) -> None:
-        """Start where a job is left from before, when whoever came with this process has been served."""
+        """Start where a job is under way: left from before, or run by another process, which can die.
+
+        Not before whoever came with this process has been served.
+        """
         await anyio.sleep(self._pace.settle)
-        try:
-            if self._used() and await run_sync(lambda: any(store.jobs.any_running() for store in self._stores())):
-                await self.start()
-        except SaasusMcpError as error:
-            log.warning("jobs from before are not looked for: %s", error.message)
+        while self._workflow is None:
+            try:
+                if self._used() and await run_sync(lambda: any(store.jobs.any_running() for store in self._stores())):
+                    await self.start()
+            except SaasusMcpError as error:
+                log.warning("jobs of other processes are not looked for: %s", error.message)
+            except Exception:
+                log.exception("jobs of other processes could not be looked for")
+            await anyio.sleep(self._pace.dead)
 
     async def _live(self) -> None:
         """Say that this process lives, and take up what those left that no more do."""
@@ -214,9 +248,9 @@ class Engine:
     def _beat(self) -> None:
         from dbos import DBOS  # noqa: PLC0415 - as above
 
-        jobs, now = self._stores()[0].jobs, time.time()
-        jobs.beat(self._worker, now)
-        dead = jobs.dead(now - self._pace.dead)
+        self._say_alive()
+        jobs = self._stores()[0].jobs
+        dead = jobs.dead(self._pace.dead) if self._beaten >= self._patient_until else []
         if dead:  # of several that find them, the engine lets one take up each job
             DBOS._recover_pending_workflows(dead)  # noqa: SLF001 - DBOS's own recovery, which has no public name
             jobs.bury(dead)
@@ -224,25 +258,13 @@ class Engine:
         for broken in (each.workflow_id for each in over if each.status in BROKEN):
             for store in self._stores():
                 if store.jobs.find(broken) is not None:
-                    store.end_job(broken, "failed", {"why": FAILED}, {"status": "failed"}, now)
+                    store.end_job(broken, "failed", {"why": FAILED}, {"status": "failed"}, time.time())
         DBOS.delete_workflows([each.workflow_id for each in over])
 
-
-def sealing(sealer: Sealer) -> Serializer:
-    """What the engine keeps: JSON, sealed. DBOS would pickle it, which lets whoever writes its file run code here."""
-    from dbos import Serializer  # noqa: PLC0415 - slow to import, and only where a job runs
-
-    class Sealing(Serializer):
-        def serialize(self, data: Any) -> str:
-            return sealer.token({"error": str(data)} if isinstance(data, BaseException) else {"value": data}, PURPOSE)
-
-        def deserialize(self, serialized_data: str) -> Any:
-            opened = sealer.read(serialized_data, PURPOSE)
-            if opened is None:
-                raise EngineError("What was kept of a job was not sealed here.", "It cannot go on.")
-            return opened["value"] if "value" in opened else EngineError(opened["error"])
-
-        def name(self) -> str:
-            return "sealed"
-
-    return Sealing()
+    def _say_alive(self) -> None:
+        """Where the store was away for a while, the others could not say it either: they are then given time to."""
+        self._stores()[0].jobs.beat(self._worker)
+        now, before = time.monotonic(), self._beaten
+        if before and now - before > self._pace.dead / 2:
+            self._patient_until = now + self._pace.dead
+        self._beaten = now

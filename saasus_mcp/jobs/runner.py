@@ -16,7 +16,8 @@ from saasus_mcp.catalog.jobs import JobSpec
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.jobs import reporting
 from saasus_mcp.jobs.engine import FAILED, Engine
-from saasus_mcp.jobs.kind import kind
+from saasus_mcp.jobs.kind import Outcome, kind
+from saasus_mcp.jobs.patience import noted, patiently
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.preview import previews
 from saasus_mcp.jobs.work import Reader, Stopped, Work
@@ -76,7 +77,7 @@ class Runner:
         Raises:
             SaasusMcpError: it may not happen, or not yet; or it cannot be done as asked.
         """
-        self._require_room(call.principal)
+        await self._require_room(call.principal)
         await self._engine.start()
         planned: dict[str, Plan] = {}
 
@@ -103,9 +104,7 @@ class Runner:
         status: JobStatus = "done"
         try:
             outcome = await kind(name).run(work, plan)
-            report = reporting.report(
-                outcome, lambda whole: self.pipeline.results.keep(whole, principal.id, Source(name))
-            )
+            report = await self._report(outcome, principal, name)
             if work.stopped:
                 status = "cancelled"
         except Stopped:
@@ -115,13 +114,27 @@ class Runner:
         except Exception:
             log.exception("job %s failed inside the server", part.job)
             status, report = "failed", {"why": FAILED}
-        record = {"status": status, "steps": self.pipeline.store.jobs.count(part.job)}
-        self.pipeline.store.end_job(part.job, status, report, record, self.pipeline.clock())
+        await self._end(part.job, status, report)
+
+    async def _report(self, outcome: Outcome, principal: Principal, name: str) -> dict[str, Any]:
+        """What is told of it. All of it is kept aside."""
+
+        def keep(whole: Any) -> str:
+            return self.pipeline.results.keep(whole, principal.id, Source(name))
+
+        return await self.pipeline.aside(lambda: reporting.report(outcome, keep))
+
+    async def _end(self, job: str, status: JobStatus, report: Mapping[str, Any]) -> None:
+        def end() -> None:
+            record = {"status": status, "steps": self.pipeline.store.jobs.count(job)}
+            self.pipeline.store.end_job(job, status, report, record, self.pipeline.clock())
+
+        await patiently(lambda: self.pipeline.aside(end))
 
     async def _agreed(self, job: str) -> bool:
         """Whether the job was committed to: it is handed over a moment before."""
         for pause in SOON:
-            if self.pipeline.store.jobs.find(job) is not None:
+            if await noted(self.pipeline, lambda jobs: jobs.find(job)) is not None:
                 return True
             await anyio.sleep(pause)
         return False
@@ -146,13 +159,13 @@ class Runner:
         )
         return planned, whole
 
-    def _require_room(self, principal: Principal) -> None:
+    async def _require_room(self, principal: Principal) -> None:
         """See that the caller has not too many jobs under way.
 
         Raises:
             SaasusMcpError: they have.
         """
-        running = self.pipeline.store.jobs.count_running(principal.id)
+        running = await self.pipeline.of_jobs(lambda jobs: jobs.count_running(principal.id))
         if running >= MOST_RUNNING:
             raise SaasusMcpError(
                 f"{running} of your jobs run already.", "Wait for one of them: job_status follows them."

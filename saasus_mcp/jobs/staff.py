@@ -22,6 +22,7 @@ async def staff(
     url: str,
     sealer: Sealer,
     *,
+    schema: str = "",
     used: Callable[[], bool] = lambda: True,
     pace: Pace | None = None,
 ) -> AsyncIterator[dict[str, Runner]]:
@@ -29,6 +30,7 @@ async def staff(
 
     Args:
         url: of the engine's database.
+        schema: in that, where it is PostgreSQL.
         used: whether there can be a job in it from before.
     """
     runners: dict[str, Runner] = {}
@@ -39,7 +41,7 @@ async def staff(
     def stores() -> list[Store]:
         return [pipeline.store for pipeline in pipelines.values()]
 
-    async with Engine(url, sealer, stores, run, used=used, pace=pace) as engine:
+    async with Engine(url, sealer, stores, run, schema=schema, used=used, pace=pace) as engine:
         specs = {spec.name: spec for spec in load()}
         runners.update({name: Runner(pipeline, specs, engine) for name, pipeline in pipelines.items()})
         yield runners

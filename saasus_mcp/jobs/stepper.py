@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 import anyio
 
+from saasus_mcp.jobs.patience import noted, patiently, paused
 from saasus_mcp.jobs.plan import Entry
 from saasus_mcp.permissions.case import Principal
 from saasus_mcp.saasus.answer import ToolAnswer
+from saasus_mcp.server import granted
 from saasus_mcp.server.call import Asking, Call, Part
 from saasus_mcp.server.filling import filled
 from saasus_mcp.server.pipeline import Pipeline
@@ -31,25 +34,33 @@ class Stepper:
         self._principal = principal
         self._part = part
         self._answer = answer
-        self._jobs = pipeline.store.jobs
 
     async def make(self, entry: Entry) -> tuple[JobStep, str]:
         """What became of a step, and a word for why it was refused, where nothing was sent."""
-        known, why = self._jobs.steps(self._part.job, [entry.step])[entry.step], ""
-        if known.outcome is None:
-            call = self._call(entry)
+        known, why = await self._known(entry), ""
+        while known.outcome is None:
+            call = await self._call(entry)
             given = await (self._made(call) if known.call is None else self._pipeline.recover(call))
-            said = "" if given.ok else given.text
-            known, why = JobStep(entry.step, known.call, given.applied, said, given.structured), given.why
+            if given.why != "store":
+                said = "" if given.ok else given.text
+                known, why = JobStep(entry.step, known.call, given.applied, said, given.structured), given.why
+                break
+            await paused(given.text)
+            known = await self._known(entry)  # it may have been begun all the same
         if known.outcome == "applied" and known.answer is None and entry.find is not None:
             known = await self._found(known, entry)
         return known, why
 
-    def _call(self, entry: Entry) -> Call:
-        earlier = self._jobs.answers(self._part.job, [step for step, _ in entry.later.values()])
+    async def _known(self, entry: Entry) -> JobStep:
+        steps = await noted(self._pipeline, lambda jobs: jobs.steps(self._part.job, [entry.step]))
+        return steps[entry.step]
+
+    async def _call(self, entry: Entry) -> Call:
+        part = entry.part(self._part)
+        earlier = await noted(self._pipeline, partial(granted.earlier, part))
         later = {name: earlier.get(step, {}).get(field, "") for name, (step, field) in entry.later.items()}
         tool = self._pipeline.catalogue.find(entry.operation).tool
-        return Call(tool, filled(entry.args, later), self._principal, part=entry.part(self._part))
+        return Call(tool, filled(entry.args, later), self._principal, part=part)
 
     async def _made(self, call: Call) -> ToolAnswer:
         """The answer of a call, after a person decided where it wants an approval of its own."""
@@ -59,15 +70,18 @@ class Stepper:
                 raise TypeError("a step of a job has nobody to ask")
             if given.why != "approval" or not rounds_left:
                 return given
-            self._jobs.note(self._part.job, {"waiting": given.text})
+            await self._note({"waiting": given.text})
             try:
-                while self._pipeline.undecided(call):
-                    if not self._jobs.goes_on(self._part.job):
+                while await patiently(lambda: self._pipeline.undecided(call)):
+                    if not await noted(self._pipeline, lambda jobs: jobs.goes_on(self._part.job)):
                         return given
                     await anyio.sleep(PAUSE)
             finally:
-                self._jobs.note(self._part.job, {})
+                await self._note({})
         raise AssertionError("the last round returns")
+
+    async def _note(self, report: Mapping[str, Any]) -> None:
+        await noted(self._pipeline, lambda jobs: jobs.note(self._part.job, report))
 
     async def _found(self, step: JobStep, entry: Entry) -> JobStep:
         """The step with the answer that it must have got, read from what is there now."""
@@ -78,7 +92,7 @@ class Stepper:
         fitting = [item for item in (answer or {}).get(find.items, []) if _holds(item, find.where)]
         if len(fitting) != 1:
             return step
-        self._jobs.learn(self._part.job, entry.step, fitting[0])
+        await noted(self._pipeline, lambda jobs: jobs.learn(self._part.job, entry.step, fitting[0]))
         return JobStep(step.step, step.call, step.outcome, step.said, fitting[0])
 
 

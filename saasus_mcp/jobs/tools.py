@@ -93,7 +93,7 @@ async def followed(runner: Runner, job: str, call: Call, patience: float) -> Too
     give_up = anyio.current_time() + patience
     try:
         while True:
-            found = _found(runner, job, call)
+            found = await _found(runner, job, call)
             if found is None:
                 return failed(UNKNOWN, LISTS)
             if told != (found.done, found.total):
@@ -101,12 +101,12 @@ async def followed(runner: Runner, job: str, call: Call, patience: float) -> Too
                 await call.progress(found.done, found.total, found.name)
             left = give_up - anyio.current_time()
             if found.status != "running" or left <= 0:
-                return _answer(runner, found)
+                return await _answer(runner, found)
             await anyio.sleep(min(pause, left))
             pause = min(pause * 1.5, LATER)
     except anyio.get_cancelled_exc_class():
         if call.taken_back():
-            runner.pipeline.store.jobs.cancel(job)
+            await runner.pipeline.of_jobs(lambda jobs: jobs.cancel(job))
         raise
 
 
@@ -115,7 +115,8 @@ def _status(runner: Runner) -> OwnTool:
         job = call.arguments.get("job")
         if job is not None:
             return await followed(runner, job, call, float(call.arguments.get("wait", 0)))
-        mine = runner.pipeline.store.jobs.of(call.principal.id, runner.pipeline.place.profile, MOST_LISTED)
+        who, profile = call.principal.id, runner.pipeline.place.profile
+        mine = await runner.pipeline.of_jobs(lambda jobs: jobs.of(who, profile, MOST_LISTED))
         brief = [{"job": each.id, "name": each.name, "status": each.status, "at": each.at} for each in mine]
         return answered({"jobs": brief})
 
@@ -132,9 +133,9 @@ def _status(runner: Runner) -> OwnTool:
 def _cancel(runner: Runner) -> OwnTool:
     async def run(call: Call) -> ToolAnswer:
         job = call.arguments["job"]
-        if _found(runner, job, call) is None:
+        if await _found(runner, job, call) is None:
             return failed(UNKNOWN, LISTS)
-        runner.pipeline.store.jobs.cancel(job)
+        await runner.pipeline.of_jobs(lambda jobs: jobs.cancel(job))
         return await followed(runner, job, call, PATIENCE)
 
     return _own(
@@ -169,18 +170,19 @@ def _own(  # noqa: PLR0917 - what a tool is made of, in the order of OwnTool
     )
 
 
-def _found(runner: Runner, job: str, call: Call) -> Job | None:
+async def _found(runner: Runner, job: str, call: Call) -> Job | None:
     """The job, where it is the caller's own, in this profile."""
-    found = runner.pipeline.store.jobs.find(job)
+    found = await runner.pipeline.of_jobs(lambda jobs: jobs.find(job))
     mine = (call.principal.id, runner.pipeline.place.profile)
     return found if found is not None and (found.principal, found.profile) == mine else None
 
 
-def _answer(runner: Runner, job: Job) -> ToolAnswer:
-    told = reporting.told(job, runner.pipeline.store.jobs.count(job.id))
+async def _answer(runner: Runner, job: Job) -> ToolAnswer:
+    pipeline = runner.pipeline
+    told = reporting.told(job, await pipeline.of_jobs(lambda jobs: jobs.count(job.id)))
     if job.status == "failed":
         return ToolAnswer(False, compact(told))
     if "chart" not in told:
         return answered(told)
-    chart = runner.pipeline.results.found(told["chart"], job.principal)
+    chart = await pipeline.aside(lambda: pipeline.results.found(told["chart"], job.principal))
     return replace(answered(told), figure=reporting.figure(None if chart is None else chart.value))

@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 import anyio
 
 from saasus_mcp.errors import SaasusMcpError
+from saasus_mcp.jobs.patience import noted
 from saasus_mcp.jobs.plan import Row
 from saasus_mcp.jobs.stepper import Stepper
 from saasus_mcp.permissions.case import Principal
@@ -196,7 +197,7 @@ class Work(Reader):
         Raises:
             Stopped: it was cancelled.
         """
-        if not self._pipeline.store.jobs.advance(self._part.job, done, total):
+        if not await noted(self._pipeline, lambda jobs: jobs.advance(self._part.job, done, total)):
             raise Stopped
 
     async def rows(

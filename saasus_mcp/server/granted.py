@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.catalog.model import TYPED_LEVELS
 from saasus_mcp.permissions.case import Decision
@@ -19,6 +19,9 @@ from saasus_mcp.server.filling import filled, found
 from saasus_mcp.server.results import LIFETIME as A_DAY
 from saasus_mcp.server.step import Step
 from saasus_mcp.store import Claim, Spend, StepEnding
+
+if TYPE_CHECKING:
+    from saasus_mcp.store.jobs import Jobs
 
 PLAN_AGAIN = "Start the job again: its plan is made anew, and asked about."
 
@@ -77,24 +80,28 @@ async def looked_at(step: Step, part: Part, place: Place, read: Read) -> Step:
     return replace(step, survey=seen)
 
 
-def check_filled(step: Step, part: Part, answers: Callable[[Iterable[str]], dict[str, Any]]) -> None:
+def earlier(part: Part, jobs: Jobs) -> dict[str, Any]:
+    """What the earlier steps answered of which a step takes something; without those that are not over."""
+    return jobs.answers(part.job, {name for name, _ in part.later.values()}) if part.later else {}
+
+
+def check_filled(step: Step, part: Part, known: Mapping[str, Any]) -> None:
     """See that what an earlier step's answer was to give is what it gave.
 
     Args:
-        answers: those of a job's steps that are over, by step.
+        known: the answers of earlier steps.
 
     Raises:
         Refused: it is something else, or is not known.
     """
-    known = answers({name for name, _ in part.later.values()})
-    for argument, (earlier, field) in part.later.items():
-        answer = known.get(earlier)
+    for argument, (before, field) in part.later.items():
+        answer = known.get(before)
         if (
             not isinstance(answer, dict)
             or field not in answer
             or answer[field] != found(step.arguments.values, argument)
         ):
-            raise Refused("unfounded", f"{argument} is not what the step {earlier} gave.", PLAN_AGAIN)
+            raise Refused("unfounded", f"{argument} is not what the step {before} gave.", PLAN_AGAIN)
 
 
 def digest_of(step: Step, part: Part) -> str:

@@ -73,7 +73,7 @@ class Ledger:
             return replace(failed(held_back.message, held_back.mend), why=why)
         except StoreError as error:
             if not operation.reads:
-                return failed(error.message, error.mend)
+                return replace(failed(error.message, error.mend), why="store")
             log.warning("a read goes without an audit: %s", error.message)
         self._watch.begun(operation)
         return None

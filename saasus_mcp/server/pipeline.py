@@ -29,7 +29,7 @@ from saasus_mcp.saasus.answer import ToolAnswer, answer, failed, unsent
 from saasus_mcp.saasus.client import Applied, Client, SendFailed
 from saasus_mcp.saasus.secrets import REMOVED
 from saasus_mcp.server import aftermath, granted
-from saasus_mcp.server.aside import Aside, at_once
+from saasus_mcp.server.aside import Aside, Given, at_once
 from saasus_mcp.server.call import Asking, Call, Part
 from saasus_mcp.server.deciding import Deciding
 from saasus_mcp.server.ledger import Ledger
@@ -41,6 +41,7 @@ from saasus_mcp.store import StoreError
 
 if TYPE_CHECKING:
     from saasus_mcp.store import Store
+    from saasus_mcp.store.jobs import Jobs
 
 log = logging.getLogger(__name__)
 
@@ -151,7 +152,7 @@ class Pipeline:
             return replace(failed(refusal.message, refusal.mend), why=refusal.why)
         except SaasusMcpError as error:
             await self._ledger.refuse(step, "failed")
-            return failed(error.message, error.mend)
+            return replace(failed(error.message, error.mend), why="store" if isinstance(error, StoreError) else "")
         except anyio.get_cancelled_exc_class():
             await self._ledger.refuse(step, "cancelled")
             raise
@@ -196,10 +197,15 @@ class Pipeline:
         await self._ledger.end(step, given, 0.0)
         return given
 
-    def undecided(self, call: Call) -> bool:
+    async def undecided(self, call: Call) -> bool:
         """Whether an approval of this very call waits for a person."""
-        binding = self._of(call, self.catalogue.find(call.name)).binding(self.place)
-        return any(each.status == "pending" for each in self._store.approvals(self.clock(), binding.digest()))
+        digest = self._of(call, self.catalogue.find(call.name)).binding(self.place).digest()
+        asked = await self.aside(lambda: self._store.approvals(self.clock(), digest))
+        return any(each.status == "pending" for each in asked)
+
+    async def of_jobs(self, look: Callable[[Jobs], Given]) -> Given:
+        """What the store knows of jobs, or notes of them, waited for aside."""
+        return await self.aside(lambda: look(self._store.jobs))
 
     def _of(self, call: Call, operation: Operation) -> Step:
         """Steps 2 and 3."""
@@ -219,7 +225,8 @@ class Pipeline:
         if decision.outcome == "deny":
             raise Refused("denied", f"{operation.tool} is not allowed: {decision.reason}.", "Do not try again.")
         if step.part is not None and granted.suffices(step, step.part):
-            granted.check_filled(step, step.part, lambda steps: self._store.jobs.answers(step.parent, steps))
+            known = await self.of_jobs(partial(granted.earlier, step.part))
+            granted.check_filled(step, step.part, known)
             return await granted.looked_at(step, step.part, self.place, read)
         if call.reply is not None:
             heed(call.reply.answer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -141,21 +142,35 @@ class Jobs:
 
     # -- who runs them ---------------------------------------------------------------------------------------------
 
-    def beat(self, worker: str, at: float) -> None:
+    def beat(self, worker: str) -> None:
         """Note that a process lives that runs jobs."""
         with self._database.transaction() as connection:
+            at = _now(connection)
             if connection.execute(update(workers).where(workers.c.id == worker).values(at=at)).rowcount == 0:
                 connection.execute(insert(workers).values(id=worker, at=at))
 
-    def dead(self, before: float) -> list[str]:
-        """The processes that have not said since a time that they live."""
+    def leave(self, worker: str) -> None:
+        """Note that a process ends: the others need not wait for another sign of life."""
+        with self._database.transaction() as connection:
+            connection.execute(update(workers).where(workers.c.id == worker).values(at=0.0))
+
+    def dead(self, seconds: float) -> list[str]:
+        """The processes that have not said for so long that they live."""
         with self._database.reading() as connection:
-            return list(connection.execute(select(workers.c.id).where(workers.c.at < before)).scalars())
+            silent = workers.c.at < _now(connection) - seconds
+            return list(connection.execute(select(workers.c.id).where(silent)).scalars())
 
     def bury(self, dead: Iterable[str]) -> None:
         """Forget processes whose jobs were taken up."""
         with self._database.transaction() as connection:
             connection.execute(delete(workers).where(workers.c.id.in_(list(dead))))
+
+
+def _now(connection: Connection) -> float:
+    """The time, by the one clock of those who share the database: a server whose own is fast would take all for dead."""
+    if connection.dialect.name != "postgresql":
+        return time.time()
+    return float(connection.execute(select(func.extract("epoch", func.clock_timestamp()))).scalar_one())
 
 
 def _goes_on(connection: Connection, job: str) -> bool:

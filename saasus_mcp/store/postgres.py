@@ -43,11 +43,13 @@ class Bounded(psycopg.Connection[Any]):
             raise
 
 
-def engine(url: str) -> Engine:
+def engine(url: str, kept_open: int = KEPT_OPEN, at_most: int = AT_MOST) -> Engine:
     """A pool of connections to a database, none of them open yet.
 
     Args:
         url: as libpq reads it, with whatever parameters it knows.
+        kept_open: connections that stay open, once they are.
+        at_most: connections at the same time.
 
     Raises:
         StoreError: it cannot be read.
@@ -75,8 +77,8 @@ def engine(url: str) -> Engine:
     return create_engine(
         "postgresql+psycopg://",
         creator=lambda: Bounded.connect(address),
-        pool_size=KEPT_OPEN,
-        max_overflow=AT_MOST - KEPT_OPEN,
+        pool_size=kept_open,
+        max_overflow=at_most - kept_open,
         pool_timeout=ANSWER_SECONDS,
         pool_pre_ping=True,
         pool_recycle=AGE_SECONDS,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 
 from sqlalchemy import Column, Connection, Float, Integer, MetaData, Table, Text, delete, insert, inspect, select
@@ -16,7 +16,7 @@ from saasus_mcp.store.records import Freeze
 from saasus_mcp.store.store import Store
 from saasus_mcp.store.stores import EACH
 
-COMMON, ACCOUNTS = "saasus_mcp", "saasus_mcp_accounts"
+COMMON, ACCOUNTS, JOBS = "saasus_mcp", "saasus_mcp_accounts", "saasus_mcp_jobs"
 LONGEST_SHOWN = 32
 """Characters of a SaaS id in the name of its schema, which PostgreSQL would cut off after 63."""
 VERSION = 1
@@ -88,6 +88,11 @@ class Shared:
         if self._common is None:
             self._common = Database(self._engine, metadata, VERSION, COMMON)
         return self._common
+
+
+def jobs_schema(saas_ids: Sequence[str]) -> str:
+    """Where the engine of jobs keeps its own: one for each SaaS, or one for servers that serve several."""
+    return f"{JOBS}_of_{stem(saas_ids[0], LONGEST_SHOWN).lower()}" if len(saas_ids) == 1 else JOBS
 
 
 def present(connection: Connection) -> Freeze | None:

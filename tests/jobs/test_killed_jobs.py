@@ -53,6 +53,15 @@ async def test_every_line_is_done_once_and_told_truly(tmp_path: Path, moment: st
         assert there(on) == PEOPLE
 
 
+async def test_a_server_that_had_no_job_takes_over_that_of_one_beside_it(tmp_path: Path) -> None:
+    async with served() as on, stage(tmp_path, url=on.url) as idle:
+        assert (await on.run(tmp_path, "before checkpoint", FATAL, people(on)))[0] == DIED
+        [job] = (await idle.told("job_status"))["jobs"]
+        told = await idle.told("job_status", {"job": job["job"], "wait": 45})
+        assert (told["status"], told["counts"]) == ("done", {"applied": PEOPLE})
+        assert max(on.writes().values()) == 1
+
+
 async def test_a_password_that_was_lost_with_the_server_is_said_to_be(tmp_path: Path) -> None:
     async with served() as on:
         listed = HEADER + f",terminal-1,{tenant(on.sandbox)},,3,viewer,T\n"
