@@ -16,7 +16,7 @@ from saasus_mcp.catalog import Catalogue
 from saasus_mcp.hosting.console.desk import Desk, Room, Written
 from saasus_mcp.hosting.console.doors import Doors
 from saasus_mcp.hosting.console.pages import Console
-from saasus_mcp.hosting.console.sessions import LIFETIME, Admitted, Approver, LocalSessions, Tickets
+from saasus_mcp.hosting.console.sessions import LIFETIME, Admitted, Approver, LocalSessions, Session, Tickets
 from saasus_mcp.hosting.console.throttle import Throttle
 from saasus_mcp.hosting.console.wording import WORDS
 from saasus_mcp.permissions.approvals import WAIT_AFTER_REJECTION
@@ -389,6 +389,21 @@ async def test_a_store_that_cannot_be_read_is_no_blank_page(stage: Stage, monkey
             assert answer.status_code == 503
             assert "cannot be read just now" in answer.text
             assert "disk I/O" not in answer.text
+
+
+async def test_sessions_that_cannot_be_read_are_no_blank_page(stage: Stage) -> None:
+    class Away(LocalSessions):
+        def find(self, cookie: str, now: float) -> Session | None:
+            raise StoreError("The store cannot be used: the database does not do it.")
+
+    async with stage.signed_in() as client:
+        known = client.cookies
+    stage.serve(sessions=Away())
+    async with stage.browser() as client:
+        client.cookies = known
+        for path in ("/console", "/console/nowhere", "/console/session"):
+            answer = await client.get(path)
+            assert (answer.status_code, "cannot be read just now" in answer.text) == (503, True), path
 
 
 async def test_a_profile_that_is_not_theirs_is_not_frozen(stage: Stage) -> None:

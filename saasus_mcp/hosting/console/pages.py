@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -43,6 +43,7 @@ log = logging.getLogger(__name__)
 HERE = Path(__file__).parent
 LONGEST_REASON = 500
 Act = Callable[[Session, Mapping[str, str]], str]
+Endpoint = Callable[[Request], Awaitable[Response]]
 """Does what a form asks, in a thread; gives the path to go to."""
 
 
@@ -77,7 +78,7 @@ class Console:
             "/freeze": self._freeze,
             "/unfreeze": self._unfreeze,
         }
-        return [
+        every = [
             *(Route(BASE + path, partial(self._show, view), methods=["GET"]) for path, view in shown.items()),
             *(Route(BASE + path, partial(self._do, act), methods=["POST"]) for path, act in done.items()),
             Route(BASE + "/reveal", self._reveal, methods=["POST"]),
@@ -85,17 +86,22 @@ class Console:
             *(Route(f"{BASE}/{name}", partial(_file, name), methods=["GET"]) for name in ("style.css", "icon.svg")),
             Route(BASE + "/{path:path}", self._nowhere, methods=["GET", "POST"]),
         ]
+        return [Route(one.path, partial(self._answered, one.endpoint), methods=one.methods) for one in every]
+
+    async def _answered(self, endpoint: Endpoint, request: Request) -> Response:
+        """What a page answers, or that it cannot: a store that is away is no blank page."""
+        try:
+            return await endpoint(request)
+        except SaasusMcpError as error:
+            log.error("the console could not answer: %s", error)  # noqa: TRY400 - what failed has been said in words
+            return message("unavailable", language(request, self.language), None, UNAVAILABLE)
 
     async def _show(self, view: views.View, request: Request) -> Response:
         lang = language(request, self.language)
-        try:
-            session = await self.doors.session(request)
-            if session is None:
-                return self._to_the_door(request, lang)
-            asked = self._asked(request, session, lang)
-            shown = await run_sync(view, self.desk, asked)
-        except SaasusMcpError as error:
-            return _failed(error, lang)
+        session = await self.doors.session(request)
+        if session is None:
+            return self._to_the_door(request, lang)
+        shown = await run_sync(view, self.desk, self._asked(request, session, lang))
         return await run_sync(self._page, shown, session, request, lang)
 
     async def _do(self, act: Act, request: Request) -> Response:
@@ -111,8 +117,6 @@ class Console:
             return redirect("/sign-in")
         except BadForm:
             return message("refused_form", lang, None, FORBIDDEN)
-        except SaasusMcpError as error:
-            return _failed(error, lang)
 
     async def _sent(self, request: Request) -> tuple[Session, Mapping[str, str]]:
         """Who sent a form, and its fields.
@@ -168,8 +172,6 @@ class Console:
             return redirect("/sign-in")
         except BadForm:
             return message("refused_form", lang, None, FORBIDDEN)
-        except SaasusMcpError as error:
-            return _failed(error, lang)
         shown = views.Shown("secrets", {"secret": secret, "failed": failed, "here": "secrets"})
         return await run_sync(self._page, shown, session, request, lang, UNPROCESSABLE if failed else 200)
 
@@ -200,11 +202,6 @@ class Console:
 def _to_approval(fields: Mapping[str, str]) -> str:
     """Where what was decided is seen: the page says what the store says, and nobody's link can say it instead."""
     return f"/approvals/{''.join(each for each in fields.get('code', '').strip() if each.isalnum() or each == '-')}"
-
-
-def _failed(error: SaasusMcpError, lang: Language) -> Response:
-    log.error("the console could not answer: %s", error)
-    return message("unavailable", lang, None, UNAVAILABLE)
 
 
 async def _file(name: str, _: Request) -> Response:
