@@ -65,25 +65,18 @@ def build(pipeline: Pipeline, who: Who, language: Language, surface: Surface | N
         return ListToolsResult(tools=[tools[each] for each in listed], ttl_ms=LIST_TTL_MS, cache_scope="private")
 
     async def call_tool(context: Context, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
-        try:
-            call = Call(
-                name=params.name,
-                arguments=params.arguments or {},
-                principal=who(context),
-                asker=asking.asker(context, language),
-                reply=asking.reply(params),
-                usher=asking.usher(context),
-                visited=asking.visited(params),
-                progress=_progress(context),
-                taken_back=lambda: _taken_back(context),
-            )
-            given = await shown.run(call)
-        except MCPError:
-            raise
-        except Exception:
-            # Before 2026-07-28 the SDK would send the exception's text to the client, secrets included.
-            log.exception("tools/call %r failed inside the server", params.name[:80])
-            raise MCPError(INTERNAL_ERROR, "The server failed; its log says why.") from None
+        call = Call(
+            name=params.name,
+            arguments=params.arguments or {},
+            principal=who(context),
+            asker=asking.asker(context, language),
+            reply=asking.reply(params),
+            usher=asking.usher(context),
+            visited=asking.visited(params),
+            progress=_progress(context),
+            taken_back=lambda: _taken_back(context),
+        )
+        given = await shown.run(call)
         return asking.returned(given, language) if isinstance(given, Asking) else result(given, pipeline.place)
 
     server = Server[Any](

@@ -100,17 +100,14 @@ class Trail:
         """Every audit record since a time, oldest first: `call`, `event`, `at`, and what was recorded."""
         with self._database.reading() as connection:
             rows = connection.execute(select(audit).where(audit.c.at >= since).order_by(audit.c.seq))
-            return [{"call": row.call, "event": row.event, "at": row.at, **json.loads(row.record)} for row in rows]
+            return [_told(row) for row in rows]
 
     def newest(self, most: int, before: int | None = None) -> list[tuple[int, dict[str, Any]]]:
         """The newest records and their numbers in the store, newest first; `before` one of that number."""
         query = select(audit).order_by(audit.c.seq.desc()).limit(most)
         with self._database.reading() as connection:
             rows = connection.execute(query if before is None else query.where(audit.c.seq < before))
-            return [
-                (row.seq, {"call": row.call, "event": row.event, "at": row.at, **json.loads(row.record)})
-                for row in rows
-            ]
+            return [(row.seq, _told(row)) for row in rows]
 
     def count(self) -> int:
         """How many records there are."""
@@ -151,6 +148,11 @@ class Trail:
             if len(rows) < PIECE:
                 return
             last = (rows[-1].writer, rows[-1].number)
+
+
+def _told(row: Any) -> dict[str, Any]:
+    """A record as it is read: `call`, `event`, `at`, and what was recorded."""
+    return {"call": row.call, "event": row.event, "at": row.at, **json.loads(row.record)}
 
 
 def _start() -> Head:
