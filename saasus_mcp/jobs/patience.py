@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from saasus_mcp.server.aside import Given
+from saasus_mcp.server.job_steps import of_jobs
 from saasus_mcp.server.pipeline import Pipeline
 from saasus_mcp.store import StoreError
 
@@ -23,7 +24,7 @@ PAUSE = 2.0
 
 async def noted(pipeline: Pipeline, look: Callable[[Jobs], Given]) -> Given:
     """What the store knows of jobs, or notes of them, as soon as it does."""
-    return await patiently(lambda: pipeline.of_jobs(look))
+    return await patiently(lambda: of_jobs(pipeline, look))
 
 
 async def patiently(ask: Callable[[], Awaitable[Given]]) -> Given:

@@ -26,6 +26,7 @@ from saasus_mcp.permissions.target import Sight
 from saasus_mcp.saasus.words import quoted
 from saasus_mcp.server.call import Asking, Call, Part
 from saasus_mcp.server.filling import filled
+from saasus_mcp.server.job_steps import of_jobs, weigh
 from saasus_mcp.server.pipeline import Pipeline
 from saasus_mcp.server.results import Source
 from saasus_mcp.server.whole import Whole, begin
@@ -165,7 +166,7 @@ class Runner:
         Raises:
             SaasusMcpError: they have.
         """
-        running = await self.pipeline.of_jobs(lambda jobs: jobs.count_running(principal.id))
+        running = await of_jobs(self.pipeline, lambda jobs: jobs.count_running(principal.id))
         if running >= MOST_RUNNING:
             raise SaasusMcpError(
                 f"{running} of your jobs run already.", "Wait for one of them: job_status follows them."
@@ -200,7 +201,7 @@ class Runner:
                 operation = self.pipeline.catalogue.find(entry.operation)
                 later = dict.fromkeys(entry.later, LATER)
                 call = Call(operation.tool, filled(entry.args, later), principal, part=entry.part(Part(job)))
-                weighed = await self.pipeline.weigh(call)
+                weighed = await weigh(self.pipeline, call)
                 decisions.append(Weight(weighed.decision, operation.tool, row.name))
                 digests[entry.step] = weighed.digest
                 entries.append(replace(entry, bound=weighed.bound))

@@ -15,6 +15,7 @@ from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.server import granted
 from saasus_mcp.server.call import Asking, Call, Part
 from saasus_mcp.server.filling import filled
+from saasus_mcp.server.job_steps import recover, undecided
 from saasus_mcp.server.pipeline import Pipeline
 from saasus_mcp.store.job_records import JobStep
 
@@ -40,7 +41,7 @@ class Stepper:
         known, why = await self._known(entry), ""
         while known.outcome is None:
             call = await self._call(entry)
-            given = await (self._made(call) if known.call is None else self._pipeline.recover(call))
+            given = await (self._made(call) if known.call is None else recover(self._pipeline, call))
             if given.why != "store":
                 said = "" if given.ok else given.text
                 known, why = JobStep(entry.step, known.call, given.applied, said, given.structured), given.why
@@ -72,7 +73,7 @@ class Stepper:
                 return given
             await self._note({"waiting": given.text})
             try:
-                while await patiently(lambda: self._pipeline.undecided(call)):
+                while await patiently(lambda: undecided(self._pipeline, call)):
                     if not await noted(self._pipeline, lambda jobs: jobs.goes_on(self._part.job)):
                         return given
                     await anyio.sleep(PAUSE)

@@ -15,6 +15,7 @@ from saasus_mcp.jobs.runner import Runner
 from saasus_mcp.saasus.answer import ToolAnswer, compact, failed
 from saasus_mcp.server.call import Asking, Call
 from saasus_mcp.server.hints import LOOKS_UP, Hints
+from saasus_mcp.server.job_steps import of_jobs
 from saasus_mcp.server.own import OwnTool, answered, closed
 from saasus_mcp.server.toolsets import Kind
 from saasus_mcp.store.job_records import Job
@@ -106,7 +107,7 @@ async def followed(runner: Runner, job: str, call: Call, patience: float) -> Too
             pause = min(pause * 1.5, LATER)
     except anyio.get_cancelled_exc_class():
         if call.taken_back():
-            await runner.pipeline.of_jobs(lambda jobs: jobs.cancel(job))
+            await of_jobs(runner.pipeline, lambda jobs: jobs.cancel(job))
         raise
 
 
@@ -116,7 +117,7 @@ def _status(runner: Runner) -> OwnTool:
         if job is not None:
             return await followed(runner, job, call, float(call.arguments.get("wait", 0)))
         who, profile = call.principal.id, runner.pipeline.place.profile
-        mine = await runner.pipeline.of_jobs(lambda jobs: jobs.of(who, profile, MOST_LISTED))
+        mine = await of_jobs(runner.pipeline, lambda jobs: jobs.of(who, profile, MOST_LISTED))
         brief = [{"job": each.id, "name": each.name, "status": each.status, "at": each.at} for each in mine]
         return answered({"jobs": brief})
 
@@ -135,7 +136,7 @@ def _cancel(runner: Runner) -> OwnTool:
         job = call.arguments["job"]
         if await _found(runner, job, call) is None:
             return failed(UNKNOWN, LISTS)
-        await runner.pipeline.of_jobs(lambda jobs: jobs.cancel(job))
+        await of_jobs(runner.pipeline, lambda jobs: jobs.cancel(job))
         return await followed(runner, job, call, PATIENCE)
 
     return _own(
@@ -172,14 +173,14 @@ def _own(  # noqa: PLR0917 - what a tool is made of, in the order of OwnTool
 
 async def _found(runner: Runner, job: str, call: Call) -> Job | None:
     """The job, where it is the caller's own, in this profile."""
-    found = await runner.pipeline.of_jobs(lambda jobs: jobs.find(job))
+    found = await of_jobs(runner.pipeline, lambda jobs: jobs.find(job))
     mine = (call.principal.id, runner.pipeline.place.profile)
     return found if found is not None and (found.principal, found.profile) == mine else None
 
 
 async def _answer(runner: Runner, job: Job) -> ToolAnswer:
     pipeline = runner.pipeline
-    told = reporting.told(job, await pipeline.of_jobs(lambda jobs: jobs.count(job.id)))
+    told = reporting.told(job, await of_jobs(pipeline, lambda jobs: jobs.count(job.id)))
     if job.status == "failed":
         return ToolAnswer(False, compact(told))
     if "chart" not in told:

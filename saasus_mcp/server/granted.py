@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.catalog.model import TYPED_LEVELS
-from saasus_mcp.permissions.case import Decision
 from saasus_mcp.permissions.handles import LIFETIME
 from saasus_mcp.permissions.proof import Place, Proof, digest
 from saasus_mcp.permissions.refusal import Refused
@@ -24,15 +23,6 @@ if TYPE_CHECKING:
     from saasus_mcp.store.jobs import Jobs
 
 PLAN_AGAIN = "Start the job again: its plan is made anew, and asked about."
-
-
-@dataclass(frozen=True, slots=True)
-class Weighed:
-    """What would be decided on a step: its digest, and its target's bound fields where a change of them asks again."""
-
-    decision: Decision
-    digest: str
-    bound: str = ""
 
 
 def suffices(step: Step, part: Part) -> bool:

@@ -21,7 +21,7 @@ from saasus_mcp.permissions.handles import Handles, Hiding, References, no_refer
 from saasus_mcp.permissions.proof import Place
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.seal import Sealer
-from saasus_mcp.permissions.survey import glance, sights, survey, unasked
+from saasus_mcp.permissions.survey import sights, survey, unasked
 from saasus_mcp.permissions.target import Read, Seen, secret_texts
 from saasus_mcp.saasus import arguments as checking
 from saasus_mcp.saasus import request as building
@@ -29,8 +29,8 @@ from saasus_mcp.saasus.answer import ToolAnswer, answer, failed, unsent
 from saasus_mcp.saasus.client import Applied, Client, SendFailed
 from saasus_mcp.saasus.secrets import REMOVED
 from saasus_mcp.server import aftermath, granted
-from saasus_mcp.server.aside import Aside, Given, at_once
-from saasus_mcp.server.call import Asking, Call, Part
+from saasus_mcp.server.aside import Aside, at_once
+from saasus_mcp.server.call import Asking, Call
 from saasus_mcp.server.deciding import Deciding
 from saasus_mcp.server.ledger import Ledger
 from saasus_mcp.server.results import BUDGET, Results
@@ -41,7 +41,6 @@ from saasus_mcp.store import StoreError
 
 if TYPE_CHECKING:
     from saasus_mcp.store import Store
-    from saasus_mcp.store.jobs import Jobs
 
 log = logging.getLogger(__name__)
 
@@ -80,22 +79,22 @@ class Pipeline:
         self._references = references
         self._budget = budget
         self.aside = aside
-        self._ledger = Ledger(lambda: self._store, policy, place, watch=watch, clock=clock, aside=aside)
+        self.ledger = Ledger(lambda: self.store, policy, place, watch=watch, clock=clock, aside=aside)
         self._console = console
 
     @cached_property
-    def _store(self) -> Store:
-        """Opened by the first call: a client that only lists tools need not wait for a database."""
+    def store(self) -> Store:
+        """What survives its calls. Opened by the first: a client that only lists tools need not wait for a database."""
         return self._open()
 
     @cached_property
     def _handles(self) -> Handles:
-        return Handles(self._store, self._sealer, self.clock, self._references)
+        return Handles(self.store, self._sealer, self.clock, self._references)
 
     @cached_property
     def settling(self) -> Settling:
         """What comes to a person's yes."""
-        confirmations, approvals = Confirmations(self._sealer), Approvals(self._store)
+        confirmations, approvals = Confirmations(self._sealer), Approvals(self.store)
         return Settling(
             confirmations,
             approvals,
@@ -106,20 +105,16 @@ class Pipeline:
         )
 
     @cached_property
-    def _deciding(self) -> Deciding:
+    def deciding(self) -> Deciding:
+        """What the policy says of a call."""
         return Deciding(self.catalogue, self.policy, self.place)
-
-    @property
-    def store(self) -> Store:
-        """What survives its calls, opened where it is not yet."""
-        return self._store
 
     @cached_property
     def results(self) -> Results:
         """Large answers, cut for the model and kept whole for whoever asked."""
         profile, clock = self.place.profile, self.clock
         return Results(
-            lambda: self._store, self._sealer, profile=profile, clock=clock, may=self._may, budget=self._budget
+            lambda: self.store, self._sealer, profile=profile, clock=clock, may=self._may, budget=self._budget
         )
 
     def listed(self, principal: Principal) -> list[Operation]:
@@ -133,31 +128,30 @@ class Pipeline:
         Raises nothing that a client could cause: every refusal and failure is an answer.
         """
         try:
-            operation = self.catalogue.find(call.name)
-            step = self._of(call, operation)
+            step = self.step(call)
         except SaasusMcpError as error:
             return await self.refused(call, error)
         reply, rounds = call.reply, 0
         try:
             while True:
-                read = sights(self._reader(step))
-                step = replace(step, decision=await self._deciding.decide(step, read))
+                read = sights(self.reader(step))
+                step = replace(step, decision=await self.deciding.decide(step, read))
                 asker = call.asker if rounds < MOST_ROUNDS else None
                 settled = await self._settled(step, read, replace(call, asker=asker, reply=reply))
                 if not isinstance(settled, Reply):
                     break
                 reply, rounds = settled, rounds + 1  # while the person thought, all of it may have changed
         except Refused as refusal:
-            await self._ledger.refuse(step, refusal.why)
+            await self.ledger.refuse(step, refusal.why)
             return replace(failed(refusal.message, refusal.mend), why=refusal.why)
         except SaasusMcpError as error:
-            await self._ledger.refuse(step, "failed")
+            await self.ledger.refuse(step, "failed")
             return replace(failed(error.message, error.mend), why="store" if isinstance(error, StoreError) else "")
         except anyio.get_cancelled_exc_class():
-            await self._ledger.refuse(step, "cancelled")
+            await self.ledger.refuse(step, "cancelled")
             raise
         if isinstance(settled, Asking):
-            await self._ledger.refuse(step, "confirmation")
+            await self.ledger.refuse(step, "confirmation")
             return settled
         return await self._send(settled)
 
@@ -165,51 +159,23 @@ class Pipeline:
         """Whether such a call would be anything but denied today; what cannot be decided on is denied."""
         try:
             step = self._built(self.catalogue.find(key), arguments, principal)
-            decision = await self._deciding.decide(step, sights(self._reader(step)))
+            decision = await self.deciding.decide(step, sights(self.reader(step)))
         except SaasusMcpError:
             return False
         return decision.outcome != "deny"
 
     async def refused(self, call: Call, error: SaasusMcpError) -> ToolAnswer:
         """The answer of a call that never became one: no such tool, or arguments that do not fit. Audited."""
-        await self._ledger.refuse_unbuilt(call, error)
+        await self.ledger.refuse_unbuilt(call, error)
         return failed(error.message, error.mend)
 
-    async def weigh(self, call: Call) -> granted.Weighed:
-        """What would be decided on a step of a job now. Nothing goes but reads for that.
+    def step(self, call: Call) -> Step:
+        """Steps 1 to 3: what a call is, checked and built.
 
         Raises:
             SaasusMcpError: there is no such tool, or the arguments do not fit it.
         """
-        step, part = self._of(call, self.catalogue.find(call.name)), call.part or Part("")
-        read = sights(self._reader(step))
-        decision = await self._deciding.decide(step, read)
-        if step.operation.effects.bind:
-            seen = await glance(step.operation, step.arguments.values, self.place.saas_id, read)
-            part = replace(part, bound=seen.sight.bound)
-        return granted.Weighed(decision, granted.digest_of(step, part), part.bound)
-
-    async def recover(self, call: Call) -> ToolAnswer:
-        """What became of a job's step that was begun and not seen to end: it is read back, and never sent again."""
-        step = self._of(call, self.catalogue.find(call.name))
-        given = failed("The server stopped while it made this call.", applied="unknown", trace_id=step.id)
-        given = await aftermath.read_back(step, given, self._reader(step))
-        await self._ledger.end(step, given, 0.0)
-        return given
-
-    async def undecided(self, call: Call) -> bool:
-        """Whether an approval of this very call waits for a person."""
-        digest = self._of(call, self.catalogue.find(call.name)).binding(self.place).digest()
-        asked = await self.aside(lambda: self._store.approvals(self.clock(), digest))
-        return any(each.status == "pending" for each in asked)
-
-    async def of_jobs(self, look: Callable[[Jobs], Given]) -> Given:
-        """What the store knows of jobs, or notes of them, waited for aside."""
-        return await self.aside(lambda: look(self._store.jobs))
-
-    def _of(self, call: Call, operation: Operation) -> Step:
-        """Steps 2 and 3."""
-        step, part = self._built(operation, call.arguments, call.principal), call.part
+        step, part = self._built(self.catalogue.find(call.name), call.arguments, call.principal), call.part
         if part is None:
             return replace(step, undoes=call.undoes)
         return replace(step, part=part, parent=part.job, id=part.call if part.step else step.id)
@@ -225,9 +191,10 @@ class Pipeline:
         if decision.outcome == "deny":
             raise Refused("denied", f"{operation.tool} is not allowed: {decision.reason}.", "Do not try again.")
         if step.part is not None and granted.suffices(step, step.part):
-            known = await self.of_jobs(partial(granted.earlier, step.part))
-            granted.check_filled(step, step.part, known)
-            return await granted.looked_at(step, step.part, self.place, read)
+            part = step.part
+            known = await self.aside(lambda: granted.earlier(part, self.store.jobs))
+            granted.check_filled(step, part, known)
+            return await granted.looked_at(step, part, self.place, read)
         if call.reply is not None:
             heed(call.reply.answer)
         if step.undoes is not None:
@@ -257,7 +224,7 @@ class Pipeline:
         seen = await survey(step.operation, values, self.place.saas_id, read)
         return Looked(seen, seen.previews(step.operation, values, self.place))
 
-    def _reader(self, parent: Step) -> Read:
+    def reader(self, parent: Step) -> Read:
         """Reads for a preview, a policy or a read back: child calls, decided and audited like any other."""
 
         async def read(key: str, args: Mapping[str, Any]) -> Seen:
@@ -266,9 +233,9 @@ class Pipeline:
                 step = replace(self._built(operation, args, parent.principal), parent=parent.id, probe=True)
             except SaasusMcpError as error:
                 return Seen(why_not=error.message)
-            step = replace(step, decision=await self._deciding.decide(step, read))
+            step = replace(step, decision=await self.deciding.decide(step, read))
             if not operation.reads or step.decision.outcome != "allow":
-                await self._ledger.refuse(step, "denied")
+                await self.ledger.refuse(step, "denied")
                 return Seen(why_not="you may not read it")
             given = await self._send(step)
             if given.ok:
@@ -279,7 +246,7 @@ class Pipeline:
 
     async def _send(self, step: Step) -> ToolAnswer:
         """Steps 6 to 9. What was begun is ended, also where the client goes away in between."""
-        held_back = await self._ledger.commit(step)
+        held_back = await self.ledger.commit(step)
         if held_back is not None:
             return held_back
         start = self.clock()
@@ -287,12 +254,12 @@ class Pipeline:
         try:
             with anyio.CancelScope(shield=not step.operation.reads):
                 given = await self._exchanged(step)
-                given = told(step, await aftermath.read_back(step, given, self._reader(step)), self.language)
+                given = told(step, await aftermath.read_back(step, given, self.reader(step)), self.language)
         except Exception:
             log.exception("call %s failed inside the server", step.id)
             given = failed("The server failed while it made this call.", applied=_doubt(step), trace_id=step.id)
         finally:
-            await self._ledger.end(step, given, self.clock() - start)
+            await self.ledger.end(step, given, self.clock() - start)
         return given
 
     async def _exchanged(self, step: Step) -> ToolAnswer:

@@ -14,6 +14,7 @@ from saasus_mcp.permissions.policy import PRESETS, CasePolicy
 from saasus_mcp.sandbox import Sandbox
 from saasus_mcp.sandbox.faults import Kind
 from saasus_mcp.server.call import Call, Part
+from saasus_mcp.server.job_steps import weigh
 from saasus_mcp.store import Freeze
 from tests.jobs.stage import Stage, Yes, stage
 from tests.jobs.test_export_users import held
@@ -163,8 +164,8 @@ async def test_a_step_with_other_arguments_than_agreed_to_is_refused(tmp_path: P
         from saasus_mcp.store import Commitment, Grant  # noqa: PLC0415 - beside its use
 
         part = Part(job, "one", given="confirmation", by="local:person")
-        weighed = await on.pipeline.weigh(
-            Call("auth_create_role", {"role_name": "a", "display_name": "A"}, ME, part=part)
+        weighed = await weigh(
+            on.pipeline, Call("auth_create_role", {"role_name": "a", "display_name": "A"}, ME, part=part)
         )
         grant = Grant("job_x", ME.id, "sandbox", "p", "confirmation", "local:person", False, {"one": weighed.digest})
         on.pipeline.store.commit(job, {"operation": "job_x"}, 0.0, None, Commitment(grant=grant))

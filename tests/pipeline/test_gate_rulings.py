@@ -200,7 +200,7 @@ async def test_a_read_that_takes_too_long_is_given_up_and_said(
 async def test_what_a_preview_reads_with_can_never_write(catalogue: Catalogue, store: Store) -> None:
     api = StubApi(catalogue)
     behind = pipeline(api, store, UnsafeAllowEverything())
-    read = behind._reader(behind._built(catalogue.find("auth.GetTenant"), ARGUMENTS, ME))
+    read = behind.reader(behind.step(Call("auth_get_tenant", ARGUMENTS, ME)))
     assert (await read("auth.GetTenant", ARGUMENTS)).status == 200
     assert (await read("auth.DeleteTenant", ARGUMENTS)).why_not == "you may not read it"
     assert api.writes == []
