@@ -75,10 +75,14 @@ def verify(context: click.Context, /, *, file: Path | None, **flags: Any) -> Non
     words = WORDS[chosen.lang]
     kept = _heads(file, chosen.lang) if file else []
     with keeping.stores(chosen) as stores:
-        writers = {head.writer for store in stores for head in store.trail.heads()}
-        breaks = [found for store in stores for found in store.trail.verify(_own(kept, store.trail.heads()))]
-        records = sum(len(store.audited()) for store in stores)
-    breaks_of_lost = [head for head in kept if head.writer not in writers]
+        writers = [{head.writer for head in store.trail.heads()} for store in stores]
+        breaks = [
+            found
+            for store, own in zip(stores, writers, strict=True)
+            for found in store.trail.verify(head for head in kept if head.writer in own)
+        ]
+        records = sum(store.trail.count() for store in stores)
+    breaks_of_lost = [head for head in kept if not any(head.writer in own for own in writers)]
     if breaks or breaks_of_lost:
         click.echo(words["broken"])
         for found in breaks:
@@ -126,12 +130,6 @@ def _line(record: dict[str, Any]) -> str:
 
 def _value(value: Any) -> str:
     return named(value) if isinstance(value, str) else one_line(json_text(value, indent=None), LONGEST)
-
-
-def _own(kept: list[Head], present: list[Head]) -> list[Head]:
-    """The exported heads that belong to this store's writers."""
-    writers = {head.writer for head in present}
-    return [head for head in kept if head.writer in writers]
 
 
 def _heads(file: Path, lang: Language) -> list[Head]:

@@ -80,7 +80,6 @@ audit = Table(
     Column("number", Integer, nullable=False, comment="counts from 1 for each writer"),
     Column("mac", String(64), nullable=False, comment="over this record and the one before: see store.chain"),
 )
-Index("audit_by_call", audit.c.call)
 Index("audit_by_writer", audit.c.writer, audit.c.number, unique=True)
 
 purged = Table(

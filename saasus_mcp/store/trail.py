@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, tuple_
+from sqlalchemy import Connection, and_, delete, func, insert, select, tuple_
 
 from saasus_mcp.store.chain import START, Break, Head, Keys, Link, mac, verify
 from saasus_mcp.store.database import Database
@@ -122,11 +122,11 @@ class Trail:
 
     def heads(self) -> list[Head]:
         """The last record of every writer, to be kept off this machine."""
-        last: dict[str, Head] = {}
+        last = select(audit.c.writer, func.max(audit.c.number).label("number")).group_by(audit.c.writer).subquery()
+        of_last = (audit.c.writer == last.c.writer, audit.c.number == last.c.number)
+        query = select(audit.c.writer, audit.c.number, audit.c.mac).join(last, and_(*of_last))
         with self._database.reading() as connection:
-            for link in self._links(connection):
-                last[link.writer] = Head(link.writer, link.number, link.mac)
-        return list(last.values())
+            return [Head(row.writer, row.number, row.mac) for row in connection.execute(query)]
 
     def purge(self, before: float) -> int:
         """Remove what is older than a time, remembering where each chain then begins. Gives how many were removed."""

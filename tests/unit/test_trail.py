@@ -42,6 +42,17 @@ def test_an_untouched_chain_holds_and_so_do_those_of_several_writers(kept: Store
     again.close()
 
 
+def test_the_heads_of_several_writers_are_where_each_of_them_ends(kept: Stores) -> None:
+    filled(kept, 6).close()
+    store = filled(kept, 2)
+    heads = store.trail.heads()
+    assert sorted(head.number for head in heads) == [2, 6]
+    assert faults(store, *heads) == []
+    execute(store, "DELETE FROM audit WHERE number = 6")
+    assert faults(store, *heads) == ["cut off: the exported head is not there"]
+    store.close()
+
+
 @pytest.mark.parametrize(
     ("statement", "found"),
     [
