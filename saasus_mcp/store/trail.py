@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, func, insert, select, tuple_
+from sqlalchemy import Connection, Select, and_, delete, func, insert, select, tuple_
 
 from saasus_mcp.store.chain import START, Break, Head, Keys, Link, mac, verify
 from saasus_mcp.store.database import Database
@@ -117,16 +117,16 @@ class Trail:
     def verify(self, heads: Iterable[Head] = ()) -> list[Break]:
         """Where the chains break, held also to exported heads; empty where they hold."""
         with self._database.reading() as connection:
-            first = {row.writer: Head(row.writer, row.number, row.mac) for row in connection.execute(select(purged))}
+            first = _heads(connection, select(purged))
             return verify(self._keys, self._links(connection), {head.writer: head for head in heads}, first)
 
     def heads(self) -> list[Head]:
-        """The last record of every writer, to be kept off this machine."""
+        """Where every chain ends, to be kept off this machine: at its last record, also where that was purged."""
         last = select(audit.c.writer, func.max(audit.c.number).label("number")).group_by(audit.c.writer).subquery()
         of_last = (audit.c.writer == last.c.writer, audit.c.number == last.c.number)
-        query = select(audit.c.writer, audit.c.number, audit.c.mac).join(last, and_(*of_last))
+        ends = select(audit.c.writer, audit.c.number, audit.c.mac).join(last, and_(*of_last))
         with self._database.reading() as connection:
-            return [Head(row.writer, row.number, row.mac) for row in connection.execute(query)]
+            return list({**_heads(connection, select(purged)), **_heads(connection, ends)}.values())
 
     def purge(self, before: float) -> int:
         """Remove what is older than a time, remembering where each chain then begins. Gives how many were removed."""
@@ -148,6 +148,11 @@ class Trail:
             if len(rows) < PIECE:
                 return
             last = (rows[-1].writer, rows[-1].number)
+
+
+def _heads(connection: Connection, query: Select[Any]) -> dict[str, Head]:
+    """Records of which a query gives writer, number and MAC, by writer."""
+    return {row.writer: Head(row.writer, row.number, row.mac) for row in connection.execute(query)}
 
 
 def _told(row: Any) -> dict[str, Any]:

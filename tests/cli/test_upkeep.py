@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -118,6 +120,18 @@ def test_the_audit_is_verified_against_heads_kept_elsewhere(state: Path, tmp_pat
     cut = run("audit", "verify", "--heads", str(kept), "--lang", "ja")
     assert cut.exit_code == 1
     assert "連鎖が壊れています" in cut.output
+
+
+def test_a_chain_that_was_purged_whole_still_reaches_its_exported_head(state: Path, tmp_path: Path) -> None:
+    called("auth_get_roles")
+    kept = tmp_path / "heads.json"
+    kept.write_text(run("audit", "heads").output, encoding="utf-8")
+    [file] = state.glob("*.sqlite3")
+    with closing(Store.open(file)) as store:
+        assert store.trail.purge(time.time() + 1) == 2
+    called("auth_get_roles")
+    whole = run("audit", "verify", "--heads", str(kept))
+    assert (whole.exit_code, whole.output.splitlines()[-1]) == (0, "It reaches every exported head.")
 
 
 def test_a_chain_that_was_altered_is_told(state: Path) -> None:
