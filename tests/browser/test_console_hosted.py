@@ -16,22 +16,9 @@ from saasus_mcp.cli import consoles
 from saasus_mcp.hosting.console.throttle import MOST
 from saasus_mcp.permissions import passphrase
 from saasus_mcp.settings import http, read
-from tests.browser.stage import Stage, staged
+from tests.browser.stage import Stage
 from tests.cli.running import run
-from tests.hosting.openid import SECRET
-
-
-@pytest.fixture
-def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
-    monkeypatch.setenv("TEST_SECRET", SECRET)
-    with staged(tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def private(tmp_path: Path) -> Iterator[Stage]:
-    with staged(tmp_path, tokens=False) as made:
-        yield made
+from tests.console.stage import csrf
 
 
 def visitor(stage: Stage) -> httpx2.Client:
@@ -52,12 +39,6 @@ def through_the_provider(client: httpx2.Client, stage: Stage, person: str) -> ht
         query = urlsplit(begun.headers["location"]).query
         back = elsewhere.get(f"{stage.openid.issuer}/as/{person}?{query}").headers["location"]
     return client.get(back)
-
-
-def csrf(page: httpx2.Response) -> str:
-    found = re.search(r'name="csrf" value="([^"]+)"', page.text)
-    assert found
-    return found[1]
 
 
 def test_an_approver_token_opens_the_console(stage: Stage) -> None:

@@ -1,0 +1,55 @@
+"""A client's file is written whole or not at all, stays what it was, and what is kept of it is private."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from saasus_mcp.clients import keeping
+from saasus_mcp.clients.known import CLIENTS
+from tests.cli.running import run
+from tests.clients.files import fixtures
+from tests.clients.installing import given, install, now
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links and modes are not the same elsewhere")
+def test_a_link_stays_a_link_and_a_mode_stays_a_mode(file: Path, tmp_path: Path) -> None:
+    real = tmp_path / "dotfiles.json"
+    real.write_text("{}", encoding="utf-8")
+    real.chmod(0o640)
+    file.parent.mkdir()
+    file.symlink_to(real)
+    install("cursor", file)
+    assert file.is_symlink()
+    assert "saasus" in real.read_text(encoding="utf-8")
+    assert real.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_file_that_changes_while_a_person_reads_is_not_overwritten(file: Path, tmp_path: Path) -> None:
+    given(file, "{}")
+    held = keeping.read(file)
+    keeper = keeping.Keeper(tmp_path, CLIENTS["cursor"], held.file, "saasus")
+    file.write_text('{"changed": true}', encoding="utf-8")
+    with pytest.raises(keeping.NotWritten, match="changed meanwhile"):
+        keeper.write(held, '{"ours": true}')
+    assert file.read_text(encoding="utf-8") == '{"changed": true}'
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="only where a folder can be closed to its owner")
+def test_a_folder_that_cannot_be_written_is_told(file: Path) -> None:
+    given(file, "{}")
+    file.parent.chmod(0o500)
+    ran = run("install", "cursor", "--file", str(file), "--sandbox", "--yes")
+    file.parent.chmod(0o700)
+    assert (ran.status, now(file)) == (1, b"{}")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes mean nothing on this system")
+def test_what_is_kept_of_a_file_is_private(file: Path) -> None:
+    given(file, fixtures("cursor")["other servers"])
+    install("cursor", file)
+    state = Path(os.environ["SAASUS_MCP_STATE_DIR"])
+    assert any(path.is_file() for path in state.rglob("*"))
+    assert [path for path in (state, *state.rglob("*")) if path.stat().st_mode & 0o077] == []

@@ -1,0 +1,79 @@
+"""What a person does in the console: approves by typing the name, rejects, freezes, reveals."""
+
+from __future__ import annotations
+
+import pytest
+
+from saasus_mcp.permissions.approvals import WAIT_AFTER_REJECTION
+from saasus_mcp.permissions.handles import Handles, Hiding
+from tests.console.stage import NOW, Stage, decide
+
+
+async def test_an_approval_is_given_by_typing_the_name(stage: Stage) -> None:
+    stage.asked()
+    async with stage.signed_in() as client:
+        answer = await decide(client, "approve", name="株式会社青空")
+    assert answer.headers["location"] == "/console/approvals/ABCD-2345"
+    [approval] = stage.store.approvals(NOW)
+    assert (approval.status, approval.decided_by) == ("approved", "alice")
+
+
+@pytest.mark.parametrize("typed", ["", "株式会社", "ABCD-2345", "yes"])
+async def test_another_name_approves_nothing(stage: Stage, typed: str) -> None:
+    stage.asked()
+    async with stage.signed_in() as client:
+        answer = await decide(client, "approve", name=typed)
+    assert answer.status_code == 422
+    assert "That is not the name of the target." in answer.text
+    assert stage.status() == "pending"
+
+
+async def test_a_rejection_keeps_its_reason(stage: Stage) -> None:
+    stage.asked()
+    async with stage.signed_in() as client:
+        await decide(client, "reject", reason="契約確認中")
+    [approval] = stage.store.approvals(NOW)
+    assert (approval.status, approval.reason) == ("rejected", "契約確認中")
+    assert approval.expires_at == NOW + WAIT_AFTER_REJECTION
+
+
+async def test_what_has_expired_is_approved_no_more(stage: Stage) -> None:
+    stage.asked()
+    async with stage.signed_in() as client:
+        stage.now = NOW + 901
+        answer = await decide(client, "approve", name="株式会社青空")
+    assert answer.status_code == 409
+    assert "It is no longer pending" in answer.text
+    assert stage.status() == "stale"
+
+
+async def test_where_two_people_are_wanted_the_one_who_asked_is_not_shown_the_form(stage: Stage) -> None:
+    stage.asked(principal="alice", two_person=True)
+    async with stage.signed_in() as client:
+        page = await client.get("/console/approvals/ABCD-2345")
+        answer = await decide(client, "approve", name="株式会社青空")
+    assert "another person than alice" in page.text
+    assert 'action="/console/approve"' not in page.text
+    assert answer.status_code == 422
+    assert stage.status() == "pending"
+
+
+async def test_freezing_holds_writes_until_it_is_lifted(stage: Stage) -> None:
+    async with stage.signed_in() as client:
+        await decide(client, "freeze", reason="調査中", profile="production")
+        frozen = stage.store.frozen()
+        assert frozen is not None
+        assert (frozen.by, frozen.reason) == ("alice", "調査中")
+        assert "調査中" in (await client.get("/console/limits")).text
+        await decide(client, "unfreeze", profile="production")
+    assert stage.store.frozen() is None
+
+
+async def test_a_secret_is_revealed_once(stage: Stage) -> None:
+    hiding = Hiding()
+    handle = hiding.hide("hush-hush & <more>")
+    Handles(stage.store, stage.console.desk.sealer, lambda: NOW).keep(hiding, "bob", "production")
+    async with stage.signed_in() as client:
+        first = await decide(client, "reveal", handle=handle)
+        assert "hush-hush &amp; &lt;more&gt;" in first.text
+        assert (await decide(client, "reveal", handle=handle)).status_code == 422

@@ -1,0 +1,127 @@
+"""What the console's pages show, in both languages, to whom, and when a store is away."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from saasus_mcp.hosting.console.desk import Written
+from saasus_mcp.hosting.console.sessions import LocalSessions, Session
+from saasus_mcp.hosting.console.wording import WORDS
+from saasus_mcp.store import Approval, StoreError
+from tests.console.stage import ASKED, NOW, Stage, csrf
+
+NAME = "<b>株式会社青空</b>\u202e"
+PAGES = ["", "/approvals/ABCD-2345", "/audit", "/tools", "/policy", "/limits", "/secrets", "/session"]
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_nothing_is_shown_to_who_is_not_signed_in(stage: Stage, path: str) -> None:
+    stage.asked()
+    async with stage.browser() as client:
+        answer = await client.get("/console" + path)
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "/console/sign-in"
+    assert "青空" not in answer.text
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("lang", ["en", "ja"])
+async def test_every_page_is_there_in_both_languages_and_escapes_what_it_shows(
+    stage: Stage, path: str, lang: str
+) -> None:
+    stage.asked(name=NAME)
+    async with stage.signed_in(**{"accept-language": lang}) as client:
+        answer = await client.get("/console" + path)
+    assert answer.status_code == 200
+    assert f'<html lang="{lang}">' in answer.text
+    assert "<b>" not in answer.text
+    assert "<script" not in answer.text
+    assert "\u202e" not in answer.text
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_the_audit_is_filtered_and_its_chain_judged(stage: Stage) -> None:
+    for number, operation in enumerate(["auth.GetTenant", "auth.DeleteTenant"]):
+        stage.store.refuse(f"call-{number}", {"operation": operation, "principal": "bob", "profile": "production"}, NOW)
+    async with stage.signed_in() as client:
+        page = await client.get("/console/audit", params={"operation": "Delete", "verify": "1"})
+    assert "auth.DeleteTenant" in page.text
+    assert "auth.GetTenant" not in page.text
+    assert "The chain holds: 2 records" in page.text
+
+
+async def test_decisions_are_those_of_the_chosen_person(stage: Stage) -> None:
+    async with stage.signed_in() as client:
+        page = await client.get("/console/tools", params={"who": "carol"})
+    row = next(line for line in page.text.splitlines() if ">auth_delete_tenant<" in line)
+    assert '<span class="tag approve">approve</span>' in row
+    assert "cannot be undone" in row
+    assert 'value="carol"' in page.text
+
+
+async def test_the_reader_can_change_the_language(stage: Stage) -> None:
+    async with stage.signed_in() as client:
+        assert "Approvals" in (await client.get("/console")).text
+        await client.post("/console/language")
+        assert "承認" in (await client.get("/console")).text
+
+
+@pytest.mark.parametrize("days", ["", "x", "nan", "inf", "-5", "1e999"])
+async def test_a_strange_filter_is_no_failure(stage: Stage, days: str) -> None:
+    async with stage.signed_in() as client:
+        assert (await client.get("/console/audit", params={"days": days, "profile": "nosuch"})).status_code == 200
+
+
+def test_both_languages_have_the_same_words() -> None:
+    assert set(WORDS["en"]) == set(WORDS["ja"])
+
+
+async def test_what_is_not_there_is_said_to_be_so(stage: Stage) -> None:
+    async with stage.signed_in() as client:
+        for path in ("/console/nothing", "/console/approvals/ZZZZ-ZZZZ", "/console/a/b/c"):
+            answer = await client.get(path)
+            assert (answer.status_code, "There is no such page." in answer.text) == (404, True)
+
+
+async def test_a_store_that_cannot_be_read_is_no_blank_page(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> list[Approval]:
+        raise StoreError("The store cannot be used: disk I/O error.")
+
+    async with stage.signed_in() as client:
+        token = csrf(await client.get("/console"))
+        monkeypatch.setattr(stage.store, "approvals", broken)
+        monkeypatch.setattr(stage.store, "secret", broken)
+        for answer in (
+            await client.get("/console"),
+            await client.post("/console/approve", data={"csrf": token, "code": ASKED.code}),
+            await client.post("/console/reveal", data={"csrf": token, "handle": "x"}),
+        ):
+            assert answer.status_code == 503
+            assert "cannot be read just now" in answer.text
+            assert "disk I/O" not in answer.text
+
+
+async def test_sessions_that_cannot_be_read_are_no_blank_page(stage: Stage) -> None:
+    class Away(LocalSessions):
+        def find(self, cookie: str, now: float) -> Session | None:
+            raise StoreError("The store cannot be used: the database does not do it.")
+
+    async with stage.signed_in() as client:
+        known = client.cookies
+    stage.serve(sessions=Away())
+    async with stage.browser() as client:
+        client.cookies = known
+        for path in ("/console", "/console/nowhere", "/console/session"):
+            answer = await client.get(path)
+            assert (answer.status_code, "cannot be read just now" in answer.text) == (503, True), path
+
+
+async def test_a_policy_that_was_edited_since_is_said_to_be_so(stage: Stage) -> None:
+    written = Written("version: 1", outdated=True)
+    stage.console = replace(stage.console, desk=replace(stage.console.desk, written=lambda: written))
+    stage.serve()
+    async with stage.signed_in() as client:
+        assert "not yet in force" in (await client.get("/console/policy")).text
