@@ -67,7 +67,6 @@ def test_the_version_is_the_same_everywhere() -> None:
 def test_the_registry_finds_its_marker_in_the_readme() -> None:
     name = json.loads(read("server.json"))["name"]
     assert re.search(rf"mcp-name: {re.escape(name)}[^\w./-]", read("README.md"))
-    assert len(json.loads(read("server.json"))["description"]) <= 100
 
 
 PAGES = sorted([ROOT / name for name in READMES] + [*(ROOT / "docs").rglob("*.md")])
