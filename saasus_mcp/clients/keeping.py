@@ -100,8 +100,7 @@ class Keeper:
             NotWritten: the file changed since it was read, or cannot be written.
         """
         before, raw = self.before(held) if self._record() else held.raw, new.encode()
-        if read(held.file) != held:
-            raise NotWritten(f"{held.file} was changed meanwhile.", "Nothing was written. Try again.")
+        _require_unchanged(held)
         try:
             self._prepare()
             _replace(self.folder / BEFORE, before or b"", None)
@@ -120,8 +119,7 @@ class Keeper:
             NotWritten: the file changed since it was read, or cannot be written.
         """
         before = self.before(held)
-        if read(held.file) != held:
-            raise NotWritten(f"{held.file} was changed meanwhile.", "Nothing was written. Try again.")
+        _require_unchanged(held)
         try:
             self._prepare()
             _replace(self.folder / LAST, held.raw or b"", None)
@@ -144,6 +142,11 @@ class Keeper:
         except (OSError, ValueError):
             return {}
         return found if isinstance(found, dict) else {}
+
+
+def _require_unchanged(held: Held) -> None:
+    if read(held.file) != held:
+        raise NotWritten(f"{held.file} was changed meanwhile.", "Nothing was written. Try again.")
 
 
 def _replace(file: Path, raw: bytes, mode_of: Path | None) -> None:

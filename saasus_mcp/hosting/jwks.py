@@ -12,6 +12,8 @@ import anyio
 import httpx2
 import jwt
 
+from saasus_mcp.hosting.documents import Unreadable, fetched
+
 log = logging.getLogger(__name__)
 
 FRESH = 10 * 60.0
@@ -21,15 +23,10 @@ USABLE = 4 * 3600.0
 PAUSE = 10.0
 """Seconds between two attempts: tokens with made-up keys must not make this server attack the provider."""
 TIMEOUT = 5.0
-LARGEST = 256 * 1024
 MOST_KEYS = 100
 
 Key = tuple[str, str]
 """A key's id and an algorithm."""
-
-
-class Unreadable(Exception):
-    """What the provider answered is no set of keys."""
 
 
 class Keys:
@@ -83,25 +80,11 @@ class Keys:
         """Ask the provider; what is known stays where it does not answer."""
         self._tried = self._clock()
         try:
-            with anyio.fail_after(TIMEOUT):
-                found = _usable(await self._document(), self._algorithms)
+            found = _usable(await fetched(self._url, TIMEOUT, self._transport), self._algorithms)
         except (httpx2.HTTPError, TimeoutError, Unreadable) as error:
             log.warning("the keys of the identity provider cannot be read: %s", type(error).__name__)
             return
         self._keys, self._fetched = found, self._clock()
-
-    async def _document(self) -> bytes:
-        async with (
-            httpx2.AsyncClient(transport=self._transport, timeout=TIMEOUT, follow_redirects=False) as http,
-            http.stream("GET", self._url, headers={"Accept": "application/json"}) as answer,
-        ):
-            answer.raise_for_status()
-            body = bytearray()
-            async for chunk in answer.aiter_bytes():
-                body += chunk
-                if len(body) > LARGEST:
-                    raise Unreadable
-            return bytes(body)
 
 
 def _usable(document: bytes, algorithms: Iterable[str]) -> dict[Key, jwt.PyJWK]:

@@ -48,22 +48,12 @@ def web_origin(value: Any) -> str:
 
 def provider_url(value: Any) -> str:
     """A URL of an identity provider, left as it is: issuers are compared letter by letter."""
-    text = str(value)
-    parts = URL.fullmatch(text)
-    if parts is None:
-        raise ValueError("write a URL such as https://login.example.com/realms/main")
-    _require_secure(parts)
-    return text
+    return _url(str(value), "write a URL such as https://login.example.com/realms/main")
 
 
 def endpoint(value: Any) -> str:
     """The URL at which a hosted server answers, such as https://mcp.example.com/mcp."""
-    text = str(value).strip()
-    parts = URL.fullmatch(text)
-    if parts is None:
-        raise ValueError("write a URL such as https://mcp.example.com/mcp")
-    _require_secure(parts)
-    return text
+    return _url(str(value).strip(), "write a URL such as https://mcp.example.com/mcp")
 
 
 def host_name(value: Any) -> str:
@@ -77,6 +67,14 @@ def host_name(value: Any) -> str:
 def _origin(text: str, wanted: str) -> str:
     parts = ORIGIN.fullmatch(text)
     if parts is None or int(parts["port"] or 0) > HIGHEST_PORT:
+        raise ValueError(wanted)
+    _require_secure(parts)
+    return text
+
+
+def _url(text: str, wanted: str) -> str:
+    parts = URL.fullmatch(text)
+    if parts is None:
         raise ValueError(wanted)
     _require_secure(parts)
     return text

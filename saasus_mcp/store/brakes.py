@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, literal_column, select
+from sqlalchemy import Connection, Table, bindparam, delete, func, insert, literal_column, select
 
 from saasus_mcp.saasus.words import named, quoted
 from saasus_mcp.store.locks import hold
@@ -20,6 +20,30 @@ def nowhere(_: Connection) -> None:
     """For a store that is alone: nothing but its own freeze holds it."""
 
 
+class Brake:
+    """The freeze that one table keeps: of a store, or of all in a database."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._present = Prepared(select(table))
+
+    def present(self, connection: Connection) -> Freeze | None:
+        """The freeze, if any."""
+        row = self._present.run(connection, {}).first()
+        return Freeze(row.at, row.by, row.reason) if row is not None else None
+
+    def put(self, connection: Connection, freeze: Freeze | None) -> None:
+        """Freeze, or with None lift the freeze. Once it is there, no write goes that was not gone before."""
+        hold(connection, "freeze")
+        connection.execute(delete(self._table))
+        if freeze is not None:
+            connection.execute(insert(self._table).values(at=freeze.at, by=freeze.by, reason=freeze.reason))
+
+
+OWN = Brake(freezes)
+"""Of one store."""
+
+
 def hold_if_frozen(connection: Connection, everywhere: Everywhere) -> None:
     """Raise where writes are frozen, everywhere or in this store. Who freezes waits for those who were told no.
 
@@ -27,26 +51,12 @@ def hold_if_frozen(connection: Connection, everywhere: Everywhere) -> None:
         Frozen: they are.
     """
     hold(connection, "freeze", shared=True)
-    freeze = everywhere(connection) or present_freeze(connection)
+    freeze = everywhere(connection) or OWN.present(connection)
     if freeze is not None:
         why = f": {quoted(freeze.reason)}" if freeze.reason else ""
         raise Frozen(
             f"All writes are frozen by {named(freeze.by)}{why}.", "A person lifts it with `saasus-mcp unfreeze`."
         )
-
-
-def present_freeze(connection: Connection) -> Freeze | None:
-    """The freeze of this store, if any."""
-    row = _FREEZE.run(connection, {}).first()
-    return Freeze(row.at, row.by, row.reason) if row is not None else None
-
-
-def set_freeze(connection: Connection, freeze: Freeze | None) -> None:
-    """Freeze this store, or with None lift its freeze. Once it is frozen, no write goes that was not gone before."""
-    hold(connection, "freeze")
-    connection.execute(delete(freezes))
-    if freeze is not None:
-        connection.execute(insert(freezes).values(at=freeze.at, by=freeze.by, reason=freeze.reason))
 
 
 def take(connection: Connection, wanted: tuple[Charge, ...], call: str, at: float) -> None:
@@ -90,7 +100,6 @@ def _used(connection: Connection, charge: Charge, at: float) -> int:
     return int(_USED.run(connection, recent).scalar_one())
 
 
-_FREEZE = Prepared(select(freezes).order_by(freezes.c.at.desc()))
 _TAKE = Prepared.adding(charges, "call", "principal", "kind", "amount", "at")
 _USED = Prepared(
     select(func.coalesce(func.sum(charges.c.amount), literal_column("0"))).where(

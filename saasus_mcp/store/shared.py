@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 
-from sqlalchemy import Column, Connection, Float, Integer, MetaData, Table, Text, delete, insert, inspect, select
+from sqlalchemy import Column, Integer, MetaData, Table, inspect
 
 from saasus_mcp.store import accounts
+from saasus_mcp.store.brakes import Brake
 from saasus_mcp.store.chain import Keys
 from saasus_mcp.store.database import Database
 from saasus_mcp.store.files import StoreError, stem
-from saasus_mcp.store.locks import hold
 from saasus_mcp.store.records import Freeze
 from saasus_mcp.store.store import Store
 from saasus_mcp.store.stores import EACH
+from saasus_mcp.store.tables import freezes
 
 COMMON, ACCOUNTS, JOBS = "saasus_mcp", "saasus_mcp_accounts", "saasus_mcp_jobs"
 LONGEST_SHOWN = 32
@@ -23,13 +24,8 @@ VERSION = 1
 
 metadata = MetaData(schema=COMMON)
 Table("versions", metadata, Column("version", Integer, primary_key=True, autoincrement=False))
-freezes = Table(
-    "freezes",
-    metadata,
-    Column("at", Float, primary_key=True),
-    Column("by", Text, nullable=False),
-    Column("reason", Text, nullable=False),
-)
+EVERYWHERE = Brake(freezes.to_metadata(metadata, schema=COMMON))
+"""The freeze of the whole database, in a table like that of each store."""
 
 
 class Shared:
@@ -64,7 +60,7 @@ class Shared:
 
     def open(self, name: str) -> Store:
         self._database()
-        return Store(Database(self._engine, schema=name), self._keys(), present)
+        return Store(Database(self._engine, schema=name), self._keys(), EVERYWHERE.present)
 
     def of(self, saas_id: str) -> Store:
         return self.open(EACH + stem(saas_id, LONGEST_SHOWN).lower())
@@ -75,10 +71,7 @@ class Shared:
 
     def freeze(self, freeze: Freeze | None) -> None:
         with self._database().transaction() as connection:
-            hold(connection, "freeze")
-            connection.execute(delete(freezes))
-            if freeze is not None:
-                connection.execute(insert(freezes).values(at=freeze.at, by=freeze.by, reason=freeze.reason))
+            EVERYWHERE.put(connection, freeze)
 
     def close(self) -> None:
         self._engine.dispose()
@@ -93,9 +86,3 @@ class Shared:
 def jobs_schema(saas_ids: Sequence[str]) -> str:
     """Where the engine of jobs keeps its own: one for each SaaS, or one for servers that serve several."""
     return f"{JOBS}_of_{stem(saas_ids[0], LONGEST_SHOWN).lower()}" if len(saas_ids) == 1 else JOBS
-
-
-def present(connection: Connection) -> Freeze | None:
-    """The freeze of the whole database, as a transaction of any of its stores sees it."""
-    row = connection.execute(select(freezes)).first()
-    return Freeze(row.at, row.by, row.reason) if row is not None else None

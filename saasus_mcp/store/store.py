@@ -12,16 +12,7 @@ from sqlalchemy import Connection, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from saasus_mcp.store import frozen, upkeep
-from saasus_mcp.store.brakes import (
-    Everywhere,
-    charged,
-    give_back,
-    hold_if_frozen,
-    nowhere,
-    present_freeze,
-    set_freeze,
-    take,
-)
+from saasus_mcp.store.brakes import OWN, Everywhere, charged, give_back, hold_if_frozen, nowhere, take
 from saasus_mcp.store.chain import Keys
 from saasus_mcp.store.database import Database
 from saasus_mcp.store.files import prepare
@@ -172,12 +163,12 @@ class Store:
     def freeze(self, freeze: Freeze | None) -> None:
         """Hold the writes of this SaaS back, or with None let them go again. Of every SaaS: store.frozen."""
         with self._database.transaction() as connection:
-            set_freeze(connection, freeze)
+            OWN.put(connection, freeze)
 
     def frozen(self) -> Freeze | None:
         """The freeze in force, everywhere or here, if any."""
         with self._database.transaction() as connection:
-            return self._everywhere(connection) or present_freeze(connection)
+            return self._everywhere(connection) or OWN.present(connection)
 
     def charged(self, windows: Mapping[Kind, int], at: float) -> list[Charged]:
         """What every principal has used of each budget. `windows`: seconds, by kind."""

@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import anyio
 import httpx2
 import jwt
 
 from saasus_mcp.hosting.console.sessions import Admitted, Approver
+from saasus_mcp.hosting.documents import Unreadable, fetched
 from saasus_mcp.hosting.identity import LONGEST_ID, groups, provider_id
 from saasus_mcp.hosting.jwks import Keys
 from saasus_mcp.hosting.jwt_callers import ASYMMETRIC, Unfit, claimed_groups
@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 
 FRESH = 10 * 60.0
 """Seconds for which what the provider says of itself is used without asking anew."""
-TIMEOUT, LARGEST = 10.0, 256 * 1024
-"""Seconds for an answer of the provider, and bytes of its document."""
+TIMEOUT = 10.0
+"""Seconds for an answer of the provider."""
 REQUIRED = ["exp", "iat", "iss", "aud", "sub", "nonce"]
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
@@ -218,8 +218,7 @@ class Provider:
         if self._known is not None and self._clock() - self._known.at < FRESH:
             return self._known
         try:
-            with anyio.fail_after(TIMEOUT):
-                metadata = await self._metadata()
+            metadata = await self._metadata()
         except (httpx2.HTTPError, TimeoutError, ValueError, RecursionError) as error:
             log.warning("console sign-in: the provider cannot be reached or read: %s", type(error).__name__)
             raise SignInFailed("failed") from None
@@ -236,19 +235,9 @@ class Provider:
             ValueError: it is no such document, of another issuer, or names an address that is not safe.
         """
         url = f"{self._settings.issuer.rstrip('/')}/.well-known/openid-configuration"
-        body = bytearray()
-        async with (
-            httpx2.AsyncClient(transport=self._transport, timeout=TIMEOUT, follow_redirects=False) as http,
-            http.stream("GET", url, headers={"Accept": "application/json"}) as answer,
-        ):
-            answer.raise_for_status()
-            async for chunk in answer.aiter_bytes():
-                body += chunk
-                if len(body) > LARGEST:
-                    raise ValueError
-        found = json.loads(bytes(body))
+        found = json.loads(await fetched(url, TIMEOUT, self._transport))
         if not isinstance(found, dict) or found.get("issuer") != self._settings.issuer:
-            raise ValueError
+            raise Unreadable
         for name in ENDPOINTS:
             provider_url(found.get(name))
         return found
