@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 import time
@@ -97,6 +98,7 @@ async def _serve(chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> None
                 at.port = listener.getsockname()[1]
                 _announce(wanted, each, policy, at.url)
                 _announce_console(wanted, console, at)
+                gc.freeze()  # what was loaded stays: it need not be looked through again for garbage
                 await serving.server(hosted, wanted, chosen.timeout).serve([listener])
 
 

@@ -28,6 +28,8 @@ TRACE = re.compile(r"[A-Za-z0-9_.:=-]{1,128}")
 USER_AGENT = "saasus-mcp"
 ATTEMPTS = 3
 LONGEST_WAIT = 20.0
+CONNECTIONS = 100
+"""Open at once, all of them kept for the next calls: a handshake of TLS takes longer than most answers."""
 LARGEST_ANSWER = 64 * 1024 * 1024
 RETRIABLE_STATUSES = frozenset({429, 500, 502, 503, 504})
 
@@ -99,6 +101,7 @@ class Client:
             cookies=no_cookies,
             headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
             timeout=httpx2.Timeout(self._timeout, connect=min(10.0, self._timeout / 2)),
+            limits=httpx2.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
             follow_redirects=False,
             transport=self._transport,
             trust_env=self._transport is None,

@@ -6,7 +6,6 @@ to the minute. Its grain is why every attempt is signed afresh: a retry a minute
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
@@ -35,7 +34,7 @@ def authorization(credentials: Credentials, timestamp: str, method: str, url: ht
     """The `Authorization` header of one attempt; `timestamp` is UTC `YYYYMMDDHHMM`, `url` and `body` exactly as sent."""
     place = url.netloc + url.raw_path
     message = timestamp.encode() + credentials.api_key.encode() + method.upper().encode() + place + body
-    signature = hmac.new(credentials.secret_key.encode(), message, hashlib.sha256).hexdigest()
+    signature = hmac.digest(credentials.secret_key.encode(), message, "sha256").hex()
     return f"SAASUSSIGV1 Sig={signature}, SaaSID={credentials.saas_id}, APIKey={credentials.api_key}"
 
 

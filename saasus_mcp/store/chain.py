@@ -6,7 +6,6 @@ heads are exported and compared.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -51,7 +50,7 @@ def mac(key: bytes, before: str, link: Link) -> str:
     """The MAC of a record after the one whose MAC is `before`."""
     parts = (before, link.writer, str(link.number), repr(link.at), link.call, link.event, link.record)
     message = b"".join(len(part.encode()).to_bytes(8, "big") + part.encode() for part in parts)
-    return hmac.new(key, message, hashlib.sha256).hexdigest()
+    return hmac.digest(key, message, "sha256").hex()
 
 
 def verify(keys: Keys, links: Iterable[Link], heads: Mapping[str, Head], first: Mapping[str, Head]) -> list[Break]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -59,8 +60,11 @@ class Database:
 
     @classmethod
     def in_memory(cls) -> Database:
-        """One that ends with the process."""
-        return cls(sqlite.in_memory())
+        """One that ends with the process, or as soon as nobody has it any more."""
+        engine = sqlite.in_memory()
+        made = cls(engine)
+        weakref.finalize(made, engine.dispose)
+        return made
 
     @classmethod
     def at(cls, file: Path, tables: MetaData = metadata, version: int = VERSION) -> Database:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import sqlite3
 import stat
 import sys
 import threading
@@ -13,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.pool import Pool
 
 from saasus_mcp.store import AlreadyUsed, Approval, HiddenSecret, Spend, Status, Store, StoreError
 from saasus_mcp.store.kept import MOST_BYTES, MOST_KEPT
@@ -357,3 +361,22 @@ def test_an_answer_whose_time_is_over_is_not_found(store: Store) -> None:
     assert store.results.find("r1", "me", "default", NOW + 1000) is None
     assert store.results.of("me", "default", NOW + 1000) == []
     assert store.results.find("r1", "me", "staging", NOW) is None
+
+
+def test_a_store_in_memory_leaves_no_connection_open_once_nobody_has_it() -> None:
+    opened: list[sqlite3.Connection] = []
+
+    def connected(dbapi_connection: sqlite3.Connection, _: object) -> None:
+        opened.append(dbapi_connection)
+
+    event.listen(Pool, "connect", connected)
+    try:
+        store = Store.in_memory()
+        store.freeze(None)
+        del store
+        gc.collect()
+    finally:
+        event.remove(Pool, "connect", connected)
+    [left] = opened
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        left.execute("SELECT 1")
