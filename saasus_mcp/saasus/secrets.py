@@ -18,6 +18,12 @@ NAMES = re.compile(
     r"|session$|invitation_url|challenge_(parameters|responses)|(verification|confirmation|auth|mfa|otp)[-_]?code|^code$"
 )
 """Names of fields that carry secrets, for answers and logged bodies that no schema describes; in small letters."""
+_FOREIGN = (
+    ("\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}", "i"),
+    ("\N{LATIN SMALL LETTER DOTLESS I}", "i"),
+    ("\N{LATIN SMALL LETTER LONG S}", "s"),
+)
+"""Letters that are another case of a plain one, and that `lower` leaves as they are or makes two of."""
 
 NAMED = re.compile(r"""(?a)(?P<name>[\w-]{1,80})\\*["']?\s{0,8}[:=]\s{0,8}""")
 """A name and the sign that gives it a value, in loose text. Bounded, so that no text makes it slow."""
@@ -138,5 +144,7 @@ def _untagged(found: re.Match[str]) -> str:
 
 
 def _small(text: str) -> str:
-    """The text in small letters, with the letters that are those in another case: dotless i, dotted I and long s."""
-    return text.replace("İ", "i").lower().replace("ı", "i").replace("ſ", "s")
+    """The text in small letters, also where only its case makes a letter look foreign."""
+    for foreign, letter in _FOREIGN:
+        text = text.replace(foreign, letter)
+    return text.lower()

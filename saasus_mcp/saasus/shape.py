@@ -55,14 +55,6 @@ def shape(operation: Operation, value: Any, hide: Hide) -> Shaped:
     return Shaped(whole, {} if conforming is _NOTHING else conforming, tuple(drift.places))
 
 
-def _declared(schema: Schema, name: str) -> tuple[str, Schema] | None:
-    """The step and the schema of an object's field; None where the schema does not declare it."""
-    if name in schema.get("properties", {}):
-        return name, schema["properties"][name]
-    other = schema.get("additionalProperties")
-    return ("{}", other) if isinstance(other, dict) else None
-
-
 def _conforming(value: Any, schema: Schema, place: str, drift: _Drift) -> Any:
     """The part of the value that satisfies the schema, or _NOTHING; what is left out is noted."""
     if "anyOf" in schema:
@@ -75,16 +67,30 @@ def _conforming(value: Any, schema: Schema, place: str, drift: _Drift) -> Any:
         drift.note(place, "one of " + ", ".join(map(str, schema["enum"])), value)
         return _NOTHING
     if isinstance(value, dict):
-        fields = {
-            name: item if (below := _declared(schema, name)) is None
-            else _conforming(item, below[1], f"{place}.{name}" if place else name, drift)
-            for name, item in value.items()
-        }  # fmt: skip
-        return {name: item for name, item in fields.items() if item is not _NOTHING}
+        return _fields(value, schema, place, drift)
     if isinstance(value, list) and "items" in schema:
         items = [_conforming(item, schema["items"], f"{place}[{index}]", drift) for index, item in enumerate(value)]
         return [item for item in items if item is not _NOTHING]
     return value
+
+
+def _fields(value: dict[str, Any], schema: Schema, place: str, drift: _Drift) -> dict[str, Any]:
+    """The fields of an object that satisfy what the schema declares of them, and those of which it declares nothing."""
+    declared, other = schema.get("properties", {}), schema.get("additionalProperties")
+    kept = {}
+    for name, item in value.items():
+        below = declared.get(name, other)
+        part = item
+        if isinstance(below, dict) and not _sure(item, below):
+            part = _conforming(item, below, f"{place}.{name}" if place else name, drift)
+        if part is not _NOTHING:
+            kept[name] = part
+    return kept
+
+
+def _sure(item: Any, schema: Schema) -> bool:
+    """Whether no closer look is needed: so it is for most of what an answer holds."""
+    return type(item) is _EXACT.get(schema.get("type")) and "enum" not in schema and "anyOf" not in schema
 
 
 def _either(value: Any, branches: list[Schema], place: str, drift: _Drift) -> Any:
@@ -111,6 +117,9 @@ _IS: dict[str, Callable[[Any], bool]] = {
     "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
     "null": lambda value: value is None,
 }
+
+
+_EXACT: dict[Any, type] = {"string": str, "boolean": bool, "integer": int}
 
 
 def _kind(value: Any) -> str:
