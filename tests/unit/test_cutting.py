@@ -71,6 +71,7 @@ def test_whatever_is_shown_is_the_beginning_of_what_there_was(value: Any, budget
 
 
 @given(st.dictionaries(st.text(max_size=6), VALUES, max_size=6), st.lists(st.text(max_size=20), min_size=1))
+@settings(max_examples=50)
 def test_an_answer_fits_to_the_byte(value: dict[str, Any], texts: list[str]) -> None:
     value["result"] = texts
     assert cut(value, size(value)) == (value, ())
