@@ -82,15 +82,15 @@ class _Place:
         self.plain = _NONE if self._secret else (self._fits & _SCALARS) - ({str} if self._scrubbed else _NONE)
 
     def hidden(self, value: Any, seen: _Seen) -> Any:
-        kind = type(value)
-        if self._secret or (self._scrubbed and kind is str):
-            seen.fits &= kind is str and str in self._fits
+        text = isinstance(value, str)
+        if self._secret or (self._scrubbed and text):
+            seen.fits &= text and str in self._fits
             return hide_all(value, seen.hide) if self._secret else scrub(value)
-        if kind not in self._fits and not (kind is str and value in self._words):
+        if type(value) not in self._fits and not (text and value in self._words):
             seen.fits = False
-        if kind is dict:
+        if isinstance(value, dict):
             return self._object(value, seen)
-        return _list(value, self._items, seen) if kind is list else value
+        return _list(value, self._items, seen) if isinstance(value, list) else value
 
     def _object(self, value: dict[str, Any], seen: _Seen) -> dict[str, Any]:
         changed = {}
