@@ -26,6 +26,7 @@ OUTCOMES: Mapping[Applied, str] = {
 """Whether a failed call changed anything, as the model reads it."""
 DONE = {"applied": True}
 """What a tool answers where the API answers with nothing."""
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ def failed(
 
 def compact(value: Any) -> str:
     """JSON as a model should pay for it: no spaces, no escapes where none are needed."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 def _done(operation: Operation, response: Response, structured: Any, drift: tuple[str, ...], whole: Any) -> ToolAnswer:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any
 
 from saasus_mcp.saasus.words import MARK
 
 DEEPEST = 100
-SUSPECT = (b"\\u", b"\xed", b"\0")
-"""What half characters and NULs are written with, in UTF-8 or, by its NULs, another encoding. A body without them is read
-twice as fast."""
+_HALVES = re.compile(rb"\\u(?:[dD][89a-fA-F]|0000)")
+_HOLDERS = (dict, list)
 
 
 def read(raw: bytes) -> Any:
@@ -22,22 +22,36 @@ def read(raw: bytes) -> Any:
     """
     try:
         value = json.loads(raw, parse_constant=_refuse, parse_float=_finite)
-        if any(mark in raw for mark in SUSPECT):
+        if _suspect(raw):
             return _carriable(value, 0)
-        _bounded(value, 0)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    _bounded(value)
     return value
 
 
-def _bounded(value: Any, depth: int) -> None:
-    """See that a value is not nested too deeply."""
-    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    if items and depth >= DEEPEST:
+def _suspect(raw: bytes) -> bool:
+    """Whether half characters or NULs may be in a body, escaped, in UTF-8 or, by its NULs, in another encoding.
+
+    One without them need not be made anew, which takes longer than to read it.
+    """
+    return b"\0" in raw or b"\xed" in raw or _HALVES.search(raw) is not None
+
+
+def _bounded(value: Any) -> None:
+    """See that a value is not nested too deeply: level by level, what holds something."""
+    level = [value] if isinstance(value, _HOLDERS) else []
+    for _ in range(DEEPEST):
+        if not level:
+            return
+        level = [
+            item
+            for holder in level
+            for item in (holder.values() if isinstance(holder, dict) else holder)
+            if item and isinstance(item, _HOLDERS)
+        ]
+    if level:
         raise ValueError("nested too deeply")
-    for item in items:
-        if isinstance(item, dict | list):
-            _bounded(item, depth + 1)
 
 
 def _carriable(value: Any, depth: int) -> Any:

@@ -14,10 +14,16 @@ REMOVED = "[redacted]"
 SHORTEST = 4
 """Shorter secrets of a call stand in too much that is not secret to be looked for."""
 NAMES = re.compile(
-    r"(?i)pass(word|wd|code|phrase)|secret|token|api[-_]?key|credential|authorization|signature|private[-_]?key|verifier"
+    r"pass(word|wd|code|phrase)|secret|token|api[-_]?key|credential|authorization|signature|private[-_]?key|verifier"
     r"|session$|invitation_url|challenge_(parameters|responses)|(verification|confirmation|auth|mfa|otp)[-_]?code|^code$"
 )
-"""Names of fields that carry secrets, for answers and logged bodies that no schema describes."""
+"""Names of fields that carry secrets, for answers and logged bodies that no schema describes; in small letters."""
+_FOREIGN = (
+    ("\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}", "i"),
+    ("\N{LATIN SMALL LETTER DOTLESS I}", "i"),
+    ("\N{LATIN SMALL LETTER LONG S}", "s"),
+)
+"""Letters that are another case of a plain one, and that `lower` leaves as they are or makes two of."""
 
 NAMED = re.compile(r"""(?a)(?P<name>[\w-]{1,80})\\*["']?\s{0,8}[:=]\s{0,8}""")
 """A name and the sign that gives it a value, in loose text. Bounded, so that no text makes it slow."""
@@ -26,6 +32,11 @@ QUOTE = re.compile(r"""\\*["']""")
 UNQUOTED, LINE = re.compile(r"""[^\s"'&,;}\]<\\]*"""), re.compile(r"""[^\r\n"'\\]*""")
 
 Mask = dict[str, Any]
+
+
+def telling(text: str) -> bool:
+    """Whether a text, a field's name above all, holds the name of a secret, in whatever case."""
+    return NAMES.search(_small(text)) is not None
 
 
 def mask(paths: tuple[str, ...]) -> Mask:
@@ -54,12 +65,15 @@ def hide_all(value: Any, hide: Hide) -> Any:
     return hide(json.dumps(value))
 
 
+def removed(_: str) -> str:
+    """Hides a secret for good."""
+    return REMOVED
+
+
 def hide_named(value: Any) -> Any:
     """The value with everything removed that stands under a secret's name, for where no schema tells."""
     if isinstance(value, dict):
-        return {
-            name: hide_all(item, _removed) if NAMES.search(name) else hide_named(item) for name, item in value.items()
-        }
+        return {name: hide_all(item, removed) if telling(name) else hide_named(item) for name, item in value.items()}
     if isinstance(value, list):
         return [hide_named(item) for item in value]
     return scrub(value) if isinstance(value, str) else value
@@ -67,8 +81,8 @@ def hide_named(value: Any) -> Any:
 
 def forget(value: Any, own: tuple[str, ...]) -> Any:
     """The value with a call's own secrets removed from its texts, where the API repeats them (in an error, say)."""
-    telling = [secret for secret in own if len(secret) >= SHORTEST]
-    return _forgotten(value, sorted(telling, key=len, reverse=True)) if telling else value
+    known = [secret for secret in own if len(secret) >= SHORTEST]
+    return _forgotten(value, sorted(known, key=len, reverse=True)) if known else value
 
 
 def _forgotten(value: Any, own: list[str]) -> Any:
@@ -84,7 +98,8 @@ def _forgotten(value: Any, own: list[str]) -> Any:
 
 def scrub(text: str) -> str:
     """A logged body or URL with the values of secret-named fields removed, be it JSON, a form, XML or loose text."""
-    if NAMES.search(text) is None and not any(name in text.lower() for name in ("code", "session")):
+    small = _small(text)
+    if NAMES.search(small) is None and "code" not in small and "session" not in small:
         return text
     try:
         value = json.loads(text)
@@ -102,7 +117,7 @@ def _loose(text: str) -> str:
     parts: list[str] = []
     at = 0
     for found in NAMED.finditer(text):
-        if found.start() < at or NAMES.search(found["name"]) is None:
+        if found.start() < at or not telling(found["name"]):
             continue
         end = _end(text, found.end(), whole_line="authorization" in found["name"].lower())
         parts += [text[at : found.end()], REMOVED if end > found.end() else ""]
@@ -125,8 +140,11 @@ def _end(text: str, start: int, *, whole_line: bool) -> int:
 
 
 def _untagged(found: re.Match[str]) -> str:
-    return f"<{found['name']}>{REMOVED}" if NAMES.search(found["name"]) else found[0]
+    return f"<{found['name']}>{REMOVED}" if telling(found["name"]) else found[0]
 
 
-def _removed(_: str) -> str:
-    return REMOVED
+def _small(text: str) -> str:
+    """The text in small letters, also where only its case makes a letter look foreign."""
+    for foreign, letter in _FOREIGN:
+        text = text.replace(foreign, letter)
+    return text.lower()

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from saasus_mcp.catalog.model import Operation, Schema
-from saasus_mcp.saasus.secrets import NAMES, REMOVED, Hide, Mask, hide_all, hide_named, mask, scrub
+from saasus_mcp.saasus.hiding import hidden
+from saasus_mcp.saasus.secrets import Hide
 
 MOST_DRIFTS = 8
 _NOTHING: Any = object()
@@ -44,54 +45,14 @@ def shape(operation: Operation, value: Any, hide: Hide) -> Shaped:
         value: the parsed body, wrapped as the outputSchema wants it.
         hide: called once with each secret; what it gives is shown instead.
     """
-    secret = mask(operation.secret_outputs) or None
-    scrubbed = mask(operation.scrubbed_outputs) or None
-    whole = _Hiding(operation, hide).hidden(value, operation.output_schema, secret, scrubbed)
+    whole, fits = hidden(operation, value, hide)
+    if fits:
+        return Shaped(whole, whole, ())
     drift = _Drift()
     conforming = _conforming(whole, operation.output_schema, "", drift)
     if not drift.places:
         return Shaped(whole, whole, ())
     return Shaped(whole, {} if conforming is _NOTHING else conforming, tuple(drift.places))
-
-
-class _Hiding:
-    """Hides the secrets of one answer: by their places, and where the answer has another shape, by their names."""
-
-    def __init__(self, operation: Operation, hide: Hide) -> None:
-        self._hide = hide
-        self._names = frozenset(path.rsplit(".", 1)[-1].rstrip("[]{}") for path in operation.secret_outputs)
-
-    def hidden(self, value: Any, schema: Schema, secret: Mask | None, scrubbed: Mask | None) -> Any:
-        if secret == {}:
-            return hide_all(value, self._hide)
-        if scrubbed == {} and isinstance(value, str):
-            return scrub(value)
-        if isinstance(value, dict):
-            return {name: self._field(name, item, schema, secret, scrubbed) for name, item in value.items()}
-        if isinstance(value, list):
-            items, marks, logs = schema.get("items", {}), _below(secret, "[]"), _below(scrubbed, "[]")
-            return [self.hidden(item, items, marks, logs) for item in value]
-        return value
-
-    def _field(self, name: str, item: Any, schema: Schema, secret: Mask | None, scrubbed: Mask | None) -> Any:
-        below = _declared(schema, name)
-        if below is not None:
-            return self.hidden(item, below[1], _below(secret, below[0]), _below(scrubbed, below[0]))
-        if name in self._names or NAMES.search(name):
-            return hide_all(item, lambda _: REMOVED)
-        return self.hidden(item, {}, None, None) if isinstance(item, dict | list) else hide_named(item)
-
-
-def _declared(schema: Schema, name: str) -> tuple[str, Schema] | None:
-    """The step and the schema of an object's field; None where the schema does not declare it."""
-    if name in schema.get("properties", {}):
-        return name, schema["properties"][name]
-    other = schema.get("additionalProperties")
-    return ("{}", other) if isinstance(other, dict) else None
-
-
-def _below(tree: Mask | None, step: str) -> Mask | None:
-    return tree.get(step) if tree else None
 
 
 def _conforming(value: Any, schema: Schema, place: str, drift: _Drift) -> Any:
@@ -106,16 +67,30 @@ def _conforming(value: Any, schema: Schema, place: str, drift: _Drift) -> Any:
         drift.note(place, "one of " + ", ".join(map(str, schema["enum"])), value)
         return _NOTHING
     if isinstance(value, dict):
-        fields = {
-            name: item if (below := _declared(schema, name)) is None
-            else _conforming(item, below[1], f"{place}.{name}" if place else name, drift)
-            for name, item in value.items()
-        }  # fmt: skip
-        return {name: item for name, item in fields.items() if item is not _NOTHING}
+        return _fields(value, schema, place, drift)
     if isinstance(value, list) and "items" in schema:
         items = [_conforming(item, schema["items"], f"{place}[{index}]", drift) for index, item in enumerate(value)]
         return [item for item in items if item is not _NOTHING]
     return value
+
+
+def _fields(value: dict[str, Any], schema: Schema, place: str, drift: _Drift) -> dict[str, Any]:
+    """The fields of an object that satisfy what the schema declares of them, and those of which it declares nothing."""
+    declared, other = schema.get("properties", {}), schema.get("additionalProperties")
+    kept = {}
+    for name, item in value.items():
+        below = declared.get(name, other)
+        part = item
+        if isinstance(below, dict) and not _sure(item, below):
+            part = _conforming(item, below, f"{place}.{name}" if place else name, drift)
+        if part is not _NOTHING:
+            kept[name] = part
+    return kept
+
+
+def _sure(item: Any, schema: Schema) -> bool:
+    """Whether no closer look is needed: so it is for most of what an answer holds."""
+    return type(item) is _EXACT.get(schema.get("type")) and "enum" not in schema and "anyOf" not in schema
 
 
 def _either(value: Any, branches: list[Schema], place: str, drift: _Drift) -> Any:
@@ -142,6 +117,9 @@ _IS: dict[str, Callable[[Any], bool]] = {
     "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
     "null": lambda value: value is None,
 }
+
+
+_EXACT: dict[Any, type] = {"string": str, "boolean": bool, "integer": int}
 
 
 def _kind(value: Any) -> str:

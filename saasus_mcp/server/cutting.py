@@ -42,8 +42,24 @@ def size(value: Any) -> int:
     return len(compact(value).encode())
 
 
+def _measured(value: Any, most: int) -> int:
+    """Bytes of a value as JSON, at most one more than `most`: of what is larger no more is looked at."""
+    if isinstance(value, list):
+        parts = (size(item) + 1 for item in value)
+    elif isinstance(value, dict):
+        parts = (size(name) + 2 + _measured(item, most) for name, item in value.items())
+    else:
+        return min(size(value), most + 1)
+    total = 2 if not value else 1
+    for part in parts:
+        total += part
+        if total > most:
+            return most + 1
+    return total
+
+
 def _fitted(value: Any, budget: int, place: str, cuts: list[Cut]) -> Any:
-    if size(value) <= budget or not value:
+    if _measured(value, budget) <= budget or not value:
         return value
     if isinstance(value, dict):
         return _object(value, budget, place, cuts)
@@ -59,9 +75,9 @@ def _object(value: dict[str, Any], budget: int, place: str, cuts: list[Cut]) -> 
     value = _first_fields(value, budget // 2, place, cuts)
     fitted: dict[str, Any] = {}
     left = budget - 2 - sum(size(name) + 2 for name in value)
-    sizes = sorted(((size(item), name) for name, item in value.items()), key=lambda pair: pair[0])
-    for position, (_, name) in enumerate(sizes):
-        share = max(0, left) // (len(sizes) - position)
+    rising = sorted(value, key=lambda name: _measured(value[name], budget))
+    for position, name in enumerate(rising):
+        share = max(0, left) // (len(rising) - position)
         fitted[name] = _fitted(value[name], share, f"{place}.{name}".lstrip("."), cuts)
         left -= size(fitted[name])
     return {name: fitted[name] for name in value}

@@ -30,5 +30,6 @@ any_json = st.recursive(
 keys = st.sampled_from([operation.key for operation in CATALOGUE])
 answering = st.sampled_from([operation.key for operation in CATALOGUE if operation.answers])
 secretive = st.sampled_from([operation.key for operation in CATALOGUE if operation.secret_outputs])
+logging = st.sampled_from([operation.key for operation in CATALOGUE if operation.scrubbed_outputs])
 
 punctuation = st.text(" \t{}[]()<>,;&?/.#|0123456789", max_size=20)

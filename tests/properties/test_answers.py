@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -21,7 +21,8 @@ from saasus_mcp.saasus.client import Response
 from saasus_mcp.saasus.secrets import scrub
 from saasus_mcp.saasus.shape import shape
 from saasus_mcp.saasus.words import plain
-from tests.properties.strategies import CATALOGUE, answering, any_json, keys, punctuation, secretive, texts
+from tests.properties import shaping
+from tests.properties.strategies import CATALOGUE, answering, any_json, keys, logging, punctuation, secretive, texts
 from tests.support import sample
 
 MARK = "marker-{}-that-must-not-be-seen"
@@ -34,6 +35,20 @@ def validator(key: str) -> Draft202012Validator:
 
 def hidden(_: str) -> str:
     return "secret://r/hidden"
+
+
+class Hider:
+    """Numbers what it hides."""
+
+    def __init__(self) -> None:
+        self.hidden: list[str] = []
+
+    def hide(self, secret: str) -> str:
+        self.hidden.append(secret)
+        return f"secret://r/{len(self.hidden)}"
+
+
+logged = st.sampled_from(['{"password": "hush", "name": "x"}', "a=1&token=hush", "Authorization: Bearer hush", "text"])
 
 
 @given(answering, any_json)
@@ -51,6 +66,30 @@ def test_an_answer_with_one_field_changed_is_shaped_to_what_the_schema_accepts(k
     node[at] = data.draw(any_json)
     shaped = shape(operation, value, hidden)
     validator(key).validate(shaped.conforming)
+
+
+@given(answering | secretive | logging, st.data())
+@settings(max_examples=400)
+def test_an_answer_is_shaped_as_the_slow_and_plain_way_shapes_it(key: str, data: st.DataObject) -> None:
+    operation = CATALOGUE.find(key)
+    value = copy.deepcopy(sample(operation.output_schema))
+    for _ in range(data.draw(st.integers(0, 3))):
+        node, at = data.draw(st.sampled_from(list(places(value)) or [(value, "new")]))
+        if isinstance(node, dict) and data.draw(st.booleans()):
+            at = data.draw(st.sampled_from(["new", "client_secret", "Session", "API-KEY"]))
+        node[at] = data.draw(any_json | logged)
+    quick, plainly = Hider(), Hider()
+    shaped, expected = shape(operation, value, quick.hide), shaping.shaped(operation, value, plainly.hide)
+    assert repr(shaped) == repr(expected)
+    assert quick.hidden == plainly.hidden
+
+
+@given(answering)
+def test_an_answer_that_is_as_documented_and_holds_no_secret_is_not_made_anew(key: str) -> None:
+    operation = CATALOGUE.find(key)
+    if not (operation.secret_outputs or operation.scrubbed_outputs):
+        value = {**sample(operation.output_schema), "undeclared": {"list": [1, "text", {"deep": None}]}}
+        assert shape(operation, value, hidden).whole is value
 
 
 @given(secretive, st.data())
@@ -164,7 +203,9 @@ VALUES = st.recursive(
 @given(
     VALUES,
     st.booleans(),
-    st.sampled_from(["", "1e999", "-2E+400", "1" * 250 + "e99", "5e-999", '"\\ud800"', '"\\u0000"']),
+    st.sampled_from(
+        ["", "1e999", "-2E+400", "1" * 250 + "e99", "5e-999", '"\\ud800"', '"\\uDBfF"', '"\\u0000"', '"\\u0026"']
+    ),
 )
 def test_a_body_is_read_alike_by_the_short_way_and_the_long_one(value: object, escaped: bool, more: str) -> None:
     text = json.dumps([value], ensure_ascii=escaped)

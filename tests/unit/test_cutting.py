@@ -68,3 +68,19 @@ def test_whatever_is_shown_is_the_beginning_of_what_there_was(value: Any, budget
     else:
         assert shown == {"result": value}
     assert len(json.dumps(shown)) <= len(json.dumps({"result": value}))
+
+
+@given(st.dictionaries(st.text(max_size=6), VALUES, max_size=6), st.lists(st.text(max_size=20), min_size=1))
+@settings(max_examples=50)
+def test_an_answer_fits_to_the_byte(value: dict[str, Any], texts: list[str]) -> None:
+    value["result"] = texts
+    assert cut(value, size(value)) == (value, ())
+    assert cut({"result": texts}, size({"result": texts}) - 1)[1] != ()
+
+
+def test_fields_that_are_each_too_large_are_all_shown_and_cut_in_their_order() -> None:
+    shown, told = cut({"b": "x" * 90_000, "few": [1, 2], "a": list(range(50_000)), "c": "y" * 70_000}, 9_000)
+    assert size(shown) <= 9_000
+    assert list(shown) == ["b", "few", "a", "c"]
+    assert [each.place for each in told] == ["b", "a", "c"]
+    assert min(size(shown[name]) for name in "bac") > 2_500

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 import time
 
 import pytest
@@ -134,3 +136,13 @@ def test_what_no_schema_describes_is_judged_by_its_names() -> None:
         "list": [{"apiKey": [REMOVED], "name": "n"}],
         "token": {"deep": REMOVED, "on": True},
     }
+
+
+def test_a_secrets_name_is_known_in_every_case_of_every_letter() -> None:
+    every = "".join(map(chr, range(sys.maxunicode + 1)))
+    for name in ("api_key", "session", "verifier", "passcode", "authorization"):
+        for at, letter in enumerate(name):
+            for other in re.findall(letter, every, re.IGNORECASE):
+                written = name[:at] + other + name[at + 1 :]
+                assert hide_named({written: HUSH}) == {written: REMOVED}
+                assert HUSH not in scrub(json.dumps({written: HUSH}, ensure_ascii=False))

@@ -144,3 +144,19 @@ def test_a_secret_is_hidden_where_its_list_is_now_an_object_or_its_object_a_list
                 if "MARK" in json.dumps([shaped.whole, shaped.conforming]):
                     failures.append((operation.key, path, value))
     assert failures == []
+
+
+def test_what_was_logged_loses_its_secrets_in_its_place(catalogue: Catalogue) -> None:
+    tried = 0
+    for operation in catalogue:
+        for path in operation.scrubbed_outputs:
+            value = sample(operation.output_schema)
+            node, steps = value, path.replace("[]", ".[]").split(".")
+            for step in steps[:-1]:
+                node = node[0] if step == "[]" else node[step]
+            node[steps[-1]] = "/login?token=MARK&page=2"
+            shaped = shape(operation, value, shown)
+            assert "MARK" not in json.dumps([shaped.whole, shaped.conforming]), (operation.key, path)
+            assert "page=2" in json.dumps(shaped.conforming), (operation.key, path)
+            tried += 1
+    assert tried > 5
