@@ -108,13 +108,13 @@ class _Place:
 
 
 class _Undeclared:
-    """Any place of which the schema does not know: only names tell what is secret.
+    """Any place of which the schema does not know: only names tell what is secret, in texts as well.
 
     Args:
         names: of the fields that are secret where they are declared.
     """
 
-    plain = _SCALARS
+    plain = _SCALARS - {str}
 
     def __init__(self, names: frozenset[str]) -> None:
         self._names = names
@@ -123,12 +123,14 @@ class _Undeclared:
         if isinstance(value, dict):
             shown = {name: self.field(name, item, seen) for name, item in value.items()}
             return value if all(map(is_, shown.values(), value.values())) else shown
-        return _list(value, self, seen) if isinstance(value, list) else value
+        if isinstance(value, list):
+            return _list(value, self, seen)
+        return scrub(value) if isinstance(value, str) else value
 
     def field(self, name: str, item: Any, seen: _Seen) -> Any:
         if name in self._names or telling(name):
             return hide_all(item, removed)
-        return scrub(item) if isinstance(item, str) else self.hidden(item, seen)
+        return self.hidden(item, seen)
 
 
 def _list(value: list[Any], place: _Place | _Undeclared, seen: _Seen) -> list[Any]:

@@ -34,11 +34,11 @@ def _hidden(value: Any, schema: Any, marks: tuple[Any, Any], names: set[str], hi
                 return _hidden(item, known, below(step), names, hide)
         if name in names or telling(name):
             return hide_all(item, lambda _: REMOVED)
-        return scrub(item) if isinstance(item, str) else _hidden(item, {}, (None, None), names, hide)
+        return _hidden(item, {}, (None, None), names, hide)
 
     if marks[0] == {}:
         return hide_all(value, hide)
-    if marks[1] == {} and isinstance(value, str):
+    if isinstance(value, str) and (marks[1] == {} or not schema):
         return scrub(value)
     if isinstance(value, dict):
         return {name: field(name, item) for name, item in value.items()}

@@ -160,3 +160,13 @@ def test_what_was_logged_loses_its_secrets_in_its_place(catalogue: Catalogue) ->
             assert "page=2" in json.dumps(shaped.conforming), (operation.key, path)
             tried += 1
     assert tried > 5
+
+
+@pytest.mark.parametrize("logged", ["password=MARK", ["password=MARK"], {"lines": ["ok", ["token: MARK"]]}])
+def test_a_text_of_which_the_documents_know_nothing_loses_its_secrets_however_deep_it_stands(
+    catalogue: Catalogue, logged: Any
+) -> None:
+    text, data = text_of(catalogue.find("auth.GetTenant"), {"id": "t-1", "trail": logged})
+    assert "MARK" not in text
+    assert "MARK" not in json.dumps(data)
+    assert "t-1" in text
