@@ -14,6 +14,7 @@ import pytest
 
 from saasus_mcp import __version__
 from saasus_mcp.catalog import Catalogue
+from saasus_mcp.catalog.jobs import load as load_jobs
 from saasus_mcp.cli import COMMANDS, commands
 from saasus_mcp.settings import JwtTable, Settings
 from saasus_mcp.settings.config import ProfileTable
@@ -111,6 +112,12 @@ def test_every_command_and_every_flag_stands_in_the_reference() -> None:
             said = sections[" ".join(path)]
             missing = {flag for flag in flags_of(command) if flag not in said}
             assert missing == set(), path
+
+
+def test_the_help_of_job_names_every_job() -> None:
+    page = read("docs/commands.md")
+    section = page[page.index("## saasus-mcp job\n") :].split("\n## ")[0]
+    assert [job.name for job in load_jobs() if job.name.removeprefix("job_") not in section] == []
 
 
 def test_every_command_and_every_flag_that_a_page_shows_exists() -> None:
