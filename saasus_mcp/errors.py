@@ -25,4 +25,5 @@ class SaasusMcpError(Exception):
         self.mend = mend
 
     def __str__(self) -> str:
-        return f"{self.message} {self.mend}".rstrip()
+        between = "" if self.message.endswith("。") else " "  # a Japanese sentence is followed by no space
+        return f"{self.message}{between}{self.mend}".rstrip()

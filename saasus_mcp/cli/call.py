@@ -38,7 +38,7 @@ class BadJson(SaasusMcpError):
 @click.command
 @shared
 @click.argument("name")
-@click.argument("arguments", metavar="JSON", default="{}")
+@click.argument("arguments", metavar="[JSON]", default="{}")
 def command(name: str, arguments: str, **flags: Any) -> None:
     """Call the tool NAME with the arguments in JSON (or - to read them from standard input).
 

@@ -51,7 +51,10 @@ def policy(settings: Settings, catalogue: Catalogue | None = None) -> CasePolicy
     if settings.policy is not None:
         from saasus_mcp.permissions import policy_file  # noqa: PLC0415 - only where a file is used
 
-        chosen = policy_file.Reloading(settings.policy, catalogue)
+        try:
+            chosen = policy_file.Reloading(settings.policy, catalogue)
+        except policy_file.PolicyError as error:
+            raise policy_file.PolicyError(error.file, error.faults, settings.lang) from None
         policy_file.on_hangup(chosen)
         return ReadOnlyCeiling(chosen) if settings.read_only or settings.mode == "read-only" else chosen
     return PRESETS[preset(settings)]

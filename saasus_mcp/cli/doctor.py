@@ -16,7 +16,7 @@ from saasus_mcp.cli.checks import Finding
 from saasus_mcp.cli.doctor_wording import CHECKS, WORDS
 from saasus_mcp.cli.options import settings, shared
 from saasus_mcp.cli.terminal import json_text
-from saasus_mcp.settings import Settings, SettingsError
+from saasus_mcp.settings import Settings, SettingsError, language
 
 COLOURS = {"ok": "green", "note": "yellow", "problem": "red", "skipped": "bright_black"}
 
@@ -30,13 +30,14 @@ def command(*, as_json: bool, **flags: Any) -> None:
     Exit status 1 where there is a problem.
     """
     found: list[Finding] = []
-    lang: Language = flags["lang"] or "en"
+    lang = language(flags["lang"])
     try:
         chosen = settings(**flags)
     except SettingsError as error:
-        findings = iter([checks.program(), Finding("settings", "problem", error.message, error.mend)])
+        mend = WORDS[lang]["settings_mend"]
+        findings = iter([checks.program(), Finding("settings", "problem", error.message, mend)])
     else:
-        lang, findings = chosen.lang, _findings(chosen)
+        findings = _findings(chosen)
     for finding in findings:
         found.append(finding)
         if not as_json:

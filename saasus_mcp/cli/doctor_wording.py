@@ -48,6 +48,8 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "all_well": "Nothing is wrong.",
         "not_well": "Problems: {count}. Mend them from the top and run `saasus-mcp doctor` again.",
         "settings_ok": "readable; profile {profile}, language {lang}",
+        "settings_mend": "Correct it where it is set: a flag, the client's configuration or the environment. No server starts "
+        "until then.",
         "policy_ok": "{name}",
         "catalogue_ok": "{count} operations",
         "catalogue_bad": "it cannot be loaded: {why}",
@@ -118,6 +120,7 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "all_well": "問題は見つかりませんでした。",
         "not_well": "問題が{count}件あります。上から順に直して、もう一度 `saasus-mcp doctor` を実行してください。",
         "settings_ok": "読み取れました(プロファイル: {profile}、言語: {lang})",
+        "settings_mend": "設定した場所(フラグ、クライアントの設定、環境変数)で値を直してください。直すまでサーバーは起動しません。",
         "policy_ok": "{name}",
         "catalogue_ok": "{count}件の操作",
         "catalogue_bad": "読み込めません: {why}",

@@ -41,7 +41,7 @@ FILES = {"listed": "csv", "document": "document", "other": "other_document"}
 @click.command
 @shared
 @click.argument("name")
-@click.argument("given", metavar="JSON", default="{}")
+@click.argument("given", metavar="[JSON]", default="{}")
 @click.option("--csv", "listed", type=click.Path(path_type=Path), help="File that the job reads its list from.")
 @click.option("--document", type=click.Path(path_type=Path), help="File with the document of settings that it takes.")
 @click.option("--other", type=click.Path(path_type=Path), help="Another such file, to compare with that one.")
@@ -52,7 +52,10 @@ FILES = {"listed": "csv", "document": "document", "other": "other_document"}
     "--chart", type=click.Path(path_type=Path), help="File for the chart that the job draws, a PNG; a new one."
 )
 def command(name: str, given: str, output: Path | None, chart: Path | None, **flags: Any) -> None:
-    """Do the whole job NAME (export_users, import_users, …) with the arguments in JSON.
+    """Do the whole job NAME with the arguments in JSON.
+
+    Jobs: export_users, import_users, contract_report, metering_report, user_activity, export_settings, compare_settings,
+    apply_settings, offboard_user, offboard_tenant. `saasus-mcp tools job_NAME` shows what one takes.
 
     What it would do is shown and asked about once, here. Its report goes to standard output as JSON. Ctrl+C stops it between
     rows; a job whose process dies goes on when a server next starts.

@@ -55,7 +55,7 @@ def check(file: Path, **flags: Any) -> None:
 
 @command.command
 @click.argument("tool")
-@click.argument("arguments", metavar="JSON", default="{}")
+@click.argument("arguments", metavar="[JSON]", default="{}")
 @click.option("--as", "who", help="The id of the principal. Left out: you.")
 @click.option("--group", "groups", multiple=True, help="A group that the principal brings; may be given again.")
 @click.option("--claims", help="The claims that the principal brings, as a JSON object.")

@@ -11,7 +11,7 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         # check
         "faults": "{file}: {count} to mend; it would not load.",
         "sound": "{file}: sound. {rules} rules; {allow} tools allowed, {confirm} confirmed, {approve} approved, {deny} "
-        "denied, {hangs} hang on the call (for {who}, profile {profile}).",
+        "denied, {hangs} depending on the call (for {who}, profile {profile}).",
         "note": "note: {said}",
         # explain
         "call": "{tool} ({key}, level {level}) by {who}, profile {profile}, policy {policy}",

@@ -41,7 +41,7 @@ def command() -> None:
 @language
 def new(name: str, role: Literal["caller", "approver"], groups: tuple[str, ...], days: int, **flags: Any) -> None:
     """Make a token; its holder is `token:NAME` in policies and in the audit. It is shown once."""
-    from saasus_mcp.store.accounts import Token  # noqa: PLC0415 - imports the database library
+    from saasus_mcp.store.accounts import NameTaken, Token  # noqa: PLC0415 - imports the database library
 
     chosen = settings(**flags)
     require_person("token new", chosen.lang)
@@ -50,7 +50,10 @@ def new(name: str, role: Literal["caller", "approver"], groups: tuple[str, ...],
     words, now = WORDS[chosen.lang], time.time()
     until = now + days * SECONDS_A_DAY
     with keeping.accounts(chosen) as accounts:
-        token = accounts.add(Token(name, role, frozenset(groups), compose.local_user().id, now, until))
+        try:
+            token = accounts.add(Token(name, role, frozenset(groups), compose.local_user().id, now, until))
+        except NameTaken:
+            raise SaasusMcpError(words["taken"].format(name=name), words["taken_mend"]) from None
     click.echo(f"{words['made'].format(name=name, until=_day(until))}\n\n{token}\n")
     try:
         at = f"{http(chosen).public_url}/mcp"

@@ -66,14 +66,15 @@ def _line(entry: Entry, catalogue: Catalogue, lang: Language) -> str:
     words = WORDS[lang]
     try:
         operation = catalogue.find(entry.operation)
-        title, kind = operation.title.get(lang), operation.effects.undo.kind if operation.effects.undo else ""
+        title, undo = operation.title.get(lang), operation.effects.undo
+        kind = f" ({words[f'kind_{undo.kind}']})" if undo else ""
     except UnknownTool:  # done by another version
         title, kind = entry.operation, ""
     at = datetime.fromtimestamp(entry.at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     state = f"  [{words['undone']}]" if entry.undone else ""
     who = words["by"].format(principal=safe(entry.principal), profile=safe(entry.profile))
     shown = safe(json_text(entry.arguments, indent=None))
-    return f"{entry.call[:SHORT]}  {at}  {title} ({kind}){state}\n          {who}\n          {shown[:200]}"
+    return f"{entry.call[:SHORT]}  {at}  {title}{kind}{state}\n          {who}\n          {shown[:200]}"
 
 
 def _undo(chosen: Settings, identifier: str, undoer: Undoer) -> bool:

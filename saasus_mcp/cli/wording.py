@@ -89,7 +89,7 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "unknown_code": "コード {code!r} の承認待ちはありません。",
         "unknown_code_mend": "`saasus-mcp approvals` で承認待ちの一覧を確認できます。",
         # call
-        "bad_json": "引数がJSONとして読めません。{line}行目{column}文字目: {why}",
+        "bad_json": "引数がJSONとして読めません({line}行目{column}文字目: {why})。",
         "bad_json_mend": "オブジェクト全体をシェルに合わせて引用符で囲むか、- を指定して標準入力から渡してください。",
         "not_text": "UTF-8のテキストではありません",
         "too_deep": "入れ子が深すぎます",

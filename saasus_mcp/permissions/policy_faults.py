@@ -40,7 +40,7 @@ class Fault:
     def told(self, file: Path, language: Language = "en") -> str:
         """File, line, what is wrong and what to do about it, for people."""
         start = PLACES[language]["line" if self.line else "file"].format(file=file, line=self.line)
-        return f"{start}{self.message(language)} {self.mend(language)}".rstrip()
+        return start + str(SaasusMcpError(self.message(language), self.mend(language)))
 
     def _words(self, language: Language) -> dict[str, str]:
         words = {name: value[:LONGEST_SHOWN] if name == "given" else value for name, value in self.given.items()}
@@ -54,10 +54,10 @@ class Fault:
 class PolicyError(SaasusMcpError):
     """A policy file is not sound. The message tells its first fault; `faults` holds all that were found, by line."""
 
-    def __init__(self, file: Path, faults: Iterable[Fault]) -> None:
+    def __init__(self, file: Path, faults: Iterable[Fault], language: Language = "en") -> None:
         self.file = file
         self.faults = tuple(sorted(faults, key=lambda fault: fault.line))
         first = self.faults[0]
-        start = PLACES["en"]["line" if first.line else "file"].format(file=file, line=first.line)
-        more = f" {MORE['en'].format(count=len(self.faults) - 1)}" if len(self.faults) > 1 else ""
-        super().__init__(start + first.message(), first.mend() + more)
+        start = PLACES[language]["line" if first.line else "file"].format(file=file, line=first.line)
+        more = f" {MORE[language].format(count=len(self.faults) - 1)}" if len(self.faults) > 1 else ""
+        super().__init__(start + first.message(language), first.mend(language) + more)

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.settings.addresses import HIGHEST_PORT, endpoint, provider_url
-from saasus_mcp.settings.environment import API, Mode, Settings, TracesExporter, places, read, variable
+from saasus_mcp.settings.environment import API, Mode, Settings, TracesExporter, language, places, read, variable
 from saasus_mcp.settings.faults import SettingsError
 from saasus_mcp.settings.profiles import Profile, credentials, profile, profiles
 
@@ -29,6 +29,7 @@ __all__ = [
     "credentials",
     "endpoint",
     "http",
+    "language",
     "places",
     "profile",
     "profiles",

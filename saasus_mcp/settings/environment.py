@@ -136,6 +136,12 @@ def _environment() -> Iterator[tuple[str, str]]:
             yield variable(name), found[0]
 
 
+def language(flag: str | None) -> Literal["en", "ja"]:
+    """What to speak where the settings cannot be read: as the flag says, or the environment, or English."""
+    said = flag or dict(_environment()).get(variable("lang"))
+    return "ja" if said == "ja" else "en"
+
+
 def read(**flags: Any) -> Settings:
     """The settings from flags (None where not given) and, behind them, the environment.
 

@@ -18,6 +18,34 @@ DEFAULT = "default"
 REFERENCE = re.compile(r"\$\{[^{}]*\}|\$[A-Z_]+")
 """How clients write "what this variable holds"; one that knows none of that variable passes it on as it stands."""
 EVERYONE = "*"
+FAULTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    "en": {
+        "no_profile": ("SAASUS_MCP_PROFILE: {file} has no profile {name!r}.", "It has: {known}."),
+        "reference": (
+            "{names}: the client passed a reference that it did not resolve.",
+            "Set the variable that it names where the client starts, and start the client again.",
+        ),
+        "missing": (
+            "No credentials: {names} not set.",
+            "Set them from the SaaSus console (API key settings), or try `--sandbox`, which needs no account.",
+        ),
+    },
+    "ja": {
+        "no_profile": (
+            "SAASUS_MCP_PROFILE: {file} に {name!r} というプロファイルはありません。",
+            "使えるプロファイル: {known}",
+        ),
+        "reference": (
+            "{names}: クライアントが環境変数への参照を値に置き換えずに渡しました。",
+            "参照先の環境変数をクライアントの動く環境に設定し、クライアントを起動し直してください。",
+        ),
+        "missing": (
+            "認証情報がありません: {names} が設定されていません。",
+            "SaaSusの管理画面(APIキー)にある値を設定してください。アカウントなしで試すには `--sandbox` を指定します。",
+        ),
+    },
+}
+"""What is wrong with what a profile needs, and how to mend it. Most people's first start ends in one of these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +137,7 @@ def _table(settings: Settings) -> ProfileTable | None:
     table = tables.get(settings.profile)
     if table is None and tables:
         known = ", ".join(tables)
-        raise SettingsError(
-            f"SAASUS_MCP_PROFILE: {settings.config_file} has no profile {settings.profile!r}.", f"It has: {known}."
-        )
+        raise _fault(settings, "no_profile", file=str(settings.config_file), name=settings.profile, known=known)
     return table
 
 
@@ -137,9 +163,12 @@ def _from_environment(settings: Settings, name: str) -> Profile:
     missing = [each for each, value in given.items() if not value]
     literal = [each for each, value in given.items() if REFERENCE.fullmatch(value)]
     if literal:
-        mend = "Set the variable that it names where the client starts, and start the client again."
-        raise SettingsError(f"{', '.join(literal)}: the client passed a reference that it did not resolve.", mend)
+        raise _fault(settings, "reference", names=", ".join(literal))
     if missing:
-        mend = "Set them from the SaaSus console (API key settings), or try `--sandbox`, which needs no account."
-        raise SettingsError(f"No credentials: {', '.join(missing)} not set.", mend)
+        raise _fault(settings, "missing", names=", ".join(missing))
     return Profile(name, settings.saas_id, api_key, secret_key, settings.api_url_base)
+
+
+def _fault(settings: Settings, what: str, **given: str) -> SettingsError:
+    message, mend = FAULTS[settings.lang][what]
+    return SettingsError(message.format(**given), mend.format(**given))

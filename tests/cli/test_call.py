@@ -68,7 +68,9 @@ def test_standard_input_that_is_no_text_is_refused() -> None:
 
 
 def test_bad_json_is_told_in_japanese() -> None:
-    assert "1行目2文字目" in run("call", "--sandbox", "--lang", "ja", "auth_get_tenant", "{x}").err
+    told = run("call", "--sandbox", "--lang", "ja", "auth_get_tenant", "{x}").err
+    assert "(1行目2文字目: " in told
+    assert ")。オブジェクト全体を" in told, "no space between two Japanese sentences"
 
 
 def test_an_unknown_tool_is_answered_with_the_nearest() -> None:

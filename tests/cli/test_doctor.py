@@ -85,6 +85,27 @@ def test_each_check_is_told_by_name_in_japanese() -> None:
         assert f"] {name}: " in out
 
 
+@pytest.mark.parametrize(
+    ("variables", "flags", "said"),
+    [
+        ({}, (), "認証情報がありません: SAASUS_SAAS_ID, SAASUS_API_KEY, SAASUS_SECRET_KEY"),
+        ({"SAASUS_SAAS_ID": "${env:ID}"}, (), "SAASUS_SAAS_ID: クライアントが環境変数への参照を"),
+        ({"SAASUS_MCP_TIMEOUT": "soon"}, (), "[問題] 設定: SAASUS_MCP_TIMEOUT"),
+        ({}, ("--sandbox", "--policy", "absent.yaml"), "absent.yaml: 読み取れません"),
+    ],
+    ids=["no credentials", "a reference", "a setting", "a policy"],
+)
+def test_what_is_wrong_at_the_first_start_is_told_in_japanese(
+    variables: dict[str, str], flags: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"SAASUS_MCP_LANG": "ja", **variables}.items():
+        monkeypatch.setenv(name, value)
+    out = run("doctor", *flags).out
+    assert said in out
+    assert "Set " not in out
+    assert "問題が1件あります" in out
+
+
 def test_an_accepted_signature_names_the_saas_and_finds_the_clock_right(api: Callable[[Api], None]) -> None:
     api(answers(200, {"domain_name": "login.example.com"}))
     found = findings()
@@ -210,6 +231,7 @@ def test_an_unreadable_setting_is_named_and_ends_the_examination(monkeypatch: py
     monkeypatch.setenv("SAASUS_MCP_TIMEOUT", "soon")
     found = findings()
     assert "SAASUS_MCP_TIMEOUT" in found["settings"]["said"]
+    assert "Correct it where it is set" in found["settings"]["mend"]
     assert "credentials" not in found
 
 

@@ -35,7 +35,7 @@ def explained(*args: str) -> dict[str, Any]:
 def test_a_sound_file_is_said_to_be_with_what_it_lets_you_do(desk: Path) -> None:
     ran = run("policy", "check", str(desk))
     assert ran.status == 0
-    assert "sound. 5 rules; 77 tools allowed, 0 confirmed, 0 approved, 117 denied, 1 hang on the call" in ran.out
+    assert "sound. 5 rules; 77 tools allowed, 0 confirmed, 0 approved, 117 denied, 1 depending on the call" in ran.out
     assert "規則 5件" in run("policy", "check", str(desk), "--lang", "ja").out
     staging = run("policy", "check", str(desk), "--profile", "staging").out
     assert "194 tools allowed" in staging

@@ -65,7 +65,7 @@ def test_nothing_was_done_where_there_is_no_state(state: Path) -> None:
 @pytest.mark.usefixtures("api")
 async def test_a_change_is_listed_and_put_back_once() -> None:
     identifier = await run_sync(changed)
-    assert identifier[:8] in run("undo").out
+    assert re.search(rf"^{identifier[:8]} .*\(can be put back\)$", run("undo").out, re.MULTILINE)
     status, shown = await run_sync(undo, identifier[:8])
     assert status == 0, shown
     assert "元に戻しました。" in shown

@@ -151,6 +151,14 @@ def test_a_group_that_a_policy_would_take_for_something_else_is_refused(group: s
 
 
 @pytest.mark.usefixtures("_attended")
+def test_a_name_that_is_taken_is_refused_in_the_readers_language() -> None:
+    assert run("token", "new", "ci").status == 0
+    ran = run("token", "new", "ci", "--lang", "ja")
+    assert ran.status == 1
+    assert "ci という名前のトークンはすでにあります。先に失効させる" in ran.err
+
+
+@pytest.mark.usefixtures("_attended")
 def test_ending_a_token_that_is_not_there_is_said() -> None:
     ran = run("token", "revoke", "nobody")
     assert ran.status == 1

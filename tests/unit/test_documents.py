@@ -14,6 +14,7 @@ import pytest
 
 from saasus_mcp import __version__
 from saasus_mcp.catalog import Catalogue
+from saasus_mcp.catalog.jobs import load as load_jobs
 from saasus_mcp.cli import COMMANDS, commands
 from saasus_mcp.settings import JwtTable, Settings
 from saasus_mcp.settings.config import ProfileTable
@@ -70,7 +71,8 @@ def test_the_registry_finds_its_marker_in_the_readme() -> None:
 
 
 PAGES = sorted([ROOT / name for name in READMES] + [*(ROOT / "docs").rglob("*.md")])
-CODE = re.compile(r"^ *```.*?^ *```|`[^`\n]+`", re.MULTILINE | re.DOTALL)
+SPAN = re.MULTILINE | re.DOTALL
+CODE = re.compile(r"^ *```.*?^ *```|`[^`\n]+`", SPAN)
 
 
 def shown_commands(text: str) -> Iterator[list[str]]:
@@ -111,6 +113,12 @@ def test_every_command_and_every_flag_stands_in_the_reference() -> None:
             assert missing == set(), path
 
 
+def test_the_help_of_job_names_every_job() -> None:
+    page = read("docs/commands.md")
+    section = page[page.index("## saasus-mcp job\n") :].split("\n## ")[0]
+    assert [job.name for job in load_jobs() if job.name.removeprefix("job_") not in section] == []
+
+
 def test_every_command_and_every_flag_that_a_page_shows_exists() -> None:
     known = dict(commands_of(commands))
     seen = 0
@@ -141,29 +149,67 @@ def test_every_variable_that_a_page_names_is_one_that_is_read() -> None:
         assert named - settings - flags - {"SAASUS_MCP_TOKEN", "SAASUS_PLATFORM_"} == set(), page.name
 
 
+@pytest.mark.parametrize("language", ["", ".ja"], ids=["en", "ja"])
 @pytest.mark.parametrize("table", [ProfileTable, HttpTable, AuthTable, JwtTable], ids=lambda table: table.__name__)
-def test_every_field_of_the_configuration_file_is_told(table: type[Strict]) -> None:
-    told = read("docs/configuration.md") + read("docs/hosting.md")
+def test_every_field_of_the_configuration_file_is_told(table: type[Strict], language: str) -> None:
+    told = read(f"docs/configuration{language}.md") + read(f"docs/hosting{language}.md")
     assert {name for name in table.model_fields if not re.search(rf"\b{name}\b", told)} == set()
 
 
-def test_both_readmes_have_the_same_sections_tables_and_links() -> None:
-    english, japanese = (read(name) for name in READMES)
+# The list of the tools is made by a script, and says less in Japanese than in English.
+TRANSLATED = sorted({page.with_suffix("").with_suffix("") for page in PAGES if page.name.endswith(".ja.md")})
+WHOLE = [page for page in TRANSLATED if page.name != "tools"]
 
-    def shape(text: str) -> list[str]:
-        fence = False
-        found = []
-        for line in text.splitlines():
-            fence = not fence if line.startswith("```") else fence
-            if not fence and line.startswith(("#", "|", "-", "[![")):
-                found.append(f"row of {line.count('|')}" if line[0] == "|" else line.split(" ")[0][:3])
-        return found
 
-    def links(text: str) -> list[str]:
-        return sorted({link.replace(".ja.", ".") for link in re.findall(r"\]\(((?:docs|tool_specs|ARCH)[^)#]*)", text)})
+def both(page: Path) -> tuple[str, str]:
+    """A page in English and in Japanese."""
+    return page.with_suffix(".md").read_text(encoding="utf-8"), page.with_suffix(".ja.md").read_text(encoding="utf-8")
 
+
+def shape(text: str) -> list[str]:
+    """The headings, rows, items and buttons of a page, in order."""
+    telling = [line for line in CODE.sub("", text).splitlines() if line.startswith(("#", "|", "-", "[!["))]
+    return [f"row of {line.count('|')}" if line[0] == "|" else line.split(" ")[0][:3] for line in telling]
+
+
+def links(text: str) -> set[str]:
+    """The pages of ours that a page leads to, in whichever language."""
+    targets = re.findall(r"\]\((?!https?:|images/)([^)#\s]+)", text)
+    return {target.replace(".ja.", ".") for target in targets}
+
+
+@pytest.mark.parametrize("page", TRANSLATED, ids=lambda page: page.name)
+def test_a_page_and_its_translation_lead_to_each_other(page: Path) -> None:
+    english, japanese = both(page)
+    assert f"[日本語]({page.name}.ja.md)" in english
+    assert f"({page.name}.md)" in japanese
+
+
+@pytest.mark.parametrize("page", WHOLE, ids=lambda page: page.name)
+def test_a_translation_has_the_sections_tables_and_links_of_its_page(page: Path) -> None:
+    english, japanese = both(page)
     assert shape(english) == shape(japanese)
     assert links(english) == links(japanese)
+
+
+@pytest.mark.parametrize("page", [page for page in WHOLE if page.name != "README"], ids=lambda page: page.name)
+def test_a_translation_shows_the_code_of_its_page(page: Path) -> None:
+    """But for what stands behind a `#`: the words of a comment are the reader's."""
+    english, japanese = (
+        [re.sub(r" +# .*$| +$", "", block, flags=re.MULTILINE) for block in re.findall(r"^```.*?^```", text, SPAN)]
+        for text in both(page)
+    )
+    assert english == japanese
+
+
+@pytest.mark.parametrize("page", WHOLE, ids=lambda page: page.name)
+def test_a_translation_names_what_its_page_names(page: Path) -> None:
+    """Variables, flags, paths and settings stand in code, which is the same in every language."""
+    english, japanese = (
+        set(re.findall(r"`((?:SAASUS_|OTEL_|--|/|job_)[\w/-]+)", re.sub(r"^```.*?^```", "", text, flags=SPAN)))
+        for text in both(page)
+    )
+    assert english == japanese
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -216,9 +216,10 @@ def test_a_wrong_value_in_the_environment_is_named(variable: str, value: str, mo
         read()
 
 
+@pytest.mark.parametrize("page", ["hosting.md", "hosting.ja.md"])
 @pytest.mark.parametrize("uncommented", [False, True], ids=["as it is", "with everything it leaves out"])
-def test_the_example_of_the_documentation_is_sound(file: Path, uncommented: bool) -> None:
-    documentation = Path(__file__).parents[2] / "docs" / "hosting.md"
+def test_the_example_of_the_documentation_is_sound(file: Path, uncommented: bool, page: str) -> None:
+    documentation = Path(__file__).parents[2] / "docs" / page
     [example] = re.findall(r"```toml\n(.*?)```", documentation.read_text(encoding="utf-8"), re.DOTALL)
     text = re.sub(r"^# (?=[a-z_]+ = )", "", example, flags=re.MULTILINE) if uncommented else example
     file.write_text(text, encoding="utf-8")
@@ -229,9 +230,10 @@ def test_the_example_of_the_documentation_is_sound(file: Path, uncommented: bool
     assert found.asked_tokens is (True if uncommented else None)
 
 
+@pytest.mark.parametrize("page", ["console.md", "console.ja.md"])
 @pytest.mark.parametrize("uncommented", [False, True], ids=["as it is", "with everything it leaves out"])
-def test_the_example_of_the_consoles_documentation_is_sound(file: Path, uncommented: bool) -> None:
-    documentation = Path(__file__).parents[2] / "docs" / "console.md"
+def test_the_example_of_the_consoles_documentation_is_sound(file: Path, uncommented: bool, page: str) -> None:
+    documentation = Path(__file__).parents[2] / "docs" / page
     [example] = re.findall(r"```toml\n(.*?)```", documentation.read_text(encoding="utf-8"), re.DOTALL)
     text = re.sub(r"^# (?=[a-z_]+ = )", "", example, flags=re.MULTILINE) if uncommented else example
     oidc = hosting(file, text).console.oidc

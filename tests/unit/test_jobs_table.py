@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import yaml
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.catalog.compile import jobs
-from saasus_mcp.catalog.jobs import load
+from saasus_mcp.catalog.jobs import JobSpec, load
 from saasus_mcp.jobs.kind import kind
 
 SOUND: dict[str, Any] = {
@@ -60,3 +61,9 @@ def test_every_job_that_is_listed_has_its_code_and_known_operations(catalogue: C
         assert iscoroutinefunction(module.run)
         assert all(catalogue.find(key).reads for key in job.reads)
         assert not any(catalogue.find(key).reads for key in job.writes)
+
+
+@pytest.mark.parametrize("job", load(), ids=lambda job: job.name)
+def test_no_sentence_in_japanese_is_broken_by_a_space_of_its_source(job: JobSpec) -> None:
+    """A folded block joins its lines by spaces, which Japanese has none of."""
+    assert re.findall(r"[ぁ-んァ-ヶ一-龥、。] [ぁ-んァ-ヶ一-龥0-9]", job.description.ja) == []

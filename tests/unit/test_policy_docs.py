@@ -11,10 +11,12 @@ import yaml
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.cli import policy_cases
 from saasus_mcp.permissions import policy_file
+from saasus_mcp.permissions.budgets import CEILINGS
 from saasus_mcp.permissions.policy import CasePolicy, Principal
 from saasus_mcp.permissions.rules import Case
 
-PAGE = (Path(__file__).parents[2] / "docs" / "policy.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "policy.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 
 
@@ -68,3 +70,9 @@ def test_the_examples_decide_as_the_page_says(examples: dict[str, CasePolicy], c
     for name, tool, args, who, expected in DECIDED:
         case = Case(catalogue.find(tool), args, who, "production")
         assert examples[name].decide(case).outcome == expected, (name, tool)
+
+
+@pytest.mark.parametrize("page", ["policy.md", "policy.ja.md"])
+def test_the_ceilings_that_hold_where_a_policy_says_nothing_are_told(page: str) -> None:
+    told = (DOCS / page).read_text(encoding="utf-8")
+    assert [f"{name}: {most}" for name, most in CEILINGS.items() if f"`{name}: {most}`" not in told] == []

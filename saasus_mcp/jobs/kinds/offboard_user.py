@@ -109,7 +109,7 @@ def _say_memberships(listing: Checklist, leaves: Sequence[Record], stays: Sequen
         name = each.get("tenant_name") or each["tenant_id"]
         listing.say(
             f"Leaves {quoted(name)}, with the roles {roles.en or 'none'}",
-            f"{quoted(name, 'ja')}から外れます(役割: {roles.ja or 'なし'})",
+            f"{quoted(name, 'ja')}から外れます(ロール: {roles.ja or 'なし'})",
         )
     if stays:
         names = listed([str(each.get("tenant_name") or each["tenant_id"]) for each in stays])
