@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 from saasus_mcp.errors import SaasusMcpError
@@ -35,7 +36,8 @@ def make(folder: Path, name: str) -> Path:
     file = folder / name
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+        with suppress(FileExistsError):  # one that is there is not touched: closing it would drop SQLite's locks on it
+            os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except OSError as error:
         raise StoreError(f"The state folder cannot be used: {error}.", "Set SAASUS_MCP_STATE_DIR.") from None
     return file
