@@ -20,6 +20,7 @@ MIGRATING = "docs/migrating.md"
 NAMES_BEGIN, NAMES_END = "<!-- names: made by scripts/reference.py -->\n", "<!-- end of names -->\n"
 BEGIN, END = "<!-- toolsets: made by scripts/reference.py -->\n", "<!-- end of toolsets -->\n"
 PAGES: Mapping[Language, str] = {"en": "docs/tools.md", "ja": "docs/tools.ja.md"}
+JOBS: Mapping[Language, str] = {"en": "jobs.md", "ja": "jobs.ja.md"}
 READMES: Mapping[Language, str] = {"en": "README.md", "ja": "README.ja.md"}
 SHOWN = ("level", "reversibility", "email", "money", "outside")
 
@@ -93,7 +94,7 @@ def _page(catalogue: Catalogue, lang: Language) -> Iterator[str]:
 
 
 def _job(job: jobs.JobSpec, lang: Language) -> Iterator[str]:
-    yield f"\n### {job.name}\n\n**{job.title.get(lang)}** · [jobs.md](jobs.md)\n"
+    yield f"\n### {job.name}\n\n**{job.title.get(lang)}** · [{JOBS[lang]}]({JOBS[lang]})\n"
     yield _prose(job.description.get(lang)) + "\n"
     yield from _arguments(job.input_schema, (), {}, lang)
 
