@@ -111,6 +111,12 @@ def test_an_approval_that_is_not_in_force_is_no_yes(store: Store, status: Status
     assert store.audited() == []
 
 
+def test_a_yes_to_a_plan_is_no_yes_to_a_call_that_is_no_step_of_it(store: Store) -> None:
+    with pytest.raises(AlreadyUsed):
+        store.commit("call-1", {}, NOW, Spend("grant", "job-1"))
+    assert store.audited() == []
+
+
 def test_an_approval_that_was_never_asked_for_is_no_yes(store: Store) -> None:
     with pytest.raises(AlreadyUsed):
         store.commit("c-1", RECORD, NOW, Spend("approval", "ZZZZ-9999"))
