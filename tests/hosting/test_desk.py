@@ -8,8 +8,10 @@ from dataclasses import replace
 import pytest
 
 from saasus_mcp.catalog import Catalogue
+from saasus_mcp.hosting.console.audit import audit
 from saasus_mcp.hosting.console.desk import Desk, Room, Written
-from saasus_mcp.hosting.console.sessions import Approver
+from saasus_mcp.hosting.console.sessions import Approver, Session
+from saasus_mcp.hosting.console.views import Asked
 from saasus_mcp.permissions.policy import PRESETS
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.seal import Sealer
@@ -91,3 +93,9 @@ def test_a_rare_record_is_looked_for_piece_by_piece_and_none_is_passed_over(
     while (older := looked[-1].older) is not None:
         looked.append(desk.audit(room, {"principal": "eve"}, 7.0, older))
     assert [[record["call"] for record in each.records] for each in looked] == [[], [], ["rare"]]
+
+
+@pytest.mark.parametrize("days", ["nan", "inf", "-inf", "x"])
+def test_a_number_of_days_that_is_none_is_the_usual_one(desk: Desk, days: str) -> None:
+    shown = audit(desk, Asked({"days": days}, {}, Session(OPERATOR, "", NOW, NOW + 1), "en"))
+    assert shown.values["wanted"]["days"] == "7"

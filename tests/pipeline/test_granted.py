@@ -28,16 +28,25 @@ def wants(then: Outcome) -> RulePolicy:
 
 
 async def made(
-    catalogue: Catalogue, store: Store, step: tuple[str, dict[str, Any]], then: Outcome, **agreed: Any
+    catalogue: Catalogue,
+    store: Store,
+    step: tuple[str, dict[str, Any]],
+    then: Outcome,
+    other: dict[str, Any] | None = None,
+    **agreed: Any,
 ) -> tuple[ToolAnswer, StubApi]:
-    """A step of a plan that was agreed to as `agreed` says, under a policy that now wants this."""
+    """A step of a plan that was agreed to as `agreed` says, under a policy that now wants this.
+
+    Args:
+        other: what the step says otherwise than its plan.
+    """
     api, part = StubApi(catalogue), Part(JOB, "one", by="local:person", plan="p", **agreed)
     behind = pipeline(api, store, wants(then))
     weighed = await behind.weigh(Call(*step, ME, part=part))
     steps, given, typed = {"one": weighed.digest}, agreed.get("given", "none"), agreed.get("typed", False)
     grant = Grant("job_x", ME.id, "default", "p", given, "local:person", typed, steps)
     store.commit(JOB, {"operation": "job_x"}, 0.0, None, Commitment(grant=grant))
-    answer = await behind.run(Call(*step, ME, part=replace(part, bound=weighed.bound)))
+    answer = await behind.run(Call(*step, ME, part=replace(part, **{"bound": weighed.bound, **(other or {})})))
     assert isinstance(answer, ToolAnswer)
     return answer, api
 
@@ -79,3 +88,20 @@ async def test_a_step_for_which_the_policy_wants_more_than_was_given_is_not_made
     assert (given.ok, given.why) == (False, "stricter"), given.text
     assert "Start the job again" in given.text
     assert api.writes == []
+
+
+async def test_a_step_whose_target_the_plan_did_not_see_so_is_no_part_of_it(catalogue: Catalogue, store: Store) -> None:
+    given, api = await made(catalogue, store, TYPED, "confirm", {"bound": ""}, given="confirmation", typed=True)
+    assert "no part of the plan" in given.text
+    assert api.writes == []
+
+
+async def test_what_a_job_does_beside_its_plan_is_to_read_however_much_the_policy_allows(
+    catalogue: Catalogue, store: Store
+) -> None:
+    api = StubApi(catalogue)
+    behind = pipeline(api, store, wants("allow"))
+    given = await behind.run(Call(*PLAIN, ME, part=Part(JOB, given="approval")))
+    assert isinstance(given, ToolAnswer)
+    assert (given.ok, given.why) == (False, "denied")
+    assert api.sent == []
