@@ -105,3 +105,12 @@ async def test_what_a_job_does_beside_its_plan_is_to_read_however_much_the_polic
     assert isinstance(given, ToolAnswer)
     assert (given.ok, given.why) == (False, "denied")
     assert api.sent == []
+
+
+async def test_a_critical_step_waits_for_its_own_approval_where_the_policy_would_be_content_with_less(
+    catalogue: Catalogue, store: Store
+) -> None:
+    critical = ("auth_delete_tenant", {"tenant_id": "t-1"})
+    given, api = await made(catalogue, store, critical, "confirm", given="approval", typed=True)
+    assert (given.ok, given.why) == (False, "approval")
+    assert api.writes == []
