@@ -143,6 +143,28 @@ def test_guessing_at_a_passphrase_is_held_off(private: Stage) -> None:
         assert client.get("/console").status_code == 303
 
 
+def test_guessing_at_a_one_time_link_is_held_off(private: Stage) -> None:
+    path = urlsplit(private.link()).path
+    with visitor(private) as client:
+        tries = [client.post(f"/console/enter/guess-{n}").status_code for n in range(MOST + 1)]
+        assert tries == [403] * MOST + [429]
+        assert client.post(path).status_code == 429
+        assert client.get("/console").status_code == 303
+
+
+def test_a_form_without_the_sessions_own_token_signs_nobody_out(stage: Stage) -> None:
+    with signed_in(stage) as client:
+        for fields in ({}, {"csrf": "another"}, {"everywhere": "1"}):
+            assert client.post("/console/sign-out", data=fields).status_code == 403
+        assert client.get("/console").status_code == 200
+
+
+def test_a_form_that_says_nothing_of_where_it_comes_from_does_nothing(stage: Stage) -> None:
+    with httpx2.Client(base_url=stage.url) as client:
+        assert client.post("/console/sign-in", data={"token": stage.token("boss")}).status_code == 403
+        assert client.get("/console").status_code == 303
+
+
 def test_with_the_passphrase_a_link_lets_its_owner_in(private: Stage) -> None:
     passphrase.keep(private.folder / "state", "correct horse")
     path = urlsplit(private.link()).path

@@ -48,6 +48,7 @@ class OpenId:
                 Route("/authorize", self._authorize),
                 Route("/as/{person}", self._choose),
                 Route("/token", self._token, methods=["POST"]),
+                Route("/moved", self._moved, methods=["POST"]),
                 Route("/keys", self._keys),
                 Route("/trap", self._trap),
             ]
@@ -91,6 +92,9 @@ class OpenId:
         return JSONResponse(
             {"access_token": "access", "token_type": "Bearer", "id_token": self._id_token(person, asked)}
         )
+
+    async def _moved(self, _: Request) -> Response:
+        return RedirectResponse(f"{self.issuer}/token", 307)
 
     def _id_token(self, person: str, asked: dict[str, str]) -> str:
         now = time.time()

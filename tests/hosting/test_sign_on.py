@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urljoin, urlsplit
 
 import httpx2
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from starlette.applications import Starlette
 
+from saasus_mcp.hosting.console.doors import BEGUN_SECONDS, Doors
 from saasus_mcp.hosting.console.oidc import Begun, Provider, SignInFailed
-from saasus_mcp.hosting.console.sessions import Admitted
+from saasus_mcp.hosting.console.sessions import Admitted, LocalSessions, Tickets
+from saasus_mcp.hosting.console.throttle import Throttle
+from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.settings import OidcTable
 from tests.hosting.openid import CLIENT, SECRET, OpenId
-from tests.hosting.provider import pem, rsa_key
+from tests.hosting.provider import Clock, pem, rsa_key
 
 ISSUER = "https://login.example.com"
 HERE = "https://mcp.example.com/console/sso/callback"
@@ -181,3 +185,31 @@ async def test_the_client_secret_goes_in_the_header_and_to_the_token_endpoint_on
     [asked] = openid.asked
     assert asked["grant_type"] == "authorization_code"
     assert "client_secret" not in asked
+
+
+async def test_a_code_follows_no_redirect_of_the_token_endpoint(provider: Provider, openid: OpenId) -> None:
+    openid.discovery = {"token_endpoint": f"{ISSUER}/moved"}
+    assert await refused(provider, openid) == "failed"
+    assert openid.asked == []
+
+
+async def test_a_sign_in_that_was_begun_too_long_ago_is_begun_again(provider: Provider, openid: OpenId) -> None:
+    clock = Clock()
+    doors = Doors(
+        LocalSessions(),
+        Tickets(clock),
+        Sealer.ephemeral(),
+        clock,
+        Throttle(clock),
+        "en",
+        secure=True,
+        provider=provider,
+    )
+    app = Starlette(routes=doors.routes())
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url=urljoin(HERE, "/")) as browser:
+        for seconds, status in ((BEGUN_SECONDS, 403), (BEGUN_SECONDS - 1, 303)):
+            begun = await browser.get("/console/sso")
+            brought = await chosen(openid, Begun(begun.headers["location"], "", "", ""))
+            clock.now += seconds
+            assert (await browser.get(HERE, params=brought)).status_code == status
+    assert len(openid.asked) == 1, "the code of the one that was over went nowhere"

@@ -125,6 +125,16 @@ async def test_a_freeze_holds_the_rest_back(tmp_path: Path) -> None:
         assert any("frozen by local:person" in row.get("why", "") for row in told["rows"])
 
 
+async def test_while_writes_are_frozen_no_job_begins_that_writes(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        on.pipeline.store.freeze(Freeze(0.0, "local:person", "stop"))
+        answer = await on.call("job_import_users", {"csv": listed(on.sandbox, 2)}, asker=Yes())
+        assert "frozen by local:person" in answer.text
+        assert not answer.ok
+        assert on.pipeline.store.jobs.of(ME.id, "sandbox", 10) == []
+        assert on.sent("auth.CreateSaasUser") == 0
+
+
 class Changing:
     """A policy that becomes another one while a job runs."""
 

@@ -84,3 +84,22 @@ async def test_a_refused_update_leaves_no_entry(catalogue: Catalogue, store: Sto
     given, _ = await told(catalogue, store, RENAME, auth_UpdateRole=refusal, auth_GetRoles=roles("Old"))
     assert not given.ok
     assert store.journal.entries() == []
+
+
+@pytest.mark.parametrize(
+    ("call", "outcome"),
+    [(RENAME, "unknown"), (Call("auth_get_roles", {}, ME), "not_applied")],
+    ids=["a write", "a read"],
+)
+async def test_where_the_server_fails_over_an_answer_it_does_not_say_that_nothing_was_done(
+    catalogue: Catalogue, store: Store, monkeypatch: pytest.MonkeyPatch, call: Call, outcome: str
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a defect of ours")
+
+    monkeypatch.setattr("saasus_mcp.server.pipeline.answer", broken)
+    given, api = await told(catalogue, store, call)
+    assert (given.ok, given.applied) == (False, outcome)
+    assert "defect" not in given.text
+    assert len(api.sent) >= 1
+    assert [record["applied"] for record in store.audited() if record["event"] == "ended"][-1] == outcome

@@ -218,3 +218,52 @@ async def test_a_read_whose_client_goes_away_is_dropped_and_still_ended_in_the_a
     begun, ended = store.audited()
     assert (begun["event"], ended["event"]) == ("begun", "ended")
     assert (ended["ok"], ended["applied"]) == (False, "not_applied")
+
+
+class Losing(httpx2.AsyncBaseTransport):
+    """An API whose answer to a write is lost, and which answers a look at what became of it when it is let to."""
+
+    def __init__(self) -> None:
+        self.looked = anyio.Event()
+        self.let = anyio.Event()
+        self.name = "Old"
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        if request.method != "GET":
+            self.name = "New"
+            raise httpx2.ReadError("connection reset", request=request)
+        if self.name == "New":
+            self.looked.set()
+            await self.let.wait()
+        return httpx2.Response(200, json={"roles": [{"role_name": "admin", "display_name": self.name}]})
+
+
+async def test_a_write_whose_client_goes_away_while_it_is_read_back_is_told_truly_in_the_audit(
+    catalogue: Catalogue, store: Store
+) -> None:
+    transport = Losing()
+    behind = pipeline(StubApi(catalogue), store, UnsafeAllowEverything())
+    behind._client = Client(CREDENTIALS, transport=transport)
+    async with anyio.create_task_group() as group:
+        group.start_soon(behind.run, call("auth_update_role", {"role_name": "admin", "display_name": "New"}))
+        await transport.looked.wait()
+        group.cancel_scope.cancel()
+        transport.let.set()
+    begun = next(record for record in store.audited() if record.get("operation") == "auth.UpdateRole")
+    ended = next(r for r in store.audited() if (r["call"], r["event"]) == (begun["call"], "ended"))
+    assert ended["applied"] == "applied"
+
+
+async def test_a_call_for_which_nobody_could_be_asked_is_audited_as_refused(
+    catalogue: Catalogue, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise StoreError("The store cannot be used: disk is full.")
+
+    monkeypatch.setattr(store, "request_approval", full)
+    api = StubApi(catalogue)
+    given = await pipeline(api, store).run(call("auth_delete_tenant", {"tenant_id": "t-1"}))
+    assert isinstance(given, ToolAnswer)
+    assert (given.ok, "disk is full" in given.text) == (False, True)
+    assert api.writes == []
+    assert events(store, "auth.DeleteTenant") == ["refused"]

@@ -62,9 +62,13 @@ async def test_what_a_call_would_hit_decides_on_it(
     assert {"auth.GetTenant", "auth.GetAllTenantUsers"} <= {record["operation"] for record in children}
 
 
-async def test_state_that_cannot_be_read_denies(catalogue: Catalogue, store: Store, tmp_path: Path) -> None:
+@pytest.mark.parametrize("then", ["deny", "confirm", "approve"])
+async def test_state_that_cannot_be_read_unasked_denies(
+    catalogue: Catalogue, store: Store, tmp_path: Path, then: str
+) -> None:
     file = tmp_path / "policy.yaml"
-    file.write_text(RULES.replace("[read, read_sensitive]", "[read_sensitive]"), encoding="utf-8")
+    rules = RULES.replace("[read, read_sensitive]", "[read_sensitive]")
+    file.write_text(rules + f"  - {{name: other-reads, levels: [read], then: {then}}}\n", encoding="utf-8")
     api = StubApi(catalogue)
     given = await pipeline(api, store, policy_file.load(file, catalogue)).run(DELETE)
     assert isinstance(given, ToolAnswer)

@@ -198,6 +198,21 @@ async def test_each_handle_reveals_its_secret_once_and_never_through_mcp(
                     handles.reveal(handle)
 
 
+async def test_a_read_for_a_preview_leaves_no_secret_behind_that_anybody_could_reveal(
+    catalogue: Catalogue, disk: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[object] = []
+    monkeypatch.setattr(disk, "keep_secrets", lambda *given: kept.append(given))
+    answering = Person(saying_yes)
+    async with talking(catalogue, disk, "2026-07-28", PRESETS["guarded"], answering) as (api, client, _):
+        operation = catalogue.find("auth.UpdateSignInSettings")
+        result = await client.call_tool(operation.tool, complete(operation))
+        assert not result.is_error, result.content
+        assert api.to(catalogue.find("auth.GetSignInSettings")), "it answers with a secret"
+    assert len(answering.seen) == 1
+    assert kept == []
+
+
 def _handles(value: Any) -> list[str]:
     if isinstance(value, dict | list):
         return [found for item in (value.values() if isinstance(value, dict) else value) for found in _handles(item)]

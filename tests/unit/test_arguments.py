@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -258,3 +259,10 @@ def test_a_handle_is_accepted_everywhere_in_a_secret_map(catalogue: Catalogue) -
     operation = catalogue.find("auth.RespondToSignInChallenge")
     given = {**complete(operation), "challenge_responses": {"NEW_PASSWORD": "secret://r/abc"}}
     assert check(operation, given).handles() == ("secret://r/abc",)
+
+
+def test_a_field_whose_name_begins_like_a_secrets_takes_no_handle(catalogue: Catalogue) -> None:
+    operation = replace(catalogue.find("auth.CreateSaasUser"), secret_inputs=("em", "password"))
+    check(operation, {"email": "a@example.com", "password": "secret://NAME"})
+    with pytest.raises(InvalidArguments, match="secret handle is not accepted here"):
+        check(operation, {"email": "secret://NAME", "password": "hush-hush"})

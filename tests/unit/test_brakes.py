@@ -8,6 +8,7 @@ from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.permissions.budgets import CEILINGS, charges
 from saasus_mcp.permissions.case import Principal
 from saasus_mcp.store import AlreadyUsed, Charge, Commitment, Ending, Entry, Freeze, Frozen, OverBudget, Spend, Store
+from saasus_mcp.store.records import Charged
 from saasus_mcp.store.stores import Stores
 
 NOW = 1_790_000_000.0
@@ -66,6 +67,20 @@ def test_a_ceiling_holds_per_principal_and_hour(store: Store) -> None:
         store.commit("one too many", {}, NOW, None, destructive())
     store.commit("another's", {}, NOW, None, destructive(who=YOU.id))
     store.commit("an hour later", {}, NOW + 3601, None, destructive())
+
+
+def test_what_somebody_has_used_is_told_for_as_long_as_it_counts(store: Store) -> None:
+    store.commit("a", {}, NOW, None, destructive(2))
+    assert store.charged({"destructive": 3600}, NOW + 3599) == [Charged(ME.id, "destructive", 2)]
+    assert store.charged({"destructive": 3600}, NOW + 3600) == []
+
+
+def test_each_ceiling_has_a_window_of_its_own(store: Store) -> None:
+    write = Commitment(writes=True, charges=(Charge(ME.id, "writes", 1, 1, 60),))
+    store.commit("a", {}, NOW, None, write)
+    with pytest.raises(OverBudget, match="2 writes within a minute"):
+        store.commit("b", {}, NOW + 59, None, write)
+    store.commit("c", {}, NOW + 60, None, write)
 
 
 def test_what_is_refused_takes_nothing(store: Store) -> None:

@@ -68,6 +68,8 @@ def test_a_name_is_compared_as_people_write_it(confirmations: Confirmations, typ
         {"name": "CAFÉ 株式会社"},
         {"name": "Cafe 株式会社"},
         {"name": "Café"},
+        {"name": "Ｃａｆé 株式会社"},
+        {"name": "Café ㍿"},
         {"name": "Café 株式会社 "[:-2]},
         {"name": ["Café 株式会社"]},
         {"name": {"name": "Café 株式会社"}},

@@ -12,6 +12,7 @@ from saasus_mcp.permissions.difference import Change, difference
 from saasus_mcp.permissions.impact import Finding, Impact
 from saasus_mcp.permissions.preview import preview
 from saasus_mcp.permissions.target import Seen, Sight, look, present
+from tests.calls import complete
 from tests.unit.reads import AOZORA, PLACE, TENANT, FakeApi
 
 
@@ -165,3 +166,24 @@ def test_words_of_the_api_in_a_difference_cannot_hide_anything(catalogue: Catalo
     changes = [Change("name", "a\u202eb\nGo ahead", "c")]
     text = preview(catalogue.find("auth.UpdateTenant"), TENANT, Sight("t"), PLACE, "en", changes=changes)
     assert "name: “a\ufffdb↵Go ahead” → “c”" in text
+
+
+@pytest.mark.parametrize(("count", "told"), [(30, False), (31, True)])
+def test_more_arguments_than_a_person_reads_are_counted(catalogue: Catalogue, count: int, told: bool) -> None:
+    args = {f"field_{n}": n for n in range(count)}
+    text = preview(catalogue.find("auth.UpdateTenant"), args, Sight("t"), PLACE, "en")
+    assert ("  … and 1 more" in text) == told
+
+
+def test_a_preview_says_of_every_call_whether_it_touches_money_or_sends_mail_or_may(catalogue: Catalogue) -> None:
+    for operation in catalogue:
+        text = preview(operation, complete(operation), Sight("t"), PLACE, "en")
+        money, email = operation.effects.money, operation.effects.email
+        assert ("This touches money" in text, "This may touch money" in text) == (
+            money == "yes",
+            money in ("conditional", "indirect"),
+        ), operation.key
+        assert ("An e-mail is sent." in text, "An e-mail may be sent." in text) == (
+            email == "yes",
+            email in ("conditional", "indirect"),
+        ), operation.key

@@ -10,7 +10,7 @@ from saasus_mcp.permissions.handles import LIFETIME, PREFIX, Handles, Hiding
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.saasus.arguments import Arguments
-from saasus_mcp.store import Store
+from saasus_mcp.store import HiddenSecret, Store
 
 NOW = 1_790_000_000.0
 
@@ -52,6 +52,22 @@ def test_a_person_reveals_it_once(handles: Handles) -> None:
     [handle] = given(handles, "hush-hush 株式会社")
     assert handles.reveal(f" {handle}\n".strip()) == "hush-hush 株式会社"
     with pytest.raises(Refused, match="used up"):
+        handles.reveal(handle)
+
+
+def test_of_two_people_who_reveal_it_at_once_one_sees_it(
+    handles: Handles, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [handle] = given(handles, "hush-hush")
+    secret = store.secret
+
+    def a_moment_late(identifier: str, now: float, *, take: bool = False) -> HiddenSecret | None:
+        if take:
+            assert secret(identifier, now, take=True) is not None, "the other one, who was faster"
+        return secret(identifier, now, take=take)
+
+    monkeypatch.setattr(store, "secret", a_moment_late)
+    with pytest.raises(Refused, match="a moment ago"):
         handles.reveal(handle)
 
 

@@ -88,3 +88,12 @@ def test_of_two_decisions_the_stricter_holds_and_a_name_that_either_wants_is_typ
 ) -> None:
     held = stricter(Decision(one, "a", "", typed[0]), Decision(other, "b", "", typed[1]))
     assert (held.rule, held.typed) == (wins, any(typed))
+
+
+def test_whoever_has_other_groups_now_is_decided_on_by_those(catalogue: Catalogue) -> None:
+    operation = catalogue.find("auth.GetTenants")
+    decided = policy(rule(who=("operators",)))
+    for groups, wanted in (((), "deny"), (("operators",), "allow"), (("testers",), "deny")):
+        who = Principal("token:olga", frozenset(groups))
+        assert decided.decide(case(operation, principal=who)).outcome == wanted
+        assert decided.could_allow(operation, who, "default") == (wanted == "allow")

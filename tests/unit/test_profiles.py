@@ -66,6 +66,30 @@ def test_a_profile_that_the_file_does_not_have_is_named_with_those_it_has() -> N
 
 
 @pytest.mark.usefixtures("two")
+def test_of_a_file_with_one_profile_no_other_name_means_the_environments(config: Path) -> None:
+    config.write_text("version = 1\n[profiles.staging]\n", encoding="utf-8")
+    assert profile(read(profile="staging")).saas_id == "saas-of-staging"
+    with pytest.raises(SettingsError, match="no profile 'production'"):
+        profile(read(profile="production"))
+
+
+@pytest.mark.usefixtures("two")
+def test_a_file_that_cannot_be_read_is_not_taken_for_none(config: Path) -> None:
+    with pytest.raises(SettingsError, match="cannot be read"):
+        profiles(read(config=config / "below-a-file.toml"))
+
+
+@pytest.mark.usefixtures("two")
+@pytest.mark.parametrize("left", ["${SAASUS_SECRET_KEY}", "${env:SAASUS_SECRET_KEY}", "$SAASUS_SECRET_KEY"])
+def test_a_reference_that_the_client_left_as_it_was_is_no_secret_key(
+    monkeypatch: pytest.MonkeyPatch, left: str
+) -> None:
+    monkeypatch.setenv("SAASUS_SECRET_KEY", left)
+    with pytest.raises(SettingsError, match="SAASUS_SECRET_KEY: the client passed a reference"):
+        profile(read(profile="staging"))
+
+
+@pytest.mark.usefixtures("two")
 def test_a_profile_does_not_show_its_secrets() -> None:
     assert HUSH not in repr(profile(read(profile="production")))
 

@@ -82,3 +82,8 @@ def test_a_purge_removes_what_it_is_told_and_what_goes_by_itself(full: Store) ->
     assert [record["call"] for record in full.audited()] == ["new"]
     assert full.trail.verify() == []
     assert not kept(full) & {"secrets", "results", "approvals", "charges", "confirmations", "undone"}
+
+
+def test_with_the_journal_that_is_purged_goes_what_was_undone_of_it(full: Store) -> None:
+    assert full.purge(0.0, NOW + 1, NOW + 2) == (0, 1)
+    assert not kept(full) & {"journal", "undone"}

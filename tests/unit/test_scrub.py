@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from saasus_mcp.saasus.secrets import REMOVED, hide_all, hide_named, mask, scrub
+from saasus_mcp.saasus.secrets import REMOVED, forget, hide_all, hide_named, mask, scrub
 
 HUSH = "hush-hush"
 
@@ -146,3 +146,15 @@ def test_a_secrets_name_is_known_in_every_case_of_every_letter() -> None:
                 written = name[:at] + other + name[at + 1 :]
                 assert hide_named({written: HUSH}) == {written: REMOVED}
                 assert HUSH not in scrub(json.dumps({written: HUSH}, ensure_ascii=False))
+
+
+def test_of_two_secrets_of_which_one_begins_with_the_other_nothing_is_left() -> None:
+    own = ("hush-hush", "hush-hush-and-more")
+    assert forget({"message": ["not hush-hush-and-more", "nor hush-hush"]}, own) == {
+        "message": [f"not {REMOVED}", f"nor {REMOVED}"]
+    }
+
+
+def test_what_stands_beside_a_secret_that_ends_in_a_backslash_is_left() -> None:
+    logged = "body: " + json.dumps(json.dumps({"password": "hush\\", "note": "kept"}))
+    assert scrub(logged) == logged.replace('\\"hush' + "\\" * 4, REMOVED)

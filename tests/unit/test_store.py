@@ -20,7 +20,7 @@ from sqlalchemy.pool import Pool
 
 from saasus_mcp.store import AlreadyUsed, Approval, HiddenSecret, Spend, Status, Store, StoreError
 from saasus_mcp.store.kept import MOST_BYTES, MOST_KEPT
-from saasus_mcp.store.records import Kept
+from saasus_mcp.store.records import Commitment, Grant, Kept
 from tests.backends import execute, stores
 
 NOW = 1_790_000_000.0
@@ -113,6 +113,23 @@ def test_an_approval_that_is_not_in_force_is_no_yes(store: Store, status: Status
     with pytest.raises(AlreadyUsed):
         store.commit("c-1", RECORD, NOW, Spend("approval", PENDING.code))
     assert store.audited() == []
+
+
+def test_a_yes_to_a_plan_is_no_yes_to_a_call_that_is_no_step_of_it(store: Store) -> None:
+    with pytest.raises(AlreadyUsed):
+        store.commit("call-1", {}, NOW, Spend("grant", "job-1"))
+    assert store.audited() == []
+
+
+def test_how_a_job_ended_is_told_once_and_stays(store: Store) -> None:
+    grant = Grant("job_x", "local:me", "default", "plan", "none", "", False, {})
+    store.commit("job-1", {}, NOW, None, Commitment(grant=grant))
+    store.end_job("job-1", "done", {"rows": 3}, {"status": "done"}, NOW)
+    store.end_job("job-1", "failed", {}, {"status": "failed"}, NOW + 1)
+    job = store.jobs.find("job-1")
+    assert job is not None
+    assert (job.status, job.report) == ("done", {"rows": 3})
+    assert [record["status"] for record in store.audited() if record["event"] == "ended"] == ["done"]
 
 
 def test_an_approval_that_was_never_asked_for_is_no_yes(store: Store) -> None:

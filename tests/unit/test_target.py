@@ -115,6 +115,7 @@ async def test_a_target_that_is_hard_to_read_is_no_crash(catalogue: Catalogue, v
         (" Acme ", "Acme"),
         ("A\n B\t\u3000C", "A B C"),
         ("Cafe\u0301", "Café"),
+        ("ＡＢＣ①㈱", "ＡＢＣ①㈱"),
         (None, ""),
         (3, "3"),
         ("\u200b\u200b", ""),

@@ -60,6 +60,7 @@ def test_the_heads_of_several_writers_are_where_each_of_them_ends(kept: Stores) 
         ("UPDATE audit SET at = at + 1 WHERE number = 3", "altered"),
         ("UPDATE audit SET event = 'refused' WHERE number = 3", "altered"),
         ("UPDATE audit SET call = 'call-9' WHERE number = 3", "altered"),
+        ("UPDATE audit SET call = 'call-2b', event = 'egun' WHERE number = 3", "altered"),
         ("DELETE FROM audit WHERE number = 3", "missing"),
         ("DELETE FROM audit WHERE number = 1", "missing"),
         ("UPDATE audit SET number = CASE number WHEN 2 THEN -3 WHEN 3 THEN -2 ELSE number END", "missing"),
@@ -217,6 +218,16 @@ def test_purging_keeps_the_rest_of_the_chain_whole(kept: Stores) -> None:
     store.close()
 
 
+def test_a_chain_whose_end_was_cut_after_a_purge_is_found_by_an_exported_head(kept: Stores) -> None:
+    store = filled(kept)
+    [head] = store.trail.heads()
+    assert store.trail.purge(NOW + 3) == 3
+    execute(store, "DELETE FROM audit WHERE number > 4")
+    assert faults(store) == []
+    assert faults(store, head) == ["cut off: the exported head is not there"]
+    store.close()
+
+
 def test_what_was_purged_whole_is_not_missed(kept: Stores) -> None:
     store = filled(kept)
     [head] = store.trail.heads()
@@ -239,3 +250,16 @@ def test_ends_and_refusals_are_links_of_the_same_chain(kept: Stores, late: Calla
     execute(store, "UPDATE audit SET record = '{\"ok\":false}' WHERE number = 2")
     assert faults(store) == ["altered, put in from elsewhere, or of a key that is not given"]
     store.close()
+
+
+def test_a_record_that_waits_too_long_for_those_before_it_is_not_written(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("saasus_mcp.store.trail.BUSY_SECONDS", 0.0)
+    with store.trail.writing() as connection:
+        with pytest.raises(StoreError, match="the calls before wait for it"):
+            store.refuse("impatient", {}, 1.0)
+        store.trail.note(connection, "first", "decided", {}, 1.0)
+    store.refuse("next", {}, 1.0)
+    assert [record["call"] for record in store.audited()] == ["first", "next"]
+    assert store.trail.verify() == []
