@@ -193,6 +193,7 @@ async def test_where_two_people_are_wanted_the_one_who_asked_is_not_shown_the_fo
 FORGED: list[dict[str, str]] = [
     {"origin": "https://evil.example"},
     {"origin": "null"},
+    {"origin": "http://127.0.0.1:8001"},
     {"sec-fetch-site": "cross-site"},
     {"sec-fetch-site": "same-site"},
 ]

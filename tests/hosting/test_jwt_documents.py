@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx2
 import pytest
 
@@ -34,7 +36,7 @@ async def test_keys_are_not_fetched_from_where_a_redirect_leads() -> None:
     ],
     ids=["a text", "a list", "none", "another", "none, and a list besides"],
 )
-async def test_the_scopes_of_a_token_are_those_that_it_says(claims: dict[str, object], lacks: tuple[str, ...]) -> None:
+async def test_the_scopes_of_a_token_are_those_that_it_says(claims: dict[str, Any], lacks: tuple[str, ...]) -> None:
     provider = Provider()
     caller = await provider.callers(scopes=["saasus"]).authenticate(provider.token(**claims))
     assert caller is not None

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from saasus_mcp.jobs import engine as engines
 from saasus_mcp.jobs.engine import Engine, Pace
 from saasus_mcp.jobs.runner import Runner
 from saasus_mcp.jobs.sealing import EngineError, sealing
@@ -63,7 +62,7 @@ def test_after_the_store_was_away_the_others_are_given_time_to_say_that_they_liv
 ) -> None:
     taken: list[str] = []
     now = SimpleNamespace(seconds=100.0)
-    monkeypatch.setattr(engines.time, "monotonic", lambda: now.seconds)
+    monkeypatch.setattr("saasus_mcp.jobs.engine.time.monotonic", lambda: now.seconds)
     monkeypatch.setattr("dbos.DBOS._recover_pending_workflows", taken.extend)
     monkeypatch.setattr("dbos.DBOS.list_workflows", lambda **_: [])
     monkeypatch.setattr("dbos.DBOS.delete_workflows", lambda _: None)
