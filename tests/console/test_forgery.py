@@ -10,6 +10,7 @@ from tests.console.stage import ALICE, ASKED, NOW, TOKEN, Stage, csrf, decide
 FORGED: list[dict[str, str]] = [
     {"origin": "https://evil.example"},
     {"origin": "null"},
+    {"origin": "http://127.0.0.1:8001"},
     {"sec-fetch-site": "cross-site"},
     {"sec-fetch-site": "same-site"},
 ]

@@ -50,13 +50,15 @@ def test_whose_groups_have_changed_is_signed_out_everywhere_all_the_same(session
 def test_guesses_are_held_off_until_the_first_of_them_is_a_minute_old() -> None:
     clock = Clock()
     throttle, began = Throttle(clock), clock.now
+
+    def holds(after: float) -> bool:
+        clock.now = began + after
+        return throttle.holds
+
     for number in range(MOST):
-        assert not throttle.holds
-        clock.now = began + number
+        assert not holds(number)
         throttle.fail()
-    clock.now = began + SECONDS - 1
-    assert throttle.holds
-    clock.now = began + SECONDS
-    assert not throttle.holds
+    assert holds(SECONDS - 1)
+    assert not holds(SECONDS)
     throttle.fail()
-    assert throttle.holds, "the second is younger"
+    assert holds(SECONDS), "the second is younger"

@@ -14,6 +14,7 @@ from starlette.routing import Route
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.hosting import transports
 from saasus_mcp.hosting.identity import Chain
+from saasus_mcp.hosting.profiles import NoProfile, choose
 from tests.hosting.provider import ISSUER, Provider
 from tests.hosting.stage import (
     INITIALIZE,
@@ -250,6 +251,15 @@ async def test_a_token_for_one_profile_opens_no_other(catalogue: Catalogue) -> N
     known = Known({"alice-token": caller("alice", "operators", profiles=frozenset({"staging"}))})
     for path, status in {"/mcp": 200, "/mcp/staging": 200, "/mcp/production": 403}.items():
         assert (await ask(stage(catalogue, TWO, known=known), path)).status_code == status
+
+
+@pytest.mark.parametrize("everywhere", [True, False])
+def test_no_profile_is_open_to_an_approver_whatever_their_groups(catalogue: Catalogue, everywhere: bool) -> None:
+    served = stage(catalogue, {"default": "*"}).served
+    boss = caller("boss", "operators", role="approver", everywhere=everywhere)
+    for wanted in (None, "default"):
+        with pytest.raises(NoProfile):
+            choose(served, boss, wanted)
 
 
 # -- names and origins -----------------------------------------------------------------------------------------------

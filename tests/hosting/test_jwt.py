@@ -324,6 +324,9 @@ ANSWERS = {
     "no keys": httpx2.Response(200, json={"keys": []}),
     "keys of nothing": httpx2.Response(200, json={"keys": [7, None, {"kty": "RSA"}, {"kty": "RSA", "n": 1, "e": []}]}),
     "a key for encryption": httpx2.Response(200, json={"keys": [{**Provider().document()["keys"][0], "use": "enc"}]}),
+    "a key for another algorithm": httpx2.Response(
+        200, json={"keys": [{**Provider().document()["keys"][0], "alg": "RS512"}]}
+    ),
     "too much": httpx2.Response(200, content=b" " * 300_000 + json.dumps(Provider().document()).encode()),
 }
 

@@ -13,10 +13,12 @@ from typing import Any
 import anyio
 import httpx2
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.hosting import serving, traffic
+from saasus_mcp.hosting.metrics import Metrics
 from tests.calls import complete
 from tests.cli.running import PATIENCE, run
 from tests.hosting.stage import INITIALIZE, WAYS, Stage, Way, connected, stage
@@ -205,3 +207,31 @@ def test_the_command_says_where_it_listens_serves_and_ends_at_a_signal() -> None
             assert process.stderr.read() == ""
         finally:
             process.kill()
+
+
+async def test_an_answer_that_is_still_on_its_way_is_waited_for_when_the_server_stops(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(traffic, "A_MOMENT", 0.0)
+    asked, goes, sent = anyio.Event(), anyio.Event(), list[Message]()
+
+    async def app(_: Scope, __: Receive, send: Send) -> None:
+        asked.set()
+        await goes.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"done"})
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    through = traffic.Traffic(app, 10, Metrics())
+    async with anyio.create_task_group() as both:
+        both.start_soon(through, {"type": "http", "method": "POST", "path": "/mcp"}, receive, send)
+        await asked.wait()
+        both.start_soon(through.drain, PATIENCE)
+        await anyio.wait_all_tasks_blocked()
+        goes.set()
+    assert [message.get("status", message.get("body")) for message in sent] == [200, b"done"]

@@ -16,6 +16,7 @@ from saasus_mcp.jobs.plan import Entry, Find, Row
 from saasus_mcp.jobs.stepper import Stepper
 from saasus_mcp.jobs.work import AT_ONCE, Reader, Work, at_once, together
 from saasus_mcp.server.call import Call, Part
+from saasus_mcp.server.job_steps import weigh
 from saasus_mcp.store import Commitment, Grant, Store, StoreError
 from tests.policies import policy, rule
 from tests.support import ME, StubApi, pipeline
@@ -40,7 +41,7 @@ async def test_what_a_step_made_is_known_again_only_where_one_thing_can_be_it(
 ) -> None:
     api = StubApi(catalogue, answers={"auth.CreateRole": lost, "auth.GetRoles": {"roles": roles}})
     behind, part = pipeline(api, store), Part(JOB)
-    weighed = await behind.weigh(Call("auth_create_role", ENTRY.args, ME, part=ENTRY.part(part)))
+    weighed = await weigh(behind, Call("auth_create_role", ENTRY.args, ME, part=ENTRY.part(part)))
     grant = Grant("job_x", ME.id, "default", "p", "none", "", False, {ENTRY.step: weighed.digest})
     store.commit(JOB, {"operation": "job_x"}, 0.0, None, Commitment(grant=grant))
     stepper = Stepper(behind, ME, part, Reader(behind, ME, part).answer)
@@ -60,7 +61,7 @@ async def test_a_ceiling_that_is_reached_ends_a_plan_that_would_only_go_on_to_re
     rows, steps = [], {}
     for number in range(20):
         entry = Entry(f"{number}/leave", "auth.DeleteTenantUser", {"tenant_id": "t", "user_id": f"u-{number}"})
-        weighed = await behind.weigh(Call("auth_delete_tenant_user", entry.args, ME, part=entry.part(Part(JOB))))
+        weighed = await weigh(behind, Call("auth_delete_tenant_user", entry.args, ME, part=entry.part(Part(JOB))))
         rows.append(Row(f"row {number}", (replace(entry, bound=weighed.bound),)))
         steps[entry.step] = weighed.digest
     grant = Grant("job_x", ME.id, "default", "p", "none", "", False, steps)
@@ -93,7 +94,7 @@ async def test_a_step_that_was_begun_while_the_store_failed_is_read_back_and_not
     monkeypatch.setattr("saasus_mcp.jobs.patience.PAUSE", 0.0)
     api = StubApi(catalogue, answers={"auth.GetRoles": {"roles": [ROLE]}})
     behind, part = pipeline(api, store), Part(JOB)
-    weighed = await behind.weigh(Call("auth_create_role", ENTRY.args, ME, part=ENTRY.part(part)))
+    weighed = await weigh(behind, Call("auth_create_role", ENTRY.args, ME, part=ENTRY.part(part)))
     grant = Grant("job_x", ME.id, "default", "p", "none", "", False, {ENTRY.step: weighed.digest})
     store.commit(JOB, {"operation": "job_x"}, 0.0, None, Commitment(grant=grant))
     commit = store.commit

@@ -12,6 +12,7 @@ from saasus_mcp.permissions.policy import UnsafeAllowEverything
 from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.server.call import Call
 from saasus_mcp.store import Store
+from tests.policies import policy, rule
 from tests.support import ME, StubApi, pipeline
 
 RENAME = Call("auth_update_role", {"role_name": "admin", "display_name": "New"}, ME)
@@ -58,6 +59,17 @@ async def test_what_cannot_be_read_back_stays_unknown(catalogue: Catalogue, stor
     given, api = await told(catalogue, store, RENAME, auth_UpdateRole=lost, auth_GetRoles=lost)
     assert given.applied == "unknown"
     assert "it may or may not have been done" in given.text
+    assert len(api.writes) == 1
+    assert [entry.operation for entry in store.journal.entries()] == ["auth.UpdateRole"], "it may want undoing"
+
+
+async def test_what_may_have_been_done_counts_against_the_budget(catalogue: Catalogue, store: Store) -> None:
+    api = StubApi(catalogue, answers={"auth.UpdateRole": lost, "auth.GetRoles": lost})
+    behind = pipeline(api, store, policy(rule("all", "allow"), ceilings={"writes_per_minute": 1}))
+    for why in ("", "overbudget"):
+        given = await behind.run(RENAME)
+        assert isinstance(given, ToolAnswer)
+        assert given.why == why, given.text
     assert len(api.writes) == 1
 
 

@@ -12,6 +12,7 @@ from saasus_mcp.permissions.policy import Outcome
 from saasus_mcp.permissions.rules import RulePolicy
 from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.server.call import Call, Part
+from saasus_mcp.server.job_steps import weigh
 from saasus_mcp.store import Commitment, Grant, Store
 from tests.policies import policy, rule
 from tests.support import ME, StubApi, pipeline
@@ -42,7 +43,7 @@ async def made(
     """
     api, part = StubApi(catalogue), Part(JOB, "one", by="local:person", plan="p", **agreed)
     behind = pipeline(api, store, wants(then))
-    weighed = await behind.weigh(Call(*step, ME, part=part))
+    weighed = await weigh(behind, Call(*step, ME, part=part))
     steps, given, typed = {"one": weighed.digest}, agreed.get("given", "none"), agreed.get("typed", False)
     grant = Grant("job_x", ME.id, "default", "p", given, "local:person", typed, steps)
     store.commit(JOB, {"operation": "job_x"}, 0.0, None, Commitment(grant=grant))

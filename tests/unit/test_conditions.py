@@ -75,6 +75,19 @@ def test_many_conditions_are_told_like_few(deleting: Operation) -> None:
     assert outcome(policy(*failing), case(deleting, {"n": 31, "text": "a"})) == ("deny", "bad")
 
 
+def test_of_a_target_that_is_there_and_empty_a_condition_can_be_told(deleting: Operation) -> None:
+    empty = case(deleting, {}, target={}, impact={})
+    assert policy(rule(when="!has(target.plan_id) && size(impact) == 0")).decide(empty).outcome == "allow"
+
+
+@pytest.mark.parametrize("value", [1, "t", ["t"], None])
+def test_among_many_conditions_too_what_is_neither_true_nor_false_denies(deleting: Operation, value: object) -> None:
+    many = [rule(f"r{n}", when=f"args.n == {n}") for n in range(40)]
+    decision = policy(*many, rule("doubtful", when="args.value")).decide(case(deleting, {"n": -1, "value": value}))
+    assert (decision.outcome, decision.rule) == ("deny", "doubtful")
+    assert "not true or false" in decision.reason
+
+
 def test_more_conditions_than_go_together_are_told_one_by_one(deleting: Operation) -> None:
     long = "a" * 9000
     many = [rule(f"r{n}", when=f'args.n == {n} && args.t != "{long}"') for n in range(20)]

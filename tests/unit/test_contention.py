@@ -23,8 +23,10 @@ from saasus_mcp.store import (
     Store,
     StoreError,
 )
+from saasus_mcp.store.locks import forget
 from saasus_mcp.store.records import Kept
-from tests.backends import stores
+from saasus_mcp.store.tables import secrets
+from tests.backends import POSTGRESQL, stores
 from tests.unit.test_store import NOW, PENDING, RECORD
 
 SERVERS, TURNS = 3, 12
@@ -190,3 +192,37 @@ def test_a_call_waits_for_nobody_elses_budget(several: list[Store], where: Path 
         here, mine, lambda: there.commit("second", RECORD, NOW, None, yours), longest=0.3 if waited else 2.5
     )
     assert given == [not waited, None]
+
+
+def test_a_call_waits_for_no_call_of_another_saas(several: list[Store], where: Path | str) -> None:
+    last = Commitment(writes=True, charges=(Charge("local:me", "writes", 1, 1, 60),))
+    with closing(stores(where)) as kept, closing(kept.of("another-saas")) as other:
+        given = meanwhile(several[0], last, lambda: other.commit("second", RECORD, NOW, None, last), longest=2.5)
+    assert given == [True, None]
+
+
+@pytest.mark.parametrize("where", [POSTGRESQL], indirect=True)
+def test_a_write_waits_for_no_other_write_though_both_ask_whether_writes_are_frozen(several: list[Store]) -> None:
+    here, there, _ = several
+    write = Commitment(writes=True)
+    given = meanwhile(here, write, lambda: there.commit("second", RECORD, NOW, None, write), longest=2.5)
+    assert given == [True, None]
+
+
+@pytest.mark.parametrize("where", [POSTGRESQL], indirect=True)
+def test_a_freeze_of_everything_waits_for_a_write_that_was_told_it_may_go(several: list[Store], where: str) -> None:
+    with closing(stores(where)) as kept:
+        freeze = Freeze(NOW, "local:operator", "")
+        assert meanwhile(several[0], Commitment(writes=True), lambda: kept.freeze(freeze)) == [False, None]
+
+
+@pytest.mark.parametrize("where", [POSTGRESQL], indirect=True)
+def test_what_another_call_is_about_to_forget_is_left_to_it(several: list[Store]) -> None:
+    here, there, _ = several
+    old, new = (HiddenSecret(name, "local:me", "default", b"x", at) for name, at in (("old", NOW), ("new", NOW + 900)))
+    here.keep_secrets([old], NOW - 1)
+    with here._database.transaction() as connection:
+        forget(connection, secrets, secrets.c.expires_at <= NOW)
+        there.keep_secrets([new], NOW)
+    assert there.secret("new", NOW) is not None
+    assert there.secret("old", NOW - 1) is None

@@ -228,6 +228,14 @@ def test_a_chain_whose_end_was_cut_after_a_purge_is_found_by_an_exported_head(ke
     store.close()
 
 
+def test_a_chain_may_be_purged_again_and_again(kept: Stores) -> None:
+    store = filled(kept)
+    assert [store.trail.purge(NOW + until) for until in (2, 4, 5)] == [2, 2, 1]
+    assert [record["number"] for record in store.audited()] == [5]
+    assert faults(store) == []
+    store.close()
+
+
 def test_what_was_purged_whole_is_not_missed(kept: Stores) -> None:
     store = filled(kept)
     [head] = store.trail.heads()

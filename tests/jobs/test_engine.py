@@ -1,0 +1,88 @@
+"""The engine of jobs: what it keeps, whose jobs it takes up, and what becomes of one that cannot even say how it ended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from saasus_mcp.jobs.engine import Engine, Pace
+from saasus_mcp.jobs.runner import Runner
+from saasus_mcp.jobs.sealing import EngineError, sealing
+from saasus_mcp.permissions.seal import Sealer
+from tests.jobs.stage import KEY, stage
+from tests.jobs.test_troubled_jobs import started
+
+PACE = Pace(beat=2.0, dead=10.0)
+
+
+def test_what_is_kept_of_a_job_is_read_again_and_tells_nothing() -> None:
+    kept = sealing(Sealer(KEY))
+    sealed = kept.serialize({"password": "hush-hush"})
+    assert "hush" not in sealed
+    assert kept.deserialize(sealed) == {"password": "hush-hush"}
+    assert kept.deserialize(kept.serialize(None)) is None
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        "",
+        "bm90IHNlYWxlZA==",
+        Sealer(b"o" * 32).token({"value": {"name": "job_x"}}, "job"),
+        Sealer(KEY).token({"value": {"name": "job_x"}}, "question"),
+        Sealer(KEY).token({"value": {"name": "job_x"}}, "secret"),
+    ],
+    ids=["nothing", "not sealed", "under another key", "a question's state", "a secret"],
+)
+def test_what_was_not_kept_as_a_job_here_is_never_run(kept: str) -> None:
+    with pytest.raises(EngineError, match="was not sealed here"):
+        sealing(Sealer(KEY)).deserialize(kept)
+
+
+async def test_a_job_that_could_not_say_how_it_ended_is_told_as_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> None:
+        raise RuntimeError("a defect of ours")
+
+    monkeypatch.setattr(Runner, "_end", broken)
+    async with stage(tmp_path) as on:
+        job = await started(on, 1)
+        told = await on.call("job_status", {"job": job, "wait": 30})
+    assert not told.ok
+    assert "The server failed while it ran the job" in told.text
+    assert "defect" not in told.text
+
+
+def test_after_the_store_was_away_the_others_are_given_time_to_say_that_they_live(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    taken: list[str] = []
+    now = SimpleNamespace(seconds=100.0)
+    monkeypatch.setattr("saasus_mcp.jobs.engine.time.monotonic", lambda: now.seconds)
+    monkeypatch.setattr("dbos.DBOS._recover_pending_workflows", taken.extend)
+    monkeypatch.setattr("dbos.DBOS.list_workflows", lambda **_: [])
+    monkeypatch.setattr("dbos.DBOS.delete_workflows", lambda _: None)
+    jobs: Any = SimpleNamespace(beat=lambda _: None, dead=lambda _: ["other"], bury=lambda _: None)
+    stores: Any = [SimpleNamespace(jobs=jobs)]
+
+    async def run(_: dict[str, Any]) -> None: ...
+
+    engine = Engine("", Sealer(KEY), lambda: stores, run, pace=PACE)
+
+    def beats(after: float) -> list[str]:
+        taken.clear()
+        now.seconds += after
+        engine._beat()
+        return list(taken)
+
+    assert beats(0.0) == ["other"], "who has just come finds those that died before"
+    assert beats(PACE.beat) == ["other"]
+    assert beats(60.0) == [], "nobody could say anything for a minute"
+    assert beats(PACE.beat) == []
+    for _ in range(4):
+        last = beats(PACE.beat)
+    assert last == ["other"], "it had its time"
