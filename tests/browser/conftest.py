@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 Open = Callable[..., "Page"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Gone before another module's tests begin: while Playwright runs, the thread has an event loop, and no other may run."""
     playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: make test-browser")
     if not CHROMIUM.exists():
         pytest.skip(f"there is no {CHROMIUM}: apt-get install chromium, or set CHROMIUM")
