@@ -13,10 +13,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import Table, insert
 
 from saasus_mcp.catalog import Catalogue, load
 from saasus_mcp.permissions import policy_file
@@ -53,30 +54,19 @@ def curve(sizes: tuple[int, ...], at: Callable[[int], Pipeline]) -> Curve:
     return {size: asyncio.run(cost(at(size))) for size in sizes}
 
 
-def by_records(catalogue: Catalogue, store: Store) -> Curve:
-    """With so many records in the audit before the call."""
+def by_rows(
+    catalogue: Catalogue, store: Store, table: Table, row: Callable[[int], dict[str, Any]], sizes: tuple[int, ...]
+) -> Curve:
+    """With so many rows in a table of the store before the call."""
     there = 0
 
     def at(size: int) -> Pipeline:
         nonlocal there
-        _fill(store, audit, (_record(number) for number in range(there, size)))
+        _fill(store, table, map(row, range(there, size)))
         there = size
         return pipeline(StubApi(catalogue), store)
 
-    return curve(RECORDS, at)
-
-
-def by_pending(catalogue: Catalogue, store: Store) -> Curve:
-    """With so many approvals that nobody has answered."""
-    there = 0
-
-    def at(size: int) -> Pipeline:
-        nonlocal there
-        _fill(store, approvals, (_approval(number) for number in range(there, size)))
-        there = size
-        return pipeline(StubApi(catalogue), store)
-
-    return curve(PENDING, at)
+    return curve(sizes, at)
 
 
 def by_rules(catalogue: Catalogue, folder: Path, tool: str) -> Curve:
@@ -96,7 +86,7 @@ def _policy(catalogue: Catalogue, folder: Path, rules: int, tool: str) -> CasePo
     return policy_file.load(file, catalogue)
 
 
-def _fill(store: Store, table: Any, rows: Iterator[Mapping[str, Any]]) -> None:
+def _fill(store: Store, table: Table, rows: Iterator[Mapping[str, Any]]) -> None:
     """Put rows into a table, many at a time."""
     while portion := [row for row, _ in zip(rows, range(PORTION), strict=False)]:
         with store._database.transaction() as connection:  # noqa: SLF001 - no store takes a million records at once
@@ -130,10 +120,10 @@ def measured() -> dict[str, Curve]:
     with tempfile.TemporaryDirectory(prefix="saasus-mcp-growth-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         found: dict[str, Curve] = {}
-        for what, growing in {"audit records": by_records, "pending approvals": by_pending}.items():
-            store = Store.at(folder, what)
-            found[what] = growing(catalogue, store)
-            store.close()
+        kept = {"audit records": (audit, _record, RECORDS), "pending approvals": (approvals, _approval, PENDING)}
+        for what, (table, row, sizes) in kept.items():
+            with closing(Store.at(folder, what)) as store:
+                found[what] = by_rows(catalogue, store, table, row, sizes)
         found["rules on other tools"] = by_rules(catalogue, folder, "auth_get_tenant_users")
         found["rules on this tool"] = by_rules(catalogue, folder, "auth_get_tenant")
     return found

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.homes import moved
+
 
 @pytest.fixture
 def state(tmp_path: Path) -> Path:
@@ -16,10 +18,4 @@ def state(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home with no client in it, whatever the one of who runs the tests holds."""
-    folder = tmp_path / "home"
-    folder.mkdir()
-    monkeypatch.setenv("HOME", str(folder))
-    monkeypatch.setenv("USERPROFILE", str(folder))
-    for name in ("XDG_CONFIG_HOME", "CLAUDE_CONFIG_DIR", "CODEX_HOME", "GEMINI_CLI_HOME", "APPDATA", "LOCALAPPDATA"):
-        monkeypatch.delenv(name, raising=False)
-    return folder
+    return moved(tmp_path / "home", monkeypatch)

@@ -13,25 +13,17 @@ from starlette.applications import Starlette
 
 from saasus_mcp.hosting.console.pages import Console
 from saasus_mcp.hosting.console.sessions import Approver
-from saasus_mcp.store import Approval, Store
+from saasus_mcp.store import Store
+from tests.approvals import NOW, pending
 
-NOW = 1_790_000_000.0
 ORIGIN = "http://127.0.0.1:8000"
 ALICE = Approver("alice", frozenset({"operators"}))
 TOKEN = "smcp_made-up"
-ASKED = Approval(
-    code="ABCD-2345",
-    binding="0" * 64,
-    operation="auth.DeleteTenant",
+ASKED = pending(
     principal="bob",
     profile="production",
-    saas_id="saas",
     name="株式会社青空",
     preview='{"en": "Deletes “<b>株式会社青空</b>”\u202e.", "ja": "「<b>株式会社青空</b>」を削除します。"}',
-    bound="{}",
-    status="pending",
-    requested_at=NOW,
-    expires_at=NOW + 900,
 )
 
 

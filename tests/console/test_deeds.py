@@ -6,7 +6,8 @@ import pytest
 
 from saasus_mcp.permissions.approvals import WAIT_AFTER_REJECTION
 from saasus_mcp.permissions.handles import Handles, Hiding
-from tests.console.stage import NOW, Stage, decide
+from tests.approvals import NOW
+from tests.console.stage import Stage, decide
 
 
 async def test_an_approval_is_given_by_typing_the_name(stage: Stage) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from saasus_mcp.hosting.console.sessions import LIFETIME, Approver
-from tests.console.stage import ALICE, NOW, TOKEN, Stage, decide
+from tests.approvals import NOW
+from tests.console.stage import ALICE, TOKEN, Stage, decide
 
 
 async def test_a_wrong_token_signs_nobody_in(stage: Stage) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from saasus_mcp.hosting.console.sessions import LIFETIME
-from tests.console.stage import ALICE, ASKED, NOW, TOKEN, Stage, csrf, decide
+from tests.approvals import NOW
+from tests.console.stage import ALICE, ASKED, TOKEN, Stage, csrf, decide
 
 FORGED: list[dict[str, str]] = [
     {"origin": "https://evil.example"},

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from saasus_mcp.permissions.handles import Handles, Hiding
-from tests.console.stage import NOW, Stage, decide
+from tests.approvals import NOW
+from tests.console.stage import Stage, decide
 
 
 async def test_a_profile_that_is_not_theirs_is_not_there(stage: Stage) -> None:

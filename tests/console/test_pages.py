@@ -10,7 +10,8 @@ from saasus_mcp.hosting.console.desk import Written
 from saasus_mcp.hosting.console.sessions import LocalSessions, Session
 from saasus_mcp.hosting.console.wording import WORDS
 from saasus_mcp.store import Approval, StoreError
-from tests.console.stage import ASKED, NOW, Stage, csrf
+from tests.approvals import NOW
+from tests.console.stage import ASKED, Stage, csrf
 
 NAME = "<b>株式会社青空</b>\u202e"
 PAGES = ["", "/approvals/ABCD-2345", "/audit", "/tools", "/policy", "/limits", "/secrets", "/session"]

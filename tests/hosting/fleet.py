@@ -22,6 +22,7 @@ from saasus_mcp.hosting import serving
 from saasus_mcp.sandbox import CREDENTIALS, Sandbox
 from saasus_mcp.sandbox.serving import server as sandbox_server
 from tests.cli.running import PATIENCE
+from tests.hosting.stage import running
 
 KEYS = [base64.b64encode(bytes([number]) * 32).decode() for number in range(3)]
 LISTENING = re.compile(r"MCP at (http://127\.0\.0\.1:[0-9]+)/mcp")
@@ -177,10 +178,5 @@ async def listening(app: ASGIApp) -> AsyncIterator[str]:
             timeout_graceful_shutdown=1,
             timeout_keep_alive=60,
         )
-        running = uvicorn.Server(config)
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(running.serve, [listener])
-            try:
-                yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-            finally:
-                running.should_exit = True
+        async with running(uvicorn.Server(config), listener) as url:
+            yield url

@@ -21,7 +21,7 @@ from saasus_mcp.sandbox import CREDENTIALS, Sandbox
 from saasus_mcp.store import Store
 from saasus_mcp.store.accounts import Accounts, Token
 from tests.cli.running import PATIENCE
-from tests.hosting.stage import MCP
+from tests.hosting.stage import MCP, running
 
 PUBLIC = "https://mcp.example.com"
 ROLE = {"role_name": "role-of-the-test", "display_name": "x"}
@@ -52,13 +52,8 @@ class Slow:
     async def listening(self) -> AsyncIterator[str]:
         config = uvicorn.Config(self, lifespan="off", log_config=None, timeout_graceful_shutdown=1)
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            running = uvicorn.Server(config)
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(running.serve, [listener])
-                try:
-                    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-                finally:
-                    running.should_exit = True
+            async with running(uvicorn.Server(config), listener) as url:
+                yield url
 
 
 @contextmanager

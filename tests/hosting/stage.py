@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
 import httpx2
@@ -36,6 +36,11 @@ from saasus_mcp.store import Store
 from tests.cli.running import PATIENCE
 from tests.hosting.provider import ISSUER
 from tests.support import CREDENTIALS, ERAS, Answering, StubApi
+
+if TYPE_CHECKING:
+    import socket
+
+    import uvicorn
 
 PUBLIC = "https://mcp.example.com"
 MCP = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
@@ -101,12 +106,19 @@ class Stage:
         """On a port of this machine, until the end; gives its URL."""
         with serving.listening("127.0.0.1", 0) as listener:
             server = serving.server(self.hosted, self.http)
-            async with anyio.create_task_group() as both:
-                both.start_soon(server.serve, [listener])
-                try:
-                    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-                finally:
-                    server.should_exit = True
+            async with running(server, listener) as url:
+                yield url
+
+
+@asynccontextmanager
+async def running(server: uvicorn.Server, listener: socket.socket) -> AsyncIterator[str]:
+    """A server until the end; gives its URL."""
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(server.serve, [listener])
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
 
 
 def stage(

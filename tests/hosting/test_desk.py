@@ -15,25 +15,12 @@ from saasus_mcp.hosting.console.views import Asked
 from saasus_mcp.permissions.policy import PRESETS
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.seal import Sealer
-from saasus_mcp.store import Approval, Freeze, Store
+from saasus_mcp.store import Freeze, Store
+from tests.approvals import NOW, pending
 
-NOW = 1_790_000_000.0
 OWNER = Approver("local:me", everywhere=True)
 OPERATOR = Approver("token:olga", frozenset({"operators"}))
-ASKED = Approval(
-    code="ABCD-2345",
-    binding="0" * 64,
-    operation="auth.DeleteTenant",
-    principal="token:bob",
-    profile="production",
-    saas_id="saas",
-    name="Acme",
-    preview='{"en": "Deletes Acme.", "ja": "Acmeを削除します。"}',
-    bound="{}",
-    status="pending",
-    requested_at=NOW,
-    expires_at=NOW + 900,
-)
+ASKED = pending(principal="token:bob", profile="production")
 
 
 @pytest.fixture

@@ -26,8 +26,9 @@ from saasus_mcp.store import (
 from saasus_mcp.store.locks import forget
 from saasus_mcp.store.records import Kept
 from saasus_mcp.store.tables import secrets
+from tests.approvals import NOW
 from tests.backends import POSTGRESQL, stores
-from tests.unit.test_store import NOW, PENDING, RECORD
+from tests.unit.test_store import PENDING, RECORD
 
 SERVERS, TURNS = 3, 12
 Work = Callable[[Store, str], object]

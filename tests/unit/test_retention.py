@@ -6,26 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from saasus_mcp.store import Approval, Charge, Commitment, Entry, HiddenSecret, Kept, Spend, Store
+from saasus_mcp.store import Charge, Commitment, Entry, HiddenSecret, Kept, Spend, Store
 from saasus_mcp.store.retention import DAY, HOUR
 from saasus_mcp.store.tables import metadata
+from tests.approvals import NOW, pending
 
-NOW = 1_790_000_000.0
 ENTRY = Entry("call", NOW, "auth.UpdateRole", "local:me", "default", {}, None)
-APPROVAL = Approval(
-    code="ABCD-2345",
-    binding="b" * 64,
-    operation="auth.DeleteTenant",
-    principal="local:me",
-    profile="default",
-    saas_id="saas",
-    name="Acme",
-    preview="{}",
-    bound="{}",
-    status="pending",
-    requested_at=NOW,
-    expires_at=NOW + 900,
-)
+APPROVAL = pending()
 TIMES = {
     "journal": 30 * DAY,
     "undone": 30 * DAY,

@@ -18,28 +18,15 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
-from saasus_mcp.store import AlreadyUsed, Approval, HiddenSecret, Spend, Status, Store, StoreError
+from saasus_mcp.store import AlreadyUsed, HiddenSecret, Spend, Status, Store, StoreError
 from saasus_mcp.store.kept import MOST_BYTES, MOST_KEPT
 from saasus_mcp.store.records import Commitment, Grant, Kept
+from tests.approvals import NOW, pending
 from tests.backends import execute, stores
 
-NOW = 1_790_000_000.0
 RECORD = {"operation": "auth.DeleteTenant"}
 
-PENDING = Approval(
-    code="ABCD-2345",
-    binding="b" * 64,
-    operation="auth.DeleteTenant",
-    principal="local:me",
-    profile="default",
-    saas_id="saas",
-    name="Acme",
-    preview='{"en": "…", "ja": "…"}',
-    bound="d" * 64,
-    status="pending",
-    requested_at=NOW,
-    expires_at=NOW + 900,
-)
+PENDING = pending(bound="d" * 64)
 
 
 @pytest.fixture
