@@ -82,8 +82,9 @@ clients: package  ## real clients against the wheel: Inspector, Claude Code, Gem
 snapshots: $(READY)  ## write one reviewed snapshot per tool
 	SNAPSHOTS=update $(BIN)/pytest --quiet tests/snapshots
 
-attacks: $(READY)  ## play every attack and write docs/attacks.md
+attacks: $(READY)  ## play every attack and write docs/attacks.md and the table in docs/security.md
 	ATTACKS=update $(BIN)/pytest --quiet tests/attacks
+	CORPUS=update $(BIN)/pytest --quiet tests/hardening -k holds_against
 
 format: $(READY)
 	$(BIN)/ruff format .
