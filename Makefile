@@ -42,7 +42,7 @@ screenshots: $(READY)  ## write docs/images anew
 	@$(BIN)/python -c "import playwright" 2> /dev/null || $(BROWSER)
 	PYTHONPATH=. $(BIN)/python scripts/screenshots.py
 
-check: $(READY)  ## format, lint, types, layers, dependencies, and that what is generated is fresh
+check: $(READY)  ## format, lint, types, layers, dependencies, that what is generated is fresh, that providers take every tool
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -50,6 +50,7 @@ check: $(READY)  ## format, lint, types, layers, dependencies, and that what is 
 	$(BIN)/deptry saasus_mcp
 	$(BIN)/python -m saasus_mcp.catalog.compile --check
 	$(BIN)/python scripts/ready.py --check
+	$(BIN)/python -m scripts.provider_limits
 	$(BIN)/python scripts/bundles.py --check
 	$(BIN)/python scripts/reference.py --check
 	$(BIN)/python scripts/commands.py --check

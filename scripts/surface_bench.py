@@ -18,14 +18,15 @@ import bpe_openai
 
 from saasus_mcp.catalog import Operation
 from saasus_mcp.cli import compose
-from saasus_mcp.jobs.tools import tools
+from saasus_mcp.jobs import tools as jobs
+from saasus_mcp.server import tools
 from saasus_mcp.server.own import OwnTool
 from saasus_mcp.server.surface import Surface
 from saasus_mcp.server.toolsets import TOOLSETS
 from saasus_mcp.settings import read
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "toolsets.md"
-BUDGETS = {"full": 18_000, "compact": 1_000}
+BUDGETS = {"full": 16_000, "compact": 1_000}
 BEGIN, END = "<!-- made by scripts/surface_bench.py --write -->\n", "<!-- end -->\n"
 
 _encoding = bpe_openai.get_encoding("o200k_base")
@@ -56,9 +57,9 @@ class Costs:
 
 def tokens(tool: Operation | OwnTool) -> int:
     """What one tool costs in the list."""
-    schema = json.dumps(tool.input_schema, ensure_ascii=False, separators=(",", ":"))
-    texts = (tool.name, tool.description) if isinstance(tool, OwnTool) else (tool.tool, tool.terse)
-    return sum(len(_encoding.encode(text)) for text in (*texts, schema))
+    listed = tools.own_tool(tool, "en") if isinstance(tool, OwnTool) else tools.tool(tool, "en")
+    schema = json.dumps(listed.input_schema, ensure_ascii=False, separators=(",", ":"))
+    return sum(len(_encoding.encode(text)) for text in (listed.name, listed.description or "", schema))
 
 
 def cost(tools: Iterable[Operation | OwnTool]) -> Cost:
@@ -78,8 +79,8 @@ async def _measured() -> Costs:
         settings = read(sandbox=True, state_dir=Path(folder))
         async with compose.pipeline(settings) as pipeline, compose.staff(settings, {"": pipeline}) as runners:
             who, runner = compose.local_user(), runners[""]
-            full = Surface(pipeline, "en", more=tools(runner)).listed(who)
-            compact = Surface(pipeline, "en", "compact", more=tools(runner, "compact")).listed(who)
+            full = Surface(pipeline, "en", more=jobs.tools(runner)).listed(who)
+            compact = Surface(pipeline, "en", "compact", more=jobs.tools(runner, "compact")).listed(who)
     return Costs(
         {"full": cost(full), "compact": cost(compact)},
         cost(tool for tool in full if not tool.toolset),

@@ -116,6 +116,7 @@ class Undo:
     Attributes:
         kind: `class` in the table.
         call: operation key of the inverse; None where there is none.
+        tool: its tool's name; empty where there is none.
         args: its arguments, as expressions; one without a value is left out.
         needs: arguments without which there is no undo.
         each: expression for a list; one inverse call is made for each `item` of it.
@@ -125,6 +126,7 @@ class Undo:
 
     kind: Literal["undoable", "recreatable", "lost"]
     call: str | None = None
+    tool: str = ""
     args: Mapping[str, str] = field(default_factory=dict)
     each: str = ""
     needs: tuple[str, ...] = ()
@@ -171,7 +173,7 @@ class Operation:
         tool: the MCP tool's name, a public interface.
         path: the template from the host on, e.g. `/v1/auth/tenants/{tenant_id}`.
         body: whether the call carries a JSON body.
-        input_schema: what a client sees; the root refuses unknown arguments (see saasus.arguments).
+        input_schema: what arguments must satisfy; undeclared ones are refused (saasus.validation). Clients see server.listing's form.
         output_schema: tolerant: nothing is required, since the API may drift from its documents.
         answers: whether the API answers with a body at all.
         wrapped: whether the answer is an array or a scalar, carried as `{"result": …}`.

@@ -81,12 +81,12 @@ def _brief_job(job: JobSpec, catalogue: Catalogue, policy: CasePolicy, lang: Lan
 
 def _show_job(job: JobSpec, catalogue: Catalogue, policy: CasePolicy, lang: Language, *, as_json: bool) -> None:
     brief = _brief_job(job, catalogue, policy, lang)
-    calls = {key: catalogue.find(key) for key in (*job.reads, *job.writes)}
+    calls = [catalogue.find(key) for key in (*job.reads, *job.writes)]
     if as_json:
         whole = {
             **brief,
             "description": job.description.get(lang),
-            "calls": list(calls),
+            "calls": [each.tool for each in calls],
             "inputSchema": job.input_schema,
         }
         click.echo(json_text(whole))
@@ -95,7 +95,7 @@ def _show_job(job: JobSpec, catalogue: Catalogue, policy: CasePolicy, lang: Lang
     click.echo(click.style(f"{job.name}: {job.title.get(lang)}", bold=True) + "\n")
     click.echo(job.description.get(lang) + "\n")
     _part(words["decision"], [f"{decision.outcome}: {decision.reason}  ({decision.rule})"])
-    _part(words["calls"], [f"{key}: {each.title.get(lang)}  ({each.level})" for key, each in calls.items()])
+    _part(words["calls"], [f"{each.tool}: {each.title.get(lang)}  ({each.level})" for each in calls])
     _part("inputSchema", json_text(job.input_schema).splitlines())
 
 
@@ -103,7 +103,6 @@ def _brief(operation: Operation, policy: CasePolicy, lang: Language) -> dict[str
     decision = _decision(operation, policy)
     return {
         "name": operation.tool,
-        "operation": operation.key,
         "toolset": operation.toolset,
         "http": f"{operation.method} {operation.path}",
         "level": operation.level,
@@ -119,7 +118,7 @@ def _show(operation: Operation, policy: CasePolicy, lang: Language, *, as_json: 
         click.echo(json_text({**whole, "description": operation.description.get(lang)}))
         return
     words, decision = WORDS[lang], _decision(operation, policy)
-    _part(f"{operation.tool}: {operation.title.get(lang)}", [f"{operation.method} {operation.path}  ({operation.key})"])
+    _part(f"{operation.tool}: {operation.title.get(lang)}", [f"{operation.method} {operation.path}"])
     click.echo(operation.description.get(lang) + "\n")
     _part(words["decision"], [f"{decision.outcome}: {decision.reason}  ({decision.rule}; {operation.level})"])
     _part(words["effects"], [f"{EFFECTS[lang][name]}: {said}" for name, said in effects(operation, lang).items()])

@@ -54,7 +54,7 @@ def preview(
         changes: what an update would change; None where there is nothing to compare, or it was not looked at.
     """
     words = WORDS[language]
-    lines = [f"{operation.title.get(language)} ({operation.key})", where(place, language)]
+    lines = [f"{operation.title.get(language)} ({operation.tool})", where(place, language)]
     if operation.effects.target is not None:
         lines.append(words["target"].format(name=quoted(sight.name, language)))
         shown = sight.fields if not sight.why_not else {}
@@ -99,7 +99,7 @@ def consequences(effects: Effects, language: Language) -> Iterator[str]:
 def _undo(undo: Undo, language: Language) -> str:
     """What can be had back, by which call, and what cannot."""
     words = WORDS[language]
-    by = words["by"].format(call=undo.call) if undo.call and undo.kind != "lost" else ""
+    by = words["by"].format(call=undo.tool) if undo.tool and undo.kind != "lost" else ""
     note = words["colon"] + undo.note.get(language) if undo.note else words["stop"]
     return f"{words[undo.kind]}{by}{note}"
 

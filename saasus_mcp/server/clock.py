@@ -18,9 +18,11 @@ from saasus_mcp.server.own import OwnTool, answered, closed
 
 FIRST_INSTANT, LAST_INSTANT = -14 * 3600, 253_402_300_799
 """Where 1970 first begins, at UTC+14, and the last second of 9999 in UTC."""
-DIGITS = re.compile(r"[+-]?[0-9]+")
+DIGITS = re.compile(r"[0-9]+")
+SECONDS = re.compile(r"[0-9]{9,11}|[0-9]{13}|[+-][0-9]{1,13}")
+"""Text that can only be epoch seconds, or milliseconds by mistake: dates without separators have 4, 6, 8, 12 or 14 digits."""
 MONTH = re.compile(r"[0-9]{4}-[0-9]{2}")
-ACCEPTED = "Accepted: 2026-01-31T09:00:00+09:00, 2026-01-31T09:00, 2026-01-31, 2026-01, or epoch seconds as a number."
+ACCEPTED = "Accepted: 2026-01-31T09:00:00+09:00, 2026-01-31T09:00, 2026-01-31, 2026-01, or epoch seconds (as text 9 to 11 digits, or any with a sign)."
 
 _VIEW: Schema = {
     "type": "object",
@@ -88,7 +90,8 @@ async def _convert(call: Call) -> ToolAnswer:
     given, name = call.arguments["time"], call.arguments.get("zone")
     named = {} if name is None else {name: _zone(name)}
     try:
-        instant, note = (_seconds(given), "") if isinstance(given, int) else _read(given, named.get(name))
+        is_epoch = isinstance(given, int) or SECONDS.fullmatch(given)
+        instant, note = (_seconds(int(given)), "") if is_epoch else _read(given, named.get(name))
         answer = _answer(instant, {**zones.KNOWN, **named})
     except OverflowError:
         raise InvalidArguments(("time",), "expected a time from 1970 to 9999, in UTC and in JST.") from None
@@ -135,7 +138,7 @@ def _read(given: str, zone: tzinfo | None) -> tuple[int, str]:
         OverflowError: it is too far from here.
     """
     if DIGITS.fullmatch(given):
-        raise InvalidArguments(("time",), "digits alone may be a date or epoch seconds.", ACCEPTED)
+        raise InvalidArguments(("time",), "so many digits may be a date or epoch seconds.", ACCEPTED)
     day = _day(given)
     if day is not None:
         return _first_of(day, _needed(zone))

@@ -47,7 +47,7 @@ FOUND: Schema = {
             "items": {
                 "type": "object",
                 "properties": {
-                    **{name: {"type": "string"} for name in ("name", "operation", "title", "level", "line")},
+                    **{name: {"type": "string"} for name in ("name", "title", "level", "line")},
                     "required": {"type": "array", "items": {"type": "string"}},
                 },
             },

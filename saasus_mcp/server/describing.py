@@ -16,7 +16,6 @@ def brief(operation: Operation, language: Language) -> dict[str, Any]:
     """An operation in one line."""
     return {
         "name": operation.tool,
-        "operation": operation.key,
         "title": operation.title.get(language),
         "level": operation.level,
         "line": operation.terse,
@@ -35,7 +34,6 @@ def describe(
     decided = decision(operation, principal, policy, profile)
     whole = {
         "name": operation.tool,
-        "operation": operation.key,
         "title": operation.title.get(language),
         "toolset": operation.toolset,
         "http": f"{operation.method} {operation.path}",
@@ -69,7 +67,7 @@ def preview(operation: Operation) -> dict[str, Any]:
     """What a person is shown of what a call would hit before they say yes, and how they say it."""
     row = operation.effects
     shown = {
-        "target": row.target.read if row.target else None,
+        "target": "its current state" if row.target and row.target.read else None,
         "shows": [measure.label.en for measure in row.impact],
         "compares": "each argument with what is there now" if row.diff is not None and row.diff.now else None,
         "warns": row.say.en if row.say else None,

@@ -51,8 +51,8 @@ class OwnTool:
 
 
 def closed(required: tuple[str, ...] = (), **properties: Schema) -> Schema:
-    """The schema of a tool's arguments."""
-    schema: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
+    """The schema of a tool's arguments. What is not a declared property is refused (saasus.validation)."""
+    schema: Schema = {"type": "object", "properties": properties}
     return {**schema, "required": list(required)} if required else schema
 
 

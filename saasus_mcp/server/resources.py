@@ -83,7 +83,8 @@ class Resources:
             Resource(
                 name=f"result {each.id}",
                 title=self._words["result"].format(
-                    operation=each.operation, at=datetime.fromtimestamp(each.at, UTC).isoformat(timespec="seconds")
+                    operation=self._tool(each.operation),
+                    at=datetime.fromtimestamp(each.at, UTC).isoformat(timespec="seconds"),
                 ),
                 uri=RESULTS + each.id,
                 mime_type=JSON,
@@ -112,10 +113,10 @@ class Resources:
         )
 
     def names(self, typed: str, principal: Principal) -> list[str]:
-        """The operations whose key or tool begins with, or else contains, what was typed."""
+        """The tools whose name, or whose operation's id, contains what was typed; first those where a word begins with it."""
         wanted = typed.casefold()
-        keys = [operation.key for operation in self._allowed(principal) if wanted in operation.key.casefold()]
-        return sorted(keys, key=lambda key: (not key.split(".")[-1].casefold().startswith(wanted), key))
+        tools = [each.tool for each in self._allowed(principal) if wanted in f"{each.tool} {each.key.casefold()}"]
+        return sorted(tools, key=lambda tool: (not tool.startswith(wanted), f"_{wanted}" not in tool, tool))
 
     async def _value(self, uri: str, principal: Principal) -> Any:
         if uri == POLICY:
@@ -138,6 +139,10 @@ class Resources:
         except UnknownTool:
             return False
         return operation is None or self._policy.could_allow(operation, principal, self._profile)
+
+    def _tool(self, source: str) -> str:
+        """The name of the tool that gave an answer, which is kept under the operation's key."""
+        return self._catalogue.find(source).tool if "." in source else source
 
     def _allowed(self, principal: Principal) -> list[Operation]:
         return [each for each in self._catalogue if self._policy.could_allow(each, principal, self._profile)]

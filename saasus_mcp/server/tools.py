@@ -1,4 +1,4 @@
-"""Operations, and tools of our own, as MCP tools: the operations exactly as the catalogue holds them."""
+"""Operations and the server's own tools as MCP tools, with schemas that every provider accepts."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ from mcp.types import Tool, ToolAnnotations
 
 from saasus_mcp.catalog import Language, Operation
 from saasus_mcp.server.hints import Hints
+from saasus_mcp.server.listing import listed_answer, listed_arguments
 from saasus_mcp.server.own import OwnTool
 
 META = "saasus.io/"
@@ -18,8 +19,8 @@ def tool(operation: Operation, language: Language) -> Tool:
         name=operation.tool,
         title=title,
         description=operation.terse,
-        input_schema=operation.input_schema,
-        output_schema=operation.output_schema,
+        input_schema=listed_arguments(operation.input_schema),
+        output_schema=listed_answer(operation.output_schema),
         annotations=annotations(Hints.of(operation), title),
         _meta=meta(operation),
     )
@@ -32,8 +33,8 @@ def own_tool(own: OwnTool, language: Language) -> Tool:
         name=own.name,
         title=title,
         description=own.description,
-        input_schema=own.input_schema,
-        output_schema=own.output_schema,
+        input_schema=listed_arguments(own.input_schema),
+        output_schema=None if own.output_schema is None else listed_answer(own.output_schema),
         annotations=annotations(own.hints, title),
     )
 

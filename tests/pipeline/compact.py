@@ -32,4 +32,4 @@ async def names(client: McpClient) -> list[str]:
 async def found(client: McpClient, query: str, **given: Any) -> list[str]:
     result = await client.call_tool("search_operations", {"query": query, **given})
     assert result.structured_content is not None, text(result)
-    return [each["operation"] for each in result.structured_content["operations"]]
+    return [each["name"] for each in result.structured_content["operations"]]

@@ -204,7 +204,7 @@ async def test_arguments_are_completed_from_live_data_as_the_caller(
             types.ResourceTemplateReference(uri="saasus://catalog/{operation}"),
             {"name": "operation", "value": "deletete"},
         )
-        assert names.completion.values[0] == "auth.DeleteTenant"
+        assert names.completion.values[0] == "auth_delete_tenant"
     assert [record["operation"] for record in store.audited() if record["event"] == "begun"] == ["auth.GetTenants"]
 
 

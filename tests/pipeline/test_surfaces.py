@@ -115,7 +115,6 @@ async def test_search_answers_in_both_languages_best_first_with_what_a_call_take
             assert len(rest) == 2
             assert first == {
                 "name": "auth_delete_tenant",
-                "operation": "auth.DeleteTenant",
                 "title": "テナントの削除",
                 "level": "critical",
                 "line": catalogue.find("auth_delete_tenant").terse,

@@ -117,6 +117,14 @@ def test_a_date_and_a_month_are_their_first_instants(instant: int, zone: str) ->
     assert convert(time=here["month"], zone=zone)["epoch"] == here["month_start"]
 
 
+@given(st.integers(clock.FIRST_INSTANT, 99_999_999_999))
+def test_epoch_seconds_may_come_as_text(instant: int) -> None:
+    """A client that takes one type for an argument can send nothing else."""
+    assert convert(time=f"{instant:+}") == convert(time=instant)
+    if instant >= 100_000_000:
+        assert convert(time=str(instant)) == convert(time=instant)
+
+
 @given(RECENT)
 @NEEDS_DATA
 def test_our_japan_is_that_of_the_time_zone_data(instant: int) -> None:
@@ -176,7 +184,11 @@ def test_an_odd_time_is_converted_and_said_to_be_odd(case: str) -> None:
 
 REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     "milliseconds": ({"time": 1_767_225_600_000}, "time:", "give 1767225600."),
-    "digits as text": ({"time": "1767225600"}, "time:", "epoch seconds as a number"),
+    "milliseconds as text": ({"time": "1767225600000"}, "time:", "give 1767225600."),
+    "a time without separators": ({"time": "202601310900"}, "time:", "9 to 11 digits"),
+    "a date without separators": ({"time": "20260131"}, "time:", "9 to 11 digits"),
+    "a year": ({"time": "2026", "zone": "UTC"}, "time:", "9 to 11 digits"),
+    "before 1970, as text": ({"time": "-50401"}, "time:", "from 1970 to 9999"),
     "no offset and no zone": ({"time": "2026-11-03T10:00"}, "zone:", "UTC or Asia/Tokyo"),
     "a date and no zone": ({"time": "2026-11-03"}, "zone:", "UTC or Asia/Tokyo"),
     "no such day": ({"time": "2026-02-29", "zone": "UTC"}, "time:", "2026-01-31"),

@@ -124,8 +124,11 @@ def test_a_preview_says_the_consequence_the_reach_and_what_cannot_come_back(
 @pytest.mark.parametrize(
     ("language", "said"),
     [
-        ("en", ["callback_url: “https://old” → “https://new”", "This can be undone (auth.UpdateAuthInfo)."]),
-        ("ja", ["変更内容:\n  callback_url: 「https://old」 → 「https://new」", "元に戻せます(auth.UpdateAuthInfo)。"]),
+        ("en", ["callback_url: “https://old” → “https://new”", "This can be undone (auth_update_auth_info)."]),
+        (
+            "ja",
+            ["変更内容:\n  callback_url: 「https://old」 → 「https://new」", "元に戻せます(auth_update_auth_info)。"],
+        ),
     ],
 )
 def test_a_preview_of_an_update_shows_the_difference_and_how_to_go_back(
@@ -153,7 +156,7 @@ def test_a_preview_says_so_where_nothing_would_change(catalogue: Catalogue) -> N
 
 def test_a_preview_names_the_call_that_makes_a_deleted_thing_anew(catalogue: Catalogue) -> None:
     text = preview(catalogue.find("pricing.DeletePricingMenu"), {"menu_id": "m"}, Sight("m"), PLACE, "en")
-    assert "This can only be made anew (pricing.CreatePricingMenu): The id is a new one" in text
+    assert "This can only be made anew (pricing_create_pricing_menu): The id is a new one" in text
 
 
 def test_more_changes_than_a_person_reads_are_counted(catalogue: Catalogue) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from inspect import iscoroutinefunction
 from pathlib import Path
@@ -14,6 +15,8 @@ from saasus_mcp.catalog import Catalogue
 from saasus_mcp.catalog.compile import jobs
 from saasus_mcp.catalog.jobs import JobSpec, load
 from saasus_mcp.jobs.kind import kind
+from saasus_mcp.saasus import validation
+from saasus_mcp.saasus.arguments import InvalidArguments
 
 SOUND: dict[str, Any] = {
     "title": {"en": "T", "ja": "T"},
@@ -32,8 +35,14 @@ def compiled(folder: Path, name: str = "job_x", **changed: Any) -> str:
     return jobs.compiled(file, LEVELS, 40)
 
 
-def test_a_sound_job_compiles_and_refuses_arguments_that_it_does_not_declare(tmp_path: Path) -> None:
-    assert '"additionalProperties":false' in compiled(tmp_path)
+@pytest.mark.parametrize("given", [{}, {"properties": {"a": {"type": "string"}}}], ids=["no arguments", "arguments"])
+def test_a_sound_job_compiles_and_refuses_arguments_that_it_does_not_declare(
+    tmp_path: Path, given: dict[str, Any]
+) -> None:
+    schema = json.loads(compiled(tmp_path, input=given))["jobs"][0]["input_schema"]
+    assert schema["properties"] == given.get("properties", {})
+    with pytest.raises(InvalidArguments, match="no such field"):
+        validation.fit(schema, {"undeclared": 1})
 
 
 @pytest.mark.parametrize(

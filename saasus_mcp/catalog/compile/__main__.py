@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from saasus_mcp.catalog import facts
-from saasus_mcp.catalog.compile import completion, documents, effects, fitting, jobs, rows, search, synonyms
+from saasus_mcp.catalog.compile import completion, documents, effects, fitting, jobs, naming, rows, search, synonyms
 
 ROOT = Path(__file__).resolve().parents[3]
 SPECS = ROOT / "tool_specs"
@@ -35,6 +35,9 @@ def compiled(specs: Path = SPECS) -> str:
     operations = [rows.row(source, table[key], everything) for key, source in zip(keys, sources, strict=True)]
     _check_names(operations, _aliases(sources))
     _join_recipes(operations)
+    tools = naming.ToolNames(operations)
+    for operation in operations:
+        tools.rewrite(operation)
     lines = ",\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in operations)
     return f'{{"aliases":{json.dumps(_aliases(sources), sort_keys=True)},"operations":[\n{lines}\n]}}\n'
 

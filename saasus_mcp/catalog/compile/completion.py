@@ -80,7 +80,7 @@ def _undo(row: Row, operations: Operations) -> Row:
     supply += [path for path in call["secret_inputs"] if path.split(".")[0] in needed and path not in supply]
     given = {path.split(".")[0] for path in supply}
     needs = [name for name in call["input_schema"].get("required", ()) if name in args or name not in given]
-    return {**undo, "call": key, "args": args, "supply": supply, "needs": needs}
+    return {**undo, "call": key, "tool": call["tool"], "args": args, "supply": supply, "needs": needs}
 
 
 def shown(recipe: Row, operations: Operations) -> Row:

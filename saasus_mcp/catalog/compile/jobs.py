@@ -34,7 +34,7 @@ def compiled(file: Path, levels: Mapping[str, str], longest_name: int) -> str:
 def _row(name: str, job: Mapping[str, Any], levels: Mapping[str, str], longest_name: int) -> dict[str, Any]:
     for misfit in _misfits(name, job, levels, longest_name):
         raise SystemExit(f"jobs.yaml: {name}: {misfit}")
-    schema = {"type": "object", **job["input"], "additionalProperties": False}
+    schema = {"type": "object", "properties": {}, **job["input"]}
     described = {
         key: {language: text.strip() for language, text in job[key].items()} for key in ("title", "description")
     }

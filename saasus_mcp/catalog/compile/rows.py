@@ -38,7 +38,7 @@ def row(source: Source, effects: dict[str, Any], everything: list[tuple[str, str
         "path_parameters": re.findall(r"{(\w+)}", source.path),
         "query_parameters": [item["name"] for item in parameters if item["in"] == "query"],
         "body": body is not None,
-        "input_schema": _root(schemas.listed(arguments, answer=False)),
+        "input_schema": schemas.listed(arguments, answer=False),
         "output_schema": schemas.listed(shape, answer=True) if shape else ACKNOWLEDGED,
         "answers": answer is not None,
         "wrapped": wrapped,
@@ -80,11 +80,6 @@ def _arguments(parameters: list[Node], body: Node | None) -> Node:
         fields |= whole["properties"]
         required += whole.get("required", [])
     return {"type": "object", "properties": fields, "required": required}
-
-
-def _root(schema: Node) -> Node:
-    """The root of an inputSchema: it says that unknown arguments are refused, as saasus.arguments does at every depth."""
-    return {**{key: value for key, value in schema.items() if value}, "additionalProperties": False}
 
 
 def _effects(row: dict[str, Any]) -> dict[str, Any]:

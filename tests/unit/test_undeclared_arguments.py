@@ -1,0 +1,91 @@
+"""An argument that a tool does not declare is refused, at every object that it does declare, whatever is listed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Any
+
+import anyio
+import pytest
+
+from saasus_mcp.catalog import Catalogue, Operation, load
+from saasus_mcp.catalog.jobs import load as jobs
+from saasus_mcp.jobs.engine import Engine
+from saasus_mcp.jobs.runner import Runner
+from saasus_mcp.jobs.tools import tools
+from saasus_mcp.permissions.seal import Sealer
+from saasus_mcp.saasus import arguments
+from saasus_mcp.saasus.arguments import InvalidArguments
+from saasus_mcp.server.call import Call
+from saasus_mcp.server.own import OwnTool
+from saasus_mcp.server.surface import Surface
+from saasus_mcp.store import Store
+from tests.calls import complete, shapes
+from tests.support import ME, StubApi, pipeline, sample
+
+EXTRA = "undeclared_argument"
+
+
+def with_extra(schema: dict[str, Any], value: Any) -> Iterator[Any]:
+    """The value with one undeclared field more, once in each object of it whose fields are declared."""
+    branch = next((each for each in schema.get("anyOf", ()) if each.get("type") == "object"), schema)
+    if isinstance(value, dict):
+        if "properties" in branch:
+            yield {**value, EXTRA: "x"}
+        for name, item in value.items():
+            for changed in with_extra(branch.get("properties", {}).get(name, {}), item):
+                yield {**value, name: changed}
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            for changed in with_extra(schema.get("items", {}), item):
+                yield [*value[:number], changed, *value[number + 1 :]]
+
+
+@pytest.mark.parametrize("operation", tuple(load()), ids=lambda operation: operation.tool)
+def test_an_operation_refuses_it(operation: Operation) -> None:
+    for shape in shapes(operation):
+        given = complete(operation, shape)
+        arguments.check(operation, deepcopy(given))
+        schema = operation.input_schema
+        for wrong in with_extra(schema, given):
+            with pytest.raises(InvalidArguments) as refused:
+                arguments.check(operation, wrong)
+            assert EXTRA in str(refused.value), wrong
+
+
+def test_a_tool_of_our_own_refuses_it(catalogue: Catalogue, store: Store) -> None:
+    one = pipeline(StubApi(catalogue), store)
+    more = tools(Runner(one, {job.name: job for job in jobs()}, Engine("", Sealer.ephemeral(), list, never)), "compact")
+    own = [each for each in Surface(one, "en", "compact", more=more).listed(ME) if isinstance(each, OwnTool)]
+    assert {"call_destructive", "job_run", "time_now", "select_from_result"} <= {each.name for each in (*own, *more)}
+    for each in (*own, *more):
+        for wrong in with_extra(each.input_schema, sample(each.input_schema)):
+            with pytest.raises(InvalidArguments) as refused:
+                anyio.run(each.answer, Call(each.name, wrong, ME))
+            assert EXTRA in str(refused.value), each.name
+
+
+async def never(_: dict[str, Any]) -> None:
+    """No job runs here."""
+
+
+def test_an_operation_called_through_the_compact_surface_refuses_it(catalogue: Catalogue, store: Store) -> None:
+    api = StubApi(catalogue)
+    surface = Surface(pipeline(api, store), "en", "compact")
+    given = {"name": "auth_get_tenant", "arguments": {"tenant_id": "t", EXTRA: "x"}}
+    answer: Any = anyio.run(surface.run, Call("call_read", given, ME))
+    assert not answer.ok
+    assert EXTRA in answer.text
+    assert api.sent == []
+
+
+@pytest.mark.parametrize("value", [{"USERNAME": 1}, {"USERNAME": {"a": "b"}}])
+def test_a_map_keeps_the_type_of_its_values_though_it_is_listed_as_open(catalogue: Catalogue, value: Any) -> None:
+    with pytest.raises(InvalidArguments, match="USERNAME"):
+        arguments.check(catalogue.find("auth_sign_in"), {"sign_in_flow": "USER_SRP_AUTH", "sign_in_parameters": value})
+
+
+def test_null_is_still_understood_where_it_is_no_longer_listed(catalogue: Catalogue) -> None:
+    given = {"tenant_id": "t", "provider_type": "SAML", "identity_provider_props": None}
+    assert arguments.check(catalogue.find("auth_update_tenant_identity_provider"), given).values == given
