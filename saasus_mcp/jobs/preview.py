@@ -32,6 +32,6 @@ def _lines(spec: JobSpec, plan: Plan, place: Place, catalogue: Catalogue, langua
     follows: list[str] = []
     for key, count in calls.items():
         operation = catalogue.find(key)
-        yield f"  {operation.title.get(language)} ({key}): {count}"
+        yield f"  {operation.title.get(language)} ({operation.tool}): {count}"
         follows += [line for line in consequences(operation.effects, language) if line not in follows]
     yield from follows

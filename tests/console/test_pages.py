@@ -44,6 +44,15 @@ async def test_every_page_is_there_in_both_languages_and_escapes_what_it_shows(
     assert answer.headers["cache-control"] == "no-store"
 
 
+async def test_an_approval_names_the_tool_and_not_the_id_of_the_operation(stage: Stage) -> None:
+    stage.asked()
+    async with stage.signed_in() as client:
+        page = await client.get("/console/approvals/ABCD-2345")
+    details = page.text.split("<dt>")
+    assert any("auth_delete_tenant" in each for each in details)
+    assert not any(">auth.DeleteTenant<" in each for each in details)
+
+
 async def test_the_audit_is_filtered_and_its_chain_judged(stage: Stage) -> None:
     for number, operation in enumerate(["auth.GetTenant", "auth.DeleteTenant"]):
         stage.store.refuse(f"call-{number}", {"operation": operation, "principal": "bob", "profile": "production"}, NOW)

@@ -73,6 +73,7 @@ async def test_one_question_shows_the_whole_plan_with_its_counts(tmp_path: Path)
         "memberships to create: 5",
         "roles to grant: 10",
         "“株式会社青空商事”: 10 lines",
+        "(auth_create_saas_user): 5",
     ):
         assert said in question.message
 

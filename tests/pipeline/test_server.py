@@ -14,6 +14,7 @@ from mcp.shared.exceptions import MCPError
 from saasus_mcp.catalog import Catalogue, Language, Operation
 from saasus_mcp.permissions.policy import PRESETS, UnsafeAllowEverything
 from saasus_mcp.server import prompts
+from saasus_mcp.server.listing import listed_answer, listed_arguments
 from saasus_mcp.server.mcp import build
 from saasus_mcp.server.pipeline import Pipeline
 from saasus_mcp.server.resources import Resources
@@ -50,8 +51,8 @@ async def test_the_list_holds_every_operation_with_its_hints_spelled_out(
             "saasus.io/http": f"{operation.method} {operation.path}",
             "saasus.io/level": operation.level,
         }
-        assert tool.input_schema == operation.input_schema
-        assert tool.output_schema == operation.output_schema
+        assert tool.input_schema == listed_arguments(operation.input_schema)
+        assert tool.output_schema == listed_answer(operation.output_schema)
 
 
 def hints(operation: Operation, title: str) -> dict[str, Any]:

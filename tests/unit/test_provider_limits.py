@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from saasus_mcp.catalog import Catalogue
+from saasus_mcp.clients.known import CLIENTS
 from saasus_mcp.server.tools import tool
 from scripts import provider_limits
 from scripts.provider_limits import Listing, judge
@@ -177,3 +178,7 @@ def test_every_source_is_a_page_with_a_date() -> None:
         assert limit.url.startswith("https://"), limit
         assert limit.title, limit
         assert limit.as_of.year >= 2026, limit
+
+
+def test_every_client_that_install_knows_has_a_limit() -> None:
+    assert {client.title for client in CLIENTS.values()} - {limit.by for limit in LIMITS} == set()

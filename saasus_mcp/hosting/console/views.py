@@ -179,7 +179,7 @@ def _row(desk: Desk, found: Found, lang: Language) -> dict[str, Any]:
     return {
         "code": asked.code,
         "title": desk.title(asked.operation, lang),
-        "operation": asked.operation,
+        "operation": operation.tool if operation else asked.operation,
         "level": operation.level if operation else "",
         "target": asked.name,
         "who": asked.principal,
