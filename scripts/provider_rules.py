@@ -162,6 +162,10 @@ def _allowed_keywords(limit: Any, node: dict[str, Any]) -> Iterator[str]:
     yield from (f"keyword {key} is not known" for key in node if key not in limit)
 
 
+def _forbidden_keywords(limit: Any, node: dict[str, Any]) -> Iterator[str]:
+    yield from (f"keyword {key}" for key in limit if key in node)
+
+
 def _forbidden_booleans(limit: Any, node: dict[str, Any]) -> Iterator[str]:
     yield from (f"{key} is a boolean" for key in limit if isinstance(node.get(key), bool))
 
@@ -228,6 +232,7 @@ NODES: Mapping[str, Callable[[Any, Schema], Iterator[str]]] = {
         function.__name__.removeprefix("_"): _each(function)
         for function in (
             _allowed_keywords,
+            _forbidden_keywords,
             _forbidden_booleans,
             _forbidden_maps,
             _single_type,

@@ -58,6 +58,7 @@ BROKEN: dict[str, list[tuple[dict[str, Any], str, str]]] = {
         (made(inside({"anyOf": [{"const": 1}]})), f"{DEEP}.anyOf[0]", "const is not known"),
         (made({"type": "object", "patternProperties": {}}), "$", "patternProperties is not known"),
     ],
+    "forbidden_keywords": [(made(inside({"anyOf": [TEXT, {"type": "null"}]})), DEEP, "keyword anyOf")],
     "forbidden_booleans": [
         (made(inside({"type": "object", "additionalProperties": False})), DEEP, "additionalProperties is a boolean"),
         (made(inside({"type": "object", "additionalProperties": True})), DEEP, "additionalProperties is a boolean"),
