@@ -141,7 +141,7 @@ def _issue_authenticator(call: Call) -> Record:
 
 def _register_authenticator(call: Call) -> None:
     if call.state.find("authenticators", *call.scope) is None:
-        raise not_now("No secret code was issued: CreateSecretCode comes first.")
+        raise not_now("No secret code was issued for this user before.")
     call.state.put("authenticators", call.scope, {"registered": True})
 
 
