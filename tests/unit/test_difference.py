@@ -192,7 +192,7 @@ def test_a_preview_says_of_every_call_whether_it_touches_money_or_sends_mail_or_
 def test_changes_come_in_the_order_of_the_arguments_and_then_of_the_alphabet(catalogue: Catalogue) -> None:
     update = catalogue.find("auth.UpdateTenant")
     sent = {"zone": 1, "mark": 2, "area": 3}
-    there = {name: "old" for name in ("kind", "zone", "size", "area", "born", "mark")}
+    there = dict.fromkeys(("kind", "zone", "size", "area", "born", "mark"), "old")
     changes = difference(update, {"tenant_id": "t", "attributes": sent}, {"attributes": there}) or []
     fields = [change.field.removeprefix("attributes.") for change in changes if "." in change.field]
     assert fields == ["zone", "mark", "area", "born", "kind", "size"]
