@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -167,7 +168,7 @@ def _without_value(kind: Kind, value: str) -> dict[str, Any]:
     return {"kind": kind}
 
 
-_VALUES = {
+_VALUES: Mapping[str, Callable[[str], dict[str, Any]]] = {
     "latency": _latency,
     "status": _status,
     "reset": lambda value: _without_value("reset_after", value),
