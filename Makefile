@@ -54,6 +54,7 @@ check: $(READY)  ## format, lint, types, layers, dependencies, that what is gene
 	$(BIN)/python scripts/bundles.py --check
 	$(BIN)/python scripts/reference.py --check
 	$(BIN)/python scripts/commands.py --check
+	$(BIN)/python scripts/locks.py
 
 conformance: $(READY)  ## the protocol's own suite, both revisions; fetches it from npm, and Node from PyPI where it is too old
 	@$(BIN)/python -m tests.conformance.run
@@ -94,7 +95,7 @@ format: $(READY)
 lock: $(READY)  ## pin every dependency by hash, for all platforms
 	$(BIN)/python -m pip install --quiet uv
 	$(LOCK) --group dev --output-file requirements.lock
-	$(LOCK) --output-file requirements.hosted.lock
+	$(LOCK) --constraint requirements.lock --output-file requirements.hosted.lock
 
 package: $(READY)  ## the wheel and the source archive
 	$(BIN)/python -m pip install --quiet build twine

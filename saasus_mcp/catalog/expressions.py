@@ -48,7 +48,14 @@ def value(text: str, given: Mapping[str, Any]) -> Any:
         found = expression.eval(data=dict(given))
     except RuntimeError:
         return None
-    return None if found.type().name() == "ERROR" else found.plain_value()
+    return None if found.type().name() == "ERROR" else _ordered(found.plain_value())
+
+
+def _ordered(found: Any) -> Any:
+    """Sort the keys of every map: CEL keeps no order, and people compare the same question in two places."""
+    if isinstance(found, dict):
+        return {name: _ordered(found[name]) for name in sorted(found, key=str)}
+    return [_ordered(item) for item in found] if isinstance(found, list) else found
 
 
 @cache

@@ -19,11 +19,24 @@ PORT = 8790
 
 @click.command
 @click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="0 for any that is free.")
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="KIND[=VALUE][@TOOL][%PERCENT]",
+    help="Misbehave: latency=SECONDS, status=CODE[:RETRY_AFTER], reset or drop, e.g. status=503@auth_get_tenant%20. Repeatable.",
+)
 @language
-def command(port: int, **flags: Any) -> None:
+def command(port: int, faults: tuple[str, ...], **flags: Any) -> None:
     """Serve the sandbox until Ctrl+C, and print what a client needs to use it."""
     words = WORDS[settings(**flags).lang]
-    from saasus_mcp.sandbox import CREDENTIALS, serve  # noqa: PLC0415 - only where it is used
+    from saasus_mcp.sandbox import CREDENTIALS, Sandbox, serve  # noqa: PLC0415 - only where it is used
+    from saasus_mcp.sandbox.faults import parsed  # noqa: PLC0415 - as above
+
+    catalogue = load()
+    sandbox = Sandbox(catalogue)
+    for fault in faults:
+        sandbox.faults.add(**parsed(fault, catalogue))
 
     try:
         port = _free(port)
@@ -37,7 +50,7 @@ def command(port: int, **flags: Any) -> None:
     click.echo(f"  SAASUS_SECRET_KEY={CREDENTIALS.secret_key}")
     click.echo(f"\n{words['sandbox_stop']}")
     with contextlib.suppress(KeyboardInterrupt):
-        serve(HOST, port, load())
+        serve(HOST, port, sandbox)
 
 
 def _free(port: int) -> int:

@@ -37,8 +37,6 @@ NAME = "saasus-mcp"
 PROTOCOL = "1"
 """Of what is kept of a job under way. A process takes up only jobs of its own; raise it where a job could not go on."""
 
-CONNECTIONS = (2, 5)
-"""To PostgreSQL: kept open, and at most. They are not the pipelines', which must not wait for those."""
 BROKEN = ("ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 """How the engine calls the end of a job that could not even say how it ended: no store to write to, say."""
 FAILED = "The server failed while it ran the job; its log says why."
@@ -156,9 +154,12 @@ class Engine:
         """The workflow that every job is. It runs in the event loop of the pipelines."""
         from dbos import DBOS  # noqa: PLC0415 - slow to import, and only where a job runs
 
+        from saasus_mcp.jobs.database import configuration  # noqa: PLC0415 - imports the database library
+
         quiet = logging.getLogger("dbos")
         if not quiet.handlers:  # else it would write to the terminal on its own
             quiet.addHandler(logging.NullHandler())
+        where, self._pool = configuration(self._url, self._schema)
         config: DBOSConfig = {
             "name": NAME,
             "application_version": PROTOCOL,
@@ -166,7 +167,7 @@ class Engine:
             "serializer": sealing(self._sealer),
             "enable_otlp": False,
             "log_level": "ERROR",
-            **self._database(),
+            **where,
         }
         launching = DBOS(config=config)
         launching._background_event_loop.set_main_loop()  # noqa: SLF001 - else it would be the thread's that launches it
@@ -190,19 +191,6 @@ class Engine:
             await run_sync(self._destroy)  # a launch that failed can be tried again
             raise
         return job
-
-    def _database(self) -> DBOSConfig:
-        """Where DBOS keeps what it keeps. It would make the database and listen in it; ours is there, and nothing is told."""
-        if not self._schema:
-            return {"system_database_url": self._url}
-        from saasus_mcp.store import postgres  # noqa: PLC0415 - of an extra that not everybody has
-
-        self._pool = postgres.engine(self._url, *CONNECTIONS)
-        return {
-            "system_database_engine": self._pool,
-            "dbos_system_schema": self._schema,
-            "use_listen_notify": False,
-        }
 
     async def submit(self, job: str, submitted: dict[str, Any]) -> None:
         """Run a job, in the background; submitted twice, it runs once."""

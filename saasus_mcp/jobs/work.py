@@ -24,6 +24,8 @@ Checkpoint = Callable[[str, Callable[[], Awaitable[Any]]], Awaitable[Any]]
 """Runs a part of a job under a name and remembers what it gave (JSON): when the job runs anew, it is given that again."""
 
 PAGE = 100
+MOST_PAGES = 10_000
+"""Of one list: a million rows of 100 a page. An API that goes on giving new cursors is stopped here."""
 """The most that the API's paged lists give at once."""
 AT_ONCE = 4
 """Rows and reads under way at the same time: an API that others use, too, is not to be flooded."""
@@ -138,14 +140,24 @@ class Reader:
         """What `take` makes of each page of a paged list, one page in memory at a time.
 
         Raises:
-            Unreadable: a page cannot be read.
+            Unreadable: a page cannot be read, the API gives a cursor again, or the pages do not end.
         """
-        cursor: str | None = ""
-        while cursor is not None:
+        cursor, seen = "", set[str]()
+        while len(seen) < MOST_PAGES:
             given = {**args, "limit": size, **({"cursor": cursor} if cursor else {})}
-            page: list[Any] = await self.read(key, given, lambda answer: [take(answer), answer.get("cursor") or None])
+            page: list[Any] = await self.read(key, given, lambda answer: [take(answer), answer.get("cursor") or ""])
             yield page[0]
             cursor = page[1]
+            if not cursor:
+                return
+            if cursor in seen:
+                raise self._endless(key, "the API gave the same cursor twice, so its pages would never end")
+            seen.add(cursor)
+        raise self._endless(key, f"the API gave more than {MOST_PAGES:,} pages")
+
+    def _endless(self, key: str, why: str) -> Unreadable:
+        tool = self._pipeline.catalogue.find(key).tool
+        return Unreadable(f"{tool}: {why}.", "Nothing more was done. Report it to the operator of the API.")
 
     async def kept(self, identifier: str) -> Any:
         """A large answer that was kept for this principal; None where there is none, or it may not be read any more."""

@@ -53,7 +53,7 @@ def _between(place: str, before: Any, after: Any) -> Iterator[Change]:
         return
     if isinstance(after, dict) and isinstance(before, dict | None):
         was = before or {}
-        for name in {**was, **after}:
+        for name in {**after, **was}:  # in the order of the arguments, then the fields that are left out, sorted
             if name in after:
                 yield from _between(f"{place}.{name}", was.get(name), after[name])
             elif was[name] not in (None, "", [], {}):

@@ -8,7 +8,6 @@ import logging
 import sys
 from typing import TYPE_CHECKING
 
-from saasus_mcp.catalog import Catalogue
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.sandbox.app import CONNECTION, Sandbox
 
@@ -19,13 +18,13 @@ KEEP_ALIVE_SECONDS = 60
 """For which an idle connection stays open: longer than clients keep theirs, or one is closed just as it is used."""
 
 
-def serve(host: str, port: int, catalogue: Catalogue) -> None:
+def serve(host: str, port: int, sandbox: Sandbox) -> None:
     """Serve a sandbox until the process is told to stop.
 
     Raises:
         SaasusMcpError: the host is not of this machine: its credentials are public, so nobody else may reach it.
     """
-    server(host, port, Sandbox(catalogue)).run()
+    server(host, port, sandbox).run()
 
 
 def server(host: str, port: int, sandbox: Sandbox) -> uvicorn.Server:

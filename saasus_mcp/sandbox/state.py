@@ -81,6 +81,24 @@ class State:
         """A password or key that looks as fake as it is."""
         return f"sandbox-{kind}-{self.new_id(kind)[:8]}"
 
+    def exported(self) -> dict[str, Any]:
+        """Return all tables as JSON: each a list of [key, record]."""
+        tables = {name: [[list(key), record] for key, record in rows.items()] for name, rows in self._tables.items()}
+        return {"made": self._made, "tables": tables}
+
+    @classmethod
+    def imported(cls, exported: Mapping[str, Any]) -> State:
+        """Return the state that was exported.
+
+        Raises:
+            KeyError, TypeError, ValueError: it has another form.
+        """
+        state = cls()
+        state._made = int(exported["made"])
+        for name, rows in exported["tables"].items():
+            state._tables[str(name)] = {tuple(key): dict(record) for key, record in rows}
+        return state
+
     def _first(self, table: str) -> dict[Id, dict[Key, Record]]:
         """The table's records by the first part of their key: most scopes are a tenant, and there may be many."""
         if table not in self._by_first:

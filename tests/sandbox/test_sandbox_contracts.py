@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -95,6 +96,18 @@ async def test_a_plan_change_lies_at_least_five_minutes_ahead(api: Caller, clock
     soon = clock.epoch + 5 * MINUTE - 1
     assert "5 minutes" in (await api("auth.UpdateTenantPlan", **change, using_next_plan_from=soon)).message
     assert (await api("auth.UpdateTenantPlan", **change, using_next_plan_from=soon + 1)).status == 200
+
+
+async def test_with_stripe_a_plan_change_may_start_on_the_first_of_this_month(api: Caller, clock: Clock) -> None:
+    clock.pass_by(days=3)
+    now = datetime.fromtimestamp(clock.epoch, UTC)
+    first = int(now.replace(day=1, hour=0, minute=0, second=0, microsecond=0).timestamp())
+    change = {"tenant_id": await api.tenant(AOZORA), "next_plan_id": await plan(api, "starter")}
+    for start in (first - 1, first + 1, first + DAY):
+        assert "5 minutes" in (await api("auth.UpdateTenantPlan", **change, using_next_plan_from=start)).message
+    await api.read("auth.UpdateTenantPlan", **change, using_next_plan_from=first)
+    await api.read("billing.DeleteStripeInfo")
+    assert "5 minutes" in (await api("auth.UpdateTenantPlan", **change, using_next_plan_from=first)).message
 
 
 async def test_a_plan_change_names_a_plan_and_a_tax_rate_that_exist(api: Caller) -> None:

@@ -10,7 +10,7 @@ from saasus_mcp.catalog import Catalogue
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.saasus.client import Client, SendFailed
 from saasus_mcp.sandbox import CREDENTIALS, Faults, Sandbox, serve
-from saasus_mcp.sandbox.faults import Kind
+from saasus_mcp.sandbox.faults import Kind, parsed
 from tests.sandbox.caller import Caller, Clock
 
 ROLE = {"role_name": "made", "display_name": "x"}
@@ -142,4 +142,46 @@ async def test_faults_can_be_in_force_from_the_start(catalogue: Catalogue, clock
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "example.com"])  # noqa: S104 - refused
 def test_a_sandbox_is_served_to_this_machine_only(host: str, catalogue: Catalogue) -> None:
     with pytest.raises(SaasusMcpError, match="this machine only"):
-        serve(host, 0, catalogue)
+        serve(host, 0, Sandbox(catalogue))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("latency=2@auth_get_tenant%50", {"kind": "latency", "seconds": 2.0, "on": "auth.GetTenant", "rate": 0.5}),
+        ("latency=0.25", {"kind": "latency", "seconds": 0.25, "on": "*", "rate": 1.0}),
+        ("status=503", {"kind": "status", "status": 503, "retry_after": None, "on": "*", "rate": 1.0}),
+        ("status=429:20@auth.CreateRole", {"kind": "status", "status": 429, "retry_after": 20, "on": "auth.CreateRole", "rate": 1.0}),
+        ("reset%0.5", {"kind": "reset_after", "on": "*", "rate": 0.005}),
+        ("drop@auth_delete_tenant", {"kind": "hang", "on": "auth.DeleteTenant", "rate": 1.0}),
+    ],
+)  # fmt: skip
+def test_a_fault_is_read_as_the_command_line_takes_it(catalogue: Catalogue, text: str, told: dict[str, Any]) -> None:
+    assert parsed(text, catalogue) == told
+    Faults().add(**told)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "slow", "latency", "latency=x", "latency=0", "latency=1e9", "latency=601", "status=200", "status=99:1", "status=", "reset=1",
+     "drop%0", "drop%101", "drop%x", "status=500@auth_get_tenant@x", "status=1.5", "latency=1.2.3"],
+)  # fmt: skip
+def test_a_fault_of_another_form_is_refused_with_the_form(catalogue: Catalogue, text: str) -> None:
+    with pytest.raises(SaasusMcpError) as refused:
+        parsed(text, catalogue)
+    assert "latency=SECONDS" in refused.value.mend
+
+
+def test_a_fault_on_an_unknown_tool_names_the_nearest(catalogue: Catalogue) -> None:
+    with pytest.raises(SaasusMcpError, match="auth_get_tenamt"):
+        parsed("drop@auth_get_tenamt", catalogue)
+
+
+def test_a_share_of_the_requests_is_hit_and_the_same_share_in_every_run() -> None:
+    def hits() -> list[bool]:
+        faults = Faults()
+        faults.add("status", rate=0.3)
+        return [bool(faults.take("auth.GetTenant")) for _ in range(1000)]
+
+    assert hits() == hits()
+    assert 200 < sum(hits()) < 400

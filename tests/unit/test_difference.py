@@ -26,8 +26,8 @@ def test_an_update_shows_each_field_that_changes_and_none_that_stays(catalogue: 
     before = {"name": "青空", "attributes": {"size": 3, "since": "2024"}, "back_office_staff_email": "a@example.com"}
     assert difference(catalogue.find("auth.UpdateTenant"), args, before) == [
         Change("name", "青空", "緑川"),
-        Change("attributes.since", "2024", None, "unknown"),
         Change("attributes.kind", None, "x"),
+        Change("attributes.since", "2024", None, "unknown"),
     ]
 
 
@@ -190,3 +190,12 @@ def test_a_preview_says_of_every_call_whether_it_touches_money_or_sends_mail_or_
             email == "yes",
             email in ("conditional", "indirect"),
         ), operation.key
+
+
+def test_changes_come_in_the_order_of_the_arguments_and_then_of_the_alphabet(catalogue: Catalogue) -> None:
+    update = catalogue.find("auth.UpdateTenant")
+    sent = {"zone": 1, "mark": 2, "area": 3}
+    there = dict.fromkeys(("kind", "zone", "size", "area", "born", "mark"), "old")
+    changes = difference(update, {"tenant_id": "t", "attributes": sent}, {"attributes": there}) or []
+    fields = [change.field.removeprefix("attributes.") for change in changes if "." in change.field]
+    assert fields == ["zone", "mark", "area", "born", "kind", "size"]

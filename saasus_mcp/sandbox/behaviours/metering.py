@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import date
 
 from saasus_mcp.sandbox.behaviours.pricing import meter
+from saasus_mcp.sandbox.behaviours.tenants import STRIPE
 from saasus_mcp.sandbox.call import Behaviour, Call, day_of
 from saasus_mcp.sandbox.refusals import invalid, missing
 from saasus_mcp.sandbox.state import Id, Record
@@ -46,7 +47,7 @@ def _total(call: Call, unit: Record, period: str) -> int:
     """Counts are summed; with Stripe connected, a unit that bills its peak answers the highest."""
     rows = call.state.rows("usage", call.path["tenant_id"], unit["unit_name"])
     counts = [row["count"] for row in rows if day_of(row["timestamp"]).startswith(period)]
-    stripe = call.state.get("documents", "/v1/billing/stripe/info")["is_registered"]
+    stripe = call.state.get("documents", STRIPE)["is_registered"]
     return max(counts, default=0) if stripe and unit.get("aggregate_usage") == "max" else sum(counts)
 
 

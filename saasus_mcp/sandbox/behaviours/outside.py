@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from saasus_mcp.sandbox.behaviours.tenants import STRIPE
 from saasus_mcp.sandbox.call import Behaviour, Call
 from saasus_mcp.sandbox.engine import Document
 from saasus_mcp.sandbox.refusals import invalid, missing, not_now
 from saasus_mcp.sandbox.state import Record
 
-STRIPE = "/v1/billing/stripe/info"
 EVENTS = "/v1/integration/eventbridge/info"
 
 

@@ -20,6 +20,7 @@ BELONGINGS = ("members", "grants", "invitations", "usage", "stripe_customers", "
 """Tables whose keys begin with the tenant's id."""
 NAMING = ("active_users", "api_keys", "marketplace_customers", "userinfo_calls")
 """Tables whose records name the tenant."""
+STRIPE = "/v1/billing/stripe/info"
 DOCUMENTS = ("/v1/auth/tenants/{tenant_id}/identity-providers", "/v1/apigateway/tenants/{tenant_id}")
 
 
@@ -95,12 +96,18 @@ def _change_plan(call: Call) -> None:
         raise not_now("The tenant has no plan that could end.")
     if tax_rate_id and call.state.find("tax_rates", tax_rate_id) is None:
         raise invalid("next_plan_tax_rate_id: the tax rate does not exist.")
-    if start is not None and start < call.now + AHEAD:
+    if start is not None and start < call.now + AHEAD and not _starts_this_month(call, start):
         raise invalid("using_next_plan_from: it must lie at least 5 minutes ahead.")
     reserved = {**call.body, "using_next_plan_from": call.now + AHEAD if start is None else start}
     if call.body.get("delete_usage"):
         call.state.drop("usage", tenant["id"])
     call.state.put("tenants", call.scope, {**_unreserved(tenant), **reserved})
+
+
+def _starts_this_month(call: Call, start: int) -> bool:
+    """Whether the start is 00:00 UTC on the first of this month, which is accepted with Stripe (auth.yaml, UpdateTenantPlan)."""
+    first = datetime.fromtimestamp(call.now, UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return start == int(first.timestamp()) and bool(call.state.get("documents", STRIPE)["is_registered"])
 
 
 def _drop_reservation(call: Call, tenant: Record) -> None:

@@ -1,0 +1,58 @@
+"""No list is read for ever, whatever cursors the API gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import count, cycle
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from saasus_mcp.catalog import Catalogue
+from saasus_mcp.jobs import work
+from saasus_mcp.jobs.work import Reader, Unreadable
+from saasus_mcp.server.call import Part
+from tests.support import ME
+
+
+class Paged(Reader):
+    """Reads an API whose every page has the next of some cursors."""
+
+    def __init__(self, catalogue: Catalogue, cursors: Iterator[str]) -> None:
+        pipeline: Any = SimpleNamespace(catalogue=catalogue)
+        super().__init__(pipeline, ME, Part(job="job"))
+        self.cursors = cursors
+        self.asked: list[str] = []
+
+    async def answer(self, key: str, args: Mapping[str, Any]) -> tuple[Any, str]:
+        self.asked.append(args.get("cursor", ""))
+        return {"users": [], "cursor": next(self.cursors)}, ""
+
+    async def all(self) -> None:
+        async for _ in self.pages("auth.SearchTenantUsers", {}, len):
+            pass
+
+
+@pytest.mark.parametrize("cursors", [["string"], ["a", "b"], ["a", "b", "c", "b"]], ids=" ".join)
+async def test_a_cursor_that_was_seen_before_ends_the_reading(catalogue: Catalogue, cursors: list[str]) -> None:
+    paged = Paged(catalogue, cycle(cursors))
+    with pytest.raises(Unreadable, match="auth_search_tenant_users: the API gave the same cursor twice"):
+        await paged.all()
+    assert len(paged.asked) == len(set(paged.asked)) <= len(cursors) + 1
+
+
+async def test_an_api_that_goes_on_giving_cursors_is_stopped(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "MOST_PAGES", 7)
+    paged = Paged(catalogue, map(str, count()))
+    with pytest.raises(Unreadable, match="more than 7 pages"):
+        await paged.all()
+    assert len(paged.asked) == 7
+
+
+async def test_a_list_that_ends_is_read_to_its_end(catalogue: Catalogue) -> None:
+    paged = Paged(catalogue, iter(["a", "b", ""]))
+    await paged.all()
+    assert paged.asked == ["", "a", "b"]
