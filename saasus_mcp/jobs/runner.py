@@ -11,6 +11,7 @@ from functools import reduce
 from typing import Any
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 from saasus_mcp.catalog.jobs import JobSpec
 from saasus_mcp.errors import SaasusMcpError
@@ -194,6 +195,7 @@ class Runner:
         digests: dict[str, str] = {}
         rows = []
         for row in planned.rows:
+            await checkpoint()  # a plan has thousands of rows, and weighing one may wait for nothing
             entries = []
             for entry in row.entries:
                 if entry.operation not in spec.writes:
