@@ -11,8 +11,8 @@ from saasus_mcp.saasus.places import InvalidArguments, Place
 
 INT64 = 2**63 - 1
 DEEPEST = 32
-MOST_VALUES = 100_000
-"""JSON values in all the arguments of a call. A list of 5,000 users with fifteen columns has fewer."""
+MOST_VALUES = 60_000
+"""JSON values in all the arguments of a call. The longest list that an operation takes has 10,000 items of five values."""
 MOST_FIELDS = 1_000
 """Fields of one object."""
 MOST_CHARACTERS = 8 * 1024 * 1024

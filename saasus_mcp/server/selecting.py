@@ -11,12 +11,14 @@ from typing import Any
 
 from jmespath import compile as parsed
 from jmespath.exceptions import JMESPathError, JMESPathTypeError
+from jmespath.functions import Functions
 from jmespath.visitor import TreeInterpreter
 
 from saasus_mcp.saasus.answer import compact
 from saasus_mcp.saasus.body import see_depth
 from saasus_mcp.saasus.places import InvalidArguments
 
+FUNCTIONS: Any = Functions()
 LONGEST = 1_000
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """How a text begins that a spreadsheet takes for a formula."""
@@ -75,7 +77,8 @@ class _Bounded(TreeInterpreter):
         base = self.visit(node["children"][0], value)
         if isinstance(base, list):
             self._charge(sum(len(each) for each in base if isinstance(each, list)))
-        return super().visit_flatten({"children": [{"type": "literal", "value": base}]}, value)
+        known: Any = {"type": "flatten", "children": [{"type": "literal", "value": base}]}
+        return super().visit_flatten(known, value)
 
     def visit_function_expression(self, node: Any, value: Any) -> Any:
         name = node["value"]
@@ -89,7 +92,7 @@ class _Bounded(TreeInterpreter):
             self._charge(len(given[0]) * len(given[-1]) // CHARACTERS)
         if name == "to_number" and isinstance(given[0], str) and len(given[0]) > LONGEST_NUMBER:
             raise _Unfit("a number in it is too large, or is none")
-        return self._functions.call_function(name, given)
+        return FUNCTIONS.call_function(name, given)
 
     def measure(self, value: Any) -> None:
         """See that writing the value out is no more work than reading it was: parts of it may be shared many times."""
@@ -194,7 +197,7 @@ def _width(value: Any) -> int:
 
 def _writable(number: float) -> bool:
     """Whether JSON can carry the number."""
-    return isfinite(number) if isinstance(number, float) else number.bit_length() <= LARGEST_BITS
+    return number.bit_length() <= LARGEST_BITS if isinstance(number, int) else isfinite(number)
 
 
 def _unfit(why: str) -> InvalidArguments:
