@@ -119,7 +119,8 @@ def _sequence(nfa: Automaton, items: list[Any], flags: int) -> _Part:
 def _item(nfa: Automaton, item: Any, flags: int) -> _Part:
     code, given = item
     if code in (op.MAX_REPEAT, op.MIN_REPEAT, op.POSSESSIVE_REPEAT):
-        return _repeated(nfa, *given, flags)
+        least, most, inside = given
+        return _repeated(nfa, (least, most), inside, flags)
     if code is op.SUBPATTERN:
         return _sequence(nfa, list(given[3]), (flags | given[1]) & ~given[2])
     if code is op.ATOMIC_GROUP:  # what it has matched is never tried again: outside it is as good as one character
@@ -146,7 +147,8 @@ def _item(nfa: Automaton, item: Any, flags: int) -> _Part:
     return nfa.position(_taken(code, given, flags))
 
 
-def _repeated(nfa: Automaton, least: int, most: Any, inside: Any, flags: int) -> _Part:
+def _repeated(nfa: Automaton, times: tuple[int, Any], inside: Any, flags: int) -> _Part:
+    least, most = times
     unbounded = most is op.MAXREPEAT
     whole = _Part()
     copies = max(1, min(least, COPIES)) if unbounded else min(int(most), COPIES)
@@ -202,7 +204,8 @@ def _guard(items: list[Any], flags: int) -> frozenset[str]:
         return frozenset()
     code, given = items[0]
     if code is op.ASSERT_NOT and given[0] == -1 and len(given[1]) == 1:
-        return _taken(*next(iter(given[1])), flags)
+        taken = next(iter(given[1]))
+        return _taken(taken[0], taken[1], flags)
     if code is op.AT and given is op.AT_BOUNDARY:
         return frozenset(each for each in SAMPLES if re.match(r"\w", each, flags & re.ASCII))
     if code is op.SUBPATTERN:
@@ -283,7 +286,7 @@ def _moves(
     for character in characters:
         ways = [steps.get((state, character)) for state in at]
         if all(ways):
-            yield from product(*ways)  # type: ignore[arg-type, misc]
+            yield from product(*ways)  # type: ignore[arg-type]
 
 
 def _shown(taken: frozenset[str]) -> str:
