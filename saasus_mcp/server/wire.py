@@ -139,7 +139,7 @@ class Wire:
         """Nothing: nothing is held back."""
 
     def _read(self) -> None:
-        """Take in what there is, or wait for it where there is nothing. Of a line that is too long its beginning is kept."""
+        """Take in what there is, or wait for it where there is nothing. Of a line that is too long its two ends are kept."""
         try:
             data = os.read(self._reading, CHUNK)
         except ConnectionResetError:
@@ -149,6 +149,8 @@ class Wire:
         self._long += len(first)
         if self._long - len(first) <= LONGEST_LINE:
             self._begun.append(first)
+        else:
+            self._begun[-1] = (self._begun[-1] + first)[-CHUNK:]
         if more or (self._ended and self._long):
             self._lines.append(b"".join(self._begun))
             self._lines.extend(more[:-1])

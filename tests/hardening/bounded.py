@@ -391,15 +391,15 @@ async def empty_lists_on_stdio(_: Ground) -> str:
     return "answered with an error under its id; the next message is served"
 
 
-@attack(AREA, "A line on standard input that does not end")
+@attack(AREA, "A line of more than 16 MiB on standard input")
 async def endless_line(_: Ground) -> str:
     small = b'{"jsonrpc":"2.0","id":8,"method":"ping"}'
     longest = wires.LONGEST_LINE
-    given, answered = await heard(b'{"jsonrpc":"2.0","id":7,"method":"' + b"x" * (longest + 200_000), small)
+    given, answered = await heard(b'{"method":"' + b"x" * (longest + 200_000) + b'","id":7}', small)
     assert given == [small.decode()]
     assert [each["id"] for each in answered] == [7]
     assert "16 MiB" in answered[0]["error"]["message"]
-    return "the first 16 MiB are kept, and an error tells the limit"
+    return "answered with an error under its id; the rest of the line is not kept"
 
 
 @attack(AREA, "Policy files with a bomb of aliases, 200 levels, or a number of 60,000 places to the base of 60")
