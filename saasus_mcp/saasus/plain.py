@@ -69,13 +69,14 @@ class Copying:
         if len(value) > MOST_FIELDS:
             raise self._unfit(None, f"the object has more than {MOST_FIELDS:,} fields.", "Send them in parts.")
         copied = {}
-        for name, item in value.items():
+        for key, item in value.items():
+            name = str(key)
             self._count(len(name))
             try:
                 name.encode("utf-8")
             except UnicodeEncodeError:
                 raise self._unfit(None, "a field's name holds half a character.") from None
-            copied[str(name)] = self.copy(item, str(name))
+            copied[name] = self.copy(item, name)
         return copied
 
     def _text(self, text: str, step: str | int | None) -> None:
