@@ -330,7 +330,7 @@ async def deep_answer(_: Ground) -> str:
         shown, _cuts = cut(value, 24 * 1024)
     assert seen.cpu < limit
     assert len(json.dumps(shown)) <= 24 * 1024
-    return "cut to the budget; it is not measured anew at each level"
+    return "cut to the budget; it is not measured again at each level"
 
 
 @attack(AREA, "A CSV cell of 32 KB that is almost an address")
