@@ -3,7 +3,7 @@
 A backtracking engine tries every way in which a text can be matched. The ways are too many where one text leads from a loop
 back into it and also into another loop (Weideman et al., "Analyzing Matching Time Behavior of Backtracking Regular Expression
 Matchers by Using Ambiguity of NFA", 2016), or twice through the same loop. A search adds a loop before the expression, since it
-begins anew at every character. Bounded repetition counts as no loop.
+begins again at every character. Bounded repetition counts as no loop.
 """
 
 from __future__ import annotations
