@@ -33,6 +33,36 @@ async def test_a_body_too_large_is_refused(catalogue: Catalogue, path: str) -> N
         assert (await client.post(path, content=b"x" * 2000)).status_code == 400
 
 
+@pytest.mark.parametrize("path", ["/mcp", "/messages/default/"])
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"[" + b"[]," * 30_000 + b"1]", "lists and objects"),
+        (b"[" + b"1," * 90_000 + b"1]", "60,000 values"),
+        (b"[" * 100 + b"]" * 100, "levels deep"),
+        ('{"a": 1}'.encode("utf-16"), "UTF-8"),
+    ],
+    ids=["lists", "values", "depth", "encoding"],
+)
+async def test_a_body_of_too_much_is_refused_before_it_is_parsed(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch, path: str, body: bytes, said: str
+) -> None:
+    def never(*_: Any, **__: Any) -> Any:
+        raise AssertionError("it was parsed")
+
+    monkeypatch.setattr("pydantic_core.from_json", never)
+    monkeypatch.setattr("json.loads", never)
+
+    async def in_pieces() -> Any:
+        yield body[:10]
+        yield body[10:]
+
+    async with stage(catalogue).asked() as client:
+        for content in (body, in_pieces()):
+            answer = await client.post(path, content=content)
+            assert (answer.status_code, said in answer.text) == (413, True)
+
+
 async def test_a_body_that_does_not_come_is_not_waited_for(
     catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
