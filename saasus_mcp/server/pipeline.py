@@ -280,7 +280,9 @@ class Pipeline:
         given = await run_sync(shaped) if len(response.body) > LARGE else shaped()
         if hiding.found:
             try:
-                await self.aside(lambda: self._handles.keep(hiding, who, profile, granted.lifetime(step.part)))
+                origin = {"operation": step.operation.key, "call": step.id}
+                lifetime = granted.lifetime(step.part)
+                await self.aside(lambda: self._handles.keep(hiding, who, profile, lifetime, **origin))
             except StoreError:
                 log.warning("the secrets of call %s could not be kept: their handles cannot be revealed", step.id)
         return given
