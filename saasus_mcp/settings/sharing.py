@@ -41,13 +41,15 @@ def key_file(file: Path) -> str:
         link = error.errno == errno.ELOOP
         why = "it is a link; name the file itself" if link else f"{os.strerror(error.errno or 0)}"
         raise ValueError(f"{file} cannot be read: {why}") from None
-    with os.fdopen(opened, "rb") as handle:
-        found = os.fstat(handle.fileno())
+    try:
+        found = os.fstat(opened)
         if not stat.S_ISREG(found.st_mode):
             raise ValueError(f"{file} is not a file")
         if os.name == "posix" and (found.st_mode & 0o077 or found.st_uid not in (os.geteuid(), 0)):
             raise ValueError(f"others can read or change {file}; make it the server's own: chown it and chmod 0400")
-        text = handle.read(LONGEST_FILE + 1)
+        text = os.read(opened, LONGEST_FILE + 1)
+    finally:
+        os.close(opened)
     if len(text) > LONGEST_FILE or not (keys := text.decode("ascii", "replace").strip()):
         raise ValueError(
             f"{file} holds no keys; write what `openssl rand -base64 32` prints, a key a line, the newest first"

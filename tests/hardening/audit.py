@@ -21,6 +21,7 @@ from saasus_mcp.permissions.proof import Binding
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.permissions.target import Sight
+from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.server.call import Call
 from saasus_mcp.settings import SettingsError, read
 from saasus_mcp.store import Head, Store, StoreError, WrongKey
@@ -182,6 +183,7 @@ async def another_key(ground: Ground) -> str:
     api = StubApi(ground.catalogue)
     with closing(opened(ground, "saas", b"o" * 32)) as store:
         answer = await pipeline(api, store).run(Call("auth_get_roles", {}, ME))
+        assert isinstance(answer, ToolAnswer)
         assert "The sealing key is not the key of the store" in answer.text
         assert not api.sent
     with closing(opened(ground)) as store:
@@ -210,6 +212,7 @@ async def refused_megabytes(ground: Ground) -> str:
         for _ in range(4):  # ten times as many differ in nothing
             wanted = {"role_name": "r", "display_name": "x" * 4_000_000}
             answer = await gate.run(Call("auth_create_role", wanted, ME))
+            assert isinstance(answer, ToolAnswer)
             assert not answer.ok
         sizes = [len(json.dumps(record)) for record in store.audited()]
         assert len(sizes) == 4

@@ -12,7 +12,7 @@ from saasus_mcp.permissions.handles import LIFETIME, PREFIX, Handles, Hiding
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.saasus.arguments import Arguments
-from saasus_mcp.store import Store
+from saasus_mcp.store import Store, StoreError
 
 NOW = 1_790_000_000.0
 
@@ -70,6 +70,27 @@ def test_of_two_people_who_reveal_it_at_once_one_sees_it(
     monkeypatch.setattr(store, "take_secrets", a_moment_late)
     with pytest.raises(Refused, match="a moment ago"):
         handles.reveal(handle, by="local:me", via="terminal")
+
+
+def test_a_secret_is_not_shown_where_that_cannot_be_recorded(
+    handles: Handles, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = given(handles, "hush-1", "hush-2")
+
+    def full(*_: object) -> None:
+        raise StoreError("The disk is full.", "Make room.")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(store.trail, "note", full)
+        with pytest.raises(StoreError):
+            handles.reveal(shown[0], by="local:me", via="terminal")
+        with pytest.raises(StoreError):
+            handles.reveal_all(shown, by="local:me", via="terminal")
+    assert handles.reveal_all([*shown, shown[0]], by="local:me", via="terminal") == dict(
+        zip(shown, ["hush-1", "hush-2"], strict=True)
+    )
+    assert [record["handle"] for record in store.audited()] == [handle.removeprefix(PREFIX) for handle in shown]
+    assert handles.reveal_all(shown, by="local:me", via="terminal") == {}
 
 
 def test_a_person_may_give_the_id_alone(handles: Handles) -> None:

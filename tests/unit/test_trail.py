@@ -286,3 +286,72 @@ def test_a_record_that_waits_too_long_for_those_before_it_is_not_written(
     store.refuse("next", {}, 1.0)
     assert [record["call"] for record in store.audited()] == ["first", "next"]
     assert store.trail.verify() == []
+
+
+def test_a_chain_that_another_one_named_cannot_be_cut_before_that(kept: Stores) -> None:
+    filled(kept).close()
+    store = filled(kept, 1)
+    execute(store, "DELETE FROM audit WHERE number = 6")
+    assert faults(store) == ["cut off: a record that another one names is not there"]
+    store.close()
+
+
+def test_chains_that_go_on_name_each_other_once_an_hour(kept: Stores) -> None:
+    here, there = filled(kept), filled(kept, 2)
+    here.commit("later", {}, NOW + 3700)
+    there.commit("last", {}, NOW + 3800)
+    [(place, _)] = here.trail.newest(1)
+    theirs = f"DELETE FROM audit WHERE writer = '{place.writer}'"  # noqa: S608 - what an attacker runs
+    execute(here, f"{theirs} AND number > 2")
+    assert faults(here) == [], "what was written since, nothing names yet"
+    here.commit("later still", {}, NOW + 7400)
+    execute(here, theirs)
+    assert faults(here) == ["cut off: a record that another one names is not there"]
+    here.close()
+    there.close()
+
+
+def test_a_writer_that_rested_for_a_day_begins_another_chain(kept: Stores) -> None:
+    store = filled(kept)
+    store.commit("next day", {}, NOW + 2 * 86_400)
+    assert sorted(head.number for head in store.trail.heads()) == [1, 6]
+    assert faults(store) == []
+    store.close()
+
+
+def test_more_chains_than_a_record_names_are_named_by_the_next(kept: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("saasus_mcp.store.following.AT_ONCE", 0)
+    for _ in range(5):
+        filled(kept, 1).close()
+    monkeypatch.setattr("saasus_mcp.store.following.AT_ONCE", 2)
+    store = kept.of("saas")
+    store.commit("first", {}, NOW + 10)
+    for hour in range(1, 3):
+        store.commit("hourly", {}, NOW + hour * 3700)
+    execute(store, "DELETE FROM audit WHERE call = 'call-0'")
+    assert len([fault for fault in faults(store) if fault.startswith("cut off")]) == 5
+    store.close()
+
+
+def test_a_purge_that_is_itself_purged_leaves_every_mark_proven(kept: Stores) -> None:
+    filled(kept).close()
+    store = filled(kept, 2)
+    heads = store.trail.heads()
+    assert purged(store, NOW + 100) == 8
+    assert store.trail.purge(NOW + 5000, by="local:boss", at=NOW + 6000) == 1
+    assert faults(store, *heads) == []
+    assert [record["deed"] for record in store.audited()] == ["purge"]
+    for head in heads:
+        execute(store, f"DELETE FROM purged WHERE writer = '{head.writer}'")  # noqa: S608 - what an attacker runs
+    assert "cut off: a record that another one names is not there" in faults(store)
+    store.close()
+
+
+def test_a_purge_never_removes_what_is_younger_than_it_was_asked(kept: Stores) -> None:
+    store = kept.of("saas")
+    for at in (0, 10, 1, 11):  # a clock that was set back
+        store.commit(f"at-{at}", {}, NOW + at)
+    assert purged(store, NOW + 5) == 1
+    assert sorted(calls(store)) == ["at-1", "at-10", "at-11"]
+    assert faults(store) == []
+    store.close()
