@@ -61,7 +61,7 @@ def policy(settings: Settings, catalogue: Catalogue | None = None) -> CasePolicy
             chosen = policy_file.Reloading(settings.policy, catalogue)
         except policy_file.PolicyError as error:
             raise policy_file.PolicyError(error.file, error.faults, settings.lang) from None
-        policy_file.on_hangup(chosen, _reloads(settings))
+        policy_file.on_hangup(chosen, reloads(settings))
         return ReadOnlyCeiling(chosen) if settings.read_only or settings.mode == "read-only" else chosen
     return PRESETS[preset(settings)]
 
@@ -79,13 +79,13 @@ def reloadable(settings: Settings, chosen: CasePolicy) -> AbstractContextManager
 
     under = chosen.under if isinstance(chosen, ReadOnlyCeiling) else chosen
     return (
-        policy_reload.Listening(settings.folder, under, _reloads(settings))
+        policy_reload.Listening(settings.folder, under, reloads(settings))
         if isinstance(under, policy_file.Reloading)
         else nullcontext()
     )
 
 
-def _reloads(settings: Settings) -> Callable[[Reloaded], None]:
+def reloads(settings: Settings) -> Callable[[Reloaded], None]:
     """Logs how a reload of the policy ended and records it, aside: a signal may come in the middle of a transaction."""
     from saasus_mcp.permissions import policy_file  # noqa: PLC0415 - only where a file is used
     from saasus_mcp.permissions.decisions import DecisionRecord, Kind  # noqa: PLC0415 - as above

@@ -15,7 +15,7 @@ from saasus_mcp.store import frozen, upkeep
 from saasus_mcp.store.brakes import OWN, Everywhere, charged, give_back, hold_if_frozen, nowhere, take
 from saasus_mcp.store.chain import Keys
 from saasus_mcp.store.database import Database
-from saasus_mcp.store.files import prepare
+from saasus_mcp.store.files import StoreError, prepare
 from saasus_mcp.store.job_records import JobStatus
 from saasus_mcp.store.jobs import Jobs
 from saasus_mcp.store.journal import Journal
@@ -40,6 +40,8 @@ from saasus_mcp.store.tables import approvals, confirmations, secrets
 from saasus_mcp.store.trail import Trail
 
 Record = Mapping[str, Any]
+MOST_HIDDEN = 20_000
+"""Hidden secrets of one principal that are kept at the same time."""
 IN_MEMORY = "memory"
 """The name of a store that ends with the process."""
 
@@ -246,9 +248,19 @@ class Store:
     # -- secrets ---------------------------------------------------------------------------------------------------
 
     def keep_secrets(self, hidden: list[HiddenSecret], now: float) -> None:
-        """Keep the hidden secrets of one answer, and forget those whose time is over."""
+        """Keep the hidden secrets of one answer, and forget those whose time is over.
+
+        Raises:
+            StoreError: too many of this principal wait to be revealed.
+        """
         with self._database.transaction() as connection:
             forget(connection, secrets, secrets.c.expires_at <= now)
+            mine = select(func.count()).select_from(secrets).where(secrets.c.principal == hidden[0].principal)
+            if connection.execute(mine).scalar_one() + len(hidden) > MOST_HIDDEN:
+                raise StoreError(
+                    f"More than {MOST_HIDDEN} hidden secrets of {hidden[0].principal} wait to be revealed.",
+                    "Have a person reveal them, or wait until their time is over.",
+                )
             rows = [{name: getattr(secret, name) for name in HiddenSecret.__slots__} for secret in hidden]
             connection.execute(insert(secrets), rows)
 

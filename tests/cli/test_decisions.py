@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from contextlib import closing
 from pathlib import Path
@@ -13,7 +14,9 @@ import pytest
 from saasus_mcp.cli import compose
 from saasus_mcp.cli.keeping import AUDIT, KEY_FILE
 from saasus_mcp.permissions.handles import Handles, Hiding
+from saasus_mcp.permissions.policy_file import Reloading
 from saasus_mcp.permissions.seal import Sealer
+from saasus_mcp.settings import read
 from saasus_mcp.store import Store
 from tests.cli.running import Terminal, asked, run
 
@@ -102,3 +105,25 @@ def test_what_is_approved_and_rejected_is_recorded(state: Path) -> None:
     approved, rejected = decided()
     assert told("approve", code="ABCD-2345", operation="auth.DeleteTenant").items() <= approved.items()
     assert told("reject", code="WXYZ-2345", reason="not today").items() <= rejected.items()
+
+
+def test_each_reload_of_the_policy_is_recorded_by_the_server_that_made_it(state: Path, tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text(SOUND, encoding="utf-8")
+    settings = read(policy=file)
+    reloading = Reloading(file)
+    for text in (SOUND, "version: 1\nrules: nonsense\n"):
+        file.write_text(text, encoding="utf-8")
+        before = set(threading.enumerate())
+        compose.reloads(settings)(reloading.reload())
+        for thread in set(threading.enumerate()) - before:
+            thread.join()
+    taken, refused = decided()
+    assert (taken["deed"], refused["deed"]) == ("policy_taken", "policy_refused")
+    assert taken["via"] == refused["via"] == "server"
+    assert taken["subject"] == str(file)
+    assert "stays in force" in refused["reason"]
+    assert (state / "decisions.db").is_file()
+
+
+SOUND = "version: 1\nname: desk\nrules:\n  - {name: reads, levels: [read], then: allow}\n"

@@ -259,6 +259,16 @@ def test_a_secret_is_there_until_it_is_taken_or_its_time_is_over(store: Store) -
     assert store.secret("id-2", NOW) is None, "what is over is forgotten for good"
 
 
+def test_one_principal_cannot_fill_the_store_with_secrets(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("saasus_mcp.store.store.MOST_HIDDEN", 3)
+    secret = HiddenSecret("id-0", "local:me", "default", b"sealed", NOW + 900)
+    store.keep_secrets([replace(secret, id=f"id-{number}") for number in range(3)], NOW)
+    with pytest.raises(StoreError, match="3 hidden secrets of local:me"):
+        store.keep_secrets([replace(secret, id="id-4")], NOW)
+    store.keep_secrets([replace(secret, id="id-5", principal="local:you")], NOW)
+    store.keep_secrets([replace(secret, id="id-6", expires_at=NOW + 2000)], NOW + 901)
+
+
 def test_of_two_processes_that_take_one_secret_at_once_one_gets_it(shared: tuple[Store, Store]) -> None:
     for turn in range(10):
         secret = HiddenSecret(f"id-{turn}", "local:me", "default", b"sealed", NOW + 900)
