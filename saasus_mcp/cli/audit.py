@@ -162,7 +162,7 @@ def _line(record: dict[str, Any]) -> str:
     shown = {
         "begun": ("operation", "principal", "decision", "rule", "proof", "by", "arguments"),
         "ended": ("ok", "applied", "status"),
-        "refused": ("operation", "principal", "refused", "rule", "arguments"),
+        "refused": ("operation", "principal", "refused", "rule", "arguments", "unreadable"),
         "decided": (
             "deed",
             "principal",

@@ -24,6 +24,6 @@ def command(*, reason: str, **flags: Any) -> None:
     with keeping.kept(chosen) as kept:
         who = compose.local_user().id
         kept.freeze(Freeze(time.time(), who, reason))  # first: what cannot be recorded is to be frozen all the same
-        keeping.record(kept, DecisionRecord(Kind.FREEZE, who, "terminal", reason=reason))
         where = words["in_database"] if kept.shared else words["in_folder"].format(folder=chosen.folder)
-    click.echo(words["frozen"].format(where=where))
+        click.echo(words["frozen"].format(where=where))
+        keeping.record(kept, DecisionRecord(Kind.FREEZE, who, "terminal", reason=reason))

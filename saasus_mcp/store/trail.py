@@ -35,6 +35,11 @@ _PLACE = (audit.c.at, audit.c.writer, audit.c.number)
 """The order in which records are shown. All three are in each record's MAC."""
 
 
+EVENTS = frozenset({"begun", "ended", "refused", "decided"})
+_LATEST = 4e9
+"""The latest time that is believed, in epoch seconds: in the year 2096."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a record is in the order in which records are shown."""
@@ -272,16 +277,22 @@ def _links(connection: Connection) -> Iterator[Link]:
     """All records, by writer and number, a piece in memory at a time."""
     query = select(audit).order_by(audit.c.writer, audit.c.number)
     for row in connection.execute(query, execution_options={"yield_per": PIECE}):
-        yield Link(**{name: getattr(row, name) for name in Link.__slots__})
+        link = Link(**{name: getattr(row, name) for name in Link.__slots__})
+        yield link if isinstance(link.number, int) else replace(link, number=0)  # SQLite keeps whatever it is given
 
 
 def _told(row: Row[Any]) -> dict[str, Any]:
     """A record as it is read: `call`, `event`, `at`, and what was recorded."""
+    sound = row.event in EVENTS and isinstance(row.at, float) and 0 <= row.at <= _LATEST
     try:
         record = dict(json.loads(row.record))
-    except (ValueError, TypeError):
-        record = {"unreadable": "this record was altered: see `saasus-mcp audit verify`"}
-    return {**record, "call": row.call, "event": row.event, "at": row.at}
+    except (ValueError, TypeError, RecursionError):
+        record, sound = {}, False
+    if not sound:  # it is shown where it is seen, and breaks nothing
+        at = row.at if isinstance(row.at, float) and 0 <= row.at <= _LATEST else _LATEST
+        altered = {"unreadable": "this record was altered: see `saasus-mcp audit verify`"}
+        return {**altered, "call": str(row.call), "event": "refused", "at": at}
+    return {**record, "call": str(row.call), "event": row.event, "at": row.at}
 
 
 def _start() -> _End:

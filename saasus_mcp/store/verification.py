@@ -34,9 +34,10 @@ class Verdict:
 def named(follows: object) -> list[Head]:
     """The heads that a record names; none where its text was altered so that it says none, which its MAC shows."""
     try:
-        return [Head(*each) for each in json.loads(str(follows))] if follows else []
-    except (ValueError, TypeError):
+        heads = [Head(*each) for each in json.loads(str(follows))] if follows else []
+    except (ValueError, TypeError, RecursionError):
         return []
+    return [head for head in heads if isinstance(head.writer, str) and isinstance(head.number, int)]
 
 
 def verify(
