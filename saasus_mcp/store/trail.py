@@ -277,8 +277,10 @@ def _links(connection: Connection) -> Iterator[Link]:
     """All records, by writer and number, a piece in memory at a time."""
     query = select(audit).order_by(audit.c.writer, audit.c.number)
     for row in connection.execute(query, execution_options={"yield_per": PIECE}):
-        link = Link(**{name: getattr(row, name) for name in Link.__slots__})
-        yield link if isinstance(link.number, int) else replace(link, number=0)  # SQLite keeps whatever it is given
+        values = {name: getattr(row, name) for name in Link.__slots__}
+        if not isinstance(values["number"], int):  # SQLite keeps whatever it is given
+            values["number"] = 0
+        yield Link(**values)
 
 
 def _told(row: Row[Any]) -> dict[str, Any]:

@@ -34,10 +34,14 @@ class Verdict:
 def named(follows: object) -> list[Head]:
     """The heads that a record names; none where its text was altered so that it says none, which its MAC shows."""
     try:
-        heads = [Head(*each) for each in json.loads(str(follows))] if follows else []
+        found = json.loads(str(follows)) if follows else []
+        return [Head(writer, number, str(made)) for writer, number, made in found if _is_place(writer, number)]
     except (ValueError, TypeError, RecursionError):
         return []
-    return [head for head in heads if isinstance(head.writer, str) and isinstance(head.number, int)]
+
+
+def _is_place(writer: object, number: object) -> bool:
+    return isinstance(writer, str) and isinstance(number, int)
 
 
 def verify(

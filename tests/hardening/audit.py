@@ -320,7 +320,7 @@ def asked_for(store: Store, preview: str) -> Any:
     return asked
 
 
-@attack(AREA, "A freeze, its end and a lost passphrase from a terminal leave no trace")
+@attack(AREA, "A freeze from a terminal that is to leave no trace")
 async def terminal_decisions(_: Ground) -> str:
     assert run("freeze", "--reason", "an incident").status == 0
     exported = [json.loads(line) for line in run("audit", "export").out.splitlines()]
