@@ -6,10 +6,13 @@ from typing import Any
 
 import click
 
+from saasus_mcp.cli import compose, keeping
 from saasus_mcp.cli.options import language, settings
 from saasus_mcp.cli.terminal import AtTerminal, ask_hidden, require_passphrase, require_person
 from saasus_mcp.cli.wording import WORDS
 from saasus_mcp.permissions import passphrase
+from saasus_mcp.permissions.decisions import DecisionRecord, Kind
+from saasus_mcp.settings import Settings
 
 
 @click.group
@@ -30,6 +33,7 @@ def set_(**flags: Any) -> None:
         raise AtTerminal(words["too_short"].format(shortest=passphrase.SHORTEST))
     if ask_hidden(words["again"]) != new:
         raise AtTerminal(words["differ"])
+    _record(chosen, Kind.PASSPHRASE_SET)
     passphrase.keep(chosen.folder, new)
     click.echo(f"{words['passphrase_set']}\n{words['boundary']}")
 
@@ -45,5 +49,11 @@ def clear(**flags: Any) -> None:
         click.echo(words["no_passphrase"])
         return
     require_passphrase(chosen.folder, chosen.lang, "old_passphrase")
+    _record(chosen, Kind.PASSPHRASE_CLEARED)
     passphrase.clear(chosen.folder)
     click.echo(words["passphrase_cleared"])
+
+
+def _record(chosen: Settings, kind: Kind) -> None:
+    with keeping.kept(chosen) as kept:
+        keeping.record(kept, DecisionRecord(kind, compose.local_user().id, "terminal"))

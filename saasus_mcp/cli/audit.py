@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import heapq
 import json
 import time
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,14 +14,15 @@ from typing import Any
 import click
 
 from saasus_mcp.catalog import Language
-from saasus_mcp.cli import keeping
+from saasus_mcp.cli import compose, keeping
 from saasus_mcp.cli.options import language, settings
-from saasus_mcp.cli.terminal import AtTerminal, json_text, require_passphrase, require_person
+from saasus_mcp.cli.terminal import AtTerminal, json_text, require_passphrase, require_person, safe
 from saasus_mcp.cli.upkeep_wording import WORDS
 from saasus_mcp.saasus.words import LONGEST, named, one_line
 from saasus_mcp.settings import Settings
-from saasus_mcp.store import Head
+from saasus_mcp.store import Head, Store
 from saasus_mcp.store.retention import AUDIT_DAYS, DAY, JOURNAL_DAYS
+from saasus_mcp.store.verification import Verdict
 
 
 @click.group(no_args_is_help=True)
@@ -61,7 +64,7 @@ def export(*, days: float, **flags: Any) -> None:
 def heads(**flags: Any) -> None:
     """Write the end of every chain, to be kept off this machine for `audit verify --heads`."""
     chosen = settings(**flags)
-    with keeping.stores(chosen) as stores:
+    with keeping.audits(chosen) as stores:
         click.echo(json_text([asdict(head) for store in stores for head in store.trail.heads()]))
 
 
@@ -70,28 +73,66 @@ def heads(**flags: Any) -> None:
 @language
 @click.pass_context
 def verify(context: click.Context, /, *, file: Path | None, **flags: Any) -> None:
-    """Find records that were altered, removed or reordered; exit status 1 where there are any."""
+    """Find records that were altered, removed, added or moved; exit status 1 where there are any."""
     chosen = settings(**flags)
-    words = WORDS[chosen.lang]
     kept = _heads(file, chosen.lang) if file else []
-    with keeping.stores(chosen) as stores:
-        writers = [{head.writer for head in store.trail.heads()} for store in stores]
-        breaks = [
-            found
-            for store, own in zip(stores, writers, strict=True)
-            for found in store.trail.verify(head for head in kept if head.writer in own)
-        ]
-        records = sum(store.trail.count() for store in stores)
-    breaks_of_lost = [head for head in kept if not any(head.writer in own for own in writers)]
-    if breaks or breaks_of_lost:
+    with keeping.audits(chosen) as stores:
+        found = {store.trail.name: _judged(store, kept) for store in stores}
+    known = {head for judged in found.values() for head in judged.heads}
+    lost = [head for head in kept if head not in known]
+    context.exit(_said(found, lost, WORDS[chosen.lang], heads=file is not None))
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """One store verified, and the exported heads that are of its chains."""
+
+    verdict: Verdict
+    heads: tuple[Head, ...]
+
+
+def _judged(store: Store, kept: list[Head]) -> _Judged:
+    own = {head.writer for head in store.trail.heads()}
+    heads = tuple(head for head in kept if head.writer in own)
+    return _Judged(store.trail.judge(heads), heads)
+
+
+def _said(found: Mapping[str, _Judged], lost: list[Head], words: Mapping[str, str], *, heads: bool) -> int:
+    """Say what was found. Gives the exit status."""
+    foreign = [(name, each.verdict) for name, each in found.items() if not each.verdict.own_key]
+    for name, verdict in foreign:
+        click.echo(words["other_key"].format(store=name, keys=", ".join(verdict.other_keys)))
+    own = {name: each for name, each in found.items() if each.verdict.own_key}
+    breaks = [(name, each) for name, judged in own.items() for each in judged.verdict.breaks]
+    if breaks or lost:
         click.echo(words["broken"])
-        for found in breaks:
-            click.echo(f"  {found.writer} {found.number}: {found.fault}")
-        for head in breaks_of_lost:
-            click.echo(f"  {head.writer} {head.number}: cut off: nothing of this writer is there")
-        context.exit(1)
-    click.echo(words["whole"].format(records=records))
-    click.echo(words["reached"] if file else words["no_heads"])
+    for name, each in breaks:
+        click.echo(safe(f"  {name} {each.writer} {each.number}: {each.fault}"))
+    for head in lost:
+        click.echo(safe(f"  {head.writer} {head.number}: cut off: nothing of this writer is there"))
+    missing = sorted({key for judged in own.values() for key in judged.verdict.other_keys})
+    if breaks and missing:
+        click.echo(words["missing_keys"].format(keys=", ".join(missing)))
+    if foreign or breaks or lost:
+        return 1
+    click.echo(words["whole"].format(records=sum(judged.verdict.records for judged in own.values())))
+    for judged in own.values():
+        _say_purged(judged, words, heads=heads)
+    click.echo(words["reached"] if heads else words["no_heads"])
+    return 0
+
+
+def _say_purged(judged: _Judged, words: Mapping[str, str], *, heads: bool) -> None:
+    """How many records purges removed; with heads, of each of their chains."""
+    if judged.verdict.purged and not heads:
+        count = sum(mark.number for mark in judged.verdict.purged)
+        click.echo(words["purged_before"].format(records=count, chains=len(judged.verdict.purged)))
+    for mark in judged.verdict.purged:
+        if covered := [head for head in judged.heads if head.writer == mark.writer]:
+            inside = sum(head.number <= mark.number for head in covered)
+            at = datetime.fromtimestamp(mark.at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            told = {"writer": mark.writer, "records": mark.number, "at": at, "by": safe(mark.by)}
+            click.echo(words["head_purged" if inside else "chain_purged"].format(**told))
 
 
 @command.command
@@ -99,21 +140,21 @@ def verify(context: click.Context, /, *, file: Path | None, **flags: Any) -> Non
 @click.option("--journal-days", default=JOURNAL_DAYS, show_default=True, help="Keep so many days of the journal.")
 @language
 def purge(*, audit_days: int, journal_days: int, **flags: Any) -> None:
-    """Remove what is older than is kept. Only a person at a terminal can."""
+    """Remove what is older than is kept. Only a person at a terminal can. An audit that does not verify is not purged."""
     chosen, now = settings(**flags), time.time()
     require_person("audit purge", chosen.lang)
     require_passphrase(chosen.folder, chosen.lang)
-    with keeping.stores(chosen) as stores:
-        removed = [store.purge(now - audit_days * DAY, now - journal_days * DAY, now) for store in stores]
+    who = compose.local_user().id
+    with keeping.audits(chosen) as stores:
+        removed = [store.purge(now - audit_days * DAY, now - journal_days * DAY, now, by=who) for store in stores]
     gone, forgotten = (sum(counts) for counts in zip(*removed, strict=True)) if removed else (0, 0)
     click.echo(WORDS[chosen.lang]["purged"].format(audit=gone, journal=forgotten))
 
 
-def _records(chosen: Settings, since: float) -> list[dict[str, Any]]:
-    with keeping.stores(chosen) as stores:
-        return sorted(
-            (record for store in stores for record in store.trail.records(since)), key=lambda record: record["at"]
-        )
+def _records(chosen: Settings, since: float) -> Iterator[dict[str, Any]]:
+    """The records of every audit, oldest first, few of them in memory at a time."""
+    with keeping.audits(chosen) as stores:
+        yield from heapq.merge(*(store.trail.stream(since) for store in stores), key=lambda record: record["at"])
 
 
 def _line(record: dict[str, Any]) -> str:
@@ -121,8 +162,20 @@ def _line(record: dict[str, Any]) -> str:
     shown = {
         "begun": ("operation", "principal", "decision", "rule", "proof", "by", "arguments"),
         "ended": ("ok", "applied", "status"),
-        "refused": ("operation", "principal", "refused", "rule", "arguments"),
-        "decided": ("deed", "principal", "code", "operation", "reason"),
+        "refused": ("operation", "principal", "refused", "rule", "arguments", "unreadable"),
+        "decided": (
+            "deed",
+            "principal",
+            "via",
+            "subject",
+            "code",
+            "operation",
+            "from_call",
+            "handle",
+            "records",
+            "key",
+            "reason",
+        ),
     }[record["event"]]
     facts = (f"{name}={_value(record[name])}" for name in shown if record.get(name) not in (None, ""))
     return f"{at} {record['call'][:8]} {record['event']:<7} {' '.join(facts)}"

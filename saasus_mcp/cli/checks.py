@@ -107,6 +107,8 @@ def approvals(settings: Settings) -> Finding:
     words = WORDS[settings.lang]
     try:
         with keeping.stores(settings, strict=True) as stores:
+            for store in stores:
+                store.trail.require_key()
             count = len(waiting.asked(stores, time.time(), decided=False))
     except SaasusMcpError as error:
         return Finding("approvals", "problem", error.message, error.mend)

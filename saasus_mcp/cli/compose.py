@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import (
     AbstractContextManager,
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from saasus_mcp.catalog import Catalogue, load
 from saasus_mcp.cli import keeping
+from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.permissions.policy import PRESETS, CasePolicy, Mode, Principal, ReadOnlyCeiling
 from saasus_mcp.permissions.proof import Place
 from saasus_mcp.settings import Settings, SettingsError, profile, profiles
@@ -28,10 +31,13 @@ if sys.platform != "win32":
 if TYPE_CHECKING:
     from saasus_mcp.jobs.runner import Runner
     from saasus_mcp.permissions.handles import References
+    from saasus_mcp.permissions.policy_file import Reloaded
     from saasus_mcp.saasus.client import Client
     from saasus_mcp.server.pipeline import Pipeline
     from saasus_mcp.server.watch import Watch
     from saasus_mcp.store import Store
+
+log = logging.getLogger(__name__)
 
 JOBS = "shared"
 JOBS_SUFFIX = ".jobs.db"
@@ -55,7 +61,7 @@ def policy(settings: Settings, catalogue: Catalogue | None = None) -> CasePolicy
             chosen = policy_file.Reloading(settings.policy, catalogue)
         except policy_file.PolicyError as error:
             raise policy_file.PolicyError(error.file, error.faults, settings.lang) from None
-        policy_file.on_hangup(chosen)
+        policy_file.on_hangup(chosen, reloads(settings))
         return ReadOnlyCeiling(chosen) if settings.read_only or settings.mode == "read-only" else chosen
     return PRESETS[preset(settings)]
 
@@ -73,8 +79,31 @@ def reloadable(settings: Settings, chosen: CasePolicy) -> AbstractContextManager
 
     under = chosen.under if isinstance(chosen, ReadOnlyCeiling) else chosen
     return (
-        policy_reload.Listening(settings.folder, under) if isinstance(under, policy_file.Reloading) else nullcontext()
+        policy_reload.Listening(settings.folder, under, reloads(settings))
+        if isinstance(under, policy_file.Reloading)
+        else nullcontext()
     )
+
+
+def reloads(settings: Settings) -> Callable[[Reloaded], None]:
+    """Logs how a reload of the policy ended and records it, aside: a signal may come in the middle of a transaction."""
+    from saasus_mcp.permissions import policy_file  # noqa: PLC0415 - only where a file is used
+    from saasus_mcp.permissions.decisions import DecisionRecord, Kind  # noqa: PLC0415 - as above
+
+    def record(ended: Reloaded) -> None:
+        kind = Kind.POLICY_TAKEN if ended.taken else Kind.POLICY_REFUSED
+        told = DecisionRecord(kind, local_user().id, "server", subject=str(settings.policy), reason=ended.said)
+        try:
+            with keeping.kept(settings) as kept:
+                keeping.record(kept, told)
+        except SaasusMcpError as error:
+            log.error("a reload of the policy could not be recorded: %s", error)  # noqa: TRY400 - it says all there is
+
+    def say(ended: Reloaded) -> None:
+        policy_file.note(ended)
+        threading.Thread(target=record, args=(ended,), name="policy record").start()
+
+    return say
 
 
 def place(settings: Settings) -> Place:
@@ -100,6 +129,8 @@ def check(settings: Settings) -> None:
     where = place(settings)
     if settings.database_url is None:
         prepare(settings.folder, where.saas_id)
+        with keeping.kept(settings) as kept:
+            kept.require_key(where.saas_id)
     keeping.sealing(settings)
 
 
@@ -218,7 +249,7 @@ async def _pipeline(
 
     where, sealer = place(settings), keeping.sealing(settings)
     with ExitStack() as until:
-        store = await _opener(settings, kept, where.saas_id, until)
+        store = await _opener(kept, where.saas_id, until)
         async with client(settings, catalogue) as sender:
             yield Pipeline(
                 catalogue=catalogue,
@@ -236,7 +267,7 @@ async def _pipeline(
             )
 
 
-async def _opener(settings: Settings, kept: Stores, saas_id: str, until: ExitStack) -> Callable[[], Store]:
+async def _opener(kept: Stores, saas_id: str, until: ExitStack) -> Callable[[], Store]:
     """Opens the store of a SaaS with the first call, so that a client that lists tools waits for no database; a shared
     one now, so that a server that cannot work does not start.
 
@@ -250,10 +281,11 @@ async def _opener(settings: Settings, kept: Stores, saas_id: str, until: ExitSta
         return store
 
     if not kept.shared:
-        prepare(settings.folder, saas_id)
+        kept.require_key(saas_id)
         return opened
     from anyio import to_thread  # noqa: PLC0415 - only where it is shared
 
+    await to_thread.run_sync(kept.require_key, saas_id)
     store = await to_thread.run_sync(opened)
     return lambda: store
 

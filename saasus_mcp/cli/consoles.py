@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from functools import partial
+from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -89,6 +89,7 @@ def local(chosen: Settings, catalogue: Catalogue, until: ExitStack) -> Console:
         rooms.present,
         profile=compose.SANDBOX_PROFILE if chosen.sandbox else chosen.profile,
         everything=kept.freeze,
+        common=_opened_once(kept, until),
     )
     return _console(chosen, desk, LocalSessions(), secure=False)
 
@@ -111,9 +112,27 @@ def _desk(
     *,
     profile: str = "",
     everything: Callable[[Freeze | None], None] | None = None,
+    common: Callable[[], Store] | None = None,
 ) -> Desk:
     sealer = keeping.sealing(chosen)
-    return Desk(rooms, catalogue, policy, partial(written, policy), sealer, time.time, profile, everything)
+    return Desk(rooms, catalogue, policy, partial(written, policy), sealer, time.time, profile, everything, common)
+
+
+def _opened_once(kept: Stores, until: ExitStack) -> Callable[[], Store]:
+    """Opens the store of the decisions that concern every SaaS when it is first asked for."""
+    lock = threading.Lock()
+
+    @cache
+    def opened() -> Store:
+        store = kept.decisions()
+        until.callback(store.close)
+        return store
+
+    def one() -> Store:
+        with lock:
+            return opened()
+
+    return one
 
 
 def _console(

@@ -10,6 +10,7 @@ import click
 from saasus_mcp.cli import compose, keeping
 from saasus_mcp.cli.options import language, settings
 from saasus_mcp.cli.upkeep_wording import WORDS
+from saasus_mcp.permissions.decisions import DecisionRecord, Kind
 from saasus_mcp.store import Freeze
 
 
@@ -21,6 +22,8 @@ def command(*, reason: str, **flags: Any) -> None:
     chosen = settings(**flags)
     words = WORDS[chosen.lang]
     with keeping.kept(chosen) as kept:
-        kept.freeze(Freeze(time.time(), compose.local_user().id, reason))
+        who = compose.local_user().id
+        kept.freeze(Freeze(time.time(), who, reason))  # first: what cannot be recorded is to be frozen all the same
         where = words["in_database"] if kept.shared else words["in_folder"].format(folder=chosen.folder)
-    click.echo(words["frozen"].format(where=where))
+        click.echo(words["frozen"].format(where=where))
+        keeping.record(kept, DecisionRecord(Kind.FREEZE, who, "terminal", reason=reason))

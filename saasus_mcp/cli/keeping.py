@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
+from saasus_mcp.permissions import decisions
+from saasus_mcp.permissions.decisions import DecisionRecord
 from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.settings import Settings
 from saasus_mcp.store.files import StoreError
@@ -76,10 +79,28 @@ def stores(settings: Settings, *, strict: bool = False) -> Iterator[list[Store]]
 
 
 @contextmanager
-def opened(those: Stores, *, strict: bool = False) -> Iterator[list[Store]]:
+def audits(settings: Settings) -> Iterator[list[Store]]:
+    """Everything that has an audit: every store, and that of the decisions which concern all of them."""
+    with kept(settings) as those, opened(those, those.audits) as every:
+        yield every
+
+
+def record(those: Stores, decision: DecisionRecord) -> None:
+    """Record a decision that is of no single SaaS.
+
+    Raises:
+        StoreError: it cannot be recorded.
+    """
+    with closing(those.decisions()) as store:
+        decisions.record(store, decision, time.time())
+
+
+@contextmanager
+def opened(those: Stores, names: Iterable[str] | None = None, *, strict: bool = False) -> Iterator[list[Store]]:
     """The same, of what is open already."""
     with ExitStack() as until:
-        every = [store for name in those.names if (store := readable(those, name, strict=strict)) is not None]
+        wanted = those.names if names is None else names
+        every = [store for name in wanted if (store := readable(those, name, strict=strict)) is not None]
         for store in every:
             until.callback(store.close)
         yield every

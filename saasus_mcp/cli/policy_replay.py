@@ -13,6 +13,7 @@ from saasus_mcp.catalog import Catalogue, Language, UnknownTool
 from saasus_mcp.cli.policy_wording import WORDS
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.permissions.case import Case, CasePolicy, Principal
+from saasus_mcp.store.excerpts import shortened
 
 SPANS = {"m": 60, "h": 3600, "d": 86400}
 
@@ -121,6 +122,7 @@ def _otherwise(record: Mapping[str, Any], case: Case, policy: CasePolicy) -> Oth
     concerning = [rule for rule in policy.explain(case) if rule.passed_over is None]
     doubtful = next((rule for rule in concerning if rule.error), None)
     certain = doubtful is None or any(rule.value and rule.outcome == "deny" for rule in concerning)
+    certain = certain and not shortened(record.get("arguments"))  # of a long argument, the audit has the beginning
     if certain and decision.outcome == before:
         return None
     return Other(

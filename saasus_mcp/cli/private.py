@@ -3,11 +3,36 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from saasus_mcp.catalog import Language
 from saasus_mcp.cli.job_wording import WORDS
 from saasus_mcp.errors import SaasusMcpError
+
+
+@contextmanager
+def reserved(file: Path, size: int, lang: Language) -> Iterator[Callable[[bytes], None]]:
+    """A new file that only its owner can read, with room for so many bytes: what must not be lost can then be written.
+
+    Raises:
+        SaasusMcpError: it is there already, or cannot be written.
+    """
+    write_private(file, bytes(size), lang)
+
+    def fill(content: bytes) -> None:
+        with file.open("r+b") as handle:
+            handle.write(content)
+            handle.truncate()
+            handle.flush()
+            os.fsync(handle.fileno())
+
+    try:
+        yield fill
+    except BaseException:
+        file.unlink(missing_ok=True)
+        raise
 
 
 def write_private(file: Path, content: str | bytes, lang: Language) -> None:
@@ -23,5 +48,9 @@ def write_private(file: Path, content: str | bytes, lang: Language) -> None:
         raise SaasusMcpError(words["taken"].format(file=file), words["taken_mend"]) from None
     except OSError as error:
         raise SaasusMcpError(words["cannot_write"].format(file=file, why=error.strerror)) from None
-    with os.fdopen(made, "wb") as handle:
-        handle.write(content.encode() if isinstance(content, str) else content)
+    try:
+        with os.fdopen(made, "wb") as handle:
+            handle.write(content.encode() if isinstance(content, str) else content)
+    except OSError as error:
+        file.unlink(missing_ok=True)
+        raise SaasusMcpError(words["cannot_write"].format(file=file, why=error.strerror)) from None

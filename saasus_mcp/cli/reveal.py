@@ -7,17 +7,16 @@ import io
 import json
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import click
 
 from saasus_mcp.catalog import Language
-from saasus_mcp.cli import keeping
+from saasus_mcp.cli import compose, keeping
 from saasus_mcp.cli.job_wording import WORDS as JOB_WORDS
 from saasus_mcp.cli.options import language, settings
-from saasus_mcp.cli.private import write_private
+from saasus_mcp.cli.private import reserved
 from saasus_mcp.cli.terminal import require_passphrase, require_person
 from saasus_mcp.cli.wording import WORDS
 from saasus_mcp.errors import SaasusMcpError
@@ -74,11 +73,12 @@ def _written(chosen: Settings, job: str, file: Path) -> str:
             known = {login: secret for login, handle in made.items() if (secret := handles.known(handle)) is not None}
             if not known:
                 break
-            write_private(file, _csv(known), chosen.lang)
-            for handle in made.values():
-                with suppress(Refused):
-                    handles.reveal(handle)
-            return words["written"].format(what=words["secrets"].format(count=len(known)), file=file)
+            by = compose.local_user().id
+            with reserved(file, len(_csv(known).encode()), chosen.lang) as fill:
+                shown = handles.reveal_all(made.values(), by=by, via="terminal")
+                given = {login: shown[handle] for login, handle in made.items() if handle in shown}
+                fill(_csv(given).encode())
+            return words["written"].format(what=words["secrets"].format(count=len(given)), file=file)
     raise SaasusMcpError(words["lost"], words["lost_mend"])
 
 
@@ -99,7 +99,8 @@ def _secret(stores: Iterable[Store], sealer: Sealer, handle: str, lang: Language
     """
     for store in stores:
         try:
-            return Handles(store, sealer, time.time).reveal(handle.strip())
+            handles = Handles(store, sealer, time.time)
+            return handles.reveal(handle.strip(), by=compose.local_user().id, via="terminal")
         except Refused:
             continue
     words = WORDS[lang]

@@ -15,6 +15,7 @@ from saasus_mcp.catalog import Language
 from saasus_mcp.cli import keeping, waiting
 from saasus_mcp.cli.stage import Person, Stage, said
 from saasus_mcp.permissions.handles import PREFIX
+from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.store.folder import Folder
 
 MEMBER = "hanako@example.com"
@@ -138,10 +139,14 @@ class Story:
         missing = await self._refused("auth_get_tenant", self._tenant)
         self._end("404" in missing, "the tenant is still there")
 
+    def _keys(self) -> tuple[bytes, ...]:
+        """Those of the server at the other end, which made the file."""
+        return Sealer.at(self._state / keeping.KEY_FILE).derived(keeping.AUDIT)
+
     def _approve(self, code: str) -> None:
         """What `saasus-mcp approve` does, with this program in the person's place."""
         now = time.time()
-        with keeping.opened(Folder(self._state, keys=tuple)) as stores:
+        with keeping.opened(Folder(self._state, self._keys)) as stores:
             approvals, approval = waiting.find(stores, code, now, self._lang)
             self._stage.says("server", waiting.preview(approval, self._lang))
             self._stage.says("person", self._stage.words["approve_types"].format(name=approval.name))

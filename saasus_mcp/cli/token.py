@@ -16,7 +16,8 @@ from saasus_mcp.cli.options import language, settings
 from saasus_mcp.cli.terminal import json_text, require_passphrase, require_person, safe
 from saasus_mcp.cli.token_wording import WORDS
 from saasus_mcp.errors import SaasusMcpError
-from saasus_mcp.settings import SettingsError, http
+from saasus_mcp.permissions.decisions import DecisionRecord, Kind
+from saasus_mcp.settings import Settings, SettingsError, http
 
 if TYPE_CHECKING:
     from saasus_mcp.store.accounts import Token
@@ -54,6 +55,11 @@ def new(name: str, role: Literal["caller", "approver"], groups: tuple[str, ...],
             token = accounts.add(Token(name, role, frozenset(groups), compose.local_user().id, now, until))
         except NameTaken:
             raise SaasusMcpError(words["taken"].format(name=name), words["taken_mend"]) from None
+        try:
+            _record(chosen, Kind.TOKEN_CREATE, name, f"{role}, until {_day(until)}, groups: {', '.join(groups) or '-'}")
+        except SaasusMcpError:
+            accounts.revoke(name, now)
+            raise
     click.echo(f"{words['made'].format(name=name, until=_day(until))}\n\n{token}\n")
     try:
         at = f"{http(chosen).public_url}/mcp"
@@ -95,6 +101,7 @@ def revoke(name: str, **flags: Any) -> None:
         ended = accounts.revoke(name, time.time())
     if not ended:
         raise SaasusMcpError(words["unknown"].format(name=safe(name)), words["unknown_mend"])
+    _record(chosen, Kind.TOKEN_REVOKE, name)
     click.echo(words["ended"].format(name=name))
 
 
@@ -110,7 +117,14 @@ def sign_out(principal: str, **flags: Any) -> None:
     require_passphrase(chosen.folder, chosen.lang)
     with keeping.accounts(chosen) as accounts:
         ended = Sessions(accounts.database).close_all(principal)
+    _record(chosen, Kind.SIGN_OUT, principal)
     click.echo(WORDS[chosen.lang]["signed_out"].format(name=safe(principal), count=ended))
+
+
+def _record(chosen: Settings, kind: Kind, subject: str, reason: str = "") -> None:
+    told = DecisionRecord(kind, compose.local_user().id, "terminal", subject=subject, reason=reason)
+    with keeping.kept(chosen) as kept:
+        keeping.record(kept, told)
 
 
 def _require_fit(name: str, groups: tuple[str, ...], lang: Language) -> None:

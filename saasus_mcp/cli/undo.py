@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,8 @@ from saasus_mcp.cli.call import settled
 from saasus_mcp.cli.options import settings, shared
 from saasus_mcp.cli.terminal import AtTerminal, ask_hidden, json_text, require_passphrase, require_person, safe
 from saasus_mcp.cli.undo_wording import WORDS
-from saasus_mcp.permissions import passphrase
+from saasus_mcp.permissions import decisions, passphrase
+from saasus_mcp.permissions.decisions import DecisionRecord, Kind
 from saasus_mcp.permissions.proof import where
 from saasus_mcp.server.undoing import Part, Plan, Undoer, plan
 from saasus_mcp.settings import Settings
@@ -89,6 +91,16 @@ def _undo(chosen: Settings, identifier: str, undoer: Undoer) -> bool:
         planned = plan(pipeline.catalogue, entry, undoer, pipeline.place)
         click.echo(f"[{safe(where(pipeline.place, chosen.lang))}]")
         _show(planned, chosen.lang)
+        told = DecisionRecord(
+            Kind.UNDO,
+            undoer.principal.id,
+            "terminal",
+            profile=pipeline.place.profile,
+            saas_id=pipeline.place.saas_id,
+            operation=entry.operation,
+            from_call=entry.call,
+        )
+        decisions.record(pipeline.store, told, time.time())
         return _run(portal, pipeline, planned, undoer, chosen.lang)
 
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import click
 
-from saasus_mcp.cli import keeping
+from saasus_mcp.cli import compose, keeping
 from saasus_mcp.cli.options import language, settings
 from saasus_mcp.cli.terminal import require_passphrase, require_person
 from saasus_mcp.cli.upkeep_wording import WORDS
+from saasus_mcp.permissions.decisions import DecisionRecord, Kind
 
 
 @click.command
@@ -20,6 +21,7 @@ def command(**flags: Any) -> None:
     require_person("unfreeze", chosen.lang)
     require_passphrase(chosen.folder, chosen.lang)
     with keeping.kept(chosen) as kept, keeping.opened(kept) as stores:
+        keeping.record(kept, DecisionRecord(Kind.UNFREEZE, compose.local_user().id, "terminal"))
         for store in stores:
             store.freeze(None)
         kept.freeze(None)

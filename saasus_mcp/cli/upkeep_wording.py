@@ -14,6 +14,13 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "in_database": "in every server that shares the database",
         "unfrozen": "Writes go again.",
         "whole": "{records} records: the chain holds.",
+        "purged_before": "Purges removed {records} records of {chains} chains before. Each purge is proven.",
+        "head_purged": "{writer}: an exported head is among the first {records} records, which {by} purged at {at}.",
+        "chain_purged": "{writer}: {by} purged the first {records} records at {at}. The exported heads come after them.",
+        "other_key": "The sealing key in use is not a key of the store {store}, which was written under key {keys}. "
+        "Nothing in it was verified. Set SAASUS_MCP_SEALING_KEYS or SAASUS_MCP_SEALING_KEYS_FILE, or put sealing.key of the "
+        "state folder back.",
+        "missing_keys": "Records written under key {keys} cannot be verified without that key: give it behind the new one.",
         "reached": "It reaches every exported head.",
         "no_heads": "Nothing shows whether its end was cut off: compare with a head kept off this machine (--heads FILE).",
         "broken": "The chain is broken:",
@@ -29,6 +36,13 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "in_database": "データベースを共有するすべてのサーバー",
         "unfrozen": "書き込みを再開しました。",
         "whole": "{records}件の記録: 連鎖に問題はありません。",
+        "purged_before": "これまでの削除(purge)で、{chains}本の連鎖から{records}件の記録が削除されています。いずれも正規の削除であることを確認しました。",
+        "head_purged": "{writer}: 書き出し済みの末尾は、{by}が{at}に削除した先頭{records}件に含まれています。",
+        "chain_purged": "{writer}: 先頭{records}件は{by}が{at}に削除しました。書き出し済みの末尾はその後ろにあります。",
+        "other_key": "使用中の鍵はストア{store}の鍵ではありません(このストアは鍵{keys}で書かれています)。"
+        "このストアは検証していません。SAASUS_MCP_SEALING_KEYSまたはSAASUS_MCP_SEALING_KEYS_FILEを設定するか、"
+        "状態フォルダーのsealing.keyを元に戻してください。",
+        "missing_keys": "鍵{keys}で書かれた記録は、その鍵がないと検証できません。新しい鍵の後ろに指定してください。",
         "reached": "書き出し済みの末尾まですべてそろっています。",
         "no_heads": "末尾が切り取られていないかは分かりません。別の場所に保管した末尾の記録と比べてください(--heads ファイル)。",
         "broken": "連鎖が壊れています:",

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.catalog.model import Language
+from saasus_mcp.permissions.decisions import Kind, Via, ruling
 from saasus_mcp.permissions.preview import why_void
 from saasus_mcp.permissions.proof import Binding, Proof, digest
 from saasus_mcp.permissions.refusal import Refused
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 LIFETIME = 15 * 60
 WAIT_AFTER_REJECTION = 10 * 60
 MOST_PENDING = 5
+MOST_SHOWN = 256 * 1024
+"""Characters of a preview, in all languages and with the bound fields, that are kept for a person to decide on."""
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 """No letters or digits that are mistaken for each other when read aloud."""
 
@@ -77,6 +80,13 @@ class Approvals:
         *,
         two_person: bool,
     ) -> Approval:
+        shown = json.dumps(dict(preview), ensure_ascii=False)
+        if len(shown) + len(sight.bound) > MOST_SHOWN:
+            raise Refused(
+                "too_large",
+                f"What a person would have to read before they approve this has more than {MOST_SHOWN} characters.",
+                "Split the call, or send less in it.",
+            )
         wanted = Approval(
             code=_code(),
             binding=binding.digest(),
@@ -85,7 +95,7 @@ class Approvals:
             profile=binding.profile,
             saas_id=binding.saas_id,
             name=sight.name,
-            preview=json.dumps(dict(preview), ensure_ascii=False),
+            preview=shown,
             bound=sight.bound,
             status="pending",
             requested_at=now,
@@ -117,7 +127,7 @@ class Approvals:
         """Every approval asked for, newest first."""
         return self._store.approvals(now)
 
-    def approve(self, approval: Approval, typed: str, by: str, now: float) -> None:
+    def approve(self, approval: Approval, typed: str, by: str, now: float, via: Via = "terminal") -> None:
         """Say yes to exactly what the approval shows, by typing its target's name.
 
         Raises:
@@ -127,15 +137,18 @@ class Approvals:
             raise Refused("two_person", "The policy wants another person's approval.", "Have someone else approve.")
         if not is_name(typed, approval.name):
             raise Refused("declined", "That is not the target's name: nothing was approved.", "Read the preview again.")
-        self._rule(approval, "approved", by=by, at=now, expires_at=now + LIFETIME)
+        told = ruling(approval, Kind.APPROVE, by=by, via=via).told()
+        self._rule(approval, "approved", by=by, at=now, expires_at=now + LIFETIME, record=told)
 
-    def reject(self, approval: Approval, by: str, now: float, reason: str | None = None) -> None:
+    def reject(self, approval: Approval, by: str, now: float, reason: str | None = None, via: Via = "terminal") -> None:
         """Say no; the same call may ask again after ten minutes.
 
         Raises:
             Refused: it is pending no more.
         """
-        self._rule(approval, "rejected", by=by, at=now, expires_at=now + WAIT_AFTER_REJECTION, reason=reason)
+        told = ruling(approval, Kind.REJECT, by=by, via=via, reason=reason or "").told()
+        until = now + WAIT_AFTER_REJECTION
+        self._rule(approval, "rejected", by=by, at=now, expires_at=until, reason=reason, record=told)
 
     def _rule(self, approval: Approval, status: Status, **ruling: Any) -> None:
         if not self._store.decide(approval.code, status, **ruling):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from saasus_mcp.permissions.decisions import Via, revealing
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.saasus.arguments import Arguments
@@ -51,8 +52,20 @@ class Handles:
         self._clock = clock
         self._references = references
 
-    def keep(self, hiding: Hiding, principal: str, profile: str, lifetime: int = LIFETIME) -> None:
+    def keep(
+        self,
+        hiding: Hiding,
+        principal: str,
+        profile: str,
+        lifetime: int = LIFETIME,
+        *,
+        operation: str = "",
+        call: str = "",
+    ) -> None:
         """Keep what was hidden in one answer, for so many seconds.
+
+        Args:
+            operation, call: whose answer it is, for the record of who saw it.
 
         Raises:
             StoreError: it cannot be kept.
@@ -61,31 +74,52 @@ class Handles:
             return
         now = self._clock()
         kept = [
-            HiddenSecret(name, principal, profile, self._sealer.seal(secret, PURPOSE + name), now + lifetime)
+            HiddenSecret(
+                name, principal, profile, self._sealer.seal(secret, PURPOSE + name), now + lifetime, operation, call
+            )
             for name, secret in hiding.found
         ]
         self._store.keep_secrets(kept, now)
 
-    def reveal(self, handle: str, profile: str | None = None) -> str:
-        """The secret behind a handle, for a person; once.
+    def reveal(self, handle: str, profile: str | None = None, *, by: str, via: Via) -> str:
+        """The secret behind a handle, for a person; once, and not without a record of who saw it.
 
         Args:
             profile: the only one whose secrets this person may see; None where they may see those of any.
+            by: who is to see it.
 
         Raises:
             Refused: it is unknown, was revealed already, or its time is over.
+            StoreError: it cannot be recorded; it can be revealed later.
         """
         identifier = handle.strip().removeprefix(PREFIX)
         hidden = self._store.secret(identifier, self._clock())
         secret = self._opened(hidden if hidden is not None and profile in (None, hidden.profile) else None)
-        if self._store.secret(identifier, self._clock(), take=True) is None:
-            raise Refused("unknown", "This secret was revealed a moment ago.", "Get it anew.")
+        assert hidden is not None  # noqa: S101 - for the type: what is not there is not opened
+        told = {hidden.id: revealing(hidden, by=by, via=via).told()}
+        if not self._store.take_secrets(told, self._clock()):
+            raise Refused("unknown", "This secret was revealed a moment ago.", "Get a new one.")
         return secret
 
     def known(self, handle: str) -> str | None:
-        """The secret behind a handle while it lasts, for a person who is about to have it revealed."""
+        """The secret behind a handle while it lasts, to see what revealing it takes; nobody may be shown it."""
         hidden = self._store.secret(handle.removeprefix(PREFIX), self._clock())
         return self._opened(hidden) if hidden is not None else None
+
+    def reveal_all(self, handles: Iterable[str], *, by: str, via: Via) -> dict[str, str]:
+        """The secrets behind those handles that last, by handle, each once and recorded.
+
+        Raises:
+            StoreError: they cannot be recorded; none is revealed, and all can be later.
+        """
+        found: dict[str, tuple[HiddenSecret, str]] = {}
+        for handle in handles:
+            hidden = self._store.secret(handle.removeprefix(PREFIX), self._clock())
+            if hidden is not None:
+                found[handle] = hidden, self._opened(hidden)
+        told = {hidden.id: revealing(hidden, by=by, via=via).told() for hidden, _ in found.values()}
+        taken = set(self._store.take_secrets(told, self._clock())) if told else set()
+        return {handle: secret for handle, (hidden, secret) in found.items() if hidden.id in taken}
 
     def resolve(self, arguments: Arguments, principal: str, profile: str) -> Arguments:
         """The arguments with every handle and every name replaced by its secret, for the wire only.

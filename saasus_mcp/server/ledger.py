@@ -19,7 +19,7 @@ from saasus_mcp.server.aside import Aside
 from saasus_mcp.server.call import Call
 from saasus_mcp.server.step import Step, begun, ended, unbuilt
 from saasus_mcp.server.watch import Watch
-from saasus_mcp.store import AlreadyUsed, Commitment, Ending, Frozen, OverBudget, StoreError
+from saasus_mcp.store import AlreadyUsed, Commitment, Ending, Frozen, OverBudget, StoreError, WrongKey
 
 if TYPE_CHECKING:
     from saasus_mcp.store import Store
@@ -72,7 +72,7 @@ class Ledger:
             await self.refuse(step, why)
             return replace(failed(held_back.message, held_back.mend), why=why)
         except StoreError as error:
-            if not operation.reads:
+            if not operation.reads or isinstance(error, WrongKey):
                 return replace(failed(error.message, error.mend), why="store")
             log.warning("a read goes without an audit: %s", error.message)
         self._watch.begun(operation)

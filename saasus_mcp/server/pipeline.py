@@ -283,7 +283,9 @@ class Pipeline:
         given = await large_work.run(who, shaped) if large else shaped()
         if hiding.found:
             try:
-                await self.aside(lambda: self._handles.keep(hiding, who, profile, granted.lifetime(step.part)))
+                origin = {"operation": step.operation.key, "call": step.id}
+                lifetime = granted.lifetime(step.part)
+                await self.aside(lambda: self._handles.keep(hiding, who, profile, lifetime, **origin))
             except StoreError:
                 log.warning("the secrets of call %s could not be kept: their handles cannot be revealed", step.id)
         return given

@@ -11,7 +11,7 @@ from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, Validation
 
 from saasus_mcp.settings.addresses import HIGHEST_PORT, Api, Host, Public
 from saasus_mcp.settings.faults import SettingsError, first
-from saasus_mcp.settings.sharing import DatabaseUrl, SealingKeys
+from saasus_mcp.settings.sharing import DatabaseUrl, SealingKeys, key_file
 from saasus_mcp.settings.strict import Strict
 
 API = "https://api.saasus.io"
@@ -60,11 +60,26 @@ class Settings(Strict):
     state_dir: Path | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_STATE_DIR"))
     database_url: DatabaseUrl | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_DATABASE_URL"))
     sealing_keys: SealingKeys = Field((), validation_alias=AliasChoices("SAASUS_MCP_SEALING_KEYS"))
+    sealing_keys_file: Path | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_SEALING_KEYS_FILE"))
     answer_budget: int = Field(
         24 * 1024, ge=4096, le=1024 * 1024, validation_alias=AliasChoices("SAASUS_MCP_ANSWER_BUDGET")
     )
     traces: TracesExporter = Field("none", validation_alias=AliasChoices("OTEL_TRACES_EXPORTER"))
     timeout: float = Field(30.0, gt=0, le=600, validation_alias=AliasChoices("SAASUS_MCP_TIMEOUT"))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keys_of_file(cls, given: Any) -> Any:
+        """The sealing keys that are kept in a file, as if they had been given."""
+        keys, file = variable("sealing_keys"), variable("sealing_keys_file")
+        if not isinstance(given, dict) or not given.get(file):
+            return given
+        if given.get(keys):
+            raise ValueError(f"{keys} and {file}: give one")
+        try:
+            return {**given, keys: key_file(Path(given[file]))}
+        except ValueError as error:
+            raise ValueError(f"{file}: {error}") from None
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -77,7 +92,8 @@ class Settings(Strict):
         if self.database_url is not None and not self.sealing_keys:
             raise ValueError(
                 "SAASUS_MCP_SEALING_KEYS: not set, and SAASUS_MCP_DATABASE_URL is: servers that share a database share "
-                "the key of what is in it; make one with `openssl rand -base64 32` and give it to all of them"
+                "the key of what is in it; make a file of it once, `(umask 077; openssl rand -base64 32 > sealing_key)`, and "
+                "name it to all of them as SAASUS_MCP_SEALING_KEYS_FILE"
             )
         return self
 

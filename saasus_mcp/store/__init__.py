@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.store.chain import Head
 from saasus_mcp.store.files import StoreError
+from saasus_mcp.store.key_check import WrongKey
 from saasus_mcp.store.records import (
     AlreadyUsed,
     Approval,
@@ -48,6 +49,7 @@ __all__ = [
     "StepEnding",
     "Store",
     "StoreError",
+    "WrongKey",
 ]
 
 

@@ -1,23 +1,32 @@
-"""The audit's chain: each record carries a MAC over itself and the one before, per writer, under a key of the operator's.
+"""The values of the audit's chains, and the MACs over them. ARCHITECTURE.md, "The audit", says what they prove.
 
-An altered, removed or reordered record breaks the chain. Cutting off the end of it cannot be seen from within: for that,
-heads are exported and compared.
+Every MAC is made under a key of one store, so that what was written in one SaaS proves nothing in another.
 """
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 START = "0" * 64
+"""The MAC before the first record of a chain."""
 Keys = Sequence[bytes]
 """Newest first: the first one is written with, every one is read with."""
+ID_CHARACTERS = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One audit record in its chain. `number` counts from 1 for each writer; `record` is the JSON text as stored."""
+    """One audit record in its chain.
+
+    Attributes:
+        writer: whose chain it is.
+        number: counts from 1 for each writer.
+        at: epoch seconds.
+        record: the JSON text as stored.
+        follows: JSON text: the heads of other chains that this record names; empty where it names none.
+    """
 
     writer: str
     number: int
@@ -25,12 +34,13 @@ class Link:
     call: str
     event: str
     record: str
+    follows: str
     mac: str
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The last record of a writer: exported off the machine, it shows whether the chain was cut."""
+    """A record by its place and MAC. The last one of a writer, kept elsewhere, shows whether its chain was cut."""
 
     writer: str
     number: int
@@ -38,64 +48,58 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """What purges removed of one chain: its first `number` records.
+
+    Attributes:
+        mac: of the last record removed.
+        at: when, in epoch seconds.
+        by: the principal who purged.
+        purge: the record of that purge in the audit.
+        proof: the MAC over all of it.
+    """
+
+    writer: str
+    number: int
+    mac: str
+    at: float
+    by: str
+    purge: Head
+    proof: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Break:
-    """Where a chain does not hold, and how."""
+    """Where the audit does not hold, and how. `writer` is empty where it is no single chain."""
 
     writer: str
     number: int
     fault: str
 
 
+def store_keys(keys: Keys, store: str) -> tuple[bytes, ...]:
+    """The keys of one store, by its name, in their order."""
+    return tuple(_mac(key, "store", store) for key in keys)
+
+
+def key_id(key: bytes) -> str:
+    """What tells a store's key from another. It says nothing about the key, and only who has the key can make it."""
+    return _mac(key, "key id").hex()[:ID_CHARACTERS]
+
+
 def mac(key: bytes, before: str, link: Link) -> str:
     """The MAC of a record after the one whose MAC is `before`."""
-    parts = (before, link.writer, str(link.number), repr(link.at), link.call, link.event, link.record)
-    message = b"".join(len(part.encode()).to_bytes(8, "big") + part.encode() for part in parts)
-    return hmac.digest(key, message, "sha256").hex()
+    place = (before, link.writer, str(link.number), repr(float(link.at)))
+    return _mac(key, "record", *place, link.call, link.event, link.record, link.follows).hex()
 
 
-def verify(keys: Keys, links: Iterable[Link], heads: Mapping[str, Head], first: Mapping[str, Head]) -> list[Break]:
-    """Where the chains of the records break; empty where they hold.
-
-    A chain is its writer's, who had one key for all of it: it must hold under one of the keys from end to end.
-
-    Args:
-        links: all records, by writer and number.
-        heads: the last exported head of each writer: the chain must reach it and agree with it.
-        first: what a purge left behind of each writer: the last record it removed.
-    """
-    breaks: list[Break] = []
-    last: dict[str, Head] = dict(first)
-    under: dict[str, Keys] = {}
-    seen: dict[tuple[str, int], str] = {(head.writer, head.number): head.mac for head in first.values()}
-    for link in links:
-        before = last.get(link.writer, Head(link.writer, 0, START))
-        if link.number != before.number + 1:
-            breaks.append(Break(link.writer, before.number + 1, f"missing: the next record is {link.number}"))
-        elif fit := [key for key in under.get(link.writer, keys) if _holds(key, before.mac, link)]:
-            under[link.writer] = fit
-        else:
-            breaks.append(
-                Break(link.writer, link.number, "altered, put in from elsewhere, or of a key that is not given")
-            )
-        last[link.writer] = Head(link.writer, link.number, link.mac)
-        seen[link.writer, link.number] = link.mac
-    return breaks + _unreached(heads, seen, first)
+def proof(key: bytes, mark: Mark) -> str:
+    """The MAC of a purge mark."""
+    removed = (mark.writer, str(mark.number), mark.mac, repr(float(mark.at)), mark.by)
+    return _mac(key, "purge", *removed, mark.purge.writer, str(mark.purge.number), mark.purge.mac).hex()
 
 
-def _holds(key: bytes, before: str, link: Link) -> bool:
-    return hmac.compare_digest(link.mac, mac(key, before, link))
-
-
-def _unreached(
-    heads: Mapping[str, Head], seen: Mapping[tuple[str, int], str], first: Mapping[str, Head]
-) -> list[Break]:
-    """The exported heads that the chains do not reach or do not agree with."""
-    breaks = []
-    for head in heads.values():
-        found = seen.get((head.writer, head.number))
-        covered = first.get(head.writer)
-        if found is None and not (covered and covered.number >= head.number):
-            breaks.append(Break(head.writer, head.number, "cut off: the exported head is not there"))
-        elif found is not None and not hmac.compare_digest(found, head.mac):
-            breaks.append(Break(head.writer, head.number, "rewritten: it is not the exported head"))
-    return breaks
+def _mac(key: bytes, *parts: str) -> bytes:
+    """HMAC-SHA256 over texts, each with its length, so that none can be taken for parts of another."""
+    encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
+    return hmac.digest(key, b"".join(len(part).to_bytes(8, "big") + part for part in encoded), "sha256")

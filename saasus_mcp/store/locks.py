@@ -14,7 +14,7 @@ from sqlalchemy import Connection, delete, func, select, tuple_
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.schema import Table
 
-Name = Literal["setup", "freeze", "budget", "approvals", "tokens", "purge"]
+Name = Literal["setup", "freeze", "budget", "approvals", "tokens", "purge", "keys"]
 
 
 def hold(connection: Connection, name: Name, of: str = "", *, shared: bool = False) -> None:

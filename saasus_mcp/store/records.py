@@ -62,13 +62,19 @@ class Spend:
 
 @dataclass(frozen=True, slots=True)
 class HiddenSecret:
-    """A secret of an answer, encrypted; what is shown in its place is `secret://r/ID`."""
+    """A secret of an answer, encrypted; what is shown in its place is `secret://r/ID`.
+
+    Attributes:
+        operation, call: whose answer it was in.
+    """
 
     id: str
     principal: str
     profile: str
     sealed: bytes
     expires_at: float
+    operation: str = ""
+    call: str = ""
 
 
 @dataclass(frozen=True, slots=True)

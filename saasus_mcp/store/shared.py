@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from importlib.util import find_spec
 
 from sqlalchemy import Column, Integer, MetaData, Table, inspect
@@ -18,6 +19,7 @@ from saasus_mcp.store.stores import EACH
 from saasus_mcp.store.tables import freezes
 
 COMMON, ACCOUNTS, JOBS = "saasus_mcp", "saasus_mcp_accounts", "saasus_mcp_jobs"
+DECISIONS = "saasus_mcp_decisions"
 LONGEST_SHOWN = 32
 """Characters of a SaaS id in the name of its schema, which PostgreSQL would cut off after 63."""
 VERSION = 1
@@ -58,12 +60,29 @@ class Shared:
         with self._database().transaction() as connection:
             return sorted(name for name in inspect(connection).get_schema_names() if name.startswith(EACH))
 
+    @property
+    def audits(self) -> list[str]:
+        with self._database().transaction() as connection:
+            there = DECISIONS in inspect(connection).get_schema_names()
+        return [*self.names, *([DECISIONS] if there else [])]
+
     def open(self, name: str) -> Store:
         self._database()
-        return Store(Database(self._engine, schema=name), self._keys(), EVERYWHERE.present)
+        return Store(Database(self._engine, schema=name), self._keys(), EVERYWHERE.present, name)
 
     def of(self, saas_id: str) -> Store:
         return self.open(EACH + stem(saas_id, LONGEST_SHOWN).lower())
+
+    def decisions(self) -> Store:
+        return self.open(DECISIONS)
+
+    def require_key(self, saas_id: str) -> None:
+        with closing(self.of(saas_id)) as own:
+            if own.trail.require_key():
+                return
+        for name in self.audits:
+            with closing(self.open(name)) as other:
+                other.trail.require_key()
 
     def accounts(self) -> accounts.Accounts:
         database = Database(self._engine, accounts.metadata, accounts.VERSION, ACCOUNTS)

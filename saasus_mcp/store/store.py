@@ -15,11 +15,12 @@ from saasus_mcp.store import frozen, upkeep
 from saasus_mcp.store.brakes import OWN, Everywhere, charged, give_back, hold_if_frozen, nowhere, take
 from saasus_mcp.store.chain import Keys
 from saasus_mcp.store.database import Database
-from saasus_mcp.store.files import prepare
+from saasus_mcp.store.files import StoreError, prepare
 from saasus_mcp.store.job_records import JobStatus
 from saasus_mcp.store.jobs import Jobs
 from saasus_mcp.store.journal import Journal
 from saasus_mcp.store.kept import KeptResults
+from saasus_mcp.store.key_check import store_name
 from saasus_mcp.store.locks import forget, hold
 from saasus_mcp.store.records import (
     NOTHING,
@@ -39,6 +40,10 @@ from saasus_mcp.store.tables import approvals, confirmations, secrets
 from saasus_mcp.store.trail import Trail
 
 Record = Mapping[str, Any]
+MOST_HIDDEN = 20_000
+"""Hidden secrets of one principal that are kept at the same time."""
+IN_MEMORY = "memory"
+"""The name of a store that ends with the process."""
 
 
 class Store:
@@ -47,11 +52,13 @@ class Store:
     Every method is one transaction and raises StoreError where the database cannot do it.
     """
 
-    def __init__(self, database: Database, keys: Keys = (), everywhere: Everywhere = nowhere) -> None:
+    def __init__(
+        self, database: Database, keys: Keys = (), everywhere: Everywhere = nowhere, name: str = IN_MEMORY
+    ) -> None:
         self._database = database
         self._everywhere = everywhere
         self._tidied = 0.0
-        self.trail = Trail(database, keys or (randomness.token_bytes(32),))
+        self.trail = Trail(database, keys or (randomness.token_bytes(32),), name)
         self.journal = Journal(database)
         self.results = KeptResults(database)
         self.jobs = Jobs(database)
@@ -73,7 +80,7 @@ class Store:
     @classmethod
     def open(cls, file: Path, keys: Keys = ()) -> Store:
         """The store in this file."""
-        return cls(Database.at(file), keys, lambda _: frozen.present(file.parent))
+        return cls(Database.at(file), keys, lambda _: frozen.present(file.parent), store_name(file))
 
     def close(self) -> None:
         self._database.close()
@@ -142,19 +149,21 @@ class Store:
         """A call that was not sent, and why."""
         self.trail.note_alone(call, "refused", record, at)
 
-    def purge(self, audit: float, journal: float, now: float) -> tuple[int, int]:
+    def purge(self, audit: float, journal: float, now: float, *, by: str) -> tuple[int, int]:
         """Remove what is older than these times of the audit and of the journal, and what goes by itself. Gives how many of
         either were removed.
+
+        Raises:
+            StoreError: the audit does not hold.
         """
-        counts = self.trail.purge(audit), self.journal.purge(journal)
+        counts = self.trail.purge(audit, by=by, at=now), self.journal.purge(journal)
         with self._database.transaction() as connection:
             upkeep.tidy(connection, now)
         return counts
 
-    def decided(self, deed: str, record: Record, at: float) -> None:
-        """What a person did outside any call: approved, rejected, froze, revealed."""
-        with self.trail.writing() as connection:
-            self.trail.note(connection, randomness.token_hex(16), "decided", {"deed": deed, **record}, at)
+    def decided(self, record: Record, at: float) -> None:
+        """What a person decided outside any call (permissions.decisions)."""
+        self.trail.note_alone(randomness.token_hex(16), "decided", record, at)
 
     def audited(self) -> list[dict[str, Any]]:
         """Every audit record, oldest first."""
@@ -205,15 +214,30 @@ class Store:
             return [_present(Approval(**row._asdict()), now) for row in rows]
 
     def decide(
-        self, code: str, status: Status, *, by: str, at: float, expires_at: float, reason: str | None = None
+        self,
+        code: str,
+        status: Status,
+        *,
+        by: str,
+        at: float,
+        expires_at: float,
+        reason: str | None = None,
+        record: Record | None = None,
     ) -> bool:
-        """Approve or reject a pending approval. False where it is pending no more, or where it takes another's yes."""
-        with self._database.transaction() as connection:
+        """Approve or reject a pending approval. False where it is no longer pending, or where it takes another's yes.
+
+        Args:
+            record: of the decision, for the audit, in the same transaction.
+        """
+        with self.trail.writing() as connection:
             values = {"status": status, "decided_at": at, "decided_by": by, "expires_at": expires_at, "reason": reason}
             mine = [approvals.c.code == code, approvals.c.status == "pending", approvals.c.expires_at > at]
             if status == "approved":
                 mine.append(or_(approvals.c.two_person.is_(False), approvals.c.principal != by))
-            return connection.execute(update(approvals).where(*mine).values(**values)).rowcount == 1
+            done = connection.execute(update(approvals).where(*mine).values(**values)).rowcount == 1
+            if done and record is not None:
+                self.trail.note(connection, randomness.token_hex(16), "decided", record, at)
+            return done
 
     def withdraw(self, code: str) -> None:
         """Void an approval whose ground has changed, so that it can be asked for anew."""
@@ -224,19 +248,49 @@ class Store:
     # -- secrets ---------------------------------------------------------------------------------------------------
 
     def keep_secrets(self, hidden: list[HiddenSecret], now: float) -> None:
-        """Keep the hidden secrets of one answer, and forget those whose time is over."""
+        """Keep the hidden secrets of one answer, and forget those whose time is over.
+
+        Raises:
+            StoreError: too many of this principal wait to be revealed.
+        """
         with self._database.transaction() as connection:
             forget(connection, secrets, secrets.c.expires_at <= now)
+            mine = select(func.count()).select_from(secrets).where(secrets.c.principal == hidden[0].principal)
+            if connection.execute(mine).scalar_one() + len(hidden) > MOST_HIDDEN:
+                raise StoreError(
+                    f"More than {MOST_HIDDEN} hidden secrets of {hidden[0].principal} wait to be revealed.",
+                    "Have a person reveal them, or wait until their time is over.",
+                )
             rows = [{name: getattr(secret, name) for name in HiddenSecret.__slots__} for secret in hidden]
             connection.execute(insert(secrets), rows)
 
-    def secret(self, identifier: str, now: float, *, take: bool = False) -> HiddenSecret | None:
-        """A hidden secret by its id while it lasts; with `take` it is forgotten, so that it is revealed once."""
+    def secret(self, identifier: str, now: float) -> HiddenSecret | None:
+        """A hidden secret by its id while it lasts."""
         live = (secrets.c.id == identifier, secrets.c.expires_at > now)
-        wanted = delete(secrets).where(*live).returning(secrets) if take else select(secrets).where(*live)
         with self._database.transaction() as connection:
-            row = connection.execute(wanted).first()
+            row = connection.execute(select(secrets).where(*live)).first()
             return HiddenSecret(**row._asdict()) if row is not None else None
+
+    def take_secrets(self, decided: Mapping[str, Record], now: float) -> list[str]:
+        """Forget hidden secrets that a person is about to see, so that each is revealed once, and record that.
+
+        Args:
+            decided: the record of each decision, by the secret's id.
+
+        Returns:
+            The ids of those that were still there; the others are not recorded.
+
+        Raises:
+            StoreError: it cannot be recorded; the secrets are kept, and none may be shown.
+        """
+        taken = []
+        with self.trail.writing() as connection:
+            for identifier, record in decided.items():
+                live = (secrets.c.id == identifier, secrets.c.expires_at > now)
+                if connection.execute(delete(secrets).where(*live)).rowcount == 1:
+                    self.trail.note(connection, randomness.token_hex(16), "decided", record, now)
+                    taken.append(identifier)
+        return taken
 
 
 _COLUMNS = tuple(column.name for column in approvals.columns)

@@ -31,6 +31,15 @@ class Stores(Protocol):
         """
         ...
 
+    @property
+    def audits(self) -> list[str]:
+        """The same, and the store of decisions where there is one: everything that has an audit.
+
+        Raises:
+            StoreError: it cannot be seen.
+        """
+        ...
+
     def open(self, name: str) -> Store:
         """The store of this name.
 
@@ -44,6 +53,24 @@ class Stores(Protocol):
 
         Raises:
             StoreError: it cannot be made or used.
+        """
+        ...
+
+    def decisions(self) -> Store:
+        """The store of what is decided for every SaaS at once (tokens, the policy, a freeze of everything), made where it
+        is missing. Only its audit is used.
+
+        Raises:
+            StoreError: it cannot be made or used.
+        """
+        ...
+
+    def require_key(self, saas_id: str) -> None:
+        """See that the store of a SaaS may be written to, and where that is new, any other one.
+
+        Raises:
+            WrongKey: none of the keys is theirs.
+            StoreError: it cannot be seen.
         """
         ...
 

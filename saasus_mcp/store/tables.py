@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
-VERSION = 2
+VERSION = 3
 """Of these tables. A store of another version is refused rather than read wrongly."""
 
 metadata = MetaData()
@@ -53,6 +53,8 @@ secrets = Table(
     Column("profile", String(80), nullable=False),
     Column("sealed", LargeBinary, nullable=False),
     Column("expires_at", Float, nullable=False),
+    Column("operation", String(80), nullable=False, comment="whose answer it was in"),
+    Column("call", String(40), nullable=False, comment="the call that was answered, as in the audit"),
 )
 
 results = Table(
@@ -71,23 +73,43 @@ Index("results_by_principal", results.c.principal, results.c.at)
 audit = Table(
     "audit",
     metadata,
-    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("writer", String(32), primary_key=True, comment="whose chain it is: a process, or a part of its life"),
+    Column("number", Integer, primary_key=True, autoincrement=False, comment="counts from 1 for each writer"),
     Column("at", Float, nullable=False),
     Column("call", String(40), nullable=False),
     Column("event", String(10), nullable=False, comment="begun, ended, refused or decided"),
-    Column("record", Text, nullable=False, comment="JSON, secrets removed"),
-    Column("writer", String(32), nullable=False),
-    Column("number", Integer, nullable=False, comment="counts from 1 for each writer"),
+    Column("record", Text, nullable=False, comment="JSON, secrets removed, long values as digests: see store.excerpts"),
+    Column("follows", Text, nullable=False, comment="JSON: heads of other chains that it names; empty where none"),
     Column("mac", String(64), nullable=False, comment="over this record and the one before: see store.chain"),
 )
-Index("audit_by_writer", audit.c.writer, audit.c.number, unique=True)
+Index("audit_by_time", audit.c.at, audit.c.writer, audit.c.number)
+
+chains = Table(
+    "chains",
+    metadata,
+    Column("writer", String(32), primary_key=True, comment="whose chain may still grow"),
+    Column("seen", Integer, nullable=False, comment="up to where another chain names it"),
+    Column("at", Float, nullable=False, comment="when it was last seen to have grown"),
+)
 
 purged = Table(
     "purged",
     metadata,
     Column("writer", String(32), primary_key=True, comment="whose oldest records were purged"),
     Column("number", Integer, nullable=False, comment="the last one removed"),
-    Column("mac", String(64), nullable=False),
+    Column("mac", String(64), nullable=False, comment="of the last one removed"),
+    Column("at", Float, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("purge_writer", String(32), nullable=False, comment="with the next two: the record of the purge"),
+    Column("purge_number", Integer, nullable=False),
+    Column("purge_mac", String(64), nullable=False),
+    Column("proof", String(64), nullable=False, comment="MAC over all of it: see store.chain"),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", String(16), primary_key=True, comment="of a key that records were written under: see store.chain"),
 )
 
 charges = Table(

@@ -1,22 +1,28 @@
-"""The audit: written within the transaction that it records, read, verified, exported and purged."""
+"""The audit: written within the transaction that it records, read, verified and purged."""
 
 from __future__ import annotations
 
 import json
 import secrets
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, delete, func, insert, select, tuple_
+from sqlalchemy import Connection, Row, and_, func, select, tuple_
 
-from saasus_mcp.store.chain import START, Break, Head, Keys, Link, mac, verify
+from saasus_mcp.store import following, keyring, purging
+from saasus_mcp.store.chain import START, Break, Head, Keys, Link, key_id, mac, proof, store_keys
 from saasus_mcp.store.database import Database
+from saasus_mcp.store.excerpts import bounded
 from saasus_mcp.store.files import StoreError
 from saasus_mcp.store.locks import hold
 from saasus_mcp.store.prepared import Prepared
-from saasus_mcp.store.tables import audit, purged
+from saasus_mcp.store.retention import HOUR
+from saasus_mcp.store.tables import audit
+from saasus_mcp.store.verification import Verdict, named, verify
 
 Record = Mapping[str, Any]
 BUSY_SECONDS = 9.0
@@ -24,36 +30,71 @@ BUSY_SECONDS = 9.0
 PIECE = 1_000
 """Records that are read at once."""
 
-_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
 _ADD = Prepared.adding(audit, *Link.__slots__)
+_PLACE = (audit.c.at, audit.c.writer, audit.c.number)
+"""The order in which records are shown. All three are in each record's MAC."""
+
+
+EVENTS = frozenset({"begun", "ended", "refused", "decided"})
+_LATEST = 4e9
+"""The latest time that is believed, in epoch seconds: in the year 2096."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a record is in the order in which records are shown."""
+
+    at: float
+    writer: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """Where this writer's chain ends: `at`, the time of its last record; `followed`, when it last named other chains."""
+
+    head: Head
+    at: float = 0.0
+    followed: float = 0.0
+
+    def plain(self, at: float) -> bool:
+        """Whether a record can simply be added: the chain is begun, goes on, and need not name others yet."""
+        return bool(self.head.number) and at - self.followed < HOUR and at - self.at < following.RESTING
 
 
 class Trail:
-    """The audit of one SaaS. `keys` are the operator's: without the one that it was written with, no chain holds.
+    """The audit of one SaaS.
 
     Each object is a writer of its own, so that it alone knows where its chain ends and need not look.
+
+    Args:
+        keys: the operator's: without the one that it was written with, no chain holds.
+        name: of the store, which every MAC covers.
     """
 
-    def __init__(self, database: Database, keys: Keys) -> None:
+    def __init__(self, database: Database, keys: Keys, name: str) -> None:
         self._database = database
-        self._keys = keys
-        self._kept = self._head = _start()
+        self._keys = store_keys(keys, name)
+        self.name = name
+        self._kept = self._end = _start()
         self._lock = threading.Lock()
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
+    def writing(self, *, patient: bool = False) -> Iterator[Connection]:
         """A transaction that adds to this writer's chain; one at a time, since each record builds on the one before.
 
         Raises:
             StoreError: the database cannot do it; the chain is as it was.
         """
         self._wait()
-        self._head, written = self._kept, False
+        written = False
         try:
-            with self._database.transaction() as connection:
+            self._admit()
+            self._end = self._kept
+            with self._database.transaction(patient=patient) as connection:
                 yield connection
                 written = True
-            self._kept = self._head
+            self._kept = self._end
         except StoreError:
             if written:  # it failed in its last step: the record may be there or not, so nothing is built on it
                 self._kept = _start()
@@ -68,108 +109,194 @@ class Trail:
             )
 
     def note(self, connection: Connection, call: str, event: str, record: Record, at: float) -> None:
-        """Add a record to this writer's chain, in the transaction of what it records (see `writing`)."""
-        row, self._head = self._next(call, event, record, at)
-        _ADD.run(connection, row)
+        """Add a record to this writer's chain, in the transaction of what it records (see `writing`).
+
+        Raises:
+            WrongKey: this process has no key of this store.
+        """
+        follows, at = "", float(at)
+        if not self._end.plain(at):
+            follows = self._follow(connection, at)
+        _ADD.run(connection, self._next(call, event, bounded(record), at, follows))
 
     def note_alone(self, call: str, event: str, record: Record, at: float) -> None:
         """Add a record beside which nothing is to be written, as of a read.
 
         Raises:
+            WrongKey: this process has no key of this store.
             StoreError: the database cannot do it.
         """
+        if not self._kept.plain(at):
+            with self.writing() as connection:
+                self.note(connection, call, event, record, at)
+            return
+        text = bounded(record)
         self._wait()
         try:
-            self._head = self._kept
-            row, head = self._next(call, event, record, at)
+            self._end = self._kept if self._kept.head.number else _start()
+            row = self._next(call, event, text, float(at), "")
             self._kept = _start()  # should it fail, the record may be there or not, so nothing is built on it
             self._database.add(_ADD, row)
-            self._kept = head
+            self._kept = self._end
         finally:
             self._lock.release()
 
-    def _next(self, call: str, event: str, record: Record, at: float) -> tuple[dict[str, Any], Head]:
-        """The row of this writer's next record, and where its chain then ends."""
-        text = _JSON.encode(dict(record))
-        link = Link(self._head.writer, self._head.number + 1, at, call, event, text, "")
-        made = mac(self._keys[0], self._head.mac, link)
-        row = {name: getattr(link, name) for name in Link.__slots__} | {"mac": made}
-        return row, Head(link.writer, link.number, made)
+    def require_key(self) -> bool:
+        """See that this process may write here. Gives whether the store was written to before.
+
+        Raises:
+            WrongKey: none of its keys is a key of this store.
+        """
+        with self._database.transaction() as connection:
+            return keyring.check(connection, self._keys, self.name)
+
+    def _admit(self) -> None:
+        """Before the first record of a chain: see that this process has a key of the store, and record a change of it.
+
+        It is a transaction of its own, so that no first record of a server waits for that of another.
+        """
+        if self._kept.head.number:
+            return
+        self._end = _start()  # another than the one kept: should this fail, its record may be there or not
+        with self._database.transaction() as connection:
+            if keyring.require(connection, self._keys, self.name):
+                told = {"deed": "key_change", "principal": "configuration", "key": key_id(self._keys[0])}
+                self.note(connection, secrets.token_hex(16), "decided", told, time.time())
+        if self._end.head.number:
+            self._kept = self._end
+
+    def _follow(self, connection: Connection, at: float) -> str:
+        """What a record says that begins a chain, or names others after an hour."""
+        if at - self._end.at >= following.RESTING:
+            self._end = _start()
+        self._end = replace(self._end, followed=at)
+        return following.follow(connection, self._end.head.writer, at)
+
+    def _next(self, call: str, event: str, text: str, at: float, follows: str) -> dict[str, Any]:
+        """The row of this writer's next record, with which the chain then ends."""
+        head = self._end.head
+        link = Link(head.writer, head.number + 1, at, call, event, text, follows, "")
+        made = mac(self._keys[0], head.mac, link)
+        self._end = replace(self._end, head=Head(link.writer, link.number, made), at=at)
+        return {name: getattr(link, name) for name in Link.__slots__} | {"mac": made}
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+
+    def stream(self, since: float = 0.0) -> Iterator[dict[str, Any]]:
+        """Every audit record since a time, oldest first, a piece in memory at a time."""
+        with self._database.reading() as connection:
+            query = select(audit).where(audit.c.at >= since).order_by(*_PLACE)
+            for row in connection.execute(query, execution_options={"yield_per": PIECE}):
+                yield _told(row)
 
     def records(self, since: float = 0.0) -> list[dict[str, Any]]:
         """Every audit record since a time, oldest first: `call`, `event`, `at`, and what was recorded."""
-        with self._database.reading() as connection:
-            rows = connection.execute(select(audit).where(audit.c.at >= since).order_by(audit.c.seq))
-            return [_told(row) for row in rows]
+        return list(self.stream(since))
 
-    def newest(self, most: int, before: int | None = None) -> list[tuple[int, dict[str, Any]]]:
-        """The newest records and their numbers in the store, newest first; `before` one of that number."""
-        query = select(audit).order_by(audit.c.seq.desc()).limit(most)
+    def newest(self, most: int, before: Place | None = None) -> list[tuple[Place, dict[str, Any]]]:
+        """The newest records with their places, newest first; `before` one of that place."""
+        query = select(audit).order_by(*(column.desc() for column in _PLACE)).limit(most)
+        if before is not None:
+            query = query.where(tuple_(*_PLACE) < tuple_(before.at, before.writer, before.number))
         with self._database.reading() as connection:
-            rows = connection.execute(query if before is None else query.where(audit.c.seq < before))
-            return [(row.seq, _told(row)) for row in rows]
+            return [(Place(row.at, row.writer, row.number), _told(row)) for row in connection.execute(query)]
 
     def count(self) -> int:
         """How many records there are."""
         with self._database.reading() as connection:
             return int(connection.execute(select(func.count()).select_from(audit)).scalar_one())
 
-    def verify(self, heads: Iterable[Head] = ()) -> list[Break]:
-        """Where the chains break, held also to exported heads; empty where they hold."""
-        with self._database.reading() as connection:
-            first = _heads(connection, select(purged))
-            return verify(self._keys, self._links(connection), {head.writer: head for head in heads}, first)
-
     def heads(self) -> list[Head]:
         """Where every chain ends, to be kept off this machine: at its last record, also where that was purged."""
         last = select(audit.c.writer, func.max(audit.c.number).label("number")).group_by(audit.c.writer).subquery()
-        of_last = (audit.c.writer == last.c.writer, audit.c.number == last.c.number)
-        ends = select(audit.c.writer, audit.c.number, audit.c.mac).join(last, and_(*of_last))
+        of_last = and_(audit.c.writer == last.c.writer, audit.c.number == last.c.number)
+        query = select(audit.c.writer, audit.c.number, audit.c.mac).select_from(audit.join(last, of_last))
         with self._database.reading() as connection:
-            return list({**_heads(connection, select(purged)), **_heads(connection, ends)}.values())
+            ends = {mark.writer: Head(mark.writer, mark.number, mark.mac) for mark in purging.marks(connection)}
+            ends |= {row.writer: Head(*row) for row in connection.execute(query)}
+        return list(ends.values())
 
-    def purge(self, before: float) -> int:
-        """Remove what is older than a time, remembering where each chain then begins. Gives how many were removed."""
-        with self._database.transaction(patient=True) as connection:
+    # -- proving ---------------------------------------------------------------------------------------------------
+
+    def verify(self, heads: Iterable[Head] = ()) -> list[Break]:
+        """Where the audit does not hold, held also to exported heads; empty where it does."""
+        return list(self.judge(heads).breaks)
+
+    def judge(self, heads: Iterable[Head] = ()) -> Verdict:
+        """What a verification finds, held also to exported heads."""
+        own = {key_id(key) for key in self._keys}
+        with self._database.reading() as connection:
+            known = keyring.known(connection)
+            following_rows = connection.execute(select(audit.c.follows).where(audit.c.follows != ""))
+            elsewhere = [head for row in following_rows for head in named(row.follows)]
+            found = verify(self._keys, _links(connection), purging.marks(connection), heads, elsewhere)
+        breaks = found.breaks
+        if (found.records or found.purged) and not known:
+            breaks = (Break("", 0, "the id of the key that it was written under was removed"), *breaks)
+        others = tuple(sorted(set(known) - own))
+        if known and not own & set(known):
+            foreign = Break(
+                "", 0, f"not verified: the sealing key in use is not a key of this store ({', '.join(known)})"
+            )
+            return Verdict((foreign,), found.records, own_key=False, other_keys=others)
+        return replace(found, breaks=breaks, other_keys=others)
+
+    def purge(self, before: float, *, by: str, at: float) -> int:
+        """Remove what is older than a time, with a mark for each chain and a record of the purge. Gives how many went.
+
+        Raises:
+            StoreError: the audit does not hold, and a purge could remove the traces of that.
+        """
+        if self.verify():
+            raise StoreError(
+                "The audit does not hold, and a purge could remove what shows it: nothing was purged.",
+                "See `saasus-mcp audit verify`. To begin a new audit, move the store away and keep it.",
+            )
+        removed = 0
+        with self.writing(patient=True) as connection:
             hold(connection, "purge")
-            last = func.max(audit.c.number)
-            cut = connection.execute(select(audit.c.writer, last).where(audit.c.at < before).group_by(audit.c.writer))
-            return sum(_cut(connection, writer, number) for writer, number in cut.all())
+            for marks in purging.due(connection, before, by, float(at)):
+                told = {"deed": "purge", "principal": by, "before": before, "chains": len(marks)}
+                told["records"] = purging.count(connection, marks)
+                self._note_purge(connection, told, following.told(Head(m.writer, m.number, m.mac) for m in marks), at)
+                made = (replace(mark, purge=self._end.head) for mark in marks)
+                signed = tuple(replace(mark, proof=proof(self._keys[0], mark)) for mark in made)
+                removed += purging.carry_out(connection, signed)
+        return removed
 
-    @staticmethod
-    def _links(connection: Connection) -> Iterator[Link]:
-        """All records, by writer and number, a piece in memory at a time."""
-        last, place = ("", 0), tuple_(audit.c.writer, audit.c.number)
-        while True:
-            query = select(audit).where(place > tuple_(*last)).order_by(audit.c.writer, audit.c.number).limit(PIECE)
-            rows = connection.execute(query).all()
-            for row in rows:
-                yield Link(row.writer, row.number, row.at, row.call, row.event, row.record, row.mac)
-            if len(rows) < PIECE:
-                return
-            last = (rows[-1].writer, rows[-1].number)
-
-
-def _heads(connection: Connection, query: Select[Any]) -> dict[str, Head]:
-    """Records of which a query gives writer, number and MAC, by writer."""
-    return {row.writer: Head(row.writer, row.number, row.mac) for row in connection.execute(query)}
+    def _note_purge(self, connection: Connection, told: Record, removed: str, at: float) -> None:
+        """Add the record of a purge, which names what it removed."""
+        at = float(at)
+        if not self._end.plain(at) and (follows := self._follow(connection, at)):
+            heads = [*json.loads(follows), *json.loads(removed)]
+            removed = json.dumps(heads, separators=(",", ":"))
+        _ADD.run(connection, self._next(secrets.token_hex(16), "decided", bounded(told), at, removed))
 
 
-def _told(row: Any) -> dict[str, Any]:
+def _links(connection: Connection) -> Iterator[Link]:
+    """All records, by writer and number, a piece in memory at a time."""
+    query = select(audit).order_by(audit.c.writer, audit.c.number)
+    for row in connection.execute(query, execution_options={"yield_per": PIECE}):
+        values = {name: getattr(row, name) for name in Link.__slots__}
+        if not isinstance(values["number"], int):  # SQLite keeps whatever it is given
+            values["number"] = 0
+        yield Link(**values)
+
+
+def _told(row: Row[Any]) -> dict[str, Any]:
     """A record as it is read: `call`, `event`, `at`, and what was recorded."""
-    return {"call": row.call, "event": row.event, "at": row.at, **json.loads(row.record)}
+    sound = row.event in EVENTS and isinstance(row.at, float) and 0 <= row.at <= _LATEST
+    try:
+        record = dict(json.loads(row.record))
+    except (ValueError, TypeError, RecursionError):
+        record, sound = {}, False
+    if not sound:  # it is shown where it is seen, and breaks nothing
+        at = row.at if isinstance(row.at, float) and 0 <= row.at <= _LATEST else _LATEST
+        altered = {"unreadable": "this record was altered: see `saasus-mcp audit verify`"}
+        return {**altered, "call": str(row.call), "event": "refused", "at": at}
+    return {**record, "call": str(row.call), "event": row.event, "at": row.at}
 
 
-def _start() -> Head:
+def _start() -> _End:
     """Before the first record of a chain."""
-    return Head(secrets.token_hex(8), 0, START)
-
-
-def _cut(connection: Connection, writer: str, number: int) -> int:
-    """Remove a writer's records up to this one, which is remembered. Gives how many were removed."""
-    of_last = select(audit.c.mac).where(audit.c.writer == writer, audit.c.number == number)
-    found = connection.execute(of_last).scalar_one()
-    connection.execute(delete(purged).where(purged.c.writer == writer))
-    connection.execute(insert(purged).values(writer=writer, number=number, mac=found))
-    gone = (audit.c.writer == writer, audit.c.number <= number)
-    return connection.execute(delete(audit).where(*gone)).rowcount
+    return _End(Head(secrets.token_hex(8), 0, START))

@@ -72,6 +72,8 @@ async def test_a_change_is_listed_and_put_back_once() -> None:
     assert re.search(r"元に戻すために行う操作:\n.*Helper", shown)
     assert (await run_sync(names))["helper"] == "Helper"
     assert "[undone]" in run("undo").out
+    decided = [json.loads(line) for line in run("audit", "export").out.splitlines() if '"decided"' in line]
+    assert [(each["deed"], each["from_call"]) for each in decided if each["deed"] == "undo"] == [("undo", identifier)]
     status, shown = await run_sync(undo, identifier)
     assert status == 1
     assert "undone already" in shown

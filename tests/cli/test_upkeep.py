@@ -12,6 +12,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from saasus_mcp.cli import commands
+from saasus_mcp.cli.keeping import AUDIT, KEY_FILE
+from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.store import Freeze, Store
 from tests.cli.running import Terminal
 
@@ -127,11 +129,13 @@ def test_a_chain_that_was_purged_whole_still_reaches_its_exported_head(state: Pa
     kept = tmp_path / "heads.json"
     kept.write_text(run("audit", "heads").output, encoding="utf-8")
     [file] = state.glob("*.sqlite3")
-    with closing(Store.open(file)) as store:
-        assert store.trail.purge(time.time() + 1) == 2
+    with closing(Store.open(file, Sealer.at(state / KEY_FILE).derived(AUDIT))) as store:
+        assert store.trail.purge(time.time() + 1, by="local:me", at=time.time()) == 2
     called("auth_get_roles")
     whole = run("audit", "verify", "--heads", str(kept))
     assert (whole.exit_code, whole.output.splitlines()[-1]) == (0, "It reaches every exported head.")
+    assert "an exported head is among the first 2 records, which local:me purged at" in whole.output
+    assert "1 chains" in run("audit", "verify").output
 
 
 def test_a_chain_that_was_altered_is_told(state: Path) -> None:

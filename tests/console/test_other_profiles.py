@@ -34,7 +34,10 @@ async def test_a_secret_of_a_profile_that_is_not_theirs_is_not_revealed(stage: S
     Handles(stage.store, stage.console.desk.sealer, lambda: NOW).keep(hiding, "bob", "staging")
     async with stage.signed_in() as client:
         assert (await decide(client, "reveal", handle=handle)).status_code == 422
-    assert Handles(stage.store, stage.console.desk.sealer, lambda: NOW).reveal(handle) == "hush-hush"
+    assert (
+        Handles(stage.store, stage.console.desk.sealer, lambda: NOW).reveal(handle, by="local:me", via="terminal")
+        == "hush-hush"
+    )
 
 
 async def test_the_audit_of_a_profile_that_is_not_theirs_is_not_shown(stage: Stage) -> None:

@@ -15,7 +15,7 @@ from saasus_mcp.hosting.console.views import Asked
 from saasus_mcp.permissions.policy import PRESETS
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.seal import Sealer
-from saasus_mcp.store import Freeze, Store
+from saasus_mcp.store import Freeze, Store, StoreError
 from tests.approvals import NOW, pending
 
 OWNER = Approver("local:me", everywhere=True)
@@ -58,6 +58,35 @@ def test_everything_is_frozen_by_the_owner_of_the_machine_alone(desk: Desk) -> N
     for deed in deeds:
         deed(OWNER)
     assert frozen == [Freeze(NOW, "local:me", "an incident"), None]
+
+
+def test_a_freeze_of_everything_is_recorded_once_and_seen_by_the_owner_alone(desk: Desk, store: Store) -> None:
+    common = Store.in_memory()
+    desk = replace(desk, everything=lambda _: None, common=lambda: common)
+    desk.freeze(OWNER, "", "an incident")
+    desk.unfreeze(OWNER, "")
+    desk.freeze(OPERATOR, "production", "here only")
+    assert [(record["deed"], record["via"]) for record in common.audited()] == [
+        ("freeze", "console"),
+        ("unfreeze", "console"),
+    ]
+    assert [(record["deed"], record["profile"]) for record in store.audited()] == [("freeze", "production")]
+    assert [room.name for room in desk.audited(OWNER)] == ["production", "staging", "decisions"]
+    assert [room.name for room in desk.audited(OPERATOR)] == ["production"]
+    common.close()
+
+
+def test_what_cannot_be_recorded_stays_frozen(desk: Desk, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise StoreError("The disk is full.", "Make room.")
+
+    monkeypatch.setattr(store, "decided", full)
+    with pytest.raises(StoreError):
+        desk.freeze(OPERATOR, "production", "an incident")
+    assert store.frozen() is not None, "a freeze holds though it could not be recorded"
+    with pytest.raises(StoreError):
+        desk.unfreeze(OPERATOR, "production")
+    assert store.frozen() is not None
 
 
 def test_who_lets_everything_go_lets_every_profile_go_too(desk: Desk, store: Store) -> None:

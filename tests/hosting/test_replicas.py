@@ -176,13 +176,31 @@ async def test_a_question_outlives_a_change_of_the_key(pair: Pair, tmp_path: Pat
     asked = await raw(before, "auth_update_tenant", wanted)
     yes = types.ElicitResult(action="accept", content={"confirm": True})
     answered = {"input_responses": {"confirm": yes}, "request_state": asked.request_state}
-    for keys, goes in ((KEYS[2:], False), ([KEYS[1], KEYS[0]], True)):
-        env = two.env | {"SAASUS_MCP_SEALING_KEYS": ",".join(keys), "SAASUS_MCP_STATE_DIR": str(tmp_path / keys[0][:4])}
-        with replica(env, tmp_path / f"{keys[0][:4]}.log") as another:
-            await another.ready()
-            async with clients(another.url) as [after]:
-                given = await raw(after, "auth_update_tenant", wanted, **answered)
-                assert given.is_error is not goes, text(given)
+    env = two.env | {"SAASUS_MCP_SEALING_KEYS": f"{KEYS[1]},{KEYS[0]}", "SAASUS_MCP_STATE_DIR": str(tmp_path / "own")}
+    with replica(env, tmp_path / "rotated.log") as another:
+        await another.ready()
+        async with clients(another.url) as [after]:
+            given = await raw(after, "auth_update_tenant", wanted, **answered)
+            assert not given.is_error, text(given)
     rotated = {"SAASUS_MCP_SEALING_KEYS": f"{KEYS[1]},{KEYS[0]},{KEYS[2]}"}
     assert spawn("audit", "verify", **(two.env | rotated)).status == 0
-    assert terminal(two, "audit", "verify").status == 1, "chains under keys that it is not given do not hold"
+    verified = terminal(two, "audit", "verify")
+    assert verified.status == 1, "chains under keys that it is not given do not hold"
+    assert "cannot be verified without that key" in verified.out
+
+
+@pytest.mark.parametrize("where", [POSTGRESQL], indirect=True)
+async def test_a_server_with_a_key_of_its_own_does_not_start_and_leaves_the_audit_whole(pair: Pair) -> None:
+    two, (before, _) = pair
+    await done(before, "auth_create_role", role_name="r", display_name="R")
+    for saas_id in (two.env["SAASUS_SAAS_ID"], "one-more"):
+        other = two.env | {"SAASUS_MCP_SEALING_KEYS": KEYS[2], "SAASUS_SAAS_ID": saas_id}
+        refused = spawn("serve", "--transport", "http", "--port", "0", **other)
+        assert refused.status == 1
+        assert "The sealing key is not the key of the store" in refused.err
+        assert "SAASUS_MCP_SEALING_KEYS_FILE" in refused.err
+    assert terminal(two, "audit", "verify").status == 0
+    verified = spawn("audit", "verify", **(two.env | {"SAASUS_MCP_SEALING_KEYS": KEYS[2]}))
+    assert verified.status == 1
+    assert "The sealing key in use is not a key of the store" in verified.out
+    assert "altered" not in verified.out

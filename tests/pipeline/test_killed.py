@@ -29,7 +29,11 @@ def opened(folder: Path) -> Store:
 
 def events(store: Store) -> list[str]:
     calls = [record["call"] for record in store.audited() if record.get("operation") == "auth.DeleteTenant"]
-    return [record["event"] for record in store.audited() if record["call"] in calls and record["event"] != "refused"]
+    return [
+        record["event"]
+        for record in store.audited()
+        if record["call"] in calls and record["event"] in ("begun", "ended")
+    ]
 
 
 def newest(store: Store) -> Approval:

@@ -192,10 +192,12 @@ async def test_each_handle_reveals_its_secret_once_and_never_through_mcp(
             api.answers = {made.operation.key: made.answer}
             result = await client.call_tool(made.operation.tool, made.arguments)
             shown = _handles(result.structured_content)
-            assert {handles.reveal(handle) for handle in shown} == set(made.answered), made.operation.key
+            assert {handles.reveal(handle, by="local:me", via="terminal") for handle in shown} == set(made.answered), (
+                made.operation.key
+            )
             for handle in shown:
                 with pytest.raises(Refused):
-                    handles.reveal(handle)
+                    handles.reveal(handle, by="local:me", via="terminal")
 
 
 async def test_a_read_for_a_preview_leaves_no_secret_behind_that_anybody_could_reveal(
@@ -280,7 +282,7 @@ async def test_a_handle_that_holds_no_more_sends_nothing(catalogue: Catalogue, s
         case "expired":
             clock.now += LIFETIME
         case "revealed":
-            assert handles.reveal(handle) == "hush-hush"
+            assert handles.reveal(handle, by="local:me", via="terminal") == "hush-hush"
         case "never made":
             handle = HANDLE + "0" * 24
         case "under another key":

@@ -87,13 +87,13 @@ def ask(store: Store, turn: str) -> None:
 def keep(store: Store, turn: str) -> None:
     """A secret and a large answer, each of which drives older ones out."""
     store.keep_secrets([HiddenSecret(f"s{turn}", "local:me", "default", b"x", NOW)], NOW)
-    store.secret(f"s{turn}", NOW - 1, take=True)
+    store.take_secrets({f"s{turn}": {"deed": "reveal"}}, NOW - 1)
     store.results.keep(Kept(f"r{turn}", "local:me", "default", "auth.GetRoles", NOW, NOW, b"x" * 1000))
 
 
 def look_after(store: Store, _: str) -> None:
     """What an operator does, and what looks on."""
-    store.trail.purge(NOW - 1)
+    store.trail.purge(NOW - 1, by="local:me", at=NOW)
     store.journal.purge(NOW - 1)
     store.freeze(None)
     assert store.frozen() is None

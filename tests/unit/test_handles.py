@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -10,7 +12,7 @@ from saasus_mcp.permissions.handles import LIFETIME, PREFIX, Handles, Hiding
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.saasus.arguments import Arguments
-from saasus_mcp.store import HiddenSecret, Store
+from saasus_mcp.store import Store, StoreError
 
 NOW = 1_790_000_000.0
 
@@ -50,30 +52,50 @@ def test_a_handle_tells_nothing_and_each_is_another(handles: Handles) -> None:
 
 def test_a_person_reveals_it_once(handles: Handles) -> None:
     [handle] = given(handles, "hush-hush 株式会社")
-    assert handles.reveal(f" {handle}\n".strip()) == "hush-hush 株式会社"
+    assert handles.reveal(f" {handle}\n".strip(), by="local:me", via="terminal") == "hush-hush 株式会社"
     with pytest.raises(Refused, match="used up"):
-        handles.reveal(handle)
+        handles.reveal(handle, by="local:me", via="terminal")
 
 
 def test_of_two_people_who_reveal_it_at_once_one_sees_it(
     handles: Handles, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     [handle] = given(handles, "hush-hush")
-    secret = store.secret
+    take = store.take_secrets
 
-    def a_moment_late(identifier: str, now: float, *, take: bool = False) -> HiddenSecret | None:
-        if take:
-            assert secret(identifier, now, take=True) is not None, "the other one, who was faster"
-        return secret(identifier, now, take=take)
+    def a_moment_late(told: Mapping[str, Mapping[str, Any]], now: float) -> list[str]:
+        assert take(told, now), "the other one, who was faster"
+        return take(told, now)
 
-    monkeypatch.setattr(store, "secret", a_moment_late)
+    monkeypatch.setattr(store, "take_secrets", a_moment_late)
     with pytest.raises(Refused, match="a moment ago"):
-        handles.reveal(handle)
+        handles.reveal(handle, by="local:me", via="terminal")
+
+
+def test_a_secret_is_not_shown_where_that_cannot_be_recorded(
+    handles: Handles, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = given(handles, "hush-1", "hush-2")
+
+    def full(*_: object) -> None:
+        raise StoreError("The disk is full.", "Make room.")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(store.trail, "note", full)
+        with pytest.raises(StoreError):
+            handles.reveal(shown[0], by="local:me", via="terminal")
+        with pytest.raises(StoreError):
+            handles.reveal_all(shown, by="local:me", via="terminal")
+    assert handles.reveal_all([*shown, shown[0]], by="local:me", via="terminal") == dict(
+        zip(shown, ["hush-1", "hush-2"], strict=True)
+    )
+    assert [record["handle"] for record in store.audited()] == [handle.removeprefix(PREFIX) for handle in shown]
+    assert handles.reveal_all(shown, by="local:me", via="terminal") == {}
 
 
 def test_a_person_may_give_the_id_alone(handles: Handles) -> None:
     [handle] = given(handles, "hush-hush")
-    assert handles.reveal(handle.removeprefix(PREFIX)) == "hush-hush"
+    assert handles.reveal(handle.removeprefix(PREFIX), by="local:me", via="terminal") == "hush-hush"
 
 
 @pytest.mark.parametrize("seconds", [LIFETIME, LIFETIME * 100])
@@ -81,7 +103,7 @@ def test_it_ends(handles: Handles, clock: Clock, seconds: int) -> None:
     [handle] = given(handles, "hush-hush")
     clock.now = NOW + seconds
     with pytest.raises(Refused):
-        handles.reveal(handle)
+        handles.reveal(handle, by="local:me", via="terminal")
     with pytest.raises(Refused):
         handles.resolve(Arguments({"password": handle}), "local:me", "default")
 
@@ -115,7 +137,7 @@ def test_a_handle_that_was_never_given_opens_nothing(handles: Handles, handle: s
     with pytest.raises(Refused):
         handles.resolve(Arguments({"password": handle}), "local:me", "default")
     with pytest.raises(Refused):
-        handles.reveal(handle)
+        handles.reveal(handle, by="local:me", via="terminal")
 
 
 def test_one_secret_cannot_be_passed_off_as_another(store: Store, clock: Clock) -> None:
@@ -123,18 +145,19 @@ def test_one_secret_cannot_be_passed_off_as_another(store: Store, clock: Clock) 
     handles = Handles(store, sealer, clock)
     one, two = given(handles, "hush-1", "hush-2")
     ids = [handle.removeprefix(PREFIX) for handle in (one, two)]
-    [first, second] = [store.secret(identifier, NOW, take=True) for identifier in ids]
+    [first, second] = [store.secret(identifier, NOW) for identifier in ids]
     assert first is not None
     assert second is not None
+    store.take_secrets({identifier: {} for identifier in ids}, NOW)
     store.keep_secrets([replace(first, sealed=second.sealed)], NOW)
     with pytest.raises(Refused):
-        handles.reveal(one)
+        handles.reveal(one, by="local:me", via="terminal")
 
 
 def test_another_key_opens_nothing(store: Store, clock: Clock) -> None:
     [handle] = given(Handles(store, Sealer.ephemeral(), clock), "hush-hush")
     with pytest.raises(Refused):
-        Handles(store, Sealer.ephemeral(), clock).reveal(handle)
+        Handles(store, Sealer.ephemeral(), clock).reveal(handle, by="local:me", via="terminal")
 
 
 def test_nothing_hidden_keeps_nothing(handles: Handles, store: Store) -> None:

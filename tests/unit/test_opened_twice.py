@@ -14,9 +14,10 @@ from pathlib import Path
 
 from saasus_mcp.store import Freeze, Store
 from saasus_mcp.store.accounts import Accounts, Token
+from tests.backends import KEY
 
 TOKENS = "from saasus_mcp.store.accounts import Accounts as Kept; kept = Kept.at(folder)"
-STORE = "from saasus_mcp.store import Freeze, Store as Kept; kept = Kept.at(folder, 'saas')"
+STORE = "from saasus_mcp.store import Freeze, Store as Kept; kept = Kept.at(folder, 'saas', (b'k' * 32,))"
 
 
 def elsewhere(folder: Path, opening: str, deed: str) -> None:
@@ -38,7 +39,7 @@ def test_a_token_that_is_revoked_elsewhere_is_refused_where_the_accounts_are_ope
 
 def test_a_freeze_from_elsewhere_holds_where_a_store_is_open_twice(tmp_path: Path) -> None:
     wanted = Freeze(at=time.time(), by="hanako", reason="an incident")
-    with closing(Store.at(tmp_path, "saas")) as kept, closing(Store.at(tmp_path, "saas")) as beside:
+    with closing(Store.at(tmp_path, "saas", (KEY,))) as kept, closing(Store.at(tmp_path, "saas", (KEY,))) as beside:
         assert kept.frozen() is None
         elsewhere(tmp_path, STORE, "kept.frozen()")
         elsewhere(tmp_path, STORE, f"kept.freeze({wanted!r})")
@@ -47,9 +48,9 @@ def test_a_freeze_from_elsewhere_holds_where_a_store_is_open_twice(tmp_path: Pat
 
 
 def test_what_two_openings_write_beside_another_process_is_all_there(tmp_path: Path) -> None:
-    with closing(Store.at(tmp_path, "saas")) as kept, closing(Store.at(tmp_path, "saas")) as beside:
-        kept.decided("first", {}, 1.0)
-        elsewhere(tmp_path, STORE, "kept.decided('elsewhere', {}, 2.0)")
-        beside.decided("last", {}, 3.0)
-    with closing(Store.at(tmp_path, "saas")) as again:
+    with closing(Store.at(tmp_path, "saas", (KEY,))) as kept, closing(Store.at(tmp_path, "saas", (KEY,))) as beside:
+        kept.decided({"deed": "first"}, 1.0)
+        elsewhere(tmp_path, STORE, "kept.decided({'deed': 'elsewhere'}, 2.0)")
+        beside.decided({"deed": "last"}, 3.0)
+    with closing(Store.at(tmp_path, "saas", (KEY,))) as again:
         assert [each["deed"] for each in again.audited()] == ["first", "elsewhere", "last"]

@@ -64,13 +64,15 @@ def test_it_is_looked_at_once_an_hour(full: Store) -> None:
 
 def test_a_purge_removes_what_it_is_told_and_what_goes_by_itself(full: Store) -> None:
     full.commit("new", {}, NOW + 40 * DAY, None, Commitment(entry=replace(ENTRY, call="new", at=NOW + 40 * DAY)))
-    assert full.purge(NOW + DAY, NOW + DAY, NOW + 41 * DAY) == (2, 1)
+    assert full.purge(NOW + DAY, NOW + DAY, NOW + 41 * DAY, by="local:me") == (2, 1)
     assert [entry.call for entry in full.journal.entries()] == ["new"]
-    assert [record["call"] for record in full.audited()] == ["new"]
+    begun, purged = full.audited()
+    assert begun["call"] == "new"
+    assert {"deed": "purge", "principal": "local:me", "records": 2}.items() <= purged.items()
     assert full.trail.verify() == []
     assert not kept(full) & {"secrets", "results", "approvals", "charges", "confirmations", "undone"}
 
 
 def test_with_the_journal_that_is_purged_goes_what_was_undone_of_it(full: Store) -> None:
-    assert full.purge(0.0, NOW + 1, NOW + 2) == (0, 1)
+    assert full.purge(0.0, NOW + 1, NOW + 2, by="local:me") == (0, 1)
     assert not kept(full) & {"journal", "undone"}

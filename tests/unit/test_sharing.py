@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import os
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -119,3 +121,58 @@ def test_keys_that_are_set_are_used_for_a_folder_as_well(monkeypatch: pytest.Mon
     assert keeping.sealing(read()).derived("audit") == Sealer(bytes([1]) * 32).derived("audit")
     with keeping.kept(read()) as kept, closing(kept.of("saas")):
         assert not (tmp_path / "state" / keeping.KEY_FILE).exists()
+
+
+def test_keys_are_kept_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = private(tmp_path / "keys", f"{TWO}\n{ONE}\n")
+    monkeypatch.delenv("SAASUS_MCP_SEALING_KEYS")
+    monkeypatch.setenv("SAASUS_MCP_SEALING_KEYS_FILE", str(file))
+    assert [key.get_secret_value()[0] for key in read().sealing_keys] == [2, 1]
+
+
+def private(file: Path, text: str, mode: int = 0o600) -> Path:
+    file.write_text(text, encoding="ascii")
+    file.chmod(mode)
+    return file
+
+
+def test_a_file_and_keys_beside_it_are_one_too_many(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SAASUS_MCP_SEALING_KEYS_FILE", str(private(tmp_path / "keys", ONE)))
+    with pytest.raises(SettingsError, match="SAASUS_MCP_SEALING_KEYS and SAASUS_MCP_SEALING_KEYS_FILE: give one"):
+        read()
+
+
+def piped(file: Path) -> None:
+    file.unlink()
+    os.mkfifo(file)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows keeps others out by other means")
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda file: file.unlink(), "cannot be read: No such file"),
+        (lambda file: file.chmod(0o640), "others can read or change"),
+        (lambda file: file.chmod(0o602), "others can read or change"),
+        (lambda file: file.write_text(""), "holds no keys"),
+        (lambda file: file.write_text("hush-hush"), "key 1 is not 32 bytes in base64"),
+        (lambda file: file.write_text(f"{ONE}\n{ONE}"), "the same key is there twice"),
+        (lambda file: file.write_text("A" * 5000), "holds no keys"),
+        (lambda file: (file.rename(file.with_name("real")), file.symlink_to("real")), "it is a link"),
+        (lambda file: (file.unlink(), file.mkdir()), "is not a file"),
+        (piped, "is not a file"),
+    ],
+    ids=["missing", "readable", "writable", "empty", "no key", "twice", "too long", "a link", "a folder", "a pipe"],
+)
+def test_a_file_of_keys_that_cannot_be_trusted_or_read_stops_everything(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, spoil: Callable[[Path], object], said: str
+) -> None:
+    file = private(tmp_path / "keys", ONE)
+    spoil(file)
+    monkeypatch.delenv("SAASUS_MCP_SEALING_KEYS")
+    monkeypatch.setenv("SAASUS_MCP_SEALING_KEYS_FILE", str(file))
+    with pytest.raises(SettingsError, match="SAASUS_MCP_SEALING_KEYS_FILE") as caught:
+        read()
+    assert said in str(caught.value)
+    assert "hush" not in str(caught.value)
+    assert ONE not in str(caught.value)

@@ -251,21 +251,31 @@ def test_a_secret_is_there_until_it_is_taken_or_its_time_is_over(store: Store) -
     store.keep_secrets([secret, replace(secret, id="id-2")], NOW)
     assert store.secret("id-1", NOW + 899) == secret
     assert store.secret("id-1", NOW + 900) is None
-    assert store.secret("id-1", NOW, take=True) == secret
+    assert store.take_secrets({"id-1": {"deed": "reveal"}, "id-9": {"deed": "reveal"}}, NOW) == ["id-1"]
+    assert [record["deed"] for record in store.audited()] == ["reveal"], "what was not there is not recorded"
     assert store.secret("id-1", NOW) is None
     assert store.secret("id-3", NOW) is None
     store.keep_secrets([replace(secret, id="id-4", expires_at=NOW + 9000)], NOW + 900)
     assert store.secret("id-2", NOW) is None, "what is over is forgotten for good"
 
 
+def test_one_principal_cannot_fill_the_store_with_secrets(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("saasus_mcp.store.store.MOST_HIDDEN", 3)
+    secret = HiddenSecret("id-0", "local:me", "default", b"sealed", NOW + 900)
+    store.keep_secrets([replace(secret, id=f"id-{number}") for number in range(3)], NOW)
+    with pytest.raises(StoreError, match="3 hidden secrets of local:me"):
+        store.keep_secrets([replace(secret, id="id-4")], NOW)
+    store.keep_secrets([replace(secret, id="id-5", principal="local:you")], NOW)
+    store.keep_secrets([replace(secret, id="id-6", expires_at=NOW + 2000)], NOW + 901)
+
+
 def test_of_two_processes_that_take_one_secret_at_once_one_gets_it(shared: tuple[Store, Store]) -> None:
     for turn in range(10):
         secret = HiddenSecret(f"id-{turn}", "local:me", "default", b"sealed", NOW + 900)
         shared[0].keep_secrets([secret], NOW)
-        results = raced(
-            *[(lambda store=store, kept=secret.id: store.secret(kept, NOW, take=True)) for store in shared * 2]
-        )
-        assert sorted(results, key=str) == sorted([secret, None, None, None], key=str)
+        told = {secret.id: {"deed": "reveal"}}
+        results = raced(*[(lambda store=store, told=told: store.take_secrets(told, NOW)) for store in shared * 2])
+        assert sorted(results) == [[], [], [], [secret.id]]
 
 
 # -- files -------------------------------------------------------------------------------------------------------------

@@ -13,10 +13,11 @@ from sqlalchemy import insert
 from sqlalchemy.exc import OperationalError
 
 from saasus_mcp.store import Commitment, Head, Store, StoreError
-from saasus_mcp.store.chain import START, Link, mac, verify
+from saasus_mcp.store.chain import START, Link, mac, store_keys
 from saasus_mcp.store.prepared import Prepared
 from saasus_mcp.store.stores import Stores
 from saasus_mcp.store.tables import audit
+from saasus_mcp.store.verification import verify
 from tests.backends import KEY, execute, stores
 
 OTHER = b"o" * 32
@@ -28,6 +29,15 @@ def filled(kept: Stores, records: int = 6) -> Store:
     for number in range(records):
         store.commit(f"call-{number}", {"operation": "auth.GetTenants", "number": number}, NOW + number)
     return store
+
+
+def purged(store: Store, before: float) -> int:
+    return store.trail.purge(before, by="local:me", at=NOW + 1000)
+
+
+def calls(store: Store) -> list[str]:
+    """The calls in the audit, without the decisions."""
+    return [record["call"] for record in store.audited() if record["event"] != "decided"]
 
 
 def faults(store: Store, *heads: Head) -> list[str]:
@@ -49,7 +59,7 @@ def test_the_heads_of_several_writers_are_where_each_of_them_ends(kept: Stores) 
     assert sorted(head.number for head in heads) == [2, 6]
     assert faults(store, *heads) == []
     execute(store, "DELETE FROM audit WHERE number = 6")
-    assert faults(store, *heads) == ["cut off: the exported head is not there"]
+    assert "cut off: the exported head is not there" in faults(store, *heads)
     store.close()
 
 
@@ -98,13 +108,13 @@ def read_under(where: Path | str, *keys: bytes) -> list[str]:
 
 def test_each_record_vouches_for_the_one_before() -> None:
     def link(number: int, record: str, before: str) -> Link:
-        bare = Link("w", number, NOW, "call", "begun", record, "")
+        bare = Link("w", number, NOW, "call", "begun", record, "", "")
         return replace(bare, mac=mac(KEY, before, bare))
 
     first, other = link(1, "{}", START), link(1, '{"operation":"another"}', START)
     second = link(2, "{}", first.mac)
-    assert verify([KEY], [first, second], {}, {}) == []
-    assert [found.number for found in verify([KEY], [other, second], {}, {})] == [2], (
+    assert verify([KEY], [first, second], (), (), ()).breaks == ()
+    assert [found.number for found in verify([KEY], [other, second], (), (), ()).breaks] == [2], (
         "both are ours, and not of one chain"
     )
 
@@ -116,23 +126,26 @@ def written_under(where: Path | str, *keys: bytes) -> None:
 
 def test_a_chain_made_under_another_key_does_not_hold(where: Path | str) -> None:
     written_under(where, KEY)
-    assert len(read_under(where, OTHER)) == 6
+    [said] = read_under(where, OTHER)
+    assert said.startswith("not verified: the sealing key in use is not a key of this store")
 
 
 def test_chains_of_before_and_after_a_change_of_the_key_hold_while_the_old_one_is_kept(where: Path | str) -> None:
     written_under(where, KEY)
+    written_under(where, KEY, OTHER)
     written_under(where, OTHER, KEY)
     assert read_under(where, OTHER, KEY) == []
     assert read_under(where, b"3" * 32, OTHER, KEY) == []
-    assert len(read_under(where, OTHER)) == 6, "what was written under the old key cannot be verified without it"
+    assert len(read_under(where, OTHER)) == 12, "what was written under the old key cannot be verified without it"
 
 
 def test_an_old_key_cannot_go_on_with_a_chain_that_another_one_began(where: Path | str) -> None:
     written_under(where, OTHER, KEY)
     with closing(stores(where, (OTHER, KEY))) as opened, closing(opened.of("saas")) as store:
         [head] = store.trail.heads()
-        link = Link(head.writer, head.number + 1, NOW + 9, "forged", "begun", "{}", "")
-        forged = mac(KEY, head.mac, link)
+        link = Link(head.writer, head.number + 1, NOW + 9, "forged", "begun", "{}", "", "")
+        [old] = store_keys([KEY], store.trail.name)
+        forged = mac(old, head.mac, link)
         with store._database.transaction() as connection:
             connection.execute(insert(audit), {**asdict(link), "mac": forged})
         assert len(faults(store)) == 1
@@ -180,13 +193,13 @@ def test_a_record_of_a_read_that_may_have_been_written_is_not_built_on(
 
 def test_a_locked_file_is_waited_for_and_then_said(tmp_path: Path) -> None:
     with closing(stores(tmp_path)) as opened, closing(filled(opened)) as store:
-        store.refuse("first", {}, NOW)
+        store.refuse("first", {}, NOW + 10)
         straight = store._database._straight
         assert straight is not None
         straight.cursor().execute("PRAGMA busy_timeout=10")
         with store._database.transaction(), pytest.raises(StoreError, match="locked"):
-            store.refuse("held up", {}, NOW)
-        store.refuse("last", {}, NOW)
+            store.refuse("held up", {}, NOW + 11)
+        store.refuse("last", {}, NOW + 12)
         assert [record["call"] for record in store.audited()][-2:] == ["first", "last"]
         assert faults(store) == []
 
@@ -210,28 +223,30 @@ def test_a_chain_that_was_written_anew_differs_from_the_exported_head(kept: Stor
 def test_purging_keeps_the_rest_of_the_chain_whole(kept: Stores) -> None:
     store = filled(kept)
     [head] = store.trail.heads()
-    assert store.trail.purge(NOW + 3) == 3
-    assert [record["number"] for record in store.audited()] == [3, 4, 5]
+    assert purged(store, NOW + 3) == 3
+    assert calls(store) == ["call-3", "call-4", "call-5"]
     assert faults(store, head) == []
-    execute(store, "DELETE FROM audit WHERE number = 4")
-    assert faults(store) == ["missing: the next record is 5"]
+    execute(store, "DELETE FROM audit WHERE number = 5")
+    assert faults(store) == ["missing: the next record is 6"]
     store.close()
 
 
 def test_a_chain_whose_end_was_cut_after_a_purge_is_found_by_an_exported_head(kept: Stores) -> None:
     store = filled(kept)
     [head] = store.trail.heads()
-    assert store.trail.purge(NOW + 3) == 3
+    assert purged(store, NOW + 3) == 3
     execute(store, "DELETE FROM audit WHERE number > 4")
-    assert faults(store) == []
-    assert faults(store, head) == ["cut off: the exported head is not there"]
+    assert faults(store, head) == [
+        "cut off: the exported head is not there",
+        "cut off: a record that another one names is not there",
+    ], "the record of the purge is gone as well, and its mark names it"
     store.close()
 
 
 def test_a_chain_may_be_purged_again_and_again(kept: Stores) -> None:
     store = filled(kept)
-    assert [store.trail.purge(NOW + until) for until in (2, 4, 5)] == [2, 2, 1]
-    assert [record["number"] for record in store.audited()] == [5]
+    assert [purged(store, NOW + until) for until in (2, 4, 5)] == [2, 2, 1]
+    assert calls(store) == ["call-5"]
     assert faults(store) == []
     store.close()
 
@@ -239,7 +254,7 @@ def test_a_chain_may_be_purged_again_and_again(kept: Stores) -> None:
 def test_what_was_purged_whole_is_not_missed(kept: Stores) -> None:
     store = filled(kept)
     [head] = store.trail.heads()
-    assert store.trail.purge(NOW + 100) == 6
+    assert purged(store, NOW + 100) == 6
     assert faults(store, head) == []
     store.commit("later", {}, NOW + 200)
     assert faults(store) == []
@@ -271,3 +286,72 @@ def test_a_record_that_waits_too_long_for_those_before_it_is_not_written(
     store.refuse("next", {}, 1.0)
     assert [record["call"] for record in store.audited()] == ["first", "next"]
     assert store.trail.verify() == []
+
+
+def test_a_chain_that_another_one_named_cannot_be_cut_before_that(kept: Stores) -> None:
+    filled(kept).close()
+    store = filled(kept, 1)
+    execute(store, "DELETE FROM audit WHERE number = 6")
+    assert faults(store) == ["cut off: a record that another one names is not there"]
+    store.close()
+
+
+def test_chains_that_go_on_name_each_other_once_an_hour(kept: Stores) -> None:
+    here, there = filled(kept), filled(kept, 2)
+    here.commit("later", {}, NOW + 3700)
+    there.commit("last", {}, NOW + 3800)
+    [(place, _)] = here.trail.newest(1)
+    theirs = f"DELETE FROM audit WHERE writer = '{place.writer}'"  # noqa: S608 - what an attacker runs
+    execute(here, f"{theirs} AND number > 2")
+    assert faults(here) == [], "what was written since, nothing names yet"
+    here.commit("later still", {}, NOW + 7400)
+    execute(here, theirs)
+    assert faults(here) == ["cut off: a record that another one names is not there"]
+    here.close()
+    there.close()
+
+
+def test_a_writer_that_rested_for_a_day_begins_another_chain(kept: Stores) -> None:
+    store = filled(kept)
+    store.commit("next day", {}, NOW + 2 * 86_400)
+    assert sorted(head.number for head in store.trail.heads()) == [1, 6]
+    assert faults(store) == []
+    store.close()
+
+
+def test_more_chains_than_a_record_names_are_named_by_the_next(kept: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("saasus_mcp.store.following.AT_ONCE", 0)
+    for _ in range(5):
+        filled(kept, 1).close()
+    monkeypatch.setattr("saasus_mcp.store.following.AT_ONCE", 2)
+    store = kept.of("saas")
+    store.commit("first", {}, NOW + 10)
+    for hour in range(1, 3):
+        store.commit("hourly", {}, NOW + hour * 3700)
+    execute(store, "DELETE FROM audit WHERE call = 'call-0'")
+    assert len([fault for fault in faults(store) if fault.startswith("cut off")]) == 5
+    store.close()
+
+
+def test_a_purge_that_is_itself_purged_leaves_every_mark_proven(kept: Stores) -> None:
+    filled(kept).close()
+    store = filled(kept, 2)
+    heads = store.trail.heads()
+    assert purged(store, NOW + 100) == 8
+    assert store.trail.purge(NOW + 5000, by="local:boss", at=NOW + 6000) == 1
+    assert faults(store, *heads) == []
+    assert [record["deed"] for record in store.audited()] == ["purge"]
+    for head in heads:
+        execute(store, f"DELETE FROM purged WHERE writer = '{head.writer}'")  # noqa: S608 - what an attacker runs
+    assert "cut off: a record that another one names is not there" in faults(store)
+    store.close()
+
+
+def test_a_purge_never_removes_what_is_younger_than_it_was_asked(kept: Stores) -> None:
+    store = kept.of("saas")
+    for at in (0, 10, 1, 11):  # a clock that was set back
+        store.commit(f"at-{at}", {}, NOW + at)
+    assert purged(store, NOW + 5) == 1
+    assert sorted(calls(store)) == ["at-1", "at-10", "at-11"]
+    assert faults(store) == []
+    store.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,15 +12,15 @@ from saasus_mcp.catalog import Language
 from saasus_mcp.hosting.console.desk import Desk
 from saasus_mcp.hosting.console.views import Asked, Shown, chosen
 from saasus_mcp.hosting.console.wording import time_text
+from saasus_mcp.store.trail import Place
 
 LONGEST_DAYS = 366.0
-HIGHEST = 2**53
 EVENTS = ("begun", "ended", "refused", "decided")
 
 
 def audit(desk: Desk, asked: Asked) -> Shown:
     """The audit of one profile, filtered; with `verify`, whether its chain holds."""
-    rooms = desk.mine(asked.session.approver)
+    rooms = desk.audited(asked.session.approver)
     room = chosen(rooms, asked)
     wanted = {name: asked.text(name) for name in ("operation", "principal", "event")}
     looked = desk.audit(room, {k: v for k, v in wanted.items() if v}, _days(asked), _before(asked)) if room else None
@@ -30,7 +31,7 @@ def audit(desk: Desk, asked: Asked) -> Shown:
         "wanted": {**wanted, "days": f"{_days(asked):g}"},
         "events": EVENTS,
         "records": [_record(record, asked.lang) for record in looked.records] if looked else [],
-        "older": looked.older if looked else None,
+        "older": _cursor(looked.older) if looked and looked.older else None,
         "paged": _before(asked) is not None,
         "breaks": breaks,
         "counted": room.store().trail.count() if room and breaks == [] else 0,
@@ -67,7 +68,15 @@ def _days(asked: Asked) -> float:
     return min(max(days, 0.0), LONGEST_DAYS) if math.isfinite(days) else 7.0
 
 
-def _before(asked: Asked) -> int | None:
-    """Where a further page of the audit begins."""
-    given = asked.query.get("before", "")
-    return min(int(given), HIGHEST) if given.isascii() and given.isdigit() and len(given) < 20 else None  # noqa: PLR2004
+def _cursor(place: Place) -> str:
+    """A place in the audit, as an address has it."""
+    return f"{place.at!r}_{place.writer}_{place.number}"
+
+
+def _before(asked: Asked) -> Place | None:
+    """Where a further page of the audit begins; the newest records where that cannot be read."""
+    found = _CURSOR.fullmatch(asked.query.get("before", ""))
+    return Place(float(found[1]), found[2], int(found[3])) if found else None
+
+
+_CURSOR = re.compile(r"([0-9]{1,15}\.[0-9]{1,20})_([0-9a-f]{1,32})_([0-9]{1,9})", re.ASCII)

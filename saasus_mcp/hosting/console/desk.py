@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.catalog import Catalogue, Operation, UnknownTool
 from saasus_mcp.hosting.console.sessions import Approver
 from saasus_mcp.permissions.approvals import Approvals
 from saasus_mcp.permissions.case import Case, CasePolicy, Decision, conditional
+from saasus_mcp.permissions.decisions import DecisionRecord, Kind, record
 from saasus_mcp.permissions.handles import Handles
 from saasus_mcp.permissions.policy import Principal
 from saasus_mcp.permissions.refusal import Refused
@@ -18,6 +20,7 @@ from saasus_mcp.store import Approval, Freeze
 
 if TYPE_CHECKING:
     from saasus_mcp.store import Store
+    from saasus_mcp.store.trail import Place
 
 EVERYONE = "*"
 DAY = 24 * 3600
@@ -25,6 +28,10 @@ SHOWN_DAYS = 7
 """For which a decided or expired approval is still shown."""
 PAGE, LOOKED_AT, AT_ONCE = 50, 5_000, 500
 """Audit records on a page, how many are looked through for one, and how many are read at once."""
+PAGE_BYTES = 256 * 1024
+"""After which a page of the audit ends, however few its records are."""
+COMMON = "decisions"
+"""The name of the room in which the decisions that concern every SaaS are seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +66,7 @@ class Looked:
     """Audit records, newest first. `older`: where to look on for more; None where all were looked through."""
 
     records: list[dict[str, Any]]
-    older: int | None
+    older: Place | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +86,7 @@ class Desk:
         policy: in force; on a laptop, of servers that are started with the same settings.
         profile: of the decisions that are shown where a room has none.
         everything: freezes all stores at once, those to come included, or with None lets go; None where nobody here may.
+        common: the store of the decisions that concern every SaaS; None where they are recorded in each room.
     """
 
     rooms: Callable[[], Sequence[Room]]
@@ -89,6 +97,7 @@ class Desk:
     clock: Callable[[], float]
     profile: str = ""
     everything: Callable[[Freeze | None], None] | None = None
+    common: Callable[[], Store] | None = None
 
     def mine(self, approver: Approver) -> list[Room]:
         """The rooms that this person may look into."""
@@ -119,8 +128,7 @@ class Desk:
             Refused: another name was typed, it takes another person, or it is pending no more.
         """
         found = self._pending(approver, code)
-        Approvals(found.room.store()).approve(found.approval, typed, approver.id, self.clock())
-        self._note_ruling(approver, found, "approve")
+        Approvals(found.room.store()).approve(found.approval, typed, approver.id, self.clock(), via="console")
 
     def reject(self, approver: Approver, code: str, reason: str) -> None:
         """Say no, and why.
@@ -129,8 +137,8 @@ class Desk:
             Refused: it is pending no more.
         """
         found = self._pending(approver, code)
-        Approvals(found.room.store()).reject(found.approval, approver.id, self.clock(), reason or None)
-        self._note_ruling(approver, found, "reject", reason)
+        approvals = Approvals(found.room.store())
+        approvals.reject(found.approval, approver.id, self.clock(), reason or None, via="console")
 
     def reveal(self, approver: Approver, handle: str) -> str:
         """The secret behind a handle, once; not without a record that it was.
@@ -140,11 +148,10 @@ class Desk:
         """
         for room in self.mine(approver):
             try:
-                secret = Handles(room.store(), self.sealer, self.clock).reveal(handle, room.profile)
+                handles = Handles(room.store(), self.sealer, self.clock)
+                return handles.reveal(handle, room.profile, by=approver.id, via="console")
             except Refused:
                 continue
-            self._note(room, "reveal", approver)
-            return secret
         raise Refused("unknown", "This secret handle is unknown, used up or expired.", "Get it anew.")
 
     def freeze(self, approver: Approver, room: str, reason: str) -> None:
@@ -163,18 +170,26 @@ class Desk:
         """
         self._brake(approver, room, None)
 
-    def audit(self, room: Room, wanted: Mapping[str, str], days: float, before: int | None) -> Looked:
+    def audited(self, approver: Approver) -> list[Room]:
+        """The rooms whose audit this person may see: theirs, and for the owner of the machine that of every SaaS at once."""
+        rooms = self.mine(approver)
+        if self.common is None or not approver.everywhere:
+            return rooms
+        return [*rooms, Room(COMMON, frozenset(), self.common)]
+
+    def audit(self, room: Room, wanted: Mapping[str, str], days: float, before: Place | None) -> Looked:
         """The newest records that fit; `wanted` holds fields and what they must contain."""
         fit: list[dict[str, Any]] = []
-        since, last = self.clock() - days * DAY, 0
-        for looked, (number, record) in enumerate(_newest(room.store(), before)):
-            if record["at"] < since:
+        since, last, size = self.clock() - days * DAY, before, 0
+        for looked, (place, found) in enumerate(_newest(room.store(), before)):
+            if found["at"] < since:
                 return Looked(fit, None)
-            if len(fit) == PAGE or looked == LOOKED_AT:
+            if len(fit) == PAGE or looked == LOOKED_AT or size > PAGE_BYTES:
                 return Looked(fit, last)
-            last = number
-            if room.profile in (None, record.get("profile")) and _fits(record, wanted):
-                fit.append(record)
+            last = place
+            if room.profile in (None, found.get("profile")) and _fits(found, wanted):
+                fit.append(found)
+                size += len(json.dumps(found, default=str))
         return Looked(fit, None)
 
     def decisions(self, principal: Principal, room: Room | None) -> list[tuple[Operation, Decision, bool]]:
@@ -205,31 +220,39 @@ class Desk:
         return found
 
     def _brake(self, approver: Approver, name: str, freeze: Freeze | None) -> None:
-        deed, reason = ("freeze", freeze.reason) if freeze else ("unfreeze", "")
-        if not name and approver.everywhere and self.everything is not None:
-            self.everything(freeze)
-            rooms = self.mine(approver)
+        """Freeze and record it, or record it and let writes go: what cannot be recorded stays frozen."""
+        whole = self.everything if not name and approver.everywhere else None
+        rooms = [room for room in self.mine(approver) if whole or room.name == name]
+        if not rooms and whole is None:
+            raise Refused("unknown", "There is no such profile.", "Choose one that is shown.")
+        if freeze is not None:
+            if whole is not None:
+                whole(freeze)
+            else:
+                _each(rooms, freeze)
+        kind, reason = (Kind.FREEZE, freeze.reason) if freeze else (Kind.UNFREEZE, "")
+        if whole is not None and self.common is not None:
+            record(self.common(), DecisionRecord(kind, approver.id, "console", reason=reason), self.clock())
         else:
-            rooms = [room for room in self.mine(approver) if room.name == name]
-            if not rooms:
-                raise Refused("unknown", "There is no such profile.", "Choose one that is shown.")
+            self._record(rooms, DecisionRecord(kind, approver.id, "console", reason=reason))
+        if freeze is None:
+            _each(rooms, None)
+            if whole is not None:
+                whole(None)
+
+    def _record(self, rooms: Iterable[Room], decision: DecisionRecord) -> None:
+        """Put what a person decided on rooms into the audit of each."""
         for room in rooms:
-            if name or freeze is None:
-                room.store().freeze(freeze)
-            self._note(room, deed, approver, reason=reason)
-
-    def _note_ruling(self, approver: Approver, found: Found, deed: str, reason: str = "") -> None:
-        asked = found.approval
-        self._note(found.room, deed, approver, asked.profile, code=asked.code, operation=asked.operation, reason=reason)
-
-    def _note(self, room: Room, deed: str, approver: Approver, profile: str = "", **told: str) -> None:
-        """Put what a person did into the audit."""
-        known = {name: value for name, value in told.items() if value}
-        place = {"profile": profile or room.profile or "", "via": "console"}
-        room.store().decided(deed, {"principal": approver.id, **place, **known}, self.clock())
+            told = replace(decision, profile=room.profile or "", saas_id=room.saas_id)
+            record(room.store(), told, self.clock())
 
 
-def _newest(store: Store, before: int | None) -> Iterator[tuple[int, dict[str, Any]]]:
+def _each(rooms: Iterable[Room], freeze: Freeze | None) -> None:
+    for room in rooms:
+        room.store().freeze(freeze)
+
+
+def _newest(store: Store, before: Place | None) -> Iterator[tuple[Place, dict[str, Any]]]:
     """Records, newest first, read piece by piece."""
     while True:
         found = store.trail.newest(AT_ONCE, before)

@@ -1,0 +1,74 @@
+"""Whether a process has a key of the store that it is about to write to. Imports no database library: a server asks at its start."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection
+from contextlib import closing
+from pathlib import Path
+
+from saasus_mcp.store.chain import Keys, key_id, store_keys
+from saasus_mcp.store.files import SUFFIX, StoreError
+
+MEND = (
+    "Start with the key that the store was written with: in SAASUS_MCP_SEALING_KEYS or SAASUS_MCP_SEALING_KEYS_FILE, else "
+    "in sealing.key in the state folder. To change the key, give the new one first and the old one behind it. Where the "
+    "key is lost, move the store away; a new one is made."
+)
+
+
+class WrongKey(StoreError):
+    """None of this process's keys is a key of this store: what it wrote would break the audit for everybody else."""
+
+
+def check(there: Collection[str], given: Keys, name: str, *, used: bool) -> None:
+    """See that a store may be written to.
+
+    Args:
+        there: the ids of the keys that the store was written under.
+        given: this process's keys of the store.
+        name: of the store.
+        used: whether it has audit records.
+
+    Raises:
+        WrongKey: none of the keys is the store's.
+    """
+    own = [key_id(key) for key in given]
+    if there and not set(own) & set(there):
+        raise WrongKey(
+            f"The sealing key is not the key of the store {name}: that was written under key {', '.join(sorted(there))}, "
+            f"and this process has {', '.join(own)}.",
+            MEND,
+        )
+    if used and not there:
+        raise WrongKey(
+            f"The sealing key cannot be checked: the store {name} has audit records and no key id, so somebody removed it.",
+            MEND,
+        )
+
+
+def check_file(file: Path, keys: Keys) -> bool:
+    """The same for the store in a file, before it is opened.
+
+    Returns:
+        Whether a key is known there; a store that is new or of another version knows none.
+
+    Raises:
+        WrongKey: none of the keys is the store's.
+    """
+    if not file.is_file() or not file.stat().st_size:
+        return False
+    name = store_name(file)
+    try:
+        with closing(sqlite3.connect(file)) as connection:
+            there = [str(row[0]) for row in connection.execute("SELECT id FROM keys")]
+            used = connection.execute("SELECT 1 FROM audit LIMIT 1").fetchone() is not None
+    except sqlite3.Error:
+        return False  # opening it says what is wrong with it
+    check(there, store_keys(keys, name), name, used=used)
+    return bool(there)
+
+
+def store_name(file: Path) -> str:
+    """The name of the store in a file, which the MACs of its audit cover."""
+    return file.name.removesuffix(SUFFIX)
