@@ -65,10 +65,6 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "approvals_mend": "`saasus-mcp approvals` shows them.",
         "credentials_ok": "present and well-formed",
         "credentials_sandbox": "the sandbox has its own; real ones are not read",
-        "space": "{name} begins or ends with a space or a line break",
-        "quotes": "{name} is in quotation marks",
-        "characters": "{name} holds characters that no key has (a space, a line break, full-width letters)",
-        "credentials_mend": "Copy the value from the SaaSus console again, without anything around it.",
         "url_ok": "{url}",
         "url_sandbox": "none: the sandbox is inside this process",
         "url_other": "{url}, which is not SaaSus Platform's own address",
@@ -102,6 +98,12 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "clients_unreadable_mend": "Mend the file that is named: its client cannot read it either.",
         "clients_no_command": ": the command {detail} is not there",
         "clients_no_command_mend": "Install uv (or this package) again, then `saasus-mcp install CLIENT`.",
+        "clients_working_directory": ": the command `{detail}` runs what lies in the folder that the client works in, with your credentials",
+        "clients_working_directory_mend": "`saasus-mcp install CLIENT` writes a command that does not; by hand: `python -P -m "
+        "saasus_mcp`, or the whole path of saasus-mcp or uvx.",
+        "clients_open_folder": ": every user of this computer can replace {detail}",
+        "clients_open_folder_mend": "Take the others' right to write away from the program and its folder (chmod o-w), or install it "
+        "elsewhere.",
         "clients_in_clear": ": {detail} is written there in clear",
         "clients_in_clear_mend": "`saasus-mcp install CLIENT` writes a reference instead, where the client knows such; else use a "
         "profile with credentials in files (docs/configuration.md).",
@@ -136,10 +138,6 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "approvals_mend": "`saasus-mcp approvals` で確認できます。",
         "credentials_ok": "設定済みで、形式も正常です",
         "credentials_sandbox": "サンドボックス専用の値を使います。本物の認証情報は読みません",
-        "space": "{name} の前後に空白か改行が入っています",
-        "quotes": "{name} が引用符で囲まれています",
-        "characters": "{name} にキーでは使われない文字(空白、改行、全角文字など)が入っています",
-        "credentials_mend": "SaaSusのコンソールから値だけをコピーし直してください。",
         "url_ok": "{url}",
         "url_sandbox": "なし(サンドボックスはこのプロセスの中で動きます)",
         "url_other": "{url}(SaaSus Platform標準の接続先ではありません)",
@@ -173,6 +171,12 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "clients_unreadable_mend": "示したファイルを直してください。クライアントも読み取れない状態です。",
         "clients_no_command": ": コマンド {detail} が見つかりません",
         "clients_no_command_mend": "uv(またはこのパッケージ)を入れ直し、`saasus-mcp install クライアント名` を実行してください。",
+        "clients_working_directory": ": コマンド `{detail}` は、クライアントの作業フォルダーにあるコードを認証情報付きで実行してしまいます",
+        "clients_working_directory_mend": "`saasus-mcp install クライアント名` で安全なコマンドに書き換えられます。手作業で直す場合は "
+        "`python -P -m saasus_mcp` とするか、saasus-mcp または uvx を絶対パスで指定してください。",
+        "clients_open_folder": ": {detail} は、このコンピューターのどのユーザーでも置き換えられる状態です",
+        "clients_open_folder_mend": "プログラムとそのフォルダーから他のユーザーの書き込み権限を外す(chmod o-w)か、別の場所に"
+        "インストールしてください。",
         "clients_in_clear": ": {detail} が平文で書かれています",
         "clients_in_clear_mend": "参照の形を使えるクライアントなら `saasus-mcp install クライアント名` で置き換えられます。"
         "使えない場合は、認証情報をファイルに置くプロファイルを使ってください(docs/configuration.md)。",

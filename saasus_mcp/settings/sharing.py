@@ -5,12 +5,17 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from pathlib import PurePath
 from typing import Annotated, Any
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BeforeValidator, SecretBytes, SecretStr
 
 KEY_BYTES = 32
 MOST_KEYS = 10
+FILES = frozenset({"passfile", "servicefile", "sslcert", "sslkey", "sslrootcert", "sslcrl", "sslcrldir"})
+"""Parameters of libpq that name files; it looks for a relative one in the working directory."""
+NO_FILE = frozenset({"", "system"})
 SCHEME = re.compile(r"postgres(ql)?://")
 
 
@@ -18,6 +23,9 @@ def _database(value: Any) -> Any:
     text = value.get_secret_value() if isinstance(value, SecretStr) else str(value).strip()
     if SCHEME.match(text) is None:
         raise ValueError("write postgresql://USER@HOST/DATABASE, with a password in a file: ?passfile=/absolute/path")
+    for name, places in parse_qs(urlsplit(text).query).items():
+        if name in FILES and not all(place in NO_FILE or PurePath(place).is_absolute() for place in places):
+            raise ValueError(f"{name}: write an absolute path")
     return SecretStr(text)
 
 

@@ -316,7 +316,7 @@ def in_cursor(home: Path, entry: Any, name: str = "saasus") -> dict[str, str]:
 
 
 def test_clients_that_start_this_server_are_named(home: Path) -> None:
-    found = in_cursor(home, {"command": sys.executable, "args": ["-m", "saasus_mcp"]})
+    found = in_cursor(home, {"command": sys.executable, "args": ["-P", "-m", "saasus_mcp"]})
     assert (found["status"], found["said"]) == ("ok", "Cursor (saasus)")
     assert in_cursor(home, {"url": "https://mcp.example.com/mcp"})["said"] == "Cursor (saasus)"
 
