@@ -83,9 +83,10 @@ def _open_to_others(command: Path) -> bool:
     if os.name != "posix":
         return False
     try:
-        return any(
-            path.stat().st_mode & stat.S_IWOTH
-            for path in {command, command.parent, command.resolve(), command.resolve().parent}
-        )
+        files = {command, command.resolve()}
+        modes = [file.stat().st_mode for file in files] + [
+            0 if (mode := file.parent.stat().st_mode) & stat.S_ISVTX else mode for file in files
+        ]
     except (OSError, RuntimeError):
         return True
+    return any(mode & stat.S_IWOTH for mode in modes)
