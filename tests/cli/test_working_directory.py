@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,7 +54,7 @@ def test_no_command_runs_or_reads_it(way: str, command: list[str], hostile: Path
 
 
 def test_no_server_runs_or_reads_it_nor_does_a_chart(hostile: Path) -> None:
-    messages = [
+    messages: list[dict[str, Any]] = [
         {"id": 1, "method": "initialize", "params": INITIALIZE},
         {"method": "notifications/initialized"},
         {"id": 2, "method": "tools/call", "params": {"name": "job_contract_report", "arguments": {"chart": "png"}}},

@@ -114,7 +114,7 @@ def test_what_install_writes_never_runs_the_working_directory(
     client: str, script: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     which = shutil.which
-    monkeypatch.setattr(launching.shutil, "which", lambda name: None if name == "uvx" else which(name))
+    monkeypatch.setattr(shutil, "which", lambda name: None if name == "uvx" else which(name))
     if not script:
         monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     file = tmp_path / "file"

@@ -178,16 +178,17 @@ def planted_key(title: str, plant: Callable[[Path, Path], None], said: str) -> N
         return does_not_start(said)
 
 
+def shown(key: Path, known: Path) -> None:
+    known.rename(key)
+    key.chmod(0o644)
+
+
 planted_key("A sealing key that is a link to a file of known bytes", lambda key, known: key.symlink_to(known), "rm ")
 planted_key(
     "A sealing key that is a hard link to a file of known bytes", lambda key, known: key.hardlink_to(known), "cp -p "
 )
 planted_key("A named pipe as the sealing key", lambda key, _: os.mkfifo(key, 0o600), "not a regular file")
-planted_key(
-    "A sealing key that others can read",
-    lambda key, known: (known.rename(key), key.chmod(0o644), None)[-1],
-    "chmod 600",
-)
+planted_key("A sealing key that others can read", shown, "chmod 600")
 
 
 @attack(AREA, "A state folder that is a link to another user's")

@@ -47,6 +47,11 @@ def of_mode(mode: int) -> Make:
     return make
 
 
+def large(place: Path) -> None:
+    place.write_bytes(b"x" * 11)
+    place.chmod(0o600)
+
+
 UNSAFE: dict[str, tuple[Make, str]] = {
     "a link": (link, "link"),
     "a link that leads nowhere": (lambda place: place.symlink_to("nowhere"), "link"),
@@ -59,7 +64,7 @@ UNSAFE: dict[str, tuple[Make, str]] = {
     "writable by a group": (of_mode(0o620), "writable"),
     "readable by everybody": (of_mode(0o604), "readable"),
     "readable by a group": (of_mode(0o640), "readable"),
-    "too large": (lambda place: (place.write_bytes(b"x" * 11), place.chmod(0o600)), "large"),
+    "too large": (large, "large"),
 }
 
 
