@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from saasus_mcp.settings.credentials import flaw
-from saasus_mcp.settings.environment import Settings, used, variable
+from saasus_mcp.settings.environment import Settings, known_variables, used, variable
 from saasus_mcp.settings.faults import SettingsError
 from saasus_mcp.settings.sources import Source
+from saasus_mcp.settings.unknown import lookalikes, printable
 
 if TYPE_CHECKING:
     from saasus_mcp.settings.config import ProfileTable
@@ -37,6 +38,10 @@ FAULTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
             "No credentials: {names} not set.",
             "Set them from the SaaSus console (API key settings), or try `--sandbox`, which needs no account.",
         ),
+        "missing_near": (
+            "No credentials: {names} not set.",
+            "{near} is set and not read: correct its name, or try `--sandbox`, which needs no account.",
+        ),
     },
     "ja": {
         "no_profile": (
@@ -57,6 +62,10 @@ FAULTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "missing": (
             "認証情報がありません: {names} が設定されていません。",
             "SaaSusの管理画面(APIキー)にある値を設定してください。アカウントなしで試すには `--sandbox` を指定します。",
+        ),
+        "missing_near": (
+            "認証情報がありません: {names} が設定されていません。",
+            "設定されている {near} は読み取りません。名前を直してください。アカウントなしで試すには `--sandbox` を指定します。",
         ),
     },
 }
@@ -183,7 +192,9 @@ def _from_environment(settings: Settings, name: str) -> Profile:
     require_sound(given, settings.lang)
     missing = [each for each, value in given.items() if not value]
     if missing:
-        raise _fault(settings.lang, "missing", names=", ".join(missing))
+        near = lookalikes(missing, known_variables())
+        what = "missing_near" if near else "missing"
+        raise _fault(settings.lang, what, names=", ".join(missing), near=", ".join(map(printable, near)))
     return Profile(name, settings.saas_id, api_key, secret_key, settings.api_url_base)
 
 

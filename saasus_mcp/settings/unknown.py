@@ -18,7 +18,10 @@ SERVICE_LINK = re.compile(
 )
 SERVICE_ADDRESS = re.compile(r"(?:tcp|udp|sctp)://[^\s/]+:\d+")
 """What Kubernetes puts into every container for a Service called saasus-mcp; nobody wrote it."""
-MOST_SHOWN, LONGEST_SHOWN = 3, 60
+MOST_SHOWN, LONGEST_SHOWN, MOST_COMPARED = 3, 60, 100
+
+SIMILAR = 0.7
+"""Of 1: how alike two names are for one to be told as what the other meant (difflib's ratio)."""
 
 WORDS: Mapping[Literal["en", "ja"], Mapping[str, str]] = {
     "en": {
@@ -82,7 +85,19 @@ def nearest(name: str, known: Collection[str]) -> str | None:
     """The known name that is most like this one."""
     from difflib import get_close_matches  # noqa: PLC0415 - only on a mistake
 
-    return next(iter(get_close_matches(name[:LONGEST_SHOWN], sorted(known), 1)), None)
+    return next(iter(get_close_matches(name[:LONGEST_SHOWN], sorted(known), 1, SIMILAR)), None)
+
+
+def lookalikes(missing: Collection[str], known: Collection[str]) -> list[str]:
+    """The variables that are set, unknown, and spelt nearly like one that is missing. They may be somebody else's."""
+    others = [
+        name
+        for name, value in os.environ.items()
+        if value and name.upper().startswith("SAAS") and len(name) <= LONGEST_SHOWN
+    ]
+    strange = {name.upper(): name for name in sorted(others)[:MOST_COMPARED] if name.upper() not in known}
+    found = (nearest(name, strange) for name in missing)
+    return sorted({strange[name] for name in found if name is not None})
 
 
 def printable(name: str) -> str:

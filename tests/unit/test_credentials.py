@@ -121,3 +121,18 @@ def test_install_writes_no_placeholder_into_a_clients_file(tmp_path: Path, monke
     ran = run("install", "claude-desktop", "--file", str(tmp_path / "file"), "--write-secrets", "--yes")
     assert (ran.status, (tmp_path / "file").exists()) == (1, False)
     assert "SAASUS_SAAS_ID" in ran.err
+
+
+@pytest.mark.parametrize("name", ["SAASUS_APIKEY", "SAASUS_API_KEYS", "SAAS_API_KEY", "saasus_apikey"])
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_a_misspelt_credential_is_pointed_at_where_it_is_missing(
+    name: str, lang: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for each in {*NAMES} - {"SAASUS_API_KEY"}:
+        monkeypatch.setenv(each, "good-1")
+    monkeypatch.setenv(name, "hush")
+    with pytest.raises(SettingsError) as caught:
+        compose.check(read(lang=lang))
+    assert "SAASUS_API_KEY" in caught.value.message
+    assert name in caught.value.mend
+    assert "hush" not in str(caught.value)
