@@ -23,7 +23,7 @@ SECRETS = frozenset({"SAASUS_API_KEY", "SAASUS_SECRET_KEY", "SAASUS_PLATFORM_API
 
 LONGEST_SHOWN = 4
 """Words of a command line; credentials may be in what follows."""
-Flaw = Literal["", "unreadable", "no_command", "working_directory", "open_folder", "in_clear", "official"]
+Flaw = Literal["", "unreadable", "refused", "no_command", "working_directory", "open_folder", "in_clear", "official"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,10 @@ def find(machine: Machine) -> Iterator[Found]:
         try:
             held = read(file)
             servers = editing.servers(held.text, client) if held.raw is not None else {}
-        except (NotWritten, NotJson, NotToml):
+        except NotWritten as error:
+            yield Found(client, file, flaw="refused", detail=str(error))
+            continue
+        except (NotJson, NotToml):
             yield Found(client, file, flaw="unreadable")
             continue
         for name, entry in servers.items():

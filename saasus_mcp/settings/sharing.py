@@ -11,6 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BeforeValidator, SecretBytes, SecretStr
 
+from saasus_mcp.settings.credentials import REFERENCE
+
 KEY_BYTES = 32
 MOST_KEYS = 10
 FILES = frozenset({"passfile", "servicefile", "sslcert", "sslkey", "sslrootcert", "sslcrl", "sslcrldir"})
@@ -21,6 +23,8 @@ SCHEME = re.compile(r"postgres(ql)?://")
 
 def _database(value: Any) -> Any:
     text = value.get_secret_value() if isinstance(value, SecretStr) else str(value).strip()
+    if REFERENCE.search(text):
+        raise ValueError("a placeholder in it was not replaced; set the variable that it names where the server starts")
     if SCHEME.match(text) is None:
         raise ValueError("write postgresql://USER@HOST/DATABASE, with a password in a file: ?passfile=/absolute/path")
     for name, places in parse_qs(urlsplit(text).query).items():

@@ -197,6 +197,9 @@ def test_a_file_that_the_databases_address_names_is_absolute(name: str, monkeypa
     monkeypatch.setenv("SAASUS_MCP_SEALING_KEYS", "A" * 43 + "=")
     monkeypatch.setenv("SAASUS_MCP_DATABASE_URL", f"postgresql://hush@h/d?{name}=/absolute")
     assert read().database_url is not None
+    monkeypatch.setenv("SAASUS_MCP_DATABASE_URL", "postgresql://u:${hush}@h/d")
+    with pytest.raises(SettingsError, match="SAASUS_MCP_DATABASE_URL: a placeholder"):
+        read()
     monkeypatch.setenv("SAASUS_MCP_DATABASE_URL", f"postgresql://hush@h/d?{name}=relative")
     with pytest.raises(SettingsError, match=f"SAASUS_MCP_DATABASE_URL: {name}: write an absolute path") as caught:
         read()
