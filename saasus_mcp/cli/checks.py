@@ -14,16 +14,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
-from saasus_mcp import __version__
+from saasus_mcp import __version__, private_files
 from saasus_mcp.catalog import Language, load
 from saasus_mcp.cli import compose, keeping, waiting
 from saasus_mcp.cli.doctor_wording import WORDS
 from saasus_mcp.errors import SaasusMcpError
-from saasus_mcp.settings import API, Settings, profile, variable
+from saasus_mcp.private_files import UnsafeFile
+from saasus_mcp.settings import API, Settings, profile
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
-QUOTES = "\"'`“”‘’「」"  # noqa: RUF001 - as word processors and input methods write them
-FIRST_PRINTABLE, LAST_PRINTABLE = "!", "~"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +74,14 @@ def state(settings: Settings) -> Finding:
     """That the state folder can be written, and that nobody else can read what is in it."""
     words, folder = WORDS[settings.lang], settings.folder
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_files.folder(folder)
         with tempfile.TemporaryFile(dir=folder):
             pass
         if os.name != "posix":
             return Finding("state", "ok", words["state_ok_unchecked"].format(folder=folder))
         readable = next(_open_to_others(folder), None)
+    except UnsafeFile as error:
+        return Finding("state", "problem", *error.words(settings.lang))
     except OSError as error:
         why = error.strerror or type(error).__name__
         said = words["state_unwritable"].format(folder=folder, why=why)
@@ -124,25 +125,7 @@ def credentials(settings: Settings) -> Finding:
         place = compose.place(settings)
     except SaasusMcpError as error:
         return Finding("credentials", "problem", error.message, error.mend)
-    if place.sandbox:
-        return Finding("credentials", "ok", words["credentials_sandbox"])
-    chosen = profile(settings)
-    for name in ("saas_id", "api_key", "secret_key"):
-        flaw = _flaw(getattr(chosen, name))
-        if flaw is not None:
-            where = f"{chosen.name}: {variable(name)}"
-            return Finding("credentials", "problem", words[flaw].format(name=where), words["credentials_mend"])
-    return Finding("credentials", "ok", words["credentials_ok"])
-
-
-def _flaw(value: str) -> Literal["space", "quotes", "characters"] | None:
-    if value != value.strip():
-        return "space"
-    if value[0] in QUOTES or value[-1] in QUOTES:
-        return "quotes"
-    if not all(FIRST_PRINTABLE <= character <= LAST_PRINTABLE for character in value):
-        return "characters"
-    return None
+    return Finding("credentials", "ok", words["credentials_sandbox" if place.sandbox else "credentials_ok"])
 
 
 def url(settings: Settings) -> Finding:

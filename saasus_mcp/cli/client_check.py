@@ -24,7 +24,7 @@ def check(settings: Settings) -> Finding:
     said = "; ".join(_said(one, settings.lang) for one in found)
     flaws = {one.flaw for one in found} - {""}
     mend = " ".join(words[f"clients_{flaw}_mend"] for flaw in sorted(flaws))
-    if flaws & {"unreadable", "no_command"}:
+    if flaws & {"unreadable", "refused", "no_command", "working_directory", "open_folder"}:
         return Finding("clients", "problem", said, mend)
     return Finding("clients", "note" if flaws else "ok", said, mend)
 

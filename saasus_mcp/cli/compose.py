@@ -128,7 +128,8 @@ def check(settings: Settings) -> None:
     """
     where = place(settings)
     if settings.database_url is None:
-        prepare(settings.folder, where.saas_id)
+        with keeping.told(settings.lang):
+            prepare(settings.folder, where.saas_id)
         with keeping.kept(settings) as kept:
             kept.require_key(where.saas_id)
     keeping.sealing(settings)

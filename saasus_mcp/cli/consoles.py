@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from anyio.to_thread import run_sync
 
-from saasus_mcp.catalog import Catalogue
+from saasus_mcp.catalog import Catalogue, Language
 from saasus_mcp.cli import compose, keeping
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.hosting.console.desk import Desk, Room, Written
@@ -31,7 +31,7 @@ from saasus_mcp.hosting.console.sessions import (
 )
 from saasus_mcp.hosting.console.throttle import Throttle
 from saasus_mcp.permissions.policy import CasePolicy, Mode, ReadOnlyCeiling
-from saasus_mcp.settings import Http, Settings
+from saasus_mcp.settings import Http, Settings, require_sound
 from saasus_mcp.store import Freeze
 from saasus_mcp.store.files import stem
 from saasus_mcp.store.stores import EACH, Stores
@@ -59,7 +59,7 @@ def hosted(chosen: Settings, wanted: Http, served: Mapping[str, Served], until: 
     ]
     any_pipeline = next(iter(served.values())).pipeline
     desk = _desk(chosen, any_pipeline.catalogue, any_pipeline.policy, lambda: rooms)
-    sign_on = provider(wanted)
+    sign_on = provider(wanted, chosen.lang)
     if wanted.authenticated and not wanted.tokens and sign_on is None:
         return None
     if not wanted.authenticated and sign_on is None:
@@ -181,11 +181,11 @@ def _by_token(accounts: Accounts) -> SignIn:
     return sign_in
 
 
-def provider(wanted: Http) -> Provider | None:
+def provider(wanted: Http, lang: Language) -> Provider | None:
     """The identity provider of single sign-on, where one is set.
 
     Raises:
-        SaasusMcpError: what it takes is not installed.
+        SaasusMcpError: what it takes is not installed, or its client secret cannot be one.
     """
     oidc = wanted.console.oidc
     if oidc is None:
@@ -195,6 +195,8 @@ def provider(wanted: Http) -> Provider | None:
             "[console.oidc]: single sign-on to the console needs the extra `hosted`.",
             "Install it: pip install 'saasus-mcp[hosted]'.",
         )
+    if oidc.client_secret is not None:
+        require_sound({"console.oidc.client_secret": oidc.client_secret.read()}, lang)
     return Provider(oidc, f"{wanted.public_url}/console/sso/callback")
 
 

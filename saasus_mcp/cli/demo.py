@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ import click
 
 from saasus_mcp.catalog import Language, load
 from saasus_mcp.cli.demo_wording import WORDS
+from saasus_mcp.cli.launching import this_installation
 from saasus_mcp.cli.options import language, settings
 from saasus_mcp.errors import SaasusMcpError
 
@@ -68,9 +68,10 @@ async def _act(era: str, stage: Stage, state: Path, lang: Language, broken: dict
     from saasus_mcp.cli.story import Broken, Story  # noqa: PLC0415 - as above
 
     person = Person(stage)
+    command, *args = this_installation()
     server = StdioServerParameters(
-        command=sys.executable,
-        args=["-m", "saasus_mcp", "serve", "--sandbox", "--lang", lang],
+        command=command,
+        args=[*args, "serve", "--sandbox", "--lang", lang],
         env={"SAASUS_MCP_STATE_DIR": str(state)},
     )
     what = stage.words["not_started"]

@@ -25,7 +25,7 @@ from saasus_mcp.clients.keeping import Held, Keeper
 from saasus_mcp.clients.known import ANY, CLIENTS, Client, Machine
 from saasus_mcp.clients.showing import difference
 from saasus_mcp.errors import SaasusMcpError
-from saasus_mcp.settings import Settings, credentials, endpoint
+from saasus_mcp.settings import Settings, credentials, endpoint, require_sound
 
 NAME = "saasus"
 LEGAL_NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
@@ -96,6 +96,8 @@ def command(client: str | None, file: Path | None, *, uninstall: bool, **flags: 
     held = keeping.read(file or order.client.file(Machine(platform.system(), Path.home(), os.environ)))
     keeper = Keeper(order.settings.folder, order.client, held.file, order.name)
     click.echo(f"{order.client.title}: {held.file}")
+    if held.link is not None:
+        click.echo(order.words["follows"].format(link=held.link))
     if uninstall:
         _take_out(order, keeper, held)
     else:
@@ -132,10 +134,11 @@ def _put_in(order: Order, keeper: Keeper, held: Held) -> None:
         click.echo(order.words["already"])
         return
     click.echo(_coloured(difference(order.client, order.name, held.text, new)))
-    for note in _notes(order):
+    private = bool(order.in_clear and order.needed) and held.mode & keeping.OTHERS != 0
+    for note in (*_notes(order), *([order.words["made_private"].format(mode=f"{held.mode:04o}")] if private else [])):
         click.echo(f"\n{note}")
     _agree(order, "write")
-    keeper.write(held, new)
+    keeper.write(held, new, private=private)
     click.echo(order.words["written"].format(client=order.client.title, folder=keeper.folder))
 
 
@@ -147,7 +150,7 @@ def _take_out(order: Order, keeper: Keeper, held: Held) -> None:
     click.echo(_coloured(difference(order.client, order.name, held.text, (before or b"").decode())))
     _agree(order, "take_out")
     keeper.restore(held)
-    click.echo(order.words["taken_out"].format(client=order.client.title, folder=keeper.folder))
+    click.echo(order.words["taken_out"].format(client=order.client.title))
 
 
 def _entry(order: Order) -> Entry:
@@ -177,7 +180,9 @@ def _in_clear(order: Order, needed: dict[str, str]) -> dict[str, str]:
     for name, value in needed.items():
         if not value and not attended(sys.stdin):
             raise NotInstalled(words["unset"].format(name=name), words["unset_mend"])
-    return {name: value or ask_hidden(name) for name, value in needed.items()}
+    values = {name: value or ask_hidden(name) for name, value in needed.items()}
+    require_sound(values, order.settings.lang)
+    return values
 
 
 def _notes(order: Order) -> Iterator[str]:

@@ -18,7 +18,10 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "take_out": "Take it out?",
         "written": "Written. Start {client} again. What was there before is kept in {folder}; "
         "`saasus-mcp doctor` says whether all is well.",
-        "taken_out": "Taken out; all else in the file stays. What it held until now is kept in {folder}.",
+        "taken_out": "Taken out; all else in the file stays, and no copy of it is kept. Start {client} again.",
+        "follows": "{link} is a symbolic link: the file that it leads to is changed, and the link stays.",
+        "made_private": "Credentials are written into this file in clear, and others may read it (mode {mode}): it becomes "
+        "readable by you alone (mode 0600).",
         "nothing": "Nothing was written.",
         "nobody": "There is no terminal to ask at.",
         "nobody_mend": "Look at the difference, and add --yes.",
@@ -57,7 +60,10 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "take_out": "削除しますか?",
         "written": "書き込みました。{client}を再起動してください。以前の内容は {folder} に保存しています。"
         "動作は `saasus-mcp doctor` で確認できます。",
-        "taken_out": "削除しました。ファイルのほかの内容はそのままです。直前までの内容は {folder} に保存しています。",
+        "taken_out": "削除しました。ファイルのほかの内容はそのままで、控えは残していません。{client}を再起動してください。",
+        "follows": "{link} はシンボリックリンクです。リンク先のファイルを変更し、リンクはそのまま残します。",
+        "made_private": "認証情報を平文で書き込みますが、このファイルは他のユーザーも読める状態です(モード{mode})。"
+        "あなただけが読めるように変更します(モード0600)。",
         "nothing": "何も書き込んでいません。",
         "nobody": "確認のための端末がありません。",
         "nobody_mend": "差分を確かめたうえで --yes を付けてください。",

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from saasus_mcp.catalog import Language
+from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.permissions import decisions
 from saasus_mcp.permissions.decisions import DecisionRecord
 from saasus_mcp.permissions.seal import Sealer
+from saasus_mcp.private_files import UnsafeFile
 from saasus_mcp.settings import Settings
 from saasus_mcp.store.files import StoreError
 from saasus_mcp.store.folder import Folder
@@ -33,7 +36,24 @@ def sealing(settings: Settings) -> Sealer:
     """
     if settings.sealing_keys:
         return Sealer(*(key.get_secret_value() for key in settings.sealing_keys))
-    return Sealer.at(settings.folder / KEY_FILE)
+    with told(settings.lang):
+        return Sealer.at(settings.folder / KEY_FILE)
+
+
+@contextmanager
+def told(lang: Language) -> Iterator[None]:
+    """While entered, what is wrong with a file of the state folder is told in a person's language.
+
+    Raises:
+        SaasusMcpError: of the same type as the one that was raised.
+    """
+    try:
+        yield
+    except SaasusMcpError as error:
+        unsafe = error if isinstance(error, UnsafeFile) else error.__cause__
+        if isinstance(unsafe, UnsafeFile):
+            error.message, error.mend = unsafe.words(lang)
+        raise
 
 
 @contextmanager
@@ -48,7 +68,8 @@ def kept(settings: Settings) -> Iterator[Stores]:
         return sealing(settings).derived(AUDIT)
 
     if settings.database_url is None:
-        yield Folder(settings.folder, keys)
+        with told(settings.lang):
+            yield Folder(settings.folder, keys)
         return
     from saasus_mcp.store.shared import Shared  # noqa: PLC0415 - imports the database library
 

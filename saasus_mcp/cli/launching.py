@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from saasus_mcp.cli.compose import DEFAULT_PROFILE
 from saasus_mcp.clients.known import Client
@@ -43,7 +44,19 @@ def _launcher(client: Client, given: str) -> tuple[str, ...]:
     uvx = shutil.which("uvx")
     if uvx is not None:
         return (uvx if client.windowed else "uvx", PACKAGE)
-    return (sys.executable, "-m", "saasus_mcp")
+    return this_installation()
+
+
+def this_installation() -> tuple[str, ...]:
+    """The command of this installation, by whole paths: the script beside the interpreter, else the module.
+
+    Without `-P`, `-m` would have Python look for every module in the working directory first: in a project's folder, where
+    clients start their servers and a model may write.
+    """
+    script = Path(sys.executable).with_name(PACKAGE + (".exe" if os.name == "nt" else ""))
+    if script.is_file() and os.access(script, os.X_OK):
+        return (str(script),)
+    return (sys.executable, "-P", "-m", "saasus_mcp")
 
 
 def _flags(settings: Settings, client: Client, wanted: Wanted) -> Iterator[str]:

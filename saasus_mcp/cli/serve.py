@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from saasus_mcp import working_directory
 from saasus_mcp.cli import compose, options, serve_http
 from saasus_mcp.cli.options import named_toolsets, settings, shared
 from saasus_mcp.server.toolsets import Kind
@@ -33,6 +34,11 @@ def command(surface: Kind, toolsets: str, **flags: Any) -> None:
     """Serve MCP on stdio, which is what MCP clients run, or over HTTP."""
     chosen = settings(**flags)
     named = named_toolsets(toolsets, chosen.lang)
+    with working_directory.left():
+        _serve_there(chosen, surface, named)
+
+
+def _serve_there(chosen: Settings, surface: Kind, named: frozenset[str]) -> None:
     if chosen.transport == "http":
         serve_http.serve(chosen, surface, named)
     else:

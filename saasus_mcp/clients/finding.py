@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from saasus_mcp.clients import editing
+from saasus_mcp.clients.commands import takes_code_from_working_directory
 from saasus_mcp.clients.jsonc import NotJson
 from saasus_mcp.clients.keeping import NotWritten, read
 from saasus_mcp.clients.known import CLIENTS, Client, Machine
@@ -18,7 +21,9 @@ OURS = ("saasus-mcp", "saasus_mcp")
 OFFICIAL = "saasus-api-mcp-server"
 SECRETS = frozenset({"SAASUS_API_KEY", "SAASUS_SECRET_KEY", "SAASUS_PLATFORM_APIKEY", "SAASUS_PLATFORM_SECRETKEY"})
 
-Flaw = Literal["", "unreadable", "no_command", "in_clear", "official"]
+LONGEST_SHOWN = 4
+"""Words of a command line; credentials may be in what follows."""
+Flaw = Literal["", "unreadable", "refused", "no_command", "working_directory", "open_folder", "in_clear", "official"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,10 @@ def find(machine: Machine) -> Iterator[Found]:
         try:
             held = read(file)
             servers = editing.servers(held.text, client) if held.raw is not None else {}
-        except (NotWritten, NotJson, NotToml):
+        except NotWritten as error:
+            yield Found(client, file, flaw="refused", detail=str(error))
+            continue
+        except (NotJson, NotToml):
             yield Found(client, file, flaw="unreadable")
             continue
         for name, entry in servers.items():
@@ -54,10 +62,34 @@ def _judged(client: Client, file: Path, name: str, entry: dict[str, Any]) -> Fou
         return Found(client, file, name, "official")
     if not any(own in word for word in words for own in OURS):
         return Found(client, file, name) if name == "saasus" and client.remote and client.remote in entry else None
-    if shutil.which(words[0]) is None:
-        return Found(client, file, name, "no_command", words[0])
-    variables = entry.get("env")
-    for variable, value in variables.items() if isinstance(variables, dict) else ():
-        if variable in SECRETS and "$" not in str(value):
-            return Found(client, file, name, "in_clear", variable)
-    return Found(client, file, name)
+    flaw, detail = _flaw(words, entry.get("env"))
+    return Found(client, file, name, flaw, detail)
+
+
+def _flaw(words: list[str], env: Any) -> tuple[Flaw, str]:
+    """What is wrong with how an entry of ours starts the server, and the detail that tells it."""
+    variables = env if isinstance(env, dict) else {}
+    if takes_code_from_working_directory(words, variables):
+        return "working_directory", " ".join(words[:LONGEST_SHOWN])
+    command = shutil.which(words[0])
+    if command is None:
+        return "no_command", words[0]
+    if _open_to_others(Path(command)):
+        return "open_folder", command
+    in_clear = (name for name, value in variables.items() if name in SECRETS and "$" not in str(value))
+    secret = next(in_clear, "")
+    return ("in_clear", secret) if secret else ("", "")
+
+
+def _open_to_others(command: Path) -> bool:
+    """Whether everybody on this computer can put another program in the place of this one. Unknown on Windows."""
+    if os.name != "posix":
+        return False
+    try:
+        files = {command, command.resolve()}
+        modes = [file.stat().st_mode for file in files] + [
+            0 if (mode := file.parent.stat().st_mode) & stat.S_ISVTX else mode for file in files
+        ]
+    except (OSError, RuntimeError):
+        return True
+    return any(mode & stat.S_IWOTH for mode in modes)

@@ -5,18 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
+import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from saasus_mcp import private_files
 from saasus_mcp.clients import editing
 from saasus_mcp.clients.known import Client
 from saasus_mcp.errors import SaasusMcpError
+from saasus_mcp.private_files import POSIX, UnsafeFile
 
 LARGEST = 16 * 1024 * 1024
 NEW_FILE = 0o600
+OTHERS = 0o077
 BEFORE, LAST, RECORD = "before", "last", "record.json"
 
 
@@ -26,10 +30,20 @@ class NotWritten(SaasusMcpError):
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a client's file holds: its bytes, None where there is no file."""
+    """What a client's file holds.
+
+    Attributes:
+        raw: its bytes, None where there is no file.
+        link: the symbolic link that led to it.
+        mode: its permissions.
+        owner: its user and group.
+    """
 
     file: Path
     raw: bytes | None
+    link: Path | None = field(default=None, compare=False)
+    mode: int = NEW_FILE
+    owner: tuple[int, int] | None = None
 
     @property
     def text(self) -> str:
@@ -45,27 +59,40 @@ class Held:
 
 
 def read(file: Path) -> Held:
-    """What is there now. A symbolic link is followed, so that it stays one.
+    """What is there now. A symbolic link to a file of ours is followed, so that it stays one: people keep such files elsewhere.
 
     Raises:
-        NotWritten: it cannot be read.
+        NotWritten: it cannot be read, is no regular file, or is somebody else's to change.
     """
+    link = file if file.is_symlink() else None
     try:
         file = file.resolve()
-        raw = file.read_bytes()
+        raw = private_files.read_given(file, LARGEST)
+        found = file.lstat()
     except FileNotFoundError:
+        if link is not None:
+            raise NotWritten(
+                f"{link} is a symbolic link to a file that is not there.", "Make that file, or remove the link."
+            ) from None
         return Held(file, None)
-    except OSError as error:
+    except UnsafeFile as error:
+        raise NotWritten(error.message, error.mend) from error
+    except (OSError, RuntimeError) as error:  # a link that leads to itself is a RuntimeError before Python 3.13
         raise _failed(file, error) from None
-    if len(raw) > LARGEST:
-        raise NotWritten(f"{file} has {len(raw)} bytes.", "That is more than a client's file has; nothing was done.")
-    return Held(file, raw)
+    if POSIX and found.st_uid != os.geteuid() and (link is not None or os.geteuid() != 0):
+        raise NotWritten(
+            f"{file} belongs to another user (uid {found.st_uid}).",
+            "Nothing was done. Name a file of yours with --file.",
+        )
+    owner = (found.st_uid, found.st_gid) if POSIX else None
+    return Held(file, raw, link, stat.S_IMODE(found.st_mode), owner)
 
 
 class Keeper:
     """Keeps, for one entry in one client's file, what was there before us.
 
-    `before` is what uninstalling goes back to, while the file is still what we wrote; `last` is what the last writing replaced.
+    `before` is what uninstalling goes back to, while the file is still what we wrote. It is as private as the state folder, and
+    gone after that: a client's file may hold credentials in clear.
     """
 
     def __init__(self, state: Path, client: Client, file: Path, name: str) -> None:
@@ -86,15 +113,18 @@ class Keeper:
         Raises:
             Unreadable: it is not what the client reads.
         """
-        record = self._record()
         if held.raw is None:
             return None
+        record = self._record()
         if record.get("written") == _digest(held.raw):
-            return (self.folder / BEFORE).read_bytes() if record["existed"] else None
+            return self._kept(BEFORE) if record["existed"] else None
         return editing.without(held.text, self._client, self._name).encode()
 
-    def write(self, held: Held, new: str) -> None:
-        """Keep what is there, then put the new text in its place at once.
+    def write(self, held: Held, new: str, *, private: bool = False) -> None:
+        """Keep what is there, then put the new text in its place at once. The file's owner and mode stay.
+
+        Args:
+            private: whether nobody else may read the file from now on.
 
         Raises:
             NotWritten: the file changed since it was read, or cannot be written.
@@ -103,17 +133,19 @@ class Keeper:
         _require_unchanged(held)
         try:
             self._prepare()
-            _replace(self.folder / BEFORE, before or b"", None)
-            _replace(self.folder / LAST, held.raw or b"", None)
+            private_files.replace(self.folder / BEFORE, before or b"")
             record = {"file": str(held.file), "existed": before is not None, "written": _digest(raw)}
-            _replace(self.folder / RECORD, json.dumps(record).encode(), None)
+            private_files.replace(self.folder / RECORD, json.dumps(record).encode())
             held.file.parent.mkdir(parents=True, exist_ok=True)
-            _replace(held.file, raw, held.file if held.raw is not None else None)
+            mode = held.mode & NEW_FILE if private else held.mode
+            private_files.replace(held.file, raw, mode=mode, owner=held.owner)
+        except UnsafeFile as error:
+            raise NotWritten(error.message, error.mend) from error
         except OSError as error:
             raise _failed(held.file, error) from None
 
     def restore(self, held: Held) -> None:
-        """Put back what was there before us.
+        """Put back what was there before us, and forget it: what we kept may hold credentials.
 
         Raises:
             NotWritten: the file changed since it was read, or cannot be written.
@@ -121,24 +153,31 @@ class Keeper:
         before = self.before(held)
         _require_unchanged(held)
         try:
-            self._prepare()
-            _replace(self.folder / LAST, held.raw or b"", None)
             if before is None:
                 held.file.unlink(missing_ok=True)
             else:
-                _replace(held.file, before, held.file)
-            (self.folder / RECORD).unlink(missing_ok=True)
+                private_files.replace(held.file, before, mode=held.mode, owner=held.owner)
+            for name in (RECORD, BEFORE, LAST):
+                (self.folder / name).unlink(missing_ok=True)
+            with suppress(OSError):  # it is not there, or holds what is not ours
+                self.folder.rmdir()
+        except UnsafeFile as error:
+            raise NotWritten(error.message, error.mend) from error
         except OSError as error:
             raise _failed(held.file, error) from None
 
     def _prepare(self) -> None:
-        """Make the folder, and those above it up to the state folder, for their owner alone."""
+        """Make the folder, and those above it up to the state folder, for their owner alone; drop what earlier versions kept."""
         for folder in (*reversed(self.folder.parents[:2]), self.folder):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            private_files.folder(folder)
+        (self.folder / LAST).unlink(missing_ok=True)
+
+    def _kept(self, name: str) -> bytes:
+        return private_files.read(self.folder / name, LARGEST, secret=True)
 
     def _record(self) -> Mapping[str, Any]:
         try:
-            found = json.loads((self.folder / RECORD).read_bytes())
+            found = json.loads(self._kept(RECORD))
         except (OSError, ValueError):
             return {}
         return found if isinstance(found, dict) else {}
@@ -149,24 +188,9 @@ def _require_unchanged(held: Held) -> None:
         raise NotWritten(f"{held.file} was changed meanwhile.", "Nothing was written. Try again.")
 
 
-def _replace(file: Path, raw: bytes, mode_of: Path | None) -> None:
-    """Write a whole file beside it and put it in its place: a reader sees the old or the new, never half of it."""
-    handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-    try:
-        with os.fdopen(handle, "wb") as out:
-            out.write(raw)
-            out.flush()
-            os.fsync(out.fileno())
-        Path(name).chmod(mode_of.stat().st_mode & 0o777 if mode_of else NEW_FILE)
-        Path(name).replace(file)
-    except OSError:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
 def _digest(raw: bytes) -> str:
     return hashlib.sha256(raw).hexdigest()
 
 
-def _failed(file: Path, error: OSError) -> NotWritten:
-    return NotWritten(f"{file}: {error.strerror or type(error).__name__}.", "It is as it was.")
+def _failed(file: Path, error: OSError | RuntimeError) -> NotWritten:
+    return NotWritten(f"{file}: {getattr(error, 'strerror', None) or type(error).__name__}.", "It is as it was.")

@@ -11,20 +11,25 @@ import json
 import os
 import secrets
 import unicodedata
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from cryptography.exceptions import InvalidKey
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
+from saasus_mcp import private_files
 from saasus_mcp.errors import SaasusMcpError
+from saasus_mcp.private_files import UnsafeFile
 
 FILE = "approver.json"
 SHORTEST = 8
 SALT_BYTES, HASH_BYTES = 16, 32
 COST = {"n": 2**15, "r": 8, "p": 1}
 """About a tenth of a second and 32 MiB a guess. Kept beside each hash, so that it can be raised later."""
+DEAREST = 32 * COST["n"] * COST["r"] * COST["p"]
+"""What a file may ask for: a gibibyte, and a few seconds."""
+LARGEST = 4096
+"""Bytes of the file."""
 
 
 class PassphraseError(SaasusMcpError):
@@ -53,8 +58,10 @@ def keep(folder: Path, passphrase: str) -> None:
     derived = Scrypt(salt=salt, length=HASH_BYTES, **COST).derive(_bytes(passphrase))
     kept = {"kdf": "scrypt", **COST, "salt": _text(salt), "hash": _text(derived)}
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _replace(folder / FILE, json.dumps(kept))
+        private_files.folder(folder)
+        private_files.replace(folder / FILE, json.dumps(kept).encode())
+    except UnsafeFile as error:
+        raise PassphraseError(error.message, error.mend) from error
     except OSError as error:
         raise PassphraseError(f"The passphrase cannot be kept: {error}.", "Set SAASUS_MCP_STATE_DIR.") from None
 
@@ -67,11 +74,11 @@ def verify(folder: Path, passphrase: str) -> bool:
     """
     file = folder / FILE
     try:
-        kept: Any = json.loads(file.read_text(encoding="utf-8"))
-        derivation = Scrypt(
-            salt=base64.b64decode(kept["salt"]), length=HASH_BYTES, n=kept["n"], r=kept["r"], p=kept["p"]
-        )
+        kept: Any = json.loads(private_files.read(file, LARGEST, secret=True))
+        derivation = Scrypt(salt=base64.b64decode(kept["salt"]), length=HASH_BYTES, **_cost(kept))
         expected = base64.b64decode(kept["hash"])
+    except UnsafeFile as error:
+        raise PassphraseError(error.message, error.mend) from error
     except (OSError, ValueError, KeyError, TypeError):
         raise PassphraseError(f"{file} cannot be read.", "Its owner can delete it and set a new passphrase.") from None
     try:
@@ -93,16 +100,11 @@ def clear(folder: Path) -> None:
         raise PassphraseError(f"The passphrase cannot be cleared: {error}.", "Delete the file yourself.") from None
 
 
-def _replace(file: Path, text: str) -> None:
-    """Write the whole file at once, so that an interruption leaves the old passphrase or the new one."""
-    beside = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
-    try:
-        with os.fdopen(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as handle:
-            handle.write(text)
-        beside.replace(file)
-    finally:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
+def _cost(kept: dict[str, Any]) -> dict[str, int]:
+    cost = {name: int(kept[name]) for name in COST}
+    if cost["n"] * cost["r"] * cost["p"] > DEAREST:
+        raise ValueError(cost)
+    return cost
 
 
 def _bytes(passphrase: str) -> bytes:

@@ -22,7 +22,7 @@ from typing import Self
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.permissions import policy_file
 from saasus_mcp.permissions.policy_file import Reloaded, Reloading
-from saasus_mcp.store.files import write
+from saasus_mcp.store.files import read, write
 
 FOLDER = "servers"
 INTERVAL = 1.0
@@ -153,7 +153,7 @@ def _silent(notes: Iterable[Note], since: int) -> list[Note]:
 def _asked(folder: Path, file: Path) -> int:
     """When servers under a policy file were last asked to read it again; 0 where they never were."""
     try:
-        return int(_request(folder, file).read_text(encoding="ascii"))
+        return int(read(_request(folder, file)))
     except (OSError, ValueError):
         return 0
 
@@ -169,7 +169,7 @@ def _file(folder: Path, server: str) -> Path:
 def _read(path: Path) -> Note | None:
     """A note; None where it is none, or is gone meanwhile."""
     try:
-        return Note(**{**json.loads(path.read_text(encoding="utf-8")), "server": path.stem})
+        return Note(**{**json.loads(read(path)), "server": path.stem})
     except (OSError, ValueError, TypeError):
         return None
 

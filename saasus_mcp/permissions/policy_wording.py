@@ -12,6 +12,8 @@ FAULTS: Mapping[Language, Said] = {
     "en": {
         # the file
         "unreadable": ("it cannot be read: {why}.", "Name an existing file."),
+        "not_file": ("it is not a regular file.", "Name an existing file."),
+        "open": ("every user of this computer can write to it.", "Take their right away: chmod o-w FILE."),
         "too_big": ("it is larger than {most} KiB.", "Select tools by level, module or glob instead of one by one."),
         "not_text": ("it is not UTF-8 text.", "Save it as UTF-8."),
         "invisible": ("it holds a character that cannot be seen ({code}).", "Remove it."),
@@ -74,6 +76,11 @@ FAULTS: Mapping[Language, Said] = {
     },
     "ja": {
         "unreadable": ("読み取れません({why})。", "存在するファイルを指定してください。"),
+        "not_file": ("通常のファイルではありません。", "存在するファイルを指定してください。"),
+        "open": (
+            "このコンピューターのどのユーザーでも書き込める状態です。",
+            "次のように書き込み権限を外してください: chmod o-w ファイル名",
+        ),
         "too_big": (
             "{most} KiBを超えています。",
             "ツールを1つずつ書かず、レベル、モジュール、ワイルドカードで指定してください。",

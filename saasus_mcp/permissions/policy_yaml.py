@@ -26,9 +26,11 @@ from yaml.constructor import SafeConstructor
 from yaml.resolver import Resolver
 
 from saasus_mcp.permissions.policy_faults import Fault, PolicyError
+from saasus_mcp.private_files import UnsafeFile, read_given
 from saasus_mcp.saasus.words import visible
 
 MOST_BYTES = 256 * 1024
+UNSAFE = {"large": "too_big", "writable": "open"}
 DEEPEST = 16
 LONGEST_NUMBER = 64
 """Characters of a number: YAML 1.1 reads `1:1:1…` to the base of 60, in time that grows with the square of its length."""
@@ -81,12 +83,13 @@ def read(file: Path) -> Document:
 
 def _text(file: Path) -> str:
     try:
-        with file.open("rb") as opened:
-            raw = opened.read(MOST_BYTES + 1)
+        raw = read_given(file, MOST_BYTES)
+    except UnsafeFile as error:
+        raise PolicyError(
+            file, [Fault(0, UNSAFE.get(error.flaw, "not_file"), {"most": str(MOST_BYTES // 1024)})]
+        ) from None
     except OSError as error:
         raise PolicyError(file, [Fault(0, "unreadable", {"why": error.strerror or "it is not a file"})]) from None
-    if len(raw) > MOST_BYTES:
-        raise PolicyError(file, [Fault(0, "too_big", {"most": str(MOST_BYTES // 1024)})])
     try:
         text = raw.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:

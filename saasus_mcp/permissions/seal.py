@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from saasus_mcp import private_files
 from saasus_mcp.errors import SaasusMcpError
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
+LARGEST_KEY = 4096
+"""Bytes that are read of a file in which a key should be."""
 
 
 class Sealer:
@@ -42,18 +45,13 @@ class Sealer:
         """Under the key in a file that only its owner can read; made where it is missing.
 
         Raises:
-            SaasusMcpError: the file cannot be made or read, or holds something else.
+            SaasusMcpError: the file cannot be made or read, holds something else, or others can change or read it.
         """
         try:
-            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            try:
-                made = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-            except FileExistsError:
-                pass
-            else:
-                with os.fdopen(made, "wb") as handle:
-                    handle.write(secrets.token_bytes(KEY_BYTES))
-            key = file.read_bytes()
+            private_files.folder(file.parent)
+            with suppress(FileExistsError):
+                private_files.create(file, secrets.token_bytes(KEY_BYTES))
+            key = private_files.read(file, LARGEST_KEY, secret=True)
         except OSError as error:
             raise SaasusMcpError(f"The sealing key cannot be kept: {error}.", "Set SAASUS_MCP_STATE_DIR.") from None
         if len(key) != KEY_BYTES:

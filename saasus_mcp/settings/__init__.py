@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from saasus_mcp.settings.addresses import HIGHEST_PORT, endpoint, provider_url
 from saasus_mcp.settings.environment import API, Mode, Settings, TracesExporter, language, places, read, variable
 from saasus_mcp.settings.faults import SettingsError
-from saasus_mcp.settings.profiles import Profile, credentials, profile, profiles
+from saasus_mcp.settings.profiles import Profile, credentials, profile, profiles, require_sound
 
 if TYPE_CHECKING:
     from saasus_mcp.settings.config import http
@@ -35,6 +35,7 @@ __all__ = [
     "profiles",
     "provider_url",
     "read",
+    "require_sound",
     "variable",
 ]
 _ON_DEMAND = {"Http": "hosting", "JwtTable": "hosting", "OidcTable": "console", "http": "config"}

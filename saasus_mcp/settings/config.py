@@ -5,15 +5,16 @@ from __future__ import annotations
 import tomllib
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from saasus_mcp.private_files import UnsafeFile, read_given
 from saasus_mcp.settings.addresses import Api
-from saasus_mcp.settings.console import ConsoleTable
+from saasus_mcp.settings.console import ConsoleTable, OidcTable
 from saasus_mcp.settings.environment import API, Settings
 from saasus_mcp.settings.faults import SettingsError, first
-from saasus_mcp.settings.hosting import AuthTable, Http, HttpTable, settled
+from saasus_mcp.settings.hosting import AuthTable, Http, HttpTable, JwtTable, settled
 from saasus_mcp.settings.sources import Secret, Source
 from saasus_mcp.settings.strict import Strict
 
@@ -55,6 +56,11 @@ class Config(Strict):
 
 
 EMPTY = Config(version=1)
+TABLES = (Config, ProfileTable, Source, HttpTable, AuthTable, JwtTable, ConsoleTable, OidcTable)
+KEYS = frozenset(name for table in TABLES for name in table.model_fields)
+"""Every key of every table: what a misspelt one may have meant."""
+LARGEST = 1024 * 1024
+"""Bytes of the file."""
 
 
 @cache
@@ -65,9 +71,11 @@ def load(file: Path) -> Config:
         SettingsError: it cannot be read: where in it, and what is accepted.
     """
     try:
-        text = file.read_text(encoding="utf-8")
+        text = read_given(file, LARGEST).decode("utf-8-sig")
     except FileNotFoundError:
         return EMPTY
+    except UnsafeFile as error:
+        raise SettingsError(error.message, error.mend) from error
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file} cannot be read: {type(error).__name__}.", "Nothing was started.") from None
     try:
@@ -77,8 +85,23 @@ def load(file: Path) -> Config:
     except RecursionError:
         raise SettingsError(f"{file} is nested too deeply.", "Nothing was started.") from None
     except ValidationError as error:
-        place, message = first(error)
+        place, message = first(error, KEYS)
         raise SettingsError(f"{file}: {place}: {message}.", "Nothing was started.") from None
+
+
+def variables(config: BaseModel) -> set[str]:
+    """The environment variables in which a configuration file says that secrets are."""
+    found: set[str] = set()
+    waiting: list[Any] = [config]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, Source):
+            found |= {one.env} if one.env else set()
+        elif isinstance(one, BaseModel):
+            waiting += [getattr(one, name) for name in type(one).model_fields]
+        elif isinstance(one, dict):
+            waiting += one.values()
+    return found
 
 
 def http(settings: Settings) -> Http:

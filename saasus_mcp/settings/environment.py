@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -11,8 +11,10 @@ from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, Validation
 
 from saasus_mcp.settings.addresses import HIGHEST_PORT, Api, Host, Public
 from saasus_mcp.settings.faults import SettingsError, first
+from saasus_mcp.settings.paths import AbsolutePath, user_folder
 from saasus_mcp.settings.sharing import DatabaseUrl, SealingKeys, key_file
 from saasus_mcp.settings.strict import Strict
+from saasus_mcp.settings.unknown import ELSEWHERE, refusal, refuse_twice, service_link, unknown
 
 API = "https://api.saasus.io"
 YES, NO = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off", ""})
@@ -46,21 +48,21 @@ class Settings(Strict):
     own_read_only: Switch = Field(False, validation_alias=AliasChoices("SAASUS_MCP_READ_ONLY"))
     official_read_only: Switch = Field(False, validation_alias=AliasChoices("SAASUS_PLATFORM_API_READ_ONLY_MODE"))
     mode: Mode | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_MODE"))
-    policy: Path | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_POLICY"))
+    policy: AbsolutePath | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_POLICY"))
     sandbox: Switch = Field(False, validation_alias=AliasChoices("SAASUS_MCP_SANDBOX"))
     lang: Literal["en", "ja"] = Field("en", validation_alias=AliasChoices("SAASUS_MCP_LANG"))
     profile: str = Field(
         "default", validation_alias=AliasChoices("SAASUS_MCP_PROFILE"), pattern=r"^[A-Za-z0-9_-]{1,40}$"
     )
-    config: Path | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_CONFIG"))
+    config: AbsolutePath | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_CONFIG"))
     transport: Literal["stdio", "http"] = Field("stdio", validation_alias=AliasChoices("SAASUS_MCP_TRANSPORT"))
     host: Host | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_HOST"))
     port: int | None = Field(None, ge=0, le=HIGHEST_PORT, validation_alias=AliasChoices("SAASUS_MCP_PORT"))
     public_url: Public | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_PUBLIC_URL"))
-    state_dir: Path | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_STATE_DIR"))
+    state_dir: AbsolutePath | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_STATE_DIR"))
     database_url: DatabaseUrl | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_DATABASE_URL"))
     sealing_keys: SealingKeys = Field((), validation_alias=AliasChoices("SAASUS_MCP_SEALING_KEYS"))
-    sealing_keys_file: Path | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_SEALING_KEYS_FILE"))
+    sealing_keys_file: AbsolutePath | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_SEALING_KEYS_FILE"))
     answer_budget: int = Field(
         24 * 1024, ge=4096, le=1024 * 1024, validation_alias=AliasChoices("SAASUS_MCP_ANSWER_BUDGET")
     )
@@ -85,10 +87,6 @@ class Settings(Strict):
     def _agree(self) -> Self:
         if self.policy is not None and self.mode not in (None, "read-only"):
             raise ValueError("SAASUS_MCP_MODE and SAASUS_MCP_POLICY: give one; only read-only goes with a policy")
-        if self.policy is not None and not self.policy.is_absolute():
-            raise ValueError("SAASUS_MCP_POLICY: write an absolute path")
-        if self.config is not None and not self.config.is_absolute():
-            raise ValueError("SAASUS_MCP_CONFIG: write an absolute path")
         if self.database_url is not None and not self.sealing_keys:
             raise ValueError(
                 "SAASUS_MCP_SEALING_KEYS: not set, and SAASUS_MCP_DATABASE_URL is: servers that share a database share "
@@ -107,18 +105,14 @@ class Settings(Strict):
         """Where state is kept: the set folder, or the user's platform state folder."""
         if self.state_dir is not None:
             return self.state_dir
-        from platformdirs import user_state_path  # noqa: PLC0415 - only where nothing is set
-
-        return user_state_path("saasus-mcp", appauthor=False)
+        return user_folder("state", self.lang)
 
     @property
     def config_file(self) -> Path:
         """The configuration file, which need not be there: the set one, or that in the user's configuration folder."""
         if self.config is not None:
             return self.config
-        from platformdirs import user_config_path  # noqa: PLC0415 - only where nothing is set
-
-        return user_config_path("saasus-mcp", appauthor=False) / "config.toml"
+        return user_folder("config", self.lang) / "config.toml"
 
 
 PLACES = ("api_url_base", "config", "state_dir", "timeout", "answer_budget")
@@ -143,9 +137,20 @@ def _variables(name: str) -> list[str]:
     return [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else [name]
 
 
+def used(name: str) -> str:
+    """The environment variable that a setting is taken from: the first of its names that is set, else the first."""
+    present = _present()
+    return next((one for one in _variables(name) if one in present), variable(name))
+
+
+def _present() -> dict[str, str]:
+    """What is set, in any case of letters. Empty is not set."""
+    return {name.upper(): value for name, value in os.environ.items() if value and not service_link(name, value)}
+
+
 def _environment() -> Iterator[tuple[str, str]]:
-    """What is set, in any case of letters, by the first variable of each setting. Empty is not set."""
-    present = {name.upper(): value for name, value in os.environ.items() if value}
+    """What is set, by the first variable of each setting."""
+    present = _present()
     for name in Settings.model_fields:
         found = [present[one] for one in _variables(name) if one in present]
         if found:
@@ -162,13 +167,47 @@ def read(**flags: Any) -> Settings:
     """The settings from flags (None where not given) and, behind them, the environment.
 
     Raises:
-        SettingsError: a value cannot be read: which one, and what is accepted.
+        SettingsError: a value cannot be read: which one, and what is accepted; or a variable that looks like a setting
+            is none.
     """
+    lang = language(flags.get("lang"))
+    refuse_twice(lang)
     flagged = {variable(name): value for name, value in flags.items() if value is not None}
     given = {**dict(_environment()), **flagged}
     try:
-        return Settings(**given)
+        settings = Settings(**given)
     except ValidationError as error:
         place, message = first(error)
-        name = place.split(".", 1)[0]
+        name = _named(place.split(".", 1)[0], flagged)
         raise SettingsError(f"{name}: {message}." if name else f"{message}.", "Nothing was started.") from None
+    _refuse_unknown(settings, lang)
+    return settings
+
+
+def _named(place: str, flagged: Mapping[str, Any]) -> str:
+    """The variable at fault by the name that was used for it, of those that a setting has."""
+    names = {variable(name): name for name in Settings.model_fields}
+    return used(names[place]) if place in names and place not in flagged else place
+
+
+def known_variables() -> frozenset[str]:
+    """Every environment variable that is read as a setting."""
+    return frozenset(one for name in Settings.model_fields for one in _variables(name)) | ELSEWHERE
+
+
+def _refuse_unknown(settings: Settings, lang: Literal["en", "ja"]) -> None:
+    """See that nothing which looks like a setting is left unread. The configuration file may name variables of its own.
+
+    Raises:
+        SettingsError: there is such a variable.
+    """
+    known = known_variables() - ELSEWHERE
+    found = unknown(known)
+    if not found:
+        return
+    from saasus_mcp.settings.config import load, variables  # noqa: PLC0415 - only on a mistake, or with such names
+
+    own = variables(load(settings.config_file))
+    found = [name for name in found if name not in own]
+    if found:
+        raise refusal(found, {name for name in known | ELSEWHERE if name.startswith("SAASUS_MCP_")}, lang)

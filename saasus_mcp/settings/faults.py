@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from pydantic import ValidationError
 
 from saasus_mcp.errors import SaasusMcpError
+
+LONGEST_KEY = 60
 
 
 class SettingsError(SaasusMcpError):
     """A variable, a flag or the configuration file cannot be read; the server does not start."""
 
 
-def first(error: ValidationError) -> tuple[str, str]:
-    """The place of the first fault, dotted, and what is wrong there. The value itself is left out: it may be secret."""
+def first(error: ValidationError, known: Collection[str] = ()) -> tuple[str, str]:
+    """The place of the first fault, dotted, and what is wrong there. The value itself is left out: it may be secret.
+
+    Args:
+        known: keys, of which the nearest is told where one is unknown.
+    """
     found = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(str(part) for part in found["loc"])
-    return place, str(found["msg"]).removeprefix("Value error, ")
+    if found["type"] != "extra_forbidden":
+        return place, str(found["msg"]).removeprefix("Value error, ")
+    from difflib import get_close_matches  # noqa: PLC0415 - only on a mistake
+
+    near = get_close_matches(str(found["loc"][-1])[:LONGEST_KEY], sorted(known), 1)
+    return place, "there is no such key" + (f" (is {near[0]} meant?)" if near else "")

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from saasus_mcp.settings.environment import Settings, variable
+from saasus_mcp.settings.credentials import flaw
+from saasus_mcp.settings.environment import Settings, known_variables, used, variable
 from saasus_mcp.settings.faults import SettingsError
 from saasus_mcp.settings.sources import Source
+from saasus_mcp.settings.unknown import lookalikes, printable
 
 if TYPE_CHECKING:
     from saasus_mcp.settings.config import ProfileTable
 
 DEFAULT = "default"
-REFERENCE = re.compile(r"\$\{[^{}]*\}|\$[A-Z_]+")
-"""How clients write "what this variable holds"; one that knows none of that variable passes it on as it stands."""
+Language = Literal["en", "ja"]
 EVERYONE = "*"
+COPY_EN = "Copy the value from the SaaSus console again, without anything around it."
+COPY_JA = "SaaSusの管理画面から値だけをコピーし直してください。"
 FAULTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "en": {
         "no_profile": ("SAASUS_MCP_PROFILE: {file} has no profile {name!r}.", "It has: {known}."),
@@ -25,9 +27,20 @@ FAULTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
             "{names}: the client passed a reference that it did not resolve.",
             "Set the variable that it names where the client starts, and start the client again.",
         ),
+        "space": ("{names}: begins or ends with a space or a line break.", COPY_EN),
+        "quotes": ("{names}: is in quotation marks.", COPY_EN),
+        "characters": (
+            "{names}: holds characters that no key has (a space, a line break, a byte order mark, full-width letters), or too many.",
+            COPY_EN,
+        ),
+        "example": ("{names}: is an example, not a value.", COPY_EN),
         "missing": (
             "No credentials: {names} not set.",
             "Set them from the SaaSus console (API key settings), or try `--sandbox`, which needs no account.",
+        ),
+        "missing_near": (
+            "No credentials: {names} not set.",
+            "{near} is set and not read: correct its name, or try `--sandbox`, which needs no account.",
         ),
     },
     "ja": {
@@ -39,9 +52,20 @@ FAULTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
             "{names}: クライアントが環境変数への参照を値に置き換えずに渡しました。",
             "参照先の環境変数をクライアントの動く環境に設定し、クライアントを起動し直してください。",
         ),
+        "space": ("{names}: 前後に空白か改行が入っています。", COPY_JA),
+        "quotes": ("{names}: 引用符で囲まれています。", COPY_JA),
+        "characters": (
+            "{names}: キーでは使われない文字(空白、改行、BOM、全角文字など)が入っているか、長すぎます。",
+            COPY_JA,
+        ),
+        "example": ("{names}: 説明用の例がそのまま設定されています。", COPY_JA),
         "missing": (
             "認証情報がありません: {names} が設定されていません。",
             "SaaSusの管理画面(APIキー)にある値を設定してください。アカウントなしで試すには `--sandbox` を指定します。",
+        ),
+        "missing_near": (
+            "認証情報がありません: {names} が設定されていません。",
+            "設定されている {near} は読み取りません。名前を直してください。アカウントなしで試すには `--sandbox` を指定します。",
         ),
     },
 }
@@ -137,7 +161,7 @@ def _table(settings: Settings) -> ProfileTable | None:
     table = tables.get(settings.profile)
     if table is None and tables:
         known = ", ".join(tables)
-        raise _fault(settings, "no_profile", file=str(settings.config_file), name=settings.profile, known=known)
+        raise _fault(settings.lang, "no_profile", file=str(settings.config_file), name=settings.profile, known=known)
     return table
 
 
@@ -146,11 +170,16 @@ def _profile(settings: Settings, name: str, table: ProfileTable | None) -> Profi
         return _from_environment(settings, name)
     if table.saas_id is None or table.api_key is None or table.secret_key is None:
         return replace(_from_environment(settings, name), groups=table.groups, secrets=table.secrets)
+    saas_id = table.saas_id if isinstance(table.saas_id, str) else table.saas_id.read()
+    api_key, secret_key = table.api_key.read(), table.secret_key.read()
+    place = f"profiles.{name}."
+    given = {f"{place}saas_id": saas_id, f"{place}api_key": api_key, f"{place}secret_key": secret_key}
+    require_sound(given, settings.lang)
     return Profile(
         name=name,
-        saas_id=table.saas_id if isinstance(table.saas_id, str) else table.saas_id.read(),
-        api_key=table.api_key.read(),
-        secret_key=table.secret_key.read(),
+        saas_id=saas_id,
+        api_key=api_key,
+        secret_key=secret_key,
         api_url_base=table.api_url_base,
         groups=table.groups,
         secrets=table.secrets,
@@ -159,16 +188,31 @@ def _profile(settings: Settings, name: str, table: ProfileTable | None) -> Profi
 
 def _from_environment(settings: Settings, name: str) -> Profile:
     api_key, secret_key = settings.api_key.get_secret_value(), settings.secret_key.get_secret_value()
-    given = {"SAASUS_SAAS_ID": settings.saas_id, "SAASUS_API_KEY": api_key, "SAASUS_SECRET_KEY": secret_key}
+    given = {used("saas_id"): settings.saas_id, used("api_key"): api_key, used("secret_key"): secret_key}
+    require_sound(given, settings.lang)
     missing = [each for each, value in given.items() if not value]
-    literal = [each for each, value in given.items() if REFERENCE.fullmatch(value)]
-    if literal:
-        raise _fault(settings, "reference", names=", ".join(literal))
     if missing:
-        raise _fault(settings, "missing", names=", ".join(missing))
+        near = lookalikes(missing, known_variables())
+        what = "missing_near" if near else "missing"
+        raise _fault(settings.lang, what, names=", ".join(missing), near=", ".join(map(printable, near)))
     return Profile(name, settings.saas_id, api_key, secret_key, settings.api_url_base)
 
 
-def _fault(settings: Settings, what: str, **given: str) -> SettingsError:
-    message, mend = FAULTS[settings.lang][what]
+def require_sound(given: Mapping[str, str], lang: Language) -> None:
+    """See that credentials are what was copied from SaaSus and nothing else. None is shown; empty ones are passed over.
+
+    Args:
+        given: each credential by the name of its setting.
+
+    Raises:
+        SettingsError: one is a placeholder, an example, or has something around it.
+    """
+    flaws = {name: found for name, value in given.items() if (found := flaw(value)) is not None}
+    if flaws:
+        worst = next((each for each in flaws.values() if each == "reference"), next(iter(flaws.values())))
+        raise _fault(lang, worst, names=", ".join(name for name, found in flaws.items() if found == worst))
+
+
+def _fault(lang: Language, what: str, **given: str) -> SettingsError:
+    message, mend = FAULTS[lang][what]
     return SettingsError(message.format(**given), mend.format(**given))

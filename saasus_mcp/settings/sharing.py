@@ -4,26 +4,37 @@ from __future__ import annotations
 
 import base64
 import binascii
-import errno
 import os
 import re
-import stat
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated, Any
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BeforeValidator, SecretBytes, SecretStr
+
+from saasus_mcp import private_files
+from saasus_mcp.settings.credentials import REFERENCE
+from saasus_mcp.settings.paths import absolute
 
 KEY_BYTES = 32
 MOST_KEYS = 10
 LONGEST_FILE = 4096
 """Bytes of a file of keys."""
+FILES = frozenset({"passfile", "servicefile", "sslcert", "sslkey", "sslrootcert", "sslcrl", "sslcrldir"})
+"""Parameters of libpq that name files; it looks for a relative one in the working directory."""
+NO_FILE = frozenset({"", "system"})
 SCHEME = re.compile(r"postgres(ql)?://")
 
 
 def _database(value: Any) -> Any:
     text = value.get_secret_value() if isinstance(value, SecretStr) else str(value).strip()
+    if REFERENCE.search(text):
+        raise ValueError("a placeholder in it was not replaced; set the variable that it names where the server starts")
     if SCHEME.match(text) is None:
         raise ValueError("write postgresql://USER@HOST/DATABASE, with a password in a file: ?passfile=/absolute/path")
+    for name, places in parse_qs(urlsplit(text).query).items():
+        if name in FILES and not all(place in NO_FILE or PurePath(place).is_absolute() for place in places):
+            raise ValueError(f"{name}: write an absolute path")
     return SecretStr(text)
 
 
@@ -31,26 +42,15 @@ def key_file(file: Path) -> str:
     """The sealing keys in a file, as text; its lines are keys, the newest first.
 
     Raises:
-        ValueError: it cannot be read, or others than its owner can read or replace it.
+        ValueError: it cannot be read, is a link, or others can read or change it.
     """
-    if not file.is_absolute():
-        raise ValueError("write an absolute path")
     try:
-        opened = os.open(file, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+        text = private_files.read(absolute(file), LONGEST_FILE, secret=True)
+    except private_files.UnsafeFile as unsafe:
+        raise ValueError(f"{unsafe.message} {unsafe.mend}".rstrip(".")) from None
     except OSError as error:
-        link = error.errno == errno.ELOOP
-        why = "it is a link; name the file itself" if link else f"{os.strerror(error.errno or 0)}"
-        raise ValueError(f"{file} cannot be read: {why}") from None
-    try:
-        found = os.fstat(opened)
-        if not stat.S_ISREG(found.st_mode):
-            raise ValueError(f"{file} is not a file")
-        if os.name == "posix" and (found.st_mode & 0o077 or found.st_uid not in (os.geteuid(), 0)):
-            raise ValueError(f"others can read or change {file}; make it the server's own: chown it and chmod 0400")
-        text = os.read(opened, LONGEST_FILE + 1)
-    finally:
-        os.close(opened)
-    if len(text) > LONGEST_FILE or not (keys := text.decode("ascii", "replace").strip()):
+        raise ValueError(f"{file} cannot be read: {os.strerror(error.errno or 0)}") from None
+    if not (keys := text.decode("ascii", "replace").strip()):
         raise ValueError(
             f"{file} holds no keys; write what `openssl rand -base64 32` prints, a key a line, the newest first"
         )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from saasus_mcp.private_files import UnsafeFile, read_given
 from saasus_mcp.settings.faults import SettingsError
+from saasus_mcp.settings.paths import AbsolutePath
 from saasus_mcp.settings.strict import Strict
 
 LARGEST = 64 * 1024
@@ -18,14 +19,12 @@ class Source(Strict):
     """Where a secret is: an environment variable, or a file that holds nothing else."""
 
     env: str | None = Field(None, min_length=1)
-    file: Path | None = None
+    file: AbsolutePath | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:
         if (self.env is None) == (self.file is None):
             raise ValueError('write {env = "NAME"} or {file = "/absolute/path"}')
-        if self.file is not None and not self.file.is_absolute():
-            raise ValueError("file: write an absolute path")
         return self
 
     def __str__(self) -> str:
@@ -39,6 +38,8 @@ class Source(Strict):
         """
         try:
             found = os.environ.get(self.env, "") if self.env else self._content()
+        except UnsafeFile as error:
+            raise SettingsError(error.message, error.mend) from error
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(f"The {self} cannot be read: {type(error).__name__}.", "See who may read it.") from None
         if not found:
@@ -51,8 +52,7 @@ class Source(Strict):
 
     def _content(self) -> str:
         assert self.file is not None  # noqa: S101 - by _one
-        with self.file.open(encoding="utf-8") as handle:
-            return handle.read(LARGEST).rstrip("\r\n")
+        return read_given(self.file, LARGEST).decode().rstrip("\r\n")
 
 
 def _no_literal(value: Any) -> Any:

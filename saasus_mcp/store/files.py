@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
 from contextlib import suppress
 from pathlib import Path
 
+from saasus_mcp import private_files
 from saasus_mcp.errors import SaasusMcpError
+from saasus_mcp.private_files import UnsafeFile
 
 SUFFIX = ".sqlite3"
+COMPANIONS = ("", "-wal", "-shm", "-journal")
+"""What SQLite adds to a database's name for the files beside it."""
 LONGEST_READABLE = 40
+LARGEST = 64 * 1024
+"""Bytes of a file beside the stores, which is never a database."""
 
 
 class StoreError(SaasusMcpError):
@@ -31,36 +36,77 @@ def make(folder: Path, name: str) -> Path:
     """A file of this name in the folder that only its owner can read, both made where missing.
 
     Raises:
-        StoreError: the folder or the file cannot be made or written.
+        StoreError: the folder or the file cannot be made or written, or others can change it.
     """
     file = folder / name
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with suppress(FileExistsError):  # one that is there is not touched: closing it would drop SQLite's locks on it
-            os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    except OSError as error:
-        raise StoreError(f"The state folder cannot be used: {error}.", "Set SAASUS_MCP_STATE_DIR.") from None
+        private_files.folder(folder)
+        check(file)
+        with suppress(FileExistsError):  # one that is there is not opened: closing it would drop SQLite's locks on it
+            private_files.create(file, b"")
+    except (UnsafeFile, OSError) as error:
+        raise _unusable(error) from error
     return file
+
+
+def check(file: Path) -> None:
+    """See that others can change neither a database's file nor those that SQLite keeps beside it. Opens none of them.
+
+    Raises:
+        StoreError: they can, or it cannot be seen.
+    """
+    try:
+        for companion in COMPANIONS:
+            private_files.check_file(file.with_name(file.name + companion))
+    except (UnsafeFile, OSError) as error:
+        raise _unusable(error) from error
 
 
 def write(file: Path, text: str) -> None:
     """Write a file beside the stores that others see whole or not at all, and only its owner can read.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: it cannot be written, or others can change its folder.
     """
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    new = file.with_suffix(f".{secrets.token_hex(4)}")
-    with os.fdopen(os.open(new, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w", encoding="utf-8") as handle:
-        handle.write(text)
-        handle.flush()
-        os.fsync(handle.fileno())
-    new.replace(file)
+    try:
+        private_files.folder(file.parent)
+        private_files.replace(file, text.encode())
+    except UnsafeFile as error:
+        raise PermissionError(str(error)) from error
+
+
+def read(file: Path) -> str:
+    """The text of a small file beside the stores.
+
+    Raises:
+        OSError: it is not there, cannot be read, or others can change it.
+        ValueError: it is no text.
+    """
+    try:
+        return private_files.read(file, LARGEST).decode()
+    except UnsafeFile as error:
+        raise PermissionError(str(error)) from error
+
+
+def _unusable(error: UnsafeFile | OSError) -> StoreError:
+    if isinstance(error, UnsafeFile):
+        return StoreError(error.message, error.mend)
+    return StoreError(f"The state folder cannot be used: {error}.", "Set SAASUS_MCP_STATE_DIR.")
 
 
 def existing(folder: Path) -> list[Path]:
-    """The files of every store in a folder."""
-    return sorted(folder.glob("*" + SUFFIX)) if folder.is_dir() else []
+    """The files of every store in a folder.
+
+    Raises:
+        StoreError: others can change the folder.
+    """
+    if not os.path.lexists(folder):
+        return []
+    try:
+        private_files.check_folder(folder)
+    except (UnsafeFile, OSError) as error:
+        raise _unusable(error) from error
+    return sorted(folder.glob("*" + SUFFIX))
 
 
 def stem(saas_id: str, longest: int = LONGEST_READABLE) -> str:

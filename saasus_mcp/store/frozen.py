@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from saasus_mcp.store.files import StoreError, write
+from saasus_mcp.store.files import StoreError, read, write
 from saasus_mcp.store.records import Freeze
 
 FILE = "frozen.json"
@@ -16,7 +16,7 @@ UNREADABLE = Freeze(0.0, "an unknown person", f"{FILE} in the state folder canno
 def present(folder: Path) -> Freeze | None:
     """The freeze of a folder, if any. What cannot be read holds writes back as well."""
     try:
-        return Freeze(**json.loads((folder / FILE).read_text(encoding="utf-8")))
+        return Freeze(**json.loads(read(folder / FILE)))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError):

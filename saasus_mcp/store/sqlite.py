@@ -10,6 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import StaticPool
 
+from saasus_mcp.store.files import check
+
 BUSY_SECONDS = 5
 CHECKPOINT_PAGES = 8000
 """Of 4 KiB: after so many the log is written back, which takes milliseconds of some call. SQLite's own 1,000 come after every
@@ -24,7 +26,12 @@ def in_memory() -> Engine:
 
 
 def at(file: Path) -> Engine:
-    """The database in this file."""
+    """The database in this file.
+
+    Raises:
+        StoreError: others can change it.
+    """
+    check(file)
     return _tuned(create_engine(f"sqlite:///{file}", connect_args={"check_same_thread": False}))
 
 

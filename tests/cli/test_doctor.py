@@ -316,7 +316,7 @@ def in_cursor(home: Path, entry: Any, name: str = "saasus") -> dict[str, str]:
 
 
 def test_clients_that_start_this_server_are_named(home: Path) -> None:
-    found = in_cursor(home, {"command": sys.executable, "args": ["-m", "saasus_mcp"]})
+    found = in_cursor(home, {"command": sys.executable, "args": ["-P", "-m", "saasus_mcp"]})
     assert (found["status"], found["said"]) == ("ok", "Cursor (saasus)")
     assert in_cursor(home, {"url": "https://mcp.example.com/mcp"})["said"] == "Cursor (saasus)"
 
@@ -353,6 +353,15 @@ def test_a_clients_file_that_cannot_be_read_is_a_problem(home: Path) -> None:
     (home / ".codex" / "config.toml").write_text("= 1", encoding="utf-8")
     found = findings("--sandbox")["clients"]
     assert (found["status"], "Codex" in found["said"]) == ("problem", True)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes mean nothing on this system")
+def test_a_clients_file_that_everybody_can_write_to_is_a_problem_with_the_command_that_closes_it(home: Path) -> None:
+    (home / ".codex").mkdir()
+    (home / ".codex" / "config.toml").write_text("", encoding="utf-8")
+    (home / ".codex" / "config.toml").chmod(0o666)
+    found = findings("--sandbox")["clients"]
+    assert (found["status"], "chmod 664" in found["said"]) == ("problem", True)
 
 
 def test_a_reference_that_the_client_did_not_resolve_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

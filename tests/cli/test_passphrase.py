@@ -57,6 +57,7 @@ def test_a_short_one_is_not_kept(tmp_path: Path, short: str) -> None:
 @pytest.mark.parametrize("damage", ["", "{}", "null", '{"kdf":"scrypt","n":3,"r":8,"p":1,"salt":"AA==","hash":"AA=="}'])
 def test_a_damaged_one_lets_nobody_through(tmp_path: Path, damage: str) -> None:
     (tmp_path / FILE).write_text(damage, encoding="utf-8")
+    (tmp_path / FILE).chmod(0o600)
     assert passphrase.is_set(tmp_path)
     with pytest.raises(PassphraseError, match="cannot be read"):
         passphrase.verify(tmp_path, "correct horse")

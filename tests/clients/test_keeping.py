@@ -53,3 +53,47 @@ def test_what_is_kept_of_a_file_is_private(file: Path) -> None:
     state = Path(os.environ["SAASUS_MCP_STATE_DIR"])
     assert any(path.is_file() for path in state.rglob("*"))
     assert [path for path in (state, *state.rglob("*")) if path.stat().st_mode & 0o077] == []
+
+
+def test_taken_out_leaves_no_copy_and_what_earlier_versions_kept_goes(file: Path) -> None:
+    """A client's file may hold credentials of any server in clear."""
+    given(file, fixtures("cursor")["other servers"])
+    install("cursor", file)
+    kept = Path(os.environ["SAASUS_MCP_STATE_DIR"]) / "clients"
+    (folder,) = kept.iterdir()
+    (folder / "last").write_text("hush", encoding="utf-8")
+    install("cursor", file, "--lang", "ja")
+    assert not (folder / "last").exists()
+    install("cursor", file, "--uninstall")
+    assert list(kept.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root can give a file to another user")
+def test_a_files_owner_stays_and_a_link_to_another_users_is_refused(file: Path, tmp_path: Path) -> None:
+    given(file, "{}")
+    os.chown(file, 1234, 5678)
+    install("cursor", file)
+    assert (file.stat().st_uid, file.stat().st_gid) == (1234, 5678)
+    link, before = tmp_path / "link", now(file)
+    link.symlink_to(file)
+    ran = run("install", "cursor", "--file", str(link), "--sandbox", "--yes", "--uninstall")
+    assert (ran.status, now(file)) == (1, before)
+    assert "belongs to another user" in ran.err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links and modes are not the same elsewhere")
+def test_a_followed_link_is_told_and_one_that_leads_nowhere_is_refused(file: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(file)
+    ran = run("install", "cursor", "--file", str(link), "--sandbox", "--yes")
+    assert (ran.status, "symbolic link to a file that is not there" in ran.err, file.exists()) == (1, True, False)
+    given(file, "{}")
+    assert f"{link} is a symbolic link: the file that it leads to is changed" in install("cursor", link)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes mean nothing on this system")
+def test_a_clients_file_that_everybody_can_write_to_is_refused(file: Path) -> None:
+    given(file, "{}")
+    file.chmod(0o666)
+    ran = run("install", "cursor", "--file", str(file), "--sandbox", "--yes")
+    assert (ran.status, now(file), "chmod 664" in ran.err) == (1, b"{}", True)

@@ -245,4 +245,4 @@ def test_single_sign_on_without_what_it_takes_stops_the_server(file: Path, monke
     monkeypatch.setattr("saasus_mcp.cli.consoles.find_spec", lambda _: None)
     wanted = hosting(file, OIDC)
     with pytest.raises(SaasusMcpError, match="needs the extra `hosted`"):
-        consoles.provider(wanted)
+        consoles.provider(wanted, "en")

@@ -83,6 +83,7 @@ def test_a_key_file_is_made_once_and_read_by_every_process(tmp_path: Path) -> No
 def test_a_file_that_holds_no_key_is_an_error_and_is_left_alone(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "sealing.key"
     file.write_bytes(content)
+    file.chmod(0o600)
     with pytest.raises(SaasusMcpError, match="is not a sealing key"):
         Sealer.at(file)
     assert file.read_bytes() == content
@@ -90,7 +91,9 @@ def test_a_file_that_holds_no_key_is_an_error_and_is_left_alone(tmp_path: Path, 
 
 def test_a_place_where_no_key_can_be_kept_is_an_error_with_a_mend(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    for place in (tmp_path / "file" / "sealing.key", tmp_path):
-        with pytest.raises(SaasusMcpError, match="cannot be kept") as caught:
-            Sealer.at(place)
-        assert "SAASUS_MCP_STATE_DIR" in caught.value.mend
+    with pytest.raises(SaasusMcpError, match="is not a folder") as caught:
+        Sealer.at(tmp_path / "file" / "sealing.key")
+    assert "SAASUS_MCP_STATE_DIR" in caught.value.mend
+    (tmp_path / "sealing.key").mkdir()
+    with pytest.raises(SaasusMcpError, match="is not a regular file"):
+        Sealer.at(tmp_path / "sealing.key")

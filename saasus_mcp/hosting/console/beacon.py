@@ -10,7 +10,7 @@ from pathlib import Path
 
 import anyio
 
-from saasus_mcp.store.files import write
+from saasus_mcp.store.files import read, write
 
 FILE = "console.json"
 EVERY, FRESH = 5.0, 15.0
@@ -33,7 +33,7 @@ async def shine(folder: Path, url: str) -> None:
 def find(folder: Path, now: float) -> str:
     """Where the console is; empty where none runs."""
     try:
-        note = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        note = json.loads(read(folder / FILE))
         url, age = str(note["url"]), now - float(note["at"])
     except (OSError, ValueError, TypeError, KeyError):
         return ""

@@ -8,7 +8,10 @@ from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
+from saasus_mcp import working_directory
+
+with working_directory.left():  # matplotlib reads the matplotlibrc of the working directory
+    import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, fontManager

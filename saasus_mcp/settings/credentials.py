@@ -1,0 +1,112 @@
+"""What is wrong with a credential before it is ever used: a client's placeholder, an example, or what copying added. Shows no value."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+Flaw = Literal["reference", "space", "quotes", "characters", "example"]
+
+LONGEST = 1024
+"""Characters of a credential. It is sent in a header, and every pattern below takes time linear in it."""
+
+REFERENCE = re.compile(
+    r"\$\{[^{}]*\}|\{\{[^{}]*\}\}|\$\([^()]*\)|\[\[[^\[\]]*\]\]"  # within other text as well
+    r"|^\s*(?:\$[\w:]+|%[^%\s]+%|<[^<>]*>|#?\{[^{}]*\}|@\w+@|!\w+!|__\w+__|(?:op|vault|secret|env|keyring|file):.*)\s*$",
+    re.IGNORECASE | re.DOTALL,
+)
+"""How clients, shells, templates and secret managers write "the value of this variable"; who does not know the form passes it on."""
+
+QUOTES = "\"'`“”‘’「」『』«»„‚＂＇"  # noqa: RUF001 - as word processors and input methods write them
+FIRST, LAST = "!", "~"
+SEPARATORS = re.compile(r"[-_.]+")
+ONE_CHARACTER = re.compile(r"(.)\1{2,}")
+TELLING = frozenset(
+    [
+        "your",
+        "my",
+        "insert",
+        "enter",
+        "put",
+        "paste",
+        "replace",
+        "change",
+        "changeme",
+        "todo",
+        "fixme",
+        "dummy",
+        "placeholder",
+        "example",
+        "sample",
+        "here",
+    ]
+)
+"""Words that only a text in the place of a credential has..."""
+PLAIN = frozenset(
+    [
+        "the",
+        "a",
+        "me",
+        "this",
+        "with",
+        "with",
+        "actual",
+        "real",
+        "api",
+        "saas",
+        "saasus",
+        "platform",
+        "secret",
+        "access",
+        "id",
+        "key",
+        "token",
+        "value",
+        "apikey",
+    ]
+)
+"""...together with these alone."""
+NAMES = frozenset(
+    [
+        "saasusapikey",
+        "saasussecretkey",
+        "saasussaasid",
+        "saasusplatformapikey",
+        "saasusplatformsecretkey",
+        "saasusplatformsaasid",
+        "apikey",
+        "secretkey",
+        "saasid",
+        "yourapikey",
+        "yoursecretkey",
+        "yoursaasid",
+        "null",
+        "none",
+        "undefined",
+    ]
+)
+"""Names in the place of what they name, without separators."""
+
+
+def flaw(value: str) -> Flaw | None:
+    """What is wrong with a credential; None where nothing is. An empty one is a matter of its own."""
+    if not value:
+        return None
+    if len(value) <= LONGEST and REFERENCE.search(value):
+        return "reference"
+    if value != value.strip():
+        return "space"
+    if value[0] in QUOTES or value[-1] in QUOTES:
+        return "quotes"
+    if len(value) > LONGEST or not all(FIRST <= character <= LAST for character in value):
+        return "characters"
+    return "example" if _is_example(value.lower()) else None
+
+
+def _is_example(value: str) -> bool:
+    """Whether it is what documentation writes in the place of a credential."""
+    words = set(SEPARATORS.split(value)) - {""}
+    bare = SEPARATORS.sub("", value)
+    return bool(
+        not bare or bare in NAMES or ONE_CHARACTER.fullmatch(bare) or (words & TELLING and words <= TELLING | PLAIN)
+    )
