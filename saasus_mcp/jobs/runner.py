@@ -29,7 +29,7 @@ from saasus_mcp.server.filling import filled
 from saasus_mcp.server.job_steps import of_jobs, weigh
 from saasus_mcp.server.pipeline import Pipeline
 from saasus_mcp.server.results import Source
-from saasus_mcp.server.whole import Whole, begin
+from saasus_mcp.server.whole import MOST_RUNNING, Whole, begin
 from saasus_mcp.store.job_records import JobStatus
 
 log = logging.getLogger(__name__)
@@ -38,9 +38,6 @@ NOTHING_TO_DO = Decision("allow", "none", "nothing is to be changed")
 LATER = "known later"
 """In place of an argument that an earlier step is to give, while the plan is made."""
 
-
-MOST_RUNNING = 3
-"""Jobs of one principal at the same time: the API is others', too."""
 SOON = (0.01, 0.04, 0.2, 1.0, 5.0, 10.0, 0.0)
 """Seconds between two looks whether a job was committed to."""
 
@@ -161,16 +158,12 @@ class Runner:
         return planned, whole
 
     async def _require_room(self, principal: Principal) -> None:
-        """See that the caller has not too many jobs under way.
+        """Refuse early, before anything is planned or asked, where a job could not start. The store decides when it starts.
 
         Raises:
-            SaasusMcpError: they have.
+            TooManyJobs: as many of the caller's jobs are running as may.
         """
-        running = await of_jobs(self.pipeline, lambda jobs: jobs.count_running(principal.id))
-        if running >= MOST_RUNNING:
-            raise SaasusMcpError(
-                f"{running} of your jobs run already.", "Wait for one of them: job_status follows them."
-            )
+        await of_jobs(self.pipeline, lambda jobs: jobs.require_room(principal.id, MOST_RUNNING))
 
     def _require_reads(self, spec: JobSpec, principal: Principal) -> None:
         """See that what the job reads may be read, before it reads half of it.

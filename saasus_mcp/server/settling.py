@@ -132,6 +132,8 @@ class Settling:
 
     async def _confirm(self, matter: Matter) -> Settled | Asking | Reply:
         """One round: the answer judged by what is there now, and a new question where it is an answer to what is no more."""
+        now = self._clock()
+        await self._aside(lambda: self._approvals.require_not_rejected(matter.binding, now))
         seen, lead = await matter.look(), ""
         sight = seen.survey.sight
         if matter.reply is not None:

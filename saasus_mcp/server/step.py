@@ -12,7 +12,7 @@ from saasus_mcp.permissions.case import Case, Decision
 from saasus_mcp.permissions.policy import CasePolicy, Principal
 from saasus_mcp.permissions.proof import Binding, Place, Proof
 from saasus_mcp.permissions.survey import NOT_SURVEYED, Survey
-from saasus_mcp.permissions.target import shown_arguments
+from saasus_mcp.permissions.target import identity, shown_arguments
 from saasus_mcp.permissions.wording import WORDS
 from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.saasus.arguments import Arguments
@@ -62,7 +62,10 @@ class Step:
 
     def binding(self, place: Place) -> Binding:
         """What a yes to this call is bound to."""
-        return Binding(self.operation.key, self.request.digest(), self.principal.id, place.profile, place.saas_id)
+        target = identity(self.operation, self.arguments.values)
+        return Binding(
+            self.operation.key, self.request.digest(), self.principal.id, place.profile, place.saas_id, target
+        )
 
     def case(self, place: Place) -> Case:
         """The call as a policy sees it, no live state read."""

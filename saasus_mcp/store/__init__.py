@@ -23,6 +23,7 @@ from saasus_mcp.store.records import (
     Spend,
     Status,
     StepEnding,
+    TooManyJobs,
 )
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ __all__ = [
     "StepEnding",
     "Store",
     "StoreError",
+    "TooManyJobs",
 ]
 
 

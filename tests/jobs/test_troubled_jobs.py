@@ -11,6 +11,7 @@ import pytest
 
 from saasus_mcp.jobs.work import AT_ONCE
 from saasus_mcp.permissions.policy import PRESETS, CasePolicy
+from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.sandbox import Sandbox
 from saasus_mcp.sandbox.faults import Kind
 from saasus_mcp.server.call import Call, Part
@@ -212,4 +213,21 @@ async def test_nobody_has_more_than_a_few_jobs_under_way(tmp_path: Path) -> None
         for _ in range(3):
             await started(on, 2)
         refused = await on.call("job_export_users")
-        assert "3 of your jobs run already" in refused.text
+        assert "3 of your jobs are running already" in refused.text
+
+
+async def test_of_jobs_started_at_once_no_more_than_a_few_start(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        on.sandbox.faults.add("latency", on="auth.SearchTenantUsers", seconds=0.2)
+        answers: list[ToolAnswer] = []
+
+        async def start() -> None:
+            answers.append(await on.call("job_export_users"))
+
+        async with anyio.create_task_group() as group:
+            for _ in range(12):
+                group.start_soon(start)
+        refused = [answer for answer in answers if not answer.ok]
+        assert len(refused) == 9
+        assert all("3 of your jobs are running already" in answer.text for answer in refused)
+        assert len([job for job in on.audited() if job["operation"] == "job_export_users"]) == 3

@@ -376,7 +376,7 @@ def test_a_store_in_memory_leaves_no_connection_open_once_nobody_has_it() -> Non
     event.listen(Pool, "connect", connected)
     try:
         store = Store.in_memory()
-        store.freeze(None)
+        store.unfreeze()
         del store
         gc.collect()
     finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.catalog import Catalogue, Operation, UnknownTool
@@ -78,7 +78,7 @@ class Desk:
         rooms: those there are now.
         policy: in force; on a laptop, of servers that are started with the same settings.
         profile: of the decisions that are shown where a room has none.
-        everything: freezes all stores at once, those to come included, or with None lets go; None where nobody here may.
+        everything: freezes all stores at once, those to come included, or with None lifts that; None where nobody here may.
     """
 
     rooms: Callable[[], Sequence[Room]]
@@ -148,20 +148,44 @@ class Desk:
         raise Refused("unknown", "This secret handle is unknown, used up or expired.", "Get it anew.")
 
     def freeze(self, approver: Approver, room: str, reason: str) -> None:
-        """Hold the writes of one of their rooms back, or where they may and name none, all there are.
+        """Freeze the writes of one of their rooms and of no other, or where they may and name none, all there are.
 
         Raises:
             Refused: there is no such room for them.
         """
-        self._brake(approver, room, Freeze(self.clock(), approver.id, reason))
+        freeze = Freeze(self.clock(), approver.id, reason)
+        if not room and self.may_freeze_everything(approver) and self.everything is not None:
+            self.everything(freeze)
+            for each in self.mine(approver):
+                self._note(each, "freeze", approver, reason=reason)
+            return
+        found = self._room(approver, room)
+        found.store().freeze(replace(freeze, profile=found.profile or ""))
+        self._note(found, "freeze", approver, reason=reason)
 
-    def unfreeze(self, approver: Approver, room: str) -> None:
-        """Let writes go again: of one room, or all.
+    def unfreeze(self, approver: Approver, room: str, profile: str = "") -> None:
+        """Lift the freeze of one of their rooms, or where they may and name none, that of everything. Any other stays.
+
+        Args:
+            profile: whose freeze it is, in a room that shows several profiles; empty for that of all of them.
 
         Raises:
             Refused: there is no such room for them.
         """
-        self._brake(approver, room, None)
+        if not room and self.may_freeze_everything(approver) and self.everything is not None:
+            self.everything(None)
+            for each in self.mine(approver):
+                each.store().unfreeze()
+                self._note(each, "unfreeze", approver)
+            return
+        found = self._room(approver, room)
+        lifted = profile if found.profile is None else found.profile
+        found.store().unfreeze(lifted)
+        self._note(found, "unfreeze", approver, lifted)
+
+    def may_freeze_everything(self, approver: Approver) -> bool:
+        """Whether someone may freeze all stores at once, and lift that."""
+        return approver.everywhere and self.everything is not None
 
     def audit(self, room: Room, wanted: Mapping[str, str], days: float, before: int | None) -> Looked:
         """The newest records that fit; `wanted` holds fields and what they must contain."""
@@ -204,19 +228,11 @@ class Desk:
             raise Refused("unknown", "No approval with this code is pending.", "It may have expired or been decided.")
         return found
 
-    def _brake(self, approver: Approver, name: str, freeze: Freeze | None) -> None:
-        deed, reason = ("freeze", freeze.reason) if freeze else ("unfreeze", "")
-        if not name and approver.everywhere and self.everything is not None:
-            self.everything(freeze)
-            rooms = self.mine(approver)
-        else:
-            rooms = [room for room in self.mine(approver) if room.name == name]
-            if not rooms:
-                raise Refused("unknown", "There is no such profile.", "Choose one that is shown.")
-        for room in rooms:
-            if name or freeze is None:
-                room.store().freeze(freeze)
-            self._note(room, deed, approver, reason=reason)
+    def _room(self, approver: Approver, name: str) -> Room:
+        found = next((room for room in self.mine(approver) if room.name == name), None)
+        if found is None:
+            raise Refused("unknown", "There is no such profile.", "Choose one that is shown.")
+        return found
 
     def _note_ruling(self, approver: Approver, found: Found, deed: str, reason: str = "") -> None:
         asked = found.approval
