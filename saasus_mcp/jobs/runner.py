@@ -77,17 +77,20 @@ class Runner:
         """
         await self._require_room(call.principal)
         await self._engine.start()
-        planned: dict[str, Plan] = {}
+        planned: dict[str, tuple[Plan, Reader]] = {}
 
         async def plan() -> Whole:
             job = secrets.token_hex(16)
-            planned[job], whole = await self._plan(spec, call, job)
+            reader = Reader(self.pipeline, call.principal, Part(job))
+            made, whole = await self._plan(spec, call, reader, job)
+            planned[job] = made, reader
             return whole
 
         async def submit(whole: Whole, part: Part) -> None:
             principal = call.principal
             who = {"id": principal.id, "groups": sorted(principal.groups), "claims": dict(principal.claims)}
-            kept = {"principal": who, "part": asdict(part), "plan": planned[whole.id].kept()}
+            made, reader = planned[whole.id]
+            kept = {"principal": who, "part": asdict(part), "plan": made.kept(), "calls": reader.calls.all()}
             await self._engine.submit(whole.id, {"name": spec.name, "profile": self.pipeline.place.profile, **kept})
 
         return await begin(self.pipeline, call, plan, submit)
@@ -99,10 +102,12 @@ class Runner:
         if not await self._agreed(part.job):
             return
         work = Work(self.pipeline, principal, part, self._engine.checkpoint)
+        work.calls.take(submitted["calls"])
         status: JobStatus = "done"
         try:
             outcome = await kind(name).run(work, plan)
-            report = await self._report(outcome, principal, name)
+            calls = (*((key, None) for key in self.specs[name].reads), *work.calls.all())
+            report = await self._report(outcome, principal, Source(name, calls))
             if work.stopped:
                 status = "cancelled"
         except Stopped:
@@ -114,13 +119,14 @@ class Runner:
             status, report = "failed", {"why": FAILED}
         await self._end(part.job, status, report)
 
-    async def _report(self, outcome: Outcome, principal: Principal, name: str) -> dict[str, Any]:
+    async def _report(self, outcome: Outcome, principal: Principal, source: Source) -> dict[str, Any]:
         """What is told of it. All of it is kept aside."""
 
         def keep(whole: Any) -> str:
-            return self.pipeline.results.keep(whole, principal.id, Source(name))
+            return self.pipeline.results.keep(whole, principal.id, source)
 
-        return await self.pipeline.aside(lambda: reporting.report(outcome, keep))
+        told = await self.pipeline.aside(lambda: reporting.report(outcome, keep))
+        return {**told, reporting.CALLS: source.calls}
 
     async def _end(self, job: str, status: JobStatus, report: Mapping[str, Any]) -> None:
         def end() -> None:
@@ -137,8 +143,7 @@ class Runner:
             await anyio.sleep(pause)
         return False
 
-    async def _plan(self, spec: JobSpec, call: Call, job: str) -> tuple[Plan, Whole]:
-        reader = Reader(self.pipeline, call.principal, Part(job))
+    async def _plan(self, spec: JobSpec, call: Call, reader: Reader, job: str) -> tuple[Plan, Whole]:
         self._require_reads(spec, call.principal)
         planned = await kind(spec.name).plan(reader, call.arguments)
         planned, decisions, digests = await self._weighed(spec, planned, call.principal, job)
