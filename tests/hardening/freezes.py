@@ -136,6 +136,6 @@ async def console_pages(ground: Ground) -> str:
     desk.freeze(BOSS, "alpha", "secret reason")
     asked = views.Asked({"profile": "alpha"}, {}, Session(OTHER_BOSS, "", NOW, NOW + 1), "en")
     for page in (views.limits, views.approvals, views.tools):
-        shown = repr({name: value for name, value in page(desk, asked).values.items() if name != "rooms"})  # type: ignore[union-attr]
+        shown = repr({name: value for name, value in page(desk, asked).values.items() if name != "rooms"})
         assert not any(word in shown for word in ("token:alice", "secret reason", "token:boss'"))
     return "none is shown"

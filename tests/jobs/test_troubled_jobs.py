@@ -114,16 +114,24 @@ async def test_somebody_else_cannot_cancel_it(tmp_path: Path) -> None:
         assert (await on.told("job_status", {"job": job, "wait": 30}))["status"] == "done"
 
 
-async def test_a_freeze_holds_the_rest_back(tmp_path: Path) -> None:
+@pytest.mark.parametrize("profile", ["", "sandbox"], ids=["of everything", "of its profile"])
+async def test_a_freeze_holds_the_rest_back(tmp_path: Path, profile: str) -> None:
     async with stage(tmp_path) as on:
         job = await started(on, 60)
         await until(lambda: on.sent("auth.CreateTenantUserRoles") >= 5)
-        on.pipeline.store.freeze(Freeze(0.0, "local:person", "stop"))
+        on.pipeline.store.freeze(Freeze(0.0, "local:person", "stop", profile))
         told = await on.told("job_status", {"job": job, "wait": 30})
         sent = on.sent("auth.CreateSaasUser")
         assert told["counts"]["not_begun"] > 0
         assert sent < 60
         assert any("frozen by local:person" in row.get("why", "") for row in told["rows"])
+
+
+async def test_a_freeze_of_another_profile_lets_a_job_go_on(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        on.pipeline.store.freeze(Freeze(0.0, "local:person", "stop", "production"))
+        told = await on.told("job_import_users", {"csv": listed(on.sandbox, 2)}, asker=Yes())
+        assert told["counts"] == {"applied": 4}
 
 
 async def test_while_writes_are_frozen_no_job_begins_that_writes(tmp_path: Path) -> None:
