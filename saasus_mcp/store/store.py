@@ -239,12 +239,13 @@ class Store:
 
         Args:
             expires_at: until when a yes holds; left out, the approval ends when it would have ended.
-            retry_at: of a rejection: until when the call and its variations wait.
+            retry_at: of a rejection: until when the call and its variations wait; left out, until the approval would have ended.
         """
         with self._database.transaction() as connection:
-            values = {"status": status, "decided_at": at, "decided_by": by, "reason": reason, "retry_at": retry_at}
-            if expires_at is not None:
-                values["expires_at"] = expires_at
+            end = approvals.c.expires_at if expires_at is None else expires_at
+            wait = None if status != "rejected" else end if retry_at is None else retry_at
+            values: Record = {"status": status, "decided_at": at, "decided_by": by, "reason": reason}
+            values = {**values, "expires_at": end, "retry_at": wait}
             mine = [approvals.c.code == code, approvals.c.status == "pending", approvals.c.expires_at > at]
             if status == "approved":
                 mine.append(or_(approvals.c.two_person.is_(False), approvals.c.principal != by))
