@@ -102,7 +102,7 @@ class Runner:
         if not await self._agreed(part.job):
             return
         work = Work(self.pipeline, principal, part, self._engine.checkpoint)
-        work.calls.take(submitted["calls"])
+        work.calls.take(submitted.get("calls", ()))
         status: JobStatus = "done"
         try:
             outcome = await kind(name).run(work, plan)
