@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import anyio
 import pytest
 from mcp.shared.exceptions import MCPError
 
@@ -19,7 +18,7 @@ from saasus_mcp.server.surface import Surface
 from saasus_mcp.store import Store
 from tests.hardening.corpus import Ground, attack
 from tests.jobs.stage import Yes as PersonSayingYes
-from tests.jobs.stage import stage
+from tests.jobs.stage import stage, started_at_once
 from tests.support import ME, StubApi, connected, pipeline
 
 AREA = "Authorization"
@@ -272,16 +271,8 @@ async def revoked_preview(ground: Ground) -> str:
 @attack(AREA, "Twenty jobs are started at once, where three may run")
 async def many_jobs(ground: Ground) -> str:
     async with stage(ground.folder) as on:
-        on.sandbox.faults.add("latency", on="auth.SearchTenantUsers", seconds=0.3)
-        answers: list[ToolAnswer] = []
-
-        async def start() -> None:
-            answers.append(await on.call("job_export_users"))
-
-        async with anyio.create_task_group() as group:
-            for _ in range(20):
-                group.start_soon(start)
-        refused = [each.text for each in answers if not each.ok]
+        refused = [each.text for each in await started_at_once(on, 20, 17) if not each.ok]
+        assert len(refused) == 17
         assert all("3 of your jobs are running already" in text for text in refused)
         assert len([each for each in on.audited() if each["operation"] == "job_export_users"]) == 3
     return "three run; seventeen are refused"

@@ -11,13 +11,12 @@ import pytest
 
 from saasus_mcp.jobs.work import AT_ONCE
 from saasus_mcp.permissions.policy import PRESETS, CasePolicy
-from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.sandbox import Sandbox
 from saasus_mcp.sandbox.faults import Kind
 from saasus_mcp.server.call import Call, Part
 from saasus_mcp.server.job_steps import weigh
 from saasus_mcp.store import Freeze
-from tests.jobs.stage import Stage, Yes, stage
+from tests.jobs.stage import Stage, Yes, stage, started_at_once
 from tests.jobs.test_export_users import held
 from tests.jobs.test_import_users import listed, tenant
 from tests.support import ME
@@ -226,16 +225,7 @@ async def test_nobody_has_more_than_a_few_jobs_under_way(tmp_path: Path) -> None
 
 async def test_of_jobs_started_at_once_no_more_than_a_few_start(tmp_path: Path) -> None:
     async with stage(tmp_path) as on:
-        on.sandbox.faults.add("latency", on="auth.SearchTenantUsers", seconds=0.2)
-        answers: list[ToolAnswer] = []
-
-        async def start() -> None:
-            answers.append(await on.call("job_export_users"))
-
-        async with anyio.create_task_group() as group:
-            for _ in range(12):
-                group.start_soon(start)
-        refused = [answer for answer in answers if not answer.ok]
+        refused = [answer for answer in await started_at_once(on, 12, 9) if not answer.ok]
         assert len(refused) == 9
         assert all("3 of your jobs are running already" in answer.text for answer in refused)
         assert len([job for job in on.audited() if job["operation"] == "job_export_users"]) == 3
