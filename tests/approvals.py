@@ -21,6 +21,7 @@ _PENDING = Approval(
     status="pending",
     requested_at=NOW,
     expires_at=NOW + 900,
+    subject="s" * 64,
 )
 
 

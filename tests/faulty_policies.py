@@ -86,6 +86,8 @@ FAULTY: list[tuple[str, int, str]] = [
     (SOUND + "groups: {}\n", 6, "it is empty"),
     (SOUND + "groups:\n  a b: [x]\n", 7, "A group is"),
     (SOUND + "groups:\n  a:\n    - x\n    - 3\n", 9, "3 is not text"),
+    (SOUND + "groups:\n  a: x\n  A: y\n", 8, "'A' differs from the group 'a' only in case"),
+    (SOUND + "    who: [b, OWNERS]\ngroups:\n  owners: x\n", 6, "'OWNERS' differs from the group 'owners'"),
     (SOUND + "confirm_via: mail\n", 6, '"mail" is not known'),
     (SOUND + "two_person: 2\n", 6, "2 is not true or false"),
     (SOUND + "ceilings:\n  writes_per_day: 3\n", 7, "'writes_per_day' is not known"),

@@ -1,29 +1,83 @@
-"""`saasus-mcp freeze`: hold all writes back at once, in every server that keeps its state in this folder. Needs no terminal."""
+"""`saasus-mcp freeze`: hold writes back at once, in every server that keeps its state in this folder. Needs no terminal."""
 
 from __future__ import annotations
 
 import time
+from contextlib import closing, suppress
 from typing import Any
 
 import click
 
 from saasus_mcp.cli import compose, keeping
 from saasus_mcp.cli.options import language, settings
+from saasus_mcp.cli.terminal import safe
 from saasus_mcp.cli.upkeep_wording import WORDS
-from saasus_mcp.permissions.decisions import DecisionRecord, Kind
+from saasus_mcp.errors import SaasusMcpError
+from saasus_mcp.permissions.decisions import DecisionRecord, Kind, record
+from saasus_mcp.settings import Settings, SettingsError
 from saasus_mcp.store import Freeze
+from saasus_mcp.store.stores import Stores
 
 
 @click.command
 @click.option("--reason", default="", help="Why, for whoever is stopped by it.")
+@click.option("--profile", metavar="NAME", help="Freeze the writes of this profile alone; of everything if left out.")
 @language
-def command(*, reason: str, **flags: Any) -> None:
+def command(*, reason: str, profile: str | None, **flags: Any) -> None:
     """Hold all writes back at once, of every SaaS and the sandbox, until `unfreeze`. Reads go on; restarts do not lift it."""
     chosen = settings(**flags)
-    words = WORDS[chosen.lang]
+    words, by = WORDS[chosen.lang], compose.local_user().id
     with keeping.kept(chosen) as kept:
-        who = compose.local_user().id
-        kept.freeze(Freeze(time.time(), who, reason))  # first: what cannot be recorded is to be frozen all the same
         where = words["in_database"] if kept.shared else words["in_folder"].format(folder=chosen.folder)
-        click.echo(words["frozen"].format(where=where))
-        keeping.record(kept, DecisionRecord(Kind.FREEZE, who, "terminal", reason=reason))
+        if profile is None:
+            kept.freeze(Freeze(time.time(), by, reason))
+            click.echo(words["frozen"].format(where=where))
+            # Recorded last: what cannot be recorded is to be frozen all the same.
+            keeping.record(kept, DecisionRecord(Kind.FREEZE, by, "terminal", reason=reason))
+            return
+        require_profile(profile, chosen)
+        known = _freeze(kept, Freeze(time.time(), by, reason, profile), chosen)
+    if not known:
+        click.echo(words["profile_unknown"].format(profile=safe(profile)), err=True)
+    click.echo(words["frozen_profile"].format(profile=safe(profile), where=where))
+
+
+def require_profile(profile: str, chosen: Settings) -> None:
+    """See that a profile was named.
+
+    Raises:
+        SaasusMcpError: the name is empty; that would mean everything.
+    """
+    if not profile.strip():
+        words = WORDS[chosen.lang]
+        raise SaasusMcpError(words["profile_empty"], words["profile_empty_mend"])
+
+
+def _freeze(kept: Stores, freeze: Freeze, chosen: Settings) -> bool:
+    """Freeze a profile in every store there is, and in that of its SaaS; whether the settings here know the profile.
+
+    Raises:
+        SaasusMcpError: there is no store to freeze it in.
+    """
+    saas_id = _saas_id(freeze.profile, chosen)
+    if saas_id:
+        kept.of(saas_id).close()  # made where it is missing
+    names = kept.names
+    if not names:
+        words = WORDS[chosen.lang]
+        raise SaasusMcpError(words["no_store"].format(profile=safe(freeze.profile)), words["no_store_mend"])
+    for name in names:
+        with closing(kept.open(name)) as store:
+            store.freeze(freeze)
+            told = DecisionRecord(Kind.FREEZE, freeze.by, "terminal", profile=freeze.profile, reason=freeze.reason)
+            record(store, told, freeze.at)
+    return bool(saas_id)
+
+
+def _saas_id(profile: str, chosen: Settings) -> str:
+    """The SaaS of a profile, where the settings here say it."""
+    if profile == compose.SANDBOX_PROFILE:
+        return compose.SANDBOX_SAAS_ID
+    with suppress(SettingsError):
+        return compose.place(chosen.model_copy(update={"profile": profile, "sandbox": False})).saas_id
+    return ""

@@ -49,6 +49,9 @@ def check(file: Path, **flags: Any) -> None:
     counted = _counted(policy, catalogue, who, chosen.profile)
     rules = len(getattr(policy, "rules", ()))
     click.echo(words["sound"].format(file=file, rules=rules, who=who.id, profile=chosen.profile, **counted))
+    groups = ", ".join(getattr(policy, "groups", ()))
+    if groups:
+        click.echo(words["closed_groups"].format(groups=groups))
     if policy.announcement:
         click.echo(f"saasus-mcp: {safe(policy.announcement)}", err=True)
 

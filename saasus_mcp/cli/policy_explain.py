@@ -11,6 +11,8 @@ from saasus_mcp.cli.call import find, parse
 from saasus_mcp.cli.policy_wording import WORDS
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.permissions.case import Case, CasePolicy, Considered, Decision, Principal
+from saasus_mcp.permissions.policy import ReadOnlyCeiling
+from saasus_mcp.permissions.rules import RulePolicy
 from saasus_mcp.saasus import arguments
 from saasus_mcp.settings import Settings
 
@@ -51,13 +53,15 @@ def told(asked: Asked, policy: CasePolicy, chosen: Settings) -> Told:
         "tool": operation.tool,
         "operation": operation.key,
         "principal": asked.principal.id,
+        "groups": sorted(groups_of(policy, asked.principal)),
         "profile": chosen.profile,
         "policy": policy.name,
         "decision": asdict(decision),
         "rules": [asdict(rule) for rule in considered],
         "missing_state": missing,
     }
-    lines = [*_head(case, policy.name, chosen.lang), "", *_rules(considered, chosen.lang), ""]
+    groups = groups_of(policy, asked.principal)
+    lines = [*_head(case, policy.name, groups, chosen.lang), "", *_rules(considered, chosen.lang), ""]
     lines += _end(decision, considered, missing, chosen.lang)
     return Told("\n".join(lines), record, warning)
 
@@ -83,11 +87,21 @@ def _arguments(operation: Operation, raw: dict[str, Any], lang: Language) -> tup
         return raw, WORDS[lang]["invalid"].format(why=error)
 
 
-def _head(case: Case, policy: str, lang: Language) -> list[str]:
+def groups_of(policy: CasePolicy, principal: Principal) -> frozenset[str]:
+    """The groups of a caller as the policy's rules see them."""
+    under = policy.under if isinstance(policy, ReadOnlyCeiling) else policy
+    return under.groups_of(principal) if isinstance(under, RulePolicy) else principal.groups
+
+
+def _head(case: Case, policy: str, groups: frozenset[str], lang: Language) -> list[str]:
     words, operation, who = WORDS[lang], case.operation, case.principal
     about = {"tool": operation.tool, "key": operation.key, "level": operation.level, "who": who.id}
     lines = [words["call"].format(**about, profile=case.profile, policy=policy)]
-    return lines + ([words["groups"].format(groups=", ".join(sorted(who.groups)))] if who.groups else [])
+    ignored = who.groups - groups
+    for key, names in (("groups", groups), ("ignored_groups", ignored)):
+        if names:
+            lines.append(words[key].format(groups=", ".join(sorted(names))))
+    return lines
 
 
 def _rules(considered: Sequence[Considered], lang: Language) -> list[str]:

@@ -13,9 +13,12 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "sound": "{file}: sound. {rules} rules; {allow} tools allowed, {confirm} confirmed, {approve} approved, {deny} "
         "denied, {hangs} depending on the call (for {who}, profile {profile}).",
         "note": "note: {said}",
+        "closed_groups": "Only the members that the file lists are in its groups: {groups}. Callers who bring a group of the same "
+        "name from the identity provider or a token are not.",
         # explain
         "call": "{tool} ({key}, level {level}) by {who}, profile {profile}, policy {policy}",
         "groups": "groups: {groups}",
+        "ignored_groups": "not counted, since the policy file lists the members of these groups: {groups}",
         "invalid": "Such a call never gets as far as the policy: {why}",
         "other_tool": "speaks of other tools",
         "other_who": "speaks of other people",
@@ -55,8 +58,11 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "sound": "{file}: 問題ありません。規則 {rules}件。ツールの判定({who}、プロファイル {profile}): 許可 {allow}、確認 {confirm}、"
         "承認 {approve}、拒否 {deny}、呼び出しの内容による {hangs}。",
         "note": "注意: {said}",
+        "closed_groups": "ファイルのグループのメンバーは、ファイルに書かれた利用者だけです: {groups}。"
+        "IDプロバイダーやトークンから同じ名前のグループが届いても、メンバーにはなりません。",
         "call": "{tool} ({key}、レベル {level})、呼び出し元 {who}、プロファイル {profile}、ポリシー {policy}",
         "groups": "グループ: {groups}",
+        "ignored_groups": "無視するグループ(メンバーはポリシーファイルに書かれた利用者だけ): {groups}",
         "invalid": "このような呼び出しは、ポリシーの判定の前に拒否されます: {why}",
         "other_tool": "対象のツールではない",
         "other_who": "対象の人ではない",

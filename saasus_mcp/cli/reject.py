@@ -18,7 +18,7 @@ from saasus_mcp.permissions.approvals import WAIT_AFTER_REJECTION
 @click.option("--reason", metavar="TEXT", help="Told to whoever asked.")
 @language
 def command(code: str, reason: str | None, **flags: Any) -> None:
-    """Reject the call with this CODE. The same call can be asked for again in ten minutes."""
+    """Reject the call with this CODE. The call and variations of it can be requested again after ten minutes."""
     chosen = settings(**flags)
     now = time.time()
     with keeping.stores(chosen) as stores:

@@ -17,7 +17,7 @@ from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.saasus.words import named, quoted
 from saasus_mcp.store import Approval, Store
 
-INTERNAL = ("binding", "bound")
+INTERNAL = ("binding", "bound", "subject")
 """What the server compares: of no use to a reader."""
 
 

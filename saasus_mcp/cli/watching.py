@@ -54,7 +54,7 @@ def watch(
                 before = known.get((approval.saas_id, approval.code))
                 known[approval.saas_id, approval.code] = approval.status
                 if before != approval.status and (not first or decided or approval.status == "pending"):
-                    yield from _news(before, approval, now)
+                    yield from _news(approval, now)
             first, since = False, now
             pause()
 
@@ -78,11 +78,11 @@ def record(news: News) -> dict[str, Any]:
     return {"event": news.what, "at": news.at, **waiting.record(news.approval)}
 
 
-def _news(before: Status | None, approval: Approval, now: float) -> Iterator[News]:
+def _news(approval: Approval, now: float) -> Iterator[News]:
     if approval.status == "stale":
         if approval.expires_at > now:
             yield News("withdrawn", approval, now)
-        elif before != "rejected":  # where it was, only the time is over in which it could not be asked for again
+        else:
             yield News("expired", approval, approval.expires_at)
         return
     since: dict[Status, float | None] = {

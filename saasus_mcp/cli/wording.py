@@ -52,7 +52,7 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "Ctrl+C leaves it undecided",
         "wrong_name": "That is not the target's name: nothing was approved.",
         "approved_done": "Approved. The same call with the same arguments can now run once, within {minutes} minutes.",
-        "rejected_done": "Rejected. The same call can be asked for again in {minutes} minutes.",
+        "rejected_done": "Rejected. The call and variations of it can be requested again in {minutes} minutes.",
         # reveal
         "unknown_secret": "This secret handle is unknown, was revealed before, or has expired.",
         "unknown_secret_mend": "Secrets are kept for 15 minutes. Get it anew.",
@@ -118,7 +118,7 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "type_name": "この内容のとおり承認するには、対象の名前{name}をかぎ括弧なしで入力してください。Ctrl+Cで保留のまま終了します",
         "wrong_name": "対象の名前と一致しません。まだ承認していません。",
         "approved_done": "承認しました。同じ引数での同じ呼び出しを、{minutes}分以内に1回だけ実行できます。",
-        "rejected_done": "却下しました。同じ呼び出しは{minutes}分後から再び依頼できます。",
+        "rejected_done": "却下しました。同じ呼び出し(同じ対象で引数だけを変えたものを含む)は{minutes}分後から再び依頼できます。",
         # reveal
         "unknown_secret": "この秘密情報のハンドルは存在しないか、表示済みか、期限切れです。",
         "unknown_secret_mend": "秘密情報を保持するのは15分間です。取得し直してください。",

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from saasus_mcp.catalog.jobs import JobSpec
 from saasus_mcp.jobs.kind import Outcome
 from saasus_mcp.saasus.answer import Figure, compact
-from saasus_mcp.server.results import URI, picture, pictured
+from saasus_mcp.server.results import URI, Made, picture, pictured
 from saasus_mcp.store.job_records import Job
 
 FITS = 12 * 1024
@@ -17,6 +18,8 @@ MOST_ROWS = 20
 Keep = Callable[[Any], str]
 """Keeps a value for whoever asked, for a day: its id, or nothing where it cannot be kept."""
 
+CALLS = "calls"
+"""In a job's report, and told to nobody: the calls whose answers it is made of."""
 OBJECT: dict[str, Any] = {"type": "object"}
 ANSWER: dict[str, Any] = {
     "type": "object",
@@ -66,8 +69,21 @@ def report(outcome: Outcome, keep: Keep) -> dict[str, Any]:
     return told
 
 
-def told(job: Job, steps: Mapping[str, int]) -> dict[str, Any]:
-    """A job as it is now. `steps`: how many of its steps came to each outcome."""
+def calls(job: Job, spec: JobSpec) -> tuple[Made, ...]:
+    """The calls whose answers a job's report is made of; where it says none, any that such a job makes."""
+    made = job.report.get(CALLS)
+    if made is None:
+        return tuple((key, None) for key in spec.reads)
+    return tuple((key, arguments) for key, arguments in made)
+
+
+def told(job: Job, steps: Mapping[str, int], forbidden: str = "") -> dict[str, Any]:
+    """A job as it is now.
+
+    Args:
+        steps: how many of its steps came to each outcome.
+        forbidden: a tool that it read by and its principal may no longer call: then nothing of what it read is told.
+    """
     answer: dict[str, Any] = {"job": job.id, "name": job.name, "status": job.status, "done": job.done}
     if job.total is not None:
         answer["total"] = job.total
@@ -75,7 +91,12 @@ def told(job: Job, steps: Mapping[str, int]) -> dict[str, Any]:
         answer["steps"] = dict(steps)
     if job.status == "running":
         answer["hint"] = "It goes on by itself. job_status follows it, job_cancel stops it."
-    return {**answer, **job.report}
+    if forbidden:
+        return {
+            **answer,
+            "hint": f"Its report is withheld: it was made of answers of {forbidden} that you may no longer ask for.",
+        }
+    return {**answer, **{name: value for name, value in job.report.items() if name != CALLS}}
 
 
 def figure(kept: Any) -> Figure | None:

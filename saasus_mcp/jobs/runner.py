@@ -31,7 +31,7 @@ from saasus_mcp.server.filling import filled
 from saasus_mcp.server.job_steps import of_jobs, weigh
 from saasus_mcp.server.pipeline import Pipeline
 from saasus_mcp.server.results import Source
-from saasus_mcp.server.whole import Whole, begin
+from saasus_mcp.server.whole import MOST_RUNNING, Whole, begin
 from saasus_mcp.store.job_records import JobStatus
 
 log = logging.getLogger(__name__)
@@ -40,9 +40,6 @@ NOTHING_TO_DO = Decision("allow", "none", "nothing is to be changed")
 LATER = "known later"
 """In place of an argument that an earlier step is to give, while the plan is made."""
 
-
-MOST_RUNNING = 3
-"""Jobs of one principal at the same time: the API is others', too."""
 SOON = (0.01, 0.04, 0.2, 1.0, 5.0, 10.0, 0.0)
 """Seconds between two looks whether a job was committed to."""
 
@@ -82,18 +79,21 @@ class Runner:
         """
         await self._require_room(call.principal)
         await self._engine.start()
-        planned: dict[str, Plan] = {}
+        planned: dict[str, tuple[Plan, Reader]] = {}
 
         async def plan() -> Whole:
             job = secrets.token_hex(16)
-            planned[job], whole = await self._plan(spec, call, job)
+            reader = Reader(self.pipeline, call.principal, Part(job))
+            made, whole = await self._plan(spec, call, reader, job)
+            planned[job] = made, reader
             return whole
 
         async def submit(whole: Whole, part: Part) -> None:
             principal = call.principal
             who = {"id": principal.id, "groups": sorted(principal.groups), "claims": dict(principal.claims)}
-            agreed = await large_work.run(principal.id, planned[whole.id].kept)
-            kept = {"principal": who, "part": asdict(part), "plan": agreed}
+            made, reader = planned[whole.id]
+            agreed = await large_work.run(principal.id, made.kept)
+            kept = {"principal": who, "part": asdict(part), "plan": agreed, "calls": reader.calls.all()}
             await self._engine.submit(whole.id, {"name": spec.name, "profile": self.pipeline.place.profile, **kept})
 
         return await begin(self.pipeline, call, plan, submit)
@@ -106,10 +106,12 @@ class Runner:
         if not await self._agreed(part.job):
             return
         work = Work(self.pipeline, principal, part, self._engine.checkpoint)
+        work.calls.take(submitted.get("calls", ()))
         status: JobStatus = "done"
         try:
             outcome = await kind(name).run(work, plan)
-            report = await self._report(outcome, principal, name)
+            calls = (*((key, None) for key in self.specs[name].reads), *work.calls.all())
+            report = await self._report(outcome, principal, Source(name, calls))
             if work.stopped:
                 status = "cancelled"
         except Stopped:
@@ -121,13 +123,14 @@ class Runner:
             status, report = "failed", {"why": FAILED}
         await self._end(part.job, status, report)
 
-    async def _report(self, outcome: Outcome, principal: Principal, name: str) -> dict[str, Any]:
+    async def _report(self, outcome: Outcome, principal: Principal, source: Source) -> dict[str, Any]:
         """What is told of it. All of it is kept aside."""
 
         def keep(whole: Any) -> str:
-            return self.pipeline.results.keep(whole, principal.id, Source(name))
+            return self.pipeline.results.keep(whole, principal.id, source)
 
-        return await self.pipeline.aside(lambda: reporting.report(outcome, keep))
+        told = await self.pipeline.aside(lambda: reporting.report(outcome, keep))
+        return {**told, reporting.CALLS: source.calls}
 
     async def _end(self, job: str, status: JobStatus, report: Mapping[str, Any]) -> None:
         def end() -> None:
@@ -144,8 +147,7 @@ class Runner:
             await anyio.sleep(pause)
         return False
 
-    async def _plan(self, spec: JobSpec, call: Call, job: str) -> tuple[Plan, Whole]:
-        reader = Reader(self.pipeline, call.principal, Part(job))
+    async def _plan(self, spec: JobSpec, call: Call, reader: Reader, job: str) -> tuple[Plan, Whole]:
         self._require_reads(spec, call.principal)
         planned = await kind(spec.name).plan(reader, call.arguments)
         planned, decisions, digests = await self._weighed(spec, planned, call.principal, job)
@@ -165,16 +167,12 @@ class Runner:
         return planned, whole
 
     async def _require_room(self, principal: Principal) -> None:
-        """See that the caller has not too many jobs under way.
+        """Refuse early, before anything is planned or asked, where a job could not start. The store decides when it starts.
 
         Raises:
-            SaasusMcpError: they have.
+            TooManyJobs: as many of the caller's jobs are running as may.
         """
-        running = await of_jobs(self.pipeline, lambda jobs: jobs.count_running(principal.id))
-        if running >= MOST_RUNNING:
-            raise SaasusMcpError(
-                f"{running} of your jobs run already.", "Wait for one of them: job_status follows them."
-            )
+        await of_jobs(self.pipeline, lambda jobs: jobs.require_room(principal.id, MOST_RUNNING))
 
     def _require_reads(self, spec: JobSpec, principal: Principal) -> None:
         """See that what the job reads may be read, before it reads half of it.

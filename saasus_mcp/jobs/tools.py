@@ -12,11 +12,13 @@ from saasus_mcp.catalog import Text
 from saasus_mcp.catalog.jobs import TOOLSET, JobSpec
 from saasus_mcp.jobs import reporting
 from saasus_mcp.jobs.runner import Runner
+from saasus_mcp.permissions.case import Principal
 from saasus_mcp.saasus.answer import ToolAnswer, compact, failed
 from saasus_mcp.server.call import Asking, Call
 from saasus_mcp.server.hints import LOOKS_UP, Hints
 from saasus_mcp.server.job_steps import of_jobs
 from saasus_mcp.server.own import OwnTool, answered, closed
+from saasus_mcp.server.results import Source
 from saasus_mcp.server.toolsets import Kind
 from saasus_mcp.store.job_records import Job
 
@@ -102,7 +104,7 @@ async def followed(runner: Runner, job: str, call: Call, patience: float) -> Too
                 await call.progress(found.done, found.total, found.name)
             left = give_up - anyio.current_time()
             if found.status != "running" or left <= 0:
-                return await _answer(runner, found)
+                return await _answer(runner, found, call.principal)
             await anyio.sleep(min(pause, left))
             pause = min(pause * 1.5, LATER)
     except anyio.get_cancelled_exc_class():
@@ -178,12 +180,18 @@ async def _found(runner: Runner, job: str, call: Call) -> Job | None:
     return found if found is not None and (found.principal, found.profile) == mine else None
 
 
-async def _answer(runner: Runner, job: Job) -> ToolAnswer:
-    pipeline = runner.pipeline
-    told = reporting.told(job, await of_jobs(pipeline, lambda jobs: jobs.count(job.id)))
+async def _answer(runner: Runner, job: Job, principal: Principal) -> ToolAnswer:
+    """What is told of a job: what it read only as far as its principal may still read that."""
+    pipeline, spec = runner.pipeline, runner.specs.get(job.name)
+    if spec is None:
+        return failed(f"This server does not know the job {job.name}.", "Ask the server that ran it.")
+    calls = reporting.calls(job, spec)
+    forbidden = await pipeline.forbidden(calls, principal)
+    told = reporting.told(job, await of_jobs(pipeline, lambda jobs: jobs.count(job.id)), forbidden)
     if job.status == "failed":
         return ToolAnswer(False, compact(told))
+    fitted = await pipeline.results.fit(answered(told), principal, Source(job.name, calls))
     if "chart" not in told:
-        return answered(told)
+        return fitted
     chart = await pipeline.aside(lambda: pipeline.results.found(told["chart"], job.principal))
-    return replace(answered(told), figure=reporting.figure(None if chart is None else chart.value))
+    return replace(fitted, figure=reporting.figure(None if chart is None else chart.value))

@@ -10,11 +10,13 @@ from typing import Any, TypeVar, cast
 import anyio
 
 from saasus_mcp.errors import SaasusMcpError
+from saasus_mcp.jobs.calls import Calls
 from saasus_mcp.jobs.patience import noted
 from saasus_mcp.jobs.plan import Row
 from saasus_mcp.jobs.stepper import Stepper
 from saasus_mcp.permissions.case import Principal
 from saasus_mcp.permissions.proof import Place
+from saasus_mcp.permissions.target import shown_arguments
 from saasus_mcp.saasus import arguments
 from saasus_mcp.server import large_work
 from saasus_mcp.server.call import Asking, Call, Part
@@ -72,12 +74,16 @@ async def at_once(_: str, make: Callable[[], Awaitable[Any]]) -> Any:
 class Reader:
     """Reads for one job, each a call of its own, decided on and audited under the job.
 
+    Attributes:
+        calls: the reads that were made.
+
     Args:
         part: the job.
         checkpoint: remembers what was read.
     """
 
     def __init__(self, pipeline: Pipeline, principal: Principal, part: Part, checkpoint: Checkpoint = at_once) -> None:
+        self.calls = Calls()
         self._pipeline = pipeline
         self._principal = principal
         self._part = part
@@ -115,6 +121,7 @@ class Reader:
             answer, why = await self.answer(key, args or {})
             return {"why": why} if why else {"given": answer if take is None else take(answer)}
 
+        self._note(key, args or {})
         found = await self._checkpoint(key, fetched)
         if "why" in found:
             raise Unreadable(found["why"], "Nothing more was done.")
@@ -137,6 +144,8 @@ class Reader:
             await together([partial(one, number, args) for number, args in enumerate(calls)])
             return found
 
+        for args in calls:
+            self._note(key, args)
         return [(given, why) for given, why in await self._checkpoint(key, fetched)]
 
     async def pages(
@@ -165,9 +174,19 @@ class Reader:
         return Unreadable(f"{tool}: {why}.", "Nothing more was done. Report it to the operator of the API.")
 
     async def kept(self, identifier: str) -> Any:
-        """A large answer that was kept for this principal; None where there is none, or it may not be read any more."""
+        """A large answer that was kept for this principal; None where there is none.
+
+        Raises:
+            Refused: the principal may no longer read it.
+        """
         whole = await self._pipeline.results.read(identifier, self._principal)
-        return None if whole is None else whole.value
+        if whole is None:
+            return None
+        self.calls.take(whole.source.calls)
+        return whole.value
+
+    def _note(self, key: str, args: Mapping[str, Any]) -> None:
+        self.calls.note(key, shown_arguments(self._pipeline.catalogue.find(key), args))
 
     async def answer(self, key: str, args: Mapping[str, Any]) -> tuple[Any, str]:
         """What the API answered, or why there is nothing."""

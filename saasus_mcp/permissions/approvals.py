@@ -49,17 +49,13 @@ class Approvals:
     ) -> tuple[Proof | None, Approval]:
         """The proof where this very call was approved and its target is as it was; else None and the pending approval.
 
-        An approval that holds no more is withdrawn; the preview of the one in its place begins with why.
+        An approval that holds no more is withdrawn; the preview of the one in its place begins with why. A person's yes to
+        exactly this call holds, whatever variation of it was rejected.
 
         Raises:
-            Refused: it was rejected a short while ago, or too many approvals are pending.
+            Refused: it or a variation of it was rejected a short while ago, or too many approvals are pending.
         """
         known = self._store.approvals(now, binding.digest())
-        rejected = next((approval for approval in known if approval.status == "rejected"), None)
-        if rejected is not None:
-            minutes = math.ceil((rejected.expires_at - now) / 60)
-            reason = f" Reason: {quoted(rejected.reason)}" if rejected.reason else ""
-            raise Refused("rejected", f"A person rejected this call ({rejected.code}).{reason}", _wait(minutes))
         live = next((approval for approval in known if approval.status in ("pending", "approved")), None)
         if live is not None and (live.bound != sight.bound or _lacks_another(live, two_person=two_person)):
             self._store.withdraw(live.code)
@@ -101,13 +97,26 @@ class Approvals:
             requested_at=now,
             expires_at=now + LIFETIME,
             two_person=two_person,
+            subject=binding.subject(),
         )
         pending = self._store.request_approval(wanted, MOST_PENDING)
         if pending is None:
             raise Refused(
                 "flooded", f"{MOST_PENDING} approvals are pending already.", "Have a person decide on those first."
             )
+        if pending.status == "rejected":
+            raise _rejected(pending, binding, now)
         return pending
+
+    def require_not_rejected(self, binding: Binding, now: float) -> None:
+        """See that no person rejected the call or a variation of it a short while ago.
+
+        Raises:
+            Refused: one did.
+        """
+        found = self._store.rejected(binding.subject(), now)
+        if found is not None:
+            raise _rejected(found, binding, now)
 
     def find(self, code: str, now: float) -> Approval:
         """The pending approval with this code, however it was typed.
@@ -141,14 +150,14 @@ class Approvals:
         self._rule(approval, "approved", by=by, at=now, expires_at=now + LIFETIME, record=told)
 
     def reject(self, approval: Approval, by: str, now: float, reason: str | None = None, via: Via = "terminal") -> None:
-        """Say no; the same call may ask again after ten minutes.
+        """Say no, for good; the call and its variations may be requested again after ten minutes.
 
         Raises:
             Refused: it is pending no more.
         """
         told = ruling(approval, Kind.REJECT, by=by, via=via, reason=reason or "").told()
         until = now + WAIT_AFTER_REJECTION
-        self._rule(approval, "rejected", by=by, at=now, expires_at=until, reason=reason, record=told)
+        self._rule(approval, "rejected", by=by, at=now, reason=reason, retry_at=until, record=told)
 
     def _rule(self, approval: Approval, status: Status, **ruling: Any) -> None:
         if not self._store.decide(approval.code, status, **ruling):
@@ -170,5 +179,12 @@ def _code() -> str:
     return f"{letters[:4]}-{letters[4:]}"
 
 
-def _wait(minutes: int) -> str:
-    return f"It can be asked for again in {minutes} minute{'s' if minutes != 1 else ''}."
+def _rejected(rejected: Approval, binding: Binding, now: float) -> Refused:
+    minutes = math.ceil(((rejected.retry_at or now) - now) / 60)
+    what = "this call" if rejected.binding == binding.digest() else "a variation of this call"
+    reason = f" Reason: {quoted(rejected.reason)}" if rejected.reason else ""
+    return Refused(
+        "rejected",
+        f"A person rejected {what} ({rejected.code}).{reason}",
+        f"It can be asked for again in {minutes} minute{'s' if minutes != 1 else ''}. Other arguments do not change that.",
+    )

@@ -87,6 +87,8 @@ class Reloading:
         self._policy = load(file, catalogue)
         self.generation = 0
         self.last = self._in_force()
+        if self._closed():
+            log.info("%s", self.last.said)
 
     def reload(self) -> Reloaded:
         """Take the file as it is now if it is sound; else keep what is in force, and say why. Raises nothing."""
@@ -103,7 +105,12 @@ class Reloading:
 
     def _in_force(self) -> Reloaded:
         loud = f" {self.announcement}." if self.announcement else ""
-        return Reloaded(taken=True, said=f"The policy {self.name!r} is in force.{loud}")
+        return Reloaded(taken=True, said=f"The policy {self.name!r} is in force.{self._closed()}{loud}")
+
+    def _closed(self) -> str:
+        """Which groups take nobody whom the file does not list, for the log."""
+        names = ", ".join(getattr(self._policy, "groups", ()))
+        return f" Only the members that the file lists are in its groups: {names}." if names else ""
 
     @property
     def name(self) -> str:

@@ -13,7 +13,7 @@ from saasus_mcp.permissions.case import State
 from saasus_mcp.permissions.policy_faults import Fault
 from saasus_mcp.permissions.policy_shape import place
 from saasus_mcp.permissions.policy_yaml import Document
-from saasus_mcp.permissions.rules import NO_RULE, Rule, RulePolicy, matches
+from saasus_mcp.permissions.rules import NO_RULE, Rule, RulePolicy, folded, matches
 
 UNSAFE = "unsafe-allow-everything"
 FIELD = re.compile(r"(?<![\w.])(?P<variable>args|impact|principal)\s*\.\s*(?P<name>[A-Za-z_]\w*)(?!\w*\s*\()")
@@ -50,6 +50,7 @@ class Reading:
         """The policy, sound only where there are no faults. Its name, unless it has one of its own, is `name`."""
         said = self.document.value
         self._names()
+        self._groups(said.get("groups", {}))
         return RulePolicy(
             name=said.get("name", name),
             rules=tuple(self._rule(index, rule) for index, rule in enumerate(said["rules"])),
@@ -69,6 +70,21 @@ class Reading:
             elif name in first:
                 self._note(index, "name", "duplicate_name", first=str(first[name]))
             first.setdefault(name, line)
+
+    def _groups(self, groups: Mapping[str, Any]) -> None:
+        """A name that only looks like a group of the file would be taken for one that callers bring from elsewhere."""
+        known: dict[str, str] = {}
+        for name in groups:
+            other = known.setdefault(folded(name), name)
+            if other != name:
+                self.faults.append(
+                    Fault(self.document.line("groups", name), "similar_group", {"name": name, "other": other})
+                )
+        for index, rule in enumerate(self.document.value["rules"]):
+            for name in _several(rule.get("who", ())):
+                meant = known.get(folded(name), name)
+                if name not in groups and meant != name:
+                    self._note(index, "who", "similar_group", name=name, other=meant)
 
     def _rule(self, index: int, said: Mapping[str, Any]) -> Rule:
         lists = {key: _several(said.get(key, ())) for key in ("who", "module", "levels", "effects", "profile")}

@@ -57,6 +57,10 @@ FAULTS: Mapping[Language, Said] = {
         "no_match": ("{place}no tool matches {tool!r}.", "`saasus-mcp tools` lists them."),
         "duplicate_name": ("{place}another rule has this name (line {first}).", "Give each rule a name of its own."),
         "reserved": ("{place}no rule may be called {name!r}.", "Choose another name."),
+        "similar_group": (
+            "{place}{name!r} differs from the group {other!r} only in case or in the form of its characters.",
+            "Write {other!r}, or choose a name that cannot be mistaken for it.",
+        ),
         "condition": (
             "{place}`when` does not compile: column {column}: {why}.",
             "Known: args, principal, target, impact.",
@@ -125,6 +129,10 @@ FAULTS: Mapping[Language, Said] = {
         "no_match": ("{place}{tool!r} に一致するツールはありません。", "`saasus-mcp tools` で一覧を確認できます。"),
         "duplicate_name": ("{place}同じ名前の規則があります({first}行目)。", "規則ごとに別の名前を付けてください。"),
         "reserved": ("{place}{name!r} という名前は使えません。", "別の名前にしてください。"),
+        "similar_group": (
+            "{place}{name!r} とグループ {other!r} の違いは、大文字・小文字や文字の形式だけです。",
+            "{other!r} と書くか、紛らわしくない名前にしてください。",
+        ),
         "condition": (
             "{place}`when` の式に誤りがあります。{column}文字目: {why}",
             "使える変数: args, principal, target, impact",

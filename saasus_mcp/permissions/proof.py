@@ -35,6 +35,7 @@ class Binding:
 
     Attributes:
         request: digest of the built request, secret handles unresolved (saasus.request).
+        target: what the call is about, however its other arguments vary (permissions.target.identity).
     """
 
     operation: str
@@ -42,10 +43,15 @@ class Binding:
     principal: str
     profile: str
     saas_id: str
+    target: str = ""
 
     def digest(self) -> str:
         """SHA-256 over all of it."""
         return digest(asdict(self))
+
+    def subject(self) -> str:
+        """SHA-256 over what the call and its variations have in common: a rejection holds for all of them."""
+        return digest({**asdict(self), "request": ""})
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ say what was decided, the first in the file names the decision. All of it is pur
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import translate
 from functools import cache
 from typing import Literal
@@ -68,13 +69,19 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class _Concern:
-    """The rules that concern one operation, caller and profile, in the order of the file, and their conditions."""
+    """The rules that concern one operation, caller and profile, in the order of the file, and their conditions.
+
+    `groups`: those that the caller is in, as the conditions see them.
+    """
 
     rules: tuple[Rule, ...]
     conditions: tuple[str, ...]
+    groups: frozenset[str]
 
     def verdicts(self, case: Case) -> Iterator[Verdict]:
         """Of every rule whether it holds: without a condition it does."""
+        if self.conditions and case.principal.groups != self.groups:
+            case = replace(case, principal=replace(case.principal, groups=self.groups))
         told = iter(condition.verdicts(self.conditions, case) if self.conditions else ())
         return (True if rule.when is None else next(told) for rule in self.rules)
 
@@ -84,7 +91,8 @@ class RulePolicy:
     """The policy of a file.
 
     Attributes:
-        groups: members of the file's own groups, by name: ids of principals or globs of such ids.
+        groups: members of the file's own groups, by name: ids of principals or globs of such ids. They are closed: a caller
+            who brings a group of such a name from elsewhere is not in it.
         confirm_via: `approval` turns every confirm into approve.
         two_person: whether the one who approves must be another than the one who asked.
         ceilings: see case.CasePolicy.
@@ -121,9 +129,10 @@ class RulePolicy:
 
     def could_allow(self, operation: Operation, principal: Principal, profile: str = "") -> bool:
         """Whether some arguments, in some state of things, could lead to anything but deny."""
-        possible = False
-        for rule in self._concern(operation, principal, profile).rules:
-            verdict = _beforehand(rule, operation, principal, profile)
+        possible, concern = False, self._concern(operation, principal, profile)
+        who = replace(principal, groups=concern.groups)
+        for rule in concern.rules:
+            verdict = _beforehand(rule, operation, who, profile)
             if isinstance(verdict, str) or (verdict is True and rule.then == "deny"):
                 return False
             possible = possible or (verdict is not False and rule.then != "deny")
@@ -173,13 +182,13 @@ class RulePolicy:
         sought = (operation.key, principal.id, principal.groups, profile)
         found = self._concerning.get(sought)
         if found is None:
-            mine = self._groups(principal)
+            mine = self.groups_of(principal)
             rules = tuple(
                 rule
                 for rule in self._select(operation)
                 if rule.holds_in(profile) and (not rule.who or self._means(rule.who, principal, mine))
             )
-            found = _Concern(rules, tuple(rule.when for rule in rules if rule.when is not None))
+            found = _Concern(rules, tuple(rule.when for rule in rules if rule.when is not None), mine)
             if len(self._concerning) >= MOST_KEPT:
                 self._concerning.clear()
             self._concerning[sought] = found
@@ -191,12 +200,13 @@ class RulePolicy:
             found = self._selecting[operation.key] = tuple(rule for rule in self.rules if rule.selects(operation))
         return found
 
-    def _groups(self, principal: Principal) -> frozenset[str]:
-        """The groups of a caller: those they bring, and those of the file that they are a member of."""
-        own = (
+    def groups_of(self, principal: Principal) -> frozenset[str]:
+        """The groups of a caller: those of the file that list them, and those they bring that the file does not define."""
+        own = {
             name for name, members in self.groups.items() if any(matches(member, principal.id) for member in members)
-        )
-        return principal.groups | frozenset(own)
+        }
+        closed = {folded(name) for name in self.groups}
+        return frozenset(own | {name for name in principal.groups if folded(name) not in closed})
 
     def _means(self, who: Sequence[str], principal: Principal, mine: frozenset[str]) -> bool:
         """Whether one of them is the caller. The name of a group of the file never means a person who is called so."""
@@ -221,6 +231,11 @@ def words(effects: Effects) -> frozenset[str]:
         "personal_data": effects.personal_data,
     }
     return frozenset(found | {word for word, does in touched.items() if does})
+
+
+def folded(name: str) -> str:
+    """A group's name without the differences that a reader overlooks: case, and forms of the same characters."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).strip()
 
 
 def matches(pattern: str, text: str) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from saasus_mcp.catalog.expressions import evaluate
 from saasus_mcp.catalog.model import Operation, Pick
 from saasus_mcp.permissions.bound import kept
+from saasus_mcp.saasus.answer import compact
 from saasus_mcp.saasus.secrets import Hide, Mask, hide_all, mask
 from saasus_mcp.saasus.words import tame, visible, without_nul
 
@@ -19,6 +20,9 @@ Read = Callable[[str, Mapping[str, Any]], Awaitable["Seen"]]
 HIDDEN = "[secret]"
 LONGEST_NAME = 1_000
 """Characters of a name that are looked at; 200 of them are shown."""
+OWNERS = ("tenant_id", "user_id", "env_id")
+NAMES = ("id", "name", "role_name", "attribute_name", "unit_name", "email", "sign_in_id")
+"""Arguments that name what a call creates; the first that is given does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,20 @@ def is_name(typed: str, name: str) -> bool:
     return tame(plain_name(typed)) == tame(name)
 
 
+def identity(operation: Operation, args: Mapping[str, Any]) -> str:
+    """What a call is about, as one text that is the same for all of its variations.
+
+    It is made of the arguments in the path; without any, of those that say whose it is; and of the name of what is created.
+    Where none of them is given, the call is about the whole SaaS. Case and form of characters make no difference.
+    """
+    about = operation.path_parameters or OWNERS
+    named = {name: _folded(args[name]) for name in about if args.get(name) is not None}
+    if operation.effects.effect == "create":
+        created = next((name for name in NAMES if name not in named and args.get(name) is not None), None)
+        named |= {created: _folded(args[created])} if created is not None else {}
+    return compact(named)
+
+
 def shown_arguments(operation: Operation, args: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments as people, the store and the audit may see them: secrets hidden, secret handles kept."""
     tree = mask(operation.secret_inputs)
@@ -126,6 +144,10 @@ def secret_texts(operation: Operation, args: Mapping[str, Any]) -> tuple[str, ..
     for name, value in args.items():
         _replaced(value, tree.get(name), note)
     return tuple(found)
+
+
+def _folded(value: object) -> str:
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", str(value)).casefold()).strip()
 
 
 def _hidden(text: str) -> str:

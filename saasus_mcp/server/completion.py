@@ -13,8 +13,8 @@ from saasus_mcp.saasus.answer import ToolAnswer
 
 Reading = Callable[[str, Mapping[str, Any], Principal], Awaitable[ToolAnswer]]
 """Runs a read through the pipeline for a principal."""
-May = Callable[[str, Principal], bool]
-"""Whether a principal could be allowed this read now: asked for what is cached, too, since a policy may have changed."""
+May = Callable[[str, Mapping[str, Any], Principal], Awaitable[bool]]
+"""Whether a principal may make this read now: asked for what is cached, too, since a policy may have changed."""
 
 SECONDS = 10.0
 MOST_CACHED = 200
@@ -82,7 +82,7 @@ class Completion:
         known = [
             await self._known(source, begun, principal)
             for source in SOURCES.get(argument, ())
-            if self._may(source.read, principal)
+            if await self._may(source.read, source.arguments(begun), principal)
         ]
         values = {value for found in known for value in found.values if wanted in value.casefold()}
         ranked = sorted(values, key=lambda value: (not value.casefold().startswith(wanted), value))

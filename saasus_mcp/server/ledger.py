@@ -59,6 +59,7 @@ class Ledger:
         affected, asked, of_job = step.survey.impact.affected_users, step.proof is not None, step.part is not None
         commitment = Commitment(
             writes=not operation.reads,
+            profile=self._place.profile,
             charges=charges(self._policy.ceilings, operation, step.principal, affected, asked=asked, granted=of_job),
             entry=aftermath.entry(step, self._place, now),
             undoes=(step.undoes.entry.call, step.undoes.part) if step.undoes else None,

@@ -60,8 +60,8 @@ class Offering:
             given = await pipeline.run(Call(pipeline.catalogue.find(key).tool, arguments, principal))
             return failed("It asks first.") if isinstance(given, Asking) else given
 
-        def may(key: str, principal: Principal) -> bool:
-            return pipeline.policy.could_allow(pipeline.catalogue.find(key), principal, pipeline.place.profile)
+        async def may(key: str, arguments: Mapping[str, Any], principal: Principal) -> bool:
+            return not await pipeline.forbidden([(key, arguments)], principal)
 
         self._completing = Completing(read, may)
 

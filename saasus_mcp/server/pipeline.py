@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -32,7 +32,7 @@ from saasus_mcp.server.aside import Aside, at_once
 from saasus_mcp.server.call import Asking, Call
 from saasus_mcp.server.deciding import Deciding
 from saasus_mcp.server.ledger import Ledger
-from saasus_mcp.server.results import BUDGET, Results
+from saasus_mcp.server.results import BUDGET, Made, Results
 from saasus_mcp.server.settling import MOST_ROUNDS, Looked, Matter, Settled, Settling
 from saasus_mcp.server.step import Step, told
 from saasus_mcp.server.watch import UNWATCHED, Watch
@@ -110,7 +110,12 @@ class Pipeline:
         """Large answers, cut for the model and kept whole for whoever asked."""
         profile, clock = self.place.profile, self.clock
         return Results(
-            lambda: self.store, self._sealer, profile=profile, clock=clock, may=self._may, budget=self._budget
+            lambda: self.store,
+            self._sealer,
+            profile=profile,
+            clock=clock,
+            forbidden=self.forbidden,
+            budget=self._budget,
         )
 
     def listed(self, principal: Principal) -> list[Operation]:
@@ -151,14 +156,24 @@ class Pipeline:
             return settled
         return await self._send(settled)
 
-    async def _may(self, key: str, arguments: Mapping[str, Any], principal: Principal) -> bool:
-        """Whether such a call would be anything but denied today; what cannot be decided on is denied."""
-        try:
-            step = self._built(self.catalogue.find(key), arguments, principal)
-            decision = await self.deciding.decide(step, sights(self.reader(step)))
-        except SaasusMcpError:
-            return False
-        return decision.outcome != "deny"
+    async def forbidden(self, calls: Iterable[Made], principal: Principal) -> str:
+        """The tool of the first of some calls that would be denied today; empty where none would.
+
+        Without arguments, a call would be denied if it were with all of them. What cannot be decided on is denied.
+        """
+        for key, arguments in calls:
+            try:
+                operation = self.catalogue.find(key)
+                if not self.policy.could_allow(operation, principal, self.place.profile):
+                    return operation.tool
+                if arguments is not None:
+                    step = self._built(operation, arguments, principal)
+                    decision = await self.deciding.decide(step, sights(self.reader(step)))
+                    if decision.outcome == "deny":
+                        return operation.tool
+            except SaasusMcpError:
+                return key
+        return ""
 
     async def refused(self, call: Call, error: SaasusMcpError) -> ToolAnswer:
         """The answer of a call that never became one: no such tool, or arguments that do not fit. Audited."""

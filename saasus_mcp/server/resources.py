@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -17,9 +18,10 @@ from mcp.types import (
     TextResourceContents,
 )
 
-from saasus_mcp.catalog import Catalogue, Language, Operation, UnknownTool
+from saasus_mcp.catalog import Catalogue, Language, Operation, UnknownTool, jobs
 from saasus_mcp.permissions.case import Case, CasePolicy, conditional
 from saasus_mcp.permissions.policy import Principal
+from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.saasus.answer import compact
 from saasus_mcp.server import large_work
 from saasus_mcp.server.results import PNG, Results, picture
@@ -45,6 +47,12 @@ TEXTS = {
         "result": "{operation} の応答({at})",
     },
 }
+
+
+@cache
+def _reads() -> dict[str, tuple[str, ...]]:
+    """The operations that each kind of job reads by."""
+    return {spec.name: spec.reads for spec in jobs.load()}
 
 
 class Resources:
@@ -99,9 +107,12 @@ class Resources:
         """What a resource holds, for this caller.
 
         Raises:
-            MCPError: there is none, it is somebody else's, or the call it came of would be denied today.
+            MCPError: there is none, it is somebody else's, or a call that it was made of would be denied today.
         """
-        value = await self._value(uri, principal)
+        try:
+            value = await self._value(uri, principal)
+        except Refused as refused:
+            raise MCPError(INVALID_PARAMS, str(refused), {"uri": uri[:200]}) from None
         if value is None:
             raise MCPError(INVALID_PARAMS, "There is no such resource.", {"uri": uri[:200]})
         png = picture(value)
@@ -135,11 +146,11 @@ class Resources:
 
     def _could_read(self, source: str, principal: Principal) -> bool:
         """Whether answers of this operation, or of this tool of our own, could still be allowed."""
+        keys = (source,) if "." in source else _reads().get(source, ())
         try:
-            operation = self._catalogue.find(source) if "." in source else None
+            return all(self._policy.could_allow(self._catalogue.find(key), principal, self._profile) for key in keys)
         except UnknownTool:
             return False
-        return operation is None or self._policy.could_allow(operation, principal, self._profile)
 
     def _tool(self, source: str) -> str:
         """The name of the tool that gave an answer, which is kept under the operation's key."""

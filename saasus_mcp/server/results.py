@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.catalog import Operation
 from saasus_mcp.permissions.policy import Principal
+from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.permissions.target import shown_arguments
 from saasus_mcp.saasus.answer import ToolAnswer, compact
@@ -33,22 +34,26 @@ LONGEST_NOTE = 600
 """Bytes kept free for what is said of the cuts."""
 
 
+Made = tuple[str, Mapping[str, Any] | None]
+"""A call by the key of its operation and its arguments, secrets hidden; None where it stands for any arguments."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """Where an answer comes from.
 
     Attributes:
         name: the operation's key, or the name of a tool of our own.
-        arguments: of an operation, secrets hidden; None for a tool of our own, on which nothing is to be decided.
+        calls: those whose answers it was made of: whoever reads it must be allowed all of them at that time.
     """
 
     name: str
-    arguments: Mapping[str, Any] | None = None
+    calls: tuple[Made, ...]
 
     @classmethod
     def of(cls, operation: Operation, arguments: Mapping[str, Any]) -> Source:
         """An operation called with these arguments."""
-        return cls(operation.key, shown_arguments(operation, arguments))
+        return cls(operation.key, ((operation.key, shown_arguments(operation, arguments)),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +64,8 @@ class Whole:
     source: Source
 
 
-May = Callable[[str, Mapping[str, Any], Principal], Awaitable[bool]]
-"""Whether a call of the operation with this key would be anything but denied to somebody today."""
+Forbidden = Callable[[Iterable[Made], Principal], Awaitable[str]]
+"""The tool of the first of some calls that would be denied to somebody today; empty where none would."""
 
 
 def pictured(png: str) -> dict[str, str]:
@@ -79,7 +84,7 @@ class Results:
     """Cuts and keeps the answers of one SaaS.
 
     Args:
-        may: asked before a kept answer is given out again.
+        forbidden: asked before a kept answer is given out again.
         budget: bytes of JSON that one answer may have.
     """
 
@@ -90,14 +95,14 @@ class Results:
         *,
         profile: str,
         clock: Callable[[], float],
-        may: May,
+        forbidden: Forbidden,
         budget: int = BUDGET,
     ) -> None:
         self._open = store
         self._sealer = sealer
         self._profile = profile
         self._clock = clock
-        self._may = may
+        self._forbidden = forbidden
         self._budget = budget
 
     async def fit(self, answer: ToolAnswer, principal: Principal, source: Source) -> ToolAnswer:
@@ -107,14 +112,20 @@ class Results:
         return await large_work.run(principal.id, lambda: self._fitted(answer, principal.id, source))
 
     async def read(self, identifier: str, principal: Principal) -> Whole | None:
-        """A whole answer that was kept for this principal, decided like the call it came of.
+        """A whole answer that was kept for this principal; None where there is none, or its time is over.
 
-        None where there is none, its time is over, or its call would be denied to the principal today.
+        Raises:
+            Refused: a call that it was made of would be denied to the principal today.
         """
         whole = await large_work.run(principal.id, lambda: self.found(identifier, principal.id))
-        if whole is None or whole.source.arguments is None:
-            return whole
-        return whole if await self._may(whole.source.name, whole.source.arguments, principal) else None
+        denied = await self._forbidden(whole.source.calls, principal) if whole is not None else ""
+        if denied:
+            raise Refused(
+                "denied",
+                f"This result was made of an answer of {denied} that you may no longer ask for.",
+                "Do not try again. The operator's policy decides; saasus://policy says what you may do.",
+            )
+        return whole
 
     def of(self, principal: str) -> list[Kept]:
         """What is kept for a principal, newest first, without what it holds."""
@@ -140,7 +151,7 @@ class Results:
     def keep(self, whole: Any, principal: str, source: Source) -> str:
         """Keep an answer for this principal: its id, or nothing where it cannot be kept."""
         identifier, now = secrets.token_hex(12), self._clock()
-        sealed = self._sealer.seal([whole, source.arguments], PURPOSE + identifier)
+        sealed = self._sealer.seal([whole, source.calls], PURPOSE + identifier)
         kept = Kept(identifier, principal, self._profile, source.name, now, now + LIFETIME, sealed)
         try:
             self._open().results.keep(kept)
@@ -158,7 +169,10 @@ def opened(store: Store, sealer: Sealer, identifier: str, whose: tuple[str, str]
     """
     kept = store.results.find(identifier.removeprefix(URI), *whose, now)
     inside = sealer.open(kept.sealed, PURPOSE + kept.id) if kept is not None else None
-    return None if kept is None or inside is None else Whole(inside[0], Source(kept.operation, inside[1]))
+    if kept is None or inside is None:
+        return None
+    value, calls = inside
+    return Whole(value, Source(kept.operation, tuple((key, arguments) for key, arguments in calls)))
 
 
 def _told(cuts: tuple[Cut, ...]) -> str:

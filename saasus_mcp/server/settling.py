@@ -107,13 +107,17 @@ class Settling:
         proof, approval = await self._aside(
             lambda: settle(matter.binding, seen.survey.sight, seen.previews, self._clock())
         )
-        if proof is None:
-            return await self._await(matter, approval)
         then, now = json.loads(approval.preview)[self._language], seen.previews[self._language]
+        if proof is None:
+            # What the preview of an earlier request shows, the caller may no longer be allowed to read.
+            return await self._await(matter, approval, then if then.endswith(now) else now)
         return Settled(proof, seen.survey, since(then, now))
 
-    async def _await(self, matter: Matter, approval: Approval) -> Asking:
+    async def _await(self, matter: Matter, approval: Approval, preview: str) -> Asking:
         """Send the person to the console's page of the approval, once, where one runs and the client can open it.
+
+        Args:
+            preview: for the model.
 
         Raises:
             Refused: the approval is yet to be given; in what way, it says.
@@ -128,10 +132,12 @@ class Settling:
             self._shown.append(code)
             if shown is None:
                 return Asking(Question(visit.message, None), visit=visit)
-        raise _awaited(approval, self._language, shown=bool(shown))
+        raise _awaited(approval, preview, shown=bool(shown))
 
     async def _confirm(self, matter: Matter) -> Settled | Asking | Reply:
         """One round: the answer judged by what is there now, and a new question where it is an answer to what is no more."""
+        now = self._clock()
+        await self._aside(lambda: self._approvals.require_not_rejected(matter.binding, now))
         seen, lead = await matter.look(), ""
         sight = seen.survey.sight
         if matter.reply is not None:
@@ -155,13 +161,13 @@ class Settling:
         return Question(message, sight.name if typed else None)
 
 
-def _awaited(approval: Approval, language: Language, *, shown: bool) -> Refused:
-    """What the model is told while a person has not yet approved, with the preview that the person is shown."""
+def _awaited(approval: Approval, preview: str, *, shown: bool) -> Refused:
+    """What the model is told while a person has not yet approved, with what it may see of the preview."""
     who = "Another person than the one who asks" if approval.two_person else "A person"
     how = "The approval page was opened for the person. They decide there, or with" if shown else "Ask them to run"
     return Refused(
         "approval",
         f"{who} must approve this first. Approval code: {approval.code}.",
         f"{how} `saasus-mcp approve {approval.code}` in a terminal of their own (15 minutes); then make the same "
-        f"call again with the same arguments, once. You cannot approve it.\n{json.loads(approval.preview)[language]}",
+        f"call again with the same arguments, once. You cannot approve it.\n{preview}",
     )

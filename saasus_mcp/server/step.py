@@ -11,8 +11,9 @@ from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.permissions.case import Case, Decision
 from saasus_mcp.permissions.policy import CasePolicy, Principal
 from saasus_mcp.permissions.proof import Binding, Place, Proof
+from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.survey import NOT_SURVEYED, Survey
-from saasus_mcp.permissions.target import shown_arguments
+from saasus_mcp.permissions.target import identity, shown_arguments
 from saasus_mcp.permissions.wording import WORDS
 from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.saasus.arguments import Arguments
@@ -62,7 +63,10 @@ class Step:
 
     def binding(self, place: Place) -> Binding:
         """What a yes to this call is bound to."""
-        return Binding(self.operation.key, self.request.digest(), self.principal.id, place.profile, place.saas_id)
+        target = identity(self.operation, self.arguments.values)
+        return Binding(
+            self.operation.key, self.request.digest(), self.principal.id, place.profile, place.saas_id, target
+        )
 
     def case(self, place: Place) -> Case:
         """The call as a policy sees it, no live state read."""
@@ -115,11 +119,17 @@ def unbuilt(call: Call, place: Place, error: SaasusMcpError) -> dict[str, Any]:
         "principal": call.principal.id,
         "profile": place.profile,
         "saas_id": place.saas_id,
-        "refused": "unknown_tool" if isinstance(error, UnknownTool) else "invalid_arguments",
+        "refused": _why(error),
     }
     if isinstance(error, InvalidArguments):
         record["field"] = visible(error.field[:LONGEST_NAME])
     return record
+
+
+def _why(error: SaasusMcpError) -> str:
+    if isinstance(error, Refused):
+        return error.why
+    return "unknown_tool" if isinstance(error, UnknownTool) else "invalid_arguments"
 
 
 def ended(given: ToolAnswer, seconds: float) -> dict[str, Any]:

@@ -66,7 +66,8 @@ class Surface:
             return await self._pipeline.refused(call, error)
         if isinstance(given, Asking) or not given.ok:
             return given
-        source = Source(tool.name) if isinstance(tool, OwnTool) else Source.of(tool, call.arguments)
+        # A tool of our own that tells what the API answered has cut its answer already, under the calls that it was made of.
+        source = Source(tool.name, ()) if isinstance(tool, OwnTool) else Source.of(tool, call.arguments)
         fitted = await self._pipeline.results.fit(given, call.principal, source)
         return under_present_name(self._pipeline.catalogue, call.name, fitted)
 

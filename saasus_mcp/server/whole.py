@@ -19,6 +19,8 @@ from saasus_mcp.server.pipeline import Pipeline
 from saasus_mcp.server.settling import MOST_ROUNDS, Looked, Matter, Settled
 from saasus_mcp.store import Commitment, Grant, StoreError
 
+MOST_RUNNING = 3
+"""Jobs of one principal at the same time: others use the API, too."""
 LONGEST_ARGUMENT = 200
 """Characters of an argument's JSON in the audit; of a longer one its digest: a list of people is no business of a log."""
 
@@ -97,7 +99,8 @@ async def _settled(pipeline: Pipeline, call: Call, whole: Whole) -> Proof | Aski
 
     place = pipeline.place
     # Bound to what was asked for; the plan itself is among what is looked at, so that another one asks again.
-    binding = Binding(whole.name, digest(dict(whole.arguments)), whole.principal.id, place.profile, place.saas_id)
+    asked = digest(dict(whole.arguments))
+    binding = Binding(whole.name, asked, whole.principal.id, place.profile, place.saas_id, whole.sight.name)
     two_person = pipeline.policy.two_person
     matter = Matter(decision, binding, look, call.asker, call.reply, two_person, call.usher, call.visited)
     settled = await pipeline.settling.settle(matter)
@@ -111,11 +114,20 @@ def _part(whole: Whole, proof: Proof | None) -> Part:
 
 
 async def _commit(pipeline: Pipeline, whole: Whole, part: Part, proof: Proof | None) -> None:
+    profile = pipeline.place.profile
     granted = Grant(
-        whole.name, whole.principal.id, pipeline.place.profile, whole.plan, part.given, part.by, part.typed, whole.steps
+        whole.name,
+        whole.principal.id,
+        profile,
+        whole.plan,
+        part.given,
+        part.by,
+        part.typed,
+        whole.steps,
+        MOST_RUNNING,
     )
     record, spend = _record(pipeline, whole, proof), proof.spend if proof else None
-    commitment = Commitment(writes=bool(whole.steps), grant=granted)
+    commitment = Commitment(writes=bool(whole.steps), profile=profile, grant=granted)
     try:
         await pipeline.aside(lambda: pipeline.store.commit(whole.id, record, pipeline.clock(), spend, commitment))
     except StoreError as error:

@@ -24,6 +24,7 @@ from saasus_mcp.store.records import (
     Spend,
     Status,
     StepEnding,
+    TooManyJobs,
 )
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ __all__ = [
     "StepEnding",
     "Store",
     "StoreError",
+    "TooManyJobs",
     "WrongKey",
 ]
 

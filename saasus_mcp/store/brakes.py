@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from sqlalchemy import Connection, Table, bindparam, delete, func, insert, literal_column, select
+from sqlalchemy import Connection, String, Table, bindparam, delete, func, insert, literal_column, or_, select
+from sqlalchemy.sql.elements import ColumnElement
 
 from saasus_mcp.saasus.words import named, quoted
 from saasus_mcp.store.locks import hold
@@ -12,55 +13,70 @@ from saasus_mcp.store.prepared import Prepared
 from saasus_mcp.store.records import Charge, Charged, Freeze, Frozen, Kind, OverBudget
 from saasus_mcp.store.tables import charges, freezes
 
-Everywhere = Callable[[Connection], Freeze | None]
+Everywhere = Callable[[Connection], list[Freeze]]
 """Looks up the freeze of all stores at once: of their folder (store.frozen), or of the database that they share."""
 
 
-def nowhere(_: Connection) -> None:
-    """For a store that is alone: nothing but its own freeze holds it."""
+def nowhere(_: Connection) -> list[Freeze]:
+    """For a store that is alone: nothing but its own freezes holds it."""
+    return []
+
+
+EVERY: ColumnElement[str] = literal_column("''")
+"""The profile of a freeze of everything, in the words of SQL: a prepared statement binds only what it names."""
 
 
 class Brake:
-    """The freeze that one table keeps: of a store, or of all in a database."""
+    """The freezes that one table keeps: of a store, or of all in a database."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
-        self._present = Prepared(select(table))
+        wanted, own = bindparam("profile", type_=String), table.c.profile
+        concerning = or_(own == EVERY, own == wanted, wanted == EVERY)
+        self._present = Prepared(select(table).where(concerning).order_by(own))
 
-    def present(self, connection: Connection) -> Freeze | None:
-        """The freeze, if any."""
-        row = self._present.run(connection, {}).first()
-        return Freeze(row.at, row.by, row.reason) if row is not None else None
+    def present(self, connection: Connection, profile: str = "") -> list[Freeze]:
+        """The freezes that hold the writes of a profile back, or with none given all of them; that of everything first."""
+        rows = self._present.run(connection, {"profile": profile})
+        return [Freeze(row.at, row.by, row.reason, row.profile) for row in rows]
 
-    def put(self, connection: Connection, freeze: Freeze | None) -> None:
-        """Freeze, or with None lift the freeze. Once it is there, no write goes that was not gone before."""
+    def put(self, connection: Connection, freeze: Freeze) -> None:
+        """Freeze a profile, or everything. Once it is there, no write of it goes that was not gone before."""
+        self.lift(connection, freeze.profile)
+        values = {"profile": freeze.profile, "at": freeze.at, "by": freeze.by, "reason": freeze.reason}
+        connection.execute(insert(self._table).values(**values))
+
+    def lift(self, connection: Connection, profile: str = "") -> None:
+        """Lift the freeze of a profile, or with none given that of everything. Any other stays."""
         hold(connection, "freeze")
-        connection.execute(delete(self._table))
-        if freeze is not None:
-            connection.execute(insert(self._table).values(at=freeze.at, by=freeze.by, reason=freeze.reason))
+        connection.execute(delete(self._table).where(self._table.c.profile == profile))
 
 
 OWN = Brake(freezes)
 """Of one store."""
 
 
-def hold_if_frozen(connection: Connection, everywhere: Everywhere) -> None:
-    """Raise where writes are frozen, everywhere or in this store. Who freezes waits for those who were told no.
+def refuse_if_frozen(connection: Connection, everywhere: Everywhere, profile: str) -> None:
+    """Raise where the writes of a profile are frozen, everywhere or in this store. A freeze waits for writes on their way.
 
     Raises:
         Frozen: they are.
     """
     hold(connection, "freeze", shared=True)
-    freeze = everywhere(connection) or OWN.present(connection)
-    if freeze is not None:
-        why = f": {quoted(freeze.reason)}" if freeze.reason else ""
-        raise Frozen(
-            f"All writes are frozen by {named(freeze.by)}{why}.", "A person lifts it with `saasus-mcp unfreeze`."
-        )
+    freeze = next(iter(everywhere(connection) or OWN.present(connection, profile)), None)
+    if freeze is None:
+        return
+    why = f": {quoted(freeze.reason)}" if freeze.reason else ""
+    what = f"All writes of the profile {quoted(freeze.profile)}" if freeze.profile else "All writes"
+    flag = f" --profile {freeze.profile}" if freeze.profile else ""
+    raise Frozen(
+        f"{what} are frozen by {named(freeze.by)}{why}.",
+        f"A person lifts it on the console or with `saasus-mcp unfreeze{flag}`.",
+    )
 
 
-def take(connection: Connection, wanted: tuple[Charge, ...], call: str, at: float) -> None:
-    """Reserve what a call takes; all of it or, by the transaction, nothing.
+def take(connection: Connection, wanted: tuple[Charge, ...], call: str, profile: str, at: float) -> None:
+    """Reserve what a call takes; all of it or, by the transaction, nothing. Ceilings count every profile together.
 
     Raises:
         OverBudget: a ceiling would be passed.
@@ -75,7 +91,7 @@ def take(connection: Connection, wanted: tuple[Charge, ...], call: str, at: floa
                 f"{charge.ceiling} are allowed to {charge.principal}.",
                 "Wait, or have the operator raise the ceiling.",
             )
-        taken = {"principal": charge.principal, "kind": charge.kind, "amount": charge.amount}
+        taken = {"principal": charge.principal, "profile": profile, "kind": charge.kind, "amount": charge.amount}
         _TAKE.run(connection, {"call": call, "at": at, **taken})
 
 
@@ -84,11 +100,15 @@ def give_back(connection: Connection, call: str) -> None:
     connection.execute(delete(charges).where(charges.c.call == call))
 
 
-def charged(connection: Connection, windows: Mapping[Kind, int], at: float) -> list[Charged]:
-    """What every principal has used of each budget. `windows`: seconds, by kind."""
+def charged(
+    connection: Connection, windows: Mapping[Kind, int], at: float, profile: str | None = None
+) -> list[Charged]:
+    """What every principal has used of each budget, in one profile or in all. `windows`: seconds, by kind."""
     found = []
     for kind, window in windows.items():
-        recent = (charges.c.kind == kind, charges.c.at > at - window)
+        recent = [charges.c.kind == kind, charges.c.at > at - window]
+        if profile is not None:
+            recent.append(charges.c.profile == profile)
         total = func.sum(charges.c.amount).label("total")
         query = select(charges.c.principal, total).where(*recent).group_by(charges.c.principal)
         found += [Charged(row.principal, kind, int(row.total)) for row in connection.execute(query)]
@@ -100,7 +120,7 @@ def _used(connection: Connection, charge: Charge, at: float) -> int:
     return int(_USED.run(connection, recent).scalar_one())
 
 
-_TAKE = Prepared.adding(charges, "call", "principal", "kind", "amount", "at")
+_TAKE = Prepared.adding(charges, "call", "principal", "profile", "kind", "amount", "at")
 _USED = Prepared(
     select(func.coalesce(func.sum(charges.c.amount), literal_column("0"))).where(
         charges.c.principal == bindparam("principal"),

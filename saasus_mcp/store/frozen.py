@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from saasus_mcp.store.files import StoreError, read, write
@@ -14,9 +14,9 @@ UNREADABLE = Freeze(0.0, "an unknown person", f"{FILE} in the state folder canno
 
 
 def present(folder: Path) -> Freeze | None:
-    """The freeze of a folder, if any. What cannot be read holds writes back as well."""
+    """The freeze of a folder, if any: of every profile, whatever the file says. One that cannot be read counts, too."""
     try:
-        return Freeze(**json.loads(read(folder / FILE)))
+        return replace(Freeze(**json.loads(read(folder / FILE))), profile="")
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError):

@@ -11,7 +11,8 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from saasus_mcp.store.database import Database
 from saasus_mcp.store.job_records import Job, JobStatus, JobStep
-from saasus_mcp.store.records import AlreadyUsed, Claim, Grant, StepEnding
+from saasus_mcp.store.locks import hold
+from saasus_mcp.store.records import AlreadyUsed, Claim, Grant, StepEnding, TooManyJobs
 from saasus_mcp.store.tables import job_steps, jobs, workers
 
 AT_ONCE = 400
@@ -28,7 +29,13 @@ class Jobs:
 
     @staticmethod
     def grant(connection: Connection, job: str, granted: Grant, at: float) -> None:
-        """Keep what a person agreed to, in the transaction that begins the job."""
+        """Keep what a person agreed to, in the transaction that begins the job.
+
+        Raises:
+            TooManyJobs: as many of the principal's jobs are running as may.
+        """
+        hold(connection, "jobs", granted.principal)
+        _require_room(connection, granted.principal, granted.most_running)
         own = {
             name: getattr(granted, name) for name in ("name", "principal", "profile", "plan", "given", "typed", "by")
         }
@@ -85,11 +92,14 @@ class Jobs:
             connection.execute(update(jobs).where(jobs.c.id == job).values(done=done, total=total))
             return _goes_on(connection, job)
 
-    def count_running(self, principal: str) -> int:
-        """How many jobs of a principal are not over."""
-        mine = (jobs.c.principal == principal, jobs.c.status == "running")
+    def require_room(self, principal: str, most: int) -> None:
+        """See whether one more job of a principal could start now. Whether it does is decided when it starts.
+
+        Raises:
+            TooManyJobs: as many as may are running.
+        """
         with self._database.reading() as connection:
-            return int(connection.execute(select(func.count()).select_from(jobs).where(*mine)).scalar_one())
+            _require_room(connection, principal, most)
 
     def any_running(self) -> bool:
         """Whether some job is not over, of anybody."""
@@ -171,6 +181,16 @@ def _now(connection: Connection) -> float:
     if connection.dialect.name != "postgresql":
         return time.time()
     return float(connection.execute(select(func.extract("epoch", func.clock_timestamp()))).scalar_one())
+
+
+def _require_room(connection: Connection, principal: str, most: int) -> None:
+    mine = (jobs.c.principal == principal, jobs.c.status == "running")
+    running = int(connection.execute(select(func.count()).select_from(jobs).where(*mine)).scalar_one())
+    if running >= most:
+        raise TooManyJobs(
+            f"{running} of your jobs are running already; at most {most} may at the same time.",
+            "Wait for one of them to end: job_status follows them.",
+        )
 
 
 def _goes_on(connection: Connection, job: str) -> bool:

@@ -7,7 +7,7 @@ from itertools import accumulate
 from sqlalchemy import func, insert, select
 
 from saasus_mcp.store.database import Database
-from saasus_mcp.store.locks import forget
+from saasus_mcp.store.locks import forget, hold
 from saasus_mcp.store.records import Kept
 from saasus_mcp.store.tables import results
 
@@ -26,6 +26,7 @@ class KeptResults:
     def keep(self, kept: Kept) -> None:
         """Keep an answer, and forget those whose time is over or that are too many or too large together."""
         with self._database.transaction() as connection:
+            hold(connection, "results", kept.principal)
             forget(connection, results, results.c.expires_at <= kept.at)
             mine = select(results.c.id, func.length(results.c.sealed)).where(results.c.principal == kept.principal)
             rows = connection.execute(mine.order_by(results.c.at.desc())).all()

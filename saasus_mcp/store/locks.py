@@ -1,7 +1,7 @@
 """Waiting for each other, where several write at once. A lock has a name and ends with the transaction that took it.
 
 On SQLite a transaction owns the whole file, and there is nothing to take. On PostgreSQL, whoever decides on what it has read
-(so many approvals pending, so much used of a budget) takes the lock of exactly that; what one statement can decide by
+(so many approvals pending, so many jobs running, so much used of a budget) takes the lock of exactly that; what one statement can decide by
 itself takes none. A transaction takes the freeze's lock before any other, and at most one besides: none waits in a circle.
 """
 
@@ -14,7 +14,7 @@ from sqlalchemy import Connection, delete, func, select, tuple_
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.schema import Table
 
-Name = Literal["setup", "freeze", "budget", "approvals", "tokens", "purge", "keys"]
+Name = Literal["setup", "freeze", "budget", "approvals", "jobs", "results", "tokens", "purge", "keys"]
 
 
 def hold(connection: Connection, name: Name, of: str = "", *, shared: bool = False) -> None:

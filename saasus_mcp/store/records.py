@@ -29,6 +29,8 @@ class Approval:
         bound: the target's bound fields as they were when asked (permissions.bound).
         preview: JSON object of language to text.
         two_person: whether it takes another person's yes than the requester's.
+        subject: digest of what a rejection holds for: the call and its variations (permissions.proof).
+        retry_at: of a rejected one: when the call or a variation of it may be requested again.
     """
 
     code: str
@@ -47,6 +49,8 @@ class Approval:
     decided_at: float | None = None
     decided_by: str | None = None
     reason: str | None = None
+    subject: str = ""
+    retry_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +103,20 @@ class Charged:
 
 @dataclass(frozen=True, slots=True)
 class Freeze:
-    """All writes are held back. Times are epoch seconds."""
+    """Writes are held back: of one profile, or with an empty `profile` of all. Times are epoch seconds."""
 
     at: float
     by: str
     reason: str
+    profile: str = ""
 
 
 class Frozen(StoreError):
-    """A person has frozen all writes."""
+    """A person has frozen writes, of the call's profile or of all."""
+
+
+class TooManyJobs(StoreError):
+    """As many jobs of the principal are running as may; this one was not started."""
 
 
 class OverBudget(StoreError):
@@ -143,6 +152,7 @@ class Grant:
         plan: digest of all of it.
         given, by, typed: how they agreed (none, confirmation or approval), who, and whether by typing a name.
         steps: by step, the digest of the one call that it allows.
+        most_running: jobs of the principal that may run at the same time, this one included.
     """
 
     name: str
@@ -153,6 +163,7 @@ class Grant:
     by: str
     typed: bool
     steps: Mapping[str, str]
+    most_running: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +195,7 @@ class Commitment:
         undoes: the call that it undoes, and by which of its inverses.
         grant: what the job that it begins may do.
         claim: the step of a job that it uses up.
+        profile: where the call goes. Where it is not given, a freeze of any profile holds it back.
     """
 
     writes: bool = False
@@ -192,6 +204,7 @@ class Commitment:
     undoes: tuple[str, int] | None = None
     grant: Grant | None = None
     claim: Claim | None = None
+    profile: str = ""
 
 
 @dataclass(frozen=True, slots=True)

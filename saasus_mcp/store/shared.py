@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from importlib.util import find_spec
 
 from sqlalchemy import Column, Integer, MetaData, Table, inspect
@@ -22,7 +23,7 @@ COMMON, ACCOUNTS, JOBS = "saasus_mcp", "saasus_mcp_accounts", "saasus_mcp_jobs"
 DECISIONS = "saasus_mcp_decisions"
 LONGEST_SHOWN = 32
 """Characters of a SaaS id in the name of its schema, which PostgreSQL would cut off after 63."""
-VERSION = 1
+VERSION = 2
 
 metadata = MetaData(schema=COMMON)
 Table("versions", metadata, Column("version", Integer, primary_key=True, autoincrement=False))
@@ -90,7 +91,10 @@ class Shared:
 
     def freeze(self, freeze: Freeze | None) -> None:
         with self._database().transaction() as connection:
-            EVERYWHERE.put(connection, freeze)
+            if freeze is None:
+                EVERYWHERE.lift(connection)
+            else:
+                EVERYWHERE.put(connection, replace(freeze, profile=""))
 
     def close(self) -> None:
         self._engine.dispose()

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from saasus_mcp.store import frozen, upkeep
-from saasus_mcp.store.brakes import OWN, Everywhere, charged, give_back, hold_if_frozen, nowhere, take
+from saasus_mcp.store.brakes import OWN, Everywhere, charged, give_back, nowhere, refuse_if_frozen, take
 from saasus_mcp.store.chain import Keys
 from saasus_mcp.store.database import Database
 from saasus_mcp.store.files import StoreError, prepare
@@ -80,7 +80,12 @@ class Store:
     @classmethod
     def open(cls, file: Path, keys: Keys = ()) -> Store:
         """The store in this file."""
-        return cls(Database.at(file), keys, lambda _: frozen.present(file.parent), store_name(file))
+
+        def everywhere(_: Connection) -> list[Freeze]:
+            found = frozen.present(file.parent)
+            return [found] if found is not None else []
+
+        return cls(Database.at(file), keys, everywhere, store_name(file))
 
     def close(self) -> None:
         self._database.close()
@@ -95,8 +100,9 @@ class Store:
         Only then may the request go.
 
         Raises:
-            Frozen: a person holds all writes back.
+            Frozen: a person holds the writes of its profile, or all writes, back.
             OverBudget: a ceiling would be passed.
+            TooManyJobs: it starts a job, and too many of its principal's jobs are running.
             AlreadyUsed: the yes holds no more.
         """
         if spend is None and commitment == NOTHING:
@@ -104,8 +110,8 @@ class Store:
             return
         with self.trail.writing() as connection:
             if commitment.writes:
-                hold_if_frozen(connection, self._everywhere)
-            take(connection, commitment.charges, call, at)
+                refuse_if_frozen(connection, self._everywhere, commitment.profile)
+            take(connection, commitment.charges, call, commitment.profile, at)
             if spend is not None and (spend.kind != "grant" or commitment.claim is None):
                 _use(connection, spend, at)
             if commitment.claim is not None:
@@ -169,25 +175,36 @@ class Store:
         """Every audit record, oldest first."""
         return self.trail.records()
 
-    def freeze(self, freeze: Freeze | None) -> None:
-        """Hold the writes of this SaaS back, or with None let them go again. Of every SaaS: store.frozen."""
+    def freeze(self, freeze: Freeze) -> None:
+        """Hold the writes of a profile of this SaaS back, or of all of its profiles. Of every SaaS: Stores.freeze."""
         with self._database.transaction() as connection:
             OWN.put(connection, freeze)
 
-    def frozen(self) -> Freeze | None:
-        """The freeze in force, everywhere or here, if any."""
+    def unfreeze(self, profile: str = "") -> None:
+        """Lift the freeze of a profile, or with none given that of all profiles here. Any other freeze stays."""
         with self._database.transaction() as connection:
-            return self._everywhere(connection) or OWN.present(connection)
+            OWN.lift(connection, profile)
 
-    def charged(self, windows: Mapping[Kind, int], at: float) -> list[Charged]:
-        """What every principal has used of each budget. `windows`: seconds, by kind."""
+    def freezes(self, profile: str = "") -> list[Freeze]:
+        """The freezes in force that concern a profile, or with none given all: everywhere first, then those here."""
         with self._database.transaction() as connection:
-            return charged(connection, windows, at)
+            return [*self._everywhere(connection), *OWN.present(connection, profile)]
+
+    def frozen(self, profile: str = "") -> Freeze | None:
+        """The first of `freezes`, if any."""
+        return next(iter(self.freezes(profile)), None)
+
+    def charged(self, windows: Mapping[Kind, int], at: float, profile: str | None = None) -> list[Charged]:
+        """What every principal has used of each budget, in one profile or in all. `windows`: seconds, by kind."""
+        with self._database.transaction() as connection:
+            return charged(connection, windows, at, profile)
 
     # -- approvals -------------------------------------------------------------------------------------------------
 
     def request_approval(self, wanted: Approval, most_pending: int) -> Approval | None:
-        """The live approval of this binding, or the wanted one stored as pending; None where too many are pending."""
+        """The live approval of this binding; the rejected one of the call or a variation of it while its wait lasts; or the
+        wanted one stored as pending. None where too many are pending.
+        """
         with self._database.transaction() as connection:
             hold(connection, "approvals", wanted.principal)
             lasts = approvals.c.expires_at > wanted.requested_at
@@ -195,6 +212,9 @@ class Store:
             live = connection.execute(select(approvals).where(*same).order_by(approvals.c.requested_at.desc())).first()
             if live is not None:
                 return Approval(**live._asdict())
+            rejected = _rejected(connection, wanted.subject, wanted.requested_at)
+            if rejected is not None:
+                return rejected
             mine = (approvals.c.principal == wanted.principal, approvals.c.status == "pending", lasts)
             pending = connection.execute(select(func.count()).select_from(approvals).where(*mine)).scalar_one()
             if pending >= most_pending:
@@ -213,6 +233,11 @@ class Store:
             rows = connection.execute(query if binding is None else query.where(approvals.c.binding == binding))
             return [_present(Approval(**row._asdict()), now) for row in rows]
 
+    def rejected(self, subject: str, now: float) -> Approval | None:
+        """The rejected approval of a call or a variation of it while its wait lasts."""
+        with self._database.transaction() as connection:
+            return _rejected(connection, subject, now)
+
     def decide(
         self,
         code: str,
@@ -220,17 +245,23 @@ class Store:
         *,
         by: str,
         at: float,
-        expires_at: float,
+        expires_at: float | None = None,
         reason: str | None = None,
+        retry_at: float | None = None,
         record: Record | None = None,
     ) -> bool:
         """Approve or reject a pending approval. False where it is no longer pending, or where it takes another's yes.
 
         Args:
+            expires_at: until when a yes holds; left out, the approval ends when it would have ended.
+            retry_at: of a rejection: until when the call and its variations wait; left out, until the approval would have ended.
             record: of the decision, for the audit, in the same transaction.
         """
         with self.trail.writing() as connection:
-            values = {"status": status, "decided_at": at, "decided_by": by, "expires_at": expires_at, "reason": reason}
+            end = approvals.c.expires_at if expires_at is None else expires_at
+            wait = None if status != "rejected" else end if retry_at is None else retry_at
+            values: Record = {"status": status, "decided_at": at, "decided_by": by, "reason": reason}
+            values = {**values, "expires_at": end, "retry_at": wait}
             mine = [approvals.c.code == code, approvals.c.status == "pending", approvals.c.expires_at > at]
             if status == "approved":
                 mine.append(or_(approvals.c.two_person.is_(False), approvals.c.principal != by))
@@ -309,7 +340,13 @@ def _use(connection: Connection, spend: Spend, at: float) -> None:
         raise AlreadyUsed("This approval was used before or has expired.", "Ask again.")
 
 
+def _rejected(connection: Connection, subject: str, now: float) -> Approval | None:
+    waiting = (approvals.c.subject == subject, approvals.c.status == "rejected", approvals.c.retry_at > now)
+    row = connection.execute(select(approvals).where(*waiting).order_by(approvals.c.retry_at.desc())).first()
+    return Approval(**row._asdict()) if row is not None and subject else None
+
+
 def _present(approval: Approval, now: float) -> Approval:
-    """As it is now. What is over is stale; a rejected one stays rejected until its waiting time is over."""
-    over = approval.status in ("pending", "approved", "rejected") and approval.expires_at <= now
+    """As it is now. What is over is stale; what was rejected stays rejected."""
+    over = approval.status in ("pending", "approved") and approval.expires_at <= now
     return replace(approval, status="stale") if over else approval

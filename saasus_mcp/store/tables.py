@@ -19,6 +19,7 @@ approvals = Table(
     metadata,
     Column("code", String(16), primary_key=True),
     Column("binding", String(64), nullable=False, comment="what the yes is for: see permissions.proof"),
+    Column("subject", String(64), nullable=False, comment="the call and its variations: see permissions.proof"),
     Column("operation", String(80), nullable=False),
     Column("principal", Text, nullable=False),
     Column("profile", String(80), nullable=False),
@@ -33,7 +34,9 @@ approvals = Table(
     Column("decided_at", Float),
     Column("decided_by", Text),
     Column("reason", Text),
+    Column("retry_at", Float, comment="of a rejected one: when the call or a variation of it may be requested again"),
 )
+Index("approvals_by_subject", approvals.c.subject, approvals.c.retry_at)
 Index("approvals_by_binding", approvals.c.binding, approvals.c.status)
 Index("approvals_by_principal", approvals.c.principal, approvals.c.status)
 Index("approvals_by_end", approvals.c.expires_at)
@@ -118,6 +121,7 @@ charges = Table(
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
     Column("call", String(40), nullable=False),
     Column("principal", Text, nullable=False),
+    Column("profile", String(80), nullable=False),
     Column("kind", String(12), nullable=False, comment="destructive, users or writes"),
     Column("amount", Integer, nullable=False),
     Column("at", Float, nullable=False),
@@ -128,7 +132,8 @@ Index("charges_by_call", charges.c.call)
 freezes = Table(
     "freezes",
     metadata,
-    Column("at", Float, primary_key=True),
+    Column("profile", String(80), primary_key=True, comment="whose writes are frozen; empty: those of every profile"),
+    Column("at", Float, nullable=False),
     Column("by", Text, nullable=False),
     Column("reason", Text, nullable=False),
 )

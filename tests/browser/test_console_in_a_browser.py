@@ -271,9 +271,9 @@ def test_a_freeze_stops_what_was_approved_until_it_is_lifted(stage: Stage, signe
     page.get_by_role("link", name="Limits and freeze").click()
     page.get_by_label("Reason").fill("investigating")
     page.get_by_role("button", name="Freeze writes").click()
-    assert "All writes are held back" in said(page)
+    assert "All writes of the profile sandbox are frozen" in said(page)
     assert "investigating" in stage.calls("auth_delete_tenant", {"tenant_id": stage.tenant(name)}).text
-    page.get_by_role("button", name="Let writes go again").click()
+    page.get_by_role("button", name="Lift the freeze of sandbox").click()
     assert "Writes may go" in said(page)
     assert stage.calls("auth_delete_tenant", {"tenant_id": stage.tenant(name)}).ok
 

@@ -130,6 +130,7 @@ def asked(
     wanted = Approval(
         code=code,
         binding=code.rjust(64, "0"),
+        subject=code.rjust(64, "0"),
         operation=operation,
         profile="default",
         saas_id=saas_id,

@@ -81,6 +81,7 @@ def test_every_rule_is_told_and_which_one_won(desk: Path) -> None:
     lines = [" ".join(line.split()) for line in ran.out.splitlines()]
     assert lines == [
         "auth_delete_tenant (auth.DeleteTenant, level critical) by local:a, profile default, policy desk",
+        "groups: support",
         "",
         "reads allow speaks of other tools",
         "=> off-board approve no condition",
@@ -108,6 +109,16 @@ def test_groups_claims_and_profile_are_given(desk: Path) -> None:
     assert "groups: clerks" in run(*call, *flags).out
     assert "No rule allows it." in run(*call, "--policy", str(desk)).out
     assert "=> allow: " in run(*call, "--policy", str(desk), "--profile", "staging").out
+
+
+@pytest.mark.parametrize("ceiling", [(), ("--mode", "read-only")])
+def test_a_group_that_a_caller_brings_in_vain_is_said(desk: Path, ceiling: tuple[str, ...]) -> None:
+    call = ("policy", "explain", "auth_get_tenants", "{}", "--policy", str(desk), "--as", "oidc:idp|eve", *ceiling)
+    told = run(*call, "--group", "support", "--group", "clerks").out
+    assert "groups: clerks\n" in told
+    assert "lists the members of these groups: support" in told
+    assert "Only the members that the file lists are in its groups: support." in run("policy", "check", str(desk)).out
+    assert "ファイルに書かれた利用者だけです: support" in run("policy", "check", str(desk), "--lang", "ja").out
 
 
 def test_presets_are_explained_and_the_ceiling_holds(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,6 +62,37 @@ def test_a_person_lifts_the_freeze_of_everything_and_of_each_store(state: Path) 
     assert called("auth_create_role", ROLE).exit_code == 0
 
 
+def test_a_freeze_of_another_profile_lets_writes_go() -> None:
+    called("auth_get_roles")
+    told = run("freeze", "--profile", "production", "--reason", "an incident")
+    assert told.exit_code == 0
+    assert "have no profile production" in told.stderr
+    assert called("auth_create_role", ROLE).exit_code == 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no pseudo-terminals on this system")
+def test_a_freeze_of_a_profile_is_lifted_by_its_name_and_by_nothing_else() -> None:
+    assert "profile sandbox" in run("freeze", "--profile", "sandbox").output, "also before anything was stored"
+    stopped = called("auth_create_role", ROLE)
+    assert stopped.exit_code == 1
+    assert "unfreeze --profile sandbox" in stopped.output
+    with Terminal("unfreeze") as terminal:
+        terminal.until("The profile sandbox is still frozen")
+        assert terminal.ends() == 0
+    assert called("auth_create_role", ROLE).exit_code == 1
+    with Terminal("unfreeze", "--profile", "sandbox") as terminal:
+        assert terminal.ends() == 0
+    assert called("auth_create_role", ROLE).exit_code == 0
+
+
+def test_a_profile_that_cannot_be_frozen_is_said() -> None:
+    assert "nothing in which to freeze the profile production" in str(
+        run("freeze", "--profile", "production").exception
+    )
+    for command in ("freeze", "unfreeze"):
+        assert "--profile is empty" in str(run(command, "--profile", " ").exception)
+
+
 def test_a_freeze_that_cannot_be_read_holds_all_the_same(state: Path) -> None:
     run("freeze")
     (state / "frozen.json").write_text("{", encoding="utf-8")

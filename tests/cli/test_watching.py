@@ -104,7 +104,7 @@ def test_what_expires_is_told_when_it_does(state: Path) -> None:
 
 def test_that_a_rejected_call_may_ask_again_is_no_news(state: Path) -> None:
     asked(state, at=NOW)
-    hand = Hand(changed(state, status="rejected", expires_at=NOW + 600), lambda: hand.later(700), nothing)
+    hand = Hand(changed(state, status="rejected", retry_at=NOW + 600), lambda: hand.later(1000), nothing)
     assert [what for what, _ in told(state, hand)] == ["pending", "rejected"]
 
 

@@ -35,7 +35,7 @@ async def test_a_rejection_keeps_its_reason(stage: Stage) -> None:
         await decide(client, "reject", reason="契約確認中")
     [approval] = stage.store.approvals(NOW)
     assert (approval.status, approval.reason) == ("rejected", "契約確認中")
-    assert approval.expires_at == NOW + WAIT_AFTER_REJECTION
+    assert approval.retry_at == NOW + WAIT_AFTER_REJECTION
 
 
 async def test_what_has_expired_is_approved_no_more(stage: Stage) -> None:

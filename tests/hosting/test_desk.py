@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -11,15 +12,26 @@ from saasus_mcp.catalog import Catalogue
 from saasus_mcp.hosting.console.audit import audit
 from saasus_mcp.hosting.console.desk import Desk, Room, Written
 from saasus_mcp.hosting.console.sessions import Approver, Session
-from saasus_mcp.hosting.console.views import Asked
+from saasus_mcp.hosting.console.views import (
+    Asked,
+    View,
+    account,
+    approval,
+    approvals,
+    limits,
+    policy,
+    secrets,
+    tools,
+)
 from saasus_mcp.permissions.policy import PRESETS
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.seal import Sealer
-from saasus_mcp.store import Freeze, Store, StoreError
+from saasus_mcp.store import Charge, Commitment, Freeze, Store, StoreError
 from tests.approvals import NOW, pending
 
 OWNER = Approver("local:me", everywhere=True)
 OPERATOR = Approver("token:olga", frozenset({"operators"}))
+TESTER = Approver("token:tina", frozenset({"testers"}))
 ASKED = pending(principal="token:bob", profile="production")
 
 
@@ -89,11 +101,65 @@ def test_what_cannot_be_recorded_stays_frozen(desk: Desk, store: Store, monkeypa
     assert store.frozen() is not None
 
 
-def test_who_lets_everything_go_lets_every_profile_go_too(desk: Desk, store: Store) -> None:
+def test_a_freeze_of_one_profile_outlasts_that_of_everything(desk: Desk, store: Store) -> None:
     desk.freeze(OPERATOR, "production", "an incident")
-    assert store.frozen() is not None
-    replace(desk, everything=lambda _: None).unfreeze(OWNER, "")
-    assert store.frozen() is None
+    local = replace(desk, everything=lambda _: None)
+    local.unfreeze(OWNER, "")
+    assert [each.profile for each in store.freezes()] == ["production"]
+    local.unfreeze(OWNER, "production")
+    assert store.freezes() == []
+
+
+def test_an_approver_freezes_and_unfreezes_their_own_profile_alone(desk: Desk, store: Store) -> None:
+    desk.freeze(OPERATOR, "production", "an incident")
+    desk.freeze(TESTER, "staging", "a drill")
+    store.freeze(Freeze(NOW, "local:root", "everything"))
+    with pytest.raises(Refused, match="no such profile"):
+        desk.unfreeze(TESTER, "production")
+    with pytest.raises(Refused, match="no such profile"):
+        desk.freeze(TESTER, "production", "")
+    desk.unfreeze(TESTER, "staging", "production")
+    desk.unfreeze(TESTER, "staging", "")
+    assert [each.profile for each in store.freezes()] == ["", "production"]
+    desk.unfreeze(OPERATOR, "production")
+    assert [each.profile for each in store.freezes()] == [""]
+
+
+def test_the_owner_of_the_machine_lifts_each_freeze_of_a_store_that_several_profiles_share(
+    desk: Desk, store: Store
+) -> None:
+    everything: list[Freeze | None] = []
+    room = Room("saas", frozenset(), lambda: store)
+    local = replace(desk, rooms=lambda: [room], everything=everything.append)
+    for name in ("", "production", "staging"):
+        store.freeze(Freeze(NOW, "token:olga", "", name))
+    local.unfreeze(OWNER, "saas", "staging")
+    assert [each.profile for each in store.freezes()] == ["", "production"]
+    local.unfreeze(OWNER, "saas")
+    assert [each.profile for each in store.freezes()] == ["production"]
+
+
+def test_no_page_shows_an_approver_anything_of_another_profile(desk: Desk, store: Store) -> None:
+    """Everything that a store keeps is there twice, once for each profile; only one of the two may be seen."""
+    for who, profile, code in (("token:bob", "production", "ABCD-2345"), ("token:eve", "staging", "WXYZ-6789")):
+        charge = Charge(who, "writes", 1, 10, 60)
+        record = {"principal": who, "profile": profile, "operation": f"auth.{profile}"}
+        store.commit(f"call-{profile}", record, NOW, None, Commitment(writes=True, profile=profile, charges=(charge,)))
+        store.request_approval(replace(ASKED, code=code, binding=code, principal=who, profile=profile, name=who), 5)
+        store.freeze(Freeze(NOW, who, f"reason of {who}", profile))
+    session = Session(OPERATOR, "", NOW, NOW + 1)
+    pages: dict[str, View] = {"approvals": approvals, "approval": approval, "audit": audit, "limits": limits}
+    pages |= {"tools": tools, "policy": policy, "secrets": secrets, "account": account}
+    shown = {}
+    for name, view in pages.items():
+        asked = Asked({"profile": "staging", "verify": "1"}, {"code": "WXYZ-6789"}, session, "en")
+        shown[name] = view(desk, asked)
+    assert shown["approval"] is None
+    for name, page in shown.items():
+        text = repr({key: value for key, value in page.values.items() if key != "rooms"}) if page else ""
+        assert not {"token:eve", "staging", "WXYZ"} & set(re.findall(r"token:eve|staging|WXYZ", text)), name
+    for name in ("approvals", "audit", "limits"):
+        assert "token:bob" in repr(shown[name]), name
 
 
 def test_a_rare_record_is_looked_for_piece_by_piece_and_none_is_passed_over(

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from saasus_mcp.catalog import load
+import anyio
+import pytest
+from anyio import to_thread
+
+from saasus_mcp.catalog import Operation, load
 from saasus_mcp.jobs.engine import Pace
 from saasus_mcp.jobs.runner import Runner
 from saasus_mcp.jobs.staff import staff
@@ -19,7 +24,8 @@ from saasus_mcp.permissions.policy import PRESETS, CasePolicy, Principal
 from saasus_mcp.permissions.proof import Place
 from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.saasus.answer import ToolAnswer
-from saasus_mcp.saasus.client import Client
+from saasus_mcp.saasus.client import Client, Response
+from saasus_mcp.saasus.request import Request
 from saasus_mcp.sandbox import CREDENTIALS, Sandbox
 from saasus_mcp.server.call import Asking, Call
 from saasus_mcp.server.pipeline import Pipeline
@@ -121,4 +127,27 @@ async def stage(
         store.close()
 
 
-__all__ = ["KEY", "PLACE", "Reply", "Stage", "Yes", "stage"]
+async def started_at_once(on: Stage, count: int, refused: int) -> list[ToolAnswer]:
+    """The answers of so many jobs started at once, none of which ends before so many were refused."""
+    client, answers, released = on.pipeline._client, list[ToolAnswer](), threading.Event()
+    send = client.send
+
+    async def held(operation: Operation, request: Request, call: str) -> Response:
+        if operation.key == "auth.SearchTenantUsers":
+            await to_thread.run_sync(released.wait)  # the engine may run a job in a loop of its own
+        return await send(operation, request, call)
+
+    async def start() -> None:
+        answers.append(await on.call("job_export_users"))
+        if len(answers) >= refused:
+            released.set()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(client, "send", held)
+        async with anyio.create_task_group() as group:
+            for _ in range(count):
+                group.start_soon(start)
+    return answers
+
+
+__all__ = ["KEY", "PLACE", "Reply", "Stage", "Yes", "stage", "started_at_once"]

@@ -16,7 +16,7 @@ from saasus_mcp.sandbox.faults import Kind
 from saasus_mcp.server.call import Call, Part
 from saasus_mcp.server.job_steps import weigh
 from saasus_mcp.store import Freeze
-from tests.jobs.stage import Stage, Yes, stage
+from tests.jobs.stage import Stage, Yes, stage, started_at_once
 from tests.jobs.test_export_users import held
 from tests.jobs.test_import_users import listed, tenant
 from tests.support import ME
@@ -113,16 +113,24 @@ async def test_somebody_else_cannot_cancel_it(tmp_path: Path) -> None:
         assert (await on.told("job_status", {"job": job, "wait": 30}))["status"] == "done"
 
 
-async def test_a_freeze_holds_the_rest_back(tmp_path: Path) -> None:
+@pytest.mark.parametrize("profile", ["", "sandbox"], ids=["of everything", "of its profile"])
+async def test_a_freeze_holds_the_rest_back(tmp_path: Path, profile: str) -> None:
     async with stage(tmp_path) as on:
         job = await started(on, 60)
         await until(lambda: on.sent("auth.CreateTenantUserRoles") >= 5)
-        on.pipeline.store.freeze(Freeze(0.0, "local:person", "stop"))
+        on.pipeline.store.freeze(Freeze(0.0, "local:person", "stop", profile))
         told = await on.told("job_status", {"job": job, "wait": 30})
         sent = on.sent("auth.CreateSaasUser")
         assert told["counts"]["not_begun"] > 0
         assert sent < 60
         assert any("frozen by local:person" in row.get("why", "") for row in told["rows"])
+
+
+async def test_a_freeze_of_another_profile_lets_a_job_go_on(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        on.pipeline.store.freeze(Freeze(0.0, "local:person", "stop", "production"))
+        told = await on.told("job_import_users", {"csv": listed(on.sandbox, 2)}, asker=Yes())
+        assert told["counts"] == {"applied": 4}
 
 
 async def test_while_writes_are_frozen_no_job_begins_that_writes(tmp_path: Path) -> None:
@@ -212,4 +220,12 @@ async def test_nobody_has_more_than_a_few_jobs_under_way(tmp_path: Path) -> None
         for _ in range(3):
             await started(on, 2)
         refused = await on.call("job_export_users")
-        assert "3 of your jobs run already" in refused.text
+        assert "3 of your jobs are running already" in refused.text
+
+
+async def test_of_jobs_started_at_once_no_more_than_a_few_start(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        refused = [answer for answer in await started_at_once(on, 12, 9) if not answer.ok]
+        assert len(refused) == 9
+        assert all("3 of your jobs are running already" in answer.text for answer in refused)
+        assert len([job for job in on.audited() if job["operation"] == "job_export_users"]) == 3

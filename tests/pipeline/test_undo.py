@@ -173,7 +173,7 @@ async def test_a_freeze_holds_it_back_and_the_mark_is_not_left_behind(world: Wor
     world.store.freeze(Freeze(1.0, "me", ""))
     [answer] = await world.undo(world.plan(entry))
     assert not answer.ok
-    world.store.freeze(None)
+    world.store.unfreeze()
     assert (await world.undo(world.plan(entry)))[0].ok
 
 

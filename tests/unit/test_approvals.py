@@ -119,10 +119,40 @@ def test_a_rejected_call_waits_even_if_its_target_changed(approvals: Approvals) 
         settle(approvals, sight=replace(SIGHT, fields={"target.id": "t-2"}))
 
 
-def test_a_rejection_holds_back_that_call_alone(approvals: Approvals) -> None:
+@pytest.mark.parametrize("seconds", [0, WAIT_AFTER_REJECTION - 1])
+def test_a_rejection_holds_back_the_variations_of_the_call_too(approvals: Approvals, seconds: int) -> None:
+    approvals.reject(settle(approvals)[1], "local:person", NOW, "too risky")
+    with pytest.raises(Refused, match=r"a variation of this call.*too risky") as caught:
+        settle(approvals, NOW + seconds, binding=replace(BINDING, request="s" * 64))
+    assert caught.value.why == "rejected"
+    assert settle(approvals, NOW + WAIT_AFTER_REJECTION, binding=replace(BINDING, request="s" * 64))[0] is None
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"target": "t-2"}, {"operation": "auth.DeleteSaasUser"}, {"principal": "local:you"}, {"profile": "staging"}],
+    ids=str,
+)
+def test_a_rejection_holds_back_nothing_else(approvals: Approvals, other: dict[str, str]) -> None:
     approvals.reject(settle(approvals)[1], "local:person", NOW)
+    assert settle(approvals, binding=replace(BINDING, request="s" * 64, **other))[1].status == "pending"
+
+
+def test_a_yes_to_one_variation_holds_though_another_was_rejected(approvals: Approvals) -> None:
     other = replace(BINDING, request="s" * 64)
-    assert settle(approvals, binding=other)[1].status == "pending"
+    one, two = settle(approvals)[1], settle(approvals, binding=other)[1]
+    approvals.reject(one, "local:person", NOW)
+    approvals.approve(two, SIGHT.name, "local:person", NOW)
+    assert settle(approvals, NOW + 1, binding=other)[0] is not None
+    with pytest.raises(Refused, match="rejected this call"):
+        settle(approvals, NOW + 1)
+
+
+def test_a_rejection_stays_one_when_its_wait_is_over(approvals: Approvals) -> None:
+    approvals.reject(settle(approvals)[1], "local:person", NOW)
+    for later in (NOW + WAIT_AFTER_REJECTION, NOW + 30 * 86_400):
+        assert [each.status for each in approvals.all(later)] == ["rejected"]
+    assert settle(approvals, NOW + WAIT_AFTER_REJECTION)[1].status == "pending"
 
 
 @pytest.mark.parametrize("approve", [True, False])

@@ -14,6 +14,7 @@ from saasus_mcp.store.stores import Stores
 NOW = 1_790_000_000.0
 ME, YOU = Principal("local:me"), Principal("local:you")
 WRITE = Commitment(writes=True)
+ALPHA, BETA = (Commitment(writes=True, profile=name) for name in ("alpha", "beta"))
 
 
 def destructive(amount: int = 1, who: str = ME.id) -> Commitment:
@@ -26,7 +27,7 @@ def test_a_freeze_holds_every_write_back_and_no_read(store: Store) -> None:
         store.commit("a", {}, NOW, None, WRITE)
     store.commit("b", {}, NOW)
     assert [record["call"] for record in store.audited()] == ["b"]
-    store.freeze(None)
+    store.unfreeze()
     store.commit("c", {}, NOW, None, WRITE)
     assert store.frozen() is None
 
@@ -36,7 +37,7 @@ def test_a_freeze_holds_a_call_that_has_its_yes_too_and_leaves_the_yes(store: St
     store.freeze(Freeze(NOW, "local:operator", "an incident"))
     with pytest.raises(Frozen):
         store.commit("a", {}, NOW, yes, WRITE)
-    store.freeze(None)
+    store.unfreeze()
     store.commit("b", {}, NOW, yes, WRITE)
     with pytest.raises(AlreadyUsed):
         store.commit("c", {}, NOW, yes, WRITE)
@@ -58,6 +59,64 @@ def test_a_freeze_of_everything_holds_every_store_those_made_later_included(kept
     late.commit("c", {}, NOW, None, WRITE)
     early.close()
     late.close()
+
+
+def test_a_freeze_of_one_profile_holds_its_writes_and_no_other_profiles(store: Store) -> None:
+    store.freeze(Freeze(NOW, "token:olga", "an incident", "alpha"))
+    for name, commitment in (("alpha", ALPHA), ("a call of a profile that is not known", WRITE)):
+        with pytest.raises(Frozen, match="of the profile “alpha” are frozen by token:olga"):
+            store.commit(name, {}, NOW, None, commitment)
+    store.commit("beta", {}, NOW, None, BETA)
+    assert store.frozen("beta") is None
+
+
+def test_two_freezes_both_hold_until_each_is_lifted(store: Store) -> None:
+    store.freeze(Freeze(NOW, "local:root", "everything"))
+    store.freeze(Freeze(NOW, "token:olga", "alpha alone", "alpha"))
+    for lifted, held, goes in ((None, (ALPHA, BETA), ()), ("", (ALPHA,), (BETA,)), ("alpha", (), (ALPHA, BETA))):
+        if lifted is not None:
+            store.unfreeze(lifted)
+        for commitment in held:
+            with pytest.raises(Frozen):
+                store.commit("held", {}, NOW, None, commitment)
+        for number, commitment in enumerate(goes):
+            store.commit(f"goes-{lifted}-{number}", {}, NOW, None, commitment)
+
+
+def test_a_second_freeze_of_a_profile_takes_the_place_of_the_first(store: Store) -> None:
+    for reason in ("one", "two"):
+        store.freeze(Freeze(NOW, "token:olga", reason, "alpha"))
+    assert [each.reason for each in store.freezes("alpha")] == ["two"]
+    store.unfreeze("alpha")
+    assert store.freezes() == []
+
+
+@pytest.mark.parametrize("name", ["Alpha", "alpha ", "%", "alph_", "' or '1'='1"])
+def test_a_profile_is_frozen_by_exactly_its_name(store: Store, name: str) -> None:
+    store.freeze(Freeze(NOW, "token:olga", "", name))
+    store.commit("alpha", {}, NOW, None, ALPHA)
+    store.unfreeze("alpha")
+    assert [each.profile for each in store.freezes()] == [name]
+
+
+def test_a_freeze_of_everything_is_one_whatever_profile_it_says(kept: Stores) -> None:
+    kept.freeze(Freeze(NOW, "local:operator", "an incident", "alpha"))
+    store = kept.of("saas-1")
+    with pytest.raises(Frozen, match="All writes are frozen"):
+        store.commit("beta", {}, NOW, None, BETA)
+    kept.freeze(None)
+    store.commit("beta", {}, NOW, None, BETA)
+    store.close()
+
+
+def test_what_was_used_of_a_budget_is_told_by_profile_and_counted_over_all(store: Store) -> None:
+    for name in ("alpha", "beta"):
+        taken = Commitment(writes=True, profile=name, charges=(Charge(ME.id, "destructive", 1, 2, 3600),))
+        store.commit(name, {}, NOW, None, taken)
+    assert store.charged({"destructive": 3600}, NOW, "alpha") == [Charged(ME.id, "destructive", 1)]
+    assert store.charged({"destructive": 3600}, NOW) == [Charged(ME.id, "destructive", 2)]
+    with pytest.raises(OverBudget):
+        store.commit("one too many", {}, NOW, None, taken)
 
 
 def test_a_ceiling_holds_per_principal_and_hour(store: Store) -> None:

@@ -17,11 +17,13 @@ from saasus_mcp.store import (
     Entry,
     Freeze,
     Frozen,
+    Grant,
     HiddenSecret,
     OverBudget,
     Spend,
     Store,
     StoreError,
+    TooManyJobs,
 )
 from saasus_mcp.store.locks import forget
 from saasus_mcp.store.records import Kept
@@ -95,7 +97,7 @@ def look_after(store: Store, _: str) -> None:
     """What an operator does, and what looks on."""
     store.trail.purge(NOW - 1, by="local:me", at=NOW)
     store.journal.purge(NOW - 1)
-    store.freeze(None)
+    store.unfreeze()
     assert store.frozen() is None
     assert store.trail.verify() == []
 
@@ -106,6 +108,33 @@ def test_whoever_waits_for_another_gets_on(several: list[Store]) -> None:
     assert several[0].trail.verify() == []
     [used] = several[0].charged({"writes": 60}, NOW)
     assert used.amount == sum(turn % 10 in (1, 3) for turn in range(TURNS)) * SERVERS
+
+
+def test_of_jobs_started_on_several_servers_at_once_no_more_start_than_may(several: list[Store]) -> None:
+    refused: list[str] = []
+
+    def start(store: Store, turn: str) -> None:
+        grant = Grant("job_x", "local:me", "default", "p", "none", "", False, {}, most_running=3)
+        try:
+            store.commit(f"job-{turn}", RECORD, NOW, None, Commitment(grant=grant))
+        except TooManyJobs as held:
+            refused.append(held.message)
+
+    assert together(several, [start]) == []
+    assert len([record for record in several[0].audited() if record["event"] == "begun"]) == 3
+    assert len(refused) == SERVERS * TURNS - 3
+
+
+def test_what_is_kept_on_several_servers_at_once_stays_within_its_number(
+    several: list[Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("saasus_mcp.store.kept.MOST_KEPT", 4)
+
+    def keep_on(store: Store, turn: str) -> None:
+        store.results.keep(Kept(f"r{turn}", "local:me", "default", "auth.GetRoles", NOW, NOW + 60, b"x"))
+
+    assert together(several, [keep_on]) == []
+    assert len(several[0].results.of("local:me", "default", NOW)) == 4
 
 
 def test_once_a_freeze_is_made_no_write_follows(several: list[Store]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from pathlib import Path
@@ -79,3 +80,13 @@ def test_where_there_is_no_hangup_nothing_is_listened_for(file: Path, monkeypatc
     file.write_text(SOUND)
     monkeypatch.delattr(signal, "SIGHUP", raising=False)
     assert not policy_file.on_hangup(Reloading(file))
+
+
+def test_that_groups_are_closed_is_said_at_the_start_and_at_each_reload(
+    file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file.write_text(SOUND + "groups: {owners: [local:alice]}\n", encoding="utf-8")
+    with caplog.at_level(logging.INFO):
+        policy = Reloading(file)
+    assert "Only the members that the file lists are in its groups: owners." in caplog.text
+    assert "in its groups: owners." in policy.reload().said

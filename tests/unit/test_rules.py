@@ -123,6 +123,46 @@ def test_a_person_called_like_a_group_of_the_file_is_not_in_it(deleting: Operati
     assert decided.decide(case(deleting, principal=boss)).outcome == "allow"
 
 
+IMPOSTORS = (
+    "owners",
+    "Owners",
+    "OWNERS",
+    "\N{FULLWIDTH LATIN SMALL LETTER O}wners",
+    " owners ",
+    "owner\N{LATIN SMALL LETTER LONG S}",
+)
+
+
+@pytest.mark.parametrize("brought", IMPOSTORS)
+@pytest.mark.parametrize(
+    "rules",
+    [
+        (rule(who=("owners",)),),
+        (rule(when='"owners" in principal.groups'),),
+        (rule(when='principal.groups.exists(g, g.matches("(?i)^ ?owner."))'),),
+        (rule("all"), rule("others", "deny", when='!("owners" in principal.groups)')),
+    ],
+    ids=["who", "in", "matches", "not in"],
+)
+def test_a_group_whose_members_the_file_lists_takes_nobody_else_in(
+    deleting: Operation, rules: tuple[Rule, ...], brought: str
+) -> None:
+    decided = policy(*rules, groups={"owners": ("local:alice",)})
+    mallory, alice = Principal("oidc:idp|mallory", frozenset({brought})), Principal("local:alice")
+    assert decided.decide(case(deleting, principal=mallory)).outcome == "deny"
+    assert not decided.could_allow(deleting, mallory, "default")
+    assert not any(each.won and each.outcome == "allow" for each in decided.explain(case(deleting, principal=mallory)))
+    assert decided.decide(case(deleting, principal=alice)).outcome == "allow"
+    assert decided.could_allow(deleting, alice, "default")
+
+
+def test_a_group_that_the_file_does_not_define_is_the_providers(deleting: Operation) -> None:
+    decided = policy(rule(who=("clerks",)), groups={"owners": ("local:alice",)})
+    brings = Principal("oidc:idp|eve", frozenset({"clerks", "owners"}))
+    assert decided.groups_of(brings) == {"clerks"}
+    assert decided.decide(case(deleting, principal=brings)).outcome == "allow"
+
+
 def test_a_rule_of_a_profile_holds_there(deleting: Operation) -> None:
     decided = policy(rule("allowed", profile=("staging",)), rule("closed", "deny", profile=("production",)))
     assert outcome(decided, case(deleting, profile="staging")) == ("allow", "allowed")

@@ -119,6 +119,14 @@ def test_how_a_job_ended_is_told_once_and_stays(store: Store) -> None:
     assert [record["status"] for record in store.audited() if record["event"] == "ended"] == ["done"]
 
 
+def test_a_rejection_that_says_no_end_of_its_wait_lasts_as_long_as_the_request(store: Store) -> None:
+    assert store.request_approval(PENDING, 5)
+    store.decide(PENDING.code, "rejected", by="local:person", at=NOW)
+    assert store.rejected(PENDING.subject, PENDING.expires_at - 1) is not None
+    assert store.rejected(PENDING.subject, PENDING.expires_at) is None
+    assert store.rejected("", NOW) is None
+
+
 def test_an_approval_that_was_never_asked_for_is_no_yes(store: Store) -> None:
     with pytest.raises(AlreadyUsed):
         store.commit("c-1", RECORD, NOW, Spend("approval", "ZZZZ-9999"))
@@ -386,7 +394,7 @@ def test_a_store_in_memory_leaves_no_connection_open_once_nobody_has_it() -> Non
     event.listen(Pool, "connect", connected)
     try:
         store = Store.in_memory()
-        store.freeze(None)
+        store.unfreeze()
         del store
         gc.collect()
     finally:

@@ -13,7 +13,7 @@ from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.catalog.expressions import evaluate
 from saasus_mcp.permissions.preview import preview, question
 from saasus_mcp.permissions.proof import Place
-from saasus_mcp.permissions.target import Read, Seen, Sight, look, plain_name, shown_arguments
+from saasus_mcp.permissions.target import NAMES, OWNERS, Read, Seen, Sight, identity, look, plain_name, shown_arguments
 from saasus_mcp.saasus.arguments import InvalidArguments, check
 from tests.calls import complete
 from tests.pipeline.attacks import expected_name, target_of
@@ -185,3 +185,41 @@ def test_a_preview_says_where_and_in_a_sandbox_says_so(catalogue: Catalogue, lan
         assert "production" in shown
         assert "saas-1" in shown
         assert operation.title.get(language) in shown
+
+
+def test_a_call_is_about_what_its_path_names_whatever_else_it_says(catalogue: Catalogue) -> None:
+    """Over every operation that changes something: a rejection holds for all calls of one identity."""
+    for operation in catalogue:
+        if operation.reads:
+            continue
+        args = dict.fromkeys(operation.input_schema.get("properties", ()), "a")
+        about = identity(operation, args)
+        for name in args:
+            other = identity(operation, {**args, name: "b"})
+            decides = name in (operation.path_parameters or OWNERS)
+            creates = operation.effects.effect == "create" and name in NAMES
+            if decides:
+                assert other != about, (operation.key, name)
+            elif not creates:
+                assert other == about, (operation.key, name)
+        for form in ("A", " a ", "\N{FULLWIDTH LATIN SMALL LETTER A}"):
+            assert identity(operation, dict.fromkeys(args, form)) == about, operation.key
+
+
+@pytest.mark.parametrize(
+    ("key", "one", "other", "same"),
+    [
+        ("auth.CreateSaasUser", {"email": "a@x"}, {"email": "a@x", "sign_in_id": "b"}, True),
+        ("auth.CreateSaasUser", {"email": "a@x"}, {"email": "b@x"}, False),
+        ("auth.CreateRole", {"role_name": "r", "display_name": "One"}, {"role_name": "r", "display_name": "Two"}, True),
+        ("auth.CreateRole", {"role_name": "r"}, {"role_name": "s"}, False),
+        ("auth.CreateTenantUser", {"tenant_id": "t", "email": "a@x"}, {"tenant_id": "t", "email": "b@x"}, False),
+        ("auth.UpdateBasicInfo", {"domain_name": "a"}, {"domain_name": "b"}, True),
+        ("auth.UpdateTenantPlan", {"tenant_id": "t", "next_plan_id": "p"}, {"tenant_id": "t"}, True),
+    ],
+)
+def test_what_is_created_is_told_apart_by_its_name(
+    catalogue: Catalogue, key: str, one: dict[str, Any], other: dict[str, Any], same: bool
+) -> None:
+    operation = catalogue.find(key)
+    assert (identity(operation, one) == identity(operation, other)) == same

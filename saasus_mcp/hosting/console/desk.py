@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -85,7 +85,7 @@ class Desk:
         rooms: those there are now.
         policy: in force; on a laptop, of servers that are started with the same settings.
         profile: of the decisions that are shown where a room has none.
-        everything: freezes all stores at once, those to come included, or with None lets go; None where nobody here may.
+        everything: freezes all stores at once, those to come included, or with None lifts that; None where nobody here may.
         common: the store of the decisions that concern every SaaS; None where they are recorded in each room.
     """
 
@@ -155,20 +155,47 @@ class Desk:
         raise Refused("unknown", "This secret handle is unknown, used up or expired.", "Get it anew.")
 
     def freeze(self, approver: Approver, room: str, reason: str) -> None:
-        """Hold the writes of one of their rooms back, or where they may and name none, all there are.
+        """Freeze the writes of one of their rooms and of no other, or where they may and name none, all there are.
+
+        The freeze goes first: what cannot be recorded is frozen all the same.
 
         Raises:
             Refused: there is no such room for them.
         """
-        self._brake(approver, room, Freeze(self.clock(), approver.id, reason))
+        freeze = Freeze(self.clock(), approver.id, reason)
+        if not room and self.may_freeze_everything(approver) and self.everything is not None:
+            self.everything(freeze)
+            self._record_for_all(approver, Kind.FREEZE, reason)
+            return
+        found = self._room(approver, room)
+        found.store().freeze(replace(freeze, profile=found.profile or ""))
+        self._record(found, approver, Kind.FREEZE, reason=reason)
 
-    def unfreeze(self, approver: Approver, room: str) -> None:
-        """Let writes go again: of one room, or all.
+    def unfreeze(self, approver: Approver, room: str, profile: str = "") -> None:
+        """Lift the freeze of one of their rooms, or where they may and name none, that of everything. Any other stays.
+
+        The record goes first: what cannot be recorded stays frozen.
+
+        Args:
+            profile: whose freeze it is, in a room that shows several profiles; empty for that of all of them.
 
         Raises:
             Refused: there is no such room for them.
         """
-        self._brake(approver, room, None)
+        if not room and self.may_freeze_everything(approver) and self.everything is not None:
+            self._record_for_all(approver, Kind.UNFREEZE)
+            self.everything(None)
+            for each in self.mine(approver):
+                each.store().unfreeze()
+            return
+        found = self._room(approver, room)
+        lifted = profile if found.profile is None else found.profile
+        self._record(found, approver, Kind.UNFREEZE, profile=lifted)
+        found.store().unfreeze(lifted)
+
+    def may_freeze_everything(self, approver: Approver) -> bool:
+        """Whether someone may freeze all stores at once, and lift that."""
+        return approver.everywhere and self.everything is not None
 
     def audited(self, approver: Approver) -> list[Room]:
         """The rooms whose audit this person may see: theirs, and for the owner of the machine that of every SaaS at once."""
@@ -219,37 +246,24 @@ class Desk:
             raise Refused("unknown", "No approval with this code is pending.", "It may have expired or been decided.")
         return found
 
-    def _brake(self, approver: Approver, name: str, freeze: Freeze | None) -> None:
-        """Freeze and record it, or record it and let writes go: what cannot be recorded stays frozen."""
-        whole = self.everything if not name and approver.everywhere else None
-        rooms = [room for room in self.mine(approver) if whole or room.name == name]
-        if not rooms and whole is None:
+    def _room(self, approver: Approver, name: str) -> Room:
+        found = next((room for room in self.mine(approver) if room.name == name), None)
+        if found is None:
             raise Refused("unknown", "There is no such profile.", "Choose one that is shown.")
-        if freeze is not None:
-            if whole is not None:
-                whole(freeze)
-            else:
-                _each(rooms, freeze)
-        kind, reason = (Kind.FREEZE, freeze.reason) if freeze else (Kind.UNFREEZE, "")
-        if whole is not None and self.common is not None:
+        return found
+
+    def _record_for_all(self, approver: Approver, kind: Kind, reason: str = "") -> None:
+        """Record a decision on every SaaS: once where there is a store for such, else in each room."""
+        if self.common is not None:
             record(self.common(), DecisionRecord(kind, approver.id, "console", reason=reason), self.clock())
-        else:
-            self._record(rooms, DecisionRecord(kind, approver.id, "console", reason=reason))
-        if freeze is None:
-            _each(rooms, None)
-            if whole is not None:
-                whole(None)
+            return
+        for room in self.mine(approver):
+            self._record(room, approver, kind, reason=reason)
 
-    def _record(self, rooms: Iterable[Room], decision: DecisionRecord) -> None:
-        """Put what a person decided on rooms into the audit of each."""
-        for room in rooms:
-            told = replace(decision, profile=room.profile or "", saas_id=room.saas_id)
-            record(room.store(), told, self.clock())
-
-
-def _each(rooms: Iterable[Room], freeze: Freeze | None) -> None:
-    for room in rooms:
-        room.store().freeze(freeze)
+    def _record(self, room: Room, approver: Approver, kind: Kind, *, profile: str = "", reason: str = "") -> None:
+        """Record a decision on a room in its audit."""
+        place = {"profile": profile or room.profile or "", "saas_id": room.saas_id}
+        record(room.store(), DecisionRecord(kind, approver.id, "console", reason=reason, **place), self.clock())
 
 
 def _newest(store: Store, before: Place | None) -> Iterator[tuple[Place, dict[str, Any]]]:

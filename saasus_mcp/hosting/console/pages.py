@@ -156,7 +156,7 @@ class Console:
         return "/limits"
 
     def _unfreeze(self, session: Session, fields: Mapping[str, str]) -> str:
-        self.desk.unfreeze(session.approver, fields.get("profile", ""))
+        self.desk.unfreeze(session.approver, fields.get("profile", ""), fields.get("of", ""))
         return "/limits"
 
     async def _reveal(self, request: Request) -> Response:

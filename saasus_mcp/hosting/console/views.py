@@ -17,7 +17,7 @@ from saasus_mcp.permissions.approvals import may_approve
 from saasus_mcp.permissions.budgets import CEILINGS, WINDOWS
 from saasus_mcp.permissions.case import Ceiling
 from saasus_mcp.permissions.policy import Principal
-from saasus_mcp.store.records import Kind
+from saasus_mcp.store.records import Freeze, Kind
 
 RECENT = 20
 REFRESH_SECONDS = 30
@@ -140,19 +140,21 @@ def policy(desk: Desk, _: Asked) -> Shown:
 
 
 def limits(desk: Desk, asked: Asked) -> Shown:
-    """What is used of the budgets, and the freeze."""
-    now, lang = desk.clock(), asked.lang
+    """What is used of the budgets, and the freezes: of the profiles that the person may look into, and of everything."""
+    now, lang, approver = desk.clock(), asked.lang, asked.session.approver
     ceilings = {**CEILINGS, **(desk.policy.ceilings or {})}
-    places, used = [], []
-    for room in desk.mine(asked.session.approver):
-        freeze = room.store().frozen()
-        told = {"by": freeze.by, "at": time_text(freeze.at, lang), "reason": freeze.reason} if freeze else None
-        places.append({"room": room, "freeze": told})
-        for charge in room.store().charged(WINDOWS, now):
+    places: list[dict[str, Any]] = []
+    used: list[dict[str, Any]] = []
+    for room in desk.mine(approver):
+        freezes = [_freeze(freeze, room, lang) for freeze in room.store().freezes(room.profile or "")]
+        places.append({"room": room, "freezes": freezes, "own": any(each["own"] for each in freezes)})
+        for charge in room.store().charged(WINDOWS, now, room.profile):
             ceiling = ceilings[KINDS[charge.kind]] if desk.policy.ceilings is not None else None
             used.append({"room": room, "charge": charge, "ceiling": ceiling})
-    everything = desk.everything is not None and asked.session.approver.everywhere
-    return Shown("limits", {"places": places, "used": used, "everything": everything, "here": "limits"})
+    everything = desk.may_freeze_everything(approver)
+    whole = any(not each["profile"] for place in places for each in place["freezes"])
+    values = {"places": places, "used": used, "everything": everything, "whole": whole, "here": "limits"}
+    return Shown("limits", values)
 
 
 def secrets(_: Desk, __: Asked) -> Shown:
@@ -170,6 +172,17 @@ def account(_: Desk, asked: Asked) -> Shown:
         "here": "account",
     }
     return Shown("account", values)
+
+
+def _freeze(freeze: Freeze, room: Room, lang: Language) -> dict[str, Any]:
+    """A freeze that concerns a room. `own`: whether it is the room's own, which whoever may look into it can lift."""
+    return {
+        "by": freeze.by,
+        "at": time_text(freeze.at, lang),
+        "reason": freeze.reason,
+        "profile": freeze.profile,
+        "own": bool(freeze.profile) and room.profile in (None, freeze.profile),
+    }
 
 
 def _row(desk: Desk, found: Found, lang: Language) -> dict[str, Any]:
