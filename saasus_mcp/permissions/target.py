@@ -10,6 +10,7 @@ from typing import Any
 from saasus_mcp.catalog.expressions import evaluate
 from saasus_mcp.catalog.model import Operation, Pick
 from saasus_mcp.permissions.bound import kept
+from saasus_mcp.saasus.redaction import KnownSecrets
 from saasus_mcp.saasus.secrets import Hide, Mask, hide_all, mask
 from saasus_mcp.saasus.words import tame, visible, without_nul
 
@@ -17,6 +18,7 @@ Read = Callable[[str, Mapping[str, Any]], Awaitable["Seen"]]
 """Reads an operation by its key, as an audited child call: the pipeline gives it."""
 
 HIDDEN = "[secret]"
+HANDLE = "secret://"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +109,14 @@ def is_name(typed: str, name: str) -> bool:
 
 
 def shown_arguments(operation: Operation, args: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments as people, the store and the audit may see them: secrets hidden, secret handles kept."""
+    """The arguments as people, the store and the audit may see them: secrets hidden, secret handles kept.
+
+    A secret that is repeated in another argument is hidden there as well.
+    """
     tree = mask(operation.secret_inputs)
-    return {name: _replaced(value, tree.get(name), _hidden) for name, value in args.items()}
+    shown = {name: _replaced(value, tree.get(name), _hidden) for name, value in args.items()}
+    known = KnownSecrets(text for text in secret_texts(operation, args) if not text.startswith(HANDLE))
+    return {name: known.redact(value) for name, value in shown.items()}
 
 
 def secret_texts(operation: Operation, args: Mapping[str, Any]) -> tuple[str, ...]:
@@ -127,7 +134,7 @@ def secret_texts(operation: Operation, args: Mapping[str, Any]) -> tuple[str, ..
 
 
 def _hidden(text: str) -> str:
-    return text if text.startswith("secret://") else HIDDEN
+    return text if text.startswith(HANDLE) else HIDDEN
 
 
 def _replaced(value: Any, tree: Mask | None, hide: Hide) -> Any:

@@ -27,6 +27,7 @@ from saasus_mcp.saasus import arguments as checking
 from saasus_mcp.saasus import request as building
 from saasus_mcp.saasus.answer import ToolAnswer, answer, failed, unsent
 from saasus_mcp.saasus.client import Applied, Client, SendFailed
+from saasus_mcp.saasus.redaction import KnownSecrets
 from saasus_mcp.saasus.secrets import REMOVED
 from saasus_mcp.server import aftermath, granted
 from saasus_mcp.server.aside import Aside, at_once
@@ -239,10 +240,22 @@ class Pipeline:
                 return Seen(why_not="you may not read it")
             given = await self._send(step)
             if given.ok:
-                return Seen(given.structured, status=given.status)
+                known = KnownSecrets(await self._secrets(parent))
+                return Seen(known.redact(given.structured), status=given.status)
             return Seen(why_not=f"HTTP {given.status}" if given.status else "no answer", status=given.status)
 
         return read
+
+    async def _secrets(self, step: Step) -> tuple[str, ...]:
+        """The secrets among a step's arguments, those behind its handles included where these still hold."""
+        arguments = step.arguments
+        try:
+            who, profile = step.principal.id, self.place.profile
+            if arguments.handles():
+                arguments = await self.aside(lambda: self._handles.resolve(step.arguments, who, profile))
+        except SaasusMcpError:
+            log.info("a secret handle of call %s no longer holds", step.id)
+        return secret_texts(step.operation, arguments.values)
 
     async def _send(self, step: Step) -> ToolAnswer:
         """Steps 6 to 9. What was begun is ended, also where the client goes away in between."""
@@ -274,9 +287,12 @@ class Pipeline:
             response = await self._client.send(step.operation, request, step.id)
         except SendFailed as failure:
             return unsent(failure, step.id)
+        known = self._client.secrets.and_also(secret_texts(step.operation, resolved.values))
+        if known.within(response.trace_id):
+            response = replace(response, trace_id=step.id)
         hiding = Hiding()
         hide = hiding.hide if step.shown else _removed
-        shaped = partial(answer, step.operation, response, hide, secret_texts(step.operation, resolved.values))
+        shaped = partial(answer, step.operation, response, hide, known)
         given = await run_sync(shaped) if len(response.body) > LARGE else shaped()
         if hiding.found:
             try:

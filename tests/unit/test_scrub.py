@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from saasus_mcp.saasus.secrets import REMOVED, forget, hide_all, hide_named, mask, scrub
+from saasus_mcp.saasus.redaction import KnownSecrets
+from saasus_mcp.saasus.secrets import REMOVED, hide_all, hide_named, mask, scrub
 
 HUSH = "hush-hush"
 
@@ -150,7 +151,7 @@ def test_a_secrets_name_is_known_in_every_case_of_every_letter() -> None:
 
 def test_of_two_secrets_of_which_one_begins_with_the_other_nothing_is_left() -> None:
     own = ("hush-hush", "hush-hush-and-more")
-    assert forget({"message": ["not hush-hush-and-more", "nor hush-hush"]}, own) == {
+    assert KnownSecrets(own).redact({"message": ["not hush-hush-and-more", "nor hush-hush"]}) == {
         "message": [f"not {REMOVED}", f"nor {REMOVED}"]
     }
 
