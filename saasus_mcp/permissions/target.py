@@ -10,7 +10,6 @@ from typing import Any
 from saasus_mcp.catalog.expressions import evaluate
 from saasus_mcp.catalog.model import Operation, Pick
 from saasus_mcp.permissions.bound import kept
-from saasus_mcp.saasus.redaction import KnownSecrets
 from saasus_mcp.saasus.secrets import Hide, Mask, hide_all, mask
 from saasus_mcp.saasus.words import tame, visible, without_nul
 
@@ -111,12 +110,10 @@ def is_name(typed: str, name: str) -> bool:
 def shown_arguments(operation: Operation, args: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments as people, the store and the audit may see them: secrets hidden, secret handles kept.
 
-    A secret that is repeated in another argument is hidden there as well.
+    The same text in another argument stays: else a caller could hide the target by repeating it as a secret.
     """
     tree = mask(operation.secret_inputs)
-    shown = {name: _replaced(value, tree.get(name), _hidden) for name, value in args.items()}
-    known = KnownSecrets(text for text in secret_texts(operation, args) if not text.startswith(HANDLE))
-    return {name: known.redact(value) for name, value in shown.items()}
+    return {name: _replaced(value, tree.get(name), _hidden) for name, value in args.items()}
 
 
 def secret_texts(operation: Operation, args: Mapping[str, Any]) -> tuple[str, ...]:

@@ -91,7 +91,8 @@ class KnownSecrets:
 
     def _anywhere(self, value: Any) -> bool:
         """Whether a JSON value holds one of the secrets. What is ASCII is searched apart: that is faster."""
-        plain, others = [], []
+        plain: list[str] = []
+        others: list[str] = []
         for text in _texts(value):
             (plain if text.isascii() else others).append(text)
         return any(self.within(BETWEEN.join(texts)) for texts in (plain, others) if texts)

@@ -27,7 +27,7 @@ from saasus_mcp.saasus import arguments as checking
 from saasus_mcp.saasus import request as building
 from saasus_mcp.saasus.answer import ToolAnswer, answer, failed, unsent
 from saasus_mcp.saasus.client import Applied, Client, SendFailed
-from saasus_mcp.saasus.redaction import KnownSecrets
+from saasus_mcp.saasus.redaction import STRONG, KnownSecrets
 from saasus_mcp.saasus.secrets import REMOVED
 from saasus_mcp.server import aftermath, granted
 from saasus_mcp.server.aside import Aside, at_once
@@ -240,14 +240,19 @@ class Pipeline:
                 return Seen(why_not="you may not read it")
             given = await self._send(step)
             if given.ok:
-                known = KnownSecrets(await self._secrets(parent))
-                return Seen(known.redact(given.structured), status=given.status)
+                known = await self._secrets(parent)
+                if known.redact(given.structured) is not given.structured:
+                    return Seen(why_not="it repeats a secret of this call", status=given.status)
+                return Seen(given.structured, status=given.status)
             return Seen(why_not=f"HTTP {given.status}" if given.status else "no answer", status=given.status)
 
         return read
 
-    async def _secrets(self, step: Step) -> tuple[str, ...]:
-        """The secrets among a step's arguments, those behind its handles included where these still hold."""
+    async def _secrets(self, step: Step) -> KnownSecrets:
+        """The longer secrets among a step's arguments, those behind its handles included where these still hold.
+
+        Short ones would also be found in names that have nothing to do with them.
+        """
         arguments = step.arguments
         try:
             who, profile = step.principal.id, self.place.profile
@@ -255,7 +260,7 @@ class Pipeline:
                 arguments = await self.aside(lambda: self._handles.resolve(step.arguments, who, profile))
         except SaasusMcpError:
             log.info("a secret handle of call %s no longer holds", step.id)
-        return secret_texts(step.operation, arguments.values)
+        return KnownSecrets(text for text in secret_texts(step.operation, arguments.values) if len(text) >= STRONG)
 
     async def _send(self, step: Step) -> ToolAnswer:
         """Steps 6 to 9. What was begun is ended, also where the client goes away in between."""

@@ -11,7 +11,7 @@ import time
 import unicodedata
 from collections.abc import Callable
 from copy import deepcopy
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -73,7 +73,7 @@ async def repeated(
             result = await client.call_tool(ground.catalogue.find(key).tool, arguments)
     finally:
         store.close()
-    texts = [block.text for block in result.content]
+    texts = [block.model_dump_json() for block in result.content]
     return json.dumps([texts, result.structured_content], ensure_ascii=False) + on_disk(folder)
 
 
@@ -146,11 +146,15 @@ async def preview(ground: Ground) -> str:
     return "in no question and in no file"
 
 
-@attack(AREA, "A password is also given as another argument")
-async def twice(ground: Ground) -> str:
-    seen = await repeated(ground, {"id": "u"}, {"email": "pass-word-9@example.com", "password": "pass-word-9"})
-    assert "pass-word-9" not in seen
-    return "kept in neither place"
+@attack(AREA, "The caller repeats the target's name as a secret, so that the question would hide it")
+async def hidden_target(ground: Ground) -> str:
+    api, person, name = StubApi(ground.catalogue), Person(saying_yes), "user-of-production-1"
+    store = Store.at(ground.folder / "state", CREDENTIALS.saas_id)
+    async with connected(pipeline(api, store, PRESETS["strict"]), "2026-07-28", person) as client:
+        await client.call_tool("auth_update_saas_user_password", {"user_id": name, "password": name})
+    store.close()
+    assert name in "".join(params.model_dump_json() for params in person.seen)
+    return "the question still names it"
 
 
 @attack(AREA, "A password is the name of a field that is hidden by its place")
@@ -193,7 +197,7 @@ async def log(_: Ground) -> str:
 
 @attack(AREA, "Log bodies of 50 and 200 KB are a name of a secret and one endless word")
 async def endless(_: Ground) -> str:
-    short, long = (_best(lambda size=size: scrub("token " + "a" * size)) for size in (50_000, 200_000))
+    short, long = (_best(partial(scrub, "token " + "a" * size)) for size in (50_000, 200_000))
     assert long < 16 * short + 0.05
     return "the time grows with the length"
 
@@ -202,7 +206,7 @@ async def endless(_: Ground) -> str:
 async def escapes(_: Ground) -> str:
     known = KnownSecrets((PASSWORD,))
     for part in ("%41", "&amp", "\\", "\\u0041", "Vvvv", "41", "%25"):
-        short, long = (_best(lambda size=size, part=part: known.text(part * size)) for size in (2_000, 8_000))
+        short, long = (_best(partial(known.text, part * size)) for size in (2_000, 8_000))
         assert long < 16 * short + 0.05, part
     return "the time grows with the length"
 
