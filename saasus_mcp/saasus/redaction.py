@@ -32,6 +32,7 @@ MOST_LOCATED = 32 * 1024
 """Characters of all texts of one answer in which encoded secrets are located. Further texts are withheld."""
 WINDOWS = (256, 1024, 4096, LOCATED)
 """Characters of the windows in which a secret is located, one pass over the text for each."""
+BASE64 = re.compile("[A-Za-z0-9+/_-]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,10 @@ class _Secret:
 
     def within(self, text: str) -> bool:
         return any(needle in form for form in forms(text) for needle in self.needles)
+
+    def only_as_base64(self, text: str) -> bool:
+        form = folded(text)
+        return self.needles[0] not in form and any(needle in form for needle in self.needles[1:])
 
 
 class KnownSecrets:
@@ -221,6 +226,9 @@ def _windows(secret: _Secret, text: str, width: int) -> Iterator[tuple[int, int]
         if secret.within(text[at : at + width]):
             end = at + _least(partial(_upto, secret, text, at), min(width, len(text) - at))
             start = end - _least(partial(_from, secret, text, end), end - at)
+            if secret.only_as_base64(text[start:end]):  # a letter on each side may hold bits of the secret
+                start -= int(start > at and BASE64.match(text, start - 1) is not None)
+                end += int(BASE64.match(text, end) is not None)
             yield start, end
             at = end
         else:

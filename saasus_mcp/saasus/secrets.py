@@ -33,7 +33,7 @@ NAMED = re.compile(
 one, so that its time is linear."""
 TAGGED = re.compile(r"<(?P<name>[\w:.-]{1,80})(?P<rest>(?:[\s/][^<>]{0,400}+)?)>(?:<!\[CDATA\[|[^<])[^<]*+")
 QUOTE = re.compile(r"""\\*+["']""")
-UNQUOTED, LINE = re.compile(r"""[^\s"'&,;}\]<\\]*"""), re.compile(r"""[^\r\n"'\\]*""")
+UNQUOTED, LINE = re.compile(r"""(?:\[redacted\])?[^\s"'&,;}\]<\\]*"""), re.compile(r"""[^\r\n"'\\]*""")
 REST = re.compile(r"[^\r\n]{0,200}")
 _WORD = r"(?:[A-Z]?[a-z]{1,14}(?:'[a-z]{1,2})?|[AI])"
 PROSE = re.compile(rf"(?:{_WORD}|[0-9]{{1,2}}),? {_WORD}(?![\w/+=@#$%^&*-])")

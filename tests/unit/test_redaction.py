@@ -140,3 +140,15 @@ def test_an_answer_without_secrets_costs_little_more_than_reading_it() -> None:
 
     value = json.loads(text)
     assert seconds(lambda: KNOWN.redact(value)) < 250 * seconds(lambda: json.loads(text))
+
+
+@pytest.mark.parametrize("before", ["", "x", "xx"])
+@pytest.mark.parametrize("after", ["", "y", "yy"])
+def test_no_bit_of_a_secret_in_base64_is_left(before: str, after: str) -> None:
+    known, encode = KnownSecrets(("APIKEY-abcdef-123456",)), base64.b64encode
+    shown = known.text(f"({encode(f'{before}APIKEY-abcdef-123456{after}'.encode()).decode()})")
+    other = known.text(f"({encode(f'{before}APIKEY-abcdef-123456{after}'.encode()).decode().rstrip('=')})")
+    for text in (shown, other):
+        kept = text.removeprefix("(").removesuffix(")").split(REMOVED)
+        assert len(kept[0]) * 6 <= len(before) * 8
+        assert len(kept[1].rstrip("=")) * 6 <= len(after) * 8 + 4

@@ -206,3 +206,8 @@ def test_of_two_secrets_of_which_one_begins_with_the_other_nothing_is_left() -> 
 def test_what_stands_beside_a_secret_that_ends_in_a_backslash_is_left() -> None:
     logged = "body: " + json.dumps(json.dumps({"password": "hush\\", "note": "kept"}))
     assert scrub(logged) == logged.replace('\\"hush' + "\\" * 4, REMOVED)
+
+
+def test_what_is_removed_already_stays_and_hides_nothing_behind_it() -> None:
+    assert scrub(f"APIKey={REMOVED}, token={REMOVED}") == f"APIKey={REMOVED}, token={REMOVED}"
+    assert scrub(f"token={REMOVED}{HUSH}") == f"token={REMOVED}"
