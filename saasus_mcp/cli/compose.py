@@ -17,7 +17,7 @@ from contextlib import (
 from typing import TYPE_CHECKING
 
 from saasus_mcp.catalog import Catalogue, load
-from saasus_mcp.cli import keeping
+from saasus_mcp.cli import keeping, logs
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.permissions.policy import PRESETS, CasePolicy, Mode, Principal, ReadOnlyCeiling
 from saasus_mcp.permissions.proof import Place
@@ -158,6 +158,7 @@ def client(settings: Settings, catalogue: Catalogue) -> Client:
         return Client(CREDENTIALS, timeout=settings.timeout, transport=Sandbox(catalogue).transport())
     chosen = profile(settings)
     credentials = Credentials(chosen.saas_id, chosen.api_key, chosen.secret_key)
+    logs.protect(chosen.api_key, chosen.secret_key)
     return Client(credentials, chosen.api_url_base, settings.timeout)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import sys
 from contextlib import ExitStack
 from typing import Any
 
 import anyio
 import click
 
+from saasus_mcp.cli import logs
 from saasus_mcp.cli.console_wording import WORDS
 from saasus_mcp.cli.options import settings, shared
 from saasus_mcp.cli.terminal import require_person
@@ -28,7 +28,7 @@ def command(*, port: int, opens: bool, **flags: Any) -> None:
     """Approve, look things up and stop everything, in a browser, over every SaaS of this machine."""
     chosen = settings(**flags)
     require_person("console", chosen.lang)
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="saasus-mcp: %(levelname)s: %(message)s")
+    logs.set_up()
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     anyio.run(_serve, chosen, port, opens)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -33,15 +34,17 @@ async def probe(settings: Settings) -> list[Finding]:
     try:
         async with compose.client(brief, catalogue) as client:
             response = await client.send(operation, sent, secrets.token_hex(16))
+            known = client.secrets
     except SendFailed as error:
         said = words["unreached"].format(why=error.message)
         return [Finding("signature", "problem", said, words["unreached_mend"]), _clock(None, settings.lang)]
     skew = _skew(response, datetime.now(UTC))
-    return [
+    found = [
         _signature(response, skew, settings.lang),
         _clock(skew, settings.lang),
         *_saas(response, compose.place(settings).saas_id, settings.lang),
     ]
+    return [replace(each, said=known.text(each.said)) for each in found]
 
 
 def untried(lang: Language) -> Finding:

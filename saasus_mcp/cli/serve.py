@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import gc
-import logging
-import sys
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from saasus_mcp import working_directory
-from saasus_mcp.cli import compose, options, serve_http
+from saasus_mcp.cli import compose, logs, options, serve_http
 from saasus_mcp.cli.options import named_toolsets, settings, shared
 from saasus_mcp.server.toolsets import Kind
 from saasus_mcp.server.wire import Wire
@@ -75,7 +73,7 @@ def _welcomed(wire: Wire, chosen: Settings, kind: Kind, toolsets: frozenset[str]
 async def _serve(chosen: Settings, kind: Kind, toolsets: frozenset[str], wire: Wire | None) -> None:
     from mcp.server.stdio import stdio_server  # noqa: PLC0415 - the SDK is the slowest import there is
 
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="saasus-mcp: %(levelname)s: %(message)s")
+    logs.set_up()
     async with (
         compose.pipeline(chosen, partial(_console, chosen)) as pipeline,
         compose.staff(chosen, {pipeline.place.profile: pipeline}) as runners,

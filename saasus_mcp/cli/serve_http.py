@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 import click
 
-from saasus_mcp.cli import compose, keeping, telemetry
+from saasus_mcp.cli import compose, keeping, logs, telemetry
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.permissions.policy import CasePolicy, ReadOnlyCeiling
 from saasus_mcp.server.toolsets import Kind
@@ -58,7 +57,7 @@ def serve(chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> None:
         SaasusMcpError: something is not sound; above all, others could reach the server and nobody would be asked who
             they are.
     """
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="saasus-mcp: %(levelname)s: %(message)s")
+    logs.set_up()
     logging.getLogger("saasus_mcp.hosting").setLevel(logging.INFO)
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # below, anybody's nonsense fills the log
     with telemetry.exported(chosen.traces):

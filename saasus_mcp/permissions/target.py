@@ -18,6 +18,7 @@ Read = Callable[[str, Mapping[str, Any]], Awaitable["Seen"]]
 """Reads an operation by its key, as an audited child call: the pipeline gives it."""
 
 HIDDEN = "[secret]"
+HANDLE = "secret://"
 LONGEST_NAME = 1_000
 """Characters of a name that are looked at; 200 of them are shown."""
 OWNERS = ("tenant_id", "user_id", "env_id")
@@ -127,7 +128,10 @@ def identity(operation: Operation, args: Mapping[str, Any]) -> str:
 
 
 def shown_arguments(operation: Operation, args: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments as people, the store and the audit may see them: secrets hidden, secret handles kept."""
+    """The arguments as people, the store and the audit may see them: secrets hidden, secret handles kept.
+
+    The same text in another argument stays: else a caller could hide the target by repeating it as a secret.
+    """
     tree = mask(operation.secret_inputs)
     return {name: _replaced(value, tree.get(name), _hidden) for name, value in args.items()}
 
@@ -151,7 +155,7 @@ def _folded(value: object) -> str:
 
 
 def _hidden(text: str) -> str:
-    return text if text.startswith("secret://") else HIDDEN
+    return text if text.startswith(HANDLE) else HIDDEN
 
 
 def _replaced(value: Any, tree: Mask | None, hide: Hide) -> Any:

@@ -101,6 +101,7 @@ WHY_NOT_JA: Mapping[str, str] = {
     "the answer does not say": "応答に含まれていません",
     "the target could not be seen": "対象を確認できないため",
     "you may not read it": "閲覧が許可されていません",
+    "it repeats a secret of this call": "この呼び出しの秘密情報が含まれています",
 }
 """Why something could not be read, by how it is said in English; what is not here, an HTTP status say, stays as it is."""
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from saasus_mcp.catalog.model import Operation
+from saasus_mcp.catalog.model import Operation, Schema
 from saasus_mcp.saasus import body
 from saasus_mcp.saasus.client import Applied, Response, SendFailed
-from saasus_mcp.saasus.secrets import Hide, forget, hide_named, scrub
+from saasus_mcp.saasus.redaction import NO_SECRETS, KnownSecrets
+from saasus_mcp.saasus.secrets import Hide, hide_named, scrub
 from saasus_mcp.saasus.shape import shape
 from saasus_mcp.saasus.words import LONGEST, plain
 
+MOST_OPERATIONS = 512
+"""Operations whose declared names are kept: more than there are."""
 SUCCESS, REDIRECT, CALLERS_FAULT = 2, 3, 4
 """Families of HTTP statuses, by their first digit."""
 
@@ -63,22 +67,22 @@ class ToolAnswer:
     figure: Figure | None = None
 
 
-def answer(operation: Operation, response: Response, hide: Hide, own: tuple[str, ...] = ()) -> ToolAnswer:
+def answer(operation: Operation, response: Response, hide: Hide, known: KnownSecrets = NO_SECRETS) -> ToolAnswer:
     """What the API's response means.
 
     Args:
         hide: called with each secret in it (see saasus.shape).
-        own: the secrets among the call's arguments, removed where the API repeats them.
+        known: the secrets of the call and of the server, removed where the API repeats them.
     """
     if response.status // 100 != SUCCESS:
-        return _refused(operation, response, own)
+        return _refused(operation, response, known)
     if not response.body.strip():
         return _empty(operation, response)
     try:
         value = body.read(response.body)
     except ValueError:
         return _unreadable(operation, response)
-    value = forget(value, own)
+    value = known.redact(value, _declared(operation))
     if not operation.answers:
         return _done(operation, response, DONE, ("answer: expected none",), hide_named(value))
     shaped = shape(operation, {"result": value} if operation.wrapped else value, hide)
@@ -135,9 +139,23 @@ def _because(operation: Operation, response: Response, message: str) -> ToolAnsw
     return failed(message, mend, applied=applied, status=response.status, trace_id=response.trace_id)
 
 
-def _refused(operation: Operation, response: Response, own: tuple[str, ...]) -> ToolAnswer:
+@lru_cache(maxsize=MOST_OPERATIONS)
+def _declared(operation: Operation) -> frozenset[str]:
+    """The names of the fields that the operation's answer declares, at any depth."""
+    return frozenset(_names(operation.output_schema))
+
+
+def _names(schema: Schema) -> Iterator[str]:
+    yield from schema.get("properties", {})
+    below = [*schema.get("properties", {}).values(), *schema.get("anyOf", ())]
+    for each in (*below, schema.get("items"), schema.get("additionalProperties")):
+        if isinstance(each, dict):
+            yield from _names(each)
+
+
+def _refused(operation: Operation, response: Response, known: KnownSecrets) -> ToolAnswer:
     """A status other than 2xx. A 4xx means that nothing was done; after a 5xx to a write, nobody knows."""
-    kind, message = _error(response.body, own)
+    kind, message = _error(response.body, known)
     said = f"The SaaSus API answered HTTP {response.status}"
     if kind or message:
         said += f" {kind}: {message}" if kind and message else f": {kind or message}"
@@ -148,7 +166,7 @@ def _refused(operation: Operation, response: Response, own: tuple[str, ...]) -> 
     )
 
 
-def _error(raw: bytes, own: tuple[str, ...]) -> tuple[str, str]:
+def _error(raw: bytes, known: KnownSecrets) -> tuple[str, str]:
     """`type` and `message` of an error body, as safe text; both empty where it is no such body."""
     try:
         value = body.read(raw)
@@ -156,11 +174,11 @@ def _error(raw: bytes, own: tuple[str, ...]) -> tuple[str, str]:
         return "", ""
     if not isinstance(value, dict):
         return "", ""
-    return _words(value.get("type"), own), _words(value.get("message"), own)
+    return _words(value.get("type"), known), _words(value.get("message"), known)
 
 
-def _words(value: object, own: tuple[str, ...]) -> str:
-    return plain(scrub(str(forget(str(value or ""), own))[:LONGEST])).rstrip(". ")
+def _words(value: object, known: KnownSecrets) -> str:
+    return plain(scrub(known.text(str(value or ""))[:LONGEST])).rstrip(". ")
 
 
 def _next(status: int, applied: Applied) -> str:

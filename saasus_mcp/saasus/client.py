@@ -18,6 +18,7 @@ import stamina
 
 from saasus_mcp.catalog.model import Operation
 from saasus_mcp.errors import SaasusMcpError
+from saasus_mcp.saasus.redaction import KnownSecrets
 from saasus_mcp.saasus.request import Request
 from saasus_mcp.saasus.signature import Clock, Credentials, SaasusSignature, now
 from saasus_mcp.saasus.tracing import answered, span
@@ -77,6 +78,9 @@ class Client:
         timeout: seconds for one attempt, from connecting to the last byte.
         transport: in place of the network: the sandbox or a test.
         clock: the time that signatures carry.
+
+    Attributes:
+        secrets: the keys, to be removed from whatever the API answers.
     """
 
     def __init__(
@@ -91,6 +95,7 @@ class Client:
         self._timeout = timeout
         self._signature = SaasusSignature(credentials, clock)
         self._transport = transport
+        self.secrets = KnownSecrets((credentials.api_key, credentials.secret_key))
 
     @cached_property
     def _http(self) -> httpx2.AsyncClient:

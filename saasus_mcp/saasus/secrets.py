@@ -11,13 +11,14 @@ Hide = Callable[[str], str]
 """Takes a secret and gives what is shown in its place."""
 
 REMOVED = "[redacted]"
-SHORTEST = 4
-"""Shorter secrets of a call stand in too much that is not secret to be looked for."""
 NAMES = re.compile(
     r"pass(word|wd|code|phrase)|secret|token|api[-_]?key|credential|authorization|signature|private[-_]?key|verifier"
-    r"|session$|invitation_url|challenge_(parameters|responses)|(verification|confirmation|auth|mfa|otp)[-_]?code|^code$"
+    r"|session$|invitation_url|challenge_(parameters|responses)|(verification|confirmation|auth|mfa|otp)[-_]?code"
+    r"|(?<![a-z0-9_-])(?:(?:25)?(?:23|26|3f))?code$|^sig$"
+    r"|パスワード|パスフレーズ|パスコード|暗証番号|トークン|シークレット|秘密鍵|(api|アクセス)キー|(認証|確認|検証)コード"
 )
-"""Names of fields that carry secrets, for answers and logged bodies that no schema describes; in small letters."""
+"""Names of fields that carry secrets, for answers and logged bodies that no schema describes; in small letters.
+`code` may follow an encoded `#`, `&` or `?`."""
 _FOREIGN = (
     ("\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}", "i"),
     ("\N{LATIN SMALL LETTER DOTLESS I}", "i"),
@@ -25,11 +26,27 @@ _FOREIGN = (
 )
 """Letters that are another case of a plain one, and that `lower` leaves as they are or makes two of."""
 
-NAMED = re.compile(r"""(?a)(?P<name>[\w-]{1,80})\\*["']?\s{0,8}[:=]\s{0,8}""")
-"""A name and the sign that gives it a value, in loose text. Bounded, so that no text makes it slow."""
-TAGGED = re.compile(r"(?a)<(?P<name>[\w:.-]{1,80})>[^<]+")
-QUOTE = re.compile(r"""\\*["']""")
-UNQUOTED, LINE = re.compile(r"""[^\s"'&,;}\]<\\]*"""), re.compile(r"""[^\r\n"'\\]*""")
+NAMED = re.compile(
+    r"""(?<![\w-])(?P<name>[\w-]++)(?P<quote>\\*+["']?)\s{0,8}(?P<sign>[:=\uff1a\uff1d]|%(?:25)?3[aAdD])(?P<space>\s{0,8})"""
+)
+"""A name and the sign that gives it a value, in loose text. It starts only where a name starts and never goes back into
+one, so that its time is linear."""
+TAGGED = re.compile(r"<(?P<name>[\w:.-]{1,80})(?P<rest>(?:[\s/][^<>]{0,400}+)?)>(?:<!\[CDATA\[|[^<])[^<]*+")
+QUOTE = re.compile(r"""\\*+["']""")
+UNQUOTED, LINE = re.compile(r"""(?:\[redacted\])?[^\s"'&,;}\]<\\]*"""), re.compile(r"""[^\r\n"'\\]*""")
+REST = re.compile(r"[^\r\n]{0,200}")
+_WORD = r"(?:[A-Z]?[a-z]{1,14}(?:'[a-z]{1,2})?|[AI])"
+PROSE = re.compile(rf"(?:{_WORD}|[0-9]{{1,2}}),? {_WORD}(?![\w/+=@#$%^&*-])")
+"""Two words, the first perhaps a short number: the beginning of a sentence, and of no credential."""
+STATE = re.compile(
+    r"(?i:invalid|expired|required|missing|unknown|incorrect|wrong|empty|unset|none|null|optional|revoked|mismatch)[.!]?\s*\Z"
+)
+"""One word that says how a value is, at the end of a text."""
+JAPANESE_PROSE = re.compile(
+    r"(?!\S*[A-Za-z0-9]{3})[\u3040-\u30ff\u4e00-\u9fffー、。・0-9A-Za-z\uff08\uff09\uff10-\uff19]*"
+    r"(?:ください|です|ます|ません|ました|した|する|ない|必要|必須|不正|無効|以上|以内|以下|参照|未設定|期限切れ|こと)[。\uff01]?(?=\s|\Z)"
+)
+"""A Japanese sentence, by its ending, without anything in Latin letters that is longer than two."""
 
 Mask = dict[str, Any]
 
@@ -79,27 +96,17 @@ def hide_named(value: Any) -> Any:
     return scrub(value) if isinstance(value, str) else value
 
 
-def forget(value: Any, own: tuple[str, ...]) -> Any:
-    """The value with a call's own secrets removed from its texts, where the API repeats them (in an error, say)."""
-    known = [secret for secret in own if len(secret) >= SHORTEST]
-    return _forgotten(value, sorted(known, key=len, reverse=True)) if known else value
-
-
-def _forgotten(value: Any, own: list[str]) -> Any:
-    if isinstance(value, dict):
-        return {name: _forgotten(item, own) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_forgotten(item, own) for item in value]
-    if isinstance(value, str):
-        for secret in own:
-            value = value.replace(secret, REMOVED)
-    return value
-
-
 def scrub(text: str) -> str:
-    """A logged body or URL with the values of secret-named fields removed, be it JSON, a form, XML or loose text."""
+    """A logged body or URL with the values of secret-named fields removed, be it JSON, a form, XML or loose text.
+
+    A value is removed wherever the text is structured: in JSON, in quotation marks, after `=`, directly after a colon,
+    in an element, and in a header (a name with a hyphen, and any `Authorization`). After a colon and a space the value's shape decides, since `token: The
+    buyer ...` is a sentence: it stays where it begins with two ordinary words (letters of one case, perhaps a capital;
+    the first may be a number of two digits), where it is one word for a state (`expired`), or where it is a Japanese
+    sentence by its ending. A single word, and a word with digits, symbols or mixed case, is removed.
+    """
     small = _small(text)
-    if NAMES.search(small) is None and "code" not in small and "session" not in small:
+    if NAMES.search(small) is None and not any(name in small for name in ("code", "session", "sig")):
         return text
     try:
         value = json.loads(text)
@@ -117,12 +124,26 @@ def _loose(text: str) -> str:
     parts: list[str] = []
     at = 0
     for found in NAMED.finditer(text):
-        if found.start() < at or not telling(found["name"]):
+        if found.start() < at or not telling(found["name"]) or _is_prose(text, found):
             continue
-        end = _end(text, found.end(), whole_line="authorization" in found["name"].lower())
+        end = _end(text, found.end(), whole_line="authorization" in _small(found["name"]))
         parts += [text[at : found.end()], REMOVED if end > found.end() else ""]
         at = end
     return "".join([*parts, text[at:]])
+
+
+def _is_prose(text: str, found: re.Match[str]) -> bool:
+    """Whether a sentence follows the colon, and no value (see scrub)."""
+    if found["quote"] or found["sign"] not in ":\uff1a":
+        return False
+    if "-" in found["name"] or "authorization" in _small(found["name"]):  # a header
+        return False
+    rest = REST.match(text, found.end())
+    following = rest[0] if rest else ""
+    if JAPANESE_PROSE.match(following):
+        return True
+    spaced = found["space"] in (" ", "\u3000") or (found["sign"] == "\uff1a" and not found["space"])
+    return spaced and (PROSE.match(following) is not None or STATE.match(following) is not None)
 
 
 def _end(text: str, start: int, *, whole_line: bool) -> int:
@@ -140,7 +161,7 @@ def _end(text: str, start: int, *, whole_line: bool) -> int:
 
 
 def _untagged(found: re.Match[str]) -> str:
-    return f"<{found['name']}>{REMOVED}" if telling(found["name"]) else found[0]
+    return f"<{found['name']}{found['rest']}>{REMOVED}" if telling(found["name"]) else found[0]
 
 
 def _small(text: str) -> str:

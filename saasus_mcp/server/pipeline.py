@@ -26,6 +26,7 @@ from saasus_mcp.saasus import arguments as checking
 from saasus_mcp.saasus import request as building
 from saasus_mcp.saasus.answer import ToolAnswer, answer, failed, unsent
 from saasus_mcp.saasus.client import Applied, Client, SendFailed
+from saasus_mcp.saasus.redaction import STRONG, KnownSecrets
 from saasus_mcp.saasus.secrets import REMOVED
 from saasus_mcp.server import aftermath, granted, large_work
 from saasus_mcp.server.aside import Aside, at_once
@@ -256,10 +257,27 @@ class Pipeline:
                 return Seen(why_not="you may not read it")
             given = await self._send(step)
             if given.ok:
+                known = await self._secrets(parent)
+                if known.redact(given.structured) is not given.structured:
+                    return Seen(why_not="it repeats a secret of this call", status=given.status)
                 return Seen(given.structured, status=given.status)
             return Seen(why_not=f"HTTP {given.status}" if given.status else "no answer", status=given.status)
 
         return read
+
+    async def _secrets(self, step: Step) -> KnownSecrets:
+        """The longer secrets among a step's arguments, those behind its handles included where these still hold.
+
+        Short ones would also be found in names that have nothing to do with them.
+        """
+        arguments = step.arguments
+        try:
+            who, profile = step.principal.id, self.place.profile
+            if arguments.handles():
+                arguments = await self.aside(lambda: self._handles.resolve(step.arguments, who, profile))
+        except SaasusMcpError:
+            log.info("a secret handle of call %s no longer holds", step.id)
+        return KnownSecrets(text for text in secret_texts(step.operation, arguments.values) if len(text) >= STRONG)
 
     async def _send(self, step: Step) -> ToolAnswer:
         """Steps 6 to 9. What was begun is ended, also where the client goes away in between."""
@@ -291,9 +309,12 @@ class Pipeline:
             response = await self._client.send(step.operation, request, step.id)
         except SendFailed as failure:
             return unsent(failure, step.id)
+        known = self._client.secrets.and_also(secret_texts(step.operation, resolved.values))
+        if known.within(response.trace_id):
+            response = replace(response, trace_id=step.id)
         hiding = Hiding()
         hide = hiding.hide if step.shown else _removed
-        shaped = partial(answer, step.operation, response, hide, secret_texts(step.operation, resolved.values))
+        shaped = partial(answer, step.operation, response, hide, known)
         large = len(response.body) > large_work.LARGE or large_work.is_large(resolved.values)
         given = await large_work.run(who, shaped) if large else shaped()
         if hiding.found:

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.saasus.answer import ToolAnswer, answer, compact, failed
 from saasus_mcp.saasus.client import Response
-from saasus_mcp.saasus.secrets import forget
+from saasus_mcp.saasus.redaction import KnownSecrets
 from saasus_mcp.saasus.words import plain
 from tests.support import sample, unseen
 
@@ -186,7 +186,7 @@ def test_plain_text_stays_as_it_is_where_it_is_harmless(text: str, shown: str) -
 def echoed(catalogue: Catalogue, data: dict[str, Any], *own: str) -> ToolAnswer:
     """The answer of a call whose secrets the API repeats."""
     body = Response(200, "application/json", compact(data).encode(), "trace-1")
-    return answer(catalogue.find("auth.GetTenant"), body, lambda _: "secret://r/hidden", own)
+    return answer(catalogue.find("auth.GetTenant"), body, lambda _: "secret://r/hidden", KnownSecrets(own))
 
 
 def test_the_callers_own_secrets_are_removed_from_text_and_data(catalogue: Catalogue) -> None:
@@ -198,7 +198,7 @@ def test_the_callers_own_secrets_are_removed_from_text_and_data(catalogue: Catal
 
 def test_texts_too_short_to_be_told_from_others_are_left() -> None:
     data = {"id": "abc", "n": 123}
-    assert forget(data, ("abc", "123", "")) == data
+    assert KnownSecrets(("abc", "123", "")).redact(data) == data
 
 
 @pytest.mark.parametrize("secret", ["true", "null", "1234", '","', '{"id', "\\u00e9", 'with "quotes"', "two\nlines"])

@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from saasus_mcp.saasus.secrets import REMOVED, forget, hide_all, hide_named, mask, scrub
+from saasus_mcp.saasus.redaction import KnownSecrets
+from saasus_mcp.saasus.secrets import REMOVED, hide_all, hide_named, mask, scrub
 
 HUSH = "hush-hush"
 
@@ -44,6 +45,19 @@ LOOSE = [
     f"PASSWORD={HUSH}",
     f"newPassword={HUSH}",
     f"<password>{HUSH}</password>",
+    f"<password type='plain'>{HUSH}</password>",
+    f"<password><![CDATA[{HUSH}]]></password>",
+    f"{'a' * 200}token={HUSH}",
+    f"password:{HUSH} is weak",
+    f"password: {HUSH} is weak",
+    f"x-api-key: {HUSH.replace('-', '')} and more words",
+    f"token: aB{HUSH}",
+    f"/go?next=https%3A%2F%2Fa.example%3Fcode%3D{HUSH}",
+    f"Sig={HUSH}, SaaSID=x",
+    f"パスワード: {HUSH}",
+    f"新しいパスワード\uff1a{HUSH}です",
+    f"APIキー = {HUSH}",
+    f"認証コード\uff1a{HUSH}",
 ]
 
 
@@ -64,10 +78,44 @@ def test_a_secret_in_loose_text_is_removed(text: str) -> None:
         "7",
         "a passing word: fine",
         "status_code: 404, error_code=E12",
+        "token: The buyer's token was not found.",
+        "Session: today at three",
+        "code: see below",
+        "password: must have eight characters",
+        "Password: 8 characters or more, please",
+        "token: expired",
+        "api_key: The key of the caller is not known",
+        "secret: I cannot tell",
+        "パスワード: 8文字以上で入力してください",
+        "トークン\uff1a購入者のトークンが無効です。",
+        "認証コード: 必須",
+        "パスワードの要件を参照してください",
     ],
 )
 def test_text_without_a_secret_is_left_alone(text: str) -> None:
     assert scrub(text) == text
+
+
+@pytest.mark.parametrize("word", ["hunter", "correct", "Hunter", "required1", "Abc"])
+def test_a_single_word_that_is_no_state_is_a_value(word: str) -> None:
+    assert word not in scrub(f"password: {word}")
+    assert word not in scrub(f"password={word} and more words")
+    assert word not in scrub(f'{{"password": "{word} and more words", "cut off')
+
+
+@pytest.mark.parametrize(
+    "part", ["token ", "a", "token: ", "token=\\", 'token: "', "<a ", "<token x", "トークン: ", "token: ああ"]
+)
+def test_the_time_grows_with_the_text(part: str) -> None:
+    def seconds(size: int) -> float:
+        text, times = "token " + part * (size // len(part)), []
+        for _ in range(3):
+            began = time.perf_counter()
+            scrub(text)
+            times.append(time.perf_counter() - began)
+        return min(times)
+
+    assert seconds(80_000) < 16 * seconds(20_000) + 0.05
 
 
 @pytest.mark.parametrize(
@@ -150,7 +198,7 @@ def test_a_secrets_name_is_known_in_every_case_of_every_letter() -> None:
 
 def test_of_two_secrets_of_which_one_begins_with_the_other_nothing_is_left() -> None:
     own = ("hush-hush", "hush-hush-and-more")
-    assert forget({"message": ["not hush-hush-and-more", "nor hush-hush"]}, own) == {
+    assert KnownSecrets(own).redact({"message": ["not hush-hush-and-more", "nor hush-hush"]}) == {
         "message": [f"not {REMOVED}", f"nor {REMOVED}"]
     }
 
@@ -158,3 +206,8 @@ def test_of_two_secrets_of_which_one_begins_with_the_other_nothing_is_left() -> 
 def test_what_stands_beside_a_secret_that_ends_in_a_backslash_is_left() -> None:
     logged = "body: " + json.dumps(json.dumps({"password": "hush\\", "note": "kept"}))
     assert scrub(logged) == logged.replace('\\"hush' + "\\" * 4, REMOVED)
+
+
+def test_what_is_removed_already_stays_and_hides_nothing_behind_it() -> None:
+    assert scrub(f"APIKey={REMOVED}, token={REMOVED}") == f"APIKey={REMOVED}, token={REMOVED}"
+    assert scrub(f"token={REMOVED}{HUSH}") == f"token={REMOVED}"

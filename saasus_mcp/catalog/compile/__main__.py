@@ -8,7 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from saasus_mcp.catalog import facts
-from saasus_mcp.catalog.compile import completion, documents, effects, fitting, jobs, naming, rows, search, synonyms
+from saasus_mcp.catalog.compile import (
+    completion,
+    documents,
+    effects,
+    fitting,
+    jobs,
+    marks,
+    naming,
+    rows,
+    search,
+    synonyms,
+)
 
 ROOT = Path(__file__).resolve().parents[3]
 SPECS = ROOT / "tool_specs"
@@ -33,6 +44,9 @@ def compiled(specs: Path = SPECS) -> str:
         raise SystemExit(f"{key}: {missing}")
     everything = [(source.method, source.path) for source in sources]
     operations = [rows.row(source, table[key], everything) for key, source in zip(keys, sources, strict=True)]
+    for source, row in zip(sources, operations, strict=True):
+        for difference in marks.differences(source, table[row["key"]], row):
+            raise SystemExit(f"{row['key']}: {difference}")
     _check_names(operations, _aliases(sources))
     _join_recipes(operations)
     tools = naming.ToolNames(operations)

@@ -83,7 +83,7 @@ def _arguments(parameters: list[Node], body: Node | None) -> Node:
 
 
 def _effects(row: dict[str, Any]) -> dict[str, Any]:
-    """What the running server needs of a row; where secrets sit is already marked in the document."""
+    """What the running server needs of a row; where secrets are is compared with the document (see marks)."""
     kept = {key: value for key, value in row.items() if key not in ("secrets_in", "secrets_out", "scrub_out")}
     if kept.get("target"):
         kept["target"] = {key: value for key, value in kept["target"].items() if key != "saas"}

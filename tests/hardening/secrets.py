@@ -1,0 +1,287 @@
+"""Attacks that make the product repeat a secret: the server's keys, or a secret argument of the call."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import json
+import logging
+import time
+import unicodedata
+from collections.abc import Callable
+from copy import deepcopy
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+import httpx2
+import pytest
+import yaml
+
+from saasus_mcp.catalog.compile import __main__ as compiler
+from saasus_mcp.cli.logs import RedactingFormatter
+from saasus_mcp.permissions.handles import Handles, Hiding
+from saasus_mcp.permissions.policy import PRESETS, UnsafeAllowEverything
+from saasus_mcp.permissions.seal import Sealer
+from saasus_mcp.saasus.redaction import KnownSecrets
+from saasus_mcp.saasus.secrets import REMOVED, scrub
+from saasus_mcp.store import Store
+from tests.hardening.corpus import Ground, attack
+from tests.pipeline.attacks import Person
+from tests.support import CREDENTIALS, ME, PLACE, StubApi, connected, pipeline, saying_yes
+
+AREA = "Secrets"
+PASSWORD = 'S3cr"et-&/Wört パス+x'
+USER = {"email": "a@example.com", "password": PASSWORD}
+
+ENCODINGS: dict[str, Callable[[str], str]] = {
+    "JSON": lambda text: json.dumps(text, ensure_ascii=False),
+    "unicode escapes": lambda text: "".join(f"\\u{ord(letter):04x}" for letter in text),
+    "HTML entities": html.escape,
+    "numbered HTML entities": lambda text: "".join(f"&#{ord(letter)};" for letter in text),
+    "percent encoding": lambda text: quote(text, safe=""),
+    "form encoding": quote_plus,
+    "percent encoding, twice": lambda text: quote(quote(text, safe=""), safe=""),
+    "base64": lambda text: base64.b64encode(text.encode()).decode(),
+    "base64url within base64url": lambda text: base64.urlsafe_b64encode(
+        base64.urlsafe_b64encode(text.encode())
+    ).decode(),
+    "base64 of a header": lambda text: base64.b64encode(f"user:{text}".encode()).decode(),
+    "base64 in lines": lambda text: "\r\n".join(
+        base64.b64encode(text.encode()).decode()[at : at + 8] for at in range(0, 48, 8)
+    ),
+    "hexadecimal": lambda text: text.encode().hex(),
+    "hexadecimal with colons": lambda text: text.encode().hex(":").upper(),
+    "capitals": str.upper,
+    "the decomposed normal form": lambda text: unicodedata.normalize("NFD", text),
+    "lines of one letter": "\n".join,
+    "zero-width spaces": "\u200b".join,
+}
+
+
+async def repeated(
+    ground: Ground, answer: Any, arguments: dict[str, Any] = USER, key: str = "auth.CreateSaasUser"
+) -> str:
+    """All that the client gets and all that is on the disk after a call that the API answers so."""
+    api, folder = StubApi(ground.catalogue), ground.folder / "state"
+    api.answers = {key: answer}
+    store = Store.at(folder, CREDENTIALS.saas_id)
+    try:
+        async with connected(pipeline(api, store, UnsafeAllowEverything()), "2026-07-28") as client:
+            result = await client.call_tool(ground.catalogue.find(key).tool, arguments)
+    finally:
+        store.close()
+    texts = [block.model_dump_json() for block in result.content]
+    return json.dumps([texts, result.structured_content], ensure_ascii=False) + on_disk(folder)
+
+
+def on_disk(folder: Path) -> str:
+    return "".join(file.read_bytes().decode("latin-1") for file in folder.rglob("*") if file.is_file())
+
+
+def _repeats(name: str, encode: Callable[[str], str]) -> None:
+    @attack(AREA, f"The API repeats a password in {name}, in an answer and in an error")
+    async def repeats(ground: Ground) -> str:
+        said = encode(PASSWORD)
+        seen = await repeated(ground, {"id": "u", "email": "a@example.com", "note": f"<{said}>", "map": {said: 1}})
+        seen += await repeated(ground, httpx2.Response(400, json={"type": "weak", "message": f"not '{said}'!"}))
+        assert REMOVED in seen
+        assert said not in seen
+        assert json.dumps(said)[1:-1] not in seen
+        return "removed; nothing of it is on the disk"
+
+
+for _name, _encode in ENCODINGS.items():
+    _repeats(_name, _encode)
+
+
+@attack(AREA, "The API answers 401 with the server's own API key in the message")
+async def api_key(ground: Ground) -> str:
+    said = {"type": "unauthorized", "message": f"unknown client '{CREDENTIALS.api_key}'"}
+    seen = await repeated(ground, httpx2.Response(401, json=said))
+    assert CREDENTIALS.api_key not in seen
+    assert f"unknown client '{REMOVED}'" in seen
+    return "the key is removed, the rest of the message stays"
+
+
+@attack(AREA, "The API repeats the server's own secret key in base64, as the name of a field and as a trace id")
+async def secret_key(ground: Ground) -> str:
+    key, code = CREDENTIALS.secret_key, base64.b64encode(CREDENTIALS.secret_key.encode()).decode()
+    headers = {"X-Saasus-Trace-Id": key}
+    seen = await repeated(ground, httpx2.Response(200, json={"id": "u", code: {key: code}}, headers=headers))
+    assert key not in seen
+    assert code.rstrip("=") not in seen
+    return "removed from keys and values; the trace id is the server's own"
+
+
+@attack(AREA, "The API repeats a password that was given as a handle, percent-encoded")
+async def handle(ground: Ground) -> str:
+    sealer, api = Sealer.ephemeral(), StubApi(ground.catalogue)
+    store = Store.at(ground.folder / "state", CREDENTIALS.saas_id)
+    hiding = Hiding()
+    given = hiding.hide(PASSWORD)
+    Handles(store, sealer, time.time).keep(hiding, ME.id, PLACE.profile)
+    api.answers = {"auth.CreateSaasUser": {"id": "u", "note": quote(PASSWORD)}}
+    async with connected(pipeline(api, store, UnsafeAllowEverything(), sealer=sealer), "2026-07-28") as client:
+        result = await client.call_tool("auth_create_saas_user", {**USER, "password": given})
+    store.close()
+    assert result.structured_content["note"] == REMOVED
+    return "removed, as a plain argument is"
+
+
+@attack(AREA, "A read for a preview repeats the new secret of the call that asks")
+async def preview(ground: Ground) -> str:
+    api, person = StubApi(ground.catalogue), Person(saying_yes)
+    secret = "new-re-captcha-key-1"
+    api.answers = {"auth.GetSignInSettings": {"self_regist": {"enable": True, "note": f"pending: {secret}"}}}
+    store = Store.at(ground.folder / "state", CREDENTIALS.saas_id)
+    arguments = {"recaptcha_props": {"site_key": "site", "secret_key": secret}}
+    async with connected(pipeline(api, store, PRESETS["strict"]), "2026-07-28", person) as client:
+        await client.call_tool("auth_update_sign_in_settings", arguments)
+    store.close()
+    assert api.sent
+    assert secret not in on_disk(ground.folder) + "".join(params.model_dump_json() for params in person.seen)
+    return "in no question and in no file"
+
+
+@attack(AREA, "The caller repeats the target's name as a secret, so that the question would hide it")
+async def hidden_target(ground: Ground) -> str:
+    api, person, name = StubApi(ground.catalogue), Person(saying_yes), "user-of-production-1"
+    store = Store.at(ground.folder / "state", CREDENTIALS.saas_id)
+    async with connected(pipeline(api, store, PRESETS["strict"]), "2026-07-28", person) as client:
+        await client.call_tool("auth_update_saas_user_password", {"user_id": name, "password": name})
+    store.close()
+    assert name in "".join(params.model_dump_json() for params in person.seen)
+    return "the question still names it"
+
+
+@attack(AREA, "A password is the name of a field that is hidden by its place")
+async def field_name(ground: Ground) -> str:
+    api = StubApi(ground.catalogue)
+    api.answers = {"auth.CreateSaasUser": {"id": "u", "email": "a@example.com", "password": "generated-one-1"}}
+    store = Store.at(ground.folder / "state", CREDENTIALS.saas_id)
+    async with connected(pipeline(api, store, UnsafeAllowEverything()), "2026-07-28") as client:
+        result = await client.call_tool("auth_create_saas_user", {"email": "a@example.com", "password": "password"})
+    store.close()
+    assert result.structured_content["password"].startswith("secret://r/")
+    return "the field keeps its name and its value is hidden"
+
+
+@attack(AREA, "A short one-time code is repeated beside longer numbers")
+async def short(_: Ground) -> str:
+    known = KnownSecrets(("493817",))
+    assert known.text("code 493817 of order 14938170") == f"code {REMOVED} of order 14938170"
+    return "removed where it is a word of its own"
+
+
+@attack(AREA, "A log line and its traceback hold the server's secret key")
+async def log(_: Ground) -> str:
+    stream, formatter = io.StringIO(), RedactingFormatter()
+    formatter.protect(CREDENTIALS.api_key, CREDENTIALS.secret_key)
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(formatter)
+    logger = logging.Logger("hardening")  # noqa: LOG001 - seen by nobody else
+    logger.addHandler(handler)
+    try:
+        int(f"signing with {CREDENTIALS.secret_key}")
+    except ValueError:
+        logger.exception("failed for %s", quote(CREDENTIALS.api_key))
+    shown = stream.getvalue()
+    assert "Traceback" in shown
+    assert CREDENTIALS.secret_key not in shown
+    assert CREDENTIALS.api_key not in shown
+    return "removed from the message and from the traceback"
+
+
+@attack(AREA, "Log bodies of 50 and 200 KB are a name of a secret and one endless word")
+async def endless(_: Ground) -> str:
+    short, long = (_best(partial(scrub, "token " + "a" * size)) for size in (50_000, 200_000))
+    assert long < 16 * short + 0.05
+    return "the time grows with the length"
+
+
+@attack(AREA, "An answer of nothing but escapes, open entities, backslashes or base64 grows fourfold")
+async def escapes(_: Ground) -> str:
+    known = KnownSecrets((PASSWORD,))
+    for part in ("%41", "&amp", "\\", "\\u0041", "Vvvv", "41", "%25"):
+        short, long = (_best(partial(known.text, part * size)) for size in (2_000, 8_000))
+        assert long < 16 * short + 0.05, part
+    return "the time grows with the length"
+
+
+@attack(AREA, "An answer repeats an encoded password thousands of times")
+async def thousands(_: Ground) -> str:
+    known = KnownSecrets((PASSWORD,))
+    shown = known.redact([f"{number} {quote(PASSWORD)}" for number in range(1_500)])
+    assert not any(known.within(text) for text in shown)
+    assert shown[0] == f"0 {REMOVED}"
+    assert shown[-1] == REMOVED
+    return "the first are cut out, the further texts withheld as a whole"
+
+
+def _best(run: Callable[[], object]) -> float:
+    """Seconds of the fastest of three runs."""
+    times = []
+    for _ in range(3):
+        began = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - began)
+    return min(times)
+
+
+@attack(AREA, "Messages in which ordinary words follow the name of a secret")
+async def ordinary(_: Ground) -> str:
+    for text in ("token: The buyer has none", "Session: today at three", "パスワード\uff1a8文字以上で入力してください"):
+        assert scrub(text) == text
+    for text in ("token: aB3dE9", "password=hunter", "パスワード\uff1ahunter2", '{"code": "see below'):
+        assert REMOVED in scrub(text)
+    return "sentences stay, values are removed"
+
+
+@cache
+def _table() -> dict[str, Any]:
+    table: dict[str, Any] = yaml.safe_load((compiler.SPECS / "effects.yaml").read_text(encoding="utf-8"))
+    return table
+
+
+def _refusal(ground: Ground, change: Callable[[dict[str, Any], str], str]) -> str:
+    """Why the documents of one module do not compile after a change of its rows of the table and of its text."""
+    table = {key: deepcopy(row) for key, row in _table().items() if key.startswith(("apigateway.", "labels"))}
+    text = (compiler.SPECS / "apigateway.yaml").read_text(encoding="utf-8")
+    (ground.folder / "apigateway.yaml").write_text(change(table, text), encoding="utf-8")
+    (ground.folder / "effects.yaml").write_text(yaml.safe_dump(table, allow_unicode=True), encoding="utf-8")
+    with pytest.raises(SystemExit) as refused:
+        compiler.compiled(ground.folder)
+    return str(refused.value)
+
+
+@attack(AREA, "The table of effects no longer lists a secret argument that the document marks")
+async def unlisted(ground: Ground) -> str:
+    def change(table: dict[str, Any], text: str) -> str:
+        table["apigateway.GetApiKey"]["secrets_in"] = []
+        return text
+
+    assert "apigateway.GetApiKey: api_key has `x-secret-in: true` in apigateway.yaml" in _refusal(ground, change)
+    return "does not compile; the error names the operation, the path and both files"
+
+
+@attack(AREA, "A document no longer marks a secret answer that the table of effects lists")
+async def unmarked(ground: Ground) -> str:
+    def change(_: dict[str, Any], text: str) -> str:
+        return text.replace("x-secret: true", "x-secret: false")
+
+    assert "is in secrets_out of effects.yaml, and apigateway.yaml has no `x-secret: true`" in _refusal(ground, change)
+    return "does not compile; the error names the operation, the path and both files"
+
+
+@attack(AREA, "A mark in a document is misspelt, and the table of effects leaves the path out too")
+async def misspelt(ground: Ground) -> str:
+    def change(table: dict[str, Any], text: str) -> str:
+        for row in table.values():
+            row.pop("secrets_out", None)
+        return text.replace("x-secret: true", "x-secret: yes-please")
+
+    assert "which is no known mark" in _refusal(ground, change)
+    return "does not compile; the error names the mark"
