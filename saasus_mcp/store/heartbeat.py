@@ -5,15 +5,17 @@ from __future__ import annotations
 import secrets
 from weakref import WeakSet
 
-from sqlalchemy import Column, LargeBinary, MetaData, String, Table, delete, insert
+from sqlalchemy import Column, Connection, LargeBinary, MetaData, String, Table, delete, insert
 
 from saasus_mcp.store.database import Database
 from saasus_mcp.store.files import StoreError
 from saasus_mcp.store.locks import hold
 
 BALLAST = 16 * 1024
-"""Bytes of the row. They need pages of their own, as a call's records do: a row that fits into a page that is there is written
-to a full file as well."""
+"""Bytes of the row. A call's records are about as many; a row that fits into space that is there would be written to a full disk
+as well."""
+GROWTH = 64 * 1024
+"""Bytes by which SQLite's file must be able to grow. They are more than the pages that the last heartbeat left free in it."""
 
 metadata = MetaData()
 heartbeats = Table(
@@ -33,13 +35,16 @@ def beat(database: Database) -> None:
     Raises:
         StoreError: the database takes no write.
     """
-    row = {"id": secrets.token_hex(16), "ballast": secrets.token_bytes(BALLAST)}
     if database not in _MADE:
         _make(database)
     try:
         with database.transaction() as connection:
-            connection.execute(insert(heartbeats).values(**row))
-            connection.execute(delete(heartbeats).where(heartbeats.c.id == row["id"]))
+            row = _write(connection, BALLAST)
+            if connection.dialect.name == "sqlite":
+                with connection.begin_nested() as growth:
+                    _write(connection, GROWTH)
+                    growth.rollback()
+            connection.execute(delete(heartbeats).where(heartbeats.c.id == row))
     except StoreError:
         _MADE.discard(database)  # the table may have gone with a backup that was restored
         raise
@@ -47,6 +52,13 @@ def beat(database: Database) -> None:
 
 _MADE: WeakSet[Database] = WeakSet()
 """Databases that have the table."""
+
+
+def _write(connection: Connection, size: int) -> str:
+    """Write a row of so many bytes that do not compress, and return its id."""
+    row = secrets.token_hex(16)
+    connection.execute(insert(heartbeats).values(id=row, ballast=secrets.token_bytes(size)))
+    return row
 
 
 def _make(database: Database) -> None:
