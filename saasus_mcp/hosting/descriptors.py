@@ -6,6 +6,7 @@ import logging
 import sys
 from dataclasses import dataclass, replace
 
+from saasus_mcp.saasus.client import CONNECTIONS
 from saasus_mcp.settings import Http
 
 if sys.platform != "win32":
@@ -17,8 +18,8 @@ PROCESS = 64
 """Of the process itself: standard streams, listeners, event loop, signals, logs, certificates and modules while they are read."""
 PROVIDER = 16
 """Connections to the identity provider, to a collector of traces, and of readiness to the API."""
-API = 100
-"""Connections to the API of one profile at most (saasus.client.CONNECTIONS)."""
+API = CONNECTIONS
+"""Connections to the API of one profile at most."""
 DATABASE = 15
 """Connections to one database at most: SQLAlchemy's pool of a file, and both pools of PostgreSQL together."""
 SQLITE_FILES = 3
