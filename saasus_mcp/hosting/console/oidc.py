@@ -31,6 +31,9 @@ REQUIRED = ["exp", "iat", "iss", "aud", "sub", "nonce"]
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
 
+Why = Literal["denied", "again", "failed", "no_group", "unavailable"]
+
+
 class SignInFailed(Exception):
     """Nobody is signed in.
 
@@ -39,7 +42,7 @@ class SignInFailed(Exception):
         group: the one that they lack.
     """
 
-    def __init__(self, why: Literal["denied", "again", "failed", "no_group", "unavailable"], group: str = "") -> None:
+    def __init__(self, why: Why, group: str = "") -> None:
         super().__init__(why)
         self.why = why
         self.group = group
@@ -86,7 +89,7 @@ class Provider:
         self._clock = clock
         self._known: _Known | None = None
         self._asking = anyio.Lock()
-        self._failed_at = float("-inf")
+        self._failed: tuple[float, Why] = (float("-inf"), "unavailable")
         self._algorithms = [each for each in settings.algorithms if each in ASYMMETRIC]
         self._jwt = jwt.PyJWT(options={"enforce_minimum_key_length": True})
 
@@ -231,8 +234,9 @@ class Provider:
         async with self._asking:
             if self._known is not None and self._clock() - self._known.at < FRESH:
                 return self._known
-            if self._clock() - self._failed_at < PAUSE:
-                raise SignInFailed("unavailable")
+            at, why = self._failed
+            if self._clock() - at < PAUSE:
+                raise SignInFailed(why)
             return await self._discovered()
 
     async def _discovered(self) -> _Known:
@@ -241,15 +245,22 @@ class Provider:
         Raises:
             SignInFailed: as above.
         """
-        self._failed_at = self._clock()  # first, since a request that ends may cancel it
+        self._failed = (self._clock(), "unavailable")  # first, since a request that ends may cancel it
         try:
             metadata = await self._metadata()
         except (httpx2.HTTPError, OSError) as error:
-            raise _away(error) from None
+            failure = _away(error)
         except (ValueError, RecursionError) as error:
             log.warning("console sign-in: the provider's metadata cannot be read: %s", type(error).__name__)
-            raise SignInFailed("failed") from None
-        self._failed_at = float("-inf")
+            failure = SignInFailed("failed")
+        else:
+            return self._knows(metadata)
+        self._failed = (self._clock(), failure.why)  # from now on: others waited, and must not wait as long again
+        raise failure
+
+    def _knows(self, metadata: Mapping[str, Any]) -> _Known:
+        """Keep what the provider says, and its keys where they are still at the same address."""
+        self._failed = (float("-inf"), "unavailable")
         before, where = self._known, metadata["jwks_uri"]
         same = before is not None and before.metadata["jwks_uri"] == where
         keys = before.keys if before and same else Keys(where, self._algorithms, self._transport, self._clock)
