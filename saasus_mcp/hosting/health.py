@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 UPSTREAM_EVERY = 30.0
 STORES_EVERY = 1.0
+STORE = "store"
 PATIENCE = 3.0
 Asked = TypeVar("Asked")
 
@@ -83,6 +84,8 @@ class Health:
         self._policy_sound = policy_sound
         self._draining = draining
         self._transport = transport
+        # Of its own: while a database hangs, each look leaves a thread behind for seconds.
+        self._threads = anyio.CapacityLimiter(len(served) + 1)
         self._stores = {name: Look(partial(self._writes, one), STORES_EVERY, clock) for name, one in served.items()}
         others = {
             name: Look(partial(_passes, name, check), STORES_EVERY, clock) for name, check in (checks or {}).items()
@@ -98,8 +101,9 @@ class Health:
 
         A policy file that was edited and is not sound is told and no reason to stop: the one before is in force.
         """
-        stores, others = await _together(self._stores), await _together(self._others)
-        found = {"store": all(stores.values()), **others}
+        seen = await _together({**self._others, **{f"{STORE}/{name}": look for name, look in self._stores.items()}})
+        stores = [works for name, works in seen.items() if name.startswith(f"{STORE}/")]
+        found = {STORE: all(stores), **{name: seen[name] for name in self._others}}
         checks = {name: "ok" if works else "failed" for name, works in found.items()}
         checks["policy"] = "ok" if self._policy_sound() else "outdated"
         ready = all(found.values()) and not self._draining()
@@ -118,9 +122,9 @@ class Health:
         """What a store answers; in a thread and not for long, so that one that hangs holds nothing else up."""
         try:
             with anyio.fail_after(PATIENCE):
-                return await to_thread.run_sync(question, served, abandon_on_cancel=True)
+                return await to_thread.run_sync(question, served, abandon_on_cancel=True, limiter=self._threads)
         except (StoreError, OSError) as error:  # OSError: no more open files, or out of time
-            log.warning("the store of profile %s does not work: %s", served.name, error)
+            log.warning("the store of profile %s does not work: %s", served.name, str(error) or type(error).__name__)
             return otherwise
 
     async def _writes(self, served: Served) -> bool:

@@ -49,7 +49,7 @@ class TokenCallers:
         return {"accounts": self._works}
 
     async def _works(self) -> bool:
-        await to_thread.run_sync(self._accounts.check_writable, abandon_on_cancel=True)
+        await to_thread.run_sync(self._accounts.check_writable, abandon_on_cancel=True, limiter=self._lookups)
         return True
 
     async def _found(self, token: str) -> Token | None:

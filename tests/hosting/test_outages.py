@@ -7,13 +7,15 @@ import shlex
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import anyio
 import pytest
 
 from saasus_mcp.catalog import Catalogue
-from saasus_mcp.hosting import descriptors
+from saasus_mcp.hosting import descriptors, health
 from saasus_mcp.hosting.descriptors import Need
 from saasus_mcp.hosting.identity import Authenticator, Caller, Chain, Unavailable
 from saasus_mcp.hosting.jwks import PAUSE
@@ -79,6 +81,31 @@ async def test_a_failed_look_for_keys_is_not_held_against_a_provider_that_is_bac
     assert await callers.authenticate(provider.token()) is not None
     assert await callers.authenticate(provider.token("made-up", key=rsa_key(1))) is None
     assert provider.asked == 2
+
+
+async def test_stores_that_hang_take_readiness_no_longer_than_one_and_hold_no_thread_of_others(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "PATIENCE", 0.05)
+    made = stage(catalogue, {f"profile-{number}": "*" for number in range(60)})
+    goes_on, hanging = threading.Event(), 0
+
+    def hang() -> None:
+        nonlocal hanging
+        hanging += 1
+        goes_on.wait()
+
+    for one in made.served.values():
+        monkeypatch.setattr(one.pipeline.store, "check_writable", hang)
+    try:
+        async with made.asked() as client:
+            answer = await client.get("/readyz")
+            with anyio.fail_after(PATIENCE):
+                await anyio.to_thread.run_sync(int)
+    finally:
+        goes_on.set()
+    assert (answer.status_code, answer.json()["store"]) == (503, "failed")
+    assert hanging == len(made.served), "all were asked at once"
 
 
 @pytest.fixture
