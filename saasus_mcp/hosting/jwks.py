@@ -99,9 +99,12 @@ class Keys:
 
     async def _fetch(self) -> None:
         """Ask the provider; what is known stays where it does not answer."""
-        self._tried, self._failing = self._clock(), True  # first, since a request that ends may cancel it
+        self._tried, self._failing = self._clock(), True
         try:
-            found = _usable(await fetched(self._url, TIMEOUT, self._transport), self._algorithms)
+            # Whoever asks may give up sooner (readiness does). What the provider then says counts all the same: the next
+            # attempt is a pause away.
+            with anyio.CancelScope(shield=True):
+                found = _usable(await fetched(self._url, TIMEOUT, self._transport), self._algorithms)
         except (httpx2.HTTPError, OSError, Unreadable) as error:  # OSError: no more open files, or out of time
             log.warning("the keys of the identity provider cannot be read: %s", type(error).__name__)
             return

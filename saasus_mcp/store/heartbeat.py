@@ -26,6 +26,9 @@ heartbeats = Table(
 )
 """Not one of the store's tables, and in no version of them: made where it is missing, and always empty."""
 
+_MADE: WeakSet[Database] = WeakSet()
+"""Databases that have the table."""
+
 
 def beat(database: Database) -> None:
     """Write a row, remove it, and commit both.
@@ -48,10 +51,6 @@ def beat(database: Database) -> None:
     except StoreError:
         _MADE.discard(database)  # the table may have gone with a backup that was restored
         raise
-
-
-_MADE: WeakSet[Database] = WeakSet()
-"""Databases that have the table."""
 
 
 def _write(connection: Connection, size: int) -> str:

@@ -12,13 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import anyio
+import httpx2
 import pytest
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.hosting import descriptors, health
 from saasus_mcp.hosting.descriptors import Need
 from saasus_mcp.hosting.identity import Authenticator, Caller, Chain, Unavailable
-from saasus_mcp.hosting.jwks import PAUSE
+from saasus_mcp.hosting.jwks import PAUSE, Keys
 from tests.cli.running import PATIENCE, Ran, spawn
 from tests.hosting.provider import Provider, rsa_key
 from tests.hosting.stage import INITIALIZE, OWNER, PUBLIC, Known, caller, said, stage
@@ -106,6 +107,26 @@ async def test_stores_that_hang_take_readiness_no_longer_than_one_and_hold_no_th
         goes_on.set()
     assert (answer.status_code, answer.json()["store"]) == (503, "failed")
     assert hanging == len(made.served), "all were asked at once"
+
+
+async def test_keys_that_arrive_after_readiness_gave_up_are_kept() -> None:
+    provider, asked, arrived = Provider(), anyio.Event(), anyio.Event()
+    inner = provider.transport()
+
+    class Late(httpx2.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+            asked.set()
+            await arrived.wait()
+            return await inner.handle_async_request(request)
+
+    keys = Keys("https://login.example.com/keys", ["RS256"], Late(), provider.clock)
+    async with anyio.create_task_group() as readiness:
+        readiness.start_soon(keys.usable)
+        await asked.wait()
+        readiness.cancel_scope.cancel()
+        arrived.set()
+    assert await keys.usable()
+    assert provider.asked == 1
 
 
 @pytest.fixture
