@@ -31,6 +31,9 @@ KEYWORDS = {"pattern", "allow_origin_regex"}
 GLOB = "translate(pattern.replace('[', '[[]'))"
 GLOBS = ("*", "auth.*", "*a*a*a*a*b", "?*?*?*x", "token:*@*.example.com")
 """What a policy may write in a list of tools or people. The expression is made of it by `fnmatch.translate`."""
+WEAK_SECRETS = "'|'.join(sorted(map(_word, weak), key=len, reverse=True))"
+WEAK = (("aaaa",), ("a.b", "aa a", "aaa"), ("-\\[(*", "パス", "0000"))
+"""Short secrets of a call. The expression is made of the words that they are."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,10 @@ def _of_module(file: Path, tree: ast.Module) -> Iterator[Expression]:
 def _patterns(node: ast.expr, names: Mapping[str, Any]) -> list[str]:
     if ast.unparse(node) == GLOB:
         return [names["translate"](glob) for glob in GLOBS]
-    return [str(_value(node, names))]
+    if ast.unparse(node) == WEAK_SECRETS:
+        return ["|".join(sorted(map(names["_word"], weak), key=len, reverse=True)) for weak in WEAK]
+    found = _value(node, names)
+    return [found.decode("latin-1") if isinstance(found, bytes) else str(found)]
 
 
 def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:

@@ -219,12 +219,27 @@ def _ambiguous(nfa: Automaton, whole: _Part, accepting: set[int], *, searches: b
     """The two loops between which a text can be divided in many ways."""
     steps = _steps(nfa, whole, searches=searches)
     again = _cyclic(steps)
+    undecided = _undecided(nfa, whole.first, accepting)
     for p in sorted(again):
         for q in sorted(again - {PREFIX, GUARDED} - accepting):
+            if p < 0 and q not in undecided:
+                continue
             if p != q and _reaches(steps, (p, p, q), (p, q, q)):
                 before = "a search" if p < 0 else _shown(nfa.takes[p])
                 return f"{before} and a loop over {_shown(nfa.takes[q])} can share a text"
     return ""
+
+
+def _undecided(nfa: Automaton, first: set[int], accepting: set[int]) -> set[int]:
+    """The positions that are reached before the expression is sure to match. Behind those a search never begins again."""
+    found = set(first)
+    waiting = list(first - accepting)
+    while waiting:
+        at = waiting.pop()
+        further = {other for one, other in nfa.follows if one == at} - found
+        found |= further
+        waiting += further - accepting
+    return found
 
 
 def _steps(nfa: Automaton, whole: _Part, *, searches: bool) -> dict[tuple[int, str], set[int]]:

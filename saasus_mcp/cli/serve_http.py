@@ -66,7 +66,7 @@ def serve(chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> None:
 
 async def _serve(chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> None:
     from saasus_mcp.cli import consoles  # noqa: PLC0415 - imports the web server
-    from saasus_mcp.hosting import app, serving  # noqa: PLC0415 - imports the web server
+    from saasus_mcp.hosting import app, descriptors, serving  # noqa: PLC0415 - imports the web server
     from saasus_mcp.hosting.metrics import Counting, Metrics  # noqa: PLC0415 - as above
     from saasus_mcp.jobs.tools import tools  # noqa: PLC0415 - as all that serves
     from saasus_mcp.server import mcp  # noqa: PLC0415 - imports the SDK
@@ -90,6 +90,9 @@ async def _serve(chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> None
 
             each = served(chosen, pipelines)
             policy = next(iter(pipelines.values())).policy
+            _require_one_person(policy, wanted)
+            need = descriptors.Need.of(wanted.table.connections, len(each), shared=chosen.database_url is not None)
+            wanted = descriptors.fitted(wanted, need)
             console = consoles.hosted(chosen, wanted, each, until)
             routes, at.has_console = (console.routes(), True) if console else ([], False)
             hosted = app.build(wanted, each, server, known, metrics, policy_sound=_sound(policy), extra=routes)
@@ -138,6 +141,23 @@ def _require_a_token(accounts: Accounts) -> None:
     now = time.time()
     if not any(token.live(now) and token.role == "caller" for token in accounts.all()):
         raise _nobody()
+
+
+def _require_one_person(policy: CasePolicy, wanted: Http) -> None:
+    """See that nobody can approve their own call, under this policy and under each that its file is edited into.
+
+    Raises:
+        SettingsError: somebody could.
+    """
+    from saasus_mcp.hosting import one_person  # noqa: PLC0415 - only where HTTP is served
+    from saasus_mcp.permissions.policy_file import Reloading  # noqa: PLC0415 - only where HTTP is served
+
+    under = policy.under if isinstance(policy, ReadOnlyCeiling) else policy
+    fits = partial(one_person.check, http=wanted)
+    if isinstance(under, Reloading):
+        under.require(fits)
+    else:
+        fits(under)
 
 
 def _nobody() -> SaasusMcpError:

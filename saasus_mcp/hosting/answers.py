@@ -29,4 +29,4 @@ def refusal(status: int, message: str, headers: Mapping[str, str] | None = None)
 
 def unavailable(message: str) -> JSONResponse:
     """A refusal that holds for the moment only."""
-    return refusal(UNAVAILABLE, message)
+    return refusal(UNAVAILABLE, message, {"Retry-After": RETRY_SECONDS})

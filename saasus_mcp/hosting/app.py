@@ -17,7 +17,7 @@ from saasus_mcp.hosting.challenge import Challenge
 from saasus_mcp.hosting.frontier import LOOPBACK_ORIGIN, Allowed, Frontier
 from saasus_mcp.hosting.guard import Guard, caller_of
 from saasus_mcp.hosting.health import Health
-from saasus_mcp.hosting.identity import Authenticator, Caller
+from saasus_mcp.hosting.identity import Authenticator, Caller, checks_of
 from saasus_mcp.hosting.metrics import Metrics
 from saasus_mcp.hosting.profiles import Served
 from saasus_mcp.hosting.traffic import Traffic
@@ -63,7 +63,9 @@ def build(
     jwt = http.jwt
     challenge = Challenge(http.public_url, jwt.issuer, jwt.scopes) if jwt else Challenge(http.public_url)
     allowed = Allowed.of(http.public_url, http.table.allowed_hosts, http.table.allowed_origins)
-    health = Health(served, metrics, policy_sound=policy_sound, draining=lambda: traffic.draining)
+    health = Health(
+        served, metrics, checks=checks_of(known), policy_sound=policy_sound, draining=lambda: traffic.draining
+    )
 
     def entrance(kind: Kind) -> ASGIApp:
         return _for_pages(Guard(Entrance(kind, served, transports), known, challenge), allowed)

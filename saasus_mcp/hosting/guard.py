@@ -13,9 +13,9 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from saasus_mcp.hosting.answers import FORBIDDEN, UNAUTHORIZED, refusal
+from saasus_mcp.hosting.answers import FORBIDDEN, UNAUTHORIZED, refusal, unavailable
 from saasus_mcp.hosting.challenge import Challenge
-from saasus_mcp.hosting.identity import Authenticator, Caller
+from saasus_mcp.hosting.identity import Authenticator, Caller, Unavailable
 from saasus_mcp.hosting.traffic import LIFE
 from saasus_mcp.server.asking import Context
 
@@ -63,7 +63,11 @@ class Guard:
         if not given:
             return self._unauthorized(scope, "", "Authentication is required.")
         bearer = BEARER.fullmatch(given[0]) if len(given) == 1 else None
-        caller = await known.authenticate(bearer[1]) if bearer else None
+        try:
+            caller = await known.authenticate(bearer[1]) if bearer else None
+        except Unavailable as error:
+            # No challenge: a client that reads one throws its valid token away.
+            return unavailable(str(error))
         if caller is None:
             return self._unauthorized(scope, "invalid_token", "The token is malformed, expired or not for this server.")
         if caller.role not in self._roles:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TypeVar
 
 import anyio
@@ -13,8 +14,10 @@ from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.hosting.answers import UNAVAILABLE
 from saasus_mcp.hosting.exposition import CONTENT_TYPE
+from saasus_mcp.hosting.identity import Check
 from saasus_mcp.hosting.metrics import Metrics
 from saasus_mcp.hosting.profiles import Served
 from saasus_mcp.store import StoreError
@@ -23,6 +26,7 @@ log = logging.getLogger(__name__)
 
 UPSTREAM_EVERY = 30.0
 STORES_EVERY = 1.0
+STORE = "store"
 PATIENCE = 3.0
 Asked = TypeVar("Asked")
 
@@ -36,7 +40,7 @@ class Look:
         clock: seconds that only go forward.
     """
 
-    def __init__(self, look: Callable[[], Awaitable[bool]], every: float, clock: Callable[[], float]) -> None:
+    def __init__(self, look: Check, every: float, clock: Callable[[], float]) -> None:
         self._look = look
         self._every = every
         self._clock = clock
@@ -57,6 +61,7 @@ class Health:
     """What is asked of a server by load balancers and by Prometheus.
 
     Args:
+        checks: what else must work, by the name that /readyz shows.
         policy_sound: whether the policy in force is what its file says now.
         draining: whether the server takes nothing new any more.
         transport: in place of the network.
@@ -68,6 +73,7 @@ class Health:
         served: Mapping[str, Served],
         metrics: Metrics,
         *,
+        checks: Mapping[str, Check] | None = None,
         policy_sound: Callable[[], bool] = lambda: True,
         draining: Callable[[], bool] = lambda: False,
         transport: httpx2.AsyncBaseTransport | None = None,
@@ -78,47 +84,52 @@ class Health:
         self._policy_sound = policy_sound
         self._draining = draining
         self._transport = transport
-        self._stores = Look(self._all_work, STORES_EVERY, clock)
-        self._upstream = Look(self._any_reached, UPSTREAM_EVERY, clock)
+        # Of its own: while a database hangs, each look leaves a thread behind for seconds.
+        self._threads = anyio.CapacityLimiter(len(served) + 1)
+        self._stores = {name: Look(partial(self._writes, one), STORES_EVERY, clock) for name, one in served.items()}
+        others = {
+            name: Look(partial(_passes, name, check), STORES_EVERY, clock) for name, check in (checks or {}).items()
+        }
+        self._others = {**others, "upstream": Look(self._any_reached, UPSTREAM_EVERY, clock)}
 
     async def alive(self, _: Request) -> Response:
         """The process runs and answers; nothing else is looked at."""
         return JSONResponse({"status": "ok"})
 
     async def ready(self, _: Request) -> Response:
-        """Whether calls would work now: every store, and the API of at least one profile.
+        """Whether calls would work now: every store takes a write, tokens can be checked, and some profile's API is reached.
 
         A policy file that was edited and is not sound is told and no reason to stop: the one before is in force.
         """
-        stores, upstream = await self._stores.works(), await self._upstream.works()
-        checks = {
-            "store": _word(stores),
-            "policy": "ok" if self._policy_sound() else "outdated",
-            "upstream": _word(upstream),
-        }
-        ready = stores and upstream and not self._draining()
+        seen = await _together({**self._others, **{f"{STORE}/{name}": look for name, look in self._stores.items()}})
+        stores = [works for name, works in seen.items() if name.startswith(f"{STORE}/")]
+        found = {STORE: all(stores), **{name: seen[name] for name in self._others}}
+        checks = {name: "ok" if works else "failed" for name, works in found.items()}
+        checks["policy"] = "ok" if self._policy_sound() else "outdated"
+        ready = all(found.values()) and not self._draining()
         status = "stopping" if self._draining() else "ready" if ready else "not ready"
         return JSONResponse({"status": status, **checks}, 200 if ready else UNAVAILABLE)
 
     async def metrics(self, _: Request) -> Response:
         """Everything counted, and how many approvals wait now."""
-        found = {name: await self._ask(each, _pending, None) for name, each in self._served.items()}
+        works = await _together(self._stores)
+        found = {name: await self._ask(each, _pending, None) for name, each in self._served.items() if works[name]}
         pending = [(name, count) for name, count in found.items() if count is not None]
-        stores = [(name, count is not None) for name, count in found.items()]
+        stores = [(name, found.get(name) is not None) for name in self._served]
         return Response("\n".join(self._metrics.lines(pending, stores)) + "\n", media_type=CONTENT_TYPE)
 
     async def _ask(self, served: Served, question: Callable[[Served], Asked], otherwise: Asked) -> Asked:
         """What a store answers; in a thread and not for long, so that one that hangs holds nothing else up."""
         try:
             with anyio.fail_after(PATIENCE):
-                return await to_thread.run_sync(question, served, abandon_on_cancel=True)
-        except (StoreError, TimeoutError) as error:
-            log.warning("the store of profile %s does not work: %s", served.name, error)
+                return await to_thread.run_sync(question, served, abandon_on_cancel=True, limiter=self._threads)
+        except (StoreError, OSError) as error:  # OSError: no more open files, or out of time
+            log.warning("the store of profile %s does not work: %s", served.name, str(error) or type(error).__name__)
             return otherwise
 
-    async def _all_work(self) -> bool:
-        """Whether every store does."""
-        return all([await self._ask(each, _works, False) for each in self._served.values()])
+    async def _writes(self, served: Served) -> bool:
+        """Whether a store takes a write."""
+        return await self._ask(served, _written, False)
 
     async def _any_reached(self) -> bool:
         """Whether some profile's API can be reached."""
@@ -130,14 +141,14 @@ class Health:
         try:
             async with httpx2.AsyncClient(transport=self._transport, timeout=PATIENCE) as http:
                 await http.head(origin)
-        except httpx2.HTTPError as error:
+        except (httpx2.HTTPError, OSError) as error:  # OSError: no more open files
             log.warning("%s cannot be reached: %s", origin, type(error).__name__)
             return False
         return True
 
 
-def _works(served: Served) -> bool:
-    served.pipeline.store.frozen()
+def _written(served: Served) -> bool:
+    served.pipeline.store.check_writable()
     return True
 
 
@@ -147,5 +158,24 @@ def _pending(served: Served) -> int | None:
     return sum(each.status == "pending" and each.profile == served.name for each in waiting)
 
 
-def _word(works: bool) -> str:  # noqa: FBT001 - a check's outcome is all there is
-    return "ok" if works else "failed"
+async def _passes(name: str, check: Check) -> bool:
+    """Whether a check passes, and does so soon."""
+    try:
+        with anyio.fail_after(PATIENCE):
+            return await check()
+    except (SaasusMcpError, OSError) as error:
+        log.warning("%s: the check failed: %s", name, str(error) or type(error).__name__)
+        return False
+
+
+async def _together(looks: Mapping[str, Look]) -> dict[str, bool]:
+    """What each look finds. They wait at once, so that several that hang take no longer than one."""
+    found = dict.fromkeys(looks, False)
+
+    async def see(name: str) -> None:
+        found[name] = await looks[name].works()
+
+    async with anyio.create_task_group() as tasks:
+        for name in looks:
+            tasks.start_soon(see, name)
+    return found

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
+from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.permissions.policy import Principal
 
 Role = Literal["caller", "approver"]
@@ -40,11 +41,33 @@ class Caller:
     everywhere: bool = False
 
 
+class Unavailable(SaasusMcpError):
+    """Whether a token is valid cannot be told now: what it is checked against is away. It may be valid."""
+
+
+Check = Callable[[], Awaitable[bool]]
+"""Tells whether something that the server depends on works now."""
+
+
 class Authenticator(Protocol):
     """Says whom a token names."""
 
     async def authenticate(self, token: str) -> Caller | None:
-        """The caller; None where the token is not one that this authenticator believes."""
+        """Return the caller, or None where the token is not one that this authenticator believes.
+
+        Raises:
+            Unavailable: the token has the right form, and cannot be checked now.
+        """
+        ...
+
+
+@runtime_checkable
+class Checked(Protocol):
+    """An authenticator that can tell whether it could check a token now."""
+
+    @property
+    def checks(self) -> Mapping[str, Check]:
+        """What it depends on, by the name that /readyz shows."""
         ...
 
 
@@ -55,11 +78,33 @@ class Chain:
         self._links = links
 
     async def authenticate(self, token: str) -> Caller | None:
+        """Return the caller that the first link believes in.
+
+        Raises:
+            Unavailable: no link believes the token, and at least one cannot tell.
+        """
+        unavailable: Unavailable | None = None
         for link in self._links:
-            caller = await link.authenticate(token)
+            try:
+                caller = await link.authenticate(token)
+            except Unavailable as error:
+                unavailable = unavailable or error
+                continue
             if caller is not None:
                 return caller
+        if unavailable is not None:
+            raise unavailable
         return None
+
+    @property
+    def checks(self) -> Mapping[str, Check]:
+        """Return the checks of all links."""
+        return {name: check for link in self._links for name, check in checks_of(link).items()}
+
+
+def checks_of(known: object) -> Mapping[str, Check]:
+    """Return the checks of an authenticator; none where it depends on nothing."""
+    return known.checks if isinstance(known, Checked) else {}
 
 
 def provider_id(issuer: str, subject: str) -> str:

@@ -13,6 +13,7 @@ import httpx2
 import jwt
 
 from saasus_mcp.hosting.documents import Unreadable, fetched
+from saasus_mcp.hosting.identity import Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -53,17 +54,37 @@ class Keys:
         self._keys: dict[Key, jwt.PyJWK] = {}
         self._fetched = float("-inf")
         self._tried = float("-inf")
+        self._failing = True
         self._fetching = anyio.Lock()
 
     async def find(self, kid: str, algorithm: str) -> jwt.PyJWK | None:
-        """The key of this id, or without an id the only one; None where there is none for this algorithm."""
+        """Return the key of this id, or without an id the only one; None where the provider has none for this algorithm.
+
+        Raises:
+            Unavailable: it is not among the known keys, and the provider could not be asked.
+        """
         known = self._known(kid, algorithm)
         if known is not None and (self._age() < FRESH or self._fetching.locked()):
             return known  # while one request asks anew, the others need not wait
         async with self._fetching:
+            known = self._known(kid, algorithm)
             if self._clock() - self._tried >= PAUSE and (known is None or self._age() >= FRESH):
                 await self._fetch()
-        return self._known(kid, algorithm)
+                known = self._known(kid, algorithm)
+        if known is None and self._failing:
+            raise Unavailable(
+                "The token cannot be checked: the identity provider's keys cannot be read.",
+                "Keep the token and try again in a moment.",
+            )
+        return known
+
+    async def usable(self) -> bool:
+        """Whether there are keys to check tokens with. The provider is asked only where there are none, and not more often than by calls."""
+        if self._age() >= USABLE:
+            async with self._fetching:
+                if self._age() >= USABLE and self._clock() - self._tried >= PAUSE:
+                    await self._fetch()
+        return self._age() < USABLE
 
     def _age(self) -> float:
         return self._clock() - self._fetched
@@ -78,13 +99,16 @@ class Keys:
 
     async def _fetch(self) -> None:
         """Ask the provider; what is known stays where it does not answer."""
-        self._tried = self._clock()
+        self._tried, self._failing = self._clock(), True
         try:
-            found = _usable(await fetched(self._url, TIMEOUT, self._transport), self._algorithms)
-        except (httpx2.HTTPError, TimeoutError, Unreadable) as error:
+            # Whoever asks may give up sooner (readiness does). What the provider then says counts all the same: the next
+            # attempt is a pause away.
+            with anyio.CancelScope(shield=True):
+                found = _usable(await fetched(self._url, TIMEOUT, self._transport), self._algorithms)
+        except (httpx2.HTTPError, OSError, Unreadable) as error:  # OSError: no more open files, or out of time
             log.warning("the keys of the identity provider cannot be read: %s", type(error).__name__)
             return
-        self._keys, self._fetched = found, self._clock()
+        self._keys, self._fetched, self._failing = found, self._clock(), False
 
 
 def _usable(document: bytes, algorithms: Iterable[str]) -> dict[Key, jwt.PyJWK]:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import jwt
+from jwt.types import Options
 
-from saasus_mcp.hosting.identity import LONGEST_ID, Caller, groups, provider_id
+from saasus_mcp.hosting.identity import LONGEST_ID, Caller, Check, Unavailable, groups, provider_id
 from saasus_mcp.hosting.jwks import Keys
 from saasus_mcp.permissions.policy import Principal
 from saasus_mcp.settings import Http, JwtTable
@@ -18,6 +19,13 @@ log = logging.getLogger(__name__)
 LONGEST = 8 * 1024
 PARTS = 3
 REQUIRED = ["exp", "iss", "aud", "sub"]
+UNSIGNED: Options = {
+    "verify_signature": False,
+    "verify_exp": True,
+    "verify_nbf": True,
+    "verify_aud": True,
+    "verify_iss": True,
+}
 TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 """Of tokens that say what they are (RFC 9068): one that was signed for logging out, or to prove something else, is no access."""
 ASYMMETRIC = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"})
@@ -50,6 +58,11 @@ class JwtCallers:
         self._jwt = jwt.PyJWT(options={"enforce_minimum_key_length": True})
 
     async def authenticate(self, token: str) -> Caller | None:
+        """Return the caller whom the provider names.
+
+        Raises:
+            Unavailable: the token may be valid, and the provider's keys cannot be read.
+        """
         if len(token) > LONGEST or token.count(".") != PARTS - 1:
             return None
         try:
@@ -61,6 +74,11 @@ class JwtCallers:
             log.info("a token was refused: %s", str(error) if isinstance(error, Unfit) else type(error).__name__)
             return None
 
+    @property
+    def checks(self) -> Mapping[str, Check]:
+        """Whether there are keys to check tokens with."""
+        return {"keys": self._keys.usable}
+
     async def _key(self, token: str) -> jwt.PyJWK:
         header = jwt.get_unverified_header(token)
         algorithm, kid = header.get("alg"), header.get("kid", "")
@@ -68,20 +86,32 @@ class JwtCallers:
             raise jwt.InvalidAlgorithmError
         if str(header.get("typ", "JWT")).lower() not in TYPES:
             raise Unfit("it is no access token")
-        key = await self._keys.find(kid, algorithm)
+        try:
+            key = await self._keys.find(kid, algorithm)
+        except Unavailable:
+            self._claims(token, None)  # one that has expired, or is another server's, is refused all the same
+            raise
         if key is None:
             raise Unfit("its key is not one of the provider's")
         return key
 
-    def _claims(self, token: str, key: jwt.PyJWK) -> dict[str, Any]:
+    def _claims(self, token: str, key: jwt.PyJWK | None) -> dict[str, Any]:
+        """What a token says, where it is for this server and its time is not over.
+
+        Args:
+            key: that it must be signed with; None: nothing that it says is to be believed.
+        """
+        options: Options = {"require": REQUIRED}
+        if key is None:
+            options = {**UNSIGNED, "require": REQUIRED}
         return self._jwt.decode(
             token,
-            key,
+            key or "",
             algorithms=self._algorithms,
             audience=list(self._audiences),
             issuer=self._settings.issuer,
             leeway=self._settings.leeway,
-            options={"require": REQUIRED},
+            options=options,
         )
 
     def _caller(self, claims: Mapping[str, Any]) -> Caller:

@@ -4,33 +4,75 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+import anyio
 from anyio import to_thread
 
-from saasus_mcp.hosting.identity import Caller, groups
+from saasus_mcp.hosting.identity import Caller, Check, Unavailable, groups
 from saasus_mcp.permissions.policy import Principal
 from saasus_mcp.store import StoreError
-from saasus_mcp.store.accounts import Accounts
+from saasus_mcp.store.accounts import Accounts, Token
 
 log = logging.getLogger(__name__)
 
+LOOKUPS = 10
+"""Tokens that are looked up at once. While a database hangs, each lookup holds a thread for seconds; the others stay free."""
+PATIENCE = 10.0
+"""Seconds for which a request waits until its token has been checked."""
+
 
 class TokenCallers:
-    """Believes the tokens in the accounts. Where these cannot be read, nobody is let in."""
+    """Believes the tokens in the accounts. Where these cannot be read, nobody is let in, and nobody is told that a token is bad."""
 
     def __init__(self, accounts: Accounts, clock: Callable[[], float] = time.time) -> None:
         self._accounts = accounts
         self._clock = clock
+        self._lookups = anyio.CapacityLimiter(LOOKUPS)
+        self._away = False
 
     async def authenticate(self, token: str) -> Caller | None:
-        try:
-            # In a thread: a database that does not answer must not hold up everybody else.
-            found = await to_thread.run_sync(self._accounts.find, token, self._clock())
-        except StoreError as error:
-            log.error("tokens cannot be verified: %s", error.message)  # noqa: TRY400 - the reason, not the trace
-            return None
+        """Return the holder of a token.
+
+        Raises:
+            Unavailable: it has the form of a token, and the accounts cannot be read.
+        """
+        found = await self._found(token)
         if found is None:
             return None
         identity = f"token:{found.name}"
         return Caller(Principal(identity, groups(found.groups)), found.role, found.expires_at, client_id=identity)
+
+    @property
+    def checks(self) -> Mapping[str, Check]:
+        """Whether the accounts work."""
+        return {"accounts": self._works}
+
+    async def _works(self) -> bool:
+        await to_thread.run_sync(self._accounts.check_writable, abandon_on_cancel=True, limiter=self._lookups)
+        return True
+
+    async def _found(self, token: str) -> Token | None:
+        try:
+            with anyio.fail_after(PATIENCE):
+                # In a thread: a database that does not answer must not hold up everybody else.
+                found = await to_thread.run_sync(
+                    self._accounts.find, token, self._clock(), abandon_on_cancel=True, limiter=self._lookups
+                )
+        except (StoreError, TimeoutError, OSError) as error:
+            self._note(error)
+            raise Unavailable(
+                "The token cannot be checked: the database of tokens does not answer.",
+                "Keep the token and try again in a moment.",
+            ) from None
+        self._note(None)
+        return found
+
+    def _note(self, error: Exception | None) -> None:
+        """Log the beginning and the end of an outage, not every request in it."""
+        if error is not None and not self._away:
+            said = error.message if isinstance(error, StoreError) else type(error).__name__
+            log.error("tokens cannot be checked; requests that show one are answered 503: %s", said)
+        elif error is None and self._away:
+            log.warning("tokens can be checked again")
+        self._away = error is not None

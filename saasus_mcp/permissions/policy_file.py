@@ -12,6 +12,7 @@ from pathlib import Path
 
 from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.catalog import load as load_catalogue
+from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.permissions import policy_meaning, policy_shape, policy_yaml
 from saasus_mcp.permissions.case import Case, CasePolicy, Ceiling, Considered, Decision, Principal, State
 from saasus_mcp.permissions.policy import Mode, UnsafeAllowEverything
@@ -20,6 +21,9 @@ from saasus_mcp.permissions.policy_faults import Fault, PolicyError
 __all__ = ["Fault", "PolicyError", "Reloaded", "Reloading", "load", "note", "on_hangup", "preset", "review"]
 
 log = logging.getLogger(__name__)
+
+Fits = Callable[[CasePolicy], None]
+"""Raises SaasusMcpError where a sound policy does not go with the settings of a server."""
 
 
 def load(file: Path, catalogue: Catalogue | None = None) -> CasePolicy:
@@ -85,18 +89,31 @@ class Reloading:
         self._one_at_a_time = threading.RLock()
         self.read_at = time.time_ns()
         self._policy = load(file, catalogue)
+        self._fits: Fits = lambda _: None
         self.generation = 0
         self.last = self._in_force()
         if self._closed():
             log.info("%s", self.last.said)
 
+    def require(self, fits: Fits) -> None:
+        """From now on take only policies that also fit a server's settings.
+
+        Raises:
+            SaasusMcpError: the one in force does not.
+        """
+        with self._one_at_a_time:
+            fits(self._policy)
+            self._fits = fits
+
     def reload(self) -> Reloaded:
-        """Take the file as it is now if it is sound; else keep what is in force, and say why. Raises nothing."""
+        """Take the file as it is now if it is sound and fits; else keep what is in force, and say why. Raises nothing."""
         with self._one_at_a_time:
             self.read_at = time.time_ns()
             try:
-                self._policy = load(self.file, self._catalogue)
-            except PolicyError as error:
+                policy = load(self.file, self._catalogue)
+                self._fits(policy)
+                self._policy = policy
+            except SaasusMcpError as error:
                 self.last = Reloaded(taken=False, said=f"The policy {self.name!r} stays in force: {error}")
             else:
                 self.generation += 1

@@ -14,22 +14,22 @@ SHORTEST_ENCODED = 8
 DEPTH = 3
 """Encodings inside each other that are undone."""
 _ESCAPE = re.compile(
-    r"(?P<percent>(?:%[0-9A-Fa-f]{2})+)"
+    r"(?P<percent>%[0-9A-Fa-f]{2}(?:%[0-9A-Fa-f]{2})*+)"
     r"|\\(?:u(?P<unicode>[0-9A-Fa-f]{4})|u\{(?P<braced>[0-9A-Fa-f]{1,6})\}|x(?P<byte>[0-9A-Fa-f]{2})|(?P<other>.))"
     r"|(?P<entity>&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});?)",
     re.DOTALL,
 )
 _ESCAPING = re.compile(r"[%\\&]")
-_HEX = re.compile(r"[0-9a-fA-F](?:(?:(?:[:._ -]|, ?)(?:0[xX])?)?[0-9a-fA-F]){15,}+")
+_HEX_DIGIT = r"(?:(?:(?:[:._ -]|, ?)(?:0[xX])?)?[0-9a-fA-F])"
+_HEX = re.compile(rf"[0-9a-fA-F]{_HEX_DIGIT}{{15}}{_HEX_DIGIT}*+")
 _HEX_SEPARATORS = re.compile(r"(?:[:._ -]|, ?)(?:0[xX])?")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{11,}+")
 _SOFT_BREAK = re.compile(r"=\r?\n")
 _FOLD = re.compile(r"[\r\n]+[ \t]*")
 """Where a line of base64 is broken."""
 _BASE64_URL = str.maketrans("-_", "+/")
-_TEXT = re.compile(
-    rb"(?:[\t\r\n\x20-\x7e]|[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}){4,}+"
-)
+_CHARACTER = rb"(?:[\t\r\n\x20-\x7e]|[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3})"
+_TEXT = re.compile(rb"%b{4}%b*+" % (_CHARACTER, _CHARACTER))
 """Text in decoded bytes: what is decoded from no encoding at all, or from the wrong place, has hardly any."""
 BETWEEN = "\0"
 """Stands between texts that are searched as one. Nothing is found across it: no form of a text drops it."""

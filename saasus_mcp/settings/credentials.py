@@ -10,9 +10,9 @@ Flaw = Literal["reference", "space", "quotes", "characters", "example"]
 LONGEST = 1024
 """Characters of a credential. It is sent in a header, and every pattern below takes time linear in it."""
 
-REFERENCE = re.compile(
-    r"\$\{[^{}]*\}|\{\{[^{}]*\}\}|\$\([^()]*\)|\[\[[^\[\]]*\]\]"  # within other text as well
-    r"|^\s*(?:\$[\w:]+|%[^%\s]+%|<[^<>]*>|#?\{[^{}]*\}|@\w+@|!\w+!|__\w+__|(?:op|vault|secret|env|keyring|file):.*)\s*$",
+WITHIN = re.compile(r"\$\{[^{}]*\}|\{\{[^{}]*\}\}|\$\([^()]*\)|\[\[[^\[\]]*\]\]")
+WHOLE = re.compile(
+    r"\$[\w:]+|%[^%\s]+%|<[^<>]*>|#?\{[^{}]*\}|@\w+@|!\w+!|__\w+__|(?:op|vault|secret|env|keyring|file):.*",
     re.IGNORECASE | re.DOTALL,
 )
 """How clients, shells, templates and secret managers write "the value of this variable"; who does not know the form passes it on."""
@@ -88,11 +88,16 @@ NAMES = frozenset(
 """Names in the place of what they name, without separators."""
 
 
+def is_reference(text: str) -> bool:
+    """Whether a text holds the place of a value that was never put in, or is nothing else."""
+    return WITHIN.search(text) is not None or WHOLE.fullmatch(text.strip()) is not None
+
+
 def flaw(value: str) -> Flaw | None:
     """What is wrong with a credential; None where nothing is. An empty one is a matter of its own."""
     if not value:
         return None
-    if len(value) <= LONGEST and REFERENCE.search(value):
+    if len(value) <= LONGEST and is_reference(value):
         return "reference"
     if value != value.strip():
         return "space"

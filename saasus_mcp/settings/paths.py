@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator
 
-from saasus_mcp.settings.credentials import QUOTES, REFERENCE
+from saasus_mcp.settings.credentials import QUOTES, is_reference
 from saasus_mcp.settings.faults import SettingsError
 
 NAME = "saasus-mcp"
@@ -31,7 +31,7 @@ def absolute(path: Path) -> Path:
         ValueError: it is relative, or holds what a client or shell should have replaced or removed.
     """
     text = str(path)
-    if REFERENCE.search(text):
+    if is_reference(text):
         raise ValueError("write an absolute path; a placeholder in it was not replaced")
     if (
         text != text.strip()

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import BeforeValidator, SecretBytes, SecretStr
 
 from saasus_mcp import private_files
-from saasus_mcp.settings.credentials import REFERENCE
+from saasus_mcp.settings.credentials import is_reference
 from saasus_mcp.settings.paths import absolute
 
 KEY_BYTES = 32
@@ -28,7 +28,7 @@ SCHEME = re.compile(r"postgres(ql)?://")
 
 def _database(value: Any) -> Any:
     text = value.get_secret_value() if isinstance(value, SecretStr) else str(value).strip()
-    if REFERENCE.search(text):
+    if is_reference(text):
         raise ValueError("a placeholder in it was not replaced; set the variable that it names where the server starts")
     if SCHEME.match(text) is None:
         raise ValueError("write postgresql://USER@HOST/DATABASE, with a password in a file: ?passfile=/absolute/path")

@@ -14,7 +14,7 @@ OURS = re.compile(r"SAASUS_MCP(?:_|$)|S[AUS]{2,8}[-_. ]*(?:MCP|MPC|CMP)[-_. ]*[A
 ELSEWHERE = frozenset({"SAASUS_MCP_SURFACE", "SAASUS_MCP_TOOLSETS", "SAASUS_MCP_TOKEN"})
 """Read by the command line's flags, or by a client: `install --token-env SAASUS_MCP_TOKEN`."""
 SERVICE_LINK = re.compile(
-    r"SAASUS_MCP\w*?_(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)"
+    r"_SERVICE_HOST\Z|_SERVICE_PORT(?:\Z|_)|_PORT_\d{1,5}_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?\Z"
 )
 SERVICE_ADDRESS = re.compile(r"(?:tcp|udp|sctp)://[^\s/]+:\d+")
 """What Kubernetes puts into every container for a Service called saasus-mcp; nobody wrote it."""
@@ -45,8 +45,9 @@ WORDS: Mapping[Literal["en", "ja"], Mapping[str, str]] = {
 
 def service_link(name: str, value: str) -> bool:
     """Whether Kubernetes set this variable for a Service whose name begins like this program's."""
-    return SERVICE_LINK.fullmatch(name) is not None or (
-        name.startswith("SAASUS_MCP") and name.endswith("_PORT") and SERVICE_ADDRESS.fullmatch(value) is not None
+    return name.startswith("SAASUS_MCP") and (
+        SERVICE_LINK.search(name) is not None
+        or (name.endswith("_PORT") and SERVICE_ADDRESS.fullmatch(value) is not None)
     )
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 import secrets
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +17,7 @@ from sqlalchemy import Column, Float, Index, Integer, MetaData, String, Table, T
 
 from saasus_mcp.store.database import Database
 from saasus_mcp.store.files import StoreError, make
+from saasus_mcp.store.heartbeat import beat
 from saasus_mcp.store.locks import hold
 
 FILE = "accounts.db"
@@ -22,6 +25,8 @@ PREFIX = "smcp_"
 """By it, scanners of source code and people recognise a token that lies where it should not."""
 TOKEN_BYTES = 32
 LENGTH = len(PREFIX) + 43
+FORM = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{43}}")
+"""Of a token. What has another form is refused without a look into the database."""
 COARSE = 3600.0
 """Seconds for which the last use of a token is not noted anew: a call need not write."""
 
@@ -124,20 +129,37 @@ class Accounts:
         return token
 
     def find(self, token: str, now: float) -> Token | None:
-        """What this token stands for, while it is good; that it was used is noted."""
-        if not token.startswith(PREFIX) or len(token) != LENGTH:
+        """Return what this token stands for, while it is good; that it was used is noted.
+
+        Raises:
+            StoreError: the database cannot be read.
+        """
+        if FORM.fullmatch(token) is None:
             return None
         sought = fingerprint(token)
-        with self._database.transaction() as connection:
+        with self._database.reading(patient=False) as connection:
             row = connection.execute(select(tokens).where(tokens.c.hash == sought)).first()
-            if row is None or not hmac.compare_digest(row.hash, sought):
-                return None
-            found = _token(row)
-            if not found.live(now):
-                return None
-            if found.used_at is None or now - found.used_at >= COARSE:
-                connection.execute(update(tokens).where(tokens.c.hash == sought).values(used_at=now))
-            return found
+        if row is None or not hmac.compare_digest(row.hash, sought):
+            return None
+        found = _token(row)
+        if not found.live(now):
+            return None
+        if found.used_at is None or now - found.used_at >= COARSE:
+            self._note_use(sought, now)
+        return found
+
+    def _note_use(self, sought: str, now: float) -> None:
+        """Note for people when a token was last used. A disk that is full keeps nobody out."""
+        with suppress(StoreError), self._database.transaction() as connection:
+            connection.execute(update(tokens).where(tokens.c.hash == sought).values(used_at=now))
+
+    def check_writable(self) -> None:
+        """Write a row and remove it.
+
+        Raises:
+            StoreError: tokens could not be written.
+        """
+        beat(self._database)
 
     def all(self) -> list[Token]:
         """Every token there ever was, newest first."""

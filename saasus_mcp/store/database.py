@@ -111,8 +111,11 @@ class Database:
             driver.execute(*statement.words(self._engine.dialect, values))
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def reading(self, *, patient: bool = True) -> Iterator[Connection]:
         """What is there at one moment, however much it is and whoever writes meanwhile.
+
+        Args:
+            patient: whether it may take long; not where a request waits for it.
 
         Raises:
             StoreError: the database cannot do it.
@@ -120,7 +123,7 @@ class Database:
         snapshot: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         options = snapshot if self._postgres else {sqlite.READING: True}
         engine = self._engine.execution_options(**options)
-        with self._explained(), engine.begin() as connection, self._lasting(connection, patient=True):
+        with self._explained(), engine.begin() as connection, self._lasting(connection, patient=patient):
             yield connection
 
     def _lasting(self, connection: Connection, *, patient: bool) -> AbstractContextManager[None]:

@@ -52,7 +52,7 @@ class Sessions:
             tokens.c.hash == sessions.c.token, tokens.c.revoked_at.is_(None), tokens.c.expires_at > now
         )
         mine = (sessions.c.hash == fingerprint(cookie), sessions.c.expires_at > now)
-        with self._database.reading() as connection:
+        with self._database.reading(patient=False) as connection:
             query = select(sessions).where(*mine, or_(sessions.c.token.is_(None), token_lives))
             row = connection.execute(query).first()
         if row is None:

@@ -16,6 +16,7 @@ from saasus_mcp.store.brakes import OWN, Everywhere, charged, give_back, nowhere
 from saasus_mcp.store.chain import Keys
 from saasus_mcp.store.database import Database
 from saasus_mcp.store.files import StoreError, prepare
+from saasus_mcp.store.heartbeat import beat
 from saasus_mcp.store.job_records import JobStatus
 from saasus_mcp.store.jobs import Jobs
 from saasus_mcp.store.journal import Journal
@@ -89,6 +90,10 @@ class Store:
 
     def close(self) -> None:
         self._database.close()
+
+    def check_writable(self) -> None:
+        """Write a row and remove it: see heartbeat."""
+        beat(self._database)
 
     # -- calls -----------------------------------------------------------------------------------------------------
 

@@ -96,8 +96,7 @@ async def test_it_is_not_ready_while_a_store_does_not_work(
         raise StoreError("no space left on secret-disk")
 
     store = made.served["staging"].pipeline.store
-    monkeypatch.setattr(store, "frozen", broken)
-    monkeypatch.setattr(store, "approvals", broken)
+    monkeypatch.setattr(store, "check_writable", broken)
     status, said = await readiness(health)
     assert (status, said["store"]) == (503, "failed")
     assert "secret-disk" not in str(said)
@@ -114,7 +113,7 @@ async def test_however_often_anybody_asks_the_stores_are_looked_at_now_and_then(
     clock, looked = Clock(), []
     made, health = looked_after(catalogue, Network(), clock)
     store = made.served["staging"].pipeline.store
-    monkeypatch.setattr(store, "frozen", lambda: looked.append(clock.now))
+    monkeypatch.setattr(store, "check_writable", lambda: looked.append(clock.now))
     async with anyio.create_task_group() as many:
         for _ in range(10):
             many.start_soon(readiness, health)

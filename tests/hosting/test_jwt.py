@@ -15,7 +15,7 @@ import httpx2
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from saasus_mcp.hosting.identity import Caller
+from saasus_mcp.hosting.identity import Caller, Unavailable
 from saasus_mcp.hosting.jwks import FRESH, PAUSE, USABLE, Keys
 from saasus_mcp.hosting.jwt_callers import JwtCallers
 from saasus_mcp.settings import JwtTable
@@ -271,7 +271,8 @@ async def test_known_keys_hold_through_an_outage_but_not_for_ever() -> None:
         assert await callers.authenticate(provider.token()) is not None
     assert provider.asked == 2, "and the provider is not pressed meanwhile"
     provider.clock.now += 1
-    assert await callers.authenticate(provider.token()) is None
+    with pytest.raises(Unavailable):
+        await callers.authenticate(provider.token())
     provider.down = False
     provider.clock.now += PAUSE
     assert await callers.authenticate(provider.token()) is not None
@@ -334,7 +335,8 @@ ANSWERS = {
 @pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
 async def test_what_is_no_set_of_keys_lets_nobody_in_and_keeps_those_known(answer: httpx2.Response) -> None:
     provider = Provider(answer=answer)
-    assert await provider.callers().authenticate(provider.token()) is None
+    with pytest.raises(Unavailable):
+        await provider.callers().authenticate(provider.token())
     provider = Provider()
     callers = provider.callers()
     assert await callers.authenticate(provider.token()) is not None

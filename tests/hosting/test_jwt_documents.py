@@ -7,6 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from saasus_mcp.hosting.identity import Unavailable
 from saasus_mcp.hosting.jwks import Keys
 from tests.hosting.provider import ISSUER, Provider
 
@@ -21,7 +22,8 @@ async def test_keys_are_not_fetched_from_where_a_redirect_leads() -> None:
         return httpx2.Response(200, json=Provider().document())
 
     keys = Keys(f"{ISSUER}/keys", ["RS256"], httpx2.MockTransport(answer))
-    assert await keys.find("one", "RS256") is None
+    with pytest.raises(Unavailable):
+        await keys.find("one", "RS256")
     assert len(asked) == 1
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from saasus_mcp.hosting.identity import Unavailable
 from saasus_mcp.hosting.token_callers import TokenCallers
 from saasus_mcp.permissions import passphrase
 from saasus_mcp.store import StoreError
@@ -105,8 +106,14 @@ async def test_where_the_accounts_cannot_be_read_nobody_is_let_in(
         raise StoreError("The disk is full.")
 
     monkeypatch.setattr(accounts, "find", broken)
-    assert await TokenCallers(accounts, Clock()).authenticate(token) is None
-    assert "The disk is full." in caplog.text
+    callers = TokenCallers(accounts, Clock())
+    for _ in range(3):
+        with pytest.raises(Unavailable, match="Keep the token"):
+            await callers.authenticate(token)
+    assert caplog.text.count("The disk is full.") == 1, "an outage is logged once, not for each request"
+    monkeypatch.undo()
+    assert await callers.authenticate(token) is not None
+    assert "can be checked again" in caplog.text
     assert token not in caplog.text
 
 

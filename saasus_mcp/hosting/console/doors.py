@@ -23,6 +23,7 @@ from saasus_mcp.hosting.console.web import (
     LANGUAGE_COOKIE,
     SEE_OTHER,
     TOO_MANY,
+    UNAVAILABLE,
     BadForm,
     check_csrf,
     cookie_name,
@@ -115,11 +116,18 @@ class Doors:
         self.guesses.fail()
         return self._door(request, "wrong_token", FORBIDDEN)
 
-    def _door(self, request: Request, failed: str, status: int, **why: str) -> Response:
+    def _door(self, request: Request, failed: str, status: int, *, outage: str = "", **why: str) -> Response:
+        """The sign-in page.
+
+        Args:
+            failed: the word for what was wrong with what the person gave.
+            outage: the word for what is away, which is nobody's fault here.
+        """
         lang = language(request, self.language)
         said = WORDS[lang][failed].format(**why) if failed else ""
+        away = WORDS[lang][outage] if outage else ""
         ways = {"tokens": self.sign_in is not None, "sso": self.provider is not None}
-        return page("sign_in", lang, None, status=status, failed=said, back="/sign-in", **ways)
+        return page("sign_in", lang, None, status=status, failed=said, outage=away, back="/sign-in", **ways)
 
     # -- single sign-on --------------------------------------------------------------------------------------------
 
@@ -153,6 +161,8 @@ class Doors:
 
     def _not_let_in(self, request: Request, failed: SignInFailed) -> Response:
         words = WORDS[language(request, self.language)]
+        if failed.why == "unavailable":
+            return self._door(request, "", UNAVAILABLE, outage="sso_unavailable")
         why = words[f"sso_{failed.why}"].format(group=failed.group)
         return self._door(request, "sso_refused", FORBIDDEN, why=why)
 

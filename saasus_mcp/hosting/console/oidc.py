@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import anyio
 import httpx2
 import jwt
 
 from saasus_mcp.hosting.console.sessions import Admitted, Approver
 from saasus_mcp.hosting.documents import Unreadable, fetched
-from saasus_mcp.hosting.identity import LONGEST_ID, groups, provider_id
-from saasus_mcp.hosting.jwks import Keys
+from saasus_mcp.hosting.identity import LONGEST_ID, Unavailable, groups, provider_id
+from saasus_mcp.hosting.jwks import PAUSE, Keys
 from saasus_mcp.hosting.jwt_callers import ASYMMETRIC, Unfit, claimed_groups
 from saasus_mcp.settings import OidcTable, provider_url
 
@@ -30,10 +31,18 @@ REQUIRED = ["exp", "iat", "iss", "aud", "sub", "nonce"]
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
 
-class SignInFailed(Exception):
-    """Nobody is signed in. `why` is a word for what the person is told; `group`, the one that they lack."""
+Why = Literal["denied", "again", "failed", "no_group", "unavailable"]
 
-    def __init__(self, why: Literal["denied", "again", "failed", "no_group"], group: str = "") -> None:
+
+class SignInFailed(Exception):
+    """Nobody is signed in.
+
+    Attributes:
+        why: a word for what the person is told; `unavailable` where the provider is away, and nothing is wrong with them.
+        group: the one that they lack.
+    """
+
+    def __init__(self, why: Why, group: str = "") -> None:
         super().__init__(why)
         self.why = why
         self.group = group
@@ -79,6 +88,8 @@ class Provider:
         self._transport = transport
         self._clock = clock
         self._known: _Known | None = None
+        self._asking = anyio.Lock()
+        self._failed: tuple[float, Why] = (float("-inf"), "unavailable")
         self._algorithms = [each for each in settings.algorithms if each in ASYMMETRIC]
         self._jwt = jwt.PyJWT(options={"enforce_minimum_key_length": True})
 
@@ -120,6 +131,9 @@ class Provider:
         token = await self._exchanged(known, answer["code"], begun)
         try:
             return self._admitted(await self._claims(known, token, begun))
+        except Unavailable as error:
+            log.warning("console sign-in: %s", error.message)
+            raise SignInFailed("unavailable") from None
         except (jwt.PyJWTError, Unfit, ValueError, TypeError, ArithmeticError, RecursionError) as error:
             said = str(error) if isinstance(error, Unfit) else type(error).__name__
             log.warning("console sign-in: the ID token was refused: %s", said)
@@ -137,7 +151,9 @@ class Provider:
                     code=code,
                     code_verifier=begun.verifier,
                 )
-        except (httpx2.HTTPError, AuthlibBaseError, ValueError, RecursionError) as error:
+        except (httpx2.HTTPError, OSError) as error:
+            raise _away(error) from None
+        except (AuthlibBaseError, ValueError, RecursionError) as error:
             log.warning("console sign-in: the code was not exchanged: %s", type(error).__name__)
             raise SignInFailed("failed") from None
         if not isinstance(given, Mapping) or not isinstance(given.get("id_token"), str):
@@ -215,13 +231,36 @@ class Provider:
         Raises:
             SignInFailed: it cannot be reached, or says something that nobody should follow.
         """
-        if self._known is not None and self._clock() - self._known.at < FRESH:
-            return self._known
+        async with self._asking:
+            if self._known is not None and self._clock() - self._known.at < FRESH:
+                return self._known
+            at, why = self._failed
+            if self._clock() - at < PAUSE:
+                raise SignInFailed(why)
+            return await self._discovered()
+
+    async def _discovered(self) -> _Known:
+        """What the provider says of itself now.
+
+        Raises:
+            SignInFailed: as above.
+        """
+        self._failed = (self._clock(), "unavailable")  # first, since a request that ends may cancel it
         try:
             metadata = await self._metadata()
-        except (httpx2.HTTPError, TimeoutError, ValueError, RecursionError) as error:
-            log.warning("console sign-in: the provider cannot be reached or read: %s", type(error).__name__)
-            raise SignInFailed("failed") from None
+        except (httpx2.HTTPError, OSError) as error:
+            failure = _away(error)
+        except (ValueError, RecursionError) as error:
+            log.warning("console sign-in: the provider's metadata cannot be read: %s", type(error).__name__)
+            failure = SignInFailed("failed")
+        else:
+            return self._knows(metadata)
+        self._failed = (self._clock(), failure.why)  # from now on: others waited, and must not wait as long again
+        raise failure
+
+    def _knows(self, metadata: Mapping[str, Any]) -> _Known:
+        """Keep what the provider says, and its keys where they are still at the same address."""
+        self._failed = (float("-inf"), "unavailable")
         before, where = self._known, metadata["jwks_uri"]
         same = before is not None and before.metadata["jwks_uri"] == where
         keys = before.keys if before and same else Keys(where, self._algorithms, self._transport, self._clock)
@@ -241,3 +280,10 @@ class Provider:
         for name in ENDPOINTS:
             provider_url(found.get(name))
         return found
+
+
+def _away(error: Exception) -> SignInFailed:
+    """Why nobody is signed in where the provider did not answer, or not with what was asked for."""
+    log.warning("console sign-in: the provider cannot be reached: %s", type(error).__name__)
+    answered = isinstance(error, httpx2.HTTPStatusError) and not error.response.is_server_error
+    return SignInFailed("failed" if answered else "unavailable")

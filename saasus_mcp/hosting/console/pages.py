@@ -92,7 +92,7 @@ class Console:
         """What a page answers, or that it cannot: a store that is away is no blank page."""
         try:
             return await endpoint(request)
-        except SaasusMcpError as error:
+        except (SaasusMcpError, OSError) as error:  # OSError: no more open files
             log.error("the console could not answer: %s", error)  # noqa: TRY400 - what failed has been said in words
             return message("unavailable", language(request, self.language), None, UNAVAILABLE)
 

@@ -1,0 +1,175 @@
+"""Outages are told as outages: at every page that takes a token, and by a server that starts into one."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import anyio
+import httpx2
+import pytest
+
+from saasus_mcp.catalog import Catalogue
+from saasus_mcp.hosting import descriptors, health
+from saasus_mcp.hosting.descriptors import Need
+from saasus_mcp.hosting.identity import Authenticator, Caller, Chain, Unavailable
+from saasus_mcp.hosting.jwks import PAUSE, Keys
+from tests.cli.running import PATIENCE, Ran, spawn
+from tests.hosting.provider import Provider, rsa_key
+from tests.hosting.stage import INITIALIZE, OWNER, PUBLIC, Known, caller, said, stage
+
+PATHS = ("/mcp", "/mcp/default", "/sse", "/messages/default/", "/metrics")
+POLICY = "version: 1\ntwo_person: true\nrules:\n  - {name: all, tools: ['*'], then: approve}\n"
+COMPANY = """version = 1
+[auth.jwt]
+issuer = "https://login.example.com"
+jwks_url = "https://login.example.com/keys"
+[console.oidc]
+issuer = "https://login.example.com/"
+client_id = "console"
+approver_group = "approvers"
+"""
+
+
+class CannotTell:
+    """An authenticator that is cut off from what it asks."""
+
+    async def authenticate(self, token: str) -> Caller | None:
+        raise Unavailable("The token cannot be checked.", "Try again.")
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_a_token_that_cannot_be_checked_is_never_called_invalid(catalogue: Catalogue, path: str) -> None:
+    async with stage(catalogue, known=CannotTell()).asked() as client:
+        asked = client.get(path) if path in ("/sse", "/metrics") else client.post(path, json=INITIALIZE)
+        answer = await asked
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+    assert "www-authenticate" not in answer.headers
+    assert said(answer) == "The token cannot be checked. Try again."
+
+
+@pytest.mark.parametrize("links", [(CannotTell(), Known()), (Known(), CannotTell())], ids=["first", "last"])
+async def test_who_is_known_is_let_in_although_another_way_is_away(links: tuple[Authenticator, ...]) -> None:
+    chain = Chain(*links)
+    assert await chain.authenticate("alice-token") == caller("alice", "support")
+    with pytest.raises(Unavailable):
+        await chain.authenticate("bob-token")
+
+
+async def test_without_tokens_nothing_is_unavailable(catalogue: Catalogue) -> None:
+    async with stage(catalogue, known=OWNER).asked(None) as client:
+        assert (await client.post("/mcp", json=INITIALIZE)).status_code == 200
+        assert set((await client.get("/readyz")).json()) == {"status", "store", "policy", "upstream"}
+
+
+async def test_a_failed_look_for_keys_is_not_held_against_a_provider_that_is_back() -> None:
+    provider = Provider(down=True)
+    callers = provider.callers()
+    for _ in range(3):
+        with pytest.raises(Unavailable):
+            await callers.authenticate(provider.token())
+    assert not await callers.checks["keys"]()
+    assert provider.asked == 1, "the provider is not pressed meanwhile"
+    provider.down = False
+    provider.clock.now += PAUSE
+    assert await callers.checks["keys"]()
+    assert await callers.authenticate(provider.token()) is not None
+    assert await callers.authenticate(provider.token("made-up", key=rsa_key(1))) is None
+    assert provider.asked == 2
+
+
+async def test_stores_that_hang_take_readiness_no_longer_than_one_and_hold_no_thread_of_others(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "PATIENCE", 1.5)
+    made = stage(catalogue, {f"profile-{number}": "*" for number in range(60)})
+    goes_on, hanging = threading.Event(), 0
+
+    def hang() -> None:
+        nonlocal hanging
+        hanging += 1
+        goes_on.wait()
+
+    for one in made.served.values():
+        monkeypatch.setattr(one.pipeline.store, "check_writable", hang)
+    try:
+        async with made.asked() as client:
+            answer = await client.get("/readyz")
+            with anyio.fail_after(PATIENCE):
+                await anyio.to_thread.run_sync(int)
+    finally:
+        goes_on.set()
+    assert (answer.status_code, answer.json()["store"]) == (503, "failed")
+    assert hanging == len(made.served), "all were asked at once"
+
+
+async def test_keys_that_arrive_after_readiness_gave_up_are_kept() -> None:
+    provider, asked, arrived = Provider(), anyio.Event(), anyio.Event()
+    inner = provider.transport()
+
+    class Late(httpx2.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+            asked.set()
+            await arrived.wait()
+            return await inner.handle_async_request(request)
+
+    keys = Keys("https://login.example.com/keys", ["RS256"], Late(), provider.clock)
+    async with anyio.create_task_group() as readiness:
+        readiness.start_soon(keys.usable)
+        await asked.wait()
+        readiness.cancel_scope.cancel()
+        arrived.set()
+    assert await keys.usable()
+    assert provider.asked == 1
+
+
+@pytest.fixture
+def taken() -> Iterator[str]:
+    """A port on which a server cannot listen: it ends there where nothing ended it before."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        yield str(other.getsockname()[1])
+
+
+def serve(port: str, *more: str) -> tuple[str, ...]:
+    return ("serve", "--sandbox", "--transport", "http", "--port", port, *more)
+
+
+@pytest.mark.parametrize("read_only", ["false", "true"], ids=["a policy", "a policy under the ceiling"])
+def test_a_server_under_which_one_person_is_two_does_not_start(tmp_path: Path, taken: str, read_only: str) -> None:
+    (tmp_path / "config.toml").write_text(COMPANY, encoding="utf-8")
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(POLICY, encoding="utf-8")
+    command = serve(taken, "--public-url", PUBLIC, "--policy", str(policy))
+    ran = spawn(*command, SAASUS_MCP_READ_ONLY=read_only)
+    assert ran.status == 1
+    assert "[auth.jwt] issuer" in ran.err
+    assert "[console.oidc] issuer" in ran.err
+    policy.write_text(POLICY.replace("true", "false"), encoding="utf-8")
+    assert "Cannot listen" in spawn(*command, SAASUS_MCP_READ_ONLY=read_only).err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+@pytest.mark.parametrize(("limit", "warned"), [("-S -n 256", False), ("-n 512", True)], ids=["soft", "hard"])
+def test_a_server_starts_with_the_open_files_that_it_may_have(taken: str, limit: str, *, warned: bool) -> None:
+    command = shlex.join([sys.executable, "-m", "saasus_mcp", *serve(taken)])
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"ulimit {limit}; exec {command}"],
+        capture_output=True, text=True, env=os.environ, timeout=PATIENCE, check=False,
+    )  # fmt: skip
+    ran = Ran(done.returncode, done.stdout, done.stderr)
+    assert "Cannot listen" in ran.err
+    assert ("LimitNOFILE=" in ran.err) == warned, ran.err
+
+
+@pytest.mark.parametrize("profiles", [1, 3])
+@pytest.mark.parametrize("shared", [False, True])
+def test_every_connection_and_every_profile_takes_open_files(profiles: int, *, shared: bool) -> None:
+    need = Need.of(100, profiles, shared=shared)
+    assert Need.of(200, profiles, shared=shared).files >= need.files + 100
+    assert Need.of(100, profiles + 1, shared=shared).files >= need.files + descriptors.API
