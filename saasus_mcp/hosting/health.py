@@ -13,10 +13,12 @@ from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from saasus_mcp.hosting.answers import UNAVAILABLE
+from saasus_mcp.hosting.answers import FORBIDDEN, UNAVAILABLE, refusal
 from saasus_mcp.hosting.exposition import CONTENT_TYPE
+from saasus_mcp.hosting.guard import CALLER
+from saasus_mcp.hosting.identity import Caller
 from saasus_mcp.hosting.metrics import Metrics
-from saasus_mcp.hosting.profiles import Served
+from saasus_mcp.hosting.profiles import EVERYONE, Served
 from saasus_mcp.store import StoreError
 
 log = logging.getLogger(__name__)
@@ -59,6 +61,7 @@ class Health:
     Args:
         policy_sound: whether the policy in force is what its file says now.
         draining: whether the server takes nothing new any more.
+        capacity: whether there is room for further requests.
         transport: in place of the network.
         clock: seconds that only go forward.
     """
@@ -70,6 +73,7 @@ class Health:
         *,
         policy_sound: Callable[[], bool] = lambda: True,
         draining: Callable[[], bool] = lambda: False,
+        capacity: Callable[[], bool] = lambda: True,
         transport: httpx2.AsyncBaseTransport | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -77,6 +81,7 @@ class Health:
         self._metrics = metrics
         self._policy_sound = policy_sound
         self._draining = draining
+        self._capacity = capacity
         self._transport = transport
         self._stores = Look(self._all_work, STORES_EVERY, clock)
         self._upstream = Look(self._any_reached, UPSTREAM_EVERY, clock)
@@ -90,22 +95,40 @@ class Health:
 
         A policy file that was edited and is not sound is told and no reason to stop: the one before is in force.
         """
+        room = self._capacity()
         stores, upstream = await self._stores.works(), await self._upstream.works()
         checks = {
             "store": _word(stores),
             "policy": "ok" if self._policy_sound() else "outdated",
             "upstream": _word(upstream),
+            "capacity": "ok" if room else "exhausted",
         }
-        ready = stores and upstream and not self._draining()
+        ready = stores and upstream and room and not self._draining()
         status = "stopping" if self._draining() else "ready" if ready else "not ready"
         return JSONResponse({"status": status, **checks}, 200 if ready else UNAVAILABLE)
 
     async def metrics(self, _: Request) -> Response:
         """Everything counted, and how many approvals wait now."""
-        found = {name: await self._ask(each, _pending, None) for name, each in self._served.items()}
+        return await self._metrics_of(self._served)
+
+    async def metrics_of(self, request: Request) -> Response:
+        """The same for whoever asks: of the profiles that they may decide on. Other profiles' names are not told."""
+        caller: Caller = request.scope[CALLER]
+        groups = caller.principal.groups | {EVERYONE}
+        theirs = {name: each for name, each in self._served.items() if caller.everywhere or each.groups & groups}
+        if not theirs:
+            return refusal(
+                FORBIDDEN, "You are in no group of a profile: ask the operator to add a group of yours to one."
+            )
+        return await self._metrics_of(theirs)
+
+    async def _metrics_of(self, served: Mapping[str, Served]) -> Response:
+        found = {name: await self._ask(each, _pending, None) for name, each in served.items()}
         pending = [(name, count) for name, count in found.items() if count is not None]
         stores = [(name, count is not None) for name, count in found.items()]
-        return Response("\n".join(self._metrics.lines(pending, stores)) + "\n", media_type=CONTENT_TYPE)
+        return Response(
+            "\n".join(self._metrics.lines(pending, stores, frozenset(served))) + "\n", media_type=CONTENT_TYPE
+        )
 
     async def _ask(self, served: Served, question: Callable[[Served], Asked], otherwise: Asked) -> Asked:
         """What a store answers; in a thread and not for long, so that one that hangs holds nothing else up."""

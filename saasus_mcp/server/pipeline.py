@@ -32,6 +32,7 @@ from saasus_mcp.server import aftermath, granted
 from saasus_mcp.server.aside import Aside, at_once
 from saasus_mcp.server.call import Asking, Call
 from saasus_mcp.server.deciding import Deciding
+from saasus_mcp.server.fair_queue import READS_WAIT, WRITES_WAIT, Busy, FairQueue, Slot
 from saasus_mcp.server.ledger import Ledger
 from saasus_mcp.server.results import BUDGET, Results
 from saasus_mcp.server.settling import MOST_ROUNDS, Looked, Matter, Settled, Settling
@@ -46,6 +47,8 @@ log = logging.getLogger(__name__)
 
 LARGE = 256 * 1024
 """Bytes of a response whose shaping would hold up other calls: it goes to a thread."""
+JOBS = "jobs of "
+"""Before the id of a principal: whom the steps of its jobs wait as."""
 
 
 class Pipeline:
@@ -67,6 +70,7 @@ class Pipeline:
         watch: Watch = UNWATCHED,
         aside: Aside = at_once,
         console: Callable[[], str] = str,
+        calls: FairQueue | None = None,
     ) -> None:
         self.catalogue = catalogue
         self.policy = policy
@@ -81,6 +85,7 @@ class Pipeline:
         self.aside = aside
         self.ledger = Ledger(lambda: self.store, policy, place, watch=watch, clock=clock, aside=aside)
         self._console = console
+        self.calls = calls or FairQueue()
 
     @cached_property
     def store(self) -> Store:
@@ -245,6 +250,18 @@ class Pipeline:
         return read
 
     async def _send(self, step: Step) -> ToolAnswer:
+        """Steps 6 to 9, as soon as the caller may have another call at the API. Until then nothing is used up."""
+        who = step.principal.id
+        try:
+            # Jobs wait apart: their steps are few at a time, and must not fail because their owner is busy.
+            slot = await self.calls.slot(*((who, _patience(step)) if step.part is None else (JOBS + who,)))
+        except Busy as busy:
+            await self.ledger.refuse(step, "busy")
+            return replace(failed(busy.message, busy.mend), why="busy")
+        with slot:
+            return await self._sent(step, slot)
+
+    async def _sent(self, step: Step, slot: Slot) -> ToolAnswer:
         """Steps 6 to 9. What was begun is ended, also where the client goes away in between."""
         held_back = await self.ledger.commit(step)
         if held_back is not None:
@@ -254,6 +271,7 @@ class Pipeline:
         try:
             with anyio.CancelScope(shield=not step.operation.reads):
                 given = await self._exchanged(step)
+                slot.release()  # the reads that follow take their own
                 given = told(step, await aftermath.read_back(step, given, self.reader(step)), self.language)
         except Exception:
             log.exception("call %s failed inside the server", step.id)
@@ -284,6 +302,11 @@ class Pipeline:
             except StoreError:
                 log.warning("the secrets of call %s could not be kept: their handles cannot be revealed", step.id)
         return given
+
+
+def _patience(step: Step) -> float:
+    """Seconds for which a call waits behind others of its caller."""
+    return READS_WAIT if step.operation.reads else WRITES_WAIT
 
 
 def _doubt(step: Step) -> Applied:

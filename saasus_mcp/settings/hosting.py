@@ -29,6 +29,9 @@ class HttpTable(Strict):
         allowed_origins: of pages that may call it, beside public_url and loopback.
         body_limit: bytes of one request.
         connections: requests at once, open streams included.
+        connections_per_caller: of these, for one principal; left out, a fifth, or all where nobody is asked who they are.
+        calls_per_caller: calls of one principal that wait for the API at once. Further ones wait behind them.
+        sessions_per_caller: sessions of older protocols that one principal may have open.
         metrics: whether /metrics answers anybody. Else it takes a token, where tokens are needed at all.
     """
 
@@ -39,6 +42,9 @@ class HttpTable(Strict):
     allowed_origins: frozenset[WebOrigin] = frozenset()
     body_limit: int = Field(default=4 * MEBIBYTE, ge=1024, le=64 * MEBIBYTE)
     connections: int = Field(default=1000, ge=1, le=100_000)
+    connections_per_caller: int | None = Field(default=None, ge=1, le=100_000)
+    calls_per_caller: int = Field(default=20, ge=1, le=100)
+    sessions_per_caller: int = Field(default=100, ge=1, le=10_000)
     metrics: bool = False
 
 

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from saasus_mcp.catalog import Catalogue
-from saasus_mcp.hosting import connection, transports
+from saasus_mcp.hosting import connection, traffic, transports
 from tests.hosting.stage import (
     INITIALIZE,
     dialled,
@@ -36,7 +36,7 @@ async def test_a_body_too_large_is_refused(catalogue: Catalogue, path: str) -> N
 async def test_a_body_that_does_not_come_is_not_waited_for(
     catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transports, "BODY_SECONDS", 0.01)
+    monkeypatch.setattr(traffic, "BODY_SECONDS", 0.01)
 
     async def never() -> Any:
         yield b"{"
@@ -51,7 +51,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for(
 async def test_a_body_that_trickles_in_is_not_waited_for_either(
     catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transports, "BODY_SECONDS", 0.2)
+    monkeypatch.setattr(traffic, "BODY_SECONDS", 0.2)
 
     async def trickles() -> Any:
         while True:

@@ -34,6 +34,7 @@ from saasus_mcp.hosting.console.web import (
     redirect,
 )
 from saasus_mcp.hosting.console.wording import WORDS
+from saasus_mcp.hosting.traffic import admit
 from saasus_mcp.permissions.seal import Sealer
 
 YEAR = 365 * 24 * 3600
@@ -85,9 +86,13 @@ class Doors:
 
         Raises:
             StoreError: sessions cannot be read.
+            NoPlace: this person has too many requests under way.
         """
         cookie = request.cookies.get(cookie_name(request, secure=self.secure), "")
-        return await run_sync(self.sessions.find, cookie, self.clock()) if cookie else None
+        session = await run_sync(self.sessions.find, cookie, self.clock()) if cookie else None
+        if session is not None:
+            admit(request.scope, session.approver.id)
+        return session
 
     def closed(self, request: Request) -> Response:
         """To the sign-in page, from which one comes back to where one wanted to go."""
