@@ -66,7 +66,8 @@ class Guard:
         if scope["method"] == "GET" and caller.expires_at is not None:
             # A stream ends with the token that opened it; a call under way is let finish.
             scope[LIFE].deadline = anyio.current_time() + caller.expires_at - self._clock()
-        await self._app(_known_as(scope, caller), receive, send)
+        async with scope[LIFE].turn(caller.principal.id):
+            await self._app(_known_as(scope, caller), receive, send)
 
     async def _named(self, scope: Scope, known: Authenticator) -> Caller | Response:
         """Whom the bearer token names."""

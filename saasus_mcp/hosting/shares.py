@@ -27,12 +27,14 @@ class Limits:
         each: of one principal.
         unauthenticated: of requests that no principal is known of yet, beside `total`.
         setting: the name of the setting that says `each`, for error messages.
+        shared: whether there is more than one principal.
     """
 
     total: int
     each: int
     unauthenticated: int
     setting: str = ""
+    shared: bool = True
 
     @classmethod
     def of(cls, table: HttpTable, *, shared: bool) -> Limits:
@@ -43,7 +45,7 @@ class Limits:
         """
         total, each = table.connections, table.connections_per_caller
         usual = max(1, total // PER_CALLER) if shared else total
-        return cls(total, min(total, each or usual), max(1, total // UNAUTHENTICATED), "connections_per_caller")
+        return cls(total, min(total, each or usual), max(1, total // UNAUTHENTICATED), "connections_per_caller", shared)
 
 
 CONSOLE = Limits(RESERVE, RESERVE_EACH, RESERVE_UNAUTHENTICATED)

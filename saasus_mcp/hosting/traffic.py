@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 
 import anyio
@@ -13,6 +14,8 @@ from saasus_mcp.hosting.answers import TIMED_OUT, no_place, refusal, unavailable
 from saasus_mcp.hosting.metrics import InFlight, Metrics
 from saasus_mcp.hosting.shares import CONSOLE, PROBES, Limits, NoPlace, Pool
 from saasus_mcp.hosting.sockets import TRUSTED
+from saasus_mcp.server.fair_queue import FairQueue
+from saasus_mcp.server.turns import Turn
 
 ALIVE, READY = "/healthz", "/readyz"
 ALWAYS = (ALIVE, READY)
@@ -23,6 +26,8 @@ BODY_SECONDS = 30.0
 ANSWERING_SECONDS = 2.0
 """For answers to reach their clients once everything was done."""
 A_MOMENT = 0.1
+TURNS, TURNS_EACH = 64, 2
+"""Requests that are worked on at once: in all, and of one principal where there are several. One processor does it."""
 CLOSE = {"Connection": "close"}
 
 
@@ -37,12 +42,13 @@ class Life:
         refusal: the answer where it is ended before it was answered; None where nobody is there to read one.
     """
 
-    def __init__(self, pool: Pool, *, stream: bool) -> None:
+    def __init__(self, pool: Pool, turns: FairQueue, *, stream: bool) -> None:
         self.deadline = math.inf
         self.scope = anyio.CancelScope()
         self.over = self.awaits_client = False
         self.refusal: Response | None = unavailable("The request was ended.")
         self._pool = pool
+        self._turns = turns
         self._stream = stream
         self._ended = anyio.Event()
         self._arrived = False
@@ -51,6 +57,14 @@ class Life:
     def belongs_to(self, principal: str) -> None:
         """Count the request against the share of its principal."""
         self._pool.assign(self, principal)
+
+    def turn(self, principal: str) -> AbstractAsyncContextManager[object]:
+        """Work on the request when it is its principal's turn.
+
+        However many requests a principal sends, few of them are worked on at once, so that another's are soon worked on,
+        too. One that waits for the API or for a person, or is a stream, does not hold up the next.
+        """
+        return nullcontext() if self._stream else Turn(self._turns, principal)
 
     def evict(self) -> None:
         """End the request because another one needs its place."""
@@ -128,6 +142,7 @@ class Traffic:
         self._app = app
         self._metrics = metrics
         self._callers, self._console = Pool(limits), Pool(CONSOLE)
+        self._turns = FairQueue(TURNS, TURNS_EACH if limits.shared else TURNS)
         self._probes = 0
         self._open: set[Life] = set()
         self._posts = InFlight()
@@ -160,7 +175,7 @@ class Traffic:
 
     async def _through(self, scope: Scope, receive: Receive, send: Send) -> None:
         pool = self._console if _of_people(scope["path"]) else self._callers
-        life, answer = Life(pool, stream=scope["method"] == "GET"), _Answer(send)
+        life, answer = Life(pool, self._turns, stream=scope["method"] == "GET"), _Answer(send)
         try:
             pool.enter(life)
         except NoPlace as none:

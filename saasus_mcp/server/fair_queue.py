@@ -1,4 +1,4 @@
-"""Calls of several principals at one API: each has a share, and waits behind its own calls, not behind another's."""
+"""Slots for what several principals do at once: each has a share, and waits behind its own calls, not behind another's."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Busy(SaasusMcpError):
 
 @dataclass(eq=False, slots=True)
 class Slot:
-    """The right to have one call at the API. It ends when it is released, or with the block that it is entered for."""
+    """The right to do one thing at a time. It ends when it is released, or with the block that it is entered for."""
 
     queue: FairQueue
     principal: str
@@ -36,7 +36,7 @@ class Slot:
     released: bool = False
 
     def release(self) -> None:
-        """Let the next call go. Again, it does nothing."""
+        """Give it to the next in turn. Again, it does nothing."""
         if not self.released:
             self.released = True
             self.queue.freed(self.principal)
@@ -54,7 +54,7 @@ class FairQueue:
     """Hands out slots. A free one goes to the principals that wait in turn, to each of them its oldest call.
 
     Args:
-        total: calls at the API at once.
+        total: slots.
         each: of one principal.
     """
 
@@ -82,7 +82,7 @@ class FairQueue:
             _less(self._requests, principal)
 
     async def slot(self, principal: str, patience: float = math.inf) -> Slot:
-        """A slot for a call, as soon as there is one.
+        """A slot, as soon as there is one.
 
         Args:
             patience: seconds to wait.

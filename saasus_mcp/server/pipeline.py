@@ -37,6 +37,7 @@ from saasus_mcp.server.ledger import Ledger
 from saasus_mcp.server.results import BUDGET, Results
 from saasus_mcp.server.settling import MOST_ROUNDS, Looked, Matter, Settled, Settling
 from saasus_mcp.server.step import Step, told
+from saasus_mcp.server.turns import waiting
 from saasus_mcp.server.watch import UNWATCHED, Watch
 from saasus_mcp.store import StoreError
 
@@ -289,7 +290,8 @@ class Pipeline:
         except SaasusMcpError as error:
             return failed(error.message, error.mend, trace_id=step.id)
         try:
-            response = await self._client.send(step.operation, request, step.id)
+            async with waiting():
+                response = await self._client.send(step.operation, request, step.id)
         except SendFailed as failure:
             return unsent(failure, step.id)
         hiding = Hiding()
