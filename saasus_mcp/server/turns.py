@@ -20,7 +20,7 @@ TURN_SECONDS = 1.0
 
 @asynccontextmanager
 async def waiting() -> AsyncIterator[None]:
-    """While the API is waited for, let another request of the principal be worked on."""
+    """While the API, a database or a person is waited for, let another request of the principal be worked on."""
     turn = TURN.get()
     if turn is None:
         yield
