@@ -29,4 +29,4 @@ async def in_thread(work: Callable[[], Given]) -> Given:
     with anyio.CancelScope(shield=True):
         async with waiting():
             given = await to_thread.run_sync(work)
-    return given  # noqa: RET504 - within, the type checker takes it that a scope may end with nothing
+    return given
