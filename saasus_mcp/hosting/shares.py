@@ -10,8 +10,9 @@ from saasus_mcp.settings.hosting import HttpTable
 
 PER_CALLER = 5
 """One principal may hold one part in so many of the connections, unless the settings say otherwise."""
-UNAUTHENTICATED = 10
-"""Requests that are not signed in yet may hold one part in so many of the connections."""
+UNAUTHENTICATED, UNAUTHENTICATED_LEAST = 4, 64
+"""Requests that are not signed in yet may hold one part in so many of the connections, and no fewer than so many: every
+request of a caller is one of them for a moment."""
 RESERVE, RESERVE_EACH, RESERVE_UNAUTHENTICATED = 32, 8, 16
 """Places of the console and the metrics, which no request of MCP can take: in all, for each approver, not signed in."""
 PROBES = 16
@@ -45,7 +46,13 @@ class Limits:
         """
         total, each = table.connections, table.connections_per_caller
         usual = max(1, total // PER_CALLER) if shared else total
-        return cls(total, min(total, each or usual), max(1, total // UNAUTHENTICATED), "connections_per_caller", shared)
+        return cls(
+            total,
+            min(total, each or usual),
+            max(UNAUTHENTICATED_LEAST, total // UNAUTHENTICATED),
+            "connections_per_caller",
+            shared,
+        )
 
 
 CONSOLE = Limits(RESERVE, RESERVE_EACH, RESERVE_UNAUTHENTICATED)

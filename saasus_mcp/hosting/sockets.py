@@ -90,7 +90,8 @@ def fitted(limits: Limits) -> Limits:
     room = _open_files(sockets_for(limits) + OTHER_FILES) - OTHER_FILES
     if sockets_for(limits) <= room:
         return limits
-    total = max(1, (room - RESERVED - limits.unauthenticated) // 2)
+    unauthenticated = min(limits.unauthenticated, max(1, room // 8))
+    total = max(1, (room - RESERVED - unauthenticated) // 2)
     log.warning(
         "connections is %d, which takes %d open files; the system allows %d, so %d are served: raise LimitNOFILE or ulimit -n",
         limits.total,
@@ -98,11 +99,9 @@ def fitted(limits: Limits) -> Limits:
         room + OTHER_FILES,
         total,
     )
-    each, unauthenticated = (
-        max(1, total * limits.each // limits.total),
-        max(1, total * limits.unauthenticated // limits.total),
+    return replace(
+        limits, total=total, each=max(1, total * limits.each // limits.total), unauthenticated=unauthenticated
     )
-    return replace(limits, total=total, each=each, unauthenticated=unauthenticated)
 
 
 def _open_files(wanted: int) -> int:

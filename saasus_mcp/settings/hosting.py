@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from saasus_mcp.settings.addresses import HIGHEST_PORT, Algorithm, Host, ProviderUrl, Public, WebOrigin, loopback
 from saasus_mcp.settings.console import ConsoleTable
@@ -46,6 +46,14 @@ class HttpTable(Strict):
     calls_per_caller: int = Field(default=20, ge=1, le=100)
     sessions_per_caller: int = Field(default=100, ge=1, le=10_000)
     metrics: bool = False
+
+    @field_validator("connections_per_caller")
+    @classmethod
+    def _within_all(cls, share: int | None, info: ValidationInfo) -> int | None:
+        """A share that is larger than the whole was meant for something else."""
+        if share is not None and share > info.data.get("connections", share):
+            raise ValueError("may not be more than connections")
+        return share
 
 
 class JwtTable(Strict):

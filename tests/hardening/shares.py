@@ -141,7 +141,7 @@ async def works(asking: httpx2.AsyncClient, session: str) -> bool:
     AREA, "Forms of the console without a token whose bodies never come, on more sockets than there are connections"
 )
 async def forms(ground: Ground) -> str:
-    async with shared(ground).listening() as url, held(url, 60, FORM) as streams:
+    async with shared(ground).listening() as url, held(url, 100, FORM) as streams:
         await others_are_served(url)
         assert await status(streams[0]) == 503
     return "the oldest give way; callers, the console, metrics and health checks are served"
@@ -178,7 +178,7 @@ async def trickling(ground: Ground) -> str:
 
 @attack(AREA, "Bodies of MCP without a token that never come, on more sockets than there are connections")
 async def bodies(ground: Ground) -> str:
-    async with shared(ground).listening() as url, held(url, 60, BODY + "\r\n{") as streams:
+    async with shared(ground).listening() as url, held(url, 100, BODY + "\r\n{") as streams:
         await others_are_served(url)
         assert await status(streams[0]) == 401
     return "401 before the body is waited for; others are served"

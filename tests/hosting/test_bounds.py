@@ -148,7 +148,8 @@ async def test_a_head_too_large_is_refused(catalogue: Catalogue) -> None:
 async def test_requests_beyond_the_limit_are_told_to_come_back(catalogue: Catalogue) -> None:
     arrived, leave = anyio.Event(), anyio.Event()
 
-    async def stays(_: Request) -> JSONResponse:
+    async def stays(request: Request) -> JSONResponse:
+        traffic.admit(request.scope, "somebody")
         arrived.set()
         await leave.wait()
         return JSONResponse("left")

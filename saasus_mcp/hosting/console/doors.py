@@ -15,7 +15,7 @@ from starlette.routing import Route
 from saasus_mcp.catalog import Language
 from saasus_mcp.hosting.console.oidc import Begun, Provider, SignInFailed
 from saasus_mcp.hosting.console.sessions import LIFETIME, Admitted, Session, Sessions, Tickets
-from saasus_mcp.hosting.console.throttle import Throttle
+from saasus_mcp.hosting.console.throttle import SECONDS, Throttle
 from saasus_mcp.hosting.console.web import (
     BASE,
     FORBIDDEN,
@@ -116,7 +116,7 @@ class Doors:
         if admitted is not None:
             return await self._signed_in(request, admitted)
         if self.guesses.holds:
-            return self._door(request, "too_many", TOO_MANY)
+            return _later(self._door(request, "too_many", TOO_MANY))
         self.guesses.fail()
         return self._door(request, "wrong_token", FORBIDDEN)
 
@@ -174,7 +174,7 @@ class Doors:
         except BadForm:
             return message("refused_form", lang, None, FORBIDDEN)
         if self.guesses.holds:
-            return message("too_many", lang, None, TOO_MANY)
+            return _later(message("too_many", lang, None, TOO_MANY))
         judge = self.passphrase()
         if self.tickets.good(ticket) and judge and not await run_sync(judge, fields.get("passphrase", "")):
             self.guesses.fail()
@@ -242,3 +242,9 @@ class Doors:
         """Set a cookie. `lax`: it goes with links of other sites too, such as the provider's back to here."""
         site: Literal["lax", "strict"] = "lax" if lax else "strict"
         answer.set_cookie(name, value, seconds, path=path, secure=self.secure, httponly=True, samesite=site)
+
+
+def _later(answer: Response) -> Response:
+    """The answer to one guess too many, with the seconds to wait."""
+    answer.headers["Retry-After"] = f"{SECONDS:g}"
+    return answer
