@@ -82,6 +82,11 @@ class Attacker:
         await self.repeated("tools/call", lambda: {"name": tool, "arguments": arguments})
 
 
+async def nothing(_: Attacker) -> None:
+    """What the numbers of the others are to be compared with."""
+    await asyncio.sleep(3600)
+
+
 async def streams(attacker: Attacker) -> None:
     await attacker.held(attacker.head("GET", "/sse", "Accept: text/event-stream"))
 
@@ -150,6 +155,7 @@ async def reads(attacker: Attacker) -> None:
 
 
 SCENARIOS: dict[str, tuple[Hostile, int]] = {
+    "nothing": (nothing, 0),
     "streams": (streams, 1000),
     "sessions": (sessions, 1000),
     "forms without a token": (forms, 1000),
