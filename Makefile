@@ -32,7 +32,7 @@ test-postgres: $(READY)  ## what is kept, on a PostgreSQL server that is there o
 	@$(BIN)/python scripts/with_postgres.py $(BIN)/pytest -k postgresql
 
 load: $(READY)  ## 32 clients at once, before one server and two, on both databases: numbers, and nothing lost
-	@SAASUS_MCP_TEST_LOAD=32x50 $(BIN)/python scripts/with_postgres.py $(BIN)/pytest -q tests/hosting/test_load.py
+	@SAASUS_MCP_TEST_LOAD=32x50 $(BIN)/python scripts/with_postgres.py $(BIN)/pytest -q tests/hosting/test_load.py tests/hosting/test_hostile.py
 
 test-browser: $(READY)  ## the console in a headless Chromium (Debian: apt-get install chromium)
 	@$(BIN)/python -c "import playwright" 2> /dev/null || $(BROWSER)

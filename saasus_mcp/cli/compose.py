@@ -188,13 +188,17 @@ async def pipeline(settings: Settings, console: Callable[[], str] = no_console) 
 
 @asynccontextmanager
 async def pipelines(
-    settings: Settings, watch: Callable[[str, Catalogue], Watch], console: Callable[[], str] = no_console
+    settings: Settings,
+    watch: Callable[[str, Catalogue], Watch],
+    console: Callable[[], str] = no_console,
+    share: int | None = None,
 ) -> AsyncIterator[dict[str, Pipeline]]:
     """A pipeline for every profile, by name, all under one policy.
 
     Args:
         watch: makes who is told of a profile's calls.
         console: where a person could approve on a page; empty where nowhere.
+        share: calls of one principal that may be at the API of a profile at once; None where there is but one principal.
 
     Raises:
         SaasusMcpError: something in the settings, the policy or the state folder is not sound.
@@ -211,7 +215,7 @@ async def pipelines(
         for one in each:
             name = place(one).profile
             made[name] = await until.enter_async_context(
-                _pipeline(one, catalogue, chosen, watch=watch(name, catalogue), kept=kept, console=console)
+                _pipeline(one, catalogue, chosen, watch=watch(name, catalogue), kept=kept, console=console, share=share)
             )
         yield made
 
@@ -244,10 +248,12 @@ async def _pipeline(
     watch: Watch,
     kept: Stores,
     console: Callable[[], str],
+    share: int | None = None,
 ) -> AsyncIterator[Pipeline]:
     """The pipeline of the chosen profile."""
     from saasus_mcp.server.aside import at_once, in_thread  # noqa: PLC0415 - as below
-    from saasus_mcp.server.pipeline import Pipeline  # noqa: PLC0415 - imports the HTTP client
+    from saasus_mcp.server.fair_queue import FairQueue  # noqa: PLC0415 - imports the HTTP client
+    from saasus_mcp.server.pipeline import Pipeline  # noqa: PLC0415 - as above
 
     where, sealer = place(settings), keeping.sealing(settings)
     with ExitStack() as until:
@@ -266,6 +272,7 @@ async def _pipeline(
                 watch=watch,
                 aside=in_thread if kept.shared else at_once,
                 console=console,
+                calls=FairQueue(each=share) if share else FairQueue(),
             )
 
 

@@ -51,7 +51,7 @@ async def _serve(chosen: Settings, port: int, opens: bool) -> None:  # noqa: FBT
             click.launch(link)
         async with anyio.create_task_group() as both:
             both.start_soon(beacon.shine, chosen.folder, base)
-            await serving.server(app.alone(where, console.routes()), where).serve([listener])
+            await serving.server(app.alone(where, console.routes())).serve([listener])
             both.cancel_scope.cancel()
 
 

@@ -79,7 +79,7 @@ async def _serve(chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> None
         known = identity(chosen, wanted, until)
         watch = partial(Counting, metrics)
         async with (
-            compose.pipelines(chosen, watch, lambda: at.console) as pipelines,
+            compose.pipelines(chosen, watch, lambda: at.console, _share(wanted)) as pipelines,
             compose.staff(chosen, pipelines) as runners,
         ):
 
@@ -101,7 +101,7 @@ async def _serve(chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> None
                 _announce(wanted, each, policy, at.url)
                 _announce_console(wanted, console, at)
                 gc.freeze()  # what was loaded stays: it need not be looked through again for garbage
-                await serving.server(hosted, wanted, chosen.timeout).serve([listener])
+                await serving.server(hosted, chosen.timeout).serve([listener])
 
 
 def identity(chosen: Settings, wanted: Http, until: ExitStack) -> Authenticator | Caller:
@@ -181,6 +181,13 @@ def _sound(policy: CasePolicy) -> Callable[[], bool]:
     """Tells whether the policy in force is what its file says now."""
     under = policy.under if isinstance(policy, ReadOnlyCeiling) else policy
     return lambda: under.last.taken if hasattr(under, "last") else True
+
+
+def _share(wanted: Http) -> int:
+    """How many calls of one principal may be at the API at once: all of them where nobody is asked who they are."""
+    from saasus_mcp.saasus.client import CONNECTIONS  # noqa: PLC0415 - imports the HTTP client
+
+    return wanted.table.calls_per_caller if wanted.authenticated else CONNECTIONS
 
 
 @dataclass

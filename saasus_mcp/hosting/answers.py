@@ -7,18 +7,35 @@ from collections.abc import Mapping
 from mcp.types import INVALID_REQUEST
 from starlette.responses import JSONResponse
 
-BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_ALLOWED, TIMED_OUT, TOO_LARGE, MISDIRECTED, UNAVAILABLE = (
+from saasus_mcp.hosting.shares import NoPlace
+
+(
+    BAD_REQUEST,
+    UNAUTHORIZED,
+    FORBIDDEN,
+    NOT_FOUND,
+    NOT_ALLOWED,
+    TIMED_OUT,
+    TOO_LARGE,
+    MISDIRECTED,
+    TOO_MANY,
+    UNAVAILABLE,
+) = (
     400,
     401,
     403,
+    404,
     405,
     408,
     413,
     421,
+    429,
     503,
 )
+FOR_THE_MOMENT = frozenset({TOO_MANY, UNAVAILABLE})
+"""Statuses of answers that hold for the moment only."""
 RETRY_SECONDS = "2"
-"""Which every answer that holds for the moment only gives as Retry-After (see frontier)."""
+"""Which every one of them gives as Retry-After (see frontier)."""
 
 
 def refusal(status: int, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
@@ -27,6 +44,18 @@ def refusal(status: int, message: str, headers: Mapping[str, str] | None = None)
     return JSONResponse(body, status, headers)
 
 
-def unavailable(message: str) -> JSONResponse:
+def unavailable(message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """A refusal that holds for the moment only."""
-    return refusal(UNAVAILABLE, message, {"Retry-After": RETRY_SECONDS})
+    return refusal(UNAVAILABLE, message, {"Retry-After": RETRY_SECONDS, **(headers or {})})
+
+
+def no_place(none: NoPlace) -> JSONResponse:
+    """A refusal for lack of room: 429 where the caller holds its whole share, 503 where the whole server is busy."""
+    if not none.limit:
+        return unavailable("The server is busy. Try again in a moment.")
+    setting = f" ({none.setting})" if none.setting else ""
+    return refusal(
+        TOO_MANY,
+        f"You hold all {none.limit} places that one caller may have{setting}. "
+        "End requests, streams or sessions that you no longer need, then try again.",
+    )

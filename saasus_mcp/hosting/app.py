@@ -20,6 +20,9 @@ from saasus_mcp.hosting.health import Health
 from saasus_mcp.hosting.identity import Authenticator, Caller, checks_of
 from saasus_mcp.hosting.metrics import Metrics
 from saasus_mcp.hosting.profiles import Served
+from saasus_mcp.hosting.sessions import Sessions
+from saasus_mcp.hosting.shares import Limits
+from saasus_mcp.hosting.sockets import Sockets, sockets_for
 from saasus_mcp.hosting.traffic import Traffic
 from saasus_mcp.hosting.transports import Entrance, Kind, Transports
 from saasus_mcp.server.asking import Context
@@ -33,10 +36,11 @@ EXPOSED = ("Mcp-Session-Id", "WWW-Authenticate", "Retry-After")
 
 @dataclass(frozen=True, slots=True)
 class Hosted:
-    """The app, and its traffic, which is drained before it stops."""
+    """The app, its traffic, which is drained before it stops, and the sockets that it may have open."""
 
     app: ASGIApp
     traffic: Traffic
+    sockets: Sockets
 
 
 def build(
@@ -57,14 +61,22 @@ def build(
         policy_sound: whether the policy in force is what its file says now.
         extra: further routes, which look after their own visitors: the console.
     """
+    limits = Limits.of(http.table, shared=http.authenticated)
+    sessions = Sessions(http.table.sessions_per_caller)
     transports = {
-        name: Transports(serve(each, _principal), name, http.table.body_limit) for name, each in served.items()
+        name: Transports(serve(each, _principal), name, http.table.body_limit, sessions)
+        for name, each in served.items()
     }
     jwt = http.jwt
     challenge = Challenge(http.public_url, jwt.issuer, jwt.scopes) if jwt else Challenge(http.public_url)
     allowed = Allowed.of(http.public_url, http.table.allowed_hosts, http.table.allowed_origins)
     health = Health(
-        served, metrics, checks=checks_of(known), policy_sound=policy_sound, draining=lambda: traffic.draining
+        served,
+        metrics,
+        checks=checks_of(known),
+        policy_sound=policy_sound,
+        draining=lambda: traffic.draining,
+        capacity=lambda: not traffic.exhausted and not sessions.full,
     )
 
     def entrance(kind: Kind) -> ASGIApp:
@@ -87,10 +99,12 @@ def build(
     ]
     inner = Starlette(routes=routes, lifespan=running)
     inner.router.redirect_slashes = False  # a redirect would name the address that a proxy sees
-    traffic = Traffic(inner, http.table.connections, metrics)
+    traffic = Traffic(inner, limits, metrics)
     secure = http.public_url.startswith("https:")
     return Hosted(
-        Frontier(traffic, allowed, lambda status: metrics.responses.count(str(status)), secure=secure), traffic
+        Frontier(traffic, allowed, lambda status: metrics.responses.count(str(status)), secure=secure),
+        traffic,
+        Sockets(sockets_for(limits)),
     )
 
 
@@ -98,9 +112,10 @@ def alone(http: Http, routes: Sequence[BaseRoute]) -> Hosted:
     """An app of these routes and nothing else, behind the same frontier: the console of a laptop."""
     inner = Starlette(routes=list(routes))
     inner.router.redirect_slashes = False
-    traffic = Traffic(inner, http.table.connections, Metrics())
+    limits = Limits.of(http.table, shared=False)
+    traffic = Traffic(inner, limits, Metrics())
     allowed = Allowed.of(http.public_url, frozenset(), frozenset())
-    return Hosted(Frontier(traffic, allowed, lambda _: None, secure=False), traffic)
+    return Hosted(Frontier(traffic, allowed, lambda _: None, secure=False), traffic, Sockets(sockets_for(limits)))
 
 
 def _routes(entrance: Callable[[Kind], ASGIApp]) -> list[Route]:
@@ -118,11 +133,10 @@ def _routes(entrance: Callable[[Kind], ASGIApp]) -> list[Route]:
 
 
 def _metrics_route(http: Http, health: Health, known: Authenticator | Caller, challenge: Challenge) -> Route:
-    """Where the numbers are: for whoever the door lets in, or for anybody where that is set."""
-    page = Route("/metrics", health.metrics)
+    """Where the numbers are: for approvers, of the profiles that they may decide on, or for anybody where that is set."""
     if http.table.metrics:
-        return page
-    return Route("/metrics", Guard(page.app, known, challenge, ("caller", "approver")))
+        return Route("/metrics", health.metrics)
+    return Route("/metrics", Guard(Route("/metrics", health.metrics_of).app, known, challenge, ("approver",)))
 
 
 def _for_pages(app: ASGIApp, allowed: Allowed) -> ASGIApp:

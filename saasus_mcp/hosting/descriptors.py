@@ -6,8 +6,11 @@ import logging
 import sys
 from dataclasses import dataclass, replace
 
+from saasus_mcp.hosting.shares import Limits
+from saasus_mcp.hosting.sockets import sockets_for
 from saasus_mcp.saasus.client import CONNECTIONS
 from saasus_mcp.settings import Http
+from saasus_mcp.settings.hosting import HttpTable
 
 if sys.platform != "win32":
     import resource
@@ -24,8 +27,6 @@ DATABASE = 15
 """Connections to one database at most: SQLAlchemy's pool of a file, and both pools of PostgreSQL together."""
 SQLITE_FILES = 3
 """Of one connection to a file: the database, its log and the log's index."""
-RESERVE = 64
-"""For health checks, the console and clients that are being refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +51,11 @@ class Need:
             shared: whether they share a PostgreSQL database; else each has an SQLite file, and tokens and jobs have one each.
         """
         databases = DATABASE if shared else DATABASE * SQLITE_FILES * (profiles + 2)
-        return cls(connections, PROCESS + PROVIDER + API * profiles + databases + RESERVE)
+        return cls(connections, PROCESS + PROVIDER + API * profiles + databases)
 
     @property
     def files(self) -> int:
-        """Open files in all: beside each connection with a request, one and a bit that is idle or not signed in yet."""
+        """Open files in all."""
         return self.others + _places(self.connections)
 
 
@@ -98,5 +99,5 @@ def raised(wanted: int) -> int:
 
 
 def _places(connections: int) -> int:
-    """Sockets that go with so many connections with a request."""
-    return 2 * connections + connections // 10
+    """Return the sockets that go with so many requests at once."""
+    return sockets_for(Limits.of(HttpTable(connections=connections), shared=True))

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 Labels = tuple[str, ...]
+Shown = Callable[[Mapping[str, str]], bool]
+"""Whether a sample with these labels is shown."""
+
+
+def everything(_: Mapping[str, str]) -> bool:
+    """Every sample is."""
+    return True
 
 
 class Counter:
@@ -21,10 +28,10 @@ class Counter:
         """Once more."""
         self._counts[values] += 1
 
-    def lines(self) -> Iterator[str]:
+    def lines(self, shown: Shown = everything) -> Iterator[str]:
         """As Prometheus reads it."""
         samples = ((dict(zip(self._labels, values, strict=True)), count) for values, count in self._counts.items())
-        return series(self.name, "counter", self._help, samples)
+        return series(self.name, "counter", self._help, (each for each in samples if shown(each[0])))
 
 
 class Histogram:
@@ -41,11 +48,13 @@ class Histogram:
         counts[bisect_left(self._bounds, seconds)] += 1
         self._sums[values] += seconds
 
-    def lines(self) -> Iterator[str]:
+    def lines(self, shown: Shown = everything) -> Iterator[str]:
         """As Prometheus reads it: each bucket counts what is in the smaller ones too."""
         yield from _head(self.name, "histogram", self._help)
         for values, counts in self._counts.items():
             labels, total = dict(zip(self._labels, values, strict=True)), 0
+            if not shown(labels):
+                continue
             for bound, count in zip((*map(str, self._bounds), "+Inf"), counts, strict=True):
                 total += count
                 yield _sample(f"{self.name}_bucket", {**labels, "le": bound}, total)

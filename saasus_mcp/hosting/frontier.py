@@ -11,7 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from saasus_mcp.hosting.answers import BAD_REQUEST, FORBIDDEN, MISDIRECTED, RETRY_SECONDS, UNAVAILABLE, refusal
+from saasus_mcp.hosting.answers import BAD_REQUEST, FOR_THE_MOMENT, FORBIDDEN, MISDIRECTED, RETRY_SECONDS, refusal
 from saasus_mcp.hosting.traffic import ALWAYS
 
 HOST = re.compile(r"(?P<name>[a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
@@ -83,7 +83,7 @@ class Frontier:
                 headers = MutableHeaders(scope=message)
                 for name, value in self._headers.items():
                     headers.setdefault(name, value)
-                if message["status"] == UNAVAILABLE:
+                if message["status"] in FOR_THE_MOMENT:
                     headers.setdefault("Retry-After", RETRY_SECONDS)
             await send(message)
 

@@ -13,15 +13,21 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from saasus_mcp.hosting.answers import FORBIDDEN, UNAUTHORIZED, refusal, unavailable
+from saasus_mcp.hosting.answers import FORBIDDEN, UNAUTHORIZED, no_place, refusal, unavailable
 from saasus_mcp.hosting.challenge import Challenge
 from saasus_mcp.hosting.identity import Authenticator, Caller, Unavailable
-from saasus_mcp.hosting.traffic import LIFE
+from saasus_mcp.hosting.shares import NoPlace
+from saasus_mcp.hosting.traffic import LIFE, admit
 from saasus_mcp.server.asking import Context
 
 CALLER = "saasus_mcp.caller"
 BEARER = re.compile(r"(?i:bearer) +([A-Za-z0-9._~+/=-]{1,8192}) *")
 FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+
+WRONG_ROLE = {
+    "approver": "This is an approver's token: it opens the console and the metrics, not MCP.",
+    "caller": "This page is for approvers: use a token that was made with `saasus-mcp token new NAME --role approver`.",
+}
 
 
 class Guard:
@@ -52,10 +58,16 @@ class Guard:
         if isinstance(caller, Response):
             await caller(scope, receive, send)
             return
+        try:
+            admit(scope, caller.principal.id)
+        except NoPlace as none:
+            await no_place(none)(scope, receive, send)
+            return
         if scope["method"] == "GET" and caller.expires_at is not None:
             # A stream ends with the token that opened it; a call under way is let finish.
             scope[LIFE].deadline = anyio.current_time() + caller.expires_at - self._clock()
-        await self._app(_known_as(scope, caller), receive, send)
+        async with scope[LIFE].turn(caller.principal.id):
+            await self._app(_known_as(scope, caller), receive, send)
 
     async def _named(self, scope: Scope, known: Authenticator) -> Caller | Response:
         """Whom the bearer token names."""
@@ -71,8 +83,7 @@ class Guard:
         if caller is None:
             return self._unauthorized(scope, "invalid_token", "The token is malformed, expired or not for this server.")
         if caller.role not in self._roles:
-            said = "This is an approver's token: it opens the console, not MCP."
-            return refusal(FORBIDDEN, said if caller.role == "approver" else "This token does not open this page.")
+            return refusal(FORBIDDEN, WRONG_ROLE[caller.role])
         if caller.lacks:
             said = f"The token lacks the scope {' '.join(caller.lacks)}."
             header = self._challenge.header(scope["path"], "insufficient_scope", said)

@@ -15,11 +15,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from saasus_mcp.errors import SaasusMcpError
-from saasus_mcp.hosting.answers import UNAVAILABLE
+from saasus_mcp.hosting.answers import FORBIDDEN, UNAVAILABLE, refusal
 from saasus_mcp.hosting.exposition import CONTENT_TYPE
-from saasus_mcp.hosting.identity import Check
+from saasus_mcp.hosting.guard import CALLER
+from saasus_mcp.hosting.identity import Caller, Check
 from saasus_mcp.hosting.metrics import Metrics
-from saasus_mcp.hosting.profiles import Served
+from saasus_mcp.hosting.profiles import EVERYONE, Served
 from saasus_mcp.store import StoreError
 
 log = logging.getLogger(__name__)
@@ -64,6 +65,7 @@ class Health:
         checks: what else must work, by the name that /readyz shows.
         policy_sound: whether the policy in force is what its file says now.
         draining: whether the server takes nothing new any more.
+        capacity: whether there is room for further requests.
         transport: in place of the network.
         clock: seconds that only go forward.
     """
@@ -76,6 +78,7 @@ class Health:
         checks: Mapping[str, Check] | None = None,
         policy_sound: Callable[[], bool] = lambda: True,
         draining: Callable[[], bool] = lambda: False,
+        capacity: Callable[[], bool] = lambda: True,
         transport: httpx2.AsyncBaseTransport | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -83,6 +86,7 @@ class Health:
         self._metrics = metrics
         self._policy_sound = policy_sound
         self._draining = draining
+        self._capacity = capacity
         self._transport = transport
         # Of its own: while a database hangs, each look leaves a thread behind for seconds.
         self._threads = anyio.CapacityLimiter(len(served) + 1)
@@ -105,18 +109,36 @@ class Health:
         stores = [works for name, works in seen.items() if name.startswith(f"{STORE}/")]
         found = {STORE: all(stores), **{name: seen[name] for name in self._others}}
         checks = {name: "ok" if works else "failed" for name, works in found.items()}
+        room = self._capacity()
+        checks["capacity"] = "ok" if room else "exhausted"
         checks["policy"] = "ok" if self._policy_sound() else "outdated"
-        ready = all(found.values()) and not self._draining()
+        ready = all(found.values()) and room and not self._draining()
         status = "stopping" if self._draining() else "ready" if ready else "not ready"
         return JSONResponse({"status": status, **checks}, 200 if ready else UNAVAILABLE)
 
     async def metrics(self, _: Request) -> Response:
         """Everything counted, and how many approvals wait now."""
-        works = await _together(self._stores)
-        found = {name: await self._ask(each, _pending, None) for name, each in self._served.items() if works[name]}
+        return await self._metrics_of(self._served)
+
+    async def metrics_of(self, request: Request) -> Response:
+        """The same for whoever asks: of the profiles that they may decide on. Other profiles' names are not told."""
+        caller: Caller = request.scope[CALLER]
+        groups = caller.principal.groups | {EVERYONE}
+        theirs = {name: each for name, each in self._served.items() if caller.everywhere or each.groups & groups}
+        if not theirs:
+            return refusal(
+                FORBIDDEN, "You are in no group of a profile: ask the operator to add a group of yours to one."
+            )
+        return await self._metrics_of(theirs)
+
+    async def _metrics_of(self, served: Mapping[str, Served]) -> Response:
+        works = await _together({name: self._stores[name] for name in served})
+        found = {name: await self._ask(each, _pending, None) for name, each in served.items() if works[name]}
         pending = [(name, count) for name, count in found.items() if count is not None]
-        stores = [(name, found.get(name) is not None) for name in self._served]
-        return Response("\n".join(self._metrics.lines(pending, stores)) + "\n", media_type=CONTENT_TYPE)
+        stores = [(name, found.get(name) is not None) for name in served]
+        return Response(
+            "\n".join(self._metrics.lines(pending, stores, frozenset(served))) + "\n", media_type=CONTENT_TYPE
+        )
 
     async def _ask(self, served: Served, question: Callable[[Served], Asked], otherwise: Asked) -> Asked:
         """What a store answers; in a thread and not for long, so that one that hangs holds nothing else up."""

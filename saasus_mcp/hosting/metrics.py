@@ -59,16 +59,19 @@ class Metrics:
         )
         self.responses = Counter("saasus_mcp_http_responses_total", "HTTP responses begun.", ("status",))
 
-    def lines(self, pending: Iterable[tuple[str, int]], stores: Iterable[tuple[str, bool]]) -> Iterator[str]:
+    def lines(
+        self, pending: Iterable[tuple[str, int]], stores: Iterable[tuple[str, bool]], profiles: frozenset[str]
+    ) -> Iterator[str]:
         """Everything, as Prometheus reads it.
 
         Args:
+            profiles: whose calls are told.
             pending: how many approvals wait, by profile.
             stores: whether each profile's store works.
         """
         yield from series("saasus_mcp_info", "gauge", "What runs.", [({"version": __version__}, 1)])
         for each in (self.calls, self.refusals, self.upstream, self.responses):
-            yield from each.lines()
+            yield from each.lines(lambda labels: labels.get("profile", "") in {"", *profiles})
         gauges = {
             "saasus_mcp_calls_in_flight": ("Calls sent and not yet answered.", self.in_flight.count),
             "saasus_mcp_http_requests_in_flight": ("HTTP requests and open streams.", self.requests.count),

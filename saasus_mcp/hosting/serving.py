@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 
 import anyio
@@ -16,7 +17,6 @@ import uvicorn
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.hosting.app import Hosted
 from saasus_mcp.hosting.connection import Connection
-from saasus_mcp.settings import Http
 
 DRAIN_SECONDS = 30.0
 """For which a stop waits for calls under way, unless told otherwise: as long as one attempt at the API may take."""
@@ -81,7 +81,7 @@ def listening(host: str, port: int) -> socket.socket:
     return listener
 
 
-def server(hosted: Hosted, http: Http, patience: float = DRAIN_SECONDS) -> Server:
+def server(hosted: Hosted, patience: float = DRAIN_SECONDS) -> Server:
     """A server for the app, not yet running.
 
     Args:
@@ -89,14 +89,13 @@ def server(hosted: Hosted, http: Http, patience: float = DRAIN_SECONDS) -> Serve
     """
     config = uvicorn.Config(
         hosted.app,
-        http=Connection,
+        http=partial(Connection, sockets=hosted.sockets),  # type: ignore[arg-type]  # which makes one all the same
         ws="none",
         lifespan="on",
         log_config=None,
         access_log=False,  # a query may hold what nobody should read in a log
         server_header=False,
         proxy_headers=False,  # nothing here asks for a client's address, so nobody needs to be believed about it
-        limit_concurrency=2 * http.table.connections,  # idle connections too; requests are counted by Traffic
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=math.ceil(patience) + CLOSING_SECONDS,
         backlog=BACKLOG,

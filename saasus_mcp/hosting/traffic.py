@@ -1,42 +1,78 @@
-"""How much goes through at once, and how it ends: no more than fits, and what was begun is finished."""
+"""How many requests go through at once, and how each ends: a fair share for everybody, and what was begun is finished."""
 
 from __future__ import annotations
 
 import math
+from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 
 import anyio
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from saasus_mcp.hosting.answers import unavailable
+from saasus_mcp.hosting.answers import TIMED_OUT, no_place, refusal, unavailable
 from saasus_mcp.hosting.metrics import InFlight, Metrics
+from saasus_mcp.hosting.shares import CONSOLE, PROBES, Limits, NoPlace, Pool
+from saasus_mcp.hosting.sockets import TRUSTED
+from saasus_mcp.server.fair_queue import FairQueue
+from saasus_mcp.server.turns import Turn
 
-ALWAYS = ("/healthz", "/readyz")
+ALIVE, READY = "/healthz", "/readyz"
+ALWAYS = (ALIVE, READY)
 LIFE = "saasus_mcp.life"
 """Where a request's scope has its Life, for whoever knows when that must end."""
+BODY_SECONDS = 30.0
+"""For which a request's body may take to arrive, whatever reads it."""
 ANSWERING_SECONDS = 2.0
 """For answers to reach their clients once everything was done."""
 A_MOMENT = 0.1
+TURNS, TURNS_EACH = 64, 2
+"""Requests that are worked on at once: in all, and of one principal where there are several. One processor does it."""
+CLOSE = {"Connection": "close"}
 
 
 class Life:
-    """How long one request may go on.
+    """How long one request may go on, and whose share it counts against.
 
     A stream ends as if its client had gone, and everything that feeds it ends in order; anything else is cancelled.
 
     Attributes:
         deadline: of a stream, on anyio's clock.
+        awaits_client: whether it waits for the next part of its body.
+        refusal: the answer where it is ended before it was answered; None where nobody is there to read one.
     """
 
-    def __init__(self, *, stream: bool) -> None:
+    def __init__(self, pool: Pool, turns: FairQueue, *, stream: bool) -> None:
         self.deadline = math.inf
         self.scope = anyio.CancelScope()
-        self.over = False
+        self.over = self.awaits_client = False
+        self.refusal: Response | None = unavailable("The request was ended.")
+        self._pool = pool
+        self._turns = turns
         self._stream = stream
         self._ended = anyio.Event()
+        self._arrived = False
+        self._body_until: float | None = None
+
+    def belongs_to(self, principal: str) -> None:
+        """Count the request against the share of its principal."""
+        self._pool.assign(self, principal)
+
+    def turn(self, principal: str) -> AbstractAsyncContextManager[object]:
+        """Work on the request when it is its principal's turn.
+
+        However many requests a principal sends, few of them are worked on at once, so that another's are soon worked on,
+        too. One that waits for the API or for a person, or is a stream, does not hold up the next.
+        """
+        return nullcontext() if self._stream else Turn(self._turns, principal)
+
+    def evict(self) -> None:
+        """End the request because another one needs its place."""
+        self.refusal = unavailable("The server is busy, and this request did not arrive in time.", CLOSE)
+        self.end()
 
     def end(self) -> None:
-        """No longer."""
+        """End the request now."""
         self.over = True
         self._ended.set()
         if not self._stream:
@@ -44,8 +80,9 @@ class Life:
 
     async def receive(self, receive: Receive) -> Message:
         """What the client sends next; that it is gone, where the request is over."""
-        if not self._stream:
-            return await receive()
+        return await (self._next_or_end(receive) if self._stream else self._in_time(receive))
+
+    async def _next_or_end(self, receive: Receive) -> Message:
         message: Message = {"type": "http.disconnect"}
         async with anyio.create_task_group() as first:
 
@@ -60,34 +97,90 @@ class Life:
             first.cancel_scope.cancel()
         return message
 
+    async def _in_time(self, receive: Receive) -> Message:
+        """The next message. All of a body must arrive soon; what comes after it may take as long as it likes."""
+        if self._arrived:
+            return await receive()
+        if self._body_until is None:
+            self._body_until = anyio.current_time() + BODY_SECONDS
+        message: Message | None = None
+        self.awaits_client = True
+        with anyio.move_on_at(self._body_until):
+            message = await receive()
+        self.awaits_client = False
+        if message is None:
+            self.refusal = refusal(TIMED_OUT, f"The request did not arrive in time: {BODY_SECONDS:g} seconds.", CLOSE)
+        elif message["type"] == "http.disconnect":
+            self.refusal = None
+        else:
+            self._arrived = not message.get("more_body", False)
+            return message
+        self.end()
+        await anyio.sleep_forever()  # until the cancellation arrives
+        raise AssertionError("a request that is over goes no further")
+
+
+def admit(scope: Scope, principal: str) -> None:
+    """Count a request against the share of its principal, now that it is known.
+
+    Raises:
+        NoPlace: there is no place for it.
+    """
+    if LIFE in scope:  # it is not where the app is served without its traffic
+        scope[LIFE].belongs_to(principal)
+    scope.get("state", {})[TRUSTED] = True
+
 
 class Traffic:
-    """Counts requests, refuses those that are too many, and ends those that stay open.
+    """Counts requests, refuses those beyond a share, and ends those that stay open.
 
     Args:
-        most: requests at once, open streams included.
+        limits: of the requests of MCP. The console and the metrics have places of their own.
     """
 
-    def __init__(self, app: ASGIApp, most: int, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, limits: Limits, metrics: Metrics) -> None:
         self._app = app
-        self._most = most
         self._metrics = metrics
+        self._callers, self._console = Pool(limits), Pool(CONSOLE)
+        self._turns = FairQueue(TURNS, TURNS_EACH if limits.shared else TURNS)
+        self._probes = 0
         self._open: set[Life] = set()
         self._posts = InFlight()
         self.draining = False
 
+    @property
+    def exhausted(self) -> bool:
+        """Whether callers are refused for lack of room, whoever they are."""
+        return self._callers.full
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in ALWAYS:
+        if scope["type"] != "http" or scope["path"] == ALIVE:
             await self._app(scope, receive, send)
-        elif self.draining or len(self._open) >= self._most:
-            await unavailable("The server is stopping." if self.draining else "The server is busy.")(
-                scope, receive, send
-            )
+        elif scope["path"] == READY:
+            await self._probe(scope, receive, send)
+        elif self.draining:
+            await unavailable("The server is stopping.")(scope, receive, send)
         else:
             await self._through(scope, receive, send)
 
+    async def _probe(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._probes >= PROBES:
+            await no_place(NoPlace())(scope, receive, send)
+            return
+        self._probes += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._probes -= 1
+
     async def _through(self, scope: Scope, receive: Receive, send: Send) -> None:
-        life, answer = Life(stream=scope["method"] == "GET"), _Answer(send)
+        pool = self._console if _of_people(scope["path"]) else self._callers
+        life, answer = Life(pool, self._turns, stream=scope["method"] == "GET"), _Answer(send)
+        try:
+            pool.enter(life)
+        except NoPlace as none:
+            await no_place(none)(scope, receive, send)
+            return
         under_way = (self._metrics.requests, *([self._posts] if scope["method"] == "POST" else []))
         self._open.add(life)
         for each in under_way:
@@ -96,11 +189,12 @@ class Traffic:
             with life.scope:
                 await self._app({**scope, LIFE: life}, partial(life.receive, receive), answer)
         finally:
+            pool.leave(life)
             self._open.discard(life)
             for each in under_way:
                 each.ends()
-        if life.over:
-            await answer.end(scope, receive)
+        if life.over and life.refusal is not None:
+            await answer.end(life.refusal, scope, receive)
 
     async def drain(self, seconds: float) -> None:
         """Take nothing new, let what was sent upstream end and be answered, then close what stays open.
@@ -118,6 +212,11 @@ class Traffic:
             life.end()
 
 
+def _of_people(path: str) -> bool:
+    """Whether a path is one that people and monitoring need while callers fill the server."""
+    return path in ("/console", "/metrics") or path.startswith("/console/")
+
+
 class _Answer:
     """The way of an answer to the client, which knows how far it got."""
 
@@ -130,9 +229,9 @@ class _Answer:
         self._ended = message["type"] == "http.response.body" and not message.get("more_body", False)
         await self._send(message)
 
-    async def end(self, scope: Scope, receive: Receive) -> None:
-        """End what was cut short in the way that HTTP ends an answer."""
+    async def end(self, refusal: Response, scope: Scope, receive: Receive) -> None:
+        """End an answer that was cut short in the way that HTTP ends one; where none was begun, give this one."""
         if not self._begun:
-            await unavailable("The request was ended.")(scope, receive, self._send)
+            await refusal(scope, receive, self._send)
         elif not self._ended:
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})

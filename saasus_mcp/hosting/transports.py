@@ -5,18 +5,22 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Any, Literal
 
-import anyio
 from mcp.server.lowlevel import Server
 from mcp.server.sse import SseServerTransport
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
+from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
 
-from saasus_mcp.hosting.answers import BAD_REQUEST, FORBIDDEN, NOT_ALLOWED, TIMED_OUT, TOO_LARGE, refusal
+from saasus_mcp.hosting.answers import BAD_REQUEST, FORBIDDEN, NOT_ALLOWED, NOT_FOUND, TOO_LARGE, no_place, refusal
 from saasus_mcp.hosting.bodies import TooMuch, counted
 from saasus_mcp.hosting.guard import CALLER
 from saasus_mcp.hosting.profiles import NoProfile, Served, choose
+from saasus_mcp.hosting.sessions import IDLE_SECONDS, MOST_SESSIONS, Sessions
+from saasus_mcp.hosting.shares import NoPlace
 
 # It logs what a client sent where that cannot be read: arguments, and the secrets in them.
 logging.getLogger("mcp.server.sse").setLevel(logging.CRITICAL)
@@ -27,42 +31,95 @@ METHODS: Mapping[Kind, tuple[str, ...]] = {
     "sse": ("GET",),
     "messages": ("POST",),
 }
-MOST_SESSIONS = 10_000
-BODY_SECONDS = 30.0
-"""For which a request's body may take to arrive."""
+SESSION = "mcp-session-id"
+VERSION = "mcp-protocol-version"
+SUCCESSES = range(200, 300)
 
 
 class Transports:
-    """Everything that reaches one profile's server, while `run` is entered."""
+    """Everything that reaches one profile's server, while `run` is entered.
 
-    def __init__(self, server: Server[Any], profile: str, body_limit: int) -> None:
+    Args:
+        sessions: counts those of older protocols, of all profiles.
+    """
+
+    def __init__(self, server: Server[Any], profile: str, body_limit: int, sessions: Sessions) -> None:
         self._server = server
-        self._sessions = StreamableHTTPSessionManager(
-            server, max_request_body_size=body_limit, max_sessions=MOST_SESSIONS
+        self._manager = StreamableHTTPSessionManager(
+            server,
+            max_request_body_size=body_limit,
+            max_sessions=MOST_SESSIONS,
+            session_idle_timeout=IDLE_SECONDS,
         )
         self._sse = SseServerTransport(f"/messages/{profile}/", max_request_body_size=body_limit)
+        self._sessions = sessions
 
     def run(self) -> AbstractAsyncContextManager[None]:
         """Serve; once only."""
-        return self._sessions.run()
+        return self._manager.run()
 
     async def handle(self, kind: Kind, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request. Host, Origin and caller were looked at before."""
+        """One request. Host, Origin and caller were looked at before.
+
+        Raises:
+            NoPlace: it would open a session, and there is no place for one.
+        """
         if kind == "streamable":
-            await self._sessions.handle_request(scope, receive, send)
+            await self._streamable(scope, receive, send)
         elif kind == "messages":
             await self._sse.handle_post_message(scope, receive, send)
         else:
             async with self._sse.connect_sse(scope, receive, send) as (reading, writing):
                 await self._server.run(reading, writing, self._server.create_initialization_options())
 
+    async def _streamable(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers, owner = Headers(scope=scope), scope[CALLER].principal.id
+        session, answer = headers.get(SESSION), _Heard(send)
+        if headers.get(VERSION, HANDSHAKE_PROTOCOL_VERSIONS[0]) not in HANDSHAKE_PROTOCOL_VERSIONS:
+            await self._manager.handle_request(scope, receive, send)  # protocols without sessions
+        elif session is not None:
+            with self._sessions.used(session, owner):
+                await self._manager.handle_request(scope, receive, answer)
+            if answer.status == NOT_FOUND or (scope["method"] == "DELETE" and answer.status in SUCCESSES):
+                self._sessions.ended(session, owner)
+        elif scope["method"] == "POST":
+            with self._sessions.opening(owner):
+                await self._manager.handle_request(scope, receive, answer)
+                if answer.session and answer.status in SUCCESSES:
+                    self._sessions.opened(answer.session, owner, partial(self._end, answer.session, scope.get("user")))
+            await self._sessions.end_surplus(owner)
+        else:
+            await self._manager.handle_request(scope, receive, send)
 
-class _Late(Exception):
-    """The request's body did not arrive in time."""
+    async def _end(self, session: str, user: object) -> None:
+        """End a session in the way that its client would."""
+        headers = [(SESSION.encode(), session.encode())]
+        scope: Scope = {"type": "http", "method": "DELETE", "path": "/mcp", "query_string": b"", "headers": headers}
+        await self._manager.handle_request({**scope, **({"user": user} if user else {})}, _nothing, _unheard)
 
 
-class _Gone(Exception):
-    """The client left before its request's body was there."""
+class _Heard:
+    """The way of an answer to the client, which notes its status and the session that it opens."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.status = 0
+        self.session = ""
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            self.session = Headers(raw=message["headers"]).get(SESSION, "")
+        await self._send(message)
+
+
+async def _nothing() -> Message:
+    """A request without a body."""
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def _unheard(_: Message) -> None:
+    """An answer that nobody waits for."""
 
 
 class Entrance:
@@ -83,32 +140,10 @@ class Entrance:
             allowed = {"Allow": ", ".join(METHODS[self._kind])}
             await refusal(NOT_ALLOWED, "This path does not take that method.", allowed)(scope, receive, send)
             return
-        arriving = counted(_in_time(receive)) if scope["method"] == "POST" else receive
+        arriving = counted(receive) if scope["method"] == "POST" else receive
         try:
             await self._transports[chosen.name].handle(self._kind, scope, arriving, send)
-        except _Late:
-            await refusal(TIMED_OUT, "The request did not arrive in time.")(scope, receive, send)
         except TooMuch as excess:
             await refusal(TOO_LARGE, str(excess))(scope, receive, send)
-        except _Gone:
-            return  # there is nobody to answer, and nothing to log
-
-
-def _in_time(receive: Receive) -> Receive:
-    """Messages of a request whose body must all arrive soon; what comes after it may take as long as it likes."""
-    arrived, until = False, anyio.current_time() + BODY_SECONDS
-
-    async def within() -> Message:
-        nonlocal arrived
-        if arrived:
-            return await receive()
-        with anyio.move_on_at(until) as waiting:
-            message = await receive()
-        if waiting.cancelled_caught:
-            raise _Late
-        if message["type"] == "http.disconnect":
-            raise _Gone
-        arrived = not message.get("more_body", False)
-        return message
-
-    return within
+        except NoPlace as none:
+            await no_place(none)(scope, receive, send)

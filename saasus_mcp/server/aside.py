@@ -8,6 +8,8 @@ from typing import Protocol, TypeVar
 import anyio
 from anyio import to_thread
 
+from saasus_mcp.server.turns import waiting
+
 Given = TypeVar("Given")
 
 
@@ -25,5 +27,6 @@ async def at_once(work: Callable[[], Given]) -> Given:
 async def in_thread(work: Callable[[], Given]) -> Given:
     """In a thread: a database that does not answer holds up those who wait for it and nobody else."""
     with anyio.CancelScope(shield=True):
-        given = await to_thread.run_sync(work)
-    return given  # noqa: RET504 - within, the type checker takes it that a scope may end with nothing
+        async with waiting():
+            given = await to_thread.run_sync(work)
+    return given

@@ -20,6 +20,7 @@ from saasus_mcp.permissions.confirmation import FIELD_NAME, FIELD_YES, Answer, Q
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.wording import WORDS
 from saasus_mcp.server.call import Asker, Asking, Usher, Visit
+from saasus_mcp.server.turns import waiting
 
 Context = ServerRequestContext[Any, Any]
 MODERN = "2026-07-28"
@@ -42,9 +43,10 @@ class Pushed:
         """
         schema = form(question, self._language)
         try:
-            result = await self._context.session.elicit_form(
-                question.message, schema, related_request_id=self._context.request_id
-            )
+            async with waiting():
+                result = await self._context.session.elicit_form(
+                    question.message, schema, related_request_id=self._context.request_id
+                )
         except MCPError:
             raise Refused("declined", "Not done: the client could not show the question.", "Tell the person.") from None
         return Answer(result.action, result.content or {})
@@ -78,9 +80,10 @@ class PushedVisit:
     async def show(self, visit: Visit) -> bool | None:
         """Whether the person let it be opened; a client that fails at it counts as no."""
         try:
-            result = await self._context.session.elicit_url(
-                visit.message, visit.url, visit.id, related_request_id=self._context.request_id
-            )
+            async with waiting():
+                result = await self._context.session.elicit_url(
+                    visit.message, visit.url, visit.id, related_request_id=self._context.request_id
+                )
         except MCPError:
             return False
         return result.action == "accept"

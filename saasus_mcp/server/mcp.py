@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 from mcp.server.caching import CacheHint
-from mcp.server.context import CallNext, HandlerResult
+from mcp.server.context import CallNext, HandlerResult, ServerMiddleware
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 from mcp.types import (
@@ -26,10 +26,11 @@ from pydantic import ValidationError
 from saasus_mcp import __version__
 from saasus_mcp.catalog import Language, Operation
 from saasus_mcp.permissions.proof import Place, where
-from saasus_mcp.saasus.answer import ToolAnswer
+from saasus_mcp.saasus.answer import ToolAnswer, failed
 from saasus_mcp.server import asking
 from saasus_mcp.server.asking import Context
 from saasus_mcp.server.call import Asking, Call, Progress
+from saasus_mcp.server.fair_queue import Busy
 from saasus_mcp.server.instructions import instructions
 from saasus_mcp.server.offering import Offering, Who
 from saasus_mcp.server.own import OwnTool
@@ -91,6 +92,7 @@ def build(pipeline: Pipeline, who: Who, language: Language, surface: Surface | N
         **Offering(pipeline, who, language).handlers(),
     )
     server.middleware.append(_saying_nothing)
+    server.middleware.append(_within_share(pipeline, who))
     return server
 
 
@@ -103,6 +105,24 @@ async def _saying_nothing(ctx: Context, call_next: CallNext) -> HandlerResult:
     except Exception:
         log.exception("%s failed inside the server", ctx.method)
         raise MCPError(INTERNAL_ERROR, "The server failed; its log says why.") from None
+
+
+def _within_share(pipeline: Pipeline, who: Who) -> ServerMiddleware[Any]:
+    """Refuse a request of a principal that has too many under way: one session may send any number without an answer."""
+
+    async def within(ctx: Context, call_next: CallNext) -> HandlerResult:
+        if ctx.request_id is None:
+            return await call_next(ctx)
+        try:
+            with pipeline.calls.request(who(ctx).id):
+                return await call_next(ctx)
+        except Busy as busy:
+            given = failed(busy.message, busy.mend)
+            if ctx.method == "tools/call":
+                return result(given, pipeline.place)
+            raise MCPError(INTERNAL_ERROR, given.text) from None
+
+    return within
 
 
 def _progress(context: Context) -> Progress:

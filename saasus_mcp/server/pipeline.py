@@ -32,10 +32,12 @@ from saasus_mcp.server import aftermath, granted, large_work
 from saasus_mcp.server.aside import Aside, at_once
 from saasus_mcp.server.call import Asking, Call
 from saasus_mcp.server.deciding import Deciding
+from saasus_mcp.server.fair_queue import READS_WAIT, WRITES_WAIT, Busy, FairQueue, Slot
 from saasus_mcp.server.ledger import Ledger
 from saasus_mcp.server.results import BUDGET, Made, Results
 from saasus_mcp.server.settling import MOST_ROUNDS, Looked, Matter, Settled, Settling
 from saasus_mcp.server.step import Step, told
+from saasus_mcp.server.turns import waiting
 from saasus_mcp.server.watch import UNWATCHED, Watch
 from saasus_mcp.store import StoreError
 
@@ -43,6 +45,9 @@ if TYPE_CHECKING:
     from saasus_mcp.store import Store
 
 log = logging.getLogger(__name__)
+
+JOBS = "jobs of "
+"""Before the id of a principal: whom the steps of its jobs wait as."""
 
 
 class Pipeline:
@@ -64,6 +69,7 @@ class Pipeline:
         watch: Watch = UNWATCHED,
         aside: Aside = at_once,
         console: Callable[[], str] = str,
+        calls: FairQueue | None = None,
     ) -> None:
         self.catalogue = catalogue
         self.policy = policy
@@ -78,6 +84,7 @@ class Pipeline:
         self.aside = aside
         self.ledger = Ledger(lambda: self.store, policy, place, watch=watch, clock=clock, aside=aside)
         self._console = console
+        self.calls = calls or FairQueue()
 
     @cached_property
     def store(self) -> Store:
@@ -280,6 +287,18 @@ class Pipeline:
         return KnownSecrets(text for text in secret_texts(step.operation, arguments.values) if len(text) >= STRONG)
 
     async def _send(self, step: Step) -> ToolAnswer:
+        """Steps 6 to 9, as soon as the caller may have another call at the API. Until then nothing is used up."""
+        who = step.principal.id
+        try:
+            # Jobs wait apart: their steps are few at a time, and must not fail because their owner is busy.
+            slot = await self.calls.slot(*((who, _patience(step)) if step.part is None else (JOBS + who,)))
+        except Busy as busy:
+            await self.ledger.refuse(step, "busy")
+            return replace(failed(busy.message, busy.mend), why="busy")
+        with slot:
+            return await self._sent(step, slot)
+
+    async def _sent(self, step: Step, slot: Slot) -> ToolAnswer:
         """Steps 6 to 9. What was begun is ended, also where the client goes away in between."""
         held_back = await self.ledger.commit(step)
         if held_back is not None:
@@ -289,6 +308,7 @@ class Pipeline:
         try:
             with anyio.CancelScope(shield=not step.operation.reads):
                 given = await self._exchanged(step)
+                slot.release()  # the reads that follow take their own
                 given = told(step, await aftermath.read_back(step, given, self.reader(step)), self.language)
         except Exception:
             log.exception("call %s failed inside the server", step.id)
@@ -306,7 +326,8 @@ class Pipeline:
         except SaasusMcpError as error:
             return failed(error.message, error.mend, trace_id=step.id)
         try:
-            response = await self._client.send(step.operation, request, step.id)
+            async with waiting():
+                response = await self._client.send(step.operation, request, step.id)
         except SendFailed as failure:
             return unsent(failure, step.id)
         known = self._client.secrets.and_also(secret_texts(step.operation, resolved.values))
@@ -325,6 +346,11 @@ class Pipeline:
             except StoreError:
                 log.warning("the secrets of call %s could not be kept: their handles cannot be revealed", step.id)
         return given
+
+
+def _patience(step: Step) -> float:
+    """Seconds for which a call waits behind others of its caller."""
+    return READS_WAIT if step.operation.reads else WRITES_WAIT
 
 
 def _doubt(step: Step) -> Applied:

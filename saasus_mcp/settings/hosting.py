@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from saasus_mcp.settings.addresses import HIGHEST_PORT, Algorithm, Host, ProviderUrl, Public, WebOrigin, loopback
 from saasus_mcp.settings.console import ConsoleTable
@@ -29,6 +29,9 @@ class HttpTable(Strict):
         allowed_origins: of pages that may call it, beside public_url and loopback.
         body_limit: bytes of one request.
         connections: requests at once, open streams included.
+        connections_per_caller: of these, for one principal; left out, a fifth, or all where nobody is asked who they are.
+        calls_per_caller: calls of one principal that wait for the API at once. Further ones wait behind them.
+        sessions_per_caller: sessions of older protocols that one principal may have open.
         metrics: whether /metrics answers anybody. Else it takes a token, where tokens are needed at all.
     """
 
@@ -39,7 +42,18 @@ class HttpTable(Strict):
     allowed_origins: frozenset[WebOrigin] = frozenset()
     body_limit: int = Field(default=4 * MEBIBYTE, ge=1024, le=64 * MEBIBYTE)
     connections: int = Field(default=1000, ge=1, le=100_000)
+    connections_per_caller: int | None = Field(default=None, ge=1, le=100_000)
+    calls_per_caller: int = Field(default=20, ge=1, le=100)
+    sessions_per_caller: int = Field(default=100, ge=1, le=10_000)
     metrics: bool = False
+
+    @field_validator("connections_per_caller")
+    @classmethod
+    def _within_all(cls, share: int | None, info: ValidationInfo) -> int | None:
+        """A share that is larger than the whole was meant for something else."""
+        if share is not None and share > info.data.get("connections", share):
+            raise ValueError("may not be more than connections")
+        return share
 
 
 class JwtTable(Strict):

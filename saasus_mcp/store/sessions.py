@@ -28,11 +28,12 @@ class Sessions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def open(self, cookie: str, signed: Signed, token: str = "") -> None:
-        """Keep a new session, and forget those whose time is over.
+    def open(self, cookie: str, signed: Signed, token: str = "", *, most: int) -> None:
+        """Keep a new session, and forget those whose time is over or that are too many of one person.
 
         Args:
             token: the one that opened it, where one did.
+            most: sessions of one person; the oldest end for a new one.
         """
         values = {
             "hash": fingerprint(cookie),
@@ -45,6 +46,9 @@ class Sessions:
         with self._database.transaction() as connection:
             forget(connection, sessions, sessions.c.expires_at <= signed.opened_at)
             connection.execute(insert(sessions).values(**values))
+            theirs = sessions.c.principal == signed.principal
+            newest = select(sessions.c.hash).where(theirs).order_by(sessions.c.opened_at.desc()).limit(most)
+            forget(connection, sessions, theirs, sessions.c.hash.not_in(newest))
 
     def find(self, cookie: str, now: float) -> Signed | None:
         """Who is signed in with this cookie; nobody where it has ended, or the token that opened it has."""

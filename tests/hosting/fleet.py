@@ -102,12 +102,12 @@ def environment(where: Path | str, folder: Path, keys: list[str] = KEYS[:1]) -> 
 
 
 @contextmanager
-def replica(env: dict[str, str], log: Path) -> Iterator[Replica]:
-    """A server on a free port, ended with the test whatever became of it."""
+def replica(env: dict[str, str], log: Path, port: int = 0) -> Iterator[Replica]:
+    """A server on this port, or any that is free, ended with the test whatever became of it."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("SAASUS_")}
     with log.open("wb") as kept:
         process = subprocess.Popen(
-            [sys.executable, "-m", "saasus_mcp", "serve", "--transport", "http", "--port", "0"],
+            [sys.executable, "-m", "saasus_mcp", "serve", "--transport", "http", "--port", str(port)],
             stdin=subprocess.DEVNULL,
             stdout=kept,
             stderr=kept,

@@ -29,6 +29,7 @@ from saasus_mcp.permissions.proof import Place
 from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.saasus.client import Client
 from saasus_mcp.server import mcp
+from saasus_mcp.server.fair_queue import FairQueue
 from saasus_mcp.server.pipeline import Pipeline
 from saasus_mcp.settings import Http, JwtTable
 from saasus_mcp.settings.hosting import AuthTable, HttpTable, settled
@@ -105,7 +106,7 @@ class Stage:
     async def listening(self) -> AsyncIterator[str]:
         """On a port of this machine, until the end; gives its URL."""
         with serving.listening("127.0.0.1", 0) as listener:
-            server = serving.server(self.hosted, self.http)
+            server = serving.server(self.hosted)
             async with running(server, listener) as url:
                 yield url
 
@@ -141,7 +142,7 @@ def stage(
     for name, groups in profiles.items():
         apis[name] = StubApi(catalogue)
         transport = through(apis[name].transport())
-        served[name] = Served(_pipeline(apis[name], transport, name, policy, metrics), frozenset(groups))
+        served[name] = Served(_pipeline(apis[name], transport, name, policy, metrics, http), frozenset(groups))
     hosted = build(
         http,
         served,
@@ -158,7 +159,12 @@ def provider_table(**given: Any) -> JwtTable:
 
 
 def _pipeline(
-    api: StubApi, transport: httpx2.AsyncBaseTransport, profile: str, policy: CasePolicy, metrics: Metrics
+    api: StubApi,
+    transport: httpx2.AsyncBaseTransport,
+    profile: str,
+    policy: CasePolicy,
+    metrics: Metrics,
+    http: Http,
 ) -> Pipeline:
     store = Store.in_memory()
     return Pipeline(
@@ -169,6 +175,7 @@ def _pipeline(
         sealer=Sealer.ephemeral(),
         place=Place(profile, CREDENTIALS.saas_id),
         watch=Counting(metrics, profile, api.catalogue),
+        calls=FairQueue(each=http.table.calls_per_caller),
     )
 
 

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from saasus_mcp.catalog import Catalogue
-from saasus_mcp.hosting import connection, transports
+from saasus_mcp.hosting import connection, traffic, transports
 from tests.hosting.stage import (
     INITIALIZE,
     dialled,
@@ -66,7 +66,7 @@ async def test_a_body_of_too_much_is_refused_before_it_is_parsed(
 async def test_a_body_that_does_not_come_is_not_waited_for(
     catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transports, "BODY_SECONDS", 0.01)
+    monkeypatch.setattr(traffic, "BODY_SECONDS", 0.01)
 
     async def never() -> Any:
         yield b"{"
@@ -81,7 +81,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for(
 async def test_a_body_that_trickles_in_is_not_waited_for_either(
     catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transports, "BODY_SECONDS", 0.2)
+    monkeypatch.setattr(traffic, "BODY_SECONDS", 0.2)
 
     async def trickles() -> Any:
         while True:
@@ -178,7 +178,8 @@ async def test_a_head_too_large_is_refused(catalogue: Catalogue) -> None:
 async def test_requests_beyond_the_limit_are_told_to_come_back(catalogue: Catalogue) -> None:
     arrived, leave = anyio.Event(), anyio.Event()
 
-    async def stays(_: Request) -> JSONResponse:
+    async def stays(request: Request) -> JSONResponse:
+        traffic.admit(request.scope, "somebody")
         arrived.set()
         await leave.wait()
         return JSONResponse("left")

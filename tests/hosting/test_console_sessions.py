@@ -9,6 +9,7 @@ import pytest
 
 from saasus_mcp.hosting.console.sessions import (
     LIFETIME,
+    MOST_OF_ONE,
     Admitted,
     Approver,
     LocalSessions,
@@ -45,6 +46,14 @@ def test_whose_groups_have_changed_is_signed_out_everywhere_all_the_same(session
     another = sessions.open(Admitted(Approver("token:taro")), NOW)
     sessions.close_all(OLGA)
     assert [sessions.find(cookie, NOW) is None for cookie in (before, after, another)] == [True, True, False]
+
+
+def test_a_person_who_signs_in_without_end_ends_their_own_oldest_sessions_only(sessions: Sessions) -> None:
+    another = sessions.open(Admitted(Approver("token:taro")), NOW)
+    cookies = [sessions.open(Admitted(OLGA), NOW + number) for number in range(MOST_OF_ONE + 2)]
+    found = [sessions.find(cookie, NOW + 100) is not None for cookie in cookies]
+    assert found == [False] * 2 + [True] * MOST_OF_ONE
+    assert sessions.find(another, NOW + 100) is not None
 
 
 def test_guesses_are_held_off_until_the_first_of_them_is_a_minute_old() -> None:

@@ -43,6 +43,9 @@ class Network:
         return httpx2.MockTransport(answer)
 
 
+BOSS = Known({"boss": caller("boss", "operators", role="approver")})
+
+
 async def readiness(health: Health) -> tuple[int, dict[str, str]]:
     app = Starlette(routes=[Route("/readyz", health.ready)])
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://test") as client:
@@ -51,7 +54,7 @@ async def readiness(health: Health) -> tuple[int, dict[str, str]]:
 
 
 def looked_after(catalogue: Catalogue, network: Network, clock: Clock, **given: Any) -> tuple[Stage, Health]:
-    made = stage(catalogue, {"production": "*", "staging": "*"})
+    made = stage(catalogue, {"production": "*", "staging": "*"}, known=BOSS)
     apis = {"production": "https://api.example.com", "staging": "https://staging.example.com"}
     served = {name: replace(one, api=apis[name]) for name, one in made.served.items()}
     return made, Health(served, made.metrics, transport=network.transport(), clock=clock, **given)
@@ -60,7 +63,10 @@ def looked_after(catalogue: Catalogue, network: Network, clock: Clock, **given: 
 async def test_it_is_ready_while_stores_and_some_api_work(catalogue: Catalogue) -> None:
     network, clock = Network(), Clock()
     _, health = looked_after(catalogue, network, clock)
-    assert await readiness(health) == (200, {"status": "ready", "store": "ok", "policy": "ok", "upstream": "ok"})
+    assert await readiness(health) == (
+        200,
+        {"status": "ready", "store": "ok", "policy": "ok", "upstream": "ok", "capacity": "ok"},
+    )
     network.down = {"staging.example.com"}
     clock.now += UPSTREAM_EVERY
     assert (await readiness(health))[0] == 200, "what one profile lacks must not take the other away"
@@ -68,7 +74,7 @@ async def test_it_is_ready_while_stores_and_some_api_work(catalogue: Catalogue) 
     clock.now += UPSTREAM_EVERY
     assert await readiness(health) == (
         503,
-        {"status": "not ready", "store": "ok", "policy": "ok", "upstream": "failed"},
+        {"status": "not ready", "store": "ok", "policy": "ok", "upstream": "failed", "capacity": "ok"},
     )
     network.down.clear()
     clock.now += UPSTREAM_EVERY
@@ -100,7 +106,7 @@ async def test_it_is_not_ready_while_a_store_does_not_work(
     status, said = await readiness(health)
     assert (status, said["store"]) == (503, "failed")
     assert "secret-disk" not in str(said)
-    async with made.asked() as client:
+    async with made.asked("boss") as client:
         page = (await client.get("/metrics")).text
     assert 'saasus_mcp_store_up{profile="staging"} 0' in page
     assert 'saasus_mcp_store_up{profile="production"} 1' in page
@@ -130,7 +136,7 @@ async def test_a_policy_file_that_was_edited_and_is_not_sound_is_told(catalogue:
 
 
 async def test_the_numbers_are_those_of_what_happened(catalogue: Catalogue) -> None:
-    made = stage(catalogue)
+    made = stage(catalogue, known=BOSS)
     api, pipeline = made.apis["default"], made.served["default"].pipeline
 
     async def call(name: str, arguments: Any = None) -> None:
@@ -143,7 +149,7 @@ async def test_the_numbers_are_those_of_what_happened(catalogue: Catalogue) -> N
     await call("auth_get_roles")
     await call("auth_delete_tenant", {"tenant_id": "secret-tenant"})
     await call("auth_get_tenant", {"tenant_id": 7, "secret-field": 1})
-    async with made.asked() as client:
+    async with made.asked("boss") as client:
         answer = await client.get("/metrics")
         again = await client.get("/metrics")
     page = answer.text
@@ -194,8 +200,8 @@ def test_a_label_cannot_break_the_format() -> None:
     [
         (Known(), None, False, 401),
         (Known(), "wrong", False, 401),
-        (Known(), "alice-token", False, 200),
-        (Known({"boss": caller("boss", role="approver")}), "boss", False, 200),
+        (Known(), "alice-token", False, 403),
+        (BOSS, "boss", False, 200),
         (Known(), None, True, 200),
         (OWNER, None, False, 200),
     ],
@@ -206,3 +212,24 @@ async def test_the_numbers_are_for_whom_they_concern(
 ) -> None:
     async with stage(catalogue, known=known, metrics=metrics).asked(token) as client:
         assert (await client.get("/metrics")).status_code == status
+
+
+async def test_an_approver_is_told_the_numbers_of_their_own_profiles_only(catalogue: Catalogue) -> None:
+    made = stage(catalogue, {"alpha": ["operators"], "beta": ["others"]}, known=BOSS)
+    for name in made.served:
+        await made.served[name].pipeline.run(Call("auth_get_tenants", {}, ME))
+        await made.served[name].pipeline.run(Call("auth_delete_tenant", {"tenant_id": "t"}, ME))
+    async with made.asked("boss") as client:
+        page = (await client.get("/metrics")).text
+    assert {"calls_total", "refusals_total", "upstream_seconds_count", "approvals_pending", "store_up"} <= set(
+        re.findall(r'saasus_mcp_(\w+)\{profile="alpha"', page)
+    )
+    assert "beta" not in page
+    assert "saasus_mcp_http_requests_in_flight 1" in page
+
+
+async def test_an_approver_in_no_group_of_a_profile_is_told_no_numbers(catalogue: Catalogue) -> None:
+    async with stage(catalogue, {"alpha": ["others"]}, known=BOSS).asked("boss") as client:
+        answer = await client.get("/metrics")
+    assert answer.status_code == 403
+    assert "alpha" not in answer.text

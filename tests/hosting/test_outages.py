@@ -65,7 +65,7 @@ async def test_who_is_known_is_let_in_although_another_way_is_away(links: tuple[
 async def test_without_tokens_nothing_is_unavailable(catalogue: Catalogue) -> None:
     async with stage(catalogue, known=OWNER).asked(None) as client:
         assert (await client.post("/mcp", json=INITIALIZE)).status_code == 200
-        assert set((await client.get("/readyz")).json()) == {"status", "store", "policy", "upstream"}
+        assert set((await client.get("/readyz")).json()) == {"status", "store", "policy", "upstream", "capacity"}
 
 
 async def test_a_failed_look_for_keys_is_not_held_against_a_provider_that_is_back() -> None:

@@ -19,6 +19,7 @@ from saasus_mcp.catalog import Catalogue
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.hosting import serving, traffic
 from saasus_mcp.hosting.metrics import Metrics
+from saasus_mcp.hosting.shares import Limits
 from tests.calls import complete
 from tests.cli.running import PATIENCE, run
 from tests.hosting.stage import INITIALIZE, WAYS, Stage, Way, connected, stage
@@ -71,7 +72,7 @@ async def test_a_write_under_way_is_finished_and_answered_before_the_server_stop
     monkeypatch.setattr(made.hosted.traffic, "drain", told)
     monkeypatch.setattr(traffic, "ANSWERING_SECONDS", 0.05)
     with serving.listening("127.0.0.1", 0) as listener:
-        server = serving.server(made.hosted, made.http)
+        server = serving.server(made.hosted)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
 
         async def call() -> None:
@@ -200,7 +201,13 @@ def test_the_command_says_where_it_listens_serves_and_ends_at_a_signal() -> None
             assert f"{said[1]}/console/enter/" in process.stderr.readline()
             assert "saasus-mcp console" in process.stderr.readline()
             answer = httpx2.get(f"{said[1]}/readyz", timeout=PATIENCE)
-            assert answer.json() == {"status": "ready", "store": "ok", "policy": "ok", "upstream": "ok"}
+            assert answer.json() == {
+                "status": "ready",
+                "store": "ok",
+                "policy": "ok",
+                "upstream": "ok",
+                "capacity": "ok",
+            }
             with socket.create_connection(("127.0.0.1", int(said[1].rsplit(":", 1)[1]))):  # silent, and in nobody's way
                 process.send_signal(signal.SIGTERM)
                 assert process.wait(PATIENCE) == 0
@@ -227,7 +234,7 @@ async def test_an_answer_that_is_still_on_its_way_is_waited_for_when_the_server_
     async def send(message: Message) -> None:
         sent.append(message)
 
-    through = traffic.Traffic(app, 10, Metrics())
+    through = traffic.Traffic(app, Limits(10, 10, 10), Metrics())
     async with anyio.create_task_group() as both:
         both.start_soon(through, {"type": "http", "method": "POST", "path": "/mcp"}, receive, send)
         await asked.wait()

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from saasus_mcp.catalog import Language
 from saasus_mcp.hosting.console.oidc import Begun, Provider, SignInFailed
 from saasus_mcp.hosting.console.sessions import LIFETIME, Admitted, Session, Sessions, Tickets
-from saasus_mcp.hosting.console.throttle import Throttle
+from saasus_mcp.hosting.console.throttle import SECONDS, Throttle
 from saasus_mcp.hosting.console.web import (
     BASE,
     FORBIDDEN,
@@ -35,6 +35,7 @@ from saasus_mcp.hosting.console.web import (
     redirect,
 )
 from saasus_mcp.hosting.console.wording import WORDS
+from saasus_mcp.hosting.traffic import admit
 from saasus_mcp.permissions.seal import Sealer
 
 YEAR = 365 * 24 * 3600
@@ -86,9 +87,13 @@ class Doors:
 
         Raises:
             StoreError: sessions cannot be read.
+            NoPlace: this person has too many requests under way.
         """
         cookie = request.cookies.get(cookie_name(request, secure=self.secure), "")
-        return await run_sync(self.sessions.find, cookie, self.clock()) if cookie else None
+        session = await run_sync(self.sessions.find, cookie, self.clock()) if cookie else None
+        if session is not None:
+            admit(request.scope, session.approver.id)
+        return session
 
     def closed(self, request: Request) -> Response:
         """To the sign-in page, from which one comes back to where one wanted to go."""
@@ -112,7 +117,7 @@ class Doors:
         if admitted is not None:
             return await self._signed_in(request, admitted)
         if self.guesses.holds:
-            return self._door(request, "too_many", TOO_MANY)
+            return _later(self._door(request, "too_many", TOO_MANY))
         self.guesses.fail()
         return self._door(request, "wrong_token", FORBIDDEN)
 
@@ -179,7 +184,7 @@ class Doors:
         except BadForm:
             return message("refused_form", lang, None, FORBIDDEN)
         if self.guesses.holds:
-            return message("too_many", lang, None, TOO_MANY)
+            return _later(message("too_many", lang, None, TOO_MANY))
         judge = self.passphrase()
         if self.tickets.good(ticket) and judge and not await run_sync(judge, fields.get("passphrase", "")):
             self.guesses.fail()
@@ -247,3 +252,9 @@ class Doors:
         """Set a cookie. `lax`: it goes with links of other sites too, such as the provider's back to here."""
         site: Literal["lax", "strict"] = "lax" if lax else "strict"
         answer.set_cookie(name, value, seconds, path=path, secure=self.secure, httponly=True, samesite=site)
+
+
+def _later(answer: Response) -> Response:
+    """The answer to one guess too many, with the seconds to wait."""
+    answer.headers["Retry-After"] = f"{SECONDS:g}"
+    return answer

@@ -25,6 +25,7 @@ from saasus_mcp.hosting.console.web import (
     FORBIDDEN,
     HEADERS,
     NOT_FOUND,
+    TOO_MANY,
     UNAVAILABLE,
     UNPROCESSABLE,
     BadForm,
@@ -36,6 +37,7 @@ from saasus_mcp.hosting.console.web import (
     page,
     redirect,
 )
+from saasus_mcp.hosting.shares import NoPlace
 from saasus_mcp.permissions.refusal import Refused
 
 log = logging.getLogger(__name__)
@@ -92,6 +94,9 @@ class Console:
         """What a page answers, or that it cannot: a store that is away is no blank page."""
         try:
             return await endpoint(request)
+        except NoPlace as none:
+            lang = language(request, self.language)
+            return message("too_many_requests", lang, None, TOO_MANY if none.limit else UNAVAILABLE)
         except (SaasusMcpError, OSError) as error:  # OSError: no more open files
             log.error("the console could not answer: %s", error)  # noqa: TRY400 - what failed has been said in words
             return message("unavailable", language(request, self.language), None, UNAVAILABLE)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 LIFETIME = 8 * 3600
 TICKET_LIFETIME = 5 * 60
-MOST_OPEN = 1_000
+MOST_OF_ONE = 20
+"""Sessions of one person at once; the oldest ends for a new one, and nobody else's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +80,9 @@ class LocalSessions:
 
     def open(self, admitted: Admitted, now: float) -> str:
         self._open = {name: session for name, session in self._open.items() if session.expires_at > now}
-        if len(self._open) >= MOST_OPEN:
-            self._open.pop(next(iter(self._open)))
+        theirs = [name for name, session in self._open.items() if session.approver.id == admitted.approver.id]
+        if len(theirs) >= MOST_OF_ONE:
+            del self._open[theirs[0]]
         cookie = secrets.token_urlsafe(32)
         until = min(now + LIFETIME, admitted.until)
         self._open[fingerprint(cookie)] = Session(admitted.approver, _csrf(cookie), now, until)
@@ -108,7 +110,7 @@ class SharedSessions:
 
         cookie, approver = secrets.token_urlsafe(32), admitted.approver
         until = min(now + LIFETIME, admitted.until)
-        self._kept.open(cookie, Signed(approver.id, approver.groups, now, until), admitted.token)
+        self._kept.open(cookie, Signed(approver.id, approver.groups, now, until), admitted.token, most=MOST_OF_ONE)
         return cookie
 
     def find(self, cookie: str, now: float) -> Session | None:

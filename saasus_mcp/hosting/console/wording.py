@@ -180,6 +180,7 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         # failures
         "not_found": "There is no such page.",
         "refused_form": "This form is too old or came from elsewhere. Nothing was done; go back and try again.",
+        "too_many_requests": "Too many of your requests are under way. Close pages that are still loading, then try again.",
         "unavailable": "What this page needs cannot be read just now. Try again; the server's log says more.",
     },
     "ja": {
@@ -337,6 +338,7 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "unknown_secret": "このハンドルは存在しないか、使用済みか、期限切れです。",
         "not_found": "このページはありません。",
         "refused_form": "フォームの期限が切れたか、別の場所から送信されました。何も行っていません。戻ってやり直してください。",
+        "too_many_requests": "処理中のリクエストが多すぎます。読み込み中のページを閉じてから、やり直してください。",
         "unavailable": "必要な情報を読み取れません。時間をおいてやり直してください。詳しくはサーバーのログを確認してください。",
     },
 }

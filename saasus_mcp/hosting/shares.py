@@ -1,0 +1,150 @@
+"""Places for requests, shared fairly: so many in all, so many for each principal, a few for whoever is not signed in yet."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Protocol
+
+from saasus_mcp.settings.hosting import HttpTable
+
+PER_CALLER = 5
+"""One principal may hold one part in so many of the connections, unless the settings say otherwise."""
+UNAUTHENTICATED, UNAUTHENTICATED_LEAST = 4, 64
+"""Requests that are not signed in yet may hold one part in so many of the connections, and no fewer than so many: every
+request of a caller is one of them for a moment."""
+RESERVE, RESERVE_EACH, RESERVE_UNAUTHENTICATED = 32, 8, 16
+"""Places of the console and the metrics, which no request of MCP can take: in all, for each approver, not signed in."""
+PROBES = 16
+"""Requests of /readyz at once. All but the first wait for the same look at the stores."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The places of one pool.
+
+    Attributes:
+        total: of all principals together.
+        each: of one principal.
+        unauthenticated: of requests that no principal is known of yet, beside `total`.
+        setting: the name of the setting that says `each`, for error messages.
+        shared: whether there is more than one principal.
+    """
+
+    total: int
+    each: int
+    unauthenticated: int
+    setting: str = ""
+    shared: bool = True
+
+    @classmethod
+    def of(cls, table: HttpTable, *, shared: bool) -> Limits:
+        """Those of the requests of MCP.
+
+        Args:
+            shared: whether there is more than one principal.
+        """
+        total, each = table.connections, table.connections_per_caller
+        usual = max(1, total // PER_CALLER) if shared else total
+        return cls(
+            total,
+            min(total, each or usual),
+            max(UNAUTHENTICATED_LEAST, total // UNAUTHENTICATED),
+            "connections_per_caller",
+            shared,
+        )
+
+
+CONSOLE = Limits(RESERVE, RESERVE_EACH, RESERVE_UNAUTHENTICATED)
+
+
+class NoPlace(Exception):
+    """There is no place for a request.
+
+    Attributes:
+        limit: how many its principal may hold, where it holds them all; 0 where the whole server is busy.
+        setting: the setting that says so; empty where none does.
+    """
+
+    def __init__(self, limit: int = 0, setting: str = "") -> None:
+        super().__init__(limit, setting)
+        self.limit = limit
+        self.setting = setting
+
+
+class Entry(Protocol):
+    """A request that holds a place."""
+
+    @property
+    def awaits_client(self) -> bool:
+        """Whether it waits for its client to send something."""
+        ...
+
+    def evict(self) -> None:
+        """End it: its place goes to another request."""
+        ...
+
+
+class Pool:
+    """Places of one kind. Every request begins as unauthenticated and moves to its principal's share when that is known."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._unauthenticated: dict[Entry, None] = {}
+        self._principals: dict[Entry, str] = {}
+        self._held: Counter[str] = Counter()
+
+    @property
+    def full(self) -> bool:
+        """Whether the next request of some principal, or of nobody, is refused because the whole server is busy."""
+        return len(self._principals) >= self._limits.total or (self._no_more_unauthenticated and self._oldest() is None)
+
+    @property
+    def _no_more_unauthenticated(self) -> bool:
+        return len(self._unauthenticated) >= self._limits.unauthenticated
+
+    def enter(self, entry: Entry) -> None:
+        """Give a place to a request whose principal is not known.
+
+        Where there is none, the request that has waited longest for its own client loses its place: a body that never
+        comes keeps nobody out.
+
+        Raises:
+            NoPlace: all of them are being worked on.
+        """
+        if self._no_more_unauthenticated:
+            oldest = self._oldest()
+            if oldest is None:
+                raise NoPlace
+            del self._unauthenticated[oldest]
+            oldest.evict()
+        self._unauthenticated[entry] = None
+
+    def assign(self, entry: Entry, principal: str) -> None:
+        """Count a request as its principal's from now on.
+
+        Raises:
+            NoPlace: the principal holds its whole share, or all places are taken.
+        """
+        if entry in self._principals:
+            return
+        if self._held[principal] >= self._limits.each:
+            raise NoPlace(self._limits.each, self._limits.setting)
+        if len(self._principals) >= self._limits.total:
+            raise NoPlace
+        self._unauthenticated.pop(entry, None)
+        self._principals[entry] = principal
+        self._held[principal] += 1
+
+    def leave(self, entry: Entry) -> None:
+        """Free the place of a request, whoever held it."""
+        self._unauthenticated.pop(entry, None)
+        principal = self._principals.pop(entry, None)
+        if principal is not None:
+            self._held[principal] -= 1
+            if not self._held[principal]:
+                del self._held[principal]
+
+    def _oldest(self) -> Entry | None:
+        """The oldest unauthenticated request that waits for its client."""
+        return next((each for each in self._unauthenticated if each.awaits_client), None)

@@ -1,0 +1,126 @@
+"""One hostile principal does its worst on each resource while another makes small reads. `make load` measures how long they take."""
+
+from __future__ import annotations
+
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
+from pathlib import Path
+
+import anyio
+import httpx2
+import pytest
+
+from saasus_mcp.catalog import Catalogue
+from saasus_mcp.hosting import serving
+from saasus_mcp.sandbox import CREDENTIALS
+from saasus_mcp.sandbox.serving import server as sandbox_server
+from saasus_mcp.store.accounts import Token
+from saasus_mcp.store.stores import Stores
+from tests.backends import stores
+from tests.cli.running import PATIENCE
+from tests.hosting.fleet import Counted, environment, replica
+from tests.hosting.hostile import SCENARIOS
+from tests.hosting.stage import connected, running
+from tests.hosting.test_load import ASKED
+from tests.pipeline.attacks import text
+
+SLOW = 3.0
+"""Seconds for which the API keeps a slow read waiting."""
+READS = 200 if ASKED else 5
+PART = 1 if ASKED else 20
+"""One part in so many of what `make load` does is done in every run of the tests."""
+GOAL = 0.250
+"""Seconds within which 99 of 100 small reads are answered."""
+GATHERING = 3.0 if ASKED else 0.0
+"""Seconds for which the hostile principal goes on before the other begins."""
+
+
+def _token(kept: Stores, name: str, role: str = "caller") -> str:
+    now = time.time()
+    with closing(kept.accounts()) as accounts:
+        return accounts.add(Token(name, role, frozenset({"team"}), "local:me", now, now + 3600))  # type: ignore[arg-type]  # a role
+
+
+@pytest.fixture
+def tokens(tmp_path: Path) -> dict[str, str]:
+    with closing(stores(tmp_path / "state")) as kept:
+        found = {name: _token(kept, name) for name in ("alice", "bob")}
+        return {**found, "boss": _token(kept, "boss", "approver")}
+
+
+@asynccontextmanager
+async def server(catalogue: Catalogue, folder: Path) -> AsyncIterator[str]:
+    """A server that asks for tokens, before an API of which one read is slow; gives its URL."""
+    sandbox, config = Counted(catalogue), folder / "config.toml"
+    sandbox.faults.add("latency", on="auth.GetRoles", seconds=SLOW)
+    config.write_text("version = 1\n[auth]\ntokens = true\n[profiles.default]\ngroups = ['team']\n", encoding="utf-8")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with serving.listening("127.0.0.1", 0) as listener:
+        async with running(sandbox_server("127.0.0.1", 0, sandbox), listener) as api:
+            known = {
+                "SAASUS_MCP_CONFIG": str(config),
+                "SAASUS_API_URL_BASE": api,
+                "SAASUS_SAAS_ID": CREDENTIALS.saas_id,
+                "SAASUS_API_KEY": CREDENTIALS.api_key,
+                "SAASUS_SECRET_KEY": CREDENTIALS.secret_key,
+            }
+            with replica(known | environment(folder / "state", folder), folder / "server.log", port) as one:
+                await one.ready()
+                yield one.url
+
+
+@contextmanager
+def hostile(scenario: str, url: str, token: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The hostile principal, until the end."""
+    count = max(4, SCENARIOS[scenario][1] // PART)
+    process = subprocess.Popen([sys.executable, "-m", "tests.hosting.hostile", scenario, url, token, str(count)])
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(PATIENCE)
+
+
+async def _seconds(url: str, token: str) -> list[float]:
+    """How long each small read takes."""
+    found = []
+    async with connected(url, "2026-07-28", token) as client:
+        for _ in range(READS):
+            began = time.perf_counter()
+            given = await client.call_tool("auth_get_tenants", {})
+            found.append(time.perf_counter() - began)
+            assert not given.is_error, text(given)
+    return found
+
+
+PLAYED = list(SCENARIOS) if ASKED else ["streams", "forms without a token", "slow reads of the API"]
+"""Each takes some seconds; the others' attacks are in the corpus (tests/hardening), in the process."""
+
+
+@pytest.mark.parametrize("scenario", PLAYED)
+async def test_a_hostile_principal_takes_the_service_from_nobody_by(
+    catalogue: Catalogue, tmp_path: Path, tokens: dict[str, str], scenario: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with server(catalogue, tmp_path) as url:
+        with hostile(scenario, url, tokens["alice"]) as process:
+            await anyio.sleep(GATHERING)
+            seconds = await _seconds(url, tokens["bob"])
+            async with httpx2.AsyncClient(base_url=url, timeout=PATIENCE) as client:
+                assert (await client.get("/healthz")).status_code == 200
+                assert (await client.get("/readyz")).json()["capacity"] == "ok"
+                assert (await client.get("/console/sign-in")).status_code == 200
+                numbers = await client.get("/metrics", headers={"Authorization": f"Bearer {tokens['boss']}"})
+                assert numbers.status_code == 200
+            assert process.poll() is None, "it went on to the end"
+        if ASKED:
+            cuts = statistics.quantiles(seconds, n=100)
+            line = f"{scenario}: another's small reads, median {cuts[49] * 1000:.0f} ms, 99 of 100 within {cuts[98] * 1000:.0f} ms"
+            with capsys.disabled():
+                print(f"\n{line}")  # noqa: T201 - what `make load` is for
+            assert cuts[98] < GOAL
