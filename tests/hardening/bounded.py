@@ -165,6 +165,7 @@ async def undeclared_fields(ground: Ground) -> str:
 @attack(AREA, "The name of a tool that is 3 million characters long")
 async def long_name(ground: Ground) -> str:
     surface = Surface(pipeline(StubApi(ground.catalogue), Store.at(ground.folder, "saas-under-test")), "en")
+    await surface.run(Call("auth_get_nothing", {}, ME))  # the first call imports and opens what later ones use
     limit = LONG * unit()
     async with stalls() as seen:
         answer = await surface.run(Call("auth_get_" * 350_000, {}, ME))
