@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from anyio.to_thread import run_sync
 
 from saasus_mcp.catalog import Catalogue, Language
-from saasus_mcp.cli import compose, keeping
+from saasus_mcp.cli import compose, keeping, logs
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.hosting.console.desk import Desk, Room, Written
 from saasus_mcp.hosting.console.doors import Doors, SignIn
@@ -196,7 +196,9 @@ def provider(wanted: Http, lang: Language) -> Provider | None:
             "Install it: pip install 'saasus-mcp[hosted]'.",
         )
     if oidc.client_secret is not None:
-        require_sound({"console.oidc.client_secret": oidc.client_secret.read()}, lang)
+        secret = oidc.client_secret.read()
+        require_sound({"console.oidc.client_secret": secret}, lang)
+        logs.protect(secret)
     return Provider(oidc, f"{wanted.public_url}/console/sso/callback")
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 import click
 
 from saasus_mcp.catalog import Language
+from saasus_mcp.cli import logs
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.permissions import decisions
 from saasus_mcp.permissions.decisions import DecisionRecord
@@ -73,8 +76,17 @@ def kept(settings: Settings) -> Iterator[Stores]:
         return
     from saasus_mcp.store.shared import Shared  # noqa: PLC0415 - imports the database library
 
+    logs.protect(*_shared_secrets(settings))
     with closing(Shared(settings.database_url.get_secret_value(), keys)) as shared:
         yield shared
+
+
+def _shared_secrets(settings: Settings) -> list[str]:
+    """The password in the database's address and the sealing keys, as the settings write them."""
+    address = settings.database_url.get_secret_value() if settings.database_url is not None else ""
+    password = urlsplit(address).password or ""
+    keys = (base64.b64encode(key.get_secret_value()).decode() for key in settings.sealing_keys)
+    return [password, unquote(password), *keys]
 
 
 @contextmanager

@@ -140,7 +140,7 @@ def _explained(error: ValidationError, prefix: str) -> InvalidArguments:
         if inside:
             return _explained(inside[0], prefix)
         kinds = " or ".join(str(branch.get("type", "value")) for branch in wanted)
-        return InvalidArguments(place, f"expected {kinds}, got {_shown(got)}.")
+        return InvalidArguments(place, f"expected {kinds}, got {_shown(got, rule)}.")
     expected = {
         "type": f"expected {wanted}",
         "enum": f"expected one of {', '.join(map(str, wanted)) if rule == 'enum' else ''}",
@@ -153,13 +153,19 @@ def _explained(error: ValidationError, prefix: str) -> InvalidArguments:
         "pattern": f"expected text of the form {wanted}",
         "format": f"expected the format {wanted}",
     }.get(rule, f"does not satisfy {rule}")
-    return InvalidArguments(place, f"{expected}, got {_shown(got)}.")
+    return InvalidArguments(place, f"{expected}, got {_shown(got, rule)}.")
 
 
-def _shown(value: Any) -> str:
-    """What was given, by kind rather than by content where it is text: an argument may be a secret."""
+def _shown(value: Any, rule: str) -> str:
+    """Describe the value that breaks a rule.
+
+    Text is described by kind, since it may be a secret. So is a number, which may be a secret that should have been text, unless
+    the rule bounds numbers.
+    """
     if isinstance(value, str):
         return f"text of {len(value)} characters"
     if isinstance(value, dict | list):
         return "an object" if isinstance(value, dict) else "a list"
-    return json.dumps(value)
+    if isinstance(value, bool) or value is None or rule in ("minimum", "maximum"):
+        return json.dumps(value)
+    return "a number"

@@ -21,12 +21,16 @@ import pytest
 import yaml
 
 from saasus_mcp.catalog.compile import __main__ as compiler
+from saasus_mcp.cli import keeping
 from saasus_mcp.cli.logs import RedactingFormatter
 from saasus_mcp.permissions.handles import Handles, Hiding
 from saasus_mcp.permissions.policy import PRESETS, UnsafeAllowEverything
 from saasus_mcp.permissions.seal import Sealer
+from saasus_mcp.saasus import arguments
+from saasus_mcp.saasus.places import InvalidArguments
 from saasus_mcp.saasus.redaction import KnownSecrets
 from saasus_mcp.saasus.secrets import REMOVED, scrub
+from saasus_mcp.settings import read
 from saasus_mcp.store import Store
 from tests.hardening.corpus import Ground, attack
 from tests.pipeline.attacks import Person
@@ -285,3 +289,27 @@ async def misspelt(ground: Ground) -> str:
 
     assert "which is no known mark" in _refusal(ground, change)
     return "does not compile; the error names the mark"
+
+
+@attack(AREA, "A password that is sent as a number")
+async def number_as_password(ground: Ground) -> str:
+    with pytest.raises(InvalidArguments) as refused:
+        arguments.check(ground.catalogue.find("auth.CreateSaasUser"), {"email": "a@example.com", "password": 87654321})
+    assert "87654321" not in str(refused.value)
+    assert "password" in str(refused.value)
+    return "refused; the error names the field and does not repeat the number"
+
+
+@attack(AREA, "An error of the database driver that repeats the password and a sealing key")
+async def database_password(ground: Ground) -> str:
+    key = base64.b64encode(b"k" * 32).decode()
+    ground.monkeypatch.setenv("SAASUS_MCP_DATABASE_URL", "postgresql://mcp:p%40ss-4word@127.0.0.1:1/none")
+    ground.monkeypatch.setenv("SAASUS_MCP_SEALING_KEYS", key)
+    formatter = RedactingFormatter()
+    ground.monkeypatch.setattr("saasus_mcp.cli.logs.protect", formatter.protect)
+    with keeping.kept(read()):
+        record = logging.makeLogRecord({"msg": f"could not connect with p@ss-4word or p%40ss-4word and {key}"})
+        line = formatter.format(record)
+    assert "4word" not in line
+    assert key not in line
+    return "the log has [redacted] in their place"
