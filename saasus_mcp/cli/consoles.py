@@ -197,7 +197,7 @@ def provider(wanted: Http, lang: Language) -> Provider | None:
         )
     if oidc.client_secret is not None:
         secret = oidc.client_secret.read()
-        require_sound({"console.oidc.client_secret": secret}, lang)
+        require_sound({"console.oidc.client_secret": secret}, lang, spaces=True)
         logs.protect(secret)
     return Provider(oidc, f"{wanted.public_url}/console/sso/callback")
 

@@ -93,8 +93,12 @@ def is_reference(text: str) -> bool:
     return WITHIN.search(text) is not None or WHOLE.fullmatch(text.strip()) is not None
 
 
-def flaw(value: str) -> Flaw | None:
-    """What is wrong with a credential; None where nothing is. An empty one is a matter of its own."""
+def flaw(value: str, *, spaces: bool = False) -> Flaw | None:
+    """What is wrong with a credential; None where nothing is. An empty one is a matter of its own.
+
+    Args:
+        spaces: whether it may hold spaces, as a client secret of OAuth may (RFC 6749, appendix A.2).
+    """
     if not value:
         return None
     if len(value) <= LONGEST and is_reference(value):
@@ -103,7 +107,7 @@ def flaw(value: str) -> Flaw | None:
         return "space"
     if value[0] in QUOTES or value[-1] in QUOTES:
         return "quotes"
-    if len(value) > LONGEST or not all(FIRST <= character <= LAST for character in value):
+    if len(value) > LONGEST or not all((" " if spaces else FIRST) <= character <= LAST for character in value):
         return "characters"
     return "example" if _is_example(value.lower()) else None
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 DEFAULT = "default"
 Language = Literal["en", "ja"]
 EVERYONE = "*"
-COPY_EN = "Copy the value from the SaaSus console again, without anything around it."
-COPY_JA = "SaaSusの管理画面から値だけをコピーし直してください。"
+COPY_EN = "Copy the value again from where it was issued, without anything around it."
+COPY_JA = "発行元の画面から値だけをコピーし直してください。"
 FAULTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "en": {
         "no_profile": ("SAASUS_MCP_PROFILE: {file} has no profile {name!r}.", "It has: {known}."),
@@ -198,16 +198,17 @@ def _from_environment(settings: Settings, name: str) -> Profile:
     return Profile(name, settings.saas_id, api_key, secret_key, settings.api_url_base)
 
 
-def require_sound(given: Mapping[str, str], lang: Language) -> None:
-    """See that credentials are what was copied from SaaSus and nothing else. None is shown; empty ones are passed over.
+def require_sound(given: Mapping[str, str], lang: Language, *, spaces: bool = False) -> None:
+    """See that credentials are what was copied and nothing else. None is shown; empty ones are passed over.
 
     Args:
         given: each credential by the name of its setting.
+        spaces: whether they may hold spaces.
 
     Raises:
         SettingsError: one is a placeholder, an example, or has something around it.
     """
-    flaws = {name: found for name, value in given.items() if (found := flaw(value)) is not None}
+    flaws = {name: found for name, value in given.items() if (found := flaw(value, spaces=spaces)) is not None}
     if flaws:
         worst = next((each for each in flaws.values() if each == "reference"), next(iter(flaws.values())))
         raise _fault(lang, worst, names=", ".join(name for name, found in flaws.items() if found == worst))

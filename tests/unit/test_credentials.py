@@ -136,3 +136,11 @@ def test_a_misspelt_credential_is_pointed_at_where_it_is_missing(
     assert "SAASUS_API_KEY" in caught.value.message
     assert name in caught.value.mend
     assert "hush" not in str(caught.value)
+
+
+def test_a_client_secret_may_hold_spaces_and_nothing_around_it() -> None:
+    assert flaw("made-up client secret", spaces=True) is None
+    assert flaw("made-up client secret") == "characters"
+    assert flaw("made-up client secret ", spaces=True) == "space"
+    assert flaw("made-up\nclient secret", spaces=True) == "characters"
+    assert flaw("${CLIENT_SECRET}", spaces=True) == "reference"
