@@ -47,7 +47,7 @@ def command(*, seconds: float, as_json: bool, **flags: Any) -> None:
     report, version = _run(chosen, seconds)
     if as_json:
         click.echo(json_text(_document(report, version, sandbox=chosen.sandbox)))
-    elif report.made:
+    elif report.stopped in {"", "late"}:
         for line in _lines(report, version, chosen):
             click.echo(safe(line))
     if report.stopped:

@@ -1,0 +1,149 @@
+"""Answers held to their documents: every kind of difference is told, and no value of an answer is."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from saasus_mcp.catalog.catalogue import FACTS
+from saasus_mcp.saasus.conformity import MOST_DEVIATIONS, Comparison
+from saasus_mcp.saasus.secrets import REMOVED
+
+ROWS: dict[str, Any] = json.loads(FACTS.read_bytes())
+USER = {
+    "id": "u",
+    "tenant_id": "t",
+    "tenant_name": "n",
+    "email": "e",
+    "sign_in_id": "",
+    "attributes": {"any": 1},
+    "envs": [],
+}
+FIXED = {
+    "id": "1",
+    "used": True,
+    "unit_amount": 1,
+    "recurring_interval": "month",
+    "name": "n",
+    "display_name": "d",
+    "description": "",
+    "type": "fixed",
+    "currency": "JPY",
+}
+
+
+def found(key: str, *answers: Any, status: int = 200) -> list[tuple[str, str, str, str, str]]:
+    comparison = Comparison(ROWS[key])
+    for answer in answers:
+        comparison.add(status, answer)
+    return [(one.place, one.kind, one.documented, one.seen, one.often) for one in comparison.deviations()]
+
+
+def users(**change: Any) -> dict[str, Any]:
+    return {"users": [{name: value for name, value in {**USER, **change}.items() if value is not ...}]}
+
+
+def test_an_answer_as_documented_differs_in_nothing() -> None:
+    assert found("auth.GetTenantUsers", users()) == []
+    assert found("pricing.GetPricingUnits", {"units": [FIXED]}) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (users(email=...), ("users[].email", "missing", "string", "", "always")),
+        (users(email=12), ("users[].email", "type", "string", "integer", "always")),
+        (users(email=None), ("users[].email", "type", "string", "null", "always")),
+        (users(envs={}), ("users[].envs", "type", "array", "object", "always")),
+        (users(nick_name="x"), ("users[].nick_name", "undocumented_field", "", "string", "always")),
+        (users(nick_name=REMOVED), ("users[].nick_name", "undocumented_field", "", "secret", "always")),
+        ({}, ("users", "missing", "array", "", "always")),
+        ([], ("", "type", "object", "array", "always")),
+        ({"users": [users()["users"][0], users(email=1)["users"][0]]}, ("users[].email", "type", "string", "integer", "sometimes")),
+    ],
+)  # fmt: skip
+def test_each_kind_of_difference_is_told(answer: Any, expected: tuple[str, ...]) -> None:
+    assert found("auth.GetTenantUsers", answer) == [expected]
+
+
+def test_a_value_that_is_not_documented_is_told_by_its_class() -> None:
+    told = found("pricing.GetPricingUnits", {"units": [{**FIXED, "currency": "EURO-CANARY"}]})
+    assert told == [("units[].currency", "undocumented_value", "string", "string, 9 to 32 characters", "always")]
+
+
+def test_an_object_is_held_to_the_variant_that_it_fits_best() -> None:
+    told = found("pricing.GetPricingUnits", {"units": [{**FIXED, "used": "yes"}]})
+    assert told == [("units[].used", "type", "boolean", "string", "always")]
+
+
+def test_a_secret_that_was_removed_is_not_called_another_type() -> None:
+    assert found("auth.GetTenantUsers", users(email=REMOVED, envs=REMOVED)) == []
+
+
+def test_keys_that_may_be_values_are_withheld() -> None:
+    told = found("auth.GetTenantUsers", users(**{"minami@example.jp": 1, "0f8fad5b": 2, "名前": 3}))
+    assert {place for place, *_ in told} == {"users[].(name withheld)"}
+    only_strangers = {"users": {"tanaka": 1, "suzuki": 2}, "yamada": 3}
+    assert "yamada" in str(found("auth.GetTenantUsers", only_strangers)), "a documented field stands beside it"
+    assert "yamada" not in str(found("auth.GetTenantUsers", {"yamada": 3})), "nothing documented stands beside it"
+
+
+def test_statuses_are_known_as_the_documents_write_them() -> None:
+    comparison = Comparison(ROWS["auth.GetTenantUsers"])
+    assert [status for status in (200, 201, 404, 500) if comparison.knows(status)] == [200, 500]
+    assert Comparison({"statuses": ["2XX", "default"], "fields": {}}).knows(404)
+
+
+def test_what_is_told_of_one_read_is_bounded() -> None:
+    rows = [{f"{'x' * (1 + at % 30)}_{'y' * (1 + at // 30)}": at, "id": "u"} for at in range(900)]
+    assert len(found("auth.GetTenantUsers", {"users": rows})) <= MOST_DEVIATIONS
+
+
+# ---- no value is told ------------------------------------------------
+CANARY = "kanarie"
+_texts = st.sampled_from([f"{CANARY} {at}" for at in range(5)] + [f"{CANARY}{at:03d}@example.jp" for at in range(5)])
+_leaves = st.one_of(_texts, st.just(987_654_321), st.just(98_765.4321), st.booleans(), st.none())
+_anything = st.recursive(
+    _leaves,
+    lambda below: st.one_of(st.lists(below, max_size=3), st.dictionaries(_texts, below, max_size=3)),
+    max_leaves=8,
+)
+
+
+@st.composite
+def _answers(draw: st.DrawFn) -> tuple[str, Any]:
+    """An answer with the documented fields of some read, a canary as every value and as every other key."""
+    key = draw(st.sampled_from(sorted(key for key, row in ROWS.items() if "200" in row["fields"])))
+    fields = ROWS[key]["fields"]
+
+    def at(place: str, depth: int) -> Any:
+        if depth > 5 or draw(st.integers(0, 9)) == 0:
+            return draw(_anything)
+        if place + "[]" in fields:
+            return [at(place + "[]", depth + 1) for _ in range(draw(st.integers(0, 2)))]
+        starts = [place, *(f"{place}|{number}" for number in range(9) if f"{place}|{number}" in fields)]
+        start = draw(st.sampled_from(starts))
+        names = [name.removeprefix(start + ".") for name in fields if name.startswith(start + ".")]
+        here = {name for name in names if not {".", "[", "{", "|"} & set(name)}
+        if fields.get(place, {}).get("type") == "object" or here:
+            return {
+                **{name: at(f"{start}.{name}", depth + 1) for name in sorted(here) if draw(st.booleans())},
+                **draw(st.dictionaries(_texts, _anything, max_size=2)),
+            }
+        return draw(_leaves)
+
+    return key, at("200", 0)
+
+
+@given(_answers())
+def test_no_value_and_no_key_of_a_map_is_told(answer: tuple[str, Any]) -> None:
+    key, value = answer
+    comparison = Comparison(ROWS[key])
+    comparison.add(200, value)
+    told = json.dumps([asdict(one) for one in comparison.deviations()], ensure_ascii=False)
+    assert not any(text in told for text in (CANARY, "987654321", "98765.4321", "example.jp"))
