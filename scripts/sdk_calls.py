@@ -92,7 +92,7 @@ def installed(source: str, folder: Path) -> Path:
     venv.create(folder, with_pip=True)
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     wanted = str(Path(source).resolve()) if Path(source).is_dir() else source
-    command = [python, "-m", "pip", "install", "--quiet", wanted, *IMPORTED]
+    command = [str(python), "-m", "pip", "install", "--quiet", wanted, *IMPORTED]
     subprocess.run(command, check=True, timeout=SECONDS)  # noqa: S603 - what the caller named is what is to be installed
     return python
 
@@ -107,7 +107,7 @@ def complete(operation: Operation) -> dict[str, Any]:
     """Arguments with every field that the operation takes."""
     least, fields = values_for(operation), operation.input_schema["properties"]
     left_out = {name for names in operation.exactly_one for name in names} | {"cursor"}
-    shape = operation.variants[1][least[operation.variants[0]]] if operation.variants else {}
+    shape: Mapping[str, Any] = operation.variants[1][least[operation.variants[0]]] if operation.variants else {}
     known = set(shape.get("properties", fields)) | set(least)
     made = {
         name: BY_NAME.get(name, sample(schema, name))

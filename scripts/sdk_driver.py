@@ -31,10 +31,11 @@ def operations() -> Iterator[tuple[str, str, Callable[..., Any]]]:
         name = f"Signed{module.capitalize()}ApiClient"
         client = getattr(importlib.import_module(f"{PACKAGE}.client.{module}_client"), name)()
         package = importlib.import_module(f"{PACKAGE}.src.{module}.api")
-        for _, group in inspect.getmembers(package, inspect.isclass):
-            for method, _ in inspect.getmembers(group, inspect.isfunction):
+        groups: list[tuple[str, Callable[..., Any]]] = inspect.getmembers(package, inspect.isclass)
+        for _, group in groups:
+            for method, function in inspect.getmembers(group(client), inspect.ismethod):
                 if method.endswith(SUFFIX):
-                    yield module, method.removesuffix(SUFFIX), getattr(group(client), method)
+                    yield module, method.removesuffix(SUFFIX), function
 
 
 def given(function: Callable[..., Any], arguments: dict[str, Any]) -> dict[str, Any]:
