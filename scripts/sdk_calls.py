@@ -49,6 +49,9 @@ GIVEN: Mapping[str, dict[str, Any]] = {
 }
 """What the SDK demands of every call, and the present API does not; None leaves an argument out."""
 COMPLETE: Mapping[str, dict[str, Any]] = {
+    "analysis.GetActiveUsers": {"date_to": "2026-03"},
+    "apigateway.UpdateApiGatewaySettings": {"endpoint_settings_list": []},
+    "apilog.GetLogs": {"start_at": None, "end_at": None},
     "auth.UpdateIdentityProvider": {
         "identity_provider_props": {"application_id": "app", "application_secret": "made up", "approval_scope": "email"}
     },
