@@ -61,7 +61,8 @@ class Result:
 class Router:
     """An ASGI application that stands where the API's host would: `/v1/MODULE/...` goes to the mock of that module.
 
-    The definitions name a bearer scheme, which no client of the API sends, so that the mock is given one.
+    The definitions name a bearer scheme, which no client of the API sends, so that the mock is given one. What a call reads
+    beforehand in another module, whose mock does not run, is answered with 404.
     """
 
     mocks: dict[str, int] = field(default_factory=dict)
@@ -75,14 +76,21 @@ class Router:
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
         kept = {name: value for name, value in headers.items() if name in {"accept", "content-type"}}
         query = f"?{scope['query_string'].decode('ascii')}" if scope["query_string"] else ""
-        url = f"http://{HOST}:{self.mocks[module]}/{rest}{query}"
+        port = self.mocks.get(module)
+        if port is None:
+            await _answer(send, httpx2.Response(404, json={"message": "This module is not mocked now."}))
+            return
         async with httpx2.AsyncClient(trust_env=False, timeout=30) as client:
             kept["authorization"] = "Bearer x"
-            answer = await client.request(scope["method"], url, content=body or None, headers=kept)
-        kind = answer.headers.get("content-type", "application/json").encode()
-        head = [(b"content-type", kind), (b"content-length", str(len(answer.content)).encode())]
-        await send({"type": "http.response.start", "status": answer.status_code, "headers": head})
-        await send({"type": "http.response.body", "body": answer.content})
+            url = f"http://{HOST}:{port}/{rest}{query}"
+            await _answer(send, await client.request(scope["method"], url, content=body or None, headers=kept))
+
+
+async def _answer(send: Any, answer: httpx2.Response) -> None:
+    kind = answer.headers.get("content-type", "application/json").encode()
+    head = [(b"content-type", kind), (b"content-length", str(len(answer.content)).encode())]
+    await send({"type": "http.response.start", "status": answer.status_code, "headers": head})
+    await send({"type": "http.response.body", "body": answer.content})
 
 
 def prism(folder: Path) -> Path:
@@ -174,6 +182,7 @@ async def called(definitions: Path, folder: Path, command: Path, *, dynamic: boo
                     text = "".join(getattr(part, "text", "") for part in answer.content)
                     known = operation.key in AMBIGUOUS and shape in TIERED
                     found.append(result(operation.tool, kind, text, failed=bool(answer.is_error), known=known))
+            del router.mocks[module]
     return found
 
 

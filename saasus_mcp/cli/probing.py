@@ -1,7 +1,8 @@
-"""Makes every read that can be made on an account, and holds the answers to the documents. `specs probe` reports it.
+"""Make every read that an account allows, and compare the answers with the documents. `specs probe` prints the report.
 
-Reads alone, each a call of the pipeline: decided on, audited, and made only where it may go unasked. Secrets are removed from
-what comes back and not kept. What is reported of an answer is told by saasus.conformity, which tells no value.
+Only reads are made. Each is a call of the pipeline: the policy decides on it, it is audited, and it runs only where the policy
+allows it without a question. Secrets are removed from the answers and not kept. saasus.conformity describes the differences
+without values.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ AT_ONCE = 4
 MOST_CALLS = 5
 """Calls of one read, while it answers without the ids that other reads need."""
 
-Reason = Literal["secret", "no_source", "empty", "not_allowed", "not_sent", "time"]
+Reason = Literal["secret", "no_source", "empty", "not_allowed", "not_sent", "stopped"]
 Stop = Literal["", "unauthorized", "unreached", "late"]
 Progress = Callable[[int, int], None]
 
@@ -40,7 +41,8 @@ class Made:
     """One read that was made.
 
     Attributes:
-        statuses: the HTTP statuses that came, without those of which `undocumented` tells.
+        statuses: the documented HTTP statuses of its answers.
+        undocumented_statuses: the others.
         unanswered: calls without any answer.
         unreadable: successful answers that are not JSON, or empty.
     """
@@ -243,7 +245,7 @@ class _Run:
         if state.refused:
             return NotMade(read.key, route, state.refused)
         if late or self._stopped or state.asked:
-            return NotMade(read.key, route, "time")
+            return NotMade(read.key, route, "stopped")
         given = {slot for row in self._rows for slot in row}
         return NotMade(
             read.key, route, "empty", tuple(name for name, slots in read.needs.items() if given.isdisjoint(slots))

@@ -57,11 +57,13 @@ def command(*, seconds: float, as_json: bool, **flags: Any) -> None:
 
 
 def _run(chosen: Settings, seconds: float) -> tuple[Report, str]:
-    """The report, and the version of the documents that the answers were held to."""
+    """The report, and the version of the documents with which the answers were compared."""
     facts = FACTS.read_bytes()
 
     async def run() -> tuple[Report, str]:
         async with compose.pipeline(chosen) as pipeline:
+            if pipeline.policy.announcement:
+                click.echo(f"saasus-mcp: {pipeline.policy.announcement}", err=True)
             click.echo(f"[{safe(where(pipeline.place, chosen.lang))}]", err=True)
             tell = _shown(WORDS[chosen.lang])
             found = await probe(pipeline, compose.local_user(), json.loads(facts), seconds=seconds, progress=tell)

@@ -9,7 +9,7 @@ from saasus_mcp.catalog import Language
 WORDS: Mapping[Language, Mapping[str, str]] = {
     "en": {
         "head": "saasus-mcp {product}, documents {documents}. Types and field names only; no value of any answer.",
-        "sum": "{made} of {reads} reads made in {calls} calls: {agree} agree with the documents, {differ} differ.",
+        "sum": "{made} of {reads} reads made in {calls} calls. Agree with the documents: {agree}. Differ: {differ}.",
         "progress": "{done} of {total} reads",
         "status": "HTTP {status}, which the documents do not name",
         "unanswered": "no answer came",
@@ -65,7 +65,7 @@ REASONS: Mapping[Language, Mapping[str, str]] = {
         "empty": "not made: the account has nothing that gives {parameters}",
         "not_allowed": "not made: the policy does not allow it unasked",
         "not_sent": "not made: it was refused before it was sent",
-        "time": "not made: the check had stopped by then",
+        "stopped": "not made: the check had stopped by then",
     },
     "ja": {
         "secret": "未実行: {parameters}は秘密情報であり、この確認では保持しません",
@@ -73,6 +73,6 @@ REASONS: Mapping[Language, Mapping[str, str]] = {
         "empty": "未実行: このアカウントには{parameters}を得られるデータがありません",
         "not_allowed": "未実行: ポリシーにより、確認なしでは実行できません",
         "not_sent": "未実行: 送信前に拒否されました",
-        "time": "未実行: その前に確認が終わりました",
+        "stopped": "未実行: その前に確認が終わりました",
     },
 }

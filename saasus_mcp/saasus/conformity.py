@@ -1,8 +1,8 @@
-"""Where an answer differs from its documents, told without any value of it.
+"""Compare an answer with its documents, and describe the differences without any value of the answer.
 
-A deviation is made of what the documents say (places, types), of JSON's seven type names, of classes of length, and of
-the names of undocumented fields. A key of an open map is a value, and so is the name of an undocumented field that does
-not look like one, or that has no documented field beside it: neither is told.
+A deviation consists of places and types from the documents, JSON's seven type names, classes of length, and names of
+undocumented fields. A key of an open map is a value and is never reported. The name of an undocumented field is withheld
+where it does not look like a field name, or where no documented field stands beside it: it may be a key of a map.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MOST_DEVIATIONS = 100
 MOST_NAMES = 20
 """Undocumented fields of one object that are named."""
 NAME = re.compile(r"[A-Za-z][A-Za-z_]{0,39}[0-9]{0,2}")
-"""What an undocumented field may be called to be told by name."""
+"""Names of undocumented fields that are reported."""
 UNNAMED = "(name withheld)"
 _STEP = re.compile(r"\.(?P<name>[^.\[{|]+)|(?P<items>\[\])|(?P<entries>\{\})|\|(?P<variant>\d+)")
 _LENGTHS = ((0, "empty"), (8, "1 to 8 characters"), (32, "9 to 32 characters"), (256, "33 to 256 characters"))
@@ -64,7 +64,7 @@ class _Node:
 
 @dataclass(slots=True)
 class _Found:
-    """What one walk has seen: deviations without their frequency, and how often each place was compared."""
+    """The result of one walk: deviations with their counts, and how often each place was compared."""
 
     deviations: Counter[tuple[str, Kind, str, str]] = field(default_factory=Counter)
     visits: Counter[str] = field(default_factory=Counter)
@@ -82,7 +82,7 @@ class _Found:
 
 
 class Comparison:
-    """Holds the answers of one operation to its documents; keeps none of them.
+    """Compares the answers of one operation with its documents. Keeps no answer.
 
     Args:
         row: the operation's facts (catalog.facts).
@@ -102,7 +102,7 @@ class Comparison:
     def add(self, status: int, answer: Any) -> None:
         """Compare one successful answer.
 
-        A status that the documents do not name is held to the first successful answer that they describe.
+        An answer with an undocumented status is compared with the first successful answer that the documents describe.
         """
         node = self._answers.get(str(status)) or next(iter(self._answers.values()), None)
         if node is not None:
@@ -210,7 +210,7 @@ def _object(value: dict[str, Any], node: _Node, place: str, found: _Found) -> No
 
 
 def _undocumented(value: dict[str, Any], node: _Node) -> Iterator[tuple[str, str]]:
-    """The names of undocumented fields, as far as they may be told, and their types."""
+    """The names of undocumented fields, or UNNAMED, and their types."""
     known = not node.names.keys().isdisjoint(value)
     for name, item in value.items():
         if name not in node.names:
@@ -219,7 +219,7 @@ def _undocumented(value: dict[str, Any], node: _Node) -> Iterator[tuple[str, str
 
 
 def _class(value: Any) -> str:
-    """What is told of a value that the documents do not list."""
+    """The class of a value that the documents do not list: its type, and of a text its length."""
     if not isinstance(value, str):
         return kind_of(value)
     length = next((said for most, said in _LENGTHS if len(value) <= most), "more than 256 characters")
