@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import click
@@ -15,12 +15,14 @@ from saasus_mcp import __version__
 from saasus_mcp.catalog.catalogue import FACTS
 from saasus_mcp.cli import compose
 from saasus_mcp.cli.options import settings, shared
-from saasus_mcp.cli.probing import Made, NotMade, Progress, Report, probe
 from saasus_mcp.cli.specs_probe_wording import KINDS, OFTEN, REASONS, WORDS
 from saasus_mcp.cli.terminal import attended, json_text, safe
 from saasus_mcp.permissions.proof import where
-from saasus_mcp.saasus.conformity import Deviation
 from saasus_mcp.settings import Settings
+
+if TYPE_CHECKING:
+    from saasus_mcp.cli.probing import Made, NotMade, Progress, Report
+    from saasus_mcp.saasus.conformity import Deviation
 
 DEVIATES, STOPPED = 1, 2
 LONGEST = 3600.0
@@ -58,6 +60,8 @@ def command(*, seconds: float, as_json: bool, **flags: Any) -> None:
 
 def _run(chosen: Settings, seconds: float) -> tuple[Report, str]:
     """The report, and the version of the documents with which the answers were compared."""
+    from saasus_mcp.cli.probing import probe  # noqa: PLC0415 - imports the HTTP client
+
     facts = FACTS.read_bytes()
 
     async def run() -> tuple[Report, str]:
