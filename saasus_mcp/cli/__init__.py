@@ -34,7 +34,7 @@ COMMANDS = {
     "policy": "Check, explain, test and replay a policy.",
     "doctor": "Find what is wrong with credentials, clock, connection and policy.",
     "install": "Write this server into an MCP client's configuration, or take it out.",
-    "specs": "Compare the tools with the API's published definitions.",
+    "specs": "Compare the tools with the API's published definitions, and with what it answers.",
     "sandbox": "Serve the emulated SaaSus API on a port.",
     "demo": "Watch a client work and be stopped, in the sandbox.",
 }

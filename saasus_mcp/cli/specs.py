@@ -1,4 +1,4 @@
-"""`saasus-mcp specs check|diff`: are our tools what the API's published definitions say today?"""
+"""`saasus-mcp specs check|diff|probe`: are our tools what the API's published definitions, and the API itself, say today?"""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import click
 from saasus_mcp.catalog import drift, load
 from saasus_mcp.catalog.catalogue import FACTS
 from saasus_mcp.catalog.drift import Difference
-from saasus_mcp.cli import published
+from saasus_mcp.cli import published, specs_probe
 from saasus_mcp.cli.options import language, settings
 from saasus_mcp.cli.specs_wording import WORDS
 from saasus_mcp.cli.terminal import json_text, safe
@@ -29,7 +29,13 @@ MARKS = {"new": "+", "removed": "-", "changed": "~"}
 
 @click.group
 def command() -> None:
-    """Compare the API that the tools were made for with its published definitions. What to do then: docs/updating.md."""
+    """Compare the API that the tools were made for with its published definitions, or with what it answers.
+
+    What to do then: docs/updating.md.
+    """
+
+
+command.add_command(specs_probe.command, "probe")
 
 
 @command.command
