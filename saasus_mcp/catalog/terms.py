@@ -24,7 +24,7 @@ MONTH = (
 )
 SHAPES = (
     (re.compile(r"\bno-?reply@[\w.-]+", re.ASCII), " sender address "),
-    (re.compile(r"[\w.+-]+@[\w.-]+", re.ASCII), " user email "),
+    (re.compile(r"(?<![\w.+-])[\w.+-]+@[\w.-]+", re.ASCII), " user email "),
     (re.compile(r"\bsk_(?:live|test)(?:_\w+)?", re.ASCII), " stripe secret key "),
     (re.compile(r"(?<!\d)\d{1,3}(?:\.\d{1,3}){3}(?!\d)"), " ip address "),
     (re.compile(r"(?<!\d)\d{4}([-/])\d{1,2}\1\d{1,2}(?!\d)|\d{1,2}月\d{1,2}日|(?<=から)\d{1,2}日"), " date "),

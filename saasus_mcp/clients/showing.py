@@ -15,7 +15,7 @@ HIDDEN = "…"
 SECRET_HOLDERS = frozenset({"env", "headers"})
 PLACES = re.compile(r"SAASUS_API_URL_BASE|SAASUS_MCP_[A-Z_]+")
 """Variables of ours that hold no secret."""
-HEADER = re.compile(r"\s*\[{1,2}(?P<name>[^=]*?)\]{1,2}\s*(#.*)?$")
+HEADER = re.compile(r"\s*\[{1,2}(?P<name>[^=]*?)\]{1,2}\s*(?:#|$)")
 
 
 def difference(client: Client, name: str, before: str, after: str) -> str:

@@ -22,6 +22,8 @@ def read(text: str) -> dict[str, Any]:
         return tomllib.loads(text.removeprefix("\ufeff"))
     except tomllib.TOMLDecodeError as error:
         raise NotToml(str(error)) from None
+    except RecursionError:
+        raise NotToml("it is nested too deeply") from None
 
 
 def put(text: str, table: str, name: str, value: Mapping[str, Any]) -> str:

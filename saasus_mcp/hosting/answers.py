@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from mcp.types import INVALID_REQUEST
 from starlette.responses import JSONResponse
 
-BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_ALLOWED, TIMED_OUT, MISDIRECTED, UNAVAILABLE = (
+BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_ALLOWED, TIMED_OUT, TOO_LARGE, MISDIRECTED, UNAVAILABLE = (
     400,
     401,
     403,
     405,
     408,
+    413,
     421,
     503,
 )

@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 from saasus_mcp.permissions.policy import Principal
 
 Role = Literal["caller", "approver"]
-ID = re.compile(r"local|(local|oidc|token|scope):.*|.*[*?\[\]].*", re.DOTALL)
+ID = re.compile(r"local|(local|oidc|token|scope):.*|[^*?\[\]]*[*?\[\]].*", re.DOTALL)
 """What in a policy stands for ids of principals, or for scopes: no group of that name may come from outside."""
 LONGEST_GROUP = 200
 LONGEST_ID = 200

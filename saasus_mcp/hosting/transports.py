@@ -13,7 +13,8 @@ from mcp.server.sse import SseServerTransport
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from starlette.types import Message, Receive, Scope, Send
 
-from saasus_mcp.hosting.answers import BAD_REQUEST, FORBIDDEN, NOT_ALLOWED, TIMED_OUT, refusal
+from saasus_mcp.hosting.answers import BAD_REQUEST, FORBIDDEN, NOT_ALLOWED, TIMED_OUT, TOO_LARGE, refusal
+from saasus_mcp.hosting.bodies import TooMuch, counted
 from saasus_mcp.hosting.guard import CALLER
 from saasus_mcp.hosting.profiles import NoProfile, Served, choose
 
@@ -82,11 +83,13 @@ class Entrance:
             allowed = {"Allow": ", ".join(METHODS[self._kind])}
             await refusal(NOT_ALLOWED, "This path does not take that method.", allowed)(scope, receive, send)
             return
-        arriving = _in_time(receive) if scope["method"] == "POST" else receive
+        arriving = counted(_in_time(receive)) if scope["method"] == "POST" else receive
         try:
             await self._transports[chosen.name].handle(self._kind, scope, arriving, send)
         except _Late:
             await refusal(TIMED_OUT, "The request did not arrive in time.")(scope, receive, send)
+        except TooMuch as excess:
+            await refusal(TOO_LARGE, str(excess))(scope, receive, send)
         except _Gone:
             return  # there is nobody to answer, and nothing to log
 

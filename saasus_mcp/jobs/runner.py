@@ -11,6 +11,7 @@ from functools import reduce
 from typing import Any
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 from saasus_mcp.catalog.jobs import JobSpec
 from saasus_mcp.errors import SaasusMcpError
@@ -24,6 +25,7 @@ from saasus_mcp.jobs.work import Reader, Stopped, Work
 from saasus_mcp.permissions.case import Case, Decision, Principal, stricter
 from saasus_mcp.permissions.target import Sight
 from saasus_mcp.saasus.words import quoted
+from saasus_mcp.server import large_work
 from saasus_mcp.server.call import Asking, Call, Part
 from saasus_mcp.server.filling import filled
 from saasus_mcp.server.job_steps import of_jobs, weigh
@@ -90,7 +92,8 @@ class Runner:
         async def submit(whole: Whole, part: Part) -> None:
             principal = call.principal
             who = {"id": principal.id, "groups": sorted(principal.groups), "claims": dict(principal.claims)}
-            kept = {"principal": who, "part": asdict(part), "plan": planned[whole.id].kept()}
+            agreed = await large_work.run(principal.id, planned[whole.id].kept)
+            kept = {"principal": who, "part": asdict(part), "plan": agreed}
             await self._engine.submit(whole.id, {"name": spec.name, "profile": self.pipeline.place.profile, **kept})
 
         return await begin(self.pipeline, call, plan, submit)
@@ -98,7 +101,8 @@ class Runner:
     async def run(self, submitted: Mapping[str, Any]) -> None:
         """Do a job that was begun, or go on with it, and note how it ends."""
         principal = Principal(**{**submitted["principal"], "groups": frozenset(submitted["principal"]["groups"])})
-        part, plan, name = Part(**submitted["part"]), Plan.of(submitted["plan"]), submitted["name"]
+        plan = await large_work.run(principal.id, lambda: Plan.of(submitted["plan"]))
+        part, name = Part(**submitted["part"]), submitted["name"]
         if not await self._agreed(part.job):
             return
         work = Work(self.pipeline, principal, part, self._engine.checkpoint)
@@ -145,7 +149,7 @@ class Runner:
         self._require_reads(spec, call.principal)
         planned = await kind(spec.name).plan(reader, call.arguments)
         planned, decisions, digests = await self._weighed(spec, planned, call.principal, job)
-        place, digest = self.pipeline.place, planned.digest()
+        place, digest = self.pipeline.place, await large_work.run(call.principal.id, planned.digest)
         fields = {"plan": digest, **planned.counts}
         whole = Whole(
             job,
@@ -194,6 +198,7 @@ class Runner:
         digests: dict[str, str] = {}
         rows = []
         for row in planned.rows:
+            await checkpoint()  # a plan has thousands of rows, and weighing one may wait for nothing
             entries = []
             for entry in row.entries:
                 if entry.operation not in spec.writes:

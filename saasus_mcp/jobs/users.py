@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
+from math import isfinite
 from typing import Any
 
 from saasus_mcp.saasus.places import InvalidArguments
@@ -19,13 +22,18 @@ ATTRIBUTE = "attribute."
 """Before the name of an attribute, in the name of its column: no attribute can be taken for a column of ours."""
 MOST_LINES = 5_000
 MOST_TOLD = 20
-EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+MOST_CELLS = 100_000
+LONGEST_CELL = 2_000
+"""Characters of one cell or of a column's name."""
+LONGEST_EMAIL = 254
+"""Characters of an address (RFC 5321 gives a path 256, with the angle brackets)."""
+EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(?:\.[^@\s.]+)+")
 SIGN_IN_ID = re.compile(r"[A-Za-z0-9_-]{1,50}")
 TRUE, FALSE = ("true", "1", "yes"), ("false", "0", "no")
 Record = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class There:
     """What a list can refer to: tenants by id, environments, roles, and the types of user attributes by name."""
 
@@ -33,6 +41,14 @@ class There:
     envs: frozenset[int]
     roles: frozenset[str]
     attributes: Mapping[str, str]
+
+    @cached_property
+    def tenants_by_name(self) -> Mapping[str, Sequence[str]]:
+        """Ids of tenants by their name."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for key, called in self.tenants.items():
+            found[called.strip()].append(key)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,21 +119,28 @@ def lines(given: object, there: There, argument: str) -> list[Line]:
 def _records(given: object, there: There, argument: str) -> Iterator[tuple[int, Record]]:
     """The records with their line numbers, as an editor counts them."""
     if isinstance(given, list) and all(isinstance(record, dict) for record in given):
-        names = dict.fromkeys(name for record in given for name in record)
+        if len(given) > MOST_LINES:
+            raise _too_long(argument)
+        names = list(dict.fromkeys(name for record in given for name in record))
         rows: Iterable[tuple[int, Record]] = enumerate(given, 1)
     elif isinstance(given, str):
         reader = csv.DictReader(
             io.StringIO(given.removeprefix("\ufeff"), newline=""), strict=True, restkey="", restval=""
         )
-        names = dict.fromkeys(_header(reader, argument))
+        names = list(dict.fromkeys(_header(reader, argument)))
         rows = _numbered(reader, argument)
     else:
         raise InvalidArguments((argument,), "it is no list of users.", "Give the CSV of job_export_users.")
-    _require_columns(list(names), there, argument)
+    _require_columns(names, there, argument)
     for count, (number, record) in enumerate(rows):
-        if count >= MOST_LINES:
-            raise InvalidArguments((argument,), f"it has more than {MOST_LINES} lines.", "Import it in parts.")
+        if count >= MOST_LINES or count * len(names) > MOST_CELLS:
+            raise _too_long(argument)
         yield number, record
+
+
+def _too_long(argument: str) -> InvalidArguments:
+    said = f"it has more than {MOST_LINES:,} lines or {MOST_CELLS:,} cells."
+    return InvalidArguments((argument,), said, "Import it in parts.")
 
 
 def _header(reader: csv.DictReader[str], argument: str) -> Sequence[str]:
@@ -156,11 +179,16 @@ def _require_columns(names: Sequence[str], there: There, argument: str) -> None:
 def _line(number: int, record: Record, there: There) -> Line:
     if "" in record:
         raise _Fault("line", "it has more cells than there are columns")
+    for name, value in record.items():
+        if isinstance(value, dict | list):
+            raise _Fault(name, "it is a list or an object, not one value")
+        if isinstance(value, str) and len(value) > LONGEST_CELL:
+            raise _Fault(name, f"it has more than {LONGEST_CELL:,} characters")
     cells = {name: _plain(value) for name, value in record.items()}
     email, sign_in_id = cells.get("email", ""), cells.get("sign_in_id", "")
     if bool(email) == bool(sign_in_id):
         raise _Fault("email", "exactly one of email and sign_in_id is given")
-    if email and not EMAIL.fullmatch(email):
+    if email and (len(email) > LONGEST_EMAIL or not EMAIL.fullmatch(email)):
         raise _Fault("email", f"{quoted(email)} is no address")
     if sign_in_id and not SIGN_IN_ID.fullmatch(sign_in_id):
         raise _Fault("sign_in_id", "it is 1 to 50 of A-Z, a-z, 0-9, _ and -")
@@ -185,7 +213,7 @@ def _tenant(identifier: str, name: str, there: There) -> str:
         return identifier
     if not name:
         raise _Fault("tenant_id", "the tenant is missing")
-    fitting = [key for key, called in there.tenants.items() if called.strip() == name]
+    fitting = there.tenants_by_name.get(name, ())
     if len(fitting) != 1:
         said = "there is no tenant" if not fitting else f"there are {len(fitting)} tenants"
         raise _Fault("tenant_name", f"{said} called {quoted(name)}" + ("; give its id" if fitting else ""))
@@ -220,7 +248,10 @@ def _number(text: str) -> int | float:
     try:
         return int(text)
     except ValueError:
-        return float(text)
+        number = float(text)
+    if not isfinite(number):
+        raise ValueError(text)
+    return number
 
 
 def _truth(text: str) -> bool:

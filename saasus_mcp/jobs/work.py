@@ -16,6 +16,7 @@ from saasus_mcp.jobs.stepper import Stepper
 from saasus_mcp.permissions.case import Principal
 from saasus_mcp.permissions.proof import Place
 from saasus_mcp.saasus import arguments
+from saasus_mcp.server import large_work
 from saasus_mcp.server.call import Asking, Call, Part
 from saasus_mcp.server.pipeline import Pipeline
 
@@ -98,6 +99,10 @@ class Reader:
             InvalidArguments: it does not.
         """
         arguments.check(self._pipeline.catalogue.find(key), args)
+
+    async def aside(self, work: Callable[[], T]) -> T:
+        """Run work on a large input in a thread, in the principal's turn."""
+        return await large_work.run(self._principal.id, work)
 
     async def read(self, key: str, args: Mapping[str, Any] | None = None, take: Callable[[Any], T] | None = None) -> T:
         """An operation's answer, or what `take` makes of it, which is what is remembered.

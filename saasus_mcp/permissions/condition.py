@@ -53,7 +53,7 @@ def speaks_of(text: str) -> frozenset[str]:
 
 def without_texts(text: str) -> str:
     """A condition with what stands in quotes and comments taken out: what is left are its names and operators."""
-    return re.sub(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|//[^\n]*', '""', text)
+    return re.sub(r'"(?:\\.?|[^"\\])*"?|\'(?:\\.?|[^\'\\])*\'?|//[^\n]*', '""', text)
 
 
 @cache
@@ -172,9 +172,10 @@ def _unreadable(missing: frozenset[State]) -> str:
 
 def _why(said: str, text: str) -> str:
     """The runtime's error in our words: its own repeat values, and a value may be a secret."""
-    missing = re.search(r'Key not found in map : "(.*)"', said)
+    _, missing, rest = said.partition('Key not found in map : "')
     if missing:
-        return f"`{missing[1]}` is missing" if missing[1] in text else "a field it speaks of is missing"
+        name = rest.rpartition('"')[0]
+        return f"`{name}` is missing" if name and name in text else "a field it speaks of is missing"
     return next((words for part, words in _REASONS.items() if part in said), "it failed")
 
 

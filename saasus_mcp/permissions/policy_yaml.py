@@ -30,6 +30,8 @@ from saasus_mcp.saasus.words import visible
 
 MOST_BYTES = 256 * 1024
 DEEPEST = 16
+LONGEST_NUMBER = 64
+"""Characters of a number: YAML 1.1 reads `1:1:1…` to the base of 60, in time that grows with the square of its length."""
 PLAIN = "tag:yaml.org,2002:"
 
 Steps = tuple[str | int, ...]
@@ -162,6 +164,8 @@ class _Builder:
 def _scalar(event: ScalarEvent) -> str | int | float | bool | None:
     """The value of a scalar, as YAML 1.1 resolves it."""
     kind = _kind(event)
+    if kind in ("int", "float") and len(event.value) > LONGEST_NUMBER:
+        raise _Unaccepted(event, "not_yaml", why="this number cannot be read")
     node, constructor = yaml.ScalarNode(PLAIN + kind, event.value), SafeConstructor()
     try:
         match kind:

@@ -17,6 +17,8 @@ Read = Callable[[str, Mapping[str, Any]], Awaitable["Seen"]]
 """Reads an operation by its key, as an audited child call: the pipeline gives it."""
 
 HIDDEN = "[secret]"
+LONGEST_NAME = 1_000
+"""Characters of a name that are looked at; 200 of them are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ def picked(answer: Any, pick: Pick, args: Mapping[str, Any]) -> tuple[Any, str]:
 
 def plain_name(name: object) -> str:
     """A name as it is shown and compared: NFC, trimmed, one line, bounded, nothing in it that cannot be seen and typed."""
-    text = unicodedata.normalize("NFC", visible(str(name if name is not None else ""), mark=" "))
+    text = unicodedata.normalize("NFC", visible(str(name if name is not None else "")[:LONGEST_NAME], mark=" "))
     return " ".join(text.split())[:200].strip()
 
 

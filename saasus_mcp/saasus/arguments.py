@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,10 +9,9 @@ from typing import Any
 from saasus_mcp.catalog.model import Operation, Schema
 from saasus_mcp.saasus import validation
 from saasus_mcp.saasus.places import InvalidArguments, Place, generic
+from saasus_mcp.saasus.plain import Copying
 
 HANDLE = "secret://"
-INT64 = 2**63 - 1
-DEEPEST = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +22,7 @@ class Arguments:
 
     def handles(self) -> tuple[str, ...]:
         """Every `secret://…` in them."""
-        return tuple(text for _, text in _texts(self.values, ()) if text.startswith(HANDLE))
+        return tuple(text for text in _texts(self.values) if text.startswith(HANDLE))
 
 
 def check(operation: Operation, raw: object) -> Arguments:
@@ -33,8 +31,8 @@ def check(operation: Operation, raw: object) -> Arguments:
     Raises:
         InvalidArguments: one does not fit: which field, and what was expected.
     """
-    values = plain(operation.tool, operation.input_schema, raw)
-    for place, text in _texts(values, ()):
+    values, handles = _copied(operation.tool, operation.input_schema, raw)
+    for place, text in handles:
         _check_handle(operation, place, text)
     validation.validate(operation, values)
     for names in operation.exactly_one:
@@ -48,28 +46,22 @@ def plain(tool: str, schema: Schema, raw: object) -> dict[str, Any]:
     """The arguments of a tool as plain JSON that can be sent, each of them declared; their values are not yet checked.
 
     Raises:
-        InvalidArguments: one is not declared, or holds what JSON cannot carry.
+        InvalidArguments: one is not declared, holds what JSON cannot carry, or they are too much.
     """
+    return _copied(tool, schema, raw)[0]
+
+
+def _copied(tool: str, schema: Schema, raw: object) -> tuple[dict[str, Any], list[tuple[Place, str]]]:
+    """The arguments as plain JSON, and where in them secret handles stand."""
     if not isinstance(raw, Mapping):
         raise InvalidArguments((), "the arguments are not an object.", "Send named arguments.")
-    values: dict[str, Any] = _plain(raw, ())
     known = schema.get("properties", {})
-    for name in values:
+    for name in raw:
         if name not in known:
             accepted = ", ".join(known) or "none"
-            raise InvalidArguments((name[:80],), f"{tool} has no such argument.", f"Accepted: {accepted}.")
-    for place, text in _texts(values, ()):
-        _check_text(place, text)
-    return values
-
-
-def _check_text(place: Place, text: str) -> None:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        raise InvalidArguments(place, "the text holds half a character (a lone surrogate).") from None
-    if "\0" in text:
-        raise InvalidArguments(place, "the text holds a NUL character.", "Leave it out.")
+            raise InvalidArguments((str(name)[:80],), f"{tool} has no such argument.", f"Accepted: {accepted}.")
+    copying = Copying(HANDLE)
+    return copying.copy(raw), copying.texts
 
 
 def _check_handle(operation: Operation, place: Place, text: str) -> None:
@@ -85,39 +77,16 @@ def _secret(field: str, operation: Operation) -> bool:
     )
 
 
-def _plain(value: Any, place: Place) -> Any:
-    """The value as JSON has it: plain dicts and lists, no infinities, no integer beyond 64 bits, 3.0 as 3."""
-    if len(place) > DEEPEST:
-        raise InvalidArguments(place[:1], "the value is nested too deeply.")
-    if isinstance(value, Mapping):
-        return {str(name): _plain(item, (*place, str(name))) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item, (*place, index)) for index, item in enumerate(value)]
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            raise InvalidArguments(place, "the number is not finite.")
-        if not value.is_integer():
-            return value
-        value = int(value)
-    if isinstance(value, int) and abs(value) > INT64:
-        raise InvalidArguments(place, "the number does not fit in 64 bits.")
-    return value
-
-
-def _texts(value: Any, place: Place) -> Iterator[tuple[Place, str]]:
-    """Every text in the value with its place, the names of its fields among them."""
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in the value that is not a field's name."""
     if isinstance(value, str):
-        yield place, value
+        yield value
     elif isinstance(value, Mapping):
-        for name, item in value.items():
-            yield from _texts(item, (*place, name))
-            try:
-                name.encode("utf-8")
-            except UnicodeEncodeError:
-                raise InvalidArguments(place, "a field's name holds half a character.") from None
+        for item in value.values():
+            yield from _texts(item)
     elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _texts(item, (*place, index))
+        for item in value:
+            yield from _texts(item)
 
 
 __all__ = ["Arguments", "InvalidArguments", "check", "plain"]

@@ -26,7 +26,7 @@ def read(raw: bytes) -> Any:
             return _carriable(value, 0)
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    _bounded(value)
+    see_depth(value)
     return value
 
 
@@ -38,8 +38,12 @@ def _suspect(raw: bytes) -> bool:
     return b"\0" in raw or b"\xed" in raw or _HALVES.search(raw) is not None
 
 
-def _bounded(value: Any) -> None:
-    """See that a value is not nested too deeply: level by level, what holds something."""
+def see_depth(value: Any) -> None:
+    """See that a value is not nested too deeply: level by level, what holds something.
+
+    Raises:
+        ValueError: it is.
+    """
     level = [value] if isinstance(value, _HOLDERS) else []
     for _ in range(DEEPEST):
         if not level:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.catalog.model import Operation, Schema
@@ -15,6 +15,10 @@ from saasus_mcp.saasus.places import InvalidArguments, Place
 if TYPE_CHECKING:
     from jsonschema import ValidationError
     from jsonschema.protocols import Validator
+
+
+INSIDE = ("pattern", "additionalProperties", "properties", "items", "anyOf")
+"""Keywords that look into a value, in the order in which they are checked. Those that bound it are checked first."""
 
 
 def validate(operation: Operation, values: Mapping[str, Any]) -> None:
@@ -46,11 +50,43 @@ def _validator(operation: Operation, shape: str = "") -> Validator:
 
 
 def _compiled(schema: Schema) -> Validator:
-    from jsonschema import Draft202012Validator, FormatChecker  # noqa: PLC0415 - off the way to tools/list
+    from jsonschema import FormatChecker  # noqa: PLC0415 - off the way to tools/list
 
     formats = FormatChecker(formats=("date",))
     formats.checks("date-time", raises=ValueError)(_is_date_time)
-    return Draft202012Validator(strict(schema), format_checker=formats)
+    return _lazy()(strict(schema), format_checker=formats)
+
+
+@cache
+def _lazy() -> type[Validator]:
+    """The validator of Draft 2020-12, which makes no error before it is asked for.
+
+    By itself the library makes all errors of all branches of an `anyOf`, and writes every unknown field into one message.
+    """
+    from jsonschema import Draft202012Validator, ValidationError  # noqa: PLC0415 - as above
+    from jsonschema.validators import extend  # noqa: PLC0415 - as above
+
+    untyped: Any = extend
+
+    def any_of(validator: Validator, branches: list[Schema], value: Any, _: Schema) -> Iterator[ValidationError]:
+        first: list[ValidationError] = []
+        for branch in branches:
+            error = next(validator.evolve(schema=branch).iter_errors(value), None)
+            if error is None:
+                return
+            first.append(error)
+        yield ValidationError("it fits no branch", context=first)
+
+    fields = Draft202012Validator.VALIDATORS["additionalProperties"]
+
+    def additional(validator: Validator, other: Any, value: Any, schema: Schema) -> Iterator[ValidationError]:
+        if other is not False:
+            yield from fields(validator, other, value, schema)
+        elif isinstance(value, dict) and not value.keys() <= schema.get("properties", {}).keys():
+            yield ValidationError("it has a field that is not declared")
+
+    made: type[Validator] = untyped(Draft202012Validator, {"anyOf": any_of, "additionalProperties": additional})
+    return made
 
 
 def _is_date_time(value: object) -> bool:
@@ -59,7 +95,10 @@ def _is_date_time(value: object) -> bool:
 
 
 def strict(schema: Schema) -> Schema:
-    """The schema with every typed object closed: an undeclared field is an error, never dropped."""
+    """The schema with every typed object closed: an undeclared field is an error, never dropped.
+
+    The keywords are in the order in which they are checked: a list that is too long is refused before its items are read.
+    """
     closed: Schema = {}
     for key, value in schema.items():
         if key == "properties":
@@ -74,14 +113,12 @@ def strict(schema: Schema) -> Schema:
             closed[key] = value
     if "properties" in schema:
         closed.setdefault("additionalProperties", False)
-    return closed
+    return dict(sorted(closed.items(), key=lambda item: INSIDE.index(item[0]) if item[0] in INSIDE else -1))
 
 
 def _first_error(validator: Validator, values: Mapping[str, Any], prefix: str = "") -> None:
-    errors = sorted(
-        validator.iter_errors(values), key=lambda error: (len(error.absolute_path), str(error.absolute_path))
-    )
-    for error in errors:
+    """Tell the first error alone: each one that is made costs time and repeats the value that it is about."""
+    for error in validator.iter_errors(values):
         raise _explained(error, prefix)
 
 

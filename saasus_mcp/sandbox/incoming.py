@@ -71,7 +71,7 @@ def check(operation: Operation, segments: tuple[str, ...], incoming: Incoming) -
         Refusal: one does not fit; the message names it.
     """
     fields: Mapping[str, Schema] = operation.input_schema.get("properties", {})
-    names = re.findall(r"{([^}]+)}", operation.path)
+    names = re.findall(r"{([^{}]+)}", operation.path)
     path = {name: _typed(fields[name], text) for name, text in zip(names, segments, strict=True)}
     query = _query(operation, fields, incoming.query)
     body = _body(operation, incoming)

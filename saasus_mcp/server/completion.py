@@ -18,6 +18,8 @@ May = Callable[[str, Principal], bool]
 
 SECONDS = 10.0
 MOST_CACHED = 200
+LONGEST_TYPED = 200
+"""Characters of what was typed that count."""
 MOST_VALUES = 100
 """The protocol's own bound."""
 
@@ -75,7 +77,7 @@ class Completion:
 
     async def values(self, argument: str, typed: str, principal: Principal) -> Found:
         """What fits the beginning of a value: those that start with it first, then those that contain it."""
-        begun = plain_name(typed)
+        begun = plain_name(typed[:LONGEST_TYPED])
         wanted = begun.casefold()
         known = [
             await self._known(source, begun, principal)

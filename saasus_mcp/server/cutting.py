@@ -45,9 +45,11 @@ def size(value: Any) -> int:
 def _measured(value: Any, most: int) -> int:
     """Bytes of a value as JSON, at most one more than `most`: of what is larger no more is looked at."""
     if isinstance(value, list):
-        parts = (size(item) + 1 for item in value)
+        parts = (_measured(item, most) + 1 for item in value)
     elif isinstance(value, dict):
-        parts = (size(name) + 2 + _measured(item, most) for name, item in value.items())
+        parts = (_measured(name, most) + 2 + _measured(item, most) for name, item in value.items())
+    elif isinstance(value, str) and len(value) > most:
+        return most + 1
     else:
         return min(size(value), most + 1)
     total = 2 if not value else 1
@@ -98,7 +100,7 @@ def _list(value: list[Any], budget: int, place: str, cuts: list[Cut]) -> list[An
     kept: list[Any] = []
     left = budget - 2
     for item in value:
-        left -= size(item) + 1
+        left -= _measured(item, max(left, 0)) + 1
         if left < 0:
             break
         kept.append(item)
@@ -109,7 +111,9 @@ def _list(value: list[Any], budget: int, place: str, cuts: list[Cut]) -> list[An
 
 
 def _text(value: str, budget: int, place: str, cuts: list[Cut]) -> str:
-    longest = bisect_right(range(1, len(value) + 1), budget, key=lambda length: size(value[:length]))
+    longest = bisect_right(
+        range(1, min(len(value), max(budget, 0)) + 1), budget, key=lambda length: size(value[:length])
+    )
     kept = value[:longest]
     cuts.append(Cut(place, len(kept), len(value), "characters"))
     return kept

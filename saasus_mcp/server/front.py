@@ -17,6 +17,8 @@ from saasus_mcp.server.wire import Wire
 MODERN = "2026-07-28"
 PREFIX = "io.modelcontextprotocol/"
 LONGEST_ID, LARGEST_ID = 64, 2**53
+LONGEST_LINE = 64 * 1024
+"""Bytes of a message that may be answered here. What begins a conversation is far shorter."""
 UNHEARD = f"begun-{secrets.token_hex(8)}"
 """Id of the request that tells the SDK how the conversation began; its answer was already given."""
 
@@ -37,7 +39,7 @@ class Front:
 
     def answer(self, line: bytes) -> bytes | None:
         """The answer to a line, empty where it takes none; None where it is for the SDK, as is all that follows."""
-        message = _message(line)
+        message = _message(line) if len(line) <= LONGEST_LINE else None
         if message is None:
             return None
         if message == {"jsonrpc": "2.0", "method": "notifications/initialized"} and self._before:

@@ -11,6 +11,7 @@ from saasus_mcp.catalog.model import Schema
 from saasus_mcp.permissions.policy import Principal
 from saasus_mcp.saasus import arguments, validation
 from saasus_mcp.saasus.answer import ToolAnswer, compact
+from saasus_mcp.server import large_work
 from saasus_mcp.server.call import Asking, Call
 from saasus_mcp.server.hints import LOOKS_UP, Hints
 
@@ -45,9 +46,14 @@ class OwnTool:
         Raises:
             SaasusMcpError: they do not fit, or what they ask for cannot be had.
         """
+        large = large_work.is_large(call.arguments)
+        values = await large_work.run(call.principal.id, lambda: self._fit(call)) if large else self._fit(call)
+        return await self.run(replace(call, arguments=values))
+
+    def _fit(self, call: Call) -> dict[str, Any]:
         values = arguments.plain(self.name, self.input_schema, call.arguments)
         validation.fit(self.input_schema, values)
-        return await self.run(replace(call, arguments=values))
+        return values
 
 
 def closed(required: tuple[str, ...] = (), **properties: Schema) -> Schema:

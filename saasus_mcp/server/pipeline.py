@@ -10,7 +10,6 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
-from anyio.to_thread import run_sync
 
 from saasus_mcp.catalog import Catalogue, Language, Operation
 from saasus_mcp.errors import SaasusMcpError
@@ -28,7 +27,7 @@ from saasus_mcp.saasus import request as building
 from saasus_mcp.saasus.answer import ToolAnswer, answer, failed, unsent
 from saasus_mcp.saasus.client import Applied, Client, SendFailed
 from saasus_mcp.saasus.secrets import REMOVED
-from saasus_mcp.server import aftermath, granted
+from saasus_mcp.server import aftermath, granted, large_work
 from saasus_mcp.server.aside import Aside, at_once
 from saasus_mcp.server.call import Asking, Call
 from saasus_mcp.server.deciding import Deciding
@@ -43,9 +42,6 @@ if TYPE_CHECKING:
     from saasus_mcp.store import Store
 
 log = logging.getLogger(__name__)
-
-LARGE = 256 * 1024
-"""Bytes of a response whose shaping would hold up other calls: it goes to a thread."""
 
 
 class Pipeline:
@@ -128,7 +124,7 @@ class Pipeline:
         Raises nothing that a client could cause: every refusal and failure is an answer.
         """
         try:
-            step = self.step(call)
+            step = await self._stepped(call)
         except SaasusMcpError as error:
             return await self.refused(call, error)
         reply, rounds = call.reply, 0
@@ -168,6 +164,12 @@ class Pipeline:
         """The answer of a call that never became one: no such tool, or arguments that do not fit. Audited."""
         await self.ledger.refuse_unbuilt(call, error)
         return failed(error.message, error.mend)
+
+    async def _stepped(self, call: Call) -> Step:
+        """Steps 1 to 3, in a thread where the arguments are large."""
+        if not large_work.is_large(call.arguments):
+            return self.step(call)
+        return await large_work.run(call.principal.id, lambda: self.step(call))
 
     def step(self, call: Call) -> Step:
         """Steps 1 to 3: what a call is, checked and built.
@@ -277,7 +279,8 @@ class Pipeline:
         hiding = Hiding()
         hide = hiding.hide if step.shown else _removed
         shaped = partial(answer, step.operation, response, hide, secret_texts(step.operation, resolved.values))
-        given = await run_sync(shaped) if len(response.body) > LARGE else shaped()
+        large = len(response.body) > large_work.LARGE or large_work.is_large(resolved.values)
+        given = await large_work.run(who, shaped) if large else shaped()
         if hiding.found:
             try:
                 await self.aside(lambda: self._handles.keep(hiding, who, profile, granted.lifetime(step.part)))

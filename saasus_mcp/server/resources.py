@@ -21,6 +21,7 @@ from saasus_mcp.catalog import Catalogue, Language, Operation, UnknownTool
 from saasus_mcp.permissions.case import Case, CasePolicy, conditional
 from saasus_mcp.permissions.policy import Principal
 from saasus_mcp.saasus.answer import compact
+from saasus_mcp.server import large_work
 from saasus_mcp.server.results import PNG, Results, picture
 from saasus_mcp.server.results import URI as RESULTS
 
@@ -107,7 +108,7 @@ class Resources:
         if png is not None:
             blob = BlobResourceContents(uri=uri, mime_type=PNG, blob=png)
             return ReadResourceResult(contents=[blob], ttl_ms=0, cache_scope="private")
-        text, form = (value, TEXT) if isinstance(value, str) else (compact(value), JSON)
+        text, form = (value, TEXT) if isinstance(value, str) else (await _written(value, principal), JSON)
         return ReadResourceResult(
             contents=[TextResourceContents(uri=uri, mime_type=form, text=text)], ttl_ms=0, cache_scope="private"
         )
@@ -163,3 +164,10 @@ class Resources:
                 }
             )
         return {"policy": self._policy.name, "profile": self._profile, "principal": principal.id, "tools": decided}
+
+
+async def _written(value: Any, principal: Principal) -> str:
+    """A value as JSON, in a thread where it is large."""
+    if not large_work.is_large(value):
+        return compact(value)
+    return await large_work.run(principal.id, lambda: compact(value))

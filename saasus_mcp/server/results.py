@@ -8,13 +8,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from anyio.to_thread import run_sync
-
 from saasus_mcp.catalog import Operation
 from saasus_mcp.permissions.policy import Principal
 from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.permissions.target import shown_arguments
 from saasus_mcp.saasus.answer import ToolAnswer, compact
+from saasus_mcp.server import large_work
 from saasus_mcp.server.cutting import Cut, cut
 from saasus_mcp.store import Kept, StoreError
 
@@ -105,14 +104,14 @@ class Results:
         """The answer within its budget. What was cut is said, with the true count and where the whole is."""
         if not answer.ok or len(answer.text.encode()) <= self._budget:
             return answer
-        return await run_sync(self._fitted, answer, principal.id, source)
+        return await large_work.run(principal.id, lambda: self._fitted(answer, principal.id, source))
 
     async def read(self, identifier: str, principal: Principal) -> Whole | None:
         """A whole answer that was kept for this principal, decided like the call it came of.
 
         None where there is none, its time is over, or its call would be denied to the principal today.
         """
-        whole = await run_sync(self.found, identifier, principal.id)
+        whole = await large_work.run(principal.id, lambda: self.found(identifier, principal.id))
         if whole is None or whole.source.arguments is None:
             return whole
         return whole if await self._may(whole.source.name, whole.source.arguments, principal) else None

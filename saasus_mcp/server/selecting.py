@@ -4,39 +4,115 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+from math import isfinite
+from time import monotonic
 from typing import Any
 
 from jmespath import compile as parsed
-from jmespath.exceptions import JMESPathError
+from jmespath.exceptions import JMESPathError, JMESPathTypeError
+from jmespath.functions import Functions
 from jmespath.visitor import TreeInterpreter
 
 from saasus_mcp.saasus.answer import compact
+from saasus_mcp.saasus.body import see_depth
 from saasus_mcp.saasus.places import InvalidArguments
 
+FUNCTIONS: Any = Functions()
 LONGEST = 1_000
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """How a text begins that a spreadsheet takes for a formula."""
 MOST_WORK = 1_000_000
 """Steps and elements that one expression may go through: about a second, and some tens of megabytes."""
+SECONDS = 5.0
+"""For which one expression may be evaluated."""
+CHARACTERS = 16
+"""Characters that cost as much as one element."""
+NEW = 4
+"""What a new list or object costs beside its elements: it takes so much more memory."""
+MAKING = ("multi_select_list", "multi_select_dict")
+TAKING_EXPRESSIONS = ("map", "sort_by", "min_by", "max_by")
+WHOLE = ("to_string", "contains")
+"""Functions that may look at all of a value."""
+LONGEST_NUMBER = 400
+LARGEST_BITS = 1024
+MOST_CELLS = 1_000_000
+"""Cells of a CSV: rows times columns, and each row can bring columns of its own."""
 
 
-class TooMuch(Exception):
-    """The expression would make more of the answer than there is."""
+class _Unfit(Exception):
+    """The expression cannot be evaluated on this answer, or costs too much; the message says why."""
 
 
 class _Bounded(TreeInterpreter):
-    """Counts what is gone through and what is made: an expression can double what it is given again and again."""
+    """Evaluates an expression within a budget. What a step makes is charged before it is made, where it can be large.
+
+    An expression can double what it is given again and again, in lists that hold the same list twice. Whatever walks such
+    a list whole (a comparison, a text of it) is charged for all that it walks.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._left = MOST_WORK
+        self._until = monotonic() + SECONDS
 
     def visit(self, node: Any, *args: Any, **kwargs: Any) -> Any:
+        if node["type"] == "expref":
+            raise _Unfit("an expression with & stands only in a function's parentheses")
         found = super().visit(node, *args, **kwargs)
-        self._left -= 1 + _weight(found)
-        if self._left < 0:
-            raise TooMuch
+        self._charge(1 + _weight(found) + (NEW if node["type"] in MAKING else 0))
+        if isinstance(found, float | int) and not _writable(found):
+            raise _Unfit("a number in it is too large, or is none")
         return found
+
+    def visit_comparator(self, node: Any, value: Any) -> Any:
+        if node["value"] not in ("eq", "ne"):
+            return super().visit_comparator(node, value)
+        left, right = (self.visit(child, value) for child in node["children"])
+        if isinstance(left, dict | list) and isinstance(right, dict | list):
+            self._charge(self._whole(left))
+        return self.COMPARATOR_FUNC[node["value"]](left, right)
+
+    def visit_flatten(self, node: Any, value: Any) -> Any:
+        base = self.visit(node["children"][0], value)
+        if isinstance(base, list):
+            self._charge(sum(len(each) for each in base if isinstance(each, list)))
+        known: Any = {"type": "flatten", "children": [{"type": "literal", "value": base}]}
+        return super().visit_flatten(known, value)
+
+    def visit_function_expression(self, node: Any, value: Any) -> Any:
+        name = node["value"]
+        visit = super().visit if name in TAKING_EXPRESSIONS else self.visit
+        given = [
+            visit(child, value) if child["type"] == "expref" else self.visit(child, value) for child in node["children"]
+        ]
+        for each in given:
+            self._charge(self._whole(each) if name in WHOLE else _width(each))
+        if name == "join" and isinstance(given[0], str) and isinstance(given[-1], list):
+            self._charge(len(given[0]) * len(given[-1]) // CHARACTERS)
+        if name == "to_number" and isinstance(given[0], str) and len(given[0]) > LONGEST_NUMBER:
+            raise _Unfit("a number in it is too large, or is none")
+        return FUNCTIONS.call_function(name, given)
+
+    def measure(self, value: Any) -> None:
+        """See that writing the value out is no more work than reading it was: parts of it may be shared many times."""
+        self._left = MOST_WORK
+        self._charge(self._whole(value))
+
+    def _whole(self, value: Any) -> int:
+        """What a walk through all of a value costs; a little more than is left where it costs more than that."""
+        waiting, cost = [value], 0
+        while waiting and cost <= self._left:
+            found = waiting.pop()
+            cost += 1 + (_weight(found) if isinstance(found, str) else 0)
+            if isinstance(found, dict | list):
+                waiting.extend(found.values() if isinstance(found, dict) else found)
+        return cost
+
+    def _charge(self, cost: int) -> None:
+        self._left -= cost
+        if self._left < 0 or monotonic() > self._until:
+            raise _Unfit("it makes too much of the answer")
 
 
 def select(value: Any, expression: str) -> Any:
@@ -48,12 +124,21 @@ def select(value: Any, expression: str) -> Any:
     if len(expression) > LONGEST:
         raise _unfit(f"it is longer than {LONGEST} characters.")
     try:
-        found = _Bounded().visit(parsed(expression).parsed, value)
-        _measure(found)
-    except JMESPathError as error:
-        raise _unfit(f"{' '.join(str(error).split())[:300]}.") from None
-    except (TooMuch, RecursionError):
-        raise _unfit("it makes too much of the answer.") from None
+        tree = parsed(expression).parsed
+        json.dumps(tree, ensure_ascii=False, allow_nan=False).encode()  # it may hold texts and numbers of its own
+        working = _Bounded()
+        found = working.visit(tree, value)
+        working.measure(found)
+        see_depth(found)
+    except JMESPathTypeError as error:  # its own message repeats the value, which may be as large as it likes
+        wanted = " or ".join(error.expected_types)
+        raise _unfit(f"{error.function_name}() takes {wanted}, not {error.actual_type}.") from None
+    except (JMESPathError, _Unfit) as error:
+        raise _unfit(f"{' '.join(str(error).split())[:300].rstrip('.')}.") from None
+    except RecursionError:
+        raise _unfit("it is nested too deeply.") from None
+    except Exception:  # noqa: BLE001 - the library raises whatever Python does on a value that does not fit
+        raise _unfit("it does not fit the answer, or holds what JSON cannot carry.") from None
     return found
 
 
@@ -71,6 +156,12 @@ def as_csv(value: Any) -> str:
         )
     named = [row for row in value if isinstance(row, dict)]
     names = list(dict.fromkeys(name for row in named for name in row))
+    if len(names) * len(value) > MOST_CELLS:
+        raise InvalidArguments(
+            ("format",),
+            f"{len(value):,} rows of {len(names):,} columns are too many for CSV.",
+            "Pick fewer fields, e.g. users[].[id, email].",
+        )
     written = io.StringIO()
     writer = csv.writer(written)
     if names:
@@ -90,25 +181,23 @@ def cell(value: Any) -> str:
     return f"'{value}" if str(value).startswith(FORMULA) else str(value)
 
 
-def _measure(value: Any) -> None:
-    """See that writing the value out is not more work than reading it was: parts of it may be shared many times."""
-    waiting, left = [value], MOST_WORK
-    while waiting:
-        found = waiting.pop()
-        left -= 1 + (_weight(found) if isinstance(found, str) else 0)
-        if left < 0:
-            raise TooMuch
-        if isinstance(found, dict):
-            waiting.extend(found.values())
-        elif isinstance(found, list):
-            waiting.extend(found)
-
-
 def _weight(value: Any) -> int:
-    """What it took to make a value, in elements; sixteen characters count as one."""
+    """What it took to make a value, in elements."""
     if isinstance(value, str):
-        return len(value) // 16
+        return len(value) // CHARACTERS
     return len(value) if isinstance(value, list) else 0
+
+
+def _width(value: Any) -> int:
+    """What a function costs that looks at each element of a value, but not into it."""
+    if isinstance(value, list):
+        return len(value) + sum(len(each) // CHARACTERS for each in value if isinstance(each, str))
+    return len(value) if isinstance(value, dict) else _weight(value)
+
+
+def _writable(number: float) -> bool:
+    """Whether JSON can carry the number."""
+    return number.bit_length() <= LARGEST_BITS if isinstance(number, int) else isfinite(number)
 
 
 def _unfit(why: str) -> InvalidArguments:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from anyio.to_thread import run_sync
-
 from saasus_mcp.catalog import Text
 from saasus_mcp.saasus.answer import ToolAnswer, failed
+from saasus_mcp.server import large_work
 from saasus_mcp.server.call import Call
 from saasus_mcp.server.own import OwnTool, answered, closed
 from saasus_mcp.server.results import Results
@@ -21,7 +20,8 @@ def tool(results: Results) -> OwnTool:
         if whole is None:
             return failed("There is no such result.", "Results last 24 hours; make the call again.")
         form = call.arguments.get("format", "json")
-        picked = await run_sync(_selected, whole.value, call.arguments["expression"], form)
+        expression = call.arguments["expression"]
+        picked = await large_work.run(call.principal.id, lambda: _selected(whole.value, expression, form))
         return await results.fit(picked, call.principal, whole.source)
 
     return OwnTool(

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Self, cast
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
+    import anyio
     from anyio import AsyncFile
     from mcp.shared._context_streams import ContextReceiveStream, ContextSendStream
     from mcp.shared.message import SessionMessage
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     Streams = tuple[ContextReceiveStream[SessionMessage | Exception], ContextSendStream[SessionMessage]]
 
 CHUNK = 64 * 1024
+LONGEST_LINE = 16 * 1024 * 1024
+"""Bytes of one message."""
+TOO_LONG = f"The message is longer than {LONGEST_LINE // 1024 // 1024} MiB. Send less at once."
 
 
 class Wire:
@@ -36,9 +40,11 @@ class Wire:
     def __init__(self, reading: int, writing: int) -> None:
         self._reading, self._writing = reading, writing
         self._lines: deque[bytes] = deque()
-        self._begun = b""
+        self._begun: list[bytes] = []
+        self._long = 0
         self._ended = False
         self._unheard = b""
+        self._turn: anyio.Lock | None = None
         os.set_blocking(writing, False)  # a client may write on before it reads: then neither may wait for the other
 
     @classmethod
@@ -97,12 +103,19 @@ class Wire:
     async def __anext__(self) -> str:
         import anyio  # noqa: PLC0415 - only where a loop runs
 
-        while not self._lines and not self._ended:
-            await anyio.wait_readable(self._reading)
-            self._read()
-        if not self._lines:
-            raise StopAsyncIteration
-        return self._lines.popleft().decode("utf-8", "replace")
+        from saasus_mcp.server import message_size  # noqa: PLC0415 - off the way to tools/list
+
+        while True:
+            while not self._lines and not self._ended:
+                await anyio.wait_readable(self._reading)
+                self._read()
+            if not self._lines:
+                raise StopAsyncIteration
+            line = self._lines.popleft()
+            why = message_size.excess(line) if len(line) <= LONGEST_LINE else TOO_LONG
+            if why is None:
+                return line.decode("utf-8", "replace")
+            await self.write(message_size.refusal(line, why))
 
     async def write(self, text: str) -> None:
         """Write all of it. Where nobody reads any more nothing is said: the end of input follows."""
@@ -112,28 +125,34 @@ class Wire:
         if self._unheard and self._unheard in data[: len(self._unheard) + 32]:
             self._unheard = b""
             return
-        try:
-            left = self._written(memoryview(data))
-            while left:
-                await anyio.wait_writable(self._writing)
-                left = self._written(left)
-        except BrokenPipeError:
-            return
+        self._turn = self._turn or anyio.Lock()
+        async with self._turn:  # the SDK's answers and refusals of this module never mix
+            try:
+                left = self._written(memoryview(data))
+                while left:
+                    await anyio.wait_writable(self._writing)
+                    left = self._written(left)
+            except BrokenPipeError:
+                return
 
     async def flush(self) -> None:
         """Nothing: nothing is held back."""
 
     def _read(self) -> None:
-        """Take in what there is, or wait for it where there is nothing."""
+        """Take in what there is, or wait for it where there is nothing. Of a line that is too long its beginning is kept."""
         try:
             data = os.read(self._reading, CHUNK)
         except ConnectionResetError:
             data = b""
         self._ended = not data
-        *whole, self._begun = (self._begun + data).split(b"\n")
-        self._lines.extend(whole)
-        if self._ended and self._begun:
-            self._lines.append(self._begun)
+        first, *more = data.split(b"\n")
+        self._long += len(first)
+        if self._long - len(first) <= LONGEST_LINE:
+            self._begun.append(first)
+        if more or (self._ended and self._long):
+            self._lines.append(b"".join(self._begun))
+            self._lines.extend(more[:-1])
+            self._begun, self._long = more[-1:], len(more[-1]) if more else 0
 
     def _written(self, data: memoryview) -> memoryview:
         """What is left after as much was written as is taken at once."""

@@ -74,6 +74,8 @@ def load(file: Path) -> Config:
         return Config.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{file} is not TOML: {error}.", "Nothing was started.") from None
+    except RecursionError:
+        raise SettingsError(f"{file} is nested too deeply.", "Nothing was started.") from None
     except ValidationError as error:
         place, message = first(error)
         raise SettingsError(f"{file}: {place}: {message}.", "Nothing was started.") from None

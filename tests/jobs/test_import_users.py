@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from saasus_mcp.jobs.users import There, lines
 from saasus_mcp.permissions.policy import PRESETS
+from saasus_mcp.saasus.places import InvalidArguments
 from saasus_mcp.sandbox import Sandbox
 from saasus_mcp.server.call import Asking, Call
 from tests.jobs.stage import Stage, Yes, stage
@@ -235,3 +237,50 @@ async def test_each_step_is_one_record_under_the_job_with_its_place_in_the_plan(
         assert (begun["proof"], begun["steps"]) == ("confirmation", 3)
         assert "new-0" not in json.dumps(begun["arguments"]), "a list of people is no business of the audit"
         assert on.pipeline.store.trail.verify() == []
+
+
+@pytest.mark.parametrize(
+    ("email", "why"),
+    [
+        ("a" * 242 + "@example.com", ""),
+        ("a" * 243 + "@example.com", "is no address"),
+        ("a@b", "is no address"),
+        ("a@.example.com", "is no address"),
+        ("a@example..com", "is no address"),
+        ("a@example.com.", "is no address"),
+        ("a b@example.com", "is no address"),
+        ("a@b@example.com", "is no address"),
+        ("a@" + "b." * 2_000 + "com", "more than 2,000 characters"),
+    ],
+)
+def test_an_address(email: str, why: str) -> None:
+    there = There({"t1": "T1"}, frozenset(), frozenset(), {})
+    if why:
+        with pytest.raises(InvalidArguments, match=why) as caught:
+            lines(f"email,tenant_name\n{email},T1\n", there, "csv")
+        assert len(str(caught.value)) < 500
+    else:
+        [line] = lines(f"email,tenant_name\n{email},T1\n", there, "csv")
+        assert line.login == email
+
+
+@pytest.mark.parametrize("value", [["a@example.com"], {"a": 1}])
+def test_a_cell_is_one_value(value: object) -> None:
+    there = There({"t1": "T1"}, frozenset(), frozenset(), {})
+    with pytest.raises(InvalidArguments, match="email: it is a list or an object"):
+        lines([{"email": value, "tenant_id": "t1"}], there, "result")
+
+
+@pytest.mark.parametrize("number", ["inf", "nan", "1e999"])
+def test_a_number_is_finite(number: str) -> None:
+    there = There({"t1": "T1"}, frozenset(), frozenset(), {"age": "number"})
+    with pytest.raises(InvalidArguments, match="is no number"):
+        lines(f"email,tenant_id,attribute.age\na@example.com,t1,{number}\n", there, "csv")
+
+
+def test_tenants_of_one_name_are_told_apart_by_id() -> None:
+    there = There({"t1": "Same", "t2": "Same ", "t3": "Other"}, frozenset(), frozenset(), {})
+    with pytest.raises(InvalidArguments, match=r"there are 2 tenants called .Same.; give its id"):
+        lines("email,tenant_name\na@example.com,Same\n", there, "csv")
+    [line] = lines("email,tenant_name\na@example.com,Other\n", there, "csv")
+    assert line.tenant == "t3"

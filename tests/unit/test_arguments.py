@@ -266,3 +266,49 @@ def test_a_field_whose_name_begins_like_a_secrets_takes_no_handle(catalogue: Cat
     check(operation, {"email": "a@example.com", "password": "secret://NAME"})
     with pytest.raises(InvalidArguments, match="secret handle is not accepted here"):
         check(operation, {"email": "secret://NAME", "password": "hush-hush"})
+
+
+def test_a_list_that_is_too_long_is_refused_before_its_items(catalogue: Catalogue) -> None:
+    operation = bounded_list(catalogue)
+    [name] = [name for name, schema in operation.input_schema["properties"].items() if "maxItems" in schema]
+    most = operation.input_schema["properties"][name]["maxItems"]
+    caught = refusal(operation, {**minimal(operation), name: [None] * (most + 1)})
+    assert (caught.field, f"at most {most} items" in caught.message) == (name, True)
+
+
+def bounded_list(catalogue: Catalogue) -> Operation:
+    """An operation that declares how many items a list may have."""
+    schemas = ((each, each.input_schema.get("properties", {}).values()) for each in catalogue)
+    return next(each for each, fields in schemas if any("maxItems" in field for field in fields))
+
+
+def test_of_several_unions_and_fields_the_first_error_is_told(catalogue: Catalogue) -> None:
+    operation = catalogue.find("auth.UpdateCustomizePages")
+    caught = refusal(
+        operation,
+        {
+            "sign_in_page": {
+                "html_contents": 1,
+                "is_terms_of_service": "yes",
+                "is_privacy_policy": True,
+                "no_such": 1,
+            }
+        },
+    )
+    assert "no_such" in caught.field, "a field that is not declared comes before those that are"
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ({f"k{n}": "x" for n in range(1_001)}, "more than 1,000 fields"),
+        ([["x"] * 300] * 300, "more than 60,000 values"),
+        ("x" * (8 * 1024 * 1024 + 1), "million characters"),
+        ({"x" * (8 * 1024 * 1024 + 1): "x"}, "million characters"),
+    ],
+    ids=["fields", "values", "characters", "characters of a name"],
+)
+def test_what_no_tool_takes_is_refused_with_the_limit(catalogue: Catalogue, value: Any, said: str) -> None:
+    caught = refusal(catalogue.find("auth.CreateTenant"), {"name": "x", "attributes": value})
+    assert said in caught.message
+    assert len(str(caught)) < 400

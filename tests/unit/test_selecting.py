@@ -66,3 +66,33 @@ def test_a_text_that_a_spreadsheet_would_run_is_kept_from_it(text: str) -> None:
 def test_csv_of_something_else_than_a_list_is_refused() -> None:
     with pytest.raises(InvalidArguments, match="format"):
         as_csv({"a": 1})
+
+
+@pytest.mark.parametrize(
+    ("expression", "found"),
+    [
+        ("users[:2].id | join('+', @)", "u0+u1"),
+        ("merge(users[0], {extra: `1`}) | keys(@) | length(@)", 4),
+        ("users[:2] == users[:2]", True),
+        ("users[:2] != users[1:3]", True),
+        ("contains(users[:3], users[1])", True),
+        ("max_by(users[:20], &tenant).id", "u6"),
+        ("map(&id, users[:2])", ["u0", "u1"]),
+        ("sort_by(users[:3], &email)[-1].id", "u2"),
+        ("[users[:1].id, users[1:2].id][]", ["u0", "u1"]),
+        ("to_number('12') > `3`", True),
+        ("reverse(users[:2].id)", ["u1", "u0"]),
+        ("users[0].[to_string(@)] | length(@)", 1),
+    ],
+)
+def test_the_functions_of_jmespath_are_as_ever(expression: str, found: object) -> None:
+    assert select(USERS, expression) == found
+
+
+def test_a_literal_of_its_own_may_be_no_deeper_than_an_answer() -> None:
+    with pytest.raises(InvalidArguments, match="expression"):
+        select({}, "`" + "[" * 200 + "]" * 200 + "`")
+
+
+def test_csv_of_many_rows_with_the_same_columns_is_written() -> None:
+    assert as_csv(USERS["users"]).count("\n") == 10_001

@@ -9,7 +9,7 @@ from typing import Any
 Schema = dict[str, Any]
 
 TEXT = re.compile(r'"[^"]*"')
-CHAIN = re.compile(r"(?<![\w.])([A-Za-z_]\w*)((?:\.[A-Za-z_]\w*(?![\w(])|\[[^\]]*\])*)")
+CHAIN = re.compile(r"(?<![\w.])([A-Za-z_]\w*)((?:\.[A-Za-z_]\w*(?![\w(])|\[[^\[\]]*\])*)")
 STEP = re.compile(r"\.(\w+)|\[")
 MACRO = re.compile(r"\.(?:filter|map|exists|all|exists_one)\(\s*(\w+)\s*,")
 ANYTHING: Schema = {}

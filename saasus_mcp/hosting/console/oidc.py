@@ -137,7 +137,7 @@ class Provider:
                     code=code,
                     code_verifier=begun.verifier,
                 )
-        except (httpx2.HTTPError, AuthlibBaseError, ValueError) as error:
+        except (httpx2.HTTPError, AuthlibBaseError, ValueError, RecursionError) as error:
             log.warning("console sign-in: the code was not exchanged: %s", type(error).__name__)
             raise SignInFailed("failed") from None
         if not isinstance(given, Mapping) or not isinstance(given.get("id_token"), str):

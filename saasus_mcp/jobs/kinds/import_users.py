@@ -100,8 +100,14 @@ async def plan(reader: Reader, args: Mapping[str, Any]) -> Plan:
     """Hold every line to what is there, and find what each still lacks."""
     argument, given = await _given(reader, args)
     there = await _there(reader)
-    listed = lines(given, there, argument)
+    listed = await reader.aside(lambda: lines(given, there, argument))
     present = await _present(reader, listed)
+    stop = args.get("on_error") == "stop"
+    return await reader.aside(lambda: _planned(listed, present, there, stop=stop))
+
+
+def _planned(listed: Sequence[Line], present: Present, there: There, *, stop: bool) -> Plan:
+    """The plan for these lines."""
     people: dict[str, list[Line]] = defaultdict(list)
     for line in listed:
         people[line.person].append(line)
@@ -113,7 +119,7 @@ async def plan(reader: Reader, args: Mapping[str, Any]) -> Plan:
         if steps.entries:
             rows.append(Row(steps.row, tuple(steps.entries.values())))
     told.sort(key=lambda line: int(line["line"]))
-    data = {"lines": told, "stop": args.get("on_error") == "stop"}
+    data = {"lines": told, "stop": stop}
     return Plan(tuple(rows), data, _counts(rows, told), tuple(_preview(rows, told, there)))
 
 

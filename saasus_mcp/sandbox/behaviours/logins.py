@@ -10,7 +10,7 @@ from saasus_mcp.sandbox.state import Record, State
 
 NAMES = ("email", "sign_in_id")
 SIGN_IN_ID = re.compile(r"[A-Za-z0-9_-]{1,50}")
-EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(?:\.[^@\s.]+)+")
 
 
 def new_user(call: Call, email: str = "", sign_in_id: str = "") -> Record:

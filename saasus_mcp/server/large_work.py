@@ -1,0 +1,88 @@
+"""Large work runs in threads of its own, so that neither the event loop nor another caller waits for it.
+
+One principal has at most two threads at a time and the process has at most four. The threads are not those of
+`anyio.to_thread.run_sync`, which the store and the console use: large work cannot exhaust those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import anyio
+from anyio.lowlevel import RunVar
+from anyio.to_thread import run_sync
+
+PER_PRINCIPAL = 2
+IN_ALL = 4
+LARGE = 64 * 1024
+"""Bytes of text from which work on it is large. Work on less takes a few milliseconds."""
+LARGE_VALUES = 2_000
+"""JSON values from which work on them is large."""
+
+Given = TypeVar("Given")
+
+
+@dataclass(slots=True)
+class _Turn:
+    """The limit of one principal, and how many calls use it."""
+
+    limit: anyio.Semaphore = field(default_factory=lambda: anyio.Semaphore(PER_PRINCIPAL))
+    users: int = 0
+
+
+@dataclass(slots=True)
+class _Turns:
+    """The limits of one event loop."""
+
+    threads: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(IN_ALL))
+    by_principal: dict[str, _Turn] = field(default_factory=dict)
+
+
+_TURNS: RunVar[_Turns] = RunVar("saasus_mcp.large_work")
+
+
+async def run(principal: str, work: Callable[[], Given]) -> Given:
+    """Run work in a thread, in the principal's turn. It has no deadline of its own: bound it by the size of its input.
+
+    Args:
+        principal: the id of the caller.
+        work: runs to its end, also where the client goes away meanwhile.
+    """
+    turns = _turns()
+    turn = turns.by_principal.setdefault(principal, _Turn())
+    turn.users += 1
+    try:
+        async with turn.limit:
+            return await run_sync(work, limiter=turns.threads)
+    finally:
+        turn.users -= 1
+        if not turn.users:
+            turns.by_principal.pop(principal, None)
+
+
+def is_large(value: object) -> bool:
+    """Whether work on a JSON value is large. The answer itself takes at most `LARGE_VALUES` steps."""
+    waiting, values, text = [value], 0, 0
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, str):
+            text += len(each)
+        elif isinstance(each, dict | list):
+            values += len(each)
+            if values > LARGE_VALUES:
+                return True
+            waiting.extend(each.values() if isinstance(each, dict) else each)
+        if text > LARGE:
+            return True
+    return False
+
+
+def _turns() -> _Turns:
+    try:
+        return _TURNS.get()
+    except LookupError:
+        turns = _Turns()
+        _TURNS.set(turns)
+        return turns

@@ -1,0 +1,429 @@
+"""Attacks on the time and the memory of the server, by what one message holds."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+import tracemalloc
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+import anyio
+import httpx2
+import pytest
+
+from saasus_mcp.hosting.documents import Unreadable
+from saasus_mcp.hosting.jwks import _usable
+from saasus_mcp.jobs.users import There, lines
+from saasus_mcp.permissions import policy_yaml
+from saasus_mcp.permissions.policy_faults import PolicyError
+from saasus_mcp.saasus import arguments
+from saasus_mcp.saasus.answer import answer as shape
+from saasus_mcp.saasus.places import InvalidArguments
+from saasus_mcp.server import large_work, selecting
+from saasus_mcp.server import wire as wires
+from saasus_mcp.server.call import Call
+from saasus_mcp.server.cutting import cut
+from saasus_mcp.server.message_size import excess
+from saasus_mcp.server.selecting import as_csv, select
+from saasus_mcp.server.surface import Surface
+from saasus_mcp.server.wire import Wire
+from saasus_mcp.store import Store
+from tests.hardening.corpus import Ground, attack
+from tests.hosting.stage import stage
+from tests.stalls import stalls, unit
+from tests.support import ME, StubApi, pipeline
+
+AREA = "Bounded work"
+LONG = 10.0
+"""Units of tests.stalls for which the event loop may stand still at most."""
+ENVELOPE = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientCapabilities": {},
+    "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+}
+ROLES = {"tenant_id": "t-1", "user_id": "u-1", "env_id": 3}
+DOUBLED = "|".join(["[@,@]"] * 70)
+"""A list that holds the same list twice, seventy times over: short in memory, endless to walk."""
+THERE = There({f"t{n}": f"T{n}" for n in range(2_000)}, frozenset({3}), frozenset({"viewer"}), {})
+
+
+def message(name: str, args: str) -> bytes:
+    """A call whose arguments are written as they are."""
+    params = f'{{"_meta":{json.dumps(ENVELOPE)},"name":{json.dumps(name)},"arguments":{args}}}'
+    return f'{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}'.encode()
+
+
+@asynccontextmanager
+async def asked(ground: Ground) -> AsyncIterator[Callable[..., Any]]:
+    """A hosted server, and what sends it a call: gives the answer. The loop may not stand still meanwhile."""
+    headers = {"Mcp-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call"}
+    async with stage(ground.catalogue).asked(**headers) as client:
+
+        async def post(name: str, content: bytes) -> httpx2.Response:
+            return await client.post("/mcp", content=content, headers={"Mcp-Name": name})
+
+        await post("auth_get_roles", message("auth_get_roles", "{}"))
+        limit = LONG * unit()
+        async with stalls() as seen:
+            yield post
+        assert seen.cpu < limit
+
+
+async def refused_over_http(ground: Ground, args: str, *said: str, status: int = 200) -> None:
+    """A call of a hosted server is refused in these words."""
+    name = "auth_create_tenant_user_roles"
+    async with asked(ground) as post:
+        answer = await post(name, message(name, args))
+    assert answer.status_code == status
+    assert all(part in answer.text for part in said)
+
+
+def roles(items: str) -> str:
+    return json.dumps(ROLES)[:-1] + f', "role_names": {items}}}'
+
+
+def spent(work: Callable[[], object]) -> float:
+    """Seconds of the CPU that work takes."""
+    begun = time.thread_time()
+    work()
+    return time.thread_time() - begun
+
+
+@attack(AREA, "An object nested 200 levels deep as an argument")
+async def nested(ground: Ground) -> str:
+    value: object = "end"
+    for _ in range(200):
+        value = {"a": value}
+    with pytest.raises(InvalidArguments, match="nested too deeply"):
+        arguments.check(ground.catalogue.find("auth.CreateTenant"), {"name": "x", "attributes": value})
+    return "refused; the error names the field"
+
+
+@attack(AREA, "A list of 50,000 values, each of the wrong type")
+async def wrong_items(ground: Ground) -> str:
+    await refused_over_http(ground, roles(json.dumps([1] * 50_000)), "role_names[0]: expected string")
+    operation = ground.catalogue.find("auth.CreateTenantUserRoles")
+
+    def refused() -> None:
+        with pytest.raises(InvalidArguments):
+            arguments.check(operation, {**ROLES, "role_names": [1] * 10_000})
+
+    assert spent(refused) < spent(lambda: arguments.check(operation, {**ROLES, "role_names": ["a"] * 10_000}))
+    return "refused at the first value; no other error is made"
+
+
+@attack(AREA, "A list of 200,000 values, which no tool takes")
+async def too_many_items(ground: Ground) -> str:
+    await refused_over_http(ground, roles(json.dumps([1] * 200_000)), "more than 60,000 values", status=413)
+    return "refused before it is parsed, with the limit"
+
+
+@attack(AREA, "4 MB of empty lists, which take the SDK seconds to parse")
+async def empty_lists(ground: Ground) -> str:
+    await refused_over_http(ground, roles("[" + "[]," * 1_300_000 + "[]]"), "20,000 lists and objects", status=413)
+    return "refused before it is parsed, with the limit"
+
+
+@attack(AREA, "2 MB of opening brackets")
+async def opening_brackets(ground: Ground) -> str:
+    await refused_over_http(ground, roles("[" * 2_000_000), "lists and objects", status=413)
+    return "refused before it is parsed, with the limit"
+
+
+@attack(AREA, "A body 100 levels deep, with brackets and quotation marks in its texts")
+async def deep_body(ground: Ground) -> str:
+    deep = '[{"a]\\\\\\"}":' * 50 + "1" + "}]" * 50
+    await refused_over_http(ground, roles(deep), "more than 64 levels deep", status=413)
+    return "refused before it is parsed, with the limit"
+
+
+@attack(AREA, "A body in UTF-16, which hides what it holds from a count of its bytes")
+async def other_encoding(ground: Ground) -> str:
+    content = message("auth_get_roles", roles(json.dumps([1] * 90_000))).decode().encode("utf-16")
+    async with asked(ground) as post:
+        answer = await post("auth_get_roles", content)
+    assert answer.status_code == 413
+    assert "UTF-8" in answer.text
+    return "refused before it is parsed; the error names the encoding"
+
+
+@attack(AREA, "An object of 50,000 fields that nobody declared")
+async def undeclared_fields(ground: Ground) -> str:
+    many = json.dumps({f"k{n}": 1 for n in range(50_000)})
+    args = f'{{"tenant_id": "t-1", "email": "a@example.com", "attributes": {many}}}'
+    async with asked(ground) as post:
+        answer = await post("auth_create_tenant_user", message("auth_create_tenant_user", args))
+    assert "attributes: the object has more than 1,000 fields" in answer.text
+    return "refused; the error names the field and the limit"
+
+
+@attack(AREA, "The name of a tool that is 3 million characters long")
+async def long_name(ground: Ground) -> str:
+    surface = Surface(pipeline(StubApi(ground.catalogue), Store.at(ground.folder, "saas-under-test")), "en")
+    limit = LONG * unit()
+    async with stalls() as seen:
+        answer = await surface.run(Call("auth_get_" * 350_000, {}, ME))
+    assert seen.cpu < limit
+    assert len(str(answer)) < 2_000
+    return "refused; the answer repeats 80 characters of it"
+
+
+@attack(AREA, "A search for 2 million characters of text in odd width and case")
+async def long_query(ground: Ground) -> str:
+    surface = Surface(pipeline(StubApi(ground.catalogue), Store.at(ground.folder, "saas-under-test")), "en")
+    await surface.run(Call("search_operations", {"query": "role"}, ME))
+    limit = LONG * unit()
+    async with stalls() as seen:
+        await surface.run(
+            Call("search_operations", {"query": "\N{ARABIC LIGATURE SALLALLAHOU ALAYHE WASALLAM}a@" * 700_000}, ME)
+        )
+    assert seen.cpu < limit
+    return "answered; the first 200 characters count"
+
+
+@attack(AREA, "One caller sends more large work than there are threads")
+async def all_threads(_: Ground) -> str:
+    free, order = threading.Event(), []
+
+    async def send(who: str, work: Callable[[], object]) -> None:
+        await large_work.run(who, work)
+        order.append(who)
+
+    async with anyio.create_task_group() as tasks:
+        for _number in range(20):
+            tasks.start_soon(send, "token:mallory", free.wait)
+        await anyio.wait_all_tasks_blocked()
+        try:
+            with anyio.fail_after(20):
+                await send("token:alice", lambda: None)
+                await anyio.to_thread.run_sync(lambda: None)
+        finally:
+            free.set()
+    assert order[0] == "token:alice"
+    return "another caller's large work is done first"
+
+
+@attack(AREA, "Log bodies of 300 KB, which outsiders wrote and which are searched for secrets")
+async def log_bodies(ground: Ground) -> str:
+    logs = {"api_logs": [{"request_body": "token aaa " * 30_000}]}
+    shaped = threading.Event()
+
+    def waiting(*given: Any) -> Any:
+        if len(given[1].body) > large_work.LARGE:
+            assert shaped.wait(30)
+        return shape(*given)
+
+    ground.monkeypatch.setattr("saasus_mcp.server.pipeline.answer", waiting)
+    api = StubApi(ground.catalogue, answers={"apilog.GetLogs": logs})
+    behind = pipeline(api, Store.at(ground.folder, "saas-under-test"))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(behind.run, Call("apilog_get_logs", {}, ME))
+        await anyio.wait_all_tasks_blocked()
+        assert (await behind.run(Call("auth_get_roles", {}, ME))).ok  # type: ignore[union-attr]
+        shaped.set()
+    return "other calls are answered while they are searched"
+
+
+@attack(AREA, "A list of 50,000 values that fit, so that each must be looked at")
+async def many_right_items(ground: Ground) -> str:
+    answered = threading.Event()
+    real = arguments.check
+
+    def waiting(operation: Any, raw: Any) -> Any:
+        if len(raw.get("role_names", "")) > large_work.LARGE_VALUES:
+            assert answered.wait(20)
+        return real(operation, raw)
+
+    ground.monkeypatch.setattr(arguments, "check", waiting)
+    behind = pipeline(StubApi(ground.catalogue), Store.at(ground.folder, "saas-under-test"))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(behind.run, Call("auth_create_tenant_user_roles", {**ROLES, "role_names": ["a"] * 50_000}, ME))
+        await anyio.wait_all_tasks_blocked()
+        await behind.run(Call("auth_get_roles", {}, ME))
+        answered.set()
+    return "other calls are answered while they are checked"
+
+
+def expression_refused(expression: str, *said: str, value: Any = None) -> None:
+    with pytest.raises(InvalidArguments) as refused:
+        select({"a": "x"} if value is None else value, expression)
+    assert all(part in str(refused.value) for part in said)
+    assert len(str(refused.value)) < 600
+
+
+@attack(AREA, "A JMESPath expression that joins a text of 170 KB to itself again and again")
+async def joined(_: Ground) -> str:
+    value = {"a": "x" * 170_000}
+    tracemalloc.start()
+    expression_refused("[a,a,a]" + "|[join(@[0],@),join(@[0],@),join(@[0],@)]" * 3, "makes too much", value=value)
+    _now, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 100 * len(value["a"])
+    return "refused before the text is made"
+
+
+@attack(
+    AREA, "JMESPath expressions that flatten, write out or compare a list which holds itself twice, seventy times over"
+)
+async def doubled(ground: Ground) -> str:
+    ground.monkeypatch.setattr(selecting, "MOST_WORK", 20_000)
+    for expression in (
+        DOUBLED,
+        f"to_string({DOUBLED})",
+        f"({DOUBLED})==({DOUBLED})",
+        f"contains([{DOUBLED}],{DOUBLED})",
+    ):
+        expression_refused(expression, "makes too much of the answer")
+    flat = "[" + ",".join(["a"] * 190) + "][]"
+    expression_refused(flat, "makes too much of the answer", value={"a": [0] * 50_000})
+    return "refused before it is walked"
+
+
+@attack(AREA, "A JMESPath function given such a list in place of a number, so that the error repeats it")
+async def repeated_by_the_error(_: Ground) -> str:
+    expression_refused(f"abs({DOUBLED})", "abs() takes number, not array")
+    return "refused; the error names the type alone"
+
+
+@attack(AREA, "JMESPath expressions with infinite numbers, half characters, steps of nothing and 500 parentheses")
+async def odd_expressions(_: Ground) -> str:
+    odd = (
+        "floor(to_number('inf'))",
+        "ceil(to_number('nan'))",
+        "`1e999`",
+        "`NaN`",
+        '"\\ud800"',
+        '`"\\ud800"`',
+        "sum([`1e308`,`1e308`])",
+        "a[::0]|[0]",
+        "&a",
+        "to_string(&a)",
+        "(" * 500,
+        "`" + "[" * 400 + "]" * 400 + "`",
+        "to_number(a)",
+    )
+    for expression in odd:
+        expression_refused(expression, "expression: ", value={"a": ["x"]} if "::" in expression else {"a": "9" * 9_000})
+    assert select({"a": [1]}, "a[" + "9" * 500 + "]") is None
+    return "refused as an argument; none fails inside the server"
+
+
+@attack(AREA, "A CSV of 5,000 objects, each with a field of its own")
+async def square_csv(_: Ground) -> str:
+    with pytest.raises(InvalidArguments, match=r"5,000 rows of 5,000 columns"):
+        as_csv([{f"k{n}": n} for n in range(5_000)])
+    return "refused before it is written; the error says what to pick"
+
+
+@attack(AREA, "An answer whose longest text lies 95 lists deep")
+async def deep_answer(_: Ground) -> str:
+    value: Any = "x" * 3_000_000
+    limit = 20 * unit()
+    for _level in range(95):
+        value = [value]
+    async with stalls() as seen:
+        shown, _cuts = cut(value, 24 * 1024)
+    assert seen.cpu < limit
+    assert len(json.dumps(shown)) <= 24 * 1024
+    return "cut to the budget; it is not measured anew at each level"
+
+
+@attack(AREA, "A CSV cell of 32 KB that is almost an address")
+async def almost_an_address(_: Ground) -> str:
+    given = "email,tenant_name\n" + "a@" + "a." * 16_000 + "@,T1\n"
+    with pytest.raises(InvalidArguments, match="line 2, email"):
+        lines(given, THERE, "csv")
+    short = "email,tenant_name\n" + "a@" + "a." * 120 + "@,T1\n"
+    with pytest.raises(InvalidArguments, match="is no address"):
+        lines(short, THERE, "csv")
+    return "refused; the error names line and column"
+
+
+@attack(AREA, "CSVs of a million cells in one line, of a quotation that never ends, and of 5,001 lines")
+async def wide_csv(_: Ground) -> str:
+    head = "email,tenant_name\n"
+    for given, said in (
+        (head + "x," * 990_000, "more cells than there are columns"),
+        ("x," * 990_000, "there is no column"),
+        (head + '"' + "x" * 1_900_000, "field larger than"),
+        (head + "".join(f"u{n}@example.com,T1999\n" for n in range(5_001)), "more than 5,000 lines"),
+    ):
+        with pytest.raises(InvalidArguments, match=said):
+            lines(given, THERE, "csv")
+    return "each is refused; the error says which limit"
+
+
+async def heard(*sent: bytes) -> tuple[list[str], list[dict[str, Any]]]:
+    """The lines that the SDK is given of what a client sends on stdio, and what the client is answered."""
+    (reading, theirs), (mine, writing) = os.pipe(), os.pipe()
+    wire, given = Wire(reading, writing), list[str]()
+
+    async def listen() -> None:
+        given.extend([line async for line in wire])
+        os.close(writing)
+
+    def send() -> None:
+        with os.fdopen(theirs, "wb") as pipe:
+            pipe.write(b"\n".join(sent) + b"\n")
+
+    with os.fdopen(mine, "rb") as answers:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(listen)
+            tasks.start_soon(partial(anyio.to_thread.run_sync, send))
+            read = await anyio.to_thread.run_sync(answers.read)
+    os.close(reading)
+    return given, [json.loads(line) for line in read.splitlines()]
+
+
+@attack(AREA, "4 MB of empty lists on standard input")
+async def empty_lists_on_stdio(_: Ground) -> str:
+    params = roles("[" + "[]," * 1_300_000 + "[]]")
+    large = f'{{"method":"tools/call","params":{params},"jsonrpc":"2.0","id":"r-7"}}'.encode()
+    small = b'{"jsonrpc":"2.0","id":8,"method":"ping"}'
+    given, answered = await heard(large, small)
+    assert given == [small.decode()]
+    assert [(each["id"], each["error"]["code"]) for each in answered] == [("r-7", -32600)]
+    return "answered with an error under its id; the next message is served"
+
+
+@attack(AREA, "A line on standard input that does not end")
+async def endless_line(_: Ground) -> str:
+    small = b'{"jsonrpc":"2.0","id":8,"method":"ping"}'
+    longest = wires.LONGEST_LINE
+    given, answered = await heard(b'{"jsonrpc":"2.0","id":7,"method":"' + b"x" * (longest + 200_000), small)
+    assert given == [small.decode()]
+    assert [each["id"] for each in answered] == [7]
+    assert "16 MiB" in answered[0]["error"]["message"]
+    return "the first 16 MiB are kept, and an error tells the limit"
+
+
+@attack(AREA, "Policy files with a bomb of aliases, 200 levels, or a number of 60,000 places to the base of 60")
+async def policy_files(ground: Ground) -> str:
+    bomb = "a: &a [x,x]\n" + "".join(f"b{n}: &b{n} [*a,*a]\n" for n in range(50))
+    for text in (bomb, "a: " + "[" * 200 + "]" * 200, "a: 1" + ":1" * 60_000):
+        file = ground.folder / "policy.yaml"
+        file.write_text(text, encoding="utf-8")
+        with pytest.raises(PolicyError):
+            policy_yaml.read(file)
+    return "each is refused; the error names the line"
+
+
+@attack(AREA, "Keys of an identity provider nested 100,000 levels deep")
+async def nested_keys(_: Ground) -> str:
+    with pytest.raises(Unreadable):
+        _usable(b'{"keys":' + b"[" * 100_000 + b"]" * 100_000 + b"}", ["RS256"])
+    return "not taken; the keys known before stay in use"
+
+
+@attack(AREA, "A sign-in page of 3 MB, with more brackets and commas than a message may have values")
+async def large_page(ground: Ground) -> str:
+    page = '<p class="a">[1, 2, {3}]</p>\n' * 100_000
+    args = {"sign_in_page": {"html_contents": page, "is_terms_of_service": False, "is_privacy_policy": False}}
+    assert excess(message("auth_update_customize_pages", json.dumps(args))) is None
+    assert arguments.check(ground.catalogue.find("auth.UpdateCustomizePages"), args).values == args
+    return "accepted: text is counted as one value"

@@ -1,0 +1,121 @@
+"""Every regular expression of the product takes time in proportion to the text, whoever wrote the text."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from itertools import islice, product
+
+import pytest
+
+from tests.expressions import PRODUCT, Expression, expressions
+from tests.linear import METHOD, Mode, alphabet, beginnings, superlinear
+
+ALL = expressions()
+FEWEST = 80
+SMALLEST, LARGEST = 500, 8_000
+MEASURABLE = 0.002
+"""Seconds of the CPU from which two times can be compared."""
+STEEPEST = 9.0
+"""Four times the text may take so much longer: twice what is linear, and half of what is quadratic."""
+MOST_TEXTS = 24
+
+
+def test_every_expression_of_the_product_is_found() -> None:
+    found = "\n".join(map(str, ALL))
+    for part in (
+        "jobs/users.py",
+        "saasus/secrets.py",
+        "catalog/terms.py",
+        "settings/config.py",
+        "catalog/catalogue.json",
+    ):
+        assert f"saasus_mcp/{part}" in found
+    assert len(ALL) >= FEWEST
+    for file in PRODUCT.rglob("*.py"):
+        assert "from re import" not in file.read_text(encoding="utf-8"), f"{file}: tests.expressions looks for re.…"
+
+
+@pytest.mark.parametrize("expression", ALL, ids=str)
+def test_an_expression_is_linear_by_construction(expression: Expression) -> None:
+    assert superlinear(expression.pattern, expression.mode, expression.flags) == ""
+
+
+@pytest.mark.parametrize("expression", ALL, ids=str)
+def test_an_expression_takes_time_in_proportion(expression: Expression) -> None:
+    steep = {text: ratio for text in texts(expression) if (ratio := growth(expression, *text)) > STEEPEST}
+    assert steep == {}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "mode"),
+    [
+        (r"[^@\s]+@[^@\s]+\.[^@\s]+", "fullmatch"),
+        (r"(a+)+$", "match"),
+        (r"(a|a)*b", "match"),
+        (r"(a|b|ab)*c", "match"),
+        (r"(?:a*)*b", "match"),
+        (r"a*b?a*c", "match"),
+        (r"(x+){2}y", "match"),
+        (r"(.*)a(.*)b", "match"),
+        (r"\s+$", "search"),
+        (r"[\w.+-]+@[\w.-]+", "search"),
+        (r'"(?:[^"\\]|\\.)*"', "search"),
+        (r"(?=(a+)+b)a", "match"),
+        (r"<!--.*?-->", "search"),
+    ],
+)
+def test_an_expression_that_is_not_linear_is_told(pattern: str, mode: Mode) -> None:
+    assert superlinear(pattern, mode) != ""
+
+
+@pytest.mark.parametrize(
+    ("pattern", "mode"),
+    [
+        (r"[^@\s]+@[^@\s.]+(?:\.[^@\s.]+)+", "fullmatch"),
+        (r"(?<![\w.+-])[\w.+-]+@[\w.-]+", "search"),
+        (r'"(?:[^"\\]|\\.)*"', "match"),
+        (r"\b\w+:", "search"),
+        (r"a+", "search"),
+        (r"(a+){1}b", "match"),
+    ],
+)
+def test_an_expression_that_is_linear_passes(pattern: str, mode: Mode) -> None:
+    assert superlinear(pattern, mode) == ""
+
+
+def test_the_clock_sees_what_is_not_linear() -> None:
+    slow = Expression("here", r"[^@\s]+@[^@\s]+\.[^@\s]+", "fullmatch")
+    assert any(growth(slow, *text) > STEEPEST for text in texts(slow))
+
+
+def texts(expression: Expression) -> Iterator[tuple[str, str, str]]:
+    """Texts that almost match: a beginning, what is repeated, and an end that fits nothing."""
+    characters = alphabet(expression.pattern, expression.flags)
+    pairs = (one + other for one, other in product(characters[:6], repeat=2) if one != other)
+    words = re.findall(r"[A-Za-z<>:.@/ \"]{2,}", expression.pattern)
+    before = beginnings(expression.pattern, expression.flags)
+    yield from islice(product(before, (*characters, *words, *pairs), ("\x00", "\n")), MOST_TEXTS)
+    yield from islice(((lead, each, end) for each in characters for lead in before for end in ("\n",)), MOST_TEXTS)
+
+
+def growth(expression: Expression, before: str, repeated: str, after: str) -> float:
+    """How many times longer four times the text takes; 0 where it takes no time that can be measured."""
+    use = METHOD[expression.mode](re.compile(expression.pattern, expression.flags))
+
+    def seconds(size: int) -> float:
+        text = before + repeated * (size // len(repeated)) + after
+        best = float("inf")
+        for _ in range(3):
+            begun = time.process_time()
+            use(text)
+            best = min(best, time.process_time() - begun)
+        return best
+
+    size = SMALLEST
+    while (short := seconds(size)) < MEASURABLE:
+        size *= 2
+        if size > LARGEST:
+            return 0.0
+    return seconds(4 * size) / short

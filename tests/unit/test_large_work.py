@@ -1,0 +1,58 @@
+"""Turns of large work: few per principal and in all, ended in order, and nothing kept behind."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import anyio
+import pytest
+
+from saasus_mcp.server import large_work
+
+
+async def test_of_one_principal_two_run_at_once() -> None:
+    free, begun = threading.Event(), threading.Semaphore(0)
+    running: list[int] = []
+
+    def work() -> None:
+        running.append(1)
+        begun.release()
+        free.wait(20)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(6):
+            tasks.start_soon(large_work.run, "token:alice", work)
+        await anyio.to_thread.run_sync(lambda: [begun.acquire(timeout=20) for _ in range(large_work.PER_PRINCIPAL)])
+        await anyio.wait_all_tasks_blocked()
+        assert len(running) == large_work.PER_PRINCIPAL
+        free.set()
+    assert len(running) == 6
+
+
+async def test_a_failure_is_raised_and_gives_the_turn_back() -> None:
+    def fails() -> None:
+        raise ValueError("broken")
+
+    for _ in range(5):
+        with pytest.raises(ValueError, match="broken"):
+            await large_work.run("token:alice", fails)
+    with anyio.fail_after(20):
+        assert await large_work.run("token:alice", lambda: 1) == 1
+    assert large_work._turns().by_principal == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "large"),
+    [
+        ({"a": "x" * 1_000}, False),
+        ({"a": "x" * (large_work.LARGE + 1)}, True),
+        ({"a": [1] * large_work.LARGE_VALUES}, True),
+        ({"a": ["x" * 100] * 1_000}, True),
+        ([[[[[]]]]], False),
+        (None, False),
+    ],
+    ids=range(6),
+)
+def test_what_is_large(value: Any, large: bool) -> None:
+    assert large_work.is_large(value) is large
