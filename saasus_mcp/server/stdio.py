@@ -34,10 +34,14 @@ from saasus_mcp.server.lines import Line
 
 log = logging.getLogger(__name__)
 
+CANCELLED = "notifications/cancelled"
 TOLD_EACH = 5
 """Lines on standard error about one kind of fault; after these, one for each tenth, hundredth, thousandth."""
 LAST_WORDS = 5.0
 """Seconds for which a client may take to read what is left when the server was told to end."""
+
+LAST_ANSWERS = 1.0
+"""Seconds for which answers are waited for at the end of input; then the SDK answers what is left with an error."""
 
 Streams = tuple[MemoryObjectReceiveStream[SessionMessage | Exception], MemoryObjectSendStream[SessionMessage]]
 
@@ -59,6 +63,8 @@ class Conversation:
         self._wire = wire
         self._revision: str | None = None
         self._asked: set[str] = set()
+        self._unanswered: set[str] = set()
+        self._answered = anyio.Event()
         self._told = Counter[str]()
         self._reading, self._writing = anyio.CancelScope(), anyio.CancelScope()
 
@@ -88,13 +94,26 @@ class Conversation:
                         message = await self._refused(frame) if isinstance(frame, Fault) else self._message(frame)
                         if message is not None:
                             await server.send(SessionMessage(message))
+                await self._last_answers()
+
+    async def _last_answers(self) -> None:
+        """Let requests be answered that came right before the end of input: the client may read on."""
+        with anyio.move_on_after(LAST_ANSWERS):
+            while self._unanswered:
+                self._answered = anyio.Event()
+                await self._answered.wait()
 
     def _message(self, frame: Message) -> JSONRPCMessage | None:
         """The SDK's message; None for an answer that nobody waits for."""
         if "method" in frame:
             if frame["method"] == "initialize":
                 self._revision = _revision(frame)
-            return (JSONRPCRequest if "id" in frame else JSONRPCNotification).model_validate(frame)
+            if "id" in frame:
+                self._unanswered.add(str(frame["id"]))
+                return JSONRPCRequest.model_validate(frame)
+            if frame["method"] == CANCELLED:  # a request that is cancelled gets no answer
+                self._unanswered.discard(_cancelled(frame.get("params")))
+            return JSONRPCNotification.model_validate(frame)
         if str(frame["id"]) not in self._asked:
             self._tell("A response answers no request that waits for one: it was never sent, or is over.")
             return None
@@ -106,14 +125,14 @@ class Conversation:
         found = fault.envelope
         if not found.is_call and found.id is not None and str(found.id) in self._asked:
             self._asked.discard(str(found.id))
-            error = ErrorData(code=MISSHAPEN, message=fault.message)
-            return JSONRPCError(jsonrpc="2.0", id=_coerced(found.id), error=error)
+            misshapen = ErrorData(code=MISSHAPEN, message=fault.message)
+            return JSONRPCError(jsonrpc="2.0", id=_coerced(found.id), error=misshapen)
         if found.id is None or found.is_response:
             self._tell(fault.why)
         if found.has_id and not found.is_response:
-            answer = {"jsonrpc": "2.0", "id": found.id, "error": {"code": fault.code, "message": fault.message}}
-            line = json.dumps(answer, separators=(",", ":"))  # in ASCII: an id that is no Unicode comes back as it was sent
-            await self._wire.write(line.encode("ascii") + b"\n")
+            error = {"code": fault.code, "message": fault.message}
+            answer = json.dumps({"jsonrpc": "2.0", "id": found.id, "error": error}, separators=(",", ":"))
+            await self._wire.write(answer.encode("ascii") + b"\n")  # escapes give an id back that is no Unicode
         return None
 
     def _tell(self, why: str) -> None:
@@ -132,18 +151,24 @@ class Conversation:
         async with server:
             with self._writing:
                 async for each in server:
-                    if self._wire.unheard is not None and getattr(each.message, "id", None) == self._wire.unheard:
-                        self._wire.unheard = None
-                        continue
                     self._note(each.message)
-                    await self._wire.write(_line(each.message))
+                    if self._wire.unheard is None or getattr(each.message, "id", None) != self._wire.unheard:
+                        await self._wire.write(_line(each.message))
 
     def _note(self, message: JSONRPCMessage) -> None:
-        """Remember which requests of the server wait for an answer."""
+        """Remember which requests wait for an answer: of the server, and of the client."""
         if isinstance(message, JSONRPCRequest):
             self._asked.add(str(message.id))
-        elif isinstance(message, JSONRPCNotification) and message.method == "notifications/cancelled":
-            self._asked.discard(str((message.params or {}).get("requestId")))
+        elif isinstance(message, JSONRPCNotification):
+            if message.method == CANCELLED:
+                self._asked.discard(_cancelled(message.params))
+        else:
+            self._unanswered.discard(str(message.id))
+            self._answered.set()
+
+
+def _cancelled(params: object) -> str:
+    return str(params.get("requestId")) if isinstance(params, dict) else ""
 
 
 def _revision(initialize: Message) -> str | None:
