@@ -86,9 +86,12 @@ def _welcomed(wire: Wire, chosen: Settings, kind: Kind, toolsets: frozenset[str]
 
 async def _serve(chosen: Settings, kind: Kind, toolsets: frozenset[str], wire: Wire | None, parent: Parent) -> int:
     """The exit status, when the conversation is over."""
+    from saasus_mcp.server.repeats import Repeats  # noqa: PLC0415 - as below
     from saasus_mcp.server.stdio import Conversation  # noqa: PLC0415 - the SDK is the slowest import there is
 
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="saasus-mcp: %(levelname)s: %(message)s")
+    told = logging.StreamHandler(sys.stderr)
+    told.addFilter(Repeats())
+    logging.basicConfig(handlers=[told], level=logging.WARNING, format="saasus-mcp: %(levelname)s: %(message)s")
     conversation = Conversation(wire or _threaded())
     async with (
         compose.pipeline(chosen, partial(_console, chosen)) as pipeline,

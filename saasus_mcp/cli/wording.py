@@ -140,9 +140,9 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "passphrase_cleared": "パスフレーズを解除しました。",
         "no_passphrase": "パスフレーズは設定されていません。",
         # serve
-        "on_terminal": "saasus-mcp: これは MCP サーバーです。MCP クライアントから JSON-RPC メッセージ(1行に1件)が届くのを待ちます。"
-        "プロンプトはありません。終了するには Ctrl+C を押してください。代わりに次のコマンドを実行してください:\n"
-        "  saasus-mcp install  このコンピューターの MCP クライアントに追加する\n"
+        "on_terminal": "saasus-mcp: これはMCPサーバーです。MCPクライアントからJSON-RPCメッセージ(1行に1件)が届くのを待っており、"
+        "プロンプトはありません。Ctrl+Cで終了します。通常は、代わりに次のコマンドを実行してください。\n"
+        "  saasus-mcp install  このコンピューターのMCPクライアントに追加する\n"
         "  saasus-mcp demo     クライアントが使う様子を、アカウントなしでデモデータで見る\n"
         "  saasus-mcp doctor   認証情報、時計、接続、ポリシーを確認する",
         # sandbox

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Protocol
@@ -31,12 +30,11 @@ from saasus_mcp.server.asking import MISSHAPEN
 from saasus_mcp.server.envelope import Id
 from saasus_mcp.server.frames import Fault, Message
 from saasus_mcp.server.lines import Line
+from saasus_mcp.server.repeats import Repeats
 
 log = logging.getLogger(__name__)
 
 CANCELLED = "notifications/cancelled"
-TOLD_EACH = 5
-"""Lines on standard error about one kind of fault; after these, one for each tenth, hundredth, thousandth."""
 LAST_WORDS = 5.0
 """Seconds for which a client may take to read what is left when the server was told to end."""
 
@@ -65,7 +63,7 @@ class Conversation:
         self._asked: set[str] = set()
         self._unanswered: set[str] = set()
         self._answered = anyio.Event()
-        self._told = Counter[str]()
+        self._repeats = Repeats()
         self._reading, self._writing = anyio.CancelScope(), anyio.CancelScope()
 
     @asynccontextmanager
@@ -136,14 +134,10 @@ class Conversation:
         return None
 
     def _tell(self, why: str) -> None:
-        """One line on standard error, which repeats nothing that was sent. The more of a kind, the fewer are told."""
-        kind = why.partition(":")[0]
-        self._told[kind] += 1
-        count = self._told[kind]
-        if count <= TOLD_EACH:
-            log.warning("A message on standard input was refused. %s", why)
-        elif count == 10 ** (len(str(count)) - 1):
-            log.warning("%d messages on standard input were refused so far for this reason. %s", count, why)
+        """One line on standard error, which repeats nothing that was sent."""
+        count = self._repeats.next(why.partition(":")[0])
+        if count is not None:
+            log.warning("A message on standard input was refused (%d for this reason so far). %s", count, why)
 
     # -- to the client -------------------------------------------------------------------------------------------------
 

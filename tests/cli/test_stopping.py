@@ -185,7 +185,7 @@ def test_a_person_at_a_terminal_is_told_what_it_is_and_one_interrupt_ends_it() -
         terminal.until("This is an MCP server.")
         for command in ("install", "demo", "doctor"):
             terminal.until(f"saasus-mcp {command}")
-        terminal.until("これは MCP サーバーです。")
+        terminal.until("これはMCPサーバーです。")
         terminal.until("saasus-mcp doctor")
         terminal.types(json.dumps(request(1, "ping")))
         terminal.until('"result":{}')

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.server import stdio
 from saasus_mcp.server.mcp import build
+from saasus_mcp.server.repeats import TOLD_EACH, Repeats
 from saasus_mcp.server.stdio import Conversation
 from saasus_mcp.server.thread_wire import ThreadWire
 from saasus_mcp.server.wire import Wire
@@ -193,9 +194,25 @@ async def test_what_is_told_on_standard_error_is_bounded_and_repeats_nothing(
     kinds = Counter(
         next(kind for kind in ("not JSON", "batch is empty", "answers no request") if kind in each) for each in told
     )
-    assert kinds == {"not JSON": stdio.TOLD_EACH + 3, "batch is empty": 1, "answers no request": 1}
-    assert told[stdio.TOLD_EACH + 2].startswith("1000 messages")
+    assert kinds == {"not JSON": TOLD_EACH + 3, "batch is empty": 1, "answers no request": 1}
+    assert "(1000 for this reason so far)" in told[TOLD_EACH + 2]
     assert "sesame" not in caplog.text
+
+
+async def test_what_the_sdk_tells_of_a_clients_messages_is_bounded_too(
+    catalogue: Catalogue, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.handler.addFilter(repeats := Repeats())
+    try:
+        async with served(catalogue, store) as (client, _, _):
+            malformed = line({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progress": "x"}})
+            await client.send(initialize() + malformed * 100 + line(request(1, "ping")))
+            await client.until(1)
+    finally:
+        caplog.handler.removeFilter(repeats)
+    told = [record for record in caplog.records if "malformed params" in record.getMessage()]
+    assert len(told) == TOLD_EACH + 2
+    assert all(repeats.filter(logging.makeLogRecord({"name": "saasus_mcp.x", "msg": "y"})) for _ in range(100))
 
 
 @pytest.mark.parametrize(
