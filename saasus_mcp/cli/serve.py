@@ -42,10 +42,10 @@ def command(surface: Kind, toolsets: str, **flags: Any) -> None:
 
 
 def _serve_stdio(chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> None:
+    stopping.at_once()
     parent = Parent()
     _greet_a_person()
     compose.check(chosen)
-    stopping.at_once()
     wire = Wire.claim(parent)
     if wire is not None and not _welcomed(wire, chosen, kind, toolsets):
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -27,19 +28,31 @@ class Stopped:
 
 
 def at_once() -> None:
-    """Let the first Ctrl+C end the process at once, as it does with programs that are not in Python: nothing is under way.
+    """Let the first signal to stop end the process at once, as long as nothing is under way.
 
-    Python would raise KeyboardInterrupt, which an import can swallow. On Windows the event loop needs it.
+    KeyboardInterrupt can be swallowed by an import, and a signal's default action does not reach the first process of a
+    container. Signals that are ignored, or that something else listens for, are left alone. Windows has no such signals.
     """
-    if sys.platform != "win32" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if sys.platform == "win32":
+        return
+    for number in _numbers():
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+            signal.signal(number, _end_now)
+
+
+def _numbers() -> list[int]:
+    return [getattr(signal, name) for name in NAMES]
+
+
+def _end_now(number: int, _: object) -> None:
+    os._exit(KILLED + number)
 
 
 @asynccontextmanager
 async def heeding(end: Callable[[], None], parent: Parent) -> AsyncIterator[Stopped]:
-    """Call `end` at the first signal to stop, and when the parent has ended. A second signal kills.
+    """Call `end` at the first signal that `at_once` would heed, and when the parent has ended. A second signal ends at once.
 
-    Signals that are ignored, or that something else listens for (SIGHUP with a policy file), are left alone.
+    SIGHUP is not among them where a policy file is read again at it.
     """
     import anyio  # noqa: PLC0415 - after the client has its first answers
 
@@ -50,8 +63,8 @@ async def heeding(end: Callable[[], None], parent: Parent) -> AsyncIterator[Stop
         end()
 
     async def at_signal() -> None:
-        found = [getattr(signal, name) for name in NAMES]
-        with anyio.open_signal_receiver(*(each for each in found if signal.getsignal(each) is signal.SIG_DFL)) as heard:
+        heeded = [signal.Signals(each) for each in _numbers() if signal.getsignal(each) is _end_now]
+        with anyio.open_signal_receiver(*heeded) as heard:
             async for number in heard:
                 stopped.status = KILLED + number
                 break
@@ -60,7 +73,7 @@ async def heeding(end: Callable[[], None], parent: Parent) -> AsyncIterator[Stop
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(at_end_of_parent)
-        if sys.platform != "win32":  # there an event loop listens for no signal; an interrupt cancels what runs
+        if sys.platform != "win32":  # there an event loop listens for no signal, and an interrupt cancels what runs
             tasks.start_soon(at_signal)
         yield stopped
         tasks.cancel_scope.cancel()

@@ -91,14 +91,26 @@ def test_it_ends_with_the_parent_of_its_launcher(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_the_first_signal_ends_it_and_the_exit_status_says_which(number: signal.Signals) -> None:
+@pytest.mark.parametrize("requests", [1, 3], ids=["first answers", "all is loaded"])
+def test_the_first_signal_ends_it_and_the_exit_status_says_which(number: signal.Signals, requests: int) -> None:
     with started() as process:
-        put(process, *OPENING, request(2, "tools/list"), request(3, "prompts/list"))
-        answers(process, 1, 2, 3)
+        put(process, *[*OPENING, request(2, "tools/list"), request(3, "prompts/list")][: requests + 1])
+        answers(process, *range(1, requests + 1))
         process.send_signal(number)
         assert process.wait(PATIENCE) == 128 + number
         assert process.stderr is not None
         assert process.stderr.read() == b""
+
+
+def test_a_signal_that_is_ignored_stays_so() -> None:
+    """As after `nohup`."""
+    shell = ["/bin/sh", "-c", 'trap "" HUP; exec "$@"', "sh", *SERVER]
+    with subprocess.Popen(shell, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        put(process, *OPENING, request(2, "prompts/list"))
+        answers(process, 1, 2)
+        process.send_signal(signal.SIGHUP)
+        put(process, request(3, "ping"))
+        answers(process, 3)
 
 
 def test_a_hangup_reads_a_policy_file_again_and_ends_nothing(tmp_path: Path) -> None:
@@ -199,7 +211,7 @@ def test_an_interrupt_before_anything_was_said_ends_it_too() -> None:
         terminal.until("saasus-mcp doctor")
         terminal.until("saasus-mcp doctor")
         terminal.interrupts()
-        assert terminal.ends() != 0
+        assert terminal.ends() == 128 + signal.SIGINT
         assert "Traceback" not in terminal.shown
 
 

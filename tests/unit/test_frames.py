@@ -7,13 +7,14 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from saasus_mcp.server.envelope import MOST_TOKENS, envelopes
 from saasus_mcp.server.frames import Fault, read
 from saasus_mcp.server.lines import KEPT, LONGEST_LINE, Line, Lines, LongLine
 
+STEADY = settings(deadline=None, derandomize=True, database=None)
 PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
 IDS = st.integers(-(2**60), 2**60) | st.text(st.characters(codec="utf-8"))
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
@@ -207,6 +208,7 @@ def test_the_id_behind_more_than_is_looked_at_is_found_only_where_it_ends_the_li
     assert (unknown.has_id, unknown.id) == (True, None)
 
 
+@STEADY
 @given(st.lists(st.binary(max_size=200)), st.integers(1, 50))
 def test_lines_are_the_same_however_the_stream_is_cut(parts: list[bytes], size: int) -> None:
     stream, lines = b"\n".join(parts), Lines()
@@ -217,6 +219,7 @@ def test_lines_are_the_same_however_the_stream_is_cut(parts: list[bytes], size: 
     assert list(lines.ready) == (expected if expected[-1] else expected[:-1])
 
 
+@STEADY
 @given(
     st.binary(max_size=300) | VALUES.map(lambda value: json.dumps(value).encode()),
     st.sampled_from([None, "2025-03-26"]),
@@ -230,6 +233,7 @@ def test_of_any_bytes_something_is_said(line: bytes, revision: str | None) -> No
     assert read(line, revision)
 
 
+@STEADY
 @given(st.fixed_dictionaries({}, optional=MEMBERS), st.data())
 def test_the_id_that_a_lenient_parser_finds_is_found_and_no_other(message: dict[str, Any], data: st.DataObject) -> None:
     """Also where the line is broken behind the id, or before the message."""
