@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Protocol
 
 import anyio
+from anyio.lowlevel import checkpoint
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.shared.message import SessionMessage
 from mcp.types import (
@@ -92,6 +93,8 @@ class Conversation:
                         message = await self._refused(frame) if isinstance(frame, Fault) else self._message(frame)
                         if message is not None:
                             await server.send(SessionMessage(message))
+                        else:
+                            await checkpoint()  # lines that are refused must not keep others from their answers
                 await self._last_answers()
 
     async def _last_answers(self) -> None:

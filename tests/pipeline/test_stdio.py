@@ -199,6 +199,37 @@ async def test_what_is_told_on_standard_error_is_bounded_and_repeats_nothing(
     assert "sesame" not in caplog.text
 
 
+class Crowded:
+    """A wire on which lines wait already; it notes how many were taken when each answer went out."""
+
+    unheard: str | None = None
+
+    def __init__(self, *waiting: bytes) -> None:
+        self._waiting, self._taken = iter(waiting), 0
+        self.answered: dict[Any, int] = {}
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        self._taken += 1
+        try:
+            return next(self._waiting)
+        except StopIteration:
+            raise StopAsyncIteration from None
+
+    async def write(self, data: bytes) -> None:
+        self.answered[json.loads(data)["id"]] = self._taken
+
+
+async def test_lines_that_are_refused_keep_nobody_from_an_answer(catalogue: Catalogue, store: Store) -> None:
+    wire = Crowded(*initialize().splitlines(), line(request(1, "ping")), *[b"noise"] * 2_000)
+    server = build(pipeline(StubApi(catalogue), store), lambda _: ME, "en")
+    async with Conversation(wire).streams() as (incoming, outgoing):
+        await server.run(incoming, outgoing, server.create_initialization_options())
+    assert wire.answered[1] < 100
+
+
 async def test_what_the_sdk_tells_of_a_clients_messages_is_bounded_too(
     catalogue: Catalogue, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
