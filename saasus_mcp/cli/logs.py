@@ -36,8 +36,10 @@ _FORMATTER = RedactingFormatter()
 protect = _FORMATTER.protect
 
 
-def set_up() -> None:
-    """Send warnings and errors to standard error."""
+def set_up(*filters: logging.Filter) -> None:
+    """Send warnings and errors to standard error, as far as the filters let them pass."""
     handler = logging.StreamHandler(sys.stderr)
+    for each in filters:
+        handler.addFilter(each)
     handler.setFormatter(_FORMATTER)
     logging.basicConfig(handlers=[handler], level=logging.WARNING)

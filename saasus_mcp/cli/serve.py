@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from saasus_mcp import working_directory
-from saasus_mcp.cli import compose, logs, options, serve_http
+from saasus_mcp.cli import compose, logs, options, serve_http, stopping
 from saasus_mcp.cli.options import named_toolsets, settings, shared
+from saasus_mcp.server.parent import Parent
 from saasus_mcp.server.toolsets import Kind
 from saasus_mcp.server.wire import Wire
 from saasus_mcp.settings import Settings
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from saasus_mcp.jobs.runner import Runner
     from saasus_mcp.server.pipeline import Pipeline
+    from saasus_mcp.server.thread_wire import ThreadWire
 
 
 @click.command
@@ -44,14 +47,30 @@ def _serve_there(chosen: Settings, surface: Kind, named: frozenset[str]) -> None
 
 
 def _serve_stdio(chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> None:
+    stopping.at_once()
+    parent = Parent()
+    _greet_a_person()
     compose.check(chosen)
-    wire = Wire.claim()
+    wire = Wire.claim(parent)
     if wire is not None and not _welcomed(wire, chosen, kind, toolsets):
         return
     gc.disable()  # while the SDK is loaded nothing becomes garbage, and looking for some takes a tenth of the time
     import anyio  # noqa: PLC0415 - after the client has its first answers
 
-    anyio.run(_serve, chosen, kind, toolsets, wire)
+    sys.exit(anyio.run(_serve, chosen, kind, toolsets, wire, parent))
+
+
+def _greet_a_person() -> None:
+    """On a terminal, say what this is and what to run instead, in both languages. It serves all the same.
+
+    Some clients start servers on a terminal of their own, and whoever writes a client types messages by hand.
+    """
+    if sys.stdin is None or not sys.stdin.isatty():
+        return
+    from saasus_mcp.cli.wording import WORDS  # noqa: PLC0415 - only on a terminal
+
+    for words in WORDS.values():
+        click.echo(words["on_terminal"], err=True)
 
 
 def _welcomed(wire: Wire, chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> bool:
@@ -70,10 +89,13 @@ def _welcomed(wire: Wire, chosen: Settings, kind: Kind, toolsets: frozenset[str]
     return front.converse(wire, known) if known else True
 
 
-async def _serve(chosen: Settings, kind: Kind, toolsets: frozenset[str], wire: Wire | None) -> None:
-    from mcp.server.stdio import stdio_server  # noqa: PLC0415 - the SDK is the slowest import there is
+async def _serve(chosen: Settings, kind: Kind, toolsets: frozenset[str], wire: Wire | None, parent: Parent) -> int:
+    """The exit status, when the conversation is over."""
+    from saasus_mcp.server.repeats import Repeats  # noqa: PLC0415 - as below
+    from saasus_mcp.server.stdio import Conversation  # noqa: PLC0415 - the SDK is the slowest import there is
 
-    logs.set_up()
+    logs.set_up(Repeats())
+    conversation = Conversation(wire or _threaded())
     async with (
         compose.pipeline(chosen, partial(_console, chosen)) as pipeline,
         compose.staff(chosen, {pipeline.place.profile: pipeline}) as runners,
@@ -83,8 +105,15 @@ async def _serve(chosen: Settings, kind: Kind, toolsets: frozenset[str], wire: W
         serving = server(pipeline, runners[pipeline.place.profile], chosen, kind, toolsets)
         gc.freeze()  # what was loaded stays: it need not be looked through again for garbage
         gc.enable()
-        async with wire.streams() if wire is not None else stdio_server() as (reading, writing):
+        async with stopping.heeding(conversation.end, parent) as stopped, conversation.streams() as (reading, writing):
             await serving.run(reading, writing, serving.create_initialization_options())
+    return stopped.status
+
+
+def _threaded() -> ThreadWire:
+    from saasus_mcp.server.thread_wire import ThreadWire  # noqa: PLC0415 - only on Windows
+
+    return ThreadWire.claim()
 
 
 def server(pipeline: Pipeline, runner: Runner, chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> Server[Any]:

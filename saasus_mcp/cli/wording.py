@@ -67,6 +67,12 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "passphrase_set": "The passphrase is set. `approve` and `reveal` ask for it from now on.",
         "passphrase_cleared": "The passphrase is cleared.",
         "no_passphrase": "No passphrase is set.",
+        # serve
+        "on_terminal": "saasus-mcp: This is an MCP server. It waits for an MCP client to send JSON-RPC messages, one a line, and "
+        "has no prompt. Ctrl+C ends it. Run instead:\n"
+        "  saasus-mcp install  to add it to an MCP client on this computer\n"
+        "  saasus-mcp demo     to watch a client use it, with demonstration data and no account\n"
+        "  saasus-mcp doctor   to check credentials, clock, connection and policy",
         # sandbox
         "sandbox_at": "The sandbox listens on {url}: an emulated SaaSus API with demonstration data, nothing real.",
         "sandbox_env": "Give a client these variables (they open nothing but this sandbox):",
@@ -133,6 +139,12 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "passphrase_set": "パスフレーズを設定しました。今後は `approve` と `reveal` の実行時に確認します。",
         "passphrase_cleared": "パスフレーズを解除しました。",
         "no_passphrase": "パスフレーズは設定されていません。",
+        # serve
+        "on_terminal": "saasus-mcp: これはMCPサーバーです。MCPクライアントからJSON-RPCメッセージ(1行に1件)が届くのを待っており、"
+        "プロンプトはありません。Ctrl+Cで終了します。通常は、代わりに次のコマンドを実行してください。\n"
+        "  saasus-mcp install  このコンピューターのMCPクライアントに追加する\n"
+        "  saasus-mcp demo     クライアントが使う様子を、アカウントなしでデモデータで見る\n"
+        "  saasus-mcp doctor   認証情報、時計、接続、ポリシーを確認する",
         # sandbox
         "sandbox_at": "サンドボックスを {url} で起動しました。デモ用データを持つSaaSus APIのエミュレーターで、実データはありません。",
         "sandbox_env": "クライアントに次の環境変数を設定してください(このサンドボックス以外では使えない値です):",

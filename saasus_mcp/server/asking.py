@@ -14,6 +14,7 @@ from mcp.types import (
     ElicitResult,
     InputRequiredResult,
 )
+from pydantic import ValidationError
 
 from saasus_mcp.catalog import Language
 from saasus_mcp.permissions.confirmation import FIELD_NAME, FIELD_YES, Answer, Question, Reply
@@ -25,6 +26,8 @@ from saasus_mcp.server.turns import waiting
 Context = ServerRequestContext[Any, Any]
 MODERN = "2026-07-28"
 KEY = "confirm"
+MISSHAPEN = -32010
+"""Code of the error that stands for a response of the client which cannot be read; MCP leaves -32000 to -32019 free."""
 VISIT = "visit-"
 
 
@@ -47,8 +50,8 @@ class Pushed:
                 result = await self._context.session.elicit_form(
                     question.message, schema, related_request_id=self._context.request_id
                 )
-        except MCPError:
-            raise Refused("declined", "Not done: the client could not show the question.", "Tell the person.") from None
+        except (MCPError, ValidationError) as failed:
+            raise _unanswered(failed) from None
         return Answer(result.action, result.content or {})
 
 
@@ -58,6 +61,18 @@ class Returned:
     async def ask(self, question: Question) -> Answer | None:
         """None: not yet."""
         return None
+
+
+def _unanswered(failed: MCPError | ValidationError) -> Refused:
+    """Why a question has no answer. Of what the client sent, nothing is repeated."""
+    if isinstance(failed, MCPError) and failed.error.code != MISSHAPEN:
+        return Refused("declined", "Not done: the client could not show the question.", "Tell the person.")
+    return Refused(
+        "declined",
+        "Not done: the client's response to the question is not an elicitation result, an object with the `action` accept, "
+        "decline or cancel, and with `content` for accept.",
+        "Tell the person that this client cannot confirm the call, and why.",
+    )
 
 
 def asker(context: Context, language: Language) -> Asker | None:
@@ -84,7 +99,7 @@ class PushedVisit:
                 result = await self._context.session.elicit_url(
                     visit.message, visit.url, visit.id, related_request_id=self._context.request_id
                 )
-        except MCPError:
+        except (MCPError, ValidationError):
             return False
         return result.action == "accept"
 

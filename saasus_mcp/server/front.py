@@ -11,6 +11,8 @@ import json
 import secrets
 from typing import Any
 
+from saasus_mcp.server.frames import Unreadable, parse
+from saasus_mcp.server.lines import Line, LongLine
 from saasus_mcp.server.ready import Ready
 from saasus_mcp.server.wire import Wire
 
@@ -34,12 +36,12 @@ class Front:
     def __init__(self, ready: Ready) -> None:
         self._ready = ready
         self._before = self._modern = False
-        self.begun: list[bytes] = []
+        self.begun: list[Line] = []
         self.over = False
 
-    def answer(self, line: bytes) -> bytes | None:
+    def answer(self, line: Line) -> bytes | None:
         """The answer to a line, empty where it takes none; None where it is for the SDK, as is all that follows."""
-        message = _message(line) if len(line) <= LONGEST_LINE else None
+        message = _message(line)
         if message is None:
             return None
         if message == {"jsonrpc": "2.0", "method": "notifications/initialized"} and self._before:
@@ -104,18 +106,15 @@ def _line(message: dict[str, Any]) -> bytes:
     return json.dumps(message, separators=(",", ":")).encode()
 
 
-def _message(line: bytes) -> dict[str, Any] | None:
+def _message(line: Line) -> dict[str, Any] | None:
     """The message of a line; None where it is none that can be answered here."""
+    if isinstance(line, LongLine) or len(line) > LONGEST_LINE:
+        return None
     try:
-        message = json.loads(line.decode("utf-8"), parse_constant=_refused)
-    except (ValueError, RecursionError):
+        message = parse(line)
+    except Unreadable:
         return None
     return message if isinstance(message, dict) and message.get("jsonrpc") == "2.0" else None
-
-
-def _refused(constant: str) -> None:
-    """JSON has no such number."""
-    raise ValueError(constant)
 
 
 def _is_request(message: dict[str, Any]) -> bool:

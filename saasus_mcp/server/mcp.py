@@ -34,6 +34,7 @@ from saasus_mcp.server.fair_queue import Busy
 from saasus_mcp.server.instructions import instructions
 from saasus_mcp.server.offering import Offering, Who
 from saasus_mcp.server.own import OwnTool
+from saasus_mcp.server.params import before_handshake, explained
 from saasus_mcp.server.pipeline import Pipeline
 from saasus_mcp.server.results import PNG
 from saasus_mcp.server.surface import Surface
@@ -100,8 +101,10 @@ async def _saying_nothing(ctx: Context, call_next: CallNext) -> HandlerResult:
     """Before 2026-07-28 the SDK would send the text of any exception to the client, secrets included."""
     try:
         return await call_next(ctx)
-    except (MCPError, ValidationError):  # the client's own mistakes
-        raise
+    except ValidationError as error:  # the client's own mistakes
+        raise explained(error, ctx.params) from None
+    except MCPError as error:
+        raise before_handshake(error) from None
     except Exception:
         log.exception("%s failed inside the server", ctx.method)
         raise MCPError(INTERNAL_ERROR, "The server failed; its log says why.") from None

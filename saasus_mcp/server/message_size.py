@@ -6,20 +6,11 @@ of megabytes, while 4 MB of text in one string take milliseconds. So values are 
 
 from __future__ import annotations
 
-import json
-import re
-
 from saasus_mcp.saasus.plain import MOST_VALUES
 
 MOST_NESTED = 20_000
 """Objects and lists in one message. Each takes as long to parse as ten other values."""
 DEEPEST = 64
-LONGEST_ID = 160
-"""Bytes in which the id of a message is looked for, at its beginning and at its end."""
-INVALID_REQUEST = -32600
-_ID = rb"""(-?[0-9]{1,16}|"[A-Za-z0-9._:-]{1,64}")"""
-HEAD = re.compile(rb"""\{ ?(?:"jsonrpc": ?"2\.0", ?)?"id": ?""" + _ID + rb"[,}]")
-TAIL = re.compile(rb""","id": ?""" + _ID + rb""" ?\}[\r\n]{0,2}\Z""")
 
 _OPENING, _CLOSING = b"[{", b"]}"
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in _OPENING + _CLOSING)
@@ -41,14 +32,6 @@ def excess(message: bytes) -> str | None:
     if _depth(outside) > DEEPEST:
         return f"The message is nested more than {DEEPEST} levels deep."
     return None
-
-
-def refusal(message: bytes, why: str) -> str:
-    """The line that refuses a message of stdio, under the message's id where that is its first or last member."""
-    found = HEAD.match(message[:LONGEST_ID]) or TAIL.search(message[-LONGEST_ID:])
-    identifier = found[1].decode("ascii") if found else "null"
-    error = json.dumps({"code": INVALID_REQUEST, "message": why})
-    return f'{{"jsonrpc":"2.0","id":{identifier},"error":{error}}}\n'
 
 
 def _many(message: bytes) -> bool:

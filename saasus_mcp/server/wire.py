@@ -10,65 +10,59 @@ import os
 import select
 import stat
 import sys
-from collections import deque
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, Self
+
+from saasus_mcp.errors import SaasusMcpError
+from saasus_mcp.server.lines import Line, Lines
+from saasus_mcp.server.parent import INTERVAL, Parent
 
 if TYPE_CHECKING:
-    from contextlib import AbstractAsyncContextManager
-
     import anyio
-    from anyio import AsyncFile
-    from mcp.shared._context_streams import ContextReceiveStream, ContextSendStream
-    from mcp.shared.message import SessionMessage
-
-    Streams = tuple[ContextReceiveStream[SessionMessage | Exception], ContextSendStream[SessionMessage]]
 
 CHUNK = 64 * 1024
-LONGEST_LINE = 16 * 1024 * 1024
-"""Bytes of one message."""
-TOO_LONG = f"The message is longer than {LONGEST_LINE // 1024 // 1024} MiB. Send less at once."
 
 
 class Wire:
-    """The two pipes of a client, read and written by lines.
+    """The two ends of a client, read and written by lines.
 
     Args:
-        reading, writing: file descriptors of pipes or sockets that nobody else in this process uses.
+        reading, writing: file descriptors that nobody else in this process uses.
+        parent: whose end is the end of the input, too.
+
+    Attributes:
+        unheard: the id of a request whose answer never reaches the client (see `unread`).
     """
 
-    def __init__(self, reading: int, writing: int) -> None:
-        self._reading, self._writing = reading, writing
-        self._lines: deque[bytes] = deque()
-        self._begun: list[bytes] = []
-        self._long = 0
-        self._ended = False
-        self._unheard = b""
+    def __init__(self, reading: int, writing: int, parent: Parent | None = None) -> None:
+        self._reading, self._writing, self._parent = reading, writing, parent or Parent()
+        self._waits = _is_waited_for(reading)
+        self._lines = Lines()
         self._turn: anyio.Lock | None = None
-        os.set_blocking(writing, False)  # a client may write on before it reads: then neither may wait for the other
+        self.unheard: str | None = None
+        if _is_pipe(writing):
+            # A client may write on before it reads: then neither may wait for the other. A terminal is shared with others.
+            os.set_blocking(writing, False)
 
     @classmethod
-    def claim(cls) -> Self | None:
+    def claim(cls, parent: Parent) -> Self | None:
         """The process's own, taken from everybody else: what is printed goes to standard error, and there is no input.
 
-        None where they are no pipes, or where the system cannot wait for those: the SDK's own stdio serves there.
+        None where the event loop cannot wait for them (Windows; see server.thread_wire).
         """
-        if sys.platform == "win32" or not (_waitable(0) and _waitable(1)):
-            return None
-        reading, writing = os.dup(0), os.dup(1)
-        nothing = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(nothing, 0)
-        os.close(nothing)
-        os.dup2(2, 1)
-        return cls(reading, writing)
+        return None if sys.platform == "win32" else cls(*claimed(), parent)
 
     # -- before the loop runs ------------------------------------------------------------------------------------------
 
-    def hear(self) -> bytes | None:
-        """The next line without its end; None where the client has ended its input."""
-        while not self._lines and not self._ended:
-            self._read()
-        return self._lines.popleft() if self._lines else None
+    def hear(self) -> Line | None:
+        """The next line without its end; None where the client has ended its input, or the parent is gone."""
+        while not self._lines.ready and not self._lines.ended:
+            heard, _, _ = select.select([self._reading], [], [], INTERVAL)
+            if heard:
+                self._read()
+            elif self._parent.gone():
+                self._lines.end()
+        return self._lines.ready.popleft() if self._lines.ready else None
 
     def say(self, data: bytes) -> None:
         """Write all of it, listening all the while.
@@ -78,55 +72,43 @@ class Wire:
         """
         left = self._written(memoryview(data))
         while left:
-            heard, _, _ = select.select([] if self._ended else [self._reading], [self._writing], [])
+            reading = [] if self._lines.ended else [self._reading]
+            heard, ready, _ = select.select(reading, [self._writing], [], INTERVAL)
             if heard:
                 self._read()
+            if not heard and not ready and self._parent.gone():
+                raise BrokenPipeError
             left = self._written(left)
 
-    def unread(self, lines: Iterable[bytes], unheard: str) -> None:
+    def unread(self, lines: Iterable[Line], unheard: str) -> None:
         """Give lines to whoever reads next. The answer to the request with the id `unheard` never reaches the client."""
-        self._lines.extendleft(reversed(list(lines)))
-        self._unheard = f'"id":"{unheard}"'.encode()
+        self._lines.ready.extendleft(reversed(list(lines)))
+        self.unheard = unheard
 
-    # -- for the SDK, as its text files --------------------------------------------------------------------------------
-
-    def streams(self) -> AbstractAsyncContextManager[Streams]:
-        """What the SDK's server runs on."""
-        from mcp.server.stdio import stdio_server  # noqa: PLC0415 - the SDK is the slowest import there is
-
-        file = cast("AsyncFile[str]", self)
-        return cast("AbstractAsyncContextManager[Streams]", stdio_server(file, file))
+    # -- while the loop runs -------------------------------------------------------------------------------------------
 
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> str:
+    async def __anext__(self) -> Line:
         import anyio  # noqa: PLC0415 - only where a loop runs
 
-        from saasus_mcp.server import message_size  # noqa: PLC0415 - off the way to tools/list
-
-        while True:
-            while not self._lines and not self._ended:
+        while not self._lines.ready and not self._lines.ended:
+            if self._waits:
                 await anyio.wait_readable(self._reading)
-                self._read()
-            if not self._lines:
-                raise StopAsyncIteration
-            line = self._lines.popleft()
-            why = message_size.excess(line) if len(line) <= LONGEST_LINE else TOO_LONG
-            if why is None:
-                return line.decode("utf-8", "replace")
-            await self.write(message_size.refusal(line, why))
+            else:
+                await anyio.lowlevel.checkpoint()
+            self._read()
+        if not self._lines.ready:
+            raise StopAsyncIteration
+        return self._lines.ready.popleft()
 
-    async def write(self, text: str) -> None:
+    async def write(self, data: bytes) -> None:
         """Write all of it. Where nobody reads any more nothing is said: the end of input follows."""
         import anyio  # noqa: PLC0415 - only where a loop runs
 
-        data = text.encode()
-        if self._unheard and self._unheard in data[: len(self._unheard) + 32]:
-            self._unheard = b""
-            return
         self._turn = self._turn or anyio.Lock()
-        async with self._turn:  # the SDK's answers and refusals of this module never mix
+        async with self._turn:  # answers and refusals never mix
             try:
                 left = self._written(memoryview(data))
                 while left:
@@ -135,26 +117,15 @@ class Wire:
             except BrokenPipeError:
                 return
 
-    async def flush(self) -> None:
-        """Nothing: nothing is held back."""
-
     def _read(self) -> None:
-        """Take in what there is, or wait for it where there is nothing. Of a line that is too long its two ends are kept."""
+        """Take in what there is, or wait for it where there is nothing."""
         try:
             data = os.read(self._reading, CHUNK)
-        except ConnectionResetError:
+        except BlockingIOError:
+            return
+        except OSError:  # the other end is gone: a socket is reset, a terminal hung up
             data = b""
-        self._ended = not data
-        first, *more = data.split(b"\n")
-        self._long += len(first)
-        if self._long - len(first) <= LONGEST_LINE:
-            self._begun.append(first)
-        else:
-            self._begun[-1] = (self._begun[-1] + first)[-CHUNK:]
-        if more or (self._ended and self._long):
-            self._lines.append(b"".join(self._begun))
-            self._lines.extend(more[:-1])
-            self._begun, self._long = more[-1:], len(more[-1]) if more else 0
+        self._lines.feed(data)
 
     def _written(self, data: memoryview) -> memoryview:
         """What is left after as much was written as is taken at once."""
@@ -162,14 +133,34 @@ class Wire:
             return data[os.write(self._writing, data) :]
         except BlockingIOError:
             return data
-        except ConnectionResetError as error:
+        except OSError as error:
             raise BrokenPipeError from error
 
 
-def _waitable(descriptor: int) -> bool:
-    """Whether it is a pipe or a socket: a loop cannot wait for a file, and a terminal is shared with others."""
+def claimed() -> tuple[int, int]:
+    """Descriptors of standard input and output. What is printed goes to standard error from now on, and there is no input.
+
+    Raises:
+        SaasusMcpError: one of them is closed.
+    """
     try:
-        mode = os.fstat(descriptor).st_mode
+        reading, writing = os.dup(0), os.dup(1)
     except OSError:
-        return False
+        raise SaasusMcpError(
+            "Standard input or output is closed.", "Let an MCP client start the server: it speaks on both."
+        ) from None
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    return reading, writing
+
+
+def _is_pipe(descriptor: int) -> bool:
+    mode = os.fstat(descriptor).st_mode
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+
+
+def _is_waited_for(descriptor: int) -> bool:
+    """Whether there may be nothing to read for a while: a file has all it will ever have, and a loop cannot wait for it."""
+    return _is_pipe(descriptor) or os.isatty(descriptor)

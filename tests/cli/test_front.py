@@ -20,7 +20,7 @@ from mcp.client.context import ClientRequestContext
 from tests.cli.running import PATIENCE, spawn
 from tests.support import ERAS, Era, saying_yes
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there the SDK's own stdio serves from the start")
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there nothing is answered before the SDK is loaded")
 INITIALIZE = {
     "protocolVersion": "2025-11-25",
     "capabilities": {"elicitation": {}},
@@ -117,6 +117,44 @@ def test_a_conversation_that_begins_otherwise_is_the_sdks_alone(first: bytes) ->
             seen.append(json.loads(process.stdout.readline()))
     assert [each["id"] for each in seen if each.get("id") in (7, 8)] == [7, 8]
     assert seen[-1]["result"]["tools"]
+
+
+FAULTS = (
+    rb'{"jsonrpc":"2.0","id":11,"method":"initialize","params":{"clientInfo":{"name":"\ud83d"}}}',
+    b'{"jsonrpc":"2.0","id":12,"method":"tools/list","params":{"a":1,"a":2}}',
+    b'{"jsonrpc":"2.0","id":13,"method":"ping","params":{"a":NaN}}',
+    b'{"jsonrpc":"2.0","id":14,"method":"ping","params":' + b"[" * 2000 + b"]" * 2000 + b"}",
+    b'{"jsonrpc":"2.0","id":15,"method":"ping","params":"x"}',
+    b'[{"jsonrpc":"2.0","id":16,"method":"ping"},{"jsonrpc":"2.0","id":17,"method":"ping"}]',
+    b'{"jsonrpc":"2.0","id":18,"method":"ping"',
+)
+IDS_OF_FAULTS = range(11, 19)
+
+
+@pytest.mark.parametrize("place", [0, 1, 2, 3])
+def test_a_fault_is_answered_alike_before_and_after_the_sdk_is_loaded(place: int) -> None:
+    begun: list[dict[str, Any] | bytes] = [*OPENING, request(2, "tools/list"), request(3, "prompts/list")]
+    begun[place:place] = [each + b"\n" for each in FAULTS]
+    with started() as process:
+        put(process, *begun)
+        found = answers(process, 1, 2, 3, *IDS_OF_FAULTS)
+    assert [found[each]["error"]["code"] for each in IDS_OF_FAULTS] == [
+        -32602, -32600, -32700, -32600, -32602, -32600, -32600, -32700
+    ]  # fmt: skip
+    assert found[2]["result"]["tools"]
+
+
+def test_a_byte_order_mark_before_the_first_message_is_no_part_of_it() -> None:
+    said, err, _ = conversed(b"\xef\xbb\xbf" + lines(OPENING[0]), OPENING[1])
+    assert ([each["id"] for each in said], err) == ([1], "")
+
+
+def test_what_is_told_of_noise_is_bounded() -> None:
+    said, err, status = conversed(b"sesame\n" * 10_000, *OPENING, request(2, "tools/list"))
+    assert [each["id"] for each in said] == [1, 2]
+    assert err.count("\n") == 5 + 4, "the first five, and the tenth, hundredth, thousandth and ten thousandth"
+    assert "sesame" not in err
+    assert status == 0
 
 
 def test_a_client_that_writes_all_before_it_reads_is_not_waited_for() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import anyio
 import httpx2
 import pytest
+from mcp.types import JSONRPCMessage
 
 from saasus_mcp.hosting.documents import Unreadable
 from saasus_mcp.hosting.jwks import _usable
@@ -25,11 +26,12 @@ from saasus_mcp.saasus import arguments
 from saasus_mcp.saasus.answer import answer as shape
 from saasus_mcp.saasus.places import InvalidArguments
 from saasus_mcp.server import large_work, selecting
-from saasus_mcp.server import wire as wires
 from saasus_mcp.server.call import Call
 from saasus_mcp.server.cutting import cut
+from saasus_mcp.server.lines import LONGEST_LINE
 from saasus_mcp.server.message_size import excess
 from saasus_mcp.server.selecting import as_csv, select
+from saasus_mcp.server.stdio import Conversation
 from saasus_mcp.server.surface import Surface
 from saasus_mcp.server.wire import Wire
 from saasus_mcp.store import Store
@@ -359,13 +361,14 @@ async def wide_csv(_: Ground) -> str:
     return "each is refused; the error says which limit"
 
 
-async def heard(*sent: bytes) -> tuple[list[str], list[dict[str, Any]]]:
-    """The lines that the SDK is given of what a client sends on stdio, and what the client is answered."""
+async def heard(*sent: bytes) -> tuple[list[JSONRPCMessage], list[dict[str, Any]]]:
+    """The messages that the SDK is given of what a client sends on stdio, and what the client is answered."""
     (reading, theirs), (mine, writing) = os.pipe(), os.pipe()
-    wire, given = Wire(reading, writing), list[str]()
+    given = list[JSONRPCMessage]()
 
     async def listen() -> None:
-        given.extend([line async for line in wire])
+        async with Conversation(Wire(reading, writing)).streams() as (incoming, outgoing), incoming, outgoing:
+            given.extend([each.message async for each in incoming if not isinstance(each, Exception)])
         os.close(writing)
 
     def send() -> None:
@@ -387,7 +390,7 @@ async def empty_lists_on_stdio(_: Ground) -> str:
     large = f'{{"method":"tools/call","params":{params},"jsonrpc":"2.0","id":"r-7"}}'.encode()
     small = b'{"jsonrpc":"2.0","id":8,"method":"ping"}'
     given, answered = await heard(large, small)
-    assert given == [small.decode()]
+    assert [each.model_dump(exclude_unset=True) for each in given] == [json.loads(small)]
     assert [(each["id"], each["error"]["code"]) for each in answered] == [("r-7", -32600)]
     return "answered with an error under its id; the next message is served"
 
@@ -395,12 +398,12 @@ async def empty_lists_on_stdio(_: Ground) -> str:
 @attack(AREA, "A line of more than 16 MiB on standard input")
 async def endless_line(_: Ground) -> str:
     small = b'{"jsonrpc":"2.0","id":8,"method":"ping"}'
-    longest = wires.LONGEST_LINE
-    given, answered = await heard(b'{"method":"' + b"x" * (longest + 200_000) + b'","id":7}', small)
-    assert given == [small.decode()]
+    longest = LONGEST_LINE
+    given, answered = await heard(b'{"jsonrpc":"2.0","id":7,"method":"' + b"x" * (longest + 200_000), small)
+    assert [each.model_dump(exclude_unset=True) for each in given] == [json.loads(small)]
     assert [each["id"] for each in answered] == [7]
     assert "16 MiB" in answered[0]["error"]["message"]
-    return "answered with an error under its id; the rest of the line is not kept"
+    return "its beginning and its end are kept, and an error tells the limit"
 
 
 @attack(AREA, "Policy files with a bomb of aliases, 200 levels, or a number of 60,000 places to the base of 60")

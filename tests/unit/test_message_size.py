@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saasus_mcp.saasus.plain import MOST_VALUES
-from saasus_mcp.server.message_size import DEEPEST, MOST_NESTED, excess, refusal
+from saasus_mcp.server.message_size import DEEPEST, MOST_NESTED, excess
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.text()
 VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=40)
@@ -42,27 +42,3 @@ def test_lists_and_depth_have_limits_of_their_own() -> None:
     assert excess(b"[" * DEEPEST + b"]" * DEEPEST) is None
     assert "levels deep" in (excess(b"[" * (DEEPEST + 1) + b"]" * (DEEPEST + 1)) or "")
     assert excess(b"[[]]" * DEEPEST) is None, "wide, not deep"
-
-
-@pytest.mark.parametrize(
-    ("message", "identifier"),
-    [
-        (b'{"jsonrpc":"2.0","id":7,"method":"x"}', 7),
-        (b'{"jsonrpc": "2.0", "id": "a-1", "method": "x"}', "a-1"),
-        (b'{"id":-3,"jsonrpc":"2.0"}', -3),
-        (b'{"method":"x","params":{},"jsonrpc":"2.0","id":9}\r', 9),
-        (b'{"method":"x","params":{"id":1}}', None),
-        (b'{"method":"x","params":{"a":{"id":1}},"jsonrpc":"2.0"}', None),
-        (b'{"params":"{\\"id\\":5}"}', None),
-        (b'{"id":"' + b"x" * 500 + b'"}', None),
-        (b"", None),
-    ],
-)
-def test_a_refusal_goes_to_the_request_where_its_id_is_certain(message: bytes, identifier: object) -> None:
-    line = refusal(message, "too much")
-    assert line.endswith("\n")
-    assert json.loads(line) == {
-        "jsonrpc": "2.0",
-        "id": identifier,
-        "error": {"code": -32600, "message": "too much"},
-    }
