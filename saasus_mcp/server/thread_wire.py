@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from concurrent.futures import CancelledError
 from contextlib import suppress
-from threading import Thread
+from threading import Semaphore, Thread
 from typing import Self
 
 from anyio import to_thread
@@ -34,6 +33,7 @@ class ThreadWire:
         self._reading, self._writing = reading, writing
         self._turn = asyncio.Lock()
         self._heard: asyncio.Queue[Line | None] | None = None
+        self._room = Semaphore(MOST_WAITING)
 
     @classmethod
     def claim(cls) -> Self:
@@ -45,9 +45,10 @@ class ThreadWire:
 
     async def __anext__(self) -> Line:
         if self._heard is None:
-            self._heard = asyncio.Queue(MOST_WAITING)
+            self._heard = asyncio.Queue()  # the thread waits for room, so that nothing waits for it in the event loop
             Thread(target=self._listen, args=(asyncio.get_running_loop(), self._heard), daemon=True).start()
         line = await self._heard.get()
+        self._room.release()
         if line is None:
             raise StopAsyncIteration
         return line
@@ -65,12 +66,13 @@ class ThreadWire:
 
     def _listen(self, loop: asyncio.AbstractEventLoop, heard: asyncio.Queue[Line | None]) -> None:
         lines = Lines()
-        with suppress(RuntimeError, CancelledError):  # the loop is closed: nobody listens any more
+        with suppress(RuntimeError):  # the loop is closed: nobody listens any more
             while not lines.ended:
                 try:
                     lines.feed(os.read(self._reading, CHUNK))
                 except OSError:
                     lines.end()
                 while lines.ready:
-                    asyncio.run_coroutine_threadsafe(heard.put(lines.ready.popleft()), loop).result()
-            asyncio.run_coroutine_threadsafe(heard.put(None), loop).result()
+                    self._room.acquire()
+                    loop.call_soon_threadsafe(heard.put_nowait, lines.ready.popleft())
+            loop.call_soon_threadsafe(heard.put_nowait, None)
