@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from scripts import pythons
 from scripts.pythons import Result, interpreter
 
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -27,7 +26,7 @@ def test_a_shim_with_nothing_behind_it_is_not_taken(tmp_path: Path, monkeypatch:
     shim.write_text("#!/bin/sh\nexit 127\n", encoding="utf-8")
     shim.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(pythons.Path, "home", lambda: tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
     assert interpreter(VERSION) is None
     shim.unlink()
     shim.symlink_to(sys.executable)
