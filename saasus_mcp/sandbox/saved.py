@@ -93,13 +93,13 @@ def _secret_names(catalogue: Catalogue) -> frozenset[str]:
 
 
 def _brief(entry: Record, routes: Routes) -> Record:
-    """Return an entry of the API's log without the bodies, and without the address where secrets may stand in it."""
+    """Return an entry of the API's log without bodies and referer, and without the address where secrets may stand in it."""
     try:
         found = routes.match(str(entry.get("request_method")), str(entry.get("request_uri")).partition("?")[0])
     except UnicodeDecodeError:
         found = None
     address = {} if found is not None and not found[0].secret_inputs else {"request_uri": ""}
-    return {**entry, "request_body": "", "response_body": "", **address}
+    return {**entry, "request_body": "", "response_body": "", "referer": "", **address}
 
 
 def _without(value: Any, secrets: frozenset[str], *, hidden: bool) -> Any:
