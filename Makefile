@@ -8,7 +8,7 @@ READY := .venv/.ready
 LOCK := $(BIN)/uv pip compile pyproject.toml --all-extras --universal --generate-hashes --python-version 3.11 --quiet --no-header
 BROWSER := { $(BIN)/python -m pip install --quiet uv && $(BIN)/uv pip install --quiet --python $(BIN)/python --group browser; }
 
-.PHONY: setup demo test test-postgres test-browser screenshots load check conformance bench soak growth catalogue generated clients snapshots attacks format lock package clean
+.PHONY: setup demo test test-postgres test-pythons test-browser screenshots load check conformance bench soak growth catalogue generated clients snapshots attacks format lock package clean
 
 setup: $(READY)
 
@@ -30,6 +30,9 @@ test: $(READY)  ## every test, with branch coverage
 
 test-postgres: $(READY)  ## what is kept, on a PostgreSQL server that is there only for this
 	@$(BIN)/python scripts/with_postgres.py $(BIN)/pytest -k postgresql
+
+test-pythons: $(READY)  ## the core tests on each Python 3.11 to 3.14 of this computer, with a table of the results
+	@$(BIN)/python scripts/pythons.py
 
 load: $(READY)  ## 32 clients at once, before one server and two, on both databases: numbers, and nothing lost
 	@SAASUS_MCP_TEST_LOAD=32x50 $(BIN)/python scripts/with_postgres.py $(BIN)/pytest -q tests/hosting/test_load.py tests/hosting/test_hostile.py
@@ -104,4 +107,4 @@ package: $(READY)  ## the wheel and the source archive
 	$(BIN)/twine check --strict dist/*
 
 clean:
-	rm -rf .venv dist build .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-3.* dist build .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis

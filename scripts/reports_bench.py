@@ -66,7 +66,7 @@ async def _by_hand(on: Stage, recipe: Calls, table: str) -> Spent:
 
 
 def _cases(on: Stage) -> Iterator[tuple[str, str, dict[str, Any], Calls]]:
-    state = on.sandbox._api._state  # noqa: SLF001 - what a model would find by listing
+    state = on.sandbox.state  # what a model would find by listing
     tenants = [tenant["id"] for tenant in state.rows("tenants")]
     users = [user["id"] for user in state.rows("users")]
     days = [f"{MONTH}-{day:02}" for day in range(1, LAST_MONTH.day + 1)]

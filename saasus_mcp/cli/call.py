@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 
 from saasus_mcp.catalog import Catalogue, Language, Operation, UnknownTool
-from saasus_mcp.cli import compose
+from saasus_mcp.cli import compose, sandbox_state
 from saasus_mcp.cli.options import settings, shared
 from saasus_mcp.cli.terminal import ask, attended, json_text, safe
 from saasus_mcp.cli.wording import WORDS
@@ -37,17 +37,19 @@ class BadJson(SaasusMcpError):
 
 @click.command
 @shared
+@sandbox_state.fresh_option
 @click.argument("name")
 @click.argument("arguments", metavar="[JSON]", default="{}")
-def command(name: str, arguments: str, **flags: Any) -> None:
+def command(name: str, arguments: str, *, fresh: bool, **flags: Any) -> None:
     """Call the tool NAME with the arguments in JSON (or - to read them from standard input).
 
     The answer goes to standard output as JSON, everything else to standard error. What needs a confirmation is asked
     here; what needs an approval, or where this is no terminal, prints a code for `saasus-mcp approve`.
+    With --sandbox, what a call changes is there for the next `call`, `job` and `undo`.
     """
     chosen = settings(**flags)
     given = parse(sys.stdin.buffer.read() if arguments == "-" else arguments, chosen.lang)
-    answer = _run(chosen, name, given)
+    answer = _run(chosen, name, given, fresh=fresh)
     if not answer.ok:
         click.echo(safe(answer.text), err=True)
         sys.exit(1)
@@ -101,13 +103,14 @@ class _Here:
         return None
 
 
-def _run(chosen: Settings, name: str, given: Any) -> ToolAnswer:
+def _run(chosen: Settings, name: str, given: Any, *, fresh: bool) -> ToolAnswer:
     """The answer, after as many questions as the pipeline asks."""
     from anyio.from_thread import start_blocking_portal  # noqa: PLC0415 - slow, and only needed to run a call
 
     with (
+        sandbox_state.kept(chosen, fresh=fresh) as sandbox,
         start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(compose.pipeline(chosen)) as pipeline,
+        portal.wrap_async_context_manager(compose.pipeline(chosen, sandbox=sandbox)) as pipeline,
     ):
         find(pipeline.catalogue, name, chosen.lang)
         if pipeline.policy.announcement:

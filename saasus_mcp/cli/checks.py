@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sqlite3
 import stat
 import tempfile
 import time
@@ -116,6 +117,19 @@ def approvals(settings: Settings) -> Finding:
     if count:
         return Finding("approvals", "note", words["approvals_some"].format(count=count), words["approvals_mend"])
     return Finding("approvals", "ok", words["approvals_none"])
+
+
+def jobs(settings: Settings) -> Finding:
+    """That the job engine starts and runs a job, in a temporary database of SQLite."""
+    from saasus_mcp.jobs import trial  # noqa: PLC0415 - imports the database library and the engine
+
+    words = WORDS[settings.lang]
+    try:
+        trial.run()
+    except trial.EngineFault as error:
+        return Finding("jobs", "problem", words["jobs_bad"].format(why=error.message), words["jobs_mend"])
+    said = words["jobs_ok" if settings.database_url is None else "jobs_ok_shared"]
+    return Finding("jobs", "ok", said.format(sqlite=sqlite3.sqlite_version))
 
 
 def credentials(settings: Settings) -> Finding:

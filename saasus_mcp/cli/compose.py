@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from saasus_mcp.permissions.handles import References
     from saasus_mcp.permissions.policy_file import Reloaded
     from saasus_mcp.saasus.client import Client
+    from saasus_mcp.sandbox import Sandbox
     from saasus_mcp.server.pipeline import Pipeline
     from saasus_mcp.server.watch import Watch
     from saasus_mcp.store import Store
@@ -147,15 +148,20 @@ def local_user() -> Principal:
     return Principal(f"local:{name}")
 
 
-def client(settings: Settings, catalogue: Catalogue) -> Client:
-    """What sends: to the API, or to the sandbox inside this process, which real credentials never reach."""
+def client(settings: Settings, catalogue: Catalogue, sandbox: Sandbox | None = None) -> Client:
+    """What sends: to the API, or to the sandbox inside this process, which real credentials never reach.
+
+    Args:
+        sandbox: the one to use; by default a new one, whose state ends with the process.
+    """
     from saasus_mcp.saasus.client import Client  # noqa: PLC0415 - imports the HTTP client
     from saasus_mcp.saasus.signature import Credentials  # noqa: PLC0415 - as above
 
     if settings.sandbox:
         from saasus_mcp.sandbox import CREDENTIALS, Sandbox  # noqa: PLC0415 - only where it is used
 
-        return Client(CREDENTIALS, timeout=settings.timeout, transport=Sandbox(catalogue).transport())
+        emulated = sandbox or Sandbox(catalogue)
+        return Client(CREDENTIALS, timeout=settings.timeout, transport=emulated.transport())
     chosen = profile(settings)
     credentials = Credentials(chosen.saas_id, chosen.api_key, chosen.secret_key)
     logs.protect(chosen.api_key, chosen.secret_key)
@@ -168,11 +174,14 @@ def no_console() -> str:
 
 
 @asynccontextmanager
-async def pipeline(settings: Settings, console: Callable[[], str] = no_console) -> AsyncIterator[Pipeline]:
+async def pipeline(
+    settings: Settings, console: Callable[[], str] = no_console, sandbox: Sandbox | None = None
+) -> AsyncIterator[Pipeline]:
     """The pipeline that the settings describe, with its store and its client open.
 
     Args:
         console: where a person could approve on a page; empty where nowhere.
+        sandbox: see `client`.
 
     Raises:
         SaasusMcpError: something in the settings, the policy or the state folder is not sound.
@@ -182,7 +191,9 @@ async def pipeline(settings: Settings, console: Callable[[], str] = no_console) 
     catalogue = load()
     chosen = policy(settings, catalogue)
     with reloadable(settings, chosen), keeping.kept(settings) as kept:
-        async with _pipeline(settings, catalogue, chosen, watch=UNWATCHED, kept=kept, console=console) as one:
+        async with _pipeline(
+            settings, catalogue, chosen, watch=UNWATCHED, kept=kept, console=console, sandbox=sandbox
+        ) as one:
             yield one
 
 
@@ -249,6 +260,7 @@ async def _pipeline(
     kept: Stores,
     console: Callable[[], str],
     share: int | None = None,
+    sandbox: Sandbox | None = None,
 ) -> AsyncIterator[Pipeline]:
     """The pipeline of the chosen profile."""
     from saasus_mcp.server.aside import at_once, in_thread  # noqa: PLC0415 - as below
@@ -258,7 +270,7 @@ async def _pipeline(
     where, sealer = place(settings), keeping.sealing(settings)
     with ExitStack() as until:
         store = await _opener(kept, where.saas_id, until)
-        async with client(settings, catalogue) as sender:
+        async with client(settings, catalogue, sandbox) as sender:
             yield Pipeline(
                 catalogue=catalogue,
                 policy=under,

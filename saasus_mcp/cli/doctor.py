@@ -54,7 +54,7 @@ def command(*, as_json: bool, **flags: Any) -> None:
 def _findings(chosen: Settings) -> Iterator[Finding]:
     """Each check's finding as soon as it is there."""
     yield checks.program()
-    for check in (checks.settings_read, checks.policy, checks.state, checks.approvals):
+    for check in (checks.settings_read, checks.policy, checks.state, checks.approvals, checks.jobs):
         yield check(chosen)
     catalogue, credentials = checks.catalogue(chosen.lang), checks.credentials(chosen)
     yield from (catalogue, credentials, checks.url(chosen))

@@ -14,7 +14,7 @@ import click
 
 from saasus_mcp.catalog import Language
 from saasus_mcp.catalog.jobs import JobSpec
-from saasus_mcp.cli import compose
+from saasus_mcp.cli import compose, sandbox_state
 from saasus_mcp.cli.call import parse, settled
 from saasus_mcp.cli.job_wording import WORDS
 from saasus_mcp.cli.options import settings, shared
@@ -40,6 +40,7 @@ FILES = {"listed": "csv", "document": "document", "other": "other_document"}
 
 @click.command
 @shared
+@sandbox_state.fresh_option
 @click.argument("name")
 @click.argument("given", metavar="[JSON]", default="{}")
 @click.option("--csv", "listed", type=click.Path(path_type=Path), help="File that the job reads its list from.")
@@ -51,7 +52,7 @@ FILES = {"listed": "csv", "document": "document", "other": "other_document"}
 @click.option(
     "--chart", type=click.Path(path_type=Path), help="File for the chart that the job draws, a PNG; a new one."
 )
-def command(name: str, given: str, output: Path | None, chart: Path | None, **flags: Any) -> None:
+def command(name: str, given: str, output: Path | None, chart: Path | None, *, fresh: bool, **flags: Any) -> None:
     """Do the whole job NAME with the arguments in JSON.
 
     Jobs: export_users, import_users, contract_report, metering_report, user_activity, export_settings, compare_settings,
@@ -70,7 +71,7 @@ def command(name: str, given: str, output: Path | None, chart: Path | None, **fl
     read = {name: _read(name, file, chosen.lang) for name, file in files.items() if file is not None}
     drawn = ({}, {}) if chart is None else ({"language": chosen.lang}, {"chart": "png"})
     values = {**drawn[0], **values, **read, **drawn[1]} if isinstance(values, dict) else values
-    answer = _run(chosen, name, values, output)
+    answer = _run(chosen, name, values, output, fresh=fresh)
     if answer.figure is not None:
         _show(answer.figure, chart, chosen.lang)
     click.echo(json_text(answer.structured, indent=None) if answer.ok else safe(answer.text), err=not answer.ok)
@@ -78,12 +79,13 @@ def command(name: str, given: str, output: Path | None, chart: Path | None, **fl
         sys.exit(1)
 
 
-def _run(chosen: Settings, name: str, given: Any, output: Path | None) -> ToolAnswer:
+def _run(chosen: Settings, name: str, given: Any, output: Path | None, *, fresh: bool) -> ToolAnswer:
     from anyio.from_thread import start_blocking_portal  # noqa: PLC0415 - slow, and only needed to run a job
 
     with (
+        sandbox_state.kept(chosen, fresh=fresh) as sandbox,
         start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(compose.pipeline(chosen)) as pipeline,
+        portal.wrap_async_context_manager(compose.pipeline(chosen, sandbox=sandbox)) as pipeline,
         portal.wrap_async_context_manager(compose.staff(chosen, {pipeline.place.profile: pipeline})) as runners,
     ):
         if pipeline.policy.announcement:

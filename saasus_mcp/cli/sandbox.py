@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
+import signal
 import socket
-from typing import Any
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
 
 import click
 
 from saasus_mcp.catalog import load
+from saasus_mcp.cli import sandbox_state
 from saasus_mcp.cli.options import language, settings
 from saasus_mcp.cli.wording import WORDS
 from saasus_mcp.errors import SaasusMcpError
@@ -26,31 +32,65 @@ PORT = 8790
     metavar="KIND[=VALUE][@TOOL][%PERCENT]",
     help="Misbehave: latency=SECONDS, status=CODE[:RETRY_AFTER], reset or drop, e.g. status=503@auth_get_tenant%20. Repeatable.",
 )
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Begin with the state in FILE, where there is one, and write the state to it at the end.",
+)
 @language
-def command(port: int, faults: tuple[str, ...], **flags: Any) -> None:
-    """Serve the sandbox until Ctrl+C, and print what a client needs to use it."""
-    words = WORDS[settings(**flags).lang]
-    from saasus_mcp.sandbox import CREDENTIALS, Sandbox, serve  # noqa: PLC0415 - only where it is used
+def command(port: int, faults: tuple[str, ...], state: Path | None, **flags: Any) -> None:
+    """Serve the sandbox until Ctrl+C, and print what a client needs to use it.
+
+    Its state ends with it unless --state names a file. Secrets that callers gave and the bodies in the API's log are not
+    written to the file.
+    """
+    chosen = settings(**flags)
+    words = WORDS[chosen.lang]
+    from saasus_mcp.sandbox import Sandbox, serve  # noqa: PLC0415 - only where it is used
     from saasus_mcp.sandbox.faults import parsed  # noqa: PLC0415 - as above
 
     catalogue = load()
-    sandbox = Sandbox(catalogue)
-    for fault in faults:
-        sandbox.faults.add(**parsed(fault, catalogue))
-
+    told = [parsed(fault, catalogue) for fault in faults]
     try:
         port = _free(port)
     except OSError as error:
         raise SaasusMcpError(words["port_taken"].format(port=port, why=error.strerror), words["port_mend"]) from None
-    url = f"http://{HOST}:{port}"
+    file = None if state is None else state.absolute()
+    kept = nullcontext(Sandbox(catalogue)) if file is None else sandbox_state.of_file(chosen, file)
+    with suppress(KeyboardInterrupt), _ended_by_signals(), kept as sandbox:
+        for fault in told:
+            sandbox.faults.add(**fault)
+        _introduce(f"http://{HOST}:{port}", words)
+        click.echo(f"\n{words['sandbox_stop'] if file is None else words['sandbox_kept'].format(file=file)}")
+        serve(HOST, port, sandbox)
+
+
+def _introduce(url: str, words: Mapping[str, str]) -> None:
+    """Print what a client needs."""
+    from saasus_mcp.sandbox import CREDENTIALS  # noqa: PLC0415 - only where it is used
+
     click.echo(f"{words['sandbox_at'].format(url=url)}\n{words['sandbox_env']}\n")
     click.echo(f"  SAASUS_API_URL_BASE={url}")
     click.echo(f"  SAASUS_SAAS_ID={CREDENTIALS.saas_id}")
     click.echo(f"  SAASUS_API_KEY={CREDENTIALS.api_key}")
     click.echo(f"  SAASUS_SECRET_KEY={CREDENTIALS.secret_key}")
-    click.echo(f"\n{words['sandbox_stop']}")
-    with contextlib.suppress(KeyboardInterrupt):
-        serve(HOST, port, sandbox)
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """While entered, a signal that asks the process to end does so by way of its cleanup, in which the state is written."""
+
+    def end(number: int, _: FrameType | None) -> NoReturn:
+        sys.exit(128 + number)
+
+    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {getattr(signal, name): signal.signal(getattr(signal, name), end) for name in names}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _free(port: int) -> int:

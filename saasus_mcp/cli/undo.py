@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from saasus_mcp.catalog import Catalogue, Language, UnknownTool, load
-from saasus_mcp.cli import compose, keeping
+from saasus_mcp.cli import compose, keeping, sandbox_state
 from saasus_mcp.cli.call import settled
 from saasus_mcp.cli.options import settings, shared
 from saasus_mcp.cli.terminal import AtTerminal, ask_hidden, json_text, require_passphrase, require_person, safe
@@ -84,8 +84,9 @@ def _undo(chosen: Settings, identifier: str, undoer: Undoer) -> bool:
     from anyio.from_thread import start_blocking_portal  # noqa: PLC0415 - slow, and only needed to run a call
 
     with (
+        sandbox_state.kept(chosen) as sandbox,
         start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(compose.pipeline(chosen)) as pipeline,
+        portal.wrap_async_context_manager(compose.pipeline(chosen, sandbox=sandbox)) as pipeline,
     ):
         entry = _found(pipeline, chosen, identifier)
         planned = plan(pipeline.catalogue, entry, undoer, pipeline.place)

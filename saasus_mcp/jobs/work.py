@@ -27,9 +27,9 @@ Checkpoint = Callable[[str, Callable[[], Awaitable[Any]]], Awaitable[Any]]
 """Runs a part of a job under a name and remembers what it gave (JSON): when the job runs anew, it is given that again."""
 
 PAGE = 100
+"""The most that the API's paged lists give at once."""
 MOST_PAGES = 10_000
 """Of one list: a million rows of 100 a page. An API that goes on giving new cursors is stopped here."""
-"""The most that the API's paged lists give at once."""
 AT_ONCE = 4
 """Rows and reads under way at the same time: an API that others use, too, is not to be flooded."""
 BATCH = 20

@@ -14,6 +14,7 @@ from saasus_mcp.sandbox.incoming import Incoming
 from saasus_mcp.sandbox.refusals import Refusal, missing
 from saasus_mcp.sandbox.routes import Routes
 from saasus_mcp.sandbox.samples import fit, sample
+from saasus_mcp.sandbox.state import State
 
 CREDENTIALS = Credentials(saas_id="sandbox", api_key="sandbox-api-key", secret_key="sandbox-secret-key")  # noqa: S106 - public
 Found = tuple[Operation, tuple[str, ...]]
@@ -22,13 +23,17 @@ _log = logging.getLogger(__name__)
 
 
 class Api:
-    """An emulated SaaS and the operations on it."""
+    """An emulated SaaS and the operations on it.
 
-    def __init__(self, catalogue: Catalogue, clock: Clock) -> None:
+    Args:
+        state: what the SaaS holds; demonstration data where none is given.
+    """
+
+    def __init__(self, catalogue: Catalogue, clock: Clock, state: State | None = None) -> None:
         self._clock = clock
         self._routes = Routes(catalogue)
         self._behaviours = behaviours.table(catalogue)
-        self._state = seed.plant(self._now())
+        self.state = state if state is not None else seed.plant(self._now())
 
     def route(self, request: Incoming) -> Found | None:
         """The operation that a request reaches."""
@@ -50,7 +55,7 @@ class Api:
         except Exception:  # noqa: BLE001 - a defect here is the 500 that a client would see
             _log.exception("The sandbox failed at %s %s", request.method, request.path)
             answer = refused(Refusal(500, "internal_error", "The sandbox itself failed: see its log."))
-        apilog.record(self._state, self._now(), request, answer, trace_id)
+        apilog.record(self.state, self._now(), request, answer, trace_id)
         return answer
 
     def _carry_out(self, request: Incoming, found: Found | None) -> Answer:
@@ -59,8 +64,8 @@ class Api:
         operation, segments = found
         values = incoming.check(operation, segments, request)
         scope = tuple(values.path.values())
-        call = Call(operation, self._state, scope, values.path, values.query, values.body, self._now())
-        behaviours.settle(self._state, call.now)
+        call = Call(operation, self.state, scope, values.path, values.query, values.body, self._now())
+        behaviours.settle(self.state, call.now)
         require_known(call)
         behaviour = self._behaviours.get(operation.key)
         value = behaviour(call) if behaviour is not None else sample(operation.output_schema)

@@ -18,7 +18,7 @@ from saasus_mcp.sandbox.answers import Answer, broken, drifted
 from saasus_mcp.sandbox.api import CREDENTIALS, Api, Found
 from saasus_mcp.sandbox.faults import DRIFT, Fault, Faults
 from saasus_mcp.sandbox.incoming import Incoming
-from saasus_mcp.sandbox.state import uid
+from saasus_mcp.sandbox.state import State, uid
 
 SAAS_NAME = Text(en="Sandbox SaaS (demonstration data)", ja="サンドボックスSaaS・デモ用データ")
 KEPT = 1000
@@ -56,18 +56,26 @@ class Sandbox:
         catalogue: the operations that it answers.
         clock: the present; data and deadlines are relative to it.
         faults: how it is to misbehave from the start.
+        state: what the SaaS holds; demonstration data where none is given.
 
     Attributes:
         faults: how it misbehaves; may be changed at any time.
         requests: what arrived, oldest first, the last thousand.
     """
 
-    def __init__(self, catalogue: Catalogue, *, clock: Clock = now, faults: Faults | None = None) -> None:
+    def __init__(
+        self, catalogue: Catalogue, *, clock: Clock = now, faults: Faults | None = None, state: State | None = None
+    ) -> None:
         self.faults = faults if faults is not None else Faults()
         self.requests: list[Received] = []
         self._clock = clock
-        self._api = Api(catalogue, clock)
+        self._api = Api(catalogue, clock, state)
         self._arrived = 0
+
+    @property
+    def state(self) -> State:
+        """What the SaaS holds now."""
+        return self._api.state
 
     def transport(self) -> httpx2.ASGITransport:
         """A transport that reaches this sandbox without a network."""

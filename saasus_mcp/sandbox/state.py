@@ -94,9 +94,9 @@ class State:
             KeyError, TypeError, ValueError: it has another form.
         """
         state = cls()
-        state._made = int(exported["made"])
-        for name, rows in exported["tables"].items():
-            state._tables[str(name)] = {tuple(key): dict(record) for key, record in rows}
+        state._made = _count(exported["made"])
+        for name, rows in _mapping(exported["tables"]).items():
+            state._tables[name] = {_key(key): _mapping(record) for key, record in _list(rows)}
         return state
 
     def _first(self, table: str) -> dict[Id, dict[Key, Record]]:
@@ -113,3 +113,28 @@ class State:
 
     def _table(self, table: str) -> dict[Key, Record]:
         return self._tables.setdefault(table, {})
+
+
+def _count(made: object) -> int:
+    if not isinstance(made, int) or isinstance(made, bool) or made < 0:
+        raise ValueError(made)
+    return made
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(type(value))
+    return value
+
+
+def _list(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError(type(value))
+    return value
+
+
+def _key(parts: object) -> Key:
+    key = tuple(_list(parts))
+    if not key or not all(type(part) in (str, int) for part in key):
+        raise TypeError(parts)
+    return key

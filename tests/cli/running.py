@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -49,6 +50,16 @@ def spawn(*args: str, **env: str) -> Ran:
         [sys.executable, "-m", "saasus_mcp", *args], capture_output=True, env={**os.environ, **env}, timeout=PATIENCE, check=False
     )  # fmt: skip
     return Ran(done.returncode, done.stdout.decode("utf-8"), done.stderr.decode("utf-8"))
+
+
+def until_open(port: int) -> None:
+    """Wait for a listener, by trying to connect: there is nothing else to wait for."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+    raise AssertionError("nobody ever listened")
 
 
 class Terminal:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from saasus_mcp.cli.keeping import AUDIT, KEY_FILE
 from saasus_mcp.permissions.approvals import Approvals
+from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.store import Store
 from tests.cli.running import run, status
 
@@ -115,7 +117,7 @@ def _some_user() -> str:
 def _approve(state: Path, said: str) -> None:
     code = re.search(r"saasus-mcp approve (\S+)`", said)
     assert code
-    store = Store.at(state, "sandbox")
+    store = Store.at(state, "sandbox", Sealer.at(state / KEY_FILE).derived(AUDIT))
     approvals = Approvals(store)
     approval = approvals.find(code[1], time.time())
     approvals.approve(approval, approval.name, "local:tester", time.time())

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import sys
+import tempfile
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -13,15 +16,29 @@ from typing import Any
 
 import httpx2
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from saasus_mcp.catalog import catalogue as catalogue_module
 from saasus_mcp.cli import checks, compose
+from saasus_mcp.jobs import trial
 from saasus_mcp.permissions import passphrase
 from saasus_mcp.saasus.client import Client
 from tests.cli.running import asked, run
 from tests.support import CREDENTIALS
 
 Api = Callable[[httpx2.Request], httpx2.Response]
+TRIAL = trial.run
+
+
+@pytest.fixture(autouse=True)
+def _no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only tests of the job engine's trial start it: a start takes longer than all else that doctor does."""
+    monkeypatch.setattr(trial, "run", lambda: None)
+
+
+@pytest.fixture
+def _engine(monkeypatch: pytest.MonkeyPatch, _no_engine: None) -> None:
+    monkeypatch.setattr(trial, "run", TRIAL)
 
 
 @pytest.fixture
@@ -296,6 +313,51 @@ def test_what_waits_is_worth_a_note(state: Path) -> None:
     asked(state)
     found = findings("--sandbox")["approvals"]
     assert (found["status"], found["said"]) == ("note", "1 pending")
+
+
+@pytest.mark.usefixtures("_engine")
+@pytest.mark.parametrize(
+    ("lang", "said"), [("en", "so no job can run: IntegrityError"), ("ja", "ジョブを実行できません: IntegrityError")]
+)
+def test_a_job_engine_that_does_not_start_is_a_problem(lang: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the engine stamps its rows with a time that an old SQLite does not know."""
+
+    def fail() -> None:
+        raise IntegrityError("INSERT", {}, sqlite3.IntegrityError("NOT NULL constraint failed\nmore"))
+
+    monkeypatch.setattr("dbos.DBOS.launch", fail)
+    ran = run("doctor", "--sandbox", "--lang", lang)
+    (line,) = [each for each in ran.out.splitlines() if said in each]
+    assert "NOT NULL constraint failed" in line
+    assert ran.status == 1
+    assert "Traceback" not in ran.out + ran.err
+
+
+@pytest.mark.usefixtures("_engine")
+def test_a_job_engine_that_hangs_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    goes_on = threading.Event()
+    monkeypatch.setattr(trial, "SECONDS", 0.2)
+    monkeypatch.setattr("dbos.DBOS.launch", goes_on.wait)
+    try:
+        found = findings("--sandbox")["jobs"]
+    finally:
+        goes_on.set()
+        for thread in [each for each in threading.enumerate() if each.name == trial.THREAD]:
+            thread.join(30)
+    assert (found["status"], "no job ran within" in found["said"]) == ("problem", True)
+
+
+@pytest.mark.usefixtures("_engine")
+def test_the_trial_of_the_job_engine_leaves_nothing(
+    tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    found = findings("--sandbox")["jobs"]
+    assert (found["status"], f"SQLite {sqlite3.sqlite_version}" in found["said"]) == ("ok", True)
+    assert not list(folder.iterdir())
+    assert not list(state.glob("*.jobs.db"))
 
 
 def test_the_boundary_is_told_with_the_state_of_the_passphrase(state: Path) -> None:

@@ -6,12 +6,11 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 
 import pytest
 
-from tests.cli.running import PATIENCE, run, spawn
+from tests.cli.running import PATIENCE, run, spawn, until_open
 
 
 @pytest.mark.parametrize(
@@ -91,7 +90,7 @@ def test_the_sandbox_serves_other_processes_under_what_it_prints(
     for name, value in sandbox.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    _until_open(int(sandbox["SAASUS_API_URL_BASE"].rpartition(":")[2]))
+    until_open(int(sandbox["SAASUS_API_URL_BASE"].rpartition(":")[2]))
     ran = run("doctor")
     assert (ran.status, "Signature: accepted" in ran.out) == (0, True), ran.out
     assert run("call", "auth_get_tenants").status == 0
@@ -119,13 +118,3 @@ def test_serve_without_credentials_ends_in_one_line() -> None:
     assert (ran.status, ran.out) == (1, "")
     assert ran.err.startswith("saasus-mcp: No credentials: SAASUS_SAAS_ID")
     assert ran.err.count("\n") == 1
-
-
-def _until_open(port: int) -> None:
-    """Wait for a listener, by trying to connect: there is nothing else to wait for."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-    raise AssertionError("the sandbox never listened")

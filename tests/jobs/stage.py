@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -127,27 +127,39 @@ async def stage(
         store.close()
 
 
-async def started_at_once(on: Stage, count: int, refused: int) -> list[ToolAnswer]:
-    """The answers of so many jobs started at once, none of which ends before so many were refused."""
-    client, answers, released = on.pipeline._client, list[ToolAnswer](), threading.Event()
+@contextmanager
+def holding(on: Stage, key: str) -> Iterator[threading.Event]:
+    """While entered, calls of an operation wait for the event; those that wait at the end go on."""
+    client, released = on.pipeline._client, threading.Event()
     send = client.send
 
     async def held(operation: Operation, request: Request, call: str) -> Response:
-        if operation.key == "auth.SearchTenantUsers":
+        if operation.key == key:
             await to_thread.run_sync(released.wait)  # the engine may run a job in a loop of its own
         return await send(operation, request, call)
 
-    async def start() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(client, "send", held)
+        try:
+            yield released
+        finally:
+            released.set()
+
+
+async def started_at_once(on: Stage, count: int, refused: int) -> list[ToolAnswer]:
+    """The answers of so many jobs started at once, none of which ends before so many were refused."""
+    answers = list[ToolAnswer]()
+
+    async def start(released: threading.Event) -> None:
         answers.append(await on.call("job_export_users"))
         if len(answers) >= refused:
             released.set()
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(client, "send", held)
+    with holding(on, "auth.SearchTenantUsers") as released:
         async with anyio.create_task_group() as group:
             for _ in range(count):
-                group.start_soon(start)
+                group.start_soon(start, released)
     return answers
 
 
-__all__ = ["KEY", "PLACE", "Reply", "Stage", "Yes", "stage", "started_at_once"]
+__all__ = ["KEY", "PLACE", "Reply", "Stage", "Yes", "holding", "stage", "started_at_once"]

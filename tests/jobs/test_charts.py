@@ -63,9 +63,9 @@ async def test_no_chart_comes_unasked(tmp_path: Path) -> None:
 async def test_the_chart_of_usage_is_as_the_table_says(tmp_path: Path, times: str, by: str) -> None:
     async with stage(tmp_path) as on:
         unit = {"metering_unit_name": "fax_pages", "count": 31_337}
-        tenant = on.sandbox._api._state.rows("tenants")[0]
+        tenant = on.sandbox.state.rows("tenants")[0]
         for stamp in (1_791_000_000, 1_791_100_000):  # 3 and 4 October 2026
-            on.sandbox._api._state.put("usage", (tenant["id"], "fax_pages", stamp), {**unit, "timestamp": stamp})
+            on.sandbox.state.put("usage", (tenant["id"], "fax_pages", stamp), {**unit, "timestamp": stamp})
         args = {"from": times, "by": by, "meters": ["fax_pages"], "chart": "text"}
         answer = await on.call("job_metering_report", args)
         assert answer.figure is not None

@@ -22,7 +22,7 @@ def day(instant: int) -> str:
 
 def held(sandbox: Sandbox) -> dict[str, dict[str, str]]:
     """What the sandbox holds of each contract, in the columns of the report."""
-    state = sandbox._api._state
+    state = sandbox.state
     buyers = {row["tenant_id"] for row in state.rows("marketplace_customers")}
     found = {}
     for tenant in state.rows("tenants"):
@@ -73,7 +73,7 @@ async def test_every_contract_is_in_it_as_the_sandbox_holds_it(tmp_path: Path) -
 
 async def test_it_takes_five_reads_however_many_tenants_there_are(tmp_path: Path) -> None:
     async with stage(tmp_path) as on:
-        state = on.sandbox._api._state
+        state = on.sandbox.state
         model = state.rows("tenants")[0]
         for number in range(497):
             state.put("tenants", (f"t-{number}",), {**model, "id": f"t-{number}", "name": f"Tenant {number}"})
@@ -110,7 +110,7 @@ async def test_filters_leave_only_what_they_name(tmp_path: Path, args: dict[str,
 
 async def test_a_contract_that_ends_and_a_tenant_without_one_are_told_apart(tmp_path: Path) -> None:
     async with stage(tmp_path) as on:
-        state = on.sandbox._api._state
+        state = on.sandbox.state
         first, second, _ = (tenant["id"] for tenant in state.rows("tenants"))
         state.change("tenants", (first,), next_plan_id="", using_next_plan_from=4_102_444_800)
         state.change("tenants", (second,), plan_id="", plan_histories=[])

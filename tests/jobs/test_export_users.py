@@ -24,7 +24,7 @@ from tests.support import ERAS, ME, Era, connected
 
 def state_of(sandbox: Sandbox) -> State:
     """What the sandbox holds, looked at from inside."""
-    return sandbox._api._state
+    return sandbox.state
 
 
 def held(sandbox: Sandbox) -> list[tuple[str, str, str, str, str]]:

@@ -25,7 +25,7 @@ Rows = list[tuple[str, str, str, int]]
 
 def held(sandbox: Sandbox, form: str, first: str, last: str, zone: tzinfo = UTC, *, peaks: bool = True) -> Rows:
     """Tenant, meter, period and usage of all that the sandbox holds, between two periods."""
-    state = sandbox._api._state
+    state = sandbox.state
     peak = {row["unit_name"] for row in state.rows("metering_units") if row["aggregate_usage"] == "max" and peaks}
     found: dict[tuple[str, str, str], list[int]] = defaultdict(list)
     for tenant in state.rows("tenants"):
@@ -45,7 +45,7 @@ async def reported(on: Stage, args: dict[str, Any]) -> Rows:
 
 def months(sandbox: Sandbox) -> tuple[str, str]:
     """The first whole month of the sandbox's usage, and the one after."""
-    first = min(row["timestamp"] for row in sandbox._api._state.rows("usage"))
+    first = min(row["timestamp"] for row in sandbox.state.rows("usage"))
     start = (datetime.fromtimestamp(first, UTC).replace(day=1) + timedelta(days=32)).replace(day=1)
     return f"{start:%Y-%m}", f"{start + timedelta(days=32):%Y-%m}"
 
@@ -60,7 +60,7 @@ async def test_months_are_as_the_sandbox_holds_them(tmp_path: Path) -> None:
 
 async def test_without_stripe_peaks_are_sums(tmp_path: Path) -> None:
     async with stage(tmp_path) as on:
-        on.sandbox._api._state.put("documents", ("/v1/billing/stripe/info",), {"is_registered": False})
+        on.sandbox.state.put("documents", ("/v1/billing/stripe/info",), {"is_registered": False})
         first, _ = months(on.sandbox)
         assert await reported(on, {"from": first}) == held(on.sandbox, "%Y-%m", first, first, peaks=False)
 
@@ -68,7 +68,7 @@ async def test_without_stripe_peaks_are_sums(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "zone"), [("UTC", UTC), ("Asia/Tokyo", TOKYO)])
 async def test_days_are_those_of_the_zone_that_is_named(tmp_path: Path, name: str, zone: tzinfo) -> None:
     async with stage(tmp_path) as on:
-        state = on.sandbox._api._state
+        state = on.sandbox.state
         tenant, month = state.rows("tenants")[0]["id"], months(on.sandbox)[0]
         begins = int(datetime.fromisoformat(f"{month}-01T00:00+00:00").timestamp())
         for instant in (begins - 9 * 3600 - 1, begins - 9 * 3600, begins - 1, begins):  # about both midnights
@@ -85,7 +85,7 @@ async def test_it_reads_once_for_each_tenant_meter_and_month(tmp_path: Path) -> 
         first, last = months(on.sandbox)
         told = await on.told("job_metering_report", {"from": first, "to": last, "by": "day"})
         assert told["counts"]["reads"] == on.sent(READ) == told["total"] == 3 * 4 * 2
-        tenant = on.sandbox._api._state.rows("tenants")[0]["id"]
+        tenant = on.sandbox.state.rows("tenants")[0]["id"]
         on.sandbox.requests.clear()
         await on.told("job_metering_report", {"from": first, "tenant_ids": [tenant], "meters": ["orders"]})
         assert on.sent(READ) == 1
@@ -94,7 +94,7 @@ async def test_it_reads_once_for_each_tenant_meter_and_month(tmp_path: Path) -> 
 
 async def test_what_is_above_the_upper_count_of_the_plan_comes_first(tmp_path: Path) -> None:
     async with stage(tmp_path) as on:
-        state = on.sandbox._api._state
+        state = on.sandbox.state
         unit = next(row for row in state.rows("pricing_units") if row["name"] == "orders_tiered_usage")
         state.change("pricing_units", (unit["id"],), upper_count=1_000)
         month, _ = months(on.sandbox)
@@ -114,7 +114,7 @@ async def test_what_is_above_the_upper_count_of_the_plan_comes_first(tmp_path: P
 
 async def test_a_yearly_plan_is_held_against_the_whole_period(tmp_path: Path) -> None:
     async with stage(tmp_path) as on:
-        state = on.sandbox._api._state
+        state = on.sandbox.state
         for unit in state.rows("pricing_units"):
             state.change("pricing_units", (unit["id"],), recurring_interval="year")
         first, last = months(on.sandbox)

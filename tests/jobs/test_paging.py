@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import count, cycle
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -56,3 +57,22 @@ async def test_a_list_that_ends_is_read_to_its_end(catalogue: Catalogue) -> None
     paged = Paged(catalogue, iter(["a", "b", ""]))
     await paged.all()
     assert paged.asked == ["", "a", "b"]
+
+
+def test_only_the_guarded_loop_asks_for_further_pages() -> None:
+    """Another module that names the argument `cursor` would be another loop: it uses `Reader.pages` instead."""
+    told = {
+        "jobs/work.py": "the loop",
+        "jobs/calls.py": "compares calls without it",
+        "server/completion.py": "reads one page",
+    }
+    package = Path(work.__file__).parents[1]
+    answering = {package / "sandbox", package / "clients"}  # the emulated API, and a client of this name
+    modules = [file for file in package.rglob("*.py") if not answering & set(file.parents)]
+    naming = {
+        file.relative_to(package).as_posix() for file in modules if '"cursor"' in file.read_text(encoding="utf-8")
+    }
+    assert naming == told.keys()
+    assert not [
+        file for file in (package.parent / "scripts").rglob("*.py") if '.get("cursor")' in file.read_text("utf-8")
+    ]

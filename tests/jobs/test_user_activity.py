@@ -20,7 +20,7 @@ HISTORIES = "analysis.GetUserBehaviorHistories"
 
 def visits(sandbox: Sandbox, wanted: Callable[[str], bool]) -> Iterator[tuple[str, str, str]]:
     """User, referrer and day of each visit on the days that are wanted."""
-    for row in sandbox._api._state.rows("behaviors"):
+    for row in sandbox.state.rows("behaviors"):
         for visit in row["histories"]:
             day = datetime.fromtimestamp(visit["timestamp"], UTC).strftime("%Y-%m-%d")
             if wanted(day):
@@ -51,7 +51,7 @@ async def test_by_user_and_referrer_each_has_its_views_and_days(tmp_path: Path) 
         for row in rows:
             days = [day for user, referrer, day in held if (user, referrer) == (row["user_id"], row["referrer"])]
             assert (row["first"], row["last"]) == (min(days), max(days))
-            person = on.sandbox._api._state.get("users", row["user_id"])
+            person = on.sandbox.state.get("users", row["user_id"])
             assert (row["email"], row["sign_in_id"]) == (person["email"], person["sign_in_id"])
 
 
@@ -82,7 +82,7 @@ async def test_by_referrer_alone_one_read_tells_all(tmp_path: Path) -> None:
 async def test_a_tenant_or_some_users_alone_can_be_asked_for(tmp_path: Path) -> None:
     async with stage(tmp_path) as on:
         period, wanted = lately()
-        state = on.sandbox._api._state
+        state = on.sandbox.state
         tenants = [tenant["id"] for tenant in state.rows("tenants")[:2]]
         members = {row["user_id"] for tenant in tenants for row in state.rows("members", tenant)}
         rows = await reported(on, {**period, "tenant_ids": tenants})

@@ -32,7 +32,7 @@ BY_ERA = pytest.mark.parametrize("era", ERAS)
 def crowded(catalogue: Catalogue) -> Sandbox:
     """A sandbox that, beside those of the demonstration, has many users with Japanese names."""
     sandbox = Sandbox(catalogue)
-    state = sandbox._api._state
+    state = sandbox.state
     sample = state.rows("users")[0]
     for n in range(MANY):
         attributes = {**sample["attributes"], "name": f"利用者{n}"}
@@ -76,7 +76,7 @@ def said(result: types.CallToolResult) -> str:
 async def test_ten_thousand_users_fit_count_truly_and_one_is_found(
     catalogue: Catalogue, crowded: Sandbox, tmp_path: Path, era: Era
 ) -> None:
-    there = len(crowded._api._state.rows("users"))
+    there = len(crowded.state.rows("users"))
     assert there > MANY
     async with client_of(crowded, catalogue, tmp_path, era, kind="compact", language="ja") as client:
         result = await client.call_tool("call_read", {"name": "auth_get_saas_users"})

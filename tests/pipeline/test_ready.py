@@ -61,7 +61,7 @@ async def alike(pipeline: Pipeline, chosen: Settings, kind: Kind, toolsets: froz
 async def behind(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[Settings, Pipeline]]:
     mode, language = request.param
     chosen = read(
-        saas_id='saas-1 “”\\"\n',
+        saas_id='saas-1\\"%s\\u00e9</b>',
         sandbox=False,
         mode=mode,
         lang=language,

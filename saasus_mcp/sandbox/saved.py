@@ -1,0 +1,115 @@
+"""The state of the sandbox in a file: JSON with a format and a version, private to its owner, without secrets from outside."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, NoReturn
+
+from saasus_mcp import private_files
+from saasus_mcp.catalog import Catalogue
+from saasus_mcp.errors import SaasusMcpError
+from saasus_mcp.saasus.secrets import REMOVED
+from saasus_mcp.sandbox import apilog
+from saasus_mcp.sandbox.routes import Routes
+from saasus_mcp.sandbox.state import Record, State
+
+FORMAT, VERSION = "saasus-mcp sandbox state", 1
+LARGEST = 64 * 1024 * 1024
+"""Bytes of a file. The demonstration data has less than half a megabyte."""
+OWN = "sandbox-"
+"""How secrets begin that the sandbox made itself. They open nothing, and are kept."""
+Why = Literal["not_json", "format", "version", "tables", "large"]
+
+
+class UnusableState(SaasusMcpError):
+    """A file does not hold a state that this version can load, or a state does not fit into a file."""
+
+    def __init__(self, file: Path, why: Why) -> None:
+        self.file, self.why = file, why
+        super().__init__(f"{file} does not hold a state of the sandbox: {why}.", "Name another file.")
+
+
+def load(file: Path) -> State | None:
+    """Return the state in a file; None where there is no file.
+
+    Raises:
+        UnusableState: the file holds something else.
+        UnsafeFile: others can change the file, or it is not a regular file.
+        OSError: it cannot be read.
+    """
+    try:
+        content = private_files.read(file, LARGEST)
+    except FileNotFoundError:
+        return None
+    try:
+        document = json.loads(content, parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        raise UnusableState(file, "not_json") from None
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise UnusableState(file, "format")
+    if document.get("version") != VERSION:
+        raise UnusableState(file, "version")
+    try:
+        return State.imported(document)
+    except (KeyError, TypeError, ValueError):
+        raise UnusableState(file, "tables") from None
+
+
+def save(file: Path, state: State, catalogue: Catalogue) -> None:
+    """Write a state in place of the one in the file. A reader sees the old state or the new one, never a part.
+
+    Secrets that callers gave are not written.
+
+    Args:
+        catalogue: tells in which fields calls carry secrets.
+
+    Raises:
+        UnusableState: the state is too large for a file.
+        UnsafeFile: in the file's place is something that is not a regular file.
+        OSError: it cannot be written.
+    """
+    exported = state.exported()
+    secrets, tables = _secret_names(catalogue), dict[str, Any]()
+    for name, rows in exported["tables"].items():
+        tables[name] = [[key, _without(record, secrets, hidden=False)] for key, record in rows]
+    routes = Routes(catalogue)
+    tables[apilog.TABLE] = [[key, _brief(record, routes)] for key, record in tables.get(apilog.TABLE, ())]
+    document = {"format": FORMAT, "version": VERSION, **exported, "tables": tables}
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    content = text.encode(
+        "utf-8", "backslashreplace"
+    )  # what UTF-8 cannot hold, half a surrogate pair, is escaped as JSON does
+    if len(content) > LARGEST:
+        raise UnusableState(file, "large")
+    private_files.replace(file, content)
+
+
+def _secret_names(catalogue: Catalogue) -> frozenset[str]:
+    """Return the names of the fields in which calls carry secrets."""
+    paths = (path for operation in catalogue for path in operation.secret_inputs)
+    return frozenset(path.rpartition(".")[2].removesuffix("[]").removesuffix("{}") for path in paths)
+
+
+def _brief(entry: Record, routes: Routes) -> Record:
+    """Return an entry of the API's log without bodies and referer, and without the address where secrets may stand in it."""
+    try:
+        found = routes.match(str(entry.get("request_method")), str(entry.get("request_uri")).partition("?")[0])
+    except UnicodeDecodeError:
+        found = None
+    address = {} if found is not None and not found[0].secret_inputs else {"request_uri": ""}
+    return {**entry, "request_body": "", "response_body": "", "referer": "", **address}
+
+
+def _without(value: Any, secrets: frozenset[str], *, hidden: bool) -> Any:
+    """Return the value with the texts removed that lie below the name of a secret."""
+    if isinstance(value, Mapping):
+        return {name: _without(item, secrets, hidden=hidden or name in secrets) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without(item, secrets, hidden=hidden) for item in value]
+    return REMOVED if hidden and isinstance(value, str) and value and not value.startswith(OWN) else value
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(name)
