@@ -21,12 +21,16 @@ def servers_file(server: Server, file: Path) -> Path:
     return file
 
 
-def output(task: Task, name: str, *words: str, env: Mapping[str, str] | None = None) -> str:
-    """What a program of the client prints, errors included, whatever its exit status."""
+def output(task: Task, name: str, *words: str, env: Mapping[str, str] | None = None, check: bool = False) -> str:
+    """What a program of the client prints, errors included.
+
+    Raises:
+        CalledProcessError: it failed, and `check` is set.
+    """
     program = Path(task.programs) / name
     ran = subprocess.run(  # noqa: S603 - the client under test
         [program, *words],
-        check=False,
+        check=check,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

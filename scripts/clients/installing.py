@@ -84,7 +84,16 @@ class Installer:
 
     def _npm(self, client: Client, folder: Path) -> Environment:
         folder.mkdir()
-        self._run("npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), *client.packages)
+        self._run(
+            shutil.which("npm") or "npm",
+            "install",
+            "--silent",
+            "--no-audit",
+            "--no-fund",
+            "--prefix",
+            str(folder),
+            *client.packages,
+        )
         described = folder / "node_modules" / client.packages[0] / "package.json"
         version = json.loads(described.read_text(encoding="utf-8"))["version"]
         return Environment(Path(sys.executable), folder / "node_modules" / ".bin", version)

@@ -41,7 +41,8 @@ class Row:
 
     def faults(self) -> list[str]:
         """What this product promises and the trial did not show."""
-        told = [f"{level}: {each}" for level in LEVELS if (each := self.alone.get(level)) in FAULTS]
+        told = ["ended before its first call"] if self.skipped == "failed" else []
+        told += [f"{level}: {each}" for level in LEVELS if (each := self.alone.get(level)) in FAULTS]
         told += [f"{level} with a person: {each}" for level, each in self.with_person.items() if each in FAULTS]
         loaded = {"tools": self.tools, "converted": self.converted}
         return told + [

@@ -119,9 +119,9 @@ SKIPPED: Mapping[str, Words] = {
 NOTES: Mapping[str, Words] = {
     "strict": {"en": "its strict check of schemas runs with the list", "ja": "一覧の取得時に厳密なスキーマ検査も実行"},
     "stand_in": {"en": "stand-in for the model", "ja": "モデルは代役"},
-    "codex_bypass": {
-        "en": "`--dangerously-bypass-approvals-and-sandbox`",
-        "ja": "`--dangerously-bypass-approvals-and-sandbox`",
+    "codex_approve": {
+        "en": "[`default_tools_approval_mode`](codex.md)",
+        "ja": "[`default_tools_approval_mode`](codex.md)",
     },
     "lists_for_a_person": {"en": "lists tools only at a terminal", "ja": "ツールの一覧は端末でのみ表示"},
     "langchain": {"en": "`tool.args` and OpenAI's form of every tool", "ja": "全ツールの`tool.args`とOpenAI形式"},

@@ -23,6 +23,7 @@ async def probe(task: Task) -> Found:
             "DISABLE_AUTOUPDATER": "1",
             "ENABLE_TOOL_SEARCH": "false",  # every tool goes to the model, so that they can be counted
             "MCP_CONNECTION_NONBLOCKING": "false",  # the first turn waits for the server
+            "MCP_TIMEOUT": "60000",  # milliseconds; a busy machine starts the server slowly
         }
         print(output(task, "claude", *words, env=env))
     return Found(len(heard.tools), answers=dict(zip(task.calls, heard.results, strict=False)))

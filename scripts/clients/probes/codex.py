@@ -1,4 +1,4 @@
-"""Codex without a person (`codex exec`), before a stand-in for the model."""
+"""Codex without a person (`codex exec`), told to leave the decision to this server, before a stand-in for the model."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ PROVIDER = "stand_in"
 
 
 async def probe(task: Task) -> Found:
-    return run_exec(task, "--dangerously-bypass-approvals-and-sandbox")
+    return run_exec(task, "approve")
 
 
-def run_exec(task: Task, *flags: str) -> Found:
-    """What `codex exec` does with these flags."""
+def run_exec(task: Task, approval_mode: str) -> Found:
+    """What `codex exec` does with this mode of approval for the tools of the server."""
     server = task.unattended
     home = Path(os.environ["HOME"], ".codex")
     home.mkdir(parents=True, exist_ok=True)
@@ -37,12 +37,13 @@ command = {json.dumps(server.command)}
 args = {json.dumps(list(server.args))}
 startup_timeout_sec = 60
 required = true
+default_tools_approval_mode = "{approval_mode}"
 [mcp_servers.{SERVER}.env]
 """
             + "\n".join(f"{name} = {json.dumps(value)}" for name, value in server.env.items()),
             encoding="utf-8",
         )
-        print(output(task, "codex", "exec", "--skip-git-repo-check", *flags, "Go."))
+        print(output(task, "codex", "exec", "--skip-git-repo-check", "Go."))
     return Found(len(heard.tools), len(heard.tools), dict(zip(task.calls, heard.results, strict=False)))
 
 

@@ -8,7 +8,7 @@ from scripts.clients.task import Found, Task
 
 
 async def probe(task: Task) -> Found:
-    return run_exec(task)
+    return run_exec(task, "auto")
 
 
 if __name__ == "__main__":

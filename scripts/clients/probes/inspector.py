@@ -13,9 +13,9 @@ from scripts.clients.task import SERVER, Call, Found, Task
 async def probe(task: Task) -> Found:
     config = str(servers_file(task.unattended, Path("servers.json")))
 
-    def inspect(*words: str) -> str:
+    def inspect(*words: str, check: bool = False) -> str:
         chosen = ("--cli", "--config", config, "--server", SERVER, "--format", "json", "-q")
-        return output(task, "mcp-inspector", *chosen, "--method", *words)
+        return output(task, "mcp-inspector", *chosen, "--method", *words, check=check)
 
     async def call(each: Call) -> str:
         pairs = (
@@ -24,7 +24,7 @@ async def probe(task: Task) -> Found:
         given = [word for pair in pairs for word in ("--tool-arg", pair)]
         return inspect("tools/call", "--tool-name", each.tool, *given)
 
-    tools = json_of(inspect("tools/list", "--strict"))["result"]["tools"]
+    tools = json_of(inspect("tools/list", "--strict", check=True))["result"]["tools"]
     return Found(len(tools), answers=await each_level(task.calls, call))
 
 

@@ -11,7 +11,7 @@ from scripts.clients.task import SERVER, Call, Found, Task
 
 async def probe(task: Task) -> Found:
     config = str(servers_file(task.unattended, Path("servers.json")))
-    listed = json_of(output(task, "mcporter", "--config", config, "list", SERVER, "--json"))
+    listed = json_of(output(task, "mcporter", "--config", config, "list", SERVER, "--json", check=True))
 
     async def call(each: Call) -> str:
         return output(
