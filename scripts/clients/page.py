@@ -8,7 +8,7 @@ from pathlib import Path
 from scripts.clients.registry import CLIENTS, Client
 from scripts.clients.results import Row
 from scripts.clients.task import LEVELS
-from scripts.clients.wording import ASKED_OR, COLUMNS, COUNT, NOTES, OUTCOMES, PAGE, SKIPPED, UNKNOWN, Language
+from scripts.clients.wording import ASKED_OR, BETWEEN, COLUMNS, COUNT, NOTES, OUTCOMES, PAGE, SKIPPED, UNKNOWN, Language
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "clients"
 FILES: Mapping[Language, Path] = {"en": FOLDER / "tried.md", "ja": FOLDER / "tried.ja.md"}
@@ -36,7 +36,7 @@ def _cells(client: Client, row: Row, language: Language) -> list[str]:
     counts = [_count(row.tools, row, language), _count(row.converted, row, language)]
     notes = [SKIPPED[row.skipped][language]] if row.skipped else [NOTES[note][language] for note in client.notes]
     ends = [_end(row, level, language) for level in LEVELS]
-    return [client.name, row.version or UNKNOWN[language], row.date, *counts, *ends, "; ".join(notes)]
+    return [client.name, row.version or UNKNOWN[language], row.date, *counts, *ends, BETWEEN[language].join(notes)]
 
 
 def _count(count: int | None, row: Row, language: Language) -> str:

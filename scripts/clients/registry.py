@@ -36,10 +36,10 @@ def pypi(key: str, name: str, *packages: str, notes: tuple[str, ...] = ()) -> Cl
 
 
 CLIENTS = (
-    npm("inspector", "MCP Inspector, command line", "@modelcontextprotocol/inspector", "strict"),
+    npm("inspector", "MCP Inspector CLI", "@modelcontextprotocol/inspector", "strict"),
     npm("claude_code", "Claude Code, `claude -p`", "@anthropic-ai/claude-code", "stand_in"),
     npm("gemini_cli", "Gemini CLI, `--yolo`", "@google/gemini-cli", "stand_in"),
-    npm("codex", "Codex, `codex exec`, tools approved", "@openai/codex", "stand_in", "codex_approve"),
+    npm("codex", "Codex, `codex exec`, `approve`", "@openai/codex", "stand_in", "codex_approve"),
     npm("codex_default", "Codex, `codex exec`", "@openai/codex", "stand_in"),
     npm("mcporter", "mcporter", "mcporter"),
     npm("mcp_cli", "@wong2/mcp-cli", "@wong2/mcp-cli", "lists_for_a_person"),

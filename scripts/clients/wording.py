@@ -109,6 +109,7 @@ OUTCOMES: Mapping[Outcome, Words] = {
 ASKED_OR: Words = {"en": "{asked}; without a person {alone}", "ja": "{asked}。人がいなければ{alone}"}
 COUNT: Words = {"en": "{count} of {total}", "ja": "{total}個中{count}個"}
 UNKNOWN: Words = {"en": "-", "ja": "-"}
+BETWEEN: Words = {"en": "; ", "ja": "、"}
 
 SKIPPED: Mapping[str, Words] = {
     "not_installed": {"en": "not tried: could not be installed", "ja": "未確認: インストールできません"},
