@@ -8,7 +8,7 @@ READY := .venv/.ready
 LOCK := $(BIN)/uv pip compile pyproject.toml --all-extras --universal --generate-hashes --python-version 3.11 --quiet --no-header
 BROWSER := { $(BIN)/python -m pip install --quiet uv && $(BIN)/uv pip install --quiet --python $(BIN)/python --group browser; }
 
-.PHONY: setup demo test test-postgres test-pythons test-browser screenshots load check conformance bench soak growth catalogue generated clients snapshots attacks format lock package clean
+.PHONY: setup demo test test-postgres test-pythons test-browser screenshots load check conformance bench soak growth catalogue generated clients distribution snapshots attacks format lock package clean
 
 setup: $(READY)
 
@@ -81,8 +81,12 @@ generated: catalogue  ## everything that is made from the catalogue, the command
 	$(BIN)/python scripts/commands.py
 	$(BIN)/python scripts/bundles.py
 
-clients: package  ## real clients against the wheel: Inspector, Claude Code, Gemini CLI, Codex, a security scan (npm, PyPI)
-	scripts/clients.sh
+clients: package  ## every client of docs/clients/tried.md against the wheel, and that table (npm, PyPI); CLIENTS="fastmcp codex": some
+	@$(BIN)/python -m pip install --quiet uv
+	$(BIN)/python -m scripts.clients $(CLIENTS)
+
+distribution: package  ## the wheel, what install writes as clients read it, the bundle, a security scan (npm, PyPI)
+	scripts/distribution.sh
 
 snapshots: $(READY)  ## write one reviewed snapshot per tool
 	SNAPSHOTS=update $(BIN)/pytest --quiet tests/snapshots

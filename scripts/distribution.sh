@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# Real clients against the wheel in dist/, each with a home of its own: what a user has, and nothing of this repository.
-# Needs npm and Node 22.19 or newer, which is what Inspector declares. What it installs goes to CLIENTS_DIR, by default below the
-# system's temporary folder.
+# The wheel in dist/ as a user has it, with nothing of this repository, and clients that read what `install` writes.
+# Needs Node 22.19 or newer and npm. What it installs goes to CLIENTS_DIR, by default below the system's temporary folder.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
