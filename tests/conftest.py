@@ -9,7 +9,6 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
-import stamina
 
 from saasus_mcp.catalog import Catalogue, load
 from saasus_mcp.store import Store
@@ -71,10 +70,9 @@ def store(request: pytest.FixtureRequest) -> Iterator[Store]:
 
 
 @pytest.fixture(autouse=True)
-def _no_waiting() -> Iterator[None]:
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries happen at once, up to as many attempts as in production."""
-    with stamina.set_testing(True, attempts=3):
-        yield
+    monkeypatch.setattr("saasus_mcp.saasus.client.FIRST_WAIT", 0.0)
 
 
 @pytest.fixture(autouse=True)
