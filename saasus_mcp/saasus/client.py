@@ -187,7 +187,7 @@ class Client:
             return SendFailed(NO_TIME, NO_TIME_MEND, "not_applied")
         try:
             http = self._http
-        except (OSError, ImportError, ValueError, httpx2.InvalidURL) as error:
+        except network.UNUSABLE as error:
             return _unsent(network.unusable(error))
         url = httpx2.URL(self._base + request.target)
         connected = False
@@ -197,10 +197,13 @@ class Client:
                     connected = True
                     body = await _read_body(answer)
                 answered(current, answer.status_code)
-        except (*network.NOT_SENT, TimeoutError, httpx2.HTTPError) as error:
-            # A transport in place of the network does not tell what it does: there the kind of error decides.
+        except Exception as error:
+            # A transport in place of the network does not tell what it does: there the kind of error decides. On the way to
+            # a proxy libraries raise errors of many kinds.
             if isinstance(error, network.NOT_SENT) or (self._transport is None and not watched.sent):
                 return _unsent(network.fault(error, url, watched))
+            if not isinstance(error, (httpx2.HTTPError, TimeoutError)):
+                raise
             return _lost(operation, error, seconds, connected=connected)
         return _response(answer, body, trace_id)
 

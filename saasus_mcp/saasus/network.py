@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.request import getproxies, getproxies_environment
+from urllib.request import getproxies, getproxies_environment, proxy_bypass
 
 import httpx2
 
@@ -28,6 +29,8 @@ NOT_SENT = (
 )
 """Errors after which nothing of a request can have arrived. UnicodeError: a header that cannot be encoded."""
 MALFORMED = (httpx2.LocalProtocolError, httpx2.UnsupportedProtocol, httpx2.InvalidURL, UnicodeError)
+UNUSABLE = (OSError, ImportError, ValueError, httpx2.InvalidURL)
+"""Errors with which no client can be made in this environment."""
 TIMEOUTS = (httpx2.TimeoutException, TimeoutError)
 LASTING: frozenset[Cause] = frozenset({"ca_file", "certificate", "proxy_setting", "proxy_refused", "request"})
 """Causes that another attempt does not change."""
@@ -78,7 +81,7 @@ def unusable(error: Exception) -> Fault:
     """Say why no client could be made: the environment names authorities or a proxy that cannot be used."""
     if isinstance(error, OSError):
         given = "SSL_CERT_FILE"
-        detail = "it holds no certificate" if isinstance(error, ssl.SSLError) else error.strerror or "unreadable"
+        detail = "no certificate in it" if isinstance(error, ssl.SSLError) else error.strerror or "unreadable"
         return Fault("ca_file", given, detail)
     detail = "SOCKS needs the package socksio" if isinstance(error, ImportError) else "not a proxy's address"
     return Fault("proxy_setting", _proxy_variables(), detail)
@@ -119,8 +122,8 @@ def _unconnected(error: Exception, host: str, through: str) -> Fault:
 
 def _kind(causes: list[BaseException]) -> str:
     """The most telling of the errors, by the system's words or by its class."""
-    systems = [cause.strerror for cause in causes if isinstance(cause, OSError) and cause.errno and cause.strerror]
-    return one_line(systems[-1], LONGEST_DETAIL) if systems else type(causes[0]).__name__
+    numbers = [cause.errno for cause in causes if isinstance(cause, OSError) and cause.errno and cause.errno > 0]
+    return os.strerror(numbers[-1]) if numbers else type(causes[0]).__name__
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -147,6 +150,8 @@ def _proxy_variables() -> str:
 def proxy_for(url: str) -> str:
     """Return the proxy that the environment or the system names for an address, without user and password; or nothing."""
     known, scheme = getproxies(), httpx2.URL(url).scheme
+    if proxy_bypass(httpx2.URL(url).host):
+        return ""
     named = known.get(scheme) or known.get("all") or ""
     try:
         proxy = httpx2.URL(named if "://" in named else f"http://{named}") if named else None
