@@ -116,7 +116,8 @@ async def followed(
                 told = (found.done, found.total)
                 await call.progress(found.done, found.total, found.name)
             left = give_up - anyio.current_time()
-            if found.status != "running" or left <= 0 or ends(found.report.get("waiting", "")):
+            waits = found.report.get("waiting", "")
+            if found.status != "running" or left <= 0 or (ends(waits) and await _undecided(runner, waits)):
                 return await _answer(runner, found, call)
             await anyio.sleep(min(pause, left))
             pause = min(pause * 1.5, LATER)
@@ -124,6 +125,13 @@ async def followed(
         if call.taken_back():
             await of_jobs(runner.pipeline, lambda jobs: jobs.cancel(job))
         raise
+
+
+async def _undecided(runner: Runner, waits: str) -> bool:
+    """Whether the approval that a job waits for is still to be given: the job takes a moment to see that it was."""
+    pipeline = runner.pipeline
+    asked = await pipeline.aside(lambda: pipeline.store.approvals(pipeline.clock()))
+    return any(each.status == "pending" and each.code in waits for each in asked)
 
 
 def _status(runner: Runner) -> OwnTool:
