@@ -148,6 +148,6 @@ async def test_a_plan_whose_reads_hang_is_given_up_on_at_the_deadline_of_the_cal
         on.runner.specs = {**on.runner.specs, NAME: SPEC}
         tenant = state_of(on.sandbox).rows("tenants")[0]["id"]
         on.sandbox.faults.add("hang", on="auth.GetTenant")
-        with anyio.fail_after(PATIENCE / 2), pytest.raises(SaasusMcpError, match="(?i)no time|did not answer"):
+        with anyio.fail_after(PATIENCE / 2), pytest.raises(SaasusMcpError, match=r"(?i)no time|did not answer"):
             await on.runner.start(SPEC, Call(NAME, {"tenant_id": tenant}, ME, deadline=Deadline.after(0.5)))
         assert on.pipeline.store.jobs.of(ME.id, PLACE.profile, 10) == []
