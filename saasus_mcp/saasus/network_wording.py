@@ -49,7 +49,7 @@ WORDS: Mapping[Language, Mapping[Cause, tuple[str, str]]] = {
         ),
         "no_connection": (
             "no connection to {about} ({detail})",
-            "Check the network and the firewall; where only a proxy reaches the internet, set HTTPS_PROXY.",
+            "Check SAASUS_API_URL_BASE, the network and the firewall; where only a proxy reaches the internet, set HTTPS_PROXY.",
         ),
         "proxy_setting": (
             "the proxy that {about} names cannot be used ({detail})",
@@ -102,7 +102,7 @@ WORDS: Mapping[Language, Mapping[Cause, tuple[str, str]]] = {
         ),
         "no_connection": (
             "{about} に接続できません({detail})",
-            "ネットワークとファイアウォールを確認してください。プロキシ経由でしか外部に出られない環境では HTTPS_PROXY を設定してください。",
+            "SAASUS_API_URL_BASE、ネットワーク、ファイアウォールを確認してください。プロキシ経由でしか外部に出られない環境では HTTPS_PROXY を設定してください。",
         ),
         "proxy_setting": (
             "{about} で指定されたプロキシを使用できません({detail})",

@@ -19,10 +19,10 @@ from saasus_mcp.permissions.policy import CasePolicy, UnsafeAllowEverything
 from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.saasus.client import Client
-from saasus_mcp.server import progress
 from saasus_mcp.server.call import Call
 from saasus_mcp.server.mcp import build
 from saasus_mcp.server.pipeline import Pipeline
+from saasus_mcp.server.progress import ASKED
 from saasus_mcp.store import Store
 from tests.policies import policy, rule
 from tests.support import CREDENTIALS, ERAS, ME, PLACE, Era, StubApi, operation_of, pipeline
@@ -138,8 +138,8 @@ async def listening(
         given: types.ElicitResult = await answering()
         return given
 
-    async def heard(done: float, total: float | None, message: str | None) -> None:  # noqa: ARG001 - the SDK's
-        told.append(done)
+    async def heard(progress: float, total: float | None, message: str | None) -> None:  # noqa: ARG001 - the SDK's
+        told.append(progress)
 
     callback = elicited if answering else None
     async with McpClient(build(behind, lambda _: ME, "en"), mode=era, elicitation_callback=callback) as client:
@@ -160,7 +160,7 @@ async def test_progress_is_told_between_attempts(catalogue: Catalogue, store: St
 async def test_progress_is_told_while_a_person_is_asked(
     catalogue: Catalogue, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(progress, "INTERVAL", 0.01)
+    monkeypatch.setattr("saasus_mcp.server.progress.INTERVAL", 0.01)
     enough = anyio.Event()
 
     async def thinking() -> types.ElicitResult:
@@ -169,9 +169,9 @@ async def test_progress_is_told_while_a_person_is_asked(
 
     async with listening(pipeline(StubApi(catalogue), store), "legacy", thinking) as (client, told, _):
 
-        async def heard(done: float, total: float | None, message: str | None) -> None:  # noqa: ARG001 - the SDK's
-            told.append(done)
-            assert message == progress.ASKED
+        async def heard(progress: float, total: float | None, message: str | None) -> None:  # noqa: ARG001 - the SDK's
+            told.append(progress)
+            assert message == ASKED
             if len(told) >= 60:
                 enough.set()
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import anyio
 import anyio.abc
@@ -56,7 +57,7 @@ async def serving(serve: Serving, tls: ssl.SSLContext | None = None) -> AsyncIte
             except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError, ssl.SSLError):
                 pass
 
-        wrapped = TLSListener(listener, tls, standard_compatible=False) if tls else listener
+        wrapped: Any = TLSListener(listener, tls, standard_compatible=False) if tls else listener
         group.start_soon(wrapped.serve, guarded)
         yield port
         group.cancel_scope.cancel()
@@ -81,8 +82,8 @@ async def sent(
             return failure
 
 
-async def failed(catalogue: Catalogue, key: str, base: str, **how: float) -> SendFailed:
-    given = await sent(catalogue, key, base, **how)
+async def failed(catalogue: Catalogue, key: str, base: str, seconds: float = 20.0) -> SendFailed:
+    given = await sent(catalogue, key, base, seconds)
     assert isinstance(given, SendFailed), given
     return given
 
