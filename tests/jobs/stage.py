@@ -132,10 +132,10 @@ async def started_at_once(on: Stage, count: int, refused: int) -> list[ToolAnswe
     client, answers, released = on.pipeline._client, list[ToolAnswer](), threading.Event()
     send = client.send
 
-    async def held(operation: Operation, request: Request, call: str) -> Response:
+    async def held(operation: Operation, request: Request, call: str, *more: Any) -> Response:
         if operation.key == "auth.SearchTenantUsers":
             await to_thread.run_sync(released.wait)  # the engine may run a job in a loop of its own
-        return await send(operation, request, call)
+        return await send(operation, request, call, *more)
 
     async def start() -> None:
         answers.append(await on.call("job_export_users"))
