@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
-import stamina
 
 from saasus_mcp.catalog import Catalogue, load
 from saasus_mcp.store import Store
@@ -24,6 +24,13 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     if report.skipped and isinstance(report.longrepr, tuple) and report.longrepr[2].endswith(WITHOUT):
         report.longrepr = (__file__, 1, report.longrepr[2])
     return report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interrupts_are_heard() -> None:
+    """A suite that a shell started in the background ignores SIGINT, and so would every process that a test starts."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
@@ -71,10 +78,9 @@ def store(request: pytest.FixtureRequest) -> Iterator[Store]:
 
 
 @pytest.fixture(autouse=True)
-def _no_waiting() -> Iterator[None]:
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries happen at once, up to as many attempts as in production."""
-    with stamina.set_testing(True, attempts=3):
-        yield
+    monkeypatch.setattr("saasus_mcp.saasus.client.FIRST_WAIT", 0.0)
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 MODULES = (
     "anyio", "authlib", "click", "cryptography", "dbos", "email", "httpx2", "json", "jwt", "logging", "matplotlib", "mcp", "mcp_types",
     "numpy", "platformdirs", "pydantic", "pydantic_settings", "random", "sitecustomize", "socket", "sqlalchemy", "sqlite3", "ssl",
-    "stamina", "starlette", "tomllib", "usercustomize", "uvicorn", "uvloop", "yaml",
+    "starlette", "tomllib", "usercustomize", "uvicorn", "uvloop", "yaml",
 )  # fmt: skip
 """Modules that the product or a library of its imports, and those that Python itself looks for."""
 SETTINGS = (

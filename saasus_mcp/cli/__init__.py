@@ -5,7 +5,6 @@ Each command lives in a module of its own, imported when it is run: what MCP cli
 
 from __future__ import annotations
 
-import logging
 import sys
 from importlib import import_module
 from io import TextIOWrapper
@@ -75,7 +74,6 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal or pipe that cannot write Japanese must not stop a command
             stream.reconfigure(errors="backslashreplace")
-    logging.getLogger("stamina").setLevel(logging.ERROR)  # that a read is tried again is no news to a person
     try:
         commands()
     except SaasusMcpError as error:

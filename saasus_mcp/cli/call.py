@@ -136,10 +136,11 @@ def _asked(question: Question, lang: Language) -> Answer:
     try:
         typed = ask(words["yes_or_no"] if question.name is None else words["type_here"], err=True)
     except click.Abort:
-        return Answer("cancel")
+        return Answer("cancel", at_terminal=True)
     if question.name is None:
-        return Answer("accept", {FIELD_YES: True}) if typed.strip().lower() in YES else Answer("decline")
-    return Answer("accept", {FIELD_NAME: typed}) if typed.strip() else Answer("decline")
+        agreed = typed.strip().lower() in YES
+        return Answer("accept", {FIELD_YES: True}) if agreed else Answer("decline", at_terminal=True)
+    return Answer("accept" if typed.strip() else "decline", {FIELD_NAME: typed}, at_terminal=True)
 
 
 def _print(answer: ToolAnswer) -> None:

@@ -21,8 +21,11 @@ from saasus_mcp.cli import compose, keeping, waiting
 from saasus_mcp.cli.doctor_wording import WORDS
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.private_files import UnsafeFile
+from saasus_mcp.saasus.words import plain
 from saasus_mcp.settings import API, Settings, profile
 
+CA_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+"""Of the HTTP library: the first that is set replaces the system's certificate authorities."""
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -147,13 +150,36 @@ def url(settings: Settings) -> Finding:
     words = WORDS[settings.lang]
     if settings.sandbox:
         return Finding("url", "ok", words["url_sandbox"])
-    try:
-        base = profile(settings).api_url_base
-    except SaasusMcpError:  # told of by the check of the credentials
-        base = settings.api_url_base
+    base = _base(settings)
     if base != API:
         return Finding("url", "note", words["url_other"].format(url=base), words["url_mend"])
     return Finding("url", "ok", words["url_ok"].format(url=base))
+
+
+def _base(settings: Settings) -> str:
+    try:
+        return profile(settings).api_url_base
+    except SaasusMcpError:  # told of by the check of the credentials
+        return settings.api_url_base
+
+
+def network(settings: Settings) -> Finding:
+    """How calls leave this computer: by which proxy, and whose certificates are believed."""
+    from saasus_mcp.saasus.network import proxy_for  # noqa: PLC0415 - imports the HTTP client
+
+    words = WORDS[settings.lang]
+    if settings.sandbox:
+        return Finding("network", "ok", words["url_sandbox"])
+    proxy = proxy_for(_base(settings))
+    way = words["network_proxy"].format(proxy=plain(proxy)) if proxy else words["network_direct"]
+    named = next((name for name in CA_VARIABLES if os.environ.get(name)), None)
+    if named is None:
+        return Finding("network", "note" if proxy else "ok", words["network_system"].format(way=way))
+    path = plain(os.environ[named])
+    said = words["network_named"].format(way=way, name=named, path=path)
+    if not Path(os.environ[named]).exists():
+        return Finding("network", "problem", words["network_missing"].format(said=said), words["network_mend"])
+    return Finding("network", "note", said)
 
 
 def boundary(settings: Settings) -> Finding:

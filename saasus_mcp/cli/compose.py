@@ -285,6 +285,7 @@ async def _pipeline(
                 aside=in_thread if kept.shared else at_once,
                 console=console,
                 calls=FairQueue(each=share) if share else FairQueue(),
+                call_seconds=settings.call_seconds,
             )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import anyio
@@ -53,17 +54,32 @@ def command(*, as_json: bool, **flags: Any) -> None:
 
 def _findings(chosen: Settings) -> Iterator[Finding]:
     """Each check's finding as soon as it is there."""
+    lang = chosen.lang
     yield checks.program()
     for check in (checks.settings_read, checks.policy, checks.state, checks.approvals, checks.jobs):
-        yield check(chosen)
-    catalogue, credentials = checks.catalogue(chosen.lang), checks.credentials(chosen)
-    yield from (catalogue, credentials, checks.url(chosen))
-    if "problem" in (credentials.status, catalogue.status):
-        yield probe.untried(chosen.lang)
+        yield from _tried(check.__name__.removesuffix("_read"), lang, partial(check, chosen))
+    catalogue = _tried("catalogue", lang, partial(checks.catalogue, lang))
+    credentials = _tried("credentials", lang, partial(checks.credentials, chosen))
+    yield from (*catalogue, *credentials)
+    yield from _tried("url", lang, partial(checks.url, chosen))
+    yield from _tried("network", lang, partial(checks.network, chosen))
+    if any(each.status == "problem" for each in (*catalogue, *credentials)):
+        yield probe.untried(lang)
     else:
-        yield from anyio.run(probe.probe, chosen)
-    yield client_check.check(chosen)
-    yield checks.boundary(chosen)
+        yield from _tried("signature", lang, partial(anyio.run, probe.probe, chosen))
+    yield from _tried("clients", lang, partial(client_check.check, chosen))
+    yield from _tried("boundary", lang, partial(checks.boundary, chosen))
+
+
+def _tried(check: str, lang: Language, find: Callable[[], Finding | list[Finding]]) -> list[Finding]:
+    """What a check finds. One that fails itself is a problem to tell of; the others go on."""
+    try:
+        found = find()
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with this computer, doctor says so
+        words = WORDS[lang]
+        said = words["check_failed"].format(why=type(error).__name__)
+        return [Finding(check, "problem", said, words["check_failed_mend"])]
+    return found if isinstance(found, list) else [found]
 
 
 def _line(finding: Finding, lang: Language) -> str:

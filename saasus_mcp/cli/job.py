@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -108,8 +108,9 @@ def _done(portal: BlockingPortal, runner: Runner, name: str, given: Any, lang: L
     with _bar() as progress:
         call = Call(spec.name, values, compose.local_user(), progress=progress)
         job = settled(portal, partial(runner.start, spec), call, lang)
+        told = ""
         while True:
-            following = portal.start_task_soon(followed, runner, job, call, PATIENCE)
+            following = portal.start_task_soon(followed, runner, job, call, PATIENCE, _other_than(told))
             try:
                 answer = following.result()
             except KeyboardInterrupt:
@@ -117,8 +118,17 @@ def _done(portal: BlockingPortal, runner: Runner, name: str, given: Any, lang: L
                 click.echo(WORDS[lang]["stopping"], err=True)
                 runner.pipeline.store.jobs.cancel(job)
             else:
-                if (answer.structured or {}).get("status") != "running":
+                state = answer.structured or {}
+                if state.get("status") != "running":
                     return answer
+                told = state.get("waiting", "")
+                if told:
+                    click.echo(f"\n{safe(told)}", err=True)
+
+
+def _other_than(told: str) -> Callable[[str], bool]:
+    """Whether what a job waits for is something that the person does not know yet."""
+    return lambda waiting: bool(waiting) and waiting != told
 
 
 def _spec(runner: Runner, name: str, lang: Language) -> JobSpec:
@@ -134,9 +144,9 @@ def _bar() -> Iterator[Any]:
     """How far the job is: a bar on a terminal, nothing elsewhere."""
     bar: Any = None
 
-    async def tell(done: int, total: int | None, message: str) -> None:
+    async def tell(done: int | None, total: int | None, message: str) -> None:
         nonlocal bar
-        if not attended(sys.stderr):
+        if done is None or not attended(sys.stderr):
             return
         if bar is None and total:
             bar = click.progressbar(length=total, label=message, file=sys.stderr, show_pos=True)

@@ -14,11 +14,14 @@ from saasus_mcp.cli.checks import Finding
 from saasus_mcp.cli.doctor_wording import WORDS
 from saasus_mcp.saasus import arguments, request
 from saasus_mcp.saasus.client import Response, SendFailed
+from saasus_mcp.saasus.deadline import Deadline
 from saasus_mcp.saasus.words import plain
 from saasus_mcp.settings import Settings
 
 READ = "auth.GetBasicInfo"
 LONGEST_WAIT = 10.0
+LONGEST_PROBE = 25.0
+"""Seconds for all attempts together."""
 TOLERATED = timedelta(minutes=2)
 UNAUTHORIZED, FORBIDDEN = 401, 403
 SUCCESS = range(200, 300)
@@ -26,18 +29,16 @@ SUCCESS = range(200, 300)
 
 async def probe(settings: Settings) -> list[Finding]:
     """Read something cheap from the API, signed, and judge the answer."""
-    words = WORDS[settings.lang]
     catalogue = load()
     operation = catalogue.find(READ)
     sent = request.build(operation, arguments.check(operation, {}))
     brief = settings.model_copy(update={"timeout": min(settings.timeout, LONGEST_WAIT)})
     try:
         async with compose.client(brief, catalogue) as client:
-            response = await client.send(operation, sent, secrets.token_hex(16))
+            response = await client.send(operation, sent, secrets.token_hex(16), Deadline.after(LONGEST_PROBE))
             known = client.secrets
     except SendFailed as error:
-        said = words["unreached"].format(why=error.message)
-        return [Finding("signature", "problem", said, words["unreached_mend"]), _clock(None, settings.lang)]
+        return [_unreached(error, settings.lang), _clock(None, settings.lang)]
     skew = _skew(response, datetime.now(UTC))
     found = [
         _signature(response, skew, settings.lang),
@@ -45,6 +46,15 @@ async def probe(settings: Settings) -> list[Finding]:
         *_saas(response, compose.place(settings).saas_id, settings.lang),
     ]
     return [replace(each, said=known.text(each.said)) for each in found]
+
+
+def _unreached(error: SendFailed, lang: Language) -> Finding:
+    """Which part of the network failed, as far as that is known."""
+    words = WORDS[lang]
+    if error.fault is None:
+        return Finding("signature", "problem", words["unreached"].format(why=error.message), words["unreached_mend"])
+    why, mend = error.fault.words(lang)
+    return Finding("signature", "problem", words["no_network"].format(why=why), mend)
 
 
 def untried(lang: Language) -> Finding:

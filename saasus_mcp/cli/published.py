@@ -54,7 +54,14 @@ def _fetched(address: str, modules: Collection[str]) -> Iterator[tuple[str, str]
         raise BadDocument(f"--against: {error}.") from None
     import httpx2  # noqa: PLC0415 - only where something is fetched
 
-    with httpx2.Client(timeout=PATIENCE, follow_redirects=False) as client:
+    from saasus_mcp.saasus import network  # noqa: PLC0415 - as above
+
+    try:
+        client = httpx2.Client(timeout=PATIENCE, follow_redirects=False)
+    except network.UNUSABLE as error:
+        said, mend = network.unusable(error).words("en")
+        raise BadDocument(f"--against: {said}.", mend) from None
+    with client:
         for module in sorted(modules):
             url = f"{base}/{PUBLISHED.format(module=module)}"
             yield module, _page(client.stream, httpx2.HTTPError, url)

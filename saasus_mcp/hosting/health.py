@@ -21,6 +21,7 @@ from saasus_mcp.hosting.guard import CALLER
 from saasus_mcp.hosting.identity import Caller, Check
 from saasus_mcp.hosting.metrics import Metrics
 from saasus_mcp.hosting.profiles import EVERYONE, Served
+from saasus_mcp.saasus.network import UNUSABLE
 from saasus_mcp.store import StoreError
 
 log = logging.getLogger(__name__)
@@ -163,7 +164,7 @@ class Health:
         try:
             async with httpx2.AsyncClient(transport=self._transport, timeout=PATIENCE) as http:
                 await http.head(origin)
-        except (httpx2.HTTPError, OSError) as error:  # OSError: no more open files
+        except (httpx2.HTTPError, *UNUSABLE) as error:  # also no more open files, or a proxy that cannot be used
             log.warning("%s cannot be reached: %s", origin, type(error).__name__)
             return False
         return True

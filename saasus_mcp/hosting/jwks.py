@@ -14,6 +14,7 @@ import jwt
 
 from saasus_mcp.hosting.documents import Unreadable, fetched
 from saasus_mcp.hosting.identity import Unavailable
+from saasus_mcp.saasus.network import UNUSABLE
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +106,10 @@ class Keys:
             # attempt is a pause away.
             with anyio.CancelScope(shield=True):
                 found = _usable(await fetched(self._url, TIMEOUT, self._transport), self._algorithms)
-        except (httpx2.HTTPError, OSError, Unreadable) as error:  # OSError: no more open files, or out of time
+        except (
+            httpx2.HTTPError,
+            *UNUSABLE,
+        ) as error:  # also no more open files, out of time, or an unreadable document
             log.warning("the keys of the identity provider cannot be read: %s", type(error).__name__)
             return
         self._keys, self._fetched, self._failing = found, self._clock(), False

@@ -81,10 +81,11 @@ class Runner:
         await self._engine.start()
         planned: dict[str, tuple[Plan, Reader]] = {}
 
-        async def plan() -> Whole:
-            job = secrets.token_hex(16)
-            reader = Reader(self.pipeline, call.principal, Part(job))
-            made, whole = await self._plan(spec, call, reader, job)
+        async def plan(asked: float) -> Whole:
+            job, limit = secrets.token_hex(16), call.deadline
+            within = replace(call, deadline=None if limit is None else limit.postponed(asked))
+            reader = Reader(self.pipeline, call.principal, Part(job), deadline=within.deadline)
+            made, whole = await self._plan(spec, within, reader, job)
             planned[job] = made, reader
             return whole
 
@@ -150,7 +151,7 @@ class Runner:
     async def _plan(self, spec: JobSpec, call: Call, reader: Reader, job: str) -> tuple[Plan, Whole]:
         self._require_reads(spec, call.principal)
         planned = await kind(spec.name).plan(reader, call.arguments)
-        planned, decisions, digests = await self._weighed(spec, planned, call.principal, job)
+        planned, decisions, digests = await self._weighed(spec, planned, call, job)
         place, digest = self.pipeline.place, await large_work.run(call.principal.id, planned.digest)
         fields = {"plan": digest, **planned.counts}
         whole = Whole(
@@ -189,7 +190,7 @@ class Runner:
                 )
 
     async def _weighed(
-        self, spec: JobSpec, planned: Plan, principal: Principal, job: str
+        self, spec: JobSpec, planned: Plan, caller: Call, job: str
     ) -> tuple[Plan, list[Weight], dict[str, str]]:
         """The plan with its targets bound, what is decided on each of its steps, and their digests."""
         decisions: list[Weight] = []
@@ -203,7 +204,9 @@ class Runner:
                     raise AssertionError(f"{spec.name} does not say that it calls {entry.operation}")
                 operation = self.pipeline.catalogue.find(entry.operation)
                 later = dict.fromkeys(entry.later, LATER)
-                call = Call(operation.tool, filled(entry.args, later), principal, part=entry.part(Part(job)))
+                part = entry.part(Part(job))
+                args = filled(entry.args, later)
+                call = Call(operation.tool, args, caller.principal, part=part, deadline=caller.deadline)
                 weighed = await weigh(self.pipeline, call)
                 decisions.append(Weight(weighed.decision, operation.tool, row.name))
                 digests[entry.step] = weighed.digest

@@ -12,7 +12,6 @@ from saasus_mcp.catalog import Text
 from saasus_mcp.catalog.jobs import TOOLSET, JobSpec
 from saasus_mcp.jobs import reporting
 from saasus_mcp.jobs.runner import Runner
-from saasus_mcp.permissions.case import Principal
 from saasus_mcp.saasus.answer import ToolAnswer, compact, failed
 from saasus_mcp.server.call import Asking, Call
 from saasus_mcp.server.hints import LOOKS_UP, Hints
@@ -24,6 +23,8 @@ from saasus_mcp.store.job_records import Job
 
 PATIENCE = 45.0
 """Seconds for which a call waits for its job: clients give up after a minute. The job goes on."""
+WAITING_SHARE = 0.9
+"""Of the time that a call has left: what it may wait for its job. The rest is for telling of it."""
 SOON, LATER = 0.02, 0.5
 """Seconds between two looks at a job, at first and at most."""
 MOST_LISTED = 20
@@ -70,8 +71,12 @@ def _hints(runner: Runner, specs: Iterable[JobSpec]) -> Hints:
 
 def _tool(runner: Runner, spec: JobSpec) -> OwnTool:
     async def run(call: Call) -> ToolAnswer | Asking:
-        started = await runner.start(spec, call)
-        return started if isinstance(started, Asking) else await followed(runner, started, call, PATIENCE)
+        timed, asked = call.timed()
+        started = await runner.start(spec, timed)
+        if isinstance(started, Asking):
+            return started
+        limit = runner.pipeline.deadline(call).postponed(asked())
+        return await followed(runner, started, replace(call, deadline=limit), PATIENCE)
 
     return OwnTool(
         name=spec.name,
@@ -86,11 +91,19 @@ def _tool(runner: Runner, spec: JobSpec) -> OwnTool:
     )
 
 
-async def followed(runner: Runner, job: str, call: Call, patience: float) -> ToolAnswer:
-    """A job when it is over, or as it is when patience is at an end. Tells its progress on the way.
+async def followed(
+    runner: Runner, job: str, call: Call, patience: float, ends: Callable[[str], bool] = bool
+) -> ToolAnswer:
+    """A job when it is over or waits for a person, or as it is when patience is at an end. Tells its progress on the way.
 
     A call that the client takes back stops its job; one whose connection is lost does not.
+
+    Args:
+        patience: seconds; less where the call's deadline comes sooner.
+        ends: whether to return for what the job waits for. By default a person's approval is told at once.
     """
+    if call.deadline is not None:
+        patience = min(patience, call.deadline.left() * WAITING_SHARE)
     pause: float = SOON
     told: tuple[int, int | None] = (-1, None)
     give_up = anyio.current_time() + patience
@@ -103,14 +116,22 @@ async def followed(runner: Runner, job: str, call: Call, patience: float) -> Too
                 told = (found.done, found.total)
                 await call.progress(found.done, found.total, found.name)
             left = give_up - anyio.current_time()
-            if found.status != "running" or left <= 0:
-                return await _answer(runner, found, call.principal)
+            waits = found.report.get("waiting", "")
+            if found.status != "running" or left <= 0 or (ends(waits) and await _undecided(runner, waits)):
+                return await _answer(runner, found, call)
             await anyio.sleep(min(pause, left))
             pause = min(pause * 1.5, LATER)
     except anyio.get_cancelled_exc_class():
         if call.taken_back():
             await of_jobs(runner.pipeline, lambda jobs: jobs.cancel(job))
         raise
+
+
+async def _undecided(runner: Runner, waits: str) -> bool:
+    """Whether the approval that a job waits for is still to be given: the job takes a moment to see that it was."""
+    pipeline = runner.pipeline
+    asked = await pipeline.aside(lambda: pipeline.store.approvals(pipeline.clock()))
+    return any(each.status == "pending" and each.code in waits for each in asked)
 
 
 def _status(runner: Runner) -> OwnTool:
@@ -139,7 +160,7 @@ def _cancel(runner: Runner) -> OwnTool:
         if await _found(runner, job, call) is None:
             return failed(UNKNOWN, LISTS)
         await of_jobs(runner.pipeline, lambda jobs: jobs.cancel(job))
-        return await followed(runner, job, call, PATIENCE)
+        return await followed(runner, job, call, PATIENCE, ends=lambda _: False)
 
     return _own(
         runner,
@@ -180,13 +201,13 @@ async def _found(runner: Runner, job: str, call: Call) -> Job | None:
     return found if found is not None and (found.principal, found.profile) == mine else None
 
 
-async def _answer(runner: Runner, job: Job, principal: Principal) -> ToolAnswer:
+async def _answer(runner: Runner, job: Job, call: Call) -> ToolAnswer:
     """What is told of a job: what it read only as far as its principal may still read that."""
-    pipeline, spec = runner.pipeline, runner.specs.get(job.name)
+    pipeline, spec, principal = runner.pipeline, runner.specs.get(job.name), call.principal
     if spec is None:
         return failed(f"This server does not know the job {job.name}.", "Ask the server that ran it.")
     calls = reporting.calls(job, spec)
-    forbidden = await pipeline.forbidden(calls, principal)
+    forbidden = await pipeline.forbidden(calls, principal, call.deadline)
     told = reporting.told(job, await of_jobs(pipeline, lambda jobs: jobs.count(job.id)), forbidden)
     if job.status == "failed":
         return ToolAnswer(False, compact(told))

@@ -18,6 +18,7 @@ from saasus_mcp.permissions.case import Principal
 from saasus_mcp.permissions.proof import Place
 from saasus_mcp.permissions.target import shown_arguments
 from saasus_mcp.saasus import arguments
+from saasus_mcp.saasus.deadline import Deadline
 from saasus_mcp.server import large_work
 from saasus_mcp.server.call import Asking, Call, Part
 from saasus_mcp.server.pipeline import Pipeline
@@ -80,14 +81,24 @@ class Reader:
     Args:
         part: the job.
         checkpoint: remembers what was read.
+        deadline: when the reads must be over; None for a job that goes on without its caller.
     """
 
-    def __init__(self, pipeline: Pipeline, principal: Principal, part: Part, checkpoint: Checkpoint = at_once) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        principal: Principal,
+        part: Part,
+        checkpoint: Checkpoint = at_once,
+        *,
+        deadline: Deadline | None = None,
+    ) -> None:
         self.calls = Calls()
         self._pipeline = pipeline
         self._principal = principal
         self._part = part
         self._checkpoint = checkpoint
+        self._deadline = deadline
 
     @property
     def place(self) -> Place:
@@ -191,7 +202,8 @@ class Reader:
     async def answer(self, key: str, args: Mapping[str, Any]) -> tuple[Any, str]:
         """What the API answered, or why there is nothing."""
         tool = self._pipeline.catalogue.find(key).tool
-        given = await self._pipeline.run(Call(tool, dict(args), self._principal, part=self._part))
+        call = Call(tool, dict(args), self._principal, part=self._part, deadline=self._deadline)
+        given = await self._pipeline.run(call)
         if isinstance(given, Asking):
             return None, f"{tool} asks first."
         return (given.structured, "") if given.ok else (None, f"{tool}: {given.text}")

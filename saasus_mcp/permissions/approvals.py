@@ -118,6 +118,10 @@ class Approvals:
         if found is not None:
             raise _rejected(found, binding, now)
 
+    def approved(self, binding: Binding, now: float) -> bool:
+        """Whether a person approved this very call and it was not made since."""
+        return any(each.status == "approved" for each in self._store.approvals(now, binding.digest()))
+
     def find(self, code: str, now: float) -> Approval:
         """The pending approval with this code, however it was typed.
 

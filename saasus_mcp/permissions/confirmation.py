@@ -18,6 +18,9 @@ from saasus_mcp.permissions.target import Sight, is_name
 from saasus_mcp.store import Spend
 
 LIFETIME = 10 * 60
+ASK = "Ask the person whether they want it, then call again."
+READING_SECONDS = 2.0
+"""Nobody reads a question and answers it in less: a no that comes sooner is taken for the client's own."""
 PURPOSE = "question"
 FIELD_NAME, FIELD_YES = "name", "confirm"
 
@@ -32,10 +35,16 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back from the client."""
+    """What came back from the client.
 
-    action: Literal["accept", "decline", "cancel"]
+    Attributes:
+        action: as the protocol has it; `failed` where the client could not show the question.
+        at_terminal: whether a person gave it at a terminal of ours, where no client stands in between.
+    """
+
+    action: Literal["accept", "decline", "cancel", "failed"]
     content: Mapping[str, Any] = field(default_factory=dict)
+    at_terminal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,10 @@ class Outdated:
     """
 
     bound: str
+
+
+class NotAPerson(Refused):
+    """A no that no person can be taken to have given: a client that runs unattended answers so by itself."""
 
 
 class Confirmations:
@@ -82,9 +95,11 @@ class Confirmations:
         decision now wants the name typed and the question did not.
 
         Raises:
-            Refused: it answers no question of ours, or another one; it came too late; or it is not a yes.
+            NotAPerson: it is a no, and not known to be a person's.
+            Refused: it answers no question of ours, or another one; it came too late; or it is a person's no.
         """
-        asked = self._sealer.read(reply.state, PURPOSE) if reply.state else None
+        self.heed(reply, now)
+        asked = self._asked(reply)
         if asked is None:
             raise Refused(
                 "unasked", "This answer belongs to no question that was asked.", "Call without an answer first."
@@ -92,29 +107,56 @@ class Confirmations:
         if asked["binding"] != binding.digest():
             raise Refused("unasked", "The question was about another call.", "Call again to be asked about this one.")
         if asked["expires"] <= now:
-            raise Refused("expired", "The question has expired.", "Call again to be asked anew.")
-        heed(reply.answer)
-        _judge(reply.answer.content, asked["name"])
+            raise Refused("expired", "The question has expired.", "Call again to be asked again.")
+        no = _no(reply.answer.content, asked["name"])
+        if no is not None:
+            raise self._fast(reply, now) or no
         if asked["bound"] != sight.bound or (typed and asked["name"] is None):
             return Outdated(asked["bound"])
         return Proof(Spend("confirmation", asked["nonce"]), by=binding.principal, shown=asked["shown"])
 
+    def heed(self, reply: Reply, now: float) -> None:
+        """Take a no for a no, whatever question it answers and whatever the policy says now.
 
-def heed(answer: Answer) -> None:
-    """A no is a no, whatever it answers.
+        Raises:
+            NotAPerson: it is a no, and not known to be a person's.
+            Refused: it is a person's no.
+        """
+        answer = reply.answer
+        if answer.action == "accept":
+            return
+        if answer.at_terminal:
+            raise _declined(f"the person chose to {answer.action}")
+        if answer.action == "decline":
+            raise self._fast(reply, now) or _declined("the client says that the person chose to decline")
+        if answer.action == "failed":
+            raise NotAPerson("client_failed", "The client could not show the question.", ASK)
+        raise NotAPerson("client_cancel", "The client closed the question without an answer (cancel).", ASK)
 
-    Raises:
-        Refused: it is one.
-    """
-    if answer.action != "accept":
-        raise Refused("declined", f"Not done: the person chose to {answer.action}.", "Do not try again unasked.")
+    def _asked(self, reply: Reply) -> dict[str, Any] | None:
+        """What was asked, as the state tells it; None where it is no state of ours."""
+        return self._sealer.read(reply.state, PURPOSE) if reply.state else None
+
+    def _fast(self, reply: Reply, now: float) -> NotAPerson | None:
+        """That a no came faster than a person can read; None where it did not."""
+        if reply.answer.at_terminal:
+            return None
+        asked = self._asked(reply)
+        seconds = now - (asked["expires"] - LIFETIME) if asked is not None else 0.0
+        if seconds >= READING_SECONDS:
+            return None
+        return NotAPerson("fast_no", f"The client answered no after {max(0.0, seconds):.1f} seconds.", ASK)
 
 
-def _judge(content: Mapping[str, Any], name: str | None) -> None:
+def _no(content: Mapping[str, Any], name: str | None) -> Refused | None:
+    """The refusal where an accepted form does not say yes."""
     if name is None:
-        if content.get(FIELD_YES) is not True:
-            raise Refused("declined", "Not done: the person did not confirm.", "Do not try again unasked.")
-        return
+        return None if content.get(FIELD_YES) is True else _declined("the question was not confirmed")
     typed = content.get(FIELD_NAME)
-    if not isinstance(typed, str) or not is_name(typed, name):
-        raise Refused("declined", "Not done: the name typed is not the target's.", "Ask the person what they meant.")
+    if isinstance(typed, str) and is_name(typed, name):
+        return None
+    return Refused("declined", "Not done: the name typed is not the target's.", "Ask the person what they meant.")
+
+
+def _declined(how: str) -> Refused:
+    return Refused("declined", f"Not done: {how}.", "Do not try again unasked.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +19,9 @@ from saasus_mcp.saasus.words import LONGEST, plain
 
 MOST_OPERATIONS = 512
 """Operations whose declared names are kept: more than there are."""
+TOO_MANY = 429
+LONGEST_TOLD = 7 * 24 * 3600
+"""Seconds of a Retry-After: a longer one is no answer to a call."""
 SUCCESS, REDIRECT, CALLERS_FAULT = 2, 3, 4
 """Families of HTTP statuses, by their first digit."""
 
@@ -161,9 +165,8 @@ def _refused(operation: Operation, response: Response, known: KnownSecrets) -> T
         said += f" {kind}: {message}" if kind and message else f": {kind or message}"
     unsure = not operation.reads and response.status // 100 != CALLERS_FAULT
     applied: Applied = "unknown" if unsure else "not_applied"
-    return failed(
-        said + ".", _next(response.status, applied), applied=applied, status=response.status, trace_id=response.trace_id
-    )
+    mend = _next(response.status, applied, response.retry_after)
+    return failed(said + ".", mend, applied=applied, status=response.status, trace_id=response.trace_id)
 
 
 def _error(raw: bytes, known: KnownSecrets) -> tuple[str, str]:
@@ -181,8 +184,17 @@ def _words(value: object, known: KnownSecrets) -> str:
     return plain(scrub(known.text(str(value or ""))[:LONGEST])).rstrip(". ")
 
 
-def _next(status: int, applied: Applied) -> str:
-    """What to do after an error status."""
+def _next(status: int, applied: Applied, retry_after: float | None) -> str:
+    """Say what to do after an error status, and when where the API said so."""
+    if retry_after is None:
+        return _what_next(status, applied)
+    wait = f"wait {math.ceil(min(retry_after, LONGEST_TOLD))} seconds before the next call."
+    if status == TOO_MANY:
+        return f"Too many requests: {wait}"
+    return f"{_what_next(status, applied)} The API asks to {wait}"
+
+
+def _what_next(status: int, applied: Applied) -> str:
     if applied == "unknown":
         return "Look at the present state before anything is repeated; a 500 can also mean a mistake in the request."
     if status // 100 == REDIRECT:
@@ -192,5 +204,5 @@ def _next(status: int, applied: Applied) -> str:
         401: "The signature or a token was not accepted: `saasus-mcp doctor` checks credentials and clock.",
         403: "The SaaS or the caller's address is not allowed to do this.",
         404: "Look the id up with the matching list or search tool.",
-        429: "Too many requests: wait before the next call.",
+        TOO_MANY: "Too many requests: wait before the next call.",
     }.get(status, "Try again later; give the trace id to SaaSus support if it stays so.")

@@ -1,23 +1,26 @@
-"""Step 7 of a call: sending. One pooled client a process; writes go once, idempotent reads may go again."""
+"""Step 7 of a call: sending, within the call's deadline. Writes go once, idempotent reads may go again."""
 
 from __future__ import annotations
 
 import logging
+import random
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Protocol, Self
 
 import anyio
 import httpx2
-import stamina
 
 from saasus_mcp.catalog.model import Operation
 from saasus_mcp.errors import SaasusMcpError
+from saasus_mcp.saasus import network
+from saasus_mcp.saasus.deadline import NO_DEADLINE, Deadline
 from saasus_mcp.saasus.redaction import KnownSecrets
 from saasus_mcp.saasus.request import Request
 from saasus_mcp.saasus.signature import Clock, Credentials, SaasusSignature, now
@@ -28,7 +31,15 @@ TRACE_HEADER = "X-Saasus-Trace-Id"
 TRACE = re.compile(r"[A-Za-z0-9_.:=-]{1,128}")
 USER_AGENT = "saasus-mcp"
 ATTEMPTS = 3
+FIRST_WAIT = 0.2
+"""Seconds; each further wait is twice as long, less a random part."""
 LONGEST_WAIT = 20.0
+"""Seconds of a Retry-After that are waited; a longer one is told instead."""
+LEAST_ATTEMPT = 1.0
+"""Seconds that must be left for another attempt to make sense."""
+LONGEST_CONNECT = 10.0
+NO_TIME = "No time was left to send it: what had to be read before took too long."
+NO_TIME_MEND = "Try again later; SAASUS_MCP_CALL_SECONDS is how long a whole call may take."
 CONNECTIONS = 100
 """Open at once, all of them kept for the next calls: a handshake of TLS takes longer than most answers."""
 LARGEST_ANSWER = 64 * 1024 * 1024
@@ -41,32 +52,45 @@ for _chatty in ("httpx2", "httpcore2"):
 Applied = Literal["applied", "not_applied", "unknown"]
 
 
+class Between(Protocol):
+    """Told between two attempts: which one failed, of how many, and how."""
+
+    async def __call__(self, number: int, most: int, reason: str) -> None: ...
+
+
+async def say_nothing(number: int, most: int, reason: str) -> None:
+    """Where nobody asked how far a call is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What came back: the bytes as they are, none trusted yet. `date` is for judging clock skew."""
+    """What came back: the bytes as they are, none trusted yet.
+
+    Attributes:
+        date: for judging clock skew.
+        retry_after: the seconds after which the API asks to be called again; None where it asks nothing.
+    """
 
     status: int
     content_type: str
     body: bytes
     trace_id: str
     date: datetime | None = None
+    retry_after: float | None = None
 
 
 class SendFailed(SaasusMcpError):
-    """No answer came back. `applied` says what is known of the deed: `not_applied` where nothing left this machine."""
+    """No answer came back.
 
-    def __init__(self, message: str, mend: str, applied: Applied) -> None:
+    Attributes:
+        applied: `not_applied` where nothing of the request was sent, or it was a read.
+        fault: which part of the network failed; None where the request was sent.
+    """
+
+    def __init__(self, message: str, mend: str, applied: Applied, fault: network.Fault | None = None) -> None:
         super().__init__(message, mend)
         self.applied: Applied = applied
-
-
-class _TryAgain(Exception):
-    """An attempt of an idempotent read ended in a way that another one may not: how, and how long the API asks to wait."""
-
-    def __init__(self, ended: Response | SendFailed, wait: float | None) -> None:
-        super().__init__()
-        self.ended = ended
-        self.wait = wait
+        self.fault = fault
 
 
 class Client:
@@ -78,23 +102,26 @@ class Client:
         timeout: seconds for one attempt, from connecting to the last byte.
         transport: in place of the network: the sandbox or a test.
         clock: the time that signatures carry.
+        sleep: waits between two attempts.
 
     Attributes:
         secrets: the keys, to be removed from whatever the API answers.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - what a client is made of, in the order of use
         self,
         credentials: Credentials,
         base_url: str = API,
         timeout: float = 30.0,
         transport: httpx2.AsyncBaseTransport | None = None,
         clock: Clock = now,
+        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
         self._base = base_url.rstrip("/")
         self._timeout = timeout
         self._signature = SaasusSignature(credentials, clock)
         self._transport = transport
+        self._sleep = sleep
         self.secrets = KnownSecrets((credentials.api_key, credentials.secret_key))
 
     @cached_property
@@ -105,7 +132,6 @@ class Client:
             auth=self._signature,
             cookies=no_cookies,
             headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
-            timeout=httpx2.Timeout(self._timeout, connect=min(10.0, self._timeout / 2)),
             limits=httpx2.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
             follow_redirects=False,
             transport=self._transport,
@@ -121,79 +147,100 @@ class Client:
         if "_http" in self.__dict__:
             await self._http.aclose()
 
-    async def send(self, operation: Operation, request: Request, trace_id: str) -> Response:
-        """The API's answer, whatever its status.
+    async def send(
+        self,
+        operation: Operation,
+        request: Request,
+        trace_id: str,
+        deadline: Deadline = NO_DEADLINE,
+        between: Between = say_nothing,
+    ) -> Response:
+        """Return the API's answer, whatever its status.
 
         An idempotent read is tried up to three times over connection errors, 429 (its Retry-After is honoured) and 5xx;
-        anything else goes once.
+        anything else goes once. Waits and attempts end by the deadline.
+
+        Args:
+            between: told before each wait which attempt failed and how.
 
         Raises:
             SendFailed: there was no answer.
         """
-        if not operation.retriable:
-            response, _ = await self._attempt(operation, request, trace_id)
-            return response
-        try:
-            return await self._read(operation, request, trace_id)
-        except _TryAgain as first:
-            return await self._again(operation, request, trace_id, first)
+        most = ATTEMPTS if operation.retriable else 1
+        for number in range(1, most + 1):
+            ended = await self._attempt(operation, request, trace_id, deadline)
+            wait = _wait(ended, number)
+            if number == most or wait is None or wait > LONGEST_WAIT or wait + LEAST_ATTEMPT > deadline.left():
+                break
+            await between(number, most, _reason(ended))
+            await self._sleep(wait)
+        if isinstance(ended, SendFailed):
+            raise ended
+        return ended
 
-    async def _again(self, operation: Operation, request: Request, trace_id: str, first: _TryAgain) -> Response:
-        """What comes of further attempts after a first one, which the library is told of and does not make."""
-        # As a context the library sees no arguments: as a caller it would hand them, URLs included, to its log hooks.
-        rounds = stamina.retry_context(on=_again, attempts=ATTEMPTS, timeout=None, wait_initial=0.2, wait_max=5.0)
+    async def _attempt(
+        self, operation: Operation, request: Request, trace_id: str, deadline: Deadline
+    ) -> Response | SendFailed:
+        """One signed attempt: the API's answer, or why there is none."""
+        seconds, watched = min(self._timeout, deadline.left()), network.Watched()
+        if seconds <= 0:
+            return SendFailed(NO_TIME, NO_TIME_MEND, "not_applied")
         try:
-            async for attempt in rounds:
-                with attempt:
-                    if attempt.num == 1:
-                        raise first
-                    return await self._read(operation, request, trace_id)
-        except _TryAgain as last:
-            if isinstance(last.ended, SendFailed):
-                raise last.ended from None
-            return last.ended
-        raise AssertionError("the last round returns or raises")
-
-    async def _read(self, operation: Operation, request: Request, trace_id: str) -> Response:
-        try:
-            response, wait = await self._attempt(operation, request, trace_id)
-        except SendFailed as failure:
-            raise _TryAgain(failure, None) from None
-        if response.status in RETRIABLE_STATUSES and (wait or 0) <= LONGEST_WAIT:
-            raise _TryAgain(response, wait)
-        return response
-
-    async def _attempt(self, operation: Operation, request: Request, trace_id: str) -> tuple[Response, float | None]:
-        """One signed attempt: the answer, and the seconds its Retry-After asks for."""
-        headers = {TRACE_HEADER: trace_id}
-        if request.body is not None:
-            headers["Content-Type"] = "application/json"
+            http = self._http
+        except network.UNUSABLE as error:
+            return _unsent(network.unusable(error))
         url = httpx2.URL(self._base + request.target)
         connected = False
         try:
-            with span(operation, trace_id) as current, anyio.fail_after(self._timeout):
-                async with self._http.stream(request.method, url, content=request.body, headers=headers) as answer:
+            with span(operation, trace_id) as current, anyio.fail_after(seconds):
+                async with http.stream(request.method, url, **_sending(request, trace_id, seconds, watched)) as answer:
                     connected = True
                     body = await _read_body(answer)
                 answered(current, answer.status_code)
-        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
-            raise _failed(operation, "The SaaSus API could not be reached", type(error).__name__, sent=False) from None
-        except (TimeoutError, httpx2.TimeoutException):
-            said = "answered but did not finish" if connected else "did not answer"
-            raise _failed(
-                operation, f"The SaaSus API {said} within {self._timeout:g} s", "timeout", sent=True
-            ) from None
-        except httpx2.HTTPError as error:
-            raise _failed(operation, "The connection broke after the request was sent", type(error).__name__, sent=True) \
-                from None  # fmt: skip
-        return _response(answer, body, trace_id), _retry_after(answer)
+        except Exception as error:
+            # A transport in place of the network does not tell what it does: there the kind of error decides. On the way to
+            # a proxy libraries raise errors of many kinds.
+            if isinstance(error, network.NOT_SENT) or (self._transport is None and not watched.sent):
+                return _unsent(network.fault(error, url, watched))
+            if not isinstance(error, (httpx2.HTTPError, TimeoutError)):
+                raise
+            return _lost(operation, error, seconds, connected=connected)
+        return _response(answer, body, trace_id)
 
 
-def _again(error: Exception) -> bool | float:
-    """What the retry library asks of each error: whether to go again, or after how many seconds."""
-    if not isinstance(error, _TryAgain):
-        return False
-    return True if error.wait is None else error.wait
+def _sending(request: Request, trace_id: str, seconds: float, watched: network.Watched) -> dict[str, Any]:
+    """Return what one attempt is sent with."""
+    headers = {TRACE_HEADER: trace_id}
+    if request.body is not None:
+        headers["Content-Type"] = "application/json"
+    return {
+        "content": request.body,
+        "headers": headers,
+        "timeout": httpx2.Timeout(seconds, connect=min(LONGEST_CONNECT, seconds / 2)),
+        "extensions": {"trace": watched},
+    }
+
+
+def _wait(ended: Response | SendFailed, number: int) -> float | None:
+    """Return the seconds to wait before another attempt; None where it would end in the same way.
+
+    Args:
+        number: of the attempt, from 1.
+    """
+    if isinstance(ended, SendFailed):
+        if ended.fault is not None and ended.fault.cause in network.LASTING:
+            return None
+    elif ended.status not in RETRIABLE_STATUSES:
+        return None
+    elif ended.retry_after is not None:
+        return ended.retry_after
+    return FIRST_WAIT * (1 << number) * random.uniform(0.5, 1)  # noqa: S311 - spreads callers, guards nothing
+
+
+def _reason(ended: Response | SendFailed) -> str:
+    if isinstance(ended, Response):
+        return f"HTTP {ended.status}"
+    return "not reachable" if ended.fault is not None else "no answer"
 
 
 async def _read_body(answer: httpx2.Response) -> bytes:
@@ -205,13 +252,25 @@ async def _read_body(answer: httpx2.Response) -> bytes:
     return bytes(body)
 
 
-def _failed(operation: Operation, message: str, kind: str, *, sent: bool) -> SendFailed:
-    applied: Applied = "not_applied" if operation.reads or not sent else "unknown"
-    mend = {
-        True: "Look at the present state before anything is repeated.",
-        False: "Try again; `saasus-mcp doctor` tells what is wrong if it stays so.",
-    }[applied == "unknown"]
-    return SendFailed(f"{message} ({kind}).", mend, applied)
+def _unsent(fault: network.Fault) -> SendFailed:
+    """Return the failure of a request that did not leave."""
+    said, mend = fault.words("en")
+    again = "Try again; `saasus-mcp doctor` tells what is wrong if it stays so."
+    return SendFailed(f"The SaaSus API could not be reached: {said}.", f"{mend} {again}", "not_applied", fault)
+
+
+def _lost(operation: Operation, error: Exception, seconds: float, *, connected: bool) -> SendFailed:
+    """Return the failure of a request that was sent and not answered as a whole."""
+    applied: Applied = "not_applied" if operation.reads else "unknown"
+    mend = (
+        "Look at the present state before anything is repeated."
+        if applied == "unknown"
+        else "Try again; `saasus-mcp doctor` tells what is wrong if it stays so."
+    )
+    if isinstance(error, network.TIMEOUTS):
+        said = "answered but did not finish" if connected else "did not answer"
+        return SendFailed(f"The SaaSus API {said} within {seconds:.2g} s (timeout).", mend, applied)
+    return SendFailed(f"The connection broke after the request was sent ({type(error).__name__}).", mend, applied)
 
 
 def _response(answer: httpx2.Response, body: bytes, trace_id: str) -> Response:
@@ -221,6 +280,7 @@ def _response(answer: httpx2.Response, body: bytes, trace_id: str) -> Response:
         body=body,
         trace_id=_trace(answer.headers.get(TRACE_HEADER, ""), trace_id),
         date=_date(answer.headers.get("Date")),
+        retry_after=_retry_after(answer),
     )
 
 

@@ -20,7 +20,8 @@ from saasus_mcp.catalog import Language
 from saasus_mcp.permissions.confirmation import FIELD_NAME, FIELD_YES, Answer, Question, Reply
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.wording import WORDS
-from saasus_mcp.server.call import Asker, Asking, Usher, Visit
+from saasus_mcp.server.call import Asker, Asking, Progress, Usher, Visit, untold
+from saasus_mcp.server.progress import while_asked
 from saasus_mcp.server.turns import waiting
 
 Context = ServerRequestContext[Any, Any]
@@ -29,30 +30,48 @@ KEY = "confirm"
 MISSHAPEN = -32010
 """Code of the error that stands for a response of the client which cannot be read; MCP leaves -32000 to -32019 free."""
 VISIT = "visit-"
+UNREADABLE = (
+    (
+        "Not done: the client's response to the question is not an elicitation result, an object with the `action` accept, "
+        "decline or cancel, and with `content` for accept."
+    ),
+    "Tell the person that this client cannot confirm the call, and why.",
+)
+FAILURES = (MCPError, ValidationError)
+"""How a client fails to show something: by an error, or by an answer that is none."""
 
 
 class Pushed:
     """Sends the question at once and waits for the answer (protocols before 2026-07-28)."""
 
-    def __init__(self, context: Context, language: Language) -> None:
+    def __init__(self, context: Context, language: Language, progress: Progress = untold) -> None:
         self._context = context
         self._language = language
+        self._progress = progress
 
     async def ask(self, question: Question) -> Answer | None:
-        """The person's answer.
+        """The client's answer; where it failed to show the question, that it failed.
 
         Raises:
-            Refused: the client failed to show the question.
+            Refused: its response cannot be read.
         """
-        schema = form(question, self._language)
-        try:
-            async with waiting():
-                result = await self._context.session.elicit_form(
+        schema, misshapen = form(question, self._language), False
+
+        async def elicited() -> ElicitResult:
+            nonlocal misshapen
+            try:
+                return await self._context.session.elicit_form(
                     question.message, schema, related_request_id=self._context.request_id
                 )
-        except (MCPError, ValidationError) as failed:
-            raise _unanswered(failed) from None
-        return Answer(result.action, result.content or {})
+            except FAILURES as failed:
+                misshapen = isinstance(failed, ValidationError) or failed.error.code == MISSHAPEN
+                raise
+
+        async with waiting():
+            result = await while_asked(self._progress, elicited, FAILURES)
+        if misshapen:
+            raise Refused("declined", *UNREADABLE)
+        return Answer("failed") if result is None else Answer(result.action, result.content or {})
 
 
 class Returned:
@@ -63,19 +82,7 @@ class Returned:
         return None
 
 
-def _unanswered(failed: MCPError | ValidationError) -> Refused:
-    """Why a question has no answer. Of what the client sent, nothing is repeated."""
-    if isinstance(failed, MCPError) and failed.error.code != MISSHAPEN:
-        return Refused("declined", "Not done: the client could not show the question.", "Tell the person.")
-    return Refused(
-        "declined",
-        "Not done: the client's response to the question is not an elicitation result, an object with the `action` accept, "
-        "decline or cancel, and with `content` for accept.",
-        "Tell the person that this client cannot confirm the call, and why.",
-    )
-
-
-def asker(context: Context, language: Language) -> Asker | None:
+def asker(context: Context, language: Language, progress: Progress = untold) -> Asker | None:
     """How this client can ask its person; None where it cannot."""
     capabilities = context.session.client_capabilities
     elicitation = capabilities.elicitation if capabilities else None
@@ -83,25 +90,27 @@ def asker(context: Context, language: Language) -> Asker | None:
         return None
     if context.protocol_version >= MODERN:
         return Returned()
-    return Pushed(context, language) if context.session.can_send_request else None
+    return Pushed(context, language, progress) if context.session.can_send_request else None
 
 
 class PushedVisit:
     """Sends the address at once (protocols before 2026-07-28)."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, progress: Progress = untold) -> None:
         self._context = context
+        self._progress = progress
 
     async def show(self, visit: Visit) -> bool | None:
         """Whether the person let it be opened; a client that fails at it counts as no."""
-        try:
-            async with waiting():
-                result = await self._context.session.elicit_url(
-                    visit.message, visit.url, visit.id, related_request_id=self._context.request_id
-                )
-        except (MCPError, ValidationError):
-            return False
-        return result.action == "accept"
+
+        async def elicited() -> ElicitResult:
+            return await self._context.session.elicit_url(
+                visit.message, visit.url, visit.id, related_request_id=self._context.request_id
+            )
+
+        async with waiting():
+            result = await while_asked(self._progress, elicited, FAILURES)
+        return result is not None and result.action == "accept"
 
 
 class ReturnedVisit:
@@ -112,7 +121,7 @@ class ReturnedVisit:
         return None
 
 
-def usher(context: Context) -> Usher | None:
+def usher(context: Context, progress: Progress = untold) -> Usher | None:
     """How this client can send its person to a page; None where it cannot."""
     capabilities = context.session.client_capabilities
     elicitation = capabilities.elicitation if capabilities else None
@@ -120,7 +129,7 @@ def usher(context: Context) -> Usher | None:
         return None
     if context.protocol_version >= MODERN:
         return ReturnedVisit()
-    return PushedVisit(context) if context.session.can_send_request else None
+    return PushedVisit(context, progress) if context.session.can_send_request else None
 
 
 def visited(params: CallToolRequestParams) -> dict[str, bool]:

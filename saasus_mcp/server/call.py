@@ -7,10 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+import anyio
+
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.permissions.confirmation import Answer, Question, Reply
 from saasus_mcp.permissions.policy import Principal
 from saasus_mcp.saasus.answer import ToolAnswer
+from saasus_mcp.saasus.deadline import Deadline
 from saasus_mcp.store import Entry
 
 
@@ -20,6 +23,26 @@ class Asker(Protocol):
     async def ask(self, question: Question) -> Answer | None:
         """The person's answer; None where the answer will come with a later call instead."""
         ...
+
+
+class TimedAsker:
+    """Asks through another one and measures how long the person took: that time does not count for the call.
+
+    Attributes:
+        seconds: taken so far.
+    """
+
+    def __init__(self, under: Asker) -> None:
+        self._under = under
+        self.seconds = 0.0
+
+    async def ask(self, question: Question) -> Answer | None:
+        """The person's answer, as the other one gives it."""
+        began = anyio.current_time()
+        try:
+            return await self._under.ask(question)
+        finally:
+            self.seconds += anyio.current_time() - began
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +102,9 @@ class Part:
 
 
 class Progress(Protocol):
-    """Tells the client how far a long call is."""
+    """Tells the client how far a long call is. `done` is None where it can only be said that the call goes on."""
 
-    async def __call__(self, done: int, total: int | None, message: str) -> None: ...
+    async def __call__(self, done: int | None, total: int | None, message: str) -> None: ...
 
 
 def never() -> bool:
@@ -89,7 +112,7 @@ def never() -> bool:
     return False
 
 
-async def untold(done: int, total: int | None, message: str) -> None:
+async def untold(done: int | None, total: int | None, message: str) -> None:
     """Where nobody asked how far a call is."""
 
 
@@ -105,6 +128,7 @@ class Call:
         undoes: the call of the journal that this one undoes; never set by a client.
         part: the job that makes this call; never set by a client.
         progress: told how far the call is, where it takes long.
+        deadline: when the call must be over; the server's own limit where it is None.
         taken_back: whether the client has said that it no more wants what it asked for; a lost connection does not say so.
     """
 
@@ -118,7 +142,15 @@ class Call:
     undoes: Undoes | None = None
     part: Part | None = None
     progress: Progress = untold
+    deadline: Deadline | None = None
     taken_back: Callable[[], bool] = never
+
+    def timed(self) -> tuple[Call, Callable[[], float]]:
+        """Return the call with an asker that measures, and what tells the seconds that a person has taken so far."""
+        if self.asker is None:
+            return self, float
+        asker = TimedAsker(self.asker)
+        return replace(self, asker=asker), lambda: asker.seconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,13 +29,14 @@ from saasus_mcp.permissions.proof import Place, where
 from saasus_mcp.saasus.answer import ToolAnswer, failed
 from saasus_mcp.server import asking
 from saasus_mcp.server.asking import Context
-from saasus_mcp.server.call import Asking, Call, Progress
+from saasus_mcp.server.call import Asking, Call
 from saasus_mcp.server.fair_queue import Busy
 from saasus_mcp.server.instructions import instructions
 from saasus_mcp.server.offering import Offering, Who
 from saasus_mcp.server.own import OwnTool
 from saasus_mcp.server.params import before_handshake, explained
 from saasus_mcp.server.pipeline import Pipeline
+from saasus_mcp.server.progress import Reporter
 from saasus_mcp.server.results import PNG
 from saasus_mcp.server.surface import Surface
 from saasus_mcp.server.tools import META, own_tool, tool
@@ -67,15 +68,16 @@ def build(pipeline: Pipeline, who: Who, language: Language, surface: Surface | N
         return ListToolsResult(tools=[tools[each] for each in listed], ttl_ms=LIST_TTL_MS, cache_scope="private")
 
     async def call_tool(context: Context, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
+        progress = Reporter(context)
         call = Call(
             name=params.name,
             arguments=params.arguments or {},
             principal=who(context),
-            asker=asking.asker(context, language),
+            asker=asking.asker(context, language, progress),
             reply=asking.reply(params),
-            usher=asking.usher(context),
+            usher=asking.usher(context, progress),
             visited=asking.visited(params),
-            progress=_progress(context),
+            progress=progress,
             taken_back=lambda: _taken_back(context),
         )
         given = await shown.run(call)
@@ -126,15 +128,6 @@ def _within_share(pipeline: Pipeline, who: Who) -> ServerMiddleware[Any]:
             raise MCPError(INTERNAL_ERROR, given.text) from None
 
     return within
-
-
-def _progress(context: Context) -> Progress:
-    """Tells the client how far a call is, where it asked to be told."""
-
-    async def tell(done: int, total: int | None, message: str) -> None:
-        await context.session.report_progress(done, total, message)
-
-    return tell
 
 
 def _taken_back(context: Context) -> bool:

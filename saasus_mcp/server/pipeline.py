@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -15,7 +16,7 @@ from saasus_mcp.catalog import Catalogue, Language, Operation
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.permissions.approvals import Approvals
 from saasus_mcp.permissions.case import CasePolicy, Principal
-from saasus_mcp.permissions.confirmation import Confirmations, Reply, heed
+from saasus_mcp.permissions.confirmation import Confirmations, Reply
 from saasus_mcp.permissions.handles import Handles, Hiding, References, no_references
 from saasus_mcp.permissions.proof import Place
 from saasus_mcp.permissions.refusal import Refused
@@ -25,7 +26,8 @@ from saasus_mcp.permissions.target import Read, Seen, secret_texts
 from saasus_mcp.saasus import arguments as checking
 from saasus_mcp.saasus import request as building
 from saasus_mcp.saasus.answer import ToolAnswer, answer, failed, unsent
-from saasus_mcp.saasus.client import Applied, Client, SendFailed
+from saasus_mcp.saasus.client import NO_TIME, NO_TIME_MEND, Applied, Between, Client, SendFailed
+from saasus_mcp.saasus.deadline import CALL_SECONDS, NO_DEADLINE, Deadline
 from saasus_mcp.saasus.redaction import STRONG, KnownSecrets
 from saasus_mcp.saasus.secrets import REMOVED
 from saasus_mcp.server import aftermath, granted, large_work
@@ -70,6 +72,7 @@ class Pipeline:
         aside: Aside = at_once,
         console: Callable[[], str] = str,
         calls: FairQueue | None = None,
+        call_seconds: float = CALL_SECONDS,
     ) -> None:
         self.catalogue = catalogue
         self.policy = policy
@@ -85,6 +88,7 @@ class Pipeline:
         self.ledger = Ledger(lambda: self.store, policy, place, watch=watch, clock=clock, aside=aside)
         self._console = console
         self.calls = calls or FairQueue()
+        self._call_seconds = call_seconds
 
     @cached_property
     def store(self) -> Store:
@@ -136,14 +140,16 @@ class Pipeline:
 
         Raises nothing that a client could cause: every refusal and failure is an answer.
         """
+        call, asked = replace(call, deadline=self.deadline(call)).timed()
         try:
             step = await self._stepped(call)
         except SaasusMcpError as error:
             return await self.refused(call, error)
-        reply, rounds = call.reply, 0
+        limit, reply, rounds = step.deadline, call.reply, 0
         try:
             while True:
-                read = sights(self.reader(step))
+                step = replace(step, deadline=limit.postponed(asked()))
+                read = sights(self.reader(replace(step, deadline=step.deadline.for_preliminary_reads())))
                 step = replace(step, decision=await self.deciding.decide(step, read))
                 asker = call.asker if rounds < MOST_ROUNDS else None
                 settled = await self._settled(step, read, replace(call, asker=asker, reply=reply))
@@ -164,18 +170,26 @@ class Pipeline:
             return settled
         return await self._send(settled)
 
-    async def forbidden(self, calls: Iterable[Made], principal: Principal) -> str:
+    def deadline(self, call: Call) -> Deadline:
+        """When a call must be over. What a job does goes on after its caller has gone and has no limit as a whole."""
+        if call.deadline is not None:
+            return call.deadline
+        return Deadline.after(self._call_seconds) if call.part is None else NO_DEADLINE
+
+    async def forbidden(self, calls: Iterable[Made], principal: Principal, deadline: Deadline | None = None) -> str:
         """The tool of the first of some calls that would be denied today; empty where none would.
 
-        Without arguments, a call would be denied if it were with all of them. What cannot be decided on is denied.
+        Without arguments, a call would be denied if it were with all of them. What cannot be decided on is denied, and what
+        takes longer than the deadline cannot.
         """
+        deadline = deadline or Deadline.after(self._call_seconds)
         for key, arguments in calls:
             try:
                 operation = self.catalogue.find(key)
                 if not self.policy.could_allow(operation, principal, self.place.profile):
                     return operation.tool
                 if arguments is not None:
-                    step = self._built(operation, arguments, principal)
+                    step = replace(self._built(operation, arguments, principal), deadline=deadline)
                     decision = await self.deciding.decide(step, sights(self.reader(step)))
                     if decision.outcome == "deny":
                         return operation.tool
@@ -201,6 +215,7 @@ class Pipeline:
             SaasusMcpError: there is no such tool, or the arguments do not fit it.
         """
         step, part = self._built(self.catalogue.find(call.name), call.arguments, call.principal), call.part
+        step = replace(step, deadline=self.deadline(call), progress=call.progress)
         if part is None:
             return replace(step, undoes=call.undoes)
         return replace(step, part=part, parent=part.job, id=part.call if part.step else step.id)
@@ -220,11 +235,11 @@ class Pipeline:
             known = await self.aside(lambda: granted.earlier(part, self.store.jobs))
             granted.check_filled(step, part, known)
             return await granted.looked_at(step, part, self.place, read)
-        if call.reply is not None:
-            heed(call.reply.answer)
         if step.undoes is not None:
             await aftermath.see_unchanged(self.catalogue, step.undoes.entry, read)
         if decision.outcome == "allow":
+            if call.reply is not None:
+                self.settling.heed(call.reply)
             counted = self.policy.ceilings is not None
             seen = await unasked(operation, step.arguments.values, self.place.saas_id, read, counted=counted)
             return replace(step, survey=seen)
@@ -255,7 +270,13 @@ class Pipeline:
         async def read(key: str, args: Mapping[str, Any]) -> Seen:
             try:
                 operation = self.catalogue.find(key)
-                step = replace(self._built(operation, args, parent.principal), parent=parent.id, probe=True)
+                step = replace(
+                    self._built(operation, args, parent.principal),
+                    parent=parent.id,
+                    probe=True,
+                    deadline=parent.deadline,
+                    progress=parent.progress,
+                )
             except SaasusMcpError as error:
                 return Seen(why_not=error.message)
             step = replace(step, decision=await self.deciding.decide(step, read))
@@ -291,10 +312,14 @@ class Pipeline:
         who = step.principal.id
         try:
             # Jobs wait apart: their steps are few at a time, and must not fail because their owner is busy.
-            slot = await self.calls.slot(*((who, _patience(step)) if step.part is None else (JOBS + who,)))
+            slot = await self.calls.slot(who if step.part is None else JOBS + who, _patience(step))
         except Busy as busy:
             await self.ledger.refuse(step, "busy")
             return replace(failed(busy.message, busy.mend), why="busy")
+        if not step.deadline.left():
+            slot.release()
+            await self.ledger.refuse(step, "late")
+            return replace(failed(NO_TIME, NO_TIME_MEND), why="late")
         with slot:
             return await self._sent(step, slot)
 
@@ -327,7 +352,8 @@ class Pipeline:
             return failed(error.message, error.mend, trace_id=step.id)
         try:
             async with waiting():
-                response = await self._client.send(step.operation, request, step.id)
+                deadline = step.deadline if step.operation.reads else step.deadline.for_send()
+                response = await self._client.send(step.operation, request, step.id, deadline, _between(step))
         except SendFailed as failure:
             return unsent(failure, step.id)
         known = self._client.secrets.and_also(secret_texts(step.operation, resolved.values))
@@ -349,8 +375,18 @@ class Pipeline:
 
 
 def _patience(step: Step) -> float:
-    """Seconds for which a call waits behind others of its caller."""
-    return READS_WAIT if step.operation.reads else WRITES_WAIT
+    """Seconds for which a call waits behind others of its caller; at most half the time that it has left."""
+    wait = READS_WAIT if step.operation.reads else WRITES_WAIT
+    return min(wait if step.part is None else math.inf, step.deadline.left() / 2)
+
+
+def _between(step: Step) -> Between:
+    """Tells the client, between two attempts of a read, that the call goes on."""
+
+    async def tell(number: int, most: int, reason: str) -> None:
+        await step.progress(None, None, f"{step.operation.tool}: attempt {number} of {most} failed ({reason})")
+
+    return tell
 
 
 def _doubt(step: Step) -> Applied:

@@ -11,7 +11,7 @@ from functools import partial
 from saasus_mcp.catalog import Language
 from saasus_mcp.permissions.approvals import Approvals
 from saasus_mcp.permissions.case import Decision
-from saasus_mcp.permissions.confirmation import Confirmations, Outdated, Question, Reply
+from saasus_mcp.permissions.confirmation import Confirmations, NotAPerson, Outdated, Question, Reply
 from saasus_mcp.permissions.preview import question, since, why_anew
 from saasus_mcp.permissions.proof import Binding, Proof
 from saasus_mcp.permissions.refusal import Refused
@@ -100,14 +100,47 @@ class Settling:
         Raises:
             Refused: there is no yes, or not yet.
         """
-        if matter.decision.outcome == "confirm" and (matter.asker is not None or matter.reply is not None):
-            return await self._confirm(matter)
+        try:
+            if matter.reply is not None:
+                self.heed(matter.reply)
+            if await self._asks(matter):
+                return await self._confirm(matter)
+        except NotAPerson as no:
+            return await self._approved(matter, no)
+        return await self._approved(matter)
+
+    def heed(self, reply: Reply) -> None:
+        """Take a no for a no.
+
+        Raises:
+            Refused: the reply is one.
+        """
+        self._confirmations.heed(reply, self._clock())
+
+    async def _asks(self, matter: Matter) -> bool:
+        """Whether the person is asked through the client. Who has approved the call already is not asked again."""
+        if matter.decision.outcome != "confirm" or (matter.asker is None and matter.reply is None):
+            return False
+        now = self._clock()
+        return matter.reply is not None or not await self._aside(lambda: self._approvals.approved(matter.binding, now))
+
+    async def _approved(self, matter: Matter, no: NotAPerson | None = None) -> Settled | Asking:
+        """The yes of a person who approved the call outside the client.
+
+        Args:
+            no: the client's answer that led here. Nothing is sent on it, even where the call has been approved meanwhile.
+
+        Raises:
+            Refused: there is no yes, or not yet.
+        """
         seen = await matter.look()
         settle = partial(self._approvals.settle, two_person=matter.two_person)
         proof, approval = await self._aside(
             lambda: settle(matter.binding, seen.survey.sight, seen.previews, self._clock())
         )
         then, now = json.loads(approval.preview)[self._language], seen.previews[self._language]
+        if no is not None:
+            raise _not_a_person(no, approval, now)
         if proof is None:
             # What the preview of an earlier request shows, the caller may no longer be allowed to read.
             return await self._await(matter, approval, then if then.endswith(now) else now)
@@ -159,6 +192,17 @@ class Settling:
         typed, sight = matter.decision.typed, seen.survey.sight
         message = question(seen.previews[self._language], sight, self._language, typed=typed, lead=lead)
         return Question(message, sight.name if typed else None)
+
+
+def _not_a_person(no: NotAPerson, approval: Approval, preview: str) -> Refused:
+    """What the model is told where the client said no by itself, as far as can be known."""
+    return Refused(
+        no.why,
+        f"{no.message} It is not known whether a person saw the question, so the call waits for an approval outside the "
+        f"client. Approval code: {approval.code}.",
+        f"If a person did refuse, stop here. Otherwise ask them to run `saasus-mcp approve {approval.code}` in a terminal of "
+        f"their own (15 minutes); then make the same call again with the same arguments, once. You cannot approve it.\n{preview}",
+    )
 
 
 def _awaited(approval: Approval, preview: str, *, shown: bool) -> Refused:

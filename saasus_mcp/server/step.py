@@ -17,10 +17,11 @@ from saasus_mcp.permissions.target import identity, shown_arguments
 from saasus_mcp.permissions.wording import WORDS
 from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.saasus.arguments import Arguments
+from saasus_mcp.saasus.deadline import NO_DEADLINE, Deadline
 from saasus_mcp.saasus.places import InvalidArguments
 from saasus_mcp.saasus.request import Request
 from saasus_mcp.saasus.words import visible
-from saasus_mcp.server.call import Call, Part, Undoes
+from saasus_mcp.server.call import Call, Part, Progress, Undoes, untold
 
 LONGEST_NAME = 80
 """Of what a client calls a tool or a field, in the audit."""
@@ -40,6 +41,8 @@ class Step:
         since: what has changed in the preview since it was approved.
         undoes: the call of the journal that this one undoes.
         part: the step of a job that it is.
+        deadline: when the call must be over, with what is read back after it.
+        progress: told between two attempts.
     """
 
     operation: Operation
@@ -54,6 +57,8 @@ class Step:
     probe: bool = False
     undoes: Undoes | None = None
     part: Part | None = None
+    deadline: Deadline = NO_DEADLINE
+    progress: Progress = untold
     id: str = field(default_factory=lambda: secrets.token_hex(16))
 
     @property

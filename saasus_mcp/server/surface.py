@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from saasus_mcp.catalog import Language, Operation, UnknownTool
@@ -59,6 +60,7 @@ class Surface:
 
     async def run(self, call: Call) -> ToolAnswer | Asking:
         """The answer of a call, or the question that a person must answer first."""
+        call = replace(call, deadline=self._pipeline.deadline(call))
         try:
             tool = self._own.get(call.name) or self._operation(call.name, call.principal)
             given = await (tool.answer(call) if isinstance(tool, OwnTool) else self._pipeline.run(call))

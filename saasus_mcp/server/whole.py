@@ -8,7 +8,7 @@ from typing import Any
 
 from saasus_mcp.catalog import Language
 from saasus_mcp.permissions.case import Decision, Principal
-from saasus_mcp.permissions.confirmation import Reply, heed
+from saasus_mcp.permissions.confirmation import Reply
 from saasus_mcp.permissions.impact import Impact
 from saasus_mcp.permissions.proof import Binding, Proof, digest
 from saasus_mcp.permissions.refusal import Refused
@@ -52,22 +52,23 @@ class Whole:
 async def begin(
     pipeline: Pipeline,
     call: Call,
-    plan: Callable[[], Awaitable[Whole]],
+    plan: Callable[[float], Awaitable[Whole]],
     submit: Callable[[Whole, Part], Awaitable[None]],
 ) -> str | Asking:
     """Have a job agreed to and begin it: its id, or the question to be answered first.
 
     Args:
-        plan: plans the job anew, from the present state.
+        plan: plans the job from the present state; it is given the seconds that a person has taken to answer so far.
         submit: hands over what was agreed to, and under what its steps go. It comes before the commitment, so that a job
             that was agreed to is never lost; what was handed over and is not committed to is not to be done.
 
     Raises:
         SaasusMcpError: it may not happen, or not yet; or it cannot be planned.
     """
+    call, asked = call.timed()
     reply, rounds = call.reply, 0
     while True:
-        latest = await plan()
+        latest = await plan(asked())
         asker = call.asker if rounds < MOST_ROUNDS else None
         try:
             settled = await _settled(pipeline, replace(call, asker=asker, reply=reply), latest)
@@ -89,9 +90,9 @@ async def _settled(pipeline: Pipeline, call: Call, whole: Whole) -> Proof | Aski
     decision = whole.decision
     if decision.outcome == "deny":
         raise Refused("denied", f"{whole.name} is not allowed: {decision.reason}.", "Do not try again.")
-    if call.reply is not None:
-        heed(call.reply.answer)
     if decision.outcome == "allow":
+        if call.reply is not None:
+            pipeline.settling.heed(call.reply)
         return None
 
     async def look() -> Looked:

@@ -68,6 +68,7 @@ class Settings(Strict):
     )
     traces: TracesExporter = Field("none", validation_alias=AliasChoices("OTEL_TRACES_EXPORTER"))
     timeout: float = Field(30.0, gt=0, le=600, validation_alias=AliasChoices("SAASUS_MCP_TIMEOUT"))
+    call_seconds: float = Field(50.0, ge=5, le=600, validation_alias=AliasChoices("SAASUS_MCP_CALL_SECONDS"))
 
     @model_validator(mode="before")
     @classmethod
@@ -115,7 +116,7 @@ class Settings(Strict):
         return user_folder("config", self.lang) / "config.toml"
 
 
-PLACES = ("api_url_base", "config", "state_dir", "timeout", "answer_budget")
+PLACES = ("api_url_base", "config", "state_dir", "timeout", "call_seconds", "answer_budget")
 """Settings that hold no secret and have no flag: a server that a client starts knows them only if the client's file says."""
 
 

@@ -99,7 +99,7 @@ ANSWERS = {
     "cannot ask": "asked",
     "asks by URL only": "asked",
     "declines": "refused",
-    "cancels": "refused",
+    "cancels": "asked",
     "mistypes": "refused",
     "accepts with nothing": "refused",
     "accepts everything itself": "sent",

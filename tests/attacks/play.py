@@ -59,6 +59,7 @@ class Play:
         self.ends.append(await self.stage.call(self.operation, arguments))
 
     async def round(self, **given: Any) -> None:
+        self.stage.clock.now += 10  # an answer as late as a person's
         self.ends.append(await self.stage.round(self.operation, **given))
 
     async def ask(self) -> tuple[types.ElicitResult, str]:

@@ -431,3 +431,40 @@ def test_a_reference_that_the_client_did_not_resolve_is_named(monkeypatch: pytes
     monkeypatch.setenv("SAASUS_API_KEY", "${env:SAASUS_API_KEY}")
     found = findings()["credentials"]
     assert (found["status"], "SAASUS_API_KEY: the client passed a reference" in found["said"]) == ("problem", True)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("SSL_CERT_FILE", "/no/such/authorities.pem", "SSL_CERT_FILE"),
+        ("HTTPS_PROXY", "socks5://user:hush@127.0.0.1:9", "the proxy 127.0.0.1:9"),
+        ("HTTPS_PROXY", "http://user:hush@127.0.0.1:9", "the proxy 127.0.0.1:9"),
+        ("HTTPS_PROXY", "gopher://127.0.0.1:9", "HTTPS_PROXY"),
+        ("HTTPS_PROXY", "http://no-such-proxy.invalid:3128", "the proxy no-such-proxy.invalid is unknown"),
+    ],
+)
+def test_what_is_wrong_with_the_network_is_named_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    for each in ("HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE"):
+        monkeypatch.delenv(each, raising=False)
+        monkeypatch.delenv(each.lower(), raising=False)
+    give_credentials(monkeypatch)
+    monkeypatch.setenv(name, value)
+    found = findings()
+    assert found["signature"]["status"] == "problem"
+    assert said in found["signature"]["said"]
+    assert "hush" not in str(found)
+    assert "boundary" in found, "the checks behind it go on"
+
+
+def test_a_check_that_fails_itself_is_a_problem_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: object) -> None:
+        raise RuntimeError("hush")
+
+    monkeypatch.setattr(checks, "network", broken)
+    found = findings("--sandbox")
+    assert found["network"]["status"] == "problem"
+    assert "RuntimeError" in found["network"]["said"]
+    assert "hush" not in str(found)
+    assert "boundary" in found

@@ -43,8 +43,8 @@ class Death:
                     self._doomed = call
                     self._at("before send")
 
-        async def sent(client: Client, operation: Any, request: Any, trace_id: str) -> Response:
-            response = await send(client, operation, request, trace_id)
+        async def sent(client: Client, operation: Any, request: Any, trace_id: str, *more: Any) -> Response:
+            response = await send(client, operation, request, trace_id, *more)
             if trace_id == self._doomed:
                 self._at("before end")
             return response

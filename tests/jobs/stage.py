@@ -133,10 +133,10 @@ def holding(on: Stage, key: str) -> Iterator[threading.Event]:
     client, released = on.pipeline._client, threading.Event()
     send = client.send
 
-    async def held(operation: Operation, request: Request, call: str) -> Response:
+    async def held(operation: Operation, request: Request, call: str, *more: Any) -> Response:
         if operation.key == key:
             await to_thread.run_sync(released.wait)  # the engine may run a job in a loop of its own
-        return await send(operation, request, call)
+        return await send(operation, request, call, *more)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(client, "send", held)

@@ -16,10 +16,13 @@ from saasus_mcp.catalog.jobs import JobSpec
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.jobs.kind import Outcome
 from saasus_mcp.jobs.plan import Entry, Plan, Row
+from saasus_mcp.jobs.tools import PATIENCE, tools
 from saasus_mcp.jobs.work import Reader, Work
+from saasus_mcp.saasus.answer import ToolAnswer
+from saasus_mcp.saasus.deadline import Deadline
 from saasus_mcp.server.call import Call
 from saasus_mcp.store import Approval
-from tests.jobs.stage import Stage, stage
+from tests.jobs.stage import PLACE, Stage, stage
 from tests.jobs.test_export_users import state_of
 from tests.support import ME
 
@@ -99,6 +102,27 @@ async def test_it_goes_once_the_step_itself_is_approved(tmp_path: Path) -> None:
         assert (record["parent"], record["step"], record["proof"]) == (job, "delete", "approval")
 
 
+async def test_the_code_is_told_at_once_by_the_call_that_starts_the_job_and_by_one_that_follows_it(
+    tmp_path: Path,
+) -> None:
+    async with stage(tmp_path) as on:
+        on.runner.specs = {**on.runner.specs, NAME: SPEC}
+        call = Call(NAME, {"tenant_id": state_of(on.sandbox).rows("tenants")[0]["id"]}, ME)
+        with pytest.raises(SaasusMcpError, match="saasus-mcp approve"):
+            await on.runner.start(SPEC, call)
+        decide(on, "approved")
+        tool = next(each for each in tools(on.runner) if each.name == NAME)
+        with anyio.fail_after(PATIENCE / 2):
+            started = await tool.run(call)
+            assert isinstance(started, ToolAnswer)
+            told = await on.told("job_status", {"job": (started.structured or {})["job"], "wait": int(PATIENCE)})
+        for each in (started.structured or {}, told):
+            assert (each["status"], newest(on).code in each["waiting"]) == ("running", True)
+        decide(on, "approved")
+        told = await on.told("job_status", {"job": told["job"], "wait": int(PATIENCE)})
+        assert told["status"] == "done", "after the decision it is followed to its end"
+
+
 async def test_a_step_that_is_rejected_is_not_made(tmp_path: Path) -> None:
     async with stage(tmp_path) as on:
         job = await begun(on, state_of(on.sandbox).rows("tenants")[0]["id"])
@@ -117,3 +141,13 @@ async def test_a_job_that_waits_can_be_cancelled(tmp_path: Path) -> None:
         told = await on.told("job_cancel", {"job": job})
         assert told["rows"][0]["outcome"] == "not_applied"
         assert on.sent("auth.DeleteTenant") == 0
+
+
+async def test_a_plan_whose_reads_hang_is_given_up_on_at_the_deadline_of_the_call(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        on.runner.specs = {**on.runner.specs, NAME: SPEC}
+        tenant = state_of(on.sandbox).rows("tenants")[0]["id"]
+        on.sandbox.faults.add("hang", on="auth.GetTenant")
+        with anyio.fail_after(PATIENCE / 2), pytest.raises(SaasusMcpError, match=r"(?i)no time|did not answer"):
+            await on.runner.start(SPEC, Call(NAME, {"tenant_id": tenant}, ME, deadline=Deadline.after(0.5)))
+        assert on.pipeline.store.jobs.of(ME.id, PLACE.profile, 10) == []

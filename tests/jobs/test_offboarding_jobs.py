@@ -52,7 +52,11 @@ async def running(on: Stage, name: str, args: dict[str, Any]) -> AsyncIterator[d
     told: dict[str, Any] = {}
 
     async def follow() -> None:
-        told.update(await on.told(name, args))
+        given = await on.told(name, args)
+        while given["status"] == "running":  # it waits for a person, which is told at once
+            await anyio.sleep(0.05)
+            given = await on.told("job_status", {"job": given["job"], "wait": 45})
+        told.update(given)
 
     async with anyio.create_task_group() as group:
         group.start_soon(follow)

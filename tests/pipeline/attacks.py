@@ -110,12 +110,21 @@ async def scene(
     era: Era,
     answering: Answering | None = None,
     policy: CasePolicy = PRESETS["guarded"],
+    *,
+    reads: float = 10.0,
     **shown: Any,
 ) -> AsyncIterator[Scene]:
+    """A stage. `reads`: the seconds after which a question is answered."""
     api, store, clock, sealer = StubApi(catalogue), Store.in_memory(), Clock(), Sealer.ephemeral()
     speaker = [Principal("local:nobody")]
     behind = pipeline(api, store, policy, sealer=sealer, clock=clock)
-    async with connected(behind, era, answering, who=lambda _: speaker[0], **shown) as client:
+
+    def answered(params: types.ElicitRequestFormParams) -> types.ElicitResult:
+        assert answering is not None
+        clock.now += reads
+        return answering(params)
+
+    async with connected(behind, era, answered if answering else None, who=lambda _: speaker[0], **shown) as client:
         yield Scene(era, api, store, clock, sealer, client, speaker)
     store.close()
 

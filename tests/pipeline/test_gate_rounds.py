@@ -207,6 +207,7 @@ async def test_a_plain_yes_is_no_name(catalogue: Catalogue) -> None:
 
         async def attack(operation: Operation) -> None:
             _, state = await stage.asked(operation)
+            stage.clock.now += 10
             assert "name typed is not" in refused(stage, await stage.round(operation, answer=YES, state=state))
 
         assert await over(stage, grave(catalogue), attack) == {}

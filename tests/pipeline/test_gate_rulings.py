@@ -16,7 +16,7 @@ from saasus_mcp.permissions.policy import UnsafeAllowEverything
 from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.server.call import Asking, Call
 from saasus_mcp.store import Store
-from tests.pipeline.attacks import CODE, NOW
+from tests.pipeline.attacks import CODE, Clock
 from tests.support import ME, StubApi, pipeline
 
 RULES = """\
@@ -69,7 +69,8 @@ class Gate:
         self.file.write_text(rules, encoding="utf-8")
         self.policy = policy_file.Reloading(self.file, catalogue)
         self.api = StubApi(catalogue, answers={"auth.GetTenant": TENANT, "auth.GetAllTenantUsers": users(1)})
-        self.behind = pipeline(self.api, store, self.policy, clock=lambda: NOW)
+        self.clock = Clock()
+        self.behind = pipeline(self.api, store, self.policy, clock=self.clock)
 
     def rewritten(self, rules: str) -> None:
         self.file.write_text(rules, encoding="utf-8")
@@ -105,19 +106,24 @@ async def test_live_state_that_changes_while_the_person_thinks_decides(
 
 
 @pytest.mark.parametrize("rules", [ALLOWED, APPROVED, RULES], ids=["allow", "approve", "confirm"])
-@pytest.mark.parametrize("action", ["decline", "cancel"])
 async def test_a_no_holds_even_where_the_policy_asks_no_more(
-    catalogue: Catalogue, store: Store, tmp_path: Path, rules: str, action: Any
+    catalogue: Catalogue, store: Store, tmp_path: Path, rules: str
 ) -> None:
     gate = Gate(catalogue, store, tmp_path)
-    given = await gate.called(asker=Person(lambda: gate.rewritten(rules), Answer(action)))
-    assert f"chose to {action}" in given.text
+
+    def rewrite() -> None:
+        gate.clock.now += 10
+        gate.rewritten(rules)
+
+    given = await gate.called(asker=Person(rewrite, Answer("decline")))
+    assert "chose to decline" in given.text
     gate.rewritten(RULES)
     asking = await gate.behind.run(Call("auth_delete_tenant", ARGUMENTS, ME, asker=Later()))
     assert isinstance(asking, Asking)
     gate.rewritten(rules)
-    given = await gate.called(asker=Later(), reply=Reply(Answer(action), asking.state))
-    assert f"chose to {action}" in given.text
+    gate.clock.now += 10
+    given = await gate.called(asker=Later(), reply=Reply(Answer("decline"), asking.state))
+    assert "chose to decline" in given.text
     assert CODE.search(given.text) is None, "a no asks for no approval either"
     assert gate.api.writes == []
 

@@ -9,8 +9,7 @@ import pytest
 from mcp import types
 from mcp.shared.exceptions import MCPError
 
-from saasus_mcp.permissions.confirmation import Question
-from saasus_mcp.permissions.refusal import Refused
+from saasus_mcp.permissions.confirmation import Answer, Question
 from saasus_mcp.server.asking import Pushed, PushedVisit, Returned, ReturnedVisit, asker, usher
 from saasus_mcp.server.call import Visit
 
@@ -51,8 +50,7 @@ def test_a_client_is_asked_only_in_the_ways_that_it_knows(says: dict[str, Any], 
     assert usher(client(says, asked=False)) is None
 
 
-async def test_a_question_that_the_client_fails_to_show_is_no_yes_and_ends_the_call() -> None:
+async def test_a_question_that_the_client_fails_to_show_is_no_yes() -> None:
     context = client({"elicitation": {"form": {}, "url": {}}})
-    with pytest.raises(Refused, match="could not show the question"):
-        await Pushed(context, "en").ask(Question("Delete?", None))
+    assert await Pushed(context, "en").ask(Question("Delete?", None)) == Answer("failed")
     assert await PushedVisit(context).show(Visit("id", "http://127.0.0.1/console", "Look")) is False

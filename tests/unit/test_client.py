@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
+import anyio
 import httpx2
 import pytest
-import stamina
 
 from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.saasus.arguments import check
-from saasus_mcp.saasus.client import Client, Response, SendFailed
+from saasus_mcp.saasus.client import FIRST_WAIT, Client, Response, SendFailed
 from saasus_mcp.saasus.request import build
 from saasus_mcp.saasus.signature import authorization
 from tests.calls import complete
 from tests.support import CREDENTIALS
 
 Handler = Callable[[httpx2.Request], httpx2.Response]
+sleep = anyio.sleep
 START = datetime(2026, 1, 31, 23, 59, 30, tzinfo=UTC)
 
 
@@ -55,28 +56,21 @@ def status(code: int, **headers: str) -> httpx2.Response:
 async def send(upstream: Upstream, operation: Operation, clock: Callable[[], datetime] | None = None) -> Response:
     clock = clock or Ticking()
     request = build(operation, check(operation, complete(operation)))
-    async with Client(CREDENTIALS, transport=httpx2.MockTransport(upstream), clock=clock) as client:
+    async with Client(CREDENTIALS, transport=httpx2.MockTransport(upstream), clock=clock, sleep=sleep) as client:
         return await client.send(operation, request, "trace-1")
 
 
-@pytest.fixture(autouse=True)
-def _its_own_number_of_attempts() -> Iterator[None]:
-    """However many attempts a test allows, production's own number rules."""
-    with stamina.set_testing(True, attempts=10, cap=True):
-        yield
-
-
 @pytest.fixture
-def waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds that would have been waited between attempts, as outside of tests."""
     waited: list[float] = []
 
     async def note(seconds: float) -> None:
         waited.append(seconds)
 
-    monkeypatch.setattr("stamina._core._smart_sleep", note)
-    with stamina.set_testing(False):
-        yield waited
+    monkeypatch.setattr("saasus_mcp.saasus.client.FIRST_WAIT", FIRST_WAIT)
+    monkeypatch.setattr("tests.unit.test_client.sleep", note)
+    return waited
 
 
 @pytest.fixture
@@ -201,7 +195,8 @@ async def test_waits_grow_and_stay_bounded(reading: Operation, waits: list[float
     upstream = Upstream(status(500))
     await send(upstream, reading)
     assert len(waits) == 2
-    assert all(0 < seconds <= 6 for seconds in waits)
+    assert waits[0] < waits[1] <= 5
+    assert waits[0] > 0
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import anyio
 import httpx2
 import pytest
-import stamina
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.saasus.answer import unsent
@@ -18,7 +17,16 @@ from tests.calls import complete
 from tests.support import CREDENTIALS
 
 TINY = 0.02
-NEVER_LEFT = [httpx2.ConnectError("refused"), httpx2.ConnectTimeout("slow"), httpx2.PoolTimeout("full")]
+NEVER_LEFT = [
+    httpx2.ConnectError("refused"),
+    httpx2.ConnectTimeout("slow"),
+    httpx2.PoolTimeout("full"),
+    httpx2.ProxyError("407 Proxy Authentication Required"),
+    httpx2.LocalProtocolError("Illegal header value"),
+    httpx2.UnsupportedProtocol("ftp"),
+    httpx2.InvalidURL("no host"),
+    UnicodeEncodeError("ascii", "é", 0, 1, "a header"),
+]
 MAY_HAVE_ARRIVED = [
     httpx2.ReadError("reset"),
     httpx2.ReadTimeout("slow"),
@@ -69,12 +77,6 @@ class Answering(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         self.taken += 1
         return httpx2.Response(200, stream=self.stream)
-
-
-@pytest.fixture(autouse=True)
-def _its_own_number_of_attempts() -> Iterator[None]:
-    with stamina.set_testing(True, attempts=10, cap=True):
-        yield
 
 
 async def failure(

@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
-from saasus_mcp.permissions.confirmation import LIFETIME, Answer, Confirmations, Outdated, Question, Reply
+from saasus_mcp.permissions.confirmation import (
+    LIFETIME,
+    READING_SECONDS,
+    Answer,
+    Confirmations,
+    NotAPerson,
+    Outdated,
+    Question,
+    Reply,
+)
 from saasus_mcp.permissions.preview import why_anew
 from saasus_mcp.permissions.proof import Binding, Proof
 from saasus_mcp.permissions.refusal import Refused
@@ -15,6 +24,8 @@ from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.permissions.target import Sight
 
 NOW = 1_790_000_000.0
+LATER = NOW + 10
+"""When a person has read the question."""
 BINDING = Binding("auth.DeleteTenantUser", "r" * 64, "local:me", "default", "saas")
 SIGHT = Sight("Café 株式会社", {"target.id": "t-1", "target.name": "Café 株式会社"})
 TYPED = Question("Delete?", SIGHT.name)
@@ -30,7 +41,7 @@ def accepted(**content: Any) -> Answer:
     return Answer("accept", content)
 
 
-def refused(confirmations: Confirmations, reply: Reply, binding: Binding = BINDING, now: float = NOW) -> str:
+def refused(confirmations: Confirmations, reply: Reply, binding: Binding = BINDING, now: float = LATER) -> str:
     with pytest.raises(Refused) as caught:
         confirmations.settle(reply, binding, SIGHT, now)
     assert caught.value.mend
@@ -92,10 +103,45 @@ def test_anything_but_a_ticked_box_is_a_no(confirmations: Confirmations, value: 
     assert isinstance(confirmations.settle(Reply(accepted(confirm=True), state), BINDING, SIGHT, NOW), Proof)
 
 
-@pytest.mark.parametrize("action", ["decline", "cancel"])
-def test_a_no_is_a_no_whatever_was_typed(confirmations: Confirmations, action: Any) -> None:
+def test_a_no_is_a_no_whatever_was_typed(confirmations: Confirmations) -> None:
     state = confirmations.ask(BINDING, TYPED, SIGHT, NOW)
-    assert refused(confirmations, Reply(Answer(action, {"name": SIGHT.name}), state)) == "declined"
+    assert refused(confirmations, Reply(Answer("decline", {"name": SIGHT.name}), state)) == "declined"
+
+
+@pytest.mark.parametrize(
+    ("answer", "seconds", "why"),
+    [
+        (Answer("cancel"), 0.2, "client_cancel"),
+        (Answer("cancel"), 300.0, "client_cancel"),
+        (Answer("failed"), 300.0, "client_failed"),
+        (Answer("decline"), 0.0, "fast_no"),
+        (Answer("decline"), READING_SECONDS - 0.01, "fast_no"),
+        (Answer("decline"), -3600.0, "fast_no"),
+        (Answer("decline"), READING_SECONDS, "declined"),
+        (accepted(), 0.1, "fast_no"),
+        (accepted(name="yes"), 0.1, "fast_no"),
+        (accepted(name="yes"), READING_SECONDS, "declined"),
+        (Answer("cancel", at_terminal=True), 0.1, "declined"),
+        (Answer("decline", at_terminal=True), 0.1, "declined"),
+        (Answer("accept", {"name": "x"}, at_terminal=True), 0.1, "declined"),
+    ],
+    ids=repr,
+)
+def test_a_no_is_a_persons_only_where_one_had_time_to_read(
+    confirmations: Confirmations, answer: Answer, seconds: float, why: str
+) -> None:
+    state = confirmations.ask(BINDING, TYPED, SIGHT, NOW)
+    with pytest.raises(Refused) as caught:
+        confirmations.settle(Reply(answer, state), BINDING, SIGHT, NOW + seconds)
+    assert caught.value.why == why
+    assert isinstance(caught.value, NotAPerson) == (why != "declined")
+    assert ("person chose" in caught.value.message) == (answer.action in ("decline", "cancel") and why == "declined")
+
+
+def test_a_no_to_no_question_of_ours_is_nobodys(confirmations: Confirmations) -> None:
+    for state in (None, "x", Confirmations(Sealer.ephemeral()).ask(BINDING, TYPED, SIGHT, NOW)):
+        with pytest.raises(NotAPerson):
+            confirmations.heed(Reply(Answer("decline"), state), NOW + 100)
 
 
 @pytest.mark.parametrize(
