@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import click
 from saasus_mcp import working_directory
 from saasus_mcp.cli import compose, logs, options, serve_http
 from saasus_mcp.cli.options import named_toolsets, settings, shared
+from saasus_mcp.permissions.narrowing import EVERYTHING, Narrowing
 from saasus_mcp.server.toolsets import Kind
 from saasus_mcp.server.wire import Wire
 from saasus_mcp.settings import Settings
@@ -27,34 +29,33 @@ if TYPE_CHECKING:
 @shared
 @options.surface
 @options.toolsets
+@options.tools
+@options.exclude_tools
 @serve_http.options
-def command(surface: Kind, toolsets: str, **flags: Any) -> None:
+def command(surface: Kind, toolsets: str, tools: str | None, exclude_tools: str | None, **flags: Any) -> None:
     """Serve MCP on stdio, which is what MCP clients run, or over HTTP."""
     chosen = settings(**flags)
     named = named_toolsets(toolsets, chosen.lang)
+    narrowed_to = options.narrowing(tools, exclude_tools, chosen.lang)
     with working_directory.left():
-        _serve_there(chosen, surface, named)
+        if chosen.transport == "http":
+            serve_http.serve(chosen, surface, named, narrowed_to)
+        else:
+            _serve_stdio(chosen, surface, named, narrowed_to)
 
 
-def _serve_there(chosen: Settings, surface: Kind, named: frozenset[str]) -> None:
-    if chosen.transport == "http":
-        serve_http.serve(chosen, surface, named)
-    else:
-        _serve_stdio(chosen, surface, named)
-
-
-def _serve_stdio(chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> None:
+def _serve_stdio(chosen: Settings, kind: Kind, toolsets: frozenset[str], narrowed_to: Narrowing) -> None:
     compose.check(chosen)
     wire = Wire.claim()
-    if wire is not None and not _welcomed(wire, chosen, kind, toolsets):
+    if wire is not None and not _welcomed(wire, chosen, kind, toolsets, narrowed_to):
         return
     gc.disable()  # while the SDK is loaded nothing becomes garbage, and looking for some takes a tenth of the time
     import anyio  # noqa: PLC0415 - after the client has its first answers
 
-    anyio.run(_serve, chosen, kind, toolsets, wire)
+    anyio.run(_serve, chosen, kind, toolsets, narrowed_to, wire)
 
 
-def _welcomed(wire: Wire, chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> bool:
+def _welcomed(wire: Wire, chosen: Settings, kind: Kind, toolsets: frozenset[str], narrowed_to: Narrowing) -> bool:
     """Give the first answers where they are ready. False where the client is gone after them.
 
     A policy file and a shared database take the plain way: what the one lists is not known before, and a server for which
@@ -65,12 +66,14 @@ def _welcomed(wire: Wire, chosen: Settings, kind: Kind, toolsets: frozenset[str]
     known = (
         chosen.policy is None
         and chosen.database_url is None
-        and ready.load(compose.place(chosen), compose.preset(chosen), kind, toolsets, chosen.lang)
+        and ready.load(compose.place(chosen), compose.preset(chosen), kind, toolsets, chosen.lang, narrowed_to)
     )
     return front.converse(wire, known) if known else True
 
 
-async def _serve(chosen: Settings, kind: Kind, toolsets: frozenset[str], wire: Wire | None) -> None:
+async def _serve(
+    chosen: Settings, kind: Kind, toolsets: frozenset[str], narrowed_to: Narrowing, wire: Wire | None
+) -> None:
     from mcp.server.stdio import stdio_server  # noqa: PLC0415 - the SDK is the slowest import there is
 
     logs.set_up()
@@ -80,20 +83,28 @@ async def _serve(chosen: Settings, kind: Kind, toolsets: frozenset[str], wire: W
     ):
         if pipeline.policy.announcement:
             click.echo(f"saasus-mcp: {pipeline.policy.announcement}", err=True)
-        serving = server(pipeline, runners[pipeline.place.profile], chosen, kind, toolsets)
+        serving = server(pipeline, runners[pipeline.place.profile], chosen, kind, toolsets, narrowed_to=narrowed_to)
         gc.freeze()  # what was loaded stays: it need not be looked through again for garbage
         gc.enable()
         async with wire.streams() if wire is not None else stdio_server() as (reading, writing):
             await serving.run(reading, writing, serving.create_initialization_options())
 
 
-def server(pipeline: Pipeline, runner: Runner, chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> Server[Any]:
+def server(
+    pipeline: Pipeline,
+    runner: Runner,
+    chosen: Settings,
+    kind: Kind,
+    toolsets: frozenset[str],
+    *,
+    narrowed_to: Narrowing = EVERYTHING,
+) -> Server[Any]:
     """The server for the person at this machine."""
     from saasus_mcp.jobs.tools import tools  # noqa: PLC0415 - as all that serves
     from saasus_mcp.server.mcp import build  # noqa: PLC0415 - imports the SDK
     from saasus_mcp.server.surface import Surface  # noqa: PLC0415 - imports the HTTP client
 
-    principal = compose.local_user()
+    principal = replace(compose.local_user(), narrowing=narrowed_to)
     surface = Surface(pipeline, chosen.lang, kind, toolsets, tools(runner, kind))
     return build(pipeline, lambda _: principal, chosen.lang, surface)
 

@@ -75,17 +75,28 @@ class Reader:
     """Reads for one job, each a call of its own, decided on and audited under the job.
 
     Attributes:
+        principal: for whom it reads.
         calls: the reads that were made.
 
     Args:
         part: the job.
         checkpoint: remembers what was read.
+        caller: who asks for the job, where the connection leaves less of kept results than of the job's reads.
     """
 
-    def __init__(self, pipeline: Pipeline, principal: Principal, part: Part, checkpoint: Checkpoint = at_once) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        principal: Principal,
+        part: Part,
+        checkpoint: Checkpoint = at_once,
+        *,
+        caller: Principal | None = None,
+    ) -> None:
         self.calls = Calls()
         self._pipeline = pipeline
-        self._principal = principal
+        self.principal = principal
+        self._caller = caller or principal
         self._part = part
         self._checkpoint = checkpoint
 
@@ -108,7 +119,7 @@ class Reader:
 
     async def aside(self, work: Callable[[], T]) -> T:
         """Run work on a large input in a thread, in the principal's turn."""
-        return await large_work.run(self._principal.id, work)
+        return await large_work.run(self.principal.id, work)
 
     async def read(self, key: str, args: Mapping[str, Any] | None = None, take: Callable[[Any], T] | None = None) -> T:
         """An operation's answer, or what `take` makes of it, which is what is remembered.
@@ -179,7 +190,7 @@ class Reader:
         Raises:
             Refused: the principal may no longer read it.
         """
-        whole = await self._pipeline.results.read(identifier, self._principal)
+        whole = await self._pipeline.results.read(identifier, self._caller)
         if whole is None:
             return None
         self.calls.take(whole.source.calls)
@@ -191,7 +202,7 @@ class Reader:
     async def answer(self, key: str, args: Mapping[str, Any]) -> tuple[Any, str]:
         """What the API answered, or why there is nothing."""
         tool = self._pipeline.catalogue.find(key).tool
-        given = await self._pipeline.run(Call(tool, dict(args), self._principal, part=self._part))
+        given = await self._pipeline.run(Call(tool, dict(args), self.principal, part=self._part))
         if isinstance(given, Asking):
             return None, f"{tool} asks first."
         return (given.structured, "") if given.ok else (None, f"{tool}: {given.text}")
@@ -275,7 +286,7 @@ class Work(Reader):
         return [asdict(found[row.name]) for row in batch if row.name in found]
 
     async def _row(self, row: Row) -> Done:
-        stepper = Stepper(self._pipeline, self._principal, self._part, self.answer)
+        stepper = Stepper(self._pipeline, self.principal, self._part, self.answer)
         answers: dict[str, Any] = {}
         for entry in row.entries:
             step, why = await stepper.make(entry)

@@ -6,7 +6,7 @@ from saasus_mcp.errors import SaasusMcpError
 
 
 class Refused(SaasusMcpError):
-    """Nothing was sent. `why` is a word for the audit: denied, declined, unasked, expired, approval, two_person, rejected, flooded."""
+    """Nothing was sent. `why` is a word for the audit: denied, narrowed, declined, unasked, expired, approval, two_person, rejected, flooded."""
 
     def __init__(self, why: str, message: str, mend: str = "") -> None:
         super().__init__(message, mend)

@@ -18,13 +18,8 @@ from saasus_mcp.server.hints import Hints
 from saasus_mcp.server.own import OwnTool, answered, closed
 from saasus_mcp.server.pipeline import Pipeline
 from saasus_mcp.server.results import Source
+from saasus_mcp.server.toolsets import CALLS
 
-CALLS: Mapping[str, tuple[str, str]] = {
-    "call_read": ("read", "read_sensitive"),
-    "call_write": ("write", "write_sensitive"),
-    "call_destructive": ("destructive", "critical"),
-}
-"""The levels that each of the calling tools runs; apart, so that a client's allow-list means something."""
 TITLES: Mapping[str, Text] = {
     "call_read": Text("Run a reading operation", "参照の操作を実行"),
     "call_write": Text("Run a writing operation", "変更の操作を実行"),
