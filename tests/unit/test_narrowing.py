@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saasus_mcp.catalog import Catalogue, load
+from saasus_mcp.catalog import Catalogue, Language, load
 from saasus_mcp.catalog.jobs import TOOLSET
 from saasus_mcp.catalog.jobs import load as load_jobs
 from saasus_mcp.permissions.case import Case, Principal
@@ -94,7 +94,7 @@ def test_a_former_name_stands_for_the_present_one() -> None:
     ],
 )
 def test_a_tool_that_there_is_not_is_named_with_the_nearest(
-    catalogue: Catalogue, lang: narrowing.Language, said: str
+    catalogue: Catalogue, lang: Language, said: str
 ) -> None:
     with pytest.raises(NarrowingError) as refused:
         ToolNames(catalogue).named("auth_get_tenants,auth_get_tenantz", "--tools", lang)
