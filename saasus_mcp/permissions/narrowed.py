@@ -16,6 +16,7 @@ from saasus_mcp.permissions.case import (
     Principal,
     State,
 )
+from saasus_mcp.permissions.refusal import Refused
 
 RULE = NARROWED = "narrowed"
 """The rule of such a decision, and the word for it in the audit and in the metrics."""
@@ -68,6 +69,17 @@ class NarrowingCeiling:
         if case.principal.narrowing.why_not(case.operation):
             return (Considered(RULE, "deny", value=True, won=True),)
         return self.under.explain(_unnarrowed(case))
+
+
+def require(operation: Operation, principal: Principal) -> None:
+    """Refuse an operation that the caller's connection leaves out.
+
+    Raises:
+        Refused: it does.
+    """
+    why = principal.narrowing.why_not(operation)
+    if why:
+        raise Refused(NARROWED, f"{operation.tool} is not allowed: {why}.", NARROWED_MEND)
 
 
 def _unnarrowed(case: Case) -> Case:

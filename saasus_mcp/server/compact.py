@@ -9,7 +9,9 @@ from itertools import islice
 from saasus_mcp.catalog import Language, Operation, Text, UnknownTool
 from saasus_mcp.catalog.catalogue import LONGEST_SHOWN, NEAREST
 from saasus_mcp.catalog.model import Schema
+from saasus_mcp.permissions import narrowed
 from saasus_mcp.permissions.policy import Principal
+from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.saasus.places import InvalidArguments
 from saasus_mcp.server.call import Asking, Call, under_present_name
@@ -107,7 +109,7 @@ class Compact:
             inner = replace(call, name=call.arguments["name"], arguments=call.arguments.get("arguments", {}))
             try:
                 operation = self._checked(inner, levels)
-            except InvalidArguments as error:
+            except (InvalidArguments, Refused) as error:
                 return await self._pipeline.refused(inner, error)
             given = await self._pipeline.run(inner)
             if isinstance(given, Asking) or not given.ok:
@@ -133,11 +135,13 @@ class Compact:
 
         Raises:
             InvalidArguments: there is none of that name, or it is not of one of these levels.
+            Refused: the caller's connection leaves it out.
         """
         try:
             operation = self._pipeline.catalogue.find(call.name)
         except UnknownTool:
             raise self._missing(call.name, call.principal) from None
+        narrowed.require(operation, call.principal)
         if operation.level not in levels:
             raise InvalidArguments(("name",), f"{operation.tool} is {operation.level}.", f"Use {caller(operation)}.")
         return operation

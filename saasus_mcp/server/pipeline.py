@@ -17,7 +17,7 @@ from saasus_mcp.permissions.approvals import Approvals
 from saasus_mcp.permissions.case import CasePolicy, Principal
 from saasus_mcp.permissions.confirmation import Confirmations, Reply, heed
 from saasus_mcp.permissions.handles import Handles, Hiding, References, no_references
-from saasus_mcp.permissions.narrowed import NARROWED, NARROWED_MEND, NarrowingCeiling
+from saasus_mcp.permissions.narrowed import NARROWED, NARROWED_MEND, NarrowingCeiling, require
 from saasus_mcp.permissions.proof import Place
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.seal import Sealer
@@ -201,7 +201,12 @@ class Pipeline:
         Raises:
             SaasusMcpError: there is no such tool, or the arguments do not fit it.
         """
-        step, part = self._built(self.catalogue.find(call.name), call.arguments, call.principal), call.part
+        operation, part = self.catalogue.find(call.name), call.part
+        try:
+            step = self._built(operation, call.arguments, call.principal)
+        except SaasusMcpError:
+            require(operation, call.principal)  # no use in mending the arguments of what is denied
+            raise
         if part is None:
             return replace(step, undoes=call.undoes)
         return replace(step, part=part, parent=part.job, id=part.call if part.step else step.id)

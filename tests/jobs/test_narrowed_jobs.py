@@ -20,7 +20,9 @@ from tests.support import ME
 
 
 def narrowed(**given: Any) -> Any:
-    sets: dict[str, Any] = {name: frozenset(value) if isinstance(value, tuple) else value for name, value in given.items()}
+    sets: dict[str, Any] = {
+        name: frozenset(value) if isinstance(value, tuple) else value for name, value in given.items()
+    }
     return replace(ME, narrowing=Narrowing(**sets))
 
 

@@ -65,6 +65,21 @@ async def test_no_policy_lifts_a_narrowing(catalogue: Catalogue, store: Store) -
     assert (refused.why, api.sent) == ("narrowed", [])
 
 
+@pytest.mark.parametrize("through", ["its own name", "call_read", "call_write", "call_destructive"])
+async def test_what_is_left_out_is_refused_as_that_whatever_else_is_wrong(
+    catalogue: Catalogue, store: Store, through: str
+) -> None:
+    surface, left_out = Surface(pipeline(StubApi(catalogue), store), "en"), "auth_delete_tenant"
+    who, wrong = narrowed(exclude=frozenset({left_out})), {"no_such_argument": 1}
+    call = Call(left_out, wrong, who)
+    if through != "its own name":
+        call = Call(through, {"name": "auth.DeleteTenant", "arguments": wrong}, who)
+    refused = await surface.run(call)
+    assert isinstance(refused, ToolAnswer)
+    assert "auth_delete_tenant is not allowed: this connection excludes it." in refused.text
+    assert [record["refused"] for record in store.audited()] == ["narrowed"]
+
+
 async def test_a_call_is_not_undone_where_it_is_left_out_itself(catalogue: Catalogue, store: Store) -> None:
     api = StubApi(catalogue)
     behind = pipeline(api, store)
