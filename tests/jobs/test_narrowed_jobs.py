@@ -142,7 +142,7 @@ async def test_a_step_that_the_kept_narrowing_leaves_out_is_not_sent(
 async def test_a_job_takes_no_result_that_its_caller_may_not_read(tmp_path: Path) -> None:
     async with stage(tmp_path) as on:
         kept = (await on.told("job_export_users", {}))["result"]
-        who = narrowed(exclude=("job_export_users",))
+        who = narrowed(tools=("job_import_users",))
         refused = await on.call("job_import_users", {"result": kept}, who=who, asker=Yes())
         assert not refused.ok
         assert "This result was made of an answer of" in refused.text
