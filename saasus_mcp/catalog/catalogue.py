@@ -66,6 +66,11 @@ class Catalogue:
         """The tool's name of today, where this is a former one."""
         return self._aliases.get(name)
 
+    @property
+    def former_names(self) -> Mapping[str, str]:
+        """The present names of tools, by their former ones."""
+        return self._aliases
+
     @cached_property
     def index(self) -> Index:
         """The search over these operations, read when it is first asked."""

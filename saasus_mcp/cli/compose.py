@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from saasus_mcp.catalog import Catalogue, load
 from saasus_mcp.cli import keeping, logs
 from saasus_mcp.errors import SaasusMcpError
-from saasus_mcp.permissions.policy import PRESETS, CasePolicy, Mode, Principal, ReadOnlyCeiling
+from saasus_mcp.permissions.policy import PRESETS, CasePolicy, Mode, Principal, ReadOnlyCeiling, underlying
 from saasus_mcp.permissions.proof import Place
 from saasus_mcp.settings import Settings, SettingsError, profile, profiles
 from saasus_mcp.store.files import make, prepare
@@ -78,7 +78,7 @@ def reloadable(settings: Settings, chosen: CasePolicy) -> AbstractContextManager
         return nullcontext()
     from saasus_mcp.permissions import policy_file, policy_reload  # noqa: PLC0415 - only where a file is used
 
-    under = chosen.under if isinstance(chosen, ReadOnlyCeiling) else chosen
+    under = underlying(chosen)
     return (
         policy_reload.Listening(settings.folder, under, reloads(settings))
         if isinstance(under, policy_file.Reloading)

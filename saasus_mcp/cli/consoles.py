@@ -30,7 +30,7 @@ from saasus_mcp.hosting.console.sessions import (
     Tickets,
 )
 from saasus_mcp.hosting.console.throttle import Throttle
-from saasus_mcp.permissions.policy import CasePolicy, Mode, ReadOnlyCeiling
+from saasus_mcp.permissions.policy import CasePolicy, Mode, underlying
 from saasus_mcp.settings import Http, Settings, require_sound
 from saasus_mcp.store import Freeze
 from saasus_mcp.store.files import stem
@@ -206,7 +206,7 @@ def written(policy: CasePolicy) -> Written:
     """The policy as its file has it, and whether that is what is in force."""
     from saasus_mcp.permissions import policy_file  # noqa: PLC0415 - only where it is shown
 
-    under = policy.under if isinstance(policy, ReadOnlyCeiling) else policy
+    under = underlying(policy)
     if not isinstance(under, policy_file.Reloading):
         modes: tuple[Mode, ...] = ("read-only", "guarded", "strict")
         files = (file for mode in modes if (file := policy_file.preset(mode)).stem == under.name)

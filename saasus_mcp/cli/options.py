@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 
 import click
 
-from saasus_mcp.catalog import Language
+from saasus_mcp.catalog import Language, load
 from saasus_mcp.catalog.catalogue import LONGEST_SHOWN
 from saasus_mcp.cli.tools_wording import WORDS
 from saasus_mcp.errors import SaasusMcpError
+from saasus_mcp.permissions.narrowing import EVERYTHING, Narrowing
 from saasus_mcp.server.toolsets import TOOLSETS
 from saasus_mcp.settings import Settings, read
 
@@ -54,6 +55,18 @@ toolsets = click.option(
     metavar="NAME,NAME",
     help="List the tools of these toolsets only; with compact, these too. [SAASUS_MCP_TOOLSETS]",
 )
+tools = click.option(
+    "--tools",
+    envvar="SAASUS_MCP_TOOLS",
+    metavar="NAME,NAME",
+    help="Offer and allow these tools only; names or globs such as auth_get_*. [SAASUS_MCP_TOOLS]",
+)
+exclude_tools = click.option(
+    "--exclude-tools",
+    envvar="SAASUS_MCP_EXCLUDE_TOOLS",
+    metavar="NAME,NAME",
+    help="Neither offer nor allow these tools; names or globs. [SAASUS_MCP_EXCLUDE_TOOLS]",
+)
 chosen_surface = click.option(
     "--surface", type=click.Choice(["full", "compact"]), help="What the client lists; else what it can hold."
 )
@@ -87,6 +100,25 @@ def named_toolsets(text: str, lang: Language) -> frozenset[str]:
             words["toolsets"].format(names=", ".join(sorted(TOOLSETS))),
         )
     return names
+
+
+def narrowing(tools: str | None, exclude_tools: str | None, lang: Language) -> Narrowing:
+    """Return the narrowing that the options ask for.
+
+    Raises:
+        NarrowingError: one of them is empty, or names no tool.
+    """
+    if tools is None and exclude_tools is None:
+        return EVERYTHING
+    from saasus_mcp.server.narrowing import ToolNames  # noqa: PLC0415 - only where something is narrowed
+
+    names = ToolNames(load())
+    return Narrowing(
+        tools=None if tools is None else names.named(tools, "--tools (SAASUS_MCP_TOOLS)", lang),
+        exclude=frozenset()
+        if exclude_tools is None
+        else names.named(exclude_tools, "--exclude-tools (SAASUS_MCP_EXCLUDE_TOOLS)", lang),
+    )
 
 
 def settings(**flags: Any) -> Settings:

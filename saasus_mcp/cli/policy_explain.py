@@ -11,7 +11,7 @@ from saasus_mcp.cli.call import find, parse
 from saasus_mcp.cli.policy_wording import WORDS
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.permissions.case import Case, CasePolicy, Considered, Decision, Principal
-from saasus_mcp.permissions.policy import ReadOnlyCeiling
+from saasus_mcp.permissions.policy import underlying
 from saasus_mcp.permissions.rules import RulePolicy
 from saasus_mcp.saasus import arguments
 from saasus_mcp.settings import Settings
@@ -89,7 +89,7 @@ def _arguments(operation: Operation, raw: dict[str, Any], lang: Language) -> tup
 
 def groups_of(policy: CasePolicy, principal: Principal) -> frozenset[str]:
     """The groups of a caller as the policy's rules see them."""
-    under = policy.under if isinstance(policy, ReadOnlyCeiling) else policy
+    under = underlying(policy)
     return under.groups_of(principal) if isinstance(under, RulePolicy) else principal.groups
 
 

@@ -13,6 +13,7 @@ from saasus_mcp.catalog import Catalogue, Language, UnknownTool
 from saasus_mcp.cli.policy_wording import WORDS
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.permissions.case import Case, CasePolicy, Principal
+from saasus_mcp.permissions.narrowed import NARROWED
 from saasus_mcp.store.excerpts import shortened
 
 SPANS = {"m": 60, "h": 3600, "d": 86400}
@@ -55,6 +56,8 @@ def replay(records: Iterable[Mapping[str, Any]], policy: CasePolicy, catalogue: 
     others: list[Other] = []
     for record in records:
         if record.get("event") not in ("begun", "refused") or "decision" not in record:
+            continue
+        if record.get("refused") == NARROWED:  # the caller's connection decided it, not a policy
             continue
         if "plan" in record:  # a job: each of its calls has a record, and is decided anew by it
             continue

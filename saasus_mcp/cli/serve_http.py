@@ -17,7 +17,8 @@ import click
 
 from saasus_mcp.cli import compose, keeping, logs, telemetry
 from saasus_mcp.errors import SaasusMcpError
-from saasus_mcp.permissions.policy import CasePolicy, ReadOnlyCeiling
+from saasus_mcp.permissions.narrowing import Narrowing
+from saasus_mcp.permissions.policy import CasePolicy, underlying
 from saasus_mcp.server.toolsets import Kind
 from saasus_mcp.settings import Settings, profiles
 
@@ -50,7 +51,7 @@ def options(command: Command) -> Command:
     return command
 
 
-def serve(chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> None:
+def serve(chosen: Settings, kind: Kind, toolsets: frozenset[str], narrowed_to: Narrowing) -> None:
     """Serve until the process is told to stop.
 
     Raises:
@@ -61,10 +62,12 @@ def serve(chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> None:
     logging.getLogger("saasus_mcp.hosting").setLevel(logging.INFO)
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # below, anybody's nonsense fills the log
     with telemetry.exported(chosen.traces):
-        anyio.run(_serve, chosen, kind, toolsets, backend_options={"use_uvloop": find_spec("uvloop") is not None})
+        anyio.run(
+            _serve, chosen, kind, toolsets, narrowed_to, backend_options={"use_uvloop": find_spec("uvloop") is not None}
+        )
 
 
-async def _serve(chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> None:
+async def _serve(chosen: Settings, kind: Kind, toolsets: frozenset[str], narrowed_to: Narrowing) -> None:
     from saasus_mcp.cli import consoles  # noqa: PLC0415 - imports the web server
     from saasus_mcp.hosting import app, descriptors, serving  # noqa: PLC0415 - imports the web server
     from saasus_mcp.hosting.metrics import Counting, Metrics  # noqa: PLC0415 - as above
@@ -95,7 +98,16 @@ async def _serve(chosen: Settings, kind: Kind, toolsets: frozenset[str]) -> None
             wanted = descriptors.fitted(wanted, need)
             console = consoles.hosted(chosen, wanted, each, until)
             routes, at.has_console = (console.routes(), True) if console else ([], False)
-            hosted = app.build(wanted, each, server, known, metrics, policy_sound=_sound(policy), extra=routes)
+            hosted = app.build(
+                wanted,
+                each,
+                server,
+                known,
+                metrics,
+                narrowed_to=narrowed_to,
+                policy_sound=_sound(policy),
+                extra=routes,
+            )
             with serving.listening(wanted.host, wanted.port) as listener:
                 at.port = listener.getsockname()[1]
                 _announce(wanted, each, policy, at.url)
@@ -152,7 +164,7 @@ def _require_one_person(policy: CasePolicy, wanted: Http) -> None:
     from saasus_mcp.hosting import one_person  # noqa: PLC0415 - only where HTTP is served
     from saasus_mcp.permissions.policy_file import Reloading  # noqa: PLC0415 - only where HTTP is served
 
-    under = policy.under if isinstance(policy, ReadOnlyCeiling) else policy
+    under = underlying(policy)
     fits = partial(one_person.check, http=wanted)
     if isinstance(under, Reloading):
         under.require(fits)
@@ -179,7 +191,7 @@ def served(chosen: Settings, pipelines: Mapping[str, Pipeline]) -> dict[str, Ser
 
 def _sound(policy: CasePolicy) -> Callable[[], bool]:
     """Tells whether the policy in force is what its file says now."""
-    under = policy.under if isinstance(policy, ReadOnlyCeiling) else policy
+    under = underlying(policy)
     return lambda: under.last.taken if hasattr(under, "last") else True
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mcp.server.lowlevel import Server
@@ -13,6 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
+from saasus_mcp.hosting import narrowing
 from saasus_mcp.hosting.challenge import Challenge
 from saasus_mcp.hosting.frontier import LOOPBACK_ORIGIN, Allowed, Frontier
 from saasus_mcp.hosting.guard import Guard, caller_of
@@ -25,6 +26,8 @@ from saasus_mcp.hosting.shares import Limits
 from saasus_mcp.hosting.sockets import Sockets, sockets_for
 from saasus_mcp.hosting.traffic import Traffic
 from saasus_mcp.hosting.transports import Entrance, Kind, Transports
+from saasus_mcp.permissions.narrowing import EVERYTHING, Narrowing
+from saasus_mcp.permissions.policy import Principal
 from saasus_mcp.server.asking import Context
 from saasus_mcp.server.mcp import Who
 from saasus_mcp.settings import Http
@@ -50,6 +53,7 @@ def build(
     known: Authenticator | Caller,
     metrics: Metrics,
     *,
+    narrowed_to: Narrowing = EVERYTHING,
     policy_sound: Callable[[], bool] = lambda: True,
     extra: Sequence[BaseRoute] = (),
 ) -> Hosted:
@@ -58,9 +62,14 @@ def build(
     Args:
         serve: makes the MCP server of a profile.
         known: says whom a token names; or, where none is asked for, who everybody is.
+        narrowed_to: the narrowing of every connection; its own comes on top.
         policy_sound: whether the policy in force is what its file says now.
         extra: further routes, which look after their own visitors: the console.
+
+    Raises:
+        SettingsError: a profile has a name that is a part of a narrowing path.
     """
+    narrowing.require_unreserved(served)
     limits = Limits.of(http.table, shared=http.authenticated)
     sessions = Sessions(http.table.sessions_per_caller)
     transports = {
@@ -79,8 +88,10 @@ def build(
         capacity=lambda: not traffic.exhausted and not sessions.full,
     )
 
+    requests = narrowing.Requests((each.pipeline.catalogue for each in served.values()), narrowed_to)
+
     def entrance(kind: Kind) -> ASGIApp:
-        return _for_pages(Guard(Entrance(kind, served, transports), known, challenge), allowed)
+        return _for_pages(Guard(Entrance(kind, served, transports, requests), known, challenge), allowed)
 
     @asynccontextmanager
     async def running(_: Starlette) -> AsyncIterator[None]:
@@ -119,14 +130,18 @@ def alone(http: Http, routes: Sequence[BaseRoute]) -> Hosted:
 
 
 def _routes(entrance: Callable[[Kind], ASGIApp]) -> list[Route]:
-    """The paths of MCP. Without a profile they go to the only one that the caller may use."""
+    """The paths of MCP. Without a profile they go to the only one that the caller may use. Narrowing ones come first."""
     streamable, sse, messages = entrance("streamable"), entrance("sse"), entrance("messages")
     paths = {
         "/mcp": streamable,
         "/mcp/": streamable,
+        **dict.fromkeys(narrowing.paths("/mcp"), streamable),
         "/mcp/{profile}": streamable,
+        **dict.fromkeys(narrowing.paths("/mcp/{profile}"), streamable),
         "/sse": sse,
+        **dict.fromkeys(narrowing.paths("/sse"), sse),
         "/sse/{profile}": sse,
+        **dict.fromkeys(narrowing.paths("/sse/{profile}"), sse),
         "/messages/{profile}/": messages,
     }
     return [Route(path, endpoint) for path, endpoint in paths.items()]
@@ -151,5 +166,7 @@ def _for_pages(app: ASGIApp, allowed: Allowed) -> ASGIApp:
     )
 
 
-def _principal(context: Context) -> Any:
-    return caller_of(context).principal
+def _principal(context: Context) -> Principal:
+    """Return who a request comes from, narrowed as the request and its session ask for."""
+    principal, narrowed = caller_of(context).principal, narrowing.of_context(context)
+    return principal if narrowed == EVERYTHING else replace(principal, narrowing=narrowed)

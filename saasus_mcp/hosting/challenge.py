@@ -10,6 +10,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from saasus_mcp.hosting import narrowing
+
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
 NAME = "SaaSus MCP"
 
@@ -51,13 +53,18 @@ class Challenge:
             return []
 
         def metadata(request: Request) -> JSONResponse:
-            return JSONResponse(self.metadata(request.url.path.removeprefix(WELL_KNOWN).rstrip("/")))
+            path = request.url.path.removeprefix(WELL_KNOWN).rstrip("/")
+            return JSONResponse(self.metadata(narrowing.unnarrowed(path)))
 
         paths = ("/mcp", "/mcp/{profile}", "/sse", "/sse/{profile}")
-        return [Route(WELL_KNOWN + path, metadata) for path in paths]
+        narrowed = (path for base in paths for path in narrowing.paths(base))
+        return [Route(WELL_KNOWN + path, metadata) for path in (*paths, *narrowed)]
 
 
 def _resource(path: str) -> str:
-    """The resource to which a path belongs: that of MCP over SSE for its messages, and /mcp for what is none itself."""
-    named = path.rstrip("/").replace("/messages/", "/sse/", 1)
+    """The resource to which a path belongs: that of MCP over SSE for its messages, and /mcp for what is none itself.
+
+    A narrowed path belongs to the resource without the narrowing: one token is for all of them.
+    """
+    named = narrowing.unnarrowed(path.rstrip("/").replace("/messages/", "/sse/", 1))
     return named if named.startswith(("/mcp", "/sse")) else "/mcp"

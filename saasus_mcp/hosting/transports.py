@@ -18,9 +18,11 @@ from starlette.types import Message, Receive, Scope, Send
 from saasus_mcp.hosting.answers import BAD_REQUEST, FORBIDDEN, NOT_ALLOWED, NOT_FOUND, TOO_LARGE, no_place, refusal
 from saasus_mcp.hosting.bodies import TooMuch, counted
 from saasus_mcp.hosting.guard import CALLER
+from saasus_mcp.hosting.narrowing import NARROWING, Connected, Requests
 from saasus_mcp.hosting.profiles import NoProfile, Served, choose
 from saasus_mcp.hosting.sessions import IDLE_SECONDS, MOST_SESSIONS, Sessions
 from saasus_mcp.hosting.shares import NoPlace
+from saasus_mcp.server.narrowing import NarrowingError
 
 # It logs what a client sent where that cannot be read: arguments, and the secrets in them.
 logging.getLogger("mcp.server.sse").setLevel(logging.CRITICAL)
@@ -53,6 +55,7 @@ class Transports:
         )
         self._sse = SseServerTransport(f"/messages/{profile}/", max_request_body_size=body_limit)
         self._sessions = sessions
+        self._connected = Connected()
 
     def run(self) -> AbstractAsyncContextManager[None]:
         """Serve; once only."""
@@ -67,10 +70,11 @@ class Transports:
         if kind == "streamable":
             await self._streamable(scope, receive, send)
         elif kind == "messages":
-            await self._sse.handle_post_message(scope, receive, send)
+            await self._sse.handle_post_message(self._connected.message(scope), receive, send)
         else:
-            async with self._sse.connect_sse(scope, receive, send) as (reading, writing):
-                await self._server.run(reading, writing, self._server.create_initialization_options())
+            with self._connected.opening(scope, send) as noting:
+                async with self._sse.connect_sse(scope, receive, noting) as (reading, writing):
+                    await self._server.run(reading, writing, self._server.create_initialization_options())
 
     async def _streamable(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers, owner = Headers(scope=scope), scope[CALLER].principal.id
@@ -125,7 +129,14 @@ async def _unheard(_: Message) -> None:
 class Entrance:
     """Sends a caller's request to the profile that its path names."""
 
-    def __init__(self, kind: Kind, served: Mapping[str, Served], transports: Mapping[str, Transports]) -> None:
+    def __init__(
+        self,
+        kind: Kind,
+        served: Mapping[str, Served],
+        transports: Mapping[str, Transports],
+        narrowings: Requests,
+    ) -> None:
+        self._narrowings = narrowings
         self._kind: Kind = kind
         self._served = served
         self._transports = transports
@@ -135,6 +146,11 @@ class Entrance:
             chosen = choose(self._served, scope[CALLER], scope["path_params"].get("profile"))
         except NoProfile as none:
             await refusal(BAD_REQUEST if none.several else FORBIDDEN, str(none))(scope, receive, send)
+            return
+        try:
+            scope = {**scope, NARROWING: self._narrowings.of(scope)}
+        except NarrowingError as error:
+            await refusal(BAD_REQUEST, str(error))(scope, receive, send)
             return
         if scope["method"] not in METHODS[self._kind]:
             allowed = {"Allow": ", ".join(METHODS[self._kind])}

@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 from anyio.lowlevel import checkpoint
 
-from saasus_mcp.catalog.jobs import JobSpec
+from saasus_mcp.catalog.jobs import TOOLSET, JobSpec
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.jobs import reporting
 from saasus_mcp.jobs.engine import FAILED, Engine
@@ -23,6 +23,9 @@ from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.preview import previews
 from saasus_mcp.jobs.work import Reader, Stopped, Work
 from saasus_mcp.permissions.case import Case, Decision, Principal, stricter
+from saasus_mcp.permissions.narrowed import NARROWED, NARROWED_MEND
+from saasus_mcp.permissions.narrowing import Narrowing
+from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.target import Sight
 from saasus_mcp.saasus.words import quoted
 from saasus_mcp.server import large_work
@@ -68,6 +71,7 @@ class Runner:
 
     def could_allow(self, spec: JobSpec, principal: Principal) -> bool:
         """Whether some such job could be anything but denied."""
+        principal = principal.in_job(spec.name)
         policy, catalogue, profile = self.pipeline.policy, self.pipeline.catalogue, self.pipeline.place.profile
         return all(policy.could_allow(catalogue.find(key), principal, profile) for key in (*spec.reads, *spec.writes))
 
@@ -77,6 +81,7 @@ class Runner:
         Raises:
             SaasusMcpError: it may not happen, or not yet; or it cannot be done as asked.
         """
+        self._require_not_narrowed(spec, call.principal)
         await self._require_room(call.principal)
         await self._engine.start()
         planned: dict[str, tuple[Plan, Reader]] = {}
@@ -84,14 +89,20 @@ class Runner:
         async def plan(asked: float) -> Whole:
             job, limit = secrets.token_hex(16), call.deadline
             within = replace(call, deadline=None if limit is None else limit.postponed(asked))
-            reader = Reader(self.pipeline, call.principal, Part(job), deadline=within.deadline)
+            who = call.principal.in_job(spec.name)
+            reader = Reader(self.pipeline, who, Part(job), deadline=within.deadline, caller=call.principal)
             made, whole = await self._plan(spec, within, reader, job)
             planned[job] = made, reader
             return whole
 
         async def submit(whole: Whole, part: Part) -> None:
-            principal = call.principal
-            who = {"id": principal.id, "groups": sorted(principal.groups), "claims": dict(principal.claims)}
+            principal = call.principal.in_job(spec.name)
+            who = {
+                "id": principal.id,
+                "groups": sorted(principal.groups),
+                "claims": dict(principal.claims),
+                "narrowing": principal.narrowing.kept(),
+            }
             made, reader = planned[whole.id]
             agreed = await large_work.run(principal.id, made.kept)
             kept = {"principal": who, "part": asdict(part), "plan": agreed, "calls": reader.calls.all()}
@@ -101,7 +112,7 @@ class Runner:
 
     async def run(self, submitted: Mapping[str, Any]) -> None:
         """Do a job that was begun, or go on with it, and note how it ends."""
-        principal = Principal(**{**submitted["principal"], "groups": frozenset(submitted["principal"]["groups"])})
+        principal = _principal(submitted["principal"])
         plan = await large_work.run(principal.id, lambda: Plan.of(submitted["plan"]))
         part, name = Part(**submitted["part"]), submitted["name"]
         if not await self._agreed(part.job):
@@ -149,9 +160,9 @@ class Runner:
         return False
 
     async def _plan(self, spec: JobSpec, call: Call, reader: Reader, job: str) -> tuple[Plan, Whole]:
-        self._require_reads(spec, call.principal)
+        self._require_reads(spec, reader.principal)
         planned = await kind(spec.name).plan(reader, call.arguments)
-        planned, decisions, digests = await self._weighed(spec, planned, call, job)
+        planned, decisions, digests = await self._weighed(spec, planned, replace(call, principal=reader.principal), job)
         place, digest = self.pipeline.place, await large_work.run(call.principal.id, planned.digest)
         fields = {"plan": digest, **planned.counts}
         whole = Whole(
@@ -174,6 +185,22 @@ class Runner:
             TooManyJobs: as many of the caller's jobs are running as may.
         """
         await of_jobs(self.pipeline, lambda jobs: jobs.require_room(principal.id, MOST_RUNNING))
+
+    def _require_not_narrowed(self, spec: JobSpec, principal: Principal) -> None:
+        """Refuse a job of which the connection leaves out the tool, or an operation that it may call.
+
+        Raises:
+            Refused: it does.
+        """
+        why = principal.narrowing.why_not_named(spec.name, TOOLSET)
+        if why:
+            raise Refused(NARROWED, f"{spec.name} is not allowed: {why}.", NARROWED_MEND)
+        for key in (*spec.reads, *spec.writes):
+            operation = self.pipeline.catalogue.find(key)
+            why = principal.in_job(spec.name).narrowing.why_not(operation)
+            if why:
+                said = f"{spec.name} is not allowed: it may call {operation.tool}, and {why}."
+                raise Refused(NARROWED, said, NARROWED_MEND)
 
     def _require_reads(self, spec: JobSpec, principal: Principal) -> None:
         """See that what the job reads may be read, before it reads half of it.
@@ -213,6 +240,12 @@ class Runner:
                 entries.append(replace(entry, bound=weighed.bound))
             rows.append(replace(row, entries=tuple(entries)))
         return replace(planned, rows=tuple(rows)), decisions, digests
+
+
+def _principal(kept: Mapping[str, Any]) -> Principal:
+    """The principal that was kept with a job; jobs of earlier versions have no narrowing."""
+    narrowing = Narrowing.of(kept.get("narrowing", {}))
+    return Principal(kept["id"], frozenset(kept["groups"]), kept["claims"], narrowing)
 
 
 def _strictest(weights: Sequence[Weight]) -> Decision:

@@ -16,6 +16,7 @@ from saasus_mcp.saasus.answer import ToolAnswer, compact, failed
 from saasus_mcp.server.call import Asking, Call
 from saasus_mcp.server.hints import LOOKS_UP, Hints
 from saasus_mcp.server.job_steps import of_jobs
+from saasus_mcp.server.narrowing import require
 from saasus_mcp.server.own import OwnTool, answered, closed
 from saasus_mcp.server.results import Source
 from saasus_mcp.server.toolsets import Kind
@@ -48,6 +49,7 @@ def _front(runner: Runner, each: tuple[OwnTool, ...]) -> OwnTool:
 
     async def run(call: Call) -> ToolAnswer | Asking:
         tool = by_name[call.arguments["name"]]
+        require(tool, call.principal)
         if "arguments" in call.arguments:
             return await tool.answer(replace(call, name=tool.name, arguments=call.arguments["arguments"]))
         described = runner.specs[tool.name].description.en
@@ -141,7 +143,11 @@ def _status(runner: Runner) -> OwnTool:
             return await followed(runner, job, call, float(call.arguments.get("wait", 0)))
         who, profile = call.principal.id, runner.pipeline.place.profile
         mine = await of_jobs(runner.pipeline, lambda jobs: jobs.of(who, profile, MOST_LISTED))
-        brief = [{"job": each.id, "name": each.name, "status": each.status, "at": each.at} for each in mine]
+        brief = [
+            {"job": each.id, "name": each.name, "status": each.status, "at": each.at}
+            for each in mine
+            if not call.principal.narrowing.why_not_named(each.name, TOOLSET)
+        ]
         return answered({"jobs": brief})
 
     return _own(
@@ -198,7 +204,9 @@ async def _found(runner: Runner, job: str, call: Call) -> Job | None:
     """The job, where it is the caller's own, in this profile."""
     found = await of_jobs(runner.pipeline, lambda jobs: jobs.find(job))
     mine = (call.principal.id, runner.pipeline.place.profile)
-    return found if found is not None and (found.principal, found.profile) == mine else None
+    if found is None or (found.principal, found.profile) != mine:
+        return None
+    return None if call.principal.narrowing.why_not_named(found.name, TOOLSET) else found
 
 
 async def _answer(runner: Runner, job: Job, call: Call) -> ToolAnswer:
@@ -207,7 +215,7 @@ async def _answer(runner: Runner, job: Job, call: Call) -> ToolAnswer:
     if spec is None:
         return failed(f"This server does not know the job {job.name}.", "Ask the server that ran it.")
     calls = reporting.calls(job, spec)
-    forbidden = await pipeline.forbidden(calls, principal, call.deadline)
+    forbidden = await pipeline.forbidden(calls, principal.in_job(job.name), call.deadline)
     told = reporting.told(job, await of_jobs(pipeline, lambda jobs: jobs.count(job.id)), forbidden)
     if job.status == "failed":
         return ToolAnswer(False, compact(told))

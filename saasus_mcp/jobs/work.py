@@ -76,12 +76,14 @@ class Reader:
     """Reads for one job, each a call of its own, decided on and audited under the job.
 
     Attributes:
+        principal: for whom it reads.
         calls: the reads that were made.
 
     Args:
         part: the job.
         checkpoint: remembers what was read.
         deadline: when the reads must be over; None for a job that goes on without its caller.
+        caller: who asks for the job, where the connection leaves less of kept results than of the job's reads.
     """
 
     def __init__(
@@ -92,10 +94,12 @@ class Reader:
         checkpoint: Checkpoint = at_once,
         *,
         deadline: Deadline | None = None,
+        caller: Principal | None = None,
     ) -> None:
         self.calls = Calls()
         self._pipeline = pipeline
-        self._principal = principal
+        self.principal = principal
+        self._caller = caller or principal
         self._part = part
         self._checkpoint = checkpoint
         self._deadline = deadline
@@ -119,7 +123,7 @@ class Reader:
 
     async def aside(self, work: Callable[[], T]) -> T:
         """Run work on a large input in a thread, in the principal's turn."""
-        return await large_work.run(self._principal.id, work)
+        return await large_work.run(self.principal.id, work)
 
     async def read(self, key: str, args: Mapping[str, Any] | None = None, take: Callable[[Any], T] | None = None) -> T:
         """An operation's answer, or what `take` makes of it, which is what is remembered.
@@ -190,7 +194,7 @@ class Reader:
         Raises:
             Refused: the principal may no longer read it.
         """
-        whole = await self._pipeline.results.read(identifier, self._principal)
+        whole = await self._pipeline.results.read(identifier, self._caller)
         if whole is None:
             return None
         self.calls.take(whole.source.calls)
@@ -202,7 +206,7 @@ class Reader:
     async def answer(self, key: str, args: Mapping[str, Any]) -> tuple[Any, str]:
         """What the API answered, or why there is nothing."""
         tool = self._pipeline.catalogue.find(key).tool
-        call = Call(tool, dict(args), self._principal, part=self._part, deadline=self._deadline)
+        call = Call(tool, dict(args), self.principal, part=self._part, deadline=self._deadline)
         given = await self._pipeline.run(call)
         if isinstance(given, Asking):
             return None, f"{tool} asks first."
@@ -287,7 +291,7 @@ class Work(Reader):
         return [asdict(found[row.name]) for row in batch if row.name in found]
 
     async def _row(self, row: Row) -> Done:
-        stepper = Stepper(self._pipeline, self._principal, self._part, self.answer)
+        stepper = Stepper(self._pipeline, self.principal, self._part, self.answer)
         answers: dict[str, Any] = {}
         for entry in row.entries:
             step, why = await stepper.make(entry)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 from saasus_mcp.catalog.model import Operation
+from saasus_mcp.permissions.narrowing import EVERYTHING, Narrowing
 
 Outcome = Literal["allow", "confirm", "approve", "deny"]
 State = Literal["target", "impact"]
@@ -21,21 +22,39 @@ class Principal:
     Attributes:
         claims: what the token says of them, for the conditions of a policy. Part of equality, not of the hash, so that
             two people of one name and different claims are never taken for each other.
+        narrowing: what the connection leaves of what its policy allows.
     """
 
     id: str
     groups: frozenset[str] = frozenset()
     claims: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    narrowing: Narrowing = field(default=EVERYTHING, hash=False)
+
+    @property
+    def unnarrowed(self) -> Principal:
+        """The same person without the narrowing of the connection."""
+        return self if self.narrowing == EVERYTHING else replace(self, narrowing=EVERYTHING)
+
+    def in_job(self, name: str) -> Principal:
+        """The same person as a job of theirs acts for them."""
+        narrowing = self.narrowing.of_job(name)
+        return self if narrowing is self.narrowing else replace(self, narrowing=narrowing)
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What may happen with one call, and by which rule. `typed`: the yes is given by typing the target's name."""
+    """What may happen with one call, and by which rule.
+
+    Attributes:
+        typed: the yes is given by typing the target's name.
+        why: the word for a denial in the audit: `denied` by the policy, or `narrowed` by the connection.
+    """
 
     outcome: Outcome
     rule: str
     reason: str
     typed: bool = False
+    why: str = "denied"
 
 
 _STRICTNESS: tuple[Outcome, ...] = ("allow", "confirm", "approve", "deny")

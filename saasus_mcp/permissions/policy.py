@@ -18,6 +18,7 @@ from saasus_mcp.permissions.case import (
     Principal,
     State,
 )
+from saasus_mcp.permissions.narrowed import NarrowingCeiling
 
 __all__ = [
     "PRESETS",
@@ -32,6 +33,7 @@ __all__ = [
     "ReadOnlyCeiling",
     "State",
     "UnsafeAllowEverything",
+    "underlying",
 ]
 
 Mode = Literal["read-only", "guarded", "strict"]
@@ -151,6 +153,13 @@ class ReadOnlyCeiling:
     def explain(self, case: Case) -> tuple[Considered, ...]:
         """What the policy below says of a read; of anything else, that it is none."""
         return (self.under if case.operation.reads else PRESETS["read-only"]).explain(case)
+
+
+def underlying(policy: CasePolicy) -> CasePolicy:
+    """Return the policy below every ceiling."""
+    while isinstance(policy, NarrowingCeiling | ReadOnlyCeiling):
+        policy = policy.under
+    return policy
 
 
 def _only(decision: Decision) -> tuple[Considered, ...]:

@@ -9,7 +9,7 @@ class Refused(SaasusMcpError):
     """Nothing was sent.
 
     Attributes:
-        why: a word for the audit: denied, declined, client_cancel, fast_no, client_failed, unasked, expired, approval,
+        why: a word for the audit: denied, narrowed, declined, client_cancel, fast_no, client_failed, unasked, expired, approval,
             two_person, rejected, flooded, late.
     """
 

@@ -9,7 +9,9 @@ from itertools import islice
 from saasus_mcp.catalog import Language, Operation, Text, UnknownTool
 from saasus_mcp.catalog.catalogue import LONGEST_SHOWN, NEAREST
 from saasus_mcp.catalog.model import Schema
+from saasus_mcp.permissions import narrowed
 from saasus_mcp.permissions.policy import Principal
+from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.saasus.places import InvalidArguments
 from saasus_mcp.server.call import Asking, Call, under_present_name
@@ -18,13 +20,8 @@ from saasus_mcp.server.hints import Hints
 from saasus_mcp.server.own import OwnTool, answered, closed
 from saasus_mcp.server.pipeline import Pipeline
 from saasus_mcp.server.results import Source
+from saasus_mcp.server.toolsets import CALLS
 
-CALLS: Mapping[str, tuple[str, str]] = {
-    "call_read": ("read", "read_sensitive"),
-    "call_write": ("write", "write_sensitive"),
-    "call_destructive": ("destructive", "critical"),
-}
-"""The levels that each of the calling tools runs; apart, so that a client's allow-list means something."""
 TITLES: Mapping[str, Text] = {
     "call_read": Text("Run a reading operation", "参照の操作を実行"),
     "call_write": Text("Run a writing operation", "変更の操作を実行"),
@@ -112,7 +109,7 @@ class Compact:
             inner = replace(call, name=call.arguments["name"], arguments=call.arguments.get("arguments", {}))
             try:
                 operation = self._checked(inner, levels)
-            except InvalidArguments as error:
+            except (InvalidArguments, Refused) as error:
                 return await self._pipeline.refused(inner, error)
             given = await self._pipeline.run(inner)
             if isinstance(given, Asking) or not given.ok:
@@ -138,11 +135,13 @@ class Compact:
 
         Raises:
             InvalidArguments: there is none of that name, or it is not of one of these levels.
+            Refused: the caller's connection leaves it out.
         """
         try:
             operation = self._pipeline.catalogue.find(call.name)
         except UnknownTool:
             raise self._missing(call.name, call.principal) from None
+        narrowed.require(operation, call.principal)
         if operation.level not in levels:
             raise InvalidArguments(("name",), f"{operation.tool} is {operation.level}.", f"Use {caller(operation)}.")
         return operation

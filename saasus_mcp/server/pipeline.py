@@ -18,6 +18,7 @@ from saasus_mcp.permissions.approvals import Approvals
 from saasus_mcp.permissions.case import CasePolicy, Principal
 from saasus_mcp.permissions.confirmation import Confirmations, Reply
 from saasus_mcp.permissions.handles import Handles, Hiding, References, no_references
+from saasus_mcp.permissions.narrowed import NARROWED, NARROWED_MEND, NarrowingCeiling, require
 from saasus_mcp.permissions.proof import Place
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.seal import Sealer
@@ -75,7 +76,7 @@ class Pipeline:
         call_seconds: float = CALL_SECONDS,
     ) -> None:
         self.catalogue = catalogue
-        self.policy = policy
+        self.policy: CasePolicy = NarrowingCeiling(policy)
         self.place = place
         self._client = client
         self._open = store
@@ -214,7 +215,12 @@ class Pipeline:
         Raises:
             SaasusMcpError: there is no such tool, or the arguments do not fit it.
         """
-        step, part = self._built(self.catalogue.find(call.name), call.arguments, call.principal), call.part
+        operation, part = self.catalogue.find(call.name), call.part
+        try:
+            step = self._built(operation, call.arguments, call.principal)
+        except SaasusMcpError:
+            require(operation, call.principal)  # no use in mending the arguments of what is denied
+            raise
         step = replace(step, deadline=self.deadline(call), progress=call.progress)
         if part is None:
             return replace(step, undoes=call.undoes)
@@ -229,7 +235,8 @@ class Pipeline:
         """Step 5: with the proof where one is needed, and with what was seen of what is there."""
         operation, decision = step.operation, step.decision
         if decision.outcome == "deny":
-            raise Refused("denied", f"{operation.tool} is not allowed: {decision.reason}.", "Do not try again.")
+            mend = NARROWED_MEND if decision.why == NARROWED else "Do not try again."
+            raise Refused(decision.why, f"{operation.tool} is not allowed: {decision.reason}.", mend)
         if step.part is not None and granted.suffices(step, step.part):
             part = step.part
             known = await self.aside(lambda: granted.earlier(part, self.store.jobs))
@@ -265,13 +272,17 @@ class Pipeline:
         return Looked(seen, seen.previews(step.operation, values, self.place))
 
     def reader(self, parent: Step) -> Read:
-        """Reads for a preview, a policy or a read back: child calls, decided and audited like any other."""
+        """Reads for a preview, a policy or a read back: child calls, decided and audited like any other.
+
+        No narrowing holds for them: a caller must not hide from the person who is asked, or from a rule, what a call hits.
+        """
+        principal = parent.principal.unnarrowed
 
         async def read(key: str, args: Mapping[str, Any]) -> Seen:
             try:
                 operation = self.catalogue.find(key)
                 step = replace(
-                    self._built(operation, args, parent.principal),
+                    self._built(operation, args, principal),
                     parent=parent.id,
                     probe=True,
                     deadline=parent.deadline,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -15,10 +16,12 @@ from typing import Any
 from saasus_mcp import __version__
 from saasus_mcp.catalog.catalogue import FILE as CATALOGUE
 from saasus_mcp.catalog.model import Language
+from saasus_mcp.permissions.narrowing import EVERYTHING, Narrowing
 from saasus_mcp.permissions.policy import PRESETS, Mode
 from saasus_mcp.permissions.proof import Place
 from saasus_mcp.server.instructions import instructions
-from saasus_mcp.server.toolsets import Kind
+from saasus_mcp.server.narrowing import CHANGING, HELPERS, OF_JOBS
+from saasus_mcp.server.toolsets import CALLS, Kind
 
 FILE = Path(__file__).with_name("ready.json")
 INSTRUCTIONS, VERSION, TOOLS = '"{instructions}"', '"{version}"', '"{tools}"'
@@ -56,14 +59,25 @@ def key() -> list[str]:
     ]
 
 
-def load(place: Place, mode: Mode, kind: Kind, toolsets: frozenset[str], language: Language) -> Ready | None:
+def load(  # noqa: PLR0917 - the settings that decide what is listed
+    place: Place,
+    mode: Mode,
+    kind: Kind,
+    toolsets: frozenset[str],
+    language: Language,
+    narrowing: Narrowing = EVERYTHING,
+) -> Ready | None:
     """The answers of a server with these settings; None where there are none for what is installed."""
     made = json.loads(FILE.read_bytes())
     if made["key"] != key():
         return None
     rows = {row["tool"]["name"]: row for row in made["tools"]}
     ordered = (rows[name] for name in made["orders"][kind])
-    tools = [_titled(row, language) for row in ordered if _shown(row, mode, kind, toolsets)]
+    shown = [row for row in ordered if _shown(row, mode, kind, toolsets)]
+    if narrowing != EVERYTHING:
+        left = _left(rows.values(), mode, narrowing)
+        shown = [row for row in shown if row["tool"]["name"] in left]
+    tools = [_titled(row, language) for row in shown]
     told = compact(instructions(place, PRESETS[mode], kind))
     return Ready(
         frozenset(made["versions"]),
@@ -93,6 +107,25 @@ def _shown(row: dict[str, Any], mode: Mode, kind: Kind, toolsets: frozenset[str]
     toolset = row["toolsets"].get(kind, next(iter(row["toolsets"].values())))
     listed = toolset in toolsets if toolsets and toolset else kind in row["kinds"]
     return mode in row["modes"] and listed
+
+
+def _left(rows: Iterable[dict[str, Any]], mode: Mode, narrowing: Narrowing) -> set[str]:
+    """The tools that a narrowing leaves, as server.surface has it."""
+    from saasus_mcp.catalog import jobs, load  # noqa: PLC0415 - only where something is narrowed
+
+    allowed = {row["tool"]["name"] for row in rows if mode in row["modes"]}
+    operations = {each.key: each for each in load() if each.tool in allowed}
+    left = [each for each in operations.values() if not narrowing.why_not(each)]
+    of_jobs = {
+        job.name
+        for job in jobs.load()
+        for reach in [narrowing.of_job(job.name)]
+        if all(key in operations and not reach.why_not(operations[key]) for key in (*job.reads, *job.writes))
+    }
+    levels = {each.level for each in left}
+    calls = {name for name, each in CALLS.items() if levels.intersection(each)}
+    follows = HELPERS - CALLS.keys() - (set() if of_jobs else OF_JOBS) - (CHANGING if narrowing.read_only else set())
+    return {each.tool for each in left} | ((of_jobs | calls | follows) - narrowing.exclude)
 
 
 def _titled(row: dict[str, Any], language: Language) -> dict[str, Any]:

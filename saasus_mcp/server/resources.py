@@ -20,6 +20,7 @@ from mcp.types import (
 
 from saasus_mcp.catalog import Catalogue, Language, Operation, UnknownTool, jobs
 from saasus_mcp.permissions.case import Case, CasePolicy, conditional
+from saasus_mcp.permissions.narrowing import EVERYTHING
 from saasus_mcp.permissions.policy import Principal
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.saasus.answer import compact
@@ -147,6 +148,7 @@ class Resources:
     def _could_read(self, source: str, principal: Principal) -> bool:
         """Whether answers of this operation, or of this tool of our own, could still be allowed."""
         keys = (source,) if "." in source else _reads().get(source, ())
+        principal = principal if "." in source else principal.in_job(source)
         try:
             return all(self._policy.could_allow(self._catalogue.find(key), principal, self._profile) for key in keys)
         except UnknownTool:
@@ -174,7 +176,9 @@ class Resources:
                     "rule": decision.rule,
                 }
             )
-        return {"policy": self._policy.name, "profile": self._profile, "principal": principal.id, "tools": decided}
+        narrowing = {"narrowing": principal.narrowing.told()} if principal.narrowing != EVERYTHING else {}
+        who = {"policy": self._policy.name, "profile": self._profile, "principal": principal.id, **narrowing}
+        return {**who, "tools": decided}
 
 
 async def _written(value: Any, principal: Principal) -> str:

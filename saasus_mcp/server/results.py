@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.catalog import Operation
+from saasus_mcp.permissions.narrowed import NARROWED, NARROWED_MEND
 from saasus_mcp.permissions.policy import Principal
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.seal import Sealer
@@ -49,6 +50,10 @@ class Source:
 
     name: str
     calls: tuple[Made, ...]
+
+    def reader(self, principal: Principal) -> Principal:
+        """Return the principal under whose narrowing the answer is read: an answer of a job is that of the job's calls."""
+        return principal if "." in self.name or not self.calls else principal.in_job(self.name)
 
     @classmethod
     def of(cls, operation: Operation, arguments: Mapping[str, Any]) -> Source:
@@ -118,8 +123,13 @@ class Results:
             Refused: a call that it was made of would be denied to the principal today.
         """
         whole = await large_work.run(principal.id, lambda: self.found(identifier, principal.id))
-        denied = await self._forbidden(whole.source.calls, principal) if whole is not None else ""
+        if whole is None:
+            return None
+        reader = whole.source.reader(principal)
+        denied = await self._forbidden(whole.source.calls, reader)
         if denied:
+            if not await self._forbidden(whole.source.calls, reader.unnarrowed):
+                raise Refused(NARROWED, f"This result was made of an answer of {denied}.", NARROWED_MEND)
             raise Refused(
                 "denied",
                 f"This result was made of an answer of {denied} that you may no longer ask for.",

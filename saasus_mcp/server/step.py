@@ -9,6 +9,7 @@ from typing import Any
 from saasus_mcp.catalog import Language, Operation, UnknownTool
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.permissions.case import Case, Decision
+from saasus_mcp.permissions.narrowing import EVERYTHING
 from saasus_mcp.permissions.policy import CasePolicy, Principal
 from saasus_mcp.permissions.proof import Binding, Place, Proof
 from saasus_mcp.permissions.refusal import Refused
@@ -91,6 +92,8 @@ def begun(step: Step, place: Place, policy: CasePolicy) -> dict[str, Any]:
         "rule": step.decision.rule,
         "reason": step.decision.reason,
     }
+    if step.principal.narrowing != EVERYTHING:
+        record["narrowing"] = step.principal.narrowing.told()
     if step.proof is not None:
         spent = step.proof.spend
         record |= {"proof": spent.kind, "proof_id": spent.id, "by": step.proof.by, "shown": step.proof.shown}
@@ -119,13 +122,15 @@ def told(step: Step, given: ToolAnswer, language: Language) -> ToolAnswer:
 
 def unbuilt(call: Call, place: Place, error: SaasusMcpError) -> dict[str, Any]:
     """What the audit says of a call that never became one: by whom, of what, which field. No argument: none is masked."""
-    record = {
+    record: dict[str, Any] = {
         "tool": visible(call.name[:LONGEST_NAME]),
         "principal": call.principal.id,
         "profile": place.profile,
         "saas_id": place.saas_id,
         "refused": _why(error),
     }
+    if call.principal.narrowing != EVERYTHING:
+        record["narrowing"] = call.principal.narrowing.told()
     if isinstance(error, InvalidArguments):
         record["field"] = visible(error.field[:LONGEST_NAME])
     return record

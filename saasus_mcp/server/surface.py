@@ -14,6 +14,7 @@ from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.server import clock, selection
 from saasus_mcp.server.call import Asking, Call, under_present_name
 from saasus_mcp.server.compact import Compact
+from saasus_mcp.server.narrowing import require, why_not
 from saasus_mcp.server.own import OwnTool
 from saasus_mcp.server.pipeline import Pipeline
 from saasus_mcp.server.results import Source
@@ -49,7 +50,7 @@ class Surface:
     def listed(self, principal: Principal) -> list[OwnTool | Operation]:
         """Our own tools, then operations: those of which some call could be anything but denied to this principal."""
         own = [tool for tool in self._listed if not tool.toolset or self._shows(tool.toolset)]
-        own = [tool for tool in own if tool.could_allow(principal)]
+        own = [tool for tool in own if tool.could_allow(principal) and not why_not(tool, principal)]
         if self.kind == "compact" and not self.toolsets:
             return [*own]
         operations = self._pipeline.listed(principal)
@@ -63,6 +64,8 @@ class Surface:
         call = replace(call, deadline=self._pipeline.deadline(call))
         try:
             tool = self._own.get(call.name) or self._operation(call.name, call.principal)
+            if isinstance(tool, OwnTool):
+                require(tool, call.principal)
             given = await (tool.answer(call) if isinstance(tool, OwnTool) else self._pipeline.run(call))
         except SaasusMcpError as error:
             return await self._pipeline.refused(call, error)

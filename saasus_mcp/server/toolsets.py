@@ -1,4 +1,4 @@
-"""The toolsets: groups of operations that a server can be told to list alone. Presentation, never authority."""
+"""What a server can be told to list: toolsets, or the compact surface with its calling tools. Presentation, never authority."""
 
 from __future__ import annotations
 
@@ -32,3 +32,10 @@ TOOLSETS: Mapping[str, Text] = {
     "events": Text("Amazon EventBridge", "Amazon EventBridge連携"),
 }
 """By name, with what each is about."""
+
+CALLS: Mapping[str, tuple[str, str]] = {
+    "call_read": ("read", "read_sensitive"),
+    "call_write": ("write", "write_sensitive"),
+    "call_destructive": ("destructive", "critical"),
+}
+"""The levels that each of the compact surface's calling tools runs; apart, so that a client's allow-list means something."""

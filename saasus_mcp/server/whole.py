@@ -10,6 +10,8 @@ from saasus_mcp.catalog import Language
 from saasus_mcp.permissions.case import Decision, Principal
 from saasus_mcp.permissions.confirmation import Reply
 from saasus_mcp.permissions.impact import Impact
+from saasus_mcp.permissions.narrowed import NARROWED, NARROWED_MEND
+from saasus_mcp.permissions.narrowing import EVERYTHING
 from saasus_mcp.permissions.proof import Binding, Proof, digest
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.survey import Survey
@@ -89,7 +91,8 @@ async def begin(
 async def _settled(pipeline: Pipeline, call: Call, whole: Whole) -> Proof | Asking | Reply | None:
     decision = whole.decision
     if decision.outcome == "deny":
-        raise Refused("denied", f"{whole.name} is not allowed: {decision.reason}.", "Do not try again.")
+        mend = NARROWED_MEND if decision.why == NARROWED else "Do not try again."
+        raise Refused(decision.why, f"{whole.name} is not allowed: {decision.reason}.", mend)
     if decision.outcome == "allow":
         if call.reply is not None:
             pipeline.settling.heed(call.reply)
@@ -158,6 +161,8 @@ def _record(pipeline: Pipeline, whole: Whole, proof: Proof | None = None) -> dic
     }
     if proof is not None:
         record |= {"proof": proof.spend.kind, "proof_id": proof.spend.id, "by": proof.by, "shown": proof.shown}
+    if whole.principal.narrowing != EVERYTHING:
+        record["narrowing"] = whole.principal.narrowing.told()
     if whole.principal.groups:
         record["groups"] = sorted(whole.principal.groups)
     if pipeline.policy.announcement:

@@ -11,7 +11,15 @@ from saasus_mcp.settings.faults import SettingsError
 
 OURS = re.compile(r"SAASUS_MCP(?:_|$)|S[AUS]{2,8}[-_. ]*(?:MCP|MPC|CMP)[-_. ]*[A-Z]", re.IGNORECASE)
 """What begins like a setting of ours, or nearly: SASUS_MCP_MODE, SAASUS_MPC_MODE, SAASUSMCP_MODE."""
-ELSEWHERE = frozenset({"SAASUS_MCP_SURFACE", "SAASUS_MCP_TOOLSETS", "SAASUS_MCP_TOKEN"})
+ELSEWHERE = frozenset(
+    {
+        "SAASUS_MCP_SURFACE",
+        "SAASUS_MCP_TOOLSETS",
+        "SAASUS_MCP_TOOLS",
+        "SAASUS_MCP_EXCLUDE_TOOLS",
+        "SAASUS_MCP_TOKEN",
+    }
+)
 """Read by the command line's flags, or by a client: `install --token-env SAASUS_MCP_TOKEN`."""
 SERVICE_LINK = re.compile(
     r"_SERVICE_HOST\Z|_SERVICE_PORT(?:\Z|_)|_PORT_\d{1,5}_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?\Z"

@@ -102,7 +102,7 @@ def test_presets_can_be_held_to_cases(tmp_path: Path) -> None:
 
 @pytest.fixture
 def audit(state: Path) -> None:
-    """Four calls that `guarded` decided, and one of a tool that is no more."""
+    """Four calls that `guarded` decided, one of a tool that is no more, and one that the caller's connection decided."""
     store = Store.at(state, "saas-under-test")
     now = time.time()
 
@@ -115,6 +115,14 @@ def audit(state: Path) -> None:
     note(3, "auth.DeleteTenant", "approve", 60, arguments={"tenant_id": "t1"})
     note(4, "auth.UpdateTenantUser", "allow", 60, arguments={"tenant_id": "t1"}, groups=["clerks"])
     note(5, "auth.Vanished", "allow", 60, arguments={}, groups=[])
+    denied = {
+        "operation": "auth.GetRoles",
+        "principal": "local:a",
+        "decision": "deny",
+        "rule": "narrowed",
+        "groups": [],
+    }
+    store.refuse("call6", {**denied, "refused": "narrowed"}, now - 60)
     store.end("call2", {"ok": True}, now)
     store.close()
 

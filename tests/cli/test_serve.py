@@ -33,6 +33,56 @@ async def test_the_flags_and_variables_choose_what_is_listed(catalogue: Catalogu
     assert "roles" in (found.structured_content or {})
 
 
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("by", ["flags", "variables"])
+async def test_named_and_excluded_tools_narrow_what_is_listed_and_allowed(era: Era, by: str) -> None:
+    given = {"SAASUS_MCP_TOOLS": "auth_get_*,auth_delete_role", "SAASUS_MCP_EXCLUDE_TOOLS": "*_tenant*"}
+    flags = ["--tools", given["SAASUS_MCP_TOOLS"], "--exclude-tools", given["SAASUS_MCP_EXCLUDE_TOOLS"]]
+    server = StdioServerParameters(
+        command=sys.executable,
+        args=["-m", "saasus_mcp", "--sandbox", *(flags if by == "flags" else [])],
+        env={**os.environ, **(given if by == "variables" else {})},
+    )
+    async with Client(server, mode=era, read_timeout_seconds=PATIENCE) as client:
+        listed = {tool.name for tool in (await client.list_tools()).tools if tool.name.startswith("auth_")}
+        refused = [
+            await client.call_tool(name, arguments)
+            for name, arguments in (
+                ("auth_get_tenants", {}),
+                ("call_read", {"name": "auth_get_tenants"}),
+                ("auth_create_role", {"role_name": "r", "display_name": "R"}),
+            )
+        ]
+        allowed = await client.call_tool("auth_get_roles", {})
+    assert {"auth_get_roles", "auth_delete_role"} <= listed
+    assert not [name for name in listed if "_tenant" in name or not name.startswith(("auth_get_", "auth_delete_role"))]
+    assert all("is not allowed: this connection" in str(each.content) for each in refused)
+    assert not allowed.is_error
+
+
+@pytest.mark.parametrize(
+    ("flags", "lang", "said"),
+    [
+        (
+            ("--tools", "auth_get_tenantz"),
+            "en",
+            "--tools (SAASUS_MCP_TOOLS): there is no tool 'auth_get_tenantz'. Nearest: ",
+        ),
+        (("--tools", ""), "en", "--tools (SAASUS_MCP_TOOLS) names nothing."),
+        (
+            ("--exclude-tools", "*_destroy_*"),
+            "ja",
+            "--exclude-tools (SAASUS_MCP_EXCLUDE_TOOLS): '*_destroy_*' に一致するツールがありません。",
+        ),
+    ],
+)
+def test_a_narrowing_that_cannot_be_read_stops_the_start(flags: tuple[str, ...], lang: str, said: str) -> None:
+    for transport in ("stdio", "http"):
+        ran = run("serve", "--sandbox", *flags, "--lang", lang, "--transport", transport)
+        assert (ran.status, ran.out) == (1, "")
+        assert said in ran.err
+
+
 @pytest.mark.parametrize(
     ("lang", "said"),
     [

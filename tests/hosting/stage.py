@@ -205,15 +205,16 @@ async def connected(
     token: str | None = "alice-token",  # noqa: S107 - made up
     answering: Answering | None = None,
     path: str = "",
+    narrowing: Mapping[str, str] = {},
 ) -> AsyncIterator[McpClient]:
-    """The SDK's own client at a hosted server; `path` names a profile."""
+    """The SDK's own client at a hosted server; `path` names a profile, `narrowing` has further headers."""
 
     async def elicited(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:  # noqa: ARG001
         assert answering is not None
         assert isinstance(params, types.ElicitRequestFormParams)
         return answering(params)
 
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    headers = {**({"Authorization": f"Bearer {token}"} if token else {}), **narrowing}
     async with AsyncExitStack() as until:
         if way == "sse":
             transport: Any = sse_client(f"{url}/sse{path}", headers)

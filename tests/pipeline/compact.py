@@ -8,7 +8,8 @@ import pytest
 from mcp import Client as McpClient
 
 from saasus_mcp.catalog import Operation
-from saasus_mcp.server.compact import CALLS, caller
+from saasus_mcp.server.compact import caller
+from saasus_mcp.server.toolsets import CALLS
 from tests.calls import complete
 from tests.pipeline.attacks import text
 from tests.support import ERAS

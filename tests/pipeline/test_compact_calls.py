@@ -14,7 +14,7 @@ from saasus_mcp.catalog.search import Index
 from saasus_mcp.permissions.policy import PRESETS
 from saasus_mcp.saasus.arguments import check
 from saasus_mcp.saasus.request import build
-from saasus_mcp.server.compact import CALLS
+from saasus_mcp.server.toolsets import CALLS
 from saasus_mcp.store import Store
 from tests.calls import complete
 from tests.pipeline.attacks import Person, Scene, expected_name, over, question, scene, text, typing, wanted_name

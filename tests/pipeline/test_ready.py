@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from saasus_mcp.catalog import Language
 from saasus_mcp.cli import compose, serve
+from saasus_mcp.permissions.narrowing import EVERYTHING, Narrowing
 from saasus_mcp.permissions.policy import PRESETS, Mode
 from saasus_mcp.permissions.proof import Place
 from saasus_mcp.server import ready
@@ -46,14 +47,23 @@ def conversation(version: str) -> list[dict[str, Any]]:
     return [initialize(version), INITIALIZED, request("ping", {}), request("tools/list", {})]
 
 
-async def alike(pipeline: Pipeline, chosen: Settings, kind: Kind, toolsets: frozenset[str], version: str) -> None:
+async def alike(
+    pipeline: Pipeline,
+    chosen: Settings,
+    kind: Kind,
+    toolsets: frozenset[str],
+    version: str,
+    narrowing: Narrowing = EVERYTHING,
+) -> None:
     """Hold the ready answers of one server to those of the SDK."""
-    known = ready.load(pipeline.place, compose.preset(chosen), kind, toolsets, chosen.lang)
+    known = ready.load(pipeline.place, compose.preset(chosen), kind, toolsets, chosen.lang, narrowing)
     assert known is not None
     before, messages = Front(known), conversation(version)
     answered = [before.answer(json.dumps(message).encode()) for message in messages]
     async with compose.staff(chosen, {"": pipeline}) as runners:
-        wanted = await said(serve.server(pipeline, runners[""], chosen, kind, toolsets), messages)
+        wanted = await said(
+            serve.server(pipeline, runners[""], chosen, kind, toolsets, narrowed_to=narrowing), messages
+        )
     assert [each.decode() for each in answered if each] == [each + "\n" for each in wanted]
 
 
@@ -89,6 +99,26 @@ async def test_ready_answers_are_the_sdks_own_in_every_version_of_the_protocol(v
     chosen = read(sandbox=True, state_dir=tmp_path)
     async with compose.pipeline(chosen) as pipeline:
         await alike(pipeline, chosen, "full", frozenset(), version)
+
+
+NARROWINGS = (
+    Narrowing(tools=frozenset({"auth_get_roles", "auth_delete_tenant", "job_export_users"})),
+    Narrowing(tools=frozenset({"auth_create_role"}), exclude=frozenset({"time_now", "call_write"})),
+    Narrowing(exclude=frozenset({"auth_search_tenant_users", "auth_get_saas_users", "auth_delete_tenant"})),
+    Narrowing(exclude=frozenset({"job_cancel", "auth_get_tenants"}), read_only=True),
+    Narrowing(toolsets=frozenset({"jobs", "logs"})),
+    Narrowing(tools=frozenset()),
+)
+
+
+@pytest.mark.parametrize("mode", ["guarded", "read-only"])
+@pytest.mark.parametrize("kind", KINDS)
+async def test_ready_answers_of_a_narrowed_server_are_the_sdks_own(mode: Mode, kind: Kind, tmp_path: Path) -> None:
+    chosen = read(sandbox=True, state_dir=tmp_path, mode=mode)
+    async with compose.pipeline(chosen) as pipeline:
+        for narrowing in NARROWINGS:
+            for toolsets in TOOLSETS:
+                await alike(pipeline, chosen, kind, toolsets, MODERN, narrowing)
 
 
 def test_the_ready_file_is_that_of_this_version() -> None:

@@ -9,8 +9,7 @@ import jsonschema
 
 from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.permissions.policy import PRESETS, Principal
-from saasus_mcp.server.compact import CALLS
-from saasus_mcp.server.toolsets import TOOLSETS
+from saasus_mcp.server.toolsets import CALLS, TOOLSETS
 from saasus_mcp.store import Store
 from tests.pipeline.attacks import CODE, over, scene, text
 from tests.pipeline.compact import ALWAYS, BY_ERA, COMPACT, found, names, through

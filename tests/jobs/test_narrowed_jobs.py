@@ -1,0 +1,148 @@
+"""Jobs of a narrowed connection: which there are, what they may call, and that it still holds when a job is taken up again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from saasus_mcp.jobs.tools import tools
+from saasus_mcp.permissions.narrowing import Narrowing
+from saasus_mcp.server.own import OwnTool
+from saasus_mcp.server.surface import Surface
+from tests.jobs.stage import Stage, Yes, stage
+from tests.jobs.test_import_users import HEADER, tenant
+from tests.support import ME
+
+
+def narrowed(**given: Any) -> Any:
+    sets: dict[str, Any] = {
+        name: frozenset(value) if isinstance(value, tuple) else value for name, value in given.items()
+    }
+    return replace(ME, narrowing=Narrowing(**sets))
+
+
+def listed(on: Stage, who: Any) -> set[str]:
+    return {each.name for each in on.surface.listed(who) if isinstance(each, OwnTool)}
+
+
+def one_user(on: Stage) -> str:
+    return HEADER + f"new@example.com,,{tenant(on.sandbox)},,3,viewer,New\n"
+
+
+@pytest.mark.parametrize("given", [{"tools": ("job_export_users",)}, {"toolsets": ("jobs",)}])
+async def test_a_job_that_is_selected_calls_what_it_needs_and_its_result_can_be_read(
+    tmp_path: Path, given: dict[str, Any]
+) -> None:
+    who = narrowed(**given)
+    async with stage(tmp_path) as on:
+        assert {"job_export_users", "job_status", "job_cancel"} <= listed(on, who)
+        told = await on.told("job_export_users", {}, who=who)
+        assert told["status"] == "done"
+        assert await on.told("job_status", {"job": told["job"]}, who=who) == told
+        assert (await on.call("select_from_result", {"id": told["result"], "expression": "@"}, who=who)).ok
+        refused = await on.call("auth_search_tenant_users", {"tenant_id": "t"}, who=who)
+        assert refused.why == "narrowed", "the job may read it, its caller may not"
+        begun = next(record for record in on.audited() if record["call"] == told["job"])
+        assert begun["narrowing"] == {name: list(value) for name, value in given.items()}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"toolsets": ("users", "tenants", "roles")},
+        {"tools": ("job_user_activity",)},
+        {"exclude": ("job_export_users",)},
+        {"exclude": ("auth_search_tenant_users",)},
+    ],
+)
+async def test_a_job_that_is_left_out_or_calls_what_is_is_neither_listed_nor_run(
+    tmp_path: Path, given: dict[str, Any]
+) -> None:
+    who = narrowed(**given)
+    async with stage(tmp_path) as on:
+        assert "job_export_users" not in listed(on, who)
+        compact = Surface(on.pipeline, "en", "compact", more=tools(on.runner, "compact"))
+        on_compact = replace(on, surface=compact)
+        for answer in (
+            await on.call("job_export_users", {}, who=who),
+            await on_compact.call("job_run", {"name": "job_export_users", "arguments": {}}, who=who),
+        ):
+            assert not answer.ok
+            assert "job_export_users is not allowed: " in answer.text
+        assert on.sandbox.requests == []
+        assert [record["refused"] for record in on.audited("refused")] == ["narrowed"] * 2
+
+
+async def test_a_read_only_connection_exports_and_neither_imports_nor_stops(tmp_path: Path) -> None:
+    who = narrowed(read_only=True)
+    async with stage(tmp_path) as on:
+        names = listed(on, who)
+        assert "job_export_users" in names
+        assert not {"job_import_users", "job_offboard_tenant", "job_cancel"} & names
+        assert (await on.told("job_export_users", {}, who=who))["status"] == "done"
+        sent = len(on.sandbox.requests)
+        for name, args in (("job_import_users", {"csv": one_user(on)}), ("job_cancel", {"job": "x"})):
+            refused = await on.call(name, args, who=who)
+            assert f"{name} is not allowed: " in refused.text
+        assert len(on.sandbox.requests) == sent
+
+
+async def test_a_job_that_is_left_out_is_not_told_of(tmp_path: Path) -> None:
+    who = narrowed(exclude=("job_export_users",))
+    async with stage(tmp_path) as on:
+        job = (await on.told("job_export_users", {}))["job"]
+        assert (await on.told("job_status", {}, who=who))["jobs"] == []
+        for name in ("job_status", "job_cancel"):
+            assert "no such job" in (await on.call(name, {"job": job}, who=who)).text
+
+
+async def begun_but_not_run(on: Stage, monkeypatch: pytest.MonkeyPatch, who: Any) -> dict[str, Any]:
+    """What is handed to the engine of a job that was agreed to, as another process would find it."""
+    handed: list[dict[str, Any]] = []
+
+    async def submit(_: str, submitted: dict[str, Any]) -> None:
+        handed.append(json.loads(json.dumps(submitted)))
+
+    monkeypatch.setattr(on.runner._engine, "submit", submit)
+    monkeypatch.setattr("saasus_mcp.jobs.tools.PATIENCE", 0.0)
+    await on.call("job_import_users", {"csv": one_user(on)}, who=who, asker=Yes())
+    [submitted] = handed
+    return submitted
+
+
+async def test_the_narrowing_in_force_at_the_start_holds_when_another_process_takes_the_job_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stage(tmp_path) as on:
+        submitted = await begun_but_not_run(on, monkeypatch, narrowed(exclude=("auth_delete_tenant",)))
+        assert submitted["principal"]["narrowing"] == {"exclude": ["auth_delete_tenant"]}
+        await on.runner.run(submitted)
+        steps = [record for record in on.audited() if "step" in record]
+        assert {tuple(record["narrowing"]["exclude"]) for record in steps} == {("auth_delete_tenant",)}
+        assert len(steps) > 1
+
+
+@pytest.mark.parametrize("kept", [{"exclude": ["auth_create_saas_user"]}, {"read_only": True}, {"tools": []}])
+async def test_a_step_that_the_kept_narrowing_leaves_out_is_not_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: Mapping[str, Any]
+) -> None:
+    async with stage(tmp_path) as on:
+        submitted = await begun_but_not_run(on, monkeypatch, ME)
+        submitted["principal"]["narrowing"] = kept
+        await on.runner.run(submitted)
+        assert on.sent("auth.CreateSaasUser") == 0
+        assert "narrowed" in {record["refused"] for record in on.audited("refused")}
+
+
+async def test_a_job_takes_no_result_that_its_caller_may_not_read(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        kept = (await on.told("job_export_users", {}))["result"]
+        who = narrowed(tools=("job_import_users",))
+        refused = await on.call("job_import_users", {"result": kept}, who=who, asker=Yes())
+        assert not refused.ok
+        assert "This result was made of an answer of" in refused.text
