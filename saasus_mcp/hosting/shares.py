@@ -86,7 +86,10 @@ class Entry(Protocol):
 
 
 class Pool:
-    """Places of one kind. Every request begins as unauthenticated and moves to its principal's share when that is known."""
+    """Places of one kind. A request moves to its principal's share when that is known; until then it is unauthenticated.
+
+    One that shows a token of a moment ago begins in the share of its principal.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -96,23 +99,28 @@ class Pool:
 
     @property
     def full(self) -> bool:
-        """Whether the next request of some principal, or of nobody, is refused because the whole server is busy."""
-        return len(self._principals) >= self._limits.total or (self._no_more_unauthenticated and self._oldest() is None)
+        """Whether the next request of some principal is refused because the whole server is busy.
 
-    @property
-    def _no_more_unauthenticated(self) -> bool:
-        return len(self._unauthenticated) >= self._limits.unauthenticated
+        Requests without a valid token never make it full, or anybody could make a load balancer take the server out.
+        """
+        return len(self._principals) >= self._limits.total
 
-    def enter(self, entry: Entry) -> None:
-        """Give a place to a request whose principal is not known.
+    def enter(self, entry: Entry, expected: str = "") -> None:
+        """Give a place to a request whose principal is not known for sure.
 
-        Where there is none, the request that has waited longest for its own client loses its place: a body that never
-        comes keeps nobody out.
+        Where it is expected to be a certain one's, it begins in that one's share. Where there is no place, the request that
+        has waited longest for its own client loses its own: a body that never comes keeps nobody out.
+
+        Args:
+            expected: the principal that its token named a moment ago; empty where none did.
 
         Raises:
-            NoPlace: all of them are being worked on.
+            NoPlace: all of them are being worked on, or the expected principal holds its whole share.
         """
-        if self._no_more_unauthenticated:
+        if expected:
+            self.assign(entry, expected)
+            return
+        if len(self._unauthenticated) >= self._limits.unauthenticated:
             oldest = self._oldest()
             if oldest is None:
                 raise NoPlace
@@ -126,13 +134,13 @@ class Pool:
         Raises:
             NoPlace: the principal holds its whole share, or all places are taken.
         """
-        if entry in self._principals:
+        if self._principals.get(entry) == principal:
             return
         if self._held[principal] >= self._limits.each:
             raise NoPlace(self._limits.each, self._limits.setting)
         if len(self._principals) >= self._limits.total:
             raise NoPlace
-        self._unauthenticated.pop(entry, None)
+        self.leave(entry)
         self._principals[entry] = principal
         self._held[principal] += 1
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 
@@ -12,9 +14,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from saasus_mcp.hosting.answers import TIMED_OUT, no_place, refusal, unavailable
 from saasus_mcp.hosting.metrics import InFlight, Metrics
+from saasus_mcp.hosting.recent import RecentTokens
 from saasus_mcp.hosting.shares import CONSOLE, PROBES, Limits, NoPlace, Pool
 from saasus_mcp.hosting.sockets import TRUSTED
-from saasus_mcp.server.fair_queue import FairQueue
+from saasus_mcp.server.fair_queue import FairQueue, Slot
 from saasus_mcp.server.turns import Turn
 
 ALIVE, READY = "/healthz", "/readyz"
@@ -28,6 +31,10 @@ ANSWERING_SECONDS = 2.0
 A_MOMENT = 0.1
 TURNS, TURNS_EACH = 64, 2
 """Requests that are worked on at once: in all, and of one principal where there are several. One processor does it."""
+CHECKS, CHECKS_EACH = 64, 4
+"""Requests whose caller is found out at once: in all, and of those that show tokens of one principal, or unknown ones."""
+CHECK_SECONDS = 0.1
+"""After which a check that still waits for a database or an identity provider lets the next one begin."""
 CLOSE = {"Connection": "close"}
 
 
@@ -39,13 +46,17 @@ class Life:
     Attributes:
         deadline: of a stream, on anyio's clock.
         awaits_client: whether it waits for the next part of its body.
+        check: the slot for finding out whose it is.
+        known: is told whose it is, when that is known.
         refusal: the answer where it is ended before it was answered; None where nobody is there to read one.
     """
 
-    def __init__(self, pool: Pool, turns: FairQueue, *, stream: bool) -> None:
+    def __init__(self, pool: Pool, turns: FairQueue, known: Callable[[str], None], *, stream: bool) -> None:
         self.deadline = math.inf
         self.scope = anyio.CancelScope()
         self.over = self.awaits_client = False
+        self.check: Slot | None = None
+        self.known = known
         self.refusal: Response | None = unavailable("The request was ended.")
         self._pool = pool
         self._turns = turns
@@ -55,7 +66,14 @@ class Life:
         self._body_until: float | None = None
 
     def belongs_to(self, principal: str) -> None:
-        """Count the request against the share of its principal."""
+        """Count the request against the share of its principal.
+
+        Raises:
+            NoPlace: there is no place for it.
+        """
+        if self.check is not None:
+            self.check.release()
+        self.known(principal)
         self._pool.assign(self, principal)
 
     def turn(self, principal: str) -> AbstractAsyncContextManager[object]:
@@ -143,6 +161,8 @@ class Traffic:
         self._metrics = metrics
         self._callers, self._console = Pool(limits), Pool(CONSOLE)
         self._turns = FairQueue(TURNS, TURNS_EACH if limits.shared else TURNS)
+        self._checks = FairQueue(CHECKS, CHECKS_EACH if limits.shared else CHECKS)
+        self._recent = RecentTokens()
         self._probes = 0
         self._open: set[Life] = set()
         self._posts = InFlight()
@@ -175,9 +195,11 @@ class Traffic:
 
     async def _through(self, scope: Scope, receive: Receive, send: Send) -> None:
         pool = self._console if _of_people(scope["path"]) else self._callers
-        life, answer = Life(pool, self._turns, stream=scope["method"] == "GET"), _Answer(send)
+        shown = self._recent.shown(scope)
+        life = Life(pool, self._turns, shown.valid, stream=scope["method"] == "GET")
+        answer, expected = _Answer(send), shown.principal
         try:
-            pool.enter(life)
+            pool.enter(life, expected)
         except NoPlace as none:
             await no_place(none)(scope, receive, send)
             return
@@ -186,15 +208,25 @@ class Traffic:
         for each in under_way:
             each.begins()
         try:
-            with life.scope:
+            with life.scope, nullcontext() if pool is self._console else await self._check(life, expected):
                 await self._app({**scope, LIFE: life}, partial(life.receive, receive), answer)
         finally:
             pool.leave(life)
+            shown.over()
             self._open.discard(life)
             for each in under_way:
                 each.ends()
         if life.over and life.refusal is not None:
             await answer.end(life.refusal, scope, receive)
+
+    async def _check(self, life: Life, expected: str) -> Slot:
+        """The slot for finding out whose a request is, in the turn of the one that it is expected to be.
+
+        So that of a thousand requests of one caller few are looked at before a single one of another is.
+        """
+        life.check = slot = await self._checks.slot(expected)
+        asyncio.get_running_loop().call_later(CHECK_SECONDS, slot.release)
+        return slot
 
     async def drain(self, seconds: float) -> None:
         """Take nothing new, let what was sent upstream end and be answered, then close what stays open.

@@ -93,6 +93,8 @@ class FairQueue:
         slot = Slot(self, principal)
         self._waiting.setdefault(principal, deque()).append(slot)
         self._grant()
+        if slot.granted.is_set():
+            return slot
         try:
             with anyio.move_on_after(patience):
                 await slot.granted.wait()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from mcp.server.caching import CacheHint
@@ -19,7 +20,6 @@ from mcp.types import (
     ListToolsResult,
     PaginatedRequestParams,
     TextContent,
-    Tool,
 )
 from pydantic import ValidationError
 
@@ -39,7 +39,8 @@ from saasus_mcp.server.pipeline import Pipeline
 from saasus_mcp.server.progress import Reporter
 from saasus_mcp.server.results import PNG
 from saasus_mcp.server.surface import Surface
-from saasus_mcp.server.tools import META, own_tool, tool
+from saasus_mcp.server.tool_list import METHOD, ToolList
+from saasus_mcp.server.tools import META
 
 __all__ = ["Who", "build", "result"]
 
@@ -58,14 +59,9 @@ def build(pipeline: Pipeline, who: Who, language: Language, surface: Surface | N
         surface: which tools are listed; every operation where left out.
     """
     shown = surface or Surface(pipeline, language)
-    tools: dict[Operation | OwnTool, Tool] = {}
 
-    async def list_tools(context: Context, _: PaginatedRequestParams | None) -> ListToolsResult:
-        listed = shown.listed(who(context))
-        for each in listed:
-            if each not in tools:
-                tools[each] = own_tool(each, language) if isinstance(each, OwnTool) else tool(each, language)
-        return ListToolsResult(tools=[tools[each] for each in listed], ttl_ms=LIST_TTL_MS, cache_scope="private")
+    async def list_tools(_: Context, __: PaginatedRequestParams | None) -> ListToolsResult:
+        return ListToolsResult(tools=[], ttl_ms=LIST_TTL_MS, cache_scope="private")  # _with_tools fills it
 
     async def call_tool(context: Context, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
         progress = Reporter(context)
@@ -96,6 +92,7 @@ def build(pipeline: Pipeline, who: Who, language: Language, surface: Surface | N
     )
     server.middleware.append(_saying_nothing)
     server.middleware.append(_within_share(pipeline, who))
+    server.middleware.append(_with_tools(lambda context: shown.listed(who(context)), ToolList(language)))
     return server
 
 
@@ -128,6 +125,18 @@ def _within_share(pipeline: Pipeline, who: Who) -> ServerMiddleware[Any]:
             raise MCPError(INTERNAL_ERROR, given.text) from None
 
     return within
+
+
+def _with_tools(listed: Callable[[Context], Iterable[OwnTool | Operation]], tools: ToolList) -> ServerMiddleware[Any]:
+    """Put the tools into a result of `tools/list` after the SDK has checked the request and serialized the rest."""
+
+    async def filled(ctx: Context, call_next: CallNext) -> HandlerResult:
+        given = await call_next(ctx)
+        if ctx.method == METHOD and isinstance(given, dict):
+            return {**given, "tools": tools.serialized(listed(ctx), ctx.protocol_version)}
+        return given
+
+    return filled
 
 
 def _taken_back(context: Context) -> bool:

@@ -1,6 +1,7 @@
 """One hostile principal at its worst, as a process of its own: `python -m tests.hosting.hostile SCENARIO URL TOKEN COUNT`.
 
-It goes on until it is ended. It talks to loopback only and keeps at most COUNT sockets or requests under way.
+It goes on until it is ended, and prints again and again for how many seconds it has gone on and how many answers or closed
+sockets it got. It talks to loopback only and keeps at most COUNT sockets or requests under way.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
@@ -20,7 +22,10 @@ from tests.hosting.stage import INITIALIZE, MCP
 TIMEOUT = 60.0
 PAUSE = 0.01
 """Seconds before a socket that was closed is opened again."""
+TOLD = 0.5
+"""Seconds between two lines."""
 WRONG = [1] * 100_000
+VALID = ["admin"] * 58_000
 PADDING = "x" * 1_000_000
 EXPENSIVE = "join('', [" + ",".join(["to_string(@)"] * 12) + "])"
 Hostile = Callable[["Attacker"], Awaitable[None]]
@@ -37,6 +42,14 @@ class Attacker:
         self.url, self.token, self.count = url, token, count
         self.authority = urlsplit(url).netloc
         self.numbers = itertools.count(1)
+        self.ended = 0
+
+    async def tells(self) -> None:
+        """Print how far it is, until it is ended."""
+        began = time.monotonic()
+        while True:
+            print(f"{time.monotonic() - began:.3f} {self.ended}", flush=True)  # noqa: T201 - the test reads it
+            await asyncio.sleep(TOLD)
 
     async def held(self, head: str) -> None:
         """Keep so many sockets open that say this and nothing more; a closed one is opened again."""
@@ -50,6 +63,7 @@ class Attacker:
                     while await reading.read(4096):
                         pass
                     writing.close()
+                self.ended += 1
                 await asyncio.sleep(PAUSE)
 
         await asyncio.gather(*(one() for _ in range(self.count)))
@@ -74,6 +88,7 @@ class Attacker:
                     body = {"jsonrpc": "2.0", "id": next(self.numbers), "method": method, "params": params()}
                     with suppress(httpx2.HTTPError):
                         await client.post("/mcp", json=body)
+                    self.ended += 1
 
             await asyncio.gather(*(one() for _ in range(self.count)))
 
@@ -91,6 +106,15 @@ async def streams(attacker: Attacker) -> None:
     await attacker.held(attacker.head("GET", "/sse", "Accept: text/event-stream"))
 
 
+async def streams_again(attacker: Attacker) -> None:
+    await attacker.held(attacker.head("GET", "/sse", "Accept: text/event-stream", "Connection: close"))
+
+
+async def wrong_tokens(attacker: Attacker) -> None:
+    more = ("Authorization: Bearer saasus_nobody", "Connection: close")
+    await attacker.held(attacker.head("POST", "/mcp", *more, token=False))
+
+
 async def sessions(attacker: Attacker) -> None:
     headers = {**MCP, "Authorization": f"Bearer {attacker.token}"}
     async with httpx2.AsyncClient(base_url=attacker.url, headers=headers, timeout=TIMEOUT) as client:
@@ -99,6 +123,7 @@ async def sessions(attacker: Attacker) -> None:
             while True:
                 with suppress(httpx2.HTTPError):
                     await client.post("/mcp", json=INITIALIZE)
+                attacker.ended += 1
 
         await asyncio.gather(*(one() for _ in range(min(attacker.count, 16))))
 
@@ -134,6 +159,10 @@ async def wrong_lists(attacker: Attacker) -> None:
     await attacker.called("auth_create_tenant_user_roles", tenant_id="t", user_id="u", env_id=1, role_names=WRONG)
 
 
+async def valid_lists(attacker: Attacker) -> None:
+    await attacker.called("auth_create_tenant_user_roles", tenant_id="t", user_id="u", env_id=1, role_names=VALID)
+
+
 async def expressions(attacker: Attacker) -> None:
     await attacker.called("select_from_result", uri="saasus://results/none", expression=EXPENSIVE)
 
@@ -157,6 +186,8 @@ async def reads(attacker: Attacker) -> None:
 SCENARIOS: dict[str, tuple[Hostile, int]] = {
     "nothing": (nothing, 0),
     "streams": (streams, 1000),
+    "streams opened again": (streams_again, 1000),
+    "wrong tokens": (wrong_tokens, 1000),
     "sessions": (sessions, 1000),
     "forms without a token": (forms, 1000),
     "bodies without a token": (bodies, 1000),
@@ -165,6 +196,7 @@ SCENARIOS: dict[str, tuple[Hostile, int]] = {
     "half heads": (half_heads, 2500),
     "slow reads of the API": (slow_reads, 140),
     "lists of wrong items": (wrong_lists, 20),
+    "lists of valid items": (valid_lists, 20),
     "expressions": (expressions, 20),
     "starts of jobs": (jobs, 20),
     "refused calls with large arguments": (refused, 20),
@@ -173,6 +205,14 @@ SCENARIOS: dict[str, tuple[Hostile, int]] = {
 }
 """What is done, and how much of it at once by `make load`."""
 
+
+async def played(hostile: Hostile, attacker: Attacker) -> None:
+    """Play a scenario and tell how far it is."""
+    async with asyncio.TaskGroup() as both:
+        both.create_task(attacker.tells())
+        both.create_task(hostile(attacker))  # type: ignore[arg-type]  # all are coroutines
+
+
 if __name__ == "__main__":
     _, scenario, url, token, count = sys.argv
-    asyncio.run(SCENARIOS[scenario][0](Attacker(url, token, int(count))))  # type: ignore[arg-type]  # all are coroutines
+    asyncio.run(played(SCENARIOS[scenario][0], Attacker(url, token, int(count))))

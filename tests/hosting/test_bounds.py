@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import anyio
@@ -186,7 +187,7 @@ async def test_requests_beyond_the_limit_are_told_to_come_back(catalogue: Catalo
 
     made = stage(catalogue, connections=1, extra=[Route("/stays", stays)])
     async with made.asked() as client, anyio.create_task_group() as others:
-        others.start_soon(client.get, "/stays")
+        others.start_soon(partial(client.get, "/stays", headers={"Authorization": "Bearer of somebody else"}))
         await arrived.wait()
         answer = await client.post("/mcp", json=INITIALIZE)
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
