@@ -51,14 +51,13 @@ async def test_a_body_of_too_much_is_refused_before_it_is_parsed(
     def never(*_: Any, **__: Any) -> Any:
         raise AssertionError("it was parsed")
 
-    monkeypatch.setattr("pydantic_core.from_json", never)
-    monkeypatch.setattr("json.loads", never)
-
     async def in_pieces() -> Any:
         yield body[:10]
         yield body[10:]
 
     async with stage(catalogue).asked() as client:
+        monkeypatch.setattr("pydantic_core.from_json", never)
+        monkeypatch.setattr("json.loads", never)
         for content in (body, in_pieces()):
             answer = await client.post(path, content=content)
             assert (answer.status_code, said in answer.text) == (413, True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import time
 from collections.abc import AsyncIterator
@@ -15,8 +16,10 @@ from mcp import Client as McpClient
 from mcp import types
 
 from saasus_mcp.catalog import Catalogue
+from saasus_mcp.cli.keeping import AUDIT, KEY_FILE
 from saasus_mcp.permissions.approvals import Approvals
 from saasus_mcp.permissions.policy_file import preset
+from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.sandbox import CREDENTIALS
 from tests.backends import POSTGRESQL, stores
 from tests.cli.running import Ran, spawn
@@ -79,7 +82,8 @@ async def tenant(client: McpClient, name: str) -> str:
 
 def approve(where: Path | str, code: str, name: str) -> None:
     """What a person does in a terminal or on the console."""
-    with closing(stores(where)) as kept, closing(kept.of(CREDENTIALS.saas_id)) as store:
+    sealer = Sealer.at(where / KEY_FILE) if isinstance(where, Path) else Sealer(base64.b64decode(KEYS[0]))
+    with closing(stores(where, sealer.derived(AUDIT))) as kept, closing(kept.of(CREDENTIALS.saas_id)) as store:
         approvals, now = Approvals(store), time.time()
         approvals.approve(approvals.find(code, now), name, "local:somebody", now)
 
