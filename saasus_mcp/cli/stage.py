@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import anyio
 import click
 from mcp.client.context import ClientRequestContext
 from mcp.types import CallToolResult, ElicitRequestFormParams, ElicitRequestParams, ElicitResult, TextContent
@@ -73,11 +74,15 @@ class Person:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._name = ""
+        self._pause = 0.0
         self.asked = 0
 
-    def will_type(self, name: str) -> None:
-        """What to type where the next question wants a name."""
-        self._name = name
+    def will_type(self, name: str, pause: float = 0.0) -> None:
+        """What to type where the next question wants a name, and after how many seconds.
+
+        A wrong name that comes at once is taken for the client's own answer, and not for a person's no.
+        """
+        self._name, self._pause = name, pause
 
     async def answer(
         self,
@@ -89,6 +94,7 @@ class Person:
         words = self._stage.words
         self._stage.says("server", params.message)
         if isinstance(params, ElicitRequestFormParams) and FIELD_NAME in params.requested_schema["properties"]:
+            await anyio.sleep(self._pause)
             self._stage.says("person", words["types"].format(name=self._name))
             return ElicitResult(action="accept", content={FIELD_NAME: self._name})
         self._stage.says("person", words["says_yes"])

@@ -14,6 +14,7 @@ from mcp.types import CallToolResult
 from saasus_mcp.catalog import Language
 from saasus_mcp.cli import keeping, waiting
 from saasus_mcp.cli.stage import Person, Stage, said
+from saasus_mcp.permissions.confirmation import READING_SECONDS
 from saasus_mcp.permissions.handles import PREFIX
 from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.store.folder import Folder
@@ -110,7 +111,7 @@ class Story:
         stage = self._begin("remove")
         stage.says("note", stage.words["remove_note"])
         wanted = {**self._tenant, "user_id": self._user}
-        self._person.will_type(TYPO)
+        self._person.will_type(TYPO, pause=READING_SECONDS + 0.1)
         await self._refused("auth_delete_tenant_user", wanted)
         stage.says("note", stage.words["remove_again"])
         self._person.will_type(MEMBER)

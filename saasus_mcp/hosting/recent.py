@@ -26,7 +26,7 @@ class RecentTokens:
 
     def shown(self, scope: Scope) -> Shown:
         """The token that a request shows."""
-        given = [value for name, value in scope["headers"] if name == b"authorization"]
+        given = [value for name, value in scope.get("headers", ()) if name == b"authorization"]
         return Shown(self, sha256(given[0]).digest() if len(given) == 1 else b"")
 
     def principal(self, digest: bytes) -> str:

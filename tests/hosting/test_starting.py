@@ -15,7 +15,7 @@ from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.hosting.console.desk import Written
 from saasus_mcp.hosting.identity import Authenticator, Caller
 from saasus_mcp.hosting.metrics import Counting, Metrics
-from saasus_mcp.permissions.policy import PRESETS, ReadOnlyCeiling
+from saasus_mcp.permissions.policy import PRESETS, ReadOnlyCeiling, underlying
 from saasus_mcp.permissions.policy_file import Reloading, preset
 from saasus_mcp.settings import http, read
 from saasus_mcp.store.accounts import Accounts, Token
@@ -147,7 +147,7 @@ async def test_every_profile_of_the_file_is_served_to_its_groups(
             "production": ({"operators"}, "https://api.saasus.io"),
             "staging": (set(), "https://staging.example.com"),
         }
-        policies = {id(one.pipeline.policy) for one in each.values()}
+        policies = {id(underlying(one.pipeline.policy)) for one in each.values()}
         assert len(policies) == 1, "one policy over all"
         stores = {id(one.pipeline.store) for one in each.values()}
         assert len(stores) == 2
