@@ -257,22 +257,13 @@ async def test_a_tenant_stays_where_the_end_of_its_contract_is_not_approved(tmp_
 
 async def test_usage_that_grows_while_a_person_thinks_does_not_void_their_yes(tmp_path: Path) -> None:
     async with stage(tmp_path) as on:
-        args = {"tenant_id": AOZORA}
-        await on.call("job_offboard_tenant", args)
-        approve(on, "job_offboard_tenant")
         state = state_of(on.sandbox)
-        rows = state.rows("usage", AOZORA)
-        assert rows
-        state.rewrite("usage", lambda row: {**row, "count": row["count"] + 1})
-        async with anyio.create_task_group() as group:
-
-            async def follow() -> None:
-                told = await on.told("job_offboard_tenant", args)
-                assert set(told["counts"]) == {"applied"}
-
-            group.start_soon(follow)
+        assert state.rows("usage", AOZORA)
+        async with running(on, "job_offboard_tenant", {"tenant_id": AOZORA}) as told:
+            state.rewrite("usage", lambda row: {**row, "count": row["count"] + 1})
             await asks_for(on, "auth.UpdateTenantPlan")
             approve(on, "auth.UpdateTenantPlan")
+        assert set(told["counts"]) == {"applied"}
 
 
 async def test_a_policy_that_forbids_a_part_of_it_says_which_and_nothing_goes(tmp_path: Path) -> None:
