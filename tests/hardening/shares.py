@@ -346,8 +346,10 @@ async def sessions_of_others(ground: Ground) -> str:
             answer = await alice.request(method, "/mcp", json=INITIALIZE, headers={"Mcp-Session-Id": bobs})
             assert answer.status_code == 404
         assert await works(bob, bobs)
-        await opened(bob)
-        await opened(bob)
+        for _ in range(2):
+            await anyio.wait_all_tasks_blocked()  # the answer is there before its request is over for the server
+            await opened(bob)
+        await anyio.wait_all_tasks_blocked()
         assert not await works(bob, bobs)
     return "404 as for one that does not exist; its owner's share is as before"
 
