@@ -21,7 +21,7 @@ import httpx2
 from saasus_mcp.saasus.signature import Credentials, SaasusSignature
 
 PROGRAM = (sys.executable, "-m", "saasus_mcp")
-KEYS = Credentials("saas-bench", "api-key", "secret-key")
+KEYS = Credentials("saas-bench", "key-of-the-bench-1", "secret-of-the-bench-1")
 MODERN = "2026-07-28"
 PREFIX = "io.modelcontextprotocol/"
 CLIENT = {"name": "bench", "version": "1"}
