@@ -11,7 +11,7 @@ import pytest
 from saasus_mcp.server import large_work
 
 
-async def test_of_one_principal_two_run_at_once() -> None:
+async def test_of_one_principal_one_runs_at_once() -> None:
     free, begun = threading.Event(), threading.Semaphore(0)
     running: list[int] = []
 
