@@ -318,12 +318,24 @@ class Pipeline:
             log.info("a secret handle of call %s no longer holds", step.id)
         return KnownSecrets(text for text in secret_texts(step.operation, arguments.values) if len(text) >= STRONG)
 
+    async def _slot(self, who: str, patience: float) -> Slot:
+        """Wait for a slot for a call at the API, without the request's turn: calls that have a slot need turns to go on."""
+        slot: Slot | None = None
+        try:
+            async with waiting():
+                slot = await self.calls.slot(who, patience)
+        except BaseException:  # the client went away while the turn was waited for again
+            if slot is not None:
+                slot.release()
+            raise
+        return slot
+
     async def _send(self, step: Step) -> ToolAnswer:
         """Steps 6 to 9, as soon as the caller may have another call at the API. Until then nothing is used up."""
         who = step.principal.id
         try:
             # Jobs wait apart: their steps are few at a time, and must not fail because their owner is busy.
-            slot = await self.calls.slot(who if step.part is None else JOBS + who, _patience(step))
+            slot = await self._slot(who if step.part is None else JOBS + who, _patience(step))
         except Busy as busy:
             await self.ledger.refuse(step, "busy")
             return replace(failed(busy.message, busy.mend), why="busy")

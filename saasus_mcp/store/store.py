@@ -110,7 +110,7 @@ class Store:
             TooManyJobs: it starts a job, and too many of its principal's jobs are running.
             AlreadyUsed: the yes holds no more.
         """
-        if spend is None and commitment == NOTHING:
+        if spend is None and commitment == replace(NOTHING, profile=commitment.profile):
             self.trail.note_alone(call, "begun", record, at)
             return
         with self.trail.writing() as connection:

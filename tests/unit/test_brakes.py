@@ -212,3 +212,14 @@ def test_a_policy_overrides_ceilings_and_none_lifts_them(catalogue: Catalogue) -
         "users": CEILINGS["affected_users_per_hour"],
     }
     assert charges(None, operation, ME, 5) == ()
+
+
+def test_a_read_takes_no_transaction_of_its_own_whatever_profile_it_is_of(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never() -> None:
+        raise AssertionError("a read waits for no write")
+
+    monkeypatch.setattr(store.trail, "writing", never)
+    store.commit("call-1", {"operation": "auth.GetRoles"}, 1_790_000_000.0, None, Commitment(profile="production"))
+    assert [record["event"] for record in store.audited()] == ["begun"]
