@@ -220,6 +220,8 @@ def test_a_read_takes_no_transaction_of_its_own_whatever_profile_it_is_of(
     def never() -> None:
         raise AssertionError("a read waits for no write")
 
+    read, at = {"operation": "auth.GetRoles"}, 1_790_000_000.0
+    store.commit("call-1", read, at, None, Commitment(profile="production"))  # begins the chain of this process
     monkeypatch.setattr(store.trail, "writing", never)
-    store.commit("call-1", {"operation": "auth.GetRoles"}, 1_790_000_000.0, None, Commitment(profile="production"))
-    assert [record["event"] for record in store.audited()] == ["begun"]
+    store.commit("call-2", read, at + 1, None, Commitment(profile="production"))
+    assert [record["call"] for record in store.audited()] == ["call-1", "call-2"]
