@@ -1,46 +1,20 @@
-"""What a JSON-RPC message may hold, checked on its raw bytes before it is parsed.
-
-Parsing takes longest where a message holds many small values: 4 MB of `[],[],…` hold a server for seconds and take hundreds
-of megabytes, while 4 MB of text in one string take milliseconds. So values are counted here, at the speed of a search.
-"""
+"""The refusal of a JSON-RPC message that holds more than is parsed (saasus.json_bounds)."""
 
 from __future__ import annotations
 
 import json
 import re
 
-from saasus_mcp.saasus.plain import MOST_VALUES
+from saasus_mcp.saasus.json_bounds import DEEPEST, MOST_NESTED, excess
 
-MOST_NESTED = 20_000
-"""Objects and lists in one message. Each takes as long to parse as ten other values."""
-DEEPEST = 64
+__all__ = ["DEEPEST", "MOST_NESTED", "excess", "refusal"]
+
 LONGEST_ID = 160
 """Bytes in which the id of a message is looked for, at its beginning and at its end."""
 INVALID_REQUEST = -32600
 _ID = rb"""(-?[0-9]{1,16}|"[A-Za-z0-9._:-]{1,64}")"""
 HEAD = re.compile(rb"""\{ ?(?:"jsonrpc": ?"2\.0", ?)?"id": ?""" + _ID + rb"[,}]")
 TAIL = re.compile(rb""","id": ?""" + _ID + rb""" ?\}[\r\n]{0,2}\Z""")
-
-_OPENING, _CLOSING = b"[{", b"]}"
-_NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in _OPENING + _CLOSING)
-_BRACKETS = bytes.maketrans(b"[{]}", b"[[]]")
-
-
-def excess(message: bytes) -> str | None:
-    """Why a message is not parsed, and how to send less; None where it may be. Linear in its length, without recursion."""
-    if b"\0" in message:
-        return "The message holds a NUL byte: JSON is sent in UTF-8."
-    if not _many(message):
-        return None
-    quotes = _unescaped(message)
-    if quotes.count(b'"') > 2 * (2 * MOST_VALUES):  # each value may have a name
-        return _too_many()
-    outside = b"".join(quotes.split(b'"')[::2])
-    if outside.count(b",") + _opened(outside) > MOST_VALUES or _opened(outside) > MOST_NESTED:
-        return _too_many()
-    if _depth(outside) > DEEPEST:
-        return f"The message is nested more than {DEEPEST} levels deep."
-    return None
 
 
 def refusal(message: bytes, why: str) -> str:
@@ -49,34 +23,3 @@ def refusal(message: bytes, why: str) -> str:
     identifier = found[1].decode("ascii") if found else "null"
     error = json.dumps({"code": INVALID_REQUEST, "message": why})
     return f'{{"jsonrpc":"2.0","id":{identifier},"error":{error}}}\n'
-
-
-def _many(message: bytes) -> bool:
-    """Whether it may hold too much even if nothing of it were text. Most messages do not."""
-    opened = _opened(message)
-    return opened > DEEPEST or message.count(b",") + opened > MOST_VALUES
-
-
-def _opened(text: bytes) -> int:
-    return text.count(b"[") + text.count(b"{")
-
-
-def _unescaped(message: bytes) -> bytes:
-    """The message without escaped backslashes and quotation marks: those that are left begin and end strings."""
-    return message.replace(b"\\\\", b"").replace(b'\\"', b"")
-
-
-def _depth(outside: bytes) -> int:
-    """How deep the brackets are nested."""
-    deepest = depth = 0
-    for bracket in outside.translate(_BRACKETS, _NOT_BRACKETS):
-        depth += 1 if bracket == _BRACKETS[ord("[")] else -1
-        deepest = max(deepest, depth)
-    return deepest
-
-
-def _too_many() -> str:
-    return (
-        f"The message holds more than {MOST_VALUES:,} values, or more than {MOST_NESTED:,} lists and objects. "
-        "Send less at once, or a long list as text (CSV)."
-    )
