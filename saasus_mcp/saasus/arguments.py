@@ -48,10 +48,11 @@ def understand(operation: Operation, raw: object) -> Arguments:
 @lru_cache(maxsize=512)
 def _reading(operation: Operation) -> Reading:
     schema = operation.input_schema
+    either = (name for names in operation.exactly_one for name in names)
     return Reading(
         schema,
         empty_of(operation),
-        frozenset(name for names in operation.exactly_one for name in names),
+        frozenset((*operation.query_parameters, *either)),
         lambda place: _secret(generic(place, schema), operation),
     )
 

@@ -59,13 +59,13 @@ class Reading:
 
     Attributes:
         empty: where null and "" mean that an optional argument is not given.
-        either: arguments of which exactly one is given: "" in the others means that they are not.
+        never_empty: arguments of which "" is no value, whatever `empty` says: it means that they are not given.
         is_secret: whether the value in a place is a secret: a number there is not taken for text, as it may have lost zeros.
     """
 
     schema: Schema
     empty: Empty = "not_given"
-    either: frozenset[str] = frozenset()
+    never_empty: frozenset[str] = frozenset()
     is_secret: Callable[[Place], bool] = _never
 
     def leaves_out(self, value: Any, name: str, parent: Schema, *, top: bool) -> bool:
@@ -76,7 +76,7 @@ class Reading:
         if declared is None or "null" in _kinds(declared):
             return False
         if value == "" and self.empty != "not_given" and _takes_empty_text(declared):
-            return top and name in self.either
+            return top and name in self.never_empty
         return self.empty in ("not_given", "not_text") or (self.empty == "top" and top)
 
 
