@@ -36,7 +36,7 @@ async def test_the_whole_answer_is_picked_from_before_it_is_cut(
         given = {"name": "auth_get_saas_users", "select": "users[?id=='user-2999'].email"}
         result = await client.call_tool(tool, given)
         assert result.structured_content == {"result": ["user2999@example.com"]}
-        assert json.loads(text(result)) == result.structured_content
+        assert json.loads(text(result).splitlines()[0]) == result.structured_content
         counted = await client.call_tool(tool, {**given, "select": "length(users)", "arguments": {}})
         assert counted.structured_content == {"result": 3_000}
     assert one.results.of("local:tester") == []
@@ -64,7 +64,6 @@ WRONG = {
     "too many arguments": "length(users, users)",
     "too few arguments": "contains(users)",
     "too long": "users" + "[]" * 500,
-    "too deep": "(" * 450 + "a" + ")" * 450,
     "a number that JSON cannot carry": "`1e999`",
 }
 

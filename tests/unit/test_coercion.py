@@ -104,7 +104,7 @@ def test_what_fits_is_never_changed(schema: dict[str, Any], given: Any) -> None:
 
 
 DOUBTFUL: list[tuple[str, Any]] = [
-    *(("integer", text) for text in ("007", "+1", "1e3", " 3 ", "3.5", "0x10", "1_000", "1,000", "٣", "NaN", "-", "٠")),
+    *(("integer", text) for text in ("007", "+1", "1e3", " 3 ", "3.5", "0x10", "1_000", "1,000", "\u0663", "NaN", "-")),
     ("integer", True),
     ("integer", "9" * 20),
     ("integer", "9" * 5000),
@@ -258,7 +258,7 @@ def test_what_is_inside_text_is_within_the_same_limits(catalogue: Catalogue, tex
     assert said in error.message
 
 
-def test_many_texts_together_are_within_the_limits_of_one(catalogue: Catalogue) -> None:
+def test_many_texts_together_are_within_the_limits_of_one() -> None:
     text = json.dumps([1] * 20_000)
     schema = {"type": "array", "items": {"type": "array", "items": {"type": "integer"}}}
     assert own(schema, [text]) == [[1] * 20_000]
