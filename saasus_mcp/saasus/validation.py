@@ -165,7 +165,9 @@ def _fix(wanted: str, got: Any) -> str:
         return "Send it as text, in quotation marks: a number can lose zeros and digits."
     if wanted in ("object", "array") and isinstance(got, str):
         return f"Send the {wanted} itself, or valid JSON text of one."
-    return ""
+    if wanted == "boolean":
+        return "Send true or false."
+    return "Send the number itself, not text." if wanted in ("integer", "number") and isinstance(got, str) else ""
 
 
 def _kind(value: Any) -> str:

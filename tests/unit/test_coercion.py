@@ -110,13 +110,13 @@ DOUBTFUL: list[tuple[str, Any]] = [
     ("integer", "9" * 5000),
     ("integer", "9007199254740993.0"),
     *(("number", text) for text in ("Infinity", "-Infinity", "NaN", ".5", "5.", "1e3", "9" * 400 + ".5")),
-    *(("boolean", value) for value in (1, 0, "1", "0", "yes", "on", "tRuE", " true", "null")),
+    *(("boolean", value) for value in list[Any]((1, 0, "1", "0", "yes", "on", "tRuE", " true", "null"))),
     *(
         ("object", text)
         for text in ("{", "{'a': 1}", "[]", '"{}"', "null", "a=1", '{"a": NaN}', "{}{}", '{"a":1,"a":2}')
     ),
     ("object", []),
-    *(("array", value) for value in ("a,b", "{}", "a", 3, {}, '["a"', "[" * 500 + "]" * 500)),
+    *(("array", value) for value in list[Any](("a,b", "{}", "a", 3, {}, '["a"', "[" * 500 + "]" * 500))),
     *(("string", value) for value in (True, 3.5, 3.0, 2**53, -(2**53), [], {})),
     ("integer", float(2**53)),
 ]
