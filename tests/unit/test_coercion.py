@@ -117,7 +117,7 @@ DOUBTFUL: list[tuple[str, Any]] = [
     ),
     ("object", []),
     *(("array", value) for value in list[Any](("a,b", "{}", "a", 3, {}, '["a"', "[" * 500 + "]" * 500))),
-    *(("string", value) for value in (True, 3.5, 3.0, 2**53, -(2**53), [], {})),
+    *(("string", value) for value in list[Any]((True, 3.5, 3.0, 2**53, -(2**53), [], {}))),
     ("integer", float(2**53)),
 ]
 
