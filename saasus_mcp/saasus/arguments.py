@@ -53,7 +53,7 @@ def _reading(operation: Operation) -> Reading:
         schema,
         empty_of(operation),
         frozenset((*operation.query_parameters, *either)),
-        lambda place: _secret(generic(place, schema), operation),
+        is_secret=lambda place: _secret(generic(place, schema), operation),
     )
 
 
@@ -75,7 +75,7 @@ def plain(tool: str, schema: Schema, raw: object) -> dict[str, Any]:
     Raises:
         InvalidArguments: one is not declared, holds what JSON cannot carry, or they are too much.
     """
-    return _copied(tool, schema, raw, Reading(schema))[0]
+    return _copied(tool, schema, raw, Reading(schema, passes_on=True))[0]
 
 
 def _copied(

@@ -60,12 +60,15 @@ class Reading:
     Attributes:
         empty: where null and "" mean that an optional argument is not given.
         never_empty: arguments of which "" is no value, whatever `empty` says: it means that they are not given.
+        passes_on: whether what the schema does not declare is the arguments of another tool: 3.0 stays 3.0 there, since that
+            tool may want text.
         is_secret: whether the value in a place is a secret: a number there is not taken for text, as it may have lost zeros.
     """
 
     schema: Schema
     empty: Empty = "not_given"
     never_empty: frozenset[str] = frozenset()
+    passes_on: bool = False
     is_secret: Callable[[Place], bool] = _never
 
     def leaves_out(self, value: Any, name: str, parent: Schema, *, top: bool) -> bool:

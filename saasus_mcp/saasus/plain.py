@@ -69,7 +69,7 @@ class Copying:
             return value
         if isinstance(value, Mapping | list | tuple):
             return self._inside(value, step, schema and within(schema, value))
-        return self._number(value, step) if type(value) in (int, float) else value
+        return self._number(value, step, schema) if type(value) in (int, float) else value
 
     def _understood(self, value: Any, step: str | int | None, schema: Schema) -> Any:
         try:
@@ -127,7 +127,7 @@ class Copying:
         if text.startswith(self.prefix):
             self.texts.append((self._at(step), text))
 
-    def _number(self, value: float, step: str | int | None) -> int | float:
+    def _number(self, value: float, step: str | int | None, schema: Schema | None) -> int | float:
         if isinstance(value, float):
             if not math.isfinite(value):
                 raise self._unfit(step, "the number is not finite.")
@@ -135,6 +135,8 @@ class Copying:
                 return value
             if EXACT <= abs(value) <= INT64:
                 raise self._unfit(step, "a number of this size must not be sent as a float.", "Send all its digits.")
+            if abs(value) < EXACT and schema is None and self.reading is not None and self.reading.passes_on:
+                return value
             value = int(value)
         if abs(value) > INT64:
             raise self._unfit(step, "the number does not fit in 64 bits.")

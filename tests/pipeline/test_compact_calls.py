@@ -179,6 +179,16 @@ HOSTILE: dict[str, tuple[str, dict[str, Any], str]] = {
         {"name": "auth_get_tenant", "arguments": {"tenant_id": 2**80}},
         "arguments.tenant_id: the number does not fit",
     ),
+    "a number that was no whole one, for text": (
+        "call_read",
+        {"name": "auth_get_tenant", "arguments": {"tenant_id": 3.0}},
+        "tenant_id: expected string, got a number.",
+    ),
+    "the same in text": (
+        "call_read",
+        {"name": "auth_get_tenant", "arguments": '{"tenant_id": 3.0}'},
+        "tenant_id: expected string, got a number.",
+    ),
     "a handle where none belongs": (
         "call_read",
         {"name": "auth_get_tenant", "arguments": {"tenant_id": "secret://r/abc"}},
