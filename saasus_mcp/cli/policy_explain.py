@@ -82,7 +82,7 @@ def parsed(flag: str, text: str, lang: Language) -> dict[str, Any]:
 def _arguments(operation: Operation, raw: dict[str, Any], lang: Language) -> tuple[dict[str, Any], str]:
     """The arguments as the policy would see them, and why a real call with them would not get that far."""
     try:
-        return dict(arguments.check(operation, raw).values), ""
+        return dict(arguments.understand(operation, raw).values), ""
     except SaasusMcpError as error:
         return raw, WORDS[lang]["invalid"].format(why=error)
 

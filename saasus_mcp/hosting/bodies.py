@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.types import Message, Receive
 
-from saasus_mcp.server.message_size import excess
+from saasus_mcp.saasus.json_bounds import excess
 
 
 class TooMuch(Exception):
@@ -12,7 +12,7 @@ class TooMuch(Exception):
 
 
 def counted(receive: Receive) -> Receive:
-    """The messages of a request whose body is held to the limits of `server.message_size`.
+    """The messages of a request whose body is held to the limits of `saasus.json_bounds`.
 
     Raises:
         TooMuch: the body is over a limit; raised in place of its last part.

@@ -102,7 +102,7 @@ class SetUp:
             self.told.append({"kind": kind, "name": "", "do": "same"})
             return
         args = {name: value for name, value in {**live, **saved}.items() if value is not None}
-        self._check(TEXTS[kind], args, (kind,))
+        args = self._understood(TEXTS[kind], args, (kind,))
         self._add(Row(kind, (Entry(kind, TEXTS[kind], args),)), 0, [])
         self.told.append({"kind": kind, "name": "", "do": "update"})
 
@@ -154,7 +154,7 @@ class SetUp:
             ids = [self._id(other, name, (*item.place, names, number)) for number, name in listed]
             args[argument] = [LATER if isinstance(each, Entry) else each for each in ids]
             later |= {f"{argument}.{at}": (each.step, "id") for at, each in enumerate(ids) if isinstance(each, Entry)}
-        self._check(operation, args, item.place)
+        args = self._understood(operation, args, item.place)
         find = _find(item) if operation == item.maker.create else None
         return Entry(f"{item.kind}/{item.number + 1}", operation, args, later, find)
 
@@ -186,9 +186,9 @@ class SetUp:
                 self._live[other] = _live(other, raw)
         return self._live[kind]
 
-    def _check(self, operation: str, args: Mapping[str, Any], place: Place) -> None:
+    def _understood(self, operation: str, args: Mapping[str, Any], place: Place) -> dict[str, Any]:
         try:
-            self._reader.check(operation, args)
+            return self._reader.understood(operation, args)
         except InvalidArguments as error:
             raise self._invalid(place, error.message) from None
 

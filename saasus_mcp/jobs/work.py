@@ -113,13 +113,13 @@ class Reader:
         """Epoch seconds. For a plan alone: a job that runs again must find what it found before."""
         return int(self._pipeline.clock())
 
-    def check(self, key: str, args: Mapping[str, Any]) -> None:
-        """See that an operation takes these arguments, before a call with them is planned.
+    def understood(self, key: str, args: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments as an operation takes them, before a call with them is planned.
 
         Raises:
-            InvalidArguments: it does not.
+            InvalidArguments: it does not take them.
         """
-        arguments.check(self._pipeline.catalogue.find(key), args)
+        return dict(arguments.understand(self._pipeline.catalogue.find(key), args).values)
 
     async def aside(self, work: Callable[[], T]) -> T:
         """Run work on a large input in a thread, in the principal's turn."""

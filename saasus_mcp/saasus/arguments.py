@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from saasus_mcp.catalog.model import Operation, Schema
 from saasus_mcp.saasus import validation
+from saasus_mcp.saasus.coercion import Reading, empty_of
 from saasus_mcp.saasus.places import InvalidArguments, Place, generic
 from saasus_mcp.saasus.plain import Copying
 
@@ -26,12 +28,37 @@ class Arguments:
 
 
 def check(operation: Operation, raw: object) -> Arguments:
-    """The arguments, with whole numbers written as floats made integers.
+    """The arguments as they are, with whole numbers written as floats made integers.
 
     Raises:
         InvalidArguments: one does not fit: which field, and what was expected.
     """
-    values, handles = _copied(operation.tool, operation.input_schema, raw)
+    return _checked(operation, raw, None)
+
+
+def understand(operation: Operation, raw: object) -> Arguments:
+    """The arguments that a client meant (saasus.coercion). Those that fit as they are stay unchanged.
+
+    Raises:
+        InvalidArguments: one does not fit, or is in doubt: which field, and what was expected.
+    """
+    return _checked(operation, raw, _reading(operation))
+
+
+@lru_cache(maxsize=512)
+def _reading(operation: Operation) -> Reading:
+    schema = operation.input_schema
+    either = (name for names in operation.exactly_one for name in names)
+    return Reading(
+        schema,
+        empty_of(operation),
+        frozenset((*operation.query_parameters, *either)),
+        is_secret=lambda place: _secret(generic(place, schema), operation),
+    )
+
+
+def _checked(operation: Operation, raw: object, reading: Reading | None) -> Arguments:
+    values, handles = _copied(operation.tool, operation.input_schema, raw, reading)
     for place, text in handles:
         _check_handle(operation, place, text)
     validation.validate(operation, values)
@@ -43,25 +70,34 @@ def check(operation: Operation, raw: object) -> Arguments:
 
 
 def plain(tool: str, schema: Schema, raw: object) -> dict[str, Any]:
-    """The arguments of a tool as plain JSON that can be sent, each of them declared; their values are not yet checked.
+    """The arguments that a client meant for a tool of our own, each of them declared; their values are not yet checked.
 
     Raises:
         InvalidArguments: one is not declared, holds what JSON cannot carry, or they are too much.
     """
-    return _copied(tool, schema, raw)[0]
+    return _copied(tool, schema, raw, Reading(schema, passes_on=True))[0]
 
 
-def _copied(tool: str, schema: Schema, raw: object) -> tuple[dict[str, Any], list[tuple[Place, str]]]:
+def _copied(
+    tool: str, schema: Schema, raw: object, reading: Reading | None
+) -> tuple[dict[str, Any], list[tuple[Place, str]]]:
     """The arguments as plain JSON, and where in them secret handles stand."""
-    if not isinstance(raw, Mapping):
+    if isinstance(raw, Mapping):
+        _require_declared(tool, schema, raw)
+    copying = Copying(HANDLE, reading)
+    values = copying.whole(raw)
+    if not isinstance(values, dict):
         raise InvalidArguments((), "the arguments are not an object.", "Send named arguments.")
+    _require_declared(tool, schema, values)
+    return values, copying.texts
+
+
+def _require_declared(tool: str, schema: Schema, given: Mapping[Any, Any]) -> None:
     known = schema.get("properties", {})
-    for name in raw:
+    for name in given:
         if name not in known:
             accepted = ", ".join(known) or "none"
             raise InvalidArguments((str(name)[:80],), f"{tool} has no such argument.", f"Accepted: {accepted}.")
-    copying = Copying(HANDLE)
-    return copying.copy(raw), copying.texts
 
 
 def _check_handle(operation: Operation, place: Place, text: str) -> None:

@@ -1,4 +1,7 @@
-"""Arguments copied as plain JSON that can be sent, in one walk, within limits that hold for every tool."""
+"""Arguments copied as plain JSON that can be sent, in one walk, within limits that hold for every tool.
+
+On the way, values are understood by the tool's schema (saasus.coercion). The limits hold for what is inside JSON text, too.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from saasus_mcp.catalog.model import Schema
+from saasus_mcp.saasus.coercion import EXACT, Reading, UnclearText, field_of, understood, within
+from saasus_mcp.saasus.json_bounds import MOST_VALUES
 from saasus_mcp.saasus.places import InvalidArguments, Place
+
+__all__ = ["MOST_VALUES", "Copying"]
 
 INT64 = 2**63 - 1
 DEEPEST = 32
-MOST_VALUES = 60_000
-"""JSON values in all the arguments of a call. The longest list that an operation takes has 10,000 items of five values."""
 MOST_FIELDS = 1_000
 """Fields of one object."""
 MOST_CHARACTERS = 8 * 1024 * 1024
@@ -24,24 +30,37 @@ class Copying:
     """The copy of one call's arguments.
 
     Attributes:
+        reading: how values are understood; None where they are taken as they are.
         texts: where each text that begins with `prefix` stands.
     """
 
     prefix: str
+    reading: Reading | None = None
     texts: list[tuple[Place, str]] = field(default_factory=list)
     _place: list[str | int] = field(default_factory=list)
     _values: int = 0
     _characters: int = 0
 
-    def copy(self, value: Any, step: str | int | None = None) -> Any:
+    def whole(self, value: Any) -> Any:
+        """All the arguments, copied.
+
+        Raises:
+            InvalidArguments: they are too much, too deep, or what JSON or UTF-8 cannot carry.
+        """
+        return self.copy(value, None, None if self.reading is None else self.reading.schema)
+
+    def copy(self, value: Any, step: str | int | None = None, schema: Schema | None = None) -> Any:
         """The value with plain dicts and lists, 3.0 as 3.
 
         Args:
             step: where it stands in what holds it; None for the whole.
+            schema: by which it is understood, where there is one.
 
         Raises:
             InvalidArguments: it is too much, too deep, or what JSON or UTF-8 cannot carry.
         """
+        if schema is not None:
+            value = self._understood(value, step, schema)
         self._values += 1
         if self._values > MOST_VALUES:
             raise self._unfit(None, f"the arguments hold more than {MOST_VALUES:,} values.", "Send them in parts.")
@@ -49,23 +68,34 @@ class Copying:
             self._text(value, step)
             return value
         if isinstance(value, Mapping | list | tuple):
-            return self._inside(value, step)
-        return self._number(value, step) if type(value) in (int, float) else value
+            return self._inside(value, step, schema and within(schema, value))
+        return self._number(value, step, schema) if type(value) in (int, float) else value
 
-    def _inside(self, value: Mapping[Any, Any] | list[Any] | tuple[Any, ...], step: str | int | None) -> Any:
+    def _understood(self, value: Any, step: str | int | None, schema: Schema) -> Any:
+        try:
+            found = understood(schema, value)
+        except UnclearText as error:
+            raise self._unfit(step, error.message, error.fix) from None
+        is_text = isinstance(found, str) and not isinstance(value, str)
+        return value if is_text and self.reading and self.reading.is_secret(self._at(step)) else found
+
+    def _inside(
+        self, value: Mapping[Any, Any] | list[Any] | tuple[Any, ...], step: str | int | None, schema: Schema | None
+    ) -> Any:
         if step is not None:
             self._place.append(step)
         if len(self._place) >= DEEPEST:
             raise InvalidArguments(tuple(self._place[:1]), "the value is nested too deeply.")
         if isinstance(value, Mapping):
-            copied: Any = self._object(value)
+            copied: Any = self._object(value, schema)
         else:
-            copied = [self.copy(item, index) for index, item in enumerate(value)]
+            items = schema and schema.get("items")
+            copied = [self.copy(item, index, items) for index, item in enumerate(value)]
         if step is not None:
             self._place.pop()
         return copied
 
-    def _object(self, value: Mapping[Any, Any]) -> dict[str, Any]:
+    def _object(self, value: Mapping[Any, Any], schema: Schema | None) -> dict[str, Any]:
         if len(value) > MOST_FIELDS:
             raise self._unfit(None, f"the object has more than {MOST_FIELDS:,} fields.", "Send them in parts.")
         copied = {}
@@ -76,8 +106,14 @@ class Copying:
                 name.encode("utf-8")
             except UnicodeEncodeError:
                 raise self._unfit(None, "a field's name holds half a character.") from None
-            copied[name] = self.copy(item, name)
+            if schema is None:
+                copied[name] = self.copy(item, name)
+            elif not self._left_out(item, name, schema):
+                copied[name] = self.copy(item, name, field_of(schema, name))
         return copied
+
+    def _left_out(self, value: Any, name: str, schema: Schema) -> bool:
+        return self.reading is not None and self.reading.leaves_out(value, name, schema, top=not self._place)
 
     def _text(self, text: str, step: str | int | None) -> None:
         self._count(len(text))
@@ -91,11 +127,15 @@ class Copying:
         if text.startswith(self.prefix):
             self.texts.append((self._at(step), text))
 
-    def _number(self, value: float, step: str | int | None) -> int | float:
+    def _number(self, value: float, step: str | int | None, schema: Schema | None) -> int | float:
         if isinstance(value, float):
             if not math.isfinite(value):
                 raise self._unfit(step, "the number is not finite.")
             if not value.is_integer():
+                return value
+            if EXACT <= abs(value) <= INT64:
+                raise self._unfit(step, "a number of this size must not be sent as a float.", "Send all its digits.")
+            if abs(value) < EXACT and schema is None and self.reading is not None and self.reading.passes_on:
                 return value
             value = int(value)
         if abs(value) > INT64:

@@ -42,12 +42,15 @@ def build(operation: Operation, arguments: Arguments) -> Request:
     Every path value becomes one percent-encoded segment; array queries repeat the key.
 
     Raises:
-        InvalidArguments: a path value is empty, a dot segment, holds control characters, or would make the request
+        InvalidArguments: a path value or a required query value is empty, or a path value is a dot segment, holds control characters, or would make the request
             match another operation's route.
     """
     values = arguments.values
     for name in operation.path_parameters:
         _guard(name, str(values[name]))
+    for name in operation.query_parameters:
+        if name in operation.input_schema.get("required", ()):
+            _guard_query(name, values[name])
     _guard_route(operation, values)
     path = operation.path
     for name in operation.path_parameters:
@@ -71,6 +74,12 @@ def _guard(name: str, value: str) -> None:
         raise InvalidArguments((name,), "dot segments are refused.", "Give the id or name itself.")
     if any(unicodedata.category(character) == "Cc" for character in value):
         raise InvalidArguments((name,), "control characters are refused.", "Give the id or name itself.")
+
+
+def _guard_query(name: str, value: object) -> None:
+    items = value if isinstance(value, list) else [value]
+    if not items or not all(str(item).strip() for item in items):
+        raise InvalidArguments((name,), "it is required and empty.", "Give a value.")
 
 
 def _guard_route(operation: Operation, values: Mapping[str, Any]) -> None:

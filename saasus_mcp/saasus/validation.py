@@ -139,10 +139,11 @@ def _explained(error: ValidationError, prefix: str) -> InvalidArguments:
         inside = [part for part in error.context or () if isinstance(got, dict) and part.validator != "type"]
         if inside:
             return _explained(inside[0], prefix)
-        kinds = " or ".join(str(branch.get("type", "value")) for branch in wanted)
-        return InvalidArguments(place, f"expected {kinds}, got {_shown(got, rule)}.")
+        kinds = [str(branch.get("type", "value")) for branch in wanted]
+        return InvalidArguments(place, f"expected {' or '.join(kinds)}, got {_kind(got)}.", _fix(kinds[0], got))
+    if rule == "type":
+        return InvalidArguments(place, f"expected {wanted}, got {_kind(got)}.", _fix(wanted, got))
     expected = {
-        "type": f"expected {wanted}",
         "enum": f"expected one of {', '.join(map(str, wanted)) if rule == 'enum' else ''}",
         "const": f"expected {wanted!r}",
         "minimum": f"expected at least {wanted}",
@@ -154,6 +155,24 @@ def _explained(error: ValidationError, prefix: str) -> InvalidArguments:
         "format": f"expected the format {wanted}",
     }.get(rule, f"does not satisfy {rule}")
     return InvalidArguments(place, f"{expected}, got {_shown(got, rule)}.")
+
+
+def _fix(wanted: str, got: Any) -> str:
+    """What to send instead of a value of the wrong type."""
+    if got is None or got == "":
+        return "Give a value, or leave the argument out."
+    if wanted == "string" and isinstance(got, int | float) and not isinstance(got, bool):
+        return "Send it as text, in quotation marks: a number can lose zeros and digits."
+    if wanted in ("object", "array") and isinstance(got, str):
+        return f"Send the {wanted} itself, or valid JSON text of one."
+    if wanted == "boolean":
+        return "Send true or false."
+    return "Send the number itself, not text." if wanted in ("integer", "number") and isinstance(got, str) else ""
+
+
+def _kind(value: Any) -> str:
+    """Describe a value of the wrong type. A number may be a secret that should have been text."""
+    return _shown(value, "type")
 
 
 def _shown(value: Any, rule: str) -> str:

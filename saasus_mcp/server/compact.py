@@ -19,7 +19,7 @@ from saasus_mcp.server.describing import brief, describe
 from saasus_mcp.server.hints import Hints
 from saasus_mcp.server.own import OwnTool, answered, closed
 from saasus_mcp.server.pipeline import Pipeline
-from saasus_mcp.server.results import Source
+from saasus_mcp.server.selection import SELECT, check_select, selected
 from saasus_mcp.server.toolsets import CALLS
 
 TITLES: Mapping[str, Text] = {
@@ -33,7 +33,9 @@ ASKS: Mapping[str, str] = {
     "call_destructive": "; a person is asked first, or must approve elsewhere",
 }
 NAME: Schema = {"type": "string", "description": "from search_operations"}
+ARGUMENTS: Schema = {"type": "object", "description": "see describe_operation"}
 USUAL, MOST = 8, 50
+SELECTS = "call_read takes `select`: JMESPath over the whole answer."
 NOTHING = "Nothing fits: try other words, English or Japanese, for what is to be done and to what."
 
 FOUND: Schema = {
@@ -92,29 +94,43 @@ class Compact:
 
     def _calling(self, name: str, levels: tuple[str, str]) -> OwnTool:
         reached = [operation for operation in self._pipeline.catalogue if operation.level in levels]
+        more = {"select": SELECT} if name == "call_read" else {}
         return OwnTool(
             name=name,
             title=TITLES[name],
             description=f"Run an operation of level {levels[0]} or {levels[1]}{ASKS[name]}.",
-            input_schema=closed(
-                ("name",), name=NAME, arguments={"type": "object", "description": "see describe_operation"}
-            ),
+            input_schema=closed(("name",), name=NAME, arguments=ARGUMENTS, **more),
             run=self._runner(levels),
             hints=Hints.of_any(reached),
             could_allow=lambda principal: any(self._allowed(operation, principal) for operation in reached),
         )
 
+    def read_and_select(self) -> OwnTool:
+        """The tool that reads and picks from the answer where operations are listed under their own names."""
+        reading = self._calling("call_read", CALLS["call_read"])
+        return replace(
+            reading,
+            name="read_and_select",
+            title=Text("Read and select", "参照と抽出"),
+            description="Run a reading tool and pick from its whole answer, by JMESPath.",
+            input_schema=closed(
+                ("name", "select"), name={"type": "string"}, arguments={"type": "object"}, select=SELECT
+            ),
+        )
+
     def _runner(self, levels: tuple[str, str]) -> Callable[[Call], Awaitable[ToolAnswer | Asking]]:
         async def run(call: Call) -> ToolAnswer | Asking:
             inner = replace(call, name=call.arguments["name"], arguments=call.arguments.get("arguments", {}))
+            expression = call.arguments.get("select", "")
             try:
-                operation = self._checked(inner, levels)
+                self._require_level(inner, levels)
+                check_select(expression)
             except (InvalidArguments, Refused) as error:
                 return await self._pipeline.refused(inner, error)
             given = await self._pipeline.run(inner)
             if isinstance(given, Asking) or not given.ok:
                 return given
-            fitted = await self._pipeline.results.fit(given, call.principal, Source.of(operation, inner.arguments))
+            fitted = await self._pipeline.cut(inner, await selected(given, expression, call.principal))
             return under_present_name(self._pipeline.catalogue, inner.name, fitted)
 
         return run
@@ -123,15 +139,17 @@ class Compact:
         limit = call.arguments.get("limit", USUAL)
         found = list(islice(self._found(call.arguments["query"], call.principal), limit))
         rows = [brief(operation, self._language) for operation in found]
-        return answered({"operations": rows} if rows else {"operations": [], "hint": NOTHING})
+        hint = SELECTS if any(operation.reads for operation in found) else ""
+        hint = hint if rows else NOTHING
+        return answered({"operations": rows, **({"hint": hint} if hint else {})})
 
     async def _describe(self, call: Call) -> ToolAnswer:
         operation, pipeline = self._known(call.arguments["name"], call.principal), self._pipeline
         described = describe(operation, call.principal, pipeline.policy, pipeline.place.profile, self._language)
         return answered({"call": caller(operation), **described})
 
-    def _checked(self, call: Call, levels: tuple[str, str]) -> Operation:
-        """The operation that is to be called.
+    def _require_level(self, call: Call, levels: tuple[str, str]) -> None:
+        """See that the operation that is to be called is of one of these levels.
 
         Raises:
             InvalidArguments: there is none of that name, or it is not of one of these levels.
@@ -144,7 +162,6 @@ class Compact:
         narrowed.require(operation, call.principal)
         if operation.level not in levels:
             raise InvalidArguments(("name",), f"{operation.tool} is {operation.level}.", f"Use {caller(operation)}.")
-        return operation
 
     def _known(self, name: str, principal: Principal) -> Operation:
         """The operation of this name, if this caller could ever be allowed it.

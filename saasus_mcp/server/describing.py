@@ -9,6 +9,7 @@ from saasus_mcp.catalog import Language, Operation
 from saasus_mcp.permissions.case import Case, CasePolicy, Principal
 from saasus_mcp.server.example import example, required
 
+SELECT = "JMESPath over the outputSchema picks from the whole answer: `select` of call_read or read_and_select"
 DEPENDS = "depends on the call"
 
 
@@ -49,6 +50,7 @@ def describe(
         "example": {"name": operation.tool, "arguments": example(operation)},
         "outputSchema": operation.output_schema,
         "answerFields": dict(operation.output_texts),
+        "select": SELECT if operation.reads else {},
     }
     return {name: value for name, value in whole.items() if value not in ({}, [])}
 

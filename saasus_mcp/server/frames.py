@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from saasus_mcp.saasus.json_bounds import excess
 from saasus_mcp.server.envelope import NO_ENVELOPE, Envelope, envelope, envelopes
 from saasus_mcp.server.lines import LONGEST_LINE, Line, LongLine
-from saasus_mcp.server.message_size import excess
 
 PARSE_ERROR, INVALID_REQUEST, INVALID_PARAMS = -32700, -32600, -32602
 WITH_BATCHES = "2025-03-26"

@@ -70,12 +70,14 @@ def is_large(value: object) -> bool:
         each = waiting.pop()
         if isinstance(each, str):
             text += len(each)
+            if (
+                len(each) > LARGE_VALUES
+            ):  # it may be JSON text, which is parsed where the schema wants an object or a list
+                values += each.count(",") + each.count("[") + each.count("{")
         elif isinstance(each, dict | list):
             values += len(each)
-            if values > LARGE_VALUES:
-                return True
             waiting.extend(each.values() if isinstance(each, dict) else each)
-        if text > LARGE:
+        if text > LARGE or values > LARGE_VALUES:
             return True
     return False
 

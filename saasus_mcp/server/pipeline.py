@@ -27,6 +27,7 @@ from saasus_mcp.permissions.target import Read, Seen, secret_texts
 from saasus_mcp.saasus import arguments as checking
 from saasus_mcp.saasus import request as building
 from saasus_mcp.saasus.answer import ToolAnswer, answer, failed, unsent
+from saasus_mcp.saasus.arguments import Arguments
 from saasus_mcp.saasus.client import NO_TIME, NO_TIME_MEND, Applied, Between, Client, SendFailed
 from saasus_mcp.saasus.deadline import CALL_SECONDS, NO_DEADLINE, Deadline
 from saasus_mcp.saasus.redaction import STRONG, KnownSecrets
@@ -37,7 +38,7 @@ from saasus_mcp.server.call import Asking, Call
 from saasus_mcp.server.deciding import Deciding
 from saasus_mcp.server.fair_queue import READS_WAIT, WRITES_WAIT, Busy, FairQueue, Slot
 from saasus_mcp.server.ledger import Ledger
-from saasus_mcp.server.results import BUDGET, Made, Results
+from saasus_mcp.server.results import BUDGET, Made, Results, Source
 from saasus_mcp.server.settling import MOST_ROUNDS, Looked, Matter, Settled, Settling
 from saasus_mcp.server.step import Step, told
 from saasus_mcp.server.turns import waiting
@@ -190,7 +191,8 @@ class Pipeline:
                 if not self.policy.could_allow(operation, principal, self.place.profile):
                     return operation.tool
                 if arguments is not None:
-                    step = replace(self._built(operation, arguments, principal), deadline=deadline)
+                    built = self._built(operation, checking.check(operation, arguments), principal)
+                    step = replace(built, deadline=deadline)
                     decision = await self.deciding.decide(step, sights(self.reader(step)))
                     if decision.outcome == "deny":
                         return operation.tool
@@ -202,6 +204,13 @@ class Pipeline:
         """The answer of a call that never became one: no such tool, or arguments that do not fit. Audited."""
         await self.ledger.refuse_unbuilt(call, error)
         return failed(error.message, error.mend)
+
+    async def cut(self, call: Call, given: ToolAnswer) -> ToolAnswer:
+        """The answer of a call within its budget; where it is cut, the whole is kept under the call as it was understood."""
+        if not given.ok or self.results.fits(given):
+            return given
+        step = await self._stepped(call)
+        return await self.results.fit(given, call.principal, Source.of(step.operation, step.arguments.values))
 
     async def _stepped(self, call: Call) -> Step:
         """Steps 1 to 3, in a thread where the arguments are large."""
@@ -217,7 +226,7 @@ class Pipeline:
         """
         operation, part = self.catalogue.find(call.name), call.part
         try:
-            step = self._built(operation, call.arguments, call.principal)
+            step = self._built(operation, checking.understand(operation, call.arguments), call.principal)
         except SaasusMcpError:
             require(operation, call.principal)  # no use in mending the arguments of what is denied
             raise
@@ -227,8 +236,7 @@ class Pipeline:
         return replace(step, part=part, parent=part.job, id=part.call if part.step else step.id)
 
     @staticmethod
-    def _built(operation: Operation, raw: object, principal: Principal) -> Step:
-        arguments = checking.check(operation, raw)
+    def _built(operation: Operation, arguments: Arguments, principal: Principal) -> Step:
         return Step(operation, arguments, building.build(operation, arguments), principal)
 
     async def _settled(self, step: Step, read: Read, call: Call) -> Step | Asking | Reply:
@@ -282,7 +290,7 @@ class Pipeline:
             try:
                 operation = self.catalogue.find(key)
                 step = replace(
-                    self._built(operation, args, principal),
+                    self._built(operation, checking.check(operation, args), principal),
                     parent=parent.id,
                     probe=True,
                     deadline=parent.deadline,

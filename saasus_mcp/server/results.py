@@ -110,9 +110,13 @@ class Results:
         self._forbidden = forbidden
         self._budget = budget
 
+    def fits(self, answer: ToolAnswer) -> bool:
+        """Whether an answer is within its budget."""
+        return len(answer.text.encode()) <= self._budget
+
     async def fit(self, answer: ToolAnswer, principal: Principal, source: Source) -> ToolAnswer:
         """The answer within its budget. What was cut is said, with the true count and where the whole is."""
-        if not answer.ok or len(answer.text.encode()) <= self._budget:
+        if not answer.ok or self.fits(answer):
             return answer
         return await large_work.run(principal.id, lambda: self._fitted(answer, principal.id, source))
 

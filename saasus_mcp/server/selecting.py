@@ -1,10 +1,12 @@
-"""Picking from a kept answer by a JMESPath expression, with what the expression may cost bounded."""
+"""Picking from an answer by a JMESPath expression, with what the expression may cost bounded."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import isfinite
 from time import monotonic
 from typing import Any
@@ -115,31 +117,74 @@ class _Bounded(TreeInterpreter):
             raise _Unfit("it makes too much of the answer")
 
 
-def select(value: Any, expression: str) -> Any:
+def parse(expression: str, field: str = "expression") -> Any:
+    """The tree of an expression that can be evaluated, as far as that is known without the value.
+
+    Args:
+        field: the argument that an error names.
+
+    Raises:
+        InvalidArguments: it is no JMESPath, or calls a function that does not exist or with too few or many arguments.
+    """
+    if len(expression) > LONGEST:
+        raise _unfit(f"it is longer than {LONGEST} characters.", field)
+    with _named(field):
+        tree = parsed(expression).parsed
+        json.dumps(tree, ensure_ascii=False, allow_nan=False).encode()  # it may hold texts and numbers of its own
+        _check_functions(tree)
+    return tree
+
+
+def select(value: Any, expression: str, field: str = "expression") -> Any:
     """What the expression finds in the value.
+
+    Args:
+        field: the argument that an error names.
 
     Raises:
         InvalidArguments: it is no JMESPath, does not fit the value, or would cost too much.
     """
-    if len(expression) > LONGEST:
-        raise _unfit(f"it is longer than {LONGEST} characters.")
-    try:
-        tree = parsed(expression).parsed
-        json.dumps(tree, ensure_ascii=False, allow_nan=False).encode()  # it may hold texts and numbers of its own
+    tree = parse(expression, field)
+    with _named(field):
         working = _Bounded()
         found = working.visit(tree, value)
         working.measure(found)
         see_depth(found)
+    return found
+
+
+def _check_functions(tree: Any) -> None:
+    """See that every function in a tree exists and is given as many arguments as it takes."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        waiting.extend(child for child in node["children"] if isinstance(child, dict))  # a slice has numbers
+        if node["type"] != "function_expression":
+            continue
+        name, given = node["value"], len(node["children"])
+        known = FUNCTIONS.FUNCTION_TABLE.get(name)
+        if known is None:
+            raise _Unfit(f"there is no function {name}()")
+        takes = len(known["signature"])
+        variadic = bool(takes) and bool(known["signature"][-1].get("variadic"))
+        if given < takes or (given > takes and not variadic):
+            raise _Unfit(f"{name}() takes {takes}{' or more' if variadic else ''} arguments, not {given}")
+
+
+@contextmanager
+def _named(field: str) -> Iterator[None]:
+    """Let every error of an expression name its argument."""
+    try:
+        yield
     except JMESPathTypeError as error:  # its own message repeats the value, which may be as large as it likes
         wanted = " or ".join(error.expected_types)
-        raise _unfit(f"{error.function_name}() takes {wanted}, not {error.actual_type}.") from None
+        raise _unfit(f"{error.function_name}() takes {wanted}, not {error.actual_type}.", field) from None
     except (JMESPathError, _Unfit) as error:
-        raise _unfit(f"{' '.join(str(error).split())[:300].rstrip('.')}.") from None
+        raise _unfit(f"{' '.join(str(error).split())[:300].rstrip('.')}.", field) from None
     except RecursionError:
-        raise _unfit("it is nested too deeply.") from None
+        raise _unfit("it is nested too deeply.", field) from None
     except Exception:  # noqa: BLE001 - the library raises whatever Python does on a value that does not fit
-        raise _unfit("it does not fit the answer, or holds what JSON cannot carry.") from None
-    return found
+        raise _unfit("it does not fit the answer, or holds what JSON cannot carry.", field) from None
 
 
 def as_csv(value: Any) -> str:
@@ -200,5 +245,5 @@ def _writable(number: float) -> bool:
     return number.bit_length() <= LARGEST_BITS if isinstance(number, int) else isfinite(number)
 
 
-def _unfit(why: str) -> InvalidArguments:
-    return InvalidArguments(("expression",), why, "JMESPath, e.g. users[?email=='a@example.com'].id or length(users).")
+def _unfit(why: str, field: str) -> InvalidArguments:
+    return InvalidArguments((field,), why, "JMESPath, e.g. users[?email=='a@example.com'].id or length(users).")

@@ -40,12 +40,13 @@ class Surface:
         more: Iterable[OwnTool] = (),
     ) -> None:
         self._compact = Compact(pipeline, language)
-        compact, always = self._compact.tools(), (*clock.tools(), selection.tool(pipeline.results), *more)
+        compact, reading = self._compact.tools(), self._compact.read_and_select()
+        always, more = (*clock.tools(), selection.tool(pipeline.results)), tuple(more)
         self.kind: Kind = kind
         self.toolsets = toolsets
         self._pipeline = pipeline
-        self._listed = (*compact, *always) if kind == "compact" else always
-        self._own = {tool.name: tool for tool in (*compact, *always)}
+        self._listed = (*compact, *always, *more) if kind == "compact" else (*always, reading, *more)
+        self._own = {tool.name: tool for tool in (*compact, *always, reading, *more)}
 
     def listed(self, principal: Principal) -> list[OwnTool | Operation]:
         """Our own tools, then operations: those of which some call could be anything but denied to this principal."""
@@ -71,9 +72,10 @@ class Surface:
             return await self._pipeline.refused(call, error)
         if isinstance(given, Asking) or not given.ok:
             return given
-        # A tool of our own that tells what the API answered has cut its answer already, under the calls that it was made of.
-        source = Source(tool.name, ()) if isinstance(tool, OwnTool) else Source.of(tool, call.arguments)
-        fitted = await self._pipeline.results.fit(given, call.principal, source)
+        if isinstance(tool, OwnTool):
+            # One that tells what the API answered has cut its answer already, under the calls that it was made of.
+            return await self._pipeline.results.fit(given, call.principal, Source(tool.name, ()))
+        fitted = await self._pipeline.cut(call, given)
         return under_present_name(self._pipeline.catalogue, call.name, fitted)
 
     def _operation(self, name: str, principal: Principal) -> Operation:

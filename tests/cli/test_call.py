@@ -43,6 +43,15 @@ def test_the_failure_of_a_call_goes_to_standard_error_with_exit_status_1() -> No
     assert "not_applied" in ran.err
 
 
+def test_arguments_of_the_wrong_type_are_understood_where_they_leave_no_doubt() -> None:
+    typed = run("call", "--sandbox", "auth_search_saas_users", '{"limit": 2}')
+    ran = run("call", "--sandbox", "auth_search_saas_users", '{"limit": "2", "cursor": "", "email": null}')
+    assert (ran.status, json.loads(ran.out)) == (0, json.loads(typed.out))
+    doubtful = run("call", "--sandbox", "auth_search_saas_users", '{"limit": "02"}')
+    assert doubtful.status == 1
+    assert "limit: expected integer, got text of 2 characters" in doubtful.err
+
+
 def test_arguments_that_do_not_fit_are_told_by_field() -> None:
     ran = run("call", "--sandbox", "auth_get_tenant", '{"tenant": "x"}')
     assert ran.status == 1

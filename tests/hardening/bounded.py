@@ -24,12 +24,12 @@ from saasus_mcp.permissions import policy_yaml
 from saasus_mcp.permissions.policy_faults import PolicyError
 from saasus_mcp.saasus import arguments
 from saasus_mcp.saasus.answer import answer as shape
+from saasus_mcp.saasus.json_bounds import excess
 from saasus_mcp.saasus.places import InvalidArguments
 from saasus_mcp.server import large_work, selecting
 from saasus_mcp.server.call import Call
 from saasus_mcp.server.cutting import cut
 from saasus_mcp.server.lines import LONGEST_LINE
-from saasus_mcp.server.message_size import excess
 from saasus_mcp.server.selecting import as_csv, select
 from saasus_mcp.server.stdio import Conversation
 from saasus_mcp.server.surface import Surface
@@ -108,12 +108,12 @@ async def nested(ground: Ground) -> str:
 
 @attack(AREA, "A list of 50,000 values, each of the wrong type")
 async def wrong_items(ground: Ground) -> str:
-    await refused_over_http(ground, roles(json.dumps([1] * 50_000)), "role_names[0]: expected string")
+    await refused_over_http(ground, roles(json.dumps([True] * 50_000)), "role_names[0]: expected string")
     operation = ground.catalogue.find("auth.CreateTenantUserRoles")
 
     def refused() -> None:
         with pytest.raises(InvalidArguments):
-            arguments.check(operation, {**ROLES, "role_names": [1] * 10_000})
+            arguments.check(operation, {**ROLES, "role_names": [True] * 10_000})
 
     assert spent(refused) < spent(lambda: arguments.check(operation, {**ROLES, "role_names": ["a"] * 10_000}))
     return "refused at the first value; no other error is made"

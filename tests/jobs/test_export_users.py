@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -178,3 +179,24 @@ def test_listing_tools_imports_no_engine() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
     assert ran.stdout.strip() == "False", ran.stderr
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_job_takes_its_arguments_as_text_and_without_those_that_are_empty(tmp_path: Path, era: Era) -> None:
+    given = {"format": "", "env_ids": '["3"]', "without_tenant": "False", "tenant_ids": None, "role_names": ""}
+    async with stage(tmp_path) as on:
+        typed = await on.told("job_export_users", {"env_ids": [3]})
+        assert (await on.told("job_export_users", given))["counts"] == typed["counts"]
+        more = tools(on.runner, "compact")
+        async with connected(on.pipeline, era, kind="compact", more=more) as client:
+            inner = {"name": "job_export_users", "arguments": json.dumps(given)}
+            result = await client.call_tool("job_run", inner)
+            assert result.structured_content is not None
+            assert result.structured_content["counts"] == typed["counts"]
+            described = await client.call_tool("job_run", {"name": "job_export_users", "arguments": None})
+            assert described.structured_content is not None
+            assert "inputSchema" in described.structured_content
+            listed = await client.call_tool("job_status", {"job": "", "wait": ""})
+            assert not listed.is_error
+            refused = await client.call_tool("job_run", {**inner, "arguments": '{"env_ids": "3,4"}'})
+            assert refused.is_error

@@ -382,3 +382,28 @@ async def test_neither_a_handle_nor_the_mark_of_a_secret_is_written_as_a_setting
         answer = await on.call("job_apply_settings", {"document": document}, asker=Yes())
         assert said in answer.text
         assert on.sent("auth.CreateRole") == 0
+
+
+async def test_a_document_that_is_text_with_its_numbers_as_text_is_applied_as_if_it_were_typed_well(
+    tmp_path: Path,
+) -> None:
+    def as_text(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: as_text(item) for name, item in value.items()}
+        if isinstance(value, list):
+            return [as_text(item) for item in value]
+        return value if isinstance(value, str | bool | None) else json.dumps(value)
+
+    async with stage(tmp_path) as on:
+        whole, before = await exported(on, kinds='["metering_units", "pricing_units", "tax_rates"]'), shape(on.sandbox)
+        assert list(whole["settings"]) == ["metering_units", "tax_rates", "pricing_units"]
+        amounts = {row["name"]: row.get("unit_amount") for row in state_of(on.sandbox).rows("pricing_units")}
+        for table in ("pricing_plans", "pricing_menus", "pricing_units", "metering_units", "tax_rates"):
+            state_of(on.sandbox).drop(table)
+        text = json.dumps({**whole, "settings": as_text(whole["settings"])})
+        told = await applied(on, text, kinds="", only_plan="false", update=None)
+        assert {item["outcome"] for item in told["rows"]} == {"applied"}, told
+        assert {name: shape(on.sandbox)[name] for name in ("meters", "units", "rates")} == {
+            name: before[name] for name in ("meters", "units", "rates")
+        }
+        assert {row["name"]: row.get("unit_amount") for row in state_of(on.sandbox).rows("pricing_units")} == amounts

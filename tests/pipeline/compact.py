@@ -17,6 +17,7 @@ from tests.support import ERAS
 BY_ERA = pytest.mark.parametrize("era", ERAS)
 COMPACT = ["search_operations", "describe_operation", *CALLS]
 ALWAYS = ["time_now", "time_convert", "select_from_result"]
+FULL = [*ALWAYS, "read_and_select"]
 PERSON = "local:person-in-a-terminal"
 
 

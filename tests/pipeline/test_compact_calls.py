@@ -138,15 +138,35 @@ HOSTILE: dict[str, tuple[str, dict[str, Any], str]] = {
     "too small a limit": ("search_operations", {"query": "x", "limit": 0}, "limit: expected at least 1"),
     "too large a limit": ("search_operations", {"query": "x", "limit": 51}, "limit: expected at most 50"),
     "a query with NUL": ("search_operations", {"query": "a\0"}, "query: the text holds a NUL"),
-    "arguments as text": (
+    "arguments as text that is no JSON": (
         "call_read",
-        {"name": "auth_get_tenant", "arguments": "{}"},
-        "arguments: expected object, got text of 2 characters.",
+        {"name": "auth_get_tenant", "arguments": "{tenant_id: t}"},
+        "arguments: expected object, got text of 14 characters. Outcome: not_applied, nothing was changed. Send the object",
+    ),
+    "arguments as text with a field twice": (
+        "call_read",
+        {"name": "auth_get_tenant", "arguments": '{"tenant_id": "t", "tenant_id": "u"}'},
+        "arguments: the JSON text in it gives a field twice.",
+    ),
+    "a handle where none belongs, in text": (
+        "call_read",
+        {"name": "auth_get_tenant", "arguments": '{"tenant_id": "secret://r/abc"}'},
+        "tenant_id: a secret handle is not accepted here.",
+    ),
+    "a selection that is no JMESPath": (
+        "call_read",
+        {"name": "auth_get_tenants", "select": "tenants[?"},
+        "select: ",
+    ),
+    "a selection from a write": (
+        "call_write",
+        {"name": "auth_create_role", "select": "id"},
+        "select: call_write has no such argument.",
     ),
     "arguments beside the object": (
         "call_read",
         {"name": "auth_get_tenant", "tenant_id": "t"},
-        "tenant_id: call_read has no such argument. Outcome: not_applied, nothing was changed. Accepted: name, arguments.",
+        "tenant_id: call_read has no such argument. Outcome: not_applied, nothing was changed. Accepted: name, arguments, select.",
     ),
     "an undeclared argument inside": (
         "call_read",
@@ -158,6 +178,16 @@ HOSTILE: dict[str, tuple[str, dict[str, Any], str]] = {
         "call_read",
         {"name": "auth_get_tenant", "arguments": {"tenant_id": 2**80}},
         "arguments.tenant_id: the number does not fit",
+    ),
+    "a number that was no whole one, for text": (
+        "call_read",
+        {"name": "auth_get_tenant", "arguments": {"tenant_id": 3.0}},
+        "tenant_id: expected string, got a number.",
+    ),
+    "the same in text": (
+        "call_read",
+        {"name": "auth_get_tenant", "arguments": '{"tenant_id": 3.0}'},
+        "tenant_id: expected string, got a number.",
     ),
     "a handle where none belongs": (
         "call_read",

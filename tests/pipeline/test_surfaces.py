@@ -12,7 +12,7 @@ from saasus_mcp.permissions.policy import PRESETS, Principal
 from saasus_mcp.server.toolsets import CALLS, TOOLSETS
 from saasus_mcp.store import Store
 from tests.pipeline.attacks import CODE, over, scene, text
-from tests.pipeline.compact import ALWAYS, BY_ERA, COMPACT, found, names, through
+from tests.pipeline.compact import ALWAYS, BY_ERA, COMPACT, FULL, found, names, through
 from tests.policies import policy as of_rules
 from tests.policies import rule
 from tests.support import Era, StubApi, connected, of_operations, pipeline, saying_yes
@@ -45,7 +45,7 @@ async def test_toolsets_alone_list_their_operations_and_the_tools_of_every_surfa
             tools = (await client.list_tools()).tools
         operations = of_operations(tools)
         assert {catalogue.find(tool.name).toolset for tool in operations} == {name}
-        assert [tool.name for tool in tools if tool not in operations] == ALWAYS
+        assert [tool.name for tool in tools if tool not in operations] == FULL
         assert len(tools) < 40
         seen += [tool.name for tool in operations]
     assert sorted(seen) == sorted(operation.tool for operation in catalogue)
@@ -56,7 +56,7 @@ async def test_toolsets_alone_list_their_operations_and_the_tools_of_every_surfa
 async def test_a_toolset_lists_only_what_the_policy_could_allow(catalogue: Catalogue, store: Store, era: Era) -> None:
     behind = pipeline(StubApi(catalogue), store, PRESETS["read-only"])
     async with connected(behind, era, toolsets=frozenset({"tenants"})) as client:
-        assert await names(client) == [*ALWAYS, "auth_get_tenants", "auth_get_tenant"]
+        assert await names(client) == [*FULL, "auth_get_tenants", "auth_get_tenant"]
 
 
 @BY_ERA

@@ -46,8 +46,9 @@ def own(catalogue: Catalogue, store: Store) -> list[OwnTool]:
     one = pipeline(StubApi(catalogue), store)
     engine = Engine("", Sealer.ephemeral(), list, never)
     more = tools(Runner(one, {job.name: job for job in jobs()}, engine), "compact")
-    surface = Surface(one, "en", "compact")
-    return [*more, *(each for each in surface.listed(ME) if isinstance(each, OwnTool))]
+    listed = [each for kind in ("compact", "full") for each in Surface(one, "en", kind).listed(ME)]
+    named = {each.name: each for each in listed if isinstance(each, OwnTool)}
+    return [*more, *named.values()]
 
 
 def compare(name: str, shown: str) -> None:

@@ -51,8 +51,10 @@ async def test_a_failure_is_raised_and_gives_the_turn_back() -> None:
         ({"a": ["x" * 100] * 1_000}, True),
         ([[[[[]]]]], False),
         (None, False),
+        ({"a": "[" + "1," * large_work.LARGE_VALUES + "1]"}, True),
+        ({"a": "[1,2]", "b": "a, b"}, False),
     ],
-    ids=range(6),
+    ids=range(8),
 )
 def test_what_is_large(value: Any, large: bool) -> None:
     assert large_work.is_large(value) is large

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from saasus_mcp.saasus.json_bounds import DEEPEST, MOST_NESTED, excess
 from saasus_mcp.saasus.plain import MOST_VALUES
-from saasus_mcp.server.message_size import DEEPEST, MOST_NESTED, excess
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.text()
 VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=40)

@@ -110,3 +110,17 @@ def test_the_digest_tells_apart_what_differs_in_any_part() -> None:
     ]
     assert len({base.digest(), *(request.digest() for request in others)}) == 7
     assert base.digest() == Request("auth.X", "POST", "/v1/a", b"{}").digest()
+
+
+@pytest.mark.parametrize("value", ["", " ", "\u3000\t"])
+def test_a_required_query_value_that_is_empty_is_refused_by_every_operation(catalogue: Catalogue, value: str) -> None:
+    tried = 0
+    for operation in catalogue:
+        fields = operation.input_schema.get("properties", {})
+        for name in set(operation.query_parameters) & set(operation.input_schema.get("required", ())):
+            if fields[name]["type"] == "string" and not {"enum", "format"} & fields[name].keys():
+                tried += 1
+                with pytest.raises(InvalidArguments, match="required and empty") as caught:
+                    build(operation, check(operation, {**complete(operation), name: value}))
+                assert caught.value.field == name
+    assert tried >= 5

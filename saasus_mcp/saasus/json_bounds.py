@@ -1,15 +1,15 @@
-"""What a JSON-RPC message may hold, checked on its raw bytes before it is parsed.
+"""What JSON text may hold before it is parsed, checked on its raw bytes.
 
-Parsing takes longest where a message holds many small values: 4 MB of `[],[],…` hold a server for seconds and take hundreds
+Parsing takes longest where a text holds many small values: 4 MB of `[],[],…` hold a server for seconds and take hundreds
 of megabytes, while 4 MB of text in one string take milliseconds. So values are counted here, at the speed of a search.
 """
 
 from __future__ import annotations
 
-from saasus_mcp.saasus.plain import MOST_VALUES
-
+MOST_VALUES = 60_000
+"""JSON values in all the arguments of a call. The longest list that an operation takes has 10,000 items of five values."""
 MOST_NESTED = 20_000
-"""Objects and lists in one message. Each takes as long to parse as ten other values."""
+"""Objects and lists in one text. Each takes as long to parse as ten other values."""
 DEEPEST = 64
 
 _OPENING, _CLOSING = b"[{", b"]}"
