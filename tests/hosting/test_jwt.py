@@ -21,7 +21,7 @@ from saasus_mcp.hosting.jwt_callers import JwtCallers
 from saasus_mcp.settings import JwtTable
 from tests.hosting.provider import ISSUER, RESOURCE, Provider, ec_key, pem, rsa_key
 
-NOW = time.time()
+NOW = time.time()  # when tests are collected; the tests below may run an hour later
 REFUSED: dict[str, dict[str, Any]] = {
     "another issuer": {"iss": "https://login.example.com/realms/other"},
     "an issuer with a slash more": {"iss": f"{ISSUER}/"},
@@ -34,8 +34,8 @@ REFUSED: dict[str, dict[str, Any]] = {
     "no end": {"exp": None},
     "an end that is no time": {"exp": "soon"},
     "an endless end": {"exp": float("inf")},
-    "not yet valid": {"nbf": NOW + 600},
-    "issued in the future": {"iat": NOW + 600},
+    "not yet valid": {"nbf": NOW + 86_400},
+    "issued in the future": {"iat": NOW + 86_400},
     "nobody": {"sub": None},
     "an empty subject": {"sub": ""},
     "a subject that is a number": {"sub": 7},
