@@ -58,7 +58,9 @@ class _Names(dict[str, Any]):
 
 def expressions() -> list[Expression]:
     """All of them, of the code and of the schemas that arguments and policy files are held to."""
-    return list(dict.fromkeys((*_of_code(), *_of_schemas())))
+    return sorted(
+        dict.fromkeys((*_of_code(), *_of_schemas())), key=lambda each: (each.place, each.mode, each.pattern, each.flags)
+    )
 
 
 def _of_code() -> Iterator[Expression]:
