@@ -22,4 +22,4 @@ async def main(key: str, arguments: str = "{}", *languages: Language) -> None:
 
 
 if __name__ == "__main__":
-    anyio.run(main, *sys.argv[1:])
+    anyio.run(main, *sys.argv[1:])  # type: ignore[arg-type]  # languages are given as text
