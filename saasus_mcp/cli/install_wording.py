@@ -9,45 +9,45 @@ from saasus_mcp.catalog import Language
 WORDS: Mapping[Language, Mapping[str, str]] = {
     "en": {
         "which": "Which client?",
-        "which_mend": "Name one of {clients}; for any other, `saasus-mcp install --print` shows what to write.",
-        "bad_name": "--name: a server's name has letters, digits, - and _, at most 40.",
+        "which_mend": "Choose one of {clients}. For any other client, `saasus-mcp install --print` shows the entry to add.",
+        "bad_name": "--name: use letters, digits, - and _, at most 40 characters.",
         "bad_name_mend": "Nothing was written.",
-        "already": "Nothing to do: it already says this.",
-        "not_there": "Nothing to do: there is no server {name!r} in it.",
+        "already": "Nothing to do: the file already has this entry.",
+        "not_there": "Nothing to do: the file has no server {name!r}.",
         "write": "Write this?",
-        "take_out": "Take it out?",
-        "written": "Written. Start {client} again. What was there before is kept in {folder}; "
-        "`saasus-mcp doctor` says whether all is well.",
-        "taken_out": "Taken out; all else in the file stays, and no copy of it is kept. Start {client} again.",
-        "follows": "{link} is a symbolic link: the file that it leads to is changed, and the link stays.",
-        "made_private": "Credentials are written into this file in clear, and others may read it (mode {mode}): it becomes "
-        "readable by you alone (mode 0600).",
+        "take_out": "Remove it?",
+        "written": "Written. Restart {client}. The previous version is kept in {folder}. "
+        "Run `saasus-mcp doctor` to check the setup.",
+        "taken_out": "Removed. The rest of the file is unchanged, and no copy was kept. Restart {client}.",
+        "follows": "{link} is a symbolic link. The file it points to is changed; the link stays.",
+        "made_private": "Credentials are written to this file in plain text, and other users can read it (mode {mode}). Access is "
+        "restricted to you (mode 0600).",
         "nothing": "Nothing was written.",
-        "nobody": "There is no terminal to ask at.",
-        "nobody_mend": "Look at the difference, and add --yes.",
-        "no_remote": "{client}'s file takes no remote server.",
+        "nobody": "Confirmation needs a terminal.",
+        "nobody_mend": "Review the changes, then add --yes.",
+        "no_remote": "{client}'s configuration file does not support remote servers.",
         "no_remote_mend": "Add the address in the application: Settings, Connectors, Add custom connector.",
-        "clear": "{client} cannot refer to credentials: {names} would be written into its file in clear, for every program of "
-        "yours to read.",
-        "clear_mend": "Better: a profile whose credentials are in files of their own (--profile; docs/configuration.md), or the "
-        "bundle (.mcpb), which keeps them in the system's keychain. To write them nevertheless: --write-secrets.",
-        "clear_ask": "Write them in clear?",
+        "clear": "{client} does not support references to credentials. {names} would be written to its file in plain text, "
+        "readable by every program you run.",
+        "clear_mend": "Recommended: a profile with credentials in separate files (--profile, docs/configuration.md), or the "
+        "bundle (.mcpb), which stores them in the system's keychain. To write them anyway: --write-secrets.",
+        "clear_ask": "Write them in plain text?",
         "unset": "{name} is not set.",
-        "unset_mend": "Set it, or run this at a terminal, which asks for it.",
-        "references": "The file holds no credential: {client} reads {names} from its environment when it starts the server.",
-        "unset_here": "Not set here: {names}. Set them where the client is started.",
-        "windowed": "Started from the desktop, {client} may not know what your shell's profile sets: start it from a terminal, or "
-        "use a profile whose credentials are in files (--profile; docs/configuration.md).",
-        "asks": "The file holds no credential: {client} asks for each once and keeps it in its secret storage.",
+        "unset_mend": "Set it, or run this command in a terminal to enter it.",
+        "references": "No credentials are written to the file: {client} reads {names} from its environment when it starts the server.",
+        "unset_here": "Not set in this environment: {names}. Set them where the client is started.",
+        "windowed": "When started from the desktop, {client} may not see variables from your shell profile. Start it from a "
+        "terminal, or use a profile with credentials in files (--profile, docs/configuration.md).",
+        "asks": "No credentials are written to the file: {client} asks for each one once and keeps it in its secret storage.",
         "remote_oauth": "The client signs in at the server's identity provider when it first connects.",
-        "remote_token": "The file holds no token: the client takes it from {name}.",
-        "holds": "{client} holds at most {most} tools of all servers together; what this lists is below that.",
-        "crowded": "{client} holds at most {most} tools of all servers together, and this lists at least {count}. "
-        "Leave --surface and --toolsets out for the compact surface, or name fewer toolsets.",
-        "running": "Close Claude Code first: while it runs it writes this file too.",
-        "boundary": "On this computer your user is the boundary: an assistant that has a shell can open a terminal, change this "
-        "file and the policy, and read the credentials. `saasus-mcp approver set` adds a passphrase; only a hosted server "
-        "holds against such an assistant.",
+        "remote_token": "No token is written to the file: the client reads it from {name}.",
+        "holds": "{client} supports at most {most} tools across all servers. This setup stays below that.",
+        "crowded": "{client} supports at most {most} tools across all servers, and this setup lists at least {count}. "
+        "Omit --surface and --toolsets to use the compact surface, or choose fewer toolsets.",
+        "running": "Close Claude Code first: it writes to this file while it is running.",
+        "boundary": "An assistant with a shell runs under your user account, so it can open a terminal, change this "
+        "file and the policy, and read the credentials. `saasus-mcp approver set` adds a passphrase, but only a hosted server "
+        "can stop such an assistant.",
     },
     "ja": {
         "which": "クライアントを指定してください。",
@@ -63,7 +63,7 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "taken_out": "削除しました。ファイルのほかの内容はそのままで、控えは残していません。{client}を再起動してください。",
         "follows": "{link} はシンボリックリンクです。リンク先のファイルを変更し、リンクはそのまま残します。",
         "made_private": "認証情報を平文で書き込みますが、このファイルは他のユーザーも読める状態です(モード{mode})。"
-        "あなただけが読めるように変更します(モード0600)。",
+        "ほかのユーザーが読めないように変更します(モード0600)。",
         "nothing": "何も書き込んでいません。",
         "nobody": "確認のための端末がありません。",
         "nobody_mend": "差分を確かめたうえで --yes を付けてください。",
@@ -87,8 +87,8 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "crowded": "{client}が扱えるツールは全サーバー合わせて{most}個までですが、この設定では{count}個以上になります。"
         "--surface と --toolsets を省いて少数のツールにまとめるか、ツールセットを減らしてください。",
         "running": "先にClaude Codeを終了してください。起動中はClaude Codeもこのファイルに書き込みます。",
-        "boundary": "このコンピューターでの境界はあなたのOSユーザーです。シェルを使えるアシスタントは、端末を開き、このファイルや"
+        "boundary": "シェルを使えるアシスタントはあなたの権限で動くため、端末を開き、このファイルや"
         "ポリシーを書き換え、認証情報を読むことができます。`saasus-mcp approver set` でパスフレーズを追加できますが、"
-        "そうしたアシスタントまで防げるのは、サーバーとして運用する形だけです。",
+        "そうしたアシスタントを防げるのは、サーバーとして運用する場合だけです。",
     },
 }

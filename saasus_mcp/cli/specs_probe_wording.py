@@ -8,20 +8,20 @@ from saasus_mcp.catalog import Language
 
 WORDS: Mapping[Language, Mapping[str, str]] = {
     "en": {
-        "head": "saasus-mcp {product}, documents {documents}. Types and field names only; no value of any answer.",
-        "sum": "{made} of {reads} reads made in {calls} calls. Agree with the documents: {agree}. Differ: {differ}.",
+        "head": "saasus-mcp {product}, documents {documents}. Contains types and field names only, no values.",
+        "sum": "{made} of {reads} reads made in {calls} calls. Match the documents: {agree}. Differ: {differ}.",
         "progress": "{done} of {total} reads",
-        "status": "HTTP {status}, which the documents do not name",
-        "unanswered": "no answer came",
-        "unreadable": "HTTP 2xx with an empty body, or with one that is not JSON",
+        "status": "HTTP {status}, which is not documented",
+        "unanswered": "no response",
+        "unreadable": "HTTP 2xx with an empty or non-JSON body",
         "deviation": "{place}: {said} ({often})",
-        "answer": "the answer",
+        "answer": "the whole response",
         "unauthorized": "The API did not accept the credentials (HTTP 401), so the check stopped.",
         "unauthorized_next": "Compare the SaaS ID, API key and secret key with the SaaSus console, or run `saasus-mcp doctor`.",
         "unreached": "The API did not answer, so the check stopped.",
-        "unreached_next": "Run `saasus-mcp doctor`: it tells what is wrong with the connection.",
-        "late": "The time was over before every read was made.",
-        "late_next": "Give more with --seconds.",
+        "unreached_next": "Run `saasus-mcp doctor` to diagnose the connection.",
+        "late": "Time ran out before every read was made.",
+        "late_next": "Allow more time with --seconds.",
     },
     "ja": {
         "head": "saasus-mcp {product}、定義 {documents}。型とフィールド名のみで、応答の値は含みません。",
@@ -60,12 +60,12 @@ OFTEN: Mapping[Language, Mapping[str, str]] = {
 }
 REASONS: Mapping[Language, Mapping[str, str]] = {
     "en": {
-        "secret": "not made: {parameters} is a secret, and this check keeps none",
-        "no_source": "not made: no read answers with {parameters}",
-        "empty": "not made: the account has nothing that gives {parameters}",
-        "not_allowed": "not made: the policy does not allow it unasked",
-        "not_sent": "not made: it was refused before it was sent",
-        "stopped": "not made: the check had stopped by then",
+        "secret": "not made: {parameters} is a secret, and this check keeps no secrets",
+        "no_source": "not made: no read returns {parameters}",
+        "empty": "not made: the account has no data with {parameters}",
+        "not_allowed": "not made: the policy does not allow it without confirmation",
+        "not_sent": "not made: rejected before it was sent",
+        "stopped": "not made: the check had already stopped",
     },
     "ja": {
         "secret": "未実行: {parameters}は秘密情報であり、この確認では保持しません",

@@ -8,8 +8,8 @@ from saasus_mcp.catalog import Language
 
 WORDS: Mapping[Language, Mapping[str, str]] = {
     "en": {
-        "agree": "The tools agree with the published definitions, but for {repairs} documented repairs.",
-        "drifted": "{count} differences in {operations} operations, beside {repairs} documented repairs. What to do: docs/updating.md.",
+        "agree": "The tools match the published definitions, except for {repairs} documented corrections.",
+        "drifted": "{count} differences in {operations} operations, in addition to {repairs} documented corrections. What to do: docs/updating.md.",
     },
     "ja": {
         "agree": "ツールは公開されている定義と一致しています(理由を記録した修正{repairs}件を除く)。",

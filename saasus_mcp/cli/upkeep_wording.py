@@ -8,37 +8,37 @@ from saasus_mcp.catalog import Language
 
 WORDS: Mapping[Language, Mapping[str, str]] = {
     "en": {
-        "frozen": "All writes are held back: of every SaaS, also one that is used for the first time, and of the sandbox "
-        "({where}). `saasus-mcp unfreeze` lets them go again.",
+        "frozen": "All writes are frozen for every SaaS, including new ones, and for the sandbox ({where}). "
+        "To allow them again: `saasus-mcp unfreeze`.",
         "in_folder": "state folder {folder}",
-        "in_database": "in every server that shares the database",
-        "frozen_profile": "All writes of the profile {profile} are held back ({where}). "
-        "`saasus-mcp unfreeze --profile {profile}` lets them go again.",
-        "profile_unknown": "The settings here have no profile {profile}. The freeze holds for a profile of exactly this name "
-        "in every store that there is; it does not hold in a store that is made later.",
+        "in_database": "every server that shares the database",
+        "frozen_profile": "All writes of the profile {profile} are frozen ({where}). "
+        "To allow them again: `saasus-mcp unfreeze --profile {profile}`.",
+        "profile_unknown": "These settings have no profile {profile}. The freeze applies to a profile of exactly this name "
+        "in every existing store, but not in stores created later.",
         "profile_empty": "--profile is empty.",
-        "profile_empty_mend": "Name a profile, or leave --profile out: then it concerns everything.",
-        "no_store": "No server has stored anything here yet, so there is nothing in which to freeze the profile {profile}.",
-        "no_store_mend": "Freeze everything: `saasus-mcp freeze`.",
-        "unfrozen": "The freeze of everything is lifted.",
-        "unfrozen_profile": "The freeze of the profile {profile} is lifted.",
-        "still_frozen": "Everything is still frozen by {by}: `saasus-mcp unfreeze`.",
-        "still_frozen_profile": "The profile {profile} is still frozen by {by}: `saasus-mcp unfreeze --profile {profile}`.",
-        "whole": "{records} records: the chain holds.",
-        "purged_before": "Purges removed {records} records of {chains} chains before. Each purge is proven.",
-        "head_purged": "{writer}: an exported head is among the first {records} records, which {by} purged at {at}.",
-        "chain_purged": "{writer}: {by} purged the first {records} records at {at}. The exported heads come after them.",
+        "profile_empty_mend": "Specify a profile, or omit --profile to include everything.",
+        "no_store": "No server has stored any data here yet, so the profile {profile} cannot be frozen.",
+        "no_store_mend": "Freeze everything instead: `saasus-mcp freeze`.",
+        "unfrozen": "Writes are allowed again.",
+        "unfrozen_profile": "Writes of the profile {profile} are allowed again.",
+        "still_frozen": "All writes are still frozen by {by}. To allow them: `saasus-mcp unfreeze`.",
+        "still_frozen_profile": "Writes of the profile {profile} are still frozen by {by}. To allow them: `saasus-mcp unfreeze --profile {profile}`.",
+        "whole": "{records} records verified: no tampering found.",
+        "purged_before": "Earlier purges removed {records} records from {chains} chains. Every purge was verified.",
+        "head_purged": "{writer}: an exported head is among the first {records} records, which were purged by {by} at {at}.",
+        "chain_purged": "{writer}: the first {records} records were purged by {by} at {at}. The exported heads are later than these.",
         "other_key": "The sealing key in use is not a key of the store {store}, which was written under key {keys}. "
-        "Nothing in it was verified. Set SAASUS_MCP_SEALING_KEYS or SAASUS_MCP_SEALING_KEYS_FILE, or put sealing.key of the "
-        "state folder back.",
-        "missing_keys": "Records written under key {keys} cannot be verified without that key: give it behind the new one.",
-        "reached": "It reaches every exported head.",
-        "no_heads": "Nothing shows whether its end was cut off: compare with a head kept off this machine (--heads FILE).",
-        "broken": "The chain is broken:",
-        "bad_heads": "{file}: these are no exported heads: {why}.",
-        "bad_heads_mend": "Give the file that `saasus-mcp audit heads` wrote.",
+        "This store was not verified. Set SAASUS_MCP_SEALING_KEYS or SAASUS_MCP_SEALING_KEYS_FILE, or restore sealing.key in the "
+        "state folder.",
+        "missing_keys": "Records written under key {keys} cannot be verified without that key. Add it after the new one.",
+        "reached": "All exported heads are present.",
+        "no_heads": "Missing records at the end cannot be detected without heads stored elsewhere (--heads FILE).",
+        "broken": "Possible tampering:",
+        "bad_heads": "{file} does not contain exported heads: {why}.",
+        "bad_heads_mend": "Specify a file written by `saasus-mcp audit heads`.",
         "purged": "{audit} audit records and {journal} journal entries removed.",
-        "nothing": "No record matches.",
+        "nothing": "No matching records.",
     },
     "ja": {
         "frozen": "すべてのSaaS(今後初めて使うものを含む)とサンドボックスへの書き込みを止めました({where})。"
@@ -58,20 +58,20 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "still_frozen": "全体の凍結が残っています(実行者: {by})。解除するには`saasus-mcp unfreeze`を実行してください。",
         "still_frozen_profile": "プロファイル{profile}の凍結が残っています(実行者: {by})。"
         "解除するには`saasus-mcp unfreeze --profile {profile}`を実行してください。",
-        "whole": "{records}件の記録: 連鎖に問題はありません。",
-        "purged_before": "これまでの削除(purge)で、{chains}本の連鎖から{records}件の記録が削除されています。いずれも正規の削除であることを確認しました。",
-        "head_purged": "{writer}: 書き出し済みの末尾は、{by}が{at}に削除した先頭{records}件に含まれています。",
-        "chain_purged": "{writer}: 先頭{records}件は{by}が{at}に削除しました。書き出し済みの末尾はその後ろにあります。",
+        "whole": "{records}件の記録を検証しました。改ざんは見つかりませんでした。",
+        "purged_before": "これまでの削除(purge)で、{chains}系列の{records}件が削除されています。いずれも正規の削除であることを確認しました。",
+        "head_purged": "{writer}: 書き出し済みの最後の記録(heads)は、{by}が{at}に削除した先頭{records}件に含まれています。",
+        "chain_purged": "{writer}: 先頭{records}件は{by}が{at}に削除しました。書き出し済みの最後の記録(heads)は、それより後にあります。",
         "other_key": "使用中の鍵はストア{store}の鍵ではありません(このストアは鍵{keys}で書かれています)。"
         "このストアは検証していません。SAASUS_MCP_SEALING_KEYSまたはSAASUS_MCP_SEALING_KEYS_FILEを設定するか、"
         "状態フォルダーのsealing.keyを元に戻してください。",
         "missing_keys": "鍵{keys}で書かれた記録は、その鍵がないと検証できません。新しい鍵の後ろに指定してください。",
-        "reached": "書き出し済みの末尾まですべてそろっています。",
-        "no_heads": "末尾が切り取られていないかは分かりません。別の場所に保管した末尾の記録と比べてください(--heads ファイル)。",
-        "broken": "連鎖が壊れています:",
-        "bad_heads": "{file}: 末尾の記録として読めません: {why}。",
+        "reached": "書き出し済みの最後の記録(heads)まで、すべてそろっています。",
+        "no_heads": "末尾の記録が削除されていないかは、この検証だけでは分かりません。別の場所に保管した最後の記録(heads)と照合してください(--heads ファイル)。",
+        "broken": "改ざんの可能性があります:",
+        "bad_heads": "{file}: 最後の記録(heads)のファイルとして読み取れません: {why}",
         "bad_heads_mend": "`saasus-mcp audit heads`が書き出したファイルを指定してください。",
-        "purged": "監査記録{audit}件と変更履歴{journal}件を削除しました。",
+        "purged": "監査ログ{audit}件と変更履歴{journal}件を削除しました。",
         "nothing": "該当する記録はありません。",
     },
 }

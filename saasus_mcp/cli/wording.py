@@ -8,22 +8,22 @@ from saasus_mcp.catalog import Language
 
 WORDS: Mapping[Language, Mapping[str, str]] = {
     "en": {
-        "no_tty": "`saasus-mcp {command}` must be run by a person in a terminal: this is not one.",
-        "no_tty_mend": "Open a terminal and run it there, without pipes or redirection.",
-        "boundary": "On this machine the boundary is the operating system's user: whatever runs as you, an assistant with "
-        "a shell included, could do this too. Only a hosted server holds against that.",
+        "no_tty": "`saasus-mcp {command}` must be run by a person in a terminal, and this is not a terminal.",
+        "no_tty_mend": "Open a terminal and run it there without pipes or redirection.",
+        "boundary": "On this computer, any program that runs under your user account, including an assistant with a shell, "
+        "can do this too. Only a hosted server prevents that.",
         "ask_passphrase": "Approver passphrase",
-        "wrong_passphrase": "That is not the passphrase.",
-        "stopped": "Three wrong answers: stopped. Nothing was done.",
-        "start_again": "Run the command again when you are sure.",
+        "wrong_passphrase": "Wrong passphrase.",
+        "stopped": "Stopped after three wrong answers. Nothing was done.",
+        "start_again": "Check the details, then run the command again.",
         "unknown_tool": "There is no tool {name!r}.",
         "nearest": "Nearest: {names}.",
         "list_tools": "`saasus-mcp tools` lists them.",
-        "unknown_code": "No approval with the code {code!r} is pending.",
-        "unknown_code_mend": "`saasus-mcp approvals` lists those that are.",
+        "unknown_code": "There is no pending approval with the code {code!r}.",
+        "unknown_code_mend": "`saasus-mcp approvals` lists pending approvals.",
         # call
-        "bad_json": "The arguments are not JSON: line {line}, column {column}: {why}.",
-        "bad_json_mend": "Quote the whole object for your shell, or pass - and give it on standard input.",
+        "bad_json": "The arguments are not valid JSON (line {line}, column {column}: {why}).",
+        "bad_json_mend": "Quote the whole object for your shell, or pass - and send it on standard input.",
         "not_text": "not UTF-8 text",
         "too_deep": "nested too deeply",
         "no_infinity": "{name} is not a JSON number",
@@ -55,51 +55,51 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "rejected_done": "Rejected. The call and variations of it can be requested again in {minutes} minutes.",
         # reveal
         "unknown_secret": "This secret handle is unknown, was revealed before, or has expired.",
-        "unknown_secret_mend": "Secrets are kept for 15 minutes. Get it anew.",
-        "gone": "Shown once, and gone from here: it cannot be revealed again.",
-        "escaped": "It holds characters that a terminal does not show; it is written as a JSON text:",
+        "unknown_secret_mend": "Secrets are kept for 15 minutes. Request a new one.",
+        "gone": "Shown once and deleted here. It cannot be revealed again.",
+        "escaped": "It contains characters that a terminal cannot display, so it is shown as a JSON string:",
         # approver
-        "old_passphrase": "Present passphrase",
+        "old_passphrase": "Current passphrase",
         "new_passphrase": "New passphrase (at least {shortest} characters)",
-        "again": "The same again",
-        "too_short": "A passphrase has at least {shortest} characters: nothing was set.",
-        "differ": "The two differ: nothing was set.",
-        "passphrase_set": "The passphrase is set. `approve` and `reveal` ask for it from now on.",
-        "passphrase_cleared": "The passphrase is cleared.",
+        "again": "Repeat the new passphrase",
+        "too_short": "Use at least {shortest} characters. The passphrase was not set.",
+        "differ": "The passphrases do not match. The passphrase was not set.",
+        "passphrase_set": "Passphrase set. `approve` and `reveal` now ask for it.",
+        "passphrase_cleared": "Passphrase removed.",
         "no_passphrase": "No passphrase is set.",
         # serve
-        "on_terminal": "saasus-mcp: This is an MCP server. It waits for an MCP client to send JSON-RPC messages, one a line, and "
-        "has no prompt. Ctrl+C ends it. Run instead:\n"
+        "on_terminal": "saasus-mcp: This is an MCP server. It waits for JSON-RPC messages from an MCP client, one per line, and "
+        "has no prompt. Press Ctrl+C to stop it. You probably want one of these:\n"
         "  saasus-mcp install  to add it to an MCP client on this computer\n"
         "  saasus-mcp demo     to watch a client use it, with demonstration data and no account\n"
         "  saasus-mcp doctor   to check credentials, clock, connection and policy",
         # sandbox
-        "sandbox_at": "The sandbox listens on {url}: an emulated SaaSus API with demonstration data, nothing real.",
-        "sandbox_env": "Give a client these variables (they open nothing but this sandbox):",
-        "sandbox_stop": "Ctrl+C stops it; what was changed in it is forgotten then.",
-        "sandbox_kept": "Ctrl+C stops it and writes its state to {file}.",
-        "fresh_alone": "--fresh begins the sandbox again, but this command does not use the sandbox.",
-        "fresh_alone_mend": "Add --sandbox, or leave --fresh out.",
-        "state_unusable": "The state of the sandbox in {file} cannot be used: {why}.",
+        "sandbox_at": "The sandbox is listening on {url}: an emulated SaaSus API with demonstration data only.",
+        "sandbox_env": "Set these environment variables for the client (they are valid for this sandbox only):",
+        "sandbox_stop": "Press Ctrl+C to stop it. All changes are then lost.",
+        "sandbox_kept": "Press Ctrl+C to stop it and save its state to {file}.",
+        "fresh_alone": "--fresh resets the sandbox, but this command does not use the sandbox.",
+        "fresh_alone_mend": "Add --sandbox or omit --fresh.",
+        "state_unusable": "The sandbox state in {file} cannot be used: {why}.",
         "state_not_json": "the file is not JSON",
-        "state_format": "the file is not a state that the sandbox wrote",
-        "state_version": "another version of saasus-mcp wrote it",
+        "state_format": "the file was not written by the sandbox",
+        "state_version": "it was written by another version of saasus-mcp",
         "state_tables": "its tables or records are damaged",
         "state_large": "it is larger than 64 MiB",
-        "state_mend": "Name a file that `saasus-mcp sandbox --state` wrote, or one that does not exist yet.",
-        "state_own_mend": "Run the command with --fresh to begin again, or move {file} away.",
-        "state_unwritable": "The state of the sandbox cannot be kept in {file}: {why}.",
-        "state_unwritable_mend": "Name a file in a folder that you can write to, or set SAASUS_MCP_STATE_DIR to such a folder.",
-        "state_busy": "Another command uses the state of the sandbox in {file}.",
-        "state_busy_mend": "Wait until it has ended, or set SAASUS_MCP_STATE_DIR to another folder.",
+        "state_mend": "Specify a file written by `saasus-mcp sandbox --state`, or one that does not exist yet.",
+        "state_own_mend": "Run the command with --fresh to start over, or move {file} elsewhere.",
+        "state_unwritable": "The sandbox state cannot be saved to {file}: {why}.",
+        "state_unwritable_mend": "Specify a file in a writable folder, or set SAASUS_MCP_STATE_DIR to a writable folder.",
+        "state_busy": "Another command is using the sandbox state in {file}.",
+        "state_busy_mend": "Wait for it to finish, or set SAASUS_MCP_STATE_DIR to another folder.",
         "port_taken": "Port {port} cannot be used: {why}.",
-        "port_mend": "Choose another with --port, or --port 0 for any that is free.",
+        "port_mend": "Choose another with --port, or use --port 0 for any free port.",
     },
     "ja": {
-        "no_tty": "`saasus-mcp {command}` は担当者が端末(ターミナル)で実行するコマンドです。ここは端末ではありません。",
+        "no_tty": "`saasus-mcp {command}` は、担当者が端末(ターミナル)で実行するコマンドです。端末以外からは実行できません。",
         "no_tty_mend": "端末を開き、パイプやリダイレクトを使わずに実行してください。",
-        "boundary": "このコンピューターでの境界はOSのユーザーです。あなたの権限で動くもの(シェルを使えるアシスタントを含む)は"
-        "同じことができます。これを防げるのは、サーバーとして運用する形だけです。",
+        "boundary": "このコンピューターでは、あなたの権限で動くプログラム(シェルを使えるアシスタントを含む)も"
+        "同じことができます。これを防げるのは、サーバーとして運用する場合だけです。",
         "ask_passphrase": "承認者のパスフレーズ",
         "wrong_passphrase": "パスフレーズが違います。",
         "stopped": "3回間違えたため中止しました。何も実行していません。",
@@ -115,7 +115,7 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "not_text": "UTF-8のテキストではありません",
         "too_deep": "入れ子が深すぎます",
         "no_infinity": "{name} はJSONの数値ではありません",
-        "yes_or_no": "[y/N](yではい)",
+        "yes_or_no": "[y/N]",
         "type_here": "名前",
         # approvals, approve, reject
         "none_waiting": "承認待ちはありません。",
@@ -155,8 +155,8 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "passphrase_cleared": "パスフレーズを解除しました。",
         "no_passphrase": "パスフレーズは設定されていません。",
         # serve
-        "on_terminal": "saasus-mcp: これはMCPサーバーです。MCPクライアントからJSON-RPCメッセージ(1行に1件)が届くのを待っており、"
-        "プロンプトはありません。Ctrl+Cで終了します。通常は、代わりに次のコマンドを実行してください。\n"
+        "on_terminal": "saasus-mcp: これはMCPサーバーです。MCPクライアントからのJSON-RPCメッセージ(1行に1件)を待ち受けるもので、"
+        "端末での対話はできません。Ctrl+Cで終了します。通常は、次のいずれかのコマンドを実行してください。\n"
         "  saasus-mcp install  このコンピューターのMCPクライアントに追加する\n"
         "  saasus-mcp demo     クライアントが使う様子を、アカウントなしでデモデータで見る\n"
         "  saasus-mcp doctor   認証情報、時計、接続、ポリシーを確認する",

@@ -122,7 +122,7 @@ class Accounts:
         with self._database.transaction() as connection:
             hold(connection, "tokens", wanted.name)
             if any(each.live(wanted.made_at) for each in _read(connection.execute(_named(wanted.name)))):
-                raise NameTaken(f"There is a token {wanted.name!r} already.", "Revoke it, or choose another name.")
+                raise NameTaken(f"A token named {wanted.name!r} already exists.", "Revoke it or choose another name.")
             values = {name: getattr(wanted, name) for name in Token.__slots__}
             values["groups"] = json.dumps(sorted(wanted.groups))
             connection.execute(insert(tokens).values(hash=fingerprint(token), **values))

@@ -83,13 +83,13 @@ def test_every_rule_is_told_and_which_one_won(desk: Path) -> None:
         "auth_delete_tenant (auth.DeleteTenant, level critical) by local:a, profile default, policy desk",
         "groups: support",
         "",
-        "reads allow speaks of other tools",
+        "reads allow does not match this tool",
         "=> off-board approve no condition",
         "big deny false: impact.users > 50",
-        "clerks confirm speaks of other tools",
-        "staging allow speaks of other profiles",
+        "clerks confirm does not match this tool",
+        "staging allow does not match this profile",
         "",
-        "=> approve (the target's name is typed): a second look",
+        "=> approve (the target's name must be typed): a second look",
     ]
 
 
@@ -107,7 +107,7 @@ def test_groups_claims_and_profile_are_given(desk: Path) -> None:
     flags = ("--policy", str(desk), "--group", "clerks", "--claims", '{"tenants": ["t1"]}')
     assert "=> confirm: " in run(*call, *flags).out
     assert "groups: clerks" in run(*call, *flags).out
-    assert "No rule allows it." in run(*call, "--policy", str(desk)).out
+    assert "No rule allows this call." in run(*call, "--policy", str(desk)).out
     assert "=> allow: " in run(*call, "--policy", str(desk), "--profile", "staging").out
 
 
@@ -133,7 +133,7 @@ def test_presets_are_explained_and_the_ceiling_holds(desk: Path, monkeypatch: py
 def test_a_call_that_would_not_get_that_far_is_explained_and_said_to_be(desk: Path) -> None:
     ran = run("policy", "explain", "auth_delete_tenant", "--policy", str(desk))
     assert ran.status == 0
-    assert "never gets as far as the policy" in ran.err
+    assert "would be rejected before the policy" in ran.err
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ from tests.cli.running import PATIENCE, run, spawn, until_open
                 "195件のツール",
                 "担当者: 入力: デモ商事株式会社",
                 "11. テナントは削除されました: 筋書きどおり",
-                "すべて筋書きどおりに終わりました。",
+                "すべて想定どおりに終わりました。",
             ),
         ),
     ],
@@ -51,7 +51,7 @@ def test_the_demo_tells_its_story_in_both_eras(lang: str, told: tuple[str, ...])
     ("change", "said"),
     [
         ("sys.executable = 'no-such'", "could not be started"),
-        ("story.Story._approve = lambda *_: None", "went otherwise at 'The same call now runs, once'"),
+        ("story.Story._approve = lambda *_: None", "went otherwise at 'The same call now runs once'"),
     ],
     ids=["no server", "no approval"],
 )

@@ -89,9 +89,9 @@ def test_fresh_without_the_sandbox_is_refused(flags: tuple[str, ...], said: str,
 @pytest.mark.parametrize(
     ("content", "lang", "said"),
     [
-        ("{}", "en", "cannot be used: the file is not a state that the sandbox wrote"),
+        ("{}", "en", "cannot be used: the file was not written by the sandbox"),
         ("{", "en", "the file is not JSON"),
-        (DOCUMENT.replace("1", "99"), "en", "another version of saasus-mcp wrote it"),
+        (DOCUMENT.replace("1", "99"), "en", "it was written by another version of saasus-mcp"),
         (DOCUMENT.replace("0", '"x"'), "ja", "テーブルまたはレコードが壊れています"),
     ],
 )
@@ -182,7 +182,7 @@ def test_a_served_sandbox_writes_its_state_however_it_is_asked_to_end(tmp_path: 
 @pytest.mark.parametrize(
     ("lang", "said", "mend"),
     [
-        ("en", "the file is not a state that the sandbox wrote", "Name a file that `saasus-mcp sandbox --state` wrote"),
+        ("en", "the file was not written by the sandbox", "Name a file that `saasus-mcp sandbox --state` wrote"),
         ("ja", "サンドボックスが保存したファイルではありません", "`saasus-mcp sandbox --state` で保存したファイル"),
     ],
 )

@@ -205,7 +205,7 @@ def test_revealing_asks_the_passphrase_and_keeps_the_secret_without_it(state: Pa
 
 def test_a_passphrase_is_set_changed_with_the_old_one_and_cleared_with_the_new(state: Path) -> None:
     with Terminal("approver", "set") as terminal:
-        _answers(terminal, ("New passphrase", PASSPHRASE), ("The same again", PASSPHRASE))
+        _answers(terminal, ("New passphrase", PASSPHRASE), ("Repeat the new passphrase", PASSPHRASE))
         assert terminal.ends() == 0
     assert passphrase.verify(state, PASSPHRASE)
     with Terminal("approver", "set", "--lang", "ja") as terminal:
@@ -218,7 +218,7 @@ def test_a_passphrase_is_set_changed_with_the_old_one_and_cleared_with_the_new(s
         assert terminal.ends() == 0
     assert passphrase.verify(state, "合言葉は青い空の下")
     with Terminal("approver", "clear") as terminal:
-        _answers(terminal, ("Present passphrase", "合言葉は青い空の下"))
+        _answers(terminal, ("Current passphrase", "合言葉は青い空の下"))
         assert terminal.ends() == 0
     assert not passphrase.is_set(state)
 
@@ -227,7 +227,7 @@ def test_the_passphrase_stays_as_it_is_without_the_old_one(state: Path) -> None:
     passphrase.keep(state, PASSPHRASE)
     for command in ("set", "clear"):
         with Terminal("approver", command) as terminal:
-            _answers(terminal, *[("Present passphrase", "a wrong one")] * 3)
+            _answers(terminal, *[("Current passphrase", "a wrong one")] * 3)
             assert terminal.ends() == 1
     assert passphrase.verify(state, PASSPHRASE)
 
@@ -236,7 +236,7 @@ def test_the_passphrase_stays_as_it_is_without_the_old_one(state: Path) -> None:
     ("answers", "said"),
     [
         ([("New passphrase", "short")], "at least 8 characters"),
-        ([("New passphrase", PASSPHRASE), ("The same again", "correct hose")], "The two differ"),
+        ([("New passphrase", PASSPHRASE), ("Repeat the new passphrase", "correct hose")], "The two differ"),
     ],
 )
 def test_a_short_or_mistyped_passphrase_is_not_set(state: Path, answers: list[tuple[str, str]], said: str) -> None:

@@ -138,7 +138,7 @@ def test_the_audit_is_searched_and_exported() -> None:
     assert "decision=allow rule=guarded/read" in found[0]
     exported = [json.loads(line) for line in run("audit", "export").output.splitlines()]
     assert [record["event"] for record in exported] == ["begun", "ended"] * 2
-    assert run("audit", "search", "--principal", "nobody").output == "No record matches.\n"
+    assert run("audit", "search", "--principal", "nobody").output == "No matching records.\n"
 
 
 def test_the_audit_is_verified_against_heads_kept_elsewhere(state: Path, tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_the_audit_is_verified_against_heads_kept_elsewhere(state: Path, tmp_pat
     kept = tmp_path / "heads.json"
     kept.write_text(run("audit", "heads").output, encoding="utf-8")
     whole = run("audit", "verify", "--heads", str(kept))
-    assert (whole.exit_code, whole.output.splitlines()[-1]) == (0, "It reaches every exported head.")
+    assert (whole.exit_code, whole.output.splitlines()[-1]) == (0, "All exported heads are present.")
     for file in state.glob("*.sqlite3*"):
         file.unlink()
     called("auth_get_roles")
@@ -164,7 +164,7 @@ def test_a_chain_that_was_purged_whole_still_reaches_its_exported_head(state: Pa
         assert store.trail.purge(time.time() + 1, by="local:me", at=time.time()) == 2
     called("auth_get_roles")
     whole = run("audit", "verify", "--heads", str(kept))
-    assert (whole.exit_code, whole.output.splitlines()[-1]) == (0, "It reaches every exported head.")
+    assert (whole.exit_code, whole.output.splitlines()[-1]) == (0, "All exported heads are present.")
     assert "an exported head is among the first 2 records, which local:me purged at" in whole.output
     assert "1 chains" in run("audit", "verify").output
 
