@@ -32,22 +32,22 @@ Language = Literal["en", "ja"]
 WORDS: Mapping[Language, Mapping[Flaw, tuple[str, str]]] = {
     "en": {
         "link": (
-            "{path} is a symbolic link, which is not followed here.",
-            "Name the place that it leads to instead (SAASUS_MCP_STATE_DIR), or remove it: rm {quoted}",
+            "{path} is a symbolic link, which is not allowed here.",
+            "Use the place it points to instead (SAASUS_MCP_STATE_DIR), or remove the link: rm {quoted}",
         ),
         "hard_link": (
-            "{path} has another name as well (a hard link), by which others may change it.",
-            "Make it a file of its own: cp -p {quoted} {quoted}.new && mv {quoted}.new {quoted}",
+            "{path} has a second name (a hard link), through which others may change it.",
+            "Make it a separate file: cp -p {quoted} {quoted}.new && mv {quoted}.new {quoted}",
         ),
-        "no_folder": ("{path} is not a folder.", "Move it away, or set SAASUS_MCP_STATE_DIR to another folder."),
-        "no_file": ("{path} is not a regular file.", "Move it away: mv {quoted} {quoted}.old"),
+        "no_folder": ("{path} is not a folder.", "Move it elsewhere, or set SAASUS_MCP_STATE_DIR to another folder."),
+        "no_file": ("{path} is not a regular file.", "Move it elsewhere: mv {quoted} {quoted}.old"),
         "owner": (
             "{path} belongs to another user (uid {owner}), who can change it.",
             "Run: sudo chown {user} {quoted}",
         ),
         "writable": ("Other users of this computer can write to {path}.", "Run: chmod {mode} {quoted}"),
         "readable": ("Other users of this computer can read {path}.", "Run: chmod {mode} {quoted}"),
-        "large": ("{path} is larger than {most} bytes.", "It does not hold what belongs there. Move it away."),
+        "large": ("{path} is larger than {most} bytes.", "It is not the expected file. Move it elsewhere."),
     },
     "ja": {
         "link": (

@@ -27,7 +27,7 @@ class UnknownTool(SaasusMcpError):
 
     def __init__(self, name: str, nearest: tuple[str, ...]) -> None:
         shown = name if len(name) <= LONGEST_SHOWN else name[:LONGEST_SHOWN] + "…"
-        mend = f"Nearest: {', '.join(nearest)}." if nearest else "List the tools to see their names."
+        mend = f"Nearest: {', '.join(nearest)}." if nearest else "List the tools to see all names."
         super().__init__(f"There is no tool {shown!r}.", mend)
         self.nearest = nearest
 

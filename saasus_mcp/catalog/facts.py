@@ -42,7 +42,7 @@ def facts(module: str, document: Any) -> dict[str, Operation]:
     try:
         return _Reader(module, document).operations()
     except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
-        raise BadDocument(f"{module}: this is no OpenAPI document: {type(error).__name__} {error}.") from None
+        raise BadDocument(f"{module} is not an OpenAPI document: {type(error).__name__} {error}.") from None
 
 
 class _Reader:
@@ -95,7 +95,7 @@ class _Reader:
         schema, nullable = self._without_null(place, self._seen(schema))
         self._fields += 1
         if self._fields > MOST_FIELDS or depth > DEEPEST:
-            raise BadDocument(f"{self._module}: {place}: it refers to itself, or is larger than any API.")
+            raise BadDocument(f"{self._module}: {place}: circular reference, or too large.")
         self._note(place, schema)
         yield place, _said(schema, required=required, nullable=nullable)
         for at, branch in enumerate(schema.get("oneOf", ())):
@@ -128,7 +128,7 @@ class _Reader:
             for step in node["$ref"].removeprefix("#/").split("/"):
                 named = named[step]
             node = {**named, **{key: value for key, value in node.items() if key != "$ref"}}
-        raise BadDocument(f"{self._module}: a reference leads back to itself.")
+        raise BadDocument(f"{self._module}: circular reference.")
 
     def _merged(self, node: Node) -> Node:
         """An `allOf` as the one object that satisfies all of it."""

@@ -27,7 +27,7 @@ from saasus_mcp.store.verification import Verdict
 
 @click.group(no_args_is_help=True)
 def command() -> None:
-    """Search, verify and export the audit."""
+    """Search, verify and export the audit log."""
 
 
 @command.command
@@ -53,7 +53,7 @@ def search(*, operation: str, principal: str, event: str | None, days: float, **
 @click.option("--days", default=float(AUDIT_DAYS), show_default=True, help="How far back.")
 @language
 def export(*, days: float, **flags: Any) -> None:
-    """Write every audit record as one JSON object a line."""
+    """Write every audit record as one JSON object per line."""
     chosen = settings(**flags)
     for record in _records(chosen, time.time() - days * DAY):
         click.echo(json_text(record, indent=None))
@@ -62,18 +62,18 @@ def export(*, days: float, **flags: Any) -> None:
 @command.command
 @language
 def heads(**flags: Any) -> None:
-    """Write the end of every chain, to be kept off this machine for `audit verify --heads`."""
+    """Write the last record (head) of every chain. Store it on another machine for `audit verify --heads`."""
     chosen = settings(**flags)
     with keeping.audits(chosen) as stores:
         click.echo(json_text([asdict(head) for store in stores for head in store.trail.heads()]))
 
 
 @command.command
-@click.option("--heads", "file", type=click.Path(exists=True, path_type=Path), help="Heads exported before.")
+@click.option("--heads", "file", type=click.Path(exists=True, path_type=Path), help="File of heads exported earlier.")
 @language
 @click.pass_context
 def verify(context: click.Context, /, *, file: Path | None, **flags: Any) -> None:
-    """Find records that were altered, removed, added or moved; exit status 1 where there are any."""
+    """Find records that were altered, removed, added or moved. Exit status 1 if there are any."""
     chosen = settings(**flags)
     kept = _heads(file, chosen.lang) if file else []
     with keeping.audits(chosen) as stores:
@@ -136,11 +136,11 @@ def _say_purged(judged: _Judged, words: Mapping[str, str], *, heads: bool) -> No
 
 
 @command.command
-@click.option("--audit-days", default=AUDIT_DAYS, show_default=True, help="Keep so many days of the audit.")
-@click.option("--journal-days", default=JOURNAL_DAYS, show_default=True, help="Keep so many days of the journal.")
+@click.option("--audit-days", default=AUDIT_DAYS, show_default=True, help="Days of audit records to keep.")
+@click.option("--journal-days", default=JOURNAL_DAYS, show_default=True, help="Days of undo entries to keep.")
 @language
 def purge(*, audit_days: int, journal_days: int, **flags: Any) -> None:
-    """Remove what is older than is kept. Only a person at a terminal can. An audit that does not verify is not purged."""
+    """Remove records past their retention period. Needs a person at a terminal. Fails if the audit log does not verify."""
     chosen, now = settings(**flags), time.time()
     require_person("audit purge", chosen.lang)
     require_passphrase(chosen.folder, chosen.lang)

@@ -41,11 +41,11 @@ class BadJson(SaasusMcpError):
 @click.argument("name")
 @click.argument("arguments", metavar="[JSON]", default="{}")
 def command(name: str, arguments: str, *, fresh: bool, **flags: Any) -> None:
-    """Call the tool NAME with the arguments in JSON (or - to read them from standard input).
+    """Call the tool NAME with arguments in JSON (- reads them from standard input).
 
-    The answer goes to standard output as JSON, everything else to standard error. What needs a confirmation is asked
-    here; what needs an approval, or where this is no terminal, prints a code for `saasus-mcp approve`.
-    With --sandbox, what a call changes is there for the next `call`, `job` and `undo`.
+    The response goes to standard output as JSON, everything else to standard error. Calls that need a confirmation ask
+    here. Calls that need an approval, or that run outside a terminal, print a code for `saasus-mcp approve`.
+    With --sandbox, changes are kept for the next `call`, `job` and `undo`.
     """
     chosen = settings(**flags)
     given = parse(sys.stdin.buffer.read() if arguments == "-" else arguments, chosen.lang)

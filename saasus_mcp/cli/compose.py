@@ -115,7 +115,7 @@ def place(settings: Settings) -> Place:
     """
     if settings.sandbox:
         if settings.profile != DEFAULT_PROFILE:
-            raise SettingsError("The sandbox does not go with a profile.", "Leave one of the two out.")
+            raise SettingsError("--sandbox and --profile cannot be combined.", "Omit one of them.")
         return Place(SANDBOX_PROFILE, SANDBOX_SAAS_ID, sandbox=True)
     chosen = profile(settings)
     return Place(chosen.name, chosen.saas_id)

@@ -21,11 +21,11 @@ LOOPBACK = "127.0.0.1"
 @click.command
 @shared
 @click.option(
-    "--port", type=click.IntRange(0, HIGHEST_PORT), default=0, help="Where it listens; any free port if left out."
+    "--port", type=click.IntRange(0, HIGHEST_PORT), default=0, help="Port to listen on; any free port by default."
 )
 @click.option("--open", "opens", is_flag=True, help="Open the link in the browser.")
 def command(*, port: int, opens: bool, **flags: Any) -> None:
-    """Approve, look things up and stop everything, in a browser, over every SaaS of this machine."""
+    """Approve calls, browse records and freeze writes in a browser, for every SaaS on this computer."""
     chosen = settings(**flags)
     require_person("console", chosen.lang)
     logs.set_up()

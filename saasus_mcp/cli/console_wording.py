@@ -12,8 +12,7 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "passphrase": "It asks for the approver's passphrase.",
         "running": "While this is running, clients that can open a page are sent to the approval page. Press Ctrl+C to stop it.",
         "boundary": (
-            "Any program that runs under your user account on this computer can do the same. "
-            "See docs/security.md."
+            "Any program that runs under your user account on this computer can do the same. See docs/security.md."
         ),
     },
     "ja": {

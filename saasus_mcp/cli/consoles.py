@@ -192,7 +192,7 @@ def provider(wanted: Http, lang: Language) -> Provider | None:
         return None
     if find_spec("authlib") is None:
         raise SaasusMcpError(
-            "[console.oidc]: single sign-on to the console needs the extra `hosted`.",
+            "[console.oidc]: single sign-on to the console requires the extra `hosted`.",
             "Install it: pip install 'saasus-mcp[hosted]'.",
         )
     if oidc.client_secret is not None:

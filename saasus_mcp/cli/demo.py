@@ -25,7 +25,7 @@ LONGEST_ANSWER_SECONDS = 30
 @click.command
 @language
 def command(**flags: Any) -> None:
-    """Watch an assistant work in the sandbox, and be stopped where a person must decide. Takes a few seconds."""
+    """Watch an assistant work in the sandbox and be stopped when a person must decide. Takes a few seconds."""
     lang = settings(**flags).lang
     words = WORDS[lang]
     click.echo(f"{click.style(words['title'], bold=True)}\n\n{words['lead']}")

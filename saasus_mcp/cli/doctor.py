@@ -26,9 +26,9 @@ COLOURS = {"ok": "green", "note": "yellow", "problem": "red", "skipped": "bright
 @shared
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def command(*, as_json: bool, **flags: Any) -> None:
-    """Check everything that a call depends on, one by one, and say how to mend what is wrong. Shows no secret.
+    """Check everything that a call depends on and explain how to fix problems. Shows no secrets.
 
-    Exit status 1 where there is a problem.
+    Exit status 1 if there is a problem.
     """
     found: list[Finding] = []
     lang = language(flags["lang"])

@@ -20,11 +20,11 @@ from saasus_mcp.store.stores import Stores
 
 
 @click.command
-@click.option("--reason", default="", help="Why, for whoever is stopped by it.")
-@click.option("--profile", metavar="NAME", help="Freeze the writes of this profile alone; of everything if left out.")
+@click.option("--reason", default="", help="Reason shown to callers that are refused.")
+@click.option("--profile", metavar="NAME", help="Freeze only this profile; everything by default.")
 @language
 def command(*, reason: str, profile: str | None, **flags: Any) -> None:
-    """Hold all writes back at once, of every SaaS and the sandbox, until `unfreeze`. Reads go on; restarts do not lift it."""
+    """Freeze all writes of every SaaS and the sandbox until `unfreeze`. Reads still work; restarts do not lift the freeze."""
     chosen = settings(**flags)
     words, by = WORDS[chosen.lang], compose.local_user().id
     with keeping.kept(chosen) as kept:

@@ -75,19 +75,29 @@ class Order:
 @shared
 @options.chosen_surface
 @options.chosen_toolsets
-@click.option("--url", metavar="URL", help="A hosted server's address, such as https://mcp.example.com/mcp.")
-@click.option("--token-env", "token", metavar="NAME", default="", help="With --url: the variable with a bearer token.")
-@click.option("--name", default=NAME, show_default=True, help="What the client calls this server.")
-@click.option("--command", "launcher", default="", metavar="COMMAND", help="Start the server so; else by uvx.")
-@click.option("--file", type=click.Path(path_type=Path, dir_okay=False), help="Another file of this client.")
-@click.option("--write-secrets", is_flag=True, help="Write credentials into the file in clear.")
-@click.option("--print", "printed", is_flag=True, help="Only print the entry; without CLIENT, in the usual form.")
-@click.option("--uninstall", is_flag=True, help="Take the entry out again.")
+@click.option("--url", metavar="URL", help="URL of a hosted server, such as https://mcp.example.com/mcp.")
+@click.option(
+    "--token-env",
+    "token",
+    metavar="NAME",
+    default="",
+    help="With --url: environment variable that holds a bearer token.",
+)
+@click.option("--name", default=NAME, show_default=True, help="Name of this server in the client.")
+@click.option(
+    "--command", "launcher", default="", metavar="COMMAND", help="Command that starts the server; uvx by default."
+)
+@click.option(
+    "--file", type=click.Path(path_type=Path, dir_okay=False), help="Another configuration file of this client."
+)
+@click.option("--write-secrets", is_flag=True, help="Write credentials to the file in plain text.")
+@click.option("--print", "printed", is_flag=True, help="Only print the entry; without CLIENT, in the common format.")
+@click.option("--uninstall", is_flag=True, help="Remove the entry.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def command(client: str | None, file: Path | None, *, uninstall: bool, **flags: Any) -> None:
-    """Write this server into an MCP client's configuration, after showing what would change.
+    """Add this server to an MCP client's configuration after showing the changes.
 
-    Credentials are written as references where the client can resolve them. What else is in the file stays as it is.
+    Credentials are written as references if the client supports them. The rest of the file is not changed.
     """
     order = _order(client, flags)
     if order.printed:

@@ -19,24 +19,25 @@ from saasus_mcp.settings import Settings, read
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 language = click.option(
-    "--lang", type=click.Choice(["en", "ja"]), help="Language of what people read. [SAASUS_MCP_LANG]"
+    "--lang", type=click.Choice(["en", "ja"]), help="Language of messages for people. [SAASUS_MCP_LANG]"
 )
 
 _SHARED = (
     click.option(
-        "--sandbox", is_flag=True, default=None, help="Use the emulated API; no account. [SAASUS_MCP_SANDBOX]"
+        "--sandbox", is_flag=True, default=None, help="Use the emulated API; needs no account. [SAASUS_MCP_SANDBOX]"
     ),
     click.option(
         "--mode",
         type=click.Choice(["read-only", "guarded", "strict"]),
-        help="Preset of the permission layer; guarded where nothing is given. [SAASUS_MCP_MODE]",
+        help="Policy preset; guarded by default. [SAASUS_MCP_MODE]",
     ),
     click.option(
         "--policy", type=click.Path(path_type=Path, resolve_path=True), help="Policy file. [SAASUS_MCP_POLICY]"
     ),
     language,
     click.option(
-        "--profile", help="Profile of config.toml, or a name for the environment's credentials. [SAASUS_MCP_PROFILE]"
+        "--profile",
+        help="Profile in config.toml, or a name for the credentials in the environment. [SAASUS_MCP_PROFILE]",
     ),
 )
 
@@ -46,32 +47,32 @@ surface = click.option(
     type=click.Choice(["full", "compact"]),
     envvar="SAASUS_MCP_SURFACE",
     default="full",
-    help="full lists every tool; compact lists a few that find and run the others. [SAASUS_MCP_SURFACE]",
+    help="full lists every tool; compact lists a few tools that find and run the others. [SAASUS_MCP_SURFACE]",
 )
 toolsets = click.option(
     "--toolsets",
     envvar="SAASUS_MCP_TOOLSETS",
     default="",
     metavar="NAME,NAME",
-    help="List the tools of these toolsets only; with compact, these too. [SAASUS_MCP_TOOLSETS]",
+    help="List only the tools of these toolsets; with compact, add them. [SAASUS_MCP_TOOLSETS]",
 )
 tools = click.option(
     "--tools",
     envvar="SAASUS_MCP_TOOLS",
     metavar="NAME,NAME",
-    help="Offer and allow these tools only; names or globs such as auth_get_*. [SAASUS_MCP_TOOLS]",
+    help="List and allow only these tools (names or globs such as auth_get_*). [SAASUS_MCP_TOOLS]",
 )
 exclude_tools = click.option(
     "--exclude-tools",
     envvar="SAASUS_MCP_EXCLUDE_TOOLS",
     metavar="NAME,NAME",
-    help="Neither offer nor allow these tools; names or globs. [SAASUS_MCP_EXCLUDE_TOOLS]",
+    help="Neither list nor allow these tools (names or globs). [SAASUS_MCP_EXCLUDE_TOOLS]",
 )
 chosen_surface = click.option(
-    "--surface", type=click.Choice(["full", "compact"]), help="What the client lists; else what it can hold."
+    "--surface", type=click.Choice(["full", "compact"]), help="Tools to list; by default, what the client supports."
 )
 chosen_toolsets = click.option(
-    "--toolsets", metavar="NAME,NAME", help="List the tools of these toolsets only; with compact, these too."
+    "--toolsets", metavar="NAME,NAME", help="List only the tools of these toolsets; with compact, add them."
 )
 
 

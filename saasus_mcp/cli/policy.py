@@ -25,13 +25,13 @@ from saasus_mcp.settings import Settings
 FILE = click.argument("file", type=click.Path(path_type=Path, resolve_path=True))
 POLICY = click.option("--policy", type=click.Path(path_type=Path, resolve_path=True), help="A policy file.")
 MODE = click.option("--mode", type=click.Choice(["read-only", "guarded", "strict"]), help="A preset.")
-PROFILE = click.option("--profile", help="The profile that the call goes to.")
+PROFILE = click.option("--profile", help="Profile used for the call.")
 JSON = click.option("--json", "as_json", is_flag=True, help="JSON.")
 
 
 @click.group
 def command() -> None:
-    """See what a policy does before anyone relies on it. The language: docs/policy.md."""
+    """Check, explain and test a policy before using it. Language reference: docs/policy.md."""
 
 
 @command.command
@@ -39,7 +39,7 @@ def command() -> None:
 @PROFILE
 @language
 def check(file: Path, **flags: Any) -> None:
-    """Say whether a policy file is sound: every fault with its line and how to mend it. Exit status 1 where it is not."""
+    """Validate a policy file. Lists every error with its line and a fix. Exit status 1 if there are errors."""
     chosen = settings(**flags)
     words, catalogue = WORDS[chosen.lang], load()
     policy, notes = _sound(file, catalogue, chosen.lang)
@@ -59,11 +59,11 @@ def check(file: Path, **flags: Any) -> None:
 @command.command
 @click.argument("tool")
 @click.argument("arguments", metavar="[JSON]", default="{}")
-@click.option("--as", "who", help="The id of the principal. Left out: you.")
-@click.option("--group", "groups", multiple=True, help="A group that the principal brings; may be given again.")
-@click.option("--claims", help="The claims that the principal brings, as a JSON object.")
-@click.option("--target", help="What is there now, as the API answers it: a JSON object.")
-@click.option("--impact", help='What the call would hit: a JSON object such as {"users": 3}.')
+@click.option("--as", "who", help="Id of the principal; you by default.")
+@click.option("--group", "groups", multiple=True, help="Group of the principal; repeatable.")
+@click.option("--claims", help="Claims of the principal, as a JSON object.")
+@click.option("--target", help="Current state as returned by the API, as a JSON object.")
+@click.option("--impact", help='Impact of the call: a JSON object such as {"users": 3}.')
 @POLICY
 @MODE
 @PROFILE
@@ -81,9 +81,9 @@ def explain(
     as_json: bool,
     **flags: Any,
 ) -> None:
-    """Show how a call of TOOL with these arguments is decided: every rule, which one won, and why.
+    """Show how a call of TOOL with these arguments is decided: every rule, the one that applies, and why.
 
-    Nothing is read from the API: live state is what --target and --impact say.
+    Nothing is read from the API. Specify live state with --target and --impact.
     """
     chosen = settings(**flags)
     given = {"--claims": claims, "--target": target, "--impact": impact}
@@ -100,7 +100,7 @@ def explain(
 @FILE
 @language
 def test(file: Path, **flags: Any) -> None:
-    """Hold a policy to the cases in FILE: a call in each, and the decision it must get. Exit status 1 where one differs."""
+    """Test a policy with the cases in FILE: calls and their expected decisions. Exit status 1 if one differs."""
     lang: Language = settings(**flags).lang
     results = policy_cases.run(file)
     for line in policy_cases.lines(results, lang):
@@ -112,9 +112,9 @@ def test(file: Path, **flags: Any) -> None:
 @POLICY
 @language
 def reload(**flags: Any) -> None:
-    """Have the running servers read their policy file again: those under --policy FILE, or all that run under a file.
+    """Make running servers reload their policy file: servers that use --policy FILE, or all that use a policy file.
 
-    A faulty file is refused here and reaches none. Exit status 1 also where a server keeps its old policy.
+    An invalid file is rejected and not loaded by any server. Exit status 1 also if a server keeps its old policy.
     """
     chosen = settings(**flags)
     words, catalogue, kept = WORDS[chosen.lang], load(), False
@@ -136,14 +136,14 @@ def reload(**flags: Any) -> None:
 @command.command
 @POLICY
 @MODE
-@click.option("--since", help="Only calls from then on: a date, a time, or a span such as 24h or 7d.")
+@click.option("--since", help="Only calls since then: a date, a time, or a duration such as 24h or 7d.")
 @JSON
 @language
 def replay(since: str | None, *, as_json: bool, **flags: Any) -> None:
-    """Decide the calls of the audit anew: what would this policy have changed?
+    """Re-evaluate the calls in the audit log: which decisions would this policy change?
 
-    The audit keeps no secrets and no claims, and of live state only what was counted: what rests on the rest cannot be
-    told, and is said.
+    The audit log contains no secrets or claims, and only counts of live state. Decisions that depend on anything else
+    are listed as undetermined.
     """
     chosen = settings(**flags)
     after = policy_replay.moment(since, chosen.lang) if since else 0.0

@@ -36,14 +36,14 @@ def _folder(folder: Path, modules: Collection[str]) -> Iterator[tuple[str, str]]
     try:
         files = sorted(file for file in folder.iterdir() if file.suffix in ENDINGS)
         if not files:
-            raise BadDocument(f"{folder}: it holds no OpenAPI document.", f"They are called {PUBLISHED} there.")
+            raise BadDocument(f"{folder} contains no OpenAPI documents.", f"Expected names: {PUBLISHED}.")
         for file in files:
             if file.stat().st_size > LARGEST:
-                raise BadDocument(f"{file}: it is larger than any such document.")
+                raise BadDocument(f"{file} is too large for an OpenAPI document.")
             yield _module(file.stem, modules), file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BadDocument(
-            f"{folder} cannot be read: {type(error).__name__}.", "Name the folder that holds them."
+            f"{folder} cannot be read: {type(error).__name__}.", "Specify the folder that contains the documents."
         ) from None
 
 
@@ -73,16 +73,16 @@ def _page(stream: Callable[..., Any], failures: type[Exception], url: str) -> st
         with stream("GET", url) as response:
             if response.status_code != 200:  # noqa: PLR2004 - OK
                 raise BadDocument(
-                    f"{url}: HTTP {response.status_code}.", "Name the address of the folder that holds them."
+                    f"{url}: HTTP {response.status_code}.", "Specify the URL of the folder that contains the documents."
                 )
             for piece in response.iter_bytes():
                 size += len(piece)
                 if size > LARGEST:
-                    raise BadDocument(f"{url}: it is larger than any such document.")
+                    raise BadDocument(f"{url} is too large for an OpenAPI document.")
                 pieces.append(piece)
         return b"".join(pieces).decode("utf-8")
     except (failures, UnicodeDecodeError) as error:
-        raise BadDocument(f"{url}: {type(error).__name__}.", "See whether the address can be reached.") from None
+        raise BadDocument(f"{url}: {type(error).__name__}.", "Check that the address is reachable.") from None
 
 
 def _module(name: str, modules: Collection[str]) -> str:
@@ -96,4 +96,4 @@ def _parsed(module: str, text: str) -> Any:
     try:
         return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe loaders
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise BadDocument(f"{module}: it is neither YAML nor JSON: {type(error).__name__}.") from None
+        raise BadDocument(f"{module} is neither YAML nor JSON: {type(error).__name__}.") from None

@@ -15,7 +15,7 @@ from saasus_mcp.permissions.approvals import WAIT_AFTER_REJECTION
 
 @click.command
 @click.argument("code")
-@click.option("--reason", metavar="TEXT", help="Told to whoever asked.")
+@click.option("--reason", metavar="TEXT", help="Reason shown to the requester.")
 @language
 def command(code: str, reason: str | None, **flags: Any) -> None:
     """Reject the call with this CODE. The call and variations of it can be requested again after ten minutes."""

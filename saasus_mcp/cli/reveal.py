@@ -35,9 +35,9 @@ from saasus_mcp.store import Store
 )
 @language
 def command(handle: str, output: Path | None, **flags: Any) -> None:
-    """Show the secret behind ID (or secret://r/ID) once. Afterwards it is gone.
+    """Show the secret with this ID (or secret://r/ID) once, then delete it.
 
-    With --output, write all the secrets that the job ID made to a file that only you can read.
+    With --output, write all secrets created by the job ID to a file that only you can read.
     """
     chosen = settings(**flags)
     require_person("reveal", chosen.lang)

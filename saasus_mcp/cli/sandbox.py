@@ -24,26 +24,26 @@ PORT = 8790
 
 
 @click.command
-@click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="0 for any that is free.")
+@click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="0 for any free port.")
 @click.option(
     "--fault",
     "faults",
     multiple=True,
     metavar="KIND[=VALUE][@TOOL][%PERCENT]",
-    help="Misbehave: latency=SECONDS, status=CODE[:RETRY_AFTER], reset or drop, e.g. status=503@auth_get_tenant%20. Repeatable.",
+    help="Inject a fault: latency=SECONDS, status=CODE[:RETRY_AFTER], reset or drop, e.g. status=503@auth_get_tenant%20. Repeatable.",
 )
 @click.option(
     "--state",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Begin with the state in FILE, where there is one, and write the state to it at the end.",
+    help="Load the state from FILE if it exists, and save the state to it at the end.",
 )
 @language
 def command(port: int, faults: tuple[str, ...], state: Path | None, **flags: Any) -> None:
-    """Serve the sandbox until Ctrl+C, and print what a client needs to use it.
+    """Serve the sandbox until Ctrl+C, and print the settings for clients.
 
-    Its state ends with it unless --state names a file. Secrets that callers gave and the bodies in the API's log are not
-    written to the file.
+    Its state is lost at the end unless --state specifies a file. Secrets sent by callers and bodies in the API log are not
+    written to that file.
     """
     chosen = settings(**flags)
     words = WORDS[chosen.lang]

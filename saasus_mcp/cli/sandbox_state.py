@@ -28,7 +28,7 @@ PATIENCE = 5.0
 fresh_option = click.option(
     "--fresh",
     is_flag=True,
-    help="With --sandbox: begin with new demonstration data instead of what earlier commands left.",
+    help="With --sandbox: start from new demonstration data instead of the kept state.",
 )
 
 

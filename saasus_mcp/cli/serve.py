@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @options.exclude_tools
 @serve_http.options
 def command(surface: Kind, toolsets: str, tools: str | None, exclude_tools: str | None, **flags: Any) -> None:
-    """Serve MCP on stdio, which is what MCP clients run, or over HTTP."""
+    """Serve MCP on stdio (the command for MCP clients) or over HTTP."""
     chosen = settings(**flags)
     named = named_toolsets(toolsets, chosen.lang)
     narrowed_to = options.narrowing(tools, exclude_tools, chosen.lang)

@@ -36,11 +36,11 @@ _OPTIONS = (
     click.option(
         "--transport",
         type=click.Choice(["stdio", "http"]),
-        help="How clients connect; stdio where nothing is given. [SAASUS_MCP_TRANSPORT]",
+        help="How clients connect; stdio by default. [SAASUS_MCP_TRANSPORT]",
     ),
-    click.option("--host", help="Where HTTP listens; 127.0.0.1 where nothing is given. [SAASUS_MCP_HOST]"),
-    click.option("--port", type=int, help="Port of HTTP; 8000 where nothing is given. [SAASUS_MCP_PORT]"),
-    click.option("--public-url", help="Address by which clients reach HTTP. [SAASUS_MCP_PUBLIC_URL]"),
+    click.option("--host", help="Address for HTTP; 127.0.0.1 by default. [SAASUS_MCP_HOST]"),
+    click.option("--port", type=int, help="Port for HTTP; 8000 by default. [SAASUS_MCP_PORT]"),
+    click.option("--public-url", help="URL that clients use for HTTP. [SAASUS_MCP_PUBLIC_URL]"),
 )
 
 
@@ -174,8 +174,8 @@ def _require_one_person(policy: CasePolicy, wanted: Http) -> None:
 
 def _nobody() -> SaasusMcpError:
     return SaasusMcpError(
-        "Others can reach this server, and nobody could prove who they are: it does not start without authentication.",
-        "Set [auth.jwt] in config.toml, or make a token with `saasus-mcp token new NAME`: see docs/hosting.md.",
+        "Other machines can reach this address, so the server does not start without authentication.",
+        "Set [auth.jwt] in config.toml, or create a token with `saasus-mcp token new NAME` (docs/hosting.md).",
     )
 
 
@@ -228,9 +228,11 @@ def _announce(wanted: Http, each: Mapping[str, Served], policy: CasePolicy, at: 
     private = not wanted.authenticated
     lines = [f"MCP at {at}/mcp" + "".join(f", {at}/mcp/{name}" for name in each if len(each) > 1)]
     if private:
-        lines.append("Without authentication, for this machine only.")
+        lines.append("No authentication: this computer only.")
     else:
-        lines += [f"Nobody may use profile {name}: it has no groups." for name, one in each.items() if not one.groups]
+        lines += [
+            f"No caller can use the profile {name}: it has no groups." for name, one in each.items() if not one.groups
+        ]
     for line in (*lines, policy.announcement):
         if line:
             click.echo(f"saasus-mcp: {line}", err=True)
@@ -244,8 +246,8 @@ def _announce_console(wanted: Http, console: Console | None, at: _Address) -> No
 
     doors, base = console.doors, at.console
     if doors.sign_in is None and doors.provider is None:
-        lines = [f"Console, by this link once within five minutes: {consoles.link(console, base)}"]
-        lines += ["Later, `saasus-mcp console` opens it anew."] if not wanted.authenticated else []
+        lines = [f"Console (link works once, within five minutes): {consoles.link(console, base)}"]
+        lines += ["For a new link, run `saasus-mcp console`."] if not wanted.authenticated else []
     else:
         lines = [f"Console at {base}"]
     for line in lines:

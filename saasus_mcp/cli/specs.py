@@ -22,16 +22,16 @@ from saasus_mcp.errors import SaasusMcpError
 
 DRIFTED, UNREADABLE = 1, 2
 AGAINST = click.option(
-    "--against", required=True, metavar="FOLDER_OR_URL", help="Where the definitions are: authapi.yml and so on."
+    "--against", required=True, metavar="FOLDER_OR_URL", help="Folder or URL of the definitions (authapi.yml etc.)."
 )
 MARKS = {"new": "+", "removed": "-", "changed": "~"}
 
 
 @click.group
 def command() -> None:
-    """Compare the API that the tools were made for with its published definitions, or with what it answers.
+    """Compare the tools' API documents with the published definitions, or with actual responses.
 
-    What to do then: docs/updating.md.
+    Next steps: docs/updating.md.
     """
 
 
@@ -42,7 +42,7 @@ command.add_command(specs_probe.command, "probe")
 @AGAINST
 @language
 def check(against: str, **flags: Any) -> None:
-    """Say in one line whether they agree. Exit status 1 where they do not, 2 where the definitions cannot be read."""
+    """Report in one line whether they match. Exit status 1 if they differ, 2 if the definitions cannot be read."""
     words = WORDS[settings(**flags).lang]
     meant, found = _compared(against)
     click.echo(_summary(meant, found, words))
@@ -51,13 +51,13 @@ def check(against: str, **flags: Any) -> None:
 
 @command.command
 @AGAINST
-@click.option("--repairs", is_flag=True, help="Also list the differences that are meant, with why.")
+@click.option("--repairs", is_flag=True, help="Also list intended differences and their reasons.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @language
 def diff(against: str, *, repairs: bool, as_json: bool, **flags: Any) -> None:
-    """List what is new, removed or changed there: operations, parameters, fields, types, enums, statuses.
+    """List additions, removals and changes: operations, parameters, fields, types, enums, statuses.
 
-    Exit status as of `specs check`.
+    Exit status as for `specs check`.
     """
     words = WORDS[settings(**flags).lang]
     meant, found = _compared(against)

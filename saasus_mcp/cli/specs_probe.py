@@ -35,14 +35,14 @@ LONGEST = 3600.0
     type=click.FloatRange(1, LONGEST),
     default=300,
     show_default=True,
-    help="For the whole run; reads not made by then are listed.",
+    help="Time limit for the whole run; the report lists reads not made.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def command(*, seconds: float, as_json: bool, **flags: Any) -> None:
-    """Make every read that needs no made-up id on your own account, and compare the answers with the documents.
+    """Run every read for which your account provides the ids, and compare the responses with the documents.
 
-    Makes reads only. The report has types and field names and no value, so that it fits a bug report. Exit status 1 where an
-    answer differs, 2 where the check stopped early: credentials not accepted, API not reached, or time over.
+    Runs reads only. The report contains types and field names but no values, so you can attach it to a bug report. Exit
+    status 1 if a response differs, 2 if the check stopped early (credentials, connection or time).
     """
     chosen = settings(**flags)
     words = WORDS[chosen.lang]

@@ -28,8 +28,8 @@ def exported(to: TracesExporter) -> Iterator[None]:
         return
     if find_spec("opentelemetry.sdk") is None or (to == "otlp" and find_spec(EXPORTER) is None):
         raise SettingsError(
-            f"OTEL_TRACES_EXPORTER: {to} needs OpenTelemetry's SDK, which is not installed.",
-            "Install saasus-mcp[otel], or leave the variable out.",
+            f"OTEL_TRACES_EXPORTER: {to} requires the OpenTelemetry SDK, which is not installed.",
+            "Install saasus-mcp[otel] or unset the variable.",
         )
     from opentelemetry import trace  # noqa: PLC0415 - only where spans are exported
     from opentelemetry.sdk.resources import OTELResourceDetector, Resource  # noqa: PLC0415 - as above

@@ -29,19 +29,21 @@ SECONDS_A_DAY = 24 * 3600
 
 @click.group
 def command() -> None:
-    """Make, list and revoke the tokens by which people and programs use this server over HTTP."""
+    """Create, list and revoke tokens for people and programs that use this server over HTTP."""
 
 
 @command.command("new")
 @click.argument("name")
 @click.option(
-    "--role", type=click.Choice(["caller", "approver"]), default="caller", help="An approver uses the console."
+    "--role", type=click.Choice(["caller", "approver"]), default="caller", help="An approver token is for the console."
 )
-@click.option("--group", "groups", multiple=True, help="A group of its holder, for profiles and policy; repeatable.")
-@click.option("--days", type=click.IntRange(1, MOST_DAYS), default=DAYS, show_default=True, help="How long it is good.")
+@click.option("--group", "groups", multiple=True, help="Group of the holder, for profiles and policies; repeatable.")
+@click.option(
+    "--days", type=click.IntRange(1, MOST_DAYS), default=DAYS, show_default=True, help="Days until it expires."
+)
 @language
 def new(name: str, role: Literal["caller", "approver"], groups: tuple[str, ...], days: int, **flags: Any) -> None:
-    """Make a token; its holder is `token:NAME` in policies and in the audit. It is shown once."""
+    """Create a token and show it once. Policies and the audit log call its holder `token:NAME`."""
     from saasus_mcp.store.accounts import NameTaken, Token  # noqa: PLC0415 - imports the database library
 
     chosen = settings(**flags)
@@ -74,7 +76,7 @@ def new(name: str, role: Literal["caller", "approver"], groups: tuple[str, ...],
 @click.option("--json", "as_json", is_flag=True, help="One JSON array.")
 @language
 def list_(*, as_json: bool, **flags: Any) -> None:
-    """List every token there was, newest first; never the tokens themselves."""
+    """List all tokens, including revoked ones, newest first. The tokens themselves are not shown."""
     chosen, now = settings(**flags), time.time()
     with keeping.accounts(chosen) as accounts:
         tokens = accounts.all()
@@ -92,7 +94,7 @@ def list_(*, as_json: bool, **flags: Any) -> None:
 @click.argument("name")
 @language
 def revoke(name: str, **flags: Any) -> None:
-    """End the token of this NAME, at once and on every replica."""
+    """Revoke the token NAME, immediately and on every replica."""
     chosen = settings(**flags)
     require_person("token revoke", chosen.lang)
     require_passphrase(chosen.folder, chosen.lang)
@@ -109,7 +111,7 @@ def revoke(name: str, **flags: Any) -> None:
 @click.argument("principal", metavar="ID")
 @language
 def sign_out(principal: str, **flags: Any) -> None:
-    """End every console session of this ID (token:NAME or oidc:ISSUER|SUBJECT), at once and on every replica."""
+    """End all console sessions of this ID (token:NAME or oidc:ISSUER|SUBJECT), immediately and on every replica."""
     from saasus_mcp.store.sessions import Sessions  # noqa: PLC0415 - imports the database library
 
     chosen = settings(**flags)

@@ -27,9 +27,9 @@ from saasus_mcp.server.toolsets import TOOLSETS
 @click.option("--level", type=click.Choice(get_args(Level)), help="Only this level.")
 @click.option("--json", "as_json", is_flag=True, help="JSON: an array, or one object with NAME.")
 def command(name: str | None, toolsets: str, level: str | None, *, as_json: bool, **flags: Any) -> None:
-    """List the tools with what the policy decides for you, or show one: schemas, effects, decision.
+    """List the tools with the policy decision for you, or show one in detail: schemas, effects, decision.
 
-    The decision is the one for a call without arguments; a policy may look at those too.
+    The decision shown is for a call without arguments. A policy can also depend on arguments.
     """
     chosen = settings(**flags)
     catalogue, policy = load(), compose.policy(chosen)

@@ -16,10 +16,12 @@ from saasus_mcp.permissions.decisions import DecisionRecord, Kind, record
 
 
 @click.command
-@click.option("--profile", metavar="NAME", help="Lift the freeze of this profile; that of everything if left out.")
+@click.option(
+    "--profile", metavar="NAME", help="Unfreeze only this profile; by default, lift the freeze of everything."
+)
 @language
 def command(*, profile: str | None, **flags: Any) -> None:
-    """Lift the freeze of everything, or of one profile. Any other freeze stays."""
+    """Lift the freeze of everything or of one profile. Other freezes stay in force."""
     chosen = settings(**flags)
     words = WORDS[chosen.lang]
     if profile is not None:

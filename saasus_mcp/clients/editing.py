@@ -33,7 +33,7 @@ def put(text: str, client: Client, name: str, entry: Entry) -> str:
     except (jsonc.NotJson, tables.NotToml) as error:
         raise _unreadable(client, error) from None
     if not (kept and ours):
-        raise _unreadable(client, ValueError("something else in it would change"))
+        raise _unreadable(client, ValueError("other parts of the file would change"))
     return new
 
 
@@ -110,6 +110,6 @@ def _others(text: str, client: Client, name: str) -> dict[str, Any]:
 
 def _unreadable(client: Client, error: ValueError) -> Unreadable:
     return Unreadable(
-        f"{client.title}'s file cannot be edited: {error}.",
-        "Nothing was written. Mend the file, or add what `--print` shows by hand.",
+        f"{client.title}'s configuration file cannot be edited: {error}.",
+        "Nothing was written. Fix the file, or add the output of `--print` manually.",
     )

@@ -72,7 +72,7 @@ def read(file: Path) -> Held:
     except FileNotFoundError:
         if link is not None:
             raise NotWritten(
-                f"{link} is a symbolic link to a file that is not there.", "Make that file, or remove the link."
+                f"{link} is a symbolic link to a file that does not exist.", "Create that file or remove the link."
             ) from None
         return Held(file, None)
     except UnsafeFile as error:
@@ -82,7 +82,7 @@ def read(file: Path) -> Held:
     if POSIX and found.st_uid != os.geteuid() and (link is not None or os.geteuid() != 0):
         raise NotWritten(
             f"{file} belongs to another user (uid {found.st_uid}).",
-            "Nothing was done. Name a file of yours with --file.",
+            "Nothing was done. Specify your own file with --file.",
         )
     owner = (found.st_uid, found.st_gid) if POSIX else None
     return Held(file, raw, link, stat.S_IMODE(found.st_mode), owner)
@@ -185,7 +185,7 @@ class Keeper:
 
 def _require_unchanged(held: Held) -> None:
     if read(held.file) != held:
-        raise NotWritten(f"{held.file} was changed meanwhile.", "Nothing was written. Try again.")
+        raise NotWritten(f"{held.file} was changed by another program.", "Nothing was written. Try again.")
 
 
 def _digest(raw: bytes) -> str:
@@ -193,4 +193,6 @@ def _digest(raw: bytes) -> str:
 
 
 def _failed(file: Path, error: OSError | RuntimeError) -> NotWritten:
-    return NotWritten(f"{file}: {getattr(error, 'strerror', None) or type(error).__name__}.", "It is as it was.")
+    return NotWritten(
+        f"{file}: {getattr(error, 'strerror', None) or type(error).__name__}.", "The file was not changed."
+    )

@@ -40,7 +40,7 @@ def put(text: str, table: str, name: str, value: Mapping[str, Any]) -> str:
     document, mark = _parsed(without(text, table, name))
     servers = document.setdefault(table, tomlkit.table(is_super_table=True))
     if not hasattr(servers, "is_super_table") and type(servers).__name__ != "OutOfOrderTableProxy":
-        raise NotToml(f"{table} is not written as [{table}.NAME]")
+        raise NotToml(f"{table} is not in the form [{table}.NAME]")
     entry = tomlkit.table()
     for key, item in value.items():
         entry.add(key, item)

@@ -56,6 +56,6 @@ def no_place(none: NoPlace) -> JSONResponse:
     setting = f" ({none.setting})" if none.setting else ""
     return refusal(
         TOO_MANY,
-        f"You hold all {none.limit} places that one caller may have{setting}. "
+        f"You have reached the limit of {none.limit} connections per caller{setting}. "
         "End requests, streams or sessions that you no longer need, then try again.",
     )

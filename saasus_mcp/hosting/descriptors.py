@@ -71,7 +71,7 @@ def fitted(http: Http, need: Need) -> Http:
     while connections > 1 and need.others + _places(connections) > allowed:
         connections -= max(1, connections // 100)
     log.warning(
-        "[http] connections = %d takes up to %d open files, and the system allows this process %d: "
+        "[http] connections = %d needs up to %d open files, but the system allows this process %d: "
         "%d connections are served. Set LimitNOFILE=%d in the systemd unit (elsewhere `ulimit -n %d`), or lower connections.",
         need.connections,
         need.files,

@@ -93,10 +93,10 @@ class Frontier:
     def _refused(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         if scope["path"] not in ALWAYS and not self._allowed.host(headers.getlist("host")):
-            return refusal(MISDIRECTED, "This server does not go by that name: see allowed_hosts in docs/hosting.md.")
+            return refusal(MISDIRECTED, "Host header not allowed. Add the host to `allowed_hosts` (docs/hosting.md).")
         if not self._allowed.origin(headers.getlist("origin")):
-            return refusal(FORBIDDEN, "Pages of that origin may not call: see allowed_origins in docs/hosting.md.")
+            return refusal(FORBIDDEN, "Origin not allowed. Add it to `allowed_origins` (docs/hosting.md).")
         if "content-length" in headers and "transfer-encoding" in headers:
             # A proxy before this server may have gone by the other one, and taken the body's end for the next request.
-            return refusal(BAD_REQUEST, "The request says twice how long it is.", {"Connection": "close"})
+            return refusal(BAD_REQUEST, "The request has two Content-Length headers.", {"Connection": "close"})
         return None

@@ -25,8 +25,8 @@ BEARER = re.compile(r"(?i:bearer) +([A-Za-z0-9._~+/=-]{1,8192}) *")
 FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 
 WRONG_ROLE = {
-    "approver": "This is an approver's token: it opens the console and the metrics, not MCP.",
-    "caller": "This page is for approvers: use a token that was made with `saasus-mcp token new NAME --role approver`.",
+    "approver": "This is an approver token: it is valid for the console and the metrics, not for MCP.",
+    "caller": "This page is for approvers: use a token created with `saasus-mcp token new NAME --role approver`.",
 }
 
 
@@ -81,11 +81,13 @@ class Guard:
             # No challenge: a client that reads one throws its valid token away.
             return unavailable(str(error))
         if caller is None:
-            return self._unauthorized(scope, "invalid_token", "The token is malformed, expired or not for this server.")
+            return self._unauthorized(
+                scope, "invalid_token", "The token is malformed, expired or not intended for this server."
+            )
         if caller.role not in self._roles:
             return refusal(FORBIDDEN, WRONG_ROLE[caller.role])
         if caller.lacks:
-            said = f"The token lacks the scope {' '.join(caller.lacks)}."
+            said = f"The token is missing the scope {' '.join(caller.lacks)}."
             header = self._challenge.header(scope["path"], "insufficient_scope", said)
             return refusal(FORBIDDEN, said, {"WWW-Authenticate": header})
         return caller
@@ -100,8 +102,8 @@ def _owner(scope: Scope, owner: Caller) -> Caller | Response:
     """Whoever reaches a private port, unless they came through something that others can reach."""
     headers = Headers(scope=scope)
     if any(name in headers for name in FORWARDED):
-        said = "This server takes requests from its own machine only, and this one came through a proxy. "
-        return refusal(FORBIDDEN, said + "Set SAASUS_MCP_PUBLIC_URL and make tokens: see docs/hosting.md.")
+        said = "This server accepts requests from its own machine only, and this one came through a proxy. "
+        return refusal(FORBIDDEN, said + "Set SAASUS_MCP_PUBLIC_URL and create tokens (docs/hosting.md).")
     return owner
 
 

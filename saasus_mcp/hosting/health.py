@@ -128,7 +128,8 @@ class Health:
         theirs = {name: each for name, each in self._served.items() if caller.everywhere or each.groups & groups}
         if not theirs:
             return refusal(
-                FORBIDDEN, "You are in no group of a profile: ask the operator to add a group of yours to one."
+                FORBIDDEN,
+                "You are not in any group of a profile: ask the operator to add one of your groups to a profile.",
             )
         return await self._metrics_of(theirs)
 
@@ -147,7 +148,7 @@ class Health:
             with anyio.fail_after(PATIENCE):
                 return await to_thread.run_sync(question, served, abandon_on_cancel=True, limiter=self._threads)
         except (StoreError, OSError) as error:  # OSError: no more open files, or out of time
-            log.warning("the store of profile %s does not work: %s", served.name, str(error) or type(error).__name__)
+            log.warning("the store of profile %s is unavailable: %s", served.name, str(error) or type(error).__name__)
             return otherwise
 
     async def _writes(self, served: Served) -> bool:
@@ -165,7 +166,7 @@ class Health:
             async with httpx2.AsyncClient(transport=self._transport, timeout=PATIENCE) as http:
                 await http.head(origin)
         except (httpx2.HTTPError, *UNUSABLE) as error:  # also no more open files, or a proxy that cannot be used
-            log.warning("%s cannot be reached: %s", origin, type(error).__name__)
+            log.warning("%s is unreachable: %s", origin, type(error).__name__)
             return False
         return True
 

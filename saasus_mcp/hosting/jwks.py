@@ -74,8 +74,8 @@ class Keys:
                 known = self._known(kid, algorithm)
         if known is None and self._failing:
             raise Unavailable(
-                "The token cannot be checked: the identity provider's keys cannot be read.",
-                "Keep the token and try again in a moment.",
+                "The token cannot be checked: the identity provider's keys are unavailable.",
+                "Keep the token and try again shortly.",
             )
         return known
 
@@ -110,7 +110,7 @@ class Keys:
             httpx2.HTTPError,
             *UNUSABLE,
         ) as error:  # also no more open files, out of time, or an unreadable document
-            log.warning("the keys of the identity provider cannot be read: %s", type(error).__name__)
+            log.warning("the identity provider's keys cannot be read: %s", type(error).__name__)
             return
         self._keys, self._fetched, self._failing = found, self._clock(), False
 

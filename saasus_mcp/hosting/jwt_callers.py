@@ -71,7 +71,7 @@ class JwtCallers:
             return self._caller(claims)
         except (jwt.PyJWTError, Unfit, ValueError, TypeError, ArithmeticError, RecursionError) as error:
             # The kind alone: PyJWT's words may repeat what the token says.
-            log.info("a token was refused: %s", str(error) if isinstance(error, Unfit) else type(error).__name__)
+            log.info("token rejected: %s", str(error) if isinstance(error, Unfit) else type(error).__name__)
             return None
 
     @property
@@ -85,14 +85,14 @@ class JwtCallers:
         if algorithm not in self._algorithms:
             raise jwt.InvalidAlgorithmError
         if str(header.get("typ", "JWT")).lower() not in TYPES:
-            raise Unfit("it is no access token")
+            raise Unfit("it is not an access token")
         try:
             key = await self._keys.find(kid, algorithm)
         except Unavailable:
             self._claims(token, None)  # one that has expired, or is another server's, is refused all the same
             raise
         if key is None:
-            raise Unfit("its key is not one of the provider's")
+            raise Unfit("it is not signed with one of the provider's keys")
         return key
 
     def _claims(self, token: str, key: jwt.PyJWK | None) -> dict[str, Any]:
@@ -162,7 +162,7 @@ def claimed_groups(claims: Mapping[str, Any], claim: str) -> Sequence[str]:
         Unfit: they are there in a form that is not understood: a rule against one of them must not be passed by.
     """
     if claim in _overflowing(claims):
-        raise Unfit("it has too many groups to say: have the provider send only those of this server")
+        raise Unfit("the token has too many groups: configure the provider to send only this server's groups")
     found: Any = claims.get(claim)
     if found is None:
         found = claims
@@ -172,7 +172,7 @@ def claimed_groups(claims: Mapping[str, Any], claim: str) -> Sequence[str]:
         return ()
     names = [found] if isinstance(found, str) else found
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise Unfit("its groups are no list of names")
+        raise Unfit("its groups are not a list of names")
     return names
 
 

@@ -45,15 +45,15 @@ class Metrics:
         self.requests, self.in_flight = InFlight(), InFlight()
         self.calls = Counter(
             "saasus_mcp_calls_total",
-            "Calls sent to the API, reads for previews included; unknown: it may or may not have been done.",
+            "Calls sent to the API, including reads for previews; unknown: the change may or may not have been made.",
             ("profile", "level", "outcome"),
         )
         self.refusals = Counter(
-            "saasus_mcp_refusals_total", "Calls that were not sent, and why.", ("profile", "level", "why")
+            "saasus_mcp_refusals_total", "Calls that were not sent, by reason.", ("profile", "level", "why")
         )
         self.upstream = Histogram(
             "saasus_mcp_upstream_seconds",
-            "From the first attempt at the API to the answer, retries included.",
+            "Seconds from the first API attempt to the response, including retries.",
             ("profile", "level"),
             SECONDS,
         )
@@ -79,9 +79,9 @@ class Metrics:
         for name, (said, value) in gauges.items():
             yield from series(name, "gauge", said, [({}, value)])
         waiting = (({"profile": profile}, count) for profile, count in pending)
-        yield from series("saasus_mcp_approvals_pending", "gauge", "Calls that wait for a person.", waiting)
+        yield from series("saasus_mcp_approvals_pending", "gauge", "Calls waiting for a person.", waiting)
         working = (({"profile": profile}, int(works)) for profile, works in stores)
-        yield from series("saasus_mcp_store_up", "gauge", "Whether the store works.", working)
+        yield from series("saasus_mcp_store_up", "gauge", "Whether the store is available.", working)
 
 
 @dataclass(frozen=True, slots=True)

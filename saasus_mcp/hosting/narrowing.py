@@ -58,8 +58,8 @@ def require_unreserved(profiles: Iterable[str]) -> None:
     taken = sorted(RESERVED.intersection(profiles))
     if taken:
         raise SettingsError(
-            f"A profile that is served over HTTP cannot be called {taken[0]!r}: /mcp/readonly and /mcp/x/TOOLSET narrow a connection.",
-            "Give the profile another name in config.toml.",
+            f"A profile served over HTTP cannot be named {taken[0]!r}: /mcp/readonly and /mcp/x/TOOLSET are reserved for narrowed connections.",
+            "Rename the profile in config.toml.",
         )
 
 
@@ -150,7 +150,9 @@ def _headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
             _refuse_misspelled(given)
             continue
         if name in found:
-            raise NarrowingError(f"{name} is given more than once.", "Give one header, with commas between the names.")
+            raise NarrowingError(
+                f"The header {name} occurs more than once.", "Send one header with comma-separated names."
+            )
         found[name] = value.decode("latin-1")
     return found
 
@@ -159,7 +161,7 @@ def _refuse_misspelled(given: str) -> None:
     plain = {_plain(name): header for name, header in HEADERS.items()}
     near = get_close_matches(_plain(given)[:LONGEST_NAME], plain, 1, SIMILAR)
     if near:
-        raise NarrowingError(f"There is no header {given[:LONGEST_NAME]!r}.", f"Nearest: {plain[near[0]]}.")
+        raise NarrowingError(f"Unknown header {given[:LONGEST_NAME]!r}.", f"Nearest: {plain[near[0]]}.")
 
 
 def _plain(name: str) -> str:

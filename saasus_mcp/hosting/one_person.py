@@ -31,8 +31,8 @@ def check(policy: CasePolicy, http: Http) -> None:
     host = (urlsplit(callers.issuer).hostname or "").lower()
     if host in ENTRA and callers.subject_claim == "sub" and approvers.client_id not in callers.audience:
         raise SettingsError(
-            "two_person: [auth.jwt] subject_claim and [console.oidc] subject_claim are 'sub', which Entra ID makes "
-            "different for each application: one person would be two, and could approve their own calls.",
+            "two_person: [auth.jwt] subject_claim and [console.oidc] subject_claim are 'sub', which Entra ID sets "
+            "differently for each application: one person would count as two and could approve their own calls.",
             'Set subject_claim = "oid" in both.',
         )
 
@@ -40,6 +40,6 @@ def check(policy: CasePolicy, http: Http) -> None:
 def _mismatch(name: str, callers: str, approvers: str) -> SettingsError:
     return SettingsError(
         f"two_person: [auth.jwt] {name} is {callers!r} and [console.oidc] {name} is {approvers!r}: "
-        "one person would be two, and could approve their own calls.",
-        f"Write the same {name} in both, letter by letter, or take two_person out of the policy.",
+        "one person would count as two and could approve their own calls.",
+        f"Write the same {name} in both, exactly, or remove two_person from the policy.",
     )

@@ -55,10 +55,12 @@ def choose(served: Mapping[str, Served], caller: Caller, wanted: str | None) -> 
     if wanted is not None:
         if wanted in usable:
             return usable[wanted]
-        mend = f"Use {named}." if usable else "Ask the operator to add a group of yours to a profile."
-        raise NoProfile(f"You may not use a profile {wanted[:40]!r} here.", mend)
+        mend = f"Use {named}." if usable else "Ask the operator to add one of your groups to a profile."
+        raise NoProfile(f"You are not allowed to use the profile {wanted[:40]!r}.", mend)
     if len(usable) == 1:
         return next(iter(usable.values()))
     if usable:
-        raise NoProfile("You may use several profiles.", f"Connect to one of {named}.", several=True)
-    raise NoProfile("You may not use any profile.", "Ask the operator to add a group of yours to one.")
+        raise NoProfile("Several profiles are available to you.", f"Connect to one of {named}.", several=True)
+    raise NoProfile(
+        "You are not allowed to use any profile.", "Ask the operator to add one of your groups to a profile."
+    )

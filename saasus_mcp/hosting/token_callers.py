@@ -62,8 +62,8 @@ class TokenCallers:
         except (StoreError, TimeoutError, OSError) as error:
             self._note(error)
             raise Unavailable(
-                "The token cannot be checked: the database of tokens does not answer.",
-                "Keep the token and try again in a moment.",
+                "The token cannot be checked: the token database does not respond.",
+                "Keep the token and try again shortly.",
             ) from None
         self._note(None)
         return found
@@ -72,7 +72,7 @@ class TokenCallers:
         """Log the beginning and the end of an outage, not every request in it."""
         if error is not None and not self._away:
             said = error.message if isinstance(error, StoreError) else type(error).__name__
-            log.error("tokens cannot be checked; requests that show one are answered 503: %s", said)
+            log.error("tokens cannot be checked; requests with a token get 503: %s", said)
         elif error is None and self._away:
             log.warning("tokens can be checked again")
         self._away = error is not None

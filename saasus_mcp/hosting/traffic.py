@@ -57,7 +57,7 @@ class Life:
         self.over = self.awaits_client = False
         self.check: Slot | None = None
         self.known = known
-        self.refusal: Response | None = unavailable("The request was ended.")
+        self.refusal: Response | None = unavailable("The request was cancelled.")
         self._pool = pool
         self._turns = turns
         self._stream = stream

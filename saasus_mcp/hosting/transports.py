@@ -154,7 +154,7 @@ class Entrance:
             return
         if scope["method"] not in METHODS[self._kind]:
             allowed = {"Allow": ", ".join(METHODS[self._kind])}
-            await refusal(NOT_ALLOWED, "This path does not take that method.", allowed)(scope, receive, send)
+            await refusal(NOT_ALLOWED, "Method not allowed for this path.", allowed)(scope, receive, send)
             return
         arriving = counted(receive) if scope["method"] == "POST" else receive
         try:

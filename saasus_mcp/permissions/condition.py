@@ -42,7 +42,7 @@ def check(text: str) -> tuple[int, int, str] | None:
     except NotCompiled as error:
         found = re.search(r"<input>:(\d+):(\d+): (.*)", error.message, re.DOTALL)
         return (int(found[1]), int(found[2]), _plainly(found[3])) if found else (1, 1, _plainly(error.message))
-    return None if given in ("BOOL", "DYN") else (1, 1, f"it gives {given.lower()}, not true or false")
+    return None if given in ("BOOL", "DYN") else (1, 1, f"it returns {given.lower()}, not true or false")
 
 
 @cache
@@ -106,7 +106,7 @@ def _one(text: str, facts: cel.Activation) -> Verdict:
         kind = value.type().name()
         if kind == "BOOL":
             return value.value() is True
-        return _why(str(value), text) if kind == "ERROR" else f"it gave {kind.lower()}, not true or false"
+        return _why(str(value), text) if kind == "ERROR" else f"it returned {kind.lower()}, not true or false"
     except Exception as error:  # noqa: BLE001 - as above
         return _why(str(error), text)
 
@@ -126,7 +126,7 @@ def _compiled(text: str, names: tuple[str, ...] = VARIABLES) -> cel.Expression:
     except RuntimeError as error:
         raise NotCompiled(str(error)) from None
     except TypeError:
-        raise NotCompiled("it holds half a character") from None
+        raise NotCompiled("it contains half a character") from None
 
 
 @cache
@@ -175,15 +175,15 @@ def _why(said: str, text: str) -> str:
     _, missing, rest = said.partition('Key not found in map : "')
     if missing:
         name = rest.rpartition('"')[0]
-        return f"`{name}` is missing" if name and name in text else "a field it speaks of is missing"
+        return f"`{name}` is missing" if name and name in text else "a field that it uses is missing"
     return next((words for part, words in _REASONS.items() if part in said), "it failed")
 
 
 _REASONS = {
-    "SELECT to non-message": "it asks for a field of something that has none",
-    "verload": "it compares or combines values that do not go together",
+    "SELECT to non-message": "it reads a field of a value that has no fields",
+    "verload": "it compares or combines values of different types",
     "by zero": "it divides by zero",
-    "Iteration budget": "it takes too many steps",
+    "Iteration budget": "it needs too many steps",
     "out of range": "a number is too large",
 }
 
@@ -192,5 +192,5 @@ def _plainly(said: str) -> str:
     """The compiler's first complaint on one line, without its list of everything it would have accepted."""
     line = said.splitlines()[0] if said else "it is not an expression"
     line = line.removesuffix(" [INVALID_ARGUMENT]").replace("Syntax error: ", "").replace(" (in container '')", "")
-    line = re.sub(r" expecting .*", "", line).replace("mismatched input '<EOF>'", "it ends too early")
+    line = re.sub(r" expecting .*", "", line).replace("mismatched input '<EOF>'", "it is incomplete")
     return line if len(line) <= LONGEST_COMPLAINT else line[:LONGEST_COMPLAINT] + "…"

@@ -18,7 +18,7 @@ from saasus_mcp.permissions.target import Sight, is_name
 from saasus_mcp.store import Spend
 
 LIFETIME = 10 * 60
-ASK = "Ask the person whether they want it, then call again."
+ASK = "Ask the person, then call again."
 READING_SECONDS = 2.0
 """Nobody reads a question and answers it in less: a no that comes sooner is taken for the client's own."""
 PURPOSE = "question"
@@ -102,7 +102,7 @@ class Confirmations:
         asked = self._asked(reply)
         if asked is None:
             raise Refused(
-                "unasked", "This answer belongs to no question that was asked.", "Call without an answer first."
+                "unasked", "This answer does not match a question that was asked.", "Call without an answer first."
             )
         if asked["binding"] != binding.digest():
             raise Refused("unasked", "The question was about another call.", "Call again to be asked about this one.")
@@ -145,7 +145,7 @@ class Confirmations:
         seconds = now - (asked["expires"] - LIFETIME) if asked is not None else 0.0
         if seconds >= READING_SECONDS:
             return None
-        return NotAPerson("fast_no", f"The client answered no after {max(0.0, seconds):.1f} seconds.", ASK)
+        return NotAPerson("fast_no", f"The client declined after {max(0.0, seconds):.1f} seconds.", ASK)
 
 
 def _no(content: Mapping[str, Any], name: str | None) -> Refused | None:
@@ -155,8 +155,10 @@ def _no(content: Mapping[str, Any], name: str | None) -> Refused | None:
     typed = content.get(FIELD_NAME)
     if isinstance(typed, str) and is_name(typed, name):
         return None
-    return Refused("declined", "Not done: the name typed is not the target's.", "Ask the person what they meant.")
+    return Refused(
+        "declined", "Not done: the name typed does not match the target's name.", "Ask the person what they meant."
+    )
 
 
 def _declined(how: str) -> Refused:
-    return Refused("declined", f"Not done: {how}.", "Do not try again unasked.")
+    return Refused("declined", f"Not done: {how}.", "Do not try again unless the person asks for it.")

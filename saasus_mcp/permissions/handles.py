@@ -98,7 +98,7 @@ class Handles:
         assert hidden is not None  # noqa: S101 - for the type: what is not there is not opened
         told = {hidden.id: revealing(hidden, by=by, via=via).told()}
         if not self._store.take_secrets(told, self._clock()):
-            raise Refused("unknown", "This secret was revealed a moment ago.", "Get a new one.")
+            raise Refused("unknown", "This secret was revealed moments ago.", "Request a new one.")
         return secret
 
     def known(self, handle: str) -> str | None:
@@ -144,15 +144,15 @@ class Handles:
         if secret is None:
             raise Refused(
                 "unknown",
-                "This profile has no secret of that name.",
-                "A person lists it in config.toml under [profiles.NAME.secrets].",
+                "This profile has no secret with that name.",
+                "A person must add it to config.toml under [profiles.NAME.secrets].",
             )
         return secret
 
     def _opened(self, hidden: HiddenSecret | None) -> str:
         secret = self._sealer.open(hidden.sealed, PURPOSE + hidden.id) if hidden else None
         if not isinstance(secret, str):
-            raise Refused("unknown", "This secret handle is unknown, used up or expired.", "Get it anew.")
+            raise Refused("unknown", "This secret handle is unknown, already used or expired.", "Request a new one.")
         return secret
 
 

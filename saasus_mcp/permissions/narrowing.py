@@ -43,7 +43,7 @@ class Narrowing:
     def why_not(self, operation: Operation) -> str:
         """Why an operation is left out, as the end of a sentence; empty where it is not."""
         if self.read_only and not operation.reads:
-            return "this connection is narrowed to operations that read"
+            return "this connection is limited to reads"
         return self.why_not_named(operation.tool, operation.toolset)
 
     def why_not_named(self, name: str, toolset: str) -> str:
@@ -56,9 +56,9 @@ class Narrowing:
         if name in self.exclude:
             return "this connection excludes it"
         if toolset and self.toolsets is not None and toolset not in self.toolsets:
-            return "this connection is narrowed to other toolsets"
+            return "this connection is limited to other toolsets"
         if toolset and self.tools is not None and name not in self.tools:
-            return "this connection is narrowed to other tools"
+            return "this connection is limited to other tools"
         return ""
 
     def of_job(self, name: str) -> Narrowing:

@@ -53,7 +53,7 @@ def keep(folder: Path, passphrase: str) -> None:
         PassphraseError: it has too few characters, or the file cannot be written.
     """
     if too_short(passphrase):
-        raise PassphraseError(f"A passphrase has at least {SHORTEST} characters.", "Choose a longer one.")
+        raise PassphraseError(f"The passphrase must have at least {SHORTEST} characters.", "Choose a longer one.")
     salt = secrets.token_bytes(SALT_BYTES)
     derived = Scrypt(salt=salt, length=HASH_BYTES, **COST).derive(_bytes(passphrase))
     kept = {"kdf": "scrypt", **COST, "salt": _text(salt), "hash": _text(derived)}
@@ -63,7 +63,7 @@ def keep(folder: Path, passphrase: str) -> None:
     except UnsafeFile as error:
         raise PassphraseError(error.message, error.mend) from error
     except OSError as error:
-        raise PassphraseError(f"The passphrase cannot be kept: {error}.", "Set SAASUS_MCP_STATE_DIR.") from None
+        raise PassphraseError(f"The passphrase cannot be saved: {error}.", "Set SAASUS_MCP_STATE_DIR.") from None
 
 
 def verify(folder: Path, passphrase: str) -> bool:
@@ -97,7 +97,7 @@ def clear(folder: Path) -> None:
     try:
         (folder / FILE).unlink(missing_ok=True)
     except OSError as error:
-        raise PassphraseError(f"The passphrase cannot be cleared: {error}.", "Delete the file yourself.") from None
+        raise PassphraseError(f"The passphrase cannot be removed: {error}.", "Delete the file yourself.") from None
 
 
 def _cost(kept: dict[str, Any]) -> dict[str, int]:

@@ -73,8 +73,8 @@ class Preset:
 
 _REASONS: Mapping[Outcome, str] = {
     "allow": "operations of level {level} are allowed",
-    "confirm": "operations of level {level} need a person's confirmation",
-    "approve": "operations of level {level} need a person's approval outside the client",
+    "confirm": "operations of level {level} require a person's confirmation",
+    "approve": "operations of level {level} require a person's approval outside the client",
     "deny": "operations of level {level} are not allowed",
 }
 _READS: Mapping[str, Outcome] = {"read": "allow", "read_sensitive": "allow"}
@@ -95,7 +95,7 @@ class UnsafeAllowEverything:
     """
 
     name: str = "unsafe-allow-everything"
-    announcement: str = "UNSAFE: the policy allows everything; no person is asked before anything is destroyed"
+    announcement: str = "UNSAFE: the policy allows everything; nobody is asked before data is destroyed"
     two_person: bool = False
     ceilings: None = None
 
@@ -105,7 +105,7 @@ class UnsafeAllowEverything:
 
     def decide(self, case: Case) -> Decision:
         """Allow."""
-        return Decision("allow", self.name, "the policy file says unsafe-allow-everything")
+        return Decision("allow", self.name, "the policy file has unsafe-allow-everything")
 
     def could_allow(self, operation: Operation, principal: Principal, profile: str = "") -> bool:
         """Always."""

@@ -127,7 +127,7 @@ class Reloading:
     def _closed(self) -> str:
         """Which groups take nobody whom the file does not list, for the log."""
         names = ", ".join(getattr(self._policy, "groups", ()))
-        return f" Only the members that the file lists are in its groups: {names}." if names else ""
+        return f" Membership of these groups is set by the policy file alone: {names}." if names else ""
 
     @property
     def name(self) -> str:

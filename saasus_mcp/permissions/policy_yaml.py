@@ -76,9 +76,9 @@ def read(file: Path) -> Document:
         last = len(text.splitlines())  # what is never closed is missed after the end
         line = min(error.problem_mark.line + 1, last) if error.problem_mark else 0
         what = "anchor" if re.search("alias|anchor", error.context or "") else "not_yaml"  # a bare `*` is half an alias
-        raise PolicyError(file, [Fault(line, what, {"why": str(error.problem or "it breaks off")})]) from None
+        raise PolicyError(file, [Fault(line, what, {"why": str(error.problem or "it ends unexpectedly")})]) from None
     except yaml.YAMLError:
-        raise PolicyError(file, [Fault(0, "not_yaml", {"why": "it breaks off"})]) from None
+        raise PolicyError(file, [Fault(0, "not_yaml", {"why": "it ends unexpectedly"})]) from None
 
 
 def _text(file: Path) -> str:

@@ -122,7 +122,7 @@ class RulePolicy:
             return Decision("deny", NO_RULE, "no rule of the policy allows it", typed)
         rule, verdict = won
         if isinstance(verdict, str):
-            said = f"the condition of the rule {rule.name!r} cannot be told: {verdict}"
+            said = f"the condition of the rule {rule.name!r} cannot be evaluated: {verdict}"
             return Decision("deny", rule.name, said, typed)
         outcome = self._hardened(rule.then)
         return Decision(outcome, rule.name, rule.reason or _REASONS[outcome].format(rule=rule.name), typed)
@@ -215,9 +215,9 @@ class RulePolicy:
 
 _REASONS: Mapping[Outcome, str] = {
     "allow": "the rule {rule!r} allows it",
-    "confirm": "the rule {rule!r} wants a person's confirmation",
-    "approve": "the rule {rule!r} wants a person's approval outside the client",
-    "deny": "the rule {rule!r} forbids it",
+    "confirm": "the rule {rule!r} requires a person's confirmation",
+    "approve": "the rule {rule!r} requires a person's approval outside the client",
+    "deny": "the rule {rule!r} denies it",
 }
 
 

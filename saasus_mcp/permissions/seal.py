@@ -53,9 +53,11 @@ class Sealer:
                 private_files.create(file, secrets.token_bytes(KEY_BYTES))
             key = private_files.read(file, LARGEST_KEY, secret=True)
         except OSError as error:
-            raise SaasusMcpError(f"The sealing key cannot be kept: {error}.", "Set SAASUS_MCP_STATE_DIR.") from None
+            raise SaasusMcpError(f"The sealing key cannot be saved: {error}.", "Set SAASUS_MCP_STATE_DIR.") from None
         if len(key) != KEY_BYTES:
-            raise SaasusMcpError(f"{file} is not a sealing key.", "Move it away; a new one is made at the next start.")
+            raise SaasusMcpError(
+                f"{file} is not a sealing key.", "Move it elsewhere; a new key is created at the next start."
+            )
         return cls(key)
 
     def derived(self, purpose: str) -> tuple[bytes, ...]:

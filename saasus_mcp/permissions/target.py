@@ -42,7 +42,7 @@ class Sight:
     Attributes:
         name: what a person types to say yes; never empty.
         fields: the bound fields and their present values, by expression.
-        why_not: why the target could not be seen, in words; empty where it was, or where nothing shows it.
+        why_not: why the target could not be read, in words; empty where it was, or where nothing shows it.
         target: what the read answered, or what was picked from it; None where it could not be seen.
     """
 
@@ -99,7 +99,7 @@ def picked(answer: Any, pick: Pick, args: Mapping[str, Any]) -> tuple[Any, str]:
     ]
     if len(found) == 1:
         return found[0], ""
-    return None, "not found" if not found else f"{len(found)} of them match"
+    return None, "not found" if not found else f"{len(found)} items match"
 
 
 def plain_name(name: object) -> str:

@@ -29,7 +29,7 @@ SUCCESS, REDIRECT, CALLERS_FAULT = 2, 3, 4
 OUTCOMES: Mapping[Applied, str] = {
     "applied": "Outcome: applied.",
     "not_applied": "Outcome: not_applied, nothing was changed.",
-    "unknown": "Outcome: unknown, it may or may not have been done.",
+    "unknown": "Outcome: unknown, the change may or may not have been made.",
 }
 """Whether a failed call changed anything, as the model reads it."""
 DONE = {"applied": True}
@@ -133,13 +133,13 @@ def _empty(operation: Operation, response: Response) -> ToolAnswer:
 
 def _unreadable(operation: Operation, response: Response) -> ToolAnswer:
     kind = "an HTML page" if b"<" in response.body[:64] else "something that is not JSON"
-    said = f"HTTP {response.status}, but with {kind}: a proxy may have answered in the API's place."
+    said = f"HTTP {response.status}, but with {kind}: a proxy may have answered instead of the API."
     return _because(operation, response, said)
 
 
 def _because(operation: Operation, response: Response, message: str) -> ToolAnswer:
     applied: Applied = "not_applied" if operation.reads else "unknown"
-    mend = "Look at the present state before anything is repeated." if applied == "unknown" else "Try again later."
+    mend = "Check the current state before repeating the call." if applied == "unknown" else "Try again later."
     return failed(message, mend, applied=applied, status=response.status, trace_id=response.trace_id)
 
 
@@ -196,13 +196,13 @@ def _next(status: int, applied: Applied, retry_after: float | None) -> str:
 
 def _what_next(status: int, applied: Applied) -> str:
     if applied == "unknown":
-        return "Look at the present state before anything is repeated; a 500 can also mean a mistake in the request."
+        return "Check the current state before repeating the call. A 500 can also mean an error in the request."
     if status // 100 == REDIRECT:
         return "Redirects are not followed: check the API base URL with `saasus-mcp doctor`."
     return {
         400: "Check the arguments against the tool's description.",
         401: "The signature or a token was not accepted: `saasus-mcp doctor` checks credentials and clock.",
         403: "The SaaS or the caller's address is not allowed to do this.",
-        404: "Look the id up with the matching list or search tool.",
+        404: "Look up the id with the matching list or search tool.",
         TOO_MANY: "Too many requests: wait before the next call.",
-    }.get(status, "Try again later; give the trace id to SaaSus support if it stays so.")
+    }.get(status, "Try again later. If the problem persists, give the trace id to SaaSus support.")

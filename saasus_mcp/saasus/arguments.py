@@ -65,7 +65,7 @@ def _checked(operation: Operation, raw: object, reading: Reading | None) -> Argu
     for names in operation.exactly_one:
         if sum(name in values for name in names) != 1:
             both = " or ".join(names)
-            raise InvalidArguments((names[0],), f"exactly one of {both} must be given.", "Leave the other one out.")
+            raise InvalidArguments((names[0],), f"exactly one of {both} is required.", "Omit the other one.")
     return Arguments(values)
 
 

@@ -38,8 +38,8 @@ LONGEST_WAIT = 20.0
 LEAST_ATTEMPT = 1.0
 """Seconds that must be left for another attempt to make sense."""
 LONGEST_CONNECT = 10.0
-NO_TIME = "No time was left to send it: what had to be read before took too long."
-NO_TIME_MEND = "Try again later; SAASUS_MCP_CALL_SECONDS is how long a whole call may take."
+NO_TIME = "Not sent: the reads before the call took too long."
+NO_TIME_MEND = "Try again later. SAASUS_MCP_CALL_SECONDS sets the time limit of a call."
 CONNECTIONS = 100
 """Open at once, all of them kept for the next calls: a handshake of TLS takes longer than most answers."""
 LARGEST_ANSWER = 64 * 1024 * 1024
@@ -248,14 +248,14 @@ async def _read_body(answer: httpx2.Response) -> bytes:
     async for chunk in answer.aiter_bytes():
         body += chunk
         if len(body) > LARGEST_ANSWER:
-            raise httpx2.ReadError("the answer is larger than 64 MiB")
+            raise httpx2.ReadError("the response is larger than 64 MiB")
     return bytes(body)
 
 
 def _unsent(fault: network.Fault) -> SendFailed:
     """Return the failure of a request that did not leave."""
     said, mend = fault.words("en")
-    again = "Try again; `saasus-mcp doctor` tells what is wrong if it stays so."
+    again = "Try again. If the problem persists, run `saasus-mcp doctor`."
     return SendFailed(f"The SaaSus API could not be reached: {said}.", f"{mend} {again}", "not_applied", fault)
 
 
@@ -263,12 +263,12 @@ def _lost(operation: Operation, error: Exception, seconds: float, *, connected: 
     """Return the failure of a request that was sent and not answered as a whole."""
     applied: Applied = "not_applied" if operation.reads else "unknown"
     mend = (
-        "Look at the present state before anything is repeated."
+        "Check the current state before repeating the call."
         if applied == "unknown"
-        else "Try again; `saasus-mcp doctor` tells what is wrong if it stays so."
+        else "Try again. If the problem persists, run `saasus-mcp doctor`."
     )
     if isinstance(error, network.TIMEOUTS):
-        said = "answered but did not finish" if connected else "did not answer"
+        said = "responded but did not finish" if connected else "did not answer"
         return SendFailed(f"The SaaSus API {said} within {seconds:.2g} s (timeout).", mend, applied)
     return SendFailed(f"The connection broke after the request was sent ({type(error).__name__}).", mend, applied)
 

@@ -157,7 +157,7 @@ def _parsed(text: str) -> Any:
     if "\0" in text:
         return text
     if excess(text.encode("utf-8", "surrogatepass")) is not None:
-        raise UnclearText("the JSON text in it holds too many values.", "Send less at once.")
+        raise UnclearText("its JSON text contains too many values.", "Send less at a time.")
     try:
         return json.loads(text, parse_constant=_refuse, object_pairs_hook=_fields)
     except (ValueError, RecursionError):
@@ -167,7 +167,7 @@ def _parsed(text: str) -> Any:
 def _fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) < len(pairs):
-        raise UnclearText("the JSON text in it gives a field twice.", "Give each field once.")
+        raise UnclearText("its JSON text contains a field twice.", "Give each field once.")
     return fields
 
 

@@ -20,7 +20,7 @@ _BRACKETS = bytes.maketrans(b"[{]}", b"[[]]")
 def excess(message: bytes) -> str | None:
     """Why a message is not parsed, and how to send less; None where it may be. Linear in its length, without recursion."""
     if b"\0" in message:
-        return "The message holds a NUL byte: JSON is sent in UTF-8."
+        return "The message contains a NUL byte. Send JSON in UTF-8."
     if not _many(message):
         return None
     quotes = _unescaped(message)
@@ -60,6 +60,6 @@ def _depth(outside: bytes) -> int:
 
 def _too_many() -> str:
     return (
-        f"The message holds more than {MOST_VALUES:,} values, or more than {MOST_NESTED:,} lists and objects. "
-        "Send less at once, or a long list as text (CSV)."
+        f"The message contains more than {MOST_VALUES:,} values, or more than {MOST_NESTED:,} lists and objects. "
+        "Send less at a time, or a long list as text (CSV)."
     )

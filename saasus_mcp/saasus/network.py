@@ -81,7 +81,7 @@ def unusable(error: Exception) -> Fault:
     """Say why no client could be made: the environment names authorities or a proxy that cannot be used."""
     if isinstance(error, OSError):
         given = "SSL_CERT_FILE"
-        detail = "no certificate in it" if isinstance(error, ssl.SSLError) else error.strerror or "unreadable"
+        detail = "it contains no certificate" if isinstance(error, ssl.SSLError) else error.strerror or "unreadable"
         return Fault("ca_file", given, detail)
     detail = "SOCKS needs the package socksio" if isinstance(error, ImportError) else "not a proxy's address"
     return Fault("proxy_setting", _proxy_variables(), detail)

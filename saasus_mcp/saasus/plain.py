@@ -63,7 +63,7 @@ class Copying:
             value = self._understood(value, step, schema)
         self._values += 1
         if self._values > MOST_VALUES:
-            raise self._unfit(None, f"the arguments hold more than {MOST_VALUES:,} values.", "Send them in parts.")
+            raise self._unfit(None, f"the arguments contain more than {MOST_VALUES:,} values.", "Send them in parts.")
         if isinstance(value, str):
             self._text(value, step)
             return value
@@ -105,7 +105,7 @@ class Copying:
             try:
                 name.encode("utf-8")
             except UnicodeEncodeError:
-                raise self._unfit(None, "a field's name holds half a character.") from None
+                raise self._unfit(None, "a field name contains half a character (a lone surrogate).") from None
             if schema is None:
                 copied[name] = self.copy(item, name)
             elif not self._left_out(item, name, schema):
@@ -121,9 +121,9 @@ class Copying:
             try:
                 text.encode("utf-8")
             except UnicodeEncodeError:
-                raise self._unfit(step, "the text holds half a character (a lone surrogate).") from None
+                raise self._unfit(step, "the text contains half a character (a lone surrogate).") from None
         if "\0" in text:
-            raise self._unfit(step, "the text holds a NUL character.", "Leave it out.")
+            raise self._unfit(step, "the text contains a NUL character.", "Remove it.")
         if text.startswith(self.prefix):
             self.texts.append((self._at(step), text))
 
@@ -134,7 +134,7 @@ class Copying:
             if not value.is_integer():
                 return value
             if EXACT <= abs(value) <= INT64:
-                raise self._unfit(step, "a number of this size must not be sent as a float.", "Send all its digits.")
+                raise self._unfit(step, "a number of this size must not be a float.", "Send all digits.")
             if abs(value) < EXACT and schema is None and self.reading is not None and self.reading.passes_on:
                 return value
             value = int(value)
@@ -146,7 +146,9 @@ class Copying:
         self._characters += characters
         if self._characters > MOST_CHARACTERS:
             most = MOST_CHARACTERS // 1024 // 1024
-            raise self._unfit(None, f"the arguments hold more than {most} million characters.", "Send less at once.")
+            raise self._unfit(
+                None, f"the arguments contain more than {most} million characters.", "Send less at a time."
+            )
 
     def _at(self, step: str | int | None) -> Place:
         return (*self._place,) if step is None else (*self._place, step)

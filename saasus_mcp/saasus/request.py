@@ -62,24 +62,24 @@ def build(operation: Operation, arguments: Arguments) -> Request:
             (*operation.path_parameters, *operation.query_parameters), key=lambda name: len(str(values.get(name)))
         )
         raise InvalidArguments(
-            (longest,), f"with it the URL has over {LONGEST_TARGET} characters.", "Give a shorter one."
+            (longest,), f"it makes the URL longer than {LONGEST_TARGET} characters.", "Use a shorter value."
         )
     return Request(operation.key, operation.method, path + query, _body(operation, values))
 
 
 def _guard(name: str, value: str) -> None:
     if not value.strip():
-        raise InvalidArguments((name,), "it is empty.", "Give the id or name; an empty one would reach another route.")
+        raise InvalidArguments((name,), "must not be empty.", "Give the id or name.")
     if any(part in (".", "..") for part in SEPARATORS.split(value)):
-        raise InvalidArguments((name,), "dot segments are refused.", "Give the id or name itself.")
+        raise InvalidArguments((name,), "dot segments are not allowed.", "Give the id or name itself.")
     if any(unicodedata.category(character) == "Cc" for character in value):
-        raise InvalidArguments((name,), "control characters are refused.", "Give the id or name itself.")
+        raise InvalidArguments((name,), "control characters are not allowed.", "Give the id or name itself.")
 
 
 def _guard_query(name: str, value: object) -> None:
     items = value if isinstance(value, list) else [value]
     if not items or not all(str(item).strip() for item in items):
-        raise InvalidArguments((name,), "it is required and empty.", "Give a value.")
+        raise InvalidArguments((name,), "required, but empty.", "Give a value.")
 
 
 def _guard_route(operation: Operation, values: Mapping[str, Any]) -> None:

@@ -75,7 +75,7 @@ def _lazy() -> type[Validator]:
             if error is None:
                 return
             first.append(error)
-        yield ValidationError("it fits no branch", context=first)
+        yield ValidationError("it matches no variant", context=first)
 
     fields = Draft202012Validator.VALIDATORS["additionalProperties"]
 
@@ -83,7 +83,7 @@ def _lazy() -> type[Validator]:
         if other is not False:
             yield from fields(validator, other, value, schema)
         elif isinstance(value, dict) and not value.keys() <= schema.get("properties", {}).keys():
-            yield ValidationError("it has a field that is not declared")
+            yield ValidationError("it has an undeclared field")
 
     made: type[Validator] = untyped(Draft202012Validator, {"anyOf": any_of, "additionalProperties": additional})
     return made
@@ -130,7 +130,7 @@ def _explained(error: ValidationError, prefix: str) -> InvalidArguments:
     declared: Any = error.schema
     if rule == "required":
         missing = next(name for name in wanted if name not in got)
-        return InvalidArguments((*place, missing), f"{prefix}it is required and missing.")
+        return InvalidArguments((*place, missing), f"{prefix}required, but missing.")
     if rule == "additionalProperties":
         known = declared.get("properties", {})
         extra = next(name for name in got if name not in known)
@@ -160,7 +160,7 @@ def _explained(error: ValidationError, prefix: str) -> InvalidArguments:
 def _fix(wanted: str, got: Any) -> str:
     """What to send instead of a value of the wrong type."""
     if got is None or got == "":
-        return "Give a value, or leave the argument out."
+        return "Give a value or omit the argument."
     if wanted == "string" and isinstance(got, int | float) and not isinstance(got, bool):
         return "Send it as text, in quotation marks: a number can lose zeros and digits."
     if wanted in ("object", "array") and isinstance(got, str):

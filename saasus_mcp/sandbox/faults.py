@@ -121,7 +121,7 @@ SPECIFICATION = re.compile(
     r"(?P<kind>latency|status|reset|drop)(?:=(?P<value>[0-9.:]{1,20}))?(?:@(?P<on>[A-Za-z0-9_.]{1,100}))?(?:%(?P<rate>[0-9.]{1,6}))?"
 )
 FORM = (
-    "Write latency=SECONDS, status=CODE or status=CODE:RETRY_AFTER_SECONDS, reset or drop, then where wanted @TOOL for one tool "
+    "Write latency=SECONDS, status=CODE or status=CODE:RETRY_AFTER_SECONDS, reset or drop, optionally followed by @TOOL for one tool "
     "and %PERCENT for a share of the requests: latency=2@auth_get_tenant%50."
 )
 
@@ -142,7 +142,7 @@ def parsed(text: str, catalogue: Catalogue) -> dict[str, Any]:
         told = _VALUES[kind](value or "")
         share = float(rate) / 100 if rate else 1.0
     except ValueError:
-        raise SaasusMcpError(f"{text[:80]!r} is not a fault: its number cannot be read.", FORM) from None
+        raise SaasusMcpError(f"{text[:80]!r} is not a fault: its number is invalid.", FORM) from None
     if not 0 < share <= 1:
         raise SaasusMcpError(f"{text[:80]!r} is not a fault: the share is more than 0 and at most 100 percent.", FORM)
     return {**told, "on": catalogue.find(on).key if on else EVERY, "rate": share}

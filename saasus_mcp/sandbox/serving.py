@@ -34,7 +34,7 @@ def server(host: str, port: int, sandbox: Sandbox) -> uvicorn.Server:
         SaasusMcpError: the host is not of this machine.
     """
     if not _is_loopback(host):
-        raise SaasusMcpError(f"The sandbox listens on this machine only, not on {host!r}.", "Use 127.0.0.1.")
+        raise SaasusMcpError(f"The sandbox listens on this computer only, not on {host!r}.", "Use 127.0.0.1.")
     import uvicorn  # noqa: PLC0415 - only where a sandbox is served
     from uvicorn.protocols.http.h11_impl import H11Protocol  # noqa: PLC0415
 

@@ -65,7 +65,7 @@ def tools(now: Callable[[], float] = time.time) -> tuple[OwnTool, ...]:
         OwnTool(
             name="time_now",
             title=Text("Current time", "現在時刻"),
-            description="Now, answered like time_convert.",
+            description="Current time, in the format of time_convert.",
             input_schema=closed(),
             output_schema=OUTPUT,
             run=time_now,
@@ -101,8 +101,8 @@ async def _convert(call: Call) -> ToolAnswer:
 def _zone(name: str) -> tzinfo:
     found = zones.find(name)
     if found is None:
-        mend = "UTC and Asia/Tokyo always are; another by its IANA name, e.g. Europe/Berlin."
-        raise InvalidArguments(("zone",), "no such zone is known here.", mend)
+        mend = "Use UTC, Asia/Tokyo or another IANA name, e.g. Europe/Berlin."
+        raise InvalidArguments(("zone",), "unknown time zone.", mend)
     return found
 
 
@@ -126,7 +126,7 @@ def _seconds(given: int) -> int:
     if given > LAST_INSTANT:
         seconds = given // 1000
         mend = f"If these are milliseconds, give {seconds}." if seconds <= LAST_INSTANT else ACCEPTED
-        raise InvalidArguments(("time",), "that is too large for epoch seconds.", mend)
+        raise InvalidArguments(("time",), "too large for epoch seconds.", mend)
     return given
 
 
@@ -138,20 +138,20 @@ def _read(given: str, zone: tzinfo | None) -> tuple[int, str]:
         OverflowError: it is too far from here.
     """
     if DIGITS.fullmatch(given):
-        raise InvalidArguments(("time",), "so many digits may be a date or epoch seconds.", ACCEPTED)
+        raise InvalidArguments(("time",), "could be a date or epoch seconds.", ACCEPTED)
     day = _day(given)
     if day is not None:
         return _first_of(day, _needed(zone))
     try:
         moment = datetime.fromisoformat(given)
     except ValueError:
-        raise InvalidArguments(("time",), "that is no time in ISO 8601, or no such day exists.", ACCEPTED) from None
+        raise InvalidArguments(("time",), "not a valid ISO 8601 time.", ACCEPTED) from None
     return _on_the_clock(moment.replace(tzinfo=_needed(zone))) if moment.tzinfo is None else (zones.epoch(moment), "")
 
 
 def _needed(zone: tzinfo | None) -> tzinfo:
     if zone is None:
-        raise InvalidArguments(("zone",), "it is needed, as the time has no offset.", "UTC or Asia/Tokyo, say.")
+        raise InvalidArguments(("zone",), "required, because the time has no offset.", "For example UTC or Asia/Tokyo.")
     return zone
 
 
@@ -167,7 +167,10 @@ def _first_of(day: date, zone: tzinfo) -> tuple[int, str]:
     """When a day begins, and whether there is no such day."""
     instant = zones.first_instant(day.year, day.month, day.day, zone)
     shown = zones.local(instant, zone)
-    return instant, "" if shown.date() == day else f"Clocks skipped this day; taken as {shown.isoformat()}."
+    return (
+        instant,
+        "" if shown.date() == day else f"This day does not exist in the time zone; used {shown.isoformat()}.",
+    )
 
 
 def _on_the_clock(moment: datetime) -> tuple[int, str]:
@@ -175,7 +178,7 @@ def _on_the_clock(moment: datetime) -> tuple[int, str]:
     first, second = (zones.epoch(moment.replace(fold=fold)) for fold in (0, 1))
     if zones.skipped(moment) is not None:
         shown = zones.local(first, moment.tzinfo or UTC)
-        return first, f"Clocks went forward over this time and never showed it; taken as {shown.isoformat()}."
+        return first, f"This time does not exist (clocks went forward); used {shown.isoformat()}."
     if second != first:
-        return first, f"Clocks went back and showed this time twice: at {first}, taken here, and at {second}."
+        return first, f"This time occurs twice (clocks went back): {first}, used here, and {second}."
     return first, ""

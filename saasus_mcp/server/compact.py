@@ -35,8 +35,8 @@ ASKS: Mapping[str, str] = {
 NAME: Schema = {"type": "string", "description": "from search_operations"}
 ARGUMENTS: Schema = {"type": "object", "description": "see describe_operation"}
 USUAL, MOST = 8, 50
-SELECTS = "call_read takes `select`: JMESPath over the whole answer."
-NOTHING = "Nothing fits: try other words, English or Japanese, for what is to be done and to what."
+SELECTS = "call_read takes `select`: JMESPath over the full response."
+NOTHING = "No match. Try other English or Japanese words for the action and its object."
 
 FOUND: Schema = {
     "type": "object",
@@ -85,7 +85,7 @@ class Compact:
             OwnTool(
                 name="describe_operation",
                 title=Text("Describe an operation", "操作の詳細"),
-                description="One operation in full: arguments, effects, what is decided for you, what a person is shown, an example.",
+                description="One operation in full: arguments, effects, policy decision for you, what a person is shown, an example.",
                 input_schema=closed(("name",), name=NAME),
                 run=self._describe,
             ),
@@ -112,7 +112,7 @@ class Compact:
             reading,
             name=READ_AND_SELECT,
             title=Text("Read and select", "参照と抽出"),
-            description="Run a reading tool and pick from its whole answer, by JMESPath.",
+            description="Run a reading tool and pick from its full response, by JMESPath.",
             input_schema=closed(
                 ("name", "select"), name={"type": "string"}, arguments={"type": "object"}, select=SELECT
             ),
@@ -185,7 +185,7 @@ class Compact:
 
     def _missing(self, name: str, principal: Principal) -> InvalidArguments:
         nearest = self.nearest(name, principal)
-        mend = f"Nearest: {', '.join(nearest)}." if nearest else "search_operations finds those there are."
+        mend = f"Nearest: {', '.join(nearest)}." if nearest else "Use search_operations to find operations."
         return InvalidArguments(("name",), f"there is no operation {name[:LONGEST_SHOWN]!r}.", mend)
 
     def _found(self, query: str, principal: Principal) -> Iterator[Operation]:

@@ -9,7 +9,7 @@ from saasus_mcp.catalog import Language, Operation
 from saasus_mcp.permissions.case import Case, CasePolicy, Principal
 from saasus_mcp.server.example import example, required
 
-SELECT = "JMESPath over the outputSchema picks from the whole answer: `select` of call_read or read_and_select"
+SELECT = "JMESPath over the outputSchema picks from the full response: `select` of call_read or read_and_select"
 DEPENDS = "depends on the call"
 
 

@@ -74,7 +74,7 @@ class FairQueue:
         """
         most = REQUESTS * self._each
         if self._requests[principal] >= most:
-            raise _busy(f"You have {most} requests under way, as many as one caller may have.")
+            raise _busy(f"You have {most} requests in progress, the maximum per caller.")
         self._requests[principal] += 1
         try:
             yield
@@ -104,7 +104,7 @@ class FairQueue:
         if not slot.granted.is_set():
             self._give_up(slot)
             at_once = self._held[principal]
-            raise _busy(f"{at_once} of your calls are at the API already, and this one waited {patience:g} seconds.")
+            raise _busy(f"{at_once} of your calls are already running, and this one waited {patience:g} seconds.")
         return slot
 
     def freed(self, principal: str) -> None:
@@ -145,5 +145,6 @@ def _less(counts: Counter[str], principal: str) -> None:
 
 def _busy(message: str) -> Busy:
     return Busy(
-        f"The server is busy for you. {message}", f"Try again in {RETRY_SECONDS} seconds, with fewer calls at once."
+        f"You have too many calls in progress. {message}",
+        f"Try again in {RETRY_SECONDS} seconds with fewer parallel calls.",
     )

@@ -24,7 +24,7 @@ SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 HALF = re.compile("[\ud800-\udfff]")
 LONGEST_NAME = 64
 """Characters of a member's name that an error repeats."""
-TOO_LONG = f"The message is longer than {LONGEST_LINE // 1024 // 1024} MiB. Send less at once."
+TOO_LONG = f"The message is longer than {LONGEST_LINE // 1024 // 1024} MiB. Send less at a time."
 HEADERS = (b"content-length:", b"content-type:")
 
 Message = dict[str, Any]
@@ -100,14 +100,16 @@ def parse(line: Line) -> Any:
     return value
 
 
-_TOO_LARGE = "The message holds a number of too many digits. Send it as text."
+_TOO_LARGE = "The message contains a number with too many digits. Send it as text."
 
 
 def _not_json(line: bytes, error: json.JSONDecodeError, *, is_utf8: bool) -> str:
     if not line.strip():
-        return "The line is empty. Send one JSON-RPC message a line."
+        return "The line is empty. Send one JSON-RPC message per line."
     if line.lower().startswith(HEADERS):
-        return "The line is a header, as language servers use them. Send one JSON-RPC message a line, without headers."
+        return (
+            "The line is a header in the style of language servers. Send one JSON-RPC message per line without headers."
+        )
     encoding = "" if is_utf8 else " in UTF-8"
     return f"The message is not JSON{encoding}: {error.msg[:LONGEST_NAME]} at character {error.pos + 1}."
 
@@ -128,7 +130,7 @@ def _members(pairs: list[tuple[str, Any]]) -> Message:
 
 def _no_number(_: str) -> Any:
     raise Unreadable(
-        PARSE_ERROR, "The message holds NaN or Infinity, which JSON does not have. Send a number, or leave it out."
+        PARSE_ERROR, "The message contains NaN or Infinity, which are not valid JSON. Send a number or omit it."
     )
 
 
@@ -142,7 +144,7 @@ def _check_text(value: Any, place: tuple[str, ...], *, is_utf8: bool) -> None:
         if HALF.search(value):
             what = "a lone surrogate (half of a character)" if is_utf8 else "bytes that are not UTF-8"
             code = INVALID_PARAMS if place[:1] == ("params",) else INVALID_REQUEST
-            raise Unreadable(code, f"The text holds {what}. Send whole characters, in UTF-8.", ".".join(place))
+            raise Unreadable(code, f"The text contains {what}. Send complete characters in UTF-8.", ".".join(place))
     elif isinstance(value, dict):
         for name, inner in value.items():
             _check_text(name, (*place, _shown(name)), is_utf8=is_utf8)
@@ -158,12 +160,12 @@ def _shown(name: str) -> str:
 
 def _batch(values: list[Any], revision: str | None) -> list[Message | Fault]:
     if not values:
-        return [Fault(NO_ENVELOPE, INVALID_REQUEST, "The batch is empty. Send one JSON-RPC message a line.")]
+        return [Fault(NO_ENVELOPE, INVALID_REQUEST, "The batch is empty. Send one JSON-RPC message per line.")]
     if revision == WITH_BATCHES:
         return [_in_batch(each) for each in values]
     why = (
-        f"JSON-RPC batches are part of MCP {WITH_BATCHES} alone, and this connection speaks {_spoken(revision)}. "
-        "Send each message on a line of its own."
+        f"JSON-RPC batches exist only in MCP {WITH_BATCHES}, and this connection uses {_spoken(revision)}. "
+        "Send each message on its own line."
     )
     return _answerable([Fault(envelope(each), INVALID_REQUEST, why) for each in values])
 
@@ -191,7 +193,7 @@ def _checked(value: Any) -> Message | Fault:
     """The message, with an id of the type that the SDK takes."""
     found = envelope(value)
     if not isinstance(value, dict):
-        return Fault(found, INVALID_REQUEST, "The message is not a JSON object. Send one JSON-RPC message a line.")
+        return Fault(found, INVALID_REQUEST, "The message is not a JSON object. Send one JSON-RPC message per line.")
     wrong = _shape(value, found)
     if wrong is not None:
         return Fault(found, *wrong)

@@ -22,7 +22,7 @@ from saasus_mcp.store import Claim, Spend, StepEnding
 if TYPE_CHECKING:
     from saasus_mcp.store.jobs import Jobs
 
-PLAN_AGAIN = "Start the job again: its plan is made anew, and asked about."
+PLAN_AGAIN = "Start the job again for a new plan and a new question."
 
 
 def suffices(step: Step, part: Part) -> bool:
@@ -34,7 +34,11 @@ def suffices(step: Step, part: Part) -> bool:
     decision = step.decision
     if not part.step:
         if not step.operation.reads or decision.outcome != "allow":
-            raise Refused("denied", f"A job reads only what may be read unasked: {decision.reason}.", "Do without it.")
+            raise Refused(
+                "denied",
+                f"The job needs a read that the policy does not allow without confirmation: {decision.reason}.",
+                "Continue without it.",
+            )
         return True
     if decision.outcome == "allow":
         return True
@@ -43,7 +47,7 @@ def suffices(step: Step, part: Part) -> bool:
     strong = {"confirm": ("confirmation", "approval"), "approve": ("approval",)}.get(decision.outcome, ())
     if part.given not in strong or (decision.typed and not part.typed):
         raise Refused(
-            "stricter", f"The policy is stricter than what the plan was agreed under: {decision.reason}.", PLAN_AGAIN
+            "stricter", f"The policy has become stricter since the plan was approved: {decision.reason}.", PLAN_AGAIN
         )
     return True
 
@@ -66,7 +70,7 @@ async def looked_at(step: Step, part: Part, place: Place, read: Read) -> Step:
     else:
         seen = await unasked(step.operation, values, place.saas_id, read, counted=False)
     if part.bound and part.bound != seen.sight.bound:
-        raise Refused("changed", "The target has changed since the plan was agreed to.", PLAN_AGAIN)
+        raise Refused("changed", "The target has changed since the plan was approved.", PLAN_AGAIN)
     return replace(step, survey=seen)
 
 
@@ -91,7 +95,7 @@ def check_filled(step: Step, part: Part, known: Mapping[str, Any]) -> None:
             or field not in answer
             or answer[field] != found(step.arguments.values, argument)
         ):
-            raise Refused("unfounded", f"{argument} is not what the step {before} gave.", PLAN_AGAIN)
+            raise Refused("unfounded", f"{argument} does not match the value that step {before} returned.", PLAN_AGAIN)
 
 
 def digest_of(step: Step, part: Part) -> str:

@@ -53,7 +53,7 @@ async def undecided(pipeline: Pipeline, call: Call) -> bool:
 async def recover(pipeline: Pipeline, call: Call) -> ToolAnswer:
     """What became of a step that was begun and not seen to end: it is read back, and never sent again."""
     step = pipeline.step(call)
-    given = failed("The server stopped while it made this call.", applied="unknown", trace_id=step.id)
+    given = failed("The server stopped during this call.", applied="unknown", trace_id=step.id)
     given = await aftermath.read_back(step, given, pipeline.reader(step))
     await pipeline.ledger.end(step, given, 0.0)
     return given

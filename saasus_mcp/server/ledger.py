@@ -75,7 +75,7 @@ class Ledger:
         except StoreError as error:
             if not operation.reads or isinstance(error, WrongKey):
                 return replace(failed(error.message, error.mend), why="store")
-            log.warning("a read goes without an audit: %s", error.message)
+            log.warning("a read was not audited: %s", error.message)
         self._watch.begun(operation)
         return None
 

@@ -105,8 +105,8 @@ async def _saying_nothing(ctx: Context, call_next: CallNext) -> HandlerResult:
     except MCPError as error:
         raise before_handshake(error) from None
     except Exception:
-        log.exception("%s failed inside the server", ctx.method)
-        raise MCPError(INTERNAL_ERROR, "The server failed; its log says why.") from None
+        log.exception("%s failed with an internal error", ctx.method)
+        raise MCPError(INTERNAL_ERROR, "Internal server error; see the server log.") from None
 
 
 def _within_share(pipeline: Pipeline, who: Who) -> ServerMiddleware[Any]:

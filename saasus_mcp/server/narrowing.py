@@ -53,20 +53,20 @@ REMEMBERED = 128
 
 WORDS: Mapping[Language, Mapping[str, str]] = {
     "en": {
-        "empty": "{source} names nothing.",
-        "empty_mend": "Name at least one, or leave it out.",
+        "empty": "{source} is empty.",
+        "empty_mend": "Specify at least one name, or omit it.",
         "long": "{source} is longer than {most:,} characters.",
-        "long_mend": "Name toolsets or globs, such as auth_get_*, instead of single tools.",
+        "long_mend": "Use toolsets or globs such as auth_get_* instead of single tools.",
         "toolset": "{source}: there is no toolset {name}.",
         "toolsets": "Toolsets: {names}.",
         "tool": "{source}: there is no tool {name}.",
-        "glob": "{source}: no tool fits {name}.",
+        "glob": "{source}: no tool matches {name}.",
         "nearest": "Nearest: {names}.",
         "list": "`saasus-mcp tools` lists them.",
         "globs": "{source}: more than {most} globs.",
         "stars": "{source}: the glob {name} is longer than {longest} characters or has more than {stars} asterisks.",
         "simpler": "Use fewer or simpler globs; * stands for any characters.",
-        "switch": "{source} is {name}, which is neither yes nor no.",
+        "switch": "{source}: {name} is not true or false.",
         "switch_mend": "Write true or false.",
     },
     "ja": {
@@ -181,7 +181,7 @@ def why_not(tool: OwnTool, principal: Principal) -> str:
     """Return why a connection leaves out a tool of our own; empty where it does not."""
     narrowing = principal.narrowing
     if narrowing.read_only and tool.name in CHANGING:
-        return "this connection is narrowed to tools that read"
+        return "this connection is limited to reads"
     return narrowing.why_not_named(tool.name, "" if tool.name in HELPERS else JOBS)
 
 

@@ -100,7 +100,7 @@ class Offering:
         principal, wanted = self._who(context), params.argument
         if isinstance(params.ref, PromptReference):
             if wanted.name not in prompts.blanks(params.ref.name):
-                raise MCPError(INVALID_PARAMS, "There is no such prompt, or it has no such argument.")
+                raise MCPError(INVALID_PARAMS, "Unknown prompt or argument.")
             found = await self._completing.values(wanted.name, wanted.value, principal)
         elif params.ref.uri.startswith(CATALOG):
             found = Found(tuple(self._resources.names(wanted.value, principal)))

@@ -48,7 +48,7 @@ def _told(location: tuple[int | str, ...], kind: str, params: Mapping[str, Any] 
         place.append(str(rest.pop(0))[:LONGEST_STEP])
     if kind == "missing" and len(rest) == 1:
         place.append(str(rest.pop()))
-    reason = "has none of the forms that MCP gives it" if rest else REASONS.get(kind, "is not valid")
+    reason = "has none of the forms defined by MCP" if rest else REASONS.get(kind, "is not valid")
     return f"`{'.'.join(place)}` {reason}"
 
 

@@ -48,7 +48,7 @@ def filled(name: str, given: Mapping[str, str], language: Language) -> GetPrompt
     """
     prompt = _BY_NAME.get(name)
     if prompt is None:
-        raise InvalidArguments(("name",), "there is no such prompt.", f"There are: {', '.join(_BY_NAME)}.")
+        raise InvalidArguments(("name",), "unknown prompt.", f"Available: {', '.join(_BY_NAME)}.")
     _check(prompt, given)
     opening, closing = QUOTES[language]
     values = {
@@ -69,10 +69,10 @@ def _check(prompt: Prompt, given: Mapping[str, str]) -> None:
                 (name[:80],), f"{prompt.name} has no such argument.", f"Accepted: {', '.join(known)}."
             )
         if len(given[name]) > LONGEST:
-            raise InvalidArguments((name,), f"it is longer than {LONGEST} characters.")
+            raise InvalidArguments((name,), f"longer than {LONGEST} characters.")
     for name, blank in known.items():
         if not blank.optional and not given.get(name, "").strip():
-            raise InvalidArguments((name,), "it is missing.", f"Give the {blank.text.en}.")
+            raise InvalidArguments((name,), "required, but missing.", f"Specify: {blank.text.en}.")
 
 
 def _line(typed: str) -> str:

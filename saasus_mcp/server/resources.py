@@ -37,7 +37,7 @@ Describe = Callable[[Operation, Principal], dict[str, Any]]
 TEXTS = {
     "en": {
         "catalog": "One operation in full",
-        "results": "A large answer, whole",
+        "results": "A large response in full",
         "policy": "What you may do",
         "result": "Answer of {operation}, {at}",
     },
@@ -115,7 +115,7 @@ class Resources:
         except Refused as refused:
             raise MCPError(INVALID_PARAMS, str(refused), {"uri": uri[:200]}) from None
         if value is None:
-            raise MCPError(INVALID_PARAMS, "There is no such resource.", {"uri": uri[:200]})
+            raise MCPError(INVALID_PARAMS, "Unknown resource.", {"uri": uri[:200]})
         png = picture(value)
         if png is not None:
             blob = BlobResourceContents(uri=uri, mime_type=PNG, blob=png)

@@ -133,10 +133,12 @@ class Results:
         denied = await self._forbidden(whole.source.calls, reader)
         if denied:
             if not await self._forbidden(whole.source.calls, reader.unnarrowed):
-                raise Refused(NARROWED, f"This result was made of an answer of {denied}.", NARROWED_MEND)
+                raise Refused(
+                    NARROWED, f"This result comes from {denied}, which you are not allowed to call.", NARROWED_MEND
+                )
             raise Refused(
                 "denied",
-                f"This result was made of an answer of {denied} that you may no longer ask for.",
+                f"This result comes from a call of {denied} that you are no longer allowed to make.",
                 "Do not try again. The operator's policy decides; saasus://policy says what you may do.",
             )
         return whole
@@ -150,12 +152,12 @@ class Results:
         shown, cuts = cut(whole, self._budget - LONGEST_NOTE - len(answer.note.encode()))
         identifier = self.keep(whole, principal, source)
         where = (
-            f"The whole is {URI}{identifier} for 24 hours; select_from_result picks from it"
+            f"Full response for 24 hours: {URI}{identifier}; select_from_result picks from it"
             if identifier
-            else "The whole could not be kept: ask for less"
+            else "The full response could not be stored: request less data"
         )
         text = shown if isinstance(shown, str) else compact(shown)
-        said = f"{answer.note}\n[Cut to fit. {_told(cuts)}. {where}.]"
+        said = f"{answer.note}\n[Truncated. {_told(cuts)}. {where}.]"
         return replace(answer, text=text + said, structured=shown if answer.structured is not None else None)
 
     def found(self, identifier: str, principal: str) -> Whole | None:
@@ -170,7 +172,7 @@ class Results:
         try:
             self._open().results.keep(kept)
         except StoreError as error:
-            log.warning("a large answer could not be kept: %s", error.message)
+            log.warning("a large response could not be stored: %s", error.message)
             return ""
         return identifier
 

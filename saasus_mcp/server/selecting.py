@@ -60,11 +60,11 @@ class _Bounded(TreeInterpreter):
 
     def visit(self, node: Any, *args: Any, **kwargs: Any) -> Any:
         if node["type"] == "expref":
-            raise _Unfit("an expression with & stands only in a function's parentheses")
+            raise _Unfit("an expression with & is only allowed as a function argument")
         found = super().visit(node, *args, **kwargs)
         self._charge(1 + _weight(found) + (NEW if node["type"] in MAKING else 0))
         if isinstance(found, float | int) and not _writable(found):
-            raise _Unfit("a number in it is too large, or is none")
+            raise _Unfit("it contains a number that is invalid or too large")
         return found
 
     def visit_comparator(self, node: Any, value: Any) -> Any:
@@ -93,7 +93,7 @@ class _Bounded(TreeInterpreter):
         if name == "join" and isinstance(given[0], str) and isinstance(given[-1], list):
             self._charge(len(given[0]) * len(given[-1]) // CHARACTERS)
         if name == "to_number" and isinstance(given[0], str) and len(given[0]) > LONGEST_NUMBER:
-            raise _Unfit("a number in it is too large, or is none")
+            raise _Unfit("it contains a number that is invalid or too large")
         return FUNCTIONS.call_function(name, given)
 
     def measure(self, value: Any) -> None:
@@ -114,7 +114,7 @@ class _Bounded(TreeInterpreter):
     def _charge(self, cost: int) -> None:
         self._left -= cost
         if self._left < 0 or monotonic() > self._until:
-            raise _Unfit("it makes too much of the answer")
+            raise _Unfit("its result is too large")
 
 
 def parse(expression: str, field: str = "expression") -> Any:
@@ -127,7 +127,7 @@ def parse(expression: str, field: str = "expression") -> Any:
         InvalidArguments: it is no JMESPath, or calls a function that does not exist or with too few or many arguments.
     """
     if len(expression) > LONGEST:
-        raise _unfit(f"it is longer than {LONGEST} characters.", field)
+        raise _unfit(f"longer than {LONGEST} characters.", field)
     with _named(field):
         tree = parsed(expression).parsed
         json.dumps(tree, ensure_ascii=False, allow_nan=False).encode()  # it may hold texts and numbers of its own
@@ -164,7 +164,7 @@ def _check_functions(tree: Any) -> None:
         name, given = node["value"], len(node["children"])
         known = FUNCTIONS.FUNCTION_TABLE.get(name)
         if known is None:
-            raise _Unfit(f"there is no function {name}()")
+            raise _Unfit(f"unknown function {name}()")
         takes = len(known["signature"])
         variadic = bool(takes) and bool(known["signature"][-1].get("variadic"))
         if given < takes or (given > takes and not variadic):
@@ -184,7 +184,7 @@ def _named(field: str) -> Iterator[None]:
     except RecursionError:
         raise _unfit("it is nested too deeply.", field) from None
     except Exception:  # noqa: BLE001 - the library raises whatever Python does on a value that does not fit
-        raise _unfit("it does not fit the answer, or holds what JSON cannot carry.", field) from None
+        raise _unfit("it does not match the response, or its result is not valid JSON.", field) from None
 
 
 def as_csv(value: Any) -> str:
@@ -197,14 +197,14 @@ def as_csv(value: Any) -> str:
     """
     if not isinstance(value, list):
         raise InvalidArguments(
-            ("format",), "CSV needs a list.", "Let the expression give a list of objects, or ask for json."
+            ("format",), "CSV needs a list.", "Use an expression that returns a list of objects, or ask for json."
         )
     named = [row for row in value if isinstance(row, dict)]
     names = list(dict.fromkeys(name for row in named for name in row))
     if len(names) * len(value) > MOST_CELLS:
         raise InvalidArguments(
             ("format",),
-            f"{len(value):,} rows of {len(names):,} columns are too many for CSV.",
+            f"{len(value):,} rows of {len(names):,} columns exceed the limit for CSV.",
             "Pick fewer fields, e.g. users[].[id, email].",
         )
     written = io.StringIO()

@@ -14,7 +14,7 @@ from saasus_mcp.server.call import Call
 from saasus_mcp.server.own import OwnTool, answered, closed
 from saasus_mcp.server.results import Results
 
-SELECT: Schema = {"type": "string", "maxLength": 1000, "description": "JMESPath over the whole answer"}
+SELECT: Schema = {"type": "string", "maxLength": 1000, "description": "JMESPath over the full response"}
 FIELD = "select"
 
 
@@ -24,7 +24,7 @@ def tool(results: Results) -> OwnTool:
     async def run(call: Call) -> ToolAnswer:
         whole = await results.read(call.arguments["id"], call.principal)
         if whole is None:
-            return failed("There is no such result.", "Results last 24 hours; make the call again.")
+            return failed("Unknown result.", "Results are kept for 24 hours; repeat the call.")
         form = call.arguments.get("format", "json")
         expression = call.arguments["expression"]
         picked = await large_work.run(call.principal.id, lambda: _selected(whole.value, expression, form))
@@ -32,8 +32,8 @@ def tool(results: Results) -> OwnTool:
 
     return OwnTool(
         name="select_from_result",
-        title=Text("Select from a large answer", "大きな応答からの抽出"),
-        description="Pick from an answer that was cut, by JMESPath.",
+        title=Text("Select from a large response", "大きな応答からの抽出"),
+        description="Pick from a truncated response, by JMESPath.",
         input_schema=closed(
             ("id", "expression"),
             id={"type": "string", "maxLength": 80},

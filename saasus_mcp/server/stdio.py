@@ -116,7 +116,7 @@ class Conversation:
                 self._unanswered.discard(_cancelled(frame.get("params")))
             return JSONRPCNotification.model_validate(frame)
         if str(frame["id"]) not in self._asked:
-            self._tell("A response answers no request that waits for one: it was never sent, or is over.")
+            self._tell("A response does not match a pending request.")
             return None
         self._asked.discard(str(frame["id"]))
         return (JSONRPCResponse if "result" in frame else JSONRPCError).model_validate(frame)
@@ -140,7 +140,7 @@ class Conversation:
         """One line on standard error, which repeats nothing that was sent."""
         count = self._repeats.next(why.partition(":")[0])
         if count is not None:
-            log.warning("A message on standard input was refused (%d for this reason so far). %s", count, why)
+            log.warning("A message on standard input was rejected (%d for this reason so far). %s", count, why)
 
     # -- to the client -------------------------------------------------------------------------------------------------
 
@@ -184,8 +184,8 @@ def _line(message: JSONRPCMessage) -> bytes:
     try:
         return message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n"
     except ValueError as error:
-        log.error("A message cannot be written as JSON (%s)", type(error).__name__)  # noqa: TRY400 - the text may repeat it
+        log.error("A message cannot be encoded as JSON (%s)", type(error).__name__)  # noqa: TRY400 - the text may repeat it
         if not isinstance(message, JSONRPCResponse | JSONRPCError):
             return b""
-        failed = ErrorData(code=INTERNAL_ERROR, message="The server failed; its log says why.")
+        failed = ErrorData(code=INTERNAL_ERROR, message="Internal server error; see the server log.")
         return _line(JSONRPCError(jsonrpc="2.0", id=message.id, error=failed))

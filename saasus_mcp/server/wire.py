@@ -147,7 +147,7 @@ def claimed() -> tuple[int, int]:
         reading, writing = os.dup(0), os.dup(1)
     except OSError:
         raise SaasusMcpError(
-            "Standard input or output is closed.", "Let an MCP client start the server: it speaks on both."
+            "Standard input or output is closed.", "Let an MCP client start the server, which needs both."
         ) from None
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)

@@ -41,7 +41,7 @@ class ProfileTable(Strict):
     def _whole(self) -> Self:
         given = [self.saas_id is not None, self.api_key is not None, self.secret_key is not None]
         if any(given) and not all(given):
-            raise ValueError("give all of saas_id, api_key and secret_key, or none to use the environment's")
+            raise ValueError("set all of saas_id, api_key and secret_key, or none of them to use the environment")
         return self
 
 

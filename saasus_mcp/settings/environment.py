@@ -78,7 +78,7 @@ class Settings(Strict):
         if not isinstance(given, dict) or not given.get(file):
             return given
         if given.get(keys):
-            raise ValueError(f"{keys} and {file}: give one")
+            raise ValueError(f"{keys} and {file}: set only one")
         try:
             return {**given, keys: key_file(Path(given[file]))}
         except ValueError as error:
@@ -87,10 +87,12 @@ class Settings(Strict):
     @model_validator(mode="after")
     def _agree(self) -> Self:
         if self.policy is not None and self.mode not in (None, "read-only"):
-            raise ValueError("SAASUS_MCP_MODE and SAASUS_MCP_POLICY: give one; only read-only goes with a policy")
+            raise ValueError(
+                "SAASUS_MCP_MODE and SAASUS_MCP_POLICY: set only one; only read-only can be combined with a policy"
+            )
         if self.database_url is not None and not self.sealing_keys:
             raise ValueError(
-                "SAASUS_MCP_SEALING_KEYS: not set, and SAASUS_MCP_DATABASE_URL is: servers that share a database share "
+                "SAASUS_MCP_SEALING_KEYS: required with SAASUS_MCP_DATABASE_URL: servers that share a database share "
                 "the key of what is in it; make a file of it once, `(umask 077; openssl rand -base64 32 > sealing_key)`, and "
                 "name it to all of them as SAASUS_MCP_SEALING_KEYS_FILE"
             )

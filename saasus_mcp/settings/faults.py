@@ -28,4 +28,4 @@ def first(error: ValidationError, known: Collection[str] = ()) -> tuple[str, str
     from difflib import get_close_matches  # noqa: PLC0415 - only on a mistake
 
     near = get_close_matches(str(found["loc"][-1])[:LONGEST_KEY], sorted(known), 1)
-    return place, "there is no such key" + (f" (is {near[0]} meant?)" if near else "")
+    return place, "unknown key" + (f" (did you mean {near[0]}?)" if near else "")

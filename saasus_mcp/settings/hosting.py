@@ -52,7 +52,7 @@ class HttpTable(Strict):
     def _within_all(cls, share: int | None, info: ValidationInfo) -> int | None:
         """A share that is larger than the whole was meant for something else."""
         if share is not None and share > info.data.get("connections", share):
-            raise ValueError("may not be more than connections")
+            raise ValueError("must not exceed `connections`")
         return share
 
 
@@ -146,7 +146,7 @@ def settled(
     known_as = public_url or table.public_url
     if known_as is None and not loopback(listens):
         raise SettingsError(
-            f"SAASUS_MCP_PUBLIC_URL: not set, and {listens} can be reached by others.",
+            f"SAASUS_MCP_PUBLIC_URL is not set, and other machines can reach {listens}.",
             "Set it to the https address by which clients reach the server, which takes authentication too "
             "(docs/hosting.md), or listen on 127.0.0.1.",
         )

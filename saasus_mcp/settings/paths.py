@@ -14,7 +14,7 @@ from saasus_mcp.settings.faults import SettingsError
 NAME = "saasus-mcp"
 WORDS = {
     "en": (
-        "{variable}: not an absolute path, so that the {kind} folder would depend on the working directory.",
+        "{variable}: not an absolute path, so the {kind} folder would depend on the working directory.",
         "Correct or unset it.",
     ),
     "ja": (
@@ -32,14 +32,14 @@ def absolute(path: Path) -> Path:
     """
     text = str(path)
     if is_reference(text):
-        raise ValueError("write an absolute path; a placeholder in it was not replaced")
+        raise ValueError("write an absolute path; it contains a placeholder that was not replaced")
     if (
         text != text.strip()
         or text[:1] in QUOTES
         or text[-1:] in QUOTES
         or any(each < " " or each == "\x7f" for each in text)
     ):
-        raise ValueError("write an absolute path, without blanks, quotation marks or line breaks around it")
+        raise ValueError("write an absolute path without surrounding spaces, quotation marks or line breaks")
     if not path.is_absolute():
         raise ValueError("write an absolute path; ~ and variables are not expanded")
     return path

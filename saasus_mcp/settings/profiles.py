@@ -18,29 +18,29 @@ if TYPE_CHECKING:
 DEFAULT = "default"
 Language = Literal["en", "ja"]
 EVERYONE = "*"
-COPY_EN = "Copy the value again from where it was issued, without anything around it."
+COPY_EN = "Copy the value again from the place where it was issued, with nothing before or after it."
 COPY_JA = "発行元の画面から値だけをコピーし直してください。"
 FAULTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "en": {
-        "no_profile": ("SAASUS_MCP_PROFILE: {file} has no profile {name!r}.", "It has: {known}."),
+        "no_profile": ("SAASUS_MCP_PROFILE: {file} has no profile {name!r}.", "Profiles: {known}."),
         "reference": (
-            "{names}: the client passed a reference that it did not resolve.",
-            "Set the variable that it names where the client starts, and start the client again.",
+            "{names}: the client passed a reference without resolving it.",
+            "Set the referenced variable in the client's environment and restart the client.",
         ),
         "space": ("{names}: begins or ends with a space or a line break.", COPY_EN),
         "quotes": ("{names}: is in quotation marks.", COPY_EN),
         "characters": (
-            "{names}: holds characters that no key has (a space, a line break, a byte order mark, full-width letters), or too many.",
+            "{names}: contains characters that are not used in keys (space, line break, byte order mark, full-width letters), or is too long.",
             COPY_EN,
         ),
-        "example": ("{names}: is an example, not a value.", COPY_EN),
+        "example": ("{names}: is an example value.", COPY_EN),
         "missing": (
-            "No credentials: {names} not set.",
-            "Set them from the SaaSus console (API key settings), or try `--sandbox`, which needs no account.",
+            "Missing credentials: {names}.",
+            "Copy them from the SaaSus console (API key settings), or use `--sandbox`, which needs no account.",
         ),
         "missing_near": (
-            "No credentials: {names} not set.",
-            "{near} is set and not read: correct its name, or try `--sandbox`, which needs no account.",
+            "Missing credentials: {names}.",
+            "{near} is set but not used: correct its name, or use `--sandbox`, which needs no account.",
         ),
     },
     "ja": {
@@ -61,11 +61,11 @@ FAULTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "example": ("{names}: 説明用の例がそのまま設定されています。", COPY_JA),
         "missing": (
             "認証情報がありません: {names} が設定されていません。",
-            "SaaSusの管理画面(APIキー)にある値を設定してください。アカウントなしで試すには `--sandbox` を指定します。",
+            "SaaSusの管理画面(APIキー)に表示される値を設定してください。アカウントなしで試すには `--sandbox` を指定します。",
         ),
         "missing_near": (
             "認証情報がありません: {names} が設定されていません。",
-            "設定されている {near} は読み取りません。名前を直してください。アカウントなしで試すには `--sandbox` を指定します。",
+            "{near} が設定されていますが、使われない名前です。名前を直してください。アカウントなしで試すには `--sandbox` を指定します。",
         ),
     },
 }

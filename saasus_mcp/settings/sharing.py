@@ -29,7 +29,9 @@ SCHEME = re.compile(r"postgres(ql)?://")
 def _database(value: Any) -> Any:
     text = value.get_secret_value() if isinstance(value, SecretStr) else str(value).strip()
     if is_reference(text):
-        raise ValueError("a placeholder in it was not replaced; set the variable that it names where the server starts")
+        raise ValueError(
+            "it contains a placeholder that was not replaced; set that variable in the server's environment"
+        )
     if SCHEME.match(text) is None:
         raise ValueError("write postgresql://USER@HOST/DATABASE, with a password in a file: ?passfile=/absolute/path")
     for name, places in parse_qs(urlsplit(text).query).items():
@@ -52,7 +54,7 @@ def key_file(file: Path) -> str:
         raise ValueError(f"{file} cannot be read: {os.strerror(error.errno or 0)}") from None
     if not (keys := text.decode("ascii", "replace").strip()):
         raise ValueError(
-            f"{file} holds no keys; write what `openssl rand -base64 32` prints, a key a line, the newest first"
+            f"{file} contains no keys; write the output of `openssl rand -base64 32`, one key per line, newest first"
         )
     _keys(keys)
     return keys
@@ -64,9 +66,9 @@ def _keys(value: Any) -> Any:
     given = [part for part in re.split(r"[,\s]+", value) if part]
     keys = tuple(_key(part, place) for place, part in enumerate(given, 1))
     if len(set(keys)) != len(keys):
-        raise ValueError("the same key is there twice")
+        raise ValueError("the same key is listed twice")
     if len(keys) > MOST_KEYS:
-        raise ValueError(f"at most {MOST_KEYS} keys; drop those that nothing is sealed with any more")
+        raise ValueError(f"at most {MOST_KEYS} keys; remove keys that are no longer used")
     return tuple(SecretBytes(key) for key in keys)
 
 
@@ -77,8 +79,8 @@ def _key(text: str, place: int) -> bytes:
         key = b""
     if len(key) != KEY_BYTES:
         raise ValueError(
-            f"key {place} is not {KEY_BYTES} bytes in base64; write what `openssl rand -base64 32` prints, the newest first, "
-            "with commas between"
+            f"key {place} is not {KEY_BYTES} bytes in base64; use the output of `openssl rand -base64 32`; separate keys with "
+            "commas, newest first"
         )
     return key
 

@@ -41,9 +41,11 @@ class Source(Strict):
         except UnsafeFile as error:
             raise SettingsError(error.message, error.mend) from error
         except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"The {self} cannot be read: {type(error).__name__}.", "See who may read it.") from None
+            raise SettingsError(
+                f"The {self} cannot be read: {type(error).__name__}.", "Check its permissions."
+            ) from None
         if not found:
-            raise SettingsError(f"The {self} is not set or empty.", "Set it where the server runs.")
+            raise SettingsError(f"The {self} is missing or empty.", "Set it where the server runs.")
         return found
 
     def held(self) -> str:
@@ -58,7 +60,7 @@ class Source(Strict):
 def _no_literal(value: Any) -> Any:
     """A credential written into the file is refused before anything can show it."""
     if not isinstance(value, dict):
-        raise ValueError('a secret is never written here: write {env = "NAME"} or {file = "/absolute/path"}')  # noqa: TRY004 - pydantic's way
+        raise ValueError('secrets must not be written here; use {env = "NAME"} or {file = "/absolute/path"}')  # noqa: TRY004 - pydantic's way
     return value
 
 

@@ -33,20 +33,20 @@ SIMILAR = 0.7
 
 WORDS: Mapping[Literal["en", "ja"], Mapping[str, str]] = {
     "en": {
-        "unknown": "{names}: there is no such setting.",
-        "near": "{name} (is {near} meant?)",
+        "unknown": "{names}: unknown setting.",
+        "near": "{name} (did you mean {near}?)",
         "more": " and {count} more",
-        "mend": "Nothing was started. Correct or unset it; docs/configuration.md lists the settings.",
-        "twice": "{names}: set more than once, in different letter case and with different values.",
-        "twice_mend": "Nothing was started. Keep one of them.",
+        "mend": "Nothing was started. Correct or unset it; see docs/configuration.md for all settings.",
+        "twice": "{names}: set more than once with different letter case and different values.",
+        "twice_mend": "Nothing was started. Keep only one of them.",
     },
     "ja": {
         "unknown": "{names}: このような設定はありません。",
         "near": "{name}({near} の誤りではありませんか)",
         "more": " ほか{count}件",
-        "mend": "何も開始していません。名前を直すか、環境変数から削除してください。設定の一覧は docs/configuration.ja.md にあります。",
+        "mend": "処理を中止しました。名前を直すか、環境変数から削除してください。設定の一覧は docs/configuration.ja.md にあります。",
         "twice": "{names}: 大文字と小文字だけが異なる名前で、別々の値が設定されています。",
-        "twice_mend": "何も開始していません。どちらか一方だけにしてください。",
+        "twice_mend": "処理を中止しました。どちらか一方だけにしてください。",
     },
 }
 

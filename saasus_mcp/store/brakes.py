@@ -71,7 +71,7 @@ def refuse_if_frozen(connection: Connection, everywhere: Everywhere, profile: st
     flag = f" --profile {freeze.profile}" if freeze.profile else ""
     raise Frozen(
         f"{what} are frozen by {named(freeze.by)}{why}.",
-        f"A person lifts it on the console or with `saasus-mcp unfreeze{flag}`.",
+        f"A person can lift the freeze on the console or with `saasus-mcp unfreeze{flag}`.",
     )
 
 
@@ -89,7 +89,7 @@ def take(connection: Connection, wanted: tuple[Charge, ...], call: str, profile:
             raise OverBudget(
                 f"This would make {used + charge.amount} {_WORDS[charge.kind]} within {_span(charge.window)}; "
                 f"{charge.ceiling} are allowed to {charge.principal}.",
-                "Wait, or have the operator raise the ceiling.",
+                "Wait, or ask the operator to raise the limit.",
             )
         taken = {"principal": charge.principal, "profile": profile, "kind": charge.kind, "amount": charge.amount}
         _TAKE.run(connection, {"call": call, "at": at, **taken})

@@ -55,7 +55,8 @@ class Database:
                 connection.execute(insert(versions).values(version=version))
             elif found != version:
                 raise StoreError(
-                    f"The store has version {found}, not {version}.", "Move it away, or use the version that made it."
+                    f"The store has version {found}; version {version} is required.",
+                    "Move it elsewhere, or use the version of saasus-mcp that created it.",
                 )
 
     @classmethod
@@ -141,8 +142,8 @@ class Database:
             found = getattr(error, "orig", None) if isinstance(error, SQLAlchemyError) else error
             said = str(found or type(error).__name__).partition("\n")[0]
             if not self._postgres:
-                mend = "See that the disk is writable and not full."
+                mend = "Check that the disk is writable and not full."
                 raise StoreError(f"The store cannot be used: {said}.", mend) from None
             log.warning("the database: %s", said)  # where it is and who asks is the operator's affair, not a client's
-            mend = "See that the database of SAASUS_MCP_DATABASE_URL answers; the log says more."
-            raise StoreError("The store cannot be used: the database does not do it.", mend) from None
+            mend = "Check the database of SAASUS_MCP_DATABASE_URL; see the log for details."
+            raise StoreError("The database rejected the operation.", mend) from None

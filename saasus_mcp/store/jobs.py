@@ -56,7 +56,7 @@ class Jobs:
         mine = (job_steps.c.job.in_(running), job_steps.c.step == claim.step, job_steps.c.digest == claim.digest)
         free = (*mine, job_steps.c.call.is_(None))
         if connection.execute(update(job_steps).where(*free).values(call=call)).rowcount != 1:
-            raise AlreadyUsed(f"The step {claim.step} is no part of the plan, or was made already.", "Look at the job.")
+            raise AlreadyUsed(f"The step {claim.step} is not part of the plan, or has already run.", "Check the job.")
 
     @staticmethod
     def end_step(connection: Connection, call: str, ending: StepEnding) -> None:
@@ -188,8 +188,8 @@ def _require_room(connection: Connection, principal: str, most: int) -> None:
     running = int(connection.execute(select(func.count()).select_from(jobs).where(*mine)).scalar_one())
     if running >= most:
         raise TooManyJobs(
-            f"{running} of your jobs are running already; at most {most} may at the same time.",
-            "Wait for one of them to end: job_status follows them.",
+            f"You already have {running} running jobs; at most {most} may run at the same time.",
+            "Wait for one to finish; job_status shows their progress.",
         )
 
 

@@ -43,7 +43,9 @@ class Journal:
         try:
             connection.execute(insert(undone).values(call=call, part=part, by=by))
         except IntegrityError:
-            raise AlreadyUsed("This was undone already, or is being undone.", "Look at the present state.") from None
+            raise AlreadyUsed(
+                "This change was already undone, or is being undone.", "Check the current state."
+            ) from None
 
     @staticmethod
     def end(connection: Connection, call: str, result: Any) -> None:

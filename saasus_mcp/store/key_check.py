@@ -11,9 +11,9 @@ from saasus_mcp.store.chain import Keys, key_id, store_keys
 from saasus_mcp.store.files import SUFFIX, StoreError
 
 MEND = (
-    "Start with the key that the store was written with: in SAASUS_MCP_SEALING_KEYS or SAASUS_MCP_SEALING_KEYS_FILE, else "
-    "in sealing.key in the state folder. To change the key, give the new one first and the old one behind it. Where the "
-    "key is lost, move the store away; a new one is made."
+    "Use the key that the store was written with: in SAASUS_MCP_SEALING_KEYS, SAASUS_MCP_SEALING_KEYS_FILE or "
+    "sealing.key in the state folder. To change the key, list the new key first and the old key after it. If the "
+    "key is lost, move the store elsewhere; a new one is created."
 )
 
 
@@ -36,13 +36,13 @@ def check(there: Collection[str], given: Keys, name: str, *, used: bool) -> None
     own = [key_id(key) for key in given]
     if there and not set(own) & set(there):
         raise WrongKey(
-            f"The sealing key is not the key of the store {name}: that was written under key {', '.join(sorted(there))}, "
+            f"The sealing key does not belong to the store {name}, which was written under key {', '.join(sorted(there))}, "
             f"and this process has {', '.join(own)}.",
             MEND,
         )
     if used and not there:
         raise WrongKey(
-            f"The sealing key cannot be checked: the store {name} has audit records and no key id, so somebody removed it.",
+            f"The sealing key cannot be checked: the store {name} has audit records but no key id, so the key id was removed.",
             MEND,
         )
 

@@ -47,7 +47,7 @@ class Shared:
     def __init__(self, url: str, keys: Callable[[], Keys]) -> None:
         if find_spec("psycopg") is None:
             raise StoreError(
-                "SAASUS_MCP_DATABASE_URL is set, and what speaks to PostgreSQL is not installed.",
+                "SAASUS_MCP_DATABASE_URL is set, but the PostgreSQL driver is not installed.",
                 "Install saasus-mcp[hosted].",
             )
         from saasus_mcp.store import postgres  # noqa: PLC0415 - of an extra that not everybody has

@@ -294,8 +294,8 @@ class Store:
             mine = select(func.count()).select_from(secrets).where(secrets.c.principal == hidden[0].principal)
             if connection.execute(mine).scalar_one() + len(hidden) > MOST_HIDDEN:
                 raise StoreError(
-                    f"More than {MOST_HIDDEN} hidden secrets of {hidden[0].principal} wait to be revealed.",
-                    "Have a person reveal them, or wait until their time is over.",
+                    f"{hidden[0].principal} has more than {MOST_HIDDEN} secrets waiting to be revealed.",
+                    "Ask a person to reveal them, or wait until they expire.",
                 )
             rows = [{name: getattr(secret, name) for name in HiddenSecret.__slots__} for secret in hidden]
             connection.execute(insert(secrets), rows)
@@ -338,11 +338,11 @@ def _use(connection: Connection, spend: Spend, at: float) -> None:
         try:
             connection.execute(insert(confirmations).values(nonce=spend.id, used_at=at))
         except IntegrityError:
-            raise AlreadyUsed("This confirmation was used before.", "Ask again.") from None
+            raise AlreadyUsed("This confirmation was already used.", "Ask again.") from None
         return
     ready = (approvals.c.code == spend.id, approvals.c.status == "approved", approvals.c.expires_at > at)
     if connection.execute(update(approvals).where(*ready).values(status="used")).rowcount != 1:
-        raise AlreadyUsed("This approval was used before or has expired.", "Ask again.")
+        raise AlreadyUsed("This approval was already used or has expired.", "Ask again.")
 
 
 def _rejected(connection: Connection, subject: str, now: float) -> Approval | None:

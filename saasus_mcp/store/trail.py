@@ -104,9 +104,7 @@ class Trail:
 
     def _wait(self) -> None:
         if not self._lock.acquire(timeout=BUSY_SECONDS):
-            raise StoreError(
-                "The store cannot be used: the calls before wait for it.", "See that its database answers."
-            )
+            raise StoreError("The store cannot be used: earlier calls are waiting for it.", "Check its database.")
 
     def note(self, connection: Connection, call: str, event: str, record: Record, at: float) -> None:
         """Add a record to this writer's chain, in the transaction of what it records (see `writing`).
@@ -249,8 +247,8 @@ class Trail:
         """
         if self.verify():
             raise StoreError(
-                "The audit does not hold, and a purge could remove what shows it: nothing was purged.",
-                "See `saasus-mcp audit verify`. To begin a new audit, move the store away and keep it.",
+                "The audit log failed verification. Nothing was purged, because a purge could remove the evidence.",
+                "See `saasus-mcp audit verify`. To start a new audit log, move the store elsewhere and keep it.",
             )
         removed = 0
         with self.writing(patient=True) as connection:
@@ -292,7 +290,7 @@ def _told(row: Row[Any]) -> dict[str, Any]:
         record, sound = {}, False
     if not sound:  # it is shown where it is seen, and breaks nothing
         at = row.at if isinstance(row.at, float) and 0 <= row.at <= _LATEST else _LATEST
-        altered = {"unreadable": "this record was altered: see `saasus-mcp audit verify`"}
+        altered = {"unreadable": "this record was altered; run `saasus-mcp audit verify`"}
         return {**altered, "call": str(row.call), "event": "refused", "at": at}
     return {**record, "call": str(row.call), "event": row.event, "at": row.at}
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from saasus_mcp.store.chain import START, Break, Head, Keys, Link, Mark, mac, proof
 
-ALTERED = "altered, put in from elsewhere, or of a key that is not given"
+ALTERED = "modified, inserted from another chain, or signed with a key that was not supplied"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def verify(
     exported, marks = list(heads), list(marks)
     proven = {mark.writer: mark for mark in marks if _proves(keys, mark)}
     breaks = [
-        Break(mark.writer, mark.number, "purged without proof: this purge mark was not made under a given key")
+        Break(mark.writer, mark.number, "purged without proof: the purge mark was not signed with a supplied key")
         for mark in marks
         if proven.get(mark.writer) is not mark
     ]
@@ -68,7 +68,7 @@ def verify(
     walk = _Walk(keys, proven, places)
     breaks += walk.through(links)
     breaks += _unreached(exported, places, proven, "the exported head")
-    breaks += _unreached(wanted[len(exported) :], places, proven, "a record that another one names")
+    breaks += _unreached(wanted[len(exported) :], places, proven, "a record that another record names")
     return Verdict(tuple(dict.fromkeys(breaks)), walk.records, tuple(proven.values()))
 
 
@@ -131,7 +131,7 @@ def _unreached(
         if found is None and mark is not None and mark.number >= head.number:
             found = mark.mac if mark.number == head.number else head.mac
         if found is None:
-            breaks.append(Break(head.writer, head.number, f"cut off: {what} is not there"))
+            breaks.append(Break(head.writer, head.number, f"cut off: {what} is missing"))
         elif not hmac.compare_digest(str(found).encode(), str(head.mac).encode()):
             breaks.append(Break(head.writer, head.number, f"rewritten: it is not {what}"))
     return breaks

@@ -214,7 +214,7 @@ def test_after_a_401_with_a_right_clock_the_keys_are_suspected(api: Callable[[Ap
 
 
 @pytest.mark.parametrize(
-    ("status", "said"), [(403, "may not be used from here"), (503, "cannot be told"), (404, "cannot be told")]
+    ("status", "said"), [(403, "may not be used from here"), (503, "could not determine"), (404, "could not determine")]
 )
 def test_other_statuses_are_told_apart(api: Callable[[Api], None], status: int, said: str) -> None:
     api(answers(status))

@@ -95,7 +95,7 @@ def test_every_rule_is_told_and_which_one_won(desk: Path) -> None:
 
 def test_what_state_a_decision_rests_on_is_said(desk: Path) -> None:
     ran = run(*DELETE, "--policy", str(desk))
-    assert "cannot be told, so it denies: `impact` could not be read" in ran.out
+    assert "cannot be evaluated, so the call is denied: `impact` could not be read" in ran.out
     assert "give it with --impact" in ran.out
     assert explained("--policy", str(desk))["missing_state"] == ["impact"]
     told = explained("--policy", str(desk), "--impact", '{"users": 300}')

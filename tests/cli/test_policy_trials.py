@@ -134,7 +134,7 @@ def test_the_audit_is_decided_anew(desk: Path) -> None:
     assert "auth_create_tenant  local:a: allow -> deny: no rule of the policy allows it" in ran.out
     assert "auth_delete_tenant  local:a: approve -> ?: " in ran.out
     assert "auth_update_tenant_user  local:a: allow -> ?: " in ran.out
-    assert "4 calls; 1 would be decided otherwise, 2 cannot be told; policy desk." in ran.out
+    assert "4 calls re-evaluated: 1 decisions would change, 2 cannot be determined. Policy: desk." in ran.out
     assert "caller of 1 calls" in ran.out
     assert "1 calls are of tools that are no more" in ran.out
     assert "呼び出し 4件" in run("policy", "replay", "--policy", str(desk), "--lang", "ja").out

@@ -117,7 +117,7 @@ async def test_a_store_that_cannot_be_read_is_no_blank_page(stage: Stage, monkey
 async def test_sessions_that_cannot_be_read_are_no_blank_page(stage: Stage) -> None:
     class Away(LocalSessions):
         def find(self, cookie: str, now: float) -> Session | None:
-            raise StoreError("The store cannot be used: the database does not do it.")
+            raise StoreError("The database rejected the operation.")
 
     async with stage.signed_in() as client:
         known = client.cookies

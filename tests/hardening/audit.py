@@ -152,7 +152,7 @@ async def exchanged(ground: Ground) -> str:
 async def reordered(ground: Ground) -> str:
     with closing(written(ground)) as store:
         execute(store, f"UPDATE audit SET at = {NOW + 100} WHERE number = 1")  # noqa: S608 - as above
-        assert faults(store) == ["altered, put in from elsewhere, or of a key that is not given"]
+        assert faults(store) == ["modified, inserted from another chain, or signed with a key that was not supplied"]
     return "found: the order is of times and numbers, which the MACs cover"
 
 

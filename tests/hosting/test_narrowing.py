@@ -207,7 +207,7 @@ async def test_a_message_over_sse_gets_no_more_than_the_request_that_opened_its_
         listed = of_operations((await client.list_tools()).tools)
         assert [tool.name for tool in listed] == tools_of(catalogue, lambda each: each.reads)
         refused = await client.call_tool("auth_create_role", {"role_name": "r", "display_name": "R"})
-        assert "narrowed to operations that read" in text(refused)
+        assert "limited to reads" in text(refused)
     assert made.apis["default"].sent == []
 
 

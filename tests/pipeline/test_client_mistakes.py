@@ -105,9 +105,9 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "a required value that is empty": (
         "auth_get_user_info_by_email",
         {"email": ""},
-        "email: it is required and empty.",
+        "email: required, but empty.",
     ),
-    "a required value of blanks": ("auth_get_user_info", {"token": " \u3000"}, "token: it is required and empty."),
+    "a required value of blanks": ("auth_get_user_info", {"token": " \u3000"}, "token: required, but empty."),
     "a password as a number": (
         "auth_update_saas_user_password",
         {"user_id": "u", "password": 80431377},

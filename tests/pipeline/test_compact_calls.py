@@ -133,7 +133,7 @@ async def test_a_mistaken_name_of_our_own_tools_is_answered_with_the_right_one(
 
 HOSTILE: dict[str, tuple[str, dict[str, Any], str]] = {
     "an unknown argument": ("search_operations", {"query": "x", "q": 1}, "q: search_operations has no such argument."),
-    "no query": ("search_operations", {}, "query: it is required and missing."),
+    "no query": ("search_operations", {}, "query: required, but missing."),
     "a query that is no text": ("search_operations", {"query": ["x"]}, "query: expected string, got a list."),
     "too small a limit": ("search_operations", {"query": "x", "limit": 0}, "limit: expected at least 1"),
     "too large a limit": ("search_operations", {"query": "x", "limit": 51}, "limit: expected at most 50"),
@@ -146,7 +146,7 @@ HOSTILE: dict[str, tuple[str, dict[str, Any], str]] = {
     "arguments as text with a field twice": (
         "call_read",
         {"name": "auth_get_tenant", "arguments": '{"tenant_id": "t", "tenant_id": "u"}'},
-        "arguments: the JSON text in it gives a field twice.",
+        "arguments: its JSON text contains a field twice.",
     ),
     "a handle where none belongs, in text": (
         "call_read",
@@ -173,7 +173,7 @@ HOSTILE: dict[str, tuple[str, dict[str, Any], str]] = {
         {"name": "auth_get_tenant", "arguments": {"tenant_id": "t", "x": 1}},
         "x: auth_get_tenant has no such argument.",
     ),
-    "a missing argument inside": ("call_read", {"name": "auth_get_tenant"}, "tenant_id: it is required and missing."),
+    "a missing argument inside": ("call_read", {"name": "auth_get_tenant"}, "tenant_id: required, but missing."),
     "a value beyond 64 bits inside": (
         "call_read",
         {"name": "auth_get_tenant", "arguments": {"tenant_id": 2**80}},

@@ -141,7 +141,7 @@ async def test_a_failure_and_a_secret_are_what_they_are_without_a_selection(cata
         )
         assert "secret://r/" in text(picked)
         missing = await client.call_tool("read_and_select", {"name": "auth_get_tenant", "select": "id"})
-        assert text(missing).startswith("tenant_id: it is required and missing.")
+        assert text(missing).startswith("tenant_id: required, but missing.")
 
 
 async def test_a_read_that_the_policy_denies_is_denied_with_a_selection(catalogue: Catalogue, store: Store) -> None:

@@ -146,7 +146,7 @@ async def test_a_smaller_budget_holds_for_every_answer(catalogue: Catalogue, sto
         ):
             result = await client.call_tool(name, given)
             assert len(text(result).encode()) <= 4096, name
-            assert "[Cut to fit. " in text(result)
+            assert "[Truncated. " in text(result)
             assert uri(result)
 
 

@@ -170,7 +170,7 @@ def test_the_trace_id_of_the_api_hides_and_reorders_nothing(catalogue: Catalogue
 def test_failures_say_their_parts_in_order() -> None:
     given = failed("What happened.", "What to do.", applied="unknown", status=500, trace_id="t-1")
     assert given.text == (
-        "What happened. Outcome: unknown, it may or may not have been done. Trace id: t-1. What to do."
+        "What happened. Outcome: unknown, the change may or may not have been made. Trace id: t-1. What to do."
     )
     assert failed("What happened.").text == "What happened. Outcome: not_applied, nothing was changed."
 

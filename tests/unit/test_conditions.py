@@ -43,7 +43,7 @@ FAILING = [
     ("impact.users > 3 || target.x == 1", "`impact` and `target` could not be read"),
     ("target.x == 1 || true", "`target` could not be read"),
     ("args.many.all(a, args.many.all(b, a <= b || a >= b))", "too many steps"),
-    ("args.map[args.secret] == 1", "a field it speaks of is missing"),
+    ("args.map[args.secret] == 1", "a field that it uses is missing"),
     ("timestamp(args.secret) > timestamp('2026-01-01T00:00:00Z')", "it failed"),
 ]
 

@@ -115,7 +115,7 @@ def test_without_a_file_the_profile_is_the_environments_under_its_name(monkeypat
     [
         ("version = 2", "version"),
         ("profiles = 1\nversion = 1", "profiles"),
-        ("version = 1\nprofile = {}", "profile: there is no such key (is profiles meant?)."),
+        ("version = 1\nprofile = {}", "profile: unknown key (is profiles meant?)."),
         ("version = 1\n[profiles.a]\nsaas_id = 's'", "profiles.a: give all of"),
         (f"version = 1\n[profiles.a]\nsaas_id = 's'\napi_key = '{HUSH}'\nsecret_key = '{HUSH}'", "profiles.a.api_key"),
         (f"version = 1\n[profiles.a.secrets]\nSTRIPE = '{HUSH}'", "profiles.a.secrets.STRIPE"),

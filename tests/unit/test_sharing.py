@@ -44,7 +44,7 @@ def test_a_key_may_be_written_for_urls(monkeypatch: pytest.MonkeyPatch) -> None:
         (f"{ONE},c2hvcnQ=", "SAASUS_MCP_SEALING_KEYS: key 2 is not 32 bytes in base64"),
         ("hush-hush-not-base64!", "SAASUS_MCP_SEALING_KEYS: key 1 is not 32 bytes in base64"),
         (ONE[:-4], "key 1 is not 32 bytes in base64"),
-        (f"{ONE},{TWO},{ONE}", "the same key is there twice"),
+        (f"{ONE},{TWO},{ONE}", "the same key is listed twice"),
     ],
 )
 def test_keys_that_are_missing_or_malformed_stop_everything(
@@ -156,7 +156,7 @@ def piped(file: Path) -> None:
         (lambda file: file.chmod(0o602), "Other users of this computer can write to"),
         (lambda file: file.write_text(""), "holds no keys"),
         (lambda file: file.write_text("hush-hush"), "key 1 is not 32 bytes in base64"),
-        (lambda file: file.write_text(f"{ONE}\n{ONE}"), "the same key is there twice"),
+        (lambda file: file.write_text(f"{ONE}\n{ONE}"), "the same key is listed twice"),
         (lambda file: file.write_text("A" * 5000), "is larger than 4096 bytes"),
         (lambda file: (file.rename(file.with_name("real")), file.symlink_to("real")), "is a symbolic link"),
         (lambda file: (file.unlink(), file.mkdir()), "is not a regular file"),

@@ -238,7 +238,7 @@ def test_a_chain_whose_end_was_cut_after_a_purge_is_found_by_an_exported_head(ke
     execute(store, "DELETE FROM audit WHERE number > 4")
     assert faults(store, head) == [
         "cut off: the exported head is not there",
-        "cut off: a record that another one names is not there",
+        "cut off: a record that another record names is not there",
     ], "the record of the purge is gone as well, and its mark names it"
     store.close()
 
@@ -271,7 +271,7 @@ def test_ends_and_refusals_are_links_of_the_same_chain(kept: Stores, late: Calla
     late(store)
     assert faults(store) == []
     execute(store, "UPDATE audit SET record = '{\"ok\":false}' WHERE number = 2")
-    assert faults(store) == ["altered, put in from elsewhere, or of a key that is not given"]
+    assert faults(store) == ["modified, inserted from another chain, or signed with a key that was not supplied"]
     store.close()
 
 
@@ -292,7 +292,7 @@ def test_a_chain_that_another_one_named_cannot_be_cut_before_that(kept: Stores) 
     filled(kept).close()
     store = filled(kept, 1)
     execute(store, "DELETE FROM audit WHERE number = 6")
-    assert faults(store) == ["cut off: a record that another one names is not there"]
+    assert faults(store) == ["cut off: a record that another record names is not there"]
     store.close()
 
 
@@ -306,7 +306,7 @@ def test_chains_that_go_on_name_each_other_once_an_hour(kept: Stores) -> None:
     assert faults(here) == [], "what was written since, nothing names yet"
     here.commit("later still", {}, NOW + 7400)
     execute(here, theirs)
-    assert faults(here) == ["cut off: a record that another one names is not there"]
+    assert faults(here) == ["cut off: a record that another record names is not there"]
     here.close()
     there.close()
 
@@ -343,7 +343,7 @@ def test_a_purge_that_is_itself_purged_leaves_every_mark_proven(kept: Stores) ->
     assert [record["deed"] for record in store.audited()] == ["purge"]
     for head in heads:
         execute(store, f"DELETE FROM purged WHERE writer = '{head.writer}'")  # noqa: S608 - what an attacker runs
-    assert "cut off: a record that another one names is not there" in faults(store)
+    assert "cut off: a record that another record names is not there" in faults(store)
     store.close()
 
 

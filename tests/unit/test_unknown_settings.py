@@ -133,16 +133,16 @@ def test_every_variable_of_every_flag_is_known() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[htpp]", "htpp: there is no such key (is http meant?)"),
-        ("[http]\nconections = 5", "http.conections: there is no such key (is connections meant?)"),
+        ("[htpp]", "htpp: unknown key (is http meant?)"),
+        ("[http]\nconections = 5", "http.conections: unknown key (is connections meant?)"),
         (
             "[auth.jwt]\nissuer = 'https://x'\njwks_url = 'https://x'\naudiance = 'a'",
-            "audiance: there is no such key (is audience meant?)",
+            "audiance: unknown key (is audience meant?)",
         ),
-        ("[auth]\ntoken = true", "auth.token: there is no such key (is tokens meant?)"),
-        ("[console]\nenable = false", "console.enable: there is no such key (is enabled meant?)"),
-        ("[profiles.a]\ngroup = ['x']", "profiles.a.group: there is no such key (is groups meant?)"),
-        ("[profiles.a.secrets]\nX = {evn = 'Y'}", "there is no such key (is env meant?)"),
+        ("[auth]\ntoken = true", "auth.token: unknown key (is tokens meant?)"),
+        ("[console]\nenable = false", "console.enable: unknown key (is enabled meant?)"),
+        ("[profiles.a]\ngroup = ['x']", "profiles.a.group: unknown key (is groups meant?)"),
+        ("[profiles.a.secrets]\nX = {evn = 'Y'}", "unknown key (is env meant?)"),
     ],
 )
 def test_an_unknown_key_of_any_table_stops_the_start(text: str, said: str, tmp_path: Path) -> None:
