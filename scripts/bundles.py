@@ -21,7 +21,10 @@ from saasus_mcp.clients.known import CLIENTS
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "saasus"
-READMES = {"README.md": ("Add to", "Try in"), "README.ja.md": ("追加:", "試す:")}
+READMES = {
+    "README.md": ("Add to {client}", "Try in {client} (sandbox)", ()),
+    "README.ja.md": ("{client}に追加", "{client}で試す(サンドボックス)", ("--lang", "ja")),
+}
 BEGIN, END = "<!-- buttons: made by scripts/bundles.py -->\n", "<!-- end of buttons -->\n"
 TITLES = {
     "SAASUS_SAAS_ID": "SaaS ID",
@@ -40,12 +43,12 @@ def files() -> Iterator[tuple[Path, str]]:
     yield ROOT / "gemini-extension.json", _json(gemini(server))
     yield ROOT / "bundles" / "mcpb" / "manifest.json", _json(manifest(server))
     yield ROOT / "bundles" / "mcpb" / "pyproject.toml", PROJECT.format(version=__version__, requires=_requires())
-    for name, (add, attempt) in READMES.items():
+    for name, (add, attempt, flags) in READMES.items():
         text = (ROOT / name).read_text(encoding="utf-8")
         before, _, rest = text.partition(BEGIN)
         yield (
             ROOT / name,
-            before + BEGIN + "\n".join(buttons(server, add, attempt)) + "\n" + END + rest.partition(END)[2],
+            before + BEGIN + "\n".join(buttons(server, add, attempt, flags)) + "\n" + END + rest.partition(END)[2],
         )
 
 
@@ -113,13 +116,17 @@ def gemini(server: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def buttons(server: dict[str, Any], add: str, attempt: str) -> Iterator[str]:
-    """One-click links: they hold references, never a credential; the second of each uses the sandbox."""
+def buttons(server: dict[str, Any], add: str, attempt: str, flags: tuple[str, ...]) -> Iterator[str]:
+    """Yield one-click links with references instead of credentials, then the same for the sandbox.
+
+    Args:
+        flags: given to the server that a link starts.
+    """
     for words, local in ((add, _local(server)), (attempt, Local(("uvx", "saasus-mcp", "--sandbox")))):
         for key, link in (("cursor", _cursor), ("vscode", _vscode)):
             client = CLIENTS[key]
-            held = Local((*local.command, "--surface", "compact"), credentials=local.credentials)
-            title = f"{words} {client.title}" + (" (sandbox)" if "--sandbox" in local.command else "")
+            held = Local((*local.command, *flags, "--surface", "compact"), credentials=local.credentials)
+            title = words.format(client=client.title)
             badge = f"https://img.shields.io/badge/{quote(title.replace('-', '--'))}-24292f?style=flat-square"
             yield f"[![{title}]({badge})]({link(entry(client, held, NAME))})"
 

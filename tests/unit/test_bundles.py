@@ -78,7 +78,12 @@ def test_the_buttons_install_what_install_would_and_hold_references_only(name: s
         assert config["command"] == "uvx"
         assert config["args"][0] == "saasus-mcp"
         assert config["args"][-2:] == ["--surface", "compact"]
-        if "sandbox" in title:
+        assert (
+            (config["args"][config["args"].index("--lang") + 1] == "ja")
+            if ".ja." in name
+            else ("--lang" not in config["args"])
+        )
+        if "sandbox" in title or "サンドボックス" in title:
             assert "--sandbox" in config["args"]
             assert "env" not in config
         else:
