@@ -94,7 +94,9 @@ def test_rejecting_needs_no_terminal(state: Path) -> None:
     assert "in 10 minutes" in ran.out
 
 
-@pytest.mark.parametrize(("lang", "said"), [("en", "No approval with the code 'ZZZZ'"), ("ja", "承認待ちはありません")])
+@pytest.mark.parametrize(
+    ("lang", "said"), [("en", "There is no pending approval with the code 'ZZZZ'"), ("ja", "承認待ちはありません")]
+)
 def test_an_unknown_code_is_an_error_in_one_line(lang: str, said: str) -> None:
     ran = run("reject", "ZZZZ", "--lang", lang)
     assert ran.status == 1

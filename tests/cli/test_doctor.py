@@ -89,7 +89,7 @@ def findings(*flags: str) -> dict[str, dict[str, str]]:
     return {one["check"]: one for one in told["checks"]}
 
 
-@pytest.mark.parametrize(("lang", "said"), [("en", "Nothing is wrong."), ("ja", "問題は見つかりませんでした。")])
+@pytest.mark.parametrize(("lang", "said"), [("en", "No problems found."), ("ja", "問題は見つかりませんでした。")])
 def test_in_the_sandbox_nothing_is_wrong(lang: str, said: str) -> None:
     ran = run("doctor", "--sandbox", "--lang", lang)
     assert ran.status == 0
@@ -158,8 +158,8 @@ def test_missing_credentials_are_named_and_nothing_is_sent() -> None:
         ("key-under-test\n", "begins or ends with a space"),
         ('"key-under-test"', "quotation marks"),
         ("「key-under-test」", "quotation marks"),
-        ("key under test", "characters that no key has"),
-        ("ｋｅｙ-under-test", "characters that no key has"),  # noqa: RUF001 - as an input method writes it
+        ("key under test", "characters that are not used in keys"),
+        ("ｋｅｙ-under-test", "characters that are not used in keys"),  # noqa: RUF001 - as an input method writes it
     ],
 )
 def test_what_got_into_a_credential_when_it_was_copied_is_named(
@@ -248,7 +248,7 @@ def test_an_unreadable_setting_is_named_and_ends_the_examination(monkeypatch: py
     monkeypatch.setenv("SAASUS_MCP_TIMEOUT", "soon")
     found = findings()
     assert "SAASUS_MCP_TIMEOUT" in found["settings"]["said"]
-    assert "Correct it where it is set" in found["settings"]["mend"]
+    assert "Correct the value where it is set" in found["settings"]["mend"]
     assert "credentials" not in found
 
 
@@ -317,7 +317,7 @@ def test_what_waits_is_worth_a_note(state: Path) -> None:
 
 @pytest.mark.usefixtures("_engine")
 @pytest.mark.parametrize(
-    ("lang", "said"), [("en", "so no job can run: IntegrityError"), ("ja", "ジョブを実行できません: IntegrityError")]
+    ("lang", "said"), [("en", "so jobs cannot run: IntegrityError"), ("ja", "ジョブを実行できません: IntegrityError")]
 )
 def test_a_job_engine_that_does_not_start_is_a_problem(lang: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As where the engine stamps its rows with a time that an old SQLite does not know."""
@@ -390,7 +390,7 @@ def test_clients_that_start_this_server_are_named(home: Path) -> None:
         (
             {"command": sys.executable, "args": ["saasus-mcp"], "env": {"SAASUS_SECRET_KEY": "in-the-clear"}},
             "note",
-            "SAASUS_SECRET_KEY is written there in clear",
+            "SAASUS_SECRET_KEY is stored in plain text",
         ),
         ({"command": "npx", "args": ["-y", "saasus-api-mcp-server"]}, "note", "the official Node server"),
     ],

@@ -78,5 +78,5 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 
 def test_what_cannot_be_deleted_is_told(tmp_path: Path) -> None:
     (tmp_path / FILE).mkdir()
-    with pytest.raises(PassphraseError, match="cannot be cleared"):
+    with pytest.raises(PassphraseError, match="cannot be removed"):
         passphrase.clear(tmp_path)

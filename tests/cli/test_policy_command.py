@@ -35,10 +35,10 @@ def explained(*args: str) -> dict[str, Any]:
 def test_a_sound_file_is_said_to_be_with_what_it_lets_you_do(desk: Path) -> None:
     ran = run("policy", "check", str(desk))
     assert ran.status == 0
-    assert "sound. 5 rules; 77 tools allowed, 0 confirmed, 0 approved, 117 denied, 1 depending on the call" in ran.out
+    assert "77 allow, 0 confirm, 0 approve, 117 deny, 1 depend on the call" in ran.out
     assert "規則 5件" in run("policy", "check", str(desk), "--lang", "ja").out
     staging = run("policy", "check", str(desk), "--profile", "staging").out
-    assert "194 tools allowed" in staging
+    assert "194 allow" in staging
 
 
 def test_every_fault_is_listed_with_its_line(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_every_rule_is_told_and_which_one_won(desk: Path) -> None:
 def test_what_state_a_decision_rests_on_is_said(desk: Path) -> None:
     ran = run(*DELETE, "--policy", str(desk))
     assert "cannot be evaluated, so the call is denied: `impact` could not be read" in ran.out
-    assert "give it with --impact" in ran.out
+    assert "Specify it with --impact" in ran.out
     assert explained("--policy", str(desk))["missing_state"] == ["impact"]
     told = explained("--policy", str(desk), "--impact", '{"users": 300}')
     assert (told["decision"]["outcome"], told["decision"]["rule"], told["missing_state"]) == ("deny", "big", [])
@@ -116,8 +116,10 @@ def test_a_group_that_a_caller_brings_in_vain_is_said(desk: Path, ceiling: tuple
     call = ("policy", "explain", "auth_get_tenants", "{}", "--policy", str(desk), "--as", "oidc:idp|eve", *ceiling)
     told = run(*call, "--group", "support", "--group", "clerks").out
     assert "groups: clerks\n" in told
-    assert "lists the members of these groups: support" in told
-    assert "Only the members that the file lists are in its groups: support." in run("policy", "check", str(desk)).out
+    assert "because the policy file lists their members: support" in told
+    assert (
+        "Membership of these groups is set by the policy file alone: support." in run("policy", "check", str(desk)).out
+    )
     assert "ファイルに書かれた利用者だけです: support" in run("policy", "check", str(desk), "--lang", "ja").out
 
 

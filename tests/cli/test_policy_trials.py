@@ -72,14 +72,14 @@ def test_a_case_that_differs_fails(desk: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("policy: desk.yaml\n", "", "it names no policy"),
-        ("policy: desk.yaml\n", "policy: desk.yaml\nmode: strict\n", "it names no policy"),
+        ("policy: desk.yaml\n", "", "no policy specified"),
+        ("policy: desk.yaml\n", "policy: desk.yaml\nmode: strict\n", "no policy specified"),
         ("policy: desk.yaml", "policy: none.yaml", "none.yaml: it cannot be read"),
         ("expect: confirm", "expect: confirmed", "line 19: case 'a clerk': expect: \"confirmed\" is not known"),
         ("name: nobody", "name: staging", "another case has this name (line 10)"),
         ("tool: auth.CreateTenant", "tool: auth_make_tenant", "line 11: case 'nobody': there is no tool"),
         ("args: {tenant_id: t1}\n    impact", "args: {tenant: t1}\n    impact", "line 6: case 'a small tenant': "),
-        (CASES, "[]", "holds no settings"),
+        (CASES, "[]", "contains no settings"),
     ],
 )
 def test_a_faulty_file_of_cases_is_told(desk: Path, old: str, new: str, said: str) -> None:
@@ -136,7 +136,7 @@ def test_the_audit_is_decided_anew(desk: Path) -> None:
     assert "auth_update_tenant_user  local:a: allow -> ?: " in ran.out
     assert "4 calls re-evaluated: 1 decisions would change, 2 cannot be determined. Policy: desk." in ran.out
     assert "caller of 1 calls" in ran.out
-    assert "1 calls are of tools that are no more" in ran.out
+    assert "1 calls are for tools that no longer exist" in ran.out
     assert "呼び出し 4件" in run("policy", "replay", "--policy", str(desk), "--lang", "ja").out
 
 
@@ -177,7 +177,7 @@ def test_what_a_call_would_have_hit_is_in_the_audit_and_decides_anew(
 
 
 def test_nothing_to_replay_and_no_such_time() -> None:
-    assert "No calls in the audit" in run("policy", "replay").out
+    assert "The audit log has no calls" in run("policy", "replay").out
     ran = run("policy", "replay", "--since", "yesterday")
     assert ran.status == 1
     assert "'yesterday' cannot be read" in ran.err

@@ -21,10 +21,10 @@ from tests.cli.running import PATIENCE, run, spawn, until_open
             (
                 "195 tools.",
                 "types: hanako@example.co\n",
-                "the name typed is not the target's",
+                "the name typed does not match the target's name",
                 "person: types: Demo Trading",
                 "11. The tenant is gone: as told",
-                "Everything ended as told.",
+                "Everything went as expected.",
             ),
         ),
         (
@@ -51,7 +51,7 @@ def test_the_demo_tells_its_story_in_both_eras(lang: str, told: tuple[str, ...])
     ("change", "said"),
     [
         ("sys.executable = 'no-such'", "could not be started"),
-        ("story.Story._approve = lambda *_: None", "went otherwise at 'The same call now runs once'"),
+        ("story.Story._approve = lambda *_: None", "The demo failed at 'The same call now runs once'"),
     ],
     ids=["no server", "no approval"],
 )

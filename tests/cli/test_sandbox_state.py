@@ -76,7 +76,7 @@ def test_what_failed_leaves_what_was_there() -> None:
 
 @pytest.mark.parametrize(
     ("flags", "said"),
-    [((), "--fresh begins the sandbox again, but"), (("--lang", "ja"), "このコマンドはサンドボックスを使っていません")],
+    [((), "--fresh resets the sandbox, but"), (("--lang", "ja"), "このコマンドはサンドボックスを使っていません")],
 )
 def test_fresh_without_the_sandbox_is_refused(flags: tuple[str, ...], said: str, file: Path) -> None:
     for command in (("call", "auth_get_roles"), ("job", "export_users")):
@@ -121,7 +121,7 @@ def test_two_commands_do_not_lose_each_others_changes(monkeypatch: pytest.Monkey
     monkeypatch.setattr(sandbox_state, "PATIENCE", 0.1)
     settings = read(sandbox=True)
     with sandbox_state.kept(settings):
-        for lang, said in (("en", "Another command uses the state"), ("ja", "別のコマンドが使用中です")):
+        for lang, said in (("en", "Another command is using the sandbox state"), ("ja", "別のコマンドが使用中です")):
             ran = run(*READS, "--lang", lang)
             assert ran.status == 1
             assert said in ran.err
@@ -182,7 +182,7 @@ def test_a_served_sandbox_writes_its_state_however_it_is_asked_to_end(tmp_path: 
 @pytest.mark.parametrize(
     ("lang", "said", "mend"),
     [
-        ("en", "the file was not written by the sandbox", "Name a file that `saasus-mcp sandbox --state` wrote"),
+        ("en", "the file was not written by the sandbox", "Specify a file written by `saasus-mcp sandbox --state`"),
         ("ja", "サンドボックスが保存したファイルではありません", "`saasus-mcp sandbox --state` で保存したファイル"),
     ],
 )
@@ -199,7 +199,7 @@ def test_a_foreign_file_is_never_overwritten(tmp_path: Path, lang: str, said: st
 def test_a_state_that_cannot_be_written_is_told_before_the_sandbox_is_served(tmp_path: Path) -> None:
     ran = run("sandbox", "--port", "0", "--state", str(tmp_path / "none" / "state.json"))
     assert ran.status == 1
-    assert "cannot be kept in" in ran.err
+    assert "cannot be saved to" in ran.err
     assert "SAASUS_API_URL_BASE" not in ran.out
 
 

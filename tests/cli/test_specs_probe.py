@@ -135,7 +135,7 @@ def test_a_status_that_the_documents_do_not_name_is_found(watched: type[Watched]
     watched.ask = staticmethod(lambda made: made.faults.add("status", status=403, on="auth.GetRoles"))
     ran = run("specs", "probe", "--sandbox")
     assert ran.status == 1
-    assert "auth.GetRoles  GET /v1/auth/roles\n  ! HTTP 403, which the documents do not name" in ran.out
+    assert "auth.GetRoles  GET /v1/auth/roles\n  ! HTTP 403, which is not documented" in ran.out
 
 
 def test_what_a_list_does_not_give_is_said(watched: type[Watched]) -> None:
@@ -244,7 +244,7 @@ def test_the_report_reads_in_japanese(watched: type[Watched]) -> None:
 def test_the_command_runs_as_a_process() -> None:
     ran = spawn("specs", "probe", "--sandbox")
     assert (ran.status, ran.err.count("\n")) == (0, 1)
-    assert "74 of 77 reads made in 74 calls. Agree with the documents: 74. Differ: 0." in ran.out
+    assert "74 of 77 reads made in 74 calls. Match the documents: 74. Differ: 0." in ran.out
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a terminal of its own is made by pty")

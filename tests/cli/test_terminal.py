@@ -66,7 +66,7 @@ def test_after_three_wrong_names_nothing_is_approved(state: Path) -> None:
             terminal.until("type the name")
             terminal.types(wrong)
         assert terminal.ends() == 1
-    assert "Three wrong answers" in terminal.shown
+    assert "Stopped after three wrong answers" in terminal.shown
     assert status(state) == ("pending", None)
 
 
@@ -141,7 +141,7 @@ def test_what_was_decided_meanwhile_cannot_be_approved(state: Path) -> None:
 def test_an_unknown_code_cannot_be_approved() -> None:
     with Terminal("approve", "ZZZZ-2222") as terminal:
         assert terminal.ends() == 1
-    assert "No approval with the code 'ZZZZ-2222' is pending" in terminal.shown
+    assert "There is no pending approval with the code 'ZZZZ-2222'" in terminal.shown
 
 
 def test_the_passphrase_is_asked_before_the_name_and_never_shown(state: Path) -> None:
@@ -236,7 +236,10 @@ def test_the_passphrase_stays_as_it_is_without_the_old_one(state: Path) -> None:
     ("answers", "said"),
     [
         ([("New passphrase", "short")], "at least 8 characters"),
-        ([("New passphrase", PASSPHRASE), ("Repeat the new passphrase", "correct hose")], "The two differ"),
+        (
+            [("New passphrase", PASSPHRASE), ("Repeat the new passphrase", "correct hose")],
+            "The passphrases do not match",
+        ),
     ],
 )
 def test_a_short_or_mistyped_passphrase_is_not_set(state: Path, answers: list[tuple[str, str]], said: str) -> None:

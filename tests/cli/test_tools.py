@@ -62,7 +62,7 @@ def test_one_tool_is_shown_whole() -> None:
     out = run("tools", "auth_create_tenant_invitation").out
     for part in (
         "POST /v1/auth/tenants/{tenant_id}/invitations",
-        "confirm: operations of level write_sensitive need a person's confirmation",
+        "confirm: operations of level write_sensitive require a person's confirmation",
         "sends e-mail: yes",
         "secrets out: invitation_url",
         "Address that receives the invitation e-mail.",

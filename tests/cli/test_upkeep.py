@@ -77,7 +77,7 @@ def test_a_freeze_of_a_profile_is_lifted_by_its_name_and_by_nothing_else() -> No
     assert stopped.exit_code == 1
     assert "unfreeze --profile sandbox" in stopped.output
     with Terminal("unfreeze") as terminal:
-        terminal.until("The profile sandbox is still frozen")
+        terminal.until("Writes of the profile sandbox are still frozen")
         assert terminal.ends() == 0
     assert called("auth_create_role", ROLE).exit_code == 1
     with Terminal("unfreeze", "--profile", "sandbox") as terminal:
@@ -86,9 +86,7 @@ def test_a_freeze_of_a_profile_is_lifted_by_its_name_and_by_nothing_else() -> No
 
 
 def test_a_profile_that_cannot_be_frozen_is_said() -> None:
-    assert "nothing in which to freeze the profile production" in str(
-        run("freeze", "--profile", "production").exception
-    )
+    assert "so the profile production cannot be frozen" in str(run("freeze", "--profile", "production").exception)
     for command in ("freeze", "unfreeze"):
         assert "--profile is empty" in str(run(command, "--profile", " ").exception)
 

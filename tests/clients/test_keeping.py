@@ -86,9 +86,9 @@ def test_a_followed_link_is_told_and_one_that_leads_nowhere_is_refused(file: Pat
     link = tmp_path / "link"
     link.symlink_to(file)
     ran = run("install", "cursor", "--file", str(link), "--sandbox", "--yes")
-    assert (ran.status, "symbolic link to a file that is not there" in ran.err, file.exists()) == (1, True, False)
+    assert (ran.status, "symbolic link to a file that does not exist" in ran.err, file.exists()) == (1, True, False)
     given(file, "{}")
-    assert f"{link} is a symbolic link: the file that it leads to is changed" in install("cursor", link)
+    assert f"{link} is a symbolic link. The file it points to is changed" in install("cursor", link)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes mean nothing on this system")

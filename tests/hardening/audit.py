@@ -114,7 +114,7 @@ async def hidden_purge(ground: Ground) -> str:
 async def laundered(ground: Ground) -> str:
     with closing(written(ground)) as store:
         execute(store, "DELETE FROM audit WHERE number = 2")
-        with pytest.raises(StoreError, match="nothing was purged"):
+        with pytest.raises(StoreError, match="Nothing was purged"):
             store.trail.purge(NOW + 100, by="local:me", at=NOW + 200)
         assert faults(store) == ["missing"]
     return "refused: an audit that does not hold is not purged"
@@ -181,7 +181,7 @@ async def no_key_id(ground: Ground) -> str:
     written(ground).close()
     with closing(opened(ground, "saas", b"o" * 32)) as store:
         execute(store, "DELETE FROM keys")
-        with pytest.raises(WrongKey, match="somebody removed it"):
+        with pytest.raises(WrongKey, match="the key id was removed"):
             store.commit("later", {}, NOW + 10)
     with closing(opened(ground)) as store:
         assert faults(store) == ["the id of the key that it was written under was removed"]
@@ -195,7 +195,7 @@ async def another_key(ground: Ground) -> str:
     with closing(opened(ground, "saas", b"o" * 32)) as store:
         answer = await pipeline(api, store).run(Call("auth_get_roles", {}, ME))
         assert isinstance(answer, ToolAnswer)
-        assert "The sealing key is not the key of the store" in answer.text
+        assert "The sealing key does not belong to the store" in answer.text
         assert not api.sent
     with closing(opened(ground)) as store:
         assert (len(store.audited()), faults(store)) == (6, [])

@@ -273,6 +273,6 @@ async def many_jobs(ground: Ground) -> str:
     async with stage(ground.folder) as on:
         refused = [each.text for each in await started_at_once(on, 20, 17) if not each.ok]
         assert len(refused) == 17
-        assert all("3 of your jobs are running already" in text for text in refused)
+        assert all("You already have 3 running jobs" in text for text in refused)
         assert len([each for each in on.audited() if each["operation"] == "job_export_users"]) == 3
     return "three run; seventeen are refused"

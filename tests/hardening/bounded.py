@@ -263,7 +263,9 @@ def expression_refused(expression: str, *said: str, value: Any = None) -> None:
 async def joined(_: Ground) -> str:
     value = {"a": "x" * 170_000}
     tracemalloc.start()
-    expression_refused("[a,a,a]" + "|[join(@[0],@),join(@[0],@),join(@[0],@)]" * 3, "makes too much", value=value)
+    expression_refused(
+        "[a,a,a]" + "|[join(@[0],@),join(@[0],@),join(@[0],@)]" * 3, "its result is too large", value=value
+    )
     _now, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 100 * len(value["a"])
@@ -281,9 +283,9 @@ async def doubled(ground: Ground) -> str:
         f"({DOUBLED})==({DOUBLED})",
         f"contains([{DOUBLED}],{DOUBLED})",
     ):
-        expression_refused(expression, "makes too much of the answer")
+        expression_refused(expression, "its result is too large")
     flat = "[" + ",".join(["a"] * 190) + "][]"
-    expression_refused(flat, "makes too much of the answer", value={"a": [0] * 50_000})
+    expression_refused(flat, "its result is too large", value={"a": [0] * 50_000})
     return "refused before it is walked"
 
 

@@ -244,7 +244,7 @@ async def test_without_a_profile_and_with_a_choice_the_choice_is_told(catalogue:
 async def test_with_no_profile_at_all_it_is_told_what_to_do(catalogue: Catalogue) -> None:
     answer = await ask(stage(catalogue, {"default": ()}), "/mcp")
     assert answer.status_code == 403
-    assert "Ask the operator to add a group of yours" in said(answer)
+    assert "Ask the operator to add one of your groups" in said(answer)
 
 
 async def test_a_token_for_one_profile_opens_no_other(catalogue: Catalogue) -> None:

@@ -122,7 +122,7 @@ async def test_nothing_else_that_the_server_offers_reaches_what_is_left_out(cata
             assert refused.is_error, text(refused)
         found = await client.call_tool("search_operations", {"query": "list tenants", "limit": 50})
         assert "auth_get_tenants" not in json.dumps(found.structured_content)
-        with pytest.raises(Exception, match="no such resource"):
+        with pytest.raises(Exception, match="Unknown resource"):
             await client.read_resource("saasus://catalog/auth_get_tenants")
         policy = json.loads((await client.read_resource("saasus://policy")).contents[0].text)  # type: ignore[union-attr]
         assert "auth_get_tenants" not in {each["name"] for each in policy["tools"]}
@@ -230,24 +230,27 @@ async def test_requests_of_2026_07_28_are_narrowed_each_by_itself(catalogue: Cat
     [
         ([("X-MCP-Toolsets", "user")], ("X-MCP-Toolsets: there is no toolset 'user'.", "Nearest: users")),
         ([("X-MCP-Toolsets", "users;tenants")], ("X-MCP-Toolsets: there is no toolset 'users;tenants'.",)),
-        ([("X-MCP-Toolsets", "")], ("X-MCP-Toolsets names nothing.", "leave it out")),
+        ([("X-MCP-Toolsets", "")], ("X-MCP-Toolsets names nothing.", "omit it")),
         ([("X-MCP-Toolsets", " , ")], ("X-MCP-Toolsets names nothing.",)),
         (
             [("X-MCP-Tools", "auth_get_tenantz")],
             ("X-MCP-Tools: there is no tool 'auth_get_tenantz'.", "auth_get_tenant"),
         ),
         ([("X-MCP-Tools", "")], ("X-MCP-Tools names nothing.",)),
-        ([("X-MCP-Tools", "delete_*")], ("X-MCP-Tools: no tool fits 'delete_*'.",)),
-        ([("X-MCP-Tools", "auth_?et_*")], ("X-MCP-Tools: no tool fits",)),
+        ([("X-MCP-Tools", "delete_*")], ("X-MCP-Tools: no tool matches 'delete_*'.",)),
+        ([("X-MCP-Tools", "auth_?et_*")], ("X-MCP-Tools: no tool matches",)),
         ([("X-MCP-Tools", ",".join(f"a{i}*" for i in range(40)))], ("more than 32 globs",)),
         ([("X-MCP-Tools", "*a*b*c*d*")], ("more than 4 asterisks",)),
         ([("X-MCP-Tools", "a" * 17_000)], ("longer than 16,384 characters",)),
         ([("X-MCP-Exclude-Tools", "auth_remove_tenant")], ("X-MCP-Exclude-Tools: there is no tool",)),
-        ([("X-MCP-Exclude-Tools", "*_remove_everything")], ("X-MCP-Exclude-Tools: no tool fits",)),
+        ([("X-MCP-Exclude-Tools", "*_remove_everything")], ("X-MCP-Exclude-Tools: no tool matches",)),
         ([("X-MCP-Readonly", "maybe")], ("X-MCP-Readonly is 'maybe'", "true or false")),
         ([("X-MCP-Readonly", "")], ("X-MCP-Readonly is ''",)),
-        ([("X-MCP-Readonly", "true"), ("X-MCP-Readonly", "false")], ("X-MCP-Readonly is given more than once.",)),
-        ([("X-MCP-Tools", "time_now"), ("x-mcp-tools", "auth_*")], ("X-MCP-Tools is given more than once.",)),
+        (
+            [("X-MCP-Readonly", "true"), ("X-MCP-Readonly", "false")],
+            ("The header X-MCP-Readonly occurs more than once.",),
+        ),
+        ([("X-MCP-Tools", "time_now"), ("x-mcp-tools", "auth_*")], ("The header X-MCP-Tools occurs more than once.",)),
         ([("X-MCP-Read-Only", "true")], ("no header 'x-mcp-read-only'", "Nearest: X-MCP-Readonly")),
         ([("X-MCP-Toolset", "users")], ("no header 'x-mcp-toolset'", "Nearest: X-MCP-Toolsets")),
         ([("X_MCP_Tools", "time_now")], ("no header 'x_mcp_tools'", "Nearest: X-MCP-Tools")),
@@ -316,7 +319,7 @@ async def test_a_page_of_an_allowed_origin_may_send_the_headers(catalogue: Catal
 
 @pytest.mark.parametrize("name", ["readonly", "x"])
 def test_a_profile_cannot_have_the_name_of_a_narrowing_address(catalogue: Catalogue, name: str) -> None:
-    with pytest.raises(SettingsError, match=f"cannot be called '{name}'"):
+    with pytest.raises(SettingsError, match=f"cannot be named '{name}'"):
         stage(catalogue, {name: "*"})
 
 

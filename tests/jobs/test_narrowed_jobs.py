@@ -145,4 +145,4 @@ async def test_a_job_takes_no_result_that_its_caller_may_not_read(tmp_path: Path
         who = narrowed(tools=("job_import_users",))
         refused = await on.call("job_import_users", {"result": kept}, who=who, asker=Yes())
         assert not refused.ok
-        assert "This result was made of an answer of" in refused.text
+        assert "This result comes from" in refused.text

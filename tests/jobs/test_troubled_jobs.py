@@ -220,12 +220,12 @@ async def test_nobody_has_more_than_a_few_jobs_under_way(tmp_path: Path) -> None
             for _ in range(3):
                 await started(on, 2)
             refused = await on.call("job_export_users")
-        assert "3 of your jobs are running already" in refused.text
+        assert "You already have 3 running jobs" in refused.text
 
 
 async def test_of_jobs_started_at_once_no_more_than_a_few_start(tmp_path: Path) -> None:
     async with stage(tmp_path) as on:
         refused = [answer for answer in await started_at_once(on, 12, 9) if not answer.ok]
         assert len(refused) == 9
-        assert all("3 of your jobs are running already" in answer.text for answer in refused)
+        assert all("You already have 3 running jobs" in answer.text for answer in refused)
         assert len([job for job in on.audited() if job["operation"] == "job_export_users"]) == 3

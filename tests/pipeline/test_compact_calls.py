@@ -137,7 +137,7 @@ HOSTILE: dict[str, tuple[str, dict[str, Any], str]] = {
     "a query that is no text": ("search_operations", {"query": ["x"]}, "query: expected string, got a list."),
     "too small a limit": ("search_operations", {"query": "x", "limit": 0}, "limit: expected at least 1"),
     "too large a limit": ("search_operations", {"query": "x", "limit": 51}, "limit: expected at most 50"),
-    "a query with NUL": ("search_operations", {"query": "a\0"}, "query: the text holds a NUL"),
+    "a query with NUL": ("search_operations", {"query": "a\0"}, "query: the text contains a NUL"),
     "arguments as text that is no JSON": (
         "call_read",
         {"name": "auth_get_tenant", "arguments": "{tenant_id: t}"},

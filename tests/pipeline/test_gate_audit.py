@@ -83,7 +83,7 @@ async def test_no_write_is_sent_when_the_audit_cannot_be_begun_and_reads_warn(
         assert given.ok == operation.reads, operation.key
         assert operation.reads or "disk is full" in given.text
     assert api.writes == []
-    assert "a read goes without an audit" in caplog.text
+    assert "a read was not audited" in caplog.text
 
 
 async def test_a_send_is_reported_even_when_its_end_cannot_be_audited(

@@ -88,7 +88,7 @@ async def test_a_result_is_its_own_callers_alone(catalogue: Catalogue, store: St
     async with connected(behind, era) as client:
         kept = uri(await client.call_tool("auth_get_saas_users", {}))
     async with connected(behind, era, who=lambda _: OTHER) as client:
-        with pytest.raises(MCPError, match="no such resource"):
+        with pytest.raises(MCPError, match="Unknown resource"):
             await client.read_resource(kept)
         refused = await client.call_tool("select_from_result", {"id": kept, "expression": "users"})
         assert refused.is_error
@@ -157,7 +157,7 @@ async def test_the_catalogue_and_the_callers_decisions_can_be_read(
     async with connected(pipeline(StubApi(catalogue), store, PRESETS["read-only"]), era) as client:
         described = whole(await client.read_resource("saasus://catalog/auth.GetTenant"))
         assert described["name"] == "auth_get_tenant"
-        with pytest.raises(MCPError, match="no such resource"):
+        with pytest.raises(MCPError, match="Unknown resource"):
             await client.read_resource("saasus://catalog/auth.DeleteTenant")
         decided = whole(await client.read_resource("saasus://policy"))
         assert {each["level"] for each in decided["tools"]} == {"read", "read_sensitive"}
@@ -173,7 +173,7 @@ async def test_the_catalogue_and_the_callers_decisions_can_be_read(
 @pytest.mark.parametrize("uri", ["saasus://results/", "saasus://nosuch", "file:///etc/passwd", "saasus://catalog/%00"])
 async def test_a_resource_that_is_not_there_is_an_error(catalogue: Catalogue, store: Store, era: Era, uri: str) -> None:
     async with connected(pipeline(StubApi(catalogue), store), era) as client:
-        with pytest.raises(MCPError, match="no such resource"):
+        with pytest.raises(MCPError, match="Unknown resource"):
             await client.read_resource(uri)
 
 

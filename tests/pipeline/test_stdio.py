@@ -192,9 +192,10 @@ async def test_what_is_told_on_standard_error_is_bounded_and_repeats_nothing(
             await client.until(1)
     told = [record.getMessage() for record in caplog.records]
     kinds = Counter(
-        next(kind for kind in ("not JSON", "batch is empty", "answers no request") if kind in each) for each in told
+        next(kind for kind in ("not JSON", "batch is empty", "does not match a pending request") if kind in each)
+        for each in told
     )
-    assert kinds == {"not JSON": TOLD_EACH + 3, "batch is empty": 1, "answers no request": 1}
+    assert kinds == {"not JSON": TOLD_EACH + 3, "batch is empty": 1, "does not match a pending request": 1}
     assert "(1000 for this reason so far)" in told[TOLD_EACH + 2]
     assert "sesame" not in caplog.text
 

@@ -109,7 +109,7 @@ async def test_a_write_that_never_left_was_not_applied(catalogue: Catalogue, err
 async def test_a_write_that_may_have_arrived_is_unknown(catalogue: Catalogue, error: Exception) -> None:
     given = await failure(catalogue, "auth.DeleteTenant", raising(error))
     assert given.applied == "unknown"
-    assert "Look at the present state" in given.mend
+    assert "Check the current state" in given.mend
     answer = unsent(given, "trace-1")
     assert (answer.ok, answer.applied, answer.structured) == (False, "unknown", None)
     assert "Outcome: unknown" in answer.text

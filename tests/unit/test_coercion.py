@@ -185,7 +185,7 @@ def test_null_is_left_out_of_a_call_only_where_that_changes_nothing(catalogue: C
             else:
                 seen.add(operation.key)
                 error = refusal(operation, {**base, name: None})
-                assert (error.field, "leave the argument out" in error.mend) == (name, True), operation.key
+                assert (error.field, "omit the argument" in error.mend) == (name, True), operation.key
     assert {"auth.UpdateTenantPlan", "auth.UpdateEnv", "auth.UpdateSaasUserPassword"} <= seen
 
 

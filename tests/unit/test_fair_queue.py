@@ -68,7 +68,7 @@ async def test_so_many_requests_may_be_under_way() -> None:
     with ExitStack() as under_way:
         for _ in range(REQUESTS):
             under_way.enter_context(queue.request("alice"))
-        with pytest.raises(Busy, match="as many as one caller may have"), queue.request("alice"):
+        with pytest.raises(Busy, match="the maximum per caller"), queue.request("alice"):
             pass
         with queue.request("bob"):
             pass

@@ -194,7 +194,7 @@ WRONG = {
     JWT + "leeway = 3600": "auth.jwt.leeway",
     JWT + 'groups_claim = ""': "auth.jwt.groups_claim",
     '[console]\nenabled = "maybe"': "console.enabled",
-    OIDC + 'client_secret = "hush"': "console.oidc.client_secret: a secret is never written here",
+    OIDC + 'client_secret = "hush"': "console.oidc.client_secret: secrets must not be written here",
     OIDC + 'scopes = ["profile"]': 'console.oidc: scopes: "openid" must be one of them',
     OIDC + 'algorithms = ["HS256"]': "console.oidc.algorithms",
     OIDC.replace("https://login", "http://login"): "console.oidc.issuer: only https",
@@ -253,5 +253,5 @@ def test_the_example_of_the_consoles_documentation_is_sound(file: Path, uncommen
 def test_single_sign_on_without_what_it_takes_stops_the_server(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("saasus_mcp.cli.consoles.find_spec", lambda _: None)
     wanted = hosting(file, OIDC)
-    with pytest.raises(SaasusMcpError, match="needs the extra `hosted`"):
+    with pytest.raises(SaasusMcpError, match="requires the extra `hosted`"):
         consoles.provider(wanted, "en")

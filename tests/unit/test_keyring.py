@@ -81,7 +81,7 @@ def test_a_store_whose_key_id_is_gone_is_not_written_to(where: Path | str) -> No
     with closing(stores(where)) as opened:
         with closing(opened.of("saas")) as store:
             execute(store, "DELETE FROM keys")
-        with pytest.raises(WrongKey, match="somebody removed it"):
+        with pytest.raises(WrongKey, match="the key id was removed"):
             opened.require_key("saas")
 
 

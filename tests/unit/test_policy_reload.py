@@ -88,5 +88,5 @@ def test_that_groups_are_closed_is_said_at_the_start_and_at_each_reload(
     file.write_text(SOUND + "groups: {owners: [local:alice]}\n", encoding="utf-8")
     with caplog.at_level(logging.INFO):
         policy = Reloading(file)
-    assert "Only the members that the file lists are in its groups: owners." in caplog.text
-    assert "in its groups: owners." in policy.reload().said
+    assert "Membership of these groups is set by the policy file alone: owners." in caplog.text
+    assert "policy file alone: owners." in policy.reload().said

@@ -212,7 +212,7 @@ def test_missing_credentials_are_named_with_a_way_out(missing: str, monkeypatch:
         setting(variable, "given", monkeypatch)
     with pytest.raises(SettingsError) as caught:
         compose.place(read())
-    assert f"No credentials: {missing} not set" in caught.value.message
+    assert f"Missing credentials: {missing}." in caught.value.message
     assert "--sandbox" in caught.value.mend
 
 

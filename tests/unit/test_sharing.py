@@ -39,8 +39,8 @@ def test_a_key_may_be_written_for_urls(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
-        ("", "SAASUS_MCP_SEALING_KEYS: not set, and SAASUS_MCP_DATABASE_URL is"),
-        (" , ", "SAASUS_MCP_SEALING_KEYS: not set, and SAASUS_MCP_DATABASE_URL is"),
+        ("", "SAASUS_MCP_SEALING_KEYS: required with SAASUS_MCP_DATABASE_URL"),
+        (" , ", "SAASUS_MCP_SEALING_KEYS: required with SAASUS_MCP_DATABASE_URL"),
         (f"{ONE},c2hvcnQ=", "SAASUS_MCP_SEALING_KEYS: key 2 is not 32 bytes in base64"),
         ("hush-hush-not-base64!", "SAASUS_MCP_SEALING_KEYS: key 1 is not 32 bytes in base64"),
         (ONE[:-4], "key 1 is not 32 bytes in base64"),
@@ -89,7 +89,7 @@ def test_where_the_extra_is_missing_it_is_named(monkeypatch: pytest.MonkeyPatch)
 
 def test_where_nobody_answers_the_password_is_not_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     with closing(stores("postgresql://saasus:hush-hush@127.0.0.1:1/saasus")) as shared:
-        with pytest.raises(StoreError, match="the database does not do it"):
+        with pytest.raises(StoreError, match="The database rejected the operation"):
             shared.of("saas")
         assert "hush" not in caplog.text
         assert "connection" in caplog.text
@@ -154,7 +154,7 @@ def piped(file: Path) -> None:
         (lambda file: file.unlink(), "cannot be read: No such file"),
         (lambda file: file.chmod(0o640), "Other users of this computer can read"),
         (lambda file: file.chmod(0o602), "Other users of this computer can write to"),
-        (lambda file: file.write_text(""), "holds no keys"),
+        (lambda file: file.write_text(""), "contains no keys"),
         (lambda file: file.write_text("hush-hush"), "key 1 is not 32 bytes in base64"),
         (lambda file: file.write_text(f"{ONE}\n{ONE}"), "the same key is listed twice"),
         (lambda file: file.write_text("A" * 5000), "is larger than 4096 bytes"),

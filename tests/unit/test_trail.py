@@ -280,7 +280,7 @@ def test_a_record_that_waits_too_long_for_those_before_it_is_not_written(
 ) -> None:
     monkeypatch.setattr("saasus_mcp.store.trail.BUSY_SECONDS", 0.0)
     with store.trail.writing() as connection:
-        with pytest.raises(StoreError, match="the calls before wait for it"):
+        with pytest.raises(StoreError, match="earlier calls are waiting"):
             store.refuse("impatient", {}, 1.0)
         store.trail.note(connection, "first", "decided", {}, 1.0)
     store.refuse("next", {}, 1.0)

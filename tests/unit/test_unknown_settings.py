@@ -58,7 +58,7 @@ def test_every_command_says_it_alike(command: list[str], monkeypatch: pytest.Mon
     monkeypatch.setenv("SAASUS_MCP_READ_OLNY", "1")
     ran = run(*command)
     assert ran.status == 1
-    assert "SAASUS_MCP_READ_OLNY (is SAASUS_MCP_READ_ONLY meant?): there is no such setting." in ran.out + ran.err
+    assert "SAASUS_MCP_READ_OLNY (did you mean SAASUS_MCP_READ_ONLY?): unknown setting." in ran.out + ran.err
 
 
 @pytest.mark.parametrize(
