@@ -23,7 +23,7 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "by": "created by {by} at {at}",
         "none": "No tokens. Create one with `saasus-mcp token new NAME`.",
         "ended": "The token {name} is revoked and no longer works.",
-        "signed_out": "Ended {count} console sessions of {name}.",
+        "signed_out": "Console sessions of {name} ended: {count}.",
         "taken": "A token named {name} already exists.",
         "taken_mend": "Revoke it or choose another name.",
         "unknown": "There is no valid token named {name}.",

@@ -24,7 +24,7 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "unfrozen_profile": "Writes of the profile {profile} are allowed again.",
         "still_frozen": "All writes are still frozen by {by}. To allow them: `saasus-mcp unfreeze`.",
         "still_frozen_profile": "Writes of the profile {profile} are still frozen by {by}. To allow them: `saasus-mcp unfreeze --profile {profile}`.",
-        "whole": "{records} records verified: no tampering found.",
+        "whole": "Records verified: {records}. No tampering found.",
         "purged_before": "Earlier purges removed {records} records from {chains} chains. Every purge was verified.",
         "head_purged": "{writer}: an exported head is among the first {records} records, which were purged by {by} at {at}.",
         "chain_purged": "{writer}: the first {records} records were purged by {by} at {at}. The exported heads are later than these.",

@@ -64,7 +64,7 @@ def test_an_operator_ends_every_session_of_someone(stage: Stage, monkeypatch: py
     monkeypatch.setattr("saasus_mcp.cli.token.require_person", lambda *_: None)
     monkeypatch.setenv("SAASUS_MCP_STATE_DIR", str(stage.folder / "state"))
     with signed_in(stage) as one, signed_in(stage) as two, signed_in(stage, "deputy") as other:
-        assert run("token", "sign-out", "token:boss").out == "Ended 2 console sessions of token:boss.\n"
+        assert run("token", "sign-out", "token:boss").out == "Console sessions of token:boss ended: 2.\n"
         assert [client.get("/console").status_code for client in (one, two, other)] == [303, 303, 200]
 
 

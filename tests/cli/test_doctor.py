@@ -386,7 +386,7 @@ def test_clients_that_start_this_server_are_named(home: Path) -> None:
 @pytest.mark.parametrize(
     ("entry", "status", "said"),
     [
-        ({"command": "/no/such/uvx", "args": ["saasus-mcp"]}, "problem", "the command /no/such/uvx is not there"),
+        ({"command": "/no/such/uvx", "args": ["saasus-mcp"]}, "problem", "the command /no/such/uvx was not found"),
         (
             {"command": sys.executable, "args": ["saasus-mcp"], "env": {"SAASUS_SECRET_KEY": "in-the-clear"}},
             "note",

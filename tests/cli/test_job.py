@@ -69,7 +69,7 @@ def test_a_file_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
         (("nonsense",), "There is no job 'nonsense'. Jobs: export_users"),
         (("export_users", '{"format": "xml"}'), "format:"),
         (("export_users", '{"colour": 1}'), "colour: job_export_users has no such argument"),
-        (("export_users", "{"), "not JSON"),
+        (("export_users", "{"), "not valid JSON"),
         (("export_users", "[]"), "not an object"),
         (("compare_settings", "--document", "none-such.json"), "none-such.json cannot be read"),
         (("import_users", "--csv", "none-such.csv"), "none-such.csv cannot be read"),

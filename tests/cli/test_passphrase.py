@@ -72,7 +72,7 @@ def test_a_cleared_one_is_forgotten(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(PassphraseError, match="cannot be kept"):
+    with pytest.raises(PassphraseError, match="cannot be saved"):
         passphrase.keep(tmp_path / "file" / "folder", "correct horse")
 
 

@@ -74,8 +74,8 @@ def test_a_case_that_differs_fails(desk: Path) -> None:
     [
         ("policy: desk.yaml\n", "", "no policy specified"),
         ("policy: desk.yaml\n", "policy: desk.yaml\nmode: strict\n", "no policy specified"),
-        ("policy: desk.yaml", "policy: none.yaml", "none.yaml: it cannot be read"),
-        ("expect: confirm", "expect: confirmed", "line 19: case 'a clerk': expect: \"confirmed\" is not known"),
+        ("policy: desk.yaml", "policy: none.yaml", "none.yaml: cannot be read"),
+        ("expect: confirm", "expect: confirmed", "line 19: case 'a clerk': expect: \"confirmed\" is not allowed"),
         ("name: nobody", "name: staging", "another case has this name (line 10)"),
         ("tool: auth.CreateTenant", "tool: auth_make_tenant", "line 11: case 'nobody': there is no tool"),
         ("args: {tenant_id: t1}\n    impact", "args: {tenant: t1}\n    impact", "line 6: case 'a small tenant': "),
@@ -134,9 +134,9 @@ def test_the_audit_is_decided_anew(desk: Path) -> None:
     assert "auth_create_tenant  local:a: allow -> deny: no rule of the policy allows it" in ran.out
     assert "auth_delete_tenant  local:a: approve -> ?: " in ran.out
     assert "auth_update_tenant_user  local:a: allow -> ?: " in ran.out
-    assert "4 calls re-evaluated: 1 decisions would change, 2 cannot be determined. Policy: desk." in ran.out
-    assert "caller of 1 calls" in ran.out
-    assert "1 calls are for tools that no longer exist" in ran.out
+    assert "Calls re-evaluated: 4. Decisions that would change: 1. Undetermined: 2. Policy: desk." in ran.out
+    assert "Calls without recorded caller groups: 1" in ran.out
+    assert "Calls for tools that no longer exist: 1" in ran.out
     assert "呼び出し 4件" in run("policy", "replay", "--policy", str(desk), "--lang", "ja").out
 
 
@@ -164,7 +164,7 @@ def test_a_certain_denial_is_told_even_where_something_else_cannot_be(desk: Path
 
 
 @pytest.mark.parametrize(
-    ("users", "said"), [(51, "approve -> deny: "), (3, "1 calls; 0 would be decided otherwise, 0 cannot")]
+    ("users", "said"), [(51, "approve -> deny: "), (3, "Calls re-evaluated: 1. Decisions that would change: 0. Undetermined: 0")]
 )
 def test_what_a_call_would_have_hit_is_in_the_audit_and_decides_anew(
     desk: Path, state: Path, users: int, said: str
@@ -180,4 +180,4 @@ def test_nothing_to_replay_and_no_such_time() -> None:
     assert "The audit log has no calls" in run("policy", "replay").out
     ran = run("policy", "replay", "--since", "yesterday")
     assert ran.status == 1
-    assert "'yesterday' cannot be read" in ran.err
+    assert "'yesterday' is not a valid time" in ran.err

@@ -74,7 +74,7 @@ def test_approvals_are_watched(asked: Store, where: str) -> None:
 
 def test_the_audit_is_searched_verified_and_exported() -> None:
     assert "auth.UpdateRole" in run("audit", "search").out
-    assert "1 records verified: no tampering found." in run("audit", "verify").out
+    assert "Records verified: 1. No tampering found." in run("audit", "verify").out
     assert [head["number"] for head in json.loads(run("audit", "heads").out)] == [1]
     assert len(run("audit", "export").out.splitlines()) == 1
 

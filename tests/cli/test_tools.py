@@ -64,7 +64,7 @@ def test_one_tool_is_shown_whole() -> None:
         "POST /v1/auth/tenants/{tenant_id}/invitations",
         "confirm: operations of level write_sensitive require a person's confirmation",
         "sends e-mail: yes",
-        "secrets out: invitation_url",
+        "secret outputs: invitation_url",
         "Address that receives the invitation e-mail.",
         "inputSchema",
         "outputSchema",

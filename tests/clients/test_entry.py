@@ -42,7 +42,7 @@ def test_credentials_are_never_written_in_clear_without_a_word(file: Path, monke
         monkeypatch.setenv(name, value)
     ran = run("install", "claude-desktop", "--file", str(file), "--yes")
     assert (ran.status, now(file)) == (1, None)
-    assert "in clear" in ran.err
+    assert "in plain text" in ran.err
     assert "--write-secrets" in ran.err
     ran = run("install", "claude-desktop", "--file", str(file), "--yes", "--write-secrets")
     assert servers("claude-desktop", file)["saasus"]["env"].items() >= SECRETS.items()

@@ -105,7 +105,7 @@ async def test_an_approved_call_that_every_server_is_asked_for_at_once_goes_once
         assert sorted(answer.is_error for answer in answers) == [False, True, True, True]
         assert two.sandbox.written(f"DELETE /v1/auth/tenants/{wanted['tenant_id']} ") == 1
     verified = terminal(two, "audit", "verify")
-    assert (verified.status, "no tampering found" in verified.out) == (0, True), verified
+    assert (verified.status, "No tampering found" in verified.out) == (0, True), verified
 
 
 async def test_a_question_of_one_server_is_answered_at_any_and_the_answer_is_used_once(pair: Pair) -> None:

@@ -35,10 +35,10 @@ def test_a_condition_is_true_or_false(deleting: Operation, when: str, holds: boo
 FAILING = [
     ("args.nothing == 1", "`nothing` is missing"),
     ("args.tenant_id > 3", "values of different types"),
-    ("args.number", "it gave int, not true or false"),
-    ("args.tenant_id", "it gave string, not true or false"),
+    ("args.number", "it returned int, not true or false"),
+    ("args.tenant_id", "it returned string, not true or false"),
     ("1 / (args.number - 1) == 1", "divides by zero"),
-    ("args.tenant_id.x == 1", "has none"),
+    ("args.tenant_id.x == 1", "has no fields"),
     ("target.plan_id == 'x'", "`target` could not be read"),
     ("impact.users > 3 || target.x == 1", "`impact` and `target` could not be read"),
     ("target.x == 1 || true", "`target` could not be read"),

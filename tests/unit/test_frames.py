@@ -91,7 +91,7 @@ def test_a_fault_names_what_is_wrong_under_the_id_that_waits(line: str, code: in
 
 def test_bytes_that_are_not_utf_8_are_refused_by_their_place() -> None:
     found = fault('{"jsonrpc":"2.0","id":7,"method":"m","params":{"name":"管理"}}'.encode("cp932"))
-    assert (found.envelope.id, found.message[:44]) == (7, "params.name: The text contains bytes that are n")
+    assert (found.envelope.id, found.message[:44]) == (7, "params.name: The text contains bytes that ar")
     assert "not JSON in UTF-8" in fault('{"jsonrpc":"2.0","id":7,"name":管理}'.encode("cp932")).why
 
 

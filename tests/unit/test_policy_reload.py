@@ -36,7 +36,7 @@ def test_a_sound_file_is_taken_and_a_faulty_one_leaves_the_old_in_force(file: Pa
     kept = policy.reload()
     assert not kept.taken
     assert "'second' stays in force" in kept.said
-    assert f"{file}: line 2: 'rulez' is not known" in kept.said
+    assert f"{file}: line 2: unknown key 'rulez'" in kept.said
     file.unlink()
     assert "cannot be read" in policy.reload().said
     assert (policy.generation, policy.decide(case).outcome) == (1, "deny")

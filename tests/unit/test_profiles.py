@@ -97,7 +97,7 @@ def test_a_profile_does_not_show_its_secrets() -> None:
 @pytest.mark.usefixtures("two")
 def test_a_listed_secret_is_read_anew_each_time_and_no_other_name_is(monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = profile(read(profile="production"))
-    with pytest.raises(SettingsError, match="environment variable STRIPE_KEY is not set"):
+    with pytest.raises(SettingsError, match="environment variable STRIPE_KEY is missing or empty"):
         chosen.secret("STRIPE")
     monkeypatch.setenv("STRIPE_KEY", HUSH)
     assert chosen.secret("STRIPE") == HUSH
@@ -115,8 +115,8 @@ def test_without_a_file_the_profile_is_the_environments_under_its_name(monkeypat
     [
         ("version = 2", "version"),
         ("profiles = 1\nversion = 1", "profiles"),
-        ("version = 1\nprofile = {}", "profile: unknown key (is profiles meant?)."),
-        ("version = 1\n[profiles.a]\nsaas_id = 's'", "profiles.a: give all of"),
+        ("version = 1\nprofile = {}", "profile: unknown key (did you mean profiles?)."),
+        ("version = 1\n[profiles.a]\nsaas_id = 's'", "profiles.a: set all of"),
         (f"version = 1\n[profiles.a]\nsaas_id = 's'\napi_key = '{HUSH}'\nsecret_key = '{HUSH}'", "profiles.a.api_key"),
         (f"version = 1\n[profiles.a.secrets]\nSTRIPE = '{HUSH}'", "profiles.a.secrets.STRIPE"),
         ("version = 1\n[profiles.a.secrets]\nSTRIPE = {env = 'A', file = '/b'}", "write {env"),

@@ -133,16 +133,16 @@ def test_every_variable_of_every_flag_is_known() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[htpp]", "htpp: unknown key (is http meant?)"),
-        ("[http]\nconections = 5", "http.conections: unknown key (is connections meant?)"),
+        ("[htpp]", "htpp: unknown key (did you mean http?)"),
+        ("[http]\nconections = 5", "http.conections: unknown key (did you mean connections?)"),
         (
             "[auth.jwt]\nissuer = 'https://x'\njwks_url = 'https://x'\naudiance = 'a'",
-            "audiance: unknown key (is audience meant?)",
+            "audiance: unknown key (did you mean audience?)",
         ),
-        ("[auth]\ntoken = true", "auth.token: unknown key (is tokens meant?)"),
-        ("[console]\nenable = false", "console.enable: unknown key (is enabled meant?)"),
-        ("[profiles.a]\ngroup = ['x']", "profiles.a.group: unknown key (is groups meant?)"),
-        ("[profiles.a.secrets]\nX = {evn = 'Y'}", "unknown key (is env meant?)"),
+        ("[auth]\ntoken = true", "auth.token: unknown key (did you mean tokens?)"),
+        ("[console]\nenable = false", "console.enable: unknown key (did you mean enabled?)"),
+        ("[profiles.a]\ngroup = ['x']", "profiles.a.group: unknown key (did you mean groups?)"),
+        ("[profiles.a.secrets]\nX = {evn = 'Y'}", "unknown key (did you mean env?)"),
     ],
 )
 def test_an_unknown_key_of_any_table_stops_the_start(text: str, said: str, tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_a_file_that_the_databases_address_names_is_absolute(name: str, monkeypa
     monkeypatch.setenv("SAASUS_MCP_DATABASE_URL", f"postgresql://hush@h/d?{name}=/absolute")
     assert read().database_url is not None
     monkeypatch.setenv("SAASUS_MCP_DATABASE_URL", "postgresql://u:${hush}@h/d")
-    with pytest.raises(SettingsError, match="SAASUS_MCP_DATABASE_URL: a placeholder"):
+    with pytest.raises(SettingsError, match="SAASUS_MCP_DATABASE_URL: it contains a placeholder"):
         read()
     monkeypatch.setenv("SAASUS_MCP_DATABASE_URL", f"postgresql://hush@h/d?{name}=relative")
     with pytest.raises(SettingsError, match=f"SAASUS_MCP_DATABASE_URL: {name}: write an absolute path") as caught:
