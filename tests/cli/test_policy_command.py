@@ -47,8 +47,8 @@ def test_every_fault_is_listed_with_its_line(tmp_path: Path) -> None:
     ran = run("policy", "check", str(file))
     assert ran.status == 1
     assert f"{file}: line 2: unknown key 'rulez'." in ran.err
-    assert f"{file}: line 5: rule 'a': then: \"dny\" is not known. Known: allow, confirm, approve, deny." in ran.err
-    assert "2 to mend" in ran.err
+    assert f"{file}: line 5: rule 'a': then: \"dny\" is not allowed. Allowed: allow, confirm, approve, deny." in ran.err
+    assert "Errors: 2." in ran.err
     assert "2行目" in run("policy", "check", str(file), "--lang", "ja").err
 
 
