@@ -246,7 +246,7 @@ async def test_a_defect_in_a_tool_of_our_own_tells_the_client_nothing(
         with pytest.raises(MCPError) as caught:
             await client.call_tool("search_operations", {"query": "tenant"})
     assert "an-inner-secret" not in caught.value.error.model_dump_json()
-    assert "failed inside the server" in caplog.text
+    assert "failed with an internal error" in caplog.text
 
 
 async def test_the_instructions_tell_of_the_compact_tools_only_where_they_are_listed(

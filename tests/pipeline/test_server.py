@@ -139,7 +139,7 @@ async def test_a_failure_inside_tells_the_client_nothing_of_itself(
             await client.call_tool("auth_get_tenants", {})
     assert MARK not in caught.value.error.model_dump_json()
     assert "Broken" not in caught.value.error.model_dump_json()
-    assert "failed inside the server" in caplog.text, "whoever runs the server finds out"
+    assert "failed with an internal error" in caplog.text, "whoever runs the server finds out"
 
 
 ASKED: dict[str, Callable[[McpClient], Awaitable[object]]] = {
@@ -175,7 +175,7 @@ async def test_a_failure_while_something_else_is_asked_for_tells_nothing_either(
         with pytest.raises(MCPError) as caught:
             await asked(client)
     assert MARK not in caught.value.error.model_dump_json()
-    assert "failed inside the server" in caplog.text
+    assert "failed with an internal error" in caplog.text
 
 
 @pytest.mark.parametrize("era", ERAS)
