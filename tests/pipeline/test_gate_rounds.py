@@ -87,7 +87,7 @@ async def test_a_state_that_is_not_ours_is_refused(catalogue: Catalogue) -> None
             answer = typing(expected_name(catalogue, operation))
             few = operation in grave(catalogue)[:FEW]
             for state in ("A" * 400, *(("", "x", "e30=", "\N{HIRAGANA LETTER A}", "..", "null") if few else ())):
-                assert "no question" in refused(stage, await stage.round(operation, answer=answer, state=state))
+                assert "does not match a question" in refused(stage, await stage.round(operation, answer=answer, state=state))
 
         assert await over(stage, grave(catalogue), attack) == {}
 
@@ -98,7 +98,7 @@ async def test_a_state_that_was_tampered_with_is_refused(catalogue: Catalogue) -
         async def attack(operation: Operation) -> None:
             name, state = await stage.asked(operation)
             for bad in (flipped(state), state[:-8], state[:40], state[::-1]):
-                assert "no question" in refused(stage, await stage.round(operation, answer=typing(name), state=bad))
+                assert "does not match a question" in refused(stage, await stage.round(operation, answer=typing(name), state=bad))
 
         assert await over(stage, grave(catalogue)[:FEW], attack) == {}
 
@@ -111,7 +111,7 @@ async def test_a_state_forged_under_another_key_or_for_another_purpose_is_refuse
             asked = stage.sealer.read(state, PURPOSE)
             assert asked["name"] == name
             for bad in (Sealer.ephemeral().token(asked, PURPOSE), stage.sealer.token(asked, SECRETS)):
-                assert "no question" in refused(stage, await stage.round(operation, answer=typing(name), state=bad))
+                assert "does not match a question" in refused(stage, await stage.round(operation, answer=typing(name), state=bad))
 
         assert await over(stage, grave(catalogue)[:FEW], attack) == {}
 

@@ -109,11 +109,11 @@ async def test_a_result_is_decided_on_like_the_call_it_came_of(
     stricter = of_rules(rule("reads", levels=("read", "read_sensitive"), tools=()), *denied("auth_get_saas_users"))
     async with connected(pipeline(api, store, stricter, sealer=sealer), era, kind=kind) as client:
         for each in (kept, part):
-            with pytest.raises(MCPError, match="of auth_get_saas_users that you may no longer ask for"):
+            with pytest.raises(MCPError, match="a call of auth_get_saas_users that you are no longer allowed to make"):
                 await client.read_resource(each)
             refused = await client.call_tool("select_from_result", {"id": each, "expression": "@"})
             assert refused.is_error
-            assert "of auth_get_saas_users that you may no longer ask for" in text(refused)
+            assert "a call of auth_get_saas_users that you are no longer allowed to make" in text(refused)
         assert [str(resource.uri) for resource in (await client.list_resources()).resources] == ["saasus://policy"]
     assert len(api.sent) == 1
 
@@ -131,7 +131,7 @@ async def test_a_result_is_decided_on_by_the_arguments_of_its_call(
     one_only = of_rules(rule("own", tools=("auth_get_tenant_users",), when="args.tenant_id == 'mine'"))
     async with connected(pipeline(api, store, one_only, sealer=sealer), era) as client:
         assert whole(await client.read_resource(mine)) == members
-        with pytest.raises(MCPError, match="may no longer ask for"):
+        with pytest.raises(MCPError, match="no longer allowed to make"):
             await client.read_resource(others)
 
 
