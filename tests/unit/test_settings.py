@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -255,6 +256,29 @@ def test_a_flag_is_stronger_than_the_environment(monkeypatch: pytest.MonkeyPatch
     settings = read(mode="strict", lang="ja", sandbox=True)
     assert (settings.mode, settings.lang, settings.sandbox) == ("strict", "ja", True)
     assert read(mode=None, lang=None).mode == "guarded"
+
+
+@pytest.mark.parametrize(
+    ("lang", "name", "shown"),
+    [
+        ("ja", None, "2026-12-01 09:00 JST"),
+        ("en", None, "2026-12-01 00:00 UTC"),
+        ("en", "Asia/Tokyo", "2026-12-01 09:00 JST"),
+        ("ja", "UTC", "2026-12-01 00:00 UTC"),
+    ],
+)
+def test_times_are_those_of_the_readers_zone(
+    lang: str, name: str | None, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if name is not None:
+        setting("SAASUS_MCP_TIME_ZONE", name, monkeypatch)
+    assert f"{datetime.fromtimestamp(1796083200, read(lang=lang).zone):%Y-%m-%d %H:%M %Z}" == shown
+
+
+@pytest.mark.parametrize("name", ["JST", "Tokyo", "+09:00", "../etc/passwd", "Asia/Tokyo\n/x", "x" * 100])
+def test_a_time_zone_that_is_none_is_named(name: str) -> None:
+    with pytest.raises(SettingsError, match="SAASUS_MCP_TIME_ZONE: .*Asia/Tokyo"):
+        read(time_zone=name)
 
 
 @pytest.mark.parametrize("name", ["LANG", "MODE", "API_KEY", "SAAS_ID", "SANDBOX", "READ_ONLY", "POLICY", "TIMEOUT"])

@@ -32,6 +32,12 @@ def find(name: str) -> tzinfo | None:
         return None
 
 
+def of_reader(language: str, name: str | None) -> tzinfo:
+    """The zone in which someone reads times: the one that was chosen, else Japan's for Japanese and UTC for English."""
+    chosen = find(name) if name else None
+    return chosen or KNOWN["Asia/Tokyo" if language == "ja" else "UTC"]
+
+
 def epoch(moment: datetime) -> int:
     """The instant of a time that has a zone; a fraction of a second is dropped."""
     return (moment - EPOCH) // SECOND
