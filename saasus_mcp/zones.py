@@ -32,10 +32,9 @@ def find(name: str) -> tzinfo | None:
         return None
 
 
-def of_reader(language: str, name: str | None) -> tzinfo:
-    """The zone in which someone reads times: the one that was chosen, else Japan's for Japanese and UTC for English."""
-    chosen = find(name) if name else None
-    return chosen or KNOWN["Asia/Tokyo" if language == "ja" else "UTC"]
+def stamp(at: float, zone: tzinfo) -> str:
+    """A moment for tables and logs, to the second, with the name of the zone."""
+    return f"{datetime.fromtimestamp(at, zone):%Y-%m-%d %H:%M:%S %Z}"
 
 
 def epoch(moment: datetime) -> int:

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from datetime import tzinfo
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +69,7 @@ class Pipeline:
         sealer: Sealer,
         place: Place,
         language: Language = "en",
+        zone: tzinfo | None = None,
         clock: Callable[[], float] = time.time,
         references: References = no_references,
         budget: int = BUDGET,
@@ -84,6 +86,7 @@ class Pipeline:
         self._open = store
         self._sealer = sealer
         self.language: Language = language
+        self.zone = zone
         self.clock = clock
         self._references = references
         self._budget = budget
@@ -110,6 +113,7 @@ class Pipeline:
             confirmations,
             approvals,
             language=self.language,
+            zone=self.zone,
             clock=self.clock,
             aside=self.aside,
             console=self._console,

@@ -200,7 +200,7 @@ class Settling:
     def _prompt(self, matter: Matter, seen: Looked, lead: tuple[Text, ...]) -> Prompt:
         name = seen.survey.sight.name if matter.decision.typed else None
         asked = replace(seen.question, lead=lead, typed=Text(name, name) if name else None)
-        return Prompt(dialog(asked, self._reader), name)
+        return Prompt(dialog(asked, self._reader), name, asked)
 
 
 def _not_a_person(no: NotAPerson, approval: Approval, preview: str) -> Refused:

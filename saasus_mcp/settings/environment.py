@@ -114,9 +114,9 @@ class Settings(Strict):
         return self.own_read_only or self.official_read_only
 
     @property
-    def zone(self) -> tzinfo:
-        """The time zone of what people read: the set one, or that of the language."""
-        return zones.of_reader(self.lang, self.time_zone)
+    def zone(self) -> tzinfo | None:
+        """The time zone of what people read; None for that of their language."""
+        return zones.find(self.time_zone) if self.time_zone else None
 
     @property
     def folder(self) -> Path:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from saasus_mcp.cli import compose
 from saasus_mcp.permissions.policy import PRESETS, ReadOnlyCeiling
+from saasus_mcp.permissions.question.formatting import Reader, say
+from saasus_mcp.permissions.question.model import Moment
 from saasus_mcp.settings import SettingsError, read
 
 SWITCHES = {
@@ -261,10 +262,10 @@ def test_a_flag_is_stronger_than_the_environment(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("lang", "name", "shown"),
     [
-        ("ja", None, "2026-12-01 09:00 JST"),
-        ("en", None, "2026-12-01 00:00 UTC"),
-        ("en", "Asia/Tokyo", "2026-12-01 09:00 JST"),
-        ("ja", "UTC", "2026-12-01 00:00 UTC"),
+        ("ja", None, "2026年12月1日(火) 09:00 JST"),
+        ("en", None, "Tue 1 Dec 2026, 00:00 UTC"),
+        ("en", "Asia/Tokyo", "Tue 1 Dec 2026, 09:00 JST"),
+        ("ja", "UTC", "2026年12月1日(火) 00:00 UTC"),
     ],
 )
 def test_times_are_those_of_the_readers_zone(
@@ -272,12 +273,13 @@ def test_times_are_those_of_the_readers_zone(
 ) -> None:
     if name is not None:
         setting("SAASUS_MCP_TIME_ZONE", name, monkeypatch)
-    assert f"{datetime.fromtimestamp(1796083200, read(lang=lang).zone):%Y-%m-%d %H:%M %Z}" == shown
+    settings = read(lang=lang)
+    assert say(Moment(1796083200), Reader.of(settings.lang, settings.zone)) == shown
 
 
 @pytest.mark.parametrize("name", ["JST", "Tokyo", "+09:00", "../etc/passwd", "Asia/Tokyo\n/x", "x" * 100])
 def test_a_time_zone_that_is_none_is_named(name: str) -> None:
-    with pytest.raises(SettingsError, match="SAASUS_MCP_TIME_ZONE: .*Asia/Tokyo"):
+    with pytest.raises(SettingsError, match=r"SAASUS_MCP_TIME_ZONE: .*Asia/Tokyo"):
         read(time_zone=name)
 
 

@@ -47,6 +47,13 @@ def lines(question: Question) -> tuple[Line, ...]:
     return (*_top(question), *_kept(question), *_bottom(question))
 
 
+def every_line(question: Question) -> tuple[Line, ...]:
+    """The lines where there is room for all of them, without what a dialog says of its end."""
+    bodies = (Line("body", body=each) for each in _bodies(question))
+    bottom = (line for line in _bottom(question) if line.role not in ("hidden", "agree"))
+    return (*_top(question), *bodies, *bottom)
+
+
 def hidden(question: Question) -> tuple[Text, ...]:
     """Labels of what the dialog does not show whole, or not at all."""
     bodies, cut = _bodies(question), [each for each in _first(question) if not _whole(each)]
