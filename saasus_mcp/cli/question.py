@@ -11,8 +11,8 @@ from saasus_mcp.cli.columns import wrapped
 from saasus_mcp.cli.terminal import safe
 from saasus_mcp.cli.wording import WORDS
 from saasus_mcp.permissions.question.dialog import body, text
-from saasus_mcp.permissions.question.formatting import MOST_SHOWN, Reader, say, shown_whole
-from saasus_mcp.permissions.question.layout import Line, every_line
+from saasus_mcp.permissions.question.formatting import MOST_SHOWN, Reader, say
+from saasus_mcp.permissions.question.layout import Line, cut_short, every_line
 from saasus_mcp.permissions.question.model import Change, Detail, Fact, Question, Several, Value
 from saasus_mcp.permissions.question.tables import TierRow, tiers
 from saasus_mcp.permissions.question.words import WORDS as SAID
@@ -44,14 +44,9 @@ def shown(question: Question, reader: Reader, columns: int, *, details: bool = F
     """The lines of the question, without how to agree. Details are shown too where a value is not shown whole above."""
     for line in every_line(question):
         yield from _styled(line, question, reader, columns)
-    if details or cut(question):
+    if details or cut_short(question):
         yield from ("", click.style(WORDS[reader.language]["details"], bold=True))
         yield from _details(question.details, columns)
-
-
-def cut(question: Question) -> bool:
-    """Whether a value is so long that it is whole only in the details."""
-    return any(not _whole(line.body) for line in every_line(question) if line.body is not None)
 
 
 def _styled(line: Line, question: Question, reader: Reader, columns: int) -> Iterator[str]:
@@ -130,14 +125,3 @@ def _details(details: tuple[Detail, ...], columns: int) -> Iterator[str]:
     """The exact request, under the names that the API has for what is in it."""
     for detail in details:
         yield from wrapped(safe(detail.value), columns, f"{INDENT}{safe(detail.name)}: ")
-
-
-def _whole(of: Fact | Change) -> bool:
-    return all(map(_listed, (of.value,) if isinstance(of, Fact) else (of.before, of.after)))
-
-
-def _listed(value: Value) -> bool:
-    """Whether nothing of a value is left out where a list has a line for each item."""
-    if isinstance(value, Several):
-        return sum(value.counts) == value.total and all(map(_listed, value.items))
-    return shown_whole(value)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from saasus_mcp.catalog.model import Text
 from saasus_mcp.permissions.question.formatting import shown_whole
-from saasus_mcp.permissions.question.model import Change, Fact, Notice, Question
+from saasus_mcp.permissions.question.model import Change, Fact, Labelled, Notice, Question, Several, Value
 
 MOST_LINES = 12
 """Lines of a dialog, the one that says how to agree among them."""
@@ -52,6 +52,12 @@ def every_line(question: Question) -> tuple[Line, ...]:
     bodies = (Line("body", body=each) for each in _bodies(question))
     bottom = (line for line in _bottom(question) if line.role not in ("hidden", "agree"))
     return (*_top(question), *bodies, *bottom)
+
+
+def cut_short(question: Question) -> tuple[Text, ...]:
+    """Labels of what is whole only in the details, even where a list has a line for each of its items."""
+    bodies = [*_first(question), *_bodies(question), *question.reach]
+    return tuple(dict.fromkeys(each.label for each in bodies if not all(map(_listed, _values(each)))))
 
 
 def hidden(question: Question) -> tuple[Text, ...]:
@@ -104,6 +110,16 @@ def _bottom(question: Question) -> Iterator[Line]:
 
 
 def _whole(body: Body) -> bool:
-    if isinstance(body, Fact):
-        return shown_whole(body.value)
-    return shown_whole(body.before) and shown_whole(body.after)
+    return all(map(shown_whole, _values(body)))
+
+
+def _values(body: Body) -> tuple[Value, ...]:
+    return (body.value,) if isinstance(body, Fact) else (body.before, body.after)
+
+
+def _listed(value: Value) -> bool:
+    if isinstance(value, Labelled):
+        return _listed(value.value)
+    if isinstance(value, Several):
+        return sum(value.counts) == value.total and all(map(_listed, value.items))
+    return shown_whole(value)

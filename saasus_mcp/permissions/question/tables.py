@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from saasus_mcp.permissions.question.formatting import Reader, tier_price, tier_range
-from saasus_mcp.permissions.question.model import Absent, Change, Fact, Labelled, Several, Tier, Tiers, Value
+from saasus_mcp.permissions.question.model import Absent, Change, Fact, Tier, Tiers, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,15 +18,9 @@ class TierRow:
     after: str
 
 
-def prices(value: Value) -> list[tuple[Labelled | None, Tiers]]:
-    """The tiered prices in a value, each under its label where it has one."""
-    if isinstance(value, Tiers):
-        return [(None, value)]
-    if isinstance(value, Labelled) and isinstance(value.value, Tiers):
-        return [(value, value.value)]
-    if isinstance(value, Several):
-        return [found for item in value.items for found in prices(item)]
-    return []
+def steps(price: Tiers, reader: Reader) -> tuple[TierRow, ...]:
+    """The tiers of one price, which stand under `after`."""
+    return tuple(_rows(None, price, reader))
 
 
 def tiers(of: Fact | Change, reader: Reader) -> tuple[TierRow, ...]:
@@ -35,7 +29,7 @@ def tiers(of: Fact | Change, reader: Reader) -> tuple[TierRow, ...]:
     Tiers that end at the same quantity stand in one row, so that one that goes is seen to go.
     """
     if isinstance(of, Fact):
-        return tuple(_rows(None, of.value, reader)) if isinstance(of.value, Tiers) else ()
+        return steps(of.value, reader) if isinstance(of.value, Tiers) else ()
     before, after = of.before, of.after
     known = isinstance(before, Tiers | Absent) and isinstance(after, Tiers | Absent)
     if not known or (isinstance(before, Absent) and isinstance(after, Absent)):
