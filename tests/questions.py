@@ -132,6 +132,17 @@ def letter(**given: Any) -> Question:
     return replace(made, **given)
 
 
+def hostile(**given: Any) -> Question:
+    """With texts that reorder, are markup, or never break."""
+    made = deletion(
+        "Evil\u202e<b>Co</b> " + "W" * 150,
+        reason="approve\u2066 this now " + "y" * 170,
+        facts=(Fact("note", Text("z" * 60, "z" * 60), Quoted("x" * 180, "", 180), lead=True),),
+        details=(Detail("n" * 100, "a\nb\u202e"), Detail("body", "q" * 2000)),
+    )
+    return replace(made, **given)
+
+
 def many_people(count: int = 40, **given: Any) -> Question:
     """To import many people, whose roles are a long list."""
     people = tuple(Named(f"person{number:02}@example.jp") for number in range(count))

@@ -13,8 +13,11 @@ import httpx2
 import pytest
 
 from saasus_mcp.permissions.policy import PRESETS, Principal
+from saasus_mcp.permissions.question.model import Question
+from tests.approvals import pending
 from tests.browser.conftest import Open
 from tests.browser.stage import Stage
+from tests.questions import hostile, letter, many_people, plan_change, price_change
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -306,6 +309,20 @@ def test_the_decision_for_anybody_can_be_looked_up(stage: Stage, signed_in: Sign
     assert "critical" in row.inner_text()
     assert "guarded/critical" in row.inner_text()
     assert "cannot be undone" in row.inner_text()
+
+
+@pytest.mark.parametrize("asked", [hostile, plan_change, price_change, letter, many_people])
+def test_no_question_runs_out_of_a_narrow_screen(
+    stage: Stage, signed_in: SignIn, asked: Callable[[], Question]
+) -> None:
+    now = time.time()
+    wanted = pending(profile="sandbox", requested_at=now, expires_at=now + 900, preview=asked().kept())
+    stage.pipeline.store.request_approval(wanted, 5)
+    page = signed_in(stage, viewport={"width": 360, "height": 740})
+    for address in (f"/approvals/{wanted.code}", ""):
+        page.goto(f"{stage.url}/console{address}")
+        page.locator("summary").first.click() if address else None
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, address
 
 
 @pytest.mark.parametrize("path", ["", "/audit", "/tools", "/limits", "/policy", "/session"])

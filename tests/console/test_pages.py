@@ -61,8 +61,8 @@ async def test_ids_and_the_tool_stand_behind_the_exact_request_alone(stage: Stag
 async def test_what_cannot_be_undone_stands_above_the_facts(stage: Stage) -> None:
     stage.asked()
     page = await shown(stage)
-    assert '<li class="grave">' in page
-    assert page.index("This cannot be undone.") < page.index("<dl") < page.index("Decide")
+    notice = page.index('<ul class="notices grave">')
+    assert notice < page.index("This cannot be undone.") < page.index("<dl") < page.index("Decide")
 
 
 async def test_changes_are_a_table_of_before_and_after(stage: Stage) -> None:

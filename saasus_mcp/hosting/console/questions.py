@@ -7,13 +7,13 @@ from typing import Any, Literal
 
 from saasus_mcp.permissions.question.dialog import body, text
 from saasus_mcp.permissions.question.formatting import Reader, say
-from saasus_mcp.permissions.question.layout import cut_short, every_line
-from saasus_mcp.permissions.question.model import Change, Fact, Labelled, Question, Several, Tiers, Value
+from saasus_mcp.permissions.question.layout import BRIEF, cut_short, every_line
+from saasus_mcp.permissions.question.model import Change, Fact, Labelled, Notice, Question, Several, Tiers, Value
 from saasus_mcp.permissions.question.tables import TierRow, steps, tiers
 from saasus_mcp.permissions.question.words import MARKS, WORDS
 
-FEW = 3
-"""Items of a list that stand in one line."""
+FEW, MANY = 3, 8
+"""Items of a list that stand in one line, and that may stand above the warnings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +48,31 @@ def page(question: Question, reader: Reader) -> dict[str, Any]:
     """What the page says of the question, in the order of its weight."""
     lines, language = every_line(question), reader.language
     bodies = [line.body for line in lines if line.body is not None]
-    first = [line.body for line in lines if line.role == "first" and line.body is not None]
+    first = [
+        line.body for line in lines if line.role == "first" and isinstance(line.body, Fact) and not _many(line.body)
+    ]
     return {
         "headline": question.headline.get(language),
         "again": [each.get(language) for each in question.lead],
-        "first": [_row(each, reader) for each in first if isinstance(each, Fact)],
+        "first": [_row(each, reader) for each in first],
         "changes": [_row(each, reader) for each in bodies if isinstance(each, Change)],
         "facts": [_row(each, reader) for each in bodies if isinstance(each, Fact) and each not in first],
         "reach": [_row(each, reader) for each in question.reach],
-        "notices": [(each.kind, MARKS[each.kind], each.text.get(language)) for each in question.warnings],
+        "notices": [(_weight(each), MARKS[each.kind], each.text.get(language)) for each in question.warnings],
         "undo": question.undo.get(language) if question.undo is not None else "",
         "closing": [text(line, question, reader) for line in lines if line.role == "reason"],
         "cut": WORDS[language]["and"].join(each.get(language) for each in cut_short(question)),
         "details": [(each.name, each.value) for each in question.details],
     }
+
+
+def _many(fact: Fact) -> bool:
+    """Whether a list is so long that it would push what follows out of sight."""
+    return isinstance(fact.value, Several) and len(fact.value.items) > MANY
+
+
+def _weight(notice: Notice) -> str:
+    return "plain" if notice.kind in BRIEF else "grave"
 
 
 def _row(of: Fact | Change, reader: Reader) -> Row:

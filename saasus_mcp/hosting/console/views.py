@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from saasus_mcp.catalog import Language
@@ -221,7 +222,7 @@ def _row(desk: Desk, found: Found, reader: Reader) -> dict[str, Any]:
         "said": WORDS[lang][f"now_{became}"],
         "left": left,
         "soon": left <= 3,  # noqa: PLR2004 - minutes in which one should not read slowly
-        "until": say(Moment(asked.expires_at), reader),
+        "until": f"{datetime.fromtimestamp(asked.expires_at, reader.zone):%H:%M %Z}",
         "at": say(Moment(asked.requested_at), reader),
         "two_person": asked.two_person,
         "decided_by": asked.decided_by or "",
