@@ -172,7 +172,7 @@ class _Builder:
         if found.why_not:
             return Absent() if found.why_not in SAID_OTHERWISE else Unread(found.why_not)
         measured = self._measured(found.name)
-        field = Field(found.label, measured.kind, unit=measured.unit)
+        field = Field(found.label, measured.kind, "", measured.choices, measured.unit, measured.pairs)
         if isinstance(found.value, int) and not isinstance(found.value, bool):
             return Number(decimal(found.value), measured.unit)
         return self._values().of(found.raw, field, found.name)
