@@ -30,7 +30,7 @@ from saasus_mcp.permissions.question.model import (
     Value,
 )
 from saasus_mcp.permissions.question.names import Names
-from saasus_mcp.permissions.question.values import Values, decimal
+from saasus_mcp.permissions.question.values import Values, decimal, quoted_label
 from saasus_mcp.permissions.survey import Survey
 from saasus_mcp.permissions.target import Read, shown_arguments
 from saasus_mcp.saasus.answer import compact
@@ -147,7 +147,13 @@ class _Builder:
                 self.names.know(kind, args.get(argument), self.asked.survey.sight.name)
 
     def _field(self, path: str) -> Field:
-        return self.table.field(self.asked.operation.key, path)
+        """The words for a field. The keys of a map may be ids as well, as those of attributes are."""
+        key, (above, _, last) = self.asked.operation.key, path.rpartition(".")
+        kind = self.table.field(key, above).keys if above else ""
+        if not kind:
+            return self.table.field(key, path)
+        name = self.names.of(kind, last)
+        return Field(quoted_label(name.name if isinstance(name, Named) else last))
 
     def _values(self) -> Values:
         return Values(self._field, self.names.of, frozenset(self.table.kinds))
