@@ -82,5 +82,6 @@ async def unasked(operation: Operation, args: Mapping[str, Any], saas_id: str, r
 
 def _worth_a_glance(operation: Operation) -> bool:
     undo, diff, target = operation.effects.undo, operation.effects.diff, operation.effects.target
-    shown = diff is not None or (target is not None and target.read is not None)
+    there = target is not None and target.read is not None and operation.effects.effect != "create"
+    shown = diff is not None or there
     return not operation.reads and shown and undo is not None and undo.call is not None

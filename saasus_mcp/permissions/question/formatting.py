@@ -119,7 +119,7 @@ def _(value: Number, reader: Reader) -> str:
     if value.unit is None:
         return said
     unit = value.unit.get(reader.language)
-    return f"{said}{unit}" if reader.language == "ja" or unit == "%" else f"{said} {unit}"
+    return f"{said}{unit}" if reader.language == "ja" or unit == "%" else f"{said} {unit}".rstrip()
 
 
 @_say.register

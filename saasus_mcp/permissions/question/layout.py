@@ -60,6 +60,11 @@ def cut_short(question: Question) -> tuple[Text, ...]:
     return tuple(dict.fromkeys(each.label for each in bodies if not all(map(_listed, _values(each)))))
 
 
+def fitted(question: Question) -> Question:
+    """The question with what its dialog hides, after something in it was replaced."""
+    return replace(question, hidden=hidden(replace(question, hidden=())))
+
+
 def hidden(question: Question) -> tuple[Text, ...]:
     """Labels of what the dialog does not show whole, or not at all."""
     bodies, cut = _bodies(question), [each for each in _first(question) if not _whole(each)]

@@ -86,11 +86,11 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """An amount in major units of its currency (ISO 4217), and the period that it is for."""
+    """An amount in major units of its currency (ISO 4217), and the period that it is for, or each unit that is used."""
 
     amount: str
     currency: str
-    per: Literal["", "day", "week", "month", "year"] = ""
+    per: Literal["", "day", "week", "month", "year", "each"] = ""
     kind: Literal["money"] = "money"
 
 

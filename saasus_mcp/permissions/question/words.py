@@ -37,6 +37,7 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "week": "/week",
         "month": "/month",
         "year": "/year",
+        "each": " each",
     },
     "ja": {
         "sandbox": "[SANDBOX]",
@@ -68,6 +69,7 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "week": "/週",
         "month": "/月",
         "year": "/年",
+        "each": "/件",
     },
 }
 
