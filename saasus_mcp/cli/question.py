@@ -13,8 +13,8 @@ from saasus_mcp.cli.wording import WORDS
 from saasus_mcp.permissions.question.dialog import body, text
 from saasus_mcp.permissions.question.formatting import MOST_SHOWN, Reader, say
 from saasus_mcp.permissions.question.layout import Line, cut_short, every_line
-from saasus_mcp.permissions.question.model import Change, Detail, Fact, Question, Several, Value
-from saasus_mcp.permissions.question.tables import TierRow, tiers
+from saasus_mcp.permissions.question.model import Change, Detail, Fact, Labelled, Question, Several, Tiers, Value
+from saasus_mcp.permissions.question.tables import TierRow, steps, tiers
 from saasus_mcp.permissions.question.words import WORDS as SAID
 from saasus_mcp.saasus.words import width
 from saasus_mcp.settings import Settings
@@ -85,7 +85,12 @@ def _body(of: Fact | Change, reader: Reader, columns: int) -> Iterator[str]:
 
 
 def _long(value: Value) -> bool:
-    return isinstance(value, Several) and len(value.items) > MOST_SHOWN
+    """Whether a value has a line for each of its items: where they are many, or prices in tiers."""
+    return isinstance(value, Several) and (len(value.items) > MOST_SHOWN or any(map(_tiered, value.items)))
+
+
+def _tiered(item: Value) -> bool:
+    return isinstance(item, Labelled) and isinstance(item.value, Tiers)
 
 
 def _list(label: str, value: Value, reader: Reader, columns: int) -> Iterator[str]:
@@ -94,15 +99,26 @@ def _list(label: str, value: Value, reader: Reader, columns: int) -> Iterator[st
         yield from wrapped(f"{label}: {safe(say(value, reader))}", columns, INDENT)
         return
     words = WORDS[reader.language]
-    yield f"{INDENT}{label}: {words['in_all'].format(total=f'{value.total:,}')}"
+    total = "" if any(map(_tiered, value.items)) else f" {words['in_all'].format(total=f'{value.total:,}')}"
+    yield f"{INDENT}{label}:{total}"
     for item, count in zip(value.items, value.counts, strict=True):
-        said = safe(say(item, reader))
-        if count > 1:
-            said = SAID[reader.language]["times"].format(item=said, count=f"{count:,}")
-        yield from wrapped(said, columns, f"{INDENT * 2}- ")
+        yield from _item(item, count, reader, columns)
     left = value.total - sum(value.counts)
     if left:
         yield f"{INDENT * 2}- {words['more'].format(count=f'{left:,}')}"
+
+
+def _item(item: Value, count: int, reader: Reader, columns: int) -> Iterator[str]:
+    """One item of a list; of a price in tiers, a line for each tier."""
+    begin = f"{INDENT * 2}- "
+    if isinstance(item, Labelled) and isinstance(item.value, Tiers):
+        yield from wrapped(f"{safe(item.label.get(reader.language))}:", columns, begin)
+        yield from _table(steps(item.value, reader), reader.language, change=False)
+        return
+    said = safe(say(item, reader))
+    if count > 1:
+        said = SAID[reader.language]["times"].format(item=said, count=f"{count:,}")
+    yield from wrapped(said, columns, begin)
 
 
 def _table(rows: tuple[TierRow, ...], language: Language, *, change: bool) -> Iterator[str]:
@@ -114,7 +130,7 @@ def _table(rows: tuple[TierRow, ...], language: Language, *, change: bool) -> It
         cells = [(each, price, "") for each, _, price in cells]
     first, second = (max(width(row[at]) for row in cells) for at in (0, 1))
     for row in cells:
-        yield f"{INDENT * 2}{_padded(row[0], first)}{_padded(row[1], second)}{row[2]}".rstrip()
+        yield f"{INDENT * 3}{_padded(row[0], first)}{_padded(row[1], second)}{row[2]}".rstrip()
 
 
 def _padded(text: str, columns: int) -> str:

@@ -283,7 +283,14 @@ class Pipeline:
         values = step.arguments.values
         seen = await survey(step.operation, values, self.place.saas_id, read)
         asked = Asked(
-            step.operation, values, self.place, step.principal.id, seen, reason=step.reason, typed=step.decision.typed
+            step.operation,
+            values,
+            self.place,
+            step.principal.id,
+            seen,
+            reason=step.reason,
+            typed=step.decision.typed,
+            zone=self.zone,
         )
         return Looked(seen, await question(asked, read))
 

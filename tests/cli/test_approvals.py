@@ -148,7 +148,7 @@ def test_what_became_of_an_approval_is_shown_with_it(state: Path) -> None:
 def test_a_tier_that_goes_is_seen_to_go(state: Path) -> None:
     asked(state, preview=price_change().kept())
     out = run("approvals", "ABCD-2345", "--lang", "ja").out
-    rows = [line.split() for line in out.splitlines() if line.startswith("    ")][:4]
+    rows = [line.split() for line in out.splitlines() if line.startswith("      ")][:4]
     assert rows == [
         ["数量", "現在", "変更後"],
         ["〜100", "0円", "0円"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import string
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import tzinfo
 from typing import Any
 
 from saasus_mcp.catalog.confirmations import Confirmations, Field, Line, Measured, Row, load
@@ -51,6 +52,7 @@ class Asked:
         requester: id of the principal.
         reason: why, in the requester's own words.
         typed: whether the yes is given by typing the target's name.
+        zone: of the times in sentences; None for that of each language.
     """
 
     operation: Operation
@@ -60,6 +62,7 @@ class Asked:
     survey: Survey
     reason: str = ""
     typed: bool = False
+    zone: tzinfo | None = None
 
 
 async def question(asked: Asked, read: Read) -> Question:
@@ -242,7 +245,7 @@ class _Builder:
         return Text(self._in(text.en, facts, "en"), self._in(text.ja, facts, "ja"))
 
     def _in(self, template: str, facts: Mapping[str, Fact], language: Language) -> str:
-        reader = Reader.of(language)
+        reader = Reader.of(language, self.asked.zone)
         values = {name: say(fact.value, reader) for name, fact in facts.items()}
         sight = self.asked.survey.sight
         values["target"] = say(Named(sight.name), reader)
