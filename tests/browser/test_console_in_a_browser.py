@@ -17,7 +17,7 @@ from saasus_mcp.permissions.question.model import Question
 from tests.approvals import pending
 from tests.browser.conftest import Open
 from tests.browser.stage import Stage
-from tests.questions import hostile, letter, many_people, plan_change, price_change
+from tests.sample_questions import hostile, letter, many_people, plan_change, price_change
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -21,7 +21,7 @@ from saasus_mcp.cli import commands
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.permissions.bound import kept
 from saasus_mcp.store import Approval, Store
-from tests.questions import deletion
+from tests.sample_questions import deletion
 
 PATIENCE = 60.0
 

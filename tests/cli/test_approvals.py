@@ -11,7 +11,7 @@ import pytest
 
 from saasus_mcp.cli import compose
 from tests.cli.running import asked, run, status
-from tests.questions import deletion, letter, many_people, plan_change, price_change
+from tests.sample_questions import deletion, letter, many_people, plan_change, price_change
 
 
 def test_nothing_waits_where_there_is_no_state_yet(state: Path) -> None:

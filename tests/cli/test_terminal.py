@@ -15,7 +15,7 @@ from saasus_mcp.permissions.handles import Handles, Hiding
 from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.store import Store
 from tests.cli.running import Terminal, asked, run, status
-from tests.questions import deletion, letter
+from tests.sample_questions import deletion, letter
 
 pytest.importorskip("pty", reason="no pseudo-terminals on this system")
 

@@ -16,7 +16,7 @@ from saasus_mcp.hosting.console.pages import Console
 from saasus_mcp.hosting.console.sessions import Approver
 from saasus_mcp.store import Store
 from tests.approvals import NOW, pending
-from tests.questions import deletion
+from tests.sample_questions import deletion
 
 ORIGIN = "http://127.0.0.1:8000"
 ALICE = Approver("alice", frozenset({"operators"}))

@@ -15,7 +15,7 @@ from saasus_mcp.hosting.console.wording import WORDS
 from saasus_mcp.store import Approval, StoreError
 from tests.approvals import NOW
 from tests.console.stage import ASKED, Stage, csrf
-from tests.questions import deletion, letter, many_people, plan_change, price_change
+from tests.sample_questions import deletion, letter, many_people, plan_change, price_change
 
 NAME = "<b>株式会社青空</b>\u202e"
 PAGES = ["", "/approvals/ABCD-2345", "/audit", "/tools", "/policy", "/limits", "/secrets", "/session"]
