@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -102,7 +102,7 @@ class _Builder:
         operation, survey, row = self.asked.operation, self.asked.survey, self.row
         self._know_target()
         facts = {fact.name: fact for fact in (*self._arguments(), *self._findings())}
-        changes = tuple(self._changes())
+        changes = self._ranked(self._changes())
         headline = self._headline(facts)
         said = self._placeholders(self._chosen(row.ask))
         compared = {change.name.split(".", 1)[0] for change in changes} | self._compared()
@@ -199,6 +199,11 @@ class _Builder:
                 make.of(after, field, change.field, beside),
                 "change" if change.effect == "unshown" else change.effect,
             )
+
+    def _ranked(self, changes: Iterable[Change]) -> tuple[Change, ...]:
+        """The changes in the row's order of weight; those that it does not name in the order of the document."""
+        weights = {name: at for at, name in enumerate((*self.row.lead, *self.row.show))}
+        return tuple(sorted(changes, key=lambda change: weights.get(change.name.split(".", 1)[0], len(weights))))
 
     @staticmethod
     def _led(changes: Sequence[Change], most: int) -> tuple[Change, ...]:
