@@ -68,7 +68,7 @@ BY_KEY: dict[str, dict[str, Any]] = {
     "analysis.UpdateUserBehaviorHistoriesByDay": {
         "histories": [{"timestamp": NOW, "referer": "https://orders.example.com/orders"}]
     },
-    "apigateway.UpdateApiGatewaySettings": {"domain_name": "api.orders.example.com", "tenant_routing_type": "path"},
+    "apigateway.UpdateApiGatewaySettings": {"domain_name": "api2.orders.example.com", "tenant_routing_type": "path"},
     "apigateway.UpdateOpenApiDefinition": {"content": "b3BlbmFwaTogMy4xLjAK"},
     "apigateway.UpdateTenant": {"allowed_ips": ["203.0.113.0/24"]},
     "apigateway.UploadGenerationFiles": {"content": "UEsDBBQAAAAIAA=="},

@@ -104,7 +104,7 @@ class _Builder:
         facts = {fact.name: fact for fact in (*self._arguments(), *self._findings())}
         changes = self._ranked(self._changes())
         headline = self._headline(facts)
-        said = self._placeholders(self._chosen(row.ask))
+        said = self._placeholders(self._asked_as(facts))
         compared = {change.name.split(".", 1)[0] for change in changes} | self._compared()
         left = {
             name: fact
@@ -216,8 +216,11 @@ class _Builder:
         measure = next((each for each in self.asked.survey.impact.findings if each.name == fact.name), None)
         return measure is not None and not measure.why_not and measure.value in (0, False, ())
 
-    def _chosen(self, lines: Sequence[Line]) -> Line | None:
-        return next((line for line in lines if self._holds(line)), None)
+    def _asked_as(self, facts: Mapping[str, Fact]) -> Line | None:
+        """The headline: the first that holds and of which all could be read, or else the first that holds."""
+        unread = {name for name, fact in facts.items() if isinstance(fact.value, Unread)}
+        lines = [line for line in self.row.ask if self._holds(line)]
+        return next((line for line in lines if not self._placeholders(line) & unread), lines[0] if lines else None)
 
     def _holds(self, line: Line) -> bool:
         survey = self.asked.survey
@@ -231,7 +234,7 @@ class _Builder:
         return {name for _, name, _, _ in string.Formatter().parse(line.text.en) if name}
 
     def _headline(self, facts: Mapping[str, Fact]) -> Text:
-        line = self._chosen(self.row.ask)
+        line = self._asked_as(facts)
         if line is None:
             title, name = self.asked.operation.title, self.asked.survey.sight.name
             return Text(f"{title.en}: {named(name, 'en')}", f"{title.ja}: {named(name, 'ja')}")
