@@ -42,6 +42,7 @@ class Field:
         choices: words for its values; of a flag, for `true` and `false`.
         unit: what is counted.
         pairs: of a list, the fields of each item that name it and that say what it has.
+        keys: of a map, the kind of thing that its keys stand for.
     """
 
     label: Text
@@ -50,6 +51,7 @@ class Field:
     choices: Mapping[str, Text] = field(default_factory=dict)
     unit: Text | None = None
     pairs: tuple[str, ...] = ()
+    keys: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,8 @@ def _line(line: Mapping[str, str]) -> Line:
 
 def _field(row: Mapping[str, Any]) -> Field:
     label, pairs = Text(row["en"], row["ja"]), tuple(row.get("pairs", ()))
-    return Field(label, row.get("is", "text"), row.get("currency", ""), _choices(row), _unit(row.get("unit")), pairs)
+    kind, currency, unit = row.get("is", "text"), row.get("currency", ""), _unit(row.get("unit"))
+    return Field(label, kind, currency, _choices(row), unit, pairs, row.get("keys", ""))
 
 
 def _measured(row: Mapping[str, Any]) -> Measured:

@@ -34,7 +34,11 @@ def test_whoever_types_a_name_is_told_what_is_hit_and_what_follows(
     row, operation = table[key], catalogue.find(key)
     assert operation.effects.impact or isinstance(row["impact"], str), "impact, or why nothing can be counted"
     assert operation.effects.verify or isinstance(row["verify"], str), "verify, or why nothing shows it"
-    follows = [operation.effects.say] if operation.effects.say else [line.text for line in confirmations.load().rows[key].warn]
+    follows = (
+        [operation.effects.say]
+        if operation.effects.say
+        else [line.text for line in confirmations.load().rows[key].warn]
+    )
     assert follows, "what follows, always or for some arguments"
     for text in follows:
         assert len(text.en) > 15

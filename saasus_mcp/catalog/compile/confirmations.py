@@ -35,7 +35,7 @@ VALUES = frozenset(
     ],
 )
 """What a value can be, besides the id of a thing."""
-FIELD = frozenset({"en", "ja", "is", "currency", "words", "yes", "no", "unit", "choices", "pairs"})
+FIELD = frozenset({"en", "ja", "is", "currency", "words", "yes", "no", "unit", "choices", "pairs", "keys"})
 ROW = frozenset({"ask", "lead", "show", "hide", "fields", "warn"})
 MISSING_ROWS = False
 READ_LEVELS = frozenset({"read", "read_sensitive"})
@@ -121,8 +121,8 @@ def _field_problems(place: str, field: Row, kinds: set[str] | frozenset[str]) ->
     yield from (f"{place}.{name} is not known" for name in sorted(set(field) - FIELD))
     if not (field.get("en") and field.get("ja")):
         yield f"{place} is not in both languages"
-    if field.get("is", "text") not in kinds:
-        yield f"{place} is {field['is']!r}"
+    if field.get("is", "text") not in kinds or field.get("keys", "text") not in kinds:
+        yield f"{place} is {field.get('is')!r} or has keys that are {field.get('keys')!r}"
     if field.get("is") in ("flag", "choice") and not field.get("choices"):
         yield f"{place} has no words for its values"
     if (field.get("is") == "pairs") != (len(field.get("pairs", ())) == len(("name", "value"))):

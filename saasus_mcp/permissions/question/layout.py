@@ -47,6 +47,11 @@ def lines(question: Question) -> tuple[Line, ...]:
     return (*_top(question), *_kept(question), *_bottom(question))
 
 
+def fitted(question: Question) -> Question:
+    """The question with what its dialog hides, after something in it was replaced."""
+    return replace(question, hidden=hidden(replace(question, hidden=())))
+
+
 def hidden(question: Question) -> tuple[Text, ...]:
     """Labels of what the dialog does not show whole, or not at all."""
     bodies, cut = _bodies(question), [each for each in _first(question) if not _whole(each)]

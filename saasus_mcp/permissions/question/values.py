@@ -26,7 +26,7 @@ from saasus_mcp.permissions.question.model import (
 )
 from saasus_mcp.permissions.target import HIDDEN
 from saasus_mcp.saasus.answer import compact
-from saasus_mcp.saasus.words import one_line
+from saasus_mcp.saasus.words import named, one_line
 
 LONGEST = 200
 """Characters of a text that are shown whole."""
@@ -165,6 +165,12 @@ def label(name: object) -> Text:
     return Text(said, said)
 
 
+def quoted_label(name: object) -> Text:
+    """A name of the API's as a label that stands among words of ours."""
+    said = one_line(str(name), LONGEST_LABEL)
+    return Text(named(said, "en"), named(said, "ja"))
+
+
 def _names(value: Value) -> Iterator[str]:
     if isinstance(value, Several):
         for item in value.items:
@@ -243,9 +249,10 @@ def _pairs(values: Values, raw: Any, field: Field, _: Mapping[str, Any]) -> Valu
     for row in raw if isinstance(raw, list) else [raw]:
         if isinstance(row, dict):
             key, held = by.rsplit(".", 1)[-1], of.rsplit(".", 1)[-1]
-            name = values.of(row.get(key), values.words(by), by, row)
-            said = label(getattr(name, "name", "") or getattr(name, "id", "") or row.get(key))
-            items.append(Labelled(said, values.of(row.get(held), values.words(of), of, row)))
+            thing = values.of(row.get(key), values.words(by), by, row)
+            said = quoted_label(getattr(thing, "name", "") or row.get(key))
+            colon = Text(f"{said.en}:", f"{said.ja}:")
+            items.append(Labelled(colon, values.of(row.get(held), values.words(of), of, row)))
     return values.several(items)
 
 
