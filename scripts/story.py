@@ -90,7 +90,11 @@ BY_KEY: dict[str, dict[str, Any]] = {
     "auth.GetUserInfoBySignInId": {"sign_in_id": "warehouse-01"},
     "auth.LinkAwsMarketplace": {"tenant_id": MIDORI},
     "auth.ResendSignUpConfirmationEmail": {"email": "waiting@example.jp"},
-    "auth.UpdateCustomizePageSettings": {"icon": "data:image/png;base64,AA==", "favicon": "data:image/png;base64,AA=="},
+    "auth.UpdateCustomizePageSettings": {
+        "icon": "data:image/png;base64,AA==",
+        "favicon": "data:image/png;base64,AA==",
+        "google_tag_manager_container_id": "GTM-NEW1",
+    },
     "auth.UpdateSaasUserSignInId": {"user_id": uid("user", "warehouse-01"), "sign_in_id": "made"},
     "auth.UpdateTenantBillingInfo": {"address": ADDRESS},
     "auth.UpdateTenantPlan": {"next_plan_id": uid("plan", "business_year")},

@@ -152,7 +152,7 @@ class _Builder:
         kind = self.table.field(key, above).keys if above else ""
         if not kind:
             return self.table.field(key, path)
-        name = self.names.of(kind, last)
+        name = self.names.of(kind, last) if kind in self.table.kinds else None
         return Field(quoted_label(name.name if isinstance(name, Named) else last))
 
     def _values(self) -> Values:
