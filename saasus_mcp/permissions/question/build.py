@@ -112,9 +112,10 @@ class _Builder:
             if name not in said and name not in row.hide and name not in compared and not self._says_nothing(fact)
         }
         lead = [name for name in row.lead if name in facts and name not in said and name not in compared]
+        weighed = dict.fromkeys([*(name for name in row.show if name in left), *left])
         if not row.lead and not changes:
-            lead = list(left)[:MOST_LEAD]
-        ordered = dict.fromkeys([*lead, *(name for name in row.show if name in left), *left])
+            lead = list(weighed)[:MOST_LEAD]
+        ordered = dict.fromkeys([*lead, *weighed])
         reach = {name for name in ordered if name not in lead and self._measured(name).reach}
         built = Question(
             tool=operation.tool,
@@ -194,6 +195,8 @@ class _Builder:
         operation, survey = self.asked.operation, self.asked.survey
         found = difference(operation, self.asked.args, survey.before) or ()
         for change in found:
+            if change.field in self.row.hide:
+                continue
             field = self._field(change.field)
             beside = self.shown
             before, after = differing.pair(change.before, change.after, field)
