@@ -16,7 +16,7 @@ from saasus_mcp.cli.wording import WORDS
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.permissions.approvals import Approvals
 from saasus_mcp.permissions.question import kept
-from saasus_mcp.permissions.question.formatting import Reader
+from saasus_mcp.permissions.question.formatting import Reader, fill
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.saasus.words import named, one_line, quoted
 from saasus_mcp.store import Approval, Store
@@ -77,12 +77,12 @@ def question(approval: Approval, reader: Reader, *, details: bool = False) -> It
     yield from wrapped(safe(older) or WORDS[reader.language]["unreadable"], columns)
 
 
-def subject(approval: Approval, language: Language) -> str:
+def subject(approval: Approval, reader: Reader) -> str:
     """What would be done, and to what, on one line."""
     known = kept.question(approval)
     if known is not None:
-        return one_line(known.headline.get(language), LONGEST_HEADLINE)
-    return f"{named(approval.operation, language)}: {quoted(approval.name, language)}"
+        return one_line(fill(known.headline, reader), LONGEST_HEADLINE)
+    return f"{named(approval.operation, reader.language)}: {quoted(approval.name, reader.language)}"
 
 
 def requester(approval: Approval, language: Language) -> str:

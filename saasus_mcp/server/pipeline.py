@@ -290,7 +290,6 @@ class Pipeline:
             seen,
             reason=step.reason,
             typed=step.decision.typed,
-            zone=self.zone,
         )
         return Looked(seen, await question(asked, read))
 

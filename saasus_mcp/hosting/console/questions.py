@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from saasus_mcp.permissions.question.dialog import body, text
-from saasus_mcp.permissions.question.formatting import Reader, say
+from saasus_mcp.permissions.question.formatting import Reader, fill, say
 from saasus_mcp.permissions.question.layout import BRIEF, cut_short, every_line
 from saasus_mcp.permissions.question.model import Change, Fact, Labelled, Notice, Question, Several, Tiers, Value
 from saasus_mcp.permissions.question.tables import TierRow, steps, tiers
@@ -52,13 +52,13 @@ def page(question: Question, reader: Reader) -> dict[str, Any]:
         line.body for line in lines if line.role == "first" and isinstance(line.body, Fact) and not _many(line.body)
     ]
     return {
-        "headline": question.headline.get(language),
+        "headline": fill(question.headline, reader),
         "again": [each.get(language) for each in question.lead],
         "first": [_row(each, reader) for each in first],
         "changes": [_row(each, reader) for each in bodies if isinstance(each, Change)],
         "facts": [_row(each, reader) for each in bodies if isinstance(each, Fact) and each not in first],
         "reach": [_row(each, reader) for each in question.reach],
-        "notices": [(_weight(each), MARKS[each.kind], each.text.get(language)) for each in question.warnings],
+        "notices": [(_weight(each), MARKS[each.kind], fill(each.text, reader)) for each in question.warnings],
         "undo": question.undo.get(language) if question.undo is not None else "",
         "closing": [text(line, question, reader) for line in lines if line.role == "reason"],
         "cut": WORDS[language]["and"].join(each.get(language) for each in cut_short(question)),

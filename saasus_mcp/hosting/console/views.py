@@ -19,7 +19,7 @@ from saasus_mcp.permissions.budgets import CEILINGS, WINDOWS
 from saasus_mcp.permissions.case import Ceiling
 from saasus_mcp.permissions.policy import Principal
 from saasus_mcp.permissions.question import kept
-from saasus_mcp.permissions.question.formatting import Reader, say
+from saasus_mcp.permissions.question.formatting import Reader, fill, say
 from saasus_mcp.permissions.question.model import Moment
 from saasus_mcp.store.records import Freeze, Kind
 
@@ -210,7 +210,9 @@ def _row(desk: Desk, found: Found, reader: Reader) -> dict[str, Any]:
     left = max(0, math.ceil((asked.expires_at - now) / 60))
     return {
         "code": asked.code,
-        "headline": question.headline.get(lang) if question else f"{desk.title(asked.operation, lang)}: {asked.name}",
+        "headline": fill(question.headline, reader)
+        if question
+        else f"{desk.title(asked.operation, lang)}: {asked.name}",
         "operation": operation.tool if operation else asked.operation,
         "level": operation.level if operation else "",
         "who": asked.principal,

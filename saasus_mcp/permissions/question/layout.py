@@ -8,7 +8,16 @@ from typing import Literal
 
 from saasus_mcp.catalog.model import Text
 from saasus_mcp.permissions.question.formatting import shown_whole
-from saasus_mcp.permissions.question.model import Change, Fact, Labelled, Notice, Question, Several, Value
+from saasus_mcp.permissions.question.model import (
+    Change,
+    Fact,
+    Labelled,
+    Notice,
+    Phrase,
+    Question,
+    Several,
+    Value,
+)
 
 MOST_LINES = 12
 """Lines of a dialog, the one that says how to agree among them."""
@@ -29,6 +38,7 @@ class Line:
         "warning",
         "brief",
         "body",
+        "unsent",
         "reach",
         "undo",
         "requester",
@@ -39,7 +49,8 @@ class Line:
     body: Body | None = None
     warnings: tuple[Notice, ...] = ()
     reach: tuple[Fact, ...] = ()
-    text: Text | None = None
+    unsent: tuple[Change, ...] = ()
+    text: Text | Phrase | None = None
 
 
 def lines(question: Question) -> tuple[Line, ...]:
@@ -49,14 +60,14 @@ def lines(question: Question) -> tuple[Line, ...]:
 
 def every_line(question: Question) -> tuple[Line, ...]:
     """The lines where there is room for all of them, without what a dialog says of its end."""
-    bodies = (Line("body", body=each) for each in _bodies(question))
-    bottom = (line for line in _bottom(question) if line.role not in ("hidden", "agree"))
+    bodies = (Line("body", body=each) for each in _others(question))
+    bottom = (line for line in _bottom(question) if line.role not in ("unsent", "hidden", "agree"))
     return (*_top(question), *bodies, *bottom)
 
 
 def cut_short(question: Question) -> tuple[Text, ...]:
     """Labels of what is whole only in the details, even where a list has a line for each of its items."""
-    bodies = [*_first(question), *_bodies(question), *question.reach]
+    bodies = [*_first(question), *_others(question), *question.reach]
     return tuple(dict.fromkeys(each.label for each in bodies if not all(map(_listed, _values(each)))))
 
 
@@ -81,9 +92,21 @@ def _first(question: Question) -> list[Body]:
     return [each for each in every if each.lead]
 
 
+def _others(question: Question) -> list[Body]:
+    """What stands below the warnings, by weight, where there is room for all of it."""
+    return [*(each for each in question.changes if not each.lead), *(each for each in question.facts if not each.lead)]
+
+
 def _bodies(question: Question) -> list[Body]:
     """What stands below the warnings, by weight."""
-    return [*(each for each in question.changes if not each.lead), *(each for each in question.facts if not each.lead)]
+    unsent = _unsent(question)
+    return [each for each in _others(question) if each not in unsent]
+
+
+def _unsent(question: Question) -> tuple[Change, ...]:
+    """Fields that are not sent, and of which nobody knows whether they are kept: told in one line where they are several."""
+    found = tuple(each for each in question.changes if each.effect == "unknown" and not each.lead)
+    return found if len(found) > 1 else ()
 
 
 def _top(question: Question) -> Iterator[Line]:
@@ -102,6 +125,9 @@ def _kept(question: Question) -> list[Line]:
 
 
 def _bottom(question: Question) -> Iterator[Line]:
+    unsent = _unsent(question)
+    if unsent:
+        yield Line("unsent", unsent=unsent)
     if question.reach:
         yield Line("reach", reach=question.reach)
     if question.undo is not None:
