@@ -9,7 +9,8 @@ from saasus_mcp.catalog.expressions import ExpressionError, compiled
 
 Row = dict[str, Any]
 
-KEYS = frozenset({"impact", "affects_users", "diff", "verify", "undo", "say"})
+KEYS = frozenset({"requires", "impact", "affects_users", "diff", "verify", "undo", "say"})
+REQUIREMENT = frozenset({"that", "field", "read", "args", "en", "ja"})
 MEASURE = frozenset({"label", "read", "args", "count", "of", "where", "has", "by", "only", "show"})
 DIFF = frozenset({"read", "args", "pick", "now", "omitted"})
 VERIFY = frozenset({"read", "args", "pick", "applied"})
@@ -21,6 +22,7 @@ MOST_READS = 6
 """How many different reads the impact of one row may make."""
 
 READING = ("args", "month", "target")
+REQUIRING = ("args", "now", "result", "status", "target")
 SHOWING = ("args", "result", "target")
 NOW = ("args", "result")
 APPLIED = ("args", "before", "result", "status")
@@ -30,7 +32,7 @@ INVERSE_EACH = ("args", "before", "item", "result")
 
 def problems(row: Row) -> list[str]:
     """What is wrong with a row's recipes, in words; empty where nothing is."""
-    found = [*_impact(row), *_diff(row), *_verify(row), *_undo(row)]
+    found = [*_requires(row), *_impact(row), *_diff(row), *_verify(row), *_undo(row)]
     if "say" in row and not _both(row["say"]):
         found.append("say is not in both languages")
     if row.get("level") in ("destructive", "critical"):
@@ -45,6 +47,14 @@ def sound(expression: object, names: tuple[str, ...]) -> bool:
     except ExpressionError:
         return False
     return isinstance(expression, str)
+
+
+def _requires(row: Row) -> Iterator[str]:
+    for each in row.get("requires", []):
+        yield from _unknown("requires", each, REQUIREMENT)
+        yield from (f"requires.{key} is missing" for key in ("that", "en", "ja") if not isinstance(each.get(key), str))
+        yield from _unsound([each.get("that", "true")], REQUIRING)
+        yield from _unsound(each.get("args", {}).values(), ("args", "target"))
 
 
 def _impact(row: Row) -> Iterator[str]:

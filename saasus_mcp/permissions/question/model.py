@@ -155,19 +155,7 @@ class Labelled:
 
 
 Value = (
-    Absent
-    | Said
-    | Quoted
-    | Named
-    | Unresolved
-    | Unread
-    | Number
-    | Money
-    | Moment
-    | Day
-    | Tiers
-    | Several
-    | Labelled
+    Absent | Said | Quoted | Named | Unresolved | Unread | Number | Money | Moment | Day | Tiers | Several | Labelled
 )
 
 
