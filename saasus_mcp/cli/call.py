@@ -16,7 +16,7 @@ from saasus_mcp.cli.options import settings, shared
 from saasus_mcp.cli.terminal import ask, attended, json_text, safe
 from saasus_mcp.cli.wording import WORDS
 from saasus_mcp.errors import SaasusMcpError
-from saasus_mcp.permissions.confirmation import FIELD_NAME, FIELD_YES, Answer, Question, Reply
+from saasus_mcp.permissions.confirmation import FIELD_NAME, FIELD_YES, Answer, Prompt, Reply
 from saasus_mcp.permissions.proof import where
 from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.server.call import Asking, Call
@@ -98,7 +98,7 @@ class _Here:
     The question itself comes back from the pipeline and is put outside the event loop, where Ctrl+C is heard.
     """
 
-    async def ask(self, question: Question) -> Answer | None:
+    async def ask(self, question: Prompt) -> Answer | None:
         """None: the answer comes with the next call."""
         return None
 
@@ -129,7 +129,7 @@ def settled(portal: BlockingPortal, run: Callable[[Call], Awaitable[T | Asking]]
         call = replace(call, reply=Reply(_asked(answer.question, lang), answer.state))
 
 
-def _asked(question: Question, lang: Language) -> Answer:
+def _asked(question: Prompt, lang: Language) -> Answer:
     """Put a question to the person: a name to type, or a yes. Nothing typed is a no; Ctrl+C and Ctrl+D take the call back."""
     words = WORDS[lang]
     click.echo(f"\n{safe(question.message)}", err=True)

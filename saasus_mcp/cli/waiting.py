@@ -13,6 +13,9 @@ from saasus_mcp.cli.terminal import safe
 from saasus_mcp.cli.wording import WORDS
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.permissions.approvals import Approvals
+from saasus_mcp.permissions.question.dialog import dialog
+from saasus_mcp.permissions.question.formatting import Reader
+from saasus_mcp.permissions.question.model import Question
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.saasus.words import named, quoted
 from saasus_mcp.store import Approval, Store
@@ -49,8 +52,8 @@ def asked(stores: Iterable[Store], now: float, *, decided: bool) -> list[Approva
 
 
 def preview(approval: Approval, language: Language) -> str:
-    """The stored preview, safe to show."""
-    return safe(str(json.loads(approval.preview).get(language, "")))
+    """The stored question, safe to show."""
+    return safe(dialog(Question.of(approval.preview), Reader.of(language)))
 
 
 def subject(approval: Approval, catalogue: Catalogue, language: Language) -> str:

@@ -20,7 +20,7 @@ from saasus_mcp.jobs.engine import FAILED, Engine
 from saasus_mcp.jobs.kind import Outcome, kind
 from saasus_mcp.jobs.patience import noted, patiently
 from saasus_mcp.jobs.plan import Plan
-from saasus_mcp.jobs.preview import previews
+from saasus_mcp.jobs.question import question
 from saasus_mcp.jobs.work import Reader, Stopped, Work
 from saasus_mcp.permissions.case import Case, Decision, Principal, stricter
 from saasus_mcp.permissions.narrowed import NARROWED, NARROWED_MEND
@@ -174,7 +174,7 @@ class Runner:
             digest,
             digests,
             Sight(planned.target or place.saas_id, fields),
-            previews(spec, planned, place, self.pipeline.catalogue),
+            question(spec, planned, place, call.principal.id, self.pipeline.catalogue),
         )
         return planned, whole
 

@@ -5,16 +5,16 @@ It defends against the model and against the client. The code carries no authori
 
 from __future__ import annotations
 
-import json
 import math
 import secrets
-from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from saasus_mcp.catalog.model import Language
+from saasus_mcp.catalog.model import Text
 from saasus_mcp.permissions.decisions import Kind, Via, ruling
-from saasus_mcp.permissions.preview import why_void
 from saasus_mcp.permissions.proof import Binding, Proof, digest
+from saasus_mcp.permissions.question.again import why_void
+from saasus_mcp.permissions.question.model import Question
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.target import Sight, is_name
 from saasus_mcp.saasus.words import quoted
@@ -27,7 +27,7 @@ LIFETIME = 15 * 60
 WAIT_AFTER_REJECTION = 10 * 60
 MOST_PENDING = 5
 MOST_SHOWN = 256 * 1024
-"""Characters of a preview, in all languages and with the bound fields, that are kept for a person to decide on."""
+"""Characters of a question, with the bound fields, that are kept for a person to decide on."""
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 """No letters or digits that are mistaken for each other when read aloud."""
 
@@ -42,14 +42,14 @@ class Approvals:
         self,
         binding: Binding,
         sight: Sight,
-        preview: Mapping[Language, str],
+        question: Question,
         now: float,
         *,
         two_person: bool = False,
     ) -> tuple[Proof | None, Approval]:
         """The proof where this very call was approved and its target is as it was; else None and the pending approval.
 
-        An approval that holds no more is withdrawn; the preview of the one in its place begins with why. A person's yes to
+        An approval that is no longer valid is withdrawn; the question of the one in its place begins with why. A person's yes to
         exactly this call holds, whatever variation of it was rejected.
 
         Raises:
@@ -59,10 +59,10 @@ class Approvals:
         live = next((approval for approval in known if approval.status in ("pending", "approved")), None)
         if live is not None and (live.bound != sight.bound or _lacks_another(live, two_person=two_person)):
             self._store.withdraw(live.code)
-            preview = {lang: f"{why_void(live, sight, lang)}\n\n{text}" for lang, text in preview.items()}
+            question = replace(question, lead=why_void(live, sight))
             live = None
         if live is None:
-            return None, self._ask(binding, sight, preview, now, two_person=two_person)
+            return None, self._ask(binding, sight, question, now, two_person=two_person)
         if live.status == "pending":
             return None, live
         return Proof(Spend("approval", live.code), by=live.decided_by or "", shown=digest(live.preview)), live
@@ -71,12 +71,12 @@ class Approvals:
         self,
         binding: Binding,
         sight: Sight,
-        preview: Mapping[Language, str],
+        question: Question,
         now: float,
         *,
         two_person: bool,
     ) -> Approval:
-        shown = json.dumps(dict(preview), ensure_ascii=False)
+        shown = replace(question, typed=question.typed or Text(sight.name, sight.name)).kept()
         if len(shown) + len(sight.bound) > MOST_SHOWN:
             raise Refused(
                 "too_large",

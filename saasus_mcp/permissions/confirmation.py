@@ -26,8 +26,8 @@ FIELD_NAME, FIELD_YES = "name", "confirm"
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What a person is shown. `name` is what they type to say yes, or None where a plain yes will do."""
+class Prompt:
+    """What a client shows its person. `name` is what they type to say yes, or None where a plain yes is enough."""
 
     message: str
     name: str | None
@@ -76,7 +76,7 @@ class Confirmations:
     def __init__(self, sealer: Sealer) -> None:
         self._sealer = sealer
 
-    def ask(self, binding: Binding, question: Question, sight: Sight, now: float) -> str:
+    def ask(self, binding: Binding, question: Prompt, sight: Sight, now: float) -> str:
         """The state that must come back with the answer."""
         asked = {
             "nonce": secrets.token_hex(16),

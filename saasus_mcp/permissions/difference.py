@@ -59,7 +59,7 @@ def _between(place: str, before: Any, after: Any) -> Iterator[Change]:
             elif was[name] not in (None, "", [], {}):
                 yield Change(f"{place}.{name}", was[name], None, "unknown")
     else:
-        yield Change(place, *apart(before, after))
+        yield Change(place, before, after)
 
 
 def apart(before: Any, after: Any) -> tuple[Any, Any]:

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
 import anyio
 
 from saasus_mcp.catalog.expressions import value
-from saasus_mcp.catalog.model import Language, Measure, Operation, Text
+from saasus_mcp.catalog.model import Measure, Operation, Text
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.permissions.proof import digest
 from saasus_mcp.permissions.tally import tally
 from saasus_mcp.permissions.target import Read, Seen
-from saasus_mcp.permissions.wording import WORDS, reason
 from saasus_mcp.saasus.answer import compact
-from saasus_mcp.saasus.words import quoted
 
 DEADLINE = 8.0
 """Seconds for all reads of one impact together. How many a row may make is checked where the table is compiled."""
-MOST_SHOWN = 10
 
 LATE = Seen(why_not="no answer in time")
 NOT_SEEN = Seen(why_not="the target could not be seen")
@@ -35,29 +32,14 @@ class Finding:
     Attributes:
         value: a number, whether something holds, or short values in the API's own words; none where there is nothing.
         why_not: why it is not known, in words; empty where it is.
+        raw: the value as the expression gave it, from which a question makes a typed one.
     """
 
     name: str
     label: Text
     value: int | bool | tuple[str, ...] = ()
     why_not: str = ""
-
-    def line(self, language: Language) -> str:
-        """The finding as a person reads it, the API's words in it quoted."""
-        return f"{self.label.get(language)}: {self._words(language)}"
-
-    def _words(self, language: Language) -> str:
-        words = WORDS[language]
-        if self.why_not:
-            return words["unread"].format(why=reason(self.why_not, language))
-        if isinstance(self.value, bool):
-            return words["true" if self.value else "false"]
-        if isinstance(self.value, int):
-            return str(self.value)
-        shown = [quoted(text, language) for text in self.value[:MOST_SHOWN]]
-        if len(self.value) > MOST_SHOWN:
-            shown.append(words["and_more"].format(count=len(self.value) - MOST_SHOWN))
-        return words["and"].join(shown) or words["none"]
+    raw: Any = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +71,6 @@ class Impact:
     def unread(self) -> Mapping[str, str]:
         """Why a thing is not known, by its name."""
         return {item.name: item.why_not for item in self.findings if item.why_not}
-
-    def lines(self, language: Language) -> list[str]:
-        return [item.line(language) for item in self.findings]
 
 
 async def assess(
@@ -165,7 +144,7 @@ def _found(measure: Measure, args: Mapping[str, Any], target: Any, seen: Seen) -
     found = tally(measure, given) if measure.of else value(measure.count or measure.show, given)
     if found is None or (not measure.show and not _counted(found)):
         return Finding(measure.name, measure.label, why_not="the answer does not say")
-    return Finding(measure.name, measure.label, found if measure.count or measure.of else _short(found))
+    return Finding(measure.name, measure.label, found if measure.count or measure.of else _short(found), raw=found)
 
 
 def _counted(found: object) -> bool:

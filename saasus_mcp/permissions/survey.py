@@ -8,12 +8,10 @@ from typing import Any
 
 import anyio
 
-from saasus_mcp.catalog import Language, Operation
+from saasus_mcp.catalog import Operation
 from saasus_mcp.catalog.model import TYPED_LEVELS
-from saasus_mcp.permissions.difference import difference
 from saasus_mcp.permissions.impact import DEADLINE, LATE, Impact, assess
-from saasus_mcp.permissions.preview import previews
-from saasus_mcp.permissions.proof import Place, digest
+from saasus_mcp.permissions.proof import digest
 from saasus_mcp.permissions.target import Read, Seen, Sight, look, present
 
 
@@ -28,11 +26,6 @@ class Survey:
     sight: Sight
     impact: Impact
     before: Any = None
-
-    def previews(self, operation: Operation, args: Mapping[str, Any], place: Place) -> dict[Language, str]:
-        """The preview that a person reads, in each language."""
-        changes = difference(operation, args, self.before)
-        return previews(operation, args, self.sight, place, impact=self.impact, changes=changes)
 
 
 NOT_SURVEYED = Survey(Sight(""), Impact())

@@ -17,7 +17,7 @@ from mcp.types import (
 from pydantic import ValidationError
 
 from saasus_mcp.catalog import Language
-from saasus_mcp.permissions.confirmation import FIELD_NAME, FIELD_YES, Answer, Question, Reply
+from saasus_mcp.permissions.confirmation import FIELD_NAME, FIELD_YES, Answer, Prompt, Reply
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.wording import WORDS
 from saasus_mcp.server.call import Asker, Asking, Progress, Usher, Visit, untold
@@ -49,7 +49,7 @@ class Pushed:
         self._language = language
         self._progress = progress
 
-    async def ask(self, question: Question) -> Answer | None:
+    async def ask(self, question: Prompt) -> Answer | None:
         """The client's answer; where it failed to show the question, that it failed.
 
         Raises:
@@ -77,7 +77,7 @@ class Pushed:
 class Returned:
     """Leaves the question to the answer of the call; the person's answer comes with the next one (2026-07-28)."""
 
-    async def ask(self, question: Question) -> Answer | None:
+    async def ask(self, question: Prompt) -> Answer | None:
         """None: not yet."""
         return None
 
@@ -159,7 +159,7 @@ def returned(asking: Asking, language: Language) -> InputRequiredResult:
     return InputRequiredResult(input_requests={KEY: ElicitRequest(params=params)}, request_state=asking.state)
 
 
-def form(question: Question, language: Language) -> dict[str, Any]:
+def form(question: Prompt, language: Language) -> dict[str, Any]:
     """The form of a question: the target's name to type, or a plain yes."""
     words = WORDS[language]
     if question.name is None:

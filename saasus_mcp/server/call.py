@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import anyio
 
 from saasus_mcp.catalog import Catalogue
-from saasus_mcp.permissions.confirmation import Answer, Question, Reply
+from saasus_mcp.permissions.confirmation import Answer, Prompt, Reply
 from saasus_mcp.permissions.policy import Principal
 from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.saasus.deadline import Deadline
@@ -20,7 +20,7 @@ from saasus_mcp.store import Entry
 class Asker(Protocol):
     """How a question reaches the person behind the client."""
 
-    async def ask(self, question: Question) -> Answer | None:
+    async def ask(self, question: Prompt) -> Answer | None:
         """The person's answer; None where the answer will come with a later call instead."""
         ...
 
@@ -36,7 +36,7 @@ class TimedAsker:
         self._under = under
         self.seconds = 0.0
 
-    async def ask(self, question: Question) -> Answer | None:
+    async def ask(self, question: Prompt) -> Answer | None:
         """The person's answer, as the other one gives it."""
         began = anyio.current_time()
         try:
@@ -161,7 +161,7 @@ class Asking:
         visit: the page to be opened, where that is what is asked.
     """
 
-    question: Question
+    question: Prompt
     state: str = ""
     visit: Visit | None = None
 

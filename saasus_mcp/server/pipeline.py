@@ -18,6 +18,7 @@ from saasus_mcp.permissions.confirmation import Confirmations, Reply
 from saasus_mcp.permissions.handles import Handles, References, no_references
 from saasus_mcp.permissions.narrowed import NARROWED, NARROWED_MEND, NarrowingCeiling, require
 from saasus_mcp.permissions.proof import Place
+from saasus_mcp.permissions.question.build import Asked, question
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.permissions.survey import sights, survey, unasked
@@ -283,7 +284,10 @@ class Pipeline:
     async def _looked(self, step: Step, read: Read) -> Looked:
         values = step.arguments.values
         seen = await survey(step.operation, values, self.place.saas_id, read)
-        return Looked(seen, seen.previews(step.operation, values, self.place))
+        asked = Asked(
+            step.operation, values, self.place, step.principal.id, seen, reason=step.reason, typed=step.decision.typed
+        )
+        return Looked(seen, await question(asked, read))
 
     def reader(self, parent: Step) -> Read:
         """Reads for a preview, a policy or a read back: child calls, decided and audited like any other.

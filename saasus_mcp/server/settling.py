@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import tzinfo
 from functools import partial
 
 from saasus_mcp.catalog import Language
+from saasus_mcp.catalog.model import Text
 from saasus_mcp.permissions.approvals import Approvals
 from saasus_mcp.permissions.case import Decision
-from saasus_mcp.permissions.confirmation import Confirmations, NotAPerson, Outdated, Question, Reply
-from saasus_mcp.permissions.preview import question, since, why_anew
+from saasus_mcp.permissions.confirmation import Confirmations, NotAPerson, Outdated, Prompt, Reply
 from saasus_mcp.permissions.proof import Binding, Proof
+from saasus_mcp.permissions.question.again import since, why_again
+from saasus_mcp.permissions.question.dialog import dialog, told
+from saasus_mcp.permissions.question.formatting import Reader
+from saasus_mcp.permissions.question.model import Question
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.survey import Survey
 from saasus_mcp.permissions.wording import VISIT as VISIT_WORDS
@@ -23,16 +27,17 @@ from saasus_mcp.store import Approval
 
 MOST_ROUNDS = 4
 """How often one call asks while the target keeps changing under the question."""
+NO_LEAD: tuple[Text, ...] = ()
 MOST_SHOWN = 1_000
 """Approvals of which it is remembered that their page was shown, so that asking again does not open it again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What was seen of what a person is asked about, and the preview of it that they read, in each language."""
+    """What was seen of what a person is asked about, and the question made of it."""
 
     survey: Survey
-    previews: Mapping[Language, str]
+    question: Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,7 @@ class Settling:
         approvals: Approvals,
         *,
         language: Language,
+        zone: tzinfo | None = None,
         clock: Callable[[], float],
         aside: Aside = at_once,
         console: Callable[[], str] = str,
@@ -88,6 +94,7 @@ class Settling:
         self._confirmations = confirmations
         self._approvals = approvals
         self._language = language
+        self._reader = Reader.of(language, zone)
         self._clock = clock
         self._aside = aside
         self._console = console
@@ -136,9 +143,9 @@ class Settling:
         seen = await matter.look()
         settle = partial(self._approvals.settle, two_person=matter.two_person)
         proof, approval = await self._aside(
-            lambda: settle(matter.binding, seen.survey.sight, seen.previews, self._clock())
+            lambda: settle(matter.binding, seen.survey.sight, seen.question, self._clock())
         )
-        then, now = json.loads(approval.preview)[self._language], seen.previews[self._language]
+        then, now = told(Question.of(approval.preview), self._reader), told(seen.question, self._reader)
         if no is not None:
             raise _not_a_person(no, approval, now)
         if proof is None:
@@ -164,34 +171,36 @@ class Settling:
             shown = await matter.usher.show(visit)
             self._shown.append(code)
             if shown is None:
-                return Asking(Question(visit.message, None), visit=visit)
+                return Asking(Prompt(visit.message, None), visit=visit)
         raise _awaited(approval, preview, shown=bool(shown))
 
     async def _confirm(self, matter: Matter) -> Settled | Asking | Reply:
         """One round: the answer judged by what is there now, and a new question where it is an answer to what is no more."""
         now = self._clock()
         await self._aside(lambda: self._approvals.require_not_rejected(matter.binding, now))
-        seen, lead = await matter.look(), ""
+        seen, lead = await matter.look(), NO_LEAD
         sight = seen.survey.sight
         if matter.reply is not None:
             typed = matter.decision.typed
             ruled = self._confirmations.settle(matter.reply, matter.binding, sight, self._clock(), typed=typed)
             if not isinstance(ruled, Outdated):
                 return Settled(ruled, seen.survey)
-            lead = why_anew(ruled.bound, sight, self._language)
+            lead = why_again(ruled.bound, sight)
         if matter.asker is None:
             raise Refused(
-                "changed", "The target keeps changing while the person is asked.", f"Call again later.\n{lead}"
+                "changed",
+                "The target keeps changing while the person is asked.",
+                "\n".join(["Call again later.", *(line.en for line in lead)]),
             )
-        asked = self._question(matter, seen, lead)
+        asked = self._prompt(matter, seen, lead)
         state = self._confirmations.ask(matter.binding, asked, sight, self._clock())
         answer = await matter.asker.ask(asked)
         return Asking(asked, state) if answer is None else Reply(answer, state)
 
-    def _question(self, matter: Matter, seen: Looked, lead: str) -> Question:
-        typed, sight = matter.decision.typed, seen.survey.sight
-        message = question(seen.previews[self._language], sight, self._language, typed=typed, lead=lead)
-        return Question(message, sight.name if typed else None)
+    def _prompt(self, matter: Matter, seen: Looked, lead: tuple[Text, ...]) -> Prompt:
+        name = seen.survey.sight.name if matter.decision.typed else None
+        asked = replace(seen.question, lead=lead, typed=Text(name, name) if name else None)
+        return Prompt(dialog(asked, self._reader), name)
 
 
 def _not_a_person(no: NotAPerson, approval: Approval, preview: str) -> Refused:

@@ -44,6 +44,7 @@ class Step:
         part: the step of a job that it is.
         deadline: when the call must be over, with what is read back after it.
         progress: told between two attempts.
+        reason: why the caller wants it, in their own words. Shown and audited, never trusted.
     """
 
     operation: Operation
@@ -60,6 +61,7 @@ class Step:
     part: Part | None = None
     deadline: Deadline = NO_DEADLINE
     progress: Progress = untold
+    reason: str = ""
     id: str = field(default_factory=lambda: secrets.token_hex(16))
 
     @property

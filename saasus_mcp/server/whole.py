@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from saasus_mcp.catalog import Language
 from saasus_mcp.permissions.case import Decision, Principal
 from saasus_mcp.permissions.confirmation import Reply
 from saasus_mcp.permissions.impact import Impact
 from saasus_mcp.permissions.narrowed import NARROWED, NARROWED_MEND
 from saasus_mcp.permissions.narrowing import EVERYTHING
 from saasus_mcp.permissions.proof import Binding, Proof, digest
+from saasus_mcp.permissions.question.model import Question
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.survey import Survey
 from saasus_mcp.permissions.target import Sight
@@ -37,7 +37,7 @@ class Whole:
         plan: digest of the plan.
         steps: by step, the digest of the call that it would make.
         sight: the name that a person types, and what asks again where it changes.
-        previews: what a person reads, in each language.
+        question: what a person is asked.
     """
 
     id: str
@@ -48,7 +48,7 @@ class Whole:
     plan: str
     steps: Mapping[str, str]
     sight: Sight
-    previews: Mapping[Language, str]
+    question: Question
 
 
 async def begin(
@@ -99,7 +99,7 @@ async def _settled(pipeline: Pipeline, call: Call, whole: Whole) -> Proof | Aski
         return None
 
     async def look() -> Looked:
-        return Looked(Survey(whole.sight, Impact()), whole.previews)
+        return Looked(Survey(whole.sight, Impact()), whole.question)
 
     place = pipeline.place
     # Bound to what was asked for; the plan itself is among what is looked at, so that another one asks again.

@@ -10,6 +10,7 @@ from typing import Any
 from saasus_mcp.catalog import facts
 from saasus_mcp.catalog.compile import (
     completion,
+    confirmations,
     documents,
     effects,
     fitting,
@@ -27,6 +28,7 @@ CATALOGUE = ROOT / "saasus_mcp" / "catalog" / "catalogue.json"
 SEARCH = CATALOGUE.with_name("search.json")
 FACTS = CATALOGUE.with_name("facts.json")
 JOBS = CATALOGUE.with_name("jobs.json")
+CONFIRMATIONS = CATALOGUE.with_name("confirmations.json")
 LONGEST_NAME = 40
 
 
@@ -87,6 +89,15 @@ def whole_jobs(catalogue: str, specs: Path = SPECS) -> str:
     return jobs.compiled(specs / "jobs.yaml", levels, LONGEST_NAME)
 
 
+def questions(catalogue: str, specs: Path = SPECS) -> str:
+    """The words of questions over a compiled catalogue, as JSON text.
+
+    Raises:
+        ConfirmationsError: the table of questions does not fit its form or the operations.
+    """
+    return confirmations.compiled(sorted(specs.glob("confirmations*.yaml")), json.loads(catalogue)["operations"])
+
+
 def _aliases(sources: list[documents.Source]) -> dict[str, str]:
     """Former tool names, from each operation's `x-tool.aliases`, to the present one."""
     return {
@@ -114,7 +125,13 @@ def _check_names(operations: list[dict[str, Any]], aliases: dict[str, str]) -> N
 
 def main() -> None:
     catalogue = compiled()
-    texts = {CATALOGUE: catalogue, SEARCH: searchable(catalogue), FACTS: comparable(), JOBS: whole_jobs(catalogue)}
+    texts = {
+        CATALOGUE: catalogue,
+        SEARCH: searchable(catalogue),
+        FACTS: comparable(),
+        JOBS: whole_jobs(catalogue),
+        CONFIRMATIONS: questions(catalogue),
+    }
     for file, text in texts.items():
         if "--check" not in sys.argv[1:]:
             file.write_text(text, encoding="utf-8")

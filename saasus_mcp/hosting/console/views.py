@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,9 @@ from saasus_mcp.permissions.approvals import may_approve
 from saasus_mcp.permissions.budgets import CEILINGS, WINDOWS
 from saasus_mcp.permissions.case import Ceiling
 from saasus_mcp.permissions.policy import Principal
+from saasus_mcp.permissions.question.dialog import dialog
+from saasus_mcp.permissions.question.formatting import Reader
+from saasus_mcp.permissions.question.model import Question
 from saasus_mcp.store.records import Freeze, Kind
 
 RECENT = 20
@@ -73,7 +75,7 @@ def approval(desk: Desk, asked: Asked, failed: str = "") -> Shown | None:
     operation = desk.operation(found.approval.operation)
     values = {
         "row": _row(desk, found, asked.lang),
-        "preview": str(json.loads(found.approval.preview).get(asked.lang, "")),
+        "preview": dialog(Question.of(found.approval.preview), Reader.of(asked.lang)),
         "may_approve": may_approve(found.approval, asked.session.approver.id),
         "facts": facts(operation, asked.lang) if operation else [],
         "failed": failed,

@@ -147,9 +147,9 @@ class Several:
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """A value under the name of a thing, as in a list of meters and their counts."""
+    """A value under a label, as in a list of meters and their counts."""
 
-    name: str
+    label: Text
     value: Value
     kind: Literal["labelled"] = "labelled"
 
@@ -190,14 +190,14 @@ class Change:
     lead: bool = False
 
 
-WarningKind = Literal["consequence", "irreversible", "recreate", "money", "email", "outside"]
+NoticeKind = Literal["unseen", "consequence", "irreversible", "recreate", "money", "email", "outside"]
 
 
 @dataclass(frozen=True, slots=True)
-class Warning:  # noqa: A001 - the word for it, within this room
+class Notice:
     """Something that a person must know before they agree."""
 
-    kind: WarningKind
+    kind: NoticeKind
     text: Text
 
 
@@ -237,7 +237,7 @@ class Question:
     facts: tuple[Fact, ...] = ()
     changes: tuple[Change, ...] = ()
     reach: tuple[Fact, ...] = ()
-    warnings: tuple[Warning, ...] = ()
+    warnings: tuple[Notice, ...] = ()
     undo: Text | None = None
     reason: str = ""
     typed: Text | None = None

@@ -1,0 +1,277 @@
+"""Building the question of one call: from what was seen of its target, how far it reaches, and what it would change."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from saasus_mcp.catalog.confirmations import Confirmations, Field, Line, Measured, Row, load
+from saasus_mcp.catalog.expressions import value as evaluated
+from saasus_mcp.catalog.model import Language, Operation, Text
+from saasus_mcp.permissions.difference import difference
+from saasus_mcp.permissions.impact import Finding
+from saasus_mcp.permissions.proof import Place
+from saasus_mcp.permissions.question import difference as differing
+from saasus_mcp.permissions.question import words
+from saasus_mcp.permissions.question.formatting import Reader, say, why_not
+from saasus_mcp.permissions.question.layout import hidden
+from saasus_mcp.permissions.question.model import (
+    Absent,
+    Change,
+    Detail,
+    Fact,
+    Named,
+    Notice,
+    Number,
+    Question,
+    Unread,
+    Value,
+)
+from saasus_mcp.permissions.question.names import Names
+from saasus_mcp.permissions.question.values import Values, decimal
+from saasus_mcp.permissions.survey import Survey
+from saasus_mcp.permissions.target import Read, shown_arguments
+from saasus_mcp.saasus.answer import compact
+from saasus_mcp.saasus.words import named
+
+NOT_FOUND = "HTTP 404"
+"""Why a measure is not known where the API says that there is nothing: it then counts as nothing."""
+MOST_LEAD = 2
+EMPTY_ROW = Row(ask=())
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a question is about.
+
+    Attributes:
+        args: the arguments, checked.
+        requester: id of the principal.
+        reason: why, in the requester's own words.
+        typed: whether the yes is given by typing the target's name.
+    """
+
+    operation: Operation
+    args: Mapping[str, Any]
+    place: Place
+    requester: str
+    survey: Survey
+    reason: str = ""
+    typed: bool = False
+
+
+async def question(asked: Asked, read: Read) -> Question:
+    """The question, with the names of all things that it mentions read from the API."""
+    table = load()
+    builder = _Builder(asked, table, Names(table.kinds, asked.args))
+    built = builder.build()
+    if builder.names.wanted:
+        await builder.names.read(read)
+        built = builder.build()
+    return built
+
+
+@dataclass(slots=True)
+class _Builder:
+    asked: Asked
+    table: Confirmations
+    names: Names
+
+    @property
+    def row(self) -> Row:
+        return self.table.rows.get(self.asked.operation.key, EMPTY_ROW)
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """The arguments with secrets hidden."""
+        return shown_arguments(self.asked.operation, self.asked.args)
+
+    def build(self) -> Question:
+        operation, survey, row = self.asked.operation, self.asked.survey, self.row
+        self._know_target()
+        facts = {fact.name: fact for fact in (*self._arguments(), *self._findings())}
+        changes = tuple(self._changes())
+        headline = self._headline(facts)
+        said = self._placeholders(self._chosen(row.ask))
+        compared = {change.name.split(".", 1)[0] for change in changes} | self._compared()
+        left = {
+            name: fact
+            for name, fact in facts.items()
+            if name not in said and name not in row.hide and name not in compared and not self._says_nothing(fact)
+        }
+        lead = [name for name in row.lead if name in facts and name not in said and name not in compared]
+        if not row.lead and not changes:
+            lead = list(left)[:MOST_LEAD]
+        ordered = dict.fromkeys([*lead, *(name for name in row.show if name in left), *left])
+        reach = {name for name in ordered if name not in lead and self._measured(name).reach}
+        built = Question(
+            tool=operation.tool,
+            headline=headline,
+            name=survey.sight.name,
+            place=self.asked.place,
+            requester=self.asked.requester,
+            facts=tuple(replace(facts[name], lead=name in lead) for name in ordered if name not in reach),
+            changes=self._led(changes, MOST_LEAD - len(lead)),
+            reach=tuple(facts[name] for name in ordered if name in reach),
+            warnings=tuple(self._warnings(facts)),
+            undo=self._undo()
+            if operation.effects.undo is not None and operation.effects.undo.kind == "undoable"
+            else None,
+            reason=self.asked.reason,
+            typed=Text(survey.sight.name, survey.sight.name) if self.asked.typed else None,
+            details=tuple(self._details()),
+        )
+        return replace(built, hidden=hidden(built))
+
+    def _know_target(self) -> None:
+        """Take the target's name for the thing that its read names, so that it is not read twice."""
+        target, args = self.asked.operation.effects.target, self.asked.args
+        if target is None or target.read is None or self.asked.survey.sight.why_not:
+            return
+        for argument in self.asked.operation.path_parameters:
+            kind = self._field(argument).kind
+            known = self.table.kinds.get(kind)
+            if known is not None and known.read == target.read and f"args.{argument}" in target.args.values():
+                self.names.know(kind, args.get(argument), self.asked.survey.sight.name)
+
+    def _field(self, path: str) -> Field:
+        return self.table.field(self.asked.operation.key, path)
+
+    def _values(self) -> Values:
+        return Values(self._field, self.names.of, frozenset(self.table.kinds))
+
+    def _measured(self, name: str) -> Measured:
+        return self.table.measures.get(name, Measured())
+
+    def _arguments(self) -> Iterator[Fact]:
+        """What is sent, an argument each."""
+        shown = self.shown
+        for name in self.asked.operation.input_schema["properties"]:
+            if name in shown:
+                field = self._field(name)
+                yield Fact(name, field.label, self._values().of(shown[name], field, name, shown))
+
+    def _findings(self) -> Iterator[Fact]:
+        """How far it reaches, a measure each."""
+        for found in self.asked.survey.impact.findings:
+            yield Fact(found.name, found.label, self._found(found))
+
+    def _found(self, found: Finding) -> Value:
+        if found.why_not:
+            return Absent() if found.why_not == NOT_FOUND else Unread(found.why_not)
+        measured = self._measured(found.name)
+        field = Field(found.label, measured.kind, unit=measured.unit)
+        if isinstance(found.value, int) and not isinstance(found.value, bool):
+            return Number(decimal(found.value), measured.unit)
+        return self._values().of(found.raw, field, found.name)
+
+    def _compared(self) -> set[str]:
+        """Arguments that the question shows as changes, or that would change nothing."""
+        recipe, survey = self.asked.operation.effects.diff, self.asked.survey
+        if recipe is None or survey.before is None:
+            return set()
+        return {name for name in recipe.now if name in self.asked.args}
+
+    def _changes(self) -> Iterator[Change]:
+        operation, survey = self.asked.operation, self.asked.survey
+        found = difference(operation, self.asked.args, survey.before) or ()
+        for change in found:
+            field = self._field(change.field)
+            beside = self.shown
+            before, after = differing.pair(change.before, change.after, field)
+            make = self._values()
+            yield Change(
+                change.field,
+                field.label,
+                make.of(before, field, change.field, beside),
+                make.of(after, field, change.field, beside),
+                "change" if change.effect == "unshown" else change.effect,
+            )
+
+    @staticmethod
+    def _led(changes: Sequence[Change], most: int) -> tuple[Change, ...]:
+        return tuple(replace(change, lead=at < most) for at, change in enumerate(changes))
+
+    def _says_nothing(self, fact: Fact) -> bool:
+        """Whether it is a measure that found nothing, or an argument that is left empty."""
+        if isinstance(fact.value, Absent):
+            return True
+        measure = next((each for each in self.asked.survey.impact.findings if each.name == fact.name), None)
+        return measure is not None and not measure.why_not and measure.value in (0, False, ())
+
+    def _chosen(self, lines: Sequence[Line]) -> Line | None:
+        return next((line for line in lines if self._holds(line)), None)
+
+    def _holds(self, line: Line) -> bool:
+        survey = self.asked.survey
+        given = {"args": dict(self.asked.args), "target": survey.sight.target, "before": survey.before}
+        return not line.when or evaluated(line.when, given) is True
+
+    @staticmethod
+    def _placeholders(line: Line | None) -> set[str]:
+        if line is None:
+            return set()
+        return {name for _, name, _, _ in string.Formatter().parse(line.text.en) if name}
+
+    def _headline(self, facts: Mapping[str, Fact]) -> Text:
+        line = self._chosen(self.row.ask)
+        if line is None:
+            title, name = self.asked.operation.title, self.asked.survey.sight.name
+            return Text(f"{title.en}: {named(name, 'en')}", f"{title.ja}: {named(name, 'ja')}")
+        return self._filled(line.text, facts)
+
+    def _filled(self, text: Text, facts: Mapping[str, Fact]) -> Text:
+        return Text(self._in(text.en, facts, "en"), self._in(text.ja, facts, "ja"))
+
+    def _in(self, template: str, facts: Mapping[str, Fact], language: Language) -> str:
+        reader = Reader.of(language)
+        values = {name: say(fact.value, reader) for name, fact in facts.items()}
+        sight = self.asked.survey.sight
+        values["target"] = say(Named(sight.name), reader)
+        parts = string.Formatter().parse(template)
+        return "".join(before + (values.get(name, "") if name else "") for before, name, _, _ in parts)
+
+    def _warnings(self, facts: Mapping[str, Fact]) -> Iterator[Notice]:
+        effects, sight = self.asked.operation.effects, self.asked.survey.sight
+        if sight.why_not:
+            en, ja = (why_not(sight.why_not, language) for language in ("en", "ja"))
+            yield Notice("unseen", Text(words.UNSEEN.en.format(why=en), words.UNSEEN.ja.format(why=ja)))
+        for line in self.row.warn:
+            if self._holds(line):
+                yield Notice("consequence", self._filled(line.text, facts))
+        if effects.say is not None:
+            yield Notice("consequence", effects.say)
+        if effects.undo is not None and effects.undo.kind != "undoable":
+            lost = effects.undo.kind == "lost"
+            yield Notice("irreversible" if lost else "recreate", self._undo())
+        if effects.money != "no":
+            yield Notice("money", words.MONEY_YES if effects.money == "yes" else words.MONEY_MAYBE)
+        if effects.email != "no":
+            yield Notice("email", words.EMAIL_YES if effects.email == "yes" else words.EMAIL_MAYBE)
+        if effects.outside:
+            systems = [words.SYSTEMS[name] for name in effects.outside]
+            yield Notice(
+                "outside",
+                Text(
+                    words.OUTSIDE.en.format(systems=", ".join(systems)),
+                    words.OUTSIDE.ja.format(systems="、".join(systems)),
+                ),
+            )
+
+    def _undo(self) -> Text:
+        """Whether it can be undone, and what does not come back."""
+        undo = self.asked.operation.effects.undo
+        if undo is None:
+            return words.LOST
+        said = {"undoable": words.UNDOABLE, "recreatable": words.RECREATED, "lost": words.LOST}[undo.kind]
+        return said if undo.note is None else Text(f"{said.en} {undo.note.en}", f"{said.ja}{undo.note.ja}")
+
+    def _details(self) -> Iterator[Detail]:
+        operation = self.asked.operation
+        yield Detail("tool", operation.tool)
+        yield Detail("request", f"{operation.method} {operation.path}")
+        yield from (
+            Detail(name, value if isinstance(value, str) else compact(value)) for name, value in self.shown.items()
+        )

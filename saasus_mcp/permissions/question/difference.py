@@ -1,0 +1,46 @@
+"""What a person is shown of two values that differ: both where they are short, else what differs between them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from saasus_mcp.catalog.confirmations import Field
+
+CONTEXT = 20
+"""Characters shown on each side of what differs between two long texts."""
+LONG = 120
+MOST_WHOLE = 8
+"""Items of a list that is shown whole on both sides."""
+WHOLE = frozenset({"tiers", "prices"})
+"""Kinds of value that are never cut: an equal tier that were left out would look like one that goes."""
+
+
+def pair(before: Any, after: Any, field: Field) -> tuple[Any, Any]:
+    """The two values as far as they differ."""
+    if field.kind in WHOLE:
+        return before, after
+    if isinstance(before, list) and isinstance(after, list) and max(len(before), len(after)) > MOST_WHOLE:
+        gone, come = [item for item in before if item not in after], [item for item in after if item not in before]
+        return (gone, come) if gone or come else (before, after)
+    if isinstance(before, str) and isinstance(after, str) and max(len(before), len(after)) > LONG:
+        return between(before, after)
+    return before, after
+
+
+def between(before: str, after: str) -> tuple[str, str]:
+    """The parts of two texts from their first to their last difference, with some context on both sides."""
+    start = _common(before, after)
+    rest = min(len(before), len(after)) - start
+    end = min(_common(before[::-1], after[::-1]), rest)
+    return _part(before, start, end), _part(after, start, end)
+
+
+def _common(one: str, other: str) -> int:
+    """How many characters at the beginning are the same."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((at for at, (mine, its) in pairs if mine != its), min(len(one), len(other)))
+
+
+def _part(text: str, start: int, end: int) -> str:
+    first, last = max(0, start - CONTEXT), min(len(text), len(text) - end + CONTEXT)
+    return ("…" if first else "") + text[first:last] + ("…" if last < len(text) else "")

@@ -1,0 +1,246 @@
+"""Typed values of a question, made of what a call sends and what the API answered."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Literal, cast
+
+from saasus_mcp.catalog.confirmations import Field
+from saasus_mcp.catalog.model import Text
+from saasus_mcp.permissions.question.model import (
+    Absent,
+    Day,
+    Labelled,
+    Moment,
+    Money,
+    Number,
+    Quoted,
+    Said,
+    Several,
+    Tier,
+    Tiers,
+    Value,
+)
+from saasus_mcp.permissions.target import HIDDEN
+from saasus_mcp.saasus.answer import compact
+from saasus_mcp.saasus.words import one_line
+
+LONGEST = 200
+"""Characters of a text that are shown whole."""
+HEAD, TAIL = 120, 60
+"""Characters at the beginning and the end of a longer text."""
+MOST_ITEMS = 200
+"""Distinct items of a list that are kept."""
+LONGEST_LABEL = 60
+EARLIEST, LATEST = 0, 4_102_444_800
+"""Epoch seconds from 1970 to 2100: anything else is no date that a person means."""
+SECRET = Text("(hidden)", "(非表示)")
+TRUE, FALSE = Text("yes", "はい"), Text("no", "いいえ")
+PERCENT = Text("%", "%")
+PRIVILEGED = re.compile(r"admin|owner|root|super|master|manager|管理|オーナー|責任者|所有", re.IGNORECASE)
+"""Names of roles and the like that stand first in a list. It decides on order alone."""
+INTERVALS: Mapping[str, str] = {"day": "day", "week": "week", "month": "month", "year": "year"}
+
+Resolve = Callable[[str, Any], Value]
+"""The name of a thing, by its kind and its id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """Makes typed values of raw ones.
+
+    Attributes:
+        words: the field that a path of this operation names.
+        resolve: names a thing by its kind and id.
+        kinds: the kinds of thing that ids stand for.
+    """
+
+    words: Callable[[str], Field]
+    resolve: Resolve
+    kinds: frozenset[str]
+
+    def of(self, raw: Any, field: Field, path: str = "", beside: Mapping[str, Any] | None = None) -> Value:
+        """The value of a field.
+
+        Args:
+            path: dotted path of the field, from which the words for fields within it are found.
+            beside: the fields beside it, one of which may hold the currency of an amount.
+        """
+        if raw is None or raw in ("", [], {}):
+            return Absent()
+        if field.kind == "secret":
+            return Said(SECRET)
+        made = _MAKERS.get(field.kind)
+        if made is not None:
+            return made(self, raw, field, beside or {})
+        if isinstance(raw, list):
+            return self.several([self.of(item, field, path, beside) for item in raw], field.unit)
+        return self._one(raw, field, path, beside or {})
+
+    def _one(self, raw: Any, field: Field, path: str, beside: Mapping[str, Any]) -> Value:
+        if field.kind in self.kinds:
+            return self.resolve(field.kind, raw)
+        if isinstance(raw, dict):
+            return self._labelled(raw, path)
+        if isinstance(raw, bool):
+            return _chosen(str(raw).lower(), field) or Said(TRUE if raw else FALSE)
+        return self._scalar(raw, field, beside)
+
+    def _scalar(self, raw: Any, field: Field, beside: Mapping[str, Any]) -> Value:
+        if isinstance(raw, str | int | float):
+            chosen = _chosen(str(raw), field)
+            if chosen is not None:
+                return chosen
+        if field.kind == "money":
+            return money(raw, beside.get(field.currency), beside.get("recurring_interval"))
+        if field.kind == "moment" and isinstance(raw, int | float) and EARLIEST <= raw <= LATEST:
+            return Moment(float(raw))
+        if field.kind == "day" and isinstance(raw, str):
+            return Day(raw) if re.fullmatch(r"\d{4}-\d{2}(-\d{2})?", raw) else text(raw)
+        if isinstance(raw, int | float):
+            return Number(decimal(raw), PERCENT if field.kind == "percent" else field.unit)
+        return text(raw if isinstance(raw, str) else compact(raw))
+
+    def _labelled(self, raw: Mapping[str, Any], path: str) -> Value:
+        items: list[Value] = []
+        for name, item in raw.items():
+            inner = f"{path}.{name}" if path else name
+            field = self.words(inner)
+            value = self.of(item, field, inner, raw)
+            if not isinstance(value, Absent):
+                items.append(Labelled(field.label, value))
+        return items[0] if len(items) == 1 else self.several(items, None)
+
+    def several(self, items: Iterable[Value], unit: Text | None = None) -> Value:
+        """A list of values: each distinct one once, those that may do much first, then the rarest."""
+        every = [item for item in items if not isinstance(item, Absent)]
+        if not every:
+            return Absent()
+        counts: dict[Value, int] = {}
+        for item in every:
+            counts[item] = counts.get(item, 0) + 1
+        if len(counts) == 1 and len(every) == 1:
+            return every[0]
+        ordered = sorted(
+            counts, key=lambda item: (not privileged(item), counts[item] if len(set(counts.values())) > 1 else 0)
+        )
+        kept = tuple(ordered[:MOST_ITEMS])
+        return Several(kept, tuple(counts[item] for item in kept), len(every), unit)
+
+
+def text(raw: str) -> Quoted:
+    """Text of somebody else: whole where it is short, else its beginning and end."""
+    lines = raw.count("\n") + 1
+    if len(raw) <= LONGEST:
+        return Quoted(raw, "", len(raw), lines)
+    return Quoted(raw[:HEAD], raw[-TAIL:], len(raw), lines)
+
+
+def privileged(value: Value) -> bool:
+    """Whether a name sounds like one that may do much: it then stands first."""
+    return any(PRIVILEGED.search(name) is not None for name in _names(value))
+
+
+def money(amount: Any, currency: Any, interval: Any = None) -> Value:
+    """An amount in a currency; as a plain number where no currency is known."""
+    if not isinstance(amount, int | float) or isinstance(amount, bool):
+        return text(str(amount))
+    if not isinstance(currency, str) or not currency:
+        return Number(decimal(amount))
+    return Money(decimal(amount), currency.upper(), _interval(interval))
+
+
+def decimal(number: float) -> str:
+    """A number as its shortest decimal text, without an exponent."""
+    found = Decimal(str(number))
+    return format(found.quantize(Decimal(1)) if found == found.to_integral_value() else found.normalize(), "f")
+
+
+def label(name: object) -> Text:
+    """A name of the API's as a label."""
+    said = one_line(str(name), LONGEST_LABEL)
+    return Text(said, said)
+
+
+def _names(value: Value) -> Iterator[str]:
+    if isinstance(value, Several):
+        for item in value.items:
+            yield from _names(item)
+    elif isinstance(value, Labelled):
+        yield from _names(value.value)
+    elif isinstance(value, Quoted):
+        yield value.head
+    else:
+        yield getattr(value, "name", "") or getattr(value, "id", "")
+
+
+def _chosen(raw: str, field: Field) -> Said | None:
+    words = field.choices.get(raw)
+    return Said(words) if words is not None else None
+
+
+def _interval(interval: Any) -> Literal["", "day", "week", "month", "year"]:
+    return cast("Literal['', 'day', 'week', 'month', 'year']", INTERVALS.get(str(interval), ""))
+
+
+def _tiers(_: Values, raw: Any, field: Field, beside: Mapping[str, Any]) -> Value:
+    return tiers(raw, beside.get(field.currency or "currency"))
+
+
+def tiers(raw: Any, currency: Any) -> Value:
+    """The tiers of a price, as pricing units hold them."""
+    rows = [row for row in (raw if isinstance(raw, list) else [raw]) if isinstance(row, dict)]
+    found = tuple(
+        Tier(
+            "" if row.get("inf") else _amount(row.get("up_to")),
+            _amount(row.get("flat_amount")),
+            _amount(row.get("unit_amount")),
+        )
+        for row in rows
+    )
+    return Tiers(found, str(currency).upper() if currency else "") if found else Absent()
+
+
+def _prices(values: Values, raw: Any, _: Field, __: Mapping[str, Any]) -> Value:
+    """What a plan costs: the feature menus of it, each with its pricing units."""
+    items: list[Value] = []
+    for menu in raw if isinstance(raw, list) else []:
+        for unit in (menu.get("units") or []) if isinstance(menu, dict) else []:
+            if isinstance(unit, dict):
+                name = label(unit.get("display_name") or unit.get("name") or "")
+                items += [Labelled(name, price(unit))]
+    return values.several(items)
+
+
+def price(unit: Mapping[str, Any]) -> Value:
+    """What one pricing unit costs: an amount or tiers."""
+    if unit.get("tiers"):
+        return tiers(unit["tiers"], unit.get("currency"))
+    return money(unit.get("unit_amount", 0), unit.get("currency"), unit.get("recurring_interval"))
+
+
+def _usage(values: Values, raw: Any, _: Field, __: Mapping[str, Any]) -> Value:
+    """Counts of metering units. A count of zero says nothing."""
+    items: list[Value] = []
+    for row in raw if isinstance(raw, list) else [raw]:
+        if isinstance(row, dict) and row.get("count"):
+            name = next((row[key] for key in ("display_name", "name", "metering_unit_name") if row.get(key)), "")
+            unit = values.resolve("meter", row["metering_unit_name"]) if row.get("metering_unit_name") else None
+            said = label(getattr(unit, "name", "") or name)
+            items.append(Labelled(said, Number(decimal(row["count"]))))
+    return values.several(items)
+
+
+def _amount(raw: Any) -> str:
+    return decimal(raw) if isinstance(raw, int | float) and not isinstance(raw, bool) else ""
+
+
+_MAKERS: Mapping[str, Callable[[Values, Any, Field, Mapping[str, Any]], Value]] = {
+    "tiers": _tiers,
+    "prices": _prices,
+    "usage": _usage,
+}
+__all__ = ["HIDDEN", "Values", "label", "money", "price", "privileged", "text", "tiers"]
