@@ -140,6 +140,7 @@ class Requirement:
 
     Attributes:
         that: expression; only where it is false does the call end. What cannot be told blocks nothing.
+        when: expression; where it is given and not true, nothing is required.
         text: what is wrong and what to do about it.
         read: operation key of the read whose answer is `result`; without one, `status` is that of the target's read.
         args: the read's arguments; it is not made where one of them has no value.
@@ -151,6 +152,7 @@ class Requirement:
     text: Text
     read: str | None = None
     args: Mapping[str, str] = field(default_factory=dict)
+    when: str = ""
     live: bool = False
     field: str = ""
 

@@ -10,7 +10,7 @@ from saasus_mcp.catalog.model import Language, Operation, Requirement, Text
 from saasus_mcp.permissions.difference import difference
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.survey import Survey
-from saasus_mcp.permissions.target import ARGUMENT, OWNERS, Read, Seen, shown_arguments
+from saasus_mcp.permissions.target import ARGUMENT, OWNERS, Read, Seen, Sight, shown_arguments
 from saasus_mcp.saasus.words import named, quoted
 
 NOT_FOUND = Text("Not found: there is nothing to act on with {ids}.", "{ids}に該当する対象が見つかりません。")
@@ -45,11 +45,11 @@ def check_arguments(operation: Operation, args: Mapping[str, Any], now: float, l
             raise Refused("precondition", EMPTY.get(language).format(name=name), EMPTY_MEND.get(language))
     for requirement in operation.effects.requires:
         if not requirement.live:
-            _hold(requirement, {**_given(args, now), "result": None, "status": None, "target": None}, language)
+            _hold(requirement, _given(args, now), language)
 
 
 async def check_present(
-    operation: Operation, args: Mapping[str, Any], seen: Survey, read: Read, now: float, language: Language
+    operation: Operation, args: Mapping[str, Any], seen: Survey, read: Read, *, now: float, language: Language
 ) -> None:
     """See that what is there now lets the call do something.
 
@@ -57,24 +57,23 @@ async def check_present(
         Refused: its target is not there, or a requirement is not met.
         NoChange: it would leave everything as it is.
     """
-    require_target(operation, args, seen, language)
+    require_target(operation, args, seen.sight, language)
     for requirement in operation.effects.requires:
-        if requirement.live:
-            found = await _look(requirement, args, seen, read)
-            if found is not None:
-                shown = {"result": found.answer, "status": found.status, "target": seen.sight.target}
-                _hold(requirement, {**_given(args, now), **shown}, language)
+        given = _given(args, now, seen.sight)
+        if requirement.live and _applies(requirement, given):
+            found = await _look(requirement, given, read)
+            _hold(requirement, {**given, "result": found.answer, "status": found.status}, language)
     if changes_nothing(operation, args, seen.before):
         raise NoChange(language)
 
 
-def require_target(operation: Operation, args: Mapping[str, Any], seen: Survey, language: Language) -> None:
+def require_target(operation: Operation, args: Mapping[str, Any], sight: Sight, language: Language) -> None:
     """See that the target of a call is there.
 
     Raises:
         Refused: a read said that it is not.
     """
-    if not seen.sight.gone or not _must_exist(operation):
+    if not sight.gone or not _must_exist(operation):
         return
     shown = shown_arguments(operation, args)
     wanted = [name for name in _identifying(operation) if name in args] or list(operation.path_parameters)
@@ -116,19 +115,24 @@ def _identifying(operation: Operation) -> frozenset[str]:
     return frozenset(name for text in texts for name in ARGUMENT.findall(text))
 
 
-def _given(args: Mapping[str, Any], now: float) -> dict[str, Any]:
-    return {"args": dict(args), "now": int(now)}
+def _given(args: Mapping[str, Any], now: float, sight: Sight | None = None) -> dict[str, Any]:
+    """What the expressions of a requirement speak of, before its own read."""
+    target, status = (sight.target, sight.status) if sight is not None else (None, None)
+    return {"args": dict(args), "now": int(now), "result": None, "status": status, "target": target}
 
 
-async def _look(requirement: Requirement, args: Mapping[str, Any], seen: Survey, read: Read) -> Seen | None:
-    """What a requirement is told from; None where it has nothing to look for."""
-    sight = seen.sight
+def _applies(requirement: Requirement, given: Mapping[str, Any]) -> bool:
+    return not requirement.when or value(requirement.when, given) is True
+
+
+async def _look(requirement: Requirement, given: Mapping[str, Any], read: Read) -> Seen:
+    """What a requirement is told from besides the target. Where it has nothing to look for, it is told from nothing."""
     if requirement.read is None:
-        return Seen(status=sight.status)
-    given = {"args": dict(args), "target": sight.target}
-    wanted = {name: value(text, given) for name, text in requirement.args.items()}
+        return Seen(status=given["status"])
+    known = {"args": given["args"], "target": given["target"]}
+    wanted = {name: value(text, known) for name, text in requirement.args.items()}
     if any(each in (None, "") for each in wanted.values()):
-        return None
+        return Seen()
     return await read(requirement.read, wanted)
 
 
@@ -138,6 +142,6 @@ def _hold(requirement: Requirement, given: Mapping[str, Any], language: Language
     Raises:
         Refused: it is not.
     """
-    if value(requirement.that, given) is False:
+    if _applies(requirement, given) and value(requirement.that, given) is False:
         text = requirement.text.get(language)
         raise Refused("precondition", f"{requirement.field}: {text}" if requirement.field else text)

@@ -12,24 +12,26 @@ import anyio
 
 from saasus_mcp.catalog import Catalogue, Language, Operation
 from saasus_mcp.errors import SaasusMcpError
+from saasus_mcp.permissions import preconditions
 from saasus_mcp.permissions.approvals import Approvals
 from saasus_mcp.permissions.case import CasePolicy, Principal
 from saasus_mcp.permissions.confirmation import Confirmations, Reply
 from saasus_mcp.permissions.handles import Handles, References, no_references
 from saasus_mcp.permissions.narrowed import NARROWED, NARROWED_MEND, NarrowingCeiling, require
+from saasus_mcp.permissions.preconditions import NoChange
 from saasus_mcp.permissions.proof import Place
 from saasus_mcp.permissions.question.build import Asked, question
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.permissions.survey import sights, survey, unasked
-from saasus_mcp.permissions.target import Read, Seen
+from saasus_mcp.permissions.target import Read, Seen, secret_texts
 from saasus_mcp.saasus import arguments as checking
 from saasus_mcp.saasus import request as building
-from saasus_mcp.saasus.answer import ToolAnswer, failed
+from saasus_mcp.saasus.answer import ToolAnswer, failed, unneeded
 from saasus_mcp.saasus.arguments import Arguments
 from saasus_mcp.saasus.client import Client
 from saasus_mcp.saasus.deadline import CALL_SECONDS, NO_DEADLINE, Deadline
-from saasus_mcp.server import aftermath, granted, large_work
+from saasus_mcp.server import aftermath, granted, large_work, reason
 from saasus_mcp.server.aside import Aside, at_once
 from saasus_mcp.server.call import Asking, Call
 from saasus_mcp.server.deciding import Deciding
@@ -111,7 +113,7 @@ class Pipeline:
     @cached_property
     def settling(self) -> Settling:
         """What comes to a person's yes."""
-        confirmations, approvals = Confirmations(self._sealer), Approvals(self.store)
+        confirmations, approvals = Confirmations(self._sealer), Approvals(self.store, self.language)
         return Settling(
             confirmations,
             approvals,
@@ -165,6 +167,9 @@ class Pipeline:
                 if not isinstance(settled, Reply):
                     break
                 reply, rounds = settled, rounds + 1  # while the person thought, all of it may have changed
+        except NoChange as nothing:
+            await self.ledger.refuse(step, nothing.why)
+            return unneeded(step.operation, nothing.message)
         except Refused as refusal:
             await self.ledger.refuse(step, refusal.why)
             return replace(failed(refusal.message, refusal.mend), why=refusal.why)
@@ -237,10 +242,15 @@ class Pipeline:
         except SaasusMcpError:
             require(operation, call.principal)  # no use in mending the arguments of what is denied
             raise
-        step = replace(step, deadline=self.deadline(call), progress=call.progress)
+        why = self._reason(call.reason, step) if call.reason else ""
+        step = replace(step, deadline=self.deadline(call), progress=call.progress, reason=why)
         if part is None:
             return replace(step, undoes=call.undoes)
         return replace(step, part=part, parent=part.job, id=part.call if part.step else step.id)
+
+    def _reason(self, given: str, step: Step) -> str:
+        secrets = secret_texts(step.operation, step.arguments.values)
+        return reason.shown(given, self._client.secrets.and_also(secrets))
 
     @staticmethod
     def _built(operation: Operation, arguments: Arguments, principal: Principal) -> Step:
@@ -248,22 +258,25 @@ class Pipeline:
 
     async def _settled(self, step: Step, read: Read, call: Call) -> Step | Asking | Reply:
         """Step 5: with the proof where one is needed, and with what was seen of what is there."""
-        operation, decision = step.operation, step.decision
+        operation, decision, values = step.operation, step.decision, step.arguments.values
         if decision.outcome == "deny":
             mend = NARROWED_MEND if decision.why == NARROWED else "Do not try again."
             raise Refused(decision.why, f"{operation.tool} is not allowed: {decision.reason}.", mend)
+        preconditions.check_arguments(operation, values, self.clock(), self.language)
         if step.part is not None and granted.suffices(step, step.part):
             part = step.part
             known = await self.aside(lambda: granted.earlier(part, self.store.jobs))
             granted.check_filled(step, part, known)
-            return await granted.looked_at(step, part, self.place, read)
+            looked = await granted.looked_at(step, part, self.place, read)
+            preconditions.require_target(operation, values, looked.survey.sight, self.language)
+            return looked
         if step.undoes is not None:
             await aftermath.see_unchanged(self.catalogue, step.undoes.entry, read)
         if decision.outcome == "allow":
             if call.reply is not None:
                 self.settling.heed(call.reply)
             counted = self.policy.ceilings is not None
-            seen = await unasked(operation, step.arguments.values, self.place.saas_id, read, counted=counted)
+            seen = await unasked(operation, values, self.place.saas_id, read, counted=counted)
             return replace(step, survey=seen)
         settled = await self.settling.settle(
             Matter(
@@ -284,6 +297,8 @@ class Pipeline:
     async def _looked(self, step: Step, read: Read) -> Looked:
         values = step.arguments.values
         seen = await survey(step.operation, values, self.place.saas_id, read)
+        now, language = self.clock(), self.language
+        await preconditions.check_present(step.operation, values, seen, read, now=now, language=language)
         asked = Asked(
             step.operation, values, self.place, step.principal.id, seen, reason=step.reason, typed=step.decision.typed
         )

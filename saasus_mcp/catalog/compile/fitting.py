@@ -45,7 +45,7 @@ def misfits(row: Row, operations: Operations) -> Iterator[str]:
 def _requirement(row: Row, recipe: Row, known: Mapping[str, Schema], operations: Operations) -> Iterator[str]:
     if "read" in recipe:
         yield from _read("requires", recipe, known, operations)
-    yield from _selected([recipe["that"]], {**known, "result": _seen(recipe, operations)})
+    yield from _selected([recipe["that"], recipe.get("when", "")], {**known, "result": _seen(recipe, operations)})
     read = recipe.get("read") or row["effects"].get("target", {}).get("read")
     yield from _documented("requires", recipe["that"], read, operations)
     if recipe.get("field") and recipe["field"] not in _properties(row):

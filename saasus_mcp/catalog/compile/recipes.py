@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from saasus_mcp.catalog.compile import requirements
 from saasus_mcp.catalog.expressions import ExpressionError, compiled
 
 Row = dict[str, Any]
 
 KEYS = frozenset({"requires", "impact", "affects_users", "diff", "verify", "undo", "say"})
-REQUIREMENT = frozenset({"that", "field", "read", "args", "en", "ja"})
 MEASURE = frozenset({"label", "read", "args", "count", "of", "where", "has", "by", "only", "show"})
 DIFF = frozenset({"read", "args", "pick", "now", "omitted"})
 VERIFY = frozenset({"read", "args", "pick", "applied"})
@@ -22,7 +22,6 @@ MOST_READS = 6
 """How many different reads the impact of one row may make."""
 
 READING = ("args", "month", "target")
-REQUIRING = ("args", "now", "result", "status", "target")
 SHOWING = ("args", "result", "target")
 NOW = ("args", "result")
 APPLIED = ("args", "before", "result", "status")
@@ -50,10 +49,10 @@ def sound(expression: object, names: tuple[str, ...]) -> bool:
 
 
 def _requires(row: Row) -> Iterator[str]:
-    for each in row.get("requires", []):
-        yield from _unknown("requires", each, REQUIREMENT)
-        yield from (f"requires.{key} is missing" for key in ("that", "en", "ja") if not isinstance(each.get(key), str))
-        yield from _unsound([each.get("that", "true")], REQUIRING)
+    rows = row.get("requires", [])
+    yield from requirements.problems(rows)
+    for each in rows:
+        yield from _unsound([each.get("that", "true"), each.get("when", "true")], requirements.OVER)
         yield from _unsound(each.get("args", {}).values(), ("args", "target"))
 
 

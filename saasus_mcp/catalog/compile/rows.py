@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from saasus_mcp.catalog.compile import routes, schemas
+from saasus_mcp.catalog.compile import requirements, routes, schemas
 from saasus_mcp.catalog.compile.documents import Node, Source
 
 JSON = "application/json"
 ACKNOWLEDGED: Node = {"type": "object", "properties": {"applied": {"type": "boolean"}}}
 """What a tool answers where the API answers with an empty body."""
-LIVE = re.compile(r"(?<![\w.])(?:target|status)\b")
 
 
 def row(source: Source, effects: dict[str, Any], everything: list[tuple[str, str]]) -> dict[str, Any]:
@@ -89,12 +88,5 @@ def _effects(row: dict[str, Any]) -> dict[str, Any]:
     if kept.get("target"):
         kept["target"] = {key: value for key, value in kept["target"].items() if key != "saas"}
     if kept.get("requires"):
-        kept["requires"] = [_requirement(each) for each in kept["requires"]]
+        kept["requires"] = requirements.written_out(kept["requires"])
     return kept
-
-
-def _requirement(row: dict[str, Any]) -> dict[str, Any]:
-    """A requirement with its texts in one place, and whether it speaks of what is there now."""
-    kept = {key: value for key, value in row.items() if key not in ("en", "ja")}
-    live = "read" in row or bool(LIVE.search(row["that"]))
-    return {**kept, "text": {"en": row["en"], "ja": row["ja"]}, **({"live": True} if live else {})}
