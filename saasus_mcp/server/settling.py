@@ -17,6 +17,7 @@ from saasus_mcp.permissions.proof import Binding, Proof
 from saasus_mcp.permissions.question.again import since, why_again
 from saasus_mcp.permissions.question.dialog import dialog, told
 from saasus_mcp.permissions.question.formatting import Reader
+from saasus_mcp.permissions.question.layout import hidden
 from saasus_mcp.permissions.question.model import Question
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.survey import Survey
@@ -189,7 +190,8 @@ class Settling:
             if not isinstance(ruled, Outdated):
                 return Settled(ruled, seen.survey)
             lead = why_again(ruled.bound, sight)
-        if seen.question.hidden and not matter.decision.typed:
+        question = _asked(matter, seen, lead)
+        if question.hidden and question.typed is None:
             return await self._approved(matter)
         if matter.asker is None:
             raise Refused(
@@ -197,15 +199,18 @@ class Settling:
                 "The target keeps changing while the person is asked.",
                 "\n".join(["Call again later.", *(line.en for line in lead)]),
             )
-        asked = self._prompt(matter, seen, lead)
+        asked = Prompt(dialog(question, self._reader), seen.survey.sight.name if question.typed else None)
         state = self._confirmations.ask(matter.binding, asked, sight, self._clock())
         answer = await matter.asker.ask(asked)
         return Asking(asked, state) if answer is None else Reply(answer, state)
 
-    def _prompt(self, matter: Matter, seen: Looked, lead: tuple[Text, ...]) -> Prompt:
-        name = seen.survey.sight.name if matter.decision.typed else None
-        asked = replace(seen.question, lead=lead, typed=Text(name, name) if name else None)
-        return Prompt(dialog(asked, self._reader), name)
+
+def _asked(matter: Matter, seen: Looked, lead: tuple[Text, ...]) -> Question:
+    """The question with why it is asked again, which may take the room of something else."""
+    name = seen.survey.sight.name
+    typed = Text(name, name) if matter.decision.typed else None
+    asked = replace(seen.question, lead=lead, typed=typed, hidden=())
+    return replace(asked, hidden=hidden(asked))
 
 
 def _not_a_person(no: NotAPerson, approval: Approval, preview: str) -> Refused:

@@ -19,7 +19,7 @@ from saasus_mcp.permissions.policy import PRESETS, CasePolicy, Principal
 from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.store import Approval, Store
 from tests.calls import complete
-from tests.support import CREDENTIALS, Answering, Era, StubApi, connected, name_asked_for, pipeline, sample
+from tests.support import CREDENTIALS, Answering, Era, StubApi, connected, name_asked_for, pipeline, standing
 
 NOW = 1_790_000_000.0
 CODE = re.compile(r"`saasus-mcp approve ([2-9A-Z]{4}-[2-9A-Z]{4})`")
@@ -180,7 +180,7 @@ def target_of(catalogue: Catalogue, operation: Operation) -> dict[str, Any]:
     if recipe is None or recipe.read is None:
         return {}
     reader, arguments = catalogue.find(recipe.read), complete(operation)
-    answer = sample(reader.output_schema)
+    answer = standing(reader)
     if recipe.pick is not None:
         [item] = answer[recipe.pick.source]
         item |= {name: evaluate(expression, arguments) for name, expression in recipe.pick.where.items()}

@@ -233,9 +233,13 @@ async def test_sensitive_writes_ask_for_a_plain_yes(catalogue: Catalogue, era: E
         async def attempt(operation: Operation) -> None:
             person.seen.clear()
             result = await stage.call(operation)
+            if UNSHOWN in text(result):  # more than a dialog shows: approved where all of it is shown
+                await approved(stage, stage.pending(result))
+                result = await stage.call(operation)
+            else:
+                assert [wanted_name(params) for params in person.seen] == [""]
             assert not result.is_error, text(result)
             assert len(stage.api.writes) == 1
-            assert [wanted_name(params) for params in person.seen] == [""]
 
         assert await over(stage, of_level(catalogue, "write_sensitive"), attempt) == {}
 
