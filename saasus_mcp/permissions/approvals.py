@@ -111,11 +111,8 @@ class Approvals:
         """That too many wait, and which: a person can make room only by deciding on them."""
         waiting = [each for each in self._store.approvals(now) if each.principal == principal]
         lines = [self._pending(each, now) for each in waiting if each.status == "pending"]
-        return Refused(
-            "flooded",
-            "\n".join([f"{MOST_PENDING} approvals are pending already:", *lines]),
-            "Have a person decide on those first: `saasus-mcp approvals` lists them.",
-        )
+        mend = "Have a person decide on one of them first; `saasus-mcp approvals` lists them:"
+        return Refused("flooded", f"{MOST_PENDING} approvals are pending already.", "\n".join([mend, *lines]))
 
     def _pending(self, approval: Approval, now: float) -> str:
         minutes = max(1, math.ceil((approval.expires_at - now) / 60))

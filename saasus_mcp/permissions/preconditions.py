@@ -18,6 +18,7 @@ NOT_FOUND_MEND = Text(
     "Look it up with the matching list or search tool. Nobody was asked.",
     "一覧または検索のツールで確認してください。確認や承認は求めていません。",
 )
+NOT_ASKED = Text("Nobody was asked.", "確認や承認は求めていません。")
 NO_CHANGE = Text(
     "Nothing would change: everything that was sent is there already. Nobody was asked and nothing was sent.",
     "変更はありません。送信内容はすべて現在の値と同じです。確認や承認は求めず、何も送信していません。",
@@ -76,7 +77,8 @@ def require_target(operation: Operation, args: Mapping[str, Any], sight: Sight, 
     if not sight.gone or not _must_exist(operation):
         return
     shown = shown_arguments(operation, args)
-    wanted = [name for name in _identifying(operation) if name in args] or list(operation.path_parameters)
+    identifying = _identifying(operation) or frozenset(operation.path_parameters)
+    wanted = [name for name in args if name in identifying]
     ids = ("、" if language == "ja" else ", ").join(
         f"{named(name, language)} {quoted(str(shown.get(name)), language)}" for name in wanted
     )
@@ -144,4 +146,5 @@ def _hold(requirement: Requirement, given: Mapping[str, Any], language: Language
     """
     if _applies(requirement, given) and value(requirement.that, given) is False:
         text = requirement.text.get(language)
-        raise Refused("precondition", f"{requirement.field}: {text}" if requirement.field else text)
+        said = f"{requirement.field}: {text}" if requirement.field else text
+        raise Refused("precondition", said, NOT_ASKED.get(language))

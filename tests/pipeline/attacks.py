@@ -22,6 +22,7 @@ from tests.calls import complete
 from tests.support import CREDENTIALS, Answering, Era, StubApi, connected, name_asked_for, pipeline, standing
 
 NOW = 1_790_000_000.0
+IN_VAIN = "Nobody was asked"
 UNSHOWN = "A dialog does not show all of it."
 STILL = ("used", "envs")
 """What stays of a target that changes: rows of effects require something of it (`requires`)."""
