@@ -153,7 +153,8 @@ class Settling:
         if proof is None:
             # What the preview of an earlier request shows, the caller may no longer be allowed to read.
             return await self._await(matter, approval, then if then.endswith(now) else now, hides=bool(asked.hidden))
-        return Settled(proof, seen.survey, since(then, now))
+        bare = (told(replace(each, hidden=()), self._reader) for each in (kept, asked))
+        return Settled(proof, seen.survey, since(*bare))
 
     async def _await(self, matter: Matter, approval: Approval, preview: str, *, hides: bool) -> Asking:
         """Send the person to the console's page of the approval, once, where one runs and the client can open it.
