@@ -14,6 +14,19 @@ NOW = 1_773_800_000
 ANY = "any text"
 
 BY_NAME: dict[str, Any] = {
+    "back_office_staff_email": "keiri@example.jp",
+    "body": "CSVの列を並べ替えられると助かります。",
+    "callback_url": "https://app.example.com/callback",
+    "code": "123456",
+    "description": "月末の締め処理で使用",
+    "display_name": "営業担当",
+    "domain_name": "login.example.com",
+    "feedback_description": "一覧をCSVで出力したい。",
+    "feedback_title": "CSV出力",
+    "from_email_address": "no-reply@login.example.com",
+    "name": "sales",
+    "reply_email_address": "support@login.example.com",
+    "title": "受発注クラウド",
     "access_token": ANY,
     "api_key": "sandbox-gateway-key-1",
     "api_log_id": uid("seeded log", 3),
@@ -54,8 +67,8 @@ TIERED = {
     "metering_unit_name": "orders",
     "tiers": [{"up_to": 10, "unit_amount": 1, "flat_amount": 0, "inf": True}],
     "currency": "JPY",
-    "display_name": "x",
-    "description": "x",
+    "display_name": "受注件数従量",
+    "description": "受注件数に応じた従量課金",
 }
 ADDRESS = {"street": "1", "city": "2", "state": "3", "country": "JP", "postal_code": "4"}
 BY_KEY: dict[str, dict[str, Any]] = {
@@ -66,6 +79,7 @@ BY_KEY: dict[str, dict[str, Any]] = {
     "auth.CreateSaasUserAttribute": {"attribute_name": "made"},
     "auth.CreateTenantAttribute": {"attribute_name": "made"},
     "auth.CreateTenantInvitation": {"envs": [{"id": 3, "role_names": ["viewer"]}]},
+    "auth.CreateTenant": {"name": "みなと物産株式会社"},
     "auth.CreateTenantUser": {"email": "brand.new@example.com"},
     "auth.CreateUserAttribute": {"attribute_name": "made"},
     "auth.DeleteEnv": {"env_id": 1},

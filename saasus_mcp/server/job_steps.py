@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from saasus_mcp.catalog.model import TYPED_LEVELS
 from saasus_mcp.permissions.case import Decision
 from saasus_mcp.permissions.preconditions import require_target
 from saasus_mcp.permissions.survey import glance, sights
@@ -38,7 +39,7 @@ async def weigh(pipeline: Pipeline, call: Call) -> Weighed:
     step, part = pipeline.step(call), call.part or Part("")
     read = sights(pipeline.reader(step))
     decision = await pipeline.deciding.decide(step, read)
-    if step.operation.effects.bind:
+    if step.operation.level in TYPED_LEVELS and step.operation.effects.bind:
         seen = await glance(step.operation, step.arguments.values, pipeline.place.saas_id, read)
         if not part.later:  # else it may be of what an earlier step is to make
             require_target(step.operation, step.arguments.values, seen.sight, pipeline.language)

@@ -17,7 +17,7 @@ from saasus_mcp.permissions.proof import Binding, Proof
 from saasus_mcp.permissions.question.again import since, why_again
 from saasus_mcp.permissions.question.dialog import dialog, told
 from saasus_mcp.permissions.question.formatting import Reader
-from saasus_mcp.permissions.question.layout import hidden
+from saasus_mcp.permissions.question.layout import fitted
 from saasus_mcp.permissions.question.model import Question
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.survey import Survey
@@ -146,15 +146,16 @@ class Settling:
         proof, approval = await self._aside(
             lambda: settle(matter.binding, seen.survey.sight, seen.question, self._clock())
         )
-        kept, asked = (replace(each, reason="") for each in (Question.of(approval.preview), seen.question))
+        kept, asked = (fitted(replace(each, reason="")) for each in (Question.of(approval.preview), seen.question))
         then, now = told(kept, self._reader), told(asked, self._reader)
         if no is not None:
             raise _not_a_person(no, approval, now)
         if proof is None:
             # What the preview of an earlier request shows, the caller may no longer be allowed to read.
-            return await self._await(matter, approval, then if then.endswith(now) else now, hides=bool(asked.hidden))
-        bare = (told(replace(each, hidden=()), self._reader) for each in (kept, asked))
-        return Settled(proof, seen.survey, since(*bare))
+            return await self._await(
+                matter, approval, then if then.endswith(now) else now, hides=bool(seen.question.hidden)
+            )
+        return Settled(proof, seen.survey, since(then, now))
 
     async def _await(self, matter: Matter, approval: Approval, preview: str, *, hides: bool) -> Asking:
         """Send the person to the console's page of the approval, once, where one runs and the client can open it.
@@ -210,8 +211,7 @@ def _asked(matter: Matter, seen: Looked, lead: tuple[Text, ...]) -> Question:
     """The question with why it is asked again, which may take the room of something else."""
     name = seen.survey.sight.name
     typed = Text(name, name) if matter.decision.typed else None
-    asked = replace(seen.question, lead=lead, typed=typed, hidden=())
-    return replace(asked, hidden=hidden(asked))
+    return fitted(replace(seen.question, lead=lead, typed=typed))
 
 
 def _not_a_person(no: NotAPerson, approval: Approval, preview: str) -> Refused:

@@ -9,14 +9,14 @@ from typing import Any
 
 from saasus_mcp.catalog.confirmations import Confirmations, Field, Line, Measured, Row, load
 from saasus_mcp.catalog.expressions import value as evaluated
-from saasus_mcp.catalog.model import Language, Operation, Text
+from saasus_mcp.catalog.model import Operation, Text
 from saasus_mcp.permissions.difference import difference
-from saasus_mcp.permissions.impact import Finding
+from saasus_mcp.permissions.impact import NOT_SEEN, Finding
 from saasus_mcp.permissions.proof import Place
 from saasus_mcp.permissions.question import difference as differing
 from saasus_mcp.permissions.question import words
-from saasus_mcp.permissions.question.formatting import Reader, say, why_not
-from saasus_mcp.permissions.question.layout import hidden
+from saasus_mcp.permissions.question.formatting import why_not
+from saasus_mcp.permissions.question.layout import fitted
 from saasus_mcp.permissions.question.model import (
     Absent,
     Change,
@@ -25,19 +25,19 @@ from saasus_mcp.permissions.question.model import (
     Named,
     Notice,
     Number,
+    Phrase,
     Question,
     Unread,
     Value,
 )
 from saasus_mcp.permissions.question.names import Names
-from saasus_mcp.permissions.question.values import Values, decimal
+from saasus_mcp.permissions.question.values import Values, decimal, quoted_label
 from saasus_mcp.permissions.survey import Survey
 from saasus_mcp.permissions.target import Read, shown_arguments
 from saasus_mcp.saasus.answer import compact
-from saasus_mcp.saasus.words import named
 
-NOT_FOUND = "HTTP 404"
-"""Why a measure is not known where the API says that there is nothing: it then counts as nothing."""
+SAID_OTHERWISE = frozenset({"HTTP 404", NOT_SEEN.why_not})
+"""Reasons that are no news: the API says that there is nothing, or the target could not be read, which is a warning."""
 MOST_LEAD = 2
 EMPTY_ROW = Row(ask=())
 
@@ -80,7 +80,7 @@ def build(asked: Asked, lead: tuple[Text, ...] = ()) -> Question:
         lead: why it is asked again.
     """
     table = load()
-    return replace(_Builder(asked, table, Names(table.kinds, asked.args)).build(), lead=lead)
+    return fitted(replace(_Builder(asked, table, Names(table.kinds, asked.args)).build(), lead=lead))
 
 
 @dataclass(slots=True)
@@ -133,7 +133,7 @@ class _Builder:
             typed=Text(survey.sight.name, survey.sight.name) if self.asked.typed else None,
             details=tuple(self._details()),
         )
-        return replace(built, hidden=hidden(built))
+        return fitted(built)
 
     def _know_target(self) -> None:
         """Take the target's name for the thing that its read names, so that it is not read twice."""
@@ -147,7 +147,13 @@ class _Builder:
                 self.names.know(kind, args.get(argument), self.asked.survey.sight.name)
 
     def _field(self, path: str) -> Field:
-        return self.table.field(self.asked.operation.key, path)
+        """The words for a field. The keys of a map may be ids as well, as those of attributes are."""
+        key, (above, _, last) = self.asked.operation.key, path.rpartition(".")
+        kind = self.table.field(key, above).keys if above else ""
+        if not kind:
+            return self.table.field(key, path)
+        name = self.names.of(kind, last)
+        return Field(quoted_label(name.name if isinstance(name, Named) else last))
 
     def _values(self) -> Values:
         return Values(self._field, self.names.of, frozenset(self.table.kinds))
@@ -170,9 +176,9 @@ class _Builder:
 
     def _found(self, found: Finding) -> Value:
         if found.why_not:
-            return Absent() if found.why_not == NOT_FOUND else Unread(found.why_not)
+            return Absent() if found.why_not in SAID_OTHERWISE else Unread(found.why_not)
         measured = self._measured(found.name)
-        field = Field(found.label, measured.kind, unit=measured.unit)
+        field = Field(found.label, measured.kind, "", measured.choices, measured.unit, measured.pairs)
         if isinstance(found.value, int) and not isinstance(found.value, bool):
             return Number(decimal(found.value), measured.unit)
         return self._values().of(found.raw, field, found.name)
@@ -225,23 +231,18 @@ class _Builder:
             return set()
         return {name for _, name, _, _ in string.Formatter().parse(line.text.en) if name}
 
-    def _headline(self, facts: Mapping[str, Fact]) -> Text:
+    def _headline(self, facts: Mapping[str, Fact]) -> Text | Phrase:
         line = self._chosen(self.row.ask)
         if line is None:
-            title, name = self.asked.operation.title, self.asked.survey.sight.name
-            return Text(f"{title.en}: {named(name, 'en')}", f"{title.ja}: {named(name, 'ja')}")
+            title = self.asked.operation.title
+            return self._filled(Text(f"{title.en}: {{target}}", f"{title.ja}: {{target}}"), facts)
         return self._filled(line.text, facts)
 
-    def _filled(self, text: Text, facts: Mapping[str, Fact]) -> Text:
-        return Text(self._in(text.en, facts, "en"), self._in(text.ja, facts, "ja"))
-
-    def _in(self, template: str, facts: Mapping[str, Fact], language: Language) -> str:
-        reader = Reader.of(language)
-        values = {name: say(fact.value, reader) for name, fact in facts.items()}
-        sight = self.asked.survey.sight
-        values["target"] = say(Named(sight.name), reader)
-        parts = string.Formatter().parse(template)
-        return "".join(before + (values.get(name, "") if name else "") for before, name, _, _ in parts)
+    def _filled(self, text: Text, facts: Mapping[str, Fact]) -> Text | Phrase:
+        """The sentence with the values that its placeholders name."""
+        known = {name: fact.value for name, fact in facts.items()} | {"target": Named(self.asked.survey.sight.name)}
+        used = {name for _, name, _, _ in string.Formatter().parse(text.en + text.ja) if name}
+        return Phrase(text, tuple((name, known[name]) for name in sorted(used) if name in known)) if used else text
 
     def _warnings(self, facts: Mapping[str, Fact]) -> Iterator[Notice]:
         effects, sight = self.asked.operation.effects, self.asked.survey.sight

@@ -8,7 +8,7 @@ from typing import Literal
 
 from saasus_mcp.catalog.model import Text
 from saasus_mcp.permissions.question.formatting import shown_whole
-from saasus_mcp.permissions.question.model import Change, Fact, Notice, Question
+from saasus_mcp.permissions.question.model import Change, Fact, Notice, Phrase, Question
 
 MOST_LINES = 12
 """Lines of a dialog, the one that says how to agree among them."""
@@ -39,12 +39,17 @@ class Line:
     body: Body | None = None
     warnings: tuple[Notice, ...] = ()
     reach: tuple[Fact, ...] = ()
-    text: Text | None = None
+    text: Text | Phrase | None = None
 
 
 def lines(question: Question) -> tuple[Line, ...]:
     """The lines of the dialog."""
     return (*_top(question), *_kept(question), *_bottom(question))
+
+
+def fitted(question: Question) -> Question:
+    """The question with what its dialog hides, after something in it was replaced."""
+    return replace(question, hidden=hidden(replace(question, hidden=())))
 
 
 def hidden(question: Question) -> tuple[Text, ...]:

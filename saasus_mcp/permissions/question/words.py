@@ -37,6 +37,7 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "week": "/week",
         "month": "/month",
         "year": "/year",
+        "each": " each",
     },
     "ja": {
         "sandbox": "[SANDBOX]",
@@ -62,12 +63,13 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "requester": "依頼: {who} / プロファイル {profile} / SaaS {saas}",
         "reason": "依頼者が述べた理由: {reason}",
         "hidden": "ここに全文を表示していない項目: {labels}",
-        "type": "実行するには {typed} と入力してください",
+        "type": "実行するには{typed}と入力してください",
         "confirm": "実行しますか?",
         "day": "/日",
         "week": "/週",
         "month": "/月",
         "year": "/年",
+        "each": "/件",
     },
 }
 
