@@ -19,6 +19,7 @@ from saasus_mcp.cli.undo_wording import WORDS
 from saasus_mcp.permissions import decisions, passphrase
 from saasus_mcp.permissions.decisions import DecisionRecord, Kind
 from saasus_mcp.permissions.proof import where
+from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.server.undoing import Part, Plan, Undoer, plan
 from saasus_mcp.settings import Settings
 from saasus_mcp.store import Entry
@@ -141,7 +142,7 @@ def _run(portal: BlockingPortal, pipeline: Pipeline, planned: Plan, undoer: Undo
     left = [part for part in planned.parts if not part.done]
     for part in left:
         call = planned.call(part, _supplied(part, lang), undoer.principal)
-        answer = settled(portal, pipeline.run, call, lang)
+        answer = settled(portal, pipeline.run, call, Reader.of(lang, pipeline.zone))
         if not answer.ok:
             click.echo(safe(answer.text), err=True)
             break

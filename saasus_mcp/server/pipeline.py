@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from datetime import tzinfo
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +62,7 @@ class Pipeline:
         sealer: Sealer,
         place: Place,
         language: Language = "en",
+        zone: tzinfo | None = None,
         clock: Callable[[], float] = time.time,
         references: References = no_references,
         budget: int = BUDGET,
@@ -77,6 +79,7 @@ class Pipeline:
         self._open = store
         self._sealer = sealer
         self.language: Language = language
+        self.zone = zone
         self.clock = clock
         self._references = references
         self._budget = budget
@@ -118,6 +121,7 @@ class Pipeline:
             confirmations,
             approvals,
             language=self.language,
+            zone=self.zone,
             clock=self.clock,
             aside=self.aside,
             console=self._console,
@@ -300,7 +304,13 @@ class Pipeline:
         now, language = self.clock(), self.language
         await preconditions.check_present(step.operation, values, seen, read, now=now, language=language)
         asked = Asked(
-            step.operation, values, self.place, step.principal.id, seen, reason=step.reason, typed=step.decision.typed
+            step.operation,
+            values,
+            self.place,
+            step.principal.id,
+            seen,
+            reason=step.reason,
+            typed=step.decision.typed,
         )
         return Looked(seen, await question(asked, read))
 

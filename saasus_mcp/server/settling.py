@@ -201,7 +201,7 @@ class Settling:
                 "The target keeps changing while the person is asked.",
                 "\n".join(["Call again later.", *(line.en for line in lead)]),
             )
-        asked = Prompt(dialog(question, self._reader), seen.survey.sight.name if question.typed else None)
+        asked = Prompt(dialog(question, self._reader), seen.survey.sight.name if question.typed else None, question)
         state = self._confirmations.ask(matter.binding, asked, sight, self._clock())
         answer = await matter.asker.ask(asked)
         return Asking(asked, state) if answer is None else Reply(answer, state)
