@@ -10,13 +10,9 @@ from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.permissions.policy import Principal
 from saasus_mcp.permissions.proof import Place
 from saasus_mcp.permissions.refusal import Refused
-from saasus_mcp.permissions.reversal import inverses
-from saasus_mcp.permissions.target import HIDDEN
-from saasus_mcp.saasus.secrets import REMOVED
+from saasus_mcp.permissions.reversal import inverses, is_hidden
 from saasus_mcp.server.call import Call, Undoes
 from saasus_mcp.store import Entry
-
-HANDLE = "secret://"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +84,9 @@ def plan(catalogue: Catalogue, entry: Entry, undoer: Undoer, place: Place) -> Pl
     return Plan(entry, operation, parts)
 
 
-def _is_hidden(value: Any) -> bool:
-    return isinstance(value, str) and (value in (HIDDEN, REMOVED) or value.startswith(HANDLE))
-
-
 def _hidden(value: Any, path: str) -> list[str]:
     """The paths of what the journal left out as secret."""
-    if _is_hidden(value):
+    if is_hidden(value):
         return [path]
     if isinstance(value, Mapping):
         return [each for name, item in value.items() for each in _hidden(item, f"{path}.{name}".lstrip("."))]
@@ -103,7 +95,7 @@ def _hidden(value: Any, path: str) -> list[str]:
 
 def _without_hidden(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {name: _without_hidden(item) for name, item in value.items() if not _is_hidden(item)}
+        return {name: _without_hidden(item) for name, item in value.items() if not is_hidden(item)}
     return value
 
 
