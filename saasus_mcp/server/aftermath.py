@@ -60,7 +60,10 @@ async def see_unchanged(catalogue: Catalogue, undone: Entry, read: Read) -> None
     seen = await read(*wanted) if wanted is not None else Seen(why_not="the API has no read that shows it")
     if seen.status is None:
         raise _unseen(seen.why_not)
-    if applied(operation, undone.arguments, seen.status, seen.answer, undone.before) is not True:
+    same = applied(operation, undone.arguments, seen.status, seen.answer, undone.before)
+    if same is None:
+        raise _unseen("the present state does not tell")
+    if not same:
         raise _changed()
 
 
@@ -76,8 +79,7 @@ async def _see_left(catalogue: Catalogue, operation: Operation, undo: Undo, undo
     if seen.why_not:
         raise _unseen(seen.why_not)
     if undo.left:
-        same = left(undo, undone.arguments, undone.before, undone.result, seen.answer)
-        if same is not True:
+        if left(undo, undone.arguments, undone.before, undone.result, seen.answer) is not True:
             raise _changed()
         return
     differing = changed_since(undone.result, seen.answer)

@@ -68,7 +68,7 @@ def plan(catalogue: Catalogue, entry: Entry, undoer: Undoer, place: Place) -> Pl
     operation = catalogue.find(entry.operation)
     found = inverses(operation, entry.arguments, entry.before, entry.result)
     if not found:
-        raise Refused("undo", "No call puts that back, or what it needs was not known.", "See what the API offers.")
+        raise Refused("undo_none", "That cannot be undone: no call puts it back, or what it needs is not known.")
     parts = tuple(
         Part(
             number,
