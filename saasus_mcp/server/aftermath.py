@@ -16,7 +16,7 @@ from saasus_mcp.saasus.client import Applied
 from saasus_mcp.server.step import Step
 from saasus_mcp.store import Entry
 
-REVIEW = "Review the present state and revert it manually."
+REVIEW = "Review it and revert it manually."
 GONE = ("HTTP 404", "not found")
 """Why a read shows nothing, where that means that there is nothing."""
 
@@ -60,10 +60,7 @@ async def see_unchanged(catalogue: Catalogue, undone: Entry, read: Read) -> None
     seen = await read(*wanted) if wanted is not None else Seen(why_not="the API has no read that shows it")
     if seen.status is None:
         raise _unseen(seen.why_not)
-    same = applied(operation, undone.arguments, seen.status, seen.answer, undone.before)
-    if same is None:
-        raise _unseen("the present state does not tell")
-    if not same:
+    if applied(operation, undone.arguments, seen.status, seen.answer, undone.before) is not True:
         raise _changed()
 
 
@@ -71,11 +68,11 @@ async def _see_left(catalogue: Catalogue, operation: Operation, undo: Undo, undo
     """See the present as the first inverse call would find it."""
     first = next(iter(inverses(operation, undone.arguments, undone.before, undone.result)), None)
     if first is None:
-        raise _unseen("what the call answered is not known")
+        raise _unseen("its answer is not known")
     inverse = catalogue.find(first.call)
     seen = await present(inverse, first.args, await look(inverse, first.args, "", read), read)
     if seen.why_not in GONE:
-        raise _changed("it is no longer there")
+        raise _changed("what it made is gone")
     if seen.why_not:
         raise _unseen(seen.why_not)
     if undo.left:
@@ -88,12 +85,12 @@ async def _see_left(catalogue: Catalogue, operation: Operation, undo: Undo, undo
 
 
 def _unseen(why: str) -> Refused:
-    return Refused("unseen", f"What the call left behind cannot be seen: {why}.", REVIEW)
+    return Refused("unseen", f"What the change left cannot be read, so it was not undone: {why}.", REVIEW)
 
 
 def _changed(what: str = "") -> Refused:
     named = f" ({what})" if what else ""
-    message = f"It was changed again since{named}: undoing it would overwrite the later change."
+    message = f"The current state no longer matches what the change left{named}, so it was not undone."
     return Refused("changed", message, REVIEW)
 
 
