@@ -125,6 +125,7 @@ class Undo:
         left: expression over the present state, as the inverse call's own recipes read it: whether it is what the call left.
             Empty: the answer says so, or `verify`.
         also: further inverse calls, made after it, each under its own conditions.
+        critical: whether one of them is critical, so that undoing takes an approval unless the policy says otherwise.
         note: what cannot come back.
     """
 
@@ -138,6 +139,7 @@ class Undo:
     supply: tuple[str, ...] = ()
     left: str = ""
     also: tuple[Undo, ...] = ()
+    critical: bool = False
     note: Text | None = None
 
 

@@ -85,9 +85,7 @@ def _made(operation: Operation, recipe: Undo, given: Mapping[str, Any]) -> Itera
             yield Inverse(recipe.call, known, _supplied(operation, recipe, given["args"], known))
 
 
-def _supplied(
-    operation: Operation, recipe: Undo, args: Mapping[str, Any], known: Mapping[str, Any]
-) -> tuple[str, ...]:
+def _supplied(operation: Operation, recipe: Undo, args: Mapping[str, Any], known: Mapping[str, Any]) -> tuple[str, ...]:
     """What a person must enter again: not what the call left alone, and no part of what is not sent."""
     again = recipe.call == operation.key
     required = operation.input_schema.get("required", ())

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -65,11 +65,19 @@ class Case:
     first: tuple[tuple[str, Args], ...] = ()
     lost: frozenset[str] = frozenset()
     fields: frozenset[str] = frozenset()
-    id: str = field(default="", kw_only=True)
+    id: str = ""
 
 
-def of(key: str, args: Args | None = None, *first: tuple[str, Args], **more: Any) -> Case:
-    return Case(key, args, first, **{name: frozenset(item) if name != "id" else item for name, item in more.items()})
+def of(
+    key: str,
+    args: Args | None = None,
+    *first: tuple[str, Args],
+    lost: Iterable[str] = (),
+    fields: Iterable[str] = (),
+    id: str = "",  # noqa: A002 - as pytest calls it
+) -> Case:
+    """A case, with lists as people write them."""
+    return Case(key, args, first, frozenset(lost), frozenset(fields), id)
 
 
 COUNT, TENANT_PLAN = "pricing.UpdateMeteringUnitTimestampCount", "auth.UpdateTenantPlan"
@@ -136,7 +144,12 @@ SPECIAL = [
     ),
     of("integration.SaveEventBridgeSettings", {"aws_account_id": "111111111111", "aws_region": "ap-northeast-1"}),
     *(
-        of(COUNT, {**USAGE, "method": method, "count": 3}, (COUNT, {**USAGE, "method": "direct", "count": 5}), id=method)
+        of(
+            COUNT,
+            {**USAGE, "method": method, "count": 3},
+            (COUNT, {**USAGE, "method": "direct", "count": 5}),
+            id=method,
+        )
         for method in ("add", "sub", "direct")
     ),
     of("pricing.UpdateMeteringUnitTimestampCountNow", fields=["count"]),
@@ -152,9 +165,7 @@ CASES = [
     *(
         of(operation.key)
         for operation in load()
-        if operation.effects.undo is not None
-        and operation.effects.undo.call is not None
-        and operation.key not in ADDED
+        if operation.effects.undo is not None and operation.effects.undo.call is not None and operation.key not in ADDED
     ),
 ]
 NOISE = {"api_logs", "email_requests"}
@@ -216,7 +227,7 @@ def _without(value: Any, names: set[str] | frozenset[str]) -> Any:
 
 
 @pytest.fixture
-async def world(catalogue: Catalogue) -> Any:
+async def world(catalogue: Catalogue) -> AsyncIterator[World]:
     sandbox, store = Sandbox(catalogue, clock=lambda: NOW), Store.in_memory()
     async with Client(CREDENTIALS, transport=sandbox.transport(), clock=lambda: NOW) as client:
         yield World(catalogue, store, client, sandbox)

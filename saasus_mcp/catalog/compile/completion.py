@@ -63,7 +63,9 @@ def _undo(row: Row, operations: Operations) -> Row:
     """The inverse calls: by name, with their arguments, and with those that a person must supply."""
     undo = row["effects"]["undo"]
     also = [_inverse(row, further, operations) for further in undo.get("also", ())]
-    return {**_inverse(row, undo, operations), **({"also": also} if also else {})}
+    inverse = _inverse(row, undo, operations)
+    critical = any(operations[each["call"]]["effects"]["level"] == "critical" for each in (inverse, *also))
+    return {**inverse, **({"also": also} if also else {}), **({"critical": True} if critical else {})}
 
 
 def _inverse(row: Row, undo: Row, operations: Operations) -> Row:
