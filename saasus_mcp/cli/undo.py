@@ -59,7 +59,7 @@ def command(identifier: str | None, *, job: str, only_list: bool, as_json: bool,
     if identifier is not None and job:
         raise AtTerminal(words["both"], words["unknown_mend"])
     job = job.strip().lower()
-    if only_list or as_json or not (identifier or job):
+    if only_list or as_json or (identifier is None and not job):
         _list(chosen, Wanted(job, filters["operation"]), filters["since"], limit=limit, as_json=as_json)
         return
     require_person("undo", chosen.lang)

@@ -110,7 +110,8 @@ def extent(found: Prospect, language: Language) -> str:
 
 def _of_job(group: Sequence[Entry], catalogue: Catalogue, reader: Reader) -> Iterator[str]:
     newest, words = group[0], WORDS[reader.language]
-    counts = Counter(found.extent for entry in group if (found := _prospect(entry, catalogue)) is not None)
+    every = [found for entry in group if (found := _prospect(entry, catalogue)) is not None]
+    counts, approved = Counter(found.extent for found in every), sum(found.approval for found in every)
     titles = Counter(_title(entry, catalogue, reader.language) for entry in group)
     yield f"{words['job']} {newest.job[:SHORT]}  {_at(newest, reader)}  {job_title(newest.job_name, reader.language)}"
     yield "          " + words["join"].join(
@@ -118,6 +119,7 @@ def _of_job(group: Sequence[Entry], catalogue: Catalogue, reader: Reader) -> Ite
     )
     yield "          " + words["join"].join(
         words[f"count_{kind}"].format(count=counts[kind])
+        + (words["count_approved"].format(count=approved) if kind == "whole" and approved else "")
         for kind in ("whole", "again", "partly", "never", "begun", "undone")
         if counts[kind]
     )

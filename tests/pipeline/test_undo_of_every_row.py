@@ -74,7 +74,7 @@ def of(
     *first: tuple[str, Args],
     lost: Iterable[str] = (),
     fields: Iterable[str] = (),
-    id: str = "",  # noqa: A002 - as pytest calls it
+    id: str = "",
 ) -> Case:
     """A case, with lists as people write them."""
     return Case(key, args, first, frozenset(lost), frozenset(fields), id)
