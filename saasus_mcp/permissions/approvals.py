@@ -14,6 +14,7 @@ from saasus_mcp.catalog.model import Text
 from saasus_mcp.permissions.decisions import Kind, Via, ruling
 from saasus_mcp.permissions.proof import Binding, Proof, digest
 from saasus_mcp.permissions.question.again import why_void
+from saasus_mcp.permissions.question.layout import fitted
 from saasus_mcp.permissions.question.model import Question
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.target import Sight, is_name
@@ -59,7 +60,7 @@ class Approvals:
         live = next((approval for approval in known if approval.status in ("pending", "approved")), None)
         if live is not None and (live.bound != sight.bound or _lacks_another(live, two_person=two_person)):
             self._store.withdraw(live.code)
-            question = replace(question, lead=why_void(live, sight))
+            question = fitted(replace(question, lead=why_void(live, sight)))
             live = None
         if live is None:
             return None, self._ask(binding, sight, question, now, two_person=two_person)

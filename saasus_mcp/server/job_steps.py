@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from saasus_mcp.catalog.model import TYPED_LEVELS
 from saasus_mcp.permissions.case import Decision
 from saasus_mcp.permissions.survey import glance, sights
 from saasus_mcp.saasus.answer import ToolAnswer, failed
@@ -37,7 +38,7 @@ async def weigh(pipeline: Pipeline, call: Call) -> Weighed:
     step, part = pipeline.step(call), call.part or Part("")
     read = sights(pipeline.reader(step))
     decision = await pipeline.deciding.decide(step, read)
-    if step.operation.effects.bind:
+    if step.operation.level in TYPED_LEVELS and step.operation.effects.bind:
         seen = await glance(step.operation, step.arguments.values, pipeline.place.saas_id, read)
         part = replace(part, bound=seen.sight.bound)
     return Weighed(decision, digest_of(step, part), part.bound)

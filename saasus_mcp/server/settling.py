@@ -17,6 +17,7 @@ from saasus_mcp.permissions.proof import Binding, Proof
 from saasus_mcp.permissions.question.again import since, why_again
 from saasus_mcp.permissions.question.dialog import dialog, told
 from saasus_mcp.permissions.question.formatting import Reader
+from saasus_mcp.permissions.question.layout import fitted
 from saasus_mcp.permissions.question.model import Question
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.survey import Survey
@@ -199,7 +200,7 @@ class Settling:
 
     def _prompt(self, matter: Matter, seen: Looked, lead: tuple[Text, ...]) -> Prompt:
         name = seen.survey.sight.name if matter.decision.typed else None
-        asked = replace(seen.question, lead=lead, typed=Text(name, name) if name else None)
+        asked = fitted(replace(seen.question, lead=lead, typed=Text(name, name) if name else None))
         return Prompt(dialog(asked, self._reader), name)
 
 

@@ -197,7 +197,7 @@ def expected_name(catalogue: Catalogue, operation: Operation) -> str:
         return CREDENTIALS.saas_id
     [answer] = target_of(catalogue, operation).values()
     target = answer[recipe.pick.source][0] if recipe.pick else answer
-    first = re.match(r"target\.(\w+)", recipe.name)
+    first = re.search(r"target\.(\w+)", recipe.name)
     assert first, recipe.name
     return str(target[first[1]])
 
