@@ -46,7 +46,7 @@ from saasus_mcp.server.watch import UNWATCHED, Watch
 from saasus_mcp.store import StoreError
 
 if TYPE_CHECKING:
-    from saasus_mcp.store import Store
+    from saasus_mcp.store import Entry, Store
 
 
 class Pipeline:
@@ -275,7 +275,7 @@ class Pipeline:
             preconditions.require_target(operation, values, looked.survey.sight, self.language)
             return looked
         if step.undoes is not None:
-            await aftermath.see_unchanged(self.catalogue, step.undoes.entry, read)
+            await aftermath.see_unchanged(self.catalogue, await self._as_it_is(step.undoes.entry), read)
         if decision.outcome == "allow":
             if call.reply is not None:
                 self.settling.heed(call.reply)
@@ -297,6 +297,10 @@ class Pipeline:
         if not isinstance(settled, Settled):
             return settled
         return replace(step, proof=settled.proof, survey=settled.survey, since=settled.since)
+
+    async def _as_it_is(self, entry: Entry) -> Entry:
+        """The journal's entry with what was undone of it since somebody read it."""
+        return await self.aside(lambda: self.store.journal.find(entry.call)) or entry
 
     async def _looked(self, step: Step, read: Read) -> Looked:
         values = step.arguments.values
