@@ -12,7 +12,7 @@ from saasus_mcp.cli import compose, keeping, waiting
 from saasus_mcp.cli.options import language, settings
 from saasus_mcp.cli.terminal import TRIES, AtTerminal, ask, require_passphrase, require_person
 from saasus_mcp.cli.wording import WORDS
-from saasus_mcp.permissions.approvals import LIFETIME, Approvals, may_approve
+from saasus_mcp.permissions.approvals import LIFETIME, Approvals, may_approve, to_type
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.saasus.words import named, quoted
 from saasus_mcp.store import Approval
@@ -72,7 +72,7 @@ def _approve(approvals: Approvals, approval: Approval, lang: Language) -> None:
     """
     words = WORDS[lang]
     for _ in range(TRIES):
-        typed = ask(words["type_name"].format(name=quoted(approval.name, lang)))
+        typed = ask(words["type_name"].format(name=quoted(to_type(approval, lang), lang)))
         try:
             approvals.approve(approval, typed, compose.local_user().id, time.time())
         except Refused as refused:

@@ -10,7 +10,7 @@ import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from saasus_mcp.catalog.model import Text
+from saasus_mcp.catalog.model import Language, Text
 from saasus_mcp.permissions.decisions import Kind, Via, ruling
 from saasus_mcp.permissions.proof import Binding, Proof, digest
 from saasus_mcp.permissions.question.again import why_void
@@ -148,7 +148,7 @@ class Approvals:
         """
         if not may_approve(approval, by):
             raise Refused("two_person", "The policy wants another person's approval.", "Have someone else approve.")
-        if not is_name(typed, approval.name):
+        if not any(is_name(typed, to_type(approval, language)) for language in ("en", "ja")):
             raise Refused("declined", "That is not the target's name: nothing was approved.", "Read the preview again.")
         told = ruling(approval, Kind.APPROVE, by=by, via=via).told()
         self._rule(approval, "approved", by=by, at=now, expires_at=now + LIFETIME, record=told)
@@ -166,6 +166,12 @@ class Approvals:
     def _rule(self, approval: Approval, status: Status, **ruling: Any) -> None:
         if not self._store.decide(approval.code, status, **ruling):
             raise Refused("unknown", "It is pending no more.", "`saasus-mcp approvals` shows what became of it.")
+
+
+def to_type(approval: Approval, language: Language) -> str:
+    """What is typed to approve it: the target's name, or how many of what, in a language."""
+    typed = Question.of(approval.preview).typed
+    return approval.name if typed is None else typed.get(language)
 
 
 def may_approve(approval: Approval, by: str) -> bool:

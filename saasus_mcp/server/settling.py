@@ -198,9 +198,11 @@ class Settling:
         return Asking(asked, state) if answer is None else Reply(answer, state)
 
     def _prompt(self, matter: Matter, seen: Looked, lead: tuple[Text, ...]) -> Prompt:
-        name = seen.survey.sight.name if matter.decision.typed else None
-        asked = replace(seen.question, lead=lead, typed=Text(name, name) if name else None)
-        return Prompt(dialog(asked, self._reader), name)
+        name, typed = seen.survey.sight.name, None
+        if matter.decision.typed:
+            typed = seen.question.typed or Text(name, name)
+        asked = replace(seen.question, lead=lead, typed=typed)
+        return Prompt(dialog(asked, self._reader), typed.get(self._language) if typed is not None else None)
 
 
 def _not_a_person(no: NotAPerson, approval: Approval, preview: str) -> Refused:

@@ -19,7 +19,7 @@ from saasus_mcp.jobs.engine import Pace
 from saasus_mcp.jobs.runner import Runner
 from saasus_mcp.jobs.staff import staff
 from saasus_mcp.jobs.tools import tools
-from saasus_mcp.permissions.confirmation import FIELD_NAME, FIELD_YES, Answer, Question, Reply
+from saasus_mcp.permissions.confirmation import FIELD_NAME, FIELD_YES, Answer, Prompt, Reply
 from saasus_mcp.permissions.policy import PRESETS, CasePolicy, Principal
 from saasus_mcp.permissions.proof import Place
 from saasus_mcp.permissions.seal import Sealer
@@ -42,9 +42,9 @@ class Yes:
     """A person who says yes to what they are asked, and remembers it."""
 
     def __init__(self) -> None:
-        self.asked: list[Question] = []
+        self.asked: list[Prompt] = []
 
-    async def ask(self, question: Question) -> Answer | None:
+    async def ask(self, question: Prompt) -> Answer | None:
         self.asked.append(question)
         content: dict[str, Any] = {FIELD_YES: True} if question.name is None else {FIELD_NAME: question.name}
         return Answer("accept", content)

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from saasus_mcp.jobs.users import There, lines
+from saasus_mcp.jobs.there import Called, There
+from saasus_mcp.jobs.users import Line, lines, mistaken
 from saasus_mcp.permissions.policy import PRESETS
 from saasus_mcp.saasus.places import InvalidArguments
 from saasus_mcp.sandbox import Sandbox
@@ -254,7 +255,7 @@ async def test_each_step_is_one_record_under_the_job_with_its_place_in_the_plan(
     ],
 )
 def test_an_address(email: str, why: str) -> None:
-    there = There({"t1": "T1"}, frozenset(), frozenset(), {})
+    there = There({"t1": "T1"}, {}, {}, {})
     if why:
         with pytest.raises(InvalidArguments, match=why) as caught:
             lines(f"email,tenant_name\n{email},T1\n", there, "csv")
@@ -266,20 +267,20 @@ def test_an_address(email: str, why: str) -> None:
 
 @pytest.mark.parametrize("value", [["a@example.com"], {"a": 1}])
 def test_a_cell_is_one_value(value: object) -> None:
-    there = There({"t1": "T1"}, frozenset(), frozenset(), {})
+    there = There({"t1": "T1"}, {}, {}, {})
     with pytest.raises(InvalidArguments, match="email: it is a list or an object"):
         lines([{"email": value, "tenant_id": "t1"}], there, "result")
 
 
 @pytest.mark.parametrize("number", ["inf", "nan", "1e999"])
 def test_a_number_is_finite(number: str) -> None:
-    there = There({"t1": "T1"}, frozenset(), frozenset(), {"age": "number"})
+    there = There({"t1": "T1"}, {}, {}, {"age": "number"})
     with pytest.raises(InvalidArguments, match="is no number"):
         lines(f"email,tenant_id,attribute.age\na@example.com,t1,{number}\n", there, "csv")
 
 
 def test_tenants_of_one_name_are_told_apart_by_id() -> None:
-    there = There({"t1": "Same", "t2": "Same ", "t3": "Other"}, frozenset(), frozenset(), {})
+    there = There({"t1": "Same", "t2": "Same ", "t3": "Other"}, {}, {}, {})
     with pytest.raises(InvalidArguments, match=r"there are 2 tenants called .Same.; give its id"):
         lines("email,tenant_name\na@example.com,Same\n", there, "csv")
     [line] = lines("email,tenant_name\na@example.com,Other\n", there, "csv")
