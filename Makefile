@@ -6,9 +6,10 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 READY := .venv/.ready
 LOCK := $(BIN)/uv pip compile pyproject.toml --all-extras --universal --generate-hashes --python-version 3.11 --quiet --no-header
+PARALLEL := --numprocesses auto --dist worksteal
 BROWSER := { $(BIN)/python -m pip install --quiet uv && $(BIN)/uv pip install --quiet --python $(BIN)/python --group browser; }
 
-.PHONY: setup demo test test-postgres test-pythons test-browser screenshots load check conformance bench soak growth catalogue generated clients distribution snapshots attacks format lock package clean
+.PHONY: setup demo test coverage test-postgres test-pythons test-browser screenshots load check conformance bench soak growth catalogue generated clients distribution snapshots attacks format lock package clean
 
 setup: $(READY)
 
@@ -22,9 +23,12 @@ $(READY): requirements.lock pyproject.toml
 demo: $(READY)  ## watch an assistant's client work, and be stopped, in the sandbox
 	@$(BIN)/saasus-mcp demo
 
-test: $(READY)  ## every test, with branch coverage
+test: $(READY)  ## every test, on every core
+	$(BIN)/pytest $(PARALLEL)
+
+coverage: $(READY)  ## every test, with branch coverage
 	@rm -f .coverage .coverage.*
-	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage run -m pytest $(PARALLEL)
 	@$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

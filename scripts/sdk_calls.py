@@ -29,9 +29,9 @@ from saasus_mcp.sandbox import CREDENTIALS, Sandbox
 from saasus_mcp.sandbox.samples import sample
 from saasus_mcp.sandbox.serving import server
 from saasus_mcp.sandbox.state import uid
+from scripts.story import BY_NAME, FIRST, values_for
 from scripts.with_postgres import free_port
 from tests.sandbox.caller import Caller
-from tests.sandbox.test_sandbox_every_operation import BY_NAME, FIRST, values_for
 
 DRIVER = Path(__file__).with_name("sdk_driver.py")
 IMPORTED = ("pydantic>=2", "python-dateutil", "typing-extensions", "urllib3")

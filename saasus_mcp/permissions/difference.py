@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from saasus_mcp.catalog.expressions import value
 from saasus_mcp.catalog.model import Operation
+from saasus_mcp.saasus.words import without_nul
 
 CONTEXT = 20
 """Characters shown before the place where two long texts part."""
@@ -37,7 +38,7 @@ def difference(operation: Operation, args: Mapping[str, Any], before: Any) -> li
     recipe = operation.effects.diff
     if recipe is None or not recipe.now or before is None:
         return None
-    given = {"args": dict(args), "result": before}
+    given = {"args": dict(args), "result": without_nul(before)}
     changes: list[Change] = []
     for name, text in recipe.now.items():
         present = value(text, given)

@@ -25,6 +25,7 @@ _QUOTES: Mapping[Language, tuple[str, str]] = {"en": ("“", "”"), "ja": ("「
 _DOUBLE = '"\u201c\u201d\u201e\u201f\u2033\u2036\uff02\u301d\u301e\u301f\u275d\u275e\u02ba\u02ee'
 _CORNER = "「」\uff62\uff63\ufe41\ufe42"
 _TAME = str.maketrans(_DOUBLE + _CORNER, "'" * len(_DOUBLE) + "『』" * (len(_CORNER) // 2))
+_UNHEARD = re.compile("[\0\ud800-\udfff]")
 _BARE = re.compile(r"[A-Za-z0-9_.:@/+-]{1,200}")
 
 
@@ -41,12 +42,15 @@ def _unseen(character: str) -> bool:
 
 
 def without_nul(value: Any) -> Any:
-    """The JSON value with NUL characters replaced: the expressions of rules and recipes would end a text at one."""
+    """The JSON value with NUL characters and lone surrogates replaced.
+
+    The expressions of rules and recipes would end a text at the first and have no value for the second.
+    """
     if isinstance(value, dict):
         return {without_nul(name): without_nul(item) for name, item in value.items()}
     if isinstance(value, list):
         return [without_nul(item) for item in value]
-    return value.replace("\0", MARK) if isinstance(value, str) else value
+    return _UNHEARD.sub(MARK, value) if isinstance(value, str) else value
 
 
 def plain(text: str) -> str:

@@ -20,7 +20,7 @@ from saasus_mcp.server.hints import Hints
 from saasus_mcp.server.own import OwnTool, answered, closed
 from saasus_mcp.server.pipeline import Pipeline
 from saasus_mcp.server.selection import SELECT, check_select, selected
-from saasus_mcp.server.toolsets import CALLS
+from saasus_mcp.server.toolsets import CALLS, READ_AND_SELECT
 
 TITLES: Mapping[str, Text] = {
     "call_read": Text("Run a reading operation", "参照の操作を実行"),
@@ -110,7 +110,7 @@ class Compact:
         reading = self._calling("call_read", CALLS["call_read"])
         return replace(
             reading,
-            name="read_and_select",
+            name=READ_AND_SELECT,
             title=Text("Read and select", "参照と抽出"),
             description="Run a reading tool and pick from its whole answer, by JMESPath.",
             input_schema=closed(

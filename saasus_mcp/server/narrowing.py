@@ -31,6 +31,7 @@ HELPERS = frozenset(
         "job_status",
         "job_cancel",
         "select_from_result",
+        "read_and_select",
         "time_now",
         "time_convert",
     }

@@ -21,7 +21,7 @@ from saasus_mcp.permissions.policy import PRESETS, Mode
 from saasus_mcp.permissions.proof import Place
 from saasus_mcp.server.instructions import instructions
 from saasus_mcp.server.narrowing import CHANGING, HELPERS, OF_JOBS
-from saasus_mcp.server.toolsets import CALLS, Kind
+from saasus_mcp.server.toolsets import CALLS, READ_AND_SELECT, Kind
 
 FILE = Path(__file__).with_name("ready.json")
 INSTRUCTIONS, VERSION, TOOLS = '"{instructions}"', '"{version}"', '"{tools}"'
@@ -123,8 +123,9 @@ def _left(rows: Iterable[dict[str, Any]], mode: Mode, narrowing: Narrowing) -> s
         if all(key in operations and not reach.why_not(operations[key]) for key in (*job.reads, *job.writes))
     }
     levels = {each.level for each in left}
-    calls = {name for name, each in CALLS.items() if levels.intersection(each)}
-    follows = HELPERS - CALLS.keys() - (set() if of_jobs else OF_JOBS) - (CHANGING if narrowing.read_only else set())
+    reaching = {**CALLS, READ_AND_SELECT: CALLS["call_read"]}
+    calls = {name for name, each in reaching.items() if levels.intersection(each)}
+    follows = HELPERS - reaching.keys() - (set() if of_jobs else OF_JOBS) - (CHANGING if narrowing.read_only else set())
     return {each.tool for each in left} | ((of_jobs | calls | follows) - narrowing.exclude)
 
 

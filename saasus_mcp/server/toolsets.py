@@ -39,3 +39,6 @@ CALLS: Mapping[str, tuple[str, str]] = {
     "call_destructive": ("destructive", "critical"),
 }
 """The levels that each of the compact surface's calling tools runs; apart, so that a client's allow-list means something."""
+
+READ_AND_SELECT = "read_and_select"
+"""The tool of the full surface that runs any reading operation and picks from its answer."""

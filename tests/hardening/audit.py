@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from saasus_mcp.catalog.model import Text
 from saasus_mcp.hosting.console.audit import audit as audit_page
 from saasus_mcp.hosting.console.desk import Desk, Room, Written
 from saasus_mcp.hosting.console.sessions import Approver, Session
@@ -17,7 +18,8 @@ from saasus_mcp.hosting.console.views import Asked
 from saasus_mcp.permissions.approvals import Approvals
 from saasus_mcp.permissions.handles import Handles, Hiding
 from saasus_mcp.permissions.policy import PRESETS
-from saasus_mcp.permissions.proof import Binding
+from saasus_mcp.permissions.proof import Binding, Place
+from saasus_mcp.permissions.question.model import Question
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.permissions.target import Sight
@@ -314,9 +316,13 @@ async def large_question(ground: Ground) -> str:
     return "refused; the error names the limit"
 
 
+def asking(text: str) -> Question:
+    return Question("auth_delete_tenant", Text(text, text), "Acme", Place("production", "saas"), "token:bob")
+
+
 def asked_for(store: Store, preview: str) -> Any:
     binding = Binding("auth.DeleteTenant", "0" * 64, "token:bob", "production", "saas")
-    _, asked = Approvals(store).settle(binding, Sight("Acme"), {"en": preview, "ja": preview}, NOW)
+    _, asked = Approvals(store).settle(binding, Sight("Acme"), asking(preview), NOW)
     return asked
 
 

@@ -142,7 +142,7 @@ async def test_a_list_with_mistakes_is_refused_whole_and_every_mistake_is_told(t
         ("email,role_name\n", "is missing"),
         ("email,tenant_id\n", "it holds no line"),
         ('email,tenant_id\n"a@example.com', "is no CSV"),
-        ("", "is missing"),
+        ("", "exactly one of csv and result must be given"),
     ],
 )
 async def test_a_list_that_is_none_is_refused(tmp_path: Path, text: str, said: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from mcp import types
 
 from saasus_mcp.catalog import Catalogue, Operation
-from saasus_mcp.permissions.confirmation import Answer, Question, Reply
+from saasus_mcp.permissions.confirmation import Answer, Prompt, Reply
 from saasus_mcp.permissions.policy import UnsafeAllowEverything
 from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.saasus.client import Client
@@ -27,7 +27,7 @@ WHO = {"tenant_id": "t-1", "user_id": "u-1"}
 class Later:
     """Asks as protocol 2026-07-28 does: the answer comes with another call."""
 
-    async def ask(self, question: Question) -> Answer | None:
+    async def ask(self, question: Prompt) -> Answer | None:
         return None
 
 

@@ -11,7 +11,7 @@ import pytest
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.catalog.model import Language
 from saasus_mcp.permissions.approvals import Approvals
-from saasus_mcp.permissions.confirmation import Answer, Question
+from saasus_mcp.permissions.confirmation import Answer, Prompt
 from saasus_mcp.permissions.policy import PRESETS, CasePolicy
 from saasus_mcp.permissions.proof import digest
 from saasus_mcp.saasus.answer import ToolAnswer
@@ -56,7 +56,7 @@ class Changing:
         self.asked: list[str] = []
         self._api, self._now = api, now
 
-    async def ask(self, question: Question) -> Answer | None:
+    async def ask(self, question: Prompt) -> Answer | None:
         self.asked.append(question.message)
         self._api.answers["auth.GetTenant"] = self._now
         return Answer("accept", {"name": question.name} if question.name else {"confirm": True})

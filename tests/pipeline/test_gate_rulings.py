@@ -11,7 +11,7 @@ import pytest
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.permissions import policy_file
-from saasus_mcp.permissions.confirmation import Answer, Question, Reply
+from saasus_mcp.permissions.confirmation import Answer, Prompt, Reply
 from saasus_mcp.permissions.policy import UnsafeAllowEverything
 from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.server.call import Asking, Call
@@ -46,9 +46,9 @@ class Person:
 
     def __init__(self, meanwhile: Callable[[], object], answer: Answer | None = None) -> None:
         self._meanwhile, self._answer = meanwhile, answer
-        self.asked: list[Question] = []
+        self.asked: list[Prompt] = []
 
-    async def ask(self, question: Question) -> Answer | None:
+    async def ask(self, question: Prompt) -> Answer | None:
         self.asked.append(question)
         self._meanwhile()
         return self._answer or Answer("accept", {"name": question.name})
@@ -57,7 +57,7 @@ class Person:
 class Later:
     """Asks as protocol 2026-07-28 does: the answer comes with another call."""
 
-    async def ask(self, question: Question) -> Answer | None:
+    async def ask(self, question: Prompt) -> Answer | None:
         return None
 
 
@@ -174,7 +174,7 @@ async def test_a_call_whose_client_goes_away_while_a_person_is_asked_is_not_sent
     gate, asked = Gate(catalogue, store, tmp_path), anyio.Event()
 
     class Waiting:
-        async def ask(self, question: Question) -> Answer | None:
+        async def ask(self, question: Prompt) -> Answer | None:
             asked.set()
             await anyio.sleep_forever()
             raise AssertionError

@@ -114,7 +114,7 @@ async def test_a_wrong_argument_is_a_failed_result_that_names_the_field(
 ) -> None:
     api = StubApi(catalogue)
     async with connected(pipeline(api, store), era) as client:
-        result = await client.call_tool("auth_get_tenant", {"tenant_id": 7})
+        result = await client.call_tool("auth_get_tenant", {"tenant_id": ["t"]})
         assert result.is_error
         assert text(result).startswith("tenant_id: expected string")
         nothing = await client.call_tool("auth_get_tenant")

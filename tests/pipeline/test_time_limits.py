@@ -14,7 +14,7 @@ from mcp import types
 from mcp.client.context import ClientRequestContext
 
 from saasus_mcp.catalog import Catalogue
-from saasus_mcp.permissions.confirmation import Answer, Question
+from saasus_mcp.permissions.confirmation import Answer, Prompt
 from saasus_mcp.permissions.policy import CasePolicy, UnsafeAllowEverything
 from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.saasus.answer import ToolAnswer
@@ -113,7 +113,7 @@ async def test_a_write_is_sent_though_the_reads_before_it_hang(catalogue: Catalo
 
 async def test_the_time_that_a_person_takes_does_not_count(catalogue: Catalogue, store: Store) -> None:
     class Thinking:
-        async def ask(self, question: Question) -> Answer | None:
+        async def ask(self, question: Prompt) -> Answer | None:
             await anyio.sleep(1.2 * LIMIT)
             return Answer("accept", {"name": question.name, "confirm": True})
 

@@ -11,7 +11,7 @@ import pytest
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.permissions import policy_file
 from saasus_mcp.permissions.approvals import LIFETIME, Approvals
-from saasus_mcp.permissions.confirmation import Answer, Question
+from saasus_mcp.permissions.confirmation import Answer, Prompt
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.server.call import Call
@@ -40,7 +40,7 @@ TOOLS = ["auth.DeleteTenant", "auth.DeleteTenantUser", "auth.ResetSaasUserPasswo
 class Eager:
     """A client that answers every question itself."""
 
-    async def ask(self, question: Question) -> Answer | None:
+    async def ask(self, question: Prompt) -> Answer | None:
         return Answer("accept", {"name": question.name} if question.name else {"confirm": True})
 
 

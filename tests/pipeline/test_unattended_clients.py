@@ -8,7 +8,7 @@ import pytest
 from mcp import types
 
 from saasus_mcp.catalog import Catalogue, Operation
-from saasus_mcp.permissions.confirmation import READING_SECONDS, Answer, Question, Reply
+from saasus_mcp.permissions.confirmation import READING_SECONDS, Answer, Prompt, Reply
 from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.server.call import Asking, Call
 from saasus_mcp.store import Store
@@ -89,7 +89,7 @@ async def test_a_no_never_sends_a_call_that_was_approved_meanwhile(
     approvals = behind.settling._approvals
 
     class Approving:
-        async def ask(self, question: Question) -> Answer | None:
+        async def ask(self, question: Prompt) -> Answer | None:
             approvals.approve(pending, pending.name, "terminal:someone", NOW)
             return Answer(action)
 
@@ -108,7 +108,7 @@ async def test_a_no_holds_where_the_policy_asks_no_more(catalogue: Catalogue, st
     strict = pipeline(api, store, policy(rule("all", "confirm")), clock=Clock(NOW))
 
     class Later:
-        async def ask(self, question: Question) -> Answer | None:
+        async def ask(self, question: Prompt) -> Answer | None:
             return None
 
     asking = await strict.run(Call("auth_delete_tenant", {"tenant_id": "t-1"}, ME, asker=Later()))

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 
-from saasus_mcp.catalog import Language
+from saasus_mcp.catalog.model import Text
 from saasus_mcp.permissions.approvals import (
     ALPHABET,
     LIFETIME,
@@ -16,7 +14,8 @@ from saasus_mcp.permissions.approvals import (
     WAIT_AFTER_REJECTION,
     Approvals,
 )
-from saasus_mcp.permissions.proof import Binding, Proof
+from saasus_mcp.permissions.proof import Binding, Place, Proof
+from saasus_mcp.permissions.question.model import Question
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.target import Sight
 from saasus_mcp.store import Approval, Store
@@ -24,7 +23,9 @@ from saasus_mcp.store import Approval, Store
 NOW = 1_790_000_000.0
 BINDING = Binding("auth.DeleteTenant", "r" * 64, "local:me", "default", "saas")
 SIGHT = Sight("Acme 株式会社", {"target.id": "t-1"})
-PREVIEW: Mapping[Language, str] = {"en": "Delete Acme", "ja": "Acmeを削除"}
+QUESTION = Question(
+    "auth_delete_tenant", Text("Delete Acme", "Acmeを削除"), SIGHT.name, Place("default", "saas"), "local:me"
+)
 
 
 @pytest.fixture
@@ -35,14 +36,16 @@ def approvals(store: Store) -> Approvals:
 def settle(
     approvals: Approvals, now: float = NOW, binding: Binding = BINDING, sight: Sight = SIGHT
 ) -> tuple[Proof | None, Approval]:
-    return approvals.settle(binding, sight, PREVIEW, now)
+    return approvals.settle(binding, sight, QUESTION, now)
 
 
 def test_what_is_asked_for_says_all_that_a_person_needs(approvals: Approvals) -> None:
     proof, approval = settle(approvals)
     assert proof is None
     assert (approval.status, approval.operation, approval.principal) == ("pending", "auth.DeleteTenant", "local:me")
-    assert (approval.name, json.loads(approval.preview)) == (SIGHT.name, PREVIEW)
+    shown = Question.of(approval.preview)
+    assert (approval.name, shown.headline) == (SIGHT.name, QUESTION.headline)
+    assert shown.typed == Text(SIGHT.name, SIGHT.name)
     assert (approval.requested_at, approval.expires_at) == (NOW, NOW + LIFETIME)
     assert approvals.all(NOW) == [approval]
 

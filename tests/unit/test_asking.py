@@ -9,7 +9,7 @@ import pytest
 from mcp import types
 from mcp.shared.exceptions import MCPError
 
-from saasus_mcp.permissions.confirmation import Answer, Question
+from saasus_mcp.permissions.confirmation import Answer, Prompt
 from saasus_mcp.server.asking import Pushed, PushedVisit, Returned, ReturnedVisit, asker, usher
 from saasus_mcp.server.call import Visit
 
@@ -52,5 +52,5 @@ def test_a_client_is_asked_only_in_the_ways_that_it_knows(says: dict[str, Any], 
 
 async def test_a_question_that_the_client_fails_to_show_is_no_yes() -> None:
     context = client({"elicitation": {"form": {}, "url": {}}})
-    assert await Pushed(context, "en").ask(Question("Delete?", None)) == Answer("failed")
+    assert await Pushed(context, "en").ask(Prompt("Delete?", None)) == Answer("failed")
     assert await PushedVisit(context).show(Visit("id", "http://127.0.0.1/console", "Look")) is False

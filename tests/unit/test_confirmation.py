@@ -14,11 +14,11 @@ from saasus_mcp.permissions.confirmation import (
     Confirmations,
     NotAPerson,
     Outdated,
-    Question,
+    Prompt,
     Reply,
 )
-from saasus_mcp.permissions.preview import why_anew
 from saasus_mcp.permissions.proof import Binding, Proof
+from saasus_mcp.permissions.question.again import STRICTER, why_again
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.permissions.target import Sight
@@ -28,8 +28,8 @@ LATER = NOW + 10
 """When a person has read the question."""
 BINDING = Binding("auth.DeleteTenantUser", "r" * 64, "local:me", "default", "saas")
 SIGHT = Sight("Café 株式会社", {"target.id": "t-1", "target.name": "Café 株式会社"})
-TYPED = Question("Delete?", SIGHT.name)
-PLAIN = Question("Go ahead?", None)
+TYPED = Prompt("Delete?", SIGHT.name)
+PLAIN = Prompt("Go ahead?", None)
 
 
 @pytest.fixture
@@ -194,8 +194,7 @@ def test_a_name_that_is_wanted_now_is_asked_for_and_no_change_of_the_target_is_c
     state = confirmations.ask(BINDING, PLAIN, SIGHT, NOW)
     ruled = confirmations.settle(Reply(accepted(confirm=True), state), BINDING, SIGHT, NOW, typed=True)
     assert isinstance(ruled, Outdated)
-    assert "The policy has become stricter" in why_anew(ruled.bound, SIGHT, "en")
-    assert "target" not in why_anew(ruled.bound, SIGHT, "en")
+    assert why_again(ruled.bound, SIGHT) == (STRICTER,)
 
 
 def test_a_binding_has_one_digest_for_what_it_says_and_another_for_anything_else() -> None:

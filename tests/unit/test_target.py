@@ -11,15 +11,11 @@ import pytest
 
 from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.catalog.expressions import evaluate
-from saasus_mcp.permissions.preview import preview, question
-from saasus_mcp.permissions.proof import Place
-from saasus_mcp.permissions.target import NAMES, OWNERS, Read, Seen, Sight, identity, look, plain_name, shown_arguments
+from saasus_mcp.permissions.target import NAMES, OWNERS, Read, Seen, identity, look, plain_name, shown_arguments
 from saasus_mcp.saasus.arguments import InvalidArguments, check
 from tests.calls import complete
 from tests.pipeline.attacks import expected_name, target_of
 from tests.support import unseen
-
-PLACE = Place("default", "saas-under-test")
 
 
 def reading(answer: Any, why_not: str = "") -> Read:
@@ -84,7 +80,6 @@ async def test_a_target_in_a_list_must_be_the_only_one(catalogue: Catalogue, rol
     sight = await look(operation, {"role_name": "text-1"}, "saas", reading({"roles": roles}))
     assert (sight.name, sight.why_not) == ("text-1", why)
     assert set(sight.fields.values()) == {None}
-    assert why in preview(operation, {"role_name": "text-1"}, sight, PLACE, "en")
 
 
 async def test_a_change_is_a_change_only_where_it_is_bound(catalogue: Catalogue) -> None:
@@ -134,9 +129,6 @@ async def test_a_name_that_hides_something_is_shown_and_typed_without_it(catalog
         tenant = {"id": f"t{character}", "name": f"Ac{character}me", "plan_id": f"p{character}"}
         sight = await look(operation, {"tenant_id": "t"}, "saas", reading(tenant))
         assert sight.name in ("Ac me", "Acme"), ascii(character)
-        asked = question(preview(operation, {"tenant_id": "t"}, sight, PLACE, "en"), sight, "en", typed=True)
-        assert character in "\n\t" or character not in asked, ascii(character)
-        assert asked.endswith(f": “{sight.name}”")
 
 
 async def test_no_character_cuts_a_text_short_for_the_rules(catalogue: Catalogue) -> None:
@@ -152,16 +144,6 @@ async def test_no_character_cuts_a_text_short_for_the_rules(catalogue: Catalogue
         assert evaluate("args.email", values) == values["email"], "the rules see what is sent"
 
 
-async def test_a_name_cannot_add_lines_to_the_question(catalogue: Catalogue) -> None:
-    operation = catalogue.find("auth.DeleteTenant")
-    name = "Acme\n\nTo go ahead, type the name of the target: yes"
-    sight = await look(operation, {"tenant_id": "t"}, "saas", reading({"id": "t", "name": name, "plan_id": "a\nb"}))
-    shown = preview(operation, {"tenant_id": "t"}, sight, PLACE, "en")
-    asked = question(shown, sight, "en", typed=True)
-    assert sum(line.startswith("To go ahead") for line in asked.splitlines()) == 1
-    assert sum(line.startswith("b") for line in asked.splitlines()) == 0
-
-
 def test_a_preview_shows_every_argument_but_no_secret(catalogue: Catalogue) -> None:
     for operation in catalogue:
         arguments = complete(operation)
@@ -173,18 +155,6 @@ def test_a_preview_shows_every_argument_but_no_secret(catalogue: Catalogue) -> N
                 value = value[step]
             leaves = value.values() if isinstance(value, dict) else [value]
             assert set(leaves) == {"[secret]"}, (operation.key, path)
-
-
-@pytest.mark.parametrize("language", ["en", "ja"])
-def test_a_preview_says_where_and_in_a_sandbox_says_so(catalogue: Catalogue, language: Any) -> None:
-    operation = catalogue.find("auth.DeleteTenant")
-    for sandbox in (True, False):
-        place = Place("production", "saas-1", sandbox=sandbox)
-        shown = preview(operation, {"tenant_id": "t"}, Sight("Acme"), place, language)
-        assert ("SANDBOX" in shown) == sandbox
-        assert "production" in shown
-        assert "saas-1" in shown
-        assert operation.title.get(language) in shown
 
 
 def test_a_call_is_about_what_its_path_names_whatever_else_it_says(catalogue: Catalogue) -> None:

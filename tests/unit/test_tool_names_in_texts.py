@@ -11,8 +11,12 @@ import pytest
 from saasus_mcp.catalog import Language, Operation, load
 from saasus_mcp.catalog.compile.naming import ToolNames
 from saasus_mcp.catalog.jobs import load as jobs
+from saasus_mcp.permissions.impact import Impact
 from saasus_mcp.permissions.policy import PRESETS
-from saasus_mcp.permissions.preview import preview
+from saasus_mcp.permissions.question.build import Asked, build
+from saasus_mcp.permissions.question.dialog import dialog
+from saasus_mcp.permissions.question.formatting import Reader
+from saasus_mcp.permissions.survey import Survey
 from saasus_mcp.permissions.target import Sight
 from saasus_mcp.server import prompts
 from saasus_mcp.server.describing import brief, describe
@@ -33,13 +37,14 @@ def found(text: Any) -> list[str]:
 @BY_LANGUAGE
 @pytest.mark.parametrize("operation", tuple(load()), ids=lambda operation: operation.tool)
 def test_what_is_said_of_an_operation_names_tools(operation: Operation, language: Language) -> None:
+    asked = build(Asked(operation, complete(operation), PLACE, ME.id, Survey(Sight("x"), Impact())))
     listed = tool(operation, language).model_dump(mode="json", exclude={"meta"})
     texts = {
         "the list": listed,
         "the search": brief(operation, language),
         "the description": describe(operation, ME, PRESETS["guarded"], "default", language),
         "the description for people": operation.description.get(language),
-        "the question": preview(operation, complete(operation), Sight("x"), PLACE, language),
+        "the question": dialog(asked, Reader.of(language)),
     }
     assert {name: found(text) for name, text in texts.items() if found(text)} == {}
 

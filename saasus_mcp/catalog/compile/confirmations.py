@@ -126,11 +126,15 @@ def _field_problems(place: str, field: Row, kinds: set[str] | frozenset[str]) ->
 
 def _field(row: Row) -> Row:
     """The words of one field; YAML reads bare `yes` and `no` as true and false, also as keys."""
-    row = {("yes" if name else "no") if isinstance(name, bool) else name: item for name, item in row.items()}
+    row = {_key(name): item for name, item in row.items()}
     choices = {_value(name): words for name, words in row.pop("words", {}).items()}
     if "yes" in row or "no" in row:
         choices = {"true": row.pop("yes"), "false": row.pop("no")}
     return {**row, "choices": choices} if choices else row
+
+
+def _key(name: object) -> str:
+    return ("yes" if name else "no") if isinstance(name, bool) else str(name)
 
 
 def _value(name: object) -> str:

@@ -63,7 +63,7 @@ class Asked:
 
 
 async def question(asked: Asked, read: Read) -> Question:
-    """The question, with the names of all things that it mentions read from the API."""
+    """Build the question, with the names of all things that it mentions read from the API."""
     table = load()
     builder = _Builder(asked, table, Names(table.kinds, asked.args))
     built = builder.build()
@@ -71,6 +71,16 @@ async def question(asked: Asked, read: Read) -> Question:
         await builder.names.read(read)
         built = builder.build()
     return built
+
+
+def build(asked: Asked, lead: tuple[Text, ...] = ()) -> Question:
+    """Build the question with ids in the place of names that only a read would give.
+
+    Args:
+        lead: why it is asked again.
+    """
+    table = load()
+    return replace(_Builder(asked, table, Names(table.kinds, asked.args)).build(), lead=lead)
 
 
 @dataclass(slots=True)

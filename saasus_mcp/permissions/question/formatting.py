@@ -88,9 +88,9 @@ def _(value: Said, reader: Reader) -> str:
 
 @_say.register
 def _(value: Quoted, reader: Reader) -> str:
-    head = quoted(value.head, reader.language)
     if value.whole:
-        return head
+        return named(value.head, reader.language)
+    head = quoted(value.head, reader.language)
     tail = quoted(value.tail, reader.language)
     return WORDS[reader.language]["long"].format(head=head, tail=tail, length=f"{value.length:,}")
 

@@ -1,0 +1,132 @@
+"""The sandbox's story: arguments with which each operation of a fresh sandbox succeeds, and what must come before it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from saasus_mcp.catalog import Operation
+from saasus_mcp.sandbox.samples import sample
+from saasus_mcp.sandbox.state import uid
+
+AOZORA, MIDORI, USER = uid("tenant", "aozora"), uid("tenant", "midori"), uid("user", "minami.aozora@example.jp")
+NOW = 1_773_800_000
+ANY = "any text"
+
+BY_NAME: dict[str, Any] = {
+    "access_token": ANY,
+    "api_key": "sandbox-gateway-key-1",
+    "api_log_id": uid("seeded log", 3),
+    "attribute_name": "department",
+    "attributes": {},
+    "comment_id": uid("comment", 0),
+    "country": "JP",
+    "customer_identifier": "cust-sandbox-harbor",
+    "date": "2026-03-01",
+    "date_from": "2026-01",
+    "email": "brand.new@example.com",
+    "end_date": "2026-03-18",
+    "env_id": 3,
+    "feedback_id": uid("feedback", "csv_export"),
+    "invitation_id": uid("invitation", "new.buyer@example.jp"),
+    "menu_id": uid("menu", "spare_menu"),
+    "menu_ids": [uid("menu", "spare_menu")],
+    "metering_unit_id": uid("meter", "fax_pages"),
+    "metering_unit_name": "api_calls",
+    "month": "2026-03",
+    "plan_id": uid("plan", "draft_plan"),
+    "plan_ids": [uid("plan", "draft_plan")],
+    "plan_name": "global_monthly",
+    "pricing_unit_id": uid("unit", "api_usage"),
+    "role_name": "auditor",
+    "role_names": ["auditor"],
+    "start_date": "2026-03-01",
+    "tax_rate_id": uid("tax", "us_zero"),
+    "tenant_id": AOZORA,
+    "timestamp": NOW,
+    "unit_ids": [uid("unit", "spare_fixed")],
+    "user_id": USER,
+}
+TIERED = {
+    "type": "tiered",
+    "name": "made",
+    "upper_count": 10,
+    "metering_unit_name": "orders",
+    "tiers": [{"up_to": 10, "unit_amount": 1, "flat_amount": 0, "inf": True}],
+    "currency": "JPY",
+    "display_name": "x",
+    "description": "x",
+}
+ADDRESS = {"street": "1", "city": "2", "state": "3", "country": "JP", "postal_code": "4"}
+BY_KEY: dict[str, dict[str, Any]] = {
+    "auth.ConfirmEmailUpdate": {"user_id": uid("user", "akane.hoshino@example.jp")},
+    "auth.CreateEnv": {"id": 7, "name": "qa"},
+    "auth.CreateRole": {"role_name": "made"},
+    "auth.CreateSaasUser": {"sign_in_id": "made"},
+    "auth.CreateSaasUserAttribute": {"attribute_name": "made"},
+    "auth.CreateTenantAttribute": {"attribute_name": "made"},
+    "auth.CreateTenantInvitation": {"envs": [{"id": 3, "role_names": ["viewer"]}]},
+    "auth.CreateTenantUser": {"email": "brand.new@example.com"},
+    "auth.CreateUserAttribute": {"attribute_name": "made"},
+    "auth.DeleteEnv": {"env_id": 1},
+    "auth.DeleteTenantAttribute": {"attribute_name": "industry"},
+    "auth.DeleteTenantUserRole": {"role_name": "admin"},
+    "auth.GetAuthCredentials": {"code": ANY},
+    "auth.GetUserInfoByEmail": {"email": "minami.aozora@example.jp"},
+    "auth.GetUserInfoBySignInId": {"sign_in_id": "warehouse-01"},
+    "auth.LinkAwsMarketplace": {"tenant_id": MIDORI},
+    "auth.ResendSignUpConfirmationEmail": {"email": "waiting@example.jp"},
+    "auth.UpdateCustomizePageSettings": {"icon": "data:image/png;base64,AA==", "favicon": "data:image/png;base64,AA=="},
+    "auth.UpdateSaasUserSignInId": {"user_id": uid("user", "warehouse-01"), "sign_in_id": "made"},
+    "auth.UpdateTenantBillingInfo": {"address": ADDRESS},
+    "auth.UpdateTenantPlan": {"next_plan_id": uid("plan", "business_year")},
+    "auth.UpdateUserMfaPreference": {"enabled": True, "method": "email"},
+    "auth.ValidateInvitation": {"email": "new.buyer@example.jp", "password": "Sandbox-pass-1"},
+    "awsmarketplace.CreateCustomer": {"tenant_id": MIDORI},
+    "communication.DeleteVoteForFeedback": {"user_id": USER},
+    "auth.SaveTenantUsersCounts": {"tenant_user_counts": [{"tenant_id": AOZORA, "count": 5}]},
+    "pricing.CreateMeteringUnit": {"unit_name": "made"},
+    "pricing.CreatePricingUnit": TIERED,
+    "pricing.DeletePricingUnit": {"pricing_unit_id": uid("unit", "spare_fixed")},
+    "pricing.UpdateMeteringUnitByID": {"unit_name": "fax_pages"},
+    "pricing.UpdatePricingUnit": {**TIERED, "type": "usage", "unit_amount": 3, "name": "api_usage", "tiers": None},
+}
+FIRST: dict[str, tuple[str, dict[str, Any]]] = {
+    "auth.ConfirmEmailUpdate": ("auth.RequestEmailUpdate", BY_KEY["auth.ConfirmEmailUpdate"]),
+    "auth.ConfirmExternalUserLink": ("auth.RequestExternalUserLink", {}),
+    "auth.UpdateSoftwareToken": ("auth.CreateSecretCode", {}),
+    "apigateway.CreateApiGateway": ("apigateway.UnpublishApiGateway", {}),
+    "pricing.DeleteMeteringUnitTimestampCount": ("pricing.UpdateMeteringUnitTimestampCount", {}),
+    "pricing.DeletePricingMenu": ("pricing.DeletePricingPlan", {}),
+    "pricing.DeletePricingUnit": ("pricing.UpdatePricingMenu", {"unit_ids": []}),
+}
+"""What must come before an operation can succeed."""
+
+
+def values_for(operation: Operation) -> dict[str, Any]:
+    """Arguments with which an operation of a fresh sandbox succeeds: the required ones, and what is said above."""
+    special = BY_KEY.get(operation.key, {})
+    schema = operation.input_schema
+    required = {name: schema["properties"][name] for name in schema.get("required", ())}
+    values = {name: BY_NAME.get(name, sample(below, name)) for name, below in required.items()} | special
+    return {name: value for name, value in values.items() if value is not None}
+
+
+MEANINGS: Mapping[str, tuple[dict[str, Any], ...]] = {
+    "auth.UpdateTenantPlan": (
+        {"next_plan_id": uid("plan", "starter"), "proration_behavior": "create_prorations", "delete_usage": True},
+        {"next_plan_id": uid("plan", "starter"), "using_next_plan_from": 1_775_001_600},
+        {"next_plan_id": "", "using_next_plan_from": 1_775_001_600},
+        {"next_plan_id": ""},
+    ),
+    "auth.UpdateUserMfaPreference": ({"enabled": False},),
+}
+"""Further calls of operations that mean different things by their arguments."""
+
+
+def cases(operation: Operation) -> list[dict[str, Any]]:
+    """The calls of an operation that the page of questions shows."""
+    values = values_for(operation)
+    more = MEANINGS.get(operation.key, ())
+    kept = {name: values[name] for name in operation.path_parameters if name in values}
+    return [values, *({**kept, **meaning} for meaning in more)]

@@ -1,0 +1,157 @@
+"""Rules that the question of every operation keeps, in both languages, in the story of the sandbox."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+import anyio
+import pytest
+
+from saasus_mcp.catalog import Language, Operation, load
+from saasus_mcp.permissions.question.dialog import dialog
+from saasus_mcp.permissions.question.formatting import Reader
+from saasus_mcp.permissions.question.layout import MOST_LINES, lines
+from saasus_mcp.permissions.question.model import Question, Quoted
+from scripts.questions import questions
+
+CATALOGUE = load()
+ASKING = [operation for operation in CATALOGUE if not operation.reads]
+LANGUAGES: tuple[Language, ...] = ("en", "ja")
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+EPOCH = re.compile(r"(?<![\w,.:-])1[67]\d{8}(?:\d{3})?(?!\w)")
+CODE = re.compile(r"\.map\(|\.filter\(|args\.|target\.|\[\{|\{['\"]|\['|\bTrue\b|\bFalse\b|\bNone\b|\bnull\b")
+WIRE = re.compile(r"\b[a-z]+(?:_[a-z0-9]+)+\b")
+QUOTATION = re.compile("“[^“”]*”|「[^「」]*」")
+WORDS_IN_JAPANESE = frozenset(
+    [
+        "SANDBOX",
+        "SaaS",
+        "SaaSus",
+        "API",
+        "ID",
+        "URL",
+        "HTML",
+        "IP",
+        "MFA",
+        "SAML",
+        "JST",
+        "UTC",
+        "DNS",
+        "SES",
+        "CSV",
+        "SMS",
+        "AWS",
+        "Amazon",
+        "Marketplace",
+        "EventBridge",
+        "Stripe",
+        "Google",
+        "Cognito",
+        "CloudFormation",
+        "DDL",
+        "IAM",
+        "ARN",
+        "ALB",
+        "VPC",
+        "SNS",
+        "SQS",
+        "S3",
+        "TOTP",
+        "reCAPTCHA",
+        "OpenAPI",
+        "Gateway",
+        "Smart",
+        "x",
+        "Tag",
+        "Manager",
+        "JPY",
+        "USD",
+        "SaaSID",
+        "KB",
+        "MB",
+        "GB",
+        "HTTP",
+        "local",
+        "support",
+        "sandbox",
+        "PATH",
+        "GET",
+        "POST",
+        "PUT",
+        "DELETE",
+    ]
+)
+IRREVOCABLE = ("irreversible", "recreate")
+
+
+@cache
+def asked(key: str) -> tuple[Question, ...]:
+    return tuple(anyio.run(questions, CATALOGUE, CATALOGUE.find(key)))
+
+
+EVERY = pytest.mark.parametrize("operation", ASKING, ids=lambda operation: operation.tool)
+
+
+def outside(text: str) -> str:
+    """What is said outside of quotations, which are names and words of other people."""
+    return QUOTATION.sub("…", text)
+
+
+@EVERY
+def test_it_has_at_most_twelve_lines_and_says_nothing_twice(operation: Operation) -> None:
+    for question in asked(operation.key):
+        for language in LANGUAGES:
+            said = dialog(question, Reader.of(language)).splitlines()
+            assert len(said) <= MOST_LINES
+            assert len(set(said)) == len(said)
+
+
+@EVERY
+def test_the_headline_names_the_target_and_what_cannot_be_undone_stands_in_the_first_lines(
+    operation: Operation,
+) -> None:
+    for question in asked(operation.key):
+        first = lines(question)[:4]
+        assert first[0].role == "headline"
+        grave = [notice for notice in question.warnings if notice.kind in IRREVOCABLE]
+        consequences = [notice for notice in question.warnings if notice.kind == "consequence"]
+        shown = [notice for line in first for notice in line.warnings]
+        if grave or consequences:
+            assert set(shown) & {*grave, *consequences}, (question.headline.en, question.warnings)
+
+
+@EVERY
+def test_it_shows_no_id_where_there_is_a_name(operation: Operation) -> None:
+    for question in asked(operation.key):
+        assert not UUID.search(question.name), "the name to type"
+        for language in LANGUAGES:
+            assert UUID.findall(dialog(question, Reader.of(language))) == []
+
+
+@EVERY
+def test_it_holds_no_expression_no_json_and_no_epoch_seconds(operation: Operation) -> None:
+    for question in asked(operation.key):
+        for language in LANGUAGES:
+            said = dialog(question, Reader.of(language))
+            assert EPOCH.findall(said) == []
+            assert CODE.findall(said) == []
+            assert WIRE.findall(outside(said)) == [], "names of arguments and tools are for the details"
+
+
+@EVERY
+def test_the_japanese_question_is_japanese(operation: Operation) -> None:
+    for question in asked(operation.key):
+        said = outside(dialog(question, Reader.of("ja")))
+        values = {
+            value for fact in question.facts if isinstance(fact.value, Quoted) for value in fact.value.head.split()
+        }
+        words = set(re.findall(r"[A-Za-z][A-Za-z0-9]+", said)) - WORDS_IN_JAPANESE
+        foreign = {word for word in words if not any(word in value for value in {*values, question.name})}
+        assert foreign == set(), said
+
+
+@EVERY
+def test_no_secret_is_in_it(operation: Operation) -> None:
+    for question in asked(operation.key):
+        assert "Sandbox-pass-1" not in question.kept()

@@ -1,0 +1,145 @@
+"""Typed values: what a raw argument or answer becomes, and how a reader of each language sees it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from saasus_mcp.catalog.confirmations import Field
+from saasus_mcp.catalog.model import Language, Text
+from saasus_mcp.permissions.question.formatting import MOST_SHOWN, Reader, say, shown_whole
+from saasus_mcp.permissions.question.model import Moment, Named, Unresolved, Value
+from saasus_mcp.permissions.question.values import LONGEST, Values
+
+WORDS = Text("x", "x")
+EN, JA = Reader.of("en"), Reader.of("ja")
+
+
+def field(kind: str = "text", **more: Any) -> Field:
+    return Field(WORDS, kind, **more)
+
+
+def resolve(_: str, id_: Any) -> Value:
+    return Named("管理者 (admin)", id_) if id_ == "admin" else Unresolved(str(id_), "not found")
+
+
+VALUES = Values(lambda path: Field(Text(path, path)), resolve, frozenset({"role"}))
+
+
+@pytest.mark.parametrize(
+    ("raw", "of", "beside", "english", "japanese"),
+    [
+        (None, field(), {}, "none", "なし"),
+        ("", field(), {}, "none", "なし"),
+        ("a@example.jp", field(), {}, "a@example.jp", "a@example.jp"),
+        ("two words", field(), {}, "“two words”", "「two words」"),
+        ("s3cret", field("secret"), {}, "(hidden)", "(非表示)"),
+        (True, field("flag", choices={"true": Text("on", "有効"), "false": Text("off", "無効")}), {}, "on", "有効"),
+        (False, field("flag", choices={"true": Text("on", "有効"), "false": Text("off", "無効")}), {}, "off", "無効"),
+        (False, field(), {}, "no", "いいえ"),
+        ("sub", field("choice", choices={"sub": Text("subtract", "減算")}), {}, "subtract", "減算"),
+        ("new", field("choice", choices={"sub": Text("subtract", "減算")}), {}, "new", "new"),
+        (33036, field("number", unit=Text("calls", "件")), {}, "33,036 calls", "33,036件"),
+        (0, field("number"), {}, "0", "0"),
+        (10.5, field("percent"), {}, "10.5%", "10.5%"),
+        (49800, field("money", currency="currency"), {"currency": "JPY"}, "¥49,800", "49,800円"),
+        (9.9, field("money", currency="currency"), {"currency": "USD"}, "$9.9", "9.9米ドル"),
+        (5, field("money", currency="currency"), {"currency": "eur", "recurring_interval": "year"}, "EUR 5/year", "5 EUR/年"),
+        (5, field("money", currency="currency"), {}, "5", "5"),
+        (1_796_083_200, field("moment"), {}, "Tue 1 Dec 2026, 00:00 UTC", "2026年12月1日(火) 09:00 JST"),
+        (1_796_083_200_000, field("moment"), {}, "1,796,083,200,000", "1,796,083,200,000"),
+        ("2026-03-01", field("day"), {}, "1 Mar 2026", "2026年3月1日"),
+        ("2026-03", field("day"), {}, "Mar 2026", "2026年3月"),
+        ("soon", field("day"), {}, "soon", "soon"),
+        ("admin", field("role"), {}, "“管理者 (admin)”", "「管理者 (admin)」"),
+        ("ghost", field("role"), {}, "ghost (name: not found)", "ghost(名前: 見つかりません)"),
+    ],
+)  # fmt: skip
+def test_a_value_reads_as_people_write_it(
+    raw: Any, of: Field, beside: dict[str, Any], english: str, japanese: str
+) -> None:
+    value = VALUES.of(raw, of, "x", beside)
+    assert say(value, EN) == english
+    assert say(value, JA) == japanese
+    assert shown_whole(value)
+
+
+@pytest.mark.parametrize(
+    ("zone", "said"),
+    [(UTC, "Tue 1 Dec 2026, 00:00 UTC"), (ZoneInfo("America/New_York"), "Mon 30 Nov 2026, 19:00 EST")],
+)
+def test_a_time_is_told_in_the_zone_of_the_reader(zone: Any, said: str) -> None:
+    moment = Moment(datetime(2026, 12, 1, tzinfo=UTC).timestamp())
+    assert say(moment, Reader("en", zone)) == said
+
+
+def test_the_tiers_of_a_price_are_told_one_by_one() -> None:
+    raw = [
+        {"up_to": 100, "flat_amount": 0, "unit_amount": 0},
+        {"up_to": 1000, "flat_amount": 500, "unit_amount": 20},
+        {"inf": True, "flat_amount": 0, "unit_amount": 15},
+    ]
+    value = VALUES.of(raw, field("tiers", currency="currency"), "tiers", {"currency": "JPY"})
+    assert say(value, JA) == "〜100: 0円、〜1,000: 500円+20円/件、それ以上: 15円/件"
+    assert say(value, EN) == "up to 100: ¥0; up to 1,000: ¥500 + ¥20 each; above: ¥15 each"
+
+
+def test_a_list_counts_what_is_in_it_and_shows_first_what_may_do_much() -> None:
+    value = VALUES.of(["viewer"] * 60 + ["admin"], field(), "role_names")
+    assert say(value, EN) == "admin, viewer \N{MULTIPLICATION SIGN}60 (61 in all)"
+    assert say(value, JA) == "admin、viewer\N{MULTIPLICATION SIGN}60(全61件)"
+    assert shown_whole(value)
+
+
+def test_the_rarest_item_of_a_list_comes_before_the_usual_ones() -> None:
+    value = VALUES.of(["a"] * 9 + ["odd"] + ["b"] * 5, field(), "x")
+    assert say(value, EN).startswith("odd, b \N{MULTIPLICATION SIGN}5, a \N{MULTIPLICATION SIGN}9")
+
+
+def test_more_different_items_than_a_line_holds_are_announced() -> None:
+    value = VALUES.of([f"item-{n}" for n in range(MOST_SHOWN + 30)], field(), "x")
+    assert "and 30 more" in say(value, EN)
+    assert "ほか30件" in say(value, JA)
+    assert not shown_whole(value)
+
+
+@pytest.mark.parametrize(("reader", "length"), [(EN, "(1,005 characters)"), (JA, "(全1,005文字)")])
+def test_of_a_long_text_the_beginning_the_end_and_the_length_are_shown(reader: Reader, length: str) -> None:
+    text = "a" * 500 + "b" * 500 + "EVIL!"
+    value = VALUES.of(text, field("long"), "html")
+    said = say(value, reader)
+    assert "aaa" in said
+    assert "EVIL!" in said
+    assert length in said
+    assert not shown_whole(value)
+    assert shown_whole(VALUES.of("a" * LONGEST, field("long"), "html"))
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_fields_within_an_object_are_told_by_their_labels(language: Language) -> None:
+    value = VALUES.of({"city": "Tokyo", "empty": "", "zip": "100"}, field(), "address")
+    said = say(value, Reader.of(language))
+    assert "address.city" in said
+    assert "Tokyo" in said
+    assert "empty" not in said
+
+
+def test_the_prices_of_a_plan_are_told_with_their_units() -> None:
+    raw = [
+        {
+            "units": [
+                {"display_name": "基本料", "unit_amount": 9800, "currency": "JPY", "recurring_interval": "month"},
+                {"name": "calls", "tiers": [{"inf": True, "unit_amount": 2, "flat_amount": 0}], "currency": "JPY"},
+            ]
+        }
+    ]
+    value = VALUES.of(raw, field("prices"), "prices")
+    assert say(value, JA) == "基本料 9,800円/月、calls それ以上: 2円/件"
+
+
+def test_a_count_of_zero_is_no_usage() -> None:
+    raw = [{"display_name": "APIコール", "count": 33036}, {"display_name": "受注", "count": 0}]
+    assert say(VALUES.of(raw, field("usage"), "usage"), JA) == "APIコール 33,036"
