@@ -26,7 +26,7 @@ from saasus_mcp.permissions.question.model import (
 from saasus_mcp.saasus.words import named
 
 STEPS = Text("Steps", "手順")
-PEOPLE, THINGS = Text("people", "人"), Text("", "件")
+PEOPLE, KEYS = Text("people", "人"), Text("keys", "件")
 NO_ANSWER = "no answer"
 MOST_ITEMS = 200
 """Items of a list that are kept with a question. Of more, the number is told."""
@@ -56,12 +56,14 @@ class Checklist:
 
     Attributes:
         facts: what was found.
+        report: of what was found, what stands in the report alone.
         momentary: of this, what may change while a person thinks.
         phases: the rows, in phases: each is begun only if everything in those before was done.
         records: what of it is too much for a line.
     """
 
     facts: list[Fact] = field(default_factory=list)
+    report: list[Fact] = field(default_factory=list)
     momentary: list[Fact] = field(default_factory=list)
     phases: list[list[Row]] = field(default_factory=list)
     records: list[dict[str, Any]] = field(default_factory=list)
@@ -99,6 +101,7 @@ class Checklist:
             "steps": [row.name for row in rows],
             "only": only,
             "records": self.records,
+            "report": [asdict(text) for text in noted(tuple(self.report))],
             "then": [asdict(text) for text in then],
         }
         return Plan(
@@ -117,7 +120,8 @@ class Checklist:
 async def run(work: Work, plan: Plan) -> Outcome:
     """Make the steps, phase by phase; then what became of each, and what had been found."""
     data = plan.data
-    found, then = noted((*plan.facts, *plan.momentary)), [Text(**text) for text in data["then"]]
+    more, then = ([Text(**text) for text in data[name]] for name in ("report", "then"))
+    found = (*noted((*plan.facts, *plan.momentary)), *more)
     if data["only"] or not plan.rows:
         steps = [{"step": name, "outcome": "planned"} for name in data["steps"]]
         return Outcome(plan.counts, steps, data["records"] or None, notes=(*found, *then))
@@ -160,6 +164,17 @@ def counted(count: int, unit: Text) -> Value:
     return Number(str(count), unit) if count else Absent()
 
 
+def number(count: int, one: str, many: str) -> str:
+    """A count with its noun, in English."""
+    return f"{count} {one if count == 1 else many}"
+
+
+def with_particle(name: str, particle: str) -> str:
+    """A name in a Japanese sentence: what is not in quotation marks is set apart."""
+    said = named(name, "ja")
+    return f"{said}{particle}" if said.endswith("」") else f"{said} {particle}"
+
+
 def plain(name: str) -> Text:
     """A name in both languages."""
     return Text(named(name), named(name, "ja"))
@@ -168,10 +183,7 @@ def plain(name: str) -> Text:
 def steps(*phases: Sequence[Text]) -> Fact:
     """What is done first, and what after that."""
     told = [each for each in phases if each]
-    if len(told) == 1:
-        return Fact("steps", STEPS, several(Said(text) for text in told[0]))
     numbered = [
-        Labelled(Text(f"({number})", f"({number})"), several(Said(text) for text in each))
-        for number, each in enumerate(told, 1)
+        Labelled(Text(f"({at})", f"({at})"), several(Said(text) for text in each)) for at, each in enumerate(told, 1)
     ]
     return Fact("steps", STEPS, several(numbered))

@@ -65,7 +65,7 @@ class Asked:
             en, ja = f"in {named(name)}", f"{named(name, 'ja')}に"
         else:
             en, ja = f"in {len(self._tenants)} tenants", f"{len(self._tenants)}テナントに"
-        who = "1 person" if people == 1 else f"{people:,} people"
+        who = _people(people)
         if not self._accounts and not any(each.member for each in self._planned):
             return Text(f"Grant roles to {who} {en}", f"{ja.removesuffix('に')}で{people:,}人にロールを付与します")
         return Text(f"Register {who} {en}", f"{ja}{people:,}人を登録します")
@@ -74,7 +74,7 @@ class Asked:
     def typed(self) -> Text:
         """How many people: what is typed."""
         count = len(self._people)
-        return Text("1 person" if count == 1 else f"{count} people", f"{count}人")
+        return Text(_people(count), f"{count}人")
 
     def facts(self) -> Iterator[Fact]:
         """By weight."""
@@ -82,17 +82,15 @@ class Asked:
         yield from self._called_out()
         yield from self._domains()
         if self._accounts:
-            yield Fact("accounts", Text("New accounts", "新規アカウント"), _count(len(self._accounts)))
-        generated = sum(line.by != "email" for line in self._accounts)
-        if generated:
-            label = Text(
-                "Passwords to generate, which only a person can see", "生成するパスワード(表示できるのは人だけ)"
-            )
-            yield Fact("passwords", label, _count(generated))
+            yield Fact("accounts", Text("New accounts", "新規アカウント"), self._new_accounts())
         if self._skipped:
             label = Text("Skipped, there already", "登録済みのためスキップ")
             yield Fact("skipped", label, Number(str(self._skipped), ROWS))
-        yield Fact("people", Text("Everybody", "全員"), _several(Named(line.login) for line in self._people))
+        named_already = {line.person for line in self._special()}
+        others = [line for line in self._people if line.person not in named_already]
+        if others:
+            label = Text("Others", "ほかの人") if named_already else Text("People", "対象者")
+            yield Fact("people", label, _several(Named(line.login) for line in others))
 
     def reach(self) -> Iterator[Fact]:
         """Tenants and people that are affected."""
@@ -108,7 +106,7 @@ class Asked:
             yield Notice(
                 "consequence",
                 Text(
-                    f"{self._left_out} rows with mistakes are left out of it.",
+                    f"{'1 row' if self._left_out == 1 else f'{self._left_out} rows'} with mistakes left out.",
                     f"誤りのある{self._left_out}行は登録しません。",
                 ),
             )
@@ -116,7 +114,7 @@ class Asked:
             yield Notice(
                 "consequence",
                 Text(
-                    f"{self._kept} people are members already: their attributes stay as they are.",
+                    f"Attributes of {_people(self._kept)} already in the tenant stay as they are.",
                     f"すでに所属している{self._kept}人の属性は変更しません。",
                 ),
             )
@@ -124,7 +122,7 @@ class Asked:
             yield Notice(
                 "email",
                 Text(
-                    f"Sends a password by e-mail to {mails} {'person' if mails == 1 else 'people'}",
+                    f"Sends a password by e-mail to {_people(mails)}",
                     f"{mails}人にパスワードをメールで送信します",
                 ),
             )
@@ -142,6 +140,14 @@ class Asked:
             for start in range(0, len(people), LINE_OF_DETAILS):
                 yield Detail(name, ", ".join(people[start : start + LINE_OF_DETAILS]))
 
+    def _new_accounts(self) -> Value:
+        """How many there are, and how many of them get a password that only a person can reveal."""
+        generated = sum(line.by != "email" for line in self._accounts)
+        if not generated:
+            return _count(len(self._accounts))
+        by = Labelled(Text("with a generated password:", "うちパスワードを生成"), _count(generated))
+        return _several([_count(len(self._accounts)), by])
+
     def _roles(self) -> Iterator[Fact]:
         """Role by environment by tenant, with how many get it; those that sound like more than the others first, then the rarest."""
         counts = Counter((line.role, line.env, line.tenant) for line in self._grants)
@@ -150,7 +156,7 @@ class Asked:
             Labelled(self._where(role, env, tenant), _count(counts[role, env, tenant])) for role, env, tenant in ordered
         ]
         if items:
-            yield Fact("roles", Text("Roles granted", "付与するロール"), _several(items), lead=True)
+            yield Fact("roles", self._granted_where(), _several(items), lead=True)
         without = sum(each.member and each.line.env is None for each in self._planned)
         if without:
             yield Fact(
@@ -160,21 +166,31 @@ class Asked:
     def _called_out(self) -> Iterator[Fact]:
         """Everybody who gets a role that is not the one that most of them get."""
         by_role: dict[str, list[Line]] = defaultdict(list)
-        for line in self._grants:
+        for line in self._special():
             by_role[line.role].append(line)
-        most = max((len(lines) for lines in by_role.values()), default=0)
-        usual = [role for role, lines in by_role.items() if len(lines) == most and not self._privileged(role)]
-        special = [role for role in by_role if role not in usual[:1]]
-        special.sort(key=lambda role: (not self._privileged(role), len(by_role[role]), role))
+        special = sorted(by_role, key=lambda role: (not self._privileged(role), len(by_role[role]), role))
         if len(special) <= MOST_OWN:
             for role in special:
                 name = self._there.spoken(role)
                 label = Text(f"{named(name)} goes to", f"{named(name, 'ja')}を付与する人")
                 yield Fact(f"role.{role}", label, _several(self._holders(by_role[role])), lead=True)
         else:
-            lines = [line for role in special for line in by_role[role]]
-            label = Text("Other roles than the usual one go to", "通常と異なるロールを付与する人")
+            lines = self._special()
+            label = Text("Roles by person", "人ごとのロール")
             yield Fact("special", label, _several(self._with_roles(lines)), lead=True)
+
+    def _special(self) -> list[Line]:
+        """The grants of every role but the most usual one; that, too, where its name says that it may do more."""
+        counts = Counter(line.role for line in self._grants)
+        usual = min(counts, key=lambda role: (-counts[role], self._privileged(role)), default="")
+        return [line for line in self._grants if line.role != usual or self._privileged(line.role)]
+
+    def _granted_where(self) -> Text:
+        envs = {line.env for line in self._grants}
+        if len(envs) > 1 or len(self._tenants) > 1:
+            return Text("Roles granted", "付与するロール")
+        place = self._place(*envs, self._tenants[0])
+        return Text(f"Roles granted in {place.en}", f"{place.ja}で付与するロール")
 
     def _holders(self, lines: Sequence[Line]) -> Iterator[Value]:
         """Each person once, with where they get the role, where it is not the same place for all."""
@@ -218,6 +234,8 @@ class Asked:
 
     def _where(self, role: str, env: int | None, tenant: str) -> Text:
         spoken, place = self._there.spoken(role), self._place(env, tenant)
+        if len({line.env for line in self._grants}) == len(self._tenants) == 1:
+            return _plain(spoken)
         return Text(f"{named(spoken)} in {place.en}:", f"{place.ja}の{named(spoken, 'ja')}")
 
     def _place(self, env: int | None, tenant: str) -> Text:
@@ -250,3 +268,7 @@ def _plain(name: str) -> Text:
 
 def _count(number: int) -> Number:
     return Number(str(number), Text("person", "人") if number == 1 else PEOPLE)
+
+
+def _people(count: int) -> str:
+    return "1 person" if count == 1 else f"{count} people"

@@ -23,7 +23,7 @@ def resolved(argument: str, wanted: Iterable[Any], what: str, names: Mapping[K, 
     try:
         return list(dict.fromkeys(index.one(str(value), argument) for value in wanted))
     except Fault as fault:
-        raise InvalidArguments((argument,), str(fault).removeprefix(f"{argument}: ") + ".") from None
+        raise InvalidArguments((argument,), f"{fault.why}.", fault.hint) from None
 
 
 def called(answer: Mapping[str, Any], items: str, key: str) -> dict[Any, list[str]]:

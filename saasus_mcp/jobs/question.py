@@ -29,7 +29,7 @@ def question(
         name=name,
         place=place,
         requester=requester,
-        facts=tuple(fact for fact in (*plan.facts, *plan.momentary) if not isinstance(fact.value, Absent)),
+        facts=tuple(fact for fact in (*plan.momentary, *plan.facts) if not isinstance(fact.value, Absent)),
         changes=plan.changes,
         reach=plan.reach,
         warnings=(*plan.warnings, *_follows(plan, catalogue)),

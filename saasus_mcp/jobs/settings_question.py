@@ -11,7 +11,7 @@ from saasus_mcp.catalog.confirmations import Field, load
 from saasus_mcp.catalog.model import Text
 from saasus_mcp.jobs.plan import Entry
 from saasus_mcp.permissions.question import difference
-from saasus_mcp.permissions.question.model import Change, Detail, Fact, Named, Several, Unresolved, Value
+from saasus_mcp.permissions.question.model import Change, Detail, Fact, Named, Number, Several, Unresolved, Value
 from saasus_mcp.permissions.question.values import Values
 from saasus_mcp.saasus.answer import compact
 from saasus_mcp.saasus.words import named, one_line
@@ -81,7 +81,7 @@ def facts(told: Sequence[Mapping[str, Any]], left: Sequence[tuple[str, str, Text
         label = Text(f"Left as it is ({why.en})", f"変更しないもの({why.ja})")
         yield Fact("left", label, _several(Named(name) for name in names))
     if same:
-        yield Fact("same", Text("Already the same", "一致している設定"), Named(str(same)))
+        yield Fact("same", Text("Already the same", "一致している設定"), Number(str(same), Text("settings", "件")))
 
 
 def changes(changed: Sequence[Changed]) -> Iterator[Change]:
@@ -104,7 +104,8 @@ def details(entries: Sequence[Entry]) -> Iterator[Detail]:
 
 def _label(changed: Changed, field: Field) -> Text:
     """The setting and the field of it."""
-    kind, item = KINDS[changed.kind], one_line(changed.item, 60)
+    parent = changed.field.rpartition(".")[0].rpartition(".")[2].replace("_", " ")
+    kind, item = KINDS[changed.kind], one_line(changed.item or parent, 60)
     en = f"{kind.en} {named(item)}, {field.label.en}" if item else f"{kind.en}, {field.label.en}"
     ja = f"{kind.ja}{named(item, 'ja')}の{field.label.ja}" if item else f"{kind.ja}の{field.label.ja}"
     return Text(en, ja)

@@ -16,10 +16,12 @@ K = TypeVar("K", bound=Hashable)
 
 
 class Fault(Exception):
-    """What is wrong with one line: in which column, and why."""
+    """What is wrong with one line: in which column, and why; and what would be right, which is told once for all lines."""
 
-    def __init__(self, column: str, why: str) -> None:
+    def __init__(self, column: str, why: str, hint: str = "") -> None:
         super().__init__(f"{column}: {why}")
+        self.why = why
+        self.hint = hint
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,12 @@ class Index(Generic[K]):
         if found:
             ids = ", ".join(str(key) for key in found[:MOST_NAMED])
             raise Fault(column, f"there are {len(found)} {self._what}s called {quoted(text)}; give its id: {ids}")
-        known = f"; there are: {', '.join(self._told)}{', …' if self._more else ''}" if self._told else ""
-        raise Fault(column, f"there is no {self._what} {quoted(text)}{known}")
+        hint = (
+            f"There are these {self._what}s: {', '.join(self._told)}{', …' if self._more else ''}."
+            if self._told
+            else ""
+        )
+        raise Fault(column, f"there is no {self._what} {quoted(text)}", hint)
 
 
 @dataclass(frozen=True)

@@ -82,12 +82,20 @@ def person(by: str, login: str) -> str:
     return f"{by}:{login.casefold() if by == 'email' else login}"
 
 
+NO_TENANT = Fault("tenant_id", "the tenant is missing")
+
+
 @dataclass(frozen=True, slots=True)
 class Mistake:
     """What is wrong with one line, all of it."""
 
     number: int
-    why: str
+    faults: tuple[Fault, ...]
+
+    @property
+    def why(self) -> str:
+        """All of it in a line."""
+        return "; ".join(str(fault) for fault in self.faults)
 
 
 def lines(given: object, there: There, argument: str) -> tuple[list[Line], list[Mistake]]:
@@ -102,13 +110,13 @@ def lines(given: object, there: There, argument: str) -> tuple[list[Line], list[
     for number, record in _records(given, there, argument):
         if not any(_filled(value) for value in record.values()):
             continue
-        blank, faults = False, list[str]()
+        blank, faults = False, list[Fault]()
         line = _line(number, record, there, faults)
         if line is not None:
             _tried(lambda line=line: _require_new(line, seen), faults)
             _tried(lambda line=line: _require_alike(line, attributes), faults)
         if line is None or faults:
-            mistakes.append(Mistake(number, "; ".join(faults)))
+            mistakes.append(Mistake(number, tuple(faults)))
         else:
             found.append(line)
     if blank:
@@ -122,20 +130,21 @@ def mistaken(mistakes: Sequence[Mistake], argument: str) -> InvalidArguments:
     """The error that tells them all."""
     told = "\n".join(f"line {each.number}, {each.why}" for each in mistakes[:MOST_TOLD])
     more = f"\nand {len(mistakes) - MOST_TOLD} more" if len(mistakes) > MOST_TOLD else ""
+    hints = dict.fromkeys(fault.hint for each in mistakes for fault in each.faults if fault.hint)
     wrong = "1 line is wrong" if len(mistakes) == 1 else f"{len(mistakes)} lines are wrong"
     return InvalidArguments(
         (argument,),
-        f"{wrong}:\n{told}{more}\n",
-        "Nothing was changed. Correct the lines, or leave them out by on_mistake=skip.",
+        "\n".join([f"{wrong}:", f"{told}{more}", *hints, ""]),
+        "Correct the lines, or leave them out with on_mistake=skip.",
     )
 
 
-def _tried(make: Callable[[], T], faults: list[str]) -> T | None:
+def _tried(make: Callable[[], T], faults: list[Fault]) -> T | None:
     """What is made; None where it cannot be, with why among the faults."""
     try:
         return make()
     except Fault as fault:
-        faults.append(str(fault))
+        faults.append(fault)
         return None
 
 
@@ -213,7 +222,7 @@ def _require_columns(names: Sequence[str], there: There, argument: str) -> None:
         )
 
 
-def _line(number: int, record: Record, there: There, faults: list[str]) -> Line | None:
+def _line(number: int, record: Record, there: There, faults: list[Fault]) -> Line | None:
     if not _tried(lambda: _require_cells(record), faults):
         return None
     cells = {name: _plain(value) for name, value in record.items() if name}
@@ -222,7 +231,7 @@ def _line(number: int, record: Record, there: There, faults: list[str]) -> Line 
     grant = _tried(lambda: _grant(cells.get("env_id", ""), cells.get("role_name", ""), there, faults), faults)
     attributes = _attributes(cells, there, faults)
     if tenant == "" and (grant != (None, "") or attributes):
-        faults.append("tenant_id: the tenant is missing")
+        faults.append(NO_TENANT)
     if login is None or tenant is None or grant is None or faults:
         return None
     return Line(number, *login, tenant, *grant, attributes)
@@ -265,7 +274,7 @@ def _tenant(identifier: str, name: str, there: There) -> str:
     return found
 
 
-def _grant(env: str, role: str, there: There, faults: list[str]) -> tuple[int | None, str] | None:
+def _grant(env: str, role: str, there: There, faults: list[Fault]) -> tuple[int | None, str] | None:
     if not env and not role:
         return None, ""
     if not env or not role:
@@ -276,7 +285,7 @@ def _grant(env: str, role: str, there: There, faults: list[str]) -> tuple[int | 
     return None if number is None or name is None else (number, name)
 
 
-def _attributes(cells: Mapping[str, str], there: There, faults: list[str]) -> dict[str, Any]:
+def _attributes(cells: Mapping[str, str], there: There, faults: list[Fault]) -> dict[str, Any]:
     given = {name.removeprefix(ATTRIBUTE): text for name, text in cells.items() if name.startswith(ATTRIBUTE) and text}
     found = {name: _tried(partial(_value, name, text, there.attributes[name]), faults) for name, text in given.items()}
     return {name: value for name, value in found.items() if value is not None}

@@ -12,7 +12,7 @@ from saasus_mcp.jobs.kind import Outcome
 from saasus_mcp.jobs.plan import Entry, Find, Plan, Row
 from saasus_mcp.jobs.present import Present, present
 from saasus_mcp.jobs.there import Called, There
-from saasus_mcp.jobs.users import Line, Mistake, lines, mistaken
+from saasus_mcp.jobs.users import NO_TENANT, Line, Mistake, lines, mistaken
 from saasus_mcp.jobs.work import Done, Reader, Work
 from saasus_mcp.saasus.places import InvalidArguments
 from saasus_mcp.server.results import URI
@@ -89,7 +89,7 @@ async def plan(reader: Reader, args: Mapping[str, Any]) -> Plan:
         raise mistaken(mistakes, argument)
     found = await present(reader, listed)
     unknown = [line for line in listed if not line.tenant and line.person not in found.accounts]
-    mistakes += [Mistake(line.number, "tenant_id: the tenant is missing") for line in unknown]
+    mistakes += [Mistake(line.number, (NO_TENANT,)) for line in unknown]
     if mistakes and not skips:
         raise mistaken(sorted(mistakes, key=lambda each: each.number), argument)
     sound = [line for line in listed if line not in unknown]

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 from saasus_mcp.catalog.model import Text
 from saasus_mcp.jobs import checklist
-from saasus_mcp.jobs.checklist import PEOPLE, THINGS, About, Checklist, counted, plain, several, steps
+from saasus_mcp.jobs.checklist import (
+    KEYS,
+    PEOPLE,
+    About,
+    Checklist,
+    counted,
+    number,
+    plain,
+    several,
+    steps,
+    with_particle,
+)
 from saasus_mcp.jobs.kind import Outcome
 from saasus_mcp.jobs.known import called, resolved
 from saasus_mcp.jobs.plan import Plan
@@ -27,6 +38,7 @@ from saasus_mcp.permissions.question.model import (
     Notice,
     Number,
     Said,
+    Unread,
     Value,
 )
 from saasus_mcp.permissions.question.values import decimal
@@ -70,9 +82,9 @@ async def plan(reader: Reader, args: Mapping[str, Any]) -> Plan:
     listing = Checklist()
     ends = _end(reader, tenant, contract, soon=args.get("contract_ends") == "soon")
     invitations = await _open_invitations(reader, tenant_id)
-    for number, each in enumerate(invitations, 1):
+    for at, each in enumerate(invitations, 1):
         asked = {"tenant_id": tenant_id, "invitation_id": each}
-        listing.step(0, f"invitation/{number}", "auth.DeleteTenantInvitation", asked, f"invitation {number}")
+        listing.step(0, f"invitation/{at}", "auth.DeleteTenantInvitation", asked, f"invitation {at}")
     cancels = bool(contract.plan) and contract.ends is None
     if cancels:
         ending = {"tenant_id": tenant_id, "next_plan_id": "", "using_next_plan_from": ends}
@@ -81,7 +93,7 @@ async def plan(reader: Reader, args: Mapping[str, Any]) -> Plan:
     if deletes:
         listing.step(2, "tenant", "auth.DeleteTenant", {"tenant_id": tenant_id}, "delete the tenant")
     await _say_contract(reader, listing, tenant, contract, ends)
-    members = await _members(reader, listing, tenant_id)
+    members, alone = await _members(reader, listing, tenant_id)
     counts = {
         "memberships": members,
         "invitations": len(invitations),
@@ -89,9 +101,13 @@ async def plan(reader: Reader, args: Mapping[str, Any]) -> Plan:
         "delete_tenant": int(deletes),
     }
     listing.facts.append(_steps(counts))
-    await _say_links(reader, listing, tenant_id)
+    links = await _links(reader, listing, tenant_id)
     losing = Fact("members", Text("People who lose access", "利用できなくなる人"), counted(members, PEOPLE))
-    if not deletes:
+    listing.report += links
+    if deletes:
+        listing.facts += [alone, _outside(links)]
+    else:
+        listing.report.append(alone)
         listing.say("members", Text("Members", "所属する人"), losing.value)
     reach, then = ((losing,), ()) if deletes else ((), (_later(ends),))
     name = tenant.get("name") or tenant_id
@@ -127,14 +143,14 @@ async def _id(reader: Reader, given: str) -> str:
 
 def _headline(name: str, counts: Mapping[str, int]) -> Text:
     """What is done to which tenant."""
-    en, ja = named(name), named(name, "ja")
+    en, owner = named(name), with_particle(name, "の")
     if counts["end_contract"] and counts["delete_tenant"]:
-        return Text(f"End the contract of {en} and delete the tenant", f"{ja} の契約を終了し、テナントを削除します")
+        return Text(f"End the contract of {en} and delete the tenant", f"{owner}契約を終了し、テナントを削除します")
     if counts["delete_tenant"]:
-        return Text(f"Delete the tenant {en}", f"テナント {ja} を削除します")
+        return Text(f"Delete the tenant {en}", f"テナント{with_particle(name, 'を')}削除します")
     if counts["end_contract"]:
-        return Text(f"End the contract of {en}", f"{ja} の契約を終了します")
-    return Text(f"Withdraw the open invitations of {en}", f"{ja} の招待を取り消します")
+        return Text(f"End the contract of {en}", f"{owner}契約を終了します")
+    return Text(f"Withdraw the open invitations of {en}", f"{owner}招待を取り消します")
 
 
 def _warnings(counts: Mapping[str, int], contract: Contract) -> Iterator[Notice]:
@@ -169,9 +185,10 @@ def _warnings(counts: Mapping[str, int], contract: Contract) -> Iterator[Notice]
 
 def _steps(counts: Mapping[str, int]) -> Fact:
     """What is done in which order."""
-    number = counts["invitations"]
+    count = counts["invitations"]
+    withdraw = Text(f"withdraw {number(count, 'invitation', 'invitations')}", f"招待{count}件の取り消し")
     return steps(
-        [Text(f"withdraw {number} invitations", f"招待{number}件の取り消し")] if number else [],
+        [withdraw] if count else [],
         [Text("end the contract, after an approval of its own", "契約の終了(個別の承認が必要)")]
         if counts["end_contract"]
         else [],
@@ -202,11 +219,9 @@ async def _say_contract(reader: Reader, listing: Checklist, tenant: Record, cont
             label,
             lambda answer: Named(str(answer.get("display_name") or contract.plan), contract.plan),
         )
-        listing.facts.append(replace(found, lead=True))
-        when = Text("Ends", "終了日時")
-        if contract.ends is not None:
-            when = Text("Ends, as reserved before", "終了日時(予約済み)")
-        listing.say("ends", when, Moment(ends), lead=True)
+        when = Text("ends", "終了") if contract.ends is None else Text("ends, as reserved,", "予約済みの終了")
+        both = several([*([found.value] if not isinstance(found.value, Unread) else []), Labelled(when, Moment(ends))])
+        listing.say("contract", label, both, lead=True)
     month = datetime.fromtimestamp(reader.now(), UTC).strftime("%Y-%m")
     usage = await listing.look(
         reader,
@@ -223,7 +238,7 @@ def _usage(answer: Record) -> Value:
     return several(Labelled(plain(str(each["metering_unit_name"])), Number(decimal(each["count"]))) for each in used)
 
 
-async def _members(reader: Reader, listing: Checklist, tenant_id: str) -> int:
+async def _members(reader: Reader, listing: Checklist, tenant_id: str) -> tuple[int, Fact]:
     """How many there are, and who is left in no tenant at all."""
     members: dict[str, str] = {}
     async for page in reader.pages("auth.SearchTenantUsers", {"tenant_id": tenant_id}, _logins):
@@ -231,12 +246,8 @@ async def _members(reader: Reader, listing: Checklist, tenant_id: str) -> int:
     elsewhere = await _elsewhere(reader, tenant_id, members)
     left = sorted((login, user) for user, login in members.items() if user not in elsewhere)
     listing.records = [{"left_in_no_tenant": login, "user_id": user} for login, user in left]
-    label = Text(
-        "Left in no tenant; the accounts stay (job_offboard_user)",
-        "どのテナントにも属さなくなり、アカウントだけが残る人",
-    )
-    listing.say("alone", label, several(Named(login, user) for login, user in left))
-    return len(members)
+    label = Text("Left in no tenant; accounts stay", "どのテナントにも属さなくなる人(アカウントは残ります)")
+    return len(members), Fact("alone", label, several(Named(login, user) for login, user in left))
 
 
 def _logins(answer: Record) -> dict[str, str]:
@@ -264,8 +275,9 @@ async def _open_invitations(reader: Reader, tenant_id: str) -> list[str]:
     return sorted(each["id"] for each in answer.get("invitations", []) if each.get("status") == "pending")
 
 
-async def _say_links(reader: Reader, listing: Checklist, tenant_id: str) -> None:
+async def _links(reader: Reader, listing: Checklist, tenant_id: str) -> list[Fact]:
     """What else knows the tenant, and what of it stays behind."""
+    found: list[Fact] = []
     own = {"tenant_id": tenant_id}
     gateway, infrastructure = (
         Text("API gateway", "APIゲートウェイ"),
@@ -284,7 +296,18 @@ async def _say_links(reader: Reader, listing: Checklist, tenant_id: str) -> None
         ("apigateway.GetApiKeys", own, Text("API gateway keys", "APIゲートウェイのキー"), _keys),
         ("apigateway.GetTenant", own, gateway, _gateway),
     ):
-        listing.facts.append(await listing.look(reader, key, args, label, value))
+        found.append(await listing.look(reader, key, args, label, value))
+    return found
+
+
+def _outside(links: Sequence[Fact]) -> Fact:
+    """Of what else knows the tenant, what is there."""
+    there = [
+        Labelled(Text(f"{fact.label.en}:", fact.label.ja), fact.value)
+        for fact in links
+        if not isinstance(fact.value, Absent)
+    ]
+    return Fact("outside", Text("Stays elsewhere", "ほかに残るもの"), several(there))
 
 
 def _stripe(answer: Record) -> Value:
@@ -308,7 +331,7 @@ def _gateway(answer: Record) -> Value:
 
 
 def _keys(answer: Record) -> Value:
-    return counted(len(answer.get("api_keys", [])), THINGS)
+    return counted(len(answer.get("api_keys", [])), KEYS)
 
 
 def _infrastructure(answer: Record) -> Value:

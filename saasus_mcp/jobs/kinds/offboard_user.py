@@ -8,7 +8,18 @@ from typing import Any
 
 from saasus_mcp.catalog.model import Text
 from saasus_mcp.jobs import checklist
-from saasus_mcp.jobs.checklist import NO_ANSWER, THINGS, About, Checklist, counted, plain, several, steps
+from saasus_mcp.jobs.checklist import (
+    KEYS,
+    NO_ANSWER,
+    About,
+    Checklist,
+    counted,
+    number,
+    plain,
+    several,
+    steps,
+    with_particle,
+)
 from saasus_mcp.jobs.kind import Outcome
 from saasus_mcp.jobs.known import resolved
 from saasus_mcp.jobs.plan import Plan
@@ -34,12 +45,12 @@ async def plan(reader: Reader, args: Mapping[str, Any]) -> Plan:
     within = [each["tenant_id"] for each in leaves] if args.get("tenant_ids") else None
     invitations = await _invitations(reader, user.get("email") or "", within)
     listing = Checklist()
-    for number, (tenant, invitation) in enumerate(invitations, 1):
+    for at, (tenant, invitation) in enumerate(invitations, 1):
         asked = {"tenant_id": tenant, "invitation_id": invitation}
-        listing.step(0, f"invitation/{number}", "auth.DeleteTenantInvitation", asked, f"invitation {number}")
-    for number, each in enumerate(leaves, 1):
+        listing.step(0, f"invitation/{at}", "auth.DeleteTenantInvitation", asked, f"invitation {at}")
+    for at, each in enumerate(leaves, 1):
         asked = {"tenant_id": each["tenant_id"], "user_id": user["id"]}
-        listing.step(0, f"leave/{number}", "auth.DeleteTenantUser", asked, f"leave {_tenant(each)} ({number})")
+        listing.step(0, f"leave/{at}", "auth.DeleteTenantUser", asked, f"leave {_tenant(each)} ({at})")
     if account:
         listing.step(1, "account", "auth.DeleteSaasUser", {"user_id": user["id"]}, "delete the account")
     counts = {
@@ -115,18 +126,18 @@ def _ids(answer: Record) -> list[str]:
 def _headline(login: str, counts: Mapping[str, int]) -> Text:
     """What is done to whom."""
     leaves, account = counts["memberships"], counts["delete_account"]
-    en, ja = named(login), named(login, "ja")
-    tenants = "1 tenant" if leaves == 1 else f"{leaves} tenants"
+    tenants = number(leaves, "tenant", "tenants")
+    en, who, owner = named(login), with_particle(login, "を"), with_particle(login, "の")
     if leaves and account:
         return Text(
             f"Remove {en} from {tenants} and delete the account",
-            f"{ja} を{leaves}テナントから外し、アカウントを削除します",
+            f"{who}{leaves}テナントから外し、アカウントを削除します",
         )
     if account:
-        return Text(f"Delete the account {en}", f"{ja} のアカウントを削除します")
+        return Text(f"Delete the account {en}", f"{owner}アカウントを削除します")
     if leaves:
-        return Text(f"Remove {en} from {tenants}", f"{ja} を{leaves}テナントから外します")
-    return Text(f"Withdraw the invitations to {en}", f"{ja} への招待を取り消します")
+        return Text(f"Remove {en} from {tenants}", f"{who}{leaves}テナントから外します")
+    return Text(f"Withdraw the invitations to {en}", f"{with_particle(login, 'への')}招待を取り消します")
 
 
 def _warnings(counts: Mapping[str, int], keys: Value) -> Iterator[Notice]:
@@ -172,23 +183,20 @@ def _said(roles: Sequence[str]) -> Value:
 async def _say_rest(reader: Reader, listing: Checklist, user: Record, counts: Mapping[str, int], keys: Value) -> None:
     """The steps, what else there is, and what of it no operation takes away."""
     invitations, leaves = counts["invitations"], counts["memberships"]
-    first = [
-        *([Text(f"withdraw {invitations} invitations", f"招待{invitations}件の取り消し")] if invitations else []),
-        *([Text(f"leave {leaves} tenants", f"{leaves}テナントからの除外")] if leaves else []),
-    ]
+    withdraw = Text(f"withdraw {number(invitations, 'invitation', 'invitations')}", f"招待{invitations}件の取り消し")
+    leave = Text(f"leave {number(leaves, 'tenant', 'tenants')}", f"{leaves}テナントからの除外")
+    first = [*([withdraw] if invitations else []), *([leave] if leaves else [])]
     account = counts["delete_account"]
-    listing.facts.append(steps(first, [OWN_APPROVAL] if account else []))
-    listing.say("invitations", Text("Open invitations to withdraw", "取り消す招待"), counted(invitations, THINGS))
-    label, args = Text("Two-factor sign-in", "多要素認証"), {"user_id": user["id"]}
-    listing.facts.append(
-        await listing.look(
-            reader,
-            "auth.GetUserMfaPreference",
-            args,
-            label,
-            lambda answer: Said(Text("on", "有効") if answer.get("enabled") else Text("off", "無効")),
-        )
+    if len(first) + account > 1:
+        listing.facts.append(steps(first, [OWN_APPROVAL] if account else []))
+    mfa = await listing.look(
+        reader,
+        "auth.GetUserMfaPreference",
+        {"user_id": user["id"]},
+        Text("Two-factor sign-in", "多要素認証"),
+        lambda answer: Said(Text("on", "有効") if answer.get("enabled") else Text("off", "無効")),
     )
+    (listing.facts if account else listing.report).append(mfa)
     listing.say("api_keys", Text("API gateway keys of the person", "本人のAPIゲートウェイのキー"), keys)
     if not account:
         listing.say(
@@ -208,7 +216,7 @@ async def _keys(reader: Reader, user: str) -> Value:
         )
     except Unreadable:
         return Unread(NO_ANSWER)
-    return counted(count, THINGS)
+    return counted(count, KEYS)
 
 
 def _tenant(member: Record) -> str:
@@ -225,4 +233,4 @@ def _roles(member: Record) -> list[str]:
 
 
 def _env(env: Record) -> str:
-    return Called(str(env.get("name") or env.get("id")), str(env.get("display_name") or "")).spoken
+    return str(env.get("display_name") or env.get("name") or env.get("id"))
