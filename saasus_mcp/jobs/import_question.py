@@ -185,11 +185,15 @@ class Asked:
         usual = min(counts, key=lambda role: (-counts[role], self._privileged(role)), default="")
         return [line for line in self._grants if line.role != usual or self._privileged(line.role)]
 
+    @property
+    def _in_one_place(self) -> bool:
+        """Whether all roles are granted in one environment of one tenant, which then need not be said of each."""
+        return len(self._tenants) == 1 and len({line.env for line in self._grants}) == 1
+
     def _granted_where(self) -> Text:
-        envs = {line.env for line in self._grants}
-        if len(envs) > 1 or len(self._tenants) > 1:
+        if not self._in_one_place:
             return Text("Roles granted", "付与するロール")
-        place = self._place(*envs, self._tenants[0])
+        place = self._place(self._grants[0].env, self._tenants[0])
         return Text(f"Roles granted in {place.en}", f"{place.ja}で付与するロール")
 
     def _holders(self, lines: Sequence[Line]) -> Iterator[Value]:
@@ -197,9 +201,8 @@ class Asked:
         places: dict[str, list[Line]] = defaultdict(list)
         for line in lines:
             places[line.login].append(line)
-        one = len({(line.env, line.tenant) for line in self._grants}) == 1
         for login, own in places.items():
-            if one:
+            if self._in_one_place:
                 yield Named(login)
             else:
                 where = [self._place(line.env, line.tenant) for line in own]
@@ -234,7 +237,7 @@ class Asked:
 
     def _where(self, role: str, env: int | None, tenant: str) -> Text:
         spoken, place = self._there.spoken(role), self._place(env, tenant)
-        if len({line.env for line in self._grants}) == len(self._tenants) == 1:
+        if self._in_one_place:
             return _plain(spoken)
         return Text(f"{named(spoken)} in {place.en}:", f"{place.ja}の{named(spoken, 'ja')}")
 

@@ -113,8 +113,8 @@ def lines(given: object, there: There, argument: str) -> tuple[list[Line], list[
         blank, faults = False, list[Fault]()
         line = _line(number, record, there, faults)
         if line is not None:
-            _tried(lambda line=line: _require_new(line, seen), faults)
-            _tried(lambda line=line: _require_alike(line, attributes), faults)
+            _tried(partial(_require_new, line, seen), faults)
+            _tried(partial(_require_alike, line, attributes), faults)
         if line is None or faults:
             mistakes.append(Mistake(number, tuple(faults)))
         else:
