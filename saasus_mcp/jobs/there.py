@@ -109,7 +109,7 @@ class There:
     @cached_property
     def role(self) -> Index[str]:
         """Roles by name or display name."""
-        return Index("role", {name: [display] for name, display in self.roles.items()})
+        return Index("role", {name: [name, display] for name, display in self.roles.items()})
 
     def spoken(self, role: str) -> str:
         """A role as people call it."""

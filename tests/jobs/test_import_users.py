@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from saasus_mcp.jobs.there import There
-from saasus_mcp.jobs.users import lines
+from saasus_mcp.jobs.users import Line, lines
 from saasus_mcp.permissions.policy import PRESETS
 from saasus_mcp.sandbox import Sandbox
 from saasus_mcp.server.call import Asking, Call

@@ -185,7 +185,7 @@ def _told(line: Line, row: str, steps: list[str], kept: list[str]) -> dict[str, 
 
 
 def _wrong(mistake: Mistake) -> dict[str, Any]:
-    return {"line": mistake.number, "wrong": mistake.why, "steps": []}
+    return {"line": mistake.number, "wrong": mistake.why, "row": "", "steps": []}
 
 
 def _does(line: Line, steps: Sequence[str]) -> Planned:
