@@ -126,7 +126,8 @@ def _asked(stage: Stage, catalogue: Catalogue, case: Case) -> Question:
     values = values_for(catalogue.find(case.key))
     given = {name: value for name, value in {**values, **case.args}.items() if value is not None}
     before = [(case.key, {**values, **case.first})] if case.first else []
-    return stage.portal.call(ask, catalogue, case.key, given, *before)
+    asked: Question = stage.portal.call(ask, catalogue, case.key, given, *before)
+    return asked
 
 
 def _kept(stage: Stage, case: Case, question: Question, number: int) -> str:

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 from saasus_mcp.catalog.model import Language, Text
 from saasus_mcp.permissions.decisions import Kind, Via, ruling
 from saasus_mcp.permissions.proof import Binding, Proof, digest
+from saasus_mcp.permissions.question import kept
 from saasus_mcp.permissions.question.again import why_void
+from saasus_mcp.permissions.question.formatting import Reader, fill
 from saasus_mcp.permissions.question.layout import fitted
 from saasus_mcp.permissions.question.model import Question
 from saasus_mcp.permissions.refusal import Refused
@@ -118,7 +120,7 @@ class Approvals:
     def _pending(self, approval: Approval, now: float) -> str:
         minutes = max(1, math.ceil((approval.expires_at - now) / 60))
         try:
-            asked = Question.of(approval.preview).headline.get(self._language)
+            asked = fill(Question.of(approval.preview).headline, Reader.of(self._language))
         except ValueError:  # kept by an earlier version
             asked = approval.operation
         name = "" if approval.name in asked else f" {quoted(approval.name, self._language)}"
@@ -164,7 +166,7 @@ class Approvals:
         """
         if not may_approve(approval, by):
             raise Refused("two_person", "The policy wants another person's approval.", "Have someone else approve.")
-        if not is_name(typed, approval.name):
+        if not any(is_name(typed, kept.to_type(approval, language)) for language in ("en", "ja")):
             raise Refused("declined", "That is not the target's name: nothing was approved.", "Read the preview again.")
         told = ruling(approval, Kind.APPROVE, by=by, via=via).told()
         self._rule(approval, "approved", by=by, at=now, expires_at=now + LIFETIME, record=told)
