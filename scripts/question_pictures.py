@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from PIL import Image
-from playwright.sync_api import ViewportSize
 
 from saasus_mcp.catalog import Catalogue, Language
 from saasus_mcp.cli.question import shown
@@ -37,8 +36,7 @@ if TYPE_CHECKING:
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 IMAGES = DOCS / "images" / "questions"
 COLUMNS = 84
-DESK: ViewportSize = {"width": 1100, "height": 700}
-PHONE: ViewportSize = {"width": 390, "height": 700}
+DESK, PHONE = {"width": 1100, "height": 700}, {"width": 390, "height": 700}
 LOCALES: Mapping[Language, str] = {"en": "en-GB", "ja": "ja-JP"}
 STYLED = re.compile(r"\x1b\[([0-9]{1,2})m")
 CLASSES = {"1": "bold", "2": "dim", "31": "red", "33": "yellow"}
@@ -128,8 +126,8 @@ def _asked(stage: Stage, catalogue: Catalogue, case: Case) -> Question:
     values = values_for(catalogue.find(case.key))
     given = {name: value for name, value in {**values, **case.args}.items() if value is not None}
     before = [(case.key, {**values, **case.first})] if case.first else []
-    question: Question = stage.portal.call(ask, catalogue, case.key, given, *before)
-    return question
+    asked: Question = stage.portal.call(ask, catalogue, case.key, given, *before)
+    return asked
 
 
 def _kept(stage: Stage, case: Case, question: Question, number: int) -> str:
@@ -181,7 +179,7 @@ def _coloured(line: str) -> str:
 
 
 def _console(browser: Browser, stage: Stage, case: Case, code: str, size: str) -> None:
-    viewport = DESK if size == "desk" else PHONE
+    viewport: Any = DESK if size == "desk" else PHONE
     context = browser.new_context(locale=LOCALES[case.lang], viewport=viewport, java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{stage.url}/console")
