@@ -71,6 +71,7 @@ class Case:
         return f"{self.name}-{self.lang}"
 
 
+VIEWER = uid("user", "iroha.kazama@example.jp")
 STARTER = {"next_plan_id": uid("plan", "starter"), "using_next_plan_from": 1_775_001_600}
 ORDERS = {
     "pricing_unit_id": uid("unit", "orders_tiered_usage"),
@@ -86,14 +87,14 @@ ORDERS = {
 CASES = (
     Case("plan-change", "ja", "auth.UpdateTenantPlan", STARTER),
     Case("tenant-deletion", "ja", "auth.DeleteTenant"),
-    Case("role-grant", "ja", "auth.CreateTenantUserRoles", {"role_names": ["admin"]}),
+    Case("role-grant", "ja", "auth.CreateTenantUserRoles", {"user_id": VIEWER, "role_names": ["admin"]}),
     Case("price-change", "ja", "pricing.UpdatePricingUnit", ORDERS),
     Case("user-deletion", "ja", "auth.DeleteSaasUser"),
     Case("mfa-off", "en", "auth.UpdateUserMfaPreference", {"enabled": False, "method": None}, {"enabled": True}),
     Case("password-reset", "en", "auth.ResetSaasUserPassword"),
     Case("plan-change", "en", "auth.UpdateTenantPlan", {**STARTER, "delete_usage": True}),
     Case("invitation", "en", "auth.CreateTenantInvitation", {"envs": [{"id": 3, "role_names": ["admin"]}]}),
-    Case("usage-correction", "en", "pricing.UpdateMeteringUnitTimestampCount", {"method": "direct", "count": 0}),
+    Case("usage-correction", "en", "pricing.UpdateMeteringUnitTimestampCount", {"method": "direct", "count": 1500}),
 )
 SECTIONS = {"ja": "日本語", "en": "English"}
 HEAD = """# Questions in pictures
