@@ -226,10 +226,10 @@ class _Builder:
         return measure is not None and not measure.why_not and measure.value in (0, False, ())
 
     def _asked_as(self, facts: Mapping[str, Fact]) -> Line | None:
-        """The headline: the first that holds and of which all could be read, or else the first that holds."""
-        unread = {name for name, fact in facts.items() if isinstance(fact.value, Unread)}
+        """The headline: the first that holds and of which everything is known, or else the first that holds."""
+        unknown = {name for name, fact in facts.items() if isinstance(fact.value, Absent | Unread)}
         lines = [line for line in self.row.ask if self._holds(line)]
-        return next((line for line in lines if not self._placeholders(line) & unread), lines[0] if lines else None)
+        return next((line for line in lines if not self._placeholders(line) & unknown), lines[0] if lines else None)
 
     def _holds(self, line: Line) -> bool:
         survey = self.asked.survey
