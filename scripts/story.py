@@ -14,6 +14,19 @@ NOW = 1_773_800_000
 ANY = "any text"
 
 BY_NAME: dict[str, Any] = {
+    "back_office_staff_email": "keiri@example.jp",
+    "body": "CSVの列を並べ替えられると助かります。",
+    "callback_url": "https://app.example.com/callback",
+    "code": "123456",
+    "description": "月末の締め処理で使用",
+    "display_name": "営業担当",
+    "domain_name": "login.example.com",
+    "feedback_description": "一覧をCSVで出力したい。",
+    "feedback_title": "CSV出力",
+    "from_email_address": "no-reply@login.example.com",
+    "name": "sales",
+    "reply_email_address": "support@login.example.com",
+    "title": "受発注クラウド",
     "access_token": ANY,
     "api_key": "sandbox-gateway-key-1",
     "api_log_id": uid("seeded log", 3),
@@ -63,7 +76,20 @@ TIERS = (
     {"up_to": 0, "unit_amount": 15, "flat_amount": 0, "inf": True},
 )
 OFFER = {"name": "premium", "display_name": "プレミアム", "description": "大規模なお客様向け"}
+LONG_PAGE = (
+    "<h1>ログイン</h1>"
+    + "<p>ご利用にはアカウントが必要です。</p>" * 12
+    + "<script src=https://cdn.example.com/a.js></script>"
+)
 BY_KEY: dict[str, dict[str, Any]] = {
+    "auth.UpdateBasicInfo": {"reply_email_address": "help@login.example.com"},
+    "auth.UpdateSaasUserAttributes": {"attributes": {"locale": "en"}},
+    "auth.UpdateNotificationMessages": {
+        "sign_up": {"subject": "ご登録の確認", "message": "{username} 様 確認コードは {####} です。"}
+    },
+    "auth.UpdateCustomizePages": {
+        "sign_in_page": {"html_contents": LONG_PAGE, "is_terms_of_service": True, "is_privacy_policy": True}
+    },
     "analysis.UpdateActiveUsers": {"active_users": 25},
     "analysis.UpdateUserBehaviorHistoriesByDay": {
         "histories": [{"timestamp": NOW, "referer": "https://orders.example.com/orders"}]
@@ -79,6 +105,7 @@ BY_KEY: dict[str, dict[str, Any]] = {
     "auth.CreateSaasUserAttribute": {"attribute_name": "made"},
     "auth.CreateTenantAttribute": {"attribute_name": "made"},
     "auth.CreateTenantInvitation": {"envs": [{"id": 3, "role_names": ["viewer"]}]},
+    "auth.CreateTenant": {"name": "みなと物産株式会社"},
     "auth.CreateTenantUser": {"email": "brand.new@example.com"},
     "auth.CreateUserAttribute": {"attribute_name": "made"},
     "auth.DeleteEnv": {"env_id": 1},
@@ -89,7 +116,13 @@ BY_KEY: dict[str, dict[str, Any]] = {
     "auth.GetUserInfoBySignInId": {"sign_in_id": "warehouse-01"},
     "auth.LinkAwsMarketplace": {"tenant_id": MIDORI},
     "auth.ResendSignUpConfirmationEmail": {"email": "waiting@example.jp"},
-    "auth.UpdateCustomizePageSettings": {"icon": "data:image/png;base64,AA==", "favicon": "data:image/png;base64,AA=="},
+    "auth.UpdateCustomizePageSettings": {
+        "terms_of_service_url": "https://www.example.com/terms",
+        "privacy_policy_url": "https://www.example.com/privacy",
+        "google_tag_manager_container_id": "GTM-ABC1234",
+        "icon": "data:image/png;base64,AA==",
+        "favicon": "data:image/png;base64,AA==",
+    },
     "auth.UpdateSaasUserSignInId": {"user_id": uid("user", "warehouse-01"), "sign_in_id": "made"},
     "auth.UpdateTenantBillingInfo": {"address": ADDRESS},
     "auth.UpdateTenantPlan": {"next_plan_id": uid("plan", "business_year")},
@@ -109,7 +142,9 @@ BY_KEY: dict[str, dict[str, Any]] = {
     },
     "communication.UpdateFeedbackComment": {"body": "4月に公開します。"},
     "integration.CreateEventBridgeEvent": {
-        "event_messages": [{"event_type": "order", "event_detail_type": "shipped", "message": "注文 1024 を出荷しました"}]
+        "event_messages": [
+            {"event_type": "order", "event_detail_type": "shipped", "message": "注文 1024 を出荷しました"}
+        ]
     },
     "integration.SaveEventBridgeSettings": {"aws_account_id": "123456789012", "aws_region": "ap-northeast-3"},
     "communication.DeleteVoteForFeedback": {"user_id": USER},

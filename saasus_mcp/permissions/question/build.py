@@ -9,13 +9,13 @@ from typing import Any
 
 from saasus_mcp.catalog.confirmations import Confirmations, Field, Line, Measured, Row, load
 from saasus_mcp.catalog.expressions import value as evaluated
-from saasus_mcp.catalog.model import Language, Operation, Text
+from saasus_mcp.catalog.model import Operation, Text
 from saasus_mcp.permissions.difference import difference
 from saasus_mcp.permissions.impact import NOT_SEEN, Finding
 from saasus_mcp.permissions.proof import Place
 from saasus_mcp.permissions.question import difference as differing
 from saasus_mcp.permissions.question import words
-from saasus_mcp.permissions.question.formatting import Reader, say, why_not
+from saasus_mcp.permissions.question.formatting import why_not
 from saasus_mcp.permissions.question.layout import fitted
 from saasus_mcp.permissions.question.model import (
     Absent,
@@ -25,6 +25,7 @@ from saasus_mcp.permissions.question.model import (
     Named,
     Notice,
     Number,
+    Phrase,
     Question,
     Unread,
     Value,
@@ -34,7 +35,6 @@ from saasus_mcp.permissions.question.values import Values, decimal, quoted_label
 from saasus_mcp.permissions.survey import Survey
 from saasus_mcp.permissions.target import Read, shown_arguments
 from saasus_mcp.saasus.answer import compact
-from saasus_mcp.saasus.words import named
 
 SAID_OTHERWISE = frozenset({"HTTP 404", NOT_SEEN.why_not})
 """Reasons that are no news: the API says that there is nothing, or the target could not be read, which is a warning."""
@@ -153,7 +153,7 @@ class _Builder:
         kind = self.table.field(key, above).keys if above else ""
         if not kind:
             return self.table.field(key, path)
-        name = self.names.of(kind, last)
+        name = self.names.of(kind, last) if kind in self.table.kinds else None
         return Field(quoted_label(name.name if isinstance(name, Named) else last))
 
     def _values(self) -> Values:
@@ -216,7 +216,8 @@ class _Builder:
 
     @staticmethod
     def _led(changes: Sequence[Change], most: int) -> tuple[Change, ...]:
-        return tuple(replace(change, lead=at < most) for at, change in enumerate(changes))
+        led = [change for change in changes if change.effect != "unknown"][: max(0, most)]
+        return tuple(replace(change, lead=change in led) for change in changes)
 
     def _says_nothing(self, fact: Fact) -> bool:
         """Whether it is a measure that found nothing, or an argument that is left empty."""
@@ -242,23 +243,18 @@ class _Builder:
             return set()
         return {name for _, name, _, _ in string.Formatter().parse(line.text.en) if name}
 
-    def _headline(self, facts: Mapping[str, Fact]) -> Text:
+    def _headline(self, facts: Mapping[str, Fact]) -> Text | Phrase:
         line = self._asked_as(facts)
         if line is None:
-            title, name = self.asked.operation.title, self.asked.survey.sight.name
-            return Text(f"{title.en}: {named(name, 'en')}", f"{title.ja}: {named(name, 'ja')}")
+            title = self.asked.operation.title
+            return self._filled(Text(f"{title.en}: {{target}}", f"{title.ja}: {{target}}"), facts)
         return self._filled(line.text, facts)
 
-    def _filled(self, text: Text, facts: Mapping[str, Fact]) -> Text:
-        return Text(self._in(text.en, facts, "en"), self._in(text.ja, facts, "ja"))
-
-    def _in(self, template: str, facts: Mapping[str, Fact], language: Language) -> str:
-        reader = Reader.of(language)
-        values = {name: say(fact.value, reader) for name, fact in facts.items()}
-        sight = self.asked.survey.sight
-        values["target"] = say(Named(sight.name), reader)
-        parts = string.Formatter().parse(template)
-        return "".join(before + (values.get(name, "") if name else "") for before, name, _, _ in parts)
+    def _filled(self, text: Text, facts: Mapping[str, Fact]) -> Text | Phrase:
+        """The sentence with the values that its placeholders name."""
+        known = {name: fact.value for name, fact in facts.items()} | {"target": Named(self.asked.survey.sight.name)}
+        used = {name for _, name, _, _ in string.Formatter().parse(text.en + text.ja) if name}
+        return Phrase(text, tuple((name, known[name]) for name in sorted(used) if name in known)) if used else text
 
     def _warnings(self, facts: Mapping[str, Fact]) -> Iterator[Notice]:
         effects, sight = self.asked.operation.effects, self.asked.survey.sight
