@@ -78,6 +78,18 @@ def test_a_price_comes_before_other_changes_and_a_removed_tier_is_seen() -> None
     assert "Plans that include it: 2" in said
 
 
+def test_an_amount_is_told_in_the_currency_that_it_has_before_and_after() -> None:
+    usage = {
+        **ORDERS,
+        "pricing_unit_id": uid("unit", "api_usage"),
+        "type": "usage",
+        "unit_amount": 3,
+        "currency": "USD",
+    }
+    said = lines("pricing.UpdatePricingUnit", usage)
+    assert said[1:3] == ["Unit price: ¥2 → $3", "Currency: Japanese yen → US dollars"]
+
+
 def test_whoever_deletes_a_plan_sees_its_prices_and_its_tenants() -> None:
     said = lines("pricing.DeletePricingPlan", {"plan_id": uid("plan", "global")})
     assert said[0].endswith("Delete the pricing plan “Global plan”")

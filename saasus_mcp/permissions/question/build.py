@@ -194,20 +194,26 @@ class _Builder:
     def _changes(self) -> Iterator[Change]:
         operation, survey = self.asked.operation, self.asked.survey
         found = difference(operation, self.asked.args, survey.before) or ()
+        beside_before, beside_after = self._present(), self.shown
         for change in found:
-            if change.field in self.row.hide:
+            if change.field.split(".", 1)[0] in self.row.hide:
                 continue
             field = self._field(change.field)
-            beside = self.shown
             before, after = differing.pair(change.before, change.after, field)
             make = self._values()
             yield Change(
                 change.field,
                 field.label,
-                make.of(before, field, change.field, beside),
-                make.of(after, field, change.field, beside),
+                make.of(before, field, change.field, beside_before),
+                make.of(after, field, change.field, beside_after),
                 "change" if change.effect == "unshown" else change.effect,
             )
+
+    def _present(self) -> dict[str, Any]:
+        """What the arguments are now: an amount is in the currency that it had, not in the one that is sent."""
+        recipe = self.asked.operation.effects.diff
+        given = {"args": dict(self.asked.args), "result": self.asked.survey.before}
+        return {name: evaluated(text, given) for name, text in recipe.now.items()} if recipe is not None else {}
 
     def _ranked(self, changes: Iterable[Change]) -> tuple[Change, ...]:
         """The changes in the row's order of weight; those that it does not name in the order of the document."""
