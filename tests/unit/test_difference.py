@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.permissions.difference import Change, difference
-from saasus_mcp.permissions.target import Seen, Sight, look, present
+from saasus_mcp.permissions.target import Seen, look, present
 from tests.unit.reads import AOZORA, TENANT, FakeApi
 
 
