@@ -8,10 +8,13 @@ import anyio
 import pytest
 
 from saasus_mcp.catalog import load
+from saasus_mcp.permissions.question.build import Asked, question
 from saasus_mcp.permissions.question.dialog import dialog
 from saasus_mcp.permissions.question.formatting import Reader
+from saasus_mcp.permissions.survey import survey
+from saasus_mcp.permissions.target import Seen
 from saasus_mcp.sandbox.state import uid
-from scripts.stage import ask
+from scripts.stage import PLACE, REQUESTER, ask
 
 CATALOGUE = load()
 AOZORA = uid("tenant", "aozora")
@@ -131,3 +134,18 @@ def test_a_key_is_told_by_whose_it_is_and_never_itself() -> None:
 def test_a_headline_stays_a_sentence_where_a_name_is_not_known() -> None:
     said = lines("apigateway.RefreshClientSecret", {"api_key": "no such key"})
     assert said[0].endswith("Replace the client secret of an API key")
+
+
+async def test_endpoints_are_shown_as_they_are_sent_where_the_present_ones_cannot_be_read() -> None:
+    async def refuse(_key: str, _args: object) -> Seen:
+        return Seen(why_not="no answer")
+
+    operation = CATALOGUE.find("apigateway.UpdateApiGatewaySettings")
+    args = {"endpoint_settings_list": [{**LIVE, "role_names": ["everyone"]}]}
+    seen = await survey(operation, args, PLACE.saas_id, refuse)
+    said = dialog(await question(Asked(operation, args, PLACE, REQUESTER, seen), refuse), Reader.of("en")).splitlines()
+    assert "⚠ The current state could not be read: no answer" in said
+    endpoints = next(line for line in said if line.startswith("Endpoints:"))
+    assert "/orders" in endpoints
+    assert "everyone" in endpoints
+    assert not [line for line in said if line.endswith(": none")], "what could not be seen is not nothing"

@@ -109,9 +109,10 @@ class _Builder:
         left = {
             name: fact
             for name, fact in facts.items()
-            if name not in said and name not in row.hide and name not in compared and not self._says_nothing(fact)
+            if name not in said and name not in self._hidden() and name not in compared and not self._says_nothing(fact)
         }
-        lead = [name for name in row.lead if name in facts and name not in said and name not in compared]
+        known = [name for name in row.lead if name in facts and name not in self._unseen()]
+        lead = [name for name in known if name not in said and name not in compared]
         weighed = dict.fromkeys([*(name for name in row.show if name in left), *left])
         if not row.lead and not changes:
             lead = list(weighed)[:MOST_LEAD]
@@ -224,6 +225,17 @@ class _Builder:
     def _led(changes: Sequence[Change], most: int) -> tuple[Change, ...]:
         led = [change for change in changes if change.effect != "unknown"][: max(0, most)]
         return tuple(replace(change, lead=change in led) for change in changes)
+
+    def _hidden(self) -> set[str]:
+        """What stands in the details alone. A change that measures tell is shown as it is sent where nothing is there to compare."""
+        recipe = self.asked.operation.effects.diff
+        told = recipe.now if recipe is not None and self.asked.survey.before is None else {}
+        return set(self.row.hide) - set(told)
+
+    def _unseen(self) -> set[str]:
+        """Measures that rest on a target which could not be seen: a warning says so once."""
+        findings = self.asked.survey.impact.findings
+        return {found.name for found in findings if found.why_not == NOT_SEEN.why_not}
 
     def _says_nothing(self, fact: Fact) -> bool:
         """Whether it is a measure that found nothing, or an argument that is left empty."""
