@@ -251,7 +251,8 @@ class Work(Reader):
             SaasusMcpError: too many others are pending. Nothing was changed.
         """
         levels = (self._pipeline.catalogue.find(entry.operation).level for entry in plan.entries)
-        if "critical" not in levels or await noted(self._pipeline, lambda jobs: jobs.count(self._part.job)):
+        begun = await noted(self._pipeline, lambda jobs: jobs.count(self._part.job))
+        if begun or "critical" not in levels:
             return
         if not await self._stepper().room() and await self._goes_on():
             raise SaasusMcpError(

@@ -12,8 +12,7 @@ from saasus_mcp.catalog import Language
 from saasus_mcp.permissions.question.dialog import dialog
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.question.model import Question
-from tests.jobs.stage import Stage, Yes, stage
-from tests.jobs.test_export_users import state_of
+from tests.jobs.stage import Stage, stage
 from tests.jobs.test_offboarding_jobs import AOZORA, USER, invite
 
 COMPANY = "株式会社青空商事"
@@ -78,7 +77,7 @@ async def test_deleting_a_tenant_says_who_loses_access_and_what_stays(tmp_path: 
 
 
 async def test_a_script_that_a_document_brings_into_a_page_is_shown(tmp_path: Path) -> None:
-    script, person = "<script src=https://evil.example/x.js></script>", Yes()
+    script = "<script src=https://evil.example/x.js></script>"
     async with stage(tmp_path) as on:
         told = await on.told("job_export_settings", {"kinds": ["customize_pages"]})
         document = json.loads(json.dumps(told["document"]))
@@ -86,12 +85,9 @@ async def test_a_script_that_a_document_brings_into_a_page_is_shown(tmp_path: Pa
         page["html_contents"] = "x" * 500 + page["html_contents"] + script + "y" * 500
         args = {"document": document, "kinds": ["customize_pages"], "update": True}
         question = await asked(on, "job_apply_settings", args)
-        assert question.typed is not None
-        assert (question.typed.en, question.typed.ja) == ("1 setting", "設定1件")
-        await on.told("job_apply_settings", {**args, "reason": "x"}, asker=person)
-        live = state_of(on.sandbox).get("documents", "/v1/auth/customize-pages")
+    assert question.typed is not None
+    assert (question.typed.en, question.typed.ja) == ("1 setting", "設定1件")
     assert said(question, "en")[0] == "[SANDBOX] Change 1 setting by a document"
     whole = " ".join(detail.value for detail in question.details)
     assert script in whole, "the details hold it whole"
     assert any("contents" in label.en for label in question.hidden), "what is cut is announced"
-    assert script in live["sign_in_page"]["html_contents"]
