@@ -22,6 +22,7 @@ from saasus_mcp.cli.private import write_private
 from saasus_mcp.cli.terminal import attended, json_text, safe
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.permissions.proof import where
+from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.saasus import arguments, validation
 from saasus_mcp.saasus.answer import Figure, ToolAnswer, compact
 from saasus_mcp.server.call import Call
@@ -116,7 +117,7 @@ def _done(portal: BlockingPortal, runner: Runner, name: str, given: Any, lang: L
     validation.fit(spec.input_schema, values)
     with _bar() as progress:
         call = Call(spec.name, values, compose.local_user(), progress=progress)
-        job = settled(portal, partial(runner.start, spec), call, lang)
+        job = settled(portal, partial(runner.start, spec), call, Reader.of(lang, runner.pipeline.zone))
         told = ""
         while True:
             following = portal.start_task_soon(followed, runner, job, call, PATIENCE, _other_than(told))

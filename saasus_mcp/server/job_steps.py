@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from saasus_mcp.catalog.model import TYPED_LEVELS
 from saasus_mcp.permissions.case import Decision
+from saasus_mcp.permissions.preconditions import require_target
 from saasus_mcp.permissions.survey import glance, sights
 from saasus_mcp.saasus.answer import ToolAnswer, failed
 from saasus_mcp.server import aftermath
@@ -34,13 +36,15 @@ async def weigh(pipeline: Pipeline, call: Call) -> Weighed:
     """What would be decided on a step now. Nothing goes but reads for that.
 
     Raises:
-        SaasusMcpError: there is no such tool, or the arguments do not fit it.
+        SaasusMcpError: there is no such tool, the arguments do not fit it, or its target is not there.
     """
     step, part = pipeline.step(call), call.part or Part("")
     read = sights(pipeline.reader(step))
     decision = await pipeline.deciding.decide(step, read)
-    if step.operation.effects.bind:
+    if step.operation.level in TYPED_LEVELS and step.operation.effects.bind:
         seen = await glance(step.operation, step.arguments.values, pipeline.place.saas_id, read)
+        if not part.later:  # else it may be of what an earlier step is to make
+            require_target(step.operation, step.arguments.values, seen.sight, pipeline.language)
         part = replace(part, bound=seen.sight.bound)
     return Weighed(decision, digest_of(step, part), part.bound)
 

@@ -222,7 +222,7 @@ async def log_bodies(ground: Ground) -> str:
             assert shaped.wait(30)
         return shape(*given)
 
-    ground.monkeypatch.setattr("saasus_mcp.server.pipeline.answer", waiting)
+    ground.monkeypatch.setattr("saasus_mcp.server.sending.answer", waiting)
     api = StubApi(ground.catalogue, answers={"apilog.GetLogs": logs})
     behind = pipeline(api, Store.at(ground.folder, "saas-under-test"))
     async with anyio.create_task_group() as tasks:

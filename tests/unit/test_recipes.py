@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from saasus_mcp.catalog import Catalogue, load
+from saasus_mcp.catalog import Catalogue, confirmations, load
 from saasus_mcp.catalog.compile import __main__ as compiler
 from saasus_mcp.catalog.compile import completion, documents, effects, fitting, recipes, rows
 from saasus_mcp.catalog.expressions import value
@@ -34,9 +34,15 @@ def test_whoever_types_a_name_is_told_what_is_hit_and_what_follows(
     row, operation = table[key], catalogue.find(key)
     assert operation.effects.impact or isinstance(row["impact"], str), "impact, or why nothing can be counted"
     assert operation.effects.verify or isinstance(row["verify"], str), "verify, or why nothing shows it"
-    assert operation.effects.say is not None
-    assert len(operation.effects.say.en) > 40
-    assert JAPANESE.search(operation.effects.say.ja)
+    undo = operation.effects.undo
+    assert undo is not None
+    lost = undo.note if undo.kind != "undoable" else None
+    sometimes = [line.text for line in confirmations.load().rows[key].warn]
+    follows = [text for text in (operation.effects.say, lost, *sometimes) if text is not None]
+    assert follows or undo.kind == "undoable", "what follows, always or for some arguments"
+    for text in follows:
+        assert len(text.en) > 15
+        assert JAPANESE.search(text.ja)
 
 
 def test_every_operation_that_is_no_read_says_what_can_be_had_back(catalogue: Catalogue) -> None:
