@@ -21,6 +21,7 @@ from saasus_mcp.permissions.narrowed import NARROWED, NARROWED_MEND, NarrowingCe
 from saasus_mcp.permissions.preconditions import NoChange
 from saasus_mcp.permissions.proof import Place
 from saasus_mcp.permissions.question.build import Asked, question
+from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.permissions.survey import sights, survey, unasked
@@ -113,7 +114,7 @@ class Pipeline:
     @cached_property
     def settling(self) -> Settling:
         """What comes to a person's yes."""
-        confirmations, approvals = Confirmations(self._sealer), Approvals(self.store, self.language)
+        confirmations, approvals = Confirmations(self._sealer), Approvals(self.store, Reader.of(self.language))
         return Settling(
             confirmations,
             approvals,

@@ -115,10 +115,13 @@ async def desk(
 async def test_a_target_that_is_not_there_ends_the_call_before_anybody_is_asked(catalogue: Catalogue) -> None:
     async with desk(catalogue) as on:
         tenant = (await on.tenant())["id"]
+        grant = {"tenant_id": tenant, "env_id": 3, "role_names": ["admin"]}
         for tool, args in (
             ("auth_delete_tenant", {"tenant_id": "gone"}),
             ("auth_delete_tenant_invitation", {"tenant_id": tenant, "invitation_id": "gone"}),
             ("auth_delete_role", {"role_name": "gone"}),
+            ("auth_create_tenant_user_roles", {**grant, "user_id": "gone"}),
+            ("auth_reset_saas_user_password", {"user_id": "gone"}),
             ("pricing_delete_pricing_plan", {"plan_id": "gone"}),
         ):
             await on.refused(tool, args, "“gone”", "not_found")
@@ -210,7 +213,6 @@ async def test_what_a_call_needs_is_looked_for_before_anybody_is_asked(catalogue
         for tool, args, words in (
             ("auth_create_tenant_user_roles", {**grant, "env_id": 9}, "env_id: There is no such environment"),
             ("auth_create_tenant_user_roles", {**grant, "role_names": ["boss"]}, "role_names: There is no such role"),
-            ("auth_create_tenant_user_roles", {**grant, "user_id": "bob"}, "user_id: The user does not belong"),
             ("auth_update_user_mfa_preference", {"user_id": user, "enabled": True}, "method: It is required"),
             ("auth_create_tenant_user", stranger, "email: There is no such user yet"),
             ("auth_create_tenant_invitation", {**invite, "access_token": ""}, "access_token: it is empty"),
