@@ -72,6 +72,9 @@ TIERED = {
 }
 ADDRESS = {"street": "1", "city": "2", "state": "3", "country": "JP", "postal_code": "4"}
 BY_KEY: dict[str, dict[str, Any]] = {
+    "analysis.UpdateUserBehaviorHistoriesByDay": {
+        "histories": [{"timestamp": NOW, "referer": "https://app.example.com/"}]
+    },
     "auth.ConfirmEmailUpdate": {"user_id": uid("user", "akane.hoshino@example.jp")},
     "auth.CreateEnv": {"id": 7, "name": "qa"},
     "auth.CreateRole": {"role_name": "made"},

@@ -17,6 +17,7 @@ def shapes(operation: Operation) -> tuple[str, ...]:
 SOON = 1_790_086_400
 """A day after the time of the tests that have one (tests.pipeline.attacks.NOW)."""
 FITTING: Mapping[str, Any] = {
+    "attributes": {"birthday": "text-1"},
     "icon": "data:image/png;base64,eA==",
     "favicon": "data:image/png;base64,eA==",
     **dict.fromkeys(
