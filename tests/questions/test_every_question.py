@@ -137,7 +137,7 @@ def test_the_headline_names_the_target_and_what_cannot_be_undone_stands_in_the_f
         consequences = [notice for notice in question.warnings if notice.kind == "consequence"]
         shown = [notice for line in first for notice in line.warnings]
         if grave or consequences:
-            assert set(shown) & {*grave, *consequences}, (question.headline.en, question.warnings)
+            assert set(shown) & {*grave, *consequences}, question.warnings
 
 
 @EVERY

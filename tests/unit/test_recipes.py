@@ -34,12 +34,12 @@ def test_whoever_types_a_name_is_told_what_is_hit_and_what_follows(
     row, operation = table[key], catalogue.find(key)
     assert operation.effects.impact or isinstance(row["impact"], str), "impact, or why nothing can be counted"
     assert operation.effects.verify or isinstance(row["verify"], str), "verify, or why nothing shows it"
-    follows = (
-        [operation.effects.say]
-        if operation.effects.say
-        else [line.text for line in confirmations.load().rows[key].warn]
-    )
-    assert follows, "what follows, always or for some arguments"
+    undo = operation.effects.undo
+    assert undo is not None
+    lost = undo.note if undo.kind != "undoable" else None
+    sometimes = [line.text for line in confirmations.load().rows[key].warn]
+    follows = [text for text in (operation.effects.say, lost, *sometimes) if text is not None]
+    assert follows or undo.kind == "undoable", "what follows, always or for some arguments"
     for text in follows:
         assert len(text.en) > 15
         assert JAPANESE.search(text.ja)

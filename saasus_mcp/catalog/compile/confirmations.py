@@ -56,6 +56,8 @@ def compiled(files: Iterable[Path], operations: Iterable[Row]) -> str:
     table: Row = {"kinds": {}, "fields": {}, "measures": {}, "rows": {}}
     for file in files:
         for name, part in yaml.safe_load(file.read_text(encoding="utf-8")).items():
+            for twice in sorted(set(table.get(name, {})) & set(part)):
+                raise ConfirmationsError(f"{file.name}: {name}.{twice} stands in another file too.")
             table[name] = {**table.get(name, {}), **part}
     table |= {part: {name: _field(row) for name, row in table[part].items()} for part in ("fields", "measures")}
     rows = {

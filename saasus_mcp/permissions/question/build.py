@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -102,9 +102,9 @@ class _Builder:
         operation, survey, row = self.asked.operation, self.asked.survey, self.row
         self._know_target()
         facts = {fact.name: fact for fact in (*self._arguments(), *self._findings())}
-        changes = tuple(self._changes())
+        changes = self._ranked(self._changes())
         headline = self._headline(facts)
-        said = self._placeholders(self._chosen(row.ask))
+        said = self._placeholders(self._asked_as(facts))
         compared = {change.name.split(".", 1)[0] for change in changes} | self._compared()
         left = {
             name: fact
@@ -112,9 +112,10 @@ class _Builder:
             if name not in said and name not in row.hide and name not in compared and not self._says_nothing(fact)
         }
         lead = [name for name in row.lead if name in facts and name not in said and name not in compared]
+        weighed = dict.fromkeys([*(name for name in row.show if name in left), *left])
         if not row.lead and not changes:
-            lead = list(left)[:MOST_LEAD]
-        ordered = dict.fromkeys([*lead, *(name for name in row.show if name in left), *left])
+            lead = list(weighed)[:MOST_LEAD]
+        ordered = dict.fromkeys([*lead, *weighed])
         reach = {name for name in ordered if name not in lead and self._measured(name).reach}
         built = Question(
             tool=operation.tool,
@@ -152,7 +153,7 @@ class _Builder:
         kind = self.table.field(key, above).keys if above else ""
         if not kind:
             return self.table.field(key, path)
-        name = self.names.of(kind, last)
+        name = self.names.of(kind, last) if kind in self.table.kinds else None
         return Field(quoted_label(name.name if isinstance(name, Named) else last))
 
     def _values(self) -> Values:
@@ -194,6 +195,8 @@ class _Builder:
         operation, survey = self.asked.operation, self.asked.survey
         found = difference(operation, self.asked.args, survey.before) or ()
         for change in found:
+            if change.field in self.row.hide:
+                continue
             field = self._field(change.field)
             beside = self.shown
             before, after = differing.pair(change.before, change.after, field)
@@ -206,9 +209,15 @@ class _Builder:
                 "change" if change.effect == "unshown" else change.effect,
             )
 
+    def _ranked(self, changes: Iterable[Change]) -> tuple[Change, ...]:
+        """The changes in the row's order of weight; those that it does not name in the order of the document."""
+        weights = {name: at for at, name in enumerate((*self.row.lead, *self.row.show))}
+        return tuple(sorted(changes, key=lambda change: weights.get(change.name.split(".", 1)[0], len(weights))))
+
     @staticmethod
     def _led(changes: Sequence[Change], most: int) -> tuple[Change, ...]:
-        return tuple(replace(change, lead=at < most) for at, change in enumerate(changes))
+        led = [change for change in changes if change.effect != "unknown"][: max(0, most)]
+        return tuple(replace(change, lead=change in led) for change in changes)
 
     def _says_nothing(self, fact: Fact) -> bool:
         """Whether it is a measure that found nothing, or an argument that is left empty."""
@@ -217,8 +226,11 @@ class _Builder:
         measure = next((each for each in self.asked.survey.impact.findings if each.name == fact.name), None)
         return measure is not None and not measure.why_not and measure.value in (0, False, ())
 
-    def _chosen(self, lines: Sequence[Line]) -> Line | None:
-        return next((line for line in lines if self._holds(line)), None)
+    def _asked_as(self, facts: Mapping[str, Fact]) -> Line | None:
+        """The headline: the first that holds and of which all could be read, or else the first that holds."""
+        unread = {name for name, fact in facts.items() if isinstance(fact.value, Unread)}
+        lines = [line for line in self.row.ask if self._holds(line)]
+        return next((line for line in lines if not self._placeholders(line) & unread), lines[0] if lines else None)
 
     def _holds(self, line: Line) -> bool:
         survey = self.asked.survey
@@ -232,7 +244,7 @@ class _Builder:
         return {name for _, name, _, _ in string.Formatter().parse(line.text.en) if name}
 
     def _headline(self, facts: Mapping[str, Fact]) -> Text | Phrase:
-        line = self._chosen(self.row.ask)
+        line = self._asked_as(facts)
         if line is None:
             title = self.asked.operation.title
             return self._filled(Text(f"{title.en}: {{target}}", f"{title.ja}: {{target}}"), facts)

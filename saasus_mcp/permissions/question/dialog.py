@@ -27,12 +27,12 @@ def text(line: Line, question: Question, reader: Reader) -> str:
     if line.role == "headline":
         sandbox = f"{words['sandbox']} " if question.place.sandbox else ""
         return sandbox + fill(question.headline, reader)
-    if line.body is not None:
-        return body(line.body, reader)
-    if line.warnings:
-        return joined((f"{MARKS[each.kind]} {fill(each.text, reader)}" for each in line.warnings), language)
-    if line.reach:
-        return joined((body(each, reader) for each in line.reach), language)
+    if line.unsent:
+        return words["unsent"].format(fields=words["and"].join(each.label.get(language) for each in line.unsent))
+    bodies = (line.body,) if line.body is not None else line.reach
+    if bodies or line.warnings:
+        warnings = (f"{MARKS[each.kind]} {fill(each.text, reader)}" for each in line.warnings)
+        return joined((*(body(each, reader) for each in bodies), *warnings), language)
     if line.text is not None:
         return fill(line.text, reader)
     return _closing(line, question, language)

@@ -29,6 +29,7 @@ class Line:
         "warning",
         "brief",
         "body",
+        "unsent",
         "reach",
         "undo",
         "requester",
@@ -39,6 +40,7 @@ class Line:
     body: Body | None = None
     warnings: tuple[Notice, ...] = ()
     reach: tuple[Fact, ...] = ()
+    unsent: tuple[Change, ...] = ()
     text: Text | Phrase | None = None
 
 
@@ -70,7 +72,14 @@ def _first(question: Question) -> list[Body]:
 
 def _bodies(question: Question) -> list[Body]:
     """What stands below the warnings, by weight."""
-    return [*(each for each in question.changes if not each.lead), *(each for each in question.facts if not each.lead)]
+    changes = [each for each in question.changes if not each.lead and each not in _unsent(question)]
+    return [*changes, *(each for each in question.facts if not each.lead)]
+
+
+def _unsent(question: Question) -> tuple[Change, ...]:
+    """Fields that are not sent, and of which nobody knows whether they are kept: told in one line where they are several."""
+    found = tuple(each for each in question.changes if each.effect == "unknown" and not each.lead)
+    return found if len(found) > 1 else ()
 
 
 def _top(question: Question) -> Iterator[Line]:
@@ -89,6 +98,9 @@ def _kept(question: Question) -> list[Line]:
 
 
 def _bottom(question: Question) -> Iterator[Line]:
+    unsent = _unsent(question)
+    if unsent:
+        yield Line("unsent", unsent=unsent)
     if question.reach:
         yield Line("reach", reach=question.reach)
     if question.undo is not None:

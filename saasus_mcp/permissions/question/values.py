@@ -26,7 +26,7 @@ from saasus_mcp.permissions.question.model import (
 )
 from saasus_mcp.permissions.target import HIDDEN
 from saasus_mcp.saasus.answer import compact
-from saasus_mcp.saasus.words import named, one_line
+from saasus_mcp.saasus.words import one_line, quoted
 
 LONGEST = 200
 """Characters of a text that are shown whole."""
@@ -168,7 +168,7 @@ def label(name: object) -> Text:
 def quoted_label(name: object) -> Text:
     """A name of the API's as a label that stands among words of ours."""
     said = one_line(str(name), LONGEST_LABEL)
-    return Text(named(said, "en"), named(said, "ja"))
+    return Text(quoted(said, "en"), quoted(said, "ja"))
 
 
 def _names(value: Value) -> Iterator[str]:
