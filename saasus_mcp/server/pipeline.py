@@ -268,9 +268,7 @@ class Pipeline:
             part = step.part
             known = await self.aside(lambda: granted.earlier(part, self.store.jobs))
             granted.check_filled(step, part, known)
-            looked = await granted.looked_at(step, part, self.place, read)
-            preconditions.require_target(operation, values, looked.survey.sight, self.language)
-            return looked
+            return await granted.looked_at(step, part, self.place, read, self.language)
         if step.undoes is not None:
             await aftermath.see_unchanged(self.catalogue, step.undoes.entry, read)
         if decision.outcome == "allow":
