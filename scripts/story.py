@@ -123,6 +123,18 @@ BY_KEY: dict[str, dict[str, Any]] = {
         "icon": "data:image/png;base64,AA==",
         "favicon": "data:image/png;base64,AA==",
     },
+    "auth.UpdateSignInSettings": {
+        "password_policy": {
+            "minimum_length": 6,
+            "is_require_lowercase": True,
+            "is_require_numbers": True,
+            "is_require_symbols": False,
+            "is_require_uppercase": False,
+            "temporary_password_validity_days": 7,
+        },
+        "self_regist": {"enable": True},
+    },
+    "auth.UpdateSingleTenantSettings": {"enabled": True, "role_external_id": "partner-1"},
     "auth.UpdateSaasUserSignInId": {"user_id": uid("user", "warehouse-01"), "sign_in_id": "made"},
     "auth.UpdateTenantBillingInfo": {"address": ADDRESS},
     "auth.UpdateTenantPlan": {"next_plan_id": uid("plan", "business_year")},

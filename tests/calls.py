@@ -37,7 +37,7 @@ def complete(operation: Operation, shape: str = "") -> dict[str, Any]:
     values = {name: FITTING.get(name, sample(field)) for name, field in _fields(operation, shape).items()}
     if "histories" in values:
         values["histories"] = [{**each, "timestamp": SOON} for each in values["histories"]]
-    return _changed(operation, _trimmed(operation, values | FREE.get(operation.key, {})))
+    return _changed(operation, _trimmed(operation, {**values, **FREE.get(operation.key, {})}))
 
 
 def minimal(operation: Operation, shape: str = "") -> dict[str, Any]:
@@ -52,7 +52,7 @@ def minimal(operation: Operation, shape: str = "") -> dict[str, Any]:
     if values.get("enabled") and "method" in fields:
         values["method"] = sample(fields["method"])
     values |= {name: FITTING[name] for name in values if name in FITTING}
-    return _changed(operation, values | FREE.get(operation.key, {}))
+    return _changed(operation, {**values, **FREE.get(operation.key, {})})
 
 
 def altered(operation: Operation, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -120,7 +120,12 @@ class Undo:
         args: its arguments, as expressions; one without a value is left out.
         needs: arguments without which there is no undo.
         each: expression for a list; one inverse call is made for each `item` of it.
-        supply: paths of arguments that were never kept, secrets above all: a person gives them anew.
+        when: expression; the inverse call is made only where it is true. Empty: always.
+        supply: paths of arguments that were never kept, secrets above all: a person enters them again.
+        left: expression over the present state, as the inverse call's own recipes read it: whether it is what the call left.
+            Empty: the answer says so, or `verify`.
+        also: further inverse calls, made after it, each under its own conditions.
+        critical: whether one of them is critical, so that undoing takes an approval unless the policy says otherwise.
         note: what cannot come back.
     """
 
@@ -129,8 +134,12 @@ class Undo:
     tool: str = ""
     args: Mapping[str, str] = field(default_factory=dict)
     each: str = ""
+    when: str = ""
     needs: tuple[str, ...] = ()
     supply: tuple[str, ...] = ()
+    left: str = ""
+    also: tuple[Undo, ...] = ()
+    critical: bool = False
     note: Text | None = None
 
 

@@ -43,8 +43,9 @@ def _verify(row: Row) -> Verify:
 def _undo(row: Row) -> Undo:
     note = Text(**row["note"]) if "note" in row else None
     kept = {key: value for key, value in row.items() if key != "class"}
-    lists = {key: tuple(row.get(key, ())) for key in ("needs", "supply")}
-    return Undo(row["class"], **{**kept, **lists, "note": note})
+    lists: Row = {key: tuple(row.get(key, ())) for key in ("needs", "supply")}
+    also = tuple(_undo({"class": row["class"], **further}) for further in row.get("also", ()))
+    return Undo(row["class"], **{**kept, **lists, "also": also, "note": note})
 
 
 def _pick(row: Row) -> Pick | None:

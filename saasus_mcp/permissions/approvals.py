@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from saasus_mcp.catalog.model import Text
 from saasus_mcp.permissions.decisions import Kind, Via, ruling
 from saasus_mcp.permissions.proof import Binding, Proof, digest
+from saasus_mcp.permissions.question import kept
 from saasus_mcp.permissions.question.again import why_void
 from saasus_mcp.permissions.question.formatting import Reader, fill
 from saasus_mcp.permissions.question.layout import fitted
@@ -167,7 +168,7 @@ class Approvals:
         """
         if not may_approve(approval, by):
             raise Refused("two_person", "The policy wants another person's approval.", "Have someone else approve.")
-        if not is_name(typed, approval.name):
+        if not any(is_name(typed, kept.to_type(approval, language)) for language in ("en", "ja")):
             raise Refused("declined", "That is not the target's name: nothing was approved.", "Read the preview again.")
         told = ruling(approval, Kind.APPROVE, by=by, via=via).told()
         self._rule(approval, "approved", by=by, at=now, expires_at=now + LIFETIME, record=told)

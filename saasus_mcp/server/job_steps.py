@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from saasus_mcp.catalog.model import TYPED_LEVELS
@@ -16,6 +17,7 @@ from saasus_mcp.server.aside import Given
 from saasus_mcp.server.call import Call, Part
 from saasus_mcp.server.granted import digest_of
 from saasus_mcp.server.pipeline import Pipeline
+from saasus_mcp.store import Approval
 
 if TYPE_CHECKING:
     from saasus_mcp.store.jobs import Jobs
@@ -47,11 +49,27 @@ async def weigh(pipeline: Pipeline, call: Call) -> Weighed:
     return Weighed(decision, digest_of(step, part), part.bound)
 
 
-async def undecided(pipeline: Pipeline, call: Call) -> bool:
-    """Whether an approval of this very call waits for a person."""
+async def undecided(pipeline: Pipeline, call: Call) -> Approval | None:
+    """The approval of this very call that waits for a person."""
+    return next((each for each in await _asked(pipeline, call) if each.status == "pending"), None)
+
+
+async def withdraw(pipeline: Pipeline, call: Call) -> None:
+    """Void what a person was asked about this very call, or has agreed to: it is not going to be made."""
+    for each in await _asked(pipeline, call):
+        if each.status in ("pending", "approved"):
+            await pipeline.aside(partial(pipeline.store.withdraw, each.code))
+
+
+async def pending(pipeline: Pipeline, principal: str) -> list[Approval]:
+    """All approvals of a principal's that wait for a person."""
+    asked = await pipeline.aside(lambda: pipeline.store.approvals(pipeline.clock()))
+    return [each for each in asked if each.status == "pending" and each.principal == principal]
+
+
+async def _asked(pipeline: Pipeline, call: Call) -> list[Approval]:
     digest = pipeline.step(call).binding(pipeline.place).digest()
-    asked = await pipeline.aside(lambda: pipeline.store.approvals(pipeline.clock(), digest))
-    return any(each.status == "pending" for each in asked)
+    return await pipeline.aside(lambda: pipeline.store.approvals(pipeline.clock(), digest))
 
 
 async def recover(pipeline: Pipeline, call: Call) -> ToolAnswer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from datetime import tzinfo
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,7 @@ from saasus_mcp.server.watch import UNWATCHED, Watch
 from saasus_mcp.store import StoreError
 
 if TYPE_CHECKING:
-    from saasus_mcp.store import Store
+    from saasus_mcp.store import Entry, Store
 
 
 class Pipeline:
@@ -62,6 +63,7 @@ class Pipeline:
         sealer: Sealer,
         place: Place,
         language: Language = "en",
+        zone: tzinfo | None = None,
         clock: Callable[[], float] = time.time,
         references: References = no_references,
         budget: int = BUDGET,
@@ -78,6 +80,7 @@ class Pipeline:
         self._open = store
         self._sealer = sealer
         self.language: Language = language
+        self.zone = zone
         self.clock = clock
         self._references = references
         self._budget = budget
@@ -119,6 +122,7 @@ class Pipeline:
             confirmations,
             approvals,
             language=self.language,
+            zone=self.zone,
             clock=self.clock,
             aside=self.aside,
             console=self._console,
@@ -270,7 +274,7 @@ class Pipeline:
             granted.check_filled(step, part, known)
             return await granted.looked_at(step, part, self.place, read, self.language)
         if step.undoes is not None:
-            await aftermath.see_unchanged(self.catalogue, step.undoes.entry, read)
+            await aftermath.see_unchanged(self.catalogue, await self._as_it_is(step.undoes.entry), read)
         if decision.outcome == "allow":
             if call.reply is not None:
                 self.settling.heed(call.reply)
@@ -293,13 +297,23 @@ class Pipeline:
             return settled
         return replace(step, proof=settled.proof, survey=settled.survey, since=settled.since)
 
+    async def _as_it_is(self, entry: Entry) -> Entry:
+        """The journal's entry with what was undone of it since somebody read it."""
+        return await self.aside(lambda: self.store.journal.find(entry.call)) or entry
+
     async def _looked(self, step: Step, read: Read) -> Looked:
         values = step.arguments.values
         seen = await survey(step.operation, values, self.place.saas_id, read)
         now, language = self.clock(), self.language
         await preconditions.check_present(step.operation, values, seen, read, now=now, language=language)
         asked = Asked(
-            step.operation, values, self.place, step.principal.id, seen, reason=step.reason, typed=step.decision.typed
+            step.operation,
+            values,
+            self.place,
+            step.principal.id,
+            seen,
+            reason=step.reason,
+            typed=step.decision.typed,
         )
         return Looked(seen, await question(asked, read))
 

@@ -201,7 +201,8 @@ class Settling:
                 "The target keeps changing while the person is asked.",
                 "\n".join(["Call again later.", *(line.en for line in lead)]),
             )
-        asked = Prompt(dialog(question, self._reader), seen.survey.sight.name if question.typed else None)
+        name = question.typed.get(self._language) if question.typed is not None else None
+        asked = Prompt(dialog(question, self._reader), name, question)
         state = self._confirmations.ask(matter.binding, asked, sight, self._clock())
         answer = await matter.asker.ask(asked)
         return Asking(asked, state) if answer is None else Reply(answer, state)
@@ -210,7 +211,7 @@ class Settling:
 def _asked(matter: Matter, seen: Looked, lead: tuple[Text, ...]) -> Question:
     """The question with why it is asked again, which may take the room of something else."""
     name = seen.survey.sight.name
-    typed = Text(name, name) if matter.decision.typed else None
+    typed = (seen.question.typed or Text(name, name)) if matter.decision.typed else None
     return fitted(replace(seen.question, lead=lead, typed=typed))
 
 

@@ -94,11 +94,18 @@ def _given(place: str, args: Mapping[str, str], call: Row, supplied: Iterable[st
 
 def _undo(row: Row, known: Mapping[str, Schema], operations: Operations) -> Iterator[str]:
     undo = row["effects"]["undo"]
-    call = operations[undo["call"]]
-    if call["effects"]["level"] in READS:
-        yield f"undo calls {undo['call']}, which only reads"
-    yield from _given("undo", undo["args"], call, undo["supply"])
-    yield from _selected([*undo["args"].values(), undo.get("each", "")], known)
+    for inverse in (undo, *undo.get("also", ())):
+        call = operations[inverse["call"]]
+        if call["effects"]["level"] in READS:
+            yield f"undo calls {inverse['call']}, which only reads"
+        yield from _given("undo", inverse["args"], call, inverse["supply"])
+        texts = [*inverse["args"].values(), inverse.get("each", ""), inverse.get("when", "")]
+        yield from _selected(texts, known)
+    effects = operations[undo["call"]]["effects"]
+    now = _seen(effects.get("diff"), operations) or _seen(effects.get("target"), operations)
+    if "left" in undo:
+        yield from () if now else ("undo.left has nothing to look at",)
+        yield from _selected([undo["left"]], {**known, "now": now})
 
 
 def _selected(texts: Iterable[str], known: Mapping[str, Schema]) -> Iterator[str]:

@@ -14,7 +14,8 @@ KEYS = frozenset({"requires", "impact", "affects_users", "diff", "verify", "undo
 MEASURE = frozenset({"label", "read", "args", "count", "of", "where", "has", "by", "only", "show"})
 DIFF = frozenset({"read", "args", "pick", "now", "omitted"})
 VERIFY = frozenset({"read", "args", "pick", "applied"})
-UNDO = frozenset({"class", "call", "args", "each", "supply", "note"})
+INVERSE_CALL = frozenset({"call", "args", "each", "when", "supply"})
+UNDO = INVERSE_CALL | {"class", "left", "also", "note"}
 CLASS_OF = {"reversible": "undoable", "recreate": "recreatable", "irreversible": "lost", "n/a": "lost"}
 """The class of undo that each reversibility means."""
 OMITTED = frozenset({"keeps", "resets", "unknown"})
@@ -27,6 +28,7 @@ NOW = ("args", "result")
 APPLIED = ("args", "before", "result", "status")
 INVERSE = ("args", "before", "result")
 INVERSE_EACH = ("args", "before", "item", "result")
+LEFT = ("args", "before", "now", "result")
 
 
 def problems(row: Row) -> list[str]:
@@ -115,10 +117,14 @@ def _undo(row: Row) -> Iterator[str]:
     meant = CLASS_OF.get(row.get("reversibility", "n/a"))
     if undo.get("class") != meant:
         yield f"undo.class is {undo.get('class')!r}, though the row's reversibility means {meant!r}"
-    args = undo.get("args", {})
-    if args != "before":
-        yield from _unsound(args.values(), INVERSE_EACH if "each" in undo else INVERSE)
-    yield from _unsound([undo.get("each", "[]")], INVERSE)
+    for further in undo.get("also", ()):
+        yield from _unknown("undo.also", further, INVERSE_CALL)
+    for inverse in (undo, *undo.get("also", ())):
+        args = inverse.get("args", {})
+        if args != "before":
+            yield from _unsound(args.values(), INVERSE_EACH if "each" in inverse else INVERSE)
+        yield from _unsound([inverse.get("each", "[]"), inverse.get("when", "true")], INVERSE)
+    yield from _unsound([undo.get("left", "true")], LEFT)
     if "note" in undo and not _both(undo["note"]):
         yield "undo.note is not in both languages"
     if "note" not in undo and (undo.get("class") != "undoable" or "call" not in undo):

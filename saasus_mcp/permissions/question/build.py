@@ -288,7 +288,10 @@ class _Builder:
         undo = self.asked.operation.effects.undo
         if undo is None:
             return words.LOST
-        said = {"undoable": words.UNDOABLE, "recreatable": words.RECREATED, "lost": words.LOST}[undo.kind]
+        if undo.kind == "undoable" and undo.call is None and undo.note is not None:
+            return undo.note
+        undoable = words.UNDOABLE_APPROVED if undo.critical else words.UNDOABLE
+        said = {"undoable": undoable, "recreatable": words.RECREATED, "lost": words.LOST}[undo.kind]
         return said if undo.note is None else Text(f"{said.en} {undo.note.en}", f"{said.ja}{undo.note.ja}")
 
     def _details(self) -> Iterator[Detail]:

@@ -89,6 +89,7 @@ MARKS: Mapping[str, str] = {
 LOST = Text("This cannot be undone.", "元に戻せません。")
 RECREATED = Text("This cannot be undone, only created again.", "元に戻せません。作り直すことだけができます。")
 UNDOABLE = Text("This can be undone.", "元に戻せます。")
+UNDOABLE_APPROVED = Text("This can be undone, with an approval.", "承認を受ければ元に戻せます。")
 MONEY_YES = Text("Changes what is charged", "請求が変わります")
 MONEY_MAYBE = Text("May change later bills", "今後の請求が変わることがあります")
 EMAIL_YES = Text("Sends an e-mail", "メールを送信します")
