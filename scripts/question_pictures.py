@@ -29,14 +29,15 @@ from scripts.stage import ask
 from scripts.story import values_for
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, ViewportSize
 
     from tests.browser.stage import Stage
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 IMAGES = DOCS / "images" / "questions"
 COLUMNS = 84
-DESK, PHONE = {"width": 1100, "height": 700}, {"width": 390, "height": 700}
+DESK: ViewportSize = {"width": 1100, "height": 700}
+PHONE: ViewportSize = {"width": 390, "height": 700}
 LOCALES: Mapping[Language, str] = {"en": "en-GB", "ja": "ja-JP"}
 STYLED = re.compile(r"\x1b\[([0-9]{1,2})m")
 CLASSES = {"1": "bold", "2": "dim", "31": "red", "33": "yellow"}
@@ -180,7 +181,7 @@ def _coloured(line: str) -> str:
 
 
 def _console(browser: Browser, stage: Stage, case: Case, code: str, size: str) -> None:
-    viewport: Any = DESK if size == "desk" else PHONE
+    viewport = DESK if size == "desk" else PHONE
     context = browser.new_context(locale=LOCALES[case.lang], viewport=viewport, java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{stage.url}/console")
