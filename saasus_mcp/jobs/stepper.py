@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from math import inf
 from typing import Any
 
 import anyio
 
 from saasus_mcp.jobs.patience import noted, patiently, paused
 from saasus_mcp.jobs.plan import Entry
-from saasus_mcp.permissions.approvals import MOST_PENDING
+from saasus_mcp.permissions.approvals import LIFETIME, MOST_PENDING
 from saasus_mcp.permissions.case import Principal
 from saasus_mcp.saasus.answer import ToolAnswer, failed
 from saasus_mcp.server import granted
@@ -89,7 +90,8 @@ class Stepper:
             goes_on = rounds_left and await (self._decided(call) if given.why == "approval" else self.room())
             if not goes_on:
                 await patiently(lambda: withdraw(self._pipeline, call))
-                return replace(failed(CANCELLED), why=CANCEL) if rounds_left else given
+                cancelled = not await noted(self._pipeline, lambda jobs: jobs.goes_on(self._part.job))
+                return replace(failed(CANCELLED), why=CANCEL) if cancelled else given
         raise AssertionError("the last round returns")
 
     async def _decided(self, call: Call) -> bool:
@@ -106,7 +108,9 @@ class Stepper:
         return await self._wait(wanted)
 
     async def room(self) -> bool:
-        """Wait until one more approval can be asked for; False where the job was cancelled meanwhile."""
+        """Wait until one more approval can be asked for, at most as long as one stays pending; False where that did not come,
+        or the job was cancelled.
+        """
 
         async def wanted() -> tuple[str, Mapping[str, Any]]:
             waiting = await pending(self._pipeline, self._principal.id)
@@ -115,11 +119,15 @@ class Stepper:
             said = FULL.format(count=len(waiting), codes=", ".join(sorted(each.code for each in waiting)))
             return said, {"waiting": said}
 
-        return await self._wait(wanted)
+        return await self._wait(wanted, LIFETIME)
 
-    async def _wait(self, wanted: Callable[[], Awaitable[tuple[str, Mapping[str, Any]]]]) -> bool:
-        """Wait until nothing is wanted of a person any more, and tell what is; False where the job was cancelled meanwhile."""
-        told = ""
+    async def _wait(
+        self, wanted: Callable[[], Awaitable[tuple[str, Mapping[str, Any]]]], patience: float = inf
+    ) -> bool:
+        """Wait until nothing is wanted of a person any more, and tell what is; False where patience ended before that, or the
+        job was cancelled.
+        """
+        told, give_up = "", anyio.current_time() + patience
         try:
             while True:
                 said, report = await patiently(wanted)
@@ -128,7 +136,8 @@ class Stepper:
                 if said != told:
                     told = said
                     await self._note(report)
-                if not await noted(self._pipeline, lambda jobs: jobs.goes_on(self._part.job)):
+                goes_on = await noted(self._pipeline, lambda jobs: jobs.goes_on(self._part.job))
+                if not goes_on or anyio.current_time() >= give_up:
                     return False
                 await anyio.sleep(PAUSE)
         finally:

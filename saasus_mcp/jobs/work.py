@@ -35,6 +35,7 @@ AT_ONCE = 4
 """Rows and reads under way at the same time: an API that others use, too, is not to be flooded."""
 BATCH = 20
 """Rows between two checkpoints. What became of a row is known from the store at any time; this is only how often we look."""
+CROWDED = "The job will need an approval of its own, and too many others are pending. Nothing was changed."
 HOLDS_ALL = frozenset({"frozen", "overbudget", CANCEL})
 """Why a row is refused that will refuse the next one, too."""
 
@@ -244,10 +245,19 @@ class Work(Reader):
     stopped = False
 
     async def prepare(self, plan: Plan) -> None:
-        """Wait, before anything is changed, until the approvals can be asked for that its steps will need of their own."""
+        """Wait, before anything is changed, until the approvals can be asked for that its steps will need of their own.
+
+        Raises:
+            SaasusMcpError: too many others are pending. Nothing was changed.
+        """
         levels = (self._pipeline.catalogue.find(entry.operation).level for entry in plan.entries)
-        if "critical" in levels and not await noted(self._pipeline, lambda jobs: jobs.count(self._part.job)):
-            await self._stepper().room()
+        begun = await noted(self._pipeline, lambda jobs: jobs.count(self._part.job))
+        if begun or "critical" not in levels:
+            return
+        if not await self._stepper().room() and await self._goes_on():
+            raise SaasusMcpError(
+                CROWDED, "Have a person decide on those that `saasus-mcp approvals` lists, then start it again."
+            )
 
     async def tell(self, done: int, total: int | None = None) -> None:
         """Say how far the job is.
@@ -257,6 +267,9 @@ class Work(Reader):
         """
         if not await self._advance(done, total):
             raise Stopped
+
+    async def _goes_on(self) -> bool:
+        return await noted(self._pipeline, lambda jobs: jobs.goes_on(self._part.job))
 
     async def _advance(self, done: int, total: int | None) -> bool:
         return await noted(self._pipeline, lambda jobs: jobs.advance(self._part.job, done, total))
@@ -293,7 +306,7 @@ class Work(Reader):
         async def make(row: Row) -> None:
             if _ends(found.values(), stop_at_failure=stop_at_failure):
                 return
-            if not await noted(self._pipeline, lambda jobs: jobs.goes_on(self._part.job)):
+            if not await self._goes_on():
                 return
             found[row.name] = await self._row(row)
             await self._advance(over + len(found), total)

@@ -32,6 +32,7 @@ from saasus_mcp.permissions.question.model import (
 )
 from saasus_mcp.permissions.question.names import Names
 from saasus_mcp.permissions.question.values import Values, decimal, quoted_label
+from saasus_mcp.permissions.reversal import can_undo
 from saasus_mcp.permissions.survey import Survey
 from saasus_mcp.permissions.target import Read, shown_arguments
 from saasus_mcp.saasus.answer import compact
@@ -128,9 +129,7 @@ class _Builder:
             changes=self._led(changes, MOST_LEAD - len(lead)),
             reach=tuple(facts[name] for name in ordered if name in reach),
             warnings=tuple(self._warnings(facts)),
-            undo=self._undo()
-            if operation.effects.undo is not None and operation.effects.undo.kind == "undoable"
-            else None,
+            undo=self._undo() if self._can_undo() else None,
             reason=self.asked.reason,
             typed=Text(survey.sight.name, survey.sight.name) if self.asked.typed else None,
             details=tuple(self._details()),
@@ -284,7 +283,7 @@ class _Builder:
                 yield Notice("consequence", self._filled(line.text, facts))
         if effects.say is not None:
             yield Notice("consequence", effects.say)
-        if effects.undo is not None and effects.undo.kind != "undoable":
+        if effects.undo is not None and not self._can_undo():
             lost = effects.undo.kind == "lost"
             yield Notice("irreversible" if lost else "recreate", self._undo())
         if effects.money != "no":
@@ -301,6 +300,9 @@ class _Builder:
                 ),
             )
 
+    def _can_undo(self) -> bool:
+        return can_undo(self.asked.operation, self.asked.args, self.asked.survey.before)
+
     def _undo(self) -> Text:
         """Whether it can be undone, and what does not come back."""
         undo = self.asked.operation.effects.undo
@@ -309,7 +311,8 @@ class _Builder:
         if undo.kind == "undoable" and undo.call is None and undo.note is not None:
             return undo.note
         undoable = words.UNDOABLE_APPROVED if undo.critical else words.UNDOABLE
-        said = {"undoable": undoable, "recreatable": words.RECREATED, "lost": words.LOST}[undo.kind]
+        kind = "undoable" if self._can_undo() else undo.kind
+        said = {"undoable": undoable, "recreatable": words.RECREATED, "lost": words.LOST}[kind]
         return said if undo.note is None else Text(f"{said.en} {undo.note.en}", f"{said.ja}{undo.note.ja}")
 
     def _details(self) -> Iterator[Detail]:
