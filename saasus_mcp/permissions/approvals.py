@@ -63,7 +63,10 @@ class Approvals:
         """
         known = self._store.approvals(now, binding.digest())
         live = next((approval for approval in known if approval.status in ("pending", "approved")), None)
-        if live is not None and (live.bound != sight.bound or _lacks_another(live, two_person=two_person)):
+        if live is not None and kept.question(live) is None:  # asked by another version, in a form that nobody can show
+            self._store.withdraw(live.code)
+            live = None
+        elif live is not None and (live.bound != sight.bound or _lacks_another(live, two_person=two_person)):
             self._store.withdraw(live.code)
             question = fitted(replace(question, lead=why_void(live, sight)))
             live = None
