@@ -123,6 +123,18 @@ BY_KEY: dict[str, dict[str, Any]] = {
         "icon": "data:image/png;base64,AA==",
         "favicon": "data:image/png;base64,AA==",
     },
+    "auth.UpdateSignInSettings": {
+        "password_policy": {
+            "minimum_length": 6,
+            "is_require_lowercase": True,
+            "is_require_numbers": True,
+            "is_require_symbols": False,
+            "is_require_uppercase": False,
+            "temporary_password_validity_days": 7,
+        },
+        "self_regist": {"enable": True},
+    },
+    "auth.UpdateSingleTenantSettings": {"enabled": True, "role_external_id": "partner-1"},
     "auth.UpdateSaasUserSignInId": {"user_id": uid("user", "warehouse-01"), "sign_in_id": "made"},
     "auth.UpdateTenantBillingInfo": {"address": ADDRESS},
     "auth.UpdateTenantPlan": {"next_plan_id": uid("plan", "business_year")},
@@ -191,7 +203,11 @@ def values_for(operation: Operation) -> dict[str, Any]:
     """Arguments with which an operation of a fresh sandbox succeeds: the required ones, and what is said above."""
     special = BY_KEY.get(operation.key, {})
     schema = operation.input_schema
-    required = {name: schema["properties"][name] for name in schema.get("required", ())}
+    wanted = [*schema.get("required", ())]
+    fields = [name for name in schema.get("properties", {}) if name not in operation.addressing]
+    if operation.body and not {*wanted, *special} & {*fields}:
+        wanted.append(fields[0])  # a body has at least one field
+    required = {name: schema["properties"][name] for name in wanted}
     values = {name: BY_NAME.get(name, sample(below, name)) for name, below in required.items()} | special
     return {name: value for name, value in values.items() if value is not None}
 

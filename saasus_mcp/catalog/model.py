@@ -144,6 +144,29 @@ class Undo:
 
 
 @dataclass(frozen=True, slots=True)
+class Requirement:
+    """What must hold before anybody is asked about a call and before it is sent.
+
+    Attributes:
+        that: expression; only where it is false does the call end. What cannot be told blocks nothing.
+        when: expression; where it is given and not true, nothing is required.
+        text: what is wrong and what to do about it.
+        read: operation key of the read whose answer is `result`; without one, `status` is that of the target's read.
+        args: the read's arguments; it is not made where one of them has no value.
+        live: whether it speaks of what is there now, and not of the arguments alone.
+        field: the argument that is at fault; empty where none is.
+    """
+
+    that: str
+    text: Text
+    read: str | None = None
+    args: Mapping[str, str] = field(default_factory=dict)
+    when: str = ""
+    live: bool = False
+    field: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Effects:
     """One row of tool_specs/effects.yaml: what the operation does to the world.
 
@@ -162,6 +185,7 @@ class Effects:
     outside: tuple[str, ...] = ()
     personal_data: bool = False
     preconditions: tuple[str, ...] = ()
+    requires: tuple[Requirement, ...] = ()
     why: str = ""
     target: Target | None = None
     bind: tuple[str, ...] = ()
@@ -229,6 +253,11 @@ class Operation:
     def reads(self) -> bool:
         """Whether the call changes nothing, by the table of effects and never by the HTTP verb."""
         return self.effects.level in READ_LEVELS
+
+    @property
+    def addressing(self) -> tuple[str, ...]:
+        """The arguments that are not in the body."""
+        return (*self.path_parameters, *self.query_parameters)
 
     @property
     def retriable(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from base64 import b64decode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from saasus_mcp.cli.private import write_private
 from saasus_mcp.cli.terminal import attended, json_text, safe
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.permissions.proof import where
+from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.saasus import arguments, validation
 from saasus_mcp.saasus.answer import Figure, ToolAnswer, compact
 from saasus_mcp.server.call import Call
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 PREFIX = "job_"
 PATIENCE = 3600.0
+UNDONE = ("not_applied", "unknown", "not_begun", "left_out")
+"""What a job counts that it did not do, or is not known to have done."""
 FILES = {"listed": "csv", "document": "document", "other": "other_document"}
 """Options that name a file, and the arguments that are read from it."""
 
@@ -59,7 +62,8 @@ def command(name: str, given: str, output: Path | None, chart: Path | None, *, f
     apply_settings, offboard_user, offboard_tenant. `saasus-mcp tools job_NAME` shows what one takes.
 
     What it would do is shown and asked about once, here. Its report goes to standard output as JSON. Ctrl+C stops it between
-    rows; a job whose process dies goes on when a server next starts.
+    rows; a job whose process dies goes on when a server next starts. Exits with 1 where the job failed, was cancelled, or left a
+    row undone.
     """
     files = {argument: flags.pop(option) for option, argument in FILES.items()}
     chosen = settings(**flags)
@@ -75,8 +79,14 @@ def command(name: str, given: str, output: Path | None, chart: Path | None, *, f
     if answer.figure is not None:
         _show(answer.figure, chart, chosen.lang)
     click.echo(json_text(answer.structured, indent=None) if answer.ok else safe(answer.text), err=not answer.ok)
-    if not answer.ok:
+    if not answer.ok or _incomplete(answer.structured or {}):
         sys.exit(1)
+
+
+def _incomplete(report: Mapping[str, Any]) -> bool:
+    """Whether the job was cancelled, or left something undone that it was given to do."""
+    counts = report.get("counts", {})
+    return report.get("status") == "cancelled" or any(counts.get(outcome) for outcome in UNDONE)
 
 
 def _run(chosen: Settings, name: str, given: Any, output: Path | None, *, fresh: bool) -> ToolAnswer:
@@ -107,7 +117,7 @@ def _done(portal: BlockingPortal, runner: Runner, name: str, given: Any, lang: L
     validation.fit(spec.input_schema, values)
     with _bar() as progress:
         call = Call(spec.name, values, compose.local_user(), progress=progress)
-        job = settled(portal, partial(runner.start, spec), call, lang)
+        job = settled(portal, partial(runner.start, spec), call, Reader.of(lang, runner.pipeline.zone))
         told = ""
         while True:
             following = portal.start_task_soon(followed, runner, job, call, PATIENCE, _other_than(told))
@@ -123,7 +133,8 @@ def _done(portal: BlockingPortal, runner: Runner, name: str, given: Any, lang: L
                     return answer
                 told = state.get("waiting", "")
                 if told:
-                    click.echo(f"\n{safe(told)}", err=True)
+                    code = state.get("approval")
+                    click.echo(f"\n{WORDS[lang]['waiting'].format(code=code) if code else safe(told)}", err=True)
 
 
 def _other_than(told: str) -> Callable[[str], bool]:

@@ -21,6 +21,8 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "taken_mend": "Name another file: none is overwritten.",
         "stopping": "Stopping after the rows under way…",
         "status": "{name}: {status}",
+        "waiting": "The next step needs an approval of its own: run `saasus-mcp approve {code}` in another terminal. "
+        "The job then goes on by itself.",
         "lost": "The secrets of this job are gone: they were revealed before, or their 24 hours are over.",
         "lost_mend": "Reset the passwords of those who still need one.",
     },
@@ -38,6 +40,8 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "taken_mend": "別のファイル名を指定してください。上書きはしません。",
         "stopping": "処理中の行が終わり次第、停止します…",
         "status": "{name}: {status}",
+        "waiting": "次の手順には個別の承認が必要です。別のターミナルで `saasus-mcp approve {code}` を実行してください。"
+        "承認されると、ジョブは自動的に続きます。",
         "lost": "このジョブの秘密情報はもうありません。すでに表示されたか、24時間の保存期間が過ぎています。",
         "lost_mend": "必要な方のパスワードを再設定してください。",
     },

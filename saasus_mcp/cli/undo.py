@@ -234,7 +234,7 @@ class _Undoing:
             if part.done:
                 continue
             call = planned.call(part, self._supplied(part), self._undoer.principal)
-            answer = settled(self._portal, self._pipeline.run, call, self._lang)
+            answer = settled(self._portal, self._pipeline.run, call, Reader.of(self._lang, self._pipeline.zone))
             if not answer.ok:
                 click.echo(self._words.get(f"why_{answer.why}") or safe(answer.text), err=True)
                 return answer

@@ -13,7 +13,8 @@ from PIL import Image
 
 from saasus_mcp.jobs.charts.model import Bar, Bars, Chart, Line, Lines
 from saasus_mcp.jobs.charts.picture import CARD, drawn
-from saasus_mcp.jobs.charts.text import width, written
+from saasus_mcp.jobs.charts.text import written
+from saasus_mcp.saasus.words import width
 from tests.jobs.stage import stage
 from tests.support import ERAS, Era, connected
 

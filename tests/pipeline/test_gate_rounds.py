@@ -13,6 +13,7 @@ from saasus_mcp.permissions.seal import Sealer
 from tests.calls import altered, complete
 from tests.pipeline.attacks import (
     CODE,
+    IN_VAIN,
     NOW,
     YES,
     Scene,
@@ -126,7 +127,7 @@ async def test_the_state_of_a_call_with_other_arguments_is_refused(catalogue: Ca
             for other in altered(operation, complete(operation)):
                 tried += 1
                 given = await stage.round(operation, other, typing(name), state)
-                assert "about another call" in refused(stage, given)
+                assert "about another call" in refused(stage, given) or IN_VAIN in text(given)
 
         assert await over(stage, grave(catalogue), attack) == {}
     assert tried >= 2 * 15, "nearly every destructive call has arguments to change"
@@ -177,8 +178,10 @@ async def test_an_answer_about_a_target_that_has_changed_is_asked_again(catalogu
             change_target(stage.api, operation)
             given = await stage.round(operation, answer=typing(name), state=state)
             assert stage.api.writes == []
+            if IN_VAIN in text(given):  # as the target is now, the call could not do anything
+                return
             assert isinstance(given, types.InputRequiredResult)
-            assert question(given).message.startswith("The target has changed")
+            assert question(given).message.startswith("The target changed")
             new = await stage.round(operation, answer=typing(wanted_name(question(given))), state=given.request_state)
             assert isinstance(new, types.CallToolResult)
             assert not new.is_error, text(new)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from saasus_mcp.catalog.compile import requirements
 from saasus_mcp.catalog.expressions import ExpressionError, compiled
 
 Row = dict[str, Any]
 
-KEYS = frozenset({"impact", "affects_users", "diff", "verify", "undo", "say"})
+KEYS = frozenset({"requires", "impact", "affects_users", "diff", "verify", "undo", "say"})
 MEASURE = frozenset({"label", "read", "args", "count", "of", "where", "has", "by", "only", "show"})
 DIFF = frozenset({"read", "args", "pick", "now", "omitted"})
 VERIFY = frozenset({"read", "args", "pick", "applied"})
@@ -32,7 +33,7 @@ LEFT = ("args", "before", "now", "result")
 
 def problems(row: Row) -> list[str]:
     """What is wrong with a row's recipes, in words; empty where nothing is."""
-    found = [*_impact(row), *_diff(row), *_verify(row), *_undo(row)]
+    found = [*_requires(row), *_impact(row), *_diff(row), *_verify(row), *_undo(row)]
     if "say" in row and not _both(row["say"]):
         found.append("say is not in both languages")
     if row.get("level") in ("destructive", "critical"):
@@ -47,6 +48,14 @@ def sound(expression: object, names: tuple[str, ...]) -> bool:
     except ExpressionError:
         return False
     return isinstance(expression, str)
+
+
+def _requires(row: Row) -> Iterator[str]:
+    rows = row.get("requires", [])
+    yield from requirements.problems(rows)
+    for each in rows:
+        yield from _unsound([each.get("that", "true"), each.get("when", "true")], requirements.OVER)
+        yield from _unsound(each.get("args", {}).values(), ("args", "target"))
 
 
 def _impact(row: Row) -> Iterator[str]:

@@ -110,9 +110,10 @@ class _Builder:
         left = {
             name: fact
             for name, fact in facts.items()
-            if name not in said and name not in row.hide and name not in compared and not self._says_nothing(fact)
+            if name not in said and name not in self._hidden() and name not in compared and not self._says_nothing(fact)
         }
-        lead = [name for name in row.lead if name in facts and name not in said and name not in compared]
+        known = [name for name in row.lead if name in facts and name not in self._unseen()]
+        lead = [name for name in known if name not in said and name not in compared]
         weighed = dict.fromkeys([*(name for name in row.show if name in left), *left])
         if not row.lead and not changes:
             lead = list(weighed)[:MOST_LEAD]
@@ -193,20 +194,26 @@ class _Builder:
     def _changes(self) -> Iterator[Change]:
         operation, survey = self.asked.operation, self.asked.survey
         found = difference(operation, self.asked.args, survey.before) or ()
+        beside_before, beside_after = self._present(), self.shown
         for change in found:
-            if change.field in self.row.hide:
+            if change.field.split(".", 1)[0] in self.row.hide:
                 continue
             field = self._field(change.field)
-            beside = self.shown
             before, after = differing.pair(change.before, change.after, field)
             make = self._values()
             yield Change(
                 change.field,
                 field.label,
-                make.of(before, field, change.field, beside),
-                make.of(after, field, change.field, beside),
+                make.of(before, field, change.field, beside_before),
+                make.of(after, field, change.field, beside_after),
                 "change" if change.effect == "unshown" else change.effect,
             )
+
+    def _present(self) -> dict[str, Any]:
+        """What the arguments are now: an amount is in the currency that it had, not in the one that is sent."""
+        recipe = self.asked.operation.effects.diff
+        given = {"args": dict(self.asked.args), "result": self.asked.survey.before}
+        return {name: evaluated(text, given) for name, text in recipe.now.items()} if recipe is not None else {}
 
     def _ranked(self, changes: Iterable[Change]) -> tuple[Change, ...]:
         """The changes in the row's order of weight; those that it does not name in the order of the document."""
@@ -218,6 +225,17 @@ class _Builder:
         led = [change for change in changes if change.effect != "unknown"][: max(0, most)]
         return tuple(replace(change, lead=change in led) for change in changes)
 
+    def _hidden(self) -> set[str]:
+        """What stands in the details alone. A change that measures tell is shown as it is sent where nothing is there to compare."""
+        recipe = self.asked.operation.effects.diff
+        told = recipe.now if recipe is not None and self.asked.survey.before is None else {}
+        return set(self.row.hide) - set(told)
+
+    def _unseen(self) -> set[str]:
+        """Measures that rest on a target which could not be seen: a warning says so once."""
+        findings = self.asked.survey.impact.findings
+        return {found.name for found in findings if found.why_not == NOT_SEEN.why_not}
+
     def _says_nothing(self, fact: Fact) -> bool:
         """Whether it is a measure that found nothing, or an argument that is left empty."""
         if isinstance(fact.value, Absent):
@@ -226,10 +244,10 @@ class _Builder:
         return measure is not None and not measure.why_not and measure.value in (0, False, ())
 
     def _asked_as(self, facts: Mapping[str, Fact]) -> Line | None:
-        """The headline: the first that holds and of which all could be read, or else the first that holds."""
-        unread = {name for name, fact in facts.items() if isinstance(fact.value, Unread)}
+        """The headline: the first that holds and of which everything is known, or else the first that holds."""
+        unknown = {name for name, fact in facts.items() if isinstance(fact.value, Absent | Unread)}
         lines = [line for line in self.row.ask if self._holds(line)]
-        return next((line for line in lines if not self._placeholders(line) & unread), lines[0] if lines else None)
+        return next((line for line in lines if not self._placeholders(line) & unknown), lines[0] if lines else None)
 
     def _holds(self, line: Line) -> bool:
         survey = self.asked.survey
