@@ -66,7 +66,9 @@ def test_nothing_was_done_where_there_is_no_state(state: Path) -> None:
 async def test_a_change_is_listed_and_put_back_once() -> None:
     identifier = await run_sync(changed)
     assert re.search(
-        rf"^{identifier[:8]}  .*UTC  Rename a role: helper\n +Can be undone\.$", run("undo").out, re.MULTILINE | re.IGNORECASE
+        rf"^{identifier[:8]}  .*UTC  Rename a role: helper\n +Can be undone\.$",
+        run("undo").out,
+        re.MULTILINE | re.IGNORECASE,
     )
     status, shown = await run_sync(undo, identifier[:8])
     assert status == 0, shown
