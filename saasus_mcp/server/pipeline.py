@@ -117,7 +117,7 @@ class Pipeline:
     @cached_property
     def settling(self) -> Settling:
         """What comes to a person's yes."""
-        confirmations, approvals = Confirmations(self._sealer), Approvals(self.store, Reader.of(self.language))
+        confirmations, approvals = Confirmations(self._sealer), Approvals(self.store, Reader.of(self.language, self.zone))
         return Settling(
             confirmations,
             approvals,
