@@ -117,7 +117,10 @@ class Pipeline:
     @cached_property
     def settling(self) -> Settling:
         """What comes to a person's yes."""
-        confirmations, approvals = Confirmations(self._sealer), Approvals(self.store, Reader.of(self.language, self.zone))
+        confirmations, approvals = (
+            Confirmations(self._sealer),
+            Approvals(self.store, Reader.of(self.language, self.zone)),
+        )
         return Settling(
             confirmations,
             approvals,
