@@ -154,8 +154,7 @@ def test_a_job_is_listed_as_one_and_undone_newest_first_as_far_as_nobody_must_ap
         terminal.until("Type 3 to begin")
         terminal.types("3")
         for _ in ("role", "membership"):
-            terminal.until("type")
-            terminal.until("Name")
+            terminal.until("without the quotation marks")
             terminal.types("new@example.jp")
         assert terminal.ends() == 1
         assert "2 undone, 1 waiting for approval, 0 not undone, 0 cannot be undone." in terminal.shown
