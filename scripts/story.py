@@ -25,6 +25,7 @@ BY_NAME: dict[str, Any] = {
     "feedback_title": "CSV出力",
     "from_email_address": "no-reply@login.example.com",
     "name": "sales",
+    "provider_name": "Google",
     "reply_email_address": "support@login.example.com",
     "title": "受発注クラウド",
     "access_token": ANY,
