@@ -65,7 +65,20 @@ async def test_one_person_with_every_role_is_one_item_with_all_of_them(tmp_path:
         said = dialog(await asked(on, HEADER + "".join(rows)), Reader.of("en")).splitlines()
     line = next(each for each in said if each.startswith("Roles by person"))
     assert line.count(MALLORY) == 1
-    assert all(role in line for role in roles if role != "viewer")
+    assert all(role in line for role in roles)
+
+
+async def test_of_a_few_people_everybody_stands_there_with_their_roles_and_places(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        rows = [
+            *staff(on, 2),
+            f",tanaka,{tenant(on.sandbox, 1)},,1,editor,T\n",
+            f"{MALLORY},,{tenant(on.sandbox)},,3,admin,M\n",
+        ]
+        said = dialog(await asked(on, HEADER + "".join(rows)), Reader.of("en")).splitlines()
+    assert said[2].startswith(f"Roles by person: {MALLORY} (“管理者 (admin)” in “本番環境 (prod)” of “{COMPANY}”), ")
+    assert "tanaka (“編集者 (editor)” in “開発環境 (dev)” of “Harbor Lights Inc.”)" in said[2]
+    assert not [line for line in said if line.startswith("Not shown")]
 
 
 async def test_of_a_long_list_the_rest_is_announced_and_stands_whole_in_the_details(tmp_path: Path) -> None:
