@@ -20,6 +20,8 @@ ROWS = Text("rows", "行")
 BY_PERSON, NO_ROLE = Text("Roles by person", "人ごとのロール"), Text("no role", "ロールなし")
 MOST_ITEMS = 500
 """Items of one list that are kept with the question. Of more, the number is told."""
+ORDINARY = ("accounts", "skipped", "people")
+"""Facts about those who get no more than the others."""
 MOST_OWN = 2
 """Roles whose people stand in a line of their own; where more are out of the ordinary, people are listed with their roles."""
 LINE_OF_DETAILS = 100

@@ -89,6 +89,26 @@ async def test_of_a_long_list_the_rest_is_announced_and_stands_whole_in_the_deta
     assert all(f"staff-{n}@aozora.example.jp" in told for n in range(40))
 
 
+async def test_where_not_all_ordinary_people_are_shown_how_many_there_are_is_typed(tmp_path: Path) -> None:
+    person = Yes()
+    async with stage(tmp_path) as on:
+        await on.told("job_import_users", {"csv": HEADER + "".join(staff(on, 40))}, asker=person)
+        await on.told(
+            "job_import_users",
+            {"csv": HEADER + f"one@aozora.example.jp,,{tenant(on.sandbox)},,3,viewer,\n"},
+            asker=person,
+        )
+    assert [question.name for question in person.asked] == ["40 people", None]
+
+
+async def test_where_not_all_are_shown_who_get_more_the_whole_must_be_opened(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        person, rows = Yes(), [*staff(on, 40), *(row.replace("staff", "boss") for row in staff(on, 20, "admin"))]
+        answer = await on.call("job_import_users", {"csv": HEADER + "".join(rows)}, asker=person)
+        assert "saasus-mcp approve" in answer.text
+        assert (person.asked, on.sent("auth.CreateSaasUser")) == ([], 0)
+
+
 async def test_bulk_work_is_agreed_to_by_how_many_of_what_in_either_language(tmp_path: Path) -> None:
     async with stage(tmp_path) as on:
         question = await asked(on, HEADER + "".join(staff(on, 12)), reason="新入社員")
