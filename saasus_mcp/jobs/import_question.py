@@ -24,6 +24,10 @@ ORDINARY = ("accounts", "skipped", "people")
 """Facts about those who get no more than the others."""
 MOST_OWN = 2
 """Roles whose people stand in a line of their own; where more are out of the ordinary, people are listed with their roles."""
+MOST_OTHERS = 100
+"""The same, of those who get no more than the others: all of them stand in the details."""
+MOST_SPELLED_OUT = 1_000
+"""Lines of which the details spell every address out."""
 LINE_OF_DETAILS = 100
 """People in one line of the details."""
 
@@ -94,7 +98,7 @@ class Asked:
         others = [line for line in self._people if line.person not in named_already]
         if others:
             label = Text("Others", "ほかの人") if named_already else Text("People", "対象者")
-            yield Fact("people", label, _several(Named(line.login) for line in others))
+            yield Fact("people", label, _several((Named(line.login) for line in others), MOST_OTHERS))
 
     def reach(self) -> Iterator[Fact]:
         """Tenants and people that are affected."""
@@ -141,6 +145,9 @@ class Asked:
             extra = "" if each.grant else " + ".join(filter(None, what)) + " / "
             groups[f"{role}{extra}tenant {line.tenant}"].append(line.login)
         for name, people in groups.items():
+            if len(self._planned) > MOST_SPELLED_OUT:
+                yield from _by_domain(name, people)
+                continue
             for start in range(0, len(people), LINE_OF_DETAILS):
                 yield Detail(name, ", ".join(people[start : start + LINE_OF_DETAILS]))
 
@@ -279,9 +286,19 @@ def _once(lines: Iterable[Line]) -> list[Line]:
     return list({line.person: line for line in reversed(list(lines))}.values())[::-1]
 
 
-def _several(items: Iterable[Value]) -> Several:
+def _several(items: Iterable[Value], most: int = MOST_ITEMS) -> Several:
     every = list(items)
-    return Several(tuple(every[:MOST_ITEMS]), (1,) * min(len(every), MOST_ITEMS), len(every))
+    return Several(tuple(every[:most]), (1,) * min(len(every), most), len(every))
+
+
+def _by_domain(name: str, people: Sequence[str]) -> Iterator[Detail]:
+    """People in less room: the domain of their addresses is said once."""
+    domains: dict[str, list[str]] = defaultdict(list)
+    for login in people:
+        local, at, where = login.rpartition("@")
+        domains[f"{at}{where}" if at else ""].append(local if at else login)
+    for where, some in domains.items():
+        yield Detail(f"{name} / {where}" if where else name, ", ".join(some))
 
 
 def _joined(texts: Sequence[Text]) -> Value:
