@@ -82,7 +82,7 @@ class Asked:
     def typed(self) -> Text:
         """How many people: what is typed."""
         count = len(self._people)
-        return Text(_people(count), f"{count}人")
+        return Text(_people(count).replace(",", ""), f"{count}人")
 
     def facts(self) -> Iterator[Fact]:
         """By weight."""
@@ -317,4 +317,4 @@ def _count(number: int) -> Number:
 
 
 def _people(count: int) -> str:
-    return "1 person" if count == 1 else f"{count} people"
+    return "1 person" if count == 1 else f"{count:,} people"
