@@ -195,10 +195,16 @@ class Asked:
             yield Fact("by_person", BY_PERSON, _several(self._with_roles(lines)), lead=True)
 
     def _special(self) -> list[Line]:
-        """The grants of every role but the most usual one; that, too, where its name says that it may do more."""
+        """The grants of every role but the most usual one, and what the same people get beside it; whatever the name of which
+        says that it may do more is special.
+        """
         counts = Counter(line.role for line in self._grants)
-        usual = min(counts, key=lambda role: (-counts[role], self._privileged(role)), default="")
-        return [line for line in self._grants if line.role != usual or self._privileged(line.role)]
+        most = min(counts, key=lambda role: (-counts[role], self._privileged(role)), default="")
+        holders: dict[str, Counter[str]] = defaultdict(Counter)
+        for line in self._grants:
+            holders[line.role][line.person] += 1
+        usual = {role for role in counts if holders[role] == holders[most] and not self._privileged(role)}
+        return [line for line in self._grants if line.role not in usual]
 
     @property
     def _are_few(self) -> bool:
