@@ -29,14 +29,15 @@ from scripts.stage import ask
 from scripts.story import values_for
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, ViewportSize
 
     from tests.browser.stage import Stage
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 IMAGES = DOCS / "images" / "questions"
 COLUMNS = 84
-DESK, PHONE = {"width": 1100, "height": 700}, {"width": 390, "height": 700}
+DESK: ViewportSize = {"width": 1100, "height": 700}
+PHONE: ViewportSize = {"width": 390, "height": 700}
 LOCALES: Mapping[Language, str] = {"en": "en-GB", "ja": "ja-JP"}
 STYLED = re.compile(r"\x1b\[([0-9]{1,2})m")
 CLASSES = {"1": "bold", "2": "dim", "31": "red", "33": "yellow"}
@@ -71,6 +72,7 @@ class Case:
         return f"{self.name}-{self.lang}"
 
 
+VIEWER = uid("user", "iroha.kazama@example.jp")
 STARTER = {"next_plan_id": uid("plan", "starter"), "using_next_plan_from": 1_775_001_600}
 ORDERS = {
     "pricing_unit_id": uid("unit", "orders_tiered_usage"),
@@ -86,14 +88,14 @@ ORDERS = {
 CASES = (
     Case("plan-change", "ja", "auth.UpdateTenantPlan", STARTER),
     Case("tenant-deletion", "ja", "auth.DeleteTenant"),
-    Case("role-grant", "ja", "auth.CreateTenantUserRoles", {"role_names": ["admin"]}),
+    Case("role-grant", "ja", "auth.CreateTenantUserRoles", {"user_id": VIEWER, "role_names": ["admin"]}),
     Case("price-change", "ja", "pricing.UpdatePricingUnit", ORDERS),
     Case("user-deletion", "ja", "auth.DeleteSaasUser"),
     Case("mfa-off", "en", "auth.UpdateUserMfaPreference", {"enabled": False, "method": None}, {"enabled": True}),
     Case("password-reset", "en", "auth.ResetSaasUserPassword"),
     Case("plan-change", "en", "auth.UpdateTenantPlan", {**STARTER, "delete_usage": True}),
     Case("invitation", "en", "auth.CreateTenantInvitation", {"envs": [{"id": 3, "role_names": ["admin"]}]}),
-    Case("usage-correction", "en", "pricing.UpdateMeteringUnitTimestampCount", {"method": "direct", "count": 0}),
+    Case("usage-correction", "en", "pricing.UpdateMeteringUnitTimestampCount", {"method": "direct", "count": 1500}),
 )
 SECTIONS = {"ja": "日本語", "en": "English"}
 HEAD = """# Questions in pictures
@@ -179,7 +181,7 @@ def _coloured(line: str) -> str:
 
 
 def _console(browser: Browser, stage: Stage, case: Case, code: str, size: str) -> None:
-    viewport: Any = DESK if size == "desk" else PHONE
+    viewport = DESK if size == "desk" else PHONE
     context = browser.new_context(locale=LOCALES[case.lang], viewport=viewport, java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{stage.url}/console")

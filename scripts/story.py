@@ -203,7 +203,11 @@ def values_for(operation: Operation) -> dict[str, Any]:
     """Arguments with which an operation of a fresh sandbox succeeds: the required ones, and what is said above."""
     special = BY_KEY.get(operation.key, {})
     schema = operation.input_schema
-    required = {name: schema["properties"][name] for name in schema.get("required", ())}
+    wanted = [*schema.get("required", ())]
+    fields = [name for name in schema.get("properties", {}) if name not in operation.addressing]
+    if operation.body and not {*wanted, *special} & {*fields}:
+        wanted.append(fields[0])  # a body has at least one field
+    required = {name: schema["properties"][name] for name in wanted}
     values = {name: BY_NAME.get(name, sample(below, name)) for name, below in required.items()} | special
     return {name: value for name, value in values.items() if value is not None}
 

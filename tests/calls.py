@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from saasus_mcp.catalog import Operation
@@ -16,7 +16,8 @@ def shapes(operation: Operation) -> tuple[str, ...]:
 
 SOON = 1_790_086_400
 """A day after the time of the tests that have one (tests.pipeline.attacks.NOW)."""
-FITTING: Mapping[str, Any] = {
+FITTING: dict[str, Any] = {
+    "attributes": {"birthday": "text-1"},
     "icon": "data:image/png;base64,eA==",
     "favicon": "data:image/png;base64,eA==",
     **dict.fromkeys(
@@ -24,7 +25,7 @@ FITTING: Mapping[str, Any] = {
     ),
 }
 """Values that rows of effects require (`requires`), by argument."""
-FREE: Mapping[str, Mapping[str, Any]] = {
+FREE: dict[str, dict[str, Any]] = {
     "auth.CreateEnv": {"id": 7},
     "pricing.CreateMeteringUnit": {"unit_name": "free"},
 }

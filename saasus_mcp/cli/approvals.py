@@ -15,6 +15,7 @@ from saasus_mcp.cli.options import language, settings, time_zone
 from saasus_mcp.cli.question import reader
 from saasus_mcp.cli.terminal import attended, json_text
 from saasus_mcp.cli.wording import WORDS
+from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.settings import Settings
 from saasus_mcp.store import Approval
 
@@ -48,7 +49,7 @@ def command(code: str | None, *, as_json: bool, decided: bool, watch: bool, bell
         click.echo(words["none_waiting"])
         return
     for approval in found:
-        click.echo("\n".join(_lines(approval, chosen.lang, now)) + "\n")
+        click.echo("\n".join(_lines(approval, reader(chosen), now)) + "\n")
     if any(approval.status == "pending" for approval in found):
         click.echo(words["how_to"])
 
@@ -67,11 +68,11 @@ def _show(chosen: Settings, code: str, now: float, *, as_json: bool) -> None:
         click.echo("\n" + WORDS[chosen.lang]["decide"].format(code=approval.code))
 
 
-def _lines(approval: Approval, lang: Language, now: float) -> list[str]:
+def _lines(approval: Approval, who: Reader, now: float) -> list[str]:
     return [
-        f"{approval.code}  {click.style(waiting.subject(approval, lang), bold=True)}",
-        f"           {_status(approval, now, lang)}",
-        f"           {waiting.requester(approval, lang)}",
+        f"{approval.code}  {click.style(waiting.subject(approval, who), bold=True)}",
+        f"           {_status(approval, now, who.language)}",
+        f"           {waiting.requester(approval, who.language)}",
     ]
 
 

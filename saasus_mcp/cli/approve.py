@@ -36,7 +36,7 @@ def command(code: str | None, *, details: bool, **flags: Any) -> None:
     require_person("approve", chosen.lang)
     words, who = WORDS[chosen.lang], reader(chosen)
     with keeping.stores(chosen) as stores:
-        code = code or _picked(stores, chosen.lang)
+        code = code or _picked(stores, who)
         if code is None:
             click.echo(words["none_waiting"])
             return
@@ -49,19 +49,19 @@ def command(code: str | None, *, details: bool, **flags: Any) -> None:
     click.echo(words["approved_done"].format(minutes=LIFETIME // 60))
 
 
-def _picked(stores: Sequence[Store], lang: Language) -> str | None:
+def _picked(stores: Sequence[Store], who: Reader) -> str | None:
     """The code of the pending approval that the person picks; None where nothing is pending.
 
     Raises:
         AtTerminal: three answers were none of those offered.
     """
-    now, words = time.time(), WORDS[lang]
+    now, words = time.time(), WORDS[who.language]
     pending = waiting.asked(stores, now, decided=False)
     if len(pending) <= 1:
         return pending[0].code if pending else None
     for number, approval in enumerate(pending, 1):
-        left = waiting.left(approval, now, lang)
-        click.echo(f"{number:>3}  {approval.code}  {waiting.subject(approval, lang)}  ({left})")
+        left = waiting.left(approval, now, who.language)
+        click.echo(f"{number:>3}  {approval.code}  {waiting.subject(approval, who)}  ({left})")
     for _ in range(TRIES):
         typed = ask(words["pick"].format(last=len(pending))).strip()
         if typed.isascii() and typed.isdigit() and 1 <= int(typed) <= len(pending):

@@ -70,7 +70,7 @@ def command(identifier: str | None, *, job: str, only_list: bool, as_json: bool,
 
 
 def _reader(chosen: Settings) -> Reader:
-    return Reader.of(chosen.lang)
+    return Reader.of(chosen.lang, chosen.zone)
 
 
 def _list(chosen: Settings, wanted: Wanted, since: str, *, limit: int, as_json: bool) -> None:
@@ -138,6 +138,7 @@ class _Undoing:
     def __init__(self, portal: BlockingPortal, pipeline: Pipeline, undoer: Undoer, lang: Language) -> None:
         self._portal, self._pipeline, self._undoer, self._lang = portal, pipeline, undoer, lang
         self._words = WORDS[lang]
+        self._reader = Reader.of(lang, pipeline.zone)
 
     def one(self, entry: Entry) -> bool:
         """Undo one call; whether all of it is."""
@@ -159,7 +160,7 @@ class _Undoing:
         """Undo what a job did, newest first; whether all is undone that can be."""
         plans, never = self._plans(entries)
         click.echo(f"[{safe(where(self._pipeline.place, self._lang))}]")
-        click.echo("\n".join(undo_list.lines(entries, self._pipeline.catalogue, Reader.of(self._lang))))
+        click.echo("\n".join(undo_list.lines(entries, self._pipeline.catalogue, self._reader)))
         if not plans:
             click.echo(self._words["job_nothing"])
             return True
@@ -234,7 +235,7 @@ class _Undoing:
             if part.done:
                 continue
             call = planned.call(part, self._supplied(part), self._undoer.principal)
-            answer = settled(self._portal, self._pipeline.run, call, Reader.of(self._lang, self._pipeline.zone))
+            answer = settled(self._portal, self._pipeline.run, call, self._reader)
             if not answer.ok:
                 click.echo(self._words.get(f"why_{answer.why}") or safe(answer.text), err=True)
                 return answer

@@ -77,12 +77,12 @@ def question(approval: Approval, reader: Reader, *, details: bool = False) -> It
     yield from wrapped(safe(older) or WORDS[reader.language]["unreadable"], columns)
 
 
-def subject(approval: Approval, language: Language) -> str:
+def subject(approval: Approval, reader: Reader) -> str:
     """What would be done, and to what, on one line."""
     known = kept.question(approval)
     if known is not None:
-        return one_line(fill(known.headline, Reader.of(language)), LONGEST_HEADLINE)
-    return f"{named(approval.operation, language)}: {quoted(approval.name, language)}"
+        return one_line(fill(known.headline, reader), LONGEST_HEADLINE)
+    return f"{named(approval.operation, reader.language)}: {quoted(approval.name, reader.language)}"
 
 
 def requester(approval: Approval, language: Language) -> str:

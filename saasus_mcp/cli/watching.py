@@ -69,7 +69,7 @@ def line(news: News, reader: Reader) -> str:
     elif news.what in ("approved", "rejected"):
         said += words["decided_by"].format(by=named(approval.decided_by or "?", language))
         said += waiting.reason(approval, language)
-    subject, requester = waiting.subject(approval, language), waiting.requester(approval, language)
+    subject, requester = waiting.subject(approval, reader), waiting.requester(approval, language)
     return f"{at}  {approval.code}  {said}  {subject}  {requester}"
 
 

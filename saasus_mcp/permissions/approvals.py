@@ -10,7 +10,7 @@ import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from saasus_mcp.catalog.model import Language, Text
+from saasus_mcp.catalog.model import Text
 from saasus_mcp.permissions.decisions import Kind, Via, ruling
 from saasus_mcp.permissions.proof import Binding, Proof, digest
 from saasus_mcp.permissions.question import kept
@@ -34,13 +34,15 @@ MOST_SHOWN = 256 * 1024
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 """No letters or digits that are mistaken for each other when read aloud."""
 
+ENGLISH = Reader.of("en")
+
 
 class Approvals:
     """Requests for approval and the decisions on them, kept in the store so that another process finds them."""
 
-    def __init__(self, store: Store, language: Language = "en") -> None:
+    def __init__(self, store: Store, reader: Reader = ENGLISH) -> None:
         self._store = store
-        self._language: Language = language
+        self._reader = reader
 
     def settle(
         self,
@@ -61,7 +63,10 @@ class Approvals:
         """
         known = self._store.approvals(now, binding.digest())
         live = next((approval for approval in known if approval.status in ("pending", "approved")), None)
-        if live is not None and (live.bound != sight.bound or _lacks_another(live, two_person=two_person)):
+        if live is not None and kept.question(live) is None:  # asked by another version, in a form that nobody can show
+            self._store.withdraw(live.code)
+            live = None
+        elif live is not None and (live.bound != sight.bound or _lacks_another(live, two_person=two_person)):
             self._store.withdraw(live.code)
             question = fitted(replace(question, lead=why_void(live, sight)))
             live = None
@@ -120,10 +125,10 @@ class Approvals:
     def _pending(self, approval: Approval, now: float) -> str:
         minutes = max(1, math.ceil((approval.expires_at - now) / 60))
         try:
-            asked = fill(Question.of(approval.preview).headline, Reader.of(self._language))
+            asked = fill(Question.of(approval.preview).headline, self._reader)
         except ValueError:  # kept by an earlier version
             asked = approval.operation
-        name = "" if approval.name in asked else f" {quoted(approval.name, self._language)}"
+        name = "" if approval.name in asked else f" {quoted(approval.name, self._reader.language)}"
         return f"  {approval.code}: {asked}{name} ({minutes} minute{'s' if minutes != 1 else ''} left)"
 
     def require_not_rejected(self, binding: Binding, now: float) -> None:

@@ -97,6 +97,15 @@ def _supplied(operation: Operation, recipe: Undo, args: Mapping[str, Any], known
     return tuple(path for path in recipe.supply if wanted(path))
 
 
+def can_undo(operation: Operation, args: Mapping[str, Any], before: Any) -> bool:
+    """Whether a call that is yet to be made could be undone: by its class, or because one of the conditional ways holds."""
+    undo = operation.effects.undo
+    if undo is None or undo.kind == "undoable":
+        return undo is not None
+    given = {"args": dict(args), "before": before, "result": None}
+    return any(each.when and value(each.when, given) is True for each in (undo, *undo.also))
+
+
 def left(undo: Undo, args: Mapping[str, Any], before: Any, result: Any, now: Any) -> bool | None:
     """Whether the present state is what a call left behind, by the row of effects; None where that does not tell."""
     found = value(undo.left, {"args": dict(args), "before": before, "now": now, "result": result})

@@ -17,8 +17,6 @@ from saasus_mcp.server.step import Step
 from saasus_mcp.store import Entry
 
 REVIEW = "Review it and revert it manually."
-GONE = ("HTTP 404", "not found")
-"""Why a read shows nothing, where that means that there is nothing."""
 
 
 async def read_back(step: Step, given: ToolAnswer, read: Read) -> ToolAnswer:
@@ -70,9 +68,10 @@ async def _see_left(catalogue: Catalogue, operation: Operation, undo: Undo, undo
     if first is None:
         raise _unseen("its answer is not known")
     inverse = catalogue.find(first.call)
-    seen = await present(inverse, first.args, await look(inverse, first.args, "", read), read)
-    if seen.why_not in GONE:
+    sight = await look(inverse, first.args, "", read)
+    if sight.gone:
         raise _changed("what it made is gone")
+    seen = await present(inverse, first.args, sight, read)
     if seen.why_not:
         raise _unseen(seen.why_not)
     if undo.left:

@@ -22,6 +22,7 @@ from saasus_mcp.permissions.narrowed import NARROWED, NARROWED_MEND, NarrowingCe
 from saasus_mcp.permissions.preconditions import NoChange
 from saasus_mcp.permissions.proof import Place
 from saasus_mcp.permissions.question.build import Asked, question
+from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.permissions.survey import sights, survey, unasked
@@ -116,7 +117,10 @@ class Pipeline:
     @cached_property
     def settling(self) -> Settling:
         """What comes to a person's yes."""
-        confirmations, approvals = Confirmations(self._sealer), Approvals(self.store, self.language)
+        confirmations, approvals = (
+            Confirmations(self._sealer),
+            Approvals(self.store, Reader.of(self.language, self.zone)),
+        )
         return Settling(
             confirmations,
             approvals,
@@ -271,9 +275,7 @@ class Pipeline:
             part = step.part
             known = await self.aside(lambda: granted.earlier(part, self.store.jobs))
             granted.check_filled(step, part, known)
-            looked = await granted.looked_at(step, part, self.place, read)
-            preconditions.require_target(operation, values, looked.survey.sight, self.language)
-            return looked
+            return await granted.looked_at(step, part, self.place, read, self.language)
         if step.undoes is not None:
             await aftermath.see_unchanged(self.catalogue, await self._as_it_is(step.undoes.entry), read)
         if decision.outcome == "allow":

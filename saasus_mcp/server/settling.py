@@ -146,16 +146,20 @@ class Settling:
         proof, approval = await self._aside(
             lambda: settle(matter.binding, seen.survey.sight, seen.question, self._clock())
         )
-        kept, asked = (fitted(replace(each, reason="")) for each in (Question.of(approval.preview), seen.question))
+        kept, asked = (_comparable(each) for each in (Question.of(approval.preview), seen.question))
         then, now = told(kept, self._reader), told(asked, self._reader)
         if no is not None:
             raise _not_a_person(no, approval, now)
         if proof is None:
             # What the preview of an earlier request shows, the caller may no longer be allowed to read.
             return await self._await(
-                matter, approval, then if then.endswith(now) else now, hides=bool(seen.question.hidden)
+                matter, approval, self._told(approval) if kept == asked else now, hides=bool(seen.question.hidden)
             )
         return Settled(proof, seen.survey, since(then, now))
+
+    def _told(self, approval: Approval) -> str:
+        """What the person is shown, with why they are asked again."""
+        return told(fitted(replace(Question.of(approval.preview), reason="")), self._reader)
 
     async def _await(self, matter: Matter, approval: Approval, preview: str, *, hides: bool) -> Asking:
         """Send the person to the console's page of the approval, once, where one runs and the client can open it.
@@ -213,6 +217,11 @@ def _asked(matter: Matter, seen: Looked, lead: tuple[Text, ...]) -> Question:
     name = seen.survey.sight.name
     typed = (seen.question.typed or Text(name, name)) if matter.decision.typed else None
     return fitted(replace(seen.question, lead=lead, typed=typed))
+
+
+def _comparable(question: Question) -> Question:
+    """The question without what differs between two askings of the same call."""
+    return fitted(replace(question, reason="", lead=(), typed=None))
 
 
 def _not_a_person(no: NotAPerson, approval: Approval, preview: str) -> Refused:

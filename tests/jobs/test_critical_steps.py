@@ -200,3 +200,30 @@ async def test_a_plan_whose_reads_hang_is_given_up_on_at_the_deadline_of_the_cal
         with anyio.fail_after(PATIENCE / 2), pytest.raises(SaasusMcpError, match=r"(?i)no time|did not answer"):
             await on.runner.start(SPEC, Call(NAME, {"tenant_id": tenant}, ME, deadline=Deadline.after(0.5)))
         assert on.pipeline.store.jobs.of(ME.id, PLACE.profile, 10) == []
+
+
+async def test_a_step_whose_target_is_gone_by_now_is_not_made_and_says_so(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        tenant = state_of(on.sandbox).rows("tenants")[0]["id"]
+        job = await begun(on, tenant)
+        await waiting(on, job)
+        state_of(on.sandbox).drop("tenants", tenant)
+        decide(on, "approved")
+        told = await on.told("job_status", {"job": job, "wait": 30})
+        assert told["rows"][0]["outcome"] == "not_applied"
+        assert "Not found" in told["rows"][0]["why"]
+        assert on.sent("auth.DeleteTenant") == 0
+
+
+async def test_a_job_with_a_step_whose_target_is_not_there_asks_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def blind(_: Reader, args: Mapping[str, Any]) -> Plan:
+        return Plan((Row("gone", (Entry("delete", "auth.DeleteTenant", dict(args)),)),), target="gone")
+
+    monkeypatch.setattr(sys.modules["saasus_mcp.jobs.kinds.close"], "plan", blind)
+    async with stage(tmp_path) as on:
+        on.runner.specs = {**on.runner.specs, NAME: SPEC}
+        with pytest.raises(SaasusMcpError, match="Not found"):
+            await on.runner.start(SPEC, Call(NAME, {"tenant_id": "gone"}, ME))
+        assert on.pipeline.store.approvals(on.pipeline.clock()) == []

@@ -13,7 +13,7 @@ import pytest
 
 from saasus_mcp.catalog import Catalogue, Language
 from saasus_mcp.permissions.confirmation import FIELD_NAME, FIELD_YES, Answer, Prompt
-from saasus_mcp.permissions.policy import PRESETS, CasePolicy
+from saasus_mcp.permissions.policy import PRESETS, CasePolicy, UnsafeAllowEverything
 from saasus_mcp.permissions.proof import Place
 from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.saasus.answer import ToolAnswer
@@ -22,6 +22,8 @@ from saasus_mcp.sandbox import CREDENTIALS, Sandbox
 from saasus_mcp.server.call import Asking, Call
 from saasus_mcp.server.pipeline import Pipeline
 from saasus_mcp.store import Store
+from scripts.stage import NOW as STORY
+from scripts.story import FIRST, values_for
 from tests.support import ME, StubApi, pipeline
 
 NOW = 1_790_000_000
@@ -46,6 +48,13 @@ class Desk:
     behind: Pipeline
     person: Person
     sandbox: Sandbox
+    unasked: Pipeline
+
+    async def outright(self, call: Call) -> ToolAnswer:
+        """The answer of a call for which nobody is asked."""
+        answer = await self.unasked.run(call)
+        assert not isinstance(answer, Asking)
+        return answer
 
     async def call(self, name: str, args: dict[str, Any], **given: Any) -> ToolAnswer:
         answer = await self.behind.run(Call(name, args, ME, asker=self.person, **given))
@@ -85,27 +94,24 @@ class Desk:
 
 @asynccontextmanager
 async def desk(
-    catalogue: Catalogue, policy: CasePolicy = PRESETS["guarded"], language: Language = "en"
+    catalogue: Catalogue, policy: CasePolicy = PRESETS["guarded"], language: Language = "en", now: float = NOW
 ) -> AsyncIterator[Desk]:
     def clock() -> datetime:
-        return datetime.fromtimestamp(NOW, UTC)
+        return datetime.fromtimestamp(now, UTC)
 
     sandbox, store = Sandbox(catalogue, clock=clock), Store.in_memory()
     async with Client(CREDENTIALS, transport=sandbox.transport(), clock=clock) as client:
-        yield Desk(
-            Pipeline(
-                catalogue=catalogue,
-                policy=policy,
-                client=client,
-                store=lambda: store,
-                sealer=Sealer.ephemeral(),
-                place=Place("sandbox", CREDENTIALS.saas_id, sandbox=True),
-                language=language,
-                clock=lambda: float(NOW),
-            ),
-            Person(),
-            sandbox,
-        )
+        given: dict[str, Any] = {
+            "catalogue": catalogue,
+            "client": client,
+            "store": lambda: store,
+            "sealer": Sealer.ephemeral(),
+            "place": Place("sandbox", CREDENTIALS.saas_id, sandbox=True),
+            "language": language,
+            "clock": lambda: now,
+        }
+        unasked = Pipeline(policy=UnsafeAllowEverything(), **given)
+        yield Desk(Pipeline(policy=policy, **given), Person(), sandbox, unasked)
     store.close()
 
 
@@ -115,10 +121,13 @@ async def desk(
 async def test_a_target_that_is_not_there_ends_the_call_before_anybody_is_asked(catalogue: Catalogue) -> None:
     async with desk(catalogue) as on:
         tenant = (await on.tenant())["id"]
+        grant = {"tenant_id": tenant, "env_id": 3, "role_names": ["admin"]}
         for tool, args in (
             ("auth_delete_tenant", {"tenant_id": "gone"}),
             ("auth_delete_tenant_invitation", {"tenant_id": tenant, "invitation_id": "gone"}),
             ("auth_delete_role", {"role_name": "gone"}),
+            ("auth_create_tenant_user_roles", {**grant, "user_id": "gone"}),
+            ("auth_reset_saas_user_password", {"user_id": "gone"}),
             ("pricing_delete_pricing_plan", {"plan_id": "gone"}),
         ):
             await on.refused(tool, args, "“gone”", "not_found")
@@ -206,13 +215,12 @@ async def test_what_a_call_needs_is_looked_for_before_anybody_is_asked(catalogue
         grant = {**who, "env_id": 3, "role_names": ["admin"]}
         count = {"tenant_id": tenant, "metering_unit_name": meter, "timestamp": NOW, "method": "add", "count": 1}
         invite = {"tenant_id": tenant, "email": "a@example.jp", "access_token": "token", "envs": []}
-        stranger = {"tenant_id": tenant, "email": "nobody@example.jp", "attributes": {}}
+        member = {"tenant_id": tenant, "email": "somebody@example.jp", "attributes": {"nope": "x"}}
         for tool, args, words in (
             ("auth_create_tenant_user_roles", {**grant, "env_id": 9}, "env_id: There is no such environment"),
             ("auth_create_tenant_user_roles", {**grant, "role_names": ["boss"]}, "role_names: There is no such role"),
-            ("auth_create_tenant_user_roles", {**grant, "user_id": "bob"}, "user_id: The user does not belong"),
             ("auth_update_user_mfa_preference", {"user_id": user, "enabled": True}, "method: It is required"),
-            ("auth_create_tenant_user", stranger, "email: There is no such user yet"),
+            ("auth_create_tenant_user", member, "attributes: An attribute is not defined"),
             ("auth_create_tenant_invitation", {**invite, "access_token": ""}, "access_token: it is empty"),
             (
                 "auth_create_tenant_invitation",
@@ -258,6 +266,20 @@ async def test_what_held_when_the_person_was_asked_must_hold_when_they_have_answ
     assert given.why in ("precondition", "not_found")
     assert len(person.asked) == 1
     assert api.writes == []
+
+
+async def test_no_requirement_stands_in_the_way_of_a_call_that_succeeds(catalogue: Catalogue) -> None:
+    for operation in catalogue:
+        if operation.reads:
+            continue
+        async with desk(catalogue, PRESETS["strict"], now=STORY.timestamp()) as on:
+            if operation.key in FIRST:
+                key, more = FIRST[operation.key]
+                before = {**values_for(catalogue.find(key)), **more}
+                assert (await on.outright(Call(key, before, ME))).applied == "applied"
+            given = await on.behind.run(Call(operation.tool, values_for(operation), ME))
+            assert isinstance(given, ToolAnswer)
+            assert given.why == "approval", f"{operation.key}: {given.text}"
 
 
 # -- what would change nothing -----------------------------------------------------------------------------------------

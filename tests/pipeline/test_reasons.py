@@ -21,11 +21,15 @@ WHY = "Ticket 4711: phone lost"
 RESET = ("auth_reset_saas_user_password", {"user_id": "u"})
 
 
+def meta(reason: Any) -> types.RequestParamsMeta:
+    return cast("types.RequestParamsMeta", {KEY: reason})
+
+
 @pytest.mark.parametrize("era", ERAS)
 async def test_a_reason_in_meta_is_shown_as_the_requesters_and_audited(catalogue: Catalogue, era: Era) -> None:
     person = Person(saying_yes)
     async with scene(catalogue, era, person) as stage:
-        result = await stage.client.call_tool(*RESET, meta=cast("Any", {KEY: WHY}))
+        result = await stage.client.call_tool(*RESET, meta=meta(WHY))
         assert not result.is_error, text(result)
         [asked] = person.seen
         assert f"Reason given by the requester: “{WHY}”" in asked.message
@@ -51,7 +55,7 @@ async def test_a_reason_is_an_argument_of_the_compact_tools_that_write(catalogue
 @pytest.mark.parametrize("wrong", ["x" * (LONGEST + 1), ["a list"], 1])
 async def test_a_reason_that_is_none_is_refused_and_named(catalogue: Catalogue, wrong: Any) -> None:
     async with scene(catalogue, "legacy", saying_yes) as stage:
-        result = await stage.client.call_tool(*RESET, meta=cast("Any", {KEY: wrong}))
+        result = await stage.client.call_tool(*RESET, meta=meta(wrong))
         assert isinstance(result, types.CallToolResult)
         assert result.is_error
         assert KEY in text(result)

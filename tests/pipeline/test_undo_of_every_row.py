@@ -185,6 +185,7 @@ class World:
             store=lambda: store,
             sealer=Sealer.ephemeral(),
             place=PLACE,
+            clock=NOW.timestamp,
         )
 
     async def call(self, key: str, args: Args) -> None:

@@ -12,7 +12,7 @@ import yaml
 Node = dict[str, Any]
 METHODS = ("get", "post", "put", "patch", "delete")
 TABLES = frozenset({"confirmations.yaml", "effects.yaml", "jobs.yaml", "questions.yaml", "synonyms.yaml"})
-"""Files beside the documents that are none; a table may be split, as in `confirmations.rest.yaml`."""
+"""Files beside the documents that are no documents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def read(folder: Path) -> Iterator[Source]:
 def whole(folder: Path) -> Iterator[tuple[str, Node]]:
     """Every document as it stands, with the name of its module."""
     for file in sorted(folder.glob("*.yaml")):
-        if f"{file.name.split('.')[0]}.yaml" not in TABLES:
+        if file.name not in TABLES:
             yield file.stem, yaml.safe_load(file.read_text(encoding="utf-8"))
 
 

@@ -32,6 +32,7 @@ from saasus_mcp.permissions.question.model import (
 )
 from saasus_mcp.permissions.question.names import Names
 from saasus_mcp.permissions.question.values import Values, decimal, quoted_label
+from saasus_mcp.permissions.reversal import can_undo
 from saasus_mcp.permissions.survey import Survey
 from saasus_mcp.permissions.target import Read, shown_arguments
 from saasus_mcp.saasus.answer import compact
@@ -109,9 +110,10 @@ class _Builder:
         left = {
             name: fact
             for name, fact in facts.items()
-            if name not in said and name not in row.hide and name not in compared and not self._says_nothing(fact)
+            if name not in said and name not in self._hidden() and name not in compared and not self._says_nothing(fact)
         }
-        lead = [name for name in row.lead if name in facts and name not in said and name not in compared]
+        known = [name for name in row.lead if name in facts and name not in self._unseen()]
+        lead = [name for name in known if name not in said and name not in compared]
         weighed = dict.fromkeys([*(name for name in row.show if name in left), *left])
         if not row.lead and not changes:
             lead = list(weighed)[:MOST_LEAD]
@@ -127,9 +129,7 @@ class _Builder:
             changes=self._led(changes, MOST_LEAD - len(lead)),
             reach=tuple(facts[name] for name in ordered if name in reach),
             warnings=tuple(self._warnings(facts)),
-            undo=self._undo()
-            if operation.effects.undo is not None and operation.effects.undo.kind == "undoable"
-            else None,
+            undo=self._undo() if self._can_undo() else None,
             reason=self.asked.reason,
             typed=Text(survey.sight.name, survey.sight.name) if self.asked.typed else None,
             details=tuple(self._details()),
@@ -194,20 +194,26 @@ class _Builder:
     def _changes(self) -> Iterator[Change]:
         operation, survey = self.asked.operation, self.asked.survey
         found = difference(operation, self.asked.args, survey.before) or ()
+        beside_before, beside_after = self._present(), self.shown
         for change in found:
-            if change.field in self.row.hide:
+            if change.field.split(".", 1)[0] in self.row.hide:
                 continue
             field = self._field(change.field)
-            beside = self.shown
             before, after = differing.pair(change.before, change.after, field)
             make = self._values()
             yield Change(
                 change.field,
                 field.label,
-                make.of(before, field, change.field, beside),
-                make.of(after, field, change.field, beside),
+                make.of(before, field, change.field, beside_before),
+                make.of(after, field, change.field, beside_after),
                 "change" if change.effect == "unshown" else change.effect,
             )
+
+    def _present(self) -> dict[str, Any]:
+        """What the arguments are now: an amount is in the currency that it had, not in the one that is sent."""
+        recipe = self.asked.operation.effects.diff
+        given = {"args": dict(self.asked.args), "result": self.asked.survey.before}
+        return {name: evaluated(text, given) for name, text in recipe.now.items()} if recipe is not None else {}
 
     def _ranked(self, changes: Iterable[Change]) -> tuple[Change, ...]:
         """The changes in the row's order of weight; those that it does not name in the order of the document."""
@@ -219,6 +225,17 @@ class _Builder:
         led = [change for change in changes if change.effect != "unknown"][: max(0, most)]
         return tuple(replace(change, lead=change in led) for change in changes)
 
+    def _hidden(self) -> set[str]:
+        """What stands in the details alone. A change that measures tell is shown as it is sent where nothing is there to compare."""
+        recipe = self.asked.operation.effects.diff
+        told = recipe.now if recipe is not None and self.asked.survey.before is None else {}
+        return set(self.row.hide) - set(told)
+
+    def _unseen(self) -> set[str]:
+        """Measures that rest on a target which could not be seen: a warning says so once."""
+        findings = self.asked.survey.impact.findings
+        return {found.name for found in findings if found.why_not == NOT_SEEN.why_not}
+
     def _says_nothing(self, fact: Fact) -> bool:
         """Whether it is a measure that found nothing, or an argument that is left empty."""
         if isinstance(fact.value, Absent):
@@ -227,10 +244,10 @@ class _Builder:
         return measure is not None and not measure.why_not and measure.value in (0, False, ())
 
     def _asked_as(self, facts: Mapping[str, Fact]) -> Line | None:
-        """The headline: the first that holds and of which all could be read, or else the first that holds."""
-        unread = {name for name, fact in facts.items() if isinstance(fact.value, Unread)}
+        """The headline: the first that holds and of which everything is known, or else the first that holds."""
+        unknown = {name for name, fact in facts.items() if isinstance(fact.value, Absent | Unread)}
         lines = [line for line in self.row.ask if self._holds(line)]
-        return next((line for line in lines if not self._placeholders(line) & unread), lines[0] if lines else None)
+        return next((line for line in lines if not self._placeholders(line) & unknown), lines[0] if lines else None)
 
     def _holds(self, line: Line) -> bool:
         survey = self.asked.survey
@@ -266,7 +283,7 @@ class _Builder:
                 yield Notice("consequence", self._filled(line.text, facts))
         if effects.say is not None:
             yield Notice("consequence", effects.say)
-        if effects.undo is not None and effects.undo.kind != "undoable":
+        if effects.undo is not None and not self._can_undo():
             lost = effects.undo.kind == "lost"
             yield Notice("irreversible" if lost else "recreate", self._undo())
         if effects.money != "no":
@@ -283,6 +300,9 @@ class _Builder:
                 ),
             )
 
+    def _can_undo(self) -> bool:
+        return can_undo(self.asked.operation, self.asked.args, self.asked.survey.before)
+
     def _undo(self) -> Text:
         """Whether it can be undone, and what does not come back."""
         undo = self.asked.operation.effects.undo
@@ -291,7 +311,8 @@ class _Builder:
         if undo.kind == "undoable" and undo.call is None and undo.note is not None:
             return undo.note
         undoable = words.UNDOABLE_APPROVED if undo.critical else words.UNDOABLE
-        said = {"undoable": undoable, "recreatable": words.RECREATED, "lost": words.LOST}[undo.kind]
+        kind = "undoable" if self._can_undo() else undo.kind
+        said = {"undoable": undoable, "recreatable": words.RECREATED, "lost": words.LOST}[kind]
         return said if undo.note is None else Text(f"{said.en} {undo.note.en}", f"{said.ja}{undo.note.ja}")
 
     def _details(self) -> Iterator[Detail]:

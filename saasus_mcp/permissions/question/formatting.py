@@ -170,6 +170,8 @@ def _(value: Day, reader: Reader) -> str:
 @_say.register
 def _(value: Tiers, reader: Reader) -> str:
     words = WORDS[reader.language]
+    if len(value.tiers) == 1 and not value.tiers[0].up_to:  # one price for everything: "above" would lack a below
+        return tier_price(value.tiers[0], value.currency, reader)
     return words["tier_join"].join(
         words["tier"].format(range=tier_range(tier, reader), price=tier_price(tier, value.currency, reader))
         for tier in value.tiers
