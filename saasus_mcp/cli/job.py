@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from base64 import b64decode
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -197,13 +198,32 @@ def _show(figure: Figure, file: Path | None, lang: Language) -> None:
 
 def _read(argument: str, file: Path, lang: Language) -> Any:
     """What an argument that comes from a file is to be."""
-    text = _text(file, lang)
-    return text if argument == "csv" else parse(text, lang)
-
-
-def _text(file: Path, lang: Language) -> str:
     try:
-        return file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "UTF-8"
-        raise SaasusMcpError(WORDS[lang]["cannot_read"].format(file=file, why=why)) from None
+        raw = file.read_bytes()
+    except OSError as error:
+        raise SaasusMcpError(WORDS[lang]["cannot_read"].format(file=file, why=error.strerror)) from None
+    found = _decoded(raw, ("utf-8-sig", "cp932") if argument == "csv" else ("utf-8-sig",))
+    if found is None:
+        raise SaasusMcpError(WORDS[lang]["encoding"].format(file=file), WORDS[lang]["encoding_mend"])
+    return found if argument == "csv" else parse(found, lang)
+
+
+def _decoded(raw: bytes, encodings: Sequence[str]) -> str | None:
+    """The text in the first encoding that it is in; None where that is not known. What Excel in Japan saves as CSV is CP932,
+    and as Unicode text UTF-16. Bytes that are text in EUC-JP, too, could be either.
+    """
+    if raw.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        encodings = ("utf-16",)
+    for encoding in encodings:
+        with suppress(UnicodeDecodeError):
+            text = raw.decode(encoding)
+            return None if encoding == "cp932" and _is_in(raw, "euc_jp") else text
+    return None
+
+
+def _is_in(raw: bytes, encoding: str) -> bool:
+    try:
+        raw.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -10,16 +10,24 @@ from saasus_mcp.catalog.model import Text
 from saasus_mcp.jobs.present import Present, domain
 from saasus_mcp.jobs.there import There
 from saasus_mcp.jobs.users import Line
+from saasus_mcp.permissions.question.formatting import MOST_SHOWN
 from saasus_mcp.permissions.question.model import Detail, Fact, Labelled, Named, Notice, Number, Said, Several, Value
 from saasus_mcp.permissions.question.values import privileged
 from saasus_mcp.saasus.words import named
 
 PEOPLE = Text("people", "人")
 ROWS = Text("rows", "行")
+BY_PERSON, NO_ROLE = Text("Roles by person", "人ごとのロール"), Text("no role", "ロールなし")
 MOST_ITEMS = 500
 """Items of one list that are kept with the question. Of more, the number is told."""
+ORDINARY = ("accounts", "skipped", "people")
+"""Facts about those who get no more than the others."""
 MOST_OWN = 2
 """Roles whose people stand in a line of their own; where more are out of the ordinary, people are listed with their roles."""
+MOST_OTHERS = 100
+"""The same, of those who get no more than the others: all of them stand in the details."""
+MOST_SPELLED_OUT = 1_000
+"""Lines of which the details spell every address out."""
 LINE_OF_DETAILS = 100
 """People in one line of the details."""
 
@@ -74,7 +82,7 @@ class Asked:
     def typed(self) -> Text:
         """How many people: what is typed."""
         count = len(self._people)
-        return Text(_people(count), f"{count}人")
+        return Text(_people(count).replace(",", ""), f"{count}人")
 
     def facts(self) -> Iterator[Fact]:
         """By weight."""
@@ -86,11 +94,11 @@ class Asked:
         if self._skipped:
             label = Text("Skipped, there already", "登録済みのためスキップ")
             yield Fact("skipped", label, Number(str(self._skipped), ROWS))
-        named_already = {line.person for line in self._special()}
+        named_already = {line.person for line in self._special()} if not self._are_few else self._everybody()
         others = [line for line in self._people if line.person not in named_already]
         if others:
             label = Text("Others", "ほかの人") if named_already else Text("People", "対象者")
-            yield Fact("people", label, _several(Named(line.login) for line in others))
+            yield Fact("people", label, _several((Named(line.login) for line in others), MOST_OTHERS))
 
     def reach(self) -> Iterator[Fact]:
         """Tenants and people that are affected."""
@@ -137,6 +145,9 @@ class Asked:
             extra = "" if each.grant else " + ".join(filter(None, what)) + " / "
             groups[f"{role}{extra}tenant {line.tenant}"].append(line.login)
         for name, people in groups.items():
+            if len(self._planned) > MOST_SPELLED_OUT:
+                yield from _by_domain(name, people)
+                continue
             for start in range(0, len(people), LINE_OF_DETAILS):
                 yield Detail(name, ", ".join(people[start : start + LINE_OF_DETAILS]))
 
@@ -168,6 +179,10 @@ class Asked:
         by_role: dict[str, list[Line]] = defaultdict(list)
         for line in self._special():
             by_role[line.role].append(line)
+        if self._are_few and len({line.role for line in self._grants}) > 1:
+            every = [each.line for each in self._planned]
+            yield Fact("by_person", BY_PERSON, _several(self._with_roles(every)), lead=True)
+            return
         special = sorted(by_role, key=lambda role: (not self._privileged(role), len(by_role[role]), role))
         if len(special) <= MOST_OWN:
             for role in special:
@@ -175,15 +190,31 @@ class Asked:
                 label = Text(f"{named(name)} goes to", f"{named(name, 'ja')}を付与する人")
                 yield Fact(f"role.{role}", label, _several(self._holders(by_role[role])), lead=True)
         else:
-            lines = self._special()
-            label = Text("Roles by person", "人ごとのロール")
-            yield Fact("special", label, _several(self._with_roles(lines)), lead=True)
+            people = {line.person for line in self._special()}
+            lines = [line for line in self._grants if line.person in people]
+            yield Fact("by_person", BY_PERSON, _several(self._with_roles(lines)), lead=True)
 
     def _special(self) -> list[Line]:
-        """The grants of every role but the most usual one; that, too, where its name says that it may do more."""
+        """The grants of every role but the most usual one, and what the same people get beside it; whatever the name of which
+        says that it may do more is special.
+        """
         counts = Counter(line.role for line in self._grants)
-        usual = min(counts, key=lambda role: (-counts[role], self._privileged(role)), default="")
-        return [line for line in self._grants if line.role != usual or self._privileged(line.role)]
+        most = min(counts, key=lambda role: (-counts[role], self._privileged(role)), default="")
+        holders: dict[str, Counter[str]] = defaultdict(Counter)
+        for line in self._grants:
+            holders[line.role][line.person] += 1
+        usual = {role for role in counts if holders[role] == holders[most] and not self._privileged(role)}
+        return [line for line in self._grants if line.role not in usual]
+
+    @property
+    def _are_few(self) -> bool:
+        """Whether everybody can be listed in one line."""
+        return len(self._people) <= MOST_SHOWN
+
+    def _everybody(self) -> set[str]:
+        """Whoever is named with their roles where all are few."""
+        roles = {line.role for line in self._grants}
+        return {line.person for line in (self._people if len(roles) > 1 else self._special())}
 
     @property
     def _in_one_place(self) -> bool:
@@ -209,11 +240,17 @@ class Asked:
                 yield Labelled(_plain(login), _joined(where))
 
     def _with_roles(self, lines: Sequence[Line]) -> Iterator[Value]:
-        roles: dict[str, list[str]] = defaultdict(list)
+        """Each person once, with their roles: first those whose roles sound like more, then those who get the most."""
+        roles: dict[str, list[Line]] = defaultdict(list)
         for line in lines:
-            roles[line.login] += [] if line.role in roles[line.login] else [line.role]
-        for login, own in sorted(roles.items(), key=lambda item: -len(item[1])):
-            yield Labelled(_plain(login), _joined([_plain(self._there.spoken(role)) for role in own]))
+            roles[line.login].append(line)
+        for own in roles.values():
+            own.sort(key=lambda line: not self._privileged(line.role))
+        for login, own in sorted(
+            roles.items(), key=lambda item: (not self._privileged(item[1][0].role), -len(item[1]))
+        ):
+            told = [self._where(line.role, line.env, line.tenant) for line in own if line.env is not None]
+            yield Labelled(_plain(login), _joined(list(dict.fromkeys(told)) or [NO_ROLE]))
 
     def _domains(self) -> Iterator[Fact]:
         """Domains of addresses that no member of the tenant has yet."""
@@ -239,7 +276,7 @@ class Asked:
         spoken, place = self._there.spoken(role), self._place(env, tenant)
         if self._in_one_place:
             return _plain(spoken)
-        return Text(f"{named(spoken)} in {place.en}:", f"{place.ja}の{named(spoken, 'ja')}")
+        return Text(f"{named(spoken)} in {place.en}", f"{place.ja}の{named(spoken, 'ja')}")
 
     def _place(self, env: int | None, tenant: str) -> Text:
         """An environment, with the tenant where there are several."""
@@ -255,12 +292,24 @@ def _once(lines: Iterable[Line]) -> list[Line]:
     return list({line.person: line for line in reversed(list(lines))}.values())[::-1]
 
 
-def _several(items: Iterable[Value]) -> Several:
+def _several(items: Iterable[Value], most: int = MOST_ITEMS) -> Several:
     every = list(items)
-    return Several(tuple(every[:MOST_ITEMS]), (1,) * min(len(every), MOST_ITEMS), len(every))
+    return Several(tuple(every[:most]), (1,) * min(len(every), most), len(every))
 
 
-def _joined(texts: Sequence[Text]) -> Said:
+def _by_domain(name: str, people: Sequence[str]) -> Iterator[Detail]:
+    """People in less room: the domain of their addresses is said once."""
+    domains: dict[str, list[str]] = defaultdict(list)
+    for login in people:
+        local, at, where = login.rpartition("@")
+        domains[f"{at}{where}" if at else ""].append(local if at else login)
+    for where, some in domains.items():
+        yield Detail(f"{name} / {where}" if where else name, ", ".join(some))
+
+
+def _joined(texts: Sequence[Text]) -> Value:
+    if len(texts) > MOST_SHOWN:
+        return _several(Said(text) for text in texts)
     en, ja = (", ".join(text.en for text in texts), "・".join(text.ja for text in texts))
     return Said(Text(f"({en})", f"({ja})"))
 
@@ -274,4 +323,4 @@ def _count(number: int) -> Number:
 
 
 def _people(count: int) -> str:
-    return "1 person" if count == 1 else f"{count} people"
+    return "1 person" if count == 1 else f"{count:,} people"

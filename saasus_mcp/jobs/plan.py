@@ -77,6 +77,8 @@ class Plan:
         momentary: facts that may change while a person thinks: other ones make no other plan.
         target: the one person or thing that it is about; empty for bulk work.
         typed: what is typed to agree to bulk work: how many of what.
+        ordinary: names of facts of bulk work that hold nothing out of the ordinary: where no more than these is not shown
+            whole, typing how many there are is enough.
     """
 
     rows: tuple[Row, ...] = ()
@@ -92,6 +94,7 @@ class Plan:
     details: tuple[Detail, ...] = ()
     target: str = ""
     typed: Text | None = None
+    ordinary: tuple[str, ...] = ()
 
     @property
     def entries(self) -> list[Entry]:

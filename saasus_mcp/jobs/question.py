@@ -41,6 +41,12 @@ def question(
     return replace(built, hidden=hidden(built))
 
 
+def counted_instead(plan: Plan, asked: Question) -> bool:
+    """Whether a person types how many there are, since not all that is ordinary about bulk work is shown."""
+    ordinary = {fact.label for fact in plan.facts if fact.name in plan.ordinary}
+    return plan.typed is not None and bool(asked.hidden) and ordinary.issuperset(asked.hidden)
+
+
 def noted(facts: tuple[Fact, ...]) -> tuple[Text, ...]:
     """The facts as notes of a report, a line each."""
     return tuple(Text(body(fact, Reader.of("en")), body(fact, Reader.of("ja"))) for fact in facts)

@@ -20,7 +20,7 @@ from saasus_mcp.jobs.engine import FAILED, Engine
 from saasus_mcp.jobs.kind import Outcome, kind
 from saasus_mcp.jobs.patience import noted, patiently
 from saasus_mcp.jobs.plan import Plan
-from saasus_mcp.jobs.question import question
+from saasus_mcp.jobs.question import counted_instead, question
 from saasus_mcp.jobs.work import Reader, Stopped, Work
 from saasus_mcp.permissions.case import Case, Decision, Principal, stricter
 from saasus_mcp.permissions.narrowed import NARROWED, NARROWED_MEND
@@ -215,6 +215,7 @@ class Runner:
             digests,
             Sight(typed, {PLAN: agreed}),
             asked,
+            counted=counted_instead(planned, asked),
         )
         return planned, whole
 

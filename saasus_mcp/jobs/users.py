@@ -163,8 +163,9 @@ def _records(given: object, there: There, argument: str) -> Iterator[tuple[int, 
         names = list(dict.fromkeys(name for record in found for name in record))
         rows: Iterable[tuple[int, Record]] = enumerate(found, 1)
     elif isinstance(given, str):
+        text = given.removeprefix("\ufeff")
         reader = csv.DictReader(
-            io.StringIO(given.removeprefix("\ufeff"), newline=""), strict=True, restkey="", restval=""
+            io.StringIO(text, newline=""), strict=True, restkey="", restval="", delimiter=_delimiter(text)
         )
         reader.fieldnames = [column(name) for name in _header(reader, argument)]
         names = list(reader.fieldnames)
@@ -182,6 +183,12 @@ def column(name: str) -> str:
     """The column that a heading names, however it is written."""
     heading = name.strip()
     return heading if heading.startswith(ATTRIBUTE) else HEADINGS.get(folded(heading), heading)
+
+
+def _delimiter(text: str) -> str:
+    """What stands between the headings: a comma, or what spreadsheets write elsewhere and as Unicode text."""
+    first = text.partition("\n")[0]
+    return next((mark for mark in (",", "\t", ";") if mark in first), ",")
 
 
 def _too_long(argument: str) -> InvalidArguments:

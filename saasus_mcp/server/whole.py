@@ -38,6 +38,7 @@ class Whole:
         steps: by step, the digest of the call that it would make.
         sight: what a person types, and what asks again where it changes.
         question: what a person is asked.
+        counted: whether they type what it says to type, even where a plain yes would be enough for each of the calls.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Whole:
     steps: Mapping[str, str]
     sight: Sight
     question: Question
+    counted: bool = False
 
 
 async def begin(
@@ -106,6 +108,8 @@ async def _settled(pipeline: Pipeline, call: Call, whole: Whole) -> Proof | Aski
     asked = digest(dict(whole.arguments))
     binding = Binding(whole.name, asked, whole.principal.id, place.profile, place.saas_id, whole.question.name)
     two_person = pipeline.policy.two_person
+    if whole.counted and decision.outcome == "confirm":
+        decision = replace(decision, typed=True)
     matter = Matter(decision, binding, look, call.asker, call.reply, two_person, call.usher, call.visited)
     settled = await pipeline.settling.settle(matter)
     return settled.proof if isinstance(settled, Settled) else settled

@@ -93,6 +93,24 @@ def test_where_nobody_can_be_asked_the_plan_waits_for_approval(tmp_path: Path) -
     assert re.search(r"saasus-mcp approve \w{4}-\w{4}", ran.err)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "cp932", "utf-16"])
+@pytest.mark.parametrize("mark", [",", "\t"])
+def test_what_a_spreadsheet_saves_is_read(tmp_path: Path, encoding: str, mark: str) -> None:
+    file = tmp_path / "people.csv"
+    rows = [("メールアドレス", "テナント名"), ("minami.aozora@example.jp", "株式会社青空商事")]
+    file.write_bytes("\r\n".join(mark.join(row) for row in rows).encode(encoding))
+    ran = run("job", "import_users", "--sandbox", "--csv", str(file))
+    assert (ran.status, json.loads(ran.out)["counts"]) == (0, {"skipped": 1})
+
+
+def test_a_list_in_an_unknown_encoding_says_how_to_save_it(tmp_path: Path) -> None:
+    file = tmp_path / "people.csv"
+    file.write_bytes("email,tenant_name\na@example.jp,株式会社青空商事\n".encode("euc_jp"))
+    ran = run("job", "import_users", "--sandbox", "--csv", str(file), "--lang", "ja")
+    assert (ran.status, ran.out) == (1, "")
+    assert "CSV UTF-8" in ran.err
+
+
 def test_a_row_that_is_left_undone_shows_in_the_exit_status(tmp_path: Path) -> None:
     file = tmp_path / "people.csv"
     file.write_text(f"email,tenant_id\nminami.aozora@example.jp,{TENANT}\n", encoding="utf-8")

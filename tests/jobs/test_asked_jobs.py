@@ -44,7 +44,7 @@ async def test_off_boarding_names_the_person_what_is_lost_and_which_step_waits(t
     assert en[2].startswith("⚠ Deleting the account cannot be undone")
     assert "アカウントの削除は元に戻せません" in ja[2]
     assert "(2) delete the account, after an approval of its own" in "\n".join(en)
-    assert ja[-1] == f"実行するには 「{USER}」 と入力してください"
+    assert ja[-1] == f"実行するには「{USER}」と入力してください"
 
 
 @pytest.mark.parametrize("tenant", [AOZORA, COMPANY])
@@ -90,4 +90,4 @@ async def test_a_script_that_a_document_brings_into_a_page_is_shown(tmp_path: Pa
     assert said(question, "en")[0] == "[SANDBOX] Change 1 setting by a document"
     whole = " ".join(detail.value for detail in question.details)
     assert script in whole, "the details hold it whole"
-    assert any("contents" in label.en for label in question.hidden), "what is cut is announced"
+    assert any("HTML" in label.en for label in question.hidden), "what is cut is announced"

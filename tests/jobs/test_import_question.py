@@ -65,7 +65,20 @@ async def test_one_person_with_every_role_is_one_item_with_all_of_them(tmp_path:
         said = dialog(await asked(on, HEADER + "".join(rows)), Reader.of("en")).splitlines()
     line = next(each for each in said if each.startswith("Roles by person"))
     assert line.count(MALLORY) == 1
-    assert all(role in line for role in roles if role != "viewer")
+    assert all(role in line for role in roles)
+
+
+async def test_of_a_few_people_everybody_stands_there_with_their_roles_and_places(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        rows = [
+            *staff(on, 2),
+            f",tanaka,{tenant(on.sandbox, 1)},,1,editor,T\n",
+            f"{MALLORY},,{tenant(on.sandbox)},,3,admin,M\n",
+        ]
+        said = dialog(await asked(on, HEADER + "".join(rows)), Reader.of("en")).splitlines()
+    assert said[2].startswith(f"Roles by person: {MALLORY} (“管理者 (admin)” in “本番環境 (prod)” of “{COMPANY}”), ")
+    assert "tanaka (“編集者 (editor)” in “開発環境 (dev)” of “Harbor Lights Inc.”)" in said[2]
+    assert not [line for line in said if line.startswith("Not shown")]
 
 
 async def test_of_a_long_list_the_rest_is_announced_and_stands_whole_in_the_details(tmp_path: Path) -> None:
@@ -74,6 +87,26 @@ async def test_of_a_long_list_the_rest_is_announced_and_stands_whole_in_the_deta
     assert [label.en for label in question.hidden] == ["People"]
     told = " ".join(detail.value for detail in question.details)
     assert all(f"staff-{n}@aozora.example.jp" in told for n in range(40))
+
+
+async def test_where_not_all_ordinary_people_are_shown_how_many_there_are_is_typed(tmp_path: Path) -> None:
+    person = Yes()
+    async with stage(tmp_path) as on:
+        await on.told("job_import_users", {"csv": HEADER + "".join(staff(on, 40))}, asker=person)
+        await on.told(
+            "job_import_users",
+            {"csv": HEADER + f"one@aozora.example.jp,,{tenant(on.sandbox)},,3,viewer,\n"},
+            asker=person,
+        )
+    assert [question.name for question in person.asked] == ["40 people", None]
+
+
+async def test_where_not_all_are_shown_who_get_more_the_whole_must_be_opened(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        person, rows = Yes(), [*staff(on, 40), *(row.replace("staff", "boss") for row in staff(on, 20, "admin"))]
+        answer = await on.call("job_import_users", {"csv": HEADER + "".join(rows)}, asker=person)
+        assert "saasus-mcp approve" in answer.text
+        assert (person.asked, on.sent("auth.CreateSaasUser")) == ([], 0)
 
 
 async def test_bulk_work_is_agreed_to_by_how_many_of_what_in_either_language(tmp_path: Path) -> None:

@@ -43,16 +43,20 @@ async def plan(reader: Reader, args: Mapping[str, Any]) -> Plan:
     counts = {name: does[name] for name in ("create", "update", "same", "leave")}
     left = [(item.kind, item.name, why) for item, why in set_up.left]
     rows = tuple(set_up.rows)
+    facts = tuple(asked.facts(set_up.told, left))
     return Plan(
         () if only else rows,
         data,
         counts,
         headline=asked.headline(does["create"], does["update"]),
-        facts=tuple(asked.facts(set_up.told, left)),
+        facts=facts,
         changes=tuple(asked.changes(set_up.changed)),
         undo=asked.NOTHING_DELETED,
         details=tuple(asked.details([entry for row in rows for entry in row.entries])),
         typed=asked.typed(does["create"] + does["update"]),
+        ordinary=tuple(
+            fact.name for fact in facts
+        ),  # what is created replaces nothing; what changes is shown or opened
     )
 
 

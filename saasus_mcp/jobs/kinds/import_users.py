@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from saasus_mcp.catalog.model import Text
-from saasus_mcp.jobs.import_question import Asked, Planned
+from saasus_mcp.jobs.import_question import ORDINARY, Asked, Planned
 from saasus_mcp.jobs.kind import Outcome
 from saasus_mcp.jobs.plan import Entry, Find, Plan, Row
 from saasus_mcp.jobs.present import Present, present
@@ -130,6 +130,7 @@ def _planned(listed: Sequence[Line], mistakes: Sequence[Mistake], found: Present
         undo=UNDO,
         details=tuple(asked.details()),
         typed=asked.typed,
+        ordinary=ORDINARY,
     )
 
 
