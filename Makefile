@@ -61,6 +61,7 @@ check: $(READY)  ## format, lint, types, layers, dependencies, that what is gene
 	$(BIN)/python scripts/bundles.py --check
 	$(BIN)/python scripts/reference.py --check
 	$(BIN)/python scripts/commands.py --check
+	$(BIN)/python -m scripts.questions --check
 	$(BIN)/python scripts/locks.py
 
 conformance: $(READY)  ## the protocol's own suite, both revisions; fetches it from npm, and Node from PyPI where it is too old
@@ -83,6 +84,7 @@ catalogue: $(READY)  ## compile tool_specs/ into what ships
 generated: catalogue  ## everything that is made from the catalogue, the commands and server.json
 	$(BIN)/python scripts/reference.py
 	$(BIN)/python scripts/commands.py
+	$(BIN)/python -m scripts.questions
 	$(BIN)/python scripts/bundles.py
 
 clients: package  ## every client of docs/clients/tried.md against the wheel, and that table (npm, PyPI); CLIENTS="fastmcp codex": some

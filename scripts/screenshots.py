@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from playwright.sync_api import sync_playwright
 
+from saasus_mcp.catalog import load
 from saasus_mcp.permissions.policy import Principal
+from scripts import question_pictures
 from tests.browser.stage import CHROMIUM, FLAGS, Stage, staged
 from tests.hosting.openid import SECRET
 
@@ -34,6 +36,7 @@ def main() -> None:
         code = _play(stage)
         for lang in ("en", "ja"):
             _take(browser, stage, lang, code)
+        question_pictures.take(browser, stage, load())
         browser.close()
 
 

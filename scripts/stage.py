@@ -46,6 +46,6 @@ async def ask(
         operation = catalogue.find(key)
         args = arguments.understand(operation, dict(values)).values
         cached = sights(read)
-        seen = await survey(operation, args, PLACE.saas_id, cached)
+        seen = await survey(operation, args, PLACE.saas_id, cached, today=NOW.date())
         typed = operation.level in TYPED_LEVELS
         return await question(Asked(operation, args, PLACE, REQUESTER, seen, typed=typed), cached)

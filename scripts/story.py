@@ -14,6 +14,20 @@ NOW = 1_773_800_000
 ANY = "any text"
 
 BY_NAME: dict[str, Any] = {
+    "back_office_staff_email": "keiri@example.jp",
+    "body": "CSVの列を並べ替えられると助かります。",
+    "callback_url": "https://app.example.com/callback",
+    "code": "123456",
+    "description": "月末の締め処理で使用",
+    "display_name": "営業担当",
+    "domain_name": "login.example.com",
+    "feedback_description": "一覧をCSVで出力したい。",
+    "feedback_title": "CSV出力",
+    "from_email_address": "no-reply@login.example.com",
+    "name": "sales",
+    "provider_name": "Google",
+    "reply_email_address": "support@login.example.com",
+    "title": "受発注クラウド",
     "access_token": ANY,
     "api_key": "sandbox-gateway-key-1",
     "api_log_id": uid("seeded log", 3),
@@ -54,11 +68,37 @@ TIERED = {
     "metering_unit_name": "orders",
     "tiers": [{"up_to": 10, "unit_amount": 1, "flat_amount": 0, "inf": True}],
     "currency": "JPY",
-    "display_name": "x",
-    "description": "x",
+    "display_name": "出荷件数段階",
+    "description": "出荷した注文の数に応じた料金",
 }
 ADDRESS = {"street": "1", "city": "2", "state": "3", "country": "JP", "postal_code": "4"}
+TIERS = (
+    {"up_to": 100, "unit_amount": 0, "flat_amount": 0, "inf": False},
+    {"up_to": 0, "unit_amount": 15, "flat_amount": 0, "inf": True},
+)
+OFFER = {"name": "premium", "display_name": "プレミアム", "description": "大規模なお客様向け"}
+LONG_PAGE = (
+    "<h1>ログイン</h1>"
+    + "<p>ご利用にはアカウントが必要です。</p>" * 12
+    + "<script src=https://cdn.example.com/a.js></script>"
+)
 BY_KEY: dict[str, dict[str, Any]] = {
+    "auth.UpdateBasicInfo": {"reply_email_address": "help@login.example.com"},
+    "auth.UpdateSaasUserAttributes": {"attributes": {"locale": "en"}},
+    "auth.UpdateNotificationMessages": {
+        "sign_up": {"subject": "ご登録の確認", "message": "{username} 様 確認コードは {####} です。"}
+    },
+    "auth.UpdateCustomizePages": {
+        "sign_in_page": {"html_contents": LONG_PAGE, "is_terms_of_service": True, "is_privacy_policy": True}
+    },
+    "analysis.UpdateActiveUsers": {"active_users": 25},
+    "analysis.UpdateUserBehaviorHistoriesByDay": {
+        "histories": [{"timestamp": NOW, "referer": "https://orders.example.com/orders"}]
+    },
+    "apigateway.UpdateApiGatewaySettings": {"domain_name": "api2.orders.example.com", "tenant_routing_type": "path"},
+    "apigateway.UpdateOpenApiDefinition": {"content": "b3BlbmFwaTogMy4xLjAK"},
+    "apigateway.UpdateTenant": {"allowed_ips": ["203.0.113.0/24"]},
+    "apigateway.UploadGenerationFiles": {"content": "UEsDBBQAAAAIAA=="},
     "auth.ConfirmEmailUpdate": {"user_id": uid("user", "akane.hoshino@example.jp")},
     "auth.CreateEnv": {"id": 7, "name": "qa"},
     "auth.CreateRole": {"role_name": "made"},
@@ -66,6 +106,7 @@ BY_KEY: dict[str, dict[str, Any]] = {
     "auth.CreateSaasUserAttribute": {"attribute_name": "made"},
     "auth.CreateTenantAttribute": {"attribute_name": "made"},
     "auth.CreateTenantInvitation": {"envs": [{"id": 3, "role_names": ["viewer"]}]},
+    "auth.CreateTenant": {"name": "みなと物産株式会社"},
     "auth.CreateTenantUser": {"email": "brand.new@example.com"},
     "auth.CreateUserAttribute": {"attribute_name": "made"},
     "auth.DeleteEnv": {"env_id": 1},
@@ -76,20 +117,76 @@ BY_KEY: dict[str, dict[str, Any]] = {
     "auth.GetUserInfoBySignInId": {"sign_in_id": "warehouse-01"},
     "auth.LinkAwsMarketplace": {"tenant_id": MIDORI},
     "auth.ResendSignUpConfirmationEmail": {"email": "waiting@example.jp"},
-    "auth.UpdateCustomizePageSettings": {"icon": "data:image/png;base64,AA==", "favicon": "data:image/png;base64,AA=="},
+    "auth.UpdateCustomizePageSettings": {
+        "terms_of_service_url": "https://www.example.com/terms",
+        "privacy_policy_url": "https://www.example.com/privacy",
+        "google_tag_manager_container_id": "GTM-ABC1234",
+        "icon": "data:image/png;base64,AA==",
+        "favicon": "data:image/png;base64,AA==",
+    },
+    "auth.UpdateSignInSettings": {
+        "password_policy": {
+            "minimum_length": 6,
+            "is_require_lowercase": True,
+            "is_require_numbers": True,
+            "is_require_symbols": False,
+            "is_require_uppercase": False,
+            "temporary_password_validity_days": 7,
+        },
+        "self_regist": {"enable": True},
+    },
+    "auth.UpdateSingleTenantSettings": {"enabled": True, "role_external_id": "partner-1"},
     "auth.UpdateSaasUserSignInId": {"user_id": uid("user", "warehouse-01"), "sign_in_id": "made"},
     "auth.UpdateTenantBillingInfo": {"address": ADDRESS},
     "auth.UpdateTenantPlan": {"next_plan_id": uid("plan", "business_year")},
     "auth.UpdateUserMfaPreference": {"enabled": True, "method": "email"},
     "auth.ValidateInvitation": {"email": "new.buyer@example.jp", "password": "Sandbox-pass-1"},
     "awsmarketplace.CreateCustomer": {"tenant_id": MIDORI},
+    "awsmarketplace.UpdateListingStatus": {"listing_status": "public"},
+    "awsmarketplace.UpdateSettings": {"product_code": "neworderscode"},
+    "communication.CreateFeedback": {
+        "feedback_title": "請求書の一括発行",
+        "feedback_description": "月末にまとめて発行したい。",
+    },
+    "communication.CreateFeedbackComment": {"body": "4月に公開します。"},
+    "communication.UpdateFeedback": {
+        "feedback_title": "受注一覧のCSV出力",
+        "feedback_description": "毎月、受注一覧をファイルで受け取りたい。",
+    },
+    "communication.UpdateFeedbackComment": {"body": "4月に公開します。"},
+    "integration.CreateEventBridgeEvent": {
+        "event_messages": [
+            {"event_type": "order", "event_detail_type": "shipped", "message": "注文 1024 を出荷しました"}
+        ]
+    },
+    "integration.SaveEventBridgeSettings": {"aws_account_id": "123456789012", "aws_region": "ap-northeast-3"},
     "communication.DeleteVoteForFeedback": {"user_id": USER},
     "auth.SaveTenantUsersCounts": {"tenant_user_counts": [{"tenant_id": AOZORA, "count": 5}]},
-    "pricing.CreateMeteringUnit": {"unit_name": "made"},
+    "pricing.CreateMeteringUnit": {
+        "unit_name": "made",
+        "aggregate_usage": "sum",
+        "display_name": "出荷件数",
+        "description": "出荷した注文の数",
+    },
+    "pricing.CreatePricingMenu": OFFER,
+    "pricing.CreatePricingPlan": OFFER,
+    "pricing.CreateTaxRate": {
+        "name": "reduced",
+        "display_name": "軽減税率",
+        "percentage": 8,
+        "description": "飲食料品",
+    },
     "pricing.CreatePricingUnit": TIERED,
     "pricing.DeletePricingUnit": {"pricing_unit_id": uid("unit", "spare_fixed")},
-    "pricing.UpdateMeteringUnitByID": {"unit_name": "fax_pages"},
+    "pricing.UpdateMeteringUnitByID": {
+        "unit_name": "fax_pages",
+        "display_name": "FAX送信枚数",
+        "description": "送信に成功した枚数",
+    },
+    "pricing.UpdatePricingMenu": {**OFFER, "name": "spare_menu"},
+    "pricing.UpdatePricingPlan": {**OFFER, "name": "draft_plan"},
     "pricing.UpdatePricingUnit": {**TIERED, "type": "usage", "unit_amount": 3, "name": "api_usage", "tiers": None},
+    "pricing.UpdateTaxRate": {"display_name": "免税", "description": "輸出"},
 }
 FIRST: dict[str, tuple[str, dict[str, Any]]] = {
     "auth.ConfirmEmailUpdate": ("auth.RequestEmailUpdate", BY_KEY["auth.ConfirmEmailUpdate"]),
@@ -107,7 +204,11 @@ def values_for(operation: Operation) -> dict[str, Any]:
     """Arguments with which an operation of a fresh sandbox succeeds: the required ones, and what is said above."""
     special = BY_KEY.get(operation.key, {})
     schema = operation.input_schema
-    required = {name: schema["properties"][name] for name in schema.get("required", ())}
+    wanted = [*schema.get("required", ())]
+    fields = [name for name in schema.get("properties", {}) if name not in operation.addressing]
+    if operation.body and not {*wanted, *special} & {*fields}:
+        wanted.append(fields[0])  # a body has at least one field
+    required = {name: schema["properties"][name] for name in wanted}
     values = {name: BY_NAME.get(name, sample(below, name)) for name, below in required.items()} | special
     return {name: value for name, value in values.items() if value is not None}
 
@@ -120,6 +221,23 @@ MEANINGS: Mapping[str, tuple[dict[str, Any], ...]] = {
         {"next_plan_id": ""},
     ),
     "auth.UpdateUserMfaPreference": ({"enabled": False},),
+    "apigateway.CreateApiKey": ({"tenant_id": AOZORA, "env_id": 3, "user_id": USER},),
+    "pricing.UpdateMeteringUnitTimestampCount": ({"method": "sub", "count": 200}, {"method": "direct", "count": 0}),
+    "pricing.UpdateMeteringUnitTimestampCountNow": ({"method": "sub", "count": 200}, {"method": "direct", "count": 0}),
+    "pricing.UpdatePricingUnit": (
+        {
+            "pricing_unit_id": uid("unit", "orders_tiered_usage"),
+            "type": "tiered_usage",
+            "name": "orders_tiered_usage",
+            "display_name": "受注件数段階従量",
+            "description": "受注件数段階従量",
+            "upper_count": 100_000,
+            "aggregate_usage": "sum",
+            "metering_unit_name": "orders",
+            "currency": "JPY",
+            "tiers": [*TIERS],
+        },
+    ),
 }
 """Further calls of operations that mean different things by their arguments."""
 

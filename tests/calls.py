@@ -14,9 +14,30 @@ def shapes(operation: Operation) -> tuple[str, ...]:
     return tuple(operation.variants[1]) if operation.variants else ("",)
 
 
+SOON = 1_790_086_400
+"""A day after the time of the tests that have one (tests.pipeline.attacks.NOW)."""
+FITTING: dict[str, Any] = {
+    "attributes": {"birthday": "text-1"},
+    "icon": "data:image/png;base64,eA==",
+    "favicon": "data:image/png;base64,eA==",
+    **dict.fromkeys(
+        ("using_next_plan_from", "timestamp", "start_timestamp", "end_timestamp", "start_at", "end_at"), SOON
+    ),
+}
+"""Values that rows of effects require (`requires`), by argument."""
+FREE: dict[str, dict[str, Any]] = {
+    "auth.CreateEnv": {"id": 7},
+    "pricing.CreateMeteringUnit": {"unit_name": "free"},
+}
+"""Names of what is created that nothing else has."""
+
+
 def complete(operation: Operation, shape: str = "") -> dict[str, Any]:
-    """Every argument the operation takes."""
-    return _trimmed(operation, {name: sample(field) for name, field in _fields(operation, shape).items()})
+    """Every argument the operation takes; a call that changes what is there, with which the stub answers in samples."""
+    values = {name: FITTING.get(name, sample(field)) for name, field in _fields(operation, shape).items()}
+    if "histories" in values:
+        values["histories"] = [{**each, "timestamp": SOON} for each in values["histories"]]
+    return _changed(operation, _trimmed(operation, {**values, **FREE.get(operation.key, {})}))
 
 
 def minimal(operation: Operation, shape: str = "") -> dict[str, Any]:
@@ -25,7 +46,13 @@ def minimal(operation: Operation, shape: str = "") -> dict[str, Any]:
     values = {name: _least(field) for name, field in fields.items() if name in wanted}
     for names in operation.exactly_one:
         values.setdefault(names[0], sample(fields[names[0]]))
-    return values
+    if operation.body and not any(name not in operation.addressing for name in values):
+        name = next(name for name in fields if name not in operation.addressing)
+        values[name] = sample(fields[name])
+    if values.get("enabled") and "method" in fields:
+        values["method"] = sample(fields["method"])
+    values |= {name: FITTING[name] for name in values if name in FITTING}
+    return _changed(operation, {**values, **FREE.get(operation.key, {})})
 
 
 def altered(operation: Operation, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -57,6 +84,21 @@ def _required(operation: Operation, shape: str) -> set[str]:
 def _trimmed(operation: Operation, values: dict[str, Any]) -> dict[str, Any]:
     left_out = {name for names in operation.exactly_one for name in names[1:]}
     return {name: value for name, value in values.items() if name not in left_out}
+
+
+def _changed(operation: Operation, values: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of an update with one of them other than a read answers."""
+    diff = operation.effects.diff
+    compared = diff.now if diff is not None and operation.effects.effect == "update" else ()
+    for name in compared:
+        if name in values and name not in {*FITTING, *(operation.variants or ())[:1]}:
+            schema = operation.input_schema["properties"][name]
+            other = schema["enum"][-1] if "enum" in schema else _other(values[name])
+            if other != values[name]:
+                return {**values, name: other}
+            if values[name] == {}:
+                return {**values, name: {"any_key": "text-1"}}
+    return values
 
 
 def _least(schema: dict[str, Any]) -> Any:

@@ -66,6 +66,38 @@ def _text(schema: dict[str, Any]) -> str:
     return str(schema.get("examples", ["text-1"])[0])
 
 
+STANDING: dict[str, Any] = {"used": False, "role_name": "admin", "attribute_name": "birthday"}
+
+
+def standing(operation: Operation) -> Any:
+    """A sample of an operation's answer in which every call may do what it is for: what it names is there, and not in use."""
+    return _fitted(sample(operation.output_schema), {**STANDING, **_unused(operation)})
+
+
+def _unused(operation: Operation) -> dict[str, Any]:
+    match operation.key:
+        case "pricing.GetPricingMenus":
+            return {"units": []}
+        case "pricing.GetPricingPlans":
+            return {"pricing_menus": []}
+        case "auth.GetTenants":
+            return {"plan_id": "other", "next_plan_id": ""}
+        case "pricing.GetPricingUnits":
+            return {"metering_unit_name": "other"}
+        case _:
+            return {}
+
+
+def _fitted(value: Any, by: dict[str, Any]) -> Any:
+    match value:
+        case dict():
+            return {name: by[name] if name in by else _fitted(item, by) for name, item in value.items()}
+        case list():
+            return [_fitted(item, by) for item in value]
+        case _:
+            return value
+
+
 @dataclass
 class StubApi:
     """An API that answers every operation with a schema-true sample, and remembers what it was sent."""
@@ -97,7 +129,7 @@ class StubApi:
             return given
         status = next(status for status in operation.statuses if status < 300)
         if given is None and operation.answers:
-            given = sample(operation.output_schema)
+            given = standing(operation)
             given = given["result"] if operation.wrapped else given
         return httpx2.Response(status) if given is None else httpx2.Response(status, json=given)
 

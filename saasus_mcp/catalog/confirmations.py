@@ -41,6 +41,8 @@ class Field:
         currency: name of the field beside it that holds the currency of an amount.
         choices: words for its values; of a flag, for `true` and `false`.
         unit: what is counted.
+        pairs: of a list, the fields of each item that name it and that say what it has.
+        keys: of a map, the kind of thing that its keys stand for.
     """
 
     label: Text
@@ -48,6 +50,8 @@ class Field:
     currency: str = ""
     choices: Mapping[str, Text] = field(default_factory=dict)
     unit: Text | None = None
+    pairs: tuple[str, ...] = ()
+    keys: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +64,13 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What an impact measure's value is, and whether it counts people or tenants that are affected."""
+    """What an impact measure's value is (as in Field), and whether it counts people or tenants that are affected."""
 
     kind: str = "text"
     reach: bool = False
     unit: Text | None = None
+    choices: Mapping[str, Text] = field(default_factory=dict)
+    pairs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +147,18 @@ def _line(line: Mapping[str, str]) -> Line:
 
 
 def _field(row: Mapping[str, Any]) -> Field:
-    choices = {value: Text(**words) for value, words in row.get("choices", {}).items()}
-    return Field(
-        Text(row["en"], row["ja"]), row.get("is", "text"), row.get("currency", ""), choices, _unit(row.get("unit"))
-    )
+    label, pairs = Text(row["en"], row["ja"]), tuple(row.get("pairs", ()))
+    kind, currency, unit = row.get("is", "text"), row.get("currency", ""), _unit(row.get("unit"))
+    return Field(label, kind, currency, _choices(row), unit, pairs, row.get("keys", ""))
 
 
 def _measured(row: Mapping[str, Any]) -> Measured:
-    return Measured(row.get("is", "text"), bool(row.get("reach")), _unit(row.get("unit")))
+    kind, pairs = row.get("is", "text"), tuple(row.get("pairs", ()))
+    return Measured(kind, bool(row.get("reach")), _unit(row.get("unit")), _choices(row), pairs)
+
+
+def _choices(row: Mapping[str, Any]) -> dict[str, Text]:
+    return {value: Text(**words) for value, words in row.get("choices", {}).items()}
 
 
 def _unit(unit: Mapping[str, str] | None) -> Text | None:

@@ -120,7 +120,12 @@ class Undo:
         args: its arguments, as expressions; one without a value is left out.
         needs: arguments without which there is no undo.
         each: expression for a list; one inverse call is made for each `item` of it.
-        supply: paths of arguments that were never kept, secrets above all: a person gives them anew.
+        when: expression; the inverse call is made only where it is true. Empty: always.
+        supply: paths of arguments that were never kept, secrets above all: a person enters them again.
+        left: expression over the present state, as the inverse call's own recipes read it: whether it is what the call left.
+            Empty: the answer says so, or `verify`.
+        also: further inverse calls, made after it, each under its own conditions.
+        critical: whether one of them is critical, so that undoing takes an approval unless the policy says otherwise.
         note: what cannot come back.
     """
 
@@ -129,9 +134,36 @@ class Undo:
     tool: str = ""
     args: Mapping[str, str] = field(default_factory=dict)
     each: str = ""
+    when: str = ""
     needs: tuple[str, ...] = ()
     supply: tuple[str, ...] = ()
+    left: str = ""
+    also: tuple[Undo, ...] = ()
+    critical: bool = False
     note: Text | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """What must hold before anybody is asked about a call and before it is sent.
+
+    Attributes:
+        that: expression; only where it is false does the call end. What cannot be told blocks nothing.
+        when: expression; where it is given and not true, nothing is required.
+        text: what is wrong and what to do about it.
+        read: operation key of the read whose answer is `result`; without one, `status` is that of the target's read.
+        args: the read's arguments; it is not made where one of them has no value.
+        live: whether it speaks of what is there now, and not of the arguments alone.
+        field: the argument that is at fault; empty where none is.
+    """
+
+    that: str
+    text: Text
+    read: str | None = None
+    args: Mapping[str, str] = field(default_factory=dict)
+    when: str = ""
+    live: bool = False
+    field: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +185,7 @@ class Effects:
     outside: tuple[str, ...] = ()
     personal_data: bool = False
     preconditions: tuple[str, ...] = ()
+    requires: tuple[Requirement, ...] = ()
     why: str = ""
     target: Target | None = None
     bind: tuple[str, ...] = ()
@@ -220,6 +253,11 @@ class Operation:
     def reads(self) -> bool:
         """Whether the call changes nothing, by the table of effects and never by the HTTP verb."""
         return self.effects.level in READ_LEVELS
+
+    @property
+    def addressing(self) -> tuple[str, ...]:
+        """The arguments that are not in the body."""
+        return (*self.path_parameters, *self.query_parameters)
 
     @property
     def retriable(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from saasus_mcp.catalog.model import Diff, Effects, Measure, Pick, Target, Text, Undo, Verify
+from saasus_mcp.catalog.model import Diff, Effects, Measure, Pick, Requirement, Target, Text, Undo, Verify
 
 Row = dict[str, Any]
 
@@ -14,6 +14,7 @@ def effects(row: Row) -> Effects:
     lists = {key: tuple(row.get(key, ())) for key in ("blast", "outside", "preconditions", "bind")}
     recipes = {
         "target": _target(row["target"]) if "target" in row else None,
+        "requires": tuple(Requirement(**{**each, "text": Text(**each["text"])}) for each in row.get("requires", ())),
         "impact": tuple(_measure(name, measure) for name, measure in row.get("impact", {}).items()),
         "diff": _diff(row["diff"]) if "diff" in row else None,
         "verify": _verify(row["verify"]) if "verify" in row else None,
@@ -42,8 +43,9 @@ def _verify(row: Row) -> Verify:
 def _undo(row: Row) -> Undo:
     note = Text(**row["note"]) if "note" in row else None
     kept = {key: value for key, value in row.items() if key != "class"}
-    lists = {key: tuple(row.get(key, ())) for key in ("needs", "supply")}
-    return Undo(row["class"], **{**kept, **lists, "note": note})
+    lists: Row = {key: tuple(row.get(key, ())) for key in ("needs", "supply")}
+    also = tuple(_undo({"class": row["class"], **further}) for further in row.get("also", ()))
+    return Undo(row["class"], **{**kept, **lists, "also": also, "note": note})
 
 
 def _pick(row: Row) -> Pick | None:

@@ -65,8 +65,13 @@ class _Commands(click.Group):
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(__version__, prog_name="saasus-mcp")
-def commands() -> None:
+@click.pass_context
+def commands(ctx: click.Context) -> None:
     """Operate SaaSus Platform from an AI assistant, with a person in charge. Without a command: serve."""
+    from saasus_mcp.settings.colours import uncoloured  # noqa: PLC0415 - imports what reads the settings
+
+    if uncoloured():
+        ctx.color = False
 
 
 def main() -> None:

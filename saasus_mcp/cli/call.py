@@ -12,13 +12,17 @@ import click
 
 from saasus_mcp.catalog import Catalogue, Language, Operation, UnknownTool
 from saasus_mcp.cli import compose, sandbox_state
+from saasus_mcp.cli.columns import available
 from saasus_mcp.cli.options import settings, shared
+from saasus_mcp.cli.question import reader, shown
 from saasus_mcp.cli.terminal import ask, attended, json_text, safe
 from saasus_mcp.cli.wording import WORDS
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.permissions.confirmation import FIELD_NAME, FIELD_YES, Answer, Prompt, Reply
 from saasus_mcp.permissions.proof import where
+from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.saasus.answer import ToolAnswer
+from saasus_mcp.saasus.words import quoted
 from saasus_mcp.server.call import Asking, Call
 from saasus_mcp.settings import Settings
 
@@ -116,28 +120,32 @@ def _run(chosen: Settings, name: str, given: Any, *, fresh: bool) -> ToolAnswer:
         if pipeline.policy.announcement:
             click.echo(f"saasus-mcp: {pipeline.policy.announcement}", err=True)
         click.echo(f"[{safe(where(pipeline.place, chosen.lang))}]", err=True)
-        return settled(portal, pipeline.run, Call(name, given, compose.local_user()), chosen.lang)
+        return settled(portal, pipeline.run, Call(name, given, compose.local_user()), reader(chosen))
 
 
-def settled(portal: BlockingPortal, run: Callable[[Call], Awaitable[T | Asking]], call: Call, lang: Language) -> T:
+def settled(portal: BlockingPortal, run: Callable[[Call], Awaitable[T | Asking]], call: Call, who: Reader) -> T:
     """What running a call gives, after its questions were put to whoever sits at this terminal."""
     call = replace(call, asker=_Here() if attended(sys.stdin, sys.stderr) else None)
     while True:
         answer = portal.call(run, call)
         if not isinstance(answer, Asking):
             return answer
-        call = replace(call, reply=Reply(_asked(answer.question, lang), answer.state))
+        call = replace(call, reply=Reply(_asked(answer.question, who), answer.state))
 
 
-def _asked(question: Prompt, lang: Language) -> Answer:
+def _asked(prompt: Prompt, who: Reader) -> Answer:
     """Put a question to the person: a name to type, or a yes. Nothing typed is a no; Ctrl+C and Ctrl+D take the call back."""
-    words = WORDS[lang]
-    click.echo(f"\n{safe(question.message)}", err=True)
+    words = WORDS[who.language]
+    said = safe(prompt.message) if prompt.question is None else "\n".join(shown(prompt.question, who, available()))
+    click.echo(f"\n{said}\n", err=True)
+    how = (
+        words["yes_or_no"] if prompt.name is None else words["type_here"].format(name=quoted(prompt.name, who.language))
+    )
     try:
-        typed = ask(words["yes_or_no"] if question.name is None else words["type_here"], err=True)
+        typed = ask(how, err=True)
     except click.Abort:
         return Answer("cancel", at_terminal=True)
-    if question.name is None:
+    if prompt.name is None:
         agreed = typed.strip().lower() in YES
         return Answer("accept", {FIELD_YES: True}) if agreed else Answer("decline", at_terminal=True)
     return Answer("accept" if typed.strip() else "decline", {FIELD_NAME: typed}, at_terminal=True)

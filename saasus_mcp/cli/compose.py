@@ -279,6 +279,7 @@ async def _pipeline(
                 sealer=sealer,
                 place=where,
                 language=settings.lang,
+                zone=settings.zone,
                 references=references(settings),
                 budget=settings.answer_budget,
                 watch=watch,

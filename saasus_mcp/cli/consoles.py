@@ -156,7 +156,7 @@ def _console(
         provider=provider,
         passphrase=partial(_passphrase, chosen.folder),
     )
-    return Console(desk, doors, chosen.lang)
+    return Console(desk, doors, chosen.lang, chosen.zone)
 
 
 def _passphrase(folder: Path) -> Callable[[str], bool] | None:

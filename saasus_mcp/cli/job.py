@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from base64 import b64decode
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from saasus_mcp.cli.private import write_private
 from saasus_mcp.cli.terminal import attended, json_text, safe
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.permissions.proof import where
+from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.saasus import arguments, validation
 from saasus_mcp.saasus.answer import Figure, ToolAnswer, compact
 from saasus_mcp.server.call import Call
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 
 PREFIX = "job_"
 PATIENCE = 3600.0
+UNDONE = ("not_applied", "unknown", "not_begun", "left_out")
+"""What a job counts that it did not do, or is not known to have done."""
 FILES = {"listed": "csv", "document": "document", "other": "other_document"}
 """Options that name a file, and the arguments that are read from it."""
 
@@ -59,7 +63,8 @@ def command(name: str, given: str, output: Path | None, chart: Path | None, *, f
     apply_settings, offboard_user, offboard_tenant. `saasus-mcp tools job_NAME` shows what one takes.
 
     What it would do is shown and asked about once, here. Its report goes to standard output as JSON. Ctrl+C stops it between
-    rows; a job whose process dies goes on when a server next starts.
+    rows; a job whose process dies goes on when a server next starts. Exits with 1 where the job failed, was cancelled, or left a
+    row undone.
     """
     files = {argument: flags.pop(option) for option, argument in FILES.items()}
     chosen = settings(**flags)
@@ -75,8 +80,14 @@ def command(name: str, given: str, output: Path | None, chart: Path | None, *, f
     if answer.figure is not None:
         _show(answer.figure, chart, chosen.lang)
     click.echo(json_text(answer.structured, indent=None) if answer.ok else safe(answer.text), err=not answer.ok)
-    if not answer.ok:
+    if not answer.ok or _incomplete(answer.structured or {}):
         sys.exit(1)
+
+
+def _incomplete(report: Mapping[str, Any]) -> bool:
+    """Whether the job was cancelled, or left something undone that it was given to do."""
+    counts = report.get("counts", {})
+    return report.get("status") == "cancelled" or any(counts.get(outcome) for outcome in UNDONE)
 
 
 def _run(chosen: Settings, name: str, given: Any, output: Path | None, *, fresh: bool) -> ToolAnswer:
@@ -107,7 +118,7 @@ def _done(portal: BlockingPortal, runner: Runner, name: str, given: Any, lang: L
     validation.fit(spec.input_schema, values)
     with _bar() as progress:
         call = Call(spec.name, values, compose.local_user(), progress=progress)
-        job = settled(portal, partial(runner.start, spec), call, lang)
+        job = settled(portal, partial(runner.start, spec), call, Reader.of(lang, runner.pipeline.zone))
         told = ""
         while True:
             following = portal.start_task_soon(followed, runner, job, call, PATIENCE, _other_than(told))
@@ -123,7 +134,8 @@ def _done(portal: BlockingPortal, runner: Runner, name: str, given: Any, lang: L
                     return answer
                 told = state.get("waiting", "")
                 if told:
-                    click.echo(f"\n{safe(told)}", err=True)
+                    code = state.get("approval")
+                    click.echo(f"\n{WORDS[lang]['waiting'].format(code=code) if code else safe(told)}", err=True)
 
 
 def _other_than(told: str) -> Callable[[str], bool]:
@@ -186,13 +198,32 @@ def _show(figure: Figure, file: Path | None, lang: Language) -> None:
 
 def _read(argument: str, file: Path, lang: Language) -> Any:
     """What an argument that comes from a file is to be."""
-    text = _text(file, lang)
-    return text if argument == "csv" else parse(text, lang)
-
-
-def _text(file: Path, lang: Language) -> str:
     try:
-        return file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "UTF-8"
-        raise SaasusMcpError(WORDS[lang]["cannot_read"].format(file=file, why=why)) from None
+        raw = file.read_bytes()
+    except OSError as error:
+        raise SaasusMcpError(WORDS[lang]["cannot_read"].format(file=file, why=error.strerror)) from None
+    found = _decoded(raw, ("utf-8-sig", "cp932") if argument == "csv" else ("utf-8-sig",))
+    if found is None:
+        raise SaasusMcpError(WORDS[lang]["encoding"].format(file=file), WORDS[lang]["encoding_mend"])
+    return found if argument == "csv" else parse(found, lang)
+
+
+def _decoded(raw: bytes, encodings: Sequence[str]) -> str | None:
+    """The text in the first encoding that it is in; None where that is not known. What Excel in Japan saves as CSV is CP932,
+    and as Unicode text UTF-16. Bytes that are text in EUC-JP, too, could be either.
+    """
+    if raw.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        encodings = ("utf-16",)
+    for encoding in encodings:
+        with suppress(UnicodeDecodeError):
+            text = raw.decode(encoding)
+            return None if encoding == "cp932" and _is_in(raw, "euc_jp") else text
+    return None
+
+
+def _is_in(raw: bytes, encoding: str) -> bool:
+    try:
+        raw.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True

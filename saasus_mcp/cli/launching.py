@@ -70,6 +70,8 @@ def _flags(settings: Settings, client: Client, wanted: Wanted) -> Iterator[str]:
         yield from ("--policy", str(settings.policy))
     if settings.lang != "en":
         yield from ("--lang", settings.lang)
+    if settings.time_zone is not None:
+        yield from ("--time-zone", settings.time_zone)
     surface = wanted.surface or ("compact" if client.tools is not None and not wanted.toolsets else None)
     if surface is not None:
         yield from ("--surface", surface)

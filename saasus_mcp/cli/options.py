@@ -21,6 +21,11 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 language = click.option(
     "--lang", type=click.Choice(["en", "ja"]), help="Language of messages for people. [SAASUS_MCP_LANG]"
 )
+time_zone = click.option(
+    "--time-zone",
+    metavar="NAME",
+    help="Time zone of what people read, such as Asia/Tokyo; by default Japan's for ja, UTC for en. [SAASUS_MCP_TIME_ZONE]",
+)
 
 _SHARED = (
     click.option(
@@ -35,6 +40,7 @@ _SHARED = (
         "--policy", type=click.Path(path_type=Path, resolve_path=True), help="Policy file. [SAASUS_MCP_POLICY]"
     ),
     language,
+    time_zone,
     click.option(
         "--profile",
         help="Profile in config.toml, or a name for the credentials in the environment. [SAASUS_MCP_PROFILE]",

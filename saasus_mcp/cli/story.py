@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import click
 from mcp import Client
 from mcp.types import CallToolResult
 
@@ -16,6 +17,7 @@ from saasus_mcp.cli import keeping, waiting
 from saasus_mcp.cli.stage import Person, Stage, said
 from saasus_mcp.permissions.confirmation import READING_SECONDS
 from saasus_mcp.permissions.handles import PREFIX
+from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.store.folder import Folder
 
@@ -149,7 +151,8 @@ class Story:
         now = time.time()
         with keeping.opened(Folder(self._state, self._keys)) as stores:
             approvals, approval = waiting.find(stores, code, now, self._lang)
-            self._stage.says("server", waiting.preview(approval, self._lang))
+            asked = "\n".join(waiting.question(approval, Reader.of(self._lang)))
+            self._stage.says("server", click.unstyle(asked))
             self._stage.says("person", self._stage.words["approve_types"].format(name=approval.name))
             approvals.approve(approval, self._stage.words["tenant_name"], APPROVER, now)
 

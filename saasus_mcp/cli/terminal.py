@@ -56,8 +56,16 @@ def require_passphrase(folder: Path, language: Language, label: str = "ask_passp
 
 
 def ask(text: str, *, err: bool = False) -> str:
-    """One line typed by a person, empty where they typed nothing."""
-    return str(click.prompt(text, default="", show_default=False, err=err))
+    """One line typed by a person, empty where they typed nothing.
+
+    Raises:
+        click.Abort: they typed Ctrl+C or Ctrl+D.
+    """
+    try:
+        return str(click.prompt(text, default="", show_default=False, err=err))
+    except click.Abort:
+        click.echo(err=err)  # what is said next begins a line
+        raise
 
 
 def ask_hidden(text: str) -> str:

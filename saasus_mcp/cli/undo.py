@@ -1,24 +1,27 @@
-"""`saasus-mcp undo`: what was changed, and putting one change back, by a person and through the same pipeline."""
+"""`saasus-mcp undo`: what was changed, and undoing one change or a whole job, by a person and through the same pipeline."""
 
 from __future__ import annotations
 
 import sys
 import time
-from dataclasses import asdict
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from saasus_mcp.catalog import Catalogue, Language, UnknownTool, load
-from saasus_mcp.cli import compose, keeping, sandbox_state
+from saasus_mcp.catalog import Language, load
+from saasus_mcp.cli import compose, keeping, sandbox_state, undo_list
 from saasus_mcp.cli.call import settled
 from saasus_mcp.cli.options import settings, shared
-from saasus_mcp.cli.terminal import AtTerminal, ask_hidden, json_text, require_passphrase, require_person, safe
+from saasus_mcp.cli.terminal import AtTerminal, ask, ask_hidden, json_text, require_passphrase, require_person, safe
+from saasus_mcp.cli.undo_list import Wanted
 from saasus_mcp.cli.undo_wording import WORDS
+from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.permissions import decisions, passphrase
 from saasus_mcp.permissions.decisions import DecisionRecord, Kind
 from saasus_mcp.permissions.proof import where
+from saasus_mcp.permissions.question.formatting import Reader
+from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.server.undoing import Part, Plan, Undoer, plan
 from saasus_mcp.settings import Settings
 from saasus_mcp.store import Entry
@@ -26,61 +29,75 @@ from saasus_mcp.store import Entry
 if TYPE_CHECKING:
     from anyio.from_thread import BlockingPortal
 
+    from saasus_mcp.saasus.answer import ToolAnswer
     from saasus_mcp.server.pipeline import Pipeline
 
-SHORT = 8
-"""Characters of an id that are shown; more are taken, and fewer where they are enough."""
+WAITING = ("approval", "two_person", "flooded")
+"""Why a call was refused that a person can still let through, while the next ones may go."""
 
 
 @click.command
 @shared
 @click.argument("identifier", metavar="[ID]", required=False)
-@click.option("--json", "as_json", is_flag=True, help="The list as one JSON array.")
-def command(identifier: str | None, *, as_json: bool, **flags: Any) -> None:
-    """List what was changed in the last 30 days, newest first; with ID, put that change back.
+@click.option("--job", default="", metavar="ID", help="Undo all that this job did, newest first; with --list, list it.")
+@click.option("--list", "only_list", is_flag=True, help="List, and undo nothing.")
+@click.option(
+    "--operation", default="", metavar="NAME", help="List calls of this tool or operation only, or part of one."
+)
+@click.option("--since", default="", metavar="TIME", help="List what is newer: 30m, 12h, 7d, or a date or time.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="List so many calls and jobs.")
+@click.option("--json", "as_json", is_flag=True, help="The list as one JSON array, a call each, without limit.")
+def command(identifier: str | None, *, job: str, only_list: bool, as_json: bool, limit: int, **flags: Any) -> None:
+    """List what was changed in the last 30 days, newest first; with ID, undo that change.
 
-    Putting back takes a person at a terminal, works only while the present is still what the change left behind, and
-    is asked about, approved and audited like any other call. What cannot come back is said before.
+    Undoing takes a person at a terminal, works only while the present is still what the change left, and is asked
+    about, approved and audited like any other call. What does not come back is said before.
     """
+    filters = {name: flags.pop(name) for name in ("operation", "since")}
     chosen = settings(**flags)
-    if identifier is None:
-        _list(chosen, as_json=as_json)
+    words = WORDS[chosen.lang]
+    if identifier is not None and job:
+        raise AtTerminal(words["both"], words["unknown_mend"])
+    job = job.strip().lower()
+    if only_list or as_json or (identifier is None and not job):
+        _list(chosen, Wanted(job, filters["operation"]), filters["since"], limit=limit, as_json=as_json)
         return
     require_person("undo", chosen.lang)
     require_passphrase(chosen.folder, chosen.lang)
     approver = passphrase.is_set(chosen.folder)  # and so was just given
-    sys.exit(0 if _undo(chosen, identifier, Undoer(compose.local_user(), approver)) else 1)
+    undoer = Undoer(compose.local_user(), approver)
+    sys.exit(0 if _undo(chosen, (identifier or "").strip().lower(), job, undoer) else 1)
 
 
-def _list(chosen: Settings, *, as_json: bool) -> None:
+def _reader(chosen: Settings) -> Reader:
+    return Reader.of(chosen.lang, chosen.zone)
+
+
+def _list(chosen: Settings, wanted: Wanted, since: str, *, limit: int, as_json: bool) -> None:
+    reader, words, catalogue = _reader(chosen), WORDS[chosen.lang], load()
+    start = undo_list.since(since, time.time(), reader) if since else 0.0
+    if start is None:
+        raise AtTerminal(words["bad_since"].format(text=safe(since[:40])), words["bad_since_mend"])
     with keeping.stores(chosen) as stores:
-        entries = sorted((each for store in stores for each in store.journal.entries()), key=lambda each: -each.at)
+        every = sorted((each for store in stores for each in store.journal.entries(start)), key=lambda each: -each.at)
+    entries = [entry for entry in every if wanted.takes(entry, catalogue)]
     if as_json:
-        click.echo(json_text([asdict(entry) for entry in entries]))
+        click.echo(undo_list.as_json(entries, catalogue))
         return
-    words, catalogue = WORDS[chosen.lang], load()
-    for entry in entries:
-        click.echo(_line(entry, catalogue, chosen.lang))
-    click.echo(words["how_to"] if entries else words["nothing"])
+    groups = [[entry] for entry in entries] if wanted.job else undo_list.grouped(entries)
+    for group in groups[:limit]:
+        shown = (
+            undo_list.of_call(group[0], catalogue, reader) if wanted.job else undo_list.lines(group, catalogue, reader)
+        )
+        click.echo("\n".join(shown))
+    if len(groups) > limit:
+        click.echo(words["more"].format(count=len(groups) - limit))
+    unfiltered = not (wanted.job or wanted.operation or since)
+    click.echo(words["how_to"] if groups else words["nothing" if unfiltered else "nothing_such"])
 
 
-def _line(entry: Entry, catalogue: Catalogue, lang: Language) -> str:
-    words = WORDS[lang]
-    try:
-        operation = catalogue.find(entry.operation)
-        title, undo = operation.title.get(lang), operation.effects.undo
-        kind = f" ({words[f'kind_{undo.kind}']})" if undo else ""
-    except UnknownTool:  # done by another version
-        title, kind = entry.operation, ""
-    at = datetime.fromtimestamp(entry.at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    state = f"  [{words['undone']}]" if entry.undone else ""
-    who = words["by"].format(principal=safe(entry.principal), profile=safe(entry.profile))
-    shown = safe(json_text(entry.arguments, indent=None))
-    return f"{entry.call[:SHORT]}  {at}  {title}{kind}{state}\n          {who}\n          {shown[:200]}"
-
-
-def _undo(chosen: Settings, identifier: str, undoer: Undoer) -> bool:
-    """Show how the change is undone, and do so. Gives whether all of it is."""
+def _undo(chosen: Settings, identifier: str, job: str, undoer: Undoer) -> bool:
+    """Show what undoing does, and do so. Gives whether all that can be undone is."""
     from anyio.from_thread import start_blocking_portal  # noqa: PLC0415 - slow, and only needed to run a call
 
     with (
@@ -88,39 +105,159 @@ def _undo(chosen: Settings, identifier: str, undoer: Undoer) -> bool:
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(compose.pipeline(chosen, sandbox=sandbox)) as pipeline,
     ):
-        entry = _found(pipeline, chosen, identifier)
-        planned = plan(pipeline.catalogue, entry, undoer, pipeline.place)
-        click.echo(f"[{safe(where(pipeline.place, chosen.lang))}]")
-        _show(planned, chosen.lang)
-        told = DecisionRecord(
-            Kind.UNDO,
-            undoer.principal.id,
-            "terminal",
-            profile=pipeline.place.profile,
-            saas_id=pipeline.place.saas_id,
-            operation=entry.operation,
-            from_call=entry.call,
-        )
-        decisions.record(pipeline.store, told, time.time())
-        return _run(portal, pipeline, planned, undoer, chosen.lang)
+        undoing = _Undoing(portal, pipeline, undoer, chosen.lang)
+        found = _found(pipeline, chosen, identifier, job)
+        return undoing.job(found) if job else undoing.one(found[0])
 
 
-def _found(pipeline: Pipeline, chosen: Settings, identifier: str) -> Entry:
-    """The one entry whose id begins so.
+def _found(pipeline: Pipeline, chosen: Settings, identifier: str, job: str) -> list[Entry]:
+    """The one entry whose id begins so, or all of the one job, newest first.
 
     Raises:
         AtTerminal: there is none, or there are several, or it belongs to another SaaS.
     """
-    words, wanted = WORDS[chosen.lang], identifier.strip().lower()
-    found = [entry for entry in pipeline.store.journal.entries() if wanted and entry.call.startswith(wanted)]
-    if len(found) == 1:
-        return found[0]
+    words, wanted = WORDS[chosen.lang], job or identifier
+
+    def fits(entry: Entry) -> bool:
+        return bool(wanted) and (entry.job if job else entry.call).startswith(wanted)
+
+    found = [entry for entry in pipeline.store.journal.entries() if fits(entry)]
+    if len({entry.job if job else entry.call for entry in found}) == 1:
+        return found
     if found:
         raise AtTerminal(words["ambiguous"].format(id=safe(wanted[:40])), words["unknown_mend"])
     with keeping.stores(chosen) as stores:
-        if any(entry.call.startswith(wanted) for store in stores for entry in store.journal.entries() if wanted):
+        if any(fits(entry) for store in stores for entry in store.journal.entries()):
             raise AtTerminal(words["elsewhere"], words["elsewhere_mend"])
     raise AtTerminal(words["unknown"].format(id=safe(wanted[:40])), words["unknown_mend"])
+
+
+class _Undoing:
+    """Undoes entries of the journal at this terminal."""
+
+    def __init__(self, portal: BlockingPortal, pipeline: Pipeline, undoer: Undoer, lang: Language) -> None:
+        self._portal, self._pipeline, self._undoer, self._lang = portal, pipeline, undoer, lang
+        self._words = WORDS[lang]
+        self._reader = Reader.of(lang, pipeline.zone)
+
+    def one(self, entry: Entry) -> bool:
+        """Undo one call; whether all of it is."""
+        planned = self._plan(entry)
+        click.echo(f"[{safe(where(self._pipeline.place, self._lang))}]")
+        _show(planned, self._lang)
+        self._record(entry.operation, entry.call)
+        refused = self._run(planned)
+        made = len(planned.parts) - len(self._left(entry))
+        if refused is None:
+            click.echo(self._words["all_done"])
+        elif made:
+            click.echo(self._words["left"].format(count=made, all=len(planned.parts)))
+        else:
+            click.echo(self._words["none_done"])
+        return refused is None
+
+    def job(self, entries: Sequence[Entry]) -> bool:
+        """Undo what a job did, newest first; whether all is undone that can be."""
+        plans, never = self._plans(entries)
+        click.echo(f"[{safe(where(self._pipeline.place, self._lang))}]")
+        click.echo("\n".join(undo_list.lines(entries, self._pipeline.catalogue, self._reader)))
+        if not plans:
+            click.echo(self._words["job_nothing"])
+            return True
+        if ask(self._words["job_confirm"].format(count=len(plans))).strip() != str(len(plans)):
+            click.echo(self._words["job_not"])
+            return False
+        self._record(entries[0].job_name, entries[0].job)
+        done, waiting = 0, 0
+        for planned in plans:
+            refused = self._run(planned)
+            done, waiting = done + (refused is None), waiting + (refused is not None and refused.why in WAITING)
+            if refused is not None and refused.why not in WAITING:
+                break
+        left = len(plans) - done - waiting
+        click.echo(self._words["job_summary"].format(done=done, waiting=waiting, left=left, never=never))
+        if waiting:
+            click.echo(self._words["job_waiting"])
+        return done == len(plans)
+
+    def _plans(self, entries: Sequence[Entry]) -> tuple[list[Plan], int]:
+        """How those are undone that are not yet; and how many cannot be.
+
+        Raises:
+            AtTerminal: not by this person, or not here.
+        """
+        plans, never = list[Plan](), 0
+        for entry in entries:
+            try:
+                plans.append(self._plan(entry))
+            except AtTerminal as refused:
+                if not isinstance(refused.__cause__, Refused) or refused.__cause__.why not in ("undone", "undo_none"):
+                    raise
+                never += refused.__cause__.why == "undo_none"
+        return plans, never
+
+    def _plan(self, entry: Entry) -> Plan:
+        """How one call is undone.
+
+        Raises:
+            AtTerminal: it is not, in the person's language.
+        """
+        try:
+            return plan(self._pipeline.catalogue, entry, self._undoer, self._pipeline.place)
+        except Refused as refused:
+            told = {"principal": safe(entry.principal), "profile": safe(entry.profile)}
+            raise AtTerminal(self._words[f"why_{refused.why}"].format(**told)) from refused
+
+    def _left(self, entry: Entry) -> list[Part]:
+        """The parts that are not made, by what the journal says now."""
+        now = self._pipeline.store.journal.find(entry.call) or entry
+        try:
+            return [part for part in self._plan(now).parts if not part.done]
+        except SaasusMcpError:
+            return []
+
+    def _record(self, operation: str, call: str) -> None:
+        place = self._pipeline.place
+        told = DecisionRecord(
+            Kind.UNDO,
+            self._undoer.principal.id,
+            "terminal",
+            profile=place.profile,
+            saas_id=place.saas_id,
+            operation=operation,
+            from_call=call,
+        )
+        decisions.record(self._pipeline.store, told, time.time())
+
+    def _run(self, planned: Plan) -> ToolAnswer | None:
+        """Make the calls that are left, one after the other; the answer of the first that does not go."""
+        for part in planned.parts:
+            if part.done:
+                continue
+            call = planned.call(part, self._supplied(part), self._undoer.principal)
+            answer = settled(self._portal, self._pipeline.run, call, self._reader)
+            if not answer.ok:
+                click.echo(self._words.get(f"why_{answer.why}") or safe(answer.text), err=True)
+                return answer
+            click.echo(self._words["done"].format(title=_titled(part, self._lang)))
+        return None
+
+    def _supplied(self, part: Part) -> Mapping[str, Any]:
+        """What a person enters again.
+
+        Raises:
+            AtTerminal: they entered nothing.
+        """
+        given = {}
+        for path in part.supply:
+            given[path] = ask_hidden(self._words["supply"].format(path=path))
+            if not given[path]:
+                raise AtTerminal(self._words["supply_empty"], self._words["supply_mend"])
+        return given
+
+
+def _titled(part: Part, lang: Language) -> str:
+    return f"{part.operation.title.get(lang)}  {safe(json_text(part.args, indent=None))}"
 
 
 def _show(planned: Plan, lang: Language) -> None:
@@ -130,38 +267,6 @@ def _show(planned: Plan, lang: Language) -> None:
     click.echo(f"\n{words['inverse']}:")
     for part in planned.parts:
         note = f"  ({words['again']})" if part.done else ""
-        click.echo(f"  {part.operation.title.get(lang)}  {safe(json_text(part.args, indent=None))}{note}")
+        click.echo(f"  {_titled(part, lang)}{note}")
     lost = undo.note.get(lang) if undo and undo.note else words["undoable"]
     click.echo(f"\n{words['cannot']}:\n  {lost}\n")
-
-
-def _run(portal: BlockingPortal, pipeline: Pipeline, planned: Plan, undoer: Undoer, lang: Language) -> bool:
-    """Make the calls that are left, one after the other; stop at the first that does not go."""
-    words, done = WORDS[lang], 0
-    left = [part for part in planned.parts if not part.done]
-    for part in left:
-        call = planned.call(part, _supplied(part, lang), undoer.principal)
-        answer = settled(portal, pipeline.run, call, lang)
-        if not answer.ok:
-            click.echo(safe(answer.text), err=True)
-            break
-        done += 1
-        click.echo(words["done"].format(tool=part.operation.tool))
-    made = len(planned.parts) - len(left) + done
-    whole = made == len(planned.parts)
-    click.echo(words["all_done"] if whole else words["left"].format(count=made, all=len(planned.parts)))
-    return whole
-
-
-def _supplied(part: Part, lang: Language) -> dict[str, Any]:
-    """What a person gives anew.
-
-    Raises:
-        AtTerminal: they gave nothing.
-    """
-    words, given = WORDS[lang], {}
-    for path in part.supply:
-        given[path] = ask_hidden(words["supply"].format(path=path))
-        if not given[path]:
-            raise AtTerminal(words["supply_empty"], words["supply_mend"])
-    return given

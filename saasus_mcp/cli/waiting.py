@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
-from saasus_mcp.catalog import Catalogue, Language, UnknownTool
+from saasus_mcp.catalog import Language
+from saasus_mcp.cli.columns import available, wrapped
+from saasus_mcp.cli.question import shown
 from saasus_mcp.cli.terminal import safe
 from saasus_mcp.cli.wording import WORDS
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.permissions.approvals import Approvals
-from saasus_mcp.permissions.question.dialog import dialog
-from saasus_mcp.permissions.question.formatting import Reader
-from saasus_mcp.permissions.question.model import Question
+from saasus_mcp.permissions.question import kept
+from saasus_mcp.permissions.question.formatting import Reader, fill
 from saasus_mcp.permissions.refusal import Refused
-from saasus_mcp.saasus.words import named, quoted
+from saasus_mcp.saasus.words import named, one_line, quoted
 from saasus_mcp.store import Approval, Store
 
-INTERNAL = ("binding", "bound", "subject")
-"""What the server compares: of no use to a reader."""
+INTERNAL = ("binding", "bound", "subject", "preview")
+"""What the server compares, of no use to a reader; and the question, which is told under a name of its own."""
+LONGEST_HEADLINE = 400
 
 
 class UnknownCode(SaasusMcpError):
-    """No approval with this code is pending."""
+    """There is no approval with this code, or none that is pending."""
 
 
 def find(stores: Iterable[Store], code: str, now: float, language: Language) -> tuple[Approvals, Approval]:
@@ -44,6 +46,20 @@ def find(stores: Iterable[Store], code: str, now: float, language: Language) -> 
     raise UnknownCode(words["unknown_code"].format(code=safe(code[:40])), words["unknown_code_mend"])
 
 
+def look_up(stores: Iterable[Store], code: str, now: float, language: Language) -> Approval:
+    """The approval with this code, whatever became of it.
+
+    Raises:
+        UnknownCode: no store has it.
+    """
+    wanted = code.strip().upper().replace("-", "")
+    for approval in asked(stores, now, decided=True):
+        if approval.code.replace("-", "") == wanted:
+            return approval
+    words = WORDS[language]
+    raise UnknownCode(words["no_such_code"].format(code=safe(code[:40])), words["no_such_code_mend"])
+
+
 def asked(stores: Iterable[Store], now: float, *, decided: bool) -> list[Approval]:
     """What waits for a decision, newest first; with `decided` also what was decided on or has expired."""
     every = [approval for store in stores for approval in Approvals(store).all(now)]
@@ -51,18 +67,22 @@ def asked(stores: Iterable[Store], now: float, *, decided: bool) -> list[Approva
     return sorted(wanted, key=lambda approval: approval.requested_at, reverse=True)
 
 
-def preview(approval: Approval, language: Language) -> str:
-    """The stored question, safe to show."""
-    return safe(dialog(Question.of(approval.preview), Reader.of(language)))
+def question(approval: Approval, reader: Reader, *, details: bool = False) -> Iterator[str]:
+    """What is asked, a line each; that it cannot be shown where another version asked."""
+    known, columns = kept.question(approval), available()
+    if known is not None:
+        yield from shown(known, reader, columns, details=details)
+        return
+    older = kept.older(approval, reader.language)
+    yield from wrapped(safe(older) or WORDS[reader.language]["unreadable"], columns)
 
 
-def subject(approval: Approval, catalogue: Catalogue, language: Language) -> str:
-    """What would be done, and to what."""
-    try:
-        title = catalogue.find(approval.operation).title.get(language)
-    except UnknownTool:  # asked by another version
-        title = named(approval.operation, language)
-    return f"{title}: {quoted(approval.name, language)}"
+def subject(approval: Approval, reader: Reader) -> str:
+    """What would be done, and to what, on one line."""
+    known = kept.question(approval)
+    if known is not None:
+        return one_line(fill(known.headline, reader), LONGEST_HEADLINE)
+    return f"{named(approval.operation, reader.language)}: {quoted(approval.name, reader.language)}"
 
 
 def requester(approval: Approval, language: Language) -> str:
@@ -70,6 +90,16 @@ def requester(approval: Approval, language: Language) -> str:
     words = WORDS[language]
     names = {name: named(getattr(approval, name), language) for name in ("principal", "saas_id", "profile")}
     return words["asked_by"].format(**names) + (words["by_another"] if approval.two_person else "")
+
+
+def status(approval: Approval, now: float, language: Language) -> str:
+    """What became of it: how long there is to decide, or who decided and why."""
+    words = WORDS[language]
+    said = words[approval.status]
+    if approval.status == "pending":
+        return f"{said} ({left(approval, now, language)})"
+    by = words["decided_by"].format(by=named(approval.decided_by, language)) if approval.decided_by else ""
+    return said + by + reason(approval, language)
 
 
 def left(approval: Approval, now: float, language: Language) -> str:
@@ -84,8 +114,11 @@ def reason(approval: Approval, language: Language) -> str:
 
 def record(approval: Approval) -> dict[str, Any]:
     """The approval for programs."""
-    kept = {name: value for name, value in asdict(approval).items() if name not in INTERNAL}
-    return {**kept, "preview": json.loads(approval.preview)}
+    told = {name: value for name, value in asdict(approval).items() if name not in INTERNAL}
+    try:
+        return {**told, "question": json.loads(approval.preview)}
+    except ValueError:
+        return {**told, "question": None}
 
 
 def minutes(seconds: float) -> int:

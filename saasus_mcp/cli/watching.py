@@ -6,15 +6,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Literal, Self, TypeVar
 
 import click
 
-from saasus_mcp.catalog import Catalogue, Language
+from saasus_mcp import zones
 from saasus_mcp.cli import keeping, waiting
 from saasus_mcp.cli.wording import WORDS
+from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.saasus.words import named
 from saasus_mcp.store import Approval, Status, Store
 from saasus_mcp.store.files import StoreError
@@ -59,17 +59,17 @@ def watch(
             pause()
 
 
-def line(news: News, catalogue: Catalogue, language: Language) -> str:
+def line(news: News, reader: Reader) -> str:
     """The news on one line."""
-    words, approval = WORDS[language], news.approval
-    at = datetime.fromtimestamp(news.at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    language, approval = reader.language, news.approval
+    words, at = WORDS[language], zones.stamp(news.at, reader.zone)
     said = words[news.what]
     if news.what == "pending":
         said += f" ({waiting.left(approval, news.at, language)})"
     elif news.what in ("approved", "rejected"):
         said += words["decided_by"].format(by=named(approval.decided_by or "?", language))
         said += waiting.reason(approval, language)
-    subject, requester = waiting.subject(approval, catalogue, language), waiting.requester(approval, language)
+    subject, requester = waiting.subject(approval, reader), waiting.requester(approval, language)
     return f"{at}  {approval.code}  {said}  {subject}  {requester}"
 
 

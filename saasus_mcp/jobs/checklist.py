@@ -2,16 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from saasus_mcp.catalog.model import Text
 from saasus_mcp.jobs.kind import Outcome
 from saasus_mcp.jobs.phases import through
 from saasus_mcp.jobs.plan import Entry, Plan, Row
+from saasus_mcp.jobs.question import noted
 from saasus_mcp.jobs.work import Reader, Unreadable, Work
-from saasus_mcp.saasus.words import quoted
+from saasus_mcp.permissions.question.model import (
+    Absent,
+    Fact,
+    Labelled,
+    Notice,
+    Number,
+    Said,
+    Several,
+    Unread,
+    Value,
+)
+from saasus_mcp.saasus.words import named
+
+STEPS = Text("Steps", "手順")
+PEOPLE, KEYS = Text("people", "人"), Text("keys", "件")
+NO_ANSWER = "no answer"
+MOST_ITEMS = 200
+"""Items of a list that are kept with a question. Of more, the number is told."""
+NOT_ALL = Text(
+    "Not all of it was done. Call again: what is done stays done, and the rest is planned again.",
+    "一部が完了していません。もう一度呼び出すと、完了したものはそのままで、残りを計画し直します。",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a person reads before what was found: what is done to whom, who is affected, what cannot be undone.
+
+    Attributes:
+        name: what is typed.
+    """
+
+    name: str
+    headline: Text
+    warnings: tuple[Notice, ...] = ()
+    reach: tuple[Fact, ...] = ()
 
 
 @dataclass(slots=True)
@@ -19,32 +55,32 @@ class Checklist:
     """Collects what was found and what is to be done about it.
 
     Attributes:
-        found: what was found.
-        passing: of this, what may change while a person thinks.
+        facts: what was found.
+        report: of what was found, what stands in the report alone.
+        momentary: of this, what may change while a person thinks.
         phases: the rows, in phases: each is begun only if everything in those before was done.
         records: what of it is too much for a line.
     """
 
-    found: list[Text] = field(default_factory=list)
-    passing: list[Text] = field(default_factory=list)
+    facts: list[Fact] = field(default_factory=list)
+    report: list[Fact] = field(default_factory=list)
+    momentary: list[Fact] = field(default_factory=list)
     phases: list[list[Row]] = field(default_factory=list)
     records: list[dict[str, Any]] = field(default_factory=list)
 
-    def say(self, en: str, ja: str) -> None:
-        """Note a finding."""
-        self.found.append(Text(en, ja))
+    def say(self, name: str, label: Text, value: Value, *, lead: bool = False) -> None:
+        """Note a finding. One that is absent stands in the report and not in the question."""
+        self.facts.append(Fact(name, label, value, lead))
 
     async def look(
-        self, reader: Reader, key: str, args: Mapping[str, Any], what: Text, say: Callable[[Any], Text]
-    ) -> None:
-        """Note what a read tells; where it fails, that it is not known."""
+        self, reader: Reader, key: str, args: Mapping[str, Any], label: Text, value: Callable[[Any], Value]
+    ) -> Fact:
+        """What a read tells, as a finding; where it fails, that it is not known."""
         try:
             given: Any = await reader.read(key, args)
         except Unreadable:
-            self.say(f"{what.en}: not known, it cannot be read.", f"{what.ja}: 確認できませんでした。")
-        else:
-            told = say(given)
-            self.say(f"{what.en}: {told.en}", f"{what.ja}: {told.ja}")
+            return Fact(key, label, Unread(NO_ANSWER))
+        return Fact(key, label, value(given))
 
     def step(self, phase: int, step: str, operation: str, args: Mapping[str, Any], name: str) -> None:
         """Plan a call, in a row of its own."""
@@ -52,11 +88,10 @@ class Checklist:
             self.phases.append([])
         self.phases[phase].append(Row(name, (Entry(step, operation, args),)))
 
-    def plan(self, target: str, counts: Mapping[str, int], *, only: bool, then: Sequence[str] = ()) -> Plan:
+    def plan(self, about: About, counts: Mapping[str, int], *, only: bool, then: Sequence[Text] = ()) -> Plan:
         """The plan of it.
 
         Args:
-            target: the name to type.
             only: whether nothing is to be done.
             then: what is left to do when it is over.
         """
@@ -66,26 +101,35 @@ class Checklist:
             "steps": [row.name for row in rows],
             "only": only,
             "records": self.records,
-            "then": [*then],
+            "report": [asdict(text) for text in noted(tuple(self.report))],
+            "then": [asdict(text) for text in then],
         }
-        return Plan(() if only else tuple(rows), data, counts, tuple(self.found), tuple(self.passing), target=target)
+        return Plan(
+            () if only else tuple(rows),
+            data,
+            counts,
+            about.headline,
+            tuple(self.facts),
+            momentary=tuple(self.momentary),
+            reach=about.reach,
+            warnings=about.warnings,
+            target=about.name,
+        )
 
 
 async def run(work: Work, plan: Plan) -> Outcome:
     """Make the steps, phase by phase; then what became of each, and what had been found."""
     data = plan.data
-    found = tuple(text.en for text in (*plan.lines, *plan.passing))
+    more, then = ([Text(**text) for text in data[name]] for name in ("report", "then"))
+    found = (*noted((*plan.facts, *plan.momentary)), *more)
     if data["only"] or not plan.rows:
         steps = [{"step": name, "outcome": "planned"} for name in data["steps"]]
-        return Outcome(plan.counts, steps, data["records"] or None, notes=(*found, *data["then"]))
+        return Outcome(plan.counts, steps, data["records"] or None, notes=(*found, *then))
     done = await through(work, plan.rows, data["phases"], _needs(plan))
     rows = [_became(row.name, done) for row in plan.rows]
     counts = {name: sum(row["outcome"] == name for row in rows) for name in {row["outcome"] for row in rows}}
     over = set(counts) == {"applied"}
-    left = (
-        [] if over else ["Not all of it was done. Call again: what is done stays done, and the rest is planned anew."]
-    )
-    notes = (*found, *(data["then"] if over else left))
+    notes = (*found, *(then if over else [NOT_ALL]))
     return Outcome(dict(sorted(counts.items())), rows, data["records"] or None, notes=notes)
 
 
@@ -109,15 +153,37 @@ def _became(name: str, done: Mapping[str, Any]) -> dict[str, Any]:
     return {"step": name, "outcome": each.outcome, **({"why": each.said} if each.said else {})}
 
 
-def listed(names: Sequence[str], most: int = 10) -> Text:
-    """Names in a line, the first of them."""
-    more = len(names) - most
-    return Text(
-        ", ".join(quoted(name) for name in names[:most]) + (f" and {more} more" if more > 0 else ""),
-        "、".join(quoted(name, "ja") for name in names[:most]) + (f" ほか{more}件" if more > 0 else ""),
-    )
+def several(items: Iterable[Value]) -> Value:
+    """A list of values; nothing where there is none."""
+    every = tuple(items)
+    return Several(every[:MOST_ITEMS], (1,) * min(len(every), MOST_ITEMS), len(every)) if every else Absent()
 
 
-def counted(count: int) -> Text:
-    """A number, or none."""
-    return Text(str(count) if count else "none", f"{count}件" if count else "なし")
+def counted(count: int, unit: Text) -> Value:
+    """A number; nothing where it is none."""
+    return Number(str(count), unit) if count else Absent()
+
+
+def number(count: int, one: str, many: str) -> str:
+    """A count with its noun, in English."""
+    return f"{count} {one if count == 1 else many}"
+
+
+def with_particle(name: str, particle: str) -> str:
+    """A name in a Japanese sentence: what is not in quotation marks is set apart."""
+    said = named(name, "ja")
+    return f"{said}{particle}" if said.endswith("」") else f"{said} {particle}"
+
+
+def plain(name: str) -> Text:
+    """A name in both languages."""
+    return Text(named(name), named(name, "ja"))
+
+
+def steps(*phases: Sequence[Text]) -> Fact:
+    """What is done first, and what after that."""
+    told = [each for each in phases if each]
+    numbered = [
+        Labelled(Text(f"({at})", f"({at})"), several(Said(text) for text in each)) for at, each in enumerate(told, 1)
+    ]
+    return Fact("steps", STEPS, several(numbered))

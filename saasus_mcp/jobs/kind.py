@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Protocol, cast
 
+from saasus_mcp.catalog.model import Text
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.work import Reader, Work
 from saasus_mcp.saasus.answer import Figure
@@ -21,7 +22,7 @@ class Outcome:
         rows: what became of each row that a reader wants to know of; kept whole, and told as far as it fits.
         table: its product: a text (CSV), a list of records or a document; kept whole, and told where it fits.
         secrets: handles of secrets that came to be, by whose they are; told to nobody, kept for a person to take out.
-        notes: what a reader must know, in plain English.
+        notes: what a reader must know: in both languages, or in plain English.
         figure: a chart of the table, where one was asked for; kept, and shown beside the answer.
     """
 
@@ -29,7 +30,7 @@ class Outcome:
     rows: list[dict[str, Any]] = field(default_factory=list)
     table: Any = None
     secrets: Mapping[str, str] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    notes: tuple[Text | str, ...] = ()
     figure: Figure | None = None
 
 

@@ -1,22 +1,32 @@
-"""Seeing that what a job is asked about exists, before it is begun."""
+"""Finding what a job is asked about, by id or by what people call it, before it is begun."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from saasus_mcp.jobs.there import Fault, Index, K
 from saasus_mcp.saasus.places import InvalidArguments
 
-MOST_NAMED = 20
 
+def resolved(argument: str, wanted: Iterable[Any], what: str, names: Mapping[K, Sequence[str]]) -> list[K]:
+    """The ids of what is wanted: an empty table would not say that it does not exist.
 
-def require_known(argument: str, wanted: Iterable[Any], there: Sequence[Any]) -> None:
-    """See that what is filtered by exists: an empty table would not say that it does not.
+    Args:
+        what: what they are, in English.
+        names: by id, the names of what there is.
 
     Raises:
-        InvalidArguments: it does not: what does.
+        InvalidArguments: it does not exist, or several things are called so.
     """
-    for value in wanted:
-        if value not in there:
-            shown = ", ".join(map(str, there[:MOST_NAMED])) + (", …" if len(there) > MOST_NAMED else "")
-            raise InvalidArguments((argument,), f"there is no {value!r}.", f"There are: {shown or 'none'}.")
+    index = Index(what, names)
+    try:
+        return list(dict.fromkeys(index.one(str(value), argument) for value in wanted))
+    except Fault as fault:
+        raise InvalidArguments((argument,), f"{fault.why}.", fault.hint) from None
+
+
+def called(answer: Mapping[str, Any], items: str, key: str) -> dict[Any, list[str]]:
+    """By id, the names of what a list in an answer holds."""
+    names = ("name", "display_name", "unit_name", "role_name", "attribute_name")
+    return {each[key]: [each[name] for name in names if each.get(name)] for each in answer.get(items, [])}

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 
+from saasus_mcp import zones
 from saasus_mcp.saasus.places import InvalidArguments
-from saasus_mcp.server import zones
 
 DAY = timedelta(days=1)
 EARLIEST, LATEST = date(2000, 1, 1), date(9998, 12, 31)

@@ -1,14 +1,19 @@
-"""What a job would do: the steps that change something, and what a person reads of it. Plain data, kept while it runs."""
+"""What a job would do: the steps that change something, and what a person is asked of it. Plain data, kept while it runs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Self
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.catalog.model import Text
 from saasus_mcp.permissions.proof import digest
+from saasus_mcp.permissions.question.model import Change, Detail, Fact, Notice
 from saasus_mcp.server.call import Part
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,45 +66,56 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a job would do.
+    """What a job would do, and what a person is asked before it.
 
     Attributes:
         rows: what changes something; empty for a job that only reads.
         data: what else the job wants to know when it runs.
-        counts: the numbers that a person decides by, shown one a line.
-        lines: what else they read.
-        passing: what they read besides, and what may change while they think: another one of it makes no other plan.
-        target: the name they type where one must be typed; empty for the SaaS id.
+        counts: the numbers of the plan, for its report where nothing is to be done.
+        headline: what is done to whom; the title of the job where there is none.
+        facts, changes, reach, warnings, undo, details: as in a question (permissions.question.model).
+        momentary: facts that may change while a person thinks: other ones make no other plan.
+        target: the one person or thing that it is about; empty for bulk work.
+        typed: what is typed to agree to bulk work: how many of what.
+        ordinary: names of facts of bulk work that hold nothing out of the ordinary: where no more than these is not shown
+            whole, typing how many there are is enough.
     """
 
     rows: tuple[Row, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
-    lines: tuple[Text, ...] = ()
-    passing: tuple[Text, ...] = ()
+    headline: Text | None = None
+    facts: tuple[Fact, ...] = ()
+    changes: tuple[Change, ...] = ()
+    momentary: tuple[Fact, ...] = ()
+    reach: tuple[Fact, ...] = ()
+    warnings: tuple[Notice, ...] = ()
+    undo: Text | None = None
+    details: tuple[Detail, ...] = ()
     target: str = ""
+    typed: Text | None = None
+    ordinary: tuple[str, ...] = ()
 
     @property
     def entries(self) -> list[Entry]:
         return [entry for row in self.rows for entry in row.entries]
 
     def digest(self) -> str:
-        """SHA-256 over all of it that does not pass."""
-        return digest(asdict(replace(self, passing=())))
+        """SHA-256 over all of it that is not momentary."""
+        return digest(asdict(replace(self, momentary=())))
 
     def kept(self) -> dict[str, Any]:
         """The plan as JSON."""
         return asdict(self)
 
     @classmethod
-    def of(cls, kept: Mapping[str, Any]) -> Self:
+    def of(cls, kept: Mapping[str, Any]) -> Plan:
         """The plan that was kept as JSON."""
-        rows = tuple(Row(row["name"], tuple(_entry(entry) for entry in row["entries"])) for row in kept["rows"])
-        texts = {name: tuple(Text(**line) for line in kept[name]) for name in ("lines", "passing")}
-        return cls(**{**kept, "rows": rows, **texts})
+        return _adapter().validate_python(kept)
 
 
-def _entry(kept: Mapping[str, Any]) -> Entry:
-    find = Find(**kept["find"]) if kept["find"] else None
-    later = {name: (step, wanted) for name, (step, wanted) in kept["later"].items()}
-    return Entry(**{**kept, "find": find, "later": later})
+@cache
+def _adapter() -> TypeAdapter[Plan]:
+    from pydantic import TypeAdapter  # noqa: PLC0415 - not on the way to the list of tools
+
+    return TypeAdapter(Plan)

@@ -1,4 +1,4 @@
-"""What a person is asked before a job: what it would do, how often, where, and what follows."""
+"""What a person is asked before a job: its plan as a question."""
 
 from __future__ import annotations
 
@@ -10,32 +10,64 @@ from saasus_mcp.catalog import Catalogue
 from saasus_mcp.catalog.jobs import JobSpec
 from saasus_mcp.catalog.model import Text
 from saasus_mcp.jobs.plan import Plan
-from saasus_mcp.jobs.wording import COUNTS
 from saasus_mcp.permissions.proof import Place
+from saasus_mcp.permissions.question import words
+from saasus_mcp.permissions.question.dialog import body
+from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.question.layout import hidden
-from saasus_mcp.permissions.question.model import Detail, Fact, Notice, Number, Question
+from saasus_mcp.permissions.question.model import Absent, Detail, Fact, Notice, Question
 
 
-def question(spec: JobSpec, plan: Plan, place: Place, requester: str, catalogue: Catalogue) -> Question:
+def question(
+    spec: JobSpec, plan: Plan, place: Place, requester: str, catalogue: Catalogue, *, reason: str = ""
+) -> Question:
     """The question of a job."""
     name = plan.target or place.saas_id
-    facts = tuple(
-        Fact(count, Text(COUNTS["en"].get(count, count), COUNTS["ja"].get(count, count)), Number(str(number)))
-        for count, number in plan.counts.items()
-    )
     built = Question(
         tool=spec.name,
-        headline=spec.title,
+        headline=plan.headline or spec.title,
         name=name,
         place=place,
         requester=requester,
-        facts=facts,
-        warnings=tuple(Notice("consequence", line) for line in (*plan.lines, *plan.passing)),
-        details=tuple(_details(plan, catalogue)),
+        facts=tuple(fact for fact in (*plan.momentary, *plan.facts) if not isinstance(fact.value, Absent)),
+        changes=plan.changes,
+        reach=plan.reach,
+        warnings=(*plan.warnings, *_follows(plan, catalogue)),
+        undo=plan.undo,
+        reason=reason,
+        typed=plan.typed or Text(name, name),
+        details=(*_calls(plan, catalogue), *plan.details),
     )
     return replace(built, hidden=hidden(built))
 
 
-def _details(plan: Plan, catalogue: Catalogue) -> Iterator[Detail]:
+def counted_instead(plan: Plan, asked: Question) -> bool:
+    """Whether a person types how many there are, since not all that is ordinary about bulk work is shown."""
+    ordinary = {fact.label for fact in plan.facts if fact.name in plan.ordinary}
+    return plan.typed is not None and bool(asked.hidden) and ordinary.issuperset(asked.hidden)
+
+
+def noted(facts: tuple[Fact, ...]) -> tuple[Text, ...]:
+    """The facts as notes of a report, a line each."""
+    return tuple(Text(body(fact, Reader.of("en")), body(fact, Reader.of("ja"))) for fact in facts)
+
+
+def _follows(plan: Plan, catalogue: Catalogue) -> Iterator[Notice]:
+    """What the table of effects says of the calls: money, e-mail, other systems; without what the plan says itself."""
+    known = {warning.kind for warning in plan.warnings}
+    effects = [catalogue.find(key).effects for key in dict.fromkeys(entry.operation for entry in plan.entries)]
+    money, email = {each.money for each in effects} - {"no"}, {each.email for each in effects} - {"no"}
+    if money and "money" not in known:
+        yield Notice("money", words.MONEY_YES if "yes" in money else words.MONEY_MAYBE)
+    if email and "email" not in known:
+        yield Notice("email", words.EMAIL_YES if "yes" in email else words.EMAIL_MAYBE)
+    systems = [words.SYSTEMS[name] for name in dict.fromkeys(name for each in effects for name in each.outside)]
+    if systems:
+        en, ja = ", ".join(systems), "、".join(systems)
+        yield Notice("outside", Text(words.OUTSIDE.en.format(systems=en), words.OUTSIDE.ja.format(systems=ja)))
+
+
+def _calls(plan: Plan, catalogue: Catalogue) -> Iterator[Detail]:
+    """How often each operation is called."""
     for key, count in Counter(entry.operation for entry in plan.entries).items():
         yield Detail(catalogue.find(key).tool, str(count))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from saasus_mcp.catalog import Language
 from saasus_mcp.catalog.jobs import JobSpec
 from saasus_mcp.jobs.kind import Outcome
 from saasus_mcp.saasus.answer import Figure, compact
@@ -18,6 +19,11 @@ MOST_ROWS = 20
 Keep = Callable[[Any], str]
 """Keeps a value for whoever asked, for a day: its id, or nothing where it cannot be kept."""
 
+GOES_ON = "It goes on by itself: do not start it again. job_status follows it, job_cancel stops it."
+WAITS = (
+    "It waits for a person and goes on by itself when they have decided: do not start it again. Tell them what it waits for; "
+    "job_status with wait follows it, job_cancel stops it."
+)
 CALLS = "calls"
 """In a job's report, and told to nobody: the calls whose answers it is made of."""
 OBJECT: dict[str, Any] = {"type": "object"}
@@ -33,6 +39,7 @@ ANSWER: dict[str, Any] = {
         "steps": OBJECT,
         "why": {"type": "string"},
         "waiting": {"type": "string"},
+        "approval": {"type": "string"},
         "notes": {"type": "array", "items": {"type": "string"}},
         "rows": {"type": "array", "items": OBJECT},
         "all_rows": {"type": "string"},
@@ -49,11 +56,11 @@ ANSWER: dict[str, Any] = {
 """The outputSchema of every job's tool."""
 
 
-def report(outcome: Outcome, keep: Keep) -> dict[str, Any]:
+def report(outcome: Outcome, keep: Keep, language: Language = "en") -> dict[str, Any]:
     """What is kept of an outcome with the job, and told whenever it is asked for."""
     told: dict[str, Any] = {"counts": dict(outcome.counts)}
     if outcome.notes:
-        told["notes"] = list(outcome.notes)
+        told["notes"] = [note if isinstance(note, str) else note.get(language) for note in outcome.notes]
     if outcome.table is not None:
         told |= _product(outcome.table, keep)
     if outcome.figure is not None:
@@ -90,7 +97,7 @@ def told(job: Job, steps: Mapping[str, int], forbidden: str = "") -> dict[str, A
     if steps:
         answer["steps"] = dict(steps)
     if job.status == "running":
-        answer["hint"] = "It goes on by itself. job_status follows it, job_cancel stops it."
+        answer["hint"] = WAITS if job.report.get("waiting") else GOES_ON
     if forbidden:
         return {
             **answer,
@@ -121,4 +128,4 @@ def _product(table: Any, keep: Keep) -> dict[str, Any]:
 def _kept(value: Any, keep: Keep) -> str:
     """Where the whole can be read, or that it cannot."""
     identifier = keep(value)
-    return f"{URI}{identifier}" if identifier else "It could not be kept: make the job anew."
+    return f"{URI}{identifier}" if identifier else "It could not be kept: run the job again."

@@ -20,11 +20,13 @@ from saasus_mcp.jobs.engine import FAILED, Engine
 from saasus_mcp.jobs.kind import Outcome, kind
 from saasus_mcp.jobs.patience import noted, patiently
 from saasus_mcp.jobs.plan import Plan
-from saasus_mcp.jobs.question import question
+from saasus_mcp.jobs.question import counted_instead, question
 from saasus_mcp.jobs.work import Reader, Stopped, Work
 from saasus_mcp.permissions.case import Case, Decision, Principal, stricter
 from saasus_mcp.permissions.narrowed import NARROWED, NARROWED_MEND
 from saasus_mcp.permissions.narrowing import Narrowing
+from saasus_mcp.permissions.proof import digest
+from saasus_mcp.permissions.question.again import PLAN
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.target import Sight
 from saasus_mcp.saasus.words import quoted
@@ -43,8 +45,22 @@ NOTHING_TO_DO = Decision("allow", "none", "nothing is to be changed")
 LATER = "known later"
 """In place of an argument that an earlier step is to give, while the plan is made."""
 
+STEM = 6
+"""Bytes of a job's id that tell what it was asked to do; the others are random."""
+MOST_LOOKED_AT = 50
+"""Of a principal's newest jobs, among which the same one is looked for."""
+REASON = "reason"
+"""The argument for the requester's own words: no part of what the job does."""
 SOON = (0.01, 0.04, 0.2, 1.0, 5.0, 10.0, 0.0)
 """Seconds between two looks whether a job was committed to."""
+
+
+class _RunsAlready(Exception):
+    """The very job that is being planned was begun meanwhile."""
+
+    def __init__(self, job: str) -> None:
+        super().__init__(job)
+        self.job = job
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +98,23 @@ class Runner:
             SaasusMcpError: it may not happen, or not yet; or it cannot be done as asked.
         """
         self._require_not_narrowed(spec, call.principal)
+        call, reason = _reasoned(call)
+        stem = self._stem(spec, call)
+        if (running := await self._running(stem, call.principal)) is not None:
+            return running
         await self._require_room(call.principal)
         await self._engine.start()
         planned: dict[str, tuple[Plan, Reader]] = {}
 
         async def plan(asked: float) -> Whole:
-            job, limit = secrets.token_hex(16), call.deadline
+            running = await self._running(stem, call.principal)
+            if running is not None:
+                raise _RunsAlready(running)
+            job, limit = stem + secrets.token_hex(16 - STEM), call.deadline
             within = replace(call, deadline=None if limit is None else limit.postponed(asked))
             who = call.principal.in_job(spec.name)
             reader = Reader(self.pipeline, who, Part(job), deadline=within.deadline, caller=call.principal)
-            made, whole = await self._plan(spec, within, reader, job)
+            made, whole = await self._plan(spec, within, reader, job, reason)
             planned[job] = made, reader
             return whole
 
@@ -108,7 +131,10 @@ class Runner:
             kept = {"principal": who, "part": asdict(part), "plan": agreed, "calls": reader.calls.all()}
             await self._engine.submit(whole.id, {"name": spec.name, "profile": self.pipeline.place.profile, **kept})
 
-        return await begin(self.pipeline, call, plan, submit)
+        try:
+            return await begin(self.pipeline, call, plan, submit)
+        except _RunsAlready as already:
+            return already.job
 
     async def run(self, submitted: Mapping[str, Any]) -> None:
         """Do a job that was begun, or go on with it, and note how it ends."""
@@ -121,6 +147,7 @@ class Runner:
         work.calls.take(submitted.get("calls", ()))
         status: JobStatus = "done"
         try:
+            await work.prepare(plan)
             outcome = await kind(name).run(work, plan)
             calls = (*((key, None) for key in self.specs[name].reads), *work.calls.all())
             report = await self._report(outcome, principal, Source(name, calls))
@@ -141,7 +168,7 @@ class Runner:
         def keep(whole: Any) -> str:
             return self.pipeline.results.keep(whole, principal.id, source)
 
-        told = await self.pipeline.aside(lambda: reporting.report(outcome, keep))
+        told = await self.pipeline.aside(lambda: reporting.report(outcome, keep, self.pipeline.language))
         return {**told, reporting.CALLS: source.calls}
 
     async def _end(self, job: str, status: JobStatus, report: Mapping[str, Any]) -> None:
@@ -159,22 +186,36 @@ class Runner:
             await anyio.sleep(pause)
         return False
 
-    async def _plan(self, spec: JobSpec, call: Call, reader: Reader, job: str) -> tuple[Plan, Whole]:
+    def _stem(self, spec: JobSpec, call: Call) -> str:
+        """How the id of a job begins that was asked for by this very call, so that it is found while it runs."""
+        asked = [spec.name, self.pipeline.place.profile, call.principal.id, dict(call.arguments)]
+        return digest(asked)[: STEM * 2] if spec.writes else secrets.token_hex(STEM)
+
+    async def _running(self, stem: str, principal: Principal) -> str | None:
+        """The job that was asked for by the same call and is not over: another one would do the same again."""
+        profile = self.pipeline.place.profile
+        mine = await of_jobs(self.pipeline, lambda jobs: jobs.of(principal.id, profile, MOST_LOOKED_AT))
+        same = (each for each in mine if each.status == "running" and not each.cancelling and each.id.startswith(stem))
+        return next((each.id for each in same), None)
+
+    async def _plan(self, spec: JobSpec, call: Call, reader: Reader, job: str, reason: str) -> tuple[Plan, Whole]:
         self._require_reads(spec, reader.principal)
         planned = await kind(spec.name).plan(reader, call.arguments)
         planned, decisions, digests = await self._weighed(spec, planned, replace(call, principal=reader.principal), job)
-        place, digest = self.pipeline.place, await large_work.run(call.principal.id, planned.digest)
-        fields = {"plan": digest, **planned.counts}
+        place, agreed = self.pipeline.place, await large_work.run(call.principal.id, planned.digest)
+        asked = question(spec, planned, place, call.principal.id, self.pipeline.catalogue, reason=reason)
+        typed = asked.typed.en if asked.typed is not None else asked.name
         whole = Whole(
             job,
             spec.name,
             call.principal,
             call.arguments,
             _strictest(decisions),
-            digest,
+            agreed,
             digests,
-            Sight(planned.target or place.saas_id, fields),
-            question(spec, planned, place, call.principal.id, self.pipeline.catalogue),
+            Sight(typed, {PLAN: agreed}),
+            asked,
+            counted=counted_instead(planned, asked),
         )
         return planned, whole
 
@@ -246,6 +287,12 @@ def _principal(kept: Mapping[str, Any]) -> Principal:
     """The principal that was kept with a job; jobs of earlier versions have no narrowing."""
     narrowing = Narrowing.of(kept.get("narrowing", {}))
     return Principal(kept["id"], frozenset(kept["groups"]), kept["claims"], narrowing)
+
+
+def _reasoned(call: Call) -> tuple[Call, str]:
+    """The call without the requester's reason, and the reason."""
+    arguments = {name: value for name, value in call.arguments.items() if name != REASON}
+    return replace(call, arguments=arguments), str(call.arguments.get(REASON, ""))
 
 
 def _strictest(weights: Sequence[Weight]) -> Decision:

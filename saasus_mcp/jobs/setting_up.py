@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ from saasus_mcp.jobs.difference import changed
 from saasus_mcp.jobs.making import MAKERS, TEXTS, Maker
 from saasus_mcp.jobs.plan import Entry, Find, Row
 from saasus_mcp.jobs.settings import KINDS
+from saasus_mcp.jobs.settings_question import Changed
 from saasus_mcp.jobs.work import Reader
 from saasus_mcp.saasus.answer import compact
 from saasus_mcp.saasus.places import InvalidArguments, Place
@@ -67,6 +68,7 @@ class SetUp:
         self.rows: list[Row] = []
         self.told: list[Told] = []
         self.left: list[tuple[Item, Text]] = []
+        self.changed: list[Changed] = []
         self.unknown: set[tuple[str, str]] = set()
         self.needs: dict[str, list[str]] = {}
         self.phases: list[int] = [0, 0, 0, 0]
@@ -98,12 +100,14 @@ class SetUp:
 
     def text(self, kind: str, saved: Mapping[str, Any], live: Mapping[str, Any]) -> None:
         """Plan to overwrite the texts of a kind, where one is different."""
-        if not changed(kind, saved, live):
+        different = changed(kind, saved, live)
+        if not different:
             self.told.append({"kind": kind, "name": "", "do": "same"})
             return
         args = {name: value for name, value in {**live, **saved}.items() if value is not None}
         args = self._understood(TEXTS[kind], args, (kind,))
         self._add(Row(kind, (Entry(kind, TEXTS[kind], args),)), 0, [])
+        self._differs(kind, "", different, live, saved)
         self.told.append({"kind": kind, "name": "", "do": "update"})
 
     def _add(self, row: Row, phase: int, needs: list[str]) -> None:
@@ -144,7 +148,16 @@ class SetUp:
                 f"it is different here ({which}), but in use and so frozen",
                 f"異なります({which})が、使用中のため変更できません",
             )
+        self._differs(item.kind, item.name, different, self._live[item.kind].tidied[item.name], item.value)
         return self._entry(item, item.maker.update, item.maker.present(item.value, present)), None
+
+    def _differs(
+        self, kind: str, name: str, fields: Sequence[str], live: Mapping[str, Any], saved: Mapping[str, Any]
+    ) -> None:
+        """Note what is changed, field by field, and where a field holds others, by those."""
+        for field_ in fields:
+            for before, after, path in _pairs(live.get(field_), saved.get(field_), field_):
+                self.changed.append(Changed(kind, name, path, before, after, saved))
 
     def _entry(self, item: Item, operation: str, args: dict[str, Any]) -> Entry:
         """The call for an item, with the ids of what it is made of, or where they come from."""
@@ -207,6 +220,16 @@ def _live(kind: str, answer: Mapping[str, Any]) -> Live:
     for name in found.twice:
         del found.raw[name]
     return found
+
+
+def _pairs(before: Any, after: Any, path: str) -> Iterator[tuple[Any, Any, str]]:
+    """The values that differ, with their paths."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for name in dict.fromkeys((*before, *after)):
+            if before.get(name) != after.get(name):
+                yield from _pairs(before.get(name), after.get(name), f"{path}.{name}")
+    else:
+        yield before, after, path
 
 
 def _find(item: Item) -> Find | None:

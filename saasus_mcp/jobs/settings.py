@@ -113,7 +113,7 @@ async def read(
     """The present settings of these kinds; and of what could not be read, why.
 
     Args:
-        tell: called before each kind, with how many are read.
+        tell: called before each kind and after the last, with how many are read.
     """
     found: Settings = {}
     unread: dict[str, str] = {}
@@ -127,6 +127,7 @@ async def read(
                 unread[f"{name}.{part}" if part else name] = error.message
             else:
                 found[name] = {**found.get(name, {}), part: given} if part else given
+    await tell(len(kinds), len(kinds))
     return found, unread
 
 

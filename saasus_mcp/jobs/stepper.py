@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from functools import partial
+from math import inf
 from typing import Any
 
 import anyio
 
 from saasus_mcp.jobs.patience import noted, patiently, paused
 from saasus_mcp.jobs.plan import Entry
+from saasus_mcp.permissions.approvals import LIFETIME, MOST_PENDING
 from saasus_mcp.permissions.case import Principal
-from saasus_mcp.saasus.answer import ToolAnswer
+from saasus_mcp.saasus.answer import ToolAnswer, failed
 from saasus_mcp.server import granted
 from saasus_mcp.server.call import Asking, Call, Part
 from saasus_mcp.server.filling import filled
-from saasus_mcp.server.job_steps import recover, undecided
+from saasus_mcp.server.job_steps import pending, recover, undecided, withdraw
 from saasus_mcp.server.pipeline import Pipeline
 from saasus_mcp.store.job_records import JobStep
 
+CANCEL = "cancelled"
+"""Why a step was not made, where its job was cancelled while it waited."""
+CANCELLED = "The job was cancelled before a person decided on this step."
+WAITED_FOR = frozenset({"approval", "flooded"})
+ANYBODY, OTHER = "A person", "Another person than the one who asks"
+WAITING = (
+    "{who} must approve the next step ({tool}). Approval code: {code}. Ask them to run `saasus-mcp approve {code}` in a terminal "
+    "of their own (15 minutes). The job goes on by itself when they have: do not start it again. You cannot approve it."
+)
+FULL = (
+    "{count} approvals are pending already, and this job needs one more. It waits until a person has decided on one of them "
+    "with `saasus-mcp approve CODE`: {codes}. The job then goes on by itself: do not start it again."
+)
 PAUSE = 1.0
 """Seconds between two looks at whether a person has decided."""
 ROUNDS = 4
@@ -69,17 +85,64 @@ class Stepper:
             given = await self._pipeline.run(call)
             if isinstance(given, Asking):
                 raise TypeError("a step of a job has nobody to ask")
-            if given.why != "approval" or not rounds_left:
+            if given.why not in WAITED_FOR:
                 return given
-            await self._note({"waiting": given.text})
-            try:
-                while await patiently(lambda: undecided(self._pipeline, call)):
-                    if not await noted(self._pipeline, lambda jobs: jobs.goes_on(self._part.job)):
-                        return given
-                    await anyio.sleep(PAUSE)
-            finally:
-                await self._note({})
+            goes_on = rounds_left and await (self._decided(call) if given.why == "approval" else self.room())
+            if not goes_on:
+                await patiently(lambda: withdraw(self._pipeline, call))
+                cancelled = not await noted(self._pipeline, lambda jobs: jobs.goes_on(self._part.job))
+                return replace(failed(CANCELLED), why=CANCEL) if cancelled else given
         raise AssertionError("the last round returns")
+
+    async def _decided(self, call: Call) -> bool:
+        """Wait until a person has decided on a call; False where the job was cancelled meanwhile."""
+
+        async def wanted() -> tuple[str, Mapping[str, Any]]:
+            approval = await undecided(self._pipeline, call)
+            if approval is None:
+                return "", {}
+            who = OTHER if approval.two_person else ANYBODY
+            said = WAITING.format(who=who, tool=call.name, code=approval.code)
+            return said, {"waiting": said, "approval": approval.code}
+
+        return await self._wait(wanted)
+
+    async def room(self) -> bool:
+        """Wait until one more approval can be asked for, at most as long as one stays pending; False where that did not come,
+        or the job was cancelled.
+        """
+
+        async def wanted() -> tuple[str, Mapping[str, Any]]:
+            waiting = await pending(self._pipeline, self._principal.id)
+            if len(waiting) < MOST_PENDING:
+                return "", {}
+            said = FULL.format(count=len(waiting), codes=", ".join(sorted(each.code for each in waiting)))
+            return said, {"waiting": said}
+
+        return await self._wait(wanted, LIFETIME)
+
+    async def _wait(
+        self, wanted: Callable[[], Awaitable[tuple[str, Mapping[str, Any]]]], patience: float = inf
+    ) -> bool:
+        """Wait until nothing is wanted of a person any more, and tell what is; False where patience ended before that, or the
+        job was cancelled.
+        """
+        told, give_up = "", anyio.current_time() + patience
+        try:
+            while True:
+                said, report = await patiently(wanted)
+                if not said:
+                    return True
+                if said != told:
+                    told = said
+                    await self._note(report)
+                goes_on = await noted(self._pipeline, lambda jobs: jobs.goes_on(self._part.job))
+                if not goes_on or anyio.current_time() >= give_up:
+                    return False
+                await anyio.sleep(PAUSE)
+        finally:
+            if told:
+                await self._note({})
 
     async def _note(self, report: Mapping[str, Any]) -> None:
         await noted(self._pipeline, lambda jobs: jobs.note(self._part.job, report))

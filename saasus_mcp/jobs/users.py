@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cached_property
+from functools import partial
 from math import isfinite
-from typing import Any
+from typing import Any, TypeVar
 
+from saasus_mcp.jobs.there import Fault, There, folded
 from saasus_mcp.saasus.places import InvalidArguments
 from saasus_mcp.saasus.words import quoted
 from saasus_mcp.server.selecting import FORMULA
@@ -20,8 +20,25 @@ from saasus_mcp.server.selecting import FORMULA
 COLUMNS = ("email", "sign_in_id", "tenant_id", "tenant_name", "env_id", "role_name")
 ATTRIBUTE = "attribute."
 """Before the name of an attribute, in the name of its column: no attribute can be taken for a column of ours."""
+HEADINGS: Mapping[str, str] = {
+    **{name: name for name in COLUMNS},
+    "メールアドレス": "email",
+    "ログインid": "sign_in_id",
+    "サインインid": "sign_in_id",
+    "テナントid": "tenant_id",
+    "テナント名": "tenant_name",
+    "テナント": "tenant_name",
+    "環境id": "env_id",
+    "環境": "env_id",
+    "env": "env_id",
+    "ロール": "role_name",
+    "役割": "role_name",
+    "役割(ロール)": "role_name",
+    "role": "role_name",
+}
+"""Columns by the headings that people give them, folded (there.folded)."""
 MOST_LINES = 5_000
-MOST_TOLD = 20
+MOST_TOLD = 100
 MOST_CELLS = 100_000
 LONGEST_CELL = 2_000
 """Characters of one cell or of a column's name."""
@@ -29,26 +46,12 @@ LONGEST_EMAIL = 254
 """Characters of an address (RFC 5321 gives a path 256, with the angle brackets)."""
 EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(?:\.[^@\s.]+)+")
 SIGN_IN_ID = re.compile(r"[A-Za-z0-9_-]{1,50}")
+DAY = re.compile(r"(\d{4})(?:-|/|\.|年)(\d{1,2})(?:-|/|\.|月)(\d{1,2})日?")
+"""A date that begins with the year: as we write it, as Excel does in Japan, and in words."""
+FORMS = {"date": "; write it as 2026-04-01 or 2026/4/1", "bool": "; write true or false"}
 TRUE, FALSE = ("true", "1", "yes"), ("false", "0", "no")
 Record = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class There:
-    """What a list can refer to: tenants by id, environments, roles, and the types of user attributes by name."""
-
-    tenants: Mapping[str, str]
-    envs: frozenset[int]
-    roles: frozenset[str]
-    attributes: Mapping[str, str]
-
-    @cached_property
-    def tenants_by_name(self) -> Mapping[str, Sequence[str]]:
-        """Ids of tenants by their name."""
-        found: dict[str, list[str]] = defaultdict(list)
-        for key, called in self.tenants.items():
-            found[called.strip()].append(key)
-        return found
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,7 @@ class Line:
 
     Attributes:
         by: `email` or `sign_in_id`.
+        tenant: its id; empty for somebody who is in none.
     """
 
     number: int
@@ -78,42 +82,76 @@ def person(by: str, login: str) -> str:
     return f"{by}:{login.casefold() if by == 'email' else login}"
 
 
-class _Fault(Exception):
-    """What is wrong with one line: in which column, and why."""
-
-    def __init__(self, column: str, why: str) -> None:
-        super().__init__(f"{column}: {why}")
+NO_TENANT = Fault("tenant_id", "the tenant is missing")
 
 
-def lines(given: object, there: There, argument: str) -> list[Line]:
-    """The lines of a list: a CSV as text, or records.
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """What is wrong with one line, all of it."""
+
+    number: int
+    faults: tuple[Fault, ...]
+
+    @property
+    def why(self) -> str:
+        """All of it in a line."""
+        return "; ".join(str(fault) for fault in self.faults)
+
+
+def lines(given: object, there: There, argument: str) -> tuple[list[Line], list[Mistake]]:
+    """The lines of a list, a CSV as text or records, that are sound, and the mistakes of the others. Blank lines are left out.
 
     Raises:
-        InvalidArguments: something in it is wrong: every line that is, and why.
+        InvalidArguments: it is no such list.
     """
-    found, faults = list[Line](), list[str]()
+    found, mistakes, blank = list[Line](), list[Mistake](), True
     seen: dict[tuple[Any, ...], int] = {}
     attributes: dict[tuple[str, str], tuple[int, Mapping[str, Any]]] = {}
     for number, record in _records(given, there, argument):
-        try:
-            line = _line(number, record, there)
-            _require_new(line, seen)
-            _require_alike(line, attributes)
-        except _Fault as fault:
-            faults.append(f"line {number}, {fault}")
+        if not any(_filled(value) for value in record.values()):
+            continue
+        blank, faults = False, list[Fault]()
+        line = _line(number, record, there, faults)
+        if line is not None:
+            _tried(partial(_require_new, line, seen), faults)
+            _tried(partial(_require_alike, line, attributes), faults)
+        if line is None or faults:
+            mistakes.append(Mistake(number, tuple(faults)))
         else:
             found.append(line)
-    if faults:
-        more = f"; and {len(faults) - MOST_TOLD} more" if len(faults) > MOST_TOLD else ""
-        told = "; ".join(faults[:MOST_TOLD])
-        raise InvalidArguments(
-            (argument,), f"{len(faults)} lines are wrong: {told}{more}.", "Mend them all; nothing was changed."
-        )
-    if not found:
+    if blank:
         raise InvalidArguments(
             (argument,), "it holds no line.", f"The first line names the columns: {', '.join(COLUMNS)}."
         )
-    return found
+    return found, mistakes
+
+
+def mistaken(mistakes: Sequence[Mistake], argument: str) -> InvalidArguments:
+    """The error that tells them all."""
+    told = "\n".join(f"line {each.number}, {each.why}" for each in mistakes[:MOST_TOLD])
+    more = f"\nand {len(mistakes) - MOST_TOLD} more" if len(mistakes) > MOST_TOLD else ""
+    hints = dict.fromkeys(fault.hint for each in mistakes for fault in each.faults if fault.hint)
+    wrong = "1 line is wrong" if len(mistakes) == 1 else f"{len(mistakes)} lines are wrong"
+    return InvalidArguments(
+        (argument,),
+        "\n".join([f"{wrong}:", f"{told}{more}", *hints, ""]),
+        "Correct the lines, or leave them out with on_mistake=skip.",
+    )
+
+
+def _tried(make: Callable[[], T], faults: list[Fault]) -> T | None:
+    """What is made; None where it cannot be, with why among the faults."""
+    try:
+        return make()
+    except Fault as fault:
+        faults.append(fault)
+        return None
+
+
+def _filled(value: Any) -> bool:
+    if isinstance(value, list):
+        return any(_filled(each) for each in value)
+    return value is not None and str(value).strip() != ""
 
 
 def _records(given: object, there: There, argument: str) -> Iterator[tuple[int, Record]]:
@@ -121,13 +159,16 @@ def _records(given: object, there: There, argument: str) -> Iterator[tuple[int, 
     if isinstance(given, list) and all(isinstance(record, dict) for record in given):
         if len(given) > MOST_LINES:
             raise _too_long(argument)
-        names = list(dict.fromkeys(name for record in given for name in record))
-        rows: Iterable[tuple[int, Record]] = enumerate(given, 1)
+        found = [{column(name): value for name, value in record.items()} for record in given]
+        names = list(dict.fromkeys(name for record in found for name in record))
+        rows: Iterable[tuple[int, Record]] = enumerate(found, 1)
     elif isinstance(given, str):
+        text = given.removeprefix("\ufeff")
         reader = csv.DictReader(
-            io.StringIO(given.removeprefix("\ufeff"), newline=""), strict=True, restkey="", restval=""
+            io.StringIO(text, newline=""), strict=True, restkey="", restval="", delimiter=_delimiter(text)
         )
-        names = list(dict.fromkeys(_header(reader, argument)))
+        reader.fieldnames = [column(name) for name in _header(reader, argument)]
+        names = list(reader.fieldnames)
         rows = _numbered(reader, argument)
     else:
         raise InvalidArguments((argument,), "it is no list of users.", "Give the CSV of job_export_users.")
@@ -136,6 +177,18 @@ def _records(given: object, there: There, argument: str) -> Iterator[tuple[int, 
         if count >= MOST_LINES or count * len(names) > MOST_CELLS:
             raise _too_long(argument)
         yield number, record
+
+
+def column(name: str) -> str:
+    """The column that a heading names, however it is written."""
+    heading = name.strip()
+    return heading if heading.startswith(ATTRIBUTE) else HEADINGS.get(folded(heading), heading)
+
+
+def _delimiter(text: str) -> str:
+    """What stands between the headings: a comma, or what spreadsheets write elsewhere and as Unicode text."""
+    first = text.partition("\n")[0]
+    return next((mark for mark in (",", "\t", ";") if mark in first), ",")
 
 
 def _too_long(argument: str) -> InvalidArguments:
@@ -176,26 +229,40 @@ def _require_columns(names: Sequence[str], there: There, argument: str) -> None:
         )
 
 
-def _line(number: int, record: Record, there: There) -> Line:
-    if "" in record:
-        raise _Fault("line", "it has more cells than there are columns")
+def _line(number: int, record: Record, there: There, faults: list[Fault]) -> Line | None:
+    if not _tried(lambda: _require_cells(record), faults):
+        return None
+    cells = {name: _plain(value) for name, value in record.items() if name}
+    login = _tried(lambda: _login(cells.get("email", ""), cells.get("sign_in_id", "")), faults)
+    tenant = _tried(lambda: _tenant(cells.get("tenant_id", ""), cells.get("tenant_name", ""), there), faults)
+    grant = _tried(lambda: _grant(cells.get("env_id", ""), cells.get("role_name", ""), there, faults), faults)
+    attributes = _attributes(cells, there, faults)
+    if tenant == "" and (grant != (None, "") or attributes):
+        faults.append(NO_TENANT)
+    if login is None or tenant is None or grant is None or faults:
+        return None
+    return Line(number, *login, tenant, *grant, attributes)
+
+
+def _require_cells(record: Record) -> bool:
+    if _filled(record.get("")):
+        raise Fault("line", "it has more cells than there are columns")
     for name, value in record.items():
-        if isinstance(value, dict | list):
-            raise _Fault(name, "it is a list or an object, not one value")
+        if isinstance(value, dict | list) and name:
+            raise Fault(name, "it is a list or an object, not one value")
         if isinstance(value, str) and len(value) > LONGEST_CELL:
-            raise _Fault(name, f"it has more than {LONGEST_CELL:,} characters")
-    cells = {name: _plain(value) for name, value in record.items()}
-    email, sign_in_id = cells.get("email", ""), cells.get("sign_in_id", "")
+            raise Fault(name, f"it has more than {LONGEST_CELL:,} characters")
+    return True
+
+
+def _login(email: str, sign_in_id: str) -> tuple[str, str]:
     if bool(email) == bool(sign_in_id):
-        raise _Fault("email", "exactly one of email and sign_in_id is given")
+        raise Fault("email", "exactly one of email and sign_in_id is given")
     if email and (len(email) > LONGEST_EMAIL or not EMAIL.fullmatch(email)):
-        raise _Fault("email", f"{quoted(email)} is no address")
+        raise Fault("email", f"{quoted(email)} is no address")
     if sign_in_id and not SIGN_IN_ID.fullmatch(sign_in_id):
-        raise _Fault("sign_in_id", "it is 1 to 50 of A-Z, a-z, 0-9, _ and -")
-    tenant = _tenant(cells.get("tenant_id", ""), cells.get("tenant_name", ""), there)
-    env, role = _grant(cells.get("env_id", ""), cells.get("role_name", ""), there)
-    by = "email" if email else "sign_in_id"
-    return Line(number, by, email or sign_in_id, tenant, env, role, _attributes(cells, there))
+        raise Fault("sign_in_id", "it is 1 to 50 of A-Z, a-z, 0-9, _ and -")
+    return ("email", email) if email else ("sign_in_id", sign_in_id)
 
 
 def _plain(value: Any) -> str:
@@ -205,43 +272,37 @@ def _plain(value: Any) -> str:
 
 
 def _tenant(identifier: str, name: str, there: There) -> str:
-    if identifier:
-        if identifier not in there.tenants:
-            raise _Fault("tenant_id", f"there is no tenant {quoted(identifier)}")
-        if name and there.tenants[identifier].strip() != name:
-            raise _Fault("tenant_name", f"the tenant of this id is called {quoted(there.tenants[identifier])}")
-        return identifier
-    if not name:
-        raise _Fault("tenant_id", "the tenant is missing")
-    fitting = there.tenants_by_name.get(name, ())
-    if len(fitting) != 1:
-        said = "there is no tenant" if not fitting else f"there are {len(fitting)} tenants"
-        raise _Fault("tenant_name", f"{said} called {quoted(name)}" + ("; give its id" if fitting else ""))
-    return fitting[0]
+    """Id of the tenant; empty for somebody who is in none."""
+    if not identifier:
+        return there.tenant.one(name, "tenant_name") if name else ""
+    found = there.tenant.one(identifier, "tenant_id")
+    if name and folded(there.tenants[found]) != folded(name):
+        raise Fault("tenant_name", f"the tenant of this id is called {quoted(there.tenants[found])}")
+    return found
 
 
-def _grant(env: str, role: str, there: There) -> tuple[int | None, str]:
+def _grant(env: str, role: str, there: There, faults: list[Fault]) -> tuple[int | None, str] | None:
     if not env and not role:
         return None, ""
     if not env or not role:
-        raise _Fault("role_name" if env else "env_id", "environment and role go together")
-    if not env.isdecimal() or int(env) not in there.envs:
-        raise _Fault("env_id", f"there is no environment {quoted(env)}")
-    if role not in there.roles:
-        raise _Fault("role_name", f"there is no role {quoted(role)}")
-    return int(env), role
+        raise Fault("role_name" if env else "env_id", "environment and role go together")
+    id_ = str(int(env)) if env.isdecimal() else env
+    number = _tried(lambda: there.env.one(id_, "env_id"), faults)
+    name = _tried(lambda: there.role.one(role, "role_name"), faults)
+    return None if number is None or name is None else (number, name)
 
 
-def _attributes(cells: Mapping[str, str], there: There) -> dict[str, Any]:
+def _attributes(cells: Mapping[str, str], there: There, faults: list[Fault]) -> dict[str, Any]:
     given = {name.removeprefix(ATTRIBUTE): text for name, text in cells.items() if name.startswith(ATTRIBUTE) and text}
-    return {name: _value(name, text, there.attributes[name]) for name, text in given.items()}
+    found = {name: _tried(partial(_value, name, text, there.attributes[name]), faults) for name, text in given.items()}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _value(name: str, text: str, kind: str) -> Any:
     try:
         return _READ.get(kind, str)(text)
     except ValueError:
-        raise _Fault(ATTRIBUTE + name, f"{quoted(text)} is no {kind}") from None
+        raise Fault(ATTRIBUTE + name, f"{quoted(text)} is no {kind}{FORMS.get(kind, '')}") from None
 
 
 def _number(text: str) -> int | float:
@@ -261,7 +322,10 @@ def _truth(text: str) -> bool:
 
 
 def _day(text: str) -> str:
-    return date.fromisoformat(text).isoformat()
+    found = DAY.fullmatch(text)
+    if found is None:
+        raise ValueError(text)
+    return date(*(int(part) for part in found.groups())).isoformat()
 
 
 _READ: Mapping[str, Callable[[str], Any]] = {"number": _number, "bool": _truth, "date": _day}
@@ -270,11 +334,11 @@ _READ: Mapping[str, Callable[[str], Any]] = {"number": _number, "bool": _truth, 
 def _require_new(line: Line, seen: dict[tuple[Any, ...], int]) -> None:
     key = (line.person, line.tenant, line.env, line.role)
     if key in seen:
-        raise _Fault("line", f"it says the same as line {seen[key]}")
+        raise Fault("line", f"it says the same as line {seen[key]}")
     seen[key] = line.number
 
 
 def _require_alike(line: Line, known: dict[tuple[str, str], tuple[int, Mapping[str, Any]]]) -> None:
     first, attributes = known.setdefault((line.person, line.tenant), (line.number, line.attributes))
     if attributes != line.attributes:
-        raise _Fault("attributes", f"they differ from those of the same user and tenant in line {first}")
+        raise Fault("attributes", f"they differ from those of the same user and tenant in line {first}")

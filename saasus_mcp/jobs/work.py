@@ -12,8 +12,8 @@ import anyio
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.jobs.calls import Calls
 from saasus_mcp.jobs.patience import noted
-from saasus_mcp.jobs.plan import Row
-from saasus_mcp.jobs.stepper import Stepper
+from saasus_mcp.jobs.plan import Plan, Row
+from saasus_mcp.jobs.stepper import CANCEL, Stepper
 from saasus_mcp.permissions.case import Principal
 from saasus_mcp.permissions.proof import Place
 from saasus_mcp.permissions.target import shown_arguments
@@ -35,7 +35,8 @@ AT_ONCE = 4
 """Rows and reads under way at the same time: an API that others use, too, is not to be flooded."""
 BATCH = 20
 """Rows between two checkpoints. What became of a row is known from the store at any time; this is only how often we look."""
-HOLDS_ALL = frozenset({"frozen", "overbudget"})
+CROWDED = "The job will need an approval of its own, and too many others are pending. Nothing was changed."
+HOLDS_ALL = frozenset({"frozen", "overbudget", CANCEL})
 """Why a row is refused that will refuse the next one, too."""
 
 
@@ -243,14 +244,35 @@ class Work(Reader):
 
     stopped = False
 
+    async def prepare(self, plan: Plan) -> None:
+        """Wait, before anything is changed, until the approvals can be asked for that its steps will need of their own.
+
+        Raises:
+            SaasusMcpError: too many others are pending. Nothing was changed.
+        """
+        levels = (self._pipeline.catalogue.find(entry.operation).level for entry in plan.entries)
+        begun = await noted(self._pipeline, lambda jobs: jobs.count(self._part.job))
+        if begun or "critical" not in levels:
+            return
+        if not await self._stepper().room() and await self._goes_on():
+            raise SaasusMcpError(
+                CROWDED, "Have a person decide on those that `saasus-mcp approvals` lists, then start it again."
+            )
+
     async def tell(self, done: int, total: int | None = None) -> None:
         """Say how far the job is.
 
         Raises:
             Stopped: it was cancelled.
         """
-        if not await noted(self._pipeline, lambda jobs: jobs.advance(self._part.job, done, total)):
+        if not await self._advance(done, total):
             raise Stopped
+
+    async def _goes_on(self) -> bool:
+        return await noted(self._pipeline, lambda jobs: jobs.goes_on(self._part.job))
+
+    async def _advance(self, done: int, total: int | None) -> bool:
+        return await noted(self._pipeline, lambda jobs: jobs.advance(self._part.job, done, total))
 
     async def rows(
         self, rows: Sequence[Row], *, stop_at_failure: bool = False, over: int = 0, total: int | None = None
@@ -262,14 +284,17 @@ class Work(Reader):
             over, total: rows that were over before these, and how many there are, where these are but a part of them.
         """
         total = len(rows) if total is None else total
+        await self._advance(over, total)
         for batch in _batches(rows):
             make = partial(self._batch, batch, over, total, stop_at_failure=stop_at_failure)
             given = await self._checkpoint("rows", make)
             done = [Done(**each) for each in given]
-            yield done
             over += len(done)
+            await self._advance(over, total)  # a batch that was remembered told nothing
             ended = _ends(done, stop_at_failure=stop_at_failure)
-            self.stopped = len(done) < len(batch) and not ended
+            short = len(done) < len(batch) and not ended
+            self.stopped = short or any(each.why == CANCEL for each in done)
+            yield done
             if self.stopped or ended:
                 return
 
@@ -281,17 +306,16 @@ class Work(Reader):
         async def make(row: Row) -> None:
             if _ends(found.values(), stop_at_failure=stop_at_failure):
                 return
-            try:
-                await self.tell(over + len(found), total)
-            except Stopped:
+            if not await self._goes_on():
                 return
             found[row.name] = await self._row(row)
+            await self._advance(over + len(found), total)
 
         await together([partial(make, row) for row in batch])
         return [asdict(found[row.name]) for row in batch if row.name in found]
 
     async def _row(self, row: Row) -> Done:
-        stepper = Stepper(self._pipeline, self.principal, self._part, self.answer)
+        stepper = self._stepper()
         answers: dict[str, Any] = {}
         for entry in row.entries:
             step, why = await stepper.make(entry)
@@ -299,6 +323,9 @@ class Work(Reader):
                 return Done(row.name, step.outcome or "not_applied", entry.step, step.said, why, answers)
             answers[entry.step] = step.answer
         return Done(row.name, "applied", answers=answers)
+
+    def _stepper(self) -> Stepper:
+        return Stepper(self._pipeline, self.principal, self._part, self.answer)
 
 
 def _batches(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:

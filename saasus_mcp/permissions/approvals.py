@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any
 from saasus_mcp.catalog.model import Text
 from saasus_mcp.permissions.decisions import Kind, Via, ruling
 from saasus_mcp.permissions.proof import Binding, Proof, digest
+from saasus_mcp.permissions.question import kept
 from saasus_mcp.permissions.question.again import why_void
+from saasus_mcp.permissions.question.formatting import Reader, fill
+from saasus_mcp.permissions.question.layout import fitted
 from saasus_mcp.permissions.question.model import Question
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.target import Sight, is_name
@@ -31,12 +34,15 @@ MOST_SHOWN = 256 * 1024
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 """No letters or digits that are mistaken for each other when read aloud."""
 
+ENGLISH = Reader.of("en")
+
 
 class Approvals:
     """Requests for approval and the decisions on them, kept in the store so that another process finds them."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, reader: Reader = ENGLISH) -> None:
         self._store = store
+        self._reader = reader
 
     def settle(
         self,
@@ -57,9 +63,12 @@ class Approvals:
         """
         known = self._store.approvals(now, binding.digest())
         live = next((approval for approval in known if approval.status in ("pending", "approved")), None)
-        if live is not None and (live.bound != sight.bound or _lacks_another(live, two_person=two_person)):
+        if live is not None and kept.question(live) is None:  # asked by another version, in a form that nobody can show
             self._store.withdraw(live.code)
-            question = replace(question, lead=why_void(live, sight))
+            live = None
+        elif live is not None and (live.bound != sight.bound or _lacks_another(live, two_person=two_person)):
+            self._store.withdraw(live.code)
+            question = fitted(replace(question, lead=why_void(live, sight)))
             live = None
         if live is None:
             return None, self._ask(binding, sight, question, now, two_person=two_person)
@@ -101,12 +110,26 @@ class Approvals:
         )
         pending = self._store.request_approval(wanted, MOST_PENDING)
         if pending is None:
-            raise Refused(
-                "flooded", f"{MOST_PENDING} approvals are pending already.", "Have a person decide on those first."
-            )
+            raise self._flooded(binding.principal, now)
         if pending.status == "rejected":
             raise _rejected(pending, binding, now)
         return pending
+
+    def _flooded(self, principal: str, now: float) -> Refused:
+        """That too many wait, and which: a person can make room only by deciding on them."""
+        waiting = [each for each in self._store.approvals(now) if each.principal == principal]
+        lines = [self._pending(each, now) for each in waiting if each.status == "pending"]
+        mend = "Have a person decide on one of them first; `saasus-mcp approvals` lists them:"
+        return Refused("flooded", f"{MOST_PENDING} approvals are pending already.", "\n".join([mend, *lines]))
+
+    def _pending(self, approval: Approval, now: float) -> str:
+        minutes = max(1, math.ceil((approval.expires_at - now) / 60))
+        try:
+            asked = fill(Question.of(approval.preview).headline, self._reader)
+        except ValueError:  # kept by an earlier version
+            asked = approval.operation
+        name = "" if approval.name in asked else f" {quoted(approval.name, self._reader.language)}"
+        return f"  {approval.code}: {asked}{name} ({minutes} minute{'s' if minutes != 1 else ''} left)"
 
     def require_not_rejected(self, binding: Binding, now: float) -> None:
         """See that no person rejected the call or a variation of it a short while ago.
@@ -148,7 +171,7 @@ class Approvals:
         """
         if not may_approve(approval, by):
             raise Refused("two_person", "The policy wants another person's approval.", "Have someone else approve.")
-        if not is_name(typed, approval.name):
+        if not any(is_name(typed, kept.to_type(approval, language)) for language in ("en", "ja")):
             raise Refused("declined", "That is not the target's name: nothing was approved.", "Read the preview again.")
         told = ruling(approval, Kind.APPROVE, by=by, via=via).told()
         self._rule(approval, "approved", by=by, at=now, expires_at=now + LIFETIME, record=told)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from saasus_mcp.permissions.proof import Binding, Proof, digest
+from saasus_mcp.permissions.question.model import Question
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.permissions.target import Sight, is_name
@@ -27,10 +28,17 @@ FIELD_NAME, FIELD_YES = "name", "confirm"
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What a client shows its person. `name` is what they type to say yes, or None where a plain yes is enough."""
+    """What a client shows its person.
+
+    Attributes:
+        message: the question as plain text.
+        name: what they type to say yes; None where a plain yes is enough.
+        question: the question as data, for a terminal; None where it is about no call.
+    """
 
     message: str
     name: str | None
+    question: Question | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ class Refused(SaasusMcpError):
 
     Attributes:
         why: a word for the audit: denied, narrowed, declined, client_cancel, fast_no, client_failed, unasked, expired, approval,
-            two_person, rejected, flooded, late.
+            two_person, rejected, flooded, late, not_found, precondition, no_change.
     """
 
     def __init__(self, why: str, message: str, mend: str = "") -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from saasus_mcp.catalog.expressions import value
-from saasus_mcp.catalog.model import Operation
-from saasus_mcp.permissions.target import picked
+from saasus_mcp.catalog.model import Operation, Undo
+from saasus_mcp.permissions.target import HANDLE, HIDDEN, picked
+from saasus_mcp.saasus.secrets import REMOVED
 
 SUCCESS, NOT_FOUND = 2, 404
+OF_ANSWER = re.compile(r"(?<![\w.])result\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,7 @@ class Inverse:
     Attributes:
         call: operation key.
         args: its arguments as far as they are known.
-        supply: paths of arguments that were never kept; a person gives them anew.
+        supply: paths of arguments that were never kept; a person enters them again.
     """
 
     call: str
@@ -56,23 +59,71 @@ def applied(operation: Operation, args: Mapping[str, Any], status: int, result: 
 
 
 def inverses(operation: Operation, args: Mapping[str, Any], before: Any, result: Any) -> list[Inverse]:
-    """The calls that would undo a call; none where there are none, or where what they need is not known.
+    """The calls that would undo a call, in their order; none where there are none, or where what they need is not known.
 
     Args:
         before: what was there before the call.
         result: the call's own answer.
     """
-    recipe = operation.effects.undo
-    if recipe is None or recipe.call is None:
+    undo = operation.effects.undo
+    if undo is None or undo.call is None:
         return []
     given = {"args": dict(args), "before": before, "result": result}
+    return [inverse for recipe in (undo, *undo.also) for inverse in _made(operation, recipe, given)]
+
+
+def _made(operation: Operation, recipe: Undo, given: Mapping[str, Any]) -> Iterator[Inverse]:
+    if recipe.call is None or (recipe.when and value(recipe.when, given) is not True):
+        return
     rounds = [given]
     if recipe.each:
         rounds = [{**given, "item": item} for item in value(recipe.each, given) or ()]
-    found = []
     for names in rounds:
         named = {name: value(text, names) for name, text in recipe.args.items()}
         known = {name: item for name, item in named.items() if item is not None}
         if all(name in known for name in recipe.needs):
-            found.append(Inverse(recipe.call, known, recipe.supply))
-    return found
+            yield Inverse(recipe.call, known, _supplied(operation, recipe, given["args"], known))
+
+
+def _supplied(operation: Operation, recipe: Undo, args: Mapping[str, Any], known: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a person must enter again: not what the call left alone, and no part of what is not sent."""
+    again = recipe.call == operation.key
+    required = operation.input_schema.get("required", ())
+
+    def wanted(path: str) -> bool:
+        root, _, below = path.partition(".")
+        return root in known if below else not again or root in required or root in args
+
+    return tuple(path for path in recipe.supply if wanted(path))
+
+
+def can_undo(operation: Operation, args: Mapping[str, Any], before: Any) -> bool:
+    """Whether a call that is yet to be made could be undone: by its class, or because one of the conditional ways holds."""
+    undo = operation.effects.undo
+    if undo is None or undo.kind == "undoable":
+        return undo is not None
+    given = {"args": dict(args), "before": before, "result": None}
+    return any(each.when and value(each.when, given) is True for each in (undo, *undo.also))
+
+
+def left(undo: Undo, args: Mapping[str, Any], before: Any, result: Any, now: Any) -> bool | None:
+    """Whether the present state is what a call left behind, by the row of effects; None where that does not tell."""
+    found = value(undo.left, {"args": dict(args), "before": before, "now": now, "result": result})
+    return found if isinstance(found, bool) else None
+
+
+def made_by(undo: Undo) -> bool:
+    """Whether the call's own answer names what the call made, which its inverse then removes."""
+    return any(OF_ANSWER.search(text) for text in undo.args.values())
+
+
+def changed_since(answer: Any, now: Any) -> list[str]:
+    """The fields of what a call made that are no longer as its answer had them. What was kept hidden is not compared."""
+    if not isinstance(answer, Mapping) or not isinstance(now, Mapping):
+        return [] if answer == now else ["?"]
+    return [name for name, item in answer.items() if name in now and not is_hidden(item) and now[name] != item]
+
+
+def is_hidden(value: Any) -> bool:
+    """Whether it stands in the place of a secret."""
+    return isinstance(value, str) and (value in (HIDDEN, REMOVED) or value.startswith(HANDLE))

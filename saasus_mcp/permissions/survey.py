@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import anyio
@@ -48,13 +49,19 @@ def sights(read: Read) -> Read:
     return made
 
 
-async def survey(operation: Operation, args: Mapping[str, Any], saas_id: str, read: Read) -> Survey:
-    """See everything that the row of effects has a recipe for: the target, and then all the rest at once."""
+async def survey(
+    operation: Operation, args: Mapping[str, Any], saas_id: str, read: Read, *, today: date | None = None
+) -> Survey:
+    """See everything that the row of effects has a recipe for: the target, and then all the rest at once.
+
+    Args:
+        today: the day of which the month's usage is read, if not the present one in UTC.
+    """
     sight = await look(operation, args, saas_id, read)
     reached: list[Impact] = []
 
     async def reach() -> None:
-        reached.append(await assess(operation, args, sight.target, read))
+        reached.append(await assess(operation, args, sight.target, read, today=today))
 
     async with anyio.create_task_group() as group:
         group.start_soon(reach)
@@ -82,5 +89,6 @@ async def unasked(operation: Operation, args: Mapping[str, Any], saas_id: str, r
 
 def _worth_a_glance(operation: Operation) -> bool:
     undo, diff, target = operation.effects.undo, operation.effects.diff, operation.effects.target
-    shown = diff is not None or (target is not None and target.read is not None)
+    there = target is not None and target.read is not None and operation.effects.effect != "create"
+    shown = diff is not None or there
     return not operation.reads and shown and undo is not None and undo.call is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,9 @@ HIDDEN = "[secret]"
 HANDLE = "secret://"
 LONGEST_NAME = 1_000
 """Characters of a name that are looked at; 200 of them are shown."""
+NOT_FOUND, ABSENT = 404, "not found"
+ARGUMENT = re.compile(r"\bargs\.(\w+)")
+"""An argument that an expression speaks of."""
 OWNERS = ("tenant_id", "user_id", "env_id")
 NAMES = ("id", "name", "role_name", "attribute_name", "unit_name", "email", "sign_in_id")
 """Arguments that name what a call creates; the first that is given does."""
@@ -44,12 +48,16 @@ class Sight:
         fields: the bound fields and their present values, by expression.
         why_not: why the target could not be read, in words; empty where it was, or where nothing shows it.
         target: what the read answered, or what was picked from it; None where it could not be seen.
+        status: of the read, as far as the API answered.
+        gone: whether the read said that there is no such thing.
     """
 
     name: str
     fields: Mapping[str, Any] = field(default_factory=dict)
     why_not: str = ""
     target: Any = field(default=None, repr=False)
+    status: int | None = None
+    gone: bool = False
 
     @property
     def bound(self) -> str:
@@ -62,16 +70,17 @@ async def look(operation: Operation, args: Mapping[str, Any], saas_id: str, read
     recipe = operation.effects.target
     if recipe is None:
         return Sight(_fallback(operation, args, saas_id))
-    target, why_not = None, ""
+    target, why_not, status = None, "", None
     if recipe.read is not None:
         wanted = {name: evaluate(text, args) for name, text in recipe.args.items()}
         seen = await read(recipe.read, wanted)
-        target, why_not = without_nul(seen.answer), seen.why_not
+        target, why_not, status = without_nul(seen.answer), seen.why_not, seen.status
         if recipe.pick is not None and not why_not:
             target, why_not = picked(target, recipe.pick, args)
     fields = {text: evaluate(text, args, target) for text in operation.effects.bind}
     name = evaluate(recipe.name, args, target) if recipe.name else saas_id
-    return Sight(plain_name(name) or _fallback(operation, args, saas_id), fields, why_not, target)
+    gone = status == NOT_FOUND or why_not == ABSENT
+    return Sight(plain_name(name) or _fallback(operation, args, saas_id), fields, why_not, target, status, gone)
 
 
 async def present(operation: Operation, args: Mapping[str, Any], sight: Sight, read: Read) -> Seen:
@@ -91,15 +100,17 @@ def picked(answer: Any, pick: Pick, args: Mapping[str, Any]) -> tuple[Any, str]:
     items = answer
     for step in pick.source.split("."):
         items = items.get(step) if isinstance(items, dict) else None
+    if not isinstance(items, list):
+        return None, "the answer does not say"
     wanted = {name: evaluate(text, args) for name, text in pick.where.items()}
     found = [
         item
-        for item in (items if isinstance(items, list) else [])
+        for item in items
         if isinstance(item, dict) and all(item.get(name) == value for name, value in wanted.items())
     ]
     if len(found) == 1:
         return found[0], ""
-    return None, "not found" if not found else f"{len(found)} items match"
+    return None, ABSENT if not found else f"{len(found)} items match"
 
 
 def plain_name(name: object) -> str:

@@ -1,4 +1,4 @@
-"""Words of the permission layer for people, in both languages. Those of a question are in permissions.question.words."""
+"""The words around a question: where a call goes, the form that a client shows, and what changed since an approval."""
 
 from __future__ import annotations
 

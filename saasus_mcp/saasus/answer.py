@@ -98,6 +98,12 @@ def unsent(failure: SendFailed, trace_id: str) -> ToolAnswer:
     return failed(failure.message, failure.mend, applied=failure.applied, trace_id=trace_id)
 
 
+def unneeded(operation: Operation, message: str) -> ToolAnswer:
+    """The answer of a call that was not made because it would leave everything as it is."""
+    structured = {} if operation.answers else {"applied": False}
+    return ToolAnswer(True, f"{message} {OUTCOMES['not_applied']}", structured, why="no_change")
+
+
 def failed(
     message: str,
     mend: str = "",

@@ -66,7 +66,14 @@ def _checked(operation: Operation, raw: object, reading: Reading | None) -> Argu
         if sum(name in values for name in names) != 1:
             both = " or ".join(names)
             raise InvalidArguments((names[0],), f"exactly one of {both} is required.", "Omit the other one.")
+    _require_a_field(operation, values)
     return Arguments(values)
+
+
+def _require_a_field(operation: Operation, values: Mapping[str, Any]) -> None:
+    fields = [name for name in operation.input_schema.get("properties", {}) if name not in operation.addressing]
+    if operation.body and fields and not any(name in values for name in fields):
+        raise InvalidArguments((), f"{operation.tool} needs at least one field.", f"Fields: {', '.join(fields)}.")
 
 
 def plain(tool: str, schema: Schema, raw: object) -> dict[str, Any]:

@@ -41,6 +41,18 @@ def _unseen(character: str) -> bool:
     return character not in "\n\t" and (character in BLANK or unicodedata.category(character) in HIDDEN)
 
 
+def width(text: str) -> int:
+    """How many columns of a terminal a text takes: East Asian letters take two, combining marks none."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0
+        if unicodedata.category(each) in ("Mn", "Me", "Cf")
+        else 1 + (unicodedata.east_asian_width(each) in ("W", "F"))
+        for each in text
+    )
+
+
 def without_nul(value: Any) -> Any:
     """The JSON value with NUL characters and lone surrogates replaced.
 

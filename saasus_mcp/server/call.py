@@ -129,6 +129,7 @@ class Call:
         part: the job that makes this call; never set by a client.
         progress: told how far the call is, where it takes long.
         deadline: when the call must be over; the server's own limit where it is None.
+        reason: why, in the caller's own words (server.reason); nothing rests on it.
         taken_back: whether the client has said that it no more wants what it asked for; a lost connection does not say so.
     """
 
@@ -143,6 +144,7 @@ class Call:
     part: Part | None = None
     progress: Progress = untold
     deadline: Deadline | None = None
+    reason: str = ""
     taken_back: Callable[[], bool] = never
 
     def timed(self) -> tuple[Call, Callable[[], float]]:

@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, tzinfo
 from typing import Any
 
+from saasus_mcp import zones
 from saasus_mcp.catalog import Text
 from saasus_mcp.catalog.model import Schema
 from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.saasus.places import InvalidArguments
-from saasus_mcp.server import zones
 from saasus_mcp.server.call import Call
 from saasus_mcp.server.own import OwnTool, answered, closed
 

@@ -19,6 +19,7 @@ from saasus_mcp.server.describing import brief, describe
 from saasus_mcp.server.hints import Hints
 from saasus_mcp.server.own import OwnTool, answered, closed
 from saasus_mcp.server.pipeline import Pipeline
+from saasus_mcp.server.reason import REASON
 from saasus_mcp.server.selection import SELECT, check_select, selected
 from saasus_mcp.server.toolsets import CALLS, READ_AND_SELECT
 
@@ -94,7 +95,7 @@ class Compact:
 
     def _calling(self, name: str, levels: tuple[str, str]) -> OwnTool:
         reached = [operation for operation in self._pipeline.catalogue if operation.level in levels]
-        more = {"select": SELECT} if name == "call_read" else {}
+        more = {"select": SELECT} if name == "call_read" else {"reason": REASON}
         return OwnTool(
             name=name,
             title=TITLES[name],
@@ -120,7 +121,10 @@ class Compact:
 
     def _runner(self, levels: tuple[str, str]) -> Callable[[Call], Awaitable[ToolAnswer | Asking]]:
         async def run(call: Call) -> ToolAnswer | Asking:
-            inner = replace(call, name=call.arguments["name"], arguments=call.arguments.get("arguments", {}))
+            given_for = call.arguments.get("reason", call.reason)
+            inner = replace(
+                call, name=call.arguments["name"], arguments=call.arguments.get("arguments", {}), reason=given_for
+            )
             expression = call.arguments.get("select", "")
             try:
                 self._require_level(inner, levels)

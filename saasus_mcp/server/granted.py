@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from saasus_mcp.catalog.model import TYPED_LEVELS
+from saasus_mcp.catalog.model import TYPED_LEVELS, Language
 from saasus_mcp.permissions.handles import LIFETIME
+from saasus_mcp.permissions.preconditions import require_target
 from saasus_mcp.permissions.proof import Place, Proof, digest
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.survey import glance, survey, unasked
@@ -52,11 +53,11 @@ def suffices(step: Step, part: Part) -> bool:
     return True
 
 
-async def looked_at(step: Step, part: Part, place: Place, read: Read) -> Step:
+async def looked_at(step: Step, part: Part, place: Place, read: Read, language: Language) -> Step:
     """The step with its proof, and with what is there now, seen as for a call of its own.
 
     Raises:
-        Refused: a bound field of its target is not what it was when the plan was agreed to.
+        Refused: its target is not there, or a bound field of it is not what it was when the plan was agreed to.
     """
     if not part.step:
         return step
@@ -69,6 +70,7 @@ async def looked_at(step: Step, part: Part, place: Place, read: Read) -> Step:
         seen = await glance(step.operation, values, place.saas_id, read)
     else:
         seen = await unasked(step.operation, values, place.saas_id, read, counted=False)
+    require_target(step.operation, values, seen.sight, language)
     if part.bound and part.bound != seen.sight.bound:
         raise Refused("changed", "The target has changed since the plan was approved.", PLAN_AGAIN)
     return replace(step, survey=seen)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from mcp.server.caching import CacheHint
@@ -27,7 +28,8 @@ from saasus_mcp import __version__
 from saasus_mcp.catalog import Language, Operation
 from saasus_mcp.permissions.proof import Place, where
 from saasus_mcp.saasus.answer import ToolAnswer, failed
-from saasus_mcp.server import asking
+from saasus_mcp.saasus.places import InvalidArguments
+from saasus_mcp.server import asking, reason
 from saasus_mcp.server.asking import Context
 from saasus_mcp.server.call import Asking, Call
 from saasus_mcp.server.fair_queue import Busy
@@ -76,6 +78,10 @@ def build(pipeline: Pipeline, who: Who, language: Language, surface: Surface | N
             progress=progress,
             taken_back=lambda: _taken_back(context),
         )
+        try:
+            call = replace(call, reason=reason.of_meta(params.meta))
+        except InvalidArguments as error:
+            return result(await pipeline.refused(call, error), pipeline.place)
         given = await shown.run(call)
         return asking.returned(given, language) if isinstance(given, Asking) else result(given, pipeline.place)
 

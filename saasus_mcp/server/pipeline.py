@@ -2,57 +2,52 @@
 
 from __future__ import annotations
 
-import logging
-import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from functools import cached_property, partial
+from datetime import tzinfo
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from saasus_mcp.catalog import Catalogue, Language, Operation
 from saasus_mcp.errors import SaasusMcpError
+from saasus_mcp.permissions import preconditions
 from saasus_mcp.permissions.approvals import Approvals
 from saasus_mcp.permissions.case import CasePolicy, Principal
 from saasus_mcp.permissions.confirmation import Confirmations, Reply
-from saasus_mcp.permissions.handles import Handles, Hiding, References, no_references
+from saasus_mcp.permissions.handles import Handles, References, no_references
 from saasus_mcp.permissions.narrowed import NARROWED, NARROWED_MEND, NarrowingCeiling, require
+from saasus_mcp.permissions.preconditions import NoChange
 from saasus_mcp.permissions.proof import Place
 from saasus_mcp.permissions.question.build import Asked, question
+from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.permissions.survey import sights, survey, unasked
 from saasus_mcp.permissions.target import Read, Seen, secret_texts
 from saasus_mcp.saasus import arguments as checking
 from saasus_mcp.saasus import request as building
-from saasus_mcp.saasus.answer import ToolAnswer, answer, failed, unsent
+from saasus_mcp.saasus.answer import ToolAnswer, failed, unneeded
 from saasus_mcp.saasus.arguments import Arguments
-from saasus_mcp.saasus.client import NO_TIME, NO_TIME_MEND, Applied, Between, Client, SendFailed
+from saasus_mcp.saasus.client import Client
 from saasus_mcp.saasus.deadline import CALL_SECONDS, NO_DEADLINE, Deadline
-from saasus_mcp.saasus.redaction import STRONG, KnownSecrets
-from saasus_mcp.saasus.secrets import REMOVED
-from saasus_mcp.server import aftermath, granted, large_work
+from saasus_mcp.server import aftermath, granted, large_work, reason
 from saasus_mcp.server.aside import Aside, at_once
 from saasus_mcp.server.call import Asking, Call
 from saasus_mcp.server.deciding import Deciding
-from saasus_mcp.server.fair_queue import READS_WAIT, WRITES_WAIT, Busy, FairQueue, Slot
+from saasus_mcp.server.fair_queue import FairQueue
 from saasus_mcp.server.ledger import Ledger
 from saasus_mcp.server.results import BUDGET, Made, Results, Source
+from saasus_mcp.server.sending import Sending
 from saasus_mcp.server.settling import MOST_ROUNDS, Looked, Matter, Settled, Settling
-from saasus_mcp.server.step import Step, told
-from saasus_mcp.server.turns import waiting
+from saasus_mcp.server.step import Step
 from saasus_mcp.server.watch import UNWATCHED, Watch
 from saasus_mcp.store import StoreError
 
 if TYPE_CHECKING:
-    from saasus_mcp.store import Store
-
-log = logging.getLogger(__name__)
-
-JOBS = "jobs of "
-"""Before the id of a principal: whom the steps of its jobs wait as."""
+    from saasus_mcp.store import Entry, Store
 
 
 class Pipeline:
@@ -68,6 +63,7 @@ class Pipeline:
         sealer: Sealer,
         place: Place,
         language: Language = "en",
+        zone: tzinfo | None = None,
         clock: Callable[[], float] = time.time,
         references: References = no_references,
         budget: int = BUDGET,
@@ -84,6 +80,7 @@ class Pipeline:
         self._open = store
         self._sealer = sealer
         self.language: Language = language
+        self.zone = zone
         self.clock = clock
         self._references = references
         self._budget = budget
@@ -103,13 +100,32 @@ class Pipeline:
         return Handles(self.store, self._sealer, self.clock, self._references)
 
     @cached_property
+    def sending(self) -> Sending:
+        """What sends calls that may go."""
+        return Sending(
+            self._client,
+            self.ledger,
+            self.place,
+            handles=lambda: self._handles,
+            reader=self.reader,
+            calls=self.calls,
+            language=self.language,
+            clock=self.clock,
+            aside=self.aside,
+        )
+
+    @cached_property
     def settling(self) -> Settling:
         """What comes to a person's yes."""
-        confirmations, approvals = Confirmations(self._sealer), Approvals(self.store)
+        confirmations, approvals = (
+            Confirmations(self._sealer),
+            Approvals(self.store, Reader.of(self.language, self.zone)),
+        )
         return Settling(
             confirmations,
             approvals,
             language=self.language,
+            zone=self.zone,
             clock=self.clock,
             aside=self.aside,
             console=self._console,
@@ -159,6 +175,9 @@ class Pipeline:
                 if not isinstance(settled, Reply):
                     break
                 reply, rounds = settled, rounds + 1  # while the person thought, all of it may have changed
+        except NoChange as nothing:
+            await self.ledger.refuse(step, nothing.why)
+            return unneeded(step.operation, nothing.message)
         except Refused as refusal:
             await self.ledger.refuse(step, refusal.why)
             return replace(failed(refusal.message, refusal.mend), why=refusal.why)
@@ -171,7 +190,7 @@ class Pipeline:
         if isinstance(settled, Asking):
             await self.ledger.refuse(step, "confirmation")
             return settled
-        return await self._send(settled)
+        return await self.sending.send(settled)
 
     def deadline(self, call: Call) -> Deadline:
         """When a call must be over. What a job does goes on after its caller has gone and has no limit as a whole."""
@@ -231,10 +250,15 @@ class Pipeline:
         except SaasusMcpError:
             require(operation, call.principal)  # no use in mending the arguments of what is denied
             raise
-        step = replace(step, deadline=self.deadline(call), progress=call.progress)
+        why = self._reason(call.reason, step) if call.reason else ""
+        step = replace(step, deadline=self.deadline(call), progress=call.progress, reason=why)
         if part is None:
             return replace(step, undoes=call.undoes)
         return replace(step, part=part, parent=part.job, id=part.call if part.step else step.id)
+
+    def _reason(self, given: str, step: Step) -> str:
+        secrets = secret_texts(step.operation, step.arguments.values)
+        return reason.shown(given, self._client.secrets.and_also(secrets))
 
     @staticmethod
     def _built(operation: Operation, arguments: Arguments, principal: Principal) -> Step:
@@ -242,22 +266,23 @@ class Pipeline:
 
     async def _settled(self, step: Step, read: Read, call: Call) -> Step | Asking | Reply:
         """Step 5: with the proof where one is needed, and with what was seen of what is there."""
-        operation, decision = step.operation, step.decision
+        operation, decision, values = step.operation, step.decision, step.arguments.values
         if decision.outcome == "deny":
             mend = NARROWED_MEND if decision.why == NARROWED else "Do not try again."
             raise Refused(decision.why, f"{operation.tool} is not allowed: {decision.reason}.", mend)
+        preconditions.check_arguments(operation, values, self.clock(), self.language)
         if step.part is not None and granted.suffices(step, step.part):
             part = step.part
             known = await self.aside(lambda: granted.earlier(part, self.store.jobs))
             granted.check_filled(step, part, known)
-            return await granted.looked_at(step, part, self.place, read)
+            return await granted.looked_at(step, part, self.place, read, self.language)
         if step.undoes is not None:
-            await aftermath.see_unchanged(self.catalogue, step.undoes.entry, read)
+            await aftermath.see_unchanged(self.catalogue, await self._as_it_is(step.undoes.entry), read)
         if decision.outcome == "allow":
             if call.reply is not None:
                 self.settling.heed(call.reply)
             counted = self.policy.ceilings is not None
-            seen = await unasked(operation, step.arguments.values, self.place.saas_id, read, counted=counted)
+            seen = await unasked(operation, values, self.place.saas_id, read, counted=counted)
             return replace(step, survey=seen)
         settled = await self.settling.settle(
             Matter(
@@ -275,11 +300,23 @@ class Pipeline:
             return settled
         return replace(step, proof=settled.proof, survey=settled.survey, since=settled.since)
 
+    async def _as_it_is(self, entry: Entry) -> Entry:
+        """The journal's entry with what was undone of it since somebody read it."""
+        return await self.aside(lambda: self.store.journal.find(entry.call)) or entry
+
     async def _looked(self, step: Step, read: Read) -> Looked:
         values = step.arguments.values
         seen = await survey(step.operation, values, self.place.saas_id, read)
+        now, language = self.clock(), self.language
+        await preconditions.check_present(step.operation, values, seen, read, now=now, language=language)
         asked = Asked(
-            step.operation, values, self.place, step.principal.id, seen, reason=step.reason, typed=step.decision.typed
+            step.operation,
+            values,
+            self.place,
+            step.principal.id,
+            seen,
+            reason=step.reason,
+            typed=step.decision.typed,
         )
         return Looked(seen, await question(asked, read))
 
@@ -306,129 +343,12 @@ class Pipeline:
             if not operation.reads or step.decision.outcome != "allow":
                 await self.ledger.refuse(step, "denied")
                 return Seen(why_not="you may not read it")
-            given = await self._send(step)
+            given = await self.sending.send(step)
             if given.ok:
-                known = await self._secrets(parent)
+                known = await self.sending.secrets(parent)
                 if known.redact(given.structured) is not given.structured:
                     return Seen(why_not="it repeats a secret of this call", status=given.status)
                 return Seen(given.structured, status=given.status)
             return Seen(why_not=f"HTTP {given.status}" if given.status else "no answer", status=given.status)
 
         return read
-
-    async def _secrets(self, step: Step) -> KnownSecrets:
-        """The longer secrets among a step's arguments, those behind its handles included where these still hold.
-
-        Short ones would also be found in names that have nothing to do with them.
-        """
-        arguments = step.arguments
-        try:
-            who, profile = step.principal.id, self.place.profile
-            if arguments.handles():
-                arguments = await self.aside(lambda: self._handles.resolve(step.arguments, who, profile))
-        except SaasusMcpError:
-            log.info("a secret handle of call %s no longer holds", step.id)
-        return KnownSecrets(text for text in secret_texts(step.operation, arguments.values) if len(text) >= STRONG)
-
-    async def _slot(self, who: str, patience: float) -> Slot:
-        """Wait for a slot for a call at the API, without the request's turn: calls that have a slot need turns to go on."""
-        slot: Slot | None = None
-        try:
-            async with waiting():
-                slot = await self.calls.slot(who, patience)
-        except BaseException:  # the client went away while the turn was waited for again
-            if slot is not None:
-                slot.release()
-            raise
-        return slot
-
-    async def _send(self, step: Step) -> ToolAnswer:
-        """Steps 6 to 9, as soon as the caller may have another call at the API. Until then nothing is used up."""
-        who = step.principal.id
-        try:
-            # Jobs wait apart: their steps are few at a time, and must not fail because their owner is busy.
-            slot = await self._slot(who if step.part is None else JOBS + who, _patience(step))
-        except Busy as busy:
-            await self.ledger.refuse(step, "busy")
-            return replace(failed(busy.message, busy.mend), why="busy")
-        if not step.deadline.left():
-            slot.release()
-            await self.ledger.refuse(step, "late")
-            return replace(failed(NO_TIME, NO_TIME_MEND), why="late")
-        with slot:
-            return await self._sent(step, slot)
-
-    async def _sent(self, step: Step, slot: Slot) -> ToolAnswer:
-        """Steps 6 to 9. What was begun is ended, also where the client goes away in between."""
-        held_back = await self.ledger.commit(step)
-        if held_back is not None:
-            return held_back
-        start = self.clock()
-        given = failed("The call was cancelled before it was answered.", applied=_doubt(step), trace_id=step.id)
-        try:
-            with anyio.CancelScope(shield=not step.operation.reads):
-                given = await self._exchanged(step)
-                slot.release()  # the reads that follow take their own
-                given = told(step, await aftermath.read_back(step, given, self.reader(step)), self.language)
-        except Exception:
-            log.exception("call %s failed inside the server", step.id)
-            given = failed("The server failed while it made this call.", applied=_doubt(step), trace_id=step.id)
-        finally:
-            await self.ledger.end(step, given, self.clock() - start)
-        return given
-
-    async def _exchanged(self, step: Step) -> ToolAnswer:
-        """Steps 7 and 8: the one send, and what came of it."""
-        who, profile = step.principal.id, self.place.profile
-        try:
-            resolved = await self.aside(lambda: self._handles.resolve(step.arguments, who, profile))
-            request = step.request if resolved is step.arguments else building.build(step.operation, resolved)
-        except SaasusMcpError as error:
-            return failed(error.message, error.mend, trace_id=step.id)
-        try:
-            async with waiting():
-                deadline = step.deadline if step.operation.reads else step.deadline.for_send()
-                response = await self._client.send(step.operation, request, step.id, deadline, _between(step))
-        except SendFailed as failure:
-            return unsent(failure, step.id)
-        known = self._client.secrets.and_also(secret_texts(step.operation, resolved.values))
-        if known.within(response.trace_id):
-            response = replace(response, trace_id=step.id)
-        hiding = Hiding()
-        hide = hiding.hide if step.shown else _removed
-        shaped = partial(answer, step.operation, response, hide, known)
-        large = len(response.body) > large_work.LARGE or large_work.is_large(resolved.values)
-        given = await large_work.run(who, shaped) if large else shaped()
-        if hiding.found:
-            try:
-                origin = {"operation": step.operation.key, "call": step.id}
-                lifetime = granted.lifetime(step.part)
-                await self.aside(lambda: self._handles.keep(hiding, who, profile, lifetime, **origin))
-            except StoreError:
-                log.warning("the secrets of call %s could not be kept: their handles cannot be revealed", step.id)
-        return given
-
-
-def _patience(step: Step) -> float:
-    """Seconds for which a call waits behind others of its caller; at most half the time that it has left."""
-    wait = READS_WAIT if step.operation.reads else WRITES_WAIT
-    return min(wait if step.part is None else math.inf, step.deadline.left() / 2)
-
-
-def _between(step: Step) -> Between:
-    """Tells the client, between two attempts of a read, that the call goes on."""
-
-    async def tell(number: int, most: int, reason: str) -> None:
-        await step.progress(None, None, f"{step.operation.tool}: attempt {number} of {most} failed ({reason})")
-
-    return tell
-
-
-def _doubt(step: Step) -> Applied:
-    """What is known of a call whose end was not seen."""
-    return "not_applied" if step.operation.reads else "unknown"
-
-
-def _removed(_: str) -> str:
-    """What a read that nobody asked for shows of a secret: there is no one to reveal it to."""
-    return REMOVED

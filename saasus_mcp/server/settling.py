@@ -17,6 +17,7 @@ from saasus_mcp.permissions.proof import Binding, Proof
 from saasus_mcp.permissions.question.again import since, why_again
 from saasus_mcp.permissions.question.dialog import dialog, told
 from saasus_mcp.permissions.question.formatting import Reader
+from saasus_mcp.permissions.question.layout import fitted
 from saasus_mcp.permissions.question.model import Question
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.survey import Survey
@@ -145,19 +146,27 @@ class Settling:
         proof, approval = await self._aside(
             lambda: settle(matter.binding, seen.survey.sight, seen.question, self._clock())
         )
-        then, now = told(Question.of(approval.preview), self._reader), told(seen.question, self._reader)
+        kept, asked = (_comparable(each) for each in (Question.of(approval.preview), seen.question))
+        then, now = told(kept, self._reader), told(asked, self._reader)
         if no is not None:
             raise _not_a_person(no, approval, now)
         if proof is None:
             # What the preview of an earlier request shows, the caller may no longer be allowed to read.
-            return await self._await(matter, approval, then if then.endswith(now) else now)
+            return await self._await(
+                matter, approval, self._told(approval) if kept == asked else now, hides=bool(seen.question.hidden)
+            )
         return Settled(proof, seen.survey, since(then, now))
 
-    async def _await(self, matter: Matter, approval: Approval, preview: str) -> Asking:
+    def _told(self, approval: Approval) -> str:
+        """What the person is shown, with why they are asked again."""
+        return told(fitted(replace(Question.of(approval.preview), reason="")), self._reader)
+
+    async def _await(self, matter: Matter, approval: Approval, preview: str, *, hides: bool) -> Asking:
         """Send the person to the console's page of the approval, once, where one runs and the client can open it.
 
         Args:
             preview: for the model.
+            hides: whether the question leaves something out.
 
         Raises:
             Refused: the approval is yet to be given; in what way, it says.
@@ -172,7 +181,8 @@ class Settling:
             self._shown.append(code)
             if shown is None:
                 return Asking(Prompt(visit.message, None), visit=visit)
-        raise _awaited(approval, preview, shown=bool(shown))
+        unshown = matter.decision.outcome == "confirm" and not matter.decision.typed and hides
+        raise _awaited(approval, preview, shown=bool(shown), unshown=unshown)
 
     async def _confirm(self, matter: Matter) -> Settled | Asking | Reply:
         """One round: the answer judged by what is there now, and a new question where it is an answer to what is no more."""
@@ -186,21 +196,32 @@ class Settling:
             if not isinstance(ruled, Outdated):
                 return Settled(ruled, seen.survey)
             lead = why_again(ruled.bound, sight)
+        question = _asked(matter, seen, lead)
+        if question.hidden and question.typed is None:
+            return await self._approved(matter)
         if matter.asker is None:
             raise Refused(
                 "changed",
                 "The target keeps changing while the person is asked.",
                 "\n".join(["Call again later.", *(line.en for line in lead)]),
             )
-        asked = self._prompt(matter, seen, lead)
+        name = question.typed.get(self._language) if question.typed is not None else None
+        asked = Prompt(dialog(question, self._reader), name, question)
         state = self._confirmations.ask(matter.binding, asked, sight, self._clock())
         answer = await matter.asker.ask(asked)
         return Asking(asked, state) if answer is None else Reply(answer, state)
 
-    def _prompt(self, matter: Matter, seen: Looked, lead: tuple[Text, ...]) -> Prompt:
-        name = seen.survey.sight.name if matter.decision.typed else None
-        asked = replace(seen.question, lead=lead, typed=Text(name, name) if name else None)
-        return Prompt(dialog(asked, self._reader), name)
+
+def _asked(matter: Matter, seen: Looked, lead: tuple[Text, ...]) -> Question:
+    """The question with why it is asked again, which may take the room of something else."""
+    name = seen.survey.sight.name
+    typed = (seen.question.typed or Text(name, name)) if matter.decision.typed else None
+    return fitted(replace(seen.question, lead=lead, typed=typed))
+
+
+def _comparable(question: Question) -> Question:
+    """The question without what differs between two askings of the same call."""
+    return fitted(replace(question, reason="", lead=(), typed=None))
 
 
 def _not_a_person(no: NotAPerson, approval: Approval, preview: str) -> Refused:
@@ -214,13 +235,14 @@ def _not_a_person(no: NotAPerson, approval: Approval, preview: str) -> Refused:
     )
 
 
-def _awaited(approval: Approval, preview: str, *, shown: bool) -> Refused:
+def _awaited(approval: Approval, preview: str, *, shown: bool, unshown: bool) -> Refused:
     """What the model is told while a person has not yet approved, with what it may see of the preview."""
     who = "Another person than the one who asks" if approval.two_person else "A person"
+    why = " A dialog does not show all of it." if unshown else ""
     how = "The approval page was opened for the person. They decide there, or with" if shown else "Ask them to run"
     return Refused(
         "approval",
-        f"{who} must approve this first. Approval code: {approval.code}.",
+        f"{who} must approve this first.{why} Approval code: {approval.code}.",
         f"{how} `saasus-mcp approve {approval.code}` in a terminal of their own (15 minutes); then make the same "
         f"call again with the same arguments, once. You cannot approve it.\n{preview}",
     )

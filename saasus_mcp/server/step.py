@@ -94,6 +94,8 @@ def begun(step: Step, place: Place, policy: CasePolicy) -> dict[str, Any]:
         "rule": step.decision.rule,
         "reason": step.decision.reason,
     }
+    if step.reason:
+        record["stated_reason"] = step.reason
     if step.principal.narrowing != EVERYTHING:
         record["narrowing"] = step.principal.narrowing.told()
     if step.proof is not None:

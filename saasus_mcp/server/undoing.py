@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from saasus_mcp.catalog import Catalogue, Operation
+from saasus_mcp.catalog.expressions import evaluate
+from saasus_mcp.catalog.model import Text, Undo
 from saasus_mcp.permissions.policy import Principal
 from saasus_mcp.permissions.proof import Place
 from saasus_mcp.permissions.refusal import Refused
-from saasus_mcp.permissions.reversal import inverses
-from saasus_mcp.permissions.target import HIDDEN
-from saasus_mcp.saasus.secrets import REMOVED
+from saasus_mcp.permissions.reversal import Inverse, inverses, is_hidden
+from saasus_mcp.permissions.target import plain_name
 from saasus_mcp.server.call import Call, Undoes
 from saasus_mcp.store import Entry
 
-HANDLE = "secret://"
+NAMING = (
+    "email",
+    "sign_in_id",
+    "name",
+    "role_name",
+    "attribute_name",
+    "unit_name",
+    "metering_unit_name",
+    "feedback_title",
+    "display_name",
+)
+"""Fields by which people know a thing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +44,7 @@ class Part:
     """One call that undoes another, or a part of it.
 
     Attributes:
-        supply: paths of arguments that were never kept, and that a person gives anew.
+        supply: paths of arguments that were never kept, and that a person enters again.
         done: whether it was made already.
     """
 
@@ -52,11 +64,64 @@ class Plan:
     parts: tuple[Part, ...]
 
     def call(self, part: Part, supplied: Mapping[str, Any], principal: Principal) -> Call:
-        """The call that makes one part, with what a person gave anew put in its place."""
+        """The call that makes one part, with what a person entered again put in its place."""
         args: dict[str, Any] = _copied(part.args)
         for path, value in supplied.items():
             _put(args, path.split("."), value)
         return Call(part.operation.tool, args, principal, undoes=Undoes(self.entry, part.number))
+
+
+Extent = Literal["undone", "begun", "whole", "again", "partly", "never"]
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """What undoing an entry of the journal would come to.
+
+    Attributes:
+        extent: undone already, or in part (`begun`); else whether all of it comes back (`whole`), it is created again (`again`),
+            something comes back (`partly`), or nothing does.
+        approval: whether what is left takes an approval, unless the policy says otherwise.
+        concerns: what people call the person or thing concerned; empty where the journal does not know.
+        note: what does not come back; None where all does, or nothing is known.
+    """
+
+    extent: Extent
+    approval: bool
+    concerns: str
+    note: Text | None
+
+
+def prospect(catalogue: Catalogue, entry: Entry) -> Prospect:
+    """What undoing an entry would come to, by what the journal keeps.
+
+    Raises:
+        UnknownTool: another version made that call.
+    """
+    operation = catalogue.find(entry.operation)
+    undo = operation.effects.undo
+    found = inverses(operation, entry.arguments, entry.before, entry.result)
+    left = [each for number, each in enumerate(found) if number not in entry.undone]
+    approval = any(catalogue.find(each.call).level == "critical" for each in left)
+    return Prospect(_extent(undo, found, left), approval, _concerned(operation, entry), undo.note if undo else None)
+
+
+def _extent(undo: Undo | None, found: Sequence[Inverse], left: Sequence[Inverse]) -> Extent:
+    if undo is None or not found:
+        return "never"
+    if len(left) < len(found):
+        return "begun" if left else "undone"
+    extents: Mapping[str, Extent] = {"undoable": "whole", "recreatable": "again", "lost": "partly"}
+    return extents[undo.kind]
+
+
+def _concerned(operation: Operation, entry: Entry) -> str:
+    """By the row's own recipe for the name, else by the first field that names something."""
+    target = operation.effects.target
+    name = evaluate(target.name, entry.arguments, entry.before) if target is not None and target.name else None
+    sources = [each for each in (entry.before, entry.result, entry.arguments) if isinstance(each, Mapping)]
+    names = [source.get(field) for source in sources for field in NAMING]
+    return plain_name(name or next((each for each in names if isinstance(each, str) and each), ""))
 
 
 def plan(catalogue: Catalogue, entry: Entry, undoer: Undoer, place: Place) -> Plan:
@@ -66,13 +131,15 @@ def plan(catalogue: Catalogue, entry: Entry, undoer: Undoer, place: Place) -> Pl
         Refused: not by this person, not here, not any more, or not at all.
     """
     if entry.profile != place.profile:
-        raise Refused("undo", f"That was done in the profile {entry.profile!r}.", f"Use `--profile {entry.profile}`.")
+        raise Refused(
+            "undo_elsewhere", f"That was done in the profile {entry.profile!r}.", f"Use `--profile {entry.profile}`."
+        )
     if entry.principal != undoer.principal.id and not undoer.approver:
-        raise Refused("undo", f"That was done by {entry.principal}.", "They or an approver can undo it.")
+        raise Refused("undo_others", f"That was done by {entry.principal}.", "They or an approver can undo it.")
     operation = catalogue.find(entry.operation)
     found = inverses(operation, entry.arguments, entry.before, entry.result)
     if not found:
-        raise Refused("undo", "No call puts that back, or what it needs was not known.", "See what the API offers.")
+        raise Refused("undo_none", "That cannot be undone: no call puts it back, or what it needs is not known.")
     parts = tuple(
         Part(
             number,
@@ -84,17 +151,13 @@ def plan(catalogue: Catalogue, entry: Entry, undoer: Undoer, place: Place) -> Pl
         for number, each in enumerate(found)
     )
     if all(part.done for part in parts):
-        raise Refused("undo", "That was undone already.", "What undid it is in the journal too.")
+        raise Refused("undone", "That was undone already.")
     return Plan(entry, operation, parts)
-
-
-def _is_hidden(value: Any) -> bool:
-    return isinstance(value, str) and (value in (HIDDEN, REMOVED) or value.startswith(HANDLE))
 
 
 def _hidden(value: Any, path: str) -> list[str]:
     """The paths of what the journal left out as secret."""
-    if _is_hidden(value):
+    if is_hidden(value):
         return [path]
     if isinstance(value, Mapping):
         return [each for name, item in value.items() for each in _hidden(item, f"{path}.{name}".lstrip("."))]
@@ -103,7 +166,7 @@ def _hidden(value: Any, path: str) -> list[str]:
 
 def _without_hidden(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {name: _without_hidden(item) for name, item in value.items() if not _is_hidden(item)}
+        return {name: _without_hidden(item) for name, item in value.items() if not is_hidden(item)}
     return value
 
 

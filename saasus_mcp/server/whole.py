@@ -36,8 +36,9 @@ class Whole:
         decision: the strictest on any of its calls.
         plan: digest of the plan.
         steps: by step, the digest of the call that it would make.
-        sight: the name that a person types, and what asks again where it changes.
+        sight: what a person types, and what asks again where it changes.
         question: what a person is asked.
+        counted: whether they type what it says to type, even where a plain yes would be enough for each of the calls.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Whole:
     steps: Mapping[str, str]
     sight: Sight
     question: Question
+    counted: bool = False
 
 
 async def begin(
@@ -104,8 +106,10 @@ async def _settled(pipeline: Pipeline, call: Call, whole: Whole) -> Proof | Aski
     place = pipeline.place
     # Bound to what was asked for; the plan itself is among what is looked at, so that another one asks again.
     asked = digest(dict(whole.arguments))
-    binding = Binding(whole.name, asked, whole.principal.id, place.profile, place.saas_id, whole.sight.name)
+    binding = Binding(whole.name, asked, whole.principal.id, place.profile, place.saas_id, whole.question.name)
     two_person = pipeline.policy.two_person
+    if whole.counted and decision.outcome == "confirm":
+        decision = replace(decision, typed=True)
     matter = Matter(decision, binding, look, call.asker, call.reply, two_person, call.usher, call.visited)
     settled = await pipeline.settling.settle(matter)
     return settled.proof if isinstance(settled, Settled) else settled
@@ -159,6 +163,8 @@ def _record(pipeline: Pipeline, whole: Whole, proof: Proof | None = None) -> dic
         "plan": whole.plan,
         "steps": len(whole.steps),
     }
+    if whole.question.reason:
+        record["requester_reason"] = whole.question.reason
     if proof is not None:
         record |= {"proof": proof.spend.kind, "proof_id": proof.spend.id, "by": proof.by, "shown": proof.shown}
     if whole.principal.narrowing != EVERYTHING:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from datetime import tzinfo
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 
+from saasus_mcp import zones
 from saasus_mcp.settings.addresses import HIGHEST_PORT, Api, Host, Public
 from saasus_mcp.settings.faults import SettingsError, first
 from saasus_mcp.settings.paths import AbsolutePath, user_folder
@@ -28,7 +30,16 @@ def switch(value: Any) -> bool:
     return text in YES
 
 
+def zone_name(value: Any) -> str:
+    """The name of a time zone that this machine knows."""
+    name = str(value).strip()
+    if zones.find(name) is None:
+        raise ValueError("write a time zone of the IANA database, such as Asia/Tokyo or UTC")
+    return name
+
+
 Switch = Annotated[bool, BeforeValidator(switch)]
+TimeZone = Annotated[str, BeforeValidator(zone_name)]
 Mode = Literal["read-only", "guarded", "strict"]
 TracesExporter = Literal["none", "console", "otlp"]
 
@@ -51,6 +62,7 @@ class Settings(Strict):
     policy: AbsolutePath | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_POLICY"))
     sandbox: Switch = Field(False, validation_alias=AliasChoices("SAASUS_MCP_SANDBOX"))
     lang: Literal["en", "ja"] = Field("en", validation_alias=AliasChoices("SAASUS_MCP_LANG"))
+    time_zone: TimeZone | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_TIME_ZONE"))
     profile: str = Field(
         "default", validation_alias=AliasChoices("SAASUS_MCP_PROFILE"), pattern=r"^[A-Za-z0-9_-]{1,40}$"
     )
@@ -102,6 +114,11 @@ class Settings(Strict):
     def read_only(self) -> bool:
         """Whether either switch says read-only: where two names disagree, the safe one holds."""
         return self.own_read_only or self.official_read_only
+
+    @property
+    def zone(self) -> tzinfo | None:
+        """The time zone of what people read; None for that of their language."""
+        return zones.find(self.time_zone) if self.time_zone else None
 
     @property
     def folder(self) -> Path:

@@ -39,7 +39,7 @@ class Jobs:
         own = {
             name: getattr(granted, name) for name in ("name", "principal", "profile", "plan", "given", "typed", "by")
         }
-        state = {"status": "running", "cancelling": False, "at": at, "done": 0, "total": len(granted.steps) or None}
+        state = {"status": "running", "cancelling": False, "at": at, "done": 0, "total": None}
         connection.execute(insert(jobs).values(id=job, **own, **state))
         if granted.steps:
             rows = [{"job": job, "step": step, "digest": digest} for step, digest in granted.steps.items()]

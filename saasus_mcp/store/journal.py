@@ -1,4 +1,4 @@
-"""What was there before each update and delete, so that it can be undone."""
+"""What was there before each call that left something behind, so that it is known and, where possible, undone."""
 
 from __future__ import annotations
 
@@ -13,10 +13,16 @@ from saasus_mcp.store.database import Database
 from saasus_mcp.store.locks import hold
 from saasus_mcp.store.prepared import Prepared
 from saasus_mcp.store.records import AlreadyUsed, Entry
-from saasus_mcp.store.tables import journal, undone
+from saasus_mcp.store.tables import job_steps, jobs, journal, undone
 
 _KEEP = Prepared.adding(journal, "call", "at", "operation", "principal", "profile", "arguments", "before")
 _END = Prepared(update(journal).where(journal.c.call == bindparam("of")).values(result=bindparam("answer")))
+
+
+_ENTRIES = select(journal, job_steps.c.job, jobs.c.name.label("job_name")).select_from(
+    journal.outerjoin(job_steps, job_steps.c.call == journal.c.call).outerjoin(jobs, jobs.c.id == job_steps.c.job)
+)
+"""Which job made a call is known as long as the job is."""
 
 
 class Journal:
@@ -58,19 +64,19 @@ class Journal:
         connection.execute(delete(journal).where(journal.c.call == call))
         connection.execute(delete(undone).where(undone.c.by == call))
 
-    def entries(self) -> list[Entry]:
-        """Every entry, newest first."""
+    def entries(self, since: float = 0.0) -> list[Entry]:
+        """The entries since a time, newest first."""
         with self._database.reading() as connection:
             parts: dict[str, dict[int, str]] = defaultdict(dict)
             for row in connection.execute(select(undone)):
                 parts[row.call][row.part] = row.by
-            rows = connection.execute(select(journal).order_by(journal.c.at.desc()))
+            rows = connection.execute(_ENTRIES.where(journal.c.at >= since).order_by(journal.c.at.desc()))
             return [_entry(row, parts.get(row.call, {})) for row in rows]
 
     def find(self, call: str) -> Entry | None:
         """The entry of one call."""
         with self._database.transaction() as connection:
-            row = connection.execute(select(journal).where(journal.c.call == call)).first()
+            row = connection.execute(_ENTRIES.where(journal.c.call == call)).first()
             parts = {each.part: each.by for each in connection.execute(select(undone).where(undone.c.call == call))}
             return _entry(row, parts) if row is not None else None
 
@@ -85,4 +91,5 @@ class Journal:
 
 def _entry(row: Any, parts: dict[int, str]) -> Entry:
     loaded = {name: json.loads(text) for name in ("arguments", "before", "result") if (text := getattr(row, name))}
-    return Entry(**{**row._asdict(), **loaded, "undone": parts})
+    job = {"job": row.job or "", "job_name": row.job_name or ""}
+    return Entry(**{**row._asdict(), **loaded, **job, "undone": parts})

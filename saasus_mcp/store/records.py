@@ -131,6 +131,7 @@ class Entry:
         before: what was there, as the API answered; None where nothing shows it.
         result: what the API answered.
         undone: the calls that undid it, by the number of the inverse; each inverse goes at most once.
+        job, job_name: the job that made it, and what kind of job that is; empty where none did.
     """
 
     call: str
@@ -142,6 +143,8 @@ class Entry:
     before: Any
     result: Any = None
     undone: Mapping[int, str] = field(default_factory=dict)
+    job: str = ""
+    job_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

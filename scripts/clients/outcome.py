@@ -29,6 +29,8 @@ class Outcome(StrEnum):
     NOT_TRIED = "not_tried"
 
 
+APPROVALS = frozenset({"approval", "client_cancel", "fast_no", "client_failed"})
+"""Refusals that come with an approval code: an answer that no person can be taken to have given leads there too."""
 FAULTS = frozenset({Outcome.APPLIED, Outcome.CODE_HIDDEN, Outcome.FAILED})
 """What a client of the table must never show."""
 
@@ -72,7 +74,7 @@ def unattended(level: str, said: Audited, answer: str | None) -> Outcome:
         return Outcome.NOT_SENT if answer is not None else Outcome.NOT_TRIED
     if level == READ:
         return Outcome.ANSWERED if answer and "tenants" in answer else Outcome.FAILED
-    if said.refused == "approval":
+    if said.refused in APPROVALS:
         return Outcome.APPROVAL if answer and CODE.search(answer) else Outcome.CODE_HIDDEN
     return Outcome.CLIENT_SAID_NO if said.refused == "declined" else Outcome.FAILED
 

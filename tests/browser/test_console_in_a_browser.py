@@ -13,8 +13,11 @@ import httpx2
 import pytest
 
 from saasus_mcp.permissions.policy import PRESETS, Principal
+from saasus_mcp.permissions.question.model import Question
+from tests.approvals import pending
 from tests.browser.conftest import Open
 from tests.browser.stage import Stage
+from tests.sample_questions import hostile, letter, many_people, plan_change, price_change
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -44,7 +47,7 @@ def test_an_approval_is_read_given_and_used_once(stage: Stage, signed_in: SignIn
     page.get_by_role("link", name="Review").click()
     assert PREVIEW in said(page)
     assert "15 min left" in said(page)
-    page.get_by_label("To approve, type the name of the target").fill(name)
+    page.get_by_label("To approve, type:").fill(name)
     page.get_by_role("button", name="Approve once").click()
     assert "may now make this very call once" in said(page)
     assert "by token:boss" in said(page)
@@ -88,7 +91,7 @@ def test_another_name_is_told_beside_the_field_and_approves_nothing(stage: Stage
     page.get_by_role("link", name="Review").click()
     page.locator("#name").fill("somebody else")
     page.get_by_role("button", name="Approve once").click()
-    assert "That is not the name of the target. Nothing was approved." in page.get_by_role("alert").inner_text()
+    assert "That does not match. Nothing was approved." in page.get_by_role("alert").inner_text()
     assert page.locator("#name").get_attribute("aria-describedby") == page.get_by_role("alert").get_attribute("id")
     assert stage.status() == "pending"
 
@@ -115,7 +118,7 @@ def test_what_expires_under_the_readers_eyes_is_not_approved(stage: Stage, signe
     stage.lets_expire(approval.code)
     page.get_by_role("button", name="Approve once").click()
     assert "It is no longer pending" in said(page)
-    assert "It has expired, or the target has changed" in said(page)
+    assert "It has expired." in said(page)
     assert page.get_by_role("button", name="Approve once").count() == 0
     assert stage.status() == "stale"
     assert "must approve this first" in stage.calls("auth_delete_tenant", {"tenant_id": stage.tenant(name)}).text
@@ -126,12 +129,12 @@ def test_where_it_takes_two_people_the_one_who_asked_cannot_approve(stage: Stage
     stage.asks_to_delete(name, Principal("token:boss"))
     own = signed_in(stage)
     own.get_by_role("link", name="Review").click()
-    assert "another person than token:boss" in said(own)
+    assert "someone other than token:boss" in said(own)
     assert own.get_by_role("button", name="Approve once").count() == 0
     assert own.get_by_role("button", name="Reject").count() == 1
     other = signed_in(stage, "deputy")
     other.get_by_role("link", name="Review").click()
-    assert "Another person than the one who asked must approve it." in said(other)
+    assert "Someone other than the requester must approve it." in said(other)
     other.locator("#name").fill(name)
     other.get_by_role("button", name="Approve once").click()
     assert "by token:deputy" in said(other)
@@ -174,7 +177,7 @@ def test_a_one_time_link_signs_its_owner_in_once(private: Stage, opened: Open) -
     link = private.link()
     page = opened(link)
     page.get_by_role("button", name="Enter the console").click()
-    assert "Nothing waits for a decision." in said(page)
+    assert "No pending approvals." in said(page)
     again = opened(link)
     again.get_by_role("button", name="Enter the console").click()
     assert "used before or is older than five minutes" in said(again)
@@ -220,7 +223,7 @@ def test_a_form_on_another_site_decides_nothing(
     assert stage.status() == "pending"
     assert stage.pipeline.store.frozen() is None
     page.goto(f"{stage.url}/console")
-    assert "Waiting for a decision" in said(page), "and nobody was signed out"
+    assert "Pending approvals" in said(page), "and nobody was signed out"
 
 
 def test_another_site_cannot_frame_the_console(stage: Stage, signed_in: SignIn, name: str) -> None:
@@ -247,13 +250,13 @@ def test_it_speaks_japanese_to_who_reads_japanese(stage: Stage, signed_in: SignI
     stage.asks_to_delete(name)
     page = signed_in(stage, locale="ja-JP")
     assert page.locator("html").get_attribute("lang") == "ja"
-    assert "判断待ち" in said(page)
+    assert "承認待ち" in said(page)
     page.get_by_role("link", name="内容を確認").click()
     assert "元に戻せません" in said(page)
     assert "JST" in said(page)
     page.locator("#name").fill("違う名前")
     page.get_by_role("button", name="一度だけ承認する").click()
-    assert "対象の名前と一致しません" in page.get_by_role("alert").inner_text()
+    assert "一致しません" in page.get_by_role("alert").inner_text()
     for path in ("audit", "tools", "policy", "limits", "secrets", "session"):
         page.goto(f"{stage.url}/console/{path}")
         assert re.search("[ぁ-んァ-ヶ]{3}", said(page)), path
@@ -274,7 +277,7 @@ def test_a_freeze_stops_what_was_approved_until_it_is_lifted(stage: Stage, signe
     assert "All writes of the profile sandbox are frozen" in said(page)
     assert "investigating" in stage.calls("auth_delete_tenant", {"tenant_id": stage.tenant(name)}).text
     page.get_by_role("button", name="Lift the freeze of sandbox").click()
-    assert "Writes may go" in said(page)
+    assert "Writes are allowed" in said(page)
     assert stage.calls("auth_delete_tenant", {"tenant_id": stage.tenant(name)}).ok
 
 
@@ -306,6 +309,20 @@ def test_the_decision_for_anybody_can_be_looked_up(stage: Stage, signed_in: Sign
     assert "critical" in row.inner_text()
     assert "guarded/critical" in row.inner_text()
     assert "cannot be undone" in row.inner_text()
+
+
+@pytest.mark.parametrize("asked", [hostile, plan_change, price_change, letter, many_people])
+def test_no_question_runs_out_of_a_narrow_screen(
+    stage: Stage, signed_in: SignIn, asked: Callable[[], Question]
+) -> None:
+    now = time.time()
+    wanted = pending(profile="sandbox", requested_at=now, expires_at=now + 900, preview=asked().kept())
+    stage.pipeline.store.request_approval(wanted, 5)
+    page = signed_in(stage, viewport={"width": 360, "height": 740})
+    for address in (f"/approvals/{wanted.code}", ""):
+        page.goto(f"{stage.url}/console{address}")
+        page.locator("summary").first.click() if address else None
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, address
 
 
 @pytest.mark.parametrize("path", ["", "/audit", "/tools", "/limits", "/policy", "/session"])

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -20,9 +21,9 @@ from saasus_mcp.cli import commands
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.permissions.bound import kept
 from saasus_mcp.store import Approval, Store
+from tests.sample_questions import deletion
 
 PATIENCE = 60.0
-PREVIEW = '{"en": "Delete a tenant (auth.DeleteTenant)\\nTarget: Aozora", "ja": "テナントの削除\\n対象: Aozora"}'
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def until_open(port: int) -> None:
 class Terminal:
     """A command on a terminal of its own."""
 
-    def __init__(self, *args: str) -> None:
+    def __init__(self, *args: str, env: Mapping[str, str] | None = None) -> None:
         import pty  # noqa: PLC0415 - not on every system
 
         self._screen, inside = pty.openpty()
@@ -75,7 +76,7 @@ class Terminal:
             stdout=inside,
             stderr=inside,
             start_new_session=True,
-            env={**os.environ, "TERM": "dumb", "PYTHONUTF8": "1"},
+            env={**os.environ, "TERM": "dumb", "PYTHONUTF8": "1", **(env or {})},
         )
         os.close(inside)
         self.shown = ""
@@ -137,6 +138,7 @@ def asked(
     **given: Any,
 ) -> Approval:
     """An approval that waits in the state folder for a person: to delete the tenant Aozora."""
+    name = given.get("name", "Aozora")
     now = time.time() if at is None else at
     wanted = Approval(
         code=code,
@@ -145,12 +147,11 @@ def asked(
         operation=operation,
         profile="default",
         saas_id=saas_id,
-        preview=PREVIEW,
         bound=kept({}, seen=True),
         status="pending",
         requested_at=now,
         expires_at=now + 900,
-        **{"principal": "local:somebody", "name": "Aozora", **given},
+        **{"principal": "local:somebody", "name": name, "preview": deletion(name).kept(), **given},
     )
     store = Store.at(state, saas_id)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 
@@ -10,10 +11,11 @@ import pytest
 
 from saasus_mcp.cli import compose
 from tests.cli.running import asked, run, status
+from tests.sample_questions import deletion, letter, many_people, plan_change, price_change
 
 
 def test_nothing_waits_where_there_is_no_state_yet(state: Path) -> None:
-    assert run("approvals").out == "Nothing waits for approval.\n"
+    assert run("approvals").out == "No pending approvals.\n"
     assert not state.exists()
 
 
@@ -23,7 +25,7 @@ def test_what_waits_is_listed_over_every_saas_newest_first(state: Path) -> None:
     asked(state, "BBBB-3333", "saas-2", now)
     out = run("approvals").out
     assert out.index("BBBB-3333") < out.index("AAAA-2222")
-    assert "Delete a tenant: “Aozora”" in out
+    assert "Delete the tenant “Aozora”" in out
     assert "14 min left" in out
     assert "SaaS saas-2" in out
     assert "saasus-mcp approve CODE" in out
@@ -31,32 +33,32 @@ def test_what_waits_is_listed_over_every_saas_newest_first(state: Path) -> None:
 
 def test_what_waits_is_listed_in_japanese(state: Path) -> None:
     asked(state)
-    assert "テナントの削除: 「Aozora」\n           承認待ち (残り15分)" in run("approvals", "--lang", "ja").out
+    assert "テナント「Aozora」を削除します\n           承認待ち (残り15分)" in run("approvals", "--lang", "ja").out
 
 
 def test_what_was_decided_on_is_listed_only_with_all(state: Path) -> None:
     asked(state)
     run("reject", "ABCD-2345", "--reason", "still in use")
-    assert run("approvals").out == "Nothing waits for approval.\n"
-    assert "rejected: “still in use”" in run("approvals", "--all").out
+    assert run("approvals").out == "No pending approvals.\n"
+    assert re.search(r"rejected by local:\S+: “still in use”", run("approvals", "--all").out)
 
 
 def test_what_has_expired_waits_no_more(state: Path) -> None:
     asked(state, at=time.time() - 901)
-    assert run("approvals").out == "Nothing waits for approval.\n"
+    assert run("approvals").out == "No pending approvals.\n"
     assert "expired" in run("approvals", "--all").out
 
 
-def test_programs_get_json_with_the_previews_and_no_digests(state: Path) -> None:
+def test_programs_get_json_with_the_questions_and_no_digests(state: Path) -> None:
     asked(state)
     (found,) = json.loads(run("approvals", "--json").out)
     assert (found["code"], found["status"], found["name"]) == ("ABCD-2345", "pending", "Aozora")
-    assert set(found["preview"]) == {"en", "ja"}
-    assert not {"binding", "bound"} & set(found)
+    assert found["question"]["headline"] == {"en": "Delete the tenant “Aozora”", "ja": "テナント「Aozora」を削除します"}
+    assert not {"binding", "bound", "preview"} & set(found)
 
 
-def test_an_operation_of_another_version_is_listed_by_its_key(state: Path) -> None:
-    asked(state, operation="auth.Renamed")
+def test_what_another_version_asked_is_listed_by_operation_and_name(state: Path) -> None:
+    asked(state, operation="auth.Renamed", preview='{"version": 99}')
     assert "auth.Renamed: “Aozora”" in run("approvals").out
 
 
@@ -71,12 +73,15 @@ def test_what_takes_two_people_says_so(state: Path, lang: str, said: str) -> Non
 
 
 def test_no_name_looks_like_another_approval(state: Path) -> None:
-    asked(state, name="X”\n\nBBBB-3333  Delete a tenant: “Y", principal="local:a\nb", operation="auth.X\nY")
+    name = "X”\n\nBBBB-3333  Delete a tenant: “Y"
+    asked(state, name=name, principal="local:a\nb", operation="auth.X\nY", preview="{}")
+    asked(state, "CCCC-4444", name=name, preview=deletion(name).kept())
     out = run("approvals").out
     assert "BBBB-3333" in out
     assert not any(line.startswith("BBBB") for line in out.splitlines())
     assert "“auth.X↵Y”: “X'↵↵BBBB-3333  Delete a tenant: 'Y”" in out
-    assert "asked by “local:a↵b”" in out
+    assert "Delete the tenant “X'↵↵BBBB-3333" in out
+    assert "requested by “local:a↵b”" in out
 
 
 def test_who_approves_is_not_what_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,3 +121,60 @@ def test_what_only_a_person_may_do_insists_on_a_terminal(state: Path, command: t
 
 def test_the_terminal_is_insisted_on_in_japanese() -> None:
     assert "端末" in run("approve", "ABCD-2345", "--lang", "ja").err
+
+
+def test_one_approval_is_shown_whole_with_its_exact_request(state: Path) -> None:
+    asked(state, preview=plan_change().kept())
+    out = run("approvals", "abcd2345").out
+    assert "[SANDBOX] Change the plan of “株式会社青空商事”" in out
+    assert "Takes effect: Tue 1 Dec 2026, 00:00 UTC" in out
+    assert "tenant_id: da8d500a-6679-4dd5-a3f1-6b5f6a0b6d2e" in out
+    assert "saasus-mcp approve ABCD-2345" in out
+
+
+def test_times_are_shown_in_the_readers_zone(state: Path) -> None:
+    asked(state, preview=plan_change().kept())
+    assert "2026年12月1日(火) 09:00 JST" in run("approvals", "ABCD-2345", "--lang", "ja").out
+    assert "Mon 30 Nov 2026, 19:00 EST" in run("approvals", "ABCD-2345", "--time-zone", "America/New_York").out
+
+
+def test_what_became_of_an_approval_is_shown_with_it(state: Path) -> None:
+    asked(state)
+    run("reject", "ABCD-2345", "--reason", "still in use")
+    out = run("approvals", "ABCD-2345").out
+    assert "rejected" in out
+    assert "“still in use”" in out
+    assert "saasus-mcp approve" not in out
+
+
+def test_a_tier_that_goes_is_seen_to_go(state: Path) -> None:
+    asked(state, preview=price_change().kept())
+    out = run("approvals", "ABCD-2345", "--lang", "ja").out
+    rows = [line.split() for line in out.splitlines() if line.startswith("      ")][:4]
+    assert rows == [
+        ["数量", "現在", "変更後"],
+        ["〜100", "0円", "0円"],
+        ["〜1,000", "500円+20円/件", "(なし)"],
+        ["それ以上", "10円/件", "15円/件"],
+    ]
+
+
+def test_nothing_of_a_long_text_or_list_is_left_out(state: Path) -> None:
+    asked(state, preview=letter().kept())
+    out = "".join(line.strip() for line in run("approvals", "ABCD-2345").out.splitlines())
+    assert letter().details[-1].value.replace("\n", "") in out
+    asked(state, "BBBB-3333", preview=many_people(40).kept())
+    out = run("approvals", "BBBB-3333").out
+    assert "40 in all" in out
+    assert all(f"person{number:02}@example.jp" in out for number in range(40))
+
+
+def test_a_question_that_cannot_be_read_is_said_to_be_so(state: Path) -> None:
+    asked(state, preview="{}")
+    assert "Another version of saasus-mcp asked for this" in " ".join(run("approvals", "ABCD-2345").out.split())
+
+
+def test_an_approval_that_is_not_there_is_an_error(state: Path) -> None:
+    asked(state)
+    ran = run("approvals", "ZZZZ-ZZZZ")
+    assert (ran.status, "There is no approval with the code 'ZZZZ-ZZZZ'" in ran.err) == (1, True)

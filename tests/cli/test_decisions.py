@@ -97,7 +97,7 @@ def test_a_revealed_secret_is_recorded_with_where_it_came_from(state: Path) -> N
 def test_what_is_approved_and_rejected_is_recorded(state: Path) -> None:
     asked(state)
     with Terminal("approve", "ABCD-2345") as terminal:
-        terminal.until("type the name")
+        terminal.until("To approve, type")
         terminal.types("Aozora")
         assert terminal.ends() == 0
     asked(state, "WXYZ-2345")

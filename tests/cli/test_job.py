@@ -93,12 +93,40 @@ def test_where_nobody_can_be_asked_the_plan_waits_for_approval(tmp_path: Path) -
     assert re.search(r"saasus-mcp approve \w{4}-\w{4}", ran.err)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "cp932", "utf-16"])
+@pytest.mark.parametrize("mark", [",", "\t"])
+def test_what_a_spreadsheet_saves_is_read(tmp_path: Path, encoding: str, mark: str) -> None:
+    file = tmp_path / "people.csv"
+    rows = [("メールアドレス", "テナント名"), ("minami.aozora@example.jp", "株式会社青空商事")]
+    file.write_bytes("\r\n".join(mark.join(row) for row in rows).encode(encoding))
+    ran = run("job", "import_users", "--sandbox", "--csv", str(file))
+    assert (ran.status, json.loads(ran.out)["counts"]) == (0, {"skipped": 1})
+
+
+def test_a_list_in_an_unknown_encoding_says_how_to_save_it(tmp_path: Path) -> None:
+    file = tmp_path / "people.csv"
+    file.write_bytes("email,tenant_name\na@example.jp,株式会社青空商事\n".encode("euc_jp"))
+    ran = run("job", "import_users", "--sandbox", "--csv", str(file), "--lang", "ja")
+    assert (ran.status, ran.out) == (1, "")
+    assert "CSV UTF-8" in ran.err
+
+
+def test_a_row_that_is_left_undone_shows_in_the_exit_status(tmp_path: Path) -> None:
+    file = tmp_path / "people.csv"
+    file.write_text(f"email,tenant_id\nminami.aozora@example.jp,{TENANT}\n", encoding="utf-8")
+    there = run("job", "import_users", "--sandbox", "--csv", str(file))
+    assert (there.status, json.loads(there.out)["counts"]) == (0, {"skipped": 1})
+    file.write_text(f"email,tenant_id\nno address,{TENANT}\n", encoding="utf-8")
+    left = run("job", "import_users", '{"on_mistake": "skip"}', "--sandbox", "--csv", str(file))
+    assert (left.status, json.loads(left.out)["counts"]) == (1, {"left_out": 1})
+
+
 @needs_terminal
 def test_a_person_says_yes_once_and_takes_the_passwords_out(tmp_path: Path) -> None:
     listed, secrets = tmp_path / "new.csv", tmp_path / "secrets.csv"
     listed.write_text(f"sign_in_id,tenant_id\nterminal-7,{TENANT}\nterminal-8,{TENANT}\n", encoding="utf-8")
     with Terminal("job", "import_users", "--sandbox", "--csv", str(listed)) as screen:
-        screen.until("accounts to create: 2")
+        screen.until("New accounts: 2 people")
         screen.until("[y/N]")
         screen.types("y")
         assert screen.ends() == 0

@@ -164,7 +164,8 @@ def test_a_certain_denial_is_told_even_where_something_else_cannot_be(desk: Path
 
 
 @pytest.mark.parametrize(
-    ("users", "said"), [(51, "approve -> deny: "), (3, "Calls re-evaluated: 1. Decisions that would change: 0. Undetermined: 0")]
+    ("users", "said"),
+    [(51, "approve -> deny: "), (3, "Calls re-evaluated: 1. Decisions that would change: 0. Undetermined: 0")],
 )
 def test_what_a_call_would_have_hit_is_in_the_audit_and_decides_anew(
     desk: Path, state: Path, users: int, said: str

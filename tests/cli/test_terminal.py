@@ -15,6 +15,7 @@ from saasus_mcp.permissions.handles import Handles, Hiding
 from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.store import Store
 from tests.cli.running import Terminal, asked, run, status
+from tests.sample_questions import deletion, letter
 
 pytest.importorskip("pty", reason="no pseudo-terminals on this system")
 
@@ -40,12 +41,12 @@ def hidden(state: Path, secret: str) -> str:
 def test_a_person_approves_by_typing_the_targets_name(state: Path) -> None:
     asked(state)
     with Terminal("approve", "abcd-2345") as terminal:
-        terminal.until("without the quotation marks (“Aozora”)")
+        terminal.until("type “Aozora” without the quotation marks")
         terminal.types("Aozora")
         assert terminal.ends() == 0
     assert status(state) == ("approved", None)
-    assert "Delete a tenant (auth.DeleteTenant)" in terminal.shown
-    assert "Asked by local:somebody" in terminal.shown
+    assert "Delete the tenant “Aozora”" in terminal.shown
+    assert "Requested by local:somebody" in terminal.shown
     assert "the boundary is the operating system's user" in terminal.shown
     assert "can now run once, within 15 minutes" in terminal.shown
 
@@ -53,17 +54,91 @@ def test_a_person_approves_by_typing_the_targets_name(state: Path) -> None:
 def test_approving_speaks_japanese(state: Path) -> None:
     asked(state)
     with Terminal("approve", "ABCD-2345", "--lang", "ja") as terminal:
-        terminal.until("対象の名前「Aozora」をかぎ括弧なしで入力してください")
+        terminal.until("承認する場合は「Aozora」と入力してください")
         terminal.types("Aozora")
         assert terminal.ends() == 0
-    assert "テナントの削除\n対象: Aozora" in terminal.shown
+    assert "テナント「Aozora」を削除します\n" in terminal.shown
+
+
+def test_without_a_code_the_pending_approvals_are_offered(state: Path) -> None:
+    asked(state, at=time.time() - 60)
+    asked(state, "BBBB-3333", name="Midori")
+    with Terminal("approve") as terminal:
+        terminal.until("Which one? (1-2")
+        terminal.types("3")
+        terminal.until("That is none of them.")
+        terminal.types("1")
+        terminal.until("type “Midori”")
+        terminal.types("Midori")
+        assert terminal.ends() == 0
+    assert (status(state, "BBBB-3333"), status(state)) == (("approved", None), ("pending", None))
+
+
+def test_without_a_code_the_only_pending_approval_is_shown(state: Path) -> None:
+    asked(state)
+    with Terminal("approve") as terminal:
+        terminal.until("Delete the tenant “Aozora”")
+        terminal.until("To approve, type")
+        terminal.types("Aozora")
+        assert terminal.ends() == 0
+    assert status(state) == ("approved", None)
+
+
+def test_without_a_code_and_nothing_pending_that_is_said() -> None:
+    with Terminal("approve") as terminal:
+        assert terminal.ends() == 0
+    assert "No pending approvals." in terminal.shown
+
+
+def test_the_exact_request_is_shown_on_demand_and_where_something_is_cut(state: Path) -> None:
+    id_ = deletion().details[-1].value
+    asked(state)
+    for flags, there in (((), False), (("--details",), True)):
+        with Terminal("approve", "ABCD-2345", *flags) as terminal:
+            terminal.until("To approve, type")
+            terminal.hangs_up()
+            terminal.ends()
+        assert (id_ in terminal.shown) is there
+    asked(state, "BBBB-3333", preview=letter().kept())
+    with Terminal("approve", "BBBB-3333") as terminal:
+        terminal.until("To approve, type")
+        terminal.hangs_up()
+        terminal.ends()
+    assert letter().details[-1].value[-60:].replace("\n", "") in "".join(
+        line.strip() for line in terminal.shown.splitlines()
+    )
+
+
+def test_what_cannot_be_shown_cannot_be_approved(state: Path) -> None:
+    asked(state, preview="{}")
+    with Terminal("approve", "ABCD-2345") as terminal:
+        assert terminal.ends() == 1
+    assert "this version cannot show the question" in " ".join(terminal.shown.split())
+    assert "To approve, type" not in terminal.shown
+    assert status(state) == ("pending", None)
+
+
+@pytest.mark.parametrize(
+    ("env", "coloured"),
+    [({"TERM": "xterm"}, True), ({"TERM": "xterm", "NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)],
+)
+def test_what_cannot_be_undone_is_red_unless_nobody_wants_colours(
+    state: Path, env: dict[str, str], coloured: bool
+) -> None:
+    asked(state)
+    with Terminal("approve", "ABCD-2345", env=env) as terminal:
+        terminal.until("To approve, type")
+        terminal.hangs_up()
+        terminal.ends()
+    assert ("\x1b[31m\x1b[1m⚠ This cannot be undone." in terminal.shown) is coloured
+    assert ("\x1b[" in terminal.shown) is coloured
 
 
 def test_after_three_wrong_names_nothing_is_approved(state: Path) -> None:
     asked(state)
     with Terminal("approve", "ABCD-2345") as terminal:
         for wrong in ("aozora", "", "yes"):
-            terminal.until("type the name")
+            terminal.until("To approve, type")
             terminal.types(wrong)
         assert terminal.ends() == 1
     assert "Stopped after three wrong answers" in terminal.shown
@@ -73,9 +148,9 @@ def test_after_three_wrong_names_nothing_is_approved(state: Path) -> None:
 def test_a_person_may_mistype_once(state: Path) -> None:
     asked(state)
     with Terminal("approve", "ABCD-2345") as terminal:
-        terminal.until("type the name")
+        terminal.until("To approve, type")
         terminal.types("Aozorra")
-        terminal.until("nothing was approved")
+        terminal.until("Nothing was approved")
         terminal.types("  Aozora ")
         assert terminal.ends() == 0
     assert status(state) == ("approved", None)
@@ -84,7 +159,7 @@ def test_a_person_may_mistype_once(state: Path) -> None:
 def test_approving_can_be_left_undecided(state: Path) -> None:
     asked(state)
     with Terminal("approve", "ABCD-2345") as terminal:
-        terminal.until("type the name")
+        terminal.until("To approve, type")
         terminal.hangs_up()
         assert terminal.ends() == 1
     assert status(state) == ("pending", None)
@@ -92,7 +167,7 @@ def test_approving_can_be_left_undecided(state: Path) -> None:
 
 @pytest.mark.parametrize(
     ("lang", "said", "mend"),
-    [("en", "You asked for this yourself", "Have someone else approve it"), ("ja", "あなた自身", "別の人に承認を")],
+    [("en", "You requested this yourself", "Have someone else approve it"), ("ja", "あなた自身", "別の人に承認を")],
 )
 def test_where_two_people_are_wanted_whoever_asked_is_told_before_any_question(
     state: Path, lang: str, said: str, mend: str
@@ -111,8 +186,8 @@ def test_where_two_people_are_wanted_whoever_asked_is_told_before_any_question(
 def test_where_two_people_are_wanted_the_other_one_is_told_so_and_approves(state: Path) -> None:
     asked(state, two_person=True)
     with Terminal("approve", "ABCD-2345") as terminal:
-        terminal.until("The policy wants another person's approval")
-        terminal.until("type the name")
+        terminal.until("The policy requires approval by someone other than the requester")
+        terminal.until("To approve, type")
         terminal.types("Aozora")
         assert terminal.ends() == 0
     assert status(state) == ("approved", None)
@@ -122,7 +197,7 @@ def test_a_name_with_quotation_marks_is_typed_as_it_is_or_as_it_is_shown(state: 
     for code, typed in (("ABCD-2345", 'Bob "the" Co'), ("ABCD-2346", "Bob 'the' Co")):
         asked(state, code, name='Bob "the" Co')
         with Terminal("approve", code) as terminal:
-            terminal.until("(“Bob 'the' Co”)")
+            terminal.until("type “Bob 'the' Co” without")
             terminal.types(typed)
             assert terminal.ends() == 0
         assert status(state, code) == ("approved", None)
@@ -131,7 +206,7 @@ def test_a_name_with_quotation_marks_is_typed_as_it_is_or_as_it_is_shown(state: 
 def test_what_was_decided_meanwhile_cannot_be_approved(state: Path) -> None:
     asked(state)
     with Terminal("approve", "ABCD-2345") as terminal:
-        terminal.until("type the name")
+        terminal.until("To approve, type")
         run("reject", "ABCD-2345")
         terminal.types("Aozora")
         assert terminal.ends() == 1
@@ -153,7 +228,7 @@ def test_the_passphrase_is_asked_before_the_name_and_never_shown(state: Path) ->
         terminal.until("That is not the passphrase")
         terminal.until("Approver passphrase")
         terminal.types(PASSPHRASE)
-        terminal.until("type the name")
+        terminal.until("To approve, type")
         terminal.types("Aozora")
         assert terminal.ends() == 0
     assert PASSPHRASE not in terminal.shown
@@ -259,7 +334,7 @@ def test_there_may_be_no_passphrase_to_clear() -> None:
 def test_a_call_asks_the_person_at_the_terminal_to_type_the_name() -> None:
     wanted, email = _a_tenant_user()
     with Terminal("call", "--sandbox", "auth_delete_tenant_user", wanted) as terminal:
-        terminal.until(f"without the quotation marks: “{email}”")
+        terminal.until(f"type “{email}” without the quotation marks")
         terminal.types(email)
         terminal.until('{"applied":true}')
         assert terminal.ends() == 0
@@ -269,8 +344,7 @@ def test_a_call_asks_the_person_at_the_terminal_to_type_the_name() -> None:
 def test_a_call_is_refused_where_the_person_does_not_agree(typed: str, said: str) -> None:
     wanted, _ = _a_tenant_user()
     with Terminal("call", "--sandbox", "auth_delete_tenant_user", wanted) as terminal:
-        terminal.until("type the name of the target")
-        terminal.until("Name:")
+        terminal.until("To go ahead, type")
         terminal.types(typed)
         terminal.until(said)
         assert terminal.ends() == 1
@@ -291,7 +365,7 @@ def test_a_call_asks_for_a_plain_yes(typed: str, status_: int) -> None:
 def test_a_call_is_taken_back_by_hanging_up() -> None:
     wanted, _ = _a_tenant_user()
     with Terminal("call", "--sandbox", "auth_delete_tenant_user", wanted) as terminal:
-        terminal.until("Name:")
+        terminal.until("To go ahead, type")
         terminal.hangs_up()
         terminal.until("chose to cancel")
         assert terminal.ends() == 1

@@ -58,25 +58,29 @@ def undo(identifier: str) -> tuple[int, str]:
 
 
 def test_nothing_was_done_where_there_is_no_state(state: Path) -> None:
-    assert "Nothing that could be undone" in run("undo").out
+    assert "No changes in the last 30 days." in run("undo").out
     assert not state.exists()
 
 
 @pytest.mark.usefixtures("api")
 async def test_a_change_is_listed_and_put_back_once() -> None:
     identifier = await run_sync(changed)
-    assert re.search(rf"^{identifier[:8]} .*\(can be put back\)$", run("undo").out, re.MULTILINE)
+    assert re.search(
+        rf"^{identifier[:8]}  .*UTC  Rename a role: helper\n +Can be undone\.$",
+        run("undo").out,
+        re.MULTILINE | re.IGNORECASE,
+    )
     status, shown = await run_sync(undo, identifier[:8])
     assert status == 0, shown
     assert "元に戻しました。" in shown
     assert re.search(r"元に戻すために行う操作:\n.*Helper", shown)
     assert (await run_sync(names))["helper"] == "Helper"
-    assert "[undone]" in run("undo").out
+    assert re.search(rf"^{identifier[:8]}  .*\n +Undone\.$", run("undo").out, re.MULTILINE | re.IGNORECASE)
     decided = [json.loads(line) for line in run("audit", "export").out.splitlines() if '"decided"' in line]
     assert [(each["deed"], each["from_call"]) for each in decided if each["deed"] == "undo"] == [("undo", identifier)]
     status, shown = await run_sync(undo, identifier)
     assert status == 1
-    assert "undone already" in shown
+    assert "すでに取り消し済みです。" in shown
 
 
 @pytest.mark.usefixtures("api")
@@ -96,3 +100,62 @@ async def test_an_id_that_fits_nothing_or_several_is_told() -> None:
     assert "zz" in shown
     status, shown = await run_sync(undo, "")
     assert status == 1
+
+
+def lines(*args: str) -> list[str]:
+    """The first lines of what is listed, one a call or job."""
+    return [line for line in run("undo", *args).out.splitlines() if "UTC" in line]
+
+
+def test_what_cannot_be_undone_is_listed_and_says_so() -> None:
+    made = spawn("call", "--sandbox", "auth_create_saas_user", '{"sign_in_id": "shop-9"}')
+    attribute = '{"attribute_name": "shop", "display_name": "Shop", "attribute_type": "string"}'
+    assert spawn("call", "--sandbox", "auth_create_saas_user_attribute", attribute).status == 0
+    assert made.status == 0, made.err
+    shown = run("undo").out
+    assert re.search(r"Define a SaaS user attribute: Shop\n +Cannot be undone\. ", shown), shown
+    assert re.search(r"Create a SaaS user: shop-9\n +Can be undone with an approval\. ", shown), shown
+    assert re.search(
+        r" 日?.*JST  SaaSユーザーの作成: shop-9\n +承認を受ければ元に戻せます。", run("undo", "--lang", "ja").out
+    )
+
+
+def test_the_list_is_filtered_and_says_what_it_leaves_out() -> None:
+    for name in ("first", "second", "third"):
+        made = spawn("call", "--sandbox", "auth_create_role", json.dumps({"role_name": name, "display_name": name}))
+        assert made.status == 0, made.err
+    assert len(lines()) == 3
+    assert len(lines("--limit", "1")) == 1
+    assert "2 more are not shown (--limit)." in run("undo", "--limit", "1").out
+    assert len(lines("--operation", "create_role", "--since", "1h")) == 3
+    assert "No such changes" in run("undo", "--operation", "auth.DeleteTenant").out
+    assert "No such changes" in run("undo", "--since", "2099-01-01").out
+    refused = run("undo", "--since", "yesterday")
+    assert (refused.status, "is not a time" in refused.err) == (1, True)
+
+
+def test_a_job_is_listed_as_one_and_undone_newest_first_as_far_as_nobody_must_approve(tmp_path: Path) -> None:
+    listed = tmp_path / "new.csv"
+    listed.write_text(
+        "email,tenant_name,env_id,role_name\nnew@example.jp,株式会社青空商事,3,editor\n", encoding="utf-8"
+    )
+    with Terminal("job", "import_users", "--sandbox", "--csv", str(listed)) as terminal:
+        terminal.until("[y/N]")
+        terminal.types("y")
+        assert terminal.ends() == 0, terminal.shown
+    [shown] = lines()
+    found = re.match(r"job (\w{8})  .*UTC  Import users$", shown)
+    assert found, shown
+    assert "3 can be undone (1 with an approval)" in run("undo").out
+    assert len(lines("--job", found[1], "--list")) == 3
+    refused = spawn("undo", "--sandbox", "--job", found[1])
+    assert (refused.status, "terminal" in refused.err) == (1, True)
+    with Terminal("undo", "--sandbox", "--job", found[1]) as terminal:
+        terminal.until("Type 3 to begin")
+        terminal.types("3")
+        for _ in ("role", "membership"):
+            terminal.until("without the quotation marks")
+            terminal.types("new@example.jp")
+        assert terminal.ends() == 1
+        assert "2 undone, 1 waiting for approval, 0 not undone, 0 cannot be undone." in terminal.shown
+    assert "1 can be undone (1 with an approval), 2 undone" in run("undo").out

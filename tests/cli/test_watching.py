@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from saasus_mcp.catalog import Catalogue
 from saasus_mcp.cli import watching
 from saasus_mcp.cli.watching import News
+from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.store import Store
 from saasus_mcp.store.folder import Folder
 from tests.cli.running import PATIENCE, Terminal, asked, run
@@ -144,17 +144,17 @@ def changed_to(state: Path, status: str) -> Callable[[], object]:
     return change
 
 
-def test_news_is_one_line_whatever_the_names_in_it(state: Path, catalogue: Catalogue) -> None:
+def test_news_is_one_line_whatever_the_names_in_it(state: Path) -> None:
     name = "X”\nABCD-9999  approved by local:boss  “Y"
     wanted = asked(state, at=NOW, name=name, principal="local:a b\n")
-    line = watching.line(News("pending", wanted, NOW), catalogue, "en")
+    line = watching.line(News("pending", wanted, NOW), Reader.of("en"))
     assert line == (
-        "2026-09-21T14:13:20Z  ABCD-2345  pending (15 min left)  Delete a tenant: "
-        "“X'↵ABCD-9999  approved by local:boss  'Y”  asked by “local:a b↵” for SaaS saas-1, profile default"
+        "2026-09-21 14:13:20 UTC  ABCD-2345  pending (15 min left)  Delete the tenant "
+        "“X'↵ABCD-9999  approved by local:boss  'Y”  requested by “local:a b↵” for SaaS saas-1, profile default"
     )
     rejected = replace(wanted, decided_by="local:boss", reason="no\nway")
-    said = watching.line(News("rejected", rejected, NOW), catalogue, "ja")
-    assert "却下(判断した人: local:boss): 「no↵way」  テナントの削除: 「X'↵ABCD-9999" in said
+    said = watching.line(News("rejected", rejected, NOW), Reader.of("ja"))
+    assert "却下(判断した人: local:boss): 「no↵way」  テナント「X'↵ABCD-9999" in said
 
 
 def test_lines_of_json_come_in_a_pipe_until_the_reader_has_enough(state: Path) -> None:
@@ -169,7 +169,7 @@ def test_lines_of_json_come_in_a_pipe_until_the_reader_has_enough(state: Path) -
         process.send_signal(signal.SIGINT if os.name == "posix" else signal.SIGTERM)
         rest = process.stdout.read()
         ended = process.wait(PATIENCE)
-    assert (first["event"], first["code"], set(first["preview"])) == ("pending", "ABCD-2345", {"en", "ja"})
+    assert (first["event"], first["code"], first["question"]["name"]) == ("pending", "ABCD-2345", "Aozora")
     assert (second["event"], second["reason"]) == ("rejected", "still in use")
     assert first["at"] <= second["at"] <= time.time()
     assert not {"binding", "bound"} & {*first, *second}
@@ -181,7 +181,7 @@ def test_lines_of_json_come_in_a_pipe_until_the_reader_has_enough(state: Path) -
 def test_a_terminal_is_told_how_to_decide_and_rung_where_asked(state: Path) -> None:
     asked(state)
     with Terminal("approvals", "--watch", "--bell") as terminal:
-        terminal.until("Ctrl+C ends it")
+        terminal.until("Ctrl+C to stop")
         terminal.until("“Aozora”")
         terminal.until("\a")
         run("reject", "ABCD-2345")

@@ -11,10 +11,12 @@ from typing import Any
 import httpx2
 from starlette.applications import Starlette
 
+from saasus_mcp.catalog.model import Text
 from saasus_mcp.hosting.console.pages import Console
 from saasus_mcp.hosting.console.sessions import Approver
 from saasus_mcp.store import Store
 from tests.approvals import NOW, pending
+from tests.sample_questions import deletion
 
 ORIGIN = "http://127.0.0.1:8000"
 ALICE = Approver("alice", frozenset({"operators"}))
@@ -23,7 +25,7 @@ ASKED = pending(
     principal="bob",
     profile="production",
     name="株式会社青空",
-    preview='{"en": "Deletes “<b>株式会社青空</b>”\u202e.", "ja": "「<b>株式会社青空</b>」を削除します。"}',
+    preview=deletion("<b>株式会社青空</b>\u202e", typed=Text("株式会社青空", "株式会社青空")).kept(),
 )
 
 

@@ -25,7 +25,8 @@ async def test_another_name_approves_nothing(stage: Stage, typed: str) -> None:
     async with stage.signed_in() as client:
         answer = await decide(client, "approve", name=typed)
     assert answer.status_code == 422
-    assert "That is not the name of the target." in answer.text
+    assert "That does not match. Nothing was approved." in answer.text
+    assert f'value="{typed}"' in answer.text, "what was typed is there to be corrected"
     assert stage.status() == "pending"
 
 
@@ -53,8 +54,20 @@ async def test_where_two_people_are_wanted_the_one_who_asked_is_not_shown_the_fo
     async with stage.signed_in() as client:
         page = await client.get("/console/approvals/ABCD-2345")
         answer = await decide(client, "approve", name="株式会社青空")
-    assert "another person than alice" in page.text
+    assert "someone other than alice" in page.text
     assert 'action="/console/approve"' not in page.text
+    assert answer.status_code == 422
+    assert stage.status() == "pending"
+
+
+async def test_what_cannot_be_shown_cannot_be_approved(stage: Stage) -> None:
+    stage.asked(preview="{}")
+    async with stage.signed_in() as client:
+        page = await client.get("/console/approvals/ABCD-2345")
+        answer = await decide(client, "approve", name="株式会社青空")
+    assert "the question cannot be shown" in page.text
+    assert 'action="/console/approve"' not in page.text
+    assert 'action="/console/reject"' in page.text
     assert answer.status_code == 422
     assert stage.status() == "pending"
 

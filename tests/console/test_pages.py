@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
+import httpx2
 import pytest
 
+from saasus_mcp import zones
 from saasus_mcp.hosting.console.desk import Written
 from saasus_mcp.hosting.console.sessions import LocalSessions, Session
 from saasus_mcp.hosting.console.wording import WORDS
 from saasus_mcp.store import Approval, StoreError
 from tests.approvals import NOW
 from tests.console.stage import ASKED, Stage, csrf
+from tests.sample_questions import deletion, letter, many_people, plan_change, price_change
 
 NAME = "<b>株式会社青空</b>\u202e"
 PAGES = ["", "/approvals/ABCD-2345", "/audit", "/tools", "/policy", "/limits", "/secrets", "/session"]
@@ -44,13 +48,89 @@ async def test_every_page_is_there_in_both_languages_and_escapes_what_it_shows(
     assert answer.headers["cache-control"] == "no-store"
 
 
-async def test_an_approval_names_the_tool_and_not_the_id_of_the_operation(stage: Stage) -> None:
+async def test_ids_and_the_tool_stand_behind_the_exact_request_alone(stage: Stage) -> None:
     stage.asked()
+    page = await shown(stage)
+    before, request = page.split('<details class="sheet request">')
+    for each in ("auth_delete_tenant", "da8d500a-6679-4dd5-a3f1-6b5f6a0b6d2e"):
+        assert each not in before
+        assert each in request
+    assert "auth.DeleteTenant" not in page
+
+
+async def test_what_cannot_be_undone_stands_above_the_facts(stage: Stage) -> None:
+    stage.asked()
+    page = await shown(stage)
+    notice = page.index('<ul class="notices grave">')
+    assert notice < page.index("This cannot be undone.") < page.index("<dl") < page.index("Decide")
+
+
+async def test_changes_are_a_table_of_before_and_after(stage: Stage) -> None:
+    stage.asked(preview=plan_change().kept())
+    page = text_of(await shown(stage, lang="ja"))
+    assert "変更 現在 変更後 料金プラン 「ビジネスプラン」 「スタータープラン」 基本料 49,800円/月 9,800円/月" in page
+
+
+async def test_a_tier_that_goes_is_seen_to_go(stage: Stage) -> None:
+    stage.asked(preview=price_change().kept())
+    page = text_of(await shown(stage))
+    assert "Quantity Now Then up to 100 ¥0 ¥0 up to 1,000 ¥500 + ¥20 each (none) above ¥10 each ¥15 each" in page
+
+
+async def test_a_long_list_is_whole(stage: Stage) -> None:
+    stage.asked(preview=many_people(40).kept())
+    page = await shown(stage)
+    assert all(f"person{number:02}@example.jp" in page for number in range(40))
+    assert "40 in all" in page
+
+
+async def test_a_long_text_is_whole_in_the_request_which_is_then_open(stage: Stage) -> None:
+    stage.asked(preview=letter().kept())
+    page = await shown(stage)
+    assert '<details class="sheet request" open>' in page
+    assert letter().details[-1].value in page
+    assert "Shown in full below" in page
+
+
+async def test_the_requesters_reason_is_shown_as_their_words(stage: Stage) -> None:
+    stage.asked(preview=deletion(reason="Contract\nended").kept())
+    assert "Reason given by the requester: “Contract↵ended”" in await shown(stage)
+
+
+@pytest.mark.parametrize(("lang", "said"), [("en", "Tue 1 Dec 2026, 00:00 UTC"), ("ja", "2026年12月1日(火) 09:00 JST")])
+async def test_times_are_those_of_the_language(stage: Stage, lang: str, said: str) -> None:
+    stage.asked(preview=plan_change().kept())
+    assert said in await shown(stage, lang)
+
+
+async def test_times_are_those_of_the_zone_that_the_server_or_the_reader_chose(stage: Stage) -> None:
+    stage.asked(preview=plan_change().kept())
+    stage.console = replace(stage.console, zone=zones.find("Asia/Tokyo"))
+    stage.serve()
     async with stage.signed_in() as client:
-        page = await client.get("/console/approvals/ABCD-2345")
-    details = page.text.split("<dt>")
-    assert any("auth_delete_tenant" in each for each in details)
-    assert not any(">auth.DeleteTenant<" in each for each in details)
+        assert "09:00 JST" in (await client.get("/console/approvals/ABCD-2345")).text
+        refused = await zone(client, "Nowhere/Land")
+        assert (refused.status_code, "There is no such time zone" in refused.text) == (422, True)
+        await zone(client, "America/New_York")
+        assert "Mon 30 Nov 2026, 19:00 EST" in (await client.get("/console/approvals/ABCD-2345")).text
+        await zone(client, "")
+        assert "09:00 JST" in (await client.get("/console/approvals/ABCD-2345")).text
+
+
+async def zone(client: httpx2.AsyncClient, name: str) -> httpx2.Response:
+    token = csrf(await client.get("/console/session"))
+    return await client.post("/console/time-zone", data={"csrf": token, "zone": name})
+
+
+async def shown(stage: Stage, lang: str = "en") -> str:
+    """The page of the approval that waits."""
+    async with stage.signed_in(**{"accept-language": lang}) as client:
+        return (await client.get("/console/approvals/ABCD-2345")).text
+
+
+def text_of(page: str) -> str:
+    """What a page says, without its tags."""
+    return " ".join(re.sub("<[^>]*>", " ", page).split())
 
 
 async def test_the_audit_is_filtered_and_its_chain_judged(stage: Stage) -> None:
@@ -60,7 +140,7 @@ async def test_the_audit_is_filtered_and_its_chain_judged(stage: Stage) -> None:
         page = await client.get("/console/audit", params={"operation": "Delete", "verify": "1"})
     assert "auth.DeleteTenant" in page.text
     assert "auth.GetTenant" not in page.text
-    assert "The chain holds: 2 records" in page.text
+    assert "No tampering found: 2 records" in page.text
 
 
 async def test_decisions_are_those_of_the_chosen_person(stage: Stage) -> None:

@@ -19,6 +19,7 @@ from saasus_mcp.permissions.approvals import Approvals
 from saasus_mcp.permissions.handles import Handles, Hiding
 from saasus_mcp.permissions.policy import PRESETS
 from saasus_mcp.permissions.proof import Binding, Place
+from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.question.model import Question
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.seal import Sealer
@@ -172,7 +173,9 @@ async def unreadable(ground: Ground) -> str:
         assert len(store.trail.newest(10)) == 6
         assert len(faults(store)) >= 4
         session = Session(OWNER, "", NOW, NOW + 60)
-        assert audit_page(desk_of(ground, store), Asked({"days": "366"}, {}, session, "en")).values["records"]
+        assert audit_page(desk_of(ground, store), Asked({"days": "366"}, {}, session, Reader.of("en"))).values[
+            "records"
+        ]
     return "found; every record is still shown"
 
 
@@ -252,11 +255,11 @@ async def large_page(ground: Ground) -> str:
             store.refuse(f"call-{number}", {"arguments": [["界" * 900] * 9] * 9}, NOW + number)
         desk = desk_of(ground, store)
         session = Session(OWNER, "", NOW, NOW + 60)
-        page = audit_page(desk, Asked({"days": "366"}, {}, session, "en"))
+        page = audit_page(desk, Asked({"days": "366"}, {}, session, Reader.of("en")))
         size, older = len(json.dumps(page.values["records"])), page.values["older"]
         assert size < 1_000_000
         assert older
-        assert audit_page(desk, Asked({"days": "366", "before": older}, {}, session, "en")).values["records"]
+        assert audit_page(desk, Asked({"days": "366", "before": older}, {}, session, Reader.of("en"))).values["records"]
     return "the page ends after 256 KiB of records, and a link leads to the older ones"
 
 
@@ -265,7 +268,7 @@ async def forged_place(ground: Ground) -> str:
     with closing(written(ground)) as store:
         session = Session(OWNER, "", NOW, NOW + 60)
         for before in ("x", "1e999_a_1", "nan_a_1", "1.0_';--_1", f"{NOW + 9}_{'f' * 16}_{2**40}", "9" * 400):
-            asked = Asked({"before": before, "days": "366"}, {}, session, "en")
+            asked = Asked({"before": before, "days": "366"}, {}, session, Reader.of("en"))
             assert len(audit_page(desk_of(ground, store), asked).values["records"]) == 6
     return "the newest records are shown"
 

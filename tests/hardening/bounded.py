@@ -19,7 +19,8 @@ from mcp.types import JSONRPCMessage
 
 from saasus_mcp.hosting.documents import Unreadable
 from saasus_mcp.hosting.jwks import _usable
-from saasus_mcp.jobs.users import There, lines
+from saasus_mcp.jobs.there import Called, There
+from saasus_mcp.jobs.users import lines
 from saasus_mcp.permissions import policy_yaml
 from saasus_mcp.permissions.policy_faults import PolicyError
 from saasus_mcp.saasus import arguments
@@ -51,7 +52,7 @@ ENVELOPE = {
 ROLES = {"tenant_id": "t-1", "user_id": "u-1", "env_id": 3}
 DOUBLED = "|".join(["[@,@]"] * 70)
 """A list that holds the same list twice, seventy times over: short in memory, endless to walk."""
-THERE = There({f"t{n}": f"T{n}" for n in range(2_000)}, frozenset({3}), frozenset({"viewer"}), {})
+THERE = There({f"t{n}": f"T{n}" for n in range(2_000)}, {3: Called("prod")}, {"viewer": ""}, {})
 
 
 def message(name: str, args: str) -> bytes:
@@ -221,7 +222,7 @@ async def log_bodies(ground: Ground) -> str:
             assert shaped.wait(30)
         return shape(*given)
 
-    ground.monkeypatch.setattr("saasus_mcp.server.pipeline.answer", waiting)
+    ground.monkeypatch.setattr("saasus_mcp.server.sending.answer", waiting)
     api = StubApi(ground.catalogue, answers={"apilog.GetLogs": logs})
     behind = pipeline(api, Store.at(ground.folder, "saas-under-test"))
     async with anyio.create_task_group() as tasks:

@@ -13,6 +13,7 @@ from saasus_mcp.hosting.console.sessions import Approver, Session
 from saasus_mcp.permissions.case import Principal
 from saasus_mcp.permissions.policy import PRESETS
 from saasus_mcp.permissions.proof import Place
+from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.saasus.answer import ToolAnswer
@@ -134,7 +135,7 @@ async def console_pages(ground: Ground) -> str:
     desk = _desk(ground, store)
     assert (await _wrote(ground, store, "alpha", Principal("token:alice"))).ok
     desk.freeze(BOSS, "alpha", "secret reason")
-    asked = views.Asked({"profile": "alpha"}, {}, Session(OTHER_BOSS, "", NOW, NOW + 1), "en")
+    asked = views.Asked({"profile": "alpha"}, {}, Session(OTHER_BOSS, "", NOW, NOW + 1), Reader.of("en"))
     for page in (views.limits, views.approvals, views.tools):
         shown = repr({name: value for name, value in page(desk, asked).values.items() if name != "rooms"})
         assert not any(word in shown for word in ("token:alice", "secret reason", "token:boss'"))

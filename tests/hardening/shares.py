@@ -17,7 +17,7 @@ from saasus_mcp.hosting import connection, sockets, traffic
 from saasus_mcp.hosting.console import web
 from saasus_mcp.hosting.shares import CONSOLE, Limits, NoPlace
 from saasus_mcp.saasus.answer import ToolAnswer
-from saasus_mcp.server import pipeline
+from saasus_mcp.server import sending
 from saasus_mcp.server.call import Call
 from tests.hardening.corpus import Ground, attack
 from tests.hosting.stage import INITIALIZE, MCP, Known, Stage, caller, dialled, said, stage
@@ -414,7 +414,7 @@ async def slow_reads(ground: Ground) -> str:
 
 @attack(AREA, "Reads of one caller that wait longer than is waited for")
 async def late_reads(ground: Ground) -> str:
-    ground.monkeypatch.setattr(pipeline, "READS_WAIT", 0.05)
+    ground.monkeypatch.setattr(sending, "READS_WAIT", 0.05)
     async with busy_alice(ground, 5) as (made, _, given):
         await until(lambda: len(given) == 2)
         assert {(each.ok, each.why, each.applied) for each in given} == {(False, "busy", "not_applied")}
@@ -425,7 +425,7 @@ async def late_reads(ground: Ground) -> str:
 
 @attack(AREA, "A write of a caller who keeps all of their own calls busy")
 async def late_write(ground: Ground) -> str:
-    ground.monkeypatch.setattr(pipeline, "WRITES_WAIT", 0.05)
+    ground.monkeypatch.setattr(sending, "WRITES_WAIT", 0.05)
     async with busy_alice(ground, 3) as (made, _, _):
         given = await called(made, "alice", "auth_create_role", role_name="r", display_name="r")
         assert (given.ok, given.why, given.applied) == (False, "busy", "not_applied")

@@ -24,6 +24,7 @@ from saasus_mcp.hosting.console.views import (
     tools,
 )
 from saasus_mcp.permissions.policy import PRESETS
+from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.store import Charge, Commitment, Freeze, Store, StoreError
@@ -152,7 +153,7 @@ def test_no_page_shows_an_approver_anything_of_another_profile(desk: Desk, store
     pages |= {"tools": tools, "policy": policy, "secrets": secrets, "account": account}
     shown = {}
     for name, view in pages.items():
-        asked = Asked({"profile": "staging", "verify": "1"}, {"code": "WXYZ-6789"}, session, "en")
+        asked = Asked({"profile": "staging", "verify": "1"}, {"code": "WXYZ-6789"}, session, Reader.of("en"))
         shown[name] = view(desk, asked)
     assert shown["approval"] is None
     for name, page in shown.items():
@@ -178,5 +179,5 @@ def test_a_rare_record_is_looked_for_piece_by_piece_and_none_is_passed_over(
 
 @pytest.mark.parametrize("days", ["nan", "inf", "-inf", "x"])
 def test_a_number_of_days_that_is_none_is_the_usual_one(desk: Desk, days: str) -> None:
-    shown = audit(desk, Asked({"days": days}, {}, Session(OPERATOR, "", NOW, NOW + 1), "en"))
+    shown = audit(desk, Asked({"days": days}, {}, Session(OPERATOR, "", NOW, NOW + 1), Reader.of("en")))
     assert shown.values["wanted"]["days"] == "7"

@@ -120,7 +120,7 @@ async def test_where_the_accounts_cannot_be_read_nobody_is_let_in(
 def test_the_accounts_are_no_store_of_a_saas(tmp_path: Path) -> None:
     with closing(Accounts.at(tmp_path / "state")) as accounts:
         accounts.add(wanted())
-    assert run("approvals").out == "Nothing waits for approval.\n"
+    assert run("approvals").out == "No pending approvals.\n"
     assert run("audit", "verify").status == 0
 
 

@@ -13,7 +13,10 @@ from PIL import Image
 
 from saasus_mcp.jobs.charts.model import Bar, Bars, Chart, Line, Lines
 from saasus_mcp.jobs.charts.picture import CARD, drawn
-from saasus_mcp.jobs.charts.text import width, written
+from saasus_mcp.jobs.charts.text import written
+from saasus_mcp.jobs.usage import Meter, Usage
+from saasus_mcp.jobs.usage_chart import chart
+from saasus_mcp.saasus.words import width
 from tests.jobs.stage import stage
 from tests.support import ERAS, Era, connected
 
@@ -107,3 +110,13 @@ def test_an_empty_chart_is_a_chart() -> None:
     assert drawn(empty)[0]
     assert drawn(Chart("何もない", (), ""))[0]
     assert written(empty).startswith("何もない")
+
+
+def test_tenants_of_one_name_or_none_are_told_apart_by_id() -> None:
+    meter = Meter("orders", "Orders", peak=False)
+    names = {"aaaaaaaa-1": "Same", "bbbbbbbb-2": "Same", "cccccccc-3": "", "dddddddd-4": "Other"}
+    usages = [Usage(tenant, name, meter, None, {"2026-10-01": 1}) for tenant, name in names.items()]
+    made = chart(usages, "month", {"first": "2026-10-01", "last": "2026-10-31", "zone": "UTC"}, "en")
+    [panel] = made.panels
+    assert isinstance(panel, Bars)
+    assert {bar.name for bar in panel.bars} == {"Same (aaaaaaaa)", "Same (bbbbbbbb)", "(cccccccc)", "Other"}

@@ -18,6 +18,7 @@ from saasus_mcp.jobs.kind import Outcome
 from saasus_mcp.jobs.plan import Entry, Plan, Row
 from saasus_mcp.jobs.tools import PATIENCE, tools
 from saasus_mcp.jobs.work import Reader, Work
+from saasus_mcp.permissions.approvals import MOST_PENDING
 from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.saasus.deadline import Deadline
 from saasus_mcp.server.call import Call
@@ -79,9 +80,9 @@ async def begun(on: Stage, tenant: str) -> str:
     return job
 
 
-async def waiting(on: Stage, job: str) -> None:
+async def waiting(on: Stage, job: str, but: str = "") -> None:
     with anyio.fail_after(30):
-        while "waiting" not in await on.told("job_status", {"job": job}):  # noqa: ASYNC110 - as a client does
+        while (await on.told("job_status", {"job": job})).get("waiting", but) == but:  # noqa: ASYNC110 - as a client does
             await anyio.sleep(0.01)
     assert newest(on).operation == "auth.DeleteTenant"
     assert on.sent("auth.DeleteTenant") == 0, "the yes to the plan is no yes to this"
@@ -139,8 +140,56 @@ async def test_a_job_that_waits_can_be_cancelled(tmp_path: Path) -> None:
         job = await begun(on, state_of(on.sandbox).rows("tenants")[0]["id"])
         await waiting(on, job)
         told = await on.told("job_cancel", {"job": job})
-        assert told["rows"][0]["outcome"] == "not_applied"
+        assert (told["status"], told["rows"][0]["outcome"]) == ("cancelled", "not_applied")
+        assert "cancelled before a person decided" in told["rows"][0]["why"]
         assert on.sent("auth.DeleteTenant") == 0
+        assert "pending" not in {each.status for each in on.pipeline.store.approvals(on.pipeline.clock())}
+
+
+async def test_while_it_waits_the_model_is_told_to_wait_and_not_to_call_again(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        job = await begun(on, state_of(on.sandbox).rows("tenants")[0]["id"])
+        await waiting(on, job)
+        told = await on.told("job_status", {"job": job})
+        assert "call again" not in told["waiting"]
+        assert "goes on by itself" in told["waiting"]
+        assert "do not start it again" in told["hint"]
+        assert told["approval"] == newest(on).code
+
+
+async def test_the_same_call_while_it_runs_is_answered_with_the_job_that_runs(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        tenant = state_of(on.sandbox).rows("tenants")[0]["id"]
+        job = await begun(on, tenant)
+        await waiting(on, job)
+        assert await on.runner.start(SPEC, Call(NAME, {"tenant_id": tenant, "reason": "again"}, ME)) == job
+        pending = [each for each in on.pipeline.store.approvals(on.pipeline.clock()) if each.status == "pending"]
+        assert [each.operation for each in pending] == ["auth.DeleteTenant"], "nobody is asked for a second one"
+        await on.told("job_cancel", {"job": job})
+        with pytest.raises(SaasusMcpError, match="saasus-mcp approve"):
+            await on.runner.start(SPEC, Call(NAME, {"tenant_id": tenant}, ME))
+
+
+async def test_nothing_is_begun_while_no_approval_can_be_asked_for(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        on.runner.specs = {**on.runner.specs, NAME: SPEC}
+        tenants = [row["id"] for row in state_of(on.sandbox).rows("tenants")]
+        call = Call(NAME, {"tenant_id": tenants[0]}, ME)
+        with pytest.raises(SaasusMcpError, match="saasus-mcp approve"):
+            await on.runner.start(SPEC, call)
+        decide(on, "approved")
+        users = [row["id"] for row in state_of(on.sandbox).rows("users")]
+        for user in users[:MOST_PENDING]:
+            await on.call("auth_delete_saas_user", {"user_id": user})
+        job = await on.runner.start(SPEC, call)
+        assert isinstance(job, str)
+        told = await on.told("job_status", {"job": job, "wait": 30})
+        codes = {each.code for each in on.pipeline.store.approvals(on.pipeline.clock()) if each.status == "pending"}
+        assert len(codes) == MOST_PENDING
+        assert all(code in told["waiting"] for code in codes), "a person must know on what to decide"
+        assert on.sent("auth.DeleteTenant") == 0
+        decide(on, "rejected")
+        await waiting(on, job, but=told["waiting"])
 
 
 async def test_a_plan_whose_reads_hang_is_given_up_on_at_the_deadline_of_the_call(tmp_path: Path) -> None:
@@ -151,3 +200,30 @@ async def test_a_plan_whose_reads_hang_is_given_up_on_at_the_deadline_of_the_cal
         with anyio.fail_after(PATIENCE / 2), pytest.raises(SaasusMcpError, match=r"(?i)no time|did not answer"):
             await on.runner.start(SPEC, Call(NAME, {"tenant_id": tenant}, ME, deadline=Deadline.after(0.5)))
         assert on.pipeline.store.jobs.of(ME.id, PLACE.profile, 10) == []
+
+
+async def test_a_step_whose_target_is_gone_by_now_is_not_made_and_says_so(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        tenant = state_of(on.sandbox).rows("tenants")[0]["id"]
+        job = await begun(on, tenant)
+        await waiting(on, job)
+        state_of(on.sandbox).drop("tenants", tenant)
+        decide(on, "approved")
+        told = await on.told("job_status", {"job": job, "wait": 30})
+        assert told["rows"][0]["outcome"] == "not_applied"
+        assert "Not found" in told["rows"][0]["why"]
+        assert on.sent("auth.DeleteTenant") == 0
+
+
+async def test_a_job_with_a_step_whose_target_is_not_there_asks_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def blind(_: Reader, args: Mapping[str, Any]) -> Plan:
+        return Plan((Row("gone", (Entry("delete", "auth.DeleteTenant", dict(args)),)),), target="gone")
+
+    monkeypatch.setattr(sys.modules["saasus_mcp.jobs.kinds.close"], "plan", blind)
+    async with stage(tmp_path) as on:
+        on.runner.specs = {**on.runner.specs, NAME: SPEC}
+        with pytest.raises(SaasusMcpError, match="Not found"):
+            await on.runner.start(SPEC, Call(NAME, {"tenant_id": "gone"}, ME))
+        assert on.pipeline.store.approvals(on.pipeline.clock()) == []

@@ -19,9 +19,13 @@ from saasus_mcp.permissions.policy import PRESETS, CasePolicy, Principal
 from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.store import Approval, Store
 from tests.calls import complete
-from tests.support import CREDENTIALS, Answering, Era, StubApi, connected, name_asked_for, pipeline, sample
+from tests.support import CREDENTIALS, Answering, Era, StubApi, connected, name_asked_for, pipeline, standing
 
 NOW = 1_790_000_000.0
+IN_VAIN = "Nobody was asked"
+UNSHOWN = "A dialog does not show all of it."
+STILL = ("used", "envs")
+"""What stays of a target that changes: rows of effects require something of it (`requires`)."""
 CODE = re.compile(r"`saasus-mcp approve ([2-9A-Z]{4}-[2-9A-Z]{4})`")
 YES = types.ElicitResult(action="accept", content={"confirm": True})
 Reply = types.CallToolResult | types.InputRequiredResult
@@ -103,6 +107,14 @@ class Scene:
         assert found, text(result)
         return self.approvals.find(found[1], self.clock())
 
+    def shown_whole(self, result: Reply) -> bool:
+        """Whether a dialog had room for the question. Where it had not, the call is approved where there is room."""
+        if UNSHOWN not in text(result):
+            return True
+        approval = self.pending(result)
+        self.approvals.approve(approval, approval.name, "local:person-in-a-terminal", self.clock())
+        return False
+
 
 @asynccontextmanager
 async def scene(
@@ -180,7 +192,7 @@ def target_of(catalogue: Catalogue, operation: Operation) -> dict[str, Any]:
     if recipe is None or recipe.read is None:
         return {}
     reader, arguments = catalogue.find(recipe.read), complete(operation)
-    answer = sample(reader.output_schema)
+    answer = standing(reader)
     if recipe.pick is not None:
         [item] = answer[recipe.pick.source]
         item |= {name: evaluate(expression, arguments) for name, expression in recipe.pick.where.items()}
@@ -197,7 +209,7 @@ def expected_name(catalogue: Catalogue, operation: Operation) -> str:
         return CREDENTIALS.saas_id
     [answer] = target_of(catalogue, operation).values()
     target = answer[recipe.pick.source][0] if recipe.pick else answer
-    first = re.match(r"target\.(\w+)", recipe.name)
+    first = re.search(r"target\.(\w+)", recipe.name)
     assert first, recipe.name
     return str(target[first[1]])
 
@@ -208,7 +220,7 @@ def change_target(api: StubApi, operation: Operation) -> None:
     assert recipe is not None
     assert recipe.read is not None
     answer = copy.deepcopy(api.answers[recipe.read])
-    kept = recipe.pick.where if recipe.pick else {}
+    kept = {*(recipe.pick.where if recipe.pick else ()), *STILL}
     api.answers[recipe.read] = _other(answer, api.catalogue.find(recipe.read).output_schema, frozenset(kept))
 
 

@@ -29,6 +29,8 @@ async def test_every_operation_goes_through_its_calling_tool_as_through_its_own(
         async def attempt(operation: Operation) -> None:
             await approved(stage, operation) if operation.level == "critical" else None
             result = await stage.client.call_tool(*through(operation))
+            if not stage.shown_whole(result):
+                result = await stage.client.call_tool(*through(operation))
             assert not result.is_error, text(result)
             wanted = build(operation, check(operation, complete(operation)))
             sent = stage.api.to(operation)[-1]

@@ -168,7 +168,7 @@ async def test_a_target_that_changes_while_the_person_is_asked_is_asked_about_ag
             result = await stage.call(operation)
             assert stage.api.writes == []
             assert result.is_error
-            assert [params.message.startswith("The target has changed") for params in person.seen] == [False, True]
+            assert [params.message.startswith("The target changed") for params in person.seen] == [False, True]
 
         assert await over(stage, of_level(catalogue, "destructive"), attack) == {}
 
@@ -233,9 +233,13 @@ async def test_sensitive_writes_ask_for_a_plain_yes(catalogue: Catalogue, era: E
         async def attempt(operation: Operation) -> None:
             person.seen.clear()
             result = await stage.call(operation)
+            if stage.shown_whole(result):
+                assert [wanted_name(params) for params in person.seen] == [""]
+            else:
+                assert person.seen == []
+                result = await stage.call(operation)
             assert not result.is_error, text(result)
             assert len(stage.api.writes) == 1
-            assert [wanted_name(params) for params in person.seen] == [""]
 
         assert await over(stage, of_level(catalogue, "write_sensitive"), attempt) == {}
 

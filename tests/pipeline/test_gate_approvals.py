@@ -10,7 +10,7 @@ from saasus_mcp.permissions.approvals import LIFETIME, MOST_PENDING, WAIT_AFTER_
 from saasus_mcp.permissions.policy import PRESETS, Preset
 from saasus_mcp.permissions.refusal import Refused
 from tests.calls import altered, complete
-from tests.pipeline.attacks import CODE, NOW, Scene, change_target, expected_name, over, scene, text
+from tests.pipeline.attacks import CODE, IN_VAIN, NOW, Scene, change_target, expected_name, over, scene, text
 from tests.support import ERAS, Era, saying_yes
 
 PERSON = "local:person-in-a-terminal"
@@ -82,7 +82,7 @@ async def test_an_approval_is_not_used_by_a_call_with_other_arguments(catalogue:
                 tried += 1
                 result = await stage.call(operation, other)
                 assert stage.api.writes == []
-                assert stage.pending(result).code != code
+                assert IN_VAIN in text(result) or stage.pending(result).code != code
 
         assert await over(stage, critical(catalogue), attack) == {}
     assert tried >= 15
@@ -153,8 +153,10 @@ async def test_a_target_that_changed_after_the_approval_needs_a_new_one(catalogu
         async def attack(operation: Operation) -> None:
             code = await approved(stage, operation)
             change_target(stage.api, operation)
-            assert await awaited(stage, operation) != code
+            result = await stage.call(operation)
             assert stage.api.writes == []
+            assert result.is_error
+            assert IN_VAIN in text(result) or stage.pending(result).code != code
 
         assert await over(stage, critical(catalogue), attack) == {}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import httpx2
@@ -14,6 +13,9 @@ from saasus_mcp.permissions.approvals import Approvals
 from saasus_mcp.permissions.confirmation import Answer, Prompt
 from saasus_mcp.permissions.policy import PRESETS, CasePolicy
 from saasus_mcp.permissions.proof import digest
+from saasus_mcp.permissions.question.dialog import dialog
+from saasus_mcp.permissions.question.formatting import Reader
+from saasus_mcp.permissions.question.model import Question
 from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.server.call import Asker, Call
 from saasus_mcp.server.pipeline import Pipeline
@@ -29,16 +31,24 @@ CONFIRMED = policy(rule("reads", levels=("read",), tools=()), rule("ask", "confi
 
 HOW: dict[Language, list[tuple[Any, Any, str]]] = {
     "en": [
-        (TENANT, {**TENANT, "plan_id": "gold”\n  name: “Acme"}, "  plan_id: “free” → “gold'↵  name: 'Acme”\n"),
-        (TENANT, {**TENANT, "plan_id": None}, "  plan_id: “free” → none\n"),
-        (TENANT, {**TENANT, "name": "Acme 2", "plan_id": "p"}, "  name: “Acme” → “Acme 2”\n  plan_id: “free” → “p”\n"),
-        (TENANT, {**TENANT, "plan_id": "x" * 999}, "  plan_id: “free” → “" + "x" * 200 + "”…\n"),
-        ({**TENANT, "plan_id": "x" * 999}, {**TENANT, "plan_id": "x" * 998}, "changed further on than is shown\n"),
-        (TENANT, GONE, "It could be looked at then; now it cannot (HTTP 500).\n"),
-        (GONE, TENANT, "It could not be looked at then; now it can.\n"),
+        (TENANT, {**TENANT, "plan_id": "gold”\n  name: “Acme"}, "Pricing plan: free → “gold'↵  name: 'Acme”\n"),
+        (TENANT, {**TENANT, "plan_id": None}, "Pricing plan: free → none\n"),
+        (
+            TENANT,
+            {**TENANT, "name": "Acme 2", "plan_id": "p"},
+            "Name: Acme → “Acme 2”\nPricing plan: free → p\n",
+        ),
+        (TENANT, {**TENANT, "plan_id": "x" * 999}, "Pricing plan: free → “" + "x" * 200 + "”…\n"),
+        (
+            {**TENANT, "plan_id": "x" * 999},
+            {**TENANT, "plan_id": "x" * 998},
+            "Pricing plan: changed beyond what is shown\n",
+        ),
+        (TENANT, GONE, "It could be read before. Now it cannot (HTTP 500).\n"),
+        (GONE, TENANT, "It could not be read before. Now it can.\n"),
     ],
     "ja": [
-        (TENANT, {**TENANT, "plan_id": "gold"}, "  plan_id: 「free」 → 「gold」\n"),
+        (TENANT, {**TENANT, "plan_id": "gold"}, "料金プラン: free → gold\n"),
         (TENANT, GONE, "前回は対象を確認できましたが、今回は確認できませんでした(HTTP 500)。\n"),
     ],
 }
@@ -92,11 +102,11 @@ async def test_an_approval_that_holds_no_more_is_replaced_by_one_that_says_what_
     told = await answered(behind)
     second = pending(store)
     assert first.code != second.code
-    shown = json.loads(second.preview)[language]
-    assert shown.split("\n\n")[0].startswith(("The target has changed since", "承認")), shown
+    shown = dialog(Question.of(second.preview), Reader.of(language))
+    assert shown.startswith(("The target changed since", "承認")), shown
     assert first.code in shown.splitlines()[0]
     assert said in shown
-    assert shown in told.text, "the model reads what the person reads"
+    assert shown.rpartition("\n")[0] in told.text, "the model reads what the person reads"
     assert api.writes == []
 
 
@@ -110,9 +120,7 @@ async def test_a_question_asked_anew_says_what_changed(
     first, second = person.asked
     assert said not in first
     assert said in second
-    assert second.startswith(
-        ("The target has changed since you were asked", "前回の確認の後に対象の内容が変わりました")
-    )
+    assert second.startswith(("The target changed since you were asked", "前回の確認の後に対象の内容が変わりました"))
     assert given.ok
     assert len(api.writes) == 1
 
@@ -124,7 +132,7 @@ async def test_a_target_that_keeps_changing_is_told_as_it_last_was(catalogue: Ca
     given = await answered(gate(api, store, "en", CONFIRMED), person)
     assert not given.ok
     assert "keeps changing" in given.text
-    assert "plan_id: “p3” → “p4”" in given.text
+    assert "Pricing plan: p3 → p4" in given.text
     assert api.writes == []
 
 
@@ -132,10 +140,10 @@ async def test_what_did_not_change_is_not_listed(catalogue: Catalogue, store: St
     api = StubApi(catalogue, answers={"auth.GetTenant": TENANT})
     person = Changing(api, {**TENANT, "plan_id": "gold"})
     await answered(gate(api, store, "en", CONFIRMED), person)
-    lead = person.asked[1].split("\n\n")[0]
-    assert lead.splitlines() == [
-        "The target has changed since you were asked. Please look again.",
-        "  plan_id: “free” → “gold”",
+    assert person.asked[1].splitlines()[:3] == [
+        "The target changed since you were asked. Check it again.",
+        "Pricing plan: free → gold",
+        "Delete the tenant Acme and all its data",
     ]
 
 
@@ -144,11 +152,11 @@ async def test_what_did_not_change_is_not_listed(catalogue: Catalogue, store: St
     [
         (
             "en",
-            ["Changed since the approval:", "Users of the tenant: 2", "Users left in no tenant at all: 2"],
+            ["Changed since the approval:", "Users of the tenant: 2", "Users left without any tenant: 2"],
         ),
         (
             "ja",
-            ["承認後に次の点が変わりました:", "テナントのユーザー数: 2", "どのテナントにも属さなくなるユーザー数: 2"],
+            ["承認後に次の点が変わりました:", "テナントのユーザー: 2人", "どのテナントにも属さなくなるユーザー: 2人"],
         ),
     ],
 )
@@ -188,10 +196,10 @@ async def test_where_nothing_has_changed_since_the_approval_nothing_is_said(cata
 async def test_of_a_target_that_could_not_be_seen_no_field_is_guessed(catalogue: Catalogue, store: Store) -> None:
     api = StubApi(catalogue, answers={"auth.GetTenant": GONE})
     await answered(gate(api, store, "en"))
-    preview = json.loads(pending(store).preview)["en"]
-    assert "The target could not be looked at: HTTP 500." in preview
-    assert "name:" not in preview
-    assert "plan_id" not in preview
+    shown = dialog(Question.of(pending(store).preview), Reader.of("en"))
+    assert "The current state could not be read: HTTP 500" in shown
+    assert "name:" not in shown
+    assert "Pricing plan" not in shown
 
 
 async def test_the_audit_has_a_digest_of_the_question_that_was_answered(catalogue: Catalogue, store: Store) -> None:

@@ -13,6 +13,7 @@ from saasus_mcp.permissions.seal import Sealer
 from tests.calls import altered, complete
 from tests.pipeline.attacks import (
     CODE,
+    IN_VAIN,
     NOW,
     YES,
     Scene,
@@ -87,7 +88,9 @@ async def test_a_state_that_is_not_ours_is_refused(catalogue: Catalogue) -> None
             answer = typing(expected_name(catalogue, operation))
             few = operation in grave(catalogue)[:FEW]
             for state in ("A" * 400, *(("", "x", "e30=", "\N{HIRAGANA LETTER A}", "..", "null") if few else ())):
-                assert "does not match a question" in refused(stage, await stage.round(operation, answer=answer, state=state))
+                assert "does not match a question" in refused(
+                    stage, await stage.round(operation, answer=answer, state=state)
+                )
 
         assert await over(stage, grave(catalogue), attack) == {}
 
@@ -98,7 +101,9 @@ async def test_a_state_that_was_tampered_with_is_refused(catalogue: Catalogue) -
         async def attack(operation: Operation) -> None:
             name, state = await stage.asked(operation)
             for bad in (flipped(state), state[:-8], state[:40], state[::-1]):
-                assert "does not match a question" in refused(stage, await stage.round(operation, answer=typing(name), state=bad))
+                assert "does not match a question" in refused(
+                    stage, await stage.round(operation, answer=typing(name), state=bad)
+                )
 
         assert await over(stage, grave(catalogue)[:FEW], attack) == {}
 
@@ -111,7 +116,9 @@ async def test_a_state_forged_under_another_key_or_for_another_purpose_is_refuse
             asked = stage.sealer.read(state, PURPOSE)
             assert asked["name"] == name
             for bad in (Sealer.ephemeral().token(asked, PURPOSE), stage.sealer.token(asked, SECRETS)):
-                assert "does not match a question" in refused(stage, await stage.round(operation, answer=typing(name), state=bad))
+                assert "does not match a question" in refused(
+                    stage, await stage.round(operation, answer=typing(name), state=bad)
+                )
 
         assert await over(stage, grave(catalogue)[:FEW], attack) == {}
 
@@ -126,7 +133,7 @@ async def test_the_state_of_a_call_with_other_arguments_is_refused(catalogue: Ca
             for other in altered(operation, complete(operation)):
                 tried += 1
                 given = await stage.round(operation, other, typing(name), state)
-                assert "about another call" in refused(stage, given)
+                assert "about another call" in refused(stage, given) or IN_VAIN in text(given)
 
         assert await over(stage, grave(catalogue), attack) == {}
     assert tried >= 2 * 15, "nearly every destructive call has arguments to change"
@@ -177,8 +184,10 @@ async def test_an_answer_about_a_target_that_has_changed_is_asked_again(catalogu
             change_target(stage.api, operation)
             given = await stage.round(operation, answer=typing(name), state=state)
             assert stage.api.writes == []
+            if IN_VAIN in text(given):  # as the target is now, the call could not do anything
+                return
             assert isinstance(given, types.InputRequiredResult)
-            assert question(given).message.startswith("The target has changed")
+            assert question(given).message.startswith("The target changed")
             new = await stage.round(operation, answer=typing(wanted_name(question(given))), state=given.request_state)
             assert isinstance(new, types.CallToolResult)
             assert not new.is_error, text(new)

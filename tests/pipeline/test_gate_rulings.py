@@ -200,7 +200,7 @@ async def test_a_read_that_takes_too_long_is_given_up_and_said(
     monkeypatch.setattr(gate.behind._client, "send", never)
     asking = await gate.behind.run(Call("auth_delete_tenant", ARGUMENTS, ME, asker=Later()))
     assert isinstance(asking, Asking)
-    assert "could not be looked at: no answer in time" in asking.question.message
+    assert "could not be read: no answer in time" in asking.question.message
 
 
 async def test_what_a_preview_reads_with_can_never_write(catalogue: Catalogue, store: Store) -> None:

@@ -287,7 +287,7 @@ async def test_completing_what_does_not_exist_is_an_error(
     catalogue: Catalogue, store: Store, era: Era, prompt: str, argument: str
 ) -> None:
     async with connected(pipeline(StubApi(catalogue), store), era) as client:
-        with pytest.raises(MCPError, match="no such"):
+        with pytest.raises(MCPError, match="Unknown prompt or argument"):
             await client.complete(types.PromptReference(name=prompt), {"name": argument, "value": ""})
 
 

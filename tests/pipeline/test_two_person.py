@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from saasus_mcp.catalog import Catalogue
 from saasus_mcp.permissions import policy_file
 from saasus_mcp.permissions.approvals import LIFETIME, Approvals
 from saasus_mcp.permissions.confirmation import Answer, Prompt
+from saasus_mcp.permissions.question.model import Question
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.server.call import Call
@@ -129,9 +129,9 @@ async def test_what_was_asked_before_the_policy_wanted_two_people_is_asked_anew(
     desk.rewritten(HARDENED)
     second = await desk.asked()
     assert (second.two_person, second.code != first.code) == (True, True)
-    preview = json.loads(second.preview)
-    assert f"another person's approval than the requester's: {first.code} holds no more" in preview["en"]
-    assert f"承認 {first.code} は無効になりました" in preview["ja"]
+    (lead,) = Question.of(second.preview).lead
+    assert lead.en == f"The policy now requires approval by another person. {first.code} is no longer valid."
+    assert f"承認 {first.code} は無効になりました" in lead.ja
 
 
 async def test_another_persons_approval_from_before_holds(catalogue: Catalogue, store: Store, tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ async def test_what_changed_since_is_left_alone(world: World) -> None:
     await world.call("auth_update_role", role_name="helper", display_name="Changed by another")
     [answer] = await world.undo(world.plan(entry))
     assert not answer.ok
-    assert "does not show itself to be what the call left" in answer.text
+    assert "no longer matches what the change left" in answer.text
     assert (await world.roles())["helper"] == "Changed by another"
 
 
@@ -132,7 +132,7 @@ async def test_what_nothing_shows_is_not_undone(world: World) -> None:
     world.policy = policy(rule("all"), rule("blind", "deny", tools=("auth_get_roles",)))
     [answer] = await world.undo()
     assert not answer.ok
-    assert "cannot be seen" in answer.text
+    assert "cannot be read" in answer.text
 
 
 async def test_another_person_undoes_it_only_as_an_approver(world: World) -> None:

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from saasus_mcp import zones
 from saasus_mcp.saasus.arguments import InvalidArguments
-from saasus_mcp.server import clock, zones
+from saasus_mcp.server import clock
 from saasus_mcp.server.call import Call
 from tests.properties.strategies import any_json, texts
 from tests.support import ME

@@ -137,7 +137,7 @@ def test_the_prices_of_a_plan_are_told_with_their_units() -> None:
         }
     ]
     value = VALUES.of(raw, field("prices"), "prices")
-    assert say(value, JA) == "基本料 9,800円/月、calls それ以上: 2円/件"
+    assert say(value, JA) == "基本料 9,800円/月、calls 2円/件"
 
 
 def test_a_count_of_zero_is_no_usage() -> None:

@@ -184,3 +184,16 @@ def test_too_many_pending_are_refused_with_a_mend(approvals: Approvals) -> None:
         settle(approvals)
     assert caught.value.why == "flooded"
     assert settle(approvals, NOW + LIFETIME)[1].status == "pending"
+
+
+def test_an_approval_that_another_version_asked_for_in_another_form_is_asked_for_again(store: Store) -> None:
+    approvals = Approvals(store)
+    _, first = settle(approvals)
+    older = replace(first, code="AAAA-2222", preview='{"en": "Delete Acme", "ja": "Acmeを削除"}')
+    store.withdraw(first.code)
+    assert store.request_approval(older, MOST_PENDING) == older
+    approvals.approve(older, SIGHT.name, "local:person", NOW)
+    proof, second = settle(approvals)
+    assert proof is None
+    assert second.code not in (first.code, older.code)
+    assert Question.of(second.preview).headline == QUESTION.headline

@@ -61,6 +61,13 @@ BEGUN = record("begun", operation="a.B", proof="confirmation")
     [
         ([record("refused", operation="a.B", refused="approval")], "critical", CODE, Outcome.APPROVAL),
         ([record("refused", operation="a.B", refused="approval")], "critical", "an error", Outcome.CODE_HIDDEN),
+        (
+            [record("refused", operation="a.B", refused="client_cancel")],
+            "destructive",
+            "Approval code: ABCD-2345.",
+            Outcome.APPROVAL,
+        ),
+        ([record("refused", operation="a.B", refused="fast_no")], "destructive", "no", Outcome.CODE_HIDDEN),
         ([record("refused", operation="a.B", refused="declined")], "destructive", "no", Outcome.CLIENT_SAID_NO),
         ([record("refused", operation="a.B", refused="frozen")], "destructive", CODE, Outcome.FAILED),
         ([BEGUN, record("ended", applied="applied")], "destructive", CODE, Outcome.APPLIED),

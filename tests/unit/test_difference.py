@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.permissions.difference import Change, difference
-from saasus_mcp.permissions.target import Seen, Sight, look, present
+from saasus_mcp.permissions.target import Seen, look, present
 from tests.unit.reads import AOZORA, TENANT, FakeApi
 
 
@@ -67,9 +67,14 @@ def test_where_nothing_is_compared_there_is_no_difference_at_all(catalogue: Cata
 async def test_what_is_there_is_the_picked_row_of_a_list(catalogue: Catalogue) -> None:
     update = catalogue.find("auth.UpdateRole")
     api = FakeApi({"auth.GetRoles": {"roles": [{"role_name": "a"}, {"role_name": "b", "display_name": "B"}]}})
-    assert await present(update, {"role_name": "b"}, Sight("b"), api) == Seen({"role_name": "b", "display_name": "B"})
-    assert (await present(update, {"role_name": "c"}, Sight("c"), api)).why_not == "not found"
-    assert (await present(update, {"role_name": "b"}, Sight("b"), FakeApi({}))).why_not == "HTTP 500"
+
+    async def there(name: str, api: FakeApi) -> Seen:
+        args = {"role_name": name}
+        return await present(update, args, await look(update, args, "saas", api), api)
+
+    assert (await there("b", api)).answer == {"role_name": "b", "display_name": "B"}
+    assert (await there("c", api)).why_not == "not found"
+    assert (await there("b", FakeApi({}))).why_not == "HTTP 500"
 
 
 async def test_what_is_there_is_the_target_where_no_other_read_shows_it(catalogue: Catalogue) -> None:

@@ -26,7 +26,6 @@ def member(user: str, tenant: str) -> dict[str, Any]:
 
 
 WHOLE = {
-    "pricing.GetPricingPlan": {"display_name": "Business"},
     "auth.GetAllTenantUsers": {
         "users": [member("u1", "t1"), member("u2", "t1"), member("u2", "t2"), member("u3", "t2")]
     },
@@ -43,10 +42,10 @@ async def test_deleting_a_tenant_says_whom_and_what_it_takes_along(catalogue: Ca
     found = await assess(catalogue.find("auth.DeleteTenant"), TENANT, AOZORA, FakeApi(WHOLE), today=MARCH)
     assert found.counts == {"users": 2, "users_left_without_tenant": 1, "open_invitations": 1}
     assert found.shown == {
-        "plan": ("Business",),
-        "stripe_customer": ("cus_1",),
-        "marketplace_contract": (),
-        "usage_this_month": ("calls: 7",),
+        "plan": ("p1",),
+        "stripe_customer": True,
+        "marketplace_contract": False,
+        "usage_this_month": ('{"count":7,"metering_unit_name":"calls"}',),
     }
     assert found.affected_users == 2
     assert found.unread == {}
@@ -68,29 +67,25 @@ async def test_what_could_not_be_read_is_said_with_the_reason_and_counts_as_unkn
 
 
 @pytest.mark.parametrize(
-    ("sent", "holds"),
+    ("sent", "concerns"),
     [
-        ({"next_plan_id": "p-2"}, {"applies_at_once"}),
-        ({"next_plan_id": "p-2", "using_next_plan_from": 1_900_000_000}, set()),
-        ({"next_plan_id": "p-2", "proration_behavior": "always_invoice"}, {"applies_at_once", "invoiced_at_once"}),
-        ({"next_plan_id": "p-2", "proration_behavior": "create_prorations"}, {"applies_at_once", "invoiced_next"}),
-        ({"next_plan_id": "p-2", "delete_usage": True}, {"applies_at_once", "usage_erased_at_once"}),
-        ({"next_plan_id": "", "using_next_plan_from": 1_900_000_000}, {"ends_contract"}),
-        ({"next_plan_id": ""}, {"drops_reservation"}),
+        ({"next_plan_id": "p-2"}, {"prices_now", "prices_then"}),
+        ({"next_plan_id": "p-2", "using_next_plan_from": 1_900_000_000}, {"prices_now", "prices_then"}),
+        ({"next_plan_id": "p-2", "delete_usage": True}, {"prices_now", "prices_then", "usage_this_month"}),
+        ({"next_plan_id": "p-2", "delete_usage": False}, {"prices_now", "prices_then"}),
+        ({"next_plan_id": "", "using_next_plan_from": 1_900_000_000}, {"prices_now", "period_end"}),
+        ({"next_plan_id": "", "using_next_plan_from": 1_800_000_000}, {"prices_now"}),
+        ({"next_plan_id": ""}, set()),
     ],
 )
-async def test_a_change_of_plan_says_what_this_very_call_does_to_the_invoice(
-    catalogue: Catalogue, sent: dict[str, Any], holds: set[str]
+async def test_a_change_of_plan_reads_what_this_very_call_concerns(
+    catalogue: Catalogue, sent: dict[str, Any], concerns: set[str]
 ) -> None:
-    unit = {"display_name": "Base", "unit_amount": 500, "currency": "JPY", "recurring_interval": "month"}
-    tiers = {"display_name": "Calls", "tiers": [], "currency": "JPY", "recurring_interval": "month"}
-    plan = {"display_name": "Gold", "pricing_menus": [{"units": [unit, tiers]}]}
-    operation = catalogue.find("auth.UpdateTenantPlan")
-    found = await assess(operation, {**TENANT, **sent}, AOZORA, FakeApi({"pricing.GetPricingPlan": plan}), today=MARCH)
-    assert {name for name, value in found.shown.items() if value is True} == holds
-    assert found.shown["prices_now"] == ("Base: 500 JPY / month", "Calls: tiers in JPY / month")
-    then = found.shown["prices_then"]
-    assert then == (found.shown["prices_now"] if sent["next_plan_id"] else ())
+    key = "pricing.GetMeteringUnitMonthCountsByTenantIdAndMonth"
+    api = FakeApi({"pricing.GetPricingPlan": {"pricing_menus": [{"units": []}]}, key: WHOLE[key]})
+    tenant = {**AOZORA, "current_plan_period_end": 1_800_000_000}
+    found = await assess(catalogue.find("auth.UpdateTenantPlan"), {**TENANT, **sent}, tenant, api, today=MARCH)
+    assert {name for name, value in found.shown.items() if value} == {"plan", *concerns}
 
 
 async def test_a_read_that_is_refused_inside_the_server_is_said_too(catalogue: Catalogue) -> None:

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 import yaml
 
-from saasus_mcp.catalog import Catalogue, load
+from saasus_mcp.catalog import Catalogue, confirmations, load
 from saasus_mcp.catalog.compile import __main__ as compiler
 from saasus_mcp.catalog.compile import completion, documents, effects, fitting, recipes, rows
 from saasus_mcp.catalog.expressions import value
-from saasus_mcp.permissions.reversal import applied, inverses, read_back
+from saasus_mcp.permissions.reversal import applied, can_undo, changed_since, inverses, read_back
+from saasus_mcp.permissions.target import HIDDEN
 
 JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 BROKEN = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff、。] [\u3040-\u30ff\u4e00-\u9fff]")
@@ -34,9 +35,15 @@ def test_whoever_types_a_name_is_told_what_is_hit_and_what_follows(
     row, operation = table[key], catalogue.find(key)
     assert operation.effects.impact or isinstance(row["impact"], str), "impact, or why nothing can be counted"
     assert operation.effects.verify or isinstance(row["verify"], str), "verify, or why nothing shows it"
-    assert operation.effects.say is not None
-    assert len(operation.effects.say.en) > 40
-    assert JAPANESE.search(operation.effects.say.ja)
+    undo = operation.effects.undo
+    assert undo is not None
+    lost = undo.note if undo.kind != "undoable" else None
+    sometimes = [line.text for line in confirmations.load().rows[key].warn]
+    follows = [text for text in (operation.effects.say, lost, *sometimes) if text is not None]
+    assert follows or undo.kind == "undoable", "what follows, always or for some arguments"
+    for text in follows:
+        assert len(text.en) > 15
+        assert JAPANESE.search(text.ja)
 
 
 def test_every_operation_that_is_no_read_says_what_can_be_had_back(catalogue: Catalogue) -> None:
@@ -108,6 +115,9 @@ def test_the_affected_users_are_one_of_the_counts(catalogue: Catalogue) -> None:
         ),
         ({"undo": {"class": "undoable", "call": "again", "note": {"en": "x"}}}, "undo.note is not in both languages"),
         ({"undo": {}}, "undo is missing"),
+        ({"undo": {"class": "undoable", "call": "again", "also": [{"note": "x"}]}}, "undo.also.note is not known"),
+        ({"undo": {"class": "undoable", "call": "again", "when": "now.id == 1"}}, "is not an expression over"),
+        ({"undo": {"class": "undoable", "call": "again", "left": "target.id == 1"}}, "is not an expression over"),
         ({"say": {"en": "x"}}, "say is not in both languages"),
     ],
 )
@@ -158,6 +168,23 @@ def test_a_read_has_nothing_to_undo() -> None:
             "auth.CreateRole",
             {"undo": {"class": "undoable", "call": "auth.DeleteRole", "args": {"role": "args.role_name"}}},
             "auth.DeleteRole has no argument role",
+        ),
+        (
+            "auth.CreateRole",
+            {
+                "undo": {
+                    "class": "undoable",
+                    "call": "auth.DeleteRole",
+                    "args": {"role_name": "args.role_name"},
+                    "left": "now.nosuch",
+                }
+            },
+            "there is no now.nosuch",
+        ),
+        (
+            "auth.CreateRole",
+            {"undo": {"class": "undoable", "call": "auth.DeleteRole", "args": {}, "also": [{"call": "auth.GetRoles"}]}},
+            "which only reads",
         ),
     ],
 )
@@ -219,6 +246,58 @@ def test_a_secret_is_never_put_back_but_supplied_anew(catalogue: Catalogue) -> N
     (inverse,) = inverses(catalogue.find("auth.UpdateIdentityProvider"), {"provider": "Google"}, before, None)
     assert "application_secret" not in inverse.args["identity_provider_props"]
     assert inverse.supply == ("identity_provider_props.application_secret",)
+
+
+def test_nothing_is_asked_for_that_the_call_left_alone_or_that_is_not_sent(catalogue: Catalogue) -> None:
+    gateway = catalogue.find("apigateway.UpdateApiGatewaySettings")
+    for args, supply in ({"domain_name": "a"}, ()), ({"role_external_id": HIDDEN}, ("role_external_id",)):
+        (inverse,) = inverses(gateway, args, {"domain_name": "b"}, None)
+        assert inverse.supply == supply
+    (off,) = inverses(catalogue.find("auth.UpdateIdentityProvider"), {"provider": "Google"}, {"google": None}, None)
+    assert (off.args, off.supply) == ({"provider": "Google"}, ())
+
+
+def test_a_member_comes_back_with_attributes_and_the_roles_of_every_environment(catalogue: Catalogue) -> None:
+    def env(number: int, *roles: str) -> dict[str, Any]:
+        return {"id": number, "roles": [{"role_name": role} for role in roles]}
+
+    envs = [env(1), env(2, "viewer"), env(3, "admin", "editor")]
+    before = {"id": "u", "email": "a@example.com", "attributes": {"team": "x"}, "envs": envs}
+    joined, *granted = inverses(
+        catalogue.find("auth.DeleteTenantUser"), {"tenant_id": "t", "user_id": "u"}, before, None
+    )
+    assert joined.args == {"tenant_id": "t", "email": "a@example.com", "attributes": {"team": "x"}}
+    assert [(each.call, each.args["env_id"], each.args["role_names"]) for each in granted] == [
+        ("auth.CreateTenantUserRoles", 2, ["viewer"]),
+        ("auth.CreateTenantUserRoles", 3, ["admin", "editor"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("args", "before", "expected"),
+    [
+        ({"next_plan_id": "p", "using_next_plan_from": 1}, {"plan_id": "q"}, True),
+        ({"next_plan_id": "p", "using_next_plan_from": 1, "delete_usage": True}, {"plan_id": "q"}, False),
+        ({"next_plan_id": "p"}, {"plan_id": "q"}, False),
+        ({"next_plan_id": ""}, {"plan_id": "q", "next_plan_id": "p", "using_next_plan_from": 1}, True),
+        ({"next_plan_id": "", "using_next_plan_from": 1}, {"plan_id": "q"}, False),
+    ],
+    ids=["reserve", "reserve and erase usage", "at once", "drop a reservation", "end the contract"],
+)
+def test_a_change_of_plan_can_be_undone_only_as_far_as_it_is_a_reservation(
+    catalogue: Catalogue, args: dict[str, Any], before: dict[str, Any], expected: object
+) -> None:
+    operation = catalogue.find("auth.UpdateTenantPlan")
+    given = {"tenant_id": "t", **args}
+    assert can_undo(operation, given, before) is expected
+    assert bool(inverses(operation, given, before, None)) is expected
+
+
+def test_what_was_hidden_in_the_journal_is_not_taken_for_a_change() -> None:
+    answer = {"id": "1", "name": "a", "password": "secret://r/1", "made": 1}
+    assert changed_since(answer, {"id": "1", "name": "a", "password": "x"}) == []
+    assert changed_since(answer, {"id": "1", "name": "b"}) == ["name"]
+    assert changed_since(answer, None) != []
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ import pytest
 
 from saasus_mcp.cli import compose
 from saasus_mcp.permissions.policy import PRESETS, ReadOnlyCeiling
+from saasus_mcp.permissions.question.formatting import Reader, say
+from saasus_mcp.permissions.question.model import Moment
 from saasus_mcp.settings import SettingsError, read
 
 SWITCHES = {
@@ -255,6 +257,30 @@ def test_a_flag_is_stronger_than_the_environment(monkeypatch: pytest.MonkeyPatch
     settings = read(mode="strict", lang="ja", sandbox=True)
     assert (settings.mode, settings.lang, settings.sandbox) == ("strict", "ja", True)
     assert read(mode=None, lang=None).mode == "guarded"
+
+
+@pytest.mark.parametrize(
+    ("lang", "name", "shown"),
+    [
+        ("ja", None, "2026年12月1日(火) 09:00 JST"),
+        ("en", None, "Tue 1 Dec 2026, 00:00 UTC"),
+        ("en", "Asia/Tokyo", "Tue 1 Dec 2026, 09:00 JST"),
+        ("ja", "UTC", "2026年12月1日(火) 00:00 UTC"),
+    ],
+)
+def test_times_are_those_of_the_readers_zone(
+    lang: str, name: str | None, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if name is not None:
+        setting("SAASUS_MCP_TIME_ZONE", name, monkeypatch)
+    settings = read(lang=lang)
+    assert say(Moment(1796083200), Reader.of(settings.lang, settings.zone)) == shown
+
+
+@pytest.mark.parametrize("name", ["JST", "Tokyo", "+09:00", "../etc/passwd", "Asia/Tokyo\n/x", "x" * 100])
+def test_a_time_zone_that_is_none_is_named(name: str) -> None:
+    with pytest.raises(SettingsError, match=r"SAASUS_MCP_TIME_ZONE: .*Asia/Tokyo"):
+        read(time_zone=name)
 
 
 @pytest.mark.parametrize("name", ["LANG", "MODE", "API_KEY", "SAAS_ID", "SANDBOX", "READ_ONLY", "POLICY", "TIMEOUT"])

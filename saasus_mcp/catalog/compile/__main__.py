@@ -95,7 +95,7 @@ def questions(catalogue: str, specs: Path = SPECS) -> str:
     Raises:
         ConfirmationsError: the table of questions does not fit its form or the operations.
     """
-    return confirmations.compiled(sorted(specs.glob("confirmations*.yaml")), json.loads(catalogue)["operations"])
+    return confirmations.compiled(specs / "confirmations.yaml", json.loads(catalogue)["operations"])
 
 
 def _aliases(sources: list[documents.Source]) -> dict[str, str]:

@@ -60,9 +60,16 @@ def _as_sent(row: Row) -> Row:
 
 
 def _undo(row: Row, operations: Operations) -> Row:
-    """The inverse call: by name, with its arguments, and with those that a person must supply."""
+    """The inverse calls: by name, with their arguments, and with those that a person must supply."""
+    undo = row["effects"]["undo"]
+    also = [_inverse(row, further, operations) for further in undo.get("also", ())]
+    inverse = _inverse(row, undo, operations)
+    critical = any(operations[each["call"]]["effects"]["level"] == "critical" for each in (inverse, *also))
+    return {**inverse, **({"also": also} if also else {}), **({"critical": True} if critical else {})}
+
+
+def _inverse(row: Row, undo: Row, operations: Operations) -> Row:
     effects = row["effects"]
-    undo = effects["undo"]
     key = row["key"] if undo["call"] == "again" else undo["call"]
     call = operations[key]
     supply = list(undo.get("supply", ()))

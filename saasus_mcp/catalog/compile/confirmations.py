@@ -29,14 +29,14 @@ VALUES = frozenset(
         "moment",
         "day",
         "tiers",
+        "pairs",
         "prices",
         "usage",
     ],
 )
 """What a value can be, besides the id of a thing."""
-FIELD = frozenset({"en", "ja", "is", "currency", "words", "yes", "no", "unit", "choices"})
+FIELD = frozenset({"en", "ja", "is", "currency", "words", "yes", "no", "unit", "choices", "pairs", "keys"})
 ROW = frozenset({"ask", "lead", "show", "hide", "fields", "warn"})
-MISSING_ROWS = False
 READ_LEVELS = frozenset({"read", "read_sensitive"})
 OVER = ("args", "before", "target")
 NAMING = ("args", "id", "result")
@@ -46,17 +46,14 @@ class ConfirmationsError(SaasusMcpError):
     """The table of questions does not hold what it must."""
 
 
-def compiled(files: Iterable[Path], operations: Iterable[Row]) -> str:
+def compiled(file: Path, operations: Iterable[Row]) -> str:
     """The table as JSON text, one operation a line.
 
     Raises:
         ConfirmationsError: something is missing in it, or is not known.
     """
-    table: Row = {"kinds": {}, "fields": {}, "measures": {}, "rows": {}}
-    for file in files:
-        for name, part in yaml.safe_load(file.read_text(encoding="utf-8")).items():
-            table[name] = {**table.get(name, {}), **part}
-    table["fields"] = {name: _field(row) for name, row in table["fields"].items()}
+    table: Row = yaml.safe_load(file.read_text(encoding="utf-8"))
+    table |= {part: {name: _field(row) for name, row in table[part].items()} for part in ("fields", "measures")}
     rows = {
         key: {**row, "fields": {name: _field(each) for name, each in row["fields"].items()}} if "fields" in row else row
         for key, row in table["rows"].items()
@@ -82,8 +79,7 @@ def problems(table: Row, operations: list[Row]) -> Iterator[str]:
         if measure.get("is", "text") not in kinds:
             yield f"measures.{name} is {measure['is']!r}"
     for key in sorted(set(asked) ^ set(table["rows"])):
-        if key not in asked or MISSING_ROWS:
-            yield f"{key} has no row" if key in asked else f"rows.{key} is no operation that asks"
+        yield f"{key} has no row" if key in asked else f"rows.{key} is no operation that asks"
     for key, row in table["rows"].items():
         yield from _row_problems(key, row, asked[key], kinds)
         own = {*row.get("fields", {}), *table["fields"]}
@@ -118,10 +114,12 @@ def _field_problems(place: str, field: Row, kinds: set[str] | frozenset[str]) ->
     yield from (f"{place}.{name} is not known" for name in sorted(set(field) - FIELD))
     if not (field.get("en") and field.get("ja")):
         yield f"{place} is not in both languages"
-    if field.get("is", "text") not in kinds:
-        yield f"{place} is {field['is']!r}"
+    if field.get("is", "text") not in kinds or field.get("keys", "text") not in kinds:
+        yield f"{place} is {field.get('is')!r} or has keys that are {field.get('keys')!r}"
     if field.get("is") in ("flag", "choice") and not field.get("choices"):
         yield f"{place} has no words for its values"
+    if (field.get("is") == "pairs") != (len(field.get("pairs", ())) == len(("name", "value"))):
+        yield f"{place} does not say which two fields make a pair"
 
 
 def _field(row: Row) -> Row:

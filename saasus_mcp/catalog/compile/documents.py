@@ -11,8 +11,8 @@ import yaml
 
 Node = dict[str, Any]
 METHODS = ("get", "post", "put", "patch", "delete")
-TABLES = frozenset({"effects.yaml", "jobs.yaml", "questions.yaml", "synonyms.yaml"})
-"""Files beside the documents that are none."""
+TABLES = frozenset({"confirmations.yaml", "effects.yaml", "jobs.yaml", "questions.yaml", "synonyms.yaml"})
+"""Files beside the documents that are no documents."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ def misfits(row: Row, operations: Operations) -> Iterator[str]:
     if effects.get("target", {}).get("read"):
         yield from _read("target", effects["target"], known, operations)
         yield from _selected([*effects.get("bind", ()), effects["target"].get("name", "")], known)
+    for requirement in effects.get("requires", ()):
+        yield from _requirement(row, requirement, known, operations)
     for name, measure in effects.get("impact", {}).items():
         yield from _measure(f"impact.{name}", measure, known, operations)
     if "diff" in effects:
@@ -35,10 +37,25 @@ def misfits(row: Row, operations: Operations) -> Iterator[str]:
         yield from _read("verify", verify, known, operations)
         yield from () if sound(verify["applied"], APPLIED) else (f"{verify['applied']!r} is not an expression",)
         yield from _selected([verify["applied"]], {**known, "result": _seen(verify, operations), "before": before})
-        if STATUS.search(verify["applied"]) and NOT_FOUND not in operations[verify["read"]]["statuses"]:
-            yield f"verify rests on a 404 that {verify['read']} does not document"
+        yield from _documented("verify", verify["applied"], verify["read"], operations)
     if "call" in effects.get("undo", {}):
         yield from _undo(row, {**known, "before": before, "result": row["output_schema"]}, operations)
+
+
+def _requirement(row: Row, recipe: Row, known: Mapping[str, Schema], operations: Operations) -> Iterator[str]:
+    if "read" in recipe:
+        yield from _read("requires", recipe, known, operations)
+    yield from _selected([recipe["that"], recipe.get("when", "")], {**known, "result": _seen(recipe, operations)})
+    read = recipe.get("read") or row["effects"].get("target", {}).get("read")
+    yield from _documented("requires", recipe["that"], read, operations)
+    if recipe.get("field") and recipe["field"] not in _properties(row):
+        yield f"requires names {recipe['field']}, which is not an argument"
+
+
+def _documented(place: str, expression: str, read: str | None, operations: Operations) -> Iterator[str]:
+    """That an expression speaks of a read's 404, which the read does not document."""
+    if STATUS.search(expression) and NOT_FOUND not in operations.get(read or "", {}).get("statuses", ()):
+        yield f"{place} rests on a 404 that {read} does not document"
 
 
 def _measure(place: str, measure: Row, known: Mapping[str, Schema], operations: Operations) -> Iterator[str]:
@@ -77,11 +94,18 @@ def _given(place: str, args: Mapping[str, str], call: Row, supplied: Iterable[st
 
 def _undo(row: Row, known: Mapping[str, Schema], operations: Operations) -> Iterator[str]:
     undo = row["effects"]["undo"]
-    call = operations[undo["call"]]
-    if call["effects"]["level"] in READS:
-        yield f"undo calls {undo['call']}, which only reads"
-    yield from _given("undo", undo["args"], call, undo["supply"])
-    yield from _selected([*undo["args"].values(), undo.get("each", "")], known)
+    for inverse in (undo, *undo.get("also", ())):
+        call = operations[inverse["call"]]
+        if call["effects"]["level"] in READS:
+            yield f"undo calls {inverse['call']}, which only reads"
+        yield from _given("undo", inverse["args"], call, inverse["supply"])
+        texts = [*inverse["args"].values(), inverse.get("each", ""), inverse.get("when", "")]
+        yield from _selected(texts, known)
+    effects = operations[undo["call"]]["effects"]
+    now = _seen(effects.get("diff"), operations) or _seen(effects.get("target"), operations)
+    if "left" in undo:
+        yield from () if now else ("undo.left has nothing to look at",)
+        yield from _selected([undo["left"]], {**known, "now": now})
 
 
 def _selected(texts: Iterable[str], known: Mapping[str, Schema]) -> Iterator[str]:

@@ -12,6 +12,8 @@ from jsonschema import Draft202012Validator, SchemaError
 
 FIELDS = {"title", "description", "terse", "reads", "writes", "input"}
 PREFIX = "job_"
+REASON = {"type": "string", "maxLength": 200, "description": "why, for the person who is asked"}
+"""Of every job that changes something: the requester's own words."""
 
 
 def compiled(file: Path, levels: Mapping[str, str], longest_name: int) -> str:
@@ -35,6 +37,8 @@ def _row(name: str, job: Mapping[str, Any], levels: Mapping[str, str], longest_n
     for misfit in _misfits(name, job, levels, longest_name):
         raise SystemExit(f"jobs.yaml: {name}: {misfit}")
     schema = {"type": "object", "properties": {}, **job["input"]}
+    if job["writes"]:
+        schema["properties"] = {**schema["properties"], "reason": REASON}
     described = {
         key: {language: text.strip() for language, text in job[key].items()} for key in ("title", "description")
     }

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from saasus_mcp.catalog.compile import requirements
 from saasus_mcp.catalog.expressions import ExpressionError, compiled
 
 Row = dict[str, Any]
 
-KEYS = frozenset({"impact", "affects_users", "diff", "verify", "undo", "say"})
+KEYS = frozenset({"requires", "impact", "affects_users", "diff", "verify", "undo", "say"})
 MEASURE = frozenset({"label", "read", "args", "count", "of", "where", "has", "by", "only", "show"})
 DIFF = frozenset({"read", "args", "pick", "now", "omitted"})
 VERIFY = frozenset({"read", "args", "pick", "applied"})
-UNDO = frozenset({"class", "call", "args", "each", "supply", "note"})
+INVERSE_CALL = frozenset({"call", "args", "each", "when", "supply"})
+UNDO = INVERSE_CALL | {"class", "left", "also", "note"}
 CLASS_OF = {"reversible": "undoable", "recreate": "recreatable", "irreversible": "lost", "n/a": "lost"}
 """The class of undo that each reversibility means."""
 OMITTED = frozenset({"keeps", "resets", "unknown"})
@@ -26,15 +28,16 @@ NOW = ("args", "result")
 APPLIED = ("args", "before", "result", "status")
 INVERSE = ("args", "before", "result")
 INVERSE_EACH = ("args", "before", "item", "result")
+LEFT = ("args", "before", "now", "result")
 
 
 def problems(row: Row) -> list[str]:
     """What is wrong with a row's recipes, in words; empty where nothing is."""
-    found = [*_impact(row), *_diff(row), *_verify(row), *_undo(row)]
+    found = [*_requires(row), *_impact(row), *_diff(row), *_verify(row), *_undo(row)]
     if "say" in row and not _both(row["say"]):
         found.append("say is not in both languages")
     if row.get("level") in ("destructive", "critical"):
-        found += [f"{key} is missing" for key in ("impact", "verify", "say") if not row.get(key)]
+        found += [f"{key} is missing" for key in ("impact", "verify") if not row.get(key)]
     return found
 
 
@@ -45,6 +48,14 @@ def sound(expression: object, names: tuple[str, ...]) -> bool:
     except ExpressionError:
         return False
     return isinstance(expression, str)
+
+
+def _requires(row: Row) -> Iterator[str]:
+    rows = row.get("requires", [])
+    yield from requirements.problems(rows)
+    for each in rows:
+        yield from _unsound([each.get("that", "true"), each.get("when", "true")], requirements.OVER)
+        yield from _unsound(each.get("args", {}).values(), ("args", "target"))
 
 
 def _impact(row: Row) -> Iterator[str]:
@@ -106,10 +117,14 @@ def _undo(row: Row) -> Iterator[str]:
     meant = CLASS_OF.get(row.get("reversibility", "n/a"))
     if undo.get("class") != meant:
         yield f"undo.class is {undo.get('class')!r}, though the row's reversibility means {meant!r}"
-    args = undo.get("args", {})
-    if args != "before":
-        yield from _unsound(args.values(), INVERSE_EACH if "each" in undo else INVERSE)
-    yield from _unsound([undo.get("each", "[]")], INVERSE)
+    for further in undo.get("also", ()):
+        yield from _unknown("undo.also", further, INVERSE_CALL)
+    for inverse in (undo, *undo.get("also", ())):
+        args = inverse.get("args", {})
+        if args != "before":
+            yield from _unsound(args.values(), INVERSE_EACH if "each" in inverse else INVERSE)
+        yield from _unsound([inverse.get("each", "[]"), inverse.get("when", "true")], INVERSE)
+    yield from _unsound([undo.get("left", "true")], LEFT)
     if "note" in undo and not _both(undo["note"]):
         yield "undo.note is not in both languages"
     if "note" not in undo and (undo.get("class") != "undoable" or "call" not in undo):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from saasus_mcp.catalog.compile import routes, schemas
+from saasus_mcp.catalog.compile import requirements, routes, schemas
 from saasus_mcp.catalog.compile.documents import Node, Source
 
 JSON = "application/json"
@@ -87,4 +87,6 @@ def _effects(row: dict[str, Any]) -> dict[str, Any]:
     kept = {key: value for key, value in row.items() if key not in ("secrets_in", "secrets_out", "scrub_out")}
     if kept.get("target"):
         kept["target"] = {key: value for key, value in kept["target"].items() if key != "saas"}
+    if kept.get("requires"):
+        kept["requires"] = requirements.written_out(kept["requires"])
     return kept

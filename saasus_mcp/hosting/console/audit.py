@@ -6,12 +6,12 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from datetime import tzinfo
 from typing import Any
 
-from saasus_mcp.catalog import Language
+from saasus_mcp import zones
 from saasus_mcp.hosting.console.desk import Desk
 from saasus_mcp.hosting.console.views import Asked, Shown, chosen
-from saasus_mcp.hosting.console.wording import time_text
 from saasus_mcp.store.trail import Place
 
 LONGEST_DAYS = 366.0
@@ -30,12 +30,12 @@ def audit(desk: Desk, asked: Asked) -> Shown:
         "room": room,
         "wanted": {**wanted, "days": f"{_days(asked):g}"},
         "events": EVENTS,
-        "records": [_record(record, asked.lang) for record in looked.records] if looked else [],
+        "records": [_record(record, asked.reader.zone) for record in looked.records] if looked else [],
         "older": _cursor(looked.older) if looked and looked.older else None,
         "paged": _before(asked) is not None,
         "breaks": breaks,
         "counted": room.store().trail.count() if room and breaks == [] else 0,
-        "verified_at": time_text(desk.clock(), asked.lang),
+        "verified_at": zones.stamp(desk.clock(), asked.reader.zone),
         "here": "audit",
     }
     return Shown("audit", values)
@@ -44,11 +44,11 @@ def audit(desk: Desk, asked: Asked) -> Shown:
 _COLUMNS = ("at", "event", "call", "operation", "tool", "principal")
 
 
-def _record(record: Mapping[str, Any], lang: Language) -> dict[str, Any]:
+def _record(record: Mapping[str, Any], zone: tzinfo) -> dict[str, Any]:
     told = {name: value for name, value in record.items() if name not in _COLUMNS}
     came_to = record.get("decision") or record.get("applied") or record.get("refused") or record.get("deed", "")
     return {
-        "at": time_text(record["at"], lang),
+        "at": zones.stamp(record["at"], zone),
         "event": record["event"],
         "call": record["call"][:8],
         "operation": record.get("operation") or record.get("tool", ""),

@@ -14,6 +14,7 @@ from saasus_mcp.permissions.case import Case, CasePolicy, Decision, conditional
 from saasus_mcp.permissions.decisions import DecisionRecord, Kind, record
 from saasus_mcp.permissions.handles import Handles
 from saasus_mcp.permissions.policy import Principal
+from saasus_mcp.permissions.question import kept
 from saasus_mcp.permissions.refusal import Refused
 from saasus_mcp.permissions.seal import Sealer
 from saasus_mcp.store import Approval, Freeze
@@ -125,9 +126,11 @@ class Desk:
         """Say yes by typing the target's name.
 
         Raises:
-            Refused: another name was typed, it takes another person, or it is pending no more.
+            Refused: another name was typed, it takes another person, it is pending no more, or it cannot be shown.
         """
         found = self._pending(approver, code)
+        if not kept.readable(found.approval, "en"):
+            raise Refused("unreadable", "Another version asked for this.", "Reject it.")
         Approvals(found.room.store()).approve(found.approval, typed, approver.id, self.clock(), via="console")
 
     def reject(self, approver: Approver, code: str, reason: str) -> None:

@@ -24,6 +24,7 @@ from saasus_mcp.hosting.console.web import (
     SEE_OTHER,
     TOO_MANY,
     UNAVAILABLE,
+    ZONE_COOKIE,
     BadForm,
     check_csrf,
     cookie_name,
@@ -240,6 +241,10 @@ class Doors:
         answer = redirect(place(urlsplit(fields.get("back", "")).path))
         self._keep(answer, LANGUAGE_COOKIE, other, YEAR)
         return answer
+
+    def keep_zone(self, answer: Response, name: str) -> None:
+        """Keep the time zone that a person reads times in; empty for the server's."""
+        self._keep(answer, ZONE_COOKIE, name, YEAR if name else 0)
 
     @property
     def _path(self) -> str:

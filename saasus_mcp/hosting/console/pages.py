@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import tzinfo
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
+from saasus_mcp import zones
 from saasus_mcp.catalog import Language
 from saasus_mcp.errors import SaasusMcpError
 from saasus_mcp.hosting.console import audit, views
@@ -35,6 +37,7 @@ from saasus_mcp.hosting.console.web import (
     language,
     message,
     page,
+    reader,
     redirect,
 )
 from saasus_mcp.hosting.shares import NoPlace
@@ -44,6 +47,7 @@ log = logging.getLogger(__name__)
 
 HERE = Path(__file__).parent
 LONGEST_REASON = 500
+LONGEST_TYPED = 400
 Act = Callable[[Session, Mapping[str, str]], str]
 Endpoint = Callable[[Request], Awaitable[Response]]
 """Does what a form asks, in a thread; gives the path to go to."""
@@ -60,6 +64,7 @@ class Console:
     desk: Desk
     doors: Doors
     language: Language
+    zone: tzinfo | None = None
 
     def routes(self) -> list[Route]:
         """Everything below /console."""
@@ -84,6 +89,7 @@ class Console:
             *(Route(BASE + path, partial(self._show, view), methods=["GET"]) for path, view in shown.items()),
             *(Route(BASE + path, partial(self._do, act), methods=["POST"]) for path, act in done.items()),
             Route(BASE + "/reveal", self._reveal, methods=["POST"]),
+            Route(BASE + "/time-zone", self._choose_zone, methods=["POST"]),
             *self.doors.routes(),
             *(Route(f"{BASE}/{name}", partial(_file, name), methods=["GET"]) for name in ("style.css", "icon.svg")),
             Route(BASE + "/{path:path}", self._nowhere, methods=["GET", "POST"]),
@@ -106,7 +112,7 @@ class Console:
         session = await self.doors.session(request)
         if session is None:
             return self._to_the_door(request, lang)
-        shown = await run_sync(view, self.desk, self._asked(request, session, lang))
+        shown = await run_sync(view, self.desk, self._asked(request, session))
         return await run_sync(self._page, shown, session, request, lang)
 
     async def _do(self, act: Act, request: Request) -> Response:
@@ -117,7 +123,7 @@ class Console:
             try:
                 return redirect(await run_sync(act, session, fields))
             except Refused as refused:
-                return await self._refused(refused, fields.get("code", ""), session, request)
+                return await self._refused(refused, fields, session, request)
         except SignedOut:
             return redirect("/sign-in")
         except BadForm:
@@ -137,12 +143,15 @@ class Console:
         check_csrf(fields, session)
         return session, fields
 
-    async def _refused(self, refused: Refused, code: str, session: Session, request: Request) -> Response:
+    async def _refused(
+        self, refused: Refused, fields: Mapping[str, str], session: Session, request: Request
+    ) -> Response:
         lang, status = language(request, self.language), CONFLICT if refused.why == "unknown" else UNPROCESSABLE
-        word = f"refused_{refused.why}"
+        word, code = f"refused_{refused.why}", fields.get("code", "")
         if code:
-            asked = views.Asked({}, {"code": code}, session, lang)
-            shown = await run_sync(partial(views.approval, self.desk, asked, failed=word))
+            asked = replace(self._asked(request, session), query={}, path={"code": code})
+            typed = fields.get("name", "")[:LONGEST_TYPED]
+            shown = await run_sync(partial(views.approval, self.desk, asked, failed=word, typed=typed))
             if shown is not None:
                 return await run_sync(self._page, shown, session, request, lang, status)
         return message(word, lang, session, status)
@@ -180,6 +189,23 @@ class Console:
         shown = views.Shown("secrets", {"secret": secret, "failed": failed, "here": "secrets"})
         return await run_sync(self._page, shown, session, request, lang, UNPROCESSABLE if failed else 200)
 
+    async def _choose_zone(self, request: Request) -> Response:
+        """Take another time zone for what this browser shows. Changes nothing else."""
+        try:
+            session, fields = await self._sent(request)
+        except SignedOut:
+            return redirect("/sign-in")
+        except BadForm:
+            return message("refused_form", language(request, self.language), None, FORBIDDEN)
+        name = fields.get("zone", "").strip()
+        if name and zones.find(name) is None:
+            asked = self._asked(request, session)
+            shown = views.account(self.desk, asked, failed="time_zone_wrong")
+            return await run_sync(self._page, shown, session, request, asked.lang, UNPROCESSABLE)
+        answer = redirect("/session")
+        self.doors.keep_zone(answer, name)
+        return answer
+
     async def _nowhere(self, request: Request) -> Response:
         return message("not_found", language(request, self.language), await self.doors.session(request), NOT_FOUND)
 
@@ -200,8 +226,9 @@ class Console:
             return page("onward", lang, None, refresh=f"0;url={request.url.path}", onward=request.url.path)
         return self.doors.closed(request)
 
-    def _asked(self, request: Request, session: Session, lang: Language) -> views.Asked:
-        return views.Asked(dict(request.query_params), dict(request.path_params), session, lang)
+    def _asked(self, request: Request, session: Session) -> views.Asked:
+        who = reader(request, self.language, self.zone)
+        return views.Asked(dict(request.query_params), dict(request.path_params), session, who)
 
 
 def _to_approval(fields: Mapping[str, str]) -> str:

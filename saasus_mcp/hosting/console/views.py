@@ -5,20 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from saasus_mcp.catalog import Language
 from saasus_mcp.hosting.console.desk import Desk, Found, Room
 from saasus_mcp.hosting.console.effects import facts
+from saasus_mcp.hosting.console.questions import page
 from saasus_mcp.hosting.console.sessions import Session
-from saasus_mcp.hosting.console.wording import WORDS, time_text
+from saasus_mcp.hosting.console.wording import WORDS
 from saasus_mcp.permissions.approvals import may_approve
 from saasus_mcp.permissions.budgets import CEILINGS, WINDOWS
 from saasus_mcp.permissions.case import Ceiling
 from saasus_mcp.permissions.policy import Principal
-from saasus_mcp.permissions.question.dialog import dialog
-from saasus_mcp.permissions.question.formatting import Reader
-from saasus_mcp.permissions.question.model import Question
+from saasus_mcp.permissions.question import kept
+from saasus_mcp.permissions.question.formatting import Reader, fill, say
+from saasus_mcp.permissions.question.model import Moment
 from saasus_mcp.store.records import Freeze, Kind
 
 RECENT = 20
@@ -39,7 +41,12 @@ class Asked:
     query: Mapping[str, str]
     path: Mapping[str, str]
     session: Session
-    lang: Language
+    reader: Reader
+
+    @property
+    def lang(self) -> Language:
+        """The language of the page."""
+        return self.reader.language
 
     def text(self, name: str) -> str:
         """A filter as it was typed."""
@@ -60,25 +67,32 @@ View = Callable[[Desk, Asked], Shown | None]
 
 def approvals(desk: Desk, asked: Asked) -> Shown:
     """What waits, and what became of the last ones."""
-    rows = [_row(desk, found, asked.lang) for found in desk.asked(asked.session.approver)]
+    rows = [_row(desk, found, asked.reader) for found in desk.asked(asked.session.approver)]
     waiting = [row for row in rows if row["status"] == "pending"]
     decided = [row for row in rows if row["status"] != "pending"][:RECENT]
     values = {"waiting": waiting, "decided": decided, "refresh": REFRESH_SECONDS, "here": "approvals"}
     return Shown("approvals", values)
 
 
-def approval(desk: Desk, asked: Asked, failed: str = "") -> Shown | None:
-    """One approval with its preview, to be decided on. `failed`: what was wrong with the last try, in a word."""
+def approval(desk: Desk, asked: Asked, failed: str = "", typed: str = "") -> Shown | None:
+    """One approval with its question, to be decided on.
+
+    Args:
+        failed: what was wrong with the last try, in a word.
+        typed: what was typed then.
+    """
     found = desk.find(asked.session.approver, asked.path["code"])
     if found is None:
         return None
-    operation = desk.operation(found.approval.operation)
+    question = kept.question(found.approval)
     values = {
-        "row": _row(desk, found, asked.lang),
-        "preview": dialog(Question.of(found.approval.preview), Reader.of(asked.lang)),
+        "row": _row(desk, found, asked.reader),
+        "question": page(question, asked.reader) if question is not None else None,
+        "older": kept.older(found.approval, asked.lang) if question is None else "",
+        "to_type": kept.to_type(found.approval, asked.lang),
         "may_approve": may_approve(found.approval, asked.session.approver.id),
-        "facts": facts(operation, asked.lang) if operation else [],
         "failed": failed,
+        "typed": typed,
         "here": "approvals",
     }
     return Shown("approval", values)
@@ -143,12 +157,12 @@ def policy(desk: Desk, _: Asked) -> Shown:
 
 def limits(desk: Desk, asked: Asked) -> Shown:
     """What is used of the budgets, and the freezes: of the profiles that the person may look into, and of everything."""
-    now, lang, approver = desk.clock(), asked.lang, asked.session.approver
+    now, approver = desk.clock(), asked.session.approver
     ceilings = {**CEILINGS, **(desk.policy.ceilings or {})}
     places: list[dict[str, Any]] = []
     used: list[dict[str, Any]] = []
     for room in desk.mine(approver):
-        freezes = [_freeze(freeze, room, lang) for freeze in room.store().freezes(room.profile or "")]
+        freezes = [_freeze(freeze, room, asked.reader) for freeze in room.store().freezes(room.profile or "")]
         places.append({"room": room, "freezes": freezes, "own": any(each["own"] for each in freezes)})
         for charge in room.store().charged(WINDOWS, now, room.profile):
             ceiling = ceilings[KINDS[charge.kind]] if desk.policy.ceilings is not None else None
@@ -164,52 +178,57 @@ def secrets(_: Desk, __: Asked) -> Shown:
     return Shown("secrets", {"secret": None, "failed": "", "here": "secrets"})
 
 
-def account(_: Desk, asked: Asked) -> Shown:
-    """Who is signed in, until when, and how to end it."""
+def account(_: Desk, asked: Asked, failed: str = "") -> Shown:
+    """Who is signed in, until when, and how to end it; and the time zone that they read times in."""
     session = asked.session
     values = {
         "groups": sorted(session.approver.groups),
-        "since": time_text(session.opened_at, asked.lang),
-        "until": time_text(session.expires_at, asked.lang),
+        "since": say(Moment(session.opened_at), asked.reader),
+        "until": say(Moment(session.expires_at), asked.reader),
+        "zone": getattr(asked.reader.zone, "key", "") or asked.reader.zone.tzname(None) or "",
+        "failed": failed,
         "here": "account",
     }
     return Shown("account", values)
 
 
-def _freeze(freeze: Freeze, room: Room, lang: Language) -> dict[str, Any]:
+def _freeze(freeze: Freeze, room: Room, reader: Reader) -> dict[str, Any]:
     """A freeze that concerns a room. `own`: whether it is the room's own, which whoever may look into it can lift."""
     return {
         "by": freeze.by,
-        "at": time_text(freeze.at, lang),
+        "at": say(Moment(freeze.at), reader),
         "reason": freeze.reason,
         "profile": freeze.profile,
         "own": bool(freeze.profile) and room.profile in (None, freeze.profile),
     }
 
 
-def _row(desk: Desk, found: Found, lang: Language) -> dict[str, Any]:
-    asked = found.approval
-    operation = desk.operation(asked.operation)
-    left = max(0, math.ceil((asked.expires_at - desk.clock()) / 60))
+def _row(desk: Desk, found: Found, reader: Reader) -> dict[str, Any]:
+    asked, lang, now = found.approval, reader.language, desk.clock()
+    operation, question = desk.operation(asked.operation), kept.question(asked)
+    became = "void" if asked.status == "stale" and asked.expires_at > now else asked.status
+    left = max(0, math.ceil((asked.expires_at - now) / 60))
     return {
         "code": asked.code,
-        "title": desk.title(asked.operation, lang),
+        "headline": fill(question.headline, reader)
+        if question
+        else f"{desk.title(asked.operation, lang)}: {asked.name}",
         "operation": operation.tool if operation else asked.operation,
         "level": operation.level if operation else "",
-        "target": asked.name,
         "who": asked.principal,
         "profile": asked.profile,
         "saas_id": asked.saas_id,
         "sandbox": found.room.sandbox,
         "status": asked.status,
-        "said": WORDS[lang][f"now_{asked.status}"],
+        "became": became,
+        "said": WORDS[lang][f"now_{became}"],
         "left": left,
         "soon": left <= 3,  # noqa: PLR2004 - minutes in which one should not read slowly
-        "until": time_text(asked.expires_at, lang),
-        "at": time_text(asked.requested_at, lang),
+        "until": f"{datetime.fromtimestamp(asked.expires_at, reader.zone):%H:%M %Z}",
+        "at": say(Moment(asked.requested_at), reader),
         "two_person": asked.two_person,
         "decided_by": asked.decided_by or "",
-        "decided_at": time_text(asked.decided_at, lang) if asked.decided_at else "",
+        "decided_at": say(Moment(asked.decided_at), reader) if asked.decided_at else "",
         "reason": asked.reason or "",
     }
 

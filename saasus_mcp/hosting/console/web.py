@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Mapping
+from datetime import tzinfo
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
@@ -12,9 +13,11 @@ from urllib.parse import parse_qs, urlsplit
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from saasus_mcp import zones
 from saasus_mcp.catalog import Language
 from saasus_mcp.hosting.console.sessions import Session
 from saasus_mcp.hosting.console.wording import WORDS
+from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.saasus.words import visible
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 BASE = "/console"
 COOKIE = "saasus_console"
 LANGUAGE_COOKIE = "saasus_language"
+ZONE_COOKIE = "saasus_time_zone"
 LARGEST_FORM = 16 * 1024
 SEE_OTHER, FORBIDDEN, NOT_FOUND, CONFLICT, UNPROCESSABLE, TOO_MANY, UNAVAILABLE = 303, 403, 404, 409, 422, 429, 503
 HEADERS = {
@@ -69,6 +73,12 @@ def language(request: Request, default: Language) -> Language:
     if not wanted:
         return default
     return "ja" if wanted.startswith("ja") else "en"
+
+
+def reader(request: Request, default: Language, zone: tzinfo | None) -> Reader:
+    """Who reads: in the language and the time zone that they chose, else in those of the server."""
+    chosen = request.cookies.get(ZONE_COOKIE, "")
+    return Reader.of(language(request, default), zones.find(chosen) or zone)
 
 
 def page(template: str, lang: Language, session: Session | None, *, status: int = 200, **values: Any) -> HTMLResponse:

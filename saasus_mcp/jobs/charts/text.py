@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from unicodedata import category, east_asian_width
 
 from saasus_mcp.jobs.charts.model import Bars, Chart, Lines
-from saasus_mcp.saasus.words import one_line
+from saasus_mcp.saasus.words import one_line, width
 
 LONGEST = 30
 BAR = 24
 EIGHTHS = " ▏▎▍▌▋▊▉"
-
-
-def width(text: str) -> int:
-    """How many columns of a terminal a text takes."""
-    return sum(0 if category(each) in ("Mn", "Me", "Cf") else 1 + (east_asian_width(each) in "WF") for each in text)
 
 
 def cut(text: str, most: int = LONGEST) -> str:

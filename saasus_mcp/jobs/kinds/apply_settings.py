@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from saasus_mcp.catalog.model import Text
 from saasus_mcp.jobs import settings
+from saasus_mcp.jobs import settings_question as asked
 from saasus_mcp.jobs.kind import Outcome
 from saasus_mcp.jobs.making import LEFT, MAKERS, TEXTS
 from saasus_mcp.jobs.phases import through
@@ -41,7 +41,23 @@ async def plan(reader: Reader, args: Mapping[str, Any]) -> Plan:
         "only_plan": only,
     }
     counts = {name: does[name] for name in ("create", "update", "same", "leave")}
-    return Plan(() if only else tuple(set_up.rows), data, counts, tuple(_preview(set_up)))
+    left = [(item.kind, item.name, why) for item, why in set_up.left]
+    rows = tuple(set_up.rows)
+    facts = tuple(asked.facts(set_up.told, left))
+    return Plan(
+        () if only else rows,
+        data,
+        counts,
+        headline=asked.headline(does["create"], does["update"]),
+        facts=facts,
+        changes=tuple(asked.changes(set_up.changed)),
+        undo=asked.NOTHING_DELETED,
+        details=tuple(asked.details([entry for row in rows for entry in row.entries])),
+        typed=asked.typed(does["create"] + does["update"]),
+        ordinary=tuple(
+            fact.name for fact in facts
+        ),  # what is created replaces nothing; what changes is shown or opened
+    )
 
 
 async def run(work: Work, plan: Plan) -> Outcome:
@@ -72,26 +88,3 @@ def _left(saved: Mapping[str, Any], kinds: Sequence[str], unknown: Iterable[tupl
         f"{kind} has a field that is not known here: {quoted(name)}." for kind, name in sorted(unknown)[:MOST_SHOWN]
     ]
     return [*told, *([f"Texts are applied only where kinds names them: {', '.join(texts)}."] if texts else [])]
-
-
-def _preview(set_up: SetUp) -> Iterator[Text]:
-    """By kind, what is made and changed; then what is left though it is different."""
-    items = set_up.told
-    for do, en, ja in (("create", "to create", "作成"), ("update", "to change", "変更")):
-        for kind in dict.fromkeys(item["kind"] for item in items if item["do"] == do):
-            names = [item["name"] for item in items if (item["kind"], item["do"]) == (kind, do)]
-            shown, more = names[:MOST_SHOWN], len(names) - MOST_SHOWN
-            yield Text(
-                f"  {kind}, {en}: {', '.join(map(quoted, shown))}" + (f" … and {more} more" if more > 0 else ""),
-                f"  {kind}({ja}): {'、'.join(quoted(name, 'ja') for name in shown)}"
-                + (f" ほか{more}件" if more > 0 else ""),
-            )
-    if set_up.left:
-        yield Text("Left as it is:", "変更しないもの:")
-    for item, why in set_up.left[:MOST_SHOWN]:
-        name = (quoted(item.name), quoted(item.name, "ja"))
-        yield Text(f"  {item.kind} {name[0]}: {why.en}", f"  {item.kind} {name[1]}: {why.ja}")
-    if len(set_up.left) > MOST_SHOWN:
-        rest = len(set_up.left) - MOST_SHOWN
-        yield Text(f"  … and {rest} more", f"  ほか{rest}件")
-    yield Text("Nothing is deleted.", "削除は行いません。")

@@ -11,7 +11,7 @@ from typing import Any
 from saasus_mcp.jobs import charts, price_list
 from saasus_mcp.jobs.charts.model import Bar, Bars, Chart
 from saasus_mcp.jobs.kind import Outcome
-from saasus_mcp.jobs.known import require_known
+from saasus_mcp.jobs.known import resolved
 from saasus_mcp.jobs.period import on, zone_of
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.price_list import Offer
@@ -116,13 +116,16 @@ class Books:
 async def plan(reader: Reader, args: Mapping[str, Any]) -> Plan:
     """Nothing changes, so little is looked at: that what the filters name exists."""
     zone_of(args)
+    data = dict(args)
     if args.get("tenant_ids"):
-        require_known("tenant_ids", args["tenant_ids"], [each["id"] for each in await _tenants(reader)])
+        names = {each["id"]: [each.get("name") or ""] for each in await _tenants(reader)}
+        data["tenant_ids"] = resolved("tenant_ids", args["tenant_ids"], "tenant", names)
     if args.get("plans"):
         offers = price_list.offers(await reader.read(price_list.READ, take=price_list.brief))
-        known = [name for offer in offers.values() for name in (offer.called, offer.name, offer.id)]
-        require_known("plans", args["plans"], list(dict.fromkeys(known)))
-    return Plan(data=dict(args))
+        data["plans"] = resolved(
+            "plans", args["plans"], "plan", {id_: [each.called, each.name] for id_, each in offers.items()}
+        )
+    return Plan(data=data)
 
 
 async def run(work: Work, plan: Plan) -> Outcome:

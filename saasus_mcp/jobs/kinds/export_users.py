@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from saasus_mcp.jobs.kind import Outcome
-from saasus_mcp.jobs.known import require_known
+from saasus_mcp.jobs.known import called, resolved
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.table import Table
 from saasus_mcp.jobs.users import ATTRIBUTE, COLUMNS
 from saasus_mcp.jobs.work import Reader, Work
 from saasus_mcp.saasus.places import InvalidArguments
 
-KNOWN: Mapping[str, tuple[str, str, str]] = {
-    "tenant_ids": ("auth.GetTenants", "tenants", "id"),
-    "env_ids": ("auth.GetEnvs", "envs", "id"),
-    "role_names": ("auth.GetRoles", "roles", "role_name"),
-    "attributes": ("auth.GetUserAttributes", "user_attributes", "attribute_name"),
+KNOWN: Mapping[str, tuple[str, str, str, str]] = {
+    "tenant_ids": ("auth.GetTenants", "tenants", "id", "tenant"),
+    "env_ids": ("auth.GetEnvs", "envs", "id", "environment"),
+    "role_names": ("auth.GetRoles", "roles", "role_name", "role"),
+    "attributes": ("auth.GetUserAttributes", "user_attributes", "attribute_name", "attribute"),
 }
-"""Where what an argument names is listed: the read, the list in its answer, and the field."""
+"""Where what an argument names is listed: the read, the list in its answer, the field of its id, and what it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +69,12 @@ async def plan(reader: Reader, args: Mapping[str, Any]) -> Plan:
     filters = [name for name in ("tenant_ids", "env_ids", "role_names") if args.get(name)]
     if args.get("without_tenant") and filters:
         raise InvalidArguments(("without_tenant",), f"it does not go with {filters[0]}.", "Leave one of the two out.")
-    for argument, (key, items, field) in KNOWN.items():
+    data = dict(args)
+    for argument, (key, items, field, what) in KNOWN.items():
         if args.get(argument):
-            there = await reader.read(key, take=lambda answer: [each[field] for each in answer.get(items, [])])  # noqa: B023 - read at once
-            require_known(argument, args[argument], there)
-    return Plan(data=dict(args))
+            there = await reader.read(key, take=partial(called, items=items, key=field))
+            data[argument] = resolved(argument, args[argument], what, there)
+    return Plan(data=data)
 
 
 async def run(work: Work, plan: Plan) -> Outcome:

@@ -3,51 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from saasus_mcp.catalog.model import Text
+from saasus_mcp.jobs.import_question import ORDINARY, Asked, Planned
 from saasus_mcp.jobs.kind import Outcome
 from saasus_mcp.jobs.plan import Entry, Find, Plan, Row
-from saasus_mcp.jobs.users import Line, There, lines, person
-from saasus_mcp.jobs.work import Done, Reader, Work, together
+from saasus_mcp.jobs.present import Present, present
+from saasus_mcp.jobs.there import Called, There
+from saasus_mcp.jobs.users import NO_TENANT, Line, Mistake, lines, mistaken
+from saasus_mcp.jobs.work import Done, Reader, Work
 from saasus_mcp.saasus.places import InvalidArguments
-from saasus_mcp.saasus.words import quoted
 from saasus_mcp.server.results import URI
 
-ONE_BY_ONE = 50
-"""People whom we look up one by one; of more, the whole lists are read, a hundred at once."""
-MOST_SHOWN = 10
 ACCOUNT, MEMBER = "account", "member"
-
-
-@dataclass(slots=True)
-class Present:
-    """Who is there.
-
-    Attributes:
-        accounts: ids, by person (users.person).
-        grants: environments and roles that are held, by account and tenant; a member without any has none.
-    """
-
-    accounts: dict[str, str] = field(default_factory=dict)
-    grants: dict[tuple[str, str], frozenset[tuple[int, str]]] = field(default_factory=dict)
-
-    def take_accounts(self, answer: Mapping[str, Any]) -> None:
-        """Remember a page of accounts."""
-        for user in answer.get("users", []):
-            for by in ("email", "sign_in_id"):
-                if user.get(by):
-                    self.accounts[person(by, user[by])] = user["id"]
-
-    def take_members(self, answer: Mapping[str, Any]) -> None:
-        """Remember a page of tenant users."""
-        for user in answer.get("users", []):
-            envs = user.get("envs") or ()
-            held = frozenset((env["id"], role["role_name"]) for env in envs for role in env.get("roles") or ())
-            self.grants[user["id"], user["tenant_id"]] = held
+UNDO = Text(
+    "Each account, membership and role can be undone; e-mails that were sent cannot.",
+    "アカウント・所属・ロールはそれぞれ元に戻せます。送信したメールは取り消せません。",
+)
 
 
 class Steps:
@@ -64,6 +38,8 @@ class Steps:
 
     def take(self, line: Line) -> list[str]:
         """The steps that a line needs: none where all of it is there."""
+        if not line.tenant:
+            return []  # the account is there, which is all that such a line says
         tenant = self._tenants.setdefault(line.tenant, f"{self._name}/{len(self._tenants) + 1}")
         held = self._present.grants.get((self._account or "", line.tenant))
         needed = [] if self._account else [self._create()]
@@ -72,6 +48,13 @@ class Steps:
         if line.env is not None and (line.env, line.role) not in (held or ()):
             needed.append(self._grant(f"{tenant}/{line.env}", line, line.env))
         return needed
+
+    def kept(self, line: Line) -> list[str]:
+        """The attributes of a member that stay other than they are listed."""
+        present = self._present.attributes.get((self._account or "", line.tenant))
+        if present is None:
+            return []
+        return [name for name, value in line.attributes.items() if present.get(name) != value]
 
     def _create(self) -> str:
         step = f"{self._name}/{ACCOUNT}"
@@ -100,27 +83,55 @@ async def plan(reader: Reader, args: Mapping[str, Any]) -> Plan:
     """Hold every line to what is there, and find what each still lacks."""
     argument, given = await _given(reader, args)
     there = await _there(reader)
-    listed = await reader.aside(lambda: lines(given, there, argument))
-    present = await _present(reader, listed)
+    listed, mistakes = await reader.aside(lambda: lines(given, there, argument))
+    skips = args.get("on_mistake") == "skip"
+    if mistakes and not skips and all(line.tenant for line in listed):
+        raise mistaken(mistakes, argument)
+    found = await present(reader, listed)
+    unknown = [line for line in listed if not line.tenant and line.person not in found.accounts]
+    mistakes += [Mistake(line.number, (NO_TENANT,)) for line in unknown]
+    if mistakes and not skips:
+        raise mistaken(sorted(mistakes, key=lambda each: each.number), argument)
+    sound = [line for line in listed if line not in unknown]
     stop = args.get("on_error") == "stop"
-    return await reader.aside(lambda: _planned(listed, present, there, stop=stop))
+    return await reader.aside(lambda: _planned(sound, mistakes, found, there, stop=stop))
 
 
-def _planned(listed: Sequence[Line], present: Present, there: There, *, stop: bool) -> Plan:
+def _planned(listed: Sequence[Line], mistakes: Sequence[Mistake], found: Present, there: There, *, stop: bool) -> Plan:
     """The plan for these lines."""
     people: dict[str, list[Line]] = defaultdict(list)
     for line in listed:
         people[line.person].append(line)
     rows: list[Row] = []
-    told: list[dict[str, Any]] = []
+    told = [_wrong(each) for each in mistakes]
+    changing: list[Planned] = []
     for number, own in enumerate(people.values(), 1):
-        steps = Steps(f"u{number}", own[0], present)
-        told += [_told(line, steps.row, steps.take(line)) for line in own]
+        steps = Steps(f"u{number}", own[0], found)
+        for line in own:
+            needed = steps.take(line)
+            told.append(_told(line, steps.row, needed, steps.kept(line)))
+            changing += [_does(line, needed)] if needed else []
         if steps.entries:
             rows.append(Row(steps.row, tuple(steps.entries.values())))
     told.sort(key=lambda line: int(line["line"]))
+    skipped = len(listed) - len(changing)
+    kept = len({line["login"] for line in told if line.get("attributes_kept")})
+    asked = Asked(changing, there, found, skipped=skipped, kept=kept, left_out=len(mistakes))
     data = {"lines": told, "stop": stop}
-    return Plan(tuple(rows), data, _counts(rows, told), tuple(_preview(rows, told, there)))
+    if not changing:
+        return Plan(data=data)
+    return Plan(
+        tuple(rows),
+        data,
+        headline=asked.headline,
+        facts=tuple(asked.facts()),
+        reach=tuple(asked.reach()),
+        warnings=tuple(asked.warnings()),
+        undo=UNDO,
+        details=tuple(asked.details()),
+        typed=asked.typed,
+        ordinary=ORDINARY,
+    )
 
 
 async def run(work: Work, plan: Plan) -> Outcome:
@@ -152,82 +163,43 @@ async def _given(reader: Reader, args: Mapping[str, Any]) -> tuple[str, Any]:
 
 async def _there(reader: Reader) -> There:
     tenants = await reader.read("auth.GetTenants", take=lambda answer: _pairs(answer, "tenants", "id", "name"))
-    envs = await reader.read("auth.GetEnvs", take=lambda answer: _pairs(answer, "envs", "id", "name"))
+    listed = await reader.read("auth.GetEnvs", take=lambda answer: answer.get("envs", []))
+    envs = {env["id"]: Called(env.get("name") or "", env.get("display_name") or "") for env in listed}
     roles = await reader.read("auth.GetRoles", take=lambda answer: _pairs(answer, "roles", "role_name", "display_name"))
     attributes = await reader.read(
         "auth.GetUserAttributes",
         take=lambda answer: _pairs(answer, "user_attributes", "attribute_name", "attribute_type"),
     )
-    return There(tenants, frozenset(envs), frozenset(roles), attributes)
+    return There(tenants, envs, roles, attributes)
 
 
 def _pairs(answer: Mapping[str, Any], items: str, key: str, value: str) -> dict[Any, str]:
     return {each[key]: each.get(value) or "" for each in answer.get(items, [])}
 
 
-async def _present(reader: Reader, listed: Sequence[Line]) -> Present:
-    """Those of the list who are there, or simply everybody."""
-    present, people = Present(), {line.person: {line.by: line.login} for line in listed}
-
-    async def look(query: Mapping[str, Any]) -> None:
-        async for _ in reader.pages("auth.SearchSaasUsers", query, present.take_accounts):
-            pass
-        async for _ in reader.pages("auth.SearchTenantUsers", query, present.take_members):
-            pass
-
-    await together([partial(look, query) for query in (people.values() if len(people) <= ONE_BY_ONE else [{}])])
-    return present
-
-
-def _told(line: Line, row: str, steps: list[str]) -> dict[str, Any]:
+def _told(line: Line, row: str, steps: list[str], kept: list[str]) -> dict[str, Any]:
     """A line as it is told, with the steps that it needs."""
     shown = {"line": line.number, "login": line.login, "tenant_id": line.tenant}
     grant = {"env_id": line.env, "role_name": line.role} if line.env is not None else {}
-    return {**shown, **grant, "row": row, "steps": steps}
+    note = {"attributes_kept": kept} if kept else {}
+    return {**shown, **grant, **note, "row": row, "steps": steps}
 
 
-def _counts(rows: Sequence[Row], told: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    entries = [entry for row in rows for entry in row.entries]
-    accounts = [entry for entry in entries if entry.step.endswith(ACCOUNT)]
-    by_mail = sum("email" in entry.args for entry in accounts)
-    return {
-        "lines": len(told),
-        "accounts": len(accounts),
-        "mails": by_mail,
-        "passwords": len(accounts) - by_mail,
-        "members": sum(entry.step.endswith(MEMBER) for entry in entries),
-        "roles": sum(len(entry.args.get("role_names", ())) for entry in entries),
-        "skipped": sum(not line["steps"] for line in told),
-    }
+def _wrong(mistake: Mistake) -> dict[str, Any]:
+    return {"line": mistake.number, "wrong": mistake.why, "row": "", "steps": []}
 
 
-def _preview(rows: Sequence[Row], told: Sequence[Mapping[str, Any]], there: There) -> Iterator[Text]:
-    """By tenant, how many lines change something; then who comes first."""
-    changing = Counter(line["tenant_id"] for line in told if line["steps"])
-    for tenant, count in changing.most_common(MOST_SHOWN):
-        name = there.tenants[tenant]
-        yield Text(f"  {quoted(name)}: {count} lines", f"  {quoted(name, 'ja')}: {count}行")
-    if len(changing) > MOST_SHOWN:
-        rest = len(changing) - MOST_SHOWN
-        yield Text(f"  … and {rest} more tenants", f"  ほか{rest}テナント")
-    if rows:
-        shown = ", ".join(quoted(row.name) for row in rows[:MOST_SHOWN])
-        more = len(rows) - MOST_SHOWN
-        yield Text(
-            f"Users: {shown}" + (f" … and {more} more" if more > 0 else ""),
-            f"ユーザー: {shown}" + (f" ほか{more}人" if more > 0 else ""),
-        )
-    if any(not line["steps"] for line in told):
-        yield Text(
-            "Skipped lines are there already, and attributes of members who are there stay as they are.",
-            "すでに登録済みの行はスキップします。既存メンバーの属性は変更しません。",
-        )
+def _does(line: Line, steps: Sequence[str]) -> Planned:
+    ends = {step.rsplit("/", 1)[-1] for step in steps}
+    return Planned(line, ACCOUNT in ends, MEMBER in ends, bool(ends - {ACCOUNT, MEMBER}))
 
 
 def _became(line: Mapping[str, Any], done: Done | None) -> dict[str, Any]:
     """What became of a line: what the last of its steps came to, and what was made before."""
-    told = {name: value for name, value in line.items() if name not in ("row", "steps")}
+    told = {name: value for name, value in line.items() if name not in ("row", "steps", "wrong")}
     steps: list[str] = line["steps"]
+    if "wrong" in line:
+        return {**told, "outcome": "left_out", "why": line["wrong"]}
     if not steps:
         return {**told, "outcome": "skipped", "why": "it is there already"}
     if done is None:

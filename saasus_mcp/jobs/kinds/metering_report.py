@@ -8,7 +8,7 @@ from typing import Any
 
 from saasus_mcp.jobs import charts, price_list
 from saasus_mcp.jobs.kind import Outcome
-from saasus_mcp.jobs.known import require_known
+from saasus_mcp.jobs.known import resolved
 from saasus_mcp.jobs.period import Period
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.table import Table
@@ -31,10 +31,12 @@ async def plan(reader: Reader, args: Mapping[str, Any]) -> Plan:
     period = Period.of(args)
     tenants = await reader.read("auth.GetTenants", take=_tenants)
     meters = await reader.read("pricing.GetMeteringUnits", take=_meters)
-    for argument, there in (("tenant_ids", tenants), ("meters", meters)):
-        require_known(argument, args.get(argument, ()), list(there))
-    tenants = {key: value for key, value in tenants.items() if key in args.get("tenant_ids", tenants)}
-    meters = {key: value for key, value in meters.items() if key in args.get("meters", meters)}
+    if "tenant_ids" in args:
+        names = {key: [name] for key, (name, _) in tenants.items()}
+        tenants = {key: tenants[key] for key in resolved("tenant_ids", args["tenant_ids"], "tenant", names)}
+    if "meters" in args:
+        names = {key: [name] for key, (name, _) in meters.items()}
+        meters = {key: meters[key] for key in resolved("meters", args["meters"], "meter", names)}
     reads = len(tenants) * len(meters) * len(list(period.months()))
     if reads > MOST_READS:
         mend = f"At most {MOST_READS}: shorten the period, or name tenant_ids or meters."

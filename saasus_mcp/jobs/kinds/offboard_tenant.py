@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -10,11 +11,40 @@ from typing import Any
 
 from saasus_mcp.catalog.model import Text
 from saasus_mcp.jobs import checklist
-from saasus_mcp.jobs.checklist import Checklist, counted, listed
+from saasus_mcp.jobs.checklist import (
+    KEYS,
+    PEOPLE,
+    About,
+    Checklist,
+    counted,
+    number,
+    plain,
+    several,
+    steps,
+    with_particle,
+)
 from saasus_mcp.jobs.kind import Outcome
+from saasus_mcp.jobs.known import called, resolved
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.work import Reader, Work, together
+from saasus_mcp.permissions.question.formatting import Reader as Readership
+from saasus_mcp.permissions.question.formatting import say
+from saasus_mcp.permissions.question.model import (
+    Absent,
+    Fact,
+    Labelled,
+    Moment,
+    Named,
+    Notice,
+    Number,
+    Said,
+    Unread,
+    Value,
+)
+from saasus_mcp.permissions.question.values import decimal
+from saasus_mcp.saasus.words import named
 
+ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 HOUR = 3600
 AHEAD = HOUR + HOUR // 4
 """Seconds that the end of a contract lies ahead at least: so long a step waits for its approval, and then five minutes more."""
@@ -46,36 +76,43 @@ class Contract:
 
 async def plan(reader: Reader, args: Mapping[str, Any]) -> Plan:
     """Look at all that hangs on the tenant, then: invitations, the contract, and the tenant when that is over."""
-    tenant_id = args["tenant_id"]
+    tenant_id = await _id(reader, args["tenant_id"])
     tenant: Record = await reader.read("auth.GetTenant", {"tenant_id": tenant_id})
     contract = Contract.of(tenant)
-    at_once = args.get("delete") == "at_once"
     listing = Checklist()
     ends = _end(reader, tenant, contract, soon=args.get("contract_ends") == "soon")
-    await _say_contract(reader, listing, tenant, contract, ends)
-    members = await _say_members(reader, listing, tenant_id)
     invitations = await _open_invitations(reader, tenant_id)
-    open_ones = counted(len(invitations))
-    listing.say(f"Open invitations: {open_ones.en}", f"未承諾の招待: {open_ones.ja}")
-    await _say_links(reader, listing, tenant_id)
-    for number, each in enumerate(invitations, 1):
+    for at, each in enumerate(invitations, 1):
         asked = {"tenant_id": tenant_id, "invitation_id": each}
-        listing.step(0, f"invitation/{number}", "auth.DeleteTenantInvitation", asked, f"invitation {number}")
+        listing.step(0, f"invitation/{at}", "auth.DeleteTenantInvitation", asked, f"invitation {at}")
     cancels = bool(contract.plan) and contract.ends is None
     if cancels:
-        asked = {"tenant_id": tenant_id, "next_plan_id": "", "using_next_plan_from": ends}
-        listing.step(1, "contract", "auth.UpdateTenantPlan", asked, "end the contract")
-    deletes = at_once or not contract.plan
+        ending = {"tenant_id": tenant_id, "next_plan_id": "", "using_next_plan_from": ends}
+        listing.step(1, "contract", "auth.UpdateTenantPlan", ending, "end the contract")
+    deletes = args.get("delete") == "at_once" or not contract.plan
     if deletes:
         listing.step(2, "tenant", "auth.DeleteTenant", {"tenant_id": tenant_id}, "delete the tenant")
+    await _say_contract(reader, listing, tenant, contract, ends)
+    members, alone = await _members(reader, listing, tenant_id)
     counts = {
         "memberships": members,
         "invitations": len(invitations),
         "end_contract": int(cancels),
         "delete_tenant": int(deletes),
     }
-    then = [] if deletes else [f"The contract ends {_shown(ends)}. Call again after that: then the tenant is deleted."]
-    return listing.plan(tenant.get("name") or tenant_id, counts, only=bool(args.get("only_plan")), then=then)
+    listing.facts.append(_steps(counts))
+    links = await _links(reader, listing, tenant_id)
+    losing = Fact("members", Text("People who lose access", "利用できなくなる人"), counted(members, PEOPLE))
+    listing.report += links
+    if deletes:
+        listing.facts += [alone, _outside(links)]
+    else:
+        listing.report.append(alone)
+        listing.say("members", Text("Members", "所属する人"), losing.value)
+    reach, then = ((losing,), ()) if deletes else ((), (_later(ends),))
+    name = tenant.get("name") or tenant_id
+    about = About(name, _headline(name, counts), tuple(_warnings(counts, contract)), reach)
+    return listing.plan(about, counts, only=bool(args.get("only_plan")), then=then)
 
 
 async def run(work: Work, plan: Plan) -> Outcome:
@@ -94,49 +131,114 @@ def _end(reader: Reader, tenant: Record, contract: Contract, *, soon: bool) -> i
     return -(-earliest // HOUR) * HOUR  # a full hour, so that the plan is the same while a person thinks
 
 
+async def _id(reader: Reader, given: str) -> str:
+    """The id of the tenant, which may be given by its name."""
+    if ID.fullmatch(given):
+        return given
+    there: dict[str, list[str]] = await reader.read(
+        "auth.GetTenants", take=lambda answer: called(answer, "tenants", "id")
+    )
+    return resolved("tenant_id", [given], "tenant", there)[0]
+
+
+def _headline(name: str, counts: Mapping[str, int]) -> Text:
+    """What is done to which tenant."""
+    en, owner = named(name), with_particle(name, "の")
+    if counts["end_contract"] and counts["delete_tenant"]:
+        return Text(f"End the contract of {en} and delete the tenant", f"{owner}契約を終了し、テナントを削除します")
+    if counts["delete_tenant"]:
+        return Text(f"Delete the tenant {en}", f"テナント{with_particle(name, 'を')}削除します")
+    if counts["end_contract"]:
+        return Text(f"End the contract of {en}", f"{owner}契約を終了します")
+    return Text(f"Withdraw the open invitations of {en}", f"{owner}招待を取り消します")
+
+
+def _warnings(counts: Mapping[str, int], contract: Contract) -> Iterator[Notice]:
+    """What of it cannot be undone, and what else follows."""
+    if counts["delete_tenant"]:
+        yield Notice(
+            "irreversible",
+            Text(
+                "Deleting the tenant cannot be undone: members, roles, attributes and settings are lost. Accounts stay.",
+                "テナントの削除は元に戻せません。所属・ロール・属性・設定は失われ、アカウントだけが残ります。",
+            ),
+        )
+    if counts["end_contract"]:
+        dropped = Text("; a reserved change of plan is dropped", "。予約済みのプラン変更は取り消されます")
+        more = dropped if contract.next else Text("", "")
+        yield Notice(
+            "money",
+            Text(
+                f"Billing ends with the contract; nothing is refunded{more.en}",
+                f"請求は契約とともに終わります(返金なし){more.ja}",
+            ),
+        )
+    if counts["invitations"]:
+        yield Notice(
+            "recreate",
+            Text(
+                "Withdrawn invitations can only be sent again.",
+                "取り消した招待は元に戻せません(再送が必要です)。",
+            ),
+        )
+
+
+def _steps(counts: Mapping[str, int]) -> Fact:
+    """What is done in which order."""
+    count = counts["invitations"]
+    withdraw = Text(f"withdraw {number(count, 'invitation', 'invitations')}", f"招待{count}件の取り消し")
+    return steps(
+        [withdraw] if count else [],
+        [Text("end the contract, after an approval of its own", "契約の終了(個別の承認が必要)")]
+        if counts["end_contract"]
+        else [],
+        [Text("delete the tenant, after an approval of its own", "テナントの削除(個別の承認が必要)")]
+        if counts["delete_tenant"]
+        else [],
+    )
+
+
+def _later(ends: int) -> Text:
+    """What is left to do when the contract is over."""
+    en, ja = (say(Moment(ends), Readership.of(language)) for language in ("en", "ja"))
+    return Text(
+        f"The contract ends {en}. Call again after that: then the tenant is deleted.",
+        f"契約は{ja}に終了します。その後もう一度呼び出すと、テナントを削除します。",
+    )
+
+
 async def _say_contract(reader: Reader, listing: Checklist, tenant: Record, contract: Contract, ends: int) -> None:
+    label = Text("Contract", "契約")
     if not contract.plan:
-        listing.say("Contract: none, or over", "契約: なし、または終了済み")
+        listing.say("contract", label, Said(Text("none, or over", "なし、または終了済み")))
     else:
-        shown = Text(f"ends {_shown(ends)}", f"{_shown(ends)}に終了")
-        if contract.ends is None:
-            shown = Text(f"is to end {_shown(ends)}, without a refund", f"{_shown(ends)}に終了させます(返金なし)")
-        await listing.look(
+        found = await listing.look(
             reader,
             "pricing.GetPricingPlan",
             {"plan_id": contract.plan},
-            Text("Contract", "契約"),
-            lambda answer: Text(
-                f"{listed([answer.get('display_name') or contract.plan]).en}, {shown.en}",
-                f"{listed([answer.get('display_name') or contract.plan]).ja}、{shown.ja}",
-            ),
+            label,
+            lambda answer: Named(str(answer.get("display_name") or contract.plan), contract.plan),
         )
-    if contract.next:
-        listing.say("A reserved change of plan is dropped with it", "予約済みのプラン変更は取り消されます")
-    await _say_usage(reader, listing, tenant["id"])
-
-
-async def _say_usage(reader: Reader, listing: Checklist, tenant_id: str) -> None:
-    """Usage grows while a person thinks: it is shown, and is no part of what they agree to."""
+        when = Text("ends", "終了") if contract.ends is None else Text("ends, as reserved,", "予約済みの終了")
+        both = several([*([found.value] if not isinstance(found.value, Unread) else []), Labelled(when, Moment(ends))])
+        listing.say("contract", label, both, lead=True)
     month = datetime.fromtimestamp(reader.now(), UTC).strftime("%Y-%m")
-    seen = Checklist()
-    await seen.look(
+    usage = await listing.look(
         reader,
         "pricing.GetMeteringUnitMonthCountsByTenantIdAndMonth",
-        {"tenant_id": tenant_id, "month": month},
-        Text(f"Usage of {month}, which may not be billed yet", f"{month}の利用量(未請求の可能性)"),
+        {"tenant_id": tenant["id"], "month": month},
+        Text("Usage of this month (UTC), perhaps not billed yet", "今月(UTC)の利用量(未請求の可能性)"),
         _usage,
     )
-    listing.passing += seen.found
+    listing.momentary.append(usage)  # it grows while a person thinks
 
 
-def _usage(answer: Record) -> Text:
-    used = [f"{each['metering_unit_name']}: {each['count']}" for each in answer.get("counts", []) if each.get("count")]
-    told = listed(used)
-    return told if used else Text("none", "なし")
+def _usage(answer: Record) -> Value:
+    used = [each for each in answer.get("counts", []) if each.get("count")]
+    return several(Labelled(plain(str(each["metering_unit_name"])), Number(decimal(each["count"]))) for each in used)
 
 
-async def _say_members(reader: Reader, listing: Checklist, tenant_id: str) -> int:
+async def _members(reader: Reader, listing: Checklist, tenant_id: str) -> tuple[int, Fact]:
     """How many there are, and who is left in no tenant at all."""
     members: dict[str, str] = {}
     async for page in reader.pages("auth.SearchTenantUsers", {"tenant_id": tenant_id}, _logins):
@@ -144,14 +246,8 @@ async def _say_members(reader: Reader, listing: Checklist, tenant_id: str) -> in
     elsewhere = await _elsewhere(reader, tenant_id, members)
     left = sorted((login, user) for user, login in members.items() if user not in elsewhere)
     listing.records = [{"left_in_no_tenant": login, "user_id": user} for login, user in left]
-    alone = listed([login for login, _ in left])
-    total = counted(len(members))
-    listing.say(f"Users who lose it: {total.en}", f"所属を失うユーザー: {total.ja}")
-    listing.say(
-        f"Users left in no tenant, whose accounts stay (job_offboard_user): {alone.en or 'none'}",
-        f"どのテナントにも属さなくなり、アカウントだけが残るユーザー: {alone.ja or 'なし'}",
-    )
-    return len(members)
+    label = Text("Left in no tenant; accounts stay", "どのテナントにも属さなくなる人(アカウントは残ります)")
+    return len(members), Fact("alone", label, several(Named(login, user) for login, user in left))
 
 
 def _logins(answer: Record) -> dict[str, str]:
@@ -179,69 +275,74 @@ async def _open_invitations(reader: Reader, tenant_id: str) -> list[str]:
     return sorted(each["id"] for each in answer.get("invitations", []) if each.get("status") == "pending")
 
 
-async def _say_links(reader: Reader, listing: Checklist, tenant_id: str) -> None:
+async def _links(reader: Reader, listing: Checklist, tenant_id: str) -> list[Fact]:
     """What else knows the tenant, and what of it stays behind."""
+    found: list[Fact] = []
     own = {"tenant_id": tenant_id}
-    for key, args, what, say in (
-        ("auth.GetStripeCustomer", own, Text("Stripe customer", "Stripeの顧客"), _stripe),
+    gateway, infrastructure = (
+        Text("API gateway", "APIゲートウェイ"),
+        Text("Infrastructure of its own", "テナント専用のインフラ"),
+    )
+    for key, args, label, value in (
+        ("auth.GetStripeCustomer", own, Text("Stripe", "Stripe"), _stripe),
         (
             "awsmarketplace.GetCustomers",
             {"tenant_ids": [tenant_id]},
             Text("AWS Marketplace", "AWS Marketplace"),
             _buyers,
         ),
+        ("auth.GetSingleTenantSettings", {}, infrastructure, _infrastructure),
         ("auth.GetTenantIdentityProviders", own, Text("SAML", "SAML"), _saml),
-        ("apigateway.GetTenant", own, Text("API gateway", "APIゲートウェイ"), _gateway),
         ("apigateway.GetApiKeys", own, Text("API gateway keys", "APIゲートウェイのキー"), _keys),
-        (
-            "auth.GetSingleTenantSettings",
-            {},
-            Text("Infrastructure of its own", "テナント専用のインフラ"),
-            _infrastructure,
-        ),
+        ("apigateway.GetTenant", own, gateway, _gateway),
     ):
-        await listing.look(reader, key, args, what, say)
+        found.append(await listing.look(reader, key, args, label, value))
+    return found
 
 
-def _stripe(answer: Record) -> Text:
-    if not answer.get("customer_id"):
-        return Text("none", "なし")
-    return Text(
-        "connected; the customer and open invoices stay at Stripe", "連携済み。顧客と未払いの請求書はStripeに残ります"
+def _outside(links: Sequence[Fact]) -> Fact:
+    """Of what else knows the tenant, what is there."""
+    there = [
+        Labelled(Text(f"{fact.label.en}:", fact.label.ja), fact.value)
+        for fact in links
+        if not isinstance(fact.value, Absent)
+    ]
+    return Fact("outside", Text("Stays elsewhere", "ほかに残るもの"), several(there))
+
+
+def _stripe(answer: Record) -> Value:
+    return _if(
+        answer.get("customer_id"),
+        Text("the customer and open invoices stay there", "顧客と未払いの請求書はStripeに残ります"),
     )
 
 
-def _buyers(answer: Record) -> Text:
-    if not answer.get("customers"):
-        return Text("no contract", "契約なし")
-    return Text("a contract there must be ended by the buyer", "契約あり。購入者側での解約が必要です")
+def _buyers(answer: Record) -> Value:
+    return _if(answer.get("customers"), Text("the buyer must end the contract there", "購入者側での解約が必要です"))
 
 
-def _saml(answer: Record) -> Text:
-    if not answer.get("saml"):
-        return Text("none", "なし")
-    return Text("set up; it ends with the tenant, the entry at the provider stays", "設定あり。IdP側の登録は残ります")
+def _saml(answer: Record) -> Value:
+    return _if(answer.get("saml"), Text("the entry at the identity provider stays", "IdP側の登録は残ります"))
 
 
-def _gateway(answer: Record) -> Text:
-    if not any(answer.get(name) for name in ("allowed_ips", "routing")):
-        return Text("nothing of its own", "個別の設定なし")
-    return Text("routing or allowed addresses of its own", "個別のルーティングまたは許可アドレスあり")
+def _gateway(answer: Record) -> Value:
+    own = any(answer.get(name) for name in ("allowed_ips", "routing"))
+    return _if(own, Text("routing or allowed addresses of its own", "個別のルーティングまたは許可アドレスあり"))
 
 
-def _keys(answer: Record) -> Text:
-    told = counted(len(answer.get("api_keys", [])))
-    return Text(f"{told.en} of the tenant and its users", told.ja)
+def _keys(answer: Record) -> Value:
+    return counted(len(answer.get("api_keys", [])), KEYS)
 
 
-def _infrastructure(answer: Record) -> Text:
-    if not answer.get("enabled"):
-        return Text("none is built here", "構築していません")
-    return Text(
-        "what was built for the tenant stays and goes on costing: remove it in AWS",
-        "構築済みのものは残り、費用がかかり続けます。AWSで削除してください",
+def _infrastructure(answer: Record) -> Value:
+    return _if(
+        answer.get("enabled"),
+        Text(
+            "what was built for the tenant keeps incurring costs: remove it in AWS",
+            "構築済みのものは残り、費用がかかり続けます。AWSで削除してください",
+        ),
     )
 
 
-def _shown(at: int) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+def _if(there: Any, said: Text) -> Value:
+    return Said(said) if there else Absent()

@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from saasus_mcp.catalog.model import Text
 from saasus_mcp.jobs import checklist
-from saasus_mcp.jobs.checklist import Checklist, counted, listed
+from saasus_mcp.jobs.checklist import (
+    KEYS,
+    NO_ANSWER,
+    About,
+    Checklist,
+    counted,
+    number,
+    plain,
+    several,
+    steps,
+    with_particle,
+)
 from saasus_mcp.jobs.kind import Outcome
+from saasus_mcp.jobs.known import resolved
 from saasus_mcp.jobs.plan import Plan
+from saasus_mcp.jobs.present import accounts
+from saasus_mcp.jobs.there import Called
 from saasus_mcp.jobs.work import Reader, Unreadable, Work, together
+from saasus_mcp.permissions.question.model import Labelled, Named, Notice, Number, Said, Unread, Value
 from saasus_mcp.saasus.places import InvalidArguments
-from saasus_mcp.saasus.words import quoted
+from saasus_mcp.saasus.words import named, quoted
 
 NAMES = ("user_id", "email", "sign_in_id")
+OWN_APPROVAL = Text("delete the account, after an approval of its own", "アカウントの削除(個別の承認が必要)")
 Record = Mapping[str, Any]
 
 
@@ -26,16 +42,15 @@ async def plan(reader: Reader, args: Mapping[str, Any]) -> Plan:
     mine = await _memberships(reader, user["id"])
     leaves = _chosen(mine, args.get("tenant_ids"))
     account = not args.get("keep_account") and not args.get("tenant_ids")
-    invitations = await _invitations(reader, user.get("email") or "", args.get("tenant_ids"))
+    within = [each["tenant_id"] for each in leaves] if args.get("tenant_ids") else None
+    invitations = await _invitations(reader, user.get("email") or "", within)
     listing = Checklist()
-    _say_memberships(listing, leaves, [each for each in mine if each not in leaves])
-    await _say_rest(reader, listing, user, invitations, account=account)
-    for number, (tenant, invitation) in enumerate(invitations, 1):
+    for at, (tenant, invitation) in enumerate(invitations, 1):
         asked = {"tenant_id": tenant, "invitation_id": invitation}
-        listing.step(0, f"invitation/{number}", "auth.DeleteTenantInvitation", asked, f"invitation {number}")
-    for number, each in enumerate(leaves, 1):
+        listing.step(0, f"invitation/{at}", "auth.DeleteTenantInvitation", asked, f"invitation {at}")
+    for at, each in enumerate(leaves, 1):
         asked = {"tenant_id": each["tenant_id"], "user_id": user["id"]}
-        listing.step(0, f"leave/{number}", "auth.DeleteTenantUser", asked, f"leave {each['tenant_name']} ({number})")
+        listing.step(0, f"leave/{at}", "auth.DeleteTenantUser", asked, f"leave {_tenant(each)} ({at})")
     if account:
         listing.step(1, "account", "auth.DeleteSaasUser", {"user_id": user["id"]}, "delete the account")
     counts = {
@@ -44,7 +59,12 @@ async def plan(reader: Reader, args: Mapping[str, Any]) -> Plan:
         "invitations": len(invitations),
         "delete_account": int(account),
     }
-    return listing.plan(login, counts, only=bool(args.get("only_plan")))
+    keys = await _keys(reader, user["id"])
+    _say_memberships(listing, leaves, [each for each in mine if each not in leaves])
+    await _say_rest(reader, listing, user, counts, keys)
+    warnings = tuple(_warnings(counts, keys))
+    about = About(login, _headline(login, counts), warnings)
+    return listing.plan(about, counts, only=bool(args.get("only_plan")))
 
 
 async def run(work: Work, plan: Plan) -> Outcome:
@@ -59,9 +79,7 @@ async def _user(reader: Reader, args: Mapping[str, Any]) -> Record:
     [name] = given
     if name == "user_id":
         return await reader.read("auth.GetSaasUser", {"user_id": args[name]}, dict)
-    found: list[Record] = []
-    async for page in reader.pages("auth.SearchSaasUsers", {name: args[name]}, lambda answer: answer.get("users", [])):
-        found += [user for user in page if str(user.get(name, "")).casefold() == args[name].casefold()]
+    found = await accounts(reader, name, args[name])
     if len(found) != 1:
         raise InvalidArguments((name,), f"{len(found) or 'no'} users are called {quoted(args[name])}.", "Give user_id.")
     return found[0]
@@ -75,10 +93,12 @@ async def _memberships(reader: Reader, user: str) -> list[Record]:
 
 
 def _chosen(mine: Sequence[Record], wanted: Sequence[str] | None) -> list[Record]:
-    for tenant in wanted or ():
-        if tenant not in {each["tenant_id"] for each in mine}:
-            raise InvalidArguments(("tenant_ids",), f"the user is not in the tenant {quoted(tenant)}.")
-    return [each for each in mine if not wanted or each["tenant_id"] in wanted]
+    """The memberships that are to end: those in the tenants of these ids or names, or all."""
+    if not wanted:
+        return [*mine]
+    names = {str(each["tenant_id"]): [str(each.get("tenant_name") or "")] for each in mine}
+    chosen = resolved("tenant_ids", wanted, "tenant of the user's", names)
+    return [each for each in mine if each["tenant_id"] in chosen]
 
 
 async def _invitations(reader: Reader, email: str, tenants: Sequence[str] | None) -> list[tuple[str, str]]:
@@ -103,68 +123,114 @@ def _ids(answer: Record) -> list[str]:
     return [each["id"] for each in answer.get("tenants", [])]
 
 
-def _say_memberships(listing: Checklist, leaves: Sequence[Record], stays: Sequence[Record]) -> None:
-    for each in leaves:
-        roles = listed(_roles(each))
-        name = each.get("tenant_name") or each["tenant_id"]
-        listing.say(
-            f"Leaves {quoted(name)}, with the roles {roles.en or 'none'}",
-            f"{quoted(name, 'ja')}から外れます(ロール: {roles.ja or 'なし'})",
+def _headline(login: str, counts: Mapping[str, int]) -> Text:
+    """What is done to whom."""
+    leaves, account = counts["memberships"], counts["delete_account"]
+    tenants = number(leaves, "tenant", "tenants")
+    en, who, owner = named(login), with_particle(login, "を"), with_particle(login, "の")
+    if leaves and account:
+        return Text(
+            f"Remove {en} from {tenants} and delete the account",
+            f"{who}{leaves}テナントから外し、アカウントを削除します",
         )
-    if stays:
-        names = listed([str(each.get("tenant_name") or each["tenant_id"]) for each in stays])
-        listing.say(f"Stays in {names.en}", f"引き続き所属: {names.ja}")
+    if account:
+        return Text(f"Delete the account {en}", f"{owner}アカウントを削除します")
+    if leaves:
+        return Text(f"Remove {en} from {tenants}", f"{who}{leaves}テナントから外します")
+    return Text(f"Withdraw the invitations to {en}", f"{with_particle(login, 'への')}招待を取り消します")
 
 
-async def _say_rest(
-    reader: Reader, listing: Checklist, user: Record, invitations: Sequence[Any], *, account: bool
-) -> None:
-    """What else there is, and what of it no operation takes away."""
-    open_ones = counted(len(invitations))
-    listing.say(f"Open invitations to the address: {open_ones.en}", f"このアドレス宛の未承諾の招待: {open_ones.ja}")
-    await listing.look(
+def _warnings(counts: Mapping[str, int], keys: Value) -> Iterator[Notice]:
+    """What of it cannot be undone, and what stays open."""
+    if counts["delete_account"]:
+        yield Notice(
+            "irreversible",
+            Text(
+                "Deleting the account cannot be undone: registered again, the person gets a new id and no earlier access.",
+                "アカウントの削除は元に戻せません。再登録しても別のIDになり、以前の権限は戻りません。",
+            ),
+        )
+    if counts["memberships"] or counts["invitations"]:
+        yield Notice(
+            "recreate",
+            Text(
+                "The rest can only be created again: memberships with each role, invitations by a new e-mail.",
+                "所属はロールの付与からやり直し、招待はメールの再送が必要です(元には戻せません)。",
+            ),
+        )
+    if isinstance(keys, Number):
+        yield Notice(
+            "consequence",
+            Text(
+                "API gateway keys of the person stay valid: no operation revokes one. Close them at the gateway.",
+                "本人のAPIゲートウェイのキーは有効なままです。失効させる操作がないため、ゲートウェイ側で対処してください。",
+            ),
+        )
+
+
+def _say_memberships(listing: Checklist, leaves: Sequence[Record], stays: Sequence[Record]) -> None:
+    held = [Labelled(plain(_tenant(each)), _said(_roles(each))) for each in leaves]
+    listing.say("leaves", Text("Leaves", "外れるテナント"), several(held), lead=bool(held))
+    listing.say("stays", Text("Stays in", "引き続き所属"), several(Named(_tenant(each)) for each in stays))
+
+
+def _said(roles: Sequence[str]) -> Value:
+    if not roles:
+        return Said(Text("(no role)", "(ロールなし)"))
+    return Said(Text(f"({', '.join(map(named, roles))})", f"({'・'.join(named(role, 'ja') for role in roles)})"))
+
+
+async def _say_rest(reader: Reader, listing: Checklist, user: Record, counts: Mapping[str, int], keys: Value) -> None:
+    """The steps, what else there is, and what of it no operation takes away."""
+    invitations, leaves = counts["invitations"], counts["memberships"]
+    withdraw = Text(f"withdraw {number(invitations, 'invitation', 'invitations')}", f"招待{invitations}件の取り消し")
+    leave = Text(f"leave {number(leaves, 'tenant', 'tenants')}", f"{leaves}テナントからの除外")
+    first = [*([withdraw] if invitations else []), *([leave] if leaves else [])]
+    account = counts["delete_account"]
+    if len(first) + account > 1:
+        listing.facts.append(steps(first, [OWN_APPROVAL] if account else []))
+    mfa = await listing.look(
         reader,
         "auth.GetUserMfaPreference",
         {"user_id": user["id"]},
-        Text("Second factor", "多要素認証"),
-        lambda answer: Text("on", "有効") if answer.get("enabled") else Text("off", "無効"),
+        Text("Two-factor sign-in", "多要素認証"),
+        lambda answer: Said(Text("on", "有効") if answer.get("enabled") else Text("off", "無効")),
     )
-    await _say_keys(reader, listing, user["id"])
+    (listing.facts if account else listing.report).append(mfa)
+    listing.say("api_keys", Text("API gateway keys of the person", "本人のAPIゲートウェイのキー"), keys)
     if not account:
         listing.say(
-            "The account stays, with its password and second factor.",
-            "アカウントはパスワード・多要素認証とともに残ります。",
+            "account",
+            Text("Account", "アカウント"),
+            Said(Text("stays, with its password", "残ります(パスワードも有効)")),
         )
-    listing.say(
-        "What the person wrote (feedback, comments) and the logs of what they did stay.",
-        "本人が書いたフィードバックやコメント、操作の記録は残ります。",
-    )
+    what = Text("feedback, comments and logs of the person", "本人のフィードバック・コメント・操作の記録")
+    listing.say("kept", Text("Stays in SaaSus", "SaaSusに残るもの"), Said(what))
 
 
-async def _say_keys(reader: Reader, listing: Checklist, user: str) -> None:
+async def _keys(reader: Reader, user: str) -> Value:
+    """How many keys the person has."""
     try:
         count = await reader.read(
             "apigateway.GetApiKeys", {"user_id": user}, lambda answer: len(answer.get("api_keys", []))
         )
     except Unreadable:
-        listing.say(
-            "API gateway keys: not known, they cannot be read.", "APIゲートウェイのキー: 確認できませんでした。"
-        )
-        return
-    told = counted(count)
-    more = Text(
-        "; no operation revokes a key: close them at the gateway",
-        "。失効させる操作はないため、ゲートウェイ側で対処してください",
-    )
-    listing.say(
-        f"API gateway keys of the person: {told.en}{more.en if count else ''}",
-        f"本人のAPIゲートウェイのキー: {told.ja}{more.ja if count else ''}",
-    )
+        return Unread(NO_ANSWER)
+    return counted(count, KEYS)
+
+
+def _tenant(member: Record) -> str:
+    return str(member.get("tenant_name") or member["tenant_id"])
 
 
 def _roles(member: Record) -> list[str]:
+    """Environment and role, in people's terms."""
     return [
-        f"{env.get('name') or env.get('id')}: {role.get('role_name')}"
+        f"{_env(env)}: {Called(str(role.get('role_name')), str(role.get('display_name') or '')).spoken}"
         for env in member.get("envs") or ()
         for role in env.get("roles") or ()
     ]
+
+
+def _env(env: Record) -> str:
+    return str(env.get("display_name") or env.get("name") or env.get("id"))

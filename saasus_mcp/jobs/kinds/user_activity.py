@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from saasus_mcp.jobs.kind import Outcome
-from saasus_mcp.jobs.known import require_known
+from saasus_mcp.jobs.known import called, resolved
 from saasus_mcp.jobs.period import Period
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.table import Table
@@ -46,10 +46,11 @@ class Visits:
 async def plan(reader: Reader, args: Mapping[str, Any]) -> Plan:
     """Nothing changes, so little is looked at: the period, and that the tenants and users exist."""
     Period.of(args)
+    data = dict(args)
     if args.get("tenant_ids"):
-        there = await reader.read("auth.GetTenants", take=lambda answer: [each["id"] for each in answer["tenants"]])
-        require_known("tenant_ids", args["tenant_ids"], there)
-    return Plan(data={**args, "users": await _named(reader, args.get("user_ids", ()))})
+        there = await reader.read("auth.GetTenants", take=lambda answer: called(answer, "tenants", "id"))
+        data["tenant_ids"] = resolved("tenant_ids", args["tenant_ids"], "tenant", there)
+    return Plan(data={**data, "users": await _named(reader, args.get("user_ids", ()))})
 
 
 async def _named(reader: Reader, wanted: Sequence[str]) -> list[User]:

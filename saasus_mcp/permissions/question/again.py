@@ -14,6 +14,8 @@ from saasus_mcp.permissions.question.words import WORDS
 from saasus_mcp.permissions.target import Sight
 from saasus_mcp.store import Approval
 
+PLAN = "plan digest"
+"""The bound field of a job: another one says that the plan changed, and means nothing to a person."""
 MOST_CHANGES = 3
 """Changes of the target that are told one by one."""
 CHANGED = Text(
@@ -81,6 +83,8 @@ def _changed(before: str, after: str) -> Iterator[Text]:
     table = load()
     values = Values(lambda path: table.field("", path), _unresolved, frozenset(table.kinds))
     for change in changes(before, after):
+        if change.field == PLAN:
+            continue
         field = table.field("", change.field)
         was, now = (values.of(each, field, change.field) for each in (change.before, change.after))
         said = []

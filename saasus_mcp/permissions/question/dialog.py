@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from saasus_mcp.catalog.model import Language
-from saasus_mcp.permissions.question.formatting import Reader, joined, say
+from saasus_mcp.permissions.question.formatting import Reader, fill, joined, say
 from saasus_mcp.permissions.question.layout import Line, lines
 from saasus_mcp.permissions.question.model import Change, Fact, Question
 from saasus_mcp.permissions.question.words import MARKS, WORDS
@@ -26,15 +26,15 @@ def text(line: Line, question: Question, reader: Reader) -> str:
     words = WORDS[language]
     if line.role == "headline":
         sandbox = f"{words['sandbox']} " if question.place.sandbox else ""
-        return sandbox + question.headline.get(language)
-    if line.body is not None:
-        return body(line.body, reader)
-    if line.warnings:
-        return joined((f"{MARKS[each.kind]} {each.text.get(language)}" for each in line.warnings), language)
-    if line.reach:
-        return joined((body(each, reader) for each in line.reach), language)
+        return sandbox + fill(question.headline, reader)
+    if line.unsent:
+        return words["unsent"].format(fields=words["and"].join(each.label.get(language) for each in line.unsent))
+    bodies = (line.body,) if line.body is not None else line.reach
+    if bodies or line.warnings:
+        warnings = (f"{MARKS[each.kind]} {fill(each.text, reader)}" for each in line.warnings)
+        return joined((*(body(each, reader) for each in bodies), *warnings), language)
     if line.text is not None:
-        return line.text.get(language)
+        return fill(line.text, reader)
     return _closing(line, question, language)
 
 

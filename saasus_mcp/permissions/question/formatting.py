@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
 from functools import singledispatch
+from string import Formatter
 from typing import Any
 
-from saasus_mcp.catalog.model import Language
+from saasus_mcp.catalog.model import Language, Text
 from saasus_mcp.permissions.question.model import (
     Absent,
     Day,
@@ -18,6 +19,7 @@ from saasus_mcp.permissions.question.model import (
     Money,
     Named,
     Number,
+    Phrase,
     Quoted,
     Said,
     Several,
@@ -51,6 +53,25 @@ class Reader:
 def say(value: Value, reader: Reader) -> str:
     """The value in one line."""
     return _say(value, reader)
+
+
+def fill(sentence: Text | Phrase, reader: Reader) -> str:
+    """A sentence of ours with its values as the reader writes them.
+
+    Japanese has no spaces around quotation marks; a template has them for values that are shown without.
+    """
+    if isinstance(sentence, Text):
+        return sentence.get(reader.language)
+    values = {name: say(value, reader) for name, value in sentence.values}
+    parts = Formatter().parse(sentence.template.get(reader.language))
+    if reader.language == "en":
+        return "".join(words + (values.get(name, "") if name else "") for words, name, _, _ in parts)
+    said = ""
+    for words, name, _, _ in parts:
+        value = values.get(name, "") if name else ""
+        left = words.removeprefix(" ") if said.endswith(_CLOSING) else words
+        said += (left.removesuffix(" ") if value.startswith("「") else left) + value
+    return said
 
 
 def shown_whole(value: Value) -> bool:
@@ -119,7 +140,7 @@ def _(value: Number, reader: Reader) -> str:
     if value.unit is None:
         return said
     unit = value.unit.get(reader.language)
-    return f"{said}{unit}" if reader.language == "ja" or unit == "%" else f"{said} {unit}"
+    return f"{said}{unit}" if reader.language == "ja" or unit == "%" else f"{said} {unit}".rstrip()
 
 
 @_say.register
@@ -149,6 +170,8 @@ def _(value: Day, reader: Reader) -> str:
 @_say.register
 def _(value: Tiers, reader: Reader) -> str:
     words = WORDS[reader.language]
+    if len(value.tiers) == 1 and not value.tiers[0].up_to:  # one price for everything: "above" would lack a below
+        return tier_price(value.tiers[0], value.currency, reader)
     return words["tier_join"].join(
         words["tier"].format(range=tier_range(tier, reader), price=tier_price(tier, value.currency, reader))
         for tier in value.tiers
@@ -209,6 +232,7 @@ def grouped(number: str) -> str:
     return f"{Decimal(number):,f}" if number else ""
 
 
+_CLOSING = ("」", "」…")
 _CURRENCIES: Mapping[tuple[str, Language], Callable[[str], str]] = {
     ("JPY", "ja"): "{}円".format,
     ("JPY", "en"): "¥{}".format,

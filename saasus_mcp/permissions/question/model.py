@@ -86,11 +86,11 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """An amount in major units of its currency (ISO 4217), and the period that it is for."""
+    """An amount in major units of its currency (ISO 4217), and the period that it is for, or each unit that is used."""
 
     amount: str
     currency: str
-    per: Literal["", "day", "week", "month", "year"] = ""
+    per: Literal["", "day", "week", "month", "year", "each"] = ""
     kind: Literal["money"] = "money"
 
 
@@ -160,6 +160,18 @@ Value = (
 
 
 @dataclass(frozen=True, slots=True)
+class Phrase:
+    """A sentence of ours with values in it, which each renderer puts in for its reader (formatting.fill).
+
+    Attributes:
+        template: with `{name}` for each value, in both languages.
+    """
+
+    template: Text
+    values: tuple[tuple[str, Value], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Fact:
     """One thing that a person should know.
 
@@ -198,7 +210,7 @@ class Notice:
     """Something that a person must know before they agree."""
 
     kind: NoticeKind
-    text: Text
+    text: Text | Phrase
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +242,7 @@ class Question:
     """
 
     tool: str
-    headline: Text
+    headline: Text | Phrase
     name: str
     place: Place
     requester: str

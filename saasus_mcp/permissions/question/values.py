@@ -26,7 +26,7 @@ from saasus_mcp.permissions.question.model import (
 )
 from saasus_mcp.permissions.target import HIDDEN
 from saasus_mcp.saasus.answer import compact
-from saasus_mcp.saasus.words import one_line
+from saasus_mcp.saasus.words import one_line, quoted
 
 LONGEST = 200
 """Characters of a text that are shown whole."""
@@ -42,7 +42,7 @@ TRUE, FALSE = Text("yes", "はい"), Text("no", "いいえ")
 PERCENT = Text("%", "%")
 PRIVILEGED = re.compile(r"admin|owner|root|super|master|manager|管理|オーナー|責任者|所有", re.IGNORECASE)
 """Names of roles and the like that stand first in a list. It decides on order alone."""
-INTERVALS: Mapping[str, str] = {"day": "day", "week": "week", "month": "month", "year": "year"}
+INTERVALS = frozenset({"day", "week", "month", "year", "each"})
 
 Resolve = Callable[[str, Any], Value]
 """The name of a thing, by its kind and its id."""
@@ -165,6 +165,12 @@ def label(name: object) -> Text:
     return Text(said, said)
 
 
+def quoted_label(name: object) -> Text:
+    """A name of the API's as a label that stands among words of ours."""
+    said = one_line(str(name), LONGEST_LABEL)
+    return Text(quoted(said, "en"), quoted(said, "ja"))
+
+
 def _names(value: Value) -> Iterator[str]:
     if isinstance(value, Several):
         for item in value.items:
@@ -182,8 +188,9 @@ def _chosen(raw: str, field: Field) -> Said | None:
     return Said(words) if words is not None else None
 
 
-def _interval(interval: Any) -> Literal["", "day", "week", "month", "year"]:
-    return cast("Literal['', 'day', 'week', 'month', 'year']", INTERVALS.get(str(interval), ""))
+def _interval(interval: Any) -> Literal["", "day", "week", "month", "year", "each"]:
+    known = str(interval) if str(interval) in INTERVALS else ""
+    return cast("Literal['', 'day', 'week', 'month', 'year', 'each']", known)
 
 
 def _tiers(_: Values, raw: Any, field: Field, beside: Mapping[str, Any]) -> Value:
@@ -219,7 +226,8 @@ def price(unit: Mapping[str, Any]) -> Value:
     """What one pricing unit costs: an amount or tiers."""
     if unit.get("tiers"):
         return tiers(unit["tiers"], unit.get("currency"))
-    return money(unit.get("unit_amount", 0), unit.get("currency"), unit.get("recurring_interval"))
+    per = "each" if unit.get("type") == "usage" else unit.get("recurring_interval")
+    return money(unit.get("unit_amount", 0), unit.get("currency"), per)
 
 
 def _usage(values: Values, raw: Any, _: Field, __: Mapping[str, Any]) -> Value:
@@ -234,12 +242,27 @@ def _usage(values: Values, raw: Any, _: Field, __: Mapping[str, Any]) -> Value:
     return values.several(items)
 
 
+def _pairs(values: Values, raw: Any, field: Field, _: Mapping[str, Any]) -> Value:
+    """Items of a list, each by its name and what it has: environments and the roles there."""
+    by, of = field.pairs
+    items: list[Value] = []
+    for row in raw if isinstance(raw, list) else [raw]:
+        if isinstance(row, dict):
+            key, held = by.rsplit(".", 1)[-1], of.rsplit(".", 1)[-1]
+            thing = values.of(row.get(key), values.words(by), by, row)
+            said = quoted_label(getattr(thing, "name", "") or row.get(key))
+            colon = Text(f"{said.en}:", f"{said.ja}:")
+            items.append(Labelled(colon, values.of(row.get(held), values.words(of), of, row)))
+    return values.several(items)
+
+
 def _amount(raw: Any) -> str:
     return decimal(raw) if isinstance(raw, int | float) and not isinstance(raw, bool) else ""
 
 
 _MAKERS: Mapping[str, Callable[[Values, Any, Field, Mapping[str, Any]], Value]] = {
     "tiers": _tiers,
+    "pairs": _pairs,
     "prices": _prices,
     "usage": _usage,
 }

@@ -13,6 +13,7 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "change": "{label}: {before} → {after}",
         "resets": "{label}: {before} → not sent, so it is reset",
         "unknown": "{label}: {before} → not sent; the API does not say whether it is kept",
+        "unsent": "Not sent; the API does not say whether they are kept: {fields}",
         "nothing_changes": "Everything sent is the same as now.",
         "none": "none",
         "unread": "could not be read ({why})",
@@ -37,6 +38,7 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "week": "/week",
         "month": "/month",
         "year": "/year",
+        "each": " each",
     },
     "ja": {
         "sandbox": "[SANDBOX]",
@@ -44,6 +46,7 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "change": "{label}: {before} → {after}",
         "resets": "{label}: {before} → 送信しないため初期化されます",
         "unknown": "{label}: {before} → 送信しません(今の値が残らない可能性があります)",
+        "unsent": "送信しない項目(今の値が残らない可能性があります): {fields}",
         "nothing_changes": "送信する内容は現在の内容と同じです。",
         "none": "なし",
         "unread": "確認できませんでした({why})",
@@ -62,12 +65,13 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "requester": "依頼: {who} / プロファイル {profile} / SaaS {saas}",
         "reason": "依頼者が述べた理由: {reason}",
         "hidden": "ここに全文を表示していない項目: {labels}",
-        "type": "実行するには {typed} と入力してください",
+        "type": "実行するには{typed}と入力してください",
         "confirm": "実行しますか?",
         "day": "/日",
         "week": "/週",
         "month": "/月",
         "year": "/年",
+        "each": "/件",
     },
 }
 
@@ -85,6 +89,7 @@ MARKS: Mapping[str, str] = {
 LOST = Text("This cannot be undone.", "元に戻せません。")
 RECREATED = Text("This cannot be undone, only created again.", "元に戻せません。作り直すことだけができます。")
 UNDOABLE = Text("This can be undone.", "元に戻せます。")
+UNDOABLE_APPROVED = Text("This can be undone, with an approval.", "承認を受ければ元に戻せます。")
 MONEY_YES = Text("Changes what is charged", "請求が変わります")
 MONEY_MAYBE = Text("May change later bills", "今後の請求が変わることがあります")
 EMAIL_YES = Text("Sends an e-mail", "メールを送信します")

@@ -32,6 +32,11 @@ def find(name: str) -> tzinfo | None:
         return None
 
 
+def stamp(at: float, zone: tzinfo) -> str:
+    """A moment for tables and logs, to the second, with the name of the zone."""
+    return f"{datetime.fromtimestamp(at, zone):%Y-%m-%d %H:%M:%S %Z}"
+
+
 def epoch(moment: datetime) -> int:
     """The instant of a time that has a zone; a fraction of a second is dropped."""
     return (moment - EPOCH) // SECOND

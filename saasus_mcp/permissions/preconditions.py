@@ -1,0 +1,150 @@
+"""What must hold before anybody is asked about a call: its target is there, its row's requirements are met, something would change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from saasus_mcp.catalog.expressions import value
+from saasus_mcp.catalog.model import Language, Operation, Requirement, Text
+from saasus_mcp.permissions.difference import difference
+from saasus_mcp.permissions.refusal import Refused
+from saasus_mcp.permissions.survey import Survey
+from saasus_mcp.permissions.target import ARGUMENT, OWNERS, Read, Seen, Sight, shown_arguments
+from saasus_mcp.saasus.words import named, quoted
+
+NOT_FOUND = Text("Not found: there is nothing to act on with {ids}.", "{ids}に該当する対象が見つかりません。")
+NOT_FOUND_MEND = Text(
+    "Look it up with the matching list or search tool. Nobody was asked.",
+    "一覧または検索のツールで確認してください。確認や承認は求めていません。",
+)
+NOT_ASKED = Text("Nobody was asked.", "確認や承認は求めていません。")
+NO_CHANGE = Text(
+    "Nothing would change: everything that was sent is there already. Nobody was asked and nothing was sent.",
+    "変更はありません。送信内容はすべて現在の値と同じです。確認や承認は求めず、何も送信していません。",
+)
+EMPTY = Text("{name}: it is empty.", "{name}: 空です。")
+EMPTY_MEND = Text("Send the value, or a secret:// handle.", "値、またはsecret://で始まるハンドルを指定してください。")
+
+
+class NoChange(Refused):
+    """The call would leave everything as it is."""
+
+    def __init__(self, language: Language) -> None:
+        super().__init__("no_change", NO_CHANGE.get(language))
+
+
+def check_arguments(operation: Operation, args: Mapping[str, Any], now: float, language: Language) -> None:
+    """See that the arguments alone do not already say that the call must fail.
+
+    Raises:
+        Refused: they do.
+    """
+    required = operation.input_schema.get("required", ())
+    for name in operation.secret_inputs:
+        if name in required and args.get(name) == "":
+            raise Refused("precondition", EMPTY.get(language).format(name=name), EMPTY_MEND.get(language))
+    for requirement in operation.effects.requires:
+        if not requirement.live:
+            _hold(requirement, _given(args, now), language)
+
+
+async def check_present(
+    operation: Operation, args: Mapping[str, Any], seen: Survey, read: Read, *, now: float, language: Language
+) -> None:
+    """See that what is there now lets the call do something.
+
+    Raises:
+        Refused: its target is not there, or a requirement is not met.
+        NoChange: it would leave everything as it is.
+    """
+    require_target(operation, args, seen.sight, language)
+    for requirement in operation.effects.requires:
+        given = _given(args, now, seen.sight)
+        if requirement.live and _applies(requirement, given):
+            found = await _look(requirement, given, read)
+            _hold(requirement, {**given, "result": found.answer, "status": found.status}, language)
+    if changes_nothing(operation, args, seen.before):
+        raise NoChange(language)
+
+
+def require_target(operation: Operation, args: Mapping[str, Any], sight: Sight, language: Language) -> None:
+    """See that the target of a call is there.
+
+    Raises:
+        Refused: a read said that it is not.
+    """
+    if not sight.gone or not _must_exist(operation):
+        return
+    shown = shown_arguments(operation, args)
+    identifying = _identifying(operation) or frozenset(operation.path_parameters)
+    wanted = [name for name in args if name in identifying]
+    ids = ("、" if language == "ja" else ", ").join(
+        f"{named(name, language)} {quoted(str(shown.get(name)), language)}" for name in wanted
+    )
+    raise Refused("not_found", NOT_FOUND.get(language).format(ids=ids), NOT_FOUND_MEND.get(language))
+
+
+def changes_nothing(operation: Operation, args: Mapping[str, Any], before: Any) -> bool:
+    """Whether an update would put back exactly what is there, as far as a read shows all that is sent and all that is left out."""
+    effects = operation.effects
+    if effects.effect != "update" or not effects.idempotent or effects.email != "no" or effects.diff is None:
+        return False
+    secret = {path.split(".")[0].rstrip("[]{}") for path in operation.secret_inputs}
+    sent = args.keys() - set(operation.addressing) - _identifying(operation)
+    if not sent or sent & secret or not sent <= effects.diff.now.keys():
+        return False
+    return difference(operation, args, before) == []
+
+
+def _must_exist(operation: Operation) -> bool:
+    """Whether a target that is not there makes the call pointless.
+
+    Settings of the whole SaaS may be there only once they were saved, and what creates something may look for that very thing.
+    """
+    recipe = operation.effects.target
+    if recipe is None or not recipe.name:
+        return False
+    owned = _identifying(operation) <= {*operation.path_parameters, *OWNERS}
+    return owned or operation.effects.effect != "create"
+
+
+def _identifying(operation: Operation) -> frozenset[str]:
+    """The arguments by which the target, or what is there before the call, is found."""
+    recipes = [each for each in (operation.effects.target, operation.effects.diff) if each is not None]
+    texts = [text for each in recipes for text in each.args.values()]
+    texts += [text for each in recipes if each.pick is not None for text in each.pick.where.values()]
+    return frozenset(name for text in texts for name in ARGUMENT.findall(text))
+
+
+def _given(args: Mapping[str, Any], now: float, sight: Sight | None = None) -> dict[str, Any]:
+    """What the expressions of a requirement speak of, before its own read."""
+    target, status = (sight.target, sight.status) if sight is not None else (None, None)
+    return {"args": dict(args), "now": int(now), "result": None, "status": status, "target": target}
+
+
+def _applies(requirement: Requirement, given: Mapping[str, Any]) -> bool:
+    return not requirement.when or value(requirement.when, given) is True
+
+
+async def _look(requirement: Requirement, given: Mapping[str, Any], read: Read) -> Seen:
+    """What a requirement is told from besides the target. Where it has nothing to look for, it is told from nothing."""
+    if requirement.read is None:
+        return Seen(status=given["status"])
+    known = {"args": given["args"], "target": given["target"]}
+    wanted = {name: value(text, known) for name, text in requirement.args.items()}
+    if any(each in (None, "") for each in wanted.values()):
+        return Seen()
+    return await read(requirement.read, wanted)
+
+
+def _hold(requirement: Requirement, given: Mapping[str, Any], language: Language) -> None:
+    """See that a requirement is met. One that cannot be told is left to the person, and to the API.
+
+    Raises:
+        Refused: it is not.
+    """
+    if _applies(requirement, given) and value(requirement.that, given) is False:
+        text = requirement.text.get(language)
+        said = f"{requirement.field}: {text}" if requirement.field else text
+        raise Refused("precondition", said, NOT_ASKED.get(language))

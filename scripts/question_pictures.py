@@ -1,0 +1,201 @@
+"""Pictures of ten questions for the documentation: in a terminal, and on the console of a desk and of a phone.
+
+The questions are those of calls in the sandbox (scripts/stage.py), five in each language. `make screenshots` takes them and
+writes the page that shows them.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from PIL import Image
+
+from saasus_mcp.catalog import Catalogue, Language
+from saasus_mcp.cli.question import shown
+from saasus_mcp.permissions.question.dialog import dialog
+from saasus_mcp.permissions.question.formatting import Reader
+from saasus_mcp.permissions.question.model import Question
+from saasus_mcp.sandbox.state import uid
+from saasus_mcp.store import Approval
+from scripts.stage import ask
+from scripts.story import values_for
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, ViewportSize
+
+    from tests.browser.stage import Stage
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+IMAGES = DOCS / "images" / "questions"
+COLUMNS = 84
+DESK: ViewportSize = {"width": 1100, "height": 700}
+PHONE: ViewportSize = {"width": 390, "height": 700}
+LOCALES: Mapping[Language, str] = {"en": "en-GB", "ja": "ja-JP"}
+STYLED = re.compile(r"\x1b\[([0-9]{1,2})m")
+CLASSES = {"1": "bold", "2": "dim", "31": "red", "33": "yellow"}
+TERMINAL = """<!doctype html><meta charset="utf-8"><style>
+body {{ margin: 0; display: inline-block; background: #12161d }}
+pre {{ margin: 0; padding: 18px 24px; color: #e6e9ef; font: 15px/1.55 "Noto Sans Mono CJK JP", monospace }}
+.bold {{ font-weight: 700 }} .dim {{ color: #a3adbd }} .red {{ color: #ff9b92 }} .yellow {{ color: #f0c267 }}
+</style><pre>{text}</pre>"""
+TIERS = [
+    {"up_to": 100, "unit_amount": 0, "flat_amount": 0, "inf": False},
+    {"up_to": 0, "unit_amount": 15, "flat_amount": 0, "inf": True},
+]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One question: its name in file names, its language, and the call that it is about.
+
+    Attributes:
+        args: those that differ from the story's; without those that are None.
+        first: arguments of the same operation in a call that comes before.
+    """
+
+    name: str
+    lang: Language
+    key: str
+    args: Mapping[str, Any] = field(default_factory=dict)
+    first: Mapping[str, Any] | None = None
+
+    @property
+    def file(self) -> str:
+        return f"{self.name}-{self.lang}"
+
+
+VIEWER = uid("user", "iroha.kazama@example.jp")
+STARTER = {"next_plan_id": uid("plan", "starter"), "using_next_plan_from": 1_775_001_600}
+ORDERS = {
+    "pricing_unit_id": uid("unit", "orders_tiered_usage"),
+    "type": "tiered_usage",
+    "unit_amount": None,
+    "upper_count": 100_000,
+    "description": "受注件数段階従量",
+    "name": "orders_tiered_usage",
+    "display_name": "受注件数段階従量",
+    "metering_unit_name": "orders",
+    "tiers": TIERS,
+}
+CASES = (
+    Case("plan-change", "ja", "auth.UpdateTenantPlan", STARTER),
+    Case("tenant-deletion", "ja", "auth.DeleteTenant"),
+    Case("role-grant", "ja", "auth.CreateTenantUserRoles", {"user_id": VIEWER, "role_names": ["admin"]}),
+    Case("price-change", "ja", "pricing.UpdatePricingUnit", ORDERS),
+    Case("user-deletion", "ja", "auth.DeleteSaasUser"),
+    Case("mfa-off", "en", "auth.UpdateUserMfaPreference", {"enabled": False, "method": None}, {"enabled": True}),
+    Case("password-reset", "en", "auth.ResetSaasUserPassword"),
+    Case("plan-change", "en", "auth.UpdateTenantPlan", {**STARTER, "delete_usage": True}),
+    Case("invitation", "en", "auth.CreateTenantInvitation", {"envs": [{"id": 3, "role_names": ["admin"]}]}),
+    Case("usage-correction", "en", "pricing.UpdateMeteringUnitTimestampCount", {"method": "direct", "count": 1500}),
+)
+SECTIONS = {"ja": "日本語", "en": "English"}
+HEAD = """# Questions in pictures
+
+The same question as plain text (a client's dialog), in a terminal (`saasus-mcp approve`) and on the console, on a desk and on a
+phone. Calls in the sandbox; made by `make screenshots`. All questions as text: [questions.md](questions.md).
+
+1つの質問を、テキスト(クライアントのダイアログ)、端末(`saasus-mcp approve`)、コンソール(PCとスマートフォン)で示します。
+"""
+
+
+def take(browser: Browser, stage: Stage, catalogue: Catalogue) -> None:
+    """Take every picture, and write the page."""
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    parts = [HEAD]
+    for number, case in enumerate(CASES):
+        if number in (0, 5):
+            parts.append(f"## {SECTIONS[case.lang]}\n")
+        question = _asked(stage, catalogue, case)
+        code = _kept(stage, case, question, number)
+        _terminal(browser, case, question, code)
+        for size in ("desk", "phone"):
+            _console(browser, stage, case, code, size)
+        parts.append(_section(case, question))
+    (DOCS / "question-pictures.md").write_text("\n".join(parts), encoding="utf-8")
+
+
+def _asked(stage: Stage, catalogue: Catalogue, case: Case) -> Question:
+    """The question of a case, made in the stage's event loop: this thread has one of Playwright's."""
+    values = values_for(catalogue.find(case.key))
+    given = {name: value for name, value in {**values, **case.args}.items() if value is not None}
+    before = [(case.key, {**values, **case.first})] if case.first else []
+    asked: Question = stage.portal.call(ask, catalogue, case.key, given, *before)
+    return asked
+
+
+def _kept(stage: Stage, case: Case, question: Question, number: int) -> str:
+    """Put the question before whoever opens the console; gives its code."""
+    now, code = time.time(), f"{'ABCDEFGHJK'[number] * 4}-2345"
+    wanted = Approval(
+        code=code,
+        binding=str(number).rjust(64, "0"),
+        subject=str(number).rjust(64, "0"),
+        operation=case.key,
+        principal=question.requester,
+        profile="sandbox",
+        saas_id="sandbox",
+        name=question.name,
+        preview=question.kept(),
+        bound="{}",
+        status="pending",
+        requested_at=now,
+        expires_at=now + 900,
+    )
+    stage.pipeline.store.request_approval(wanted, len(CASES))
+    return code
+
+
+def _terminal(browser: Browser, case: Case, question: Question, code: str) -> None:
+    command = click.style(f"$ saasus-mcp approve {code}", dim=True)
+    lines = [command, "", *shown(question, Reader.of(case.lang), COLUMNS)]
+    page = browser.new_page(viewport=DESK, device_scale_factor=1)
+    page.set_content(TERMINAL.format(text="\n".join(map(_coloured, lines))))
+    _keep(page.locator("body").screenshot(), f"{case.file}-terminal")
+    page.close()
+
+
+def _keep(picture: bytes, name: str) -> None:
+    """Write a picture with a palette, which takes a third of the room."""
+    image = Image.open(BytesIO(picture)).convert("RGB").quantize(96, dither=Image.Dither.NONE)
+    image.save(IMAGES / f"{name}.png", optimize=True)
+
+
+def _coloured(line: str) -> str:
+    """A line for a terminal as HTML: what follows a style has it until all styles end."""
+    parts = STYLED.split(line)
+    said = html.escape(parts[0])
+    classes: list[str] = []
+    for code, text in zip(parts[1::2], parts[2::2], strict=True):
+        classes = [] if code == "0" else [*classes, CLASSES[code]]
+        said += f'<span class="{" ".join(classes)}">{html.escape(text)}</span>' if classes else html.escape(text)
+    return said
+
+
+def _console(browser: Browser, stage: Stage, case: Case, code: str, size: str) -> None:
+    viewport = DESK if size == "desk" else PHONE
+    context = browser.new_context(locale=LOCALES[case.lang], viewport=viewport, java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{stage.url}/console")
+    page.locator("#token").fill(stage.token("sato"))
+    page.locator("#token").press("Enter")
+    page.wait_for_url(f"{stage.url}/console")
+    page.goto(f"{stage.url}/console/approvals/{code}")
+    _keep(page.screenshot(full_page=True), f"{case.file}-{size}")
+    context.close()
+
+
+def _section(case: Case, question: Question) -> str:
+    views = {"terminal": "terminal", "desk": "console", "phone": "phone"}
+    pictures = "\n".join(
+        f"![{case.name}: {said}](images/questions/{case.file}-{view}.png)" for view, said in views.items()
+    )
+    return f"### {case.name}\n\n```text\n{dialog(question, Reader.of(case.lang))}\n```\n\n{pictures}\n"

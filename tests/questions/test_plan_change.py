@@ -1,0 +1,26 @@
+"""The hardest question of all: from which plan to which, when, and at what price."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from saasus_mcp.catalog import Catalogue, Language
+from saasus_mcp.permissions.question.dialog import dialog
+from saasus_mcp.permissions.question.formatting import Reader
+from saasus_mcp.sandbox.state import uid
+from scripts.stage import ask
+
+AOZORA, STARTER = uid("tenant", "aozora"), uid("plan", "starter")
+
+
+@pytest.mark.parametrize("lang", ["en", "ja"])
+@pytest.mark.parametrize("more", [{}, {"using_next_plan_from": 1_775_001_600}], ids=["now", "scheduled"])
+async def test_the_present_and_the_new_plan_stand_in_the_first_lines(
+    catalogue: Catalogue, lang: Language, more: dict[str, Any]
+) -> None:
+    args = {"tenant_id": AOZORA, "next_plan_id": STARTER, **more}
+    asked = await ask(catalogue, "auth.UpdateTenantPlan", args)
+    first = "\n".join(dialog(asked, Reader.of(lang)).splitlines()[:4])
+    assert first.index("株式会社青空商事") < first.index("ビジネスプラン") < first.index("スタータープラン")

@@ -1,0 +1,151 @@
+"""What a person is told of prices, usage, endpoints and keys: numbers before and after, names for ids, and nothing left out in silence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import pytest
+
+from saasus_mcp.catalog import load
+from saasus_mcp.permissions.question.build import Asked, question
+from saasus_mcp.permissions.question.dialog import dialog
+from saasus_mcp.permissions.question.formatting import Reader
+from saasus_mcp.permissions.survey import survey
+from saasus_mcp.permissions.target import Seen
+from saasus_mcp.sandbox.state import uid
+from scripts.stage import PLACE, REQUESTER, ask
+
+CATALOGUE = load()
+AOZORA = uid("tenant", "aozora")
+NOW = 1_773_800_000
+METER = {"tenant_id": AOZORA, "metering_unit_name": "orders", "timestamp": NOW}
+ORDERS = {
+    "pricing_unit_id": uid("unit", "orders_tiered_usage"),
+    "type": "tiered_usage",
+    "name": "orders_tiered_usage",
+    "display_name": "受注件数段階従量",
+    "description": "受注件数段階従量",
+    "upper_count": 100_000,
+    "aggregate_usage": "sum",
+    "metering_unit_name": "orders",
+    "currency": "JPY",
+}
+LIVE = {
+    "path": "/orders",
+    "method": "GET",
+    "throttlings": [{"target": "tenant", "range": 60, "limit": 600}],
+    "role_names": ["admin", "editor", "viewer"],
+    "mapping_endpoint_id": "orders.OrderService/list",
+}
+
+
+def lines(key: str, values: dict[str, Any], *first: tuple[str, dict[str, Any]]) -> list[str]:
+    question = anyio.run(lambda: ask(CATALOGUE, key, values, *first))
+    return dialog(question, Reader.of("en")).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("method", "count", "headline", "after"),
+    [
+        ("add", 20, "Add 20 to “受注件数”", 250),
+        ("sub", 200, "Subtract 200 from “受注件数”", 30),
+        ("direct", 5, "Overwrite “受注件数” of “株式会社青空商事” with 5", 5),
+    ],
+)
+def test_usage_is_told_as_the_count_now_and_then_of_a_company_at_a_time(
+    method: str, count: int, headline: str, after: int
+) -> None:
+    key = "pricing.UpdateMeteringUnitTimestampCount"
+    recorded = (key, {**METER, "method": "direct", "count": 230})
+    said = lines(key, {**METER, "method": method, "count": count}, recorded)
+    assert headline in said[0]
+    assert "“株式会社青空商事”" in said[0]
+    assert said[1:3] == ["Time: Wed 18 Mar 2026, 02:13 UTC", f"Count at this moment: now 230, then {after}"]
+
+
+def test_subtracting_more_than_is_recorded_is_pointed_out() -> None:
+    said = lines("pricing.UpdateMeteringUnitTimestampCount", {**METER, "method": "sub", "count": 1})
+    assert "⚠ Less is recorded at this moment than is subtracted." in said
+
+
+def test_a_price_comes_before_other_changes_and_a_removed_tier_is_seen() -> None:
+    tiers = [
+        {"up_to": 100, "unit_amount": 0, "flat_amount": 0, "inf": False},
+        {"up_to": 0, "unit_amount": 15, "flat_amount": 0, "inf": True},
+    ]
+    said = lines("pricing.UpdatePricingUnit", {**ORDERS, "description": "new", "tiers": tiers})
+    assert said[1] == (
+        "Tiers: up to 100: ¥0; up to 1,000: ¥500 + ¥20 each; above: ¥2,000 + ¥10 each → up to 100: ¥0; above: ¥15 each"
+    )
+    assert "Plans that include it: 2" in said
+
+
+def test_an_amount_is_told_in_the_currency_that_it_has_before_and_after() -> None:
+    usage = {
+        **ORDERS,
+        "pricing_unit_id": uid("unit", "api_usage"),
+        "type": "usage",
+        "unit_amount": 3,
+        "currency": "USD",
+    }
+    said = lines("pricing.UpdatePricingUnit", usage)
+    assert said[1:3] == ["Unit price: ¥2 → $3", "Currency: Japanese yen → US dollars"]
+
+
+def test_whoever_deletes_a_plan_sees_its_prices_and_its_tenants() -> None:
+    said = lines("pricing.DeletePricingPlan", {"plan_id": uid("plan", "global")})
+    assert said[0].endswith("Delete the pricing plan “Global plan”")
+    assert said[1] == "Tenants on this plan: 1"
+    assert "$490/month" in said[2]
+
+
+def test_deleting_the_whole_price_list_says_how_many_of_everything_go() -> None:
+    said = "\n".join(lines("pricing.DeleteAllPlansAndMenusAndUnitsAndMetersAndTaxRates", {}))
+    for part in ("Pricing plans: 5", "Tenants with a plan: 3", "6 feature menus, 9 pricing units", "3 tax rates"):
+        assert part in said
+
+
+def test_endpoints_that_go_or_change_are_told_one_by_one() -> None:
+    opened = {**LIVE, "role_names": [], "throttlings": []}
+    said = "\n".join(lines("apigateway.UpdateApiGatewaySettings", {"endpoint_settings_list": [opened]}))
+    for part in (
+        "Endpoints that are removed: “POST /orders”, “GET /invoices”",
+        "Roles from now on: “GET /orders”: none",
+        "Roles until now: “GET /orders”: “管理者 (admin)”",
+        "Limits from now on: “GET /orders”: none",
+    ):
+        assert part in said
+
+
+def test_an_endpoint_that_runs_another_function_is_told() -> None:
+    other = {**LIVE, "mapping_endpoint_id": "orders.Other/run"}
+    said = "\n".join(lines("apigateway.UpdateApiGatewaySettings", {"endpoint_settings_list": [other]}))
+    assert "Functions from now on: “GET /orders”: orders.Other/run" in said
+
+
+def test_a_key_is_told_by_whose_it_is_and_never_itself() -> None:
+    said = lines("apigateway.RefreshClientSecret", {"api_key": "sandbox-gateway-key-1"})
+    assert said[0].endswith("Replace the client secret of an API key of “株式会社青空商事”")
+    assert said[1] == "Environment: “本番環境 (prod)”"
+    assert "sandbox-gateway-key-1" not in "\n".join(said)
+
+
+def test_a_headline_stays_a_sentence_where_a_name_is_not_known() -> None:
+    said = lines("apigateway.RefreshClientSecret", {"api_key": "no such key"})
+    assert said[0].endswith("Replace the client secret of an API key")
+
+
+async def test_endpoints_are_shown_as_they_are_sent_where_the_present_ones_cannot_be_read() -> None:
+    async def refuse(_key: str, _args: object) -> Seen:
+        return Seen(why_not="no answer")
+
+    operation = CATALOGUE.find("apigateway.UpdateApiGatewaySettings")
+    args = {"endpoint_settings_list": [{**LIVE, "role_names": ["everyone"]}]}
+    seen = await survey(operation, args, PLACE.saas_id, refuse)
+    said = dialog(await question(Asked(operation, args, PLACE, REQUESTER, seen), refuse), Reader.of("en")).splitlines()
+    assert "⚠ The current state could not be read: no answer" in said
+    endpoints = next(line for line in said if line.startswith("Endpoints:"))
+    assert "/orders" in endpoints
+    assert "everyone" in endpoints
+    assert not [line for line in said if line.endswith(": none")], "what could not be seen is not nothing"

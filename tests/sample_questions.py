@@ -1,0 +1,168 @@
+"""Questions as people are asked them, for the tests and pictures of what shows them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from saasus_mcp.catalog.model import Text
+from saasus_mcp.permissions.proof import Place
+from saasus_mcp.permissions.question.model import (
+    Change,
+    Detail,
+    Fact,
+    Labelled,
+    Moment,
+    Money,
+    Named,
+    Notice,
+    Number,
+    Question,
+    Quoted,
+    Several,
+    Tier,
+    Tiers,
+)
+from saasus_mcp.saasus.words import quoted
+
+LOST = Notice("irreversible", Text("This cannot be undone.", "元に戻せません。"))
+BILLED = Notice("money", Text("Changes what is charged", "請求が変わります"))
+STRIPE = Notice("outside", Text("Also changes Stripe, if connected", "連携している場合はStripeにも反映されます"))
+REACH = (Fact("users_in_tenant", Text("Users", "対象ユーザー"), Number("20", Text("people", "人"))),)
+
+
+def deletion(name: str = "Aozora", **given: Any) -> Question:
+    """To delete a tenant."""
+    made = Question(
+        tool="auth_delete_tenant",
+        headline=Text(f"Delete the tenant {quoted(name)}", f"テナント{quoted(name, 'ja')}を削除します"),
+        name=name,
+        place=Place("default", "saas-1"),
+        requester="local:somebody",
+        facts=(Fact("invitations", Text("Open invitations", "未承諾の招待"), Number("1", Text("invitation", "件"))),),
+        reach=REACH,
+        warnings=(LOST,),
+        typed=Text(name, name),
+        details=(
+            Detail("tool", "auth_delete_tenant"),
+            Detail("request", "DELETE /tenants/{tenant_id}"),
+            Detail("tenant_id", "da8d500a-6679-4dd5-a3f1-6b5f6a0b6d2e"),
+        ),
+    )
+    return replace(made, **given)
+
+
+def plan_change(**given: Any) -> Question:
+    """To change a tenant's plan, the hardest of all."""
+    usage = (
+        Labelled(Text("API calls", "APIコール"), Number("33036")),
+        Labelled(Text("Orders", "受注"), Number("2205")),
+        Labelled(Text("Storage", "ストレージ"), Number("377", Text("GB", "GB"))),
+    )
+    made = Question(
+        tool="auth_update_tenant_plan",
+        headline=Text("Change the plan of “株式会社青空商事”", "「株式会社青空商事」の料金プランを変更します"),
+        name="株式会社青空商事",
+        place=Place("sandbox", "sandbox", sandbox=True),
+        requester="local:root",
+        facts=(
+            Fact("using_next_plan_from", Text("Takes effect", "適用日時"), Moment(1796083200), lead=True),
+            Fact(
+                "usage",
+                Text("Usage this month, erased at once", "すぐに消去する今月の利用量"),
+                Several(usage, (1, 1, 1), 3),
+            ),
+        ),
+        changes=(
+            Change(
+                "next_plan_id",
+                Text("Plan", "料金プラン"),
+                Named("ビジネスプラン"),
+                Named("スタータープラン"),
+                lead=True,
+            ),
+            Change("price", Text("Base fee", "基本料"), Money("49800", "JPY", "month"), Money("9800", "JPY", "month")),
+        ),
+        reach=REACH,
+        warnings=(LOST, BILLED, STRIPE),
+        typed=Text("株式会社青空商事", "株式会社青空商事"),
+        details=(
+            Detail("tool", "auth_update_tenant_plan"),
+            Detail("request", "PUT /tenants/{tenant_id}/plans"),
+            Detail("tenant_id", "da8d500a-6679-4dd5-a3f1-6b5f6a0b6d2e"),
+            Detail("next_plan_id", "0b646f03-7a2c-4e0d-9f0b-1c0f5c3f7a11"),
+            Detail("using_next_plan_from", "1796083200"),
+        ),
+    )
+    return replace(made, **given)
+
+
+def price_change(**given: Any) -> Question:
+    """To change the tiers of a price: one goes, one changes."""
+    before = Tiers((Tier("100", "", "0"), Tier("1000", "500", "20"), Tier("", "", "10")), "JPY")
+    after = Tiers((Tier("100", "", "0"), Tier("", "", "15")), "JPY")
+    made = Question(
+        tool="pricing_update_pricing_unit",
+        headline=Text("Change the price of “受注件数 段階従量”", "「受注件数 段階従量」の価格を変更します"),
+        name="受注件数 段階従量",
+        place=Place("production", "98tjo3wifaoua"),
+        requester="token:tanaka",
+        changes=(Change("tiers", Text("Tiers", "段階"), before, after, lead=True),),
+        warnings=(Notice("money", Text("May change later bills", "今後の請求が変わることがあります")),),
+        undo=Text("This can be undone.", "元に戻せます。"),
+        details=(Detail("tool", "pricing_update_pricing_unit"), Detail("tiers", '[{"up_to":100}]')),
+    )
+    return replace(made, **given)
+
+
+def letter(**given: Any) -> Question:
+    """To change a long text, of which a dialog shows beginning and end."""
+    whole = "お客様各位\n" + "平素より格別のお引き立てを賜り、厚く御礼申し上げます。" * 12 + "敬具"
+    made = Question(
+        tool="auth_update_notification_messages",
+        headline=Text("Change the invitation e-mail", "招待メールの文面を変更します"),
+        name="SaaS",
+        place=Place("production", "98tjo3wifaoua"),
+        requester="token:tanaka",
+        facts=(Fact("body", Text("Body", "本文"), Quoted(whole[:120], whole[-60:], len(whole), 2), lead=True),),
+        undo=Text("This can be undone.", "元に戻せます。"),
+        hidden=(Text("Body", "本文"),),
+        details=(Detail("tool", "auth_update_notification_messages"), Detail("body", whole)),
+    )
+    return replace(made, **given)
+
+
+def hostile(**given: Any) -> Question:
+    """With texts that reorder, are markup, or never break."""
+    made = deletion(
+        "Evil\u202e<b>Co</b> " + "W" * 150,
+        reason="approve\u2066 this now " + "y" * 170,
+        facts=(Fact("note", Text("z" * 60, "z" * 60), Quoted("x" * 180, "", 180), lead=True),),
+        details=(Detail("n" * 100, "a\nb\u202e"), Detail("body", "q" * 2000)),
+    )
+    return replace(made, **given)
+
+
+def many_people(count: int = 40, **given: Any) -> Question:
+    """To import many people, whose roles are a long list."""
+    people = tuple(Named(f"person{number:02}@example.jp") for number in range(count))
+    made = Question(
+        tool="job_import_users",
+        headline=Text(f"Import {count} people", f"ユーザー{count}人を取り込みます"),
+        name=f"{count} people",
+        place=Place("production", "98tjo3wifaoua"),
+        requester="token:tanaka",
+        facts=(
+            Fact(
+                "admins",
+                Text("Become administrators", "管理者になる人"),
+                Several(people, (1,) * count, count),
+                lead=True,
+            ),
+        ),
+        warnings=(Notice("email", Text("Sends e-mails", "メールを送信します")),),
+        typed=Text(f"{count} people", f"{count}人"),
+        hidden=(Text("Become administrators", "管理者になる人"),),
+        details=(Detail("tool", "job_import_users"),),
+    )
+    return replace(made, **given)
