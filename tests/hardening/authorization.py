@@ -97,7 +97,8 @@ def _reject(store: Store, at: float = NOW) -> None:
 
 
 def _at(ground: Ground, store: Store, clock: Callable[[], float] = lambda: NOW) -> Pipeline:
-    return pipeline(StubApi(ground.catalogue), store, clock=clock)
+    plans = {"pricing_plans": [{"id": "p-1"}, {"id": "p-2"}]}
+    return pipeline(StubApi(ground.catalogue, answers={"pricing.GetPricingPlans": plans}), store, clock=clock)
 
 
 async def _asked(surface: Surface, name: str, args: dict[str, Any], **given: Any) -> str:

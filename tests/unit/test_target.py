@@ -71,7 +71,7 @@ def _seen(catalogue: Catalogue, operation: Operation) -> Read:
         ([], "not found"),
         ([{"role_name": "other"}], "not found"),
         ([{"role_name": "text-1"}, {"role_name": "text-1"}], "2 items match"),
-        ("not a list", "not found"),
+        ("not a list", "the answer does not say"),
         (["text-1"], "not found"),
     ],
 )

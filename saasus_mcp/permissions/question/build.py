@@ -36,6 +36,7 @@ from saasus_mcp.permissions.reversal import can_undo
 from saasus_mcp.permissions.survey import Survey
 from saasus_mcp.permissions.target import Read, shown_arguments
 from saasus_mcp.saasus.answer import compact
+from saasus_mcp.saasus.words import without_nul
 
 SAID_OTHERWISE = frozenset({"HTTP 404", NOT_SEEN.why_not})
 """Reasons that are no news: the API says that there is nothing, or the target could not be read, which is a warning."""
@@ -251,7 +252,11 @@ class _Builder:
 
     def _holds(self, line: Line) -> bool:
         survey = self.asked.survey
-        given = {"args": dict(self.asked.args), "target": survey.sight.target, "before": survey.before}
+        given = {
+            "args": without_nul(dict(self.asked.args)),
+            "target": survey.sight.target,
+            "before": without_nul(survey.before),
+        }
         return not line.when or evaluated(line.when, given) is True
 
     @staticmethod
