@@ -89,7 +89,7 @@ def test_fresh_without_the_sandbox_is_refused(flags: tuple[str, ...], said: str,
 @pytest.mark.parametrize(
     ("content", "lang", "said"),
     [
-        ("{}", "en", "cannot be used: the file was not written by the sandbox"),
+        ("{}", "en", "the file was not written by the sandbox"),
         ("{", "en", "the file is not JSON"),
         (DOCUMENT.replace("1", "99"), "en", "it was written by another version of saasus-mcp"),
         (DOCUMENT.replace("0", '"x"'), "ja", "テーブルまたはレコードが壊れています"),

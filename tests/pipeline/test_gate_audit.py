@@ -149,7 +149,7 @@ async def test_two_answers_at_once_to_one_question_send_once(catalogue: Catalogu
     given = await at_once(lambda: behind.run(again), 8)
     assert len(api.writes) == 1
     assert [answer.ok for answer in given].count(True) == 1
-    assert all("used before" in answer.text for answer in given if not answer.ok)
+    assert all("already used" in answer.text for answer in given if not answer.ok)
 
 
 async def test_two_calls_at_once_with_one_approval_send_once(catalogue: Catalogue) -> None:

@@ -64,7 +64,7 @@ async def test_the_answer_with_its_state_is_good_for_one_send(catalogue: Catalog
                 again = await stage.round(operation, answer=typing(name), state=state)
                 assert isinstance(again, types.CallToolResult)
                 assert again.is_error
-                assert "used before" in text(again)
+                assert "already used" in text(again)
             assert len(stage.api.writes) == 1
 
         assert await over(stage, grave(catalogue), attack) == {}

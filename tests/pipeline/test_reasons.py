@@ -77,7 +77,7 @@ async def test_another_reason_uses_the_same_approval(catalogue: Catalogue, store
     Approvals(store).approve(approval, approval.name, "local:person", NOW)
     given = await call("")
     assert given.applied == "applied"
-    assert "this has changed" not in given.text
+    assert "Changed since the approval" not in given.text
 
 
 @pytest.mark.parametrize(
