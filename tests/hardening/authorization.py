@@ -258,10 +258,10 @@ async def revoked_preview(ground: Ground) -> str:
     approving = ALLOWING + "  - {name: ask, tools: [auth_delete_tenant], then: approve}\n"
     live.reload(approving)
     before = await _asked(live.surface, "auth_delete_tenant", {"tenant_id": "t-1"})
-    assert "Open invitations: 1" in before
+    assert "Pending invitations: 1" in before
     live.reload(approving + "  - {name: hidden, tools: [auth_get_tenant_invitations], then: deny}\n")
     after = await _asked(live.surface, "auth_delete_tenant", {"tenant_id": "t-1"})
-    assert "Open invitations: 1" not in after
+    assert "Pending invitations: 1" not in after
     assert after.split("Approval code: ")[1][:9] == before.split("Approval code: ")[1][:9]
     return "the request stands; what it showed is no longer told"
 

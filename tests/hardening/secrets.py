@@ -152,13 +152,16 @@ async def preview(ground: Ground) -> str:
 
 @attack(AREA, "The caller repeats the target's name as a secret, so that the question would hide it")
 async def hidden_target(ground: Ground) -> str:
-    api, person, name = StubApi(ground.catalogue), Person(saying_yes), "user-of-production-1"
+    name = "user-of-production-1@example.com"
+    api, person = StubApi(ground.catalogue, answers={"auth.GetSaasUser": {"id": "u", "email": name}}), Person(saying_yes)
     store = Store.at(ground.folder / "state", CREDENTIALS.saas_id)
     async with connected(pipeline(api, store, PRESETS["strict"]), "2026-07-28", person) as client:
         await client.call_tool("auth_update_saas_user_password", {"user_id": name, "password": name})
     store.close()
-    assert name in "".join(params.model_dump_json() for params in person.seen)
-    return "the question still names it"
+    [asked] = person.seen
+    assert name in asked.model_dump_json()
+    assert "it repeats a secret of this call" in asked.message
+    return "the question names the id, and says why the name cannot be read"
 
 
 @attack(AREA, "A password is the name of a field that is hidden by its place")

@@ -63,7 +63,7 @@ def does_not_start(said: str) -> str:
 @attack(AREA, "A misspelt safeguard: SAASUS_MCP_READONLY=1")
 async def misspelt(ground: Ground) -> str:
     return (
-        refused(ground, "is SAASUS_MCP_READ_ONLY meant?", SAASUS_MCP_READONLY="1")
+        refused(ground, "did you mean SAASUS_MCP_READ_ONLY?", SAASUS_MCP_READONLY="1")
         + "; the error names the nearest setting"
     )
 
@@ -71,7 +71,7 @@ async def misspelt(ground: Ground) -> str:
 @attack(AREA, "A misspelt prefix: SASUS_MPC_READ_ONLY=1")
 async def misspelt_prefix(ground: Ground) -> str:
     return (
-        refused(ground, "is SAASUS_MCP_READ_ONLY meant?", SASUS_MPC_READ_ONLY="1")
+        refused(ground, "did you mean SAASUS_MCP_READ_ONLY?", SASUS_MPC_READ_ONLY="1")
         + "; the error names the nearest setting"
     )
 
@@ -94,7 +94,7 @@ async def two_spellings(ground: Ground) -> str:
 @attack(AREA, "A misspelt key of config.toml: [profiles.a] group instead of groups")
 async def misspelt_key(ground: Ground) -> str:
     (ground.folder / "config.toml").write_text("version = 1\n[profiles.a]\ngroup = ['x']\n", encoding="utf-8")
-    return refused(ground, "is groups meant?") + "; the error names the nearest key"
+    return refused(ground, "did you mean groups?") + "; the error names the nearest key"
 
 
 @attack(AREA, "A relative state folder")
