@@ -9,6 +9,7 @@ from saasus_mcp.catalog.model import Schema
 
 MOMENT = 1_767_225_600
 """2026-01-01T00:00:00Z."""
+PICTURE = "data:image/png;base64,iVBORw0KGgo="
 
 
 def required(operation: Operation) -> list[str]:
@@ -55,4 +56,6 @@ def _value(name: str, path: str, schema: Schema, operation: Operation) -> Any:
 def _text(name: str, said: str, schema: Schema) -> str:
     if "YYYY-MM-DD" in said or schema.get("format") == "date":
         return "2026-01-31"
+    if "data URL" in schema.get("description", ""):
+        return PICTURE
     return "2026-01" if "YYYY-MM" in said else f"<{name}>"

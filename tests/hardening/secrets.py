@@ -153,7 +153,10 @@ async def preview(ground: Ground) -> str:
 @attack(AREA, "The caller repeats the target's name as a secret, so that the question would hide it")
 async def hidden_target(ground: Ground) -> str:
     name = "user-of-production-1@example.com"
-    api, person = StubApi(ground.catalogue, answers={"auth.GetSaasUser": {"id": "u", "email": name}}), Person(saying_yes)
+    api, person = (
+        StubApi(ground.catalogue, answers={"auth.GetSaasUser": {"id": "u", "email": name}}),
+        Person(saying_yes),
+    )
     store = Store.at(ground.folder / "state", CREDENTIALS.saas_id)
     async with connected(pipeline(api, store, PRESETS["strict"]), "2026-07-28", person) as client:
         await client.call_tool("auth_update_saas_user_password", {"user_id": name, "password": name})

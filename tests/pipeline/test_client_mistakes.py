@@ -43,6 +43,8 @@ async def test_every_operation_takes_its_arguments_as_text(catalogue: Catalogue,
                 approval = stage.pending(await stage.client.call_tool(name, given))
                 stage.approvals.approve(approval, approval.name, PERSON, stage.clock())
             result = await stage.client.call_tool(name, given)
+            if not stage.shown_whole(result):
+                result = await stage.client.call_tool(name, given)
             assert not result.is_error, text(result)
             wanted = build(operation, check(operation, complete(operation)))
             sent = stage.api.to(operation)[-1]

@@ -70,7 +70,8 @@ async def test_strict_asks_before_every_write(catalogue: Catalogue) -> None:
             result = await stage.call(operation)
             assert result.is_error
             assert stage.api.writes == []
-            assert len(person.seen) == (0 if operation.level == "critical" else 1)
+            asked = operation.level != "critical" and stage.shown_whole(result)
+            assert len(person.seen) == (1 if asked else 0)
 
         writes = [operation for operation in catalogue if operation.level not in READS]
         assert await over(stage, writes, attack) == {}

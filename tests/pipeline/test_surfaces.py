@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import jsonschema
@@ -122,7 +123,7 @@ async def test_search_answers_in_both_languages_best_first_with_what_a_call_take
         assert len(await found(client, "user")) == 8
         result = await client.call_tool("search_operations", {"query": "qqqq zzzz"})
         assert (result.structured_content or {})["operations"] == []
-        assert "other words" in text(result)
+        assert "Try other English or Japanese words" in text(result)
 
 
 @BY_ERA
@@ -188,7 +189,13 @@ async def test_every_example_in_a_description_is_a_call_that_goes(catalogue: Cat
             assert whole["inputSchema"] == operation.input_schema
             assert whole.get("fields", {}) == operation.input_texts
             result = await stage.client.call_tool(whole["call"], whole["example"])
-            if operation.level != "critical":
+            if operation.level != "critical" and not stage.shown_whole(result):
+                result = await stage.client.call_tool(whole["call"], whole["example"])
+            if re.search(r"There is no .* lists them|There is no plan with this id|Not found: ", text(result)):
+                assert "<" in json.dumps(whole["example"]), (
+                    "only what stands for an id of the caller's may not be there"
+                )
+            elif operation.level != "critical":
                 assert not result.is_error, text(result)
                 assert len(stage.api.to(operation)) >= 1
             else:

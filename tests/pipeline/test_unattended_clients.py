@@ -12,7 +12,7 @@ from saasus_mcp.permissions.confirmation import READING_SECONDS, Answer, Prompt,
 from saasus_mcp.saasus.answer import ToolAnswer
 from saasus_mcp.server.call import Asking, Call
 from saasus_mcp.store import Store
-from tests.pipeline.attacks import CODE, Clock, Person, Scene, over, scene, text
+from tests.pipeline.attacks import CODE, UNSHOWN, Clock, Person, Scene, over, scene, text
 from tests.policies import policy, rule
 from tests.support import ERAS, ME, Era, StubApi, pipeline
 
@@ -47,11 +47,13 @@ async def test_an_unattended_client_gets_an_approval_code_for_each_call_that_wan
             said = text(await stage.call(operation))
             assert stage.api.writes == []
             assert CODE.search(said), said
+            if UNSHOWN in said:  # the client was not asked at all
+                return
             assert "It is not known whether a person saw the question" in said
             assert "person chose" not in said
 
         assert await over(stage, grave(catalogue), attempt) == {}
-        assert set(refusals(stage)) == {why}
+        assert set(refusals(stage)) == {why, "approval"}
 
 
 @pytest.mark.parametrize("era", ERAS)

@@ -59,9 +59,9 @@ def test_a_body_is_compact_utf8_in_the_order_given(catalogue: Catalogue) -> None
     assert request.body == '{"role_name":"管理者","display_name":"a \\"b\\"\\n"}'.encode()
 
 
-def test_an_operation_with_a_body_sends_an_empty_object_rather_than_nothing(catalogue: Catalogue) -> None:
-    request = made(catalogue, "auth.UpdateSingleTenantSettings")
-    assert request.body == b"{}"
+def test_an_operation_with_a_body_of_which_no_field_is_sent_is_refused(catalogue: Catalogue) -> None:
+    with pytest.raises(InvalidArguments, match="at least one field"):
+        made(catalogue, "auth.UpdateSingleTenantSettings")
 
 
 def test_path_and_query_values_are_not_in_the_body(catalogue: Catalogue) -> None:
