@@ -197,7 +197,7 @@ async def test_every_example_in_a_description_is_a_call_that_goes(catalogue: Cat
                 )
             elif operation.level != "critical":
                 assert not result.is_error, text(result)
-                assert len(stage.api.to(operation)) >= 1
+                assert len(stage.api.to(operation)) >= 1 or "Nothing would change" in text(result)
             else:
                 assert CODE.search(text(result)), text(result)
 
