@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from saasus_mcp.permissions.policy import PRESETS, Case, CasePolicy, Decision, ReadOnlyCeiling
+from saasus_mcp.permissions.question.values import LONGEST
 from tests.policies import policy, rule
 from tests.support import ERAS, Era
 
@@ -240,7 +241,9 @@ def _injecting(era: Era) -> Iterator[Attack]:
     for place, (level, end) in PLACES.items():
         for text in INJECTIONS:
             fixed: End = "asked" if end == "asked" else "refused"
-            yield Attack(f"injects into {place}", "guarded", level, era, fixed, text)
+            # A text that a dialog does not show whole leads to an approval, where it is.
+            end: End = "asked" if place == "an argument" and len(text) > LONGEST else fixed
+            yield Attack(f"injects into {place}", "guarded", level, era, end, text)
 
 
 def _turning(era: Era) -> Iterator[Attack]:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import httpx2
 from mcp import types
 from mcp.shared.exceptions import MCPError
 
+from saasus_mcp.catalog import Language
+from saasus_mcp.permissions.question.dialog import dialog
+from saasus_mcp.permissions.question.formatting import Reader
+from saasus_mcp.permissions.question.model import Question
 from tests.attacks.cases import policy_of
 from tests.attacks.play import Play
 from tests.calls import complete
 from tests.pipeline.attacks import question, scene, text, wanted_name
+
+LANGUAGES: tuple[Language, ...] = ("en", "ja")
 
 
 async def smuggle(play: Play) -> None:
@@ -65,7 +70,8 @@ async def _awaited(play: Play, arguments: dict[str, Any]) -> None:
     """An approval is waited for; what is shown of it, in both languages and to the model, is harmless."""
     for _ in range(2):
         await play.call(arguments)
-    for shown in (*json.loads(play.pending().preview).values(), text(play.ends[-1])):
+    asked = Question.of(play.pending().preview)
+    for shown in (*(dialog(asked, Reader.of(language)) for language in LANGUAGES), text(play.ends[-1])):
         _harmless(shown)
 
 
