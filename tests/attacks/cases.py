@@ -240,10 +240,10 @@ def _smuggling(era: Era) -> Iterator[Attack]:
 def _injecting(era: Era) -> Iterator[Attack]:
     for place, (level, end) in PLACES.items():
         for text in INJECTIONS:
-            fixed: End = "asked" if end == "asked" else "refused"
-            # A text that a dialog does not show whole leads to an approval, where it is.
-            end: End = "asked" if place == "an argument" and len(text) > LONGEST else fixed
-            yield Attack(f"injects into {place}", "guarded", level, era, end, text)
+            # A text that a dialog does not show whole leads to an approval, where it is shown.
+            hides = place == "an argument" and len(text) > LONGEST
+            fixed: End = "asked" if end == "asked" or hides else "refused"
+            yield Attack(f"injects into {place}", "guarded", level, era, fixed, text)
 
 
 def _turning(era: Era) -> Iterator[Attack]:
