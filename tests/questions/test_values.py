@@ -140,6 +140,24 @@ def test_the_prices_of_a_plan_are_told_with_their_units() -> None:
     assert say(value, JA) == "基本料 9,800円/月、calls 2円/件"
 
 
+@pytest.mark.parametrize(
+    ("raw", "english", "japanese", "whole"),
+    [
+        ("b3BlbmFwaTogMy4xLjAK", "“openapi: 3.1.0↵”", None, True),
+        ("data:image/png;base64,iVBORw0KGgo=", "a file of 8 bytes (SHA-256 4c4b6a3be1314ab8…)", None, False),
+        ("UEsDBBQAAAAIAP8=", None, "11バイトのファイル(SHA-256 ", False),
+        ("not base64!", "“not base64!”", None, True),
+    ],
+)
+def test_a_file_is_told_by_its_text_or_by_its_size_and_digest(
+    raw: str, english: str | None, japanese: str | None, whole: bool
+) -> None:
+    value = VALUES.of(raw, field("file"), "content")
+    assert english is None or say(value, EN) == english
+    assert japanese is None or say(value, JA).startswith(japanese)
+    assert shown_whole(value) == whole
+
+
 def test_a_count_of_zero_is_no_usage() -> None:
     raw = [{"display_name": "APIコール", "count": 33036}, {"display_name": "受注", "count": 0}]
     assert say(VALUES.of(raw, field("usage"), "usage"), JA) == "APIコール 33,036"

@@ -19,6 +19,7 @@ VALUES = frozenset(
     [
         "text",
         "long",
+        "file",
         "secret",
         "url",
         "flag",

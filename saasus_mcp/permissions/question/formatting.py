@@ -14,6 +14,7 @@ from saasus_mcp.catalog.model import Language, Text
 from saasus_mcp.permissions.question.model import (
     Absent,
     Day,
+    File,
     Labelled,
     Moment,
     Money,
@@ -84,7 +85,7 @@ def shown_whole(value: Value) -> bool:
         return (
             sum(value.counts) == value.total and len(value.items) <= MOST_SHOWN and all(map(shown_whole, value.items))
         )
-    return True
+    return not isinstance(value, File)
 
 
 def why_not(why: str, language: Language) -> str:
@@ -165,6 +166,11 @@ def _(value: Day, reader: Reader) -> str:
         return f"{year}年{month}月" + (f"{day[0]}日" if day else "")
     name = MONTHS_EN[month - 1] if 1 <= month <= len(MONTHS_EN) else str(month)
     return (f"{day[0]} " if day else "") + f"{name} {year}"
+
+
+@_say.register
+def _(value: File, reader: Reader) -> str:
+    return WORDS[reader.language]["file"].format(size=f"{value.size:,}", digest=value.digest)
 
 
 @_say.register

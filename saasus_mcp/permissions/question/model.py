@@ -111,6 +111,20 @@ class Day:
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """Content that nobody reads, such as a picture or an archive.
+
+    Attributes:
+        size: bytes.
+        digest: beginning of the content's SHA-256, to compare it with a file on a computer.
+    """
+
+    size: int
+    digest: str
+    kind: Literal["file"] = "file"
+
+
+@dataclass(frozen=True, slots=True)
 class Tier:
     """One tier of a price: up to and including `up_to` units (empty: without limit), a flat amount and one per unit."""
 
@@ -155,7 +169,20 @@ class Labelled:
 
 
 Value = (
-    Absent | Said | Quoted | Named | Unresolved | Unread | Number | Money | Moment | Day | Tiers | Several | Labelled
+    Absent
+    | Said
+    | Quoted
+    | Named
+    | Unresolved
+    | Unread
+    | Number
+    | Money
+    | Moment
+    | Day
+    | File
+    | Tiers
+    | Several
+    | Labelled
 )
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from hashlib import sha256
 from typing import Any, Literal, cast
 
 from saasus_mcp.catalog.confirmations import Field
@@ -13,6 +15,7 @@ from saasus_mcp.catalog.model import Text
 from saasus_mcp.permissions.question.model import (
     Absent,
     Day,
+    File,
     Labelled,
     Moment,
     Money,
@@ -32,6 +35,8 @@ LONGEST = 200
 """Characters of a text that are shown whole."""
 HEAD, TAIL = 120, 60
 """Characters at the beginning and the end of a longer text."""
+DIGEST = 16
+"""Hexadecimal digits of a file's digest that are shown."""
 MOST_ITEMS = 200
 """Distinct items of a list that are kept."""
 LONGEST_LABEL = 60
@@ -260,7 +265,24 @@ def _amount(raw: Any) -> str:
     return decimal(raw) if isinstance(raw, int | float) and not isinstance(raw, bool) else ""
 
 
+def _file(_: Values, raw: Any, __: Field, ___: Mapping[str, Any]) -> Value:
+    """A file that is sent as base64, perhaps as a data URL: its text where it is one, else its size and digest."""
+    encoded = str(raw).partition(";base64,")[2] or str(raw)
+    try:
+        content = b64decode(encoded, validate=True)
+    except ValueError:
+        return text(str(raw))
+    try:
+        read = content.decode()
+    except UnicodeDecodeError:
+        read = ""
+    if read and read.replace("\n", "").replace("\t", "").replace("\r", "").isprintable():
+        return text(read)
+    return File(len(content), sha256(content).hexdigest()[:DIGEST])
+
+
 _MAKERS: Mapping[str, Callable[[Values, Any, Field, Mapping[str, Any]], Value]] = {
+    "file": _file,
     "tiers": _tiers,
     "pairs": _pairs,
     "prices": _prices,
