@@ -15,7 +15,7 @@ from saasus_mcp.permissions.proof import Place
 from saasus_mcp.permissions.question.dialog import dialog
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.question.layout import MOST_LINES, lines
-from saasus_mcp.permissions.question.model import Named, Question, Quoted, Unresolved
+from saasus_mcp.permissions.question.model import File, Named, Question, Quoted, Unresolved
 from scripts.questions import questions
 
 CATALOGUE = load()
@@ -106,9 +106,16 @@ def own_words(question: Question, language: Language) -> str:
 
 def foreign(value: object) -> set[str]:
     """Every text of somebody else in a question, at any depth."""
-    if isinstance(value, Quoted | Named | Unresolved):
+    if isinstance(value, Quoted | Named | Unresolved | File):
         return {
-            text for text in (getattr(value, "head", ""), getattr(value, "name", ""), getattr(value, "id", "")) if text
+            text
+            for text in (
+                getattr(value, "digest", ""),
+                getattr(value, "head", ""),
+                getattr(value, "name", ""),
+                getattr(value, "id", ""),
+            )
+            if text
         }
     if isinstance(value, tuple):
         return set().union(*map(foreign, value))
