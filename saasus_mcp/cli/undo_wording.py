@@ -52,7 +52,7 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "left": "{count} of {all} steps done. Run the same command again to continue with the rest.",
         "why_changed": "The current state no longer matches what the change left, so it was not undone. Review it and revert it manually.",
         "why_unseen": "What the change left cannot be read, so it was not undone. Review it and revert it manually.",
-        "why_undone": "That was undone already.",
+        "why_undone": "This change was already undone.",
         "why_alreadyused": "That was undone already, or is being undone.",
         "why_declined": "Not done: what was typed is no yes to this call.",
         "why_undo_none": "That cannot be undone.",

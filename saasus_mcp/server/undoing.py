@@ -151,7 +151,7 @@ def plan(catalogue: Catalogue, entry: Entry, undoer: Undoer, place: Place) -> Pl
         for number, each in enumerate(found)
     )
     if all(part.done for part in parts):
-        raise Refused("undone", "That was undone already.")
+        raise Refused("undone", "This change was already undone.")
     return Plan(entry, operation, parts)
 
 

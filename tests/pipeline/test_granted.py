@@ -93,7 +93,7 @@ async def test_a_step_for_which_the_policy_wants_more_than_was_given_is_not_made
 
 async def test_a_step_whose_target_the_plan_did_not_see_so_is_no_part_of_it(catalogue: Catalogue, store: Store) -> None:
     given, api = await made(catalogue, store, TYPED, "confirm", {"bound": ""}, given="confirmation", typed=True)
-    assert "no part of the plan" in given.text
+    assert "not part of the plan" in given.text
     assert api.writes == []
 
 

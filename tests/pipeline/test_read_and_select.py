@@ -50,7 +50,7 @@ async def test_what_was_picked_is_cut_and_kept_like_any_answer(
     _, one = behind(catalogue, store)
     async with connected(one, era, kind=kind) as client:
         result = await client.call_tool(tool, {"name": "auth_get_saas_users", "select": "users[].email"})
-        assert "Cut to fit" in text(result)
+        assert "Truncated." in text(result)
         (kept,) = one.results.of("local:tester")
         assert kept.operation == "auth.GetSaasUsers"
         again = await client.call_tool("select_from_result", {"id": kept.id, "expression": "length(result)"})

@@ -269,7 +269,7 @@ async def test_a_handle_is_worth_nothing_to(catalogue: Catalogue, store: Store, 
     async with connected(behind, "2026-07-28") as client:
         result = await client.call_tool("auth_create_saas_user", {"email": "a@example.com", "password": handle})
     assert result.is_error
-    assert "unknown, used up or expired" in result.model_dump_json()
+    assert "unknown, already used or expired" in result.model_dump_json()
     assert api.sent == []
 
 

@@ -118,7 +118,7 @@ async def test_a_wrong_argument_is_a_failed_result_that_names_the_field(
         assert result.is_error
         assert text(result).startswith("tenant_id: expected string")
         nothing = await client.call_tool("auth_get_tenant")
-        assert text(nothing).startswith("tenant_id: it is required")
+        assert text(nothing).startswith("tenant_id: required, but missing")
     assert api.sent == []
 
 

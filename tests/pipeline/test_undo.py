@@ -110,10 +110,10 @@ async def test_what_is_undone_is_undone_once(world: World) -> None:
     await world.call("auth_update_role", role_name="helper", display_name="Changed")
     [raced] = await world.undo(planned)  # as another terminal that had planned it at the same time
     assert not raced.ok
-    assert "undone already" in raced.text
+    assert "already undone" in raced.text
     again = world.store.journal.find(entry.call)
     assert again is not None
-    with pytest.raises(Refused, match="undone already"):
+    with pytest.raises(Refused, match="already undone"):
         world.plan(again)
 
 

@@ -29,6 +29,7 @@ QUOTATION = re.compile("“[^“”]*”|「[^「」]*」")
 WORDS_IN_JAPANESE = frozenset(
     [
         "SANDBOX",
+        "SHA",
         "SaaS",
         "SaaSus",
         "API",

@@ -138,7 +138,7 @@ def private(file: Path, text: str, mode: int = 0o600) -> Path:
 
 def test_a_file_and_keys_beside_it_are_one_too_many(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SAASUS_MCP_SEALING_KEYS_FILE", str(private(tmp_path / "keys", ONE)))
-    with pytest.raises(SettingsError, match="SAASUS_MCP_SEALING_KEYS and SAASUS_MCP_SEALING_KEYS_FILE: give one"):
+    with pytest.raises(SettingsError, match="SAASUS_MCP_SEALING_KEYS and SAASUS_MCP_SEALING_KEYS_FILE: set only one"):
         read()
 
 

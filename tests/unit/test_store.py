@@ -271,7 +271,7 @@ def test_one_principal_cannot_fill_the_store_with_secrets(store: Store, monkeypa
     monkeypatch.setattr("saasus_mcp.store.store.MOST_HIDDEN", 3)
     secret = HiddenSecret("id-0", "local:me", "default", b"sealed", NOW + 900)
     store.keep_secrets([replace(secret, id=f"id-{number}") for number in range(3)], NOW)
-    with pytest.raises(StoreError, match="3 hidden secrets of local:me"):
+    with pytest.raises(StoreError, match="local:me has more than 3 secrets"):
         store.keep_secrets([replace(secret, id="id-4")], NOW)
     store.keep_secrets([replace(secret, id="id-5", principal="local:you")], NOW)
     store.keep_secrets([replace(secret, id="id-6", expires_at=NOW + 2000)], NOW + 901)

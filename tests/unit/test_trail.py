@@ -59,18 +59,18 @@ def test_the_heads_of_several_writers_are_where_each_of_them_ends(kept: Stores) 
     assert sorted(head.number for head in heads) == [2, 6]
     assert faults(store, *heads) == []
     execute(store, "DELETE FROM audit WHERE number = 6")
-    assert "cut off: the exported head is not there" in faults(store, *heads)
+    assert "cut off: the exported head is missing" in faults(store, *heads)
     store.close()
 
 
 @pytest.mark.parametrize(
     ("statement", "found"),
     [
-        ("UPDATE audit SET record = replace(record, 'GetTenants', 'GetRoles') WHERE number = 3", "altered"),
-        ("UPDATE audit SET at = at + 1 WHERE number = 3", "altered"),
-        ("UPDATE audit SET event = 'refused' WHERE number = 3", "altered"),
-        ("UPDATE audit SET call = 'call-9' WHERE number = 3", "altered"),
-        ("UPDATE audit SET call = 'call-2b', event = 'egun' WHERE number = 3", "altered"),
+        ("UPDATE audit SET record = replace(record, 'GetTenants', 'GetRoles') WHERE number = 3", "modified"),
+        ("UPDATE audit SET at = at + 1 WHERE number = 3", "modified"),
+        ("UPDATE audit SET event = 'refused' WHERE number = 3", "modified"),
+        ("UPDATE audit SET call = 'call-9' WHERE number = 3", "modified"),
+        ("UPDATE audit SET call = 'call-2b', event = 'egun' WHERE number = 3", "modified"),
         ("DELETE FROM audit WHERE number = 3", "missing"),
         ("DELETE FROM audit WHERE number = 1", "missing"),
         ("UPDATE audit SET number = CASE number WHEN 2 THEN -3 WHEN 3 THEN -2 ELSE number END", "missing"),
@@ -209,7 +209,7 @@ def test_a_chain_whose_end_was_cut_is_found_by_an_exported_head(kept: Stores) ->
     [head] = store.trail.heads()
     execute(store, "DELETE FROM audit WHERE number > 4")
     assert faults(store) == [], "from within, the cut cannot be seen"
-    assert faults(store, head) == ["cut off: the exported head is not there"]
+    assert faults(store, head) == ["cut off: the exported head is missing"]
     store.close()
 
 
@@ -237,8 +237,8 @@ def test_a_chain_whose_end_was_cut_after_a_purge_is_found_by_an_exported_head(ke
     assert purged(store, NOW + 3) == 3
     execute(store, "DELETE FROM audit WHERE number > 4")
     assert faults(store, head) == [
-        "cut off: the exported head is not there",
-        "cut off: a record that another record names is not there",
+        "cut off: the exported head is missing",
+        "cut off: a record that another record names is missing",
     ], "the record of the purge is gone as well, and its mark names it"
     store.close()
 
@@ -292,7 +292,7 @@ def test_a_chain_that_another_one_named_cannot_be_cut_before_that(kept: Stores) 
     filled(kept).close()
     store = filled(kept, 1)
     execute(store, "DELETE FROM audit WHERE number = 6")
-    assert faults(store) == ["cut off: a record that another record names is not there"]
+    assert faults(store) == ["cut off: a record that another record names is missing"]
     store.close()
 
 
@@ -306,7 +306,7 @@ def test_chains_that_go_on_name_each_other_once_an_hour(kept: Stores) -> None:
     assert faults(here) == [], "what was written since, nothing names yet"
     here.commit("later still", {}, NOW + 7400)
     execute(here, theirs)
-    assert faults(here) == ["cut off: a record that another record names is not there"]
+    assert faults(here) == ["cut off: a record that another record names is missing"]
     here.close()
     there.close()
 
@@ -343,7 +343,7 @@ def test_a_purge_that_is_itself_purged_leaves_every_mark_proven(kept: Stores) ->
     assert [record["deed"] for record in store.audited()] == ["purge"]
     for head in heads:
         execute(store, f"DELETE FROM purged WHERE writer = '{head.writer}'")  # noqa: S608 - what an attacker runs
-    assert "cut off: a record that another record names is not there" in faults(store)
+    assert "cut off: a record that another record names is missing" in faults(store)
     store.close()
 
 
