@@ -205,8 +205,8 @@ async def revoked_result(ground: Ground) -> str:
     async with connected(live.pipeline, "2026-07-28") as client:
         for each in (whole, part):
             picked = await _asked(live.surface, "select_from_result", {"id": each, "expression": "@"})
-            assert "may no longer ask for" in picked
-            with pytest.raises(MCPError, match="may no longer ask for"):
+            assert "no longer allowed to make" in picked
+            with pytest.raises(MCPError, match="no longer allowed to make"):
                 await client.read_resource(each)
         assert [str(each.uri) for each in (await client.list_resources()).resources] == ["saasus://policy"]
     return "refused as a result and as a resource, and not listed"

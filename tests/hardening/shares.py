@@ -472,7 +472,7 @@ async def through_one_session(ground: Ground) -> str:
             body = {"jsonrpc": "2.0", "id": 10 + number, "method": "tools/call", "params": {"name": TOOL}}
             assert (await alice.post(path, json=body)).status_code == 202
         answer = await _data(lines, '"result"')
-        assert "10 requests under way" in answer
+        assert "10 requests in progress" in answer
         assert "not_applied" in answer
         assert slow[0].waiting == 1
         assert await works(bob, await opened(bob))
