@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -211,8 +212,9 @@ def saying_yes(params: types.ElicitRequestFormParams) -> types.ElicitResult:
 
 
 def name_asked_for(message: str) -> str:
-    """The name that a question asks to type: it ends with it, in quotation marks that no name can hold."""
-    return message[max(message.rfind("“"), message.rfind("「")) + 1 : -1]
+    """The name that a question asks to type: the last words in quotation marks, which no name can hold."""
+    *_, last = re.finditer("“([^”]*)”|「([^」]*)」", message)
+    return last[1] or last[2]
 
 
 def unseen() -> list[str]:

@@ -11,7 +11,6 @@ import anyio
 import httpx2
 import pytest
 from mcp import Client as McpClient
-from mcp import types
 from sqlalchemy import make_url
 
 from saasus_mcp.catalog import Catalogue
@@ -24,6 +23,7 @@ from tests.hosting.test_database_lost import SOON, line
 from tests.jobs.test_export_users import held
 from tests.jobs.test_import_users import HEADER, tenant
 from tests.pipeline.attacks import text
+from tests.support import saying_yes
 
 PEOPLE = 24
 FATAL = 20
@@ -33,13 +33,9 @@ AWAY = 12.0
 """Seconds without a database: longer than a server is given that says nothing."""
 
 
-def _yes(_: types.ElicitRequestFormParams) -> types.ElicitResult:
-    return types.ElicitResult(action="accept", content={"confirm": True})
-
-
 @asynccontextmanager
 async def client(url: str) -> AsyncIterator[McpClient]:
-    async with connected(url, "2026-07-28", None, _yes) as one:
+    async with connected(url, "2026-07-28", None, saying_yes) as one:
         yield one
 
 

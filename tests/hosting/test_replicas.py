@@ -111,18 +111,24 @@ async def test_an_approved_call_that_every_server_is_asked_for_at_once_goes_once
 async def test_a_question_of_one_server_is_answered_at_any_and_the_answer_is_used_once(pair: Pair) -> None:
     two, each = pair
     for turn in range(TURNS):
-        wanted = {"tenant_id": await tenant(each[0], f"tenant {turn}"), "name": f"renamed {turn}", "attributes": {}}
-        asked = await raw(each[turn % 2], "auth_update_tenant", wanted | {"back_office_staff_email": "b@example.jp"})
+        # Made once more, it would be there twice: no server can tell that nothing would change.
+        rate = {
+            "name": f"rate_{turn}",
+            "display_name": f"Rate {turn}",
+            "percentage": 8,
+            "inclusive": False,
+            "country": "JP",
+            "description": "",
+        }
+        asked = await raw(each[turn % 2], "pricing_create_tax_rate", rate)
         assert isinstance(asked, types.InputRequiredResult), text(asked)
         yes = types.ElicitResult(action="accept", content={"confirm": True})
         if name := wanted_name(question(asked)):
             yes = typing(name)
         answered = {"input_responses": {"confirm": yes}, "request_state": asked.request_state}
-        answers = await at_once(
-            each, "auth_update_tenant", wanted | {"back_office_staff_email": "b@example.jp"}, **answered
-        )
+        answers = await at_once(each, "pricing_create_tax_rate", rate, **answered)
         assert sorted(answer.is_error for answer in answers) == [False, True, True, True], [*map(text, answers)]
-        assert two.sandbox.written(f"PATCH /v1/auth/tenants/{wanted['tenant_id']} ") == 1
+        assert two.sandbox.written(f"rate_{turn}") == 1
 
 
 async def test_a_freeze_in_a_terminal_holds_every_server(pair: Pair) -> None:

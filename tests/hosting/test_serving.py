@@ -197,7 +197,7 @@ def test_the_command_says_where_it_listens_serves_and_ends_at_a_signal() -> None
             assert process.stderr is not None
             said = re.search(r"MCP at (http://127\.0\.0\.1:\d+)/mcp$", process.stderr.readline().strip())
             assert said
-            assert "without authentication" in process.stderr.readline().lower()
+            assert "no authentication" in process.stderr.readline().lower()
             assert f"{said[1]}/console/enter/" in process.stderr.readline()
             assert "saasus-mcp console" in process.stderr.readline()
             answer = httpx2.get(f"{said[1]}/readyz", timeout=PATIENCE)

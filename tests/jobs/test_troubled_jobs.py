@@ -172,7 +172,7 @@ async def test_a_call_outside_the_grant_is_refused_and_a_step_goes_once(tmp_path
         before = on.sent("auth.CreateSaasUser")
         for step, args in (("u1/account", {"email": "new-0@example.com"}), ("u9/account", {"email": "x@example.com"})):
             answer = await on.call("auth_create_saas_user", args, part=Part(job, step, given="confirmation"))
-            assert "no part of the plan" in answer.text
+            assert "not part of the plan" in answer.text
         assert on.sent("auth.CreateSaasUser") == before
 
 
@@ -188,7 +188,7 @@ async def test_a_step_with_other_arguments_than_agreed_to_is_refused(tmp_path: P
         grant = Grant("job_x", ME.id, "sandbox", "p", "confirmation", "local:person", False, {"one": weighed.digest})
         on.pipeline.store.commit(job, {"operation": "job_x"}, 0.0, None, Commitment(grant=grant))
         other = await on.call("auth_create_role", {"role_name": "b", "display_name": "A"}, part=part)
-        assert "no part of the plan" in other.text
+        assert "not part of the plan" in other.text
         agreed = await on.call("auth_create_role", {"role_name": "a", "display_name": "A"}, part=part)
         assert agreed.ok
         assert on.sent("auth.CreateRole") == 1

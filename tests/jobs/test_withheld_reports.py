@@ -37,9 +37,9 @@ async def withheld(on: Stage, job: str, whole: str, tool: str, who: Principal = 
     assert (told["job"], told["status"]) == (job, "done")
     picked = await on.call("select_from_result", {"id": whole, "expression": "@"}, who=who)
     assert not picked.ok
-    assert f"of {tool} that you may no longer ask for" in picked.text
+    assert f"of {tool} that you are no longer allowed to make" in picked.text
     async with connected(on.pipeline, "2026-07-28", who=lambda _: who, more=on.more) as client:
-        with pytest.raises(MCPError, match="may no longer ask for"):
+        with pytest.raises(MCPError, match="are no longer allowed to make"):
             await client.read_resource(whole)
 
 
@@ -120,7 +120,7 @@ async def test_what_was_kept_is_no_way_around_for_another_job(tmp_path: Path) ->
     one_denied = denying(READING, when=f"has(args.tenant_id) && args.tenant_id == '{_tenant(on)}'")
     async with stage(tmp_path, on.sandbox, one_denied) as later:
         refused = await later.call("job_import_users", {"result": people["result"]}, asker=Yes())
-        assert f"of {READING} that you may no longer ask for" in refused.text
+        assert f"of {READING} that you are no longer allowed to make" in refused.text
         brief = await later.told("job_status", {"job": again["job"]})
         assert not set(PEOPLE) & set(brief), "what came of it is of the same people"
 
