@@ -93,7 +93,7 @@ def test_an_unknown_tool_is_answered_with_the_nearest() -> None:
 def test_without_credentials_nothing_is_called() -> None:
     ran = run("call", "auth_get_tenants")
     assert (ran.status, ran.out) == (1, "")
-    assert "SAASUS_SAAS_ID, SAASUS_API_KEY, SAASUS_SECRET_KEY not set" in ran.err
+    assert "Missing credentials: SAASUS_SAAS_ID, SAASUS_API_KEY, SAASUS_SECRET_KEY" in ran.err
 
 
 def test_a_policy_that_allows_everything_is_announced(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_a_passphrase_that_is_set_and_cleared_is_recorded() -> None:
     with Terminal("approver", "set") as terminal:
         terminal.until("assphrase")
         terminal.types("correct horse")
-        terminal.until("again")
+        terminal.until("Repeat the new passphrase")
         terminal.types("correct horse")
         assert terminal.ends() == 0, terminal.shown
     with Terminal("approver", "clear") as terminal:

@@ -23,7 +23,7 @@ from tests.cli.running import PATIENCE, run, spawn, until_open
                 "types: hanako@example.co\n",
                 "the name typed does not match the target's name",
                 "person: types: Demo Trading",
-                "11. The tenant is gone: as told",
+                "11. The tenant is gone: as expected",
                 "Everything went as expected.",
             ),
         ),
@@ -32,7 +32,7 @@ from tests.cli.running import PATIENCE, run, spawn, until_open
             (
                 "195件のツール",
                 "担当者: 入力: デモ商事株式会社",
-                "11. テナントは削除されました: 筋書きどおり",
+                "11. テナントは削除されました: 想定どおり",
                 "すべて想定どおりに終わりました。",
             ),
         ),
@@ -63,6 +63,9 @@ def test_the_demo_fails_where_a_step_ends_otherwise(change: str, said: str) -> N
     assert b"Traceback" not in done.stderr
 
 
+SANDBOX_VARIABLES = {"SAASUS_API_URL_BASE", "SAASUS_SAAS_ID", "SAASUS_API_KEY", "SAASUS_SECRET_KEY"}
+
+
 @pytest.fixture
 def sandbox() -> Iterator[dict[str, str]]:
     """The variables that `saasus-mcp sandbox` prints, while it serves."""
@@ -76,7 +79,7 @@ def sandbox() -> Iterator[dict[str, str]]:
             name, _, value = line.strip().partition("=")
             if value:
                 found[name] = value
-            if name.startswith("Ctrl+C"):
+            if len(found) == len(SANDBOX_VARIABLES):
                 break
         yield found
         process.terminate()
@@ -86,7 +89,7 @@ def sandbox() -> Iterator[dict[str, str]]:
 def test_the_sandbox_serves_other_processes_under_what_it_prints(
     sandbox: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert set(sandbox) == {"SAASUS_API_URL_BASE", "SAASUS_SAAS_ID", "SAASUS_API_KEY", "SAASUS_SECRET_KEY"}
+    assert set(sandbox) == SANDBOX_VARIABLES
     for name, value in sandbox.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -116,5 +119,5 @@ def test_a_taken_port_is_an_error_in_one_line() -> None:
 def test_serve_without_credentials_ends_in_one_line() -> None:
     ran = spawn("serve", **{name: "" for name in os.environ if name.startswith("SAASUS_API")})
     assert (ran.status, ran.out) == (1, "")
-    assert ran.err.startswith("saasus-mcp: No credentials: SAASUS_SAAS_ID")
+    assert ran.err.startswith("saasus-mcp: Missing credentials: SAASUS_SAAS_ID")
     assert ran.err.count("\n") == 1

@@ -68,7 +68,7 @@ async def test_named_and_excluded_tools_narrow_what_is_listed_and_allowed(era: E
             "en",
             "--tools (SAASUS_MCP_TOOLS): there is no tool 'auth_get_tenantz'. Nearest: ",
         ),
-        (("--tools", ""), "en", "--tools (SAASUS_MCP_TOOLS) names nothing."),
+        (("--tools", ""), "en", "--tools (SAASUS_MCP_TOOLS) is empty."),
         (
             ("--exclude-tools", "*_destroy_*"),
             "ja",

@@ -226,7 +226,7 @@ def test_the_end_of_input_typed_at_a_terminal_ends_it() -> None:
 def test_a_terminal_without_credentials_is_told_both() -> None:
     with Terminal() as terminal:
         terminal.until("saasus-mcp install")
-        terminal.until("No credentials")
+        terminal.until("Missing credentials")
         assert terminal.ends() == 1
 
 

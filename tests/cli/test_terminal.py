@@ -47,7 +47,7 @@ def test_a_person_approves_by_typing_the_targets_name(state: Path) -> None:
     assert status(state) == ("approved", None)
     assert "Delete the tenant “Aozora”" in terminal.shown
     assert "Requested by local:somebody" in terminal.shown
-    assert "the boundary is the operating system's user" in terminal.shown
+    assert "any program that runs under your user account" in terminal.shown
     assert "can now run once, within 15 minutes" in terminal.shown
 
 
@@ -225,7 +225,7 @@ def test_the_passphrase_is_asked_before_the_name_and_never_shown(state: Path) ->
     with Terminal("approve", "ABCD-2345") as terminal:
         terminal.until("Approver passphrase")
         terminal.types("a wrong one")
-        terminal.until("That is not the passphrase")
+        terminal.until("Wrong passphrase")
         terminal.until("Approver passphrase")
         terminal.types(PASSPHRASE)
         terminal.until("To approve, type")
@@ -340,7 +340,9 @@ def test_a_call_asks_the_person_at_the_terminal_to_type_the_name() -> None:
         assert terminal.ends() == 0
 
 
-@pytest.mark.parametrize(("typed", "said"), [("somebody@example.com", "is not the target's"), ("", "chose to decline")])
+@pytest.mark.parametrize(
+    ("typed", "said"), [("somebody@example.com", "does not match the target's name"), ("", "chose to decline")]
+)
 def test_a_call_is_refused_where_the_person_does_not_agree(typed: str, said: str) -> None:
     wanted, _ = _a_tenant_user()
     with Terminal("call", "--sandbox", "auth_delete_tenant_user", wanted) as terminal:
