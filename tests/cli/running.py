@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,6 +35,27 @@ class Ran:
     status: int
     out: str
     err: str
+
+
+SANDBOX_VARIABLES = {"SAASUS_API_URL_BASE", "SAASUS_SAAS_ID", "SAASUS_API_KEY", "SAASUS_SECRET_KEY"}
+
+
+def sandbox_variables(process: subprocess.Popen[str]) -> dict[str, str]:
+    """Read what a client of a served sandbox needs; a sandbox that does not print all of it is killed."""
+    assert process.stdout is not None
+    found: dict[str, str] = {}
+    shown: list[str] = []
+    late = threading.Timer(PATIENCE, process.kill)
+    late.start()
+    try:
+        for line in process.stdout:
+            shown.append(line)
+            found |= dict(re.findall(r"(SAASUS_\w+)=(\S+)", line))
+            if set(found) == SANDBOX_VARIABLES:
+                return found
+    finally:
+        late.cancel()
+    raise AssertionError(f"{SANDBOX_VARIABLES - set(found)} was never shown, but:\n{''.join(shown)}")
 
 
 def run(*args: str, given: str | bytes | None = None) -> Ran:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cli.running import PATIENCE, run, spawn, until_open
+from tests.cli.running import PATIENCE, SANDBOX_VARIABLES, run, sandbox_variables, spawn, until_open
 
 
 @pytest.mark.parametrize(
@@ -63,27 +63,16 @@ def test_the_demo_fails_where_a_step_ends_otherwise(change: str, said: str) -> N
     assert b"Traceback" not in done.stderr
 
 
-SANDBOX_VARIABLES = {"SAASUS_API_URL_BASE", "SAASUS_SAAS_ID", "SAASUS_API_KEY", "SAASUS_SECRET_KEY"}
-
-
 @pytest.fixture
 def sandbox() -> Iterator[dict[str, str]]:
     """The variables that `saasus-mcp sandbox` prints, while it serves."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "saasus_mcp", "sandbox", "--port", "0"], stdout=subprocess.PIPE, encoding="utf-8"
-    )
-    assert process.stdout is not None
-    with process.stdout as said:
-        found: dict[str, str] = {}
-        for line in said:
-            name, _, value = line.strip().partition("=")
-            if value:
-                found[name] = value
-            if len(found) == len(SANDBOX_VARIABLES):
-                break
-        yield found
-        process.terminate()
-        process.wait(PATIENCE)
+    command = [sys.executable, "-m", "saasus_mcp", "sandbox", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8") as process:
+        try:
+            yield sandbox_variables(process)
+        finally:
+            process.terminate()
+            process.wait(PATIENCE)
 
 
 def test_the_sandbox_serves_other_processes_under_what_it_prints(

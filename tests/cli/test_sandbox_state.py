@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -17,7 +16,7 @@ import pytest
 from saasus_mcp.cli import sandbox_state
 from saasus_mcp.private_files import UnsafeFile
 from saasus_mcp.settings import read
-from tests.cli.running import PATIENCE, Terminal, run, spawn, until_open
+from tests.cli.running import PATIENCE, Terminal, run, sandbox_variables, spawn, until_open
 
 ROLE = '{"role_name": "accountant", "display_name": "経理担当"}'
 READS = ("call", "--sandbox", "auth_get_roles")
@@ -156,12 +155,7 @@ def served(*args: str) -> Iterator[subprocess.Popen[str]]:
 
 def told(running: subprocess.Popen[str]) -> dict[str, str]:
     """The variables that a client needs, when the sandbox listens."""
-    assert running.stdout is not None
-    found: dict[str, str] = {}
-    for line in running.stdout:
-        found |= dict(re.findall(r"(SAASUS_\w+)=(\S+)", line))
-        if "Ctrl+C" in line:
-            break
+    found = sandbox_variables(running)
     until_open(int(found["SAASUS_API_URL_BASE"].rpartition(":")[2]))
     return {**found, "NO_PROXY": "127.0.0.1"}
 
