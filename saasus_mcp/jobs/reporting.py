@@ -101,7 +101,7 @@ def told(job: Job, steps: Mapping[str, int], forbidden: str = "") -> dict[str, A
     if forbidden:
         return {
             **answer,
-            "hint": f"Its report is withheld: it was made of answers of {forbidden} that you may no longer ask for.",
+            "hint": f"Its report is withheld: it was made of answers of {forbidden} that you are no longer allowed to make.",
         }
     return {**answer, **{name: value for name, value in job.report.items() if name != CALLS}}
 
