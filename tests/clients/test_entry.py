@@ -66,7 +66,7 @@ def test_a_profile_that_is_not_there_is_told_before_anything_is_written(file: Pa
     (tmp_path / "config.toml").write_text("version = 1\n[profiles.staging]\n", encoding="utf-8")
     ran = run("install", "cursor", "--file", str(file), "--profile", "production", "--yes")
     assert (ran.status, now(file)) == (1, None)
-    assert "It has: staging" in ran.err
+    assert "Profiles: staging" in ran.err
 
 
 def test_a_policy_that_is_not_sound_is_told_before_anything_is_written(file: Path, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def test_a_file_that_changes_while_a_person_reads_is_not_overwritten(file: Path,
     held = keeping.read(file)
     keeper = keeping.Keeper(tmp_path, CLIENTS["cursor"], held.file, "saasus")
     file.write_text('{"changed": true}', encoding="utf-8")
-    with pytest.raises(keeping.NotWritten, match="changed meanwhile"):
+    with pytest.raises(keeping.NotWritten, match="was changed by another program"):
         keeper.write(held, '{"ours": true}')
     assert file.read_text(encoding="utf-8") == '{"changed": true}'
 
