@@ -145,5 +145,5 @@ class Database:
                 mend = "Check that the disk is writable and not full."
                 raise StoreError(f"The store cannot be used: {said}.", mend) from None
             log.warning("the database: %s", said)  # where it is and who asks is the operator's affair, not a client's
-            mend = "Check the database of SAASUS_MCP_DATABASE_URL; see the log for details."
-            raise StoreError("The database rejected the operation.", mend) from None
+            mend = "Check that the database of SAASUS_MCP_DATABASE_URL answers; see the log for details."
+            raise StoreError("The store cannot be used: its database failed or did not answer.", mend) from None

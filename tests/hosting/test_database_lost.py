@@ -99,7 +99,7 @@ async def test_while_the_database_does_not_answer_no_write_goes_and_the_server_s
                         pass
                     assert (ready.status_code, ready.json()["store"]) == (503, "failed")
         assert [answer.is_error for answer in answers] == [False, True, True, True]
-        assert all("not_applied" in text(answer) and "See that" in text(answer) for answer in answers[1:])
+        assert all("not_applied" in text(answer) and "Check that" in text(answer) for answer in answers[1:])
         assert one.sandbox.written("during_") == 0
         network.mend()
         await write("after")
