@@ -104,7 +104,9 @@ class Trail:
 
     def _wait(self) -> None:
         if not self._lock.acquire(timeout=BUSY_SECONDS):
-            raise StoreError("The store cannot be used: earlier calls are waiting for it.", "Check that its database answers.")
+            raise StoreError(
+                "The store cannot be used: earlier calls are waiting for it.", "Check that its database answers."
+            )
 
     def note(self, connection: Connection, call: str, event: str, record: Record, at: float) -> None:
         """Add a record to this writer's chain, in the transaction of what it records (see `writing`).
