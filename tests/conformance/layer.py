@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mcp.server.context import CallNext, HandlerResult
 from mcp.server.lowlevel import NotificationOptions, Server
 from mcp.server.models import InitializationOptions
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, PromptsListChanged, ToolsListChanged
@@ -27,6 +28,7 @@ from mcp.types import (
 )
 
 from saasus_mcp.server.asking import Context
+from saasus_mcp.server.tool_list import METHOD
 from tests.conformance import asking
 from tests.conformance.fixtures import (
     ANSWERS,
@@ -49,7 +51,7 @@ def layered(server: Server[Any]) -> Server[Any]:
     bus = InMemorySubscriptionBus()
     tools = _tools(bus)
     schemas = {name: SCHEMAS.get(name, NO_ARGUMENTS) for name in tools}
-    _list_more(server, "tools/list", "tools", [_tool(name, schema) for name, schema in schemas.items()])
+    _list_more_tools(server, [_tool(name, schema) for name, schema in schemas.items()])
     _list_more(server, "prompts/list", "prompts", [*PROMPTS, asking.PROMPT])
     _list_more(server, "resources/list", "resources", RESOURCES)
     _list_more(server, "resources/templates/list", "resource_templates", TEMPLATES)
@@ -93,6 +95,19 @@ def _handler(server: Server[Any], method: str) -> Any:
     found = server.get_request_handler(method)
     assert found is not None, method
     return found.handler
+
+
+def _list_more_tools(server: Server[Any], more: list[Tool]) -> None:
+    """The product puts its tools into the serialized result, and so does this."""
+    dumped = [each.model_dump(by_alias=True, mode="json", exclude_none=True) for each in more]
+
+    async def filled(ctx: Context, call_next: CallNext) -> HandlerResult:
+        given = await call_next(ctx)
+        if ctx.method == METHOD and isinstance(given, dict):
+            return {**given, "tools": [*given["tools"], *dumped]}
+        return given
+
+    server.middleware.insert(0, filled)
 
 
 def _list_more(server: Server[Any], method: str, field: str, more: list[Any]) -> None:
