@@ -259,7 +259,7 @@ def _login(email: str, sign_in_id: str) -> tuple[str, str]:
     if bool(email) == bool(sign_in_id):
         raise Fault("email", "exactly one of email and sign_in_id is given")
     if email and (len(email) > LONGEST_EMAIL or not EMAIL.fullmatch(email)):
-        raise Fault("email", f"{quoted(email)} is no address")
+        raise Fault("email", f"{quoted(email)} is not a valid e-mail address")
     if sign_in_id and not SIGN_IN_ID.fullmatch(sign_in_id):
         raise Fault("sign_in_id", "it is 1 to 50 of A-Z, a-z, 0-9, _ and -")
     return ("email", email) if email else ("sign_in_id", sign_in_id)

@@ -179,7 +179,9 @@ async def test_lines_with_mistakes_can_be_left_out_which_the_question_and_the_re
         told = await on.told("job_import_users", {"csv": text, "on_mistake": "skip"}, asker=person)
     assert told["counts"] == {"applied": 2, "left_out": 1}
     assert "1 row with mistakes left out" in person.asked[0].message
-    assert "“bad mail” is no address" in next(row["why"] for row in told["rows"] if row["outcome"] == "left_out")
+    assert "“bad mail” is not a valid e-mail address" in next(
+        row["why"] for row in told["rows"] if row["outcome"] == "left_out"
+    )
 
 
 async def test_people_without_a_tenant_are_skipped_where_they_are_there_and_a_mistake_where_not(tmp_path: Path) -> None:

@@ -155,7 +155,7 @@ class Desk:
                 return handles.reveal(handle, room.profile, by=approver.id, via="console")
             except Refused:
                 continue
-        raise Refused("unknown", "This secret handle is unknown, used up or expired.", "Get it anew.")
+        raise Refused("unknown", "This secret handle is unknown, already used or expired.", "Request a new one.")
 
     def freeze(self, approver: Approver, room: str, reason: str) -> None:
         """Freeze the writes of one of their rooms and of no other, or where they may and name none, all there are.

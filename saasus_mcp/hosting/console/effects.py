@@ -9,9 +9,9 @@ from saasus_mcp.catalog import Language, Operation
 _WORDS: Mapping[Language, Mapping[str, str]] = {
     "en": {
         "undoable": "can be undone",
-        "recreatable": "can only be made anew",
+        "recreatable": "can only be created again",
         "lost": "cannot be undone",
-        "money_yes": "touches money",
+        "money_yes": "changes charges",
         "money_maybe": "may touch money",
         "email_yes": "sends e-mail",
         "email_maybe": "may send e-mail",

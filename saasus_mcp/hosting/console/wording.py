@@ -128,7 +128,7 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "chain_help": "Each record carries a seal over itself and the one before. Verifying finds what was altered, removed or reordered.",
         "verify": "Verify the chain",
         "whole": "No tampering found: {records} records, verified {at}.",
-        "broken": "The chain is broken. Compare with the heads kept elsewhere, and find out who could write the store:",
+        "broken": "The audit log may have been tampered with. Compare it with the heads kept elsewhere, and find out who can write to the store:",
         # tools
         "decided_for": "Decisions for (id)",
         "groups": "Groups, with commas",
@@ -307,7 +307,7 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "chain_help": "各記録には、その記録と直前の記録に対する検証コードが付いています。検証すると、改ざん・削除・並べ替えが分かります。",
         "verify": "連鎖を検証",
         "whole": "改ざんは見つかりませんでした({records}件、{at} 検証)。",
-        "broken": "記録の連鎖が壊れています。別の場所に保管した最後の記録(heads)と照合し、ストアに書き込める人を調べてください。",
+        "broken": "改ざんの可能性があります。別の場所に保管した最後の記録(heads)と照合し、ストアに書き込める人を調べてください。",
         "decided_for": "判定の対象者(ID)",
         "groups": "グループ(カンマ区切り)",
         "sought": "名前・タイトル・レベル",
