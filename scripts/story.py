@@ -76,6 +76,18 @@ TIERS = (
     {"up_to": 100, "unit_amount": 0, "flat_amount": 0, "inf": False},
     {"up_to": 0, "unit_amount": 15, "flat_amount": 0, "inf": True},
 )
+ORDERS: dict[str, Any] = {
+    "pricing_unit_id": uid("unit", "orders_tiered_usage"),
+    "type": "tiered_usage",
+    "name": "orders_tiered_usage",
+    "display_name": "受注件数段階従量",
+    "description": "受注件数段階従量",
+    "upper_count": 100_000,
+    "aggregate_usage": "sum",
+    "metering_unit_name": "orders",
+    "currency": "JPY",
+}
+"""The pricing unit that the sandbox has tiers for, without them."""
 OFFER = {"name": "premium", "display_name": "プレミアム", "description": "大規模なお客様向け"}
 LONG_PAGE = (
     "<h1>ログイン</h1>"
@@ -224,20 +236,7 @@ MEANINGS: Mapping[str, tuple[dict[str, Any], ...]] = {
     "apigateway.CreateApiKey": ({"tenant_id": AOZORA, "env_id": 3, "user_id": USER},),
     "pricing.UpdateMeteringUnitTimestampCount": ({"method": "sub", "count": 200}, {"method": "direct", "count": 0}),
     "pricing.UpdateMeteringUnitTimestampCountNow": ({"method": "sub", "count": 200}, {"method": "direct", "count": 0}),
-    "pricing.UpdatePricingUnit": (
-        {
-            "pricing_unit_id": uid("unit", "orders_tiered_usage"),
-            "type": "tiered_usage",
-            "name": "orders_tiered_usage",
-            "display_name": "受注件数段階従量",
-            "description": "受注件数段階従量",
-            "upper_count": 100_000,
-            "aggregate_usage": "sum",
-            "metering_unit_name": "orders",
-            "currency": "JPY",
-            "tiers": [*TIERS],
-        },
-    ),
+    "pricing.UpdatePricingUnit": ({**ORDERS, "tiers": [*TIERS]},),
 }
 """Further calls of operations that mean different things by their arguments."""
 

@@ -124,7 +124,7 @@ def letter(**given: Any) -> Question:
         name="SaaS",
         place=Place("production", "98tjo3wifaoua"),
         requester="token:tanaka",
-        facts=(Fact("body", Text("Body", "本文"), Quoted(whole[:120], whole[-60:], len(whole), 2), lead=True),),
+        facts=(Fact("body", Text("Body", "本文"), Quoted(whole[:120], whole[-60:], len(whole)), lead=True),),
         undo=Text("This can be undone.", "元に戻せます。"),
         hidden=(Text("Body", "本文"),),
         details=(Detail("tool", "auth_update_notification_messages"), Detail("body", whole)),

@@ -15,22 +15,12 @@ from saasus_mcp.permissions.survey import survey
 from saasus_mcp.permissions.target import Seen
 from saasus_mcp.sandbox.state import uid
 from scripts.stage import PLACE, REQUESTER, ask
+from scripts.story import ORDERS
 
 CATALOGUE = load()
 AOZORA = uid("tenant", "aozora")
 NOW = 1_773_800_000
 METER = {"tenant_id": AOZORA, "metering_unit_name": "orders", "timestamp": NOW}
-ORDERS = {
-    "pricing_unit_id": uid("unit", "orders_tiered_usage"),
-    "type": "tiered_usage",
-    "name": "orders_tiered_usage",
-    "display_name": "受注件数段階従量",
-    "description": "受注件数段階従量",
-    "upper_count": 100_000,
-    "aggregate_usage": "sum",
-    "metering_unit_name": "orders",
-    "currency": "JPY",
-}
 LIVE = {
     "path": "/orders",
     "method": "GET",

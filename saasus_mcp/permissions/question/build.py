@@ -105,8 +105,8 @@ class _Builder:
         self._know_target()
         facts = {fact.name: fact for fact in (*self._arguments(), *self._findings())}
         changes = self._ranked(self._changes())
-        headline = self._headline(facts)
-        said = self._placeholders(self._asked_as(facts))
+        asked_as = self._asked_as(facts)
+        said = self._placeholders(asked_as)
         compared = {change.name.split(".", 1)[0] for change in changes} | self._compared()
         left = {
             name: fact
@@ -122,7 +122,7 @@ class _Builder:
         reach = {name for name in ordered if name not in lead and self._measured(name).reach}
         built = Question(
             tool=operation.tool,
-            headline=headline,
+            headline=self._headline(asked_as, facts),
             name=survey.sight.name,
             place=self.asked.place,
             requester=self.asked.requester,
@@ -265,8 +265,7 @@ class _Builder:
             return set()
         return {name for _, name, _, _ in string.Formatter().parse(line.text.en) if name}
 
-    def _headline(self, facts: Mapping[str, Fact]) -> Text | Phrase:
-        line = self._asked_as(facts)
+    def _headline(self, line: Line | None, facts: Mapping[str, Fact]) -> Text | Phrase:
         if line is None:
             title = self.asked.operation.title
             return self._filled(Text(f"{title.en}: {{target}}", f"{title.ja}: {{target}}"), facts)

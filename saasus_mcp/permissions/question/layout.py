@@ -50,7 +50,7 @@ class Line:
 def lines(question: Question) -> tuple[Line, ...]:
     """The lines of the dialog."""
     kept = _extras(question)[: _room(question)]
-    shown = [*(line for line in _essential(question)), *kept]
+    shown = [*_essential(question), *kept]
     return tuple(sorted(shown, key=lambda line: ORDER.index(line.role)))
 
 
@@ -130,7 +130,8 @@ def _first(question: Question) -> list[Body]:
 
 def _bodies(question: Question) -> list[Body]:
     """What stands below the warnings, by weight."""
-    changes = [each for each in question.changes if not each.lead and each not in _unsent(question)]
+    unsent = _unsent(question)
+    changes = [each for each in question.changes if not each.lead and each not in unsent]
     return [*changes, *(each for each in question.facts if not each.lead)]
 
 

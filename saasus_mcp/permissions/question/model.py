@@ -35,13 +35,11 @@ class Quoted:
     Attributes:
         head, tail: the beginning and, of a text that is not kept whole, the end.
         length: characters of the whole.
-        lines: lines of the whole.
     """
 
     head: str
     tail: str = ""
     length: int = 0
-    lines: int = 1
     kind: Literal["quoted"] = "quoted"
 
     @property

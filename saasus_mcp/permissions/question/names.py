@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import anyio
@@ -10,14 +10,12 @@ import anyio
 from saasus_mcp.catalog.confirmations import Kind
 from saasus_mcp.catalog.expressions import value
 from saasus_mcp.errors import SaasusMcpError
+from saasus_mcp.permissions.impact import DEADLINE, LATE
 from saasus_mcp.permissions.question.model import Named, Unresolved, Value
 from saasus_mcp.permissions.target import Read, plain_name
 
 MOST_NAMES = 24
 """Things of one question whose names are read; of more, the others are shown by their ids."""
-DEADLINE = 8.0
-"""Seconds for all names of a question together."""
-LATE = "no answer in time"
 TOO_MANY = "too many to look up"
 NO_NAME = "not found"
 
@@ -25,12 +23,10 @@ NO_NAME = "not found"
 class Names:
     """What is known of names. It remembers which were wanted and are not known yet."""
 
-    def __init__(
-        self, kinds: Mapping[str, Kind], args: Mapping[str, Any], known: Mapping[str, Value] | None = None
-    ) -> None:
+    def __init__(self, kinds: Mapping[str, Kind], args: Mapping[str, Any]) -> None:
         self._kinds = kinds
         self._args = args
-        self._known: dict[str, Value] = dict(known or {})
+        self._known: dict[str, Value] = {}
         self.wanted: dict[str, tuple[str, Any]] = {}
 
     def of(self, kind: str, id_: Any) -> Value:
@@ -51,7 +47,7 @@ class Names:
         """Read the names that were wanted, all at the same time and within the deadline."""
         wanted = list(self.wanted.items())
         for key, (_, id_) in wanted:
-            self._known[key] = Unresolved(str(id_), LATE)
+            self._known[key] = Unresolved(str(id_), LATE.why_not)
         for key, (_, id_) in wanted[MOST_NAMES:]:
             self._known[key] = Unresolved(str(id_), TOO_MANY)
         with anyio.move_on_after(DEADLINE):
@@ -74,6 +70,3 @@ class Names:
         name = value(kind.name, {"args": dict(self._args), "id": id_, "result": seen.answer})
         said = plain_name(name)
         self._known[key] = Named(said, str(id_)) if said else Unresolved(str(id_), NO_NAME)
-
-
-Resolver = Callable[[str, Any], Value]

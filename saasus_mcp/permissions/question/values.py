@@ -27,7 +27,6 @@ from saasus_mcp.permissions.question.model import (
     Tiers,
     Value,
 )
-from saasus_mcp.permissions.target import HIDDEN
 from saasus_mcp.saasus.answer import compact
 from saasus_mcp.saasus.words import one_line, quoted
 
@@ -138,10 +137,9 @@ class Values:
 
 def text(raw: str) -> Quoted:
     """Text of somebody else: whole where it is short, else its beginning and end."""
-    lines = raw.count("\n") + 1
     if len(raw) <= LONGEST:
-        return Quoted(raw, "", len(raw), lines)
-    return Quoted(raw[:HEAD], raw[-TAIL:], len(raw), lines)
+        return Quoted(raw, "", len(raw))
+    return Quoted(raw[:HEAD], raw[-TAIL:], len(raw))
 
 
 def privileged(value: Value) -> bool:
@@ -288,4 +286,3 @@ _MAKERS: Mapping[str, Callable[[Values, Any, Field, Mapping[str, Any]], Value]] 
     "prices": _prices,
     "usage": _usage,
 }
-__all__ = ["HIDDEN", "Values", "label", "money", "price", "privileged", "text", "tiers"]
