@@ -57,6 +57,7 @@ check: $(READY)  ## format, lint, types, layers, dependencies, that what is gene
 	$(BIN)/deptry saasus_mcp
 	$(BIN)/python -m saasus_mcp.catalog.compile --check
 	$(BIN)/python scripts/ready.py --check
+	$(BIN)/python -m scripts.messages
 	$(BIN)/python -m scripts.provider_limits
 	$(BIN)/python scripts/bundles.py --check
 	$(BIN)/python scripts/reference.py --check

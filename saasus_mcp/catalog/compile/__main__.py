@@ -16,6 +16,7 @@ from saasus_mcp.catalog.compile import (
     fitting,
     jobs,
     marks,
+    messages,
     naming,
     rows,
     search,
@@ -29,6 +30,7 @@ SEARCH = CATALOGUE.with_name("search.json")
 FACTS = CATALOGUE.with_name("facts.json")
 JOBS = CATALOGUE.with_name("jobs.json")
 CONFIRMATIONS = CATALOGUE.with_name("confirmations.json")
+MESSAGES = ROOT / "saasus_mcp" / "common"
 LONGEST_NAME = 40
 
 
@@ -132,6 +134,8 @@ def main() -> None:
         JOBS: whole_jobs(catalogue),
         CONFIRMATIONS: questions(catalogue),
     }
+    for language, text in messages.compile_messages(SPECS / "messages").items():
+        texts[MESSAGES / f"messages.{language}.json"] = text
     for file, text in texts.items():
         if "--check" not in sys.argv[1:]:
             file.write_text(text, encoding="utf-8")

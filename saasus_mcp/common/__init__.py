@@ -1,0 +1,1 @@
+"""Helpers that several rooms share. This package imports no other room."""

@@ -1,0 +1,82 @@
+"""Messages for people: an id with named parameters, rendered in the reader's language.
+
+The texts are in `tool_specs/messages/`, one file an area, and are compiled into one JSON file a language. `make check` holds that
+every id exists, is used, has both languages, and gets the parameters that its texts name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+from saasus_mcp.common.language import Language
+
+FOLDER = Path(__file__).parent
+_SEPARATORS: Mapping[Language, str] = {"en": ", ", "ja": "、"}
+
+
+@runtime_checkable
+class Localized(Protocol):
+    """A value with a text in each language, such as a message or a title of the catalogue."""
+
+    def text(self, language: Language) -> str: ...
+
+
+Parameter: TypeAlias = "str | int | float | Localized | tuple[str | int | float | Localized, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message: its id in the catalogue and its parameters."""
+
+    id: str
+    params: Mapping[str, Parameter]
+
+    def text(self, language: Language) -> str:
+        """Return the message in `language`, with its parameters in place."""
+        template = _templates(language)[self.id]
+        if isinstance(template, list):
+            singular, plural = template
+            template = singular if self.params.get("count") == 1 else plural
+        return template.format_map({name: _rendered(value, language) for name, value in self.params.items()})
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the id and the parameters as JSON values, for the audit log."""
+        return {"id": self.id, "params": {name: _as_json(value) for name, value in self.params.items()}}
+
+    def __str__(self) -> str:
+        return self.text("en")
+
+
+def message(id: str, /, **params: Parameter) -> Message:
+    """Return the message `id`, such as `cli.unknown_tool`."""
+    return Message(id, params)
+
+
+def one_of(group: str, value: str, /, **params: Parameter) -> Message:
+    """Return the message for one value of a closed set: `one_of("approval.status", "pending")` is `approval.status.pending`."""
+    return Message(f"{group}.{value}", params)
+
+
+@cache
+def _templates(language: Language) -> Mapping[str, str | list[str]]:
+    texts: dict[str, str | list[str]] = json.loads((FOLDER / f"messages.{language}.json").read_text(encoding="utf-8"))
+    return texts
+
+
+def _rendered(value: Parameter, language: Language) -> str | int | float:
+    if isinstance(value, tuple):
+        return _SEPARATORS[language].join(str(_rendered(item, language)) for item in value)
+    return value.text(language) if isinstance(value, Localized) else value
+
+
+def _as_json(value: Parameter) -> Any:
+    if isinstance(value, tuple):
+        return [_as_json(item) for item in value]
+    if isinstance(value, Message):
+        return value.as_json()
+    return value.text("en") if isinstance(value, Localized) else value

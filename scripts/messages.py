@@ -1,0 +1,106 @@
+"""Check the uses of messages: every id exists and is used, and gets the parameters that its texts name.
+
+Uses are `message("id", …)` and `one_of("group", …)` in Python, `t("id", …)` in templates, and ids in tables of Python.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from saasus_mcp.catalog.compile.messages import MessageTexts, read_messages
+
+ROOT = Path(__file__).resolve().parents[1]
+CALLS = frozenset({"message", "one_of", "t"})
+_TEMPLATE_USE = re.compile(r"""\bt\(\s*["']([\w.]+)["']([^()]*)""")
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One use of a message.
+
+    Attributes:
+        place: file and line.
+        group: the id is a group, and the value is known at run time.
+        params: the names of the parameters, or None where they are not written out.
+    """
+
+    place: str
+    id: str
+    group: bool
+    params: frozenset[str] | None
+
+
+def find_uses(folder: Path) -> Iterator[Use]:
+    """Yield the uses in every Python file and template under `folder`."""
+    for file in sorted(folder.rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and node.args and _name(node.func) in CALLS:
+                names = [keyword.arg for keyword in node.keywords]
+                params = None if None in names else frozenset(name for name in names if name)
+                for key in _literals(node.args[0]):
+                    yield Use(f"{file}:{node.lineno}", key, _name(node.func) == "one_of", params)
+    for file in sorted([*folder.rglob("*.html"), *folder.rglob("*.j2")]):
+        for found in _TEMPLATE_USE.finditer(file.read_text(encoding="utf-8")):
+            yield Use(str(file), found[1], group=False, params=frozenset(re.findall(r"(\w+)\s*=", found[2])))
+
+
+def find_literals(folder: Path) -> frozenset[str]:
+    """Return every string that stands in a Python file under `folder`."""
+    trees = (ast.parse(file.read_text(encoding="utf-8")) for file in folder.rglob("*.py"))
+    return frozenset(
+        node.value
+        for tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
+
+
+def find_faults(messages: Mapping[str, MessageTexts], uses: list[Use], literals: frozenset[str]) -> Iterator[str]:
+    """Yield a sentence for every use that does not fit the messages, and for every message without a use."""
+    used: set[str] = set()
+    for use in uses:
+        ids = (
+            [key for key in messages if key.rpartition(".")[0] == use.id]
+            if use.group
+            else [use.id]
+            if use.id in messages
+            else []
+        )
+        used.update(ids)
+        if not ids:
+            yield f"{use.place}: no message has the {'group' if use.group else 'id'} {use.id}"
+        wanted = frozenset[str]().union(*(messages[key].params for key in ids))
+        if ids and use.params is not None and use.params != wanted and not (use.group and use.params > wanted):
+            yield f"{use.place}: {use.id} takes {sorted(wanted)}, not {sorted(use.params)}"
+    for key in messages.keys() - used - literals:
+        yield f"tool_specs/messages: {key} is used nowhere"
+
+
+def _literals(node: ast.expr) -> Iterator[str]:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    elif isinstance(node, ast.IfExp):
+        yield from _literals(node.body)
+        yield from _literals(node.orelse)
+
+
+def _name(node: ast.expr) -> str:
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def main() -> None:
+    source = ROOT / "saasus_mcp"
+    faults = sorted(
+        find_faults(read_messages(ROOT / "tool_specs" / "messages"), list(find_uses(source)), find_literals(source))
+    )
+    if faults:
+        sys.exit("\n".join(faults))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""Messages: compiled from YAML, rendered in the reader's language, and checked for use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from saasus_mcp.catalog.compile.messages import MessagesError, compile_messages, read_messages
+from saasus_mcp.common import messages as runtime
+from saasus_mcp.common.language import Text, locale_language
+from saasus_mcp.common.messages import Message, message, one_of
+from scripts.messages import Use, find_faults, find_uses
+
+SOURCE = """
+greeting:
+  en: Hello {name}.
+  ja: こんにちは、{name}。
+files:
+  en: {one: "{count} file", other: "{count:,} files"}
+  ja: ファイル{count:,}件
+list:
+  en: "Names: {names}"
+  ja: 名前:{names}
+status:
+  on: {en: "on", ja: 有効}
+  off: {en: "off", ja: 無効}
+"""
+
+
+@pytest.fixture
+def area(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "area.yaml").write_text(
+        SOURCE.replace("  on:", "  'on':").replace("  off:", "  'off':"), encoding="utf-8"
+    )
+    for language, text in compile_messages(tmp_path).items():
+        (tmp_path / f"messages.{language}.json").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(runtime, "FOLDER", tmp_path)
+    runtime._templates.cache_clear()
+    monkeypatch.setattr(runtime, "_templates", runtime._templates.__wrapped__)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("area")
+def test_a_message_is_rendered_in_each_language() -> None:
+    greeting = message("area.greeting", name="A")
+    assert (str(greeting), greeting.text("ja")) == ("Hello A.", "こんにちは、A。")
+
+
+@pytest.mark.usefixtures("area")
+def test_a_count_chooses_singular_and_plural() -> None:
+    assert [str(message("area.files", count=count)) for count in (0, 1, 2000)] == ["0 files", "1 file", "2,000 files"]
+    assert message("area.files", count=1).text("ja") == "ファイル1件"
+
+
+@pytest.mark.usefixtures("area")
+def test_parameters_are_rendered_in_the_same_language() -> None:
+    names = message("area.list", names=(message("area.greeting", name="A"), Text("b", "い"), "c"))
+    assert str(names) == "Names: Hello A., b, c"
+    assert names.text("ja") == "名前:こんにちは、A。、い、c"
+
+
+@pytest.mark.usefixtures("area")
+def test_braces_in_a_value_are_shown_as_they_are() -> None:
+    assert str(message("area.greeting", name="{count} {0.__class__}")) == "Hello {count} {0.__class__}."
+
+
+@pytest.mark.usefixtures("area")
+def test_the_audit_form_keeps_ids_and_parameters() -> None:
+    assert message("area.list", names=(message("area.greeting", name="A"), 2)).as_json() == {
+        "id": "area.list",
+        "params": {"names": [{"id": "area.greeting", "params": {"name": "A"}}, 2]},
+    }
+
+
+@pytest.mark.usefixtures("area")
+def test_one_of_a_group_is_chosen_by_its_value() -> None:
+    assert one_of("area.status", "on") == Message("area.status.on", {})
+    assert one_of("area.status", "off").text("ja") == "無効"
+
+
+@pytest.mark.parametrize(
+    ("entry", "fault"),
+    [
+        ("a: {en: A}", "write en and ja"),
+        ("a: {en: A, ja: あ, fr: B}", "write en and ja"),
+        ("a: {en: '{x}', ja: あ}", "parameters differ"),
+        ("a: {en: '', ja: あ}", "a text is a string"),
+        ("a: {en: '{0}', ja: '{0}'}", "a parameter is a name"),
+        ("a: {en: '{x.y}', ja: '{x.y}'}", "a parameter is a name"),
+        ("a: {en: '{', ja: あ}", "Single"),
+        ("a: text", "a mapping"),
+        ("a: {b: {c: {en: A, ja: あ}}}", "at most one level"),
+    ],
+)
+def test_a_faulty_message_does_not_compile(tmp_path: Path, entry: str, fault: str) -> None:
+    (tmp_path / "area.yaml").write_text(entry, encoding="utf-8")
+    with pytest.raises(MessagesError, match=fault):
+        read_messages(tmp_path)
+
+
+def test_the_check_reports_every_use_that_does_not_fit(area: Path) -> None:
+    uses = [
+        Use("a.py:1", "area.greeting", group=False, params=frozenset({"nome"})),
+        Use("a.py:2", "area.missing", group=False, params=frozenset()),
+        Use("a.py:3", "area.status", group=True, params=frozenset()),
+        Use("a.py:4", "area.nogroup", group=True, params=None),
+    ]
+    faults = sorted(find_faults(read_messages(area), uses, frozenset({"area.files"})))
+    assert faults == [
+        "a.py:1: area.greeting takes ['name'], not ['nome']",
+        "a.py:2: no message has the id area.missing",
+        "a.py:4: no message has the group area.nogroup",
+        "tool_specs/messages: area.list is used nowhere",
+    ]
+
+
+def test_uses_are_found_in_python_and_in_templates(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text('message("a.b" if x else "a.c", name=y)\none_of("a.d", value)\n', encoding="utf-8")
+    (tmp_path / "a.html").write_text('{{ t("a.e", name=x) }}', encoding="utf-8")
+    found = [(use.id, use.group, use.params) for use in find_uses(tmp_path)]
+    assert found == [
+        ("a.b", False, {"name"}),
+        ("a.c", False, {"name"}),
+        ("a.d", True, frozenset()),
+        ("a.e", False, {"name"}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("environment", "language"),
+    [
+        ({"LANG": "ja_JP.UTF-8"}, "ja"),
+        ({"LANG": "C.UTF-8"}, "en"),
+        ({"LC_ALL": "en_US.UTF-8", "LANG": "ja_JP.UTF-8"}, "en"),
+        ({"LC_ALL": "", "LC_MESSAGES": "ja_JP", "LANG": "en_US"}, "ja"),
+        ({}, "en"),
+    ],
+)
+def test_the_locale_decides_on_the_language(environment: dict[str, str], language: str) -> None:
+    assert locale_language(environment) == language
