@@ -52,6 +52,8 @@ screenshots: $(READY)  ## write docs/images anew
 check: $(READY)  ## format, lint, types, layers, dependencies, that what is generated is fresh, that providers take every tool
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/codespell
+	$(BIN)/zizmor --offline --quiet .github/workflows
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache > /dev/null || $(BIN)/lint-imports --no-cache
 	$(BIN)/deptry saasus_mcp

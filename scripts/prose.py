@@ -1,0 +1,60 @@
+"""Check the prose of the project against a list of words that readers stumble over. Each entry says what to write instead."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SUFFIXES = frozenset({".py", ".md", ".yaml", ".yml", ".toml", ".html", ".j2", ".sh", ""})
+WORDS = {
+    r"anew": "again",
+    r"mend(s|ed|ing)?": "fix; hint",
+    r"deeds?": "action",
+    r"who(m)?(so)?ever": "the person who; the caller",
+    r"whom": "name the person",
+    r"(there|where|here)(of|in|upon|to)": "name the thing",
+    r"(is|are|was|were) (?-i:none)": "has no …; does not exist",
+    r"no more(?! than)": "no longer; at most",
+    r"(is|are|was|were|be|been) told": "reported; see",
+    r"nobody": "no person; no caller",
+    r"heed(s|ed|ing)?": "respect; check",
+    r"in vain": "without effect",
+    r"aside": "in a worker thread",
+    r"betwixt|ere|lest|aught|naught|nought|hither|thither|hence|amiss": "a modern word",
+    r"ushers?": "name the component",
+}
+_PATTERN = re.compile(r"\b(?:" + "|".join(f"(?P<w{number}>{word})" for number, word in enumerate(WORDS)) + r")\b", re.IGNORECASE)
+_ADVICE = tuple(WORDS.values())
+
+
+def find_words(text: str) -> Iterator[tuple[int, str, str]]:
+    """Yield line number, word and advice for every listed word of a text."""
+    for number, line in enumerate(text.splitlines(), 1):
+        for found in _PATTERN.finditer(line):
+            yield number, found[0], _ADVICE[int((found.lastgroup or "w0")[1:])]
+
+
+def _files() -> Iterator[Path]:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()  # noqa: S607 - git is the one on the path
+    for name in listed:
+        file = ROOT / name
+        if file.suffix in SUFFIXES and file != Path(__file__) and file.is_file() and not name.endswith("LICENSE"):
+            yield file
+
+
+def main() -> None:
+    faults = [
+        f"{file.relative_to(ROOT)}:{number}: “{word}”: write {advice}"
+        for file in _files()
+        for number, word, advice in find_words(file.read_text(encoding="utf-8", errors="replace"))
+    ]
+    if faults:
+        sys.exit("\n".join(faults))
+
+
+if __name__ == "__main__":
+    main()
