@@ -27,7 +27,9 @@ WORDS = {
     r"betwixt|ere|lest|aught|naught|nought|hither|thither|hence|amiss": "a modern word",
     r"ushers?": "name the component",
 }
-_PATTERN = re.compile(r"\b(?:" + "|".join(f"(?P<w{number}>{word})" for number, word in enumerate(WORDS)) + r")\b", re.IGNORECASE)
+_PATTERN = re.compile(
+    r"\b(?:" + "|".join(f"(?P<w{number}>{word})" for number, word in enumerate(WORDS)) + r")\b", re.IGNORECASE
+)
 _ADVICE = tuple(WORDS.values())
 
 
@@ -39,7 +41,9 @@ def find_words(text: str) -> Iterator[tuple[int, str, str]]:
 
 
 def _files() -> Iterator[Path]:
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()  # noqa: S607 - git is the one on the path
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()  # noqa: S607 - git is the one on the path
     for name in listed:
         file = ROOT / name
         if file.suffix in SUFFIXES and file != Path(__file__) and file.is_file() and not name.endswith("LICENSE"):
