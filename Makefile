@@ -39,7 +39,7 @@ test-pythons: $(READY)  ## the core tests on each Python 3.11 to 3.14 of this co
 	@$(BIN)/python scripts/pythons.py
 
 load: $(READY)  ## 32 clients at once, before one server and two, on both databases: numbers, and nothing lost
-	@SAASUS_MCP_TEST_LOAD=32x50 $(BIN)/python scripts/with_postgres.py $(BIN)/pytest -q tests/hosting/test_load.py tests/hosting/test_hostile.py
+	@SAASUS_MCP_TEST_LOAD=32x50 $(BIN)/python scripts/with_postgres.py $(BIN)/pytest -q tests/hosting/replicas/test_load.py tests/hosting/limits/test_fair_shares.py
 
 test-browser: $(READY)  ## the console in a headless Chromium (Debian: apt-get install chromium)
 	@$(BIN)/python -c "import playwright" 2> /dev/null || $(BROWSER)

@@ -16,8 +16,8 @@ from typing import Any
 from urllib.parse import quote
 
 from saasus_mcp import __version__
-from saasus_mcp.clients.entry import Entry, Local, entry
-from saasus_mcp.clients.known import CLIENTS
+from saasus_mcp.clients.known_clients import CLIENTS
+from saasus_mcp.clients.server_entry import LocalServer, ServerEntry, build_entry
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "saasus"
@@ -103,7 +103,7 @@ def gemini(server: dict[str, Any]) -> dict[str, Any]:
         "name": server["packages"][0]["identifier"],
         "version": __version__,
         "description": server["description"],
-        "mcpServers": {NAME: dict(entry(CLIENTS["gemini"], local, NAME).value)},
+        "mcpServers": {NAME: dict(build_entry(CLIENTS["gemini"], local, NAME).value)},
         "settings": [
             {
                 "name": TITLES[each["name"]],
@@ -122,29 +122,29 @@ def buttons(server: dict[str, Any], add: str, attempt: str, flags: tuple[str, ..
     Args:
         flags: given to the server that a link starts.
     """
-    for words, local in ((add, _local(server)), (attempt, Local(("uvx", "saasus-mcp", "--sandbox")))):
+    for words, local in ((add, _local(server)), (attempt, LocalServer(("uvx", "saasus-mcp", "--sandbox")))):
         for key, link in (("cursor", _cursor), ("vscode", _vscode)):
             client = CLIENTS[key]
-            held = Local((*local.command, *flags, "--surface", "compact"), credentials=local.credentials)
+            held = LocalServer((*local.command, *flags, "--surface", "compact"), credentials=local.credentials)
             title = words.format(client=client.title)
             badge = f"https://img.shields.io/badge/{quote(title.replace('-', '--'))}-24292f?style=flat-square"
-            yield f"[![{title}]({badge})]({link(entry(client, held, NAME))})"
+            yield f"[![{title}]({badge})]({link(build_entry(client, held, NAME))})"
 
 
-def _cursor(made: Entry) -> str:
+def _cursor(made: ServerEntry) -> str:
     config = base64.b64encode(_compact(made.value).encode()).decode()
     return f"https://cursor.com/en/install-mcp?name={NAME}&config={quote(config)}"
 
 
-def _vscode(made: Entry) -> str:
+def _vscode(made: ServerEntry) -> str:
     inputs = f"&inputs={quote(_compact(list(map(dict, made.inputs))))}" if made.inputs else ""
     return f"https://insiders.vscode.dev/redirect/mcp/install?name={NAME}{inputs}&config={quote(_compact(made.value))}"
 
 
-def _local(server: dict[str, Any]) -> Local:
+def _local(server: dict[str, Any]) -> LocalServer:
     package = server["packages"][0]
     needed = tuple(each["name"] for each in package["environmentVariables"] if each.get("isRequired"))
-    return Local((package["runtimeHint"], package["identifier"]), credentials=needed)
+    return LocalServer((package["runtimeHint"], package["identifier"]), credentials=needed)
 
 
 def _setting(variable: dict[str, Any]) -> dict[str, Any]:

@@ -17,13 +17,13 @@ import anyio
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from saasus_mcp.catalog import Catalogue, load
-from saasus_mcp.permissions import policy_file
-from saasus_mcp.permissions.budgets import charges
-from saasus_mcp.permissions.case import Case, CasePolicy, Principal
-from saasus_mcp.store import Commitment, Ending, Entry, Store
-from tests.attacks.cases import attacks
-from tests.attacks.tricks import played, rate
+from saasus_mcp.catalog import Catalogue, load_catalogue
+from saasus_mcp.permissions.policy import file as policy_file
+from saasus_mcp.permissions.policy.budgets import budget_charges
+from saasus_mcp.permissions.policy.model import Policy, PolicyInput, Principal
+from saasus_mcp.store import CallOutcome, Commitment, Store, UndoEntry
+from tests.support.attack_cases import generate_attacks
+from tests.support.attack_tricks import count_sends, play_attack
 
 ROUNDS = 3_000
 WARM = 200
@@ -68,31 +68,31 @@ def report_cost() -> None:
 
 
 async def _played() -> tuple[int, int, int]:
-    catalogue, counted = load(), []
-    for attack in attacks():
-        async with played(catalogue, attack) as play:
+    catalogue, counted = load_catalogue(), []
+    for attack in generate_attacks():
+        async with play_attack(catalogue, attack) as play:
             counted.append((len(play.stage.api.writes), play.unauthorised()))
-    return rate(counted)
+    return count_sends(counted)
 
 
 def _timed(folder: Path, key: str, args: dict[str, Any]) -> dict[str, list[Spent]]:
     """What each part takes, call by call: one that is allowed, decided by rules with conditions."""
-    catalogue = load()
+    catalogue = load_catalogue()
     policy, operation = _policy(folder, catalogue), catalogue.find(key)
-    case = Case(operation, args, ME, "default")
-    store = Store.at(folder, "bench")
+    case = PolicyInput(operation, args, ME, "default")
+    store = Store.open_saas(folder, "bench")
     spent: dict[str, list[Spent]] = {"decide": [], "audit begun": [], "audit ended": []}
     for number in range(ROUNDS + WARM):
         call, now = secrets.token_hex(16), time.time() + number  # a second apart: no ceiling is reached
         record = {"operation": key, "principal": ME.id, "profile": "default", "arguments": args, "decision": "allow"}
         writes = not operation.reads
-        entry = Entry(call, now, key, ME.id, "default", args, {"name": "Before"}) if writes else None
-        commitment = Commitment(writes, charges(policy.ceilings, operation, ME, None), entry)
-        ending = Ending(changed=True, result={}) if writes else None
+        entry = UndoEntry(call, now, key, ME.id, "default", args, {"name": "Before"}) if writes else None
+        commitment = Commitment(writes, budget_charges(policy.ceilings, operation, ME, None), entry)
+        ending = CallOutcome(changed=True, result={}) if writes else None
         taken = [
             _spent(partial(policy.decide, case)),
             _spent(partial(store.commit, call, record, now, None, commitment)),
-            _spent(partial(store.end, call, {"ok": True, "status": 200, "ms": 1.0}, now, ending)),
+            _spent(partial(store.finish_call, call, {"ok": True, "status": 200, "ms": 1.0}, now, ending)),
         ]
         if number >= WARM:
             for each, part in zip(taken, spent.values(), strict=True):
@@ -101,7 +101,7 @@ def _timed(folder: Path, key: str, args: dict[str, Any]) -> dict[str, list[Spent
     return spent
 
 
-def _policy(folder: Path, catalogue: Catalogue) -> CasePolicy:
+def _policy(folder: Path, catalogue: Catalogue) -> Policy:
     """A policy file of 200 rules, nine in ten of which concern the call and have a condition."""
     rules = ["  - {name: most, levels: [read, read_sensitive, write, write_sensitive], then: allow}"]
     for number in range(RULES - 1):
@@ -109,7 +109,7 @@ def _policy(folder: Path, catalogue: Catalogue) -> CasePolicy:
         rules.append(f"  - {{name: r{number}, tools: {tools}, when: \"args.tenant_id == 'x{number}'\", then: deny}}")
     file = folder / "policy.yaml"
     file.write_text("version: 1\nname: bench\nrules:\n" + "\n".join(rules) + "\n", encoding="utf-8")
-    return policy_file.load(file, catalogue)
+    return policy_file.load_policy(file, catalogue)
 
 
 def _spent(work: Callable[[], object]) -> Spent:

@@ -15,11 +15,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from saasus_mcp.sandbox import Sandbox, app
 from saasus_mcp.store import Store
-from tests.jobs.served import DIED, Served, served
-from tests.jobs.stage import PLACE, stage
-from tests.jobs.test_export_users import state_of
-from tests.jobs.test_import_users import HEADER, tenant
-from tests.support import ME
+from tests.jobs.kinds.test_export_users import state_of
+from tests.jobs.kinds.test_import_users import HEADER, tenant
+from tests.support.job_server import PLACE, start_job_server
+from tests.support.pipeline import PRINCIPAL
+from tests.support.sandbox_server import EXIT_KILLED, SandboxServer, serve_sandbox
 
 USERS, TENANTS = 10_000, 500
 ROWS, FATAL = 1_000, 400
@@ -51,13 +51,13 @@ async def _exported(folder: Path) -> tuple[int, int, float]:
         if serving.stdout is None:
             raise RuntimeError("the sandbox says nothing")
         url = (await serving.stdout.receive()).decode().strip()
-        async with stage(folder, url=url) as on:
-            await on.told("job_export_users", {"tenant_ids": ["tenant-1"]})  # the engine starts with the first job
-            started, before = time.perf_counter(), len(on.audited())
-            told = await on.told("job_export_users")
+        async with start_job_server(folder, url=url) as on:
+            await on.call_json("job_export_users", {"tenant_ids": ["tenant-1"]})  # the engine starts with the first job
+            started, before = time.perf_counter(), len(on.audit_records())
+            told = await on.call_json("job_export_users")
             while told["status"] == "running":
-                told = await on.told("job_status", {"job": told["job"], "wait": 30})
-            seconds, calls = time.perf_counter() - started, len(on.audited()) - before - 1
+                told = await on.call_json("job_status", {"job": told["job"], "wait": 30})
+            seconds, calls = time.perf_counter() - started, len(on.audit_records()) - before - 1
         serving.terminate()
     return calls, told["counts"]["rows"], seconds
 
@@ -65,26 +65,26 @@ async def _exported(folder: Path) -> tuple[int, int, float]:
 async def _report_import(moment: str) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        async with served() as on:
+        async with serve_sandbox() as on:
             listed = HEADER + "".join(
                 f"new-{n}@example.com,,{tenant(on.sandbox)},,3,viewer,Person {n}\n" for n in range(ROWS)
             )
-            died, _ = await on.run(folder, moment, FATAL, listed)
+            died, _ = await on.run_job(folder, moment, FATAL, listed)
             before, started = _made(on), time.perf_counter()
-            _, told = await on.run(folder, "never")
+            _, told = await on.run_job(folder, "never")
             twice = sum(count > 1 for count in on.writes().values())
             print(
-                f"import:  {ROWS:,} rows, killed {moment} at account {FATAL} ({died == DIED}); {before} accounts then, "
+                f"import:  {ROWS:,} rows, killed {moment} at account {FATAL} ({died == EXIT_KILLED}); {before} accounts then, "
                 f"{_made(on)} after going on for {time.perf_counter() - started:.0f} s; sent twice: {twice}; told: {told['counts']}"
             )
-        store = Store.at(folder, PLACE.saas_id)
+        store = Store.open_saas(folder, PLACE.saas_id)
         print(
-            f"         steps by outcome in the store: {store.jobs.count(store.jobs.of(ME.id, PLACE.profile, 1)[0].id)}"
+            f"         steps by outcome in the store: {store.jobs.count_outcomes(store.jobs.list_jobs(PRINCIPAL.id, PLACE.profile, 1)[0].id)}"
         )
         store.close()
 
 
-def _made(on: Served) -> int:
+def _made(on: SandboxServer) -> int:
     return sum(str(user["email"]).startswith("new-") for user in state_of(on.sandbox).rows("users"))
 
 
@@ -93,7 +93,7 @@ def _peak() -> int:
 
 
 async def _serve() -> None:
-    async with served() as on:
+    async with serve_sandbox() as on:
         app.KEPT = 10
         _fill(on.sandbox)
         print(on.url, flush=True)

@@ -28,9 +28,9 @@ import uvicorn
 from mcp import Client, StdioServerParameters
 from platformdirs import user_cache_path
 
-from saasus_mcp.catalog import Operation, load
+from saasus_mcp.catalog import Operation, load_catalogue
 from scripts.with_postgres import free_port
-from tests.calls import complete, minimal, shapes
+from tests.support.arguments import body_variants, complete_arguments, minimal_arguments
 
 PRISM = "@stoplight/prism-cli@5.14.2"
 HOST = "127.0.0.1"
@@ -99,7 +99,7 @@ def prism(folder: Path) -> Path:
     if not command.exists():
         npm = shutil.which("npm") or sys.exit("Node and npm are needed, and npm is not on the path.")
         install = [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), PRISM]
-        subprocess.run(install, check=True, timeout=SECONDS)  # noqa: S603 - the arguments are ours
+        subprocess.run(install, check=True, timeout=SECONDS)
     return command
 
 
@@ -136,7 +136,7 @@ async def routed(router: Router) -> AsyncIterator[str]:
     port = free_port()
     serving = uvicorn.Server(uvicorn.Config(router, host=HOST, port=port, log_level="warning", lifespan="off"))
     running = asyncio.create_task(serving.serve())
-    while not serving.started:  # noqa: ASYNC110 - uvicorn has no event for it
+    while not serving.started:
         await asyncio.sleep(0.05)
     try:
         yield f"http://{HOST}:{port}"
@@ -163,10 +163,10 @@ def server(url: str, folder: Path) -> StdioServerParameters:
 
 def wanted(module: str) -> Iterator[tuple[Operation, str, str, dict[str, Any]]]:
     """The calls to a module: each operation, and each shape of its body, with complete and with minimal arguments."""
-    for operation in load():
+    for operation in load_catalogue():
         if operation.module == module:
-            for shape in shapes(operation):
-                for kind, make in (("complete", complete), ("minimal", minimal)):
+            for shape in body_variants(operation):
+                for kind, make in (("complete", complete_arguments), ("minimal", minimal_arguments)):
                     yield operation, shape, f"{kind} {shape}".strip(), make(operation, shape)
 
 
@@ -174,7 +174,7 @@ async def called(definitions: Path, folder: Path, command: Path, *, dynamic: boo
     """The result of every call, one mock at a time."""
     router, found = Router(), list[Result]()
     async with routed(router) as url, Client(server(url, folder)) as client:
-        for module in sorted({operation.module for operation in load()}):
+        for module in sorted({operation.module for operation in load_catalogue()}):
             async with mocked(command, definitions / f"{module}api.yml", dynamic=dynamic) as port:
                 router.mocks[module] = port
                 for operation, shape, kind, arguments in wanted(module):
@@ -213,7 +213,9 @@ def main() -> None:
     )
     chosen = parser.parse_args()
     missing = [
-        one for one in sorted({each.module for each in load()}) if not (chosen.definitions / f"{one}api.yml").is_file()
+        one
+        for one in sorted({each.module for each in load_catalogue()})
+        if not (chosen.definitions / f"{one}api.yml").is_file()
     ]
     if missing:
         sys.exit(f"{chosen.definitions} lacks {', '.join(f'{one}api.yml' for one in missing)}.")

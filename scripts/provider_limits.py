@@ -18,10 +18,11 @@ import anyio
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
 from saasus_mcp import settings
-from saasus_mcp.catalog import Language
-from saasus_mcp.cli import compose, serve
-from saasus_mcp.server.front import MODERN
-from saasus_mcp.server.toolsets import TOOLSETS, Kind
+from saasus_mcp.cli import composition
+from saasus_mcp.cli.serve import serve_command
+from saasus_mcp.common.language import Language
+from saasus_mcp.server.stdio.early.early_responses import STATELESS_PROTOCOL
+from saasus_mcp.server.surface.toolsets import TOOLSETS, SurfaceKind
 from scripts.provider_rules import Finding, Gap, Limit, Tool, findings, read
 from scripts.ready import ENVELOPE, INITIALIZED, KINDS, LANGUAGES, initialize, request, said
 
@@ -84,24 +85,27 @@ def _is_new(tool: Tool, surface: str, seen: set[tuple[str, str]]) -> bool:
 
 
 async def _listed(folder: Path, language: Language) -> list[Listing]:
-    chosen = settings.read(sandbox=True, state_dir=folder, mode=MODE, lang=language)
+    chosen = settings.read_settings(sandbox=True, state_dir=folder, mode=MODE, lang=language)
     found = []
-    async with compose.pipeline(chosen) as pipeline, compose.staff(chosen, {"": pipeline}) as runners:
+    async with (
+        composition.open_pipeline(chosen) as pipeline,
+        composition.open_job_runners(chosen, {"": pipeline}) as runners,
+    ):
         for surface, kind, toolsets in _surfaces():
-            server = serve.server(pipeline, runners[""], chosen, kind, toolsets)
-            for protocol in (*HANDSHAKE_PROTOCOL_VERSIONS, MODERN):
+            server = serve_command.build_stdio_server(pipeline, runners[""], chosen, kind, toolsets)
+            for protocol in (*HANDSHAKE_PROTOCOL_VERSIONS, STATELESS_PROTOCOL):
                 answer = (await said(server, _conversation(protocol)))[-1]
                 found.append(Listing(surface, language, protocol, tuple(json.loads(answer)["result"]["tools"])))
     return found
 
 
-def _surfaces() -> Iterator[tuple[str, Kind, frozenset[str]]]:
+def _surfaces() -> Iterator[tuple[str, SurfaceKind, frozenset[str]]]:
     yield from ((kind, kind, frozenset()) for kind in KINDS)
     yield from ((name, "full", frozenset({name})) for name in TOOLSETS)
 
 
 def _conversation(protocol: str) -> list[dict[str, Any]]:
-    if protocol == MODERN:
+    if protocol == STATELESS_PROTOCOL:
         return [request("tools/list", ENVELOPE)]
     return [initialize(protocol), INITIALIZED, request("tools/list", {})]
 

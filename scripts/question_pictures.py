@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 import click
 from PIL import Image
 
-from saasus_mcp.catalog import Catalogue, Language
-from saasus_mcp.cli.question import shown
-from saasus_mcp.permissions.question.dialog import dialog
+from saasus_mcp.catalog import Catalogue
+from saasus_mcp.cli.question_view import render_question
+from saasus_mcp.common.language import Language
+from saasus_mcp.permissions.question.content import Question
+from saasus_mcp.permissions.question.dialog import render_dialog
 from saasus_mcp.permissions.question.formatting import Reader
-from saasus_mcp.permissions.question.model import Question
 from saasus_mcp.sandbox.state import uid
 from saasus_mcp.store import Approval
 from scripts.stage import ask
@@ -31,7 +32,7 @@ from scripts.story import values_for
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ViewportSize
 
-    from tests.browser.stage import Stage
+    from tests.support.browser_server import BrowserServer
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 IMAGES = DOCS / "images" / "questions"
@@ -107,7 +108,7 @@ phone. Calls in the sandbox; made by `make screenshots`. All questions as text: 
 """
 
 
-def take(browser: Browser, stage: Stage, catalogue: Catalogue) -> None:
+def take(browser: Browser, stage: BrowserServer, catalogue: Catalogue) -> None:
     """Take every picture, and write the page."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     parts = [HEAD]
@@ -123,7 +124,7 @@ def take(browser: Browser, stage: Stage, catalogue: Catalogue) -> None:
     (DOCS / "question-pictures.md").write_text("\n".join(parts), encoding="utf-8")
 
 
-def _asked(stage: Stage, catalogue: Catalogue, case: Case) -> Question:
+def _asked(stage: BrowserServer, catalogue: Catalogue, case: Case) -> Question:
     """The question of a case, made in the stage's event loop: this thread has one of Playwright's."""
     values = values_for(catalogue.find(case.key))
     given = {name: value for name, value in {**values, **case.args}.items() if value is not None}
@@ -132,7 +133,7 @@ def _asked(stage: Stage, catalogue: Catalogue, case: Case) -> Question:
     return asked
 
 
-def _kept(stage: Stage, case: Case, question: Question, number: int) -> str:
+def _kept(stage: BrowserServer, case: Case, question: Question, number: int) -> str:
     """Put the question before whoever opens the console; gives its code."""
     now, code = time.time(), f"{'ABCDEFGHJK'[number] * 4}-2345"
     wanted = Approval(
@@ -144,7 +145,7 @@ def _kept(stage: Stage, case: Case, question: Question, number: int) -> str:
         profile="sandbox",
         saas_id="sandbox",
         name=question.name,
-        preview=question.kept(),
+        preview=question.to_json(),
         bound="{}",
         status="pending",
         requested_at=now,
@@ -156,7 +157,7 @@ def _kept(stage: Stage, case: Case, question: Question, number: int) -> str:
 
 def _terminal(browser: Browser, case: Case, question: Question, code: str) -> None:
     command = click.style(f"$ saasus-mcp approve {code}", dim=True)
-    lines = [command, "", *shown(question, Reader.of(case.lang), COLUMNS)]
+    lines = [command, "", *render_question(question, Reader.of(case.lang), COLUMNS)]
     page = browser.new_page(viewport=DESK, device_scale_factor=1)
     page.set_content(TERMINAL.format(text="\n".join(map(_coloured, lines))))
     _keep(page.locator("body").screenshot(), f"{case.file}-terminal")
@@ -180,7 +181,7 @@ def _coloured(line: str) -> str:
     return said
 
 
-def _console(browser: Browser, stage: Stage, case: Case, code: str, size: str) -> None:
+def _console(browser: Browser, stage: BrowserServer, case: Case, code: str, size: str) -> None:
     viewport = DESK if size == "desk" else PHONE
     context = browser.new_context(locale=LOCALES[case.lang], viewport=viewport, java_script_enabled=False)
     page = context.new_page()
@@ -198,4 +199,4 @@ def _section(case: Case, question: Question) -> str:
     pictures = "\n".join(
         f"![{case.name}: {said}](images/questions/{case.file}-{view}.png)" for view, said in views.items()
     )
-    return f"### {case.name}\n\n```text\n{dialog(question, Reader.of(case.lang))}\n```\n\n{pictures}\n"
+    return f"### {case.name}\n\n```text\n{render_dialog(question, Reader.of(case.lang))}\n```\n\n{pictures}\n"

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import anyio
 
-from saasus_mcp.catalog import Catalogue, Language, Operation, load
-from saasus_mcp.permissions.question.dialog import dialog
+from saasus_mcp.catalog import Catalogue, Operation, load_catalogue
+from saasus_mcp.common.language import Language
+from saasus_mcp.permissions.question.content import Question
+from saasus_mcp.permissions.question.dialog import render_dialog
 from saasus_mcp.permissions.question.formatting import Reader
-from saasus_mcp.permissions.question.model import Question
 from scripts.stage import ask
 from scripts.story import FIRST, cases, values_for
 
@@ -55,12 +56,12 @@ def _section(operation: Operation, asked: list[Question]) -> Iterator[str]:
     yield f"### {operation.tool}\n"
     for question in asked:
         for language in LANGUAGES:
-            yield f"```text\n{dialog(question, Reader.of(language))}\n```\n"
+            yield f"```text\n{render_dialog(question, Reader.of(language))}\n```\n"
 
 
 async def main(*words: str) -> None:
     """Write the page, check it, or print one question."""
-    catalogue = load()
+    catalogue = load_catalogue()
     if words and words[0] != "--check":
         operation = catalogue.find(words[0])
         asked = (

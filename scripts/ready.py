@@ -1,4 +1,4 @@
-"""Make saasus_mcp/server/ready.json from the real server's own answers; with --check say whether it is stale (exit status 1)."""
+"""Make saasus_mcp/server/stdio/early/ready.json from the real server's own answers; with --check say whether it is stale (exit status 1)."""
 
 from __future__ import annotations
 
@@ -15,22 +15,29 @@ from mcp.shared.message import SessionMessage
 from mcp.types import jsonrpc_message_adapter
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
-from saasus_mcp.catalog import Language
-from saasus_mcp.catalog.jobs import TOOLSET
-from saasus_mcp.cli import compose, serve
-from saasus_mcp.jobs import tools as jobs
-from saasus_mcp.permissions.policy import PRESETS, Mode
-from saasus_mcp.server import ready
-from saasus_mcp.server.front import MODERN, PREFIX
-from saasus_mcp.server.instructions import instructions
-from saasus_mcp.server.toolsets import Kind
-from saasus_mcp.settings import read
+from saasus_mcp.catalog.jobs import JOBS_TOOLSET
+from saasus_mcp.cli import composition
+from saasus_mcp.cli.serve import serve_command
+from saasus_mcp.common.language import Language
+from saasus_mcp.jobs import job_tools as jobs
+from saasus_mcp.permissions.policy.presets import PRESETS, Mode
+from saasus_mcp.server.stdio.early import precomputed
+from saasus_mcp.server.stdio.early.early_responses import META_KEY_PREFIX, STATELESS_PROTOCOL
+from saasus_mcp.server.surface.instructions import server_instructions
+from saasus_mcp.server.surface.toolsets import SurfaceKind
+from saasus_mcp.settings import read_settings
 
-KINDS: tuple[Kind, ...] = get_args(Kind)
+KINDS: tuple[SurfaceKind, ...] = get_args(SurfaceKind)
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 NEWEST_BEFORE = HANDSHAKE_PROTOCOL_VERSIONS[-1]
 ME = {"name": "ready", "version": "1"}
-ENVELOPE = {"_meta": {PREFIX + "protocolVersion": MODERN, PREFIX + "clientCapabilities": {}, PREFIX + "clientInfo": ME}}
+ENVELOPE = {
+    "_meta": {
+        META_KEY_PREFIX + "protocolVersion": STATELESS_PROTOCOL,
+        META_KEY_PREFIX + "clientCapabilities": {},
+        META_KEY_PREFIX + "clientInfo": ME,
+    }
+}
 INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
 
 
@@ -67,7 +74,7 @@ def result(answer: str) -> str:
     return answer.removeprefix(before).removesuffix("}")
 
 
-def _hold(true: bool, fault: str) -> None:  # noqa: FBT001 - what must be
+def _hold(true: bool, fault: str) -> None:
     if not true:
         raise SystemExit(fault)
 
@@ -77,37 +84,44 @@ class Making:
 
     def __init__(self) -> None:
         self.templates: dict[str, str] = {}
-        self.orders: dict[Kind, list[str]] = {}
+        self.orders: dict[SurfaceKind, list[str]] = {}
         self.rows: dict[str, dict[str, Any]] = {}
 
-    async def see(self, folder: Path, mode: Mode, kind: Kind, language: Language) -> None:
+    async def see(self, folder: Path, mode: Mode, kind: SurfaceKind, language: Language) -> None:
         """Take in the answers of a server with these settings, in both eras."""
-        chosen = read(sandbox=True, state_dir=folder, mode=mode, lang=language)
-        async with compose.pipeline(chosen) as pipeline, compose.staff(chosen, {"": pipeline}) as runners:
+        chosen = read_settings(sandbox=True, state_dir=folder, mode=mode, lang=language)
+        async with (
+            composition.open_pipeline(chosen) as pipeline,
+            composition.open_job_runners(chosen, {"": pipeline}) as runners,
+        ):
             runner = runners[""]
-            server = serve.server(pipeline, runner, chosen, kind, frozenset())
+            server = serve_command.build_stdio_server(pipeline, runner, chosen, kind, frozenset())
             before = [initialize(NEWEST_BEFORE), INITIALIZED, request("tools/list", {})]
             opening, listed_before = await said(server, before)
             discovered, listed = await said(
                 server, [request(each, ENVELOPE) for each in ("server/discover", "tools/list")]
             )
-            every = frozenset(operation.toolset for operation in pipeline.catalogue) | {TOOLSET}
-            broad = serve.server(pipeline, runner, chosen, kind, every)
+            every = frozenset(operation.toolset for operation in pipeline.catalogue) | {JOBS_TOOLSET}
+            broad = serve_command.build_stdio_server(pipeline, runner, chosen, kind, every)
             _, widest = await said(broad, [request(each, ENVELOPE) for each in ("server/discover", "tools/list")])
             names = [tool["name"] for tool in json.loads(widest)["result"]["tools"]]
             self.orders.setdefault(kind, names)
             toolsets = {operation.tool: operation.toolset for operation in pipeline.catalogue}
-            toolsets |= {tool.name: tool.toolset for tool in jobs.tools(runner, kind)}
-            told = ready.compact(instructions(pipeline.place, PRESETS[mode], kind))
+            toolsets |= {tool.name: tool.toolset for tool in jobs.build_job_tools(runner, kind)}
+            told = precomputed.sdk_json(server_instructions(pipeline.destination, PRESETS[mode], kind))
         tools = json.loads(listed)["result"]["tools"]
         version = f'"protocolVersion":"{NEWEST_BEFORE}"'
         self._template(
-            "initialized", opening, {told: ready.INSTRUCTIONS, version: f'"protocolVersion":{ready.VERSION}'}
+            "initialized",
+            opening,
+            {told: precomputed.INSTRUCTIONS_MARK, version: f'"protocolVersion":{precomputed.VERSION_MARK}'},
         )
-        self._template("discovered", discovered, {told: ready.INSTRUCTIONS})
-        self._template("listed", listed, {ready.compact(tools): ready.TOOLS})
+        self._template("discovered", discovered, {told: precomputed.INSTRUCTIONS_MARK})
+        self._template("listed", listed, {precomputed.sdk_json(tools): precomputed.TOOLS_MARK})
         self._template(
-            "listed_before", listed_before, {ready.compact([ready.before(tool) for tool in tools]): ready.TOOLS}
+            "listed_before",
+            listed_before,
+            {precomputed.sdk_json([precomputed.earlier_protocol_tool(tool) for tool in tools]): precomputed.TOOLS_MARK},
         )
         for tool in tools:
             self._tool(tool, mode, kind, language, toolsets.get(tool["name"], ""))
@@ -120,12 +134,12 @@ class Making:
         same = self.templates.setdefault(name, text) == text
         _hold(same, f"{name}: servers differ in more than what is filled in")
 
-    def _tool(self, tool: dict[str, Any], mode: Mode, kind: Kind, language: Language, toolset: str) -> None:
+    def _tool(self, tool: dict[str, Any], mode: Mode, kind: SurfaceKind, language: Language, toolset: str) -> None:
         title = tool["title"]
         tool["title"] = tool["annotations"]["title"] = ""
         new = {"toolsets": {}, "modes": [], "kinds": [], "titles": {}, "tool": tool}
         row = self.rows.setdefault(tool["name"], new)
-        same = ready.compact(row["tool"]) == ready.compact(tool)
+        same = precomputed.sdk_json(row["tool"]) == precomputed.sdk_json(tool)
         _hold(same, f"{tool['name']}: servers differ in more than its title")
         row["titles"][language] = title
         row["toolsets"][kind] = toolset
@@ -134,10 +148,15 @@ class Making:
 
     def text(self) -> str:
         """The file, one tool a line."""
-        head = ready.compact(
-            {"key": ready.key(), "versions": [*HANDSHAKE_PROTOCOL_VERSIONS], "orders": self.orders, **self.templates}
+        head = precomputed.sdk_json(
+            {
+                "key": precomputed.precomputed_key(),
+                "versions": [*HANDSHAKE_PROTOCOL_VERSIONS],
+                "orders": self.orders,
+                **self.templates,
+            }
         )
-        rows = ",\n".join(ready.compact(row) for row in self.rows.values())
+        rows = ",\n".join(precomputed.sdk_json(row) for row in self.rows.values())
         return f'{head.removesuffix("}")},"tools":[\n{rows}\n]}}\n'
 
 
@@ -155,7 +174,9 @@ def made() -> str:
 if __name__ == "__main__":
     text = made()
     if "--check" not in sys.argv[1:]:
-        ready.FILE.write_text(text, encoding="utf-8")
-        print(f"saasus_mcp/server/{ready.FILE.name}: {len(text.encode()) // 1024} KiB")
-    elif not ready.FILE.exists() or ready.FILE.read_text(encoding="utf-8") != text:
-        raise SystemExit(f"{ready.FILE.name} is stale: run `make catalogue` and review its difference")
+        precomputed.PRECOMPUTED_FILE.write_text(text, encoding="utf-8")
+        print(f"saasus_mcp/server/{precomputed.PRECOMPUTED_FILE.name}: {len(text.encode()) // 1024} KiB")
+    elif not precomputed.PRECOMPUTED_FILE.exists() or precomputed.PRECOMPUTED_FILE.read_text(encoding="utf-8") != text:
+        raise SystemExit(
+            f"{precomputed.PRECOMPUTED_FILE.name} is stale: run `make catalogue` and review its difference"
+        )

@@ -9,11 +9,12 @@ import sys
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
-from saasus_mcp.catalog import Catalogue, Language, Operation, jobs, load
-from saasus_mcp.catalog.model import Schema
-from saasus_mcp.cli.tools import effects
+from saasus_mcp.catalog import Catalogue, Operation, jobs, load_catalogue
+from saasus_mcp.cli.tools import effect_texts
 from saasus_mcp.cli.tools_wording import EFFECTS
-from saasus_mcp.server.toolsets import TOOLSETS
+from saasus_mcp.common.json_path import Schema
+from saasus_mcp.common.language import Language
+from saasus_mcp.server.surface.toolsets import TOOLSETS
 
 ROOT = Path(__file__).resolve().parents[1]
 MIGRATING = "docs/migrating.md"
@@ -76,17 +77,21 @@ def _official(catalogue: Catalogue) -> Iterator[str]:
 def _toolsets(catalogue: Catalogue, lang: Language, link: str) -> Iterator[str]:
     yield WORDS[lang]["table"]
     for name, about in TOOLSETS.items():
-        count = len(jobs.load()) if name == jobs.TOOLSET else sum(operation.toolset == name for operation in catalogue)
-        yield f"| [`{name}`]({link}{name}) | {about.get(lang)} | {count} |"
+        count = (
+            len(jobs.load_jobs())
+            if name == jobs.JOBS_TOOLSET
+            else sum(operation.toolset == name for operation in catalogue)
+        )
+        yield f"| [`{name}`]({link}{name}) | {about.text(lang)} | {count} |"
 
 
 def _page(catalogue: Catalogue, lang: Language) -> Iterator[str]:
     yield WORDS[lang]["head"].format(count=len(catalogue))
     yield from _toolsets(catalogue, lang, "#")
     for name, about in TOOLSETS.items():
-        yield f"\n## {name}\n\n{about.get(lang)}"
-        if name == jobs.TOOLSET:
-            for job in jobs.load():
+        yield f"\n## {name}\n\n{about.text(lang)}"
+        if name == jobs.JOBS_TOOLSET:
+            for job in jobs.load_jobs():
                 yield from _job(job, lang)
         for operation in catalogue:
             if operation.toolset == name:
@@ -94,16 +99,16 @@ def _page(catalogue: Catalogue, lang: Language) -> Iterator[str]:
 
 
 def _job(job: jobs.JobSpec, lang: Language) -> Iterator[str]:
-    yield f"\n### {job.name}\n\n**{job.title.get(lang)}** · [{JOBS[lang]}]({JOBS[lang]})\n"
-    yield _prose(job.description.get(lang)) + "\n"
+    yield f"\n### {job.name}\n\n**{job.title.text(lang)}** · [{JOBS[lang]}]({JOBS[lang]})\n"
+    yield _prose(job.description.text(lang)) + "\n"
     yield from _arguments(job.input_schema, (), {}, lang)
 
 
 def _tool(operation: Operation, lang: Language) -> Iterator[str]:
-    yield f"\n### {operation.tool}\n\n**{operation.title.get(lang)}** · `{operation.method} {operation.path}`\n"
-    said = effects(operation, lang)
+    yield f"\n### {operation.tool}\n\n**{operation.title.text(lang)}** · `{operation.method} {operation.path}`\n"
+    said = effect_texts(operation, lang)
     yield " · ".join(f"{EFFECTS[lang][name]}: {said[name]}" for name in SHOWN if name in said)
-    yield "\n" + _prose(operation.description.get(lang)) + "\n"
+    yield "\n" + _prose(operation.description.text(lang)) + "\n"
     yield from _arguments(operation.input_schema, operation.secret_inputs, operation.input_texts, lang)
 
 
@@ -142,7 +147,7 @@ def _cell(text: str) -> str:
 
 
 def main() -> None:
-    for file, text in files(load()):
+    for file, text in files(load_catalogue()):
         if "--check" not in sys.argv[1:]:
             file.write_text(text, encoding="utf-8")
         elif not file.exists() or file.read_text(encoding="utf-8") != text:

@@ -16,7 +16,7 @@ import bpe_openai
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tests.jobs.stage import Stage, stage
+from tests.support.job_server import JobServer, start_job_server
 
 _encoding = bpe_openai.get_encoding("o200k_base")
 LAST_MONTH = datetime.now(UTC).date().replace(day=1) - timedelta(days=1)
@@ -44,19 +44,19 @@ async def _report() -> None:
     )
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        async with stage(Path(folder)) as on:
+        async with start_job_server(Path(folder)) as on:
             for title, job, args, recipe in _cases(on):
                 on.sandbox.requests.clear()
                 answer = await on.call(job, args)
                 after, sent = Spent(1, _tokens(answer.text), _tokens(args)), len(on.sandbox.requests)
                 told = json.loads(answer.text)
-                table = told.get("csv") or on.whole(told["result"])
+                table = told.get("csv") or on.stored_result(told["result"])
                 before = await _by_hand(on, recipe, table)
                 cells = (before.calls, before.reads, before.writes, after.calls, after.reads, after.writes, sent)
                 print(f"| {title} | " + " | ".join(f"{cell:,}" for cell in cells) + " |")
 
 
-async def _by_hand(on: Stage, recipe: Calls, table: str) -> Spent:
+async def _by_hand(on: JobServer, recipe: Calls, table: str) -> Spent:
     """What it takes to make every call and write the table out."""
     read, written = 0, _tokens(table)
     for key, args in recipe:
@@ -65,7 +65,7 @@ async def _by_hand(on: Stage, recipe: Calls, table: str) -> Spent:
     return Spent(len(recipe), read, written)
 
 
-def _cases(on: Stage) -> Iterator[tuple[str, str, dict[str, Any], Calls]]:
+def _cases(on: JobServer) -> Iterator[tuple[str, str, dict[str, Any], Calls]]:
     state = on.sandbox.state  # what a model would find by listing
     tenants = [tenant["id"] for tenant in state.rows("tenants")]
     users = [user["id"] for user in state.rows("users")]

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from playwright.sync_api import sync_playwright
 
-from saasus_mcp.catalog import load
-from saasus_mcp.permissions.policy import Principal
+from saasus_mcp.catalog import load_catalogue
+from saasus_mcp.permissions.policy.presets import Principal
 from scripts import question_pictures
-from tests.browser.stage import CHROMIUM, FLAGS, Stage, staged
-from tests.hosting.openid import SECRET
+from tests.support.browser_server import CHROMIUM, FLAGS, BrowserServer, start_browser_server
+from tests.support.openid_provider import SECRET
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -31,21 +31,25 @@ def main() -> None:
     """Take every picture."""
     os.environ["TEST_SECRET"] = SECRET
     IMAGES.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, staged(Path(folder)) as stage, sync_playwright() as driver:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        start_browser_server(Path(folder)) as stage,
+        sync_playwright() as driver,
+    ):
         browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=list(FLAGS))
         code = _play(stage)
         for lang in ("en", "ja"):
             _take(browser, stage, lang, code)
-        question_pictures.take(browser, stage, load())
+        question_pictures.take(browser, stage, load_catalogue())
         browser.close()
 
 
-def _play(stage: Stage) -> str:
+def _play(stage: BrowserServer) -> str:
     """Let an assistant do something, and ask for what it may not; gives the code of what then waits."""
     names = stage.names()
     stage.asks_to_delete(names[-1], TANAKA)
     [approval] = stage.approvals()
-    stage.console.desk.reject(_boss(), approval.code, "契約の終了日を確認してください")
+    stage.console.service.reject(_boss(), approval.code, "契約の終了日を確認してください")
     stage.calls("auth_create_role", {"role_name": "auditor", "display_name": "監査担当"})
     waiting = stage.asks_to_delete(names[0])
     stage.calls("auth_delete_tenant", {"tenant_id": stage.tenant(names[1])}, TANAKA)
@@ -53,12 +57,12 @@ def _play(stage: Stage) -> str:
 
 
 def _boss() -> Any:
-    from saasus_mcp.hosting.console.sessions import Approver  # noqa: PLC0415 - beside its only use
+    from saasus_mcp.hosting.console.signin_sessions import Approver
 
     return Approver("token:sato", frozenset({"operators"}))
 
 
-def _take(browser: Browser, stage: Stage, lang: str, code: str) -> None:
+def _take(browser: Browser, stage: BrowserServer, lang: str, code: str) -> None:
     with _page(browser, lang) as page:
         _enter(page, stage)
         _shoot(page, f"console-approvals-{lang}")
@@ -80,7 +84,7 @@ def _page(browser: Browser, lang: str, scheme: Literal["light", "dark"] = "light
     context.close()
 
 
-def _enter(page: Page, stage: Stage) -> None:
+def _enter(page: Page, stage: BrowserServer) -> None:
     page.goto(f"{stage.url}/console")
     page.locator("#token").fill(stage.token("sato"))
     page.locator("#token").press("Enter")

@@ -23,15 +23,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from saasus_mcp.catalog import Catalogue, Operation, load
-from saasus_mcp.saasus.client import Client
+from saasus_mcp.catalog import Catalogue, Operation, load_catalogue
+from saasus_mcp.saasus.client import ApiClient
 from saasus_mcp.sandbox import CREDENTIALS, Sandbox
 from saasus_mcp.sandbox.samples import sample
 from saasus_mcp.sandbox.serving import server
 from saasus_mcp.sandbox.state import uid
 from scripts.story import BY_NAME, FIRST, values_for
 from scripts.with_postgres import free_port
-from tests.sandbox.caller import Caller
+from tests.support.sandbox import SandboxCaller
 
 DRIVER = Path(__file__).with_name("sdk_driver.py")
 IMPORTED = ("pydantic>=2", "python-dateutil", "typing-extensions", "urllib3")
@@ -96,7 +96,7 @@ def installed(source: str, folder: Path) -> Path:
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     wanted = str(Path(source).resolve()) if Path(source).is_dir() else source
     command = [str(python), "-m", "pip", "install", "--quiet", wanted, *IMPORTED]
-    subprocess.run(command, check=True, timeout=SECONDS)  # noqa: S603 - what the caller named is what is to be installed
+    subprocess.run(command, check=True, timeout=SECONDS)
     return python
 
 
@@ -125,9 +125,9 @@ async def prepared(operation: Operation, sandbox: Sandbox, catalogue: Catalogue)
     """Do what must come before an operation can succeed."""
     if operation.key in FIRST:
         before, special = FIRST[operation.key]
-        async with Client(CREDENTIALS, transport=sandbox.transport()) as client:
+        async with ApiClient(CREDENTIALS, transport=sandbox.transport()) as client:
             values = {**values_for(catalogue.find(before)), **special}
-            await Caller(catalogue, sandbox, client).read(before, **values)
+            await SandboxCaller(catalogue, sandbox, client).read(before, **values)
 
 
 async def driven(python: Path, catalogue: Catalogue) -> list[Result]:
@@ -135,7 +135,7 @@ async def driven(python: Path, catalogue: Catalogue) -> list[Result]:
     sandbox, port = Renewed(catalogue), free_port()
     serving = server("127.0.0.1", port, sandbox)
     running = asyncio.create_task(serving.serve())
-    while not serving.started:  # noqa: ASYNC110 - uvicorn has no event for it
+    while not serving.started:
         await asyncio.sleep(0.05)
     environment = {
         "PATH": os.environ["PATH"],
@@ -158,8 +158,8 @@ async def driven(python: Path, catalogue: Catalogue) -> list[Result]:
 
 async def calls(driver: asyncio.subprocess.Process, sandbox: Renewed, catalogue: Catalogue) -> list[Result]:
     """Each operation of the SDK, twice."""
-    assert driver.stdin is not None  # noqa: S101 - both are pipes
-    assert driver.stdout is not None  # noqa: S101 - as above
+    assert driver.stdin is not None
+    assert driver.stdout is not None
     ours = {(one.module, one.operation_id.lower()): one for one in catalogue}
     found = []
     for module, name in await said(driver.stdout):
@@ -202,7 +202,7 @@ def main() -> None:
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         python = installed(chosen.sdk, Path(folder))
-        found = asyncio.run(asyncio.wait_for(driven(python, load()), SECONDS))
+        found = asyncio.run(asyncio.wait_for(driven(python, load_catalogue()), SECONDS))
     operations = {one.name for one in found}
     print(f"{len(found)} calls of {len(operations)} operations, complete and minimal arguments each")
     for said, count in sorted(Counter(one.said.split(":")[0] for one in found).items()):

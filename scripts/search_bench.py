@@ -12,8 +12,8 @@ from statistics import median, quantiles
 
 import yaml
 
-from saasus_mcp.catalog import load
-from saasus_mcp.catalog.search import Index
+from saasus_mcp.catalog import load_catalogue
+from saasus_mcp.catalog.search import SearchIndex
 
 ROOT = Path(__file__).resolve().parents[1]
 EVALUATION = ROOT / "tests" / "evaluation" / "queries.yaml"
@@ -50,7 +50,7 @@ def queries(file: Path) -> Queries:
     return read
 
 
-def recall(index: Index, asked: Queries, language: str) -> Recall:
+def recall(index: SearchIndex, asked: Queries, language: str) -> Recall:
     """How well the index answers the queries of one language."""
     ranks = [rank(index, query, key) for key, query in _each(asked, language)]
     return Recall(
@@ -60,7 +60,7 @@ def recall(index: Index, asked: Queries, language: str) -> Recall:
     )
 
 
-def rank(index: Index, query: str, key: str) -> int:
+def rank(index: SearchIndex, query: str, key: str) -> int:
     """At which place, from 0, the query finds the operation with this key; FIRST_FEW where not among the first."""
     found = [hit.operation.key for hit in index.search(query, FIRST_FEW)]
     return found.index(key) if key in found else FIRST_FEW
@@ -70,12 +70,12 @@ def _each(asked: Queries, language: str) -> Iterator[tuple[str, str]]:
     return ((key, query) for key, by_language in asked.items() for query in by_language[language])
 
 
-def searching(index: Index, texts: list[str]) -> list[float]:
+def searching(index: SearchIndex, texts: list[str]) -> list[float]:
     """How long each search took, in milliseconds: the best of a few, since on a shared machine others run in between."""
     return [min(_once(index, text) for _ in range(TRIES)) for text in texts]
 
 
-def _once(index: Index, text: str) -> float:
+def _once(index: SearchIndex, text: str) -> float:
     before = time.perf_counter()
     index.search(text)
     return (time.perf_counter() - before) * 1000
@@ -84,13 +84,13 @@ def _once(index: Index, text: str) -> float:
 def loading() -> list[float]:
     """How long fresh processes took to load the search, in milliseconds."""
     command = (sys.executable, "-c", LOADING)
-    runs = [subprocess.run(command, check=True, capture_output=True) for _ in range(STARTS)]  # noqa: S603 - this Python
+    runs = [subprocess.run(command, check=True, capture_output=True) for _ in range(STARTS)]
     return [float(run.stdout) for run in runs]
 
 
 def report() -> None:
     """Print it all; never a query, so that nobody tunes on what the search is judged by."""
-    index = load().index
+    index = load_catalogue().index
     texts: list[str] = []
     for file in (EVALUATION, DEVELOPMENT):
         asked = queries(file)

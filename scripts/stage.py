@@ -9,17 +9,17 @@ from typing import Any
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.catalog.model import TYPED_LEVELS
-from saasus_mcp.permissions.proof import Place
-from saasus_mcp.permissions.question.build import Asked, question
-from saasus_mcp.permissions.question.model import Question
-from saasus_mcp.permissions.survey import sights, survey
-from saasus_mcp.permissions.target import Seen
+from saasus_mcp.permissions.approval.proof import Destination
+from saasus_mcp.permissions.inspection.inspect import cache_reads, inspect_call
+from saasus_mcp.permissions.inspection.target import ReadResult
+from saasus_mcp.permissions.question.builder import QuestionInput, build_question
+from saasus_mcp.permissions.question.content import Question
 from saasus_mcp.saasus import arguments, request
-from saasus_mcp.saasus.client import Client
+from saasus_mcp.saasus.client import ApiClient
 from saasus_mcp.sandbox import CREDENTIALS, Sandbox
 
 NOW = datetime(2026, 3, 18, 3, 30, tzinfo=UTC)
-PLACE = Place("sandbox", "sandbox", sandbox=True)
+PLACE = Destination("sandbox", "sandbox", sandbox=True)
 REQUESTER = "local:support"
 
 
@@ -29,23 +29,27 @@ async def ask(
     """The question of one call in a fresh sandbox, after the calls that must come first."""
     sandbox = Sandbox(catalogue, clock=lambda: NOW)
 
-    async with Client(CREDENTIALS, transport=sandbox.transport(), clock=lambda: NOW) as client:
+    async with ApiClient(CREDENTIALS, transport=sandbox.transport(), clock=lambda: NOW) as client:
 
         async def send(of: str, given: Mapping[str, Any]) -> tuple[int, Any]:
             operation = catalogue.find(of)
-            built = request.build(operation, arguments.check(operation, dict(given)))
+            built = request.build_request(operation, arguments.check_arguments(operation, dict(given)))
             response = await client.send(operation, built, "stage")
             return response.status, json.loads(response.body) if response.body else None
 
-        async def read(of: str, given: Mapping[str, Any]) -> Seen:
+        async def read(of: str, given: Mapping[str, Any]) -> ReadResult:
             status, answer = await send(of, given)
-            return Seen(answer, status=status) if status < 300 else Seen(why_not=f"HTTP {status}", status=status)  # noqa: PLR2004
+            return (
+                ReadResult(answer, status=status)
+                if status < 300
+                else ReadResult(read_error=f"HTTP {status}", status=status)
+            )
 
         for before, given in first:
             await send(before, given)
         operation = catalogue.find(key)
-        args = arguments.understand(operation, dict(values)).values
-        cached = sights(read)
-        seen = await survey(operation, args, PLACE.saas_id, cached, today=NOW.date())
+        args = arguments.parse_arguments(operation, dict(values)).values
+        cached = cache_reads(read)
+        seen = await inspect_call(operation, args, PLACE.saas_id, cached, today=NOW.date())
         typed = operation.level in TYPED_LEVELS
-        return await question(Asked(operation, args, PLACE, REQUESTER, seen, typed=typed), cached)
+        return await build_question(QuestionInput(operation, args, PLACE, REQUESTER, seen, typed=typed), cached)

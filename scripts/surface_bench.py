@@ -17,13 +17,13 @@ import anyio
 import bpe_openai
 
 from saasus_mcp.catalog import Operation
-from saasus_mcp.cli import compose
-from saasus_mcp.jobs import tools as jobs
+from saasus_mcp.cli import composition
+from saasus_mcp.jobs import job_tools as jobs
 from saasus_mcp.server import tools
-from saasus_mcp.server.own import OwnTool
-from saasus_mcp.server.surface import Surface
-from saasus_mcp.server.toolsets import TOOLSETS
-from saasus_mcp.settings import read
+from saasus_mcp.server.surface.builtin_tool import BuiltinTool
+from saasus_mcp.server.surface.tool_surface import ToolSurface
+from saasus_mcp.server.surface.toolsets import TOOLSETS
+from saasus_mcp.settings import read_settings
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "toolsets.md"
 BUDGETS = {"full": 16_000, "compact": 1_000}
@@ -55,14 +55,14 @@ class Costs:
     toolsets: dict[str, Cost]
 
 
-def tokens(tool: Operation | OwnTool) -> int:
+def tokens(tool: Operation | BuiltinTool) -> int:
     """What one tool costs in the list."""
-    listed = tools.own_tool(tool, "en") if isinstance(tool, OwnTool) else tools.tool(tool, "en")
+    listed = tools.builtin_tool(tool, "en") if isinstance(tool, BuiltinTool) else tools.operation_tool(tool, "en")
     schema = json.dumps(listed.input_schema, ensure_ascii=False, separators=(",", ":"))
     return sum(len(_encoding.encode(text)) for text in (listed.name, listed.description or "", schema))
 
 
-def cost(tools: Iterable[Operation | OwnTool]) -> Cost:
+def cost(tools: Iterable[Operation | BuiltinTool]) -> Cost:
     """What these tools cost together."""
     each = [tokens(tool) for tool in tools]
     return Cost(len(each), sum(each))
@@ -76,11 +76,16 @@ def measured() -> Costs:
 
 async def _measured() -> Costs:
     with tempfile.TemporaryDirectory(prefix="saasus-mcp-bench-", ignore_cleanup_errors=True) as folder:
-        settings = read(sandbox=True, state_dir=Path(folder))
-        async with compose.pipeline(settings) as pipeline, compose.staff(settings, {"": pipeline}) as runners:
-            who, runner = compose.local_user(), runners[""]
-            full = Surface(pipeline, "en", more=jobs.tools(runner)).listed(who)
-            compact = Surface(pipeline, "en", "compact", more=jobs.tools(runner, "compact")).listed(who)
+        settings = read_settings(sandbox=True, state_dir=Path(folder))
+        async with (
+            composition.open_pipeline(settings) as pipeline,
+            composition.open_job_runners(settings, {"": pipeline}) as runners,
+        ):
+            who, runner = composition.local_user(), runners[""]
+            full = ToolSurface(pipeline, "en", extra_tools=jobs.build_job_tools(runner)).list_tools(who)
+            compact = ToolSurface(
+                pipeline, "en", "compact", extra_tools=jobs.build_job_tools(runner, "compact")
+            ).list_tools(who)
     return Costs(
         {"full": cost(full), "compact": cost(compact)},
         cost(tool for tool in full if not tool.toolset),

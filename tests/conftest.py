@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from saasus_mcp.catalog import Catalogue, load
+from saasus_mcp.catalog import Catalogue, load_catalogue
 from saasus_mcp.store import Store
 from saasus_mcp.store.stores import Stores
-from tests.backends import BACKENDS, WITHOUT, database, stores
+from tests.support.databases import BACKENDS, NO_POSTGRESQL, create_database, open_stores
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Every test that wants a PostgreSQL server and has none skips in one line of the summary."""
     report = yield
-    if report.skipped and isinstance(report.longrepr, tuple) and report.longrepr[2].endswith(WITHOUT):
+    if report.skipped and isinstance(report.longrepr, tuple) and report.longrepr[2].endswith(NO_POSTGRESQL):
         report.longrepr = (__file__, 1, report.longrepr[2])
     return report
 
@@ -40,7 +40,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session")
 def catalogue() -> Catalogue:
-    return load()
+    return load_catalogue()
 
 
 @pytest.fixture(params=BACKENDS)
@@ -49,20 +49,20 @@ def where(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path | str
     if request.param == "sqlite":
         yield tmp_path / "state"
         return
-    with database() as address:
+    with create_database() as address:
         yield address
 
 
 @pytest.fixture
 def kept(where: Path | str) -> Iterator[Stores]:
-    with closing(stores(where)) as opened:
+    with closing(open_stores(where)) as opened:
         yield opened
 
 
 @pytest.fixture(scope="session")
 def _one_database() -> Iterator[str]:
     """A database for all that need no more than a store of their own in it: making one for each takes long."""
-    with database() as address:
+    with create_database() as address:
         yield address
 
 
@@ -73,8 +73,8 @@ def store(request: pytest.FixtureRequest) -> Iterator[Store]:
         if request.param == "sqlite":
             yield until.enter_context(closing(Store.in_memory()))
             return
-        opened = until.enter_context(closing(stores(request.getfixturevalue("_one_database"))))
-        yield until.enter_context(closing(opened.of(f"saas-{secrets.token_hex(6)}")))
+        opened = until.enter_context(closing(open_stores(request.getfixturevalue("_one_database"))))
+        yield until.enter_context(closing(opened.open_saas(f"saas-{secrets.token_hex(6)}")))
 
 
 @pytest.fixture(autouse=True)

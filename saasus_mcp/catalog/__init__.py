@@ -1,6 +1,6 @@
 """What operations exist: spec documents in `tool_specs/`, compiled into Operation records and looked up here."""
 
-from saasus_mcp.catalog.catalogue import Catalogue, UnknownTool, load
-from saasus_mcp.catalog.model import Effects, Language, Level, Operation, Target, Text
+from saasus_mcp.catalog.catalogue import Catalogue, UnknownTool, load_catalogue
+from saasus_mcp.catalog.model import Effects, Level, Operation, Target
 
-__all__ = ["Catalogue", "Effects", "Language", "Level", "Operation", "Target", "Text", "UnknownTool", "load"]
+__all__ = ["Catalogue", "Effects", "Level", "Operation", "Target", "UnknownTool", "load_catalogue"]

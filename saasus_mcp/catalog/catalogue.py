@@ -9,24 +9,25 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from saasus_mcp.catalog.model import Operation, Text
-from saasus_mcp.catalog.recipes import effects
-from saasus_mcp.errors import SaasusMcpError
+from saasus_mcp.catalog.model import Operation
+from saasus_mcp.catalog.recipes import parse_effects
+from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.language import Text
 
 if TYPE_CHECKING:
-    from saasus_mcp.catalog.search import Index
+    from saasus_mcp.catalog.search import SearchIndex
 
 FILE = Path(__file__).with_name("catalogue.json")
 FACTS = FILE.with_name("facts.json")
-NEAREST = 5
-LONGEST_SHOWN = 80
+MAX_SUGGESTIONS = 5
+MAX_SHOWN_NAME = 80
 
 
 class UnknownTool(SaasusMcpError):
     """No operation has this name; `nearest` holds the names closest to it, best first."""
 
     def __init__(self, name: str, nearest: tuple[str, ...]) -> None:
-        shown = name if len(name) <= LONGEST_SHOWN else name[:LONGEST_SHOWN] + "…"
+        shown = name if len(name) <= MAX_SHOWN_NAME else name[:MAX_SHOWN_NAME] + "…"
         mend = f"Nearest: {', '.join(nearest)}." if nearest else "List the tools to see all names."
         super().__init__(f"There is no tool {shown!r}.", mend)
         self.nearest = nearest
@@ -59,7 +60,7 @@ class Catalogue:
         """
         found = self._by_tool.get(self._aliases.get(name, name)) or self._by_key.get(name)
         if found is None:
-            raise UnknownTool(name, tuple(near.tool for near in self.index.nearest(name, NEAREST)))
+            raise UnknownTool(name, tuple(near.tool for near in self.index.nearest(name, MAX_SUGGESTIONS)))
         return found
 
     def present_name(self, name: str) -> str | None:
@@ -72,14 +73,14 @@ class Catalogue:
         return self._aliases
 
     @cached_property
-    def index(self) -> Index:
+    def index(self) -> SearchIndex:
         """The search over these operations, read when it is first asked."""
-        from saasus_mcp.catalog import search  # noqa: PLC0415 - not on the way to the list of tools
+        from saasus_mcp.catalog import search
 
-        return search.load(self)
+        return search.load_search_index(self)
 
 
-def load() -> Catalogue:
+def load_catalogue() -> Catalogue:
     """The catalogue that ships with this version. Nothing else is read: no spec document, no YAML."""
     raw = FILE.read_bytes()
     document = json.loads(raw)
@@ -103,6 +104,6 @@ def _operation(row: dict[str, Any]) -> Operation:
             "secret_outputs": tuple(row["secret_outputs"]),
             "scrubbed_outputs": tuple(row["scrubbed_outputs"]),
             "statuses": tuple(row["statuses"]),
-            "effects": effects(row["effects"]),
+            "effects": parse_effects(row["effects"]),
         }
     )

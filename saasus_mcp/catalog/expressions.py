@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from saasus_mcp.errors import SaasusMcpError
+from saasus_mcp.common.errors import SaasusMcpError
 
 if TYPE_CHECKING:
     from cel_expr_python import cel
@@ -24,7 +24,7 @@ class ExpressionError(SaasusMcpError):
 
 
 @cache
-def compiled(text: str, names: tuple[str, ...] = TARGET) -> cel.Expression:
+def compile_expression(text: str, names: tuple[str, ...] = TARGET) -> cel.Expression:
     """The expression over these names, parsed and checked.
 
     Raises:
@@ -36,14 +36,14 @@ def compiled(text: str, names: tuple[str, ...] = TARGET) -> cel.Expression:
         raise ExpressionError(f"{text!r} does not compile: {str(error).splitlines()[0]}") from None
 
 
-def evaluate(text: str, args: Mapping[str, Any], target: Any = None) -> Any:
+def evaluate_expression(text: str, args: Mapping[str, Any], target: Any = None) -> Any:
     """The expression's value over `args` and `target`; None where it speaks of something that is not there."""
-    return value(text, {"args": dict(args), "target": target})
+    return evaluate_over(text, {"args": dict(args), "target": target})
 
 
-def value(text: str, given: Mapping[str, Any]) -> Any:
+def evaluate_over(text: str, given: Mapping[str, Any]) -> Any:
     """The expression's value over what is given; None where it has none, or more work than the runtime allows it."""
-    expression = compiled(text, tuple(sorted(given)))
+    expression = compile_expression(text, tuple(sorted(given)))
     try:
         found = expression.eval(data=dict(given))
     except RuntimeError:
@@ -60,7 +60,7 @@ def _ordered(found: Any) -> Any:
 
 @cache
 def _environment(names: tuple[str, ...]) -> cel.Env:
-    from cel_expr_python import cel  # noqa: PLC0415 - only when a recipe is used
+    from cel_expr_python import cel
 
     arguments = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
     return cel.NewEnv(variables={name: arguments if name == "args" else cel.Type.DYN for name in names})

@@ -6,9 +6,10 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from saasus_mcp.catalog.model import Schema, Text
+from saasus_mcp.common.json_path import Schema
+from saasus_mcp.common.language import Text
 
-TOOLSET = "jobs"
+JOBS_TOOLSET = "jobs"
 """With which all of them are listed."""
 FILE = Path(__file__).with_name("jobs.json")
 
@@ -31,7 +32,7 @@ class JobSpec:
     input_schema: Schema
 
 
-def load() -> tuple[JobSpec, ...]:
+def load_jobs() -> tuple[JobSpec, ...]:
     """The jobs that ship with this version."""
     rows = json.loads(FILE.read_text(encoding="utf-8"))["jobs"]
     return tuple(

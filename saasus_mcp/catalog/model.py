@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
-Schema = dict[str, Any]
+from saasus_mcp.common.json_path import Schema
+from saasus_mcp.common.language import Text
+
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 Level = Literal["read", "read_sensitive", "write", "write_sensitive", "destructive", "critical"]
-Language = Literal["en", "ja"]
 
 READ_LEVELS: frozenset[str] = frozenset({"read", "read_sensitive"})
 TYPED_LEVELS: frozenset[str] = frozenset({"destructive", "critical"})
@@ -17,18 +18,7 @@ TYPED_LEVELS: frozenset[str] = frozenset({"destructive", "critical"})
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
-    """A text for people, in both languages."""
-
-    en: str
-    ja: str
-
-    def get(self, language: Language) -> str:
-        return self.ja if language == "ja" else self.en
-
-
-@dataclass(frozen=True, slots=True)
-class Pick:
+class ListSelector:
     """How to find one element of a list that a read answers: `where` maps its fields to expressions."""
 
     source: str
@@ -49,11 +39,11 @@ class Target:
     read: str | None = None
     args: Mapping[str, str] = field(default_factory=dict)
     name: str = ""
-    pick: Pick | None = None
+    pick: ListSelector | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
+class ImpactMetric:
     """One thing that a preview says about what a call would hit: a number, or a short value.
 
     Exactly one of `count`, `of` and `show` is given.
@@ -83,7 +73,7 @@ class Measure:
 
 
 @dataclass(frozen=True, slots=True)
-class Diff:
+class DifferenceRecipe:
     """How to see what is there before a call, and which of its arguments would replace what.
 
     Attributes:
@@ -94,23 +84,23 @@ class Diff:
 
     read: str | None = None
     args: Mapping[str, str] = field(default_factory=dict)
-    pick: Pick | None = None
+    pick: ListSelector | None = None
     now: Mapping[str, str] = field(default_factory=dict)
     omitted: Literal["keeps", "resets", "unknown"] = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
-class Verify:
+class VerificationRecipe:
     """How to see afterwards whether a call was done: `applied` gives true, false, or null where nothing tells."""
 
     read: str
     applied: str
     args: Mapping[str, str] = field(default_factory=dict)
-    pick: Pick | None = None
+    pick: ListSelector | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Undo:
+class UndoRecipe:
     """What can be had back after a call, and by which other call.
 
     Attributes:
@@ -138,7 +128,7 @@ class Undo:
     needs: tuple[str, ...] = ()
     supply: tuple[str, ...] = ()
     left: str = ""
-    also: tuple[Undo, ...] = ()
+    also: tuple[UndoRecipe, ...] = ()
     critical: bool = False
     note: Text | None = None
 
@@ -189,11 +179,11 @@ class Effects:
     why: str = ""
     target: Target | None = None
     bind: tuple[str, ...] = ()
-    impact: tuple[Measure, ...] = ()
+    impact: tuple[ImpactMetric, ...] = ()
     affects_users: str | int | None = None
-    diff: Diff | None = None
-    verify: Verify | None = None
-    undo: Undo | None = None
+    diff: DifferenceRecipe | None = None
+    verify: VerificationRecipe | None = None
+    undo: UndoRecipe | None = None
     say: Text | None = None
 
 

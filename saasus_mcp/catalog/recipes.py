@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from saasus_mcp.catalog.model import Diff, Effects, Measure, Pick, Requirement, Target, Text, Undo, Verify
+from saasus_mcp.catalog.model import (
+    DifferenceRecipe,
+    Effects,
+    ImpactMetric,
+    ListSelector,
+    Requirement,
+    Target,
+    UndoRecipe,
+    VerificationRecipe,
+)
+from saasus_mcp.common.language import Text
 
 Row = dict[str, Any]
 
 
-def effects(row: Row) -> Effects:
+def parse_effects(row: Row) -> Effects:
     """The record of one compiled row of the table of effects."""
     lists = {key: tuple(row.get(key, ())) for key in ("blast", "outside", "preconditions", "bind")}
     recipes = {
@@ -28,26 +38,26 @@ def _target(row: Row) -> Target:
     return Target(read=row.get("read"), args=row.get("args", {}), name=row.get("name", ""), pick=_pick(row))
 
 
-def _measure(name: str, row: Row) -> Measure:
-    return Measure(name, **{**row, "label": Text(**row["label"])})
+def _measure(name: str, row: Row) -> ImpactMetric:
+    return ImpactMetric(name, **{**row, "label": Text(**row["label"])})
 
 
-def _diff(row: Row) -> Diff:
-    return Diff(**{**row, "pick": _pick(row)})
+def _diff(row: Row) -> DifferenceRecipe:
+    return DifferenceRecipe(**{**row, "pick": _pick(row)})
 
 
-def _verify(row: Row) -> Verify:
-    return Verify(**{**row, "pick": _pick(row)})
+def _verify(row: Row) -> VerificationRecipe:
+    return VerificationRecipe(**{**row, "pick": _pick(row)})
 
 
-def _undo(row: Row) -> Undo:
+def _undo(row: Row) -> UndoRecipe:
     note = Text(**row["note"]) if "note" in row else None
     kept = {key: value for key, value in row.items() if key != "class"}
     lists: Row = {key: tuple(row.get(key, ())) for key in ("needs", "supply")}
     also = tuple(_undo({"class": row["class"], **further}) for further in row.get("also", ()))
-    return Undo(row["class"], **{**kept, **lists, "also": also, "note": note})
+    return UndoRecipe(row["class"], **{**kept, **lists, "also": also, "note": note})
 
 
-def _pick(row: Row) -> Pick | None:
+def _pick(row: Row) -> ListSelector | None:
     pick = row.get("pick")
-    return Pick(source=pick["from"], where=pick["where"]) if pick else None
+    return ListSelector(source=pick["from"], where=pick["where"]) if pick else None

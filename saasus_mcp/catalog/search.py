@@ -15,30 +15,30 @@ from pathlib import Path
 from typing import Any
 
 from saasus_mcp.catalog.model import Operation
-from saasus_mcp.catalog.terms import Lexicon, units
-from saasus_mcp.catalog.typos import Vocabulary, distance
+from saasus_mcp.catalog.spelling import Vocabulary, edit_distance
+from saasus_mcp.catalog.tokenizer import Lexicon, split_units
 
 FILE = Path(__file__).with_name("search.json")
-LONGEST_QUERY = 200
+MAX_QUERY_LENGTH = 200
 """Characters of a query that count; what comes after them is not looked at."""
-MOST_WORDS = 24
+MAX_QUERY_TERMS = 24
 """Words of a query in which mistakes are looked for."""
 HUNDREDTHS = 100
-NEAR = 3.0
+PROXIMITY_BOOST = 3.0
 """The least score of an operation that a mistaken name may have meant: more than one common verb."""
 MISSPELT, LETTERS = 20, 3
 """Of how many operations the names are compared letter by letter, and how many wrong letters are no slip any more."""
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
+class SearchHit:
     """An operation that a query found: the higher the score, the better it fits."""
 
     operation: Operation
     score: float
 
 
-class Index:
+class SearchIndex:
     """The search over the operations of one catalogue.
 
     Args:
@@ -54,7 +54,7 @@ class Index:
         self._words_of_phrases: list[str] = compiled["words"]
         self._lexicon = Lexicon(compiled["phrases"], compiled["longest_phrase"])
 
-    def search(self, query: str, limit: int = 10) -> list[Hit]:
+    def search(self, query: str, limit: int = 10) -> list[SearchHit]:
         """The operations that the query speaks of, best first, at most `limit`; the same for the same query.
 
         Names, everyday words and both languages may stand in one query; spelling mistakes are forgiven. A query that
@@ -66,7 +66,10 @@ class Index:
             for number, impact in zip(impacts[::2], impacts[1::2], strict=True):
                 scores[number] += impact * min(times, 1)
         ranked = sorted((self._handicaps[number] - score, number) for number, score in scores.items())
-        return [Hit(self._operations[number], round(-lost / HUNDREDTHS, 2)) for lost, number in ranked[: max(limit, 0)]]
+        return [
+            SearchHit(self._operations[number], round(-lost / HUNDREDTHS, 2))
+            for lost, number in ranked[: max(limit, 0)]
+        ]
 
     def nearest(self, name: str, limit: int) -> list[Operation]:
         """The operations that a mistaken name may have meant, best first; none where nothing is near it.
@@ -74,16 +77,16 @@ class Index:
         A tool whose name differs by a letter or two goes before what the words of the name speak of.
         """
         hits = self.search(name, max(limit, MISSPELT))
-        near = [hit.operation for hit in hits if hit.score >= NEAR]
-        written = name[:LONGEST_QUERY].casefold()
+        near = [hit.operation for hit in hits if hit.score >= PROXIMITY_BOOST]
+        written = name[:MAX_QUERY_LENGTH].casefold()
         alike = (each for each in near[:MISSPELT] if abs(len(each.tool) - len(written)) < LETTERS)
-        wrong = {operation.key: distance(written, operation.tool) for operation in alike}
+        wrong = {operation.key: edit_distance(written, operation.tool) for operation in alike}
         return sorted(near, key=lambda operation: min(wrong.get(operation.key, LETTERS), LETTERS))[:limit]
 
     def _words(self, query: str) -> Iterator[str]:
         """The query's units, those that nobody knows mended."""
-        for number, unit in enumerate(units(query[:LONGEST_QUERY])[:LONGEST_QUERY]):
-            if unit.isascii() and number < MOST_WORDS:
+        for number, unit in enumerate(split_units(query[:MAX_QUERY_LENGTH])[:MAX_QUERY_LENGTH]):
+            if unit.isascii() and number < MAX_QUERY_TERMS:
                 yield from self._vocabulary.meant(unit)
             else:
                 yield unit
@@ -94,6 +97,6 @@ class Index:
         return Vocabulary((*self._words_of_phrases, *stems))
 
 
-def load(operations: Iterable[Operation]) -> Index:
+def load_search_index(operations: Iterable[Operation]) -> SearchIndex:
     """The index that ships with this version, over the catalogue that ships with it."""
-    return Index(operations, json.loads(FILE.read_bytes()))
+    return SearchIndex(operations, json.loads(FILE.read_bytes()))

@@ -12,7 +12,7 @@ from io import TextIOWrapper
 import click
 
 from saasus_mcp import __version__
-from saasus_mcp.errors import SaasusMcpError
+from saasus_mcp.common.errors import SaasusMcpError
 
 COMMANDS = {
     "serve": "Serve MCP on stdio (the command for MCP clients) or over HTTP.",
@@ -37,7 +37,7 @@ COMMANDS = {
     "sandbox": "Serve the emulated SaaSus API on a port.",
     "demo": "Watch a client work in the sandbox and be stopped when approval is needed.",
 }
-OWN_FLAGS = ("--help", "--version")
+GROUP_FLAGS = ("--help", "--version")
 
 
 class _Commands(click.Group):
@@ -54,7 +54,7 @@ class _Commands(click.Group):
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not args or (args[0].startswith("-") and args[0] not in OWN_FLAGS):
+        if not args or (args[0].startswith("-") and args[0] not in GROUP_FLAGS):
             args = ["serve", *args]
         return super().parse_args(ctx, args)
 
@@ -68,9 +68,9 @@ class _Commands(click.Group):
 @click.pass_context
 def commands(ctx: click.Context) -> None:
     """Operate SaaSus Platform from an AI assistant, with a person in charge. Without a command: serve."""
-    from saasus_mcp.settings.colours import uncoloured  # noqa: PLC0415 - imports what reads the settings
+    from saasus_mcp.settings.colours import colours_disabled
 
-    if uncoloured():
+    if colours_disabled():
         ctx.color = False
 
 

@@ -13,16 +13,16 @@ from typing import Any
 
 import click
 
-from saasus_mcp.catalog import Language
-from saasus_mcp.cli import compose, keeping
-from saasus_mcp.cli.options import language, settings
-from saasus_mcp.cli.terminal import AtTerminal, json_text, require_passphrase, require_person, safe
+from saasus_mcp.cli import composition, state
+from saasus_mcp.cli.options import language_option, load_settings
+from saasus_mcp.cli.terminal import TerminalError, format_json, require_passphrase, require_person, safe
 from saasus_mcp.cli.upkeep_wording import WORDS
-from saasus_mcp.saasus.words import LONGEST, named, one_line
+from saasus_mcp.common.language import Language
+from saasus_mcp.common.text import MAX_LENGTH, one_line, quote_name
 from saasus_mcp.settings import Settings
-from saasus_mcp.store import Head, Store
-from saasus_mcp.store.retention import AUDIT_DAYS, DAY, JOURNAL_DAYS
-from saasus_mcp.store.verification import Verdict
+from saasus_mcp.store import ChainHead, Store
+from saasus_mcp.store.audit.chain_verification import IntegrityReport
+from saasus_mcp.store.retention import AUDIT_DAYS, DAY, UNDO_LOG_DAYS
 
 
 @click.group(no_args_is_help=True)
@@ -35,10 +35,10 @@ def command() -> None:
 @click.option("--principal", default="", help="Only calls of this principal.")
 @click.option("--event", type=click.Choice(["begun", "ended", "refused", "decided"]), help="Only records of this kind.")
 @click.option("--days", default=7.0, show_default=True, help="How far back.")
-@language
+@language_option
 def search(*, operation: str, principal: str, event: str | None, days: float, **flags: Any) -> None:
     """List audit records, one line each, oldest first."""
-    chosen = settings(**flags)
+    chosen = load_settings(**flags)
     found = 0
     for record in _records(chosen, time.time() - days * DAY):
         wanted = {"operation": operation, "principal": principal, "event": event or ""}
@@ -51,33 +51,33 @@ def search(*, operation: str, principal: str, event: str | None, days: float, **
 
 @command.command
 @click.option("--days", default=float(AUDIT_DAYS), show_default=True, help="How far back.")
-@language
+@language_option
 def export(*, days: float, **flags: Any) -> None:
     """Write every audit record as one JSON object per line."""
-    chosen = settings(**flags)
+    chosen = load_settings(**flags)
     for record in _records(chosen, time.time() - days * DAY):
-        click.echo(json_text(record, indent=None))
+        click.echo(format_json(record, indent=None))
 
 
 @command.command
-@language
+@language_option
 def heads(**flags: Any) -> None:
     """Write the last record (head) of every chain. Store it on another machine for `audit verify --heads`."""
-    chosen = settings(**flags)
-    with keeping.audits(chosen) as stores:
-        click.echo(json_text([asdict(head) for store in stores for head in store.trail.heads()]))
+    chosen = load_settings(**flags)
+    with state.open_audit_stores(chosen) as stores:
+        click.echo(format_json([asdict(head) for store in stores for head in store.audit_log.chain_heads()]))
 
 
 @command.command
 @click.option("--heads", "file", type=click.Path(exists=True, path_type=Path), help="File of heads exported earlier.")
-@language
+@language_option
 @click.pass_context
 def verify(context: click.Context, /, *, file: Path | None, **flags: Any) -> None:
     """Find records that were altered, removed, added or moved. Exit status 1 if there are any."""
-    chosen = settings(**flags)
+    chosen = load_settings(**flags)
     kept = _heads(file, chosen.lang) if file else []
-    with keeping.audits(chosen) as stores:
-        found = {store.trail.name: _judged(store, kept) for store in stores}
+    with state.open_audit_stores(chosen) as stores:
+        found = {store.audit_log.name: _judged(store, kept) for store in stores}
     known = {head for judged in found.values() for head in judged.heads}
     lost = [head for head in kept if head not in known]
     context.exit(_said(found, lost, WORDS[chosen.lang], heads=file is not None))
@@ -87,17 +87,17 @@ def verify(context: click.Context, /, *, file: Path | None, **flags: Any) -> Non
 class _Judged:
     """One store verified, and the exported heads that are of its chains."""
 
-    verdict: Verdict
-    heads: tuple[Head, ...]
+    verdict: IntegrityReport
+    heads: tuple[ChainHead, ...]
 
 
-def _judged(store: Store, kept: list[Head]) -> _Judged:
-    own = {head.writer for head in store.trail.heads()}
+def _judged(store: Store, kept: list[ChainHead]) -> _Judged:
+    own = {head.writer for head in store.audit_log.chain_heads()}
     heads = tuple(head for head in kept if head.writer in own)
-    return _Judged(store.trail.judge(heads), heads)
+    return _Judged(store.audit_log.verify_integrity(heads), heads)
 
 
-def _said(found: Mapping[str, _Judged], lost: list[Head], words: Mapping[str, str], *, heads: bool) -> int:
+def _said(found: Mapping[str, _Judged], lost: list[ChainHead], words: Mapping[str, str], *, heads: bool) -> int:
     """Say what was found. Gives the exit status."""
     foreign = [(name, each.verdict) for name, each in found.items() if not each.verdict.own_key]
     for name, verdict in foreign:
@@ -137,15 +137,15 @@ def _say_purged(judged: _Judged, words: Mapping[str, str], *, heads: bool) -> No
 
 @command.command
 @click.option("--audit-days", default=AUDIT_DAYS, show_default=True, help="Days of audit records to keep.")
-@click.option("--journal-days", default=JOURNAL_DAYS, show_default=True, help="Days of undo entries to keep.")
-@language
+@click.option("--journal-days", default=UNDO_LOG_DAYS, show_default=True, help="Days of undo entries to keep.")
+@language_option
 def purge(*, audit_days: int, journal_days: int, **flags: Any) -> None:
     """Remove records past their retention period. Needs a person at a terminal. Fails if the audit log does not verify."""
-    chosen, now = settings(**flags), time.time()
+    chosen, now = load_settings(**flags), time.time()
     require_person("audit purge", chosen.lang)
-    require_passphrase(chosen.folder, chosen.lang)
-    who = compose.local_user().id
-    with keeping.audits(chosen) as stores:
+    require_passphrase(chosen.state_folder, chosen.lang)
+    who = composition.local_user().id
+    with state.open_audit_stores(chosen) as stores:
         removed = [store.purge(now - audit_days * DAY, now - journal_days * DAY, now, by=who) for store in stores]
     gone, forgotten = (sum(counts) for counts in zip(*removed, strict=True)) if removed else (0, 0)
     click.echo(WORDS[chosen.lang]["purged"].format(audit=gone, journal=forgotten))
@@ -153,8 +153,10 @@ def purge(*, audit_days: int, journal_days: int, **flags: Any) -> None:
 
 def _records(chosen: Settings, since: float) -> Iterator[dict[str, Any]]:
     """The records of every audit, oldest first, few of them in memory at a time."""
-    with keeping.audits(chosen) as stores:
-        yield from heapq.merge(*(store.trail.stream(since) for store in stores), key=lambda record: record["at"])
+    with state.open_audit_stores(chosen) as stores:
+        yield from heapq.merge(
+            *(store.audit_log.iterate_records(since) for store in stores), key=lambda record: record["at"]
+        )
 
 
 def _line(record: dict[str, Any]) -> str:
@@ -182,13 +184,13 @@ def _line(record: dict[str, Any]) -> str:
 
 
 def _value(value: Any) -> str:
-    return named(value) if isinstance(value, str) else one_line(json_text(value, indent=None), LONGEST)
+    return quote_name(value) if isinstance(value, str) else one_line(format_json(value, indent=None), MAX_LENGTH)
 
 
-def _heads(file: Path, lang: Language) -> list[Head]:
+def _heads(file: Path, lang: Language) -> list[ChainHead]:
     try:
-        return [Head(**row) for row in json.loads(file.read_text(encoding="utf-8"))]
+        return [ChainHead(**row) for row in json.loads(file.read_text(encoding="utf-8"))]
     except (ValueError, TypeError, OSError) as error:
         words = WORDS[lang]
         why = type(error).__name__
-        raise AtTerminal(words["bad_heads"].format(file=file, why=why), words["bad_heads_mend"]) from None
+        raise TerminalError(words["bad_heads"].format(file=file, why=why), words["bad_heads_mend"]) from None

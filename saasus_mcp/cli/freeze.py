@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
-from saasus_mcp.cli import compose, keeping
-from saasus_mcp.cli.options import language, settings
+from saasus_mcp.cli import composition, state
+from saasus_mcp.cli.options import language_option, load_settings
 from saasus_mcp.cli.terminal import safe
 from saasus_mcp.cli.upkeep_wording import WORDS
-from saasus_mcp.errors import SaasusMcpError
-from saasus_mcp.permissions.decisions import DecisionRecord, Kind, record
+from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord, record_action
 from saasus_mcp.settings import Settings, SettingsError
 from saasus_mcp.store import Freeze
 from saasus_mcp.store.stores import Stores
@@ -22,27 +22,27 @@ from saasus_mcp.store.stores import Stores
 @click.command
 @click.option("--reason", default="", help="Reason shown to callers that are refused.")
 @click.option("--profile", metavar="NAME", help="Freeze only this profile; everything by default.")
-@language
+@language_option
 def command(*, reason: str, profile: str | None, **flags: Any) -> None:
     """Freeze all writes of every SaaS and the sandbox until `unfreeze`. Reads still work; restarts do not lift the freeze."""
-    chosen = settings(**flags)
-    words, by = WORDS[chosen.lang], compose.local_user().id
-    with keeping.kept(chosen) as kept:
-        where = words["in_database"] if kept.shared else words["in_folder"].format(folder=chosen.folder)
+    chosen = load_settings(**flags)
+    words, by = WORDS[chosen.lang], composition.local_user().id
+    with state.open_state(chosen) as kept:
+        where = words["in_database"] if kept.shared else words["in_folder"].format(folder=chosen.state_folder)
         if profile is None:
-            kept.freeze(Freeze(time.time(), by, reason))
+            kept.set_freeze(Freeze(time.time(), by, reason))
             click.echo(words["frozen"].format(where=where))
             # Recorded last: what cannot be recorded is to be frozen all the same.
-            keeping.record(kept, DecisionRecord(Kind.FREEZE, by, "terminal", reason=reason))
+            state.record_decision(kept, ActionRecord(ActionKind.FREEZE, by, "terminal", reason=reason))
             return
-        require_profile(profile, chosen)
+        require_profile_name(profile, chosen)
         known = _freeze(kept, Freeze(time.time(), by, reason, profile), chosen)
     if not known:
         click.echo(words["profile_unknown"].format(profile=safe(profile)), err=True)
     click.echo(words["frozen_profile"].format(profile=safe(profile), where=where))
 
 
-def require_profile(profile: str, chosen: Settings) -> None:
+def require_profile_name(profile: str, chosen: Settings) -> None:
     """See that a profile was named.
 
     Raises:
@@ -61,7 +61,7 @@ def _freeze(kept: Stores, freeze: Freeze, chosen: Settings) -> bool:
     """
     saas_id = _saas_id(freeze.profile, chosen)
     if saas_id:
-        kept.of(saas_id).close()  # made where it is missing
+        kept.open_saas(saas_id).close()  # made where it is missing
     names = kept.names
     if not names:
         words = WORDS[chosen.lang]
@@ -69,15 +69,15 @@ def _freeze(kept: Stores, freeze: Freeze, chosen: Settings) -> bool:
     for name in names:
         with closing(kept.open(name)) as store:
             store.freeze(freeze)
-            told = DecisionRecord(Kind.FREEZE, freeze.by, "terminal", profile=freeze.profile, reason=freeze.reason)
-            record(store, told, freeze.at)
+            told = ActionRecord(ActionKind.FREEZE, freeze.by, "terminal", profile=freeze.profile, reason=freeze.reason)
+            record_action(store, told, freeze.at)
     return bool(saas_id)
 
 
 def _saas_id(profile: str, chosen: Settings) -> str:
     """The SaaS of a profile, where the settings here say it."""
-    if profile == compose.SANDBOX_PROFILE:
-        return compose.SANDBOX_SAAS_ID
+    if profile == composition.SANDBOX_PROFILE:
+        return composition.SANDBOX_SAAS_ID
     with suppress(SettingsError):
-        return compose.place(chosen.model_copy(update={"profile": profile, "sandbox": False})).saas_id
+        return composition.resolve_place(chosen.model_copy(update={"profile": profile, "sandbox": False})).saas_id
     return ""

@@ -13,37 +13,38 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from saasus_mcp.catalog import Language
 from saasus_mcp.catalog.jobs import JobSpec
-from saasus_mcp.cli import compose, sandbox_state
-from saasus_mcp.cli.call import parse, settled
+from saasus_mcp.cli import composition
+from saasus_mcp.cli.call import parse_arguments_json, run_with_questions
 from saasus_mcp.cli.job_wording import WORDS
-from saasus_mcp.cli.options import settings, shared
-from saasus_mcp.cli.private import write_private
-from saasus_mcp.cli.terminal import attended, json_text, safe
-from saasus_mcp.errors import SaasusMcpError
-from saasus_mcp.permissions.proof import where
+from saasus_mcp.cli.options import load_settings, shared_options
+from saasus_mcp.cli.private_output import write_private_file
+from saasus_mcp.cli.sandbox import sandbox_state
+from saasus_mcp.cli.terminal import format_json, is_terminal, safe
+from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.language import Language
+from saasus_mcp.permissions.approval.proof import describe_destination
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.saasus import arguments, validation
-from saasus_mcp.saasus.answer import Figure, ToolAnswer, compact
-from saasus_mcp.server.call import Call
+from saasus_mcp.saasus.tool_answer import AnswerImage, ToolAnswer, compact_json
+from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.settings import Settings
 
 if TYPE_CHECKING:
     from anyio.from_thread import BlockingPortal
 
-    from saasus_mcp.jobs.runner import Runner
+    from saasus_mcp.jobs.runner import JobRunner
 
-PREFIX = "job_"
-PATIENCE = 3600.0
-UNDONE = ("not_applied", "unknown", "not_begun", "left_out")
+TOOL_PREFIX = "job_"
+FOLLOW_SECONDS = 3600.0
+INCOMPLETE_OUTCOMES = ("not_applied", "unknown", "not_begun", "left_out")
 """What a job counts that it did not do, or is not known to have done."""
-FILES = {"listed": "csv", "document": "document", "other": "other_document"}
+FILE_OPTIONS = {"listed": "csv", "document": "document", "other": "other_document"}
 """Options that name a file, and the arguments that are read from it."""
 
 
 @click.command
-@shared
+@shared_options
 @sandbox_state.fresh_option
 @click.argument("name")
 @click.argument("given", metavar="[JSON]", default="{}")
@@ -66,20 +67,20 @@ def command(name: str, given: str, output: Path | None, chart: Path | None, *, f
     rows; a job whose process dies goes on when a server next starts. Exits with 1 where the job failed, was cancelled, or left a
     row undone.
     """
-    files = {argument: flags.pop(option) for option, argument in FILES.items()}
-    chosen = settings(**flags)
+    files = {argument: flags.pop(option) for option, argument in FILE_OPTIONS.items()}
+    chosen = load_settings(**flags)
     words = WORDS[chosen.lang]
     for file in (output, chart):
         if file is not None and file.exists():
             raise SaasusMcpError(words["taken"].format(file=file), words["taken_mend"])
-    values = parse(sys.stdin.buffer.read() if given == "-" else given, chosen.lang)
+    values = parse_arguments_json(sys.stdin.buffer.read() if given == "-" else given, chosen.lang)
     read = {name: _read(name, file, chosen.lang) for name, file in files.items() if file is not None}
     drawn = ({}, {}) if chart is None else ({"language": chosen.lang}, {"chart": "png"})
     values = {**drawn[0], **values, **read, **drawn[1]} if isinstance(values, dict) else values
     answer = _run(chosen, name, values, output, fresh=fresh)
     if answer.figure is not None:
         _show(answer.figure, chart, chosen.lang)
-    click.echo(json_text(answer.structured, indent=None) if answer.ok else safe(answer.text), err=not answer.ok)
+    click.echo(format_json(answer.structured, indent=None) if answer.ok else safe(answer.text), err=not answer.ok)
     if not answer.ok or _incomplete(answer.structured or {}):
         sys.exit(1)
 
@@ -87,47 +88,49 @@ def command(name: str, given: str, output: Path | None, chart: Path | None, *, f
 def _incomplete(report: Mapping[str, Any]) -> bool:
     """Whether the job was cancelled, or left something undone that it was given to do."""
     counts = report.get("counts", {})
-    return report.get("status") == "cancelled" or any(counts.get(outcome) for outcome in UNDONE)
+    return report.get("status") == "cancelled" or any(counts.get(outcome) for outcome in INCOMPLETE_OUTCOMES)
 
 
 def _run(chosen: Settings, name: str, given: Any, output: Path | None, *, fresh: bool) -> ToolAnswer:
-    from anyio.from_thread import start_blocking_portal  # noqa: PLC0415 - slow, and only needed to run a job
+    from anyio.from_thread import start_blocking_portal
 
     with (
-        sandbox_state.kept(chosen, fresh=fresh) as sandbox,
+        sandbox_state.open_sandbox(chosen, fresh=fresh) as sandbox,
         start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(compose.pipeline(chosen, sandbox=sandbox)) as pipeline,
-        portal.wrap_async_context_manager(compose.staff(chosen, {pipeline.place.profile: pipeline})) as runners,
+        portal.wrap_async_context_manager(composition.open_pipeline(chosen, sandbox=sandbox)) as pipeline,
+        portal.wrap_async_context_manager(
+            composition.open_job_runners(chosen, {pipeline.destination.profile: pipeline})
+        ) as runners,
     ):
         if pipeline.policy.announcement:
             click.echo(f"saasus-mcp: {pipeline.policy.announcement}", err=True)
-        click.echo(f"[{safe(where(pipeline.place, chosen.lang))}]", err=True)
-        runner = runners[pipeline.place.profile]
+        click.echo(f"[{safe(describe_destination(pipeline.destination, chosen.lang))}]", err=True)
+        runner = runners[pipeline.destination.profile]
         answer = _done(portal, runner, name, given, chosen.lang)
         if output is not None and answer.ok:
             _write(runner, answer, output, chosen.lang)
         return answer
 
 
-def _done(portal: BlockingPortal, runner: Runner, name: str, given: Any, lang: Language) -> ToolAnswer:
+def _done(portal: BlockingPortal, runner: JobRunner, name: str, given: Any, lang: Language) -> ToolAnswer:
     """The job's answer when it is over, however long that takes."""
-    from saasus_mcp.jobs.tools import followed  # noqa: PLC0415 - only where a job runs
+    from saasus_mcp.jobs.job_tools import follow_job
 
     spec = _spec(runner, name, lang)
-    values = arguments.plain(spec.name, spec.input_schema, given)
-    validation.fit(spec.input_schema, values)
+    values = arguments.parse_plain_arguments(spec.name, spec.input_schema, given)
+    validation.validate_schema(spec.input_schema, values)
     with _bar() as progress:
-        call = Call(spec.name, values, compose.local_user(), progress=progress)
-        job = settled(portal, partial(runner.start, spec), call, Reader.of(lang, runner.pipeline.zone))
+        call = Call(spec.name, values, composition.local_user(), progress=progress)
+        job = run_with_questions(portal, partial(runner.start, spec), call, Reader.of(lang, runner.pipeline.zone))
         told = ""
         while True:
-            following = portal.start_task_soon(followed, runner, job, call, PATIENCE, _other_than(told))
+            following = portal.start_task_soon(follow_job, runner, job, call, FOLLOW_SECONDS, _other_than(told))
             try:
                 answer = following.result()
             except KeyboardInterrupt:
                 following.cancel()
                 click.echo(WORDS[lang]["stopping"], err=True)
-                runner.pipeline.store.jobs.cancel(job)
+                runner.pipeline.store.jobs.request_cancellation(job)
             else:
                 state = answer.structured or {}
                 if state.get("status") != "running":
@@ -143,10 +146,10 @@ def _other_than(told: str) -> Callable[[str], bool]:
     return lambda waiting: bool(waiting) and waiting != told
 
 
-def _spec(runner: Runner, name: str, lang: Language) -> JobSpec:
-    found = runner.specs.get(PREFIX + name.removeprefix(PREFIX))
+def _spec(runner: JobRunner, name: str, lang: Language) -> JobSpec:
+    found = runner.specs.get(TOOL_PREFIX + name.removeprefix(TOOL_PREFIX))
     if found is None:
-        words, known = WORDS[lang], ", ".join(each.removeprefix(PREFIX) for each in runner.specs)
+        words, known = WORDS[lang], ", ".join(each.removeprefix(TOOL_PREFIX) for each in runner.specs)
         raise SaasusMcpError(words["unknown"].format(name=name[:80]), words["known"].format(names=known))
     return found
 
@@ -158,7 +161,7 @@ def _bar() -> Iterator[Any]:
 
     async def tell(done: int | None, total: int | None, message: str) -> None:
         nonlocal bar
-        if done is None or not attended(sys.stderr):
+        if done is None or not is_terminal(sys.stderr):
             return
         if bar is None and total:
             bar = click.progressbar(length=total, label=message, file=sys.stderr, show_pos=True)
@@ -170,29 +173,29 @@ def _bar() -> Iterator[Any]:
     try:
         yield tell
     finally:
-        if attended(sys.stderr):
+        if is_terminal(sys.stderr):
             click.echo(err=True)
 
 
-def _write(runner: Runner, answer: ToolAnswer, file: Path, lang: Language) -> None:
+def _write(runner: JobRunner, answer: ToolAnswer, file: Path, lang: Language) -> None:
     """Write the table that the job made, whole."""
     words, told = WORDS[lang], answer.structured or {}
-    whole = runner.pipeline.results.found(told.get("result", ""), compose.local_user().id)
+    whole = runner.pipeline.results.find_result(told.get("result", ""), composition.local_user().id)
     if whole is None:
         raise SaasusMcpError(words["no_file"])
     made = whole.value
-    text = made if isinstance(made, str) else json_text(made) if isinstance(made, dict) else compact(made)
-    write_private(file, text, lang)
+    text = made if isinstance(made, str) else format_json(made) if isinstance(made, dict) else compact_json(made)
+    write_private_file(file, text, lang)
     click.echo(words["written"].format(what=words["table"], file=file), err=True)
 
 
-def _show(figure: Figure, file: Path | None, lang: Language) -> None:
+def _show(figure: AnswerImage, file: Path | None, lang: Language) -> None:
     """Write the picture, or show the table that stands in its place."""
     words = WORDS[lang]
     if figure.text:
         click.echo(f"{safe(figure.text)}\n", err=True)
     elif file is not None:
-        write_private(file, b64decode(figure.png), lang)
+        write_private_file(file, b64decode(figure.png), lang)
         click.echo(words["written"].format(what=words["chart"], file=file), err=True)
 
 
@@ -205,7 +208,7 @@ def _read(argument: str, file: Path, lang: Language) -> Any:
     found = _decoded(raw, ("utf-8-sig", "cp932") if argument == "csv" else ("utf-8-sig",))
     if found is None:
         raise SaasusMcpError(WORDS[lang]["encoding"].format(file=file), WORDS[lang]["encoding_mend"])
-    return found if argument == "csv" else parse(found, lang)
+    return found if argument == "csv" else parse_arguments_json(found, lang)
 
 
 def _decoded(raw: bytes, encodings: Sequence[str]) -> str | None:

@@ -8,20 +8,21 @@ from typing import Any, TypeVar
 
 import click
 
-from saasus_mcp.catalog import Language, load
-from saasus_mcp.catalog.catalogue import LONGEST_SHOWN
+from saasus_mcp.catalog import load_catalogue
+from saasus_mcp.catalog.catalogue import MAX_SHOWN_NAME
 from saasus_mcp.cli.tools_wording import WORDS
-from saasus_mcp.errors import SaasusMcpError
-from saasus_mcp.permissions.narrowing import EVERYTHING, Narrowing
-from saasus_mcp.server.toolsets import TOOLSETS
-from saasus_mcp.settings import Settings, read
+from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.language import Language
+from saasus_mcp.permissions.policy.narrowing import NO_NARROWING, Narrowing
+from saasus_mcp.server.surface.toolsets import TOOLSETS
+from saasus_mcp.settings import Settings, read_settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-language = click.option(
+language_option = click.option(
     "--lang", type=click.Choice(["en", "ja"]), help="Language of messages for people. [SAASUS_MCP_LANG]"
 )
-time_zone = click.option(
+time_zone_option = click.option(
     "--time-zone",
     metavar="NAME",
     help="Time zone of what people read, such as Asia/Tokyo; by default Japan's for ja, UTC for en. [SAASUS_MCP_TIME_ZONE]",
@@ -39,8 +40,8 @@ _SHARED = (
     click.option(
         "--policy", type=click.Path(path_type=Path, resolve_path=True), help="Policy file. [SAASUS_MCP_POLICY]"
     ),
-    language,
-    time_zone,
+    language_option,
+    time_zone_option,
     click.option(
         "--profile",
         help="Profile in config.toml, or a name for the credentials in the environment. [SAASUS_MCP_PROFILE]",
@@ -48,48 +49,48 @@ _SHARED = (
 )
 
 
-surface = click.option(
+surface_option = click.option(
     "--surface",
     type=click.Choice(["full", "compact"]),
     envvar="SAASUS_MCP_SURFACE",
     default="full",
     help="full lists every tool; compact lists a few tools that find and run the others. [SAASUS_MCP_SURFACE]",
 )
-toolsets = click.option(
+toolsets_option = click.option(
     "--toolsets",
     envvar="SAASUS_MCP_TOOLSETS",
     default="",
     metavar="NAME,NAME",
     help="List only the tools of these toolsets; with compact, add them. [SAASUS_MCP_TOOLSETS]",
 )
-tools = click.option(
+tools_option = click.option(
     "--tools",
     envvar="SAASUS_MCP_TOOLS",
     metavar="NAME,NAME",
     help="List and allow only these tools (names or globs such as auth_get_*). [SAASUS_MCP_TOOLS]",
 )
-exclude_tools = click.option(
+exclude_tools_option = click.option(
     "--exclude-tools",
     envvar="SAASUS_MCP_EXCLUDE_TOOLS",
     metavar="NAME,NAME",
     help="Neither list nor allow these tools (names or globs). [SAASUS_MCP_EXCLUDE_TOOLS]",
 )
-chosen_surface = click.option(
+client_surface_option = click.option(
     "--surface", type=click.Choice(["full", "compact"]), help="Tools to list; by default, what the client supports."
 )
-chosen_toolsets = click.option(
+client_toolsets_option = click.option(
     "--toolsets", metavar="NAME,NAME", help="List only the tools of these toolsets; with compact, add them."
 )
 
 
-def shared(command: Command) -> Command:
+def shared_options(command: Command) -> Command:
     """Give a command the flags that say where and under which policy it works."""
     for option in reversed(_SHARED):
         command = option(command)
     return command
 
 
-def named_toolsets(text: str, lang: Language) -> frozenset[str]:
+def parse_toolset_names(text: str, lang: Language) -> frozenset[str]:
     """The toolsets that a list with commas names.
 
     Raises:
@@ -97,9 +98,9 @@ def named_toolsets(text: str, lang: Language) -> frozenset[str]:
     """
     names = frozenset(name.strip() for name in text.split(",") if name.strip())
     for unknown in sorted(names - TOOLSETS.keys()):
-        from difflib import get_close_matches  # noqa: PLC0415 - only on a mistake
+        from difflib import get_close_matches
 
-        words, shown = WORDS[lang], unknown[:LONGEST_SHOWN]
+        words, shown = WORDS[lang], unknown[:MAX_SHOWN_NAME]
         near = get_close_matches(shown.casefold().replace("-", "_"), TOOLSETS)
         nearest = words["nearest_toolsets"].format(names=", ".join(near)) if near else ""
         raise SaasusMcpError(
@@ -109,25 +110,25 @@ def named_toolsets(text: str, lang: Language) -> frozenset[str]:
     return names
 
 
-def narrowing(tools: str | None, exclude_tools: str | None, lang: Language) -> Narrowing:
+def parse_narrowing(tools: str | None, exclude_tools: str | None, lang: Language) -> Narrowing:
     """Return the narrowing that the options ask for.
 
     Raises:
         NarrowingError: one of them is empty, or names no tool.
     """
     if tools is None and exclude_tools is None:
-        return EVERYTHING
-    from saasus_mcp.server.narrowing import ToolNames  # noqa: PLC0415 - only where something is narrowed
+        return NO_NARROWING
+    from saasus_mcp.server.surface.narrowing import ToolNames
 
-    names = ToolNames(load())
+    names = ToolNames(load_catalogue())
     return Narrowing(
-        tools=None if tools is None else names.named(tools, "--tools (SAASUS_MCP_TOOLS)", lang),
+        tools=None if tools is None else names.resolve(tools, "--tools (SAASUS_MCP_TOOLS)", lang),
         exclude=frozenset()
         if exclude_tools is None
-        else names.named(exclude_tools, "--exclude-tools (SAASUS_MCP_EXCLUDE_TOOLS)", lang),
+        else names.resolve(exclude_tools, "--exclude-tools (SAASUS_MCP_EXCLUDE_TOOLS)", lang),
     )
 
 
-def settings(**flags: Any) -> Settings:
+def load_settings(**flags: Any) -> Settings:
     """The settings from a command's flags and the environment (see saasus_mcp.settings)."""
-    return read(**flags)
+    return read_settings(**flags)

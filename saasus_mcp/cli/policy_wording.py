@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from saasus_mcp.catalog import Language
+from saasus_mcp.common.language import Language
 
 WORDS: Mapping[Language, Mapping[str, str]] = {
     "en": {

@@ -7,21 +7,22 @@ from typing import Any
 
 import click
 
-from saasus_mcp.cli import compose, keeping, waiting
-from saasus_mcp.cli.options import language, settings
+from saasus_mcp.cli import composition, state
+from saasus_mcp.cli.approvals import approval_view
+from saasus_mcp.cli.options import language_option, load_settings
 from saasus_mcp.cli.wording import WORDS
-from saasus_mcp.permissions.approvals import WAIT_AFTER_REJECTION
+from saasus_mcp.permissions.approval.approvals import WAIT_AFTER_REJECTION
 
 
 @click.command
 @click.argument("code")
 @click.option("--reason", metavar="TEXT", help="Reason shown to the requester.")
-@language
+@language_option
 def command(code: str, reason: str | None, **flags: Any) -> None:
     """Reject the call with this CODE. The call and variations of it can be requested again after ten minutes."""
-    chosen = settings(**flags)
+    chosen = load_settings(**flags)
     now = time.time()
-    with keeping.stores(chosen) as stores:
-        approvals, approval = waiting.find(stores, code, now, chosen.lang)
-        approvals.reject(approval, compose.local_user().id, now, reason)
+    with state.open_stores(chosen) as stores:
+        approvals, approval = approval_view.find_pending(stores, code, now, chosen.lang)
+        approvals.reject(approval, composition.local_user().id, now, reason)
     click.echo(WORDS[chosen.lang]["rejected_done"].format(minutes=WAIT_AFTER_REJECTION // 60))

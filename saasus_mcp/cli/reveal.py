@@ -12,18 +12,18 @@ from typing import Any
 
 import click
 
-from saasus_mcp.catalog import Language
-from saasus_mcp.cli import compose, keeping
+from saasus_mcp.cli import composition, state
 from saasus_mcp.cli.job_wording import WORDS as JOB_WORDS
-from saasus_mcp.cli.options import language, settings
-from saasus_mcp.cli.private import reserved
+from saasus_mcp.cli.options import language_option, load_settings
+from saasus_mcp.cli.private_output import reserve_private_file
 from saasus_mcp.cli.terminal import require_passphrase, require_person
 from saasus_mcp.cli.wording import WORDS
-from saasus_mcp.errors import SaasusMcpError
-from saasus_mcp.permissions.handles import Handles
-from saasus_mcp.permissions.refusal import Refused
-from saasus_mcp.permissions.seal import Sealer
-from saasus_mcp.server.results import opened
+from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.language import Language
+from saasus_mcp.permissions.refusal import CallRefused
+from saasus_mcp.permissions.secrets.encryption import Encryptor
+from saasus_mcp.permissions.secrets.secret_vault import SecretVault
+from saasus_mcp.server.results.result_store import open_result
 from saasus_mcp.settings import Settings
 from saasus_mcp.store import Store
 
@@ -33,21 +33,21 @@ from saasus_mcp.store import Store
 @click.option(
     "--output", type=click.Path(path_type=Path), help="New private file for all secrets of a job (ID: its id)."
 )
-@language
+@language_option
 def command(handle: str, output: Path | None, **flags: Any) -> None:
     """Show the secret with this ID (or secret://r/ID) once, then delete it.
 
     With --output, write all secrets created by the job ID to a file that only you can read.
     """
-    chosen = settings(**flags)
+    chosen = load_settings(**flags)
     require_person("reveal", chosen.lang)
-    require_passphrase(chosen.folder, chosen.lang)
+    require_passphrase(chosen.state_folder, chosen.lang)
     words = WORDS[chosen.lang]
     if output is not None:
         click.echo(_written(chosen, handle.strip(), output))
         return
-    with keeping.stores(chosen) as stores:
-        secret = _secret(stores, keeping.sealing(chosen), handle, chosen.lang)
+    with state.open_stores(chosen) as stores:
+        secret = _secret(stores, state.load_sealer(chosen), handle, chosen.lang)
     if not secret.isprintable():
         click.echo(words["escaped"])
         secret = json.dumps(secret)
@@ -60,21 +60,21 @@ def _written(chosen: Settings, job: str, file: Path) -> str:
     Raises:
         SaasusMcpError: there are none any more, or the file cannot be written. Then none is used up.
     """
-    words, sealer = JOB_WORDS[chosen.lang], keeping.sealing(chosen)
-    with keeping.stores(chosen) as stores:
+    words, sealer = JOB_WORDS[chosen.lang], state.load_sealer(chosen)
+    with state.open_stores(chosen) as stores:
         for store in stores:
-            found = store.jobs.find(job)
+            found = store.jobs.get(job)
             if found is None:
                 continue
             whose = found.principal, found.profile
-            kept = opened(store, sealer, found.report.get("kept_secrets", ""), whose, time.time())
+            kept = open_result(store, sealer, found.report.get("kept_secrets", ""), whose, time.time())
             made: Mapping[str, str] = {} if kept is None else kept.value
-            handles = Handles(store, sealer, time.time)
-            known = {login: secret for login, handle in made.items() if (secret := handles.known(handle)) is not None}
+            handles = SecretVault(store, sealer, time.time)
+            known = {login: secret for login, handle in made.items() if (secret := handles.peek(handle)) is not None}
             if not known:
                 break
-            by = compose.local_user().id
-            with reserved(file, len(_csv(known).encode()), chosen.lang) as fill:
+            by = composition.local_user().id
+            with reserve_private_file(file, len(_csv(known).encode()), chosen.lang) as fill:
                 shown = handles.reveal_all(made.values(), by=by, via="terminal")
                 given = {login: shown[handle] for login, handle in made.items() if handle in shown}
                 fill(_csv(given).encode())
@@ -91,7 +91,7 @@ def _csv(secrets: Mapping[str, str]) -> str:
     return written.getvalue()
 
 
-def _secret(stores: Iterable[Store], sealer: Sealer, handle: str, lang: Language) -> str:
+def _secret(stores: Iterable[Store], sealer: Encryptor, handle: str, lang: Language) -> str:
     """The secret, taken out of the store that holds it.
 
     Raises:
@@ -99,9 +99,9 @@ def _secret(stores: Iterable[Store], sealer: Sealer, handle: str, lang: Language
     """
     for store in stores:
         try:
-            handles = Handles(store, sealer, time.time)
-            return handles.reveal(handle.strip(), by=compose.local_user().id, via="terminal")
-        except Refused:
+            handles = SecretVault(store, sealer, time.time)
+            return handles.reveal(handle.strip(), by=composition.local_user().id, via="terminal")
+        except CallRefused:
             continue
     words = WORDS[lang]
     raise SaasusMcpError(words["unknown_secret"], words["unknown_secret_mend"])

@@ -9,19 +9,19 @@ from typing import Any, TextIO
 
 import click
 
-from saasus_mcp.catalog import Language
 from saasus_mcp.cli.wording import WORDS
-from saasus_mcp.errors import SaasusMcpError
-from saasus_mcp.saasus.words import visible
+from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.language import Language
+from saasus_mcp.common.text import visible_text
 
-TRIES = 3
+MAX_ATTEMPTS = 3
 
 
-class AtTerminal(SaasusMcpError):
+class TerminalError(SaasusMcpError):
     """There is no person at a terminal, or what they answered lets nothing through."""
 
 
-def attended(*streams: TextIO | None) -> bool:
+def is_terminal(*streams: TextIO | None) -> bool:
     """Whether every one of these streams is a terminal."""
     return all(stream is not None and stream.isatty() for stream in streams)
 
@@ -32,9 +32,9 @@ def require_person(command: str, language: Language) -> None:
     Raises:
         AtTerminal: standard input or output is no terminal.
     """
-    if not attended(sys.stdin, sys.stdout):
+    if not is_terminal(sys.stdin, sys.stdout):
         words = WORDS[language]
-        raise AtTerminal(words["no_tty"].format(command=command), words["no_tty_mend"])
+        raise TerminalError(words["no_tty"].format(command=command), words["no_tty_mend"])
 
 
 def require_passphrase(folder: Path, language: Language, label: str = "ask_passphrase") -> None:
@@ -43,19 +43,19 @@ def require_passphrase(folder: Path, language: Language, label: str = "ask_passp
     Raises:
         AtTerminal: it was wrong three times.
     """
-    from saasus_mcp.permissions import passphrase  # noqa: PLC0415 - imports the cryptography
+    from saasus_mcp.permissions.secrets import passphrase
 
-    if not passphrase.is_set(folder):
+    if not passphrase.is_passphrase_set(folder):
         return
     words = WORDS[language]
-    for _ in range(TRIES):
-        if passphrase.verify(folder, ask_hidden(words[label])):
+    for _ in range(MAX_ATTEMPTS):
+        if passphrase.verify_passphrase(folder, prompt_hidden(words[label])):
             return
         click.echo(words["wrong_passphrase"])
-    raise AtTerminal(words["stopped"], words["start_again"])
+    raise TerminalError(words["stopped"], words["start_again"])
 
 
-def ask(text: str, *, err: bool = False) -> str:
+def prompt(text: str, *, err: bool = False) -> str:
     """One line typed by a person, empty where they typed nothing.
 
     Raises:
@@ -68,17 +68,17 @@ def ask(text: str, *, err: bool = False) -> str:
         raise
 
 
-def ask_hidden(text: str) -> str:
+def prompt_hidden(text: str) -> str:
     """One line typed by a person and not shown."""
     return str(click.prompt(text, default="", show_default=False, hide_input=True))
 
 
 def safe(text: str) -> str:
     """Foreign text without characters that hide or reorder what is read, or that command a terminal."""
-    return visible(text)
+    return visible_text(text)
 
 
-def json_text(value: Any, *, indent: int | None = 2) -> str:
+def format_json(value: Any, *, indent: int | None = 2) -> str:
     """JSON for standard output: readable where its encoding has every character, else escaped, and JSON either way."""
     text = json.dumps(value, ensure_ascii=False, indent=indent, separators=None if indent else (",", ":"))
     try:

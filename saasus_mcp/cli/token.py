@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from saasus_mcp.catalog import Language
-from saasus_mcp.cli import compose, keeping
-from saasus_mcp.cli.options import language, settings
-from saasus_mcp.cli.terminal import json_text, require_passphrase, require_person, safe
+from saasus_mcp.cli import composition, state
+from saasus_mcp.cli.options import language_option, load_settings
+from saasus_mcp.cli.terminal import format_json, require_passphrase, require_person, safe
 from saasus_mcp.cli.token_wording import WORDS
-from saasus_mcp.errors import SaasusMcpError
-from saasus_mcp.permissions.decisions import DecisionRecord, Kind
-from saasus_mcp.settings import Settings, SettingsError, http
+from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.language import Language
+from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord
+from saasus_mcp.settings import Settings, SettingsError, load_http_settings
 
 if TYPE_CHECKING:
-    from saasus_mcp.store.accounts import Token
+    from saasus_mcp.store.tokens import Token
 
-NAME = re.compile(r"[A-Za-z0-9._-]{1,60}")
-DAYS, MOST_DAYS = 90, 366
+NAME_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,60}")
+DEFAULT_DAYS, MAX_DAYS = 90, 366
 SECONDS_A_DAY = 24 * 3600
 
 
@@ -39,32 +39,37 @@ def command() -> None:
 )
 @click.option("--group", "groups", multiple=True, help="Group of the holder, for profiles and policies; repeatable.")
 @click.option(
-    "--days", type=click.IntRange(1, MOST_DAYS), default=DAYS, show_default=True, help="Days until it expires."
+    "--days", type=click.IntRange(1, MAX_DAYS), default=DEFAULT_DAYS, show_default=True, help="Days until it expires."
 )
-@language
+@language_option
 def new(name: str, role: Literal["caller", "approver"], groups: tuple[str, ...], days: int, **flags: Any) -> None:
     """Create a token and show it once. Policies and the audit log call its holder `token:NAME`."""
-    from saasus_mcp.store.accounts import NameTaken, Token  # noqa: PLC0415 - imports the database library
+    from saasus_mcp.store.tokens import Token, TokenNameTaken
 
-    chosen = settings(**flags)
+    chosen = load_settings(**flags)
     require_person("token new", chosen.lang)
     _require_fit(name, groups, chosen.lang)
-    require_passphrase(chosen.folder, chosen.lang)
+    require_passphrase(chosen.state_folder, chosen.lang)
     words, now = WORDS[chosen.lang], time.time()
     until = now + days * SECONDS_A_DAY
-    with keeping.accounts(chosen) as accounts:
+    with state.open_tokens(chosen) as accounts:
         try:
-            token = accounts.add(Token(name, role, frozenset(groups), compose.local_user().id, now, until))
-        except NameTaken:
+            token = accounts.add(Token(name, role, frozenset(groups), composition.local_user().id, now, until))
+        except TokenNameTaken:
             raise SaasusMcpError(words["taken"].format(name=name), words["taken_mend"]) from None
         try:
-            _record(chosen, Kind.TOKEN_CREATE, name, f"{role}, until {_day(until)}, groups: {', '.join(groups) or '-'}")
+            _record(
+                chosen,
+                ActionKind.TOKEN_CREATE,
+                name,
+                f"{role}, until {_day(until)}, groups: {', '.join(groups) or '-'}",
+            )
         except SaasusMcpError:
             accounts.revoke(name, now)
             raise
     click.echo(f"{words['made'].format(name=name, until=_day(until))}\n\n{token}\n")
     try:
-        at = f"{http(chosen).public_url}/mcp"
+        at = f"{load_http_settings(chosen).public_url}/mcp"
     except SettingsError:  # what is wrong there concerns `serve`
         at = "/mcp"
     click.echo(words[f"use_{role}"].format(at=at))
@@ -74,15 +79,15 @@ def new(name: str, role: Literal["caller", "approver"], groups: tuple[str, ...],
 
 @command.command("list")
 @click.option("--json", "as_json", is_flag=True, help="One JSON array.")
-@language
+@language_option
 def list_(*, as_json: bool, **flags: Any) -> None:
     """List all tokens, including revoked ones, newest first. The tokens themselves are not shown."""
-    chosen, now = settings(**flags), time.time()
-    with keeping.accounts(chosen) as accounts:
-        tokens = accounts.all()
+    chosen, now = load_settings(**flags), time.time()
+    with state.open_tokens(chosen) as accounts:
+        tokens = accounts.list_tokens()
     if as_json:
-        records = [{**asdict(each), "groups": sorted(each.groups), "live": each.live(now)} for each in tokens]
-        click.echo(json_text(records))
+        records = [{**asdict(each), "groups": sorted(each.groups), "live": each.is_valid(now)} for each in tokens]
+        click.echo(format_json(records))
         return
     for each in tokens:
         click.echo("\n".join(_lines(each, chosen.lang, now)))
@@ -92,41 +97,41 @@ def list_(*, as_json: bool, **flags: Any) -> None:
 
 @command.command("revoke")
 @click.argument("name")
-@language
+@language_option
 def revoke(name: str, **flags: Any) -> None:
     """Revoke the token NAME, immediately and on every replica."""
-    chosen = settings(**flags)
+    chosen = load_settings(**flags)
     require_person("token revoke", chosen.lang)
-    require_passphrase(chosen.folder, chosen.lang)
+    require_passphrase(chosen.state_folder, chosen.lang)
     words = WORDS[chosen.lang]
-    with keeping.accounts(chosen) as accounts:
+    with state.open_tokens(chosen) as accounts:
         ended = accounts.revoke(name, time.time())
     if not ended:
         raise SaasusMcpError(words["unknown"].format(name=safe(name)), words["unknown_mend"])
-    _record(chosen, Kind.TOKEN_REVOKE, name)
+    _record(chosen, ActionKind.TOKEN_REVOKE, name)
     click.echo(words["ended"].format(name=name))
 
 
 @command.command("sign-out")
 @click.argument("principal", metavar="ID")
-@language
+@language_option
 def sign_out(principal: str, **flags: Any) -> None:
     """End all console sessions of this ID (token:NAME or oidc:ISSUER|SUBJECT), immediately and on every replica."""
-    from saasus_mcp.store.sessions import Sessions  # noqa: PLC0415 - imports the database library
+    from saasus_mcp.store.sessions import SessionStore
 
-    chosen = settings(**flags)
+    chosen = load_settings(**flags)
     require_person("token sign-out", chosen.lang)
-    require_passphrase(chosen.folder, chosen.lang)
-    with keeping.accounts(chosen) as accounts:
-        ended = Sessions(accounts.database).close_all(principal)
-    _record(chosen, Kind.SIGN_OUT, principal)
+    require_passphrase(chosen.state_folder, chosen.lang)
+    with state.open_tokens(chosen) as accounts:
+        ended = SessionStore(accounts.database).delete_all(principal)
+    _record(chosen, ActionKind.SIGN_OUT, principal)
     click.echo(WORDS[chosen.lang]["signed_out"].format(name=safe(principal), count=ended))
 
 
-def _record(chosen: Settings, kind: Kind, subject: str, reason: str = "") -> None:
-    told = DecisionRecord(kind, compose.local_user().id, "terminal", subject=subject, reason=reason)
-    with keeping.kept(chosen) as kept:
-        keeping.record(kept, told)
+def _record(chosen: Settings, kind: ActionKind, subject: str, reason: str = "") -> None:
+    told = ActionRecord(kind, composition.local_user().id, "terminal", subject=subject, reason=reason)
+    with state.open_state(chosen) as kept:
+        state.record_decision(kept, told)
 
 
 def _require_fit(name: str, groups: tuple[str, ...], lang: Language) -> None:
@@ -135,13 +140,13 @@ def _require_fit(name: str, groups: tuple[str, ...], lang: Language) -> None:
     Raises:
         SaasusMcpError: one cannot.
     """
-    from saasus_mcp.hosting.identity import fit_for_group  # noqa: PLC0415 - only where a token is made
+    from saasus_mcp.hosting.auth.authentication import is_valid_group
 
     words = WORDS[lang]
-    if NAME.fullmatch(name) is None:
+    if NAME_PATTERN.fullmatch(name) is None:
         raise SaasusMcpError(words["bad_name"].format(name=safe(name)), words["bad_name_mend"])
     for group in groups:
-        if not fit_for_group(group):
+        if not is_valid_group(group):
             raise SaasusMcpError(words["bad_group"].format(name=safe(group)), words["bad_group_mend"])
 
 
@@ -150,7 +155,7 @@ def _lines(token: Token, lang: Language, now: float) -> list[str]:
     if token.revoked_at is not None:
         state = words["revoked"].format(at=_day(token.revoked_at))
     else:
-        state = words["until" if token.live(now) else "expired"].format(at=_day(token.expires_at))
+        state = words["until" if token.is_valid(now) else "expired"].format(at=_day(token.expires_at))
     used = words["unused"] if token.used_at is None else words["used"].format(at=_hour(token.used_at))
     groups = words["groups"].format(groups=", ".join(sorted(token.groups)) or "-")
     made = words["by"].format(by=safe(token.made_by), at=_day(token.made_at))

@@ -15,12 +15,12 @@ TOKEN = re.compile(
     r"|(?P<word>-?[0-9][0-9.eE+-]*|true|false|null)",
     re.DOTALL,
 )
-BLANK = " \t\r\n"
-MARK = "\ufeff"
-DEEPEST = 200
+WHITESPACE = " \t\r\n"
+BYTE_ORDER_MARK = "\ufeff"
+MAX_DEPTH = 200
 
 
-class NotJson(ValueError):
+class JsonSyntaxError(ValueError):
     """The text is no JSON, and where it stops being it."""
 
     def __init__(self, text: str, at: int) -> None:
@@ -29,7 +29,7 @@ class NotJson(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class JsonToken:
     kind: str
     text: str
     start: int
@@ -37,26 +37,26 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class JsonNode:
     """A value and its place in the text; objects and arrays with what is in them."""
 
     start: int
     end: int
     value: Any
-    children: tuple[Child, ...] = ()
+    children: tuple[JsonChild, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Child:
+class JsonChild:
     """A member of an object, from its key on, or an item of an array; `comma` is the place of the one after it."""
 
     key: str | None
     start: int
-    node: Node
+    node: JsonNode
     comma: int | None
 
 
-def parse(text: str) -> Node:
+def parse_jsonc(text: str) -> JsonNode:
     """The root value.
 
     Raises:
@@ -76,70 +76,70 @@ class _Reader:
         self._tokens = self._scan()
         self._next = next(self._tokens)
 
-    def _scan(self) -> Iterator[Token]:
+    def _scan(self) -> Iterator[JsonToken]:
         at = 0
         while at < len(self._text):
             found = TOKEN.match(self._text, at)
             if found is None:
-                raise NotJson(self._text, at)
+                raise JsonSyntaxError(self._text, at)
             at = found.end()
             if found.lastgroup == "mark":
-                yield Token(found[0], found[0], found.start(), at)
+                yield JsonToken(found[0], found[0], found.start(), at)
             elif found.lastgroup != "blank":
-                yield Token(str(found.lastgroup), found[0], found.start(), at)
-        yield Token("end", "", at, at)
+                yield JsonToken(str(found.lastgroup), found[0], found.start(), at)
+        yield JsonToken("end", "", at, at)
 
-    def expect(self, *kinds: str) -> Token:
+    def expect(self, *kinds: str) -> JsonToken:
         """The next token, which is one of these kinds."""
         token = self._next
         if token.kind not in kinds:
-            raise NotJson(self._text, token.start)
+            raise JsonSyntaxError(self._text, token.start)
         if token.kind != "end":
             self._next = next(self._tokens)
         return token
 
-    def value(self, depth: int) -> Node:
+    def value(self, depth: int) -> JsonNode:
         first = self.expect("{", "[", "string", "word")
-        if depth > DEEPEST:
-            raise NotJson(self._text, first.start)
+        if depth > MAX_DEPTH:
+            raise JsonSyntaxError(self._text, first.start)
         if first.kind in "{[":
             return self._container(first, depth)
-        return Node(first.start, first.end, self._scalar(first))
+        return JsonNode(first.start, first.end, self._scalar(first))
 
-    def _scalar(self, token: Token) -> Any:
+    def _scalar(self, token: JsonToken) -> Any:
         try:
             return json.loads(token.text)
         except ValueError:
-            raise NotJson(self._text, token.start) from None
+            raise JsonSyntaxError(self._text, token.start) from None
 
-    def _container(self, opening: Token, depth: int) -> Node:
+    def _container(self, opening: JsonToken, depth: int) -> JsonNode:
         closing = "}" if opening.kind == "{" else "]"
-        children: list[Child] = []
+        children: list[JsonChild] = []
         while self._next.kind != closing:
             if children and children[-1].comma is None:
-                raise NotJson(self._text, self._next.start)
+                raise JsonSyntaxError(self._text, self._next.start)
             children.append(self._child(closing, depth))
         end = self.expect(closing).end
         value: Any = [child.node.value for child in children]
         if closing == "}":
             value = {child.key: child.node.value for child in children}
-        return Node(opening.start, end, value, tuple(children))
+        return JsonNode(opening.start, end, value, tuple(children))
 
-    def _child(self, closing: str, depth: int) -> Child:
+    def _child(self, closing: str, depth: int) -> JsonChild:
         start, key = self._next.start, None
         if closing == "}":
             key = self._scalar(self.expect("string"))
             self.expect(":")
         node = self.value(depth + 1)
         comma = self.expect(",").start if self._next.kind == "," else None
-        return Child(key, start, node, comma)
+        return JsonChild(key, start, node, comma)
 
 
-def member(node: Node, key: str) -> Child | None:
+def find_member(node: JsonNode, key: str) -> JsonChild | None:
     """The member of an object that a reader of JSON would take: the last of that name."""
     return next((child for child in reversed(node.children) if child.key == key), None)
 
 
-def empty(text: str) -> bool:
+def is_blank(text: str) -> bool:
     """Whether there is nothing in the text, which clients take for an object without members."""
-    return not text.strip(BLANK + MARK)
+    return not text.strip(WHITESPACE + BYTE_ORDER_MARK)

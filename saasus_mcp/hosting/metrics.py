@@ -10,28 +10,28 @@ import anyio
 from saasus_mcp import __version__
 from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.hosting.exposition import Counter, Histogram, series
-from saasus_mcp.saasus.answer import ToolAnswer
+from saasus_mcp.saasus.tool_answer import ToolAnswer
 
-SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+SECONDS_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 NO_OPERATION = "none"
 
 
-class InFlight:
+class InFlightCounter:
     """How much of something is under way."""
 
     def __init__(self) -> None:
         self.count = 0
         self._none = anyio.Event()
 
-    def begins(self) -> None:
+    def increment(self) -> None:
         self.count += 1
 
-    def ends(self) -> None:
+    def decrement(self) -> None:
         self.count -= 1
         if not self.count:
             self._none.set()
 
-    async def none(self) -> None:
+    async def wait_until_zero(self) -> None:
         """Wait until nothing is."""
         while self.count:
             self._none = anyio.Event()
@@ -42,7 +42,7 @@ class Metrics:
     """The numbers of this process."""
 
     def __init__(self) -> None:
-        self.requests, self.in_flight = InFlight(), InFlight()
+        self.requests, self.in_flight = InFlightCounter(), InFlightCounter()
         self.calls = Counter(
             "saasus_mcp_calls_total",
             "Calls sent to the API, including reads for previews; unknown: the change may or may not have been made.",
@@ -55,11 +55,11 @@ class Metrics:
             "saasus_mcp_upstream_seconds",
             "Seconds from the first API attempt to the response, including retries.",
             ("profile", "level"),
-            SECONDS,
+            SECONDS_BUCKETS,
         )
         self.responses = Counter("saasus_mcp_http_responses_total", "HTTP responses begun.", ("status",))
 
-    def lines(
+    def render(
         self, pending: Iterable[tuple[str, int]], stores: Iterable[tuple[str, bool]], profiles: frozenset[str]
     ) -> Iterator[str]:
         """Everything, as Prometheus reads it.
@@ -85,22 +85,22 @@ class Metrics:
 
 
 @dataclass(frozen=True, slots=True)
-class Counting:
+class MetricsObserver:
     """Counts the calls of one profile (server.watch)."""
 
     metrics: Metrics
     profile: str
     catalogue: Catalogue
 
-    def refused(self, operation: str, why: str) -> None:
+    def call_refused(self, operation: str, why: str) -> None:
         level = self.catalogue.find(operation).level if operation else NO_OPERATION
         self.metrics.refusals.count(self.profile, level, why)
 
-    def begun(self, operation: Operation) -> None:
-        self.metrics.in_flight.begins()
+    def call_started(self, operation: Operation) -> None:
+        self.metrics.in_flight.increment()
 
-    def ended(self, operation: Operation, given: ToolAnswer, seconds: float) -> None:
-        self.metrics.in_flight.ends()
+    def call_ended(self, operation: Operation, given: ToolAnswer, seconds: float) -> None:
+        self.metrics.in_flight.decrement()
         outcome = "ok" if given.ok else "unknown" if given.applied == "unknown" else "failed"
         self.metrics.calls.count(self.profile, operation.level, outcome)
         self.metrics.upstream.observe(seconds, self.profile, operation.level)

@@ -6,29 +6,29 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from saasus_mcp.catalog.model import Text
-from saasus_mcp.jobs.kind import Outcome
-from saasus_mcp.jobs.phases import through
-from saasus_mcp.jobs.plan import Entry, Plan, Row
-from saasus_mcp.jobs.question import noted
-from saasus_mcp.jobs.work import Reader, Unreadable, Work
-from saasus_mcp.permissions.question.model import (
-    Absent,
+from saasus_mcp.common.language import Text
+from saasus_mcp.common.text import quote_name
+from saasus_mcp.jobs.job_context import JobContext, JobReader, ReadFailed
+from saasus_mcp.jobs.job_kind import JobResult
+from saasus_mcp.jobs.job_phases import run_phases
+from saasus_mcp.jobs.plan import Plan, PlanStep, StepGroup
+from saasus_mcp.jobs.plan_question import format_notes
+from saasus_mcp.permissions.question.content import (
     Fact,
-    Labelled,
-    Notice,
-    Number,
-    Said,
-    Several,
-    Unread,
+    FixedText,
+    LabelledValue,
+    NoValue,
+    Quantity,
+    QuestionWarning,
+    UnreadableValue,
     Value,
+    ValueList,
 )
-from saasus_mcp.saasus.words import named
 
 STEPS = Text("Steps", "手順")
 PEOPLE, KEYS = Text("people", "人"), Text("keys", "件")
 NO_ANSWER = "no answer"
-MOST_ITEMS = 200
+MAX_ITEMS = 200
 """Items of a list that are kept with a question. Of more, the number is told."""
 NOT_ALL = Text(
     "Not all of it was done. Call again: what is done stays done, and the rest is planned again.",
@@ -37,7 +37,7 @@ NOT_ALL = Text(
 
 
 @dataclass(frozen=True, slots=True)
-class About:
+class Summary:
     """What a person reads before what was found: what is done to whom, who is affected, what cannot be undone.
 
     Attributes:
@@ -46,8 +46,8 @@ class About:
 
     name: str
     headline: Text
-    warnings: tuple[Notice, ...] = ()
-    reach: tuple[Fact, ...] = ()
+    warnings: tuple[QuestionWarning, ...] = ()
+    impact: tuple[Fact, ...] = ()
 
 
 @dataclass(slots=True)
@@ -63,32 +63,32 @@ class Checklist:
     """
 
     facts: list[Fact] = field(default_factory=list)
-    report: list[Fact] = field(default_factory=list)
-    momentary: list[Fact] = field(default_factory=list)
-    phases: list[list[Row]] = field(default_factory=list)
+    report_facts: list[Fact] = field(default_factory=list)
+    volatile_facts: list[Fact] = field(default_factory=list)
+    phases: list[list[StepGroup]] = field(default_factory=list)
     records: list[dict[str, Any]] = field(default_factory=list)
 
-    def say(self, name: str, label: Text, value: Value, *, lead: bool = False) -> None:
+    def add_fact(self, name: str, label: Text, value: Value, *, lead: bool = False) -> None:
         """Note a finding. One that is absent stands in the report and not in the question."""
         self.facts.append(Fact(name, label, value, lead))
 
-    async def look(
-        self, reader: Reader, key: str, args: Mapping[str, Any], label: Text, value: Callable[[Any], Value]
+    async def read_fact(
+        self, reader: JobReader, key: str, args: Mapping[str, Any], label: Text, value: Callable[[Any], Value]
     ) -> Fact:
         """What a read tells, as a finding; where it fails, that it is not known."""
         try:
             given: Any = await reader.read(key, args)
-        except Unreadable:
-            return Fact(key, label, Unread(NO_ANSWER))
+        except ReadFailed:
+            return Fact(key, label, UnreadableValue(NO_ANSWER))
         return Fact(key, label, value(given))
 
-    def step(self, phase: int, step: str, operation: str, args: Mapping[str, Any], name: str) -> None:
+    def add_step(self, phase: int, step: str, operation: str, args: Mapping[str, Any], name: str) -> None:
         """Plan a call, in a row of its own."""
         while len(self.phases) <= phase:
             self.phases.append([])
-        self.phases[phase].append(Row(name, (Entry(step, operation, args),)))
+        self.phases[phase].append(StepGroup(name, (PlanStep(step, operation, args),)))
 
-    def plan(self, about: About, counts: Mapping[str, int], *, only: bool, then: Sequence[Text] = ()) -> Plan:
+    def build_plan(self, about: Summary, counts: Mapping[str, int], *, only: bool, then: Sequence[Text] = ()) -> Plan:
         """The plan of it.
 
         Args:
@@ -101,7 +101,7 @@ class Checklist:
             "steps": [row.name for row in rows],
             "only": only,
             "records": self.records,
-            "report": [asdict(text) for text in noted(tuple(self.report))],
+            "report": [asdict(text) for text in format_notes(tuple(self.report_facts))],
             "then": [asdict(text) for text in then],
         }
         return Plan(
@@ -110,27 +110,27 @@ class Checklist:
             counts,
             about.headline,
             tuple(self.facts),
-            momentary=tuple(self.momentary),
-            reach=about.reach,
+            volatile_facts=tuple(self.volatile_facts),
+            impact=about.impact,
             warnings=about.warnings,
             target=about.name,
         )
 
 
-async def run(work: Work, plan: Plan) -> Outcome:
+async def run_checklist(work: JobContext, plan: Plan) -> JobResult:
     """Make the steps, phase by phase; then what became of each, and what had been found."""
     data = plan.data
     more, then = ([Text(**text) for text in data[name]] for name in ("report", "then"))
-    found = (*noted((*plan.facts, *plan.momentary)), *more)
-    if data["only"] or not plan.rows:
+    found = (*format_notes((*plan.facts, *plan.volatile_facts)), *more)
+    if data["only"] or not plan.groups:
         steps = [{"step": name, "outcome": "planned"} for name in data["steps"]]
-        return Outcome(plan.counts, steps, data["records"] or None, notes=(*found, *then))
-    done = await through(work, plan.rows, data["phases"], _needs(plan))
-    rows = [_became(row.name, done) for row in plan.rows]
+        return JobResult(plan.counts, steps, data["records"] or None, notes=(*found, *then))
+    done = await run_phases(work, plan.groups, data["phases"], _needs(plan))
+    rows = [_became(row.name, done) for row in plan.groups]
     counts = {name: sum(row["outcome"] == name for row in rows) for name in {row["outcome"] for row in rows}}
     over = set(counts) == {"applied"}
     notes = (*found, *(then if over else [NOT_ALL]))
-    return Outcome(dict(sorted(counts.items())), rows, data["records"] or None, notes=notes)
+    return JobResult(dict(sorted(counts.items())), rows, data["records"] or None, notes=notes)
 
 
 def _needs(plan: Plan) -> dict[str, list[str]]:
@@ -139,7 +139,7 @@ def _needs(plan: Plan) -> dict[str, list[str]]:
     before: list[str] = []
     start = 0
     for count in plan.data["phases"]:
-        phase = [row.name for row in plan.rows[start : start + count]]
+        phase = [row.name for row in plan.groups[start : start + count]]
         needs.update({name: [*before] for name in phase})
         before += phase
         start += count
@@ -153,37 +153,38 @@ def _became(name: str, done: Mapping[str, Any]) -> dict[str, Any]:
     return {"step": name, "outcome": each.outcome, **({"why": each.said} if each.said else {})}
 
 
-def several(items: Iterable[Value]) -> Value:
+def value_list(items: Iterable[Value]) -> Value:
     """A list of values; nothing where there is none."""
     every = tuple(items)
-    return Several(every[:MOST_ITEMS], (1,) * min(len(every), MOST_ITEMS), len(every)) if every else Absent()
+    return ValueList(every[:MAX_ITEMS], (1,) * min(len(every), MAX_ITEMS), len(every)) if every else NoValue()
 
 
-def counted(count: int, unit: Text) -> Value:
+def count_value(count: int, unit: Text) -> Value:
     """A number; nothing where it is none."""
-    return Number(str(count), unit) if count else Absent()
+    return Quantity(str(count), unit) if count else NoValue()
 
 
-def number(count: int, one: str, many: str) -> str:
+def count_noun(count: int, one: str, many: str) -> str:
     """A count with its noun, in English."""
     return f"{count} {one if count == 1 else many}"
 
 
-def with_particle(name: str, particle: str) -> str:
+def add_particle(name: str, particle: str) -> str:
     """A name in a Japanese sentence: what is not in quotation marks is set apart."""
-    said = named(name, "ja")
+    said = quote_name(name, "ja")
     return f"{said}{particle}" if said.endswith("」") else f"{said} {particle}"
 
 
-def plain(name: str) -> Text:
+def name_text(name: str) -> Text:
     """A name in both languages."""
-    return Text(named(name), named(name, "ja"))
+    return Text(quote_name(name), quote_name(name, "ja"))
 
 
-def steps(*phases: Sequence[Text]) -> Fact:
+def steps_fact(*phases: Sequence[Text]) -> Fact:
     """What is done first, and what after that."""
     told = [each for each in phases if each]
     numbered = [
-        Labelled(Text(f"({at})", f"({at})"), several(Said(text) for text in each)) for at, each in enumerate(told, 1)
+        LabelledValue(Text(f"({at})", f"({at})"), value_list(FixedText(text) for text in each))
+        for at, each in enumerate(told, 1)
     ]
-    return Fact("steps", STEPS, several(numbered))
+    return Fact("steps", STEPS, value_list(numbered))

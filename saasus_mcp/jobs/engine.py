@@ -20,9 +20,9 @@ import anyio
 from anyio.abc import TaskGroup
 from anyio.to_thread import run_sync
 
-from saasus_mcp.errors import SaasusMcpError
-from saasus_mcp.jobs.sealing import EngineError, sealing
-from saasus_mcp.permissions.seal import Sealer
+from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.jobs.sealing import EngineError, create_serializer
+from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.store import StoreError
 
 if TYPE_CHECKING:
@@ -33,18 +33,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-NAME = "saasus-mcp"
-PROTOCOL = "1"
+APPLICATION_NAME = "saasus-mcp"
+CHECKPOINT_VERSION = "1"
 """Of what is kept of a job under way. A process takes up only jobs of its own; raise it where a job could not go on."""
 
-BROKEN = ("ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
+FAILED_STATUSES = ("ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 """How the engine calls the end of a job that could not even say how it ended: no store to write to, say."""
 FAILED = "The server failed while it ran the job; its log says why."
-Run = Callable[[dict[str, Any]], Awaitable[None]]
+RunJob = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class HeartbeatConfig:
     """How fast processes notice each other, in seconds.
 
     Attributes:
@@ -53,16 +53,16 @@ class Pace:
         dead: after how long without one the others take a process's jobs up.
     """
 
-    settle: float = 3.0
-    beat: float = 2.0
-    dead: float = 10.0
+    startup_delay: float = 3.0
+    interval: float = 2.0
+    timeout: float = 10.0
 
 
-class Interrupted(BaseException):
+class JobInterrupted(BaseException):
     """The process ends while a job runs. No Exception: the engine would take that for the job's own end."""
 
 
-class Engine:
+class JobEngine:
     """Runs the jobs of one process, while it is entered. It starts with the first job, or where others left one.
 
     Args:
@@ -77,13 +77,13 @@ class Engine:
     def __init__(
         self,
         url: str,
-        sealer: Sealer,
+        sealer: Encryptor,
         stores: Callable[[], Sequence[Store]],
-        run: Run,
+        run: RunJob,
         *,
         schema: str = "",
-        used: Callable[[], bool] = lambda: True,
-        pace: Pace | None = None,
+        has_jobs: Callable[[], bool] = lambda: True,
+        heartbeat: HeartbeatConfig | None = None,
     ) -> None:
         self._url = url
         self._schema = schema
@@ -91,12 +91,12 @@ class Engine:
         self._sealer = sealer
         self._stores = stores
         self._run = run
-        self._used = used
-        self._pace = pace or Pace()
+        self._used = has_jobs
+        self._pace = heartbeat or HeartbeatConfig()
         self._worker = secrets.token_hex(8)
         self._beaten = self._patient_until = 0.0
         self._lock = anyio.Lock()
-        self._workflow: Run | None = None
+        self._workflow: RunJob | None = None
         self._running: set[asyncio.Task[Any]] = set()
         self._group: TaskGroup | None = None
 
@@ -122,10 +122,10 @@ class Engine:
         if self._workflow is not None:
             await run_sync(self._destroy)
             with suppress(StoreError):
-                await run_sync(lambda: self._stores()[0].jobs.leave(self._worker))
+                await run_sync(lambda: self._stores()[0].jobs.retire_worker(self._worker))
 
     def _destroy(self) -> None:
-        from dbos import DBOS  # noqa: PLC0415 - it was imported when the engine started
+        from dbos import DBOS
 
         DBOS.destroy(destroy_registry=True)
         if self._pool is not None:
@@ -150,27 +150,27 @@ class Engine:
                     from error  # fmt: skip
             self._group.start_soon(self._live)
 
-    async def _launched(self) -> Run:
+    async def _launched(self) -> RunJob:
         """The workflow that every job is. It runs in the event loop of the pipelines."""
-        from dbos import DBOS  # noqa: PLC0415 - slow to import, and only where a job runs
+        from dbos import DBOS
 
-        from saasus_mcp.jobs.database import configuration  # noqa: PLC0415 - imports the database library
+        from saasus_mcp.jobs.engine_storage import engine_configuration
 
         quiet = logging.getLogger("dbos")
         if not quiet.handlers:  # else it would write to the terminal on its own
             quiet.addHandler(logging.NullHandler())
-        where, self._pool = configuration(self._url, self._schema)
+        where, self._pool = engine_configuration(self._url, self._schema)
         config: DBOSConfig = {
-            "name": NAME,
-            "application_version": PROTOCOL,
+            "name": APPLICATION_NAME,
+            "application_version": CHECKPOINT_VERSION,
             "executor_id": self._worker,
-            "serializer": sealing(self._sealer),
+            "serializer": create_serializer(self._sealer),
             "enable_otlp": False,
             "log_level": "ERROR",
             **where,
         }
         launching = DBOS(config=config)
-        launching._background_event_loop.set_main_loop()  # noqa: SLF001 - else it would be the thread's that launches it
+        launching._background_event_loop.set_main_loop()
 
         @DBOS.workflow(name="job")
         async def job(submitted: dict[str, Any]) -> None:
@@ -181,7 +181,7 @@ class Engine:
             try:
                 await self._run(submitted)
             except asyncio.CancelledError:
-                raise Interrupted from None
+                raise JobInterrupted from None
             finally:
                 self._running.discard(task)
 
@@ -195,14 +195,14 @@ class Engine:
     async def submit(self, job: str, submitted: dict[str, Any]) -> None:
         """Run a job, in the background; submitted twice, it runs once."""
         await self.start()
-        from dbos import DBOS, SetWorkflowID  # noqa: PLC0415 - it was imported when the engine started
+        from dbos import DBOS, SetWorkflowID
 
         with SetWorkflowID(job):
             await DBOS.start_workflow_async(cast("Any", self._workflow), submitted)
 
     async def checkpoint(self, name: str, make: Callable[[], Awaitable[Any]]) -> Any:
         """Run a part of the present job and remember what it gives; where the job runs anew, give that again."""
-        from dbos import DBOS  # noqa: PLC0415 - as above
+        from dbos import DBOS
 
         return await DBOS.run_step_async({"name": name}, cast("Any", make))
 
@@ -211,7 +211,7 @@ class Engine:
 
         Not before whoever came with this process has been served.
         """
-        await anyio.sleep(self._pace.settle)
+        await anyio.sleep(self._pace.startup_delay)
         while self._workflow is None:
             try:
                 if self._used() and await run_sync(lambda: any(store.jobs.any_running() for store in self._stores())):
@@ -220,7 +220,7 @@ class Engine:
                 log.warning("jobs of other processes are not looked for: %s", error.message)
             except Exception:
                 log.exception("jobs of other processes could not be looked for")
-            await anyio.sleep(self._pace.dead)
+            await anyio.sleep(self._pace.timeout)
 
     async def _live(self) -> None:
         """Say that this process lives, and take up what those left that no more do."""
@@ -231,28 +231,28 @@ class Engine:
                 log.warning("jobs of other processes are not looked for: %s", error.message)
             except Exception:
                 log.exception("jobs that others left could not be taken up")
-            await anyio.sleep(self._pace.beat)
+            await anyio.sleep(self._pace.interval)
 
     def _beat(self) -> None:
-        from dbos import DBOS  # noqa: PLC0415 - as above
+        from dbos import DBOS
 
         self._say_alive()
         jobs = self._stores()[0].jobs
-        dead = jobs.dead(self._pace.dead) if self._beaten >= self._patient_until else []
+        dead = jobs.stale_workers(self._pace.timeout) if self._beaten >= self._patient_until else []
         if dead:  # of several that find them, the engine lets one take up each job
-            DBOS._recover_pending_workflows(dead)  # noqa: SLF001 - DBOS's own recovery, which has no public name
-            jobs.bury(dead)
-        over = DBOS.list_workflows(status=["SUCCESS", *BROKEN], load_input=False, load_output=False)
-        for broken in (each.workflow_id for each in over if each.status in BROKEN):
+            DBOS._recover_pending_workflows(dead)
+            jobs.remove_workers(dead)
+        over = DBOS.list_workflows(status=["SUCCESS", *FAILED_STATUSES], load_input=False, load_output=False)
+        for broken in (each.workflow_id for each in over if each.status in FAILED_STATUSES):
             for store in self._stores():
-                if store.jobs.find(broken) is not None:
-                    store.end_job(broken, "failed", {"why": FAILED}, {"status": "failed"}, time.time())
+                if store.jobs.get(broken) is not None:
+                    store.finish_job(broken, "failed", {"why": FAILED}, {"status": "failed"}, time.time())
         DBOS.delete_workflows([each.workflow_id for each in over])
 
     def _say_alive(self) -> None:
         """Where the store was away for a while, the others could not say it either: they are then given time to."""
-        self._stores()[0].jobs.beat(self._worker)
+        self._stores()[0].jobs.heartbeat(self._worker)
         now, before = time.monotonic(), self._beaten
-        if before and now - before > self._pace.dead / 2:
-            self._patient_until = now + self._pace.dead
+        if before and now - before > self._pace.timeout / 2:
+            self._patient_until = now + self._pace.timeout
         self._beaten = now

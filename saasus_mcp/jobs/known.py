@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from saasus_mcp.jobs.there import Fault, Index, K
-from saasus_mcp.saasus.places import InvalidArguments
+from saasus_mcp.common.json_path import InvalidArguments
+from saasus_mcp.jobs.name_index import CellError, K, NameIndex
 
 
-def resolved(argument: str, wanted: Iterable[Any], what: str, names: Mapping[K, Sequence[str]]) -> list[K]:
+def resolve_names(argument: str, wanted: Iterable[Any], what: str, names: Mapping[K, Sequence[str]]) -> list[K]:
     """The ids of what is wanted: an empty table would not say that it does not exist.
 
     Args:
@@ -19,14 +19,14 @@ def resolved(argument: str, wanted: Iterable[Any], what: str, names: Mapping[K, 
     Raises:
         InvalidArguments: it does not exist, or several things are called so.
     """
-    index = Index(what, names)
+    index = NameIndex(what, names)
     try:
-        return list(dict.fromkeys(index.one(str(value), argument) for value in wanted))
-    except Fault as fault:
-        raise InvalidArguments((argument,), f"{fault.why}.", fault.hint) from None
+        return list(dict.fromkeys(index.resolve(str(value), argument) for value in wanted))
+    except CellError as fault:
+        raise InvalidArguments((argument,), f"{fault.message}.", fault.hint) from None
 
 
-def called(answer: Mapping[str, Any], items: str, key: str) -> dict[Any, list[str]]:
+def names_by_id(answer: Mapping[str, Any], items: str, key: str) -> dict[Any, list[str]]:
     """By id, the names of what a list in an answer holds."""
     names = ("name", "display_name", "unit_name", "role_name", "attribute_name")
     return {each[key]: [each[name] for name in names if each.get(name)] for each in answer.get(items, [])}

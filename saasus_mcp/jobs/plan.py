@@ -7,17 +7,17 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from saasus_mcp.catalog.model import Text
-from saasus_mcp.permissions.proof import digest
-from saasus_mcp.permissions.question.model import Change, Detail, Fact, Notice
-from saasus_mcp.server.call import Part
+from saasus_mcp.common.language import Text
+from saasus_mcp.permissions.approval.proof import json_digest
+from saasus_mcp.permissions.question.content import Change, Detail, Fact, QuestionWarning
+from saasus_mcp.server.pipeline.call import JobStepRef
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 
 @dataclass(frozen=True, slots=True)
-class Find:
+class AnswerLookup:
     """How to find what a step made, where it is known to be done and its answer was lost.
 
     Attributes:
@@ -26,14 +26,14 @@ class Find:
         where: what the one item sought holds.
     """
 
-    read: str
+    operation: str
     args: Mapping[str, Any]
     items: str
-    where: Mapping[str, Any]
+    match: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class PlanStep:
     """One call that changes something.
 
     Attributes:
@@ -47,21 +47,21 @@ class Entry:
     step: str
     operation: str
     args: Mapping[str, Any]
-    later: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    find: Find | None = None
-    bound: str = ""
+    from_steps: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    lookup: AnswerLookup | None = None
+    snapshot: str = ""
 
-    def part(self, of: Part) -> Part:
+    def ref(self, of: JobStepRef) -> JobStepRef:
         """The entry as the part of a job that it is."""
-        return replace(of, step=self.step, later=self.later, bound=self.bound)
+        return replace(of, step=self.step, later=self.from_steps, bound=self.snapshot)
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class StepGroup:
     """Steps that belong together and go one after the other: those of one user, say. Rows do not wait for each other."""
 
     name: str
-    entries: tuple[Entry, ...]
+    steps: tuple[PlanStep, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,41 +81,41 @@ class Plan:
             whole, typing how many there are is enough.
     """
 
-    rows: tuple[Row, ...] = ()
+    groups: tuple[StepGroup, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     headline: Text | None = None
     facts: tuple[Fact, ...] = ()
     changes: tuple[Change, ...] = ()
-    momentary: tuple[Fact, ...] = ()
-    reach: tuple[Fact, ...] = ()
-    warnings: tuple[Notice, ...] = ()
+    volatile_facts: tuple[Fact, ...] = ()
+    impact: tuple[Fact, ...] = ()
+    warnings: tuple[QuestionWarning, ...] = ()
     undo: Text | None = None
     details: tuple[Detail, ...] = ()
     target: str = ""
     typed: Text | None = None
-    ordinary: tuple[str, ...] = ()
+    ordinary_facts: tuple[str, ...] = ()
 
     @property
-    def entries(self) -> list[Entry]:
-        return [entry for row in self.rows for entry in row.entries]
+    def steps(self) -> list[PlanStep]:
+        return [entry for row in self.groups for entry in row.steps]
 
     def digest(self) -> str:
         """SHA-256 over all of it that is not momentary."""
-        return digest(asdict(replace(self, momentary=())))
+        return json_digest(asdict(replace(self, volatile_facts=())))
 
-    def kept(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """The plan as JSON."""
         return asdict(self)
 
     @classmethod
-    def of(cls, kept: Mapping[str, Any]) -> Plan:
+    def from_json(cls, kept: Mapping[str, Any]) -> Plan:
         """The plan that was kept as JSON."""
         return _adapter().validate_python(kept)
 
 
 @cache
 def _adapter() -> TypeAdapter[Plan]:
-    from pydantic import TypeAdapter  # noqa: PLC0415 - not on the way to the list of tools
+    from pydantic import TypeAdapter
 
     return TypeAdapter(Plan)

@@ -13,45 +13,45 @@ from typing import Any
 import anyio
 from anyio.lowlevel import checkpoint
 
-from saasus_mcp.catalog.jobs import TOOLSET, JobSpec
-from saasus_mcp.errors import SaasusMcpError
-from saasus_mcp.jobs import reporting
-from saasus_mcp.jobs.engine import FAILED, Engine
-from saasus_mcp.jobs.kind import Outcome, kind
-from saasus_mcp.jobs.patience import noted, patiently
+from saasus_mcp.catalog.jobs import JOBS_TOOLSET, JobSpec
+from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.text import quote_text
+from saasus_mcp.jobs import job_report
+from saasus_mcp.jobs.engine import FAILED, JobEngine
+from saasus_mcp.jobs.job_context import JobCancelled, JobContext, JobReader
+from saasus_mcp.jobs.job_kind import JobResult, load_kind
 from saasus_mcp.jobs.plan import Plan
-from saasus_mcp.jobs.question import counted_instead, question
-from saasus_mcp.jobs.work import Reader, Stopped, Work
-from saasus_mcp.permissions.case import Case, Decision, Principal, stricter
-from saasus_mcp.permissions.narrowed import NARROWED, NARROWED_MEND
-from saasus_mcp.permissions.narrowing import Narrowing
-from saasus_mcp.permissions.proof import digest
-from saasus_mcp.permissions.question.again import PLAN
-from saasus_mcp.permissions.refusal import Refused
-from saasus_mcp.permissions.target import Sight
-from saasus_mcp.saasus.words import quoted
-from saasus_mcp.server import large_work
-from saasus_mcp.server.call import Asking, Call, Part
-from saasus_mcp.server.filling import filled
-from saasus_mcp.server.job_steps import of_jobs, weigh
-from saasus_mcp.server.pipeline import Pipeline
-from saasus_mcp.server.results import Source
-from saasus_mcp.server.whole import MOST_RUNNING, Whole, begin
+from saasus_mcp.jobs.plan_question import build_job_question, requires_typed_count
+from saasus_mcp.jobs.store_retry import query_jobs, retry
+from saasus_mcp.permissions.approval.proof import json_digest
+from saasus_mcp.permissions.inspection.target import TargetSnapshot
+from saasus_mcp.permissions.policy.model import Decision, PolicyInput, Principal, stricter_decision
+from saasus_mcp.permissions.policy.narrowing import Narrowing
+from saasus_mcp.permissions.policy.wrappers import NARROWED_HINT
+from saasus_mcp.permissions.question.staleness import PLAN_FIELD
+from saasus_mcp.permissions.refusal import CallRefused, Reason
+from saasus_mcp.server.filling import fill_placeholders
+from saasus_mcp.server.pipeline.call import Call, JobStepRef, PendingElicitation
+from saasus_mcp.server.pipeline.call_pipeline import Pipeline
+from saasus_mcp.server.pipeline.job_authorization import MAX_RUNNING_JOBS, JobProposal, authorize_job
+from saasus_mcp.server.pipeline.job_steps import evaluate_step, with_jobs
+from saasus_mcp.server.results.result_store import ResultOrigin
+from saasus_mcp.server.scheduling import worker_threads
 from saasus_mcp.store.job_records import JobStatus
 
 log = logging.getLogger(__name__)
 
 NOTHING_TO_DO = Decision("allow", "none", "nothing is to be changed")
-LATER = "known later"
+PLACEHOLDER = "known later"
 """In place of an argument that an earlier step is to give, while the plan is made."""
 
-STEM = 6
+REQUEST_BYTES = 6
 """Bytes of a job's id that tell what it was asked to do; the others are random."""
-MOST_LOOKED_AT = 50
+MAX_RECENT_JOBS = 50
 """Of a principal's newest jobs, among which the same one is looked for."""
-REASON = "reason"
+REASON_ARGUMENT = "reason"
 """The argument for the requester's own words: no part of what the job does."""
-SOON = (0.01, 0.04, 0.2, 1.0, 5.0, 10.0, 0.0)
+COMMIT_WAITS = (0.01, 0.04, 0.2, 1.0, 5.0, 10.0, 0.0)
 """Seconds between two looks whether a job was committed to."""
 
 
@@ -64,15 +64,15 @@ class _RunsAlready(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Weight:
+class DecidedStep:
     """What is decided on one step: by which tool, in which row."""
 
     decision: Decision
     tool: str
-    row: str
+    group: str
 
 
-class Runner:
+class JobRunner:
     """Plans and runs the jobs of one pipeline.
 
     Args:
@@ -80,18 +80,18 @@ class Runner:
         engine: runs them, those of other pipelines of this process, too.
     """
 
-    def __init__(self, pipeline: Pipeline, specs: Mapping[str, JobSpec], engine: Engine) -> None:
+    def __init__(self, pipeline: Pipeline, specs: Mapping[str, JobSpec], engine: JobEngine) -> None:
         self.pipeline = pipeline
         self.specs = specs
         self._engine = engine
 
     def could_allow(self, spec: JobSpec, principal: Principal) -> bool:
         """Whether some such job could be anything but denied."""
-        principal = principal.in_job(spec.name)
-        policy, catalogue, profile = self.pipeline.policy, self.pipeline.catalogue, self.pipeline.place.profile
+        principal = principal.for_job(spec.name)
+        policy, catalogue, profile = self.pipeline.policy, self.pipeline.catalogue, self.pipeline.destination.profile
         return all(policy.could_allow(catalogue.find(key), principal, profile) for key in (*spec.reads, *spec.writes))
 
-    async def start(self, spec: JobSpec, call: Call) -> str | Asking:
+    async def start(self, spec: JobSpec, call: Call) -> str | PendingElicitation:
         """Plan a job, have it agreed to and begin it: its id, or the question that a person must answer first.
 
         Raises:
@@ -104,56 +104,58 @@ class Runner:
             return running
         await self._require_room(call.principal)
         await self._engine.start()
-        planned: dict[str, tuple[Plan, Reader]] = {}
+        planned: dict[str, tuple[Plan, JobReader]] = {}
 
-        async def plan(asked: float) -> Whole:
+        async def plan(asked: float) -> JobProposal:
             running = await self._running(stem, call.principal)
             if running is not None:
                 raise _RunsAlready(running)
-            job, limit = stem + secrets.token_hex(16 - STEM), call.deadline
+            job, limit = stem + secrets.token_hex(16 - REQUEST_BYTES), call.deadline
             within = replace(call, deadline=None if limit is None else limit.postponed(asked))
-            who = call.principal.in_job(spec.name)
-            reader = Reader(self.pipeline, who, Part(job), deadline=within.deadline, caller=call.principal)
+            who = call.principal.for_job(spec.name)
+            reader = JobReader(self.pipeline, who, JobStepRef(job), deadline=within.deadline, caller=call.principal)
             made, whole = await self._plan(spec, within, reader, job, reason)
             planned[job] = made, reader
             return whole
 
-        async def submit(whole: Whole, part: Part) -> None:
-            principal = call.principal.in_job(spec.name)
+        async def submit(whole: JobProposal, part: JobStepRef) -> None:
+            principal = call.principal.for_job(spec.name)
             who = {
                 "id": principal.id,
                 "groups": sorted(principal.groups),
                 "claims": dict(principal.claims),
-                "narrowing": principal.narrowing.kept(),
+                "narrowing": principal.narrowing.to_json(),
             }
             made, reader = planned[whole.id]
-            agreed = await large_work.run(principal.id, made.kept)
-            kept = {"principal": who, "part": asdict(part), "plan": agreed, "calls": reader.calls.all()}
-            await self._engine.submit(whole.id, {"name": spec.name, "profile": self.pipeline.place.profile, **kept})
+            agreed = await worker_threads.run_in_worker(principal.id, made.to_json)
+            kept = {"principal": who, "part": asdict(part), "plan": agreed, "calls": reader.read_log.reads()}
+            await self._engine.submit(
+                whole.id, {"name": spec.name, "profile": self.pipeline.destination.profile, **kept}
+            )
 
         try:
-            return await begin(self.pipeline, call, plan, submit)
+            return await authorize_job(self.pipeline, call, plan, submit)
         except _RunsAlready as already:
             return already.job
 
     async def run(self, submitted: Mapping[str, Any]) -> None:
         """Do a job that was begun, or go on with it, and note how it ends."""
         principal = _principal(submitted["principal"])
-        plan = await large_work.run(principal.id, lambda: Plan.of(submitted["plan"]))
-        part, name = Part(**submitted["part"]), submitted["name"]
+        plan = await worker_threads.run_in_worker(principal.id, lambda: Plan.from_json(submitted["plan"]))
+        part, name = JobStepRef(**submitted["part"]), submitted["name"]
         if not await self._agreed(part.job):
             return
-        work = Work(self.pipeline, principal, part, self._engine.checkpoint)
-        work.calls.take(submitted.get("calls", ()))
+        work = JobContext(self.pipeline, principal, part, self._engine.checkpoint)
+        work.read_log.extend(submitted.get("calls", ()))
         status: JobStatus = "done"
         try:
-            await work.prepare(plan)
-            outcome = await kind(name).run(work, plan)
-            calls = (*((key, None) for key in self.specs[name].reads), *work.calls.all())
-            report = await self._report(outcome, principal, Source(name, calls))
-            if work.stopped:
+            await work.wait_for_approvals(plan)
+            outcome = await load_kind(name).run(work, plan)
+            calls = (*((key, None) for key in self.specs[name].reads), *work.read_log.reads())
+            report = await self._report(outcome, principal, ResultOrigin(name, calls))
+            if work.cancelled:
                 status = "cancelled"
-        except Stopped:
+        except JobCancelled:
             status, report = "cancelled", {}
         except SaasusMcpError as error:
             status, report = "failed", {"why": str(error)}
@@ -162,50 +164,54 @@ class Runner:
             status, report = "failed", {"why": FAILED}
         await self._end(part.job, status, report)
 
-    async def _report(self, outcome: Outcome, principal: Principal, source: Source) -> dict[str, Any]:
+    async def _report(self, outcome: JobResult, principal: Principal, source: ResultOrigin) -> dict[str, Any]:
         """What is told of it. All of it is kept aside."""
 
         def keep(whole: Any) -> str:
-            return self.pipeline.results.keep(whole, principal.id, source)
+            return self.pipeline.results.store_result(whole, principal.id, source)
 
-        told = await self.pipeline.aside(lambda: reporting.report(outcome, keep, self.pipeline.language))
-        return {**told, reporting.CALLS: source.calls}
+        told = await self.pipeline.store_executor(
+            lambda: job_report.build_report(outcome, keep, self.pipeline.language)
+        )
+        return {**told, job_report.READS_KEY: source.calls}
 
     async def _end(self, job: str, status: JobStatus, report: Mapping[str, Any]) -> None:
         def end() -> None:
-            record = {"status": status, "steps": self.pipeline.store.jobs.count(job)}
-            self.pipeline.store.end_job(job, status, report, record, self.pipeline.clock())
+            record = {"status": status, "steps": self.pipeline.store.jobs.count_outcomes(job)}
+            self.pipeline.store.finish_job(job, status, report, record, self.pipeline.clock())
 
-        await patiently(lambda: self.pipeline.aside(end))
+        await retry(lambda: self.pipeline.store_executor(end))
 
     async def _agreed(self, job: str) -> bool:
         """Whether the job was committed to: it is handed over a moment before."""
-        for pause in SOON:
-            if await noted(self.pipeline, lambda jobs: jobs.find(job)) is not None:
+        for pause in COMMIT_WAITS:
+            if await query_jobs(self.pipeline, lambda jobs: jobs.get(job)) is not None:
                 return True
             await anyio.sleep(pause)
         return False
 
     def _stem(self, spec: JobSpec, call: Call) -> str:
         """How the id of a job begins that was asked for by this very call, so that it is found while it runs."""
-        asked = [spec.name, self.pipeline.place.profile, call.principal.id, dict(call.arguments)]
-        return digest(asked)[: STEM * 2] if spec.writes else secrets.token_hex(STEM)
+        asked = [spec.name, self.pipeline.destination.profile, call.principal.id, dict(call.arguments)]
+        return json_digest(asked)[: REQUEST_BYTES * 2] if spec.writes else secrets.token_hex(REQUEST_BYTES)
 
     async def _running(self, stem: str, principal: Principal) -> str | None:
         """The job that was asked for by the same call and is not over: another one would do the same again."""
-        profile = self.pipeline.place.profile
-        mine = await of_jobs(self.pipeline, lambda jobs: jobs.of(principal.id, profile, MOST_LOOKED_AT))
+        profile = self.pipeline.destination.profile
+        mine = await with_jobs(self.pipeline, lambda jobs: jobs.list_jobs(principal.id, profile, MAX_RECENT_JOBS))
         same = (each for each in mine if each.status == "running" and not each.cancelling and each.id.startswith(stem))
         return next((each.id for each in same), None)
 
-    async def _plan(self, spec: JobSpec, call: Call, reader: Reader, job: str, reason: str) -> tuple[Plan, Whole]:
+    async def _plan(
+        self, spec: JobSpec, call: Call, reader: JobReader, job: str, reason: str
+    ) -> tuple[Plan, JobProposal]:
         self._require_reads(spec, reader.principal)
-        planned = await kind(spec.name).plan(reader, call.arguments)
+        planned = await load_kind(spec.name).plan(reader, call.arguments)
         planned, decisions, digests = await self._weighed(spec, planned, replace(call, principal=reader.principal), job)
-        place, agreed = self.pipeline.place, await large_work.run(call.principal.id, planned.digest)
-        asked = question(spec, planned, place, call.principal.id, self.pipeline.catalogue, reason=reason)
+        place, agreed = self.pipeline.destination, await worker_threads.run_in_worker(call.principal.id, planned.digest)
+        asked = build_job_question(spec, planned, place, call.principal.id, self.pipeline.catalogue, reason=reason)
         typed = asked.typed.en if asked.typed is not None else asked.name
-        whole = Whole(
+        whole = JobProposal(
             job,
             spec.name,
             call.principal,
@@ -213,9 +219,9 @@ class Runner:
             _strictest(decisions),
             agreed,
             digests,
-            Sight(typed, {PLAN: agreed}),
+            TargetSnapshot(typed, {PLAN_FIELD: agreed}),
             asked,
-            counted=counted_instead(planned, asked),
+            typed_count=requires_typed_count(planned, asked),
         )
         return planned, whole
 
@@ -225,7 +231,7 @@ class Runner:
         Raises:
             TooManyJobs: as many of the caller's jobs are running as may.
         """
-        await of_jobs(self.pipeline, lambda jobs: jobs.require_room(principal.id, MOST_RUNNING))
+        await with_jobs(self.pipeline, lambda jobs: jobs.require_capacity(principal.id, MAX_RUNNING_JOBS))
 
     def _require_not_narrowed(self, spec: JobSpec, principal: Principal) -> None:
         """Refuse a job of which the connection leaves out the tool, or an operation that it may call.
@@ -233,15 +239,15 @@ class Runner:
         Raises:
             Refused: it does.
         """
-        why = principal.narrowing.why_not_named(spec.name, TOOLSET)
+        why = principal.narrowing.exclusion_reason_by_name(spec.name, JOBS_TOOLSET)
         if why:
-            raise Refused(NARROWED, f"{spec.name} is not allowed: {why}.", NARROWED_MEND)
+            raise CallRefused(Reason.NARROWED, f"{spec.name} is not allowed: {why}.", NARROWED_HINT)
         for key in (*spec.reads, *spec.writes):
             operation = self.pipeline.catalogue.find(key)
-            why = principal.in_job(spec.name).narrowing.why_not(operation)
+            why = principal.for_job(spec.name).narrowing.exclusion_reason(operation)
             if why:
                 said = f"{spec.name} is not allowed: it may call {operation.tool}, and {why}."
-                raise Refused(NARROWED, said, NARROWED_MEND)
+                raise CallRefused(Reason.NARROWED, said, NARROWED_HINT)
 
     def _require_reads(self, spec: JobSpec, principal: Principal) -> None:
         """See that what the job reads may be read, before it reads half of it.
@@ -251,59 +257,61 @@ class Runner:
         """
         for key in spec.reads:
             operation = self.pipeline.catalogue.find(key)
-            if not self.pipeline.policy.could_allow(operation, principal, self.pipeline.place.profile):
-                decision = self.pipeline.policy.decide(Case(operation, {}, principal, self.pipeline.place.profile))
+            if not self.pipeline.policy.could_allow(operation, principal, self.pipeline.destination.profile):
+                decision = self.pipeline.policy.decide(
+                    PolicyInput(operation, {}, principal, self.pipeline.destination.profile)
+                )
                 raise SaasusMcpError(
                     f"{spec.name} reads by {operation.tool}, which is not allowed: {decision.reason}.", "Do without it."
                 )
 
     async def _weighed(
         self, spec: JobSpec, planned: Plan, caller: Call, job: str
-    ) -> tuple[Plan, list[Weight], dict[str, str]]:
+    ) -> tuple[Plan, list[DecidedStep], dict[str, str]]:
         """The plan with its targets bound, what is decided on each of its steps, and their digests."""
-        decisions: list[Weight] = []
+        decisions: list[DecidedStep] = []
         digests: dict[str, str] = {}
         rows = []
-        for row in planned.rows:
+        for row in planned.groups:
             await checkpoint()  # a plan has thousands of rows, and weighing one may wait for nothing
             entries = []
-            for entry in row.entries:
+            for entry in row.steps:
                 if entry.operation not in spec.writes:
                     raise AssertionError(f"{spec.name} does not say that it calls {entry.operation}")
                 operation = self.pipeline.catalogue.find(entry.operation)
-                later = dict.fromkeys(entry.later, LATER)
-                part = entry.part(Part(job))
-                args = filled(entry.args, later)
-                call = Call(operation.tool, args, caller.principal, part=part, deadline=caller.deadline)
-                weighed = await weigh(self.pipeline, call)
-                decisions.append(Weight(weighed.decision, operation.tool, row.name))
+                later = dict.fromkeys(entry.from_steps, PLACEHOLDER)
+                part = entry.ref(JobStepRef(job))
+                args = fill_placeholders(entry.args, later)
+                call = Call(operation.tool, args, caller.principal, job_step=part, deadline=caller.deadline)
+                weighed = await evaluate_step(self.pipeline, call)
+                decisions.append(DecidedStep(weighed.decision, operation.tool, row.name))
                 digests[entry.step] = weighed.digest
-                entries.append(replace(entry, bound=weighed.bound))
-            rows.append(replace(row, entries=tuple(entries)))
-        return replace(planned, rows=tuple(rows)), decisions, digests
+                entries.append(replace(entry, snapshot=weighed.snapshot))
+            rows.append(replace(row, steps=tuple(entries)))
+        return replace(planned, groups=tuple(rows)), decisions, digests
 
 
 def _principal(kept: Mapping[str, Any]) -> Principal:
     """The principal that was kept with a job; jobs of earlier versions have no narrowing."""
-    narrowing = Narrowing.of(kept.get("narrowing", {}))
+    narrowing = Narrowing.from_json(kept.get("narrowing", {}))
     return Principal(kept["id"], frozenset(kept["groups"]), kept["claims"], narrowing)
 
 
 def _reasoned(call: Call) -> tuple[Call, str]:
     """The call without the requester's reason, and the reason."""
-    arguments = {name: value for name, value in call.arguments.items() if name != REASON}
-    return replace(call, arguments=arguments), str(call.arguments.get(REASON, ""))
+    arguments = {name: value for name, value in call.arguments.items() if name != REASON_ARGUMENT}
+    return replace(call, arguments=arguments), str(call.arguments.get(REASON_ARGUMENT, ""))
 
 
-def _strictest(weights: Sequence[Weight]) -> Decision:
+def _strictest(weights: Sequence[DecidedStep]) -> Decision:
     """The decision on the whole: the strictest on any of its steps. What may not be is named, part by part."""
-    whole = reduce(stricter, (each.decision for each in weights), NOTHING_TO_DO)
-    parts: dict[str, list[Weight]] = defaultdict(list)
+    whole = reduce(stricter_decision, (each.decision for each in weights), NOTHING_TO_DO)
+    parts: dict[str, list[DecidedStep]] = defaultdict(list)
     for each in weights:
         if each.decision.outcome == whole.outcome != "allow":
             parts[each.tool].append(each)
     told = [
-        f"{tool} ({len(some)} calls, the first for {quoted(some[0].row)}): {some[0].decision.reason}"
+        f"{tool} ({len(some)} calls, the first for {quote_text(some[0].group)}): {some[0].decision.reason}"
         for tool, some in parts.items()
     ]
     return replace(whole, reason="; ".join(told)) if told else whole

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from saasus_mcp.catalog.model import Operation, Schema
+from saasus_mcp.catalog.model import Operation
+from saasus_mcp.common.json_path import InvalidArguments, JsonPath, Schema, format_schema_path
 from saasus_mcp.saasus import validation
-from saasus_mcp.saasus.coercion import Reading, empty_of
-from saasus_mcp.saasus.places import InvalidArguments, Place, generic
-from saasus_mcp.saasus.plain import Copying
+from saasus_mcp.saasus.coercion import Coercion, empty_values
+from saasus_mcp.saasus.json_copy import JsonCopier
 
-HANDLE = "secret://"
+HANDLE_PREFIX = "secret://"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +24,10 @@ class Arguments:
 
     def handles(self) -> tuple[str, ...]:
         """Every `secret://…` in them."""
-        return tuple(text for text in _texts(self.values) if text.startswith(HANDLE))
+        return tuple(text for text in _texts(self.values) if text.startswith(HANDLE_PREFIX))
 
 
-def check(operation: Operation, raw: object) -> Arguments:
+def check_arguments(operation: Operation, raw: object) -> Arguments:
     """The arguments as they are, with whole numbers written as floats made integers.
 
     Raises:
@@ -36,7 +36,7 @@ def check(operation: Operation, raw: object) -> Arguments:
     return _checked(operation, raw, None)
 
 
-def understand(operation: Operation, raw: object) -> Arguments:
+def parse_arguments(operation: Operation, raw: object) -> Arguments:
     """The arguments that a client meant (saasus.coercion). Those that fit as they are stay unchanged.
 
     Raises:
@@ -46,22 +46,22 @@ def understand(operation: Operation, raw: object) -> Arguments:
 
 
 @lru_cache(maxsize=512)
-def _reading(operation: Operation) -> Reading:
+def _reading(operation: Operation) -> Coercion:
     schema = operation.input_schema
     either = (name for names in operation.exactly_one for name in names)
-    return Reading(
+    return Coercion(
         schema,
-        empty_of(operation),
+        empty_values(operation),
         frozenset((*operation.query_parameters, *either)),
-        is_secret=lambda place: _secret(generic(place, schema), operation),
+        is_secret=lambda place: _secret(format_schema_path(place, schema), operation),
     )
 
 
-def _checked(operation: Operation, raw: object, reading: Reading | None) -> Arguments:
+def _checked(operation: Operation, raw: object, reading: Coercion | None) -> Arguments:
     values, handles = _copied(operation.tool, operation.input_schema, raw, reading)
     for place, text in handles:
         _check_handle(operation, place, text)
-    validation.validate(operation, values)
+    validation.validate_arguments(operation, values)
     for names in operation.exactly_one:
         if sum(name in values for name in names) != 1:
             both = " or ".join(names)
@@ -76,22 +76,22 @@ def _require_a_field(operation: Operation, values: Mapping[str, Any]) -> None:
         raise InvalidArguments((), f"{operation.tool} needs at least one field.", f"Fields: {', '.join(fields)}.")
 
 
-def plain(tool: str, schema: Schema, raw: object) -> dict[str, Any]:
+def parse_plain_arguments(tool: str, schema: Schema, raw: object) -> dict[str, Any]:
     """The arguments that a client meant for a tool of our own, each of them declared; their values are not yet checked.
 
     Raises:
         InvalidArguments: one is not declared, holds what JSON cannot carry, or they are too much.
     """
-    return _copied(tool, schema, raw, Reading(schema, passes_on=True))[0]
+    return _copied(tool, schema, raw, Coercion(schema, passes_on=True))[0]
 
 
 def _copied(
-    tool: str, schema: Schema, raw: object, reading: Reading | None
-) -> tuple[dict[str, Any], list[tuple[Place, str]]]:
+    tool: str, schema: Schema, raw: object, reading: Coercion | None
+) -> tuple[dict[str, Any], list[tuple[JsonPath, str]]]:
     """The arguments as plain JSON, and where in them secret handles stand."""
     if isinstance(raw, Mapping):
         _require_declared(tool, schema, raw)
-    copying = Copying(HANDLE, reading)
+    copying = JsonCopier(HANDLE_PREFIX, reading)
     values = copying.whole(raw)
     if not isinstance(values, dict):
         raise InvalidArguments((), "the arguments are not an object.", "Send named arguments.")
@@ -107,8 +107,8 @@ def _require_declared(tool: str, schema: Schema, given: Mapping[Any, Any]) -> No
             raise InvalidArguments((str(name)[:80],), f"{tool} has no such argument.", f"Accepted: {accepted}.")
 
 
-def _check_handle(operation: Operation, place: Place, text: str) -> None:
-    if text.startswith(HANDLE) and not _secret(generic(place, operation.input_schema), operation):
+def _check_handle(operation: Operation, place: JsonPath, text: str) -> None:
+    if text.startswith(HANDLE_PREFIX) and not _secret(format_schema_path(place, operation.input_schema), operation):
         accepted = ", ".join(operation.secret_inputs) or "no field of this tool"
         raise InvalidArguments(place, "a secret handle is not accepted here.", f"Accepted in: {accepted}.")
 
@@ -132,4 +132,4 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(item)
 
 
-__all__ = ["Arguments", "InvalidArguments", "check", "plain"]
+__all__ = ["Arguments", "InvalidArguments", "check_arguments", "parse_plain_arguments"]

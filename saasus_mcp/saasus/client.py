@@ -12,58 +12,57 @@ from email.utils import parsedate_to_datetime
 from functools import cached_property
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Protocol, Self
 
 import anyio
 import httpx2
 
 from saasus_mcp.catalog.model import Operation
-from saasus_mcp.errors import SaasusMcpError
-from saasus_mcp.saasus import network
+from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.outcome import Outcome
+from saasus_mcp.saasus import network_errors
 from saasus_mcp.saasus.deadline import NO_DEADLINE, Deadline
 from saasus_mcp.saasus.redaction import KnownSecrets
-from saasus_mcp.saasus.request import Request
+from saasus_mcp.saasus.request import ApiRequest
 from saasus_mcp.saasus.signature import Clock, Credentials, SaasusSignature, now
-from saasus_mcp.saasus.tracing import answered, span
+from saasus_mcp.saasus.tracing import attempt_span, record_status
 
-API = "https://api.saasus.io"
+DEFAULT_API = "https://api.saasus.io"
 TRACE_HEADER = "X-Saasus-Trace-Id"
 TRACE = re.compile(r"[A-Za-z0-9_.:=-]{1,128}")
 USER_AGENT = "saasus-mcp"
 ATTEMPTS = 3
 FIRST_WAIT = 0.2
 """Seconds; each further wait is twice as long, less a random part."""
-LONGEST_WAIT = 20.0
+MAX_WAIT = 20.0
 """Seconds of a Retry-After that are waited; a longer one is told instead."""
-LEAST_ATTEMPT = 1.0
+MIN_ATTEMPT_SECONDS = 1.0
 """Seconds that must be left for another attempt to make sense."""
-LONGEST_CONNECT = 10.0
+MAX_CONNECT_SECONDS = 10.0
 NO_TIME = "Not sent: the reads before the call took too long."
-NO_TIME_MEND = "Try again later. SAASUS_MCP_CALL_SECONDS sets the time limit of a call."
+NO_TIME_HINT = "Try again later. SAASUS_MCP_CALL_SECONDS sets the time limit of a call."
 CONNECTIONS = 100
 """Open at once, all of them kept for the next calls: a handshake of TLS takes longer than most answers."""
-LARGEST_ANSWER = 64 * 1024 * 1024
+MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 RETRIABLE_STATUSES = frozenset({429, 500, 502, 503, 504})
 
 for _chatty in ("httpx2", "httpcore2"):
     # Below WARNING they log URLs and headers: tokens in queries, and the signature.
     logging.getLogger(_chatty).setLevel(logging.WARNING)
 
-Applied = Literal["applied", "not_applied", "unknown"]
 
-
-class Between(Protocol):
+class RetryObserver(Protocol):
     """Told between two attempts: which one failed, of how many, and how."""
 
     async def __call__(self, number: int, most: int, reason: str) -> None: ...
 
 
-async def say_nothing(number: int, most: int, reason: str) -> None:
+async def ignore_retries(number: int, most: int, reason: str) -> None:
     """Where nobody asked how far a call is."""
 
 
 @dataclass(frozen=True, slots=True)
-class Response:
+class ApiResponse:
     """What came back: the bytes as they are, none trusted yet.
 
     Attributes:
@@ -87,13 +86,15 @@ class SendFailed(SaasusMcpError):
         fault: which part of the network failed; None where the request was sent.
     """
 
-    def __init__(self, message: str, mend: str, applied: Applied, fault: network.Fault | None = None) -> None:
+    def __init__(
+        self, message: str, mend: str, applied: Outcome, fault: network_errors.NetworkFault | None = None
+    ) -> None:
         super().__init__(message, mend)
-        self.applied: Applied = applied
+        self.applied: Outcome = applied
         self.fault = fault
 
 
-class Client:
+class ApiClient:
     """Sends requests of one SaaS to one API host.
 
     Args:
@@ -108,10 +109,10 @@ class Client:
         secrets: the keys, to be removed from whatever the API answers.
     """
 
-    def __init__(  # noqa: PLR0917 - what a client is made of, in the order of use
+    def __init__(
         self,
         credentials: Credentials,
-        base_url: str = API,
+        base_url: str = DEFAULT_API,
         timeout: float = 30.0,
         transport: httpx2.AsyncBaseTransport | None = None,
         clock: Clock = now,
@@ -150,11 +151,11 @@ class Client:
     async def send(
         self,
         operation: Operation,
-        request: Request,
+        request: ApiRequest,
         trace_id: str,
         deadline: Deadline = NO_DEADLINE,
-        between: Between = say_nothing,
-    ) -> Response:
+        between: RetryObserver = ignore_retries,
+    ) -> ApiResponse:
         """Return the API's answer, whatever its status.
 
         An idempotent read is tried up to three times over connection errors, 429 (its Retry-After is honoured) and 5xx;
@@ -170,7 +171,12 @@ class Client:
         for number in range(1, most + 1):
             ended = await self._attempt(operation, request, trace_id, deadline)
             wait = _wait(ended, number)
-            if number == most or wait is None or wait > LONGEST_WAIT or wait + LEAST_ATTEMPT > deadline.left():
+            if (
+                number == most
+                or wait is None
+                or wait > MAX_WAIT
+                or wait + MIN_ATTEMPT_SECONDS > deadline.seconds_left()
+            ):
                 break
             await between(number, most, _reason(ended))
             await self._sleep(wait)
@@ -179,36 +185,38 @@ class Client:
         return ended
 
     async def _attempt(
-        self, operation: Operation, request: Request, trace_id: str, deadline: Deadline
-    ) -> Response | SendFailed:
+        self, operation: Operation, request: ApiRequest, trace_id: str, deadline: Deadline
+    ) -> ApiResponse | SendFailed:
         """One signed attempt: the API's answer, or why there is none."""
-        seconds, watched = min(self._timeout, deadline.left()), network.Watched()
+        seconds, watched = min(self._timeout, deadline.seconds_left()), network_errors.ConnectionTrace()
         if seconds <= 0:
-            return SendFailed(NO_TIME, NO_TIME_MEND, "not_applied")
+            return SendFailed(NO_TIME, NO_TIME_HINT, Outcome.NOT_APPLIED)
         try:
             http = self._http
-        except network.UNUSABLE as error:
-            return _unsent(network.unusable(error))
+        except network_errors.UNUSABLE as error:
+            return _unsent(network_errors.configuration_fault(error))
         url = httpx2.URL(self._base + request.target)
         connected = False
         try:
-            with span(operation, trace_id) as current, anyio.fail_after(seconds):
+            with attempt_span(operation, trace_id) as current, anyio.fail_after(seconds):
                 async with http.stream(request.method, url, **_sending(request, trace_id, seconds, watched)) as answer:
                     connected = True
                     body = await _read_body(answer)
-                answered(current, answer.status_code)
+                record_status(current, answer.status_code)
         except Exception as error:
             # A transport in place of the network does not tell what it does: there the kind of error decides. On the way to
             # a proxy libraries raise errors of many kinds.
-            if isinstance(error, network.NOT_SENT) or (self._transport is None and not watched.sent):
-                return _unsent(network.fault(error, url, watched))
+            if isinstance(error, network_errors.NOT_SENT) or (self._transport is None and not watched.sent):
+                return _unsent(network_errors.classify_error(error, url, watched))
             if not isinstance(error, (httpx2.HTTPError, TimeoutError)):
                 raise
             return _lost(operation, error, seconds, connected=connected)
         return _response(answer, body, trace_id)
 
 
-def _sending(request: Request, trace_id: str, seconds: float, watched: network.Watched) -> dict[str, Any]:
+def _sending(
+    request: ApiRequest, trace_id: str, seconds: float, watched: network_errors.ConnectionTrace
+) -> dict[str, Any]:
     """Return what one attempt is sent with."""
     headers = {TRACE_HEADER: trace_id}
     if request.body is not None:
@@ -216,29 +224,29 @@ def _sending(request: Request, trace_id: str, seconds: float, watched: network.W
     return {
         "content": request.body,
         "headers": headers,
-        "timeout": httpx2.Timeout(seconds, connect=min(LONGEST_CONNECT, seconds / 2)),
+        "timeout": httpx2.Timeout(seconds, connect=min(MAX_CONNECT_SECONDS, seconds / 2)),
         "extensions": {"trace": watched},
     }
 
 
-def _wait(ended: Response | SendFailed, number: int) -> float | None:
+def _wait(ended: ApiResponse | SendFailed, number: int) -> float | None:
     """Return the seconds to wait before another attempt; None where it would end in the same way.
 
     Args:
         number: of the attempt, from 1.
     """
     if isinstance(ended, SendFailed):
-        if ended.fault is not None and ended.fault.cause in network.LASTING:
+        if ended.fault is not None and ended.fault.cause in network_errors.PERMANENT_CAUSES:
             return None
     elif ended.status not in RETRIABLE_STATUSES:
         return None
     elif ended.retry_after is not None:
         return ended.retry_after
-    return FIRST_WAIT * (1 << number) * random.uniform(0.5, 1)  # noqa: S311 - spreads callers, guards nothing
+    return FIRST_WAIT * (1 << number) * random.uniform(0.5, 1)
 
 
-def _reason(ended: Response | SendFailed) -> str:
-    if isinstance(ended, Response):
+def _reason(ended: ApiResponse | SendFailed) -> str:
+    if isinstance(ended, ApiResponse):
         return f"HTTP {ended.status}"
     return "not reachable" if ended.fault is not None else "no answer"
 
@@ -247,34 +255,34 @@ async def _read_body(answer: httpx2.Response) -> bytes:
     body = bytearray()
     async for chunk in answer.aiter_bytes():
         body += chunk
-        if len(body) > LARGEST_ANSWER:
+        if len(body) > MAX_RESPONSE_BYTES:
             raise httpx2.ReadError("the response is larger than 64 MiB")
     return bytes(body)
 
 
-def _unsent(fault: network.Fault) -> SendFailed:
+def _unsent(fault: network_errors.NetworkFault) -> SendFailed:
     """Return the failure of a request that did not leave."""
     said, mend = fault.words("en")
     again = "Try again. If the problem persists, run `saasus-mcp doctor`."
-    return SendFailed(f"The SaaSus API could not be reached: {said}.", f"{mend} {again}", "not_applied", fault)
+    return SendFailed(f"The SaaSus API could not be reached: {said}.", f"{mend} {again}", Outcome.NOT_APPLIED, fault)
 
 
 def _lost(operation: Operation, error: Exception, seconds: float, *, connected: bool) -> SendFailed:
     """Return the failure of a request that was sent and not answered as a whole."""
-    applied: Applied = "not_applied" if operation.reads else "unknown"
+    applied: Outcome = Outcome.NOT_APPLIED if operation.reads else Outcome.UNKNOWN
     mend = (
         "Check the current state before repeating the call."
         if applied == "unknown"
         else "Try again. If the problem persists, run `saasus-mcp doctor`."
     )
-    if isinstance(error, network.TIMEOUTS):
+    if isinstance(error, network_errors.TIMEOUTS):
         said = "responded but did not finish" if connected else "did not answer"
         return SendFailed(f"The SaaSus API {said} within {seconds:.2g} s (timeout).", mend, applied)
     return SendFailed(f"The connection broke after the request was sent ({type(error).__name__}).", mend, applied)
 
 
-def _response(answer: httpx2.Response, body: bytes, trace_id: str) -> Response:
-    return Response(
+def _response(answer: httpx2.Response, body: bytes, trace_id: str) -> ApiResponse:
+    return ApiResponse(
         status=answer.status_code,
         content_type=answer.headers.get("Content-Type", ""),
         body=body,

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from saasus_mcp.catalog.model import Operation, Schema
-from saasus_mcp.saasus.json_bounds import excess
-from saasus_mcp.saasus.places import Place
+from saasus_mcp.catalog.model import Operation
+from saasus_mcp.common.json_bounds import find_excess
+from saasus_mcp.common.json_path import JsonPath, Schema
 
 Empty = Literal["not_given", "not_text", "top", "value"]
 """Where null and "" mean that an optional argument is not given.
@@ -26,7 +26,7 @@ argument both are values. `value`: nowhere, since leaving the argument out may c
 
 EXACT = 2**53
 """From here on, a number may have lost digits on its way through a client that keeps numbers as floats."""
-TRUTH = {text: text.lower() == "true" for text in ("true", "True", "TRUE", "false", "False", "FALSE")}
+BOOLEANS = {text: text.lower() == "true" for text in ("true", "True", "TRUE", "false", "False", "FALSE")}
 NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
 """Without leading zeros, signs, exponents or white space: text of that kind may be an id, or something else."""
 TYPES: dict[object, tuple[type, ...]] = {
@@ -49,12 +49,12 @@ class UnclearText(Exception):
         super().__init__(message)
 
 
-def _never(_: Place) -> bool:
+def _never(_: JsonPath) -> bool:
     return False
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class Coercion:
     """How the arguments of one tool are understood.
 
     Attributes:
@@ -69,9 +69,9 @@ class Reading:
     empty: Empty = "not_given"
     never_empty: frozenset[str] = frozenset()
     passes_on: bool = False
-    is_secret: Callable[[Place], bool] = _never
+    is_secret: Callable[[JsonPath], bool] = _never
 
-    def leaves_out(self, value: Any, name: str, parent: Schema, *, top: bool) -> bool:
+    def omits(self, value: Any, name: str, parent: Schema, *, top: bool) -> bool:
         """Whether a field of an object counts as not given."""
         if (value is not None and value != "") or name in parent.get("required", ()):
             return False
@@ -83,7 +83,7 @@ class Reading:
         return self.empty in ("not_given", "not_text") or (self.empty == "top" and top)
 
 
-def empty_of(operation: Operation) -> Empty:
+def empty_values(operation: Operation) -> Empty:
     """What null and "" mean to an operation.
 
     A read, or a call that makes something new, has nothing that leaving a field out could reset. Of an update, the row in the
@@ -97,7 +97,7 @@ def empty_of(operation: Operation) -> Empty:
     return "top" if effects.diff.omitted == "keeps" else "value"
 
 
-def understood(schema: Schema, value: Any) -> Any:
+def coerce_value(schema: Schema, value: Any) -> Any:
     """The value as the schema wants it, where one reading alone fits; else the value itself. Looks at nothing inside it.
 
     Raises:
@@ -113,13 +113,13 @@ def understood(schema: Schema, value: Any) -> Any:
     return value
 
 
-def within(schema: Schema, value: Any) -> Schema:
+def schema_within(schema: Schema, value: Any) -> Schema:
     """The schema of a value that may have several: the first branch of its type."""
     branches = schema.get("anyOf", ())
     return next((each for each in branches if type(value) in TYPES.get(each.get("type"), ())), schema)
 
 
-def field_of(schema: Schema, name: str) -> Schema | None:
+def schema_of_field(schema: Schema, name: str) -> Schema | None:
     """The schema of an object's field; None where nothing is declared of it."""
     declared = schema.get("properties", {}).get(name, schema.get("additionalProperties"))
     return declared if isinstance(declared, dict) else None
@@ -143,8 +143,8 @@ def _read(text: str, kinds: set[str]) -> Any:
     start = text.lstrip(" \t\r\n")[:1]
     if (start == "{" and "object" in kinds) or (start == "[" and "array" in kinds):
         return _parsed(text)
-    if "boolean" in kinds and text in TRUTH:
-        return TRUTH[text]
+    if "boolean" in kinds and text in BOOLEANS:
+        return BOOLEANS[text]
     if kinds & {"integer", "number"} and NUMBER.fullmatch(text):
         number = _parsed(text)
         whole = isinstance(number, int) or (isinstance(number, float) and number.is_integer())
@@ -156,7 +156,7 @@ def _parsed(text: str) -> Any:
     """The value of JSON text; the text itself where it is none."""
     if "\0" in text:
         return text
-    if excess(text.encode("utf-8", "surrogatepass")) is not None:
+    if find_excess(text.encode("utf-8", "surrogatepass")) is not None:
         raise UnclearText("its JSON text contains too many values.", "Send less at a time.")
     try:
         return json.loads(text, parse_constant=_refuse, object_pairs_hook=_fields)

@@ -33,7 +33,7 @@ class Deadline:
         """The moment that is so many seconds away."""
         return cls(anyio.current_time() + seconds)
 
-    def left(self) -> float:
+    def seconds_left(self) -> float:
         """Return the seconds left; 0 where the time is over."""
         return max(0.0, self.at - anyio.current_time())
 
@@ -43,11 +43,11 @@ class Deadline:
 
     def for_preliminary_reads(self) -> Deadline:
         """When reads that prepare a call must be over, so that there is time for the call itself."""
-        return Deadline(self.at - self.left() * (1 - PRELIMINARY)) if self.at < math.inf else self
+        return Deadline(self.at - self.seconds_left() * (1 - PRELIMINARY)) if self.at < math.inf else self
 
     def for_send(self) -> Deadline:
         """When the send of a write must be over, so that there is time to read back what became of it."""
-        reserve = min(LONGEST_RESERVE, self.left() * RESERVE)
+        reserve = min(LONGEST_RESERVE, self.seconds_left() * RESERVE)
         return Deadline(self.at - reserve) if self.at < math.inf else self
 
 

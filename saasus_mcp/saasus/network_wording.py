@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from saasus_mcp.catalog.model import Language
+from saasus_mcp.common.language import Language
 
 Cause = Literal[
     "ca_file",

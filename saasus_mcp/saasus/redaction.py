@@ -18,8 +18,8 @@ from typing import Any
 from unicodedata import normalize
 from urllib.parse import quote, quote_plus
 
-from saasus_mcp.saasus.decoding import BETWEEN, folded, forms
-from saasus_mcp.saasus.secrets import REMOVED, hide_all, removed, telling
+from saasus_mcp.saasus.secret_encodings import BETWEEN, decoded_forms, fold_encoded
+from saasus_mcp.saasus.secret_names import REMOVED, hide_all_values, is_revealing, redact
 
 SHORTEST = 4
 """Characters. Shorter secrets occur in too much ordinary text to be searched for."""
@@ -47,10 +47,10 @@ class _Secret:
     needles: tuple[str, ...]
 
     def within(self, text: str) -> bool:
-        return any(needle in form for form in forms(text) for needle in self.needles)
+        return any(needle in form for form in decoded_forms(text) for needle in self.needles)
 
     def only_as_base64(self, text: str) -> bool:
-        form = folded(text)
+        form = fold_encoded(text)
         return self.needles[0] not in form and any(needle in form for needle in self.needles[1:])
 
 
@@ -75,7 +75,7 @@ class KnownSecrets:
             re.compile("|".join(sorted(map(_word, weak), key=len, reverse=True)), re.IGNORECASE) if weak else None
         )
 
-    def and_also(self, texts: Iterable[str]) -> KnownSecrets:
+    def with_texts(self, texts: Iterable[str]) -> KnownSecrets:
         """These secrets and further ones; the same object where there are none."""
         further = tuple(texts)
         return KnownSecrets((*self.texts, *further)) if further else self
@@ -123,7 +123,7 @@ class KnownSecrets:
         return self._holds_strong(text)
 
     def _holds_strong(self, text: str) -> bool:
-        return bool(self._needles) and any(needle in form for form in forms(text) for needle in self._needles)
+        return bool(self._needles) and any(needle in form for form in decoded_forms(text) for needle in self._needles)
 
     def _located(self, text: str) -> str:
         """The text without the windows in which the secrets are found; withheld where some are in no window."""
@@ -161,8 +161,8 @@ class _Redaction:
 
     def field(self, name: str, item: Any) -> tuple[str, Any]:
         shown = name if name in self.names else self.text(name)
-        if shown != name and telling(name):  # what stands below is no longer hidden by its name
-            return shown, hide_all(item, removed)
+        if shown != name and is_revealing(name):  # what stands below is no longer hidden by its name
+            return shown, hide_all_values(item, redact)
         return shown, self.value(item)
 
     def text(self, text: str) -> str:
@@ -174,7 +174,7 @@ class _Redaction:
 
 
 def _is_strong(text: str) -> bool:
-    form = folded(text)
+    form = fold_encoded(text)
     return len(form) >= STRONG or len(form.encode(errors="replace")) >= STRONG_BYTES
 
 
@@ -182,8 +182,10 @@ def _needles(text: str) -> tuple[str, ...]:
     raw = text.encode(errors="surrogatepass")
     encoded = [encode(b"\0" * before + raw) for encode in (b64encode, urlsafe_b64encode) for before in range(3)]
     # The sextets that hold bits of what stands before or after the secret are left out.
-    inner = [folded(code.decode()[(0, 2, 3)[at % 3] : (at % 3 + len(raw)) * 8 // 6]) for at, code in enumerate(encoded)]
-    return tuple(dict.fromkeys([folded(text), *inner]))
+    inner = [
+        fold_encoded(code.decode()[(0, 2, 3)[at % 3] : (at % 3 + len(raw)) * 8 // 6]) for at, code in enumerate(encoded)
+    ]
+    return tuple(dict.fromkeys([fold_encoded(text), *inner]))
 
 
 def _variants(text: str) -> Iterator[str]:

@@ -12,16 +12,16 @@ from typing import Any
 from urllib.parse import quote
 
 from saasus_mcp.catalog.model import Method, Operation
+from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.saasus.arguments import Arguments
-from saasus_mcp.saasus.places import InvalidArguments
 
-LONGEST_TARGET = 16_000
+MAX_TARGET_LENGTH = 16_000
 """Longer than any id or name; servers and proxies on the way give up at about half of it."""
 SEPARATORS = re.compile(r"[/\\]")
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ApiRequest:
     """One request, host left out: method, path and query exactly as they are signed and sent, and the body's bytes."""
 
     operation: str
@@ -36,7 +36,7 @@ class Request:
         return hashlib.sha256(joined).hexdigest()
 
 
-def build(operation: Operation, arguments: Arguments) -> Request:
+def build_request(operation: Operation, arguments: Arguments) -> ApiRequest:
     """The request of a call. Reads nothing and sends nothing.
 
     Every path value becomes one percent-encoded segment; array queries repeat the key.
@@ -57,14 +57,14 @@ def build(operation: Operation, arguments: Arguments) -> Request:
         path = path.replace("{" + name + "}", _encoded(values[name]))
     pairs = [pair for name in operation.query_parameters if name in values for pair in _pairs(name, values[name])]
     query = "?" + "&".join(pairs) if pairs else ""
-    if len(path + query) > LONGEST_TARGET:
+    if len(path + query) > MAX_TARGET_LENGTH:
         longest = max(
             (*operation.path_parameters, *operation.query_parameters), key=lambda name: len(str(values.get(name)))
         )
         raise InvalidArguments(
-            (longest,), f"it makes the URL longer than {LONGEST_TARGET} characters.", "Use a shorter value."
+            (longest,), f"it makes the URL longer than {MAX_TARGET_LENGTH} characters.", "Use a shorter value."
         )
-    return Request(operation.key, operation.method, path + query, _body(operation, values))
+    return ApiRequest(operation.key, operation.method, path + query, _body(operation, values))
 
 
 def _guard(name: str, value: str) -> None:

@@ -30,7 +30,7 @@ class Credentials:
     secret_key: str = field(repr=False)
 
 
-def authorization(credentials: Credentials, timestamp: str, method: str, url: httpx2.URL, body: bytes) -> str:
+def sign_request(credentials: Credentials, timestamp: str, method: str, url: httpx2.URL, body: bytes) -> str:
     """The `Authorization` header of one attempt; `timestamp` is UTC `YYYYMMDDHHMM`, `url` and `body` exactly as sent."""
     place = url.netloc + url.raw_path
     message = timestamp.encode() + credentials.api_key.encode() + method.upper().encode() + place + body
@@ -49,6 +49,6 @@ class SaasusSignature(httpx2.Auth):
 
     def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
         timestamp = self._clock().astimezone(UTC).strftime("%Y%m%d%H%M")
-        header = authorization(self._credentials, timestamp, request.method, request.url, request.content)
+        header = sign_request(self._credentials, timestamp, request.method, request.url, request.content)
         request.headers["Authorization"] = header
         yield request

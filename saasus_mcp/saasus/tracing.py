@@ -18,7 +18,7 @@ _tracer = trace.get_tracer("saasus-mcp")
 
 
 @contextmanager
-def span(operation: Operation, trace_id: str) -> Iterator[Span]:
+def attempt_span(operation: Operation, trace_id: str) -> Iterator[Span]:
     """The span of one attempt; a failure is marked by its kind, never by its text."""
     attributes = {
         "http.request.method": operation.method,
@@ -41,7 +41,7 @@ def span(operation: Operation, trace_id: str) -> Iterator[Span]:
             raise
 
 
-def answered(current: Span, status: int) -> None:
+def record_status(current: Span, status: int) -> None:
     """Note the answer's status."""
     current.set_attribute("http.response.status_code", status)
     if status >= SERVER_ERROR:

@@ -9,8 +9,8 @@ from datetime import datetime
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
-from saasus_mcp.catalog.model import Operation, Schema
-from saasus_mcp.saasus.places import InvalidArguments, Place
+from saasus_mcp.catalog.model import Operation
+from saasus_mcp.common.json_path import InvalidArguments, JsonPath, Schema
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
@@ -21,7 +21,7 @@ INSIDE = ("pattern", "additionalProperties", "properties", "items", "anyOf")
 """Keywords that look into a value, in the order in which they are checked. Those that bound it are checked first."""
 
 
-def validate(operation: Operation, values: Mapping[str, Any]) -> None:
+def validate_arguments(operation: Operation, values: Mapping[str, Any]) -> None:
     """Hold the arguments to the tool's schema and, for a body of several shapes, to the shape they name.
 
     Raises:
@@ -35,7 +35,7 @@ def validate(operation: Operation, values: Mapping[str, Any]) -> None:
         _first_error(_validator(operation, values[tag]), body, f"with {tag} {values[tag]}, ")
 
 
-def fit(schema: Schema, values: Mapping[str, Any]) -> None:
+def validate_schema(schema: Schema, values: Mapping[str, Any]) -> None:
     """Hold arguments to a schema that is no operation's.
 
     Raises:
@@ -50,11 +50,11 @@ def _validator(operation: Operation, shape: str = "") -> Validator:
 
 
 def _compiled(schema: Schema) -> Validator:
-    from jsonschema import FormatChecker  # noqa: PLC0415 - off the way to tools/list
+    from jsonschema import FormatChecker
 
     formats = FormatChecker(formats=("date",))
     formats.checks("date-time", raises=ValueError)(_is_date_time)
-    return _lazy()(strict(schema), format_checker=formats)
+    return _lazy()(strict_validator(schema), format_checker=formats)
 
 
 @cache
@@ -63,8 +63,8 @@ def _lazy() -> type[Validator]:
 
     By itself the library makes all errors of all branches of an `anyOf`, and writes every unknown field into one message.
     """
-    from jsonschema import Draft202012Validator, ValidationError  # noqa: PLC0415 - as above
-    from jsonschema.validators import extend  # noqa: PLC0415 - as above
+    from jsonschema import Draft202012Validator, ValidationError
+    from jsonschema.validators import extend
 
     untyped: Any = extend
 
@@ -94,7 +94,7 @@ def _is_date_time(value: object) -> bool:
     return not isinstance(value, str) or ("T" in value.upper() and datetime.fromisoformat(value).tzinfo is not None)
 
 
-def strict(schema: Schema) -> Schema:
+def strict_validator(schema: Schema) -> Schema:
     """The schema with every typed object closed: an undeclared field is an error, never dropped.
 
     The keywords are in the order in which they are checked: a list that is too long is refused before its items are read.
@@ -102,13 +102,13 @@ def strict(schema: Schema) -> Schema:
     closed: Schema = {}
     for key, value in schema.items():
         if key == "properties":
-            closed[key] = {name: strict(item) for name, item in value.items()}
+            closed[key] = {name: strict_validator(item) for name, item in value.items()}
         elif key == "pattern":
             closed[key] = re.sub(r"\$$", r"\\Z", value)  # Python's $ lets a line break through
         elif isinstance(value, dict):
-            closed[key] = strict(value)
+            closed[key] = strict_validator(value)
         elif key == "anyOf":
-            closed[key] = [strict(item) for item in value]
+            closed[key] = [strict_validator(item) for item in value]
         else:
             closed[key] = value
     if "properties" in schema:
@@ -123,7 +123,7 @@ def _first_error(validator: Validator, values: Mapping[str, Any], prefix: str = 
 
 
 def _explained(error: ValidationError, prefix: str) -> InvalidArguments:
-    place: Place = tuple(error.absolute_path)
+    place: JsonPath = tuple(error.absolute_path)
     rule: str = str(error.validator)
     got: Any = error.instance
     wanted: Any = error.validator_value

@@ -11,7 +11,8 @@ from typing import Any
 import anyio
 import httpx2
 
-from saasus_mcp.catalog import Catalogue, Text
+from saasus_mcp.catalog import Catalogue
+from saasus_mcp.common.language import Text
 from saasus_mcp.saasus.signature import Clock, now
 from saasus_mcp.sandbox import incoming
 from saasus_mcp.sandbox.answers import Answer, broken, drifted

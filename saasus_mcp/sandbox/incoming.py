@@ -10,9 +10,8 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from saasus_mcp.catalog import Operation
-from saasus_mcp.catalog.model import Schema
+from saasus_mcp.common.json_path import InvalidArguments, Schema
 from saasus_mcp.saasus import arguments
-from saasus_mcp.saasus.places import InvalidArguments
 from saasus_mcp.sandbox.refusals import invalid
 
 Scope = MutableMapping[str, Any]
@@ -79,7 +78,7 @@ def check(operation: Operation, segments: tuple[str, ...], incoming: Incoming) -
         if name in operation.path_parameters or name in operation.query_parameters or name not in fields:
             raise invalid(f"{name}: there is no such field in the body.")
     try:
-        checked = arguments.check(operation, {**path, **query, **body}).values
+        checked = arguments.check_arguments(operation, {**path, **query, **body}).values
     except InvalidArguments as error:
         raise invalid(error.message) from None
     return Values(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from saasus_mcp.catalog.model import Schema
+from saasus_mcp.common.json_path import Schema
 from saasus_mcp.sandbox.state import uid
 
 BY_NAME: dict[str, Any] = {

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-from saasus_mcp import private_files
 from saasus_mcp.catalog import Catalogue
-from saasus_mcp.errors import SaasusMcpError
-from saasus_mcp.saasus.secrets import REMOVED
+from saasus_mcp.common import private_files
+from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.saasus.secret_names import REMOVED
 from saasus_mcp.sandbox import apilog
 from saasus_mcp.sandbox.routes import Routes
 from saasus_mcp.sandbox.state import Record, State
@@ -40,7 +40,7 @@ def load(file: Path) -> State | None:
         OSError: it cannot be read.
     """
     try:
-        content = private_files.read(file, LARGEST)
+        content = private_files.read_private_file(file, LARGEST)
     except FileNotFoundError:
         return None
     try:
@@ -83,7 +83,7 @@ def save(file: Path, state: State, catalogue: Catalogue) -> None:
     )  # what UTF-8 cannot hold, half a surrogate pair, is escaped as JSON does
     if len(content) > LARGEST:
         raise UnusableState(file, "large")
-    private_files.replace(file, content)
+    private_files.replace_file(file, content)
 
 
 def _secret_names(catalogue: Catalogue) -> frozenset[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def filled(arguments: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+def fill_placeholders(arguments: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments with values in their places: `name`, or `name.0` for an item of a list that is long enough."""
     whole = dict(arguments)
     for place, value in values.items():
@@ -20,7 +20,7 @@ def filled(arguments: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str,
     return whole
 
 
-def found(arguments: Mapping[str, Any], place: str) -> Any:
+def argument_at(arguments: Mapping[str, Any], place: str) -> Any:
     """The value in a place; None where it is not there."""
     name, _, index = place.partition(".")
     value = arguments.get(name)

@@ -9,15 +9,15 @@ from typing import Any, TypeVar
 import anyio
 from mcp.server.context import ServerRequestContext
 
-from saasus_mcp.server.call import Progress
+from saasus_mcp.server.pipeline.call import Progress
 
 T = TypeVar("T")
-INTERVAL = 3.0
+NOTIFICATION_SECONDS = 3.0
 """Seconds between two notifications while a person is asked: clients give up on a call that says nothing for long."""
-ASKED = "waiting for a person's answer"
+WAITING_MESSAGE = "waiting for a person's answer"
 
 
-class Reporter:
+class ProgressReporter:
     """Sends progress under the token of a request, in both protocol eras; without a token the SDK sends nothing.
 
     The protocol wants numbers that grow. Where there is nothing to count, they approach the next whole number.
@@ -47,7 +47,7 @@ class Reporter:
             await self._context.session.report_progress(now, total, message)
 
 
-async def while_asked(
+async def report_while_waiting(
     progress: Progress, ask: Callable[[], Awaitable[T]], failures: tuple[type[Exception], ...]
 ) -> T | None:
     """Ask a person and tell the client every few seconds that the call waits for them.
@@ -68,5 +68,5 @@ async def while_asked(
 
 async def _beat(progress: Progress) -> None:
     while True:
-        await progress(None, None, ASKED)
-        await anyio.sleep(INTERVAL)
+        await progress(None, None, WAITING_MESSAGE)
+        await anyio.sleep(NOTIFICATION_SECONDS)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from saasus_mcp.catalog import Text
+from saasus_mcp.common.language import Text
 
 
 @dataclass(frozen=True, slots=True)

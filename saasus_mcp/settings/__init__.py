@@ -5,20 +5,35 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from saasus_mcp.settings.addresses import HIGHEST_PORT, endpoint, provider_url
-from saasus_mcp.settings.environment import API, Mode, Settings, TracesExporter, language, places, read, variable
-from saasus_mcp.settings.faults import SettingsError
-from saasus_mcp.settings.profiles import Profile, credentials, profile, profiles, require_sound
+from saasus_mcp.settings.addresses import HIGHEST_PORT, parse_endpoint, parse_provider_url
+from saasus_mcp.settings.environment import (
+    DEFAULT_API_ORIGIN,
+    Mode,
+    Settings,
+    TracesExporter,
+    portable_variables,
+    read_settings,
+    settings_language,
+    variable_name,
+)
+from saasus_mcp.settings.errors import SettingsError
+from saasus_mcp.settings.profiles import (
+    Profile,
+    credential_variables,
+    load_profile,
+    load_profiles,
+    require_valid_credentials,
+)
 
 if TYPE_CHECKING:
-    from saasus_mcp.settings.config import http
+    from saasus_mcp.settings.config import load_http_settings
     from saasus_mcp.settings.console import OidcTable
-    from saasus_mcp.settings.hosting import Http, JwtTable
+    from saasus_mcp.settings.hosting import HttpSettings, JwtTable
 
 __all__ = [
-    "API",
+    "DEFAULT_API_ORIGIN",
     "HIGHEST_PORT",
-    "Http",
+    "HttpSettings",
     "JwtTable",
     "Mode",
     "OidcTable",
@@ -26,19 +41,19 @@ __all__ = [
     "Settings",
     "SettingsError",
     "TracesExporter",
-    "credentials",
-    "endpoint",
-    "http",
-    "language",
-    "places",
-    "profile",
-    "profiles",
-    "provider_url",
-    "read",
-    "require_sound",
-    "variable",
+    "credential_variables",
+    "load_http_settings",
+    "load_profile",
+    "load_profiles",
+    "parse_endpoint",
+    "parse_provider_url",
+    "portable_variables",
+    "read_settings",
+    "require_valid_credentials",
+    "settings_language",
+    "variable_name",
 ]
-_ON_DEMAND = {"Http": "hosting", "JwtTable": "hosting", "OidcTable": "console", "http": "config"}
+_ON_DEMAND = {"HttpSettings": "hosting", "JwtTable": "hosting", "OidcTable": "console", "load_http_settings": "config"}
 
 
 def __getattr__(name: str) -> Any:

@@ -16,7 +16,7 @@ HIGHEST_PORT = 65535
 HTTPS_PORT = 443
 
 
-def loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     """Whether only this machine reaches what listens there."""
     bare = host.strip("[]")
     try:
@@ -25,20 +25,20 @@ def loopback(host: str) -> bool:
         return bare in LOOPBACK
 
 
-def origin(value: Any) -> str:
+def parse_api_origin(value: Any) -> str:
     """The API's base URL without `/v1`."""
     text = str(value).strip().rstrip("/").removesuffix("/v1")
     return _origin(text, "write an origin such as https://api.saasus.io")
 
 
-def public(value: Any) -> str:
+def parse_public_url(value: Any) -> str:
     """The origin by which clients reach this server. It has no path."""
     text = str(value).strip().rstrip("/").lower()
     known = _origin(text, "write an origin without a path, such as https://mcp.example.com")
     return known.removesuffix(f":{HTTPS_PORT}") if known.startswith("https:") else known
 
 
-def web_origin(value: Any) -> str:
+def parse_web_origin(value: Any) -> str:
     """The origin of a page in a browser, which may be of any kind of address."""
     text = str(value).strip().rstrip("/").lower()
     if ORIGIN.fullmatch(text) is None:
@@ -46,17 +46,17 @@ def web_origin(value: Any) -> str:
     return text
 
 
-def provider_url(value: Any) -> str:
+def parse_provider_url(value: Any) -> str:
     """A URL of an identity provider, left as it is: issuers are compared letter by letter."""
     return _url(str(value), "write a URL such as https://login.example.com/realms/main")
 
 
-def endpoint(value: Any) -> str:
+def parse_endpoint(value: Any) -> str:
     """The URL at which a hosted server answers, such as https://mcp.example.com/mcp."""
     return _url(str(value).strip(), "write a URL such as https://mcp.example.com/mcp")
 
 
-def host_name(value: Any) -> str:
+def parse_host_name(value: Any) -> str:
     """A host's name or address, without a port."""
     text = str(value).strip().lower()
     if HOST.fullmatch(text) is None:
@@ -81,15 +81,15 @@ def _url(text: str, wanted: str) -> str:
 
 
 def _require_secure(parts: re.Match[str]) -> None:
-    if parts["scheme"].lower() != "https" and not loopback(parts["host"]):
+    if parts["scheme"].lower() != "https" and not is_loopback(parts["host"]):
         raise ValueError("only https, or http on loopback, is accepted")
 
 
-Api = Annotated[str, BeforeValidator(origin)]
-Host = Annotated[str, BeforeValidator(host_name)]
-Public = Annotated[str, BeforeValidator(public)]
-WebOrigin = Annotated[str, BeforeValidator(web_origin)]
-ProviderUrl = Annotated[str, BeforeValidator(provider_url)]
+ApiOrigin = Annotated[str, BeforeValidator(parse_api_origin)]
+HostName = Annotated[str, BeforeValidator(parse_host_name)]
+PublicUrl = Annotated[str, BeforeValidator(parse_public_url)]
+WebOrigin = Annotated[str, BeforeValidator(parse_web_origin)]
+ProviderUrl = Annotated[str, BeforeValidator(parse_provider_url)]
 
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 """Signatures that only the issuer can make. A secret shared with it, as HS256 wants, would be one more to lose."""

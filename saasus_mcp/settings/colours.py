@@ -5,6 +5,6 @@ from __future__ import annotations
 import os
 
 
-def uncoloured() -> bool:
+def colours_disabled() -> bool:
     """Whether `NO_COLOR` is set to anything, or the terminal is one that cannot show colours."""
     return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"

@@ -7,11 +7,11 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from saasus_mcp.settings.addresses import Algorithm, ProviderUrl
-from saasus_mcp.settings.sources import Secret
-from saasus_mcp.settings.strict import Strict
+from saasus_mcp.settings.secret_sources import SecretSourceField
+from saasus_mcp.settings.strict import StrictModel
 
 
-class OidcTable(Strict):
+class OidcTable(StrictModel):
     """`[console.oidc]`: the identity provider through which approvers sign in.
 
     Attributes:
@@ -25,7 +25,7 @@ class OidcTable(Strict):
 
     issuer: ProviderUrl
     client_id: str = Field(min_length=1, max_length=200)
-    client_secret: Secret | None = None
+    client_secret: SecretSourceField | None = None
     approver_group: str = Field(min_length=1, max_length=200)
     subject_claim: str = Field(default="sub", min_length=1, max_length=200)
     groups_claim: str = Field(default="groups", min_length=1, max_length=200)
@@ -40,7 +40,7 @@ class OidcTable(Strict):
         return self
 
 
-class ConsoleTable(Strict):
+class ConsoleTable(StrictModel):
     """`[console]`.
 
     Attributes:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-Flaw = Literal["reference", "space", "quotes", "characters", "example"]
+CredentialFlaw = Literal["reference", "space", "quotes", "characters", "example"]
 
-LONGEST = 1024
+MAX_CREDENTIAL_CHARACTERS = 1024
 """Characters of a credential. It is sent in a header, and every pattern below takes time linear in it."""
 
 WITHIN = re.compile(r"\$\{[^{}]*\}|\{\{[^{}]*\}\}|\$\([^()]*\)|\[\[[^\[\]]*\]\]")
@@ -17,7 +17,7 @@ WHOLE = re.compile(
 )
 """How clients, shells, templates and secret managers write "the value of this variable"; who does not know the form passes it on."""
 
-QUOTES = "\"'`“”‘’「」『』«»„‚＂＇"  # noqa: RUF001 - as word processors and input methods write them
+QUOTES = "\"'`“”‘’「」『』«»„‚＂＇"
 FIRST, LAST = "!", "~"
 SEPARATORS = re.compile(r"[-_.]+")
 ONE_CHARACTER = re.compile(r"(.)\1{2,}")
@@ -88,12 +88,12 @@ NAMES = frozenset(
 """Names in the place of what they name, without separators."""
 
 
-def is_reference(text: str) -> bool:
+def is_placeholder(text: str) -> bool:
     """Whether a text holds the place of a value that was never put in, or is nothing else."""
     return WITHIN.search(text) is not None or WHOLE.fullmatch(text.strip()) is not None
 
 
-def flaw(value: str, *, spaces: bool = False) -> Flaw | None:
+def find_credential_flaw(value: str, *, spaces: bool = False) -> CredentialFlaw | None:
     """What is wrong with a credential; None where nothing is. An empty one is a matter of its own.
 
     Args:
@@ -101,13 +101,15 @@ def flaw(value: str, *, spaces: bool = False) -> Flaw | None:
     """
     if not value:
         return None
-    if len(value) <= LONGEST and is_reference(value):
+    if len(value) <= MAX_CREDENTIAL_CHARACTERS and is_placeholder(value):
         return "reference"
     if value != value.strip():
         return "space"
     if value[0] in QUOTES or value[-1] in QUOTES:
         return "quotes"
-    if len(value) > LONGEST or not all((" " if spaces else FIRST) <= character <= LAST for character in value):
+    if len(value) > MAX_CREDENTIAL_CHARACTERS or not all(
+        (" " if spaces else FIRST) <= character <= LAST for character in value
+    ):
         return "characters"
     return "example" if _is_example(value.lower()) else None
 

@@ -8,10 +8,18 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
-from saasus_mcp.settings.addresses import HIGHEST_PORT, Algorithm, Host, ProviderUrl, Public, WebOrigin, loopback
+from saasus_mcp.settings.addresses import (
+    HIGHEST_PORT,
+    Algorithm,
+    HostName,
+    ProviderUrl,
+    PublicUrl,
+    WebOrigin,
+    is_loopback,
+)
 from saasus_mcp.settings.console import ConsoleTable
-from saasus_mcp.settings.faults import SettingsError
-from saasus_mcp.settings.strict import Strict
+from saasus_mcp.settings.errors import SettingsError
+from saasus_mcp.settings.strict import StrictModel
 
 MEBIBYTE = 1024 * 1024
 
@@ -20,7 +28,7 @@ def _several(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
-class HttpTable(Strict):
+class HttpTable(StrictModel):
     """`[http]`: where the server listens and what it lets in.
 
     Attributes:
@@ -35,10 +43,10 @@ class HttpTable(Strict):
         metrics: whether /metrics answers anybody. Else it takes a token, where tokens are needed at all.
     """
 
-    host: Host = "127.0.0.1"
+    host: HostName = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=HIGHEST_PORT)
-    public_url: Public | None = None
-    allowed_hosts: frozenset[Host] = frozenset()
+    public_url: PublicUrl | None = None
+    allowed_hosts: frozenset[HostName] = frozenset()
     allowed_origins: frozenset[WebOrigin] = frozenset()
     body_limit: int = Field(default=4 * MEBIBYTE, ge=1024, le=64 * MEBIBYTE)
     connections: int = Field(default=1000, ge=1, le=100_000)
@@ -56,7 +64,7 @@ class HttpTable(Strict):
         return share
 
 
-class JwtTable(Strict):
+class JwtTable(StrictModel):
     """`[auth.jwt]`: the identity provider whose access tokens are accepted.
 
     Attributes:
@@ -77,7 +85,7 @@ class JwtTable(Strict):
     leeway: int = Field(default=30, ge=0, le=300)
 
 
-class AuthTable(Strict):
+class AuthTable(StrictModel):
     """`[auth]`: whom the server believes.
 
     Attributes:
@@ -89,7 +97,7 @@ class AuthTable(Strict):
 
 
 @dataclass(frozen=True, slots=True)
-class Http:
+class HttpSettings:
     """What hosting is set to, settled between flags, environment and file.
 
     Attributes:
@@ -102,7 +110,7 @@ class Http:
     host: str
     port: int
     public_url: str
-    asked_tokens: bool | None
+    configured_tokens: bool | None
     jwt: JwtTable | None
     table: HttpTable
     console: ConsoleTable
@@ -110,17 +118,17 @@ class Http:
     @property
     def exposed(self) -> bool:
         """Whether others than this machine can reach the server, directly or through a proxy."""
-        return not loopback(self.host) or not loopback(urlsplit(self.public_url).hostname or "")
+        return not is_loopback(self.host) or not is_loopback(urlsplit(self.public_url).hostname or "")
 
     @property
     def authenticated(self) -> bool:
         """Whether a caller must show a token. Without, whoever reaches the port is the owner of the machine."""
-        return self.exposed or self.jwt is not None or self.asked_tokens is True
+        return self.exposed or self.jwt is not None or self.configured_tokens is True
 
     @property
     def tokens(self) -> bool:
         """Whether tokens of `saasus-mcp token` are accepted."""
-        return self.authenticated and self.asked_tokens is not False
+        return self.authenticated and self.configured_tokens is not False
 
     @property
     def resources(self) -> tuple[str, ...]:
@@ -128,7 +136,7 @@ class Http:
         return f"{self.public_url}/mcp", f"{self.public_url}/sse"
 
 
-def settled(
+def resolve_http_settings(
     table: HttpTable,
     auth: AuthTable,
     host: str | None,
@@ -136,7 +144,7 @@ def settled(
     public_url: str | None,
     *,
     console: ConsoleTable | None = None,
-) -> Http:
+) -> HttpSettings:
     """What holds of a file's tables and of what flags or the environment say instead.
 
     Raises:
@@ -144,11 +152,11 @@ def settled(
     """
     listens, at = host or table.host, table.port if port is None else port
     known_as = public_url or table.public_url
-    if known_as is None and not loopback(listens):
+    if known_as is None and not is_loopback(listens):
         raise SettingsError(
             f"SAASUS_MCP_PUBLIC_URL is not set, and other machines can reach {listens}.",
             "Set it to the https address by which clients reach the server, which takes authentication too "
             "(docs/hosting.md), or listen on 127.0.0.1.",
         )
     private = f"http://{f'[{listens}]' if ':' in listens else listens}:{at}"
-    return Http(listens, at, known_as or private, auth.tokens, auth.jwt, table, console or ConsoleTable())
+    return HttpSettings(listens, at, known_as or private, auth.tokens, auth.jwt, table, console or ConsoleTable())

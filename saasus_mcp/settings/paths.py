@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator
 
-from saasus_mcp.settings.credentials import QUOTES, is_reference
-from saasus_mcp.settings.faults import SettingsError
+from saasus_mcp.settings.credentials import QUOTES, is_placeholder
+from saasus_mcp.settings.errors import SettingsError
 
-NAME = "saasus-mcp"
+APPLICATION = "saasus-mcp"
 WORDS = {
     "en": (
         "{variable}: not an absolute path, so the {kind} folder would depend on the working directory.",
@@ -24,14 +24,14 @@ WORDS = {
 }
 
 
-def absolute(path: Path) -> Path:
+def require_absolute(path: Path) -> Path:
     """A path that means the same everywhere.
 
     Raises:
         ValueError: it is relative, or holds what a client or shell should have replaced or removed.
     """
     text = str(path)
-    if is_reference(text):
+    if is_placeholder(text):
         raise ValueError("write an absolute path; it contains a placeholder that was not replaced")
     if (
         text != text.strip()
@@ -45,7 +45,7 @@ def absolute(path: Path) -> Path:
     return path
 
 
-AbsolutePath = Annotated[Path, AfterValidator(absolute)]
+AbsolutePath = Annotated[Path, AfterValidator(require_absolute)]
 
 
 def user_folder(kind: Literal["state", "config"], lang: Literal["en", "ja"]) -> Path:
@@ -54,10 +54,10 @@ def user_folder(kind: Literal["state", "config"], lang: Literal["en", "ja"]) -> 
     Raises:
         SettingsError: the environment says a relative place (XDG_STATE_HOME, XDG_CONFIG_HOME or HOME).
     """
-    import platformdirs  # noqa: PLC0415 - only where nothing is set
+    import platformdirs
 
     find = platformdirs.user_state_path if kind == "state" else platformdirs.user_config_path
-    found = find(NAME, appauthor=False)
+    found = find(APPLICATION, appauthor=False)
     if found.is_absolute():
         return found
     xdg = f"XDG_{kind.upper()}_HOME"

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
-from saasus_mcp.settings.credentials import flaw
-from saasus_mcp.settings.environment import Settings, known_variables, used, variable
-from saasus_mcp.settings.faults import SettingsError
-from saasus_mcp.settings.sources import Source
-from saasus_mcp.settings.unknown import lookalikes, printable
+from saasus_mcp.settings.credentials import find_credential_flaw
+from saasus_mcp.settings.environment import Settings, known_variables, used_variable, variable_name
+from saasus_mcp.settings.errors import SettingsError
+from saasus_mcp.settings.secret_sources import SecretSource
+from saasus_mcp.settings.unknown_variables import find_similar_variables, printable_name
 
 if TYPE_CHECKING:
     from saasus_mcp.settings.config import ProfileTable
@@ -87,9 +87,9 @@ class Profile:
     secret_key: str = field(repr=False)
     api_url_base: str
     groups: frozenset[str] = frozenset()
-    secrets: Mapping[str, Source] = field(default_factory=dict)
+    secrets: Mapping[str, SecretSource] = field(default_factory=dict)
 
-    def secret(self, name: str) -> str | None:
+    def read_secret(self, name: str) -> str | None:
         """What `secret://NAME` stands for, read now; None where this profile does not list the name.
 
         Raises:
@@ -99,7 +99,7 @@ class Profile:
         return source.read() if source is not None else None
 
 
-def profiles(settings: Settings) -> dict[str, Profile]:
+def load_profiles(settings: Settings) -> dict[str, Profile]:
     """Every profile there is, by name: those of the configuration file, else the environment's one.
 
     Raises:
@@ -109,7 +109,7 @@ def profiles(settings: Settings) -> dict[str, Profile]:
     return {name: _profile(settings, name, table) for name, table in tables.items()}
 
 
-def profile(settings: Settings) -> Profile:
+def load_profile(settings: Settings) -> Profile:
     """The chosen profile.
 
     Raises:
@@ -118,7 +118,7 @@ def profile(settings: Settings) -> Profile:
     return _profile(settings, settings.profile, _table(settings))
 
 
-def credentials(settings: Settings) -> dict[str, str]:
+def credential_variables(settings: Settings) -> dict[str, str]:
     """The environment variables that a server needs for the chosen profile's secrets, and what they hold now.
 
     A variable that is not set holds nothing; what a profile keeps in files needs no variable.
@@ -128,13 +128,13 @@ def credentials(settings: Settings) -> dict[str, str]:
     """
     table = _table(settings)
     if table is None or table.saas_id is None:
-        pairs = {variable(name): getattr(settings, name) for name in ("saas_id", "api_key", "secret_key")}
+        pairs = {variable_name(name): getattr(settings, name) for name in ("saas_id", "api_key", "secret_key")}
         found = {name: value if isinstance(value, str) else value.get_secret_value() for name, value in pairs.items()}
     else:
         found = {}
     for source in (table.saas_id, table.api_key, table.secret_key, *table.secrets.values()) if table else ():
-        if isinstance(source, Source) and source.env:
-            found[source.env] = source.held()
+        if isinstance(source, SecretSource) and source.env:
+            found[source.env] = source.current_value()
     return found
 
 
@@ -150,9 +150,9 @@ def _tables(settings: Settings) -> Mapping[str, ProfileTable]:
         return {}
     except OSError:
         pass  # reading it will say what is wrong
-    from saasus_mcp.settings.config import load  # noqa: PLC0415 - see above
+    from saasus_mcp.settings.config import load_config
 
-    return load(settings.config_file).profiles
+    return load_config(settings.config_file).profiles
 
 
 def _table(settings: Settings) -> ProfileTable | None:
@@ -174,7 +174,7 @@ def _profile(settings: Settings, name: str, table: ProfileTable | None) -> Profi
     api_key, secret_key = table.api_key.read(), table.secret_key.read()
     place = f"profiles.{name}."
     given = {f"{place}saas_id": saas_id, f"{place}api_key": api_key, f"{place}secret_key": secret_key}
-    require_sound(given, settings.lang)
+    require_valid_credentials(given, settings.lang)
     return Profile(
         name=name,
         saas_id=saas_id,
@@ -188,17 +188,21 @@ def _profile(settings: Settings, name: str, table: ProfileTable | None) -> Profi
 
 def _from_environment(settings: Settings, name: str) -> Profile:
     api_key, secret_key = settings.api_key.get_secret_value(), settings.secret_key.get_secret_value()
-    given = {used("saas_id"): settings.saas_id, used("api_key"): api_key, used("secret_key"): secret_key}
-    require_sound(given, settings.lang)
+    given = {
+        used_variable("saas_id"): settings.saas_id,
+        used_variable("api_key"): api_key,
+        used_variable("secret_key"): secret_key,
+    }
+    require_valid_credentials(given, settings.lang)
     missing = [each for each, value in given.items() if not value]
     if missing:
-        near = lookalikes(missing, known_variables())
+        near = find_similar_variables(missing, known_variables())
         what = "missing_near" if near else "missing"
-        raise _fault(settings.lang, what, names=", ".join(missing), near=", ".join(map(printable, near)))
+        raise _fault(settings.lang, what, names=", ".join(missing), near=", ".join(map(printable_name, near)))
     return Profile(name, settings.saas_id, api_key, secret_key, settings.api_url_base)
 
 
-def require_sound(given: Mapping[str, str], lang: Language, *, spaces: bool = False) -> None:
+def require_valid_credentials(given: Mapping[str, str], lang: Language, *, spaces: bool = False) -> None:
     """See that credentials are what was copied and nothing else. None is shown; empty ones are passed over.
 
     Args:
@@ -208,7 +212,11 @@ def require_sound(given: Mapping[str, str], lang: Language, *, spaces: bool = Fa
     Raises:
         SettingsError: one is a placeholder, an example, or has something around it.
     """
-    flaws = {name: found for name, value in given.items() if (found := flaw(value, spaces=spaces)) is not None}
+    flaws = {
+        name: found
+        for name, value in given.items()
+        if (found := find_credential_flaw(value, spaces=spaces)) is not None
+    }
     if flaws:
         worst = next((each for each in flaws.values() if each == "reference"), next(iter(flaws.values())))
         raise _fault(lang, worst, names=", ".join(name for name, found in flaws.items() if found == worst))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 
-class Strict(BaseModel):
+class StrictModel(BaseModel):
     """A table that knows its fields and refuses any other."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

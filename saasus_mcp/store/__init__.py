@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from saasus_mcp.store.chain import Head
-from saasus_mcp.store.files import StoreError
-from saasus_mcp.store.key_check import WrongKey
+from saasus_mcp.store.audit.hash_chain import ChainHead
+from saasus_mcp.store.audit.key_check import WrongKey
 from saasus_mcp.store.records import (
     AlreadyUsed,
     Approval,
-    Charge,
-    Claim,
+    ApprovalStatus,
+    BudgetCharge,
+    BudgetExceeded,
+    CallOutcome,
     Commitment,
-    Ending,
-    Entry,
     Freeze,
-    Frozen,
-    Grant,
     HiddenSecret,
-    Kept,
-    OverBudget,
-    Spend,
-    Status,
-    StepEnding,
+    JobGrant,
+    ProofUse,
+    StepClaim,
+    StepOutcome,
+    StoredResult,
     TooManyJobs,
+    UndoEntry,
+    WritesFrozen,
 )
+from saasus_mcp.store.state_files import StoreError
 
 if TYPE_CHECKING:
     from saasus_mcp.store.store import Store
@@ -33,24 +33,24 @@ if TYPE_CHECKING:
 __all__ = [
     "AlreadyUsed",
     "Approval",
-    "Charge",
-    "Claim",
+    "ApprovalStatus",
+    "BudgetCharge",
+    "BudgetExceeded",
+    "CallOutcome",
+    "ChainHead",
     "Commitment",
-    "Ending",
-    "Entry",
     "Freeze",
-    "Frozen",
-    "Grant",
-    "Head",
     "HiddenSecret",
-    "Kept",
-    "OverBudget",
-    "Spend",
-    "Status",
-    "StepEnding",
+    "JobGrant",
+    "ProofUse",
+    "StepClaim",
+    "StepOutcome",
     "Store",
     "StoreError",
+    "StoredResult",
     "TooManyJobs",
+    "UndoEntry",
+    "WritesFrozen",
     "WrongKey",
 ]
 
@@ -58,7 +58,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """`Store` on demand: the database library is slow to import, and listing tools needs no store."""
     if name == "Store":
-        from saasus_mcp.store.store import Store  # noqa: PLC0415 - see above
+        from saasus_mcp.store.store import Store
 
         return Store
     raise AttributeError(name)

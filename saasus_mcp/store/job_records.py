@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from saasus_mcp.saasus.client import Applied
+    from saasus_mcp.common.outcome import Outcome
+
 
 JobStatus = Literal["running", "done", "failed", "cancelled"]
 
@@ -46,6 +47,6 @@ class JobStep:
 
     step: str
     call: str | None = None
-    outcome: Applied | None = None
-    said: str = ""
+    outcome: Outcome | None = None
+    error: str = ""
     answer: Any = None

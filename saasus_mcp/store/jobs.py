@@ -9,17 +9,17 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from saasus_mcp.store.database import Database
+from saasus_mcp.store.database.engine import Database
+from saasus_mcp.store.database.locks import acquire_lock
+from saasus_mcp.store.database.schema import job_steps, jobs, workers
 from saasus_mcp.store.job_records import Job, JobStatus, JobStep
-from saasus_mcp.store.locks import hold
-from saasus_mcp.store.records import AlreadyUsed, Claim, Grant, StepEnding, TooManyJobs
-from saasus_mcp.store.tables import job_steps, jobs, workers
+from saasus_mcp.store.records import AlreadyUsed, JobGrant, StepClaim, StepOutcome, TooManyJobs
 
-AT_ONCE = 400
+STEPS_PER_QUERY = 400
 """Steps that one statement of SQL names."""
 
 
-class Jobs:
+class JobStore:
     """The jobs of one SaaS."""
 
     def __init__(self, database: Database) -> None:
@@ -28,13 +28,13 @@ class Jobs:
     # -- within the transactions of calls --------------------------------------------------------------------------
 
     @staticmethod
-    def grant(connection: Connection, job: str, granted: Grant, at: float) -> None:
+    def start(connection: Connection, job: str, granted: JobGrant, at: float) -> None:
         """Keep what a person agreed to, in the transaction that begins the job.
 
         Raises:
             TooManyJobs: as many of the principal's jobs are running as may.
         """
-        hold(connection, "jobs", granted.principal)
+        acquire_lock(connection, "jobs", granted.principal)
         _require_room(connection, granted.principal, granted.most_running)
         own = {
             name: getattr(granted, name) for name in ("name", "principal", "profile", "plan", "given", "typed", "by")
@@ -46,7 +46,7 @@ class Jobs:
             connection.execute(insert(job_steps), rows)
 
     @staticmethod
-    def claim(connection: Connection, claim: Claim, call: str) -> None:
+    def claim_step(connection: Connection, claim: StepClaim, call: str) -> None:
         """Use a step of a job up, in the transaction that lets the call go.
 
         Raises:
@@ -59,13 +59,13 @@ class Jobs:
             raise AlreadyUsed(f"The step {claim.step} is not part of the plan, or has already run.", "Check the job.")
 
     @staticmethod
-    def end_step(connection: Connection, call: str, ending: StepEnding) -> None:
+    def finish_step(connection: Connection, call: str, ending: StepOutcome) -> None:
         """Note what became of a step, in the transaction that ends its call."""
-        values = {"outcome": ending.outcome, "said": ending.said, "answer": json.dumps(ending.answer)}
+        values = {"outcome": ending.outcome, "said": ending.error, "answer": json.dumps(ending.answer)}
         connection.execute(update(job_steps).where(job_steps.c.call == call).values(**values))
 
     @staticmethod
-    def end(connection: Connection, job: str, status: JobStatus, report: Mapping[str, Any], at: float) -> bool:
+    def finish(connection: Connection, job: str, status: JobStatus, report: Mapping[str, Any], at: float) -> bool:
         """Note what a job came to, once; False where it was over already."""
         running = (jobs.c.id == job, jobs.c.status == "running")
         values = {"status": status, "report": json.dumps(report), "ended_at": at}
@@ -73,104 +73,104 @@ class Jobs:
 
     # -- on their own ----------------------------------------------------------------------------------------------
 
-    def find(self, job: str) -> Job | None:
+    def get(self, job: str) -> Job | None:
         """A job, whoever's it is."""
-        with self._database.reading() as connection:
+        with self._database.read_transaction() as connection:
             row = connection.execute(select(jobs).where(jobs.c.id == job)).first()
             return _job(row) if row is not None else None
 
-    def of(self, principal: str, profile: str, most: int) -> list[Job]:
+    def list_jobs(self, principal: str, profile: str, most: int) -> list[Job]:
         """The jobs of this principal in this profile, newest first."""
         own = (jobs.c.principal == principal, jobs.c.profile == profile)
-        with self._database.reading() as connection:
+        with self._database.read_transaction() as connection:
             rows = connection.execute(select(jobs).where(*own).order_by(jobs.c.at.desc()).limit(most))
             return [_job(row) for row in rows]
 
-    def advance(self, job: str, done: int, total: int | None) -> bool:
+    def report_progress(self, job: str, done: int, total: int | None) -> bool:
         """Note how far a job is; False where it is to stop."""
         with self._database.transaction() as connection:
             connection.execute(update(jobs).where(jobs.c.id == job).values(done=done, total=total))
             return _goes_on(connection, job)
 
-    def require_room(self, principal: str, most: int) -> None:
+    def require_capacity(self, principal: str, most: int) -> None:
         """See whether one more job of a principal could start now. Whether it does is decided when it starts.
 
         Raises:
             TooManyJobs: as many as may are running.
         """
-        with self._database.reading() as connection:
+        with self._database.read_transaction() as connection:
             _require_room(connection, principal, most)
 
     def any_running(self) -> bool:
         """Whether some job is not over, of anybody."""
-        with self._database.reading() as connection:
+        with self._database.read_transaction() as connection:
             return connection.execute(select(jobs.c.id).where(jobs.c.status == "running").limit(1)).first() is not None
 
-    def goes_on(self, job: str) -> bool:
+    def should_continue(self, job: str) -> bool:
         """Whether a job runs and nobody has asked it to stop."""
-        with self._database.reading() as connection:
+        with self._database.read_transaction() as connection:
             return _goes_on(connection, job)
 
-    def note(self, job: str, report: Mapping[str, Any]) -> None:
+    def save_report(self, job: str, report: Mapping[str, Any]) -> None:
         """Note what is to be known of a job while it runs."""
         running = (jobs.c.id == job, jobs.c.status == "running")
         with self._database.transaction() as connection:
             connection.execute(update(jobs).where(*running).values(report=json.dumps(report)))
 
-    def cancel(self, job: str) -> bool:
+    def request_cancellation(self, job: str) -> bool:
         """Ask a job to stop; False where it runs no more."""
         running = (jobs.c.id == job, jobs.c.status == "running")
         with self._database.transaction() as connection:
             return connection.execute(update(jobs).where(*running).values(cancelling=True)).rowcount == 1
 
-    def steps(self, job: str, names: Iterable[str]) -> dict[str, JobStep]:
+    def get_steps(self, job: str, names: Iterable[str]) -> dict[str, JobStep]:
         """What became of these steps of a job, by name."""
         wanted, found = list(names), {}
-        with self._database.reading() as connection:
-            for start in range(0, len(wanted), AT_ONCE):
-                some = (job_steps.c.job == job, job_steps.c.step.in_(wanted[start : start + AT_ONCE]))
+        with self._database.read_transaction() as connection:
+            for start in range(0, len(wanted), STEPS_PER_QUERY):
+                some = (job_steps.c.job == job, job_steps.c.step.in_(wanted[start : start + STEPS_PER_QUERY]))
                 for row in connection.execute(select(job_steps).where(*some)):
                     found[row.step] = _step(row)
         return found
 
-    def answers(self, job: str, names: Iterable[str]) -> dict[str, Any]:
+    def get_answers(self, job: str, names: Iterable[str]) -> dict[str, Any]:
         """What the API answered to these steps of a job, by name; without those that are not known."""
-        return {name: step.answer for name, step in self.steps(job, names).items() if step.answer is not None}
+        return {name: step.answer for name, step in self.get_steps(job, names).items() if step.answer is not None}
 
-    def learn(self, job: str, step: str, answer: Any) -> None:
+    def save_answer(self, job: str, step: str, answer: Any) -> None:
         """Note what a step must have answered, of which only its deed was seen."""
         unknown = (job_steps.c.job == job, job_steps.c.step == step, job_steps.c.outcome == "applied")
         with self._database.transaction() as connection:
             connection.execute(update(job_steps).where(*unknown).values(answer=json.dumps(answer)))
 
-    def count(self, job: str) -> dict[str, int]:
+    def count_outcomes(self, job: str) -> dict[str, int]:
         """How many steps of a job came to each outcome; those not over are left out."""
         over = (job_steps.c.job == job, job_steps.c.outcome.is_not(None))
         query = select(job_steps.c.outcome, func.count().label("count")).where(*over).group_by(job_steps.c.outcome)
-        with self._database.reading() as connection:
+        with self._database.read_transaction() as connection:
             return {str(outcome): int(count) for outcome, count in connection.execute(query)}
 
     # -- who runs them ---------------------------------------------------------------------------------------------
 
-    def beat(self, worker: str) -> None:
+    def heartbeat(self, worker: str) -> None:
         """Note that a process lives that runs jobs."""
         with self._database.transaction() as connection:
             at = _now(connection)
             if connection.execute(update(workers).where(workers.c.id == worker).values(at=at)).rowcount == 0:
                 connection.execute(insert(workers).values(id=worker, at=at))
 
-    def leave(self, worker: str) -> None:
+    def retire_worker(self, worker: str) -> None:
         """Note that a process ends: the others need not wait for another sign of life."""
         with self._database.transaction() as connection:
             connection.execute(update(workers).where(workers.c.id == worker).values(at=0.0))
 
-    def dead(self, seconds: float) -> list[str]:
+    def stale_workers(self, seconds: float) -> list[str]:
         """The processes that have not said for so long that they live."""
-        with self._database.reading() as connection:
+        with self._database.read_transaction() as connection:
             silent = workers.c.at < _now(connection) - seconds
             return list(connection.execute(select(workers.c.id).where(silent)).scalars())
 
-    def bury(self, dead: Iterable[str]) -> None:
+    def remove_workers(self, dead: Iterable[str]) -> None:
         """Forget processes whose jobs were taken up."""
         with self._database.transaction() as connection:
             connection.execute(delete(workers).where(workers.c.id.in_(list(dead))))

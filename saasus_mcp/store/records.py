@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from saasus_mcp.store.files import StoreError
+from saasus_mcp.store.state_files import StoreError
 
 if TYPE_CHECKING:
-    from saasus_mcp.saasus.client import Applied
+    from saasus_mcp.common.outcome import Outcome
 
-Kind = Literal["destructive", "users", "writes"]
-Status = Literal["pending", "approved", "rejected", "used", "stale"]
+
+BudgetKind = Literal["destructive", "users", "writes"]
+ApprovalStatus = Literal["pending", "approved", "rejected", "used", "stale"]
 
 
 class AlreadyUsed(StoreError):
@@ -42,7 +43,7 @@ class Approval:
     name: str
     preview: str
     bound: str
-    status: Status
+    status: ApprovalStatus
     requested_at: float
     expires_at: float
     two_person: bool = False
@@ -54,7 +55,7 @@ class Approval:
 
 
 @dataclass(frozen=True, slots=True)
-class Spend:
+class ProofUse:
     """The yes that a call uses up: a confirmation by the nonce of its question, or an approval by its code.
 
     A step of a job names the job's grant; what it uses up of it is its Claim.
@@ -82,22 +83,22 @@ class HiddenSecret:
 
 
 @dataclass(frozen=True, slots=True)
-class Charge:
+class BudgetCharge:
     """What a call takes from its principal's budget: so much of a kind, of at most `ceiling` in `window` seconds."""
 
     principal: str
-    kind: Kind
+    kind: BudgetKind
     amount: int
     ceiling: int
     window: int
 
 
 @dataclass(frozen=True, slots=True)
-class Charged:
+class BudgetUsage:
     """What a principal has used of one budget."""
 
     principal: str
-    kind: Kind
+    kind: BudgetKind
     amount: int
 
 
@@ -111,7 +112,7 @@ class Freeze:
     profile: str = ""
 
 
-class Frozen(StoreError):
+class WritesFrozen(StoreError):
     """A person has frozen writes, of the call's profile or of all."""
 
 
@@ -119,12 +120,12 @@ class TooManyJobs(StoreError):
     """As many jobs of the principal are running as may; this one was not started."""
 
 
-class OverBudget(StoreError):
+class BudgetExceeded(StoreError):
     """The call would take more than its principal may in the time; nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class UndoEntry:
     """One call that changed something. What is secret was left out of it.
 
     Attributes:
@@ -148,7 +149,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
+class JobGrant:
     """What a job may do, as a person agreed to it.
 
     Attributes:
@@ -170,7 +171,7 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class StepClaim:
     """The step of a job's grant that a call uses up."""
 
     job: str
@@ -179,11 +180,11 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class StepEnding:
+class StepOutcome:
     """What became of a job's step: whether it was done, why not, and what the API answered with its secrets hidden."""
 
-    outcome: Applied
-    said: str = ""
+    outcome: Outcome
+    error: str = ""
     answer: Any = None
 
 
@@ -202,28 +203,28 @@ class Commitment:
     """
 
     writes: bool = False
-    charges: tuple[Charge, ...] = ()
-    entry: Entry | None = None
+    charges: tuple[BudgetCharge, ...] = ()
+    undo_entry: UndoEntry | None = None
     undoes: tuple[str, int] | None = None
-    grant: Grant | None = None
-    claim: Claim | None = None
+    grant: JobGrant | None = None
+    claim: StepClaim | None = None
     profile: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class CallOutcome:
     """What a call came to. `changed` is False only where it is known that it changed nothing; `step`: in its job."""
 
     changed: bool = True
     result: Any = None
-    step: StepEnding | None = None
+    step: StepOutcome | None = None
 
 
-NOTHING = Commitment()
+NO_COMMITMENT = Commitment()
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredResult:
     """One large answer that was kept whole. `sealed` is encrypted, and empty where only its head was asked for."""
 
     id: str

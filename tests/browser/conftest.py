@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.browser.stage import CHROMIUM, FLAGS, Stage, staged
-from tests.hosting.openid import SECRET
+from tests.support.browser_server import CHROMIUM, FLAGS, BrowserServer, start_browser_server
+from tests.support.openid_provider import SECRET
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -30,16 +30,16 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BrowserServer]:
     monkeypatch.setenv("TEST_SECRET", SECRET)
-    with staged(tmp_path) as made:
+    with start_browser_server(tmp_path) as made:
         yield made
 
 
 @pytest.fixture
-def private(tmp_path: Path) -> Iterator[Stage]:
+def private(tmp_path: Path) -> Iterator[BrowserServer]:
     """A server of one machine, which only a one-time link opens."""
-    with staged(tmp_path, tokens=False) as made:
+    with start_browser_server(tmp_path, tokens=False) as made:
         yield made
 
 
@@ -72,7 +72,7 @@ def opened(browser: Browser) -> Iterator[Open]:
 def signed_in(opened: Open) -> Callable[..., Page]:
     """Opens the console as the holder of an approver token."""
 
-    def sign_in(stage: Stage, name: str = "boss", **given: Any) -> Page:
+    def sign_in(stage: BrowserServer, name: str = "boss", **given: Any) -> Page:
         page = opened(f"{stage.url}/console", **given)
         page.locator("#token").fill(stage.token(name))
         page.locator("#token").press("Enter")

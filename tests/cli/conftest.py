@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.homes import moved
+from tests.support.home_folder import create_home
 
 
 @pytest.fixture
@@ -18,4 +18,4 @@ def state(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home with no client in it, whatever the one of who runs the tests holds."""
-    return moved(tmp_path / "home", monkeypatch)
+    return create_home(tmp_path / "home", monkeypatch)

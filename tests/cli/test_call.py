@@ -9,22 +9,22 @@ from pathlib import Path
 
 import pytest
 
-from saasus_mcp.cli.keeping import AUDIT, KEY_FILE
-from saasus_mcp.permissions.approvals import Approvals
-from saasus_mcp.permissions.seal import Sealer
+from saasus_mcp.cli.state import AUDIT_KEY_PURPOSE, KEY_FILE
+from saasus_mcp.permissions.approval.approvals import ApprovalService
+from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.store import Store
-from tests.cli.running import run, status
+from tests.support.commands import approval_status, run_command
 
 
 def test_the_answer_is_json_on_standard_output_and_the_rest_on_standard_error() -> None:
-    ran = run("call", "--sandbox", "auth_get_tenants")
+    ran = run_command("call", "--sandbox", "auth_get_tenants")
     assert ran.status == 0
     assert json.loads(ran.out)["tenants"]
     assert "SANDBOX" in ran.err
 
 
 def test_a_tool_can_be_called_by_its_operation() -> None:
-    assert run("call", "--sandbox", "auth.GetRoles", "{}").status == 0
+    assert run_command("call", "--sandbox", "auth.GetRoles", "{}").status == 0
 
 
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["plain", "byte-order-mark"])
@@ -32,28 +32,28 @@ def test_arguments_can_come_from_standard_input(mark: bytes) -> None:
     given = json.dumps(
         {"name": "青空", "attributes": {}, "back_office_staff_email": "a@example.com"}, ensure_ascii=False
     )
-    ran = run("call", "--sandbox", "auth_create_tenant", "-", given=mark + given.encode())
+    ran = run_command("call", "--sandbox", "auth_create_tenant", "-", given=mark + given.encode())
     assert json.loads(ran.out)["name"] == "青空"
 
 
 def test_the_failure_of_a_call_goes_to_standard_error_with_exit_status_1() -> None:
-    ran = run("call", "--sandbox", "auth_get_tenant", '{"tenant_id": "none such"}')
+    ran = run_command("call", "--sandbox", "auth_get_tenant", '{"tenant_id": "none such"}')
     assert (ran.status, ran.out) == (1, "")
     assert "HTTP 404" in ran.err
     assert "not_applied" in ran.err
 
 
 def test_arguments_of_the_wrong_type_are_understood_where_they_leave_no_doubt() -> None:
-    typed = run("call", "--sandbox", "auth_search_saas_users", '{"limit": 2}')
-    ran = run("call", "--sandbox", "auth_search_saas_users", '{"limit": "2", "cursor": "", "email": null}')
+    typed = run_command("call", "--sandbox", "auth_search_saas_users", '{"limit": 2}')
+    ran = run_command("call", "--sandbox", "auth_search_saas_users", '{"limit": "2", "cursor": "", "email": null}')
     assert (ran.status, json.loads(ran.out)) == (0, json.loads(typed.out))
-    doubtful = run("call", "--sandbox", "auth_search_saas_users", '{"limit": "02"}')
+    doubtful = run_command("call", "--sandbox", "auth_search_saas_users", '{"limit": "02"}')
     assert doubtful.status == 1
     assert "limit: expected integer, got text of 2 characters" in doubtful.err
 
 
 def test_arguments_that_do_not_fit_are_told_by_field() -> None:
-    ran = run("call", "--sandbox", "auth_get_tenant", '{"tenant": "x"}')
+    ran = run_command("call", "--sandbox", "auth_get_tenant", '{"tenant": "x"}')
     assert ran.status == 1
     assert "tenant: auth_get_tenant has no such argument" in ran.err
 
@@ -69,29 +69,29 @@ def test_arguments_that_do_not_fit_are_told_by_field() -> None:
     ],
 )
 def test_bad_json_is_told_by_its_position(given: str, said: str) -> None:
-    ran = run("call", "--sandbox", "auth_get_tenant", "-", given=given)
+    ran = run_command("call", "--sandbox", "auth_get_tenant", "-", given=given)
     assert (ran.status, ran.out) == (1, "")
     assert said in ran.err
 
 
 def test_standard_input_that_is_no_text_is_refused() -> None:
-    assert "not UTF-8 text" in run("call", "--sandbox", "auth_get_tenant", "-", given=b'{"a": "\xff\xff"}').err
+    assert "not UTF-8 text" in run_command("call", "--sandbox", "auth_get_tenant", "-", given=b'{"a": "\xff\xff"}').err
 
 
 def test_bad_json_is_told_in_japanese() -> None:
-    told = run("call", "--sandbox", "--lang", "ja", "auth_get_tenant", "{x}").err
+    told = run_command("call", "--sandbox", "--lang", "ja", "auth_get_tenant", "{x}").err
     assert "(1行目2文字目: " in told
     assert ")。オブジェクト全体を" in told, "no space between two Japanese sentences"
 
 
 def test_an_unknown_tool_is_answered_with_the_nearest() -> None:
-    ran = run("call", "--sandbox", "auth_get_tenent")
+    ran = run_command("call", "--sandbox", "auth_get_tenent")
     assert ran.status == 1
     assert "auth_get_tenant" in ran.err
 
 
 def test_without_credentials_nothing_is_called() -> None:
-    ran = run("call", "auth_get_tenants")
+    ran = run_command("call", "auth_get_tenants")
     assert (ran.status, ran.out) == (1, "")
     assert "Missing credentials: SAASUS_SAAS_ID, SAASUS_API_KEY, SAASUS_SECRET_KEY" in ran.err
 
@@ -99,35 +99,35 @@ def test_without_credentials_nothing_is_called() -> None:
 def test_a_policy_that_allows_everything_is_announced(tmp_path: Path) -> None:
     policy = tmp_path / "policy.yaml"
     policy.write_text("version: 1\nunsafe-allow-everything: true\n", encoding="utf-8")
-    ran = run("call", "--sandbox", "--policy", str(policy), "auth_get_roles")
+    ran = run_command("call", "--sandbox", "--policy", str(policy), "auth_get_roles")
     assert (ran.status, "UNSAFE" in ran.err, "UNSAFE" in ran.out) == (0, True, False)
 
 
 def test_without_a_terminal_what_would_be_confirmed_waits_for_an_approval(state: Path) -> None:
-    ran = run("call", "--sandbox", "auth_reset_saas_user_password", json.dumps({"user_id": _some_user()}))
+    ran = run_command("call", "--sandbox", "auth_reset_saas_user_password", json.dumps({"user_id": _some_user()}))
     code = re.search(r"saasus-mcp approve (\S+)`", ran.err)
     assert ran.status == 1
     assert code
-    assert status(state, code[1], "sandbox") == ("pending", None)
+    assert approval_status(state, code[1], "sandbox") == ("pending", None)
 
 
 def test_an_approved_call_runs_once_and_hides_its_secret(state: Path) -> None:
     again = ("call", "--sandbox", "auth_reset_saas_user_password", json.dumps({"user_id": _some_user()}))
-    _approve(state, run(*again).err)
-    ran = run(*again)
+    _approve(state, run_command(*again).err)
+    ran = run_command(*again)
     assert json.loads(ran.out)["password"].startswith("secret://r/")
-    assert "must approve this first" in run(*again).err
+    assert "must approve this first" in run_command(*again).err
 
 
 def _some_user() -> str:
-    return str(json.loads(run("call", "--sandbox", "auth_get_saas_users").out)["users"][0]["id"])
+    return str(json.loads(run_command("call", "--sandbox", "auth_get_saas_users").out)["users"][0]["id"])
 
 
 def _approve(state: Path, said: str) -> None:
     code = re.search(r"saasus-mcp approve (\S+)`", said)
     assert code
-    store = Store.at(state, "sandbox", Sealer.at(state / KEY_FILE).derived(AUDIT))
-    approvals = Approvals(store)
-    approval = approvals.find(code[1], time.time())
+    store = Store.open_saas(state, "sandbox", Encryptor.from_file(state / KEY_FILE).derive_keys(AUDIT_KEY_PURPOSE))
+    approvals = ApprovalService(store)
+    approval = approvals.find_pending(code[1], time.time())
     approvals.approve(approval, approval.name, "local:tester", time.time())
     store.close()

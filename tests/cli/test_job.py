@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.running import Terminal, run
+from tests.support.commands import Terminal, run_command
 
 TENANT = "bc725811-66d9-5ed0-b358-2087b58f8c2a"
 needs_terminal = pytest.mark.skipif(sys.platform == "win32", reason="a pseudo-terminal is a thing of Unix")
@@ -25,7 +25,7 @@ def lines(file: Path) -> list[dict[str, str]]:
 
 def test_the_report_goes_to_standard_output_and_the_table_to_a_private_file(tmp_path: Path) -> None:
     file = tmp_path / "users.csv"
-    ran = run("job", "export_users", "--sandbox", "--output", str(file))
+    ran = run_command("job", "export_users", "--sandbox", "--output", str(file))
     assert ran.status == 0, ran.err
     assert len(lines(file)) == json.loads(ran.out)["counts"]["rows"]
     assert os.name == "nt" or stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -33,32 +33,32 @@ def test_the_report_goes_to_standard_output_and_the_table_to_a_private_file(tmp_
 
 def test_the_chart_goes_to_a_file_and_a_table_in_its_place_to_the_terminal(tmp_path: Path) -> None:
     file = tmp_path / "contracts.png"
-    ran = run("job", "contract_report", "--sandbox", "--lang", "ja", "--chart", str(file))
+    ran = run_command("job", "contract_report", "--sandbox", "--lang", "ja", "--chart", str(file))
     assert ran.status == 0, ran.err
     assert file.read_bytes().startswith(b"\x89PNG")
     assert json.loads(ran.out)["status"] == "done"
-    ran = run("job", "contract_report", '{"chart": "text"}', "--sandbox")
+    ran = run_command("job", "contract_report", '{"chart": "text"}', "--sandbox")
     assert "Contracts: fixed prices by plan\n" in ran.err
-    refused = run("job", "export_users", "--sandbox", "--chart", str(tmp_path / "no.png"))
+    refused = run_command("job", "export_users", "--sandbox", "--chart", str(tmp_path / "no.png"))
     assert "job_export_users has no such argument" in refused.err
 
 
 def test_settings_are_saved_readably_and_compared_by_file(tmp_path: Path) -> None:
     file, other = tmp_path / "before.json", tmp_path / "other.json"
-    assert run("job", "export_settings", "--sandbox", "--output", str(file)).status == 0
+    assert run_command("job", "export_settings", "--sandbox", "--output", str(file)).status == 0
     text = file.read_text(encoding="utf-8")
     assert text.count("\n") > 500, "a line a value, for people and their tools to compare"
     other.write_text(text.replace("https://orders.example.com/callback", "https://x.example.com/"), encoding="utf-8")
-    compared = run("job", "compare_settings", "--document", str(file), "--other", str(other), "--sandbox")
+    compared = run_command("job", "compare_settings", "--document", str(file), "--other", str(other), "--sandbox")
     assert json.loads(compared.out)["counts"]["differs"] == 1
-    live = run("job", "compare_settings", "--document", str(file), "--sandbox")
+    live = run_command("job", "compare_settings", "--document", str(file), "--sandbox")
     assert json.loads(live.out)["records"] == []
 
 
 def test_a_file_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
     file = tmp_path / "users.csv"
     file.write_text("mine", encoding="utf-8")
-    ran = run("job", "export_users", "--sandbox", "--output", str(file))
+    ran = run_command("job", "export_users", "--sandbox", "--output", str(file))
     assert (ran.status, file.read_text(encoding="utf-8")) == (1, "mine")
     assert "exists already" in ran.err
 
@@ -80,7 +80,7 @@ def test_a_file_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(args: tuple[str, ...], said: str) -> None:
-    ran = run("job", *args, "--sandbox")
+    ran = run_command("job", *args, "--sandbox")
     assert (ran.status, ran.out) == (1, "")
     assert said in ran.err
 
@@ -88,7 +88,7 @@ def test_what_cannot_be_done_is_said_in_one_line(args: tuple[str, ...], said: st
 def test_where_nobody_can_be_asked_the_plan_waits_for_approval(tmp_path: Path) -> None:
     file = tmp_path / "new.csv"
     file.write_text(f"email,tenant_id\nnew@example.com,{TENANT}\n", encoding="utf-8")
-    ran = run("job", "import_users", "--sandbox", "--csv", str(file))
+    ran = run_command("job", "import_users", "--sandbox", "--csv", str(file))
     assert ran.status == 1
     assert re.search(r"saasus-mcp approve \w{4}-\w{4}", ran.err)
 
@@ -99,14 +99,14 @@ def test_what_a_spreadsheet_saves_is_read(tmp_path: Path, encoding: str, mark: s
     file = tmp_path / "people.csv"
     rows = [("メールアドレス", "テナント名"), ("minami.aozora@example.jp", "株式会社青空商事")]
     file.write_bytes("\r\n".join(mark.join(row) for row in rows).encode(encoding))
-    ran = run("job", "import_users", "--sandbox", "--csv", str(file))
+    ran = run_command("job", "import_users", "--sandbox", "--csv", str(file))
     assert (ran.status, json.loads(ran.out)["counts"]) == (0, {"skipped": 1})
 
 
 def test_a_list_in_an_unknown_encoding_says_how_to_save_it(tmp_path: Path) -> None:
     file = tmp_path / "people.csv"
     file.write_bytes("email,tenant_name\na@example.jp,株式会社青空商事\n".encode("euc_jp"))
-    ran = run("job", "import_users", "--sandbox", "--csv", str(file), "--lang", "ja")
+    ran = run_command("job", "import_users", "--sandbox", "--csv", str(file), "--lang", "ja")
     assert (ran.status, ran.out) == (1, "")
     assert "CSV UTF-8" in ran.err
 
@@ -114,10 +114,10 @@ def test_a_list_in_an_unknown_encoding_says_how_to_save_it(tmp_path: Path) -> No
 def test_a_row_that_is_left_undone_shows_in_the_exit_status(tmp_path: Path) -> None:
     file = tmp_path / "people.csv"
     file.write_text(f"email,tenant_id\nminami.aozora@example.jp,{TENANT}\n", encoding="utf-8")
-    there = run("job", "import_users", "--sandbox", "--csv", str(file))
+    there = run_command("job", "import_users", "--sandbox", "--csv", str(file))
     assert (there.status, json.loads(there.out)["counts"]) == (0, {"skipped": 1})
     file.write_text(f"email,tenant_id\nno address,{TENANT}\n", encoding="utf-8")
-    left = run("job", "import_users", '{"on_mistake": "skip"}', "--sandbox", "--csv", str(file))
+    left = run_command("job", "import_users", '{"on_mistake": "skip"}', "--sandbox", "--csv", str(file))
     assert (left.status, json.loads(left.out)["counts"]) == (1, {"left_out": 1})
 
 
@@ -126,22 +126,22 @@ def test_a_person_says_yes_once_and_takes_the_passwords_out(tmp_path: Path) -> N
     listed, secrets = tmp_path / "new.csv", tmp_path / "secrets.csv"
     listed.write_text(f"sign_in_id,tenant_id\nterminal-7,{TENANT}\nterminal-8,{TENANT}\n", encoding="utf-8")
     with Terminal("job", "import_users", "--sandbox", "--csv", str(listed)) as screen:
-        screen.until("New accounts: 2 people")
-        screen.until("[y/N]")
-        screen.types("y")
-        assert screen.ends() == 0
-        shown = screen.shown
+        screen.wait_for("New accounts: 2 people")
+        screen.wait_for("[y/N]")
+        screen.type("y")
+        assert screen.wait() == 0
+        shown = screen.output
     assert "sandbox-password" not in shown
     report = json.loads(next(line for line in shown.splitlines() if line.startswith('{"job"')))
     assert report["counts"] == {"applied": 2}
     with Terminal("reveal", report["job"], "--output", str(secrets)) as screen:
-        assert screen.ends() == 0
-        assert "2 secrets were written" in screen.shown
+        assert screen.wait() == 0
+        assert "2 secrets were written" in screen.output
     assert {line["login"]: line["password"][:17] for line in lines(secrets)} == {
         "terminal-7": "sandbox-password-",
         "terminal-8": "sandbox-password-",
     }
     assert stat.S_IMODE(secrets.stat().st_mode) == 0o600
     with Terminal("reveal", report["job"], "--output", str(tmp_path / "again.csv")) as screen:
-        assert screen.ends() == 1
-        assert "are gone" in screen.shown
+        assert screen.wait() == 1
+        assert "are gone" in screen.output

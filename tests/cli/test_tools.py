@@ -9,11 +9,11 @@ import pytest
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.cli import COMMANDS
-from tests.cli.running import run, spawn
+from tests.support.commands import run_command, spawn_command
 
 
 def test_every_tool_is_listed_with_level_decision_and_title(catalogue: Catalogue) -> None:
-    ran = run("tools")
+    ran = run_command("tools")
     lines = {line.split()[0]: line for line in ran.out.splitlines() if line}
     assert ran.status == 0
     assert all(operation.tool in lines for operation in catalogue)
@@ -22,12 +22,12 @@ def test_every_tool_is_listed_with_level_decision_and_title(catalogue: Catalogue
 
 
 def test_titles_come_in_japanese() -> None:
-    assert "テナントの削除" in run("tools", "--lang", "ja").out
+    assert "テナントの削除" in run_command("tools", "--lang", "ja").out
 
 
 def test_the_decision_follows_the_mode_and_the_read_only_switch(monkeypatch: pytest.MonkeyPatch) -> None:
     def decision() -> str:
-        return str(json.loads(run("tools", "auth_create_tenant", "--json").out)["decision"])
+        return str(json.loads(run_command("tools", "auth_create_tenant", "--json").out)["decision"])
 
     assert decision() == "allow"
     monkeypatch.setenv("SAASUS_MCP_MODE", "strict")
@@ -39,27 +39,27 @@ def test_the_decision_follows_the_mode_and_the_read_only_switch(monkeypatch: pyt
 def test_a_policy_that_allows_everything_is_announced(tmp_path: Path) -> None:
     policy = tmp_path / "policy.yaml"
     policy.write_text("version: 1\nunsafe-allow-everything: true\n", encoding="utf-8")
-    ran = run("tools", "--policy", str(policy))
+    ran = run_command("tools", "--policy", str(policy))
     assert "UNSAFE" in ran.err
     assert "unsafe-allow-everything" in ran.out
 
 
 def test_toolset_and_level_narrow_the_list(catalogue: Catalogue) -> None:
-    found = json.loads(run("tools", "--json", "--toolset", "tenants", "--level", "critical").out)
+    found = json.loads(run_command("tools", "--json", "--toolset", "tenants", "--level", "critical").out)
     expected = [one.tool for one in catalogue if (one.toolset, one.level) == ("tenants", "critical")]
     assert expected
     assert [one["name"] for one in found] == expected
 
 
 def test_an_unknown_toolset_is_answered_with_those_there_are() -> None:
-    ran = run("tools", "--toolset", "tenant")
+    ran = run_command("tools", "--toolset", "tenant")
     assert ran.status == 1
     assert "There is no toolset 'tenant'" in ran.err
     assert "tenants, users" in ran.err
 
 
 def test_one_tool_is_shown_whole() -> None:
-    out = run("tools", "auth_create_tenant_invitation").out
+    out = run_command("tools", "auth_create_tenant_invitation").out
     for part in (
         "POST /v1/auth/tenants/{tenant_id}/invitations",
         "confirm: operations of level write_sensitive require a person's confirmation",
@@ -73,13 +73,13 @@ def test_one_tool_is_shown_whole() -> None:
 
 
 def test_one_tool_is_described_in_japanese() -> None:
-    out = run("tools", "auth.DeleteTenant", "--lang", "ja").out
+    out = run_command("tools", "auth.DeleteTenant", "--lang", "ja").out
     assert "テナントを完全に削除し" in out
     assert "元に戻せるか: irreversible" in out
 
 
 def test_one_tool_as_json_holds_its_schemas(catalogue: Catalogue) -> None:
-    shown = json.loads(run("tools", "auth_delete_tenant", "--json").out)
+    shown = json.loads(run_command("tools", "auth_delete_tenant", "--json").out)
     operation = catalogue.find("auth_delete_tenant")
     assert shown["inputSchema"] == operation.input_schema
     assert shown["outputSchema"] == operation.output_schema
@@ -88,34 +88,34 @@ def test_one_tool_as_json_holds_its_schemas(catalogue: Catalogue) -> None:
 
 @pytest.mark.parametrize(("lang", "said"), [("en", "There is no tool"), ("ja", "というツールはありません")])
 def test_an_unknown_name_is_answered_with_the_nearest(lang: str, said: str) -> None:
-    ran = run("tools", "auth_delete_tenan", "--lang", lang)
+    ran = run_command("tools", "auth_delete_tenan", "--lang", lang)
     assert (ran.status, ran.out) == (1, "")
     assert said in ran.err
     assert "auth_delete_tenant" in ran.err
 
 
 def test_a_name_like_no_other_is_sent_to_the_list() -> None:
-    assert "`saasus-mcp tools` lists them" in run("tools", "zzzzzzzzzz").err
+    assert "`saasus-mcp tools` lists them" in run_command("tools", "zzzzzzzzzz").err
 
 
 def test_the_help_lists_every_command_and_an_unknown_one_is_refused() -> None:
-    listed = run("--help").out
+    listed = run_command("--help").out
     assert all(f"\n  {name} " in listed for name in COMMANDS)
-    assert "No such command 'tols'" in run("tols").err
+    assert "No such command 'tols'" in run_command("tols").err
 
 
 def test_a_pipe_that_cannot_write_japanese_stops_nothing() -> None:
-    ran = spawn("tools", "auth_delete_tenant", "--lang", "ja", PYTHONIOENCODING="cp1252")
+    ran = spawn_command("tools", "auth_delete_tenant", "--lang", "ja", PYTHONIOENCODING="cp1252")
     assert ran.status == 0
     assert "\\u30c6" in ran.out
 
 
 def test_json_stays_json_where_japanese_cannot_be_written() -> None:
-    ran = spawn("tools", "auth_delete_tenant", "--lang", "ja", "--json", PYTHONIOENCODING="cp1252")
+    ran = spawn_command("tools", "auth_delete_tenant", "--lang", "ja", "--json", PYTHONIOENCODING="cp1252")
     assert json.loads(ran.out)["title"] == "テナントの削除"
 
 
 def test_what_a_person_can_mend_is_one_line_and_exit_status_1() -> None:
-    ran = spawn("tools", SAASUS_MCP_READ_ONLY="treu")
+    ran = spawn_command("tools", SAASUS_MCP_READ_ONLY="treu")
     assert (ran.status, ran.out, ran.err.count("\n")) == (1, "", 1)
     assert ran.err.startswith("saasus-mcp: SAASUS_MCP_READ_ONLY: ")

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.homes import moved
+from tests.support.home_folder import create_home
 
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home of its own, and no uvx, whatever this machine has."""
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}" if name == "uvx" else None)
-    return moved(tmp_path / "home", monkeypatch)
+    return create_home(tmp_path / "home", monkeypatch)
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ from mcp.types import (
     TextResourceContents,
 )
 
-from saasus_mcp.server.asking import Context
+from saasus_mcp.server.elicitation import Context
 
 Called = CallToolResult | InputRequiredResult
 Run = Callable[[Context, CallToolRequestParams], Awaitable[Called]]
@@ -46,25 +46,27 @@ def embedded(uri: str, text: str, mime_type: str = "text/plain") -> EmbeddedReso
     return EmbeddedResource(resource=TextResourceContents(uri=uri, mime_type=mime_type, text=text))
 
 
-def said(*content: ContentBlock | str, is_error: bool = False) -> CallToolResult:
+def tool_result(*content: ContentBlock | str, is_error: bool = False) -> CallToolResult:
     """A tool's answer."""
     blocks = [TextContent(text=each) if isinstance(each, str) else each for each in content]
     return CallToolResult(content=blocks, is_error=is_error)
 
 
 ANSWERS: Mapping[str, CallToolResult] = {
-    "test_simple_text": said("This is a simple text response for testing."),
-    "test_image_content": said(IMAGE),
-    "test_audio_content": said(AudioContent(data=WAV, mime_type="audio/wav")),
-    "test_embedded_resource": said(embedded("test://embedded-resource", "This is an embedded resource content.")),
-    "test_multiple_content_types": said(
+    "test_simple_text": tool_result("This is a simple text response for testing."),
+    "test_image_content": tool_result(IMAGE),
+    "test_audio_content": tool_result(AudioContent(data=WAV, mime_type="audio/wav")),
+    "test_embedded_resource": tool_result(
+        embedded("test://embedded-resource", "This is an embedded resource content.")
+    ),
+    "test_multiple_content_types": tool_result(
         "Multiple content types test:",
         IMAGE,
         embedded("test://mixed-content-resource", '{"test":"data","value":123}', "application/json"),
     ),
-    "test_error_handling": said("This tool intentionally returns an error for testing", is_error=True),
-    "json_schema_2020_12_tool": said("ok"),
-    "test_custom_header": said("ok"),
+    "test_error_handling": tool_result("This tool intentionally returns an error for testing", is_error=True),
+    "json_schema_2020_12_tool": tool_result("ok"),
+    "test_custom_header": tool_result("ok"),
 }
 """Tools that always give the same answer."""
 
@@ -104,7 +106,7 @@ async def progress(context: Context, _: CallToolRequestParams) -> CallToolResult
     for done in (0, 50, 100):
         await context.session.report_progress(done, 100)
         await anyio.sleep(STEP_SECONDS)
-    return said("Tool execution completed.")
+    return tool_result("Tool execution completed.")
 
 
 async def logging(context: Context, _: CallToolRequestParams) -> CallToolResult:
@@ -112,7 +114,7 @@ async def logging(context: Context, _: CallToolRequestParams) -> CallToolResult:
         with warnings.catch_warnings(action="ignore", category=MCPDeprecationWarning):
             await context.session.send_log_message("info", data, related_request_id=context.request_id)
         await anyio.sleep(STEP_SECONDS)
-    return said("Tool execution completed.")
+    return tool_result("Tool execution completed.")
 
 
 BUSY: Mapping[str, Run] = {
@@ -180,17 +182,17 @@ def prompt(params: GetPromptRequestParams) -> GetPromptResult:
         raise MCPError(INVALID_PARAMS, f"missing: {', '.join(missing)}")
     match params.name:
         case "test_simple_prompt":
-            return spoken("This is a simple prompt for testing.")
+            return prompt_result("This is a simple prompt for testing.")
         case "test_prompt_with_arguments":
-            return spoken(f"Prompt with arguments: arg1='{given['arg1']}', arg2='{given['arg2']}'")
+            return prompt_result(f"Prompt with arguments: arg1='{given['arg1']}', arg2='{given['arg2']}'")
         case "test_prompt_with_embedded_resource":
             content = embedded(given["resourceUri"], "Embedded resource content for testing.")
-            return spoken(content, "Please process the embedded resource above.")
+            return prompt_result(content, "Please process the embedded resource above.")
         case _:
-            return spoken(IMAGE, "Please analyze the image above.")
+            return prompt_result(IMAGE, "Please analyze the image above.")
 
 
-def spoken(*content: ContentBlock | str) -> GetPromptResult:
+def prompt_result(*content: ContentBlock | str) -> GetPromptResult:
     """What a user says."""
     blocks = [TextContent(text=each) if isinstance(each, str) else each for each in content]
     return GetPromptResult(messages=[PromptMessage(role="user", content=block) for block in blocks])

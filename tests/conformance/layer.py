@@ -27,9 +27,9 @@ from mcp.types import (
     UnsubscribeRequestParams,
 )
 
-from saasus_mcp.server.asking import Context
-from saasus_mcp.server.tool_list import METHOD
-from tests.conformance import asking
+from saasus_mcp.server.elicitation import Context
+from saasus_mcp.server.surface.tool_list import LIST_TOOLS_METHOD
+from tests.conformance import client_requests
 from tests.conformance.fixtures import (
     ANSWERS,
     BUSY,
@@ -40,19 +40,19 @@ from tests.conformance.fixtures import (
     Run,
     prompt,
     resource,
-    said,
+    tool_result,
 )
 
 NO_ARGUMENTS: dict[str, Any] = {"type": "object", "properties": {}}
 
 
-def layered(server: Server[Any]) -> Server[Any]:
+def add_fixtures(server: Server[Any]) -> Server[Any]:
     """The same server, with the fixtures on top."""
     bus = InMemorySubscriptionBus()
     tools = _tools(bus)
     schemas = {name: SCHEMAS.get(name, NO_ARGUMENTS) for name in tools}
     _list_more_tools(server, [_tool(name, schema) for name, schema in schemas.items()])
-    _list_more(server, "prompts/list", "prompts", [*PROMPTS, asking.PROMPT])
+    _list_more(server, "prompts/list", "prompts", [*PROMPTS, client_requests.PROMPT])
     _list_more(server, "resources/list", "resources", RESOURCES)
     _list_more(server, "resources/templates/list", "resource_templates", TEMPLATES)
     _call_first(server, tools)
@@ -80,7 +80,7 @@ def _tools(bus: InMemorySubscriptionBus) -> Mapping[str, Run]:
     def changing(event: Any) -> Run:
         async def run(_: Context, __: CallToolRequestParams) -> CallToolResult:
             await bus.publish(event)
-            return said("Changed.")
+            return tool_result("Changed.")
 
         return run
 
@@ -88,7 +88,7 @@ def _tools(bus: InMemorySubscriptionBus) -> Mapping[str, Run]:
         "test_trigger_tool_change": changing(ToolsListChanged()),
         "test_trigger_prompt_change": changing(PromptsListChanged()),
     }
-    return {**{name: fixed(answer) for name, answer in ANSWERS.items()}, **BUSY, **asking.TOOLS, **changes}
+    return {**{name: fixed(answer) for name, answer in ANSWERS.items()}, **BUSY, **client_requests.TOOLS, **changes}
 
 
 def _handler(server: Server[Any], method: str) -> Any:
@@ -103,7 +103,7 @@ def _list_more_tools(server: Server[Any], more: list[Tool]) -> None:
 
     async def filled(ctx: Context, call_next: CallNext) -> HandlerResult:
         given = await call_next(ctx)
-        if ctx.method == METHOD and isinstance(given, dict):
+        if ctx.method == LIST_TOOLS_METHOD and isinstance(given, dict):
             return {**given, "tools": [*given["tools"], *dumped]}
         return given
 
@@ -135,8 +135,8 @@ def _answer_first(server: Server[Any]) -> None:
     names = {each.name for each in PROMPTS}
 
     async def get(context: Context, params: GetPromptRequestParams) -> Any:
-        if params.name == asking.PROMPT.name:
-            return asking.asking_prompt(params)
+        if params.name == client_requests.PROMPT.name:
+            return client_requests.asking_prompt(params)
         return prompt(params) if params.name in names else await prompts(context, params)
 
     async def read(context: Context, params: ReadResourceRequestParams) -> Any:

@@ -53,7 +53,7 @@ def main() -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
+class SuiteResult:
     """What came of one revision's scenarios.
 
     Attributes:
@@ -96,7 +96,7 @@ class Ran:
 BAD = frozenset({"FAILURE", "WARNING"})
 
 
-def _run(node: list[str], url: str, revision: Revision) -> Ran:
+def _run(node: list[str], url: str, revision: Revision) -> SuiteResult:
     """The scenarios of one revision against one server."""
     with tempfile.TemporaryDirectory() as out:
         command = [*node, str(SUITE / "dist" / "index.js"), "server", "--url", f"{url}/mcp"]
@@ -116,7 +116,7 @@ def _run(node: list[str], url: str, revision: Revision) -> Ran:
     if not checks:
         raise click.ClickException(f"The suite did not run:\n{ran.stdout[-2000:]}\n{ran.stderr[-2000:]}")
     demanded = yaml.safe_load((SUITE / "requirements" / f"{revision}.yaml").read_text(encoding="utf-8"))
-    return Ran(frozenset(demanded["server"]), checks)
+    return SuiteResult(frozenset(demanded["server"]), checks)
 
 
 def _scenario(file: Path) -> str:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from saasus_mcp.cli import main
-from saasus_mcp.server import mcp
-from tests.conformance.layer import layered
+from saasus_mcp.server import mcp_server
+from tests.conformance.layer import add_fixtures
 
-of_product = mcp.build
+of_product = mcp_server.build_server
 
 
 def build(*args: Any, **kwargs: Any) -> Any:
-    return layered(of_product(*args, **kwargs))
+    return add_fixtures(of_product(*args, **kwargs))
 
 
 if __name__ == "__main__":
-    mcp.build = build
+    mcp_server.build_server = build
     main()

@@ -17,33 +17,34 @@ import httpx2
 import pytest
 from mcp.types import JSONRPCMessage
 
+from saasus_mcp.common.json_bounds import find_excess
+from saasus_mcp.common.json_path import InvalidArguments
+from saasus_mcp.hosting.auth.jwks import _usable
 from saasus_mcp.hosting.documents import Unreadable
-from saasus_mcp.hosting.jwks import _usable
-from saasus_mcp.jobs.there import Called, There
-from saasus_mcp.jobs.users import lines, mistaken
-from saasus_mcp.permissions import policy_yaml
-from saasus_mcp.permissions.policy_faults import PolicyError
+from saasus_mcp.jobs.name_index import DisplayName, ImportTargets
+from saasus_mcp.jobs.users.user_list import invalid_list, parse_users
+from saasus_mcp.permissions.policy import yaml_reader
+from saasus_mcp.permissions.policy.errors import PolicyError
 from saasus_mcp.saasus import arguments
-from saasus_mcp.saasus.answer import answer as shape
-from saasus_mcp.saasus.json_bounds import excess
-from saasus_mcp.saasus.places import InvalidArguments
-from saasus_mcp.server import large_work, selecting
-from saasus_mcp.server.call import Call
-from saasus_mcp.server.cutting import cut
-from saasus_mcp.server.lines import LONGEST_LINE
-from saasus_mcp.server.selecting import as_csv, select
-from saasus_mcp.server.stdio import Conversation
-from saasus_mcp.server.surface import Surface
-from saasus_mcp.server.wire import Wire
+from saasus_mcp.saasus.tool_answer import build_answer as shape
+from saasus_mcp.server.pipeline.call import Call
+from saasus_mcp.server.results import jmespath_query
+from saasus_mcp.server.results.jmespath_query import format_csv, run_query
+from saasus_mcp.server.results.truncation import truncate
+from saasus_mcp.server.scheduling import worker_threads
+from saasus_mcp.server.stdio.line_splitter import MAX_LINE_BYTES
+from saasus_mcp.server.stdio.message_stream import MessageStream
+from saasus_mcp.server.stdio.pipe_transport import PipeTransport
+from saasus_mcp.server.surface.tool_surface import ToolSurface
 from saasus_mcp.store import Store
-from tests.hardening.corpus import Ground, attack
-from tests.hosting.stage import stage
-from tests.stalls import stalls, unit
-from tests.support import ME, StubApi, pipeline
+from tests.support.attack_corpus import AttackContext, attack
+from tests.support.event_loop import measure_delays, time_unit
+from tests.support.hosting_server import build_server
+from tests.support.pipeline import PRINCIPAL, StubApi, build_pipeline
 
 AREA = "Bounded work"
 LONG = 10.0
-"""Units of tests.stalls for which the event loop may stand still at most."""
+"""Units of tests.support.event_loop for which the event loop may stand still at most."""
 ENVELOPE = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
     "io.modelcontextprotocol/clientCapabilities": {},
@@ -52,7 +53,7 @@ ENVELOPE = {
 ROLES = {"tenant_id": "t-1", "user_id": "u-1", "env_id": 3}
 DOUBLED = "|".join(["[@,@]"] * 70)
 """A list that holds the same list twice, seventy times over: short in memory, endless to walk."""
-THERE = There({f"t{n}": f"T{n}" for n in range(2_000)}, {3: Called("prod")}, {"viewer": ""}, {})
+THERE = ImportTargets({f"t{n}": f"T{n}" for n in range(2_000)}, {3: DisplayName("prod")}, {"viewer": ""}, {})
 
 
 def message(name: str, args: str) -> bytes:
@@ -62,35 +63,35 @@ def message(name: str, args: str) -> bytes:
 
 
 @asynccontextmanager
-async def asked(ground: Ground) -> AsyncIterator[Callable[..., Any]]:
+async def open_http_client(ground: AttackContext) -> AsyncIterator[Callable[..., Any]]:
     """A hosted server, and what sends it a call: gives the answer. The loop may not stand still meanwhile."""
     headers = {"Mcp-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call"}
-    async with stage(ground.catalogue).asked(**headers) as client:
+    async with build_server(ground.catalogue).client(**headers) as client:
 
         async def post(name: str, content: bytes) -> httpx2.Response:
             return await client.post("/mcp", content=content, headers={"Mcp-Name": name})
 
         await post("auth_get_roles", message("auth_get_roles", "{}"))
-        limit = LONG * unit()
-        async with stalls() as seen:
+        limit = LONG * time_unit()
+        async with measure_delays() as seen:
             yield post
         assert seen.cpu < limit
 
 
-async def refused_over_http(ground: Ground, args: str, *said: str, status: int = 200) -> None:
+async def assert_refused_over_http(ground: AttackContext, args: str, *said: str, status: int = 200) -> None:
     """A call of a hosted server is refused in these words."""
     name = "auth_create_tenant_user_roles"
-    async with asked(ground) as post:
+    async with open_http_client(ground) as post:
         answer = await post(name, message(name, args))
     assert answer.status_code == status
     assert all(part in answer.text for part in said)
 
 
-def roles(items: str) -> str:
+def roles_argument(items: str) -> str:
     return json.dumps(ROLES)[:-1] + f', "role_names": {items}}}'
 
 
-def spent(work: Callable[[], object]) -> float:
+def measure_time(work: Callable[[], object]) -> float:
     """Seconds of the CPU that work takes."""
     begun = time.thread_time()
     work()
@@ -98,57 +99,65 @@ def spent(work: Callable[[], object]) -> float:
 
 
 @attack(AREA, "An object nested 200 levels deep as an argument")
-async def nested(ground: Ground) -> str:
+async def nested(ground: AttackContext) -> str:
     value: object = "end"
     for _ in range(200):
         value = {"a": value}
     with pytest.raises(InvalidArguments, match="nested too deeply"):
-        arguments.check(ground.catalogue.find("auth.CreateTenant"), {"name": "x", "attributes": value})
+        arguments.check_arguments(ground.catalogue.find("auth.CreateTenant"), {"name": "x", "attributes": value})
     return "refused; the error names the field"
 
 
 @attack(AREA, "A list of 50,000 values, each of the wrong type")
-async def wrong_items(ground: Ground) -> str:
-    await refused_over_http(ground, roles(json.dumps([True] * 50_000)), "role_names[0]: expected string")
+async def wrong_items(ground: AttackContext) -> str:
+    await assert_refused_over_http(
+        ground, roles_argument(json.dumps([True] * 50_000)), "role_names[0]: expected string"
+    )
     operation = ground.catalogue.find("auth.CreateTenantUserRoles")
 
     def refused() -> None:
         with pytest.raises(InvalidArguments):
-            arguments.check(operation, {**ROLES, "role_names": [True] * 10_000})
+            arguments.check_arguments(operation, {**ROLES, "role_names": [True] * 10_000})
 
-    assert spent(refused) < spent(lambda: arguments.check(operation, {**ROLES, "role_names": ["a"] * 10_000}))
+    assert measure_time(refused) < measure_time(
+        lambda: arguments.check_arguments(operation, {**ROLES, "role_names": ["a"] * 10_000})
+    )
     return "refused at the first value; no other error is made"
 
 
 @attack(AREA, "A list of 200,000 values, which no tool takes")
-async def too_many_items(ground: Ground) -> str:
-    await refused_over_http(ground, roles(json.dumps([1] * 200_000)), "more than 60,000 values", status=413)
+async def too_many_items(ground: AttackContext) -> str:
+    await assert_refused_over_http(
+        ground, roles_argument(json.dumps([1] * 200_000)), "more than 60,000 values", status=413
+    )
     return "refused before it is parsed, with the limit"
 
 
 @attack(AREA, "4 MB of empty lists, which take the SDK seconds to parse")
-async def empty_lists(ground: Ground) -> str:
-    await refused_over_http(ground, roles("[" + "[]," * 1_300_000 + "[]]"), "20,000 lists and objects", status=413)
+async def empty_lists(ground: AttackContext) -> str:
+    await assert_refused_over_http(
+        ground, roles_argument("[" + "[]," * 1_300_000 + "[]]"), "20,000 lists and objects", status=413
+    )
     return "refused before it is parsed, with the limit"
 
 
 @attack(AREA, "2 MB of opening brackets")
-async def opening_brackets(ground: Ground) -> str:
-    await refused_over_http(ground, roles("[" * 2_000_000), "lists and objects", status=413)
+async def opening_brackets(ground: AttackContext) -> str:
+    await assert_refused_over_http(ground, roles_argument("[" * 2_000_000), "lists and objects", status=413)
     return "refused before it is parsed, with the limit"
 
 
 @attack(AREA, "A body 100 levels deep, with brackets and quotation marks in its texts")
-async def deep_body(ground: Ground) -> str:
+async def deep_body(ground: AttackContext) -> str:
     deep = '[{"a]\\\\\\"}":' * 50 + "1" + "}]" * 50
-    await refused_over_http(ground, roles(deep), "more than 64 levels deep", status=413)
+    await assert_refused_over_http(ground, roles_argument(deep), "more than 64 levels deep", status=413)
     return "refused before it is parsed, with the limit"
 
 
 @attack(AREA, "A body in UTF-16, which hides what it holds from a count of its bytes")
-async def other_encoding(ground: Ground) -> str:
-    content = message("auth_get_roles", roles(json.dumps([1] * 90_000))).decode().encode("utf-16")
-    async with asked(ground) as post:
+async def other_encoding(ground: AttackContext) -> str:
+    content = message("auth_get_roles", roles_argument(json.dumps([1] * 90_000))).decode().encode("utf-16")
+    async with open_http_client(ground) as post:
         answer = await post("auth_get_roles", content)
     assert answer.status_code == 413
     assert "UTF-8" in answer.text
@@ -156,46 +165,52 @@ async def other_encoding(ground: Ground) -> str:
 
 
 @attack(AREA, "An object of 50,000 fields that nobody declared")
-async def undeclared_fields(ground: Ground) -> str:
+async def undeclared_fields(ground: AttackContext) -> str:
     many = json.dumps({f"k{n}": 1 for n in range(50_000)})
     args = f'{{"tenant_id": "t-1", "email": "a@example.com", "attributes": {many}}}'
-    async with asked(ground) as post:
+    async with open_http_client(ground) as post:
         answer = await post("auth_create_tenant_user", message("auth_create_tenant_user", args))
     assert "attributes: the object has more than 1,000 fields" in answer.text
     return "refused; the error names the field and the limit"
 
 
 @attack(AREA, "The name of a tool that is 3 million characters long")
-async def long_name(ground: Ground) -> str:
-    surface = Surface(pipeline(StubApi(ground.catalogue), Store.at(ground.folder, "saas-under-test")), "en")
-    await surface.run(Call("auth_get_nothing", {}, ME))  # the first call imports and opens what later ones use
-    limit = LONG * unit()
-    async with stalls() as seen:
-        answer = await surface.run(Call("auth_get_" * 350_000, {}, ME))
+async def long_name(ground: AttackContext) -> str:
+    surface = ToolSurface(
+        build_pipeline(StubApi(ground.catalogue), Store.open_saas(ground.folder, "saas-under-test")), "en"
+    )
+    await surface.run(Call("auth_get_nothing", {}, PRINCIPAL))  # the first call imports and opens what later ones use
+    limit = LONG * time_unit()
+    async with measure_delays() as seen:
+        answer = await surface.run(Call("auth_get_" * 350_000, {}, PRINCIPAL))
     assert seen.cpu < limit
     assert len(str(answer)) < 2_000
     return "refused; the answer repeats 80 characters of it"
 
 
 @attack(AREA, "A search for 2 million characters of text in odd width and case")
-async def long_query(ground: Ground) -> str:
-    surface = Surface(pipeline(StubApi(ground.catalogue), Store.at(ground.folder, "saas-under-test")), "en")
-    await surface.run(Call("search_operations", {"query": "role"}, ME))
-    limit = LONG * unit()
-    async with stalls() as seen:
+async def long_query(ground: AttackContext) -> str:
+    surface = ToolSurface(
+        build_pipeline(StubApi(ground.catalogue), Store.open_saas(ground.folder, "saas-under-test")), "en"
+    )
+    await surface.run(Call("search_operations", {"query": "role"}, PRINCIPAL))
+    limit = LONG * time_unit()
+    async with measure_delays() as seen:
         await surface.run(
-            Call("search_operations", {"query": "\N{ARABIC LIGATURE SALLALLAHOU ALAYHE WASALLAM}a@" * 700_000}, ME)
+            Call(
+                "search_operations", {"query": "\N{ARABIC LIGATURE SALLALLAHOU ALAYHE WASALLAM}a@" * 700_000}, PRINCIPAL
+            )
         )
     assert seen.cpu < limit
     return "answered; the first 200 characters count"
 
 
 @attack(AREA, "One caller sends more large work than there are threads")
-async def all_threads(_: Ground) -> str:
+async def all_threads(_: AttackContext) -> str:
     free, order = threading.Event(), []
 
     async def send(who: str, work: Callable[[], object]) -> None:
-        await large_work.run(who, work)
+        await worker_threads.run_in_worker(who, work)
         order.append(who)
 
     async with anyio.create_task_group() as tasks:
@@ -213,58 +228,60 @@ async def all_threads(_: Ground) -> str:
 
 
 @attack(AREA, "Log bodies of 300 KB, which outsiders wrote and which are searched for secrets")
-async def log_bodies(ground: Ground) -> str:
+async def log_bodies(ground: AttackContext) -> str:
     logs = {"api_logs": [{"request_body": "token aaa " * 30_000}]}
     shaped = threading.Event()
 
     def waiting(*given: Any) -> Any:
-        if len(given[1].body) > large_work.LARGE:
+        if len(given[1].body) > worker_threads.LARGE_BYTES:
             assert shaped.wait(30)
         return shape(*given)
 
-    ground.monkeypatch.setattr("saasus_mcp.server.sending.answer", waiting)
+    ground.monkeypatch.setattr("saasus_mcp.server.pipeline.call_sender.answer", waiting)
     api = StubApi(ground.catalogue, answers={"apilog.GetLogs": logs})
-    behind = pipeline(api, Store.at(ground.folder, "saas-under-test"))
+    behind = build_pipeline(api, Store.open_saas(ground.folder, "saas-under-test"))
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(behind.run, Call("apilog_get_logs", {}, ME))
+        tasks.start_soon(behind.run, Call("apilog_get_logs", {}, PRINCIPAL))
         await anyio.wait_all_tasks_blocked()
-        assert (await behind.run(Call("auth_get_roles", {}, ME))).ok  # type: ignore[union-attr]
+        assert (await behind.run(Call("auth_get_roles", {}, PRINCIPAL))).ok  # type: ignore[union-attr]
         shaped.set()
     return "other calls are answered while they are searched"
 
 
 @attack(AREA, "A list of 50,000 values that fit, so that each must be looked at")
-async def many_right_items(ground: Ground) -> str:
+async def many_right_items(ground: AttackContext) -> str:
     answered = threading.Event()
-    real = arguments.check
+    real = arguments.check_arguments
 
     def waiting(operation: Any, raw: Any) -> Any:
-        if len(raw.get("role_names", "")) > large_work.LARGE_VALUES:
+        if len(raw.get("role_names", "")) > worker_threads.LARGE_VALUES:
             assert answered.wait(20)
         return real(operation, raw)
 
     ground.monkeypatch.setattr(arguments, "check", waiting)
-    behind = pipeline(StubApi(ground.catalogue), Store.at(ground.folder, "saas-under-test"))
+    behind = build_pipeline(StubApi(ground.catalogue), Store.open_saas(ground.folder, "saas-under-test"))
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(behind.run, Call("auth_create_tenant_user_roles", {**ROLES, "role_names": ["a"] * 50_000}, ME))
+        tasks.start_soon(
+            behind.run, Call("auth_create_tenant_user_roles", {**ROLES, "role_names": ["a"] * 50_000}, PRINCIPAL)
+        )
         await anyio.wait_all_tasks_blocked()
-        await behind.run(Call("auth_get_roles", {}, ME))
+        await behind.run(Call("auth_get_roles", {}, PRINCIPAL))
         answered.set()
     return "other calls are answered while they are checked"
 
 
-def expression_refused(expression: str, *said: str, value: Any = None) -> None:
+def assert_expression_refused(expression: str, *said: str, value: Any = None) -> None:
     with pytest.raises(InvalidArguments) as refused:
-        select({"a": "x"} if value is None else value, expression)
+        run_query({"a": "x"} if value is None else value, expression)
     assert all(part in str(refused.value) for part in said)
     assert len(str(refused.value)) < 600
 
 
 @attack(AREA, "A JMESPath expression that joins a text of 170 KB to itself again and again")
-async def joined(_: Ground) -> str:
+async def joined(_: AttackContext) -> str:
     value = {"a": "x" * 170_000}
     tracemalloc.start()
-    expression_refused(
+    assert_expression_refused(
         "[a,a,a]" + "|[join(@[0],@),join(@[0],@),join(@[0],@)]" * 3, "its result is too large", value=value
     )
     _now, peak = tracemalloc.get_traced_memory()
@@ -276,28 +293,28 @@ async def joined(_: Ground) -> str:
 @attack(
     AREA, "JMESPath expressions that flatten, write out or compare a list which holds itself twice, seventy times over"
 )
-async def doubled(ground: Ground) -> str:
-    ground.monkeypatch.setattr(selecting, "MOST_WORK", 20_000)
+async def doubled(ground: AttackContext) -> str:
+    ground.monkeypatch.setattr(jmespath_query, "MOST_WORK", 20_000)
     for expression in (
         DOUBLED,
         f"to_string({DOUBLED})",
         f"({DOUBLED})==({DOUBLED})",
         f"contains([{DOUBLED}],{DOUBLED})",
     ):
-        expression_refused(expression, "its result is too large")
+        assert_expression_refused(expression, "its result is too large")
     flat = "[" + ",".join(["a"] * 190) + "][]"
-    expression_refused(flat, "its result is too large", value={"a": [0] * 50_000})
+    assert_expression_refused(flat, "its result is too large", value={"a": [0] * 50_000})
     return "refused before it is walked"
 
 
 @attack(AREA, "A JMESPath function given such a list in place of a number, so that the error repeats it")
-async def repeated_by_the_error(_: Ground) -> str:
-    expression_refused(f"abs({DOUBLED})", "abs() takes number, not array")
+async def repeated_by_the_error(_: AttackContext) -> str:
+    assert_expression_refused(f"abs({DOUBLED})", "abs() takes number, not array")
     return "refused; the error names the type alone"
 
 
 @attack(AREA, "JMESPath expressions with infinite numbers, half characters, steps of nothing and 500 parentheses")
-async def odd_expressions(_: Ground) -> str:
+async def odd_expressions(_: AttackContext) -> str:
     odd = (
         "floor(to_number('inf'))",
         "ceil(to_number('nan'))",
@@ -314,51 +331,53 @@ async def odd_expressions(_: Ground) -> str:
         "to_number(a)",
     )
     for expression in odd:
-        expression_refused(expression, "expression: ", value={"a": ["x"]} if "::" in expression else {"a": "9" * 9_000})
-    assert select({"a": [1]}, "a[" + "9" * 500 + "]") is None
+        assert_expression_refused(
+            expression, "expression: ", value={"a": ["x"]} if "::" in expression else {"a": "9" * 9_000}
+        )
+    assert run_query({"a": [1]}, "a[" + "9" * 500 + "]") is None
     return "refused as an argument; none fails inside the server"
 
 
 @attack(AREA, "A CSV of 5,000 objects, each with a field of its own")
-async def square_csv(_: Ground) -> str:
+async def square_csv(_: AttackContext) -> str:
     with pytest.raises(InvalidArguments, match=r"5,000 rows of 5,000 columns"):
-        as_csv([{f"k{n}": n} for n in range(5_000)])
+        format_csv([{f"k{n}": n} for n in range(5_000)])
     return "refused before it is written; the error says what to pick"
 
 
 @attack(AREA, "An answer whose longest text lies 95 lists deep")
-async def deep_answer(_: Ground) -> str:
+async def deep_answer(_: AttackContext) -> str:
     value: Any = "x" * 3_000_000
-    limit = 20 * unit()
+    limit = 20 * time_unit()
     for _level in range(95):
         value = [value]
-    async with stalls() as seen:
-        shown, _cuts = cut(value, 24 * 1024)
+    async with measure_delays() as seen:
+        shown, _cuts = truncate(value, 24 * 1024)
     assert seen.cpu < limit
     assert len(json.dumps(shown)) <= 24 * 1024
     return "cut to the budget; it is not measured again at each level"
 
 
-def sound(given: str) -> None:
+def assert_valid_text(given: str) -> None:
     """Read a list as an import does that skips nothing."""
-    _, mistakes = lines(given, THERE, "csv")
+    _, mistakes = parse_users(given, THERE, "csv")
     if mistakes:
-        raise mistaken(mistakes, "csv")
+        raise invalid_list(mistakes, "csv")
 
 
 @attack(AREA, "A CSV cell of 32 KB that is almost an address")
-async def almost_an_address(_: Ground) -> str:
+async def almost_an_address(_: AttackContext) -> str:
     given = "email,tenant_name\n" + "a@" + "a." * 16_000 + "@,T1\n"
     with pytest.raises(InvalidArguments, match="line 2, email"):
-        sound(given)
+        assert_valid_text(given)
     short = "email,tenant_name\n" + "a@" + "a." * 120 + "@,T1\n"
     with pytest.raises(InvalidArguments, match="is not a valid e-mail address"):
-        sound(short)
+        assert_valid_text(short)
     return "refused; the error names line and column"
 
 
 @attack(AREA, "CSVs of a million cells in one line, of a quotation that never ends, and of 5,001 lines")
-async def wide_csv(_: Ground) -> str:
+async def wide_csv(_: AttackContext) -> str:
     head = "email,tenant_name\n"
     for given, said in (
         (head + "x," * 990_000, "more cells than there are columns"),
@@ -367,17 +386,17 @@ async def wide_csv(_: Ground) -> str:
         (head + "".join(f"u{n}@example.com,T1999\n" for n in range(5_001)), "more than 5,000 lines"),
     ):
         with pytest.raises(InvalidArguments, match=said):
-            sound(given)
+            assert_valid_text(given)
     return "each is refused; the error says which limit"
 
 
-async def heard(*sent: bytes) -> tuple[list[JSONRPCMessage], list[dict[str, Any]]]:
+async def read_stdin(*sent: bytes) -> tuple[list[JSONRPCMessage], list[dict[str, Any]]]:
     """The messages that the SDK is given of what a client sends on stdio, and what the client is answered."""
     (reading, theirs), (mine, writing) = os.pipe(), os.pipe()
     given = list[JSONRPCMessage]()
 
     async def listen() -> None:
-        async with Conversation(Wire(reading, writing)).streams() as (incoming, outgoing), incoming, outgoing:
+        async with MessageStream(PipeTransport(reading, writing)).streams() as (incoming, outgoing), incoming, outgoing:
             given.extend([each.message async for each in incoming if not isinstance(each, Exception)])
         os.close(writing)
 
@@ -395,21 +414,21 @@ async def heard(*sent: bytes) -> tuple[list[JSONRPCMessage], list[dict[str, Any]
 
 
 @attack(AREA, "4 MB of empty lists on standard input")
-async def empty_lists_on_stdio(_: Ground) -> str:
-    params = roles("[" + "[]," * 1_300_000 + "[]]")
+async def empty_lists_on_stdio(_: AttackContext) -> str:
+    params = roles_argument("[" + "[]," * 1_300_000 + "[]]")
     large = f'{{"method":"tools/call","params":{params},"jsonrpc":"2.0","id":"r-7"}}'.encode()
     small = b'{"jsonrpc":"2.0","id":8,"method":"ping"}'
-    given, answered = await heard(large, small)
+    given, answered = await read_stdin(large, small)
     assert [each.model_dump(exclude_unset=True) for each in given] == [json.loads(small)]
     assert [(each["id"], each["error"]["code"]) for each in answered] == [("r-7", -32600)]
     return "answered with an error under its id; the next message is served"
 
 
 @attack(AREA, "A line of more than 16 MiB on standard input")
-async def endless_line(_: Ground) -> str:
+async def endless_line(_: AttackContext) -> str:
     small = b'{"jsonrpc":"2.0","id":8,"method":"ping"}'
-    longest = LONGEST_LINE
-    given, answered = await heard(b'{"jsonrpc":"2.0","id":7,"method":"' + b"x" * (longest + 200_000), small)
+    longest = MAX_LINE_BYTES
+    given, answered = await read_stdin(b'{"jsonrpc":"2.0","id":7,"method":"' + b"x" * (longest + 200_000), small)
     assert [each.model_dump(exclude_unset=True) for each in given] == [json.loads(small)]
     assert [each["id"] for each in answered] == [7]
     assert "16 MiB" in answered[0]["error"]["message"]
@@ -417,27 +436,27 @@ async def endless_line(_: Ground) -> str:
 
 
 @attack(AREA, "Policy files with a bomb of aliases, 200 levels, or a number of 60,000 places to the base of 60")
-async def policy_files(ground: Ground) -> str:
+async def policy_files(ground: AttackContext) -> str:
     bomb = "a: &a [x,x]\n" + "".join(f"b{n}: &b{n} [*a,*a]\n" for n in range(50))
     for text in (bomb, "a: " + "[" * 200 + "]" * 200, "a: 1" + ":1" * 60_000):
         file = ground.folder / "policy.yaml"
         file.write_text(text, encoding="utf-8")
         with pytest.raises(PolicyError):
-            policy_yaml.read(file)
+            yaml_reader.read_document(file)
     return "each is refused; the error names the line"
 
 
 @attack(AREA, "Keys of an identity provider nested 100,000 levels deep")
-async def nested_keys(_: Ground) -> str:
+async def nested_keys(_: AttackContext) -> str:
     with pytest.raises(Unreadable):
         _usable(b'{"keys":' + b"[" * 100_000 + b"]" * 100_000 + b"}", ["RS256"])
     return "not taken; the keys known before stay in use"
 
 
 @attack(AREA, "A sign-in page of 3 MB, with more brackets and commas than a message may have values")
-async def large_page(ground: Ground) -> str:
+async def large_page(ground: AttackContext) -> str:
     page = '<p class="a">[1, 2, {3}]</p>\n' * 100_000
     args = {"sign_in_page": {"html_contents": page, "is_terms_of_service": False, "is_privacy_policy": False}}
-    assert excess(message("auth_update_customize_pages", json.dumps(args))) is None
-    assert arguments.check(ground.catalogue.find("auth.UpdateCustomizePages"), args).values == args
+    assert find_excess(message("auth_update_customize_pages", json.dumps(args))) is None
+    assert arguments.check_arguments(ground.catalogue.find("auth.UpdateCustomizePages"), args).values == args
     return "accepted: text is counted as one value"

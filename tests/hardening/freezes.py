@@ -8,22 +8,22 @@ from contextlib import closing
 import pytest
 
 from saasus_mcp.hosting.console import views
-from saasus_mcp.hosting.console.desk import Desk, Room, Written
-from saasus_mcp.hosting.console.sessions import Approver, Session
-from saasus_mcp.permissions.case import Principal
-from saasus_mcp.permissions.policy import PRESETS
-from saasus_mcp.permissions.proof import Place
+from saasus_mcp.hosting.console.service import ConsoleService, PolicyText, ProfileContext
+from saasus_mcp.hosting.console.signin_sessions import Approver, ConsoleSession
+from saasus_mcp.permissions.approval.proof import Destination
+from saasus_mcp.permissions.policy.model import Principal
+from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.permissions.question.formatting import Reader
-from saasus_mcp.permissions.refusal import Refused
-from saasus_mcp.permissions.seal import Sealer
-from saasus_mcp.saasus.answer import ToolAnswer
-from saasus_mcp.saasus.client import Client
-from saasus_mcp.server.call import Call
-from saasus_mcp.server.pipeline import Pipeline
+from saasus_mcp.permissions.refusal import CallRefused
+from saasus_mcp.permissions.secrets.encryption import Encryptor
+from saasus_mcp.saasus.client import ApiClient
+from saasus_mcp.saasus.tool_answer import ToolAnswer
+from saasus_mcp.server.pipeline.call import Call
+from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.store import Freeze, Store
-from saasus_mcp.store.frozen import FILE
-from tests.hardening.corpus import Ground, attack
-from tests.support import CREDENTIALS, ME, StubApi
+from saasus_mcp.store.folder_freeze import FREEZE_FILE
+from tests.support.attack_corpus import AttackContext, attack
+from tests.support.pipeline import CREDENTIALS, PRINCIPAL, StubApi
 
 AREA = "Authorization"
 NOW = 1_790_000_000.0
@@ -31,27 +31,27 @@ BOSS, OTHER_BOSS = Approver("token:boss", frozenset({"ops"})), Approver("token:b
 ROLE = {"role_name": "new", "display_name": "New"}
 
 
-def _desk(ground: Ground, store: Store) -> Desk:
+def _desk(ground: AttackContext, store: Store) -> ConsoleService:
     """A console before two profiles of one SaaS, which therefore share a store."""
     rooms = [
-        Room("alpha", frozenset({"ops"}), lambda: store, "alpha", "saas"),
-        Room("beta", frozenset({"ops2"}), lambda: store, "beta", "saas"),
+        ProfileContext("alpha", frozenset({"ops"}), lambda: store, "alpha", "saas"),
+        ProfileContext("beta", frozenset({"ops2"}), lambda: store, "beta", "saas"),
     ]
-    return Desk(
-        lambda: rooms, ground.catalogue, PRESETS["guarded"], lambda: Written(""), Sealer.ephemeral(), lambda: NOW
+    return ConsoleService(
+        lambda: rooms, ground.catalogue, PRESETS["guarded"], lambda: PolicyText(""), Encryptor.ephemeral(), lambda: NOW
     )
 
 
-async def _wrote(ground: Ground, store: Store, profile: str, who: Principal = ME) -> ToolAnswer:
+async def _wrote(ground: AttackContext, store: Store, profile: str, who: Principal = PRINCIPAL) -> ToolAnswer:
     """The answer of a write through a profile."""
     api = StubApi(ground.catalogue)
     through = Pipeline(
         catalogue=ground.catalogue,
         policy=PRESETS["guarded"],
-        client=Client(CREDENTIALS, transport=api.transport()),
-        store=lambda: store,
-        sealer=Sealer.ephemeral(),
-        place=Place(profile, CREDENTIALS.saas_id),
+        client=ApiClient(CREDENTIALS, transport=api.transport()),
+        open_store=lambda: store,
+        encryptor=Encryptor.ephemeral(),
+        destination=Destination(profile, CREDENTIALS.saas_id),
     )
     given = await through.run(Call("auth_create_role", ROLE, who))
     assert isinstance(given, ToolAnswer)
@@ -60,13 +60,13 @@ async def _wrote(ground: Ground, store: Store, profile: str, who: Principal = ME
 
 
 @attack(AREA, "An approver lifts the freeze of another profile of the same SaaS")
-async def another_freeze(ground: Ground) -> str:
+async def another_freeze(ground: AttackContext) -> str:
     store = Store.in_memory()
     desk = _desk(ground, store)
     desk.freeze(OTHER_BOSS, "beta", "a drill")
     desk.freeze(BOSS, "alpha", "INCIDENT")
     for room in ("alpha", ""):
-        with pytest.raises(Refused, match="no such profile"):
+        with pytest.raises(CallRefused, match="no such profile"):
             desk.unfreeze(OTHER_BOSS, room)
     desk.unfreeze(OTHER_BOSS, "beta")
     held = await _wrote(ground, store, "alpha")
@@ -76,18 +76,18 @@ async def another_freeze(ground: Ground) -> str:
 
 
 @attack(AREA, "An approver names another profile in the form that lifts the freeze of their own")
-async def forged_form(ground: Ground) -> str:
+async def forged_form(ground: AttackContext) -> str:
     store = Store.in_memory()
     desk = _desk(ground, store)
     desk.freeze(BOSS, "alpha", "INCIDENT")
     for profile in ("alpha", "", "*"):
         desk.unfreeze(OTHER_BOSS, "beta", profile)
-    assert [each.profile for each in store.freezes()] == ["alpha"]
+    assert [each.profile for each in store.active_freezes()] == ["alpha"]
     return "only the own profile is meant, whatever the form says"
 
 
 @attack(AREA, "An approver stops another profile of the same SaaS by freezing their own")
-async def spreading_freeze(ground: Ground) -> str:
+async def spreading_freeze(ground: AttackContext) -> str:
     store = Store.in_memory()
     _desk(ground, store).freeze(OTHER_BOSS, "beta", "")
     assert not (await _wrote(ground, store, "beta")).ok
@@ -96,7 +96,7 @@ async def spreading_freeze(ground: Ground) -> str:
 
 
 @attack(AREA, "An approver of one profile lifts a freeze of everything")
-async def freeze_of_everything(ground: Ground) -> str:
+async def freeze_of_everything(ground: AttackContext) -> str:
     store = Store.in_memory()
     desk = _desk(ground, store)
     store.freeze(Freeze(NOW, "local:root", "everything"))
@@ -108,35 +108,35 @@ async def freeze_of_everything(ground: Ground) -> str:
 
 
 @attack(AREA, "The freeze file of the state folder is narrowed to a profile that nobody uses")
-async def narrowed_file(ground: Ground) -> str:
+async def narrowed_file(ground: AttackContext) -> str:
     said = {"at": NOW, "by": "local:root", "reason": "", "profile": "nobody"}
-    (ground.folder / FILE).write_text(json.dumps(said), encoding="utf-8")
-    with closing(Store.at(ground.folder, "saas")) as store:
+    (ground.folder / FREEZE_FILE).write_text(json.dumps(said), encoding="utf-8")
+    with closing(Store.open_saas(ground.folder, "saas")) as store:
         assert "All writes are frozen" in (await _wrote(ground, store, "alpha")).text
     return "it holds every profile all the same"
 
 
 @attack(AREA, "A profile is named like a pattern, so that its freeze is lifted with another's name")
-async def patterned_profile(ground: Ground) -> str:
+async def patterned_profile(ground: AttackContext) -> str:
     store = Store.in_memory()
     for name in ("alpha", "alpha_", "%"):
         store.freeze(Freeze(NOW, "token:boss", "", name))
     for name in ("alph%", "alph_", "ALPHA", "alpha "):
         store.unfreeze(name)
     store.unfreeze("%")
-    assert [each.profile for each in store.freezes()] == ["alpha", "alpha_"]
+    assert [each.profile for each in store.active_freezes()] == ["alpha", "alpha_"]
     assert not (await _wrote(ground, store, "alpha")).ok
     return "a freeze is lifted by exactly its profile's name"
 
 
 @attack(AREA, "An approver looks for another profile's principals, charges and freezes on the console")
-async def console_pages(ground: Ground) -> str:
+async def console_pages(ground: AttackContext) -> str:
     store = Store.in_memory()
     desk = _desk(ground, store)
     assert (await _wrote(ground, store, "alpha", Principal("token:alice"))).ok
     desk.freeze(BOSS, "alpha", "secret reason")
-    asked = views.Asked({"profile": "alpha"}, {}, Session(OTHER_BOSS, "", NOW, NOW + 1), Reader.of("en"))
-    for page in (views.limits, views.approvals, views.tools):
+    asked = views.PageRequest({"profile": "alpha"}, {}, ConsoleSession(OTHER_BOSS, "", NOW, NOW + 1), Reader.of("en"))
+    for page in (views.view_limits, views.view_approvals, views.view_tools):
         shown = repr({name: value for name, value in page(desk, asked).values.items() if name != "rooms"})
         assert not any(word in shown for word in ("token:alice", "secret reason", "token:boss'"))
     return "none is shown"

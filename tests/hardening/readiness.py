@@ -11,21 +11,22 @@ from pathlib import Path
 
 import pytest
 
-from saasus_mcp.hosting import descriptors, one_person
-from saasus_mcp.hosting.token_callers import TokenCallers
-from saasus_mcp.permissions.policy_file import Reloading
-from saasus_mcp.saasus.answer import ToolAnswer
-from saasus_mcp.server.call import Call
-from saasus_mcp.settings import Http, SettingsError
+from saasus_mcp.hosting.auth import two_person
+from saasus_mcp.hosting.auth.token_auth import TokenAuthenticator
+from saasus_mcp.hosting.limits import file_descriptors
+from saasus_mcp.permissions.policy.file import ReloadablePolicy
+from saasus_mcp.saasus.tool_answer import ToolAnswer
+from saasus_mcp.server.pipeline.call import Call
+from saasus_mcp.settings import HttpSettings, SettingsError
 from saasus_mcp.settings.console import ConsoleTable, OidcTable
-from saasus_mcp.settings.hosting import AuthTable, HttpTable, JwtTable, settled
+from saasus_mcp.settings.hosting import AuthTable, HttpTable, JwtTable, resolve_http_settings
 from saasus_mcp.store import StoreError
-from tests.hardening.corpus import Ground, attack
-from tests.hardening.outages import AREA, answer, served
-from tests.hosting.away import accounts, database_of, emptied, filled
-from tests.hosting.provider import ISSUER, Provider
-from tests.hosting.stage import PUBLIC, stage
-from tests.support import ME
+from tests.hardening.outages import AREA, build_app, send_requests
+from tests.support.attack_corpus import AttackContext, attack
+from tests.support.hosting_server import PUBLIC, build_server
+from tests.support.jwt_issuer import ISSUER, JwtIssuer
+from tests.support.outages import database_behind, empty_database, fill_database, open_accounts
+from tests.support.pipeline import PRINCIPAL
 
 TWO_PEOPLE = "version: 1\ntwo_person: true\nrules:\n  - name: all\n    tools: ['*']\n    then: approve\n"
 ONE_PERSON = TWO_PEOPLE.replace("true", "false")
@@ -35,40 +36,40 @@ ONE_PERSON = TWO_PEOPLE.replace("true", "false")
 
 
 @attack(AREA, "The disk of a store is full")
-async def full_disk(ground: Ground) -> str:
-    made = stage(ground.catalogue, metrics=True)
+async def full_disk(ground: AttackContext) -> str:
+    made = build_server(ground.catalogue, metrics=True)
     pipeline = made.served["default"].pipeline
     pipeline.store.check_writable()  # what a first look leaves behind is not taken for room
-    filled(pipeline.store)
-    async with made.asked() as probe:
+    fill_database(pipeline.store)
+    async with made.client() as probe:
         ready = await probe.get("/readyz")
         assert (ready.status_code, ready.json()["store"]) == (503, "failed")
         assert 'saasus_mcp_store_up{profile="default"} 0' in (await probe.get("/metrics")).text
-    read = await pipeline.run(Call("auth_get_tenants", {}, ME))
+    read = await pipeline.run(Call("auth_get_tenants", {}, PRINCIPAL))
     assert isinstance(read, ToolAnswer)
     assert read.ok
-    emptied(pipeline.store)
+    empty_database(pipeline.store)
     pipeline.store.check_writable()
     return "not ready, store down in the metrics; reads go on"
 
 
 @attack(AREA, "The disk of the tokens is full, that of the stores is not")
-async def full_disk_of_tokens(ground: Ground) -> str:
-    with accounts(ground.folder) as (kept, token):
-        made = served(ground, TokenCallers(kept))
-        [ready] = await answer(made, token, path="/readyz")
+async def full_disk_of_tokens(ground: AttackContext) -> str:
+    with open_accounts(ground.folder) as (kept, token):
+        made = build_app(ground, TokenAuthenticator(kept))
+        [ready] = await send_requests(made, token, path="/readyz")
         assert ready.json()["accounts"] == "ok"
-        filled(kept)
-        [ready] = await answer(made, token, path="/readyz")
+        fill_database(kept)
+        [ready] = await send_requests(made, token, path="/readyz")
     assert (ready.status_code, ready.json()["accounts"], ready.json()["store"]) == (503, "failed", "ok")
     return "not ready, and the check is named"
 
 
 @attack(AREA, "The identity provider is down while a load balancer asks a new server two hundred times")
-async def not_ready_without_keys(ground: Ground) -> str:
-    provider = Provider(down=True)
-    made = served(ground, provider.callers())()
-    async with made.asked(None) as probe:
+async def not_ready_without_keys(ground: AttackContext) -> str:
+    provider = JwtIssuer(down=True)
+    made = build_app(ground, provider.callers())()
+    async with made.client(None) as probe:
         for _ in range(200):
             ready = await probe.get("/readyz")
             assert (ready.status_code, ready.json()["keys"]) == (503, "failed")
@@ -77,10 +78,10 @@ async def not_ready_without_keys(ground: Ground) -> str:
 
 
 @attack(AREA, "A backup without the table of the heartbeat is restored under a running server")
-async def restored(ground: Ground) -> str:
-    store = stage(ground.catalogue).served["default"].pipeline.store
+async def restored(ground: AttackContext) -> str:
+    store = build_server(ground.catalogue).served["default"].pipeline.store
     store.check_writable()
-    with database_of(store).transaction() as connection:
+    with database_behind(store).transaction() as connection:
         connection.exec_driver_sql("DROP TABLE heartbeats")
     with pytest.raises(StoreError):
         store.check_writable()
@@ -92,11 +93,11 @@ async def restored(ground: Ground) -> str:
 
 
 @contextmanager
-def limits(ground: Ground, soft: int, hard: int) -> Iterator[list[tuple[int, int]]]:
+def limits(ground: AttackContext, soft: int, hard: int) -> Iterator[list[tuple[int, int]]]:
     """A system that allows so many open files; gives the limits that were set."""
     if sys.platform == "win32":
         pytest.skip("Windows has no such limit")
-    import resource  # noqa: PLC0415 - not on Windows
+    import resource
 
     found, now = [], (soft, hard)
 
@@ -112,7 +113,7 @@ def limits(ground: Ground, soft: int, hard: int) -> Iterator[list[tuple[int, int
     yield found
 
 
-class Listener(logging.Handler):
+class LogCapture(logging.Handler):
     """Keeps what is logged."""
 
     def __init__(self) -> None:
@@ -124,35 +125,35 @@ class Listener(logging.Handler):
 
 
 @contextmanager
-def logged() -> Iterator[list[str]]:
-    handler = Listener()
-    descriptors.log.addHandler(handler)
+def capture_logs() -> Iterator[list[str]]:
+    handler = LogCapture()
+    file_descriptors.log.addHandler(handler)
     try:
         yield handler.said
     finally:
-        descriptors.log.removeHandler(handler)
+        file_descriptors.log.removeHandler(handler)
 
 
 @attack(AREA, "The default of 1,000 connections under the soft limit of 1,024 open files")
-async def soft_limit(ground: Ground) -> str:
-    http = settled(HttpTable(), AuthTable(), None, None, PUBLIC)
-    need = descriptors.Need.of(1000, 1, shared=True)
-    with limits(ground, 1024, 524_288) as changed, logged() as said:
-        assert descriptors.fitted(http, need) is http
-    assert changed == [(need.files, 524_288)]
+async def soft_limit(ground: AttackContext) -> str:
+    http = resolve_http_settings(HttpTable(), AuthTable(), None, None, PUBLIC)
+    need = file_descriptors.FileDescriptorNeed.for_server(1000, 1, shared=True)
+    with limits(ground, 1024, 524_288) as changed, capture_logs() as said:
+        assert file_descriptors.fit_connections(http, need) is http
+    assert changed == [(need.total, 524_288)]
     assert not said
     return "the soft limit is raised as far as needed"
 
 
 @attack(AREA, "The default of 1,000 connections under a hard limit of 1,024 open files")
-async def hard_limit(ground: Ground) -> str:
-    http = settled(HttpTable(), AuthTable(), None, None, PUBLIC)
-    need = descriptors.Need.of(1000, 1, shared=True)
-    with limits(ground, 256, 1024) as changed, logged() as said:
-        fitted = descriptors.fitted(http, need).table.connections
+async def hard_limit(ground: AttackContext) -> str:
+    http = resolve_http_settings(HttpTable(), AuthTable(), None, None, PUBLIC)
+    need = file_descriptors.FileDescriptorNeed.for_server(1000, 1, shared=True)
+    with limits(ground, 256, 1024) as changed, capture_logs() as said:
+        fitted = file_descriptors.fit_connections(http, need).table.connections
     assert changed == [(1024, 1024)]
     assert 100 < fitted < 1000
-    assert descriptors.Need(fitted, need.others).files <= 1024
+    assert file_descriptors.FileDescriptorNeed(fitted, need.other_files).total <= 1024
     assert ["LimitNOFILE" in each and "connections = 1000" in each for each in said] == [True]
     return "fewer connections, with a warning that names the numbers and the setting"
 
@@ -160,63 +161,65 @@ async def hard_limit(ground: Ground) -> str:
 # -- two people ------------------------------------------------------------------------------------------------------
 
 
-def company(callers: str = ISSUER, approvers: str = ISSUER, **claims: str) -> Http:
+def http_settings(callers: str = ISSUER, approvers: str = ISSUER, **claims: str) -> HttpSettings:
     """A company's settings: issuers and subject claims of those who call and of those who approve."""
     jwt = JwtTable(issuer=callers, jwks_url=f"{ISSUER}/keys", subject_claim=claims.get("caller", "sub"))
     oidc = OidcTable(
         issuer=approvers, client_id="c", approver_group="approvers", subject_claim=claims.get("approver", "sub")
     )
-    return settled(HttpTable(), AuthTable(jwt=jwt), None, None, PUBLIC, console=ConsoleTable(oidc=oidc))
+    return resolve_http_settings(HttpTable(), AuthTable(jwt=jwt), None, None, PUBLIC, console=ConsoleTable(oidc=oidc))
 
 
-def policy(folder: Path, text: str = TWO_PEOPLE) -> Reloading:
+def write_policy(folder: Path, text: str = TWO_PEOPLE) -> ReloadablePolicy:
     file = folder / "policy.yaml"
     file.write_text(text, encoding="utf-8")
-    return Reloading(file)
+    return ReloadablePolicy(file)
 
 
-def stopped(chosen: Reloading, http: Http, setting: str) -> None:
+def assert_stopped(chosen: ReloadablePolicy, http: HttpSettings, setting: str) -> None:
     with pytest.raises(SettingsError) as error:
-        chosen.require(partial(one_person.check, http=http))
+        chosen.add_check(partial(two_person.check_two_person, http=http))
     assert f"[auth.jwt] {setting}" in str(error.value)
     assert f"[console.oidc] {setting}" in str(error.value)
 
 
 @attack(AREA, "two_person with issuers that differ by a slash, a capital or a port")
-async def spelled_differently(ground: Ground) -> str:
-    chosen = policy(ground.folder)
+async def spelled_differently(ground: AttackContext) -> str:
+    chosen = write_policy(ground.folder)
     for other in (f"{ISSUER}/", ISSUER.replace("login", "LOGIN"), ISSUER.replace(".com", ".com:443")):
-        stopped(chosen, company(ISSUER, other), "issuer")
-        stopped(chosen, company(other, ISSUER), "issuer")
-    chosen.require(partial(one_person.check, http=company()))
+        assert_stopped(chosen, http_settings(ISSUER, other), "issuer")
+        assert_stopped(chosen, http_settings(other, ISSUER), "issuer")
+    chosen.add_check(partial(two_person.check_two_person, http=http_settings()))
     return "does not start; the error names both settings"
 
 
 @attack(AREA, "two_person with subject claims that differ")
-async def other_claims(ground: Ground) -> str:
-    chosen = policy(ground.folder)
-    stopped(chosen, company(caller="email"), "subject_claim")
-    stopped(chosen, company(approver="oid"), "subject_claim")
+async def other_claims(ground: AttackContext) -> str:
+    chosen = write_policy(ground.folder)
+    assert_stopped(chosen, http_settings(caller="email"), "subject_claim")
+    assert_stopped(chosen, http_settings(approver="oid"), "subject_claim")
     return "does not start; the error names both settings"
 
 
 @attack(AREA, "two_person with the sub of Entra ID, which differs by application")
-async def pairwise(ground: Ground) -> str:
+async def pairwise(ground: AttackContext) -> str:
     entra = "https://login.microsoftonline.com/tenant/v2.0"
-    stopped(policy(ground.folder), company(entra, entra), "subject_claim")
-    policy(ground.folder).require(partial(one_person.check, http=company(entra, entra, caller="oid", approver="oid")))
+    assert_stopped(write_policy(ground.folder), http_settings(entra, entra), "subject_claim")
+    write_policy(ground.folder).add_check(
+        partial(two_person.check_two_person, http=http_settings(entra, entra, caller="oid", approver="oid"))
+    )
     return "does not start; the error names the claim that works"
 
 
 @attack(AREA, "two_person is written into the policy of a running server whose claims differ")
-async def edited(ground: Ground) -> str:
-    chosen = policy(ground.folder, ONE_PERSON)
-    chosen.require(partial(one_person.check, http=company(caller="email")))
-    policy(ground.folder)
+async def edited(ground: AttackContext) -> str:
+    chosen = write_policy(ground.folder, ONE_PERSON)
+    chosen.add_check(partial(two_person.check_two_person, http=http_settings(caller="email")))
+    write_policy(ground.folder)
     ended = chosen.reload()
-    assert not ended.taken
-    assert "subject_claim" in ended.said
+    assert not ended.accepted
+    assert "subject_claim" in ended.message
     assert not chosen.two_person
-    policy(ground.folder, ONE_PERSON)
-    assert chosen.reload().taken
+    write_policy(ground.folder, ONE_PERSON)
+    assert chosen.reload().accepted
     return "the policy before stays in force, and the fault is told"

@@ -21,20 +21,28 @@ import pytest
 import yaml
 
 from saasus_mcp.catalog.compile import __main__ as compiler
-from saasus_mcp.cli import keeping
-from saasus_mcp.cli.logs import RedactingFormatter
-from saasus_mcp.permissions.handles import Handles, Hiding
-from saasus_mcp.permissions.policy import PRESETS, UnsafeAllowEverything
-from saasus_mcp.permissions.seal import Sealer
+from saasus_mcp.cli import state
+from saasus_mcp.cli.server_log import RedactingFormatter
+from saasus_mcp.common.json_path import InvalidArguments
+from saasus_mcp.permissions.policy.presets import PRESETS, UnsafeAllowAllPolicy
+from saasus_mcp.permissions.secrets.encryption import Encryptor
+from saasus_mcp.permissions.secrets.secret_vault import SecretCollector, SecretVault
 from saasus_mcp.saasus import arguments
-from saasus_mcp.saasus.places import InvalidArguments
 from saasus_mcp.saasus.redaction import KnownSecrets
-from saasus_mcp.saasus.secrets import REMOVED, scrub
-from saasus_mcp.settings import read
+from saasus_mcp.saasus.secret_names import REMOVED, scrub_text
+from saasus_mcp.settings import read_settings
 from saasus_mcp.store import Store
-from tests.hardening.corpus import Ground, attack
-from tests.pipeline.attacks import Person
-from tests.support import CREDENTIALS, ME, PLACE, StubApi, connected, pipeline, saying_yes
+from tests.support.attack_corpus import AttackContext, attack
+from tests.support.gate import Person
+from tests.support.pipeline import (
+    CREDENTIALS,
+    PLACE,
+    PRINCIPAL,
+    StubApi,
+    accept_question,
+    build_pipeline,
+    connect_client,
+)
 
 AREA = "Secrets"
 PASSWORD = 'S3cr"et-&/Wört パス+x'
@@ -65,32 +73,32 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
 }
 
 
-async def repeated(
-    ground: Ground, answer: Any, arguments: dict[str, Any] = USER, key: str = "auth.CreateSaasUser"
+async def repeat_secret(
+    ground: AttackContext, answer: Any, arguments: dict[str, Any] = USER, key: str = "auth.CreateSaasUser"
 ) -> str:
     """All that the client gets and all that is on the disk after a call that the API answers so."""
     api, folder = StubApi(ground.catalogue), ground.folder / "state"
     api.answers = {key: answer}
-    store = Store.at(folder, CREDENTIALS.saas_id)
+    store = Store.open_saas(folder, CREDENTIALS.saas_id)
     try:
-        async with connected(pipeline(api, store, UnsafeAllowEverything()), "2026-07-28") as client:
+        async with connect_client(build_pipeline(api, store, UnsafeAllowAllPolicy()), "2026-07-28") as client:
             result = await client.call_tool(ground.catalogue.find(key).tool, arguments)
     finally:
         store.close()
     texts = [block.model_dump_json() for block in result.content]
-    return json.dumps([texts, result.structured_content], ensure_ascii=False) + on_disk(folder)
+    return json.dumps([texts, result.structured_content], ensure_ascii=False) + stored_bytes(folder)
 
 
-def on_disk(folder: Path) -> str:
+def stored_bytes(folder: Path) -> str:
     return "".join(file.read_bytes().decode("latin-1") for file in folder.rglob("*") if file.is_file())
 
 
 def _repeats(name: str, encode: Callable[[str], str]) -> None:
     @attack(AREA, f"The API repeats a password in {name}, in an answer and in an error")
-    async def repeats(ground: Ground) -> str:
+    async def repeats(ground: AttackContext) -> str:
         said = encode(PASSWORD)
-        seen = await repeated(ground, {"id": "u", "email": "a@example.com", "note": f"<{said}>", "map": {said: 1}})
-        seen += await repeated(ground, httpx2.Response(400, json={"type": "weak", "message": f"not '{said}'!"}))
+        seen = await repeat_secret(ground, {"id": "u", "email": "a@example.com", "note": f"<{said}>", "map": {said: 1}})
+        seen += await repeat_secret(ground, httpx2.Response(400, json={"type": "weak", "message": f"not '{said}'!"}))
         assert REMOVED in seen
         assert said not in seen
         assert json.dumps(said)[1:-1] not in seen
@@ -102,33 +110,35 @@ for _name, _encode in ENCODINGS.items():
 
 
 @attack(AREA, "The API answers 401 with the server's own API key in the message")
-async def api_key(ground: Ground) -> str:
+async def api_key(ground: AttackContext) -> str:
     said = {"type": "unauthorized", "message": f"unknown client '{CREDENTIALS.api_key}'"}
-    seen = await repeated(ground, httpx2.Response(401, json=said))
+    seen = await repeat_secret(ground, httpx2.Response(401, json=said))
     assert CREDENTIALS.api_key not in seen
     assert f"unknown client '{REMOVED}'" in seen
     return "the key is removed, the rest of the message stays"
 
 
 @attack(AREA, "The API repeats the server's own secret key in base64, as the name of a field and as a trace id")
-async def secret_key(ground: Ground) -> str:
+async def secret_key(ground: AttackContext) -> str:
     key, code = CREDENTIALS.secret_key, base64.b64encode(CREDENTIALS.secret_key.encode()).decode()
     headers = {"X-Saasus-Trace-Id": key}
-    seen = await repeated(ground, httpx2.Response(200, json={"id": "u", code: {key: code}}, headers=headers))
+    seen = await repeat_secret(ground, httpx2.Response(200, json={"id": "u", code: {key: code}}, headers=headers))
     assert key not in seen
     assert code.rstrip("=") not in seen
     return "removed from keys and values; the trace id is the server's own"
 
 
 @attack(AREA, "The API repeats a password that was given as a handle, percent-encoded")
-async def handle(ground: Ground) -> str:
-    sealer, api = Sealer.ephemeral(), StubApi(ground.catalogue)
-    store = Store.at(ground.folder / "state", CREDENTIALS.saas_id)
-    hiding = Hiding()
-    given = hiding.hide(PASSWORD)
-    Handles(store, sealer, time.time).keep(hiding, ME.id, PLACE.profile)
+async def handle(ground: AttackContext) -> str:
+    sealer, api = Encryptor.ephemeral(), StubApi(ground.catalogue)
+    store = Store.open_saas(ground.folder / "state", CREDENTIALS.saas_id)
+    hiding = SecretCollector()
+    given = hiding.add(PASSWORD)
+    SecretVault(store, sealer, time.time).store_secrets(hiding, PRINCIPAL.id, PLACE.profile)
     api.answers = {"auth.CreateSaasUser": {"id": "u", "note": quote(PASSWORD)}}
-    async with connected(pipeline(api, store, UnsafeAllowEverything(), sealer=sealer), "2026-07-28") as client:
+    async with connect_client(
+        build_pipeline(api, store, UnsafeAllowAllPolicy(), sealer=sealer), "2026-07-28"
+    ) as client:
         result = await client.call_tool("auth_create_saas_user", {**USER, "password": given})
     store.close()
     assert result.structured_content["note"] == REMOVED
@@ -136,29 +146,29 @@ async def handle(ground: Ground) -> str:
 
 
 @attack(AREA, "A read for a preview repeats the new secret of the call that asks")
-async def preview(ground: Ground) -> str:
-    api, person = StubApi(ground.catalogue), Person(saying_yes)
+async def preview(ground: AttackContext) -> str:
+    api, person = StubApi(ground.catalogue), Person(accept_question)
     secret = "new-re-captcha-key-1"
     api.answers = {"auth.GetSignInSettings": {"self_regist": {"enable": True, "note": f"pending: {secret}"}}}
-    store = Store.at(ground.folder / "state", CREDENTIALS.saas_id)
+    store = Store.open_saas(ground.folder / "state", CREDENTIALS.saas_id)
     arguments = {"recaptcha_props": {"site_key": "site", "secret_key": secret}}
-    async with connected(pipeline(api, store, PRESETS["strict"]), "2026-07-28", person) as client:
+    async with connect_client(build_pipeline(api, store, PRESETS["strict"]), "2026-07-28", person) as client:
         await client.call_tool("auth_update_sign_in_settings", arguments)
     store.close()
     assert api.sent
-    assert secret not in on_disk(ground.folder) + "".join(params.model_dump_json() for params in person.seen)
+    assert secret not in stored_bytes(ground.folder) + "".join(params.model_dump_json() for params in person.seen)
     return "in no question and in no file"
 
 
 @attack(AREA, "The caller repeats the target's name as a secret, so that the question would hide it")
-async def hidden_target(ground: Ground) -> str:
+async def hidden_target(ground: AttackContext) -> str:
     name = "user-of-production-1@example.com"
     api, person = (
         StubApi(ground.catalogue, answers={"auth.GetSaasUser": {"id": "u", "email": name}}),
-        Person(saying_yes),
+        Person(accept_question),
     )
-    store = Store.at(ground.folder / "state", CREDENTIALS.saas_id)
-    async with connected(pipeline(api, store, PRESETS["strict"]), "2026-07-28", person) as client:
+    store = Store.open_saas(ground.folder / "state", CREDENTIALS.saas_id)
+    async with connect_client(build_pipeline(api, store, PRESETS["strict"]), "2026-07-28", person) as client:
         await client.call_tool("auth_update_saas_user_password", {"user_id": name, "password": name})
     store.close()
     [asked] = person.seen
@@ -168,11 +178,11 @@ async def hidden_target(ground: Ground) -> str:
 
 
 @attack(AREA, "A password is the name of a field that is hidden by its place")
-async def field_name(ground: Ground) -> str:
+async def field_name(ground: AttackContext) -> str:
     api = StubApi(ground.catalogue)
     api.answers = {"auth.CreateSaasUser": {"id": "u", "email": "a@example.com", "password": "generated-one-1"}}
-    store = Store.at(ground.folder / "state", CREDENTIALS.saas_id)
-    async with connected(pipeline(api, store, UnsafeAllowEverything()), "2026-07-28") as client:
+    store = Store.open_saas(ground.folder / "state", CREDENTIALS.saas_id)
+    async with connect_client(build_pipeline(api, store, UnsafeAllowAllPolicy()), "2026-07-28") as client:
         result = await client.call_tool("auth_create_saas_user", {"email": "a@example.com", "password": "password"})
     store.close()
     assert result.structured_content["password"].startswith("secret://r/")
@@ -180,19 +190,19 @@ async def field_name(ground: Ground) -> str:
 
 
 @attack(AREA, "A short one-time code is repeated beside longer numbers")
-async def short(_: Ground) -> str:
+async def short(_: AttackContext) -> str:
     known = KnownSecrets(("493817",))
     assert known.text("code 493817 of order 14938170") == f"code {REMOVED} of order 14938170"
     return "removed where it is a word of its own"
 
 
 @attack(AREA, "A log line and its traceback hold the server's secret key")
-async def log(_: Ground) -> str:
+async def log(_: AttackContext) -> str:
     stream, formatter = io.StringIO(), RedactingFormatter()
-    formatter.protect(CREDENTIALS.api_key, CREDENTIALS.secret_key)
+    formatter.add_secrets(CREDENTIALS.api_key, CREDENTIALS.secret_key)
     handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter)
-    logger = logging.Logger("hardening")  # noqa: LOG001 - seen by nobody else
+    logger = logging.Logger("hardening")
     logger.addHandler(handler)
     try:
         int(f"signing with {CREDENTIALS.secret_key}")
@@ -206,14 +216,14 @@ async def log(_: Ground) -> str:
 
 
 @attack(AREA, "Log bodies of 50 and 200 KB are a name of a secret and one endless word")
-async def endless(_: Ground) -> str:
-    short, long = (_best(partial(scrub, "token " + "a" * size)) for size in (50_000, 200_000))
+async def endless(_: AttackContext) -> str:
+    short, long = (_best(partial(scrub_text, "token " + "a" * size)) for size in (50_000, 200_000))
     assert long < 16 * short + 0.05
     return "the time grows with the length"
 
 
 @attack(AREA, "An answer of nothing but escapes, open entities, backslashes or base64 grows fourfold")
-async def escapes(_: Ground) -> str:
+async def escapes(_: AttackContext) -> str:
     known = KnownSecrets((PASSWORD,))
     for part in ("%41", "&amp", "\\", "\\u0041", "Vvvv", "41", "%25"):
         short, long = (_best(partial(known.text, part * size)) for size in (2_000, 8_000))
@@ -222,7 +232,7 @@ async def escapes(_: Ground) -> str:
 
 
 @attack(AREA, "An answer repeats an encoded password thousands of times")
-async def thousands(_: Ground) -> str:
+async def thousands(_: AttackContext) -> str:
     known = KnownSecrets((PASSWORD,))
     shown = known.redact([f"{number} {quote(PASSWORD)}" for number in range(1_500)])
     assert not any(known.within(text) for text in shown)
@@ -242,11 +252,11 @@ def _best(run: Callable[[], object]) -> float:
 
 
 @attack(AREA, "Messages in which ordinary words follow the name of a secret")
-async def ordinary(_: Ground) -> str:
+async def ordinary(_: AttackContext) -> str:
     for text in ("token: The buyer has none", "Session: today at three", "パスワード\uff1a8文字以上で入力してください"):
-        assert scrub(text) == text
+        assert scrub_text(text) == text
     for text in ("token: aB3dE9", "password=hunter", "パスワード\uff1ahunter2", '{"code": "see below'):
-        assert REMOVED in scrub(text)
+        assert REMOVED in scrub_text(text)
     return "sentences stay, values are removed"
 
 
@@ -256,19 +266,19 @@ def _table() -> dict[str, Any]:
     return table
 
 
-def _refusal(ground: Ground, change: Callable[[dict[str, Any], str], str]) -> str:
+def _refusal(ground: AttackContext, change: Callable[[dict[str, Any], str], str]) -> str:
     """Why the documents of one module do not compile after a change of its rows of the table and of its text."""
     table = {key: deepcopy(row) for key, row in _table().items() if key.startswith(("apigateway.", "labels"))}
     text = (compiler.SPECS / "apigateway.yaml").read_text(encoding="utf-8")
     (ground.folder / "apigateway.yaml").write_text(change(table, text), encoding="utf-8")
     (ground.folder / "effects.yaml").write_text(yaml.safe_dump(table, allow_unicode=True), encoding="utf-8")
     with pytest.raises(SystemExit) as refused:
-        compiler.compiled(ground.folder)
+        compiler.compile_catalogue(ground.folder)
     return str(refused.value)
 
 
 @attack(AREA, "The table of effects no longer lists a secret argument that the document marks")
-async def unlisted(ground: Ground) -> str:
+async def unlisted(ground: AttackContext) -> str:
     def change(table: dict[str, Any], text: str) -> str:
         table["apigateway.GetApiKey"]["secrets_in"] = []
         return text
@@ -278,7 +288,7 @@ async def unlisted(ground: Ground) -> str:
 
 
 @attack(AREA, "A document no longer marks a secret answer that the table of effects lists")
-async def unmarked(ground: Ground) -> str:
+async def unmarked(ground: AttackContext) -> str:
     def change(_: dict[str, Any], text: str) -> str:
         return text.replace("x-secret: true", "x-secret: false")
 
@@ -287,7 +297,7 @@ async def unmarked(ground: Ground) -> str:
 
 
 @attack(AREA, "A mark in a document is misspelt, and the table of effects leaves the path out too")
-async def misspelt(ground: Ground) -> str:
+async def misspelt(ground: AttackContext) -> str:
     def change(table: dict[str, Any], text: str) -> str:
         for row in table.values():
             row.pop("secrets_out", None)
@@ -298,22 +308,24 @@ async def misspelt(ground: Ground) -> str:
 
 
 @attack(AREA, "A password that is sent as a number")
-async def number_as_password(ground: Ground) -> str:
+async def number_as_password(ground: AttackContext) -> str:
     with pytest.raises(InvalidArguments) as refused:
-        arguments.check(ground.catalogue.find("auth.CreateSaasUser"), {"email": "a@example.com", "password": 87654321})
+        arguments.check_arguments(
+            ground.catalogue.find("auth.CreateSaasUser"), {"email": "a@example.com", "password": 87654321}
+        )
     assert "87654321" not in str(refused.value)
     assert "password" in str(refused.value)
     return "refused; the error names the field and does not repeat the number"
 
 
 @attack(AREA, "An error of the database driver that repeats the password and a sealing key")
-async def database_password(ground: Ground) -> str:
+async def database_password(ground: AttackContext) -> str:
     key = base64.b64encode(b"k" * 32).decode()
     ground.monkeypatch.setenv("SAASUS_MCP_DATABASE_URL", "postgresql://mcp:p%40ss-4word@127.0.0.1:1/none")
     ground.monkeypatch.setenv("SAASUS_MCP_SEALING_KEYS", key)
     formatter = RedactingFormatter()
-    ground.monkeypatch.setattr("saasus_mcp.cli.logs.protect", formatter.protect)
-    with keeping.kept(read()):
+    ground.monkeypatch.setattr("saasus_mcp.cli.server_log.protect", formatter.add_secrets)
+    with state.open_state(read_settings()):
         record = logging.makeLogRecord({"msg": f"could not connect with p@ss-4word or p%40ss-4word and {key}"})
         line = formatter.format(record)
     assert "4word" not in line

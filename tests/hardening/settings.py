@@ -10,18 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from saasus_mcp.cli import compose, keeping
-from saasus_mcp.cli.launching import this_installation
-from saasus_mcp.clients.finding import find
-from saasus_mcp.clients.known import CLIENTS, Machine
-from saasus_mcp.errors import SaasusMcpError
-from saasus_mcp.permissions import passphrase
-from saasus_mcp.permissions.passphrase import PassphraseError
-from saasus_mcp.settings import SettingsError, profiles, read
-from saasus_mcp.store import Store, StoreError, frozen
-from tests import hostile_folder
-from tests.cli.running import run
-from tests.hardening.corpus import Ground, attack
+from saasus_mcp.cli import composition, state
+from saasus_mcp.cli.install.server_command import installed_command
+from saasus_mcp.clients.detection import detect_servers
+from saasus_mcp.clients.known_clients import CLIENTS, Machine
+from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.permissions.secrets import passphrase
+from saasus_mcp.permissions.secrets.passphrase import PassphraseError
+from saasus_mcp.settings import SettingsError, load_profiles, read_settings
+from saasus_mcp.store import Store, StoreError, folder_freeze
+from tests.support import hostile_folder
+from tests.support.attack_corpus import AttackContext, attack
+from tests.support.commands import run_command
 
 AREA = "Settings and files"
 NAMES = ("SAASUS_SAAS_ID", "SAASUS_API_KEY", "SAASUS_SECRET_KEY")
@@ -29,104 +29,104 @@ SECRET = "hush-4f1b9c"
 ENTRY = (("sandbox", True), ("lang", "en"))
 
 
-def refused(ground: Ground, said: str, **variables: str) -> str:
+def assert_refused(ground: AttackContext, said: str, **variables: str) -> str:
     """Set variables; the server must not start, and must say this without the value."""
     for name, value in variables.items():
         ground.monkeypatch.setenv(name, value)
     with pytest.raises(SaasusMcpError) as caught:
-        compose.check(read())
+        composition.check_prerequisites(read_settings())
     assert said in str(caught.value), str(caught.value)
     assert SECRET not in str(caught.value)
     return "the server does not start"
 
 
-def with_credentials(ground: Ground, **wrong: str) -> None:
+def assert_credentials_refused(ground: AttackContext, **wrong: str) -> None:
     for name in NAMES:
         ground.monkeypatch.setenv(name, wrong.get(name, SECRET))
 
 
-def state(ground: Ground) -> Path:
+def state_folder(ground: AttackContext) -> Path:
     """The state folder of a server that has run."""
     folder = ground.folder / "state"
-    compose.check(read(**dict(ENTRY)))
-    assert read().folder == folder
+    composition.check_prerequisites(read_settings(**dict(ENTRY)))
+    assert read_settings().state_folder == folder
     return folder
 
 
-def does_not_start(said: str) -> str:
+def assert_not_started(said: str) -> str:
     with pytest.raises(SaasusMcpError) as caught:
-        compose.check(read(**dict(ENTRY)))
+        composition.check_prerequisites(read_settings(**dict(ENTRY)))
     assert said in str(caught.value), str(caught.value)
     return "the server does not start; the error has the command that fixes it"
 
 
 @attack(AREA, "A misspelt safeguard: SAASUS_MCP_READONLY=1")
-async def misspelt(ground: Ground) -> str:
+async def misspelt(ground: AttackContext) -> str:
     return (
-        refused(ground, "did you mean SAASUS_MCP_READ_ONLY?", SAASUS_MCP_READONLY="1")
+        assert_refused(ground, "did you mean SAASUS_MCP_READ_ONLY?", SAASUS_MCP_READONLY="1")
         + "; the error names the nearest setting"
     )
 
 
 @attack(AREA, "A misspelt prefix: SASUS_MPC_READ_ONLY=1")
-async def misspelt_prefix(ground: Ground) -> str:
+async def misspelt_prefix(ground: AttackContext) -> str:
     return (
-        refused(ground, "did you mean SAASUS_MCP_READ_ONLY?", SASUS_MPC_READ_ONLY="1")
+        assert_refused(ground, "did you mean SAASUS_MCP_READ_ONLY?", SASUS_MPC_READ_ONLY="1")
         + "; the error names the nearest setting"
     )
 
 
 @attack(AREA, "An unknown variable whose name is long and holds control characters of a terminal")
-async def escaping_name(ground: Ground) -> str:
+async def escaping_name(ground: AttackContext) -> str:
     ground.monkeypatch.setenv("SAASUS_MCP_\x1b]0;x\x07" + "A" * 10_000, SECRET)
     with pytest.raises(SettingsError) as caught:
-        read()
+        read_settings()
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 400
     return "the server does not start; the name is cut and shown as text"
 
 
 @attack(AREA, "One setting in two spellings that disagree: SAASUS_MCP_MODE=strict and saasus_mcp_mode=guarded")
-async def two_spellings(ground: Ground) -> str:
-    return refused(ground, "set more than once", SAASUS_MCP_MODE="strict", saasus_mcp_mode="guarded")
+async def two_spellings(ground: AttackContext) -> str:
+    return assert_refused(ground, "set more than once", SAASUS_MCP_MODE="strict", saasus_mcp_mode="guarded")
 
 
 @attack(AREA, "A misspelt key of config.toml: [profiles.a] group instead of groups")
-async def misspelt_key(ground: Ground) -> str:
+async def misspelt_key(ground: AttackContext) -> str:
     (ground.folder / "config.toml").write_text("version = 1\n[profiles.a]\ngroup = ['x']\n", encoding="utf-8")
-    return refused(ground, "did you mean groups?") + "; the error names the nearest key"
+    return assert_refused(ground, "did you mean groups?") + "; the error names the nearest key"
 
 
 @attack(AREA, "A relative state folder")
-async def relative_state(ground: Ground) -> str:
-    return refused(ground, "write an absolute path", SAASUS_MCP_STATE_DIR="state")
+async def relative_state(ground: AttackContext) -> str:
+    return assert_refused(ground, "write an absolute path", SAASUS_MCP_STATE_DIR="state")
 
 
 @attack(AREA, "A state folder with a placeholder that no client replaced")
-async def placeholder_state(ground: Ground) -> str:
-    return refused(ground, "write an absolute path", SAASUS_MCP_STATE_DIR="/home/${USER}/state")
+async def placeholder_state(ground: AttackContext) -> str:
+    return assert_refused(ground, "write an absolute path", SAASUS_MCP_STATE_DIR="/home/${USER}/state")
 
 
 @attack(AREA, "A database address whose password file is relative")
-async def relative_passfile(ground: Ground) -> str:
+async def relative_passfile(ground: AttackContext) -> str:
     keys = {
         "SAASUS_MCP_SEALING_KEYS": "A" * 43 + "=",
         "SAASUS_MCP_DATABASE_URL": f"postgresql://u:{SECRET}@h/d?passfile=p",
     }
-    return refused(ground, "passfile: write an absolute path", **keys)
+    return assert_refused(ground, "passfile: write an absolute path", **keys)
 
 
 def credential(title: str, value: str) -> None:
     @attack(AREA, title)
-    async def run_it(ground: Ground) -> str:
-        with_credentials(ground, SAASUS_SECRET_KEY=value)
-        return refused(ground, "SAASUS_SECRET_KEY: ") + "; the error names the variable and not the value"
+    async def run_it(ground: AttackContext) -> str:
+        assert_credentials_refused(ground, SAASUS_SECRET_KEY=value)
+        return assert_refused(ground, "SAASUS_SECRET_KEY: ") + "; the error names the variable and not the value"
 
 
 credential("A secret key with a line break at its end", f"{SECRET}\n")
 credential("A secret key in quotation marks", f'"{SECRET}"')
 credential("A secret key after a byte order mark", f"\ufeff{SECRET}")
-credential("A secret key with a full-width letter", f"{SECRET}ｘ")  # noqa: RUF001 - as input methods write it
+credential("A secret key with a full-width letter", f"{SECRET}ｘ")
 credential("A placeholder of Cursor as the secret key: `${env:NAME}`", "${env:SAASUS_SECRET_KEY}")
 credential("A placeholder of a template as the secret key: `{{NAME}}`", "{{SAASUS_SECRET_KEY}}")
 credential("A placeholder of Windows as the secret key: `%NAME%`", "%SAASUS_SECRET_KEY%")
@@ -135,50 +135,50 @@ credential("The documentation's example as the secret key: `YOUR_SECRET_KEY`", "
 
 
 @attack(AREA, "A placeholder in a secret's file of a hosted profile")
-async def placeholder_file(ground: Ground) -> str:
+async def placeholder_file(ground: AttackContext) -> str:
     (ground.folder / "key").write_text("${SECRET_KEY}\n", encoding="utf-8")
     source = f"{{file = '{ground.folder}/key'}}"
     (ground.folder / "config.toml").write_text(
         f"version = 1\n[profiles.a]\nsaas_id = 's-1'\napi_key = {source}\nsecret_key = {source}\n", encoding="utf-8"
     )
     with pytest.raises(SettingsError, match=r"profiles\.a\.api_key"):
-        profiles(read())
+        load_profiles(read_settings())
     return "the server does not start; the error names the profile and the field"
 
 
 @attack(AREA, "A named pipe as config.toml, which never ends")
-async def endless_config(ground: Ground) -> str:
+async def endless_config(ground: AttackContext) -> str:
     os.mkfifo(ground.folder / "config.toml")
-    with_credentials(ground)
-    return refused(ground, "is not a regular file")
+    assert_credentials_refused(ground)
+    return assert_refused(ground, "is not a regular file")
 
 
 @attack(AREA, "A config.toml that everybody on the computer can write to")
-async def open_config(ground: Ground) -> str:
+async def open_config(ground: AttackContext) -> str:
     (ground.folder / "config.toml").write_text("version = 1\n", encoding="utf-8")
     (ground.folder / "config.toml").chmod(0o666)
-    with_credentials(ground)
-    return refused(ground, "chmod 664")
+    assert_credentials_refused(ground)
+    return assert_refused(ground, "chmod 664")
 
 
 @attack(AREA, "A state folder that everybody can write to")
-async def open_state(ground: Ground) -> str:
-    state(ground).chmod(0o777)
-    return does_not_start("chmod 700")
+async def open_state(ground: AttackContext) -> str:
+    state_folder(ground).chmod(0o777)
+    return assert_not_started("chmod 700")
 
 
 def planted_key(title: str, plant: Callable[[Path, Path], None], said: str) -> None:
     @attack(AREA, title)
-    async def run_it(ground: Ground) -> str:
-        key, known = state(ground) / keeping.KEY_FILE, ground.folder / "known"
+    async def run_it(ground: AttackContext) -> str:
+        key, known = state_folder(ground) / state.KEY_FILE, ground.folder / "known"
         key.rename(ground.folder / "former")
         known.write_bytes(b"k" * 32)
         known.chmod(0o600)
         plant(key, known)
-        return does_not_start(said)
+        return assert_not_started(said)
 
 
-def shown(key: Path, known: Path) -> None:
+def assert_key_rejected(key: Path, known: Path) -> None:
     known.rename(key)
     key.chmod(0o644)
 
@@ -188,19 +188,19 @@ planted_key(
     "A sealing key that is a hard link to a file of known bytes", lambda key, known: key.hardlink_to(known), "cp -p "
 )
 planted_key("A named pipe as the sealing key", lambda key, _: os.mkfifo(key, 0o600), "not a regular file")
-planted_key("A sealing key that others can read", shown, "chmod 600")
+planted_key("A sealing key that others can read", assert_key_rejected, "chmod 600")
 
 
 @attack(AREA, "A state folder that is a link to another user's")
-async def linked_state(ground: Ground) -> str:
+async def linked_state(ground: AttackContext) -> str:
     (ground.folder / "elsewhere").mkdir()
     (ground.folder / "state").symlink_to(ground.folder / "elsewhere")
-    return does_not_start("symbolic link")
+    return assert_not_started("symbolic link")
 
 
 @attack(AREA, "A database file that is a link, and a write-ahead log that is one")
-async def linked_database(ground: Ground) -> str:
-    folder = state(ground)
+async def linked_database(ground: AttackContext) -> str:
+    folder = state_folder(ground)
     (database,) = folder.glob("*.sqlite3")
     other = ground.folder / "other"
     other.write_bytes(b"")
@@ -208,68 +208,68 @@ async def linked_database(ground: Ground) -> str:
     log.unlink(missing_ok=True)
     log.symlink_to(other)
     with pytest.raises(StoreError, match="symbolic link"):
-        Store.at(folder, "sandbox")
+        Store.open_saas(folder, "sandbox")
     log.unlink()
     database.unlink()
     database.symlink_to(other)
     with pytest.raises(StoreError, match="symbolic link"):
-        Store.at(folder, "sandbox")
+        Store.open_saas(folder, "sandbox")
     assert other.read_bytes() == b""
     return "neither is opened, and what they lead to stays empty"
 
 
 @attack(AREA, "A named pipe in the place of the note that says whether writes are frozen")
-async def endless_freeze(ground: Ground) -> str:
-    folder = state(ground)
-    os.mkfifo(folder / frozen.FILE)
-    assert frozen.present(folder) is frozen.UNREADABLE
+async def endless_freeze(ground: AttackContext) -> str:
+    folder = state_folder(ground)
+    os.mkfifo(folder / folder_freeze.FREEZE_FILE)
+    assert folder_freeze.read_folder_freeze(folder) is folder_freeze.UNREADABLE_FREEZE
     return "nothing waits for it, and every write is held back"
 
 
 @attack(AREA, "A passphrase file that asks for terabytes of memory, and one that is a link")
-async def dear_passphrase(ground: Ground) -> str:
-    folder = state(ground)
-    passphrase.keep(folder, "correct horse battery")
-    file = folder / passphrase.FILE
+async def dear_passphrase(ground: AttackContext) -> str:
+    folder = state_folder(ground)
+    passphrase.save_passphrase(folder, "correct horse battery")
+    file = folder / passphrase.PASSPHRASE_FILE
     kept = json.loads(file.read_text(encoding="utf-8"))
     file.write_text(json.dumps({**kept, "n": 2**40}), encoding="utf-8")
     with pytest.raises(PassphraseError, match="cannot be read"):
-        passphrase.verify(folder, "correct horse battery")
+        passphrase.verify_passphrase(folder, "correct horse battery")
     file.rename(ground.folder / "moved")
     file.symlink_to(ground.folder / "moved")
     with pytest.raises(PassphraseError, match="symbolic link"):
-        passphrase.verify(folder, "correct horse battery")
+        passphrase.verify_passphrase(folder, "correct horse battery")
     return "nobody is let through, and the memory is not asked for"
 
 
 @attack(AREA, "Modules and settings files in the working directory, for the command that install writes")
-async def hostile_script(ground: Ground) -> str:
-    folder = hostile_folder.made(ground.folder / "project")
-    done = hostile_folder.run([*this_installation(), "--version"], folder)
-    assert (done.returncode, hostile_folder.ran(folder).exists()) == (0, False), done.stderr
+async def hostile_script(ground: AttackContext) -> str:
+    folder = hostile_folder.create_folder(ground.folder / "project")
+    done = hostile_folder.run_in_folder([*installed_command(), "--version"], folder)
+    assert (done.returncode, hostile_folder.executed_file(folder).exists()) == (0, False), done.stderr
     return "none is run or read"
 
 
 @attack(AREA, "The same for an entry of an earlier version: python -m saasus_mcp")
-async def hostile_module(ground: Ground) -> str:
-    folder = hostile_folder.made(ground.folder / "project")
-    done = hostile_folder.run([sys.executable, "-m", "saasus_mcp", "--version"], folder)
-    assert (done.returncode, hostile_folder.ran(folder).exists()) == (0, False), done.stderr
+async def hostile_module(ground: AttackContext) -> str:
+    folder = hostile_folder.create_folder(ground.folder / "project")
+    done = hostile_folder.run_in_folder([sys.executable, "-m", "saasus_mcp", "--version"], folder)
+    assert (done.returncode, hostile_folder.executed_file(folder).exists()) == (0, False), done.stderr
     entry = {"command": sys.executable, "args": ["-m", "saasus_mcp"]}
     file = CLIENTS["cursor"].file(Machine("Linux", ground.folder, {}))
     file.parent.mkdir()
     file.write_text(json.dumps({"mcpServers": {"saasus": entry}}), encoding="utf-8")
-    assert [one.flaw for one in find(Machine("Linux", ground.folder, {}))] == ["working_directory"]
+    assert [one.flaw for one in detect_servers(Machine("Linux", ground.folder, {}))] == ["working_directory"]
     return "none is run or read, and doctor reports the entry"
 
 
-def install(ground: Ground, file: Path, *flags: str) -> int:
+def install(ground: AttackContext, file: Path, *flags: str) -> int:
     ground.monkeypatch.setenv("HOME", str(ground.folder))
-    return run("install", "claude-desktop", "--file", str(file), "--yes", *flags).status
+    return run_command("install", "claude-desktop", "--file", str(file), "--yes", *flags).status
 
 
 @attack(AREA, "install --file with a named pipe, a folder, a device, and a link to each")
-async def install_over(ground: Ground) -> str:
+async def install_over(ground: AttackContext) -> str:
     pipe, link = ground.folder / "pipe", ground.folder / "link"
     os.mkfifo(pipe)
     for target in (pipe, ground.folder, Path("/dev/zero")):
@@ -283,8 +283,8 @@ async def install_over(ground: Ground) -> str:
 
 
 @attack(AREA, "install --write-secrets into a file that others can read")
-async def readable_secrets(ground: Ground) -> str:
-    with_credentials(ground)
+async def readable_secrets(ground: AttackContext) -> str:
+    assert_credentials_refused(ground)
     file = ground.folder / "client.json"
     file.write_text("{}", encoding="utf-8")
     file.chmod(0o644)
@@ -295,8 +295,8 @@ async def readable_secrets(ground: Ground) -> str:
 
 
 @attack(AREA, "Credentials left in the state folder after install --write-secrets and --uninstall")
-async def left_secrets(ground: Ground) -> str:
-    with_credentials(ground)
+async def left_secrets(ground: AttackContext) -> str:
+    assert_credentials_refused(ground)
     file = ground.folder / "client.json"
     file.write_text("{}", encoding="utf-8")
     assert install(ground, file, "--write-secrets") == 0

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from saasus_mcp.catalog import Catalogue
-from tests.hardening.corpus import ATTACKS, Attack, Ground
+from tests.support.attack_corpus import ATTACKS, Attack, AttackContext
 
 PAGE = Path(__file__).parents[2] / "docs" / "security.md"
 BEGIN, END = "<!-- corpus: begin -->\n", "<!-- corpus: end -->\n"
@@ -36,7 +36,7 @@ def results() -> Iterator[dict[str, str]]:
 async def test_the_product_holds_against(
     attack: Attack, results: dict[str, str], catalogue: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    result = await attack.run(Ground(catalogue, tmp_path, monkeypatch))
+    result = await attack.run(AttackContext(catalogue, tmp_path, monkeypatch))
     assert "|" not in result
     results[attack.title] = result
     if os.environ.get("CORPUS") != "update":

@@ -9,10 +9,10 @@ from itertools import islice, product
 
 import pytest
 
-from tests.expressions import PRODUCT, Expression, expressions
-from tests.linear import METHOD, Mode, alphabet, beginnings, superlinear
+from tests.support.regex_complexity import METHOD, Mode, alphabet, sample_prefixes, superlinear
+from tests.support.regular_expressions import PRODUCT, Expression, find_expressions
 
-ALL = expressions()
+ALL = find_expressions()
 FEWEST = 80
 SMALLEST, LARGEST = 500, 8_000
 MEASURABLE = 0.002
@@ -25,16 +25,18 @@ MOST_TEXTS = 24
 def test_every_expression_of_the_product_is_found() -> None:
     found = "\n".join(map(str, ALL))
     for part in (
-        "jobs/users.py",
-        "saasus/secrets.py",
-        "catalog/terms.py",
+        "jobs/users/user_list.py",
+        "saasus/secret_names.py",
+        "catalog/tokenizer.py",
         "settings/config.py",
         "catalog/catalogue.json",
     ):
         assert f"saasus_mcp/{part}" in found
     assert len(ALL) >= FEWEST
     for file in PRODUCT.rglob("*.py"):
-        assert "from re import" not in file.read_text(encoding="utf-8"), f"{file}: tests.expressions looks for re.…"
+        assert "from re import" not in file.read_text(encoding="utf-8"), (
+            f"{file}: tests.support.regular_expressions looks for re.…"
+        )
 
 
 @pytest.mark.parametrize("expression", ALL, ids=str)
@@ -95,7 +97,7 @@ def texts(expression: Expression) -> Iterator[tuple[str, str, str]]:
     characters = alphabet(expression.pattern, expression.flags)
     pairs = (one + other for one, other in product(characters[:6], repeat=2) if one != other)
     words = re.findall(r"[A-Za-z<>:.@/ \"]{2,}", expression.pattern)
-    before = beginnings(expression.pattern, expression.flags)
+    before = sample_prefixes(expression.pattern, expression.flags)
     yield from islice(product(before, (*characters, *words, *pairs), ("\x00", "\n")), MOST_TEXTS)
     yield from islice(((lead, each, end) for each in characters for lead in before for end in ("\n",)), MOST_TEXTS)
 

@@ -14,14 +14,14 @@ from starlette.routing import Route
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.hosting.exposition import CONTENT_TYPE, Counter
-from saasus_mcp.hosting.health import STORES_EVERY, UPSTREAM_EVERY, Health
+from saasus_mcp.hosting.http.health import STORE_INTERVAL_SECONDS, UPSTREAM_INTERVAL_SECONDS, HealthEndpoints
 from saasus_mcp.hosting.metrics import Metrics
-from saasus_mcp.server.call import Call
+from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.store import StoreError
-from tests.calls import complete
-from tests.hosting.provider import Clock
-from tests.hosting.stage import OWNER, Known, Stage, caller, stage
-from tests.support import ME
+from tests.support.arguments import complete_arguments
+from tests.support.hosting_server import OWNER_ROLE, HostingServer, StaticAuthenticator, build_caller, build_server
+from tests.support.jwt_issuer import Clock
+from tests.support.pipeline import PRINCIPAL
 
 SAMPLE = re.compile(r'[a-z_]+(\{[a-z_]+="[^"\\]*"(,[a-z_]+="[^"\\]*")*\})? [0-9.e+-]+')
 
@@ -43,21 +43,23 @@ class Network:
         return httpx2.MockTransport(answer)
 
 
-BOSS = Known({"boss": caller("boss", "operators", role="approver")})
+BOSS = StaticAuthenticator({"boss": build_caller("boss", "operators", role="approver")})
 
 
-async def readiness(health: Health) -> tuple[int, dict[str, str]]:
-    app = Starlette(routes=[Route("/readyz", health.ready)])
+async def readiness(health: HealthEndpoints) -> tuple[int, dict[str, str]]:
+    app = Starlette(routes=[Route("/readyz", health.readiness)])
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://test") as client:
         answer = await client.get("/readyz")
     return answer.status_code, answer.json()
 
 
-def looked_after(catalogue: Catalogue, network: Network, clock: Clock, **given: Any) -> tuple[Stage, Health]:
-    made = stage(catalogue, {"production": "*", "staging": "*"}, known=BOSS)
+def looked_after(
+    catalogue: Catalogue, network: Network, clock: Clock, **given: Any
+) -> tuple[HostingServer, HealthEndpoints]:
+    made = build_server(catalogue, {"production": "*", "staging": "*"}, known=BOSS)
     apis = {"production": "https://api.example.com", "staging": "https://staging.example.com"}
-    served = {name: replace(one, api=apis[name]) for name, one in made.served.items()}
-    return made, Health(served, made.metrics, transport=network.transport(), clock=clock, **given)
+    served = {name: replace(one, api_origin=apis[name]) for name, one in made.served.items()}
+    return made, HealthEndpoints(served, made.metrics, transport=network.transport(), clock=clock, **given)
 
 
 async def test_it_is_ready_while_stores_and_some_api_work(catalogue: Catalogue) -> None:
@@ -68,16 +70,16 @@ async def test_it_is_ready_while_stores_and_some_api_work(catalogue: Catalogue) 
         {"status": "ready", "store": "ok", "policy": "ok", "upstream": "ok", "capacity": "ok"},
     )
     network.down = {"staging.example.com"}
-    clock.now += UPSTREAM_EVERY
+    clock.now += UPSTREAM_INTERVAL_SECONDS
     assert (await readiness(health))[0] == 200, "what one profile lacks must not take the other away"
     network.down |= {"api.example.com"}
-    clock.now += UPSTREAM_EVERY
+    clock.now += UPSTREAM_INTERVAL_SECONDS
     assert await readiness(health) == (
         503,
         {"status": "not ready", "store": "ok", "policy": "ok", "upstream": "failed", "capacity": "ok"},
     )
     network.down.clear()
-    clock.now += UPSTREAM_EVERY
+    clock.now += UPSTREAM_INTERVAL_SECONDS
     assert (await readiness(health))[0] == 200
 
 
@@ -88,7 +90,7 @@ async def test_the_api_is_asked_seldom_and_without_credentials(catalogue: Catalo
         await readiness(health)
     assert len(network.asked) == 2, "each host once"
     assert all("authorization" not in request.headers for request in network.asked)
-    clock.now += UPSTREAM_EVERY
+    clock.now += UPSTREAM_INTERVAL_SECONDS
     await readiness(health)
     assert len(network.asked) == 4
 
@@ -106,7 +108,7 @@ async def test_it_is_not_ready_while_a_store_does_not_work(
     status, said = await readiness(health)
     assert (status, said["store"]) == (503, "failed")
     assert "secret-disk" not in str(said)
-    async with made.asked("boss") as client:
+    async with made.client("boss") as client:
         page = (await client.get("/metrics")).text
     assert 'saasus_mcp_store_up{profile="staging"} 0' in page
     assert 'saasus_mcp_store_up{profile="production"} 1' in page
@@ -124,7 +126,7 @@ async def test_however_often_anybody_asks_the_stores_are_looked_at_now_and_then(
         for _ in range(10):
             many.start_soon(readiness, health)
     assert len(looked) == 1
-    clock.now += STORES_EVERY
+    clock.now += STORE_INTERVAL_SECONDS
     await readiness(health)
     assert len(looked) == 2
 
@@ -136,12 +138,12 @@ async def test_a_policy_file_that_was_edited_and_is_not_sound_is_told(catalogue:
 
 
 async def test_the_numbers_are_those_of_what_happened(catalogue: Catalogue) -> None:
-    made = stage(catalogue, known=BOSS)
+    made = build_server(catalogue, known=BOSS)
     api, pipeline = made.apis["default"], made.served["default"].pipeline
 
     async def call(name: str, arguments: Any = None) -> None:
-        given = complete(catalogue.find(name)) if arguments is None else arguments
-        await pipeline.run(Call(name, given, replace(ME, id="token:secret-name")))
+        given = complete_arguments(catalogue.find(name)) if arguments is None else arguments
+        await pipeline.run(Call(name, given, replace(PRINCIPAL, id="token:secret-name")))
 
     await call("auth_get_tenants")
     await call("auth_get_tenants")
@@ -149,7 +151,7 @@ async def test_the_numbers_are_those_of_what_happened(catalogue: Catalogue) -> N
     await call("auth_get_roles")
     await call("auth_delete_tenant", {"tenant_id": "secret-tenant"})
     await call("auth_get_tenant", {"tenant_id": 7, "secret-field": 1})
-    async with made.asked("boss") as client:
+    async with made.client("boss") as client:
         answer = await client.get("/metrics")
         again = await client.get("/metrics")
     page = answer.text
@@ -198,28 +200,28 @@ def test_a_label_cannot_break_the_format() -> None:
 @pytest.mark.parametrize(
     ("known", "token", "metrics", "status"),
     [
-        (Known(), None, False, 401),
-        (Known(), "wrong", False, 401),
-        (Known(), "alice-token", False, 403),
+        (StaticAuthenticator(), None, False, 401),
+        (StaticAuthenticator(), "wrong", False, 401),
+        (StaticAuthenticator(), "alice-token", False, 403),
         (BOSS, "boss", False, 200),
-        (Known(), None, True, 200),
-        (OWNER, None, False, 200),
+        (StaticAuthenticator(), None, True, 200),
+        (OWNER_ROLE, None, False, 200),
     ],
     ids=["nobody", "a wrong token", "a caller", "an approver", "nobody, where that is set", "on a private server"],
 )
 async def test_the_numbers_are_for_whom_they_concern(
     catalogue: Catalogue, known: Any, token: str | None, metrics: bool, status: int
 ) -> None:
-    async with stage(catalogue, known=known, metrics=metrics).asked(token) as client:
+    async with build_server(catalogue, known=known, metrics=metrics).client(token) as client:
         assert (await client.get("/metrics")).status_code == status
 
 
 async def test_an_approver_is_told_the_numbers_of_their_own_profiles_only(catalogue: Catalogue) -> None:
-    made = stage(catalogue, {"alpha": ["operators"], "beta": ["others"]}, known=BOSS)
+    made = build_server(catalogue, {"alpha": ["operators"], "beta": ["others"]}, known=BOSS)
     for name in made.served:
-        await made.served[name].pipeline.run(Call("auth_get_tenants", {}, ME))
-        await made.served[name].pipeline.run(Call("auth_delete_tenant", {"tenant_id": "t"}, ME))
-    async with made.asked("boss") as client:
+        await made.served[name].pipeline.run(Call("auth_get_tenants", {}, PRINCIPAL))
+        await made.served[name].pipeline.run(Call("auth_delete_tenant", {"tenant_id": "t"}, PRINCIPAL))
+    async with made.client("boss") as client:
         page = (await client.get("/metrics")).text
     assert {"calls_total", "refusals_total", "upstream_seconds_count", "approvals_pending", "store_up"} <= set(
         re.findall(r'saasus_mcp_(\w+)\{profile="alpha"', page)
@@ -229,7 +231,7 @@ async def test_an_approver_is_told_the_numbers_of_their_own_profiles_only(catalo
 
 
 async def test_an_approver_in_no_group_of_a_profile_is_told_no_numbers(catalogue: Catalogue) -> None:
-    async with stage(catalogue, {"alpha": ["others"]}, known=BOSS).asked("boss") as client:
+    async with build_server(catalogue, {"alpha": ["others"]}, known=BOSS).client("boss") as client:
         answer = await client.get("/metrics")
     assert answer.status_code == 403
     assert "alpha" not in answer.text

@@ -16,13 +16,22 @@ import httpx2
 import pytest
 
 from saasus_mcp.catalog import Catalogue
-from saasus_mcp.hosting import descriptors, health
-from saasus_mcp.hosting.descriptors import Need
-from saasus_mcp.hosting.identity import Authenticator, Caller, Chain, Unavailable
-from saasus_mcp.hosting.jwks import PAUSE, Keys
-from tests.cli.running import PATIENCE, Ran, spawn
-from tests.hosting.provider import Provider, rsa_key
-from tests.hosting.stage import INITIALIZE, OWNER, PUBLIC, Known, caller, said, stage
+from saasus_mcp.hosting.auth.authentication import Authenticator, AuthenticatorChain, AuthUnavailable, Caller
+from saasus_mcp.hosting.auth.jwks import RETRY_SECONDS, JwksCache
+from saasus_mcp.hosting.http import health
+from saasus_mcp.hosting.limits import file_descriptors
+from saasus_mcp.hosting.limits.file_descriptors import FileDescriptorNeed
+from tests.support.commands import TIMEOUT, CommandResult, spawn_command
+from tests.support.hosting_server import (
+    INITIALIZE,
+    OWNER_ROLE,
+    PUBLIC,
+    StaticAuthenticator,
+    build_caller,
+    build_server,
+    error_message,
+)
+from tests.support.jwt_issuer import JwtIssuer, rsa_key
 
 PATHS = ("/mcp", "/mcp/default", "/sse", "/messages/default/", "/metrics")
 POLICY = "version: 1\ntwo_person: true\nrules:\n  - {name: all, tools: ['*'], then: approve}\n"
@@ -41,44 +50,46 @@ class CannotTell:
     """An authenticator that is cut off from what it asks."""
 
     async def authenticate(self, token: str) -> Caller | None:
-        raise Unavailable("The token cannot be checked.", "Try again.")
+        raise AuthUnavailable("The token cannot be checked.", "Try again.")
 
 
 @pytest.mark.parametrize("path", PATHS)
 async def test_a_token_that_cannot_be_checked_is_never_called_invalid(catalogue: Catalogue, path: str) -> None:
-    async with stage(catalogue, known=CannotTell()).asked() as client:
+    async with build_server(catalogue, known=CannotTell()).client() as client:
         asked = client.get(path) if path in ("/sse", "/metrics") else client.post(path, json=INITIALIZE)
         answer = await asked
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
     assert "www-authenticate" not in answer.headers
-    assert said(answer) == "The token cannot be checked. Try again."
+    assert error_message(answer) == "The token cannot be checked. Try again."
 
 
-@pytest.mark.parametrize("links", [(CannotTell(), Known()), (Known(), CannotTell())], ids=["first", "last"])
+@pytest.mark.parametrize(
+    "links", [(CannotTell(), StaticAuthenticator()), (StaticAuthenticator(), CannotTell())], ids=["first", "last"]
+)
 async def test_who_is_known_is_let_in_although_another_way_is_away(links: tuple[Authenticator, ...]) -> None:
-    chain = Chain(*links)
-    assert await chain.authenticate("alice-token") == caller("alice", "support")
-    with pytest.raises(Unavailable):
+    chain = AuthenticatorChain(*links)
+    assert await chain.authenticate("alice-token") == build_caller("alice", "support")
+    with pytest.raises(AuthUnavailable):
         await chain.authenticate("bob-token")
 
 
 async def test_without_tokens_nothing_is_unavailable(catalogue: Catalogue) -> None:
-    async with stage(catalogue, known=OWNER).asked(None) as client:
+    async with build_server(catalogue, known=OWNER_ROLE).client(None) as client:
         assert (await client.post("/mcp", json=INITIALIZE)).status_code == 200
         assert set((await client.get("/readyz")).json()) == {"status", "store", "policy", "upstream", "capacity"}
 
 
 async def test_a_failed_look_for_keys_is_not_held_against_a_provider_that_is_back() -> None:
-    provider = Provider(down=True)
+    provider = JwtIssuer(down=True)
     callers = provider.callers()
     for _ in range(3):
-        with pytest.raises(Unavailable):
+        with pytest.raises(AuthUnavailable):
             await callers.authenticate(provider.token())
-    assert not await callers.checks["keys"]()
+    assert not await callers.health_checks["keys"]()
     assert provider.asked == 1, "the provider is not pressed meanwhile"
     provider.down = False
-    provider.clock.now += PAUSE
-    assert await callers.checks["keys"]()
+    provider.clock.now += RETRY_SECONDS
+    assert await callers.health_checks["keys"]()
     assert await callers.authenticate(provider.token()) is not None
     assert await callers.authenticate(provider.token("made-up", key=rsa_key(1))) is None
     assert provider.asked == 2
@@ -88,7 +99,7 @@ async def test_stores_that_hang_take_readiness_no_longer_than_one_and_hold_no_th
     catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(health, "PATIENCE", 1.5)
-    made = stage(catalogue, {f"profile-{number}": "*" for number in range(60)})
+    made = build_server(catalogue, {f"profile-{number}": "*" for number in range(60)})
     goes_on, hanging = threading.Event(), 0
 
     def hang() -> None:
@@ -99,9 +110,9 @@ async def test_stores_that_hang_take_readiness_no_longer_than_one_and_hold_no_th
     for one in made.served.values():
         monkeypatch.setattr(one.pipeline.store, "check_writable", hang)
     try:
-        async with made.asked() as client:
+        async with made.client() as client:
             answer = await client.get("/readyz")
-            with anyio.fail_after(PATIENCE):
+            with anyio.fail_after(TIMEOUT):
                 await anyio.to_thread.run_sync(int)
     finally:
         goes_on.set()
@@ -110,7 +121,7 @@ async def test_stores_that_hang_take_readiness_no_longer_than_one_and_hold_no_th
 
 
 async def test_keys_that_arrive_after_readiness_gave_up_are_kept() -> None:
-    provider, asked, arrived = Provider(), anyio.Event(), anyio.Event()
+    provider, asked, arrived = JwtIssuer(), anyio.Event(), anyio.Event()
     inner = provider.transport()
 
     class Late(httpx2.AsyncBaseTransport):
@@ -119,13 +130,13 @@ async def test_keys_that_arrive_after_readiness_gave_up_are_kept() -> None:
             await arrived.wait()
             return await inner.handle_async_request(request)
 
-    keys = Keys("https://login.example.com/keys", ["RS256"], Late(), provider.clock)
+    keys = JwksCache("https://login.example.com/keys", ["RS256"], Late(), provider.clock)
     async with anyio.create_task_group() as readiness:
-        readiness.start_soon(keys.usable)
+        readiness.start_soon(keys.has_usable_keys)
         await asked.wait()
         readiness.cancel_scope.cancel()
         arrived.set()
-    assert await keys.usable()
+    assert await keys.has_usable_keys()
     assert provider.asked == 1
 
 
@@ -146,12 +157,12 @@ def test_a_server_under_which_one_person_is_two_does_not_start(tmp_path: Path, t
     policy = tmp_path / "policy.yaml"
     policy.write_text(POLICY, encoding="utf-8")
     command = serve(taken, "--public-url", PUBLIC, "--policy", str(policy))
-    ran = spawn(*command, SAASUS_MCP_READ_ONLY=read_only)
+    ran = spawn_command(*command, SAASUS_MCP_READ_ONLY=read_only)
     assert ran.status == 1
     assert "[auth.jwt] issuer" in ran.err
     assert "[console.oidc] issuer" in ran.err
     policy.write_text(POLICY.replace("true", "false"), encoding="utf-8")
-    assert "Cannot listen" in spawn(*command, SAASUS_MCP_READ_ONLY=read_only).err
+    assert "Cannot listen" in spawn_command(*command, SAASUS_MCP_READ_ONLY=read_only).err
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
@@ -160,9 +171,9 @@ def test_a_server_starts_with_the_open_files_that_it_may_have(taken: str, limit:
     command = shlex.join([sys.executable, "-m", "saasus_mcp", *serve(taken)])
     done = subprocess.run(
         ["/bin/sh", "-c", f"ulimit {limit}; exec {command}"],
-        capture_output=True, text=True, env=os.environ, timeout=PATIENCE, check=False,
+        capture_output=True, text=True, env=os.environ, timeout=TIMEOUT, check=False,
     )  # fmt: skip
-    ran = Ran(done.returncode, done.stdout, done.stderr)
+    ran = CommandResult(done.returncode, done.stdout, done.stderr)
     assert "Cannot listen" in ran.err
     assert ("LimitNOFILE=" in ran.err) == warned, ran.err
 
@@ -170,6 +181,9 @@ def test_a_server_starts_with_the_open_files_that_it_may_have(taken: str, limit:
 @pytest.mark.parametrize("profiles", [1, 3])
 @pytest.mark.parametrize("shared", [False, True])
 def test_every_connection_and_every_profile_takes_open_files(profiles: int, *, shared: bool) -> None:
-    need = Need.of(100, profiles, shared=shared)
-    assert Need.of(200, profiles, shared=shared).files >= need.files + 100
-    assert Need.of(100, profiles + 1, shared=shared).files >= need.files + descriptors.API
+    need = FileDescriptorNeed.for_server(100, profiles, shared=shared)
+    assert FileDescriptorNeed.for_server(200, profiles, shared=shared).total >= need.total + 100
+    assert (
+        FileDescriptorNeed.for_server(100, profiles + 1, shared=shared).total
+        >= need.total + file_descriptors.API_CONNECTIONS
+    )

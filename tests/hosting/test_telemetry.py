@@ -14,10 +14,10 @@ import httpx2
 import pytest
 
 from saasus_mcp.catalog import Catalogue
-from saasus_mcp.cli import telemetry
+from saasus_mcp.cli.serve import trace_export
 from saasus_mcp.sandbox import Sandbox
-from tests.cli.running import PATIENCE, run
-from tests.hosting.process import ROLE, Slow, creating_a_role, hosted, token
+from tests.support.commands import TIMEOUT, run_command
+from tests.support.hosting_process import ROLE, SlowSandbox, create_role_request, create_token, start_server
 
 
 @contextmanager
@@ -46,18 +46,18 @@ def collector() -> Iterator[tuple[str, list[tuple[str, bytes]]]]:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without telling it")
 async def test_a_call_is_traced_to_a_collector_without_what_was_said(catalogue: Catalogue, tmp_path: Path) -> None:
-    state, slow = tmp_path / "state", Slow(Sandbox(catalogue))
-    slow.leave.set()
-    bearer = token(state)
+    state, slow = tmp_path / "state", SlowSandbox(Sandbox(catalogue))
+    slow.released.set()
+    bearer = create_token(state)
     with collector() as (endpoint, got):
         to = {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}
         async with slow.listening() as api:
-            with hosted(api, state, **to) as (url, process):
-                async with httpx2.AsyncClient(base_url=url, timeout=PATIENCE) as client:
-                    answer = await client.post("/mcp", **creating_a_role(bearer))
+            with start_server(api, state, **to) as (url, process):
+                async with httpx2.AsyncClient(base_url=url, timeout=TIMEOUT) as client:
+                    answer = await client.post("/mcp", **create_role_request(bearer))
                 assert not answer.json()["result"]["isError"]
                 process.send_signal(signal.SIGTERM)
-                assert process.wait(PATIENCE) == 0
+                assert process.wait(TIMEOUT) == 0
     assert {path for path, _ in got} == {"/v1/traces"}
     sent = b"".join(body for _, body in got)
     for known in (b"saasus-mcp", b"tools/call auth_create_role", b"saasus auth.CreateRole", b"/auth/roles"):
@@ -68,16 +68,16 @@ async def test_a_call_is_traced_to_a_collector_without_what_was_said(catalogue: 
 
 def test_an_exporter_that_nobody_knows_stops_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_TRACES_EXPORTER", "zipkin")
-    ran = run("serve", "--transport", "http", "--sandbox")
+    ran = run_command("serve", "--transport", "http", "--sandbox")
     assert ran.status == 1
     assert "OTEL_TRACES_EXPORTER" in ran.err
 
 
 @pytest.mark.parametrize("to", ["otlp", "console"])
 def test_without_the_extra_it_is_said_what_to_install(to: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(telemetry, "find_spec", lambda _: None)
+    monkeypatch.setattr(trace_export, "find_spec", lambda _: None)
     monkeypatch.setenv("OTEL_TRACES_EXPORTER", to)
-    ran = run("serve", "--transport", "http", "--sandbox", "--port", "0")
+    ran = run_command("serve", "--transport", "http", "--sandbox", "--port", "0")
     assert ran.status == 1
     assert f"OTEL_TRACES_EXPORTER: {to}" in ran.err
     assert "saasus-mcp[otel]" in ran.err

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from saasus_mcp.jobs.database import sqlite_engine
+from saasus_mcp.jobs.engine_storage import create_sqlite_engine
 
 
 @pytest.mark.parametrize("call", ["unixepoch('subsec')", "unixepoch()", "unixepoch('now', 'subsec')"])
 def test_every_sqlite_tells_the_time_that_rows_are_stamped_with(tmp_path: Path, call: str) -> None:
-    engine = sqlite_engine(f"sqlite:///{tmp_path / 'jobs.sqlite3'}")
+    engine = create_sqlite_engine(f"sqlite:///{tmp_path / 'jobs.sqlite3'}")
     try:
         with engine.begin() as connection:
             connection.execute(text(f"CREATE TABLE stamped (id INTEGER, at INTEGER NOT NULL DEFAULT ({call}))"))

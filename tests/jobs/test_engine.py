@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 
-from saasus_mcp.jobs.engine import Engine, Pace
-from saasus_mcp.jobs.runner import Runner
-from saasus_mcp.jobs.sealing import EngineError, sealing
-from saasus_mcp.permissions.seal import Sealer
-from tests.jobs.stage import KEY, stage
-from tests.jobs.test_troubled_jobs import started
+from saasus_mcp.jobs.engine import HeartbeatConfig, JobEngine
+from saasus_mcp.jobs.runner import JobRunner
+from saasus_mcp.jobs.sealing import EngineError, create_serializer
+from saasus_mcp.permissions.secrets.encryption import Encryptor
+from tests.jobs.test_failures import started
+from tests.support.job_server import KEY, start_job_server
 
-PACE = Pace(beat=2.0, dead=10.0)
+PACE = HeartbeatConfig(interval=2.0, timeout=10.0)
 
 
 def test_what_is_kept_of_a_job_is_read_again_and_tells_nothing() -> None:
-    kept = sealing(Sealer(KEY))
+    kept = create_serializer(Encryptor(KEY))
     sealed = kept.serialize({"password": "hush-hush"})
     assert "hush" not in sealed
     assert kept.deserialize(sealed) == {"password": "hush-hush"}
@@ -31,15 +31,15 @@ def test_what_is_kept_of_a_job_is_read_again_and_tells_nothing() -> None:
     [
         "",
         "bm90IHNlYWxlZA==",
-        Sealer(b"o" * 32).token({"value": {"name": "job_x"}}, "job"),
-        Sealer(KEY).token({"value": {"name": "job_x"}}, "question"),
-        Sealer(KEY).token({"value": {"name": "job_x"}}, "secret"),
+        Encryptor(b"o" * 32).encrypt_token({"value": {"name": "job_x"}}, "job"),
+        Encryptor(KEY).encrypt_token({"value": {"name": "job_x"}}, "question"),
+        Encryptor(KEY).encrypt_token({"value": {"name": "job_x"}}, "secret"),
     ],
     ids=["nothing", "not sealed", "under another key", "a question's state", "a secret"],
 )
 def test_what_was_not_kept_as_a_job_here_is_never_run(kept: str) -> None:
     with pytest.raises(EngineError, match="was not sealed here"):
-        sealing(Sealer(KEY)).deserialize(kept)
+        create_serializer(Encryptor(KEY)).deserialize(kept)
 
 
 async def test_a_job_that_could_not_say_how_it_ended_is_told_as_failed(
@@ -48,8 +48,8 @@ async def test_a_job_that_could_not_say_how_it_ended_is_told_as_failed(
     async def broken(*_: object) -> None:
         raise RuntimeError("a defect of ours")
 
-    monkeypatch.setattr(Runner, "_end", broken)
-    async with stage(tmp_path) as on:
+    monkeypatch.setattr(JobRunner, "_end", broken)
+    async with start_job_server(tmp_path) as on:
         job = await started(on, 1)
         told = await on.call("job_status", {"job": job, "wait": 30})
     assert not told.ok
@@ -71,7 +71,7 @@ def test_after_the_store_was_away_the_others_are_given_time_to_say_that_they_liv
 
     async def run(_: dict[str, Any]) -> None: ...
 
-    engine = Engine("", Sealer(KEY), lambda: stores, run, pace=PACE)
+    engine = JobEngine("", Encryptor(KEY), lambda: stores, run, heartbeat=PACE)
 
     def beats(after: float) -> list[str]:
         taken.clear()
@@ -80,9 +80,9 @@ def test_after_the_store_was_away_the_others_are_given_time_to_say_that_they_liv
         return list(taken)
 
     assert beats(0.0) == ["other"], "who has just come finds those that died before"
-    assert beats(PACE.beat) == ["other"]
+    assert beats(PACE.interval) == ["other"]
     assert beats(60.0) == [], "nobody could say anything for a minute"
-    assert beats(PACE.beat) == []
+    assert beats(PACE.interval) == []
     for _ in range(4):
-        last = beats(PACE.beat)
+        last = beats(PACE.interval)
     assert last == ["other"], "it had its time"

@@ -11,34 +11,34 @@ from typing import Any
 import pytest
 
 from saasus_mcp.catalog import Catalogue
-from saasus_mcp.jobs import work
-from saasus_mcp.jobs.work import Reader, Unreadable
-from saasus_mcp.server.call import Part
-from tests.support import ME
+from saasus_mcp.jobs import job_context
+from saasus_mcp.jobs.job_context import JobReader, ReadFailed
+from saasus_mcp.server.pipeline.call import JobStepRef
+from tests.support.pipeline import PRINCIPAL
 
 
-class Paged(Reader):
+class Paged(JobReader):
     """Reads an API whose every page has the next of some cursors."""
 
     def __init__(self, catalogue: Catalogue, cursors: Iterator[str]) -> None:
         pipeline: Any = SimpleNamespace(catalogue=catalogue)
-        super().__init__(pipeline, ME, Part(job="job"))
+        super().__init__(pipeline, PRINCIPAL, JobStepRef(job="job"))
         self.cursors = cursors
         self.asked: list[str] = []
 
-    async def answer(self, key: str, args: Mapping[str, Any]) -> tuple[Any, str]:
+    async def fetch(self, key: str, args: Mapping[str, Any]) -> tuple[Any, str]:
         self.asked.append(args.get("cursor", ""))
         return {"users": [], "cursor": next(self.cursors)}, ""
 
     async def all(self) -> None:
-        async for _ in self.pages("auth.SearchTenantUsers", {}, len):
+        async for _ in self.read_pages("auth.SearchTenantUsers", {}, len):
             pass
 
 
 @pytest.mark.parametrize("cursors", [["string"], ["a", "b"], ["a", "b", "c", "b"]], ids=" ".join)
 async def test_a_cursor_that_was_seen_before_ends_the_reading(catalogue: Catalogue, cursors: list[str]) -> None:
     paged = Paged(catalogue, cycle(cursors))
-    with pytest.raises(Unreadable, match="auth_search_tenant_users: the API gave the same cursor twice"):
+    with pytest.raises(ReadFailed, match="auth_search_tenant_users: the API gave the same cursor twice"):
         await paged.all()
     assert len(paged.asked) == len(set(paged.asked)) <= len(cursors) + 1
 
@@ -46,9 +46,9 @@ async def test_a_cursor_that_was_seen_before_ends_the_reading(catalogue: Catalog
 async def test_an_api_that_goes_on_giving_cursors_is_stopped(
     catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(work, "MOST_PAGES", 7)
+    monkeypatch.setattr(job_context, "MOST_PAGES", 7)
     paged = Paged(catalogue, map(str, count()))
-    with pytest.raises(Unreadable, match="more than 7 pages"):
+    with pytest.raises(ReadFailed, match="more than 7 pages"):
         await paged.all()
     assert len(paged.asked) == 7
 
@@ -62,11 +62,11 @@ async def test_a_list_that_ends_is_read_to_its_end(catalogue: Catalogue) -> None
 def test_only_the_guarded_loop_asks_for_further_pages() -> None:
     """Another module that names the argument `cursor` would be another loop: it uses `Reader.pages` instead."""
     told = {
-        "jobs/work.py": "the loop",
-        "jobs/calls.py": "compares calls without it",
-        "server/completion.py": "reads one page",
+        "jobs/job_context.py": "the loop",
+        "jobs/read_log.py": "compares calls without it",
+        "server/offers/completion.py": "reads one page",
     }
-    package = Path(work.__file__).parents[1]
+    package = Path(job_context.__file__).parents[1]
     answering = {package / "sandbox", package / "clients"}  # the emulated API, and a client of this name
     modules = [file for file in package.rglob("*.py") if not answering & set(file.parents)]
     naming = {

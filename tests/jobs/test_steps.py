@@ -11,19 +11,19 @@ import httpx2
 import pytest
 
 from saasus_mcp.catalog import Catalogue
-from saasus_mcp.errors import SaasusMcpError
-from saasus_mcp.jobs.plan import Entry, Find, Row
-from saasus_mcp.jobs.stepper import Stepper
-from saasus_mcp.jobs.work import AT_ONCE, Reader, Work, at_once, together
-from saasus_mcp.server.call import Call, Part
-from saasus_mcp.server.job_steps import weigh
-from saasus_mcp.store import Commitment, Grant, Store, StoreError
-from tests.policies import policy, rule
-from tests.support import ME, StubApi, pipeline
+from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.jobs.job_context import MAX_CONCURRENT, JobContext, JobReader, no_checkpoint, run_concurrently
+from saasus_mcp.jobs.plan import AnswerLookup, PlanStep, StepGroup
+from saasus_mcp.jobs.step_runner import StepRunner
+from saasus_mcp.server.pipeline.call import Call, JobStepRef
+from saasus_mcp.server.pipeline.job_steps import evaluate_step
+from saasus_mcp.store import Commitment, JobGrant, Store, StoreError
+from tests.support.pipeline import PRINCIPAL, StubApi, build_pipeline
+from tests.support.policies import build_policy, build_rule
 
 JOB = "j" * 32
-FIND = Find("auth.GetRoles", {}, "roles", {"role_name": "a"})
-ENTRY = Entry("role", "auth.CreateRole", {"role_name": "a", "display_name": "A"}, find=FIND)
+FIND = AnswerLookup("auth.GetRoles", {}, "roles", {"role_name": "a"})
+ENTRY = PlanStep("role", "auth.CreateRole", {"role_name": "a", "display_name": "A"}, lookup=FIND)
 ROLE, OTHER = {"role_name": "a", "display_name": "A"}, {"role_name": "b", "display_name": "A"}
 
 
@@ -40,15 +40,15 @@ async def test_what_a_step_made_is_known_again_only_where_one_thing_can_be_it(
     catalogue: Catalogue, store: Store, roles: list[Any], found: Any
 ) -> None:
     api = StubApi(catalogue, answers={"auth.CreateRole": lost, "auth.GetRoles": {"roles": roles}})
-    behind, part = pipeline(api, store), Part(JOB)
-    weighed = await weigh(behind, Call("auth_create_role", ENTRY.args, ME, part=ENTRY.part(part)))
-    grant = Grant("job_x", ME.id, "default", "p", "none", "", False, {ENTRY.step: weighed.digest})
+    behind, part = build_pipeline(api, store), JobStepRef(JOB)
+    weighed = await evaluate_step(behind, Call("auth_create_role", ENTRY.args, PRINCIPAL, job_step=ENTRY.ref(part)))
+    grant = JobGrant("job_x", PRINCIPAL.id, "default", "p", "none", "", False, {ENTRY.step: weighed.digest})
     store.commit(JOB, {"operation": "job_x"}, 0.0, None, Commitment(grant=grant))
-    stepper = Stepper(behind, ME, part, Reader(behind, ME, part).answer)
-    made, _ = await stepper.make(ENTRY)
+    stepper = StepRunner(behind, PRINCIPAL, part, JobReader(behind, PRINCIPAL, part).fetch)
+    made, _ = await stepper.run_step(ENTRY)
     assert (made.outcome, made.answer) == ("applied", found)
     assert len(api.writes) == 1
-    again, _ = await stepper.make(ENTRY)
+    again, _ = await stepper.run_step(ENTRY)
     assert (again.outcome, again.answer) == ("applied", found), "and so it stays, without another call"
     assert len(api.writes) == 1
 
@@ -57,21 +57,23 @@ async def test_a_ceiling_that_is_reached_ends_a_plan_that_would_only_go_on_to_re
     catalogue: Catalogue, store: Store
 ) -> None:
     api = StubApi(catalogue)
-    behind = pipeline(api, store, policy(rule("all", "allow"), ceilings={"destructive_per_hour": 2}))
+    behind = build_pipeline(api, store, build_policy(build_rule("all", "allow"), ceilings={"destructive_per_hour": 2}))
     rows, steps = [], {}
     for number in range(20):
-        entry = Entry(f"{number}/leave", "auth.DeleteTenantUser", {"tenant_id": "t", "user_id": f"u-{number}"})
-        weighed = await weigh(behind, Call("auth_delete_tenant_user", entry.args, ME, part=entry.part(Part(JOB))))
-        rows.append(Row(f"row {number}", (replace(entry, bound=weighed.bound),)))
+        entry = PlanStep(f"{number}/leave", "auth.DeleteTenantUser", {"tenant_id": "t", "user_id": f"u-{number}"})
+        weighed = await evaluate_step(
+            behind, Call("auth_delete_tenant_user", entry.args, PRINCIPAL, job_step=entry.ref(JobStepRef(JOB)))
+        )
+        rows.append(StepGroup(f"row {number}", (replace(entry, snapshot=weighed.snapshot),)))
         steps[entry.step] = weighed.digest
-    grant = Grant("job_x", ME.id, "default", "p", "none", "", False, steps)
+    grant = JobGrant("job_x", PRINCIPAL.id, "default", "p", "none", "", False, steps)
     store.commit(JOB, {"operation": "job_x"}, 0.0, None, Commitment(grant=grant))
-    work = Work(behind, ME, Part(JOB), at_once)
-    done = [each async for batch in work.rows(rows) for each in batch]
+    work = JobContext(behind, PRINCIPAL, JobStepRef(JOB), no_checkpoint)
+    done = [each async for batch in work.run_groups(rows) for each in batch]
     assert sum(each.outcome == "applied" for each in done) == len(api.writes) == 2
-    assert 0 < sum(each.why == "overbudget" for each in done) <= AT_ONCE
-    assert len(done) <= 2 + AT_ONCE, "the others were not begun"
-    assert not work.stopped, "nobody cancelled it"
+    assert 0 < sum(each.reason == "overbudget" for each in done) <= MAX_CONCURRENT
+    assert len(done) <= 2 + MAX_CONCURRENT, "the others were not begun"
+    assert not work.cancelled, "nobody cancelled it"
 
 
 async def test_after_the_first_thing_that_cannot_be_made_no_other_is_begun() -> None:
@@ -84,18 +86,18 @@ async def test_after_the_first_thing_that_cannot_be_made_no_other_is_begun() -> 
         await anyio.lowlevel.checkpoint()
 
     with pytest.raises(SaasusMcpError, match="cannot be read"):
-        await together([partial(make, number) for number in range(50)])
-    assert len(begun) <= 2 * AT_ONCE, "but those that were under way"
+        await run_concurrently([partial(make, number) for number in range(50)])
+    assert len(begun) <= 2 * MAX_CONCURRENT, "but those that were under way"
 
 
 async def test_a_step_that_was_begun_while_the_store_failed_is_read_back_and_not_taken_for_refused(
     catalogue: Catalogue, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("saasus_mcp.jobs.patience.PAUSE", 0.0)
+    monkeypatch.setattr("saasus_mcp.jobs.store_retry.PAUSE", 0.0)
     api = StubApi(catalogue, answers={"auth.GetRoles": {"roles": [ROLE]}})
-    behind, part = pipeline(api, store), Part(JOB)
-    weighed = await weigh(behind, Call("auth_create_role", ENTRY.args, ME, part=ENTRY.part(part)))
-    grant = Grant("job_x", ME.id, "default", "p", "none", "", False, {ENTRY.step: weighed.digest})
+    behind, part = build_pipeline(api, store), JobStepRef(JOB)
+    weighed = await evaluate_step(behind, Call("auth_create_role", ENTRY.args, PRINCIPAL, job_step=ENTRY.ref(part)))
+    grant = JobGrant("job_x", PRINCIPAL.id, "default", "p", "none", "", False, {ENTRY.step: weighed.digest})
     store.commit(JOB, {"operation": "job_x"}, 0.0, None, Commitment(grant=grant))
     commit = store.commit
 
@@ -105,6 +107,6 @@ async def test_a_step_that_was_begun_while_the_store_failed_is_read_back_and_not
         raise StoreError("The connection was lost.")
 
     monkeypatch.setattr(store, "commit", unheard)
-    made, why = await Stepper(behind, ME, part, Reader(behind, ME, part).answer).make(ENTRY)
+    made, why = await StepRunner(behind, PRINCIPAL, part, JobReader(behind, PRINCIPAL, part).fetch).run_step(ENTRY)
     assert (made.outcome, why) == ("applied", "")
     assert api.writes == [], "what may have been sent is never sent again"

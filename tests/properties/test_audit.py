@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, Table, delete, insert, select, update
 
 from saasus_mcp.store import Store
+from saasus_mcp.store.database.schema import audit, keys, purged
 from saasus_mcp.store.stores import Stores
-from saasus_mcp.store.tables import audit, keys, purged
-from tests.backends import stores
+from tests.support.databases import open_stores
 
 NOW = 1_790_000_000.0
 LAST = "the last call"
@@ -35,26 +35,30 @@ class Pair:
 def pair(kept: Stores, where: Any) -> Iterator[Pair]:
     filled(kept, "one").close()
     filled(kept, "other").close()
-    with closing(stores(where)) as again, closing(again.of("one")) as one, closing(again.of("other")) as other:
+    with (
+        closing(open_stores(where)) as again,
+        closing(again.open_saas("one")) as one,
+        closing(again.open_saas("other")) as other,
+    ):
         for store in (one, other):
-            assert store.trail.purge(NOW + 5, by="local:me", at=NOW + 50) == 6
+            assert store.audit_log.purge(NOW + 5, by="local:me", at=NOW + 50) == 6
             store.commit("late", {"operation": "auth.GetRoles"}, NOW + 60)
         last(kept, "one")
         last(kept, "other")
-        assert one.trail.verify() == other.trail.verify() == []
+        assert one.audit_log.find_breaks() == other.audit_log.find_breaks() == []
         yield Pair(one, other)
 
 
 def last(kept: Stores, saas_id: str) -> None:
     """One more writer, whose chain nothing names: that its end was cut off only an exported head can show."""
-    with closing(kept.of(saas_id)) as store:
+    with closing(kept.open_saas(saas_id)) as store:
         store.commit(LAST, {"operation": "auth.GetRoles"}, NOW + 70)
 
 
 def filled(kept: Stores, saas_id: str) -> Store:
     """Three writers; the first one's records are all older than the purge."""
     for writer in range(3):
-        store = kept.of(saas_id)
+        store = kept.open_saas(saas_id)
         for number in range(4):
             store.commit(f"c-{writer}-{number}", {"operation": "auth.GetTenants"}, NOW + writer * 3 + number)
         if writer < 2:
@@ -85,13 +89,13 @@ def test_every_change_of_one_row_mark_key_or_saas_is_found(pair: Pair, data: st.
         elsewhere = {table: rows(there, table) for table in (audit, purged, keys)}
     with pair.one._database.transaction() as here:
         tamper(here, before, elsewhere, data)
-    found = pair.one.trail.verify()
-    assert pair.other.trail.verify() == []
+    found = pair.one.audit_log.find_breaks()
+    assert pair.other.audit_log.find_breaks() == []
     with pair.one._database.transaction() as here:
         for table, were in before.items():
             here.execute(delete(table))
             here.execute(insert(table), were)
-    assert pair.one.trail.verify() == []
+    assert pair.one.audit_log.find_breaks() == []
     assert found, "the change was not found"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saasus_mcp.clients import jsonc, patching
+from saasus_mcp.clients import jsonc, jsonc_patch
 
 NAME = "saasus"
 ENTRY = {"command": "uvx", "args": ["saasus-mcp", "--lang", "ja"], "env": {"A": "${A}"}}
@@ -60,22 +60,22 @@ OTHERS = st.dictionaries(KEYS, VALUES, max_size=3)
 @given(files(OTHERS))
 def test_putting_in_changes_nothing_else(file: tuple[dict[str, Any], str]) -> None:
     document, text = file
-    assert jsonc.parse(text).value == document
+    assert jsonc.parse_jsonc(text).value == document
     expected = {**document, "servers": {**document["servers"], NAME: ENTRY}}
-    assert jsonc.parse(patching.put(text, ("servers", NAME), ENTRY)).value == expected
+    assert jsonc.parse_jsonc(jsonc_patch.put_value(text, ("servers", NAME), ENTRY)).value == expected
 
 
 @given(files(OTHERS))
 def test_putting_in_twice_is_once(file: tuple[dict[str, Any], str]) -> None:
-    once = patching.put(file[1], ("servers", NAME), ENTRY)
-    assert patching.put(once, ("servers", NAME), ENTRY) == once
+    once = jsonc_patch.put_value(file[1], ("servers", NAME), ENTRY)
+    assert jsonc_patch.put_value(once, ("servers", NAME), ENTRY) == once
 
 
 @given(files(st.dictionaries(KEYS, VALUES, min_size=1, max_size=3)))
 def test_taking_out_restores_the_text_to_the_letter(file: tuple[dict[str, Any], str]) -> None:
     text = file[1]
-    there = patching.put(text, ("servers", NAME), ENTRY)
-    assert patching.remove(there, ("servers",), lambda child: child.key == NAME) == text
+    there = jsonc_patch.put_value(text, ("servers", NAME), ENTRY)
+    assert jsonc_patch.remove_children(there, ("servers",), lambda child: child.key == NAME) == text
 
 
 @given(files(OTHERS), st.integers(0, 3))
@@ -84,16 +84,19 @@ def test_taking_out_what_stands_anywhere_leaves_the_others(file: tuple[dict[str,
     pairs = list(document["servers"].items())
     pairs.insert(at, (NAME, ENTRY))
     text = json.dumps({**document, "servers": dict(pairs)}, indent=3)
-    assert jsonc.parse(patching.remove(text, ("servers",), lambda child: child.key == NAME)).value == document
+    assert (
+        jsonc.parse_jsonc(jsonc_patch.remove_children(text, ("servers",), lambda child: child.key == NAME)).value
+        == document
+    )
 
 
 @given(st.lists(VALUES, max_size=3), st.data())
 def test_an_item_goes_into_an_array_and_out_again(items: list[Any], data: st.DataObject) -> None:
     text = data.draw(texts({"inputs": items}))
-    there = patching.append(text, ("inputs",), {"id": NAME})
-    assert jsonc.parse(there).value == {"inputs": [*items, {"id": NAME}]}
-    left = patching.remove(there, ("inputs",), lambda child: child.node.value == {"id": NAME})
-    assert jsonc.parse(left).value == {"inputs": items}
+    there = jsonc_patch.append_item(text, ("inputs",), {"id": NAME})
+    assert jsonc.parse_jsonc(there).value == {"inputs": [*items, {"id": NAME}]}
+    left = jsonc_patch.remove_children(there, ("inputs",), lambda child: child.node.value == {"id": NAME})
+    assert jsonc.parse_jsonc(left).value == {"inputs": items}
 
 
 @given(st.text(alphabet='{}[]:,"\\/*tfn1 \n', max_size=24))
@@ -102,12 +105,12 @@ def test_what_is_read_is_what_json_reads_or_an_error(text: str) -> None:
         expected = json.loads(text)
     except ValueError:
         return
-    assert jsonc.parse(text).value == expected
+    assert jsonc.parse_jsonc(text).value == expected
 
 
 @given(st.text(alphabet='{}[]:,"\\/*tfn1 \n', max_size=24))
 def test_no_text_breaks_the_reader(text: str) -> None:
     try:
-        jsonc.parse(text)
-    except jsonc.NotJson as error:
+        jsonc.parse_jsonc(text)
+    except jsonc.JsonSyntaxError as error:
         assert str(error).startswith("line ")

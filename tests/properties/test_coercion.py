@@ -8,11 +8,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saasus_mcp.saasus.arguments import InvalidArguments, check, understand
-from saasus_mcp.saasus.coercion import understood
-from saasus_mcp.saasus.request import build
-from tests.calls import complete, minimal, shapes
-from tests.properties.strategies import CATALOGUE, any_json, keys
+from saasus_mcp.saasus.arguments import InvalidArguments, check_arguments, parse_arguments
+from saasus_mcp.saasus.coercion import coerce_value
+from saasus_mcp.saasus.request import build_request
+from tests.support.arguments import body_variants, complete_arguments, minimal_arguments
+from tests.support.strategies import CATALOGUE, any_json, json_keys
 
 KINDS = ("string", "integer", "number", "boolean", "array", "object", "null")
 schemas = st.sampled_from(KINDS).map(lambda kind: {"type": kind}) | st.lists(
@@ -47,35 +47,38 @@ def numbered(schema: dict[str, Any], value: Any) -> Any:
     return "1203" if free else value
 
 
-@given(keys, st.data())
+@given(json_keys, st.data())
 def test_the_call_that_was_meant_has_the_digest_of_the_same_call_typed_well(key: str, data: st.DataObject) -> None:
     operation = CATALOGUE.find(key)
-    shape = data.draw(st.sampled_from(shapes(operation)))
-    typed = data.draw(st.sampled_from([complete(operation, shape), minimal(operation, shape)]))
+    shape = data.draw(st.sampled_from(body_variants(operation)))
+    typed = data.draw(st.sampled_from([complete_arguments(operation, shape), minimal_arguments(operation, shape)]))
     typed = numbered(operation.input_schema, typed)
     secrets = {path.split(".")[0].split("[")[0].split("{")[0] for path in operation.secret_inputs}
     fields = operation.input_schema.get("properties", {})
     wrong = {name: mistaken(fields[name], item, data.draw, secret=name in secrets) for name, item in typed.items()}
-    arguments = understand(operation, data.draw(st.sampled_from([wrong, json.dumps(wrong)])))
-    assert arguments.values == check(operation, typed).values
-    assert build(operation, arguments).digest() == build(operation, check(operation, typed)).digest()
+    arguments = parse_arguments(operation, data.draw(st.sampled_from([wrong, json.dumps(wrong)])))
+    assert arguments.values == check_arguments(operation, typed).values
+    assert (
+        build_request(operation, arguments).digest()
+        == build_request(operation, check_arguments(operation, typed)).digest()
+    )
 
 
-@given(keys, st.data())
+@given(json_keys, st.data())
 def test_what_is_understood_is_understood_once_and_for_all(key: str, data: st.DataObject) -> None:
     operation = CATALOGUE.find(key)
     fields = list(operation.input_schema.get("properties", {})) or ["none"]
     changed = data.draw(st.dictionaries(st.sampled_from(fields), sent, min_size=1, max_size=3))
     try:
-        values = understand(operation, {**complete(operation), **changed}).values
+        values = parse_arguments(operation, {**complete_arguments(operation), **changed}).values
     except InvalidArguments as refusal:
         assert str(refusal)
         return
-    assert understand(operation, values).values == values
-    assert check(operation, values).values == values
+    assert parse_arguments(operation, values).values == values
+    assert check_arguments(operation, values).values == values
 
 
-@given(keys, st.data())
+@given(json_keys, st.data())
 def test_what_fits_and_is_not_empty_is_unchanged(key: str, data: st.DataObject) -> None:
     operation = CATALOGUE.find(key)
     texts = st.text('0123456789truefalsn{}[]": ', min_size=1, max_size=12)
@@ -86,17 +89,17 @@ def test_what_fits_and_is_not_empty_is_unchanged(key: str, data: st.DataObject) 
         free = schema.get("type") == "string" and not {"enum", "format", "pattern"} & schema.keys()
         return data.draw(texts) if free else value
 
-    typed = filled(operation.input_schema, complete(operation))
-    assert understand(operation, typed).values == check(operation, typed).values == typed
+    typed = filled(operation.input_schema, complete_arguments(operation))
+    assert parse_arguments(operation, typed).values == check_arguments(operation, typed).values == typed
 
 
 @given(schemas, sent)
 def test_a_value_is_changed_only_into_one_that_its_schema_accepts(schema: dict[str, Any], value: Any) -> None:
-    found = understood(schema, value)
+    found = coerce_value(schema, value)
     if found is not value:
         kinds = {each["type"] for each in schema.get("anyOf", [schema])}
         assert {dict: "object", list: "array", bool: "boolean", str: "string"}.get(type(found), "number") in kinds or (
             kinds & {"integer", "number"} and type(found) in (int, float)
         )
         assert not (isinstance(value, str) and "string" in kinds)
-    assert understood(schema, found) is found
+    assert coerce_value(schema, found) is found

@@ -9,18 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saasus_mcp.catalog.model import Language, Text
-from saasus_mcp.permissions.bound import kept
-from saasus_mcp.permissions.impact import Finding, Impact
-from saasus_mcp.permissions.question.again import why_again
-from saasus_mcp.permissions.question.build import Asked, build
-from saasus_mcp.permissions.question.dialog import dialog
+from saasus_mcp.common.language import Language, Text
+from saasus_mcp.common.text import quote_name
+from saasus_mcp.permissions.inspection.impact import Impact, ImpactFinding
+from saasus_mcp.permissions.inspection.inspect import CallInspection
+from saasus_mcp.permissions.inspection.snapshot import encode_snapshot
+from saasus_mcp.permissions.inspection.target import TargetSnapshot, clean_name
+from saasus_mcp.permissions.question.builder import QuestionInput, build_question_without_names
+from saasus_mcp.permissions.question.dialog import render_dialog
 from saasus_mcp.permissions.question.formatting import Reader
-from saasus_mcp.permissions.survey import Survey
-from saasus_mcp.permissions.target import Sight, plain_name
-from saasus_mcp.saasus.words import named
-from tests.properties.strategies import CATALOGUE, any_text
-from tests.support import PLACE
+from saasus_mcp.permissions.question.staleness import explain_stale_question
+from tests.support.pipeline import PLACE
+from tests.support.strategies import CATALOGUE, any_text
 
 QUOTATION = re.compile("“[^“”]*”…?|「[^「」]*」…?")
 UPDATE = CATALOGUE.find("auth.UpdateTenant")
@@ -36,12 +36,12 @@ SPOKEN = [
 def asked(text: str, language: Language) -> str:
     """A question in which a text stands wherever foreign text can."""
     args = {"tenant_id": text, "name": text, "attributes": {"a": [text]}, "back_office_staff_email": text}
-    sight = Sight(plain_name(text) or "?", {"target.id": text, "target.name": text}, target={})
-    impact = Impact((Finding("plan", Text("Plan", "プラン"), (text, text), raw=[text, text]),))
+    sight = TargetSnapshot(clean_name(text) or "?", {"target.id": text, "target.name": text}, target={})
+    impact = Impact((ImpactFinding("plan", Text("Plan", "プラン"), (text, text), raw_value=[text, text]),))
     before = {"name": text + "?", "attributes": {"a": text, "b": text}, "back_office_staff_email": ""}
-    asking = Asked(UPDATE, args, PLACE, text, Survey(sight, impact, before), reason=text, typed=True)
-    was = kept({"target.id": text + "?", "target.name": text}, seen=True)
-    return dialog(build(asking, why_again(was, sight)), Reader.of(language))
+    asking = QuestionInput(UPDATE, args, PLACE, text, CallInspection(sight, impact, before), reason=text, typed=True)
+    was = encode_snapshot({"target.id": text + "?", "target.name": text}, seen=True)
+    return render_dialog(build_question_without_names(asking, explain_stale_question(was, sight)), Reader.of(language))
 
 
 def frame(text: str) -> str:
@@ -51,8 +51,8 @@ def frame(text: str) -> str:
 
 def in_quotation(text: str) -> bool:
     """Whether a text is a name that is shown in quotation marks: one plain word has none."""
-    name = plain_name(text)
-    return bool(name) and named(name) != name
+    name = clean_name(text)
+    return bool(name) and quote_name(name) != name
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])

@@ -13,21 +13,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saasus_mcp.catalog import Operation
-from saasus_mcp.saasus.arguments import InvalidArguments, check
-from saasus_mcp.saasus.request import build
-from saasus_mcp.saasus.signature import Credentials, authorization
-from tests.calls import complete
-from tests.properties.strategies import CATALOGUE, PATHS, any_json, keys, texts
+from saasus_mcp.saasus.arguments import InvalidArguments, check_arguments
+from saasus_mcp.saasus.request import build_request
+from saasus_mcp.saasus.signature import Credentials, sign_request
+from tests.support.arguments import complete_arguments
+from tests.support.strategies import CATALOGUE, PATHS, any_json, json_keys, text_values
 
 HOST = "https://api.saasus.io"
 
 
-@given(st.sampled_from(PATHS), texts)
+@given(st.sampled_from(PATHS), text_values)
 def test_any_text_in_a_path_is_one_segment_or_refused(place: tuple[str, str], value: str) -> None:
     operation, name = CATALOGUE.find(place[0]), place[1]
     blamed = name
     try:
-        request = build(operation, check(operation, {**complete(operation), name: value}))
+        request = build_request(operation, check_arguments(operation, {**complete_arguments(operation), name: value}))
     except InvalidArguments as refusal:
         request, blamed = None, refusal.field
     assert blamed == name
@@ -41,22 +41,22 @@ def test_any_text_in_a_path_is_one_segment_or_refused(place: tuple[str, str], va
         assert own == sent or own.startswith("{")
 
 
-@given(keys, any_json | st.dictionaries(st.sampled_from(["tenant_id", "user_id", "name", "type"]), any_json))
+@given(json_keys, any_json | st.dictionaries(st.sampled_from(["tenant_id", "user_id", "name", "type"]), any_json))
 def test_any_json_as_arguments_is_checked_or_refused_and_never_more(key: str, raw: Any) -> None:
     _built_or_refused(CATALOGUE.find(key), raw)
 
 
-@given(keys, st.data())
+@given(json_keys, st.data())
 def test_any_json_in_any_field_is_checked_or_refused_and_never_more(key: str, data: st.DataObject) -> None:
     operation = CATALOGUE.find(key)
     fields = list(operation.input_schema.get("properties", {})) or ["none"]
     changed = {data.draw(st.sampled_from(fields)): data.draw(any_json)}
-    _built_or_refused(operation, {**complete(operation), **changed})
+    _built_or_refused(operation, {**complete_arguments(operation), **changed})
 
 
 def _built_or_refused(operation: Operation, raw: Any) -> None:
     try:
-        request = build(operation, check(operation, raw))
+        request = build_request(operation, check_arguments(operation, raw))
     except InvalidArguments as refusal:
         str(refusal).encode()
         return
@@ -80,13 +80,14 @@ def test_the_signature_is_an_hmac_over_exactly_what_is_sent(
     timestamp = f"{minute:012d}"
     message = f"{timestamp}key{method}{host.split('//')[1]}{path}".encode() + body
     wanted = hmac.new(b"hush", message, hashlib.sha256).hexdigest()
-    header = authorization(Credentials("id", "key", "hush"), timestamp, method, httpx2.URL(host + path), body)
+    header = sign_request(Credentials("id", "key", "hush"), timestamp, method, httpx2.URL(host + path), body)
     assert header == f"SAASUSSIGV1 Sig={wanted}, SaaSID=id, APIKey=key"
 
 
-@given(keys, keys)
+@given(json_keys, json_keys)
 def test_two_requests_have_one_digest_only_where_they_are_one_request(one: str, other: str) -> None:
     mine, theirs = (
-        build(operation, check(operation, complete(operation))) for operation in map(CATALOGUE.find, (one, other))
+        build_request(operation, check_arguments(operation, complete_arguments(operation)))
+        for operation in map(CATALOGUE.find, (one, other))
     )
     assert (mine.digest() == theirs.digest()) == (one == other)

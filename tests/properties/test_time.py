@@ -14,15 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from saasus_mcp import zones
+from saasus_mcp.common import timezones
 from saasus_mcp.saasus.arguments import InvalidArguments
-from saasus_mcp.server import clock
-from saasus_mcp.server.call import Call
-from tests.properties.strategies import any_json, texts
-from tests.support import ME
+from saasus_mcp.server.offers import time_tools
+from saasus_mcp.server.pipeline.call import Call
+from tests.support.pipeline import PRINCIPAL
+from tests.support.strategies import any_json, text_values
 
-NOW, CONVERT = clock.tools(lambda: 1_798_729_199.9)
-TRUE_TO_SCHEMA = Draft202012Validator(clock.OUTPUT)
+NOW, CONVERT = time_tools.time_tools(lambda: 1_798_729_199.9)
+TRUE_TO_SCHEMA = Draft202012Validator(time_tools.TIME_OUTPUT_SCHEMA)
 BASIC = ["UTC", "Asia/Tokyo"]
 ODD = [
     "America/New_York",
@@ -35,9 +35,9 @@ ODD = [
     "Africa/Casablanca",
     "Europe/London",
 ]
-NEEDS_DATA = pytest.mark.skipif(zones.find(ODD[0]) is None, reason="this machine has no time zone data")
-ANY_ZONE = st.sampled_from(BASIC + [name for name in ODD if zones.find(name)])
-INSTANTS = st.integers(0, clock.LAST_INSTANT - 32 * 86_400)
+NEEDS_DATA = pytest.mark.skipif(timezones.find_time_zone(ODD[0]) is None, reason="this machine has no time zone data")
+ANY_ZONE = st.sampled_from(BASIC + [name for name in ODD if timezones.find_time_zone(name)])
+INSTANTS = st.integers(0, time_tools.LAST_INSTANT - 32 * 86_400)
 RECENT = st.integers(32 * 86_400, 4_102_444_800)
 
 
@@ -53,7 +53,7 @@ def at_once(answering: Coroutine[Any, Any, Any]) -> Any:
 def convert(**given: Any) -> dict[str, Any]:
     """What time_convert answers; the words of a refusal as `error`."""
     try:
-        got = at_once(CONVERT.answer(Call(CONVERT.name, given, ME)))
+        got = at_once(CONVERT.handle(Call(CONVERT.name, given, PRINCIPAL)))
     except InvalidArguments as refusal:
         return {"error": str(refusal)}
     TRUE_TO_SCHEMA.validate(got.structured)
@@ -118,7 +118,7 @@ def test_a_date_and_a_month_are_their_first_instants(instant: int, zone: str) ->
     assert convert(time=here["month"], zone=zone)["epoch"] == here["month_start"]
 
 
-@given(st.integers(clock.FIRST_INSTANT, 99_999_999_999))
+@given(st.integers(time_tools.FIRST_INSTANT, 99_999_999_999))
 def test_epoch_seconds_may_come_as_text(instant: int) -> None:
     """A client that takes one type for an argument can send nothing else."""
     assert convert(time=f"{instant:+}") == convert(time=instant)
@@ -130,13 +130,13 @@ def test_epoch_seconds_may_come_as_text(instant: int) -> None:
 @NEEDS_DATA
 def test_our_japan_is_that_of_the_time_zone_data(instant: int) -> None:
     ours, theirs = (
-        zones.local(instant, zones.KNOWN["Asia/Tokyo"]),
-        zones.local(instant, zoneinfo.ZoneInfo("Asia/Tokyo")),
+        timezones.local_time(instant, timezones.KNOWN["Asia/Tokyo"]),
+        timezones.local_time(instant, zoneinfo.ZoneInfo("Asia/Tokyo")),
     )
     assert ours.isoformat() == theirs.isoformat()
 
 
-@given(texts | st.integers() | any_json, st.none() | texts | ANY_ZONE | any_json)
+@given(text_values | st.integers() | any_json, st.none() | text_values | ANY_ZONE | any_json)
 def test_whatever_is_asked_is_answered_or_refused_by_field(time: Any, zone: Any) -> None:
     told = convert(time=time) if zone is None else convert(time=time, zone=zone)
     assert "epoch" in told or told["error"].split(":")[0].split(".")[0].split("[")[0] in ("time", "zone")
@@ -162,7 +162,7 @@ def test_a_known_time_is_converted(case: str) -> None:
 
 def test_the_year_9999_ends_where_the_next_would_begin() -> None:
     here = convert(time="9999-12-31", zone="UTC")["zones"]["UTC"]
-    assert (here["day_end"], here["next_month_start"]) == (clock.LAST_INSTANT, clock.LAST_INSTANT + 1)
+    assert (here["day_end"], here["next_month_start"]) == (time_tools.LAST_INSTANT, time_tools.LAST_INSTANT + 1)
 
 
 ODD_TIMES = {
@@ -219,7 +219,7 @@ def test_what_is_no_time_is_refused_with_what_would_be(case: str) -> None:
 
 
 def test_now_is_told_in_utc_and_in_japan() -> None:
-    got: Any = at_once(NOW.answer(Call("time_now", {}, ME)))
+    got: Any = at_once(NOW.handle(Call("time_now", {}, PRINCIPAL)))
     assert got.structured["epoch"] == 1_798_729_199
     assert got.structured["zones"]["UTC"]["time"] == "2026-12-31T14:59:59+00:00"
     assert got.structured["zones"]["Asia/Tokyo"]["time"] == "2026-12-31T23:59:59+09:00"

@@ -9,16 +9,16 @@ from functools import cache
 import anyio
 import pytest
 
-from saasus_mcp.catalog import Language, Operation, load
-from saasus_mcp.catalog.model import Text
-from saasus_mcp.permissions.proof import Place
-from saasus_mcp.permissions.question.dialog import dialog
+from saasus_mcp.catalog import Operation, load_catalogue
+from saasus_mcp.common.language import Language, Text
+from saasus_mcp.permissions.approval.proof import Destination
+from saasus_mcp.permissions.question.content import FileContent, NamedItem, Question, QuotedText, UnresolvedId
+from saasus_mcp.permissions.question.dialog import render_dialog
 from saasus_mcp.permissions.question.formatting import Reader
-from saasus_mcp.permissions.question.layout import MOST_LINES, lines
-from saasus_mcp.permissions.question.model import File, Named, Question, Quoted, Unresolved
+from saasus_mcp.permissions.question.layout import MAX_LINES, dialog_lines
 from scripts.questions import questions
 
-CATALOGUE = load()
+CATALOGUE = load_catalogue()
 ASKING = [operation for operation in CATALOGUE if not operation.reads]
 LANGUAGES: tuple[Language, ...] = ("en", "ja")
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -99,7 +99,7 @@ EVERY = pytest.mark.parametrize("operation", ASKING, ids=lambda operation: opera
 
 def own_words(question: Question, language: Language) -> str:
     """What a question says outside of quotations and names, which are words of other people."""
-    said = QUOTATION.sub("…", dialog(question, Reader.of(language)))
+    said = QUOTATION.sub("…", render_dialog(question, Reader.of(language)))
     for word in sorted(foreign(question), key=len, reverse=True):
         said = said.replace(word, "…")
     return said
@@ -107,7 +107,7 @@ def own_words(question: Question, language: Language) -> str:
 
 def foreign(value: object) -> set[str]:
     """Every text of somebody else in a question, at any depth."""
-    if isinstance(value, Quoted | Named | Unresolved | File):
+    if isinstance(value, QuotedText | NamedItem | UnresolvedId | FileContent):
         return {
             text
             for text in (
@@ -120,7 +120,7 @@ def foreign(value: object) -> set[str]:
         }
     if isinstance(value, tuple):
         return set().union(*map(foreign, value))
-    if is_dataclass(value) and not isinstance(value, Text | Place):
+    if is_dataclass(value) and not isinstance(value, Text | Destination):
         return set().union(*(foreign(getattr(value, field.name)) for field in fields(value) if field.name != "details"))
     return set()
 
@@ -129,8 +129,8 @@ def foreign(value: object) -> set[str]:
 def test_it_has_at_most_twelve_lines_and_says_nothing_twice(operation: Operation) -> None:
     for question in asked(operation.key):
         for language in LANGUAGES:
-            said = dialog(question, Reader.of(language)).splitlines()
-            assert len(said) <= MOST_LINES
+            said = render_dialog(question, Reader.of(language)).splitlines()
+            assert len(said) <= MAX_LINES
             assert len(set(said)) == len(said)
 
 
@@ -139,7 +139,7 @@ def test_the_headline_names_the_target_and_what_cannot_be_undone_stands_in_the_f
     operation: Operation,
 ) -> None:
     for question in asked(operation.key):
-        first = lines(question)[:4]
+        first = dialog_lines(question)[:4]
         assert first[0].role == "headline"
         grave = [notice for notice in question.warnings if notice.kind in IRREVOCABLE]
         consequences = [notice for notice in question.warnings if notice.kind == "consequence"]
@@ -153,14 +153,14 @@ def test_it_shows_no_id_where_there_is_a_name(operation: Operation) -> None:
     for question in asked(operation.key):
         assert not UUID.search(question.name), "the name to type"
         for language in LANGUAGES:
-            assert UUID.findall(dialog(question, Reader.of(language))) == []
+            assert UUID.findall(render_dialog(question, Reader.of(language))) == []
 
 
 @EVERY
 def test_it_holds_no_expression_no_json_and_no_epoch_seconds(operation: Operation) -> None:
     for question in asked(operation.key):
         for language in LANGUAGES:
-            said = dialog(question, Reader.of(language))
+            said = render_dialog(question, Reader.of(language))
             assert EPOCH.findall(said) == []
             assert CODE.findall(said) == []
             assert WIRE.findall(own_words(question, language)) == [], "wire names are for the details"
@@ -176,4 +176,4 @@ def test_the_japanese_question_is_japanese(operation: Operation) -> None:
 @EVERY
 def test_no_secret_is_in_it(operation: Operation) -> None:
     for question in asked(operation.key):
-        assert "Sandbox-pass-1" not in question.kept()
+        assert "Sandbox-pass-1" not in question.to_json()

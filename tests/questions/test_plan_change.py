@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from saasus_mcp.catalog import Catalogue, Language
-from saasus_mcp.permissions.question.dialog import dialog
+from saasus_mcp.catalog import Catalogue
+from saasus_mcp.common.language import Language
+from saasus_mcp.permissions.question.dialog import render_dialog
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.sandbox.state import uid
 from scripts.stage import ask
@@ -22,5 +23,5 @@ async def test_the_present_and_the_new_plan_stand_in_the_first_lines(
 ) -> None:
     args = {"tenant_id": AOZORA, "next_plan_id": STARTER, **more}
     asked = await ask(catalogue, "auth.UpdateTenantPlan", args)
-    first = "\n".join(dialog(asked, Reader.of(lang)).splitlines()[:4])
+    first = "\n".join(render_dialog(asked, Reader.of(lang)).splitlines()[:4])
     assert first.index("株式会社青空商事") < first.index("ビジネスプラン") < first.index("スタータープラン")

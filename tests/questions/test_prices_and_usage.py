@@ -7,17 +7,17 @@ from typing import Any
 import anyio
 import pytest
 
-from saasus_mcp.catalog import load
-from saasus_mcp.permissions.question.build import Asked, question
-from saasus_mcp.permissions.question.dialog import dialog
+from saasus_mcp.catalog import load_catalogue
+from saasus_mcp.permissions.inspection.inspect import inspect_call
+from saasus_mcp.permissions.inspection.target import ReadResult
+from saasus_mcp.permissions.question.builder import QuestionInput, build_question
+from saasus_mcp.permissions.question.dialog import render_dialog
 from saasus_mcp.permissions.question.formatting import Reader
-from saasus_mcp.permissions.survey import survey
-from saasus_mcp.permissions.target import Seen
 from saasus_mcp.sandbox.state import uid
 from scripts.stage import PLACE, REQUESTER, ask
 from scripts.story import ORDERS
 
-CATALOGUE = load()
+CATALOGUE = load_catalogue()
 AOZORA = uid("tenant", "aozora")
 NOW = 1_773_800_000
 METER = {"tenant_id": AOZORA, "metering_unit_name": "orders", "timestamp": NOW}
@@ -32,7 +32,7 @@ LIVE = {
 
 def lines(key: str, values: dict[str, Any], *first: tuple[str, dict[str, Any]]) -> list[str]:
     question = anyio.run(lambda: ask(CATALOGUE, key, values, *first))
-    return dialog(question, Reader.of("en")).splitlines()
+    return render_dialog(question, Reader.of("en")).splitlines()
 
 
 @pytest.mark.parametrize(
@@ -127,13 +127,15 @@ def test_a_headline_stays_a_sentence_where_a_name_is_not_known() -> None:
 
 
 async def test_endpoints_are_shown_as_they_are_sent_where_the_present_ones_cannot_be_read() -> None:
-    async def refuse(_key: str, _args: object) -> Seen:
-        return Seen(why_not="no answer")
+    async def refuse(_key: str, _args: object) -> ReadResult:
+        return ReadResult(read_error="no answer")
 
     operation = CATALOGUE.find("apigateway.UpdateApiGatewaySettings")
     args = {"endpoint_settings_list": [{**LIVE, "role_names": ["everyone"]}]}
-    seen = await survey(operation, args, PLACE.saas_id, refuse)
-    said = dialog(await question(Asked(operation, args, PLACE, REQUESTER, seen), refuse), Reader.of("en")).splitlines()
+    seen = await inspect_call(operation, args, PLACE.saas_id, refuse)
+    said = render_dialog(
+        await build_question(QuestionInput(operation, args, PLACE, REQUESTER, seen), refuse), Reader.of("en")
+    ).splitlines()
     assert "⚠ The current state could not be read: no answer" in said
     endpoints = next(line for line in said if line.startswith("Endpoints:"))
     assert "/orders" in endpoints

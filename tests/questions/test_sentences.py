@@ -8,15 +8,15 @@ import unicodedata
 
 import pytest
 
-from saasus_mcp.catalog import confirmations, load
-from saasus_mcp.catalog.model import Text
+from saasus_mcp.catalog import load_catalogue, question_texts
+from saasus_mcp.common.language import Text
 
 HEADLINE, SAY, NOTE = 70, 110, 100
 """Most characters of English; of Japanese, most full-width characters are a little more than half of it."""
 JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
-ROWS = confirmations.load().rows
+ROWS = question_texts.load_question_texts().rows
 EVERY = pytest.mark.parametrize("key", ROWS)
-CATALOGUE = load()
+CATALOGUE = load_catalogue()
 
 
 def without_names(text: str) -> str:

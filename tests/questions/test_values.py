@@ -8,25 +8,25 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from saasus_mcp.catalog.confirmations import Field
-from saasus_mcp.catalog.model import Language, Text
-from saasus_mcp.permissions.question.formatting import MOST_SHOWN, Reader, say, shown_whole
-from saasus_mcp.permissions.question.model import Moment, Named, Unresolved, Value
-from saasus_mcp.permissions.question.values import LONGEST, Values
+from saasus_mcp.catalog.question_texts import FieldText
+from saasus_mcp.common.language import Language, Text
+from saasus_mcp.permissions.question.content import NamedItem, Timestamp, UnresolvedId, Value
+from saasus_mcp.permissions.question.formatting import MAX_LIST_ITEMS, Reader, format_value, is_shown_whole
+from saasus_mcp.permissions.question.values import MAX_TEXT_LENGTH, ValueFactory
 
 WORDS = Text("x", "x")
 EN, JA = Reader.of("en"), Reader.of("ja")
 
 
-def field(kind: str = "text", **more: Any) -> Field:
-    return Field(WORDS, kind, **more)
+def field(kind: str = "text", **more: Any) -> FieldText:
+    return FieldText(WORDS, kind, **more)
 
 
 def resolve(_: str, id_: Any) -> Value:
-    return Named("管理者 (admin)", id_) if id_ == "admin" else Unresolved(str(id_), "not found")
+    return NamedItem("管理者 (admin)", id_) if id_ == "admin" else UnresolvedId(str(id_), "not found")
 
 
-VALUES = Values(lambda path: Field(Text(path, path)), resolve, frozenset({"role"}))
+VALUES = ValueFactory(lambda path: FieldText(Text(path, path)), resolve, frozenset({"role"}))
 
 
 @pytest.mark.parametrize(
@@ -59,12 +59,12 @@ VALUES = Values(lambda path: Field(Text(path, path)), resolve, frozenset({"role"
     ],
 )  # fmt: skip
 def test_a_value_reads_as_people_write_it(
-    raw: Any, of: Field, beside: dict[str, Any], english: str, japanese: str
+    raw: Any, of: FieldText, beside: dict[str, Any], english: str, japanese: str
 ) -> None:
-    value = VALUES.of(raw, of, "x", beside)
-    assert say(value, EN) == english
-    assert say(value, JA) == japanese
-    assert shown_whole(value)
+    value = VALUES.make(raw, of, "x", beside)
+    assert format_value(value, EN) == english
+    assert format_value(value, JA) == japanese
+    assert is_shown_whole(value)
 
 
 @pytest.mark.parametrize(
@@ -72,8 +72,8 @@ def test_a_value_reads_as_people_write_it(
     [(UTC, "Tue 1 Dec 2026, 00:00 UTC"), (ZoneInfo("America/New_York"), "Mon 30 Nov 2026, 19:00 EST")],
 )
 def test_a_time_is_told_in_the_zone_of_the_reader(zone: Any, said: str) -> None:
-    moment = Moment(datetime(2026, 12, 1, tzinfo=UTC).timestamp())
-    assert say(moment, Reader("en", zone)) == said
+    moment = Timestamp(datetime(2026, 12, 1, tzinfo=UTC).timestamp())
+    assert format_value(moment, Reader("en", zone)) == said
 
 
 def test_the_tiers_of_a_price_are_told_one_by_one() -> None:
@@ -82,46 +82,46 @@ def test_the_tiers_of_a_price_are_told_one_by_one() -> None:
         {"up_to": 1000, "flat_amount": 500, "unit_amount": 20},
         {"inf": True, "flat_amount": 0, "unit_amount": 15},
     ]
-    value = VALUES.of(raw, field("tiers", currency="currency"), "tiers", {"currency": "JPY"})
-    assert say(value, JA) == "〜100: 0円、〜1,000: 500円+20円/件、それ以上: 15円/件"
-    assert say(value, EN) == "up to 100: ¥0; up to 1,000: ¥500 + ¥20 each; above: ¥15 each"
+    value = VALUES.make(raw, field("tiers", currency="currency"), "tiers", {"currency": "JPY"})
+    assert format_value(value, JA) == "〜100: 0円、〜1,000: 500円+20円/件、それ以上: 15円/件"
+    assert format_value(value, EN) == "up to 100: ¥0; up to 1,000: ¥500 + ¥20 each; above: ¥15 each"
 
 
 def test_a_list_counts_what_is_in_it_and_shows_first_what_may_do_much() -> None:
-    value = VALUES.of(["viewer"] * 60 + ["admin"], field(), "role_names")
-    assert say(value, EN) == "admin, viewer \N{MULTIPLICATION SIGN}60 (61 in all)"
-    assert say(value, JA) == "admin、viewer\N{MULTIPLICATION SIGN}60(全61件)"
-    assert shown_whole(value)
+    value = VALUES.make(["viewer"] * 60 + ["admin"], field(), "role_names")
+    assert format_value(value, EN) == "admin, viewer \N{MULTIPLICATION SIGN}60 (61 in all)"
+    assert format_value(value, JA) == "admin、viewer\N{MULTIPLICATION SIGN}60(全61件)"
+    assert is_shown_whole(value)
 
 
 def test_the_rarest_item_of_a_list_comes_before_the_usual_ones() -> None:
-    value = VALUES.of(["a"] * 9 + ["odd"] + ["b"] * 5, field(), "x")
-    assert say(value, EN).startswith("odd, b \N{MULTIPLICATION SIGN}5, a \N{MULTIPLICATION SIGN}9")
+    value = VALUES.make(["a"] * 9 + ["odd"] + ["b"] * 5, field(), "x")
+    assert format_value(value, EN).startswith("odd, b \N{MULTIPLICATION SIGN}5, a \N{MULTIPLICATION SIGN}9")
 
 
 def test_more_different_items_than_a_line_holds_are_announced() -> None:
-    value = VALUES.of([f"item-{n}" for n in range(MOST_SHOWN + 30)], field(), "x")
-    assert "and 30 more" in say(value, EN)
-    assert "ほか30件" in say(value, JA)
-    assert not shown_whole(value)
+    value = VALUES.make([f"item-{n}" for n in range(MAX_LIST_ITEMS + 30)], field(), "x")
+    assert "and 30 more" in format_value(value, EN)
+    assert "ほか30件" in format_value(value, JA)
+    assert not is_shown_whole(value)
 
 
 @pytest.mark.parametrize(("reader", "length"), [(EN, "(1,005 characters)"), (JA, "(全1,005文字)")])
 def test_of_a_long_text_the_beginning_the_end_and_the_length_are_shown(reader: Reader, length: str) -> None:
     text = "a" * 500 + "b" * 500 + "EVIL!"
-    value = VALUES.of(text, field("long"), "html")
-    said = say(value, reader)
+    value = VALUES.make(text, field("long"), "html")
+    said = format_value(value, reader)
     assert "aaa" in said
     assert "EVIL!" in said
     assert length in said
-    assert not shown_whole(value)
-    assert shown_whole(VALUES.of("a" * LONGEST, field("long"), "html"))
+    assert not is_shown_whole(value)
+    assert is_shown_whole(VALUES.make("a" * MAX_TEXT_LENGTH, field("long"), "html"))
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])
 def test_fields_within_an_object_are_told_by_their_labels(language: Language) -> None:
-    value = VALUES.of({"city": "Tokyo", "empty": "", "zip": "100"}, field(), "address")
-    said = say(value, Reader.of(language))
+    value = VALUES.make({"city": "Tokyo", "empty": "", "zip": "100"}, field(), "address")
+    said = format_value(value, Reader.of(language))
     assert "address.city" in said
     assert "Tokyo" in said
     assert "empty" not in said
@@ -136,8 +136,8 @@ def test_the_prices_of_a_plan_are_told_with_their_units() -> None:
             ]
         }
     ]
-    value = VALUES.of(raw, field("prices"), "prices")
-    assert say(value, JA) == "基本料 9,800円/月、calls 2円/件"
+    value = VALUES.make(raw, field("prices"), "prices")
+    assert format_value(value, JA) == "基本料 9,800円/月、calls 2円/件"
 
 
 @pytest.mark.parametrize(
@@ -152,12 +152,12 @@ def test_the_prices_of_a_plan_are_told_with_their_units() -> None:
 def test_a_file_is_told_by_its_text_or_by_its_size_and_digest(
     raw: str, english: str | None, japanese: str | None, whole: bool
 ) -> None:
-    value = VALUES.of(raw, field("file"), "content")
-    assert english is None or say(value, EN) == english
-    assert japanese is None or say(value, JA).startswith(japanese)
-    assert shown_whole(value) == whole
+    value = VALUES.make(raw, field("file"), "content")
+    assert english is None or format_value(value, EN) == english
+    assert japanese is None or format_value(value, JA).startswith(japanese)
+    assert is_shown_whole(value) == whole
 
 
 def test_a_count_of_zero_is_no_usage() -> None:
     raw = [{"display_name": "APIコール", "count": 33036}, {"display_name": "受注", "count": 0}]
-    assert say(VALUES.of(raw, field("usage"), "usage"), JA) == "APIコール 33,036"
+    assert format_value(VALUES.make(raw, field("usage"), "usage"), JA) == "APIコール 33,036"

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from saasus_mcp.catalog import Catalogue
-from saasus_mcp.saasus.client import Client
+from saasus_mcp.saasus.client import ApiClient
 from saasus_mcp.sandbox import CREDENTIALS, Sandbox
-from tests.sandbox.caller import Caller, Clock
+from tests.support.sandbox import Clock, SandboxCaller
 
 
 @pytest.fixture
@@ -23,6 +23,6 @@ def sandbox(catalogue: Catalogue, clock: Clock) -> Sandbox:
 
 
 @pytest.fixture
-async def api(catalogue: Catalogue, sandbox: Sandbox, clock: Clock) -> AsyncIterator[Caller]:
-    async with Client(CREDENTIALS, transport=sandbox.transport(), clock=clock, timeout=5) as client:
-        yield Caller(catalogue, sandbox, client)
+async def api(catalogue: Catalogue, sandbox: Sandbox, clock: Clock) -> AsyncIterator[SandboxCaller]:
+    async with ApiClient(CREDENTIALS, transport=sandbox.transport(), clock=clock, timeout=5) as client:
+        yield SandboxCaller(catalogue, sandbox, client)

@@ -9,17 +9,18 @@ from typing import Any
 
 import pytest
 
-from saasus_mcp.catalog import Catalogue, Language, Operation, load
-from saasus_mcp.catalog.jobs import load as jobs
-from saasus_mcp.jobs.engine import Engine
-from saasus_mcp.jobs.runner import Runner
-from saasus_mcp.jobs.tools import tools
-from saasus_mcp.permissions.seal import Sealer
-from saasus_mcp.server.own import OwnTool
-from saasus_mcp.server.surface import Surface
-from saasus_mcp.server.tools import own_tool, tool
+from saasus_mcp.common.language import Language
+from saasus_mcp.catalog import Catalogue, Operation, load_catalogue
+from saasus_mcp.catalog.jobs import load_jobs as jobs
+from saasus_mcp.jobs.engine import JobEngine
+from saasus_mcp.jobs.runner import JobRunner
+from saasus_mcp.jobs.job_tools import build_job_tools
+from saasus_mcp.permissions.secrets.encryption import Encryptor
+from saasus_mcp.server.surface.builtin_tool import BuiltinTool
+from saasus_mcp.server.surface.tool_surface import ToolSurface
+from saasus_mcp.server.tools import builtin_tool, operation_tool
 from saasus_mcp.store import Store
-from tests.support import ME, StubApi, pipeline
+from tests.support.pipeline import PRINCIPAL, StubApi, build_pipeline
 
 FOLDER = Path(__file__).parent / "tools"
 LANGUAGES: tuple[Language, ...] = ("en", "ja")
@@ -31,9 +32,9 @@ async def never(_: dict[str, Any]) -> None:
     """No job runs here."""
 
 
-def seen(any_tool: Operation | OwnTool) -> str:
+def seen(any_tool: Operation | BuiltinTool) -> str:
     english, japanese = (
-        own_tool(any_tool, language) if isinstance(any_tool, OwnTool) else tool(any_tool, language)
+        builtin_tool(any_tool, language) if isinstance(any_tool, BuiltinTool) else operation_tool(any_tool, language)
         for language in LANGUAGES
     )
     listed = english.model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -41,13 +42,13 @@ def seen(any_tool: Operation | OwnTool) -> str:
     return json.dumps(listed, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
 
 
-def own(catalogue: Catalogue, store: Store) -> list[OwnTool]:
+def own(catalogue: Catalogue, store: Store) -> list[BuiltinTool]:
     """Every tool of our own, those of jobs among them."""
-    one = pipeline(StubApi(catalogue), store)
-    engine = Engine("", Sealer.ephemeral(), list, never)
-    more = tools(Runner(one, {job.name: job for job in jobs()}, engine), "compact")
-    listed = [each for kind in ("compact", "full") for each in Surface(one, "en", kind).listed(ME)]
-    named = {each.name: each for each in listed if isinstance(each, OwnTool)}
+    one = build_pipeline(StubApi(catalogue), store)
+    engine = JobEngine("", Encryptor.ephemeral(), list, never)
+    more = build_job_tools(JobRunner(one, {job.name: job for job in jobs()}, engine), "compact")
+    listed = [each for kind in ("compact", "full") for each in ToolSurface(one, "en", kind).list_tools(PRINCIPAL)]
+    named = {each.name: each for each in listed if isinstance(each, BuiltinTool)}
     return [*more, *named.values()]
 
 
@@ -59,7 +60,7 @@ def compare(name: str, shown: str) -> None:
     assert shown == file.read_text(encoding="utf-8"), f"{name} changed: {HOW}"
 
 
-@pytest.mark.parametrize("operation", tuple(load()), ids=lambda operation: operation.tool)
+@pytest.mark.parametrize("operation", tuple(load_catalogue()), ids=lambda operation: operation.tool)
 def test_a_tool_is_what_its_reviewed_snapshot_says(operation: Operation) -> None:
     compare(operation.tool, seen(operation))
 

@@ -7,21 +7,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from saasus_mcp.catalog import facts
+from saasus_mcp.catalog import openapi_summary
 from saasus_mcp.catalog.compile import (
-    completion,
-    confirmations,
     documents,
     effects,
-    fitting,
     jobs,
-    marks,
     messages,
-    naming,
-    rows,
-    search,
+    question_texts,
+    recipe_checks,
+    recipe_defaults,
+    search_index,
+    secret_marks,
     synonyms,
+    tool_names,
 )
+from saasus_mcp.catalog.compile.operations import compile_operation
 
 ROOT = Path(__file__).resolve().parents[3]
 SPECS = ROOT / "tool_specs"
@@ -31,36 +31,36 @@ FACTS = CATALOGUE.with_name("facts.json")
 JOBS = CATALOGUE.with_name("jobs.json")
 CONFIRMATIONS = CATALOGUE.with_name("confirmations.json")
 MESSAGES = ROOT / "saasus_mcp" / "common"
-LONGEST_NAME = 40
+MAX_NAME_LENGTH = 40
 
 
-def compiled(specs: Path = SPECS) -> str:
+def compile_catalogue(specs: Path = SPECS) -> str:
     """The catalogue as JSON text, one operation a line so that a change reads as one.
 
     Raises:
         SystemExit: the documents and the table of effects do not fit each other.
     """
-    sources = list(documents.read(specs))
-    table = effects.read(specs / "effects.yaml")
+    sources = list(documents.read_operations(specs))
+    table = effects.read_effects(specs / "effects.yaml")
     keys = [f"{source.module}.{source.node['operationId']}" for source in sources]
     for key in sorted(set(keys) ^ set(table)):
         missing = "effects.yaml has no row for it" if key in keys else "no document has this operation"
         raise SystemExit(f"{key}: {missing}")
     everything = [(source.method, source.path) for source in sources]
-    operations = [rows.row(source, table[key], everything) for key, source in zip(keys, sources, strict=True)]
+    operations = [compile_operation(source, table[key], everything) for key, source in zip(keys, sources, strict=True)]
     for source, row in zip(sources, operations, strict=True):
-        for difference in marks.differences(source, table[row["key"]], row):
+        for difference in secret_marks.find_mark_differences(source, table[row["key"]], row):
             raise SystemExit(f"{row['key']}: {difference}")
     _check_names(operations, _aliases(sources))
     _join_recipes(operations)
-    tools = naming.ToolNames(operations)
+    tools = tool_names.ToolNameRewriter(operations)
     for operation in operations:
         tools.rewrite(operation)
     lines = ",\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in operations)
     return f'{{"aliases":{json.dumps(_aliases(sources), sort_keys=True)},"operations":[\n{lines}\n]}}\n'
 
 
-def searchable(catalogue: str, specs: Path = SPECS) -> str:
+def compile_index(catalogue: str, specs: Path = SPECS) -> str:
     """The search index over a compiled catalogue, as JSON text.
 
     Raises:
@@ -68,39 +68,39 @@ def searchable(catalogue: str, specs: Path = SPECS) -> str:
     """
     operations = json.loads(catalogue)["operations"]
     keys = [row["key"] for row in operations]
-    table = synonyms.read(specs / "synonyms.yaml", keys)
-    return search.compiled(operations, table, synonyms.questions(specs / "questions.yaml", keys))
+    table = synonyms.read_synonyms(specs / "synonyms.yaml", keys)
+    return search_index.compile_search_index(operations, table, synonyms.read_questions(specs / "questions.yaml", keys))
 
 
-def comparable(specs: Path = SPECS) -> str:
+def compile_summary(specs: Path = SPECS) -> str:
     """What `specs diff` compares with published definitions, as JSON text, one operation a line."""
     found: dict[str, Any] = {}
-    for module, document in documents.whole(specs):
-        found |= facts.facts(module, document)
+    for module, document in documents.read_documents(specs):
+        found |= openapi_summary.summarize_document(module, document)
     lines = ",\n".join(f"{json.dumps(key)}:{json.dumps(row, separators=(',', ':'))}" for key, row in found.items())
     return f"{{\n{lines}\n}}\n"
 
 
-def whole_jobs(catalogue: str, specs: Path = SPECS) -> str:
+def compile_job_specs(catalogue: str, specs: Path = SPECS) -> str:
     """The jobs over a compiled catalogue, as JSON text.
 
     Raises:
         SystemExit: the table of jobs does not fit its form or the operations.
     """
     levels = {row["key"]: row["effects"]["level"] for row in json.loads(catalogue)["operations"]}
-    return jobs.compiled(specs / "jobs.yaml", levels, LONGEST_NAME)
+    return jobs.compile_jobs(specs / "jobs.yaml", levels, MAX_NAME_LENGTH)
 
 
-def questions(catalogue: str, specs: Path = SPECS) -> str:
+def compile_questions(catalogue: str, specs: Path = SPECS) -> str:
     """The words of questions over a compiled catalogue, as JSON text.
 
     Raises:
         ConfirmationsError: the table of questions does not fit its form or the operations.
     """
-    return confirmations.compiled(specs / "confirmations.yaml", json.loads(catalogue)["operations"])
+    return question_texts.compile_question_texts(specs / "confirmations.yaml", json.loads(catalogue)["operations"])
 
 
-def _aliases(sources: list[documents.Source]) -> dict[str, str]:
+def _aliases(sources: list[documents.SourceOperation]) -> dict[str, str]:
     """Former tool names, from each operation's `x-tool.aliases`, to the present one."""
     return {
         former: source.node["x-tool"]["name"]
@@ -112,27 +112,27 @@ def _aliases(sources: list[documents.Source]) -> dict[str, str]:
 def _join_recipes(operations: list[dict[str, Any]]) -> None:
     by_key = {row["key"]: row for row in operations}
     for row in operations:
-        completion.complete(row, by_key)
+        recipe_defaults.fill_recipe_defaults(row, by_key)
     for row in operations:
-        for misfit in fitting.misfits(row, by_key):
+        for misfit in recipe_checks.find_misfits(row, by_key):
             raise SystemExit(f"effects.yaml: {row['key']}: {misfit}")
 
 
 def _check_names(operations: list[dict[str, Any]], aliases: dict[str, str]) -> None:
     names = [*(row["tool"] for row in operations), *aliases]
     for name in names:
-        if len(name) > LONGEST_NAME or names.count(name) > 1:
-            raise SystemExit(f"{name}: a tool's name is unique and has at most {LONGEST_NAME} characters")
+        if len(name) > MAX_NAME_LENGTH or names.count(name) > 1:
+            raise SystemExit(f"{name}: a tool's name is unique and has at most {MAX_NAME_LENGTH} characters")
 
 
 def main() -> None:
-    catalogue = compiled()
+    catalogue = compile_catalogue()
     texts = {
         CATALOGUE: catalogue,
-        SEARCH: searchable(catalogue),
-        FACTS: comparable(),
-        JOBS: whole_jobs(catalogue),
-        CONFIRMATIONS: questions(catalogue),
+        SEARCH: compile_index(catalogue),
+        FACTS: compile_summary(),
+        JOBS: compile_job_specs(catalogue),
+        CONFIRMATIONS: compile_questions(catalogue),
     }
     for language, text in messages.compile_messages(SPECS / "messages").items():
         texts[MESSAGES / f"messages.{language}.json"] = text

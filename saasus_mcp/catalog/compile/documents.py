@@ -16,7 +16,7 @@ TABLES = frozenset({"confirmations.yaml", "effects.yaml", "jobs.yaml", "question
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SourceOperation:
     """One operation as its document writes it, references resolved in its parameters, body and answers.
 
     Attributes:
@@ -30,31 +30,31 @@ class Source:
     node: Node
 
 
-def read(folder: Path) -> Iterator[Source]:
+def read_operations(folder: Path) -> Iterator[SourceOperation]:
     """Every operation of every OpenAPI document in the folder, in the order of modules and paths."""
-    for module, document in whole(folder):
+    for module, document in read_documents(folder):
         base = "/" + document["servers"][0]["url"].split("/", 3)[3]
         for path, item in document["paths"].items():
             for method in METHODS:
                 if method in item:
-                    node = resolve(item[method], document)
-                    yield Source(module, method.upper(), base + path, node)
+                    node = resolve_references(item[method], document)
+                    yield SourceOperation(module, method.upper(), base + path, node)
 
 
-def whole(folder: Path) -> Iterator[tuple[str, Node]]:
+def read_documents(folder: Path) -> Iterator[tuple[str, Node]]:
     """Every document as it stands, with the name of its module."""
     for file in sorted(folder.glob("*.yaml")):
         if file.name not in TABLES:
             yield file.stem, yaml.safe_load(file.read_text(encoding="utf-8"))
 
 
-def resolve(node: Any, document: Node) -> Any:
+def resolve_references(node: Any, document: Node) -> Any:
     """The node with each `$ref` replaced by what it names; keys beside a `$ref` win over those of what it names.
 
     The documents hold no recursion; a circle would raise RecursionError here, at build time.
     """
     if isinstance(node, list):
-        return [resolve(item, document) for item in node]
+        return [resolve_references(item, document) for item in node]
     if not isinstance(node, dict):
         return node
     if isinstance(node.get("$ref"), str):
@@ -62,5 +62,5 @@ def resolve(node: Any, document: Node) -> Any:
         for step in node["$ref"].removeprefix("#/").split("/"):
             named = named[step]
         beside = {key: value for key, value in node.items() if key != "$ref"}
-        return resolve({**named, **beside}, document)
-    return {key: value if key == "mapping" else resolve(value, document) for key, value in node.items()}
+        return resolve_references({**named, **beside}, document)
+    return {key: value if key == "mapping" else resolve_references(value, document) for key, value in node.items()}

@@ -9,7 +9,7 @@ import yaml
 
 from saasus_mcp.catalog.compile import recipes
 from saasus_mcp.catalog.expressions import TARGET
-from saasus_mcp.errors import SaasusMcpError
+from saasus_mcp.common.errors import SaasusMcpError
 
 Row = dict[str, Any]
 
@@ -34,7 +34,7 @@ class EffectsError(SaasusMcpError):
     """A row of the table of effects says something that the table's vocabulary does not hold."""
 
 
-def read(file: Path) -> dict[str, Row]:
+def read_effects(file: Path) -> dict[str, Row]:
     """All rows by operation key, each checked, and what its impact measures with the words for it.
 
     Raises:
@@ -45,12 +45,12 @@ def read(file: Path) -> dict[str, Row]:
     for key, row in rows.items():
         if isinstance(row.get("impact"), dict):
             row["impact"] = {name: _labelled(name, measure, labels) for name, measure in row["impact"].items()}
-        for problem in problems(row):
+        for problem in find_effect_problems(row):
             raise EffectsError(f"effects.yaml: {key}: {problem}.")
     return rows
 
 
-def problems(row: Row) -> list[str]:
+def find_effect_problems(row: Row) -> list[str]:
     """What is wrong with a row, in words; empty where nothing is."""
     found = [f"{key} is missing" for key in ("effect", "level") if key not in row]
     for key, value in row.items():
@@ -65,7 +65,7 @@ def problems(row: Row) -> list[str]:
             found.append(f"{key} is not a key of this table")
     if row.get("level") in ("destructive", "critical") and "target" not in row:
         found.append("a destructive or critical operation needs a target")
-    return found + _target_problems(row.get("target") or {}, row.get("bind", [])) + recipes.problems(row)
+    return found + _target_problems(row.get("target") or {}, row.get("bind", [])) + recipes.find_recipe_problems(row)
 
 
 def _target_problems(target: Row, bind: list[str]) -> list[str]:
@@ -77,7 +77,9 @@ def _target_problems(target: Row, bind: list[str]) -> list[str]:
     elif target and not target.get("saas"):
         unknown.append("target has neither a name nor saas: true")
     return unknown + [
-        f"{text!r} is not an expression over args and target" for text in expressions if not recipes.sound(text, TARGET)
+        f"{text!r} is not an expression over args and target"
+        for text in expressions
+        if not recipes.is_valid_expression(text, TARGET)
     ]
 
 

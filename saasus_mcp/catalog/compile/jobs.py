@@ -16,7 +16,7 @@ REASON = {"type": "string", "maxLength": 200, "description": "why, for the perso
 """Of every job that changes something: the requester's own words."""
 
 
-def compiled(file: Path, levels: Mapping[str, str], longest_name: int) -> str:
+def compile_jobs(file: Path, levels: Mapping[str, str], longest_name: int) -> str:
     """The jobs as JSON text, one a line.
 
     Args:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from saasus_mcp.catalog.compile import requirements
-from saasus_mcp.catalog.expressions import ExpressionError, compiled
+from saasus_mcp.catalog.expressions import ExpressionError, compile_expression
 
 Row = dict[str, Any]
 
@@ -19,7 +19,7 @@ UNDO = INVERSE_CALL | {"class", "left", "also", "note"}
 CLASS_OF = {"reversible": "undoable", "recreate": "recreatable", "irreversible": "lost", "n/a": "lost"}
 """The class of undo that each reversibility means."""
 OMITTED = frozenset({"keeps", "resets", "unknown"})
-MOST_READS = 6
+MAX_READS = 6
 """How many different reads the impact of one row may make."""
 
 READING = ("args", "month", "target")
@@ -31,7 +31,7 @@ INVERSE_EACH = ("args", "before", "item", "result")
 LEFT = ("args", "before", "now", "result")
 
 
-def problems(row: Row) -> list[str]:
+def find_recipe_problems(row: Row) -> list[str]:
     """What is wrong with a row's recipes, in words; empty where nothing is."""
     found = [*_requires(row), *_impact(row), *_diff(row), *_verify(row), *_undo(row)]
     if "say" in row and not _both(row["say"]):
@@ -41,10 +41,10 @@ def problems(row: Row) -> list[str]:
     return found
 
 
-def sound(expression: object, names: tuple[str, ...]) -> bool:
+def is_valid_expression(expression: object, names: tuple[str, ...]) -> bool:
     """Whether it is an expression over these names."""
     try:
-        compiled(str(expression), names)
+        compile_expression(str(expression), names)
     except ExpressionError:
         return False
     return isinstance(expression, str)
@@ -52,7 +52,7 @@ def sound(expression: object, names: tuple[str, ...]) -> bool:
 
 def _requires(row: Row) -> Iterator[str]:
     rows = row.get("requires", [])
-    yield from requirements.problems(rows)
+    yield from requirements.find_requirement_problems(rows)
     for each in rows:
         yield from _unsound([each.get("that", "true"), each.get("when", "true")], requirements.OVER)
         yield from _unsound(each.get("args", {}).values(), ("args", "target"))
@@ -71,9 +71,9 @@ def _impact(row: Row) -> Iterator[str]:
         yield from _unsound([*shown, *measure.get("where", {}).values()], SHOWING)
     if (
         len({(measure.get("read"), str(measure.get("args"))) for measure in impact.values() if "read" in measure})
-        > MOST_READS
+        > MAX_READS
     ):
-        yield f"impact makes more than {MOST_READS} reads"
+        yield f"impact makes more than {MAX_READS} reads"
     affected = row.get("affects_users", 0)
     if not isinstance(affected, int) and affected not in impact:
         yield f"affects_users names {affected!r}, which is not in impact"
@@ -142,7 +142,7 @@ def _unknown(place: str, recipe: Row, known: frozenset[str]) -> Iterator[str]:
 
 def _unsound(texts: Iterable[Any], names: tuple[str, ...]) -> Iterator[str]:
     over = " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
-    return (f"{text!r} is not an expression over {over}" for text in texts if not sound(text, names))
+    return (f"{text!r} is not an expression over {over}" for text in texts if not is_valid_expression(text, names))
 
 
 def _both(text: object) -> bool:

@@ -25,12 +25,12 @@ BOUNDS = ((SECONDS, "{} < 100000000000"), (YEARS, "{0} >= 946684800 && {0} < 410
 """What a moment is: text and expression, milliseconds first so that they are called by their name."""
 
 
-def written_out(rows: list[Row]) -> list[Row]:
+def expand_requirements(rows: list[Row]) -> list[Row]:
     """The requirements of a row, each with its texts in one place and whether it speaks of what is there now."""
     return [_compiled(each) for row in rows for each in (_moment(row["moment"]) if "moment" in row else (row,))]
 
 
-def problems(rows: list[Row]) -> Iterator[str]:
+def find_requirement_problems(rows: list[Row]) -> Iterator[str]:
     """What is wrong with their keys, in words."""
     for row in rows:
         if "moment" in row:

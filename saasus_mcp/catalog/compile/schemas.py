@@ -22,24 +22,24 @@ INT64 = "int64"
 """A format that means nothing in JSON Schema, where integers have no size; saasus.arguments holds them to it."""
 
 
-def listed(node: Node, *, answer: bool) -> Node:
+def tool_schema(node: Node, *, answer: bool) -> Node:
     """The schema as a client sees it: types, enums, bounds; hints and an example for arguments only."""
-    node = merged(node)
+    node = merge_schemas(node)
     if "anyOf" in node:
-        out: Node = {"anyOf": [listed(branch, answer=answer) for branch in node["anyOf"]]}
+        out: Node = {"anyOf": [tool_schema(branch, answer=answer) for branch in node["anyOf"]]}
     else:
         kept = KEPT_IN_ANSWERS if answer else KEPT
         out = {key: node[key] for key in kept if key in node and node[key] != INT64}
     if not answer:
         out |= _helping(node)
     if "properties" in node:
-        out["properties"] = {name: listed(value, answer=answer) for name, value in node["properties"].items()}
+        out["properties"] = {name: tool_schema(value, answer=answer) for name, value in node["properties"].items()}
     if node.get("required") and not answer:
         out["required"] = list(node["required"])
     if "items" in node:
-        out["items"] = listed(node["items"], answer=answer)
+        out["items"] = tool_schema(node["items"], answer=answer)
     if isinstance(node.get("additionalProperties"), dict):
-        out["additionalProperties"] = listed(node["additionalProperties"], answer=answer)
+        out["additionalProperties"] = tool_schema(node["additionalProperties"], answer=answer)
     return out
 
 
@@ -52,7 +52,7 @@ def _helping(node: Node) -> Node:
     return {"examples": [example]} if telling else {}
 
 
-def merged(node: Node) -> Node:
+def merge_schemas(node: Node) -> Node:
     """A discriminated `oneOf` as one object: every variant's fields, the discriminator as an enum, the common required.
 
     Other nodes come back as they are, without `oneOf`.
@@ -78,33 +78,33 @@ def merged(node: Node) -> Node:
     return {**rest, "type": "object", "properties": ordered, "required": common}
 
 
-def variants(node: Node) -> tuple[str, dict[str, Node]] | None:
+def list_variants(node: Node) -> tuple[str, dict[str, Node]] | None:
     """The discriminating field of a body of several shapes, and each shape's schema by its value."""
     if "discriminator" not in node:
         return None
     tag = node["discriminator"]["propertyName"]
-    return tag, {shape["properties"][tag]["const"]: listed(shape, answer=False) for shape in node["oneOf"]}
+    return tag, {shape["properties"][tag]["const"]: tool_schema(shape, answer=False) for shape in node["oneOf"]}
 
 
-def exactly_one(node: Node) -> tuple[str, ...]:
+def is_exactly_one(node: Node) -> tuple[str, ...]:
     """The names of which exactly one must be given, where the body is a `oneOf` of single required names."""
     if "oneOf" not in node or "discriminator" in node:
         return ()
     return tuple(branch["required"][0] for branch in node["oneOf"])
 
 
-def texts(node: Node, path: str = "") -> Iterator[tuple[str, str]]:
+def schema_texts(node: Node, path: str = "") -> Iterator[tuple[str, str]]:
     """The description of every field below the node, by its path: `users[].id`, `attributes{}`."""
     return _marks(node, path, lambda found: found.get("description"))
 
 
-def secrets(node: Node, key: str, *, value: object = True) -> Iterator[str]:
+def find_marked_paths(node: Node, key: str, *, value: object = True) -> Iterator[str]:
     """The paths below the node whose schema carries `key` with `value` (`x-secret`, `x-secret-in`)."""
     return (path for path, mark in _marks(node, "", lambda found: found.get(key)) if mark == value)
 
 
 def _marks(node: Node, path: str, mark: Any) -> Iterator[tuple[str, Any]]:
-    node = merged(node)
+    node = merge_schemas(node)
     for branch in node.get("anyOf", ()):
         yield from _marks(branch, path, mark)
     for name, value in node.get("properties", {}).items():

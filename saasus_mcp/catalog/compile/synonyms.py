@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from saasus_mcp.catalog.terms import Lexicon, phrase, stem, units
-from saasus_mcp.errors import SaasusMcpError
+from saasus_mcp.catalog.tokenizer import Lexicon, normalize_phrase, split_units, stem_word
+from saasus_mcp.common.errors import SaasusMcpError
 
 SECTIONS = {"ignore", "intents", "things", "operations"}
 LANGUAGES = {"en", "ja"}
@@ -39,27 +39,27 @@ class Synonyms:
     operations: Mapping[str, Words]
 
 
-def read(file: Path, keys: Iterable[str]) -> Synonyms:
+def read_synonyms(file: Path, keys: Iterable[str]) -> Synonyms:
     """The table, for the operations with these keys.
 
     Raises:
         SynonymsError: a section or a language is missing, a word is no text or says nothing, or an operation is not known.
     """
     table: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
-    for problem in problems(table, keys):
+    for problem in find_synonym_problems(table, keys):
         raise SynonymsError(f"{file.name}: {problem}.")
     groups = {**table["intents"], **table["things"]}
-    phrases: dict[str, list[str]] = {phrase(word): [] for word in _all(table["ignore"])}
+    phrases: dict[str, list[str]] = {normalize_phrase(word): [] for word in _all(table["ignore"])}
     for name, words in groups.items():
-        for text in dict.fromkeys(phrase(word) for word in _all(words)):
+        for text in dict.fromkeys(normalize_phrase(word) for word in _all(words)):
             phrases.setdefault(text, []).append(name)
     lexicon = Lexicon(phrases, longest=max(map(len, phrases)))
     said = " ".join(chain.from_iterable(words["en"] for words in (table["ignore"], *groups.values())))
-    words = frozenset(stem(unit) for unit in units(said))
+    words = frozenset(stem_word(unit) for unit in split_units(said))
     return Synonyms(lexicon, words, frozenset(f"#{name}" for name in table["intents"]), table["operations"])
 
 
-def questions(file: Path, keys: Iterable[str]) -> Mapping[str, Words]:
+def read_questions(file: Path, keys: Iterable[str]) -> Mapping[str, Words]:
     """How people ask for the operations with these keys.
 
     Raises:
@@ -72,7 +72,7 @@ def questions(file: Path, keys: Iterable[str]) -> Mapping[str, Words]:
     return asked
 
 
-def problems(table: Mapping[str, Any], keys: Iterable[str]) -> list[str]:
+def find_synonym_problems(table: Mapping[str, Any], keys: Iterable[str]) -> list[str]:
     """What is wrong with the table, in words; empty where nothing is."""
     if set(table) != SECTIONS:
         return [f"it has the sections {', '.join(sorted(SECTIONS))}, no others"]
@@ -93,7 +93,7 @@ def _unfit(named: Mapping[str, Words]) -> list[str]:
 
 
 def _sound(word: Any) -> bool:
-    return isinstance(word, str) and bool(phrase(word))
+    return isinstance(word, str) and bool(normalize_phrase(word))
 
 
 def _all(words: Words) -> Iterable[str]:

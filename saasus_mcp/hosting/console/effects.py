@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from saasus_mcp.catalog import Language, Operation
+from saasus_mcp.catalog import Operation
+from saasus_mcp.common.language import Language
 
 _WORDS: Mapping[Language, Mapping[str, str]] = {
     "en": {
@@ -35,7 +36,7 @@ _WORDS: Mapping[Language, Mapping[str, str]] = {
 _LIKELY = {"yes": "yes", "conditional": "maybe", "indirect": "maybe"}
 
 
-def facts(operation: Operation, lang: Language) -> list[str]:
+def effect_facts(operation: Operation, lang: Language) -> list[str]:
     """The facts of one operation, gravest first."""
     words, effects = _WORDS[lang], operation.effects
     undo = effects.undo.kind if effects.undo and not operation.reads else ""

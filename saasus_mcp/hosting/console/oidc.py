@@ -14,24 +14,24 @@ import anyio
 import httpx2
 import jwt
 
-from saasus_mcp.hosting.console.sessions import Admitted, Approver
+from saasus_mcp.hosting.auth.authentication import MAX_ID_LENGTH, AuthUnavailable, oidc_principal_id, principal_groups
+from saasus_mcp.hosting.auth.jwks import RETRY_SECONDS, JwksCache
+from saasus_mcp.hosting.auth.jwt_auth import ASYMMETRIC_ALGORITHMS, TokenRejected, read_groups
+from saasus_mcp.hosting.console.signin_sessions import Approver, VerifiedApprover
 from saasus_mcp.hosting.documents import Unreadable, fetched
-from saasus_mcp.hosting.identity import LONGEST_ID, Unavailable, groups, provider_id
-from saasus_mcp.hosting.jwks import PAUSE, Keys
-from saasus_mcp.hosting.jwt_callers import ASYMMETRIC, Unfit, claimed_groups
-from saasus_mcp.settings import OidcTable, provider_url
+from saasus_mcp.settings import OidcTable, parse_provider_url
 
 log = logging.getLogger(__name__)
 
-FRESH = 10 * 60.0
+METADATA_SECONDS = 10 * 60.0
 """Seconds for which what the provider says of itself is used without asking anew."""
-TIMEOUT = 10.0
+TIMEOUT_SECONDS = 10.0
 """Seconds for an answer of the provider."""
-REQUIRED = ["exp", "iat", "iss", "aud", "sub", "nonce"]
+REQUIRED_CLAIMS = ["exp", "iat", "iss", "aud", "sub", "nonce"]
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
 
-Why = Literal["denied", "again", "failed", "no_group", "unavailable"]
+SignInFailureReason = Literal["denied", "again", "failed", "no_group", "unavailable"]
 
 
 class SignInFailed(Exception):
@@ -42,14 +42,14 @@ class SignInFailed(Exception):
         group: the one that they lack.
     """
 
-    def __init__(self, why: Why, group: str = "") -> None:
+    def __init__(self, why: SignInFailureReason, group: str = "") -> None:
         super().__init__(why)
-        self.why = why
+        self.reason = why
         self.group = group
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class PendingSignIn:
     """A sign-in under way: where the browser goes, and what the answer must match."""
 
     url: str
@@ -63,11 +63,11 @@ class _Known:
     """What the provider says of itself."""
 
     metadata: Mapping[str, Any]
-    keys: Keys
+    keys: JwksCache
     at: float
 
 
-class Provider:
+class OidcProvider:
     """The identity provider whose people may sign in to the console, where they have the group of approvers.
 
     Args:
@@ -79,27 +79,27 @@ class Provider:
     def __init__(
         self,
         settings: OidcTable,
-        here: str,
+        redirect_uri: str,
         transport: httpx2.AsyncBaseTransport | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
-        self._here = here
+        self._here = redirect_uri
         self._transport = transport
         self._clock = clock
         self._known: _Known | None = None
         self._asking = anyio.Lock()
-        self._failed: tuple[float, Why] = (float("-inf"), "unavailable")
-        self._algorithms = [each for each in settings.algorithms if each in ASYMMETRIC]
+        self._failed: tuple[float, SignInFailureReason] = (float("-inf"), "unavailable")
+        self._algorithms = [each for each in settings.algorithms if each in ASYMMETRIC_ALGORITHMS]
         self._jwt = jwt.PyJWT(options={"enforce_minimum_key_length": True})
 
-    async def begin(self) -> Begun:
+    async def begin_sign_in(self) -> PendingSignIn:
         """Where to send a browser, and what its way back must match.
 
         Raises:
             SignInFailed: the provider cannot be reached.
         """
-        from authlib.common.security import generate_token  # noqa: PLC0415 - of the extra `hosted`
+        from authlib.common.security import generate_token
 
         known = await self._provider()
         verifier, nonce, state = generate_token(64), generate_token(32), generate_token(32)
@@ -107,9 +107,9 @@ class Provider:
             url, _ = client.create_authorization_url(
                 known.metadata["authorization_endpoint"], state=state, code_verifier=verifier, nonce=nonce
             )
-        return Begun(str(url), state, nonce, verifier)
+        return PendingSignIn(str(url), state, nonce, verifier)
 
-    async def finish(self, answer: Mapping[str, str], begun: Begun | None) -> Admitted:
+    async def finish_sign_in(self, answer: Mapping[str, str], begun: PendingSignIn | None) -> VerifiedApprover:
         """Whom the provider's answer signs in.
 
         Args:
@@ -131,17 +131,17 @@ class Provider:
         token = await self._exchanged(known, answer["code"], begun)
         try:
             return self._admitted(await self._claims(known, token, begun))
-        except Unavailable as error:
+        except AuthUnavailable as error:
             log.warning("console sign-in: %s", error.message)
             raise SignInFailed("unavailable") from None
-        except (jwt.PyJWTError, Unfit, ValueError, TypeError, ArithmeticError, RecursionError) as error:
-            said = str(error) if isinstance(error, Unfit) else type(error).__name__
+        except (jwt.PyJWTError, TokenRejected, ValueError, TypeError, ArithmeticError, RecursionError) as error:
+            said = str(error) if isinstance(error, TokenRejected) else type(error).__name__
             log.warning("console sign-in: the ID token was refused: %s", said)
             raise SignInFailed("failed") from None
 
-    async def _exchanged(self, known: _Known, code: str, begun: Begun) -> Mapping[str, Any]:
+    async def _exchanged(self, known: _Known, code: str, begun: PendingSignIn) -> Mapping[str, Any]:
         """What the provider gives for the code."""
-        from authlib.common.errors import AuthlibBaseError  # noqa: PLC0415 - of the extra `hosted`
+        from authlib.common.errors import AuthlibBaseError
 
         try:
             async with self._client(known) as client:
@@ -161,22 +161,22 @@ class Provider:
             raise SignInFailed("failed")
         return given
 
-    async def _claims(self, known: _Known, token: Mapping[str, Any], begun: Begun) -> Mapping[str, Any]:
+    async def _claims(self, known: _Known, token: Mapping[str, Any], begun: PendingSignIn) -> Mapping[str, Any]:
         """The claims of an ID token that is for this console and for this very sign-in.
 
         Raises:
             PyJWTError, Unfit, ValueError: it is not.
         """
-        from authlib.oidc.core import CodeIDToken  # noqa: PLC0415 - of the extra `hosted`
-        from joserfc.errors import JoseError  # noqa: PLC0415 - as above
+        from authlib.oidc.core import CodeIDToken
+        from joserfc.errors import JoseError
 
         settings = self._settings
         header = jwt.get_unverified_header(token["id_token"])
         if header.get("alg") not in self._algorithms:
             raise jwt.InvalidAlgorithmError
-        key = await known.keys.find(header.get("kid", ""), header["alg"])
+        key = await known.keys.find_key(header.get("kid", ""), header["alg"])
         if key is None:
-            raise Unfit("its key is not one of the provider's")
+            raise TokenRejected("its key is not one of the provider's")
         claims: dict[str, Any] = self._jwt.decode(
             token["id_token"],
             key,
@@ -184,30 +184,30 @@ class Provider:
             audience=settings.client_id,
             issuer=settings.issuer,
             leeway=settings.leeway,
-            options={"require": REQUIRED},
+            options={"require": REQUIRED_CLAIMS},
         )
         expected = {"nonce": begun.nonce, "client_id": settings.client_id, "access_token": token.get("access_token")}
         try:
             CodeIDToken(claims, header, {}, expected).validate(leeway=settings.leeway)
         except JoseError as error:
-            raise Unfit(f"of its claims: {type(error).__name__}") from None
+            raise TokenRejected(f"of its claims: {type(error).__name__}") from None
         return claims
 
-    def _admitted(self, claims: Mapping[str, Any]) -> Admitted:
+    def _admitted(self, claims: Mapping[str, Any]) -> VerifiedApprover:
         settings = self._settings
         subject = claims.get(settings.subject_claim)
-        identity = provider_id(settings.issuer, subject if isinstance(subject, str) else "")
-        if not subject or not identity.isprintable() or len(identity) > LONGEST_ID:
-            raise Unfit("its subject is empty, too long or not printable")
-        named = groups(claimed_groups(claims, settings.groups_claim))
+        identity = oidc_principal_id(settings.issuer, subject if isinstance(subject, str) else "")
+        if not subject or not identity.isprintable() or len(identity) > MAX_ID_LENGTH:
+            raise TokenRejected("its subject is empty, too long or not printable")
+        named = principal_groups(read_groups(claims, settings.groups_claim))
         if settings.approver_group not in named:
             log.info("console sign-in: someone without the group of approvers")
             raise SignInFailed("no_group", settings.approver_group)
-        return Admitted(Approver(identity, named))
+        return VerifiedApprover(Approver(identity, named))
 
     def _client(self, known: _Known) -> Any:
         """Authlib's client, on httpx2: it builds the address with the challenge, and exchanges the code."""
-        from authlib.integrations.httpx_client import AsyncOAuth2Client  # noqa: PLC0415 - of the extra `hosted`
+        from authlib.integrations.httpx_client import AsyncOAuth2Client
 
         settings = self._settings
         secret = settings.client_secret.read() if settings.client_secret else None
@@ -221,7 +221,7 @@ class Provider:
             redirect_uri=self._here,
             code_challenge_method="S256",
             transport=self._transport,
-            timeout=TIMEOUT,
+            timeout=TIMEOUT_SECONDS,
             follow_redirects=False,
         )
 
@@ -232,10 +232,10 @@ class Provider:
             SignInFailed: it cannot be reached, or says something that nobody should follow.
         """
         async with self._asking:
-            if self._known is not None and self._clock() - self._known.at < FRESH:
+            if self._known is not None and self._clock() - self._known.at < METADATA_SECONDS:
                 return self._known
             at, why = self._failed
-            if self._clock() - at < PAUSE:
+            if self._clock() - at < RETRY_SECONDS:
                 raise SignInFailed(why)
             return await self._discovered()
 
@@ -255,7 +255,7 @@ class Provider:
             failure = SignInFailed("failed")
         else:
             return self._knows(metadata)
-        self._failed = (self._clock(), failure.why)  # from now on: others waited, and must not wait as long again
+        self._failed = (self._clock(), failure.reason)  # from now on: others waited, and must not wait as long again
         raise failure
 
     def _knows(self, metadata: Mapping[str, Any]) -> _Known:
@@ -263,7 +263,7 @@ class Provider:
         self._failed = (float("-inf"), "unavailable")
         before, where = self._known, metadata["jwks_uri"]
         same = before is not None and before.metadata["jwks_uri"] == where
-        keys = before.keys if before and same else Keys(where, self._algorithms, self._transport, self._clock)
+        keys = before.keys if before and same else JwksCache(where, self._algorithms, self._transport, self._clock)
         self._known = _Known(metadata, keys, self._clock())
         return self._known
 
@@ -274,11 +274,11 @@ class Provider:
             ValueError: it is no such document, of another issuer, or names an address that is not safe.
         """
         url = f"{self._settings.issuer.rstrip('/')}/.well-known/openid-configuration"
-        found = json.loads(await fetched(url, TIMEOUT, self._transport))
+        found = json.loads(await fetched(url, TIMEOUT_SECONDS, self._transport))
         if not isinstance(found, dict) or found.get("issuer") != self._settings.issuer:
             raise Unreadable
         for name in ENDPOINTS:
-            provider_url(found.get(name))
+            parse_provider_url(found.get(name))
         return found
 
 

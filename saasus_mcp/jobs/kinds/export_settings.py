@@ -6,22 +6,22 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from saasus_mcp.jobs import settings
-from saasus_mcp.jobs.kind import Outcome
+from saasus_mcp.jobs.job_context import JobContext, JobReader
+from saasus_mcp.jobs.job_kind import JobResult
 from saasus_mcp.jobs.plan import Plan
-from saasus_mcp.jobs.work import Reader, Work
+from saasus_mcp.jobs.settings import settings_document
 
 
-async def plan(reader: Reader, args: Mapping[str, Any]) -> Plan:
+async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     """Nothing changes, so nothing is looked at yet."""
     at = datetime.fromtimestamp(reader.now(), UTC).isoformat()
-    return Plan(data={"kinds": settings.chosen(args.get("kinds")), "at": at})
+    return Plan(data={"kinds": settings_document.select_kinds(args.get("kinds")), "at": at})
 
 
-async def run(work: Work, plan: Plan) -> Outcome:
+async def run(work: JobContext, plan: Plan) -> JobResult:
     """Read each kind; what cannot be read is named in the document and does not end the job."""
-    found, unread = await settings.read(work, plan.data["kinds"], work.tell)
-    whole = settings.document(found, unread, settings.source(work, plan.data["at"]))
+    found, unread = await settings_document.read_saas_settings(work, plan.data["kinds"], work.report_progress)
+    whole = settings_document.build_document(found, unread, settings_document.document_source(work, plan.data["at"]))
     counts = {name: len(value) for name, value in found.items() if isinstance(value, list)}
     notes = tuple(f"{name} is not in it: {why}" for name, why in unread.items())
-    return Outcome({"kinds": len(found), **counts}, table=whole, notes=notes)
+    return JobResult({"kinds": len(found), **counts}, product=whole, notes=notes)

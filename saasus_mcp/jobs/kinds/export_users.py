@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from saasus_mcp.jobs.kind import Outcome
-from saasus_mcp.jobs.known import called, resolved
+from saasus_mcp.common.json_path import InvalidArguments
+from saasus_mcp.jobs.job_context import JobContext, JobReader
+from saasus_mcp.jobs.job_kind import JobResult
+from saasus_mcp.jobs.known import names_by_id, resolve_names
 from saasus_mcp.jobs.plan import Plan
-from saasus_mcp.jobs.table import Table
-from saasus_mcp.jobs.users import ATTRIBUTE, COLUMNS
-from saasus_mcp.jobs.work import Reader, Work
-from saasus_mcp.saasus.places import InvalidArguments
+from saasus_mcp.jobs.reports.table import Table
+from saasus_mcp.jobs.users.user_list import ATTRIBUTE_PREFIX, COLUMNS
 
-KNOWN: Mapping[str, tuple[str, str, str, str]] = {
+FILTER_SOURCES: Mapping[str, tuple[str, str, str, str]] = {
     "tenant_ids": ("auth.GetTenants", "tenants", "id", "tenant"),
     "env_ids": ("auth.GetEnvs", "envs", "id", "environment"),
     "role_names": ("auth.GetRoles", "roles", "role_name", "role"),
@@ -25,7 +25,7 @@ KNOWN: Mapping[str, tuple[str, str, str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class UserFilter:
     """Which rows are wanted; an empty filter lets all through."""
 
     envs: frozenset[int]
@@ -33,16 +33,16 @@ class Wanted:
     attributes: tuple[str, ...]
 
     @classmethod
-    def of(cls, data: Mapping[str, Any]) -> Wanted:
+    def from_data(cls, data: Mapping[str, Any]) -> UserFilter:
         return cls(
             frozenset(data.get("env_ids", ())), frozenset(data.get("role_names", ())), tuple(data.get("attributes", ()))
         )
 
-    def members(self, answer: Mapping[str, Any]) -> list[list[Any]]:
+    def member_rows(self, answer: Mapping[str, Any]) -> list[list[Any]]:
         """The rows of a page of tenant users."""
         return [row for user in answer.get("users", []) for row in self._rows(user)]
 
-    def accounts(self, answer: Mapping[str, Any], skip: Callable[[str], bool]) -> list[list[Any]]:
+    def account_rows(self, answer: Mapping[str, Any], skip: Callable[[str], bool]) -> list[list[Any]]:
         """The rows of a page of accounts, without those that are in some tenant."""
         return [self._row(user, "", "") for user in answer.get("users", []) if not skip(user.get("id", ""))]
 
@@ -64,40 +64,40 @@ class Wanted:
         return [*own, env, role, *(given.get(name) for name in self.attributes)]
 
 
-async def plan(reader: Reader, args: Mapping[str, Any]) -> Plan:
+async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     """Nothing changes, so little is looked at: that the filters go together, and that what they name exists."""
     filters = [name for name in ("tenant_ids", "env_ids", "role_names") if args.get(name)]
     if args.get("without_tenant") and filters:
         raise InvalidArguments(("without_tenant",), f"it does not go with {filters[0]}.", "Leave one of the two out.")
     data = dict(args)
-    for argument, (key, items, field, what) in KNOWN.items():
+    for argument, (key, items, field, what) in FILTER_SOURCES.items():
         if args.get(argument):
-            there = await reader.read(key, take=partial(called, items=items, key=field))
-            data[argument] = resolved(argument, args[argument], what, there)
+            there = await reader.read(key, take=partial(names_by_id, items=items, key=field))
+            data[argument] = resolve_names(argument, args[argument], what, there)
     return Plan(data=data)
 
 
-async def run(work: Work, plan: Plan) -> Outcome:
+async def run(work: JobContext, plan: Plan) -> JobResult:
     """Page after page; what is held is the table alone."""
     data = plan.data
-    wanted = Wanted.of(data)
-    table = Table([*COLUMNS, *(ATTRIBUTE + name for name in wanted.attributes)], data.get("format", "csv"))
+    wanted = UserFilter.from_data(data)
+    table = Table([*COLUMNS, *(ATTRIBUTE_PREFIX + name for name in wanted.attributes)], data.get("format", "csv"))
     members: set[str] = set()
     for query in _queries(data.get("tenant_ids", [])):
-        async for page in work.pages(
-            "auth.SearchTenantUsers", query, lambda answer: _page(answer, wanted.members(answer))
+        async for page in work.read_pages(
+            "auth.SearchTenantUsers", query, lambda answer: _page(answer, wanted.member_rows(answer))
         ):
             members.update(page["ids"])
-            table.add(page["rows"])
-            await work.tell(table.count)
+            table.add_rows(page["rows"])
+            await work.report_progress(table.row_count)
     if data.get("without_tenant"):
-        async for page in work.pages(
-            "auth.SearchSaasUsers", {}, lambda answer: _page(answer, wanted.accounts(answer, members.__contains__))
+        async for page in work.read_pages(
+            "auth.SearchSaasUsers", {}, lambda answer: _page(answer, wanted.account_rows(answer, members.__contains__))
         ):
             members.update(page["ids"])
-            table.add(page["rows"])
-            await work.tell(table.count)
-    return Outcome({"rows": table.count, "users": len(members)}, table=table.whole())
+            table.add_rows(page["rows"])
+            await work.report_progress(table.row_count)
+    return JobResult({"rows": table.row_count, "users": len(members)}, product=table.content())
 
 
 def _queries(tenants: Sequence[str]) -> list[dict[str, Any]]:

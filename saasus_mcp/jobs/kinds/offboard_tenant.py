@@ -9,46 +9,46 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from saasus_mcp.catalog.model import Text
+from saasus_mcp.common.language import Text
+from saasus_mcp.common.text import quote_name
 from saasus_mcp.jobs import checklist
 from saasus_mcp.jobs.checklist import (
     KEYS,
     PEOPLE,
-    About,
     Checklist,
-    counted,
-    number,
-    plain,
-    several,
-    steps,
-    with_particle,
+    Summary,
+    add_particle,
+    count_noun,
+    count_value,
+    name_text,
+    steps_fact,
+    value_list,
 )
-from saasus_mcp.jobs.kind import Outcome
-from saasus_mcp.jobs.known import called, resolved
+from saasus_mcp.jobs.job_context import JobContext, JobReader, run_concurrently
+from saasus_mcp.jobs.job_kind import JobResult
+from saasus_mcp.jobs.known import names_by_id, resolve_names
 from saasus_mcp.jobs.plan import Plan
-from saasus_mcp.jobs.work import Reader, Work, together
-from saasus_mcp.permissions.question.formatting import Reader as Readership
-from saasus_mcp.permissions.question.formatting import say
-from saasus_mcp.permissions.question.model import (
-    Absent,
+from saasus_mcp.permissions.question.content import (
     Fact,
-    Labelled,
-    Moment,
-    Named,
-    Notice,
-    Number,
-    Said,
-    Unread,
+    FixedText,
+    LabelledValue,
+    NamedItem,
+    NoValue,
+    Quantity,
+    QuestionWarning,
+    Timestamp,
+    UnreadableValue,
     Value,
 )
-from saasus_mcp.permissions.question.values import decimal
-from saasus_mcp.saasus.words import named
+from saasus_mcp.permissions.question.formatting import Reader as Readership
+from saasus_mcp.permissions.question.formatting import format_value
+from saasus_mcp.permissions.question.values import format_decimal
 
-ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-HOUR = 3600
-AHEAD = HOUR + HOUR // 4
+UUID_PATTERN = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+HOUR_SECONDS = 3600
+MIN_NOTICE_SECONDS = HOUR_SECONDS + HOUR_SECONDS // 4
 """Seconds that the end of a contract lies ahead at least: so long a step waits for its approval, and then five minutes more."""
-ONE_BY_ONE = 50
+MAX_SINGLE_LOOKUPS = 50
 """Members whose other tenants we look up one by one; of more, the whole list is read."""
 Record = Mapping[str, Any]
 
@@ -63,35 +63,35 @@ class Contract:
         next: the plan that is reserved in its place.
     """
 
-    plan: str
-    ends: int | None
-    next: str
+    plan_id: str
+    ends_at: int | None
+    next_plan_id: str
 
     @classmethod
-    def of(cls, tenant: Record) -> Contract:
+    def from_tenant(cls, tenant: Record) -> Contract:
         """The contract of a tenant."""
         reserved, following = tenant.get("using_next_plan_from"), tenant.get("next_plan_id") or ""
         return cls(tenant.get("plan_id") or "", reserved if reserved and not following else None, following)
 
 
-async def plan(reader: Reader, args: Mapping[str, Any]) -> Plan:
+async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     """Look at all that hangs on the tenant, then: invitations, the contract, and the tenant when that is over."""
     tenant_id = await _id(reader, args["tenant_id"])
     tenant: Record = await reader.read("auth.GetTenant", {"tenant_id": tenant_id})
-    contract = Contract.of(tenant)
+    contract = Contract.from_tenant(tenant)
     listing = Checklist()
     ends = _end(reader, tenant, contract, soon=args.get("contract_ends") == "soon")
     invitations = await _open_invitations(reader, tenant_id)
     for at, each in enumerate(invitations, 1):
         asked = {"tenant_id": tenant_id, "invitation_id": each}
-        listing.step(0, f"invitation/{at}", "auth.DeleteTenantInvitation", asked, f"invitation {at}")
-    cancels = bool(contract.plan) and contract.ends is None
+        listing.add_step(0, f"invitation/{at}", "auth.DeleteTenantInvitation", asked, f"invitation {at}")
+    cancels = bool(contract.plan_id) and contract.ends_at is None
     if cancels:
         ending = {"tenant_id": tenant_id, "next_plan_id": "", "using_next_plan_from": ends}
-        listing.step(1, "contract", "auth.UpdateTenantPlan", ending, "end the contract")
-    deletes = args.get("delete") == "at_once" or not contract.plan
+        listing.add_step(1, "contract", "auth.UpdateTenantPlan", ending, "end the contract")
+    deletes = args.get("delete") == "at_once" or not contract.plan_id
     if deletes:
-        listing.step(2, "tenant", "auth.DeleteTenant", {"tenant_id": tenant_id}, "delete the tenant")
+        listing.add_step(2, "tenant", "auth.DeleteTenant", {"tenant_id": tenant_id}, "delete the tenant")
     await _say_contract(reader, listing, tenant, contract, ends)
     members, alone = await _members(reader, listing, tenant_id)
     counts = {
@@ -102,61 +102,63 @@ async def plan(reader: Reader, args: Mapping[str, Any]) -> Plan:
     }
     listing.facts.append(_steps(counts))
     links = await _links(reader, listing, tenant_id)
-    losing = Fact("members", Text("People who lose access", "利用できなくなる人"), counted(members, PEOPLE))
-    listing.report += links
+    losing = Fact("members", Text("People who lose access", "利用できなくなる人"), count_value(members, PEOPLE))
+    listing.report_facts += links
     if deletes:
         listing.facts += [alone, _outside(links)]
     else:
-        listing.report.append(alone)
-        listing.say("members", Text("Members", "所属する人"), losing.value)
+        listing.report_facts.append(alone)
+        listing.add_fact("members", Text("Members", "所属する人"), losing.value)
     reach, then = ((losing,), ()) if deletes else ((), (_later(ends),))
     name = tenant.get("name") or tenant_id
-    about = About(name, _headline(name, counts), tuple(_warnings(counts, contract)), reach)
-    return listing.plan(about, counts, only=bool(args.get("only_plan")), then=then)
+    about = Summary(name, _headline(name, counts), tuple(_warnings(counts, contract)), reach)
+    return listing.build_plan(about, counts, only=bool(args.get("only_plan")), then=then)
 
 
-async def run(work: Work, plan: Plan) -> Outcome:
+async def run(work: JobContext, plan: Plan) -> JobResult:
     """Do it."""
-    return await checklist.run(work, plan)
+    return await checklist.run_checklist(work, plan)
 
 
-def _end(reader: Reader, tenant: Record, contract: Contract, *, soon: bool) -> int:
+def _end(reader: JobReader, tenant: Record, contract: Contract, *, soon: bool) -> int:
     """When the contract ends or is to end: with the period that is paid for, or as soon as an approval can be in time for."""
-    if contract.ends is not None:
-        return contract.ends
-    earliest = reader.now() + AHEAD
+    if contract.ends_at is not None:
+        return contract.ends_at
+    earliest = reader.now() + MIN_NOTICE_SECONDS
     period = int(tenant.get("current_plan_period_end") or 0)
     if period >= earliest and not soon:
         return period
-    return -(-earliest // HOUR) * HOUR  # a full hour, so that the plan is the same while a person thinks
+    return (
+        -(-earliest // HOUR_SECONDS) * HOUR_SECONDS
+    )  # a full hour, so that the plan is the same while a person thinks
 
 
-async def _id(reader: Reader, given: str) -> str:
+async def _id(reader: JobReader, given: str) -> str:
     """The id of the tenant, which may be given by its name."""
-    if ID.fullmatch(given):
+    if UUID_PATTERN.fullmatch(given):
         return given
     there: dict[str, list[str]] = await reader.read(
-        "auth.GetTenants", take=lambda answer: called(answer, "tenants", "id")
+        "auth.GetTenants", take=lambda answer: names_by_id(answer, "tenants", "id")
     )
-    return resolved("tenant_id", [given], "tenant", there)[0]
+    return resolve_names("tenant_id", [given], "tenant", there)[0]
 
 
 def _headline(name: str, counts: Mapping[str, int]) -> Text:
     """What is done to which tenant."""
-    en, owner = named(name), with_particle(name, "の")
+    en, owner = quote_name(name), add_particle(name, "の")
     if counts["end_contract"] and counts["delete_tenant"]:
         return Text(f"End the contract of {en} and delete the tenant", f"{owner}契約を終了し、テナントを削除します")
     if counts["delete_tenant"]:
-        return Text(f"Delete the tenant {en}", f"テナント{with_particle(name, 'を')}削除します")
+        return Text(f"Delete the tenant {en}", f"テナント{add_particle(name, 'を')}削除します")
     if counts["end_contract"]:
         return Text(f"End the contract of {en}", f"{owner}契約を終了します")
     return Text(f"Withdraw the open invitations of {en}", f"{owner}招待を取り消します")
 
 
-def _warnings(counts: Mapping[str, int], contract: Contract) -> Iterator[Notice]:
+def _warnings(counts: Mapping[str, int], contract: Contract) -> Iterator[QuestionWarning]:
     """What of it cannot be undone, and what else follows."""
     if counts["delete_tenant"]:
-        yield Notice(
+        yield QuestionWarning(
             "irreversible",
             Text(
                 "Deleting the tenant cannot be undone: members, roles, attributes and settings are lost. Accounts stay.",
@@ -165,8 +167,8 @@ def _warnings(counts: Mapping[str, int], contract: Contract) -> Iterator[Notice]
         )
     if counts["end_contract"]:
         dropped = Text("; a reserved change of plan is dropped", "。予約済みのプラン変更は取り消されます")
-        more = dropped if contract.next else Text("", "")
-        yield Notice(
+        more = dropped if contract.next_plan_id else Text("", "")
+        yield QuestionWarning(
             "money",
             Text(
                 f"Billing ends with the contract; nothing is refunded{more.en}",
@@ -174,7 +176,7 @@ def _warnings(counts: Mapping[str, int], contract: Contract) -> Iterator[Notice]
             ),
         )
     if counts["invitations"]:
-        yield Notice(
+        yield QuestionWarning(
             "recreate",
             Text(
                 "Withdrawn invitations can only be sent again.",
@@ -186,8 +188,8 @@ def _warnings(counts: Mapping[str, int], contract: Contract) -> Iterator[Notice]
 def _steps(counts: Mapping[str, int]) -> Fact:
     """What is done in which order."""
     count = counts["invitations"]
-    withdraw = Text(f"withdraw {number(count, 'invitation', 'invitations')}", f"招待{count}件の取り消し")
-    return steps(
+    withdraw = Text(f"withdraw {count_noun(count, 'invitation', 'invitations')}", f"招待{count}件の取り消し")
+    return steps_fact(
         [withdraw] if count else [],
         [Text("end the contract, after an approval of its own", "契約の終了(個別の承認が必要)")]
         if counts["end_contract"]
@@ -200,61 +202,69 @@ def _steps(counts: Mapping[str, int]) -> Fact:
 
 def _later(ends: int) -> Text:
     """What is left to do when the contract is over."""
-    en, ja = (say(Moment(ends), Readership.of(language)) for language in ("en", "ja"))
+    en, ja = (format_value(Timestamp(ends), Readership.of(language)) for language in ("en", "ja"))
     return Text(
         f"The contract ends {en}. Call again after that: then the tenant is deleted.",
         f"契約は{ja}に終了します。その後もう一度呼び出すと、テナントを削除します。",
     )
 
 
-async def _say_contract(reader: Reader, listing: Checklist, tenant: Record, contract: Contract, ends: int) -> None:
+async def _say_contract(reader: JobReader, listing: Checklist, tenant: Record, contract: Contract, ends: int) -> None:
     label = Text("Contract", "契約")
-    if not contract.plan:
-        listing.say("contract", label, Said(Text("none, or over", "なし、または終了済み")))
+    if not contract.plan_id:
+        listing.add_fact("contract", label, FixedText(Text("none, or over", "なし、または終了済み")))
     else:
-        found = await listing.look(
+        found = await listing.read_fact(
             reader,
             "pricing.GetPricingPlan",
-            {"plan_id": contract.plan},
+            {"plan_id": contract.plan_id},
             label,
-            lambda answer: Named(str(answer.get("display_name") or contract.plan), contract.plan),
+            lambda answer: NamedItem(str(answer.get("display_name") or contract.plan_id), contract.plan_id),
         )
-        when = Text("ends", "終了") if contract.ends is None else Text("ends, as reserved,", "予約済みの終了")
-        both = several([*([found.value] if not isinstance(found.value, Unread) else []), Labelled(when, Moment(ends))])
-        listing.say("contract", label, both, lead=True)
+        when = Text("ends", "終了") if contract.ends_at is None else Text("ends, as reserved,", "予約済みの終了")
+        both = value_list(
+            [
+                *([found.value] if not isinstance(found.value, UnreadableValue) else []),
+                LabelledValue(when, Timestamp(ends)),
+            ]
+        )
+        listing.add_fact("contract", label, both, lead=True)
     month = datetime.fromtimestamp(reader.now(), UTC).strftime("%Y-%m")
-    usage = await listing.look(
+    usage = await listing.read_fact(
         reader,
         "pricing.GetMeteringUnitMonthCountsByTenantIdAndMonth",
         {"tenant_id": tenant["id"], "month": month},
         Text("Usage of this month (UTC), perhaps not billed yet", "今月(UTC)の利用量(未請求の可能性)"),
         _usage,
     )
-    listing.momentary.append(usage)  # it grows while a person thinks
+    listing.volatile_facts.append(usage)  # it grows while a person thinks
 
 
 def _usage(answer: Record) -> Value:
     used = [each for each in answer.get("counts", []) if each.get("count")]
-    return several(Labelled(plain(str(each["metering_unit_name"])), Number(decimal(each["count"]))) for each in used)
+    return value_list(
+        LabelledValue(name_text(str(each["metering_unit_name"])), Quantity(format_decimal(each["count"])))
+        for each in used
+    )
 
 
-async def _members(reader: Reader, listing: Checklist, tenant_id: str) -> tuple[int, Fact]:
+async def _members(reader: JobReader, listing: Checklist, tenant_id: str) -> tuple[int, Fact]:
     """How many there are, and who is left in no tenant at all."""
     members: dict[str, str] = {}
-    async for page in reader.pages("auth.SearchTenantUsers", {"tenant_id": tenant_id}, _logins):
+    async for page in reader.read_pages("auth.SearchTenantUsers", {"tenant_id": tenant_id}, _logins):
         members |= page
     elsewhere = await _elsewhere(reader, tenant_id, members)
     left = sorted((login, user) for user, login in members.items() if user not in elsewhere)
     listing.records = [{"left_in_no_tenant": login, "user_id": user} for login, user in left]
     label = Text("Left in no tenant; accounts stay", "どのテナントにも属さなくなる人(アカウントは残ります)")
-    return len(members), Fact("alone", label, several(Named(login, user) for login, user in left))
+    return len(members), Fact("alone", label, value_list(NamedItem(login, user) for login, user in left))
 
 
 def _logins(answer: Record) -> dict[str, str]:
     return {user["id"]: user.get("email") or user.get("sign_in_id") or user["id"] for user in answer.get("users", [])}
 
 
-async def _elsewhere(reader: Reader, tenant_id: str, members: Mapping[str, str]) -> set[str]:
+async def _elsewhere(reader: JobReader, tenant_id: str, members: Mapping[str, str]) -> set[str]:
     """Those of the members who are in another tenant, too."""
     found: set[str] = set()
 
@@ -262,20 +272,20 @@ async def _elsewhere(reader: Reader, tenant_id: str, members: Mapping[str, str])
         return [user["id"] for user in answer.get("users", []) if user.get("tenant_id") != tenant_id]
 
     async def look(query: Record) -> None:
-        async for page in reader.pages("auth.SearchTenantUsers", query, take):
+        async for page in reader.read_pages("auth.SearchTenantUsers", query, take):
             found.update(page)
 
-    queries: Sequence[Record] = [{"id": user} for user in members] if len(members) <= ONE_BY_ONE else [{}]
-    await together([partial(look, query) for query in queries])
+    queries: Sequence[Record] = [{"id": user} for user in members] if len(members) <= MAX_SINGLE_LOOKUPS else [{}]
+    await run_concurrently([partial(look, query) for query in queries])
     return found & members.keys()
 
 
-async def _open_invitations(reader: Reader, tenant_id: str) -> list[str]:
+async def _open_invitations(reader: JobReader, tenant_id: str) -> list[str]:
     answer: Record = await reader.read("auth.GetTenantInvitations", {"tenant_id": tenant_id})
     return sorted(each["id"] for each in answer.get("invitations", []) if each.get("status") == "pending")
 
 
-async def _links(reader: Reader, listing: Checklist, tenant_id: str) -> list[Fact]:
+async def _links(reader: JobReader, listing: Checklist, tenant_id: str) -> list[Fact]:
     """What else knows the tenant, and what of it stays behind."""
     found: list[Fact] = []
     own = {"tenant_id": tenant_id}
@@ -296,18 +306,18 @@ async def _links(reader: Reader, listing: Checklist, tenant_id: str) -> list[Fac
         ("apigateway.GetApiKeys", own, Text("API gateway keys", "APIゲートウェイのキー"), _keys),
         ("apigateway.GetTenant", own, gateway, _gateway),
     ):
-        found.append(await listing.look(reader, key, args, label, value))
+        found.append(await listing.read_fact(reader, key, args, label, value))
     return found
 
 
 def _outside(links: Sequence[Fact]) -> Fact:
     """Of what else knows the tenant, what is there."""
     there = [
-        Labelled(Text(f"{fact.label.en}:", fact.label.ja), fact.value)
+        LabelledValue(Text(f"{fact.label.en}:", fact.label.ja), fact.value)
         for fact in links
-        if not isinstance(fact.value, Absent)
+        if not isinstance(fact.value, NoValue)
     ]
-    return Fact("outside", Text("Stays elsewhere", "ほかに残るもの"), several(there))
+    return Fact("outside", Text("Stays elsewhere", "ほかに残るもの"), value_list(there))
 
 
 def _stripe(answer: Record) -> Value:
@@ -331,7 +341,7 @@ def _gateway(answer: Record) -> Value:
 
 
 def _keys(answer: Record) -> Value:
-    return counted(len(answer.get("api_keys", [])), KEYS)
+    return count_value(len(answer.get("api_keys", [])), KEYS)
 
 
 def _infrastructure(answer: Record) -> Value:
@@ -345,4 +355,4 @@ def _infrastructure(answer: Record) -> Value:
 
 
 def _if(there: Any, said: Text) -> Value:
-    return Said(said) if there else Absent()
+    return FixedText(said) if there else NoValue()

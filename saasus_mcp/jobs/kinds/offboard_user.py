@@ -6,36 +6,44 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from saasus_mcp.catalog.model import Text
+from saasus_mcp.common.json_path import InvalidArguments
+from saasus_mcp.common.language import Text
+from saasus_mcp.common.text import quote_name, quote_text
 from saasus_mcp.jobs import checklist
 from saasus_mcp.jobs.checklist import (
     KEYS,
     NO_ANSWER,
-    About,
     Checklist,
-    counted,
-    number,
-    plain,
-    several,
-    steps,
-    with_particle,
+    Summary,
+    add_particle,
+    count_noun,
+    count_value,
+    name_text,
+    steps_fact,
+    value_list,
 )
-from saasus_mcp.jobs.kind import Outcome
-from saasus_mcp.jobs.known import resolved
+from saasus_mcp.jobs.job_context import JobContext, JobReader, ReadFailed, run_concurrently
+from saasus_mcp.jobs.job_kind import JobResult
+from saasus_mcp.jobs.known import resolve_names
+from saasus_mcp.jobs.name_index import DisplayName
 from saasus_mcp.jobs.plan import Plan
-from saasus_mcp.jobs.present import accounts
-from saasus_mcp.jobs.there import Called
-from saasus_mcp.jobs.work import Reader, Unreadable, Work, together
-from saasus_mcp.permissions.question.model import Labelled, Named, Notice, Number, Said, Unread, Value
-from saasus_mcp.saasus.places import InvalidArguments
-from saasus_mcp.saasus.words import named, quoted
+from saasus_mcp.jobs.users.existing_users import find_accounts
+from saasus_mcp.permissions.question.content import (
+    FixedText,
+    LabelledValue,
+    NamedItem,
+    Quantity,
+    QuestionWarning,
+    UnreadableValue,
+    Value,
+)
 
-NAMES = ("user_id", "email", "sign_in_id")
+LOGIN_ARGUMENTS = ("user_id", "email", "sign_in_id")
 OWN_APPROVAL = Text("delete the account, after an approval of its own", "アカウントの削除(個別の承認が必要)")
 Record = Mapping[str, Any]
 
 
-async def plan(reader: Reader, args: Mapping[str, Any]) -> Plan:
+async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     """Look at all that the person has, then: out of the tenants, and last the account."""
     user = await _user(reader, args)
     login = user.get("email") or user.get("sign_in_id") or user["id"]
@@ -47,12 +55,12 @@ async def plan(reader: Reader, args: Mapping[str, Any]) -> Plan:
     listing = Checklist()
     for at, (tenant, invitation) in enumerate(invitations, 1):
         asked = {"tenant_id": tenant, "invitation_id": invitation}
-        listing.step(0, f"invitation/{at}", "auth.DeleteTenantInvitation", asked, f"invitation {at}")
+        listing.add_step(0, f"invitation/{at}", "auth.DeleteTenantInvitation", asked, f"invitation {at}")
     for at, each in enumerate(leaves, 1):
         asked = {"tenant_id": each["tenant_id"], "user_id": user["id"]}
-        listing.step(0, f"leave/{at}", "auth.DeleteTenantUser", asked, f"leave {_tenant(each)} ({at})")
+        listing.add_step(0, f"leave/{at}", "auth.DeleteTenantUser", asked, f"leave {_tenant(each)} ({at})")
     if account:
-        listing.step(1, "account", "auth.DeleteSaasUser", {"user_id": user["id"]}, "delete the account")
+        listing.add_step(1, "account", "auth.DeleteSaasUser", {"user_id": user["id"]}, "delete the account")
     counts = {
         "memberships": len(leaves),
         "grants": sum(len(_roles(each)) for each in leaves),
@@ -63,31 +71,33 @@ async def plan(reader: Reader, args: Mapping[str, Any]) -> Plan:
     _say_memberships(listing, leaves, [each for each in mine if each not in leaves])
     await _say_rest(reader, listing, user, counts, keys)
     warnings = tuple(_warnings(counts, keys))
-    about = About(login, _headline(login, counts), warnings)
-    return listing.plan(about, counts, only=bool(args.get("only_plan")))
+    about = Summary(login, _headline(login, counts), warnings)
+    return listing.build_plan(about, counts, only=bool(args.get("only_plan")))
 
 
-async def run(work: Work, plan: Plan) -> Outcome:
+async def run(work: JobContext, plan: Plan) -> JobResult:
     """Do it."""
-    return await checklist.run(work, plan)
+    return await checklist.run_checklist(work, plan)
 
 
-async def _user(reader: Reader, args: Mapping[str, Any]) -> Record:
-    given = [name for name in NAMES if name in args]
+async def _user(reader: JobReader, args: Mapping[str, Any]) -> Record:
+    given = [name for name in LOGIN_ARGUMENTS if name in args]
     if len(given) != 1:
-        raise InvalidArguments(("user_id",), f"exactly one of {', '.join(NAMES)} must be given.")
+        raise InvalidArguments(("user_id",), f"exactly one of {', '.join(LOGIN_ARGUMENTS)} must be given.")
     [name] = given
     if name == "user_id":
         return await reader.read("auth.GetSaasUser", {"user_id": args[name]}, dict)
-    found = await accounts(reader, name, args[name])
+    found = await find_accounts(reader, name, args[name])
     if len(found) != 1:
-        raise InvalidArguments((name,), f"{len(found) or 'no'} users are called {quoted(args[name])}.", "Give user_id.")
+        raise InvalidArguments(
+            (name,), f"{len(found) or 'no'} users are called {quote_text(args[name])}.", "Give user_id."
+        )
     return found[0]
 
 
-async def _memberships(reader: Reader, user: str) -> list[Record]:
+async def _memberships(reader: JobReader, user: str) -> list[Record]:
     found: list[Record] = []
-    async for page in reader.pages("auth.SearchTenantUsers", {"id": user}, lambda answer: answer.get("users", [])):
+    async for page in reader.read_pages("auth.SearchTenantUsers", {"id": user}, lambda answer: answer.get("users", [])):
         found += [each for each in page if each.get("id") == user]
     return sorted(found, key=lambda each: str(each["tenant_id"]))
 
@@ -97,11 +107,11 @@ def _chosen(mine: Sequence[Record], wanted: Sequence[str] | None) -> list[Record
     if not wanted:
         return [*mine]
     names = {str(each["tenant_id"]): [str(each.get("tenant_name") or "")] for each in mine}
-    chosen = resolved("tenant_ids", wanted, "tenant of the user's", names)
+    chosen = resolve_names("tenant_ids", wanted, "tenant of the user's", names)
     return [each for each in mine if each["tenant_id"] in chosen]
 
 
-async def _invitations(reader: Reader, email: str, tenants: Sequence[str] | None) -> list[tuple[str, str]]:
+async def _invitations(reader: JobReader, email: str, tenants: Sequence[str] | None) -> list[tuple[str, str]]:
     """Tenant and id of each open invitation to the address: by one of them the person could come back."""
     found: list[tuple[str, str]] = []
     if not email:
@@ -115,7 +125,7 @@ async def _invitations(reader: Reader, email: str, tenants: Sequence[str] | None
             (tenant, each["id"]) for each in open_ones if str(each.get("email", "")).casefold() == email.casefold()
         )
 
-    await together([partial(look, tenant) for tenant in known])
+    await run_concurrently([partial(look, tenant) for tenant in known])
     return sorted(found)
 
 
@@ -126,8 +136,8 @@ def _ids(answer: Record) -> list[str]:
 def _headline(login: str, counts: Mapping[str, int]) -> Text:
     """What is done to whom."""
     leaves, account = counts["memberships"], counts["delete_account"]
-    tenants = number(leaves, "tenant", "tenants")
-    en, who, owner = named(login), with_particle(login, "を"), with_particle(login, "の")
+    tenants = count_noun(leaves, "tenant", "tenants")
+    en, who, owner = quote_name(login), add_particle(login, "を"), add_particle(login, "の")
     if leaves and account:
         return Text(
             f"Remove {en} from {tenants} and delete the account",
@@ -137,13 +147,13 @@ def _headline(login: str, counts: Mapping[str, int]) -> Text:
         return Text(f"Delete the account {en}", f"{owner}アカウントを削除します")
     if leaves:
         return Text(f"Remove {en} from {tenants}", f"{who}{leaves}テナントから外します")
-    return Text(f"Withdraw the invitations to {en}", f"{with_particle(login, 'への')}招待を取り消します")
+    return Text(f"Withdraw the invitations to {en}", f"{add_particle(login, 'への')}招待を取り消します")
 
 
-def _warnings(counts: Mapping[str, int], keys: Value) -> Iterator[Notice]:
+def _warnings(counts: Mapping[str, int], keys: Value) -> Iterator[QuestionWarning]:
     """What of it cannot be undone, and what stays open."""
     if counts["delete_account"]:
-        yield Notice(
+        yield QuestionWarning(
             "irreversible",
             Text(
                 "Deleting the account cannot be undone: registered again, the person gets a new id and no earlier access.",
@@ -151,15 +161,15 @@ def _warnings(counts: Mapping[str, int], keys: Value) -> Iterator[Notice]:
             ),
         )
     if counts["memberships"] or counts["invitations"]:
-        yield Notice(
+        yield QuestionWarning(
             "recreate",
             Text(
                 "The rest can only be created again: memberships with each role, invitations by a new e-mail.",
                 "所属はロールの付与からやり直し、招待はメールの再送が必要です(元には戻せません)。",
             ),
         )
-    if isinstance(keys, Number):
-        yield Notice(
+    if isinstance(keys, Quantity):
+        yield QuestionWarning(
             "consequence",
             Text(
                 "API gateway keys of the person stay valid: no operation revokes one. Close them at the gateway.",
@@ -169,54 +179,60 @@ def _warnings(counts: Mapping[str, int], keys: Value) -> Iterator[Notice]:
 
 
 def _say_memberships(listing: Checklist, leaves: Sequence[Record], stays: Sequence[Record]) -> None:
-    held = [Labelled(plain(_tenant(each)), _said(_roles(each))) for each in leaves]
-    listing.say("leaves", Text("Leaves", "外れるテナント"), several(held), lead=bool(held))
-    listing.say("stays", Text("Stays in", "引き続き所属"), several(Named(_tenant(each)) for each in stays))
+    held = [LabelledValue(name_text(_tenant(each)), _said(_roles(each))) for each in leaves]
+    listing.add_fact("leaves", Text("Leaves", "外れるテナント"), value_list(held), lead=bool(held))
+    listing.add_fact("stays", Text("Stays in", "引き続き所属"), value_list(NamedItem(_tenant(each)) for each in stays))
 
 
 def _said(roles: Sequence[str]) -> Value:
     if not roles:
-        return Said(Text("(no role)", "(ロールなし)"))
-    return Said(Text(f"({', '.join(map(named, roles))})", f"({'・'.join(named(role, 'ja') for role in roles)})"))
+        return FixedText(Text("(no role)", "(ロールなし)"))
+    return FixedText(
+        Text(f"({', '.join(map(quote_name, roles))})", f"({'・'.join(quote_name(role, 'ja') for role in roles)})")
+    )
 
 
-async def _say_rest(reader: Reader, listing: Checklist, user: Record, counts: Mapping[str, int], keys: Value) -> None:
+async def _say_rest(
+    reader: JobReader, listing: Checklist, user: Record, counts: Mapping[str, int], keys: Value
+) -> None:
     """The steps, what else there is, and what of it no operation takes away."""
     invitations, leaves = counts["invitations"], counts["memberships"]
-    withdraw = Text(f"withdraw {number(invitations, 'invitation', 'invitations')}", f"招待{invitations}件の取り消し")
-    leave = Text(f"leave {number(leaves, 'tenant', 'tenants')}", f"{leaves}テナントからの除外")
+    withdraw = Text(
+        f"withdraw {count_noun(invitations, 'invitation', 'invitations')}", f"招待{invitations}件の取り消し"
+    )
+    leave = Text(f"leave {count_noun(leaves, 'tenant', 'tenants')}", f"{leaves}テナントからの除外")
     first = [*([withdraw] if invitations else []), *([leave] if leaves else [])]
     account = counts["delete_account"]
     if len(first) + account > 1:
-        listing.facts.append(steps(first, [OWN_APPROVAL] if account else []))
-    mfa = await listing.look(
+        listing.facts.append(steps_fact(first, [OWN_APPROVAL] if account else []))
+    mfa = await listing.read_fact(
         reader,
         "auth.GetUserMfaPreference",
         {"user_id": user["id"]},
         Text("Two-factor sign-in", "多要素認証"),
-        lambda answer: Said(Text("on", "有効") if answer.get("enabled") else Text("off", "無効")),
+        lambda answer: FixedText(Text("on", "有効") if answer.get("enabled") else Text("off", "無効")),
     )
-    (listing.facts if account else listing.report).append(mfa)
-    listing.say("api_keys", Text("API gateway keys of the person", "本人のAPIゲートウェイのキー"), keys)
+    (listing.facts if account else listing.report_facts).append(mfa)
+    listing.add_fact("api_keys", Text("API gateway keys of the person", "本人のAPIゲートウェイのキー"), keys)
     if not account:
-        listing.say(
+        listing.add_fact(
             "account",
             Text("Account", "アカウント"),
-            Said(Text("stays, with its password", "残ります(パスワードも有効)")),
+            FixedText(Text("stays, with its password", "残ります(パスワードも有効)")),
         )
     what = Text("feedback, comments and logs of the person", "本人のフィードバック・コメント・操作の記録")
-    listing.say("kept", Text("Stays in SaaSus", "SaaSusに残るもの"), Said(what))
+    listing.add_fact("kept", Text("Stays in SaaSus", "SaaSusに残るもの"), FixedText(what))
 
 
-async def _keys(reader: Reader, user: str) -> Value:
+async def _keys(reader: JobReader, user: str) -> Value:
     """How many keys the person has."""
     try:
         count = await reader.read(
             "apigateway.GetApiKeys", {"user_id": user}, lambda answer: len(answer.get("api_keys", []))
         )
-    except Unreadable:
-        return Unread(NO_ANSWER)
-    return counted(count, KEYS)
+    except ReadFailed:
+        return UnreadableValue(NO_ANSWER)
+    return count_value(count, KEYS)
 
 
 def _tenant(member: Record) -> str:
@@ -226,7 +242,7 @@ def _tenant(member: Record) -> str:
 def _roles(member: Record) -> list[str]:
     """Environment and role, in people's terms."""
     return [
-        f"{_env(env)}: {Called(str(role.get('role_name')), str(role.get('display_name') or '')).spoken}"
+        f"{_env(env)}: {DisplayName(str(role.get('role_name')), str(role.get('display_name') or '')).label}"
         for env in member.get("envs") or ()
         for role in env.get("roles") or ()
     ]

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
-from saasus_mcp.catalog.confirmations import Field
+from saasus_mcp.catalog.question_texts import FieldText
 
-CONTEXT = 20
+CONTEXT_LENGTH = 20
 """Characters shown on each side of what differs between two long texts."""
-LONG = 120
-MOST_WHOLE = 8
+LONG_TEXT = 120
+MAX_WHOLE_LIST = 8
 """Items of a list that is shown whole on both sides."""
-WHOLE = frozenset({"tiers", "prices"})
+WHOLE_KINDS = frozenset({"tiers", "prices"})
 """Kinds of value that are never cut: an equal tier that were left out would look like one that goes."""
 
 
-def pair(before: Any, after: Any, field: Field) -> tuple[Any, Any]:
+def differing_values(before: Any, after: Any, field: FieldText) -> tuple[Any, Any]:
     """The two values as far as they differ."""
-    if field.kind in WHOLE:
+    if field.kind in WHOLE_KINDS:
         return before, after
-    if isinstance(before, list) and isinstance(after, list) and max(len(before), len(after)) > MOST_WHOLE:
+    if isinstance(before, list) and isinstance(after, list) and max(len(before), len(after)) > MAX_WHOLE_LIST:
         gone, come = [item for item in before if item not in after], [item for item in after if item not in before]
         return (gone, come) if gone or come else (before, after)
-    if isinstance(before, str) and isinstance(after, str) and max(len(before), len(after)) > LONG:
-        return between(before, after)
+    if isinstance(before, str) and isinstance(after, str) and max(len(before), len(after)) > LONG_TEXT:
+        return differing_text(before, after)
     return before, after
 
 
-def between(before: str, after: str) -> tuple[str, str]:
+def differing_text(before: str, after: str) -> tuple[str, str]:
     """The parts of two texts from their first to their last difference, with some context on both sides."""
     start = _common(before, after)
     rest = min(len(before), len(after)) - start
@@ -42,5 +42,5 @@ def _common(one: str, other: str) -> int:
 
 
 def _part(text: str, start: int, end: int) -> str:
-    first, last = max(0, start - CONTEXT), min(len(text), len(text) - end + CONTEXT)
+    first, last = max(0, start - CONTEXT_LENGTH), min(len(text), len(text) - end + CONTEXT_LENGTH)
     return ("…" if first else "") + text[first:last] + ("…" if last < len(text) else "")

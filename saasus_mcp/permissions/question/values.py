@@ -10,50 +10,50 @@ from decimal import Decimal
 from hashlib import sha256
 from typing import Any, Literal, cast
 
-from saasus_mcp.catalog.confirmations import Field
-from saasus_mcp.catalog.model import Text
-from saasus_mcp.permissions.question.model import (
-    Absent,
-    Day,
-    File,
-    Labelled,
-    Moment,
+from saasus_mcp.catalog.question_texts import FieldText
+from saasus_mcp.common.language import Text
+from saasus_mcp.common.text import one_line, quote_text
+from saasus_mcp.permissions.question.content import (
+    CalendarDate,
+    FileContent,
+    FixedText,
+    LabelledValue,
     Money,
-    Number,
-    Quoted,
-    Said,
-    Several,
-    Tier,
-    Tiers,
+    NoValue,
+    PriceTier,
+    Quantity,
+    QuotedText,
+    TieredPrice,
+    Timestamp,
     Value,
+    ValueList,
 )
-from saasus_mcp.saasus.answer import compact
-from saasus_mcp.saasus.words import one_line, quoted
+from saasus_mcp.saasus.tool_answer import compact_json
 
-LONGEST = 200
+MAX_TEXT_LENGTH = 200
 """Characters of a text that are shown whole."""
-HEAD, TAIL = 120, 60
+HEAD_LENGTH, TAIL_LENGTH = 120, 60
 """Characters at the beginning and the end of a longer text."""
-DIGEST = 16
+DIGEST_LENGTH = 16
 """Hexadecimal digits of a file's digest that are shown."""
-MOST_ITEMS = 200
+MAX_ITEMS = 200
 """Distinct items of a list that are kept."""
-LONGEST_LABEL = 60
-EARLIEST, LATEST = 0, 4_102_444_800
+MAX_LABEL_LENGTH = 60
+MIN_TIMESTAMP, MAX_TIMESTAMP = 0, 4_102_444_800
 """Epoch seconds from 1970 to 2100: anything else is no date that a person means."""
 SECRET = Text("(hidden)", "(非表示)")
 TRUE, FALSE = Text("yes", "はい"), Text("no", "いいえ")
 PERCENT = Text("%", "%")
-PRIVILEGED = re.compile(r"admin|owner|root|super|master|manager|管理|オーナー|責任者|所有", re.IGNORECASE)
+PRIVILEGED_NAMES = re.compile(r"admin|owner|root|super|master|manager|管理|オーナー|責任者|所有", re.IGNORECASE)
 """Names of roles and the like that stand first in a list. It decides on order alone."""
 INTERVALS = frozenset({"day", "week", "month", "year", "each"})
 
-Resolve = Callable[[str, Any], Value]
+NameLookup = Callable[[str, Any], Value]
 """The name of a thing, by its kind and its id."""
 
 
 @dataclass(frozen=True, slots=True)
-class Values:
+class ValueFactory:
     """Makes typed values of raw ones.
 
     Attributes:
@@ -62,11 +62,11 @@ class Values:
         kinds: the kinds of thing that ids stand for.
     """
 
-    words: Callable[[str], Field]
-    resolve: Resolve
+    find_field: Callable[[str], FieldText]
+    resolve: NameLookup
     kinds: frozenset[str]
 
-    def of(self, raw: Any, field: Field, path: str = "", beside: Mapping[str, Any] | None = None) -> Value:
+    def make(self, raw: Any, field: FieldText, path: str = "", beside: Mapping[str, Any] | None = None) -> Value:
         """The value of a field.
 
         Args:
@@ -74,121 +74,121 @@ class Values:
             beside: the fields beside it, one of which may hold the currency of an amount.
         """
         if raw is None or raw in ("", [], {}):
-            return Absent()
+            return NoValue()
         if field.kind == "secret":
-            return Said(SECRET)
+            return FixedText(SECRET)
         made = _MAKERS.get(field.kind)
         if made is not None:
             return made(self, raw, field, beside or {})
         if isinstance(raw, list):
-            return self.several([self.of(item, field, path, beside) for item in raw], field.unit)
+            return self.make_list([self.make(item, field, path, beside) for item in raw], field.unit)
         return self._one(raw, field, path, beside or {})
 
-    def _one(self, raw: Any, field: Field, path: str, beside: Mapping[str, Any]) -> Value:
+    def _one(self, raw: Any, field: FieldText, path: str, beside: Mapping[str, Any]) -> Value:
         if field.kind in self.kinds:
             return self.resolve(field.kind, raw)
         if isinstance(raw, dict):
             return self._labelled(raw, path)
         if isinstance(raw, bool):
-            return _chosen(str(raw).lower(), field) or Said(TRUE if raw else FALSE)
+            return _chosen(str(raw).lower(), field) or FixedText(TRUE if raw else FALSE)
         return self._scalar(raw, field, beside)
 
-    def _scalar(self, raw: Any, field: Field, beside: Mapping[str, Any]) -> Value:
+    def _scalar(self, raw: Any, field: FieldText, beside: Mapping[str, Any]) -> Value:
         if isinstance(raw, str | int | float):
             chosen = _chosen(str(raw), field)
             if chosen is not None:
                 return chosen
         if field.kind == "money":
-            return money(raw, beside.get(field.currency), beside.get("recurring_interval"))
-        if field.kind == "moment" and isinstance(raw, int | float) and EARLIEST <= raw <= LATEST:
-            return Moment(float(raw))
+            return make_money(raw, beside.get(field.currency), beside.get("recurring_interval"))
+        if field.kind == "moment" and isinstance(raw, int | float) and MIN_TIMESTAMP <= raw <= MAX_TIMESTAMP:
+            return Timestamp(float(raw))
         if field.kind == "day" and isinstance(raw, str):
-            return Day(raw) if re.fullmatch(r"\d{4}-\d{2}(-\d{2})?", raw) else text(raw)
+            return CalendarDate(raw) if re.fullmatch(r"\d{4}-\d{2}(-\d{2})?", raw) else quoted_text(raw)
         if isinstance(raw, int | float):
-            return Number(decimal(raw), PERCENT if field.kind == "percent" else field.unit)
-        return text(raw if isinstance(raw, str) else compact(raw))
+            return Quantity(format_decimal(raw), PERCENT if field.kind == "percent" else field.unit)
+        return quoted_text(raw if isinstance(raw, str) else compact_json(raw))
 
     def _labelled(self, raw: Mapping[str, Any], path: str) -> Value:
         items: list[Value] = []
         for name, item in raw.items():
             inner = f"{path}.{name}" if path else name
-            field = self.words(inner)
-            value = self.of(item, field, inner, raw)
-            if not isinstance(value, Absent):
-                items.append(Labelled(field.label, value))
-        return items[0] if len(items) == 1 else self.several(items, None)
+            field = self.find_field(inner)
+            value = self.make(item, field, inner, raw)
+            if not isinstance(value, NoValue):
+                items.append(LabelledValue(field.label, value))
+        return items[0] if len(items) == 1 else self.make_list(items, None)
 
-    def several(self, items: Iterable[Value], unit: Text | None = None) -> Value:
+    def make_list(self, items: Iterable[Value], unit: Text | None = None) -> Value:
         """A list of values: each distinct one once, those that may do much first, then the rarest."""
-        every = [item for item in items if not isinstance(item, Absent)]
+        every = [item for item in items if not isinstance(item, NoValue)]
         if not every:
-            return Absent()
+            return NoValue()
         counts: dict[Value, int] = {}
         for item in every:
             counts[item] = counts.get(item, 0) + 1
         if len(counts) == 1 and len(every) == 1:
             return every[0]
         ordered = sorted(
-            counts, key=lambda item: (not privileged(item), counts[item] if len(set(counts.values())) > 1 else 0)
+            counts, key=lambda item: (not is_privileged(item), counts[item] if len(set(counts.values())) > 1 else 0)
         )
-        kept = tuple(ordered[:MOST_ITEMS])
-        return Several(kept, tuple(counts[item] for item in kept), len(every), unit)
+        kept = tuple(ordered[:MAX_ITEMS])
+        return ValueList(kept, tuple(counts[item] for item in kept), len(every), unit)
 
 
-def text(raw: str) -> Quoted:
+def quoted_text(raw: str) -> QuotedText:
     """Text of somebody else: whole where it is short, else its beginning and end."""
-    if len(raw) <= LONGEST:
-        return Quoted(raw, "", len(raw))
-    return Quoted(raw[:HEAD], raw[-TAIL:], len(raw))
+    if len(raw) <= MAX_TEXT_LENGTH:
+        return QuotedText(raw, "", len(raw))
+    return QuotedText(raw[:HEAD_LENGTH], raw[-TAIL_LENGTH:], len(raw))
 
 
-def privileged(value: Value) -> bool:
+def is_privileged(value: Value) -> bool:
     """Whether a name sounds like one that may do much: it then stands first."""
-    return any(PRIVILEGED.search(name) is not None for name in _names(value))
+    return any(PRIVILEGED_NAMES.search(name) is not None for name in _names(value))
 
 
-def money(amount: Any, currency: Any, interval: Any = None) -> Value:
+def make_money(amount: Any, currency: Any, interval: Any = None) -> Value:
     """An amount in a currency; as a plain number where no currency is known."""
     if not isinstance(amount, int | float) or isinstance(amount, bool):
-        return text(str(amount))
+        return quoted_text(str(amount))
     if not isinstance(currency, str) or not currency:
-        return Number(decimal(amount))
-    return Money(decimal(amount), currency.upper(), _interval(interval))
+        return Quantity(format_decimal(amount))
+    return Money(format_decimal(amount), currency.upper(), _interval(interval))
 
 
-def decimal(number: float) -> str:
+def format_decimal(number: float) -> str:
     """A number as its shortest decimal text, without an exponent."""
     found = Decimal(str(number))
     return format(found.quantize(Decimal(1)) if found == found.to_integral_value() else found.normalize(), "f")
 
 
-def label(name: object) -> Text:
+def make_label(name: object) -> Text:
     """A name of the API's as a label."""
-    said = one_line(str(name), LONGEST_LABEL)
+    said = one_line(str(name), MAX_LABEL_LENGTH)
     return Text(said, said)
 
 
-def quoted_label(name: object) -> Text:
+def make_quoted_label(name: object) -> Text:
     """A name of the API's as a label that stands among words of ours."""
-    said = one_line(str(name), LONGEST_LABEL)
-    return Text(quoted(said, "en"), quoted(said, "ja"))
+    said = one_line(str(name), MAX_LABEL_LENGTH)
+    return Text(quote_text(said, "en"), quote_text(said, "ja"))
 
 
 def _names(value: Value) -> Iterator[str]:
-    if isinstance(value, Several):
+    if isinstance(value, ValueList):
         for item in value.items:
             yield from _names(item)
-    elif isinstance(value, Labelled):
+    elif isinstance(value, LabelledValue):
         yield from _names(value.value)
-    elif isinstance(value, Quoted):
+    elif isinstance(value, QuotedText):
         yield value.head
     else:
         yield getattr(value, "name", "") or getattr(value, "id", "")
 
 
-def _chosen(raw: str, field: Field) -> Said | None:
+def _chosen(raw: str, field: FieldText) -> FixedText | None:
     words = field.choices.get(raw)
-    return Said(words) if words is not None else None
+    return FixedText(words) if words is not None else None
 
 
 def _interval(interval: Any) -> Literal["", "day", "week", "month", "year", "each"]:
@@ -196,90 +196,90 @@ def _interval(interval: Any) -> Literal["", "day", "week", "month", "year", "eac
     return cast("Literal['', 'day', 'week', 'month', 'year', 'each']", known)
 
 
-def _tiers(_: Values, raw: Any, field: Field, beside: Mapping[str, Any]) -> Value:
-    return tiers(raw, beside.get(field.currency or "currency"))
+def _tiers(_: ValueFactory, raw: Any, field: FieldText, beside: Mapping[str, Any]) -> Value:
+    return make_tiers(raw, beside.get(field.currency or "currency"))
 
 
-def tiers(raw: Any, currency: Any) -> Value:
+def make_tiers(raw: Any, currency: Any) -> Value:
     """The tiers of a price, as pricing units hold them."""
     rows = [row for row in (raw if isinstance(raw, list) else [raw]) if isinstance(row, dict)]
     found = tuple(
-        Tier(
+        PriceTier(
             "" if row.get("inf") else _amount(row.get("up_to")),
             _amount(row.get("flat_amount")),
             _amount(row.get("unit_amount")),
         )
         for row in rows
     )
-    return Tiers(found, str(currency).upper() if currency else "") if found else Absent()
+    return TieredPrice(found, str(currency).upper() if currency else "") if found else NoValue()
 
 
-def _prices(values: Values, raw: Any, _: Field, __: Mapping[str, Any]) -> Value:
+def _prices(values: ValueFactory, raw: Any, _: FieldText, __: Mapping[str, Any]) -> Value:
     """What a plan costs: the feature menus of it, each with its pricing units."""
     items: list[Value] = []
     for menu in raw if isinstance(raw, list) else []:
         for unit in (menu.get("units") or []) if isinstance(menu, dict) else []:
             if isinstance(unit, dict):
-                name = label(unit.get("display_name") or unit.get("name") or "")
-                items += [Labelled(name, price(unit))]
-    return values.several(items)
+                name = make_label(unit.get("display_name") or unit.get("name") or "")
+                items += [LabelledValue(name, make_price(unit))]
+    return values.make_list(items)
 
 
-def price(unit: Mapping[str, Any]) -> Value:
+def make_price(unit: Mapping[str, Any]) -> Value:
     """What one pricing unit costs: an amount or tiers."""
     if unit.get("tiers"):
-        return tiers(unit["tiers"], unit.get("currency"))
+        return make_tiers(unit["tiers"], unit.get("currency"))
     per = "each" if unit.get("type") == "usage" else unit.get("recurring_interval")
-    return money(unit.get("unit_amount", 0), unit.get("currency"), per)
+    return make_money(unit.get("unit_amount", 0), unit.get("currency"), per)
 
 
-def _usage(values: Values, raw: Any, _: Field, __: Mapping[str, Any]) -> Value:
+def _usage(values: ValueFactory, raw: Any, _: FieldText, __: Mapping[str, Any]) -> Value:
     """Counts of metering units. A count of zero says nothing."""
     items: list[Value] = []
     for row in raw if isinstance(raw, list) else [raw]:
         if isinstance(row, dict) and row.get("count"):
             name = next((row[key] for key in ("display_name", "name", "metering_unit_name") if row.get(key)), "")
             unit = values.resolve("meter", row["metering_unit_name"]) if row.get("metering_unit_name") else None
-            said = label(getattr(unit, "name", "") or name)
-            items.append(Labelled(said, Number(decimal(row["count"]))))
-    return values.several(items)
+            said = make_label(getattr(unit, "name", "") or name)
+            items.append(LabelledValue(said, Quantity(format_decimal(row["count"]))))
+    return values.make_list(items)
 
 
-def _pairs(values: Values, raw: Any, field: Field, _: Mapping[str, Any]) -> Value:
+def _pairs(values: ValueFactory, raw: Any, field: FieldText, _: Mapping[str, Any]) -> Value:
     """Items of a list, each by its name and what it has: environments and the roles there."""
     by, of = field.pairs
     items: list[Value] = []
     for row in raw if isinstance(raw, list) else [raw]:
         if isinstance(row, dict):
             key, held = by.rsplit(".", 1)[-1], of.rsplit(".", 1)[-1]
-            thing = values.of(row.get(key), values.words(by), by, row)
-            said = quoted_label(getattr(thing, "name", "") or row.get(key))
+            thing = values.make(row.get(key), values.find_field(by), by, row)
+            said = make_quoted_label(getattr(thing, "name", "") or row.get(key))
             colon = Text(f"{said.en}:", f"{said.ja}:")
-            items.append(Labelled(colon, values.of(row.get(held), values.words(of), of, row)))
-    return values.several(items)
+            items.append(LabelledValue(colon, values.make(row.get(held), values.find_field(of), of, row)))
+    return values.make_list(items)
 
 
 def _amount(raw: Any) -> str:
-    return decimal(raw) if isinstance(raw, int | float) and not isinstance(raw, bool) else ""
+    return format_decimal(raw) if isinstance(raw, int | float) and not isinstance(raw, bool) else ""
 
 
-def _file(_: Values, raw: Any, __: Field, ___: Mapping[str, Any]) -> Value:
+def _file(_: ValueFactory, raw: Any, __: FieldText, ___: Mapping[str, Any]) -> Value:
     """A file that is sent as base64, perhaps as a data URL: its text where it is one, else its size and digest."""
     encoded = str(raw).partition(";base64,")[2] or str(raw)
     try:
         content = b64decode(encoded, validate=True)
     except ValueError:
-        return text(str(raw))
+        return quoted_text(str(raw))
     try:
         read = content.decode()
     except UnicodeDecodeError:
         read = ""
     if read and read.replace("\n", "").replace("\t", "").replace("\r", "").isprintable():
-        return text(read)
-    return File(len(content), sha256(content).hexdigest()[:DIGEST])
+        return quoted_text(read)
+    return FileContent(len(content), sha256(content).hexdigest()[:DIGEST_LENGTH])
 
 
-_MAKERS: Mapping[str, Callable[[Values, Any, Field, Mapping[str, Any]], Value]] = {
+_MAKERS: Mapping[str, Callable[[ValueFactory, Any, FieldText, Mapping[str, Any]], Value]] = {
     "file": _file,
     "tiers": _tiers,
     "pairs": _pairs,

@@ -1,0 +1,94 @@
+"""One operation's row of the catalogue: its document and its row of effects, joined."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from saasus_mcp.catalog.compile import requirements, route_conflicts, schemas
+from saasus_mcp.catalog.compile.documents import Node, SourceOperation
+
+JSON = "application/json"
+ACKNOWLEDGED: Node = {"type": "object", "properties": {"applied": {"type": "boolean"}}}
+"""What a tool answers where the API answers with an empty body."""
+
+
+def compile_operation(
+    source: SourceOperation, effects: dict[str, Any], everything: list[tuple[str, str]]
+) -> dict[str, Any]:
+    """The compiled row of one operation. `everything` is the method and path of every route of the API."""
+    node = source.node
+    parameters = node.get("parameters", [])
+    body = node.get("requestBody", {}).get("content", {}).get(JSON, {}).get("schema")
+    answer = _answer(node)
+    wrapped = answer is not None and schemas.merge_schemas(answer).get("type") != "object"
+    shape = {"type": "object", "properties": {"result": answer}} if wrapped else answer
+    arguments = _arguments(parameters, body)
+    one_of = schemas.is_exactly_one(body) if body else ()
+    tool = node["x-tool"]
+    return {
+        "key": f"{source.module}.{node['operationId']}",
+        "module": source.module,
+        "operation_id": node["operationId"],
+        "tool": tool["name"],
+        "toolset": tool["toolset"],
+        "method": source.method,
+        "path": source.path,
+        "title": {"en": node["summary"], "ja": node["x-ja"]["title"]},
+        "description": {"en": node["description"].strip(), "ja": node["x-ja"]["description"].strip()},
+        "terse": tool["terse"],
+        "path_parameters": re.findall(r"{(\w+)}", source.path),
+        "query_parameters": [item["name"] for item in parameters if item["in"] == "query"],
+        "body": body is not None,
+        "input_schema": schemas.tool_schema(arguments, answer=False),
+        "output_schema": schemas.tool_schema(shape, answer=True) if shape else ACKNOWLEDGED,
+        "answers": answer is not None,
+        "wrapped": wrapped,
+        "input_texts": dict(schemas.schema_texts(arguments)),
+        "output_texts": dict(schemas.schema_texts(shape)) if shape else {},
+        "variants": schemas.list_variants(body) if body else None,
+        "exactly_one": [one_of] if one_of else [],
+        "ambiguous": route_conflicts.ambiguous_values(source.method, source.path, everything),
+        "secret_inputs": list(schemas.find_marked_paths(arguments, "x-secret-in")),
+        "secret_outputs": list(schemas.find_marked_paths(shape, "x-secret")) if shape else [],
+        "scrubbed_outputs": list(schemas.find_marked_paths(shape, "x-secret", value="scrub")) if shape else [],
+        "statuses": [int(status) for status in node["responses"]],
+        "effects": _effects(effects),
+    }
+
+
+def _answer(node: Node) -> Node | None:
+    for status, response in node["responses"].items():
+        if status.startswith("2"):
+            schema: Node | None = response.get("content", {}).get(JSON, {}).get("schema")
+            return schema
+    return None
+
+
+def _arguments(parameters: list[Node], body: Node | None) -> Node:
+    """Path, query and body fields side by side, in one object."""
+    fields: Node = {}
+    required: list[str] = []
+    for item in parameters:
+        beside = {key: item[key] for key in ("description", "x-hint", "x-secret-in") if key in item}
+        fields[item["name"]] = {**item["schema"], **beside}
+        if item["required"]:
+            required.append(item["name"])
+    if body is not None:
+        whole = schemas.merge_schemas(body)
+        clash = fields.keys() & whole["properties"].keys()
+        if clash:
+            raise ValueError(f"body and parameters share {sorted(clash)}")
+        fields |= whole["properties"]
+        required += whole.get("required", [])
+    return {"type": "object", "properties": fields, "required": required}
+
+
+def _effects(row: dict[str, Any]) -> dict[str, Any]:
+    """What the running server needs of a row; where secrets are is compared with the document (see marks)."""
+    kept = {key: value for key, value in row.items() if key not in ("secrets_in", "secrets_out", "scrub_out")}
+    if kept.get("target"):
+        kept["target"] = {key: value for key, value in kept["target"].items() if key != "saas"}
+    if kept.get("requires"):
+        kept["requires"] = requirements.expand_requirements(kept["requires"])
+    return kept

@@ -1,0 +1,56 @@
+"""Sending spans to where OpenTelemetry's own variables say, with the extra `otel`. Without, spans are made by nobody and cost nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from saasus_mcp import __version__
+from saasus_mcp.settings import SettingsError, TracesExporter
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace.export import SpanExporter
+
+EXPORTER_PACKAGE = "opentelemetry.exporter"
+
+
+@contextmanager
+def export_traces(to: TracesExporter) -> Iterator[None]:
+    """Spans go there while entered; those still waiting are sent at the end.
+
+    Raises:
+        SettingsError: the extra is not installed.
+    """
+    if to == "none":
+        yield
+        return
+    if find_spec("opentelemetry.sdk") is None or (to == "otlp" and find_spec(EXPORTER_PACKAGE) is None):
+        raise SettingsError(
+            f"OTEL_TRACES_EXPORTER: {to} requires the OpenTelemetry SDK, which is not installed.",
+            "Install saasus-mcp[otel] or unset the variable.",
+        )
+    from opentelemetry import trace
+    from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    ours = Resource.create({"service.name": "saasus-mcp", "service.version": __version__})
+    provider = TracerProvider(resource=ours.merge(OTELResourceDetector().detect()))
+    provider.add_span_processor(BatchSpanProcessor(_exporter(to)))
+    trace.set_tracer_provider(provider)
+    try:
+        yield
+    finally:
+        provider.shutdown()
+
+
+def _exporter(to: TracesExporter) -> SpanExporter:
+    if to == "console":
+        from opentelemetry.sdk.trace.export import ConsoleSpanExporter
+
+        return ConsoleSpanExporter()
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+    return OTLPSpanExporter()

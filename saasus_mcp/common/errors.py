@@ -1,0 +1,40 @@
+"""The base class of every error that saasus-mcp explains to the reader.
+
+SaasusMcpError
+ ├─ UnknownTool            catalog      no operation has this name
+ ├─ InvalidArguments       common       a value is wrong; nothing was sent
+ ├─ SendFailed             saasus       the request came back without an answer
+ ├─ SettingsError          settings     a setting cannot be read
+ ├─ PolicyError            permissions  a policy file has a fault
+ ├─ StoreError             store        the store cannot be used
+ └─ CallRefused            permissions  the call may not happen, or not yet
+
+Any other exception is a defect of this program, and its text never reaches a client.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from saasus_mcp.common.language import Language
+from saasus_mcp.common.messages import Message
+
+
+class SaasusMcpError(Exception):
+    """An error with a message for the reader and a hint how to fix it. Neither contains a secret."""
+
+    def __init__(self, message: Message | str, hint: Message | str = "") -> None:
+        super().__init__(message)
+        self.message: Any = message  # str: until every text is in the catalogue
+        self.hint: Any = hint
+
+    def text(self, language: Language) -> str:
+        """Return message and hint in `language`."""
+        message, hint = (
+            part.text(language) if isinstance(part, Message) else part for part in (self.message, self.hint)
+        )
+        space = "" if message.endswith("。") else " "
+        return f"{message}{space}{hint}".rstrip()
+
+    def __str__(self) -> str:
+        return self.text("en")

@@ -1,0 +1,40 @@
+"""How the servers of a laptop know that a console runs: a note in the state folder, written anew while it does."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import anyio
+
+from saasus_mcp.store.state_files import read_state_file, write_state_file
+
+PRESENCE_FILE = "console.json"
+WRITE_SECONDS, FRESH_SECONDS = 5.0, 15.0
+"""Seconds from one note to the next, and for which one holds: of a console that was killed nothing else is left."""
+URL_PATTERN = re.compile(r"http://127\.0\.0\.1:[0-9]{1,5}/console")
+
+
+async def advertise_console(folder: Path, url: str) -> None:
+    """Note where the console is, until cancelled."""
+    try:
+        while True:
+            with suppress(OSError):  # a full disk must not end the console
+                write_state_file(folder / PRESENCE_FILE, json.dumps({"url": url, "at": time.time()}))
+            await anyio.sleep(WRITE_SECONDS)
+    finally:
+        with suppress(OSError):
+            (folder / PRESENCE_FILE).unlink(missing_ok=True)
+
+
+def find_console(folder: Path, now: float) -> str:
+    """Where the console is; empty where none runs."""
+    try:
+        note = json.loads(read_state_file(folder / PRESENCE_FILE))
+        url, age = str(note["url"]), now - float(note["at"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return ""
+    return url if URL_PATTERN.fullmatch(url) and 0 <= age < FRESH_SECONDS else ""

@@ -1,0 +1,73 @@
+"""What a person is asked before a job: its plan as a question."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+
+from saasus_mcp.catalog import Catalogue
+from saasus_mcp.catalog.jobs import JobSpec
+from saasus_mcp.common.language import Text
+from saasus_mcp.jobs.plan import Plan
+from saasus_mcp.permissions.approval.proof import Destination
+from saasus_mcp.permissions.question import words
+from saasus_mcp.permissions.question.content import Detail, Fact, NoValue, Question, QuestionWarning
+from saasus_mcp.permissions.question.dialog import render_body
+from saasus_mcp.permissions.question.formatting import Reader
+from saasus_mcp.permissions.question.layout import hidden_labels
+
+
+def build_job_question(
+    spec: JobSpec, plan: Plan, place: Destination, requester: str, catalogue: Catalogue, *, reason: str = ""
+) -> Question:
+    """The question of a job."""
+    name = plan.target or place.saas_id
+    built = Question(
+        tool=spec.name,
+        headline=plan.headline or spec.title,
+        name=name,
+        place=place,
+        requester=requester,
+        facts=tuple(fact for fact in (*plan.volatile_facts, *plan.facts) if not isinstance(fact.value, NoValue)),
+        changes=plan.changes,
+        reach=plan.impact,
+        warnings=(*plan.warnings, *_follows(plan, catalogue)),
+        undo=plan.undo,
+        reason=reason,
+        typed=plan.typed or Text(name, name),
+        details=(*_calls(plan, catalogue), *plan.details),
+    )
+    return replace(built, hidden=hidden_labels(built))
+
+
+def requires_typed_count(plan: Plan, asked: Question) -> bool:
+    """Whether a person types how many there are, since not all that is ordinary about bulk work is shown."""
+    ordinary = {fact.label for fact in plan.facts if fact.name in plan.ordinary_facts}
+    return plan.typed is not None and bool(asked.hidden) and ordinary.issuperset(asked.hidden)
+
+
+def format_notes(facts: tuple[Fact, ...]) -> tuple[Text, ...]:
+    """The facts as notes of a report, a line each."""
+    return tuple(Text(render_body(fact, Reader.of("en")), render_body(fact, Reader.of("ja"))) for fact in facts)
+
+
+def _follows(plan: Plan, catalogue: Catalogue) -> Iterator[QuestionWarning]:
+    """What the table of effects says of the calls: money, e-mail, other systems; without what the plan says itself."""
+    known = {warning.kind for warning in plan.warnings}
+    effects = [catalogue.find(key).effects for key in dict.fromkeys(entry.operation for entry in plan.steps)]
+    money, email = {each.money for each in effects} - {"no"}, {each.email for each in effects} - {"no"}
+    if money and "money" not in known:
+        yield QuestionWarning("money", words.MONEY_YES if "yes" in money else words.MONEY_MAYBE)
+    if email and "email" not in known:
+        yield QuestionWarning("email", words.EMAIL_YES if "yes" in email else words.EMAIL_MAYBE)
+    systems = [words.SYSTEMS[name] for name in dict.fromkeys(name for each in effects for name in each.outside)]
+    if systems:
+        en, ja = ", ".join(systems), "、".join(systems)
+        yield QuestionWarning("outside", Text(words.OUTSIDE.en.format(systems=en), words.OUTSIDE.ja.format(systems=ja)))
+
+
+def _calls(plan: Plan, catalogue: Catalogue) -> Iterator[Detail]:
+    """How often each operation is called."""
+    for key, count in Counter(entry.operation for entry in plan.steps).items():
+        yield Detail(catalogue.find(key).tool, str(count))

@@ -1,0 +1,86 @@
+"""What people decide outside a call, each recorded once in the audit, alike from the terminal and from the console."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Literal
+
+from saasus_mcp.store import HiddenSecret
+
+if TYPE_CHECKING:
+    from saasus_mcp.store import Approval, Store
+
+Channel = Literal["terminal", "console", "server"]
+
+
+class ActionKind(StrEnum):
+    """What was decided. A change of the key and a purge are recorded by the store itself (store.trail)."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+    REVEAL = "reveal"
+    FREEZE = "freeze"
+    UNFREEZE = "unfreeze"
+    UNDO = "undo"
+    TOKEN_CREATE = "token_create"
+    TOKEN_REVOKE = "token_revoke"
+    SIGN_OUT = "sign_out"
+    POLICY_TAKEN = "policy_taken"
+    POLICY_REFUSED = "policy_refused"
+    PASSPHRASE_SET = "passphrase_set"
+    PASSPHRASE_CLEARED = "passphrase_cleared"
+
+
+@dataclass(frozen=True, slots=True)
+class ActionRecord:
+    """One decision. What does not apply to its kind is empty.
+
+    Attributes:
+        principal: who decided.
+        via: where; `server` where a server carries out what its operator changed.
+        saas_id: of the SaaS concerned, where that is known.
+        code: of the approval.
+        operation, from_call: what it concerns, and the call in whose record it is found.
+        handle: of the secret that was revealed, never the secret.
+        subject: the token, the principal signed out, or the policy.
+    """
+
+    kind: ActionKind
+    principal: str
+    via: Channel
+    profile: str = ""
+    saas_id: str = ""
+    code: str = ""
+    operation: str = ""
+    from_call: str = ""
+    handle: str = ""
+    subject: str = ""
+    reason: str = ""
+
+    def to_audit(self) -> dict[str, Any]:
+        """As the audit has it."""
+        fields = ("principal", "via", "profile", "saas_id", "code", "operation", "from_call", "handle", "subject")
+        found = {name: value for name in (*fields, "reason") if (value := getattr(self, name))}
+        return {"deed": self.kind.value, **found}
+
+
+def record_action(store: Store, decision: ActionRecord, at: float) -> None:
+    """Record a decision that nothing else in the store goes with.
+
+    Raises:
+        StoreError: it cannot be recorded.
+    """
+    store.record_decision(decision.to_audit(), at)
+
+
+def approval_action(approval: Approval, kind: ActionKind, *, by: str, via: Channel, reason: str = "") -> ActionRecord:
+    """The decision on an approval."""
+    place = {"profile": approval.profile, "saas_id": approval.saas_id, "code": approval.code}
+    return ActionRecord(kind, by, via, operation=approval.operation, reason=reason, **place)
+
+
+def reveal_action(hidden: HiddenSecret, *, by: str, via: Channel) -> ActionRecord:
+    """The decision to see a hidden secret."""
+    came = {"operation": hidden.operation, "from_call": hidden.call}
+    return ActionRecord(ActionKind.REVEAL, by, via, profile=hidden.profile, handle=hidden.id, **came)

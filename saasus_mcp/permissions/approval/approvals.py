@@ -1,0 +1,229 @@
+"""A person's yes outside the client: asked for by a short code, given in a terminal or on the console, used once.
+
+It defends against the model and against the client. The code carries no authority.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from saasus_mcp.common.language import Text
+from saasus_mcp.common.text import quote_text
+from saasus_mcp.permissions.approval.action_records import ActionKind, Channel, approval_action
+from saasus_mcp.permissions.approval.proof import Binding, Proof, json_digest
+from saasus_mcp.permissions.inspection.target import TargetSnapshot, names_match
+from saasus_mcp.permissions.question import stored_question
+from saasus_mcp.permissions.question.content import Question
+from saasus_mcp.permissions.question.formatting import Reader, format_sentence
+from saasus_mcp.permissions.question.layout import fit_dialog
+from saasus_mcp.permissions.question.staleness import explain_stale_approval
+from saasus_mcp.permissions.refusal import CallRefused, Reason
+from saasus_mcp.store import Approval, ApprovalStatus, ProofUse
+
+if TYPE_CHECKING:
+    from saasus_mcp.store import Store
+
+APPROVAL_LIFETIME = 15 * 60
+WAIT_AFTER_REJECTION = 10 * 60
+MAX_PENDING = 5
+MAX_QUESTION_LENGTH = 256 * 1024
+"""Characters of a question, with the bound fields, that are kept for a person to decide on."""
+CODE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+"""No letters or digits that are mistaken for each other when read aloud."""
+
+ENGLISH_READER = Reader.of("en")
+
+
+class ApprovalService:
+    """Requests for approval and the decisions on them, kept in the store so that another process finds them."""
+
+    def __init__(self, store: Store, reader: Reader = ENGLISH_READER) -> None:
+        self._store = store
+        self._reader = reader
+
+    def obtain_proof(
+        self,
+        binding: Binding,
+        sight: TargetSnapshot,
+        question: Question,
+        now: float,
+        *,
+        two_person: bool = False,
+    ) -> tuple[Proof | None, Approval]:
+        """The proof where this very call was approved and its target is as it was; else None and the pending approval.
+
+        An approval that is no longer valid is withdrawn; the question of the one in its place begins with why. A person's yes to
+        exactly this call holds, whatever variation of it was rejected.
+
+        Raises:
+            Refused: it or a variation of it was rejected a short while ago, or too many approvals are pending.
+        """
+        known = self._store.list_approvals(now, binding.digest())
+        live = next((approval for approval in known if approval.status in ("pending", "approved")), None)
+        if (
+            live is not None and stored_question.load_question(live) is None
+        ):  # asked by another version, in a form that nobody can show
+            self._store.void_approval(live.code)
+            live = None
+        elif live is not None and (live.bound != sight.encoded or _lacks_another(live, two_person=two_person)):
+            self._store.void_approval(live.code)
+            question = fit_dialog(replace(question, lead=explain_stale_approval(live, sight)))
+            live = None
+        if live is None:
+            return None, self._ask(binding, sight, question, now, two_person=two_person)
+        if live.status == "pending":
+            return None, live
+        return Proof(
+            ProofUse("approval", live.code), by=live.decided_by or "", question_digest=json_digest(live.preview)
+        ), live
+
+    def _ask(
+        self,
+        binding: Binding,
+        sight: TargetSnapshot,
+        question: Question,
+        now: float,
+        *,
+        two_person: bool,
+    ) -> Approval:
+        shown = replace(question, typed=question.typed or Text(sight.name, sight.name)).to_json()
+        if len(shown) + len(sight.encoded) > MAX_QUESTION_LENGTH:
+            raise CallRefused(
+                Reason.TOO_LARGE,
+                f"What a person would have to read before they approve this has more than {MAX_QUESTION_LENGTH} characters.",
+                "Split the call, or send less in it.",
+            )
+        wanted = Approval(
+            code=_code(),
+            binding=binding.digest(),
+            operation=binding.operation,
+            principal=binding.principal,
+            profile=binding.profile,
+            saas_id=binding.saas_id,
+            name=sight.name,
+            preview=shown,
+            bound=sight.encoded,
+            status="pending",
+            requested_at=now,
+            expires_at=now + APPROVAL_LIFETIME,
+            two_person=two_person,
+            subject=binding.subject(),
+        )
+        pending = self._store.request_approval(wanted, MAX_PENDING)
+        if pending is None:
+            raise self._flooded(binding.principal, now)
+        if pending.status == "rejected":
+            raise _rejected(pending, binding, now)
+        return pending
+
+    def _flooded(self, principal: str, now: float) -> CallRefused:
+        """That too many wait, and which: a person can make room only by deciding on them."""
+        waiting = [each for each in self._store.list_approvals(now) if each.principal == principal]
+        lines = [self._pending(each, now) for each in waiting if each.status == "pending"]
+        mend = "Have a person decide on one of them first; `saasus-mcp approvals` lists them:"
+        return CallRefused(Reason.FLOODED, f"{MAX_PENDING} approvals are pending already.", "\n".join([mend, *lines]))
+
+    def _pending(self, approval: Approval, now: float) -> str:
+        minutes = max(1, math.ceil((approval.expires_at - now) / 60))
+        try:
+            asked = format_sentence(Question.from_json(approval.preview).headline, self._reader)
+        except ValueError:  # kept by an earlier version
+            asked = approval.operation
+        name = "" if approval.name in asked else f" {quote_text(approval.name, self._reader.language)}"
+        return f"  {approval.code}: {asked}{name} ({minutes} minute{'s' if minutes != 1 else ''} left)"
+
+    def require_not_rejected(self, binding: Binding, now: float) -> None:
+        """See that no person rejected the call or a variation of it a short while ago.
+
+        Raises:
+            Refused: one did.
+        """
+        found = self._store.find_rejected(binding.subject(), now)
+        if found is not None:
+            raise _rejected(found, binding, now)
+
+    def is_approved(self, binding: Binding, now: float) -> bool:
+        """Whether a person approved this very call and it was not made since."""
+        return any(each.status == "approved" for each in self._store.list_approvals(now, binding.digest()))
+
+    def find_pending(self, code: str, now: float) -> Approval:
+        """The pending approval with this code, however it was typed.
+
+        Raises:
+            Refused: there is none.
+        """
+        wanted = code.strip().upper().replace("-", "")
+        for approval in self._store.list_approvals(now):
+            if approval.code.replace("-", "") == wanted and approval.status == "pending":
+                return approval
+        raise CallRefused(
+            Reason.UNKNOWN, "No approval with this code is pending.", "`saasus-mcp approvals` lists those that are."
+        )
+
+    def list_all(self, now: float) -> list[Approval]:
+        """Every approval asked for, newest first."""
+        return self._store.list_approvals(now)
+
+    def approve(self, approval: Approval, typed: str, by: str, now: float, via: Channel = "terminal") -> None:
+        """Say yes to exactly what the approval shows, by typing its target's name.
+
+        Raises:
+            Refused: another name was typed, it takes another person, or it is pending no more.
+        """
+        if not may_approve(approval, by):
+            raise CallRefused(
+                Reason.TWO_PERSON, "The policy wants another person's approval.", "Have someone else approve."
+            )
+        if not any(names_match(typed, stored_question.text_to_type(approval, language)) for language in ("en", "ja")):
+            raise CallRefused(
+                Reason.DECLINED, "That is not the target's name: nothing was approved.", "Read the preview again."
+            )
+        told = approval_action(approval, ActionKind.APPROVE, by=by, via=via).to_audit()
+        self._rule(approval, "approved", by=by, at=now, expires_at=now + APPROVAL_LIFETIME, record=told)
+
+    def reject(
+        self, approval: Approval, by: str, now: float, reason: str | None = None, via: Channel = "terminal"
+    ) -> None:
+        """Say no, for good; the call and its variations may be requested again after ten minutes.
+
+        Raises:
+            Refused: it is pending no more.
+        """
+        told = approval_action(approval, ActionKind.REJECT, by=by, via=via, reason=reason or "").to_audit()
+        until = now + WAIT_AFTER_REJECTION
+        self._rule(approval, "rejected", by=by, at=now, reason=reason, retry_at=until, record=told)
+
+    def _rule(self, approval: Approval, status: ApprovalStatus, **ruling: Any) -> None:
+        if not self._store.decide_approval(approval.code, status, **ruling):
+            raise CallRefused(
+                Reason.UNKNOWN, "It is pending no more.", "`saasus-mcp approvals` shows what became of it."
+            )
+
+
+def may_approve(approval: Approval, by: str) -> bool:
+    """Whether someone may approve it: where the policy wants two people, not the one who asked."""
+    return not approval.two_person or by != approval.principal
+
+
+def _lacks_another(live: Approval, *, two_person: bool) -> bool:
+    """Whether it was asked for or given before the policy wanted two people, and so could be one person's alone."""
+    return two_person and not live.two_person and live.decided_by in (None, live.principal)
+
+
+def _code() -> str:
+    letters = "".join(secrets.choice(CODE_ALPHABET) for _ in range(8))
+    return f"{letters[:4]}-{letters[4:]}"
+
+
+def _rejected(rejected: Approval, binding: Binding, now: float) -> CallRefused:
+    minutes = math.ceil(((rejected.retry_at or now) - now) / 60)
+    what = "this call" if rejected.binding == binding.digest() else "a variation of this call"
+    reason = f" Reason: {quote_text(rejected.reason)}" if rejected.reason else ""
+    return CallRefused(
+        Reason.REJECTED,
+        f"A person rejected {what} ({rejected.code}).{reason}",
+        f"It can be asked for again in {minutes} minute{'s' if minutes != 1 else ''}. Other arguments do not change that.",
+    )

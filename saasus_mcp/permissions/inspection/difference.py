@@ -1,0 +1,84 @@
+"""What an update would change, field by field: what is there, what is sent, and what becomes of what is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from saasus_mcp.catalog.expressions import evaluate_over
+from saasus_mcp.catalog.model import Operation
+from saasus_mcp.common.text import strip_nul
+
+CONTEXT_LENGTH = 20
+"""Characters shown before the place where two long texts part."""
+LONG_TEXT = 120
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One field that would not stay, or may not.
+
+    Attributes:
+        field: the argument, dotted where it is a field within it.
+        before: what is there; of two lists only what is no longer in the other, of two long texts from where they part.
+        after: the same of what is sent; None where the field is left out.
+        effect: `change` where a value is sent; else what leaving it out does, `resets` or `unknown`; `unshown` where the
+            two differ only beyond what is shown of them.
+    """
+
+    field: str
+    before: Any
+    after: Any
+    effect: Literal["change", "resets", "unknown", "unshown"] = "change"
+
+
+def compare_fields(operation: Operation, args: Mapping[str, Any], before: Any) -> list[FieldChange] | None:
+    """The changes that a call would make to what is there; None where nothing is compared. Nothing secret is in them."""
+    recipe = operation.effects.diff
+    if recipe is None or not recipe.now or before is None:
+        return None
+    given = {"args": dict(args), "result": strip_nul(before)}
+    changes: list[FieldChange] = []
+    for name, text in recipe.now.items():
+        present = evaluate_over(text, given)
+        if name in args:
+            changes += _between(name, present, args[name])
+        elif recipe.omitted != "keeps" and present not in (None, "", [], {}):
+            changes.append(FieldChange(name, _open(present, name, operation), None, recipe.omitted))
+    return [change for change in changes if change.field not in operation.secret_inputs]
+
+
+def _between(place: str, before: Any, after: Any) -> Iterator[FieldChange]:
+    if before == after:
+        return
+    if isinstance(after, dict) and isinstance(before, dict | None):
+        was = before or {}
+        for name in {**after, **was}:  # in the order of the arguments, then the fields that are left out, sorted
+            if name in after:
+                yield from _between(f"{place}.{name}", was.get(name), after[name])
+            elif was[name] not in (None, "", [], {}):
+                yield FieldChange(f"{place}.{name}", was[name], None, "unknown")
+    else:
+        yield FieldChange(place, before, after)
+
+
+def differing_parts(before: Any, after: Any) -> tuple[Any, Any]:
+    """The two as far as they differ, so that a difference late in something long is seen."""
+    if isinstance(before, list) and isinstance(after, list):
+        gone, come = [item for item in before if item not in after], [item for item in after if item not in before]
+        return (gone, come) if gone or come else (before, after)
+    if isinstance(before, str) and isinstance(after, str) and max(len(before), len(after)) > LONG_TEXT:
+        pairs = enumerate(zip(before, after, strict=False))
+        start = (
+            next((at for at, (mine, other) in pairs if mine != other), min(len(before), len(after))) - CONTEXT_LENGTH
+        )
+        return (f"…{before[start:]}", f"…{after[start:]}") if start > 0 else (before, after)
+    return before, after
+
+
+def _open(present: Any, name: str, operation: Operation) -> Any:
+    """What is there, without fields in it that are secret."""
+    if not isinstance(present, dict):
+        return present
+    return {key: item for key, item in present.items() if f"{name}.{key}" not in operation.secret_inputs}

@@ -1,0 +1,169 @@
+"""How far a call would reach: what its recipe counts and shows, read from the API at once, within bounds, never guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+
+import anyio
+
+from saasus_mcp.catalog.expressions import evaluate_over
+from saasus_mcp.catalog.model import ImpactMetric, Operation
+from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.language import Text
+from saasus_mcp.permissions.approval.proof import json_digest
+from saasus_mcp.permissions.inspection.counting import count_rows
+from saasus_mcp.permissions.inspection.target import ApiReader, ReadResult
+from saasus_mcp.saasus.tool_answer import compact_json
+
+READ_DEADLINE = 8.0
+"""Seconds for all reads of one impact together. How many a row may make is checked where the table is compiled."""
+
+READ_TIMED_OUT = ReadResult(read_error="no answer in time")
+TARGET_UNREADABLE = ReadResult(read_error="the target could not be seen")
+NOTHING_TO_READ = ReadResult()
+
+
+@dataclass(frozen=True, slots=True)
+class ImpactFinding:
+    """One thing found.
+
+    Attributes:
+        value: a number, whether something holds, or short values in the API's own words; none where there is nothing.
+        why_not: why it is not known, in words; empty where it is.
+        raw: the value as the expression gave it, from which a question makes a typed one.
+    """
+
+    name: str
+    label: Text
+    value: int | bool | tuple[str, ...] = ()
+    read_error: str = ""
+    raw_value: Any = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """What a call would hit, as far as it could be seen.
+
+    Attributes:
+        affected_users: how many users count against the budget; None where that could not be read, or nothing says it.
+    """
+
+    findings: tuple[ImpactFinding, ...] = ()
+    affected_users: int | None = None
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        return {
+            item.name: item.value
+            for item in self.findings
+            if isinstance(item.value, int) and not isinstance(item.value, bool) and not item.read_error
+        }
+
+    @property
+    def displayed(self) -> Mapping[str, tuple[str, ...] | bool]:
+        return {
+            item.name: item.value
+            for item in self.findings
+            if isinstance(item.value, tuple | bool) and not item.read_error
+        }
+
+    @property
+    def unreadable(self) -> Mapping[str, str]:
+        """Why a thing is not known, by its name."""
+        return {item.name: item.read_error for item in self.findings if item.read_error}
+
+
+async def assess_impact(
+    operation: Operation, args: Mapping[str, Any], target: Any, read: ApiReader, *, today: date | None = None
+) -> Impact:
+    """Make the reads of the row's impact, each once and all at the same time, and say what they show."""
+    measures = operation.effects.impact
+    month = (today or datetime.now(UTC).date()).strftime("%Y-%m")
+    wanted = {measure.name: _wanted(measure, args, target, month) for measure in measures}
+    answers = await _read(wanted.values(), read)
+    findings = tuple(
+        _found(measure, args, target, given if isinstance(given, ReadResult) else answers.get(given.id, READ_TIMED_OUT))
+        for measure, given in ((measure, wanted[measure.name]) for measure in measures)
+    )
+    affected = operation.effects.affects_users
+    if isinstance(affected, str):
+        affected = Impact(findings).counts.get(affected)
+    return Impact(findings, affected)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A read to be made; measures that want the same share it."""
+
+    key: str
+    args: Mapping[str, Any]
+
+    @property
+    def id(self) -> str:
+        return json_digest({"read": self.key, "args": dict(self.args)})
+
+
+def _wanted(measure: ImpactMetric, args: Mapping[str, Any], target: Any, month: str) -> _Wanted | ReadResult:
+    """The read that a measure needs; or what is known without one, where it needs none or has nothing to look for."""
+    if target is None and "target." in measure.count + measure.show:
+        return TARGET_UNREADABLE
+    if measure.read is None:
+        return ReadResult(answer={})
+    given = {"args": dict(args), "month": month, "target": target}
+    wanted = {name: evaluate_over(text, given) for name, text in measure.args.items()}
+    for name, text in measure.args.items():
+        if wanted[name] in (None, ""):
+            return TARGET_UNREADABLE if target is None and "target." in text else NOTHING_TO_READ
+    return _Wanted(measure.read, wanted)
+
+
+async def _read(wanted: Iterable[_Wanted | ReadResult], read: ApiReader) -> dict[str, ReadResult]:
+    """The answers that came in time, by the reads' ids."""
+    answers: dict[str, ReadResult] = {}
+
+    async def ask(item: _Wanted) -> None:
+        try:
+            answers[item.id] = await read(item.key, item.args)
+        except SaasusMcpError as error:
+            answers[item.id] = ReadResult(read_error=error.message)
+
+    unique = {item.id: item for item in wanted if isinstance(item, _Wanted)}
+    with anyio.move_on_after(READ_DEADLINE):
+        async with anyio.create_task_group() as group:
+            for item in unique.values():
+                group.start_soon(ask, item)
+    return answers
+
+
+def _found(measure: ImpactMetric, args: Mapping[str, Any], target: Any, seen: ReadResult) -> ImpactFinding:
+    if seen.read_error:
+        return ImpactFinding(measure.name, measure.label, read_error=seen.read_error)
+    if seen is NOTHING_TO_READ:
+        return ImpactFinding(measure.name, measure.label)
+    given = {"args": dict(args), "result": seen.answer, "target": target}
+    found = count_rows(measure, given) if measure.of else evaluate_over(measure.count or measure.show, given)
+    if found is None or (not measure.show and not _counted(found)):
+        return ImpactFinding(measure.name, measure.label, read_error="the answer does not say")
+    return ImpactFinding(
+        measure.name, measure.label, found if measure.count or measure.of else _short(found), raw_value=found
+    )
+
+
+def _counted(found: object) -> bool:
+    return isinstance(found, int) and not isinstance(found, bool)
+
+
+def _short(found: Any) -> bool | tuple[str, ...]:
+    """What is shown: whether something holds, or texts; lists within lists as one."""
+    return found if isinstance(found, bool) else tuple(_texts(found))
+
+
+def _texts(found: Any) -> Iterator[str]:
+    if isinstance(found, list):
+        for item in found:
+            yield from _texts(item)
+    elif found != "":
+        yield found if isinstance(found, str) else compact_json(found)

@@ -1,0 +1,133 @@
+"""After a call: whether it was done, by what reads back; and which calls would put back what was there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from saasus_mcp.catalog.expressions import evaluate_over
+from saasus_mcp.catalog.model import Operation, UndoRecipe
+from saasus_mcp.permissions.inspection.target import HANDLE_SCHEME, HIDDEN_SECRET, pick_item
+from saasus_mcp.saasus.secret_names import REMOVED
+
+STATUS_CLASS_SUCCESS, STATUS_NOT_FOUND = 2, 404
+RESULT_REFERENCE = re.compile(r"(?<![\w.])result\.")
+
+
+@dataclass(frozen=True, slots=True)
+class InverseCall:
+    """A call that would put something back.
+
+    Attributes:
+        call: operation key.
+        args: its arguments as far as they are known.
+        supply: paths of arguments that were never kept; a person enters them again.
+    """
+
+    call: str
+    args: Mapping[str, Any]
+    supply: tuple[str, ...] = ()
+
+
+def verification_read(operation: Operation, args: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | None:
+    """The read that shows whether a call was done, with its arguments; None where nothing shows it."""
+    recipe = operation.effects.verify
+    if recipe is None:
+        return None
+    wanted = {name: evaluate_over(text, {"args": dict(args)}) for name, text in recipe.args.items()}
+    return recipe.read, {name: item for name, item in wanted.items() if item is not None}
+
+
+def was_applied(
+    operation: Operation, args: Mapping[str, Any], status: int, result: Any, before: Any = None
+) -> bool | None:
+    """Whether a call was done, by the answer of its read back; None where that does not tell.
+
+    Args:
+        before: what was there before the call; without it, less can be told.
+    """
+    recipe = operation.effects.verify
+    if recipe is None or (status // 100 != STATUS_CLASS_SUCCESS and status != STATUS_NOT_FOUND):
+        return None
+    if recipe.pick is not None and status != STATUS_NOT_FOUND:
+        result, why_not = pick_item(result, recipe.pick, args)
+        if why_not:
+            return None
+    given = {"args": dict(args), "before": before, "result": result, "status": status}
+    found = evaluate_over(recipe.applied, given)
+    return found if isinstance(found, bool) else None
+
+
+def find_inverse_calls(operation: Operation, args: Mapping[str, Any], before: Any, result: Any) -> list[InverseCall]:
+    """The calls that would undo a call, in their order; none where there are none, or where what they need is not known.
+
+    Args:
+        before: what was there before the call.
+        result: the call's own answer.
+    """
+    undo = operation.effects.undo
+    if undo is None or undo.call is None:
+        return []
+    given = {"args": dict(args), "before": before, "result": result}
+    return [inverse for recipe in (undo, *undo.also) for inverse in _made(operation, recipe, given)]
+
+
+def _made(operation: Operation, recipe: UndoRecipe, given: Mapping[str, Any]) -> Iterator[InverseCall]:
+    if recipe.call is None or (recipe.when and evaluate_over(recipe.when, given) is not True):
+        return
+    rounds = [given]
+    if recipe.each:
+        rounds = [{**given, "item": item} for item in evaluate_over(recipe.each, given) or ()]
+    for names in rounds:
+        named = {name: evaluate_over(text, names) for name, text in recipe.args.items()}
+        known = {name: item for name, item in named.items() if item is not None}
+        if all(name in known for name in recipe.needs):
+            yield InverseCall(recipe.call, known, _supplied(operation, recipe, given["args"], known))
+
+
+def _supplied(
+    operation: Operation, recipe: UndoRecipe, args: Mapping[str, Any], known: Mapping[str, Any]
+) -> tuple[str, ...]:
+    """What a person must enter again: not what the call left alone, and no part of what is not sent."""
+    again = recipe.call == operation.key
+    required = operation.input_schema.get("required", ())
+
+    def wanted(path: str) -> bool:
+        root, _, below = path.partition(".")
+        return root in known if below else not again or root in required or root in args
+
+    return tuple(path for path in recipe.supply if wanted(path))
+
+
+def can_undo(operation: Operation, args: Mapping[str, Any], before: Any) -> bool:
+    """Whether a call that is yet to be made could be undone: by its class, or because one of the conditional ways holds."""
+    undo = operation.effects.undo
+    if undo is None or undo.kind == "undoable":
+        return undo is not None
+    given = {"args": dict(args), "before": before, "result": None}
+    return any(each.when and evaluate_over(each.when, given) is True for each in (undo, *undo.also))
+
+
+def is_state_unchanged(undo: UndoRecipe, args: Mapping[str, Any], before: Any, result: Any, now: Any) -> bool | None:
+    """Whether the present state is what a call left behind, by the row of effects; None where that does not tell."""
+    found = evaluate_over(undo.left, {"args": dict(args), "before": before, "now": now, "result": result})
+    return found if isinstance(found, bool) else None
+
+
+def removes_created_item(undo: UndoRecipe) -> bool:
+    """Whether the call's own answer names what the call made, which its inverse then removes."""
+    return any(RESULT_REFERENCE.search(text) for text in undo.args.values())
+
+
+def changed_fields(answer: Any, now: Any) -> list[str]:
+    """The fields of what a call made that are no longer as its answer had them. What was kept hidden is not compared."""
+    if not isinstance(answer, Mapping) or not isinstance(now, Mapping):
+        return [] if answer == now else ["?"]
+    return [name for name, item in answer.items() if name in now and not is_redacted(item) and now[name] != item]
+
+
+def is_redacted(value: Any) -> bool:
+    """Whether it stands in the place of a secret."""
+    return isinstance(value, str) and (value in (HIDDEN_SECRET, REMOVED) or value.startswith(HANDLE_SCHEME))

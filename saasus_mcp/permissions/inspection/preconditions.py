@@ -1,0 +1,166 @@
+"""What must hold before anybody is asked about a call: its target is there, its row's requirements are met, something would change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from saasus_mcp.catalog.expressions import evaluate_over
+from saasus_mcp.catalog.model import Operation, Requirement
+from saasus_mcp.common.language import Language, Text
+from saasus_mcp.common.text import quote_name, quote_text
+from saasus_mcp.permissions.inspection.difference import compare_fields
+from saasus_mcp.permissions.inspection.inspect import CallInspection
+from saasus_mcp.permissions.inspection.target import (
+    ARGUMENT_REFERENCE,
+    OWNER_ARGUMENTS,
+    ApiReader,
+    ReadResult,
+    TargetSnapshot,
+    redact_arguments,
+)
+from saasus_mcp.permissions.refusal import CallRefused, Reason
+
+NOT_FOUND = Text("Not found: there is nothing to act on with {ids}.", "{ids}に該当する対象が見つかりません。")
+NOT_FOUND_MEND = Text(
+    "Look it up with the matching list or search tool. Nobody was asked.",
+    "一覧または検索のツールで確認してください。確認や承認は求めていません。",
+)
+NOT_ASKED = Text("Nobody was asked.", "確認や承認は求めていません。")
+NO_CHANGE = Text(
+    "Nothing would change: everything that was sent is there already. Nobody was asked and nothing was sent.",
+    "変更はありません。送信内容はすべて現在の値と同じです。確認や承認は求めず、何も送信していません。",
+)
+EMPTY = Text("{name}: it is empty.", "{name}: 空です。")
+EMPTY_MEND = Text("Send the value, or a secret:// handle.", "値、またはsecret://で始まるハンドルを指定してください。")
+
+
+class NoChange(CallRefused):
+    """The call would leave everything as it is."""
+
+    def __init__(self, language: Language) -> None:
+        super().__init__(Reason.NO_CHANGE, NO_CHANGE.text(language))
+
+
+def check_argument_requirements(operation: Operation, args: Mapping[str, Any], now: float, language: Language) -> None:
+    """See that the arguments alone do not already say that the call must fail.
+
+    Raises:
+        Refused: they do.
+    """
+    required = operation.input_schema.get("required", ())
+    for name in operation.secret_inputs:
+        if name in required and args.get(name) == "":
+            raise CallRefused(Reason.PRECONDITION, EMPTY.text(language).format(name=name), EMPTY_MEND.text(language))
+    for requirement in operation.effects.requires:
+        if not requirement.live:
+            _hold(requirement, _given(args, now), language)
+
+
+async def check_target_requirements(
+    operation: Operation,
+    args: Mapping[str, Any],
+    seen: CallInspection,
+    read: ApiReader,
+    *,
+    now: float,
+    language: Language,
+) -> None:
+    """See that what is there now lets the call do something.
+
+    Raises:
+        Refused: its target is not there, or a requirement is not met.
+        NoChange: it would leave everything as it is.
+    """
+    require_target_exists(operation, args, seen.snapshot, language)
+    for requirement in operation.effects.requires:
+        given = _given(args, now, seen.snapshot)
+        if requirement.live and _applies(requirement, given):
+            found = await _look(requirement, given, read)
+            _hold(requirement, {**given, "result": found.answer, "status": found.status}, language)
+    if changes_nothing(operation, args, seen.before):
+        raise NoChange(language)
+
+
+def require_target_exists(
+    operation: Operation, args: Mapping[str, Any], sight: TargetSnapshot, language: Language
+) -> None:
+    """See that the target of a call is there.
+
+    Raises:
+        Refused: a read said that it is not.
+    """
+    if not sight.missing or not _must_exist(operation):
+        return
+    shown = redact_arguments(operation, args)
+    identifying = _identifying(operation) or frozenset(operation.path_parameters)
+    wanted = [name for name in args if name in identifying]
+    ids = ("、" if language == "ja" else ", ").join(
+        f"{quote_name(name, language)} {quote_text(str(shown.get(name)), language)}" for name in wanted
+    )
+    raise CallRefused(Reason.NOT_FOUND, NOT_FOUND.text(language).format(ids=ids), NOT_FOUND_MEND.text(language))
+
+
+def changes_nothing(operation: Operation, args: Mapping[str, Any], before: Any) -> bool:
+    """Whether an update would put back exactly what is there, as far as a read shows all that is sent and all that is left out."""
+    effects = operation.effects
+    if effects.effect != "update" or not effects.idempotent or effects.email != "no" or effects.diff is None:
+        return False
+    secret = {path.split(".")[0].rstrip("[]{}") for path in operation.secret_inputs}
+    sent = args.keys() - set(operation.addressing) - _identifying(operation)
+    if not sent or sent & secret or not sent <= effects.diff.now.keys():
+        return False
+    return compare_fields(operation, args, before) == []
+
+
+def _must_exist(operation: Operation) -> bool:
+    """Whether a target that is not there makes the call pointless.
+
+    Settings of the whole SaaS may be there only once they were saved, and what creates something may look for that very thing.
+    """
+    recipe = operation.effects.target
+    if recipe is None or not recipe.name:
+        return False
+    owned = _identifying(operation) <= {*operation.path_parameters, *OWNER_ARGUMENTS}
+    return owned or operation.effects.effect != "create"
+
+
+def _identifying(operation: Operation) -> frozenset[str]:
+    """The arguments by which the target, or what is there before the call, is found."""
+    recipes = [each for each in (operation.effects.target, operation.effects.diff) if each is not None]
+    texts = [text for each in recipes for text in each.args.values()]
+    texts += [text for each in recipes if each.pick is not None for text in each.pick.where.values()]
+    return frozenset(name for text in texts for name in ARGUMENT_REFERENCE.findall(text))
+
+
+def _given(args: Mapping[str, Any], now: float, sight: TargetSnapshot | None = None) -> dict[str, Any]:
+    """What the expressions of a requirement speak of, before its own read."""
+    target, status = (sight.target, sight.status) if sight is not None else (None, None)
+    return {"args": dict(args), "now": int(now), "result": None, "status": status, "target": target}
+
+
+def _applies(requirement: Requirement, given: Mapping[str, Any]) -> bool:
+    return not requirement.when or evaluate_over(requirement.when, given) is True
+
+
+async def _look(requirement: Requirement, given: Mapping[str, Any], read: ApiReader) -> ReadResult:
+    """What a requirement is told from besides the target. Where it has nothing to look for, it is told from nothing."""
+    if requirement.read is None:
+        return ReadResult(status=given["status"])
+    known = {"args": given["args"], "target": given["target"]}
+    wanted = {name: evaluate_over(text, known) for name, text in requirement.args.items()}
+    if any(each in (None, "") for each in wanted.values()):
+        return ReadResult()
+    return await read(requirement.read, wanted)
+
+
+def _hold(requirement: Requirement, given: Mapping[str, Any], language: Language) -> None:
+    """See that a requirement is met. One that cannot be told is left to the person, and to the API.
+
+    Raises:
+        Refused: it is not.
+    """
+    if _applies(requirement, given) and evaluate_over(requirement.that, given) is False:
+        text = requirement.text.text(language)
+        said = f"{requirement.field}: {text}" if requirement.field else text
+        raise CallRefused(Reason.PRECONDITION, said, NOT_ASKED.text(language))

@@ -1,0 +1,193 @@
+"""What a call would hit, read from the API: the name a person types, and the fields whose change asks again."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from saasus_mcp.catalog.expressions import evaluate_expression
+from saasus_mcp.catalog.model import ListSelector, Operation
+from saasus_mcp.common.text import escape_quotes, strip_nul, visible_text
+from saasus_mcp.permissions.inspection.snapshot import encode_snapshot
+from saasus_mcp.saasus.secret_names import Hide, Mask, compile_mask, hide_all_values
+from saasus_mcp.saasus.tool_answer import compact_json
+
+ApiReader = Callable[[str, Mapping[str, Any]], Awaitable["ReadResult"]]
+"""Reads an operation by its key, as an audited child call: the pipeline gives it."""
+
+HIDDEN_SECRET = "[secret]"
+HANDLE_SCHEME = "secret://"
+MAX_NAME_LENGTH = 1_000
+"""Characters of a name that are looked at; 200 of them are shown."""
+STATUS_NOT_FOUND, NOT_IN_LIST = 404, "not found"
+ARGUMENT_REFERENCE = re.compile(r"\bargs\.(\w+)")
+"""An argument that an expression speaks of."""
+OWNER_ARGUMENTS = ("tenant_id", "user_id", "env_id")
+NAME_ARGUMENTS = ("id", "name", "role_name", "attribute_name", "unit_name", "email", "sign_in_id")
+"""Arguments that name what a call creates; the first that is given does."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadResult:
+    """What a read for a preview gave: its answer with secrets hidden, or in words why there is none."""
+
+    answer: Any = None
+    read_error: str = ""
+    status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSnapshot:
+    """What a call would hit.
+
+    Attributes:
+        name: what a person types to say yes; never empty.
+        fields: the bound fields and their present values, by expression.
+        why_not: why the target could not be read, in words; empty where it was, or where nothing shows it.
+        target: what the read answered, or what was picked from it; None where it could not be seen.
+        status: of the read, as far as the API answered.
+        gone: whether the read said that there is no such thing.
+    """
+
+    name: str
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    read_error: str = ""
+    target: Any = field(default=None, repr=False)
+    status: int | None = None
+    missing: bool = False
+
+    @property
+    def encoded(self) -> str:
+        """The bound fields as a text to be kept: another text at execution means that something changed in between."""
+        return encode_snapshot(self.fields, seen=not self.read_error)
+
+
+async def read_target(operation: Operation, args: Mapping[str, Any], saas_id: str, read: ApiReader) -> TargetSnapshot:
+    """See the target of a call, by the recipe in its row of effects."""
+    recipe = operation.effects.target
+    if recipe is None:
+        return TargetSnapshot(_fallback(operation, args, saas_id))
+    target, why_not, status = None, "", None
+    if recipe.read is not None:
+        wanted = {name: evaluate_expression(text, args) for name, text in recipe.args.items()}
+        seen = await read(recipe.read, wanted)
+        target, why_not, status = strip_nul(seen.answer), seen.read_error, seen.status
+        if recipe.pick is not None and not why_not:
+            target, why_not = pick_item(target, recipe.pick, args)
+    fields = {text: evaluate_expression(text, args, target) for text in operation.effects.bind}
+    name = evaluate_expression(recipe.name, args, target) if recipe.name else saas_id
+    gone = status == STATUS_NOT_FOUND or why_not == NOT_IN_LIST
+    return TargetSnapshot(
+        clean_name(name) or _fallback(operation, args, saas_id), fields, why_not, target, status, gone
+    )
+
+
+async def read_current_state(
+    operation: Operation, args: Mapping[str, Any], sight: TargetSnapshot, read: ApiReader
+) -> ReadResult:
+    """What is there before a call, for a difference and for the journal: by the row's diff, or else the target."""
+    recipe = operation.effects.diff
+    if recipe is None or recipe.read is None:
+        return ReadResult(sight.target, sight.read_error)
+    wanted = {name: evaluate_expression(text, args) for name, text in recipe.args.items()}
+    seen = await read(recipe.read, {name: item for name, item in wanted.items() if item is not None})
+    if recipe.pick is None or seen.read_error:
+        return seen
+    return ReadResult(*pick_item(seen.answer, recipe.pick, args))
+
+
+def pick_item(answer: Any, pick: ListSelector, args: Mapping[str, Any]) -> tuple[Any, str]:
+    """The one element of a list that matches, or why there is none."""
+    items = answer
+    for step in pick.source.split("."):
+        items = items.get(step) if isinstance(items, dict) else None
+    if not isinstance(items, list):
+        return None, "the answer does not say"
+    wanted = {name: evaluate_expression(text, args) for name, text in pick.where.items()}
+    found = [
+        item
+        for item in items
+        if isinstance(item, dict) and all(item.get(name) == value for name, value in wanted.items())
+    ]
+    if len(found) == 1:
+        return found[0], ""
+    return None, NOT_IN_LIST if not found else f"{len(found)} items match"
+
+
+def clean_name(name: object) -> str:
+    """A name as it is shown and compared: NFC, trimmed, one line, bounded, nothing in it that cannot be seen and typed."""
+    text = unicodedata.normalize("NFC", visible_text(str(name if name is not None else "")[:MAX_NAME_LENGTH], mark=" "))
+    return " ".join(text.split())[:200].strip()
+
+
+def names_match(typed: str, name: str) -> bool:
+    """Whether what a person typed is the name that they were shown, which quotes with other marks than it may hold."""
+    return escape_quotes(clean_name(typed)) == escape_quotes(name)
+
+
+def target_identity(operation: Operation, args: Mapping[str, Any]) -> str:
+    """What a call is about, as one text that is the same for all of its variations.
+
+    It is made of the arguments in the path; without any, of those that say whose it is; and of the name of what is created.
+    Where none of them is given, the call is about the whole SaaS. Case and form of characters make no difference.
+    """
+    about = operation.path_parameters or OWNER_ARGUMENTS
+    named = {name: _folded(args[name]) for name in about if args.get(name) is not None}
+    if operation.effects.effect == "create":
+        created = next((name for name in NAME_ARGUMENTS if name not in named and args.get(name) is not None), None)
+        named |= {created: _folded(args[created])} if created is not None else {}
+    return compact_json(named)
+
+
+def redact_arguments(operation: Operation, args: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments as people, the store and the audit may see them: secrets hidden, secret handles kept.
+
+    The same text in another argument stays: else a caller could hide the target by repeating it as a secret.
+    """
+    tree = compile_mask(operation.secret_inputs)
+    return {name: _replaced(value, tree.get(name), _hidden) for name, value in args.items()}
+
+
+def secret_values(operation: Operation, args: Mapping[str, Any]) -> tuple[str, ...]:
+    """The secrets among the arguments, so that an answer which repeats one can be cleaned of it."""
+    found: list[str] = []
+
+    def note(text: str) -> str:
+        found.append(text)
+        return HIDDEN_SECRET
+
+    tree = compile_mask(operation.secret_inputs)
+    for name, value in args.items():
+        _replaced(value, tree.get(name), note)
+    return tuple(found)
+
+
+def _folded(value: object) -> str:
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", str(value)).casefold()).strip()
+
+
+def _hidden(text: str) -> str:
+    return text if text.startswith(HANDLE_SCHEME) else HIDDEN_SECRET
+
+
+def _replaced(value: Any, tree: Mask | None, hide: Hide) -> Any:
+    """The value with what the tree marks replaced."""
+    if tree is None:
+        return value
+    if not tree:
+        return hide_all_values(value, hide)
+    if isinstance(value, dict):
+        return {name: _replaced(item, tree.get(name, tree.get("{}")), hide) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_replaced(item, tree.get("[]"), hide) for item in value]
+    return value
+
+
+def _fallback(operation: Operation, args: Mapping[str, Any], saas_id: str) -> str:
+    """The name to type where the target has none: its id, or the SaaS id where there is no single target."""
+    shown = [name for name in operation.path_parameters if name not in operation.secret_inputs]
+    ids = [clean_name(args[name]) for name in shown if name in args]
+    return next((text for text in reversed(ids) if text), "") or clean_name(saas_id)

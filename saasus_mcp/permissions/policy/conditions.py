@@ -1,0 +1,196 @@
+"""The conditions of a policy's rules: CEL over `args`, `principal`, `target` and `impact`, true or false or not to be told.
+
+A condition sees the values it is given and nothing else, and cannot loop without end: the runtime counts its steps.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any, get_args
+
+from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.permissions.policy.model import LiveState, PolicyInput
+
+if TYPE_CHECKING:
+    from cel_expr_python import cel
+
+VARIABLES = ("args", "principal", "target", "impact")
+LIVE_STATES: tuple[LiveState, ...] = get_args(LiveState)
+MAX_SEPARATE = 8
+"""So many conditions are evaluated one by one as fast as together."""
+
+MAX_COMBINED = 512
+"""So many combinations of conditions are kept compiled."""
+
+MAX_ERROR_LENGTH = 160
+
+ConditionResult = bool | str
+"""The value of a condition, or in words why it could not be told. The words repeat no value of the call."""
+
+
+class ConditionSyntaxError(SaasusMcpError):
+    """A condition is not CEL, or speaks of something else than its variables; the message is the compiler's."""
+
+
+def check_condition(text: str) -> tuple[int, int, str] | None:
+    """What is wrong with a condition: line and column in it, and why; None where nothing is."""
+    try:
+        given = _compiled(text).return_type().name()
+    except ConditionSyntaxError as error:
+        found = re.search(r"<input>:(\d+):(\d+): (.*)", error.message, re.DOTALL)
+        return (int(found[1]), int(found[2]), _plainly(found[3])) if found else (1, 1, _plainly(error.message))
+    return None if given in ("BOOL", "DYN") else (1, 1, f"it returns {given.lower()}, not true or false")
+
+
+@cache
+def used_variables(text: str) -> frozenset[str]:
+    """The variables that a sound condition uses: those without which it does not compile."""
+    return frozenset(name for name in VARIABLES if re.search(rf"\b{name}\b", text) and not _stands_without(text, name))
+
+
+def strip_literals(text: str) -> str:
+    """A condition with what stands in quotes and comments taken out: what is left are its names and operators."""
+    return re.sub(r'"(?:\\.?|[^"\\])*"?|\'(?:\\.?|[^\'\\])*\'?|//[^\n]*', '""', text)
+
+
+@cache
+def used_states(text: str) -> frozenset[LiveState]:
+    """The live state that a sound condition speaks of."""
+    used = used_variables(text)
+    return frozenset(state for state in LIVE_STATES if state in used)
+
+
+def evaluate_conditions(texts: tuple[str, ...], case: PolicyInput) -> Iterable[ConditionResult]:
+    """The verdict on each sound condition, in order. Whatever goes wrong, there is one."""
+    unread = frozenset(state for state in LIVE_STATES if getattr(case, state) is None)
+    if not unread or unread.isdisjoint(_states(texts)):
+        return _judged(texts, case, unread)
+    missing = [used_states(text) & unread for text in texts]
+    left = tuple(text for text, state in zip(texts, missing, strict=True) if not state)
+    judged = iter(_judged(left, case, unread))
+    return (_unreadable(state) if state else next(judged) for state in missing)
+
+
+@lru_cache(maxsize=MAX_COMBINED)
+def _states(texts: tuple[str, ...]) -> frozenset[LiveState]:
+    return frozenset().union(*map(used_states, texts))
+
+
+def _judged(texts: tuple[str, ...], case: PolicyInput, unread: frozenset[LiveState]) -> Iterable[ConditionResult]:
+    """The verdicts: many at once, few one by one as they are asked for."""
+    try:
+        facts = _environment(VARIABLES).Activation(data=_facts(case, unread))
+    except Exception as error:
+        return [_why(str(error), "")] * len(texts)
+    values = _values(texts, facts) if len(texts) > MAX_SEPARATE else None
+    return values if values is not None else (_one(text, facts) for text in texts)
+
+
+def _values(texts: tuple[str, ...], facts: cel.Activation) -> list[ConditionResult] | None:
+    """The verdicts on all of them at once; None where one of them could not be told, which one by one will show."""
+    try:
+        together = _together(texts)
+        values = together.eval(activation=facts).plain_value() if together is not None else None
+    except Exception:
+        return None
+    told = isinstance(values, list) and len(values) == len(texts) and set(map(type, values)) == {bool}
+    return values if told else None
+
+
+def _one(text: str, facts: cel.Activation) -> ConditionResult:
+    try:
+        value = _compiled(text).eval(activation=facts)
+        kind = value.type().name()
+        if kind == "BOOL":
+            return value.value() is True
+        return _why(str(value), text) if kind == "ERROR" else f"it returned {kind.lower()}, not true or false"
+    except Exception as error:
+        return _why(str(error), text)
+
+
+@cache
+def _environment(names: tuple[str, ...]) -> cel.Env:
+    from cel_expr_python import cel
+
+    named = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
+    return cel.NewEnv(variables={name: cel.Type.DYN if name == "target" else named for name in names})
+
+
+@cache
+def _compiled(text: str, names: tuple[str, ...] = VARIABLES) -> cel.Expression:
+    try:
+        return _environment(names).compile(text)
+    except RuntimeError as error:
+        raise ConditionSyntaxError(str(error)) from None
+    except TypeError:
+        raise ConditionSyntaxError("it contains half a character") from None
+
+
+@cache
+def _stands_without(text: str, name: str) -> bool:
+    try:
+        _compiled(text, tuple(variable for variable in VARIABLES if variable != name))
+    except ConditionSyntaxError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=MAX_COMBINED)
+def _together(texts: tuple[str, ...]) -> cel.Expression | None:
+    """One expression that gives the list of all; None where together they are too much."""
+    whole = "[" + ",".join(f"({text}\n)" for text in texts) + "]"  # a condition may end in a comment
+    try:
+        return _environment(VARIABLES).compile(whole)
+    except RuntimeError:
+        return None
+
+
+def _facts(case: PolicyInput, unread: frozenset[LiveState]) -> dict[str, Any]:
+    who = case.principal
+    known = {"id": who.id, "groups": sorted(who.groups), "claims": _json(who.claims)}
+    facts = {"args": dict(case.args), "principal": known, "target": case.target, "impact": _json(case.impact)}
+    for state in unread:
+        del facts[state]
+    return facts
+
+
+def _json(value: Any) -> Any:
+    """The value in plain lists and dicts, which alone the runtime takes."""
+    if isinstance(value, Mapping):
+        return {str(name): _json(item) for name, item in value.items()}
+    if isinstance(value, AbstractSet):
+        return sorted(_json(item) for item in value)
+    return [_json(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _unreadable(missing: frozenset[LiveState]) -> str:
+    return " and ".join(f"`{state}`" for state in sorted(missing)) + " could not be read"
+
+
+def _why(said: str, text: str) -> str:
+    """The runtime's error in our words: its own repeat values, and a value may be a secret."""
+    _, missing, rest = said.partition('Key not found in map : "')
+    if missing:
+        name = rest.rpartition('"')[0]
+        return f"`{name}` is missing" if name and name in text else "a field that it uses is missing"
+    return next((words for part, words in _REASONS.items() if part in said), "it failed")
+
+
+_REASONS = {
+    "SELECT to non-message": "it reads a field of a value that has no fields",
+    "verload": "it compares or combines values of different types",
+    "by zero": "it divides by zero",
+    "Iteration budget": "it needs too many steps",
+    "out of range": "a number is too large",
+}
+
+
+def _plainly(said: str) -> str:
+    """The compiler's first complaint on one line, without its list of everything it would have accepted."""
+    line = said.splitlines()[0] if said else "it is not an expression"
+    line = line.removesuffix(" [INVALID_ARGUMENT]").replace("Syntax error: ", "").replace(" (in container '')", "")
+    line = re.sub(r" expecting .*", "", line).replace("mismatched input '<EOF>'", "it is incomplete")
+    return line if len(line) <= MAX_ERROR_LENGTH else line[:MAX_ERROR_LENGTH] + "…"

@@ -1,0 +1,196 @@
+"""Reading a policy file. A file with any fault does not load: at start-up that stops the server, later the old one stays."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from saasus_mcp.catalog import Catalogue, Operation
+from saasus_mcp.catalog import load_catalogue as load_catalogue
+from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.permissions.policy import schema, semantics, yaml_reader
+from saasus_mcp.permissions.policy.errors import PolicyError, PolicyFault
+from saasus_mcp.permissions.policy.model import Ceiling, Decision, LiveState, Policy, PolicyInput, Principal, RuleTrace
+from saasus_mcp.permissions.policy.presets import Mode, UnsafeAllowAllPolicy
+
+__all__ = [
+    "PolicyError",
+    "PolicyFault",
+    "ReloadResult",
+    "ReloadablePolicy",
+    "load_policy",
+    "load_policy_with_notes",
+    "log_reload",
+    "preset_path",
+    "reload_on_sighup",
+]
+
+log = logging.getLogger(__name__)
+
+PolicyCheck = Callable[[Policy], None]
+"""Raises SaasusMcpError where a sound policy does not go with the settings of a server."""
+
+
+def load_policy(file: Path, catalogue: Catalogue | None = None) -> Policy:
+    """The policy that a file describes.
+
+    Args:
+        catalogue: the tools that there are; left out, those of this version.
+
+    Raises:
+        PolicyError: it cannot be read, is not YAML, has another shape than the schema's, or does not make sense.
+    """
+    return load_policy_with_notes(file, catalogue)[0]
+
+
+def load_policy_with_notes(file: Path, catalogue: Catalogue | None = None) -> tuple[Policy, tuple[PolicyFault, ...]]:
+    """As load, with what is no fault but may surprise whoever wrote it."""
+    document = yaml_reader.read_document(file)
+    if not isinstance(document.value, dict) or not document.value:
+        raise PolicyError(file, [PolicyFault(0, "empty")])
+    faults = schema.schema_faults(document, schema.POLICY_SCHEMA) or list(semantics.document_faults(document))
+    if faults:
+        raise PolicyError(file, faults)
+    if semantics.UNSAFE_KEY in document.value:
+        return UnsafeAllowAllPolicy(), ()
+    reading = semantics.PolicyBuilder(document, catalogue if catalogue is not None else load_catalogue())
+    policy = reading.build(file.stem)
+    if reading.faults:
+        raise PolicyError(file, reading.faults)
+    return policy, tuple(reading.notes)
+
+
+def preset_path(mode: Mode) -> Path:
+    """The file that a preset is written down in, to be read and copied. The server itself uses policy.PRESETS."""
+    return Path(__file__).parent / "presets" / f"{mode}.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadResult:
+    """How a reload ended: whether the new policy is in force, and in words what was found."""
+
+    accepted: bool
+    message: str
+
+
+class ReloadablePolicy:
+    """The policy of a file that can be read again while it is in force.
+
+    Attributes:
+        file: the one it is read from.
+        generation: counts the policies taken; what was worked out under another one (a list of tools) is stale.
+        read_at: when the file was last begun to be read: nanoseconds since the epoch.
+        last: how that ended.
+    """
+
+    def __init__(self, file: Path, catalogue: Catalogue | None = None) -> None:
+        """Reads the file for the first time.
+
+        Raises:
+            PolicyError: it is not sound.
+        """
+        self.file = file
+        self._catalogue = catalogue
+        self._one_at_a_time = threading.RLock()
+        self.read_at = time.time_ns()
+        self._policy = load_policy(file, catalogue)
+        self._fits: PolicyCheck = lambda _: None
+        self.generation = 0
+        self.last_result = self._in_force()
+        if self._closed():
+            log.info("%s", self.last_result.message)
+
+    def add_check(self, fits: PolicyCheck) -> None:
+        """From now on take only policies that also fit a server's settings.
+
+        Raises:
+            SaasusMcpError: the one in force does not.
+        """
+        with self._one_at_a_time:
+            fits(self._policy)
+            self._fits = fits
+
+    def reload(self) -> ReloadResult:
+        """Take the file as it is now if it is sound and fits; else keep what is in force, and say why. Raises nothing."""
+        with self._one_at_a_time:
+            self.read_at = time.time_ns()
+            try:
+                policy = load_policy(self.file, self._catalogue)
+                self._fits(policy)
+                self._policy = policy
+            except SaasusMcpError as error:
+                self.last_result = ReloadResult(
+                    accepted=False, message=f"The policy {self.name!r} stays in force: {error}"
+                )
+            else:
+                self.generation += 1
+                self.last_result = self._in_force()
+            return self.last_result
+
+    def _in_force(self) -> ReloadResult:
+        loud = f" {self.announcement}." if self.announcement else ""
+        return ReloadResult(accepted=True, message=f"The policy {self.name!r} is in force.{self._closed()}{loud}")
+
+    def _closed(self) -> str:
+        """Which groups take nobody whom the file does not list, for the log."""
+        names = ", ".join(getattr(self._policy, "groups", ()))
+        return f" Membership of these groups is set by the policy file alone: {names}." if names else ""
+
+    @property
+    def name(self) -> str:
+        return self._policy.name
+
+    @property
+    def announcement(self) -> str:
+        return self._policy.announcement
+
+    @property
+    def two_person(self) -> bool:
+        return self._policy.two_person
+
+    @property
+    def ceilings(self) -> Mapping[Ceiling, int] | None:
+        return self._policy.ceilings
+
+    def required_state(self, operation: Operation, principal: Principal, profile: str) -> frozenset[LiveState]:
+        """As the policy in force."""
+        return self._policy.required_state(operation, principal, profile)
+
+    def decide(self, case: PolicyInput) -> Decision:
+        """As the policy in force."""
+        return self._policy.decide(case)
+
+    def could_allow(self, operation: Operation, principal: Principal, profile: str = "") -> bool:
+        """As the policy in force."""
+        return self._policy.could_allow(operation, principal, profile)
+
+    def explain(self, case: PolicyInput) -> tuple[RuleTrace, ...]:
+        """As the policy in force."""
+        return self._policy.explain(case)
+
+
+def log_reload(ended: ReloadResult) -> None:
+    """Log how a reload ended."""
+    log.log(logging.WARNING if ended.accepted else logging.ERROR, "%s", ended.message)
+
+
+def reload_on_sighup(policy: ReloadablePolicy, say: Callable[[ReloadResult], None] = log_reload) -> bool:
+    """Read the policy again whenever the process gets SIGHUP, and say how that ended.
+
+    Returns:
+        Whether it will: Windows has no such signal, and only the main thread can listen for one.
+    """
+    hangup = getattr(signal, "SIGHUP", None)
+    if hangup is None or threading.current_thread() is not threading.main_thread():
+        return False
+
+    def heard(*_: object) -> None:
+        say(policy.reload())
+
+    signal.signal(hangup, heard)
+    return True

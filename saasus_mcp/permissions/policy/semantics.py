@@ -1,0 +1,190 @@
+"""Whether what a policy file says makes sense here: tools that exist, conditions that compile, names that are free."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from saasus_mcp.catalog import Catalogue, Operation, UnknownTool
+from saasus_mcp.permissions.policy import conditions
+from saasus_mcp.permissions.policy.errors import PolicyFault
+from saasus_mcp.permissions.policy.model import LiveState
+from saasus_mcp.permissions.policy.rules import NO_RULE, Rule, RulePolicy, fold_name, matches_glob
+from saasus_mcp.permissions.policy.schema import describe_place
+from saasus_mcp.permissions.policy.yaml_reader import PolicyDocument
+
+UNSAFE_KEY = "unsafe-allow-everything"
+FIELD_ACCESS = re.compile(r"(?<![\w.])(?P<variable>args|impact|principal)\s*\.\s*(?P<name>[A-Za-z_]\w*)(?!\w*\s*\()")
+"""A field of a variable, and no call of a function on it."""
+
+PRINCIPAL_FIELDS = ("id", "groups", "claims")
+SELECTORS = ("tools", "module", "levels", "effects")
+
+
+def document_faults(document: PolicyDocument) -> Iterator[PolicyFault]:
+    """Faults of the file as a whole: it must decide something, and what is unsafe stands alone."""
+    keys = [key for key in document.value if key != "version"]
+    if UNSAFE_KEY in keys:
+        for key in keys:
+            if key != UNSAFE_KEY:
+                yield PolicyFault(document.line(key), "unsafe_beside", {"key": key})
+    elif "rules" not in keys:
+        yield PolicyFault(document.line(), "decides_nothing")
+
+
+@dataclass(slots=True)
+class PolicyBuilder:
+    """Turns the rules of a document of the right shape into a policy.
+
+    `faults` collects what does not make sense, `notes` what does but may surprise.
+    """
+
+    document: PolicyDocument
+    catalogue: Catalogue
+    faults: list[PolicyFault] = field(default_factory=list)
+    notes: list[PolicyFault] = field(default_factory=list)
+
+    def build(self, name: str) -> RulePolicy:
+        """The policy, sound only where there are no faults. Its name, unless it has one of its own, is `name`."""
+        said = self.document.value
+        self._names()
+        self._groups(said.get("groups", {}))
+        return RulePolicy(
+            name=said.get("name", name),
+            rules=tuple(self._rule(index, rule) for index, rule in enumerate(said["rules"])),
+            announcement=said.get("announcement", ""),
+            groups={group: _several(members) for group, members in said.get("groups", {}).items()},
+            confirm_via=said.get("confirm_via", "client"),
+            two_person=said.get("two_person", False),
+            ceilings=said.get("ceilings", {}),
+        )
+
+    def _names(self) -> None:
+        first: dict[str, int] = {}
+        for index, rule in enumerate(self.document.value["rules"]):
+            name, line = rule["name"], self.document.line("rules", index, "name")
+            if name == NO_RULE:
+                self._note(index, "name", "reserved", name=name)
+            elif name in first:
+                self._note(index, "name", "duplicate_name", first=str(first[name]))
+            first.setdefault(name, line)
+
+    def _groups(self, groups: Mapping[str, Any]) -> None:
+        """A name that only looks like a group of the file would be taken for one that callers bring from elsewhere."""
+        known: dict[str, str] = {}
+        for name in groups:
+            other = known.setdefault(fold_name(name), name)
+            if other != name:
+                self.faults.append(
+                    PolicyFault(self.document.line("groups", name), "similar_group", {"name": name, "other": other})
+                )
+        for index, rule in enumerate(self.document.value["rules"]):
+            for name in _several(rule.get("who", ())):
+                meant = known.get(fold_name(name), name)
+                if name not in groups and meant != name:
+                    self._note(index, "who", "similar_group", name=name, other=meant)
+
+    def _rule(self, index: int, said: Mapping[str, Any]) -> Rule:
+        lists = {key: _several(said.get(key, ())) for key in ("who", "module", "levels", "effects", "profile")}
+        named = _several(said.get("tools", ()))
+        tools = tuple(self._tool(index, tool, at) for at, tool in enumerate(named))
+        rule = Rule(
+            name=said["name"],
+            then=said["then"],
+            tools=tools,
+            when=said.get("when"),
+            reason=said.get("reason", "").strip().rstrip(".。"),
+            **lists,
+        )
+        self._selectors(index, [key for key in SELECTORS if key in said])
+        if rule.when is not None:
+            self._condition(index, rule, rule.when)
+        return rule
+
+    def _selectors(self, index: int, given: list[str]) -> None:
+        if not given:
+            self._note(index, None, "no_selector")
+        elif len(given) > 1:
+            self._note(index, given[1], "selectors", given=", ".join(given))
+
+    def _tool(self, index: int, tool: str, at: int) -> str:
+        """The tool as it is called today, or the glob."""
+        line = self.document.line("rules", index, "tools", at)
+        if "*" in tool or "?" in tool:
+            if not any(
+                matches_glob(tool, operation.tool) or matches_glob(tool, operation.key) for operation in self.catalogue
+            ):
+                self._note(index, "tools", "no_match", line=line, tool=tool)
+            return tool
+        try:
+            return self.catalogue.find(tool).tool
+        except UnknownTool as error:
+            what = "unknown_tool" if error.nearest else "unknown_tool_far"
+            self._note(index, "tools", what, line=line, tool=tool, nearest=", ".join(error.nearest))
+            return tool
+
+    def _condition(self, index: int, rule: Rule, when: str) -> None:
+        wrong = conditions.check_condition(when)
+        if wrong is not None:
+            row, column, why = wrong
+            steps = ("rules", index, "when")
+            line = self.document.line(*steps) + row - (steps not in self.document.blocks)
+            self._note(index, None, "condition", line=line, column=str(column), why=why)
+            return
+        selected = [operation for operation in self.catalogue if rule.selects(operation)]
+        for state in sorted(conditions.used_states(when)):
+            having = [operation for operation in selected if _has(operation, state)]
+            self._spoken_of(index, state, selected, having)
+        self._fields(index, when, selected)
+
+    def _fields(self, index: int, when: str, selected: list[Operation]) -> None:
+        """A misspelt field would make `has(…)` false for ever, and a rule that forbids never forbid."""
+        names, used = conditions.strip_literals(when), conditions.used_variables(when)
+        fields = {
+            (match["variable"], match["name"]) for match in FIELD_ACCESS.finditer(names) if match["variable"] in used
+        }
+        for variable, name in sorted(fields):
+            having = [operation for operation in selected if name in _names(operation, variable)]
+            known = sorted({known for operation in selected for known in _names(operation, variable)})
+            if not known and variable == "impact":
+                continue  # said already: none of them has an impact
+            if having and re.search(rf"has\(\s*{variable}\.{name}\s*\)", names):
+                continue
+            self._spoken_of(index, f"{variable}.{name}", selected, having, known=", ".join(known) or "-")
+
+    def _spoken_of(
+        self, index: int, spoken: str, selected: list[Operation], having: list[Operation], *, known: str = ""
+    ) -> None:
+        """A fault where none of the selected tools has what a condition speaks of; a note where only some have it."""
+        if selected and not having:
+            what = "unknown_field" if known else "no_state"
+            self._note(index, "when", what, field=spoken, known=known)
+        elif len(having) < len(selected):
+            without = [operation.tool for operation in selected if operation not in having]
+            some = {"field": spoken, "tool": without[0], "more": str(len(without) - 1)}
+            line = self.document.line("rules", index, "when")
+            self.notes.append(PolicyFault(line, "some_without", some, describe_place(self.document, ("rules", index))))
+
+    def _note(self, index: int, key: str | None, what: str, line: int | None = None, **given: str) -> None:
+        steps = ("rules", index) if key is None else ("rules", index, key)
+        found = self.document.line(*steps) if line is None else line
+        self.faults.append(PolicyFault(found, what, given, describe_place(self.document, ("rules", index))))
+
+
+def _has(operation: Operation, state: LiveState) -> bool:
+    """Whether the row of an operation says how to read this state."""
+    target = operation.effects.target
+    return bool(operation.effects.impact) if state == "impact" else target is not None and target.read is not None
+
+
+def _names(operation: Operation, variable: str) -> Collection[str]:
+    """The fields that a variable can have for this operation."""
+    if variable == "args":
+        return tuple(operation.input_schema.get("properties", ()))
+    return tuple(measure.name for measure in operation.effects.impact) if variable == "impact" else PRINCIPAL_FIELDS
+
+
+def _several(said: str | Sequence[str]) -> tuple[str, ...]:
+    return (said,) if isinstance(said, str) else tuple(said)

@@ -1,0 +1,197 @@
+"""Reading YAML that people write and others depend on: every value with its line, and nothing that could be misread.
+
+No tags, no anchors, no second document, no key twice, nothing invisible, nothing large or deep. What YAML would take for
+a date stays text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from yaml import (
+    AliasEvent,
+    Event,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+from yaml.constructor import SafeConstructor
+from yaml.resolver import Resolver
+
+from saasus_mcp.common.private_files import UnsafeFile, read_provided_file
+from saasus_mcp.common.text import visible_text
+from saasus_mcp.permissions.policy.errors import PolicyError, PolicyFault
+
+MAX_BYTES = 256 * 1024
+FILE_FAULTS = {"large": "too_big", "writable": "open"}
+MAX_DEPTH = 16
+MAX_NUMBER_LENGTH = 64
+"""Characters of a number: YAML 1.1 reads `1:1:1…` to the base of 60, in time that grows with the square of its length."""
+TAG_PREFIX = "tag:yaml.org,2002:"
+
+DocumentPath = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyDocument:
+    """What a file holds.
+
+    Attributes:
+        value: plain lists, dicts and scalars.
+        lines: the line of every value, of a value in an object that of its key, by the steps that lead to it.
+        blocks: where a text stands that begins on the line after (`|` and `>`).
+    """
+
+    value: Any
+    lines: dict[DocumentPath, int]
+    blocks: frozenset[DocumentPath] = frozenset()
+
+    def line(self, *steps: str | int) -> int:
+        """The line of a value, or of what should hold it."""
+        while steps and steps not in self.lines:
+            steps = steps[:-1]
+        return self.lines.get(steps, 1)
+
+
+def read_document(file: Path) -> PolicyDocument:
+    """The document in a file.
+
+    Raises:
+        PolicyError: it cannot be read, is not YAML, or is written in a way that is not accepted.
+    """
+    text = _text(file)
+    try:
+        events = yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        return _Builder(events).build()
+    except _Unaccepted as error:
+        raise PolicyError(file, [error.fault]) from None
+    except yaml.MarkedYAMLError as error:
+        last = len(text.splitlines())  # what is never closed is missed after the end
+        line = min(error.problem_mark.line + 1, last) if error.problem_mark else 0
+        what = "anchor" if re.search("alias|anchor", error.context or "") else "not_yaml"  # a bare `*` is half an alias
+        raise PolicyError(
+            file, [PolicyFault(line, what, {"why": str(error.problem or "it ends unexpectedly")})]
+        ) from None
+    except yaml.YAMLError:
+        raise PolicyError(file, [PolicyFault(0, "not_yaml", {"why": "it ends unexpectedly"})]) from None
+
+
+def _text(file: Path) -> str:
+    try:
+        raw = read_provided_file(file, MAX_BYTES)
+    except UnsafeFile as error:
+        raise PolicyError(
+            file, [PolicyFault(0, FILE_FAULTS.get(error.flaw, "not_file"), {"most": str(MAX_BYTES // 1024)})]
+        ) from None
+    except OSError as error:
+        raise PolicyError(file, [PolicyFault(0, "unreadable", {"why": error.strerror or "it is not a file"})]) from None
+    try:
+        text = raw.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        raise PolicyError(file, [PolicyFault(raw[: error.start].count(b"\n") + 1, "not_text")]) from None
+    shown = visible_text(text)
+    if shown != text:
+        place = next(at for at, (mine, seen) in enumerate(zip(text, shown, strict=True)) if mine != seen)
+        line = text.count("\n", 0, place) + 1
+        raise PolicyError(file, [PolicyFault(line, "invisible", {"code": f"U+{ord(text[place]):04X}"})])
+    return text
+
+
+class _Unaccepted(Exception):
+    def __init__(self, event: Event, what: str, **given: str) -> None:
+        super().__init__(what)
+        self.fault = PolicyFault(_line(event), what, given)
+
+
+@dataclass(slots=True)
+class _Builder:
+    """Puts a document together from the parser's events, in one pass."""
+
+    events: Iterator[Any]
+    lines: dict[DocumentPath, int] = field(default_factory=dict)
+    blocks: set[DocumentPath] = field(default_factory=set)
+
+    def build(self) -> PolicyDocument:
+        next(self.events)  # the stream starts
+        if isinstance(next(self.events), yaml.StreamEndEvent):
+            return PolicyDocument(None, {})
+        value = self._value(next(self.events), ())
+        next(self.events)  # the document ends
+        after = next(self.events)
+        if not isinstance(after, yaml.StreamEndEvent):
+            raise _Unaccepted(after, "documents")
+        return PolicyDocument(value, self.lines, frozenset(self.blocks))
+
+    def _value(self, event: Any, steps: DocumentPath) -> Any:
+        self.lines.setdefault(steps, _line(event))
+        if isinstance(event, AliasEvent) or event.anchor:
+            raise _Unaccepted(event, "anchor")
+        if event.tag is not None:
+            raise _Unaccepted(event, "tag", tag=str(event.tag)[:40])
+        if len(steps) > MAX_DEPTH:
+            raise _Unaccepted(event, "deep")
+        if isinstance(event, MappingStartEvent):
+            return self._mapping(steps)
+        if isinstance(event, SequenceStartEvent):
+            return self._sequence(steps)
+        if event.style in ("|", ">"):
+            self.blocks.add(steps)
+        return _scalar(event)
+
+    def _mapping(self, steps: DocumentPath) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        while not isinstance(event := next(self.events), MappingEndEvent):
+            if not isinstance(event, ScalarEvent):
+                raise _Unaccepted(event, "anchor" if isinstance(event, AliasEvent) else "key")
+            if event.anchor or event.tag is not None:
+                raise _Unaccepted(event, "anchor" if event.anchor else "key")
+            key, place = event.value, (*steps, event.value)
+            if key in found:
+                raise _Unaccepted(event, "duplicate_key", key=key[:80], first=str(self.lines[place]))
+            self.lines[place] = _line(event)
+            found[key] = self._value(next(self.events), place)
+        return found
+
+    def _sequence(self, steps: DocumentPath) -> list[Any]:
+        found: list[Any] = []
+        while not isinstance(event := next(self.events), SequenceEndEvent):
+            found.append(self._value(event, (*steps, len(found))))
+        return found
+
+
+def _scalar(event: ScalarEvent) -> str | int | float | bool | None:
+    """The value of a scalar, as YAML 1.1 resolves it."""
+    kind = _kind(event)
+    if kind in ("int", "float") and len(event.value) > MAX_NUMBER_LENGTH:
+        raise _Unaccepted(event, "not_yaml", why="this number cannot be read")
+    node, constructor = yaml.ScalarNode(TAG_PREFIX + kind, event.value), SafeConstructor()
+    try:
+        match kind:
+            case "null":
+                return None
+            case "bool":
+                return bool(constructor.construct_yaml_bool(node))
+            case "int":
+                return int(constructor.construct_yaml_int(node))
+            case "float":
+                return float(constructor.construct_yaml_float(node))
+            case _:
+                return str(event.value)
+    except ValueError:
+        raise _Unaccepted(event, "not_yaml", why="this number cannot be read") from None
+
+
+def _kind(event: ScalarEvent) -> str:
+    resolver: Any = Resolver()  # its stubs leave a hole
+    return str(resolver.resolve(yaml.ScalarNode, event.value, event.implicit)).removeprefix(TAG_PREFIX)
+
+
+def _line(event: Any) -> int:
+    return int(event.start_mark.line) + 1

@@ -1,0 +1,338 @@
+"""Building the question of one call: from what was seen of its target, how far it reaches, and what it would change."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from saasus_mcp.catalog.expressions import evaluate_over as evaluated
+from saasus_mcp.catalog.model import Operation
+from saasus_mcp.catalog.question_texts import (
+    FieldText,
+    MetricText,
+    QuestionLine,
+    QuestionRecipe,
+    QuestionTexts,
+    load_question_texts,
+)
+from saasus_mcp.common.language import Text
+from saasus_mcp.common.text import strip_nul
+from saasus_mcp.permissions.approval.proof import Destination
+from saasus_mcp.permissions.inspection.difference import compare_fields
+from saasus_mcp.permissions.inspection.impact import TARGET_UNREADABLE, ImpactFinding
+from saasus_mcp.permissions.inspection.inspect import CallInspection
+from saasus_mcp.permissions.inspection.inverse_calls import can_undo
+from saasus_mcp.permissions.inspection.target import ApiReader, redact_arguments
+from saasus_mcp.permissions.question import difference as differing
+from saasus_mcp.permissions.question import words
+from saasus_mcp.permissions.question.content import (
+    Change,
+    Detail,
+    Fact,
+    NamedItem,
+    NoValue,
+    Quantity,
+    Question,
+    QuestionWarning,
+    Sentence,
+    UnreadableValue,
+    Value,
+)
+from saasus_mcp.permissions.question.formatting import format_read_error
+from saasus_mcp.permissions.question.layout import fit_dialog
+from saasus_mcp.permissions.question.name_resolver import NameResolver
+from saasus_mcp.permissions.question.values import ValueFactory, format_decimal, make_quoted_label
+from saasus_mcp.saasus.tool_answer import compact_json
+
+REPORTED_ELSEWHERE = frozenset({"HTTP 404", TARGET_UNREADABLE.read_error})
+"""Reasons that are no news: the API says that there is nothing, or the target could not be read, which is a warning."""
+MAX_LEAD = 2
+EMPTY_ROW = QuestionRecipe(ask=())
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionInput:
+    """What a question is about.
+
+    Attributes:
+        args: the arguments, checked.
+        requester: id of the principal.
+        reason: why, in the requester's own words.
+        typed: whether the yes is given by typing the target's name.
+    """
+
+    operation: Operation
+    args: Mapping[str, Any]
+    destination: Destination
+    requester: str
+    inspection: CallInspection
+    reason: str = ""
+    typed: bool = False
+
+
+async def build_question(asked: QuestionInput, read: ApiReader) -> Question:
+    """Build the question, with the names of all things that it mentions read from the API."""
+    table = load_question_texts()
+    builder = _Builder(asked, table, NameResolver(table.kinds, asked.args))
+    built = builder.build()
+    if builder.names.unresolved:
+        await builder.names.resolve(read)
+        built = builder.build()
+    return built
+
+
+def build_question_without_names(asked: QuestionInput, lead: tuple[Text, ...] = ()) -> Question:
+    """Build the question with ids in the place of names that only a read would give.
+
+    Args:
+        lead: why it is asked again.
+    """
+    table = load_question_texts()
+    return fit_dialog(replace(_Builder(asked, table, NameResolver(table.kinds, asked.args)).build(), lead=lead))
+
+
+@dataclass(slots=True)
+class _Builder:
+    asked: QuestionInput
+    table: QuestionTexts
+    names: NameResolver
+
+    @property
+    def row(self) -> QuestionRecipe:
+        return self.table.rows.get(self.asked.operation.key, EMPTY_ROW)
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """The arguments with secrets hidden."""
+        return redact_arguments(self.asked.operation, self.asked.args)
+
+    def build(self) -> Question:
+        operation, survey, row = self.asked.operation, self.asked.inspection, self.row
+        self._know_target()
+        facts = {fact.name: fact for fact in (*self._arguments(), *self._findings())}
+        changes = self._ranked(self._changes())
+        asked_as = self._asked_as(facts)
+        said = self._placeholders(asked_as)
+        compared = {change.name.split(".", 1)[0] for change in changes} | self._compared()
+        left = {
+            name: fact
+            for name, fact in facts.items()
+            if name not in said and name not in self._hidden() and name not in compared and not self._says_nothing(fact)
+        }
+        known = [name for name in row.lead if name in facts and name not in self._unseen()]
+        lead = [name for name in known if name not in said and name not in compared]
+        weighed = dict.fromkeys([*(name for name in row.show if name in left), *left])
+        if not row.lead and not changes:
+            lead = list(weighed)[:MAX_LEAD]
+        ordered = dict.fromkeys([*lead, *weighed])
+        reach = {name for name in ordered if name not in lead and self._measured(name).reach}
+        built = Question(
+            tool=operation.tool,
+            headline=self._headline(asked_as, facts),
+            name=survey.snapshot.name,
+            place=self.asked.destination,
+            requester=self.asked.requester,
+            facts=tuple(replace(facts[name], lead=name in lead) for name in ordered if name not in reach),
+            changes=self._led(changes, MAX_LEAD - len(lead)),
+            reach=tuple(facts[name] for name in ordered if name in reach),
+            warnings=tuple(self._warnings(facts)),
+            undo=self._undo() if self._can_undo() else None,
+            reason=self.asked.reason,
+            typed=Text(survey.snapshot.name, survey.snapshot.name) if self.asked.typed else None,
+            details=tuple(self._details()),
+        )
+        return fit_dialog(built)
+
+    def _know_target(self) -> None:
+        """Take the target's name for the thing that its read names, so that it is not read twice."""
+        target, args = self.asked.operation.effects.target, self.asked.args
+        if target is None or target.read is None or self.asked.inspection.snapshot.read_error:
+            return
+        for argument in self.asked.operation.path_parameters:
+            kind = self._field(argument).kind
+            known = self.table.kinds.get(kind)
+            if known is not None and known.read == target.read and f"args.{argument}" in target.args.values():
+                self.names.remember(kind, args.get(argument), self.asked.inspection.snapshot.name)
+
+    def _field(self, path: str) -> FieldText:
+        """The words for a field. The keys of a map may be ids as well, as those of attributes are."""
+        key, (above, _, last) = self.asked.operation.key, path.rpartition(".")
+        kind = self.table.field(key, above).keys if above else ""
+        if not kind:
+            return self.table.field(key, path)
+        name = self.names.name_of(kind, last) if kind in self.table.kinds else None
+        return FieldText(make_quoted_label(name.name if isinstance(name, NamedItem) else last))
+
+    def _values(self) -> ValueFactory:
+        return ValueFactory(self._field, self.names.name_of, frozenset(self.table.kinds))
+
+    def _measured(self, name: str) -> MetricText:
+        return self.table.measures.get(name, MetricText())
+
+    def _arguments(self) -> Iterator[Fact]:
+        """What is sent, an argument each."""
+        shown = self.shown
+        for name in self.asked.operation.input_schema["properties"]:
+            if name in shown:
+                field = self._field(name)
+                yield Fact(name, field.label, self._values().make(shown[name], field, name, shown))
+
+    def _findings(self) -> Iterator[Fact]:
+        """How far it reaches, a measure each."""
+        for found in self.asked.inspection.impact.findings:
+            yield Fact(found.name, found.label, self._found(found))
+
+    def _found(self, found: ImpactFinding) -> Value:
+        if found.read_error:
+            return NoValue() if found.read_error in REPORTED_ELSEWHERE else UnreadableValue(found.read_error)
+        measured = self._measured(found.name)
+        field = FieldText(found.label, measured.kind, "", measured.choices, measured.unit, measured.pairs)
+        if isinstance(found.value, int) and not isinstance(found.value, bool):
+            return Quantity(format_decimal(found.value), measured.unit)
+        return self._values().make(found.raw_value, field, found.name)
+
+    def _compared(self) -> set[str]:
+        """Arguments that the question shows as changes, or that would change nothing."""
+        recipe, survey = self.asked.operation.effects.diff, self.asked.inspection
+        if recipe is None or survey.before is None:
+            return set()
+        return {name for name in recipe.now if name in self.asked.args}
+
+    def _changes(self) -> Iterator[Change]:
+        operation, survey = self.asked.operation, self.asked.inspection
+        found = compare_fields(operation, self.asked.args, survey.before) or ()
+        beside_before, beside_after = self._present(), self.shown
+        for change in found:
+            if change.field.split(".", 1)[0] in self.row.hide:
+                continue
+            field = self._field(change.field)
+            before, after = differing.differing_values(change.before, change.after, field)
+            make = self._values()
+            yield Change(
+                change.field,
+                field.label,
+                make.make(before, field, change.field, beside_before),
+                make.make(after, field, change.field, beside_after),
+                "change" if change.effect == "unshown" else change.effect,
+            )
+
+    def _present(self) -> dict[str, Any]:
+        """What the arguments are now: an amount is in the currency that it had, not in the one that is sent."""
+        recipe = self.asked.operation.effects.diff
+        given = {"args": dict(self.asked.args), "result": self.asked.inspection.before}
+        return {name: evaluated(text, given) for name, text in recipe.now.items()} if recipe is not None else {}
+
+    def _ranked(self, changes: Iterable[Change]) -> tuple[Change, ...]:
+        """The changes in the row's order of weight; those that it does not name in the order of the document."""
+        weights = {name: at for at, name in enumerate((*self.row.lead, *self.row.show))}
+        return tuple(sorted(changes, key=lambda change: weights.get(change.name.split(".", 1)[0], len(weights))))
+
+    @staticmethod
+    def _led(changes: Sequence[Change], most: int) -> tuple[Change, ...]:
+        led = [change for change in changes if change.effect != "unknown"][: max(0, most)]
+        return tuple(replace(change, lead=change in led) for change in changes)
+
+    def _hidden(self) -> set[str]:
+        """What stands in the details alone. A change that measures tell is shown as it is sent where nothing is there to compare."""
+        recipe = self.asked.operation.effects.diff
+        told = recipe.now if recipe is not None and self.asked.inspection.before is None else {}
+        return set(self.row.hide) - set(told)
+
+    def _unseen(self) -> set[str]:
+        """Measures that rest on a target which could not be seen: a warning says so once."""
+        findings = self.asked.inspection.impact.findings
+        return {found.name for found in findings if found.read_error == TARGET_UNREADABLE.read_error}
+
+    def _says_nothing(self, fact: Fact) -> bool:
+        """Whether it is a measure that found nothing, or an argument that is left empty."""
+        if isinstance(fact.value, NoValue):
+            return True
+        measure = next((each for each in self.asked.inspection.impact.findings if each.name == fact.name), None)
+        return measure is not None and not measure.read_error and measure.value in (0, False, ())
+
+    def _asked_as(self, facts: Mapping[str, Fact]) -> QuestionLine | None:
+        """The headline: the first that holds and of which everything is known, or else the first that holds."""
+        unknown = {name for name, fact in facts.items() if isinstance(fact.value, NoValue | UnreadableValue)}
+        lines = [line for line in self.row.ask if self._holds(line)]
+        return next((line for line in lines if not self._placeholders(line) & unknown), lines[0] if lines else None)
+
+    def _holds(self, line: QuestionLine) -> bool:
+        survey = self.asked.inspection
+        given = {
+            "args": strip_nul(dict(self.asked.args)),
+            "target": survey.snapshot.target,
+            "before": strip_nul(survey.before),
+        }
+        return not line.when or evaluated(line.when, given) is True
+
+    @staticmethod
+    def _placeholders(line: QuestionLine | None) -> set[str]:
+        if line is None:
+            return set()
+        return {name for _, name, _, _ in string.Formatter().parse(line.text.en) if name}
+
+    def _headline(self, line: QuestionLine | None, facts: Mapping[str, Fact]) -> Text | Sentence:
+        if line is None:
+            title = self.asked.operation.title
+            return self._filled(Text(f"{title.en}: {{target}}", f"{title.ja}: {{target}}"), facts)
+        return self._filled(line.text, facts)
+
+    def _filled(self, text: Text, facts: Mapping[str, Fact]) -> Text | Sentence:
+        """The sentence with the values that its placeholders name."""
+        known = {name: fact.value for name, fact in facts.items()} | {
+            "target": NamedItem(self.asked.inspection.snapshot.name)
+        }
+        used = {name for _, name, _, _ in string.Formatter().parse(text.en + text.ja) if name}
+        return Sentence(text, tuple((name, known[name]) for name in sorted(used) if name in known)) if used else text
+
+    def _warnings(self, facts: Mapping[str, Fact]) -> Iterator[QuestionWarning]:
+        effects, sight = self.asked.operation.effects, self.asked.inspection.snapshot
+        if sight.read_error:
+            en, ja = (format_read_error(sight.read_error, language) for language in ("en", "ja"))
+            yield QuestionWarning("unseen", Text(words.UNSEEN.en.format(why=en), words.UNSEEN.ja.format(why=ja)))
+        for line in self.row.warn:
+            if self._holds(line):
+                yield QuestionWarning("consequence", self._filled(line.text, facts))
+        if effects.say is not None:
+            yield QuestionWarning("consequence", effects.say)
+        if effects.undo is not None and not self._can_undo():
+            lost = effects.undo.kind == "lost"
+            yield QuestionWarning("irreversible" if lost else "recreate", self._undo())
+        if effects.money != "no":
+            yield QuestionWarning("money", words.MONEY_YES if effects.money == "yes" else words.MONEY_MAYBE)
+        if effects.email != "no":
+            yield QuestionWarning("email", words.EMAIL_YES if effects.email == "yes" else words.EMAIL_MAYBE)
+        if effects.outside:
+            systems = [words.SYSTEMS[name] for name in effects.outside]
+            yield QuestionWarning(
+                "outside",
+                Text(
+                    words.OUTSIDE.en.format(systems=", ".join(systems)),
+                    words.OUTSIDE.ja.format(systems="、".join(systems)),
+                ),
+            )
+
+    def _can_undo(self) -> bool:
+        return can_undo(self.asked.operation, self.asked.args, self.asked.inspection.before)
+
+    def _undo(self) -> Text:
+        """Whether it can be undone, and what does not come back."""
+        undo = self.asked.operation.effects.undo
+        if undo is None:
+            return words.LOST
+        if undo.kind == "undoable" and undo.call is None and undo.note is not None:
+            return undo.note
+        undoable = words.UNDOABLE_APPROVED if undo.critical else words.UNDOABLE
+        kind = "undoable" if self._can_undo() else undo.kind
+        said = {"undoable": undoable, "recreatable": words.RECREATED, "lost": words.LOST}[kind]
+        return said if undo.note is None else Text(f"{said.en} {undo.note.en}", f"{said.ja}{undo.note.ja}")
+
+    def _details(self) -> Iterator[Detail]:
+        operation = self.asked.operation
+        yield Detail("tool", operation.tool)
+        yield Detail("request", f"{operation.method} {operation.path}")
+        yield from (
+            Detail(name, value if isinstance(value, str) else compact_json(value)) for name, value in self.shown.items()
+        )

@@ -1,0 +1,72 @@
+"""The names by which people call the things that ids stand for, read from the API once for a question."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import anyio
+
+from saasus_mcp.catalog.expressions import evaluate_over
+from saasus_mcp.catalog.question_texts import NameSource
+from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.permissions.inspection.impact import READ_DEADLINE, READ_TIMED_OUT
+from saasus_mcp.permissions.inspection.target import ApiReader, clean_name
+from saasus_mcp.permissions.question.content import NamedItem, UnresolvedId, Value
+
+MAX_NAMES = 24
+"""Things of one question whose names are read; of more, the others are shown by their ids."""
+TOO_MANY = "too many to look up"
+NO_NAME = "not found"
+
+
+class NameResolver:
+    """What is known of names. It remembers which were wanted and are not known yet."""
+
+    def __init__(self, kinds: Mapping[str, NameSource], args: Mapping[str, Any]) -> None:
+        self._kinds = kinds
+        self._args = args
+        self._known: dict[str, Value] = {}
+        self.unresolved: dict[str, tuple[str, Any]] = {}
+
+    def name_of(self, kind: str, id_: Any) -> Value:
+        """The name of a thing, or its id as long as the name is not known."""
+        key = f"{kind} {id_!r}"
+        if key not in self._known:
+            self.unresolved[key] = kind, id_
+            return UnresolvedId(str(id_))
+        return self._known[key]
+
+    def remember(self, kind: str, id_: Any, name: str) -> None:
+        """Take a name that was read anyway, as the target's is."""
+        said = clean_name(name)
+        if said:
+            self._known[f"{kind} {id_!r}"] = NamedItem(said, str(id_))
+
+    async def resolve(self, read: ApiReader) -> None:
+        """Read the names that were wanted, all at the same time and within the deadline."""
+        wanted = list(self.unresolved.items())
+        for key, (_, id_) in wanted:
+            self._known[key] = UnresolvedId(str(id_), READ_TIMED_OUT.read_error)
+        for key, (_, id_) in wanted[MAX_NAMES:]:
+            self._known[key] = UnresolvedId(str(id_), TOO_MANY)
+        with anyio.move_on_after(READ_DEADLINE):
+            async with anyio.create_task_group() as group:
+                for key, (kind, id_) in wanted[:MAX_NAMES]:
+                    group.start_soon(self._read, key, self._kinds[kind], id_, read)
+        self.unresolved.clear()
+
+    async def _read(self, key: str, kind: NameSource, id_: Any, read: ApiReader) -> None:
+        args = {name: evaluate_over(text, {"args": dict(self._args), "id": id_}) for name, text in kind.args.items()}
+        try:
+            seen = await read(kind.read, args)
+        except SaasusMcpError as error:
+            self._known[key] = UnresolvedId(str(id_), error.message)
+            return
+        why = NO_NAME if seen.status == 404 else seen.read_error
+        if why:
+            self._known[key] = UnresolvedId(str(id_), why)
+            return
+        name = evaluate_over(kind.name, {"args": dict(self._args), "id": id_, "result": seen.answer})
+        said = clean_name(name)
+        self._known[key] = NamedItem(said, str(id_)) if said else UnresolvedId(str(id_), NO_NAME)

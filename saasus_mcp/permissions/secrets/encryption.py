@@ -1,0 +1,93 @@
+"""Sealing: what leaves this process and comes back, or lies in the store, is encrypted and cannot be altered."""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from saasus_mcp.common import private_files
+from saasus_mcp.common.errors import SaasusMcpError
+
+KEY_BYTES = 32
+NONCE_BYTES = 12
+MAX_KEY_FILE_BYTES = 4096
+"""Bytes that are read of a file in which a key should be."""
+
+
+class Encryptor:
+    """AES-256-GCM. `purpose` keeps what is sealed for one use from being opened for another.
+
+    Args:
+        key: seals, and opens.
+        older: open what was sealed before the key was changed.
+    """
+
+    def __init__(self, key: bytes, *older: bytes) -> None:
+        self._keys = (key, *older)
+        self._ciphers = [AESGCM(each) for each in self._keys]
+
+    @classmethod
+    def ephemeral(cls) -> Encryptor:
+        """Under a key that ends with the process."""
+        return cls(secrets.token_bytes(KEY_BYTES))
+
+    @classmethod
+    def from_file(cls, file: Path) -> Encryptor:
+        """Under the key in a file that only its owner can read; made where it is missing.
+
+        Raises:
+            SaasusMcpError: the file cannot be made or read, holds something else, or others can change or read it.
+        """
+        try:
+            private_files.ensure_private_folder(file.parent)
+            with suppress(FileExistsError):
+                private_files.create_private_file(file, secrets.token_bytes(KEY_BYTES))
+            key = private_files.read_private_file(file, MAX_KEY_FILE_BYTES, secret=True)
+        except OSError as error:
+            raise SaasusMcpError(f"The sealing key cannot be saved: {error}.", "Set SAASUS_MCP_STATE_DIR.") from None
+        if len(key) != KEY_BYTES:
+            raise SaasusMcpError(
+                f"{file} is not a sealing key.", "Move it elsewhere; a new key is created at the next start."
+            )
+        return cls(key)
+
+    def derive_keys(self, purpose: str) -> tuple[bytes, ...]:
+        """Other keys of 32 bytes, one of each of its own and in their order, for a purpose: the audit's chain, say."""
+        return tuple(
+            HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=purpose.encode()).derive(key)
+            for key in self._keys
+        )
+
+    def encrypt(self, value: Any, purpose: str) -> bytes:
+        """A JSON value, sealed."""
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        return nonce + self._ciphers[0].encrypt(nonce, json.dumps(value).encode(), purpose.encode())
+
+    def decrypt(self, sealed: bytes, purpose: str) -> Any:
+        """What was sealed for this purpose; None where it was not, or was altered."""
+        for cipher in self._ciphers:
+            try:
+                return json.loads(cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], purpose.encode()))
+            except (InvalidTag, ValueError):
+                continue
+        return None
+
+    def encrypt_token(self, value: Any, purpose: str) -> str:
+        """A JSON value, sealed as text."""
+        return base64.urlsafe_b64encode(self.encrypt(value, purpose)).decode()
+
+    def decrypt_token(self, token: str, purpose: str) -> Any:
+        """What a token holds; None where it is not one of ours."""
+        try:
+            return self.decrypt(base64.urlsafe_b64decode(token.encode()), purpose)
+        except ValueError:
+            return None

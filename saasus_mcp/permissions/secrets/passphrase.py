@@ -1,0 +1,116 @@
+"""The approver's passphrase: what a terminal asks for before a person's yes counts, where one was set.
+
+It keeps apart the person and whoever else sits in the same account without knowing it; who can delete files there is
+stronger (see the design: on a laptop the boundary is the operating system's user).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidKey
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+
+from saasus_mcp.common import private_files
+from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.private_files import UnsafeFile
+
+PASSPHRASE_FILE = "approver.json"
+MIN_LENGTH = 8
+SALT_BYTES, HASH_BYTES = 16, 32
+COST = {"n": 2**15, "r": 8, "p": 1}
+"""About a tenth of a second and 32 MiB a guess. Kept beside each hash, so that it can be raised later."""
+MAX_COST = 32 * COST["n"] * COST["r"] * COST["p"]
+"""What a file may ask for: a gibibyte, and a few seconds."""
+MAX_FILE_BYTES = 4096
+"""Bytes of the file."""
+
+
+class PassphraseError(SaasusMcpError):
+    """The passphrase cannot be kept, or what was kept cannot be read: then nobody is let through."""
+
+
+def is_passphrase_set(folder: Path) -> bool:
+    """Whether a passphrase is kept in this state folder; a damaged or unreadable one counts."""
+    return os.path.lexists(folder / PASSPHRASE_FILE)
+
+
+def is_too_short(passphrase: str) -> bool:
+    """Whether it has fewer characters than are asked for."""
+    return len(unicodedata.normalize("NFC", passphrase)) < MIN_LENGTH
+
+
+def save_passphrase(folder: Path, passphrase: str) -> None:
+    """Keep the hash of a passphrase, in place of any earlier one, in a file that only its owner can read.
+
+    Raises:
+        PassphraseError: it has too few characters, or the file cannot be written.
+    """
+    if is_too_short(passphrase):
+        raise PassphraseError(f"The passphrase must have at least {MIN_LENGTH} characters.", "Choose a longer one.")
+    salt = secrets.token_bytes(SALT_BYTES)
+    derived = Scrypt(salt=salt, length=HASH_BYTES, **COST).derive(_bytes(passphrase))
+    kept = {"kdf": "scrypt", **COST, "salt": _text(salt), "hash": _text(derived)}
+    try:
+        private_files.ensure_private_folder(folder)
+        private_files.replace_file(folder / PASSPHRASE_FILE, json.dumps(kept).encode())
+    except UnsafeFile as error:
+        raise PassphraseError(error.message, error.hint) from error
+    except OSError as error:
+        raise PassphraseError(f"The passphrase cannot be saved: {error}.", "Set SAASUS_MCP_STATE_DIR.") from None
+
+
+def verify_passphrase(folder: Path, passphrase: str) -> bool:
+    """Whether this is the passphrase that is kept; compared in constant time.
+
+    Raises:
+        PassphraseError: what is kept cannot be read.
+    """
+    file = folder / PASSPHRASE_FILE
+    try:
+        kept: Any = json.loads(private_files.read_private_file(file, MAX_FILE_BYTES, secret=True))
+        derivation = Scrypt(salt=base64.b64decode(kept["salt"]), length=HASH_BYTES, **_cost(kept))
+        expected = base64.b64decode(kept["hash"])
+    except UnsafeFile as error:
+        raise PassphraseError(error.message, error.hint) from error
+    except (OSError, ValueError, KeyError, TypeError):
+        raise PassphraseError(f"{file} cannot be read.", "Its owner can delete it and set a new passphrase.") from None
+    try:
+        derivation.verify(_bytes(passphrase), expected)
+    except InvalidKey:
+        return False
+    return True
+
+
+def clear_passphrase(folder: Path) -> None:
+    """Forget the passphrase.
+
+    Raises:
+        PassphraseError: the file cannot be deleted.
+    """
+    try:
+        (folder / PASSPHRASE_FILE).unlink(missing_ok=True)
+    except OSError as error:
+        raise PassphraseError(f"The passphrase cannot be removed: {error}.", "Delete the file yourself.") from None
+
+
+def _cost(kept: dict[str, Any]) -> dict[str, int]:
+    cost = {name: int(kept[name]) for name in COST}
+    if cost["n"] * cost["r"] * cost["p"] > MAX_COST:
+        raise ValueError(cost)
+    return cost
+
+
+def _bytes(passphrase: str) -> bytes:
+    """NFC, so that the same words typed on another keyboard are the same; whatever a terminal gave can be hashed."""
+    return unicodedata.normalize("NFC", passphrase).encode("utf-8", "surrogatepass")
+
+
+def _text(value: bytes) -> str:
+    return base64.b64encode(value).decode()

@@ -1,0 +1,174 @@
+"""Secrets kept from the model: those of answers become handles that a person can reveal once; others it passes by name."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from saasus_mcp.permissions.approval.action_records import Channel, reveal_action
+from saasus_mcp.permissions.refusal import CallRefused, Reason
+from saasus_mcp.permissions.secrets.encryption import Encryptor
+from saasus_mcp.saasus.arguments import Arguments
+from saasus_mcp.store import HiddenSecret
+
+if TYPE_CHECKING:
+    from saasus_mcp.store import Store
+
+HANDLE_PREFIX = "secret://r/"
+REFERENCE_PREFIX = "secret://"
+SECRET_LIFETIME = 15 * 60
+SECRET_PURPOSE = "secret"
+SecretReferences = Callable[[str], str | None]
+"""The secret of a name that the profile lists, read now; None for any other name."""
+
+
+def no_references(_: str) -> None:
+    """Where a profile lists no names."""
+
+
+@dataclass(slots=True)
+class SecretCollector:
+    """Collects the secrets of one answer; `hide` gives the handle that is shown in place of one."""
+
+    collected: list[tuple[str, str]] = field(default_factory=list)
+
+    def add(self, secret: str) -> str:
+        """The handle of a secret."""
+        identifier = secrets.token_hex(12)
+        self.collected.append((identifier, secret))
+        return HANDLE_PREFIX + identifier
+
+
+class SecretVault:
+    """Hidden secrets of one SaaS, encrypted in the store, bound to principal and profile, for fifteen minutes."""
+
+    def __init__(
+        self, store: Store, sealer: Encryptor, clock: Callable[[], float], references: SecretReferences = no_references
+    ) -> None:
+        self._store = store
+        self._sealer = sealer
+        self._clock = clock
+        self._references = references
+
+    def store_secrets(
+        self,
+        hiding: SecretCollector,
+        principal: str,
+        profile: str,
+        lifetime: int = SECRET_LIFETIME,
+        *,
+        operation: str = "",
+        call: str = "",
+    ) -> None:
+        """Keep what was hidden in one answer, for so many seconds.
+
+        Args:
+            operation, call: whose answer it is, for the record of who saw it.
+
+        Raises:
+            StoreError: it cannot be kept.
+        """
+        if not hiding.collected:
+            return
+        now = self._clock()
+        kept = [
+            HiddenSecret(
+                name,
+                principal,
+                profile,
+                self._sealer.encrypt(secret, SECRET_PURPOSE + name),
+                now + lifetime,
+                operation,
+                call,
+            )
+            for name, secret in hiding.collected
+        ]
+        self._store.add_secrets(kept, now)
+
+    def reveal(self, handle: str, profile: str | None = None, *, by: str, via: Channel) -> str:
+        """The secret behind a handle, for a person; once, and not without a record of who saw it.
+
+        Args:
+            profile: the only one whose secrets this person may see; None where they may see those of any.
+            by: who is to see it.
+
+        Raises:
+            Refused: it is unknown, was revealed already, or its time is over.
+            StoreError: it cannot be recorded; it can be revealed later.
+        """
+        identifier = handle.strip().removeprefix(HANDLE_PREFIX)
+        hidden = self._store.get_secret(identifier, self._clock())
+        secret = self._opened(hidden if hidden is not None and profile in (None, hidden.profile) else None)
+        assert hidden is not None
+        told = {hidden.id: reveal_action(hidden, by=by, via=via).to_audit()}
+        if not self._store.take_secrets(told, self._clock()):
+            raise CallRefused(Reason.UNKNOWN, "This secret was revealed moments ago.", "Request a new one.")
+        return secret
+
+    def peek(self, handle: str) -> str | None:
+        """The secret behind a handle while it lasts, to see what revealing it takes; nobody may be shown it."""
+        hidden = self._store.get_secret(handle.removeprefix(HANDLE_PREFIX), self._clock())
+        return self._opened(hidden) if hidden is not None else None
+
+    def reveal_all(self, handles: Iterable[str], *, by: str, via: Channel) -> dict[str, str]:
+        """The secrets behind those handles that last, by handle, each once and recorded.
+
+        Raises:
+            StoreError: they cannot be recorded; none is revealed, and all can be later.
+        """
+        found: dict[str, tuple[HiddenSecret, str]] = {}
+        for handle in handles:
+            hidden = self._store.get_secret(handle.removeprefix(HANDLE_PREFIX), self._clock())
+            if hidden is not None:
+                found[handle] = hidden, self._opened(hidden)
+        told = {hidden.id: reveal_action(hidden, by=by, via=via).to_audit() for hidden, _ in found.values()}
+        taken = set(self._store.take_secrets(told, self._clock())) if told else set()
+        return {handle: secret for handle, (hidden, secret) in found.items() if hidden.id in taken}
+
+    def resolve(self, arguments: Arguments, principal: str, profile: str) -> Arguments:
+        """The arguments with every handle and every name replaced by its secret, for the wire only.
+
+        Raises:
+            Refused: a handle or a name is unknown here, or its time is over.
+            SaasusMcpError: a name is known and its secret cannot be read.
+        """
+        known = {handle: self._secret(handle, principal, profile) for handle in arguments.handles()}
+        return replace(arguments, values=_replaced(arguments.values, known)) if known else arguments
+
+    def _secret(self, handle: str, principal: str, profile: str) -> str:
+        if not handle.startswith(HANDLE_PREFIX):
+            return self._named(handle)
+        hidden = self._store.get_secret(handle.removeprefix(HANDLE_PREFIX), self._clock())
+        if hidden is not None and (hidden.principal, hidden.profile) != (principal, profile):
+            hidden = None
+        return self._opened(hidden)
+
+    def _named(self, reference: str) -> str:
+        secret = self._references(reference.removeprefix(REFERENCE_PREFIX))
+        if secret is None:
+            raise CallRefused(
+                Reason.UNKNOWN,
+                "This profile has no secret with that name.",
+                "A person must add it to config.toml under [profiles.NAME.secrets].",
+            )
+        return secret
+
+    def _opened(self, hidden: HiddenSecret | None) -> str:
+        secret = self._sealer.decrypt(hidden.sealed, SECRET_PURPOSE + hidden.id) if hidden else None
+        if not isinstance(secret, str):
+            raise CallRefused(
+                Reason.UNKNOWN, "This secret handle is unknown, already used or expired.", "Request a new one."
+            )
+        return secret
+
+
+def _replaced(value: Any, known: dict[str, str]) -> Any:
+    if isinstance(value, str):
+        return known.get(value, value)
+    if isinstance(value, dict):
+        return {name: _replaced(item, known) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_replaced(item, known) for item in value]
+    return value

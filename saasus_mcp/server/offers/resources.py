@@ -1,0 +1,192 @@
+"""Resources: the catalogue in full, the caller's own decisions, and large answers kept for the caller."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+from urllib.parse import unquote
+
+from mcp.shared.exceptions import MCPError
+from mcp.types import (
+    INVALID_PARAMS,
+    BlobResourceContents,
+    ReadResourceResult,
+    Resource,
+    ResourceTemplate,
+    TextResourceContents,
+)
+
+from saasus_mcp.catalog import Catalogue, Operation, UnknownTool, jobs
+from saasus_mcp.common.language import Language
+from saasus_mcp.permissions.policy.model import Policy, PolicyInput, is_conditional
+from saasus_mcp.permissions.policy.narrowing import NO_NARROWING
+from saasus_mcp.permissions.policy.presets import Principal
+from saasus_mcp.permissions.refusal import CallRefused
+from saasus_mcp.saasus.tool_answer import compact_json
+from saasus_mcp.server.results.result_store import PNG_TYPE, ResultStore, png_of_result
+from saasus_mcp.server.results.result_store import RESULTS_URI as RESULTS
+from saasus_mcp.server.scheduling import worker_threads
+
+CATALOG_URI = "saasus://catalog/"
+POLICY_URI = "saasus://policy"
+JSON_TYPE, TEXT_TYPE = "application/json", "text/plain"
+Describe = Callable[[Operation, Principal], dict[str, Any]]
+"""Everything a model may want to know of an operation, the caller's decision among it."""
+
+TEXTS = {
+    "en": {
+        "catalog": "One operation in full",
+        "results": "A large response in full",
+        "policy": "What you may do",
+        "result": "Answer of {operation}, {at}",
+    },
+    "ja": {
+        "catalog": "操作の詳細",
+        "results": "大きな応答の全体",
+        "policy": "許可されている操作",
+        "result": "{operation} の応答({at})",
+    },
+}
+
+
+@cache
+def _reads() -> dict[str, tuple[str, ...]]:
+    """The operations that each kind of job reads by."""
+    return {spec.name: spec.reads for spec in jobs.load_jobs()}
+
+
+class Resources:
+    """The resources of one server."""
+
+    def __init__(
+        self,
+        *,
+        catalogue: Catalogue,
+        policy: Policy,
+        profile: str,
+        results: ResultStore,
+        describe: Describe,
+        language: Language,
+    ) -> None:
+        self._catalogue = catalogue
+        self._policy = policy
+        self._profile = profile
+        self._results = results
+        self._describe = describe
+        self._words = TEXTS[language]
+
+    def list_templates(self) -> list[ResourceTemplate]:
+        """The two families."""
+        return [
+            ResourceTemplate(
+                name="catalog",
+                title=self._words["catalog"],
+                uri_template=CATALOG_URI + "{operation}",
+                mime_type=JSON_TYPE,
+            ),
+            ResourceTemplate(
+                name="results", title=self._words["results"], uri_template=RESULTS + "{id}", mime_type=JSON_TYPE
+            ),
+        ]
+
+    def list_resources(self, principal: Principal) -> list[Resource]:
+        """The caller's decisions, and the answers kept for the caller. Operations are found by their template."""
+        kept = [
+            Resource(
+                name=f"result {each.id}",
+                title=self._words["result"].format(
+                    operation=self._tool(each.operation),
+                    at=datetime.fromtimestamp(each.at, UTC).isoformat(timespec="seconds"),
+                ),
+                uri=RESULTS + each.id,
+                mime_type=JSON_TYPE,
+            )
+            for each in self._results.list_results(principal.id)
+            if self._could_read(each.operation, principal)
+        ]
+        return [Resource(name="policy", title=self._words["policy"], uri=POLICY_URI, mime_type=JSON_TYPE), *kept]
+
+    async def read(self, uri: str, principal: Principal) -> ReadResourceResult:
+        """What a resource holds, for this caller.
+
+        Raises:
+            MCPError: there is none, it is somebody else's, or a call that it was made of would be denied today.
+        """
+        try:
+            value = await self._value(uri, principal)
+        except CallRefused as refused:
+            raise MCPError(INVALID_PARAMS, str(refused), {"uri": uri[:200]}) from None
+        if value is None:
+            raise MCPError(INVALID_PARAMS, "Unknown resource.", {"uri": uri[:200]})
+        png = png_of_result(value)
+        if png is not None:
+            blob = BlobResourceContents(uri=uri, mime_type=PNG_TYPE, blob=png)
+            return ReadResourceResult(contents=[blob], ttl_ms=0, cache_scope="private")
+        text, form = (value, TEXT_TYPE) if isinstance(value, str) else (await _written(value, principal), JSON_TYPE)
+        return ReadResourceResult(
+            contents=[TextResourceContents(uri=uri, mime_type=form, text=text)], ttl_ms=0, cache_scope="private"
+        )
+
+    def complete_names(self, typed: str, principal: Principal) -> list[str]:
+        """The tools whose name, or whose operation's id, contains what was typed; first those where a word begins with it."""
+        wanted = typed.casefold()
+        tools = [each.tool for each in self._allowed(principal) if wanted in f"{each.tool} {each.key.casefold()}"]
+        return sorted(tools, key=lambda tool: (not tool.startswith(wanted), f"_{wanted}" not in tool, tool))
+
+    async def _value(self, uri: str, principal: Principal) -> Any:
+        if uri == POLICY_URI:
+            return self._decisions(principal)
+        if uri.startswith(RESULTS):
+            whole = await self._results.read(uri, principal)
+            return whole.value if whole is not None else None
+        if uri.startswith(CATALOG_URI):
+            try:
+                operation = self._catalogue.find(unquote(uri.removeprefix(CATALOG_URI)))
+            except UnknownTool:
+                return None
+            return self._describe(operation, principal) if operation in self._allowed(principal) else None
+        return None
+
+    def _could_read(self, source: str, principal: Principal) -> bool:
+        """Whether answers of this operation, or of this tool of our own, could still be allowed."""
+        keys = (source,) if "." in source else _reads().get(source, ())
+        principal = principal if "." in source else principal.for_job(source)
+        try:
+            return all(self._policy.could_allow(self._catalogue.find(key), principal, self._profile) for key in keys)
+        except UnknownTool:
+            return False
+
+    def _tool(self, source: str) -> str:
+        """The name of the tool that gave an answer, which is kept under the operation's key."""
+        return self._catalogue.find(source).tool if "." in source else source
+
+    def _allowed(self, principal: Principal) -> list[Operation]:
+        return [each for each in self._catalogue if self._policy.could_allow(each, principal, self._profile)]
+
+    def _decisions(self, principal: Principal) -> dict[str, Any]:
+        """What is decided on a call of each tool, as far as that hangs on the tool and the caller alone."""
+        decided = []
+        for operation in self._allowed(principal):
+            case = PolicyInput(operation, {}, principal, self._profile)
+            decision = self._policy.decide(case)
+            hangs = is_conditional(self._policy.explain(case))
+            decided.append(
+                {
+                    "name": operation.tool,
+                    "level": operation.level,
+                    **({"decision": "depends on the call"} if hangs else {"decision": decision.outcome}),
+                    "rule": decision.rule,
+                }
+            )
+        narrowing = {"narrowing": principal.narrowing.to_audit()} if principal.narrowing != NO_NARROWING else {}
+        who = {"policy": self._policy.name, "profile": self._profile, "principal": principal.id, **narrowing}
+        return {**who, "tools": decided}
+
+
+async def _written(value: Any, principal: Principal) -> str:
+    """A value as JSON, in a thread where it is large."""
+    if not worker_threads.is_large(value):
+        return compact_json(value)
+    return await worker_threads.run_in_worker(principal.id, lambda: compact_json(value))

@@ -1,0 +1,119 @@
+"""Answers too large for a model, cut to a budget: lists and long texts lose their ends, and each cut is told."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from itertools import accumulate, islice
+from typing import Any, Literal
+
+from saasus_mcp.saasus.tool_answer import compact_json
+
+FIELD_OVERHEAD = 6
+"""Bytes of a field beside its name: colon, comma, and the end of a text or a list that was cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class Truncation:
+    """One list or text that lost its end.
+
+    Attributes:
+        place: the fields that lead to it, dotted; empty for the whole.
+        unit: what `shown` and `of` count.
+    """
+
+    path: str
+    shown: int
+    total: int
+    unit: Literal["items", "characters", "fields"] = "items"
+
+    def __str__(self) -> str:
+        return f"{self.path or 'the answer'}: {self.shown} of {self.total} {self.unit}"
+
+
+def truncate(value: Any, budget: int) -> tuple[Any, tuple[Truncation, ...]]:
+    """The value in at most about `budget` bytes of JSON, and what was cut from it; itself where it fits."""
+    cuts: list[Truncation] = []
+    return _fitted(value, budget, "", cuts), tuple(cuts)
+
+
+def json_size(value: Any) -> int:
+    """Bytes of a value as JSON."""
+    return len(compact_json(value).encode())
+
+
+def _measured(value: Any, most: int) -> int:
+    """Bytes of a value as JSON, at most one more than `most`: of what is larger no more is looked at."""
+    if isinstance(value, list):
+        parts = (_measured(item, most) + 1 for item in value)
+    elif isinstance(value, dict):
+        parts = (_measured(name, most) + 2 + _measured(item, most) for name, item in value.items())
+    elif isinstance(value, str) and len(value) > most:
+        return most + 1
+    else:
+        return min(json_size(value), most + 1)
+    total = 2 if not value else 1
+    for part in parts:
+        total += part
+        if total > most:
+            return most + 1
+    return total
+
+
+def _fitted(value: Any, budget: int, place: str, cuts: list[Truncation]) -> Any:
+    if _measured(value, budget) <= budget or not value:
+        return value
+    if isinstance(value, dict):
+        return _object(value, budget, place, cuts)
+    if isinstance(value, list):
+        return _list(value, budget, place, cuts)
+    if isinstance(value, str):
+        return _text(value, budget, place, cuts)
+    return value
+
+
+def _object(value: dict[str, Any], budget: int, place: str, cuts: list[Truncation]) -> dict[str, Any]:
+    """Small fields stay whole; what they leave is shared among the large ones. Of very many, the first stay."""
+    value = _first_fields(value, budget // 2, place, cuts)
+    fitted: dict[str, Any] = {}
+    left = budget - 2 - sum(json_size(name) + 2 for name in value)
+    rising = sorted(value, key=lambda name: _measured(value[name], budget))
+    for position, name in enumerate(rising):
+        share = max(0, left) // (len(rising) - position)
+        fitted[name] = _fitted(value[name], share, f"{place}.{name}".lstrip("."), cuts)
+        left -= json_size(fitted[name])
+    return {name: fitted[name] for name in value}
+
+
+def _first_fields(value: dict[str, Any], budget: int, place: str, cuts: list[Truncation]) -> dict[str, Any]:
+    """The fields from the start whose names fit, with room for a short value each; at least one."""
+    fits = bisect_right(list(accumulate(json_size(name) + FIELD_OVERHEAD for name in value)), budget)
+    if fits >= len(value):
+        return value
+    kept = dict(islice(value.items(), max(fits, 1)))
+    cuts.append(Truncation(place, len(kept), len(value), "fields"))
+    return kept
+
+
+def _list(value: list[Any], budget: int, place: str, cuts: list[Truncation]) -> list[Any]:
+    """As many items from the start as fit; of one that alone is too large, a part."""
+    kept: list[Any] = []
+    left = budget - 2
+    for item in value:
+        left -= _measured(item, max(left, 0)) + 1
+        if left < 0:
+            break
+        kept.append(item)
+    if not kept and value and budget > 2:
+        kept.append(_fitted(value[0], budget - 2, f"{place}[0]", cuts))
+    cuts.append(Truncation(place, len(kept), len(value)))
+    return kept
+
+
+def _text(value: str, budget: int, place: str, cuts: list[Truncation]) -> str:
+    longest = bisect_right(
+        range(1, min(len(value), max(budget, 0)) + 1), budget, key=lambda length: json_size(value[:length])
+    )
+    kept = value[:longest]
+    cuts.append(Truncation(place, len(kept), len(value), "characters"))
+    return kept

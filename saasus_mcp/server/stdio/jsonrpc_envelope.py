@@ -1,0 +1,163 @@
+"""The members of a JSON-RPC message that say how to answer it, also where the rest of the message cannot be read.
+
+Whoever sends a request waits for an answer under its id. So the id is looked for in lines that are no JSON, too: in one pass
+over strings and brackets, which takes time linear in the length of the line and needs no recursion.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
+
+from saasus_mcp.server.stdio.line_splitter import Line, OversizedLine
+
+MessageId = str | int | float
+
+MAX_TOKENS = 50_000
+"""Strings, and brackets, that are looked at before the search goes on at the end of the line."""
+MAX_NUMBER_LENGTH = 400
+"""Digits of a number that is read as an id."""
+MAX_EXACT_INTEGER = 2**53
+NUMBER = re.compile(rb"-?[0-9][0-9.eE+-]*")
+BRACKET = re.compile(rb"[\[\]{}]")
+TRAILING_ID = re.compile(rb', ?"id" ?: ?("[^"\\]{0,300}"|-?[0-9]{1,300}) ?\}[\r\n]{0,2}\Z')
+"""An id where some SDKs write it: behind everything else."""
+
+Members = dict[bytes, bytes | None]
+"""The members of an object by name, with what was written where that is a string or a number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What is known of a message.
+
+    Attributes:
+        id: as an answer can repeat it; None where there is none, or where it is of a type that no id may have.
+        has_id: whether a member `id` stands there, or may stand in a part that was not looked at.
+        is_call: whether a member `method` stands there: it is a request or a notification.
+        is_response: whether, instead, a member `result` or `error` does.
+    """
+
+    id: MessageId | None = None
+    has_id: bool = False
+    is_call: bool = False
+    is_response: bool = False
+
+
+EMPTY_ENVELOPE = Envelope()
+UNSCANNED_ENVELOPE = Envelope(has_id=True)
+
+
+def envelope_of(value: Any) -> Envelope:
+    """The envelope of a parsed message; an empty one for what is no object."""
+    if not isinstance(value, dict):
+        return EMPTY_ENVELOPE
+    is_call = "method" in value
+    return Envelope(
+        id=_usable(value.get("id")),
+        has_id="id" in value,
+        is_call=is_call,
+        is_response=not is_call and ("result" in value or "error" in value),
+    )
+
+
+def scan_envelopes(line: Line) -> list[Envelope]:
+    """The envelopes of the objects of a line that could not be parsed: of one message, of a batch, or of several in a row."""
+    head, tail = (line.head, line.tail) if isinstance(line, OversizedLine) else (line, line)
+    scan = _Scan(head)
+    found = [_read(members) for members in scan.objects]
+    if scan.whole and isinstance(line, bytes):
+        return found
+    last = TRAILING_ID.search(tail[-MAX_NUMBER_LENGTH:])
+    if len(found) == 1 and not found[0].has_id:
+        return [replace(found[0], id=_usable(_scalar(last[1])) if last else None, has_id=True)]
+    return found if len(found) == 1 else [*found, UNSCANNED_ENVELOPE]
+
+
+class _Scan:
+    """The objects of a message or a batch.
+
+    Attributes:
+        whole: whether all of the text was looked at.
+    """
+
+    def __init__(self, text: bytes) -> None:
+        self.objects: list[Members] = []
+        self.whole = True
+        self._depth = self._level = self._brackets = 0
+        # Without escapes, quotation marks begin and end strings; what is between them keeps its place.
+        pieces = text.replace(b"\\\\", b"__").replace(b'\\"', b"__").split(b'"', 2 * MAX_TOKENS)
+        at, last, name = 0, b"", b""
+        for index, piece in enumerate(pieces[: 2 * MAX_TOKENS]):
+            if index % 2 == 0:
+                name = self._between(last, piece)
+            else:
+                last = text[at - 1 : at + len(piece) + 1]
+                if name:
+                    self.objects[-1][name] = last
+            at += len(piece) + 1
+            if self._brackets == MAX_TOKENS:
+                break
+        self.whole = len(pieces) <= 2 * MAX_TOKENS and self._brackets < MAX_TOKENS
+
+    def _between(self, string: bytes, piece: bytes) -> bytes:
+        """Take what stands behind a string. The name of the member whose value is the next string; empty where none is."""
+        name, value = b"", piece.strip()
+        if string and self._depth == self._level and self.objects and value.startswith(b":"):
+            name, value = _name(string), value[1:].lstrip()
+            number = NUMBER.match(value)
+            self.objects[-1][name] = number[0] if number else None
+        for bracket in islice(BRACKET.finditer(piece), MAX_TOKENS - self._brackets):
+            self._brackets += 1
+            self._take(bracket[0])
+        return b"" if value else name
+
+    def _take(self, bracket: bytes) -> None:
+        if bracket in b"]}":
+            self._depth -= 1
+            return
+        self._level = self._level or (1 if bracket == b"{" else 2)  # of the objects: 2 in a batch
+        self._depth += 1
+        if self._depth == self._level and bracket == b"{":
+            self.objects.append({})
+
+
+def _name(text: bytes) -> bytes:
+    """The name of a member, without its quotation marks and escapes."""
+    if b"\\" in text:
+        return str(_scalar(text)).encode("utf-8", "replace")
+    return text[1:-1]
+
+
+def _read(members: Members) -> Envelope:
+    given = members.get(b"id")
+    is_call = b"method" in members
+    return Envelope(
+        id=_usable(_scalar(given)) if given is not None else None,
+        has_id=b"id" in members,
+        is_call=is_call,
+        is_response=not is_call and (b"result" in members or b"error" in members),
+    )
+
+
+def _scalar(token: bytes) -> Any:
+    """The value of a string or a number; None where it cannot be read."""
+    if not token.startswith(b'"') and len(token) > MAX_NUMBER_LENGTH:
+        return None
+    try:
+        return json.loads(token.decode("utf-8"), strict=False)
+    except ValueError:
+        return None
+
+
+def _usable(value: Any) -> MessageId | None:
+    """The value as an id that an answer can repeat. A whole number is an integer, however it is written (1.0)."""
+    if isinstance(value, str) or type(value) is int:
+        return value
+    if not isinstance(value, float) or not math.isfinite(value):
+        return None
+    return int(value) if value.is_integer() and abs(value) <= MAX_EXACT_INTEGER else value

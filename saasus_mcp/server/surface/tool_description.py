@@ -1,0 +1,113 @@
+"""What there is to know of an operation before it is called, for a model to read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from saasus_mcp.catalog import Operation
+from saasus_mcp.common.language import Language
+from saasus_mcp.permissions.policy.model import Policy, PolicyInput, Principal
+from saasus_mcp.server.surface.examples import example_arguments, required_arguments
+
+SELECT_NOTE = "JMESPath over the outputSchema picks from the full response: `select` of call_read or read_and_select"
+DEPENDS_ON_CALL = "depends on the call"
+
+
+def summarize_operation(operation: Operation, language: Language) -> dict[str, Any]:
+    """An operation in one line."""
+    return {
+        "name": operation.tool,
+        "title": operation.title.text(language),
+        "level": operation.level,
+        "line": operation.terse,
+        "required": required_arguments(operation),
+    }
+
+
+def describe_operation(
+    operation: Operation, principal: Principal, policy: Policy, profile: str, language: Language = "en"
+) -> dict[str, Any]:
+    """An operation in full, with what the policy decides for this caller.
+
+    Args:
+        language: of the title.
+    """
+    decided = describe_decision(operation, principal, policy, profile)
+    whole = {
+        "name": operation.tool,
+        "title": operation.title.text(language),
+        "toolset": operation.toolset,
+        "http": f"{operation.method} {operation.path}",
+        "level": operation.level,
+        "description": operation.description.en,
+        **decided,
+        "preview": describe_preview(operation) if decided["decision"] != "allow" else {},
+        "effects": describe_effects(operation),
+        "inputSchema": operation.input_schema,
+        "exactlyOne": [list(names) for names in operation.exactly_one],
+        "variants": describe_variants(operation),
+        "fields": dict(operation.input_texts),
+        "example": {"name": operation.tool, "arguments": example_arguments(operation)},
+        "outputSchema": operation.output_schema,
+        "answerFields": dict(operation.output_texts),
+        "select": SELECT_NOTE if operation.reads else {},
+    }
+    return {name: value for name, value in whole.items() if value not in ({}, [])}
+
+
+def describe_decision(operation: Operation, principal: Principal, policy: Policy, profile: str) -> dict[str, Any]:
+    """What is decided on a call, by which rule and why, as far as that hangs on the operation and the caller alone."""
+    case = PolicyInput(operation, {}, principal, profile)
+    concerning = [each for each in policy.explain(case) if each.skipped_by is None]
+    if any(each.when is not None for each in concerning):
+        return {"decision": DEPENDS_ON_CALL, "rules": [each.rule for each in concerning]}
+    decided = policy.decide(case)
+    return {"decision": decided.outcome, "rule": decided.rule, "reason": decided.reason}
+
+
+def describe_preview(operation: Operation) -> dict[str, Any]:
+    """What a person is shown of what a call would hit before they say yes, and how they say it."""
+    row = operation.effects
+    shown = {
+        "target": "its current state" if row.target and row.target.read else None,
+        "shows": [measure.label.en for measure in row.impact],
+        "compares": "each argument with what is there now" if row.diff is not None and row.diff.now else None,
+        "warns": row.say.en if row.say else None,
+        "typed": "the target's name" if operation.level in ("destructive", "critical") else None,
+    }
+    return {name: value for name, value in shown.items() if value}
+
+
+def describe_effects(operation: Operation) -> dict[str, Any]:
+    """The operation's row of the table of effects; what does not apply is left out."""
+    row = operation.effects
+    values: Mapping[str, Any] = {
+        "effect": row.effect,
+        "reversibility": row.reversibility,
+        "blast": row.blast,
+        "idempotent": row.idempotent,
+        "adds_only": row.adds_only,
+        "email": row.email,
+        "money": row.money,
+        "outside": row.outside,
+        "personal_data": row.personal_data,
+        "secrets_in": operation.secret_inputs,
+        "secrets_out": operation.secret_outputs,
+        "preconditions": row.preconditions,
+        "why": row.why,
+        "undo": {"class": row.undo.kind, "note": row.undo.note.en if row.undo.note else ""} if row.undo else None,
+    }
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in values.items()
+        if name == "idempotent" or value not in ("", "no", "n/a", (), False, None)
+    }
+
+
+def describe_variants(operation: Operation) -> dict[str, Any]:
+    """What a body of several shapes must have, by the value of the argument that names the shape."""
+    if operation.variants is None:
+        return {}
+    tag, shapes = operation.variants
+    return {tag: {shape: schema.get("required", []) for shape, schema in shapes.items()}}

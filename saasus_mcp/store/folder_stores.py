@@ -1,0 +1,68 @@
+"""The stores in a folder of this machine, a file for each SaaS. Imports the database library with the first that is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from saasus_mcp.store import folder_freeze
+from saasus_mcp.store.audit.hash_chain import MacKeys
+from saasus_mcp.store.audit.key_check import require_key_of_file
+from saasus_mcp.store.records import Freeze
+from saasus_mcp.store.state_files import create_database_file, list_store_files, prepare_store_file
+
+if TYPE_CHECKING:
+    from saasus_mcp.store.store import Store
+    from saasus_mcp.store.tokens import TokenStore
+
+
+DECISIONS_FILE = "decisions.db"
+
+
+class FolderStores:
+    """See `Stores`.
+
+    Args:
+        keys: of the audit, asked for with the first store.
+    """
+
+    shared = False
+
+    def __init__(self, folder: Path, keys: Callable[[], MacKeys]) -> None:
+        self._folder = folder
+        self._keys = keys
+
+    @property
+    def names(self) -> list[str]:
+        return [file.name for file in list_store_files(self._folder)]
+
+    @property
+    def audited_names(self) -> list[str]:
+        return [*self.names, *([DECISIONS_FILE] if (self._folder / DECISIONS_FILE).is_file() else [])]
+
+    def open(self, name: str) -> Store:
+        from saasus_mcp.store.store import Store
+
+        return Store.open_file(self._folder / name, self._keys())
+
+    def open_saas(self, saas_id: str) -> Store:
+        return self.open(prepare_store_file(self._folder, saas_id).name)
+
+    def open_decisions(self) -> Store:
+        return self.open(create_database_file(self._folder, DECISIONS_FILE).name)
+
+    def require_key(self, saas_id: str) -> None:
+        if not require_key_of_file(prepare_store_file(self._folder, saas_id), self._keys()):
+            for name in self.audited_names:
+                require_key_of_file(self._folder / name, self._keys())
+
+    def open_tokens(self) -> TokenStore:
+        from saasus_mcp.store.tokens import TokenStore
+
+        return TokenStore.open(self._folder)
+
+    def set_freeze(self, freeze: Freeze | None) -> None:
+        folder_freeze.set_folder_freeze(self._folder, freeze)
+
+    def close(self) -> None: ...

@@ -1,0 +1,78 @@
+"""The table of jobs compiles only where it fits the operations, and each job has its code."""
+
+from __future__ import annotations
+
+import json
+import re
+from inspect import iscoroutinefunction
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from saasus_mcp.catalog import Catalogue
+from saasus_mcp.catalog.compile import jobs
+from saasus_mcp.catalog.jobs import JobSpec, load_jobs
+from saasus_mcp.jobs.job_kind import load_kind
+from saasus_mcp.saasus import validation
+from saasus_mcp.saasus.arguments import InvalidArguments
+
+SOUND: dict[str, Any] = {
+    "title": {"en": "T", "ja": "T"},
+    "description": {"en": "D", "ja": "D"},
+    "terse": "Do it.",
+    "reads": ["auth.GetRoles"],
+    "writes": ["auth.CreateRole"],
+    "input": {"properties": {}},
+}
+LEVELS = {"auth.GetRoles": "read", "auth.CreateRole": "write"}
+
+
+def compiled(folder: Path, name: str = "job_x", **changed: Any) -> str:
+    file = folder / "jobs.yaml"
+    file.write_text(yaml.safe_dump({name: {**SOUND, **changed}}), encoding="utf-8")
+    return jobs.compile_jobs(file, LEVELS, 40)
+
+
+@pytest.mark.parametrize("given", [{}, {"properties": {"a": {"type": "string"}}}], ids=["no arguments", "arguments"])
+def test_a_sound_job_compiles_and_refuses_arguments_that_it_does_not_declare(
+    tmp_path: Path, given: dict[str, Any]
+) -> None:
+    schema = json.loads(compiled(tmp_path, input=given))["jobs"][0]["input_schema"]
+    assert schema["properties"] == {**given.get("properties", {}), "reason": schema["properties"]["reason"]}
+    with pytest.raises(InvalidArguments, match="no such field"):
+        validation.validate_schema(schema, {"undeclared": 1})
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"name": "export"}, "begins with job_"),
+        ({"name": "job_" + "x" * 40}, "at most 40"),
+        ({"reads": ["auth.Nothing"]}, "no document has this operation"),
+        ({"reads": ["auth.CreateRole"]}, "does not merely read"),
+        ({"writes": ["auth.GetRoles"]}, "merely reads"),
+        ({"title": {"en": "T"}}, "both languages"),
+        ({"input": {"properties": 3}}, "input:"),
+        ({"colour": "red"}, "its fields are"),
+    ],
+)
+def test_a_job_that_does_not_fit_does_not_compile(tmp_path: Path, changed: dict[str, Any], said: str) -> None:
+    with pytest.raises(SystemExit, match=said):
+        compiled(tmp_path, **changed)
+
+
+def test_every_job_that_is_listed_has_its_code_and_known_operations(catalogue: Catalogue) -> None:
+    for job in load_jobs():
+        module = load_kind(job.name)
+        assert iscoroutinefunction(module.plan)
+        assert iscoroutinefunction(module.run)
+        assert all(catalogue.find(key).reads for key in job.reads)
+        assert not any(catalogue.find(key).reads for key in job.writes)
+
+
+@pytest.mark.parametrize("job", load_jobs(), ids=lambda job: job.name)
+def test_no_sentence_in_japanese_is_broken_by_a_space_of_its_source(job: JobSpec) -> None:
+    """A folded block joins its lines by spaces, which Japanese has none of."""
+    assert re.findall(r"[ぁ-んァ-ヶ一-龥、。] [ぁ-んァ-ヶ一-龥0-9]", job.description.ja) == []

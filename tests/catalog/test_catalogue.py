@@ -1,0 +1,227 @@
+"""The compiled catalogue, and what every tool in it promises to every client."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from saasus_mcp.catalog import Catalogue, Operation, UnknownTool
+from saasus_mcp.catalog.compile import __main__ as compiler
+from saasus_mcp.catalog.compile import documents, effects, route_conflicts
+from saasus_mcp.server.surface.annotations import ToolHints
+
+NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+FIELD = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
+NOT_PORTABLE = {
+    "oneOf",
+    "allOf",
+    "not",
+    "$ref",
+    "$defs",
+    "$schema",
+    "nullable",
+    "example",
+    "discriminator",
+    "format_int64",
+}
+
+
+def nodes(schema: Any) -> Iterator[dict[str, Any]]:
+    """Every schema node in a schema."""
+    yield schema
+    for child in schema.get("properties", {}).values():
+        yield from nodes(child)
+    for key in ("items", "additionalProperties"):
+        if isinstance(schema.get(key), dict):
+            yield from nodes(schema[key])
+    for child in schema.get("anyOf", ()):
+        yield from nodes(child)
+
+
+def schemas(operation: Operation) -> Iterator[dict[str, Any]]:
+    yield operation.input_schema
+    yield operation.output_schema
+    if operation.variants:
+        yield from operation.variants[1].values()
+
+
+def test_what_ships_is_what_the_documents_compile_to() -> None:
+    assert compiler.CATALOGUE.read_text(encoding="utf-8") == compiler.compile_catalogue(), "stale: run `make catalogue`"
+
+
+def test_every_operation_of_the_api_is_a_tool(catalogue: Catalogue) -> None:
+    modules = Counter(operation.module for operation in catalogue)
+    assert modules == {
+        "auth": 99,
+        "pricing": 36,
+        "apigateway": 17,
+        "awsmarketplace": 14,
+        "communication": 12,
+        "analysis": 7,
+        "integration": 5,
+        "billing": 3,
+        "apilog": 2,
+    }
+
+
+def test_names_fit_every_client(catalogue: Catalogue) -> None:
+    assert [operation.tool for operation in catalogue if not NAME.fullmatch(operation.tool)] == []
+    assert len({operation.tool for operation in catalogue}) == len(catalogue)
+
+
+def test_a_toolset_is_small_enough_for_the_smallest_client(catalogue: Catalogue) -> None:
+    sizes = Counter(operation.toolset for operation in catalogue)
+    assert len(sizes) == 15
+    assert max(sizes.values()) < 40, sizes
+
+
+def test_every_schema_is_sound_and_portable(catalogue: Catalogue) -> None:
+    for operation in catalogue:
+        for schema in schemas(operation):
+            Draft202012Validator.check_schema(schema)
+            assert schema["type"] == "object", operation.key
+            for node in nodes(schema):
+                assert not NOT_PORTABLE & node.keys(), (operation.key, node)
+                assert isinstance(node.get("type", ""), str), (operation.key, node)
+                assert node.get("type") or node.get("anyOf"), (operation.key, "an empty schema")
+                assert all(FIELD.fullmatch(name) for name in node.get("properties", {})), operation.key
+
+
+def test_an_array_of_objects_keeps_the_types_of_its_items(catalogue: Catalogue) -> None:
+    tiers = catalogue.find("pricing_create_pricing_unit").input_schema["properties"]["tiers"]
+    assert set(tiers["items"]["properties"]) == {"up_to", "unit_amount", "flat_amount", "inf"}
+    assert tiers["items"]["required"] == ["up_to", "unit_amount", "flat_amount", "inf"]
+
+
+def test_answers_require_nothing_so_that_drift_never_fails_a_client(catalogue: Catalogue) -> None:
+    for operation in catalogue:
+        for node in nodes(operation.output_schema):
+            assert "required" not in node, operation.key
+            assert node.get("additionalProperties") is not False, operation.key
+
+
+def test_everything_is_described_in_both_languages(catalogue: Catalogue) -> None:
+    japanese = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
+    for operation in catalogue:
+        assert len(operation.description.en) > 60, operation.key
+        assert operation.terse, operation.key
+        assert japanese.search(operation.title.ja), operation.key
+        assert japanese.search(operation.description.ja), operation.key
+        assert set(operation.input_schema.get("properties", {})) <= set(operation.input_texts), operation.key
+
+
+def test_every_repair_of_a_published_defect_says_why() -> None:
+    repairs = [
+        node["x-repair"] for source in documents.read_operations(compiler.SPECS) for node in _repaired(source.node)
+    ]
+    assert len(repairs) > 80
+    assert all(isinstance(repair, str) and len(repair) > 10 for repair in repairs)
+
+
+def _repaired(node: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(node, dict):
+        if "x-repair" in node:
+            yield node
+        for value in node.values():
+            yield from _repaired(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _repaired(value)
+
+
+def test_hints_come_from_the_table_of_effects_and_never_from_the_verb(catalogue: Catalogue) -> None:
+    wipe, tokens, create = (
+        ToolHints.of_operation(catalogue.find(name))
+        for name in ("auth_reset_plan", "auth_get_auth_credentials", "auth_create_role")
+    )
+    assert (wipe.read_only, wipe.destructive) == (False, True)
+    assert tokens.read_only is False, "a GET that mints tokens is no read"
+    assert create.destructive is False
+    assert ToolHints.of_operation(catalogue.find("auth_create_tenant_invitation")).open_world is True
+
+
+def test_an_unknown_tool_is_answered_with_the_nearest_names(catalogue: Catalogue) -> None:
+    with pytest.raises(UnknownTool) as caught:
+        catalogue.find("auth_delete_tennant")
+    assert caught.value.nearest[0] == "auth_delete_tenant"
+    assert "auth_delete_tenant" in caught.value.hint
+
+
+def test_a_tool_is_found_by_its_key_as_well(catalogue: Catalogue) -> None:
+    assert catalogue.find("auth.DeleteTenant").tool == "auth_delete_tenant"
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "expected"),
+    [
+        ("/users/{id}", "/users/search", [{"id": "search"}]),
+        ("/users/{id}", "/users/{id}/roles", []),
+        ("/a/{x}/b", "/a/c/{y}", [{"x": "c"}]),
+        ("/a/b/{y}", "/a/{x}/c", [{"y": "c"}]),
+        ("/users/search", "/users/{id}", []),
+    ],
+)
+def test_path_values_that_reach_another_route_are_found_by_comparing_templates(
+    mine: str, theirs: str, expected: list[dict[str, str]]
+) -> None:
+    assert (
+        route_conflicts.ambiguous_values("GET", mine, [("GET", mine), ("GET", theirs), ("DELETE", theirs)]) == expected
+    )
+
+
+def test_a_value_that_is_harmless_under_another_verb_is_not_refused() -> None:
+    assert route_conflicts.ambiguous_values("DELETE", "/users/{id}", [("GET", "/users/search")]) == []
+
+
+def test_the_table_of_effects_has_a_row_for_every_operation_and_no_other(catalogue: Catalogue) -> None:
+    rows = effects.read_effects(compiler.SPECS / "effects.yaml")
+    assert set(rows) == {operation.key for operation in catalogue}
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"effect": "read"}, "level is missing"),
+        ({"effect": "read", "level": "harmless"}, "level is 'harmless'"),
+        ({"effect": "read", "level": "read", "colour": "red"}, "colour is not a key of this table"),
+        ({"effect": "read", "level": "read", "blast": ["planet"]}, "blast holds 'planet'"),
+        ({"effect": "delete", "level": "critical"}, "a destructive or critical operation needs a target"),
+        (
+            {"effect": "delete", "level": "critical", "target": {"name": "target..name"}},
+            "'target..name' is not an expression over args and target",
+        ),
+        (
+            {"effect": "delete", "level": "critical", "target": {"name": "env.HOME"}},
+            "'env.HOME' is not an expression over args and target",
+        ),
+    ],
+)
+def test_a_row_of_effects_outside_its_vocabulary_does_not_compile(row: dict[str, Any], said: str) -> None:
+    assert said in effects.find_effect_problems(row)
+
+
+def test_no_level_is_below_what_its_facts_demand(catalogue: Catalogue) -> None:
+    for operation in catalogue:
+        row = operation.effects
+        if operation.secret_outputs and row.effect == "read":
+            assert operation.level != "read", operation.key
+        if row.effect != "read" and operation.key != "awsmarketplace.VerifyRegistrationToken":
+            assert not operation.reads, operation.key
+        if "saas" in row.blast and row.effect == "delete":
+            assert operation.level in ("destructive", "critical"), operation.key
+
+
+def test_the_read_behind_a_target_is_a_read_whose_arguments_it_is_given(catalogue: Catalogue) -> None:
+    for operation in catalogue:
+        target = operation.effects.target
+        if target is None or target.read is None:
+            continue
+        shown_by = catalogue.find(target.read)
+        assert shown_by.reads, operation.key
+        assert set(shown_by.path_parameters) <= set(target.args), operation.key
+        assert set(target.args) <= set(shown_by.input_schema.get("properties", {})), operation.key

@@ -1,0 +1,197 @@
+"""`approvals --watch`: what waits, and from then on everything that becomes of approvals, as it happens."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from saasus_mcp.cli.approvals import approval_watch
+from saasus_mcp.cli.approvals.approval_watch import ApprovalEvent
+from saasus_mcp.permissions.question.formatting import Reader
+from saasus_mcp.store import Store
+from saasus_mcp.store.folder_stores import FolderStores
+from tests.support.commands import TIMEOUT, Terminal, create_approval, run_command
+
+NOW = 1_790_000_000.0
+
+
+class Hand:
+    """A clock that a test moves, and what happens between one look and the next."""
+
+    def __init__(self, *turns: Callable[[], object]) -> None:
+        self.now = NOW
+        self._turns = iter(turns)
+
+    def __call__(self) -> float:
+        return self.now
+
+    def pause(self) -> None:
+        self.now += 1
+        try:
+            next(self._turns)()
+        except StopIteration:
+            raise KeyboardInterrupt from None
+
+    def later(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def nothing() -> None:
+    """Happens."""
+
+
+def told(state: Path, hand: Hand, *, decided: bool = False) -> list[tuple[str, str]]:
+    """What is told until the person has seen enough: what became of which approval."""
+    found: list[tuple[str, str]] = []
+    with suppress(KeyboardInterrupt):
+        for news in approval_watch.watch_approvals(FolderStores(state, tuple), hand.pause, decided=decided, clock=hand):
+            found.append((news.kind, news.approval.code))
+    return found
+
+
+def changed(state: Path, saas_id: str = "saas-1", **ruling: Any) -> Callable[[], object]:
+    """Decide on the approval ABCD-2345."""
+
+    def change() -> None:
+        store = Store.open_saas(state, saas_id)
+        given = {"by": "local:boss", "at": NOW, "expires_at": NOW + 900, **ruling}
+        assert store.decide_approval("ABCD-2345", **given)
+        store.close()
+
+    return change
+
+
+def test_what_waits_is_told_first_and_then_what_is_asked_for(state: Path) -> None:
+    create_approval(state, "AAAA-2222", at=NOW - 10)
+    hand = Hand(nothing, lambda: create_approval(state, "BBBB-3333", at=NOW), nothing)
+    assert told(state, hand) == [("pending", "AAAA-2222"), ("pending", "BBBB-3333")]
+
+
+def test_a_store_made_later_is_watched_too(state: Path) -> None:
+    hand = Hand(
+        nothing,
+        lambda: create_approval(state, at=NOW),
+        lambda: create_approval(state, "BBBB-3333", "saas-2", at=NOW),
+        nothing,
+    )
+    assert told(state, hand) == [("pending", "ABCD-2345"), ("pending", "BBBB-3333")]
+
+
+@pytest.mark.parametrize(("status", "what"), [("approved", "approved"), ("rejected", "rejected")])
+def test_a_decision_is_told_once(state: Path, status: str, what: str) -> None:
+    create_approval(state, at=NOW)
+    hand = Hand(nothing, changed(state, status=status), nothing, nothing)
+    assert told(state, hand) == [("pending", "ABCD-2345"), (what, "ABCD-2345")]
+
+
+def test_what_was_approved_is_told_when_it_is_used(state: Path) -> None:
+    create_approval(state, at=NOW)
+    hand = Hand(changed(state, status="approved"), changed_to(state, "used"), nothing)
+    assert [what for what, _ in told(state, hand)] == ["pending", "approved", "used"]
+
+
+def test_what_expires_is_told_when_it_does(state: Path) -> None:
+    create_approval(state, at=NOW)
+    hand = Hand(lambda: hand.later(898), lambda: hand.later(1), nothing)
+    assert told(state, hand) == [("pending", "ABCD-2345"), ("expired", "ABCD-2345")]
+
+
+def test_that_a_rejected_call_may_ask_again_is_no_news(state: Path) -> None:
+    create_approval(state, at=NOW)
+    hand = Hand(changed(state, status="rejected", retry_at=NOW + 600), lambda: hand.later(1000), nothing)
+    assert [what for what, _ in told(state, hand)] == ["pending", "rejected"]
+
+
+def test_what_the_server_withdraws_is_told_as_withdrawn(state: Path) -> None:
+    create_approval(state, at=NOW)
+    hand = Hand(changed_to(state, "stale"), nothing)
+    assert [what for what, _ in told(state, hand)] == ["pending", "withdrawn"]
+
+
+def test_what_was_decided_before_is_told_only_where_asked(state: Path) -> None:
+    create_approval(state, at=NOW)
+    changed(state, status="rejected")()
+    assert told(state, Hand(nothing)) == []
+    assert told(state, Hand(nothing), decided=True) == [("rejected", "ABCD-2345")]
+
+
+def test_a_store_that_cannot_be_read_is_said_and_the_others_go_on(
+    state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    create_approval(state, at=NOW)
+    (state / "zzz.sqlite3").write_bytes(b"no database at all" * 100)
+    assert told(state, Hand(nothing)) == [("pending", "ABCD-2345")]
+    assert "zzz.sqlite3" in capsys.readouterr().err
+
+
+def changed_to(state: Path, status: str) -> Callable[[], object]:
+    """What the server does in a transaction of its own."""
+    from sqlalchemy import create_engine, text
+
+    def change() -> None:
+        [file] = state.glob("*.sqlite3")
+        engine = create_engine(f"sqlite:///{file}")
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE approvals SET status = :status"), {"status": status})
+        engine.dispose()
+
+    return change
+
+
+def test_news_is_one_line_whatever_the_names_in_it(state: Path) -> None:
+    name = "X”\nABCD-9999  approved by local:boss  “Y"
+    wanted = create_approval(state, at=NOW, name=name, principal="local:a b\n")
+    line = approval_watch.event_line(ApprovalEvent("pending", wanted, NOW), Reader.of("en"))
+    assert line == (
+        "2026-09-21 14:13:20 UTC  ABCD-2345  pending (15 min left)  Delete the tenant "
+        "“X'↵ABCD-9999  approved by local:boss  'Y”  requested by “local:a b↵” for SaaS saas-1, profile default"
+    )
+    rejected = replace(wanted, decided_by="local:boss", reason="no\nway")
+    said = approval_watch.event_line(ApprovalEvent("rejected", rejected, NOW), Reader.of("ja"))
+    assert "却下(判断した人: local:boss): 「no↵way」  テナント「X'↵ABCD-9999" in said
+
+
+def test_lines_of_json_come_in_a_pipe_until_the_reader_has_enough(state: Path) -> None:
+    create_approval(state)
+    with subprocess.Popen(
+        [sys.executable, "-m", "saasus_mcp", "approvals", "--watch", "--json"], stdout=subprocess.PIPE, encoding="utf-8"
+    ) as process:
+        assert process.stdout is not None
+        first = json.loads(process.stdout.readline())
+        assert run_command("reject", "ABCD-2345", "--reason", "still in use").status == 0
+        second = json.loads(process.stdout.readline())
+        process.send_signal(signal.SIGINT if os.name == "posix" else signal.SIGTERM)
+        rest = process.stdout.read()
+        ended = process.wait(TIMEOUT)
+    assert (first["event"], first["code"], first["question"]["name"]) == ("pending", "ABCD-2345", "Aozora")
+    assert (second["event"], second["reason"]) == ("rejected", "still in use")
+    assert first["at"] <= second["at"] <= time.time()
+    assert not {"binding", "bound"} & {*first, *second}
+    assert rest == ""
+    assert os.name != "posix" or ended == 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no pseudo-terminals on this system")
+def test_a_terminal_is_told_how_to_decide_and_rung_where_asked(state: Path) -> None:
+    create_approval(state)
+    with Terminal("approvals", "--watch", "--bell") as terminal:
+        terminal.wait_for("Ctrl+C to stop")
+        terminal.wait_for("“Aozora”")
+        terminal.wait_for("\a")
+        run_command("reject", "ABCD-2345")
+        terminal.wait_for("rejected by local:")
+        terminal.interrupt()
+        assert terminal.wait() == 0
+    assert "Traceback" not in terminal.output
+    assert terminal.output.count("\a") == 1

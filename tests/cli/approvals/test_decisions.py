@@ -1,0 +1,129 @@
+"""Every decision of a person at a terminal is in the audit once, and by the same words as the console's."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from saasus_mcp.cli import composition
+from saasus_mcp.cli.state import AUDIT_KEY_PURPOSE, KEY_FILE
+from saasus_mcp.permissions.policy.file import ReloadablePolicy
+from saasus_mcp.permissions.secrets.encryption import Encryptor
+from saasus_mcp.permissions.secrets.secret_vault import SecretCollector, SecretVault
+from saasus_mcp.settings import read_settings
+from saasus_mcp.store import Store
+from tests.support.commands import Terminal, create_approval, run_command
+
+pytest.importorskip("pty", reason="no pseudo-terminals on this system")
+
+
+def decided() -> list[dict[str, Any]]:
+    """The decisions in every audit, oldest first, without what is different each time."""
+    records = [json.loads(line) for line in run_command("audit", "export").out.splitlines()]
+    assert run_command("audit", "verify").status == 0
+    return [
+        {name: value for name, value in record.items() if name not in ("call", "at", "event")}
+        for record in records
+        if record["event"] == "decided"
+    ]
+
+
+def told(kind: str, **more: str) -> dict[str, str]:
+    return {"deed": kind, "principal": composition.local_user().id, "via": "terminal", **more}
+
+
+def done(*args: str) -> None:
+    with Terminal(*args) as terminal:
+        assert terminal.wait() == 0, terminal.output
+
+
+def test_a_freeze_and_its_end_are_recorded(state: Path) -> None:
+    assert run_command("freeze", "--reason", "an incident").status == 0
+    done("unfreeze")
+    assert decided() == [told("freeze", reason="an incident"), told("unfreeze")]
+    assert [file.name for file in state.glob("*.sqlite3")] == [], "it is of no single SaaS"
+
+
+def test_tokens_are_recorded_by_name_and_never_by_what_they_are() -> None:
+    with Terminal("token", "new", "hanako", "--group", "support") as terminal:
+        assert terminal.wait() == 0
+    token = next(word for word in terminal.output.split() if word.startswith("smcp_"))
+    done("token", "revoke", "hanako")
+    done("token", "sign-out", "token:hanako")
+    made, revoked, signed_out = decided()
+    assert made.pop("reason").endswith("groups: support")
+    assert made == told("token_create", subject="hanako")
+    assert revoked == told("token_revoke", subject="hanako")
+    assert signed_out == told("sign_out", subject="token:hanako")
+    assert token not in run_command("audit", "export").out
+
+
+def test_a_passphrase_that_is_set_and_cleared_is_recorded() -> None:
+    with Terminal("approver", "set") as terminal:
+        terminal.wait_for("assphrase")
+        terminal.type("correct horse")
+        terminal.wait_for("Repeat the new passphrase")
+        terminal.type("correct horse")
+        assert terminal.wait() == 0, terminal.output
+    with Terminal("approver", "clear") as terminal:
+        terminal.wait_for("assphrase")
+        terminal.type("correct horse")
+        assert terminal.wait() == 0, terminal.output
+    assert decided() == [told("passphrase_set"), told("passphrase_cleared")]
+
+
+def test_a_revealed_secret_is_recorded_with_where_it_came_from(state: Path) -> None:
+    sealer, hiding = Encryptor.from_file(state / KEY_FILE), SecretCollector()
+    handle = hiding.add("hush-hush")
+    with closing(Store.open_saas(state, "saas-1", sealer.derive_keys(AUDIT_KEY_PURPOSE))) as store:
+        handles = SecretVault(store, sealer, time.time)
+        handles.store_secrets(hiding, "local:somebody", "production", operation="auth.CreateSaasUser", call="c" * 32)
+    with Terminal("reveal", handle) as terminal:
+        assert terminal.wait() == 0
+    assert "hush-hush" in terminal.output
+    where = {"profile": "production", "operation": "auth.CreateSaasUser", "from_call": "c" * 32}
+    assert decided() == [told("reveal", handle=handle.removeprefix("secret://r/"), **where)]
+    assert "hush" not in run_command("audit", "export").out
+    [line] = run_command("audit", "search", "--event", "decided").out.splitlines()
+    assert "auth.CreateSaasUser" in line
+
+
+def test_what_is_approved_and_rejected_is_recorded(state: Path) -> None:
+    create_approval(state)
+    with Terminal("approve", "ABCD-2345") as terminal:
+        terminal.wait_for("To approve, type")
+        terminal.type("Aozora")
+        assert terminal.wait() == 0
+    create_approval(state, "WXYZ-2345")
+    assert run_command("reject", "WXYZ-2345", "--reason", "not today").status == 0
+    approved, rejected = decided()
+    assert told("approve", code="ABCD-2345", operation="auth.DeleteTenant").items() <= approved.items()
+    assert told("reject", code="WXYZ-2345", reason="not today").items() <= rejected.items()
+
+
+def test_each_reload_of_the_policy_is_recorded_by_the_server_that_made_it(state: Path, tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text(SOUND, encoding="utf-8")
+    settings = read_settings(policy=file)
+    reloading = ReloadablePolicy(file)
+    for text in (SOUND, "version: 1\nrules: nonsense\n"):
+        file.write_text(text, encoding="utf-8")
+        before = set(threading.enumerate())
+        composition.make_reload_recorder(settings)(reloading.reload())
+        for thread in set(threading.enumerate()) - before:
+            thread.join()
+    taken, refused = decided()
+    assert (taken["deed"], refused["deed"]) == ("policy_taken", "policy_refused")
+    assert taken["via"] == refused["via"] == "server"
+    assert taken["subject"] == str(file)
+    assert "stays in force" in refused["reason"]
+    assert (state / "decisions.db").is_file()
+
+
+SOUND = "version: 1\nname: desk\nrules:\n  - {name: reads, levels: [read], then: allow}\n"

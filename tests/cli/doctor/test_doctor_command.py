@@ -1,0 +1,471 @@
+"""`saasus-mcp doctor`: each thing that can be wrong is named, with its mend, and no secret is shown."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from saasus_mcp.catalog import catalogue as catalogue_module
+from saasus_mcp.cli import composition
+from saasus_mcp.cli.doctor import checks
+from saasus_mcp.jobs import engine_check
+from saasus_mcp.permissions.secrets import passphrase
+from saasus_mcp.saasus.client import ApiClient
+from tests.support.commands import create_approval, run_command
+from tests.support.pipeline import CREDENTIALS
+
+Api = Callable[[httpx2.Request], httpx2.Response]
+TRIAL = engine_check.check_engine
+
+
+@pytest.fixture(autouse=True)
+def _no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only tests of the job engine's trial start it: a start takes longer than all else that doctor does."""
+    monkeypatch.setattr(engine_check, "run", lambda: None)
+
+
+@pytest.fixture
+def _engine(monkeypatch: pytest.MonkeyPatch, _no_engine: None) -> None:
+    monkeypatch.setattr(engine_check, "run", TRIAL)
+
+
+@pytest.fixture
+def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Credentials in the environment."""
+    give_credentials(monkeypatch)
+
+
+def give_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAASUS_SAAS_ID", CREDENTIALS.saas_id)
+    monkeypatch.setenv("SAASUS_API_KEY", CREDENTIALS.api_key)
+    monkeypatch.setenv("SAASUS_SECRET_KEY", CREDENTIALS.secret_key)
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> Callable[[Api], None]:
+    """Puts a function in the API's place, with credentials for it."""
+    give_credentials(monkeypatch)
+
+    def put(answering: Api) -> None:
+        monkeypatch.setattr(
+            composition, "client", lambda *_: ApiClient(CREDENTIALS, transport=httpx2.MockTransport(answering))
+        )
+
+    return put
+
+
+def answers(status: int, body: Any = None, *, ahead: timedelta | None = timedelta()) -> Api:
+    """An API that answers so; `ahead` is by how much this computer's clock is ahead of it."""
+
+    def answer(_: httpx2.Request) -> httpx2.Response:
+        headers = {}
+        if ahead is not None:
+            headers["Date"] = format_datetime(datetime.now(UTC) - ahead, usegmt=True)
+        return httpx2.Response(status, headers=headers, json=body if body is not None else {})
+
+    return answer
+
+
+def findings(*flags: str) -> dict[str, dict[str, str]]:
+    """The findings of a run, by check."""
+    ran = run_command("doctor", "--json", *flags)
+    told = json.loads(ran.out)
+    problems = [one for one in told["checks"] if one["status"] == "problem"]
+    assert told["ok"] is (not problems)
+    assert ran.status == (1 if problems else 0)
+    assert all(one["mend"] for one in problems)
+    return {one["check"]: one for one in told["checks"]}
+
+
+@pytest.mark.parametrize(("lang", "said"), [("en", "No problems found."), ("ja", "問題は見つかりませんでした。")])
+def test_in_the_sandbox_nothing_is_wrong(lang: str, said: str) -> None:
+    ran = run_command("doctor", "--sandbox", "--lang", lang)
+    assert ran.status == 0
+    assert said in ran.out
+
+
+def test_each_check_is_told_by_name_in_japanese() -> None:
+    out = run_command("doctor", "--sandbox", "--lang", "ja").out
+    for name in ("設定", "ポリシー", "カタログ", "状態フォルダー", "認証情報", "署名", "時計", "境界"):
+        assert f"] {name}: " in out
+
+
+@pytest.mark.parametrize(
+    ("variables", "flags", "said"),
+    [
+        ({}, (), "認証情報がありません: SAASUS_SAAS_ID, SAASUS_API_KEY, SAASUS_SECRET_KEY"),
+        ({"SAASUS_SAAS_ID": "${env:ID}"}, (), "SAASUS_SAAS_ID: クライアントが環境変数への参照を"),
+        ({"SAASUS_MCP_TIMEOUT": "soon"}, (), "[問題] 設定: SAASUS_MCP_TIMEOUT"),
+        ({}, ("--sandbox", "--policy", "absent.yaml"), "absent.yaml: 読み取れません"),
+    ],
+    ids=["no credentials", "a reference", "a setting", "a policy"],
+)
+def test_what_is_wrong_at_the_first_start_is_told_in_japanese(
+    variables: dict[str, str], flags: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"SAASUS_MCP_LANG": "ja", **variables}.items():
+        monkeypatch.setenv(name, value)
+    out = run_command("doctor", *flags).out
+    assert said in out
+    assert "Set " not in out
+    assert "問題が1件あります" in out
+
+
+def test_an_accepted_signature_names_the_saas_and_finds_the_clock_right(api: Callable[[Api], None]) -> None:
+    api(answers(200, {"domain_name": "login.example.com"}))
+    found = findings()
+    assert [found[check]["status"] for check in ("signature", "clock", "saas")] == ["ok"] * 3
+    assert found["saas"]["said"] == f"{CREDENTIALS.saas_id}, sign-in domain login.example.com"
+
+
+def test_the_read_is_signed_and_cheap(api: Callable[[Api], None]) -> None:
+    sent: list[httpx2.Request] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        sent.append(request)
+        return answers(200)(request)
+
+    api(answer)
+    findings()
+    (request,) = sent
+    assert (request.method, request.url.path) == ("GET", "/v1/auth/basic-info")
+    assert request.headers["Authorization"].startswith("SAASUSSIGV1 ")
+
+
+def test_missing_credentials_are_named_and_nothing_is_sent() -> None:
+    found = findings()
+    assert "SAASUS_SAAS_ID, SAASUS_API_KEY, SAASUS_SECRET_KEY" in found["credentials"]["said"]
+    assert found["signature"]["status"] == "skipped"
+
+
+@pytest.mark.usefixtures("credentials")
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (" key-under-test", "begins or ends with a space"),
+        ("key-under-test\n", "begins or ends with a space"),
+        ('"key-under-test"', "quotation marks"),
+        ("「key-under-test」", "quotation marks"),
+        ("key under test", "characters that are not used in keys"),
+        ("ｋｅｙ-under-test", "characters that are not used in keys"),
+    ],
+)
+def test_what_got_into_a_credential_when_it_was_copied_is_named(
+    monkeypatch: pytest.MonkeyPatch, value: str, said: str
+) -> None:
+    monkeypatch.setenv("SAASUS_SECRET_KEY", value)
+    ran = run_command("doctor")
+    assert ran.status == 1
+    assert "SAASUS_SECRET_KEY" in ran.out
+    assert said in ran.out
+    assert "under-test" not in ran.out + ran.err
+
+
+def test_no_secret_is_ever_printed(api: Callable[[Api], None]) -> None:
+    api(answers(401))
+    for flags in ((), ("--json",), ("--lang", "ja")):
+        ran = run_command("doctor", *flags)
+        assert CREDENTIALS.api_key not in ran.out + ran.err
+        assert CREDENTIALS.secret_key not in ran.out + ran.err
+
+
+@pytest.mark.parametrize(("ahead", "said"), [(7, "7 minutes ahead"), (-90, "90 minutes behind")])
+def test_after_a_401_a_wrong_clock_is_the_likely_cause(api: Callable[[Api], None], ahead: int, said: str) -> None:
+    api(answers(401, ahead=timedelta(minutes=ahead)))
+    found = findings()
+    assert "clock" in found["signature"]["said"]
+    assert said in found["signature"]["said"]
+    assert found["clock"]["said"] == said
+
+
+def test_a_wrong_clock_is_a_problem_even_while_signatures_are_accepted(api: Callable[[Api], None]) -> None:
+    api(answers(200, ahead=timedelta(minutes=3)))
+    found = findings()
+    assert (found["signature"]["status"], found["clock"]["status"]) == ("ok", "problem")
+
+
+def test_a_minute_is_no_wrong_clock(api: Callable[[Api], None]) -> None:
+    api(answers(200, ahead=timedelta(minutes=1)))
+    assert findings()["clock"]["status"] == "ok"
+
+
+def test_a_clock_that_cannot_be_judged_is_skipped(api: Callable[[Api], None]) -> None:
+    api(answers(200, ahead=None))
+    assert findings()["clock"]["status"] == "skipped"
+
+
+def test_after_a_401_with_a_right_clock_the_keys_are_suspected(api: Callable[[Api], None]) -> None:
+    api(answers(401))
+    found = findings()["signature"]
+    assert "HTTP 401" in found["said"]
+    assert "Compare the SaaS ID, API key and secret key" in found["mend"]
+
+
+@pytest.mark.parametrize(
+    ("status", "said"), [(403, "may not be used from here"), (503, "could not determine"), (404, "could not determine")]
+)
+def test_other_statuses_are_told_apart(api: Callable[[Api], None], status: int, said: str) -> None:
+    api(answers(status))
+    assert said in findings()["signature"]["said"]
+
+
+def test_a_page_in_place_of_the_api_is_a_problem(api: Callable[[Api], None]) -> None:
+    api(lambda _: httpx2.Response(200, text="<html>Log in to the network</html>"))
+    found = findings()
+    assert "a proxy may have answered" in found["signature"]["said"]
+    assert found["saas"]["status"] == "skipped"
+
+
+def test_an_api_out_of_reach_is_a_problem(api: Callable[[Api], None]) -> None:
+    def refuse(request: httpx2.Request) -> httpx2.Response:
+        raise httpx2.ConnectError("no route", request=request)
+
+    api(refuse)
+    found = findings()
+    assert "could not be reached" in found["signature"]["said"]
+    assert "SAASUS_API_URL_BASE" in found["signature"]["mend"]
+
+
+def test_another_address_is_worth_a_note(api: Callable[[Api], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAASUS_API_URL_BASE", "https://api.example.com")
+    api(answers(200))
+    assert findings()["url"]["status"] == "note"
+
+
+def test_an_unreadable_setting_is_named_and_ends_the_examination(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAASUS_MCP_TIMEOUT", "soon")
+    found = findings()
+    assert "SAASUS_MCP_TIMEOUT" in found["settings"]["said"]
+    assert "Correct the value where it is set" in found["settings"]["mend"]
+    assert "credentials" not in found
+
+
+def test_a_policy_that_is_not_sound_is_a_problem(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("version: 2\n", encoding="utf-8")
+    assert "version is 2" in findings("--sandbox", "--policy", str(policy))["policy"]["said"]
+
+
+def test_a_policy_that_allows_everything_is_announced(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("version: 1\nunsafe-allow-everything: true\n", encoding="utf-8")
+    found = findings("--sandbox", "--policy", str(policy))["policy"]
+    assert (found["status"], "UNSAFE" in found["said"]) == ("note", True)
+
+
+def test_a_sandbox_with_a_profile_is_a_problem() -> None:
+    assert "profile" in findings("--sandbox", "--profile", "staging")["credentials"]["said"]
+
+
+def test_a_catalogue_that_does_not_load_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalogue_module, "FILE", tmp_path / "none.json")
+    found = findings("--sandbox")
+    assert (found["catalogue"]["status"], found["signature"]["status"]) == ("problem", "skipped")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes mean nothing on this system")
+def test_state_that_others_can_read_is_a_problem(state: Path) -> None:
+    state.mkdir(mode=0o755)
+    assert f"chmod go-rwx {state}" in findings("--sandbox")["state"]["mend"]
+    state.chmod(0o700)
+    leak = state / "leak.sqlite3-wal"
+    leak.write_bytes(b"")
+    leak.chmod(0o644)
+    assert str(leak) in findings("--sandbox")["state"]["said"]
+
+
+def test_modes_are_not_judged_where_they_mean_nothing(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Windows:
+        name = "nt"
+
+    state.mkdir(mode=0o755)
+    monkeypatch.setattr(checks, "os", Windows)
+    assert findings("--sandbox")["state"]["status"] == "ok"
+
+
+def test_a_state_folder_that_cannot_be_written_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    monkeypatch.setenv("SAASUS_MCP_STATE_DIR", str(tmp_path / "file" / "state"))
+    assert "cannot be written" in findings("--sandbox")["state"]["said"]
+
+
+def test_a_damaged_store_is_a_problem(state: Path) -> None:
+    state.mkdir(mode=0o700)
+    damaged = state / "damaged.sqlite3"
+    damaged.write_bytes(b"this is no database" * 100)
+    damaged.chmod(0o600)
+    assert findings("--sandbox")["approvals"]["status"] == "problem"
+
+
+def test_what_waits_is_worth_a_note(state: Path) -> None:
+    create_approval(state)
+    found = findings("--sandbox")["approvals"]
+    assert (found["status"], found["said"]) == ("note", "1 pending")
+
+
+@pytest.mark.usefixtures("_engine")
+@pytest.mark.parametrize(
+    ("lang", "said"), [("en", "so jobs cannot run: IntegrityError"), ("ja", "ジョブを実行できません: IntegrityError")]
+)
+def test_a_job_engine_that_does_not_start_is_a_problem(lang: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the engine stamps its rows with a time that an old SQLite does not know."""
+
+    def fail() -> None:
+        raise IntegrityError("INSERT", {}, sqlite3.IntegrityError("NOT NULL constraint failed\nmore"))
+
+    monkeypatch.setattr("dbos.DBOS.launch", fail)
+    ran = run_command("doctor", "--sandbox", "--lang", lang)
+    (line,) = [each for each in ran.out.splitlines() if said in each]
+    assert "NOT NULL constraint failed" in line
+    assert ran.status == 1
+    assert "Traceback" not in ran.out + ran.err
+
+
+@pytest.mark.usefixtures("_engine")
+def test_a_job_engine_that_hangs_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    goes_on = threading.Event()
+    monkeypatch.setattr(engine_check, "SECONDS", 0.2)
+    monkeypatch.setattr("dbos.DBOS.launch", goes_on.wait)
+    try:
+        found = findings("--sandbox")["jobs"]
+    finally:
+        goes_on.set()
+        for thread in [each for each in threading.enumerate() if each.name == engine_check.THREAD_NAME]:
+            thread.join(30)
+    assert (found["status"], "no job ran within" in found["said"]) == ("problem", True)
+
+
+@pytest.mark.usefixtures("_engine")
+def test_the_trial_of_the_job_engine_leaves_nothing(
+    tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    found = findings("--sandbox")["jobs"]
+    assert (found["status"], f"SQLite {sqlite3.sqlite_version}" in found["said"]) == ("ok", True)
+    assert not list(folder.iterdir())
+    assert not list(state.glob("*.jobs.db"))
+
+
+def test_the_boundary_is_told_with_the_state_of_the_passphrase(state: Path) -> None:
+    assert "Approver passphrase: not set" in findings("--sandbox")["boundary"]["said"]
+    passphrase.save_passphrase(state, "correct horse")
+    assert "Approver passphrase: set" in findings("--sandbox")["boundary"]["said"]
+
+
+def test_no_client_is_worth_a_note() -> None:
+    found = findings("--sandbox")["clients"]
+    assert (found["status"], "install CLIENT" in found["mend"]) == ("note", True)
+
+
+def in_cursor(home: Path, entry: Any, name: str = "saasus") -> dict[str, str]:
+    (home / ".cursor").mkdir(exist_ok=True)
+    (home / ".cursor" / "mcp.json").write_text(json.dumps({"mcpServers": {name: entry}}), encoding="utf-8")
+    return findings("--sandbox")["clients"]
+
+
+def test_clients_that_start_this_server_are_named(home: Path) -> None:
+    found = in_cursor(home, {"command": sys.executable, "args": ["-P", "-m", "saasus_mcp"]})
+    assert (found["status"], found["said"]) == ("ok", "Cursor (saasus)")
+    assert in_cursor(home, {"url": "https://mcp.example.com/mcp"})["said"] == "Cursor (saasus)"
+
+
+@pytest.mark.parametrize(
+    ("entry", "status", "said"),
+    [
+        ({"command": "/no/such/uvx", "args": ["saasus-mcp"]}, "problem", "the command /no/such/uvx was not found"),
+        (
+            {"command": sys.executable, "args": ["saasus-mcp"], "env": {"SAASUS_SECRET_KEY": "in-the-clear"}},
+            "note",
+            "SAASUS_SECRET_KEY is stored in plain text",
+        ),
+        ({"command": "npx", "args": ["-y", "saasus-api-mcp-server"]}, "note", "the official Node server"),
+    ],
+)
+def test_what_is_wrong_with_a_client_is_told_with_its_mend(
+    home: Path, entry: dict[str, Any], status: str, said: str
+) -> None:
+    found = in_cursor(home, entry)
+    assert found["status"] == status
+    assert said in found["said"]
+    assert found["mend"]
+    assert "in-the-clear" not in str(found)
+
+
+def test_servers_of_others_are_not_spoken_of(home: Path) -> None:
+    found = in_cursor(home, {"command": "npx", "args": ["files"]}, "files")
+    assert (found["status"], "files" in found["said"]) == ("note", False)
+
+
+def test_a_clients_file_that_cannot_be_read_is_a_problem(home: Path) -> None:
+    (home / ".codex").mkdir()
+    (home / ".codex" / "config.toml").write_text("= 1", encoding="utf-8")
+    found = findings("--sandbox")["clients"]
+    assert (found["status"], "Codex" in found["said"]) == ("problem", True)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes mean nothing on this system")
+def test_a_clients_file_that_everybody_can_write_to_is_a_problem_with_the_command_that_closes_it(home: Path) -> None:
+    (home / ".codex").mkdir()
+    (home / ".codex" / "config.toml").write_text("", encoding="utf-8")
+    (home / ".codex" / "config.toml").chmod(0o666)
+    found = findings("--sandbox")["clients"]
+    assert (found["status"], "chmod 664" in found["said"]) == ("problem", True)
+
+
+def test_a_reference_that_the_client_did_not_resolve_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    give_credentials(monkeypatch)
+    monkeypatch.setenv("SAASUS_API_KEY", "${env:SAASUS_API_KEY}")
+    found = findings()["credentials"]
+    assert (found["status"], "SAASUS_API_KEY: the client passed a reference" in found["said"]) == ("problem", True)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("SSL_CERT_FILE", "/no/such/authorities.pem", "SSL_CERT_FILE"),
+        ("HTTPS_PROXY", "socks5://user:hush@127.0.0.1:9", "the proxy 127.0.0.1:9"),
+        ("HTTPS_PROXY", "http://user:hush@127.0.0.1:9", "the proxy 127.0.0.1:9"),
+        ("HTTPS_PROXY", "gopher://127.0.0.1:9", "HTTPS_PROXY"),
+        ("HTTPS_PROXY", "http://no-such-proxy.invalid:3128", "the proxy no-such-proxy.invalid is unknown"),
+    ],
+)
+def test_what_is_wrong_with_the_network_is_named_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    for each in ("HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE"):
+        monkeypatch.delenv(each, raising=False)
+        monkeypatch.delenv(each.lower(), raising=False)
+    give_credentials(monkeypatch)
+    monkeypatch.setenv(name, value)
+    found = findings()
+    assert found["signature"]["status"] == "problem"
+    assert said in found["signature"]["said"]
+    assert "hush" not in str(found)
+    assert "boundary" in found, "the checks behind it go on"
+
+
+def test_a_check_that_fails_itself_is_a_problem_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: object) -> None:
+        raise RuntimeError("hush")
+
+    monkeypatch.setattr(checks, "network", broken)
+    found = findings("--sandbox")
+    assert found["network"]["status"] == "problem"
+    assert "RuntimeError" in found["network"]["said"]
+    assert "hush" not in str(found)
+    assert "boundary" in found

@@ -1,0 +1,189 @@
+"""`freeze`, `unfreeze` and `audit`: what the operator of a server does, in a terminal or from a script."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from saasus_mcp.cli import commands
+from saasus_mcp.cli.state import AUDIT_KEY_PURPOSE, KEY_FILE
+from saasus_mcp.permissions.secrets.encryption import Encryptor
+from saasus_mcp.store import Freeze, Store
+from tests.support.commands import Terminal
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "kept"
+    monkeypatch.setenv("SAASUS_MCP_STATE_DIR", str(folder))
+    return folder
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(commands, arguments)
+
+
+def called(tool: str, arguments: str = "{}") -> Result:
+    return run("call", "--sandbox", tool, arguments)
+
+
+ROLE = '{"role_name":"new","display_name":"New"}'
+
+
+@pytest.mark.parametrize("used_before", [True, False], ids=["a store that there is", "a store made later"])
+def test_a_freeze_stops_writes_of_every_process_and_says_why(state: Path, used_before: bool) -> None:
+    if used_before:
+        assert called("auth_get_roles").exit_code == 0
+    assert str(state) in run("freeze", "--reason", "an incident").output
+    stopped = called("auth_create_role", ROLE)
+    assert stopped.exit_code == 1
+    assert "“an incident”" in stopped.output
+    assert "unfreeze" in stopped.output
+    assert called("auth_get_roles").exit_code == 0, "reads go on"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no pseudo-terminals on this system")
+def test_a_person_lifts_the_freeze_of_everything_and_of_each_store(state: Path) -> None:
+    called("auth_get_roles")
+    [file] = state.glob("*.sqlite3")
+    store = Store.open_file(file)
+    store.freeze(Freeze(1.0, "local:other", ""))
+    store.close()
+    run("freeze")
+    assert called("auth_create_role", ROLE).exit_code == 1
+    with Terminal("unfreeze") as terminal:
+        assert terminal.wait() == 0
+    assert called("auth_create_role", ROLE).exit_code == 0
+
+
+def test_a_freeze_of_another_profile_lets_writes_go() -> None:
+    called("auth_get_roles")
+    told = run("freeze", "--profile", "production", "--reason", "an incident")
+    assert told.exit_code == 0
+    assert "have no profile production" in told.stderr
+    assert called("auth_create_role", ROLE).exit_code == 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no pseudo-terminals on this system")
+def test_a_freeze_of_a_profile_is_lifted_by_its_name_and_by_nothing_else() -> None:
+    assert "profile sandbox" in run("freeze", "--profile", "sandbox").output, "also before anything was stored"
+    stopped = called("auth_create_role", ROLE)
+    assert stopped.exit_code == 1
+    assert "unfreeze --profile sandbox" in stopped.output
+    with Terminal("unfreeze") as terminal:
+        terminal.wait_for("Writes of the profile sandbox are still frozen")
+        assert terminal.wait() == 0
+    assert called("auth_create_role", ROLE).exit_code == 1
+    with Terminal("unfreeze", "--profile", "sandbox") as terminal:
+        assert terminal.wait() == 0
+    assert called("auth_create_role", ROLE).exit_code == 0
+
+
+def test_a_profile_that_cannot_be_frozen_is_said() -> None:
+    assert "so the profile production cannot be frozen" in str(run("freeze", "--profile", "production").exception)
+    for command in ("freeze", "unfreeze"):
+        assert "--profile is empty" in str(run(command, "--profile", " ").exception)
+
+
+def test_a_freeze_that_cannot_be_read_holds_all_the_same(state: Path) -> None:
+    run("freeze")
+    (state / "frozen.json").write_text("{", encoding="utf-8")
+    stopped = called("auth_create_role", ROLE)
+    assert stopped.exit_code == 1
+    assert "cannot be read" in stopped.output
+
+
+def test_a_state_folder_that_cannot_be_written_cannot_be_frozen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    monkeypatch.setenv("SAASUS_MCP_STATE_DIR", str(tmp_path / "file"))
+    failed = run("freeze")
+    assert failed.exit_code == 1
+    assert "SAASUS_MCP_STATE_DIR" in str(failed.exception)
+
+
+def test_nothing_that_was_asked_for_looks_like_words_of_the_audit() -> None:
+    called("auth_get_role", '{"role_name": "x\\nrefused decision=allow"}')
+    called("auth_delete_role", '{"role_name": "x decision=allow\\nended ok=True"}')
+    lines = run("audit", "search").output.splitlines()
+    assert lines
+    for line in lines:
+        before, _, arguments = line.partition(" arguments=")
+        assert "decision=allow\n" not in line
+        assert before.count("decision=") <= 1, line
+        assert not arguments or json.loads(arguments), line
+
+
+@pytest.mark.parametrize("command", [("unfreeze",), ("audit", "purge")])
+def test_lifting_and_purging_need_a_person_at_a_terminal(command: tuple[str, ...]) -> None:
+    refused = run(*command)
+    assert refused.exit_code == 1
+    assert "terminal" in str(refused.exception)
+
+
+def test_the_audit_is_searched_and_exported() -> None:
+    called("auth_get_roles")
+    called("auth_get_envs")
+    found = run("audit", "search", "--operation", "auth.GetEnvs").output.splitlines()
+    assert len(found) == 1
+    assert "decision=allow rule=guarded/read" in found[0]
+    exported = [json.loads(line) for line in run("audit", "export").output.splitlines()]
+    assert [record["event"] for record in exported] == ["begun", "ended"] * 2
+    assert run("audit", "search", "--principal", "nobody").output == "No matching records.\n"
+
+
+def test_the_audit_is_verified_against_heads_kept_elsewhere(state: Path, tmp_path: Path) -> None:
+    called("auth_get_roles")
+    kept = tmp_path / "heads.json"
+    kept.write_text(run("audit", "heads").output, encoding="utf-8")
+    whole = run("audit", "verify", "--heads", str(kept))
+    assert (whole.exit_code, whole.output.splitlines()[-1]) == (0, "All exported heads are present.")
+    for file in state.glob("*.sqlite3*"):
+        file.unlink()
+    called("auth_get_roles")
+    cut = run("audit", "verify", "--heads", str(kept), "--lang", "ja")
+    assert cut.exit_code == 1
+    assert "改ざんの可能性があります" in cut.output
+
+
+def test_a_chain_that_was_purged_whole_still_reaches_its_exported_head(state: Path, tmp_path: Path) -> None:
+    called("auth_get_roles")
+    kept = tmp_path / "heads.json"
+    kept.write_text(run("audit", "heads").output, encoding="utf-8")
+    [file] = state.glob("*.sqlite3")
+    with closing(Store.open_file(file, Encryptor.from_file(state / KEY_FILE).derive_keys(AUDIT_KEY_PURPOSE))) as store:
+        assert store.audit_log.purge(time.time() + 1, by="local:me", at=time.time()) == 2
+    called("auth_get_roles")
+    whole = run("audit", "verify", "--heads", str(kept))
+    assert (whole.exit_code, whole.output.splitlines()[-1]) == (0, "All exported heads are present.")
+    assert "an exported head is among the first 2 records, which were purged by local:me at" in whole.output
+    assert "1 chains" in run("audit", "verify").output
+
+
+def test_a_chain_that_was_altered_is_told(state: Path) -> None:
+    from sqlalchemy import create_engine, text
+
+    called("auth_get_roles")
+    [file] = state.glob("*.sqlite3")
+    engine = create_engine(f"sqlite:///{file}")
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE audit SET record = '{}' WHERE number = 1"))
+    engine.dispose()
+    broken = run("audit", "verify")
+    assert broken.exit_code == 1
+    assert "modified" in broken.output
+
+
+def test_a_file_that_holds_no_heads_is_refused(tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.json"
+    wrong.write_text('[{"no": "head"}]', encoding="utf-8")
+    refused = run("audit", "verify", "--heads", str(wrong))
+    assert refused.exit_code == 1
+    assert "audit heads" in str(refused.exception)

@@ -1,0 +1,37 @@
+"""Text in the columns of a terminal: full-width letters take two, nothing is lost, and brackets stay with their words."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from saasus_mcp.cli.text_layout import wrap_text
+from saasus_mcp.common.text import display_width
+
+ANY = st.text(alphabet="ab 、。「」(日本語ｱ\u3099é\n", max_size=80)
+
+
+@given(ANY, st.integers(4, 30))
+def test_no_line_is_too_wide_and_no_letter_is_lost(text: str, columns: int) -> None:
+    lines = list(wrap_text(text, columns, "- "))
+    assert all(display_width(line) <= columns for line in lines)
+    assert "".join("".join(line[2:] for line in lines).split()) == "".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("青空商事のテナント", ["青空商事", "のテナン", "ト"]),
+        ("青空商事、緑", ["青空商", "事、緑"]),
+        ("緑の丘「青空」", ["緑の丘", "「青空」"]),
+        ("two words here", ["two", "words", "here"]),
+        ("longest-word", ["longest-", "word"]),
+    ],
+)
+def test_lines_break_where_a_reader_expects_it(text: str, lines: list[str]) -> None:
+    assert list(wrap_text(text, 8)) == lines
+
+
+def test_what_is_broken_goes_on_below_the_beginning_of_the_text() -> None:
+    assert list(wrap_text("元に戻せません。", 10, "⚠ ")) == ["⚠ 元に戻せ", "  ません。"]

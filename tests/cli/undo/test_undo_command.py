@@ -1,0 +1,164 @@
+"""`undo` as a person uses it: a list anywhere, putting back only at a terminal, with what comes back and what does not."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import anyio
+import pytest
+from anyio.to_thread import run_sync
+
+from saasus_mcp.catalog import Catalogue
+from saasus_mcp.sandbox import CREDENTIALS, Sandbox
+from saasus_mcp.sandbox.serving import server
+from tests.support.commands import Terminal, run_command, spawn_command
+
+
+@pytest.fixture
+async def api(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sandbox]:
+    """An API on a port that other processes reach, with the credentials for it in the environment."""
+    sandbox = Sandbox(catalogue)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        host, port = listener.getsockname()
+        monkeypatch.setenv("SAASUS_API_URL_BASE", f"http://{host}:{port}")
+        monkeypatch.setenv("SAASUS_SAAS_ID", CREDENTIALS.saas_id)
+        monkeypatch.setenv("SAASUS_API_KEY", CREDENTIALS.api_key)
+        monkeypatch.setenv("SAASUS_SECRET_KEY", CREDENTIALS.secret_key)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        running = server(host, port, sandbox)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(running.serve, [listener])
+            yield sandbox
+            running.should_exit = True
+
+
+def changed() -> str:
+    """Change a role's name by a call from the terminal; the id of the change."""
+    made = spawn_command("call", "auth_create_role", '{"role_name": "helper", "display_name": "Helper"}')
+    assert made.status == 0, made.err
+    updated = spawn_command("call", "auth_update_role", '{"role_name": "helper", "display_name": "Changed"}')
+    assert updated.status == 0, updated.err
+    entries = json.loads(run_command("undo", "--json").out)
+    assert [entry["operation"] for entry in entries] == ["auth.UpdateRole", "auth.CreateRole"]
+    return str(entries[0]["call"])
+
+
+def names() -> dict[str, str]:
+    roles = json.loads(spawn_command("call", "auth_get_roles").out)["roles"]
+    return {role["role_name"]: role["display_name"] for role in roles}
+
+
+def undo(identifier: str) -> tuple[int, str]:
+    with Terminal("undo", identifier, "--lang", "ja") as terminal:
+        return terminal.wait(), terminal.output
+
+
+def test_nothing_was_done_where_there_is_no_state(state: Path) -> None:
+    assert "No changes in the last 30 days." in run_command("undo").out
+    assert not state.exists()
+
+
+@pytest.mark.usefixtures("api")
+async def test_a_change_is_listed_and_put_back_once() -> None:
+    identifier = await run_sync(changed)
+    assert re.search(
+        rf"^{identifier[:8]}  .*UTC  Rename a role: helper\n +Can be undone\.$",
+        run_command("undo").out,
+        re.MULTILINE | re.IGNORECASE,
+    )
+    status, shown = await run_sync(undo, identifier[:8])
+    assert status == 0, shown
+    assert "元に戻しました。" in shown
+    assert re.search(r"元に戻すために行う操作:\n.*Helper", shown)
+    assert (await run_sync(names))["helper"] == "Helper"
+    assert re.search(rf"^{identifier[:8]}  .*\n +Undone\.$", run_command("undo").out, re.MULTILINE | re.IGNORECASE)
+    decided = [json.loads(line) for line in run_command("audit", "export").out.splitlines() if '"decided"' in line]
+    assert [(each["deed"], each["from_call"]) for each in decided if each["deed"] == "undo"] == [("undo", identifier)]
+    status, shown = await run_sync(undo, identifier)
+    assert status == 1
+    assert "すでに取り消し済みです。" in shown
+
+
+@pytest.mark.usefixtures("api")
+async def test_without_a_terminal_nothing_is_put_back() -> None:
+    identifier = await run_sync(changed)
+    refused = await run_sync(spawn_command, "undo", identifier)
+    assert refused.status == 1
+    assert "terminal" in refused.err
+    assert (await run_sync(names))["helper"] == "Changed"
+
+
+@pytest.mark.usefixtures("api")
+async def test_an_id_that_fits_nothing_or_several_is_told() -> None:
+    await run_sync(changed)
+    status, shown = await run_sync(undo, "zz")
+    assert status == 1
+    assert "zz" in shown
+    status, shown = await run_sync(undo, "")
+    assert status == 1
+
+
+def lines(*args: str) -> list[str]:
+    """The first lines of what is listed, one a call or job."""
+    return [line for line in run_command("undo", *args).out.splitlines() if "UTC" in line]
+
+
+def test_what_cannot_be_undone_is_listed_and_says_so() -> None:
+    made = spawn_command("call", "--sandbox", "auth_create_saas_user", '{"sign_in_id": "shop-9"}')
+    attribute = '{"attribute_name": "shop", "display_name": "Shop", "attribute_type": "string"}'
+    assert spawn_command("call", "--sandbox", "auth_create_saas_user_attribute", attribute).status == 0
+    assert made.status == 0, made.err
+    shown = run_command("undo").out
+    assert re.search(r"Define a SaaS user attribute: Shop\n +Cannot be undone\. ", shown), shown
+    assert re.search(r"Create a SaaS user: shop-9\n +Can be undone with an approval\. ", shown), shown
+    assert re.search(
+        r" 日?.*JST  SaaSユーザーの作成: shop-9\n +承認を受ければ元に戻せます。",
+        run_command("undo", "--lang", "ja").out,
+    )
+
+
+def test_the_list_is_filtered_and_says_what_it_leaves_out() -> None:
+    for name in ("first", "second", "third"):
+        made = spawn_command(
+            "call", "--sandbox", "auth_create_role", json.dumps({"role_name": name, "display_name": name})
+        )
+        assert made.status == 0, made.err
+    assert len(lines()) == 3
+    assert len(lines("--limit", "1")) == 1
+    assert "2 more are not shown (--limit)." in run_command("undo", "--limit", "1").out
+    assert len(lines("--operation", "create_role", "--since", "1h")) == 3
+    assert "No such changes" in run_command("undo", "--operation", "auth.DeleteTenant").out
+    assert "No such changes" in run_command("undo", "--since", "2099-01-01").out
+    refused = run_command("undo", "--since", "yesterday")
+    assert (refused.status, "is not a time" in refused.err) == (1, True)
+
+
+def test_a_job_is_listed_as_one_and_undone_newest_first_as_far_as_nobody_must_approve(tmp_path: Path) -> None:
+    listed = tmp_path / "new.csv"
+    listed.write_text(
+        "email,tenant_name,env_id,role_name\nnew@example.jp,株式会社青空商事,3,editor\n", encoding="utf-8"
+    )
+    with Terminal("job", "import_users", "--sandbox", "--csv", str(listed)) as terminal:
+        terminal.wait_for("[y/N]")
+        terminal.type("y")
+        assert terminal.wait() == 0, terminal.output
+    [shown] = lines()
+    found = re.match(r"job (\w{8})  .*UTC  Import users$", shown)
+    assert found, shown
+    assert "3 can be undone (1 with an approval)" in run_command("undo").out
+    assert len(lines("--job", found[1], "--list")) == 3
+    refused = spawn_command("undo", "--sandbox", "--job", found[1])
+    assert (refused.status, "terminal" in refused.err) == (1, True)
+    with Terminal("undo", "--sandbox", "--job", found[1]) as terminal:
+        terminal.wait_for("Type 3 to begin")
+        terminal.type("3")
+        for _ in ("role", "membership"):
+            terminal.wait_for("without the quotation marks")
+            terminal.type("new@example.jp")
+        assert terminal.wait() == 1
+        assert "2 undone, 1 waiting for approval, 0 not undone, 0 cannot be undone." in terminal.output
+    assert "1 can be undone (1 with an approval), 2 undone" in run_command("undo").out

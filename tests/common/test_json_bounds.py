@@ -1,0 +1,44 @@
+"""What is counted in a message before it is parsed: values, not the characters of texts."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from saasus_mcp.common.json_bounds import MAX_CONTAINERS, MAX_DEPTH, find_excess
+from saasus_mcp.saasus.json_copy import MAX_VALUES
+
+LEAVES = st.none() | st.booleans() | st.integers() | st.text()
+VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=40)
+TRICKY = ['"', "\\", '\\"', "[{,", '"]},"', "\u2028", "\U0001f600"]
+
+
+@given(VALUES, st.booleans())
+def test_a_small_message_fits_whatever_its_texts_hold(value: Any, ascii_only: bool) -> None:
+    assert find_excess(json.dumps(value, ensure_ascii=ascii_only).encode()) is None
+
+
+@pytest.mark.parametrize("text", TRICKY)
+def test_a_text_is_one_value_however_long(text: str) -> None:
+    assert find_excess(json.dumps({"a": text * (3 * MAX_VALUES)}).encode()) is None
+
+
+@pytest.mark.parametrize("text", TRICKY)
+@pytest.mark.parametrize("ascii_only", [True, False])
+def test_values_behind_a_text_are_counted(text: str, ascii_only: bool) -> None:
+    fits = {"a": [text, *[1] * (MAX_VALUES - 10)]}
+    over = {"a": [text, *[1] * (MAX_VALUES + 10)]}
+    assert find_excess(json.dumps(fits, ensure_ascii=ascii_only).encode()) is None
+    assert "more than 60,000 values" in (find_excess(json.dumps(over, ensure_ascii=ascii_only).encode()) or "")
+
+
+def test_lists_and_depth_have_limits_of_their_own() -> None:
+    assert find_excess(json.dumps([[]] * (MAX_CONTAINERS - 1)).encode()) is None
+    assert "lists and objects" in (find_excess(json.dumps([{}] * (MAX_CONTAINERS + 1)).encode()) or "")
+    assert find_excess(b"[" * MAX_DEPTH + b"]" * MAX_DEPTH) is None
+    assert "levels deep" in (find_excess(b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1)) or "")
+    assert find_excess(b"[[]]" * MAX_DEPTH) is None, "wide, not deep"

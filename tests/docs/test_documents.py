@@ -1,0 +1,258 @@
+"""What the documents claim is what the code does."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from saasus_mcp import __version__
+from saasus_mcp.catalog import Catalogue
+from saasus_mcp.catalog.jobs import load_jobs as load_jobs
+from saasus_mcp.cli import COMMANDS, commands
+from saasus_mcp.settings import JwtTable, Settings
+from saasus_mcp.settings.config import ProfileTable
+from saasus_mcp.settings.hosting import AuthTable, HttpTable
+from saasus_mcp.settings.strict import StrictModel
+
+ROOT = Path(__file__).resolve().parents[2]
+READMES = ("README.md", "README.ja.md")
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_the_first_screen_has_the_two_commands_of_a_newcomer(name: str) -> None:
+    first_screen = "\n".join(read(name).splitlines()[:15])
+    assert "make demo" in first_screen
+    assert "make test" in first_screen
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_the_table_of_levels_counts_what_the_catalogue_holds(name: str, catalogue: Catalogue) -> None:
+    claimed = {level: int(count) for level, count in re.findall(r"^\| (\w+) \| (\d+) \|", read(name), re.MULTILINE)}
+    assert claimed == Counter(operation.level for operation in catalogue)
+
+
+@pytest.mark.parametrize("page", READMES)
+def test_every_setting_stands_in_the_readme(page: str) -> None:
+    readme = read(page)
+    for name, field in Settings.model_fields.items():
+        variable = field.validation_alias.choices[0]  # type: ignore[union-attr]
+        assert f"`{variable}`" in readme, (name, variable)
+
+
+@pytest.mark.parametrize("page", READMES)
+def test_every_command_stands_in_the_readme(page: str) -> None:
+    readme = read(page)
+    for command in COMMANDS:
+        assert f"saasus-mcp {command}" in readme or f"saasus-mcp [{command}]" in readme or f"({command}" in readme
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    server = json.loads(read("server.json"))
+    project = tomllib.loads(read("pyproject.toml"))
+    assert project["project"]["dynamic"] == ["version"]
+    assert project["tool"]["hatch"]["version"]["path"] == "saasus_mcp/__init__.py"
+    assert {__version__} == {server["version"], *(item["version"] for item in server["packages"])}
+
+
+def test_the_registry_finds_its_marker_in_the_readme() -> None:
+    name = json.loads(read("server.json"))["name"]
+    assert re.search(rf"mcp-name: {re.escape(name)}[^\w./-]", read("README.md"))
+
+
+PAGES = sorted([ROOT / name for name in READMES] + [*(ROOT / "docs").rglob("*.md")])
+SPAN = re.MULTILINE | re.DOTALL
+CODE = re.compile(r"^ *```.*?^ *```|`[^`\n]+`", SPAN)
+
+
+def shown_commands(text: str) -> Iterator[list[str]]:
+    """The words after `saasus-mcp` in every piece of code of a page, a comment behind it left out."""
+    for code in CODE.findall(text):
+        for line in code.strip("`").splitlines():
+            said = re.search(r"(?:^|\s)saasus-mcp((?: +[^\s|#(&>]+)*)", line)
+            if said and not line.lstrip().startswith(("#", "claude ", "Usage:", "image", "docker")):
+                yield said[1].split()
+
+
+def commands_of(group: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every command there is, with its names from the program's on."""
+    yield path, group
+    if isinstance(group, click.Group):
+        for name in group.list_commands(click.Context(group)):
+            below = group.get_command(click.Context(group), name)
+            assert below is not None
+            yield from commands_of(below, (*path, name))
+
+
+def flags_of(command: click.Command) -> set[str]:
+    return {
+        flag
+        for parameter in command.params
+        if isinstance(parameter, click.Option)
+        for flag in (*parameter.opts, *parameter.secondary_opts)
+    }
+
+
+def test_every_command_and_every_flag_stands_in_the_reference() -> None:
+    page = read("docs/commands.md")
+    sections = dict(re.findall(r"^#+ saasus-mcp ([a-z -]+)\n(.*?)(?=^#|\Z)", page, re.MULTILINE | re.DOTALL))
+    for path, command in commands_of(commands):
+        if path:
+            said = sections[" ".join(path)]
+            missing = {flag for flag in flags_of(command) if flag not in said}
+            assert missing == set(), path
+
+
+def test_the_help_of_job_names_every_job() -> None:
+    page = read("docs/commands.md")
+    section = page[page.index("## saasus-mcp job\n") :].split("\n## ")[0]
+    assert [job.name for job in load_jobs() if job.name.removeprefix("job_") not in section] == []
+
+
+def test_every_command_and_every_flag_that_a_page_shows_exists() -> None:
+    known = dict(commands_of(commands))
+    seen = 0
+    for page in PAGES:
+        for words in shown_commands(page.read_text(encoding="utf-8")):
+            path: tuple[str, ...] = ()
+            for word in words:
+                path = (*path, word) if (*path, word) in known else path
+            first = words[0] if words else ""
+            assert path or first in {"", "COMMAND", "[serve]"} or first.startswith("-"), (page.name, words)
+            allowed = flags_of(known[path or ("serve",)]) | {"--help", "--version"}
+            wrong = {word.strip("[]") for word in words if word.strip("[").startswith("--")} - allowed
+            assert wrong == set(), (page.name, words)
+            seen += 1
+    assert seen > 100
+
+
+CORPUS = re.compile(r"<!-- corpus: begin -->.*<!-- corpus: end -->", re.DOTALL)
+"""The attacks, some of which misspell a variable."""
+
+
+def test_every_variable_that_a_page_names_is_one_that_is_read() -> None:
+    settings = {str(name) for field in Settings.model_fields.values() for name in field.validation_alias.choices}  # type: ignore[union-attr]
+    flags = {
+        param.envvar
+        for _, command in commands_of(commands)
+        for param in command.params
+        if isinstance(param.envvar, str)
+    }
+    for page in PAGES:
+        text = re.sub(CORPUS, "", page.read_text(encoding="utf-8"))
+        named = set(re.findall(r"\bSAASUS_(?:MCP|PLATFORM|API|SAAS|SECRET)[A-Z_]*\b", text))
+        assert named - settings - flags - {"SAASUS_MCP_", "SAASUS_MCP_TOKEN", "SAASUS_PLATFORM_"} == set(), page.name
+
+
+@pytest.mark.parametrize("language", ["", ".ja"], ids=["en", "ja"])
+@pytest.mark.parametrize("table", [ProfileTable, HttpTable, AuthTable, JwtTable], ids=lambda table: table.__name__)
+def test_every_field_of_the_configuration_file_is_told(table: type[StrictModel], language: str) -> None:
+    told = read(f"docs/configuration{language}.md") + read(f"docs/hosting{language}.md")
+    assert {name for name in table.model_fields if not re.search(rf"\b{name}\b", told)} == set()
+
+
+# The list of the tools is made by a script, and says less in Japanese than in English.
+TRANSLATED = sorted({page.with_suffix("").with_suffix("") for page in PAGES if page.name.endswith(".ja.md")})
+WHOLE = [page for page in TRANSLATED if page.name != "tools"]
+
+
+def both(page: Path) -> tuple[str, str]:
+    """A page in English and in Japanese."""
+    return page.with_suffix(".md").read_text(encoding="utf-8"), page.with_suffix(".ja.md").read_text(encoding="utf-8")
+
+
+def shape(text: str) -> list[str]:
+    """The headings, rows, items and buttons of a page, in order."""
+    telling = [line for line in CODE.sub("", text).splitlines() if line.startswith(("#", "|", "-", "[!["))]
+    return [f"row of {line.count('|')}" if line[0] == "|" else line.split(" ")[0][:3] for line in telling]
+
+
+def links(text: str) -> set[str]:
+    """The pages of ours that a page leads to, in whichever language."""
+    targets = re.findall(r"\]\((?!https?:|images/)([^)#\s]+)", text)
+    return {target.replace(".ja.", ".") for target in targets}
+
+
+@pytest.mark.parametrize("page", TRANSLATED, ids=lambda page: page.name)
+def test_a_page_and_its_translation_lead_to_each_other(page: Path) -> None:
+    english, japanese = both(page)
+    assert f"[日本語]({page.name}.ja.md)" in english
+    assert f"({page.name}.md)" in japanese
+
+
+@pytest.mark.parametrize("page", WHOLE, ids=lambda page: page.name)
+def test_a_translation_has_the_sections_tables_and_links_of_its_page(page: Path) -> None:
+    english, japanese = both(page)
+    assert shape(english) == shape(japanese)
+    assert links(english) == links(japanese)
+
+
+@pytest.mark.parametrize("page", [page for page in WHOLE if page.name != "README"], ids=lambda page: page.name)
+def test_a_translation_shows_the_code_of_its_page(page: Path) -> None:
+    """But for what stands behind a `#` and in a block of text, as a question is: those words are in the reader's language."""
+    english, japanese = (
+        [
+            re.sub(r" +# .*$| +$", "", block, flags=re.MULTILINE)
+            for block in re.findall(r"^```.*?^```", text, SPAN)
+            if not block.startswith("```text")
+        ]
+        for text in both(page)
+    )
+    assert english == japanese
+
+
+@pytest.mark.parametrize("page", WHOLE, ids=lambda page: page.name)
+def test_a_translation_names_what_its_page_names(page: Path) -> None:
+    """Variables, flags, paths and settings stand in code, which is the same in every language."""
+    english, japanese = (
+        set(re.findall(r"`((?:SAASUS_|OTEL_|--|/|job_)[\w/-]+)", re.sub(r"^```.*?^```", "", text, flags=SPAN)))
+        for text in both(page)
+    )
+    assert english == japanese
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", text):
+        file, _, anchor = target.partition("#")
+        there = (page.parent / file).resolve() if file else page
+        assert there.exists(), target
+        if anchor and there.suffix == ".md":
+            headings = re.findall(r"^#+ (.+)$", there.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in {heading.lower().replace(" ", "-") for heading in headings}, target
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = read("docs/README.md")
+    for page in (ROOT / "docs").rglob("*.md"):
+        name = page.relative_to(ROOT / "docs").as_posix()
+        assert name == "README.md" or f"({name})" in index, name
+
+
+def test_ci_runs_exactly_what_the_readme_tells() -> None:
+    commands = [line for line in read(".ci/run").splitlines() if line.startswith("make ")]
+    assert commands[:2] == ["make check", "make coverage"]
+    assert all(command in read("README.md") for command in commands)
+
+
+def test_both_documents_say_why_it_is_httpx2() -> None:
+    for name in ("README.md", "ARCHITECTURE.md"):
+        assert "httpx2" in read(name)
+        assert "mix" in read(name)
+
+
+def test_no_registry_host_is_written_anywhere() -> None:
+    host = re.compile(r"files\.python" r"hosted|pypi\.o" r"rg/simple")
+    for file in ("requirements.lock", "pyproject.toml", "Makefile", "server.json", "README.md"):
+        assert not host.search(read(file)), file

@@ -1,0 +1,45 @@
+"""The console that the tests of its pages ask."""
+
+from __future__ import annotations
+
+import pytest
+from starlette.applications import Starlette
+
+from saasus_mcp.catalog import Catalogue
+from saasus_mcp.hosting.console.routes import Console
+from saasus_mcp.hosting.console.service import ConsoleService, PolicyText, ProfileContext
+from saasus_mcp.hosting.console.signin_routes import SigninRoutes
+from saasus_mcp.hosting.console.signin_sessions import LocalSessions, OneTimeLinks, VerifiedApprover
+from saasus_mcp.hosting.console.throttle import GuessThrottle
+from saasus_mcp.permissions.policy.presets import PRESETS
+from saasus_mcp.permissions.secrets.encryption import Encryptor
+from saasus_mcp.store import Store
+from tests.support.console import ALICE, TOKEN, ConsoleSession
+
+
+@pytest.fixture
+def stage(store: Store, catalogue: Catalogue) -> ConsoleSession:
+    sealer = Encryptor.ephemeral()
+
+    async def sign_in(token: str) -> VerifiedApprover | None:
+        return VerifiedApprover(ALICE) if token == TOKEN else None
+
+    def clock() -> float:
+        return made.now
+
+    rooms = [ProfileContext("production", frozenset({"operators"}), lambda: store, "production", "saas")]
+    written = PolicyText("version: 1\n# <script>")
+    desk = ConsoleService(lambda: rooms, catalogue, PRESETS["guarded"], lambda: written, sealer, clock)
+    doors = SigninRoutes(
+        LocalSessions(),
+        OneTimeLinks(clock),
+        sealer,
+        clock,
+        GuessThrottle(clock),
+        "en",
+        secure=False,
+        verify_token=sign_in,
+    )
+    made = ConsoleSession(store, Console(desk, doors, "en"), Starlette())
+    made.serve()
+    return made

@@ -1,0 +1,77 @@
+"""What another site, or who is no longer signed in, has a browser send: it decides nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from saasus_mcp.hosting.console.signin_sessions import SESSION_SECONDS
+from tests.support.approvals import NOW
+from tests.support.console import ALICE, REQUESTED_AT, TOKEN, ConsoleSession, csrf_token, decide
+
+FORGED: list[dict[str, str]] = [
+    {"origin": "https://evil.example"},
+    {"origin": "null"},
+    {"origin": "http://127.0.0.1:8001"},
+    {"sec-fetch-site": "cross-site"},
+    {"sec-fetch-site": "same-site"},
+]
+
+
+@pytest.mark.parametrize("headers", FORGED, ids=range(len(FORGED)))
+@pytest.mark.parametrize("deed", ["approve", "reject", "freeze", "reveal", "sign-out"])
+async def test_a_form_of_another_site_does_nothing(stage: ConsoleSession, headers: dict[str, str], deed: str) -> None:
+    stage.create_approval()
+    async with stage.signed_in() as client:
+        token = csrf_token(await client.get("/console"))
+        fields = {"csrf": token, "code": REQUESTED_AT.code, "name": "株式会社青空"}
+        answer = await client.post(f"/console/{deed}", data=fields, headers=headers)
+        assert answer.status_code == 403
+        assert (await client.get("/console")).status_code == 200
+    assert stage.approval_status() == "pending"
+    assert stage.store.active_freeze() is None
+
+
+@pytest.mark.parametrize("token", ["", "x", "another session's"])
+async def test_a_form_without_the_sessions_own_token_does_nothing(stage: ConsoleSession, token: str) -> None:
+    stage.create_approval()
+    if token == "another session's":
+        async with stage.signed_in() as other:
+            token = csrf_token(await other.get("/console"))
+    async with stage.signed_in() as client:
+        fields = {"csrf": token, "code": REQUESTED_AT.code, "name": "株式会社青空"}
+        answer = await client.post("/console/approve", data=fields)
+    assert answer.status_code == 403
+    assert stage.approval_status() == "pending"
+
+
+async def test_a_form_too_large_is_refused(stage: ConsoleSession) -> None:
+    async with stage.signed_in() as client:
+        assert (await decide(client, "reject", reason="x" * 40_000)).status_code == 403
+
+
+async def test_a_form_of_who_is_not_signed_in_any_more_does_nothing(stage: ConsoleSession) -> None:
+    stage.create_approval()
+    async with stage.signed_in() as client:
+        token = csrf_token(await client.get("/console"))
+        stage.now = NOW + SESSION_SECONDS + 1
+        for deed in ("approve", "reveal"):
+            answer = await client.post(f"/console/{deed}", data={"csrf": token, "code": REQUESTED_AT.code})
+            assert (answer.status_code, answer.headers["location"]) == (303, "/console/sign-in")
+
+
+async def test_a_link_of_another_site_is_followed_once_more_from_here(stage: ConsoleSession) -> None:
+    stage.create_approval()
+    async with stage.browser() as client:
+        path = "/console/approvals/ABCD-2345"
+        crossed = await client.get(path, headers={"sec-fetch-site": "cross-site"})
+        assert (crossed.status_code, f'content="0;url={path}"' in crossed.text) == (200, True)
+        assert "青空" not in crossed.text
+        assert (await client.get(path, headers={"sec-fetch-site": "same-origin"})).status_code == 303
+
+
+async def test_a_form_of_another_site_signs_nobody_in(stage: ConsoleSession) -> None:
+    ticket = stage.console.signin.links.issue(ALICE)
+    async with stage.browser(**{"sec-fetch-site": "cross-site"}) as client:
+        for path, fields in (("sign-in", {"token": TOKEN}), (f"enter/{ticket}", {})):
+            answer = await client.post(f"/console/{path}", data=fields)
+            assert (answer.status_code, "set-cookie" in answer.headers) == (403, False)

@@ -1,0 +1,196 @@
+"""The desk behind the console: what concerns others is neither seen there nor done, whatever is kept in one place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from saasus_mcp.catalog import Catalogue
+from saasus_mcp.hosting.console.audit_view import view_audit
+from saasus_mcp.hosting.console.service import ConsoleService, PolicyText, ProfileContext
+from saasus_mcp.hosting.console.signin_sessions import Approver, ConsoleSession
+from saasus_mcp.hosting.console.views import (
+    PageRequest,
+    View,
+    view_account,
+    view_approval,
+    view_approvals,
+    view_limits,
+    view_policy,
+    view_secrets,
+    view_tools,
+)
+from saasus_mcp.permissions.policy.presets import PRESETS
+from saasus_mcp.permissions.question.formatting import Reader
+from saasus_mcp.permissions.refusal import CallRefused
+from saasus_mcp.permissions.secrets.encryption import Encryptor
+from saasus_mcp.store import BudgetCharge, Commitment, Freeze, Store, StoreError
+from tests.support.approvals import NOW, pending_approval
+
+OWNER = Approver("local:me", is_owner=True)
+OPERATOR = Approver("token:olga", frozenset({"operators"}))
+TESTER = Approver("token:tina", frozenset({"testers"}))
+ASKED = pending_approval(principal="token:bob", profile="production")
+
+
+@pytest.fixture
+def desk(catalogue: Catalogue, store: Store) -> ConsoleService:
+    """Before two profiles with the same SaaS, and so with one store; each has people of its own."""
+    rooms = [
+        ProfileContext("production", frozenset({"operators"}), lambda: store, "production", "saas"),
+        ProfileContext("staging", frozenset({"testers"}), lambda: store, "staging", "saas"),
+    ]
+    return ConsoleService(
+        lambda: rooms, catalogue, PRESETS["guarded"], lambda: PolicyText(""), Encryptor.ephemeral(), lambda: NOW
+    )
+
+
+def test_of_two_profiles_in_one_store_each_persons_own_is_seen_and_decided(desk: ConsoleService, store: Store) -> None:
+    store.request_approval(ASKED, 5)
+    store.request_approval(replace(ASKED, code="WXYZ-6789", binding="1" * 64, profile="staging"), 5)
+    assert [found.approval.code for found in desk.list_approvals(OPERATOR)] == ["ABCD-2345"]
+    with pytest.raises(CallRefused, match="No approval with this code"):
+        desk.approve(OPERATOR, "WXYZ-6789", "Acme")
+    with pytest.raises(CallRefused, match="No approval with this code"):
+        desk.reject(OPERATOR, "WXYZ-6789", "")
+    assert [each.status for each in store.list_approvals(NOW)] == ["pending", "pending"]
+
+
+def test_everything_is_frozen_by_the_owner_of_the_machine_alone(desk: ConsoleService) -> None:
+    frozen: list[Freeze | None] = []
+    desk = replace(desk, freeze_all=frozen.append)
+    deeds: list[Callable[[Approver], None]] = [
+        lambda who: desk.freeze(who, "", "an incident"),
+        lambda who: desk.unfreeze(who, ""),
+    ]
+    for deed in deeds:
+        with pytest.raises(CallRefused, match="no such profile"):
+            deed(OPERATOR)
+    assert frozen == []
+    for deed in deeds:
+        deed(OWNER)
+    assert frozen == [Freeze(NOW, "local:me", "an incident"), None]
+
+
+def test_a_freeze_of_everything_is_recorded_once_and_seen_by_the_owner_alone(
+    desk: ConsoleService, store: Store
+) -> None:
+    common = Store.in_memory()
+    desk = replace(desk, freeze_all=lambda _: None, common_store=lambda: common)
+    desk.freeze(OWNER, "", "an incident")
+    desk.unfreeze(OWNER, "")
+    desk.freeze(OPERATOR, "production", "here only")
+    assert [(record["deed"], record["via"]) for record in common.audit_records()] == [
+        ("freeze", "console"),
+        ("unfreeze", "console"),
+    ]
+    assert [(record["deed"], record["profile"]) for record in store.audit_records()] == [("freeze", "production")]
+    assert [room.name for room in desk.audit_contexts(OWNER)] == ["production", "staging", "decisions"]
+    assert [room.name for room in desk.audit_contexts(OPERATOR)] == ["production"]
+    common.close()
+
+
+def test_what_cannot_be_recorded_stays_frozen(
+    desk: ConsoleService, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise StoreError("The disk is full.", "Make room.")
+
+    monkeypatch.setattr(store, "decided", full)
+    with pytest.raises(StoreError):
+        desk.freeze(OPERATOR, "production", "an incident")
+    assert store.active_freeze() is not None, "a freeze holds though it could not be recorded"
+    with pytest.raises(StoreError):
+        desk.unfreeze(OPERATOR, "production")
+    assert store.active_freeze() is not None
+
+
+def test_a_freeze_of_one_profile_outlasts_that_of_everything(desk: ConsoleService, store: Store) -> None:
+    desk.freeze(OPERATOR, "production", "an incident")
+    local = replace(desk, freeze_all=lambda _: None)
+    local.unfreeze(OWNER, "")
+    assert [each.profile for each in store.active_freezes()] == ["production"]
+    local.unfreeze(OWNER, "production")
+    assert store.active_freezes() == []
+
+
+def test_an_approver_freezes_and_unfreezes_their_own_profile_alone(desk: ConsoleService, store: Store) -> None:
+    desk.freeze(OPERATOR, "production", "an incident")
+    desk.freeze(TESTER, "staging", "a drill")
+    store.freeze(Freeze(NOW, "local:root", "everything"))
+    with pytest.raises(CallRefused, match="no such profile"):
+        desk.unfreeze(TESTER, "production")
+    with pytest.raises(CallRefused, match="no such profile"):
+        desk.freeze(TESTER, "production", "")
+    desk.unfreeze(TESTER, "staging", "production")
+    desk.unfreeze(TESTER, "staging", "")
+    assert [each.profile for each in store.active_freezes()] == ["", "production"]
+    desk.unfreeze(OPERATOR, "production")
+    assert [each.profile for each in store.active_freezes()] == [""]
+
+
+def test_the_owner_of_the_machine_lifts_each_freeze_of_a_store_that_several_profiles_share(
+    desk: ConsoleService, store: Store
+) -> None:
+    everything: list[Freeze | None] = []
+    room = ProfileContext("saas", frozenset(), lambda: store)
+    local = replace(desk, list_contexts=lambda: [room], freeze_all=everything.append)
+    for name in ("", "production", "staging"):
+        store.freeze(Freeze(NOW, "token:olga", "", name))
+    local.unfreeze(OWNER, "saas", "staging")
+    assert [each.profile for each in store.active_freezes()] == ["", "production"]
+    local.unfreeze(OWNER, "saas")
+    assert [each.profile for each in store.active_freezes()] == ["production"]
+
+
+def test_no_page_shows_an_approver_anything_of_another_profile(desk: ConsoleService, store: Store) -> None:
+    """Everything that a store keeps is there twice, once for each profile; only one of the two may be seen."""
+    for who, profile, code in (("token:bob", "production", "ABCD-2345"), ("token:eve", "staging", "WXYZ-6789")):
+        charge = BudgetCharge(who, "writes", 1, 10, 60)
+        record = {"principal": who, "profile": profile, "operation": f"auth.{profile}"}
+        store.commit(f"call-{profile}", record, NOW, None, Commitment(writes=True, profile=profile, charges=(charge,)))
+        store.request_approval(replace(ASKED, code=code, binding=code, principal=who, profile=profile, name=who), 5)
+        store.freeze(Freeze(NOW, who, f"reason of {who}", profile))
+    session = ConsoleSession(OPERATOR, "", NOW, NOW + 1)
+    pages: dict[str, View] = {
+        "approvals": view_approvals,
+        "approval": view_approval,
+        "audit": view_audit,
+        "limits": view_limits,
+    }
+    pages |= {"tools": view_tools, "policy": view_policy, "secrets": view_secrets, "account": view_account}
+    shown = {}
+    for name, view in pages.items():
+        asked = PageRequest({"profile": "staging", "verify": "1"}, {"code": "WXYZ-6789"}, session, Reader.of("en"))
+        shown[name] = view(desk, asked)
+    assert shown["approval"] is None
+    for name, page in shown.items():
+        text = repr({key: value for key, value in page.values.items() if key != "rooms"}) if page else ""
+        assert not {"token:eve", "staging", "WXYZ"} & set(re.findall(r"token:eve|staging|WXYZ", text)), name
+    for name in ("approvals", "audit", "limits"):
+        assert "token:bob" in repr(shown[name]), name
+
+
+def test_a_rare_record_is_looked_for_piece_by_piece_and_none_is_passed_over(
+    desk: ConsoleService, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("saasus_mcp.hosting.console.service.LOOKED_AT", 3)
+    store.record_refusal("rare", {"principal": "token:eve", "profile": "production"}, NOW)
+    for number in range(7):
+        store.record_refusal(f"common-{number}", {"principal": "token:bob", "profile": "production"}, NOW)
+    [room] = desk.contexts_of(OPERATOR)
+    looked = [desk.search_audit(room, {"principal": "eve"}, 7.0, None)]
+    while (older := looked[-1].next_cursor) is not None:
+        looked.append(desk.search_audit(room, {"principal": "eve"}, 7.0, older))
+    assert [[record["call"] for record in each.records] for each in looked] == [[], [], ["rare"]]
+
+
+@pytest.mark.parametrize("days", ["nan", "inf", "-inf", "x"])
+def test_a_number_of_days_that_is_none_is_the_usual_one(desk: ConsoleService, days: str) -> None:
+    shown = view_audit(
+        desk, PageRequest({"days": days}, {}, ConsoleSession(OPERATOR, "", NOW, NOW + 1), Reader.of("en"))
+    )
+    assert shown.values["wanted"]["days"] == "7"

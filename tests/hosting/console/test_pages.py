@@ -1,0 +1,222 @@
+"""What the console's pages show, in both languages, to whom, and when a store is away."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import httpx2
+import pytest
+
+from saasus_mcp.common import timezones
+from saasus_mcp.hosting.console.service import PolicyText
+from saasus_mcp.hosting.console.signin_sessions import ConsoleSession as SignedIn
+from saasus_mcp.hosting.console.signin_sessions import LocalSessions
+from saasus_mcp.hosting.console.wording import WORDS
+from saasus_mcp.store import Approval, StoreError
+from tests.support.approvals import NOW
+from tests.support.console import REQUESTED_AT, ConsoleSession, csrf_token
+from tests.support.questions import deletion, invitation_question, long_list, plan_change, price_change
+
+NAME = "<b>株式会社青空</b>\u202e"
+PAGES = ["", "/approvals/ABCD-2345", "/audit", "/tools", "/policy", "/limits", "/secrets", "/session"]
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_nothing_is_shown_to_who_is_not_signed_in(stage: ConsoleSession, path: str) -> None:
+    stage.create_approval()
+    async with stage.browser() as client:
+        answer = await client.get("/console" + path)
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "/console/sign-in"
+    assert "青空" not in answer.text
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("lang", ["en", "ja"])
+async def test_every_page_is_there_in_both_languages_and_escapes_what_it_shows(
+    stage: ConsoleSession, path: str, lang: str
+) -> None:
+    stage.create_approval(name=NAME)
+    async with stage.signed_in(**{"accept-language": lang}) as client:
+        answer = await client.get("/console" + path)
+    assert answer.status_code == 200
+    assert f'<html lang="{lang}">' in answer.text
+    assert "<b>" not in answer.text
+    assert "<script" not in answer.text
+    assert "\u202e" not in answer.text
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_ids_and_the_tool_stand_behind_the_exact_request_alone(stage: ConsoleSession) -> None:
+    stage.create_approval()
+    page = await shown(stage)
+    before, request = page.split('<details class="sheet request">')
+    for each in ("auth_delete_tenant", "da8d500a-6679-4dd5-a3f1-6b5f6a0b6d2e"):
+        assert each not in before
+        assert each in request
+    assert "auth.DeleteTenant" not in page
+
+
+async def test_what_cannot_be_undone_stands_above_the_facts(stage: ConsoleSession) -> None:
+    stage.create_approval()
+    page = await shown(stage)
+    notice = page.index('<ul class="notices grave">')
+    assert notice < page.index("This cannot be undone.") < page.index("<dl") < page.index("Decide")
+
+
+async def test_changes_are_a_table_of_before_and_after(stage: ConsoleSession) -> None:
+    stage.create_approval(preview=plan_change().to_json())
+    page = text_of(await shown(stage, lang="ja"))
+    assert "変更 現在 変更後 料金プラン 「ビジネスプラン」 「スタータープラン」 基本料 49,800円/月 9,800円/月" in page
+
+
+async def test_a_tier_that_goes_is_seen_to_go(stage: ConsoleSession) -> None:
+    stage.create_approval(preview=price_change().to_json())
+    page = text_of(await shown(stage))
+    assert "Quantity Now Then up to 100 ¥0 ¥0 up to 1,000 ¥500 + ¥20 each (none) above ¥10 each ¥15 each" in page
+
+
+async def test_a_long_list_is_whole(stage: ConsoleSession) -> None:
+    stage.create_approval(preview=long_list(40).to_json())
+    page = await shown(stage)
+    assert all(f"person{number:02}@example.jp" in page for number in range(40))
+    assert "40 in all" in page
+
+
+async def test_a_long_text_is_whole_in_the_request_which_is_then_open(stage: ConsoleSession) -> None:
+    stage.create_approval(preview=invitation_question().to_json())
+    page = await shown(stage)
+    assert '<details class="sheet request" open>' in page
+    assert invitation_question().details[-1].value in page
+    assert "Shown in full below" in page
+
+
+async def test_the_requesters_reason_is_shown_as_their_words(stage: ConsoleSession) -> None:
+    stage.create_approval(preview=deletion(reason="Contract\nended").to_json())
+    assert "Reason given by the requester: “Contract↵ended”" in await shown(stage)
+
+
+@pytest.mark.parametrize(("lang", "said"), [("en", "Tue 1 Dec 2026, 00:00 UTC"), ("ja", "2026年12月1日(火) 09:00 JST")])
+async def test_times_are_those_of_the_language(stage: ConsoleSession, lang: str, said: str) -> None:
+    stage.create_approval(preview=plan_change().to_json())
+    assert said in await shown(stage, lang)
+
+
+async def test_times_are_those_of_the_zone_that_the_server_or_the_reader_chose(stage: ConsoleSession) -> None:
+    stage.create_approval(preview=plan_change().to_json())
+    stage.console = replace(stage.console, zone=timezones.find_time_zone("Asia/Tokyo"))
+    stage.serve()
+    async with stage.signed_in() as client:
+        assert "09:00 JST" in (await client.get("/console/approvals/ABCD-2345")).text
+        refused = await zone(client, "Nowhere/Land")
+        assert (refused.status_code, "There is no such time zone" in refused.text) == (422, True)
+        await zone(client, "America/New_York")
+        assert "Mon 30 Nov 2026, 19:00 EST" in (await client.get("/console/approvals/ABCD-2345")).text
+        await zone(client, "")
+        assert "09:00 JST" in (await client.get("/console/approvals/ABCD-2345")).text
+
+
+async def zone(client: httpx2.AsyncClient, name: str) -> httpx2.Response:
+    token = csrf_token(await client.get("/console/session"))
+    return await client.post("/console/time-zone", data={"csrf": token, "zone": name})
+
+
+async def shown(stage: ConsoleSession, lang: str = "en") -> str:
+    """The page of the approval that waits."""
+    async with stage.signed_in(**{"accept-language": lang}) as client:
+        return (await client.get("/console/approvals/ABCD-2345")).text
+
+
+def text_of(page: str) -> str:
+    """What a page says, without its tags."""
+    return " ".join(re.sub("<[^>]*>", " ", page).split())
+
+
+async def test_the_audit_is_filtered_and_its_chain_judged(stage: ConsoleSession) -> None:
+    for number, operation in enumerate(["auth.GetTenant", "auth.DeleteTenant"]):
+        stage.store.record_refusal(
+            f"call-{number}", {"operation": operation, "principal": "bob", "profile": "production"}, NOW
+        )
+    async with stage.signed_in() as client:
+        page = await client.get("/console/audit", params={"operation": "Delete", "verify": "1"})
+    assert "auth.DeleteTenant" in page.text
+    assert "auth.GetTenant" not in page.text
+    assert "No tampering found: 2 records" in page.text
+
+
+async def test_decisions_are_those_of_the_chosen_person(stage: ConsoleSession) -> None:
+    async with stage.signed_in() as client:
+        page = await client.get("/console/tools", params={"who": "carol"})
+    row = next(line for line in page.text.splitlines() if ">auth_delete_tenant<" in line)
+    assert '<span class="tag approve">approve</span>' in row
+    assert "cannot be undone" in row
+    assert 'value="carol"' in page.text
+
+
+async def test_the_reader_can_change_the_language(stage: ConsoleSession) -> None:
+    async with stage.signed_in() as client:
+        assert "Approvals" in (await client.get("/console")).text
+        await client.post("/console/language")
+        assert "承認" in (await client.get("/console")).text
+
+
+@pytest.mark.parametrize("days", ["", "x", "nan", "inf", "-5", "1e999"])
+async def test_a_strange_filter_is_no_failure(stage: ConsoleSession, days: str) -> None:
+    async with stage.signed_in() as client:
+        assert (await client.get("/console/audit", params={"days": days, "profile": "nosuch"})).status_code == 200
+
+
+def test_both_languages_have_the_same_words() -> None:
+    assert set(WORDS["en"]) == set(WORDS["ja"])
+
+
+async def test_what_is_not_there_is_said_to_be_so(stage: ConsoleSession) -> None:
+    async with stage.signed_in() as client:
+        for path in ("/console/nothing", "/console/approvals/ZZZZ-ZZZZ", "/console/a/b/c"):
+            answer = await client.get(path)
+            assert (answer.status_code, "There is no such page." in answer.text) == (404, True)
+
+
+async def test_a_store_that_cannot_be_read_is_no_blank_page(
+    stage: ConsoleSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> list[Approval]:
+        raise StoreError("The store cannot be used: disk I/O error.")
+
+    async with stage.signed_in() as client:
+        token = csrf_token(await client.get("/console"))
+        monkeypatch.setattr(stage.store, "approvals", broken)
+        monkeypatch.setattr(stage.store, "secret", broken)
+        for answer in (
+            await client.get("/console"),
+            await client.post("/console/approve", data={"csrf": token, "code": REQUESTED_AT.code}),
+            await client.post("/console/reveal", data={"csrf": token, "handle": "x"}),
+        ):
+            assert answer.status_code == 503
+            assert "cannot be read just now" in answer.text
+            assert "disk I/O" not in answer.text
+
+
+async def test_sessions_that_cannot_be_read_are_no_blank_page(stage: ConsoleSession) -> None:
+    class Away(LocalSessions):
+        def find(self, cookie: str, now: float) -> SignedIn | None:
+            raise StoreError("The database rejected the operation.")
+
+    async with stage.signed_in() as client:
+        known = client.cookies
+    stage.serve(sessions=Away())
+    async with stage.browser() as client:
+        client.cookies = known
+        for path in ("/console", "/console/nowhere", "/console/session"):
+            answer = await client.get(path)
+            assert (answer.status_code, "cannot be read just now" in answer.text) == (503, True), path
+
+
+async def test_a_policy_that_was_edited_since_is_said_to_be_so(stage: ConsoleSession) -> None:
+    written = PolicyText("version: 1", outdated=True)
+    stage.console = replace(stage.console, service=replace(stage.console.service, read_policy=lambda: written))
+    stage.serve()
+    async with stage.signed_in() as client:
+        assert "not yet in force" in (await client.get("/console/policy")).text

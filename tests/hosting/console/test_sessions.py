@@ -1,0 +1,75 @@
+"""How long somebody is signed in to the console, in one process or in all of them; and for how long guesses are held off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from saasus_mcp.hosting.console.signin_sessions import (
+    MAX_SESSIONS_PER_APPROVER,
+    SESSION_SECONDS,
+    Approver,
+    ConsoleSessions,
+    LocalSessions,
+    StoredSessions,
+    VerifiedApprover,
+)
+from saasus_mcp.hosting.console.throttle import MAX_FAILURES, WINDOW_SECONDS, GuessThrottle
+from saasus_mcp.store.sessions import SessionStore as Kept
+from saasus_mcp.store.stores import Stores
+from tests.support.jwt_issuer import Clock
+
+NOW = 1_790_000_000.0
+OLGA = Approver("token:olga", frozenset({"operators"}))
+
+
+@pytest.fixture(params=["of one process", "of all replicas"])
+def sessions(request: pytest.FixtureRequest, kept: Stores) -> Iterator[ConsoleSessions]:
+    with closing(kept.open_tokens()) as accounts:
+        yield LocalSessions() if request.param == "of one process" else StoredSessions(Kept(accounts.database))
+
+
+@pytest.mark.parametrize(("lasts", "ends"), [(60.0, 60.0), (SESSION_SECONDS * 2.0, SESSION_SECONDS)])
+def test_a_session_lasts_no_longer_than_what_it_was_opened_with(
+    sessions: ConsoleSessions, lasts: float, ends: float
+) -> None:
+    cookie = sessions.open(VerifiedApprover(OLGA, NOW + lasts), NOW)
+    session = sessions.find(cookie, NOW + ends - 1)
+    assert session is not None
+    assert session.expires_at == NOW + ends
+    assert sessions.find(cookie, NOW + ends) is None
+
+
+def test_whose_groups_have_changed_is_signed_out_everywhere_all_the_same(sessions: ConsoleSessions) -> None:
+    before = sessions.open(VerifiedApprover(OLGA), NOW)
+    after = sessions.open(VerifiedApprover(Approver(OLGA.id, frozenset({"operators", "testers"}))), NOW)
+    another = sessions.open(VerifiedApprover(Approver("token:taro")), NOW)
+    sessions.close_all(OLGA)
+    assert [sessions.find(cookie, NOW) is None for cookie in (before, after, another)] == [True, True, False]
+
+
+def test_a_person_who_signs_in_without_end_ends_their_own_oldest_sessions_only(sessions: ConsoleSessions) -> None:
+    another = sessions.open(VerifiedApprover(Approver("token:taro")), NOW)
+    cookies = [sessions.open(VerifiedApprover(OLGA), NOW + number) for number in range(MAX_SESSIONS_PER_APPROVER + 2)]
+    found = [sessions.find(cookie, NOW + 100) is not None for cookie in cookies]
+    assert found == [False] * 2 + [True] * MAX_SESSIONS_PER_APPROVER
+    assert sessions.find(another, NOW + 100) is not None
+
+
+def test_guesses_are_held_off_until_the_first_of_them_is_a_minute_old() -> None:
+    clock = Clock()
+    throttle, began = GuessThrottle(clock), clock.now
+
+    def holds(after: float) -> bool:
+        clock.now = began + after
+        return throttle.is_blocked
+
+    for number in range(MAX_FAILURES):
+        assert not holds(number)
+        throttle.record_failure()
+    assert holds(WINDOW_SECONDS - 1)
+    assert not holds(WINDOW_SECONDS)
+    throttle.record_failure()
+    assert holds(WINDOW_SECONDS), "the second is younger"

@@ -1,0 +1,77 @@
+"""Who comes into the console, by what, and for how long."""
+
+from __future__ import annotations
+
+from saasus_mcp.hosting.console.signin_sessions import SESSION_SECONDS, Approver
+from tests.support.approvals import NOW
+from tests.support.console import ALICE, TOKEN, ConsoleSession, decide
+
+
+async def test_a_wrong_token_signs_nobody_in(stage: ConsoleSession) -> None:
+    async with stage.browser() as client:
+        answer = await client.post("/console/sign-in", data={"token": TOKEN + "x"})
+        assert answer.status_code == 403
+        assert "set-cookie" not in answer.headers
+
+
+async def test_signing_out_ends_the_session_and_not_only_the_cookie(stage: ConsoleSession) -> None:
+    async with stage.signed_in() as client:
+        kept = dict(client.cookies)
+        await decide(client, "sign-out")
+        client.cookies.update(kept)
+        assert (await client.get("/console")).status_code == 303
+
+
+async def test_a_session_ends_by_itself(stage: ConsoleSession) -> None:
+    async with stage.signed_in() as client:
+        stage.now = NOW + SESSION_SECONDS + 1
+        assert (await client.get("/console")).status_code == 303
+
+
+async def test_a_one_time_link_asks_first_and_works_once(stage: ConsoleSession) -> None:
+    ticket = stage.console.signin.links.issue(Approver("local:me", is_owner=True))
+    async with stage.browser() as client:
+        for _ in range(2):  # fetching it uses nothing up
+            assert (await client.get(f"/console/enter/{ticket}")).status_code == 200
+        assert (await client.post(f"/console/enter/{ticket}")).status_code == 303
+        assert "local:me" in (await client.get("/console")).text
+    async with stage.browser() as client:
+        assert (await client.post(f"/console/enter/{ticket}")).status_code == 403
+
+
+async def test_a_one_time_link_expires(stage: ConsoleSession) -> None:
+    ticket = stage.console.signin.links.issue(ALICE)
+    stage.now = NOW + 301
+    async with stage.browser() as client:
+        assert (await client.post(f"/console/enter/{ticket}")).status_code == 403
+
+
+async def test_a_cookie_is_kept_from_scripts_and_other_sites(stage: ConsoleSession) -> None:
+    stage.serve(secure=True)
+    async with stage.browser() as client:
+        cookie = (await client.post("/console/sign-in", data={"token": TOKEN})).headers["set-cookie"].lower()
+    for word in ("__host-", "httponly", "samesite=strict", "secure", "path=/"):
+        assert word in cookie
+
+
+async def test_where_there_is_no_single_sign_on_its_addresses_lead_to_the_door(stage: ConsoleSession) -> None:
+    async with stage.browser() as client:
+        for path in ("/console/sso", "/console/sso/callback?code=c&state=s"):
+            assert (await client.get(path)).headers["location"] == "/console/sign-in"
+
+
+async def test_signing_out_everywhere_ends_every_session_of_that_person(stage: ConsoleSession) -> None:
+    async with stage.signed_in() as one, stage.signed_in() as other:
+        await decide(one, "sign-out", everywhere="1")
+        assert (await other.get("/console")).status_code == 303
+
+
+async def test_a_page_to_come_back_to_is_one_of_the_consoles(stage: ConsoleSession) -> None:
+    async with stage.browser() as client:
+        for back, led in (
+            ("/audit", "/console/audit"),
+            ("//evil.example.com", "/console"),
+            ("https://evil", "/console"),
+        ):
+            answer = await client.post("/console/language", data={"back": back})
+            assert answer.headers["location"] == led

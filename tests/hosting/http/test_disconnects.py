@@ -1,0 +1,127 @@
+"""Clients that go away, and clients that come back with what is somebody else's: nothing is lost, nothing is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+import httpx2
+import pytest
+
+from saasus_mcp.catalog import Catalogue, Operation
+from tests.support.arguments import complete_arguments
+from tests.support.gate import target_answers
+from tests.support.hosting_process import MODERN
+from tests.support.hosting_server import (
+    MCP,
+    TRANSPORTS,
+    HostingServer,
+    StaticAuthenticator,
+    Transport,
+    build_caller,
+    build_server,
+    connect_client,
+)
+from tests.support.pipeline import match_operation
+
+
+@dataclass
+class Held(httpx2.AsyncBaseTransport):
+    """A network on which one operation's request arrives, and is answered when the test says so."""
+
+    inner: httpx2.AsyncBaseTransport
+    catalogue: Catalogue
+    operation: str
+    arrived: anyio.Event = field(default_factory=anyio.Event)
+    leave: anyio.Event = field(default_factory=anyio.Event)
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        if match_operation(self.catalogue, request).key == self.operation:
+            self.arrived.set()
+            await self.leave.wait()
+        return await self.inner.handle_async_request(request)
+
+
+def held(catalogue: Catalogue, operation: str) -> tuple[HostingServer, Held]:
+    """A server whose API holds one operation back."""
+    made: list[Held] = []
+
+    def through(inner: httpx2.AsyncBaseTransport) -> httpx2.AsyncBaseTransport:
+        made.append(Held(inner, catalogue, operation))
+        return made[0]
+
+    return build_server(catalogue, through=through), made[0]
+
+
+async def left(url: str, way: Transport, operation: Operation, network: Held) -> None:
+    """A client calls, and goes away while the API has not yet answered."""
+    async with connect_client(url, way) as client, anyio.create_task_group() as calling:
+        calling.start_soon(client.call_tool, operation.tool, complete_arguments(operation))
+        await network.arrived.wait()
+        calling.cancel_scope.cancel()
+
+
+async def until(said: Callable[[], bool]) -> None:
+    with anyio.fail_after(30):
+        while not said():
+            await anyio.sleep(0.01)
+
+
+def ended(made: HostingServer) -> list[str]:
+    store = made.served["default"].pipeline.store
+    return [record["applied"] for record in store.audit_records() if record["event"] == "ended"]
+
+
+@pytest.mark.parametrize("way", TRANSPORTS)
+async def test_a_write_whose_client_goes_away_ends_with_its_audit(catalogue: Catalogue, way: Transport) -> None:
+    made, network = held(catalogue, "auth.CreateRole")
+    async with made.serve() as url:
+        await left(url, way, catalogue.find("auth_create_role"), network)
+        assert ended(made) == []
+        network.leave.set()
+        await until(lambda: bool(ended(made)))
+    assert ended(made) == ["applied"]
+    assert len(made.apis["default"].writes) == 1
+
+
+@pytest.mark.parametrize("way", TRANSPORTS)
+async def test_a_read_whose_client_goes_away_is_given_up(catalogue: Catalogue, way: Transport) -> None:
+    made, network = held(catalogue, "auth.GetRoles")
+    async with made.serve() as url:
+        await left(url, way, catalogue.find("auth_get_roles"), network)
+        await until(lambda: bool(ended(made)))
+    assert ended(made) == ["not_applied"]
+    assert made.apis["default"].sent == []
+
+
+async def test_anothers_question_is_none_of_whoever_has_its_state(catalogue: Catalogue) -> None:
+    known = StaticAuthenticator({name: build_caller(name, "support") for name in ("alice", "bob")})
+    made, operation = build_server(catalogue, known=known), catalogue.find("auth_delete_tenant_user")
+    api = made.apis["default"]
+    api.answers = target_answers(catalogue, operation)
+    meta = {**MODERN, "io.modelcontextprotocol/clientCapabilities": {"elicitation": {}}}
+    headers = {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call", "Mcp-Name": operation.tool}
+    params = {"name": operation.tool, "arguments": complete_arguments(operation), "_meta": meta}
+
+    async with made.client(None, **headers) as client:
+
+        async def call(name: str, **more: Any) -> dict[str, Any]:
+            body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {**params, **more}}
+            answer = await client.post("/mcp", json=body, headers={**MCP, "Authorization": f"Bearer {name}"})
+            return dict(answer.json()["result"])
+
+        asked = await call("alice")
+        message = asked["inputRequests"]["confirm"]["params"]["message"]
+        typed = message[message.rfind("“") + 1 : -1]
+        content = {"name": typed} if "“" in message[-200:] else {"confirm": True}
+        answered = {
+            "requestState": asked["requestState"],
+            "inputResponses": {"confirm": {"action": "accept", "content": content}},
+        }
+        assert (await call("bob", **answered))["isError"]
+        assert api.writes == []
+        assert not (await call("alice", **answered))["isError"]
+        assert (await call("alice", **answered))["isError"], "once"
+    assert len(api.writes) == 1

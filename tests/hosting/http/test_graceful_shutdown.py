@@ -1,0 +1,82 @@
+"""A hosted server as a process of its own: it stops without losing a write, and tells the API nothing of its callers."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from pathlib import Path
+
+import anyio
+import httpx2
+import pytest
+
+from saasus_mcp.catalog import Catalogue
+from saasus_mcp.sandbox import Sandbox
+from tests.support.commands import TIMEOUT
+from tests.support.gate import reply_text
+from tests.support.hosting_process import (
+    ROLE,
+    SlowSandbox,
+    assert_refuses_connections,
+    audit_records,
+    create_role_request,
+    create_token,
+    start_server,
+)
+from tests.support.hosting_server import TRANSPORTS, Transport, connect_client
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without telling it")
+async def test_at_a_signal_a_write_under_way_is_finished_answered_and_audited(
+    catalogue: Catalogue, tmp_path: Path
+) -> None:
+    state, slow = tmp_path / "state", SlowSandbox(Sandbox(catalogue))
+    bearer = create_token(state)
+    answers: list[httpx2.Response] = []
+    async with slow.listening() as api:
+        with start_server(api, state) as (url, process):
+            async with (
+                httpx2.AsyncClient(base_url=url, timeout=TIMEOUT) as client,
+                anyio.create_task_group() as both,
+            ):
+
+                async def ask() -> None:
+                    answers.append(await client.post("/mcp", **create_role_request(bearer)))
+
+                both.start_soon(ask)
+                await slow.arrived.wait()
+                process.send_signal(signal.SIGTERM)
+                await assert_refuses_connections(url)
+                slow.released.set()
+            assert await anyio.to_thread.run_sync(process.wait, TIMEOUT) == 0
+            assert process.stderr is not None
+            assert process.stderr.read() == ""
+    [answer] = answers
+    assert answer.status_code == 200
+    assert not answer.json()["result"]["isError"]
+    made = [each.status for each in slow.sandbox.requests if each.operation == "auth.CreateRole"]
+    assert made == [201]
+    assert [record["event"] for record in audit_records(state)] == ["begun", "ended"]
+    assert audit_records(state)[-1]["applied"] == "applied"
+
+
+@pytest.mark.parametrize("way", TRANSPORTS)
+async def test_what_reaches_the_api_is_signed_with_the_profiles_key_and_knows_no_bearer(
+    catalogue: Catalogue, tmp_path: Path, way: Transport
+) -> None:
+    state, slow = tmp_path / "state", SlowSandbox(Sandbox(catalogue))
+    slow.released.set()
+    bearer = create_token(state)
+    async with slow.listening() as api:
+        with start_server(api, state) as (url, _):
+            async with connect_client(url, way, bearer) as client:
+                made = await client.call_tool("auth_create_role", ROLE)
+                assert not made.is_error, reply_text(made)
+                assert not (await client.call_tool("auth_get_roles", {})).is_error
+    assert len(slow.requests) >= 2
+    assert all("SAASUSSIGV1" in head for head in slow.requests)
+    secret = bearer.removeprefix("smcp_")
+    assert secret not in "".join(slow.requests) + repr(slow.sandbox.requests)
+    assert secret not in json.dumps(audit_records(state))
+    assert {record["principal"] for record in audit_records(state) if "principal" in record} == {"token:alice"}

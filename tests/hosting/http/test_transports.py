@@ -1,0 +1,253 @@
+"""A real client at a real port, in both protocol eras and over SSE: lists, calls, questions, approvals, and whose is whose."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import httpx2
+import pytest
+from mcp import types
+
+from saasus_mcp.catalog import Catalogue
+from saasus_mcp.hosting.auth.authentication import Caller
+from saasus_mcp.permissions.approval.approvals import ApprovalService
+from saasus_mcp.permissions.policy.presets import Policy
+from tests.support.arguments import complete_arguments
+from tests.support.gate import APPROVAL_CODE, NOW, reply_text, target_answers
+from tests.support.hosting_server import (
+    INITIALIZE,
+    MCP,
+    TRANSPORTS,
+    HostingServer,
+    StaticAuthenticator,
+    Transport,
+    build_caller,
+    build_server,
+    connect_client,
+)
+from tests.support.pipeline import accept_question
+from tests.support.policies import build_policy, build_rule
+
+TWO = {"production": ("operators",), "staging": ("support", "operators")}
+
+
+def by_group() -> Policy:
+    return build_policy(
+        build_rule("reads", levels=("read",), tools=()),
+        build_rule("all", who=("operators",)),
+        build_rule("named", who=("token:carol",), tools=("auth_delete_tenant",)),
+    )
+
+
+def audit(made: HostingServer, profile: str = "default") -> list[dict[str, Any]]:
+    return made.served[profile].pipeline.store.audit_records()
+
+
+@pytest.mark.parametrize("way", TRANSPORTS)
+async def test_a_client_lists_and_calls_and_the_audit_says_who(catalogue: Catalogue, way: Transport) -> None:
+    made = build_server(catalogue)
+    async with made.serve() as url, connect_client(url, way) as client:
+        listed = await client.list_tools()
+        result = await client.call_tool("auth_get_tenants", {})
+    assert {"auth_get_tenants", "auth_delete_tenant"} <= {tool.name for tool in listed.tools}
+    assert not result.is_error, reply_text(result)
+    assert [record["principal"] for record in audit(made) if record["event"] == "begun"] == ["token:alice"]
+    if way == "2026-07-28":
+        assert listed.cache_scope == "private"
+
+
+@pytest.mark.parametrize("way", TRANSPORTS)
+async def test_each_caller_sees_and_does_what_its_groups_may(catalogue: Catalogue, way: Transport) -> None:
+    known = StaticAuthenticator(
+        {"a": build_caller("alice", "support"), "b": build_caller("bob", "operators"), "c": build_caller("carol")}
+    )
+    made = build_server(catalogue, known=known, policy=by_group())
+    names, results = {}, {}
+    async with made.serve() as url:
+        for token in known.callers:
+            async with connect_client(url, way, token) as client:
+                names[token] = {tool.name for tool in (await client.list_tools()).tools}
+                results[token] = await client.call_tool(
+                    "auth_create_tenant_invitation", complete_arguments(invitation(catalogue))
+                )
+    assert len(names["b"]) > len(names["c"]) > len(names["a"])
+    assert names["c"] - names["a"] == {"auth_delete_tenant"}
+    assert [result.is_error for result in results.values()] == [True, False, True]
+    assert len(made.apis["default"].writes) == 1
+
+
+def invitation(catalogue: Catalogue) -> Any:
+    return catalogue.find("auth_create_tenant_invitation")
+
+
+@pytest.mark.parametrize("way", TRANSPORTS)
+async def test_each_profile_has_its_own_server_and_its_own_store(catalogue: Catalogue, way: Transport) -> None:
+    made = build_server(catalogue, TWO, known=StaticAuthenticator({"alice-token": build_caller("alice", "operators")}))
+    async with made.serve() as url, connect_client(url, way, path="/staging") as client:
+        result = await client.call_tool("auth_get_tenants", {})
+    assert "staging" in reply_text(result)
+    assert (len(made.apis["staging"].sent), len(made.apis["production"].sent)) == (1, 0)
+    assert (len(audit(made, "staging")), len(audit(made, "production"))) == (2, 0)
+
+
+@pytest.mark.parametrize("way", TRANSPORTS)
+async def test_a_person_is_asked_through_the_client_and_the_call_goes_once(
+    catalogue: Catalogue, way: Transport
+) -> None:
+    made, operation = build_server(catalogue), catalogue.find("auth_delete_tenant_user")
+    api = made.apis["default"]
+    api.answers = target_answers(catalogue, operation)
+    asked: list[str] = []
+
+    def person(params: types.ElicitRequestFormParams) -> types.ElicitResult:
+        asked.append(params.message)
+        return accept_question(params)
+
+    async with made.serve() as url, connect_client(url, way, answering=person) as client:
+        result = await client.call_tool(operation.tool, complete_arguments(operation))
+    assert not result.is_error, reply_text(result)
+    assert len(asked) == len(api.writes) == 1
+    assert any(record.get("proof") == "confirmation" for record in audit(made))
+
+
+@pytest.mark.parametrize("way", TRANSPORTS)
+async def test_an_approval_given_elsewhere_lets_the_same_call_of_the_same_caller_go_once(
+    catalogue: Catalogue, way: Transport
+) -> None:
+    known = StaticAuthenticator(
+        {"alice-token": build_caller("alice", "support"), "bob-token": build_caller("bob", "support")}
+    )
+    made, operation = build_server(catalogue, known=known), catalogue.find("auth_delete_tenant")
+    api = made.apis["default"]
+    api.answers = target_answers(catalogue, operation)
+    approvals = ApprovalService(made.served["default"].pipeline.store)
+    async with made.serve() as url:
+        async with connect_client(url, way) as client:
+            waiting = await client.call_tool(operation.tool, complete_arguments(operation))
+            found = APPROVAL_CODE.search(reply_text(waiting))
+            assert found, reply_text(waiting)
+            [approval] = approvals.list_all(NOW)
+            assert (approval.code, approval.principal) == (found[1], "token:alice")
+            approvals.approve(approval, approval.name, "token:boss", approval.requested_at)
+        async with connect_client(url, way, "bob-token") as client:
+            assert (await client.call_tool(operation.tool, complete_arguments(operation))).is_error
+        assert api.writes == []
+        async with connect_client(url, way) as client:
+            assert not (await client.call_tool(operation.tool, complete_arguments(operation))).is_error
+            assert (await client.call_tool(operation.tool, complete_arguments(operation))).is_error
+    assert len(api.writes) == 1
+
+
+@pytest.mark.parametrize("way", TRANSPORTS)
+async def test_the_bearer_is_in_no_log_no_audit_and_no_request_to_the_api(
+    catalogue: Catalogue, way: Transport, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    bearer = "a-bearer-that-nobody-else-may-see"
+    made = build_server(catalogue, known=StaticAuthenticator({bearer: build_caller("alice", "support")}))
+    operation = catalogue.find("auth_delete_tenant_user")
+    made.apis["default"].answers = target_answers(catalogue, operation)
+    with caplog.at_level("DEBUG", logger="saasus_mcp"), caplog.at_level("INFO"):
+        async with made.serve() as url:
+            async with connect_client(url, way, bearer, accept_question) as client:
+                await client.list_tools()
+                await client.call_tool(operation.tool, complete_arguments(operation))
+                await client.call_tool("auth_delete_tenant", {"tenant_id": "t"})
+                await client.call_tool("nowhere", {})
+            async with httpx2.AsyncClient() as http:
+                await http.post(
+                    f"{url}/mcp?token={bearer}", headers={"Authorization": f"Bearer {bearer}x"}, content=b"{"
+                )
+                await http.post(f"{url}/mcp", headers={"Authorization": f"Bearer {bearer}", **MCP}, content=b"{")
+    assert made.apis["default"].writes
+    upstream = [(str(request.url), dict(request.headers), request.content) for request in made.apis["default"].sent]
+    for seen in (caplog.text, capfd.readouterr(), json.dumps(audit(made)), upstream):
+        assert bearer not in str(seen)
+
+
+async def test_anothers_session_is_not_there(catalogue: Catalogue) -> None:
+    known = StaticAuthenticator(
+        {
+            "alice-token": build_caller("alice", "support"),
+            "bob-token": build_caller("bob", "support"),
+            "same-program": build_caller("bob", "support", client_id="alice"),
+            "same-name-elsewhere": build_caller("alice", "support", issuer="https://login.example.com"),
+        }
+    )
+    made = build_server(catalogue, known=known)
+    listing = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
+    async with made.client() as client:
+        opened = await client.post("/mcp", json=INITIALIZE)
+        session = {"Mcp-Session-Id": opened.headers["Mcp-Session-Id"], "MCP-Protocol-Version": "2025-11-25"}
+        for token in known.callers:
+            theirs = {**session, "Authorization": f"Bearer {token}"}
+            for method in ("POST", "DELETE") if token != "alice-token" else ("POST",):
+                answer = await client.request(method, "/mcp", json=listing, headers=theirs)
+                assert answer.status_code == (200 if token == "alice-token" else 404), (token, method)
+        assert (
+            await client.post("/mcp", json=listing, headers={**session, "Mcp-Session-Id": "0" * 32})
+        ).status_code == 404
+        assert (await client.post("/mcp", json=listing, headers=session)).status_code == 200, "and it goes on"
+
+
+async def test_a_session_of_one_profile_is_none_of_another(catalogue: Catalogue) -> None:
+    made = build_server(catalogue, TWO, known=StaticAuthenticator({"alice-token": build_caller("alice", "operators")}))
+    async with made.client() as client:
+        opened = await client.post("/mcp/staging", json=INITIALIZE)
+        session = {"Mcp-Session-Id": opened.headers["Mcp-Session-Id"], "MCP-Protocol-Version": "2025-11-25"}
+        listing = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
+        assert (await client.post("/mcp/production", json=listing, headers=session)).status_code == 404
+        assert (await client.post("/mcp/staging", json=listing, headers=session)).status_code == 200
+
+
+async def test_a_caller_who_loses_its_groups_loses_its_session(catalogue: Catalogue) -> None:
+    known = StaticAuthenticator()
+    async with build_server(catalogue, {"default": ("support",)}, known=known).client() as client:
+        opened = await client.post("/mcp", json=INITIALIZE)
+        session = {"Mcp-Session-Id": opened.headers["Mcp-Session-Id"], "MCP-Protocol-Version": "2025-11-25"}
+        known.callers["alice-token"] = build_caller("alice", "gardeners")
+        listing = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
+        assert (await client.post("/mcp", json=listing, headers=session)).status_code == 403
+
+
+async def test_anothers_stream_over_sse_takes_no_message(catalogue: Catalogue) -> None:
+    known = StaticAuthenticator(
+        {"alice-token": build_caller("alice", "support"), "bob-token": build_caller("bob", "support")}
+    )
+    async with (
+        build_server(catalogue, known=known).serve() as url,
+        httpx2.AsyncClient(base_url=url, headers={"Authorization": "Bearer alice-token"}) as alice,
+        alice.stream("GET", "/sse") as stream,
+    ):
+        lines = stream.aiter_lines()
+        endpoint = await next_event(lines)
+        assert endpoint.startswith("/messages/default/?session_id=")
+        bobs = {"Authorization": "Bearer bob-token"}
+        assert (await alice.post(endpoint, json=INITIALIZE, headers=bobs)).status_code == 404
+        assert (await alice.post(endpoint, json=INITIALIZE)).status_code == 202
+        assert '"serverInfo"' in await next_event(lines)
+
+
+async def next_event(lines: Any) -> str:
+    """The data of the next event."""
+    async for line in lines:
+        if line.startswith("data: "):
+            return str(line.removeprefix("data: "))
+    raise AssertionError("the stream ended")
+
+
+class Expiring:
+    """Believes everybody, for a moment."""
+
+    async def authenticate(self, token: str) -> Caller | None:
+        return build_caller("alice", "support", expires_at=time.time() + 0.2)
+
+
+async def test_a_stream_ends_with_the_token_that_opened_it(catalogue: Catalogue) -> None:
+    async with (
+        build_server(catalogue, known=Expiring()).serve() as url,
+        httpx2.AsyncClient(base_url=url, headers={"Authorization": "Bearer alice-token"}, timeout=30) as alice,
+        alice.stream("GET", "/sse") as stream,
+    ):
+        assert [line async for line in stream.aiter_lines() if line.startswith("event: ")] == ["event: endpoint"]

@@ -1,0 +1,137 @@
+"""One hostile principal does its worst on each resource while another makes small reads. `make load` measures how long they take."""
+
+from __future__ import annotations
+
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
+from pathlib import Path
+
+import anyio
+import httpx2
+import pytest
+
+from saasus_mcp.catalog import Catalogue
+from saasus_mcp.hosting.http import uvicorn_server
+from saasus_mcp.sandbox import CREDENTIALS
+from saasus_mcp.sandbox.serving import server as sandbox_server
+from saasus_mcp.store.stores import Stores
+from saasus_mcp.store.tokens import Token
+from tests.hosting.replicas.test_load import ASKED
+from tests.support.commands import TIMEOUT
+from tests.support.databases import open_stores
+from tests.support.gate import reply_text
+from tests.support.hostile_client import SCENARIOS
+from tests.support.hosting_server import connect_client, run_server
+from tests.support.replicas import CountingSandbox, environment, start_replica
+
+SLOW = 3.0
+"""Seconds for which the API keeps a slow read waiting."""
+READS = 200 if ASKED else 5
+PART = 1 if ASKED else 20
+"""One part in so many of what `make load` does is done in every run of the tests."""
+GOAL = 0.250
+"""Seconds within which 99 of 100 small reads are answered."""
+GATHERING = 3.0 if ASKED else 0.0
+"""Seconds for which the hostile principal goes on before the other begins."""
+
+
+def _token(kept: Stores, name: str, role: str = "caller") -> str:
+    now = time.time()
+    with closing(kept.open_tokens()) as accounts:
+        return accounts.add(Token(name, role, frozenset({"team"}), "local:me", now, now + 3600))  # type: ignore[arg-type]  # a role
+
+
+@pytest.fixture
+def tokens(tmp_path: Path) -> dict[str, str]:
+    with closing(open_stores(tmp_path / "state")) as kept:
+        found = {name: _token(kept, name) for name in ("alice", "bob")}
+        return {**found, "boss": _token(kept, "boss", "approver")}
+
+
+@asynccontextmanager
+async def server(catalogue: Catalogue, folder: Path) -> AsyncIterator[str]:
+    """A server that asks for tokens, before an API of which one read is slow; gives its URL."""
+    sandbox, config = CountingSandbox(catalogue), folder / "config.toml"
+    sandbox.faults.add("latency", on="auth.GetRoles", seconds=SLOW)
+    config.write_text("version = 1\n[auth]\ntokens = true\n[profiles.default]\ngroups = ['team']\n", encoding="utf-8")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with uvicorn_server.open_listener("127.0.0.1", 0) as listener:
+        async with run_server(sandbox_server("127.0.0.1", 0, sandbox), listener) as api:
+            known = {
+                "SAASUS_MCP_CONFIG": str(config),
+                "SAASUS_API_URL_BASE": api,
+                "SAASUS_SAAS_ID": CREDENTIALS.saas_id,
+                "SAASUS_API_KEY": CREDENTIALS.api_key,
+                "SAASUS_SECRET_KEY": CREDENTIALS.secret_key,
+            }
+            with start_replica(known | environment(folder / "state", folder), folder / "server.log", port) as one:
+                await one.wait_until_ready()
+                yield one.url
+
+
+@contextmanager
+def hostile(scenario: str, url: str, token: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The hostile principal, until the end; what it prints goes to `log`."""
+    count = max(4, SCENARIOS[scenario][1] // PART)
+    command = [sys.executable, "-m", "tests.support.hostile_client", scenario, url, token, str(count)]
+    with log.open("wb") as kept:
+        process = subprocess.Popen(command, stdout=kept)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(TIMEOUT)
+
+
+async def _seconds(url: str, token: str, reads: int = READS) -> list[float]:
+    """How long each small read takes."""
+    found = []
+    async with connect_client(url, "2026-07-28", token) as client:
+        for _ in range(reads):
+            began = time.perf_counter()
+            given = await client.call_tool("auth_get_tenants", {})
+            found.append(time.perf_counter() - began)
+            assert not given.is_error, reply_text(given)
+    return found
+
+
+def _line(scenario: str, seconds: list[float], log: Path) -> str:
+    """The other principal's times, the hostile one's rate, and the load of the machine that both depend on."""
+    cuts = statistics.quantiles(seconds, n=100)
+    went_on, ended = log.read_text(encoding="utf-8").splitlines()[-1].split()
+    rate = int(ended) / max(float(went_on), 0.001)
+    times = f"p50 {cuts[49] * 1000:.0f}, p99 {cuts[98] * 1000:.0f}, max {max(seconds) * 1000:.0f} ms"
+    return f"{scenario}: another's small reads {times}; hostile {rate:.0f}/s; load {os.getloadavg()[0]:.1f}"
+
+
+PLAYED = list(SCENARIOS) if ASKED else ["streams", "forms without a token", "slow reads of the API"]
+"""Each takes some seconds; the others' attacks are in the corpus (tests/hardening), in the process."""
+
+
+@pytest.mark.parametrize("scenario", PLAYED)
+async def test_a_hostile_principal_takes_the_service_from_nobody_by(
+    catalogue: Catalogue, tmp_path: Path, tokens: dict[str, str], scenario: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with server(catalogue, tmp_path) as url:
+        await _seconds(url, tokens["bob"], 1)  # the first call of a process loads modules and makes tables
+        with hostile(scenario, url, tokens["alice"], tmp_path / "hostile.log") as process:
+            await anyio.sleep(GATHERING)
+            seconds = await _seconds(url, tokens["bob"])
+            async with httpx2.AsyncClient(base_url=url, timeout=TIMEOUT) as client:
+                assert (await client.get("/healthz")).status_code == 200
+                assert (await client.get("/readyz")).json()["capacity"] == "ok"
+                assert (await client.get("/console/sign-in")).status_code == 200
+                numbers = await client.get("/metrics", headers={"Authorization": f"Bearer {tokens['boss']}"})
+                assert numbers.status_code == 200
+            assert process.poll() is None, "it went on to the end"
+        if ASKED:
+            with capsys.disabled():
+                print(f"\n{_line(scenario, seconds, tmp_path / 'hostile.log')}")
+            assert statistics.quantiles(seconds, n=100)[98] < GOAL

@@ -1,0 +1,217 @@
+"""What one request, one connection and one body may take: size, time and number."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import anyio
+import httpx2
+import pytest
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from saasus_mcp.catalog import Catalogue
+from saasus_mcp.hosting.http import h11_protocol, mcp_transports
+from saasus_mcp.hosting.limits import concurrency
+from tests.support.hosting_server import (
+    INITIALIZE,
+    build_server,
+    error_message,
+    open_socket,
+)
+
+
+@pytest.mark.parametrize("path", ["/mcp", "/messages/default/"])
+async def test_a_body_too_large_is_refused(catalogue: Catalogue, path: str) -> None:
+    async def in_pieces() -> Any:
+        for _ in range(3):
+            yield b"x" * 1000
+
+    async with build_server(catalogue, body_limit=2000).client() as client:
+        assert (await client.post(path, content=b"x" * 2001)).status_code == 413
+        assert (await client.post(path, content=in_pieces())).status_code == 413
+        assert (await client.post(path, content=b"x" * 2000)).status_code == 400
+
+
+@pytest.mark.parametrize("path", ["/mcp", "/messages/default/"])
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"[" + b"[]," * 30_000 + b"1]", "lists and objects"),
+        (b"[" + b"1," * 90_000 + b"1]", "60,000 values"),
+        (b"[" * 100 + b"]" * 100, "levels deep"),
+        ('{"a": 1}'.encode("utf-16"), "UTF-8"),
+    ],
+    ids=["lists", "values", "depth", "encoding"],
+)
+async def test_a_body_of_too_much_is_refused_before_it_is_parsed(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch, path: str, body: bytes, said: str
+) -> None:
+    def never(*_: Any, **__: Any) -> Any:
+        raise AssertionError("it was parsed")
+
+    async def in_pieces() -> Any:
+        yield body[:10]
+        yield body[10:]
+
+    async with build_server(catalogue).client() as client:
+        monkeypatch.setattr("pydantic_core.from_json", never)
+        monkeypatch.setattr("json.loads", never)
+        for content in (body, in_pieces()):
+            answer = await client.post(path, content=content)
+            assert (answer.status_code, said in answer.text) == (413, True)
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(concurrency, "BODY_SECONDS", 0.01)
+
+    async def never() -> Any:
+        yield b"{"
+        await anyio.sleep_forever()
+
+    async with build_server(catalogue).client() as client:
+        answer = await client.post("/mcp", content=never())
+    assert answer.status_code == 408
+    assert "in time" in error_message(answer)
+
+
+async def test_a_body_that_trickles_in_is_not_waited_for_either(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(concurrency, "BODY_SECONDS", 0.2)
+
+    async def trickles() -> Any:
+        while True:
+            yield b" "
+            await anyio.sleep(0.01)
+
+    async with build_server(catalogue).client() as client:
+        answer = await client.post("/mcp", content=trickles())
+    assert answer.status_code == 408
+
+
+async def test_a_client_that_leaves_in_the_middle_of_its_request_is_nothing_to_log(
+    catalogue: Catalogue, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrived, handle = anyio.Event(), mcp_transports.ProfileTransports.handle_request
+
+    async def handled(*given: Any) -> None:
+        arrived.set()
+        await handle(*given)
+
+    monkeypatch.setattr(mcp_transports.ProfileTransports, "handle", handled)
+    head = (
+        "POST /mcp HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer alice-token\r\nContent-Length: 100\r\n"
+        "Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\n\r\n{"
+    )
+    made = build_server(catalogue)
+    async with made.serve() as url:
+        async with await open_socket(url) as stream:
+            await stream.send(head.encode())
+            await arrived.wait()
+        with anyio.fail_after(30):
+            await made.metrics.requests.wait_until_zero()
+    assert [record for record in caplog.records if record.levelname in {"WARNING", "ERROR"}] == []
+
+
+OTHER_METHODS = {
+    "/mcp": ("GET, POST, DELETE", ("PUT", "PATCH", "HEAD")),
+    "/sse": ("GET", ("POST", "HEAD", "DELETE")),
+    "/sse/default": ("GET", ("POST", "HEAD", "PUT")),
+    "/messages/default/": ("POST", ("GET", "HEAD", "PUT")),
+}
+
+
+@pytest.mark.parametrize("path", OTHER_METHODS)
+async def test_a_path_takes_its_own_methods_only(catalogue: Catalogue, path: str) -> None:
+    allowed, methods = OTHER_METHODS[path]
+    async with build_server(catalogue).client() as client:
+        for method in methods:
+            answer = await client.request(method, path)
+            assert (answer.status_code, answer.headers["Allow"]) == (405, allowed), method
+
+
+HEADS = {
+    "nothing": [],
+    "half a head": [b"GET /mcp HTTP/1.1\r\nHost: x\r\n"],
+    "half of a second head": [b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", b"GET /mcp HTTP/1.1\r\n"],
+}
+
+
+@pytest.mark.parametrize("pieces", HEADS.values(), ids=HEADS)
+async def test_a_connection_that_does_not_say_what_it_wants_is_closed(
+    catalogue: Catalogue, pieces: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(h11_protocol, "HEAD_SECONDS", 0.2)
+    async with build_server(catalogue).serve() as url:
+        with anyio.fail_after(20):  # before uvicorn would close what is idle
+            async with await open_socket(url) as stream:
+                for number, piece in enumerate(pieces):
+                    if number:
+                        assert b"200 OK" in await stream.receive()
+                    await stream.send(piece)
+                assert [_ async for _ in stream] == []
+
+
+async def test_a_request_may_take_longer_than_its_head(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(h11_protocol, "HEAD_SECONDS", 0.1)
+
+    async def takes_its_time(_: Request) -> JSONResponse:
+        await anyio.sleep(0.3)
+        return JSONResponse("done")
+
+    made = build_server(catalogue, extra=[Route("/slow", takes_its_time)])
+    async with made.serve() as url, httpx2.AsyncClient(base_url=url) as client:
+        for _ in range(2):
+            assert (await client.get("/slow")).json() == "done"
+
+
+async def test_a_head_too_large_is_refused(catalogue: Catalogue) -> None:
+    async with build_server(catalogue).serve() as url, await open_socket(url) as stream:
+        await stream.send(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 70_000)
+        assert (await stream.receive()).startswith(b"HTTP/1.1 400 ")
+
+
+async def test_requests_beyond_the_limit_are_told_to_come_back(catalogue: Catalogue) -> None:
+    arrived, leave = anyio.Event(), anyio.Event()
+
+    async def stays(request: Request) -> JSONResponse:
+        concurrency.assign_principal(request.scope, "somebody")
+        arrived.set()
+        await leave.wait()
+        return JSONResponse("left")
+
+    made = build_server(catalogue, connections=1, extra=[Route("/stays", stays)])
+    async with made.client() as client, anyio.create_task_group() as others:
+        others.start_soon(partial(client.get, "/stays", headers={"Authorization": "Bearer of somebody else"}))
+        await arrived.wait()
+        answer = await client.post("/mcp", json=INITIALIZE)
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+        assert (await client.get("/healthz")).status_code == 200
+        leave.set()
+
+
+async def test_a_place_is_free_again_when_a_request_is_over(catalogue: Catalogue) -> None:
+    async with build_server(catalogue, connections=1).client() as client:
+        for _ in range(3):
+            assert (await client.post("/mcp", json=INITIALIZE)).status_code == 200
+
+
+async def test_blanks_around_a_headers_value_are_no_part_of_it(catalogue: Catalogue) -> None:
+    body = {"jsonrpc": "2.0", "id": 1, "method": "server/discover", "params": {"_meta": META}}
+    headers = {"MCP-Protocol-Version": "2026-07-28 ", "Mcp-Method": " server/discover\t"}
+    async with build_server(catalogue).client(**headers) as client:
+        answer = await client.post("/mcp", json=body)
+    assert answer.status_code == 200
+    assert answer.json()["result"]["supportedVersions"]
+
+
+META = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientCapabilities": {},
+    "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+}

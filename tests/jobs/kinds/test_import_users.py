@@ -1,0 +1,306 @@
+"""`job_import_users`: checked line by line, asked about once, and held to what the sandbox then holds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from saasus_mcp.jobs.name_index import ImportTargets
+from saasus_mcp.jobs.users.user_list import UserLine, parse_users
+from saasus_mcp.permissions.policy.presets import PRESETS
+from saasus_mcp.sandbox import Sandbox
+from saasus_mcp.server.pipeline.call import Call, PendingElicitation
+from tests.jobs.kinds.test_export_users import held, state_of
+from tests.support.job_server import AcceptingPerson, JobServer, start_job_server
+from tests.support.pipeline import ERAS, PRINCIPAL, Era, accept_question, connect_client
+
+HEADER = "email,sign_in_id,tenant_id,tenant_name,env_id,role_name,attribute.full_name\n"
+
+
+def contents(folder: Path) -> list[bytes]:
+    return [file.read_bytes() for file in folder.iterdir()]
+
+
+def tenant(sandbox: Sandbox, number: int = 0) -> str:
+    return str(state_of(sandbox).rows("tenants")[number]["id"])
+
+
+def listed(sandbox: Sandbox, count: int = 3) -> str:
+    """So many new people: by turns by address and by sign-in id, each with two roles in one tenant."""
+    lines = []
+    for number in range(count):
+        login = f"new-{number}@example.com," if number % 2 == 0 else f",new-{number}"
+        lines += [f"{login},{tenant(sandbox)},,3,{role},Person {number}\n" for role in ("viewer", "editor")]
+    return HEADER + "".join(lines)
+
+
+async def imported(on: JobServer, text: str, **more: Any) -> dict[str, Any]:
+    return await on.call_json("job_import_users", {"csv": text, **more}, asker=AcceptingPerson())
+
+
+async def test_what_was_listed_is_there_afterwards_and_nothing_else(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        before = held(on.sandbox)
+        told = await imported(on, listed(on.sandbox, 5))
+        assert (told["status"], told["counts"]) == ("done", {"applied": 10})
+        new = [row for row in held(on.sandbox) if row not in before]
+        wanted = [
+            (
+                f"new-{n}@example.com" if n % 2 == 0 else "",
+                "" if n % 2 == 0 else f"new-{n}",
+                tenant(on.sandbox),
+                "3",
+                role,
+            )
+            for n in range(5)
+            for role in ("editor", "viewer")
+        ]
+        assert sorted(new) == sorted(wanted)
+        assert set(before) <= set(held(on.sandbox))
+        assert on.count_requests("auth.CreateSaasUser") == on.count_requests("auth.CreateTenantUser") == 5
+        assert on.count_requests("auth.CreateTenantUserRoles") == 5, "the roles of one environment go in one call"
+
+
+async def test_one_question_shows_the_whole_plan_with_its_counts(tmp_path: Path) -> None:
+    person = AcceptingPerson()
+    async with start_job_server(tmp_path) as on:
+        await on.call_json("job_import_users", {"csv": listed(on.sandbox, 5)}, asker=person)
+    [question] = person.questions
+    assert question.message.splitlines()[:2] == [
+        "[SANDBOX] Register 5 people in “株式会社青空商事”",
+        "Roles granted in “本番環境 (prod)”: “編集者 (editor)” 5 people, “閲覧者 (viewer)” 5 people",
+    ]
+    for said in (
+        "✉ Sends a password by e-mail to 3 people",
+        "New accounts: 5 people, with a generated password: 2 people",
+    ):
+        assert said in question.message
+
+
+async def test_the_same_list_again_changes_nothing_and_asks_nobody(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        await imported(on, listed(on.sandbox))
+        there, sent = held(on.sandbox), on.count_requests("auth.CreateSaasUser")
+        told = await on.call_json("job_import_users", {"csv": listed(on.sandbox)})
+        assert (told["status"], told["counts"]) == ("done", {"skipped": 6})
+        assert (held(on.sandbox), on.count_requests("auth.CreateSaasUser")) == (there, sent)
+
+
+async def test_what_was_exported_can_be_imported_as_it_is(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        for form in ("csv", "json"):
+            result = (await on.call_json("job_export_users", {"attributes": ["full_name"], "format": form}))["result"]
+            told = await on.call_json("job_import_users", {"result": result})
+            assert told["counts"] == {"skipped": len(held(on.sandbox))}
+
+
+async def test_a_list_with_mistakes_is_refused_whole_and_every_mistake_is_told(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        there = tenant(on.sandbox)
+        text = HEADER + "".join(
+            [
+                f"a@example.com,,{there},,3,viewer,A\n",
+                f"a@example.com,,{there},,3,viewer,A\n",
+                f"b@example.com,b,{there},,3,viewer,B\n",
+                "c@example.com,,none-such,,3,viewer,C\n",
+                f"d@example.com,,{there},,9,viewer,D\n",
+                f"e@example.com,,{there},,3,king,E\n",
+                f"no address,,{there},,3,viewer,F\n",
+                f",日本,{there},,3,viewer,G\n",
+                f"h@example.com,,{there},,3,,H\n",
+                f"a@example.com,,{there},,3,editor,Another\n",
+            ]
+        )
+        answer = await on.call("job_import_users", {"csv": text}, asker=AcceptingPerson())
+        assert not answer.ok
+        assert answer.text.startswith("csv: 9 lines are wrong:\n")
+        for said in (
+            "line 3, line: it says the same as line 2",
+            "line 4, email: exactly one",
+            "line 5, tenant_id: there is no tenant “none-such”",
+            "line 6, env_id: there is no environment “9”",
+            "line 7, role_name: there is no role “king”",
+            "line 8, email: “no address” is not a valid e-mail address",
+            "line 9, sign_in_id:",
+            "line 10, role_name: environment and role go together",
+            "line 11, attributes: they differ",
+        ):
+            assert said in answer.text
+        assert on.count_requests("auth.CreateSaasUser") == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("email,tenant_id,password\n", "passwords do not belong in it"),
+        ("email,tenant_id,shoe_size\n", "there is no column “shoe_size”"),
+        ("email,tenant_id,attribute.shoe_size\n", "there is no column"),
+        ("email,role_name\n", "is missing"),
+        ("email,tenant_id\n", "it holds no line"),
+        ('email,tenant_id\n"a@example.com', "is no CSV"),
+        ("", "exactly one of csv and result must be given"),
+    ],
+)
+async def test_a_list_that_is_none_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    async with start_job_server(tmp_path) as on:
+        answer = await on.call("job_import_users", {"csv": text}, asker=AcceptingPerson())
+        assert said in answer.text
+
+
+async def test_a_password_becomes_a_handle_that_no_answer_shows(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        answer = await on.call("job_import_users", {"csv": listed(on.sandbox, 4)}, asker=AcceptingPerson())
+        told = json.loads(answer.text)
+        assert told["secrets"] == 2
+        kept = await on.call("select_from_result", {"id": told["kept_secrets"], "expression": "@"})
+        assert set(json.loads(kept.text)["result"]) == {"new-1", "new-3"}
+        whole = answer.text + kept.text + json.dumps(on.pipeline.store.audit_records())
+        assert "sandbox-password" not in whole
+    assert not any(b"sandbox-password" in file for file in contents(tmp_path))
+
+
+async def test_without_a_person_to_ask_it_waits_for_an_approval(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        answer = await on.call("job_import_users", {"csv": listed(on.sandbox)})
+        assert "saasus-mcp approve" in answer.text
+        assert on.count_requests("auth.CreateSaasUser") == 0
+        [pending] = on.pipeline.store.list_approvals(on.pipeline.clock())
+        on.pipeline.store.decide_approval(
+            pending.code, "approved", by="local:person", at=on.pipeline.clock(), expires_at=on.pipeline.clock() + 60
+        )
+        told = await on.call_json("job_import_users", {"csv": listed(on.sandbox)})
+        assert told["counts"] == {"applied": 6}
+
+
+async def test_a_policy_that_forbids_a_part_says_which_before_anything_starts(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path, policy=PRESETS["read-only"]) as on:
+        answer = await on.call("job_import_users", {"csv": listed(on.sandbox)}, asker=AcceptingPerson())
+        assert not answer.ok
+        assert "auth_create_saas_user (3 calls, the first for “new-0@example.com”)" in answer.text
+        assert "auth_create_tenant_user_roles (3 calls" in answer.text
+        assert on.count_requests("auth.CreateSaasUser") == 0
+        assert "job_import_users" not in {
+            tool.name for tool in on.surface.list_tools(PRINCIPAL) if hasattr(tool, "name")
+        }
+
+
+async def test_a_plan_that_changed_while_a_person_thought_is_asked_about_again(tmp_path: Path) -> None:
+    class Slow(AcceptingPerson):
+        async def ask(self, question: Any) -> Any:
+            if not self.questions:
+                state = state_of(on.sandbox)
+                state.put(
+                    "users", ("late",), {"id": "late", "email": "new-0@example.com", "sign_in_id": "", "attributes": {}}
+                )
+            return await super().ask(question)
+
+    person = Slow()
+    async with start_job_server(tmp_path) as on:
+        told = await on.call_json("job_import_users", {"csv": listed(on.sandbox, 1)}, asker=person)
+        assert len(person.questions) == 2
+        assert "changed since you were asked" in person.questions[1].message
+        assert told["counts"] == {"applied": 2}
+        assert on.count_requests("auth.CreateSaasUser") == 0
+
+
+async def test_an_answer_to_the_question_about_another_list_is_refused(tmp_path: Path) -> None:
+    from saasus_mcp.permissions.approval.confirmation import FIELD_YES, ClientAnswer, ConfirmationReply
+
+    class Later(AcceptingPerson):
+        async def ask(self, question: Any) -> None:
+            return None
+
+    async with start_job_server(tmp_path) as on:
+        asking = await on.surface.run(
+            Call("job_import_users", {"csv": listed(on.sandbox, 1)}, PRINCIPAL, elicitor=Later())
+        )
+        assert isinstance(asking, PendingElicitation)
+        reply = ConfirmationReply(ClientAnswer("accept", {FIELD_YES: True}), asking.state)
+        answer = await on.call("job_import_users", {"csv": listed(on.sandbox, 2)}, reply=reply)
+        assert "another call" in answer.text
+        assert on.count_requests("auth.CreateSaasUser") == 0
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_client_of_either_protocol_is_asked_once(tmp_path: Path, era: Era) -> None:
+    async with (
+        start_job_server(tmp_path) as on,
+        connect_client(on.pipeline, era, accept_question, more=on.tools) as client,
+    ):
+        result = await client.call_tool("job_import_users", {"csv": listed(on.sandbox)})
+        assert result.structured_content is not None
+        assert result.structured_content["counts"] == {"applied": 6}
+
+
+async def test_each_step_is_one_record_under_the_job_with_its_place_in_the_plan(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        job = (await imported(on, listed(on.sandbox, 1)))["job"]
+        steps = [record["step"] for record in on.audit_records() if record.get("parent") == job and "step" in record]
+        assert steps == ["u1/account", "u1/1/member", "u1/1/3"]
+        begun = next(record for record in on.audit_records() if record["call"] == job)
+        assert (begun["proof"], begun["steps"]) == ("confirmation", 3)
+        assert "new-0" not in json.dumps(begun["arguments"]), "a list of people is no business of the audit"
+        assert on.pipeline.store.audit_log.find_breaks() == []
+
+
+def sound(given: object, there: ImportTargets) -> list[UserLine]:
+    """The lines of a list without a mistake."""
+    found, mistakes = parse_users(given, there, "csv")
+    assert mistakes == []
+    return found
+
+
+def wrong(given: object, there: ImportTargets) -> list[str]:
+    """The mistakes of a list that has no sound line."""
+    found, mistakes = parse_users(given, there, "csv")
+    assert found == []
+    return [each.summary for each in mistakes]
+
+
+@pytest.mark.parametrize(
+    ("email", "why"),
+    [
+        ("a" * 242 + "@example.com", ""),
+        ("a" * 243 + "@example.com", "is not a valid e-mail address"),
+        ("a@b", "is not a valid e-mail address"),
+        ("a@.example.com", "is not a valid e-mail address"),
+        ("a@example..com", "is not a valid e-mail address"),
+        ("a@example.com.", "is not a valid e-mail address"),
+        ("a b@example.com", "is not a valid e-mail address"),
+        ("a@b@example.com", "is not a valid e-mail address"),
+        ("a@" + "b." * 2_000 + "com", "more than 2,000 characters"),
+    ],
+)
+def test_an_address(email: str, why: str) -> None:
+    there = ImportTargets({"t1": "T1"}, {}, {}, {})
+    if why:
+        [mistake] = wrong(f"email,tenant_name\n{email},T1\n", there)
+        assert why in mistake
+        assert len(mistake) < 500
+    else:
+        [line] = sound(f"email,tenant_name\n{email},T1\n", there)
+        assert line.login == email
+
+
+@pytest.mark.parametrize("value", [["a@example.com"], {"a": 1}])
+def test_a_cell_is_one_value(value: object) -> None:
+    there = ImportTargets({"t1": "T1"}, {}, {}, {})
+    assert wrong([{"email": value, "tenant_id": "t1"}], there) == ["email: it is a list or an object, not one value"]
+
+
+@pytest.mark.parametrize("number", ["inf", "nan", "1e999"])
+def test_a_number_is_finite(number: str) -> None:
+    there = ImportTargets({"t1": "T1"}, {}, {}, {"age": "number"})
+    [mistake] = wrong(f"email,tenant_id,attribute.age\na@example.com,t1,{number}\n", there)
+    assert "is no number" in mistake
+
+
+def test_tenants_of_one_name_are_told_apart_by_id() -> None:
+    there = ImportTargets({"t1": "Same", "t2": "Same ", "t3": "Other"}, {}, {}, {})
+    [mistake] = wrong("email,tenant_name\na@example.com,Same\n", there)
+    assert "there are 2 tenants called “Same”; give its id: t1, t2" in mistake
+    [line] = sound("email,tenant_name\na@example.com,Other\n", there)
+    assert line.tenant_id == "t3"

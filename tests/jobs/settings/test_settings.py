@@ -1,0 +1,414 @@
+"""The settings jobs: exported without a secret, compared in words, applied in order; checked against the sandbox's state."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from saasus_mcp.catalog import load_catalogue
+from saasus_mcp.jobs.settings.settings_document import SETTINGS_KINDS
+from saasus_mcp.sandbox import Sandbox
+from saasus_mcp.server.pipeline.call import Call
+from tests.jobs.kinds.test_export_users import state_of
+from tests.support.job_server import AcceptingPerson, JobServer, start_job_server
+from tests.support.pipeline import ERAS, PRINCIPAL, Era, accept_question, connect_client
+
+PRICES = ("pricing_plans", "pricing_menus", "pricing_units", "metering_units", "tax_rates")
+SECRETS = ("sandbox-google-secret", "sandbox-recaptcha-secret", "external-id", "X-Amz-Signature", "secret://")
+
+
+async def exported(on: JobServer, **args: Any) -> dict[str, Any]:
+    told = await on.call_json("job_export_settings", args)
+    whole: dict[str, Any] = on.stored_result(told["result"])
+    return whole
+
+
+async def applied(on: JobServer, document: Any, **more: Any) -> dict[str, Any]:
+    return await on.call_json("job_apply_settings", {"document": document, **more}, asker=AcceptingPerson())
+
+
+def empty(sandbox: Sandbox) -> None:
+    """As a SaaS without a price list, and without what its people can be told apart by."""
+    for table in (*PRICES, "roles", "user_attributes", "tenant_attributes"):
+        state_of(sandbox).drop(table)
+
+
+def named(sandbox: Sandbox, table: str, name: str) -> Any:
+    return next(row for row in state_of(sandbox).rows(table) if row["name"] == name)
+
+
+def shape(sandbox: Sandbox) -> dict[str, Any]:
+    """The price list of the sandbox by names alone, as its ids are made anew."""
+    state = state_of(sandbox)
+    units = {row["id"]: row["name"] for row in state.rows("pricing_units")}
+    menus = {row["id"]: row["name"] for row in state.rows("pricing_menus")}
+    return {
+        "meters": sorted(row["unit_name"] for row in state.rows("metering_units")),
+        "units": {row["name"]: (row["type"], row.get("metering_unit_name")) for row in state.rows("pricing_units")},
+        "menus": {row["name"]: [units[each] for each in row["unit_ids"]] for row in state.rows("pricing_menus")},
+        "plans": {row["name"]: [menus[each] for each in row["menu_ids"]] for row in state.rows("pricing_plans")},
+        "rates": {row["name"]: row["percentage"] for row in state.rows("tax_rates")},
+        "roles": sorted(row["role_name"] for row in state.rows("roles")),
+        "attributes": sorted(row["attribute_name"] for row in state.rows("user_attributes")),
+    }
+
+
+async def test_all_eighteen_kinds_are_in_one_document_with_where_it_came_from(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        whole = await exported(on)
+        assert list(whole["settings"]) == list(SETTINGS_KINDS)
+        assert len(SETTINGS_KINDS) == 18
+        assert (whole["format"], whole["version"], whole["unread"]) == ("saasus-settings", 1, [])
+        assert (whole["source"]["profile"], whole["source"]["saas_id"]) == ("sandbox", "sandbox")
+        plans = {plan["name"]: plan["menus"] for plan in whole["settings"]["pricing_plans"]}
+        assert plans == shape(on.sandbox)["plans"]
+
+
+async def test_no_secret_and_no_handle_of_one_is_in_the_document(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        whole = json.dumps(await exported(on))
+        assert not [secret for secret in SECRETS if secret in whole]
+        assert whole.count("[redacted]") == 5
+
+
+async def test_two_exports_of_the_same_differ_in_nothing_but_their_time(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        one = await exported(on)
+        state = state_of(on.sandbox)
+        for table in (*PRICES, "roles", "envs"):  # the API promises no order
+            state._replace(table, dict(reversed(state._table(table).items())))
+        other = await exported(on)
+        assert json.dumps(one["settings"]) == json.dumps(other["settings"])
+
+
+async def test_what_cannot_be_read_is_named_and_the_rest_is_there(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        on.sandbox.faults.add("status", on="integration.GetEventBridgeSettings", status=404)
+        told = await on.call_json("job_export_settings")
+        assert told["status"] == "done"
+        assert any(note.startswith("links.event_bridge is not in it: integration_get") for note in told["notes"])
+        whole = on.stored_result(told["result"])
+        assert whole["unread"] == ["links.event_bridge"]
+        assert set(whole["settings"]["links"]) == {"stripe", "aws_marketplace"}
+
+
+async def test_only_the_kinds_that_are_named_are_read(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        told = await on.call_json("job_export_settings", {"kinds": ["roles", "envs"]})
+        assert list(told["document"]["settings"]) == ["roles", "envs"]
+        assert on.count_requests("pricing.GetPricingPlans") == 0
+
+
+async def test_a_difference_is_told_in_words_and_as_a_record(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        before = await exported(on)
+        state = state_of(on.sandbox)
+        state.change("roles", ("editor",), display_name="編集する人")
+        state.put("envs", (7,), {"id": 7, "name": "trial", "display_name": "Trial"})
+        state.drop("user_attributes", "full_name")
+        told = await on.call_json("job_compare_settings", {"document": before})
+        assert told["counts"] == {"kinds": 18, "only_saved": 1, "only_later": 1, "differs": 1}
+        assert "envs “7”: not in the saved document" in told["notes"]
+        assert "user_attributes “full_name”: only in the saved document" in told["notes"]
+        assert any(note.startswith("roles “editor”: display_name: “") for note in told["notes"])
+        differs = next(each for each in told["records"] if each["change"] == "differs")
+        assert (differs["field"], differs["later"]) == ("display_name", "編集する人")
+
+
+async def test_two_documents_are_compared_without_asking_the_api(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        one = await exported(on)
+        other = copy.deepcopy(one)
+        other["settings"]["auth_info"]["callback_url"] = "https://staging.example.com/callback"
+        del other["settings"]["links"]["stripe"]
+        requests = len(on.sandbox.requests)
+        told = await on.call_json("job_compare_settings", {"document": one, "other_document": other})
+        assert told["counts"]["differs"] == 1
+        assert "staging.example.com" in told["notes"][0]
+        assert len(on.sandbox.requests) == requests
+
+
+@pytest.mark.parametrize(
+    ("document", "field"),
+    [
+        ({}, "document:"),
+        ({"format": "saasus-settings", "version": 2, "settings": {}}, "document.version:"),
+        ({"format": "saasus-settings", "version": 1, "settings": []}, "document.settings:"),
+        ({"format": "saasus-settings", "version": 1, "settings": {"colour": {}}}, "document.settings.colour:"),
+        ({"format": "saasus-settings", "version": 1, "settings": {"roles": {}}}, "document.settings.roles:"),
+        (
+            {"format": "saasus-settings", "version": 1, "settings": {"roles": [{"name": "x"}]}},
+            "document.settings.roles[0].role_name:",
+        ),
+        (
+            {
+                "format": "saasus-settings",
+                "version": 1,
+                "settings": {"roles": [{"role_name": "x"}, {"role_name": "x"}]},
+            },
+            "document.settings.roles:",
+        ),
+    ],
+)
+@pytest.mark.parametrize("job", ["job_compare_settings", "job_apply_settings"])
+async def test_what_is_no_document_is_refused_by_field(tmp_path: Path, job: str, document: Any, field: str) -> None:
+    async with start_job_server(tmp_path) as on:
+        answer = await on.call(job, {"document": document})
+        assert not answer.ok
+        assert answer.text.startswith(field)
+
+
+async def test_an_empty_saas_is_set_up_like_the_one_that_was_exported(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        document, before = await exported(on), shape(on.sandbox)
+        empty(on.sandbox)
+        told = await applied(on, document)
+        assert (told["status"], set(told["counts"])) == ("done", {"applied", "skipped"})
+        assert shape(on.sandbox) == before
+        told = await on.call_json("job_compare_settings", {"document": document})
+        assert told["records"] == []
+
+
+async def test_the_same_document_again_makes_nothing_and_asks_nobody(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        document = await exported(on)
+        told = await on.call_json("job_apply_settings", {"document": document})
+        assert list(told["counts"]) == ["skipped"]
+        assert not [each for each in on.sandbox.requests if each.method != "GET"]
+
+
+async def test_only_what_is_missing_is_made_and_what_differs_is_said(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        document = await exported(on)
+        document["settings"]["roles"].append({"role_name": "inspector", "display_name": "監査"})
+        document["settings"]["roles"][0]["display_name"] = "別の名前"
+        told = await applied(on, document)
+        assert told["counts"] == {"skipped": 45, "applied": 1}
+        assert state_of(on.sandbox).find("roles", "inspector") is not None
+        assert on.count_requests("auth.UpdateRole") == 0
+        left = next(row for row in told["rows"] if row["do"] == "leave")
+        assert "update was not asked for" in left["why"]
+
+
+async def test_what_differs_is_changed_where_asked_for_but_what_is_used_stays(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        document = await exported(on)
+        for plan in document["settings"]["pricing_plans"]:
+            plan["display_name"] = f"new {plan['name']}"
+        document["settings"]["user_attributes"][0]["display_name"] = "他の名前"
+        frozen = {row["name"]: row for row in state_of(on.sandbox).rows("pricing_plans") if row["used"]}
+        told = await applied(on, document, update=True)
+        for row in state_of(on.sandbox).rows("pricing_plans"):
+            assert row["display_name"] == (
+                frozen[row["name"]]["display_name"] if row["name"] in frozen else f"new {row['name']}"
+            )
+        why = {row["name"]: row.get("why", "") for row in told["rows"]}
+        assert all("in use and so frozen" in why[name] for name in frozen)
+        assert any("nothing changes its display_name" in text for text in why.values())
+
+
+async def test_a_new_menu_takes_units_that_are_there_and_units_that_are_made_in_the_same_job(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        document = await exported(on, kinds=["pricing_units", "pricing_menus", "pricing_plans"])
+        settings, names = document["settings"], {"display_name": "N", "description": "D"}
+        fixed = {"name": "made", "type": "fixed", "unit_amount": 5, "recurring_interval": "month", "currency": "JPY"}
+        settings["pricing_units"].append({**fixed, **names})
+        settings["pricing_menus"].append({"name": "mixed", "units": ["base_starter", "made"], **names})
+        settings["pricing_plans"].append({"name": "whole", "menus": ["mixed"], **names})
+        told = await applied(on, document)
+        assert told["counts"]["applied"] == 3
+        assert (shape(on.sandbox)["menus"]["mixed"], shape(on.sandbox)["plans"]["whole"]) == (
+            ["base_starter", "made"],
+            ["mixed"],
+        )
+
+
+async def test_a_part_that_is_nowhere_is_told_before_anything_is_made(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        document = await exported(on, kinds=["pricing_menus"])
+        menu = {"name": "m", "display_name": "M", "description": "M", "units": ["base_starter", "no-such"]}
+        document["settings"]["pricing_menus"].append(menu)
+        answer = await on.call("job_apply_settings", {"document": document}, asker=AcceptingPerson())
+        assert answer.text.startswith("document.settings.pricing_menus[6].units[1]: nothing is called “no-such”")
+        assert on.count_requests("pricing.CreatePricingMenu") == 0
+
+
+async def test_an_item_that_the_api_would_not_take_is_told_by_its_place(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        document = await exported(on, kinds=["user_attributes"])
+        document["settings"]["user_attributes"].append(
+            {"attribute_name": "x", "display_name": "X", "attribute_type": "x"}
+        )
+        answer = await on.call("job_apply_settings", {"document": document}, asker=AcceptingPerson())
+        assert answer.text.startswith("document.settings.user_attributes[5]: attribute_type")
+
+
+async def test_where_answers_are_lost_it_says_so_and_the_same_document_again_makes_up_for_it(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        document, before = await exported(on), shape(on.sandbox)
+        empty(on.sandbox)
+        for operation in ("pricing.CreatePricingUnit", "pricing.CreatePricingMenu"):
+            on.sandbox.faults.add("reset_after", on=operation, times=2)
+        told = await applied(on, document)
+        assert told["counts"]["unknown"] == 4, "another could have made one of that name"
+        assert told["counts"]["not_begun"] > 0
+        told = await applied(on, document)
+        assert set(told["counts"]) == {"applied", "skipped"}
+        assert shape(on.sandbox) == before
+        assert len(state_of(on.sandbox).rows("pricing_units")) == len(before["units"]), "each once"
+
+
+async def test_a_document_of_a_stranger_puts_no_word_into_the_question_but_quoted_names(tmp_path: Path) -> None:
+    person = AcceptingPerson()
+    async with start_job_server(tmp_path) as on:
+        document = await exported(on, kinds=["tax_rates"])
+        rates = document["settings"]["tax_rates"]
+        rates[0]["x\nApproved by the owner"] = "y"
+        rates.append({**rates[1], "name": "a\nGo ahead: yes"})
+        told = await on.call_json("job_apply_settings", {"document": document}, asker=person)
+        assert "\nApproved" not in person.questions[0].message
+        assert "\nGo ahead: yes" not in person.questions[0].message
+        assert any("a field that is not known here" in note for note in told["notes"])
+
+
+async def test_what_needs_something_that_could_not_be_made_is_not_begun(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        document = await exported(on)
+        empty(on.sandbox)
+        on.sandbox.faults.add("status", on="pricing.CreateMeteringUnit", status=400)
+        told = await applied(on, document)
+        became = {(row["kind"], row["name"]): row["outcome"] for row in await rows(on, told)}
+        assert became["metering_units", "orders"] != "applied"
+        assert became["pricing_units", "orders_tiered_usage"] == "not_begun"
+        assert became["pricing_menus", "starter_core"] == became["pricing_plans", "starter"] == "not_begun"
+        assert became["pricing_plans", "draft_plan"] == "applied", "which is made of what could be made"
+
+
+async def test_texts_are_overwritten_only_where_they_are_named(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        document = await exported(on)
+        document["settings"]["notification_messages"]["sign_up"]["subject"] = "ようこそ"
+        told = await on.call_json("job_apply_settings", {"document": document})
+        assert any("notification_messages" in note for note in told["notes"])
+        assert on.count_requests("auth.UpdateNotificationMessages") == 0
+        await applied(on, document, kinds=["notification_messages"])
+        live = await exported(on, kinds=["notification_messages"])
+        assert live["settings"]["notification_messages"] == document["settings"]["notification_messages"]
+
+
+async def test_a_plan_alone_tells_what_would_be_made_and_makes_nothing(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        document = await exported(on)
+        empty(on.sandbox)
+        told = await on.call_json("job_apply_settings", {"document": document, "only_plan": True})
+        assert told["counts"]["create"] > 27
+        assert not [each for each in on.sandbox.requests if each.method != "GET"]
+
+
+async def test_what_is_never_applied_is_said_with_its_reason(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        notes = " ".join((await on.call_json("job_apply_settings", {"document": await exported(on)}))["notes"])
+        for said in ("identity_providers is not applied: the secrets are redacted", "links is not applied: Stripe"):
+            assert said in notes
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_client_of_either_protocol_applies_a_kept_export_with_one_question(tmp_path: Path, era: Era) -> None:
+    async with (
+        start_job_server(tmp_path) as on,
+        connect_client(on.pipeline, era, accept_question, more=on.tools) as client,
+    ):
+        saved = await client.call_tool("job_export_settings", {})
+        assert saved.structured_content is not None
+        before = shape(on.sandbox)
+        empty(on.sandbox)
+        done = await client.call_tool("job_apply_settings", {"result": saved.structured_content["result"]})
+        assert done.structured_content is not None
+        assert done.structured_content["status"] == "done"
+        assert shape(on.sandbox) == before
+
+
+async def rows(on: JobServer, told: dict[str, Any]) -> list[dict[str, Any]]:
+    """What became of every item."""
+    whole: list[dict[str, Any]] = on.stored_result(told["all_rows"])
+    return whole
+
+
+def test_a_server_that_stops_leaves_the_rest_to_the_next_and_nothing_is_made_twice(tmp_path: Path) -> None:
+    sandbox = Sandbox(load_catalogue())
+    before = shape(sandbox)
+
+    async def begin() -> str:
+        async with start_job_server(tmp_path, sandbox) as on:
+            document = await exported(on)
+            empty(sandbox)
+            sandbox.faults.add("latency", on="pricing.CreatePricingMenu", seconds=0.1)
+            spec = on.runner.specs["job_apply_settings"]
+            job = await on.runner.start(
+                spec, Call(spec.name, {"document": document}, PRINCIPAL, elicitor=AcceptingPerson())
+            )
+            while on.count_requests("pricing.CreatePricingMenu") < 1:
+                await anyio.sleep(0.01)
+            assert shape(sandbox) != before
+            return str(job)
+
+    async def go_on(job: str) -> None:
+        async with start_job_server(tmp_path, sandbox) as on:
+            assert set((await ended(on, job))["counts"]) == {"applied", "skipped"}
+            assert shape(sandbox) == before
+            assert on.count_requests("pricing.CreatePricingMenu") == len(before["menus"])
+
+    anyio.run(go_on, anyio.run(begin))  # a loop each, as the engine's belongs to one process
+
+
+async def ended(on: JobServer, job: str) -> dict[str, Any]:
+    """The report of a job that goes on, when it is over."""
+    with anyio.fail_after(60):
+        while (told := await on.call_json("job_status", {"job": job, "wait": 30}))["status"] == "running":
+            pass
+    return told
+
+
+@pytest.mark.parametrize(
+    ("display", "said"),
+    [("secret://r/abc", "document.settings.roles[0]"), ("[redacted]", "a part of it is redacted")],
+)
+async def test_neither_a_handle_nor_the_mark_of_a_secret_is_written_as_a_setting(
+    tmp_path: Path, display: str, said: str
+) -> None:
+    async with start_job_server(tmp_path) as on:
+        roles = [{"role_name": "new", "display_name": display}]
+        document = {"format": "saasus-settings", "version": 1, "settings": {"roles": roles}}
+        answer = await on.call("job_apply_settings", {"document": document}, asker=AcceptingPerson())
+        assert said in answer.text
+        assert on.count_requests("auth.CreateRole") == 0
+
+
+async def test_a_document_that_is_text_with_its_numbers_as_text_is_applied_as_if_it_were_typed_well(
+    tmp_path: Path,
+) -> None:
+    def as_text(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: as_text(item) for name, item in value.items()}
+        if isinstance(value, list):
+            return [as_text(item) for item in value]
+        return value if isinstance(value, str | bool | None) else json.dumps(value)
+
+    async with start_job_server(tmp_path) as on:
+        whole, before = await exported(on, kinds='["metering_units", "pricing_units", "tax_rates"]'), shape(on.sandbox)
+        assert list(whole["settings"]) == ["metering_units", "tax_rates", "pricing_units"]
+        amounts = {row["name"]: row.get("unit_amount") for row in state_of(on.sandbox).rows("pricing_units")}
+        for table in ("pricing_plans", "pricing_menus", "pricing_units", "metering_units", "tax_rates"):
+            state_of(on.sandbox).drop(table)
+        text = json.dumps({**whole, "settings": as_text(whole["settings"])})
+        told = await applied(on, text, kinds="", only_plan="false", update=None)
+        assert {item["outcome"] for item in told["rows"]} == {"applied"}, told
+        assert {name: shape(on.sandbox)[name] for name in ("meters", "units", "rates")} == {
+            name: before[name] for name in ("meters", "units", "rates")
+        }
+        assert {row["name"]: row.get("unit_amount") for row in state_of(on.sandbox).rows("pricing_units")} == amounts

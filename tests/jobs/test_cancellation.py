@@ -1,0 +1,48 @@
+"""A client takes its call back, or goes away: the one stops the job, the other does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from tests.jobs.kinds.test_import_users import listed
+from tests.support.job_server import AcceptingPerson, JobServer, start_job_server
+from tests.support.pipeline import PRINCIPAL, accept_question, connect_client
+
+
+async def ended(on: JobServer) -> dict[str, Any]:
+    [job] = on.pipeline.store.jobs.list_jobs(PRINCIPAL.id, on.pipeline.destination.profile, 5)
+    return await on.call_json("job_status", {"job": job.id, "wait": 30})
+
+
+async def test_a_call_that_is_cancelled_stops_its_job_between_rows(tmp_path: Path) -> None:
+    """In memory only the older protocol tells a cancelled call from a lost connection; over stdio both do."""
+    async with (
+        start_job_server(tmp_path) as on,
+        connect_client(on.pipeline, "legacy", accept_question, more=on.tools) as client,
+    ):
+        async with anyio.create_task_group() as group:
+            group.start_soon(client.call_tool, "job_import_users", {"csv": listed(on.sandbox, 60)})
+            while on.count_requests("auth.CreateTenantUserRoles") < 5:
+                await anyio.sleep(0.002)
+            group.cancel_scope.cancel()
+        told = await ended(on)
+        assert told["status"] == "cancelled"
+        assert told["counts"]["not_begun"] > 0
+
+
+async def test_a_job_outlives_the_connection_of_its_client(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        async with anyio.create_task_group() as group:
+
+            async def gone() -> None:
+                await on.call("job_import_users", {"csv": listed(on.sandbox, 20)}, asker=AcceptingPerson())
+
+            group.start_soon(gone)
+            while on.count_requests("auth.CreateSaasUser") < 2:
+                await anyio.sleep(0.002)
+            group.cancel_scope.cancel()
+        told = await ended(on)
+        assert (told["status"], told["counts"]) == ("done", {"applied": 40})

@@ -1,0 +1,237 @@
+"""Jobs in trouble: an API that fails, a person who stops them, a policy or a freeze that comes in between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from saasus_mcp.jobs.job_context import MAX_CONCURRENT
+from saasus_mcp.permissions.policy.presets import PRESETS, Policy
+from saasus_mcp.sandbox import Sandbox
+from saasus_mcp.sandbox.faults import Kind
+from saasus_mcp.server.pipeline.call import Call, JobStepRef
+from saasus_mcp.server.pipeline.job_steps import evaluate_step
+from saasus_mcp.store import Freeze
+from tests.jobs.kinds.test_export_users import held
+from tests.jobs.kinds.test_import_users import listed, tenant
+from tests.support.job_server import AcceptingPerson, JobServer, hold_calls, start_job_server, start_jobs_at_once
+from tests.support.pipeline import PRINCIPAL
+
+
+def joined(sandbox: Sandbox, login: str) -> bool:
+    """Whether somebody holds both roles that their two lines say."""
+    return sum(login in row and row[2:4] == (tenant(sandbox), "3") for row in held(sandbox)) == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "outcomes"),
+    [
+        ("status", {"status": 500, "done": False}, {"not_applied"}),
+        ("status", {"status": 500, "done": True}, {"applied"}),
+        ("status", {"status": 429}, {"not_applied"}),
+        ("reset_before", {}, {"not_applied"}),
+        ("reset_after", {}, {"applied"}),
+        ("broken_json", {}, {"applied"}),
+    ],
+)
+@pytest.mark.parametrize("on_operation", ["auth.CreateSaasUser", "auth.CreateTenantUser", "auth.CreateTenantUserRoles"])
+async def test_the_report_tells_the_truth_of_every_line(
+    tmp_path: Path, kind: Kind, given: dict[str, Any], outcomes: set[str], on_operation: str
+) -> None:
+    async with start_job_server(tmp_path) as on:
+        on.sandbox.faults.add(kind, on=on_operation, times=3, **given)
+        told = await on.call_json("job_import_users", {"csv": listed(on.sandbox, 6)}, asker=AcceptingPerson())
+        assert told["status"] == "done"
+        assert len(told["rows"]) == 12
+        for row in told["rows"]:
+            assert joined(on.sandbox, row["login"]) == (row["outcome"] == "applied"), row
+        assert {row["outcome"] for row in told["rows"]} <= outcomes | {"applied", "not_begun"}
+        failed = [row for row in told["rows"] if row["outcome"] == "not_applied"]
+        assert all(row["why"] for row in failed)
+
+        on.sandbox.faults.clear()
+        again = await on.call_json("job_import_users", {"csv": listed(on.sandbox, 6)}, asker=AcceptingPerson())
+        assert set(again["counts"]) <= {"applied", "skipped"}
+        assert all(joined(on.sandbox, row["login"]) for row in told["rows"])
+
+
+async def test_what_no_read_can_tell_is_unknown(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        on.sandbox.faults.add("reset_before", on="auth.CreateSaasUser", times=1)
+        reads = on.count_requests("auth.SearchSaasUsers")
+        job = await started(on, 1)
+        on.sandbox.faults.add("status", on="auth.SearchSaasUsers", status=500)
+        told = await on.call_json("job_status", {"job": job, "wait": 30})
+        assert on.count_requests("auth.SearchSaasUsers") > reads
+        assert told["counts"] == {"unknown": 2}
+
+
+async def test_a_list_can_stop_at_the_first_failure(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        on.sandbox.faults.add("status", on="auth.CreateTenantUser", status=400)
+        args = {"csv": listed(on.sandbox, 40), "on_error": "stop"}
+        told = await on.call_json("job_import_users", args, asker=AcceptingPerson())
+        assert told["counts"]["not_begun"] > 60
+        assert on.count_requests("auth.CreateSaasUser") <= 8, "only what was under way at the failure went on"
+
+
+async def started(on: JobServer, count: int) -> str:
+    spec = on.runner.specs["job_import_users"]
+    job = await on.runner.start(
+        spec, Call(spec.name, {"csv": listed(on.sandbox, count)}, PRINCIPAL, elicitor=AcceptingPerson())
+    )
+    assert isinstance(job, str)
+    return job
+
+
+async def until(reached: Callable[[], bool]) -> None:
+    with anyio.fail_after(30):
+        while not reached():
+            await anyio.sleep(0.002)
+
+
+async def test_a_job_that_is_cancelled_stops_between_rows_and_says_what_was_done(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        job = await started(on, 60)
+        await until(lambda: on.count_requests("auth.CreateTenantUserRoles") >= 5)
+        told = await on.call_json("job_cancel", {"job": job})
+        assert told["status"] == "cancelled"
+        applied = [row for row in on.stored_result(told["all_rows"]) if row["outcome"] == "applied"]
+        assert 0 < len(applied) == told["counts"]["applied"] < 120
+        assert all(joined(on.sandbox, row["login"]) for row in applied)
+        assert told["counts"]["not_begun"] == 120 - len(applied), "no row was left half done"
+
+
+async def test_somebody_else_cannot_cancel_it(tmp_path: Path) -> None:
+    from saasus_mcp.permissions.policy.presets import Principal
+
+    async with start_job_server(tmp_path) as on:
+        job = await started(on, 4)
+        assert not (await on.call("job_cancel", {"job": job}, who=Principal("local:stranger"))).ok
+        assert (await on.call_json("job_status", {"job": job, "wait": 30}))["status"] == "done"
+
+
+@pytest.mark.parametrize("profile", ["", "sandbox"], ids=["of everything", "of its profile"])
+async def test_a_freeze_holds_the_rest_back(tmp_path: Path, profile: str) -> None:
+    async with start_job_server(tmp_path) as on:
+        job = await started(on, 60)
+        await until(lambda: on.count_requests("auth.CreateTenantUserRoles") >= 5)
+        on.pipeline.store.freeze(Freeze(0.0, "local:person", "stop", profile))
+        told = await on.call_json("job_status", {"job": job, "wait": 30})
+        sent = on.count_requests("auth.CreateSaasUser")
+        assert told["counts"]["not_begun"] > 0
+        assert sent < 60
+        assert any("frozen by local:person" in row.get("why", "") for row in told["rows"])
+
+
+async def test_a_freeze_of_another_profile_lets_a_job_go_on(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        on.pipeline.store.freeze(Freeze(0.0, "local:person", "stop", "production"))
+        told = await on.call_json("job_import_users", {"csv": listed(on.sandbox, 2)}, asker=AcceptingPerson())
+        assert told["counts"] == {"applied": 4}
+
+
+async def test_while_writes_are_frozen_no_job_begins_that_writes(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        on.pipeline.store.freeze(Freeze(0.0, "local:person", "stop"))
+        answer = await on.call("job_import_users", {"csv": listed(on.sandbox, 2)}, asker=AcceptingPerson())
+        assert "frozen by local:person" in answer.text
+        assert not answer.ok
+        assert on.pipeline.store.jobs.list_jobs(PRINCIPAL.id, "sandbox", 10) == []
+        assert on.count_requests("auth.CreateSaasUser") == 0
+
+
+class Changing:
+    """A policy that becomes another one while a job runs."""
+
+    def __init__(self) -> None:
+        self.now: Policy = PRESETS["guarded"]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.now, name)
+
+
+async def test_a_policy_that_becomes_stricter_is_asked_for_every_step(tmp_path: Path) -> None:
+    policy: Any = Changing()
+    async with start_job_server(tmp_path, policy=policy) as on:
+        job = await started(on, 60)
+        await until(lambda: on.count_requests("auth.CreateTenantUserRoles") >= 5)
+        policy.now = PRESETS["read-only"]
+        sent = on.count_requests("auth.CreateSaasUser")
+        told = await on.call_json("job_status", {"job": job, "wait": 30})
+        assert told["counts"]["not_applied"] > 0
+        assert on.count_requests("auth.CreateSaasUser") <= sent + MAX_CONCURRENT, (
+            "only what was decided on before went on"
+        )
+
+
+async def test_a_call_outside_the_grant_is_refused_and_a_step_goes_once(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        job = await started(on, 2)
+        await on.call_json("job_status", {"job": job, "wait": 30})
+        before = on.count_requests("auth.CreateSaasUser")
+        for step, args in (("u1/account", {"email": "new-0@example.com"}), ("u9/account", {"email": "x@example.com"})):
+            answer = await on.call("auth_create_saas_user", args, part=JobStepRef(job, step, given="confirmation"))
+            assert "not part of the plan" in answer.text
+        assert on.count_requests("auth.CreateSaasUser") == before
+
+
+async def test_a_step_with_other_arguments_than_agreed_to_is_refused(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        job = "j" * 32
+        from saasus_mcp.store import Commitment, JobGrant
+
+        part = JobStepRef(job, "one", given="confirmation", by="local:person")
+        weighed = await evaluate_step(
+            on.pipeline, Call("auth_create_role", {"role_name": "a", "display_name": "A"}, PRINCIPAL, job_step=part)
+        )
+        grant = JobGrant(
+            "job_x", PRINCIPAL.id, "sandbox", "p", "confirmation", "local:person", False, {"one": weighed.digest}
+        )
+        on.pipeline.store.commit(job, {"operation": "job_x"}, 0.0, None, Commitment(grant=grant))
+        other = await on.call("auth_create_role", {"role_name": "b", "display_name": "A"}, part=part)
+        assert "not part of the plan" in other.text
+        agreed = await on.call("auth_create_role", {"role_name": "a", "display_name": "A"}, part=part)
+        assert agreed.ok
+        assert on.count_requests("auth.CreateRole") == 1
+
+
+async def test_rows_of_a_plan_do_not_count_as_a_loop_run_wild(tmp_path: Path) -> None:
+    class Narrow:
+        def __getattr__(self, name: str) -> Any:
+            return {"writes_per_minute": 3} if name == "ceilings" else getattr(PRESETS["guarded"], name)
+
+    policy: Any = Narrow()
+    async with start_job_server(tmp_path, policy=policy) as on:
+        told = await on.call_json("job_import_users", {"csv": listed(on.sandbox, 4)}, asker=AcceptingPerson())
+        assert told["counts"] == {"applied": 8}
+
+
+async def test_a_read_that_fails_ends_the_job_and_says_why(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        on.sandbox.faults.add("status", on="auth.SearchTenantUsers", status=500)
+        answer = await on.call("job_export_users", {})
+        assert not answer.ok
+        assert "auth_search_tenant_users" in answer.text
+        assert on.count_requests("auth.SearchTenantUsers") == 3, "an idempotent read is tried again"
+
+
+async def test_nobody_has_more_than_a_few_jobs_under_way(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        with hold_calls(on, "auth.CreateSaasUser"):
+            for count in (2, 3, 4):
+                await started(on, count)
+            refused = await on.call("job_export_users")
+        assert "You already have 3 running jobs" in refused.text
+
+
+async def test_of_jobs_started_at_once_no_more_than_a_few_start(tmp_path: Path) -> None:
+    async with start_job_server(tmp_path) as on:
+        refused = [answer for answer in await start_jobs_at_once(on, 12, 9) if not answer.ok]
+        assert len(refused) == 9
+        assert all("You already have 3 running jobs" in answer.text for answer in refused)
+        assert len([job for job in on.audit_records() if job["operation"] == "job_export_users"]) == 3

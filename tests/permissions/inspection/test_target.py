@@ -1,0 +1,212 @@
+"""Looking at a target: the name a person types, the fields that bind, and what is said where it cannot be seen."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from saasus_mcp.catalog import Catalogue, Operation
+from saasus_mcp.catalog.expressions import evaluate_expression
+from saasus_mcp.permissions.inspection.target import (
+    NAME_ARGUMENTS,
+    OWNER_ARGUMENTS,
+    ApiReader,
+    ReadResult,
+    clean_name,
+    read_target,
+    redact_arguments,
+    target_identity,
+)
+from saasus_mcp.saasus.arguments import InvalidArguments, check_arguments
+from tests.support.arguments import complete_arguments
+from tests.support.gate import expected_name, target_answers
+from tests.support.pipeline import invisible_characters
+
+
+def reading(answer: Any, why_not: str = "") -> ApiReader:
+    async def read(_: str, __: Mapping[str, Any]) -> ReadResult:
+        return ReadResult(copy.deepcopy(answer), why_not)
+
+    return read
+
+
+def grave(catalogue: Catalogue) -> list[Operation]:
+    return [operation for operation in catalogue if operation.level in ("destructive", "critical")]
+
+
+async def test_every_grave_operation_is_seen_with_its_name_and_all_it_binds(catalogue: Catalogue) -> None:
+    for operation in grave(catalogue):
+        [(key, answer)] = target_answers(catalogue, operation).items()
+        asked: list[tuple[str, dict[str, Any]]] = []
+
+        async def read(name: str, args: Mapping[str, Any], answer: Any = answer, asked: Any = asked) -> ReadResult:
+            asked.append((name, dict(args)))
+            return ReadResult(answer)
+
+        sight = await read_target(operation, complete_arguments(operation), "saas-under-test", read)
+        assert sight.name == expected_name(catalogue, operation), operation.key
+        assert sight.read_error == ""
+        assert tuple(sight.fields) == operation.effects.bind
+        assert any(value is not None for value in sight.fields.values()), operation.key
+        [(read_key, args)] = asked
+        reader = catalogue.find(read_key)
+        assert (read_key, reader.reads) == (key, True)
+        assert set(reader.path_parameters) <= set(args)
+
+
+async def test_every_grave_operation_that_cannot_be_seen_still_has_a_name_to_type(catalogue: Catalogue) -> None:
+    for operation in grave(catalogue):
+        for answer, why in ((None, "HTTP 500"), (None, "no answer"), ({}, ""), ([], ""), ("text", ""), (None, "")):
+            sight = await read_target(operation, complete_arguments(operation), "saas-under-test", reading(answer, why))
+            ids = [str(complete_arguments(operation)[name]) for name in operation.path_parameters]
+            assert sight.name in (*ids, "saas-under-test"), operation.key
+            assert sight.read_error == (why or sight.read_error)
+            seen = (
+                await read_target(
+                    operation, complete_arguments(operation), "saas-under-test", _seen(catalogue, operation)
+                )
+            ).encoded
+            assert sight.encoded != seen, operation.key
+
+
+def _seen(catalogue: Catalogue, operation: Operation) -> ApiReader:
+    [answer] = target_answers(catalogue, operation).values()
+    return reading(answer)
+
+
+@pytest.mark.parametrize(
+    ("roles", "why"),
+    [
+        ([], "not found"),
+        ([{"role_name": "other"}], "not found"),
+        ([{"role_name": "text-1"}, {"role_name": "text-1"}], "2 items match"),
+        ("not a list", "the answer does not say"),
+        (["text-1"], "not found"),
+    ],
+)
+async def test_a_target_in_a_list_must_be_the_only_one(catalogue: Catalogue, roles: Any, why: str) -> None:
+    operation = catalogue.find("auth.DeleteRole")
+    sight = await read_target(operation, {"role_name": "text-1"}, "saas", reading({"roles": roles}))
+    assert (sight.name, sight.read_error) == ("text-1", why)
+    assert set(sight.fields.values()) == {None}
+
+
+async def test_a_change_is_a_change_only_where_it_is_bound(catalogue: Catalogue) -> None:
+    operation = catalogue.find("auth.DeleteTenant")
+    tenant = {"id": "t", "name": "Acme", "plan_id": "p", "back_office_staff_email": "a@example.com"}
+
+    async def bound(**changed: Any) -> str:
+        return (await read_target(operation, {"tenant_id": "t"}, "saas", reading({**tenant, **changed}))).encoded
+
+    assert await bound() == await bound(back_office_staff_email="b@example.com", unheard_of=1)
+    different = {await bound(), await bound(name="Acme "), await bound(plan_id="q"), await bound(plan_id=None)}
+    assert len(different) == 4
+
+
+@pytest.mark.parametrize("value", ["\ud800", 2**70, -(2**70), float("nan"), float("inf"), 10**400], ids=ascii)
+async def test_a_target_that_is_hard_to_read_is_no_crash(catalogue: Catalogue, value: Any) -> None:
+    operation = catalogue.find("auth.DeleteTenant")
+    tenant = {"id": "t", "name": "Acme", "plan_id": value}
+    sight = await read_target(operation, {"tenant_id": "t"}, "saas", reading(tenant))
+    assert sight.name
+    other = await read_target(operation, {"tenant_id": "t"}, "saas", reading({**tenant, "plan_id": "p"}))
+    assert sight.encoded != other.encoded
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [
+        (" Acme ", "Acme"),
+        ("A\n B\t\u3000C", "A B C"),
+        ("Cafe\u0301", "Café"),
+        ("ＡＢＣ①㈱", "ＡＢＣ①㈱"),
+        (None, ""),
+        (3, "3"),
+        ("\u200b\u200b", ""),
+        ("A\u202eB", "A B"),
+        ("x" * 500, "x" * 200),
+    ],
+)
+def test_a_name_is_one_bounded_line_that_can_be_typed(name: object, plain: str) -> None:
+    assert clean_name(name) == plain
+    assert clean_name(plain) == plain
+
+
+async def test_a_name_that_hides_something_is_shown_and_typed_without_it(catalogue: Catalogue) -> None:
+    operation = catalogue.find("auth.DeleteTenant")
+    for character in invisible_characters()[1:]:
+        tenant = {"id": f"t{character}", "name": f"Ac{character}me", "plan_id": f"p{character}"}
+        sight = await read_target(operation, {"tenant_id": "t"}, "saas", reading(tenant))
+        assert sight.name in ("Ac me", "Acme"), ascii(character)
+
+
+async def test_no_character_cuts_a_text_short_for_the_rules(catalogue: Catalogue) -> None:
+    operation = catalogue.find("auth.DeleteTenant")
+    one, other = [
+        (
+            await read_target(
+                operation, {"tenant_id": "t"}, "saas", reading({"id": "t", "name": "Acme", "plan_id": plan})
+            )
+        ).encoded
+        for plan in ("p\x00one", "p\x00two")
+    ]
+    assert one != other
+    creating = catalogue.find("auth.CreateSaasUser")
+    with contextlib.suppress(InvalidArguments):
+        values = check_arguments(creating, {"email": "a@example.com\x00@evil.example"}).values
+        assert evaluate_expression("args.email", values) == values["email"], "the rules see what is sent"
+
+
+def test_a_preview_shows_every_argument_but_no_secret(catalogue: Catalogue) -> None:
+    for operation in catalogue:
+        arguments = complete_arguments(operation)
+        shown = redact_arguments(operation, arguments)
+        assert set(shown) == set(arguments)
+        for path in operation.secret_inputs:
+            value: Any = shown
+            for step in path.split("."):
+                value = value[step]
+            leaves = value.values() if isinstance(value, dict) else [value]
+            assert set(leaves) == {"[secret]"}, (operation.key, path)
+
+
+def test_a_call_is_about_what_its_path_names_whatever_else_it_says(catalogue: Catalogue) -> None:
+    """Over every operation that changes something: a rejection holds for all calls of one identity."""
+    for operation in catalogue:
+        if operation.reads:
+            continue
+        args = dict.fromkeys(operation.input_schema.get("properties", ()), "a")
+        about = target_identity(operation, args)
+        for name in args:
+            other = target_identity(operation, {**args, name: "b"})
+            decides = name in (operation.path_parameters or OWNER_ARGUMENTS)
+            creates = operation.effects.effect == "create" and name in NAME_ARGUMENTS
+            if decides:
+                assert other != about, (operation.key, name)
+            elif not creates:
+                assert other == about, (operation.key, name)
+        for form in ("A", " a ", "\N{FULLWIDTH LATIN SMALL LETTER A}"):
+            assert target_identity(operation, dict.fromkeys(args, form)) == about, operation.key
+
+
+@pytest.mark.parametrize(
+    ("key", "one", "other", "same"),
+    [
+        ("auth.CreateSaasUser", {"email": "a@x"}, {"email": "a@x", "sign_in_id": "b"}, True),
+        ("auth.CreateSaasUser", {"email": "a@x"}, {"email": "b@x"}, False),
+        ("auth.CreateRole", {"role_name": "r", "display_name": "One"}, {"role_name": "r", "display_name": "Two"}, True),
+        ("auth.CreateRole", {"role_name": "r"}, {"role_name": "s"}, False),
+        ("auth.CreateTenantUser", {"tenant_id": "t", "email": "a@x"}, {"tenant_id": "t", "email": "b@x"}, False),
+        ("auth.UpdateBasicInfo", {"domain_name": "a"}, {"domain_name": "b"}, True),
+        ("auth.UpdateTenantPlan", {"tenant_id": "t", "next_plan_id": "p"}, {"tenant_id": "t"}, True),
+    ],
+)
+def test_what_is_created_is_told_apart_by_its_name(
+    catalogue: Catalogue, key: str, one: dict[str, Any], other: dict[str, Any], same: bool
+) -> None:
+    operation = catalogue.find(key)
+    assert (target_identity(operation, one) == target_identity(operation, other)) == same

@@ -1,0 +1,99 @@
+"""Sealing: what left this process comes back unaltered, for the use it was sealed for, or not at all."""
+
+from __future__ import annotations
+
+import base64
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.permissions.secrets.encryption import KEY_BYTES, Encryptor
+
+VALUE = {"nonce": "n", "name": "株式会社", "expires": 1.5, "list": [None, True]}
+
+
+def test_what_was_sealed_is_read_again() -> None:
+    sealer = Encryptor.ephemeral()
+    assert sealer.decrypt_token(sealer.encrypt_token(VALUE, "question"), "question") == VALUE
+    assert sealer.decrypt(sealer.encrypt(VALUE, "secret"), "secret") == VALUE
+
+
+def test_nothing_of_it_can_be_read_from_outside() -> None:
+    sealed = Encryptor.ephemeral().encrypt({"password": "hush-hush"}, "secret")
+    assert b"hush" not in sealed
+    assert b"password" not in sealed
+
+
+def test_the_same_value_never_looks_the_same_twice() -> None:
+    sealer = Encryptor.ephemeral()
+    assert len({sealer.encrypt_token(VALUE, "question") for _ in range(100)}) == 100
+
+
+def test_each_bit_that_is_altered_is_noticed() -> None:
+    sealer = Encryptor.ephemeral()
+    sealed = sealer.encrypt(VALUE, "question")
+    for index in range(len(sealed)):
+        for bit in (1, 128):
+            altered = bytearray(sealed)
+            altered[index] ^= bit
+            assert sealer.decrypt(bytes(altered), "question") is None, index
+
+
+def test_what_is_cut_or_lengthened_is_noticed() -> None:
+    sealer = Encryptor.ephemeral()
+    sealed = sealer.encrypt(VALUE, "question")
+    for length in range(len(sealed)):
+        assert sealer.decrypt(sealed[:length], "question") is None
+    assert sealer.decrypt(sealed + b"\0", "question") is None
+
+
+def test_another_purpose_or_another_key_opens_nothing() -> None:
+    sealer = Encryptor.ephemeral()
+    token = sealer.encrypt_token(VALUE, "question")
+    assert sealer.decrypt_token(token, "secret") is None
+    assert sealer.decrypt_token(token, "questions") is None
+    assert Encryptor.ephemeral().decrypt_token(token, "question") is None
+
+
+@pytest.mark.parametrize("token", ["", "x", "====", "é", "\ud800", "A" * 10_000, "{}", "null", "a b c d", "\x00" * 40])
+def test_a_text_that_is_no_token_opens_nothing(token: str) -> None:
+    assert Encryptor.ephemeral().decrypt_token(token, "question") is None
+
+
+def test_a_token_is_safe_in_a_url_and_a_header() -> None:
+    token = Encryptor.ephemeral().encrypt_token(VALUE, "question")
+    assert base64.urlsafe_b64decode(token)
+    assert set(token) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=")
+
+
+def test_a_key_file_is_made_once_and_read_by_every_process(tmp_path: Path) -> None:
+    file = tmp_path / "deep" / "sealing.key"
+    token = Encryptor.from_file(file).encrypt_token(VALUE, "question")
+    assert Encryptor.from_file(file).decrypt_token(token, "question") == VALUE
+    assert len(file.read_bytes()) == KEY_BYTES
+    if sys.platform != "win32":
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("content", [b"", b"short", b"x" * (KEY_BYTES + 1)])
+def test_a_file_that_holds_no_key_is_an_error_and_is_left_alone(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "sealing.key"
+    file.write_bytes(content)
+    file.chmod(0o600)
+    with pytest.raises(SaasusMcpError, match="is not a sealing key"):
+        Encryptor.from_file(file)
+    assert file.read_bytes() == content
+
+
+def test_a_place_where_no_key_can_be_kept_is_an_error_with_a_mend(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(SaasusMcpError, match="is not a folder") as caught:
+        Encryptor.from_file(tmp_path / "file" / "sealing.key")
+    assert "SAASUS_MCP_STATE_DIR" in caught.value.hint
+    (tmp_path / "sealing.key").mkdir()
+    with pytest.raises(SaasusMcpError, match="is not a regular file"):
+        Encryptor.from_file(tmp_path / "sealing.key")

@@ -1,0 +1,154 @@
+"""Known secrets removed from text and JSON: what goes, what stays, and at what cost."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from saasus_mcp.saasus.redaction import LOCATED, MOST_LOCATED, NO_SECRETS, KnownSecrets
+from saasus_mcp.saasus.secret_names import REMOVED
+
+SECRET = 'S3cr"et-&/Wört パス+x'
+KNOWN = KnownSecrets((SECRET,))
+
+
+@pytest.mark.parametrize(
+    "encoded",
+    [
+        quote(SECRET, safe=""),
+        json.dumps(SECRET)[1:-1],
+        json.dumps(json.dumps(SECRET)[1:-1])[1:-1],
+        base64.b64encode(SECRET.encode()).decode().rstrip("="),
+        base64.b64encode(SECRET.encode()).decode().lower().rstrip("="),
+        base64.b64encode(quote(SECRET).encode()).decode().rstrip("="),
+        SECRET.encode().hex(" "),
+        ", ".join(f"0x{byte:02x}" for byte in SECRET.encode())[2:],
+        "".join(f"\\x{byte:02x}" for byte in b"abc-DEF-123-456"),
+        SECRET.swapcase(),
+        "\u2060".join(SECRET),
+        "=\r\n".join((SECRET[:6], SECRET[6:])),
+    ],
+)
+def test_an_encoded_secret_is_cut_out_of_what_surrounds_it(encoded: str) -> None:
+    known = KnownSecrets((SECRET, "abc-DEF-123-456"))
+    assert known.text(f"one ({encoded}) two ({encoded}).") == f"one ({REMOVED}) two ({REMOVED})."
+
+
+def test_what_holds_none_is_the_same_object() -> None:
+    value = {
+        "a": ["plain %41 &amp; \\u0041", {"b": [1, None, True, 2.5]}],
+        "c": base64.b64encode(b"nothing at all").decode(),
+    }
+    assert KNOWN.redact(value) is value
+    assert NO_SECRETS.redact(value) is value
+
+
+def test_two_encoded_secrets_that_overlap_go_as_a_whole() -> None:
+    known = KnownSecrets(("first-second", "second-third"))
+    assert known.text("a FIRST-SECOND-THIRD b") == f"a {REMOVED} b"
+
+
+@pytest.mark.parametrize(
+    ("secret", "text", "shown"),
+    [
+        ("abc", "abc", "abc"),
+        ("493817", "code 493817, order 14938171", f"code {REMOVED}, order 14938171"),
+        ("493817", "コード493817です", f"コード{REMOVED}です"),
+        ("p@ss", "p@ss p%40ss passport", f"{REMOVED} {REMOVED} passport"),
+        ("true", "construe is true", f"construe is {REMOVED}"),
+        ("ab/+=1", "x ab%2F%2B%3D1", f"x {REMOVED}"),
+    ],
+)
+def test_a_short_secret_goes_only_where_it_is_a_word_of_its_own(secret: str, text: str, shown: str) -> None:
+    assert KnownSecrets((secret,)).text(text) == shown
+
+
+def test_keys_lose_secrets_unless_the_schema_declares_them() -> None:
+    known = KnownSecrets(("parent-1234-x",))
+    assert known.redact({"parent-1234-x": "x", "id-parent-1234-x": 1}, {"parent-1234-x"}) == {
+        "parent-1234-x": "x",
+        f"id-{REMOVED}": 1,
+    }
+
+
+def test_what_stood_under_a_telling_key_stays_hidden_when_the_key_changes() -> None:
+    assert KnownSecrets(("my-token-1234",)).redact({"my-token-1234": "v"}) == {REMOVED: REMOVED}
+
+
+def test_a_number_that_is_a_secret_goes_and_one_that_holds_it_stays() -> None:
+    assert KnownSecrets(("1234567890",)).redact([1234567890, 12345678901]) == [REMOVED, 12345678901]
+
+
+def test_a_long_text_with_an_encoded_secret_is_withheld() -> None:
+    assert KNOWN.text("x" * LOCATED + quote(SECRET)) == REMOVED
+    assert KNOWN.text("x" * LOCATED + SECRET) == "x" * LOCATED + REMOVED
+
+
+def test_locating_is_bounded_for_a_whole_answer() -> None:
+    one = quote(SECRET).ljust(1024, ".")
+    assert KNOWN.redact([one] * (MOST_LOCATED // 1024 + 2))[-3:] == [
+        REMOVED + one[len(quote(SECRET)) :],
+        REMOVED,
+        REMOVED,
+    ]
+
+
+@pytest.mark.parametrize("times", [1, 4])
+def test_a_secret_whose_encoding_is_long_is_cut_out(times: int) -> None:
+    known = KnownSecrets(("株式会社ひみつ-" * 4,))
+    encoded = "".join(f"&#{ord(letter)};" for letter in quote("株式会社ひみつ-" * 4))
+    assert known.text(f"a {encoded} b" * times) == f"a {REMOVED}; b" * times
+
+
+def test_a_secret_within_the_word_that_replaces_it_leaves_nothing() -> None:
+    assert "redacted-1" not in KnownSecrets(("redacted-1", "redacted")).text("a redacted-1 b REDACTED c")
+
+
+@pytest.mark.parametrize("part", ["%41", "%", "&amp", "&", "\\", "\\u0041", "Vvvv", "41", "a:", "パ", "e\u0301", "0x4"])
+def test_the_time_grows_with_the_text(part: str) -> None:
+    def seconds(size: int) -> float:
+        text, times = part * size, []
+        for _ in range(3):
+            began = time.perf_counter()
+            KNOWN.text(text)
+            times.append(time.perf_counter() - began)
+        return min(times)
+
+    assert seconds(16_000) < 16 * seconds(4_000) + 0.05
+
+
+def test_an_answer_without_secrets_costs_little_more_than_reading_it() -> None:
+    user: Any = {
+        "id": "9b2e8a52-1c6f-4f0e-8a77-0d6f3c1b2a99",
+        "name": "株式会社サンプル",
+        "note": "The quick brown fox. " * 3,
+    }
+    text = json.dumps([user] * 2_000, ensure_ascii=False)
+
+    def seconds(run: Any) -> float:
+        times = []
+        for _ in range(3):
+            began = time.perf_counter()
+            run()
+            times.append(time.perf_counter() - began)
+        return min(times)
+
+    value = json.loads(text)
+    assert seconds(lambda: KNOWN.redact(value)) < 250 * seconds(lambda: json.loads(text))
+
+
+@pytest.mark.parametrize("before", ["", "x", "xx"])
+@pytest.mark.parametrize("after", ["", "y", "yy"])
+def test_no_bit_of_a_secret_in_base64_is_left(before: str, after: str) -> None:
+    known, encode = KnownSecrets(("APIKEY-abcdef-123456",)), base64.b64encode
+    shown = known.text(f"({encode(f'{before}APIKEY-abcdef-123456{after}'.encode()).decode()})")
+    other = known.text(f"({encode(f'{before}APIKEY-abcdef-123456{after}'.encode()).decode().rstrip('=')})")
+    for text in (shown, other):
+        kept = text.removeprefix("(").removesuffix(")").split(REMOVED)
+        assert len(kept[0]) * 6 <= len(before) * 8
+        assert len(kept[1].rstrip("=")) * 6 <= len(after) * 8 + 4

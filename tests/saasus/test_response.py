@@ -1,0 +1,212 @@
+"""What a response means: an answer, or a failure that says what happened, whether anything changed, and what to do next."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from saasus_mcp.catalog import Catalogue, Operation
+from saasus_mcp.common.outcome import Outcome
+from saasus_mcp.common.text import plain_text
+from saasus_mcp.saasus.client import ApiResponse
+from saasus_mcp.saasus.redaction import KnownSecrets
+from saasus_mcp.saasus.tool_answer import ToolAnswer, build_answer, compact_json, failed_answer
+from tests.support.pipeline import invisible_characters, sample_value
+
+HTML = b"<!DOCTYPE html><html><body>Bad gateway</body></html>"
+
+
+def got(operation: Operation, status: int = 200, body: bytes = b"", kind: str = "application/json") -> ToolAnswer:
+    return build_answer(operation, ApiResponse(status, kind, body, "trace-1"), lambda _: "secret://r/hidden")
+
+
+def conforms(operation: Operation, given: ToolAnswer) -> None:
+    Draft202012Validator(operation.output_schema).validate(given.structured)
+
+
+@pytest.mark.parametrize("body", [HTML, b"{", b'{"id": ', b"\xff\xfe\x00", b"OK", b"[" * 5000, b'{"a":1}{"b":2}'])
+def test_a_2xx_that_is_not_json_is_a_failure_for_every_operation(catalogue: Catalogue, body: bytes) -> None:
+    for operation in catalogue:
+        given = got(operation, body=body, kind="text/html")
+        assert not given.ok, operation.key
+        assert given.applied == ("not_applied" if operation.reads else "unknown"), operation.key
+        assert f"Outcome: {given.applied}" in given.text
+        assert "Trace id: trace-1" in given.text
+        assert "HTTP 200" in given.text
+        assert given.structured is None
+
+
+def test_html_is_called_html_and_not_repeated(catalogue: Catalogue) -> None:
+    given = got(catalogue.find("auth.GetTenant"), body=HTML)
+    assert "an HTML page" in given.text
+    assert "Bad gateway" not in given.text
+
+
+@pytest.mark.parametrize("body", [b"", b" ", b"\r\n"])
+def test_an_empty_2xx_is_a_success_where_no_answer_is_declared(catalogue: Catalogue, body: bytes) -> None:
+    silent = [operation for operation in catalogue if not operation.answers]
+    assert len(silent) > 50
+    for operation in silent:
+        given = got(operation, 204, body)
+        assert given.ok, operation.key
+        assert given.structured == {"applied": True}
+        conforms(operation, given)
+
+
+@pytest.mark.parametrize("body", [b"", b"\n"])
+def test_an_empty_2xx_where_an_answer_is_declared_is_told_apart_by_what_was_done(
+    catalogue: Catalogue, body: bytes
+) -> None:
+    for operation in catalogue:
+        if operation.answers:
+            given = got(operation, 200, body)
+            assert given.ok == (not operation.reads), operation.key
+            if given.ok:
+                assert given.applied == "applied"
+                assert "empty body" in given.text
+                conforms(operation, given)
+            else:
+                assert given.applied == "not_applied"
+                assert "empty body" in given.text
+
+
+def test_an_answer_where_none_is_declared_is_still_carried_and_called_a_difference(catalogue: Catalogue) -> None:
+    operation = catalogue.find("auth.DeleteTenant")
+    given = got(operation, 200, b'{"deleted_users": 3}')
+    assert given.ok
+    conforms(operation, given)
+    assert '"deleted_users":3' in given.text
+
+
+def test_every_success_says_what_was_applied(catalogue: Catalogue) -> None:
+    for operation in catalogue:
+        body = json.dumps(sample_value(operation.output_schema)).encode() if operation.answers else b""
+        given = got(operation, 200, body)
+        assert (given.ok, given.applied) == (True, "not_applied" if operation.reads else "applied"), operation.key
+        assert given.text == compact_json(given.structured)
+
+
+@pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 409, 422, 429, 500, 502, 503, 504, 599])
+def test_every_error_status_says_what_was_applied_and_what_to_do(catalogue: Catalogue, status: int) -> None:
+    body = json.dumps({"type": "some_type", "message": "some words."}).encode()
+    for key, reads in (("auth.GetTenant", True), ("auth.DeleteTenant", False)):
+        given = got(catalogue.find(key), status, body)
+        unknown = not reads and not 400 <= status < 500
+        assert given.applied == ("unknown" if unknown else "not_applied")
+        assert given.status == status
+        said = f"The SaaSus API answered HTTP {status} some_type: some words. Outcome: {given.applied}"
+        assert given.text.startswith(said), given.text
+        assert "Trace id: trace-1." in given.text
+        assert len(given.text.split("Trace id: trace-1.")[1]) > 20, "it says what to do next"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"", "HTTP 400."),
+        (HTML, "HTTP 400."),
+        (b"[]", "HTTP 400."),
+        (b'"text"', "HTTP 400."),
+        (b'{"message": "only words"}', "HTTP 400: only words."),
+        (b'{"type": "only_type"}', "HTTP 400: only_type."),
+        (b'{"type": null, "message": {"nested": 1}}', "HTTP 400: {'nested': 1}."),
+        (b"[" * 5000, "HTTP 400."),
+    ],
+    ids=range(8),
+)
+def test_an_error_body_is_read_as_far_as_it_can_be(catalogue: Catalogue, body: bytes, said: str) -> None:
+    assert f"The SaaSus API answered {said}" in got(catalogue.find("auth.GetTenant"), 400, body).text
+
+
+def test_an_errors_words_are_bounded(catalogue: Catalogue) -> None:
+    body = json.dumps({"type": "t" * 5_000, "message": "m" * 5_000}).encode()
+    assert len(got(catalogue.find("auth.GetTenant"), 400, body).text) < 6000
+
+
+def test_an_errors_words_hide_and_reorder_nothing(catalogue: Catalogue) -> None:
+    hostile = [character for character in invisible_characters() if character not in "\n\t"]
+    body = json.dumps({"type": "t", "message": "".join(hostile)}).encode()
+    given = got(catalogue.find("auth.GetTenant"), 400, body)
+    assert [hex(ord(character)) for character in hostile if character in given.text] == []
+
+
+def test_an_errors_secrets_are_removed(catalogue: Catalogue) -> None:
+    body = json.dumps({"type": "bad", "message": 'login failed for {"password": "hush-hush", "user": "x"}'}).encode()
+    assert "hush" not in got(catalogue.find("auth.GetTenant"), 400, body).text
+
+
+HARD_TO_CARRY: dict[str, bytes] = {
+    "half a character": b'{"id": "t-1", "name": "\\ud800"}',
+    "half a character as a name": b'{"\\udc00": 1}',
+    "infinity": b'{"id": "t-1", "using_next_plan_from": Infinity}',
+    "a number past all floats": b'{"id": "t-1", "using_next_plan_from": 1' + b"0" * 400 + b"}",
+    "a float past all floats": b'{"id": "t-1", "using_next_plan_from": 1e999}',
+    "not a number": b'{"id": "t-1", "undeclared": NaN}',
+    "nesting without end": b'{"id": "t-1", "undeclared": ' + b"[" * 900 + b"]" * 900 + b"}",
+}
+
+
+@pytest.mark.parametrize("body", HARD_TO_CARRY.values(), ids=HARD_TO_CARRY.keys())
+@pytest.mark.parametrize("key", ["auth.GetTenant", "auth.CreateTenant"])
+def test_an_answer_that_is_hard_to_carry_still_arrives(catalogue: Catalogue, key: str, body: bytes) -> None:
+    operation = catalogue.find(key)
+    given = got(operation, 200, body)
+    given.text.encode("utf-8")
+    if given.ok:
+        json.dumps(given.structured, allow_nan=False).encode("utf-8")
+        conforms(operation, given)
+        assert given.applied == ("not_applied" if operation.reads else "applied")
+
+
+def test_the_trace_id_of_the_api_hides_and_reorders_nothing(catalogue: Catalogue) -> None:
+    operation = catalogue.find("auth.GetTenant")
+    given = build_answer(operation, ApiResponse(404, "", b"", "abc\u202edef\x1b[2J"), lambda _: "")
+    assert "\u202e" not in given.text
+    assert "\x1b" not in given.text
+
+
+def test_failures_say_their_parts_in_order() -> None:
+    given = failed_answer("What happened.", "What to do.", applied=Outcome.UNKNOWN, status=500, trace_id="t-1")
+    assert given.text == (
+        "What happened. Outcome: unknown, the change may or may not have been made. Trace id: t-1. What to do."
+    )
+    assert failed_answer("What happened.").text == "What happened. Outcome: not_applied, nothing was changed."
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("plain", "plain"), ("a\nb\tc", "a\nb\tc"), ("a\x00b", "a\N{REPLACEMENT CHARACTER}b"), ("株式会社", "株式会社")],
+)
+def test_plain_text_stays_as_it_is_where_it_is_harmless(text: str, shown: str) -> None:
+    assert plain_text(text) == shown
+
+
+def echoed(catalogue: Catalogue, data: dict[str, Any], *own: str) -> ToolAnswer:
+    """The answer of a call whose secrets the API repeats."""
+    body = ApiResponse(200, "application/json", compact_json(data).encode(), "trace-1")
+    return build_answer(catalogue.find("auth.GetTenant"), body, lambda _: "secret://r/hidden", KnownSecrets(own))
+
+
+def test_the_callers_own_secrets_are_removed_from_text_and_data(catalogue: Catalogue) -> None:
+    data = {"echo": "the pass-word-1 given", "list": ["pass-word-1"], "count": 1}
+    given = echoed(catalogue, data, "pass-word-1", "unrelated")
+    assert given.structured == {"echo": "the [redacted] given", "list": ["[redacted]"], "count": 1}
+    assert json.loads(given.text) == given.structured
+
+
+def test_texts_too_short_to_be_told_from_others_are_left() -> None:
+    data = {"id": "abc", "n": 123}
+    assert KnownSecrets(("abc", "123", "")).redact(data) == data
+
+
+@pytest.mark.parametrize("secret", ["true", "null", "1234", '","', '{"id', "\\u00e9", 'with "quotes"', "two\nlines"])
+def test_removing_a_secret_never_breaks_the_answer(catalogue: Catalogue, secret: str) -> None:
+    data = {"id": "x", "flag": True, "none": None, "number": 12345, "echo": f"said {secret}!"}
+    given = echoed(catalogue, data, secret)
+    assert given.structured is not None
+    assert json.loads(given.text) == given.structured
+    assert len(secret) < 4 or secret not in given.structured["echo"]
+    assert given.structured["number"] == 12345

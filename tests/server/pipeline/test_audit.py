@@ -1,0 +1,271 @@
+"""Nothing goes unseen: the audit is begun before the send and ended after it, and one yes is one send, however raced."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import httpx2
+import pytest
+from mcp import types
+
+from saasus_mcp.catalog import Catalogue, Operation
+from saasus_mcp.permissions.approval.confirmation import ClientAnswer, ConfirmationPrompt, ConfirmationReply
+from saasus_mcp.permissions.policy.presets import UnsafeAllowAllPolicy
+from saasus_mcp.saasus.client import ApiClient
+from saasus_mcp.saasus.tool_answer import ToolAnswer
+from saasus_mcp.server.pipeline.call import Call, PendingElicitation
+from saasus_mcp.store import Store, StoreError
+from tests.support.arguments import complete_arguments
+from tests.support.gate import Clock, reply_text, run_over_operations, start_session, type_name
+from tests.support.pipeline import CREDENTIALS, PRINCIPAL, StubApi, accept_question, build_pipeline
+
+REMOVAL = "auth.DeleteTenantUser"
+WHO = {"tenant_id": "t-1", "user_id": "u-1"}
+
+
+class Later:
+    """Asks as protocol 2026-07-28 does: the answer comes with another call."""
+
+    async def ask(self, question: ConfirmationPrompt) -> ClientAnswer | None:
+        return None
+
+
+def call(name: str, arguments: dict[str, Any], **given: Any) -> Call:
+    return Call(name, arguments, PRINCIPAL, **given)
+
+
+def events(store: Store, key: str) -> list[str]:
+    """What the audit holds of one operation's calls, in order."""
+    ids = {record["call"] for record in store.audit_records() if record.get("operation") == key}
+    return [record["event"] for record in store.audit_records() if record["call"] in ids]
+
+
+async def test_the_audit_is_begun_before_anything_is_sent(catalogue: Catalogue, store: Store) -> None:
+    api = StubApi(catalogue)
+    found: dict[str, str] = {}
+    clock = Clock()
+
+    def looking(operation: Operation) -> Any:
+        def answer(_: httpx2.Request) -> None:
+            last = store.audit_log.list_records(since=clock.now)[-1]
+            if (last["event"], last.get("operation")) != ("begun", operation.key):
+                found[operation.key] = str(last)
+
+        return answer
+
+    api.answers = {operation.key: looking(operation) for operation in catalogue}
+    behind = build_pipeline(api, store, UnsafeAllowAllPolicy(), clock=clock)
+    for operation in catalogue:
+        clock.now += 1
+        await behind.run(call(operation.tool, complete_arguments(operation)))
+    assert found == {}
+    for operation in catalogue:
+        assert api.to(operation), operation.key
+    own = [record for record in store.audit_records() if record["event"] == "begun" and "parent" not in record]
+    assert [record["operation"] for record in own] == [operation.key for operation in catalogue]
+    assert len([record for record in store.audit_records() if record["event"] == "ended"]) == len(api.sent)
+
+
+async def test_no_write_is_sent_when_the_audit_cannot_be_begun_and_reads_warn(
+    catalogue: Catalogue, store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object) -> None:
+        raise StoreError("The store cannot be used: disk is full.")
+
+    monkeypatch.setattr(store, "commit", full)
+    api = StubApi(catalogue)
+    behind = build_pipeline(api, store, UnsafeAllowAllPolicy())
+    for operation in catalogue:
+        given = await behind.run(call(operation.tool, complete_arguments(operation)))
+        assert isinstance(given, ToolAnswer)
+        assert given.applied == "not_applied", operation.key
+        assert given.ok == operation.reads, operation.key
+        assert operation.reads or "disk is full" in given.text
+    assert api.writes == []
+    assert "a read was not audited" in caplog.text
+
+
+async def test_a_send_is_reported_even_when_its_end_cannot_be_audited(
+    catalogue: Catalogue, store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object) -> None:
+        raise StoreError("The store cannot be used: disk is full.")
+
+    monkeypatch.setattr(store, "end", full)
+    given = await build_pipeline(StubApi(catalogue), store).run(
+        call("auth.CreateRole", complete_arguments(catalogue.find("auth.CreateRole")))
+    )
+    assert isinstance(given, ToolAnswer)
+    assert given.ok
+    assert "could not be audited" in caplog.text
+
+
+async def test_refusals_are_audited_with_their_reason(catalogue: Catalogue) -> None:
+    decline = types.ElicitResult(action="decline")
+    async with start_session(catalogue, "legacy", lambda _: decline) as stage:
+        graver = [operation for operation in catalogue if operation.level in ("destructive", "critical")]
+
+        async def attempt(operation: Operation) -> None:
+            await stage.call(operation)
+
+        assert await run_over_operations(stage, graver, attempt) == {}
+        refused = {
+            record["operation"]: record for record in stage.store.audit_records() if record["event"] == "refused"
+        }
+    assert set(refused) == {operation.key for operation in graver}
+    for operation in graver:
+        record = refused[operation.key]
+        assert record["refused"] == ("declined" if operation.level == "destructive" else "approval"), record
+        assert record["principal"] == f"local:{operation.key}"
+        assert record["rule"] == f"guarded/{operation.level}"
+
+
+async def test_a_second_use_of_one_yes_is_audited_as_refused(catalogue: Catalogue) -> None:
+    async with start_session(catalogue, "2026-07-28", accept_question) as stage:
+        operation = catalogue.find(REMOVAL)
+        name, state = await stage.request_question(operation)
+        for _ in range(2):
+            await stage.call_round(operation, answer=type_name(name), state=state)
+        assert len(stage.api.writes) == 1
+        why = [record["refused"] for record in stage.store.audit_records() if record["event"] == "refused"]
+        assert why == ["confirmation", "alreadyused"], "it was asked once, and the second answer was turned away"
+
+
+async def test_reads_for_a_preview_are_audited_as_children_of_their_call(catalogue: Catalogue, store: Store) -> None:
+    behind = build_pipeline(StubApi(catalogue), store)
+    asking = await behind.run(call(REMOVAL, WHO, asker=Later()))
+    assert isinstance(asking, PendingElicitation)
+    reads = [record for record in store.audit_records() if record["event"] == "begun"]
+    assert reads[0]["operation"] == "auth.GetTenantUser"
+    assert all(record["parent"] == reads[0]["parent"] != "" for record in reads)
+
+
+async def test_two_answers_at_once_to_one_question_send_once(catalogue: Catalogue, store: Store) -> None:
+    api = StubApi(catalogue)
+    behind = build_pipeline(api, store)
+    asking = await behind.run(call(REMOVAL, WHO, asker=Later()))
+    assert isinstance(asking, PendingElicitation)
+    answer = ClientAnswer("accept", {"name": asking.prompt.name})
+    again = call(REMOVAL, WHO, asker=Later(), reply=ConfirmationReply(answer, asking.state))
+    given = await at_once(lambda: behind.run(again), 8)
+    assert len(api.writes) == 1
+    assert [answer.ok for answer in given].count(True) == 1
+    assert all("already used" in answer.text for answer in given if not answer.ok)
+
+
+async def test_two_calls_at_once_with_one_approval_send_once(catalogue: Catalogue) -> None:
+    async with start_session(catalogue, "2026-07-28", accept_question) as stage:
+        operation = catalogue.find("auth.DeleteTenant")
+        approval = stage.pending(await stage.call(operation))
+        stage.approvals.approve(approval, approval.name, "local:person", stage.clock())
+        given = await at_once(lambda: stage.call(operation), 8)
+        assert len(stage.api.writes) == 1
+        assert [result.is_error for result in given].count(False) == 1, [reply_text(result) for result in given]
+
+
+async def at_once(make: Any, count: int) -> list[Any]:
+    results: list[Any] = []
+
+    async def one() -> None:
+        results.append(await make())
+
+    async with anyio.create_task_group() as group:
+        for _ in range(count):
+            group.start_soon(one)
+    return results
+
+
+class Gated(httpx2.AsyncBaseTransport):
+    """An API that has the request and answers when it is let to."""
+
+    def __init__(self) -> None:
+        self.arrived = anyio.Event()
+        self.let = anyio.Event()
+        self.answered = 0
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        self.arrived.set()
+        await self.let.wait()
+        self.answered += 1
+        return httpx2.Response(200, json={"role_name": "admin"})
+
+
+async def cancelled_while_waiting(catalogue: Catalogue, store: Store, key: str) -> Gated:
+    """Run a call, have its client go away while the API holds the request, then let the API answer."""
+    transport = Gated()
+    behind = build_pipeline(StubApi(catalogue), store, UnsafeAllowAllPolicy())
+    behind._client = ApiClient(CREDENTIALS, transport=transport)
+    async with anyio.create_task_group() as group:
+        group.start_soon(behind.run, call(key, complete_arguments(catalogue.find(key))))
+        await transport.arrived.wait()
+        group.cancel_scope.cancel()
+        transport.let.set()
+    return transport
+
+
+async def test_a_write_whose_client_goes_away_is_finished_and_audited(catalogue: Catalogue, store: Store) -> None:
+    transport = await cancelled_while_waiting(catalogue, store, "auth.CreateRole")
+    assert transport.answered == 1
+    begun, ended = store.audit_records()
+    assert (begun["event"], ended["event"]) == ("begun", "ended")
+    assert (ended["ok"], ended["applied"]) == (True, "applied")
+
+
+async def test_a_read_whose_client_goes_away_is_dropped_and_still_ended_in_the_audit(
+    catalogue: Catalogue, store: Store
+) -> None:
+    transport = await cancelled_while_waiting(catalogue, store, "auth.GetRoles")
+    assert transport.answered == 0
+    begun, ended = store.audit_records()
+    assert (begun["event"], ended["event"]) == ("begun", "ended")
+    assert (ended["ok"], ended["applied"]) == (False, "not_applied")
+
+
+class Losing(httpx2.AsyncBaseTransport):
+    """An API whose answer to a write is lost, and which answers a look at what became of it when it is let to."""
+
+    def __init__(self) -> None:
+        self.looked = anyio.Event()
+        self.let = anyio.Event()
+        self.name = "Old"
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        if request.method != "GET":
+            self.name = "New"
+            raise httpx2.ReadError("connection reset", request=request)
+        if self.name == "New":
+            self.looked.set()
+            await self.let.wait()
+        return httpx2.Response(200, json={"roles": [{"role_name": "admin", "display_name": self.name}]})
+
+
+async def test_a_write_whose_client_goes_away_while_it_is_read_back_is_told_truly_in_the_audit(
+    catalogue: Catalogue, store: Store
+) -> None:
+    transport = Losing()
+    behind = build_pipeline(StubApi(catalogue), store, UnsafeAllowAllPolicy())
+    behind._client = ApiClient(CREDENTIALS, transport=transport)
+    async with anyio.create_task_group() as group:
+        group.start_soon(behind.run, call("auth_update_role", {"role_name": "admin", "display_name": "New"}))
+        await transport.looked.wait()
+        group.cancel_scope.cancel()
+        transport.let.set()
+    begun = next(record for record in store.audit_records() if record.get("operation") == "auth.UpdateRole")
+    ended = next(r for r in store.audit_records() if (r["call"], r["event"]) == (begun["call"], "ended"))
+    assert ended["applied"] == "applied"
+
+
+async def test_a_call_for_which_nobody_could_be_asked_is_audited_as_refused(
+    catalogue: Catalogue, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise StoreError("The store cannot be used: disk is full.")
+
+    monkeypatch.setattr(store, "request_approval", full)
+    api = StubApi(catalogue)
+    given = await build_pipeline(api, store).run(call("auth_delete_tenant", {"tenant_id": "t-1"}))
+    assert isinstance(given, ToolAnswer)
+    assert (given.ok, "disk is full" in given.text) == (False, True)
+    assert api.writes == []
+    assert events(store, "auth.DeleteTenant") == ["refused"]

@@ -1,0 +1,120 @@
+"""What the yes to a whole plan is worth for a step of it, where the policy has changed since: never more than was given."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from saasus_mcp.catalog import Catalogue
+from saasus_mcp.permissions.policy.presets import DecisionOutcome
+from saasus_mcp.permissions.policy.rules import RulePolicy
+from saasus_mcp.saasus.tool_answer import ToolAnswer
+from saasus_mcp.server.pipeline.call import Call, JobStepRef
+from saasus_mcp.server.pipeline.job_steps import evaluate_step
+from saasus_mcp.store import Commitment, JobGrant, Store
+from tests.support.pipeline import PRINCIPAL, StubApi, build_pipeline
+from tests.support.policies import build_policy, build_rule
+
+JOB = "j" * 32
+PLAIN = ("auth_create_role", {"role_name": "a", "display_name": "A"})
+TYPED = ("auth_delete_tenant_user", {"tenant_id": "t-1", "user_id": "u-1"})
+
+
+def wants(then: DecisionOutcome) -> RulePolicy:
+    return build_policy(
+        build_rule("reads", levels=("read", "read_sensitive"), tools=()),
+        build_rule("writes", then, tools=("auth_*e_*",)),
+    )
+
+
+async def made(
+    catalogue: Catalogue,
+    store: Store,
+    step: tuple[str, dict[str, Any]],
+    then: DecisionOutcome,
+    other: dict[str, Any] | None = None,
+    **agreed: Any,
+) -> tuple[ToolAnswer, StubApi]:
+    """A step of a plan that was agreed to as `agreed` says, under a policy that now wants this.
+
+    Args:
+        other: what the step says otherwise than its plan.
+    """
+    api, part = StubApi(catalogue), JobStepRef(JOB, "one", by="local:person", plan="p", **agreed)
+    behind = build_pipeline(api, store, wants(then))
+    weighed = await evaluate_step(behind, Call(*step, PRINCIPAL, job_step=part))
+    steps, given, typed = {"one": weighed.digest}, agreed.get("given", "none"), agreed.get("typed", False)
+    grant = JobGrant("job_x", PRINCIPAL.id, "default", "p", given, "local:person", typed, steps)
+    store.commit(JOB, {"operation": "job_x"}, 0.0, None, Commitment(grant=grant))
+    answer = await behind.run(
+        Call(*step, PRINCIPAL, job_step=replace(part, **{"bound": weighed.snapshot, **(other or {})}))
+    )
+    assert isinstance(answer, ToolAnswer)
+    return answer, api
+
+
+@pytest.mark.parametrize(
+    ("step", "then", "agreed"),
+    [
+        (PLAIN, "allow", {}),
+        (PLAIN, "confirm", {"given": "confirmation"}),
+        (PLAIN, "confirm", {"given": "approval"}),
+        (PLAIN, "approve", {"given": "approval"}),
+        (TYPED, "confirm", {"given": "confirmation", "typed": True}),
+        (TYPED, "approve", {"given": "approval", "typed": True}),
+    ],
+)
+async def test_a_step_goes_once_under_a_yes_that_is_as_strong_as_the_policy_wants(
+    catalogue: Catalogue, store: Store, step: tuple[str, dict[str, Any]], then: DecisionOutcome, agreed: dict[str, Any]
+) -> None:
+    given, api = await made(catalogue, store, step, then, **agreed)
+    assert given.ok, given.text
+    assert len(api.writes) == 1
+
+
+@pytest.mark.parametrize(
+    ("step", "then", "agreed"),
+    [
+        (PLAIN, "confirm", {}),
+        (PLAIN, "approve", {}),
+        (PLAIN, "approve", {"given": "confirmation"}),
+        (TYPED, "confirm", {"given": "confirmation"}),
+        (TYPED, "approve", {"given": "confirmation", "typed": True}),
+        (TYPED, "approve", {"given": "approval"}),
+    ],
+)
+async def test_a_step_for_which_the_policy_wants_more_than_was_given_is_not_made(
+    catalogue: Catalogue, store: Store, step: tuple[str, dict[str, Any]], then: DecisionOutcome, agreed: dict[str, Any]
+) -> None:
+    given, api = await made(catalogue, store, step, then, **agreed)
+    assert (given.ok, given.why) == (False, "stricter"), given.text
+    assert "Start the job again" in given.text
+    assert api.writes == []
+
+
+async def test_a_step_whose_target_the_plan_did_not_see_so_is_no_part_of_it(catalogue: Catalogue, store: Store) -> None:
+    given, api = await made(catalogue, store, TYPED, "confirm", {"bound": ""}, given="confirmation", typed=True)
+    assert "not part of the plan" in given.text
+    assert api.writes == []
+
+
+async def test_what_a_job_does_beside_its_plan_is_to_read_however_much_the_policy_allows(
+    catalogue: Catalogue, store: Store
+) -> None:
+    api = StubApi(catalogue)
+    behind = build_pipeline(api, store, wants("allow"))
+    given = await behind.run(Call(*PLAIN, PRINCIPAL, job_step=JobStepRef(JOB, given="approval")))
+    assert isinstance(given, ToolAnswer)
+    assert (given.ok, given.why) == (False, "denied")
+    assert api.sent == []
+
+
+async def test_a_critical_step_waits_for_its_own_approval_where_the_policy_would_be_content_with_less(
+    catalogue: Catalogue, store: Store
+) -> None:
+    critical = ("auth_delete_tenant", {"tenant_id": "t-1"})
+    given, api = await made(catalogue, store, critical, "confirm", given="approval", typed=True)
+    assert (given.ok, given.why) == (False, "approval")
+    assert api.writes == []

@@ -1,0 +1,214 @@
+"""What the policy says counts when the call goes, not when a person was asked; and a no is a no, whatever it says then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from saasus_mcp.catalog import Catalogue
+from saasus_mcp.permissions.approval.confirmation import ClientAnswer, ConfirmationPrompt, ConfirmationReply
+from saasus_mcp.permissions.policy import file as policy_file
+from saasus_mcp.permissions.policy.presets import UnsafeAllowAllPolicy
+from saasus_mcp.saasus.tool_answer import ToolAnswer
+from saasus_mcp.server.pipeline.call import Call, PendingElicitation
+from saasus_mcp.store import Store
+from tests.support.gate import APPROVAL_CODE, Clock
+from tests.support.pipeline import PRINCIPAL, StubApi, build_pipeline
+
+RULES = """\
+version: 1
+rules:
+  - {name: look, levels: [read, read_sensitive], then: allow}
+  - {name: delete, tools: [auth_delete_tenant], then: confirm}
+"""
+DENIED = RULES.replace("then: confirm", "then: deny, reason: not today")
+APPROVED = RULES.replace("then: confirm", "then: approve")
+ALLOWED = RULES.replace("then: confirm", "then: allow")
+FEW = (
+    RULES
+    + "  - {name: many, tools: [auth_delete_tenant], when: impact.users > 2, then: deny, reason: off-board first}\n"
+)
+ARGUMENTS = {"tenant_id": "t-1"}
+TENANT = {"id": "t-1", "name": "Acme", "plan_id": "free"}
+
+
+def users(count: int) -> dict[str, Any]:
+    own = {"tenant_id": "t-1", "tenant_name": "Acme", "email": "a@example.com", "envs": []}
+    return {"users": [{"id": f"u-{number}", **own} for number in range(count)]}
+
+
+class Person:
+    """Who answers at once; something happens while they think."""
+
+    def __init__(self, meanwhile: Callable[[], object], answer: ClientAnswer | None = None) -> None:
+        self._meanwhile, self._answer = meanwhile, answer
+        self.asked: list[ConfirmationPrompt] = []
+
+    async def ask(self, question: ConfirmationPrompt) -> ClientAnswer | None:
+        self.asked.append(question)
+        self._meanwhile()
+        return self._answer or ClientAnswer("accept", {"name": question.name})
+
+
+class Later:
+    """Asks as protocol 2026-07-28 does: the answer comes with another call."""
+
+    async def ask(self, question: ConfirmationPrompt) -> ClientAnswer | None:
+        return None
+
+
+class Gate:
+    """A gate under a policy file that can be written anew."""
+
+    def __init__(self, catalogue: Catalogue, store: Store, folder: Path, rules: str = RULES) -> None:
+        self.file = folder / "policy.yaml"
+        self.file.write_text(rules, encoding="utf-8")
+        self.policy = policy_file.ReloadablePolicy(self.file, catalogue)
+        self.api = StubApi(catalogue, answers={"auth.GetTenant": TENANT, "auth.GetAllTenantUsers": users(1)})
+        self.clock = Clock()
+        self.behind = build_pipeline(self.api, store, self.policy, clock=self.clock)
+
+    def rewritten(self, rules: str) -> None:
+        self.file.write_text(rules, encoding="utf-8")
+        assert self.policy.reload().accepted
+
+    async def called(self, **given: Any) -> ToolAnswer:
+        answer = await self.behind.run(Call("auth_delete_tenant", ARGUMENTS, PRINCIPAL, **given))
+        assert isinstance(answer, ToolAnswer)
+        return answer
+
+
+@pytest.mark.parametrize(("rules", "said"), [(DENIED, "not today"), (APPROVED, "approve")], ids=["deny", "approve"])
+async def test_a_yes_on_the_screen_is_void_once_the_policy_is_stricter(
+    catalogue: Catalogue, store: Store, tmp_path: Path, rules: str, said: str
+) -> None:
+    gate = Gate(catalogue, store, tmp_path)
+    person = Person(lambda: gate.rewritten(rules))
+    given = await gate.called(asker=person)
+    assert len(person.asked) == 1
+    assert not given.ok
+    assert said in given.text
+    assert gate.api.writes == []
+
+
+async def test_live_state_that_changes_while_the_person_thinks_decides(
+    catalogue: Catalogue, store: Store, tmp_path: Path
+) -> None:
+    gate = Gate(catalogue, store, tmp_path, FEW)
+    person = Person(lambda: gate.api.answers.update({"auth.GetAllTenantUsers": users(3)}))
+    given = await gate.called(asker=person)
+    assert "off-board first" in given.text
+    assert gate.api.writes == []
+
+
+@pytest.mark.parametrize("rules", [ALLOWED, APPROVED, RULES], ids=["allow", "approve", "confirm"])
+async def test_a_no_holds_even_where_the_policy_asks_no_more(
+    catalogue: Catalogue, store: Store, tmp_path: Path, rules: str
+) -> None:
+    gate = Gate(catalogue, store, tmp_path)
+
+    def rewrite() -> None:
+        gate.clock.now += 10
+        gate.rewritten(rules)
+
+    given = await gate.called(asker=Person(rewrite, ClientAnswer("decline")))
+    assert "chose to decline" in given.text
+    gate.rewritten(RULES)
+    asking = await gate.behind.run(Call("auth_delete_tenant", ARGUMENTS, PRINCIPAL, elicitor=Later()))
+    assert isinstance(asking, PendingElicitation)
+    gate.rewritten(rules)
+    gate.clock.now += 10
+    given = await gate.called(asker=Later(), reply=ConfirmationReply(ClientAnswer("decline"), asking.state))
+    assert "chose to decline" in given.text
+    assert APPROVAL_CODE.search(given.text) is None, "a no asks for no approval either"
+    assert gate.api.writes == []
+
+
+async def test_what_the_rules_and_the_preview_both_speak_of_is_read_once(
+    catalogue: Catalogue, store: Store, tmp_path: Path
+) -> None:
+    gate = Gate(catalogue, store, tmp_path, FEW)
+    await gate.behind.run(Call("auth_delete_tenant", ARGUMENTS, PRINCIPAL, elicitor=Later()))
+    keys = [
+        record["operation"] for record in store.audit_records() if record.get("parent") and record["event"] == "begun"
+    ]
+    assert "auth.GetAllTenantUsers" in keys
+    assert len(keys) == len(set(keys)), "one call sees one state of things"
+    assert len(keys) == len(gate.api.sent)
+
+
+async def test_users_hit_count_against_the_budget_also_where_nobody_is_asked(
+    catalogue: Catalogue, store: Store, tmp_path: Path
+) -> None:
+    gate = Gate(catalogue, store, tmp_path, ALLOWED + "ceilings: {affected_users_per_hour: 5}\n")
+    gate.api.answers["auth.GetAllTenantUsers"] = users(3)
+    assert (await gate.called()).ok
+    given = await gate.called()
+    assert "6 affected users within an hour" in given.text
+    assert len(gate.api.writes) == 1
+
+
+async def test_users_that_cannot_be_counted_take_the_whole_budget_where_nobody_is_asked(
+    catalogue: Catalogue, store: Store, tmp_path: Path
+) -> None:
+    unread = ALLOWED.replace("levels: [read, read_sensitive]", "tools: [auth_get_tenant]")
+    gate = Gate(catalogue, store, tmp_path, unread + "ceilings: {affected_users_per_hour: 5}\n")
+    assert (await gate.called()).ok
+    assert "10 affected users within an hour" in (await gate.called()).text
+
+
+async def test_a_question_left_to_a_later_call_is_in_the_audit(
+    catalogue: Catalogue, store: Store, tmp_path: Path
+) -> None:
+    gate = Gate(catalogue, store, tmp_path)
+    await gate.behind.run(Call("auth_delete_tenant", ARGUMENTS, PRINCIPAL, elicitor=Later()))
+    (noted,) = [record for record in store.audit_records() if record["event"] == "refused"]
+    assert (noted["operation"], noted["decision"], noted["refused"]) == ("auth.DeleteTenant", "confirm", "confirmation")
+
+
+async def test_a_call_whose_client_goes_away_while_a_person_is_asked_is_not_sent_and_audited(
+    catalogue: Catalogue, store: Store, tmp_path: Path
+) -> None:
+    gate, asked = Gate(catalogue, store, tmp_path), anyio.Event()
+
+    class Waiting:
+        async def ask(self, question: ConfirmationPrompt) -> ClientAnswer | None:
+            asked.set()
+            await anyio.sleep_forever()
+            raise AssertionError
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(gate.behind.run, Call("auth_delete_tenant", ARGUMENTS, PRINCIPAL, elicitor=Waiting()))
+        await asked.wait()
+        group.cancel_scope.cancel()
+    assert gate.api.writes == []
+    (noted,) = [record for record in store.audit_records() if record["event"] == "refused"]
+    assert (noted["operation"], noted["refused"]) == ("auth.DeleteTenant", "cancelled")
+
+
+async def test_a_read_that_takes_too_long_is_given_up_and_said(
+    catalogue: Catalogue, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("saasus_mcp.permissions.inspection.inspect.DEADLINE", 0.05)
+    gate = Gate(catalogue, store, tmp_path)
+
+    async def never(*_: object) -> None:
+        await anyio.sleep_forever()
+
+    monkeypatch.setattr(gate.behind._client, "send", never)
+    asking = await gate.behind.run(Call("auth_delete_tenant", ARGUMENTS, PRINCIPAL, elicitor=Later()))
+    assert isinstance(asking, PendingElicitation)
+    assert "could not be read: no answer in time" in asking.prompt.message
+
+
+async def test_what_a_preview_reads_with_can_never_write(catalogue: Catalogue, store: Store) -> None:
+    api = StubApi(catalogue)
+    behind = build_pipeline(api, store, UnsafeAllowAllPolicy())
+    read = behind.reader_for(behind.prepare(Call("auth_get_tenant", ARGUMENTS, PRINCIPAL)))
+    assert (await read("auth.GetTenant", ARGUMENTS)).status == 200
+    assert (await read("auth.DeleteTenant", ARGUMENTS)).read_error == "you may not read it"
+    assert api.writes == []

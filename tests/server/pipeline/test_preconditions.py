@@ -1,0 +1,361 @@
+"""Nobody is asked about a call that cannot do anything: what it is about is gone, its row's requirements fail, or nothing would change."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx2
+import pytest
+
+from saasus_mcp.catalog import Catalogue
+from saasus_mcp.common.language import Language
+from saasus_mcp.permissions.approval.confirmation import FIELD_NAME, FIELD_YES, ClientAnswer, ConfirmationPrompt
+from saasus_mcp.permissions.approval.proof import Destination
+from saasus_mcp.permissions.policy.presets import PRESETS, Policy, UnsafeAllowAllPolicy
+from saasus_mcp.permissions.secrets.encryption import Encryptor
+from saasus_mcp.saasus.client import ApiClient
+from saasus_mcp.saasus.tool_answer import ToolAnswer
+from saasus_mcp.sandbox import CREDENTIALS, Sandbox
+from saasus_mcp.server.pipeline.call import Call, PendingElicitation
+from saasus_mcp.server.pipeline.call_pipeline import Pipeline
+from saasus_mcp.store import Store
+from scripts.stage import NOW as STORY
+from scripts.story import FIRST, values_for
+from tests.support.pipeline import PRINCIPAL, StubApi, build_pipeline
+
+NOW = 1_790_000_000
+HOUR = 3_600
+
+
+@dataclass
+class Person:
+    """Who says yes to everything, and remembers what they were asked."""
+
+    asked: list[ConfirmationPrompt] = field(default_factory=list)
+
+    async def ask(self, question: ConfirmationPrompt) -> ClientAnswer | None:
+        self.asked.append(question)
+        return ClientAnswer("accept", {FIELD_YES: True} if question.name is None else {FIELD_NAME: question.name})
+
+
+@dataclass
+class Desk:
+    """A person at a client, in front of a server, in front of the sandbox."""
+
+    behind: Pipeline
+    person: Person
+    sandbox: Sandbox
+    unasked: Pipeline
+
+    async def outright(self, call: Call) -> ToolAnswer:
+        """The answer of a call for which nobody is asked."""
+        answer = await self.unasked.run(call)
+        assert not isinstance(answer, PendingElicitation)
+        return answer
+
+    async def call(self, name: str, args: dict[str, Any], **given: Any) -> ToolAnswer:
+        answer = await self.behind.run(Call(name, args, PRINCIPAL, elicitor=self.person, **given))
+        assert not isinstance(answer, PendingElicitation)
+        return answer
+
+    async def read(self, name: str, **args: Any) -> Any:
+        answer = await self.call(name, args)
+        assert answer.ok, answer.text
+        return answer.structured
+
+    async def tenant(self) -> dict[str, Any]:
+        tenants = (await self.read("auth_get_tenants"))["tenants"]
+        found: dict[str, Any] = next(each for each in tenants if each.get("plan_id"))
+        return found
+
+    async def refused(self, name: str, args: dict[str, Any], words: str, why: str) -> None:
+        """The call ends before anybody is asked and before anything is sent, and the audit says why."""
+        before = len(self.writes())
+        given = await self.call(name, args)
+        assert not given.ok
+        assert given.applied == "not_applied"
+        assert words in given.text
+        assert self.person.asked == []
+        assert self.behind.store.list_approvals(NOW) == []
+        assert len(self.writes()) == before
+        assert self.last()["refused"] == why
+
+    def writes(self) -> list[str]:
+        catalogue = self.behind.catalogue
+        return [each.operation for each in self.sandbox.requests if not catalogue.find(each.operation).reads]
+
+    def last(self) -> dict[str, Any]:
+        """The last record of a call of the caller's own."""
+        return [each for each in self.behind.store.audit_records() if "parent" not in each][-1]
+
+
+@asynccontextmanager
+async def desk(
+    catalogue: Catalogue, policy: Policy = PRESETS["guarded"], language: Language = "en", now: float = NOW
+) -> AsyncIterator[Desk]:
+    def clock() -> datetime:
+        return datetime.fromtimestamp(now, UTC)
+
+    sandbox, store = Sandbox(catalogue, clock=clock), Store.in_memory()
+    async with ApiClient(CREDENTIALS, transport=sandbox.transport(), clock=clock) as client:
+        given: dict[str, Any] = {
+            "catalogue": catalogue,
+            "client": client,
+            "store": lambda: store,
+            "sealer": Encryptor.ephemeral(),
+            "place": Destination("sandbox", CREDENTIALS.saas_id, sandbox=True),
+            "language": language,
+            "clock": lambda: now,
+        }
+        unasked = Pipeline(policy=UnsafeAllowAllPolicy(), **given)
+        yield Desk(Pipeline(policy=policy, **given), Person(), sandbox, unasked)
+    store.close()
+
+
+# -- what is gone ------------------------------------------------------------------------------------------------------
+
+
+async def test_a_target_that_is_not_there_ends_the_call_before_anybody_is_asked(catalogue: Catalogue) -> None:
+    async with desk(catalogue) as on:
+        tenant = (await on.tenant())["id"]
+        grant = {"tenant_id": tenant, "env_id": 3, "role_names": ["admin"]}
+        for tool, args in (
+            ("auth_delete_tenant", {"tenant_id": "gone"}),
+            ("auth_delete_tenant_invitation", {"tenant_id": tenant, "invitation_id": "gone"}),
+            ("auth_delete_role", {"role_name": "gone"}),
+            ("auth_create_tenant_user_roles", {**grant, "user_id": "gone"}),
+            ("auth_reset_saas_user_password", {"user_id": "gone"}),
+            ("pricing_delete_pricing_plan", {"plan_id": "gone"}),
+        ):
+            await on.refused(tool, args, "“gone”", "not_found")
+
+
+async def test_it_is_told_in_the_language_of_the_server(catalogue: Catalogue) -> None:
+    async with desk(catalogue, language="ja") as on:
+        await on.refused(
+            "auth_delete_tenant", {"tenant_id": "gone"}, "tenant_id 「gone」に該当する対象が見つかりません", "not_found"
+        )
+
+
+@pytest.mark.parametrize("status", [403, 500])
+async def test_another_failure_to_see_the_target_asks_and_says_so(
+    catalogue: Catalogue, store: Store, status: int
+) -> None:
+    api, person = StubApi(catalogue, answers={"auth.GetTenantUser": httpx2.Response(status)}), Person()
+    args = {"tenant_id": "t", "user_id": "u"}
+    given = await build_pipeline(api, store).run(Call("auth_delete_tenant_user", args, PRINCIPAL, elicitor=person))
+    assert isinstance(given, ToolAnswer)
+    assert given.ok, given.text
+    [asked] = person.asked
+    assert f"HTTP {status}" in asked.message
+
+
+async def test_an_answer_without_the_list_in_which_the_target_is_looked_for_does_not_say_that_it_is_gone(
+    catalogue: Catalogue, store: Store
+) -> None:
+    api = StubApi(catalogue, answers={"auth.GetRoles": {}})
+    given = await build_pipeline(api, store).run(Call("auth_delete_role", {"role_name": "admin"}, PRINCIPAL))
+    assert isinstance(given, ToolAnswer)
+    assert given.why == "approval"
+
+
+# -- what the rows require ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"next_plan_id": ""}, "no reserved plan change"),
+        ({"next_plan_id": "business"}, "next_plan_id: There is no plan with this id"),
+        ({"using_next_plan_from": (NOW + HOUR) * 1000}, "using_next_plan_from: These are milliseconds"),
+        ({"using_next_plan_from": NOW + 299}, "using_next_plan_from: It must lie at least five minutes ahead"),
+        ({"using_next_plan_from": 1}, "using_next_plan_from: It must lie between"),
+        ({"next_plan_tax_rate_id": "10%"}, "next_plan_tax_rate_id: There is no tax rate"),
+    ],
+)
+async def test_a_plan_change_that_cannot_be_is_not_asked_about(
+    catalogue: Catalogue, more: dict[str, Any], words: str
+) -> None:
+    async with desk(catalogue) as on:
+        tenant = await on.tenant()
+        args = {"tenant_id": tenant["id"], "next_plan_id": tenant["plan_id"], **more}
+        await on.refused("auth_update_tenant_plan", args, words, "precondition")
+
+
+async def test_the_first_of_this_month_is_soon_enough_only_with_stripe(catalogue: Catalogue) -> None:
+    first = int(datetime.fromtimestamp(NOW, UTC).replace(day=1, hour=0, minute=0, second=0).timestamp())
+    for connected in (True, False):
+        async with desk(catalogue) as on:
+            tenant = await on.tenant()
+            on.sandbox.state.put("documents", ("/v1/billing/stripe/info",), {"is_registered": connected})
+            args = {"tenant_id": tenant["id"], "next_plan_id": tenant["plan_id"], "using_next_plan_from": first}
+            given = await on.call("auth_update_tenant_plan", args)
+            assert given.why == ("approval" if connected else "precondition"), given.text
+
+
+async def test_a_reservation_is_dropped_until_ten_minutes_before(catalogue: Catalogue) -> None:
+    for seconds, why in ((HOUR, "approval"), (599, "precondition")):
+        async with desk(catalogue) as on:
+            tenant = await on.tenant()
+            reserved = {**tenant, "next_plan_id": tenant["plan_id"], "using_next_plan_from": NOW + seconds}
+            on.sandbox.state.put("tenants", (tenant["id"],), reserved)
+            given = await on.call("auth_update_tenant_plan", {"tenant_id": tenant["id"], "next_plan_id": ""})
+            assert given.why == why, given.text
+
+
+async def test_what_a_call_needs_is_looked_for_before_anybody_is_asked(catalogue: Catalogue) -> None:
+    async with desk(catalogue) as on:
+        tenant = (await on.tenant())["id"]
+        user = (await on.read("auth_get_tenant_users", tenant_id=tenant))["users"][0]["id"]
+        meter = (await on.read("pricing_get_metering_units"))["units"][0]["unit_name"]
+        who = {"tenant_id": tenant, "user_id": user}
+        grant = {**who, "env_id": 3, "role_names": ["admin"]}
+        count = {"tenant_id": tenant, "metering_unit_name": meter, "timestamp": NOW, "method": "add", "count": 1}
+        invite = {"tenant_id": tenant, "email": "a@example.jp", "access_token": "token", "envs": []}
+        member = {"tenant_id": tenant, "email": "somebody@example.jp", "attributes": {"nope": "x"}}
+        for tool, args, words in (
+            ("auth_create_tenant_user_roles", {**grant, "env_id": 9}, "env_id: There is no such environment"),
+            ("auth_create_tenant_user_roles", {**grant, "role_names": ["boss"]}, "role_names: There is no such role"),
+            ("auth_update_user_mfa_preference", {"user_id": user, "enabled": True}, "method: It is required"),
+            ("auth_create_tenant_user", member, "attributes: An attribute is not defined"),
+            ("auth_create_tenant_invitation", {**invite, "access_token": ""}, "access_token: it is empty"),
+            (
+                "auth_create_tenant_invitation",
+                {**invite, "envs": [{"id": 9, "role_names": []}]},
+                "envs: There is no such",
+            ),
+            ("auth_delete_env", {"env_id": 3}, "Environment 3 (prod) cannot be deleted"),
+            ("pricing_update_meter_count", {**count, "metering_unit_name": "nope"}, "no metering unit of this name"),
+            ("pricing_update_meter_count", {**count, "timestamp": NOW * 1000}, "timestamp: These are milliseconds"),
+        ):
+            await on.refused(tool, args, words, "precondition")
+
+
+async def test_a_read_with_milliseconds_is_told_so(catalogue: Catalogue) -> None:
+    async with desk(catalogue) as on:
+        given = await on.call("apilog_get_logs", {"start_at": NOW * 1000})
+    assert "start_at: These are milliseconds" in given.text
+    assert on.sandbox.requests == []
+
+
+@pytest.mark.parametrize("answer", [httpx2.Response(500), {}, {"envs": None}])
+async def test_what_cannot_be_told_is_left_to_the_person(catalogue: Catalogue, store: Store, answer: Any) -> None:
+    api, person = StubApi(catalogue, answers={"auth.GetEnvs": answer}), Person()
+    args = {"tenant_id": "t", "user_id": "u", "env_id": 9, "role_names": ["admin"]}
+    await build_pipeline(api, store).run(Call("auth_create_tenant_user_roles", args, PRINCIPAL, elicitor=person))
+    assert len(person.asked) == 1
+
+
+async def test_what_held_when_the_person_was_asked_must_hold_when_they_have_answered(
+    catalogue: Catalogue, store: Store
+) -> None:
+    api = StubApi(catalogue)
+
+    class Slow(Person):
+        async def ask(self, question: ConfirmationPrompt) -> ClientAnswer | None:
+            api.answers["auth.GetTenantUser"] = httpx2.Response(404)
+            return await super().ask(question)
+
+    person = Slow()
+    args = {"tenant_id": "t", "user_id": "u", "env_id": 1, "role_names": ["admin"]}
+    given = await build_pipeline(api, store).run(
+        Call("auth_create_tenant_user_roles", args, PRINCIPAL, elicitor=person)
+    )
+    assert isinstance(given, ToolAnswer)
+    assert given.why in ("precondition", "not_found")
+    assert len(person.asked) == 1
+    assert api.writes == []
+
+
+async def test_no_requirement_stands_in_the_way_of_a_call_that_succeeds(catalogue: Catalogue) -> None:
+    for operation in catalogue:
+        if operation.reads:
+            continue
+        async with desk(catalogue, PRESETS["strict"], now=STORY.timestamp()) as on:
+            if operation.key in FIRST:
+                key, more = FIRST[operation.key]
+                before = {**values_for(catalogue.find(key)), **more}
+                assert (await on.outright(Call(key, before, PRINCIPAL))).applied == "applied"
+            given = await on.behind.run(Call(operation.tool, values_for(operation), PRINCIPAL))
+            assert isinstance(given, ToolAnswer)
+            assert given.why == "approval", f"{operation.key}: {given.text}"
+
+
+# -- what would change nothing -----------------------------------------------------------------------------------------
+
+
+async def test_a_call_that_changes_nothing_succeeds_without_being_sent(catalogue: Catalogue) -> None:
+    async with desk(catalogue) as on:
+        user = (await on.read("auth_get_saas_users"))["users"][0]
+        present = await on.read("auth_get_user_mfa_preference", user_id=user["id"])
+        args = {"user_id": user["id"], **{name: present[name] for name in ("enabled", "method") if name in present}}
+        given = await on.call("auth_update_user_mfa_preference", args)
+        assert (given.ok, given.applied, given.structured) == (True, "not_applied", {"applied": False})
+        assert "Nothing would change" in given.text
+        assert (on.person.asked, on.writes()) == ([], [])
+        assert on.last()["refused"] == "no_change"
+
+
+async def test_what_differs_or_may_be_lost_or_is_not_shown_is_asked_about(catalogue: Catalogue) -> None:
+    async with desk(catalogue) as on:
+        tenant = await on.tenant()
+        same = {name: tenant[name] for name in ("name", "attributes", "back_office_staff_email")}
+        settings = {"tenant_id": tenant["id"], **same}
+        assert (await on.call("auth_update_tenant", settings)).why == "no_change"
+        some = dict(list(same["attributes"].items())[1:])
+        for changed in ({"name": "x"}, {"attributes": some}):
+            on.person.asked.clear()
+            assert (await on.call("auth_update_tenant", {**settings, **changed})).why == ""
+            assert len(on.person.asked) == 1
+        # Two of its nine parts: what becomes of the others is not documented.
+        mails = await on.read("auth_find_notification_messages")
+        some = {name: mails[name] for name in list(mails)[:2]}
+        assert (await on.call("auth_update_notification_messages", some)).why != "no_change"
+        # A secret is never shown, so nothing tells whether it is the same.
+        market = await on.read("awsmarketplace_get_settings")
+        given = await on.call("awsmarketplace_update_settings", {**market, "role_external_id": "same?"})
+        assert given.why != "no_change"
+
+
+async def test_a_call_that_nobody_is_asked_about_goes_all_the_same(catalogue: Catalogue) -> None:
+    async with desk(catalogue) as on:
+        [role] = (await on.read("auth_get_roles"))["roles"][:1]
+        given = await on.call(
+            "auth_update_role", {"role_name": role["role_name"], "display_name": role["display_name"]}
+        )
+        assert given.applied == "applied"
+
+
+async def test_an_update_without_a_field_is_refused_with_the_fields_that_there_are(catalogue: Catalogue) -> None:
+    async with desk(catalogue) as on:
+        for operation in catalogue:
+            required = set(operation.input_schema.get("required", ()))
+            fields = operation.input_schema.get("properties", {}).keys() - set(operation.addressing)
+            if operation.body and not fields & required and not operation.exactly_one:
+                given = await on.call(operation.tool, dict.fromkeys(required, "x"))
+                assert "needs at least one field" in given.text
+                assert all(name in given.text for name in fields)
+        assert on.sandbox.requests == []
+
+
+# -- too many ----------------------------------------------------------------------------------------------------------
+
+
+async def test_at_the_limit_the_approvals_that_wait_are_named(catalogue: Catalogue) -> None:
+    async with desk(catalogue) as on:
+        users = (await on.read("auth_get_saas_users"))["users"][:6]
+        for user in users[:5]:
+            await on.behind.run(Call("auth_delete_saas_user", {"user_id": user["id"]}, PRINCIPAL))
+        given = await on.behind.run(Call("auth_delete_saas_user", {"user_id": users[5]["id"]}, PRINCIPAL))
+        assert isinstance(given, ToolAnswer)
+        waiting = on.behind.store.list_approvals(NOW)
+        assert len(waiting) == 5
+        for approval in waiting:
+            line = next(line for line in given.text.splitlines() if approval.code in line)
+            assert approval.name in line
+            assert "15 minutes left" in line
+        assert "`saasus-mcp approvals`" in given.text

@@ -1,0 +1,294 @@
+"""Every operation whose row names a call that undoes it: called in the sandbox, undone at once, compared with before."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from saasus_mcp.catalog import Catalogue, load_catalogue
+from saasus_mcp.permissions.approval.proof import Destination
+from saasus_mcp.permissions.policy.presets import Principal, UnsafeAllowAllPolicy
+from saasus_mcp.permissions.refusal import CallRefused
+from saasus_mcp.permissions.secrets.encryption import Encryptor
+from saasus_mcp.saasus.client import ApiClient
+from saasus_mcp.saasus.tool_answer import ToolAnswer
+from saasus_mcp.sandbox import CREDENTIALS, Sandbox
+from saasus_mcp.sandbox.state import uid
+from saasus_mcp.server.pipeline.call import Call
+from saasus_mcp.server.pipeline.call_pipeline import Pipeline
+from saasus_mcp.server.pipeline.undo import Undoer, UndoPlan, plan_undo
+from saasus_mcp.store import Store, UndoEntry
+from scripts.stage import NOW
+from scripts.story import AOZORA, FIRST, MIDORI, USER, values_for
+
+ME = Principal("local:me")
+PLACE = Destination("sandbox", CREDENTIALS.saas_id, sandbox=True)
+IMAGE = "data:image/png;base64,AA=="
+Args = Mapping[str, Any]
+
+MOMENT = 1_773_800_000
+NEXT_MONTH, MONTH_AFTER = 1_775_001_600, 1_777_593_600
+STARTER, BUSINESS_YEAR = uid("plan", "starter"), uid("plan", "business_year")
+AKANE, MORIO = uid("user", "akane.hoshino@example.jp"), uid("user", "warehouse-01")
+MAIL = {"subject": "変更", "message": "{####} {username} {tenant_name} {invitation_url}"}
+PAGE = {"html_contents": "<h1>ログイン / Sign in</h1>", "is_terms_of_service": True, "is_privacy_policy": True}
+POLICY = {
+    "minimum_length": 20,
+    "is_require_lowercase": True,
+    "is_require_numbers": True,
+    "is_require_symbols": True,
+    "is_require_uppercase": True,
+    "temporary_password_validity_days": 1,
+}
+USAGE = {"tenant_id": AOZORA, "metering_unit_name": "api_calls", "timestamp": MOMENT}
+FIGURE = {"type": "daily", "date": "2026-03-01", "tenant_id": AOZORA, "env_id": 3}
+SAML = {"tenant_id": AOZORA, "provider_type": "SAML"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call and its undoing; what is not said of it is as the sandbox's story has it.
+
+    Attributes:
+        args: its arguments where those of the story would change nothing.
+        first: the calls that come before it, so that there is something that it changes.
+        lost: tables of which not all comes back, as the row's note says.
+        fields: the same of fields.
+    """
+
+    key: str
+    args: Args | None = None
+    first: tuple[tuple[str, Args], ...] = ()
+    lost: frozenset[str] = frozenset()
+    fields: frozenset[str] = frozenset()
+    id: str = ""
+
+
+def of(
+    key: str,
+    args: Args | None = None,
+    *first: tuple[str, Args],
+    lost: Iterable[str] = (),
+    fields: Iterable[str] = (),
+    id: str = "",
+) -> Case:
+    """A case, with lists as people write them."""
+    return Case(key, args, first, frozenset(lost), frozenset(fields), id)
+
+
+COUNT, TENANT_PLAN = "pricing.UpdateMeteringUnitTimestampCount", "auth.UpdateTenantPlan"
+MFA = "auth.UpdateUserMfaPreference"
+BY_EMAIL: Args = {"user_id": USER, "enabled": True, "method": "email"}
+OFF: Args = {"user_id": USER, "enabled": False}
+RESERVED: Args = {"tenant_id": AOZORA, "next_plan_id": STARTER, "using_next_plan_from": NEXT_MONTH}
+SPECIAL = [
+    of("analysis.UpdateActiveUsers", None, ("analysis.UpdateActiveUsers", {**FIGURE, "active_users": 9})),
+    of("apigateway.UpdateApiGatewaySettings", {"internal_endpoint_health_check_path": "/other"}),
+    of("apigateway.UpdateTenant", {"tenant_id": AOZORA, "allowed_ips": ["198.51.100.0/24"]}),
+    of("apigateway.PublishApiGateway", {}, ("apigateway.UnpublishApiGateway", {})),
+    of("auth.UpdateBasicInfo", fields=["is_dns_validated"]),
+    of("auth.UpdateCustomizePageSettings", fields=["icon", "favicon"]),
+    of("auth.UpdateSingleTenantSettings", {"enabled": True}),
+    of("auth.UpdateNotificationMessages", {"sign_up": MAIL}),
+    of("auth.UpdateSignInSettings", {"password_policy": POLICY}),
+    of("auth.UpdateCustomizePages", {"sign_in_page": PAGE}),
+    of("auth.UpdateIdentityProvider", fields=["application_secret"]),
+    of(
+        "auth.UpdateTenantIdentityProvider",
+        {**SAML, "identity_provider_props": {"metadata_url": "https://b.example.com/m", "email_attribute": "mail"}},
+        (
+            "auth.UpdateTenantIdentityProvider",
+            {**SAML, "identity_provider_props": {"metadata_url": "https://a.example.com/m", "email_attribute": "mail"}},
+        ),
+    ),
+    of("auth.SaveSaasUsersCount", {"count": 41}, ("auth.SaveSaasUsersCount", {"count": 40})),
+    of(
+        "auth.SaveTenantUsersCounts",
+        None,
+        ("auth.SaveTenantUsersCounts", {"tenant_user_counts": [{"tenant_id": AOZORA, "count": 20}]}),
+    ),
+    of(MFA, BY_EMAIL, (MFA, BY_EMAIL), (MFA, OFF), id="on"),
+    of(MFA, OFF, (MFA, BY_EMAIL), id="off"),
+    of("auth.CreateTenantUser", {"tenant_id": MIDORI, "email": "akane.hoshino@example.jp", "attributes": {}}),
+    of("auth.DeleteTenantUser"),
+    of("auth.DeleteTenantUser", {"tenant_id": AOZORA, "user_id": AKANE}, id="of an administrator"),
+    of("auth.DeleteRole", lost=["grants"]),
+    of("auth.DeleteEnv", lost=["grants", "api_keys"]),
+    of("auth.DeleteUserAttribute", lost=["members"]),
+    of("auth.DeleteTenantAttribute", lost=["tenants"]),
+    of(TENANT_PLAN, RESERVED, id="reserve"),
+    of(TENANT_PLAN, {"tenant_id": AOZORA, "next_plan_id": ""}, (TENANT_PLAN, RESERVED), id="drop a reservation"),
+    of(
+        TENANT_PLAN,
+        {"tenant_id": AOZORA, "next_plan_id": BUSINESS_YEAR, "using_next_plan_from": MONTH_AFTER},
+        (TENANT_PLAN, RESERVED),
+        id="reserve another",
+    ),
+    of("awsmarketplace.UpdateSettings", {"product_code": "other"}),
+    of("billing.UpdateStripeInfo", fields=["secret_key"]),
+    of("billing.UpdateStripeInfo", None, ("billing.DeleteStripeInfo", {}), id="where there was none"),
+    of("billing.DeleteStripeInfo", lost=["stripe_customers"], fields=["secret_key"]),
+    of(
+        "communication.CreateVoteUser",
+        {"feedback_id": uid("feedback", "csv_export"), "user_id": MORIO},
+    ),
+    of(
+        "integration.SaveEventBridgeSettings",
+        None,
+        ("integration.DeleteEventBridgeSettings", {}),
+        id="where there was none",
+    ),
+    of("integration.SaveEventBridgeSettings", {"aws_account_id": "111111111111", "aws_region": "ap-northeast-1"}),
+    *(
+        of(
+            COUNT,
+            {**USAGE, "method": method, "count": 3},
+            (COUNT, {**USAGE, "method": "direct", "count": 5}),
+            id=method,
+        )
+        for method in ("add", "sub", "direct")
+    ),
+    of("pricing.UpdateMeteringUnitTimestampCountNow", fields=["count"]),
+    *(
+        of(f"pricing.Delete{kind}", fields=["recurring_interval"])
+        for kind in ("PricingMenu", "PricingPlan", "MeteringUnitByID")
+    ),
+    of("auth.DeleteTenantInvitation", fields=["expired_at", "invitation_url"]),
+]
+ADDED = {case.key for case in SPECIAL}
+CASES = [
+    *SPECIAL,
+    *(
+        of(operation.key)
+        for operation in load_catalogue()
+        if operation.effects.undo is not None and operation.effects.undo.call is not None and operation.key not in ADDED
+    ),
+]
+NOISE = {"api_logs", "email_requests"}
+"""What the API notes by itself, and requests that are spent."""
+TIMES = {"created_at", "updated_at"}
+
+
+class World:
+    """A pipeline in front of the sandbox whose clock stands still."""
+
+    def __init__(self, catalogue: Catalogue, store: Store, client: ApiClient, sandbox: Sandbox) -> None:
+        self.catalogue, self.store, self.sandbox = catalogue, store, sandbox
+        self.pipeline = Pipeline(
+            catalogue=catalogue,
+            policy=UnsafeAllowAllPolicy(),
+            client=client,
+            open_store=lambda: store,
+            encryptor=Encryptor.ephemeral(),
+            destination=PLACE,
+            clock=NOW.timestamp,
+        )
+
+    async def call(self, key: str, args: Args) -> None:
+        """A call that must go well."""
+        answer = await self.pipeline.run(Call(self.catalogue.find(key).tool, dict(args), ME))
+        assert isinstance(answer, ToolAnswer)
+        assert answer.ok, answer.text
+
+    def entry(self) -> UndoEntry:
+        return self.store.undo_log.list_entries()[0]
+
+    def plan(self) -> UndoPlan:
+        return plan_undo(self.catalogue, self.entry(), Undoer(ME), PLACE)
+
+    async def undo(self, planned: UndoPlan) -> None:
+        """Make every part, with made-up secrets where a person would enter them."""
+        for part in planned.steps:
+            supplied = {path: IMAGE if "icon" in path else "made-up" for path in part.missing_paths}
+            answer = await self.pipeline.run(planned.call_for(part, supplied, ME))
+            assert isinstance(answer, ToolAnswer)
+            assert answer.ok, answer.text
+
+    def state(self, case: Case, *, ids: bool) -> dict[str, list[str]]:
+        """What the SaaS holds, without what cannot come back. Things that are made again have other ids."""
+        left_out = TIMES | case.fields | (set() if ids else {"id"})
+        return {
+            table: sorted(
+                (json.dumps(key) if ids else "") + json.dumps(_without(record, left_out), sort_keys=True)
+                for key, record in rows
+            )
+            for table, rows in self.sandbox.state.exported()["tables"].items()
+            if rows and table not in NOISE | case.lost
+        }
+
+
+def _without(value: Any, names: set[str] | frozenset[str]) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _without(item, names) for name, item in value.items() if name not in names and item is not None}
+    return [_without(item, names) for item in value] if isinstance(value, list | tuple) else value
+
+
+@pytest.fixture
+async def world(catalogue: Catalogue) -> AsyncIterator[World]:
+    sandbox, store = Sandbox(catalogue, clock=lambda: NOW), Store.in_memory()
+    async with ApiClient(CREDENTIALS, transport=sandbox.transport(), clock=lambda: NOW) as client:
+        yield World(catalogue, store, client, sandbox)
+    store.close()
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.key} {case.id}".strip())
+async def test_undo_works_straight_after_the_call_and_brings_back_what_was_there(case: Case, world: World) -> None:
+    operation = world.catalogue.find(case.key)
+    undo = operation.effects.undo
+    assert undo is not None
+    story = FIRST.get(case.key)
+    before = [(story[0], {**values_for(world.catalogue.find(story[0])), **story[1]})] if story else []
+    for key, args in (*before, *case.first):
+        await world.call(key, args)
+    args = values_for(operation) if case.args is None else case.args
+    ids = undo.kind == "undoable"
+    untouched, there = world.state(case, ids=ids), world.state(case, ids=True)
+
+    await world.call(case.key, args)
+    assert world.state(Case(case.key), ids=True) != there, "the call of the story changed nothing"
+    entry, planned = world.entry(), world.plan()
+    await world.undo(planned)
+
+    assert world.state(case, ids=ids) == untouched
+    assert not (case.lost or case.fields) or undo.note is not None, "a row says what does not come back"
+    again = world.store.undo_log.get(entry.call)
+    assert again is not None
+    assert set(again.undone) == {part.number for part in planned.steps}
+
+
+async def test_what_was_made_is_not_removed_where_it_was_changed_since(world: World) -> None:
+    operation = world.catalogue.find("auth.CreateTenant")
+    await world.call(operation.key, values_for(operation))
+    made, planned = world.entry().result, world.plan()
+    renamed = {"name": "Renamed", "attributes": {}, "back_office_staff_email": made["back_office_staff_email"]}
+    await world.call("auth.UpdateTenant", {"tenant_id": made["id"], **renamed})
+    with pytest.raises(AssertionError, match=r"no longer matches what the change left \(name\)"):
+        await world.undo(planned)
+
+
+async def test_what_is_gone_is_not_removed_again(world: World) -> None:
+    operation = world.catalogue.find("communication.CreateFeedback")
+    await world.call(operation.key, values_for(operation))
+    planned = world.plan()
+    await world.call("communication.DeleteFeedback", {"feedback_id": world.entry().result["id"]})
+    with pytest.raises(AssertionError, match="what it made is gone"):
+        await world.undo(planned)
+
+
+@pytest.mark.parametrize("key", ["auth.ResetSaasUserPassword", "auth.DeleteSaasUser", "pricing.CreateTaxRate"])
+async def test_what_cannot_be_undone_is_in_the_journal_all_the_same(key: str, world: World) -> None:
+    await world.call(key, values_for(world.catalogue.find(key)))
+    assert world.entry().operation == key
+    with pytest.raises(CallRefused, match="cannot be undone"):
+        world.plan()
+
+
+async def test_a_vote_that_was_there_before_is_not_taken_back(world: World) -> None:
+    operation = world.catalogue.find("communication.CreateVoteUser")
+    await world.call(operation.key, {"feedback_id": uid("feedback", "csv_export"), "user_id": USER})
+    with pytest.raises(CallRefused, match="cannot be undone"):
+        world.plan()

@@ -1,0 +1,101 @@
+"""A client that can open a page is sent to the approval's, where a console runs. Opening it approves nothing."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import pytest
+from mcp import Client as McpClient
+from mcp import types
+from mcp.client.context import ClientRequestContext
+
+from saasus_mcp.catalog import Catalogue
+from saasus_mcp.permissions.approval.approvals import ApprovalService
+from saasus_mcp.permissions.policy.presets import PRESETS
+from saasus_mcp.server.mcp_server import build_server
+from saasus_mcp.store import Store
+from tests.support.pipeline import ERAS, PRINCIPAL, Era, StubApi, build_pipeline
+
+CONSOLE = "http://127.0.0.1:8000/console"
+DELETION = ("auth_delete_tenant", {"tenant_id": "t"})
+
+
+class Browser:
+    """A client's person who lets pages be opened, or does not."""
+
+    def __init__(self, *, lets: bool = True) -> None:
+        self._lets = lets
+        self.opened: list[str] = []
+
+    async def asked(self, context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:
+        assert isinstance(params, types.ElicitRequestURLParams)
+        self.opened.append(params.url)
+        return types.ElicitResult(action="accept" if self._lets else "decline")
+
+
+def said(result: types.CallToolResult) -> str:
+    assert isinstance(result.content[0], types.TextContent)
+    return result.content[0].text
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_the_person_is_sent_to_the_approval_once(catalogue: Catalogue, store: Store, era: Era) -> None:
+    api, browser = StubApi(catalogue), Browser()
+    server = build_server(build_pipeline(api, store, console=lambda: CONSOLE), lambda _: PRINCIPAL, "en")
+    async with McpClient(server, mode=era, elicitation_callback=browser.asked) as client:
+        first = await client.call_tool(*DELETION)
+        again = await client.call_tool(*DELETION)
+        [approval] = store.list_approvals(time.time())
+        assert browser.opened == [f"{CONSOLE}/approvals/{approval.code}"]
+        assert "The approval page was opened for the person" in said(first)
+        assert f"saasus-mcp approve {approval.code}" in said(again)
+        assert (first.is_error, again.is_error, api.writes) == (True, True, []), "opening a page approves nothing"
+        assert approval.status == "pending"
+        ApprovalService(store).approve(approval, approval.name, "somebody", time.time())
+        assert not (await client.call_tool(*DELETION)).is_error
+    assert len(api.writes) == 1
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_who_opens_no_page_is_told_the_command(catalogue: Catalogue, store: Store, era: Era) -> None:
+    api, browser = StubApi(catalogue), Browser(lets=False)
+    server = build_server(build_pipeline(api, store, console=lambda: CONSOLE), lambda _: PRINCIPAL, "en")
+    async with McpClient(server, mode=era, elicitation_callback=browser.asked) as client:
+        answer = await client.call_tool(*DELETION)
+    assert "Ask them to run `saasus-mcp approve " in said(answer)
+    assert len(browser.opened) == 1
+    assert api.writes == []
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_where_no_console_runs_no_page_is_opened(catalogue: Catalogue, store: Store, era: Era) -> None:
+    browser = Browser()
+    server = build_server(build_pipeline(StubApi(catalogue), store), lambda _: PRINCIPAL, "en")
+    async with McpClient(server, mode=era, elicitation_callback=browser.asked) as client:
+        assert "Ask them to run" in said(await client.call_tool(*DELETION))
+    assert browser.opened == []
+
+
+async def test_who_may_not_approve_is_not_sent_there(catalogue: Catalogue, store: Store) -> None:
+    browser, policy = Browser(), replace(PRESETS["guarded"], two_person=True)
+    behind = build_pipeline(StubApi(catalogue), store, policy, console=lambda: CONSOLE)
+    async with McpClient(build_server(behind, lambda _: PRINCIPAL, "en"), elicitation_callback=browser.asked) as client:
+        assert "Another person than the one who asks" in said(await client.call_tool(*DELETION))
+    assert browser.opened == []
+
+
+async def test_a_made_up_answer_of_a_visit_approves_nothing(catalogue: Catalogue, store: Store) -> None:
+    api = StubApi(catalogue)
+    behind = build_pipeline(api, store, console=lambda: CONSOLE)
+    async with McpClient(build_server(behind, lambda _: PRINCIPAL, "en"), mode="2026-07-28") as client:
+        await client.call_tool(*DELETION)
+        [approval] = store.list_approvals(time.time())
+        answers: types.InputResponses = {
+            f"visit-{approval.code}": types.ElicitResult(action="accept"),
+            "visit-": types.ElicitResult(action="accept"),
+        }
+        answer = await client.session.call_tool(*DELETION, input_responses=answers)
+    assert isinstance(answer, types.CallToolResult)
+    assert answer.is_error
+    assert api.writes == []

@@ -1,0 +1,119 @@
+"""A write whose end nobody saw: sent once, read back, and told as applied, not_applied or unknown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx2
+import pytest
+
+from saasus_mcp.catalog import Catalogue
+from saasus_mcp.permissions.policy.presets import UnsafeAllowAllPolicy
+from saasus_mcp.saasus.tool_answer import ToolAnswer
+from saasus_mcp.server.pipeline.call import Call
+from saasus_mcp.store import Store
+from tests.support.pipeline import PRINCIPAL, StubApi, build_pipeline
+from tests.support.policies import build_policy, build_rule
+
+RENAME = Call("auth_update_role", {"role_name": "admin", "display_name": "New"}, PRINCIPAL)
+
+
+def lost(request: httpx2.Request) -> httpx2.Response:
+    raise httpx2.ReadError("connection reset", request=request)
+
+
+async def told(catalogue: Catalogue, store: Store, call: Call, **answers: Any) -> tuple[ToolAnswer, StubApi]:
+    api = StubApi(catalogue, answers={key.replace("_", ".", 1): value for key, value in answers.items()})
+    given = await build_pipeline(api, store, UnsafeAllowAllPolicy()).run(call)
+    assert isinstance(given, ToolAnswer)
+    return given, api
+
+
+def roles(*names: str) -> Any:
+    """What the list of roles shows, one reading after another."""
+    shown = iter(names)
+    last = [""]
+
+    def answer(_: httpx2.Request) -> dict[str, Any]:
+        last[0] = next(shown, last[0])
+        return {"roles": [{"role_name": "admin", "display_name": last[0]}]}
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("after", "outcome"), [("New", "applied"), ("Old", "not_applied")], ids=["it was done", "it was not"]
+)
+async def test_an_update_whose_answer_was_lost_is_read_back(
+    catalogue: Catalogue, store: Store, after: str, outcome: str
+) -> None:
+    given, api = await told(catalogue, store, RENAME, auth_UpdateRole=lost, auth_GetRoles=roles("Old", after))
+    assert (given.ok, given.applied) == (False, outcome)
+    assert f"Outcome: {outcome}, as a look at the present state shows" in given.text
+    assert len(api.writes) == 1, "read back, never sent again"
+    [ended] = [
+        record for record in store.audit_records() if record["event"] == "ended" and record["applied"] == outcome
+    ][-1:]
+    assert ended["ok"] is False
+
+
+async def test_what_cannot_be_read_back_stays_unknown(catalogue: Catalogue, store: Store) -> None:
+    given, api = await told(catalogue, store, RENAME, auth_UpdateRole=lost, auth_GetRoles=lost)
+    assert given.applied == "unknown"
+    assert "the change may or may not have been made" in given.text
+    assert len(api.writes) == 1
+    assert [entry.operation for entry in store.undo_log.list_entries()] == ["auth.UpdateRole"], "it may want undoing"
+
+
+async def test_what_may_have_been_done_counts_against_the_budget(catalogue: Catalogue, store: Store) -> None:
+    api = StubApi(catalogue, answers={"auth.UpdateRole": lost, "auth.GetRoles": lost})
+    behind = build_pipeline(api, store, build_policy(build_rule("all", "allow"), ceilings={"writes_per_minute": 1}))
+    for why in ("", "overbudget"):
+        given = await behind.run(RENAME)
+        assert isinstance(given, ToolAnswer)
+        assert given.why == why, given.text
+    assert len(api.writes) == 1
+
+
+async def test_a_deletion_whose_answer_was_lost_is_done_when_its_target_is_gone(
+    catalogue: Catalogue, store: Store
+) -> None:
+    call = Call("auth_delete_tenant", {"tenant_id": "t-1"}, PRINCIPAL)
+    missing = httpx2.Response(404, json={"type": "not_found", "message": "no such tenant"})
+    given, api = await told(catalogue, store, call, auth_DeleteTenant=lost, auth_GetTenant=missing)
+    assert given.applied == "applied"
+    assert len(api.writes) == 1
+
+
+async def test_the_journal_keeps_what_an_update_replaces(catalogue: Catalogue, store: Store) -> None:
+    given, _ = await told(catalogue, store, RENAME, auth_GetRoles=roles("Old"))
+    assert given.ok
+    [entry] = store.undo_log.list_entries()
+    assert entry.operation == "auth.UpdateRole"
+    assert entry.before == {"role_name": "admin", "display_name": "Old"}
+
+
+async def test_a_refused_update_leaves_no_entry(catalogue: Catalogue, store: Store) -> None:
+    refusal = httpx2.Response(400, json={"type": "bad", "message": "no"})
+    given, _ = await told(catalogue, store, RENAME, auth_UpdateRole=refusal, auth_GetRoles=roles("Old"))
+    assert not given.ok
+    assert store.undo_log.list_entries() == []
+
+
+@pytest.mark.parametrize(
+    ("call", "outcome"),
+    [(RENAME, "unknown"), (Call("auth_get_roles", {}, PRINCIPAL), "not_applied")],
+    ids=["a write", "a read"],
+)
+async def test_where_the_server_fails_over_an_answer_it_does_not_say_that_nothing_was_done(
+    catalogue: Catalogue, store: Store, monkeypatch: pytest.MonkeyPatch, call: Call, outcome: str
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a defect of ours")
+
+    monkeypatch.setattr("saasus_mcp.server.pipeline.call_sender.answer", broken)
+    given, api = await told(catalogue, store, call)
+    assert (given.ok, given.applied) == (False, outcome)
+    assert "defect" not in given.text
+    assert len(api.sent) >= 1
+    assert [record["applied"] for record in store.audit_records() if record["event"] == "ended"][-1] == outcome

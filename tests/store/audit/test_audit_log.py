@@ -1,0 +1,357 @@
+"""The audit's chain: what was altered, removed, reordered or cut off is found; what was purged is not missed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import insert
+from sqlalchemy.exc import OperationalError
+
+from saasus_mcp.store import ChainHead, Commitment, Store, StoreError
+from saasus_mcp.store.audit.chain_verification import verify_chains
+from saasus_mcp.store.audit.hash_chain import GENESIS_MAC, ChainRecord, derive_store_keys, record_mac
+from saasus_mcp.store.database.prepared_statements import PreparedStatement
+from saasus_mcp.store.database.schema import audit
+from saasus_mcp.store.stores import Stores
+from tests.support.databases import KEY, execute, open_stores
+
+OTHER = b"o" * 32
+NOW = 1_790_000_000.0
+
+
+def filled(kept: Stores, records: int = 6) -> Store:
+    store = kept.open_saas("saas")
+    for number in range(records):
+        store.commit(f"call-{number}", {"operation": "auth.GetTenants", "number": number}, NOW + number)
+    return store
+
+
+def purged(store: Store, before: float) -> int:
+    return store.audit_log.purge(before, by="local:me", at=NOW + 1000)
+
+
+def calls(store: Store) -> list[str]:
+    """The calls in the audit, without the decisions."""
+    return [record["call"] for record in store.audit_records() if record["event"] != "decided"]
+
+
+def faults(store: Store, *heads: ChainHead) -> list[str]:
+    return [found.fault for found in store.audit_log.find_breaks(heads)]
+
+
+def test_an_untouched_chain_holds_and_so_do_those_of_several_writers(kept: Stores) -> None:
+    filled(kept).close()
+    again = filled(kept)
+    assert faults(again) == []
+    assert len(again.audit_log.chain_heads()) == 2, "each process writes a chain of its own"
+    again.close()
+
+
+def test_the_heads_of_several_writers_are_where_each_of_them_ends(kept: Stores) -> None:
+    filled(kept, 6).close()
+    store = filled(kept, 2)
+    heads = store.audit_log.chain_heads()
+    assert sorted(head.number for head in heads) == [2, 6]
+    assert faults(store, *heads) == []
+    execute(store, "DELETE FROM audit WHERE number = 6")
+    assert "cut off: the exported head is missing" in faults(store, *heads)
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("statement", "found"),
+    [
+        ("UPDATE audit SET record = replace(record, 'GetTenants', 'GetRoles') WHERE number = 3", "modified"),
+        ("UPDATE audit SET at = at + 1 WHERE number = 3", "modified"),
+        ("UPDATE audit SET event = 'refused' WHERE number = 3", "modified"),
+        ("UPDATE audit SET call = 'call-9' WHERE number = 3", "modified"),
+        ("UPDATE audit SET call = 'call-2b', event = 'egun' WHERE number = 3", "modified"),
+        ("DELETE FROM audit WHERE number = 3", "missing"),
+        ("DELETE FROM audit WHERE number = 1", "missing"),
+        ("UPDATE audit SET number = CASE number WHEN 2 THEN -3 WHEN 3 THEN -2 ELSE number END", "missing"),
+    ],
+)
+def test_a_record_that_was_tampered_with_is_found(kept: Stores, statement: str, found: str) -> None:
+    store = filled(kept)
+    execute(store, statement)
+    assert any(fault.startswith(found) for fault in faults(store)), faults(store)
+    store.close()
+
+
+def test_a_chain_is_followed_over_every_piece_that_is_read(kept: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("saasus_mcp.store.audit.log.PIECE", 2)
+    store = filled(kept, 7)
+    assert (faults(store), store.audit_log.count_records()) == ([], 7)
+    execute(store, "DELETE FROM audit WHERE number = 3")
+    assert [fault.split(":")[0] for fault in faults(store)] == ["missing"]
+    store.close()
+
+
+def test_the_newest_records_are_read_from_the_end(kept: Stores) -> None:
+    store = filled(kept)
+    newest = store.audit_log.newest_records(2)
+    older = store.audit_log.newest_records(10, newest[-1][0])
+    assert [record["call"] for _, record in (*newest, *older)] == [f"call-{number}" for number in reversed(range(6))]
+    store.close()
+
+
+def read_under(where: Path | str, *keys: bytes) -> list[str]:
+    """The faults that a process with these keys finds."""
+    with closing(open_stores(where, keys)) as opened, closing(opened.open_saas("saas")) as store:
+        return faults(store)
+
+
+def test_each_record_vouches_for_the_one_before() -> None:
+    def link(number: int, record: str, before: str) -> ChainRecord:
+        bare = ChainRecord("w", number, NOW, "call", "begun", record, "", "")
+        return replace(bare, mac=record_mac(KEY, before, bare))
+
+    first, other = link(1, "{}", GENESIS_MAC), link(1, '{"operation":"another"}', GENESIS_MAC)
+    second = link(2, "{}", first.mac)
+    assert verify_chains([KEY], [first, second], (), (), ()).breaks == ()
+    assert [found.number for found in verify_chains([KEY], [other, second], (), (), ()).breaks] == [2], (
+        "both are ours, and not of one chain"
+    )
+
+
+def written_under(where: Path | str, *keys: bytes) -> None:
+    with closing(open_stores(where, keys)) as opened:
+        filled(opened).close()
+
+
+def test_a_chain_made_under_another_key_does_not_hold(where: Path | str) -> None:
+    written_under(where, KEY)
+    [said] = read_under(where, OTHER)
+    assert said.startswith("not verified: the sealing key in use is not a key of this store")
+
+
+def test_chains_of_before_and_after_a_change_of_the_key_hold_while_the_old_one_is_kept(where: Path | str) -> None:
+    written_under(where, KEY)
+    written_under(where, KEY, OTHER)
+    written_under(where, OTHER, KEY)
+    assert read_under(where, OTHER, KEY) == []
+    assert read_under(where, b"3" * 32, OTHER, KEY) == []
+    assert len(read_under(where, OTHER)) == 12, "what was written under the old key cannot be verified without it"
+
+
+def test_an_old_key_cannot_go_on_with_a_chain_that_another_one_began(where: Path | str) -> None:
+    written_under(where, OTHER, KEY)
+    with closing(open_stores(where, (OTHER, KEY))) as opened, closing(opened.open_saas("saas")) as store:
+        [head] = store.audit_log.chain_heads()
+        link = ChainRecord(head.writer, head.number + 1, NOW + 9, "forged", "begun", "{}", "", "")
+        [old] = derive_store_keys([KEY], store.audit_log.name)
+        forged = record_mac(old, head.mac, link)
+        with store._database.transaction() as connection:
+            connection.execute(insert(audit), {**asdict(link), "mac": forged})
+        assert len(faults(store)) == 1
+
+
+def test_what_may_have_been_written_when_the_database_failed_is_not_built_on(
+    where: Path | str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(open_stores(where)) as opened, closing(filled(opened)) as store:
+        dialect = store._database._engine.dialect
+        commit = dialect.do_commit
+
+        def committed_unheard(connection: Any) -> None:
+            commit(connection)
+            raise OperationalError("COMMIT", {}, Exception("the connection was lost"))
+
+        monkeypatch.setattr(dialect, "do_commit", committed_unheard)
+        with pytest.raises(StoreError):
+            store.commit("unheard", {}, NOW + 10, None, Commitment(writes=True))
+        monkeypatch.undo()
+        store.commit("after", {}, NOW + 11)
+        assert [record["call"] for record in store.audit_records()][-2:] == ["unheard", "after"]
+        assert faults(store) == []
+
+
+def test_a_record_of_a_read_that_may_have_been_written_is_not_built_on(
+    where: Path | str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(open_stores(where)) as opened, closing(filled(opened)) as store:
+        add = store._database.execute_alone
+
+        def added_unheard(statement: PreparedStatement, values: Mapping[str, Any]) -> None:
+            add(statement, values)
+            raise StoreError("the connection was lost", "")
+
+        monkeypatch.setattr(store._database, "add", added_unheard)
+        with pytest.raises(StoreError):
+            store.commit("unheard", {}, NOW + 10)
+        monkeypatch.undo()
+        store.commit("after", {}, NOW + 11)
+        store.commit("and after", {}, NOW + 12)
+        assert [record["call"] for record in store.audit_records()][-3:] == ["unheard", "after", "and after"]
+        assert faults(store) == []
+
+
+def test_a_locked_file_is_waited_for_and_then_said(tmp_path: Path) -> None:
+    with closing(open_stores(tmp_path)) as opened, closing(filled(opened)) as store:
+        store.record_refusal("first", {}, NOW + 10)
+        straight = store._database._straight
+        assert straight is not None
+        straight.cursor().execute("PRAGMA busy_timeout=10")
+        with store._database.transaction(), pytest.raises(StoreError, match="locked"):
+            store.record_refusal("held up", {}, NOW + 11)
+        store.record_refusal("last", {}, NOW + 12)
+        assert [record["call"] for record in store.audit_records()][-2:] == ["first", "last"]
+        assert faults(store) == []
+
+
+def test_a_chain_whose_end_was_cut_is_found_by_an_exported_head(kept: Stores) -> None:
+    store = filled(kept)
+    [head] = store.audit_log.chain_heads()
+    execute(store, "DELETE FROM audit WHERE number > 4")
+    assert faults(store) == [], "from within, the cut cannot be seen"
+    assert faults(store, head) == ["cut off: the exported head is missing"]
+    store.close()
+
+
+def test_a_chain_that_was_written_anew_differs_from_the_exported_head(kept: Stores) -> None:
+    store = filled(kept)
+    [head] = store.audit_log.chain_heads()
+    assert faults(store, ChainHead(head.writer, head.number, "0" * 64)) == ["rewritten: it is not the exported head"]
+    store.close()
+
+
+def test_purging_keeps_the_rest_of_the_chain_whole(kept: Stores) -> None:
+    store = filled(kept)
+    [head] = store.audit_log.chain_heads()
+    assert purged(store, NOW + 3) == 3
+    assert calls(store) == ["call-3", "call-4", "call-5"]
+    assert faults(store, head) == []
+    execute(store, "DELETE FROM audit WHERE number = 5")
+    assert faults(store) == ["missing: the next record is 6"]
+    store.close()
+
+
+def test_a_chain_whose_end_was_cut_after_a_purge_is_found_by_an_exported_head(kept: Stores) -> None:
+    store = filled(kept)
+    [head] = store.audit_log.chain_heads()
+    assert purged(store, NOW + 3) == 3
+    execute(store, "DELETE FROM audit WHERE number > 4")
+    assert faults(store, head) == [
+        "cut off: the exported head is missing",
+        "cut off: a record that another record names is missing",
+    ], "the record of the purge is gone as well, and its mark names it"
+    store.close()
+
+
+def test_a_chain_may_be_purged_again_and_again(kept: Stores) -> None:
+    store = filled(kept)
+    assert [purged(store, NOW + until) for until in (2, 4, 5)] == [2, 2, 1]
+    assert calls(store) == ["call-5"]
+    assert faults(store) == []
+    store.close()
+
+
+def test_what_was_purged_whole_is_not_missed(kept: Stores) -> None:
+    store = filled(kept)
+    [head] = store.audit_log.chain_heads()
+    assert purged(store, NOW + 100) == 6
+    assert faults(store, head) == []
+    store.commit("later", {}, NOW + 200)
+    assert faults(store) == []
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "late",
+    [lambda store: store.end("call-0", {"ok": True}, NOW), lambda store: store.refuse("x", {}, NOW)],
+    ids=["an end", "a refusal"],
+)
+def test_ends_and_refusals_are_links_of_the_same_chain(kept: Stores, late: Callable[[Store], None]) -> None:
+    store = filled(kept, 1)
+    late(store)
+    assert faults(store) == []
+    execute(store, "UPDATE audit SET record = '{\"ok\":false}' WHERE number = 2")
+    assert faults(store) == ["modified, inserted from another chain, or signed with a key that was not supplied"]
+    store.close()
+
+
+def test_a_record_that_waits_too_long_for_those_before_it_is_not_written(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("saasus_mcp.store.audit.log.BUSY_SECONDS", 0.0)
+    with store.audit_log.write_transaction() as connection:
+        with pytest.raises(StoreError, match="earlier calls are waiting"):
+            store.record_refusal("impatient", {}, 1.0)
+        store.audit_log.append(connection, "first", "decided", {}, 1.0)
+    store.record_refusal("next", {}, 1.0)
+    assert [record["call"] for record in store.audit_records()] == ["first", "next"]
+    assert store.audit_log.find_breaks() == []
+
+
+def test_a_chain_that_another_one_named_cannot_be_cut_before_that(kept: Stores) -> None:
+    filled(kept).close()
+    store = filled(kept, 1)
+    execute(store, "DELETE FROM audit WHERE number = 6")
+    assert faults(store) == ["cut off: a record that another record names is missing"]
+    store.close()
+
+
+def test_chains_that_go_on_name_each_other_once_an_hour(kept: Stores) -> None:
+    here, there = filled(kept), filled(kept, 2)
+    here.commit("later", {}, NOW + 3700)
+    there.commit("last", {}, NOW + 3800)
+    [(place, _)] = here.audit_log.newest_records(1)
+    theirs = f"DELETE FROM audit WHERE writer = '{place.writer}'"
+    execute(here, f"{theirs} AND number > 2")
+    assert faults(here) == [], "what was written since, nothing names yet"
+    here.commit("later still", {}, NOW + 7400)
+    execute(here, theirs)
+    assert faults(here) == ["cut off: a record that another record names is missing"]
+    here.close()
+    there.close()
+
+
+def test_a_writer_that_rested_for_a_day_begins_another_chain(kept: Stores) -> None:
+    store = filled(kept)
+    store.commit("next day", {}, NOW + 2 * 86_400)
+    assert sorted(head.number for head in store.audit_log.chain_heads()) == [1, 6]
+    assert faults(store) == []
+    store.close()
+
+
+def test_more_chains_than_a_record_names_are_named_by_the_next(kept: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("saasus_mcp.store.audit.cross_links.AT_ONCE", 0)
+    for _ in range(5):
+        filled(kept, 1).close()
+    monkeypatch.setattr("saasus_mcp.store.audit.cross_links.AT_ONCE", 2)
+    store = kept.open_saas("saas")
+    store.commit("first", {}, NOW + 10)
+    for hour in range(1, 3):
+        store.commit("hourly", {}, NOW + hour * 3700)
+    execute(store, "DELETE FROM audit WHERE call = 'call-0'")
+    assert len([fault for fault in faults(store) if fault.startswith("cut off")]) == 5
+    store.close()
+
+
+def test_a_purge_that_is_itself_purged_leaves_every_mark_proven(kept: Stores) -> None:
+    filled(kept).close()
+    store = filled(kept, 2)
+    heads = store.audit_log.chain_heads()
+    assert purged(store, NOW + 100) == 8
+    assert store.audit_log.purge(NOW + 5000, by="local:boss", at=NOW + 6000) == 1
+    assert faults(store, *heads) == []
+    assert [record["deed"] for record in store.audit_records()] == ["purge"]
+    for head in heads:
+        execute(store, f"DELETE FROM purged WHERE writer = '{head.writer}'")
+    assert "cut off: a record that another record names is missing" in faults(store)
+    store.close()
+
+
+def test_a_purge_never_removes_what_is_younger_than_it_was_asked(kept: Stores) -> None:
+    store = kept.open_saas("saas")
+    for at in (0, 10, 1, 11):  # a clock that was set back
+        store.commit(f"at-{at}", {}, NOW + at)
+    assert purged(store, NOW + 5) == 1
+    assert sorted(calls(store)) == ["at-1", "at-10", "at-11"]
+    assert faults(store) == []
+    store.close()

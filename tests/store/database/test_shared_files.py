@@ -1,0 +1,62 @@
+"""A file of the store that one process opens more than once, while others come and go: nobody is left with a log of the past.
+
+On POSIX, closing any descriptor of a file drops all locks that the process has on it. Another process would then take
+itself for the last one, and remove the log that the first goes on reading.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+from saasus_mcp.store import Freeze, Store
+from saasus_mcp.store.tokens import Token, TokenStore
+from tests.support.databases import KEY
+
+TOKENS = "from saasus_mcp.store.accounts import Accounts as Kept; kept = Kept.at(folder)"
+STORE = "from saasus_mcp.store import Freeze, Store as Kept; kept = Kept.at(folder, 'saas', (b'k' * 32,))"
+
+
+def elsewhere(folder: Path, opening: str, deed: str) -> None:
+    """Do something with what is kept in a process of its own, which then closes it."""
+    program = f"import sys; from pathlib import Path; folder = Path(sys.argv[1]); {opening}; {deed}; kept.close()"
+    subprocess.run([sys.executable, "-c", program, str(folder)], check=True, timeout=60)
+
+
+def test_a_token_that_is_revoked_elsewhere_is_refused_where_the_accounts_are_open_twice(tmp_path: Path) -> None:
+    now = time.time()
+    with closing(TokenStore.open(tmp_path)) as kept, closing(TokenStore.open(tmp_path)) as beside:
+        token = kept.add(Token("hanako", "caller", frozenset(), "me", now, now + 3600))
+        assert beside.authenticate(token, now) is not None
+        elsewhere(tmp_path, TOKENS, "kept.all()")
+        elsewhere(tmp_path, TOKENS, f"assert kept.revoke('hanako', {now})")
+        assert kept.authenticate(token, now) is None
+        assert beside.authenticate(token, now) is None
+
+
+def test_a_freeze_from_elsewhere_holds_where_a_store_is_open_twice(tmp_path: Path) -> None:
+    wanted = Freeze(at=time.time(), by="hanako", reason="an incident")
+    with (
+        closing(Store.open_saas(tmp_path, "saas", (KEY,))) as kept,
+        closing(Store.open_saas(tmp_path, "saas", (KEY,))) as beside,
+    ):
+        assert kept.active_freeze() is None
+        elsewhere(tmp_path, STORE, "kept.frozen()")
+        elsewhere(tmp_path, STORE, f"kept.freeze({wanted!r})")
+        assert kept.active_freeze() == wanted
+        assert beside.active_freeze() == wanted
+
+
+def test_what_two_openings_write_beside_another_process_is_all_there(tmp_path: Path) -> None:
+    with (
+        closing(Store.open_saas(tmp_path, "saas", (KEY,))) as kept,
+        closing(Store.open_saas(tmp_path, "saas", (KEY,))) as beside,
+    ):
+        kept.record_decision({"deed": "first"}, 1.0)
+        elsewhere(tmp_path, STORE, "kept.decided({'deed': 'elsewhere'}, 2.0)")
+        beside.record_decision({"deed": "last"}, 3.0)
+    with closing(Store.open_saas(tmp_path, "saas", (KEY,))) as again:
+        assert [each["deed"] for each in again.audit_records()] == ["first", "elsewhere", "last"]

@@ -1,0 +1,240 @@
+"""The freeze and the ceilings: judged in the transaction that lets a call go, and given back where nothing changed."""
+
+from __future__ import annotations
+
+import pytest
+
+from saasus_mcp.catalog import Catalogue, Operation
+from saasus_mcp.permissions.policy.budgets import DEFAULT_CEILINGS, budget_charges
+from saasus_mcp.permissions.policy.model import Principal
+from saasus_mcp.store import (
+    AlreadyUsed,
+    BudgetCharge,
+    BudgetExceeded,
+    CallOutcome,
+    Commitment,
+    Freeze,
+    ProofUse,
+    Store,
+    UndoEntry,
+    WritesFrozen,
+)
+from saasus_mcp.store.records import BudgetUsage
+from saasus_mcp.store.stores import Stores
+
+NOW = 1_790_000_000.0
+ME, YOU = Principal("local:me"), Principal("local:you")
+WRITE = Commitment(writes=True)
+ALPHA, BETA = (Commitment(writes=True, profile=name) for name in ("alpha", "beta"))
+
+
+def destructive(amount: int = 1, who: str = ME.id) -> Commitment:
+    return Commitment(writes=True, charges=(BudgetCharge(who, "destructive", amount, 3, 3600),))
+
+
+def test_a_freeze_holds_every_write_back_and_no_read(store: Store) -> None:
+    store.freeze(Freeze(NOW, "local:operator", "an incident"))
+    with pytest.raises(WritesFrozen, match="an incident"):
+        store.commit("a", {}, NOW, None, WRITE)
+    store.commit("b", {}, NOW)
+    assert [record["call"] for record in store.audit_records()] == ["b"]
+    store.unfreeze()
+    store.commit("c", {}, NOW, None, WRITE)
+    assert store.active_freeze() is None
+
+
+def test_a_freeze_holds_a_call_that_has_its_yes_too_and_leaves_the_yes(store: Store) -> None:
+    yes = ProofUse("confirmation", "nonce")
+    store.freeze(Freeze(NOW, "local:operator", "an incident"))
+    with pytest.raises(WritesFrozen):
+        store.commit("a", {}, NOW, yes, WRITE)
+    store.unfreeze()
+    store.commit("b", {}, NOW, yes, WRITE)
+    with pytest.raises(AlreadyUsed):
+        store.commit("c", {}, NOW, yes, WRITE)
+
+
+def test_a_freeze_of_everything_holds_every_store_those_made_later_included(kept: Stores) -> None:
+    early = kept.open_saas("saas-1")
+    kept.set_freeze(Freeze(NOW, "local:operator", "an incident"))
+    late = kept.open_saas("saas-2")
+    for store in (early, late):
+        with pytest.raises(WritesFrozen, match="local:operator: “an incident”"):
+            store.commit("a", {}, NOW, None, WRITE)
+        store.commit("b", {}, NOW)
+        assert store.active_freeze() == Freeze(NOW, "local:operator", "an incident")
+    early.freeze(Freeze(NOW, "local:other", ""))
+    kept.set_freeze(None)
+    with pytest.raises(WritesFrozen, match="local:other"):
+        early.commit("c", {}, NOW, None, WRITE)
+    late.commit("c", {}, NOW, None, WRITE)
+    early.close()
+    late.close()
+
+
+def test_a_freeze_of_one_profile_holds_its_writes_and_no_other_profiles(store: Store) -> None:
+    store.freeze(Freeze(NOW, "token:olga", "an incident", "alpha"))
+    for name, commitment in (("alpha", ALPHA), ("a call of a profile that is not known", WRITE)):
+        with pytest.raises(WritesFrozen, match="of the profile “alpha” are frozen by token:olga"):
+            store.commit(name, {}, NOW, None, commitment)
+    store.commit("beta", {}, NOW, None, BETA)
+    assert store.active_freeze("beta") is None
+
+
+def test_two_freezes_both_hold_until_each_is_lifted(store: Store) -> None:
+    store.freeze(Freeze(NOW, "local:root", "everything"))
+    store.freeze(Freeze(NOW, "token:olga", "alpha alone", "alpha"))
+    for lifted, held, goes in ((None, (ALPHA, BETA), ()), ("", (ALPHA,), (BETA,)), ("alpha", (), (ALPHA, BETA))):
+        if lifted is not None:
+            store.unfreeze(lifted)
+        for commitment in held:
+            with pytest.raises(WritesFrozen):
+                store.commit("held", {}, NOW, None, commitment)
+        for number, commitment in enumerate(goes):
+            store.commit(f"goes-{lifted}-{number}", {}, NOW, None, commitment)
+
+
+def test_a_second_freeze_of_a_profile_takes_the_place_of_the_first(store: Store) -> None:
+    for reason in ("one", "two"):
+        store.freeze(Freeze(NOW, "token:olga", reason, "alpha"))
+    assert [each.reason for each in store.active_freezes("alpha")] == ["two"]
+    store.unfreeze("alpha")
+    assert store.active_freezes() == []
+
+
+@pytest.mark.parametrize("name", ["Alpha", "alpha ", "%", "alph_", "' or '1'='1"])
+def test_a_profile_is_frozen_by_exactly_its_name(store: Store, name: str) -> None:
+    store.freeze(Freeze(NOW, "token:olga", "", name))
+    store.commit("alpha", {}, NOW, None, ALPHA)
+    store.unfreeze("alpha")
+    assert [each.profile for each in store.active_freezes()] == [name]
+
+
+def test_a_freeze_of_everything_is_one_whatever_profile_it_says(kept: Stores) -> None:
+    kept.set_freeze(Freeze(NOW, "local:operator", "an incident", "alpha"))
+    store = kept.open_saas("saas-1")
+    with pytest.raises(WritesFrozen, match="All writes are frozen"):
+        store.commit("beta", {}, NOW, None, BETA)
+    kept.set_freeze(None)
+    store.commit("beta", {}, NOW, None, BETA)
+    store.close()
+
+
+def test_what_was_used_of_a_budget_is_told_by_profile_and_counted_over_all(store: Store) -> None:
+    for name in ("alpha", "beta"):
+        taken = Commitment(writes=True, profile=name, charges=(BudgetCharge(ME.id, "destructive", 1, 2, 3600),))
+        store.commit(name, {}, NOW, None, taken)
+    assert store.budget_usage({"destructive": 3600}, NOW, "alpha") == [BudgetUsage(ME.id, "destructive", 1)]
+    assert store.budget_usage({"destructive": 3600}, NOW) == [BudgetUsage(ME.id, "destructive", 2)]
+    with pytest.raises(BudgetExceeded):
+        store.commit("one too many", {}, NOW, None, taken)
+
+
+def test_a_ceiling_holds_per_principal_and_hour(store: Store) -> None:
+    for number in range(3):
+        store.commit(f"call-{number}", {}, NOW, None, destructive())
+    with pytest.raises(BudgetExceeded, match="4 destructive calls within an hour; 3 are allowed"):
+        store.commit("one too many", {}, NOW, None, destructive())
+    store.commit("another's", {}, NOW, None, destructive(who=YOU.id))
+    store.commit("an hour later", {}, NOW + 3601, None, destructive())
+
+
+def test_what_somebody_has_used_is_told_for_as_long_as_it_counts(store: Store) -> None:
+    store.commit("a", {}, NOW, None, destructive(2))
+    assert store.budget_usage({"destructive": 3600}, NOW + 3599) == [BudgetUsage(ME.id, "destructive", 2)]
+    assert store.budget_usage({"destructive": 3600}, NOW + 3600) == []
+
+
+def test_each_ceiling_has_a_window_of_its_own(store: Store) -> None:
+    write = Commitment(writes=True, charges=(BudgetCharge(ME.id, "writes", 1, 1, 60),))
+    store.commit("a", {}, NOW, None, write)
+    with pytest.raises(BudgetExceeded, match="2 writes within a minute"):
+        store.commit("b", {}, NOW + 59, None, write)
+    store.commit("c", {}, NOW + 60, None, write)
+
+
+def test_what_is_refused_takes_nothing(store: Store) -> None:
+    both = Commitment(
+        writes=True, charges=(BudgetCharge(ME.id, "writes", 1, 10, 60), BudgetCharge(ME.id, "destructive", 9, 3, 3600))
+    )
+    with pytest.raises(BudgetExceeded):
+        store.commit("a", {}, NOW, None, both)
+    store.commit("b", {}, NOW, None, Commitment(charges=(BudgetCharge(ME.id, "writes", 10, 10, 60),)))
+
+
+def test_what_changed_nothing_is_given_back(store: Store) -> None:
+    store.commit("a", {}, NOW, None, destructive(3))
+    store.finish_call("a", {}, NOW, CallOutcome(changed=False))
+    store.commit("b", {}, NOW, None, destructive(3))
+    store.finish_call("b", {}, NOW, CallOutcome(changed=True))
+    with pytest.raises(BudgetExceeded):
+        store.commit("c", {}, NOW, None, destructive())
+
+
+def test_the_journal_keeps_what_was_there_and_forgets_what_was_not_done(store: Store) -> None:
+    for call in ("done", "refused"):
+        entry = UndoEntry(
+            call, NOW, "auth.UpdateRole", ME.id, "default", {"role_name": "a"}, {"display_name": "before"}
+        )
+        store.commit(call, {}, NOW, None, Commitment(writes=True, undo_entry=entry))
+    store.finish_call("done", {}, NOW, CallOutcome(changed=True, result={"applied": True}))
+    store.finish_call("refused", {}, NOW, CallOutcome(changed=False))
+    [kept] = store.undo_log.list_entries()
+    assert (kept.call, kept.before, kept.result) == ("done", {"display_name": "before"}, {"applied": True})
+    store.commit("later", {}, NOW, commitment=Commitment(undoes=("done", 0)))
+    with pytest.raises(AlreadyUsed):
+        store.commit("again", {}, NOW, commitment=Commitment(undoes=("done", 0)))
+    found = store.undo_log.get("done")
+    assert found is not None
+    assert found.undone == {0: "later"}
+    assert store.undo_log.get("refused") is None
+    assert store.undo_log.purge(NOW + 1) == 1
+
+
+def test_reads_take_nothing_and_graver_calls_take_more(catalogue: Catalogue) -> None:
+    def kinds(key: str, users: int | None = None) -> dict[str, int]:
+        return {charge.kind: charge.amount for charge in budget_charges({}, catalogue.find(key), ME, users)}
+
+    assert kinds("auth.GetTenants") == {}
+    assert kinds("auth.CreateTenant") == {"writes": 1}
+    assert kinds("auth.DeleteTenant", 20) == {"writes": 1, "destructive": 1, "users": 20}
+    assert kinds("auth.DeleteTenant", 0) == {"writes": 1, "destructive": 1}
+    assert kinds("auth.DeleteSaasUser") == {"writes": 1, "destructive": 1, "users": 1}
+    assert kinds("auth.DeleteTenant") == {"writes": 1, "destructive": 1, "users": 1}, "unread counts as one"
+
+
+def test_users_that_nobody_could_count_take_the_whole_budget_where_nobody_was_asked(catalogue: Catalogue) -> None:
+    tenant, user = catalogue.find("auth.DeleteTenant"), catalogue.find("auth.DeleteSaasUser")
+
+    def users(operation: Operation, counted: int | None, ceiling: int) -> list[int]:
+        taken = budget_charges({"affected_users_per_hour": ceiling}, operation, ME, counted, asked=False)
+        return [charge.amount for charge in taken if charge.kind == "users"]
+
+    assert users(tenant, None, 30) == [30]
+    assert users(tenant, None, 0) == [1], "a ceiling of none lets none through"
+    assert users(tenant, 7, 30) == [7]
+    assert users(user, None, 30) == [1], "one person is one, whatever could be read"
+
+
+def test_a_policy_overrides_ceilings_and_none_lifts_them(catalogue: Catalogue) -> None:
+    operation = catalogue.find("auth.DeleteTenant")
+    given = {charge.kind: charge.ceiling for charge in budget_charges({"destructive_per_hour": 2}, operation, ME, 5)}
+    assert given == {
+        "writes": DEFAULT_CEILINGS["writes_per_minute"],
+        "destructive": 2,
+        "users": DEFAULT_CEILINGS["affected_users_per_hour"],
+    }
+    assert budget_charges(None, operation, ME, 5) == ()
+
+
+def test_a_read_takes_no_transaction_of_its_own_whatever_profile_it_is_of(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never() -> None:
+        raise AssertionError("a read waits for no write")
+
+    read, at = {"operation": "auth.GetRoles"}, 1_790_000_000.0
+    store.commit("call-1", read, at, None, Commitment(profile="production"))  # begins the chain of this process
+    monkeypatch.setattr(store.audit_log, "writing", never)
+    store.commit("call-2", read, at + 1, None, Commitment(profile="production"))
+    assert [record["call"] for record in store.audit_records()] == ["call-1", "call-2"]

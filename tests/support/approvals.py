@@ -1,0 +1,30 @@
+"""An approval that waits for a person."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from saasus_mcp.store import Approval
+
+NOW = 1_790_000_000.0
+_PENDING = Approval(
+    code="ABCD-2345",
+    binding="b" * 64,
+    operation="auth.DeleteTenant",
+    principal="local:me",
+    profile="default",
+    saas_id="saas",
+    name="Acme",
+    preview='{"en": "Deletes Acme.", "ja": "Acmeを削除します。"}',
+    bound="{}",
+    status="pending",
+    requested_at=NOW,
+    expires_at=NOW + 900,
+    subject="s" * 64,
+)
+
+
+def pending_approval(**other: Any) -> Approval:
+    """Asked for at `NOW`, for a quarter of an hour: to delete the tenant Acme, unless told otherwise."""
+    return replace(_PENDING, **other)

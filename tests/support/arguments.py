@@ -1,0 +1,125 @@
+"""Arguments for any operation, made from its own schema: complete, the least that will do, and ever so slightly other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from saasus_mcp.catalog import Operation
+from tests.support.pipeline import sample_value
+
+
+def body_variants(operation: Operation) -> tuple[str, ...]:
+    """The bodies an operation can carry, by name; one without a name where there is no choice."""
+    return tuple(operation.variants[1]) if operation.variants else ("",)
+
+
+FUTURE = 3_786_825_600
+"""In the year 2090: ahead of the clock of this computer and of those of tests."""
+REQUIRED_VALUES: dict[str, Any] = {
+    "attributes": {"birthday": "text-1"},
+    "icon": "data:image/png;base64,eA==",
+    "favicon": "data:image/png;base64,eA==",
+    **dict.fromkeys(
+        ("using_next_plan_from", "timestamp", "start_timestamp", "end_timestamp", "start_at", "end_at"), FUTURE
+    ),
+}
+"""Values that rows of effects require (`requires`), by argument."""
+UNUSED_NAMES: dict[str, dict[str, Any]] = {
+    "auth.CreateEnv": {"id": 7},
+    "pricing.CreateMeteringUnit": {"unit_name": "free"},
+}
+"""Names of what is created that nothing else has."""
+
+
+def complete_arguments(operation: Operation, shape: str = "") -> dict[str, Any]:
+    """Every argument the operation takes; a call that changes what is there, with which the stub answers in samples."""
+    values = {name: REQUIRED_VALUES.get(name, sample_value(field)) for name, field in _fields(operation, shape).items()}
+    if "histories" in values:
+        values["histories"] = [{**each, "timestamp": FUTURE} for each in values["histories"]]
+    return _changed(operation, _trimmed(operation, {**values, **UNUSED_NAMES.get(operation.key, {})}))
+
+
+def minimal_arguments(operation: Operation, shape: str = "") -> dict[str, Any]:
+    """Nothing but what the operation insists on, all the way down."""
+    fields, wanted = _fields(operation, shape), _required(operation, shape)
+    values = {name: _least(field) for name, field in fields.items() if name in wanted}
+    for names in operation.exactly_one:
+        values.setdefault(names[0], sample_value(fields[names[0]]))
+    if operation.body and not any(name not in operation.addressing for name in values):
+        name = next(name for name in fields if name not in operation.addressing)
+        values[name] = sample_value(fields[name])
+    if values.get("enabled") and "method" in fields:
+        values["method"] = sample_value(fields["method"])
+    values |= {name: REQUIRED_VALUES[name] for name in values if name in REQUIRED_VALUES}
+    return _changed(operation, {**values, **UNUSED_NAMES.get(operation.key, {})})
+
+
+def altered_arguments(operation: Operation, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The arguments with one of them changed, each in its turn, all still of the right type."""
+    for name, value in arguments.items():
+        schema = operation.input_schema["properties"][name]
+        if "enum" in schema or schema.get("format"):
+            continue
+        other = _other(value)
+        if other != value:
+            yield {**arguments, name: other}
+
+
+def _fields(operation: Operation, shape: str) -> dict[str, Any]:
+    own: dict[str, Any] = operation.input_schema.get("properties", {})
+    if operation.variants is None:
+        return own
+    body: dict[str, Any] = operation.variants[1][shape or body_variants(operation)[0]]["properties"]
+    return {name: own[name] for name in (*operation.path_parameters, *operation.query_parameters)} | body
+
+
+def _required(operation: Operation, shape: str) -> set[str]:
+    wanted = set(operation.input_schema.get("required", ()))
+    if operation.variants is None:
+        return wanted
+    return wanted | set(operation.variants[1][shape or body_variants(operation)[0]]["required"])
+
+
+def _trimmed(operation: Operation, values: dict[str, Any]) -> dict[str, Any]:
+    left_out = {name for names in operation.exactly_one for name in names[1:]}
+    return {name: value for name, value in values.items() if name not in left_out}
+
+
+def _changed(operation: Operation, values: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of an update with one of them other than a read answers."""
+    diff = operation.effects.diff
+    compared = diff.now if diff is not None and operation.effects.effect == "update" else ()
+    for name in compared:
+        if name in values and name not in {*REQUIRED_VALUES, *(operation.variants or ())[:1]}:
+            schema = operation.input_schema["properties"][name]
+            other = schema["enum"][-1] if "enum" in schema else _other(values[name])
+            if other != values[name]:
+                return {**values, name: other}
+            if values[name] == {}:
+                return {**values, name: {"any_key": "text-1"}}
+    return values
+
+
+def _least(schema: dict[str, Any]) -> Any:
+    if "properties" in schema:
+        return {name: _least(schema["properties"][name]) for name in schema.get("required", ())}
+    if schema.get("type") == "object":
+        return {}
+    return [] if schema.get("type") == "array" else sample_value(schema)
+
+
+def _other(value: Any) -> Any:
+    match value:
+        case bool():
+            return not value
+        case int() | float():
+            return value + 1
+        case str():
+            return value + "x"
+        case list():
+            return [*value, *value]
+        case dict():
+            return {name: _other(item) for name, item in value.items()}
+        case _:
+            return value

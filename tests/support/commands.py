@@ -1,0 +1,194 @@
+"""How tests run commands: in the process, as a process of its own, or on a terminal that a test types into."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from click.testing import CliRunner
+
+from saasus_mcp.cli import commands
+from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.permissions.inspection.snapshot import encode_snapshot
+from saasus_mcp.store import Approval, Store
+from tests.support.questions import deletion
+
+TIMEOUT = 60.0
+
+
+@dataclass(frozen=True)
+class CommandResult:
+    """How a command ended, and what it wrote."""
+
+    status: int
+    out: str
+    err: str
+
+
+SANDBOX_VARIABLES = {"SAASUS_API_URL_BASE", "SAASUS_SAAS_ID", "SAASUS_API_KEY", "SAASUS_SECRET_KEY"}
+
+
+def sandbox_variables(process: subprocess.Popen[str]) -> dict[str, str]:
+    """Read what a client of a served sandbox needs; a sandbox that does not print all of it is killed."""
+    assert process.stdout is not None
+    found: dict[str, str] = {}
+    shown: list[str] = []
+    late = threading.Timer(TIMEOUT, process.kill)
+    late.start()
+    try:
+        for line in process.stdout:
+            shown.append(line)
+            found |= dict(re.findall(r"(SAASUS_\w+)=(\S+)", line))
+            if set(found) == SANDBOX_VARIABLES:
+                return found
+    finally:
+        late.cancel()
+    raise AssertionError(f"{SANDBOX_VARIABLES - set(found)} was never shown, but:\n{''.join(shown)}")
+
+
+def run_command(*args: str, given: str | bytes | None = None) -> CommandResult:
+    """Run a command in this process, with no terminal; a SaasusMcpError ends it as `main` does."""
+    result = CliRunner().invoke(commands, args, input=given)
+    if isinstance(result.exception, SaasusMcpError):
+        return CommandResult(1, result.stdout, f"saasus-mcp: {result.exception}\n")
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return CommandResult(result.exit_code, result.stdout, result.stderr)
+
+
+def spawn_command(*args: str, **env: str) -> CommandResult:
+    """Run a command as a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "saasus_mcp", *args], capture_output=True, env={**os.environ, **env}, timeout=TIMEOUT, check=False
+    )  # fmt: skip
+    return CommandResult(done.returncode, done.stdout.decode("utf-8"), done.stderr.decode("utf-8"))
+
+
+def wait_for_port(port: int) -> None:
+    """Wait for a listener, by trying to connect: there is nothing else to wait for."""
+    deadline = time.monotonic() + TIMEOUT
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+    raise AssertionError("nobody ever listened")
+
+
+class Terminal:
+    """A command on a terminal of its own."""
+
+    def __init__(self, *args: str, env: Mapping[str, str] | None = None) -> None:
+        import pty
+
+        self._screen, inside = pty.openpty()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "saasus_mcp", *args],
+            stdin=inside,
+            stdout=inside,
+            stderr=inside,
+            start_new_session=True,
+            env={**os.environ, "TERM": "dumb", "PYTHONUTF8": "1", **(env or {})},
+        )
+        os.close(inside)
+        self.output = ""
+        self._read = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.kill()
+        self._process.wait()
+        os.close(self._screen)
+
+    def wait_for(self, text: str) -> None:
+        """Read on until this is shown."""
+        before = time.monotonic()
+        while text not in self.output[self._read :]:
+            ended = not self._more(TIMEOUT - (time.monotonic() - before))
+            assert not ended, f"{text!r} was never shown, but:\n{self.output}"
+        self._read = self.output.index(text, self._read) + len(text)
+
+    def type(self, line: str) -> None:
+        """Type a line."""
+        os.write(self._screen, line.encode() + b"\n")
+
+    def interrupt(self) -> None:
+        """What Ctrl+C does."""
+        self._process.send_signal(signal.SIGINT)
+
+    def hang_up(self) -> None:
+        """Type Ctrl+D."""
+        os.write(self._screen, b"\x04")
+
+    def wait(self) -> int:
+        """Read to the end; the exit status."""
+        while self._more(TIMEOUT):
+            pass
+        return self._process.wait(TIMEOUT)
+
+    def _more(self, patience: float) -> bool:
+        ready, _, _ = select.select([self._screen], [], [], max(0.0, patience))
+        assert ready, f"nothing more was shown after:\n{self.output}"
+        try:
+            piece = os.read(self._screen, 65536)
+        except OSError:  # how Linux says that the other end is closed
+            return False
+        self.output += piece.decode("utf-8", "replace").replace("\r\n", "\n")
+        return bool(piece)
+
+
+def create_approval(
+    state: Path,
+    code: str = "ABCD-2345",
+    saas_id: str = "saas-1",
+    at: float | None = None,
+    operation: str = "auth.DeleteTenant",
+    **given: Any,
+) -> Approval:
+    """An approval that waits in the state folder for a person: to delete the tenant Aozora."""
+    name = given.get("name", "Aozora")
+    now = time.time() if at is None else at
+    wanted = Approval(
+        code=code,
+        binding=code.rjust(64, "0"),
+        subject=code.rjust(64, "0"),
+        operation=operation,
+        profile="default",
+        saas_id=saas_id,
+        bound=encode_snapshot({}, seen=True),
+        status="pending",
+        requested_at=now,
+        expires_at=now + 900,
+        **{"principal": "local:somebody", "name": name, "preview": deletion(name).to_json(), **given},
+    )
+    store = Store.open_saas(state, saas_id)
+    try:
+        assert store.request_approval(wanted, 5) == wanted
+    finally:
+        store.close()
+    return wanted
+
+
+def approval_status(state: Path, code: str = "ABCD-2345", saas_id: str = "saas-1") -> tuple[str, str | None]:
+    """What became of an approval, and the reason given."""
+    store = Store.open_saas(state, saas_id)
+    try:
+        found = next(approval for approval in store.list_approvals(time.time()) if approval.code == code)
+    finally:
+        store.close()
+    return found.status, found.reason

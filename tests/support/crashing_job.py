@@ -1,0 +1,92 @@
+"""Run as a program: start an import against a served sandbox and die at a named moment of it; or go on with what was left.
+
+usage: dying.py FOLDER URL MOMENT NUMBER < LIST      at the NUMBER-th account; the moment `never` only goes on
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from saasus_mcp.saasus.client import ApiClient, ApiResponse
+from saasus_mcp.server.pipeline.call import Call, PendingElicitation
+from saasus_mcp.store import Store
+from tests.support.job_server import PLACE, AcceptingPerson, JobServer, start_job_server
+from tests.support.pipeline import PRINCIPAL
+
+MOMENTS = ("before send", "before end", "before checkpoint", "never")
+OPERATION = "auth.CreateSaasUser"
+PATIENCE = 600.0
+
+
+class CrashPoint:
+    """Counts what happens to accounts, and ends the process at the moment."""
+
+    def __init__(self, moment: str, number: int) -> None:
+        self._moment = moment
+        self._left = number
+        self._doomed = ""
+
+    def aim(self) -> None:
+        commit, end, send = Store.commit, Store.finish_call, ApiClient.send
+
+        def committed(store: Store, call: str, record: Any, *given: Any, **named: Any) -> None:
+            commit(store, call, record, *given, **named)
+            if record["operation"] == OPERATION:
+                self._left -= 1
+                if self._left == 0:
+                    self._doomed = call
+                    self._at("before send")
+
+        async def sent(client: ApiClient, operation: Any, request: Any, trace_id: str, *more: Any) -> ApiResponse:
+            response = await send(client, operation, request, trace_id, *more)
+            if trace_id == self._doomed:
+                self._at("before end")
+            return response
+
+        def ended(store: Store, call: str, *given: Any, **named: Any) -> None:
+            end(store, call, *given, **named)
+            if call == self._doomed:
+                self._at("before checkpoint")
+
+        for owner, name, made in ((Store, "commit", committed), (Store, "end", ended), (ApiClient, "send", sent)):
+            setattr(owner, name, made)
+
+    def _at(self, moment: str) -> None:
+        if moment == self._moment:
+            os._exit(9)
+
+
+async def main(folder: Path, url: str, moment: str, number: int) -> None:
+    CrashPoint(moment, number).aim()
+    async with start_job_server(folder, url=url) as on:
+        if moment != "never":
+            listed = sys.stdin.read()
+            answer = await on.surface.run(
+                Call("job_import_users", {"csv": listed}, PRINCIPAL, elicitor=AcceptingPerson())
+            )
+            assert not isinstance(answer, PendingElicitation)
+        [job] = on.pipeline.store.jobs.list_jobs(PRINCIPAL.id, PLACE.profile, 1)
+        await follow_job(on, job.id)
+
+
+async def follow_job(on: JobServer, job: str) -> None:
+    """Wait for the end of the job, and print what it came to."""
+    with anyio.fail_after(PATIENCE):
+        while True:
+            answer = await on.call("job_status", {"job": job, "wait": 30})
+            if '"status":"running"' not in answer.text:
+                break
+    whole = answer.structured or {}
+    if "all_rows" in whole:
+        whole = {**whole, "rows": on.stored_result(whole["all_rows"])}
+    sys.stdout.write(json.dumps({"ok": answer.ok, "text": answer.text, **whole}))
+
+
+if __name__ == "__main__":
+    anyio.run(main, Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4]))

@@ -1,0 +1,57 @@
+"""The databases that a store can be in. PostgreSQL takes a server: `make test-postgres` starts one of its own."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, make_url
+
+from saasus_mcp.store import Store
+from saasus_mcp.store.folder_stores import FolderStores
+from saasus_mcp.store.stores import Stores
+
+SERVER = os.environ.get("SAASUS_MCP_TEST_POSTGRES")
+NO_POSTGRESQL = "SAASUS_MCP_TEST_POSTGRES names no PostgreSQL server; `make test-postgres` starts one"
+POSTGRESQL = pytest.param("postgresql", marks=() if SERVER else pytest.mark.skip(reason=NO_POSTGRESQL))
+BACKENDS = ("sqlite", POSTGRESQL)
+KEY = b"k" * 32
+
+
+@contextmanager
+def create_database() -> Iterator[str]:
+    """The address of a database of PostgreSQL that nobody used before, dropped in the end."""
+    if SERVER is None:
+        pytest.skip(NO_POSTGRESQL)
+    name = f"test_{secrets.token_hex(6)}"
+    server = create_engine(make_url(SERVER).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+    try:
+        with server.connect() as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {name}")
+        yield make_url(SERVER).set(database=name).render_as_string(hide_password=False)
+        with server.connect() as connection:
+            connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        server.dispose()
+
+
+def open_stores(where: Path | str, keys: Sequence[bytes] = (KEY,)) -> Stores:
+    """Those of a process of its own: in a folder, or at the address of a database."""
+    if isinstance(where, Path):
+        return FolderStores(where, lambda: keys)
+    from saasus_mcp.store.shared_stores import SharedStores
+
+    return SharedStores(where, lambda: keys)
+
+
+def execute(store: Store, statement: str) -> None:
+    """What somebody does to the tables who has the database, but not the server."""
+    with store._database.transaction() as connection:
+        schemas = connection.get_execution_options().get("schema_translate_map")
+        if schemas:
+            connection.exec_driver_sql(f'SET LOCAL search_path TO "{schemas[None]}"')
+        connection.exec_driver_sql(statement)

@@ -1,0 +1,20 @@
+"""Homes for tests that look for the files of clients."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+CLIENT_VARIABLES = ("XDG_CONFIG_HOME", "CLAUDE_CONFIG_DIR", "CODEX_HOME", "GEMINI_CLI_HOME", "APPDATA", "LOCALAPPDATA")
+"""Variables by which a client keeps its files outside the home."""
+
+
+def create_home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A new, empty home at this place, until the test ends."""
+    folder.mkdir()
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("USERPROFILE", str(folder))
+    for name in CLIENT_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    return folder

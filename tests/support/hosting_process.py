@@ -1,0 +1,128 @@
+"""A hosted server as a process of its own, before a sandbox on a port that sees everything it is sent."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anyio
+import uvicorn
+from starlette.types import Receive, Scope, Send
+
+from saasus_mcp.sandbox import CREDENTIALS, Sandbox
+from saasus_mcp.store import Store
+from saasus_mcp.store.tokens import Token, TokenStore
+from tests.support.commands import TIMEOUT
+from tests.support.hosting_server import MCP, run_server
+
+PUBLIC = "https://mcp.example.com"
+ROLE = {"role_name": "role-of-the-test", "display_name": "x"}
+MODERN = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientCapabilities": {},
+    "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+}
+
+
+@dataclass
+class SlowSandbox:
+    """The sandbox behind a network on which writes arrive and are answered when the test says so."""
+
+    sandbox: Sandbox
+    requests: list[str] = field(default_factory=list)
+    arrived: anyio.Event = field(default_factory=anyio.Event)
+    released: anyio.Event = field(default_factory=anyio.Event)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.requests.append(f"{scope['raw_path']!r} {scope['query_string']!r} {scope['headers']!r}")
+        if scope["method"] not in {"GET", "HEAD"}:
+            self.arrived.set()
+            await self.released.wait()
+        await self.sandbox(scope, receive, send)
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[str]:
+        config = uvicorn.Config(self, lifespan="off", log_config=None, timeout_graceful_shutdown=1)
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            async with run_server(uvicorn.Server(config), listener) as url:
+                yield url
+
+
+@contextmanager
+def start_server(api: str, state: Path, **env: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """The command that an operator runs, up and ready, before this API; gives where it listens."""
+    (state.parent / "config.toml").write_text(
+        'version = 1\n[profiles.default]\ngroups = ["support"]\n', encoding="utf-8"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    flags = ("--transport", "http", "--port", str(port), "--public-url", PUBLIC)
+    settings = {
+        **os.environ,
+        "SAASUS_API_URL_BASE": api,
+        "SAASUS_SAAS_ID": CREDENTIALS.saas_id,
+        "SAASUS_API_KEY": CREDENTIALS.api_key,
+        "SAASUS_SECRET_KEY": CREDENTIALS.secret_key,
+        **env,
+    }
+    command = [sys.executable, "-m", "saasus_mcp", "serve", *flags]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=settings) as process:
+        try:
+            assert process.stderr is not None
+            said = process.stderr.readline()
+            assert f"MCP at {PUBLIC}/mcp" in said, said + process.stderr.read()
+            assert "Console at" in process.stderr.readline()
+            yield f"http://127.0.0.1:{port}", process
+        finally:
+            process.kill()
+
+
+def create_role_request(bearer: str) -> dict[str, Any]:
+    """A call of protocol 2026-07-28, as httpx2 takes it."""
+    params = {"name": "auth_create_role", "arguments": ROLE, "_meta": MODERN}
+    headers = {
+        **MCP,
+        "Authorization": f"Bearer {bearer}",
+        "MCP-Protocol-Version": "2026-07-28",
+        "Mcp-Method": "tools/call",
+        "Mcp-Name": "auth_create_role",
+    }
+    return {"headers": headers, "json": {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}}
+
+
+def create_token(state: Path) -> str:
+    """Alice's."""
+    accounts, now = TokenStore.open(state), time.time()
+    try:
+        return accounts.add(Token("alice", "caller", frozenset({"support"}), "local:me", now, now + 600))
+    finally:
+        accounts.close()
+
+
+def audit_records(state: Path) -> list[dict[str, Any]]:
+    store = Store.open_saas(state, CREDENTIALS.saas_id)
+    try:
+        return store.audit_records()
+    finally:
+        store.close()
+
+
+async def assert_refuses_connections(url: str) -> None:
+    """Wait until nothing listens there any more."""
+    host, port = url.removeprefix("http://").split(":")
+    with anyio.fail_after(TIMEOUT):
+        while True:
+            try:
+                async with await anyio.connect_tcp(host, int(port)):
+                    pass
+            except OSError:
+                return
+            await anyio.sleep(0.01)

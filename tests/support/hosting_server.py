@@ -1,0 +1,236 @@
+"""A hosted server for tests: profiles before a stub of the API, asked in memory or on a port of this machine."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import anyio
+import httpx2
+from anyio.abc import SocketStream
+from mcp import Client as McpClient
+from mcp import types
+from mcp.client.context import ClientRequestContext
+from mcp.client.sse import sse_client
+from mcp.client.streamable_http import streamable_http_client
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Scope
+
+from saasus_mcp.catalog import Catalogue
+from saasus_mcp.hosting.auth.authentication import Authenticator, Caller
+from saasus_mcp.hosting.auth.profile_access import ServedProfile
+from saasus_mcp.hosting.http import uvicorn_server
+from saasus_mcp.hosting.http.application import HostedApp, build_app
+from saasus_mcp.hosting.metrics import Metrics, MetricsObserver
+from saasus_mcp.permissions.approval.proof import Destination
+from saasus_mcp.permissions.policy.presets import PRESETS, Policy, Principal
+from saasus_mcp.permissions.secrets.encryption import Encryptor
+from saasus_mcp.saasus.client import ApiClient
+from saasus_mcp.server import mcp_server
+from saasus_mcp.server.pipeline.call_pipeline import Pipeline
+from saasus_mcp.server.scheduling.fair_queue import FairQueue
+from saasus_mcp.settings import HttpSettings, JwtTable
+from saasus_mcp.settings.hosting import AuthTable, HttpTable, resolve_http_settings
+from saasus_mcp.store import Store
+from tests.support.commands import TIMEOUT
+from tests.support.jwt_issuer import ISSUER
+from tests.support.pipeline import CREDENTIALS, ERAS, Responder, StubApi
+
+if TYPE_CHECKING:
+    import socket
+
+    import uvicorn
+
+PUBLIC = "https://mcp.example.com"
+MCP = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
+INITIALIZE = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
+        "clientInfo": {"name": "test", "version": "1"},
+    },
+}
+Transport = Literal["legacy", "2026-07-28", "sse"]
+TRANSPORTS: tuple[Transport, ...] = (*ERAS, "sse")
+OWNER_ROLE = Caller(Principal("local:owner"), "caller", is_owner=True)
+
+
+def build_caller(name: str, *groups: str, **given: Any) -> Caller:
+    return Caller(Principal(f"token:{name}", frozenset(groups)), **{"role": "caller", "client_id": name, **given})
+
+
+@dataclass
+class StaticAuthenticator:
+    """Believes the tokens that a test says, and whom they name."""
+
+    callers: dict[str, Caller] = field(default_factory=lambda: {"alice-token": build_caller("alice", "support")})
+
+    async def authenticate(self, token: str) -> Caller | None:
+        return self.callers.get(token)
+
+
+@dataclass
+class HostingServer:
+    """A hosted server and what it stands before."""
+
+    http: HttpSettings
+    hosted: HostedApp
+    metrics: Metrics
+    apis: Mapping[str, StubApi]
+    served: Mapping[str, ServedProfile]
+
+    @property
+    def app(self) -> ASGIApp:
+        return self.hosted.app
+
+    @asynccontextmanager
+    async def client(
+        self,
+        token: str | None = "alice-token",
+        **headers: str,
+    ) -> AsyncIterator[httpx2.AsyncClient]:
+        """A client that asks in memory; every answer is read whole."""
+        given = {**MCP, **({"Authorization": f"Bearer {token}"} if token else {}), **headers}
+        async with (
+            _started(self.app),
+            httpx2.AsyncClient(transport=httpx2.ASGITransport(app=self.app), base_url=PUBLIC, headers=given) as client,
+        ):
+            yield client
+
+    @asynccontextmanager
+    async def serve(self) -> AsyncIterator[str]:
+        """On a port of this machine, until the end; gives its URL."""
+        with uvicorn_server.open_listener("127.0.0.1", 0) as listener:
+            server = uvicorn_server.create_server(self.hosted)
+            async with run_server(server, listener) as url:
+                yield url
+
+
+@asynccontextmanager
+async def run_server(server: uvicorn.Server, listener: socket.socket) -> AsyncIterator[str]:
+    """A server until the end; gives its URL."""
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(server.serve, [listener])
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+
+
+def build_server(
+    catalogue: Catalogue,
+    profiles: Mapping[str, Iterable[str]] = {"default": "*"},
+    known: Authenticator | Caller | None = None,
+    policy: Policy = PRESETS["guarded"],
+    jwt: JwtTable | None = None,
+    extra: Iterable[BaseRoute] = (),
+    through: Callable[[httpx2.AsyncBaseTransport], httpx2.AsyncBaseTransport] = lambda transport: transport,
+    **table: Any,
+) -> HostingServer:
+    """A server for these profiles and their groups. It believes `known`, or else Alice.
+
+    Args:
+        through: what stands between it and the stub.
+    """
+    http = resolve_http_settings(HttpTable.model_validate(table), AuthTable(jwt=jwt), None, None, PUBLIC)
+    metrics, apis, served = Metrics(), {}, {}
+    for name, groups in profiles.items():
+        apis[name] = StubApi(catalogue)
+        transport = through(apis[name].transport())
+        served[name] = ServedProfile(_pipeline(apis[name], transport, name, policy, metrics, http), frozenset(groups))
+    hosted = build_app(
+        http,
+        served,
+        lambda one, who: mcp_server.build_server(one.pipeline, who, "en"),
+        known or StaticAuthenticator(),
+        metrics,
+        extra_routes=tuple(extra),
+    )
+    return HostingServer(http, hosted, metrics, apis, served)
+
+
+def provider_table(**given: Any) -> JwtTable:
+    return JwtTable(issuer=ISSUER, jwks_url=f"{ISSUER}/keys", **given)
+
+
+def _pipeline(
+    api: StubApi,
+    transport: httpx2.AsyncBaseTransport,
+    profile: str,
+    policy: Policy,
+    metrics: Metrics,
+    http: HttpSettings,
+) -> Pipeline:
+    store = Store.in_memory()
+    return Pipeline(
+        catalogue=api.catalogue,
+        policy=policy,
+        client=ApiClient(CREDENTIALS, transport=transport),
+        open_store=lambda: store,
+        encryptor=Encryptor.ephemeral(),
+        destination=Destination(profile, CREDENTIALS.saas_id),
+        observer=MetricsObserver(metrics, profile, api.catalogue),
+        call_queue=FairQueue(per_principal=http.table.calls_per_caller),
+    )
+
+
+@asynccontextmanager
+async def _started(app: ASGIApp) -> AsyncIterator[None]:
+    """The app's lifespan, as a server runs it."""
+    to_app, from_test = anyio.create_memory_object_stream[Any](2)
+    to_test, from_app = anyio.create_memory_object_stream[Any](2)
+    async with to_app, from_test, to_test, from_app, anyio.create_task_group() as running:
+        scope: Scope = {"type": "lifespan", "asgi": {"version": "3.0"}}
+
+        async def live() -> None:
+            await app(scope, from_test.receive, to_test.send)
+
+        running.start_soon(live)
+        await to_app.send({"type": "lifespan.startup"})
+        assert (await from_app.receive())["type"] == "lifespan.startup.complete"
+        yield
+        await to_app.send({"type": "lifespan.shutdown"})
+        assert (await from_app.receive())["type"] == "lifespan.shutdown.complete"
+
+
+@asynccontextmanager
+async def connect_client(
+    url: str,
+    way: Transport,
+    token: str | None = "alice-token",
+    answering: Responder | None = None,
+    path: str = "",
+    narrowing: Mapping[str, str] = {},
+) -> AsyncIterator[McpClient]:
+    """The SDK's own client at a hosted server; `path` names a profile, `narrowing` has further headers."""
+
+    async def elicited(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:
+        assert answering is not None
+        assert isinstance(params, types.ElicitRequestFormParams)
+        return answering(params)
+
+    headers = {**({"Authorization": f"Bearer {token}"} if token else {}), **narrowing}
+    async with AsyncExitStack() as until:
+        if way == "sse":
+            transport: Any = sse_client(f"{url}/sse{path}", headers)
+        else:
+            http = await until.enter_async_context(httpx2.AsyncClient(headers=headers, timeout=TIMEOUT))
+            transport = streamable_http_client(f"{url}/mcp{path}", http_client=http)
+        callback = elicited if answering else None
+        mode = "legacy" if way == "sse" else way
+        yield await until.enter_async_context(McpClient(transport, mode=mode, elicitation_callback=callback))
+
+
+def error_message(answer: httpx2.Response) -> str:
+    """The words of a refusal."""
+    return str(answer.json()["error"]["message"])
+
+
+async def open_socket(url: str) -> SocketStream:
+    """A bare connection."""
+    return await anyio.connect_tcp("127.0.0.1", int(url.rsplit(":", 1)[1]))

@@ -1,0 +1,185 @@
+"""A stage for jobs: a sandbox that outlives the server, a pipeline with its store in a folder, the engine, a client."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from anyio import to_thread
+
+from saasus_mcp.catalog import Operation, load_catalogue
+from saasus_mcp.jobs.engine import HeartbeatConfig
+from saasus_mcp.jobs.job_runners import start_runners
+from saasus_mcp.jobs.job_tools import build_job_tools
+from saasus_mcp.jobs.runner import JobRunner
+from saasus_mcp.permissions.approval.confirmation import (
+    FIELD_NAME,
+    FIELD_YES,
+    ClientAnswer,
+    ConfirmationPrompt,
+    ConfirmationReply,
+)
+from saasus_mcp.permissions.approval.proof import Destination
+from saasus_mcp.permissions.policy.presets import PRESETS, Policy, Principal
+from saasus_mcp.permissions.secrets.encryption import Encryptor
+from saasus_mcp.saasus.client import ApiClient, ApiResponse
+from saasus_mcp.saasus.request import ApiRequest
+from saasus_mcp.saasus.tool_answer import ToolAnswer
+from saasus_mcp.sandbox import CREDENTIALS, Sandbox
+from saasus_mcp.server.pipeline.call import Call, PendingElicitation
+from saasus_mcp.server.pipeline.call_pipeline import Pipeline
+from saasus_mcp.server.surface.tool_surface import ToolSurface
+from saasus_mcp.store import Store
+from tests.support.pipeline import PRINCIPAL
+
+KEY = b"k" * 32
+FAST_PACE = HeartbeatConfig(startup_delay=0.0, interval=0.2, timeout=1.0)
+PLACE = Destination("sandbox", CREDENTIALS.saas_id, sandbox=True)
+
+
+class AcceptingPerson:
+    """A person who says yes to what they are asked, and remembers it."""
+
+    def __init__(self) -> None:
+        self.questions: list[ConfirmationPrompt] = []
+
+    async def ask(self, question: ConfirmationPrompt) -> ClientAnswer | None:
+        self.questions.append(question)
+        content: dict[str, Any] = {FIELD_YES: True} if question.name is None else {FIELD_NAME: question.name}
+        return ClientAnswer("accept", content)
+
+
+@dataclass(frozen=True)
+class JobServer:
+    """What a test plays on."""
+
+    pipeline: Pipeline
+    runner: JobRunner
+    surface: ToolSurface
+    sandbox: Sandbox
+
+    @property
+    def tools(self) -> Any:
+        """The tools of jobs, for a client of their own (tests.support.pipeline.connected)."""
+        return build_job_tools(self.runner)
+
+    async def call(
+        self, name: str, args: dict[str, Any] | None = None, who: Principal = PRINCIPAL, **given: Any
+    ) -> ToolAnswer:
+        """The answer of a call that asks nobody anything more."""
+        answer = await self.surface.run(Call(name, args or {}, who, **given))
+        assert not isinstance(answer, PendingElicitation)
+        return answer
+
+    async def call_json(self, name: str, args: dict[str, Any] | None = None, **given: Any) -> dict[str, Any]:
+        """What a call that succeeds answers."""
+        answer = await self.call(name, args, **given)
+        assert answer.ok, answer.text
+        told: dict[str, Any] = json.loads(answer.text)
+        return told
+
+    def stored_result(self, uri: str) -> Any:
+        """What was kept whole for the caller."""
+        found = self.pipeline.results.find_result(uri, PRINCIPAL.id)
+        assert found is not None
+        return found.value
+
+    def audit_records(self, event: str = "begun") -> list[dict[str, Any]]:
+        return [record for record in self.pipeline.store.audit_records() if record["event"] == event]
+
+    def count_requests(self, key: str) -> int:
+        """How many requests for an operation reached the sandbox."""
+        return sum(received.operation == key for received in self.sandbox.requests)
+
+
+def _client(api: Sandbox, url: str) -> ApiClient:
+    return ApiClient(CREDENTIALS, url) if url else ApiClient(CREDENTIALS, transport=api.transport())
+
+
+@asynccontextmanager
+async def start_job_server(
+    folder: Path,
+    sandbox: Sandbox | None = None,
+    policy: Policy = PRESETS["guarded"],
+    pace: HeartbeatConfig = FAST_PACE,
+    url: str = "",
+) -> AsyncIterator[JobServer]:
+    """A server over a folder, until the block ends; over the same folder and sandbox, a later one goes on.
+
+    Args:
+        url: of a sandbox that is served; inside the process where left out.
+    """
+    catalogue = load_catalogue()
+    api = sandbox or Sandbox(catalogue)
+    sealer = Encryptor(KEY)
+    store = Store.open_saas(folder, PLACE.saas_id, sealer.derive_keys("audit"))
+    try:
+        async with _client(api, url) as client:
+            pipeline = Pipeline(
+                catalogue=catalogue,
+                policy=policy,
+                client=client,
+                open_store=lambda: store,
+                encryptor=sealer,
+                destination=PLACE,
+            )
+            database = f"sqlite:///{folder / 'test.jobs.db'}"
+            async with start_runners({PLACE.profile: pipeline}, database, sealer, heartbeat=pace) as runners:
+                runner = runners[PLACE.profile]
+                yield JobServer(pipeline, runner, ToolSurface(pipeline, "en", extra_tools=build_job_tools(runner)), api)
+    finally:
+        store.close()
+
+
+@contextmanager
+def hold_calls(on: JobServer, key: str) -> Iterator[threading.Event]:
+    """While entered, calls of an operation wait for the event; those that wait at the end go on."""
+    client, released = on.pipeline._client, threading.Event()
+    send = client.send
+
+    async def held(operation: Operation, request: ApiRequest, call: str, *more: Any) -> ApiResponse:
+        if operation.key == key:
+            await to_thread.run_sync(released.wait)  # the engine may run a job in a loop of its own
+        return await send(operation, request, call, *more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(client, "send", held)
+        try:
+            yield released
+        finally:
+            released.set()
+
+
+async def start_jobs_at_once(on: JobServer, count: int, refused: int) -> list[ToolAnswer]:
+    """The answers of so many jobs started at once, none of which ends before so many were refused."""
+    answers = list[ToolAnswer]()
+
+    async def start(released: threading.Event) -> None:
+        answers.append(await on.call("job_export_users"))
+        if len(answers) >= refused:
+            released.set()
+
+    with hold_calls(on, "auth.SearchTenantUsers") as released:
+        async with anyio.create_task_group() as group:
+            for _ in range(count):
+                group.start_soon(start, released)
+    return answers
+
+
+__all__ = [
+    "KEY",
+    "PLACE",
+    "AcceptingPerson",
+    "ConfirmationReply",
+    "JobServer",
+    "hold_calls",
+    "start_job_server",
+    "start_jobs_at_once",
+]

@@ -1,0 +1,70 @@
+"""What a server depends on, taken away by a test: a database, room on a disk, open files."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from saasus_mcp.store import Store
+from saasus_mcp.store.database.engine import Database
+from saasus_mcp.store.tokens import TOKENS_FILE, Token, TokenStore
+
+UNKNOWN_TOKEN = "smcp_" + "a" * 43
+"""A token of the right form that nobody was given."""
+
+
+def database_behind(owner: Store | TokenStore) -> Database:
+    return owner._database
+
+
+def fill_database(owner: Store | TokenStore) -> None:
+    """Let the database grow no further, as on a full disk. One connection at a time uses it."""
+    with database_behind(owner).transaction() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
+
+
+def empty_database(owner: Store | TokenStore) -> None:
+    """Give it room again."""
+    with database_behind(owner).transaction() as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count=1073741823")
+
+
+@contextmanager
+def open_accounts(folder: Path) -> Iterator[tuple[TokenStore, str]]:
+    """Accounts in this folder, and the token of somebody who may call."""
+    made, now = TokenStore.open(folder), time.time()
+    try:
+        yield made, made.add(Token("alice", "caller", frozenset({"support"}), "local:me", now, now + 600))
+    finally:
+        made.close()
+
+
+def lose_database(owner: TokenStore, folder: Path) -> None:
+    """Put something in the place of the accounts' file that no database can be opened from."""
+    owner.close()
+    for file in folder.glob(f"{TOKENS_FILE}*"):
+        file.unlink()
+    (folder / TOKENS_FILE).mkdir()
+
+
+@contextmanager
+def exhaust_files() -> Iterator[None]:
+    """Let this process open no further file."""
+    if sys.platform == "win32":
+        pytest.skip("Windows has no such limit")
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with Path("/dev/null").open("rb") as lowest_free:
+        number = lowest_free.fileno()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (number, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

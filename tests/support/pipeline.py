@@ -1,0 +1,227 @@
+"""What tests build with: a stub of the API that records what reaches it, a pipeline around it, clients of each era."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Literal
+
+import httpx2
+from mcp import Client as McpClient
+from mcp import types
+from mcp.client.context import ClientRequestContext
+
+from saasus_mcp.catalog import Catalogue, Operation
+from saasus_mcp.common.language import Language
+from saasus_mcp.permissions.approval.proof import Destination
+from saasus_mcp.permissions.policy.presets import PRESETS, Policy, Principal
+from saasus_mcp.permissions.secrets.encryption import Encryptor
+from saasus_mcp.saasus.client import ApiClient
+from saasus_mcp.saasus.signature import Credentials
+from saasus_mcp.server.mcp_server import ResolvePrincipal, build_server
+from saasus_mcp.server.pipeline.call_pipeline import Pipeline
+from saasus_mcp.server.surface.tool_surface import ToolSurface
+from saasus_mcp.store import Store
+
+CREDENTIALS = Credentials("saas-under-test", "api-key-under-test", "secret-key-under-test")
+PLACE = Destination("default", CREDENTIALS.saas_id)
+PRINCIPAL = Principal("local:tester")
+
+
+Era = Literal["legacy", "2026-07-28"]
+ERAS: tuple[Era, ...] = ("legacy", "2026-07-28")
+Responder = Callable[[types.ElicitRequestFormParams], types.ElicitResult]
+
+
+def sample_value(schema: dict[str, Any]) -> Any:
+    """The simplest value that satisfies a schema of ours, every declared field given."""
+    if "anyOf" in schema:
+        return sample_value(schema["anyOf"][0])
+    if "enum" in schema:
+        return schema["enum"][0]
+    if "const" in schema:
+        return schema["const"]
+    match schema.get("type"):
+        case "object":
+            fields = {name: sample_value(item) for name, item in schema.get("properties", {}).items()}
+            other = schema.get("additionalProperties")
+            return fields | ({"any_key": sample_value(other)} if isinstance(other, dict) else {})
+        case "array":
+            return [sample_value(schema.get("items", {"type": "string"}))]
+        case "integer" | "number":
+            return max(1, schema.get("minimum", 1))
+        case "boolean":
+            return True
+        case _:
+            return _text(schema)
+
+
+def _text(schema: dict[str, Any]) -> str:
+    if schema.get("format") == "date":
+        return "2026-01-31"
+    if schema.get("format") == "date-time":
+        return "2026-01-31T12:00:00Z"
+    return str(schema.get("examples", ["text-1"])[0])
+
+
+SAMPLE_FIELDS: dict[str, Any] = {"used": False, "role_name": "admin", "attribute_name": "birthday"}
+
+
+def sample_answer(operation: Operation) -> Any:
+    """A sample of an operation's answer in which every call may do what it is for: what it names is there, and not in use."""
+    return _fitted(sample_value(operation.output_schema), {**SAMPLE_FIELDS, **_unused(operation)})
+
+
+def _unused(operation: Operation) -> dict[str, Any]:
+    match operation.key:
+        case "pricing.GetPricingMenus":
+            return {"units": []}
+        case "pricing.GetPricingPlans":
+            return {"pricing_menus": []}
+        case "auth.GetTenants":
+            return {"plan_id": "other", "next_plan_id": ""}
+        case "pricing.GetPricingUnits":
+            return {"metering_unit_name": "other"}
+        case _:
+            return {}
+
+
+def _fitted(value: Any, by: dict[str, Any]) -> Any:
+    match value:
+        case dict():
+            return {name: by[name] if name in by else _fitted(item, by) for name, item in value.items()}
+        case list():
+            return [_fitted(item, by) for item in value]
+        case _:
+            return value
+
+
+@dataclass
+class StubApi:
+    """An API that answers every operation with a schema-true sample, and remembers what it was sent."""
+
+    catalogue: Catalogue
+    sent: list[httpx2.Request] = field(default_factory=list)
+    answers: dict[str, Any] = field(default_factory=dict)
+    """Bodies to answer with instead of the sample, by operation key; a Response, a value, or a function of the request."""
+
+    def transport(self) -> httpx2.MockTransport:
+        return httpx2.MockTransport(self._answer)
+
+    @property
+    def writes(self) -> list[tuple[str, str]]:
+        """Method and raw path of what was sent and does more than read, by the table of effects."""
+        return [(request.method, request.url.raw_path.decode()) for request in self.sent if not self._of(request).reads]
+
+    def to(self, operation: Operation) -> list[httpx2.Request]:
+        """What was sent to one operation: a preview and the journal read others beside it."""
+        return [request for request in self.sent if self._of(request) is operation]
+
+    def _answer(self, request: httpx2.Request) -> httpx2.Response:
+        self.sent.append(request)
+        operation = self._of(request)
+        given = self.answers.get(operation.key)
+        if callable(given):
+            given = given(request)
+        if isinstance(given, httpx2.Response):
+            return given
+        status = next(status for status in operation.statuses if status < 300)
+        if given is None and operation.answers:
+            given = sample_answer(operation)
+            given = given["result"] if operation.wrapped else given
+        return httpx2.Response(status) if given is None else httpx2.Response(status, json=given)
+
+    def _of(self, request: httpx2.Request) -> Operation:
+        return match_operation(self.catalogue, request)
+
+
+def match_operation(catalogue: Catalogue, request: httpx2.Request) -> Operation:
+    """The operation that a router would give the request to: literal segments before parameters."""
+    segments = request.url.raw_path.decode().split("?")[0].split("/")
+    candidates = _routes(catalogue).get((request.method, len(segments)), [])
+    found = [
+        operation
+        for own, operation in candidates
+        if all(mine == theirs or mine.startswith("{") for mine, theirs in zip(own, segments, strict=True))
+    ]
+    assert found, f"no route for {request.method} {request.url}"
+    return min(found, key=lambda operation: operation.path.count("{"))
+
+
+@cache
+def _routes(catalogue: Catalogue) -> dict[tuple[str, int], list[tuple[list[str], Operation]]]:
+    """Every route's segments, by method and length."""
+    routes: dict[tuple[str, int], list[tuple[list[str], Operation]]] = {}
+    for operation in catalogue:
+        own = operation.path.split("/")
+        routes.setdefault((operation.method, len(own)), []).append((own, operation))
+    return routes
+
+
+def build_pipeline(
+    api: StubApi, store: Store, policy: Policy = PRESETS["guarded"], language: Language = "en", **given: Any
+) -> Pipeline:
+    """A pipeline in front of the stub."""
+    return Pipeline(
+        catalogue=api.catalogue,
+        policy=policy,
+        client=ApiClient(CREDENTIALS, transport=api.transport()),
+        open_store=lambda: store,
+        encryptor=given.pop("sealer", None) or Encryptor.ephemeral(),
+        destination=PLACE,
+        language=language,
+        **given,
+    )
+
+
+@asynccontextmanager
+async def connect_client(
+    pipeline: Pipeline,
+    era: Era,
+    answering: Responder | None = None,
+    language: Language = "en",
+    who: ResolvePrincipal = lambda _: PRINCIPAL,
+    **shown: Any,
+) -> AsyncIterator[McpClient]:
+    """The SDK's own client, in memory. Without `answering` it cannot ask a person anything. `shown`: see Surface."""
+
+    async def elicited(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:
+        assert answering is not None
+        assert isinstance(params, types.ElicitRequestFormParams)
+        return answering(params)
+
+    callback = elicited if answering else None
+    surface = ToolSurface(pipeline, language, **shown)
+    async with McpClient(
+        build_server(pipeline, who, language, surface), mode=era, elicitation_callback=callback
+    ) as client:
+        yield client
+
+
+def operation_tools(tools: list[types.Tool]) -> list[types.Tool]:
+    """Those of the tools that are operations of the API, our own left out."""
+    return [tool for tool in tools if "saasus.io/operation" in (tool.meta or {})]
+
+
+def accept_question(params: types.ElicitRequestFormParams) -> types.ElicitResult:
+    """A person who reads the question and types the name it asks for."""
+    if "name" in params.requested_schema["properties"]:
+        return types.ElicitResult(action="accept", content={"name": requested_name(params.message)})
+    return types.ElicitResult(action="accept", content={"confirm": True})
+
+
+def requested_name(message: str) -> str:
+    """The name that a question asks to type: the last words in quotation marks, which no name can hold."""
+    *_, last = re.finditer("“([^”]*)”|「([^」]*)」", message)
+    return last[1] or last[2]
+
+
+def invisible_characters() -> list[str]:
+    """Every character that cannot be seen, or that reorders what is: controls and formats, the few drawn ones left out."""
+    drawn = {*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD}
+    every = (chr(code) for code in range(0x110000) if code not in drawn)
+    return [character for character in every if unicodedata.category(character) in ("Cc", "Cf", "Zl", "Zp")]

@@ -1,0 +1,185 @@
+"""Several servers that share one state: real processes, before one sandbox of the API that counts what reaches it."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from saasus_mcp.catalog import Catalogue
+from saasus_mcp.hosting.http import uvicorn_server
+from saasus_mcp.sandbox import CREDENTIALS, Sandbox
+from saasus_mcp.sandbox.serving import server as sandbox_server
+from tests.support.commands import TIMEOUT
+from tests.support.hosting_server import run_server
+
+KEYS = [base64.b64encode(bytes([number]) * 32).decode() for number in range(3)]
+LISTENING = re.compile(r"MCP at (http://127\.0\.0\.1:[0-9]+)/mcp")
+
+
+class CountingSandbox(Sandbox):
+    """A sandbox that counts every write that reaches it, by what it says."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        super().__init__(catalogue)
+        self.writes: Counter[str] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] != "GET":
+            messages = [await receive()]
+            while messages[-1].get("more_body"):
+                messages.append(await receive())
+            body = b"".join(message.get("body", b"") for message in messages)
+            self.writes[f"{scope['method']} {scope['path']} {body.decode()}"] += 1
+            waiting = iter(messages)
+
+            async def again() -> object:
+                return next(waiting, None) or await receive()
+
+            await super().__call__(scope, again, send)  # type: ignore[arg-type]  # as it came
+        else:
+            await super().__call__(scope, receive, send)
+
+    def count_writes(self, text: str) -> int:
+        """How many writes said this."""
+        return sum(count for said, count in self.writes.items() if text in said)
+
+
+@dataclass
+class Replica:
+    """One server: a process of its own, with whatever it logs."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+    url: str = ""
+
+    @property
+    def output(self) -> str:
+        return self.log.read_text(encoding="utf-8")
+
+    async def wait_until_ready(self) -> None:
+        with anyio.fail_after(TIMEOUT):
+            while (found := LISTENING.search(self.output)) is None:
+                assert self.process.poll() is None, self.output
+                await anyio.sleep(0.02)
+        self.url = found[1]
+
+    def kill(self) -> None:
+        """As when the machine loses power."""
+        self.process.kill()
+        self.process.wait(TIMEOUT)
+
+
+@dataclass
+class Replicas:
+    """The servers, what they stand before, and the environment that a command in a terminal needs."""
+
+    sandbox: CountingSandbox
+    replicas: list[Replica]
+    env: dict[str, str] = field(repr=False)
+
+
+def environment(where: Path | str, folder: Path, keys: list[str] = KEYS[:1]) -> dict[str, str]:
+    """What makes a process share the state: the folder, or the database and the keys."""
+    if isinstance(where, Path):
+        return {"SAASUS_MCP_STATE_DIR": str(where)}
+    return {
+        "SAASUS_MCP_STATE_DIR": str(folder),
+        "SAASUS_MCP_DATABASE_URL": where,
+        "SAASUS_MCP_SEALING_KEYS": ",".join(keys),
+    }
+
+
+@contextmanager
+def start_replica(env: dict[str, str], log: Path, port: int = 0) -> Iterator[Replica]:
+    """A server on this port, or any that is free, ended with the test whatever became of it."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("SAASUS_")}
+    with log.open("wb") as kept:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "saasus_mcp", "serve", "--transport", "http", "--port", str(port)],
+            stdin=subprocess.DEVNULL,
+            stdout=kept,
+            stderr=kept,
+            env={**clean, **env},
+        )
+    try:
+        yield Replica(process, log)
+    finally:
+        process.kill()
+        process.wait(TIMEOUT)
+
+
+def _without_console(folder: Path) -> Path:
+    """A configuration by which no client is sent to a page: what is tried here is what calls get."""
+    file = folder / "config.toml"
+    file.write_text("version = 1\n[console]\nenabled = false\n", encoding="utf-8")
+    return file
+
+
+@asynccontextmanager
+async def start_replicas(
+    catalogue: Catalogue, where: Path | str, folder: Path, count: int = 2, **more: str
+) -> AsyncIterator[Replicas]:
+    """So many servers that share what is kept at `where`; `folder` is for what each keeps for itself."""
+    sandbox = CountingSandbox(catalogue)
+    with uvicorn_server.open_listener("127.0.0.1", 0) as listener:
+        api = sandbox_server("127.0.0.1", 0, sandbox)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(api.serve, [listener])
+            shared = {
+                "SAASUS_MCP_CONFIG": str(_without_console(folder)),
+                "SAASUS_API_URL_BASE": f"http://127.0.0.1:{listener.getsockname()[1]}",
+                "SAASUS_SAAS_ID": CREDENTIALS.saas_id,
+                "SAASUS_API_KEY": CREDENTIALS.api_key,
+                "SAASUS_SECRET_KEY": CREDENTIALS.secret_key,
+                **more,
+            }
+            env = shared | environment(where, folder / "terminal")
+            try:
+                with _replicas(where, folder, shared, count) as replicas:
+                    for each in replicas:
+                        await each.wait_until_ready()
+                    yield Replicas(sandbox, replicas, env)
+            finally:
+                api.should_exit = True
+
+
+@contextmanager
+def _replicas(where: Path | str, folder: Path, shared: dict[str, str], left: int) -> Iterator[list[Replica]]:
+    if not left:
+        yield []
+        return
+    env = shared | environment(where, folder / f"replica-{left}")
+    with (
+        start_replica(env, folder / f"replica-{left}.log") as one,
+        _replicas(where, folder, shared, left - 1) as others,
+    ):
+        yield [one, *others]
+
+
+@asynccontextmanager
+async def serve_app(app: ASGIApp) -> AsyncIterator[str]:
+    """An app on a port of this machine, until the end; gives its URL."""
+    with uvicorn_server.open_listener("127.0.0.1", 0) as listener:
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            ws="none",
+            lifespan="off",
+            timeout_graceful_shutdown=1,
+            timeout_keep_alive=60,
+        )
+        async with run_server(uvicorn.Server(config), listener) as url:
+            yield url

@@ -1,0 +1,83 @@
+"""A reverse proxy as a company puts before its servers: each request to the next one, sessions always to their own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import httpx2
+from starlette.requests import Request
+from starlette.types import Receive, Scope, Send
+
+from tests.support.commands import TIMEOUT
+from tests.support.replicas import Replica, serve_app
+
+SESSION = "mcp-session-id"
+HOP_BY_HOP = frozenset({"host", "connection", "transfer-encoding", "keep-alive", "content-length"})
+BAD_GATEWAY = 502
+
+
+@dataclass
+class RoundRobin:
+    """Sends what arrives on, and never twice: a request that broke off is answered with 502, whatever became of it."""
+
+    replicas: list[Replica]
+    http: httpx2.AsyncClient
+    sessions: dict[str, Replica] = field(default_factory=dict)
+    turn: int = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        body = await request.body()
+        headers = [(name, value) for name, value in request.headers.items() if name not in HOP_BY_HOP]
+        while (replica := self._next(request.headers.get(SESSION))) is not None:
+            outgoing = self.http.build_request(
+                request.method, f"{replica.url}{request.url.path}", headers=headers, content=body
+            )
+            try:
+                # The answer to a call is taken whole, so that one that breaks off is a clear failure; a stream is passed on.
+                answer = await self.http.send(outgoing, stream=request.method == "GET")
+            except httpx2.ConnectError:  # nothing was sent: another may take it
+                self.replicas.remove(replica)
+                continue
+            except httpx2.TransportError:
+                break
+            return await self._pass_on(answer, replica, send)
+        await send({"type": "http.response.start", "status": BAD_GATEWAY, "headers": []})
+        await send({"type": "http.response.body"})
+        return None
+
+    def _next(self, session: str | None) -> Replica | None:
+        if session is not None:
+            known = self.sessions.get(session)
+            return known if known in self.replicas else None
+        self.turn += 1
+        return self.replicas[self.turn % len(self.replicas)] if self.replicas else None
+
+    async def _pass_on(self, answer: httpx2.Response, replica: Replica, send: Send) -> None:
+        if SESSION in answer.headers:
+            self.sessions[answer.headers[SESSION]] = replica
+        headers = [(name, value) for name, value in answer.headers.raw if name.decode().lower() not in HOP_BY_HOP]
+        await send({"type": "http.response.start", "status": answer.status_code, "headers": headers})
+        if answer.is_stream_consumed:
+            return await send({"type": "http.response.body", "body": answer.content})
+        try:
+            async for piece in answer.aiter_raw():
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        except httpx2.TransportError:
+            return None  # the client sees it break off
+        finally:
+            await answer.aclose()
+        return await send({"type": "http.response.body"})
+
+
+@asynccontextmanager
+async def start_proxy(replicas: list[Replica]) -> AsyncIterator[str]:
+    """A proxy before these servers; gives its URL."""
+    limits = httpx2.Limits(max_connections=None)
+    async with (
+        httpx2.AsyncClient(timeout=TIMEOUT, limits=limits, follow_redirects=False) as http,
+        serve_app(RoundRobin(list(replicas), http)) as url,
+    ):
+        yield url

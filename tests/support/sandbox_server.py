@@ -1,0 +1,58 @@
+"""A sandbox on a loopback port, for servers that are killed: it sees every request that there was."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from saasus_mcp.catalog import load_catalogue
+from saasus_mcp.sandbox import Sandbox, app
+from saasus_mcp.sandbox.serving import server
+
+ROOT = Path(__file__).resolve().parents[2]
+EXIT_KILLED = 9
+
+
+@dataclass(frozen=True)
+class SandboxServer:
+    """The sandbox and its address."""
+
+    sandbox: Sandbox
+    url: str
+
+    async def run_job(self, folder: Path, moment: str, number: int = 0, listed: str = "") -> tuple[int, dict[str, Any]]:
+        """Run tests.support.crashing_job over a folder: how it ended, and what it printed."""
+        program = [sys.executable, "-m", "tests.support.crashing_job", str(folder), self.url, moment, str(number)]
+        done = await anyio.run_process(program, input=listed.encode(), check=False, cwd=ROOT)
+        assert done.returncode in (0, EXIT_KILLED), done.stderr.decode()
+        return done.returncode, json.loads(done.stdout) if done.stdout else {}
+
+    def writes(self) -> Counter[tuple[str, str, bytes]]:
+        """How often each very same write arrived. Of one whose sender died on the way no body did."""
+        return Counter((each.method, each.target, each.body) for each in self.sandbox.requests if each.body)
+
+
+@asynccontextmanager
+async def serve_sandbox() -> AsyncIterator[SandboxServer]:
+    """Until the block ends. It remembers every request, not the last thousand alone."""
+    sandbox, kept = Sandbox(load_catalogue()), app.KEPT
+    app.KEPT = 1_000_000
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            host, port = listener.getsockname()
+            running = server(host, port, sandbox)
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(running.serve, [listener])
+                yield SandboxServer(sandbox, f"http://{host}:{port}")
+                running.should_exit = True
+    finally:
+        app.KEPT = kept
