@@ -10,7 +10,7 @@ def leave_working_directory() -> None:
     Imports nothing that Python has not loaded by itself.
     """
     try:
-        here = os.getcwd()
+        here = os.getcwd()  # noqa: PTH109 - pathlib may not be loaded yet, and would be looked for there
     except OSError:
         return
     if not sys.flags.safe_path and sys.path[:1] in ([""], [here]):

@@ -99,7 +99,7 @@ def prism(folder: Path) -> Path:
     if not command.exists():
         npm = shutil.which("npm") or sys.exit("Node and npm are needed, and npm is not on the path.")
         install = [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), PRISM]
-        subprocess.run(install, check=True, timeout=SECONDS)
+        subprocess.run(install, check=True, timeout=SECONDS)  # noqa: S603 - the arguments are ours
     return command
 
 
@@ -136,7 +136,7 @@ async def routed(router: Router) -> AsyncIterator[str]:
     port = free_port()
     serving = uvicorn.Server(uvicorn.Config(router, host=HOST, port=port, log_level="warning", lifespan="off"))
     running = asyncio.create_task(serving.serve())
-    while not serving.started:
+    while not serving.started:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.05)
     try:
         yield f"http://{HOST}:{port}"

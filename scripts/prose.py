@@ -41,9 +41,8 @@ def find_words(text: str) -> Iterator[tuple[int, str, str]]:
 
 
 def _files() -> Iterator[Path]:
-    listed = subprocess.run(
-        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.splitlines()
+    command = ["git", "ls-files"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     for name in listed:
         file = ROOT / name
         if file.suffix in SUFFIXES and file != Path(__file__) and file.is_file() and not name.endswith("LICENSE"):

@@ -60,7 +60,7 @@ def interpreter(version: str) -> str | None:
 
 
 def _runs(python: str, version: str) -> bool:
-    told = subprocess.run([python, "-c", ABOUT], capture_output=True, text=True, check=False, timeout=60)
+    told = subprocess.run([python, "-c", ABOUT], capture_output=True, text=True, check=False, timeout=60)  # noqa: S603 - a Python
     return told.returncode == 0 and told.stdout.startswith(f"{version}.")
 
 
@@ -76,20 +76,20 @@ def ready(python: str, version: str) -> Path:
         [*pip, "--require-hashes", "--requirement", str(LOCK)],
         [*pip, "--no-deps", "--no-build-isolation", "--editable", str(ROOT)],
     ):
-        subprocess.run(command, check=True, timeout=SETUP_LIMIT)
+        subprocess.run(command, check=True, timeout=SETUP_LIMIT)  # noqa: S603 - our own
     mark.touch()
     return inside
 
 
 def tested(python: Path, tests: tuple[str, ...]) -> Result:
     """Run the tests on one Python, and pass their output on."""
-    version, sqlite = subprocess.run([python, "-c", ABOUT], capture_output=True, text=True, check=True).stdout.split()
+    version, sqlite = subprocess.run([python, "-c", ABOUT], capture_output=True, text=True, check=True).stdout.split()  # noqa: S603 - our own
     print(f"Python {version}, SQLite {sqlite}", flush=True)
     with TemporaryDirectory(prefix="saasus-mcp-pythons-", ignore_cleanup_errors=True) as folder:
         # A folder of its own: pytest removes the folders of earlier runs, and other runs may be under way.
         command = [str(python), "-m", "pytest", "--quiet", "-p", "no:cacheprovider", f"--basetemp={folder}/run", *tests]
         try:
-            ended = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False, timeout=LIMIT)
+            ended = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False, timeout=LIMIT)  # noqa: S603 - our own
         except subprocess.TimeoutExpired:
             print(f"stopped after {LIMIT} s", flush=True)
             return Result(version, sqlite, {}, TIMED_OUT)

@@ -74,7 +74,7 @@ def result(answer: str) -> str:
     return answer.removeprefix(before).removesuffix("}")
 
 
-def _hold(true: bool, fault: str) -> None:
+def _hold(true: bool, fault: str) -> None:  # noqa: FBT001 - what must be
     if not true:
         raise SystemExit(fault)
 

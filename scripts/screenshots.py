@@ -57,7 +57,7 @@ def _play(stage: BrowserServer) -> str:
 
 
 def _boss() -> Any:
-    from saasus_mcp.hosting.console.signin_sessions import Approver
+    from saasus_mcp.hosting.console.signin_sessions import Approver  # noqa: PLC0415 - beside its only use
 
     return Approver("token:sato", frozenset({"operators"}))
 

@@ -25,9 +25,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from scripts.speed import servers
-from scripts.speed.load import Taken, load, middle
-from scripts.speed.servers import PROGRAM, Send, Stdio, Tool
+from scripts.speed import servers  # noqa: E402 - after the path
+from scripts.speed.load import Taken, load, middle  # noqa: E402 - after the path
+from scripts.speed.servers import PROGRAM, Send, Stdio, Tool  # noqa: E402 - after the path
 
 PAGE = ROOT / "docs" / "performance.md"
 BEGIN, END = "<!-- made by scripts/speed_bench.py --write -->\n", "<!-- end -->\n"

@@ -41,7 +41,7 @@ async def ask(
             status, answer = await send(of, given)
             return (
                 ReadResult(answer, status=status)
-                if status < 300
+                if status < 300  # noqa: PLR2004
                 else ReadResult(read_error=f"HTTP {status}", status=status)
             )
 

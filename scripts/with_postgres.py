@@ -47,7 +47,7 @@ def unprivileged() -> str | None:
     """Whom the server runs as; None for whoever runs this."""
     if os.geteuid() != 0:
         return None
-    import pwd
+    import pwd  # noqa: PLC0415 - not on every system
 
     known = {each.pw_name for each in pwd.getpwall()}
     return next(name for name in UNPRIVILEGED if name in known)
@@ -82,12 +82,12 @@ def server(folder: Path) -> Iterator[str]:
         "UTF8",
         "--locale=C",
     ]
-    subprocess.run(made, check=True, user=user, cwd=folder, stdout=subprocess.DEVNULL)
+    subprocess.run(made, check=True, user=user, cwd=folder, stdout=subprocess.DEVNULL)  # noqa: S603 - our own
     options = {**SETTINGS, "port": str(port), "unix_socket_directories": str(folder)}
     asked = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
     with (folder / "log").open("wb") as log:
         started: list[Path | str] = [programs / "postgres", "-D", data, *asked]
-        running = subprocess.Popen(started, user=user, cwd=folder, stdout=log, stderr=log)
+        running = subprocess.Popen(started, user=user, cwd=folder, stdout=log, stderr=log)  # noqa: S603 - our own
     try:
         _wait(running, [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)], folder)
         yield f"postgresql://{USER}:{password}@127.0.0.1:{port}/postgres"
@@ -98,7 +98,7 @@ def server(folder: Path) -> Iterator[str]:
 
 def _wait(running: subprocess.Popen[bytes], ready: list[Path | str], folder: Path) -> None:
     until = time.monotonic() + SECONDS
-    while subprocess.run(ready, check=False).returncode != 0:
+    while subprocess.run(ready, check=False).returncode != 0:  # noqa: S603 - our own
         if running.poll() is not None or time.monotonic() > until:
             sys.exit(f"PostgreSQL does not start:\n{(folder / 'log').read_text(encoding='utf-8')}")
         time.sleep(0.1)
@@ -106,7 +106,7 @@ def _wait(running: subprocess.Popen[bytes], ready: list[Path | str], folder: Pat
 
 def main() -> int:
     with tempfile.TemporaryDirectory(prefix="saasus-mcp-postgres-") as folder, server(Path(folder)) as address:
-        return subprocess.run(sys.argv[1:], check=False, env={**os.environ, VARIABLE: address}).returncode
+        return subprocess.run(sys.argv[1:], check=False, env={**os.environ, VARIABLE: address}).returncode  # noqa: S603 - ours
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from saasus_mcp.catalog import Catalogue, load_catalogue
+from saasus_mcp.catalog import Catalogue, Operation, load_catalogue
 from saasus_mcp.store import Store
 from saasus_mcp.store.stores import Stores
 from tests.support.databases import BACKENDS, NO_POSTGRESQL, create_database, open_stores
@@ -91,3 +91,9 @@ def _own_state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
             monkeypatch.delenv(name)
     monkeypatch.setenv("SAASUS_MCP_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("SAASUS_MCP_CONFIG", str(tmp_path / "config.toml"))
+
+
+@pytest.fixture(scope="session")
+def deleting(catalogue: Catalogue) -> Operation:
+    """Return the operation that deletes a tenant."""
+    return catalogue.find("auth_delete_tenant")

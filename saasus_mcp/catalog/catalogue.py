@@ -75,7 +75,7 @@ class Catalogue:
     @cached_property
     def index(self) -> SearchIndex:
         """The search over these operations, read when it is first asked."""
-        from saasus_mcp.catalog import search
+        from saasus_mcp.catalog import search  # noqa: PLC0415 - not on the way to the list of tools
 
         return search.load_search_index(self)
 

@@ -60,7 +60,7 @@ def _ordered(found: Any) -> Any:
 
 @cache
 def _environment(names: tuple[str, ...]) -> cel.Env:
-    from cel_expr_python import cel
+    from cel_expr_python import cel  # noqa: PLC0415 - only when a recipe is used
 
     arguments = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
     return cel.NewEnv(variables={name: arguments if name == "args" else cel.Type.DYN for name in names})

@@ -117,7 +117,7 @@ class _Here:
 
 def _run(chosen: Settings, name: str, given: Any, *, fresh: bool) -> ToolAnswer:
     """The answer, after as many questions as the pipeline asks."""
-    from anyio.from_thread import start_blocking_portal
+    from anyio.from_thread import start_blocking_portal  # noqa: PLC0415 - slow, and only needed to run a call
 
     with (
         sandbox_state.open_sandbox(chosen, fresh=fresh) as sandbox,

@@ -56,7 +56,7 @@ def resolve_policy(settings: Settings, catalogue: Catalogue | None = None) -> Po
         PolicyError: the file is not sound.
     """
     if settings.policy is not None:
-        from saasus_mcp.permissions.policy import file as policy_file
+        from saasus_mcp.permissions.policy import file as policy_file  # noqa: PLC0415 - only where a file is used
 
         try:
             chosen = policy_file.ReloadablePolicy(settings.policy, catalogue)
@@ -76,8 +76,8 @@ def accept_policy_reloads(settings: Settings, chosen: Policy) -> AbstractContext
     """While entered, `policy reload` reaches this process, where it runs under a policy file."""
     if settings.policy is None:
         return nullcontext()
-    from saasus_mcp.permissions.policy import file as policy_file
-    from saasus_mcp.permissions.policy import reload
+    from saasus_mcp.permissions.policy import file as policy_file  # noqa: PLC0415 - only where a file is used
+    from saasus_mcp.permissions.policy import reload  # noqa: PLC0415 - as above
 
     under = unwrap_policy(chosen)
     return (
@@ -89,8 +89,8 @@ def accept_policy_reloads(settings: Settings, chosen: Policy) -> AbstractContext
 
 def make_reload_recorder(settings: Settings) -> Callable[[ReloadResult], None]:
     """Logs how a reload of the policy ended and records it, aside: a signal may come in the middle of a transaction."""
-    from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord
-    from saasus_mcp.permissions.policy import file as policy_file
+    from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord  # noqa: PLC0415 - as above
+    from saasus_mcp.permissions.policy import file as policy_file  # noqa: PLC0415 - only where a file is used
 
     def record(ended: ReloadResult) -> None:
         kind = ActionKind.POLICY_TAKEN if ended.accepted else ActionKind.POLICY_REFUSED
@@ -99,7 +99,7 @@ def make_reload_recorder(settings: Settings) -> Callable[[ReloadResult], None]:
             with state.open_state(settings) as kept:
                 state.record_decision(kept, told)
         except SaasusMcpError as error:
-            log.error("a reload of the policy could not be recorded: %s", error)
+            log.error("a reload of the policy could not be recorded: %s", error)  # noqa: TRY400 - it says all there is
 
     def say(ended: ReloadResult) -> None:
         policy_file.log_reload(ended)
@@ -155,11 +155,11 @@ def build_client(settings: Settings, catalogue: Catalogue, sandbox: Sandbox | No
     Args:
         sandbox: the one to use; by default a new one, whose state ends with the process.
     """
-    from saasus_mcp.saasus.client import ApiClient
-    from saasus_mcp.saasus.signature import Credentials
+    from saasus_mcp.saasus.client import ApiClient  # noqa: PLC0415 - imports the HTTP client
+    from saasus_mcp.saasus.signature import Credentials  # noqa: PLC0415 - as above
 
     if settings.sandbox:
-        from saasus_mcp.sandbox import CREDENTIALS, Sandbox
+        from saasus_mcp.sandbox import CREDENTIALS, Sandbox  # noqa: PLC0415 - only where it is used
 
         emulated = sandbox or Sandbox(catalogue)
         return ApiClient(CREDENTIALS, timeout=settings.timeout, transport=emulated.transport())
@@ -187,7 +187,7 @@ async def open_pipeline(
     Raises:
         SaasusMcpError: something in the settings, the policy or the state folder is not sound.
     """
-    from saasus_mcp.server.pipeline.call_observer import NULL_OBSERVER
+    from saasus_mcp.server.pipeline.call_observer import NULL_OBSERVER  # noqa: PLC0415 - as above
 
     catalogue = load_catalogue()
     chosen = resolve_policy(settings, catalogue)
@@ -239,11 +239,11 @@ async def open_job_runners(
     settings: Settings, pipelines: Mapping[str, Pipeline]
 ) -> AsyncIterator[dict[str, JobRunner]]:
     """Who runs the jobs of each pipeline, by profile."""
-    from saasus_mcp.jobs.job_runners import start_runners as staffed
+    from saasus_mcp.jobs.job_runners import start_runners as staffed  # noqa: PLC0415 - not every command has jobs
 
     sealer, ids = state.load_sealer(settings), [one.destination.saas_id for one in pipelines.values()]
     if settings.database_url is not None:
-        from saasus_mcp.store.shared_stores import jobs_schema
+        from saasus_mcp.store.shared_stores import jobs_schema  # noqa: PLC0415 - imports the database library
 
         url = settings.database_url.get_secret_value()
         async with staffed(pipelines, url, sealer, schema=jobs_schema(ids)) as runners:
@@ -268,9 +268,9 @@ async def _pipeline(
     sandbox: Sandbox | None = None,
 ) -> AsyncIterator[Pipeline]:
     """The pipeline of the chosen profile."""
-    from saasus_mcp.server.pipeline.call_pipeline import Pipeline
-    from saasus_mcp.server.scheduling.fair_queue import FairQueue
-    from saasus_mcp.server.scheduling.store_executor import run_in_thread, run_inline
+    from saasus_mcp.server.pipeline.call_pipeline import Pipeline  # noqa: PLC0415 - as below
+    from saasus_mcp.server.scheduling.fair_queue import FairQueue  # noqa: PLC0415 - imports the HTTP client
+    from saasus_mcp.server.scheduling.store_executor import run_in_thread, run_inline  # noqa: PLC0415 - imports the HTTP client
 
     where, sealer = resolve_place(settings), state.load_sealer(settings)
     with ExitStack() as until:
@@ -311,7 +311,7 @@ async def _opener(kept: Stores, saas_id: str, until: ExitStack) -> Callable[[], 
     if not kept.shared:
         kept.require_key(saas_id)
         return opened
-    from anyio import to_thread
+    from anyio import to_thread  # noqa: PLC0415 - only where it is shared
 
     await to_thread.run_sync(kept.require_key, saas_id)
     store = await to_thread.run_sync(opened)
@@ -320,6 +320,6 @@ async def _opener(kept: Stores, saas_id: str, until: ExitStack) -> Callable[[], 
 
 def secret_references(settings: Settings) -> SecretReferences:
     """What `secret://NAME` stands for: only what the profile lists, and nothing in the sandbox."""
-    from saasus_mcp.permissions.secrets.secret_vault import no_references
+    from saasus_mcp.permissions.secrets.secret_vault import no_references  # noqa: PLC0415 - imports the HTTP client
 
     return no_references if settings.sandbox else load_profile(settings).read_secret

@@ -92,7 +92,7 @@ def _incomplete(report: Mapping[str, Any]) -> bool:
 
 
 def _run(chosen: Settings, name: str, given: Any, output: Path | None, *, fresh: bool) -> ToolAnswer:
-    from anyio.from_thread import start_blocking_portal
+    from anyio.from_thread import start_blocking_portal  # noqa: PLC0415 - slow, and only needed to run a job
 
     with (
         sandbox_state.open_sandbox(chosen, fresh=fresh) as sandbox,
@@ -114,7 +114,7 @@ def _run(chosen: Settings, name: str, given: Any, output: Path | None, *, fresh:
 
 def _done(portal: BlockingPortal, runner: JobRunner, name: str, given: Any, lang: Language) -> ToolAnswer:
     """The job's answer when it is over, however long that takes."""
-    from saasus_mcp.jobs.job_tools import follow_job
+    from saasus_mcp.jobs.job_tools import follow_job  # noqa: PLC0415 - only where a job runs
 
     spec = _spec(runner, name, lang)
     values = arguments.parse_plain_arguments(spec.name, spec.input_schema, given)

@@ -98,7 +98,7 @@ def parse_toolset_names(text: str, lang: Language) -> frozenset[str]:
     """
     names = frozenset(name.strip() for name in text.split(",") if name.strip())
     for unknown in sorted(names - TOOLSETS.keys()):
-        from difflib import get_close_matches
+        from difflib import get_close_matches  # noqa: PLC0415 - only on a mistake
 
         words, shown = WORDS[lang], unknown[:MAX_SHOWN_NAME]
         near = get_close_matches(shown.casefold().replace("-", "_"), TOOLSETS)
@@ -118,7 +118,7 @@ def parse_narrowing(tools: str | None, exclude_tools: str | None, lang: Language
     """
     if tools is None and exclude_tools is None:
         return NO_NARROWING
-    from saasus_mcp.server.surface.narrowing import ToolNames
+    from saasus_mcp.server.surface.narrowing import ToolNames  # noqa: PLC0415 - only where something is narrowed
 
     names = ToolNames(load_catalogue())
     return Narrowing(

@@ -21,7 +21,7 @@ class RedactingFormatter(logging.Formatter):
 
     def add_secrets(self, *secrets: str) -> None:
         """Remove these secrets too from now on."""
-        from saasus_mcp.saasus.redaction import NO_SECRETS
+        from saasus_mcp.saasus.redaction import NO_SECRETS  # noqa: PLC0415 - not every start needs it
 
         self._known = (self._known or NO_SECRETS).with_texts(secrets)
 

@@ -74,7 +74,7 @@ def open_state(settings: Settings) -> Iterator[Stores]:
         with localize_file_errors(settings.lang):
             yield FolderStores(settings.state_folder, keys)
         return
-    from saasus_mcp.store.shared_stores import SharedStores
+    from saasus_mcp.store.shared_stores import SharedStores  # noqa: PLC0415 - imports the database library
 
     server_log.redact_in_log(*_shared_secrets(settings))
     with closing(SharedStores(settings.database_url.get_secret_value(), keys)) as shared:

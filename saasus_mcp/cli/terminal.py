@@ -43,7 +43,7 @@ def require_passphrase(folder: Path, language: Language, label: str = "ask_passp
     Raises:
         AtTerminal: it was wrong three times.
     """
-    from saasus_mcp.permissions.secrets import passphrase
+    from saasus_mcp.permissions.secrets import passphrase  # noqa: PLC0415 - imports the cryptography
 
     if not passphrase.is_passphrase_set(folder):
         return

@@ -49,7 +49,7 @@ def _pieces(text: str, room: int) -> Iterator[str]:
         while display_width(piece) > room > 1:
             cut = _fitting(piece, room)
             yield piece[:cut]
-            piece = piece[cut:]
+            piece = piece[cut:]  # noqa: PLW2901 - the rest of it
         if piece:
             yield piece
 

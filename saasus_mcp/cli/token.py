@@ -44,7 +44,7 @@ def command() -> None:
 @language_option
 def new(name: str, role: Literal["caller", "approver"], groups: tuple[str, ...], days: int, **flags: Any) -> None:
     """Create a token and show it once. Policies and the audit log call its holder `token:NAME`."""
-    from saasus_mcp.store.tokens import Token, TokenNameTaken
+    from saasus_mcp.store.tokens import Token, TokenNameTaken  # noqa: PLC0415 - imports the database library
 
     chosen = load_settings(**flags)
     require_person("token new", chosen.lang)
@@ -117,7 +117,7 @@ def revoke(name: str, **flags: Any) -> None:
 @language_option
 def sign_out(principal: str, **flags: Any) -> None:
     """End all console sessions of this ID (token:NAME or oidc:ISSUER|SUBJECT), immediately and on every replica."""
-    from saasus_mcp.store.sessions import SessionStore
+    from saasus_mcp.store.sessions import SessionStore  # noqa: PLC0415 - imports the database library
 
     chosen = load_settings(**flags)
     require_person("token sign-out", chosen.lang)
@@ -140,7 +140,7 @@ def _require_fit(name: str, groups: tuple[str, ...], lang: Language) -> None:
     Raises:
         SaasusMcpError: one cannot.
     """
-    from saasus_mcp.hosting.auth.authentication import is_valid_group
+    from saasus_mcp.hosting.auth.authentication import is_valid_group  # noqa: PLC0415 - only where a token is made
 
     words = WORDS[lang]
     if NAME_PATTERN.fullmatch(name) is None:

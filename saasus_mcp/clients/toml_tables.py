@@ -16,7 +16,7 @@ def parse_toml(text: str) -> dict[str, Any]:
     Raises:
         NotToml: it is none.
     """
-    import tomllib
+    import tomllib  # noqa: PLC0415 - only where a client uses TOML
 
     try:
         return tomllib.loads(text.removeprefix("\ufeff"))
@@ -32,7 +32,7 @@ def put_table(text: str, table: str, name: str, value: Mapping[str, Any]) -> str
     Raises:
         NotToml: it is none, or `table` is an inline table.
     """
-    import tomlkit
+    import tomlkit  # noqa: PLC0415 - only where a client uses TOML
 
     there = parse_toml(text).get(table, {})
     if isinstance(there, dict) and there.get(name) == value:
@@ -54,7 +54,7 @@ def remove_table(text: str, table: str, name: str) -> str:
     Raises:
         NotToml: it is none.
     """
-    import tomlkit
+    import tomlkit  # noqa: PLC0415 - only where a client uses TOML
 
     if name not in parse_toml(text).get(table, {}):
         return text
@@ -67,7 +67,7 @@ def remove_table(text: str, table: str, name: str) -> str:
 
 
 def _parsed(text: str) -> tuple[Any, str]:
-    import tomlkit
+    import tomlkit  # noqa: PLC0415 - only where a client uses TOML
 
     mark = "\ufeff" if text.startswith("\ufeff") else ""
     return tomlkit.parse(text.removeprefix(mark)), mark

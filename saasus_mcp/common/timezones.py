@@ -24,7 +24,7 @@ def find_time_zone(name: str) -> tzinfo | None:
         return KNOWN[name]
     if NAME.fullmatch(name) is None:
         return None
-    from zoneinfo import ZoneInfo
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - seldom needed
 
     try:
         return ZoneInfo(name)

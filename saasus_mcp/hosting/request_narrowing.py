@@ -136,7 +136,7 @@ def narrowing_of_context(context: Context) -> Narrowing:
     """
     scope: Scope = context.request.scope if context.request is not None else {}
     own: Narrowing = scope.get(NARROWING_KEY, EXCLUDE_ALL)
-    state: dict[str, Any] = context.session._connection.state
+    state: dict[str, Any] = context.session._connection.state  # noqa: SLF001 - the SDK has no public way to it
     first: Narrowing = state.setdefault(NARROWING_KEY, own)
     return first & own
 

@@ -125,7 +125,7 @@ class JobEngine:
                 await run_sync(lambda: self._stores()[0].jobs.retire_worker(self._worker))
 
     def _destroy(self) -> None:
-        from dbos import DBOS
+        from dbos import DBOS  # noqa: PLC0415 - it was imported when the engine started
 
         DBOS.destroy(destroy_registry=True)
         if self._pool is not None:
@@ -152,9 +152,9 @@ class JobEngine:
 
     async def _launched(self) -> RunJob:
         """The workflow that every job is. It runs in the event loop of the pipelines."""
-        from dbos import DBOS
+        from dbos import DBOS  # noqa: PLC0415 - slow to import, and only where a job runs
 
-        from saasus_mcp.jobs.engine_storage import engine_configuration
+        from saasus_mcp.jobs.engine_storage import engine_configuration  # noqa: PLC0415 - imports the database library
 
         quiet = logging.getLogger("dbos")
         if not quiet.handlers:  # else it would write to the terminal on its own
@@ -170,7 +170,7 @@ class JobEngine:
             **where,
         }
         launching = DBOS(config=config)
-        launching._background_event_loop.set_main_loop()
+        launching._background_event_loop.set_main_loop()  # noqa: SLF001 - else it would be the thread's that launches it
 
         @DBOS.workflow(name="job")
         async def job(submitted: dict[str, Any]) -> None:
@@ -195,14 +195,14 @@ class JobEngine:
     async def submit(self, job: str, submitted: dict[str, Any]) -> None:
         """Run a job, in the background; submitted twice, it runs once."""
         await self.start()
-        from dbos import DBOS, SetWorkflowID
+        from dbos import DBOS, SetWorkflowID  # noqa: PLC0415 - it was imported when the engine started
 
         with SetWorkflowID(job):
             await DBOS.start_workflow_async(cast("Any", self._workflow), submitted)
 
     async def checkpoint(self, name: str, make: Callable[[], Awaitable[Any]]) -> Any:
         """Run a part of the present job and remember what it gives; where the job runs anew, give that again."""
-        from dbos import DBOS
+        from dbos import DBOS  # noqa: PLC0415 - as above
 
         return await DBOS.run_step_async({"name": name}, cast("Any", make))
 
@@ -234,13 +234,13 @@ class JobEngine:
             await anyio.sleep(self._pace.interval)
 
     def _beat(self) -> None:
-        from dbos import DBOS
+        from dbos import DBOS  # noqa: PLC0415 - as above
 
         self._say_alive()
         jobs = self._stores()[0].jobs
         dead = jobs.stale_workers(self._pace.timeout) if self._beaten >= self._patient_until else []
         if dead:  # of several that find them, the engine lets one take up each job
-            DBOS._recover_pending_workflows(dead)
+            DBOS._recover_pending_workflows(dead)  # noqa: SLF001 - DBOS's own recovery, which has no public name
             jobs.remove_workers(dead)
         over = DBOS.list_workflows(status=["SUCCESS", *FAILED_STATUSES], load_input=False, load_output=False)
         for broken in (each.workflow_id for each in over if each.status in FAILED_STATUSES):

@@ -37,7 +37,7 @@ def check_engine() -> None:
     def tried() -> None:
         try:
             anyio.run(_tried)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - any of them is what was looked for
             failed.append(error)
 
     thread = threading.Thread(target=tried, name=THREAD_NAME, daemon=True)

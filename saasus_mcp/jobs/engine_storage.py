@@ -32,7 +32,7 @@ def engine_configuration(url: str, schema: str) -> tuple[DBOSConfig, Engine]:
     if not schema:
         pool = create_sqlite_engine(url)
         return {"system_database_url": url, "system_database_engine": pool}, pool
-    from saasus_mcp.store.database import postgres
+    from saasus_mcp.store.database import postgres  # noqa: PLC0415 - its driver is in an extra
 
     pool = postgres.create_postgres_engine(url, *POSTGRES_POOL_SIZES)
     # By itself DBOS would create the database and listen in it for notifications; ours exists, and none are sent.

@@ -184,7 +184,7 @@ def _cancel(runner: JobRunner) -> BuiltinTool:
     )
 
 
-def _own(
+def _own(  # noqa: PLR0917 - what a tool is made of, in the order of OwnTool
     runner: JobRunner,
     name: str,
     title: Text,

@@ -116,6 +116,6 @@ class Plan:
 
 @cache
 def _adapter() -> TypeAdapter[Plan]:
-    from pydantic import TypeAdapter
+    from pydantic import TypeAdapter  # noqa: PLC0415 - not on the way to the list of tools
 
     return TypeAdapter(Plan)

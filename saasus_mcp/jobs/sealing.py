@@ -19,7 +19,7 @@ class EngineError(SaasusMcpError):
 
 def create_serializer(sealer: Encryptor) -> Serializer:
     """What the engine keeps: JSON, sealed. DBOS would pickle it, which lets whoever writes its file run code here."""
-    from dbos import Serializer
+    from dbos import Serializer  # noqa: PLC0415 - slow to import, and only where a job runs
 
     class Sealing(Serializer):
         def serialize(self, data: Any) -> str:

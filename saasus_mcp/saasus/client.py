@@ -109,7 +109,7 @@ class ApiClient:
         secrets: the keys, to be removed from whatever the API answers.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - what a client is made of, in the order of use
         self,
         credentials: Credentials,
         base_url: str = DEFAULT_API,
@@ -242,7 +242,7 @@ def _wait(ended: ApiResponse | SendFailed, number: int) -> float | None:
         return None
     elif ended.retry_after is not None:
         return ended.retry_after
-    return FIRST_WAIT * (1 << number) * random.uniform(0.5, 1)
+    return FIRST_WAIT * (1 << number) * random.uniform(0.5, 1)  # noqa: S311 - spreads callers, guards nothing
 
 
 def _reason(ended: ApiResponse | SendFailed) -> str:

@@ -50,7 +50,7 @@ def _validator(operation: Operation, shape: str = "") -> Validator:
 
 
 def _compiled(schema: Schema) -> Validator:
-    from jsonschema import FormatChecker
+    from jsonschema import FormatChecker  # noqa: PLC0415 - off the way to tools/list
 
     formats = FormatChecker(formats=("date",))
     formats.checks("date-time", raises=ValueError)(_is_date_time)
@@ -63,8 +63,8 @@ def _lazy() -> type[Validator]:
 
     By itself the library makes all errors of all branches of an `anyOf`, and writes every unknown field into one message.
     """
-    from jsonschema import Draft202012Validator, ValidationError
-    from jsonschema.validators import extend
+    from jsonschema import Draft202012Validator, ValidationError  # noqa: PLC0415 - as above
+    from jsonschema.validators import extend  # noqa: PLC0415 - as above
 
     untyped: Any = extend
 

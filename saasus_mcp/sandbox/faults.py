@@ -70,7 +70,7 @@ class Faults:
 
     def __init__(self) -> None:
         self._told: list[_Told] = []
-        self._random = random.Random(0)
+        self._random = random.Random(0)  # noqa: S311 - the same faults in every run, so that a trial can be repeated
 
     def add(
         self,
@@ -157,7 +157,7 @@ def _latency(value: str) -> dict[str, Any]:
 
 def _status(value: str) -> dict[str, Any]:
     code, _, retry_after = value.partition(":")
-    if not 400 <= int(code) <= 599:
+    if not 400 <= int(code) <= 599:  # noqa: PLR2004 - the statuses of HTTP that tell of a failure
         raise ValueError(value)
     return {"kind": "status", "status": int(code), "retry_after": int(retry_after) if retry_after else None}
 

@@ -35,8 +35,8 @@ def server(host: str, port: int, sandbox: Sandbox) -> uvicorn.Server:
     """
     if not _is_loopback(host):
         raise SaasusMcpError(f"The sandbox listens on this computer only, not on {host!r}.", "Use 127.0.0.1.")
-    import uvicorn
-    from uvicorn.protocols.http.h11_impl import H11Protocol
+    import uvicorn  # noqa: PLC0415 - only where a sandbox is served
+    from uvicorn.protocols.http.h11_impl import H11Protocol  # noqa: PLC0415
 
     class Protocol(H11Protocol):
         """Lets the sandbox cut the connection of a request, as a broken network would."""

@@ -157,7 +157,7 @@ def _with_tools(
 
 def _taken_back(context: Context) -> bool:
     """Whether the client cancelled its request. The SDK tells it to middleware alone; a handler just ends."""
-    asked = getattr(context.session._request_outbound, "cancel_requested", None)
+    asked = getattr(context.session._request_outbound, "cancel_requested", None)  # noqa: SLF001 - see above
     return asked is not None and asked.is_set()
 
 

@@ -19,7 +19,7 @@ from saasus_mcp.settings.secret_sources import SecretSource, SecretSourceField
 from saasus_mcp.settings.strict import StrictModel
 
 PROFILE_NAME = r"^[A-Za-z0-9_-]{1,40}$"
-SECRET_NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,79}$"
+SECRET_NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,79}$"  # noqa: S105 - a name, not a secret
 
 
 class ProfileTable(StrictModel):

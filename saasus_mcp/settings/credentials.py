@@ -17,7 +17,7 @@ WHOLE = re.compile(
 )
 """How clients, shells, templates and secret managers write "the value of this variable"; who does not know the form passes it on."""
 
-QUOTES = "\"'`“”‘’「」『』«»„‚＂＇"
+QUOTES = "\"'`“”‘’「」『』«»„‚＂＇"  # noqa: RUF001 - as word processors and input methods write them
 FIRST, LAST = "!", "~"
 SEPARATORS = re.compile(r"[-_.]+")
 ONE_CHARACTER = re.compile(r"(.)\1{2,}")

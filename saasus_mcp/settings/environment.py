@@ -234,7 +234,7 @@ def _refuse_unknown(settings: Settings, lang: Literal["en", "ja"]) -> None:
     found = find_unknown_variables(known)
     if not found:
         return
-    from saasus_mcp.settings.config import load_config, referenced_variables
+    from saasus_mcp.settings.config import load_config, referenced_variables  # noqa: PLC0415 - only on a mistake, or with such names
 
     own = referenced_variables(load_config(settings.config_file))
     found = [name for name in found if name not in own]

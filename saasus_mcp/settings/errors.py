@@ -25,7 +25,7 @@ def describe_first_error(error: ValidationError, known: Collection[str] = ()) ->
     place = ".".join(str(part) for part in found["loc"])
     if found["type"] != "extra_forbidden":
         return place, str(found["msg"]).removeprefix("Value error, ")
-    from difflib import get_close_matches
+    from difflib import get_close_matches  # noqa: PLC0415 - only on a mistake
 
     near = get_close_matches(str(found["loc"][-1])[:MAX_KEY_CHARACTERS], sorted(known), 1)
     return place, "unknown key" + (f" (did you mean {near[0]}?)" if near else "")

@@ -54,7 +54,7 @@ def user_folder(kind: Literal["state", "config"], lang: Literal["en", "ja"]) -> 
     Raises:
         SettingsError: the environment says a relative place (XDG_STATE_HOME, XDG_CONFIG_HOME or HOME).
     """
-    import platformdirs
+    import platformdirs  # noqa: PLC0415 - only where nothing is set
 
     find = platformdirs.user_state_path if kind == "state" else platformdirs.user_config_path
     found = find(APPLICATION, appauthor=False)

@@ -150,7 +150,7 @@ def _tables(settings: Settings) -> Mapping[str, ProfileTable]:
         return {}
     except OSError:
         pass  # reading it will say what is wrong
-    from saasus_mcp.settings.config import load_config
+    from saasus_mcp.settings.config import load_config  # noqa: PLC0415 - see above
 
     return load_config(settings.config_file).profiles
 

@@ -53,14 +53,14 @@ class SecretSource(StrictModel):
         return os.environ.get(self.env or "", "")
 
     def _content(self) -> str:
-        assert self.file is not None
+        assert self.file is not None  # noqa: S101 - by _one
         return read_provided_file(self.file, MAX_SECRET_BYTES).decode().rstrip("\r\n")
 
 
 def _no_literal(value: Any) -> Any:
     """A credential written into the file is refused before anything can show it."""
     if not isinstance(value, dict):
-        raise ValueError('secrets must not be written here; use {env = "NAME"} or {file = "/absolute/path"}')
+        raise ValueError('secrets must not be written here; use {env = "NAME"} or {file = "/absolute/path"}')  # noqa: TRY004 - pydantic's way
     return value
 
 

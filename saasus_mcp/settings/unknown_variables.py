@@ -92,7 +92,7 @@ def refuse_duplicate_variables(lang: Literal["en", "ja"]) -> None:
 
 def nearest_name(name: str, known: Collection[str]) -> str | None:
     """The known name that is most like this one."""
-    from difflib import get_close_matches
+    from difflib import get_close_matches  # noqa: PLC0415 - only on a mistake
 
     return next(iter(get_close_matches(name[:LONGEST_SHOWN], sorted(known), 1, SIMILAR)), None)
 

@@ -58,7 +58,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """`Store` on demand: the database library is slow to import, and listing tools needs no store."""
     if name == "Store":
-        from saasus_mcp.store.store import Store
+        from saasus_mcp.store.store import Store  # noqa: PLC0415 - see above
 
         return Store
     raise AttributeError(name)

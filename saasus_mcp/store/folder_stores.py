@@ -42,7 +42,7 @@ class FolderStores:
         return [*self.names, *([DECISIONS_FILE] if (self._folder / DECISIONS_FILE).is_file() else [])]
 
     def open(self, name: str) -> Store:
-        from saasus_mcp.store.store import Store
+        from saasus_mcp.store.store import Store  # noqa: PLC0415 - imports the database library
 
         return Store.open_file(self._folder / name, self._keys())
 
@@ -58,7 +58,7 @@ class FolderStores:
                 require_key_of_file(self._folder / name, self._keys())
 
     def open_tokens(self) -> TokenStore:
-        from saasus_mcp.store.tokens import TokenStore
+        from saasus_mcp.store.tokens import TokenStore  # noqa: PLC0415 - as above
 
         return TokenStore.open(self._folder)
 

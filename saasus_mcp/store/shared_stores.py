@@ -50,7 +50,7 @@ class SharedStores:
                 "SAASUS_MCP_DATABASE_URL is set, but the PostgreSQL driver is not installed.",
                 "Install saasus-mcp[hosted].",
             )
-        from saasus_mcp.store.database import postgres
+        from saasus_mcp.store.database import postgres  # noqa: PLC0415 - of an extra that not everybody has
 
         self._engine = postgres.create_postgres_engine(url)
         self._keys = keys

@@ -21,7 +21,7 @@ from saasus_mcp.store.database.write_probe import probe_write
 from saasus_mcp.store.state_files import StoreError, create_database_file
 
 TOKENS_FILE = "accounts.db"
-TOKEN_PREFIX = "smcp_"
+TOKEN_PREFIX = "smcp_"  # noqa: S105 - a name, not a secret
 """By it, scanners of source code and people recognise a token that lies where it should not."""
 TOKEN_BYTES = 32
 TOKEN_LENGTH = len(TOKEN_PREFIX) + 43

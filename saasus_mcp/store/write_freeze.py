@@ -134,4 +134,4 @@ _WORDS = {"destructive": "destructive calls", "users": "affected users", "writes
 
 
 def _span(seconds: int) -> str:
-    return "an hour" if seconds == 3600 else "a minute" if seconds == 60 else f"{seconds} s"
+    return "an hour" if seconds == 3600 else "a minute" if seconds == 60 else f"{seconds} s"  # noqa: PLR2004

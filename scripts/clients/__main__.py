@@ -15,7 +15,7 @@ from pathlib import Path
 import anyio
 import click
 
-from saasus_mcp.catalog import load_catalogue as load_catalogue
+from saasus_mcp.catalog import load_catalogue
 from saasus_mcp.common.errors import SaasusMcpError
 from scripts.clients import page, results
 from scripts.clients.installing import Installer, NotInstalled

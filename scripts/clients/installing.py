@@ -108,7 +108,7 @@ class Installer:
         path = os.pathsep.join((*self._first, os.environ.get("PATH", os.defpath)))
         env = {**os.environ, "PATH": path, "UV_CACHE_DIR": str(self._cache / "uv-cache")}
         try:
-            ran = subprocess.run(words, check=False, capture_output=True, text=True, timeout=SECONDS, env=env)
+            ran = subprocess.run(words, check=False, capture_output=True, text=True, timeout=SECONDS, env=env)  # noqa: S603 - installers
         except (OSError, subprocess.TimeoutExpired) as error:
             raise NotInstalled(f"`{words[0]}` did not run: {error}", "Install it, or try again.") from error
         if ran.returncode:

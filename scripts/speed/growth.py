@@ -90,7 +90,7 @@ def _policy(catalogue: Catalogue, folder: Path, rules: int, tool: str) -> Policy
 def _fill(store: Store, table: Table, rows: Iterator[Mapping[str, Any]]) -> None:
     """Put rows into a table, many at a time."""
     while portion := [row for row, _ in zip(rows, range(PORTION), strict=False)]:
-        with store._database.transaction() as connection:
+        with store._database.transaction() as connection:  # noqa: SLF001 - no store takes a million records at once
             connection.execute(insert(table), portion)
 
 

@@ -48,8 +48,8 @@ class Tool:
 def stub() -> Iterator[str]:
     """The stubbed API as a process; its origin."""
     command = (sys.executable, str(Path(__file__).with_name("stub.py")))
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:  # noqa: S603 - this Python
+        assert process.stdout is not None  # noqa: S101 - for the type
         yield f"http://127.0.0.1:{int(process.stdout.readline())}"
         process.kill()
 
@@ -78,11 +78,11 @@ def started(command: tuple[str, ...], env: dict[str, str], *, modern: bool) -> f
     """Milliseconds from spawning a server to its list of tools."""
     opening = ("server/discover", {"_meta": META}) if modern else ("initialize", HANDSHAKE)
     before = time.perf_counter()
-    with subprocess.Popen(
+    with subprocess.Popen(  # noqa: S603 - what is measured
         command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
+        assert process.stdin is not None  # noqa: S101 - for the type
+        assert process.stdout is not None  # noqa: S101 - for the type
         process.stdin.write(line(1, *opening))
         process.stdin.flush()
         process.stdout.readline()
@@ -101,8 +101,8 @@ class Stdio:
     """A server on pipes: requests go out as they are made, answers come back in any order."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdin is not None
-        assert process.stdout is not None
+        assert process.stdin is not None  # noqa: S101 - for the type
+        assert process.stdout is not None  # noqa: S101 - for the type
         self.process = process
         self._in, self._out = process.stdin, process.stdout
         self._number = 0
@@ -137,7 +137,7 @@ async def on_stdio(command: tuple[str, ...], env: dict[str, str]) -> AsyncIterat
     listening = asyncio.create_task(server.listen())
     try:
         await server.ask("initialize", HANDSHAKE)
-        server._in.write(b'{"jsonrpc":"2.0","method":"notifications/initialized"}\n')
+        server._in.write(b'{"jsonrpc":"2.0","method":"notifications/initialized"}\n')  # noqa: SLF001 - its own module
         await server.ask("tools/list", {})
         yield server
     finally:
@@ -151,7 +151,7 @@ async def on_http(env: dict[str, str], tool: Tool) -> AsyncIterator[tuple[Send, 
     """Our server over HTTP: calls a tool by protocol 2026-07-28; and its process id."""
     command = (*PROGRAM, "serve", "--transport", "http", "--port", "0")
     process = await asyncio.create_subprocess_exec(*command, stderr=subprocess.PIPE, env=env)
-    assert process.stderr is not None
+    assert process.stderr is not None  # noqa: S101 - for the type
     said = (await process.stderr.readline()).decode()
     url = said.split("MCP at ")[1].split(",")[0].strip()
     headers = {
@@ -196,7 +196,7 @@ def resident(pid: int) -> float:
 
 def descriptors(pid: int) -> int:
     """How many files and sockets a process has open."""
-    return len(os.listdir(f"/proc/{pid}/fd"))
+    return len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208 - a count of names
 
 
 def processor(pid: int) -> float:

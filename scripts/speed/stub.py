@@ -39,7 +39,7 @@ class Answering(asyncio.Protocol):
         self._begun = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for the type
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:

@@ -168,7 +168,7 @@ def test_a_chain_that_was_purged_whole_still_reaches_its_exported_head(state: Pa
 
 
 def test_a_chain_that_was_altered_is_told(state: Path) -> None:
-    from sqlalchemy import create_engine, text
+    from sqlalchemy import create_engine, text  # noqa: PLC0415 - only here
 
     called("auth_get_roles")
     [file] = state.glob("*.sqlite3")

@@ -14,7 +14,7 @@ import pytest
 
 from saasus_mcp import __version__
 from saasus_mcp.catalog import Catalogue
-from saasus_mcp.catalog.jobs import load_jobs as load_jobs
+from saasus_mcp.catalog.jobs import load_jobs
 from saasus_mcp.cli import COMMANDS, commands
 from saasus_mcp.settings import JwtTable, Settings
 from saasus_mcp.settings.config import ProfileTable

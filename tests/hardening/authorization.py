@@ -229,7 +229,7 @@ async def revoked_report(ground: AttackContext) -> str:
 
 @attack(AREA, "Arguments are completed from the cache after the read behind it was denied")
 async def revoked_completion(ground: AttackContext) -> str:
-    from mcp.types import PromptReference
+    from mcp.types import PromptReference  # noqa: PLC0415 - only here
 
     live = _Live(ground, {"auth.GetTenants": {"tenants": [{"id": "t-1", "name": "Acme", "attributes": {}}]}})
     asked = (PromptReference(name="invite_user"), {"name": "tenant", "value": ""})

@@ -97,7 +97,7 @@ def limits(ground: AttackContext, soft: int, hard: int) -> Iterator[list[tuple[i
     """A system that allows so many open files; gives the limits that were set."""
     if sys.platform == "win32":
         pytest.skip("Windows has no such limit")
-    import resource
+    import resource  # noqa: PLC0415 - not on Windows
 
     found, now = [], (soft, hard)
 

@@ -202,7 +202,7 @@ async def log(_: AttackContext) -> str:
     formatter.add_secrets(CREDENTIALS.api_key, CREDENTIALS.secret_key)
     handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter)
-    logger = logging.Logger("hardening")
+    logger = logging.Logger("hardening")  # noqa: LOG001 - seen by nobody else
     logger.addHandler(handler)
     try:
         int(f"signing with {CREDENTIALS.secret_key}")

@@ -105,7 +105,7 @@ async def assert_others_served(url: str, ready: int = 200) -> None:
 async def wait_until(happened: Callable[[], bool]) -> None:
     """Wait for something that nobody tells of."""
     with anyio.fail_after(PATIENCE):
-        while not happened():
+        while not happened():  # noqa: ASYNC110 - see above
             await anyio.sleep(0.01)
 
 
@@ -232,7 +232,7 @@ async def all_places(ground: AttackContext) -> str:
                 assert (await boss.get("/metrics")).status_code == 200
         async with open_client(url) as bob:
             with anyio.fail_after(PATIENCE):
-                while (await bob.get("/readyz")).status_code != 200:
+                while (await bob.get("/readyz")).status_code != 200:  # noqa: ASYNC110 - nothing tells
                     await anyio.sleep(0.01)
     return "503 with Retry-After; not ready until there is room again; console and metrics are served"
 

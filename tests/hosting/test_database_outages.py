@@ -65,7 +65,7 @@ async def line(address: str) -> AsyncIterator[tuple[Line, str]]:
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
     async with listener, anyio.create_task_group() as tasks:
         tasks.start_soon(listener.serve, made.carry)
-        port = listener.extra(SocketAttribute.local_port)
+        port = listener.extra(SocketAttribute.local_port)  # noqa: S610 - not of Django
         yield made, url.set(host="127.0.0.1", port=port).render_as_string(hide_password=False)
         made.mend()
         tasks.cancel_scope.cancel()

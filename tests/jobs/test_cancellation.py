@@ -25,7 +25,7 @@ async def test_a_call_that_is_cancelled_stops_its_job_between_rows(tmp_path: Pat
     ):
         async with anyio.create_task_group() as group:
             group.start_soon(client.call_tool, "job_import_users", {"csv": listed(on.sandbox, 60)})
-            while on.count_requests("auth.CreateTenantUserRoles") < 5:
+            while on.count_requests("auth.CreateTenantUserRoles") < 5:  # noqa: ASYNC110 - there is no event but at the API
                 await anyio.sleep(0.002)
             group.cancel_scope.cancel()
         told = await ended(on)
@@ -41,7 +41,7 @@ async def test_a_job_outlives_the_connection_of_its_client(tmp_path: Path) -> No
                 await on.call("job_import_users", {"csv": listed(on.sandbox, 20)}, asker=AcceptingPerson())
 
             group.start_soon(gone)
-            while on.count_requests("auth.CreateSaasUser") < 2:
+            while on.count_requests("auth.CreateSaasUser") < 2:  # noqa: ASYNC110 - as above
                 await anyio.sleep(0.002)
             group.cancel_scope.cancel()
         told = await ended(on)

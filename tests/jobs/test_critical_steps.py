@@ -84,7 +84,7 @@ async def begun(on: JobServer, tenant: str) -> str:
 
 async def waiting(on: JobServer, job: str, but: str = "") -> None:
     with anyio.fail_after(30):
-        while (await on.call_json("job_status", {"job": job})).get("waiting", but) == but:
+        while (await on.call_json("job_status", {"job": job})).get("waiting", but) == but:  # noqa: ASYNC110 - as a client does
             await anyio.sleep(0.01)
     assert newest(on).operation == "auth.DeleteTenant"
     assert on.count_requests("auth.DeleteTenant") == 0, "the yes to the plan is no yes to this"

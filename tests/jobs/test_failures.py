@@ -90,7 +90,7 @@ async def started(on: JobServer, count: int) -> str:
 
 async def until(reached: Callable[[], bool]) -> None:
     with anyio.fail_after(30):
-        while not reached():
+        while not reached():  # noqa: ASYNC110 - there is no event but at the API
             await anyio.sleep(0.002)
 
 
@@ -107,7 +107,7 @@ async def test_a_job_that_is_cancelled_stops_between_rows_and_says_what_was_done
 
 
 async def test_somebody_else_cannot_cancel_it(tmp_path: Path) -> None:
-    from saasus_mcp.permissions.policy.presets import Principal
+    from saasus_mcp.permissions.policy.presets import Principal  # noqa: PLC0415 - beside its use
 
     async with start_job_server(tmp_path) as on:
         job = await started(on, 4)
@@ -183,7 +183,7 @@ async def test_a_call_outside_the_grant_is_refused_and_a_step_goes_once(tmp_path
 async def test_a_step_with_other_arguments_than_agreed_to_is_refused(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         job = "j" * 32
-        from saasus_mcp.store import Commitment, JobGrant
+        from saasus_mcp.store import Commitment, JobGrant  # noqa: PLC0415 - beside its use
 
         part = JobStepRef(job, "one", given="confirmation", by="local:person")
         weighed = await evaluate_step(

@@ -143,7 +143,7 @@ async def test_faults_can_be_in_force_from_the_start(catalogue: Catalogue, clock
         assert (await SandboxCaller(catalogue, sandbox, client)("auth.GetRoles")).status == 503
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "example.com"])
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "example.com"])  # noqa: S104 - refused
 def test_a_sandbox_is_served_to_this_machine_only(host: str, catalogue: Catalogue) -> None:
     with pytest.raises(SaasusMcpError, match="this computer only"):
         serve(host, 0, Sandbox(catalogue))

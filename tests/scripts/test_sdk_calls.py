@@ -32,7 +32,7 @@ class Model:
         return {"model": given}
 
 
-def update(tenant_id: str, var_date: str, body: Optional[Model] = None, **kwargs: Any) -> None: ...
+def update(tenant_id: str, var_date: str, body: Optional[Model] = None, **kwargs: Any) -> None: ...  # noqa: UP045 - as generated
 
 
 def read(tenant_id: str, **kwargs: Any) -> None: ...

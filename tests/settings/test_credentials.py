@@ -41,9 +41,9 @@ WRONG = {
         "\ufeffhush-key",
         "hush\x00key",
         "hush\x1b[31mkey",
-        "ｈｕｓｈ",
+        "ｈｕｓｈ",  # noqa: RUF001 - as input methods write it
         "hush\u200bkey",
-        "hush‐key",
+        "hush‐key",  # noqa: RUF001 - a hyphen that is not the keyboard's
         "нush-key",
         "h" + "a1" * MAX_CREDENTIAL_CHARACTERS,
     ],

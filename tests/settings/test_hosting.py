@@ -71,7 +71,7 @@ scopes = ["mcp:tools"]
 leeway = 5
 """,
     )
-    assert (found.host, found.port, found.public_url) == ("0.0.0.0", 9000, "https://mcp.example.com")
+    assert (found.host, found.port, found.public_url) == ("0.0.0.0", 9000, "https://mcp.example.com")  # noqa: S104 - as set
     assert (found.table.allowed_hosts, found.table.allowed_origins) == (
         frozenset({"internal.example.com"}),
         frozenset({"https://app.example.com"}),
@@ -106,8 +106,8 @@ def test_flags_go_before_the_environment_and_that_before_the_file(file: Path, mo
         ("127.0.0.1", "http://localhost:8000", False),
         ("127.0.0.1", "https://mcp.example.com", True),
         ("::1", "https://mcp.example.com", True),
-        ("0.0.0.0", "https://mcp.example.com", True),
-        ("0.0.0.0", "http://localhost:8000", True),
+        ("0.0.0.0", "https://mcp.example.com", True),  # noqa: S104 - as set
+        ("0.0.0.0", "http://localhost:8000", True),  # noqa: S104 - as set
         ("::", "http://127.0.0.1", True),
         ("192.0.2.1", "https://localhost", True),
         ("mcp.internal", "https://mcp.example.com", True),
@@ -121,7 +121,7 @@ def test_whoever_others_can_reach_asks_them_who_they_are(
     assert (found.exposed, found.authenticated, found.tokens) == (exposed, exposed, exposed)
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "127.1", "mcp.internal"])
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "127.1", "mcp.internal"])  # noqa: S104 - as set
 def test_whoever_others_can_reach_says_by_which_address(file: Path, host: str) -> None:
     with pytest.raises(SettingsError, match="SAASUS_MCP_PUBLIC_URL"):
         hosting(file, "", host=host)

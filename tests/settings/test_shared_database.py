@@ -118,7 +118,7 @@ def test_only_the_newest_key_seals() -> None:
 
 
 def test_keys_that_are_set_are_used_for_a_folder_as_well(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from saasus_mcp.cli import state
+    from saasus_mcp.cli import state  # noqa: PLC0415 - composes everything
 
     monkeypatch.delenv("SAASUS_MCP_DATABASE_URL")
     assert state.load_sealer(read_settings()).derive_keys("audit") == Encryptor(bytes([1]) * 32).derive_keys("audit")

@@ -90,7 +90,7 @@ class Terminal:
     """A command on a terminal of its own."""
 
     def __init__(self, *args: str, env: Mapping[str, str] | None = None) -> None:
-        import pty
+        import pty  # noqa: PLC0415 - not on every system
 
         self._screen, inside = pty.openpty()
         self._process = subprocess.Popen(

@@ -43,7 +43,7 @@ def open_stores(where: Path | str, keys: Sequence[bytes] = (KEY,)) -> Stores:
     """Those of a process of its own: in a folder, or at the address of a database."""
     if isinstance(where, Path):
         return FolderStores(where, lambda: keys)
-    from saasus_mcp.store.shared_stores import SharedStores
+    from saasus_mcp.store.shared_stores import SharedStores  # noqa: PLC0415 - its driver is of an extra
 
     return SharedStores(where, lambda: keys)
 

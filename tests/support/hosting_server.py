@@ -91,7 +91,7 @@ class HostingServer:
     @asynccontextmanager
     async def client(
         self,
-        token: str | None = "alice-token",
+        token: str | None = "alice-token",  # noqa: S107 - made up
         **headers: str,
     ) -> AsyncIterator[httpx2.AsyncClient]:
         """A client that asks in memory; every answer is read whole."""
@@ -202,14 +202,14 @@ async def _started(app: ASGIApp) -> AsyncIterator[None]:
 async def connect_client(
     url: str,
     way: Transport,
-    token: str | None = "alice-token",
+    token: str | None = "alice-token",  # noqa: S107 - made up
     answering: Responder | None = None,
     path: str = "",
     narrowing: Mapping[str, str] = {},
 ) -> AsyncIterator[McpClient]:
     """The SDK's own client at a hosted server; `path` names a profile, `narrowing` has further headers."""
 
-    async def elicited(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:
+    async def elicited(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:  # noqa: ARG001
         assert answering is not None
         assert isinstance(params, types.ElicitRequestFormParams)
         return answering(params)

@@ -24,7 +24,7 @@ Private = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
 @cache
-def rsa_key(number: int = 0) -> rsa.RSAPrivateKey:
+def rsa_key(number: int = 0) -> rsa.RSAPrivateKey:  # noqa: ARG001 - tells keys apart
     """A key of that number: making one takes long."""
     return rsa.generate_private_key(65537, 2048)
 

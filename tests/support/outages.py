@@ -58,7 +58,7 @@ def exhaust_files() -> Iterator[None]:
     """Let this process open no further file."""
     if sys.platform == "win32":
         pytest.skip("Windows has no such limit")
-    import resource
+    import resource  # noqa: PLC0415 - not on Windows
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with Path("/dev/null").open("rb") as lowest_free:

@@ -189,7 +189,7 @@ async def connect_client(
 ) -> AsyncIterator[McpClient]:
     """The SDK's own client, in memory. Without `answering` it cannot ask a person anything. `shown`: see Surface."""
 
-    async def elicited(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:
+    async def elicited(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:  # noqa: ARG001
         assert answering is not None
         assert isinstance(params, types.ElicitRequestFormParams)
         return answering(params)

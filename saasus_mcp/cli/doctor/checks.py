@@ -127,7 +127,7 @@ def approvals(settings: Settings) -> Finding:
 
 def jobs(settings: Settings) -> Finding:
     """That the job engine starts and runs a job, in a temporary database of SQLite."""
-    from saasus_mcp.jobs import engine_check
+    from saasus_mcp.jobs import engine_check  # noqa: PLC0415 - imports the database library and the engine
 
     words = WORDS[settings.lang]
     try:
@@ -168,7 +168,7 @@ def _base(settings: Settings) -> str:
 
 def network(settings: Settings) -> Finding:
     """How calls leave this computer: by which proxy, and whose certificates are believed."""
-    from saasus_mcp.saasus.network_errors import proxy_for
+    from saasus_mcp.saasus.network_errors import proxy_for  # noqa: PLC0415 - imports the HTTP client
 
     words = WORDS[settings.lang]
     if settings.sandbox:
@@ -187,7 +187,7 @@ def network(settings: Settings) -> Finding:
 
 def boundary(settings: Settings) -> Finding:
     """What approvals are worth on a laptop."""
-    from saasus_mcp.permissions.secrets import passphrase
+    from saasus_mcp.permissions.secrets import passphrase  # noqa: PLC0415 - imports the cryptography
 
     words = WORDS[settings.lang]
     kept = words["set" if passphrase.is_passphrase_set(settings.state_folder) else "not_set"]

@@ -76,7 +76,7 @@ def _tried(check: str, lang: Language, find: Callable[[], Finding | list[Finding
     """What a check finds. One that fails itself is a problem to tell of; the others go on."""
     try:
         found = find()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with this computer, doctor says so
         words = WORDS[lang]
         said = words["check_failed"].format(why=type(error).__name__)
         return [Finding(check, "problem", said, words["check_failed_mend"])]

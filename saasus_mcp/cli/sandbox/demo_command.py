@@ -51,7 +51,7 @@ async def _both(state: Path, lang: Language) -> tuple[list[str], dict[str, str]]
 
     Returns what is told of the second, and by era how it went otherwise, where it did.
     """
-    from saasus_mcp.cli.sandbox.demo_presenter import DemoPresenter
+    from saasus_mcp.cli.sandbox.demo_presenter import DemoPresenter  # noqa: PLC0415 - as above
 
     told: list[str] = []
     broken: dict[str, str] = {}
@@ -63,10 +63,10 @@ async def _both(state: Path, lang: Language) -> tuple[list[str], dict[str, str]]
 
 async def _act(era: str, stage: DemoPresenter, state: Path, lang: Language, broken: dict[str, str]) -> None:
     """The story in one era, with a server and a state folder of its own. What went otherwise goes into `broken`."""
-    from mcp import Client, StdioServerParameters
+    from mcp import Client, StdioServerParameters  # noqa: PLC0415 - as above
 
-    from saasus_mcp.cli.sandbox.demo_presenter import DemoPerson
-    from saasus_mcp.cli.sandbox.demo_script import DemoFailed, DemoScript
+    from saasus_mcp.cli.sandbox.demo_presenter import DemoPerson  # noqa: PLC0415 - imports the SDK, the slowest import there is
+    from saasus_mcp.cli.sandbox.demo_script import DemoFailed, DemoScript  # noqa: PLC0415 - as above
 
     person = DemoPerson(stage)
     command, *args = installed_command()
@@ -86,7 +86,7 @@ async def _act(era: str, stage: DemoPresenter, state: Path, lang: Language, brok
                 what = str(error)
             else:
                 what = ""
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the SDK wraps what happens to a connection in groups of its own
         what = f"{what} ({type(error).__name__})"
     if what:
         broken[era] = stage.words["broken"].format(step=stage.step or era, what=what)

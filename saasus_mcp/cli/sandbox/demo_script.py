@@ -181,7 +181,7 @@ class DemoScript:
         self._stage.begin_step(step)
         return self._stage
 
-    def _end(self, held: bool = True, otherwise: str = "") -> None:
+    def _end(self, held: bool = True, otherwise: str = "") -> None:  # noqa: FBT001, FBT002 - a condition, not a switch
         if not held:
             raise DemoFailed(otherwise)
         self._stage.end_step()

@@ -47,8 +47,8 @@ def command(port: int, faults: tuple[str, ...], state: Path | None, **flags: Any
     """
     chosen = load_settings(**flags)
     words = WORDS[chosen.lang]
-    from saasus_mcp.sandbox import Sandbox, serve
-    from saasus_mcp.sandbox.faults import parsed
+    from saasus_mcp.sandbox import Sandbox, serve  # noqa: PLC0415 - only where it is used
+    from saasus_mcp.sandbox.faults import parsed  # noqa: PLC0415 - as above
 
     catalogue = load_catalogue()
     told = [parsed(fault, catalogue) for fault in faults]
@@ -68,7 +68,7 @@ def command(port: int, faults: tuple[str, ...], state: Path | None, **flags: Any
 
 def _introduce(url: str, words: Mapping[str, str]) -> None:
     """Print what a client needs."""
-    from saasus_mcp.sandbox import CREDENTIALS
+    from saasus_mcp.sandbox import CREDENTIALS  # noqa: PLC0415 - only where it is used
 
     click.echo(f"{words['sandbox_at'].format(url=url)}\n{words['sandbox_env']}\n")
     click.echo(f"  SAASUS_API_URL_BASE={url}")

@@ -59,7 +59,7 @@ def open_sandbox_file(settings: Settings, file: Path, *, fresh: bool = False) ->
     Raises:
         SaasusMcpError: the state cannot be loaded or written, or another command has it.
     """
-    from saasus_mcp.sandbox import Sandbox, saved
+    from saasus_mcp.sandbox import Sandbox, saved  # noqa: PLC0415 - only where it is used
 
     catalogue = load_catalogue()
     with _alone(settings, file):
@@ -80,7 +80,7 @@ def open_sandbox_file(settings: Settings, file: Path, *, fresh: bool = False) ->
 @contextmanager
 def _told(settings: Settings, file: Path) -> Iterator[None]:
     """While entered, what is wrong with the file is told in a person's language, with the fix."""
-    from saasus_mcp.sandbox.saved import UnusableState
+    from saasus_mcp.sandbox.saved import UnusableState  # noqa: PLC0415 - only where it is used
 
     words = WORDS[settings.lang]
     try:

@@ -33,16 +33,16 @@ def command(*, port: int, opens: bool, **flags: Any) -> None:
     anyio.run(_serve, chosen, port, opens)
 
 
-async def _serve(chosen: Settings, port: int, opens: bool) -> None:
-    from saasus_mcp.catalog import load_catalogue
-    from saasus_mcp.cli.serve import console_composition
-    from saasus_mcp.hosting.console import presence
-    from saasus_mcp.hosting.console.rendering import BASE_PATH
-    from saasus_mcp.hosting.http import (
+async def _serve(chosen: Settings, port: int, opens: bool) -> None:  # noqa: FBT001 - anyio.run takes no keywords
+    from saasus_mcp.catalog import load_catalogue  # noqa: PLC0415 - what follows imports the web server
+    from saasus_mcp.cli.serve import console_composition  # noqa: PLC0415 - as above
+    from saasus_mcp.hosting.console import presence  # noqa: PLC0415 - as above
+    from saasus_mcp.hosting.console.rendering import BASE_PATH  # noqa: PLC0415 - as above
+    from saasus_mcp.hosting.http import (  # noqa: PLC0415 - as above
         application,
         uvicorn_server,
     )
-    from saasus_mcp.settings.hosting import AuthTable, HttpTable, resolve_http_settings
+    from saasus_mcp.settings.hosting import AuthTable, HttpTable, resolve_http_settings  # noqa: PLC0415 - as above
 
     with ExitStack() as until, uvicorn_server.open_listener(LOOPBACK, port) as listener:
         where = resolve_http_settings(HttpTable(), AuthTable(), LOOPBACK, listener.getsockname()[1], None)

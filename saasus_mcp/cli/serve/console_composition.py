@@ -74,7 +74,7 @@ def build_hosted_console(
         return None
     if not wanted.authenticated and sign_on is None:
         return _console(chosen, desk, LocalSessions(), secure=False)
-    from saasus_mcp.store.sessions import SessionStore as Kept
+    from saasus_mcp.store.sessions import SessionStore as Kept  # noqa: PLC0415 - imports the database library
 
     accounts = until.enter_context(state.open_tokens(chosen))
     return _console(
@@ -172,7 +172,7 @@ def _console(
 
 
 def _passphrase(folder: Path) -> Callable[[str], bool] | None:
-    from saasus_mcp.permissions.secrets import passphrase
+    from saasus_mcp.permissions.secrets import passphrase  # noqa: PLC0415 - imports the cryptography
 
     return partial(passphrase.verify_passphrase, folder) if passphrase.is_passphrase_set(folder) else None
 
@@ -216,7 +216,7 @@ def build_identity_provider(wanted: HttpSettings, lang: Language) -> OidcProvide
 
 def read_policy_text(policy: Policy) -> PolicyText:
     """The policy as its file has it, and whether that is what is in force."""
-    from saasus_mcp.permissions.policy import file as policy_file
+    from saasus_mcp.permissions.policy import file as policy_file  # noqa: PLC0415 - only where it is shown
 
     under = unwrap_policy(policy)
     if not isinstance(under, policy_file.ReloadablePolicy):
@@ -241,7 +241,7 @@ class _Rooms:
 
     def present(self) -> list[ProfileContext]:
         """Those there are now. One that cannot be read is left out, and said at the terminal."""
-        from saasus_mcp.sandbox import CREDENTIALS
+        from saasus_mcp.sandbox import CREDENTIALS  # noqa: PLC0415 - only for its name
 
         with self._lock:
             names = self._kept.names

@@ -57,7 +57,7 @@ def _serve_stdio(chosen: Settings, kind: SurfaceKind, toolsets: frozenset[str], 
     if wire is not None and not _welcomed(wire, chosen, kind, toolsets, narrowed_to):
         return
     gc.disable()  # while the SDK is loaded nothing becomes garbage, and looking for some takes a tenth of the time
-    import anyio
+    import anyio  # noqa: PLC0415 - after the client has its first answers
 
     sys.exit(anyio.run(partial(_serve, chosen, kind, toolsets, narrowed_to, wire=wire, parent=parent)))
 
@@ -69,7 +69,7 @@ def _greet_a_person() -> None:
     """
     if sys.stdin is None or not sys.stdin.isatty():
         return
-    from saasus_mcp.cli.wording import WORDS
+    from saasus_mcp.cli.wording import WORDS  # noqa: PLC0415 - only on a terminal
 
     for words in WORDS.values():
         click.echo(words["on_terminal"], err=True)
@@ -83,7 +83,7 @@ def _welcomed(
     A policy file and a shared database take the plain way: what the one lists is not known before, and a server for which
     either is broken does not answer.
     """
-    from saasus_mcp.server.stdio.early import (
+    from saasus_mcp.server.stdio.early import (  # noqa: PLC0415 - only on stdio
         early_responses,
         precomputed,
     )
@@ -108,8 +108,8 @@ async def _serve(
     parent: ParentProcess,
 ) -> int:
     """The exit status, when the conversation is over."""
-    from saasus_mcp.server.stdio.log_throttle import RepeatFilter
-    from saasus_mcp.server.stdio.message_stream import MessageStream
+    from saasus_mcp.server.stdio.log_throttle import RepeatFilter  # noqa: PLC0415 - as below
+    from saasus_mcp.server.stdio.message_stream import MessageStream  # noqa: PLC0415 - the SDK is the slowest import there is
 
     server_log.configure_logging(RepeatFilter())
     conversation = MessageStream(wire or _threaded())
@@ -133,7 +133,7 @@ async def _serve(
 
 
 def _threaded() -> ThreadTransport:
-    from saasus_mcp.server.stdio.thread_transport import ThreadTransport
+    from saasus_mcp.server.stdio.thread_transport import ThreadTransport  # noqa: PLC0415 - only on Windows
 
     return ThreadTransport.claim()
 
@@ -148,9 +148,9 @@ def build_stdio_server(
     narrowed_to: Narrowing = NO_NARROWING,
 ) -> Server[Any]:
     """The server for the person at this machine."""
-    from saasus_mcp.jobs.job_tools import build_job_tools
-    from saasus_mcp.server.mcp_server import build_server
-    from saasus_mcp.server.surface.tool_surface import ToolSurface
+    from saasus_mcp.jobs.job_tools import build_job_tools  # noqa: PLC0415 - as all that serves
+    from saasus_mcp.server.mcp_server import build_server  # noqa: PLC0415 - imports the SDK
+    from saasus_mcp.server.surface.tool_surface import ToolSurface  # noqa: PLC0415 - imports the HTTP client
 
     principal = replace(composition.local_user(), narrowing=narrowed_to)
     surface = ToolSurface(pipeline, chosen.lang, kind, toolsets, build_job_tools(runner, kind))
@@ -159,6 +159,6 @@ def build_stdio_server(
 
 def _console(chosen: Settings) -> str:
     """Where the console of this machine is, if it runs."""
-    from saasus_mcp.hosting.console import presence
+    from saasus_mcp.hosting.console import presence  # noqa: PLC0415 - only where a person must approve
 
     return presence.find_console(chosen.state_folder, time.time())

@@ -69,17 +69,17 @@ def serve_http(chosen: Settings, kind: SurfaceKind, toolsets: frozenset[str], na
 
 
 async def _serve(chosen: Settings, kind: SurfaceKind, toolsets: frozenset[str], narrowed_to: Narrowing) -> None:
-    from saasus_mcp.cli.serve import console_composition
-    from saasus_mcp.hosting.http import (
+    from saasus_mcp.cli.serve import console_composition  # noqa: PLC0415 - imports the web server
+    from saasus_mcp.hosting.http import (  # noqa: PLC0415 - only where HTTP is served
         application,
         uvicorn_server,
     )
-    from saasus_mcp.hosting.limits import file_descriptors
-    from saasus_mcp.hosting.metrics import Metrics, MetricsObserver
-    from saasus_mcp.jobs.job_tools import build_job_tools
-    from saasus_mcp.server import mcp_server
-    from saasus_mcp.server.surface.tool_surface import ToolSurface
-    from saasus_mcp.settings import load_http_settings
+    from saasus_mcp.hosting.limits import file_descriptors  # noqa: PLC0415 - imports the web server
+    from saasus_mcp.hosting.metrics import Metrics, MetricsObserver  # noqa: PLC0415 - as above
+    from saasus_mcp.jobs.job_tools import build_job_tools  # noqa: PLC0415 - as all that serves
+    from saasus_mcp.server import mcp_server  # noqa: PLC0415 - imports the SDK
+    from saasus_mcp.server.surface.tool_surface import ToolSurface  # noqa: PLC0415 - imports the HTTP client
+    from saasus_mcp.settings import load_http_settings  # noqa: PLC0415 - only where HTTP is served
 
     wanted, metrics = load_http_settings(chosen), Metrics()
     at = _Address(wanted, wanted.port)
@@ -129,18 +129,18 @@ def build_authenticator(chosen: Settings, wanted: HttpSettings, until: ExitStack
     Raises:
         SaasusMcpError: others can reach the server, and nobody could prove who they are.
     """
-    from saasus_mcp.hosting.auth.authentication import AuthenticatorChain, Caller
+    from saasus_mcp.hosting.auth.authentication import AuthenticatorChain, Caller  # noqa: PLC0415 - only where a configuration names a provider
 
     if not wanted.authenticated:
         return Caller(composition.local_user(), "caller", is_owner=True)
     links: list[Authenticator] = []
     if wanted.jwt is not None:
-        from saasus_mcp.hosting.auth.jwt_auth import JwtAuthenticator, accepted_audiences
+        from saasus_mcp.hosting.auth.jwt_auth import JwtAuthenticator, accepted_audiences  # noqa: PLC0415 - imports the cryptography
 
         names = [] if chosen.sandbox else list(load_profiles(chosen))
         links.append(JwtAuthenticator(wanted.jwt, accepted_audiences(wanted, names)))
     if wanted.tokens:
-        from saasus_mcp.hosting.auth.token_auth import TokenAuthenticator
+        from saasus_mcp.hosting.auth.token_auth import TokenAuthenticator  # noqa: PLC0415 - imports the database library
 
         accounts = until.enter_context(state.open_tokens(chosen))
         links.append(TokenAuthenticator(accounts))
@@ -168,8 +168,8 @@ def _require_one_person(policy: Policy, wanted: HttpSettings) -> None:
     Raises:
         SettingsError: somebody could.
     """
-    from saasus_mcp.hosting.auth import two_person
-    from saasus_mcp.permissions.policy.file import ReloadablePolicy
+    from saasus_mcp.hosting.auth import two_person  # noqa: PLC0415 - only where HTTP is served
+    from saasus_mcp.permissions.policy.file import ReloadablePolicy  # noqa: PLC0415 - only where HTTP is served
 
     under = unwrap_policy(policy)
     fits = partial(two_person.check_two_person, http=wanted)
@@ -188,7 +188,7 @@ def _nobody() -> SaasusMcpError:
 
 def build_served_profiles(chosen: Settings, pipelines: Mapping[str, Pipeline]) -> dict[str, ServedProfile]:
     """Who may use each profile, and where it sends to."""
-    from saasus_mcp.hosting.auth.profile_access import EVERYONE, ServedProfile
+    from saasus_mcp.hosting.auth.profile_access import EVERYONE, ServedProfile  # noqa: PLC0415 - only where HTTP is served
 
     if chosen.sandbox:
         return {name: ServedProfile(one, frozenset({EVERYONE})) for name, one in pipelines.items()}
@@ -204,7 +204,7 @@ def _sound(policy: Policy) -> Callable[[], bool]:
 
 def _share(wanted: HttpSettings) -> int:
     """How many calls of one principal may be at the API at once: all of them where nobody is asked who they are."""
-    from saasus_mcp.saasus.client import CONNECTIONS
+    from saasus_mcp.saasus.client import CONNECTIONS  # noqa: PLC0415 - imports the HTTP client
 
     return wanted.table.calls_per_caller if wanted.authenticated else CONNECTIONS
 
@@ -249,7 +249,7 @@ def _announce_console(wanted: HttpSettings, console: Console | None, at: _Addres
     """Say where people decide, on a private loopback with a link that lets them in once."""
     if console is None:
         return
-    from saasus_mcp.cli.serve import console_composition
+    from saasus_mcp.cli.serve import console_composition  # noqa: PLC0415 - imports the web server
 
     doors, base = console.signin, at.console
     if doors.verify_token is None and doors.provider is None:

@@ -54,7 +54,7 @@ async def stop_on_signal(end: Callable[[], None], parent: ParentProcess) -> Asyn
 
     SIGHUP is not among them where a policy file is read again at it.
     """
-    import anyio
+    import anyio  # noqa: PLC0415 - after the client has its first answers
 
     stopped = StopStatus()
 

@@ -31,10 +31,10 @@ def export_traces(to: TracesExporter) -> Iterator[None]:
             f"OTEL_TRACES_EXPORTER: {to} requires the OpenTelemetry SDK, which is not installed.",
             "Install saasus-mcp[otel] or unset the variable.",
         )
-    from opentelemetry import trace
-    from opentelemetry.sdk.resources import OTELResourceDetector, Resource
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    from opentelemetry import trace  # noqa: PLC0415 - only where spans are exported
+    from opentelemetry.sdk.resources import OTELResourceDetector, Resource  # noqa: PLC0415 - as above
+    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415 - as above
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 - as above
 
     ours = Resource.create({"service.name": "saasus-mcp", "service.version": __version__})
     provider = TracerProvider(resource=ours.merge(OTELResourceDetector().detect()))
@@ -48,9 +48,9 @@ def export_traces(to: TracesExporter) -> Iterator[None]:
 
 def _exporter(to: TracesExporter) -> SpanExporter:
     if to == "console":
-        from opentelemetry.sdk.trace.export import ConsoleSpanExporter
+        from opentelemetry.sdk.trace.export import ConsoleSpanExporter  # noqa: PLC0415 - as above
 
         return ConsoleSpanExporter()
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - as above
 
     return OTLPSpanExporter()

@@ -60,7 +60,7 @@ def command(*, seconds: float, as_json: bool, **flags: Any) -> None:
 
 def _run(chosen: Settings, seconds: float) -> tuple[ProbeReport, str]:
     """The report, and the version of the documents with which the answers were compared."""
-    from saasus_mcp.cli.specs.read_probe import probe_reads
+    from saasus_mcp.cli.specs.read_probe import probe_reads  # noqa: PLC0415 - imports the HTTP client
 
     facts = FACTS.read_bytes()
 

@@ -52,9 +52,9 @@ def _fetched(address: str, modules: Collection[str]) -> Iterator[tuple[str, str]
         base = parse_endpoint(address).rstrip("/")
     except ValueError as error:
         raise InvalidDocument(f"--against: {error}.") from None
-    import httpx2
+    import httpx2  # noqa: PLC0415 - only where something is fetched
 
-    from saasus_mcp.saasus import network_errors
+    from saasus_mcp.saasus import network_errors  # noqa: PLC0415 - as above
 
     try:
         client = httpx2.Client(timeout=TIMEOUT, follow_redirects=False)
@@ -71,7 +71,7 @@ def _page(stream: Callable[..., Any], failures: type[Exception], url: str) -> st
     pieces, size = [], 0
     try:
         with stream("GET", url) as response:
-            if response.status_code != 200:
+            if response.status_code != 200:  # noqa: PLR2004 - OK
                 raise InvalidDocument(
                     f"{url}: HTTP {response.status_code}.", "Specify the URL of the folder that contains the documents."
                 )
@@ -91,9 +91,9 @@ def _module(name: str, modules: Collection[str]) -> str:
 
 
 def _parsed(module: str, text: str) -> Any:
-    import yaml
+    import yaml  # noqa: PLC0415 - only where documents are read
 
     try:
-        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe loaders
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise InvalidDocument(f"{module} is neither YAML nor JSON: {type(error).__name__}.") from None

@@ -114,7 +114,7 @@ def _list(chosen: Settings, wanted: UndoFilter, since: str, *, limit: int, as_js
 
 def _undo(chosen: Settings, identifier: str, job: str, undoer: Undoer) -> bool:
     """Show what undoing does, and do so. Gives whether all that can be undone is."""
-    from anyio.from_thread import start_blocking_portal
+    from anyio.from_thread import start_blocking_portal  # noqa: PLC0415 - slow, and only needed to run a call
 
     with (
         sandbox_state.open_sandbox(chosen) as sandbox,

@@ -99,7 +99,7 @@ class OidcProvider:
         Raises:
             SignInFailed: the provider cannot be reached.
         """
-        from authlib.common.security import generate_token
+        from authlib.common.security import generate_token  # noqa: PLC0415 - of the extra `hosted`
 
         known = await self._provider()
         verifier, nonce, state = generate_token(64), generate_token(32), generate_token(32)
@@ -141,7 +141,7 @@ class OidcProvider:
 
     async def _exchanged(self, known: _Known, code: str, begun: PendingSignIn) -> Mapping[str, Any]:
         """What the provider gives for the code."""
-        from authlib.common.errors import AuthlibBaseError
+        from authlib.common.errors import AuthlibBaseError  # noqa: PLC0415 - of the extra `hosted`
 
         try:
             async with self._client(known) as client:
@@ -167,8 +167,8 @@ class OidcProvider:
         Raises:
             PyJWTError, Unfit, ValueError: it is not.
         """
-        from authlib.oidc.core import CodeIDToken
-        from joserfc.errors import JoseError
+        from authlib.oidc.core import CodeIDToken  # noqa: PLC0415 - of the extra `hosted`
+        from joserfc.errors import JoseError  # noqa: PLC0415 - as above
 
         settings = self._settings
         header = jwt.get_unverified_header(token["id_token"])
@@ -207,7 +207,7 @@ class OidcProvider:
 
     def _client(self, known: _Known) -> Any:
         """Authlib's client, on httpx2: it builds the address with the challenge, and exchanges the code."""
-        from authlib.integrations.httpx_client import AsyncOAuth2Client
+        from authlib.integrations.httpx_client import AsyncOAuth2Client  # noqa: PLC0415 - of the extra `hosted`
 
         settings = self._settings
         secret = settings.client_secret.read() if settings.client_secret else None

@@ -59,7 +59,7 @@ class InvalidForm(Exception):
 @cache
 def template_environment() -> Environment:
     """The pages. Everything that enters them is escaped, and what cannot be seen in a text is made visible."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - only where a page is asked for
 
     environment = Environment(
         loader=PackageLoader("saasus_mcp.hosting.console"),

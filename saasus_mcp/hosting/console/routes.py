@@ -109,7 +109,7 @@ class Console:
                 "too_many_requests", lang, None, TOO_MANY_REQUESTS if none.limit else SERVICE_UNAVAILABLE
             )
         except (SaasusMcpError, OSError) as error:  # OSError: no more open files
-            log.error("the console could not answer: %s", error)
+            log.error("the console could not answer: %s", error)  # noqa: TRY400 - what failed has been said in words
             return render_message("unavailable", request_language(request, self.language), None, SERVICE_UNAVAILABLE)
 
     async def _show(self, view: views.View, request: Request) -> Response:

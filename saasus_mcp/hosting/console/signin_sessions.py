@@ -106,7 +106,7 @@ class StoredSessions:
         self._kept = kept
 
     def open(self, admitted: VerifiedApprover, now: float) -> str:
-        from saasus_mcp.store.sessions import ConsoleSessionRecord
+        from saasus_mcp.store.sessions import ConsoleSessionRecord  # noqa: PLC0415 - imports the database library
 
         cookie, approver = secrets.token_urlsafe(32), admitted.approver
         until = min(now + SESSION_SECONDS, admitted.valid_until)

@@ -223,7 +223,7 @@ def _row(desk: ConsoleService, found: ListedApproval, reader: Reader) -> dict[st
         "became": became,
         "said": WORDS[lang][f"now_{became}"],
         "left": left,
-        "soon": left <= 3,
+        "soon": left <= 3,  # noqa: PLR2004 - minutes in which one should not read slowly
         "until": f"{datetime.fromtimestamp(asked.expires_at, reader.zone):%H:%M %Z}",
         "at": format_value(Timestamp(asked.requested_at), reader),
         "two_person": asked.two_person,

@@ -125,7 +125,7 @@ def _rows(usage: TenantUsage, by: Granularity) -> Iterator[list[Any]]:
 def _counts(
     args: Mapping[str, Any], table: Table, usages: list[TenantUsage], unread: list[dict[str, Any]]
 ) -> dict[str, int]:
-    over = sum((usage.percent or 0) > 100 for usage in usages)
+    over = sum((usage.percent or 0) > 100 for usage in usages)  # noqa: PLR2004 - percent
     counts = {"tenants": len(args["tenants"]), "meters": len(args["units"]), "rows": table.row_count, "over": over}
     return {**counts, "reads": args["reads"], **({"unread": len(unread)} if unread else {})}
 

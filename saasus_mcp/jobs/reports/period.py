@@ -89,10 +89,10 @@ def _read(text: str, argument: str) -> tuple[date, date]:
     """The first and the last day of a day or month."""
     try:
         if len(text) == len("YYYY-MM"):
-            first = datetime.strptime(text, "%Y-%m").date()
+            first = datetime.strptime(text, "%Y-%m").date()  # noqa: DTZ007 - a month has no zone
             found = first, first.replace(day=monthrange(first.year, first.month)[1])
         else:
-            day = datetime.strptime(text, "%Y-%m-%d").date()
+            day = datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 - nor has a day
             found = day, day
     except ValueError:
         raise InvalidArguments((argument,), "there is no such day or month.", f"Expected {FORMATS}.") from None

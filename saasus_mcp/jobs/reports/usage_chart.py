@@ -67,7 +67,7 @@ def _bars(
     return BarPanel(_title(meter, words), tuple(bars))
 
 
-def _lines(
+def _lines(  # noqa: PLR0917 - what a chart is made of
     meter: MeteringUnit,
     usages: list[TenantUsage],
     by: Granularity,

@@ -105,7 +105,7 @@ def build_changes(changed: Sequence[SettingChange]) -> Iterator[Change]:
             values.make(after, field, each.field, each.siblings),
         )
         label = _label(each, field)
-        yield Change(f"{each.kind}.{each.field}", label, *make, lead=len(changed) <= 2)
+        yield Change(f"{each.kind}.{each.field}", label, *make, lead=len(changed) <= 2)  # noqa: PLR2004 - first lines
 
 
 def build_details(entries: Sequence[PlanStep]) -> Iterator[Detail]:

@@ -23,13 +23,13 @@ class ActionKind(StrEnum):
     FREEZE = "freeze"
     UNFREEZE = "unfreeze"
     UNDO = "undo"
-    TOKEN_CREATE = "token_create"
-    TOKEN_REVOKE = "token_revoke"
+    TOKEN_CREATE = "token_create"  # noqa: S105 - the name of a kind
+    TOKEN_REVOKE = "token_revoke"  # noqa: S105 - the name of a kind
     SIGN_OUT = "sign_out"
     POLICY_TAKEN = "policy_taken"
     POLICY_REFUSED = "policy_refused"
-    PASSPHRASE_SET = "passphrase_set"
-    PASSPHRASE_CLEARED = "passphrase_cleared"
+    PASSPHRASE_SET = "passphrase_set"  # noqa: S105 - the name of a kind
+    PASSPHRASE_CLEARED = "passphrase_cleared"  # noqa: S105 - the name of a kind
 
 
 @dataclass(frozen=True, slots=True)

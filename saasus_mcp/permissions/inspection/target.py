@@ -18,7 +18,7 @@ from saasus_mcp.saasus.tool_answer import compact_json
 ApiReader = Callable[[str, Mapping[str, Any]], Awaitable["ReadResult"]]
 """Reads an operation by its key, as an audited child call: the pipeline gives it."""
 
-HIDDEN_SECRET = "[secret]"
+HIDDEN_SECRET = "[secret]"  # noqa: S105 - a name, not a secret
 HANDLE_SCHEME = "secret://"
 MAX_NAME_LENGTH = 1_000
 """Characters of a name that are looked at; 200 of them are shown."""

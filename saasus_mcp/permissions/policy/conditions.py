@@ -83,7 +83,7 @@ def _judged(texts: tuple[str, ...], case: PolicyInput, unread: frozenset[LiveSta
     """The verdicts: many at once, few one by one as they are asked for."""
     try:
         facts = _environment(VARIABLES).Activation(data=_facts(case, unread))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever the runtime raises, no condition could be told
         return [_why(str(error), "")] * len(texts)
     values = _values(texts, facts) if len(texts) > MAX_SEPARATE else None
     return values if values is not None else (_one(text, facts) for text in texts)
@@ -94,7 +94,7 @@ def _values(texts: tuple[str, ...], facts: cel.Activation) -> list[ConditionResu
     try:
         together = _together(texts)
         values = together.eval(activation=facts).plain_value() if together is not None else None
-    except Exception:
+    except Exception:  # noqa: BLE001 - as above
         return None
     told = isinstance(values, list) and len(values) == len(texts) and set(map(type, values)) == {bool}
     return values if told else None
@@ -107,13 +107,13 @@ def _one(text: str, facts: cel.Activation) -> ConditionResult:
         if kind == "BOOL":
             return value.value() is True
         return _why(str(value), text) if kind == "ERROR" else f"it returned {kind.lower()}, not true or false"
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - as above
         return _why(str(error), text)
 
 
 @cache
 def _environment(names: tuple[str, ...]) -> cel.Env:
-    from cel_expr_python import cel
+    from cel_expr_python import cel  # noqa: PLC0415 - only where a policy has conditions
 
     named = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
     return cel.NewEnv(variables={name: cel.Type.DYN if name == "target" else named for name in names})

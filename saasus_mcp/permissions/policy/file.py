@@ -10,8 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from saasus_mcp.catalog import Catalogue, Operation
-from saasus_mcp.catalog import load_catalogue as load_catalogue
+from saasus_mcp.catalog import Catalogue, Operation, load_catalogue
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.permissions.policy import schema, semantics, yaml_reader
 from saasus_mcp.permissions.policy.errors import PolicyError, PolicyFault

@@ -298,6 +298,6 @@ class Question:
 
 @cache
 def _adapter() -> TypeAdapter[Question]:
-    from pydantic import TypeAdapter
+    from pydantic import TypeAdapter  # noqa: PLC0415 - not on the way to the list of tools
 
     return TypeAdapter(Question)

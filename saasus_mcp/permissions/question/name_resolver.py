@@ -63,7 +63,7 @@ class NameResolver:
         except SaasusMcpError as error:
             self._known[key] = UnresolvedId(str(id_), error.message)
             return
-        why = NO_NAME if seen.status == 404 else seen.read_error
+        why = NO_NAME if seen.status == 404 else seen.read_error  # noqa: PLR2004 - HTTP
         if why:
             self._known[key] = UnresolvedId(str(id_), why)
             return

@@ -21,7 +21,7 @@ from saasus_mcp.common import private_files
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.private_files import UnsafeFile
 
-PASSPHRASE_FILE = "approver.json"
+PASSPHRASE_FILE = "approver.json"  # noqa: S105 - a name, not a secret
 MIN_LENGTH = 8
 SALT_BYTES, HASH_BYTES = 16, 32
 COST = {"n": 2**15, "r": 8, "p": 1}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 HANDLE_PREFIX = "secret://r/"
 REFERENCE_PREFIX = "secret://"
 SECRET_LIFETIME = 15 * 60
-SECRET_PURPOSE = "secret"
+SECRET_PURPOSE = "secret"  # noqa: S105 - a name, not a secret
 SecretReferences = Callable[[str], str | None]
 """The secret of a name that the profile lists, read now; None for any other name."""
 
@@ -101,7 +101,7 @@ class SecretVault:
         identifier = handle.strip().removeprefix(HANDLE_PREFIX)
         hidden = self._store.get_secret(identifier, self._clock())
         secret = self._opened(hidden if hidden is not None and profile in (None, hidden.profile) else None)
-        assert hidden is not None
+        assert hidden is not None  # noqa: S101 - for the type: what is not there is not opened
         told = {hidden.id: reveal_action(hidden, by=by, via=via).to_audit()}
         if not self._store.take_secrets(told, self._clock()):
             raise CallRefused(Reason.UNKNOWN, "This secret was revealed moments ago.", "Request a new one.")

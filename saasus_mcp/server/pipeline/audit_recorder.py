@@ -98,7 +98,7 @@ class AuditRecorder:
         try:
             await self._aside(lambda: self._store().finish_call(step.id, record, self._clock(), ending))
         except StoreError as error:
-            log.error("the end of call %s could not be audited: %s %s", step.id, error.message, json.dumps(record))
+            log.error("the end of call %s could not be audited: %s %s", step.id, error.message, json.dumps(record))  # noqa: TRY400 - the record matters, not the trace
 
     async def record_refusal(self, step: PreparedCall, why: str) -> None:
         """Note that a call did not go, and why."""

@@ -183,7 +183,7 @@ def _named(field: str) -> Iterator[None]:
         raise _unfit(f"{' '.join(str(error).split())[:300].rstrip('.')}.", field) from None
     except RecursionError:
         raise _unfit("it is nested too deeply.", field) from None
-    except Exception:
+    except Exception:  # noqa: BLE001 - the library raises whatever Python does on a value that does not fit
         raise _unfit("it does not match the response, or its result is not valid JSON.", field) from None
 
 

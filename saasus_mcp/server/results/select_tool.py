@@ -45,7 +45,7 @@ def select_tool(results: ResultStore) -> BuiltinTool:
 
 
 def _selected(whole: Any, expression: str, form: str) -> ToolAnswer:
-    from saasus_mcp.server.results.jmespath_query import format_csv, run_query
+    from saasus_mcp.server.results.jmespath_query import format_csv, run_query  # noqa: PLC0415 - only where something was cut
 
     picked = run_query(whole, expression)
     return structured_answer({"result": format_csv(picked) if form == "csv" else picked})
@@ -58,7 +58,7 @@ def check_expression(expression: str) -> None:
         InvalidArguments: it is no JMESPath, or calls a function that does not exist.
     """
     if expression:
-        from saasus_mcp.server.results.jmespath_query import parse_expression
+        from saasus_mcp.server.results.jmespath_query import parse_expression  # noqa: PLC0415 - only where something is picked
 
         parse_expression(expression, SELECT_FIELD)
 
@@ -71,7 +71,7 @@ async def select_from_answer(given: ToolAnswer, expression: str, principal: Prin
     """
     if not expression:
         return given
-    from saasus_mcp.server.results.jmespath_query import run_query
+    from saasus_mcp.server.results.jmespath_query import run_query  # noqa: PLC0415 - only where something is picked
 
     whole = given.structured if given.structured is not None else given.text
 

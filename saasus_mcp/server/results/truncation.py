@@ -104,7 +104,7 @@ def _list(value: list[Any], budget: int, place: str, cuts: list[Truncation]) -> 
         if left < 0:
             break
         kept.append(item)
-    if not kept and value and budget > 2:
+    if not kept and value and budget > 2:  # noqa: PLR2004 - the two brackets
         kept.append(_fitted(value[0], budget - 2, f"{place}[0]", cuts))
     cuts.append(Truncation(place, len(kept), len(value)))
     return kept

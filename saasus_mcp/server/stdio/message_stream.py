@@ -186,7 +186,7 @@ def _line(message: JSONRPCMessage) -> bytes:
     try:
         return message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n"
     except ValueError as error:
-        log.error("A message cannot be encoded as JSON (%s)", type(error).__name__)
+        log.error("A message cannot be encoded as JSON (%s)", type(error).__name__)  # noqa: TRY400 - the text may repeat it
         if not isinstance(message, JSONRPCResponse | JSONRPCError):
             return b""
         failed = ErrorData(code=INTERNAL_ERROR, message="Internal server error; see the server log.")

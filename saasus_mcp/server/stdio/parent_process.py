@@ -33,9 +33,9 @@ class ParentProcess:
 
     async def wait_for_exit(self) -> None:
         """Return when it has ended."""
-        import anyio
+        import anyio  # noqa: PLC0415 - only where a loop runs
 
-        while not self.has_exited():
+        while not self.has_exited():  # noqa: ASYNC110 - the system tells nobody
             await anyio.sleep(POLL_SECONDS)
 
 

@@ -91,7 +91,7 @@ class PipeTransport:
         return self
 
     async def __anext__(self) -> Line:
-        import anyio
+        import anyio  # noqa: PLC0415 - only where a loop runs
 
         while not self._lines.ready and not self._lines.is_ended:
             if self._waits:
@@ -105,7 +105,7 @@ class PipeTransport:
 
     async def write(self, data: bytes) -> None:
         """Write all of it. Where nobody reads any more nothing is said: the end of input follows."""
-        import anyio
+        import anyio  # noqa: PLC0415 - only where a loop runs
 
         self._turn = self._turn or anyio.Lock()
         async with self._turn:  # answers and refusals never mix

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.catalog.catalogue import MAX_SHOWN_NAME
 from saasus_mcp.catalog.jobs import JOBS_TOOLSET as JOBS
-from saasus_mcp.catalog.jobs import load_jobs as load_jobs
+from saasus_mcp.catalog.jobs import load_jobs
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.text import visible_text
@@ -208,7 +208,7 @@ def _items(text: str, source: str, lang: Language) -> list[str]:
 
 
 def _nearest(name: str, known: Mapping[str, object], words: Mapping[str, str]) -> str:
-    from difflib import get_close_matches
+    from difflib import get_close_matches  # noqa: PLC0415 - only on a mistake
 
     near = get_close_matches(name[:MAX_SHOWN_NAME], known)
     return words["nearest"].format(names=", ".join(near)) if near else ""

@@ -89,7 +89,7 @@ class ToolSurface:
         try:
             return self._pipeline.catalogue.find(name)
         except UnknownTool:
-            from difflib import get_close_matches
+            from difflib import get_close_matches  # noqa: PLC0415 - only on a mistake
 
             own = get_close_matches(name[:MAX_SHOWN_NAME], self._own)
             raise UnknownTool(name, (*own, *self._compact.nearest_tools(name, principal))) from None

@@ -108,7 +108,7 @@ class Database:
             if self._straight is None:
                 self._straight = self._engine.raw_connection()
             driver = self._straight.driver_connection
-            assert driver is not None
+            assert driver is not None  # noqa: S101 - for the type: it is only given back when all is closed
             driver.execute(*statement.compiled_sql(self._engine.dialect, values))
 
     @contextmanager
@@ -130,7 +130,7 @@ class Database:
     def _lasting(self, connection: Connection, *, patient: bool) -> AbstractContextManager[None]:
         if not (patient and self._postgres):
             return nullcontext()
-        from saasus_mcp.store.database import postgres
+        from saasus_mcp.store.database import postgres  # noqa: PLC0415 - of an extra that not everybody has
 
         return postgres.allow_long_transaction(connection)
 

@@ -37,6 +37,6 @@ class PreparedStatement:
 
     def _compile(self, dialect: Dialect) -> None:
         compiled = self._statement.compile(dialect=dialect)
-        assert isinstance(compiled, SQLCompiler)
+        assert isinstance(compiled, SQLCompiler)  # noqa: S101 - for the type: this is no DDL
         self._order = tuple(compiled.positiontup or ())
         self._text = str(compiled)

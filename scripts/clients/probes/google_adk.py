@@ -32,7 +32,7 @@ async def probe(task: Task) -> Found:
 
     found = Found(
         len(tools),
-        fits(lambda tool: tool._get_declaration(), tools),
+        fits(lambda tool: tool._get_declaration(), tools),  # noqa: SLF001 - what it sends to the model
         await each_level(task.calls, call),
     )
     await toolset.close()

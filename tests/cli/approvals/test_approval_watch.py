@@ -56,7 +56,7 @@ def told(state: Path, hand: Hand, *, decided: bool = False) -> list[tuple[str, s
     found: list[tuple[str, str]] = []
     with suppress(KeyboardInterrupt):
         for news in approval_watch.watch_approvals(FolderStores(state, tuple), hand.pause, decided=decided, clock=hand):
-            found.append((news.kind, news.approval.code))
+            found.append((news.kind, news.approval.code))  # noqa: PERF401 - kept also where it is interrupted
     return found
 
 
@@ -137,7 +137,7 @@ def test_a_store_that_cannot_be_read_is_said_and_the_others_go_on(
 
 def changed_to(state: Path, status: str) -> Callable[[], object]:
     """What the server does in a transaction of its own."""
-    from sqlalchemy import create_engine, text
+    from sqlalchemy import create_engine, text  # noqa: PLC0415 - only here
 
     def change() -> None:
         [file] = state.glob("*.sqlite3")

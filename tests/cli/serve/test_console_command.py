@@ -105,7 +105,7 @@ def test_while_it_runs_servers_of_this_machine_know_where(state: Path) -> None:
 async def test_a_client_that_can_open_a_page_is_sent_to_the_approval(era: Era) -> None:
     opened: list[str] = []
 
-    async def browser(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:
+    async def browser(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:  # noqa: ARG001
         assert isinstance(params, types.ElicitRequestURLParams)
         opened.append(params.url)
         return types.ElicitResult(action="accept")

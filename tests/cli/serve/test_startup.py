@@ -258,7 +258,7 @@ async def test_what_the_client_can_do_reaches_the_server(era: Era) -> None:
     asked: list[str] = []
 
     async def elicited(
-        context: ClientRequestContext,
+        context: ClientRequestContext,  # noqa: ARG001 - the SDK passes it by name
         params: types.ElicitRequestParams,
     ) -> types.ElicitResult | types.ErrorData:
         assert isinstance(params, types.ElicitRequestFormParams)

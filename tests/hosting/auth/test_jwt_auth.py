@@ -61,7 +61,7 @@ REFUSED: dict[str, dict[str, Any]] = {
 async def test_a_token_is_refused_with(claims: dict[str, Any]) -> None:
     provider = JwtIssuer()
     if claims.get("kid") == "short":
-        provider.keys["short"] = rsa.generate_private_key(65537, 1024)
+        provider.keys["short"] = rsa.generate_private_key(65537, 1024)  # noqa: S505 - that is the point
     assert await provider.callers().authenticate(provider.token()) is not None
     assert await provider.callers().authenticate(provider.token(**claims)) is None
 

@@ -65,7 +65,7 @@ async def left(url: str, way: Transport, operation: Operation, network: Held) ->
 
 async def until(said: Callable[[], bool]) -> None:
     with anyio.fail_after(30):
-        while not said():
+        while not said():  # noqa: ASYNC110 - the store tells nobody
             await anyio.sleep(0.01)
 
 

@@ -30,7 +30,7 @@ from tests.support.hosting_server import (
 from tests.support.pipeline import ERAS, operation_tools
 
 Left = Callable[[Operation], bool]
-USERS: Left = lambda each: each.toolset == "users"
+USERS: Left = lambda each: each.toolset == "users"  # noqa: E731 - a name for each condition
 BY_HEADER: Mapping[str, tuple[Mapping[str, str], Left]] = {
     "toolsets": ({"X-MCP-Toolsets": "users, tenants"}, lambda each: each.toolset in ("users", "tenants")),
     "tools": (

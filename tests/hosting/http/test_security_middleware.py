@@ -283,7 +283,7 @@ HOSTS = {
     "mcp.example.com:443@evil.com": False,
     "mcp.example.com evil.com": False,
     "127.0.0.1.evil.com": False,
-    "0.0.0.0": False,
+    "0.0.0.0": False,  # noqa: S104 - as a Host header
     "": False,
 }
 

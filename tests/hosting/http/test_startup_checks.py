@@ -27,7 +27,7 @@ from tests.support.gate import reply_text, target_answers
 from tests.support.hosting_server import INITIALIZE, TRANSPORTS, HostingServer, Transport, build_server, connect_client
 from tests.support.pipeline import accept_question
 
-OPEN = ("serve", "--transport", "http", "--sandbox", "--host", "0.0.0.0")
+OPEN = ("serve", "--transport", "http", "--sandbox", "--host", "0.0.0.0")  # noqa: S104 - it must refuse
 
 
 @dataclass

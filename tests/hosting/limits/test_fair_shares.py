@@ -133,5 +133,5 @@ async def test_a_hostile_principal_takes_the_service_from_nobody_by(
             assert process.poll() is None, "it went on to the end"
         if ASKED:
             with capsys.disabled():
-                print(f"\n{_line(scenario, seconds, tmp_path / 'hostile.log')}")
+                print(f"\n{_line(scenario, seconds, tmp_path / 'hostile.log')}")  # noqa: T201 - what `make load` is for
             assert statistics.quantiles(seconds, n=100)[98] < GOAL

@@ -26,7 +26,7 @@ def told(case: str, load: Load, capsys: pytest.CaptureFixture[str]) -> None:
     """The numbers, to whoever asked for them."""
     if ASKED:
         with capsys.disabled():
-            print(f"\n{case}: {load.line()}")
+            print(f"\n{case}: {load.line()}")  # noqa: T201 - what `make load` is for
 
 
 def of(where: Path | str) -> str:

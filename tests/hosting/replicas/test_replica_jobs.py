@@ -64,7 +64,7 @@ def there(of: Replicas) -> set[str]:
 
 async def written(of: Replicas, least: int) -> None:
     with anyio.fail_after(TIMEOUT):
-        while of.sandbox.writes.total() < least:
+        while of.sandbox.writes.total() < least:  # noqa: ASYNC110 - there is no event but at the API
             await anyio.sleep(0.01)
 
 

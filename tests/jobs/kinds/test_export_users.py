@@ -117,7 +117,7 @@ async def test_each_inner_call_is_one_audit_record_under_the_job(tmp_path: Path)
 async def test_a_client_of_either_protocol_sees_progress_and_the_whole(tmp_path: Path, era: Era) -> None:
     seen: list[tuple[float, float | None]] = []
 
-    async def progress(progress: float, total: float | None, message: str | None) -> None:
+    async def progress(progress: float, total: float | None, message: str | None) -> None:  # noqa: ARG001 - the SDK names them
         seen.append((progress, total))
 
     async with start_job_server(tmp_path) as on, connect_client(on.pipeline, era, more=on.tools) as client:

@@ -207,7 +207,7 @@ async def test_a_plan_that_changed_while_a_person_thought_is_asked_about_again(t
 
 
 async def test_an_answer_to_the_question_about_another_list_is_refused(tmp_path: Path) -> None:
-    from saasus_mcp.permissions.approval.confirmation import FIELD_YES, ClientAnswer, ConfirmationReply
+    from saasus_mcp.permissions.approval.confirmation import FIELD_YES, ClientAnswer, ConfirmationReply  # noqa: PLC0415 - beside its use
 
     class Later(AcceptingPerson):
         async def ask(self, question: Any) -> None:

@@ -39,7 +39,7 @@ def approve(on: JobServer, operation: str, status: Any = "approved") -> None:
 
 async def asks_for(on: JobServer, operation: str) -> None:
     with anyio.fail_after(30):
-        while open_approval(on, operation) is None:
+        while open_approval(on, operation) is None:  # noqa: ASYNC110 - as a person's list of approvals does
             await anyio.sleep(0.01)
 
 

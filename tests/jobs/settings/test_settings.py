@@ -352,7 +352,7 @@ def test_a_server_that_stops_leaves_the_rest_to_the_next_and_nothing_is_made_twi
             job = await on.runner.start(
                 spec, Call(spec.name, {"document": document}, PRINCIPAL, elicitor=AcceptingPerson())
             )
-            while on.count_requests("pricing.CreatePricingMenu") < 1:
+            while on.count_requests("pricing.CreatePricingMenu") < 1:  # noqa: ASYNC110 - there is no event but at the API
                 await anyio.sleep(0.01)
             assert shape(sandbox) != before
             return str(job)

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saasus_mcp.catalog import Catalogue, load_catalogue
-from saasus_mcp.catalog.jobs import JOBS_TOOLSET
-from saasus_mcp.catalog.jobs import load_jobs as load_jobs
+from saasus_mcp.catalog.jobs import JOBS_TOOLSET, load_jobs
 from saasus_mcp.common.language import Language
 from saasus_mcp.permissions.policy.model import PolicyInput, Principal
 from saasus_mcp.permissions.policy.narrowing import EXCLUDE_ALL, NO_NARROWING, Narrowing

@@ -105,7 +105,7 @@ async def test_a_call_is_not_undone_where_it_is_left_out_itself(catalogue: Catal
 async def test_own_tools_are_as_many_as_the_names_that_can_be_excluded(
     catalogue: Catalogue, store: Store, kind: Any
 ) -> None:
-    from saasus_mcp.server.surface.narrowing import HELPER_TOOLS
+    from saasus_mcp.server.surface.narrowing import HELPER_TOOLS  # noqa: PLC0415
 
     surface = ToolSurface(build_pipeline(StubApi(catalogue), store), "en", kind)
     own = set(surface._own)

@@ -138,12 +138,12 @@ async def listening(
     """A client that keeps the progress it is told, and what to give a call for that."""
     told: list[float] = []
 
-    async def elicited(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:
+    async def elicited(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:  # noqa: ARG001
         assert answering is not None
         given: types.ElicitResult = await answering()
         return given
 
-    async def heard(progress: float, total: float | None, message: str | None) -> None:
+    async def heard(progress: float, total: float | None, message: str | None) -> None:  # noqa: ARG001 - the SDK's
         told.append(progress)
 
     callback = elicited if answering else None
@@ -176,7 +176,7 @@ async def test_progress_is_told_while_a_person_is_asked(
 
     async with listening(build_pipeline(StubApi(catalogue), store), "legacy", thinking) as (client, told, _):
 
-        async def heard(progress: float, total: float | None, message: str | None) -> None:
+        async def heard(progress: float, total: float | None, message: str | None) -> None:  # noqa: ARG001 - the SDK's
             told.append(progress)
             assert message == WAITING_MESSAGE
             if len(told) >= 60:

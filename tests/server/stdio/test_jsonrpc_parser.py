@@ -243,7 +243,7 @@ def test_the_id_that_a_lenient_parser_finds_is_found_and_no_other(message: dict[
     )
     sent = json.loads(text).get("id")
     usable = (isinstance(sent, str | int) and not isinstance(sent, bool)) or (
-        isinstance(sent, float) and abs(sent) != float("inf") and sent == sent
+        isinstance(sent, float) and abs(sent) != float("inf") and sent == sent  # noqa: PLR0124 - NaN is not itself
     )
     for found in parse_line(line.encode("utf-8", "surrogatepass"), None):
         if isinstance(found, InvalidMessage):

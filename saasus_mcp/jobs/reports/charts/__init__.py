@@ -29,6 +29,6 @@ async def render_chart(chart: Chart, form: str) -> tuple[AnswerImage | None, tup
 
 def _drawn(chart: Chart) -> tuple[str, list[str]]:
     """In a thread: the import takes half a second, and longer where fonts are looked for the first time."""
-    from saasus_mcp.jobs.reports.charts.png_chart import render_png
+    from saasus_mcp.jobs.reports.charts.png_chart import render_png  # noqa: PLC0415 - matplotlib is an extra, and slow to import
 
     return render_png(chart)

@@ -59,7 +59,7 @@ def precomputed_key() -> list[str]:
     ]
 
 
-def load_precomputed(
+def load_precomputed(  # noqa: PLR0917 - the settings that decide what is listed
     place: Destination,
     mode: Mode,
     kind: SurfaceKind,
@@ -111,7 +111,7 @@ def _shown(row: dict[str, Any], mode: Mode, kind: SurfaceKind, toolsets: frozens
 
 def _left(rows: Iterable[dict[str, Any]], mode: Mode, narrowing: Narrowing) -> set[str]:
     """The tools that a narrowing leaves, as server.surface has it."""
-    from saasus_mcp.catalog import jobs, load_catalogue
+    from saasus_mcp.catalog import jobs, load_catalogue  # noqa: PLC0415 - only where something is narrowed
 
     allowed = {row["tool"]["name"] for row in rows if mode in row["modes"]}
     operations = {each.key: each for each in load_catalogue() if each.tool in allowed}
