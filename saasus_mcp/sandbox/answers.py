@@ -37,7 +37,7 @@ def broken(fault: Fault, answer: Answer) -> Answer | None:
     """What comes back in place of the answer; None where nothing does."""
     if fault.kind == "status":
         kind = "too_many_requests" if fault.status == TOO_MANY else "internal_error"
-        failure = refused(Refusal(fault.status, kind, "The sandbox was told to fail."))
+        failure = refused(Refusal(fault.status, kind, "The sandbox is configured to fail."))
         return replace(failure, retry_after=fault.retry_after)
     if fault.kind == "html":
         return Answer(200, PAGE, "text/html; charset=utf-8")
