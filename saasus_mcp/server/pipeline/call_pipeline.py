@@ -288,7 +288,7 @@ class Pipeline:
         if decision.outcome == "deny":
             mend = NARROWED_HINT if decision.refusal_reason == Reason.NARROWED else "Do not try again."
             raise CallRefused(decision.refusal_reason, f"{operation.tool} is not allowed: {decision.reason}.", mend)
-        preconditions.check_argument_requirements(operation, values, self.clock(), self.language)
+        preconditions.check_argument_requirements(operation, values, self.clock())
         if step.job_step is not None and job_grants.grant_covers(step, step.job_step):
             part = step.job_step
             known = await self.store_executor(lambda: job_grants.earlier_answers(part, self.store.jobs))
@@ -328,7 +328,7 @@ class Pipeline:
         values = step.arguments.values
         seen = await inspect_call(step.operation, values, self.destination.saas_id, read)
         now, language = self.clock(), self.language
-        await preconditions.check_target_requirements(step.operation, values, seen, read, now=now, language=language)
+        await preconditions.check_target_requirements(step.operation, values, seen, read, now=now)
         asked = QuestionInput(
             step.operation,
             values,

@@ -75,7 +75,7 @@ async def recheck_target(
         seen = await inspect_target(step.operation, values, place.saas_id, read)
     else:
         seen = await inspect_without_question(step.operation, values, place.saas_id, read, count_users=False)
-    require_target_exists(step.operation, values, seen.snapshot, language)
+    require_target_exists(step.operation, values, seen.snapshot)
     if part.bound and part.bound != seen.snapshot.encoded:
         raise CallRefused(Reason.CHANGED, "The target has changed since the plan was approved.", PLAN_AGAIN_HINT)
     return replace(step, inspection=seen)

@@ -45,7 +45,7 @@ async def evaluate_step(pipeline: Pipeline, call: Call) -> StepDecision:
     if step.operation.level in TYPED_LEVELS and step.operation.effects.bind:
         seen = await inspect_target(step.operation, step.arguments.values, pipeline.destination.saas_id, read)
         if not part.later:  # else it may be of what an earlier step is to make
-            require_target_exists(step.operation, step.arguments.values, seen.snapshot, pipeline.language)
+            require_target_exists(step.operation, step.arguments.values, seen.snapshot)
         part = replace(part, bound=seen.snapshot.encoded)
     return StepDecision(decision, step_digest(step, part), part.bound)
 
