@@ -358,7 +358,7 @@ class Pipeline:
                     progress=parent.progress,
                 )
             except SaasusMcpError as error:
-                return ReadResult(read_error=error.message)
+                return ReadResult(read_error=str(error.message))
             step = replace(step, decision=await self.policy_evaluator.decide(step, read))
             if not operation.reads or step.decision.outcome != "allow":
                 await self.recorder.record_refusal(step, "denied")
