@@ -293,7 +293,7 @@ class Pipeline:
             part = step.job_step
             known = await self.store_executor(lambda: job_grants.earlier_answers(part, self.store.jobs))
             job_grants.require_filled_values(step, part, known)
-            return await job_grants.recheck_target(step, part, self.destination, read, self.language)
+            return await job_grants.recheck_target(step, part, self.destination, read)
         if step.undo_ref is not None:
             await verification.require_unchanged(self.catalogue, await self._as_it_is(step.undo_ref.entry), read)
         if decision.outcome == "allow":
@@ -327,7 +327,7 @@ class Pipeline:
     async def _looked(self, step: PreparedCall, read: ApiReader) -> QuestionDraft:
         values = step.arguments.values
         seen = await inspect_call(step.operation, values, self.destination.saas_id, read)
-        now, language = self.clock(), self.language
+        now = self.clock()
         await preconditions.check_target_requirements(step.operation, values, seen, read, now=now)
         asked = QuestionInput(
             step.operation,
@@ -358,7 +358,7 @@ class Pipeline:
                     progress=parent.progress,
                 )
             except SaasusMcpError as error:
-                return ReadResult(read_error=error.message)
+                return ReadResult(read_error=str(error.message))
             step = replace(step, decision=await self.policy_evaluator.decide(step, read))
             if not operation.reads or step.decision.outcome != "allow":
                 await self.recorder.record_refusal(step, "denied")

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.catalog.model import TYPED_LEVELS
-from saasus_mcp.common.language import Language
 from saasus_mcp.permissions.approval.proof import Destination, Proof, json_digest
 from saasus_mcp.permissions.inspection.inspect import inspect_call, inspect_target, inspect_without_question
 from saasus_mcp.permissions.inspection.preconditions import require_target_exists
@@ -56,9 +55,7 @@ def grant_covers(step: PreparedCall, part: JobStepRef) -> bool:
     return True
 
 
-async def recheck_target(
-    step: PreparedCall, part: JobStepRef, place: Destination, read: ApiReader, language: Language
-) -> PreparedCall:
+async def recheck_target(step: PreparedCall, part: JobStepRef, place: Destination, read: ApiReader) -> PreparedCall:
     """The step with its proof, and with what is there now, seen as for a call of its own.
 
     Raises:

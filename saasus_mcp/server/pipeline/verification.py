@@ -46,7 +46,7 @@ async def verify_outcome(step: PreparedCall, given: ToolAnswer, read: ApiReader)
     told = (
         f"Outcome: {outcome}, as a look at the present state shows: {'it was done' if done else 'nothing was changed'}."
     )
-    return replace(given, applied=outcome, text=given.text.replace(OUTCOMES[Outcome.UNKNOWN], told))
+    return replace(given, applied=outcome, text=given.text.replace(str(OUTCOMES[Outcome.UNKNOWN]), told))
 
 
 async def require_unchanged(catalogue: Catalogue, undone: UndoEntry, read: ApiReader) -> None:
