@@ -126,16 +126,6 @@ def test_epoch_seconds_may_come_as_text(instant: int) -> None:
         assert convert(time=str(instant)) == convert(time=instant)
 
 
-@given(RECENT)
-@NEEDS_DATA
-def test_our_japan_is_that_of_the_time_zone_data(instant: int) -> None:
-    ours, theirs = (
-        timezones.local_time(instant, timezones.KNOWN["Asia/Tokyo"]),
-        timezones.local_time(instant, zoneinfo.ZoneInfo("Asia/Tokyo")),
-    )
-    assert ours.isoformat() == theirs.isoformat()
-
-
 @given(text_values | st.integers() | any_json, st.none() | text_values | ANY_ZONE | any_json)
 def test_whatever_is_asked_is_answered_or_refused_by_field(time: Any, zone: Any) -> None:
     told = convert(time=time) if zone is None else convert(time=time, zone=zone)
