@@ -9,6 +9,7 @@ import platformdirs
 import pytest
 
 from saasus_mcp.cli import COMMANDS, commands
+from saasus_mcp.common.language import Language
 from saasus_mcp.settings import SettingsError, read_settings
 from saasus_mcp.settings.config import load_config
 from saasus_mcp.settings.environment import known_variables
@@ -36,7 +37,7 @@ MISSPELT = {
 @pytest.mark.parametrize("lang", ["en", "ja"])
 @pytest.mark.parametrize(("name", "near"), MISSPELT.items())
 def test_a_misspelt_variable_is_named_with_the_one_that_is_meant(
-    name: str, near: str, lang: str, monkeypatch: pytest.MonkeyPatch
+    name: str, near: str, lang: Language, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, "hush")
     with pytest.raises(SettingsError) as caught:
