@@ -31,11 +31,11 @@ def put_entry(text: str, client: KnownClient, name: str, entry: ServerEntry) -> 
             new = jsonc_patch.put_value(
                 _with_inputs(text, client, name, entry), (client.servers_key, name), dict(entry.value)
             )
-        kept = _others(new, client, name) == _others(text, client, name)
-        ours = read_servers(new, client).get(name) == entry.value
+        others_unchanged = _others(new, client, name) == _others(text, client, name)
+        written = read_servers(new, client).get(name) == entry.value
     except (jsonc.JsonSyntaxError, toml_tables.TomlEditError) as error:
         raise _uneditable(client, error.reason) from None
-    if not (kept and ours):
+    if not (others_unchanged and written):
         raise _uneditable(client, message("clients.others_would_change"))
     return new
 
@@ -75,18 +75,18 @@ def _with_inputs(text: str, client: KnownClient, name: str, entry: ServerEntry) 
     if not client.supports_inputs:
         return text
     text = _without_inputs(text, name, keep=entry.inputs)
-    there = _document(text, client).get(INPUTS_KEY) or ()
-    for each in entry.inputs:
-        if each not in there:
-            text = jsonc_patch.append_item(text, (INPUTS_KEY,), dict(each))
+    present = _document(text, client).get(INPUTS_KEY) or ()
+    for item in entry.inputs:
+        if item not in present:
+            text = jsonc_patch.append_item(text, (INPUTS_KEY,), dict(item))
     return text
 
 
 def _without_inputs(text: str, name: str, keep: tuple[Mapping[str, Any], ...]) -> str:
-    def is_ours(child: jsonc.JsonChild) -> bool:
+    def is_stale(child: jsonc.JsonChild) -> bool:
         return is_input(child.node.value, name) and child.node.value not in keep
 
-    return jsonc_patch.remove_children(text, (INPUTS_KEY,), is_ours)
+    return jsonc_patch.remove_children(text, (INPUTS_KEY,), is_stale)
 
 
 def is_input(item: Any, name: str) -> bool:
