@@ -24,7 +24,7 @@ from saasus_mcp.hosting.console.signin_sessions import LocalSessions, OneTimeLin
 from saasus_mcp.hosting.console.throttle import GuessThrottle
 from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.permissions.secrets.encryption import Encryptor
-from saasus_mcp.settings.console import OidcTable
+from saasus_mcp.settings.hosting import OidcTable
 from saasus_mcp.store import StoreError
 from saasus_mcp.store.tokens import TokenStore
 from tests.support.attack_corpus import AttackContext, attack

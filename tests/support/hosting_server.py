@@ -137,7 +137,7 @@ def build_server(
     Args:
         through: what stands between it and the stub.
     """
-    http = resolve_http_settings(HttpTable.model_validate(table), AuthTable(jwt=jwt), None, None, PUBLIC)
+    http = resolve_http_settings(HttpTable.model_validate(table), AuthTable(jwt=jwt), public_url=PUBLIC)
     metrics, apis, served = Metrics(), {}, {}
     for name, groups in profiles.items():
         apis[name] = StubApi(catalogue)

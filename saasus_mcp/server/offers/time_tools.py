@@ -58,7 +58,7 @@ def time_tools(now: Callable[[], float] = time.time) -> tuple[BuiltinTool, ...]:
     """
 
     async def time_now(_: Call) -> ToolAnswer:
-        return structured_answer(_answer(int(now()), timezones.KNOWN))
+        return structured_answer(_answer(int(now()), timezones.default_zones()))
 
     return (
         BuiltinTool(
@@ -91,7 +91,7 @@ async def _convert(call: Call) -> ToolAnswer:
     try:
         is_epoch = isinstance(given, int) or EPOCH_TEXT.fullmatch(given)
         instant, note = (_seconds(int(given)), "") if is_epoch else _read(given, named.get(name))
-        answer = _answer(instant, {**timezones.KNOWN, **named})
+        answer = _answer(instant, {**timezones.default_zones(), **named})
     except OverflowError:
         raise InvalidArguments(("time",), "expected a time from 1970 to 9999, in UTC and in JST.") from None
     return structured_answer(answer | ({"note": note} if note else {}))
