@@ -44,7 +44,12 @@ def desk(catalogue: Catalogue, store: Store) -> ConsoleService:
         ProfileContext("staging", frozenset({"testers"}), lambda: store, "staging", "saas"),
     ]
     return ConsoleService(
-        lambda: rooms, catalogue, PRESETS["guarded"], lambda: PolicyText(""), Encryptor.ephemeral(), lambda: NOW
+        list_contexts=lambda: rooms,
+        catalogue=catalogue,
+        policy=PRESETS["guarded"],
+        read_policy=lambda: PolicyText(""),
+        sealer=Encryptor.ephemeral(),
+        clock=lambda: NOW,
     )
 
 

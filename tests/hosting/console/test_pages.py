@@ -12,7 +12,6 @@ from saasus_mcp.common import timezones
 from saasus_mcp.hosting.console.service import PolicyText
 from saasus_mcp.hosting.console.signin_sessions import ConsoleSession as SignedIn
 from saasus_mcp.hosting.console.signin_sessions import LocalSessions
-from saasus_mcp.hosting.console.wording import WORDS
 from saasus_mcp.store import Approval, StoreError
 from tests.support.approvals import NOW
 from tests.support.console import REQUESTED_AT, ConsoleSession, csrf_token
@@ -168,15 +167,11 @@ async def test_a_strange_filter_is_no_failure(stage: ConsoleSession, days: str) 
         assert (await client.get("/console/audit", params={"days": days, "profile": "nosuch"})).status_code == 200
 
 
-def test_both_languages_have_the_same_words() -> None:
-    assert set(WORDS["en"]) == set(WORDS["ja"])
-
-
 async def test_what_is_not_there_is_said_to_be_so(stage: ConsoleSession) -> None:
     async with stage.signed_in() as client:
         for path in ("/console/nothing", "/console/approvals/ZZZZ-ZZZZ", "/console/a/b/c"):
             answer = await client.get(path)
-            assert (answer.status_code, "There is no such page." in answer.text) == (404, True)
+            assert (answer.status_code, "This page does not exist." in answer.text) == (404, True)
 
 
 async def test_a_store_that_cannot_be_read_is_no_blank_page(
