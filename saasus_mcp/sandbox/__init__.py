@@ -1,4 +1,4 @@
-"""An emulator of the SaaSus API, in process or on a port of this machine: everything runs with no account."""
+"""An emulator of the SaaSus API, in process or on a local port, for use without an account."""
 
 from saasus_mcp.sandbox.app import CREDENTIALS, SAAS_NAME, Received, Sandbox
 from saasus_mcp.sandbox.faults import Fault, Faults

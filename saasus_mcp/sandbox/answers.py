@@ -1,4 +1,4 @@
-"""What goes back to a caller: an answer as it should be, or what a fault leaves of it."""
+"""HTTP answers of the emulator, sound or changed by a fault."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TOO_MANY = 429
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One HTTP answer, without the headers that all answers have."""
+    """One HTTP answer, without the headers that all answers share."""
 
     status: int
     body: bytes = b""
@@ -24,20 +24,20 @@ class Answer:
 
 
 def as_json(value: Any) -> bytes:
-    """The value as the API writes it."""
+    """Return the value as JSON, in the form that the API writes."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def refused(refusal: Refusal) -> Answer:
-    """The answer to a call that was not carried out."""
+    """Return the answer to a refused call."""
     return Answer(refusal.status, as_json({"type": refusal.kind, "message": refusal.message}))
 
 
 def broken(fault: Fault, answer: Answer) -> Answer | None:
-    """What comes back in place of the answer; None where nothing does."""
+    """Return the faulty answer, or None if nothing is sent."""
     if fault.kind == "status":
         kind = "too_many_requests" if fault.status == TOO_MANY else "internal_error"
-        failure = refused(Refusal(fault.status, kind, "The sandbox was told to fail."))
+        failure = refused(Refusal(fault.status, kind, "The sandbox is configured to fail."))
         return replace(failure, retry_after=fault.retry_after)
     if fault.kind == "html":
         return Answer(200, PAGE, "text/html; charset=utf-8")
@@ -49,9 +49,9 @@ def broken(fault: Fault, answer: Answer) -> Answer | None:
 
 
 def drifted(fault: Fault, answer: Answer) -> Answer:
-    """A good answer as an API that has moved away from its documents would give it.
+    """Return a good answer as an API would give it that no longer matches its documents.
 
-    The first object of an answered list drifts, or else the answer itself; one that is not JSON stays as it is.
+    The first object of a list drifts, or the answer itself. An answer that is not JSON is unchanged.
     """
     try:
         value = json.loads(answer.body)

@@ -1,4 +1,4 @@
-"""The sound API: one request is authenticated, routed, validated, carried out and logged."""
+"""The emulated API without faults: authenticate, route, validate, run and log a request."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ class Api:
         self.state = state if state is not None else seed.plant(self._now())
 
     def route(self, request: Incoming) -> Found | None:
-        """The operation that a request reaches."""
+        """Return the operation that a request reaches."""
         try:
             return self._routes.match(request.method, request.path)
         except UnicodeDecodeError:
             return None
 
     def answer(self, request: Incoming, found: Found | None, trace_id: str) -> Answer:
-        """Carry the request out, or say why not. A request that nobody known has signed is not logged."""
+        """Run the request and return its answer. A request without a valid signature is not logged."""
         try:
             signed.verify(CREDENTIALS, request, self._clock())
         except Refusal as refusal:

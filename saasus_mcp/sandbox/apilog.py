@@ -1,4 +1,4 @@
-"""The API's log of its own calls, which the apilog operations answer from."""
+"""The API's log of calls, which the apilog operations read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST = 2000
 
 
 def entry(log_id: str, created_at: int, **fields: object) -> Record:
-    """One record of the log; what is not said is empty."""
+    """Return one record of the log, with empty fields."""
     blank = dict.fromkeys(("trace_id", "request_uri", "remote_address", "referer", "request_body", "response_body"), "")
     return {
         **blank,
@@ -30,7 +30,7 @@ def entry(log_id: str, created_at: int, **fields: object) -> Record:
 
 
 def record(state: State, now: int, request: Incoming, answer: Answer, trace_id: str) -> None:
-    """Add one call. Reading the log is not logged: it would hold itself."""
+    """Add one call. Calls that read the log are not logged, since their entries would contain the log itself."""
     if request.path.startswith("/v1/apilog/"):
         return
     log_id = state.new_id(TABLE)

@@ -1,4 +1,4 @@
-"""The emulator as an ASGI application: what arrives, what goes back, and how it misbehaves in between."""
+"""The emulator as an ASGI application, with its faults."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One request that arrived.
+    """One received request.
 
     Attributes:
-        method, target, body: as they arrived; `target` is the raw path with its query.
-        operation: key of the operation that it reached, or empty.
-        trace_id: the one it carried, or was given.
-        status: what was answered; None where the connection was cut or left hanging.
+        method, target, body: as received; `target` is the raw path with its query.
+        operation: key of the operation, or empty if no route matched.
+        trace_id: of the request, or a new one.
+        status: of the answer, or None if the connection was cut or left open.
     """
 
     method: str
@@ -56,12 +56,12 @@ class Sandbox:
     Args:
         catalogue: the operations that it answers.
         clock: the present; data and deadlines are relative to it.
-        faults: how it is to misbehave from the start.
-        state: what the SaaS holds; demonstration data where none is given.
+        faults: the faults at the start.
+        state: the data; demonstration data if omitted.
 
     Attributes:
-        faults: how it misbehaves; may be changed at any time.
-        requests: what arrived, oldest first, the last thousand.
+        faults: the faults in force; may be changed at any time.
+        requests: the last thousand requests, oldest first.
     """
 
     def __init__(
@@ -75,15 +75,15 @@ class Sandbox:
 
     @property
     def state(self) -> State:
-        """What the SaaS holds now."""
+        """Return the current data."""
         return self._api.state
 
     def transport(self) -> httpx2.ASGITransport:
-        """A transport that reaches this sandbox without a network."""
+        """Return a transport that reaches this sandbox without a network."""
         return httpx2.ASGITransport(app=self)
 
     async def __call__(self, scope: incoming.Scope, receive: incoming.Receive, send: Send) -> None:
-        """Answer one request, or misbehave as told."""
+        """Answer one request, under the faults in force."""
         request = await incoming.read(scope, receive)
         self._arrived += 1
         trace_id = request.headers.get(TRACE) or uid("trace", self._arrived)
@@ -107,7 +107,7 @@ class Sandbox:
     async def _answer(
         self, told: tuple[Fault, ...], request: Incoming, found: Found | None, trace_id: str
     ) -> Answer | None:
-        """The answer as the faults in force leave it; None where nothing is to come back."""
+        """Return the answer under the faults in force, or None if nothing is sent."""
         await anyio.sleep(sum(fault.seconds for fault in told if fault.kind == "latency"))
         breaking = next((fault for fault in told if fault.kind not in DRIFT | {"latency"}), None)
         if breaking is not None:
@@ -131,7 +131,7 @@ class Sandbox:
 
 
 async def _cut(scope: incoming.Scope, receive: incoming.Receive) -> None:
-    """Break the connection: a real one where the sandbox is served, else as a client would see it break."""
+    """Break the connection, or raise the error that a client would see."""
     connection = scope.get("state", {}).get(CONNECTION)
     if connection is None:
         raise httpx2.ReadError("The sandbox cut the connection.")

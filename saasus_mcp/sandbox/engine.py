@@ -1,7 +1,7 @@
-"""The generic behaviours: collections of records and single documents, which most operations are about.
+"""Generic behaviours: collections of records and single documents, which most operations use.
 
-A row says where a collection or document lies in the API's paths; which operations it gives rise to, and under which
-field a list is answered, the catalogue tells.
+A row says where a collection or document is in the API's paths. The catalogue says which operations exist there, and under
+which field a list is answered.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ PARENTS = {
 
 
 def nothing(_call: Call, _record: Record) -> None:
-    """A check that always passes, and a cascade that removes nothing."""
+    """Accept every record. Used as a check, or as a cascade that removes nothing."""
 
 
 def as_it_is(_call: Call, record: Record) -> Record:
-    """A view that shows the whole record."""
+    """Return the whole record."""
     return record
 
 
 def merged(call: Call, record: Record) -> Record:
-    """The record with the fields of the body put over it."""
+    """Return the record with the fields of the body."""
     return {**record, **call.body}
 
 
@@ -46,14 +46,14 @@ class Collection:
     """Records under one path: GET lists, POST creates; below, by key: GET reads, PATCH changes, DELETE removes.
 
     Attributes:
-        key: the record's field that is the last part of its key, and of its path.
-        unique: fields whose values no two records of a scope share.
-        constant: fields that a change must repeat as they are.
-        new: what a create stores; without it the body, with an id.
-        check: what must hold of a record that is created or changed.
-        view: what of a record is shown.
-        guard: what must hold before one is removed.
-        cascade: what else goes with it.
+        key: the record's field that is the last part of its key and path.
+        unique: fields that must be unique within a scope.
+        constant: fields that a change must repeat unchanged.
+        new: makes the record that a create stores; by default the body, with an id.
+        check: checks a record before it is created or changed.
+        view: makes the answer from a record.
+        guard: checks a record before it is removed.
+        cascade: removes dependent records.
     """
 
     path: str
@@ -69,7 +69,7 @@ class Collection:
     cascade: Check = nothing
 
     def behaviours(self, catalogue: Catalogue) -> Iterator[tuple[str, Behaviour]]:
-        """What each operation on this path does."""
+        """Yield the behaviour of each operation on this path."""
         whole = {"GET": self.list, "POST": self.create}
         single = {"GET": self.read, "PATCH": self.update, "DELETE": self.delete}
         for operation in catalogue:
@@ -80,12 +80,12 @@ class Collection:
                 yield operation.key, single[operation.method]
 
     def list(self, call: Call) -> Record:
-        """All records of the scope, under the one field that the documents declare."""
+        """Return all records of the scope, under the field that the documents declare."""
         shown = [self.view(call, record) for record in call.state.rows(self.table, *call.scope)]
         return {_list_field(call.operation): shown}
 
     def create(self, call: Call) -> Record:
-        """The record that was made."""
+        """Create a record and return it."""
         record = self.new(call) if self.new else {"id": call.state.new_id(self.table), **call.body}
         record = {"created_at": call.now, **record}
         self.check(call, record)
@@ -95,11 +95,11 @@ class Collection:
         return self.view(call, record)
 
     def read(self, call: Call) -> Record:
-        """The one record."""
+        """Return one record."""
         return self.view(call, self._stored(call))
 
     def update(self, call: Call) -> None:
-        """Put the body's fields over those of the record."""
+        """Merge the body into the record."""
         record = self._stored(call)
         changed = merged(call, record)
         for name in self.constant:
@@ -110,7 +110,7 @@ class Collection:
         call.state.put(self.table, call.scope, changed)
 
     def delete(self, call: Call) -> None:
-        """Remove the record, and what depends on it."""
+        """Remove the record and its dependents."""
         record = self._stored(call)
         self.guard(call, record)
         self.cascade(call, record)
@@ -120,7 +120,7 @@ class Collection:
         return call.state.get(self.table, *call.scope, noun=self.noun)
 
     def _refuse_alike(self, call: Call, key: Key, record: Record) -> None:
-        """Refuse a record that would share what must be unique with another than the one under its own key."""
+        """Refuse a record whose unique fields another record has."""
         own = call.state.find(self.table, *key)
         if own is not None and call.operation.method == "POST":
             raise invalid(f"{self.key}: the {self.noun} exists already.")
@@ -132,12 +132,12 @@ class Collection:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One document under a path, perhaps one for each tenant or user: GET reads it, PUT, PATCH and POST change it.
+    """One document under a path, perhaps one per tenant or user: GET reads it, PUT, PATCH and POST change it.
 
     Attributes:
-        default: what is read where none was stored; without it 404.
-        change: what a write makes of it.
-        check: what must hold before a write.
+        default: the answer if none is stored; 404 without it.
+        change: makes the stored document from a write.
+        check: checks a write.
     """
 
     path: str
@@ -147,28 +147,28 @@ class Document:
     check: Check = nothing
 
     def behaviours(self, catalogue: Catalogue) -> Iterator[tuple[str, Behaviour]]:
-        """What each operation on this path does."""
+        """Yield the behaviour of each operation on this path."""
         actions = {"GET": self.read, "PUT": self.write, "PATCH": self.write, "POST": self.write, "DELETE": self.delete}
         for operation in catalogue:
             if operation.path == self.path:
                 yield operation.key, actions[operation.method]
 
     def read(self, call: Call) -> Record:
-        """The document."""
+        """Return the document."""
         stored = call.state.find("documents", self.path, *call.scope)
         if stored is None and self.default is None:
             raise missing(self.noun)
         return stored if stored is not None else self._default(call)
 
     def write(self, call: Call) -> None:
-        """Change it, or make it."""
+        """Create or change the document."""
         stored = call.state.find("documents", self.path, *call.scope)
         changed = self.change(call, stored if stored is not None else self._default(call))
         self.check(call, changed)
         call.state.put("documents", (self.path, *call.scope), changed)
 
     def delete(self, call: Call) -> None:
-        """Remove it."""
+        """Remove the document."""
         self.read(call)
         call.state.drop("documents", self.path, *call.scope)
 
@@ -177,10 +177,10 @@ class Document:
 
 
 def require_known(call: Call) -> None:
-    """Hold the ids that a call names to what there is.
+    """Check that all ids of a call exist.
 
     Raises:
-        Refusal: one is not known.
+        Refusal: an id is unknown.
     """
     for name, (table, noun) in PARENTS.items():
         if name in call.path and call.state.find(table, call.path[name]) is None:

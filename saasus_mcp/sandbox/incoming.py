@@ -1,4 +1,4 @@
-"""A request as it arrived, and its values held to the operation's schema before anything is done."""
+"""A received request, and the validation of its values against the schema of its operation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ INTEGER = re.compile(r"-?\d{1,19}")
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """One request, nothing in it trusted. `target` is the raw path with its query; header names are lower case."""
+    """One untrusted request. `target` is the raw path with its query; header names are lower case."""
 
     method: str
     path: str
@@ -37,7 +37,7 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """The values of a request that fits its operation, by where they stood."""
+    """The validated values of a request, by location."""
 
     path: Mapping[str, Any]
     query: Mapping[str, Any]
@@ -45,7 +45,7 @@ class Values:
 
 
 async def read(scope: Scope, receive: Receive) -> Incoming:
-    """The whole request of an ASGI scope."""
+    """Return the whole request of an ASGI scope."""
     body = bytearray()
     while True:
         message = await receive()
@@ -64,10 +64,10 @@ async def read(scope: Scope, receive: Receive) -> Incoming:
 
 
 def check(operation: Operation, segments: tuple[str, ...], incoming: Incoming) -> Values:
-    """The request's values, each of the type that the operation declares.
+    """Return the request's values in the declared types.
 
     Raises:
-        Refusal: one does not fit; the message names it.
+        Refusal: a value does not fit; the message names it.
     """
     fields: Mapping[str, Schema] = operation.input_schema.get("properties", {})
     names = re.findall(r"{([^{}]+)}", operation.path)
@@ -126,7 +126,7 @@ def _body(operation: Operation, incoming: Incoming) -> dict[str, Any]:
 
 
 def _typed(schema: Schema, text: str) -> Any:
-    """The text as the declared type; as it is where it cannot be one, so that validation names the field."""
+    """Return the text as the declared type, or unchanged if it does not fit, so that validation names the field."""
     kind = schema.get("type")
     if kind == "integer" and INTEGER.fullmatch(text):
         return int(text)

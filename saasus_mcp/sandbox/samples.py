@@ -1,4 +1,4 @@
-"""Values that satisfy a schema: made up where there is no state, and trimmed to what the documents declare."""
+"""Sample values of a schema, and values reduced to the documented fields."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BY_NAME: dict[str, Any] = {
 
 
 def sample(schema: Schema, name: str = "value") -> Any:
-    """A value that satisfies the schema, every declared field present; `name` is the field that holds it."""
+    """Return a value that satisfies the schema, with every declared field. `name` is the field that contains it."""
     if name in BY_NAME:
         return BY_NAME[name]
     if "enum" in schema:
@@ -36,7 +36,7 @@ def _text(schema: Schema, name: str) -> str:
 
 
 def fit(schema: Schema, value: Any) -> Any:
-    """The value without any field that the schema does not declare: records know more than the API tells."""
+    """Return the value without undeclared fields, since records contain more than the API shows."""
     if "anyOf" in schema:
         return value if value is None else fit(schema["anyOf"][0], value)
     if isinstance(value, dict) and "properties" in schema:

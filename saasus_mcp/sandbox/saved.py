@@ -1,4 +1,4 @@
-"""The state of the sandbox in a file: JSON with a format and a version, private to its owner, without secrets from outside."""
+"""The state of the sandbox in a file: JSON with a format and a version, private to its owner, without secrets of callers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Why = Literal["not_json", "format", "version", "tables", "large"]
 
 
 class UnusableState(SaasusMcpError):
-    """A file does not hold a state that this version can load, or a state does not fit into a file."""
+    """A file does not contain a state that this version can load, or a state does not fit into a file."""
 
     def __init__(self, file: Path, why: Why) -> None:
         self.file, self.why = file, why
@@ -93,7 +93,7 @@ def _secret_names(catalogue: Catalogue) -> frozenset[str]:
 
 
 def _brief(entry: Record, routes: Routes) -> Record:
-    """Return an entry of the API's log without bodies and referer, and without the address where secrets may stand in it."""
+    """Return an entry of the API's log without bodies and referer, and without the address if it may contain secrets."""
     try:
         found = routes.match(str(entry.get("request_method")), str(entry.get("request_uri")).partition("?")[0])
     except UnicodeDecodeError:
@@ -103,7 +103,7 @@ def _brief(entry: Record, routes: Routes) -> Record:
 
 
 def _without(value: Any, secrets: frozenset[str], *, hidden: bool) -> Any:
-    """Return the value with the texts removed that lie below the name of a secret."""
+    """Return the value without the texts below the name of a secret."""
     if isinstance(value, Mapping):
         return {name: _without(item, secrets, hidden=hidden or name in secrets) for name, item in value.items()}
     if isinstance(value, list | tuple):

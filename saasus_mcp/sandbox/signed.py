@@ -1,6 +1,6 @@
-"""The API's side of SAASUSSIGV1: the signature computed again over the raw bytes that arrived, and compared.
+"""The API's side of SAASUSSIGV1: compute the signature again over the raw bytes, and compare.
 
-It is written apart from `saasus.signature`, so that a mistake there does not agree with itself here.
+It does not share code with `saasus.signature`, so that a mistake there is found here.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def verify(credentials: Credentials, incoming: Incoming, now: datetime) -> None:
     """Accept a request that these credentials signed within the tolerance.
 
     Raises:
-        Refusal: they did not (401).
+        Refusal: the signature does not fit (401).
     """
     found = HEADER.fullmatch(incoming.headers.get("authorization", ""))
     if found is None:

@@ -1,4 +1,4 @@
-"""What each operation does: rows of collections and documents, and the few operations that are neither."""
+"""The behaviour of each operation: collections, documents, and the few operations that are neither."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ SPECIAL: dict[str, Behaviour] = {
 
 
 def table(catalogue: Catalogue) -> dict[str, Behaviour]:
-    """The behaviour of each operation, by key. One that is not in it answers a sample and changes nothing."""
+    """Return the behaviour of each operation by key. An operation without one answers a sample and changes nothing."""
     generic = {key: behaviour for row in ROWS for key, behaviour in row.behaviours(catalogue)}
     return {**generic, **SPECIAL}
 
 
 def settle(state: State, now: int) -> None:
-    """Let what was due happen: reserved plans begin, open invitations expire."""
+    """Apply changes that are due: reserved plans start, open invitations expire."""
     tenants.apply_due_plans(state, now)
     invitations.expire(state, now)

@@ -1,4 +1,4 @@
-"""Roles and environments: what grants are made of."""
+"""Roles and environments."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def _as_sent(call: Call) -> Record:
 
 
 def _unused(call: Call, role: Record) -> None:
-    """The documents declare a refusal and do not say when; in use is the likely case, and the one emulated."""
+    """Refuse a role that is in use. The documents declare the refusal without its condition; this is the likely one."""
     name = role["role_name"]
     granted = any(grant["role_name"] == name for grant in call.state.rows("grants"))
     waiting = [invitation for invitation in call.state.rows("invitations") if invitation["status"] == "pending"]

@@ -1,4 +1,4 @@
-"""SaaS users: login accounts, which exist apart from any tenant, and what a person may do with their own."""
+"""SaaS users: login accounts, which exist apart from any tenant, and the operations of a user on their own account."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PAGE = 50
 
 
 def _created(call: Call) -> Record:
-    """A password is generated where no mail can carry one, and told this once: reading the user shows none."""
+    """Return the new account. A password is generated if no mail can carry one, and is shown only here."""
     user = new_user(call, call.body.get("email", ""), call.body.get("sign_in_id", ""))
     silent = user["email"] or "password" in call.body
     return user if silent else {**user, "password": call.state.new_secret("password")}
@@ -27,7 +27,7 @@ USERS = Collection("/v1/auth/users", "users", "user", unique=logins.NAMES, new=_
 
 
 def info(state: State, user: Record) -> Record:
-    """The account with every tenant it belongs to, as GetUserInfo tells it."""
+    """Return the account with its tenants, in the form of GetUserInfo."""
     tenants: list[Record] = []
     for member in memberships(state, user["id"]):
         tenant = state.get("tenants", member["tenant_id"])
@@ -70,7 +70,7 @@ def _search(call: Call) -> Record:
 
 
 def matches(record: Record, wanted: Record) -> bool:
-    """Whether a record has the wanted id and logins that begin as wanted."""
+    """Return whether a record has the wanted id and login prefixes."""
     return all(record[name] == text if name == "id" else record[name].startswith(text) for name, text in wanted.items())
 
 

@@ -1,4 +1,4 @@
-"""Statistics: figures that are stored, and figures that are counted out of what is there."""
+"""Statistics: stored figures, and figures counted from the data."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CREATED = {"create_tenant": "tenants", "create_saas_user": "users", "create_tena
 
 
 def _period(kind: str) -> Callable[[str, str], str]:
-    """How a period of this kind is written."""
+    """Return the formatter of a kind of period."""
     return month if kind == "monthly" else day
 
 
@@ -51,7 +51,7 @@ def _days(call: Call) -> Iterator[str]:
 
 
 def _created(call: Call) -> Record:
-    """How many records were made on each day; by tenant where they belong to one."""
+    """Return the number of new records per day, and per tenant where records belong to one."""
     days = list(_days(call))
     kind = call.query["metrics_type"]
     made: dict[str, Counter[str]] = {when: Counter() for when in days}
@@ -66,7 +66,7 @@ def _created(call: Call) -> Record:
 
 
 def _wanted(call: Call, tenant: str) -> bool:
-    """Whether a tenant is among those asked for; what belongs to no tenant always is."""
+    """Return whether the request includes this tenant. Records without a tenant are always included."""
     return not tenant or tenant in call.query.get("tenant_ids", (tenant,))
 
 
@@ -79,13 +79,13 @@ def _userinfo(call: Call) -> Record:
 
 
 def _histories(call: Call) -> Record:
-    """The last month of one user, day by day."""
+    """Return the last month of one user, day by day."""
     rows = [row for row in call.state.rows("behaviors", *call.scope) if row["behaved_at"] > call.now - MONTH * DAY]
     return {"histories": sorted(rows, key=lambda row: row["behaved_at"])}
 
 
 def _set_history(call: Call) -> None:
-    """One day of one user, replaced. A day is one in UTC."""
+    """Replace one UTC day of one user."""
     begun = call.body["timestamp"] // DAY * DAY
     user_id = call.body["user_id"]
     record = {"user_id": user_id, "behaved_at": begun, "histories": call.body["histories"]}

@@ -35,7 +35,7 @@ def _set_status(call: Call) -> None:
 
 
 def _vote(call: Call) -> Record:
-    """A second vote of the same user counts no more than the first."""
+    """Count a vote. A second vote of the same user has no effect."""
     feedback_id, user_id = call.path["feedback_id"], call.body["user_id"]
     call.state.put("votes", (feedback_id, user_id), {"user_id": user_id})
     return _votes(call, feedback_id)

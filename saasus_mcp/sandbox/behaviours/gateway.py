@@ -1,4 +1,4 @@
-"""The Smart API Gateway: live settings, a draft made from uploads, and the keys with which tenants call it."""
+"""The Smart API Gateway: live settings, a draft made from uploads, and the API keys of tenants."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _cancel(call: Call) -> None:
 
 
 def _upload(call: Call) -> None:
-    """Sources become a draft: here one endpoint more than what is live."""
+    """Make a draft with one endpoint more than the live settings."""
     _require_content(call)
     number = call.state.new_id("endpoint")[:4]
     made = {"path": f"/generated-{number}", "method": "GET", "throttlings": [], "role_names": []}
@@ -92,7 +92,7 @@ def _keys(call: Call) -> Record:
 
 
 def _issue(call: Call) -> Record:
-    """A key beside those that there are: no call takes one back, and a user holds two at most."""
+    """Add a key. No call removes one, and a user has at most two."""
     user_id = call.body.get("user_id")
     if user_id:
         call.state.get("members", call.body["tenant_id"], user_id, noun="tenant user")

@@ -13,7 +13,7 @@ LIFE = 7 * DAY
 
 
 def url(invitation_id: str) -> str:
-    """The link that is mailed."""
+    """Return the link in the mail."""
     return f"https://auth.orders.example.com/invite?id={invitation_id}"
 
 
@@ -45,7 +45,7 @@ def _view(call: Call, invitation: Record) -> Record:
 
 
 def expire(state: State, now: int) -> None:
-    """Let every open invitation whose time is over expire."""
+    """Expire every open invitation that is overdue."""
 
     def aged(invitation: Record) -> Record:
         over = invitation["status"] == "pending" and invitation["expired_at"] <= now
@@ -67,7 +67,7 @@ def _validity(call: Call) -> Record:
 
 
 def _accept(call: Call) -> None:
-    """Despite the operation's name (ValidateInvitation) the person joins: with a token, or as a new account."""
+    """Add the person to the tenant, with a token or as a new account. The operation is named ValidateInvitation nevertheless."""
     invitation = _found(call)
     if invitation["status"] != "pending":
         raise not_now(f"The invitation is {invitation['status']}.")
@@ -84,7 +84,7 @@ def _accept(call: Call) -> None:
 
 
 def _guest(call: Call, invitation: Record) -> Record:
-    """Who accepts: the account that has the address, or a new one."""
+    """Return the account with the invited address, or a new one."""
     known = logins.user_by_login(call.state, "email", invitation["email"])
     if call.body.get("access_token"):
         if known is None:

@@ -13,7 +13,7 @@ PAGE = 200
 
 
 def _logs(call: Call) -> Record:
-    """The calls of one day, one moment or a range, newest first; of today where nothing is said."""
+    """Return the calls of a day, a moment or a range, newest first; of today by default."""
     query = call.query
     ranged = "start_at" in query or "end_at" in query
     if "created_at" in query and ranged:

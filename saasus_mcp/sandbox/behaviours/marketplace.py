@@ -16,7 +16,7 @@ PRODUCTION = 3
 
 
 def _save_plan(call: Call) -> None:
-    """Map a plan's name at AWS to a pricing plan; the name is the key."""
+    """Map an AWS plan name, which is the key, to a pricing plan."""
     if call.state.find("pricing_plans", call.body["plan_id"]) is None:
         raise invalid("plan_id: the plan does not exist.")
     call.state.put(PLANS, (call.body["plan_name"],), call.body)
@@ -56,7 +56,7 @@ def _link(call: Call) -> None:
 
 
 def _sync(call: Call) -> None:
-    """The contract at AWS decides: the tenant gets the first plan that is mapped to an AWS plan and still exists."""
+    """Give the tenant the first mapped plan that still exists, as the contract at AWS decides."""
     customer = call.state.get(CUSTOMERS, *call.scope, noun="customer")
     mapped = [row for row in call.state.rows(PLANS) if call.state.find("pricing_plans", row["plan_id"]) is not None]
     if mapped:
@@ -68,7 +68,7 @@ def _sync(call: Call) -> None:
 
 
 def _confirm_sign_up(call: Call) -> Record:
-    """A new tenant for the buyer, with the person whose token it is as its administrator."""
+    """Create a tenant for the buyer, with the owner of the token as its administrator."""
     user = user_by_token(call.state, call.body["access_token"])
     tenant = new_tenant(call, call.body.get("tenant_name") or "AWS Marketplace", {}, user["email"])
     _bound(call, tenant["id"])

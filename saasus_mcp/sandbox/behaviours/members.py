@@ -1,4 +1,4 @@
-"""Tenant users: who belongs to which tenant, and which roles they hold in which environment there."""
+"""Tenant users: memberships, and roles by environment."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ LARGEST = 10_000
 
 
 def memberships(state: State, user_id: str) -> list[Record]:
-    """The user's memberships, in all tenants."""
+    """Return the user's memberships in all tenants."""
     return [member for member in state.rows("members") if member["user_id"] == user_id]
 
 
 def shown_envs(state: State, tenant_id: str, user_id: str) -> list[Record]:
-    """The user's roles in a tenant, by environment."""
+    """Return the user's roles in a tenant by environment."""
     held: dict[int, list[str]] = {}
     for grant in state.rows("grants", tenant_id, user_id):
         held.setdefault(grant["env_id"], []).append(grant["role_name"])
@@ -30,7 +30,7 @@ def shown_envs(state: State, tenant_id: str, user_id: str) -> list[Record]:
 
 
 def described(state: State, held: Iterable[tuple[int, list[str]]]) -> list[Record]:
-    """Environments and roles by what they are called, as the API tells a grant."""
+    """Return environments and roles with their names, in the API's form of a grant."""
     envs: list[Record] = []
     for env_id, names in sorted(held):
         env = state.find("envs", env_id) or {"id": env_id, "name": "", "display_name": ""}
@@ -40,7 +40,7 @@ def described(state: State, held: Iterable[tuple[int, list[str]]]) -> list[Recor
 
 
 def check_grants(state: State, grants: Iterable[tuple[int, list[str]]]) -> None:
-    """Refuse grants of roles or in environments that do not exist."""
+    """Refuse grants with unknown roles or environments."""
     for env_id, names in grants:
         if state.find("envs", env_id) is None:
             raise invalid(f"envs: the environment {env_id} does not exist.")
@@ -59,21 +59,21 @@ def join(call: Call, tenant_id: str, user_id: str, attributes: Mapping[str, Any]
 
 
 def grant(state: State, tenant_id: str, user_id: str, env_id: int, names: Iterable[str]) -> None:
-    """Give the user these roles; one that is held already stays."""
+    """Grant roles to the user. Existing grants stay."""
     for name in names:
         record = {"tenant_id": tenant_id, "user_id": user_id, "env_id": env_id, "role_name": name}
         state.put("grants", (tenant_id, user_id, env_id, name), record)
 
 
 def leave(state: State, tenant_id: str, user_id: str) -> None:
-    """Take the user out of the tenant, roles and keys included."""
+    """Remove the user from the tenant, with roles and keys."""
     state.drop("members", tenant_id, user_id)
     state.drop("grants", tenant_id, user_id)
     state.sweep("api_keys", lambda key: (key["tenant_id"], key.get("user_id")) == (tenant_id, user_id))
 
 
 def forget(state: State, user_id: str) -> None:
-    """Take the user out of every tenant, with all that is kept about them."""
+    """Remove the user from every tenant, with all records about them."""
     for member in memberships(state, user_id):
         leave(state, member["tenant_id"], user_id)
     for table in ("authenticators", "behaviors", "email_requests", "provider_links"):
@@ -114,7 +114,7 @@ MEMBERS = Collection(
 
 
 def _add(call: Call) -> Record:
-    """An account that exists joins; for an unknown login one is made."""
+    """Add an existing account to the tenant, or create one for an unknown login."""
     login = {name: call.body.get(name, "") for name in logins.NAMES}
     user = logins.new_user(call, **login)
     logins.check(call, user)
@@ -150,7 +150,7 @@ def _matches(call: Call, member: Record) -> bool:
 
 
 def _holds(call: Call, member: Record) -> bool:
-    """Whether the member holds the wanted role in the wanted environment; either may be left open."""
+    """Return whether the member has the wanted role in the wanted environment. Each may be omitted."""
     query = call.query
     if "env_id" not in query and "role_name" not in query:
         return True

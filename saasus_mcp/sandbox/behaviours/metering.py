@@ -1,4 +1,4 @@
-"""Usage: counts of one tenant on one metering unit, each at a moment, and their sums by day and month."""
+"""Usage: counts per tenant, metering unit and moment, and their sums by day and month."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _unit(call: Call) -> Record:
 
 
 def _write(call: Call) -> Record:
-    """Set or move the count at a moment; what is taken away stops at nothing."""
+    """Set or change the count at a moment. A decrease has no lower bound."""
     unit = _unit(call)
     timestamp = call.path.get("timestamp", call.now)
     key: tuple[Id, ...] = (call.path["tenant_id"], unit["unit_name"], timestamp)
@@ -44,7 +44,7 @@ def _erase(call: Call) -> None:
 
 
 def _total(call: Call, unit: Record, period: str) -> int:
-    """Counts are summed; with Stripe connected, a unit that bills its peak answers the highest."""
+    """Return the sum of the counts, or their maximum for a unit that Stripe bills by peak."""
     rows = call.state.rows("usage", call.path["tenant_id"], unit["unit_name"])
     counts = [row["count"] for row in rows if day_of(row["timestamp"]).startswith(period)]
     stripe = call.state.get("documents", STRIPE)["is_registered"]
@@ -56,7 +56,7 @@ def _counted(call: Call, unit: Record, field: str, when: str) -> Record:
 
 
 def _single(field: str, period: Period) -> Behaviour:
-    """One unit's total of a period, told under the field that names it."""
+    """Return a behaviour that answers one unit's total of a period under `field`."""
 
     def behaviour(call: Call) -> Record:
         return _counted(call, _unit(call), field, period(call))
@@ -65,7 +65,7 @@ def _single(field: str, period: Period) -> Behaviour:
 
 
 def _each(field: str, period: Period) -> Behaviour:
-    """The totals of all units."""
+    """Return a behaviour that answers the totals of all units."""
 
     def behaviour(call: Call) -> Record:
         when = period(call)
@@ -75,7 +75,7 @@ def _each(field: str, period: Period) -> Behaviour:
 
 
 def _entries(call: Call) -> Record:
-    """The single counts between two moments, both included, oldest first."""
+    """Return the counts between two moments, inclusive, oldest first."""
     unit = _unit(call)
     first, last = call.query.get("start_timestamp", 0), call.query.get("end_timestamp", call.now)
     rows = call.state.rows("usage", call.path["tenant_id"], unit["unit_name"])
@@ -86,10 +86,10 @@ def _entries(call: Call) -> Record:
 
 
 def day(text: str, name: str) -> str:
-    """A day that was given as one.
+    """Return a valid day.
 
     Raises:
-        Refusal: it is none.
+        Refusal: the text is not a day.
     """
     try:
         if date.fromisoformat(text).isoformat() == text:
@@ -100,10 +100,10 @@ def day(text: str, name: str) -> str:
 
 
 def month(text: str, name: str) -> str:
-    """A month that was given as one.
+    """Return a valid month.
 
     Raises:
-        Refusal: it is none.
+        Refusal: the text is not a month.
     """
     if not MONTH.fullmatch(text):
         raise invalid(f"{name}: expected YYYY-MM.")

@@ -1,4 +1,4 @@
-"""What the API does outside of itself, as far as it leaves a trace inside: Stripe and EventBridge."""
+"""Effects on Stripe and EventBridge, as far as the API shows them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _connect(call: Call) -> None:
 
 
 def _disconnect(call: Call) -> None:
-    """The connection goes, and with it what is known of customers at Stripe."""
+    """Remove the connection and the Stripe customers."""
     call.state.put("documents", (STRIPE,), {"is_registered": False})
     call.state.drop("stripe_customers")
 
@@ -29,7 +29,7 @@ def _require_stripe(call: Call) -> None:
 
 
 def _push_all(call: Call) -> None:
-    """Every tenant becomes a customer; one that is a customer already stays as it is."""
+    """Make every tenant a Stripe customer. Existing customers stay."""
     _require_stripe(call)
     for tenant in call.state.rows("tenants"):
         if call.state.find("stripe_customers", tenant["id"]) is None:
@@ -37,7 +37,7 @@ def _push_all(call: Call) -> None:
 
 
 def customer(tenant_id: str) -> Record:
-    """The ids of a tenant at Stripe."""
+    """Return the Stripe ids of a tenant."""
     return {"customer_id": f"cus_sandbox{tenant_id[:8]}", "subscription_schedule_id": f"sub_sched_{tenant_id[:8]}"}
 
 
@@ -53,7 +53,7 @@ def _customer(call: Call) -> Record:
 
 
 def _leave_products(_call: Call) -> None:
-    """Products at Stripe leave no trace in the API."""
+    """Do nothing: the API does not show products at Stripe."""
 
 
 def _emit(call: Call) -> None:

@@ -13,12 +13,12 @@ TABLES = ("pricing_plans", "pricing_menus", "pricing_units", "metering_units", "
 
 
 def meter(state: State, name: str) -> Record | None:
-    """The metering unit of this name."""
+    """Return the metering unit of this name, or None."""
     return next((unit for unit in state.rows("metering_units") if unit["unit_name"] == name), None)
 
 
 def _new(table: str) -> Behaviour:
-    """What a create makes of its body: nothing is in use at first, and usage is billed by the month."""
+    """Return a behaviour that creates a record: unused, and billed by the month."""
 
     def make(call: Call) -> Record:
         return {"recurring_interval": "month", **call.body, "id": call.state.new_id(table), "used": False}
@@ -57,7 +57,7 @@ def _plan_unused(call: Call, plan: Record) -> None:
 
 
 def plans_of(tenant: Record) -> set[str]:
-    """The plan that a tenant is on, the one that is reserved, and those that it has had."""
+    """Return the tenant's current plan, its reserved one, and its former ones."""
     return {
         tenant["plan_id"],
         tenant.get("next_plan_id", ""),
@@ -91,7 +91,7 @@ def _show_unit(call: Call, unit: Record) -> Record:
 
 
 def _unit(state: State, unit: Record) -> Record:
-    """The unit, with the id of its meter where it has one."""
+    """Return the unit, with the id of its meter if it has one."""
     if unit["type"] == "fixed":
         return unit
     found = meter(state, unit["metering_unit_name"])
@@ -115,7 +115,7 @@ def _show_plan(call: Call, plan: Record) -> Record:
 
 
 def _mark_used(call: Call) -> None:
-    """One-way: the plans, and all that is in them."""
+    """Mark the plans and their content as used, which cannot be reverted."""
     for plan_id in call.body["plan_ids"]:
         if call.state.find("pricing_plans", plan_id) is None:
             raise invalid(f"plan_ids: the plan {plan_id} does not exist.")
@@ -124,7 +124,7 @@ def _mark_used(call: Call) -> None:
 
 
 def mark_used(state: State, plan_id: str) -> None:
-    """Set the flag of a plan, its menus, their units and the meters behind them."""
+    """Mark a plan, its menus, their units and their meters as used."""
     state.change("pricing_plans", (plan_id,), used=True)
     for menu in _menus(state, state.get("pricing_plans", plan_id)):
         state.change("pricing_menus", (menu["id"],), used=True)
@@ -135,7 +135,7 @@ def mark_used(state: State, plan_id: str) -> None:
 
 
 def forget_plans(state: State) -> None:
-    """Cut every tenant's link to a plan; what it has had before stays in its history."""
+    """Remove every tenant's plan. The history stays."""
     reserved = ("next_plan_id", "using_next_plan_from", "next_plan_tax_rate_id", "proration_behavior", "delete_usage")
 
     def freed(tenant: Record) -> Record:
@@ -145,14 +145,14 @@ def forget_plans(state: State) -> None:
 
 
 def _wipe(call: Call) -> None:
-    """The whole price list, used or not, with the usage that no meter counts any more."""
+    """Remove the whole price list, used or not, and usage without a meter."""
     for table in (*TABLES, "usage"):
         call.state.drop(table)
     forget_plans(call.state)
 
 
 def _reset(call: Call) -> None:
-    """Every plan, every tenant's link to one, and the connection to Stripe. Menus, units and meters stay."""
+    """Remove every plan, every tenant's plan, and the connection to Stripe. Menus, units and meters stay."""
     for table in ("pricing_plans", "stripe_customers"):
         call.state.drop(table)
     forget_plans(call.state)

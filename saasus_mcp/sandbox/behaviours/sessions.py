@@ -1,4 +1,4 @@
-"""Signing in and handing tokens over. No token opens anything: each names its user, and any text passes for one."""
+"""Sign-in and tokens. A token names its user and gives no access; any text is accepted as one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _tokens(call: Call, source: str) -> Record:
 
 
 def _redeem(call: Call) -> Record:
-    """Tokens for a code or a refresh token. A code from here works once and briefly; any other text passes."""
+    """Return tokens for a code or a refresh token. A code from here is valid once and briefly; other text is accepted."""
     name = "refresh-token" if call.query.get("auth-flow") == "refreshTokenAuth" else "code"
     secret = call.query.get(name, "")
     if not secret:
@@ -42,7 +42,7 @@ def _keep(call: Call) -> Record:
 
 
 def _begin(call: Call) -> Record:
-    """A challenge, whoever signs in: SRP is not computed here."""
+    """Return a challenge for any user. SRP is not computed."""
     name = call.body.get("sign_in_parameters", {}).get("USERNAME", "")
     parameters = {"USER_ID_FOR_SRP": name or "sandbox-user", "SALT": "00", "SRP_B": "00", "SECRET_BLOCK": "sandbox"}
     session = call.state.new_secret("session")
@@ -50,7 +50,7 @@ def _begin(call: Call) -> Record:
 
 
 def _respond(call: Call) -> Record:
-    """A challenge that can be the last one is answered with tokens, any other with the password challenge."""
+    """Return tokens for a final challenge, and the password challenge otherwise."""
     if call.body.get("session") == "":
         raise unauthorized("The session is empty.")
     if call.body["challenge_name"] not in LAST_CHALLENGES:
@@ -85,7 +85,7 @@ def _confirm_link(call: Call) -> None:
 
 
 def _unlink(call: Call) -> None:
-    """Succeeds where nothing was linked, too."""
+    """Remove the link. Succeeds also if none exists."""
     call.state.drop("provider_links", call.path["user_id"], call.path["provider_name"])
 
 

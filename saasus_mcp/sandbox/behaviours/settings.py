@@ -1,4 +1,4 @@
-"""Settings of the whole SaaS: documents that are read and written, and the few parts of them that cannot be."""
+"""Settings of the whole SaaS: documents that are read and written, and the parts that cannot be."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FIXED_SIGN_IN_PARTS = ("mfa_configuration", "recaptcha_props", "account_verifica
 
 
 def _domain(call: Call, before: Record) -> Record:
-    """A new domain has its records validated anew, which nothing here ever does."""
+    """Require a new validation of a new domain, which never completes here."""
     same = call.body["domain_name"] == before["domain_name"]
     return {**before, **call.body, "is_dns_validated": before["is_dns_validated"] and same}
 
@@ -22,13 +22,13 @@ def _sign_in(call: Call, before: Record) -> Record:
 
 
 def _pages(call: Call, before: Record) -> Record:
-    """The consent boxes; the HTML stays, as documented."""
+    """Change the consent boxes. The HTML stays, as documented."""
     pages = {name: {**page, "html_contents": before[name]["html_contents"]} for name, page in call.body.items()}
     return {**before, **pages}
 
 
 def _look(call: Call, before: Record) -> Record:
-    """Images are written as data URLs and read as URLs of where they were put."""
+    """Store images, which are written as data URLs, and return their addresses."""
     images = {}
     for name in ("icon", "favicon"):
         if not call.body[name].startswith("data:image/"):
@@ -38,7 +38,7 @@ def _look(call: Call, before: Record) -> Record:
 
 
 def _templates(call: Call, before: Record) -> Record:
-    """New templates are stored, and shown as URLs that expire."""
+    """Store new templates, and return URLs that expire."""
     kept = {name: value for name, value in call.body.items() if not name.endswith("_template")}
     urls = {
         f"{name}_url": f"https://assets.example.com/{call.state.new_id(name)}/{name}?X-Amz-Signature=sandbox"
@@ -49,7 +49,7 @@ def _templates(call: Call, before: Record) -> Record:
 
 
 def _google(call: Call, _before: Record) -> Record:
-    """No properties switch Google off: what is left reads as empty."""
+    """Switch Google off if no properties are given. The rest is read as empty."""
     off = {"application_id": "", "application_secret": "", "approval_scope": "", "is_button_hidden": True}
     return {"google": call.body.get("identity_provider_props") or off}
 

@@ -1,4 +1,4 @@
-"""Tenants, their contracts with a plan, and what goes when one of them goes."""
+"""Tenants, their plans, and the records that are deleted with a tenant."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DOCUMENTS = ("/v1/auth/tenants/{tenant_id}/identity-providers", "/v1/apigateway/
 
 
 def new_tenant(call: Call, name: str, attributes: Any, staff_email: str) -> Record:
-    """A tenant with neither users nor a plan."""
+    """Return a tenant without users and plan."""
     return {
         "id": call.state.new_id("tenants"),
         "name": name,
@@ -47,7 +47,7 @@ def _check(call: Call, tenant: Record) -> None:
 
 
 def _view(call: Call, tenant: Record) -> Record:
-    """The tenant with the period of its plan: the calendar month or year, in this emulation."""
+    """Return the tenant with the period of its plan: in this emulation, the calendar month or year."""
     if not tenant["plan_id"]:
         return tenant
     present = datetime.fromtimestamp(call.now, UTC)
@@ -83,7 +83,7 @@ TENANTS = Collection(
 
 
 def _change_plan(call: Call) -> None:
-    """Reserve a plan, reserve the end of the contract, or drop what is reserved: the values say which."""
+    """Reserve a plan, reserve the end of the contract, or drop a reservation, depending on the values."""
     tenant = call.state.get("tenants", *call.scope)
     plan_id, start = call.body["next_plan_id"], call.body.get("using_next_plan_from")
     if not plan_id and start is None:
@@ -105,7 +105,7 @@ def _change_plan(call: Call) -> None:
 
 
 def _starts_this_month(call: Call, start: int) -> bool:
-    """Whether the start is 00:00 UTC on the first of this month, which is accepted with Stripe (auth.yaml, UpdateTenantPlan)."""
+    """Return whether the start is 00:00 UTC on the first of this month, which is accepted with Stripe (auth.yaml, UpdateTenantPlan)."""
     first = datetime.fromtimestamp(call.now, UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     return start == int(first.timestamp()) and bool(call.state.get("documents", STRIPE)["is_registered"])
 
@@ -123,7 +123,7 @@ def _unreserved(tenant: Record) -> Record:
 
 
 def apply_due_plans(state: State, now: int) -> None:
-    """Let every reservation whose time has come take effect."""
+    """Apply every reservation that is due."""
     state.rewrite(
         "tenants", lambda tenant: _applied(tenant) if tenant.get("using_next_plan_from", now + 1) <= now else tenant
     )

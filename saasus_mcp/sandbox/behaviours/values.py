@@ -13,7 +13,7 @@ from saasus_mcp.sandbox.state import Record, State
 
 
 def check_attributes(state: State, table: str, values: Mapping[str, Any]) -> None:
-    """Refuse values of attributes that the table does not define, or of another type. A null is no value."""
+    """Refuse values of undefined attributes, or of another type. A null counts as no value."""
     for name, value in values.items():
         defined = state.find(table, name)
         if defined is None:
@@ -36,7 +36,7 @@ def _fits(kind: str, value: object) -> bool:
 
 
 def _values_go_too(table: str) -> Check:
-    """The cascade of a removed definition: every value stored under its name in the table."""
+    """Return a cascade that removes every value of a removed definition from the table."""
 
     def cascade(call: Call, definition: Record) -> None:
         name = definition["attribute_name"]

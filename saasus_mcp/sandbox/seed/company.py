@@ -1,4 +1,4 @@
-"""The demonstration SaaS itself: tenants, what they are made of, and what they have said."""
+"""The demonstration SaaS: tenants, attributes, roles, settings and feedback."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ INVITATIONS = (
 
 
 def plant(state: State, now: int) -> None:
-    """Everything but people, prices and usage."""
+    """Add everything but people, prices and usage."""
     for name, display in ROLES:
         state.put("roles", (name,), {"role_name": name, "display_name": display})
     for env_id, name, display in ENVS:
@@ -180,7 +180,7 @@ def _plant_feedback(state: State, now: int) -> None:
 
 
 def _plant_doors(state: State) -> None:
-    """How tenants come in otherwise: gateway keys, AWS Marketplace, SAML, Google, a second factor."""
+    """Add the other ways of tenants to sign in: gateway keys, AWS Marketplace, SAML, Google, a second factor."""
     aozora, harbor, midori = (uid("tenant", code) for code in TENANTS)
     keys: tuple[dict[str, Any], ...] = (
         {"tenant_id": aozora, "env_id": 3},
