@@ -109,8 +109,8 @@ async def test_it_is_not_ready_while_a_store_does_not_work(
     assert "secret-disk" not in str(said)
     async with made.client("boss") as client:
         page = (await client.get("/metrics")).text
-    assert 'saasus_mcp_store_up{profile="staging"} 0' in page
-    assert 'saasus_mcp_store_up{profile="production"} 1' in page
+    assert 'saasus_mcp_store_up{profile="staging"} 0.0' in page
+    assert 'saasus_mcp_store_up{profile="production"} 1.0' in page
     assert 'saasus_mcp_approvals_pending{profile="staging"}' not in page
 
 
@@ -131,7 +131,7 @@ async def test_however_often_anybody_asks_the_stores_are_looked_at_now_and_then(
 
 
 async def test_a_policy_file_that_was_edited_and_is_not_sound_is_told(catalogue: Catalogue) -> None:
-    _, health = looked_after(catalogue, Network(), Clock(), policy_sound=lambda: False)
+    _, health = looked_after(catalogue, Network(), Clock(), is_policy_current=lambda: False)
     status, said = await readiness(health)
     assert (status, said["policy"]) == (200, "outdated")
 
@@ -155,17 +155,17 @@ async def test_the_numbers_are_those_of_what_happened(catalogue: Catalogue) -> N
         again = await client.get("/metrics")
     page = answer.text
     assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
-    assert 'saasus_mcp_calls_total{profile="default",level="read",outcome="ok"} ' in page
-    assert 'saasus_mcp_calls_total{profile="default",level="read",outcome="failed"} 1\n' in page
-    assert 'saasus_mcp_refusals_total{profile="default",level="critical",why="approval"} 1\n' in page
-    assert 'saasus_mcp_refusals_total{profile="default",level="none",why="invalid_arguments"} 1\n' in page
-    assert 'saasus_mcp_approvals_pending{profile="default"} 1\n' in page
-    assert "saasus_mcp_calls_in_flight 0\n" in page
-    assert 'saasus_mcp_http_responses_total{status="200"} 1\n' in again.text
+    assert 'saasus_mcp_calls_total{level="read",outcome="ok",profile="default"} ' in page
+    assert 'saasus_mcp_calls_total{level="read",outcome="failed",profile="default"} 1.0\n' in page
+    assert 'saasus_mcp_refusals_total{level="critical",profile="default",why="approval"} 1.0\n' in page
+    assert 'saasus_mcp_refusals_total{level="none",profile="default",why="invalid_arguments"} 1.0\n' in page
+    assert 'saasus_mcp_approvals_pending{profile="default"} 1.0\n' in page
+    assert "saasus_mcp_calls_in_flight 0.0\n" in page
+    assert 'saasus_mcp_http_responses_total{status="200"} 1.0\n' in again.text
     assert "secret" not in page
     for line in page.splitlines():
         assert line.startswith("# ") or SAMPLE.fullmatch(line), line
-    counted = re.findall(r"saasus_mcp_upstream_seconds_count\{[^}]*\} (\d+)", page)
+    counted = re.findall(r"saasus_mcp_upstream_seconds_count\{[^}]*\} (\d+)\.0", page)
     assert sum(map(int, counted)) == len(api.sent), "every request to the API, those for previews too"
 
 
@@ -223,7 +223,7 @@ async def test_an_approver_is_told_the_numbers_of_their_own_profiles_only(catalo
     async with made.client("boss") as client:
         page = (await client.get("/metrics")).text
     assert {"calls_total", "refusals_total", "upstream_seconds_count", "approvals_pending", "store_up"} <= set(
-        re.findall(r'saasus_mcp_(\w+)\{profile="alpha"', page)
+        re.findall(r'saasus_mcp_(\w+)\{[^}]*profile="alpha"', page)
     )
     assert "beta" not in page
     assert "saasus_mcp_http_requests_in_flight 1" in page

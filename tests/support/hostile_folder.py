@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 MODULES = (
-    "anyio", "authlib", "click", "cryptography", "dbos", "email", "httpx2", "json", "jwt", "logging", "matplotlib", "mcp", "mcp_types",
+    "anyio", "click", "cryptography", "dbos", "email", "httpx2", "json", "jwt", "logging", "matplotlib", "mcp", "mcp_types",
     "numpy", "platformdirs", "pydantic", "pydantic_settings", "random", "sitecustomize", "socket", "sqlalchemy", "sqlite3", "ssl",
     "starlette", "tomllib", "usercustomize", "uvicorn", "uvloop", "yaml",
 )  # fmt: skip

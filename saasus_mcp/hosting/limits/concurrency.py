@@ -132,7 +132,7 @@ class RequestLifetime:
             received = await receive()
         self.awaits_client = False
         if received is None:
-            text = message("hosting.request_timeout", seconds=int(BODY_SECONDS))
+            text = message("hosting.request_timeout", seconds=f"{BODY_SECONDS:g}")
             self.response = error_response(HTTPStatus.REQUEST_TIMEOUT, text, CLOSE_HEADER)
         elif received["type"] == "http.disconnect":
             self.response = None

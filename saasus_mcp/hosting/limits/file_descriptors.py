@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from saasus_mcp.hosting.limits.connections import connections_needed
 from saasus_mcp.hosting.limits.request_pool import PoolLimits
 from saasus_mcp.saasus.client import CONNECTIONS
-from saasus_mcp.settings import Http
+from saasus_mcp.settings import HttpSettings
 from saasus_mcp.settings.hosting import HttpTable
 
 if sys.platform != "win32":
@@ -60,7 +60,7 @@ class FileDescriptorNeed:
         return self.other_files + _client_connections(self.connections)
 
 
-def fit_connections(http: Http, need: FileDescriptorNeed) -> Http:
+def fit_connections(http: HttpSettings, need: FileDescriptorNeed) -> HttpSettings:
     """Return the settings with as many connections as the open files of the process allow.
 
     The soft limit is raised as far as needed and permitted. A warning is logged if that does not suffice.

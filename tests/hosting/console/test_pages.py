@@ -89,7 +89,7 @@ async def test_a_long_text_is_whole_in_the_request_which_is_then_open(stage: Con
     page = await shown(stage)
     assert '<details class="sheet request" open>' in page
     assert invitation_question().details[-1].value in page
-    assert "Shown in full below" in page
+    assert "Shown in full under" in page
 
 
 async def test_the_requesters_reason_is_shown_as_their_words(stage: ConsoleSession) -> None:
@@ -110,7 +110,7 @@ async def test_times_are_those_of_the_zone_that_the_server_or_the_reader_chose(s
     async with stage.signed_in() as client:
         assert "09:00 JST" in (await client.get("/console/approvals/ABCD-2345")).text
         refused = await zone(client, "Nowhere/Land")
-        assert (refused.status_code, "There is no such time zone" in refused.text) == (422, True)
+        assert (refused.status_code, "This time zone does not exist" in refused.text) == (422, True)
         await zone(client, "America/New_York")
         assert "Mon 30 Nov 2026, 19:00 EST" in (await client.get("/console/approvals/ABCD-2345")).text
         await zone(client, "")
@@ -190,7 +190,7 @@ async def test_a_store_that_cannot_be_read_is_no_blank_page(
             await client.post("/console/reveal", data={"csrf": token, "handle": "x"}),
         ):
             assert answer.status_code == 503
-            assert "cannot be read just now" in answer.text
+            assert "This page cannot be read" in answer.text
             assert "disk I/O" not in answer.text
 
 
@@ -206,7 +206,7 @@ async def test_sessions_that_cannot_be_read_are_no_blank_page(stage: ConsoleSess
         client.cookies = known
         for path in ("/console", "/console/nowhere", "/console/session"):
             answer = await client.get(path)
-            assert (answer.status_code, "cannot be read just now" in answer.text) == (503, True), path
+            assert (answer.status_code, "This page cannot be read" in answer.text) == (503, True), path
 
 
 async def test_a_policy_that_was_edited_since_is_said_to_be_so(stage: ConsoleSession) -> None:
@@ -214,4 +214,4 @@ async def test_a_policy_that_was_edited_since_is_said_to_be_so(stage: ConsoleSes
     stage.console = replace(stage.console, service=replace(stage.console.service, read_policy=lambda: written))
     stage.serve()
     async with stage.signed_in() as client:
-        assert "not yet in force" in (await client.get("/console/policy")).text
+        assert "not in force yet" in (await client.get("/console/policy")).text
