@@ -157,9 +157,7 @@ def _read_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
             _reject_misspelled(given)
             continue
         if name in headers:
-            raise NarrowingError(
-                message("hosting.repeated_header", name=name), message("hosting.repeated_header_hint")
-            )
+            raise NarrowingError(message("hosting.repeated_header", name=name), message("hosting.repeated_header_hint"))
         headers[name] = value.decode("latin-1")
     return headers
 

@@ -95,7 +95,7 @@ class OidcProvider:
 
         Args:
             answer: the query parameters that the browser brought back.
-            pending: the sign-in that this browser started; None if there is none, or it took too long.
+            pending: the sign-in that this browser started; None if it did not start one, or it took too long.
 
         Raises:
             SignInFailed: the person is not signed in.

@@ -108,7 +108,8 @@ def build_app(
         *extra_routes,
     ]
     limits = PoolLimits.from_settings(http.table, multiple_principals=http.authenticated)
-    hosted = _with_middleware(Starlette(routes=routes, lifespan=lifespan), limits, metrics, allowed, http.public_url)
+    app = Starlette(routes=routes, lifespan=lifespan)
+    hosted = _with_middleware(app, http.public_url, limits=limits, metrics=metrics, allowed=allowed)
     return hosted
 
 
@@ -116,11 +117,12 @@ def build_console_app(http: HttpSettings, routes: Sequence[BaseRoute]) -> Hosted
     """Return an app with the console alone, for `saasus-mcp console`."""
     limits = PoolLimits.from_settings(http.table, multiple_principals=False)
     allowed = Allowlist.from_settings(http.public_url, frozenset(), frozenset())
-    return _with_middleware(Starlette(routes=list(routes)), limits, Metrics(), allowed, http.public_url)
+    app = Starlette(routes=list(routes))
+    return _with_middleware(app, http.public_url, limits=limits, metrics=Metrics(), allowed=allowed)
 
 
 def _with_middleware(
-    app: Starlette, limits: PoolLimits, metrics: Metrics, allowed: Allowlist, public_url: str
+    app: Starlette, public_url: str, *, limits: PoolLimits, metrics: Metrics, allowed: Allowlist
 ) -> HostedApp:
     app.router.redirect_slashes = False  # a redirect would contain the address that a proxy sees
     limiter = ConcurrencyLimiter(app, limits, metrics)

@@ -59,7 +59,7 @@ class CapacityExceeded(Exception):
 
     Attributes:
         limit: the limit that the principal has reached; 0 if the whole server is busy.
-        setting: the setting that defines the limit; empty if there is none.
+        setting: the setting that defines the limit; empty without a setting.
     """
 
     def __init__(self, limit: int = 0, setting: str = "") -> None:
