@@ -1,4 +1,4 @@
-"""What load balancers and Prometheus are told: the truth, to whom it concerns, and nothing of what callers sent."""
+"""Health checks and metrics: correct, for the people they concern, and without anything that callers sent."""
 
 from __future__ import annotations
 

@@ -123,13 +123,13 @@ async def zone(client: httpx2.AsyncClient, name: str) -> httpx2.Response:
 
 
 async def shown(stage: ConsoleSession, lang: str = "en") -> str:
-    """The page of the approval that waits."""
+    """Return the page of the pending approval."""
     async with stage.signed_in(**{"accept-language": lang}) as client:
         return (await client.get("/console/approvals/ABCD-2345")).text
 
 
 def text_of(page: str) -> str:
-    """What a page says, without its tags."""
+    """Return the text of a page, without tags."""
     return " ".join(re.sub("<[^>]*>", " ", page).split())
 
 

@@ -41,7 +41,7 @@ def provider(openid: OpenIdProvider, table: dict[str, Any]) -> OidcProvider:
 
 
 async def chosen(openid: OpenIdProvider, begun: PendingSignIn, person: str = "hanako") -> dict[str, str]:
-    """What the browser brings back after this person chose themselves."""
+    """Return the query that the browser brings back after this person signed in."""
     transport = httpx2.ASGITransport(app=openid.app())
     async with httpx2.AsyncClient(transport=transport, base_url=ISSUER) as browser:
         answer = await browser.get(f"/as/{person}?{urlsplit(begun.url).query}")

@@ -46,7 +46,7 @@ class Held(httpx2.AsyncBaseTransport):
 
 
 def held(catalogue: Catalogue) -> tuple[HostingServer, Held]:
-    """A server whose API holds writes back."""
+    """Return a server whose API delays writes."""
     made: list[Held] = []
 
     def through(inner: httpx2.AsyncBaseTransport) -> httpx2.AsyncBaseTransport:
