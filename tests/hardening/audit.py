@@ -364,10 +364,10 @@ async def open_key_file(ground: AttackContext) -> str:
 def build_console(ground: AttackContext, store: Store) -> ConsoleService:
     rooms = [ProfileContext("production", frozenset({"operators"}), lambda: store)]
     return ConsoleService(
-        lambda: rooms,
-        ground.catalogue,
-        PRESETS["guarded"],
-        lambda: PolicyText(""),
-        Encryptor.ephemeral(),
-        lambda: NOW + 100,
+        list_contexts=lambda: rooms,
+        catalogue=ground.catalogue,
+        policy=PRESETS["guarded"],
+        read_policy=lambda: PolicyText(""),
+        sealer=Encryptor.ephemeral(),
+        clock=lambda: NOW + 100,
     )

@@ -19,8 +19,8 @@ from mcp.types import JSONRPCMessage
 
 from saasus_mcp.common.json_bounds import find_excess
 from saasus_mcp.common.json_path import InvalidArguments
-from saasus_mcp.hosting.auth.jwks import _usable
-from saasus_mcp.hosting.documents import Unreadable
+from saasus_mcp.hosting.auth.jwks import parse_keys
+from saasus_mcp.hosting.auth.provider_requests import InvalidDocument
 from saasus_mcp.jobs.name_index import DisplayName, ImportTargets
 from saasus_mcp.jobs.users.user_list import invalid_list, parse_users
 from saasus_mcp.permissions.policy import yaml_reader
@@ -448,8 +448,8 @@ async def policy_files(ground: AttackContext) -> str:
 
 @attack(AREA, "Keys of an identity provider nested 100,000 levels deep")
 async def nested_keys(_: AttackContext) -> str:
-    with pytest.raises(Unreadable):
-        _usable(b'{"keys":' + b"[" * 100_000 + b"]" * 100_000 + b"}", ["RS256"])
+    with pytest.raises(InvalidDocument):
+        parse_keys(b'{"keys":' + b"[" * 100_000 + b"]" * 100_000 + b"}", ["RS256"])
     return "not taken; the keys known before stay in use"
 
 

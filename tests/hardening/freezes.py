@@ -38,7 +38,12 @@ def _desk(ground: AttackContext, store: Store) -> ConsoleService:
         ProfileContext("beta", frozenset({"ops2"}), lambda: store, "beta", "saas"),
     ]
     return ConsoleService(
-        lambda: rooms, ground.catalogue, PRESETS["guarded"], lambda: PolicyText(""), Encryptor.ephemeral(), lambda: NOW
+        list_contexts=lambda: rooms,
+        catalogue=ground.catalogue,
+        policy=PRESETS["guarded"],
+        read_policy=lambda: PolicyText(""),
+        sealer=Encryptor.ephemeral(),
+        clock=lambda: NOW,
     )
 
 

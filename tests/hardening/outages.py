@@ -20,8 +20,7 @@ from saasus_mcp.hosting.console.oidc import OidcProvider as SignOn
 from saasus_mcp.hosting.console.routes import Console
 from saasus_mcp.hosting.console.service import ConsoleService, PolicyText
 from saasus_mcp.hosting.console.signin_routes import SigninRoutes
-from saasus_mcp.hosting.console.signin_sessions import LocalSessions, OneTimeLinks
-from saasus_mcp.hosting.console.throttle import GuessThrottle
+from saasus_mcp.hosting.console.signin_sessions import GuessThrottle, LocalSessions, OneTimeLinks
 from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.settings.hosting import OidcTable
@@ -263,9 +262,23 @@ async def chain(ground: AttackContext) -> str:
 
 def console(ground: AttackContext, **ways: Any) -> tuple[Starlette, GuessThrottle]:
     sealer, guesses = Encryptor.ephemeral(), GuessThrottle(time.time)
-    desk = ConsoleService(list, ground.catalogue, PRESETS["guarded"], lambda: PolicyText(""), sealer, time.time)
+    desk = ConsoleService(
+        list_contexts=list,
+        catalogue=ground.catalogue,
+        policy=PRESETS["guarded"],
+        read_policy=lambda: PolicyText(""),
+        sealer=sealer,
+        clock=time.time,
+    )
     doors = SigninRoutes(
-        LocalSessions(), OneTimeLinks(time.time), sealer, time.time, guesses, "en", secure=True, **ways
+        sessions=LocalSessions(),
+        links=OneTimeLinks(time.time),
+        sealer=sealer,
+        clock=time.time,
+        throttle=guesses,
+        language="en",
+        secure=True,
+        **ways,
     )
     return Starlette(routes=list(Console(desk, doors, "en").routes())), guesses
 

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from saasus_mcp.hosting.console import rendering
+from saasus_mcp.hosting.console.forms import read_form
 from saasus_mcp.hosting.http import h11_protocol
 from saasus_mcp.hosting.limits import concurrency, connections
 from saasus_mcp.hosting.limits.request_pool import CONSOLE_LIMITS, CapacityExceeded, PoolLimits
@@ -52,7 +52,7 @@ STREAM = "GET /sse HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\nA
 
 
 async def _sign_in(request: Request) -> PlainTextResponse:
-    return PlainTextResponse(str(sorted(await rendering.read_form(request))))
+    return PlainTextResponse(str(sorted(await read_form(request))))
 
 
 async def _as_boss(request: Request) -> PlainTextResponse:
@@ -257,7 +257,7 @@ async def console(ground: AttackContext) -> str:
 @attack(AREA, "More silent sockets than the server may have open, without a token")
 async def silent(ground: AttackContext) -> str:
     made = start_shared_server(ground)
-    most = connections.connections_needed(PoolLimits.from_settings(made.http.table, shared=True))
+    most = connections.connections_needed(PoolLimits.from_settings(made.http.table, multiple_principals=True))
     async with made.serve() as url, open_streams(url, most + 20, "") as streams:
         await assert_others_served(url)
         assert await is_closed(streams[0])
@@ -267,7 +267,7 @@ async def silent(ground: AttackContext) -> str:
 @attack(AREA, "Half of a request's head on more sockets than the server may have open")
 async def half_heads(ground: AttackContext) -> str:
     made = start_shared_server(ground)
-    most = connections.connections_needed(PoolLimits.from_settings(made.http.table, shared=True))
+    most = connections.connections_needed(PoolLimits.from_settings(made.http.table, multiple_principals=True))
     async with made.serve() as url, open_streams(url, most + 20, "POST /mcp HTTP/1.1\r\nHost: ") as streams:
         await assert_others_served(url)
         assert await is_closed(streams[0])
@@ -277,7 +277,7 @@ async def half_heads(ground: AttackContext) -> str:
 @attack(AREA, "Silent sockets by the hundred, while a caller's connection is kept for the next request")
 async def idle_connections(ground: AttackContext) -> str:
     made = start_shared_server(ground)
-    most = connections.connections_needed(PoolLimits.from_settings(made.http.table, shared=True))
+    most = connections.connections_needed(PoolLimits.from_settings(made.http.table, multiple_principals=True))
     head = BODY.replace("16000", "2") + OF_ALICE + "}"
     async with made.serve() as url, open_streams(url, 1, head) as [alice]:
         assert await read_status(alice) == 400

@@ -27,7 +27,7 @@ SOON = 5.0
 
 @dataclass
 class Line:
-    """The network before a database: while it is cut, nothing comes through and nobody is told."""
+    """A network in front of a database. While it is cut, packets are dropped without an error."""
 
     host: str
     port: int
@@ -36,7 +36,7 @@ class Line:
     def cut(self) -> None:
         self.whole = anyio.Event()
 
-    def mend(self) -> None:
+    def restore(self) -> None:
         self.whole.set()
 
     async def carry(self, client: ByteStream) -> None:
@@ -56,18 +56,18 @@ class Line:
 
 @asynccontextmanager
 async def line(address: str) -> AsyncIterator[tuple[Line, str]]:
-    """A line to this database, and the address at its near end."""
+    """Yield a network in front of the database, and its address."""
     url = make_url(address)
     assert url.host is not None
     assert url.port is not None
     made = Line(url.host, url.port)
-    made.mend()
+    made.restore()
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
     async with listener, anyio.create_task_group() as tasks:
         tasks.start_soon(listener.serve, made.carry)
         port = listener.extra(SocketAttribute.local_port)  # noqa: S610 - not of Django
         yield made, url.set(host="127.0.0.1", port=port).render_as_string(hide_password=False)
-        made.mend()
+        made.restore()
         tasks.cancel_scope.cancel()
 
 
@@ -101,7 +101,7 @@ async def test_while_the_database_does_not_answer_no_write_goes_and_the_server_s
         assert [answer.is_error for answer in answers] == [False, True, True, True]
         assert all("not_applied" in reply_text(answer) and "Check that" in reply_text(answer) for answer in answers[1:])
         assert one.sandbox.count_writes("during_") == 0
-        network.mend()
+        network.restore()
         await write("after")
         assert not answers[-1].is_error, reply_text(answers[-1])
         assert (await probe.get("/readyz")).json()["store"] == "ok"

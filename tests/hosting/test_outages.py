@@ -1,4 +1,4 @@
-"""Outages are told as outages: at every page that takes a token, and by a server that starts into one."""
+"""Outages are reported as outages: on every page that takes a token, and by a server that starts during one."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ async def test_keys_that_arrive_after_readiness_gave_up_are_kept() -> None:
 
 @pytest.fixture
 def taken() -> Iterator[str]:
-    """A port on which a server cannot listen: it ends there where nothing ended it before."""
+    """Return the options of a server that cannot listen on its port, and therefore ends."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         yield str(other.getsockname()[1])
 

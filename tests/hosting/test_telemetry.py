@@ -22,7 +22,7 @@ from tests.support.hosting_process import ROLE, SlowSandbox, create_role_request
 
 @contextmanager
 def collector() -> Iterator[tuple[str, list[tuple[str, bytes]]]]:
-    """A collector on a port: its address, and what it gets."""
+    """Yield the address of a collector, and the requests that it gets."""
     got: list[tuple[str, bytes]] = []
 
     class Taking(BaseHTTPRequestHandler):

@@ -149,7 +149,7 @@ def start_browser_server(folder: Path, *, tokens: bool = True) -> Iterator[Brows
             each,
             lambda one, who: mcp_server.build_server(one.pipeline, who, "en"),
             Caller(BOB, "caller", is_owner=True),
-            metrics,
+            metrics=metrics,
             extra_routes=console.routes(),
         )
         until.enter_context(_run(portal, hosted.app, listener))

@@ -70,6 +70,6 @@ def csrf_token(page: httpx2.Response) -> str:
     return found[1]
 
 
-async def decide(client: httpx2.AsyncClient, deed: str, **fields: str) -> httpx2.Response:
+async def decide(client: httpx2.AsyncClient, action: str, **fields: str) -> httpx2.Response:
     token = csrf_token(await client.get("/console"))
-    return await client.post(f"/console/{deed}", data={"csrf": token, "code": REQUESTED_AT.code, **fields})
+    return await client.post(f"/console/{action}", data={"csrf": token, "code": REQUESTED_AT.code, **fields})

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 MODULES = (
-    "anyio", "authlib", "click", "cryptography", "dbos", "email", "httpx2", "json", "jwt", "logging", "matplotlib", "mcp", "mcp_types",
-    "numpy", "platformdirs", "pydantic", "pydantic_settings", "random", "sitecustomize", "socket", "sqlalchemy", "sqlite3", "ssl",
+    "anyio", "click", "cryptography", "dbos", "email", "httpx2", "json", "jwt", "logging", "matplotlib", "mcp", "mcp_types",
+    "numpy", "platformdirs", "prometheus_client", "pydantic", "pydantic_settings", "random", "sitecustomize", "socket", "sqlalchemy", "sqlite3", "ssl",
     "starlette", "tomllib", "usercustomize", "uvicorn", "uvloop", "yaml",
 )  # fmt: skip
 """Modules that the product or a library of its imports, and those that Python itself looks for."""

@@ -148,7 +148,7 @@ def build_server(
         served,
         lambda one, who: mcp_server.build_server(one.pipeline, who, "en"),
         known or StaticAuthenticator(),
-        metrics,
+        metrics=metrics,
         extra_routes=tuple(extra),
     )
     return HostingServer(http, hosted, metrics, apis, served)

@@ -53,7 +53,7 @@ async def run_load(
 
     Args:
         name: of this run, so that what it creates is no other's.
-        after: is told after each call.
+        after: called after each call.
     """
     load, start = Load(), anyio.Event()
     ready = [anyio.Event() for _ in range(clients)]

@@ -163,7 +163,7 @@ def request(method: str, number: int = 2, **params: Any) -> dict[str, Any]:
 
 
 def result(answer: httpx2.Response) -> dict[str, Any]:
-    """The result in an answer, which comes as JSON or as the one event of a stream."""
+    """Return the result of an answer, which is JSON or the only event of a stream."""
     body = answer.text if answer.text.startswith("{") else answer.text.partition("data: ")[2].partition("\n")[0]
     found: dict[str, Any] = json.loads(body)["result"]
     return found

@@ -46,7 +46,7 @@ class Held(httpx2.AsyncBaseTransport):
 
 
 def held(catalogue: Catalogue) -> tuple[HostingServer, Held]:
-    """A server whose API holds writes back."""
+    """Return a server whose API delays writes."""
     made: list[Held] = []
 
     def through(inner: httpx2.AsyncBaseTransport) -> httpx2.AsyncBaseTransport:
@@ -162,7 +162,8 @@ async def test_a_port_that_is_taken_is_named() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(SaasusMcpError, match=f"127.0.0.1, port {port}") as caught:
             uvicorn_server.open_listener("127.0.0.1", port)
-    assert "--port" in caught.value.hint
+    assert caught.value.message.id == "hosting.cannot_listen"
+    assert "--port" in str(caught.value.hint)
 
 
 def test_it_does_not_start_where_others_reach_it_and_it_is_not_said_by_which_address() -> None:

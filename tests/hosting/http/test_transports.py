@@ -230,7 +230,7 @@ async def test_anothers_stream_over_sse_takes_no_message(catalogue: Catalogue) -
 
 
 async def next_event(lines: Any) -> str:
-    """The data of the next event."""
+    """Return the data of the next event."""
     async for line in lines:
         if line.startswith("data: "):
             return str(line.removeprefix("data: "))

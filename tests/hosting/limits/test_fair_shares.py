@@ -56,7 +56,7 @@ def tokens(tmp_path: Path) -> dict[str, str]:
 
 @asynccontextmanager
 async def server(catalogue: Catalogue, folder: Path) -> AsyncIterator[str]:
-    """A server that asks for tokens, before an API of which one read is slow; gives its URL."""
+    """Yield the URL of a server that requires tokens and whose API has one slow read."""
     sandbox, config = CountingSandbox(catalogue), folder / "config.toml"
     sandbox.faults.add("latency", on="auth.GetRoles", seconds=SLOW)
     config.write_text("version = 1\n[auth]\ntokens = true\n[profiles.default]\ngroups = ['team']\n", encoding="utf-8")
@@ -78,7 +78,7 @@ async def server(catalogue: Catalogue, folder: Path) -> AsyncIterator[str]:
 
 @contextmanager
 def hostile(scenario: str, url: str, token: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """The hostile principal, until the end; what it prints goes to `log`."""
+    """Run the hostile principal until the end; its output goes to `log`."""
     count = max(4, SCENARIOS[scenario][1] // PART)
     command = [sys.executable, "-m", "tests.support.hostile_client", scenario, url, token, str(count)]
     with log.open("wb") as kept:
@@ -103,7 +103,7 @@ async def _seconds(url: str, token: str, reads: int = READS) -> list[float]:
 
 
 def _line(scenario: str, seconds: list[float], log: Path) -> str:
-    """The other principal's times, the hostile one's rate, and the load of the machine that both depend on."""
+    """Print the other principal's times, the hostile one's rate, and the load of the machine."""
     cuts = statistics.quantiles(seconds, n=100)
     went_on, ended = log.read_text(encoding="utf-8").splitlines()[-1].split()
     rate = int(ended) / max(float(went_on), 0.001)

@@ -23,7 +23,7 @@ CLIENTS, CALLS = (int(number) for number in (ASKED or "8x10").split("x"))
 
 
 def told(case: str, load: Load, capsys: pytest.CaptureFixture[str]) -> None:
-    """The numbers, to whoever asked for them."""
+    """Print the numbers if they were requested."""
     if ASKED:
         with capsys.disabled():
             print(f"\n{case}: {load.line()}")  # noqa: T201 - what `make load` is for
@@ -81,7 +81,7 @@ async def test_a_server_that_dies_midway_loses_no_approval_and_repeats_no_write(
         assert load.wrong == []
         sent = created_roles(two.sandbox, "load")
         assert load.written <= set(sent), "what was answered as done was done"
-        assert set(sent) - load.written <= set(load.failed), "of the rest, nobody was told that it was done"
+        assert set(sent) - load.written <= set(load.failed), "no client got a success for a write that is missing"
         assert repeated_writes(two.sandbox) == {}
 
         async with connect_client(left.url, "2026-07-28", None) as client:

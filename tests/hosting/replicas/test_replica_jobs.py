@@ -46,7 +46,7 @@ async def told(one: McpClient, tool: str, **arguments: Any) -> dict[str, Any]:
 
 
 async def over(one: McpClient, job: str) -> dict[str, Any]:
-    """A job's report, when it has one."""
+    """Return the report of a job once it has ended."""
     with anyio.fail_after(TAKEN_OVER):
         while (found := await told(one, "job_status", job=job, wait=5))["status"] == "running":
             pass
@@ -69,7 +69,7 @@ async def written(of: Replicas, least: int) -> None:
 
 
 async def begun(one: McpClient, of: Replicas) -> None:
-    """Begin the import; whoever waits for its answer may be disappointed."""
+    """Start the import, and ignore a lost answer."""
     of.sandbox.faults.add("latency", on="auth.CreateTenantUser", seconds=0.3)
     with suppress(Exception):  # its server is killed
         await one.call_tool("job_import_users", {"csv": people(of)})
@@ -143,7 +143,7 @@ async def test_a_job_outlives_its_database_and_is_done_once_by_servers_that_stay
             while anyio.current_time() < until:
                 for each in two.replicas:
                     assert (await http.get(f"{each.url}/healthz")).status_code == 200
-            network.mend()
+            network.restore()
             two.sandbox.faults.clear()
             report = await over(other, job)
             together.cancel_scope.cancel()

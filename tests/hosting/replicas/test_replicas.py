@@ -1,4 +1,4 @@
-"""Several servers as one: what one of them was told holds for all, and what a person said yes to goes once."""
+"""Several servers with one store: a decision at one server holds at all of them, and an approval is used once."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def clients(*urls: str) -> AsyncIterator[list[McpClient]]:
 
 
 def _nobody(_: types.ElicitRequestFormParams) -> types.ElicitResult:
-    """The client says that it can ask; each test answers by itself."""
+    """Declare that the client can ask; each test answers by itself."""
     raise AssertionError("nobody is asked")
 
 
@@ -56,7 +56,7 @@ async def raw(client: McpClient, tool: str, arguments: dict[str, Any], **round_:
 
 
 async def at_once(each: list[McpClient], tool: str, arguments: dict[str, Any], **round_: Any) -> list[Any]:
-    """The answers to one call that every client makes twice, all at the same time."""
+    """Return the answers to one call that every client makes twice at the same time."""
     answers: list[Any] = []
 
     async def call(client: McpClient) -> None:
@@ -69,7 +69,7 @@ async def at_once(each: list[McpClient], tool: str, arguments: dict[str, Any], *
 
 
 async def done(client: McpClient, tool: str, **arguments: Any) -> dict[str, Any]:
-    """What a call that goes without a question gives."""
+    """Return the result of a call that needs no question."""
     given = await raw(client, tool, arguments)
     assert not given.is_error, reply_text(given)
     return dict(given.structured_content or {})
@@ -81,7 +81,7 @@ async def tenant(client: McpClient, name: str) -> str:
 
 
 def approve(where: Path | str, code: str, name: str) -> None:
-    """What a person does in a terminal or on the console."""
+    """Decide as a person does in a terminal or on the console."""
     sealer = Encryptor.from_file(where / KEY_FILE) if isinstance(where, Path) else Encryptor(base64.b64decode(KEYS[0]))
     with (
         closing(open_stores(where, sealer.derive_keys(AUDIT_KEY_PURPOSE))) as kept,
@@ -92,7 +92,7 @@ def approve(where: Path | str, code: str, name: str) -> None:
 
 
 def terminal(of: Replicas, *args: str) -> CommandResult:
-    """A command on the machine of a person who looks after the servers."""
+    """Run a command on the operator's machine."""
     return spawn_command(*args, **of.env)
 
 
