@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.messages import Message
 
 Schema = dict[str, Any]
 JsonPath = tuple[str | int, ...]
@@ -46,6 +47,6 @@ def format_schema_path(place: JsonPath, schema: Schema) -> str:
 class InvalidArguments(SaasusMcpError):
     """A value is wrong and nothing was sent. `field` names it as the caller wrote it (`tiers[0].up_to`)."""
 
-    def __init__(self, place: JsonPath, message: str, mend: str = "") -> None:
+    def __init__(self, place: JsonPath, message: Message | str, mend: Message | str = "") -> None:
         self.field = format_path(place)
         super().__init__(f"{self.field}: {message}" if self.field else message, mend)
