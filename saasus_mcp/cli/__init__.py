@@ -39,6 +39,21 @@ COMMANDS = {
 }
 GROUP_FLAGS = ("--help", "--version")
 
+_MODULES = {
+    "approvals": "approvals.list_command",
+    "approve": "approvals.approve_command",
+    "approver": "approvals.approver_command",
+    "serve": "serve.serve_command",
+    "console": "serve.console_command",
+    "demo": "sandbox.demo_command",
+    "sandbox": "sandbox.sandbox_command",
+    "policy": "policy.policy_command",
+    "undo": "undo.undo_command",
+    "doctor": "doctor.doctor_command",
+    "install": "install.install_command",
+    "specs": "specs.specs_command",
+}
+
 
 class _Commands(click.Group):
     """Finds a command by its name and imports it then; without a name it is `serve`."""
@@ -49,7 +64,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"saasus_mcp.cli.{cmd_name}").command
+        command: click.Command = import_module(f"saasus_mcp.cli.{_MODULES.get(cmd_name, cmd_name)}").command
         command.name, command.short_help = cmd_name, COMMANDS[cmd_name]
         return command
 

@@ -92,7 +92,7 @@ async def test_a_send_is_reported_even_when_its_end_cannot_be_audited(
     def full(*_: object) -> None:
         raise StoreError("The store cannot be used: disk is full.")
 
-    monkeypatch.setattr(store, "end", full)
+    monkeypatch.setattr(store, "finish_call", full)
     given = await build_pipeline(StubApi(catalogue), store).run(
         call("auth.CreateRole", complete_arguments(catalogue.find("auth.CreateRole")))
     )
