@@ -42,9 +42,8 @@ from saasus_mcp.server.results.result_store import PNG_TYPE
 from saasus_mcp.server.scheduling.fair_queue import TooManyCalls
 from saasus_mcp.server.surface.builtin_tool import BuiltinTool
 from saasus_mcp.server.surface.instructions import server_instructions
-from saasus_mcp.server.surface.tool_list import LIST_TOOLS_METHOD, ToolListCache
+from saasus_mcp.server.surface.tool_list import LIST_TOOLS_METHOD, META_PREFIX, ToolListCache
 from saasus_mcp.server.surface.tool_surface import ToolSurface
-from saasus_mcp.server.tools import META_PREFIX
 
 __all__ = ["ResolvePrincipal", "build_server", "call_tool_result"]
 

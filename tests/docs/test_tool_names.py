@@ -22,7 +22,7 @@ from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.server.offers import prompts
 from saasus_mcp.server.surface.instructions import server_instructions
 from saasus_mcp.server.surface.tool_description import describe_operation, summarize_operation
-from saasus_mcp.server.tools import operation_tool
+from saasus_mcp.server.surface.tool_list import operation_tool
 from tests.support.arguments import complete_arguments
 from tests.support.pipeline import PLACE, PRINCIPAL
 

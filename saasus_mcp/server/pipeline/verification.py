@@ -19,7 +19,6 @@ from saasus_mcp.permissions.inspection.inverse_calls import (
 )
 from saasus_mcp.permissions.inspection.target import (
     ApiReader,
-    ReadResult,
     read_current_state,
     read_target,
     redact_arguments,

@@ -83,7 +83,7 @@ async def test_another_person_approves_and_the_call_goes_once(
     desk = Desk(catalogue, store, tmp_path, key)
     wanted = await desk.asked()
     assert wanted.two_person
-    assert "Another person than the one who asks must approve" in (await desk.called()).text
+    assert "A person other than the requester must approve" in (await desk.called()).text
     desk.approvals.approve(wanted, wanted.name, OTHER, NOW)
     assert (await desk.called()).ok
     assert len(desk.api.writes) == 1

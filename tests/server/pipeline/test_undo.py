@@ -123,7 +123,7 @@ async def test_what_changed_since_is_left_alone(world: World) -> None:
     await world.call("auth_update_role", role_name="helper", display_name="Changed by another")
     [answer] = await world.undo(world.plan(entry))
     assert not answer.ok
-    assert "no longer matches what the change left" in answer.text
+    assert "no longer matches the state after the change" in answer.text
     assert (await world.roles())["helper"] == "Changed by another"
 
 
@@ -136,7 +136,7 @@ async def test_what_nothing_shows_is_not_undone(world: World) -> None:
 
 
 async def test_another_person_undoes_it_only_as_an_approver(world: World) -> None:
-    with pytest.raises(CallRefused, match="done by local:me"):
+    with pytest.raises(CallRefused, match="made by local:me"):
         world.plan(undoer=Undoer(OTHER))
     assert world.plan(undoer=Undoer(OTHER, is_approver=True)).steps
 

@@ -27,10 +27,10 @@ async def test_a_principal_waits_behind_its_own_calls_only() -> None:
     queue = FairQueue(total=10, per_principal=2)
     held = [await queue.acquire("alice") for _ in range(2)]
     with pytest.raises(TooManyCalls, match="Try again in 2 seconds"):
-        await queue.acquire("alice", patience=0.01)
-    await queue.acquire("bob", patience=0.01)
+        await queue.acquire("alice", max_wait=0.01)
+    await queue.acquire("bob", max_wait=0.01)
     held[0].release()
-    await queue.acquire("alice", patience=0.01)
+    await queue.acquire("alice", max_wait=0.01)
 
 
 async def test_a_waiting_call_goes_before_the_fiftieth_of_another() -> None:
@@ -50,7 +50,7 @@ async def test_released_twice_it_is_one_slot() -> None:
         slot.release()
     await queue.acquire("alice")
     with pytest.raises(TooManyCalls):
-        await queue.acquire("bob", patience=0.01)
+        await queue.acquire("bob", max_wait=0.01)
 
 
 async def test_a_call_that_is_given_up_leaves_its_slot_to_the_next() -> None:
@@ -60,7 +60,7 @@ async def test_a_call_that_is_given_up_leaves_its_slot_to_the_next() -> None:
         await queue_up(queue, tasks, "bob", 1, [])
         first.release()  # bob has the slot now, and never comes to know
         tasks.cancel_scope.cancel()
-    await queue.acquire("alice", patience=0.01)
+    await queue.acquire("alice", max_wait=0.01)
 
 
 async def test_so_many_requests_may_be_under_way() -> None:
@@ -112,8 +112,8 @@ async def test_parts_of_a_request_that_wait_at_once_take_one_turn_again() -> Non
             tasks.start_soon(part)
             tasks.start_soon(part)
         with pytest.raises(TooManyCalls):
-            await queue.acquire("alice", patience=0.01)
-    await queue.acquire("alice", patience=0.01)
+            await queue.acquire("alice", max_wait=0.01)
+    await queue.acquire("alice", max_wait=0.01)
 
 
 async def test_without_turns_nothing_is_waited_for() -> None:

@@ -11,7 +11,7 @@ from saasus_mcp.catalog import Catalogue
 from saasus_mcp.catalog.jobs import load_jobs as jobs
 from saasus_mcp.server.offers import time_tools
 from saasus_mcp.server.surface.provider_schema import provider_input_schema, provider_output_schema
-from saasus_mcp.server.tools import builtin_tool, operation_tool
+from saasus_mcp.server.surface.tool_list import builtin_tool, operation_tool
 
 TEXT = {"type": "string"}
 PORTABLE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {

@@ -11,8 +11,7 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSI
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.server.surface import tool_list
-from saasus_mcp.server.surface.tool_list import LIST_TOOLS_METHOD, ToolListCache
-from saasus_mcp.server.tools import operation_tool
+from saasus_mcp.server.surface.tool_list import LIST_TOOLS_METHOD, ToolListCache, operation_tool
 
 
 @pytest.mark.parametrize("version", [*HANDSHAKE_PROTOCOL_VERSIONS, *MODERN_PROTOCOL_VERSIONS])
