@@ -41,8 +41,8 @@ ResolvePrincipal = Callable[[Context], Principal]
 class McpHandlers:
     """The handlers of one server."""
 
-    def __init__(self, pipeline: Pipeline, who: ResolvePrincipal, language: Language) -> None:
-        self._who = who
+    def __init__(self, pipeline: Pipeline, resolve_principal: ResolvePrincipal, language: Language) -> None:
+        self._resolve_principal = resolve_principal
         self._language: Language = language
         self._run_query = pipeline.store_executor
         self._resources = Resources(
@@ -77,15 +77,15 @@ class McpHandlers:
         }
 
     async def _list_resources(self, context: Context, _: PaginatedRequestParams | None) -> ListResourcesResult:
-        who = self._who(context)
-        found = await self._run_query(lambda: self._resources.list_resources(who))
-        return ListResourcesResult(resources=found, ttl_ms=0, cache_scope="private")
+        principal = self._resolve_principal(context)
+        resources = await self._run_query(lambda: self._resources.list_resources(principal))
+        return ListResourcesResult(resources=resources, ttl_ms=0, cache_scope="private")
 
     async def _list_templates(self, _: Context, __: PaginatedRequestParams | None) -> ListResourceTemplatesResult:
         return ListResourceTemplatesResult(resource_templates=self._resources.list_templates(), cache_scope="private")
 
     async def _read_resource(self, context: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
-        return await self._resources.read(str(params.uri), self._who(context))
+        return await self._resources.read(str(params.uri), self._resolve_principal(context))
 
     async def _list_prompts(self, _: Context, __: PaginatedRequestParams | None) -> ListPromptsResult:
         return ListPromptsResult(prompts=prompts.list_prompts(self._language), cache_scope="private")
@@ -97,7 +97,7 @@ class McpHandlers:
             raise MCPError(INVALID_PARAMS, str(error)) from None
 
     async def _complete(self, context: Context, params: CompleteRequestParams) -> CompleteResult:
-        principal, wanted = self._who(context), params.argument
+        principal, wanted = self._resolve_principal(context), params.argument
         if isinstance(params.ref, PromptReference):
             if wanted.name not in prompts.prompt_argument_names(params.ref.name):
                 raise MCPError(INVALID_PARAMS, "Unknown prompt or argument.")
