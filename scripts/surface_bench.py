@@ -100,8 +100,8 @@ def table() -> str:
     lines += [f"| `{name}` | {each.tools} | {each.tokens:,} |" for name, each in costs.surfaces.items()]
     lines += ["", "| toolset | what it is about | 内容 | tools | tokens |", "| --- | --- | --- | ---: | ---: |"]
     for name, each in costs.toolsets.items():
-        title = TOOLSETS[name]
-        lines.append(f"| `{name}` | {title.text("en")} | {title.text("ja")} | {each.tools} | {each.tokens:,} |")
+        english, japanese = (TOOLSETS[name].text(language) for language in ("en", "ja"))
+        lines.append(f"| `{name}` | {english} | {japanese} | {each.tools} | {each.tokens:,} |")
     lines.append(
         f"| always | Tools beside the operations | 共通ツール | {costs.always.tools} | {costs.always.tokens:,} |"
     )
