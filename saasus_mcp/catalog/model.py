@@ -253,3 +253,8 @@ class Operation:
     def retriable(self) -> bool:
         """Whether sending it twice does what sending it once does: only idempotent reads."""
         return self.reads and self.effects.idempotent
+
+
+MAX_REASON_LENGTH = 200
+REASON_SCHEMA: Schema = {"type": "string", "maxLength": MAX_REASON_LENGTH, "description": "why, for the person asked"}
+"""The argument in which a caller states why it makes a call. No decision depends on it."""

@@ -110,7 +110,7 @@ def parse_toolset_names(text: str, lang: Language) -> frozenset[str]:
     return names
 
 
-def parse_narrowing(tools: str | None, exclude_tools: str | None, lang: Language) -> Narrowing:
+def parse_narrowing(tools: str | None, exclude_tools: str | None) -> Narrowing:
     """Return the narrowing that the options ask for.
 
     Raises:

@@ -51,7 +51,7 @@ class McpHandlers:
             profile=pipeline.destination.profile,
             results=pipeline.results,
             describe=lambda operation, principal: describe_operation(
-                operation, principal, pipeline.policy, pipeline.destination.profile, language
+                operation, principal, pipeline.policy, pipeline.destination.profile, language=language
             ),
             language=language,
         )

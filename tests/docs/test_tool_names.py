@@ -47,7 +47,7 @@ def test_what_is_said_of_an_operation_names_tools(operation: Operation, language
     texts = {
         "the list": listed,
         "the search": summarize_operation(operation, language),
-        "the description": describe_operation(operation, PRINCIPAL, PRESETS["guarded"], "default", language),
+        "the description": describe_operation(operation, PRINCIPAL, PRESETS["guarded"], "default", language=language),
         "the description for people": operation.description.text(language),
         "the question": render_dialog(asked, Reader.of(language)),
     }

@@ -10,10 +10,10 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator, SchemaError
 
+from saasus_mcp.catalog.model import REASON_SCHEMA
+
 FIELDS = {"title", "description", "terse", "reads", "writes", "input"}
 PREFIX = "job_"
-REASON = {"type": "string", "maxLength": 200, "description": "why, for the person who is asked"}
-"""Of every job that changes something: the requester's own words."""
 
 
 def compile_jobs(file: Path, levels: Mapping[str, str], longest_name: int) -> str:
@@ -38,7 +38,7 @@ def _row(name: str, job: Mapping[str, Any], levels: Mapping[str, str], longest_n
         raise SystemExit(f"jobs.yaml: {name}: {misfit}")
     schema = {"type": "object", "properties": {}, **job["input"]}
     if job["writes"]:
-        schema["properties"] = {**schema["properties"], "reason": REASON}
+        schema["properties"] = {**schema["properties"], "reason": REASON_SCHEMA}
     described = {
         key: {language: text.strip() for language, text in job[key].items()} for key in ("title", "description")
     }

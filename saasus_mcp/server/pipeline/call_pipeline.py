@@ -300,7 +300,7 @@ class Pipeline:
         if step is not None and job_grants.grant_covers(prepared, step):
             answers = await self.store_executor(lambda: job_grants.earlier_answers(step, self.store.jobs))
             job_grants.require_filled_values(prepared, step, answers)
-            return await job_grants.authorize_step(prepared, step, self.destination, read, self.language)
+            return await job_grants.authorize_step(prepared, step, self.destination, read, language=self.language)
         if prepared.undo_ref is not None:
             await verification.require_unchanged(self.catalogue, await self._latest(prepared.undo_ref.entry), read)
         authorized = await self.approval_gate.authorize(

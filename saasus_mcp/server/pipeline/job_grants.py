@@ -55,7 +55,7 @@ def grant_covers(call: PreparedCall, step: JobStepRef) -> bool:
 
 
 async def authorize_step(
-    call: PreparedCall, step: JobStepRef, destination: Destination, read: ApiReader, language: Language
+    call: PreparedCall, step: JobStepRef, destination: Destination, read: ApiReader, *, language: Language
 ) -> Authorized:
     """Return the permission for a step that the grant covers, after the target is inspected again.
 

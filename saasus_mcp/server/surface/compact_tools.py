@@ -8,6 +8,7 @@ from itertools import islice
 
 from saasus_mcp.catalog import Operation, UnknownTool
 from saasus_mcp.catalog.catalogue import MAX_SHOWN_NAME, MAX_SUGGESTIONS
+from saasus_mcp.catalog.model import REASON_SCHEMA
 from saasus_mcp.common.json_path import InvalidArguments, Schema
 from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import message, one_of
@@ -17,7 +18,6 @@ from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import Call, PendingElicitation, mention_current_name
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
-from saasus_mcp.server.pipeline.stated_reason import REASON_SCHEMA
 from saasus_mcp.server.results.select_tool import SELECT_SCHEMA, check_expression, select_from_answer
 from saasus_mcp.server.surface.annotations import ToolHints
 from saasus_mcp.server.surface.builtin_tool import BuiltinTool, object_schema, structured_answer
@@ -149,7 +149,7 @@ class CompactTools:
     async def _describe(self, call: Call) -> ToolAnswer:
         operation, pipeline = self._known(call.arguments["name"], call.principal), self._pipeline
         described = describe_operation(
-            operation, call.principal, pipeline.policy, pipeline.destination.profile, self._language
+            operation, call.principal, pipeline.policy, pipeline.destination.profile, language=self._language
         )
         return structured_answer({"call": call_tool_for(operation), **described})
 

@@ -191,5 +191,5 @@ def _nearest(name: str, known: Mapping[str, object]) -> Message | None:
 
 
 def _shown(name: str) -> str:
-    """A name from outside, as a message can hold it."""
+    """Return a name from outside in a form that a message can contain."""
     return repr(visible_text(name[:MAX_SHOWN_NAME]))

@@ -27,7 +27,7 @@ def summarize_operation(operation: Operation, language: Language) -> dict[str, A
 
 
 def describe_operation(
-    operation: Operation, principal: Principal, policy: Policy, profile: str, language: Language = "en"
+    operation: Operation, principal: Principal, policy: Policy, profile: str, *, language: Language = "en"
 ) -> dict[str, Any]:
     """Return the full description of an operation, with the decision of the policy for this caller.
 

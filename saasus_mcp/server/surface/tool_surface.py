@@ -38,6 +38,7 @@ class ToolSurface:
         pipeline: Pipeline,
         language: Language,
         kind: SurfaceKind = "full",
+        *,
         toolsets: frozenset[str] = frozenset(),
         extra_tools: Iterable[BuiltinTool] = (),
     ) -> None:

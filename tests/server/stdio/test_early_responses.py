@@ -36,7 +36,7 @@ PLACE = Destination("default", "saas")
 
 
 def front(place: Destination = PLACE, mode: Mode = "guarded", kind: SurfaceKind = "full") -> EarlyResponder:
-    known = precomputed.load_precomputed(place, mode, kind, frozenset(), "en")
+    known = precomputed.load_precomputed(place, mode, kind=kind, toolsets=frozenset(), language="en")
     assert known is not None
     return EarlyResponder(known)
 
@@ -56,9 +56,14 @@ async def alike(
     version: str,
     narrowing: Narrowing = NO_NARROWING,
 ) -> None:
-    """Hold the ready answers of one server to those of the SDK."""
+    """Compare the precomputed answers of one server with those of the SDK."""
     known = precomputed.load_precomputed(
-        pipeline.destination, composition.preset_name(chosen), kind, toolsets, chosen.lang, narrowing
+        pipeline.destination,
+        composition.preset_name(chosen),
+        kind=kind,
+        toolsets=toolsets,
+        language=chosen.lang,
+        narrowing=narrowing,
     )
     assert known is not None
     before, messages = EarlyResponder(known), conversation(version)
@@ -133,13 +138,13 @@ def test_the_ready_file_is_that_of_this_version() -> None:
 
 def test_answers_made_for_another_version_are_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(precomputed, "version", lambda _: "2.99.0")
-    assert precomputed.load_precomputed(PLACE, "guarded", "full", frozenset(), "en") is None
+    assert precomputed.load_precomputed(PLACE, "guarded", kind="full", toolsets=frozenset(), language="en") is None
 
 
 def test_a_patch_of_the_sdk_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = metadata.version("mcp").split(".")
     monkeypatch.setattr(precomputed, "version", lambda _: ".".join([*parts[:2], "999"]))
-    assert precomputed.load_precomputed(PLACE, "guarded", "full", frozenset(), "en") is not None
+    assert precomputed.load_precomputed(PLACE, "guarded", kind="full", toolsets=frozenset(), language="en") is not None
 
 
 ANYTHING = st.recursive(

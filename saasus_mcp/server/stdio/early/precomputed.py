@@ -59,9 +59,10 @@ def precomputed_key() -> list[str]:
     ]
 
 
-def load_precomputed(  # noqa: PLR0917 - the settings that decide what is listed
-    place: Destination,
+def load_precomputed(
+    destination: Destination,
     mode: Mode,
+    *,
     kind: SurfaceKind,
     toolsets: frozenset[str],
     language: Language,
@@ -78,7 +79,7 @@ def load_precomputed(  # noqa: PLR0917 - the settings that decide what is listed
         remaining = _narrowed(rows.values(), mode, narrowing)
         shown = [row for row in shown if row["tool"]["name"] in remaining]
     tools = [_titled(row, language) for row in shown]
-    text = sdk_json(server_instructions(place, PRESETS[mode], kind))
+    text = sdk_json(server_instructions(destination, PRESETS[mode], kind))
     return PrecomputedResponses(
         frozenset(data["versions"]),
         data["initialized"].replace(INSTRUCTIONS_MARK, text),
