@@ -41,9 +41,8 @@ class ProgressReporter:
         self._last = now
         if done is not None:
             self._done, self._beats = done, 0
-        with suppress(
-            anyio.ClosedResourceError, anyio.BrokenResourceError
-        ):  # the client has gone, which the call itself notices
+        # A client that has gone is noticed by the call itself.
+        with suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):
             await self._context.session.report_progress(now, total, message)
 
 

@@ -275,9 +275,8 @@ class Pipeline:
         try:
             prepared = _build(operation, parse_arguments(operation, call.arguments), call.principal)
         except SaasusMcpError:
-            require_not_narrowed(
-                operation, call.principal
-            )  # do not help with the arguments of a tool that is not offered
+            # Do not help with the arguments of a tool that the connection does not offer.
+            require_not_narrowed(operation, call.principal)
             raise
         reason = self._sanitize_reason(call.reason, prepared) if call.reason else ""
         prepared = replace(prepared, deadline=self.deadline_for(call), progress=call.progress, reason=reason)

@@ -101,7 +101,7 @@ class _Bounded(TreeInterpreter):
         return FUNCTIONS.call_function(name, given)
 
     def measure(self, value: Any) -> None:
-        """Check that it costs no more to write the value than to read it: its parts may be shared many times."""
+        """Check the cost of writing the value: its parts may be shared many times."""
         self._left = MAX_WORK
         self._charge(self._walk_cost(value))
 
@@ -134,7 +134,7 @@ def parse_expression(expression: str, field: str = "expression") -> Any:
         raise _unfit(message("server.query_too_long", count=MAX_EXPRESSION_LENGTH), field)
     with _named(field):
         tree = parsed(expression).parsed
-        json.dumps(tree, ensure_ascii=False, allow_nan=False).encode()  # it may hold texts and numbers of its own
+        json.dumps(tree, ensure_ascii=False, allow_nan=False).encode()  # the tree may contain literal texts and numbers
         _check_functions(tree)
     return tree
 
@@ -159,10 +159,10 @@ def run_query(value: Any, expression: str, field: str = "expression") -> Any:
 
 def _check_functions(tree: Any) -> None:
     """Check that each function in a tree exists and gets a valid number of arguments."""
-    waiting = [tree]
-    while waiting:
-        node = waiting.pop()
-        waiting.extend(child for child in node["children"] if isinstance(child, dict))  # a slice has numbers
+    stack = [tree]
+    while stack:
+        node = stack.pop()
+        stack.extend(child for child in node["children"] if isinstance(child, dict))  # a slice has numbers
         if node["type"] != "function_expression":
             continue
         name, given = node["value"], len(node["children"])

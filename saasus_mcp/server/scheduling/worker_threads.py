@@ -70,9 +70,7 @@ def is_large(value: object) -> bool:
         each = stack.pop()
         if isinstance(each, str):
             text += len(each)
-            if (
-                len(each) > LARGE_VALUES
-            ):  # it may be JSON text, which is parsed where the schema wants an object or a list
+            if len(each) > LARGE_VALUES:  # the text may be the JSON of an object or a list, which is parsed
                 values += each.count(",") + each.count("[") + each.count("{")
         elif isinstance(each, dict | list):
             values += len(each)

@@ -1,4 +1,4 @@
-"""A narrowed caller at the pipeline: what a person is asked is not narrowed, and what was kept is read under the narrowing."""
+"""A narrowed caller: questions are not narrowed, and stored results are read under the narrowing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The requester's words: shown to the person as such, kept in the audit, bound to nothing, and without secrets."""
+"""The stated reason of a caller: a person and the audit log see it without secrets, and no decision depends on it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Undoing: by whom, where, while what is still so, under which decision; once, and the truth where it was cut short."""
+"""Undo: by whom, in which profile, while the state is unchanged, under which decision, and only once."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PLACE = Destination("sandbox", CREDENTIALS.saas_id, sandbox=True)
 
 @dataclass
 class World:
-    """A pipeline in front of an emulated API that keeps state."""
+    """A pipeline in front of an emulated API with state."""
 
     catalogue: Catalogue
     store: Store
@@ -46,21 +46,21 @@ class World:
         )
 
     async def call(self, name: str, **arguments: Any) -> dict[str, Any]:
-        """A call that must go well."""
+        """Make a call that must succeed."""
         answer = await self.pipeline().run(Call(name, arguments, ME))
         assert isinstance(answer, ToolAnswer)
         assert answer.ok, answer.text
         return answer.structured or {}
 
     def entry(self) -> UndoEntry:
-        """The newest entry of the journal."""
+        """Return the newest entry of the undo log."""
         return self.store.undo_log.list_entries()[0]
 
     def plan(self, entry: UndoEntry | None = None, undoer: Undoer = Undoer(ME), place: Destination = PLACE) -> UndoPlan:
         return plan_undo(self.catalogue, entry or self.entry(), undoer, place)
 
     async def undo(self, planned: UndoPlan | None = None, **supplied: Any) -> list[ToolAnswer]:
-        """Make every part that is left; the answers as they come, up to the first that does not go."""
+        """Make the remaining steps. Return the answers up to the first failure."""
         planned = planned or self.plan()
         answers = []
         for part in planned.steps:

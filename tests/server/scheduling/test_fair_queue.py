@@ -1,4 +1,4 @@
-"""Slots are shared: each principal has so many, waits behind its own calls, and is served in turn with others."""
+"""Slots: each principal has a share, waits behind its own calls, and is served in turn."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from saasus_mcp.server.scheduling.processor_turns import CURRENT_TURN, Processor
 
 
 async def queue_up(queue: FairQueue, tasks: anyio.abc.TaskGroup, principal: str, count: int, order: list[str]) -> None:
-    """So many calls of a principal that wait for a slot, note when they have it, and give it back at once."""
+    """Start calls of a principal that wait for a slot, note when they get it, and release it at once."""
 
     async def one() -> None:
         with await queue.acquire(principal):

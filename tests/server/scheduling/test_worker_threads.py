@@ -1,4 +1,4 @@
-"""Turns of large work: few per principal and in all, ended in order, and nothing kept behind."""
+"""Threads for large work: few per principal and in total, released in order."""
 
 from __future__ import annotations
 

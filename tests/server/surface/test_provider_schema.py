@@ -1,4 +1,4 @@
-"""What `tools/list` shows of a schema: every provider's common ground, while calls are held to the schema itself."""
+"""The listed form of a schema: common to all providers, while calls are checked against the schema itself."""
 
 from __future__ import annotations
 

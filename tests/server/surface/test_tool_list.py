@@ -1,4 +1,4 @@
-"""A tool is serialized once for each protocol version, and comes out as the SDK would have sent it."""
+"""A tool is serialized once per protocol version, exactly as the SDK would serialize it."""
 
 from __future__ import annotations
 
