@@ -10,7 +10,7 @@ import pytest
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.clients.known_clients import CLIENTS
-from saasus_mcp.server.tools import operation_tool
+from saasus_mcp.server.surface.tool_list import operation_tool
 from scripts import provider_limits
 from scripts.provider_limits import Listing, judge
 from scripts.provider_rules import LISTS, NODES, TOOLS, findings, read

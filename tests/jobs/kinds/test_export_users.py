@@ -151,7 +151,7 @@ async def test_the_compact_surface_has_one_tool_that_describes_and_runs_them_all
 async def test_jobs_are_a_toolset_of_their_own(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         for toolset, listed in (("jobs", True), ("users", False)):
-            surface = ToolSurface(on.pipeline, "en", "full", frozenset({toolset}), on.tools)
+            surface = ToolSurface(on.pipeline, "en", "full", toolsets=frozenset({toolset}), extra_tools=on.tools)
             names = {tool.name for tool in surface.list_tools(PRINCIPAL) if isinstance(tool, BuiltinTool)}
             assert ("job_export_users" in names) == ("job_status" in names) == listed
 

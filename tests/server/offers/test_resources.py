@@ -1,4 +1,4 @@
-"""Resources, prompts, completion and large answers, through the SDK's own client in both protocol eras."""
+"""Resources, prompts, completion and large answers, through the SDK's own client in all protocol versions."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def text(result: Any) -> str:
 
 
 def uri(result: Any) -> str:
-    """Where a result that was cut is whole."""
+    """Return the address of the full result."""
     [found] = [word.rstrip(";") for word in text(result).split() if word.startswith("saasus://results/")]
     return found
 

@@ -1,4 +1,4 @@
-"""The process dies at every step of an approved deletion: what is on disk says the truth, and nothing is sent twice."""
+"""A process that dies at each step of an approved deletion: the store tells the truth, and nothing is sent twice."""
 
 from __future__ import annotations
 
@@ -76,4 +76,4 @@ def test_a_death_leaves_the_truth_on_disk_and_never_a_second_send(
         assert len(lines) == 1, "the yes was not used up, so it still holds, once"
     else:
         assert len(lines) == sent
-        assert "Approval code" in again.stdout, "the yes was used up: a person is asked anew"
+        assert "Approval code" in again.stdout, "the yes was used up: a person is asked again"

@@ -1,4 +1,4 @@
-"""The rounds of protocol 2026-07-28, driven by hand: the client holds the state, so the client may send anything."""
+"""The rounds of protocol 2026-07-28, driven by hand: the client holds the state, so it may send anything."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ def grave(catalogue: Catalogue, *levels: str) -> list[Operation]:
 
 
 def refused(stage: GateSession, result: object) -> str:
-    """The words of a refusal; nothing was sent."""
+    """Return the text of a refusal, for which nothing was sent."""
     assert stage.api.writes == []
     assert isinstance(result, types.CallToolResult)
     assert result.is_error
     return reply_text(result)
 
 
-def flipped(state: str) -> str:
-    """The state with one bit changed where it matters least to its form."""
+def flip_bit(state: str) -> str:
+    """Return the state with one flipped bit that keeps its form."""
     raw = bytearray(base64.urlsafe_b64decode(state))
     raw[-1] ^= 1
     return base64.urlsafe_b64encode(bytes(raw)).decode()
@@ -100,7 +100,7 @@ async def test_a_state_that_was_tampered_with_is_refused(catalogue: Catalogue) -
 
         async def attack(operation: Operation) -> None:
             name, state = await stage.request_question(operation)
-            for bad in (flipped(state), state[:-8], state[:40], state[::-1]):
+            for bad in (flip_bit(state), state[:-8], state[:40], state[::-1]):
                 assert "does not match a question" in refused(
                     stage, await stage.call_round(operation, answer=type_name(name), state=bad)
                 )

@@ -1,4 +1,4 @@
-"""What each policy lets through, by every door: the list, a call by name, and the reads that previews make."""
+"""What each policy allows through the list, through a call by name, and for the internal reads."""
 
 from __future__ import annotations
 

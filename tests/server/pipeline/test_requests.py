@@ -1,4 +1,4 @@
-"""All 195 operations on the wire: exactly the request that their documents describe, signed; an answer true to its schema."""
+"""All 195 operations on the wire: exactly the documented request, signed, and an answer that fits its schema."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def calls(catalogue: Catalogue, arguments: Arguments) -> Iterator[tuple[Operatio
 
 
 def expected(operation: Operation, arguments: dict[str, Any]) -> tuple[list[str], list[tuple[str, str]], Any]:
-    """The path's segments, the query's pairs and the body that the documents want for these arguments."""
+    """Return the documented path segments, query pairs and body for these arguments."""
     segments = [str(arguments[part[1:-1]]) if part.startswith("{") else part for part in operation.path.split("/")]
     pairs: list[tuple[str, str]] = []
     for name in operation.query_parameters:
@@ -52,7 +52,7 @@ def _items(value: Any) -> list[Any]:
 
 
 def signature(request: httpx2.Request) -> str:
-    """The header by the published recipe, from nothing but the bytes that were sent."""
+    """Return the header by the published recipe, from the sent bytes only."""
     raw = request.url.raw_path.decode("ascii")
     message = f"202603040506{CREDENTIALS.api_key}{request.method}api.saasus.io{raw}".encode() + request.content
     digest = hmac.new(CREDENTIALS.secret_key.encode(), message, hashlib.sha256).hexdigest()

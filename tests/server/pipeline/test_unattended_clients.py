@@ -1,4 +1,4 @@
-"""Clients that declare elicitation and answer it by themselves: the call waits for an approval, and nobody is said to have decided."""
+"""Clients that answer questions themselves: the call waits for an approval, and no decision of a person is recorded."""
 
 from __future__ import annotations
 
@@ -104,12 +104,12 @@ async def test_a_no_never_sends_a_call_that_was_approved_meanwhile(
     [pending] = store.list_approvals(NOW)
     approvals = behind.approval_gate._approvals
 
-    class Approving:
+    class ApprovingPerson:
         async def ask(self, question: ConfirmationPrompt) -> ClientAnswer | None:
             approvals.approve(pending, pending.name, "terminal:someone", NOW)
             return ClientAnswer(action)
 
-    given = await behind.run(Call(call.name, call.arguments, PRINCIPAL, elicitor=Approving()))
+    given = await behind.run(Call(call.name, call.arguments, PRINCIPAL, elicitor=ApprovingPerson()))
     assert isinstance(given, ToolAnswer)
     assert api.writes == []
     assert given.why in ("client_cancel", "fast_no", "client_failed")
@@ -123,11 +123,11 @@ async def test_a_no_holds_where_the_policy_asks_no_more(catalogue: Catalogue, st
     api = StubApi(catalogue)
     strict = build_pipeline(api, store, build_policy(build_rule("all", "confirm")), clock=Clock(NOW))
 
-    class Later:
+    class DeferredAnswer:
         async def ask(self, question: ConfirmationPrompt) -> ClientAnswer | None:
             return None
 
-    asking = await strict.run(Call("auth_delete_tenant", {"tenant_id": "t-1"}, PRINCIPAL, elicitor=Later()))
+    asking = await strict.run(Call("auth_delete_tenant", {"tenant_id": "t-1"}, PRINCIPAL, elicitor=DeferredAnswer()))
     assert isinstance(asking, PendingElicitation)
     lax = build_pipeline(api, store, build_policy(build_rule("all", "allow")), clock=Clock(NOW))
     reply = ConfirmationReply(ClientAnswer(action), asking.state)

@@ -1,4 +1,4 @@
-"""Picking from a large answer: what JMESPath finds, and expressions that would cost too much."""
+"""JMESPath on a large answer: its results, and expressions that cost too much."""
 
 from __future__ import annotations
 

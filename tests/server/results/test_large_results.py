@@ -1,4 +1,4 @@
-"""Ten thousand users, listed through the sandbox: what a model gets fits, counts truly, and leads to each of them."""
+"""Ten thousand users of the sandbox: the model gets a truncated list with true counts, and the address of the rest."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ BY_ERA = pytest.mark.parametrize("era", ERAS)
 
 @pytest.fixture
 def crowded(catalogue: Catalogue) -> Sandbox:
-    """A sandbox that, beside those of the demonstration, has many users with Japanese names."""
+    """Return a sandbox with many additional users with Japanese names."""
     sandbox = Sandbox(catalogue)
     state = sandbox.state
     sample = state.rows("users")[0]

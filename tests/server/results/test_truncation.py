@@ -1,4 +1,4 @@
-"""Large answers: they fit their budget, say what is missing, and keep every small thing."""
+"""Truncated answers: they fit the budget, tell what is missing, and keep every small value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a line of standard input holds: messages, or faults under the id that waits for an answer."""
+"""The content of a line of standard input: messages, or faults under the id of the sender."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MEMBERS = {
 
 
 def fault(line: Line | str, revision: str | None = None) -> InvalidMessage:
-    """The one fault of a line."""
+    """Return the only fault of a line."""
     [found] = parse_line(line.encode("utf-8") if isinstance(line, str) else line, revision)
     assert isinstance(found, InvalidMessage)
     return found

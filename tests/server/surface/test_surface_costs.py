@@ -1,4 +1,4 @@
-"""What the surfaces and toolsets cost, and the page that says so."""
+"""The token costs of surfaces and toolsets, and the page that lists them."""
 
 from __future__ import annotations
 

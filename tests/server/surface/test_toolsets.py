@@ -1,4 +1,4 @@
-"""The compact surface and the toolsets through the SDK's own client: less is listed, and nothing is decided otherwise."""
+"""The compact surface and the toolsets through the SDK's own client: they change the list and no decision."""
 
 from __future__ import annotations
 
