@@ -5,6 +5,8 @@ from __future__ import annotations
 import anyio
 import httpx2
 
+from saasus_mcp.common.fetch import ResponseTooLarge, read_limited
+
 LARGEST = 256 * 1024
 
 
@@ -24,15 +26,13 @@ async def fetched(url: str, seconds: float, transport: httpx2.AsyncBaseTransport
         TimeoutError: it takes longer.
         Unreadable: it has more than `LARGEST` bytes.
     """
-    body = bytearray()
     with anyio.fail_after(seconds):
         async with (
             httpx2.AsyncClient(transport=transport, timeout=seconds, follow_redirects=False) as http,
             http.stream("GET", url, headers={"Accept": "application/json"}) as answer,
         ):
             answer.raise_for_status()
-            async for chunk in answer.aiter_bytes():
-                body += chunk
-                if len(body) > LARGEST:
-                    raise Unreadable
-    return bytes(body)
+            try:
+                return await read_limited(answer, LARGEST)
+            except ResponseTooLarge:
+                raise Unreadable from None

@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saasus_mcp.saasus.arguments import InvalidArguments, check_arguments, parse_arguments
+from saasus_mcp.common.json_path import InvalidArguments
+from saasus_mcp.saasus.arguments import check_arguments, parse_arguments
 from saasus_mcp.saasus.coercion import coerce_value
 from saasus_mcp.saasus.request import build_request
 from tests.support.arguments import body_variants, complete_arguments, minimal_arguments

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saasus_mcp.catalog import Operation
-from saasus_mcp.saasus.arguments import InvalidArguments, check_arguments
+from saasus_mcp.common.json_path import InvalidArguments
+from saasus_mcp.saasus.arguments import check_arguments
 from saasus_mcp.saasus.request import build_request
 from saasus_mcp.saasus.signature import Credentials, sign_request
 from tests.support.arguments import complete_arguments

@@ -86,7 +86,7 @@ def parse_json(line: Line) -> Any:
     """
     too_much = TOO_LONG if isinstance(line, OversizedLine) or len(line) > MAX_LINE_BYTES else find_excess(line)
     if too_much is not None or isinstance(line, OversizedLine):
-        raise UnparsableLine(INVALID_REQUEST, too_much or TOO_LONG)
+        raise UnparsableLine(INVALID_REQUEST, str(too_much or TOO_LONG))
     try:
         text, is_utf8 = line.decode("utf-8"), True
     except UnicodeDecodeError:

@@ -14,9 +14,9 @@ import yaml
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.catalog.compile import jobs
 from saasus_mcp.catalog.jobs import JobSpec, load_jobs
+from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.jobs.job_kind import load_kind
 from saasus_mcp.saasus import validation
-from saasus_mcp.saasus.arguments import InvalidArguments
 
 SOUND: dict[str, Any] = {
     "title": {"en": "T", "ja": "T"},

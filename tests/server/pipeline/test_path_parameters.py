@@ -9,8 +9,9 @@ import httpx2
 import pytest
 
 from saasus_mcp.catalog import Catalogue, Operation
+from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.permissions.policy.presets import UnsafeAllowAllPolicy
-from saasus_mcp.saasus.arguments import InvalidArguments, check_arguments
+from saasus_mcp.saasus.arguments import check_arguments
 from saasus_mcp.saasus.client import ApiClient
 from saasus_mcp.saasus.request import build_request
 from saasus_mcp.saasus.tool_answer import ToolAnswer

@@ -14,11 +14,12 @@ import pytest
 from mcp import types
 
 from saasus_mcp.catalog import Catalogue
+from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.permissions.policy.presets import PRESETS, Policy, UnsafeAllowAllPolicy
 from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.permissions.secrets.secret_vault import HANDLE_PREFIX, SECRET_LIFETIME, SecretCollector, SecretVault
-from saasus_mcp.saasus.arguments import InvalidArguments, check_arguments
+from saasus_mcp.saasus.arguments import check_arguments
 from saasus_mcp.store import Store
 from tests.support.arguments import complete_arguments
 from tests.support.gate import Clock, Person
