@@ -11,6 +11,7 @@ from typing import Any
 
 from saasus_mcp.catalog.model import Operation
 from saasus_mcp.common.json_path import Schema
+from saasus_mcp.common.messages import Message
 from saasus_mcp.common.outcome import Outcome
 from saasus_mcp.common.text import MAX_LENGTH, plain_text
 from saasus_mcp.saasus import response_body
@@ -102,22 +103,22 @@ def not_sent_answer(failure: SendFailed, trace_id: str) -> ToolAnswer:
     return failed_answer(failure.message, failure.hint, applied=failure.applied, trace_id=trace_id)
 
 
-def no_change_answer(operation: Operation, message: str) -> ToolAnswer:
+def no_change_answer(operation: Operation, message: Message | str) -> ToolAnswer:
     """The answer of a call that was not made because it would leave everything as it is."""
     structured = {} if operation.answers else {"applied": False}
     return ToolAnswer(True, f"{message} {OUTCOMES[Outcome.NOT_APPLIED]}", structured, why="no_change")
 
 
 def failed_answer(
-    message: str,
-    mend: str = "",
+    message: Message | str,
+    mend: Message | str = "",
     *,
     applied: Outcome = Outcome.NOT_APPLIED,
     status: int | None = None,
     trace_id: str = "",
 ) -> ToolAnswer:
     """A failure as the model reads it: what happened, whether anything changed, the trace id, what to do next."""
-    parts = [message, OUTCOMES[applied], f"Trace id: {plain_text(trace_id)}." if trace_id else "", mend]
+    parts = [str(message), OUTCOMES[applied], f"Trace id: {plain_text(trace_id)}." if trace_id else "", str(mend)]
     return ToolAnswer(False, " ".join(filter(None, parts)), None, applied, status, trace_id)
 
 

@@ -100,14 +100,14 @@ class ResultStore:
         *,
         profile: str,
         clock: Callable[[], float],
-        forbidden: FindForbidden,
+        find_forbidden: FindForbidden,
         budget: int = ANSWER_BUDGET,
     ) -> None:
         self._open = store
         self._sealer = sealer
         self._profile = profile
         self._clock = clock
-        self._forbidden = forbidden
+        self._find_forbidden = find_forbidden
         self._budget = budget
 
     def fits(self, answer: ToolAnswer) -> bool:
@@ -130,9 +130,9 @@ class ResultStore:
         if whole is None:
             return None
         reader = whole.origin.reader(principal)
-        denied = await self._forbidden(whole.origin.calls, reader)
+        denied = await self._find_forbidden(whole.origin.calls, reader)
         if denied:
-            if not await self._forbidden(whole.origin.calls, reader.without_narrowing):
+            if not await self._find_forbidden(whole.origin.calls, reader.without_narrowing):
                 raise CallRefused(
                     Reason.NARROWED,
                     f"This result comes from {denied}, which you are not allowed to call.",
