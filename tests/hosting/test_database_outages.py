@@ -15,10 +15,10 @@ from anyio.abc import ByteStream, SocketAttribute
 from sqlalchemy import make_url
 
 from saasus_mcp.catalog import Catalogue
-from tests.support.commands import TIMEOUT
 from tests.support.databases import POSTGRESQL
 from tests.support.gate import reply_text
 from tests.support.hosting_server import connect_client
+from tests.support.processes import TIMEOUT
 from tests.support.replicas import start_replicas
 
 SOON = 5.0

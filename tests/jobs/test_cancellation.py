@@ -7,7 +7,7 @@ from typing import Any
 
 import anyio
 
-from tests.jobs.kinds.test_import_users import listed
+from tests.support.job_data import import_lines
 from tests.support.job_server import AcceptingPerson, JobServer, start_job_server
 from tests.support.pipeline import PRINCIPAL, accept_question, connect_client
 
@@ -24,7 +24,7 @@ async def test_a_call_that_is_cancelled_stops_its_job_between_rows(tmp_path: Pat
         connect_client(on.pipeline, "legacy", accept_question, more=on.tools) as client,
     ):
         async with anyio.create_task_group() as group:
-            group.start_soon(client.call_tool, "job_import_users", {"csv": listed(on.sandbox, 60)})
+            group.start_soon(client.call_tool, "job_import_users", {"csv": import_lines(on.sandbox, 60)})
             while on.count_requests("auth.CreateTenantUserRoles") < 5:  # noqa: ASYNC110 - there is no event but at the API
                 await anyio.sleep(0.002)
             group.cancel_scope.cancel()
@@ -38,7 +38,7 @@ async def test_a_job_outlives_the_connection_of_its_client(tmp_path: Path) -> No
         async with anyio.create_task_group() as group:
 
             async def gone() -> None:
-                await on.call("job_import_users", {"csv": listed(on.sandbox, 20)}, asker=AcceptingPerson())
+                await on.call("job_import_users", {"csv": import_lines(on.sandbox, 20)}, asker=AcceptingPerson())
 
             group.start_soon(gone)
             while on.count_requests("auth.CreateSaasUser") < 2:  # noqa: ASYNC110 - as above

@@ -14,7 +14,7 @@ from saasus_mcp.jobs.job_tools import build_job_tools
 from saasus_mcp.permissions.policy.narrowing import Narrowing
 from saasus_mcp.server.surface.builtin_tool import BuiltinTool
 from saasus_mcp.server.surface.tool_surface import ToolSurface
-from tests.jobs.kinds.test_import_users import HEADER, tenant
+from tests.support.job_data import HEADER, tenant_id
 from tests.support.job_server import AcceptingPerson, JobServer, start_job_server
 from tests.support.pipeline import PRINCIPAL
 
@@ -31,7 +31,7 @@ def listed(on: JobServer, who: Any) -> set[str]:
 
 
 def one_user(on: JobServer) -> str:
-    return HEADER + f"new@example.com,,{tenant(on.sandbox)},,3,viewer,New\n"
+    return HEADER + f"new@example.com,,{tenant_id(on.sandbox)},,3,viewer,New\n"
 
 
 @pytest.mark.parametrize("given", [{"tools": ("job_export_users",)}, {"toolsets": ("jobs",)}])

@@ -75,6 +75,7 @@ def test_serve_call_and_doctor_refuse_it_alike(
     for each in NAMES:
         monkeypatch.setenv(each, "good-1")
     monkeypatch.setenv(name, value)
+    monkeypatch.setenv("SAASUS_API_URL_BASE", "http://127.0.0.1:9")  # where nothing listens: doctor compares clocks
     with pytest.raises(SettingsError) as caught:
         composition.check_prerequisites(read_settings(lang=lang))
     said = str(caught.value)

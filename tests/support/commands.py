@@ -8,7 +8,6 @@ import select
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -23,9 +22,8 @@ from saasus_mcp.cli import commands
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.permissions.inspection.snapshot import encode_snapshot
 from saasus_mcp.store import Approval, Store
+from tests.support.processes import TIMEOUT, run_module, start_module
 from tests.support.questions import deletion
-
-TIMEOUT = 60.0
 
 
 @dataclass(frozen=True)
@@ -70,9 +68,7 @@ def run_command(*args: str, given: str | bytes | None = None) -> CommandResult:
 
 def spawn_command(*args: str, **env: str) -> CommandResult:
     """Run a command as a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "saasus_mcp", *args], capture_output=True, env={**os.environ, **env}, timeout=TIMEOUT, check=False
-    )  # fmt: skip
+    done = run_module("saasus_mcp", *args, env={**os.environ, **env})
     return CommandResult(done.returncode, done.stdout.decode("utf-8"), done.stderr.decode("utf-8"))
 
 
@@ -93,8 +89,9 @@ class Terminal:
         import pty  # noqa: PLC0415 - not on every system
 
         self._screen, inside = pty.openpty()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "saasus_mcp", *args],
+        self._process = start_module(
+            "saasus_mcp",
+            *args,
             stdin=inside,
             stdout=inside,
             stderr=inside,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -20,8 +19,8 @@ from starlette.types import Receive, Scope, Send
 from saasus_mcp.sandbox import CREDENTIALS, Sandbox
 from saasus_mcp.store import Store
 from saasus_mcp.store.tokens import Token, TokenStore
-from tests.support.commands import TIMEOUT
 from tests.support.hosting_server import MCP, run_server
+from tests.support.processes import TIMEOUT, start_module
 
 PUBLIC = "https://mcp.example.com"
 ROLE = {"role_name": "role-of-the-test", "display_name": "x"}
@@ -73,8 +72,7 @@ def start_server(api: str, state: Path, **env: str) -> Iterator[tuple[str, subpr
         "SAASUS_SECRET_KEY": CREDENTIALS.secret_key,
         **env,
     }
-    command = [sys.executable, "-m", "saasus_mcp", "serve", *flags]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=settings) as process:
+    with start_module("saasus_mcp", "serve", *flags, stderr=subprocess.PIPE, encoding="utf-8", env=settings) as process:
         try:
             assert process.stderr is not None
             said = process.stderr.readline()

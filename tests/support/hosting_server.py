@@ -34,9 +34,9 @@ from saasus_mcp.server.scheduling.fair_queue import FairQueue
 from saasus_mcp.settings import HttpSettings, JwtTable
 from saasus_mcp.settings.hosting import AuthTable, HttpTable, resolve_http_settings
 from saasus_mcp.store import Store
-from tests.support.commands import TIMEOUT
 from tests.support.jwt_issuer import ISSUER
 from tests.support.pipeline import CREDENTIALS, ERAS, Responder, StubApi
+from tests.support.processes import TIMEOUT
 
 if TYPE_CHECKING:
     import socket

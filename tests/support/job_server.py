@@ -37,6 +37,7 @@ from saasus_mcp.server.pipeline.call import Call, PendingElicitation
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.surface.tool_surface import ToolSurface
 from saasus_mcp.store import Store
+from tests.support.job_data import import_lines
 from tests.support.pipeline import PRINCIPAL
 
 KEY = b"k" * 32
@@ -84,6 +85,21 @@ class JobServer:
         assert answer.ok, answer.text
         told: dict[str, Any] = json.loads(answer.text)
         return told
+
+    async def wait_for_job(self, job: str) -> dict[str, Any]:
+        """Return the report of a job when it is over."""
+        with anyio.fail_after(60):
+            while (report := await self.call_json("job_status", {"job": job, "wait": 30}))["status"] == "running":
+                pass
+        return report
+
+    async def start_import(self, count: int) -> str:
+        """Start an import of so many people. Return the job."""
+        spec = self.runner.specs["job_import_users"]
+        args = {"csv": import_lines(self.sandbox, count)}
+        job = await self.runner.start(spec, Call(spec.name, args, PRINCIPAL, elicitor=AcceptingPerson()))
+        assert isinstance(job, str)
+        return job
 
     def stored_result(self, uri: str) -> Any:
         """What was kept whole for the caller."""

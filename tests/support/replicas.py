@@ -6,7 +6,6 @@ import base64
 import os
 import re
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -21,8 +20,8 @@ from saasus_mcp.catalog import Catalogue
 from saasus_mcp.hosting.http import uvicorn_server
 from saasus_mcp.sandbox import CREDENTIALS, Sandbox
 from saasus_mcp.sandbox.serving import server as sandbox_server
-from tests.support.commands import TIMEOUT
 from tests.support.hosting_server import run_server
+from tests.support.processes import TIMEOUT, start_module
 
 KEYS = [base64.b64encode(bytes([number]) * 32).decode() for number in range(3)]
 LISTENING = re.compile(r"MCP at (http://127\.0\.0\.1:[0-9]+)/mcp")
@@ -106,8 +105,8 @@ def start_replica(env: dict[str, str], log: Path, port: int = 0) -> Iterator[Rep
     """A server on this port, or any that is free, ended with the test whatever became of it."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("SAASUS_")}
     with log.open("wb") as kept:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "saasus_mcp", "serve", "--transport", "http", "--port", str(port)],
+        process = start_module(
+            *("saasus_mcp", "serve", "--transport", "http", "--port", str(port)),
             stdin=subprocess.DEVNULL,
             stdout=kept,
             stderr=kept,

@@ -10,7 +10,7 @@ import httpx2
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from tests.support.commands import TIMEOUT
+from tests.support.processes import TIMEOUT
 from tests.support.replicas import Replica, serve_app
 
 SESSION = "mcp-session-id"

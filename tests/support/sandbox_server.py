@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import json
 import socket
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import anyio
+from anyio import to_thread
 
 from saasus_mcp.catalog import load_catalogue
 from saasus_mcp.sandbox import Sandbox, app
 from saasus_mcp.sandbox.serving import server
+from tests.support.processes import ROOT, run_module
 
-ROOT = Path(__file__).resolve().parents[2]
 EXIT_KILLED = 9
 
 
@@ -31,8 +32,8 @@ class SandboxServer:
 
     async def run_job(self, folder: Path, moment: str, number: int = 0, listed: str = "") -> tuple[int, dict[str, Any]]:
         """Run tests.support.crashing_job over a folder: how it ended, and what it printed."""
-        program = [sys.executable, "-m", "tests.support.crashing_job", str(folder), self.url, moment, str(number)]
-        done = await anyio.run_process(program, input=listed.encode(), check=False, cwd=ROOT)
+        program = ("tests.support.crashing_job", str(folder), self.url, moment, str(number))
+        done = await to_thread.run_sync(partial(run_module, *program, input=listed.encode(), cwd=ROOT))
         assert done.returncode in (0, EXIT_KILLED), done.stderr.decode()
         return done.returncode, json.loads(done.stdout) if done.stdout else {}
 

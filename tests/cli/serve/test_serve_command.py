@@ -9,8 +9,9 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from saasus_mcp.catalog import Catalogue
-from tests.support.commands import TIMEOUT, run_command
+from tests.support.commands import run_command
 from tests.support.pipeline import ERAS, Era
+from tests.support.processes import TIMEOUT
 
 
 @pytest.mark.parametrize("era", ERAS)

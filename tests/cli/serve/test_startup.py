@@ -17,8 +17,9 @@ import pytest
 from mcp import Client, StdioServerParameters, types
 from mcp.client.context import ClientRequestContext
 
-from tests.support.commands import TIMEOUT, spawn_command
+from tests.support.commands import spawn_command
 from tests.support.pipeline import ERAS, Era, accept_question
+from tests.support.processes import TIMEOUT, run_module
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there nothing is answered before the SDK is loaded")
 INITIALIZE = {
@@ -221,9 +222,7 @@ def test_a_client_that_no_longer_reads_is_left_in_peace() -> None:
 )
 def test_what_is_set_wrongly_stops_it_before_it_answers(broken: dict[str, str]) -> None:
     env = {**os.environ, "SAASUS_MCP_SANDBOX": "1", **broken}
-    ran = subprocess.run(
-        [sys.executable, "-m", "saasus_mcp"], input=lines(*OPENING), env=env, capture_output=True, timeout=TIMEOUT, check=False
-    )  # fmt: skip
+    ran = run_module("saasus_mcp", input=lines(*OPENING), env=env)
     assert ran.stdout == b""
     assert ran.returncode != 0
     assert ran.stderr
@@ -236,10 +235,7 @@ def test_a_broken_key_or_policy_stops_it_before_it_answers(state: Path, tmp_path
     (state / "sealing.key").unlink()
     policy = tmp_path / "policy.yaml"
     policy.write_text("version: 1\nrules: nonsense\n", encoding="utf-8")
-    ran = subprocess.run(
-        [sys.executable, "-m", "saasus_mcp", "--sandbox", "--policy", str(policy)], input=lines(*OPENING),
-        capture_output=True, timeout=TIMEOUT, check=False,
-    )  # fmt: skip
+    ran = run_module("saasus_mcp", "--sandbox", "--policy", str(policy), input=lines(*OPENING))
     assert (ran.returncode, ran.stdout) == (1, b"")
     assert b"policy.yaml" in ran.stderr
 

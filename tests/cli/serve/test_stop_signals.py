@@ -19,7 +19,8 @@ import pytest
 
 from saasus_mcp.store import Store
 from tests.cli.serve.test_startup import OPENING, answers, lines, put, request, started
-from tests.support.commands import TIMEOUT, Terminal
+from tests.support.commands import Terminal
+from tests.support.processes import TIMEOUT
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals, terminals and parents as POSIX has them")
 

@@ -9,8 +9,8 @@ import pytest
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.server.scheduling import processor_turns
 from saasus_mcp.server.scheduling.fair_queue import FairQueue
-from tests.support.commands import TIMEOUT
 from tests.support.hosting_server import build_server, connect_client
+from tests.support.processes import TIMEOUT
 
 CALLS, SHARE = 30, 3
 

@@ -6,7 +6,6 @@ import os
 import socket
 import statistics
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
@@ -23,11 +22,11 @@ from saasus_mcp.sandbox.serving import server as sandbox_server
 from saasus_mcp.store.stores import Stores
 from saasus_mcp.store.tokens import Token
 from tests.hosting.replicas.test_load import ASKED
-from tests.support.commands import TIMEOUT
 from tests.support.databases import open_stores
 from tests.support.gate import reply_text
 from tests.support.hostile_client import SCENARIOS
 from tests.support.hosting_server import connect_client, run_server
+from tests.support.processes import TIMEOUT, start_module
 from tests.support.replicas import CountingSandbox, environment, start_replica
 
 SLOW = 3.0
@@ -80,9 +79,8 @@ async def server(catalogue: Catalogue, folder: Path) -> AsyncIterator[str]:
 def hostile(scenario: str, url: str, token: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """The hostile principal, until the end; what it prints goes to `log`."""
     count = max(4, SCENARIOS[scenario][1] // PART)
-    command = [sys.executable, "-m", "tests.support.hostile_client", scenario, url, token, str(count)]
     with log.open("wb") as kept:
-        process = subprocess.Popen(command, stdout=kept)
+        process = start_module("tests.support.hostile_client", scenario, url, token, str(count), stdout=kept)
     try:
         yield process
     finally:

@@ -12,9 +12,7 @@ from saasus_mcp.common.language import Language
 from saasus_mcp.permissions.question.content import Question
 from saasus_mcp.permissions.question.dialog import render_dialog
 from saasus_mcp.permissions.question.formatting import Reader
-from tests.jobs.kinds.test_export_users import held, state_of
-from tests.jobs.kinds.test_import_users import HEADER, tenant
-from tests.jobs.kinds.test_offboarding import USER
+from tests.support.job_data import HEADER, USER, list_grants, sandbox_state, tenant_id
 from tests.support.job_server import AcceptingPerson, JobServer, start_job_server
 
 LANGUAGES: tuple[Language, ...] = ("en", "ja")
@@ -31,7 +29,7 @@ async def asked(on: JobServer, text: str, **more: Any) -> Question:
 
 
 def staff(on: JobServer, count: int, role: str = "viewer") -> list[str]:
-    return [f"staff-{n}@aozora.example.jp,,{tenant(on.sandbox)},,3,{role},Person {n}\n" for n in range(count)]
+    return [f"staff-{n}@aozora.example.jp,,{tenant_id(on.sandbox)},,3,{role},Person {n}\n" for n in range(count)]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -41,7 +39,7 @@ async def test_whoever_gets_a_role_that_the_others_do_not_is_named_at_any_positi
 ) -> None:
     async with start_job_server(tmp_path) as on:
         rows = staff(on, 300)
-        rows.insert(at, f"{MALLORY},,{tenant(on.sandbox)},,3,admin,Mallory\n")
+        rows.insert(at, f"{MALLORY},,{tenant_id(on.sandbox)},,3,admin,Mallory\n")
         said = render_dialog(await asked(on, HEADER + "".join(rows)), Reader.of(language)).splitlines()
     assert len(said) <= 12
     first = "\n".join(said[:4])
@@ -60,8 +58,8 @@ async def test_a_role_that_sounds_like_more_is_called_out_even_where_most_get_it
 
 async def test_one_person_with_every_role_is_one_item_with_all_of_them(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
-        roles = [row["role_name"] for row in state_of(on.sandbox).rows("roles")]
-        rows = [*staff(on, 20), *(f"{MALLORY},,{tenant(on.sandbox)},,3,{role},M\n" for role in roles)]
+        roles = [row["role_name"] for row in sandbox_state(on.sandbox).rows("roles")]
+        rows = [*staff(on, 20), *(f"{MALLORY},,{tenant_id(on.sandbox)},,3,{role},M\n" for role in roles)]
         said = render_dialog(await asked(on, HEADER + "".join(rows)), Reader.of("en")).splitlines()
     line = next(each for each in said if each.startswith("Roles by person"))
     assert line.count(MALLORY) == 1
@@ -72,8 +70,8 @@ async def test_of_a_few_people_everybody_stands_there_with_their_roles_and_place
     async with start_job_server(tmp_path) as on:
         rows = [
             *staff(on, 2),
-            f",tanaka,{tenant(on.sandbox, 1)},,1,editor,T\n",
-            f"{MALLORY},,{tenant(on.sandbox)},,3,admin,M\n",
+            f",tanaka,{tenant_id(on.sandbox, 1)},,1,editor,T\n",
+            f"{MALLORY},,{tenant_id(on.sandbox)},,3,admin,M\n",
         ]
         said = render_dialog(await asked(on, HEADER + "".join(rows)), Reader.of("en")).splitlines()
     assert said[2].startswith(f"Roles by person: {MALLORY} (“管理者 (admin)” in “本番環境 (prod)” of “{COMPANY}”), ")
@@ -95,7 +93,7 @@ async def test_where_not_all_ordinary_people_are_shown_how_many_there_are_is_typ
         await on.call_json("job_import_users", {"csv": HEADER + "".join(staff(on, 40))}, asker=person)
         await on.call_json(
             "job_import_users",
-            {"csv": HEADER + f"one@aozora.example.jp,,{tenant(on.sandbox)},,3,viewer,\n"},
+            {"csv": HEADER + f"one@aozora.example.jp,,{tenant_id(on.sandbox)},,3,viewer,\n"},
             asker=person,
         )
     assert [question.name for question in person.questions] == ["40 people", None]
@@ -136,10 +134,10 @@ async def test_existing_people_are_found_however_they_are_written_and_however_lo
     tmp_path: Path, count: int
 ) -> None:
     async with start_job_server(tmp_path) as on:
-        rows = [f"Minami.Aozora@Example.jp,,{tenant(on.sandbox)},,3,経理,\n"]
-        rows += [f"{chr(97 + n % 26)}{n}@x.example,,{tenant(on.sandbox)},,3,viewer,\n" for n in range(count - 1)]
+        rows = [f"Minami.Aozora@Example.jp,,{tenant_id(on.sandbox)},,3,経理,\n"]
+        rows += [f"{chr(97 + n % 26)}{n}@x.example,,{tenant_id(on.sandbox)},,3,viewer,\n" for n in range(count - 1)]
         await on.call_json("job_import_users", {"csv": HEADER + "".join(rows)}, asker=AcceptingPerson())
-        alike = [row for row in state_of(on.sandbox).rows("users") if row["email"].casefold() == USER]
+        alike = [row for row in sandbox_state(on.sandbox).rows("users") if row["email"].casefold() == USER]
     assert len(alike) == 1, "no second account"
     assert on.count_requests("auth.CreateSaasUser") == count - 1
 
@@ -147,7 +145,7 @@ async def test_existing_people_are_found_however_they_are_written_and_however_lo
 async def test_attributes_of_members_that_stay_are_told_line_by_line(tmp_path: Path) -> None:
     person = AcceptingPerson()
     async with start_job_server(tmp_path) as on:
-        text = HEADER + f"{USER},,{tenant(on.sandbox)},,3,経理,Another Name\n"
+        text = HEADER + f"{USER},,{tenant_id(on.sandbox)},,3,経理,Another Name\n"
         told = await on.call_json("job_import_users", {"csv": text}, asker=person)
     assert told["rows"][0] | {"outcome": "applied", "attributes_kept": ["full_name"]} == told["rows"][0]
     assert "Attributes of 1 person already in the tenant stay as they are" in person.questions[0].message
@@ -164,7 +162,7 @@ async def test_names_dates_and_blank_rows_of_a_spreadsheet_are_understood(tmp_pa
     async with start_job_server(tmp_path) as on:
         told = await on.call_json("job_import_users", {"csv": header + "".join(rows)}, asker=AcceptingPerson())
         assert told["counts"] == {"applied": 2}
-        there = {(row[0], row[3], row[4]) for row in held(on.sandbox)}
+        there = {(row[0], row[3], row[4]) for row in list_grants(on.sandbox)}
     assert {("new@example.com", "3", "admin"), ("two@example.com", "3", "viewer")} <= there
 
 

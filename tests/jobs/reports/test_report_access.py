@@ -13,8 +13,7 @@ from saasus_mcp.permissions.policy.presets import Policy, Principal
 from saasus_mcp.permissions.policy.rules import Rule
 from saasus_mcp.sandbox import Sandbox
 from saasus_mcp.server.surface.builtin_tool import BuiltinTool
-from tests.jobs.kinds.test_export_users import state_of
-from tests.jobs.kinds.test_import_users import listed
+from tests.support.job_data import import_lines, sandbox_state
 from tests.support.job_server import AcceptingPerson, JobServer, start_job_server
 from tests.support.pipeline import PRINCIPAL, connect_client
 from tests.support.policies import build_policy, build_rule
@@ -71,7 +70,7 @@ async def test_a_report_is_told_no_more_when_what_it_read_is_denied(
 
 async def test_a_report_is_withheld_by_the_arguments_of_its_reads(tmp_path: Path) -> None:
     async with start_job_server(tmp_path, policy=build_policy(*ALLOWED)) as on:
-        first, second = sorted(str(row["id"]) for row in state_of(on.sandbox).rows("tenants"))[:2]
+        first, second = sorted(str(row["id"]) for row in sandbox_state(on.sandbox).rows("tenants"))[:2]
         told = {tenant: await on.call_json("job_export_users", {"tenant_ids": [tenant]}) for tenant in (first, second)}
     one_denied = denying(READING, when=f"has(args.tenant_id) && args.tenant_id == '{first}'")
     async with start_job_server(tmp_path, on.sandbox, one_denied) as later:
@@ -106,7 +105,7 @@ async def test_what_a_job_wrote_is_withheld_with_what_it_read(tmp_path: Path) ->
     sandbox: Sandbox
     async with start_job_server(tmp_path, policy=build_policy(*ALLOWED)) as on:
         sandbox = on.sandbox
-        told = await on.call_json("job_import_users", {"csv": listed(sandbox, 3)}, asker=AcceptingPerson())
+        told = await on.call_json("job_import_users", {"csv": import_lines(sandbox, 3)}, asker=AcceptingPerson())
         assert told["rows"]
         tool = on.pipeline.catalogue.find(on.runner.specs["job_import_users"].reads[0]).tool
     async with start_job_server(tmp_path, sandbox, denying(tool)) as later:
@@ -128,4 +127,4 @@ async def test_what_was_kept_is_no_way_around_for_another_job(tmp_path: Path) ->
 
 
 def _tenant(on: JobServer) -> str:
-    return min(str(row["id"]) for row in state_of(on.sandbox).rows("tenants"))
+    return min(str(row["id"]) for row in sandbox_state(on.sandbox).rows("tenants"))

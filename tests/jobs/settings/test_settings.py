@@ -14,7 +14,7 @@ from saasus_mcp.catalog import load_catalogue
 from saasus_mcp.jobs.settings.settings_document import SETTINGS_KINDS
 from saasus_mcp.sandbox import Sandbox
 from saasus_mcp.server.pipeline.call import Call
-from tests.jobs.kinds.test_export_users import state_of
+from tests.support.job_data import sandbox_state
 from tests.support.job_server import AcceptingPerson, JobServer, start_job_server
 from tests.support.pipeline import ERAS, PRINCIPAL, Era, accept_question, connect_client
 
@@ -35,16 +35,16 @@ async def applied(on: JobServer, document: Any, **more: Any) -> dict[str, Any]:
 def empty(sandbox: Sandbox) -> None:
     """As a SaaS without a price list, and without what its people can be told apart by."""
     for table in (*PRICES, "roles", "user_attributes", "tenant_attributes"):
-        state_of(sandbox).drop(table)
+        sandbox_state(sandbox).drop(table)
 
 
 def named(sandbox: Sandbox, table: str, name: str) -> Any:
-    return next(row for row in state_of(sandbox).rows(table) if row["name"] == name)
+    return next(row for row in sandbox_state(sandbox).rows(table) if row["name"] == name)
 
 
 def shape(sandbox: Sandbox) -> dict[str, Any]:
     """The price list of the sandbox by names alone, as its ids are made anew."""
-    state = state_of(sandbox)
+    state = sandbox_state(sandbox)
     units = {row["id"]: row["name"] for row in state.rows("pricing_units")}
     menus = {row["id"]: row["name"] for row in state.rows("pricing_menus")}
     return {
@@ -79,7 +79,7 @@ async def test_no_secret_and_no_handle_of_one_is_in_the_document(tmp_path: Path)
 async def test_two_exports_of_the_same_differ_in_nothing_but_their_time(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         one = await exported(on)
-        state = state_of(on.sandbox)
+        state = sandbox_state(on.sandbox)
         for table in (*PRICES, "roles", "envs"):  # the API promises no order
             state._replace(table, dict(reversed(state._table(table).items())))
         other = await exported(on)
@@ -107,7 +107,7 @@ async def test_only_the_kinds_that_are_named_are_read(tmp_path: Path) -> None:
 async def test_a_difference_is_told_in_words_and_as_a_record(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         before = await exported(on)
-        state = state_of(on.sandbox)
+        state = sandbox_state(on.sandbox)
         state.change("roles", ("editor",), display_name="編集する人")
         state.put("envs", (7,), {"id": 7, "name": "trial", "display_name": "Trial"})
         state.drop("user_attributes", "full_name")
@@ -189,7 +189,7 @@ async def test_only_what_is_missing_is_made_and_what_differs_is_said(tmp_path: P
         document["settings"]["roles"][0]["display_name"] = "別の名前"
         told = await applied(on, document)
         assert told["counts"] == {"skipped": 45, "applied": 1}
-        assert state_of(on.sandbox).find("roles", "inspector") is not None
+        assert sandbox_state(on.sandbox).find("roles", "inspector") is not None
         assert on.count_requests("auth.UpdateRole") == 0
         left = next(row for row in told["rows"] if row["do"] == "leave")
         assert "update was not asked for" in left["why"]
@@ -201,9 +201,9 @@ async def test_what_differs_is_changed_where_asked_for_but_what_is_used_stays(tm
         for plan in document["settings"]["pricing_plans"]:
             plan["display_name"] = f"new {plan['name']}"
         document["settings"]["user_attributes"][0]["display_name"] = "他の名前"
-        frozen = {row["name"]: row for row in state_of(on.sandbox).rows("pricing_plans") if row["used"]}
+        frozen = {row["name"]: row for row in sandbox_state(on.sandbox).rows("pricing_plans") if row["used"]}
         told = await applied(on, document, update=True)
-        for row in state_of(on.sandbox).rows("pricing_plans"):
+        for row in sandbox_state(on.sandbox).rows("pricing_plans"):
             assert row["display_name"] == (
                 frozen[row["name"]]["display_name"] if row["name"] in frozen else f"new {row['name']}"
             )
@@ -260,7 +260,7 @@ async def test_where_answers_are_lost_it_says_so_and_the_same_document_again_mak
         told = await applied(on, document)
         assert set(told["counts"]) == {"applied", "skipped"}
         assert shape(on.sandbox) == before
-        assert len(state_of(on.sandbox).rows("pricing_units")) == len(before["units"]), "each once"
+        assert len(sandbox_state(on.sandbox).rows("pricing_units")) == len(before["units"]), "each once"
 
 
 async def test_a_document_of_a_stranger_puts_no_word_into_the_question_but_quoted_names(tmp_path: Path) -> None:
@@ -359,19 +359,11 @@ def test_a_server_that_stops_leaves_the_rest_to_the_next_and_nothing_is_made_twi
 
     async def go_on(job: str) -> None:
         async with start_job_server(tmp_path, sandbox) as on:
-            assert set((await ended(on, job))["counts"]) == {"applied", "skipped"}
+            assert set((await on.wait_for_job(job))["counts"]) == {"applied", "skipped"}
             assert shape(sandbox) == before
             assert on.count_requests("pricing.CreatePricingMenu") == len(before["menus"])
 
     anyio.run(go_on, anyio.run(begin))  # a loop each, as the engine's belongs to one process
-
-
-async def ended(on: JobServer, job: str) -> dict[str, Any]:
-    """The report of a job that goes on, when it is over."""
-    with anyio.fail_after(60):
-        while (told := await on.call_json("job_status", {"job": job, "wait": 30}))["status"] == "running":
-            pass
-    return told
 
 
 @pytest.mark.parametrize(
@@ -402,13 +394,15 @@ async def test_a_document_that_is_text_with_its_numbers_as_text_is_applied_as_if
     async with start_job_server(tmp_path) as on:
         whole, before = await exported(on, kinds='["metering_units", "pricing_units", "tax_rates"]'), shape(on.sandbox)
         assert list(whole["settings"]) == ["metering_units", "tax_rates", "pricing_units"]
-        amounts = {row["name"]: row.get("unit_amount") for row in state_of(on.sandbox).rows("pricing_units")}
+        amounts = {row["name"]: row.get("unit_amount") for row in sandbox_state(on.sandbox).rows("pricing_units")}
         for table in ("pricing_plans", "pricing_menus", "pricing_units", "metering_units", "tax_rates"):
-            state_of(on.sandbox).drop(table)
+            sandbox_state(on.sandbox).drop(table)
         text = json.dumps({**whole, "settings": as_text(whole["settings"])})
         told = await applied(on, text, kinds="", only_plan="false", update=None)
         assert {item["outcome"] for item in told["rows"]} == {"applied"}, told
         assert {name: shape(on.sandbox)[name] for name in ("meters", "units", "rates")} == {
             name: before[name] for name in ("meters", "units", "rates")
         }
-        assert {row["name"]: row.get("unit_amount") for row in state_of(on.sandbox).rows("pricing_units")} == amounts
+        assert {
+            row["name"]: row.get("unit_amount") for row in sandbox_state(on.sandbox).rows("pricing_units")
+        } == amounts
