@@ -5,25 +5,44 @@ from __future__ import annotations
 import os
 import secrets
 import signal
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import settings
+from sqlalchemy import Engine
 
 from saasus_mcp.catalog import Catalogue, Operation, load_catalogue
+from saasus_mcp.jobs import engine_storage
 from saasus_mcp.store import Store
 from saasus_mcp.store.stores import Stores
-from tests.support.databases import BACKENDS, NO_POSTGRESQL, create_database, open_stores
+from tests.support.databases import BACKENDS, SERVER, create_database, open_stores
+
+_SAME_EVERYWHERE = settings(derandomize=True, database=None, deadline=None)
+"""A failure on one machine is a failure on each."""
+settings.register_profile("dev", _SAME_EVERYWHERE, max_examples=30)
+settings.register_profile("ci", _SAME_EVERYWHERE, max_examples=150)
+settings.load_profile("dev")
+
+STARTERS = {
+    "Terminal", "run_module", "serve_sandbox", "spawn_command", "start_module", "start_replicas", "start_server", "start_stdio_server",
+    "subprocess",
+}  # fmt: skip
+"""Names that start processes. A module that imports one is marked `process`."""
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Every test that wants a PostgreSQL server and has none skips in one line of the summary."""
-    report = yield
-    if report.skipped and isinstance(report.longrepr, tuple) and report.longrepr[2].endswith(NO_POSTGRESQL):
-        report.longrepr = (__file__, 1, report.longrepr[2])
-    return report
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark tests that can start processes, and leave out those of PostgreSQL where there is no server."""
+    kept, left_out = list[pytest.Item](), list[pytest.Item]()
+    for item in items:
+        if isinstance(item, pytest.Function) and STARTERS & vars(item.module).keys():
+            item.add_marker("process")
+        without_server = SERVER is None and item.get_closest_marker("postgresql")
+        (left_out if without_server else kept).append(item)
+    items[:] = kept
+    config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -79,8 +98,15 @@ def store(request: pytest.FixtureRequest) -> Iterator[Store]:
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries happen at once, up to as many attempts as in production."""
+    """Retry at once, as often as in production, and stop the engine of jobs without its wait of up to a second."""
     monkeypatch.setattr("saasus_mcp.saasus.client.FIRST_WAIT", 0.0)
+    configure = engine_storage.engine_configuration
+
+    def configure_quickly(url: str, schema: str) -> tuple[Any, Engine]:
+        config, pool = configure(url, schema)
+        return {**config, "notification_listener_polling_interval_sec": 0.01}, pool
+
+    monkeypatch.setattr(engine_storage, "engine_configuration", configure_quickly)
 
 
 @pytest.fixture(autouse=True)

@@ -16,8 +16,8 @@ from saasus_mcp.store.folder_stores import FolderStores
 from saasus_mcp.store.stores import Stores
 
 SERVER = os.environ.get("SAASUS_MCP_TEST_POSTGRES")
-NO_POSTGRESQL = "SAASUS_MCP_TEST_POSTGRES names no PostgreSQL server; `make test-postgres` starts one"
-POSTGRESQL = pytest.param("postgresql", marks=() if SERVER else pytest.mark.skip(reason=NO_POSTGRESQL))
+POSTGRESQL = pytest.param("postgresql", marks=pytest.mark.postgresql)
+"""Tests with this parameter are collected only where there is a server (tests/conftest.py)."""
 BACKENDS = ("sqlite", POSTGRESQL)
 KEY = b"k" * 32
 
@@ -25,8 +25,7 @@ KEY = b"k" * 32
 @contextmanager
 def create_database() -> Iterator[str]:
     """The address of a database of PostgreSQL that nobody used before, dropped in the end."""
-    if SERVER is None:
-        pytest.skip(NO_POSTGRESQL)
+    assert SERVER is not None
     name = f"test_{secrets.token_hex(6)}"
     server = create_engine(make_url(SERVER).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
     try:

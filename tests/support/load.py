@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import time
 from collections import Counter
@@ -16,6 +17,8 @@ from tests.support.gate import reply_text
 from tests.support.hosting_server import Transport, connect_client
 from tests.support.replicas import CountingSandbox
 
+MEASURED = os.environ.get("SAASUS_MCP_TEST_LOAD")
+"""How many clients and how many calls of each, as `32x50`. `make load` sets it, and prints the numbers."""
 WRITES_EVERY = 5
 """One call of so many creates a role; the others read."""
 

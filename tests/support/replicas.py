@@ -6,24 +6,33 @@ import base64
 import os
 import re
 import subprocess
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import anyio
 import uvicorn
+from mcp import Client as McpClient
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from saasus_mcp.catalog import Catalogue
+from saasus_mcp.cli.state import AUDIT_KEY_PURPOSE, KEY_FILE
 from saasus_mcp.hosting.http import uvicorn_server
+from saasus_mcp.permissions.approval.approvals import ApprovalService
+from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.sandbox import CREDENTIALS, Sandbox
 from saasus_mcp.sandbox.serving import server as sandbox_server
+from tests.support.databases import open_stores
+from tests.support.gate import reply_text
 from tests.support.hosting_server import run_server
 from tests.support.processes import TIMEOUT, start_module
 
 KEYS = [base64.b64encode(bytes([number]) * 32).decode() for number in range(3)]
+APPROVE_COMMAND = re.compile(r"saasus-mcp approve ([0-9A-Z-]+)")
 LISTENING = re.compile(r"MCP at (http://127\.0\.0\.1:[0-9]+)/mcp")
 
 
@@ -182,3 +191,32 @@ async def serve_app(app: ASGIApp) -> AsyncIterator[str]:
         )
         async with run_server(uvicorn.Server(config), listener) as url:
             yield url
+
+
+async def call_raw(client: McpClient, tool: str, arguments: dict[str, Any], **round_: Any) -> Any:
+    return await client.session.call_tool(tool, arguments, allow_input_required=True, **round_)
+
+
+async def call_allowed(client: McpClient, tool: str, **arguments: Any) -> dict[str, Any]:
+    """Return the result of a call that needs no confirmation."""
+    given = await call_raw(client, tool, arguments)
+    assert not given.is_error, reply_text(given)
+    return dict(given.structured_content or {})
+
+
+async def create_tenant(client: McpClient, name: str) -> str:
+    made = await call_allowed(
+        client, "auth_create_tenant", name=name, attributes={}, back_office_staff_email="a@example.jp"
+    )
+    return str(made["id"])
+
+
+def approve_call(where: Path | str, code: str, name: str) -> None:
+    """Approve a call as a person does in a terminal or on the console."""
+    sealer = Encryptor.from_file(where / KEY_FILE) if isinstance(where, Path) else Encryptor(base64.b64decode(KEYS[0]))
+    with (
+        closing(open_stores(where, sealer.derive_keys(AUDIT_KEY_PURPOSE))) as kept,
+        closing(kept.open_saas(CREDENTIALS.saas_id)) as store,
+    ):
+        approvals, now = ApprovalService(store), time.time()
+        approvals.approve(approvals.find_pending(code, now), name, "local:somebody", now)

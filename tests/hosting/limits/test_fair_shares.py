@@ -21,22 +21,22 @@ from saasus_mcp.sandbox import CREDENTIALS
 from saasus_mcp.sandbox.serving import server as sandbox_server
 from saasus_mcp.store.stores import Stores
 from saasus_mcp.store.tokens import Token
-from tests.hosting.replicas.test_load import ASKED
 from tests.support.databases import open_stores
 from tests.support.gate import reply_text
 from tests.support.hostile_client import SCENARIOS
 from tests.support.hosting_server import connect_client, run_server
+from tests.support.load import MEASURED
 from tests.support.processes import TIMEOUT, start_module
 from tests.support.replicas import CountingSandbox, environment, start_replica
 
 SLOW = 3.0
 """Seconds for which the API keeps a slow read waiting."""
-READS = 200 if ASKED else 5
-PART = 1 if ASKED else 20
+READS = 200 if MEASURED else 5
+PART = 1 if MEASURED else 20
 """One part in so many of what `make load` does is done in every run of the tests."""
 GOAL = 0.250
 """Seconds within which 99 of 100 small reads are answered."""
-GATHERING = 3.0 if ASKED else 0.0
+GATHERING = 3.0 if MEASURED else 0.0
 """Seconds for which the hostile principal goes on before the other begins."""
 
 
@@ -109,7 +109,7 @@ def _line(scenario: str, seconds: list[float], log: Path) -> str:
     return f"{scenario}: another's small reads {times}; hostile {rate:.0f}/s; load {os.getloadavg()[0]:.1f}"
 
 
-PLAYED = list(SCENARIOS) if ASKED else ["streams", "forms without a token", "slow reads of the API"]
+PLAYED = list(SCENARIOS) if MEASURED else ["streams", "forms without a token", "slow reads of the API"]
 """Each takes some seconds; the others' attacks are in the corpus (tests/hardening), in the process."""
 
 
@@ -129,7 +129,7 @@ async def test_a_hostile_principal_takes_the_service_from_nobody_by(
                 numbers = await client.get("/metrics", headers={"Authorization": f"Bearer {tokens['boss']}"})
                 assert numbers.status_code == 200
             assert process.poll() is None, "it went on to the end"
-        if ASKED:
+        if MEASURED:
             with capsys.disabled():
                 print(f"\n{_line(scenario, seconds, tmp_path / 'hostile.log')}")  # noqa: T201 - what `make load` is for
             assert statistics.quantiles(seconds, n=100)[98] < GOAL

@@ -15,11 +15,11 @@ from sqlalchemy import make_url
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.jobs.job_context import MAX_CONCURRENT
-from tests.hosting.test_database_outages import SOON, line
 from tests.support.databases import POSTGRESQL
 from tests.support.gate import reply_text
 from tests.support.hosting_server import connect_client
 from tests.support.job_data import HEADER, list_grants, tenant_id
+from tests.support.network import SHORT_TIMEOUT, connect_through
 from tests.support.pipeline import accept_question
 from tests.support.processes import TIMEOUT
 from tests.support.replicas import Replicas, start_replicas
@@ -125,12 +125,12 @@ async def test_a_job_outlives_its_database_and_is_done_once_by_servers_that_stay
     key = tmp_path / "pgpass"
     key.write_text(f"*:*:*:*:{url.password}\n", encoding="utf-8")
     key.chmod(0o600)
-    async with line(where) as (network, near):
+    async with connect_through(where) as (network, near):
         address = make_url(near)._replace(password=None).update_query_dict({"passfile": str(key)})
         async with (
             start_replicas(catalogue, address.render_as_string(), tmp_path) as two,
             client(two.replicas[1].url) as other,
-            httpx2.AsyncClient(timeout=SOON) as http,
+            httpx2.AsyncClient(timeout=SHORT_TIMEOUT) as http,
             anyio.create_task_group() as together,
         ):
             together.start_soon(_begun_alone, two)
@@ -144,7 +144,7 @@ async def test_a_job_outlives_its_database_and_is_done_once_by_servers_that_stay
             while anyio.current_time() < until:
                 for each in two.replicas:
                     assert (await http.get(f"{each.url}/healthz")).status_code == 200
-            network.mend()
+            network.restore()
             two.sandbox.faults.clear()
             report = await over(other, job)
             together.cancel_scope.cancel()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from mcp.types import JSONRPCRequest, jsonrpc_message_adapter
 from mcp_types import methods
@@ -160,7 +160,6 @@ INFO = ANYTHING | st.fixed_dictionaries(
 IDS = ANYTHING | st.integers(-9, 9) | st.text(max_size=9)
 
 
-@settings(deadline=None)
 @given(id=IDS, capabilities=CAPABILITIES, info=INFO)
 @example(id=1, capabilities={"elicitation": {"form": {"applyDefaults": True}}, "roots": {"listChanged": True}}, info={"name": "a", "version": "1"})  # fmt: skip
 @example(id="a", capabilities={"tools": True, "elicitation": {}}, info={"name": "a", "version": "1", "title": "A"})
