@@ -237,7 +237,7 @@ async def log_bodies(ground: AttackContext) -> str:
             assert shaped.wait(30)
         return shape(*given)
 
-    ground.monkeypatch.setattr("saasus_mcp.server.pipeline.call_sender.answer", waiting)
+    ground.monkeypatch.setattr("saasus_mcp.server.pipeline.call_sender.build_answer", waiting)
     api = StubApi(ground.catalogue, answers={"apilog.GetLogs": logs})
     behind = build_pipeline(api, Store.open_saas(ground.folder, "saas-under-test"))
     async with anyio.create_task_group() as tasks:

@@ -54,7 +54,11 @@ class CrashPoint:
             if call == self._doomed:
                 self._at("before checkpoint")
 
-        for owner, name, made in ((Store, "commit", committed), (Store, "finish_call", ended), (ApiClient, "send", sent)):
+        for owner, name, made in (
+            (Store, "commit", committed),
+            (Store, "finish_call", ended),
+            (ApiClient, "send", sent),
+        ):
             setattr(owner, name, made)
 
     def _at(self, moment: str) -> None:

@@ -25,7 +25,7 @@ from saasus_mcp.hosting.http import uvicorn_server
 from saasus_mcp.permissions.approval.approvals import ApprovalService
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.sandbox import CREDENTIALS, Sandbox
-from saasus_mcp.sandbox.serving import server as sandbox_server
+from saasus_mcp.sandbox.server import create_server as sandbox_server
 from tests.support.databases import open_stores
 from tests.support.gate import reply_text
 from tests.support.hosting_server import run_server

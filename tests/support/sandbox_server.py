@@ -17,7 +17,7 @@ from anyio import to_thread
 
 from saasus_mcp.catalog import load_catalogue
 from saasus_mcp.sandbox import Sandbox, app
-from saasus_mcp.sandbox.serving import server
+from saasus_mcp.sandbox.server import create_server
 from tests.support.processes import ROOT, run_module
 
 EXIT_KILLED = 9
@@ -50,7 +50,7 @@ async def serve_sandbox() -> AsyncIterator[SandboxServer]:
     try:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             host, port = listener.getsockname()
-            running = server(host, port, sandbox)
+            running = create_server(host, port, sandbox)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(running.serve, [listener])
                 yield SandboxServer(sandbox, f"http://{host}:{port}")

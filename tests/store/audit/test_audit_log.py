@@ -263,7 +263,7 @@ def test_what_was_purged_whole_is_not_missed(kept: Stores) -> None:
 
 @pytest.mark.parametrize(
     "late",
-    [lambda store: store.end("call-0", {"ok": True}, NOW), lambda store: store.refuse("x", {}, NOW)],
+    [lambda store: store.finish_call("call-0", {"ok": True}, NOW), lambda store: store.record_refusal("x", {}, NOW)],
     ids=["an end", "a refusal"],
 )
 def test_ends_and_refusals_are_links_of_the_same_chain(kept: Stores, late: Callable[[Store], None]) -> None:
