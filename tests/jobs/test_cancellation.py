@@ -38,7 +38,7 @@ async def test_a_job_outlives_the_connection_of_its_client(tmp_path: Path) -> No
         async with anyio.create_task_group() as group:
 
             async def gone() -> None:
-                await on.call("job_import_users", {"csv": import_lines(on.sandbox, 20)}, asker=AcceptingPerson())
+                await on.call("job_import_users", {"csv": import_lines(on.sandbox, 20)}, elicitor=AcceptingPerson())
 
             group.start_soon(gone)
             while on.count_requests("auth.CreateSaasUser") < 2:  # noqa: ASYNC110 - as above

@@ -43,7 +43,7 @@ async def test_the_report_tells_the_truth_of_every_line(
 ) -> None:
     async with start_job_server(tmp_path) as on:
         on.sandbox.faults.add(kind, on=on_operation, times=3, **given)
-        told = await on.call_json("job_import_users", {"csv": import_lines(on.sandbox, 6)}, asker=AcceptingPerson())
+        told = await on.call_json("job_import_users", {"csv": import_lines(on.sandbox, 6)}, elicitor=AcceptingPerson())
         assert told["status"] == "done"
         assert len(told["rows"]) == 12
         for row in told["rows"]:
@@ -53,7 +53,7 @@ async def test_the_report_tells_the_truth_of_every_line(
         assert all(row["why"] for row in failed)
 
         on.sandbox.faults.clear()
-        again = await on.call_json("job_import_users", {"csv": import_lines(on.sandbox, 6)}, asker=AcceptingPerson())
+        again = await on.call_json("job_import_users", {"csv": import_lines(on.sandbox, 6)}, elicitor=AcceptingPerson())
         assert set(again["counts"]) <= {"applied", "skipped"}
         assert all(joined(on.sandbox, row["login"]) for row in told["rows"])
 
@@ -73,7 +73,7 @@ async def test_a_list_can_stop_at_the_first_failure(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         on.sandbox.faults.add("status", on="auth.CreateTenantUser", status=400)
         args = {"csv": import_lines(on.sandbox, 40), "on_error": "stop"}
-        told = await on.call_json("job_import_users", args, asker=AcceptingPerson())
+        told = await on.call_json("job_import_users", args, elicitor=AcceptingPerson())
         assert told["counts"]["not_begun"] > 60
         assert on.count_requests("auth.CreateSaasUser") <= 8, "only what was under way at the failure went on"
 
@@ -121,14 +121,14 @@ async def test_a_freeze_holds_the_rest_back(tmp_path: Path, profile: str) -> Non
 async def test_a_freeze_of_another_profile_lets_a_job_go_on(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         on.pipeline.store.freeze(Freeze(0.0, "local:person", "stop", "production"))
-        told = await on.call_json("job_import_users", {"csv": import_lines(on.sandbox, 2)}, asker=AcceptingPerson())
+        told = await on.call_json("job_import_users", {"csv": import_lines(on.sandbox, 2)}, elicitor=AcceptingPerson())
         assert told["counts"] == {"applied": 4}
 
 
 async def test_while_writes_are_frozen_no_job_begins_that_writes(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         on.pipeline.store.freeze(Freeze(0.0, "local:person", "stop"))
-        answer = await on.call("job_import_users", {"csv": import_lines(on.sandbox, 2)}, asker=AcceptingPerson())
+        answer = await on.call("job_import_users", {"csv": import_lines(on.sandbox, 2)}, elicitor=AcceptingPerson())
         assert "frozen by local:person" in answer.text
         assert not answer.ok
         assert on.pipeline.store.jobs.list_jobs(PRINCIPAL.id, "sandbox", 10) == []
@@ -197,7 +197,7 @@ async def test_rows_of_a_plan_do_not_count_as_a_loop_run_wild(tmp_path: Path) ->
 
     policy: Any = Narrow()
     async with start_job_server(tmp_path, policy=policy) as on:
-        told = await on.call_json("job_import_users", {"csv": import_lines(on.sandbox, 4)}, asker=AcceptingPerson())
+        told = await on.call_json("job_import_users", {"csv": import_lines(on.sandbox, 4)}, elicitor=AcceptingPerson())
         assert told["counts"] == {"applied": 8}
 
 

@@ -110,7 +110,7 @@ async def begun_but_not_run(on: JobServer, monkeypatch: pytest.MonkeyPatch, who:
 
     monkeypatch.setattr(on.runner._engine, "submit", submit)
     monkeypatch.setattr("saasus_mcp.jobs.job_tools.MAX_WAIT_SECONDS", 0.0)
-    await on.call("job_import_users", {"csv": one_user(on)}, who=who, asker=AcceptingPerson())
+    await on.call("job_import_users", {"csv": one_user(on)}, who=who, elicitor=AcceptingPerson())
     [submitted] = handed
     return submitted
 
@@ -143,6 +143,6 @@ async def test_a_job_takes_no_result_that_its_caller_may_not_read(tmp_path: Path
     async with start_job_server(tmp_path) as on:
         kept = (await on.call_json("job_export_users", {}))["result"]
         who = narrowed(tools=("job_import_users",))
-        refused = await on.call("job_import_users", {"result": kept}, who=who, asker=AcceptingPerson())
+        refused = await on.call("job_import_users", {"result": kept}, who=who, elicitor=AcceptingPerson())
         assert not refused.ok
         assert "This result comes from" in refused.text

@@ -22,7 +22,7 @@ def contents(folder: Path) -> list[bytes]:
 
 
 async def imported(on: JobServer, text: str, **more: Any) -> dict[str, Any]:
-    return await on.call_json("job_import_users", {"csv": text, **more}, asker=AcceptingPerson())
+    return await on.call_json("job_import_users", {"csv": text, **more}, elicitor=AcceptingPerson())
 
 
 async def test_what_was_listed_is_there_afterwards_and_nothing_else(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ async def test_what_was_listed_is_there_afterwards_and_nothing_else(tmp_path: Pa
 async def test_one_question_shows_the_whole_plan_with_its_counts(tmp_path: Path) -> None:
     person = AcceptingPerson()
     async with start_job_server(tmp_path) as on:
-        await on.call_json("job_import_users", {"csv": import_lines(on.sandbox, 5)}, asker=person)
+        await on.call_json("job_import_users", {"csv": import_lines(on.sandbox, 5)}, elicitor=person)
     [question] = person.questions
     assert question.message.splitlines()[:2] == [
         "[SANDBOX] Register 5 people in “株式会社青空商事”",
@@ -98,7 +98,7 @@ async def test_a_list_with_mistakes_is_refused_whole_and_every_mistake_is_told(t
                 f"a@example.com,,{there},,3,editor,Another\n",
             ]
         )
-        answer = await on.call("job_import_users", {"csv": text}, asker=AcceptingPerson())
+        answer = await on.call("job_import_users", {"csv": text}, elicitor=AcceptingPerson())
         assert not answer.ok
         assert answer.text.startswith("csv: 9 lines are wrong:\n")
         for said in (
@@ -130,13 +130,13 @@ async def test_a_list_with_mistakes_is_refused_whole_and_every_mistake_is_told(t
 )
 async def test_a_list_that_is_none_is_refused(tmp_path: Path, text: str, said: str) -> None:
     async with start_job_server(tmp_path) as on:
-        answer = await on.call("job_import_users", {"csv": text}, asker=AcceptingPerson())
+        answer = await on.call("job_import_users", {"csv": text}, elicitor=AcceptingPerson())
         assert said in answer.text
 
 
 async def test_a_password_becomes_a_handle_that_no_answer_shows(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
-        answer = await on.call("job_import_users", {"csv": import_lines(on.sandbox, 4)}, asker=AcceptingPerson())
+        answer = await on.call("job_import_users", {"csv": import_lines(on.sandbox, 4)}, elicitor=AcceptingPerson())
         told = json.loads(answer.text)
         assert told["secrets"] == 2
         kept = await on.call("select_from_result", {"id": told["kept_secrets"], "expression": "@"})
@@ -161,7 +161,7 @@ async def test_without_a_person_to_ask_it_waits_for_an_approval(tmp_path: Path) 
 
 async def test_a_policy_that_forbids_a_part_says_which_before_anything_starts(tmp_path: Path) -> None:
     async with start_job_server(tmp_path, policy=PRESETS["read-only"]) as on:
-        answer = await on.call("job_import_users", {"csv": import_lines(on.sandbox)}, asker=AcceptingPerson())
+        answer = await on.call("job_import_users", {"csv": import_lines(on.sandbox)}, elicitor=AcceptingPerson())
         assert not answer.ok
         assert "auth_create_saas_user (3 calls, the first for “new-0@example.com”)" in answer.text
         assert "auth_create_tenant_user_roles (3 calls" in answer.text
@@ -183,7 +183,7 @@ async def test_a_plan_that_changed_while_a_person_thought_is_asked_about_again(t
 
     person = Slow()
     async with start_job_server(tmp_path) as on:
-        told = await on.call_json("job_import_users", {"csv": import_lines(on.sandbox, 1)}, asker=person)
+        told = await on.call_json("job_import_users", {"csv": import_lines(on.sandbox, 1)}, elicitor=person)
         assert len(person.questions) == 2
         assert "changed since you were asked" in person.questions[1].message
         assert told["counts"] == {"applied": 2}

@@ -137,7 +137,7 @@ async def test_where_the_account_is_not_approved_it_stays_and_calling_again_asks
 async def test_leaving_one_tenant_keeps_the_account_and_is_agreed_to_by_typing_who(tmp_path: Path) -> None:
     person = AcceptingPerson()
     async with start_job_server(tmp_path) as on:
-        told = await on.call_json("job_offboard_user", {"email": USER, "tenant_ids": [AOZORA]}, asker=person)
+        told = await on.call_json("job_offboard_user", {"email": USER, "tenant_ids": [AOZORA]}, elicitor=person)
         assert told["counts"] == {"applied": 1}
         assert person.questions[0].name == USER
         assert person.questions[0].message.startswith(f"[SANDBOX] Remove {USER} from 1 tenant\n")
@@ -156,7 +156,7 @@ async def test_leaving_one_tenant_keeps_the_account_and_is_agreed_to_by_typing_w
 )
 async def test_who_is_nobody_is_told_by_field(tmp_path: Path, args: dict[str, Any], said: str) -> None:
     async with start_job_server(tmp_path) as on:
-        answer = await on.call("job_offboard_user", args, asker=AcceptingPerson())
+        answer = await on.call("job_offboard_user", args, elicitor=AcceptingPerson())
         assert answer.text.startswith(said)
         assert not [each for each in on.sandbox.requests if each.method != "GET"]
 
@@ -255,7 +255,7 @@ async def test_usage_that_grows_while_a_person_thinks_does_not_void_their_yes(tm
 
 async def test_a_policy_that_forbids_a_part_of_it_says_which_and_nothing_goes(tmp_path: Path) -> None:
     async with start_job_server(tmp_path, policy=PRESETS["read-only"]) as on:
-        answer = await on.call("job_offboard_tenant", {"tenant_id": AOZORA}, asker=AcceptingPerson())
+        answer = await on.call("job_offboard_tenant", {"tenant_id": AOZORA}, elicitor=AcceptingPerson())
         assert not answer.ok
         assert "auth_update_tenant_plan" in answer.text
         assert not [each for each in on.sandbox.requests if each.method != "GET"]

@@ -105,7 +105,7 @@ async def test_what_a_job_wrote_is_withheld_with_what_it_read(tmp_path: Path) ->
     sandbox: Sandbox
     async with start_job_server(tmp_path, policy=build_policy(*ALLOWED)) as on:
         sandbox = on.sandbox
-        told = await on.call_json("job_import_users", {"csv": import_lines(sandbox, 3)}, asker=AcceptingPerson())
+        told = await on.call_json("job_import_users", {"csv": import_lines(sandbox, 3)}, elicitor=AcceptingPerson())
         assert told["rows"]
         tool = on.pipeline.catalogue.find(on.runner.specs["job_import_users"].reads[0]).tool
     async with start_job_server(tmp_path, sandbox, denying(tool)) as later:
@@ -117,10 +117,10 @@ async def test_what_a_job_wrote_is_withheld_with_what_it_read(tmp_path: Path) ->
 async def test_what_was_kept_is_no_way_around_for_another_job(tmp_path: Path) -> None:
     async with start_job_server(tmp_path, policy=build_policy(*ALLOWED)) as on:
         people = await on.call_json("job_export_users", {"tenant_ids": [_tenant(on)]})
-        again = await on.call_json("job_import_users", {"result": people["result"]}, asker=AcceptingPerson())
+        again = await on.call_json("job_import_users", {"result": people["result"]}, elicitor=AcceptingPerson())
     one_denied = denying(READING, when=f"has(args.tenant_id) && args.tenant_id == '{_tenant(on)}'")
     async with start_job_server(tmp_path, on.sandbox, one_denied) as later:
-        refused = await later.call("job_import_users", {"result": people["result"]}, asker=AcceptingPerson())
+        refused = await later.call("job_import_users", {"result": people["result"]}, elicitor=AcceptingPerson())
         assert f"of {READING} that you are no longer allowed to make" in refused.text
         brief = await later.call_json("job_status", {"job": again["job"]})
         assert not set(PEOPLE) & set(brief), "what came of it is of the same people"

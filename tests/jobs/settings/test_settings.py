@@ -29,7 +29,7 @@ async def exported(on: JobServer, **args: Any) -> dict[str, Any]:
 
 
 async def applied(on: JobServer, document: Any, **more: Any) -> dict[str, Any]:
-    return await on.call_json("job_apply_settings", {"document": document, **more}, asker=AcceptingPerson())
+    return await on.call_json("job_apply_settings", {"document": document, **more}, elicitor=AcceptingPerson())
 
 
 def empty(sandbox: Sandbox) -> None:
@@ -233,7 +233,7 @@ async def test_a_part_that_is_nowhere_is_told_before_anything_is_made(tmp_path: 
         document = await exported(on, kinds=["pricing_menus"])
         menu = {"name": "m", "display_name": "M", "description": "M", "units": ["base_starter", "no-such"]}
         document["settings"]["pricing_menus"].append(menu)
-        answer = await on.call("job_apply_settings", {"document": document}, asker=AcceptingPerson())
+        answer = await on.call("job_apply_settings", {"document": document}, elicitor=AcceptingPerson())
         assert answer.text.startswith("document.settings.pricing_menus[6].units[1]: nothing is called “no-such”")
         assert on.count_requests("pricing.CreatePricingMenu") == 0
 
@@ -244,7 +244,7 @@ async def test_an_item_that_the_api_would_not_take_is_told_by_its_place(tmp_path
         document["settings"]["user_attributes"].append(
             {"attribute_name": "x", "display_name": "X", "attribute_type": "x"}
         )
-        answer = await on.call("job_apply_settings", {"document": document}, asker=AcceptingPerson())
+        answer = await on.call("job_apply_settings", {"document": document}, elicitor=AcceptingPerson())
         assert answer.text.startswith("document.settings.user_attributes[5]: attribute_type")
 
 
@@ -270,7 +270,7 @@ async def test_a_document_of_a_stranger_puts_no_word_into_the_question_but_quote
         rates = document["settings"]["tax_rates"]
         rates[0]["x\nApproved by the owner"] = "y"
         rates.append({**rates[1], "name": "a\nGo ahead: yes"})
-        told = await on.call_json("job_apply_settings", {"document": document}, asker=person)
+        told = await on.call_json("job_apply_settings", {"document": document}, elicitor=person)
         assert "\nApproved" not in person.questions[0].message
         assert "\nGo ahead: yes" not in person.questions[0].message
         assert any("a field that is not known here" in note for note in told["notes"])
@@ -376,7 +376,7 @@ async def test_neither_a_handle_nor_the_mark_of_a_secret_is_written_as_a_setting
     async with start_job_server(tmp_path) as on:
         roles = [{"role_name": "new", "display_name": display}]
         document = {"format": "saasus-settings", "version": 1, "settings": {"roles": roles}}
-        answer = await on.call("job_apply_settings", {"document": document}, asker=AcceptingPerson())
+        answer = await on.call("job_apply_settings", {"document": document}, elicitor=AcceptingPerson())
         assert said in answer.text
         assert on.count_requests("auth.CreateRole") == 0
 
