@@ -1,4 +1,4 @@
-"""Fixtures that every part of the suite shares. Nothing here reaches a network or the user's own state."""
+"""Fixtures of all tests. They reach neither a network nor the state and the credentials of the user."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session", autouse=True)
 def _interrupts_are_heard() -> None:
-    """A suite that a shell started in the background ignores SIGINT, and so would every process that a test starts."""
+    """Handle SIGINT. A suite that a shell started in the background ignores it, and so would every process that a test starts."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -64,7 +64,7 @@ def catalogue() -> Catalogue:
 
 @pytest.fixture(params=BACKENDS)
 def where(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path | str]:
-    """Where stores can be kept: in a folder, and in a database of PostgreSQL."""
+    """Return where stores are: in a folder, or in a PostgreSQL database."""
     if request.param == "sqlite":
         yield tmp_path / "state"
         return
@@ -80,14 +80,14 @@ def kept(where: Path | str) -> Iterator[Stores]:
 
 @pytest.fixture(scope="session")
 def _one_database() -> Iterator[str]:
-    """A database for all that need no more than a store of their own in it: making one for each takes long."""
+    """Create a database for all tests that need only a store of their own in it. Creating one takes long."""
     with create_database() as address:
         yield address
 
 
 @pytest.fixture(params=BACKENDS)
 def store(request: pytest.FixtureRequest) -> Iterator[Store]:
-    """A store of its own, on each database."""
+    """Open a store of its own, on each database."""
     with ExitStack() as until:
         if request.param == "sqlite":
             yield until.enter_context(closing(Store.in_memory()))
@@ -111,7 +111,7 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _own_state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No test reads the credentials or the state of whoever runs it."""
+    """Hide the credentials and the state of the user."""
     for name in os.environ:
         if name.startswith("SAASUS_"):
             monkeypatch.delenv(name)

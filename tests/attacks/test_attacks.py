@@ -1,5 +1,5 @@
-"""The attack corpus: every case ends as it must, nothing goes without the proof that its decision demands, and the table
-in the documentation is what this run gave.
+"""Every attack of the corpus ends as it must, no call is sent without the proof that its decision demands, and the table in the
+documentation shows the result of this run.
 """
 
 from __future__ import annotations

@@ -48,7 +48,9 @@ async def test_every_line_is_done_once_and_told_truly(tmp_path: Path, moment: st
 
         async with start_job_server(tmp_path, url=on.url) as again:
             assert again.pipeline.store.audit_log.find_breaks() == [], "a torn audit would hide what happened"
-            counts = (await again.call_json("job_import_users", {"csv": people(on)}, elicitor=AcceptingPerson()))["counts"]
+            counts = (await again.call_json("job_import_users", {"csv": people(on)}, elicitor=AcceptingPerson()))[
+                "counts"
+            ]
             assert counts.get("applied", 0) == missing
             assert counts["skipped"] == PEOPLE - missing
         assert there(on) == PEOPLE

@@ -1,4 +1,4 @@
-"""The databases that a store can be in. PostgreSQL takes a server: `make test-postgres` starts one of its own."""
+"""The databases of a store. PostgreSQL needs a server: `make test-postgres` starts one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KEY = b"k" * 32
 
 @contextmanager
 def create_database() -> Iterator[str]:
-    """The address of a database of PostgreSQL that nobody used before, dropped in the end."""
+    """Create a PostgreSQL database, and drop it at the end. Return its address."""
     assert SERVER is not None
     name = f"test_{secrets.token_hex(6)}"
     server = create_engine(make_url(SERVER).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
@@ -39,7 +39,7 @@ def create_database() -> Iterator[str]:
 
 
 def open_stores(where: Path | str, keys: Sequence[bytes] = (KEY,)) -> Stores:
-    """Those of a process of its own: in a folder, or at the address of a database."""
+    """Open stores as another process does, in a folder or at the address of a database."""
     if isinstance(where, Path):
         return FolderStores(where, lambda: keys)
     from saasus_mcp.store.shared_stores import SharedStores  # noqa: PLC0415 - its driver is of an extra
@@ -48,7 +48,7 @@ def open_stores(where: Path | str, keys: Sequence[bytes] = (KEY,)) -> Stores:
 
 
 def execute(store: Store, statement: str) -> None:
-    """What somebody does to the tables who has the database, but not the server."""
+    """Execute a statement on the tables, as an attacker who has the database but not the server."""
     with store._database.transaction() as connection:
         schemas = connection.get_execution_options().get("schema_translate_map")
         if schemas:

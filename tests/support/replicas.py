@@ -1,4 +1,4 @@
-"""Several servers that share one state: real processes, before one sandbox of the API that counts what reaches it."""
+"""Several servers that share one state: processes before one sandbox, which counts what reaches it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ LISTENING = re.compile(r"MCP at (http://127\.0\.0\.1:[0-9]+)/mcp")
 
 
 class CountingSandbox(Sandbox):
-    """A sandbox that counts every write that reaches it, by what it says."""
+    """A sandbox that counts the writes that reach it, by method, path and body."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         super().__init__(catalogue)
@@ -60,13 +60,13 @@ class CountingSandbox(Sandbox):
             await super().__call__(scope, receive, send)
 
     def count_writes(self, text: str) -> int:
-        """How many writes said this."""
+        """Return how many writes contain a text."""
         return sum(count for said, count in self.writes.items() if text in said)
 
 
 @dataclass
 class Replica:
-    """One server: a process of its own, with whatever it logs."""
+    """One server in a process of its own, with its log."""
 
     process: subprocess.Popen[bytes]
     log: Path
@@ -84,14 +84,14 @@ class Replica:
         self.url = found[1]
 
     def kill(self) -> None:
-        """As when the machine loses power."""
+        """Kill the server, as when the machine loses power."""
         self.process.kill()
         self.process.wait(TIMEOUT)
 
 
 @dataclass
 class Replicas:
-    """The servers, what they stand before, and the environment that a command in a terminal needs."""
+    """The servers, their sandbox, and the environment of a command in a terminal."""
 
     sandbox: CountingSandbox
     replicas: list[Replica]
@@ -99,7 +99,7 @@ class Replicas:
 
 
 def environment(where: Path | str, folder: Path, keys: list[str] = KEYS[:1]) -> dict[str, str]:
-    """What makes a process share the state: the folder, or the database and the keys."""
+    """Return the variables with which a process shares the state: the folder, or the database and the keys."""
     if isinstance(where, Path):
         return {"SAASUS_MCP_STATE_DIR": str(where)}
     return {
@@ -111,7 +111,7 @@ def environment(where: Path | str, folder: Path, keys: list[str] = KEYS[:1]) -> 
 
 @contextmanager
 def start_replica(env: dict[str, str], log: Path, port: int = 0) -> Iterator[Replica]:
-    """A server on this port, or any that is free, ended with the test whatever became of it."""
+    """Start a server on this port, or on a free one. Kill it at the end of the block."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("SAASUS_")}
     with log.open("wb") as kept:
         process = start_module(
@@ -129,7 +129,7 @@ def start_replica(env: dict[str, str], log: Path, port: int = 0) -> Iterator[Rep
 
 
 def _without_console(folder: Path) -> Path:
-    """A configuration by which no client is sent to a page: what is tried here is what calls get."""
+    """Write a configuration without console, so that no client is sent to a page."""
     file = folder / "config.toml"
     file.write_text("version = 1\n[console]\nenabled = false\n", encoding="utf-8")
     return file
@@ -139,7 +139,7 @@ def _without_console(folder: Path) -> Path:
 async def start_replicas(
     catalogue: Catalogue, where: Path | str, folder: Path, count: int = 2, **more: str
 ) -> AsyncIterator[Replicas]:
-    """So many servers that share what is kept at `where`; `folder` is for what each keeps for itself."""
+    """Start servers that share the state at `where`. Each has files of its own in `folder`."""
     sandbox = CountingSandbox(catalogue)
     with uvicorn_server.open_listener("127.0.0.1", 0) as listener:
         api = sandbox_server("127.0.0.1", 0, sandbox)
@@ -178,7 +178,7 @@ def _replicas(where: Path | str, folder: Path, shared: dict[str, str], left: int
 
 @asynccontextmanager
 async def serve_app(app: ASGIApp) -> AsyncIterator[str]:
-    """An app on a port of this machine, until the end; gives its URL."""
+    """Serve an app on a port of this machine until the block ends. Return the URL."""
     with uvicorn_server.open_listener("127.0.0.1", 0) as listener:
         config = uvicorn.Config(
             app,

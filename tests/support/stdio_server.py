@@ -1,4 +1,4 @@
-"""A server on the pipes of a client, and its messages."""
+"""A server on stdio, and its messages."""
 
 from __future__ import annotations
 
