@@ -8,6 +8,8 @@ import os
 from collections import defaultdict
 from pathlib import Path
 
+import pytest
+
 from saasus_mcp.catalog import Catalogue
 from tests.support.attack_cases import (
     ANSWERS,
@@ -37,6 +39,7 @@ answers its own questions counts as a yes to a confirmation, never to an approva
 """
 
 
+@pytest.mark.slow
 async def test_every_attack_ends_as_it_must_and_none_gets_through(catalogue: Catalogue) -> None:
     ended: dict[tuple[str, str, str, str], list[str]] = defaultdict(list)
     counted: list[tuple[int, int]] = []

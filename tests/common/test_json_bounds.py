@@ -17,6 +17,7 @@ VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st
 TRICKY = ['"', "\\", '\\"', "[{,", '"]},"', "\u2028", "\U0001f600"]
 
 
+@pytest.mark.slow
 @given(VALUES, st.booleans())
 def test_a_small_message_fits_whatever_its_texts_hold(value: Any, ascii_only: bool) -> None:
     assert find_excess(json.dumps(value, ensure_ascii=ascii_only).encode()) is None

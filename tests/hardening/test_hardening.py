@@ -32,6 +32,7 @@ def results() -> Iterator[dict[str, str]]:
         PAGE.write_text(before + BEGIN + table(found) + END + rest.partition(END)[2], encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.title)
 async def test_the_product_holds_against(
     attack: Attack, results: dict[str, str], catalogue: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

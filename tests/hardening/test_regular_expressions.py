@@ -44,6 +44,7 @@ def test_an_expression_is_linear_by_construction(expression: Expression) -> None
     assert superlinear(expression.pattern, expression.mode, expression.flags) == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("expression", ALL, ids=str)
 def test_an_expression_takes_time_in_proportion(expression: Expression) -> None:
     steep = {text: ratio for text in texts(expression) if (ratio := growth(expression, *text)) > STEEPEST}

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import pytest
 
 from tests.support.job_data import import_lines
 from tests.support.job_server import AcceptingPerson, JobServer, start_job_server
@@ -33,6 +34,7 @@ async def test_a_call_that_is_cancelled_stops_its_job_between_rows(tmp_path: Pat
         assert told["counts"]["not_begun"] > 0
 
 
+@pytest.mark.slow
 async def test_a_job_outlives_the_connection_of_its_client(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         async with anyio.create_task_group() as group:

@@ -90,6 +90,7 @@ async def waiting(on: JobServer, job: str, but: str = "") -> None:
     assert on.count_requests("auth.DeleteTenant") == 0, "the yes to the plan is no yes to this"
 
 
+@pytest.mark.slow
 async def test_it_goes_once_the_step_itself_is_approved(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         tenant = sandbox_state(on.sandbox).rows("tenants")[0]["id"]
@@ -105,6 +106,7 @@ async def test_it_goes_once_the_step_itself_is_approved(tmp_path: Path) -> None:
         assert (record["parent"], record["step"], record["proof"]) == (job, "delete", "approval")
 
 
+@pytest.mark.slow
 async def test_the_code_is_told_at_once_by_the_call_that_starts_the_job_and_by_one_that_follows_it(
     tmp_path: Path,
 ) -> None:
@@ -128,6 +130,7 @@ async def test_the_code_is_told_at_once_by_the_call_that_starts_the_job_and_by_o
         assert told["status"] == "done", "after the decision it is followed to its end"
 
 
+@pytest.mark.slow
 async def test_a_step_that_is_rejected_is_not_made(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         job = await begun(on, sandbox_state(on.sandbox).rows("tenants")[0]["id"])
@@ -139,6 +142,7 @@ async def test_a_step_that_is_rejected_is_not_made(tmp_path: Path) -> None:
         assert on.count_requests("auth.DeleteTenant") == 0
 
 
+@pytest.mark.slow
 async def test_a_job_that_waits_can_be_cancelled(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         job = await begun(on, sandbox_state(on.sandbox).rows("tenants")[0]["id"])
@@ -161,6 +165,7 @@ async def test_while_it_waits_the_model_is_told_to_wait_and_not_to_call_again(tm
         assert told["approval"] == newest(on).code
 
 
+@pytest.mark.slow
 async def test_the_same_call_while_it_runs_is_answered_with_the_job_that_runs(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         tenant = sandbox_state(on.sandbox).rows("tenants")[0]["id"]
@@ -174,6 +179,7 @@ async def test_the_same_call_while_it_runs_is_answered_with_the_job_that_runs(tm
             await on.runner.start(SPEC, Call(NAME, {"tenant_id": tenant}, PRINCIPAL))
 
 
+@pytest.mark.slow
 async def test_nothing_is_begun_while_no_approval_can_be_asked_for(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         on.runner.specs = {**on.runner.specs, NAME: SPEC}
@@ -208,6 +214,7 @@ async def test_a_plan_whose_reads_hang_is_given_up_on_at_the_deadline_of_the_cal
         assert on.pipeline.store.jobs.list_jobs(PRINCIPAL.id, PLACE.profile, 10) == []
 
 
+@pytest.mark.slow
 async def test_a_step_whose_target_is_gone_by_now_is_not_made_and_says_so(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         tenant = sandbox_state(on.sandbox).rows("tenants")[0]["id"]

@@ -26,6 +26,7 @@ def joined(sandbox: Sandbox, login: str) -> bool:
     return sum(login in row and row[2:4] == (tenant_id(sandbox), "3") for row in list_grants(sandbox)) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "given", "outcomes"),
     [
@@ -84,6 +85,7 @@ async def until(reached: Callable[[], bool]) -> None:
             await anyio.sleep(0.002)
 
 
+@pytest.mark.slow
 async def test_a_job_that_is_cancelled_stops_between_rows_and_says_what_was_done(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         job = await on.start_import(60)
@@ -219,6 +221,7 @@ async def test_nobody_has_more_than_a_few_jobs_under_way(tmp_path: Path) -> None
         assert "You already have 3 running jobs" in refused.text
 
 
+@pytest.mark.slow
 async def test_of_jobs_started_at_once_no_more_than_a_few_start(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         refused = [answer for answer in await start_jobs_at_once(on, 12, 9) if not answer.ok]

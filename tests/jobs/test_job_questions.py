@@ -32,6 +32,7 @@ def said(question: Question, language: Language) -> list[str]:
     return lines
 
 
+@pytest.mark.slow
 async def test_off_boarding_names_the_person_what_is_lost_and_which_step_waits(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         add_invitation(on.sandbox, USER)

@@ -115,6 +115,7 @@ async def begun_but_not_run(on: JobServer, monkeypatch: pytest.MonkeyPatch, who:
     return submitted
 
 
+@pytest.mark.slow
 async def test_the_narrowing_in_force_at_the_start_holds_when_another_process_takes_the_job_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,6 +140,7 @@ async def test_a_step_that_the_kept_narrowing_leaves_out_is_not_sent(
         assert "narrowed" in {record["refused"] for record in on.audit_records("refused")}
 
 
+@pytest.mark.slow
 async def test_a_job_takes_no_result_that_its_caller_may_not_read(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         kept = (await on.call_json("job_export_users", {}))["result"]

@@ -81,6 +81,7 @@ def changed(name: str, value: Any) -> Any:
     return ("0" if value[:1] != "0" else "1") + value[1:]
 
 
+@pytest.mark.slow
 @given(data=st.data())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_change_of_one_row_mark_key_or_saas_is_found(pair: Pair, data: st.DataObject) -> None:

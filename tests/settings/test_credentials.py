@@ -66,6 +66,7 @@ def test_what_may_be_a_credential_is_let_through(value: str) -> None:
     assert find_credential_flaw(value) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [values[0] for values in WRONG.values()])
 @pytest.mark.parametrize("lang", ["en", "ja"])
 @pytest.mark.parametrize("name", NAMES)

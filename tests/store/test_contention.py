@@ -103,6 +103,7 @@ def look_after(store: Store, _: str) -> None:
     assert store.audit_log.find_breaks() == []
 
 
+@pytest.mark.slow
 def test_whoever_waits_for_another_gets_on(several: list[Store]) -> None:
     assert together(several, [write, ask, keep, look_after]) == []
     assert len([record for record in several[0].audit_records() if record["event"] == "ended"]) == SERVERS * TURNS

@@ -34,6 +34,7 @@ async def test_the_flags_and_variables_choose_what_is_listed(catalogue: Catalogu
     assert "roles" in (found.structured_content or {})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize("by", ["flags", "variables"])
 async def test_named_and_excluded_tools_narrow_what_is_listed_and_allowed(era: Era, by: str) -> None:

@@ -27,6 +27,7 @@ class Yielding(httpx2.AsyncBaseTransport):
         return await self._behind.handle_async_request(request)
 
 
+@pytest.mark.slow
 async def test_calls_that_wait_for_the_api_hold_no_turn_of_those_that_have_their_answer(
     catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:

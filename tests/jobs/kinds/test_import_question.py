@@ -79,6 +79,7 @@ async def test_of_a_few_people_everybody_stands_there_with_their_roles_and_place
     assert not [line for line in said if line.startswith("Not shown")]
 
 
+@pytest.mark.slow
 async def test_of_a_long_list_the_rest_is_announced_and_stands_whole_in_the_details(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         question = await asked(on, HEADER + "".join(staff(on, 40)))
@@ -87,6 +88,7 @@ async def test_of_a_long_list_the_rest_is_announced_and_stands_whole_in_the_deta
     assert all(f"staff-{n}@aozora.example.jp" in told for n in range(40))
 
 
+@pytest.mark.slow
 async def test_where_not_all_ordinary_people_are_shown_how_many_there_are_is_typed(tmp_path: Path) -> None:
     person = AcceptingPerson()
     async with start_job_server(tmp_path) as on:
@@ -129,6 +131,7 @@ async def test_the_reason_is_kept_in_the_audit_and_makes_no_other_job(tmp_path: 
     assert "reason" not in begun["arguments"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 90])
 async def test_existing_people_are_found_however_they_are_written_and_however_long_the_list_is(
     tmp_path: Path, count: int

@@ -48,6 +48,7 @@ async def test_what_was_listed_is_there_afterwards_and_nothing_else(tmp_path: Pa
         assert on.count_requests("auth.CreateTenantUserRoles") == 5, "the roles of one environment go in one call"
 
 
+@pytest.mark.slow
 async def test_one_question_shows_the_whole_plan_with_its_counts(tmp_path: Path) -> None:
     person = AcceptingPerson()
     async with start_job_server(tmp_path) as on:
@@ -116,6 +117,7 @@ async def test_a_list_with_mistakes_is_refused_whole_and_every_mistake_is_told(t
         assert on.count_requests("auth.CreateSaasUser") == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -146,6 +148,7 @@ async def test_a_password_becomes_a_handle_that_no_answer_shows(tmp_path: Path) 
     assert not any(b"sandbox-password" in file for file in contents(tmp_path))
 
 
+@pytest.mark.slow
 async def test_without_a_person_to_ask_it_waits_for_an_approval(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         answer = await on.call("job_import_users", {"csv": import_lines(on.sandbox)})

@@ -81,6 +81,7 @@ async def test_a_plan_alone_is_the_whole_checklist_of_a_person_and_asks_nobody(t
         assert not [each for each in on.sandbox.requests if each.method != "GET"]
 
 
+@pytest.mark.slow
 async def test_a_person_is_out_of_every_tenant_before_the_account_waits_for_its_own_approval(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         invitation, person = add_invitation(on.sandbox, USER), user_id(on)
@@ -98,6 +99,7 @@ async def test_a_person_is_out_of_every_tenant_before_the_account_waits_for_its_
         assert list_grants(on.sandbox) == others
 
 
+@pytest.mark.slow
 def test_a_job_that_waits_for_an_approval_outlives_its_server(tmp_path: Path) -> None:
     sandbox = Sandbox(load_catalogue())
 
@@ -122,6 +124,7 @@ def test_a_job_that_waits_for_an_approval_outlives_its_server(tmp_path: Path) ->
     anyio.run(go_on, anyio.run(begin))  # a loop each, as the engine's belongs to one process
 
 
+@pytest.mark.slow
 async def test_where_the_account_is_not_approved_it_stays_and_calling_again_asks_for_the_rest(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         async with running(on, "job_offboard_user", {"email": USER}) as told:
@@ -145,6 +148,7 @@ async def test_leaving_one_tenant_keeps_the_account_and_is_agreed_to_by_typing_w
         assert sandbox_state(on.sandbox).find("users", user_id(on)) is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("args", "said"),
     [
@@ -186,6 +190,7 @@ async def test_the_checklist_of_a_tenant_names_what_stays_and_who_is_left_alone(
         assert not [each for each in on.sandbox.requests if each.method != "GET"]
 
 
+@pytest.mark.slow
 async def test_the_contract_ends_first_and_the_tenant_goes_when_it_is_over(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         args = {"tenant_id": AOZORA}
@@ -217,6 +222,7 @@ async def later(on: JobServer, args: dict[str, Any]) -> None:
     assert list_grants(on.sandbox) == others
 
 
+@pytest.mark.slow
 async def test_a_tenant_deleted_at_once_has_its_contract_ended_before(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         invitation = add_invitation(on.sandbox, "new@example.com", AOZORA)
@@ -232,6 +238,7 @@ async def test_a_tenant_deleted_at_once_has_its_contract_ended_before(tmp_path: 
         assert sandbox_state(on.sandbox).find("tenants", AOZORA) is None
 
 
+@pytest.mark.slow
 async def test_a_tenant_stays_where_the_end_of_its_contract_is_not_approved(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         args = {"tenant_id": AOZORA, "delete": "at_once"}
@@ -242,6 +249,7 @@ async def test_a_tenant_stays_where_the_end_of_its_contract_is_not_approved(tmp_
         assert on.count_requests("auth.DeleteTenant") == on.count_requests("auth.UpdateTenantPlan") == 0
 
 
+@pytest.mark.slow
 async def test_usage_that_grows_while_a_person_thinks_does_not_void_their_yes(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         state = sandbox_state(on.sandbox)

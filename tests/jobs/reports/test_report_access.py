@@ -42,6 +42,7 @@ async def withheld(on: JobServer, job: str, whole: str, tool: str, who: Principa
             await client.read_resource(whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("job", "args", "tool"),
     [
@@ -79,6 +80,7 @@ async def test_a_report_is_withheld_by_the_arguments_of_its_reads(tmp_path: Path
         assert later.stored_result(told[second]["result"]) == told[second]["csv"]
 
 
+@pytest.mark.slow
 async def test_a_caller_who_left_a_group_gets_nothing_of_what_it_let_them_read(tmp_path: Path) -> None:
     members = Principal(PRINCIPAL.id, frozenset({"readers"}))
     grouped = build_policy(
@@ -114,6 +116,7 @@ async def test_what_a_job_wrote_is_withheld_with_what_it_read(tmp_path: Path) ->
         assert brief["steps"] == told["steps"], "what was done is told all the same"
 
 
+@pytest.mark.slow
 async def test_what_was_kept_is_no_way_around_for_another_job(tmp_path: Path) -> None:
     async with start_job_server(tmp_path, policy=build_policy(*ALLOWED)) as on:
         people = await on.call_json("job_export_users", {"tenant_ids": [_tenant(on)]})

@@ -76,6 +76,7 @@ async def test_no_secret_and_no_handle_of_one_is_in_the_document(tmp_path: Path)
         assert whole.count("[redacted]") == 5
 
 
+@pytest.mark.slow
 async def test_two_exports_of_the_same_differ_in_nothing_but_their_time(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         one = await exported(on)
@@ -120,6 +121,7 @@ async def test_a_difference_is_told_in_words_and_as_a_record(tmp_path: Path) -> 
         assert (differs["field"], differs["later"]) == ("display_name", "編集する人")
 
 
+@pytest.mark.slow
 async def test_two_documents_are_compared_without_asking_the_api(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         one = await exported(on)
@@ -133,6 +135,7 @@ async def test_two_documents_are_compared_without_asking_the_api(tmp_path: Path)
         assert len(on.sandbox.requests) == requests
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("document", "field"),
     [
@@ -163,6 +166,7 @@ async def test_what_is_no_document_is_refused_by_field(tmp_path: Path, job: str,
         assert answer.text.startswith(field)
 
 
+@pytest.mark.slow
 async def test_an_empty_saas_is_set_up_like_the_one_that_was_exported(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         document, before = await exported(on), shape(on.sandbox)
@@ -212,6 +216,7 @@ async def test_what_differs_is_changed_where_asked_for_but_what_is_used_stays(tm
         assert any("nothing changes its display_name" in text for text in why.values())
 
 
+@pytest.mark.slow
 async def test_a_new_menu_takes_units_that_are_there_and_units_that_are_made_in_the_same_job(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         document = await exported(on, kinds=["pricing_units", "pricing_menus", "pricing_plans"])
@@ -263,6 +268,7 @@ async def test_where_answers_are_lost_it_says_so_and_the_same_document_again_mak
         assert len(sandbox_state(on.sandbox).rows("pricing_units")) == len(before["units"]), "each once"
 
 
+@pytest.mark.slow
 async def test_a_document_of_a_stranger_puts_no_word_into_the_question_but_quoted_names(tmp_path: Path) -> None:
     person = AcceptingPerson()
     async with start_job_server(tmp_path) as on:
@@ -317,6 +323,7 @@ async def test_what_is_never_applied_is_said_with_its_reason(tmp_path: Path) -> 
             assert said in notes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("era", ERAS)
 async def test_a_client_of_either_protocol_applies_a_kept_export_with_one_question(tmp_path: Path, era: Era) -> None:
     async with (
@@ -339,6 +346,7 @@ async def rows(on: JobServer, told: dict[str, Any]) -> list[dict[str, Any]]:
     return whole
 
 
+@pytest.mark.slow
 def test_a_server_that_stops_leaves_the_rest_to_the_next_and_nothing_is_made_twice(tmp_path: Path) -> None:
     sandbox = Sandbox(load_catalogue())
     before = shape(sandbox)

@@ -115,6 +115,7 @@ NARROWINGS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["guarded", "read-only"])
 @pytest.mark.parametrize("kind", KINDS)
 async def test_ready_answers_of_a_narrowed_server_are_the_sdks_own(
@@ -127,6 +128,7 @@ async def test_ready_answers_of_a_narrowed_server_are_the_sdks_own(
                 await alike(pipeline, chosen, kind, toolsets, STATELESS_PROTOCOL, narrowing)
 
 
+@pytest.mark.slow
 def test_the_ready_file_is_that_of_this_version() -> None:
     assert precomputed.PRECOMPUTED_FILE.read_text(encoding="utf-8") == made()
 
@@ -160,6 +162,7 @@ INFO = ANYTHING | st.fixed_dictionaries(
 IDS = ANYTHING | st.integers(-9, 9) | st.text(max_size=9)
 
 
+@pytest.mark.slow
 @given(id=IDS, capabilities=CAPABILITIES, info=INFO)
 @example(id=1, capabilities={"elicitation": {"form": {"applyDefaults": True}}, "roots": {"listChanged": True}}, info={"name": "a", "version": "1"})  # fmt: skip
 @example(id="a", capabilities={"tools": True, "elicitation": {}}, info={"name": "a", "version": "1", "title": "A"})

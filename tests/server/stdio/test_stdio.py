@@ -320,6 +320,7 @@ def sent_lines(draw: st.DrawFn) -> bytes:
     return draw(st.sampled_from([text, text, text[:at], text[:at] + draw(NOISE) + text[at:], draw(NOISE)]))
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=list(HealthCheck))
 @given(st.lists(sent_lines(), max_size=12), st.sampled_from(["2025-03-26", "2025-11-25"]))
 @example([b'{"id":1,"jsonrpc":"2.0","method":"ping"}', b'{"id":1', b"[", b"{", b'"', b"\xff\xfe{\x00"], "2025-03-26")

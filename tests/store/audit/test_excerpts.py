@@ -35,6 +35,7 @@ def test_of_a_long_list_there_is_the_count() -> None:
     assert stored["arguments"]["ids"]["beginning"].startswith("[0,1,2")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "value",
     [
