@@ -1,4 +1,4 @@
-"""Attacks by what a server depends on: outages that could pass for bad tokens, and people who could pass for two."""
+"""Attacks through dependencies: outages that look like invalid tokens, and one person who looks like two."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ OUTAGE = "503 with Retry-After and no challenge"
 
 
 async def send_requests(made: Made, *bearers: str, path: str = "/mcp") -> list[httpx2.Response]:
-    """What a server answers to requests with these bearer tokens, one after the other."""
+    """Return the answers to requests with these bearer tokens, one after the other."""
     async with made().client(None) as client:
         return [await send_request(client, bearer, path) for bearer in bearers]
 
@@ -126,7 +126,7 @@ async def full_accounts(ground: AttackContext) -> str:
 
 
 class _ReadOnly:
-    """The accounts' database, of which only reading works."""
+    """A database of tokens that can only be read."""
 
     def __init__(self, kept: TokenStore) -> None:
         self.reading = database_behind(kept).read_transaction
