@@ -119,7 +119,9 @@ class CallSender:
         try:
             async with release_turn():
                 deadline = step.deadline if step.operation.reads else step.deadline.for_send()
-                response = await self._client.send(step.operation, request, step.id, deadline, _between(step))
+                response = await self._client.send(
+                    step.operation, request, step.id, deadline=deadline, on_retry=_between(step)
+                )
         except SendFailed as failure:
             return not_sent_answer(failure, step.id)
         known = self._client.secrets.with_texts(secret_values(step.operation, resolved.values))
