@@ -253,3 +253,8 @@ class Operation:
     def retriable(self) -> bool:
         """Return whether the call may be sent twice: only an idempotent read may."""
         return self.reads and self.effects.idempotent
+
+
+MAX_REASON_LENGTH = 200
+REASON_SCHEMA: Schema = {"type": "string", "maxLength": MAX_REASON_LENGTH, "description": "why, for the person asked"}
+"""The argument in which a caller states why it makes a call. No decision depends on it."""

@@ -10,10 +10,10 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator, SchemaError
 
+from saasus_mcp.catalog.model import REASON_SCHEMA
+
 _FIELDS = {"title", "description", "terse", "reads", "writes", "input"}
 _PREFIX = "job_"
-REASON = {"type": "string", "maxLength": 200, "description": "why, for the person who is asked"}
-"""The argument of every job with writes: the caller's reason."""
 
 
 def compile_jobs(file: Path, levels: Mapping[str, str], max_name_length: int) -> str:
@@ -38,11 +38,13 @@ def _row(name: str, job: Mapping[str, Any], levels: Mapping[str, str], max_name_
         raise SystemExit(f"jobs.yaml: {name}: {problem}")
     schema = {"type": "object", "properties": {}, **job["input"]}
     if job["writes"]:
-        schema["properties"] = {**schema["properties"], "reason": REASON}
-    texts = {key: {language: text.strip() for language, text in job[key].items()} for key in ("title", "description")}
+        schema["properties"] = {**schema["properties"], "reason": REASON_SCHEMA}
+    described = {
+        key: {language: text.strip() for language, text in job[key].items()} for key in ("title", "description")
+    }
     return {
         "name": name,
-        **texts,
+        **described,
         "terse": job["terse"],
         "reads": job["reads"],
         "writes": job["writes"],

@@ -35,6 +35,7 @@ def effects_table() -> dict[str, Any]:
     return operations
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", TYPED)
 def test_whoever_types_a_name_is_told_what_is_hit_and_what_follows(
     key: str, catalogue: Catalogue, effects_table: dict[str, Any]
@@ -138,6 +139,7 @@ def test_a_read_has_nothing_to_undo() -> None:
     assert "a read has no undo" in effects.find_effect_problems(row)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("key", "recipe", "said"),
     [
