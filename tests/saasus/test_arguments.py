@@ -317,3 +317,15 @@ def test_what_no_tool_takes_is_refused_with_the_limit(catalogue: Catalogue, valu
     caught = refusal(catalogue.find("auth.CreateTenant"), {"name": "x", "attributes": value})
     assert said in str(caught.message)
     assert len(str(caught)) < 400
+
+
+def test_a_refusal_is_explained_in_the_readers_language(catalogue: Catalogue) -> None:
+    operation = catalogue.find("auth.GetTenant")
+    assert refusal(operation, {}).text("ja") == "tenant_id: 必須ですが、指定されていません。"
+    assert refusal(operation, {"tenant_id": True}).text("ja") == (
+        "tenant_id: 文字列を指定してください(指定された値: true)。"
+    )
+    assert refusal(operation, {"tenant_id": 1}).text("en") == (
+        "tenant_id: expected string, got a number. "
+        "Send it as text, in quotation marks: a number can lose zeros and digits."
+    )

@@ -9,6 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from saasus_mcp.catalog import Catalogue, Operation
+from saasus_mcp.common.messages import one_of
 from saasus_mcp.common.outcome import Outcome
 from saasus_mcp.common.text import plain_text
 from saasus_mcp.saasus.client import ApiResponse
@@ -210,3 +211,20 @@ def test_removing_a_secret_never_breaks_the_answer(catalogue: Catalogue, secret:
     assert json.loads(given.text) == given.structured
     assert len(secret) < 4 or secret not in given.structured["echo"]
     assert given.structured["number"] == 12345
+
+
+def test_a_failure_is_explained_in_the_readers_language(catalogue: Catalogue) -> None:
+    operation = catalogue.find("auth.DeleteTenant")
+    answer = build_answer(operation, ApiResponse(500, "", b'{"message": "down"}', "t-1"), lambda _: "")
+    assert answer.explain("en") == answer.text
+    assert answer.explain("ja") == (
+        "SaaSus APIがHTTP 500を返しました: down。結果: 不明です(unknown)。変更された可能性も、されていない可能性もあります。"
+        "トレースID: t-1。もう一度呼び出す前に、現在の状態を確認してください。500は、リクエストの内容に誤りがある場合にも返されます。"
+    )
+
+
+def test_a_verified_outcome_replaces_the_unknown_one() -> None:
+    failure = failed_answer("What happened.", "What to do.", applied=Outcome.UNKNOWN)
+    verified = failure.with_outcome(Outcome.APPLIED, one_of("server.verified", Outcome.APPLIED))
+    assert verified.applied == Outcome.APPLIED
+    assert verified.text == f"What happened. {one_of('server.verified', Outcome.APPLIED)} What to do."
