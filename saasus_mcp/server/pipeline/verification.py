@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.catalog.model import UndoRecipe
 from saasus_mcp.common.messages import Localized, Message, message, one_of
@@ -25,7 +23,7 @@ from saasus_mcp.permissions.inspection.target import (
 )
 from saasus_mcp.permissions.question.formatting import ReadError
 from saasus_mcp.permissions.refusal import CallRefused, Reason
-from saasus_mcp.saasus.tool_answer import OUTCOMES, ToolAnswer
+from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.prepared_call import PreparedCall
 from saasus_mcp.store import UndoEntry
 
@@ -42,8 +40,7 @@ async def verify_outcome(call: PreparedCall, answer: ToolAnswer, read: ApiReader
     if applied is None:
         return answer
     outcome = Outcome.APPLIED if applied else Outcome.NOT_APPLIED
-    verified = str(one_of("server.verified", outcome))
-    return replace(answer, applied=outcome, text=answer.text.replace(str(OUTCOMES[Outcome.UNKNOWN]), verified))
+    return answer.with_outcome(outcome, one_of("server.verified", outcome))
 
 
 async def require_unchanged(catalogue: Catalogue, entry: UndoEntry, read: ApiReader) -> None:
