@@ -36,7 +36,13 @@ class UnsafeFile(SaasusMcpError):
     def __init__(self, path: Path, flaw: FileFlaw, *, owner: int = 0, mode: int = FILE_MODE, limit: int = 0) -> None:
         self.flaw = flaw
         user = str(os.geteuid()) if POSIX else ""
-        params: dict[str, Parameter] = {"path": str(path), "quoted": shlex.quote(str(path)), "owner": owner, "user": user, "limit": limit}
+        params: dict[str, Parameter] = {
+            "path": str(path),
+            "quoted": shlex.quote(str(path)),
+            "owner": owner,
+            "user": user,
+            "limit": limit,
+        }
         super().__init__(
             one_of("files.unsafe", flaw, **params), one_of("files.unsafe_hint", flaw, mode=f"{mode:o}", **params)
         )

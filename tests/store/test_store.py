@@ -19,7 +19,8 @@ from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
 from saasus_mcp.store import AlreadyUsed, ApprovalStatus, HiddenSecret, ProofUse, Store, StoreError
-from saasus_mcp.store.records import Commitment, JobGrant, StoredResult
+from saasus_mcp.store.job_records import JobGrant
+from saasus_mcp.store.records import Commitment, StoredResult
 from saasus_mcp.store.stored_results import MAX_RESULT_BYTES, MAX_RESULTS
 from tests.support.approvals import NOW, pending_approval
 from tests.support.databases import execute, open_stores
@@ -110,9 +111,9 @@ def test_a_yes_to_a_plan_is_no_yes_to_a_call_that_is_no_step_of_it(store: Store)
 
 def test_how_a_job_ended_is_told_once_and_stays(store: Store) -> None:
     grant = JobGrant("job_x", "local:me", "default", "plan", "none", "", False, {})
-    store.commit("job-1", {}, NOW, None, Commitment(grant=grant))
-    store.finish_job("job-1", "done", {"rows": 3}, {"status": "done"}, NOW)
-    store.finish_job("job-1", "failed", {}, {"status": "failed"}, NOW + 1)
+    store.commit("job-1", {}, NOW, commitment=Commitment(grant=grant))
+    store.finish_job("job-1", "done", {"rows": 3}, record={"status": "done"}, at=NOW)
+    store.finish_job("job-1", "failed", {}, record={"status": "failed"}, at=NOW + 1)
     job = store.jobs.get("job-1")
     assert job is not None
     assert (job.status, job.report) == ("done", {"rows": 3})

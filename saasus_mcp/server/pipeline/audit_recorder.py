@@ -73,7 +73,7 @@ class AuditRecorder:
         )
         record, spend = call_record(step, self._place, self._policy), step.proof.use if step.proof else None
         try:
-            await self._aside(lambda: self._store().commit(step.id, record, now, spend, commitment))
+            await self._aside(lambda: self._store().commit(step.id, record, now, spend, commitment=commitment))
         except (AlreadyUsed, WritesFrozen, BudgetExceeded) as held_back:
             why = held_back.reason
             await self.record_refusal(step, why)

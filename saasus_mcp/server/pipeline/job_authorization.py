@@ -142,7 +142,7 @@ async def _commit(pipeline: Pipeline, whole: JobProposal, part: JobStepRef, proo
     commitment = Commitment(writes=bool(whole.steps), profile=profile, grant=granted)
     try:
         await pipeline.store_executor(
-            lambda: pipeline.store.commit(whole.id, record, pipeline.clock(), spend, commitment)
+            lambda: pipeline.store.commit(whole.id, record, pipeline.clock(), spend, commitment=commitment)
         )
     except StoreError as error:
         await _refuse(pipeline, whole, error.reason)

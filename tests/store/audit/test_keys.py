@@ -15,7 +15,7 @@ from tests.support.databases import KEY, execute, open_stores
 
 OTHER = b"o" * 32
 WRITES: dict[str, Callable[[Store], object]] = {
-    "a call": lambda store: store.commit("c", {}, NOW, None, Commitment(writes=True)),
+    "a call": lambda store: store.commit("c", {}, NOW, commitment=Commitment(writes=True)),
     "a read": lambda store: store.commit("c", {}, NOW),
     "an end": lambda store: store.finish_call("c", {}, NOW, CallOutcome()),
     "a refusal": lambda store: store.record_refusal("c", {}, NOW),
