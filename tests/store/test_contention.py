@@ -189,7 +189,9 @@ def meanwhile(store: Store, commitment: Commitment, other: Callable[[], object],
         except StoreError as error:
             found.append(type(error))
 
-    first = threading.Thread(target=store.commit, args=("first", {"held": held}, NOW, None, commitment))
+    first = threading.Thread(
+        target=store.commit, args=("first", {"held": held}, NOW), kwargs={"commitment": commitment}
+    )
     second = threading.Thread(target=try_other)
     first.start()
     held.reached.wait(60)

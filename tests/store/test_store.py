@@ -269,11 +269,12 @@ def test_a_secret_is_there_until_it_is_taken_or_its_time_is_over(store: Store) -
 
 
 def test_one_principal_cannot_fill_the_store_with_secrets(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("saasus_mcp.store.store.MAX_HIDDEN_SECRETS", 3)
+    monkeypatch.setattr("saasus_mcp.store.hidden_secrets.MAX_HIDDEN_SECRETS", 3)
     secret = HiddenSecret("id-0", "local:me", "default", b"sealed", NOW + 900)
     store.add_secrets([replace(secret, id=f"id-{number}") for number in range(3)], NOW)
-    with pytest.raises(StoreError, match="local:me has more than 3 secrets"):
+    with pytest.raises(StoreError) as caught:
         store.add_secrets([replace(secret, id="id-4")], NOW)
+    assert caught.value.message.id == "store.too_many_secrets"
     store.add_secrets([replace(secret, id="id-5", principal="local:you")], NOW)
     store.add_secrets([replace(secret, id="id-6", expires_at=NOW + 2000)], NOW + 901)
 
@@ -356,8 +357,9 @@ def test_a_folder_that_cannot_be_used_is_an_error_with_a_mend(tmp_path: Path, ho
 def test_a_store_that_is_lost_midway_is_an_error_and_nothing_else(shared: tuple[Store, Store]) -> None:
     store, other = shared
     execute(other, "DROP TABLE audit")
-    with pytest.raises(StoreError, match="cannot be used"):
+    with pytest.raises(StoreError) as caught:
         store.commit("c-1", RECORD, NOW)
+    assert caught.value.message.id == "store.unusable"
 
 
 def kept(number: int, size: int = 10, principal: str = "me") -> StoredResult:

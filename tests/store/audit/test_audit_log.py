@@ -280,8 +280,9 @@ def test_a_record_that_waits_too_long_for_those_before_it_is_not_written(
 ) -> None:
     monkeypatch.setattr("saasus_mcp.store.audit.log.BUSY_SECONDS", 0.0)
     with store.audit_log.write_transaction() as connection:
-        with pytest.raises(StoreError, match="earlier calls are waiting"):
+        with pytest.raises(StoreError) as caught:
             store.record_refusal("impatient", {}, 1.0)
+        assert caught.value.message.id == "store.busy"
         store.audit_log.append(connection, "first", "decided", {}, at=1.0)
     store.record_refusal("next", {}, 1.0)
     assert [record["call"] for record in store.audit_records()] == ["first", "next"]
