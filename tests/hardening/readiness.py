@@ -1,4 +1,4 @@
-"""Attacks on what a server says of itself and starts with: readiness, open files, and people who could pass for two."""
+"""Attacks on readiness, on the limit of open files, and by one person who looks like two."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ async def restored(ground: AttackContext) -> str:
 
 @contextmanager
 def limits(ground: AttackContext, soft: int, hard: int) -> Iterator[list[tuple[int, int]]]:
-    """A system that allows so many open files; gives the limits that were set."""
+    """Simulate these limits of open files. Return the limits that were set."""
     if sys.platform == "win32":
         pytest.skip("Windows has no such limit")
     import resource  # noqa: PLC0415 - not on Windows
@@ -113,7 +113,7 @@ def limits(ground: AttackContext, soft: int, hard: int) -> Iterator[list[tuple[i
 
 
 class LogCapture(logging.Handler):
-    """Keeps what is logged."""
+    """Stores log messages."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -161,7 +161,7 @@ async def hard_limit(ground: AttackContext) -> str:
 
 
 def http_settings(callers: str = ISSUER, approvers: str = ISSUER, **claims: str) -> HttpSettings:
-    """A company's settings: issuers and subject claims of those who call and of those who approve."""
+    """Return settings with the issuers and the subject claims of callers and approvers."""
     jwt = JwtTable(issuer=callers, jwks_url=f"{ISSUER}/keys", subject_claim=claims.get("caller", "sub"))
     oidc = OidcTable(
         issuer=approvers, client_id="c", approver_group="approvers", subject_claim=claims.get("approver", "sub")

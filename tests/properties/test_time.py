@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from saasus_mcp.common import timezones
-from saasus_mcp.saasus.arguments import InvalidArguments
+from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.server.offers import time_tools
 from saasus_mcp.server.pipeline.call import Call
 from tests.support.pipeline import PRINCIPAL
