@@ -41,7 +41,7 @@ class ReadFailure(StrEnum):
     NOT_IN_ANSWER = "not_in_answer"
     TARGET_UNREAD = "target_unread"
     NOT_ALLOWED = "not_allowed"
-    REPEATS_SECRET = "repeats_secret"
+    REPEATS_SECRET = "repeats_secret"  # noqa: S105 - a name, not a secret
 
 
 @dataclass(frozen=True, slots=True)
