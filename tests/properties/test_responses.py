@@ -78,8 +78,9 @@ def test_an_answer_with_one_field_changed_is_shaped_to_what_the_schema_accepts(k
     validator(key).validate(shaped.conforming)
 
 
+@pytest.mark.slow
 @given(operations_with_answer | secret_operations | log_operations, st.data())
-@settings(max_examples=400)
+@settings(max_examples=3 * settings().max_examples)
 def test_an_answer_is_shaped_as_the_slow_and_plain_way_shapes_it(key: str, data: st.DataObject) -> None:
     operation = CATALOGUE.find(key)
     value = copy.deepcopy(sample_value(operation.output_schema))

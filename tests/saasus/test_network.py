@@ -118,6 +118,7 @@ async def dropping(stream: anyio.abc.SocketStream) -> None:
     await stream.receive()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("serve", [hanging, trickling_headers, trickling_body], ids=lambda serve: serve.__name__)
 @pytest.mark.parametrize(("key", "applied"), [(READ, "not_applied"), (WRITE, "unknown")], ids=["read", "write"])
 async def test_a_slow_api_is_given_up_on_at_the_deadline(
@@ -294,6 +295,7 @@ async def babbling(stream: anyio.abc.SocketStream) -> None:
     await stream.send(b"\xff\xff\xff")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings(
     "ignore:unclosed:ResourceWarning"
 )  # the library forgets a connection to a SOCKS proxy that failed

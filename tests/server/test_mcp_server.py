@@ -208,6 +208,7 @@ async def test_a_failure_deep_inside_tells_the_client_nothing_of_itself(
     assert api.writes == []
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:open_binary is deprecated:DeprecationWarning")  # bpe_openai's own affair
 async def test_the_instructions_say_what_hangs_together_in_few_tokens(catalogue: Catalogue, store: Store) -> None:
     import bpe_openai  # noqa: PLC0415 - under the filter above

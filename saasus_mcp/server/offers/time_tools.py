@@ -58,7 +58,7 @@ def time_tools(now: Callable[[], float] = time.time) -> tuple[BuiltinTool, ...]:
     """
 
     async def time_now(_: Call) -> ToolAnswer:
-        return structured_answer(_in_zones(int(now()), timezones.KNOWN))
+        return structured_answer(_in_zones(int(now()), timezones.default_zones()))
 
     return (
         BuiltinTool(
@@ -91,7 +91,7 @@ async def _convert(call: Call) -> ToolAnswer:
     try:
         is_epoch = isinstance(given, int) or EPOCH_TEXT.fullmatch(given)
         instant, note = (_epoch(int(given)), "") if is_epoch else _parse(given, named.get(name))
-        answer = _in_zones(instant, {**timezones.KNOWN, **named})
+        answer = _in_zones(instant, {**timezones.default_zones(), **named})
     except OverflowError:
         raise InvalidArguments(("time",), message("server.time_out_of_range")) from None
     return structured_answer(answer | ({"note": note} if note else {}))

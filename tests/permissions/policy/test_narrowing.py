@@ -58,6 +58,7 @@ def test_the_audit_is_told_of_many_names_the_first_and_their_count() -> None:
     assert told[:-1] == sorted(NAMES)[:20]
 
 
+@pytest.mark.slow
 @given(narrowing=NARROWINGS)
 def test_no_policy_allows_what_the_narrowing_leaves_out(narrowing: Narrowing) -> None:
     who = Principal("token:a", narrowing=narrowing)

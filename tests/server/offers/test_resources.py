@@ -50,6 +50,7 @@ def whole(read: types.ReadResourceResult) -> Any:
     return json.loads(content.text)
 
 
+@pytest.mark.slow
 @BY_ERA
 async def test_ten_thousand_users_fit_and_one_of_them_is_found(catalogue: Catalogue, store: Store, era: Era) -> None:
     api = StubApi(catalogue, answers={"auth.GetSaasUsers": USERS})

@@ -49,6 +49,7 @@ async def approve_call(stage: GateSession, operation: Operation) -> str:
     return code
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("era", ERAS)
 async def test_an_approved_call_is_sent_exactly_once(catalogue: Catalogue, era: Era) -> None:
     codes: list[str] = []
@@ -81,6 +82,7 @@ async def test_asking_again_before_the_decision_gives_the_same_code(catalogue: C
         assert await run_over_operations(stage, critical(catalogue)[:FEW], attack) == {}
 
 
+@pytest.mark.slow
 async def test_an_approval_is_not_used_by_a_call_with_other_arguments(catalogue: Catalogue) -> None:
     tried = 0
     async with start_session(catalogue, "2026-07-28", accept_question) as stage:
@@ -110,6 +112,7 @@ async def test_an_approval_is_not_used_by_another_principal(catalogue: Catalogue
         assert await run_over_operations(stage, critical(catalogue)[:FEW], attack) == {}
 
 
+@pytest.mark.slow
 async def test_an_approval_ends_fifteen_minutes_after_it_was_given(catalogue: Catalogue) -> None:
     async with start_session(catalogue, "2026-07-28", accept_question) as stage:
 
@@ -138,6 +141,7 @@ async def test_a_request_for_approval_ends_after_fifteen_minutes(catalogue: Cata
         assert await run_over_operations(stage, critical(catalogue)[:FEW], attack) == {}
 
 
+@pytest.mark.slow
 async def test_a_rejected_call_waits_ten_minutes_and_then_asks_anew(catalogue: Catalogue) -> None:
     async with start_session(catalogue, "2026-07-28", accept_question) as stage:
 
@@ -156,6 +160,7 @@ async def test_a_rejected_call_waits_ten_minutes_and_then_asks_anew(catalogue: C
         assert await run_over_operations(stage, critical(catalogue), attack) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("era", ERAS)
 async def test_a_target_that_changed_after_the_approval_needs_a_new_one(catalogue: Catalogue, era: Era) -> None:
     async with start_session(catalogue, era, accept_question) as stage:
@@ -204,6 +209,7 @@ async def test_a_sixth_pending_request_is_refused_until_one_is_decided(catalogue
         assert stage.api.writes == []
 
 
+@pytest.mark.slow
 async def test_where_the_client_cannot_ask_an_approval_stands_in_for_every_confirmation(catalogue: Catalogue) -> None:
     async with start_session(catalogue, "legacy") as stage:
 

@@ -37,6 +37,7 @@ def as_text(operation: Operation) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 @BY_ERA
 @pytest.mark.parametrize("kind", ["full", "compact"])
 async def test_every_operation_takes_its_arguments_as_text(catalogue: Catalogue, era: Era, kind: Any) -> None:

@@ -41,6 +41,7 @@ def events(store: Store, key: str) -> list[str]:
     return [record["event"] for record in store.audit_records() if record["call"] in ids]
 
 
+@pytest.mark.slow
 async def test_the_audit_is_begun_before_anything_is_sent(catalogue: Catalogue, store: Store) -> None:
     api = StubApi(catalogue)
     found: dict[str, str] = {}
@@ -101,6 +102,7 @@ async def test_a_send_is_reported_even_when_its_end_cannot_be_audited(
     assert "could not be audited" in caplog.text
 
 
+@pytest.mark.slow
 async def test_refusals_are_audited_with_their_reason(catalogue: Catalogue) -> None:
     decline = types.ElicitResult(action="decline")
     async with start_session(catalogue, "legacy", lambda _: decline) as stage:

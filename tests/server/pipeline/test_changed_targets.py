@@ -89,6 +89,7 @@ def pending(store: Store) -> Approval:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("approve", [True, False], ids=["approved", "pending"])
 @pytest.mark.parametrize(("language", "before", "after", "said"), CASES)
 async def test_an_approval_that_holds_no_more_is_replaced_by_one_that_says_what_changed(

@@ -83,6 +83,7 @@ async def test_a_person_who_types_the_name_has_a_destructive_call_sent_once(cata
         assert await run_over_operations(stage, of_level(catalogue, "destructive"), attempt) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize("manner", NOT_A_YES)
 async def test_no_destructive_call_is_sent_when_the_person(catalogue: Catalogue, era: Era, manner: str) -> None:
@@ -130,6 +131,7 @@ async def test_a_client_that_cannot_ask_gets_an_approval_code_and_sends_nothing(
         assert await run_over_operations(stage, of_level(catalogue, "destructive", "critical"), attack) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("era", ERAS)
 async def test_a_client_that_accepts_everything_cannot_have_a_critical_call_sent(
     catalogue: Catalogue, era: Era
@@ -227,6 +229,7 @@ async def test_a_person_who_answers_too_late_is_asked_anew(catalogue: Catalogue,
         assert await run_over_operations(stage, of_level(catalogue, "destructive"), attack) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("era", ERAS)
 async def test_sensitive_writes_ask_for_a_plain_yes(catalogue: Catalogue, era: Era) -> None:
     person = Person(accept_question)
@@ -246,6 +249,7 @@ async def test_sensitive_writes_ask_for_a_plain_yes(catalogue: Catalogue, era: E
         assert await run_over_operations(stage, of_level(catalogue, "write_sensitive"), attempt) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize("content", [{}, {"confirm": False}])
 async def test_no_sensitive_write_is_sent_unless_the_box_is_ticked(

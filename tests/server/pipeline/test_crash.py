@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,14 +12,13 @@ from saasus_mcp.permissions.approval.approvals import ApprovalService
 from saasus_mcp.store import Approval, Store
 from tests.support.crashing_call import KEY, STEPS
 from tests.support.pipeline import CREDENTIALS
+from tests.support.processes import ROOT, run_module
 
-ROOT = Path(__file__).resolve().parents[3]
 DIED = 9
 
 
 def run(folder: Path, step: str) -> subprocess.CompletedProcess[str]:
-    program = [sys.executable, "-m", "tests.support.crashing_call", str(folder), step]
-    return subprocess.run(program, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", timeout=60, check=False)
+    return run_module("tests.support.crashing_call", str(folder), step, cwd=ROOT, encoding="utf-8")
 
 
 def opened(folder: Path) -> Store:

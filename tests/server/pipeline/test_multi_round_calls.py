@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 
+import pytest
 from mcp import types
 
 from saasus_mcp.catalog import Catalogue, Operation
@@ -52,6 +53,7 @@ def flip_bit(state: str) -> str:
     return base64.urlsafe_b64encode(bytes(raw)).decode()
 
 
+@pytest.mark.slow
 async def test_the_answer_with_its_state_is_good_for_one_send(catalogue: Catalogue) -> None:
     async with start_session(catalogue, MODERN, accept_question) as stage:
 
@@ -243,6 +245,7 @@ async def test_a_person_who_mistyped_may_answer_the_same_question_again(catalogu
         assert await run_over_operations(stage, grave(catalogue)[:FEW], attempt) == {}
 
 
+@pytest.mark.slow
 async def test_no_answer_and_no_state_takes_a_critical_call_past_its_approval(catalogue: Catalogue) -> None:
     async with start_session(catalogue, MODERN, accept_question) as stage:
 
@@ -256,6 +259,7 @@ async def test_no_answer_and_no_state_takes_a_critical_call_past_its_approval(ca
         assert await run_over_operations(stage, grave(catalogue, "critical"), attack) == {}
 
 
+@pytest.mark.slow
 async def test_an_old_client_cannot_smuggle_an_answer_in(catalogue: Catalogue) -> None:
     decline = types.ElicitResult(action="decline")
     async with start_session(catalogue, "legacy", lambda _: decline) as stage:

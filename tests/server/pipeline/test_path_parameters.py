@@ -171,6 +171,7 @@ def test_the_corpus_is_large_and_reaches_every_path_parameter(catalogue: Catalog
     assert len(list(text_targets(catalogue))) >= 95
 
 
+@pytest.mark.slow
 async def test_what_could_leave_its_segment_is_refused_everywhere(
     catalogue: Catalogue, api: StubApi, store: Store
 ) -> None:
@@ -184,6 +185,7 @@ async def test_what_could_leave_its_segment_is_refused_everywhere(
     assert api.sent == []
 
 
+@pytest.mark.slow
 async def test_any_other_text_is_one_encoded_segment_of_the_right_route(
     catalogue: Catalogue, api: StubApi, client: ApiClient
 ) -> None:
@@ -208,6 +210,7 @@ async def test_no_text_reaches_another_place_through_a_parameter_with_a_form(
                     assert find_route_error(catalogue, request, operation, name, value) == "", (operation.key, value)
 
 
+@pytest.mark.slow
 async def test_no_id_is_taken_for_another_route(catalogue: Catalogue, api: StubApi, client: ApiClient) -> None:
     refused = set()
     for operation, name in text_targets(catalogue):
@@ -221,6 +224,7 @@ async def test_no_id_is_taken_for_another_route(catalogue: Catalogue, api: StubA
     assert len(refused) < 25, "an id is refused only where it would reach another route"
 
 
+@pytest.mark.slow
 async def test_a_value_longer_than_any_url_is_refused_before_anything_happens(
     catalogue: Catalogue, api: StubApi, store: Store
 ) -> None:

@@ -271,6 +271,7 @@ async def test_what_held_when_the_person_was_asked_must_hold_when_they_have_answ
     assert api.writes == []
 
 
+@pytest.mark.slow
 async def test_no_requirement_stands_in_the_way_of_a_call_that_succeeds(catalogue: Catalogue) -> None:
     for operation in catalogue:
         if operation.reads:

@@ -79,6 +79,7 @@ def check_request(request: httpx2.Request, operation: Operation, arguments: dict
         assert request.headers["Content-Length"] == str(len(request.content))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [complete_arguments, minimal_arguments])
 async def test_every_operation_sends_the_request_of_its_documents(
     catalogue: Catalogue, store: Store, arguments: Arguments
@@ -111,6 +112,7 @@ def test_there_are_as_many_operations_as_the_api_has(catalogue: Catalogue) -> No
     assert len(list(calls(catalogue, complete_arguments))) > 195, "each shape of a body counts"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("era", ERAS)
 async def test_every_tool_answers_the_sdks_own_client_which_checks_the_output_schema(
     catalogue: Catalogue, store: Store, era: Era

@@ -92,6 +92,7 @@ def all_markers(planted_calls: list[PlantedSecrets]) -> list[str]:
     return [marker for made in planted_calls for marker in made.markers]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("era", ERAS)
 async def test_no_secret_of_any_answer_or_argument_is_seen_anywhere(
     catalogue: Catalogue,
@@ -175,6 +176,7 @@ async def test_a_secret_that_looks_like_part_of_the_answer_does_not_break_it(
         assert result.meta["saasus.io/applied"] == "applied"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize("asks", [True, False])
 async def test_no_secret_is_in_a_question_a_preview_or_an_approval(
@@ -234,6 +236,7 @@ def _handles(value: Any) -> list[str]:
     return [value] if isinstance(value, str) and value.startswith(HANDLE) else []
 
 
+@pytest.mark.slow
 async def test_a_handle_stands_for_its_secret_on_the_wire_and_nowhere_else(
     catalogue: Catalogue,
     planted_calls: list[PlantedSecrets],

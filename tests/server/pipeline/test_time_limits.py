@@ -83,6 +83,7 @@ async def assert_in_time(behind: Pipeline, call: Call) -> ToolAnswer:
     return given
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("drips", [False, True], ids=["hangs", "drips"])
 @pytest.mark.parametrize(
     "under", [UnsafeAllowAllPolicy(), build_policy(build_rule("all", "approve"))], ids=["allow", "approve"]
@@ -97,6 +98,7 @@ async def test_a_call_ends_in_time_over_an_api_that(
     assert len([key for key in api.sent if not catalogue.find(key).reads]) <= 1
 
 
+@pytest.mark.slow
 async def test_a_write_whose_answer_never_came_is_read_back_within_the_limit(
     catalogue: Catalogue, store: Store
 ) -> None:
@@ -113,6 +115,7 @@ async def test_a_write_is_sent_though_the_reads_before_it_hang(catalogue: Catalo
     assert (given.ok, api.sent.count("auth.UpdateRole")) == (True, 1), given.text
 
 
+@pytest.mark.slow
 async def test_the_time_that_a_person_takes_does_not_count(catalogue: Catalogue, store: Store) -> None:
     class Thinking:
         async def ask(self, question: ConfirmationPrompt) -> ClientAnswer | None:
@@ -164,6 +167,7 @@ async def test_progress_is_told_between_attempts(catalogue: Catalogue, store: St
     assert told == sorted(set(told)), "the numbers grow"
 
 
+@pytest.mark.slow
 async def test_progress_is_told_while_a_person_is_asked(
     catalogue: Catalogue, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,6 +49,7 @@ def refusals(stage: GateSession) -> list[str]:
     return [why for why in noted if why != "confirmation"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize("manner", BY_ITSELF)
 async def test_an_unattended_client_gets_an_approval_code_for_each_call_that_wants_a_confirmation(
@@ -70,6 +71,7 @@ async def test_an_unattended_client_gets_an_approval_code_for_each_call_that_wan
         assert set(refusals(stage)) == {why, "approval"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("era", ERAS)
 async def test_after_the_approval_the_call_goes_once_and_the_client_is_not_asked_again(
     catalogue: Catalogue, era: Era

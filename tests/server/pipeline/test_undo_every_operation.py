@@ -228,6 +228,7 @@ async def world(catalogue: Catalogue) -> AsyncIterator[World]:
     store.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.key} {case.id}".strip())
 async def test_undo_works_straight_after_the_call_and_brings_back_what_was_there(case: Case, world: World) -> None:
     operation = world.catalogue.find(case.key)

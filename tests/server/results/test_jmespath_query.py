@@ -27,6 +27,7 @@ def test_an_expression_finds_it(expression: str, found: object) -> None:
     assert run_query(USERS, expression) == found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "expression",
     [

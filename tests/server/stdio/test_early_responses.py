@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from mcp.types import JSONRPCRequest, jsonrpc_message_adapter
 from mcp_types import methods
@@ -120,6 +120,7 @@ NARROWINGS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["guarded", "read-only"])
 @pytest.mark.parametrize("kind", KINDS)
 async def test_ready_answers_of_a_narrowed_server_are_the_sdks_own(
@@ -132,6 +133,7 @@ async def test_ready_answers_of_a_narrowed_server_are_the_sdks_own(
                 await compare_with_sdk(pipeline, chosen, kind, toolsets, STATELESS_PROTOCOL, narrowing)
 
 
+@pytest.mark.slow
 def test_the_ready_file_is_that_of_this_version() -> None:
     assert precomputed.PRECOMPUTED_FILE.read_text(encoding="utf-8") == made()
 
@@ -165,7 +167,7 @@ INFO = ANYTHING | st.fixed_dictionaries(
 IDS = ANYTHING | st.integers(-9, 9) | st.text(max_size=9)
 
 
-@settings(deadline=None)
+@pytest.mark.slow
 @given(id=IDS, capabilities=CAPABILITIES, info=INFO)
 @example(id=1, capabilities={"elicitation": {"form": {"applyDefaults": True}}, "roots": {"listChanged": True}}, info={"name": "a", "version": "1"})  # fmt: skip
 @example(id="a", capabilities={"tools": True, "elicitation": {}}, info={"name": "a", "version": "1", "title": "A"})

@@ -320,7 +320,8 @@ def sent_lines(draw: st.DrawFn) -> bytes:
     return draw(st.sampled_from([text, text, text[:at], text[:at] + draw(NOISE) + text[at:], draw(NOISE)]))
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@pytest.mark.slow
+@settings(suppress_health_check=list(HealthCheck))
 @given(st.lists(sent_lines(), max_size=12), st.sampled_from(["2025-03-26", "2025-11-25"]))
 @example([b'{"id":1,"jsonrpc":"2.0","method":"ping"}', b'{"id":1', b"[", b"{", b'"', b"\xff\xfe{\x00"], "2025-03-26")
 def test_after_any_bytes_each_id_was_answered_once_and_the_server_lives(

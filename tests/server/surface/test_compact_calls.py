@@ -32,6 +32,7 @@ from tests.support.gate import (
 from tests.support.pipeline import Era, StubApi, accept_question, build_pipeline, connect_client
 
 
+@pytest.mark.slow
 @BY_ERA
 async def test_every_operation_goes_through_its_calling_tool_as_through_its_own(catalogue: Catalogue, era: Era) -> None:
     async with start_session(catalogue, era, accept_question, kind="compact") as stage:

@@ -21,6 +21,7 @@ def bench() -> ModuleType:
     return surface_bench
 
 
+@pytest.mark.slow
 def test_each_surface_keeps_within_its_tokens(bench: ModuleType) -> None:
     surfaces = bench.measured().surfaces
     assert surfaces.keys() == bench.BUDGETS.keys()
