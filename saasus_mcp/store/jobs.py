@@ -13,8 +13,10 @@ from saasus_mcp.store.database.engine import Database
 from saasus_mcp.store.database.locks import acquire_lock
 from saasus_mcp.store.database.schema import job_steps, jobs, workers
 from saasus_mcp.store.job_records import Job, JobStatus, JobStep
-from saasus_mcp.store.records import AlreadyUsed, JobGrant, StepClaim, StepOutcome, TooManyJobs
+from saasus_mcp.store.records import AlreadyUsed, JobAlreadyRunning, JobGrant, StepClaim, StepOutcome, TooManyJobs
 
+REQUEST_KEY_LENGTH = 12
+"""The first characters of a job's id: equal for equal requests, random for jobs that only read. The others are random."""
 STEPS_PER_QUERY = 400
 """Steps that one statement of SQL names."""
 
@@ -32,9 +34,11 @@ class JobStore:
         """Keep what a person agreed to, in the transaction that begins the job.
 
         Raises:
+            JobAlreadyRunning: the same request is already running as another job.
             TooManyJobs: as many of the principal's jobs are running as may.
         """
         acquire_lock(connection, "jobs", granted.principal)
+        _require_not_running(connection, job, granted)
         _require_room(connection, granted.principal, granted.most_running)
         own = {
             name: getattr(granted, name) for name in ("name", "principal", "profile", "plan", "given", "typed", "by")
@@ -181,6 +185,20 @@ def _now(connection: Connection) -> float:
     if connection.dialect.name != "postgresql":
         return time.time()
     return float(connection.execute(select(func.extract("epoch", func.clock_timestamp()))).scalar_one())
+
+
+def _require_not_running(connection: Connection, job: str, granted: JobGrant) -> None:
+    """Refuse a second start of one request. The runner has looked before, but two starts can come at the same instant."""
+    same = (
+        jobs.c.id.startswith(job[:REQUEST_KEY_LENGTH], autoescape=True),
+        jobs.c.principal == granted.principal,
+        jobs.c.profile == granted.profile,
+        jobs.c.status == "running",
+        jobs.c.cancelling.is_(False),
+    )
+    running = connection.execute(select(jobs.c.id).where(*same)).scalar()
+    if running is not None:
+        raise JobAlreadyRunning(running)
 
 
 def _require_room(connection: Connection, principal: str, most: int) -> None:

@@ -120,6 +120,14 @@ class TooManyJobs(StoreError):
     """As many jobs of the principal are running as may; this one was not started."""
 
 
+class JobAlreadyRunning(Exception):
+    """The same request is already running as another job. This one was not started."""
+
+    def __init__(self, job: str) -> None:
+        super().__init__(job)
+        self.job = job
+
+
 class BudgetExceeded(StoreError):
     """The call would take more than its principal may in the time; nothing was sent."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from saasus_mcp.jobs.job_context import MAX_CONCURRENT
+from saasus_mcp.jobs.job_reader import MAX_CONCURRENT
 from saasus_mcp.server.pipeline.call import Call
 from tests.jobs.kinds.test_export_users import held
 from tests.jobs.kinds.test_import_users import HEADER, tenant

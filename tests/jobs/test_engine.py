@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from saasus_mcp.jobs.engine import HeartbeatConfig, JobEngine
+from saasus_mcp.jobs.engine import EngineError, HeartbeatConfig, JobEngine
+from saasus_mcp.jobs.engine_storage import create_serializer
 from saasus_mcp.jobs.runner import JobRunner
-from saasus_mcp.jobs.sealing import EngineError, create_serializer
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from tests.jobs.test_failures import started
 from tests.support.job_server import KEY, start_job_server

@@ -12,7 +12,7 @@ import pytest
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.jobs import job_context
-from saasus_mcp.jobs.job_context import JobReader, ReadFailed
+from saasus_mcp.jobs.job_reader import JobReader, ReadFailed
 from saasus_mcp.server.pipeline.call import JobStepRef
 from tests.support.pipeline import PRINCIPAL
 

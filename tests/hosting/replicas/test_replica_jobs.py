@@ -14,7 +14,7 @@ from mcp import Client as McpClient
 from sqlalchemy import make_url
 
 from saasus_mcp.catalog import Catalogue
-from saasus_mcp.jobs.job_context import MAX_CONCURRENT
+from saasus_mcp.jobs.job_reader import MAX_CONCURRENT
 from tests.hosting.test_database_outages import SOON, line
 from tests.jobs.kinds.test_export_users import held
 from tests.jobs.kinds.test_import_users import HEADER, tenant

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from saasus_mcp.jobs.name_index import ImportTargets
-from saasus_mcp.jobs.users.user_list import UserLine, parse_users
+from saasus_mcp.jobs.users.import_targets import ImportTargets
+from saasus_mcp.jobs.users.user_line import UserLine
+from saasus_mcp.jobs.users.user_list import parse_users
 from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.sandbox import Sandbox
 from saasus_mcp.server.pipeline.call import Call, PendingElicitation
@@ -257,7 +258,7 @@ def wrong(given: object, there: ImportTargets) -> list[str]:
     """The mistakes of a list that has no sound line."""
     found, mistakes = parse_users(given, there, "csv")
     assert found == []
-    return [each.summary for each in mistakes]
+    return [each.text("en") for each in mistakes]
 
 
 @pytest.mark.parametrize(
