@@ -65,16 +65,16 @@ class Checklist:
         self.facts.append(Fact(name, bilingual(label), value, lead))
 
     async def read_fact(
-        self, reader: JobReader, key: str, args: Mapping[str, Any], label: Localized, value: Callable[[Any], Value]
+        self, reader: JobReader, key: str, args: Mapping[str, Any], *, label: Localized, value: Callable[[Any], Value]
     ) -> Fact:
-        """Return a finding from a read. If the read fails, the finding says so."""
+        """Return a finding from a read, with the value of its answer. If the read fails, the finding says so."""
         try:
             answer: Any = await reader.read(key, args)
         except ReadFailed:
             return Fact(key, bilingual(label), UnreadableValue(NO_ANSWER))
         return Fact(key, bilingual(label), value(answer))
 
-    def add_step(self, phase: int, step: str, operation: str, args: Mapping[str, Any], name: str) -> None:
+    def add_step(self, step: str, operation: str, args: Mapping[str, Any], *, phase: int, name: str) -> None:
         """Add a call as a group of its own."""
         while len(self.phases) <= phase:
             self.phases.append([])

@@ -106,7 +106,7 @@ class JobRunner:
             reader = JobReader(
                 self.pipeline, principal, JobStepRef(job), deadline=timed.deadline, caller=call.principal
             )
-            found, proposal = await self._plan(spec, timed, reader, job, reason)
+            found, proposal = await self._plan(spec, timed, reader, job=job, reason=reason)
             planned[job] = found, reader
             return proposal
 
@@ -198,7 +198,7 @@ class JobRunner:
                 raise JobAlreadyRunning(job.id)
 
     async def _plan(
-        self, spec: JobSpec, call: Call, reader: JobReader, job: str, reason: str
+        self, spec: JobSpec, call: Call, reader: JobReader, *, job: str, reason: str
     ) -> tuple[Plan, JobProposal]:
         self._require_reads_allowed(spec, reader.principal)
         plan = await load_kind(spec.name).plan(reader, call.arguments)

@@ -75,13 +75,13 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     for number, invitation in enumerate(invitations, 1):
         call = {"tenant_id": tenant_id, "invitation_id": invitation}
         step = f"invitation/{number}"
-        checklist.add_step(0, step, "auth.DeleteTenantInvitation", call, f"invitation {number}")
+        checklist.add_step(step, "auth.DeleteTenantInvitation", call, phase=0, name=f"invitation {number}")
     if ends_contract:
         ending = {"tenant_id": tenant_id, "next_plan_id": "", "using_next_plan_from": ends_at}
-        checklist.add_step(1, "contract", "auth.UpdateTenantPlan", ending, "end the contract")
+        checklist.add_step("contract", "auth.UpdateTenantPlan", ending, phase=1, name="end the contract")
     if deletes:
-        checklist.add_step(2, "tenant", "auth.DeleteTenant", {"tenant_id": tenant_id}, "delete the tenant")
-    await _add_contract(reader, checklist, tenant, contract, ends_at)
+        checklist.add_step("tenant", "auth.DeleteTenant", {"tenant_id": tenant_id}, phase=2, name="delete the tenant")
+    await _add_contract(reader, checklist, tenant, contract, ends_at=ends_at)
     members, without_tenant = await _read_members(reader, checklist, tenant_id)
     counts = {
         "memberships": members,
@@ -169,7 +169,7 @@ def _delete_later(ends_at: int) -> Message:
 
 
 async def _add_contract(
-    reader: JobReader, checklist: Checklist, tenant: Record, contract: Contract, ends_at: int
+    reader: JobReader, checklist: Checklist, tenant: Record, contract: Contract, *, ends_at: int
 ) -> None:
     """Add the contract and the usage of this month."""
     label = message("jobs_offboarding.contract")
@@ -180,8 +180,8 @@ async def _add_contract(
             reader,
             "pricing.GetPricingPlan",
             {"plan_id": contract.plan_id},
-            label,
-            lambda answer: NamedItem(str(answer.get("display_name") or contract.plan_id), contract.plan_id),
+            label=label,
+            value=lambda answer: NamedItem(str(answer.get("display_name") or contract.plan_id), contract.plan_id),
         )
         key = "jobs_offboarding.ends" if contract.ends_at is None else "jobs_offboarding.ends_as_scheduled"
         end = LabelledValue(bilingual(message(key)), Timestamp(ends_at))
@@ -192,8 +192,8 @@ async def _add_contract(
         reader,
         "pricing.GetMeteringUnitMonthCountsByTenantIdAndMonth",
         {"tenant_id": tenant["id"], "month": month},
-        message("jobs_offboarding.usage"),
-        _usage,
+        label=message("jobs_offboarding.usage"),
+        value=_usage,
     )
     checklist.volatile_facts.append(usage)
 
@@ -256,7 +256,7 @@ async def _read_integrations(reader: JobReader, checklist: Checklist, tenant_id:
         ("apigateway.GetTenant", own, "gateway", _remains("gateway", "allowed_ips", "routing")),
     )
     return [
-        await checklist.read_fact(reader, key, args, one_of("jobs_offboarding.service", service), value)
+        await checklist.read_fact(reader, key, args, label=one_of("jobs_offboarding.service", service), value=value)
         for key, args, service, value in reads
     ]
 

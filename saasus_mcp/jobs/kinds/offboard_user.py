@@ -53,13 +53,15 @@ async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
     for number, (tenant, invitation) in enumerate(invitations, 1):
         call = {"tenant_id": tenant, "invitation_id": invitation}
         step = f"invitation/{number}"
-        checklist.add_step(0, step, "auth.DeleteTenantInvitation", call, f"invitation {number}")
+        checklist.add_step(step, "auth.DeleteTenantInvitation", call, phase=0, name=f"invitation {number}")
     for number, each in enumerate(leaves, 1):
         call = {"tenant_id": each["tenant_id"], "user_id": user["id"]}
         name = f"leave {_tenant_name(each)} ({number})"
-        checklist.add_step(0, f"leave/{number}", "auth.DeleteTenantUser", call, name)
+        checklist.add_step(f"leave/{number}", "auth.DeleteTenantUser", call, phase=0, name=name)
     if deletes_account:
-        checklist.add_step(1, "account", "auth.DeleteSaasUser", {"user_id": user["id"]}, "delete the account")
+        checklist.add_step(
+            "account", "auth.DeleteSaasUser", {"user_id": user["id"]}, phase=1, name="delete the account"
+        )
     counts = {
         "memberships": len(leaves),
         "grants": sum(len(_roles(each)) for each in leaves),
@@ -189,8 +191,8 @@ async def _add_remains(
         reader,
         "auth.GetUserMfaPreference",
         {"user_id": user["id"]},
-        message("jobs_offboarding.mfa"),
-        lambda answer: _text(
+        label=message("jobs_offboarding.mfa"),
+        value=lambda answer: _text(
             "jobs_offboarding.mfa_enabled" if answer.get("enabled") else "jobs_offboarding.mfa_disabled"
         ),
     )

@@ -111,7 +111,7 @@ class SettingsPlanner:
         args = {name: value for name, value in {**current, **saved}.items() if value is not None}
         args = self._validate(TEXT_OPERATIONS[kind], args, (kind,))
         self._add(StepGroup(kind, (PlanStep(kind, TEXT_OPERATIONS[kind], args),)), 0, [])
-        self._add_changes(kind, "", different, current, saved)
+        self._add_changes(kind, "", different, current=current, saved=saved)
         self.reports.append({"kind": kind, "name": "", "do": "update"})
 
     def _add(self, group: StepGroup, phase: int, dependencies: list[str]) -> None:
@@ -143,11 +143,12 @@ class SettingsPlanner:
             return None, message("jobs_settings.immutable", fields=immutable)
         if item.spec.locked_when_used and raw.get("used"):
             return None, message("jobs_settings.in_use", fields=fields)
-        self._add_changes(item.kind, item.name, different, current.normalized[item.name], item.value)
+        normalized = current.normalized[item.name]
+        self._add_changes(item.kind, item.name, different, current=normalized, saved=item.value)
         return self._build_step(item, item.spec.update, item.spec.update_arguments(item.value, raw)), None
 
     def _add_changes(
-        self, kind: str, name: str, fields: Sequence[str], current: Mapping[str, Any], saved: Mapping[str, Any]
+        self, kind: str, name: str, fields: Sequence[str], *, current: Mapping[str, Any], saved: Mapping[str, Any]
     ) -> None:
         for each in fields:
             for before, after, path in _differing_values(current.get(each), saved.get(each), each):
