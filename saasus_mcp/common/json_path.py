@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import NoneType
 from typing import Any
 
 from saasus_mcp.common.errors import SaasusMcpError
@@ -9,6 +11,16 @@ from saasus_mcp.common.messages import Message, message
 
 Schema = dict[str, Any]
 JsonPath = tuple[str | int, ...]
+JSON_TYPES: Mapping[object, frozenset[type]] = {
+    "object": frozenset({dict}),
+    "array": frozenset({list}),
+    "string": frozenset({str}),
+    "boolean": frozenset({bool}),
+    "integer": frozenset({int}),
+    "number": frozenset({int, float}),
+    "null": frozenset({NoneType}),
+}
+"""The Python types of each type of JSON Schema. 3.0 is a number here, and no integer."""
 MAX_NAME_LENGTH = 80
 """Characters of a field name in an error. A client can send names of any length."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from saasus_mcp.common.json_tree import map_scalars
@@ -87,3 +88,18 @@ def quote_text(text: str, language: Language = "en", longest: int = MAX_QUOTED) 
 def quote_name(text: str, language: Language = "en") -> str:
     """Return an id or field name unchanged if it is one plain word, or quoted otherwise."""
     return text if _PLAIN_NAME.fullmatch(text) else quote_text(text, language)
+
+
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    """A foreign text as a parameter of a message, in the quotation marks of each language.
+
+    Attributes:
+        bare: show one plain word without marks, as `quote_name` does.
+    """
+
+    value: str
+    bare: bool = False
+
+    def text(self, language: Language) -> str:
+        return quote_name(self.value, language) if self.bare else quote_text(self.value, language)

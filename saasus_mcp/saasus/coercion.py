@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from saasus_mcp.catalog.model import Operation
 from saasus_mcp.common.json_bounds import find_excess
-from saasus_mcp.common.json_path import JsonPath, Schema
+from saasus_mcp.common.json_path import JSON_TYPES, JsonPath, Schema
 from saasus_mcp.common.messages import Message, message
 
 EmptyMeaning = Literal["not_given", "not_text", "top", "value"]
@@ -30,14 +30,6 @@ EXACT = 2**53
 _BOOLEANS = {text: text.lower() == "true" for text in ("true", "True", "TRUE", "false", "False", "FALSE")}
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
 """Without leading zeros, plus signs, exponents or white space: such text may be an id."""
-_TYPES: dict[object, tuple[type, ...]] = {
-    "string": (str,),
-    "boolean": (bool,),
-    "integer": (int,),
-    "number": (int, float),
-    "array": (list,),
-    "object": (dict,),
-}
 _TEXT_CONSTRAINTS = ("pattern", "format", "minLength")
 
 
@@ -106,7 +98,7 @@ def coerce_value(schema: Schema, value: Any) -> Any:
     Raises:
         AmbiguousJson: the value is JSON text that is too large to parse or contains a field twice.
     """
-    if type(value) in _TYPES.get(schema.get("type"), ()):
+    if type(value) in JSON_TYPES.get(schema.get("type"), ()):
         return value
     types = _accepted_types(schema)
     if isinstance(value, str):
@@ -119,7 +111,7 @@ def coerce_value(schema: Schema, value: Any) -> Any:
 def schema_within(schema: Schema, value: Any) -> Schema:
     """Return the first branch of an `anyOf` that has the type of the value, or the schema itself."""
     branches = schema.get("anyOf", ())
-    return next((each for each in branches if type(value) in _TYPES.get(each.get("type"), ())), schema)
+    return next((each for each in branches if type(value) in JSON_TYPES.get(each.get("type"), ())), schema)
 
 
 def schema_of_field(schema: Schema, name: str) -> Schema | None:

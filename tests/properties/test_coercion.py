@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -65,6 +66,7 @@ def test_the_call_that_was_meant_has_the_digest_of_the_same_call_typed_well(key:
     )
 
 
+@pytest.mark.slow
 @given(json_keys, st.data())
 def test_what_is_understood_is_understood_once_and_for_all(key: str, data: st.DataObject) -> None:
     operation = CATALOGUE.find(key)

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cache, partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,6 @@ from anyio.to_thread import run_sync
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.cli import composition, server_log, state
-from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.language import Language
 from saasus_mcp.hosting.console.oidc import OidcProvider
 from saasus_mcp.hosting.console.routes import Console
@@ -25,12 +23,12 @@ from saasus_mcp.hosting.console.signin_routes import SigninRoutes, TokenSignIn
 from saasus_mcp.hosting.console.signin_sessions import (
     Approver,
     ConsoleSessions,
+    GuessThrottle,
     LocalSessions,
     OneTimeLinks,
     StoredSessions,
     VerifiedApprover,
 )
-from saasus_mcp.hosting.console.throttle import GuessThrottle
 from saasus_mcp.permissions.policy.presets import Mode, Policy, unwrap_policy
 from saasus_mcp.settings import HttpSettings, Settings, require_valid_credentials
 from saasus_mcp.store import Freeze
@@ -126,7 +124,15 @@ def _desk(
 ) -> ConsoleService:
     sealer = state.load_sealer(chosen)
     return ConsoleService(
-        rooms, catalogue, policy, partial(read_policy_text, policy), sealer, time.time, profile, everything, common
+        list_contexts=rooms,
+        catalogue=catalogue,
+        policy=policy,
+        read_policy=partial(read_policy_text, policy),
+        sealer=sealer,
+        clock=time.time,
+        profile=profile,
+        freeze_all=everything,
+        common_store=common,
     )
 
 
@@ -202,14 +208,9 @@ def build_identity_provider(wanted: HttpSettings, lang: Language) -> OidcProvide
     oidc = wanted.console.oidc
     if oidc is None:
         return None
-    if find_spec("authlib") is None:
-        raise SaasusMcpError(
-            "[console.oidc]: single sign-on to the console requires the extra `hosted`.",
-            "Install it: pip install 'saasus-mcp[hosted]'.",
-        )
     if oidc.client_secret is not None:
         secret = oidc.client_secret.read()
-        require_valid_credentials({"console.oidc.client_secret": secret}, lang, spaces=True)
+        require_valid_credentials({"console.oidc.client_secret": secret}, spaces=True)
         server_log.redact_in_log(secret)
     return OidcProvider(oidc, f"{wanted.public_url}/console/sso/callback")
 

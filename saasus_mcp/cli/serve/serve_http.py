@@ -93,7 +93,7 @@ async def _serve(chosen: Settings, kind: SurfaceKind, toolsets: frozenset[str], 
 
             def server(one: ServedProfile, who: mcp_server.ResolvePrincipal) -> Any:
                 more = build_job_tools(runners[one.pipeline.destination.profile], kind)
-                surface = ToolSurface(one.pipeline, chosen.lang, kind, toolsets, more)
+                surface = ToolSurface(one.pipeline, chosen.lang, kind, toolsets=toolsets, extra_tools=more)
                 return mcp_server.build_server(one.pipeline, who, chosen.lang, surface)
 
             each = build_served_profiles(chosen, pipelines)
@@ -110,7 +110,7 @@ async def _serve(chosen: Settings, kind: SurfaceKind, toolsets: frozenset[str], 
                 each,
                 server,
                 known,
-                metrics,
+                metrics=metrics,
                 narrowing=narrowed_to,
                 is_policy_current=_sound(policy),
                 extra_routes=routes,
@@ -188,7 +188,8 @@ def _nobody() -> SaasusMcpError:
 
 def build_served_profiles(chosen: Settings, pipelines: Mapping[str, Pipeline]) -> dict[str, ServedProfile]:
     """Who may use each profile, and where it sends to."""
-    from saasus_mcp.hosting.auth.profile_access import EVERYONE, ServedProfile  # noqa: PLC0415 - only where HTTP is served
+    from saasus_mcp.hosting.auth.profile_access import ServedProfile  # noqa: PLC0415 - only where HTTP is served
+    from saasus_mcp.settings.profiles import EVERYONE  # noqa: PLC0415 - as above
 
     if chosen.sandbox:
         return {name: ServedProfile(one, frozenset({EVERYONE})) for name, one in pipelines.items()}

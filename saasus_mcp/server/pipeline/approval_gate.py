@@ -265,8 +265,9 @@ def _unattended_refusal(answer: UnattendedAnswer, approval: Approval, preview: s
 
 
 def _pending_refusal(approval: Approval, preview: str, *, opened: bool, too_long: bool) -> CallRefused:
-    id = "server.approval_needed_two_person" if approval.two_person else "server.approval_needed"
-    needed = message(id, code=approval.code)
+    needed = message(
+        "server.approval_needed_two_person" if approval.two_person else "server.approval_needed", code=approval.code
+    )
     if too_long:
         needed = message("server.approval_needed_long", needed=needed)
     return CallRefused(

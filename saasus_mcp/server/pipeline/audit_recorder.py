@@ -84,9 +84,8 @@ class AuditRecorder:
         try:
             await self.commit(call.id, call_record(call, self._destination, self._policy), call.proof, commitment)
         except (AlreadyUsed, WritesFrozen, BudgetExceeded) as error:
-            reason = type(error).__name__.lower()
-            await self.record_refusal(call, reason)
-            return replace(failed_answer(error.message, error.hint), why=reason)
+            await self.record_refusal(call, error.reason)
+            return replace(failed_answer(error.message, error.hint), why=error.reason)
         except StoreError as error:
             if not operation.reads or isinstance(error, WrongKey):
                 return replace(failed_answer(error.message, error.hint), why="store")

@@ -275,9 +275,8 @@ class Pipeline:
         try:
             prepared = _build(operation, parse_arguments(operation, call.arguments), call.principal)
         except SaasusMcpError:
-            require_not_narrowed(
-                operation, call.principal
-            )  # do not help with the arguments of a tool that is not offered
+            # Do not help with the arguments of a tool that the connection does not offer.
+            require_not_narrowed(operation, call.principal)
             raise
         reason = self._sanitize_reason(call.reason, prepared) if call.reason else ""
         prepared = replace(prepared, deadline=self.deadline_for(call), progress=call.progress, reason=reason)
@@ -295,12 +294,12 @@ class Pipeline:
         """Take step 5: return the permission to send, with the inspection of the target."""
         operation, decision, values = prepared.operation, prepared.decision, prepared.arguments.values
         require_not_denied(operation.tool, decision)
-        preconditions.check_argument_requirements(operation, values, self.clock(), self.language)
+        preconditions.check_argument_requirements(operation, values, self.clock())
         step = prepared.job_step
         if step is not None and job_grants.grant_covers(prepared, step):
             answers = await self.store_executor(lambda: job_grants.earlier_answers(step, self.store.jobs))
             job_grants.require_filled_values(prepared, step, answers)
-            return await job_grants.authorize_step(prepared, step, self.destination, read, self.language)
+            return await job_grants.authorize_step(prepared, step, self.destination, read)
         if prepared.undo_ref is not None:
             await verification.require_unchanged(self.catalogue, await self._latest(prepared.undo_ref.entry), read)
         authorized = await self.approval_gate.authorize(
@@ -326,10 +325,8 @@ class Pipeline:
     async def _draft_question(self, call: PreparedCall, read: ApiReader) -> QuestionDraft:
         values = call.arguments.values
         inspection = await inspect_call(call.operation, values, self.destination.saas_id, read)
-        now, language = self.clock(), self.language
-        await preconditions.check_target_requirements(
-            call.operation, values, inspection, read, now=now, language=language
-        )
+        now = self.clock()
+        await preconditions.check_target_requirements(call.operation, values, inspection, read, now=now)
         asked = QuestionInput(
             call.operation,
             values,

@@ -141,7 +141,7 @@ async def _commit(pipeline: Pipeline, job: JobProposal, ref: JobStepRef, proof: 
     try:
         await pipeline.recorder.commit(job.id, _record(pipeline, job, proof), proof, commitment)
     except StoreError as error:
-        await pipeline.recorder.write_refusal(job.id, _record(pipeline, job), type(error).__name__.lower())
+        await pipeline.recorder.write_refusal(job.id, _record(pipeline, job), error.reason)
         raise
 
 

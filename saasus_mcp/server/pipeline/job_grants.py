@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.catalog.model import TYPED_LEVELS
-from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.approval.proof import Destination, Proof, json_digest
 from saasus_mcp.permissions.inspection.inspect import inspect_call, inspect_target, inspect_without_question
@@ -54,9 +53,7 @@ def grant_covers(call: PreparedCall, step: JobStepRef) -> bool:
     return True
 
 
-async def authorize_step(
-    call: PreparedCall, step: JobStepRef, destination: Destination, read: ApiReader, language: Language
-) -> Authorized:
+async def authorize_step(call: PreparedCall, step: JobStepRef, destination: Destination, read: ApiReader) -> Authorized:
     """Return the permission for a step that the grant covers, after the target is inspected again.
 
     Raises:
@@ -72,7 +69,7 @@ async def authorize_step(
         inspection = await inspect_target(operation, values, saas_id, read)
     else:
         inspection = await inspect_without_question(operation, values, saas_id, read, count_users=False)
-    require_target_exists(operation, values, inspection.snapshot, language)
+    require_target_exists(operation, values, inspection.snapshot)
     if step.bound and step.bound != inspection.snapshot.encoded:
         raise CallRefused(Reason.CHANGED, message("server.job_target_changed"), message("server.plan_again_hint"))
     return Authorized(proof, inspection)

@@ -52,7 +52,7 @@ async def evaluate_step(pipeline: Pipeline, call: Call) -> StepDecision:
     if operation.level in TYPED_LEVELS and operation.effects.bind:
         inspection = await inspect_target(operation, values, pipeline.destination.saas_id, read)
         if not step.later:  # an earlier step may create the target
-            require_target_exists(operation, values, inspection.snapshot, pipeline.language)
+            require_target_exists(operation, values, inspection.snapshot)
         step = replace(step, bound=inspection.snapshot.encoded)
     return StepDecision(decision, step_digest(prepared, step), step.bound)
 

@@ -5,20 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from saasus_mcp.common.json_path import InvalidArguments, Schema
+from saasus_mcp.catalog.model import MAX_REASON_LENGTH
+from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import visible_text
 from saasus_mcp.saasus.redaction import KnownSecrets
 from saasus_mcp.saasus.secret_names import scrub_text
 
-MAX_REASON_LENGTH = 200
 REASON_META_KEY = "saasus.io/reason"
 """The member of `_meta` that carries the reason of a call of an operation's own tool."""
-REASON_SCHEMA: Schema = {
-    "type": "string",
-    "maxLength": MAX_REASON_LENGTH,
-    "description": "why, for the person asked",
-}
 
 
 def reason_from_meta(meta: Mapping[str, Any] | None) -> str:

@@ -19,7 +19,6 @@ from saasus_mcp.permissions.inspection.inverse_calls import (
 )
 from saasus_mcp.permissions.inspection.target import (
     ApiReader,
-    ReadResult,
     read_current_state,
     read_target,
     redact_arguments,
@@ -43,7 +42,7 @@ async def verify_outcome(call: PreparedCall, answer: ToolAnswer, read: ApiReader
         return answer
     outcome = Outcome.APPLIED if applied else Outcome.NOT_APPLIED
     verified = str(one_of("server.verified", outcome))
-    return replace(answer, applied=outcome, text=answer.text.replace(OUTCOMES[Outcome.UNKNOWN], verified))
+    return replace(answer, applied=outcome, text=answer.text.replace(str(OUTCOMES[Outcome.UNKNOWN]), verified))
 
 
 async def require_unchanged(catalogue: Catalogue, entry: UndoEntry, read: ApiReader) -> None:
