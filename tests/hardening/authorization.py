@@ -155,7 +155,7 @@ async def confirming_client(ground: AttackContext) -> str:
     _pending(await surface.run(Call("auth_delete_tenant_user", call, PRINCIPAL)))
     _reject(store)
     person = PersonSayingYes()
-    assert "A person rejected" in await _asked(surface, "auth_delete_tenant_user", call, asker=person)
+    assert "A person rejected" in await _asked(surface, "auth_delete_tenant_user", call, elicitor=person)
     assert (person.questions, api.writes) == ([], [])
     return "refused before the client is asked; nothing is sent"
 
