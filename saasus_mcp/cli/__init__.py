@@ -83,7 +83,7 @@ class _Commands(click.Group):
 @click.pass_context
 def commands(ctx: click.Context) -> None:
     """Operate SaaSus Platform from an AI assistant, with a person in charge. Without a command: serve."""
-    from saasus_mcp.settings.colours import colours_disabled  # noqa: PLC0415 - imports what reads the settings
+    from saasus_mcp.settings.environment import colours_disabled  # noqa: PLC0415 - imports what reads the settings
 
     if colours_disabled():
         ctx.color = False

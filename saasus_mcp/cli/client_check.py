@@ -31,4 +31,10 @@ def check_clients(settings: Settings) -> Finding:
 
 def _said(one: DetectedServer, lang: Language) -> str:
     name = f"{one.client.title} ({plain_text(one.name)})" if one.name else f"{one.client.title} ({one.file})"
-    return name + (WORDS[lang][f"clients_{one.flaw}"].format(detail=plain_text(one.detail)) if one.flaw else "")
+    return name + (
+        WORDS[lang][f"clients_{one.flaw}"].format(
+            detail=plain_text(one.detail if isinstance(one.detail, str) else one.detail.text(lang))
+        )
+        if one.flaw
+        else ""
+    )

@@ -58,10 +58,7 @@ def resolve_policy(settings: Settings, catalogue: Catalogue | None = None) -> Po
     if settings.policy is not None:
         from saasus_mcp.permissions.policy import file as policy_file  # noqa: PLC0415 - only where a file is used
 
-        try:
-            chosen = policy_file.ReloadablePolicy(settings.policy, catalogue)
-        except policy_file.PolicyError as error:
-            raise policy_file.PolicyError(error.file, error.faults, settings.lang) from None
+        chosen = policy_file.ReloadablePolicy(settings.policy, catalogue)
         policy_file.reload_on_sighup(chosen, make_reload_recorder(settings))
         return ReadOnlyPolicy(chosen) if settings.read_only or settings.mode == "read-only" else chosen
     return PRESETS[preset_name(settings)]

@@ -110,7 +110,7 @@ def parse_toolset_names(text: str, lang: Language) -> frozenset[str]:
     return names
 
 
-def parse_narrowing(tools: str | None, exclude_tools: str | None, lang: Language) -> Narrowing:
+def parse_narrowing(tools: str | None, exclude_tools: str | None) -> Narrowing:
     """Return the narrowing that the options ask for.
 
     Raises:
@@ -122,10 +122,10 @@ def parse_narrowing(tools: str | None, exclude_tools: str | None, lang: Language
 
     names = ToolNames(load_catalogue())
     return Narrowing(
-        tools=None if tools is None else names.resolve(tools, "--tools (SAASUS_MCP_TOOLS)", lang),
+        tools=None if tools is None else names.resolve(tools, "--tools (SAASUS_MCP_TOOLS)"),
         exclude=frozenset()
         if exclude_tools is None
-        else names.resolve(exclude_tools, "--exclude-tools (SAASUS_MCP_EXCLUDE_TOOLS)", lang),
+        else names.resolve(exclude_tools, "--exclude-tools (SAASUS_MCP_EXCLUDE_TOOLS)"),
     )
 
 

@@ -66,8 +66,8 @@ def _written(chosen: Settings, job: str, file: Path) -> str:
             found = store.jobs.get(job)
             if found is None:
                 continue
-            whose = found.principal, found.profile
-            kept = open_result(store, sealer, found.report.get("kept_secrets", ""), whose, time.time())
+            stored_id, now = found.report.get("kept_secrets", ""), time.time()
+            kept = open_result(store, sealer, stored_id, principal=found.principal, profile=found.profile, now=now)
             made: Mapping[str, str] = {} if kept is None else kept.value
             handles = SecretVault(store, sealer, time.time)
             known = {login: secret for login, handle in made.items() if (secret := handles.peek(handle)) is not None}

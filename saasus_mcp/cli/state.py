@@ -55,7 +55,7 @@ def localize_file_errors(lang: Language) -> Iterator[None]:
     except SaasusMcpError as error:
         unsafe = error if isinstance(error, UnsafeFile) else error.__cause__
         if isinstance(unsafe, UnsafeFile):
-            error.message, error.hint = unsafe.words(lang)
+            error.message, error.hint = unsafe.message, unsafe.hint
         raise
 
 

@@ -115,7 +115,9 @@ def _brief(operation: Operation, policy: Policy, lang: Language) -> dict[str, An
 
 def _show(operation: Operation, policy: Policy, lang: Language, *, as_json: bool) -> None:
     if as_json:
-        whole = describe_operation(operation, composition.local_user(), policy, composition.DEFAULT_PROFILE, lang)
+        whole = describe_operation(
+            operation, composition.local_user(), policy, composition.DEFAULT_PROFILE, language=lang
+        )
         click.echo(format_json({**whole, "description": operation.description.text(lang)}))
         return
     words, decision = WORDS[lang], _decision(operation, policy)

@@ -17,7 +17,7 @@ DAY = 24 * 60 * MINUTE
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class SandboxCall:
     """A validated call.
 
     Attributes:
@@ -36,11 +36,11 @@ class Call:
     now: int
 
 
-Behaviour = Callable[[Call], Any]
+Behaviour = Callable[[SandboxCall], Any]
 """What an operation does to the state, and the value that it answers; raises Refusal before it changed anything."""
 
 
-def paged(call: Call, records: list[Record], field: str, default: int) -> Record:
+def page_of(call: SandboxCall, records: list[Record], field: str, default: int) -> Record:
     """Return one page of the records, and a cursor if there are more.
 
     Raises:

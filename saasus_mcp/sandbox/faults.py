@@ -32,7 +32,7 @@ DRIFT: frozenset[str] = frozenset({"extra_field", "missing_field", "wrong_type"}
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class InjectedFault:
     """One kind of misbehaviour.
 
     Attributes:
@@ -55,13 +55,13 @@ class Fault:
 
 @dataclass(slots=True)
 class _Told:
-    fault: Fault
+    fault: InjectedFault
     on: str
     left: int | None
     rate: float
 
 
-class Faults:
+class FaultInjector:
     """The faults in force, which may be changed at any time.
 
     `faults.add("reset_after", on="auth.DeleteTenant", times=1)` cuts the connection once, after the tenant is gone.
@@ -99,13 +99,13 @@ class Faults:
             rate: the share of the requests that are hit, from 0 to 1.
         """
         carried_out = kind in APPLIED_KINDS | DRIFT | {"latency"} if done is None else done
-        self._told.append(_Told(Fault(kind, carried_out, seconds, status, retry_after, field), on, times, rate))
+        self._told.append(_Told(InjectedFault(kind, carried_out, seconds, status, retry_after, field), on, times, rate))
 
     def clear(self, on: str | None = None) -> None:
         """Remove all faults, or those of one operation."""
         self._told = [] if on is None else [told for told in self._told if told.on != on]
 
-    def take(self, operation: str) -> tuple[Fault, ...]:
+    def take(self, operation: str) -> tuple[InjectedFault, ...]:
         """Return the faults that hit a request for this operation (empty without a route), and count each."""
         meant = (told for told in self._told if told.on in (EVERY, operation))
         hit = [told for told in meant if told.rate >= 1 or self._random.random() < told.rate]
@@ -125,7 +125,7 @@ FORM = (
 )
 
 
-def parsed(text: str, catalogue: Catalogue) -> dict[str, Any]:
+def parse_fault(text: str, catalogue: Catalogue) -> dict[str, Any]:
     """Return the arguments of `Faults.add` for one fault of the command line.
 
     `reset` cuts the connection after the operation ran, `drop` leaves the request without an answer.

@@ -1,4 +1,4 @@
-"""Attacks across two profiles of one SaaS, which share a store: their freezes, and what the console shows."""
+"""Attacks across two profiles of one SaaS, which share a store: freezes, and the pages of the console."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ROLE = {"role_name": "new", "display_name": "New"}
 
 
 def _desk(ground: AttackContext, store: Store) -> ConsoleService:
-    """A console before two profiles of one SaaS, which therefore share a store."""
+    """Return a console of two profiles of one SaaS, which share a store."""
     rooms = [
         ProfileContext("alpha", frozenset({"ops"}), lambda: store, "alpha", "saas"),
         ProfileContext("beta", frozenset({"ops2"}), lambda: store, "beta", "saas"),
@@ -48,7 +48,7 @@ def _desk(ground: AttackContext, store: Store) -> ConsoleService:
 
 
 async def _wrote(ground: AttackContext, store: Store, profile: str, who: Principal = PRINCIPAL) -> ToolAnswer:
-    """The answer of a write through a profile."""
+    """Return the answer of a write through a profile."""
     api = StubApi(ground.catalogue)
     through = Pipeline(
         catalogue=ground.catalogue,

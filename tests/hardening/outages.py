@@ -1,4 +1,4 @@
-"""Attacks by what a server depends on: outages that could pass for bad tokens, and people who could pass for two."""
+"""Attacks through dependencies: outages that look like invalid tokens, and one person who looks like two."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from saasus_mcp.hosting.console.signin_routes import SigninRoutes
 from saasus_mcp.hosting.console.signin_sessions import GuessThrottle, LocalSessions, OneTimeLinks
 from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.permissions.secrets.encryption import Encryptor
-from saasus_mcp.settings.console import OidcTable
+from saasus_mcp.settings.hosting import OidcTable
 from saasus_mcp.store import StoreError
 from saasus_mcp.store.tokens import TokenStore
 from tests.support.attack_corpus import AttackContext, attack
@@ -38,7 +38,7 @@ OUTAGE = "503 with Retry-After and no challenge"
 
 
 async def send_requests(made: Made, *bearers: str, path: str = "/mcp") -> list[httpx2.Response]:
-    """What a server answers to requests with these bearer tokens, one after the other."""
+    """Return the answers to requests with these bearer tokens, one after the other."""
     async with made().client(None) as client:
         return [await send_request(client, bearer, path) for bearer in bearers]
 
@@ -126,7 +126,7 @@ async def full_accounts(ground: AttackContext) -> str:
 
 
 class _ReadOnly:
-    """The accounts' database, of which only reading works."""
+    """A database of tokens that can only be read."""
 
     def __init__(self, kept: TokenStore) -> None:
         self.read_transaction = database_behind(kept).read_transaction

@@ -21,7 +21,7 @@ from saasus_mcp.hosting.auth.jwks import RETRY_SECONDS, JwksCache
 from saasus_mcp.hosting.http import health
 from saasus_mcp.hosting.limits import file_descriptors
 from saasus_mcp.hosting.limits.file_descriptors import FileDescriptorNeed
-from tests.support.commands import TIMEOUT, CommandResult, spawn_command
+from tests.support.commands import CommandResult, spawn_command
 from tests.support.hosting_server import (
     INITIALIZE,
     OWNER_ROLE,
@@ -32,6 +32,7 @@ from tests.support.hosting_server import (
     error_message,
 )
 from tests.support.jwt_issuer import JwtIssuer, rsa_key
+from tests.support.processes import TIMEOUT
 
 PATHS = ("/mcp", "/mcp/default", "/sse", "/messages/default/", "/metrics")
 POLICY = "version: 1\ntwo_person: true\nrules:\n  - {name: all, tools: ['*'], then: approve}\n"

@@ -204,7 +204,7 @@ WRONG = {
 def test_a_wrong_value_stops_the_server_and_is_named(file: Path, text: str, place: str) -> None:
     with pytest.raises(SettingsError) as caught:
         hosting(file, text)
-    assert place in caught.value.message
+    assert place in str(caught.value.message)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A console over one profile, asked in memory: its clock, its store, and browsers."""
+"""A console of one profile, called in memory, with its clock, its store, and browsers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ REQUESTED_AT = pending_approval(
 
 @dataclass
 class ConsoleSession:
-    """A console over one profile, with its clock and store."""
+    """A console of one profile, with its clock and store."""
 
     store: Store
     console: Console
@@ -53,7 +53,7 @@ class ConsoleSession:
             yield client
 
     def serve(self, **doors: Any) -> None:
-        """Serve it, with other doors where they are given."""
+        """Serve the console with these changes of its sign-in."""
         self.console = replace(self.console, signin=replace(self.console.signin, **doors))
         self.app = Starlette(routes=list(self.console.routes()))
 

@@ -88,7 +88,7 @@ def state_folder(settings: Settings) -> Finding:
             return Finding("state", "ok", words["state_ok_unchecked"].format(folder=folder))
         readable = next(_open_to_others(folder), None)
     except UnsafeFile as error:
-        return Finding("state", "problem", *error.words(settings.lang))
+        return Finding("state", "problem", error.message.text(settings.lang), error.hint.text(settings.lang))
     except OSError as error:
         why = error.strerror or type(error).__name__
         said = words["state_unwritable"].format(folder=folder, why=why)

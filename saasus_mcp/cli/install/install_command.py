@@ -191,7 +191,7 @@ def _in_clear(order: InstallRequest, needed: dict[str, str]) -> dict[str, str]:
         if not value and not is_terminal(sys.stdin):
             raise InstallError(words["unset"].format(name=name), words["unset_mend"])
     values = {name: value or prompt_hidden(name) for name, value in needed.items()}
-    require_valid_credentials(values, order.settings.lang)
+    require_valid_credentials(values)
     return values
 
 

@@ -47,11 +47,11 @@ def command(port: int, faults: tuple[str, ...], state: Path | None, **flags: Any
     """
     chosen = load_settings(**flags)
     words = WORDS[chosen.lang]
-    from saasus_mcp.sandbox import Sandbox, serve  # noqa: PLC0415 - only where it is used
-    from saasus_mcp.sandbox.faults import parsed  # noqa: PLC0415 - as above
+    from saasus_mcp.sandbox import Sandbox, serve_sandbox  # noqa: PLC0415 - only where it is used
+    from saasus_mcp.sandbox.faults import parse_fault  # noqa: PLC0415 - as above
 
     catalogue = load_catalogue()
-    told = [parsed(fault, catalogue) for fault in faults]
+    told = [parse_fault(fault, catalogue) for fault in faults]
     try:
         port = _free(port)
     except OSError as error:
@@ -63,7 +63,7 @@ def command(port: int, faults: tuple[str, ...], state: Path | None, **flags: Any
             sandbox.faults.add(**fault)
         _introduce(f"http://{HOST}:{port}", words)
         click.echo(f"\n{words['sandbox_stop'] if file is None else words['sandbox_kept'].format(file=file)}")
-        serve(HOST, port, sandbox)
+        serve_sandbox(HOST, port, sandbox)
 
 
 def _introduce(url: str, words: Mapping[str, str]) -> None:

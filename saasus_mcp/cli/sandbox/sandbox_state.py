@@ -59,28 +59,28 @@ def open_sandbox_file(settings: Settings, file: Path, *, fresh: bool = False) ->
     Raises:
         SaasusMcpError: the state cannot be loaded or written, or another command has it.
     """
-    from saasus_mcp.sandbox import Sandbox, saved  # noqa: PLC0415 - only where it is used
+    from saasus_mcp.sandbox import Sandbox, state_file  # noqa: PLC0415 - only where it is used
 
     catalogue = load_catalogue()
     with _alone(settings, file):
         with _told(settings, file):
-            state = None if fresh else saved.load(file)
+            state = None if fresh else state_file.load_state(file)
         sandbox = Sandbox(catalogue, state=state)
         with _told(settings, file):
-            saved.save(
+            state_file.save_state(
                 file, sandbox.state, catalogue
             )  # a file that cannot be written is told before anything is changed
         try:
             yield sandbox
         finally:
             with _told(settings, file):
-                saved.save(file, sandbox.state, catalogue)
+                state_file.save_state(file, sandbox.state, catalogue)
 
 
 @contextmanager
 def _told(settings: Settings, file: Path) -> Iterator[None]:
     """While entered, what is wrong with the file is told in a person's language, with the fix."""
-    from saasus_mcp.sandbox.saved import UnusableState  # noqa: PLC0415 - only where it is used
+    from saasus_mcp.sandbox.state_file import UnusableState  # noqa: PLC0415 - only where it is used
 
     words = WORDS[settings.lang]
     try:

@@ -45,7 +45,7 @@ async def _serve(chosen: Settings, port: int, opens: bool) -> None:  # noqa: FBT
     from saasus_mcp.settings.hosting import AuthTable, HttpTable, resolve_http_settings  # noqa: PLC0415 - as above
 
     with ExitStack() as until, uvicorn_server.open_listener(LOOPBACK, port) as listener:
-        where = resolve_http_settings(HttpTable(), AuthTable(), LOOPBACK, listener.getsockname()[1], None)
+        where = resolve_http_settings(HttpTable(), AuthTable(), host=LOOPBACK, port=listener.getsockname()[1])
         console = console_composition.build_local_console(chosen, load_catalogue(), until)
         base = where.public_url + BASE_PATH
         link = console_composition.signin_link(console, base)

@@ -210,7 +210,7 @@ def build_identity_provider(wanted: HttpSettings, lang: Language) -> OidcProvide
         return None
     if oidc.client_secret is not None:
         secret = oidc.client_secret.read()
-        require_valid_credentials({"console.oidc.client_secret": secret}, lang, spaces=True)
+        require_valid_credentials({"console.oidc.client_secret": secret}, spaces=True)
         server_log.redact_in_log(secret)
     return OidcProvider(oidc, f"{wanted.public_url}/console/sso/callback")
 

@@ -40,7 +40,7 @@ def command(surface: SurfaceKind, toolsets: str, tools: str | None, exclude_tool
     """Serve MCP on stdio (the command for MCP clients) or over HTTP."""
     chosen = load_settings(**flags)
     named = parse_toolset_names(toolsets, chosen.lang)
-    narrowed_to = options.parse_narrowing(tools, exclude_tools, chosen.lang)
+    narrowed_to = options.parse_narrowing(tools, exclude_tools)
     with working_directory.outside_working_directory():
         if chosen.transport == "http":
             serve_http.serve_http(chosen, surface, named, narrowed_to)
@@ -92,7 +92,12 @@ def _welcomed(
         chosen.policy is None
         and chosen.database_url is None
         and precomputed.load_precomputed(
-            composition.resolve_place(chosen), composition.preset_name(chosen), kind, toolsets, chosen.lang, narrowed_to
+            composition.resolve_place(chosen),
+            composition.preset_name(chosen),
+            kind=kind,
+            toolsets=toolsets,
+            language=chosen.lang,
+            narrowing=narrowed_to,
         )
     )
     return early_responses.respond_early(wire, known) if known else True
@@ -153,7 +158,7 @@ def build_stdio_server(
     from saasus_mcp.server.surface.tool_surface import ToolSurface  # noqa: PLC0415 - imports the HTTP client
 
     principal = replace(composition.local_user(), narrowing=narrowed_to)
-    surface = ToolSurface(pipeline, chosen.lang, kind, toolsets, build_job_tools(runner, kind))
+    surface = ToolSurface(pipeline, chosen.lang, kind, toolsets=toolsets, extra_tools=build_job_tools(runner, kind))
     return build_server(pipeline, lambda _: principal, chosen.lang, surface)
 
 

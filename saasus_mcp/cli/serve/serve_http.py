@@ -93,7 +93,7 @@ async def _serve(chosen: Settings, kind: SurfaceKind, toolsets: frozenset[str], 
 
             def server(one: ServedProfile, who: mcp_server.ResolvePrincipal) -> Any:
                 more = build_job_tools(runners[one.pipeline.destination.profile], kind)
-                surface = ToolSurface(one.pipeline, chosen.lang, kind, toolsets, more)
+                surface = ToolSurface(one.pipeline, chosen.lang, kind, toolsets=toolsets, extra_tools=more)
                 return mcp_server.build_server(one.pipeline, who, chosen.lang, surface)
 
             each = build_served_profiles(chosen, pipelines)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from saasus_mcp.catalog.openapi_summary import InvalidDocument, Operation, summarize_document
+from saasus_mcp.catalog.openapi_summary import InvalidDocument, OperationSummary, summarize_document
 from saasus_mcp.settings import parse_endpoint
 
 FILE_SUFFIXES = (".yml", ".yaml", ".json")
@@ -16,7 +16,7 @@ MAX_BYTES = 8 * 1024 * 1024
 TIMEOUT = 30.0
 
 
-def read_remote_specs(source: str, modules: Collection[str]) -> dict[str, Operation]:
+def read_remote_specs(source: str, modules: Collection[str]) -> dict[str, OperationSummary]:
     """The facts of everything published there.
 
     Args:
@@ -26,7 +26,7 @@ def read_remote_specs(source: str, modules: Collection[str]) -> dict[str, Operat
         BadDocument: it cannot be read, or holds no OpenAPI document.
     """
     documents = _fetched(source, modules) if "://" in source else _folder(Path(source), modules)
-    found: dict[str, Operation] = {}
+    found: dict[str, OperationSummary] = {}
     for module, text in documents:
         found |= summarize_document(module, _parsed(module, text))
     return found

@@ -1,6 +1,6 @@
-"""A person's yes outside the client: asked for by a short code, given in a terminal or on the console, used once.
+"""Approvals: a person's consent outside the client, requested by a short code and given in a terminal or on the console.
 
-It defends against the model and against the client. The code carries no authority.
+An approval defends against the model and the client. Its code carries no authority.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.common.language import Text
-from saasus_mcp.common.text import quote_text
+from saasus_mcp.common.messages import Lines, Message, message, one_of
+from saasus_mcp.common.text import Quoted, quote_text
 from saasus_mcp.permissions.approval.action_records import ActionKind, Channel, approval_action
 from saasus_mcp.permissions.approval.proof import Binding, Proof, json_digest
 from saasus_mcp.permissions.inspection.target import TargetSnapshot, names_match
@@ -38,7 +39,7 @@ ENGLISH_READER = Reader.of("en")
 
 
 class ApprovalService:
-    """Requests for approval and the decisions on them, kept in the store so that another process finds them."""
+    """Creates, finds and decides approvals. They are in the store, so that other processes find them."""
 
     def __init__(self, store: Store, reader: Reader = ENGLISH_READER) -> None:
         self._store = store
@@ -53,13 +54,13 @@ class ApprovalService:
         *,
         two_person: bool = False,
     ) -> tuple[Proof | None, Approval]:
-        """The proof where this very call was approved and its target is as it was; else None and the pending approval.
+        """Return the proof if this call was approved and its target is unchanged; else None and the pending approval.
 
-        An approval that is no longer valid is withdrawn; the question of the one in its place begins with why. A person's yes to
-        exactly this call holds, whatever variation of it was rejected.
+        An invalid approval is withdrawn, and the question of the new one begins with the cause. An approval of exactly this call is valid
+        even if a variation of the call was rejected.
 
         Raises:
-            Refused: it or a variation of it was rejected a short while ago, or too many approvals are pending.
+            CallRefused: the call or a variation was rejected a short while ago, or too many approvals are pending.
         """
         known = self._store.list_approvals(now, binding.digest())
         live = next((approval for approval in known if approval.status in ("pending", "approved")), None)
@@ -93,8 +94,8 @@ class ApprovalService:
         if len(shown) + len(sight.encoded) > MAX_QUESTION_LENGTH:
             raise CallRefused(
                 Reason.TOO_LARGE,
-                f"What a person would have to read before they approve this has more than {MAX_QUESTION_LENGTH} characters.",
-                "Split the call, or send less in it.",
+                message("permissions.question_too_large", most=MAX_QUESTION_LENGTH),
+                message("permissions.question_too_large_hint"),
             )
         wanted = Approval(
             code=_code(),
@@ -120,66 +121,69 @@ class ApprovalService:
         return pending
 
     def _flooded(self, principal: str, now: float) -> CallRefused:
-        """That too many wait, and which: a person can make room only by deciding on them."""
+        """Return the refusal for too many pending approvals. It lists them, since only a decision on one makes room."""
         waiting = [each for each in self._store.list_approvals(now) if each.principal == principal]
         lines = [self._pending(each, now) for each in waiting if each.status == "pending"]
-        mend = "Have a person decide on one of them first; `saasus-mcp approvals` lists them:"
-        return CallRefused(Reason.FLOODED, f"{MAX_PENDING} approvals are pending already.", "\n".join([mend, *lines]))
+        return CallRefused(
+            Reason.FLOODED,
+            message("permissions.too_many_pending", count=MAX_PENDING),
+            message("permissions.too_many_pending_hint", pending=Lines(tuple(lines))),
+        )
 
-    def _pending(self, approval: Approval, now: float) -> str:
+    def _pending(self, approval: Approval, now: float) -> Message:
         minutes = max(1, math.ceil((approval.expires_at - now) / 60))
         try:
             asked = format_sentence(Question.from_json(approval.preview).headline, self._reader)
         except ValueError:  # kept by an earlier version
             asked = approval.operation
         name = "" if approval.name in asked else f" {quote_text(approval.name, self._reader.language)}"
-        return f"  {approval.code}: {asked}{name} ({minutes} minute{'s' if minutes != 1 else ''} left)"
+        return message("permissions.pending_approval", code=approval.code, question=f"{asked}{name}", count=minutes)
 
     def require_not_rejected(self, binding: Binding, now: float) -> None:
-        """See that no person rejected the call or a variation of it a short while ago.
+        """Check that no person rejected the call or a variation of it a short while ago.
 
         Raises:
-            Refused: one did.
+            CallRefused: a person did.
         """
         found = self._store.find_rejected(binding.subject(), now)
         if found is not None:
             raise _rejected(found, binding, now)
 
     def is_approved(self, binding: Binding, now: float) -> bool:
-        """Whether a person approved this very call and it was not made since."""
+        """Return whether a person approved exactly this call and the approval is unused."""
         return any(each.status == "approved" for each in self._store.list_approvals(now, binding.digest()))
 
     def find_pending(self, code: str, now: float) -> Approval:
-        """The pending approval with this code, however it was typed.
+        """Return the pending approval with this code, in any spelling.
 
         Raises:
-            Refused: there is none.
+            CallRefused: no such approval is pending.
         """
         wanted = code.strip().upper().replace("-", "")
         for approval in self._store.list_approvals(now):
             if approval.code.replace("-", "") == wanted and approval.status == "pending":
                 return approval
         raise CallRefused(
-            Reason.UNKNOWN, "No approval with this code is pending.", "`saasus-mcp approvals` lists those that are."
+            Reason.UNKNOWN, message("permissions.no_pending_approval"), message("permissions.no_pending_approval_hint")
         )
 
     def list_all(self, now: float) -> list[Approval]:
-        """Every approval asked for, newest first."""
+        """Return every approval, newest first."""
         return self._store.list_approvals(now)
 
     def approve(self, approval: Approval, typed: str, by: str, now: float, via: Channel = "terminal") -> None:
-        """Say yes to exactly what the approval shows, by typing its target's name.
+        """Approve the call that the approval shows, with the typed name of its target.
 
         Raises:
-            Refused: another name was typed, it takes another person, or it is pending no more.
+            CallRefused: another name was typed, another person must approve, or the approval is no longer pending.
         """
         if not may_approve(approval, by):
             raise CallRefused(
-                Reason.TWO_PERSON, "The policy wants another person's approval.", "Have someone else approve."
+                Reason.TWO_PERSON, message("permissions.two_person"), message("permissions.two_person_hint")
             )
         if not any(names_match(typed, stored_question.text_to_type(approval, language)) for language in ("en", "ja")):
             raise CallRefused(
-                Reason.DECLINED, "That is not the target's name: nothing was approved.", "Read the preview again."
+                Reason.DECLINED, message("permissions.wrong_name"), message("permissions.wrong_name_hint")
             )
         told = approval_action(approval, ActionKind.APPROVE, by=by, via=via).to_audit()
         self._rule(approval, "approved", by=by, at=now, expires_at=now + APPROVAL_LIFETIME, record=told)
@@ -187,10 +191,10 @@ class ApprovalService:
     def reject(
         self, approval: Approval, by: str, now: float, reason: str | None = None, via: Channel = "terminal"
     ) -> None:
-        """Say no, for good; the call and its variations may be requested again after ten minutes.
+        """Reject the call. It and its variations can be requested again after ten minutes.
 
         Raises:
-            Refused: it is pending no more.
+            CallRefused: the approval is no longer pending.
         """
         told = approval_action(approval, ActionKind.REJECT, by=by, via=via, reason=reason or "").to_audit()
         until = now + WAIT_AFTER_REJECTION
@@ -199,17 +203,17 @@ class ApprovalService:
     def _rule(self, approval: Approval, status: ApprovalStatus, **ruling: Any) -> None:
         if not self._store.decide_approval(approval.code, status, **ruling):
             raise CallRefused(
-                Reason.UNKNOWN, "It is pending no more.", "`saasus-mcp approvals` shows what became of it."
+                Reason.UNKNOWN, message("permissions.no_longer_pending"), message("permissions.no_longer_pending_hint")
             )
 
 
 def may_approve(approval: Approval, by: str) -> bool:
-    """Whether someone may approve it: where the policy wants two people, not the one who asked."""
+    """Return whether this person may approve: under `two_person`, not the requester."""
     return not approval.two_person or by != approval.principal
 
 
 def _lacks_another(live: Approval, *, two_person: bool) -> bool:
-    """Whether it was asked for or given before the policy wanted two people, and so could be one person's alone."""
+    """Return whether the approval predates `two_person`, and one person may have requested and given it."""
     return two_person and not live.two_person and live.decided_by in (None, live.principal)
 
 
@@ -220,10 +224,10 @@ def _code() -> str:
 
 def _rejected(rejected: Approval, binding: Binding, now: float) -> CallRefused:
     minutes = math.ceil(((rejected.retry_at or now) - now) / 60)
-    what = "this call" if rejected.binding == binding.digest() else "a variation of this call"
-    reason = f" Reason: {quote_text(rejected.reason)}" if rejected.reason else ""
-    return CallRefused(
-        Reason.REJECTED,
-        f"A person rejected {what} ({rejected.code}).{reason}",
-        f"It can be asked for again in {minutes} minute{'s' if minutes != 1 else ''}. Other arguments do not change that.",
+    call = "rejected" if rejected.binding == binding.digest() else "rejected_variation"
+    cause = (
+        one_of("permissions.rejection_because", call, code=rejected.code, reason=Quoted(rejected.reason))
+        if rejected.reason
+        else one_of("permissions.rejection", call, code=rejected.code)
     )
+    return CallRefused(Reason.REJECTED, cause, message("permissions.rejected_hint", count=minutes))

@@ -1,4 +1,4 @@
-"""What must hold before anybody is asked about a call: its target is there, its row's requirements are met, something would change."""
+"""Preconditions, checked before a person is asked: the target exists, the row's requirements are met, the call changes something."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 from saasus_mcp.catalog.expressions import evaluate_over
 from saasus_mcp.catalog.model import Operation, Requirement
-from saasus_mcp.common.language import Language, Text
-from saasus_mcp.common.text import quote_name, quote_text
+from saasus_mcp.common.messages import message
+from saasus_mcp.common.text import Quoted
 from saasus_mcp.permissions.inspection.difference import compare_fields
 from saasus_mcp.permissions.inspection.inspect import CallInspection
 from saasus_mcp.permissions.inspection.target import (
@@ -21,40 +21,31 @@ from saasus_mcp.permissions.inspection.target import (
 )
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 
-NOT_FOUND = Text("Not found: there is nothing to act on with {ids}.", "{ids}に該当する対象が見つかりません。")
-NOT_FOUND_MEND = Text(
-    "Look it up with the matching list or search tool. Nobody was asked.",
-    "一覧または検索のツールで確認してください。確認や承認は求めていません。",
-)
-NOT_ASKED = Text("Nobody was asked.", "確認や承認は求めていません。")
-NO_CHANGE = Text(
-    "Nothing would change: everything that was sent is there already. Nobody was asked and nothing was sent.",
-    "変更はありません。送信内容はすべて現在の値と同じです。確認や承認は求めず、何も送信していません。",
-)
-EMPTY = Text("{name}: it is empty.", "{name}: 空です。")
-EMPTY_MEND = Text("Send the value, or a secret:// handle.", "値、またはsecret://で始まるハンドルを指定してください。")
-
 
 class NoChange(CallRefused):
-    """The call would leave everything as it is."""
+    """The call would change nothing."""
 
-    def __init__(self, language: Language) -> None:
-        super().__init__(Reason.NO_CHANGE, NO_CHANGE.text(language))
+    def __init__(self) -> None:
+        super().__init__(Reason.NO_CHANGE, message("permissions.no_change"))
 
 
-def check_argument_requirements(operation: Operation, args: Mapping[str, Any], now: float, language: Language) -> None:
-    """See that the arguments alone do not already say that the call must fail.
+def check_argument_requirements(operation: Operation, args: Mapping[str, Any], now: float) -> None:
+    """Check the requirements that concern arguments only.
 
     Raises:
-        Refused: they do.
+        CallRefused: a requirement is not met.
     """
     required = operation.input_schema.get("required", ())
     for name in operation.secret_inputs:
         if name in required and args.get(name) == "":
-            raise CallRefused(Reason.PRECONDITION, EMPTY.text(language).format(name=name), EMPTY_MEND.text(language))
+            raise CallRefused(
+                Reason.PRECONDITION,
+                message("permissions.empty_secret", name=name),
+                message("permissions.empty_secret_hint"),
+            )
     for requirement in operation.effects.requires:
         if not requirement.live:
-            _hold(requirement, _given(args, now), language)
+            _hold(requirement, _given(args, now))
 
 
 async def check_target_requirements(
@@ -64,45 +55,44 @@ async def check_target_requirements(
     read: ApiReader,
     *,
     now: float,
-    language: Language,
 ) -> None:
-    """See that what is there now lets the call do something.
+    """Check the target, the requirements and the difference.
 
     Raises:
-        Refused: its target is not there, or a requirement is not met.
-        NoChange: it would leave everything as it is.
+        CallRefused: the target does not exist, or a requirement is not met.
+        NoChange: the call would change nothing.
     """
-    require_target_exists(operation, args, seen.snapshot, language)
+    require_target_exists(operation, args, seen.snapshot)
     for requirement in operation.effects.requires:
         given = _given(args, now, seen.snapshot)
         if requirement.live and _applies(requirement, given):
             found = await _look(requirement, given, read)
-            _hold(requirement, {**given, "result": found.answer, "status": found.status}, language)
+            _hold(requirement, {**given, "result": found.answer, "status": found.status})
     if changes_nothing(operation, args, seen.before):
-        raise NoChange(language)
+        raise NoChange
 
 
-def require_target_exists(
-    operation: Operation, args: Mapping[str, Any], sight: TargetSnapshot, language: Language
-) -> None:
-    """See that the target of a call is there.
+def require_target_exists(operation: Operation, args: Mapping[str, Any], sight: TargetSnapshot) -> None:
+    """Check that the target of a call exists.
 
     Raises:
-        Refused: a read said that it is not.
+        CallRefused: a read answered that it does not.
     """
     if not sight.missing or not _must_exist(operation):
         return
     shown = redact_arguments(operation, args)
     identifying = _identifying(operation) or frozenset(operation.path_parameters)
     wanted = [name for name in args if name in identifying]
-    ids = ("、" if language == "ja" else ", ").join(
-        f"{quote_name(name, language)} {quote_text(str(shown.get(name)), language)}" for name in wanted
+    ids = tuple(
+        message("permissions.id", name=Quoted(name, bare=True), value=Quoted(str(shown.get(name)))) for name in wanted
     )
-    raise CallRefused(Reason.NOT_FOUND, NOT_FOUND.text(language).format(ids=ids), NOT_FOUND_MEND.text(language))
+    raise CallRefused(
+        Reason.NOT_FOUND, message("permissions.not_found", ids=ids), message("permissions.not_found_hint")
+    )
 
 
 def changes_nothing(operation: Operation, args: Mapping[str, Any], before: Any) -> bool:
-    """Whether an update would put back exactly what is there, as far as a read shows all that is sent and all that is left out."""
+    """Return whether an update would store exactly the present values, as far as a read shows all sent and omitted fields."""
     effects = operation.effects
     if effects.effect != "update" or not effects.idempotent or effects.email != "no" or effects.diff is None:
         return False
@@ -114,9 +104,9 @@ def changes_nothing(operation: Operation, args: Mapping[str, Any], before: Any) 
 
 
 def _must_exist(operation: Operation) -> bool:
-    """Whether a target that is not there makes the call pointless.
+    """Return whether a missing target makes the call pointless.
 
-    Settings of the whole SaaS may be there only once they were saved, and what creates something may look for that very thing.
+    Settings of the whole SaaS may exist only after they were saved, and a create call may look for the item that it creates.
     """
     recipe = operation.effects.target
     if recipe is None or not recipe.name:
@@ -126,7 +116,7 @@ def _must_exist(operation: Operation) -> bool:
 
 
 def _identifying(operation: Operation) -> frozenset[str]:
-    """The arguments by which the target, or what is there before the call, is found."""
+    """Return the arguments that identify the target, or the state before the call."""
     recipes = [each for each in (operation.effects.target, operation.effects.diff) if each is not None]
     texts = [text for each in recipes for text in each.args.values()]
     texts += [text for each in recipes if each.pick is not None for text in each.pick.where.values()]
@@ -134,7 +124,7 @@ def _identifying(operation: Operation) -> frozenset[str]:
 
 
 def _given(args: Mapping[str, Any], now: float, sight: TargetSnapshot | None = None) -> dict[str, Any]:
-    """What the expressions of a requirement speak of, before its own read."""
+    """Return the values that the expressions of a requirement can use, before its own read."""
     target, status = (sight.target, sight.status) if sight is not None else (None, None)
     return {"args": dict(args), "now": int(now), "result": None, "status": status, "target": target}
 
@@ -144,7 +134,7 @@ def _applies(requirement: Requirement, given: Mapping[str, Any]) -> bool:
 
 
 async def _look(requirement: Requirement, given: Mapping[str, Any], read: ApiReader) -> ReadResult:
-    """What a requirement is told from besides the target. Where it has nothing to look for, it is told from nothing."""
+    """Make the read of a requirement. Without one, the result is empty."""
     if requirement.read is None:
         return ReadResult(status=given["status"])
     known = {"args": given["args"], "target": given["target"]}
@@ -154,13 +144,16 @@ async def _look(requirement: Requirement, given: Mapping[str, Any], read: ApiRea
     return await read(requirement.read, wanted)
 
 
-def _hold(requirement: Requirement, given: Mapping[str, Any], language: Language) -> None:
-    """See that a requirement is met. One that cannot be told is left to the person, and to the API.
+def _hold(requirement: Requirement, given: Mapping[str, Any]) -> None:
+    """Check one requirement. If it cannot be evaluated, the person and the API decide.
 
     Raises:
-        Refused: it is not.
+        CallRefused: it is not met.
     """
     if _applies(requirement, given) and evaluate_over(requirement.that, given) is False:
-        text = requirement.text.text(language)
-        said = f"{requirement.field}: {text}" if requirement.field else text
-        raise CallRefused(Reason.PRECONDITION, said, NOT_ASKED.text(language))
+        cause = (
+            message("permissions.field_requirement", field=requirement.field, text=requirement.text)
+            if requirement.field
+            else message("permissions.requirement", text=requirement.text)
+        )
+        raise CallRefused(Reason.PRECONDITION, cause, message("permissions.not_asked_hint"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from saasus_mcp.sandbox.call import Call
+from saasus_mcp.sandbox.call import SandboxCall
 from saasus_mcp.sandbox.refusals import invalid, unauthorized
 from saasus_mcp.sandbox.state import Record, State
 
@@ -13,13 +13,13 @@ SIGN_IN_ID = re.compile(r"[A-Za-z0-9_-]{1,50}")
 EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(?:\.[^@\s.]+)+")
 
 
-def new_user(call: Call, email: str = "", sign_in_id: str = "") -> Record:
+def new_user(call: SandboxCall, email: str = "", sign_in_id: str = "") -> Record:
     """Return a new account with this login."""
     login = {"email": email, "sign_in_id": sign_in_id}
     return {"id": call.state.new_id("users"), **login, "attributes": {}, "last_login_at": None, "created_at": call.now}
 
 
-def check(_call: Call, user: Record) -> None:
+def check(_call: SandboxCall, user: Record) -> None:
     """Refuse an invalid login."""
     if sum(bool(user[name]) for name in NAMES) != 1:
         raise invalid("email: exactly one of email and sign_in_id must be given.")

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from saasus_mcp.sandbox.behaviours import logins
-from saasus_mcp.sandbox.behaviours.values import check_attributes
-from saasus_mcp.sandbox.call import Behaviour, Call, paged
-from saasus_mcp.sandbox.engine import Collection
+from saasus_mcp.sandbox.behaviours.attributes import check_attributes
+from saasus_mcp.sandbox.call import Behaviour, SandboxCall, page_of
+from saasus_mcp.sandbox.engine import CollectionResource
 from saasus_mcp.sandbox.refusals import invalid, missing
 from saasus_mcp.sandbox.state import Record, State
 
@@ -49,7 +49,7 @@ def check_grants(state: State, grants: Iterable[tuple[int, list[str]]]) -> None:
                 raise invalid(f"role_names: the role {name} does not exist.")
 
 
-def join(call: Call, tenant_id: str, user_id: str, attributes: Mapping[str, Any]) -> Record:
+def join(call: SandboxCall, tenant_id: str, user_id: str, attributes: Mapping[str, Any]) -> Record:
     """Make the user a member of the tenant."""
     if call.state.find("members", tenant_id, user_id) is not None:
         raise invalid("email: the user belongs to the tenant already.")
@@ -81,7 +81,7 @@ def forget(state: State, user_id: str) -> None:
     state.drop("documents", "/v1/auth/users/{user_id}/mfa/preference", user_id)
 
 
-def _view(call: Call, member: Record) -> Record:
+def _view(call: SandboxCall, member: Record) -> Record:
     user = call.state.get("users", member["user_id"])
     return {
         "id": user["id"],
@@ -94,15 +94,15 @@ def _view(call: Call, member: Record) -> Record:
     }
 
 
-def _check(call: Call, member: Record) -> None:
+def _check(call: SandboxCall, member: Record) -> None:
     check_attributes(call.state, "user_attributes", member["attributes"])
 
 
-def _leave(call: Call, member: Record) -> None:
+def _leave(call: SandboxCall, member: Record) -> None:
     leave(call.state, member["tenant_id"], member["user_id"])
 
 
-MEMBERS = Collection(
+MEMBERS = CollectionResource(
     "/v1/auth/tenants/{tenant_id}/users",
     "members",
     "tenant user",
@@ -113,7 +113,7 @@ MEMBERS = Collection(
 )
 
 
-def _add(call: Call) -> Record:
+def _add(call: SandboxCall) -> Record:
     """Add an existing account to the tenant, or create one for an unknown login."""
     login = {name: call.body.get(name, "") for name in logins.NAMES}
     user = logins.new_user(call, **login)
@@ -127,29 +127,31 @@ def _add(call: Call) -> Record:
     return _view(call, member)
 
 
-def _all(call: Call) -> Record:
+def _all(call: SandboxCall) -> Record:
     return {"users": [_view(call, member) for member in call.state.rows("members")]}
 
 
-def _everywhere(call: Call) -> Record:
+def _everywhere(call: SandboxCall) -> Record:
     return {"users": [_view(call, member) for member in memberships(call.state, call.path["user_id"])]}
 
 
-def _search(call: Call) -> Record:
+def _search(call: SandboxCall) -> Record:
     query = call.query
     scope = (query["tenant_id"],) if "tenant_id" in query else ()
     members = call.state.rows("members", *scope)
-    page = paged(call, [member for member in members if _matches(call, member) and _holds(call, member)], "users", PAGE)
+    page = page_of(
+        call, [member for member in members if _matches(call, member) and _holds(call, member)], "users", PAGE
+    )
     return {**page, "users": [_view(call, member) for member in page["users"]]}
 
 
-def _matches(call: Call, member: Record) -> bool:
+def _matches(call: SandboxCall, member: Record) -> bool:
     user, query = call.state.get("users", member["user_id"]), call.query
     whole = query.get("id", user["id"]) == user["id"]
     return whole and all(user[name].startswith(query[name]) for name in ("email", "sign_in_id") if name in query)
 
 
-def _holds(call: Call, member: Record) -> bool:
+def _holds(call: SandboxCall, member: Record) -> bool:
     """Return whether the member has the wanted role in the wanted environment. Each may be omitted."""
     query = call.query
     if "env_id" not in query and "role_name" not in query:
@@ -160,7 +162,7 @@ def _holds(call: Call, member: Record) -> bool:
     return query["role_name"] in roles if "role_name" in query else bool(envs)
 
 
-def _counts(call: Call) -> Record:
+def _counts(call: SandboxCall) -> Record:
     counts: list[Record] = []
     for tenant in call.state.rows("tenants"):
         count = {"count": len(call.state.rows("members", tenant["id"])), "updated_at": call.now}
@@ -168,7 +170,7 @@ def _counts(call: Call) -> Record:
     return {"tenant_user_counts": counts}
 
 
-def _save_counts(call: Call) -> None:
+def _save_counts(call: SandboxCall) -> None:
     counts = call.body["tenant_user_counts"]
     if len(counts) > LARGEST:
         raise invalid(f"tenant_user_counts: at most {LARGEST} tenants.")
@@ -179,14 +181,14 @@ def _save_counts(call: Call) -> None:
         call.state.put("user_counts", (count["tenant_id"],), {"count": count["count"], "updated_at": call.now})
 
 
-def _grant(call: Call) -> None:
+def _grant(call: SandboxCall) -> None:
     tenant_id, user_id, env_id = (call.path[name] for name in ("tenant_id", "user_id", "env_id"))
     call.state.get("members", tenant_id, user_id, noun="tenant user")
     check_grants(call.state, [(env_id, call.body["role_names"])])
     grant(call.state, tenant_id, user_id, env_id, call.body["role_names"])
 
 
-def _revoke(call: Call) -> None:
+def _revoke(call: SandboxCall) -> None:
     key = tuple(call.path[name] for name in ("tenant_id", "user_id", "env_id", "role_name"))
     if call.state.find("grants", *key) is None:
         raise missing("grant of this role")

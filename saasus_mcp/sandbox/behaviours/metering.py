@@ -8,22 +8,22 @@ from datetime import date
 
 from saasus_mcp.sandbox.behaviours.pricing import meter
 from saasus_mcp.sandbox.behaviours.tenants import STRIPE
-from saasus_mcp.sandbox.call import Behaviour, Call, day_of
+from saasus_mcp.sandbox.call import Behaviour, SandboxCall, day_of
 from saasus_mcp.sandbox.refusals import invalid, missing
 from saasus_mcp.sandbox.state import Id, Record
 
 MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
-Period = Callable[[Call], str]
+Period = Callable[[SandboxCall], str]
 
 
-def _unit(call: Call) -> Record:
+def _unit(call: SandboxCall) -> Record:
     found = meter(call.state, call.path["metering_unit_name"])
     if found is None:
         raise missing("metering unit")
     return found
 
 
-def _write(call: Call) -> Record:
+def _write(call: SandboxCall) -> Record:
     """Set or change the count at a moment. A decrease has no lower bound."""
     unit = _unit(call)
     timestamp = call.path.get("timestamp", call.now)
@@ -36,14 +36,14 @@ def _write(call: Call) -> Record:
     return record
 
 
-def _erase(call: Call) -> None:
+def _erase(call: SandboxCall) -> None:
     unit = _unit(call)
     key = (call.path["tenant_id"], unit["unit_name"], call.path["timestamp"])
     call.state.get("usage", *key, noun="usage at this moment")
     call.state.drop("usage", *key)
 
 
-def _total(call: Call, unit: Record, period: str) -> int:
+def _total(call: SandboxCall, unit: Record, period: str) -> int:
     """Return the sum of the counts, or their maximum for a unit that Stripe bills by peak."""
     rows = call.state.rows("usage", call.path["tenant_id"], unit["unit_name"])
     counts = [row["count"] for row in rows if day_of(row["timestamp"]).startswith(period)]
@@ -51,14 +51,14 @@ def _total(call: Call, unit: Record, period: str) -> int:
     return max(counts, default=0) if stripe and unit.get("aggregate_usage") == "max" else sum(counts)
 
 
-def _counted(call: Call, unit: Record, field: str, when: str) -> Record:
+def _counted(call: SandboxCall, unit: Record, field: str, when: str) -> Record:
     return {"metering_unit_name": unit["unit_name"], field: when, "count": _total(call, unit, when)}
 
 
 def _single(field: str, period: Period) -> Behaviour:
     """Return a behaviour that answers one unit's total of a period under `field`."""
 
-    def behaviour(call: Call) -> Record:
+    def behaviour(call: SandboxCall) -> Record:
         return _counted(call, _unit(call), field, period(call))
 
     return behaviour
@@ -67,14 +67,14 @@ def _single(field: str, period: Period) -> Behaviour:
 def _each(field: str, period: Period) -> Behaviour:
     """Return a behaviour that answers the totals of all units."""
 
-    def behaviour(call: Call) -> Record:
+    def behaviour(call: SandboxCall) -> Record:
         when = period(call)
         return {"counts": [_counted(call, unit, field, when) for unit in call.state.rows("metering_units")]}
 
     return behaviour
 
 
-def _entries(call: Call) -> Record:
+def _entries(call: SandboxCall) -> Record:
     """Return the counts between two moments, inclusive, oldest first."""
     unit = _unit(call)
     first, last = call.query.get("start_timestamp", 0), call.query.get("end_timestamp", call.now)
@@ -110,19 +110,19 @@ def month(text: str, name: str) -> str:
     return text
 
 
-def _day(call: Call) -> str:
+def _day(call: SandboxCall) -> str:
     return day(call.path["date"], "date")
 
 
-def _month(call: Call) -> str:
+def _month(call: SandboxCall) -> str:
     return month(call.path["month"], "month")
 
 
-def _today(call: Call) -> str:
+def _today(call: SandboxCall) -> str:
     return day_of(call.now)
 
 
-def _this_month(call: Call) -> str:
+def _this_month(call: SandboxCall) -> str:
     return day_of(call.now)[:7]
 
 

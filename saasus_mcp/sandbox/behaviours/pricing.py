@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from saasus_mcp.sandbox.call import Behaviour, Call
-from saasus_mcp.sandbox.engine import Collection
+from saasus_mcp.sandbox.call import Behaviour, SandboxCall
+from saasus_mcp.sandbox.engine import CollectionResource
 from saasus_mcp.sandbox.refusals import invalid, not_now
 from saasus_mcp.sandbox.state import Record, State
 
@@ -20,7 +20,7 @@ def meter(state: State, name: str) -> Record | None:
 def _new(table: str) -> Behaviour:
     """Return a behaviour that creates a record: unused, and billed by the month."""
 
-    def make(call: Call) -> Record:
+    def make(call: SandboxCall) -> Record:
         return {"recurring_interval": "month", **call.body, "id": call.state.new_id(table), "used": False}
 
     return make
@@ -38,21 +38,21 @@ def _refuse_in_use(record: Record, noun: str, owners: Iterable[str]) -> None:
         raise not_now(f"The {noun} belongs to {owner}.")
 
 
-def _meter_unused(call: Call, unit: Record) -> None:
+def _meter_unused(call: SandboxCall, unit: Record) -> None:
     name = unit["unit_name"]
     owners = (priced["name"] for priced in call.state.rows("pricing_units") if priced.get("metering_unit_name") == name)
     _refuse_in_use(unit, "metering unit", owners)
 
 
-def _unit_unused(call: Call, unit: Record) -> None:
+def _unit_unused(call: SandboxCall, unit: Record) -> None:
     _refuse_in_use(unit, "pricing unit", _users_of(call.state, "pricing_menus", "unit_ids", unit["id"]))
 
 
-def _menu_unused(call: Call, menu: Record) -> None:
+def _menu_unused(call: SandboxCall, menu: Record) -> None:
     _refuse_in_use(menu, "menu", _users_of(call.state, "pricing_plans", "menu_ids", menu["id"]))
 
 
-def _plan_unused(call: Call, plan: Record) -> None:
+def _plan_unused(call: SandboxCall, plan: Record) -> None:
     _refuse_in_use(plan, "plan", (t["name"] for t in call.state.rows("tenants") if plan["id"] in plans_of(t)))
 
 
@@ -65,18 +65,18 @@ def plans_of(tenant: Record) -> set[str]:
     }
 
 
-def _check_unit(call: Call, unit: Record) -> None:
+def _check_unit(call: SandboxCall, unit: Record) -> None:
     if unit["type"] != "fixed" and meter(call.state, unit["metering_unit_name"]) is None:
         raise invalid("metering_unit_name: the metering unit does not exist.")
 
 
-def _check_menu(call: Call, menu: Record) -> None:
+def _check_menu(call: SandboxCall, menu: Record) -> None:
     for unit_id in menu["unit_ids"]:
         if call.state.find("pricing_units", unit_id) is None:
             raise invalid(f"unit_ids: the pricing unit {unit_id} does not exist.")
 
 
-def _check_plan(call: Call, plan: Record) -> None:
+def _check_plan(call: SandboxCall, plan: Record) -> None:
     for menu_id in plan["menu_ids"]:
         if call.state.find("pricing_menus", menu_id) is None:
             raise invalid(f"menu_ids: the menu {menu_id} does not exist.")
@@ -86,7 +86,7 @@ def _check_plan(call: Call, plan: Record) -> None:
             raise invalid(f"menu_ids: the units of a plan share one {field}.")
 
 
-def _show_unit(call: Call, unit: Record) -> Record:
+def _show_unit(call: SandboxCall, unit: Record) -> Record:
     return _unit(call.state, unit)
 
 
@@ -102,7 +102,7 @@ def _menu(state: State, menu: Record) -> Record:
     return {**menu, "units": [_unit(state, state.get("pricing_units", unit_id)) for unit_id in menu["unit_ids"]]}
 
 
-def _show_menu(call: Call, menu: Record) -> Record:
+def _show_menu(call: SandboxCall, menu: Record) -> Record:
     return _menu(call.state, menu)
 
 
@@ -110,11 +110,11 @@ def _menus(state: State, plan: Record) -> list[Record]:
     return [_menu(state, state.get("pricing_menus", menu_id)) for menu_id in plan["menu_ids"]]
 
 
-def _show_plan(call: Call, plan: Record) -> Record:
+def _show_plan(call: SandboxCall, plan: Record) -> Record:
     return {**plan, "pricing_menus": _menus(call.state, plan)}
 
 
-def _mark_used(call: Call) -> None:
+def _mark_used(call: SandboxCall) -> None:
     """Mark the plans and their content as used, which cannot be reverted."""
     for plan_id in call.body["plan_ids"]:
         if call.state.find("pricing_plans", plan_id) is None:
@@ -144,14 +144,14 @@ def forget_plans(state: State) -> None:
     state.rewrite("tenants", freed)
 
 
-def _wipe(call: Call) -> None:
+def _wipe(call: SandboxCall) -> None:
     """Remove the whole price list, used or not, and usage without a meter."""
     for table in (*TABLES, "usage"):
         call.state.drop(table)
     forget_plans(call.state)
 
 
-def _reset(call: Call) -> None:
+def _reset(call: SandboxCall) -> None:
     """Remove every plan, every tenant's plan, and the connection to Stripe. Menus, units and meters stay."""
     for table in ("pricing_plans", "stripe_customers"):
         call.state.drop(table)
@@ -160,7 +160,7 @@ def _reset(call: Call) -> None:
 
 
 ROWS = (
-    Collection(
+    CollectionResource(
         "/v1/pricing/metering/units",
         "metering_units",
         "metering unit",
@@ -169,7 +169,7 @@ ROWS = (
         new=_new("metering_units"),
         guard=_meter_unused,
     ),
-    Collection(
+    CollectionResource(
         "/v1/pricing/units",
         "pricing_units",
         "pricing unit",
@@ -179,7 +179,7 @@ ROWS = (
         view=_show_unit,
         guard=_unit_unused,
     ),
-    Collection(
+    CollectionResource(
         "/v1/pricing/menus",
         "pricing_menus",
         "menu",
@@ -189,7 +189,7 @@ ROWS = (
         view=_show_menu,
         guard=_menu_unused,
     ),
-    Collection(
+    CollectionResource(
         "/v1/pricing/plans",
         "pricing_plans",
         "plan",
@@ -199,7 +199,7 @@ ROWS = (
         view=_show_plan,
         guard=_plan_unused,
     ),
-    Collection("/v1/pricing/tax-rates", "tax_rates", "tax rate", unique=("name",)),
+    CollectionResource("/v1/pricing/tax-rates", "tax_rates", "tax rate", unique=("name",)),
 )
 
 SPECIAL: dict[str, Behaviour] = {

@@ -11,7 +11,7 @@ from saasus_mcp.sandbox.state import State
 DOCUMENTS = Path(__file__).with_name("documents.json")
 
 
-def plant(now: int) -> State:
+def plant_demonstration(now: int) -> State:
     """Return a new SaaS as of `now`."""
     state = State()
     for path, document in json.loads(DOCUMENTS.read_text(encoding="utf-8")).items():

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from saasus_mcp.sandbox.behaviours.external_services import customer
 from saasus_mcp.sandbox.behaviours.invitations import url
-from saasus_mcp.sandbox.behaviours.outside import customer
 from saasus_mcp.sandbox.call import DAY
 from saasus_mcp.sandbox.seed.offers import history
 from saasus_mcp.sandbox.seed.people import user_id

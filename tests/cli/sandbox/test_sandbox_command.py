@@ -12,12 +12,12 @@ import pytest
 
 from tests.support.commands import (
     SANDBOX_VARIABLES,
-    TIMEOUT,
     run_command,
     sandbox_variables,
     spawn_command,
     wait_for_port,
 )
+from tests.support.processes import TIMEOUT, start_module
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_the_demo_tells_its_story_in_both_eras(lang: str, told: tuple[str, ...])
     ids=["no server", "no approval"],
 )
 def test_the_demo_fails_where_a_step_ends_otherwise(change: str, said: str) -> None:
-    script = f"import sys; from saasus_mcp.cli import main, story; sys.argv = ['saasus-mcp', 'demo']; {change}; main()"
+    script = f"import sys; from saasus_mcp.cli import main; from saasus_mcp.cli.sandbox import demo_script as script; sys.argv = ['saasus-mcp', 'demo']; {change}; main()"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=TIMEOUT, check=False)
     assert done.returncode == 1
     assert said in done.stderr.decode()
@@ -73,8 +73,8 @@ def test_the_demo_fails_where_a_step_ends_otherwise(change: str, said: str) -> N
 @pytest.fixture
 def sandbox() -> Iterator[dict[str, str]]:
     """The variables that `saasus-mcp sandbox` prints, while it serves."""
-    command = [sys.executable, "-m", "saasus_mcp", "sandbox", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8") as process:
+    command = ("saasus_mcp", "sandbox", "--port", "0")
+    with start_module(*command, stdout=subprocess.PIPE, encoding="utf-8") as process:
         try:
             yield sandbox_variables(process)
         finally:
@@ -97,7 +97,7 @@ def test_the_sandbox_serves_other_processes_under_what_it_prints(
 
 def test_the_sandbox_is_served_on_this_machine_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     served: list[tuple[str, int]] = []
-    monkeypatch.setattr("saasus_mcp.sandbox.serve", lambda host, port, _: served.append((host, port)))
+    monkeypatch.setattr("saasus_mcp.sandbox.serve_sandbox", lambda host, port, _: served.append((host, port)))
     ran = run_command("sandbox", "--port", "0", "--lang", "ja")
     ((host, port),) = served
     assert (ran.status, host) == (0, "127.0.0.1")

@@ -1,4 +1,4 @@
-"""The console that the tests of its pages ask."""
+"""The console for tests of its pages."""
 
 from __future__ import annotations
 

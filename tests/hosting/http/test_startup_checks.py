@@ -22,10 +22,11 @@ from saasus_mcp.hosting.limits import concurrency
 from saasus_mcp.hosting.limits.request_pool import PoolLimits
 from saasus_mcp.hosting.metrics import Metrics
 from tests.support.arguments import complete_arguments
-from tests.support.commands import TIMEOUT, run_command
+from tests.support.commands import run_command
 from tests.support.gate import reply_text, target_answers
 from tests.support.hosting_server import INITIALIZE, TRANSPORTS, HostingServer, Transport, build_server, connect_client
 from tests.support.pipeline import accept_question
+from tests.support.processes import TIMEOUT, start_module
 
 OPEN = ("serve", "--transport", "http", "--sandbox", "--host", "0.0.0.0")  # noqa: S104 - it must refuse
 
@@ -192,9 +193,8 @@ def test_neither_stdio_nor_http_starts_with_an_address_that_cannot_be_read() -> 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without telling it")
 def test_the_command_says_where_it_listens_serves_and_ends_at_a_signal() -> None:
-    with subprocess.Popen(
-        [sys.executable, "-m", "saasus_mcp", *OPEN[:4], "--port", "0"], stderr=subprocess.PIPE, text=True
-    ) as process:
+    command = ("saasus_mcp", *OPEN[:4], "--port", "0")
+    with start_module(*command, stderr=subprocess.PIPE, encoding="utf-8") as process:
         try:
             assert process.stderr is not None
             said = re.search(r"MCP at (http://127\.0\.0\.1:\d+)/mcp$", process.stderr.readline().strip())

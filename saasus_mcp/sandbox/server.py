@@ -18,16 +18,16 @@ KEEP_ALIVE_SECONDS = 60
 """For which an idle connection stays open: longer than clients keep theirs, or one is closed just as it is used."""
 
 
-def serve(host: str, port: int, sandbox: Sandbox) -> None:
+def serve_sandbox(host: str, port: int, sandbox: Sandbox) -> None:
     """Serve a sandbox until the process is stopped.
 
     Raises:
         SaasusMcpError: the host is not local. The credentials are public, so no other machine may connect.
     """
-    server(host, port, sandbox).run()
+    create_server(host, port, sandbox).run()
 
 
-def server(host: str, port: int, sandbox: Sandbox) -> uvicorn.Server:
+def create_server(host: str, port: int, sandbox: Sandbox) -> uvicorn.Server:
     """Return a server for this sandbox, not yet running.
 
     Raises:

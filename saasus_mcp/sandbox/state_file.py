@@ -11,7 +11,7 @@ from saasus_mcp.catalog import Catalogue
 from saasus_mcp.common import private_files
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.saasus.secret_names import REMOVED
-from saasus_mcp.sandbox import apilog
+from saasus_mcp.sandbox import call_log
 from saasus_mcp.sandbox.routes import Routes
 from saasus_mcp.sandbox.state import Record, State
 
@@ -31,7 +31,7 @@ class UnusableState(SaasusMcpError):
         super().__init__(f"{file} does not hold a state of the sandbox: {why}.", "Name another file.")
 
 
-def load(file: Path) -> State | None:
+def load_state(file: Path) -> State | None:
     """Return the state in a file; None where there is no file.
 
     Raises:
@@ -57,7 +57,7 @@ def load(file: Path) -> State | None:
         raise UnusableState(file, "tables") from None
 
 
-def save(file: Path, state: State, catalogue: Catalogue) -> None:
+def save_state(file: Path, state: State, catalogue: Catalogue) -> None:
     """Write a state in place of the one in the file. A reader sees the old state or the new one, never a part.
 
     Secrets that callers gave are not written.
@@ -75,7 +75,7 @@ def save(file: Path, state: State, catalogue: Catalogue) -> None:
     for name, rows in exported["tables"].items():
         tables[name] = [[key, _without(record, secrets, hidden=False)] for key, record in rows]
     routes = Routes(catalogue)
-    tables[apilog.TABLE] = [[key, _brief(record, routes)] for key, record in tables.get(apilog.TABLE, ())]
+    tables[call_log.TABLE] = [[key, _brief(record, routes)] for key, record in tables.get(call_log.TABLE, ())]
     document = {"format": FORMAT, "version": VERSION, **exported, "tables": tables}
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     content = text.encode(

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from saasus_mcp.sandbox.call import Call
-from saasus_mcp.sandbox.engine import Check, Collection
+from saasus_mcp.sandbox.call import SandboxCall
+from saasus_mcp.sandbox.engine import Check, CollectionResource
 from saasus_mcp.sandbox.refusals import invalid
 from saasus_mcp.sandbox.state import Record, State
 
@@ -38,7 +38,7 @@ def _fits(kind: str, value: object) -> bool:
 def _values_go_too(table: str) -> Check:
     """Return a cascade that removes every value of a removed definition from the table."""
 
-    def cascade(call: Call, definition: Record) -> None:
+    def cascade(call: SandboxCall, definition: Record) -> None:
         name = definition["attribute_name"]
 
         def without(record: Record) -> Record:
@@ -50,12 +50,12 @@ def _values_go_too(table: str) -> Check:
     return cascade
 
 
-def _definitions(path: str, table: str, values_in: str) -> Collection:
+def _definitions(path: str, table: str, values_in: str) -> CollectionResource:
     name = "attribute_name"
-    return Collection(path, table, "attribute", key=name, new=_as_sent, cascade=_values_go_too(values_in))
+    return CollectionResource(path, table, "attribute", key=name, new=_as_sent, cascade=_values_go_too(values_in))
 
 
-def _as_sent(call: Call) -> Record:
+def _as_sent(call: SandboxCall) -> Record:
     return call.body
 
 

@@ -20,7 +20,7 @@ INTEGER = re.compile(r"-?\d{1,19}")
 
 
 @dataclass(frozen=True, slots=True)
-class Incoming:
+class IncomingRequest:
     """One untrusted request. `target` is the raw path with its query; header names are lower case."""
 
     method: str
@@ -36,7 +36,7 @@ class Incoming:
 
 
 @dataclass(frozen=True, slots=True)
-class Values:
+class RequestValues:
     """The validated values of a request, by location."""
 
     path: Mapping[str, Any]
@@ -44,7 +44,7 @@ class Values:
     body: Mapping[str, Any]
 
 
-async def read(scope: Scope, receive: Receive) -> Incoming:
+async def read_request(scope: Scope, receive: Receive) -> IncomingRequest:
     """Return the whole request of an ASGI scope."""
     body = bytearray()
     while True:
@@ -53,7 +53,7 @@ async def read(scope: Scope, receive: Receive) -> Incoming:
         if not message.get("more_body", False):
             break
     raw = scope.get("raw_path") or str(scope["path"]).encode()
-    return Incoming(
+    return IncomingRequest(
         method=str(scope["method"]).upper(),
         path=raw.decode("latin-1"),
         query=scope["query_string"].decode("latin-1"),
@@ -63,7 +63,7 @@ async def read(scope: Scope, receive: Receive) -> Incoming:
     )
 
 
-def check(operation: Operation, segments: tuple[str, ...], incoming: Incoming) -> Values:
+def validate_request(operation: Operation, segments: tuple[str, ...], incoming: IncomingRequest) -> RequestValues:
     """Return the request's values in the declared types.
 
     Raises:
@@ -80,8 +80,8 @@ def check(operation: Operation, segments: tuple[str, ...], incoming: Incoming) -
     try:
         checked = arguments.check_arguments(operation, {**path, **query, **body}).values
     except InvalidArguments as error:
-        raise invalid(error.message) from None
-    return Values(
+        raise invalid(str(error.message)) from None
+    return RequestValues(
         path={name: checked[name] for name in path},
         query={name: checked[name] for name in query},
         body={name: checked[name] for name in body},
@@ -107,7 +107,7 @@ def _query(operation: Operation, fields: Mapping[str, Schema], text: str) -> dic
     return values
 
 
-def _body(operation: Operation, incoming: Incoming) -> dict[str, Any]:
+def _body(operation: Operation, incoming: IncomingRequest) -> dict[str, Any]:
     if not operation.body:
         if incoming.body:
             raise invalid(f"{operation.method} {operation.path} takes no body.")
