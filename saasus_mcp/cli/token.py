@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from saasus_mcp.cli import composition, state
+from saasus_mcp.cli import composition, state, terminal
 from saasus_mcp.cli.command_line import argument, group, option
 from saasus_mcp.cli.options import json_array_option, settings_options
-from saasus_mcp.cli.terminal import format_json, render, require_approver, require_passphrase, require_person, say
+from saasus_mcp.cli.terminal import format_json, render, require_approver, require_passphrase, say
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.text import visible_text
@@ -51,7 +51,7 @@ def create(
     """Create a token and print it once."""
     from saasus_mcp.store.tokens import Token, TokenNameTaken  # noqa: PLC0415 - imports the database library
 
-    require_person("token new")
+    terminal.require_person("token new")
     _require_valid_names(name, groups)
     require_passphrase(settings.state_folder)
     now = time.time()

@@ -15,6 +15,7 @@ from saasus_mcp.cli.call import find_operation
 from saasus_mcp.cli.command_line import argument, command, option
 from saasus_mcp.cli.options import parse_toolset_names, settings_options
 from saasus_mcp.cli.terminal import announce_policy, format_json, reader_language, render, say
+from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Localized, message, one_of
 from saasus_mcp.permissions.policy.model import Decision, Policy, PolicyInput, stricter_decision
 from saasus_mcp.server.surface.tool_description import describe_operation
@@ -115,7 +116,7 @@ def _show_operation(operation: Operation, policy: Policy, *, as_json: bool) -> N
         return
     decision = _decide(operation, policy)
     reason = f"{decision.outcome}: {render(decision.reason)}  ({decision.rule}; {operation.level})"
-    effects = [f"{render(one_of('cli_tools.effect', name))}: {text}" for name, text in effect_texts(operation).items()]
+    effects = [f"{render(one_of('cli_tools.effect', name))}: {text}" for name, text in effect_texts(operation, reader_language()).items()]
     _section(f"{operation.tool}: {render(operation.title)}", [f"{operation.method} {operation.path}"])
     click.echo(render(operation.description) + "\n")
     _section(message("cli_tools.decision"), [reason])
@@ -126,15 +127,16 @@ def _show_operation(operation: Operation, policy: Policy, *, as_json: bool) -> N
     _section("outputSchema", format_json(operation.output_schema).splitlines())
 
 
-def effect_texts(operation: Operation) -> dict[str, str]:
+def effect_texts(operation: Operation, language: Language) -> dict[str, str]:
     """Return the effects of an operation that apply, by name."""
-    row, yes = operation.effects, render(message("cli_tools.yes"))
+    row, yes = operation.effects, message("cli_tools.yes").text(language)
+    repeating = message("cli_tools.changes_nothing" if row.idempotent else "cli_tools.acts_again")
     values = {
         "effect": row.effect,
         "level": row.level,
         "reversibility": row.reversibility,
         "blast": ", ".join(row.blast),
-        "repeating": render(message("cli_tools.changes_nothing" if row.idempotent else "cli_tools.acts_again")),
+        "repeating": repeating.text(language),
         "adds_only": yes if row.adds_only else "",
         "email": row.email,
         "money": row.money,

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from saasus_mcp.cli.approvals import approval_watch
-from saasus_mcp.cli.doctor_wording import WORDS
+from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.permissions.secrets.secret_vault import SecretCollector, SecretVault
 from saasus_mcp.store import Commitment, Store, UndoEntry
@@ -114,7 +114,7 @@ def test_tokens_are_made_listed_and_ended() -> None:
 
 def test_a_policy_is_tried_on_the_audit_and_the_doctor_looks() -> None:
     assert run_command("policy", "replay", "--json").status == 0
-    assert WORDS["en"]["approvals_some"].format(count=1) in run_command("doctor", "--sandbox").out
+    assert str(message("cli_doctor.approvals_some", count=1)) in run_command("doctor", "--sandbox").out
 
 
 def test_nothing_is_kept_in_the_state_folder(tmp_path: Path) -> None:

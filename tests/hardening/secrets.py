@@ -324,7 +324,7 @@ async def database_password(ground: AttackContext) -> str:
     ground.monkeypatch.setenv("SAASUS_MCP_DATABASE_URL", "postgresql://mcp:p%40ss-4word@127.0.0.1:1/none")
     ground.monkeypatch.setenv("SAASUS_MCP_SEALING_KEYS", key)
     formatter = RedactingFormatter()
-    ground.monkeypatch.setattr("saasus_mcp.cli.server_log.protect", formatter.add_secrets)
+    ground.monkeypatch.setattr("saasus_mcp.cli.server_log.redact_in_log", formatter.add_secrets)
     with state.open_state(read_settings()):
         record = logging.makeLogRecord({"msg": f"could not connect with p@ss-4word or p%40ss-4word and {key}"})
         line = formatter.format(record)

@@ -17,6 +17,7 @@ from anyio.to_thread import run_sync
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.cli import composition, server_log, state
 from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import message
 from saasus_mcp.hosting.console.oidc import OidcProvider
 from saasus_mcp.hosting.console.routes import Console
@@ -59,7 +60,7 @@ def build_hosted_console(
     contexts = [_profile_context(name, each) for name, each in served.items()]
     pipeline = next(iter(served.values())).pipeline
     service = _build_service(settings, pipeline.catalogue, pipeline.policy, lambda: contexts)
-    provider = build_identity_provider(http, settings)
+    provider = build_identity_provider(http, settings.lang)
     if http.authenticated and not http.tokens and provider is None:
         return None
     if not http.authenticated and provider is None:
@@ -72,7 +73,7 @@ def build_hosted_console(
         service,
         StoredSessions(SessionStore(tokens.database)),
         secure=http.public_url.startswith("https:"),
-        verify_token=_token_verifier(tokens) if http.tokens else None,
+        verify_token=make_token_verifier(tokens) if http.tokens else None,
         provider=provider,
     )
 
@@ -180,7 +181,7 @@ def _passphrase_check(folder: Path) -> Callable[[str], bool] | None:
     return partial(passphrase.verify_passphrase, folder) if passphrase.is_passphrase_set(folder) else None
 
 
-def _token_verifier(tokens: TokenStore) -> TokenSignIn:
+def make_token_verifier(tokens: TokenStore) -> TokenSignIn:
     """Return a function that signs in with an approver's token. A caller's token does not sign in."""
 
     async def verify(secret: str) -> VerifiedApprover | None:
@@ -192,7 +193,7 @@ def _token_verifier(tokens: TokenStore) -> TokenSignIn:
     return verify
 
 
-def build_identity_provider(http: HttpSettings, settings: Settings) -> OidcProvider | None:
+def build_identity_provider(http: HttpSettings, language: Language) -> OidcProvider | None:
     """Return the identity provider of single sign-on, or None if none is set.
 
     Raises:
@@ -205,7 +206,7 @@ def build_identity_provider(http: HttpSettings, settings: Settings) -> OidcProvi
         raise SaasusMcpError(message("cli_serve.sso_not_installed"), message("cli_serve.sso_not_installed_hint"))
     if oidc.client_secret is not None:
         secret = oidc.client_secret.read()
-        require_valid_credentials({"console.oidc.client_secret": secret}, settings.lang, spaces=True)
+        require_valid_credentials({"console.oidc.client_secret": secret}, language, spaces=True)
         server_log.redact_in_log(secret)
     return OidcProvider(oidc, f"{http.public_url}/console/sso/callback")
 

@@ -34,12 +34,12 @@ TRIAL = engine_check.check_engine
 @pytest.fixture(autouse=True)
 def _no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only tests of the job engine's trial start it: a start takes longer than all else that doctor does."""
-    monkeypatch.setattr(engine_check, "run", lambda: None)
+    monkeypatch.setattr(engine_check, "check_engine", lambda: None)
 
 
 @pytest.fixture
 def _engine(monkeypatch: pytest.MonkeyPatch, _no_engine: None) -> None:
-    monkeypatch.setattr(engine_check, "run", TRIAL)
+    monkeypatch.setattr(engine_check, "check_engine", TRIAL)
 
 
 @pytest.fixture
@@ -463,7 +463,7 @@ def test_a_check_that_fails_itself_is_a_problem_and_the_others_go_on(monkeypatch
     def broken(_: object) -> None:
         raise RuntimeError("hush")
 
-    monkeypatch.setattr(checks, "network", broken)
+    monkeypatch.setattr(checks, "check_network", broken)
     found = findings("--sandbox")
     assert found["network"]["status"] == "problem"
     assert "RuntimeError" in found["network"]["said"]

@@ -117,7 +117,7 @@ def test_a_state_that_others_can_change_is_refused(file: Path) -> None:
 
 
 def test_two_commands_do_not_lose_each_others_changes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sandbox_state, "PATIENCE", 0.1)
+    monkeypatch.setattr(sandbox_state, "LOCK_TIMEOUT", 0.1)
     settings = read_settings(sandbox=True)
     with sandbox_state.open_sandbox(settings):
         for lang, said in (("en", "Another command is using the sandbox state"), ("ja", "別のコマンドが使用中です")):
