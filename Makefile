@@ -45,7 +45,7 @@ test-browser: $(READY)  ## the console in a headless Chromium (Debian: apt-get i
 	@$(BIN)/python -c "import playwright" 2> /dev/null || $(BROWSER)
 	$(BIN)/pytest tests/browser
 
-screenshots: $(READY)  ## write docs/images anew
+screenshots: $(READY)  ## write docs/images again
 	@$(BIN)/python -c "import playwright" 2> /dev/null || $(BROWSER)
 	PYTHONPATH=. $(BIN)/python scripts/screenshots.py
 

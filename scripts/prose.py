@@ -9,21 +9,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+SEARCH_WORDS = frozenset({"tool_specs/synonyms.yaml", "tool_specs/questions.yaml"})
+"""Words that people search by, whatever they are."""
 SUFFIXES = frozenset({".py", ".md", ".yaml", ".yml", ".toml", ".html", ".j2", ".sh", ""})
 WORDS = {
     r"anew": "again",
     r"mend(s|ed|ing)?": "fix; hint",
     r"deeds?": "action",
     r"who(m)?(so)?ever": "the person who; the caller",
-    r"whom": "name the person",
     r"(there|where|here)(of|in|upon|to)": "name the thing",
     r"(is|are|was|were) (?-i:none)": "has no …; does not exist",
     r"no more(?! than)": "no longer; at most",
     r"(is|are|was|were|be|been) told": "reported; see",
-    r"nobody": "no person; no caller",
     r"heed(s|ed|ing)?": "respect; check",
     r"in vain": "without effect",
-    r"aside": "in a worker thread",
     r"betwixt|ere|lest|aught|naught|nought|hither|thither|hence|amiss": "a modern word",
     r"ushers?": "name the component",
 }
@@ -45,7 +44,13 @@ def _files() -> Iterator[Path]:
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()  # noqa: S603 - the command is constant
     for name in listed:
         file = ROOT / name
-        if file.suffix in SUFFIXES and file != Path(__file__) and file.is_file() and not name.endswith("LICENSE"):
+        if (
+            file.suffix in SUFFIXES
+            and file != Path(__file__)
+            and file.is_file()
+            and name not in {"LICENSE", *SEARCH_WORDS}
+            and "tests/evaluation/" not in name
+        ):
             yield file
 
 

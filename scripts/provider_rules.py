@@ -37,7 +37,7 @@ class Gap:
     Attributes:
         surfaces, tools: in which; in any where empty.
         paths: a regular expression of whole JSON paths.
-        instead: what fits whoever sets the rule.
+        instead: what fits every author of the rule.
     """
 
     why: str

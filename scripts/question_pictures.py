@@ -134,7 +134,7 @@ def _asked(stage: BrowserServer, catalogue: Catalogue, case: Case) -> Question:
 
 
 def _kept(stage: BrowserServer, case: Case, question: Question, number: int) -> str:
-    """Put the question before whoever opens the console; gives its code."""
+    """Request the approval on the console, and return its code."""
     now, code = time.time(), f"{'ABCDEFGHJK'[number] * 4}-2345"
     wanted = Approval(
         code=code,

@@ -26,8 +26,8 @@ from typing import Any
 from saasus_mcp.catalog import Catalogue, Operation, load_catalogue
 from saasus_mcp.saasus.client import ApiClient
 from saasus_mcp.sandbox import CREDENTIALS, Sandbox
-from saasus_mcp.sandbox.samples import sample
-from saasus_mcp.sandbox.serving import server
+from saasus_mcp.sandbox.samples import sample_of
+from saasus_mcp.sandbox.server import create_server
 from saasus_mcp.sandbox.state import uid
 from scripts.story import BY_NAME, FIRST, values_for
 from scripts.with_postgres import free_port
@@ -113,7 +113,7 @@ def complete(operation: Operation) -> dict[str, Any]:
     shape: Mapping[str, Any] = operation.variants[1][least[operation.variants[0]]] if operation.variants else {}
     known = set(shape.get("properties", fields)) | set(least)
     made = {
-        name: BY_NAME.get(name, sample(schema, name))
+        name: BY_NAME.get(name, sample_of(schema, name))
         for name, schema in fields.items()
         if name in known and name not in left_out
     }
@@ -133,7 +133,7 @@ async def prepared(operation: Operation, sandbox: Sandbox, catalogue: Catalogue)
 async def driven(python: Path, catalogue: Catalogue) -> list[Result]:
     """The result of every call."""
     sandbox, port = Renewed(catalogue), free_port()
-    serving = server("127.0.0.1", port, sandbox)
+    serving = create_server("127.0.0.1", port, sandbox)
     running = asyncio.create_task(serving.serve())
     while not serving.started:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.05)

@@ -23,8 +23,8 @@ FIRST_FEW = 5
 STARTS, TRIES = 9, 3
 LOADING = """
 import time
-from saasus_mcp.catalog import load
-catalogue = load()
+from saasus_mcp.catalog import load_catalogue
+catalogue = load_catalogue()
 before = time.process_time()
 catalogue.index
 print((time.process_time() - before) * 1000)

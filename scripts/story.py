@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from saasus_mcp.catalog import Operation
-from saasus_mcp.sandbox.samples import sample
+from saasus_mcp.sandbox.samples import sample_of
 from saasus_mcp.sandbox.state import uid
 
 AOZORA, MIDORI, USER = uid("tenant", "aozora"), uid("tenant", "midori"), uid("user", "minami.aozora@example.jp")
@@ -221,7 +221,7 @@ def values_for(operation: Operation) -> dict[str, Any]:
     if operation.body and not {*wanted, *special} & {*fields}:
         wanted.append(fields[0])  # a body has at least one field
     required = {name: schema["properties"][name] for name in wanted}
-    values = {name: BY_NAME.get(name, sample(below, name)) for name, below in required.items()} | special
+    values = {name: BY_NAME.get(name, sample_of(below, name)) for name, below in required.items()} | special
     return {name: value for name, value in values.items() if value is not None}
 
 

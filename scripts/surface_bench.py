@@ -1,6 +1,6 @@
 """What each surface and toolset costs a model, in o200k tokens of name, description and inputSchema; and docs/toolsets.md.
 
-With --write the tables on that page are made anew.
+With --write the tables on that page are written again.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ def binaries() -> Path:
 
 
 def unprivileged() -> str | None:
-    """Whom the server runs as; None for whoever runs this."""
+    """Return the user of the database server, or None for the current user."""
     if os.geteuid() != 0:
         return None
     import pwd  # noqa: PLC0415 - not on every system

@@ -1,4 +1,4 @@
-"""What may happen: decisions from the table of effects, a person's yes, and secrets kept from the model.
+"""Decide which calls may happen: policy, questions, approvals, and secrets hidden from the model.
 
-Knows nothing of MCP or HTTP. Decisions are pure; what must be remembered is in the store.
+This package knows nothing of MCP or HTTP. Decisions are pure functions; records are in the store.
 """

@@ -1,7 +1,7 @@
-"""An emulator of the SaaSus API, in process or on a port of this machine: everything runs with no account."""
+"""An emulator of the SaaSus API, in process or on a local port, for use without an account."""
 
-from saasus_mcp.sandbox.app import CREDENTIALS, SAAS_NAME, Received, Sandbox
-from saasus_mcp.sandbox.faults import Fault, Faults
-from saasus_mcp.sandbox.serving import serve
+from saasus_mcp.sandbox.app import CREDENTIALS, SAAS_NAME, ReceivedRequest, Sandbox
+from saasus_mcp.sandbox.faults import FaultInjector, InjectedFault
+from saasus_mcp.sandbox.server import serve_sandbox
 
-__all__ = ["CREDENTIALS", "SAAS_NAME", "Fault", "Faults", "Received", "Sandbox", "serve"]
+__all__ = ["CREDENTIALS", "SAAS_NAME", "FaultInjector", "InjectedFault", "ReceivedRequest", "Sandbox", "serve_sandbox"]

@@ -1,4 +1,4 @@
-"""The emulator as an ASGI application: what arrives, what goes back, and how it misbehaves in between."""
+"""The emulator as an ASGI application, with its faults."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import httpx2
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.common.language import Text
 from saasus_mcp.saasus.signature import Clock, now
-from saasus_mcp.sandbox import incoming
-from saasus_mcp.sandbox.answers import Answer, broken, drifted
-from saasus_mcp.sandbox.api import CREDENTIALS, Api, Found
-from saasus_mcp.sandbox.faults import DRIFT, Fault, Faults
-from saasus_mcp.sandbox.incoming import Incoming
+from saasus_mcp.sandbox import incoming_request
+from saasus_mcp.sandbox.api import CREDENTIALS, EmulatedApi, Found
+from saasus_mcp.sandbox.faults import DRIFT, FaultInjector, InjectedFault
+from saasus_mcp.sandbox.http_answers import HttpAnswer, drifting_answer, faulty_answer
+from saasus_mcp.sandbox.incoming_request import IncomingRequest
 from saasus_mcp.sandbox.state import State, uid
 
 SAAS_NAME = Text(en="Sandbox SaaS (demonstration data)", ja="サンドボックスSaaS・デモ用データ")
@@ -32,14 +32,14 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
-    """One request that arrived.
+class ReceivedRequest:
+    """One received request.
 
     Attributes:
-        method, target, body: as they arrived; `target` is the raw path with its query.
-        operation: key of the operation that it reached, or empty.
-        trace_id: the one it carried, or was given.
-        status: what was answered; None where the connection was cut or left hanging.
+        method, target, body: as received; `target` is the raw path with its query.
+        operation: key of the operation, or empty if no route matched.
+        trace_id: of the request, or a new one.
+        status: of the answer, or None if the connection was cut or left open.
     """
 
     method: str
@@ -56,35 +56,40 @@ class Sandbox:
     Args:
         catalogue: the operations that it answers.
         clock: the present; data and deadlines are relative to it.
-        faults: how it is to misbehave from the start.
-        state: what the SaaS holds; demonstration data where none is given.
+        faults: the faults at the start.
+        state: the data; demonstration data if omitted.
 
     Attributes:
-        faults: how it misbehaves; may be changed at any time.
-        requests: what arrived, oldest first, the last thousand.
+        faults: the faults in force; may be changed at any time.
+        requests: the last thousand requests, oldest first.
     """
 
     def __init__(
-        self, catalogue: Catalogue, *, clock: Clock = now, faults: Faults | None = None, state: State | None = None
+        self,
+        catalogue: Catalogue,
+        *,
+        clock: Clock = now,
+        faults: FaultInjector | None = None,
+        state: State | None = None,
     ) -> None:
-        self.faults = faults if faults is not None else Faults()
-        self.requests: list[Received] = []
+        self.faults = faults if faults is not None else FaultInjector()
+        self.requests: list[ReceivedRequest] = []
         self._clock = clock
-        self._api = Api(catalogue, clock, state)
+        self._api = EmulatedApi(catalogue, clock, state)
         self._arrived = 0
 
     @property
     def state(self) -> State:
-        """What the SaaS holds now."""
+        """Return the current data."""
         return self._api.state
 
     def transport(self) -> httpx2.ASGITransport:
-        """A transport that reaches this sandbox without a network."""
+        """Return a transport that reaches this sandbox without a network."""
         return httpx2.ASGITransport(app=self)
 
-    async def __call__(self, scope: incoming.Scope, receive: incoming.Receive, send: Send) -> None:
-        """Answer one request, or misbehave as told."""
-        request = await incoming.read(scope, receive)
+    async def __call__(self, scope: incoming_request.Scope, receive: incoming_request.Receive, send: Send) -> None:
+        """Answer one request, under the faults in force."""
+        request = await incoming_request.read_request(scope, receive)
         self._arrived += 1
         trace_id = request.headers.get(TRACE) or uid("trace", self._arrived)
         found = self._api.route(request)
@@ -101,24 +106,24 @@ class Sandbox:
             else:
                 await _cut(scope, receive)
         finally:
-            self.requests.append(Received(request.method, request.target, request.body, key, trace_id, status))
+            self.requests.append(ReceivedRequest(request.method, request.target, request.body, key, trace_id, status))
             del self.requests[:-KEPT]
 
     async def _answer(
-        self, told: tuple[Fault, ...], request: Incoming, found: Found | None, trace_id: str
-    ) -> Answer | None:
-        """The answer as the faults in force leave it; None where nothing is to come back."""
+        self, told: tuple[InjectedFault, ...], request: IncomingRequest, found: Found | None, trace_id: str
+    ) -> HttpAnswer | None:
+        """Return the answer under the faults in force, or None if nothing is sent."""
         await anyio.sleep(sum(fault.seconds for fault in told if fault.kind == "latency"))
         breaking = next((fault for fault in told if fault.kind not in DRIFT | {"latency"}), None)
         if breaking is not None:
-            answer = self._api.answer(request, found, trace_id) if breaking.done else Answer(200)
-            return broken(breaking, answer)
+            answer = self._api.answer(request, found, trace_id) if breaking.done else HttpAnswer(200)
+            return faulty_answer(breaking, answer)
         answer = self._api.answer(request, found, trace_id)
         for fault in told:
-            answer = drifted(fault, answer) if fault.kind in DRIFT else answer
+            answer = drifting_answer(fault, answer) if fault.kind in DRIFT else answer
         return answer
 
-    async def _send(self, send: Send, answer: Answer, trace_id: str) -> None:
+    async def _send(self, send: Send, answer: HttpAnswer, trace_id: str) -> None:
         date = format_datetime(self._clock().astimezone(UTC), usegmt=True)
         headers = {"date": date, "content-length": str(len(answer.body)), TRACE: trace_id}
         if answer.body:
@@ -130,8 +135,8 @@ class Sandbox:
         await send({"type": "http.response.body", "body": answer.body})
 
 
-async def _cut(scope: incoming.Scope, receive: incoming.Receive) -> None:
-    """Break the connection: a real one where the sandbox is served, else as a client would see it break."""
+async def _cut(scope: incoming_request.Scope, receive: incoming_request.Receive) -> None:
+    """Break the connection, or raise the error that a client would see."""
     connection = scope.get("state", {}).get(CONNECTION)
     if connection is None:
         raise httpx2.ReadError("The sandbox cut the connection.")
@@ -139,4 +144,4 @@ async def _cut(scope: incoming.Scope, receive: incoming.Receive) -> None:
     await receive()
 
 
-__all__ = ["CONNECTION", "CREDENTIALS", "SAAS_NAME", "Received", "Sandbox"]
+__all__ = ["CONNECTION", "CREDENTIALS", "SAAS_NAME", "ReceivedRequest", "Sandbox"]

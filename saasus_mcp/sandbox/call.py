@@ -1,4 +1,4 @@
-"""One call as a behaviour sees it: validated values, the state it works on, and the time."""
+"""One call as a behaviour receives it: validated values, the state, and the time."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ DAY = 24 * 60 * MINUTE
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """A call that passed validation.
+class SandboxCall:
+    """A validated call.
 
     Attributes:
-        scope: the values of the path, in the order in which they stand in it.
-        query: what the query string held.
-        body: what the body held.
+        scope: the values of the path, in order.
+        query: the values of the query string.
+        body: the values of the body.
         now: the present, in epoch seconds.
     """
 
@@ -36,15 +36,15 @@ class Call:
     now: int
 
 
-Behaviour = Callable[[Call], Any]
+Behaviour = Callable[[SandboxCall], Any]
 """What an operation does to the state, and the value that it answers; raises Refusal before it changed anything."""
 
 
-def paged(call: Call, records: list[Record], field: str, default: int) -> Record:
-    """One page of the records, and a cursor where there are more.
+def page_of(call: SandboxCall, records: list[Record], field: str, default: int) -> Record:
+    """Return one page of the records, and a cursor if there are more.
 
     Raises:
-        Refusal: the cursor is not one that was given out.
+        Refusal: the cursor was not issued here.
     """
     cursor = call.query.get("cursor", "")
     start = cursor.removeprefix(CURSOR)
@@ -57,5 +57,5 @@ def paged(call: Call, records: list[Record], field: str, default: int) -> Record
 
 
 def day_of(epoch: int) -> str:
-    """The day (UTC) of a moment, as the API writes it: YYYY-MM-DD."""
+    """Return the UTC day of a moment as YYYY-MM-DD, which the API writes."""
     return datetime.fromtimestamp(epoch, UTC).date().isoformat()

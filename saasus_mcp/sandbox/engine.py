@@ -1,7 +1,7 @@
-"""The generic behaviours: collections of records and single documents, which most operations are about.
+"""Generic behaviours: collections of records and single documents, which most operations use.
 
-A row says where a collection or document lies in the API's paths; which operations it gives rise to, and under which
-field a list is answered, the catalogue tells.
+A row says where a collection or document is in the API's paths. The catalogue says which operations exist there, and under
+which field a list is answered.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from saasus_mcp.catalog import Catalogue, Operation
-from saasus_mcp.sandbox.call import Behaviour, Call
+from saasus_mcp.sandbox.call import Behaviour, SandboxCall
 from saasus_mcp.sandbox.refusals import invalid, missing
 from saasus_mcp.sandbox.state import Key, Record
 
-Check = Callable[[Call, Record], None]
-Make = Callable[[Call], Record]
-Change = Callable[[Call, Record], Record]
+Check = Callable[[SandboxCall, Record], None]
+Make = Callable[[SandboxCall], Record]
+Change = Callable[[SandboxCall, Record], Record]
 
 PARENTS = {
     "tenant_id": ("tenants", "tenant"),
@@ -27,33 +27,33 @@ PARENTS = {
 """Ids in the path or body of any operation that must be known: unknown in the path is 404, in the body 400."""
 
 
-def nothing(_call: Call, _record: Record) -> None:
-    """A check that always passes, and a cascade that removes nothing."""
+def accept_all(_call: SandboxCall, _record: Record) -> None:
+    """Accept every record. Used as a check, or as a cascade that removes nothing."""
 
 
-def as_it_is(_call: Call, record: Record) -> Record:
-    """A view that shows the whole record."""
+def whole_record(_call: SandboxCall, record: Record) -> Record:
+    """Return the whole record."""
     return record
 
 
-def merged(call: Call, record: Record) -> Record:
-    """The record with the fields of the body put over it."""
+def merge_body(call: SandboxCall, record: Record) -> Record:
+    """Return the record with the fields of the body."""
     return {**record, **call.body}
 
 
 @dataclass(frozen=True, slots=True)
-class Collection:
+class CollectionResource:
     """Records under one path: GET lists, POST creates; below, by key: GET reads, PATCH changes, DELETE removes.
 
     Attributes:
-        key: the record's field that is the last part of its key, and of its path.
-        unique: fields whose values no two records of a scope share.
-        constant: fields that a change must repeat as they are.
-        new: what a create stores; without it the body, with an id.
-        check: what must hold of a record that is created or changed.
-        view: what of a record is shown.
-        guard: what must hold before one is removed.
-        cascade: what else goes with it.
+        key: the record's field that is the last part of its key and path.
+        unique: fields that must be unique within a scope.
+        constant: fields that a change must repeat unchanged.
+        new: makes the record that a create stores; by default the body, with an id.
+        check: checks a record before it is created or changed.
+        view: makes the answer from a record.
+        guard: checks a record before it is removed.
+        cascade: removes dependent records.
     """
 
     path: str
@@ -63,13 +63,13 @@ class Collection:
     unique: tuple[str, ...] = ()
     constant: tuple[str, ...] = ()
     new: Make | None = None
-    check: Check = nothing
-    view: Change = as_it_is
-    guard: Check = nothing
-    cascade: Check = nothing
+    check: Check = accept_all
+    view: Change = whole_record
+    guard: Check = accept_all
+    cascade: Check = accept_all
 
     def behaviours(self, catalogue: Catalogue) -> Iterator[tuple[str, Behaviour]]:
-        """What each operation on this path does."""
+        """Yield the behaviour of each operation on this path."""
         whole = {"GET": self.list, "POST": self.create}
         single = {"GET": self.read, "PATCH": self.update, "DELETE": self.delete}
         for operation in catalogue:
@@ -79,13 +79,13 @@ class Collection:
             elif below.startswith("{") and below.endswith("}") and "/" not in below and operation.method in single:
                 yield operation.key, single[operation.method]
 
-    def list(self, call: Call) -> Record:
-        """All records of the scope, under the one field that the documents declare."""
+    def list(self, call: SandboxCall) -> Record:
+        """Return all records of the scope, under the field that the documents declare."""
         shown = [self.view(call, record) for record in call.state.rows(self.table, *call.scope)]
         return {_list_field(call.operation): shown}
 
-    def create(self, call: Call) -> Record:
-        """The record that was made."""
+    def create(self, call: SandboxCall) -> Record:
+        """Create a record and return it."""
         record = self.new(call) if self.new else {"id": call.state.new_id(self.table), **call.body}
         record = {"created_at": call.now, **record}
         self.check(call, record)
@@ -94,14 +94,14 @@ class Collection:
         call.state.put(self.table, key, record)
         return self.view(call, record)
 
-    def read(self, call: Call) -> Record:
-        """The one record."""
+    def read(self, call: SandboxCall) -> Record:
+        """Return one record."""
         return self.view(call, self._stored(call))
 
-    def update(self, call: Call) -> None:
-        """Put the body's fields over those of the record."""
+    def update(self, call: SandboxCall) -> None:
+        """Merge the body into the record."""
         record = self._stored(call)
-        changed = merged(call, record)
+        changed = merge_body(call, record)
         for name in self.constant:
             if changed[name] != record[name]:
                 raise invalid(f"{name}: it cannot be changed.")
@@ -109,18 +109,18 @@ class Collection:
         self._refuse_alike(call, call.scope, changed)
         call.state.put(self.table, call.scope, changed)
 
-    def delete(self, call: Call) -> None:
-        """Remove the record, and what depends on it."""
+    def delete(self, call: SandboxCall) -> None:
+        """Remove the record and its dependents."""
         record = self._stored(call)
         self.guard(call, record)
         self.cascade(call, record)
         call.state.drop(self.table, *call.scope)
 
-    def _stored(self, call: Call) -> Record:
+    def _stored(self, call: SandboxCall) -> Record:
         return call.state.get(self.table, *call.scope, noun=self.noun)
 
-    def _refuse_alike(self, call: Call, key: Key, record: Record) -> None:
-        """Refuse a record that would share what must be unique with another than the one under its own key."""
+    def _refuse_alike(self, call: SandboxCall, key: Key, record: Record) -> None:
+        """Refuse a record whose unique fields another record has."""
         own = call.state.find(self.table, *key)
         if own is not None and call.operation.method == "POST":
             raise invalid(f"{self.key}: the {self.noun} exists already.")
@@ -131,56 +131,56 @@ class Collection:
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
-    """One document under a path, perhaps one for each tenant or user: GET reads it, PUT, PATCH and POST change it.
+class DocumentResource:
+    """One document under a path, perhaps one per tenant or user: GET reads it, PUT, PATCH and POST change it.
 
     Attributes:
-        default: what is read where none was stored; without it 404.
-        change: what a write makes of it.
-        check: what must hold before a write.
+        default: the answer if none is stored; 404 without it.
+        change: makes the stored document from a write.
+        check: checks a write.
     """
 
     path: str
     noun: str = "setting"
     default: Make | None = None
-    change: Change = merged
-    check: Check = nothing
+    change: Change = merge_body
+    check: Check = accept_all
 
     def behaviours(self, catalogue: Catalogue) -> Iterator[tuple[str, Behaviour]]:
-        """What each operation on this path does."""
+        """Yield the behaviour of each operation on this path."""
         actions = {"GET": self.read, "PUT": self.write, "PATCH": self.write, "POST": self.write, "DELETE": self.delete}
         for operation in catalogue:
             if operation.path == self.path:
                 yield operation.key, actions[operation.method]
 
-    def read(self, call: Call) -> Record:
-        """The document."""
+    def read(self, call: SandboxCall) -> Record:
+        """Return the document."""
         stored = call.state.find("documents", self.path, *call.scope)
         if stored is None and self.default is None:
             raise missing(self.noun)
         return stored if stored is not None else self._default(call)
 
-    def write(self, call: Call) -> None:
-        """Change it, or make it."""
+    def write(self, call: SandboxCall) -> None:
+        """Create or change the document."""
         stored = call.state.find("documents", self.path, *call.scope)
         changed = self.change(call, stored if stored is not None else self._default(call))
         self.check(call, changed)
         call.state.put("documents", (self.path, *call.scope), changed)
 
-    def delete(self, call: Call) -> None:
-        """Remove it."""
+    def delete(self, call: SandboxCall) -> None:
+        """Remove the document."""
         self.read(call)
         call.state.drop("documents", self.path, *call.scope)
 
-    def _default(self, call: Call) -> Record:
+    def _default(self, call: SandboxCall) -> Record:
         return self.default(call) if self.default else {}
 
 
-def require_known(call: Call) -> None:
-    """Hold the ids that a call names to what there is.
+def require_known(call: SandboxCall) -> None:
+    """Check that all ids of a call exist.
 
     Raises:
-        Refusal: one is not known.
+        Refusal: an id is unknown.
     """
     for name, (table, noun) in PARENTS.items():
         if name in call.path and call.state.find(table, call.path[name]) is None:

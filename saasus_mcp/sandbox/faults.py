@@ -1,4 +1,4 @@
-"""How the sandbox misbehaves on demand, so that fault handling is tried against the real thing."""
+"""Faults on demand, to try fault handling against the real thing."""
 
 from __future__ import annotations
 
@@ -25,25 +25,24 @@ Kind = Literal[
     "wrong_type",
 ]
 EVERY = "*"
-LONGEST = 600.0
-"""Seconds of latency that can be asked for."""
-DEED_DONE: frozenset[str] = frozenset({"broken_json", "empty", "reset_after"})
-"""Kinds after which the deed was done, unless the fault says otherwise."""
+MAX_LATENCY_SECONDS = 600.0
+APPLIED_KINDS: frozenset[str] = frozenset({"broken_json", "empty", "reset_after"})
+"""Kinds after which the operation has run, unless the fault says otherwise."""
 DRIFT: frozenset[str] = frozenset({"extra_field", "missing_field", "wrong_type"})
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """One way to misbehave.
+class InjectedFault:
+    """One kind of misbehaviour.
 
     Attributes:
         kind: what happens. `status` answers `status`; `latency` waits `seconds` and then answers as usual; the kinds of
             drift change one field of a good answer.
-        done: whether the operation is carried out all the same.
+        done: whether the operation runs nevertheless.
         seconds: how long `latency` waits.
         status: 500, 429 or another.
-        retry_after: seconds that go into a Retry-After header.
-        field: the field that drift changes: of the answer, or of the first item of its list. The first one if empty.
+        retry_after: seconds for a Retry-After header.
+        field: the field that drifts: of the answer, or of the first item of its list. The first field if empty.
     """
 
     kind: Kind
@@ -56,13 +55,13 @@ class Fault:
 
 @dataclass(slots=True)
 class _Told:
-    fault: Fault
+    fault: InjectedFault
     on: str
     left: int | None
     rate: float
 
 
-class Faults:
+class FaultInjector:
     """The faults in force, which may be changed at any time.
 
     `faults.add("reset_after", on="auth.DeleteTenant", times=1)` cuts the connection once, after the tenant is gone.
@@ -85,29 +84,29 @@ class Faults:
         field: str = "",
         rate: float = 1.0,
     ) -> None:
-        """Misbehave from now on.
+        """Add a fault.
 
         Args:
             kind: what happens; see Fault.
-            on: the key of the operation (`auth.DeleteTenant`) to which it happens; every request if left out.
-            times: to how many requests; until cleared if left out.
-            done: whether the deed is done all the same; by default after broken_json, empty and reset_after, and where
-                the answer is merely late or has drifted.
+            on: the key of the operation (`auth.DeleteTenant`); every request by default.
+            times: the number of requests; unlimited by default.
+            done: whether the operation runs nevertheless; by default after broken_json, empty and reset_after, and where
+                the answer is only late or drifts.
             seconds: how long latency lasts.
-            status: which status is answered.
+            status: the status of the answer.
             retry_after: seconds for a Retry-After header.
-            field: which field drifts.
+            field: the field that drifts.
             rate: the share of the requests that are hit, from 0 to 1.
         """
-        carried_out = kind in DEED_DONE | DRIFT | {"latency"} if done is None else done
-        self._told.append(_Told(Fault(kind, carried_out, seconds, status, retry_after, field), on, times, rate))
+        carried_out = kind in APPLIED_KINDS | DRIFT | {"latency"} if done is None else done
+        self._told.append(_Told(InjectedFault(kind, carried_out, seconds, status, retry_after, field), on, times, rate))
 
     def clear(self, on: str | None = None) -> None:
-        """Behave again: wholly, or for what was told of one operation."""
+        """Remove all faults, or those of one operation."""
         self._told = [] if on is None else [told for told in self._told if told.on != on]
 
-    def take(self, operation: str) -> tuple[Fault, ...]:
-        """The faults that hit a request for this operation (empty where there is no route), each counted."""
+    def take(self, operation: str) -> tuple[InjectedFault, ...]:
+        """Return the faults that hit a request for this operation (empty without a route), and count each."""
         meant = (told for told in self._told if told.on in (EVERY, operation))
         hit = [told for told in meant if told.rate >= 1 or self._random.random() < told.rate]
         for told in hit:
@@ -126,10 +125,10 @@ FORM = (
 )
 
 
-def parsed(text: str, catalogue: Catalogue) -> dict[str, Any]:
-    """Return the arguments of `Faults.add` for one fault as the command line takes it.
+def parse_fault(text: str, catalogue: Catalogue) -> dict[str, Any]:
+    """Return the arguments of `Faults.add` for one fault of the command line.
 
-    `reset` cuts the connection after the operation is carried out, `drop` leaves the request without an answer.
+    `reset` cuts the connection after the operation ran, `drop` leaves the request without an answer.
 
     Raises:
         SaasusMcpError: the text has another form, or names no tool.
@@ -150,7 +149,7 @@ def parsed(text: str, catalogue: Catalogue) -> dict[str, Any]:
 
 def _latency(value: str) -> dict[str, Any]:
     seconds = float(value)
-    if not 0 < seconds <= LONGEST:
+    if not 0 < seconds <= MAX_LATENCY_SECONDS:
         raise ValueError(value)
     return {"kind": "latency", "seconds": seconds}
 

@@ -1,10 +1,10 @@
-"""What the emulated API refuses, in the API's shape: a status, a `type` and a `message`."""
+"""Refusals of the emulated API, in the API's form: a status, a `type` and a `message`."""
 
 from __future__ import annotations
 
 
 class Refusal(Exception):
-    """A call that is not carried out. Nothing was changed."""
+    """A refused call, which changed nothing."""
 
     def __init__(self, status: int, kind: str, message: str) -> None:
         super().__init__(message)
@@ -14,20 +14,20 @@ class Refusal(Exception):
 
 
 def invalid(message: str) -> Refusal:
-    """The request itself is wrong: the message names the field."""
+    """Return the refusal of an invalid request. The message names the field."""
     return Refusal(400, "invalid_parameter", message)
 
 
 def not_now(message: str) -> Refusal:
-    """The request is sound, but what must hold first does not."""
+    """Return the refusal of a valid request whose preconditions are not met."""
     return Refusal(400, "precondition_failed", message)
 
 
 def unauthorized(message: str) -> Refusal:
-    """The signature, or a token in the request, is not accepted."""
+    """Return the refusal of a signature, or of a token in the request."""
     return Refusal(401, "unauthorized", message)
 
 
 def missing(noun: str) -> Refusal:
-    """There is no such thing."""
+    """Return the refusal for an unknown record."""
     return Refusal(404, "not_found", f"The {noun} does not exist.")

@@ -1,4 +1,4 @@
-"""Which operation a method and path reach, decided segment by segment as the API's router does."""
+"""Routing, segment by segment as the API's router does."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class _Node:
 
 
 class Routes:
-    """All routes. A literal segment, however encoded, wins over a parameter: a user `count` cannot be read."""
+    """All routes. A literal segment, however encoded, wins over a parameter: a user named `count` cannot be read."""
 
     def __init__(self, operations: Iterable[Operation]) -> None:
         self._roots: dict[str, _Node] = {}
@@ -25,7 +25,7 @@ class Routes:
             self._add(operation)
 
     def match(self, method: str, path: str) -> tuple[Operation, tuple[str, ...]] | None:
-        """The operation that a raw path reaches, and its path values, decoded; None where there is no route."""
+        """Return the operation of a raw path and its decoded path values, or None without a route."""
         root = self._roots.get(method)
         found = _walk(root, _segments(path)) if root is not None else None
         if found is None:
@@ -45,7 +45,7 @@ class Routes:
 
 
 def _segments(path: str) -> tuple[str, ...]:
-    """The raw segments, dot segments resolved as a proxy on the way may do: a client had better not send any."""
+    """Return the raw segments, with dot segments resolved as a proxy may resolve them."""
     kept: list[str] = []
     for segment in path.removeprefix("/").split("/"):
         dots = segment.lower().replace("%2e", ".")

@@ -1,4 +1,4 @@
-"""Values that satisfy a schema: made up where there is no state, and trimmed to what the documents declare."""
+"""Sample values of a schema, and values reduced to the documented fields."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ BY_NAME: dict[str, Any] = {
 """Fields for which a made-up text would mislead."""
 
 
-def sample(schema: Schema, name: str = "value") -> Any:
-    """A value that satisfies the schema, every declared field present; `name` is the field that holds it."""
+def sample_of(schema: Schema, name: str = "value") -> Any:
+    """Return a value that satisfies the schema, with every declared field. `name` is the field that contains it."""
     if name in BY_NAME:
         return BY_NAME[name]
     if "enum" in schema:
         return schema["enum"][0]
     kind = schema.get("type", "object")
     if kind == "object":
-        return {field: sample(below, field) for field, below in schema.get("properties", {}).items()}
+        return {field: sample_of(below, field) for field, below in schema.get("properties", {}).items()}
     if kind == "array":
-        return [sample(schema["items"], name)]
+        return [sample_of(schema["items"], name)]
     return {"boolean": False, "integer": 1, "number": 1.0}.get(kind, _text(schema, name))
 
 
@@ -35,13 +35,13 @@ def _text(schema: Schema, name: str) -> str:
     return {"date": "2026-01-01", "date-time": "2026-01-01T00:00:00Z"}.get(schema.get("format", ""), f"sandbox-{name}")
 
 
-def fit(schema: Schema, value: Any) -> Any:
-    """The value without any field that the schema does not declare: records know more than the API tells."""
+def declared_fields(schema: Schema, value: Any) -> Any:
+    """Return the value without undeclared fields, since records contain more than the API shows."""
     if "anyOf" in schema:
-        return value if value is None else fit(schema["anyOf"][0], value)
+        return value if value is None else declared_fields(schema["anyOf"][0], value)
     if isinstance(value, dict) and "properties" in schema:
         declared = schema["properties"]
-        return {name: fit(below, value[name]) for name, below in declared.items() if name in value}
+        return {name: declared_fields(below, value[name]) for name, below in declared.items() if name in value}
     if isinstance(value, list) and "items" in schema:
-        return [fit(schema["items"], item) for item in value]
+        return [declared_fields(schema["items"], item) for item in value]
     return value

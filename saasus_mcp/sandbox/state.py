@@ -1,4 +1,4 @@
-"""What the emulated SaaS holds: tables of records, each under a key of ids. Nothing here knows an operation."""
+"""The data of the emulated SaaS: tables of records, each under a key of ids. This module knows no operation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NAMESPACE = uuid5(NAMESPACE_DNS, "sandbox.example.com")
 
 
 def uid(*names: object) -> str:
-    """The id of what is so named: the same in every sandbox, so that demonstrations can be repeated."""
+    """Return the id of a named record, equal in every sandbox, so that demonstrations can be repeated."""
     return str(uuid5(_NAMESPACE, "/".join(map(str, names))))
 
 
@@ -30,19 +30,19 @@ class State:
         self._made = 0
 
     def rows(self, table: str, *scope: Id) -> list[Record]:
-        """The records whose key begins with the scope, oldest first."""
+        """Return the records whose key begins with the scope, oldest first."""
         within = self._first(table).get(scope[0], {}) if scope else self._table(table)
         return [record for key, record in within.items() if key[: len(scope)] == scope]
 
     def find(self, table: str, *key: Id) -> Record | None:
-        """The record under exactly this key."""
+        """Return the record with this key, or None."""
         return self._table(table).get(key)
 
     def get(self, table: str, *key: Id, noun: str = "") -> Record:
-        """The record under exactly this key.
+        """Return the record with this key.
 
         Raises:
-            Refusal: there is none (404).
+            Refusal: no such record exists (404).
         """
         found = self.find(table, *key)
         if found is None:
@@ -50,35 +50,35 @@ class State:
         return found
 
     def put(self, table: str, key: Key, record: Record) -> None:
-        """Store a record, in place of the one that was there."""
+        """Store a record, replacing the old one."""
         self._table(table)[key] = record
         if table in self._by_first:
             self._by_first[table].setdefault(key[0], {})[key] = record
 
     def change(self, table: str, key: Key, **fields: Any) -> None:
-        """Store the record that is there with some of its fields replaced."""
+        """Replace some fields of a stored record."""
         self.put(table, key, {**self.get(table, *key), **fields})
 
     def drop(self, table: str, *scope: Id) -> None:
-        """Remove every record whose key begins with the scope; without one, all of the table."""
+        """Remove every record whose key begins with the scope, or the whole table without a scope."""
         kept = {key: record for key, record in self._table(table).items() if key[: len(scope)] != scope}
         self._replace(table, kept)
 
     def sweep(self, table: str, doomed: Callable[[Record], bool]) -> None:
-        """Remove every record for which `doomed` says so."""
+        """Remove every record for which `doomed` is true."""
         self._replace(table, {key: record for key, record in self._table(table).items() if not doomed(record)})
 
     def rewrite(self, table: str, change: Callable[[Record], Record]) -> None:
-        """Put what `change` makes of each record in its place."""
+        """Replace each record by the result of `change`."""
         self._replace(table, {key: change(record) for key, record in self._table(table).items()})
 
     def new_id(self, kind: str) -> str:
-        """An id that no record has yet; the same for the same sequence of calls."""
+        """Return an unused id, equal for the same sequence of calls."""
         self._made += 1
         return uid(kind, "made", self._made)
 
     def new_secret(self, kind: str) -> str:
-        """A password or key that looks as fake as it is."""
+        """Return a password or key that is visibly fake."""
         return f"sandbox-{kind}-{self.new_id(kind)[:8]}"
 
     def exported(self) -> dict[str, Any]:
@@ -100,7 +100,7 @@ class State:
         return state
 
     def _first(self, table: str) -> dict[Id, dict[Key, Record]]:
-        """The table's records by the first part of their key: most scopes are a tenant, and there may be many."""
+        """Return the table's records by the first part of their key. Most scopes are a tenant, and there may be many."""
         if table not in self._by_first:
             found = self._by_first[table] = {}
             for key, record in self._table(table).items():

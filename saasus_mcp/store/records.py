@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from saasus_mcp.store.state_files import StoreError
 
@@ -18,6 +18,8 @@ ApprovalStatus = Literal["pending", "approved", "rejected", "used", "stale"]
 
 class AlreadyUsed(StoreError):
     """The confirmation or approval was used before, expired, or is not there: a yes holds once."""
+
+    reason: ClassVar[str] = "alreadyused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +117,19 @@ class Freeze:
 class WritesFrozen(StoreError):
     """A person has frozen writes, of the call's profile or of all."""
 
+    reason: ClassVar[str] = "frozen"
+
 
 class TooManyJobs(StoreError):
     """As many jobs of the principal are running as may; this one was not started."""
 
+    reason: ClassVar[str] = "toomanyjobs"
+
 
 class BudgetExceeded(StoreError):
     """The call would take more than its principal may in the time; nothing was sent."""
+
+    reason: ClassVar[str] = "overbudget"
 
 
 @dataclass(frozen=True, slots=True)

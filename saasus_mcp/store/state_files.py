@@ -6,6 +6,7 @@ import hashlib
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import ClassVar
 
 from saasus_mcp.common import private_files
 from saasus_mcp.common.errors import SaasusMcpError
@@ -21,6 +22,9 @@ MAX_STATE_FILE_BYTES = 64 * 1024
 
 class StoreError(SaasusMcpError):
     """What must survive cannot be kept; a write that depends on it does not go."""
+
+    reason: ClassVar[str] = "storeerror"
+    """The value that audit records and metrics carry."""
 
 
 def prepare_store_file(folder: Path, saas_id: str) -> Path:

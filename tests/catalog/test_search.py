@@ -219,8 +219,8 @@ def test_hits_come_best_first_each_operation_once(catalogue: Catalogue) -> None:
 
 def test_the_same_query_finds_the_same_in_the_same_order_in_every_process() -> None:
     program = (
-        "from saasus_mcp.catalog import load\n"
-        "print([(hit.operation.key, hit.score) for hit in load().index.search('メンバーのroleを変更 tennant', 50)])"
+        "from saasus_mcp.catalog import load_catalogue\n"
+        "print([(hit.operation.key, hit.score) for hit in load_catalogue().index.search('メンバーのroleを変更 tennant', 50)])"
     )
     answers = {
         subprocess.run(
@@ -234,8 +234,8 @@ def test_the_same_query_finds_the_same_in_the_same_order_in_every_process() -> N
 def test_the_search_is_not_loaded_before_it_is_asked() -> None:
     program = (
         "import sys\n"
-        "from saasus_mcp.catalog import load\n"
-        "load().find('auth_get_tenant')\n"
+        "from saasus_mcp.catalog import load_catalogue\n"
+        "load_catalogue().find('auth_get_tenant')\n"
         "print([name for name in sys.modules if name.startswith('saasus_mcp.catalog.')])"
     )
     loaded = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout

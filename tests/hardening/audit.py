@@ -285,7 +285,7 @@ async def unrecorded_reveal(ground: AttackContext) -> str:
         handles = SecretVault(store, sealer, lambda: NOW)
         handles.store_secrets(hiding, "token:bob", "production", operation="auth.CreateSaasUser", call="c" * 32)
         with ground.monkeypatch.context() as broken:
-            broken.setattr(store.audit_log, "note", raise_error)
+            broken.setattr(store.audit_log, "append", raise_error)
             with pytest.raises(StoreError):
                 handles.reveal(handle, by="token:boss", via="console")
         assert handles.reveal(handle, by="token:boss", via="console") == "hush-hush"
@@ -305,7 +305,7 @@ async def unrecorded_approval(ground: AttackContext) -> str:
     with closing(open_store(ground)) as store:
         asked = request_approval(store, "preview")
         with ground.monkeypatch.context() as broken:
-            broken.setattr(store.audit_log, "note", raise_error)
+            broken.setattr(store.audit_log, "append", raise_error)
             with pytest.raises(StoreError):
                 ApprovalService(store).approve(asked, asked.name, "local:boss", NOW + 1)
         assert store.list_approvals(NOW + 1)[0].status == "pending"

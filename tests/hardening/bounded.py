@@ -237,7 +237,7 @@ async def log_bodies(ground: AttackContext) -> str:
             assert shaped.wait(30)
         return shape(*given)
 
-    ground.monkeypatch.setattr("saasus_mcp.server.pipeline.call_sender.answer", waiting)
+    ground.monkeypatch.setattr("saasus_mcp.server.pipeline.call_sender.build_answer", waiting)
     api = StubApi(ground.catalogue, answers={"apilog.GetLogs": logs})
     behind = build_pipeline(api, Store.open_saas(ground.folder, "saas-under-test"))
     async with anyio.create_task_group() as tasks:
@@ -258,7 +258,7 @@ async def many_right_items(ground: AttackContext) -> str:
             assert answered.wait(20)
         return real(operation, raw)
 
-    ground.monkeypatch.setattr(arguments, "check", waiting)
+    ground.monkeypatch.setattr(arguments, "check_arguments", waiting)
     behind = build_pipeline(StubApi(ground.catalogue), Store.open_saas(ground.folder, "saas-under-test"))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(
@@ -294,7 +294,7 @@ async def joined(_: AttackContext) -> str:
     AREA, "JMESPath expressions that flatten, write out or compare a list which holds itself twice, seventy times over"
 )
 async def doubled(ground: AttackContext) -> str:
-    ground.monkeypatch.setattr(jmespath_query, "MOST_WORK", 20_000)
+    ground.monkeypatch.setattr(jmespath_query, "MAX_WORK", 20_000)
     for expression in (
         DOUBLED,
         f"to_string({DOUBLED})",

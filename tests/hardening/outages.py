@@ -146,7 +146,7 @@ async def hanging(ground: AttackContext) -> str:
             began += 1
             anyio.from_thread.run(goes_on.wait)
 
-        ground.monkeypatch.setattr(kept, "find", hang)
+        ground.monkeypatch.setattr(kept, "authenticate", hang)
         made = build_app(ground, TokenAuthenticator(kept))()
         async with made.client(UNKNOWN_TOKEN) as client, anyio.create_task_group() as many:
             for _ in range(5 * MAX_LOOKUPS):

@@ -289,7 +289,7 @@ async def idle_connections(ground: AttackContext) -> str:
 
 @attack(AREA, "A client that asks for a large answer and reads none of it")
 async def unread(ground: AttackContext) -> str:
-    ground.monkeypatch.setattr(h11_protocol, "READING_SECONDS", 0.1)
+    ground.monkeypatch.setattr(h11_protocol, "READ_SECONDS", 0.1)
     made = start_shared_server(ground)
     async with made.serve() as url, open_streams(url, 1, "GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n"):
         await wait_until(lambda: made.metrics.requests.count > 0)
@@ -437,7 +437,7 @@ async def slow_reads(ground: AttackContext) -> str:
 
 @attack(AREA, "Reads of one caller that wait longer than is waited for")
 async def late_reads(ground: AttackContext) -> str:
-    ground.monkeypatch.setattr(call_sender, "READS_WAIT", 0.05)
+    ground.monkeypatch.setattr(call_sender, "READ_WAIT_SECONDS", 0.05)
     async with busy_alice(ground, 5) as (made, _, given):
         await wait_until(lambda: len(given) == 2)
         assert {(each.ok, each.why, each.applied) for each in given} == {(False, "busy", "not_applied")}
@@ -448,7 +448,7 @@ async def late_reads(ground: AttackContext) -> str:
 
 @attack(AREA, "A write of a caller who keeps all of their own calls busy")
 async def late_write(ground: AttackContext) -> str:
-    ground.monkeypatch.setattr(call_sender, "WRITES_WAIT", 0.05)
+    ground.monkeypatch.setattr(call_sender, "WRITE_WAIT_SECONDS", 0.05)
     async with busy_alice(ground, 3) as (made, _, _):
         given = await call_tool(made, "alice", "auth_create_role", role_name="r", display_name="r")
         assert (given.ok, given.why, given.applied) == (False, "busy", "not_applied")

@@ -98,7 +98,7 @@ async def test_a_failed_look_for_keys_is_not_held_against_a_provider_that_is_bac
 async def test_stores_that_hang_take_readiness_no_longer_than_one_and_hold_no_thread_of_others(
     catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(health, "PATIENCE", 1.5)
+    monkeypatch.setattr(health, "PROBE_SECONDS", 1.5)
     made = build_server(catalogue, {f"profile-{number}": "*" for number in range(60)})
     goes_on, hanging = threading.Event(), 0
 

@@ -46,7 +46,7 @@ async def test_a_cursor_that_was_seen_before_ends_the_reading(catalogue: Catalog
 async def test_an_api_that_goes_on_giving_cursors_is_stopped(
     catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job_context, "MOST_PAGES", 7)
+    monkeypatch.setattr(job_context, "MAX_PAGES", 7)
     paged = Paged(catalogue, map(str, count()))
     with pytest.raises(ReadFailed, match="more than 7 pages"):
         await paged.all()

@@ -93,7 +93,7 @@ async def test_after_the_first_thing_that_cannot_be_made_no_other_is_begun() -> 
 async def test_a_step_that_was_begun_while_the_store_failed_is_read_back_and_not_taken_for_refused(
     catalogue: Catalogue, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("saasus_mcp.jobs.store_retry.PAUSE", 0.0)
+    monkeypatch.setattr("saasus_mcp.jobs.store_retry.RETRY_SECONDS", 0.0)
     api = StubApi(catalogue, answers={"auth.GetRoles": {"roles": [ROLE]}})
     behind, part = build_pipeline(api, store), JobStepRef(JOB)
     weighed = await evaluate_step(behind, Call("auth_create_role", ENTRY.args, PRINCIPAL, job_step=ENTRY.ref(part)))

@@ -154,7 +154,7 @@ async def test_an_answer_that_never_ends_is_given_up_on(
 
 async def test_an_answer_larger_than_memory_is_cut_off(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
     assert MAX_RESPONSE_BYTES == 64 * 1024 * 1024
-    monkeypatch.setattr("saasus_mcp.saasus.client.LARGEST_ANSWER", 3 * 1024 * 1024)
+    monkeypatch.setattr("saasus_mcp.saasus.client.MAX_RESPONSE_BYTES", 3 * 1024 * 1024)
     endless = Answering(Endless())
     given = await failure(catalogue, "auth.DeleteTenant", endless)
     assert (given.applied, endless.taken) == ("unknown", 1)

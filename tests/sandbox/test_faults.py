@@ -9,8 +9,8 @@ import pytest
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.saasus.client import ApiClient, SendFailed
-from saasus_mcp.sandbox import CREDENTIALS, Faults, Sandbox, serve
-from saasus_mcp.sandbox.faults import Kind, parsed
+from saasus_mcp.sandbox import CREDENTIALS, FaultInjector, Sandbox, serve_sandbox
+from saasus_mcp.sandbox.faults import Kind, parse_fault
 from tests.support.sandbox import Clock, SandboxCaller
 
 ROLE = {"role_name": "made", "display_name": "x"}
@@ -136,7 +136,7 @@ async def test_a_fault_without_a_number_holds_until_it_is_cleared(api: SandboxCa
 
 
 async def test_faults_can_be_in_force_from_the_start(catalogue: Catalogue, clock: Clock) -> None:
-    faults = Faults()
+    faults = FaultInjector()
     faults.add("status", status=503)
     sandbox = Sandbox(catalogue, clock=clock, faults=faults)
     async with ApiClient(CREDENTIALS, transport=sandbox.transport(), clock=clock) as client:
@@ -146,7 +146,7 @@ async def test_faults_can_be_in_force_from_the_start(catalogue: Catalogue, clock
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "example.com"])  # noqa: S104 - refused
 def test_a_sandbox_is_served_to_this_machine_only(host: str, catalogue: Catalogue) -> None:
     with pytest.raises(SaasusMcpError, match="this computer only"):
-        serve(host, 0, Sandbox(catalogue))
+        serve_sandbox(host, 0, Sandbox(catalogue))
 
 
 @pytest.mark.parametrize(
@@ -161,8 +161,8 @@ def test_a_sandbox_is_served_to_this_machine_only(host: str, catalogue: Catalogu
     ],
 )  # fmt: skip
 def test_a_fault_is_read_as_the_command_line_takes_it(catalogue: Catalogue, text: str, told: dict[str, Any]) -> None:
-    assert parsed(text, catalogue) == told
-    Faults().add(**told)
+    assert parse_fault(text, catalogue) == told
+    FaultInjector().add(**told)
 
 
 @pytest.mark.parametrize(
@@ -172,18 +172,18 @@ def test_a_fault_is_read_as_the_command_line_takes_it(catalogue: Catalogue, text
 )  # fmt: skip
 def test_a_fault_of_another_form_is_refused_with_the_form(catalogue: Catalogue, text: str) -> None:
     with pytest.raises(SaasusMcpError) as refused:
-        parsed(text, catalogue)
+        parse_fault(text, catalogue)
     assert "latency=SECONDS" in refused.value.hint
 
 
 def test_a_fault_on_an_unknown_tool_names_the_nearest(catalogue: Catalogue) -> None:
     with pytest.raises(SaasusMcpError, match="auth_get_tenamt"):
-        parsed("drop@auth_get_tenamt", catalogue)
+        parse_fault("drop@auth_get_tenamt", catalogue)
 
 
 def test_a_share_of_the_requests_is_hit_and_the_same_share_in_every_run() -> None:
     def hits() -> list[bool]:
-        faults = Faults()
+        faults = FaultInjector()
         faults.add("status", rate=0.3)
         return [bool(faults.take("auth.GetTenant")) for _ in range(1000)]
 

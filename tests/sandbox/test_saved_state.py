@@ -13,11 +13,11 @@ from anyio.to_thread import run_sync
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.common.private_files import UnsafeFile
 from saasus_mcp.saasus.client import ApiClient
-from saasus_mcp.sandbox import CREDENTIALS, Sandbox, saved
+from saasus_mcp.sandbox import CREDENTIALS, Sandbox, state_file
 from tests.support.sandbox import Clock, SandboxCaller
 
 GIVEN = "hunter2-hunter2"
-HEADER = {"format": saved.FORMAT, "version": saved.VERSION}
+HEADER = {"format": state_file.FORMAT, "version": state_file.VERSION}
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def save(file: Path, sandbox: Sandbox, catalogue: Catalogue) -> None:
-    saved.save(file, sandbox.state, catalogue)
+    state_file.save_state(file, sandbox.state, catalogue)
 
 
 async def answers(catalogue: Catalogue, sandbox: Sandbox, clock: Clock) -> dict[str, Any]:
@@ -45,7 +45,7 @@ async def test_what_was_changed_is_there_again(
     tenant = (await api.read("auth.GetTenants"))["tenants"][0]["id"]
     before = await answers(catalogue, api.sandbox, clock)
     save(file, api.sandbox, catalogue)
-    again = Sandbox(catalogue, clock=clock, state=saved.load(file))
+    again = Sandbox(catalogue, clock=clock, state=state_file.load_state(file))
     assert await answers(catalogue, again, clock) == before
     assert len(before) > 30
     async with ApiClient(CREDENTIALS, transport=again.transport(), clock=clock, timeout=5) as client:
@@ -59,7 +59,7 @@ async def test_ids_go_on_where_they_ended(catalogue: Catalogue, api: SandboxCall
     made = {"name": "A", "attributes": {}, "back_office_staff_email": "a@example.com"}
     first = (await api.read("auth.CreateTenant", **{**made, "name": "B"}))["id"]
     save(file, api.sandbox, catalogue)
-    again = Sandbox(catalogue, clock=clock, state=saved.load(file))
+    again = Sandbox(catalogue, clock=clock, state=state_file.load_state(file))
     async with ApiClient(CREDENTIALS, transport=again.transport(), clock=clock, timeout=5) as client:
         second = (await SandboxCaller(catalogue, again, client).read("auth.CreateTenant", **made))["id"]
     assert first != second
@@ -112,7 +112,7 @@ def test_any_text_is_written_and_read(catalogue: Catalogue, sandbox: Sandbox, fi
     odd = {"role_name": "odd", "display_name": "\ud83d \x00 \\ud83d \u2028"}
     sandbox.state.put("roles", ("odd",), odd)
     save(file, sandbox, catalogue)
-    loaded = saved.load(file)
+    loaded = state_file.load_state(file)
     assert loaded is not None
     assert loaded.find("roles", "odd") == odd
 
@@ -122,7 +122,7 @@ def test_any_address_in_the_log_can_be_written(catalogue: Catalogue, sandbox: Sa
     sandbox.state.put("api_logs", ("x",), {"request_method": "GET", "request_uri": target})
     sandbox.state.put("api_logs", ("y",), {})
     save(file, sandbox, catalogue)
-    loaded = saved.load(file)
+    loaded = state_file.load_state(file)
     assert loaded is not None
     assert loaded.get("api_logs", "x")["request_uri"] == ""
 
@@ -136,7 +136,7 @@ def test_the_file_is_its_owners_and_whole(catalogue: Catalogue, sandbox: Sandbox
 
 
 def test_where_there_is_no_file_there_is_no_state(file: Path) -> None:
-    assert saved.load(file) is None
+    assert state_file.load_state(file) is None
 
 
 @pytest.mark.parametrize(
@@ -176,21 +176,21 @@ def test_where_there_is_no_file_there_is_no_state(file: Path) -> None:
 )
 def test_a_file_that_holds_something_else_is_refused(content: str, why: str, file: Path) -> None:
     file.write_text(content, encoding="utf-8")
-    with pytest.raises(saved.UnusableState) as refused:
-        saved.load(file)
+    with pytest.raises(state_file.UnusableState) as refused:
+        state_file.load_state(file)
     assert refused.value.why == why
 
 
 def test_a_state_that_could_not_be_loaded_again_is_not_written(
     catalogue: Catalogue, sandbox: Sandbox, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(saved, "LARGEST", 1000)
-    with pytest.raises(saved.UnusableState, match="large"):
+    monkeypatch.setattr(state_file, "LARGEST", 1000)
+    with pytest.raises(state_file.UnusableState, match="large"):
         save(file, sandbox, catalogue)
     assert not file.exists()
     file.write_text(" " * 1001, encoding="utf-8")
     with pytest.raises(UnsafeFile, match="larger than 1000 bytes"):
-        saved.load(file)
+        state_file.load_state(file)
 
 
 def test_a_link_is_not_followed(catalogue: Catalogue, sandbox: Sandbox, file: Path) -> None:
@@ -198,6 +198,6 @@ def test_a_link_is_not_followed(catalogue: Catalogue, sandbox: Sandbox, file: Pa
     save(elsewhere, sandbox, catalogue)
     file.symlink_to(elsewhere)
     with pytest.raises(UnsafeFile):
-        saved.load(file)
+        state_file.load_state(file)
     with pytest.raises(UnsafeFile):
         save(file, sandbox, catalogue)

@@ -13,7 +13,7 @@ from saasus_mcp.catalog import Catalogue
 from saasus_mcp.saasus.client import ApiClient, SendFailed
 from saasus_mcp.sandbox import CREDENTIALS, Sandbox
 from saasus_mcp.sandbox.faults import Kind
-from saasus_mcp.sandbox.serving import server
+from saasus_mcp.sandbox.server import create_server
 from tests.support.sandbox import SandboxCaller
 
 
@@ -23,7 +23,7 @@ async def served(catalogue: Catalogue) -> AsyncIterator[SandboxCaller]:
     # Listening before the server runs: whoever connects early waits in the backlog.
     with socket.create_server(("127.0.0.1", 0)) as listener:
         host, port = listener.getsockname()
-        running = server(host, port, sandbox)
+        running = create_server(host, port, sandbox)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(running.serve, [listener])
             direct = httpx2.AsyncHTTPTransport()  # whatever proxy the machine has

@@ -165,10 +165,10 @@ async def test_a_failure_while_something_else_is_asked_for_tells_nothing_either(
         raise Broken(MARK)
 
     places: list[tuple[Any, str]] = [
-        (ToolSurface, "listed"),
-        (Resources, "listed"),
+        (ToolSurface, "list_tools"),
+        (Resources, "list_resources"),
         (Resources, "read"),
-        (prompts, "filled"),
+        (prompts, "render_prompt"),
     ]
     for place, name in places:
         monkeypatch.setattr(place, name, broken)
@@ -188,10 +188,10 @@ async def test_a_failure_deep_inside_tells_the_client_nothing_of_itself(
         raise Broken(MARK)
 
     place = {
-        "send": "saasus_mcp.saasus.client.Client.send",
-        "resolve": "saasus_mcp.permissions.secrets.secret_vault.Handles.resolve",
-        "look": "saasus_mcp.permissions.inspection.inspect.look",
-        "decide": "saasus_mcp.permissions.policy.presets.Preset.decide",
+        "send": "saasus_mcp.saasus.client.ApiClient.send",
+        "resolve": "saasus_mcp.permissions.secrets.secret_vault.SecretVault.resolve",
+        "look": "saasus_mcp.permissions.inspection.inspect.read_target",
+        "decide": "saasus_mcp.permissions.policy.presets.PresetPolicy.decide",
     }[where]
     monkeypatch.setattr(place, broken)
     api = StubApi(catalogue)

@@ -180,7 +180,7 @@ def test_a_path_that_depends_on_where_it_is_read_is_refused(
         read_settings()
 
 
-@pytest.mark.parametrize(("variable", "of"), [("XDG_STATE_HOME", "folder"), ("XDG_CONFIG_HOME", "config_file")])
+@pytest.mark.parametrize(("variable", "of"), [("XDG_STATE_HOME", "state_folder"), ("XDG_CONFIG_HOME", "config_file")])
 def test_the_working_directory_is_no_default_either(variable: str, of: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SAASUS_MCP_STATE_DIR")
     monkeypatch.delenv("SAASUS_MCP_CONFIG")

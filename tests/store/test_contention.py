@@ -128,7 +128,7 @@ def test_of_jobs_started_on_several_servers_at_once_no_more_start_than_may(sever
 def test_what_is_kept_on_several_servers_at_once_stays_within_its_number(
     several: list[Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("saasus_mcp.store.stored_results.MOST_KEPT", 4)
+    monkeypatch.setattr("saasus_mcp.store.stored_results.MAX_RESULTS", 4)
 
     def keep_on(store: Store, turn: str) -> None:
         store.results.add(StoredResult(f"r{turn}", "local:me", "default", "auth.GetRoles", NOW, NOW + 60, b"x"))

@@ -268,7 +268,7 @@ def test_a_secret_is_there_until_it_is_taken_or_its_time_is_over(store: Store) -
 
 
 def test_one_principal_cannot_fill_the_store_with_secrets(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("saasus_mcp.store.store.MOST_HIDDEN", 3)
+    monkeypatch.setattr("saasus_mcp.store.store.MAX_HIDDEN_SECRETS", 3)
     secret = HiddenSecret("id-0", "local:me", "default", b"sealed", NOW + 900)
     store.add_secrets([replace(secret, id=f"id-{number}") for number in range(3)], NOW)
     with pytest.raises(StoreError, match="local:me has more than 3 secrets"):

@@ -235,6 +235,6 @@ def test_a_read_takes_no_transaction_of_its_own_whatever_profile_it_is_of(
 
     read, at = {"operation": "auth.GetRoles"}, 1_790_000_000.0
     store.commit("call-1", read, at, None, Commitment(profile="production"))  # begins the chain of this process
-    monkeypatch.setattr(store.audit_log, "writing", never)
+    monkeypatch.setattr(store.audit_log, "write_transaction", never)
     store.commit("call-2", read, at + 1, None, Commitment(profile="production"))
     assert [record["call"] for record in store.audit_records()] == ["call-1", "call-2"]

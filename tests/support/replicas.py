@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.hosting.http import uvicorn_server
 from saasus_mcp.sandbox import CREDENTIALS, Sandbox
-from saasus_mcp.sandbox.serving import server as sandbox_server
+from saasus_mcp.sandbox.server import create_server as sandbox_server
 from tests.support.commands import TIMEOUT
 from tests.support.hosting_server import run_server
 

@@ -16,7 +16,7 @@ import anyio
 
 from saasus_mcp.catalog import load_catalogue
 from saasus_mcp.sandbox import Sandbox, app
-from saasus_mcp.sandbox.serving import server
+from saasus_mcp.sandbox.server import create_server
 
 ROOT = Path(__file__).resolve().parents[2]
 EXIT_KILLED = 9
@@ -49,7 +49,7 @@ async def serve_sandbox() -> AsyncIterator[SandboxServer]:
     try:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             host, port = listener.getsockname()
-            running = server(host, port, sandbox)
+            running = create_server(host, port, sandbox)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(running.serve, [listener])
                 yield SandboxServer(sandbox, f"http://{host}:{port}")

@@ -46,8 +46,8 @@ _SIGNAL_EXIT_BASE = 128
 @settings_options("lang")
 def sandbox(settings: Settings, *, port: int, faults: tuple[str, ...], state: Path | None) -> None:
     """Print the settings for clients, and serve until a signal ends the process."""
-    from saasus_mcp.sandbox import Sandbox, serve  # noqa: PLC0415 - imports the web server
-    from saasus_mcp.sandbox.faults import parsed as parse_fault  # noqa: PLC0415 - as above
+    from saasus_mcp.sandbox import Sandbox, serve_sandbox  # noqa: PLC0415 - imports the web server
+    from saasus_mcp.sandbox.faults import parse_fault  # noqa: PLC0415 - as above
 
     catalogue = load_catalogue()
     injected = [parse_fault(fault, catalogue) for fault in faults]
@@ -62,7 +62,7 @@ def sandbox(settings: Settings, *, port: int, faults: tuple[str, ...], state: Pa
             say(message("cli_sandbox.stop_without_saving"))
         else:
             say(message("cli_sandbox.stop_and_save", file=str(file)))
-        serve(HOST, port, emulator)
+        serve_sandbox(HOST, port, emulator)
 
 
 def _print_settings(url: str) -> None:

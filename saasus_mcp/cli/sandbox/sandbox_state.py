@@ -54,26 +54,26 @@ def open_sandbox_file(settings: Settings, file: Path, *, fresh: bool = False) ->
     Raises:
         SaasusMcpError: the state cannot be loaded or saved, or another command uses it.
     """
-    from saasus_mcp.sandbox import Sandbox, saved  # noqa: PLC0415 - only with the sandbox
+    from saasus_mcp.sandbox import Sandbox, state_file  # noqa: PLC0415 - only with the sandbox
 
     catalogue = load_catalogue()
     with _exclusive(settings, file):
         with _file_errors(settings, file):
-            state = None if fresh else saved.load(file)
+            state = None if fresh else state_file.load_state(file)
         sandbox = Sandbox(catalogue, state=state)
         with _file_errors(settings, file):
-            saved.save(file, sandbox.state, catalogue)  # fails before anything changes if the file cannot be written
+            state_file.save_state(file, sandbox.state, catalogue)  # fails before anything changes if the file cannot be written
         try:
             yield sandbox
         finally:
             with _file_errors(settings, file):
-                saved.save(file, sandbox.state, catalogue)
+                state_file.save_state(file, sandbox.state, catalogue)
 
 
 @contextmanager
 def _file_errors(settings: Settings, file: Path) -> Iterator[None]:
     """Turn errors of the state file into errors with a hint."""
-    from saasus_mcp.sandbox.saved import UnusableState  # noqa: PLC0415 - only with the sandbox
+    from saasus_mcp.sandbox.state_file import UnusableState  # noqa: PLC0415 - only with the sandbox
 
     try:
         yield

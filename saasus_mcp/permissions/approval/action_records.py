@@ -1,4 +1,4 @@
-"""What people decide outside a call, each recorded once in the audit, alike from the terminal and from the console."""
+"""Decisions of people outside a call. Each is recorded once in the audit log, from the terminal and from the console alike."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Channel = Literal["terminal", "console", "server"]
 
 
 class ActionKind(StrEnum):
-    """What was decided. A change of the key and a purge are recorded by the store itself (store.trail)."""
+    """The kind of a decision. The store itself records changes of keys and purges."""
 
     APPROVE = "approve"
     REJECT = "reject"
@@ -34,16 +34,16 @@ class ActionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ActionRecord:
-    """One decision. What does not apply to its kind is empty.
+    """One decision. Fields that do not apply to its kind are empty.
 
     Attributes:
-        principal: who decided.
-        via: where; `server` where a server carries out what its operator changed.
-        saas_id: of the SaaS concerned, where that is known.
+        principal: the person who decided.
+        via: the channel; `server` if a server applied a change of its operator.
+        saas_id: of the SaaS, if known.
         code: of the approval.
-        operation, from_call: what it concerns, and the call in whose record it is found.
-        handle: of the secret that was revealed, never the secret.
-        subject: the token, the principal signed out, or the policy.
+        operation, from_call: the operation, and the call whose record mentions it.
+        handle: of the revealed secret, never the secret.
+        subject: the token, the principal who was signed out, or the policy.
     """
 
     kind: ActionKind
@@ -59,28 +59,28 @@ class ActionRecord:
     reason: str = ""
 
     def to_audit(self) -> dict[str, Any]:
-        """As the audit has it."""
+        """Return the fields for the audit log."""
         fields = ("principal", "via", "profile", "saas_id", "code", "operation", "from_call", "handle", "subject")
         found = {name: value for name in (*fields, "reason") if (value := getattr(self, name))}
         return {"deed": self.kind.value, **found}
 
 
 def record_action(store: Store, decision: ActionRecord, at: float) -> None:
-    """Record a decision that nothing else in the store goes with.
+    """Record a decision that changes nothing else in the store.
 
     Raises:
-        StoreError: it cannot be recorded.
+        StoreError: the record cannot be written.
     """
     store.record_decision(decision.to_audit(), at)
 
 
 def approval_action(approval: Approval, kind: ActionKind, *, by: str, via: Channel, reason: str = "") -> ActionRecord:
-    """The decision on an approval."""
+    """Return the record of a decision on an approval."""
     place = {"profile": approval.profile, "saas_id": approval.saas_id, "code": approval.code}
     return ActionRecord(kind, by, via, operation=approval.operation, reason=reason, **place)
 
 
 def reveal_action(hidden: HiddenSecret, *, by: str, via: Channel) -> ActionRecord:
-    """The decision to see a hidden secret."""
+    """Return the record of a revealed secret."""
     came = {"operation": hidden.operation, "from_call": hidden.call}
     return ActionRecord(ActionKind.REVEAL, by, via, profile=hidden.profile, handle=hidden.id, **came)

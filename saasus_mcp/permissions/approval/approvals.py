@@ -1,6 +1,6 @@
-"""A person's yes outside the client: asked for by a short code, given in a terminal or on the console, used once.
+"""Approvals: a person's consent outside the client, requested by a short code and given in a terminal or on the console.
 
-It defends against the model and against the client. The code carries no authority.
+An approval defends against the model and the client. Its code carries no authority.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ ENGLISH_READER = Reader.of("en")
 
 
 class ApprovalService:
-    """Requests for approval and the decisions on them, kept in the store so that another process finds them."""
+    """Creates, finds and decides approvals. They are in the store, so that other processes find them."""
 
     def __init__(self, store: Store, reader: Reader = ENGLISH_READER) -> None:
         self._store = store
@@ -53,13 +53,13 @@ class ApprovalService:
         *,
         two_person: bool = False,
     ) -> tuple[Proof | None, Approval]:
-        """The proof where this very call was approved and its target is as it was; else None and the pending approval.
+        """Return the proof if this call was approved and its target is unchanged; else None and the pending approval.
 
-        An approval that is no longer valid is withdrawn; the question of the one in its place begins with why. A person's yes to
-        exactly this call holds, whatever variation of it was rejected.
+        An invalid approval is withdrawn, and the question of the new one begins with the cause. An approval of exactly this call is valid
+        even if a variation of the call was rejected.
 
         Raises:
-            Refused: it or a variation of it was rejected a short while ago, or too many approvals are pending.
+            CallRefused: the call or a variation was rejected a short while ago, or too many approvals are pending.
         """
         known = self._store.list_approvals(now, binding.digest())
         live = next((approval for approval in known if approval.status in ("pending", "approved")), None)
@@ -120,7 +120,7 @@ class ApprovalService:
         return pending
 
     def _flooded(self, principal: str, now: float) -> CallRefused:
-        """That too many wait, and which: a person can make room only by deciding on them."""
+        """Return the refusal for too many pending approvals. It lists them, since only a decision on one makes room."""
         waiting = [each for each in self._store.list_approvals(now) if each.principal == principal]
         lines = [self._pending(each, now) for each in waiting if each.status == "pending"]
         mend = "Have a person decide on one of them first; `saasus-mcp approvals` lists them:"
@@ -136,24 +136,24 @@ class ApprovalService:
         return f"  {approval.code}: {asked}{name} ({minutes} minute{'s' if minutes != 1 else ''} left)"
 
     def require_not_rejected(self, binding: Binding, now: float) -> None:
-        """See that no person rejected the call or a variation of it a short while ago.
+        """Check that no person rejected the call or a variation of it a short while ago.
 
         Raises:
-            Refused: one did.
+            CallRefused: a person did.
         """
         found = self._store.find_rejected(binding.subject(), now)
         if found is not None:
             raise _rejected(found, binding, now)
 
     def is_approved(self, binding: Binding, now: float) -> bool:
-        """Whether a person approved this very call and it was not made since."""
+        """Return whether a person approved exactly this call and the approval is unused."""
         return any(each.status == "approved" for each in self._store.list_approvals(now, binding.digest()))
 
     def find_pending(self, code: str, now: float) -> Approval:
-        """The pending approval with this code, however it was typed.
+        """Return the pending approval with this code, in any spelling.
 
         Raises:
-            Refused: there is none.
+            CallRefused: no such approval is pending.
         """
         wanted = code.strip().upper().replace("-", "")
         for approval in self._store.list_approvals(now):
@@ -164,14 +164,14 @@ class ApprovalService:
         )
 
     def list_all(self, now: float) -> list[Approval]:
-        """Every approval asked for, newest first."""
+        """Return every approval, newest first."""
         return self._store.list_approvals(now)
 
     def approve(self, approval: Approval, typed: str, by: str, now: float, via: Channel = "terminal") -> None:
-        """Say yes to exactly what the approval shows, by typing its target's name.
+        """Approve the call that the approval shows, with the typed name of its target.
 
         Raises:
-            Refused: another name was typed, it takes another person, or it is pending no more.
+            CallRefused: another name was typed, another person must approve, or the approval is no longer pending.
         """
         if not may_approve(approval, by):
             raise CallRefused(
@@ -187,10 +187,10 @@ class ApprovalService:
     def reject(
         self, approval: Approval, by: str, now: float, reason: str | None = None, via: Channel = "terminal"
     ) -> None:
-        """Say no, for good; the call and its variations may be requested again after ten minutes.
+        """Reject the call. It and its variations can be requested again after ten minutes.
 
         Raises:
-            Refused: it is pending no more.
+            CallRefused: the approval is no longer pending.
         """
         told = approval_action(approval, ActionKind.REJECT, by=by, via=via, reason=reason or "").to_audit()
         until = now + WAIT_AFTER_REJECTION
@@ -204,12 +204,12 @@ class ApprovalService:
 
 
 def may_approve(approval: Approval, by: str) -> bool:
-    """Whether someone may approve it: where the policy wants two people, not the one who asked."""
+    """Return whether this person may approve: under `two_person`, not the requester."""
     return not approval.two_person or by != approval.principal
 
 
 def _lacks_another(live: Approval, *, two_person: bool) -> bool:
-    """Whether it was asked for or given before the policy wanted two people, and so could be one person's alone."""
+    """Return whether the approval predates `two_person`, and one person may have requested and given it."""
     return two_person and not live.two_person and live.decided_by in (None, live.principal)
 
 

@@ -1,7 +1,7 @@
-"""A person's yes through the client: asked for, bound to one call, used once.
+"""Confirmations: a person's consent through the client, bound to one call and used once.
 
-It defends against the model and trusts the client, which shows the question. What the client must give back with the
-answer is sealed, so that an answer to a question that was never asked, or was asked about another call, is refused.
+A confirmation defends against the model and trusts the client, which shows the question. The state that the client returns with the
+answer is encrypted, so that an answer without a question, or to the question of another call, is refused.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ FIELD_NAME, FIELD_YES = "name", "confirm"
 
 @dataclass(frozen=True, slots=True)
 class ConfirmationPrompt:
-    """What a client shows its person.
+    """The prompt that a client shows to a person.
 
     Attributes:
         message: the question as plain text.
-        name: what they type to say yes; None where a plain yes is enough.
-        question: the question as data, for a terminal; None where it is about no call.
+        name: the text that the person types to agree; None if a plain yes is enough.
+        question: the question as data, for a terminal; None if no call is concerned.
     """
 
     message: str
@@ -43,11 +43,11 @@ class ConfirmationPrompt:
 
 @dataclass(frozen=True, slots=True)
 class ClientAnswer:
-    """What came back from the client.
+    """The answer of the client.
 
     Attributes:
-        action: as the protocol has it; `failed` where the client could not show the question.
-        at_terminal: whether a person gave it at a terminal of ours, where no client stands in between.
+        action: as in the protocol; `failed` if the client could not show the question.
+        at_terminal: whether a person answered in a terminal of this program, without a client in between.
     """
 
     action: Literal["accept", "decline", "cancel", "failed"]
@@ -57,7 +57,7 @@ class ClientAnswer:
 
 @dataclass(frozen=True, slots=True)
 class ConfirmationReply:
-    """An answer with the state that the client gave back beside it; None where it gave none."""
+    """An answer with the state that the client returned, or None without one."""
 
     answer: ClientAnswer
     state: str | None
@@ -65,27 +65,27 @@ class ConfirmationReply:
 
 @dataclass(frozen=True, slots=True)
 class StaleAnswer:
-    """A yes to what is no more: the person must be asked again.
+    """A yes to an outdated question: the person must be asked again.
 
     Attributes:
-        bound: the target's bound fields as they were when it was asked (permissions.bound).
+        bound: the target's snapshot when the question was asked (permissions.inspection.snapshot).
     """
 
     snapshot: str
 
 
 class UnattendedAnswer(CallRefused):
-    """A no that no person can be taken to have given: a client that runs unattended answers so by itself."""
+    """A no that cannot be attributed to a person: clients that run unattended answer so by themselves."""
 
 
 class ConfirmationService:
-    """Asks, and judges replies. Holds nothing: what is outstanding travels sealed, what is used is in the store."""
+    """Asks questions and verifies replies. It is stateless: open questions are in the encrypted state, used ones in the store."""
 
     def __init__(self, sealer: Encryptor) -> None:
         self._sealer = sealer
 
     def seal_question(self, binding: Binding, question: ConfirmationPrompt, sight: TargetSnapshot, now: float) -> str:
-        """The state that must come back with the answer."""
+        """Return the state that must come back with the answer."""
         asked = {
             "nonce": secrets.token_hex(16),
             "binding": binding.digest(),
@@ -99,12 +99,12 @@ class ConfirmationService:
     def verify_reply(
         self, reply: ConfirmationReply, binding: Binding, sight: TargetSnapshot, now: float, *, typed: bool = False
     ) -> Proof | StaleAnswer:
-        """The proof that a reply is worth. It is outdated where the target changed since the question was asked, or the
-        decision now wants the name typed and the question did not.
+        """Return the proof of a reply, or StaleAnswer if the target changed since the question, or the
+        decision now demands a typed name that the question did not.
 
         Raises:
-            NotAPerson: it is a no, and not known to be a person's.
-            Refused: it answers no question of ours, or another one; it came too late; or it is a person's no.
+            UnattendedAnswer: a no that cannot be attributed to a person.
+            CallRefused: the reply answers no question of this server or that of another call, is late, or is a person's no.
         """
         self.require_not_declined(reply, now)
         asked = self._asked(reply)
@@ -126,11 +126,11 @@ class ConfirmationService:
         return Proof(ProofUse("confirmation", asked["nonce"]), by=binding.principal, question_digest=asked["shown"])
 
     def require_not_declined(self, reply: ConfirmationReply, now: float) -> None:
-        """Take a no for a no, whatever question it answers and whatever the policy says now.
+        """Refuse a reply that is a no, whatever question it answers and whatever the policy is now.
 
         Raises:
-            NotAPerson: it is a no, and not known to be a person's.
-            Refused: it is a person's no.
+            UnattendedAnswer: a no that cannot be attributed to a person.
+            CallRefused: a person's no.
         """
         answer = reply.answer
         if answer.action == "accept":
@@ -144,11 +144,11 @@ class ConfirmationService:
         raise UnattendedAnswer(Reason.CLIENT_CANCEL, "The client closed the question without an answer (cancel).", ASK)
 
     def _asked(self, reply: ConfirmationReply) -> dict[str, Any] | None:
-        """What was asked, as the state tells it; None where it is no state of ours."""
+        """Return the question in the state, or None if the state is not of this server."""
         return self._sealer.decrypt_token(reply.state, QUESTION_PURPOSE) if reply.state else None
 
     def _fast(self, reply: ConfirmationReply, now: float) -> UnattendedAnswer | None:
-        """That a no came faster than a person can read; None where it did not."""
+        """Return the error for a no that came faster than a person can read, or None."""
         if reply.answer.at_terminal:
             return None
         asked = self._asked(reply)
@@ -159,7 +159,7 @@ class ConfirmationService:
 
 
 def _no(content: Mapping[str, Any], name: str | None) -> CallRefused | None:
-    """The refusal where an accepted form does not say yes."""
+    """Return the refusal if an accepted form does not agree."""
     if name is None:
         return None if content.get(FIELD_YES) is True else _declined("the question was not confirmed")
     typed = content.get(FIELD_NAME)

@@ -1,4 +1,4 @@
-"""What a person's yes is for, and that it was given."""
+"""The proof of a person's consent, and the call that it is for."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from saasus_mcp.store import ProofUse
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where a call goes: a set of credentials, and the SaaS that they open; `sandbox` where it is only emulated."""
+    """The credentials and SaaS of a call; `sandbox` if the SaaS is emulated."""
 
     profile: str
     saas_id: str
@@ -23,7 +23,7 @@ class Destination:
 
 
 def describe_destination(place: Destination, language: Language) -> str:
-    """The SaaS and profile that a call touches, and whether it is only the sandbox."""
+    """Return the SaaS, profile and sandbox mark of a call, for people."""
     words = WORDS[language]
     at = words["where"].format(saas=one_line(place.saas_id), profile=one_line(place.profile))
     return words["sandbox"] + at if place.sandbox else at
@@ -31,11 +31,11 @@ def describe_destination(place: Destination, language: Language) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """Exactly what would be done, by whom and where. A yes to one binding is a yes to nothing else.
+    """One exact call: operation, request, principal and destination. Consent to one binding covers no other.
 
     Attributes:
-        request: digest of the built request, secret handles unresolved (saasus.request).
-        target: what the call is about, however its other arguments vary (permissions.target.identity).
+        request: digest of the built request, with secret handles unresolved (saasus.request).
+        target: identity of the target, equal for all variations of the call (permissions.inspection.target_identity).
     """
 
     operation: str
@@ -46,19 +46,19 @@ class Binding:
     target: str = ""
 
     def digest(self) -> str:
-        """SHA-256 over all of it."""
+        """Return the SHA-256 of the whole binding."""
         return json_digest(asdict(self))
 
     def subject(self) -> str:
-        """SHA-256 over what the call and its variations have in common: a rejection holds for all of them."""
+        """Return the SHA-256 of the parts that variations of the call share. A rejection covers all of them."""
         return json_digest({**asdict(self), "request": ""})
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A yes that holds for one call: what the store uses up, who gave it, and the digest of what they were shown.
+    """Consent to one call: the record that the store uses up, the person who gave it, and the digest of the question.
 
-    A step of a job uses up its place in the job's grant instead of a yes of its own (store.Claim).
+    A step of a job uses up its entry in the job's grant instead (store.StepClaim).
     """
 
     use: ProofUse
@@ -67,6 +67,6 @@ class Proof:
 
 
 def json_digest(value: Any) -> str:
-    """SHA-256 of a JSON value, by its canonical text."""
+    """Return the SHA-256 of a JSON value in canonical form."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()

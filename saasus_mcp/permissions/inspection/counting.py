@@ -1,4 +1,4 @@
-"""Counting rows of an answer in Python: CEL's runtime gives up beyond ten thousand steps, and a SaaS has more users than that."""
+"""Count rows of an answer in Python, because CEL's runtime stops at ten thousand steps and a SaaS has more users."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from saasus_mcp.saasus.tool_answer import compact_json
 
 
 def count_rows(measure: ImpactMetric, given: Mapping[str, Any]) -> int | None:
-    """How many rows of a list match, or how many different values they have; None where there is no such list."""
+    """Return the number of matching rows of a list, or of their different values; None without such a list."""
     rows = given["result"]
     for step in measure.of.split("."):
         rows = rows.get(step) if isinstance(rows, dict) else None
@@ -35,14 +35,14 @@ def count_rows(measure: ImpactMetric, given: Mapping[str, Any]) -> int | None:
 
 
 def _holds(row: Any, path: list[str], wanted: Any) -> bool:
-    """Whether the path leads to the wanted value, or to a map in which that key has a value."""
+    """Return whether the path leads to the wanted value, or to a map in which that key has a value."""
     return any(
         item.get(wanted) not in (None, "") if isinstance(item, dict) else item == wanted for item in _at(row, path)
     )
 
 
 def _at(item: Any, path: list[str]) -> Iterator[Any]:
-    """All that a path leads to, through every item of the lists on its way."""
+    """Yield all values at a path, through every item of lists on the way."""
     if isinstance(item, list):
         for each in item:
             yield from _at(each, path)

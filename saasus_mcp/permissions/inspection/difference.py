@@ -1,4 +1,4 @@
-"""What an update would change, field by field: what is there, what is sent, and what becomes of what is left out."""
+"""The difference that an update would make, field by field, including fields that are not sent."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ LONG_TEXT = 120
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """One field that would not stay, or may not.
+    """One field that would change, or may.
 
     Attributes:
-        field: the argument, dotted where it is a field within it.
-        before: what is there; of two lists only what is no longer in the other, of two long texts from where they part.
-        after: the same of what is sent; None where the field is left out.
-        effect: `change` where a value is sent; else what leaving it out does, `resets` or `unknown`; `unshown` where the
-            two differ only beyond what is shown of them.
+        field: the argument, dotted for a field within it.
+        before: the present value; of lists only the removed items, of long texts the part that differs.
+        after: the same of the sent value; None if the field is not sent.
+        effect: `change` for a sent value; else the effect of leaving the field out, `resets` or `unknown`; `unshown` if the
+            values differ only beyond the part that is shown.
     """
 
     field: str
@@ -34,7 +34,7 @@ class FieldChange:
 
 
 def compare_fields(operation: Operation, args: Mapping[str, Any], before: Any) -> list[FieldChange] | None:
-    """The changes that a call would make to what is there; None where nothing is compared. Nothing secret is in them."""
+    """Return the changes that a call would make, without secrets; None if there is no comparison."""
     recipe = operation.effects.diff
     if recipe is None or not recipe.now or before is None:
         return None
@@ -64,7 +64,7 @@ def _between(place: str, before: Any, after: Any) -> Iterator[FieldChange]:
 
 
 def differing_parts(before: Any, after: Any) -> tuple[Any, Any]:
-    """The two as far as they differ, so that a difference late in something long is seen."""
+    """Return the parts of two values that differ, so that a difference late in a long text is visible."""
     if isinstance(before, list) and isinstance(after, list):
         gone, come = [item for item in before if item not in after], [item for item in after if item not in before]
         return (gone, come) if gone or come else (before, after)
@@ -78,7 +78,7 @@ def differing_parts(before: Any, after: Any) -> tuple[Any, Any]:
 
 
 def _open(present: Any, name: str, operation: Operation) -> Any:
-    """What is there, without fields in it that are secret."""
+    """Return the present value without secret fields."""
     if not isinstance(present, dict):
         return present
     return {key: item for key, item in present.items() if f"{name}.{key}" not in operation.secret_inputs}

@@ -1,4 +1,4 @@
-"""How far a call would reach: what its recipe counts and shows, read from the API at once, within bounds, never guessed."""
+"""The impact of a call: counts and values that its recipe reads from the API, in parallel, within limits, never guessed."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ NOTHING_TO_READ = ReadResult()
 
 @dataclass(frozen=True, slots=True)
 class ImpactFinding:
-    """One thing found.
+    """One metric of the impact.
 
     Attributes:
-        value: a number, whether something holds, or short values in the API's own words; none where there is nothing.
-        why_not: why it is not known, in words; empty where it is.
-        raw: the value as the expression gave it, from which a question makes a typed one.
+        value: a number, a truth value, or short values in the API's words; None without any.
+        why_not: why the value is unknown; empty if it is known.
+        raw: the value of the expression, from which a question makes a typed one.
     """
 
     name: str
@@ -45,10 +45,10 @@ class ImpactFinding:
 
 @dataclass(frozen=True, slots=True)
 class Impact:
-    """What a call would hit, as far as it could be seen.
+    """The impact of a call, as far as it could be read.
 
     Attributes:
-        affected_users: how many users count against the budget; None where that could not be read, or nothing says it.
+        affected_users: users that count against the budget; None if unknown.
     """
 
     findings: tuple[ImpactFinding, ...] = ()
@@ -72,14 +72,14 @@ class Impact:
 
     @property
     def unreadable(self) -> Mapping[str, str]:
-        """Why a thing is not known, by its name."""
+        """Return why a metric is unknown, by name."""
         return {item.name: item.read_error for item in self.findings if item.read_error}
 
 
 async def assess_impact(
     operation: Operation, args: Mapping[str, Any], target: Any, read: ApiReader, *, today: date | None = None
 ) -> Impact:
-    """Make the reads of the row's impact, each once and all at the same time, and say what they show."""
+    """Make the reads of the impact, each once and all in parallel, and return the findings."""
     measures = operation.effects.impact
     month = (today or datetime.now(UTC).date()).strftime("%Y-%m")
     wanted = {measure.name: _wanted(measure, args, target, month) for measure in measures}
@@ -96,7 +96,7 @@ async def assess_impact(
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """A read to be made; measures that want the same share it."""
+    """A read to make; metrics that need the same read share it."""
 
     key: str
     args: Mapping[str, Any]
@@ -107,7 +107,7 @@ class _Wanted:
 
 
 def _wanted(measure: ImpactMetric, args: Mapping[str, Any], target: Any, month: str) -> _Wanted | ReadResult:
-    """The read that a measure needs; or what is known without one, where it needs none or has nothing to look for."""
+    """Return the read that a metric needs, or its result if no read is needed."""
     if target is None and "target." in measure.count + measure.show:
         return TARGET_UNREADABLE
     if measure.read is None:
@@ -121,7 +121,7 @@ def _wanted(measure: ImpactMetric, args: Mapping[str, Any], target: Any, month: 
 
 
 async def _read(wanted: Iterable[_Wanted | ReadResult], read: ApiReader) -> dict[str, ReadResult]:
-    """The answers that came in time, by the reads' ids."""
+    """Return the answers that came in time, by the ids of the reads."""
     answers: dict[str, ReadResult] = {}
 
     async def ask(item: _Wanted) -> None:
@@ -157,7 +157,7 @@ def _counted(found: object) -> bool:
 
 
 def _short(found: Any) -> bool | tuple[str, ...]:
-    """What is shown: whether something holds, or texts; lists within lists as one."""
+    """Return the displayed value: a truth value, or texts, with nested lists flattened."""
     return found if isinstance(found, bool) else tuple(_texts(found))
 
 

@@ -1,4 +1,4 @@
-"""What is seen before a person is asked and before a call goes: the target, how far the call reaches, what is there now."""
+"""Inspection before a question and before a send: the target, the impact, and the present values."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from saasus_mcp.permissions.inspection.target import (
 
 @dataclass(frozen=True, slots=True)
 class CallInspection:
-    """What was seen.
+    """The result of an inspection.
 
     Attributes:
-        before: what is there now, as a read answered; None where nothing shows it or it could not be read.
+        before: the present values as a read answered; None if no read shows them, or the read failed.
     """
 
     snapshot: TargetSnapshot
@@ -39,7 +39,7 @@ NOT_INSPECTED = CallInspection(TargetSnapshot(""), Impact())
 
 
 def cache_reads(read: ApiReader) -> ApiReader:
-    """The reads of one look at things: each is made once, however often it is wanted, and given up where it takes long."""
+    """Return a reader for one inspection. It makes each read once, and gives up on slow ones."""
     known: dict[str, ReadResult] = {}
     under_way: dict[str, anyio.Lock] = {}
 
@@ -58,10 +58,10 @@ def cache_reads(read: ApiReader) -> ApiReader:
 async def inspect_call(
     operation: Operation, args: Mapping[str, Any], saas_id: str, read: ApiReader, *, today: date | None = None
 ) -> CallInspection:
-    """See everything that the row of effects has a recipe for: the target, and then all the rest at once.
+    """Read everything that the row of effects has a recipe for: the target, then the rest in parallel.
 
     Args:
-        today: the day of which the month's usage is read, if not the present one in UTC.
+        today: the day whose month's usage is read; today in UTC by default.
     """
     sight = await read_target(operation, args, saas_id, read)
     reached: list[Impact] = []
@@ -78,7 +78,7 @@ async def inspect_call(
 async def inspect_target(
     operation: Operation, args: Mapping[str, Any], saas_id: str, read: ApiReader
 ) -> CallInspection:
-    """See the target and what is there now, without how far the call reaches."""
+    """Read the target and the present values, without the impact."""
     sight = await read_target(operation, args, saas_id, read)
     there = await read_current_state(operation, args, sight, read)
     return CallInspection(sight, Impact(), there.answer)
@@ -87,10 +87,10 @@ async def inspect_target(
 async def inspect_without_question(
     operation: Operation, args: Mapping[str, Any], saas_id: str, read: ApiReader, *, count_users: bool
 ) -> CallInspection:
-    """See what is needed of a call that nobody is asked about: what was there, for the journal or a read back.
+    """Read what a call needs without a question: the present values, for the undo log and the verification.
 
     Args:
-        counted: whether the users that it hits count against a budget, and so are looked for.
+        count_users: whether affected users count against a budget.
     """
     if count_users and operation.level in TYPED_LEVELS and isinstance(operation.effects.affects_users, str):
         return await inspect_call(operation, args, saas_id, read)

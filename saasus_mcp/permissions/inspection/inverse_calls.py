@@ -1,4 +1,4 @@
-"""After a call: whether it was done, by what reads back; and which calls would put back what was there."""
+"""After a call: verify whether it was applied, and find the calls that undo it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ RESULT_REFERENCE = re.compile(r"(?<![\w.])result\.")
 
 @dataclass(frozen=True, slots=True)
 class InverseCall:
-    """A call that would put something back.
+    """A call that undoes a change.
 
     Attributes:
         call: operation key.
-        args: its arguments as far as they are known.
-        supply: paths of arguments that were never kept; a person enters them again.
+        args: its arguments, as far as they are known.
+        supply: paths of arguments that were never stored, and that a person enters again.
     """
 
     call: str
@@ -32,7 +32,7 @@ class InverseCall:
 
 
 def verification_read(operation: Operation, args: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | None:
-    """The read that shows whether a call was done, with its arguments; None where nothing shows it."""
+    """Return the read that shows whether a call was applied, with its arguments; None if no read does."""
     recipe = operation.effects.verify
     if recipe is None:
         return None
@@ -43,10 +43,10 @@ def verification_read(operation: Operation, args: Mapping[str, Any]) -> tuple[st
 def was_applied(
     operation: Operation, args: Mapping[str, Any], status: int, result: Any, before: Any = None
 ) -> bool | None:
-    """Whether a call was done, by the answer of its read back; None where that does not tell.
+    """Return whether a call was applied, by the answer of its verification read; None if the answer does not tell.
 
     Args:
-        before: what was there before the call; without it, less can be told.
+        before: the state before the call, without which less can be decided.
     """
     recipe = operation.effects.verify
     if recipe is None or (status // 100 != STATUS_CLASS_SUCCESS and status != STATUS_NOT_FOUND):
@@ -61,11 +61,11 @@ def was_applied(
 
 
 def find_inverse_calls(operation: Operation, args: Mapping[str, Any], before: Any, result: Any) -> list[InverseCall]:
-    """The calls that would undo a call, in their order; none where there are none, or where what they need is not known.
+    """Return the calls that undo a call, in order; empty if none exist, or their arguments are unknown.
 
     Args:
-        before: what was there before the call.
-        result: the call's own answer.
+        before: the state before the call.
+        result: the answer of the call.
     """
     undo = operation.effects.undo
     if undo is None or undo.call is None:
@@ -90,7 +90,7 @@ def _made(operation: Operation, recipe: UndoRecipe, given: Mapping[str, Any]) ->
 def _supplied(
     operation: Operation, recipe: UndoRecipe, args: Mapping[str, Any], known: Mapping[str, Any]
 ) -> tuple[str, ...]:
-    """What a person must enter again: not what the call left alone, and no part of what is not sent."""
+    """Return the arguments that a person must enter again: not those that the call left unchanged, nor parts of an omitted one."""
     again = recipe.call == operation.key
     required = operation.input_schema.get("required", ())
 
@@ -102,7 +102,7 @@ def _supplied(
 
 
 def can_undo(operation: Operation, args: Mapping[str, Any], before: Any) -> bool:
-    """Whether a call that is yet to be made could be undone: by its class, or because one of the conditional ways holds."""
+    """Return whether a call could be undone after it: by its class, or because a conditional way applies."""
     undo = operation.effects.undo
     if undo is None or undo.kind == "undoable":
         return undo is not None
@@ -111,23 +111,23 @@ def can_undo(operation: Operation, args: Mapping[str, Any], before: Any) -> bool
 
 
 def is_state_unchanged(undo: UndoRecipe, args: Mapping[str, Any], before: Any, result: Any, now: Any) -> bool | None:
-    """Whether the present state is what a call left behind, by the row of effects; None where that does not tell."""
+    """Return whether the present state is the one that a call left, by the row of effects; None if it does not tell."""
     found = evaluate_over(undo.left, {"args": dict(args), "before": before, "now": now, "result": result})
     return found if isinstance(found, bool) else None
 
 
 def removes_created_item(undo: UndoRecipe) -> bool:
-    """Whether the call's own answer names what the call made, which its inverse then removes."""
+    """Return whether the inverse call removes the item that the call's answer names."""
     return any(RESULT_REFERENCE.search(text) for text in undo.args.values())
 
 
 def changed_fields(answer: Any, now: Any) -> list[str]:
-    """The fields of what a call made that are no longer as its answer had them. What was kept hidden is not compared."""
+    """Return the fields of a created item that differ from the call's answer. Hidden fields are not compared."""
     if not isinstance(answer, Mapping) or not isinstance(now, Mapping):
         return [] if answer == now else ["?"]
     return [name for name, item in answer.items() if name in now and not is_redacted(item) and now[name] != item]
 
 
 def is_redacted(value: Any) -> bool:
-    """Whether it stands in the place of a secret."""
+    """Return whether the value stands in place of a secret."""
     return isinstance(value, str) and (value in (HIDDEN_SECRET, REMOVED) or value.startswith(HANDLE_SCHEME))

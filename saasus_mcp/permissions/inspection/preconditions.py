@@ -1,4 +1,4 @@
-"""What must hold before anybody is asked about a call: its target is there, its row's requirements are met, something would change."""
+"""Preconditions, checked before a person is asked: the target exists, the row's requirements are met, the call changes something."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ EMPTY_MEND = Text("Send the value, or a secret:// handle.", "値、またはsecr
 
 
 class NoChange(CallRefused):
-    """The call would leave everything as it is."""
+    """The call would change nothing."""
 
     def __init__(self, language: Language) -> None:
         super().__init__(Reason.NO_CHANGE, NO_CHANGE.text(language))
 
 
 def check_argument_requirements(operation: Operation, args: Mapping[str, Any], now: float, language: Language) -> None:
-    """See that the arguments alone do not already say that the call must fail.
+    """Check the requirements that concern arguments only.
 
     Raises:
-        Refused: they do.
+        CallRefused: a requirement is not met.
     """
     required = operation.input_schema.get("required", ())
     for name in operation.secret_inputs:
@@ -66,11 +66,11 @@ async def check_target_requirements(
     now: float,
     language: Language,
 ) -> None:
-    """See that what is there now lets the call do something.
+    """Check the target, the requirements and the difference.
 
     Raises:
-        Refused: its target is not there, or a requirement is not met.
-        NoChange: it would leave everything as it is.
+        CallRefused: the target does not exist, or a requirement is not met.
+        NoChange: the call would change nothing.
     """
     require_target_exists(operation, args, seen.snapshot, language)
     for requirement in operation.effects.requires:
@@ -85,10 +85,10 @@ async def check_target_requirements(
 def require_target_exists(
     operation: Operation, args: Mapping[str, Any], sight: TargetSnapshot, language: Language
 ) -> None:
-    """See that the target of a call is there.
+    """Check that the target of a call exists.
 
     Raises:
-        Refused: a read said that it is not.
+        CallRefused: a read answered that it does not.
     """
     if not sight.missing or not _must_exist(operation):
         return
@@ -102,7 +102,7 @@ def require_target_exists(
 
 
 def changes_nothing(operation: Operation, args: Mapping[str, Any], before: Any) -> bool:
-    """Whether an update would put back exactly what is there, as far as a read shows all that is sent and all that is left out."""
+    """Return whether an update would store exactly the present values, as far as a read shows all sent and omitted fields."""
     effects = operation.effects
     if effects.effect != "update" or not effects.idempotent or effects.email != "no" or effects.diff is None:
         return False
@@ -114,9 +114,9 @@ def changes_nothing(operation: Operation, args: Mapping[str, Any], before: Any) 
 
 
 def _must_exist(operation: Operation) -> bool:
-    """Whether a target that is not there makes the call pointless.
+    """Return whether a missing target makes the call pointless.
 
-    Settings of the whole SaaS may be there only once they were saved, and what creates something may look for that very thing.
+    Settings of the whole SaaS may exist only after they were saved, and a create call may look for the item that it creates.
     """
     recipe = operation.effects.target
     if recipe is None or not recipe.name:
@@ -126,7 +126,7 @@ def _must_exist(operation: Operation) -> bool:
 
 
 def _identifying(operation: Operation) -> frozenset[str]:
-    """The arguments by which the target, or what is there before the call, is found."""
+    """Return the arguments that identify the target, or the state before the call."""
     recipes = [each for each in (operation.effects.target, operation.effects.diff) if each is not None]
     texts = [text for each in recipes for text in each.args.values()]
     texts += [text for each in recipes if each.pick is not None for text in each.pick.where.values()]
@@ -134,7 +134,7 @@ def _identifying(operation: Operation) -> frozenset[str]:
 
 
 def _given(args: Mapping[str, Any], now: float, sight: TargetSnapshot | None = None) -> dict[str, Any]:
-    """What the expressions of a requirement speak of, before its own read."""
+    """Return the values that the expressions of a requirement can use, before its own read."""
     target, status = (sight.target, sight.status) if sight is not None else (None, None)
     return {"args": dict(args), "now": int(now), "result": None, "status": status, "target": target}
 
@@ -144,7 +144,7 @@ def _applies(requirement: Requirement, given: Mapping[str, Any]) -> bool:
 
 
 async def _look(requirement: Requirement, given: Mapping[str, Any], read: ApiReader) -> ReadResult:
-    """What a requirement is told from besides the target. Where it has nothing to look for, it is told from nothing."""
+    """Make the read of a requirement. Without one, the result is empty."""
     if requirement.read is None:
         return ReadResult(status=given["status"])
     known = {"args": given["args"], "target": given["target"]}
@@ -155,10 +155,10 @@ async def _look(requirement: Requirement, given: Mapping[str, Any], read: ApiRea
 
 
 def _hold(requirement: Requirement, given: Mapping[str, Any], language: Language) -> None:
-    """See that a requirement is met. One that cannot be told is left to the person, and to the API.
+    """Check one requirement. If it cannot be evaluated, the person and the API decide.
 
     Raises:
-        Refused: it is not.
+        CallRefused: it is not met.
     """
     if _applies(requirement, given) and evaluate_over(requirement.that, given) is False:
         text = requirement.text.text(language)

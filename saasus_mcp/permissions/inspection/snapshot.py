@@ -1,4 +1,4 @@
-"""What was seen of a target when a person was asked: kept with the question, to tell whether and how it changed since."""
+"""The snapshot of a target at the time of a question, to find out whether and how the target changed."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ MAX_STORED_LENGTH = 400
 
 
 def encode_snapshot(fields: Mapping[str, Any], *, seen: bool) -> str:
-    """The bound fields of a target as a text: the same where nothing changed, and only there."""
+    """Return the bound fields as a text that is equal if and only if nothing changed."""
     return json.dumps({"fields": {name: _short(value) for name, value in fields.items()}, "seen": seen}, sort_keys=True)
 
 
 def was_readable(bound: str) -> bool:
-    """Whether the target could be looked at."""
+    """Return whether the target could be read."""
     return bool(json.loads(bound)["seen"])
 
 
 def snapshot_changes(before: str, after: str) -> list[FieldChange]:
-    """How two sights of a target differ, a field each."""
+    """Return the difference between two snapshots, field by field."""
     was, now = (json.loads(text)["fields"] for text in (before, after))
     return [
         _change(name, was.get(name, [None]), now.get(name, [None]))

@@ -1,4 +1,4 @@
-"""What a call would hit, read from the API: the name a person types, and the fields whose change asks again."""
+"""The target of a call, read from the API: the name that a person types, and the fields whose change asks again."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NAME_ARGUMENTS = ("id", "name", "role_name", "attribute_name", "unit_name", "ema
 
 @dataclass(frozen=True, slots=True)
 class ReadResult:
-    """What a read for a preview gave: its answer with secrets hidden, or in words why there is none."""
+    """The result of an inspection read: the answer with secrets hidden, or why there is none."""
 
     answer: Any = None
     read_error: str = ""
@@ -41,15 +41,15 @@ class ReadResult:
 
 @dataclass(frozen=True, slots=True)
 class TargetSnapshot:
-    """What a call would hit.
+    """The target of a call.
 
     Attributes:
-        name: what a person types to say yes; never empty.
+        name: the text that a person types to agree; never empty.
         fields: the bound fields and their present values, by expression.
-        why_not: why the target could not be read, in words; empty where it was, or where nothing shows it.
-        target: what the read answered, or what was picked from it; None where it could not be seen.
-        status: of the read, as far as the API answered.
-        gone: whether the read said that there is no such thing.
+        why_not: why the target could not be read; empty if it was read, or no read shows it.
+        target: the answer of the read, or the item selected from it; None if unreadable.
+        status: HTTP status of the read, if the API answered.
+        gone: whether the read answered that the target does not exist.
     """
 
     name: str
@@ -61,12 +61,12 @@ class TargetSnapshot:
 
     @property
     def encoded(self) -> str:
-        """The bound fields as a text to be kept: another text at execution means that something changed in between."""
+        """Return the bound fields as a text to store. A different text at execution means that the target changed."""
         return encode_snapshot(self.fields, seen=not self.read_error)
 
 
 async def read_target(operation: Operation, args: Mapping[str, Any], saas_id: str, read: ApiReader) -> TargetSnapshot:
-    """See the target of a call, by the recipe in its row of effects."""
+    """Read the target of a call, by the recipe in its row of effects."""
     recipe = operation.effects.target
     if recipe is None:
         return TargetSnapshot(_fallback(operation, args, saas_id))
@@ -88,7 +88,7 @@ async def read_target(operation: Operation, args: Mapping[str, Any], saas_id: st
 async def read_current_state(
     operation: Operation, args: Mapping[str, Any], sight: TargetSnapshot, read: ApiReader
 ) -> ReadResult:
-    """What is there before a call, for a difference and for the journal: by the row's diff, or else the target."""
+    """Read the state before a call, for a difference and the undo log: by the row's diff, or the target."""
     recipe = operation.effects.diff
     if recipe is None or recipe.read is None:
         return ReadResult(sight.target, sight.read_error)
@@ -100,7 +100,7 @@ async def read_current_state(
 
 
 def pick_item(answer: Any, pick: ListSelector, args: Mapping[str, Any]) -> tuple[Any, str]:
-    """The one element of a list that matches, or why there is none."""
+    """Return the one matching item of a list, or why there is none."""
     items = answer
     for step in pick.source.split("."):
         items = items.get(step) if isinstance(items, dict) else None
@@ -118,21 +118,21 @@ def pick_item(answer: Any, pick: ListSelector, args: Mapping[str, Any]) -> tuple
 
 
 def clean_name(name: object) -> str:
-    """A name as it is shown and compared: NFC, trimmed, one line, bounded, nothing in it that cannot be seen and typed."""
+    """Return a name as it is shown and compared: NFC, trimmed, one line, bounded, without invisible characters."""
     text = unicodedata.normalize("NFC", visible_text(str(name if name is not None else "")[:MAX_NAME_LENGTH], mark=" "))
     return " ".join(text.split())[:200].strip()
 
 
 def names_match(typed: str, name: str) -> bool:
-    """Whether what a person typed is the name that they were shown, which quotes with other marks than it may hold."""
+    """Return whether the typed text is the shown name. Quotation marks may differ."""
     return escape_quotes(clean_name(typed)) == escape_quotes(name)
 
 
 def target_identity(operation: Operation, args: Mapping[str, Any]) -> str:
-    """What a call is about, as one text that is the same for all of its variations.
+    """Return a text that is equal for all variations of a call.
 
-    It is made of the arguments in the path; without any, of those that say whose it is; and of the name of what is created.
-    Where none of them is given, the call is about the whole SaaS. Case and form of characters make no difference.
+    It consists of the path arguments, or without any, of the owner arguments, and of the name of a created item. Without all of them,
+    the whole SaaS is the target. Case and character forms do not matter.
     """
     about = operation.path_parameters or OWNER_ARGUMENTS
     named = {name: _folded(args[name]) for name in about if args.get(name) is not None}
@@ -143,16 +143,16 @@ def target_identity(operation: Operation, args: Mapping[str, Any]) -> str:
 
 
 def redact_arguments(operation: Operation, args: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments as people, the store and the audit may see them: secrets hidden, secret handles kept.
+    """Return the arguments for people, the store and the audit log: secrets hidden, secret handles unchanged.
 
-    The same text in another argument stays: else a caller could hide the target by repeating it as a secret.
+    An equal text in another argument stays, since a caller could otherwise hide the target by repeating it as a secret.
     """
     tree = compile_mask(operation.secret_inputs)
     return {name: _replaced(value, tree.get(name), _hidden) for name, value in args.items()}
 
 
 def secret_values(operation: Operation, args: Mapping[str, Any]) -> tuple[str, ...]:
-    """The secrets among the arguments, so that an answer which repeats one can be cleaned of it."""
+    """Return the secrets among the arguments, so that answers can be redacted."""
     found: list[str] = []
 
     def note(text: str) -> str:
@@ -174,7 +174,7 @@ def _hidden(text: str) -> str:
 
 
 def _replaced(value: Any, tree: Mask | None, hide: Hide) -> Any:
-    """The value with what the tree marks replaced."""
+    """Return the value with the marked parts replaced."""
     if tree is None:
         return value
     if not tree:
@@ -187,7 +187,7 @@ def _replaced(value: Any, tree: Mask | None, hide: Hide) -> Any:
 
 
 def _fallback(operation: Operation, args: Mapping[str, Any], saas_id: str) -> str:
-    """The name to type where the target has none: its id, or the SaaS id where there is no single target."""
+    """Return the text to type if the target has no name: its id, or the SaaS id without a single target."""
     shown = [name for name in operation.path_parameters if name not in operation.secret_inputs]
     ids = [clean_name(args[name]) for name in shown if name in args]
     return next((text for text in reversed(ids) if text), "") or clean_name(saas_id)

@@ -1,4 +1,4 @@
-"""Ceilings per principal: what a call takes from them, by its row of effects."""
+"""Budgets per principal, and the charge of a call by its row of effects."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def budget_charges(
     asked: bool = True,
     granted: bool = False,
 ) -> tuple[BudgetCharge, ...]:
-    """What a call takes. Reads take nothing.
+    """Return the charges of a call. Reads cost nothing.
 
     Args:
-        ceilings: of the policy, over the usual ones; None where it lifts them all.
-        affected_users: None where they could not be counted. A person who said yes was told so, and it counts as one;
-            where nobody was asked it takes all there is.
-        asked: whether a person said yes.
-        granted: whether it is a step of a plan that was agreed to: that is no loop run wild, however fast it goes.
+        ceilings: of the policy, over the defaults; None without any ceiling.
+        affected_users: None if unknown. That counts as one user if a person agreed, who was told so, and as the
+            whole budget otherwise.
+        asked: whether a person agreed.
+        granted: whether the call is a step of an approved plan, which cannot be a runaway loop.
     """
     if operation.reads or ceilings is None:
         return ()

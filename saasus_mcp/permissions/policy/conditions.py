@@ -1,6 +1,6 @@
-"""The conditions of a policy's rules: CEL over `args`, `principal`, `target` and `impact`, true or false or not to be told.
+"""Conditions of rules: CEL over `args`, `principal`, `target` and `impact`. A result is true, false, or unknown.
 
-A condition sees the values it is given and nothing else, and cannot loop without end: the runtime counts its steps.
+A condition sees only the given values and cannot run without end, because the runtime counts its steps.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ ConditionResult = bool | str
 
 
 class ConditionSyntaxError(SaasusMcpError):
-    """A condition is not CEL, or speaks of something else than its variables; the message is the compiler's."""
+    """A condition is not CEL, or uses unknown variables. The message is the compiler's."""
 
 
 def check_condition(text: str) -> tuple[int, int, str] | None:
-    """What is wrong with a condition: line and column in it, and why; None where nothing is."""
+    """Return the fault of a condition as line, column and cause; None for a valid condition."""
     try:
         given = _compiled(text).return_type().name()
     except ConditionSyntaxError as error:
@@ -47,24 +47,24 @@ def check_condition(text: str) -> tuple[int, int, str] | None:
 
 @cache
 def used_variables(text: str) -> frozenset[str]:
-    """The variables that a sound condition uses: those without which it does not compile."""
+    """Return the variables of a valid condition: those without which it does not compile."""
     return frozenset(name for name in VARIABLES if re.search(rf"\b{name}\b", text) and not _stands_without(text, name))
 
 
 def strip_literals(text: str) -> str:
-    """A condition with what stands in quotes and comments taken out: what is left are its names and operators."""
+    """Return a condition without string literals and comments."""
     return re.sub(r'"(?:\\.?|[^"\\])*"?|\'(?:\\.?|[^\'\\])*\'?|//[^\n]*', '""', text)
 
 
 @cache
 def used_states(text: str) -> frozenset[LiveState]:
-    """The live state that a sound condition speaks of."""
+    """Return the live state that a valid condition uses."""
     used = used_variables(text)
     return frozenset(state for state in LIVE_STATES if state in used)
 
 
 def evaluate_conditions(texts: tuple[str, ...], case: PolicyInput) -> Iterable[ConditionResult]:
-    """The verdict on each sound condition, in order. Whatever goes wrong, there is one."""
+    """Return the result of each valid condition, in order. An error is a result too."""
     unread = frozenset(state for state in LIVE_STATES if getattr(case, state) is None)
     if not unread or unread.isdisjoint(_states(texts)):
         return _judged(texts, case, unread)
@@ -80,7 +80,7 @@ def _states(texts: tuple[str, ...]) -> frozenset[LiveState]:
 
 
 def _judged(texts: tuple[str, ...], case: PolicyInput, unread: frozenset[LiveState]) -> Iterable[ConditionResult]:
-    """The verdicts: many at once, few one by one as they are asked for."""
+    """Return the results: many conditions at once, few one by one on demand."""
     try:
         facts = _environment(VARIABLES).Activation(data=_facts(case, unread))
     except Exception as error:  # noqa: BLE001 - whatever the runtime raises, no condition could be told
@@ -90,7 +90,7 @@ def _judged(texts: tuple[str, ...], case: PolicyInput, unread: frozenset[LiveSta
 
 
 def _values(texts: tuple[str, ...], facts: cel.Activation) -> list[ConditionResult] | None:
-    """The verdicts on all of them at once; None where one of them could not be told, which one by one will show."""
+    """Evaluate all conditions at once; None if one fails, which evaluation one by one then shows."""
     try:
         together = _together(texts)
         values = together.eval(activation=facts).plain_value() if together is not None else None
@@ -140,7 +140,7 @@ def _stands_without(text: str, name: str) -> bool:
 
 @lru_cache(maxsize=MAX_COMBINED)
 def _together(texts: tuple[str, ...]) -> cel.Expression | None:
-    """One expression that gives the list of all; None where together they are too much."""
+    """Return one expression for the list of all conditions, or None if it is too large."""
     whole = "[" + ",".join(f"({text}\n)" for text in texts) + "]"  # a condition may end in a comment
     try:
         return _environment(VARIABLES).compile(whole)
@@ -158,7 +158,7 @@ def _facts(case: PolicyInput, unread: frozenset[LiveState]) -> dict[str, Any]:
 
 
 def _json(value: Any) -> Any:
-    """The value in plain lists and dicts, which alone the runtime takes."""
+    """Return the value as plain lists and dicts, which the runtime requires."""
     if isinstance(value, Mapping):
         return {str(name): _json(item) for name, item in value.items()}
     if isinstance(value, AbstractSet):
@@ -171,7 +171,7 @@ def _unreadable(missing: frozenset[LiveState]) -> str:
 
 
 def _why(said: str, text: str) -> str:
-    """The runtime's error in our words: its own repeat values, and a value may be a secret."""
+    """Return the runtime's error in our words. Its own text repeats values, which may be secrets."""
     _, missing, rest = said.partition('Key not found in map : "')
     if missing:
         name = rest.rpartition('"')[0]
@@ -189,7 +189,7 @@ _REASONS = {
 
 
 def _plainly(said: str) -> str:
-    """The compiler's first complaint on one line, without its list of everything it would have accepted."""
+    """Return the compiler's first complaint on one line, without its list of accepted tokens."""
     line = said.splitlines()[0] if said else "it is not an expression"
     line = line.removesuffix(" [INVALID_ARGUMENT]").replace("Syntax error: ", "").replace(" (in container '')", "")
     line = re.sub(r" expecting .*", "", line).replace("mismatched input '<EOF>'", "it is incomplete")

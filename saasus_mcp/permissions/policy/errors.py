@@ -1,4 +1,4 @@
-"""A fault in a policy file: where it is, what is wrong and how to mend it, in both languages."""
+"""Faults of a policy file: place, problem and fix, in both languages."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class PolicyFault:
     """One fault.
 
     Attributes:
-        line: where, counted from 1; 0 where it is nowhere in particular.
-        what: its kind, a key of the wording.
-        given: what the wording speaks of.
-        place: what it belongs to: `rules` or `cases` with a name, `field` with a name; none where the line says enough.
+        line: line number from 1; 0 without a place.
+        what: its kind, a key of the messages.
+        given: the parameters of the message.
+        place: `rules` or `cases` with a name, `field` with a name; empty if the line is enough.
     """
 
     line: int
@@ -30,15 +30,15 @@ class PolicyFault:
     place: tuple[tuple[str, str], ...] = ()
 
     def message(self, language: Language = "en") -> str:
-        """What is wrong."""
+        """Return the problem."""
         return FAULTS[language][self.kind][0].format(**self._words(language))
 
     def hint(self, language: Language = "en") -> str:
-        """What to do about it."""
+        """Return the fix."""
         return FAULTS[language][self.kind][1].format(**self._words(language))
 
     def render(self, file: Path, language: Language = "en") -> str:
-        """File, line, what is wrong and what to do about it, for people."""
+        """Return file, line, problem and fix for people."""
         start = PLACES[language]["line" if self.line else "file"].format(file=file, line=self.line)
         return start + str(SaasusMcpError(self.message(language), self.hint(language)))
 
@@ -52,7 +52,7 @@ class PolicyFault:
 
 
 class PolicyError(SaasusMcpError):
-    """A policy file is not sound. The message tells its first fault; `faults` holds all that were found, by line."""
+    """A policy file has faults. The message shows the first; `faults` has all of them by line."""
 
     def __init__(self, file: Path, faults: Iterable[PolicyFault], language: Language = "en") -> None:
         self.file = file

@@ -1,4 +1,4 @@
-"""Reading a policy file. A file with any fault does not load: at start-up that stops the server, later the old one stays."""
+"""Reading policy files. A file with a fault does not load: at start-up the server stops, at a reload the old policy stays."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ PolicyCheck = Callable[[Policy], None]
 
 
 def load_policy(file: Path, catalogue: Catalogue | None = None) -> Policy:
-    """The policy that a file describes.
+    """Return the policy of a file.
 
     Args:
-        catalogue: the tools that there are; left out, those of this version.
+        catalogue: the known tools; those of this version by default.
 
     Raises:
-        PolicyError: it cannot be read, is not YAML, has another shape than the schema's, or does not make sense.
+        PolicyError: the file is unreadable, not YAML, of another form than the schema's, or inconsistent.
     """
     return load_policy_with_notes(file, catalogue)[0]
 
 
 def load_policy_with_notes(file: Path, catalogue: Catalogue | None = None) -> tuple[Policy, tuple[PolicyFault, ...]]:
-    """As load, with what is no fault but may surprise whoever wrote it."""
+    """Return the policy of a file with notes: allowed, but perhaps surprising to its author."""
     document = yaml_reader.read_document(file)
     if not isinstance(document.value, dict) or not document.value:
         raise PolicyError(file, [PolicyFault(0, "empty")])
@@ -65,13 +65,13 @@ def load_policy_with_notes(file: Path, catalogue: Catalogue | None = None) -> tu
 
 
 def preset_path(mode: Mode) -> Path:
-    """The file that a preset is written down in, to be read and copied. The server itself uses policy.PRESETS."""
+    """Return the file of a preset."""
     return Path(__file__).parent / "presets" / f"{mode}.yaml"
 
 
 @dataclass(frozen=True, slots=True)
 class ReloadResult:
-    """How a reload ended: whether the new policy is in force, and in words what was found."""
+    """The end of a reload: whether the new policy is in force, and a text about it."""
 
     accepted: bool
     message: str
@@ -81,17 +81,17 @@ class ReloadablePolicy:
     """The policy of a file that can be read again while it is in force.
 
     Attributes:
-        file: the one it is read from.
-        generation: counts the policies taken; what was worked out under another one (a list of tools) is stale.
-        read_at: when the file was last begun to be read: nanoseconds since the epoch.
-        last: how that ended.
+        file: the policy file.
+        generation: number of accepted policies; cached results of another generation are stale.
+        read_at: start of the last read, in nanoseconds since the epoch.
+        last: result of the last reload.
     """
 
     def __init__(self, file: Path, catalogue: Catalogue | None = None) -> None:
-        """Reads the file for the first time.
+        """Read the file for the first time.
 
         Raises:
-            PolicyError: it is not sound.
+            PolicyError: the file has a fault.
         """
         self.file = file
         self._catalogue = catalogue
@@ -105,17 +105,17 @@ class ReloadablePolicy:
             log.info("%s", self.last_result.message)
 
     def add_check(self, fits: PolicyCheck) -> None:
-        """From now on take only policies that also fit a server's settings.
+        """Accept from now on only policies that also fit a server's settings.
 
         Raises:
-            SaasusMcpError: the one in force does not.
+            SaasusMcpError: the present policy does not.
         """
         with self._one_at_a_time:
             fits(self._policy)
             self._fits = fits
 
     def reload(self) -> ReloadResult:
-        """Take the file as it is now if it is sound and fits; else keep what is in force, and say why. Raises nothing."""
+        """Read the file again, and accept it if it is valid and fits. Otherwise the old policy stays. Never raises."""
         with self._one_at_a_time:
             self.read_at = time.time_ns()
             try:
@@ -136,7 +136,7 @@ class ReloadablePolicy:
         return ReloadResult(accepted=True, message=f"The policy {self.name!r} is in force.{self._closed()}{loud}")
 
     def _closed(self) -> str:
-        """Which groups take nobody whom the file does not list, for the log."""
+        """Return the groups whose members only the file lists, for the log."""
         names = ", ".join(getattr(self._policy, "groups", ()))
         return f" Membership of these groups is set by the policy file alone: {names}." if names else ""
 
@@ -157,32 +157,32 @@ class ReloadablePolicy:
         return self._policy.ceilings
 
     def required_state(self, operation: Operation, principal: Principal, profile: str) -> frozenset[LiveState]:
-        """As the policy in force."""
+        """Delegate to the policy in force."""
         return self._policy.required_state(operation, principal, profile)
 
     def decide(self, case: PolicyInput) -> Decision:
-        """As the policy in force."""
+        """Delegate to the policy in force."""
         return self._policy.decide(case)
 
     def could_allow(self, operation: Operation, principal: Principal, profile: str = "") -> bool:
-        """As the policy in force."""
+        """Delegate to the policy in force."""
         return self._policy.could_allow(operation, principal, profile)
 
     def explain(self, case: PolicyInput) -> tuple[RuleTrace, ...]:
-        """As the policy in force."""
+        """Delegate to the policy in force."""
         return self._policy.explain(case)
 
 
 def log_reload(ended: ReloadResult) -> None:
-    """Log how a reload ended."""
+    """Log the result of a reload."""
     log.log(logging.WARNING if ended.accepted else logging.ERROR, "%s", ended.message)
 
 
 def reload_on_sighup(policy: ReloadablePolicy, say: Callable[[ReloadResult], None] = log_reload) -> bool:
-    """Read the policy again whenever the process gets SIGHUP, and say how that ended.
+    """Reload the policy on SIGHUP, and report the result.
 
     Returns:
-        Whether it will: Windows has no such signal, and only the main thread can listen for one.
+        Whether it will: Windows has no such signal, and only the main thread can handle it.
     """
     hangup = getattr(signal, "SIGHUP", None)
     if hangup is None or threading.current_thread() is not threading.main_thread():

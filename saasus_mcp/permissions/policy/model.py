@@ -1,4 +1,4 @@
-"""What a policy is asked and what it answers: a case, a decision, and what became of each rule."""
+"""Input and output of a policy: the call, the decision, and the trace of each rule."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ NO_LIVE_STATE: frozenset[LiveState] = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who calls: on a laptop the local user; hosted, whom the bearer token names.
+    """The caller: on a laptop the local user; hosted, the subject of the bearer token.
 
     Attributes:
-        claims: what the token says of them, for the conditions of a policy. Part of equality, not of the hash, so that
-            two people of one name and different claims are never taken for each other.
-        narrowing: what the connection leaves of what its policy allows.
+        claims: claims of the token, for conditions. Part of equality, not of the hash, so that two callers with one name and
+            different claims are never confused.
+        narrowing: the limits of the connection.
     """
 
     id: str
@@ -33,22 +33,22 @@ class Principal:
 
     @property
     def without_narrowing(self) -> Principal:
-        """The same person without the narrowing of the connection."""
+        """Return the principal without the limits of the connection."""
         return self if self.narrowing == NO_NARROWING else replace(self, narrowing=NO_NARROWING)
 
     def for_job(self, name: str) -> Principal:
-        """The same person as a job of theirs acts for them."""
+        """Return the principal as a job acts for them."""
         narrowing = self.narrowing.for_job(name)
         return self if narrowing is self.narrowing else replace(self, narrowing=narrowing)
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What may happen with one call, and by which rule.
+    """The decision on a call, and its rule.
 
     Attributes:
-        typed: the yes is given by typing the target's name.
-        why: the word for a denial in the audit: `denied` by the policy, or `narrowed` by the connection.
+        typed: whether the person must type the target's name.
+        refusal_reason: the reason of a denial: `denied` by the policy, or `narrowed` by the connection.
     """
 
     outcome: DecisionOutcome
@@ -62,19 +62,19 @@ _STRICTNESS: tuple[DecisionOutcome, ...] = ("allow", "confirm", "approve", "deny
 
 
 def stricter_decision(one: Decision, other: Decision) -> Decision:
-    """The stricter of two decisions; where either wants the name typed, it is."""
+    """Return the stricter of two decisions. A typed name is required if either requires it."""
     graver = max(one, other, key=lambda decision: _STRICTNESS.index(decision.outcome))
     return replace(graver, typed=one.typed or other.typed)
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyInput:
-    """One call as a policy sees it.
+    """One call, as input of a policy.
 
     Attributes:
-        profile: where the call goes; empty where that is not known, and then only what forbids there applies.
-        target: what the target's read answered; None where it was not or could not be read.
-        impact: what the call would hit, in numbers and words; None where it was not or could not be read.
+        profile: the destination; empty if unknown, and then only denying rules for profiles apply.
+        target: the answer of the target's read; None if unread or unreadable.
+        impact: the impact in numbers and words; None if unread or unreadable.
     """
 
     operation: Operation
@@ -87,14 +87,14 @@ class PolicyInput:
 
 @dataclass(frozen=True, slots=True)
 class RuleTrace:
-    """What became of one rule in one case, for people who want to know why.
+    """The effect of one rule on one call, for explanations.
 
     Attributes:
-        passed_over: why the rule does not concern the call: another `tool`, `who` or `profile`; None where it does.
-        outcome: what the rule says, or deny where its condition could not be evaluated.
-        value: of its condition; True where it has none, None where it does not concern the call or could not be told.
-        error: why its condition could not be evaluated; empty where it could.
-        won: whether this is the rule of the decision.
+        passed_over: why the rule does not apply: another `tool`, `who` or `profile`; None if it applies.
+        outcome: of the rule, or deny if its condition could not be evaluated.
+        value: of its condition; True without one, None if the rule does not apply or the value is unknown.
+        error: why the condition could not be evaluated; empty otherwise.
+        won: whether the rule made the decision.
     """
 
     rule: str
@@ -107,18 +107,17 @@ class RuleTrace:
 
 
 def is_conditional(considered: Iterable[RuleTrace]) -> bool:
-    """Whether a decision hangs on a condition of some rule, and so on more than the tool and the caller."""
+    """Return whether a decision depends on a condition, and so on more than tool and caller."""
     return any(each.when is not None and each.skipped_by is None for each in considered)
 
 
 class Policy(Protocol):
-    """Decides on cases: everything that is known of a call, live state included.
+    """Decides on calls with all that is known of them, live state included.
 
     Attributes:
-        name, announcement: for people and the audit, and what must be said loudly at start-up and in every audit record.
-        two_person: whether the one who approves must be another than the one who asked.
-        ceilings: the most that one principal may do; what is left out is as usual (permissions.budgets). None where the
-            policy lifts them all.
+        name, announcement: for people and the audit log; a text that is shown at start-up and in every audit record.
+        two_person: whether the approver must be another person than the requester.
+        ceilings: budgets of one principal, over the defaults (permissions.policy.budgets). None without any ceiling.
     """
 
     @property
@@ -134,17 +133,17 @@ class Policy(Protocol):
     def ceilings(self) -> Mapping[Ceiling, int] | None: ...
 
     def required_state(self, operation: Operation, principal: Principal, profile: str) -> frozenset[LiveState]:
-        """Which live state the decision on such a call rests on, to be read before `decide`."""
+        """Return the live state that must be read before `decide`."""
         ...
 
     def decide(self, case: PolicyInput) -> Decision:
-        """The decision on this case."""
+        """Return the decision on this call."""
         ...
 
     def could_allow(self, operation: Operation, principal: Principal, profile: str = "") -> bool:
-        """Whether some arguments could lead to anything but deny: then the tool is listed."""
+        """Return whether some arguments could lead to anything but deny. If so, the tool is listed."""
         ...
 
     def explain(self, case: PolicyInput) -> tuple[RuleTrace, ...]:
-        """Every rule, in the order of the policy, and what became of it in this case."""
+        """Return the trace of every rule, in order."""
         ...

@@ -1,4 +1,4 @@
-"""What a connection or a server gives up of what its policy allows: other toolsets, other tools, some tools, every write."""
+"""Limits that a connection or a server puts on top of its policy: toolsets, tools, exclusions, reads only."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ MAX_AUDIT_NAMES = 20
 
 @dataclass(frozen=True, slots=True)
 class Narrowing:
-    """Conditions that a tool must meet to be listed and called, every one of them. It never allows anything by itself.
+    """Conditions that a tool must all meet to be listed and called. A narrowing never allows anything.
 
     Attributes:
-        toolsets: only tools of these; None for tools of any.
-        tools: only tools of these names; None for tools of any name.
-        exclude: no tool of these names.
+        toolsets: only tools of these toolsets; None for any.
+        tools: only tools of these names; None for any.
+        exclude: no tools of these names.
         read_only: only operations that read.
     """
 
@@ -30,7 +30,7 @@ class Narrowing:
     read_only: bool = False
 
     def __and__(self, other: Narrowing) -> Narrowing:
-        """The conditions of both."""
+        """Return the conditions of both."""
         if self == NO_NARROWING:
             return other
         return Narrowing(
@@ -41,17 +41,16 @@ class Narrowing:
         )
 
     def exclusion_reason(self, operation: Operation) -> str:
-        """Why an operation is left out, as the end of a sentence; empty where it is not."""
+        """Return why an operation is excluded, as the end of a sentence; empty if it is not."""
         if self.read_only and not operation.reads:
             return "this connection is limited to reads"
         return self.exclusion_reason_by_name(operation.tool, operation.toolset)
 
     def exclusion_reason_by_name(self, name: str, toolset: str) -> str:
-        """Why the tool of this name is left out; empty where it is not.
+        """Return why the tool of this name is excluded; empty if it is not.
 
         Args:
-            toolset: empty for a tool that only finds, describes or passes on what other tools may do. It stays unless it
-                is excluded by name.
+            toolset: empty for a tool that only searches, describes or dispatches. Such a tool stays unless it is excluded by name.
         """
         if name in self.exclude:
             return "this connection excludes it"
@@ -62,7 +61,7 @@ class Narrowing:
         return ""
 
     def for_job(self, name: str) -> Narrowing:
-        """The narrowing of a job's own calls: whoever selects a job selects what it calls, and no exclusion is lifted."""
+        """Return the narrowing of a job's own calls: a selected job includes its calls, but exclusions stay."""
         if self == NO_NARROWING:
             return self
         return (
@@ -72,7 +71,7 @@ class Narrowing:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """All of it as JSON, without the conditions that it does not set."""
+        """Return the conditions that are set, as JSON."""
         found = {name: getattr(self, name) for name in ("toolsets", "tools")}
         return {
             **{name: sorted(value) for name, value in found.items() if value is not None},
@@ -82,12 +81,12 @@ class Narrowing:
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> Self:
-        """The narrowing that was kept as JSON."""
+        """Return the narrowing of stored JSON."""
         found = {name: frozenset(kept[name]) for name in ("toolsets", "tools", "exclude") if name in kept}
         return cls(read_only=kept.get("read_only", False), **found)
 
     def to_audit(self) -> dict[str, Any]:
-        """What the audit says of it: as `kept`, of very many names the first and their count."""
+        """Return the conditions for the audit log: of very many names, the first ones and their count."""
         return {name: _short(value) if isinstance(value, list) else value for name, value in self.to_json().items()}
 
 

@@ -1,4 +1,4 @@
-"""Step 4 of a call: what may happen. A policy is a pure function of one case: operation, arguments, who, where, state."""
+"""Step 4 of a call: the decision. A policy is a pure function of its input: operation, arguments, caller, destination, state."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ Mode = Literal["read-only", "guarded", "strict"]
 
 @dataclass(frozen=True, slots=True)
 class PresetPolicy:
-    """A policy by level alone: the design's table. A level that the table does not hold is denied.
+    """A policy by level alone. A level that its table does not list is denied.
 
-    Each is also written down as a policy file in `presets/`, to be read and copied; a test holds the two alike.
+    Each preset also exists as a policy file in `presets/`, to read and copy. A test keeps both equal.
     """
 
     name: str
@@ -53,21 +53,21 @@ class PresetPolicy:
     ceilings: Mapping[Ceiling, int] = field(default_factory=dict)
 
     def required_state(self, operation: Operation, principal: Principal, profile: str) -> frozenset[LiveState]:
-        """Nothing."""
+        """Return nothing: a preset needs no live state."""
         return NO_LIVE_STATE
 
     def decide(self, case: PolicyInput) -> Decision:
-        """The decision by the operation's level; nothing else plays a part in a preset."""
+        """Return the decision of the operation's level."""
         level = case.operation.level
         outcome = self.by_level.get(level, "deny")
         return Decision(outcome, f"{self.name}/{level}", _REASONS[outcome].format(level=level), level in TYPED_LEVELS)
 
     def could_allow(self, operation: Operation, principal: Principal, profile: str = "") -> bool:
-        """Whether the operation's level is not denied."""
+        """Return whether the operation's level is not denied."""
         return self.by_level.get(operation.level, "deny") != "deny"
 
     def explain(self, case: PolicyInput) -> tuple[RuleTrace, ...]:
-        """The one line of the table."""
+        """Return the one line of the table."""
         return _only(self.decide(case))
 
 
@@ -89,9 +89,9 @@ PRESETS: Mapping[Mode, PresetPolicy] = {
 
 @dataclass(frozen=True, slots=True)
 class UnsafeAllowAllPolicy:
-    """Allows every call of every level at once. Exists only by being spelled out in a policy file.
+    """Allows every call of every level. Exists only if a policy file says so explicitly.
 
-    It lifts decisions and budgets; redaction, guards, freeze and the audit stay.
+    It lifts decisions and budgets. Redaction, guards, freeze and audit stay.
     """
 
     name: str = "unsafe-allow-everything"
@@ -100,7 +100,7 @@ class UnsafeAllowAllPolicy:
     ceilings: None = None
 
     def required_state(self, operation: Operation, principal: Principal, profile: str) -> frozenset[LiveState]:
-        """Nothing."""
+        """Return nothing."""
         return NO_LIVE_STATE
 
     def decide(self, case: PolicyInput) -> Decision:
@@ -108,17 +108,17 @@ class UnsafeAllowAllPolicy:
         return Decision("allow", self.name, "the policy file has unsafe-allow-everything")
 
     def could_allow(self, operation: Operation, principal: Principal, profile: str = "") -> bool:
-        """Always."""
+        """Return True."""
         return True
 
     def explain(self, case: PolicyInput) -> tuple[RuleTrace, ...]:
-        """The one thing it says."""
+        """Return the one decision."""
         return _only(self.decide(case))
 
 
 @dataclass(frozen=True, slots=True)
 class ReadOnlyPolicy:
-    """Another policy, under which nothing but reads may happen."""
+    """Another policy, limited to reads."""
 
     inner: Policy
 
@@ -139,19 +139,19 @@ class ReadOnlyPolicy:
         return self.inner.ceilings
 
     def required_state(self, operation: Operation, principal: Principal, profile: str) -> frozenset[LiveState]:
-        """What the policy below needs, where the ceiling does not decide alone."""
+        """Return what the inner policy needs for reads."""
         return self.inner.required_state(operation, principal, profile) if operation.reads else NO_LIVE_STATE
 
     def decide(self, case: PolicyInput) -> Decision:
-        """Deny whatever does not merely read; else what the policy below says."""
+        """Deny everything but reads; otherwise return the inner policy's decision."""
         return (self.inner if case.operation.reads else PRESETS["read-only"]).decide(case)
 
     def could_allow(self, operation: Operation, principal: Principal, profile: str = "") -> bool:
-        """Whether it reads and the policy below could allow it."""
+        """Return whether the operation reads and the inner policy could allow it."""
         return operation.reads and self.inner.could_allow(operation, principal, profile)
 
     def explain(self, case: PolicyInput) -> tuple[RuleTrace, ...]:
-        """What the policy below says of a read; of anything else, that it is none."""
+        """Return the inner policy's trace for a read, and the denial for anything else."""
         return (self.inner if case.operation.reads else PRESETS["read-only"]).explain(case)
 
 

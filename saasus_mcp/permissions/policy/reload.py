@@ -1,7 +1,7 @@
-"""Having running servers read their policy file again: by files in the state folder, alike on every system, without a port.
+"""Make running servers reload their policy file, by files in the state folder, on every system and without a port.
 
-A server notes there under which file it runs and when it last read it, and looks every second whether it is asked to read
-it again. What it then reads is its own file; a request says nothing but when it was made.
+A server writes a note with its policy file and the time of its last read, and checks every second for a request. It reads
+only its own file; a request contains nothing but its time.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ REPLY_POLL_INTERVAL = 0.05
 
 @dataclass(frozen=True, slots=True)
 class RunningServer:
-    """What a running server says of itself.
+    """The note of a running server.
 
     Attributes:
-        server: its name, which is that of the file that the note is in.
+        server: its name, which is the name of the note's file.
         policy: its policy file.
-        read_at: when it last began to read that: nanoseconds since the epoch.
-        taken: whether what it read is in force.
-        said: how it ended, in words.
+        read_at: start of its last read, in nanoseconds since the epoch.
+        taken: whether that policy is in force.
+        said: the result of the read.
     """
 
     pid: int
@@ -54,14 +54,14 @@ class RunningServer:
 
 @dataclass(frozen=True, slots=True)
 class ReloadReplies:
-    """The servers that read their file again, and those that did not answer in time."""
+    """The servers that reloaded, and those that did not answer in time."""
 
     replied: tuple[RunningServer, ...]
     silent: tuple[RunningServer, ...]
 
 
 class ReloadListener:
-    """Answers requests to read a policy file again, from a thread of its own, while it is entered."""
+    """Answers reload requests in a thread of its own, while it is entered."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class ReloadListener:
         _file(self._folder, self._server).unlink(missing_ok=True)
 
     def poll(self) -> None:
-        """Read the policy again where that was asked since it was read, and note it."""
+        """Reload the policy if that was requested since the last read, and update the note."""
         policy = self._policy
         if _asked(self._folder, policy.file) > policy.read_at:
             self._say(policy.reload())
@@ -114,24 +114,24 @@ class ReloadListener:
 
 
 def running_servers(folder: Path, file: Path | None = None) -> list[RunningServer]:
-    """What the servers in a state folder noted: all of them, or those that run under a policy file."""
+    """Return the notes in a state folder: all, or those with this policy file."""
     notes = (_read(path) for path in sorted((folder / FOLDER).glob("*.json")))
     return [note for note in notes if note is not None and (file is None or _same(Path(note.policy), file))]
 
 
 def running_policy_files(folder: Path) -> list[Path]:
-    """The policy files that the servers in a state folder run under."""
+    """Return the policy files of the servers in a state folder."""
     return sorted({Path(note.policy) for note in running_servers(folder)})
 
 
 def request_reload(folder: Path, file: Path, pause: Callable[[], object]) -> ReloadReplies:
-    """Have the servers that run under a policy file read it again.
+    """Make the servers with a policy file reload it.
 
     Args:
-        pause: waits from one look for answers to the next.
+        pause: waits between two checks for replies.
 
     Raises:
-        SaasusMcpError: the state folder cannot be written.
+        SaasusMcpError: the state folder is not writable.
     """
     if not (folder / FOLDER).is_dir():
         return ReloadReplies((), ())
@@ -157,7 +157,7 @@ def _silent(notes: Iterable[RunningServer], since: int) -> list[RunningServer]:
 
 
 def _asked(folder: Path, file: Path) -> int:
-    """When servers under a policy file were last asked to read it again; 0 where they never were."""
+    """Return the time of the last reload request for a policy file; 0 without any."""
     try:
         return int(read_state_file(_request(folder, file)))
     except (OSError, ValueError):
@@ -173,7 +173,7 @@ def _file(folder: Path, server: str) -> Path:
 
 
 def _read(path: Path) -> RunningServer | None:
-    """A note; None where it is none, or is gone meanwhile."""
+    """Return the note, or None if the file is missing or invalid."""
     try:
         return RunningServer(**{**json.loads(read_state_file(path)), "server": path.stem})
     except (OSError, ValueError, TypeError):
@@ -181,7 +181,7 @@ def _read(path: Path) -> RunningServer | None:
 
 
 def _same(one: Path, other: Path) -> bool:
-    """Whether two paths lead to the same file."""
+    """Return whether two paths lead to the same file."""
     try:
         return one == other or one.samefile(other)
     except OSError:

@@ -1,7 +1,7 @@
 """The policy language: rules over operations, people and profiles, with conditions over the call and live state.
 
-Deny beats approve beats confirm beats allow; no rule, no call; a condition that cannot be told denies. Of the rules that
-say what was decided, the first in the file names the decision. All of it is pure: nothing is read here.
+Deny over approve over confirm over allow. Without a rule, a call is denied. A condition that cannot be evaluated denies. The first rule
+in the file with the final outcome makes the decision. Everything here is pure.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ MAX_CACHED = 4096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One rule. At most one of tools, module, levels and effects is given; what is left out concerns everything.
+    """One rule. At most one of tools, module, levels and effects is given; an omitted selector matches everything.
 
     Attributes:
-        who: ids of principals, globs of such ids, or names of groups.
-        tools: names of tools or keys of operations, or globs of either.
-        effects: words of the table of effects (see `words`).
-        when: a sound condition (permissions.condition).
-        reason: for whoever is told of the decision, without a full stop.
+        who: ids of principals, globs of ids, or names of groups.
+        tools: names of tools, keys of operations, or globs.
+        effects: words of the table of effects (see `effect_words`).
+        when: a valid condition (permissions.policy.conditions).
+        reason: for the reader of the decision, without a full stop.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Rule:
     reason: str = ""
 
     def selects(self, operation: Operation) -> bool:
-        """Whether it speaks of this operation."""
+        """Return whether the rule applies to this operation."""
         if self.tools:
             return any(matches_glob(tool, operation.tool) or matches_glob(tool, operation.key) for tool in self.tools)
         if self.module:
@@ -71,15 +71,15 @@ class Rule:
         return not self.effects or not effect_words(operation.effects).isdisjoint(self.effects)
 
     def applies_to_profile(self, profile: str) -> bool:
-        """Whether it speaks of this profile. Where the profile is not known, only what forbids does."""
+        """Return whether the rule applies to this profile. If the profile is unknown, only denying rules do."""
         return not self.profile or profile in self.profile or (not profile and self.then == "deny")
 
 
 @dataclass(frozen=True, slots=True)
 class _Concern:
-    """The rules that concern one operation, caller and profile, in the order of the file, and their conditions.
+    """The rules that apply to one operation, caller and profile, in file order, with their conditions.
 
-    `groups`: those that the caller is in, as the conditions see them.
+    `groups`: the caller's groups, as conditions see them.
     """
 
     rules: tuple[Rule, ...]
@@ -87,7 +87,7 @@ class _Concern:
     groups: frozenset[str]
 
     def verdicts(self, case: PolicyInput) -> Iterator[ConditionResult]:
-        """Of every rule whether it holds: without a condition it does."""
+        """Yield for every rule whether it holds. A rule without a condition holds."""
         if self.conditions and case.principal.groups != self.groups:
             case = replace(case, principal=replace(case.principal, groups=self.groups))
         told = iter(conditions.evaluate_conditions(self.conditions, case) if self.conditions else ())
@@ -99,11 +99,11 @@ class RulePolicy:
     """The policy of a file.
 
     Attributes:
-        groups: members of the file's own groups, by name: ids of principals or globs of such ids. They are closed: a caller
-            who brings a group of such a name from elsewhere is not in it.
+        groups: members of the file's groups by name: ids of principals, or globs. These groups are closed: a caller
+            with a group of the same name from elsewhere is not a member.
         confirm_via: `approval` turns every confirm into approve.
-        two_person: whether the one who approves must be another than the one who asked.
-        ceilings: see case.CasePolicy.
+        two_person: whether the approver must be another person than the requester.
+        ceilings: see Policy.
     """
 
     name: str
@@ -117,12 +117,12 @@ class RulePolicy:
     _concerning: dict[tuple[object, ...], _Concern] = field(default_factory=dict, init=False, repr=False)
 
     def required_state(self, operation: Operation, principal: Principal, profile: str) -> frozenset[LiveState]:
-        """The live state that the conditions of the rules concerning such a call speak of."""
+        """Return the live state that the conditions of the applicable rules use."""
         concern = self._concern(operation, principal, profile)
         return frozenset(state for text in concern.conditions for state in conditions.used_states(text))
 
     def decide(self, case: PolicyInput) -> Decision:
-        """The decision on this case."""
+        """Return the decision on this call."""
         typed = case.operation.level in TYPED_LEVELS
         concern = self._concern(case.operation, case.principal, case.profile)
         won = self._winner(concern.rules, concern.verdicts(case))
@@ -136,7 +136,7 @@ class RulePolicy:
         return Decision(outcome, rule.name, rule.reason or _REASONS[outcome].format(rule=rule.name), typed)
 
     def could_allow(self, operation: Operation, principal: Principal, profile: str = "") -> bool:
-        """Whether some arguments, in some state of things, could lead to anything but deny."""
+        """Return whether some arguments, in some state, could lead to anything but deny."""
         possible, concern = False, self._concern(operation, principal, profile)
         who = replace(principal, groups=concern.groups)
         for rule in concern.rules:
@@ -147,7 +147,7 @@ class RulePolicy:
         return possible
 
     def explain(self, case: PolicyInput) -> tuple[RuleTrace, ...]:
-        """Every rule, in the order of the file, and what became of it in this case."""
+        """Return the trace of every rule, in file order."""
         concern = self._concern(case.operation, case.principal, case.profile)
         given = dict(zip((rule.name for rule in concern.rules), concern.verdicts(case), strict=True))
         won = self._winner(concern.rules, given.values())
@@ -157,7 +157,7 @@ class RulePolicy:
         )
 
     def _winner(self, rules: Sequence[Rule], given: Iterable[ConditionResult]) -> tuple[Rule, ConditionResult] | None:
-        """The rule of the decision, and its verdict; None where none holds. Nothing is asked after the first that denies."""
+        """Return the deciding rule and its result; None if no rule holds. Evaluation stops at the first denying rule."""
         won, best = None, -1
         for rule, verdict in zip(rules, given, strict=False):
             if verdict is False:
@@ -186,7 +186,7 @@ class RulePolicy:
         return "approve" if outcome == "confirm" and self.confirm_via == "approval" else outcome
 
     def _concern(self, operation: Operation, principal: Principal, profile: str) -> _Concern:
-        """The rules that speak of this operation, caller and profile, in the order of the file."""
+        """Return the rules for this operation, caller and profile, in file order."""
         sought = (operation.key, principal.id, principal.groups, profile)
         found = self._concerning.get(sought)
         if found is None:
@@ -209,7 +209,7 @@ class RulePolicy:
         return found
 
     def groups_of(self, principal: Principal) -> frozenset[str]:
-        """The groups of a caller: those of the file that list them, and those they bring that the file does not define."""
+        """Return the caller's groups: those of the file that list them, and others that the file does not define."""
         own = {
             name
             for name, members in self.groups.items()
@@ -219,7 +219,7 @@ class RulePolicy:
         return frozenset(own | {name for name in principal.groups if fold_name(name) not in closed})
 
     def _means(self, who: Sequence[str], principal: Principal, mine: frozenset[str]) -> bool:
-        """Whether one of them is the caller. The name of a group of the file never means a person who is called so."""
+        """Return whether an entry matches the caller. A group name of the file never matches a person of that name."""
         return any(name in mine or (name not in self.groups and matches_glob(name, principal.id)) for name in who)
 
 
@@ -232,7 +232,7 @@ _REASONS: Mapping[DecisionOutcome, str] = {
 
 
 def effect_words(effects: Effects) -> frozenset[str]:
-    """What a rule's `effects` can call an operation: its effect, its reversibility, its reach and what it touches."""
+    """Return the words that a rule's `effects` can use for an operation: effect, reversibility, reach, touched systems."""
     found = {effects.effect, effects.reversibility, *effects.blast}
     touched = {
         "email": effects.email != "no",
@@ -244,12 +244,12 @@ def effect_words(effects: Effects) -> frozenset[str]:
 
 
 def fold_name(name: str) -> str:
-    """A group's name without the differences that a reader overlooks: case, and forms of the same characters."""
+    """Return a group's name without differences that readers overlook: case, and forms of characters."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).strip()
 
 
 def matches_glob(pattern: str, text: str) -> bool:
-    """Whether a name is meant by a glob: `*` stands for any characters, `?` for one, everything else for itself."""
+    """Return whether a glob matches: `*` for any characters, `?` for one, all else literally."""
     return pattern == text or (("*" in pattern or "?" in pattern) and _glob(pattern).match(text) is not None)
 
 
@@ -259,7 +259,7 @@ def _glob(pattern: str) -> re.Pattern[str]:
 
 
 def _beforehand(rule: Rule, operation: Operation, principal: Principal, profile: str) -> ConditionResult | None:
-    """The verdict on a rule whatever the arguments and the state; None where it hangs on those."""
+    """Return the result of a rule for all arguments and states; None if it depends on them."""
     if rule.when is None:
         return True
     if conditions.used_variables(rule.when) <= {"principal"}:

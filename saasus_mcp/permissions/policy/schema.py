@@ -1,4 +1,4 @@
-"""Whether a document has the shape that its published schema wants, told in words and lines."""
+"""Validation of a document against its published schema, with lines and messages."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MAX_SHOWN_LENGTH = 60
 
 
 def schema_faults(document: PolicyDocument, schema: str) -> list[PolicyFault]:
-    """Every fault in the shape of a document; none where it has the shape."""
+    """Return every fault in the form of a document."""
     found = [fault for error in _validator(schema).iter_errors(document.value) for fault in _faults(error, document)]
     return list({(fault.line, fault.message()): fault for fault in found}.values())
 
@@ -47,7 +47,7 @@ def _validator(schema: str) -> Draft202012Validator:
 
 
 def _faults(error: ValidationError, document: PolicyDocument) -> Iterator[PolicyFault]:
-    """The faults that one error of the validator stands for."""
+    """Yield the faults of one validation error."""
     steps: DocumentPath = tuple(error.absolute_path)
     where, given = describe_place(document, steps), _given(error, steps)
     if error.validator == "anyOf":  # one of something, or a list of it: what was written says which was meant
@@ -67,7 +67,7 @@ def _faults(error: ValidationError, document: PolicyDocument) -> Iterator[Policy
 
 
 def _keys(error: ValidationError) -> list[str]:
-    """The keys of an object that are too many, too few or written in a wrong way."""
+    """Return the keys of an object that are unknown, missing or misspelled."""
     instance: Any = error.instance
     wanted: Any = error.validator_value
     if error.validator == "required":
@@ -76,7 +76,7 @@ def _keys(error: ValidationError) -> list[str]:
 
 
 def _given(error: ValidationError, steps: DocumentPath) -> dict[str, str]:
-    """Everything that the wording of a fault may speak of."""
+    """Return the parameters for the message of a fault."""
     wanted: Any = error.validator_value
     schema = _schema(error)
     named = next((PATTERN_NAMES[step] for step in steps if step in PATTERN_NAMES), "name")
@@ -97,7 +97,7 @@ def _schema(error: ValidationError) -> dict[str, Any]:
 
 
 def describe_place(document: PolicyDocument, steps: Iterable[str | int]) -> tuple[tuple[str, str], ...]:
-    """What a value belongs to, for people: the rule or case by its name, then the field."""
+    """Return the place of a value for people: the name of the rule or case, then the field."""
     steps = tuple(steps)
     found: list[tuple[str, str]] = []
     if len(steps) > 1 and isinstance(steps[1], int):
@@ -110,6 +110,6 @@ def describe_place(document: PolicyDocument, steps: Iterable[str | int]) -> tupl
 
 
 def shorten_value(value: Any) -> str:
-    """A value as the file shows it, cut where it is long."""
+    """Return a value as in the file, cut if long."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= MAX_SHOWN_LENGTH else text[:MAX_SHOWN_LENGTH] + "…"

@@ -1,4 +1,4 @@
-"""Whether what a policy file says makes sense here: tools that exist, conditions that compile, names that are free."""
+"""Semantic checks of a policy file: tools exist, conditions compile, names are free."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SELECTORS = ("tools", "module", "levels", "effects")
 
 
 def document_faults(document: PolicyDocument) -> Iterator[PolicyFault]:
-    """Faults of the file as a whole: it must decide something, and what is unsafe stands alone."""
+    """Yield the faults of the file as a whole: it must decide something, and unsafe options stand alone."""
     keys = [key for key in document.value if key != "version"]
     if UNSAFE_KEY in keys:
         for key in keys:
@@ -36,9 +36,9 @@ def document_faults(document: PolicyDocument) -> Iterator[PolicyFault]:
 
 @dataclass(slots=True)
 class PolicyBuilder:
-    """Turns the rules of a document of the right shape into a policy.
+    """Builds a policy from the rules of a document with a valid form.
 
-    `faults` collects what does not make sense, `notes` what does but may surprise.
+    `faults` collects errors; `notes` collects valid but perhaps surprising parts.
     """
 
     document: PolicyDocument
@@ -47,7 +47,7 @@ class PolicyBuilder:
     notes: list[PolicyFault] = field(default_factory=list)
 
     def build(self, name: str) -> RulePolicy:
-        """The policy, sound only where there are no faults. Its name, unless it has one of its own, is `name`."""
+        """Return the policy, valid only without faults. `name` is used if the file has no name."""
         said = self.document.value
         self._names()
         self._groups(said.get("groups", {}))
@@ -72,7 +72,7 @@ class PolicyBuilder:
             first.setdefault(name, line)
 
     def _groups(self, groups: Mapping[str, Any]) -> None:
-        """A name that only looks like a group of the file would be taken for one that callers bring from elsewhere."""
+        """Reject names that only look like a group of the file: they would match groups that callers bring."""
         known: dict[str, str] = {}
         for name in groups:
             other = known.setdefault(fold_name(name), name)
@@ -110,7 +110,7 @@ class PolicyBuilder:
             self._note(index, given[1], "selectors", given=", ".join(given))
 
     def _tool(self, index: int, tool: str, at: int) -> str:
-        """The tool as it is called today, or the glob."""
+        """Return the tool's present name, or the glob."""
         line = self.document.line("rules", index, "tools", at)
         if "*" in tool or "?" in tool:
             if not any(
@@ -140,7 +140,7 @@ class PolicyBuilder:
         self._fields(index, when, selected)
 
     def _fields(self, index: int, when: str, selected: list[Operation]) -> None:
-        """A misspelt field would make `has(…)` false for ever, and a rule that forbids never forbid."""
+        """Reject unknown fields: a typo in `has(…)` would silently disable a deny rule."""
         names, used = conditions.strip_literals(when), conditions.used_variables(when)
         fields = {
             (match["variable"], match["name"]) for match in FIELD_ACCESS.finditer(names) if match["variable"] in used
@@ -157,7 +157,7 @@ class PolicyBuilder:
     def _spoken_of(
         self, index: int, spoken: str, selected: list[Operation], having: list[Operation], *, known: str = ""
     ) -> None:
-        """A fault where none of the selected tools has what a condition speaks of; a note where only some have it."""
+        """Add a fault if no selected tool has what a condition uses, and a note if only some have it."""
         if selected and not having:
             what = "unknown_field" if known else "no_state"
             self._note(index, "when", what, field=spoken, known=known)
@@ -174,13 +174,13 @@ class PolicyBuilder:
 
 
 def _has(operation: Operation, state: LiveState) -> bool:
-    """Whether the row of an operation says how to read this state."""
+    """Return whether an operation has a recipe that reads this state."""
     target = operation.effects.target
     return bool(operation.effects.impact) if state == "impact" else target is not None and target.read is not None
 
 
 def _names(operation: Operation, variable: str) -> Collection[str]:
-    """The fields that a variable can have for this operation."""
+    """Return the fields that a variable can have for this operation."""
     if variable == "args":
         return tuple(operation.input_schema.get("properties", ()))
     return tuple(measure.name for measure in operation.effects.impact) if variable == "impact" else PRINCIPAL_FIELDS

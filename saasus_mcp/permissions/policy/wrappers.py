@@ -1,4 +1,4 @@
-"""The ceiling of a narrowing: what a caller's connection leaves out is denied before its policy is asked."""
+"""A policy under the narrowing of the caller's connection: excluded tools are denied before the policy decides."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NARROWED_HINT = (
 
 @dataclass(frozen=True, slots=True)
 class NarrowedPolicy:
-    """Another policy, under which a caller can do only what the narrowing of its connection leaves."""
+    """Another policy, limited by the narrowing of the caller's connection."""
 
     inner: Policy
 
@@ -49,13 +49,13 @@ class NarrowedPolicy:
         return self.inner.ceilings
 
     def required_state(self, operation: Operation, principal: Principal, profile: str) -> frozenset[LiveState]:
-        """Return what the policy below needs, where the ceiling does not decide alone."""
+        """Return what the inner policy needs, unless the narrowing already denies."""
         if principal.narrowing.exclusion_reason(operation):
             return NO_LIVE_STATE
         return self.inner.required_state(operation, principal.without_narrowing, profile)
 
     def decide(self, case: PolicyInput) -> Decision:
-        """Deny what the narrowing leaves out; else decide as the policy below."""
+        """Deny excluded operations; otherwise return the inner policy's decision."""
         why = case.principal.narrowing.exclusion_reason(case.operation)
         return (
             Decision("deny", NARROWED_RULE, why, refusal_reason=Reason.NARROWED)
@@ -64,22 +64,22 @@ class NarrowedPolicy:
         )
 
     def could_allow(self, operation: Operation, principal: Principal, profile: str = "") -> bool:
-        """Return whether the narrowing leaves it and the policy below could allow it."""
+        """Return whether narrowing and inner policy could both allow the operation."""
         left = not principal.narrowing.exclusion_reason(operation)
         return left and self.inner.could_allow(operation, principal.without_narrowing, profile)
 
     def explain(self, case: PolicyInput) -> tuple[RuleTrace, ...]:
-        """Return the ceiling alone where it decides; else the rules of the policy below."""
+        """Return the narrowing alone if it denies; otherwise the rules of the inner policy."""
         if case.principal.narrowing.exclusion_reason(case.operation):
             return (RuleTrace(NARROWED_RULE, "deny", value=True, won=True),)
         return self.inner.explain(_unnarrowed(case))
 
 
 def require_not_narrowed(operation: Operation, principal: Principal) -> None:
-    """Refuse an operation that the caller's connection leaves out.
+    """Refuse an operation that the caller's connection excludes.
 
     Raises:
-        Refused: it does.
+        CallRefused: the operation is excluded.
     """
     why = principal.narrowing.exclusion_reason(operation)
     if why:
@@ -87,6 +87,6 @@ def require_not_narrowed(operation: Operation, principal: Principal) -> None:
 
 
 def _unnarrowed(case: PolicyInput) -> PolicyInput:
-    """Policies keep what they know of a principal: one that narrows itself in many ways must not fill their memory."""
+    """Return the input without the narrowing. Policies cache by principal, and many narrowings of one must not fill their memory."""
     plain = case.principal.without_narrowing
     return case if plain is case.principal else replace(case, principal=plain)

@@ -1,7 +1,6 @@
-"""Reading YAML that people write and others depend on: every value with its line, and nothing that could be misread.
+"""A strict YAML reader: every value has its line, and ambiguous input is refused.
 
-No tags, no anchors, no second document, no key twice, nothing invisible, nothing large or deep. What YAML would take for
-a date stays text.
+Refused are tags, anchors, further documents, duplicate keys, invisible characters, and large or deep input. Dates stay text.
 """
 
 from __future__ import annotations
@@ -41,12 +40,12 @@ DocumentPath = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class PolicyDocument:
-    """What a file holds.
+    """The content of a file.
 
     Attributes:
         value: plain lists, dicts and scalars.
-        lines: the line of every value, of a value in an object that of its key, by the steps that lead to it.
-        blocks: where a text stands that begins on the line after (`|` and `>`).
+        lines: the line of every value (of its key, in an object), by path.
+        blocks: paths of texts that start on the next line (`|` and `>`).
     """
 
     value: Any
@@ -54,17 +53,17 @@ class PolicyDocument:
     blocks: frozenset[DocumentPath] = frozenset()
 
     def line(self, *steps: str | int) -> int:
-        """The line of a value, or of what should hold it."""
+        """Return the line of a value, or of its nearest parent."""
         while steps and steps not in self.lines:
             steps = steps[:-1]
         return self.lines.get(steps, 1)
 
 
 def read_document(file: Path) -> PolicyDocument:
-    """The document in a file.
+    """Return the document in a file.
 
     Raises:
-        PolicyError: it cannot be read, is not YAML, or is written in a way that is not accepted.
+        PolicyError: the file is unreadable, not YAML, or uses a refused feature.
     """
     text = _text(file)
     try:
@@ -112,7 +111,7 @@ class _Unaccepted(Exception):
 
 @dataclass(slots=True)
 class _Builder:
-    """Puts a document together from the parser's events, in one pass."""
+    """Builds a document from the parser's events, in one pass."""
 
     events: Iterator[Any]
     lines: dict[DocumentPath, int] = field(default_factory=dict)
@@ -167,7 +166,7 @@ class _Builder:
 
 
 def _scalar(event: ScalarEvent) -> str | int | float | bool | None:
-    """The value of a scalar, as YAML 1.1 resolves it."""
+    """Return the value of a scalar, as YAML 1.1 resolves it."""
     kind = _kind(event)
     if kind in ("int", "float") and len(event.value) > MAX_NUMBER_LENGTH:
         raise _Unaccepted(event, "not_yaml", why="this number cannot be read")

@@ -1,1 +1,1 @@
-"""What a person is asked before a call: data first, then renderers for a dialog, a terminal, the console and the model."""
+"""The question before a call: data first, then renderers for a dialog, a terminal, the console and the model."""

@@ -1,4 +1,4 @@
-"""Building the question of one call: from what was seen of its target, how far it reaches, and what it would change."""
+"""Build the question of one call from its target, impact and changes."""
 
 from __future__ import annotations
 
@@ -54,13 +54,13 @@ EMPTY_ROW = QuestionRecipe(ask=())
 
 @dataclass(frozen=True, slots=True)
 class QuestionInput:
-    """What a question is about.
+    """The input of a question.
 
     Attributes:
-        args: the arguments, checked.
+        args: the validated arguments.
         requester: id of the principal.
-        reason: why, in the requester's own words.
-        typed: whether the yes is given by typing the target's name.
+        reason: of the requester, in their own words.
+        typed: whether the person must type the target's name.
     """
 
     operation: Operation
@@ -73,7 +73,7 @@ class QuestionInput:
 
 
 async def build_question(asked: QuestionInput, read: ApiReader) -> Question:
-    """Build the question, with the names of all things that it mentions read from the API."""
+    """Build the question, with all names read from the API."""
     table = load_question_texts()
     builder = _Builder(asked, table, NameResolver(table.kinds, asked.args))
     built = builder.build()
@@ -84,10 +84,10 @@ async def build_question(asked: QuestionInput, read: ApiReader) -> Question:
 
 
 def build_question_without_names(asked: QuestionInput, lead: tuple[Text, ...] = ()) -> Question:
-    """Build the question with ids in the place of names that only a read would give.
+    """Build the question with ids in place of names that need a read.
 
     Args:
-        lead: why it is asked again.
+        lead: why the person is asked again.
     """
     table = load_question_texts()
     return fit_dialog(replace(_Builder(asked, table, NameResolver(table.kinds, asked.args)).build(), lead=lead))
@@ -105,7 +105,7 @@ class _Builder:
 
     @property
     def shown(self) -> dict[str, Any]:
-        """The arguments with secrets hidden."""
+        """Return the arguments with secrets hidden."""
         return redact_arguments(self.asked.operation, self.asked.args)
 
     def build(self) -> Question:
@@ -146,7 +146,7 @@ class _Builder:
         return fit_dialog(built)
 
     def _know_target(self) -> None:
-        """Take the target's name for the thing that its read names, so that it is not read twice."""
+        """Remember the target's name, so that it is not read twice."""
         target, args = self.asked.operation.effects.target, self.asked.args
         if target is None or target.read is None or self.asked.inspection.snapshot.read_error:
             return
@@ -157,7 +157,7 @@ class _Builder:
                 self.names.remember(kind, args.get(argument), self.asked.inspection.snapshot.name)
 
     def _field(self, path: str) -> FieldText:
-        """The words for a field. The keys of a map may be ids as well, as those of attributes are."""
+        """Return the texts of a field. Keys of a map may be ids, as those of attributes are."""
         key, (above, _, last) = self.asked.operation.key, path.rpartition(".")
         kind = self.table.field(key, above).keys if above else ""
         if not kind:
@@ -172,7 +172,7 @@ class _Builder:
         return self.table.measures.get(name, MetricText())
 
     def _arguments(self) -> Iterator[Fact]:
-        """What is sent, an argument each."""
+        """Yield a fact for each argument."""
         shown = self.shown
         for name in self.asked.operation.input_schema["properties"]:
             if name in shown:
@@ -180,7 +180,7 @@ class _Builder:
                 yield Fact(name, field.label, self._values().make(shown[name], field, name, shown))
 
     def _findings(self) -> Iterator[Fact]:
-        """How far it reaches, a measure each."""
+        """Yield a fact for each metric of the impact."""
         for found in self.asked.inspection.impact.findings:
             yield Fact(found.name, found.label, self._found(found))
 
@@ -194,7 +194,7 @@ class _Builder:
         return self._values().make(found.raw_value, field, found.name)
 
     def _compared(self) -> set[str]:
-        """Arguments that the question shows as changes, or that would change nothing."""
+        """Return the arguments that are shown as changes, or that would change nothing."""
         recipe, survey = self.asked.operation.effects.diff, self.asked.inspection
         if recipe is None or survey.before is None:
             return set()
@@ -219,13 +219,13 @@ class _Builder:
             )
 
     def _present(self) -> dict[str, Any]:
-        """What the arguments are now: an amount is in the currency that it had, not in the one that is sent."""
+        """Return the present values of the arguments: a present amount is in its present currency."""
         recipe = self.asked.operation.effects.diff
         given = {"args": dict(self.asked.args), "result": self.asked.inspection.before}
         return {name: evaluated(text, given) for name, text in recipe.now.items()} if recipe is not None else {}
 
     def _ranked(self, changes: Iterable[Change]) -> tuple[Change, ...]:
-        """The changes in the row's order of weight; those that it does not name in the order of the document."""
+        """Return the changes in the order of the recipe, then of the document."""
         weights = {name: at for at, name in enumerate((*self.row.lead, *self.row.show))}
         return tuple(sorted(changes, key=lambda change: weights.get(change.name.split(".", 1)[0], len(weights))))
 
@@ -235,25 +235,25 @@ class _Builder:
         return tuple(replace(change, lead=change in led) for change in changes)
 
     def _hidden(self) -> set[str]:
-        """What stands in the details alone. A change that measures tell is shown as it is sent where nothing is there to compare."""
+        """Return the fields for the details only. A change that a metric shows is listed as sent if there is no comparison."""
         recipe = self.asked.operation.effects.diff
         told = recipe.now if recipe is not None and self.asked.inspection.before is None else {}
         return set(self.row.hide) - set(told)
 
     def _unseen(self) -> set[str]:
-        """Measures that rest on a target which could not be seen: a warning says so once."""
+        """Return the metrics of an unreadable target, which one warning covers."""
         findings = self.asked.inspection.impact.findings
         return {found.name for found in findings if found.read_error == TARGET_UNREADABLE.read_error}
 
     def _says_nothing(self, fact: Fact) -> bool:
-        """Whether it is a measure that found nothing, or an argument that is left empty."""
+        """Return whether the fact is an empty metric or argument."""
         if isinstance(fact.value, NoValue):
             return True
         measure = next((each for each in self.asked.inspection.impact.findings if each.name == fact.name), None)
         return measure is not None and not measure.read_error and measure.value in (0, False, ())
 
     def _asked_as(self, facts: Mapping[str, Fact]) -> QuestionLine | None:
-        """The headline: the first that holds and of which everything is known, or else the first that holds."""
+        """Return the first matching headline whose values are all known, or the first matching one."""
         unknown = {name for name, fact in facts.items() if isinstance(fact.value, NoValue | UnreadableValue)}
         lines = [line for line in self.row.ask if self._holds(line)]
         return next((line for line in lines if not self._placeholders(line) & unknown), lines[0] if lines else None)
@@ -280,7 +280,7 @@ class _Builder:
         return self._filled(line.text, facts)
 
     def _filled(self, text: Text, facts: Mapping[str, Fact]) -> Text | Sentence:
-        """The sentence with the values that its placeholders name."""
+        """Return the sentence with its values."""
         known = {name: fact.value for name, fact in facts.items()} | {
             "target": NamedItem(self.asked.inspection.snapshot.name)
         }
@@ -318,7 +318,7 @@ class _Builder:
         return can_undo(self.asked.operation, self.asked.args, self.asked.inspection.before)
 
     def _undo(self) -> Text:
-        """Whether it can be undone, and what does not come back."""
+        """Return whether the call can be undone, and what does not come back."""
         undo = self.asked.operation.effects.undo
         if undo is None:
             return words.LOST

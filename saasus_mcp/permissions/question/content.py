@@ -1,4 +1,4 @@
-"""A question as data: frozen, the same in every language and time zone, kept as JSON. Renderers make text of it."""
+"""A question as frozen data, equal in every language and time zone, stored as JSON. Renderers make texts of it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class NoValue:
-    """Nothing is there, or nothing is sent."""
+    """No value exists, or none is sent."""
 
     kind: Literal["absent"] = "absent"
 
 
 @dataclass(frozen=True, slots=True)
 class FixedText:
-    """Words of ours, such as the name of a choice or `On`."""
+    """A text of this program, such as the name of a choice or `On`."""
 
     text: Text
     kind: Literal["said"] = "said"
@@ -30,11 +30,11 @@ class FixedText:
 
 @dataclass(frozen=True, slots=True)
 class QuotedText:
-    """Text of somebody else, shown as a quotation. Only this much of it is kept where it is long.
+    """A text from outside, shown as a quotation. Of a long text, only the beginning and the end are stored.
 
     Attributes:
-        head, tail: the beginning and, of a text that is not kept whole, the end.
-        length: characters of the whole.
+        head, tail: the beginning, and the end of a text that is not stored whole.
+        length: characters of the whole text.
     """
 
     head: str
@@ -49,7 +49,7 @@ class QuotedText:
 
 @dataclass(frozen=True, slots=True)
 class NamedItem:
-    """A thing by the name that people call it. `id` is for the details."""
+    """An item with its name. `id` is for the details."""
 
     name: str
     id: str = ""
@@ -58,7 +58,7 @@ class NamedItem:
 
 @dataclass(frozen=True, slots=True)
 class UnresolvedId:
-    """An id of which the name could not be read. `why` is in words of ours (wording.WHY_NOT)."""
+    """An id whose name could not be read. `why` is a text of this program."""
 
     id: str
     why: str = ""
@@ -75,7 +75,7 @@ class UnreadableValue:
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """A count or quantity, as its shortest decimal text, with its unit."""
+    """A number as its shortest decimal text, with its unit."""
 
     value: str
     unit: Text | None = None
@@ -84,7 +84,7 @@ class Quantity:
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """An amount in major units of its currency (ISO 4217), and the period that it is for, or each unit that is used."""
+    """An amount in major units of its currency (ISO 4217), per period or per used unit."""
 
     amount: str
     currency: str
@@ -94,7 +94,7 @@ class Money:
 
 @dataclass(frozen=True, slots=True)
 class Timestamp:
-    """An instant in epoch seconds. The renderer puts it in the reader's time zone."""
+    """An instant in epoch seconds. Renderers show it in the reader's time zone."""
 
     seconds: float
     kind: Literal["moment"] = "moment"
@@ -102,7 +102,7 @@ class Timestamp:
 
 @dataclass(frozen=True, slots=True)
 class CalendarDate:
-    """A calendar date without a time, `YYYY-MM-DD` or `YYYY-MM`."""
+    """A date without a time, `YYYY-MM-DD` or `YYYY-MM`."""
 
     date: str
     kind: Literal["day"] = "day"
@@ -110,11 +110,11 @@ class CalendarDate:
 
 @dataclass(frozen=True, slots=True)
 class FileContent:
-    """Content that nobody reads, such as a picture or an archive.
+    """Binary content, such as a picture or an archive.
 
     Attributes:
         size: bytes.
-        digest: beginning of the content's SHA-256, to compare it with a file on a computer.
+        digest: beginning of the SHA-256, to compare it with a local file.
     """
 
     size: int
@@ -142,12 +142,12 @@ class TieredPrice:
 
 @dataclass(frozen=True, slots=True)
 class ValueList:
-    """A list: its distinct items, those that matter most first, and how many it has in all.
+    """A list: its distinct items, the most important first, and its length.
 
     Attributes:
-        counts: how often each item occurs.
-        total: items of the list, equal ones included.
-        unit: what is counted.
+        counts: number of occurrences of each item.
+        total: number of items, duplicates included.
+        unit: the counted thing.
     """
 
     items: tuple[Value, ...]
@@ -159,7 +159,7 @@ class ValueList:
 
 @dataclass(frozen=True, slots=True)
 class LabelledValue:
-    """A value under a label, as in a list of meters and their counts."""
+    """A value with a label, as in a list of meters and their counts."""
 
     label: Text
     value: Value
@@ -186,7 +186,7 @@ Value = (
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence of ours with values in it, which each renderer puts in for its reader (formatting.fill).
+    """A sentence with values, which each renderer fills for its reader (formatting.format_sentence).
 
     Attributes:
         template: with `{name}` for each value, in both languages.
@@ -198,11 +198,11 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One thing that a person should know.
+    """One fact for the person.
 
     Attributes:
-        name: the argument or measure that it comes from, for programs.
-        lead: whether it stands in the first lines.
+        name: its argument or metric, for programs.
+        lead: whether it is among the first lines.
     """
 
     name: str
@@ -216,7 +216,7 @@ class Change:
     """One field that the call would change.
 
     Attributes:
-        effect: `change` where a value is sent; else what leaving the field out does: `resets` it, or that is `unknown`.
+        effect: `change` for a sent value; else the effect of leaving the field out: `resets` or `unknown`.
     """
 
     name: str
@@ -240,7 +240,7 @@ class QuestionWarning:
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """One line of the details: the wire name of an argument or field, and its value as it is sent, secrets hidden."""
+    """One line of the details: the wire name of an argument or field, and its value as sent, secrets hidden."""
 
     name: str
     value: str
@@ -248,22 +248,22 @@ class Detail:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a person is asked before a call or a job.
+    """The question before a call or a job.
 
     Attributes:
         tool: the tool's name, for the details.
-        headline: verb and human name of the target.
-        name: what people call the target.
-        facts: by weight.
-        changes: what an update changes, by weight; `compared` tells whether there was anything to compare with.
-        reach: people and tenants that are affected.
-        undo: what can be put back afterwards; None where nothing can, which is then a warning.
-        requester: id of the principal who asks.
-        reason: why, in the requester's own words; empty where they gave none.
-        typed: what must be typed to agree, in either language; None where a plain yes is enough.
-        hidden: labels of what is not shown whole.
+        headline: verb and name of the target.
+        name: name of the target.
+        facts: by importance.
+        changes: of an update, by importance; `compared` says whether there was a present state to compare.
+        reach: affected people and tenants.
+        undo: what can be undone; None if nothing can, which is then a warning.
+        requester: id of the principal.
+        reason: of the requester, in their own words; may be empty.
+        typed: the text to type, in both languages; None if a plain yes is enough.
+        hidden: labels of parts that are not shown whole.
         details: the exact request and all ids.
-        lead: why it is asked again.
+        lead: why the person is asked again.
     """
 
     tool: str
@@ -283,15 +283,15 @@ class Question:
     lead: tuple[Text, ...] = field(default=())
 
     def to_json(self) -> str:
-        """The question as JSON text."""
+        """Return the question as JSON text."""
         return _adapter().dump_json(self).decode()
 
     @classmethod
     def from_json(cls, kept: str) -> Question:
-        """The question that was kept as JSON text.
+        """Return the question of stored JSON text.
 
         Raises:
-            ValueError: it is none of this version.
+            ValueError: it is not of this version.
         """
         return _adapter().validate_json(kept)
 

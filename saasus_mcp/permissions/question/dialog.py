@@ -1,4 +1,4 @@
-"""A question as plain text: the lines of a client's dialog, and of what the model is told."""
+"""Questions as plain text, for a client's dialog and for the model."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from saasus_mcp.permissions.question.words import MARKS, WORDS
 
 
 def render_dialog(question: Question, reader: Reader) -> str:
-    """The whole question: at most twelve lines, the last of which says how to agree."""
+    """Return at most twelve lines, the last of which says how to agree."""
     return "\n".join(render_line(line, question, reader) for line in dialog_lines(question))
 
 
 def render_for_model(question: Question, reader: Reader) -> str:
-    """The question for the model: without how to agree, which is not for it."""
+    """Return the question for the model, without how to agree."""
     return "\n".join(render_line(line, question, reader) for line in dialog_lines(question) if line.role != "agree")
 
 
 def render_line(line: DialogLine, question: Question, reader: Reader) -> str:
-    """One line of the dialog."""
+    """Return one line of the dialog."""
     language = reader.language
     words = WORDS[language]
     if line.role == "headline":
@@ -39,7 +39,7 @@ def render_line(line: DialogLine, question: Question, reader: Reader) -> str:
 
 
 def render_body(of: Fact | Change, reader: Reader) -> str:
-    """A fact or a change."""
+    """Return a fact or a change as text."""
     words, label = WORDS[reader.language], of.label.text(reader.language)
     if isinstance(of, Fact):
         return words["fact"].format(label=label, value=format_value(of.value, reader))

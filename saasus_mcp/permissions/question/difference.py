@@ -1,4 +1,4 @@
-"""What a person is shown of two values that differ: both where they are short, else what differs between them."""
+"""The visible difference of two values: both if they are short, otherwise the part that differs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WHOLE_KINDS = frozenset({"tiers", "prices"})
 
 
 def differing_values(before: Any, after: Any, field: FieldText) -> tuple[Any, Any]:
-    """The two values as far as they differ."""
+    """Return the parts of two values that differ."""
     if field.kind in WHOLE_KINDS:
         return before, after
     if isinstance(before, list) and isinstance(after, list) and max(len(before), len(after)) > MAX_WHOLE_LIST:
@@ -28,7 +28,7 @@ def differing_values(before: Any, after: Any, field: FieldText) -> tuple[Any, An
 
 
 def differing_text(before: str, after: str) -> tuple[str, str]:
-    """The parts of two texts from their first to their last difference, with some context on both sides."""
+    """Return the parts of two texts from their first to their last difference, with context."""
     start = _common(before, after)
     rest = min(len(before), len(after)) - start
     end = min(_common(before[::-1], after[::-1]), rest)
@@ -36,7 +36,7 @@ def differing_text(before: str, after: str) -> tuple[str, str]:
 
 
 def _common(one: str, other: str) -> int:
-    """How many characters at the beginning are the same."""
+    """Return the length of the common beginning."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((at for at, (mine, its) in pairs if mine != its), min(len(one), len(other)))
 

@@ -1,4 +1,4 @@
-"""Typed values as a reader writes them: names, numbers, money, times in the reader's zone."""
+"""Typed values as text for a reader: names, numbers, money, times in the reader's zone."""
 
 from __future__ import annotations
 
@@ -40,26 +40,26 @@ MAX_LIST_ITEMS = 12
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Who reads: in which language, and in which time zone."""
+    """The language and time zone of a reader."""
 
     language: Language
     zone: tzinfo
 
     @classmethod
     def of(cls, language: Language, zone: tzinfo | None = None) -> Reader:
-        """A reader in the usual zone of their language, where none is set: Japan's for Japanese, else UTC."""
+        """Return a reader with the default zone of their language if none is set: Japan's for Japanese, else UTC."""
         return cls(language, zone or (JAPAN if language == "ja" else UTC))
 
 
 def format_value(value: Value, reader: Reader) -> str:
-    """The value in one line."""
+    """Return the value on one line."""
     return _say(value, reader)
 
 
 def format_sentence(sentence: Text | Sentence, reader: Reader) -> str:
-    """A sentence of ours with its values as the reader writes them.
+    """Return a sentence with its values in the reader's form.
 
-    Japanese has no spaces around quotation marks; a template has them for values that are shown without.
+    Japanese has no spaces around quotation marks; a template has them for values without marks.
     """
     if isinstance(sentence, Text):
         return sentence.text(reader.language)
@@ -76,7 +76,7 @@ def format_sentence(sentence: Text | Sentence, reader: Reader) -> str:
 
 
 def is_shown_whole(value: Value) -> bool:
-    """Whether `say` leaves nothing of the value out."""
+    """Return whether `format_value` shows the whole value."""
     if isinstance(value, QuotedText):
         return value.whole
     if isinstance(value, LabelledValue):
@@ -91,7 +91,7 @@ def is_shown_whole(value: Value) -> bool:
 
 
 def format_read_error(why: str, language: Language) -> str:
-    """Why something could not be read, for a person."""
+    """Return why a value could not be read, for a person."""
     return one_line(WHY_NOT_JA.get(why, why) if language == "ja" else why)
 
 
@@ -210,13 +210,13 @@ def _(value: ValueList, reader: Reader) -> str:
 
 
 def format_tier_range(tier: PriceTier, reader: Reader) -> str:
-    """Up to how many units a tier goes."""
+    """Return the upper limit of a tier."""
     words = WORDS[reader.language]
     return words["tier_to"].format(to=format_number(tier.up_to)) if tier.up_to else words["tier_rest"]
 
 
 def format_tier_price(tier: PriceTier, currency: str, reader: Reader) -> str:
-    """What a tier costs: a flat amount, an amount for each unit, or both."""
+    """Return the price of a tier: a flat amount, an amount per unit, or both."""
     language = reader.language
     flat = format_amount(tier.flat, currency, language) if tier.flat not in ("", "0") else ""
     each = (
@@ -229,7 +229,7 @@ def format_tier_price(tier: PriceTier, currency: str, reader: Reader) -> str:
 
 
 def format_amount(number: str, currency: str, language: Language) -> str:
-    """Money with its currency and separators. Amounts are in major units."""
+    """Return money with currency and separators. Amounts are in major units."""
     said = format_number(number)
     written = _CURRENCIES.get((currency, language))
     if written is not None:
@@ -238,7 +238,7 @@ def format_amount(number: str, currency: str, language: Language) -> str:
 
 
 def format_number(number: str) -> str:
-    """A decimal number with separators for thousands."""
+    """Return a decimal number with thousands separators."""
     return f"{Decimal(number):,f}" if number else ""
 
 
@@ -252,5 +252,5 @@ _CURRENCIES: Mapping[tuple[str, Language], Callable[[str], str]] = {
 
 
 def join_sentences(parts: Iterable[str], language: Language) -> str:
-    """Short sentences in one line."""
+    """Join short sentences on one line."""
     return WORDS[language]["join"].join(parts)

@@ -1,4 +1,4 @@
-"""Which lines a question has in a dialog, in which order, and what of it finds no room there. The same in every language."""
+"""The lines of a question in a dialog, their order, and the parts that do not fit. Equal in every language."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ LINE_ORDER: tuple[LineRole, ...] = get_args(LineRole)
 
 @dataclass(frozen=True, slots=True)
 class DialogLine:
-    """One line: what it is, and the data in it."""
+    """One line: its role and its data."""
 
     role: LineRole
     body: FactOrChange | None = None
@@ -57,14 +57,14 @@ class DialogLine:
 
 
 def dialog_lines(question: Question) -> tuple[DialogLine, ...]:
-    """The lines of the dialog."""
+    """Return the lines of the dialog."""
     kept = _extras(question)[: _room(question)]
     shown = [*_essential(question), *kept]
     return tuple(sorted(shown, key=lambda line: LINE_ORDER.index(line.role)))
 
 
 def all_lines(question: Question) -> tuple[DialogLine, ...]:
-    """The lines where there is room for all of them, without what a dialog says of its end."""
+    """Return all lines, without the note about hidden parts."""
     changes = (DialogLine("body", body=each) for each in question.changes if not each.lead)
     facts = (DialogLine("body", body=each) for each in question.facts if not each.lead)
     rest = (line for line in _extras(question) if line.role not in ("body", "unsent"))
@@ -74,18 +74,18 @@ def all_lines(question: Question) -> tuple[DialogLine, ...]:
 
 
 def truncated_labels(question: Question) -> tuple[Text, ...]:
-    """Labels of what is whole only in the details, even where a list has a line for each of its items."""
+    """Return the labels of values that only the details show whole, even if every list item has a line."""
     bodies = [*_first(question), *_bodies(question), *_unsent(question), *question.reach]
     return tuple(dict.fromkeys(each.label for each in bodies if not all(map(_listed, _values(each)))))
 
 
 def fit_dialog(question: Question) -> Question:
-    """The question with what its dialog hides, after something in it was replaced."""
+    """Return the question with its hidden parts determined again, after a change of its content."""
     return replace(question, hidden=hidden_labels(replace(question, hidden=())))
 
 
 def hidden_labels(question: Question) -> tuple[Text, ...]:
-    """Labels of what the dialog does not show whole, or not at all."""
+    """Return the labels of values that the dialog does not show whole."""
     extras, room = _extras(question), _room(question)
     shown = [each for line in extras[:room] for each in _told(line) if not _whole(each)]
     left = [each for line in extras[room:] for each in (*_told(line), *line.unsent)]
@@ -96,7 +96,7 @@ def hidden_labels(question: Question) -> tuple[Text, ...]:
 
 
 def _essential(question: Question) -> Iterator[DialogLine]:
-    """What no dialog goes without: what would be done, what follows, who asks, and how to agree."""
+    """Yield the lines that no dialog omits: action, consequences, requester, how to agree."""
     yield from (DialogLine("lead", text=text) for text in question.lead[:1])
     yield DialogLine("headline", text=question.headline)
     yield from (
@@ -114,7 +114,7 @@ def _essential(question: Question) -> Iterator[DialogLine]:
 
 
 def _extras(question: Question) -> list[DialogLine]:
-    """What stands in the room that is left, by weight."""
+    """Return the lines for the remaining room, by importance."""
     extras = [DialogLine("first", body=each) for each in _first(question)]
     extras += [DialogLine("lead", text=text) for text in question.lead[1:]]
     if question.undo is not None:
@@ -140,14 +140,14 @@ def _first(question: Question) -> list[FactOrChange]:
 
 
 def _bodies(question: Question) -> list[FactOrChange]:
-    """What stands below the warnings, by weight."""
+    """Return the lines below the warnings, by importance."""
     unsent = _unsent(question)
     changes = [each for each in question.changes if not each.lead and each not in unsent]
     return [*changes, *(each for each in question.facts if not each.lead)]
 
 
 def _unsent(question: Question) -> tuple[Change, ...]:
-    """Fields that are not sent, and of which nobody knows whether they are kept: told in one line where they are several."""
+    """Return omitted fields with an unknown effect. Several share one line."""
     found = tuple(each for each in question.changes if each.effect == "unknown" and not each.lead)
     return found if len(found) > 1 else ()
 

@@ -1,4 +1,4 @@
-"""The names by which people call the things that ids stand for, read from the API once for a question."""
+"""The names of items behind ids, read from the API once for a question."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NO_NAME = "not found"
 
 
 class NameResolver:
-    """What is known of names. It remembers which were wanted and are not known yet."""
+    """Known names by id, and the ids whose names are wanted."""
 
     def __init__(self, kinds: Mapping[str, NameSource], args: Mapping[str, Any]) -> None:
         self._kinds = kinds
@@ -30,7 +30,7 @@ class NameResolver:
         self.unresolved: dict[str, tuple[str, Any]] = {}
 
     def name_of(self, kind: str, id_: Any) -> Value:
-        """The name of a thing, or its id as long as the name is not known."""
+        """Return the name of an item, or its id while the name is unknown."""
         key = f"{kind} {id_!r}"
         if key not in self._known:
             self.unresolved[key] = kind, id_
@@ -38,13 +38,13 @@ class NameResolver:
         return self._known[key]
 
     def remember(self, kind: str, id_: Any, name: str) -> None:
-        """Take a name that was read anyway, as the target's is."""
+        """Store a name that was read anyway, such as the target's."""
         said = clean_name(name)
         if said:
             self._known[f"{kind} {id_!r}"] = NamedItem(said, str(id_))
 
     async def resolve(self, read: ApiReader) -> None:
-        """Read the names that were wanted, all at the same time and within the deadline."""
+        """Read the wanted names, in parallel and within the deadline."""
         wanted = list(self.unresolved.items())
         for key, (_, id_) in wanted:
             self._known[key] = UnresolvedId(str(id_), READ_TIMED_OUT.read_error)

@@ -1,4 +1,4 @@
-"""Why a person is asked again: what changed about the target since they were asked, or since they approved."""
+"""Why a person is asked again: the changes of the target since the question or the approval."""
 
 from __future__ import annotations
 
@@ -45,19 +45,19 @@ FURTHER = Text("{label}: changed beyond what is shown", "{label}: 表示範囲�
 
 
 def explain_stale_question(before: str, sight: TargetSnapshot) -> tuple[Text, ...]:
-    """Why a person is asked again who was asked when the bound fields of the target (Sight.bound) were as before."""
+    """Return why a person is asked again, given the earlier snapshot (TargetSnapshot.bound)."""
     return (STRICTER,) if before == sight.encoded else (CHANGED, *_since(before, sight))
 
 
 def explain_stale_approval(approval: Approval, sight: TargetSnapshot) -> tuple[Text, ...]:
-    """Why an approval that was requested, or given, is no longer valid."""
+    """Return why an approval is no longer valid."""
     if approval.bound == sight.encoded:
         return (_with_code(VOID_STRICTER, approval),)
     return (_with_code(VOID, approval), *_since(approval.bound, sight))
 
 
 def added_lines(before: str, now: str) -> tuple[str, ...]:
-    """The lines of a question's text that were not in an earlier one of the same call."""
+    """Return the lines of a question's text that an earlier text of the same call lacks."""
     known = frozenset(before.splitlines())
     return tuple(line.strip() for line in now.splitlines() if line not in known)
 
@@ -67,7 +67,7 @@ def _with_code(text: Text, approval: Approval) -> Text:
 
 
 def _since(before: str, sight: TargetSnapshot) -> tuple[Text, ...]:
-    """How the target changed; of one that can no longer be read, or can be now, only that."""
+    """Yield how the target changed; of a target that became readable or unreadable, only that."""
     if was_readable(before) == was_readable(sight.encoded):
         return tuple(_changed(before, sight.encoded))[:MAX_CHANGES]
     if not sight.read_error:
@@ -83,7 +83,7 @@ _BOTH: tuple[Language, ...] = ("en", "ja")
 
 
 def _changed(before: str, after: str) -> Iterator[Text]:
-    """The bound fields that differ, in the words of the field."""
+    """Yield the bound fields that differ, by their labels."""
     table = load_question_texts()
     values = ValueFactory(lambda path: table.field("", path), _unresolved, frozenset(table.kinds))
     for change in snapshot_changes(before, after):

@@ -1,4 +1,4 @@
-"""The question of an approval, as it was kept when the approval was asked for."""
+"""The stored question of an approval."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from saasus_mcp.store import Approval
 
 
 def load_question(approval: Approval) -> Question | None:
-    """What is asked; None where another version asked in a form that this one does not read."""
+    """Return the question, or None if another version stored it in an unknown form."""
     try:
         return Question.from_json(approval.preview)
     except ValueError:
@@ -18,7 +18,7 @@ def load_question(approval: Approval) -> Question | None:
 
 
 def legacy_text(approval: Approval, language: Language) -> str:
-    """The text that an earlier version kept in the place of a question; empty where there is none."""
+    """Return the text that an earlier version stored instead of a question; may be empty."""
     try:
         texts = json.loads(approval.preview)
     except ValueError:
@@ -28,11 +28,11 @@ def legacy_text(approval: Approval, language: Language) -> str:
 
 
 def is_readable(approval: Approval, language: Language) -> bool:
-    """Whether a person can be shown what it is about. Nobody approves what they cannot read."""
+    """Return whether a person can be shown the question. An unreadable approval cannot be approved."""
     return load_question(approval) is not None or bool(legacy_text(approval, language))
 
 
 def text_to_type(approval: Approval, language: Language) -> str:
-    """What is typed to approve it."""
+    """Return the text that the approver types."""
     asked = load_question(approval)
     return approval.name if asked is None or asked.typed is None else asked.typed.text(language)

@@ -1,4 +1,4 @@
-"""Values of a question that are read in rows and columns: the tiers of a price, and what becomes of them."""
+"""Tiers of prices as rows and columns, before and after a change."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from saasus_mcp.permissions.question.formatting import Reader, format_tier_price
 
 @dataclass(frozen=True, slots=True)
 class TierRow:
-    """One tier: for which quantities it is, what it costs, and what it will cost; empty where there is no such tier."""
+    """One tier: its quantities, its price and its new price; empty without such a tier."""
 
     range: str
     before: str
@@ -19,14 +19,14 @@ class TierRow:
 
 
 def price_rows(price: TieredPrice, reader: Reader) -> tuple[TierRow, ...]:
-    """The tiers of one price, which stand under `after`."""
+    """Return the tiers of one price, as `after`."""
     return tuple(_rows(None, price, reader))
 
 
 def tier_rows(of: Fact | Change, reader: Reader) -> tuple[TierRow, ...]:
-    """The tiers before and after a change, or of a fact (then under `after`), row by row; none where it is about no tiers.
+    """Return the tiers before and after a change, or of a fact (as `after`), row by row; empty without tiers.
 
-    Tiers that end at the same quantity stand in one row, so that one that goes is seen to go.
+    Tiers with the same upper limit share a row, so that a removed tier is visible.
     """
     if isinstance(of, Fact):
         return price_rows(of.value, reader) if isinstance(of.value, TieredPrice) else ()

@@ -1,4 +1,4 @@
-"""Typed values of a question, made of what a call sends and what the API answered."""
+"""Make typed values of a question from raw values of a call and of the API."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ class ValueFactory:
     """Makes typed values of raw ones.
 
     Attributes:
-        words: the field that a path of this operation names.
-        resolve: names a thing by its kind and id.
-        kinds: the kinds of thing that ids stand for.
+        words: returns the texts of a field by path.
+        resolve: returns the name of an item by kind and id.
+        kinds: the kinds of items behind ids.
     """
 
     find_field: Callable[[str], FieldText]
@@ -67,11 +67,11 @@ class ValueFactory:
     kinds: frozenset[str]
 
     def make(self, raw: Any, field: FieldText, path: str = "", beside: Mapping[str, Any] | None = None) -> Value:
-        """The value of a field.
+        """Return the value of a field.
 
         Args:
-            path: dotted path of the field, from which the words for fields within it are found.
-            beside: the fields beside it, one of which may hold the currency of an amount.
+            path: dotted path, to find the texts of nested fields.
+            beside: sibling fields, one of which may contain the currency.
         """
         if raw is None or raw in ("", [], {}):
             return NoValue()
@@ -119,7 +119,7 @@ class ValueFactory:
         return items[0] if len(items) == 1 else self.make_list(items, None)
 
     def make_list(self, items: Iterable[Value], unit: Text | None = None) -> Value:
-        """A list of values: each distinct one once, those that may do much first, then the rarest."""
+        """Return a list of values: each distinct one once, privileged ones first, then the rarest."""
         every = [item for item in items if not isinstance(item, NoValue)]
         if not every:
             return NoValue()
@@ -136,19 +136,19 @@ class ValueFactory:
 
 
 def quoted_text(raw: str) -> QuotedText:
-    """Text of somebody else: whole where it is short, else its beginning and end."""
+    """Return a text from outside: whole if short, otherwise its beginning and end."""
     if len(raw) <= MAX_TEXT_LENGTH:
         return QuotedText(raw, "", len(raw))
     return QuotedText(raw[:HEAD_LENGTH], raw[-TAIL_LENGTH:], len(raw))
 
 
 def is_privileged(value: Value) -> bool:
-    """Whether a name sounds like one that may do much: it then stands first."""
+    """Return whether a name sounds privileged. Such names come first."""
     return any(PRIVILEGED_NAMES.search(name) is not None for name in _names(value))
 
 
 def make_money(amount: Any, currency: Any, interval: Any = None) -> Value:
-    """An amount in a currency; as a plain number where no currency is known."""
+    """Return an amount with its currency, or a plain number without one."""
     if not isinstance(amount, int | float) or isinstance(amount, bool):
         return quoted_text(str(amount))
     if not isinstance(currency, str) or not currency:
@@ -157,19 +157,19 @@ def make_money(amount: Any, currency: Any, interval: Any = None) -> Value:
 
 
 def format_decimal(number: float) -> str:
-    """A number as its shortest decimal text, without an exponent."""
+    """Return a number as its shortest decimal text, without an exponent."""
     found = Decimal(str(number))
     return format(found.quantize(Decimal(1)) if found == found.to_integral_value() else found.normalize(), "f")
 
 
 def make_label(name: object) -> Text:
-    """A name of the API's as a label."""
+    """Return a name of the API as a label."""
     said = one_line(str(name), MAX_LABEL_LENGTH)
     return Text(said, said)
 
 
 def make_quoted_label(name: object) -> Text:
-    """A name of the API's as a label that stands among words of ours."""
+    """Return a name of the API as a quoted label."""
     said = one_line(str(name), MAX_LABEL_LENGTH)
     return Text(quote_text(said, "en"), quote_text(said, "ja"))
 
@@ -201,7 +201,7 @@ def _tiers(_: ValueFactory, raw: Any, field: FieldText, beside: Mapping[str, Any
 
 
 def make_tiers(raw: Any, currency: Any) -> Value:
-    """The tiers of a price, as pricing units hold them."""
+    """Return the tiers of a pricing unit."""
     rows = [row for row in (raw if isinstance(raw, list) else [raw]) if isinstance(row, dict)]
     found = tuple(
         PriceTier(
@@ -215,7 +215,7 @@ def make_tiers(raw: Any, currency: Any) -> Value:
 
 
 def _prices(values: ValueFactory, raw: Any, _: FieldText, __: Mapping[str, Any]) -> Value:
-    """What a plan costs: the feature menus of it, each with its pricing units."""
+    """Return the prices of a plan: its menus with their pricing units."""
     items: list[Value] = []
     for menu in raw if isinstance(raw, list) else []:
         for unit in (menu.get("units") or []) if isinstance(menu, dict) else []:
@@ -226,7 +226,7 @@ def _prices(values: ValueFactory, raw: Any, _: FieldText, __: Mapping[str, Any])
 
 
 def make_price(unit: Mapping[str, Any]) -> Value:
-    """What one pricing unit costs: an amount or tiers."""
+    """Return the price of a pricing unit: an amount or tiers."""
     if unit.get("tiers"):
         return make_tiers(unit["tiers"], unit.get("currency"))
     per = "each" if unit.get("type") == "usage" else unit.get("recurring_interval")
@@ -234,7 +234,7 @@ def make_price(unit: Mapping[str, Any]) -> Value:
 
 
 def _usage(values: ValueFactory, raw: Any, _: FieldText, __: Mapping[str, Any]) -> Value:
-    """Counts of metering units. A count of zero says nothing."""
+    """Return counts of metering units. A count of zero is omitted."""
     items: list[Value] = []
     for row in raw if isinstance(raw, list) else [raw]:
         if isinstance(row, dict) and row.get("count"):
@@ -246,7 +246,7 @@ def _usage(values: ValueFactory, raw: Any, _: FieldText, __: Mapping[str, Any]) 
 
 
 def _pairs(values: ValueFactory, raw: Any, field: FieldText, _: Mapping[str, Any]) -> Value:
-    """Items of a list, each by its name and what it has: environments and the roles there."""
+    """Return list items by name with their content, such as environments with their roles."""
     by, of = field.pairs
     items: list[Value] = []
     for row in raw if isinstance(raw, list) else [raw]:
@@ -264,7 +264,7 @@ def _amount(raw: Any) -> str:
 
 
 def _file(_: ValueFactory, raw: Any, __: FieldText, ___: Mapping[str, Any]) -> Value:
-    """A file that is sent as base64, perhaps as a data URL: its text where it is one, else its size and digest."""
+    """Return a base64 or data URL file: its text, or its size and digest."""
     encoded = str(raw).partition(";base64,")[2] or str(raw)
     try:
         content = b64decode(encoded, validate=True)

@@ -1,4 +1,4 @@
-"""The words of questions for people, in both languages."""
+"""The texts of questions, in both languages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sealing: what leaves this process and comes back, or lies in the store, is encrypted and cannot be altered."""
+"""Authenticated encryption of data that leaves this process and comes back, or is in the store."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ MAX_KEY_FILE_BYTES = 4096
 
 
 class Encryptor:
-    """AES-256-GCM. `purpose` keeps what is sealed for one use from being opened for another.
+    """AES-256-GCM. `purpose` separates uses: data encrypted for one purpose cannot be decrypted for another.
 
     Args:
-        key: seals, and opens.
-        older: open what was sealed before the key was changed.
+        key: encrypts and decrypts.
+        older: decrypt data from before a change of keys.
     """
 
     def __init__(self, key: bytes, *older: bytes) -> None:
@@ -37,15 +37,15 @@ class Encryptor:
 
     @classmethod
     def ephemeral(cls) -> Encryptor:
-        """Under a key that ends with the process."""
+        """Return an encryptor with a random key, valid for this process."""
         return cls(secrets.token_bytes(KEY_BYTES))
 
     @classmethod
     def from_file(cls, file: Path) -> Encryptor:
-        """Under the key in a file that only its owner can read; made where it is missing.
+        """Return an encryptor with the key in a private file, which is created if it is missing.
 
         Raises:
-            SaasusMcpError: the file cannot be made or read, holds something else, or others can change or read it.
+            SaasusMcpError: the file cannot be created or read, has other content, or is not private.
         """
         try:
             private_files.ensure_private_folder(file.parent)
@@ -61,19 +61,19 @@ class Encryptor:
         return cls(key)
 
     def derive_keys(self, purpose: str) -> tuple[bytes, ...]:
-        """Other keys of 32 bytes, one of each of its own and in their order, for a purpose: the audit's chain, say."""
+        """Derive keys of 32 bytes for another purpose, such as the audit chain: one for each key, in order."""
         return tuple(
             HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=purpose.encode()).derive(key)
             for key in self._keys
         )
 
     def encrypt(self, value: Any, purpose: str) -> bytes:
-        """A JSON value, sealed."""
+        """Encrypt a JSON value."""
         nonce = secrets.token_bytes(NONCE_BYTES)
         return nonce + self._ciphers[0].encrypt(nonce, json.dumps(value).encode(), purpose.encode())
 
     def decrypt(self, sealed: bytes, purpose: str) -> Any:
-        """What was sealed for this purpose; None where it was not, or was altered."""
+        """Return the JSON value, or None if it was encrypted for another purpose or with another key, or was changed."""
         for cipher in self._ciphers:
             try:
                 return json.loads(cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], purpose.encode()))
@@ -82,11 +82,11 @@ class Encryptor:
         return None
 
     def encrypt_token(self, value: Any, purpose: str) -> str:
-        """A JSON value, sealed as text."""
+        """Encrypt a JSON value as text."""
         return base64.urlsafe_b64encode(self.encrypt(value, purpose)).decode()
 
     def decrypt_token(self, token: str, purpose: str) -> Any:
-        """What a token holds; None where it is not one of ours."""
+        """Return the JSON value of a token, or None if this server did not issue it."""
         try:
             return self.decrypt(base64.urlsafe_b64decode(token.encode()), purpose)
         except ValueError:

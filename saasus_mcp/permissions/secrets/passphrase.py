@@ -1,7 +1,7 @@
-"""The approver's passphrase: what a terminal asks for before a person's yes counts, where one was set.
+"""The approver's passphrase, which a terminal asks for before an approval, if one is set.
 
-It keeps apart the person and whoever else sits in the same account without knowing it; who can delete files there is
-stronger (see the design: on a laptop the boundary is the operating system's user).
+It separates the person from others who use the same account without knowing it. A program that can delete files of the account is
+stronger: on a laptop the boundary is the operating system's user.
 """
 
 from __future__ import annotations
@@ -33,24 +33,24 @@ MAX_FILE_BYTES = 4096
 
 
 class PassphraseError(SaasusMcpError):
-    """The passphrase cannot be kept, or what was kept cannot be read: then nobody is let through."""
+    """The passphrase cannot be stored or read. Then every attempt fails."""
 
 
 def is_passphrase_set(folder: Path) -> bool:
-    """Whether a passphrase is kept in this state folder; a damaged or unreadable one counts."""
+    """Return whether this state folder has a passphrase. A damaged or unreadable file counts."""
     return os.path.lexists(folder / PASSPHRASE_FILE)
 
 
 def is_too_short(passphrase: str) -> bool:
-    """Whether it has fewer characters than are asked for."""
+    """Return whether the passphrase has too few characters."""
     return len(unicodedata.normalize("NFC", passphrase)) < MIN_LENGTH
 
 
 def save_passphrase(folder: Path, passphrase: str) -> None:
-    """Keep the hash of a passphrase, in place of any earlier one, in a file that only its owner can read.
+    """Store the hash of a passphrase in a private file, replacing an earlier one.
 
     Raises:
-        PassphraseError: it has too few characters, or the file cannot be written.
+        PassphraseError: it is too short, or the file cannot be written.
     """
     if is_too_short(passphrase):
         raise PassphraseError(f"The passphrase must have at least {MIN_LENGTH} characters.", "Choose a longer one.")
@@ -67,10 +67,10 @@ def save_passphrase(folder: Path, passphrase: str) -> None:
 
 
 def verify_passphrase(folder: Path, passphrase: str) -> bool:
-    """Whether this is the passphrase that is kept; compared in constant time.
+    """Return whether this is the stored passphrase, in constant time.
 
     Raises:
-        PassphraseError: what is kept cannot be read.
+        PassphraseError: the stored hash cannot be read.
     """
     file = folder / PASSPHRASE_FILE
     try:
@@ -89,7 +89,7 @@ def verify_passphrase(folder: Path, passphrase: str) -> bool:
 
 
 def clear_passphrase(folder: Path) -> None:
-    """Forget the passphrase.
+    """Delete the passphrase.
 
     Raises:
         PassphraseError: the file cannot be deleted.
@@ -108,7 +108,7 @@ def _cost(kept: dict[str, Any]) -> dict[str, int]:
 
 
 def _bytes(passphrase: str) -> bytes:
-    """NFC, so that the same words typed on another keyboard are the same; whatever a terminal gave can be hashed."""
+    """Return the passphrase in NFC, so that another keyboard gives the same bytes. Any terminal input can be hashed."""
     return unicodedata.normalize("NFC", passphrase).encode("utf-8", "surrogatepass")
 
 

@@ -1,4 +1,4 @@
-"""Secrets kept from the model: those of answers become handles that a person can reveal once; others it passes by name."""
+"""Secrets hidden from the model: those of answers become handles that a person can reveal once; others are passed by name."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ SecretReferences = Callable[[str], str | None]
 
 
 def no_references(_: str) -> None:
-    """Where a profile lists no names."""
+    """Return no secret, for profiles without references."""
 
 
 @dataclass(slots=True)
 class SecretCollector:
-    """Collects the secrets of one answer; `hide` gives the handle that is shown in place of one."""
+    """Collects the secrets of one answer, and returns the handle for each."""
 
     collected: list[tuple[str, str]] = field(default_factory=list)
 
     def add(self, secret: str) -> str:
-        """The handle of a secret."""
+        """Return the handle of a secret."""
         identifier = secrets.token_hex(12)
         self.collected.append((identifier, secret))
         return HANDLE_PREFIX + identifier
@@ -62,13 +62,13 @@ class SecretVault:
         operation: str = "",
         call: str = "",
     ) -> None:
-        """Keep what was hidden in one answer, for so many seconds.
+        """Store the secrets of one answer for `lifetime` seconds.
 
         Args:
-            operation, call: whose answer it is, for the record of who saw it.
+            operation, call: of the answer, for the record of who revealed them.
 
         Raises:
-            StoreError: it cannot be kept.
+            StoreError: they cannot be stored.
         """
         if not hiding.collected:
             return
@@ -88,14 +88,14 @@ class SecretVault:
         self._store.add_secrets(kept, now)
 
     def reveal(self, handle: str, profile: str | None = None, *, by: str, via: Channel) -> str:
-        """The secret behind a handle, for a person; once, and not without a record of who saw it.
+        """Return the secret of a handle to a person, once, and record it.
 
         Args:
-            profile: the only one whose secrets this person may see; None where they may see those of any.
-            by: who is to see it.
+            profile: the only profile whose secrets this person may see; None for any.
+            by: the person.
 
         Raises:
-            Refused: it is unknown, was revealed already, or its time is over.
+            CallRefused: the handle is unknown, used or expired.
             StoreError: it cannot be recorded; it can be revealed later.
         """
         identifier = handle.strip().removeprefix(HANDLE_PREFIX)
@@ -108,12 +108,12 @@ class SecretVault:
         return secret
 
     def peek(self, handle: str) -> str | None:
-        """The secret behind a handle while it lasts, to see what revealing it takes; nobody may be shown it."""
+        """Return the secret of a valid handle without revealing it, for internal checks only."""
         hidden = self._store.get_secret(handle.removeprefix(HANDLE_PREFIX), self._clock())
         return self._opened(hidden) if hidden is not None else None
 
     def reveal_all(self, handles: Iterable[str], *, by: str, via: Channel) -> dict[str, str]:
-        """The secrets behind those handles that last, by handle, each once and recorded.
+        """Return the secrets of all valid handles, by handle, each once and recorded.
 
         Raises:
             StoreError: they cannot be recorded; none is revealed, and all can be later.
@@ -128,11 +128,11 @@ class SecretVault:
         return {handle: secret for handle, (hidden, secret) in found.items() if hidden.id in taken}
 
     def resolve(self, arguments: Arguments, principal: str, profile: str) -> Arguments:
-        """The arguments with every handle and every name replaced by its secret, for the wire only.
+        """Return the arguments with handles and names replaced by their secrets, for the request only.
 
         Raises:
-            Refused: a handle or a name is unknown here, or its time is over.
-            SaasusMcpError: a name is known and its secret cannot be read.
+            CallRefused: a handle or name is unknown here, or expired.
+            SaasusMcpError: a name is known, but its secret cannot be read.
         """
         known = {handle: self._secret(handle, principal, profile) for handle in arguments.handles()}
         return replace(arguments, values=_replaced(arguments.values, known)) if known else arguments

@@ -1,4 +1,4 @@
-"""What each operation does: rows of collections and documents, and the few operations that are neither."""
+"""The behaviour of each operation: collections, documents, and the few operations that are neither."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from saasus_mcp.sandbox.behaviours import (
     access,
     accounts,
     analysis,
+    attributes,
+    external_services,
     feedback,
     gateway,
     invitations,
@@ -14,18 +16,16 @@ from saasus_mcp.sandbox.behaviours import (
     marketplace,
     members,
     metering,
-    outside,
     pricing,
     sessions,
     settings,
     tenants,
-    values,
 )
 from saasus_mcp.sandbox.call import Behaviour
-from saasus_mcp.sandbox.engine import Collection, Document
+from saasus_mcp.sandbox.engine import CollectionResource, DocumentResource
 from saasus_mcp.sandbox.state import State
 
-ROWS: tuple[Collection | Document, ...] = (
+ROWS: tuple[CollectionResource | DocumentResource, ...] = (
     *access.ROWS,
     *accounts.ROWS,
     *feedback.ROWS,
@@ -34,11 +34,11 @@ ROWS: tuple[Collection | Document, ...] = (
     *logs.ROWS,
     *marketplace.ROWS,
     *members.ROWS,
-    *outside.ROWS,
+    *external_services.ROWS,
     *pricing.ROWS,
     *settings.ROWS,
     *tenants.ROWS,
-    *values.ROWS,
+    *attributes.ROWS,
 )
 
 SPECIAL: dict[str, Behaviour] = {
@@ -51,20 +51,20 @@ SPECIAL: dict[str, Behaviour] = {
     **marketplace.SPECIAL,
     **members.SPECIAL,
     **metering.SPECIAL,
-    **outside.SPECIAL,
+    **external_services.SPECIAL,
     **pricing.SPECIAL,
     **sessions.SPECIAL,
     **tenants.SPECIAL,
 }
 
 
-def table(catalogue: Catalogue) -> dict[str, Behaviour]:
-    """The behaviour of each operation, by key. One that is not in it answers a sample and changes nothing."""
+def behaviours_by_operation(catalogue: Catalogue) -> dict[str, Behaviour]:
+    """Return the behaviour of each operation by key. An operation without one answers a sample and changes nothing."""
     generic = {key: behaviour for row in ROWS for key, behaviour in row.behaviours(catalogue)}
     return {**generic, **SPECIAL}
 
 
-def settle(state: State, now: int) -> None:
-    """Let what was due happen: reserved plans begin, open invitations expire."""
+def apply_due_changes(state: State, now: int) -> None:
+    """Apply changes that are due: reserved plans start, open invitations expire."""
     tenants.apply_due_plans(state, now)
     invitations.expire(state, now)

@@ -1,21 +1,21 @@
-"""Roles and environments: what grants are made of."""
+"""Roles and environments."""
 
 from __future__ import annotations
 
-from saasus_mcp.sandbox.call import Call
-from saasus_mcp.sandbox.engine import Collection
+from saasus_mcp.sandbox.call import SandboxCall
+from saasus_mcp.sandbox.engine import CollectionResource
 from saasus_mcp.sandbox.refusals import invalid, not_now
 from saasus_mcp.sandbox.state import Record
 
 PRODUCTION = 3
 
 
-def _as_sent(call: Call) -> Record:
+def _as_sent(call: SandboxCall) -> Record:
     return call.body
 
 
-def _unused(call: Call, role: Record) -> None:
-    """The documents declare a refusal and do not say when; in use is the likely case, and the one emulated."""
+def _unused(call: SandboxCall, role: Record) -> None:
+    """Refuse a role that is in use. The documents declare the refusal without its condition; this is the likely one."""
     name = role["role_name"]
     granted = any(grant["role_name"] == name for grant in call.state.rows("grants"))
     waiting = [invitation for invitation in call.state.rows("invitations") if invitation["status"] == "pending"]
@@ -24,24 +24,24 @@ def _unused(call: Call, role: Record) -> None:
         raise not_now(f"The role {name} is in use.")
 
 
-def _named(_call: Call, role: Record) -> None:
+def _named(_call: SandboxCall, role: Record) -> None:
     if not role["role_name"].strip():
         raise invalid("role_name: it is empty.")
 
 
-def _not_production(_call: Call, env: Record) -> None:
+def _not_production(_call: SandboxCall, env: Record) -> None:
     if env["id"] == PRODUCTION:
         raise not_now("Environment 3 (prod) cannot be deleted.")
 
 
-def _grants_go_too(call: Call, env: Record) -> None:
+def _grants_go_too(call: SandboxCall, env: Record) -> None:
     for table in ("active_users", "api_keys", "grants"):
         call.state.sweep(table, lambda record: record["env_id"] == env["id"])
 
 
 ROWS = (
-    Collection("/v1/auth/roles", "roles", "role", key="role_name", new=_as_sent, check=_named, guard=_unused),
-    Collection(
+    CollectionResource("/v1/auth/roles", "roles", "role", key="role_name", new=_as_sent, check=_named, guard=_unused),
+    CollectionResource(
         "/v1/auth/envs",
         "envs",
         "environment",

@@ -1,33 +1,33 @@
-"""SaaS users: login accounts, which exist apart from any tenant, and what a person may do with their own."""
+"""SaaS users: login accounts, which exist apart from any tenant, and the operations of a user on their own account."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from saasus_mcp.sandbox.behaviours import logins
+from saasus_mcp.sandbox.behaviours.attributes import check_attributes
 from saasus_mcp.sandbox.behaviours.logins import new_user, user_by_login, user_by_token
 from saasus_mcp.sandbox.behaviours.members import forget, memberships, shown_envs
-from saasus_mcp.sandbox.behaviours.values import check_attributes
-from saasus_mcp.sandbox.call import DAY, Behaviour, Call, day_of, paged
-from saasus_mcp.sandbox.engine import Collection, Document
+from saasus_mcp.sandbox.call import DAY, Behaviour, SandboxCall, day_of, page_of
+from saasus_mcp.sandbox.engine import CollectionResource, DocumentResource
 from saasus_mcp.sandbox.refusals import invalid, missing, not_now
 from saasus_mcp.sandbox.state import Record, State
 
 PAGE = 50
 
 
-def _created(call: Call) -> Record:
-    """A password is generated where no mail can carry one, and told this once: reading the user shows none."""
+def _created(call: SandboxCall) -> Record:
+    """Return the new account. A password is generated if no mail can carry one, and is shown only here."""
     user = new_user(call, call.body.get("email", ""), call.body.get("sign_in_id", ""))
     silent = user["email"] or "password" in call.body
     return user if silent else {**user, "password": call.state.new_secret("password")}
 
 
-USERS = Collection("/v1/auth/users", "users", "user", unique=logins.NAMES, new=_created, check=logins.check)
+USERS = CollectionResource("/v1/auth/users", "users", "user", unique=logins.NAMES, new=_created, check=logins.check)
 
 
 def info(state: State, user: Record) -> Record:
-    """The account with every tenant it belongs to, as GetUserInfo tells it."""
+    """Return the account with its tenants, in the form of GetUserInfo."""
     tenants: list[Record] = []
     for member in memberships(state, user["id"]):
         tenant = state.get("tenants", member["tenant_id"])
@@ -46,7 +46,7 @@ def info(state: State, user: Record) -> Record:
     return {**user, "user_attribute": user["attributes"], "tenants": tenants}
 
 
-def _info_by_token(call: Call) -> Record:
+def _info_by_token(call: SandboxCall) -> Record:
     user = user_by_token(call.state, call.query["token"])
     for member in memberships(call.state, user["id"]):
         key = (day_of(call.now), member["tenant_id"])
@@ -55,7 +55,7 @@ def _info_by_token(call: Call) -> Record:
     return info(call.state, user)
 
 
-def _info_by_login(call: Call) -> Record:
+def _info_by_login(call: SandboxCall) -> Record:
     (name, value), *_ = call.query.items()
     found = user_by_login(call.state, name, value)
     if found is None:
@@ -63,18 +63,18 @@ def _info_by_login(call: Call) -> Record:
     return info(call.state, found)
 
 
-def _search(call: Call) -> Record:
+def _search(call: SandboxCall) -> Record:
     wanted = {name: call.query[name] for name in ("id", *logins.NAMES) if name in call.query}
     found = [user for user in call.state.rows("users") if matches(user, wanted)]
-    return paged(call, found, "users", PAGE)
+    return page_of(call, found, "users", PAGE)
 
 
 def matches(record: Record, wanted: Record) -> bool:
-    """Whether a record has the wanted id and logins that begin as wanted."""
+    """Return whether a record has the wanted id and login prefixes."""
     return all(record[name] == text if name == "id" else record[name].startswith(text) for name, text in wanted.items())
 
 
-def _delete(call: Call) -> Record:
+def _delete(call: SandboxCall) -> Record:
     user = call.state.get("users", *call.scope)
     before = info(call.state, user)
     forget(call.state, user["id"])
@@ -82,23 +82,23 @@ def _delete(call: Call) -> Record:
     return before
 
 
-def _set_password(call: Call) -> None:
+def _set_password(call: SandboxCall) -> None:
     if not call.body["password"]:
         raise invalid("password: it is empty.")
 
 
-def _reset_password(call: Call) -> Record:
+def _reset_password(call: SandboxCall) -> Record:
     return {"password": call.state.new_secret("password")}
 
 
 def _set_login(name: str) -> Behaviour:
-    def behaviour(call: Call) -> None:
+    def behaviour(call: SandboxCall) -> None:
         _change_login(call, name, call.body[name])
 
     return behaviour
 
 
-def _change_login(call: Call, name: str, value: str) -> None:
+def _change_login(call: SandboxCall, name: str, value: str) -> None:
     user = call.state.get("users", *call.scope)
     if not user[name]:
         raise not_now(f"The user does not sign in by {name}.")
@@ -109,7 +109,7 @@ def _change_login(call: Call, name: str, value: str) -> None:
     call.state.put("users", call.scope, changed)
 
 
-def _request_email(call: Call) -> None:
+def _request_email(call: SandboxCall) -> None:
     user = call.state.get("users", *call.scope)
     if not user["email"]:
         raise not_now("The user does not sign in by email.")
@@ -118,7 +118,7 @@ def _request_email(call: Call) -> None:
     call.state.put("email_requests", call.scope, request)
 
 
-def _confirm_email(call: Call) -> None:
+def _confirm_email(call: SandboxCall) -> None:
     request = call.state.find("email_requests", *call.scope)
     if request is None or request["until"] < call.now:
         raise not_now("No change of the address was requested in the last 24 hours.")
@@ -128,24 +128,24 @@ def _confirm_email(call: Call) -> None:
     call.state.drop("email_requests", *call.scope)
 
 
-def _set_attributes(call: Call) -> None:
+def _set_attributes(call: SandboxCall) -> None:
     check_attributes(call.state, "saas_user_attributes", call.body["attributes"])
     call.state.change("users", call.scope, attributes=call.body["attributes"])
 
 
-def _issue_authenticator(call: Call) -> Record:
+def _issue_authenticator(call: SandboxCall) -> Record:
     user_by_token(call.state, call.body["access_token"])
     call.state.put("authenticators", call.scope, {"registered": False})
     return {"secret_code": "SANDBOX" + call.state.new_id("authenticator")[:8].upper()}
 
 
-def _register_authenticator(call: Call) -> None:
+def _register_authenticator(call: SandboxCall) -> None:
     if call.state.find("authenticators", *call.scope) is None:
         raise not_now("No secret code was issued for this user before.")
     call.state.put("authenticators", call.scope, {"registered": True})
 
 
-def _check_mfa(call: Call, preference: Record) -> None:
+def _check_mfa(call: SandboxCall, preference: Record) -> None:
     if not preference["enabled"]:
         return
     method = call.body.get("method")
@@ -159,20 +159,20 @@ def _check_mfa(call: Call, preference: Record) -> None:
         raise not_now("The domain and its DKIM records are not validated.")
 
 
-def _sign_up(call: Call) -> Record:
+def _sign_up(call: SandboxCall) -> Record:
     settings = call.state.get("documents", "/v1/auth/sign-in-settings")
     if call.operation.operation_id == "SignUp" and not settings["self_regist"]["enable"]:
         raise not_now("Self sign-up is switched off.")
     return USERS.create(call)
 
 
-def _no_preference(_call: Call) -> dict[str, Any]:
+def _no_preference(_call: SandboxCall) -> dict[str, Any]:
     return {"enabled": False}
 
 
 ROWS = (
     USERS,
-    Document("/v1/auth/users/{user_id}/mfa/preference", default=_no_preference, check=_check_mfa),
+    DocumentResource("/v1/auth/users/{user_id}/mfa/preference", default=_no_preference, check=_check_mfa),
 )
 
 SPECIAL: dict[str, Behaviour] = {

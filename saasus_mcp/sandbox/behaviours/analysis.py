@@ -1,4 +1,4 @@
-"""Statistics: figures that are stored, and figures that are counted out of what is there."""
+"""Statistics: stored figures, and figures counted from the data."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 
 from saasus_mcp.sandbox.behaviours.metering import day, month
-from saasus_mcp.sandbox.call import DAY, Behaviour, Call, day_of
+from saasus_mcp.sandbox.call import DAY, Behaviour, SandboxCall, day_of
 from saasus_mcp.sandbox.refusals import invalid
 from saasus_mcp.sandbox.state import Record
 
@@ -18,11 +18,11 @@ CREATED = {"create_tenant": "tenants", "create_saas_user": "users", "create_tena
 
 
 def _period(kind: str) -> Callable[[str, str], str]:
-    """How a period of this kind is written."""
+    """Return the formatter of a kind of period."""
     return month if kind == "monthly" else day
 
 
-def _active(call: Call) -> Record:
+def _active(call: SandboxCall) -> Record:
     read = _period(call.query["type"])
     first = read(call.query["date_from"], "date_from")
     last = read(call.query.get("date_to", "9999-12-31"[: len(first)]), "date_to")
@@ -34,13 +34,13 @@ def _active(call: Call) -> Record:
     return {"data": sorted(found, key=lambda row: (row["date"], row["tenant_id"], row["env_id"]))}
 
 
-def _set_active(call: Call) -> None:
+def _set_active(call: SandboxCall) -> None:
     body = call.body
     _period(body["type"])(body["date"], "date")
     call.state.put("active_users", (body["type"], body["date"], body["tenant_id"], body["env_id"]), body)
 
 
-def _days(call: Call) -> Iterator[str]:
+def _days(call: SandboxCall) -> Iterator[str]:
     first = date.fromisoformat(day(call.query["start_date"], "start_date"))
     last = date.fromisoformat(day(call.query["end_date"], "end_date"))
     if last < first:
@@ -50,8 +50,8 @@ def _days(call: Call) -> Iterator[str]:
     return ((first + timedelta(days=number)).isoformat() for number in range((last - first).days + 1))
 
 
-def _created(call: Call) -> Record:
-    """How many records were made on each day; by tenant where they belong to one."""
+def _created(call: SandboxCall) -> Record:
+    """Return the number of new records per day, and per tenant where records belong to one."""
     days = list(_days(call))
     kind = call.query["metrics_type"]
     made: dict[str, Counter[str]] = {when: Counter() for when in days}
@@ -65,12 +65,12 @@ def _created(call: Call) -> Record:
     return {"metrics": metrics}
 
 
-def _wanted(call: Call, tenant: str) -> bool:
-    """Whether a tenant is among those asked for; what belongs to no tenant always is."""
+def _wanted(call: SandboxCall, tenant: str) -> bool:
+    """Return whether the request includes this tenant. Records without a tenant are always included."""
     return not tenant or tenant in call.query.get("tenant_ids", (tenant,))
 
 
-def _userinfo(call: Call) -> Record:
+def _userinfo(call: SandboxCall) -> Record:
     metrics = []
     for when in _days(call):
         rows = [row for row in call.state.rows("userinfo_calls", when) if _wanted(call, row["tenant_id"])]
@@ -78,21 +78,21 @@ def _userinfo(call: Call) -> Record:
     return {"metrics": metrics}
 
 
-def _histories(call: Call) -> Record:
-    """The last month of one user, day by day."""
+def _histories(call: SandboxCall) -> Record:
+    """Return the last month of one user, day by day."""
     rows = [row for row in call.state.rows("behaviors", *call.scope) if row["behaved_at"] > call.now - MONTH * DAY]
     return {"histories": sorted(rows, key=lambda row: row["behaved_at"])}
 
 
-def _set_history(call: Call) -> None:
-    """One day of one user, replaced. A day is one in UTC."""
+def _set_history(call: SandboxCall) -> None:
+    """Replace one UTC day of one user."""
     begun = call.body["timestamp"] // DAY * DAY
     user_id = call.body["user_id"]
     record = {"user_id": user_id, "behaved_at": begun, "histories": call.body["histories"]}
     call.state.put("behaviors", (user_id, begun), record)
 
 
-def _pages(call: Call) -> Record:
+def _pages(call: SandboxCall) -> Record:
     first, last = call.query["start_timestamp"], call.query["end_timestamp"]
     views: Counter[str] = Counter()
     visitors: dict[str, set[str]] = {}

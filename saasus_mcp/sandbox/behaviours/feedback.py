@@ -2,46 +2,46 @@
 
 from __future__ import annotations
 
-from saasus_mcp.sandbox.call import Behaviour, Call
-from saasus_mcp.sandbox.engine import Collection
+from saasus_mcp.sandbox.call import Behaviour, SandboxCall
+from saasus_mcp.sandbox.engine import CollectionResource
 from saasus_mcp.sandbox.refusals import invalid, missing
 from saasus_mcp.sandbox.state import Record
 
 HIGHEST_STATUS = 3
 
 
-def _new(call: Call) -> Record:
+def _new(call: SandboxCall) -> Record:
     return {"id": call.state.new_id("feedbacks"), "status": 0, **call.body}
 
 
-def _votes(call: Call, feedback_id: str) -> Record:
+def _votes(call: SandboxCall, feedback_id: str) -> Record:
     users = [{"user_id": vote["user_id"]} for vote in call.state.rows("votes", feedback_id)]
     return {"count": len(users), "users": users}
 
 
-def _view(call: Call, entry: Record) -> Record:
+def _view(call: SandboxCall, entry: Record) -> Record:
     return {**entry, "comments": call.state.rows("comments", entry["id"]), **_votes(call, entry["id"])}
 
 
-def _and_all(call: Call, entry: Record) -> None:
+def _and_all(call: SandboxCall, entry: Record) -> None:
     for table in ("comments", "votes"):
         call.state.drop(table, entry["id"])
 
 
-def _set_status(call: Call) -> None:
+def _set_status(call: SandboxCall) -> None:
     if call.body["status"] > HIGHEST_STATUS:
         raise invalid("status: expected 0 to 3.")
     call.state.change("feedbacks", call.scope, status=call.body["status"])
 
 
-def _vote(call: Call) -> Record:
-    """A second vote of the same user counts no more than the first."""
+def _vote(call: SandboxCall) -> Record:
+    """Count a vote. A second vote of the same user has no effect."""
     feedback_id, user_id = call.path["feedback_id"], call.body["user_id"]
     call.state.put("votes", (feedback_id, user_id), {"user_id": user_id})
     return _votes(call, feedback_id)
 
 
-def _take_back(call: Call) -> None:
+def _take_back(call: SandboxCall) -> None:
     key = (call.path["feedback_id"], call.path["user_id"])
     if call.state.find("votes", *key) is None:
         raise missing("vote")
@@ -49,8 +49,8 @@ def _take_back(call: Call) -> None:
 
 
 ROWS = (
-    Collection("/v1/communication/feedbacks", "feedbacks", "feedback", new=_new, view=_view, cascade=_and_all),
-    Collection("/v1/communication/feedbacks/{feedback_id}/comments", "comments", "comment"),
+    CollectionResource("/v1/communication/feedbacks", "feedbacks", "feedback", new=_new, view=_view, cascade=_and_all),
+    CollectionResource("/v1/communication/feedbacks/{feedback_id}/comments", "comments", "comment"),
 )
 
 SPECIAL: dict[str, Behaviour] = {

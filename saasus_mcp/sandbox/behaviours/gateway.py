@@ -1,9 +1,9 @@
-"""The Smart API Gateway: live settings, a draft made from uploads, and the keys with which tenants call it."""
+"""The Smart API Gateway: live settings, a draft made from uploads, and the API keys of tenants."""
 
 from __future__ import annotations
 
-from saasus_mcp.sandbox.call import Behaviour, Call
-from saasus_mcp.sandbox.engine import Collection, Document
+from saasus_mcp.sandbox.call import Behaviour, SandboxCall
+from saasus_mcp.sandbox.engine import CollectionResource, DocumentResource
 from saasus_mcp.sandbox.refusals import invalid, not_now
 from saasus_mcp.sandbox.state import Record
 
@@ -14,37 +14,37 @@ KEYS_OF_A_USER = 2
 WIRING = ("role_arn", "saas_vpc_id", "saas_subnet_ids", "saas_alb_arn")
 
 
-def _no_draft(_call: Call) -> Record:
+def _no_draft(_call: SandboxCall) -> Record:
     return {"endpoint_settings_list": []}
 
 
-def _set_live(call: Call, **fields: object) -> None:
+def _set_live(call: SandboxCall, **fields: object) -> None:
     call.state.change("documents", (LIVE,), **fields)
 
 
-def _live(call: Call) -> Record:
+def _live(call: SandboxCall) -> Record:
     return call.state.get("documents", LIVE)
 
 
-def _draft(call: Call) -> Record:
+def _draft(call: SandboxCall) -> Record:
     found = call.state.find("documents", DRAFT)
     if found is None:
         raise not_now("There is no draft.")
     return found
 
 
-def _apply(call: Call) -> None:
+def _apply(call: SandboxCall) -> None:
     _set_live(call, **_draft(call))
     call.state.drop("documents", DRAFT)
 
 
-def _cancel(call: Call) -> None:
+def _cancel(call: SandboxCall) -> None:
     _draft(call)
     call.state.drop("documents", DRAFT)
 
 
-def _upload(call: Call) -> None:
-    """Sources become a draft: here one endpoint more than what is live."""
+def _upload(call: SandboxCall) -> None:
+    """Make a draft with one endpoint more than the live settings."""
     _require_content(call)
     number = call.state.new_id("endpoint")[:4]
     made = {"path": f"/generated-{number}", "method": "GET", "throttlings": [], "role_names": []}
@@ -56,12 +56,12 @@ def _upload(call: Call) -> None:
     _set_live(call, generated_file_status="generated")
 
 
-def _require_content(call: Call) -> None:
+def _require_content(call: SandboxCall) -> None:
     if not call.body["content"]:
         raise invalid("content: it is empty.")
 
 
-def _create(call: Call) -> None:
+def _create(call: SandboxCall) -> None:
     live = _live(call)
     lacking = [name for name in WIRING if not live[name]]
     if lacking:
@@ -73,26 +73,26 @@ def _create(call: Call) -> None:
     _set_live(call, status="created")
 
 
-def _publish(call: Call) -> None:
+def _publish(call: SandboxCall) -> None:
     if not _live(call)["status"]:
         raise not_now("The gateway was not created.")
     _set_live(call, status="published")
 
 
-def _unpublish(call: Call) -> None:
+def _unpublish(call: SandboxCall) -> None:
     if _live(call)["status"] != "published":
         raise not_now("The gateway is not published.")
     _set_live(call, status="unpublished")
 
 
-def _keys(call: Call) -> Record:
+def _keys(call: SandboxCall) -> Record:
     wanted = {name: call.query[name] for name in ("tenant_id", "env_id", "user_id") if name in call.query}
     rows = [row for row in call.state.rows(KEYS) if all(row.get(name) == value for name, value in wanted.items())]
     return {"api_keys": [row for row in rows if not call.query.get("tenant_only") or "user_id" not in row]}
 
 
-def _issue(call: Call) -> Record:
-    """A key beside those that there are: no call takes one back, and a user holds two at most."""
+def _issue(call: SandboxCall) -> Record:
+    """Add a key. No call removes one, and a user has at most two."""
     user_id = call.body.get("user_id")
     if user_id:
         call.state.get("members", call.body["tenant_id"], user_id, noun="tenant user")
@@ -106,21 +106,21 @@ def _issue(call: Call) -> Record:
     return record
 
 
-def _refresh(call: Call) -> Record:
+def _refresh(call: SandboxCall) -> Record:
     call.state.get(KEYS, *call.scope, noun="API key")
     call.state.change(KEYS, call.scope, client_secret=call.state.new_secret("client-secret"))
     return call.state.get(KEYS, *call.scope)
 
 
-def _open_access(call: Call) -> Record:
+def _open_access(call: SandboxCall) -> Record:
     return {"id": call.path["tenant_id"], "allowed_ips": [], "routing": {}}
 
 
 ROWS = (
-    Document(LIVE),
-    Document(DRAFT, default=_no_draft),
-    Document("/v1/apigateway/tenants/{tenant_id}", default=_open_access),
-    Collection("/v1/apigateway/api-keys", KEYS, "API key", key="api_key"),
+    DocumentResource(LIVE),
+    DocumentResource(DRAFT, default=_no_draft),
+    DocumentResource("/v1/apigateway/tenants/{tenant_id}", default=_open_access),
+    CollectionResource("/v1/apigateway/api-keys", KEYS, "API key", key="api_key"),
 )
 
 SPECIAL: dict[str, Behaviour] = {

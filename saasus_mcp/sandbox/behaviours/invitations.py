@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from saasus_mcp.sandbox.behaviours import logins
 from saasus_mcp.sandbox.behaviours.members import check_grants, described, grant, join
-from saasus_mcp.sandbox.call import DAY, Behaviour, Call
-from saasus_mcp.sandbox.engine import Collection
+from saasus_mcp.sandbox.call import DAY, Behaviour, SandboxCall
+from saasus_mcp.sandbox.engine import CollectionResource
 from saasus_mcp.sandbox.refusals import invalid, missing, not_now
 from saasus_mcp.sandbox.state import Record, State
 
@@ -13,11 +13,11 @@ LIFE = 7 * DAY
 
 
 def url(invitation_id: str) -> str:
-    """The link that is mailed."""
+    """Return the link in the mail."""
     return f"https://auth.orders.example.com/invite?id={invitation_id}"
 
 
-def _created(call: Call) -> Record:
+def _created(call: SandboxCall) -> Record:
     invitation_id = call.state.new_id("invitations")
     return {
         "id": invitation_id,
@@ -30,7 +30,7 @@ def _created(call: Call) -> Record:
     }
 
 
-def _check(call: Call, invitation: Record) -> None:
+def _check(call: SandboxCall, invitation: Record) -> None:
     logins.user_by_token(call.state, call.body["access_token"])
     info = call.state.get("documents", "/v1/auth/basic-info")
     if not (info["is_dns_validated"] and info["is_ses_sandbox_granted"]):
@@ -39,13 +39,13 @@ def _check(call: Call, invitation: Record) -> None:
     check_grants(call.state, [(env["id"], env["role_names"]) for env in invitation["envs"]])
 
 
-def _view(call: Call, invitation: Record) -> Record:
+def _view(call: SandboxCall, invitation: Record) -> Record:
     held = [(env["id"], env["role_names"]) for env in invitation["envs"]]
     return {**invitation, "envs": described(call.state, held)}
 
 
 def expire(state: State, now: int) -> None:
-    """Let every open invitation whose time is over expire."""
+    """Expire every open invitation that is overdue."""
 
     def aged(invitation: Record) -> Record:
         over = invitation["status"] == "pending" and invitation["expired_at"] <= now
@@ -54,7 +54,7 @@ def expire(state: State, now: int) -> None:
     state.rewrite("invitations", aged)
 
 
-def _found(call: Call) -> Record:
+def _found(call: SandboxCall) -> Record:
     wanted = call.path["invitation_id"]
     found = next((invitation for invitation in call.state.rows("invitations") if invitation["id"] == wanted), None)
     if found is None:
@@ -62,12 +62,12 @@ def _found(call: Call) -> Record:
     return found
 
 
-def _validity(call: Call) -> Record:
+def _validity(call: SandboxCall) -> Record:
     return {"is_valid": _found(call)["status"] == "pending"}
 
 
-def _accept(call: Call) -> None:
-    """Despite the operation's name (ValidateInvitation) the person joins: with a token, or as a new account."""
+def _accept(call: SandboxCall) -> None:
+    """Add the person to the tenant, with a token or as a new account. The operation is named ValidateInvitation nevertheless."""
     invitation = _found(call)
     if invitation["status"] != "pending":
         raise not_now(f"The invitation is {invitation['status']}.")
@@ -83,8 +83,8 @@ def _accept(call: Call) -> None:
     call.state.put("invitations", (tenant_id, invitation["id"]), {**invitation, "status": "accepted"})
 
 
-def _guest(call: Call, invitation: Record) -> Record:
-    """Who accepts: the account that has the address, or a new one."""
+def _guest(call: SandboxCall, invitation: Record) -> Record:
+    """Return the account with the invited address, or a new one."""
     known = logins.user_by_login(call.state, "email", invitation["email"])
     if call.body.get("access_token"):
         if known is None:
@@ -100,7 +100,7 @@ def _guest(call: Call, invitation: Record) -> Record:
 
 
 ROWS = (
-    Collection(
+    CollectionResource(
         "/v1/auth/tenants/{tenant_id}/invitations", "invitations", "invitation", new=_created, check=_check, view=_view
     ),
 )

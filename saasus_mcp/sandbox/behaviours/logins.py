@@ -1,10 +1,10 @@
-"""What a person signs in by: an e-mail address or a sign-in id, never both."""
+"""Logins: an e-mail address or a sign-in id, never both."""
 
 from __future__ import annotations
 
 import re
 
-from saasus_mcp.sandbox.call import Call
+from saasus_mcp.sandbox.call import SandboxCall
 from saasus_mcp.sandbox.refusals import invalid, unauthorized
 from saasus_mcp.sandbox.state import Record, State
 
@@ -13,14 +13,14 @@ SIGN_IN_ID = re.compile(r"[A-Za-z0-9_-]{1,50}")
 EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(?:\.[^@\s.]+)+")
 
 
-def new_user(call: Call, email: str = "", sign_in_id: str = "") -> Record:
-    """A fresh account with this login."""
+def new_user(call: SandboxCall, email: str = "", sign_in_id: str = "") -> Record:
+    """Return a new account with this login."""
     login = {"email": email, "sign_in_id": sign_in_id}
     return {"id": call.state.new_id("users"), **login, "attributes": {}, "last_login_at": None, "created_at": call.now}
 
 
-def check(_call: Call, user: Record) -> None:
-    """Refuse a login that could not be one."""
+def check(_call: SandboxCall, user: Record) -> None:
+    """Refuse an invalid login."""
     if sum(bool(user[name]) for name in NAMES) != 1:
         raise invalid("email: exactly one of email and sign_in_id must be given.")
     if user["email"] and not EMAIL.fullmatch(user["email"]):
@@ -30,15 +30,15 @@ def check(_call: Call, user: Record) -> None:
 
 
 def user_by_login(state: State, name: str, value: str) -> Record | None:
-    """The account that signs in so."""
+    """Return the account with this login, or None."""
     return next((user for user in state.rows("users") if user[name] == value), None)
 
 
 def user_by_token(state: State, token: str) -> Record:
-    """Whose token it is: the user whose id it holds, else the first one. Any text will do, as long as there is some.
+    """Return the user whose id the token contains, or the first user. Any text is accepted as a token.
 
     Raises:
-        Refusal: there is none (401).
+        Refusal: no user exists (401).
     """
     if not token:
         raise unauthorized("The token is empty.")

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from saasus_mcp.sandbox.call import Behaviour, Call, day_of, paged
-from saasus_mcp.sandbox.engine import Collection
+from saasus_mcp.sandbox.call import Behaviour, SandboxCall, day_of, page_of
+from saasus_mcp.sandbox.engine import CollectionResource
 from saasus_mcp.sandbox.refusals import invalid
 from saasus_mcp.sandbox.state import Record
 
 PAGE = 200
 
 
-def _logs(call: Call) -> Record:
-    """The calls of one day, one moment or a range, newest first; of today where nothing is said."""
+def _logs(call: SandboxCall) -> Record:
+    """Return the calls of a day, a moment or a range, newest first; of today by default."""
     query = call.query
     ranged = "start_at" in query or "end_at" in query
     if "created_at" in query and ranged:
@@ -28,9 +28,9 @@ def _logs(call: Call) -> Record:
     else:
         found = [row for row in rows if row["created_date"] == query.get("created_date", day_of(call.now))]
     newest_first = sorted(found, key=lambda row: row["created_at"], reverse=True)
-    return paged(call, newest_first, "api_logs", PAGE)
+    return page_of(call, newest_first, "api_logs", PAGE)
 
 
-ROWS = (Collection("/v1/apilog/logs", "api_logs", "log entry", key="api_log_id"),)
+ROWS = (CollectionResource("/v1/apilog/logs", "api_logs", "log entry", key="api_log_id"),)
 
 SPECIAL: dict[str, Behaviour] = {"apilog.GetLogs": _logs}

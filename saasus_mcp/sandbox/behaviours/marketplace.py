@@ -5,8 +5,8 @@ from __future__ import annotations
 from saasus_mcp.sandbox.behaviours.logins import user_by_token
 from saasus_mcp.sandbox.behaviours.members import grant, join
 from saasus_mcp.sandbox.behaviours.tenants import TENANTS, new_tenant
-from saasus_mcp.sandbox.call import Behaviour, Call
-from saasus_mcp.sandbox.engine import Collection, Document
+from saasus_mcp.sandbox.call import Behaviour, SandboxCall
+from saasus_mcp.sandbox.engine import CollectionResource, DocumentResource
 from saasus_mcp.sandbox.refusals import invalid
 from saasus_mcp.sandbox.state import Record, uid
 
@@ -15,30 +15,30 @@ CUSTOMERS = "marketplace_customers"
 PRODUCTION = 3
 
 
-def _save_plan(call: Call) -> None:
-    """Map a plan's name at AWS to a pricing plan; the name is the key."""
+def _save_plan(call: SandboxCall) -> None:
+    """Map an AWS plan name, which is the key, to a pricing plan."""
     if call.state.find("pricing_plans", call.body["plan_id"]) is None:
         raise invalid("plan_id: the plan does not exist.")
     call.state.put(PLANS, (call.body["plan_name"],), call.body)
 
 
-def _customers(call: Call) -> Record:
+def _customers(call: SandboxCall) -> Record:
     tenants = call.query.get("tenant_ids")
     rows = call.state.rows(CUSTOMERS)
     return {"customers": [row for row in rows if tenants is None or row["tenant_id"] in tenants]}
 
 
-def _check_token(call: Call) -> None:
+def _check_token(call: SandboxCall) -> None:
     if not call.body["registration_token"]:
         raise invalid("registration_token: it is empty.")
 
 
-def _bind(call: Call) -> Record:
+def _bind(call: SandboxCall) -> Record:
     """Bind the buyer behind a registration token to a tenant. A tenant has one contract, a token one buyer."""
     return _bound(call, call.body["tenant_id"])
 
 
-def _bound(call: Call, tenant_id: str) -> Record:
+def _bound(call: SandboxCall, tenant_id: str) -> Record:
     _check_token(call)
     identifier = "cust-" + uid("buyer", call.body["registration_token"])[:12]
     if call.state.find(CUSTOMERS, identifier) is not None:
@@ -50,13 +50,13 @@ def _bound(call: Call, tenant_id: str) -> Record:
     return record
 
 
-def _link(call: Call) -> None:
+def _link(call: SandboxCall) -> None:
     user_by_token(call.state, call.body["access_token"])
     _bound(call, call.body["tenant_id"])
 
 
-def _sync(call: Call) -> None:
-    """The contract at AWS decides: the tenant gets the first plan that is mapped to an AWS plan and still exists."""
+def _sync(call: SandboxCall) -> None:
+    """Give the tenant the first mapped plan that still exists, as the contract at AWS decides."""
     customer = call.state.get(CUSTOMERS, *call.scope, noun="customer")
     mapped = [row for row in call.state.rows(PLANS) if call.state.find("pricing_plans", row["plan_id"]) is not None]
     if mapped:
@@ -67,8 +67,8 @@ def _sync(call: Call) -> None:
             call.state.change("tenants", (tenant["id"],), plan_id=entry["plan_id"], plan_histories=histories)
 
 
-def _confirm_sign_up(call: Call) -> Record:
-    """A new tenant for the buyer, with the person whose token it is as its administrator."""
+def _confirm_sign_up(call: SandboxCall) -> Record:
+    """Create a tenant for the buyer, with the owner of the token as its administrator."""
     user = user_by_token(call.state, call.body["access_token"])
     tenant = new_tenant(call, call.body.get("tenant_name") or "AWS Marketplace", {}, user["email"])
     _bound(call, tenant["id"])
@@ -80,11 +80,11 @@ def _confirm_sign_up(call: Call) -> Record:
 
 
 ROWS = (
-    Collection("/v1/awsmarketplace/plans", PLANS, "plan", key="plan_name"),
-    Collection("/v1/awsmarketplace/customers", CUSTOMERS, "customer", key="customer_identifier"),
-    Document("/v1/awsmarketplace/settings"),
-    Document("/v1/awsmarketplace/listing-status"),
-    Document("/v1/awsmarketplace/catalog-entity/visibility"),
+    CollectionResource("/v1/awsmarketplace/plans", PLANS, "plan", key="plan_name"),
+    CollectionResource("/v1/awsmarketplace/customers", CUSTOMERS, "customer", key="customer_identifier"),
+    DocumentResource("/v1/awsmarketplace/settings"),
+    DocumentResource("/v1/awsmarketplace/listing-status"),
+    DocumentResource("/v1/awsmarketplace/catalog-entity/visibility"),
 )
 
 SPECIAL: dict[str, Behaviour] = {

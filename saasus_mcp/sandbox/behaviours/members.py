@@ -1,4 +1,4 @@
-"""Tenant users: who belongs to which tenant, and which roles they hold in which environment there."""
+"""Tenant users: memberships, and roles by environment."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from saasus_mcp.sandbox.behaviours import logins
-from saasus_mcp.sandbox.behaviours.values import check_attributes
-from saasus_mcp.sandbox.call import Behaviour, Call, paged
-from saasus_mcp.sandbox.engine import Collection
+from saasus_mcp.sandbox.behaviours.attributes import check_attributes
+from saasus_mcp.sandbox.call import Behaviour, SandboxCall, page_of
+from saasus_mcp.sandbox.engine import CollectionResource
 from saasus_mcp.sandbox.refusals import invalid, missing
 from saasus_mcp.sandbox.state import Record, State
 
@@ -17,12 +17,12 @@ LARGEST = 10_000
 
 
 def memberships(state: State, user_id: str) -> list[Record]:
-    """The user's memberships, in all tenants."""
+    """Return the user's memberships in all tenants."""
     return [member for member in state.rows("members") if member["user_id"] == user_id]
 
 
 def shown_envs(state: State, tenant_id: str, user_id: str) -> list[Record]:
-    """The user's roles in a tenant, by environment."""
+    """Return the user's roles in a tenant by environment."""
     held: dict[int, list[str]] = {}
     for grant in state.rows("grants", tenant_id, user_id):
         held.setdefault(grant["env_id"], []).append(grant["role_name"])
@@ -30,7 +30,7 @@ def shown_envs(state: State, tenant_id: str, user_id: str) -> list[Record]:
 
 
 def described(state: State, held: Iterable[tuple[int, list[str]]]) -> list[Record]:
-    """Environments and roles by what they are called, as the API tells a grant."""
+    """Return environments and roles with their names, in the API's form of a grant."""
     envs: list[Record] = []
     for env_id, names in sorted(held):
         env = state.find("envs", env_id) or {"id": env_id, "name": "", "display_name": ""}
@@ -40,7 +40,7 @@ def described(state: State, held: Iterable[tuple[int, list[str]]]) -> list[Recor
 
 
 def check_grants(state: State, grants: Iterable[tuple[int, list[str]]]) -> None:
-    """Refuse grants of roles or in environments that do not exist."""
+    """Refuse grants with unknown roles or environments."""
     for env_id, names in grants:
         if state.find("envs", env_id) is None:
             raise invalid(f"envs: the environment {env_id} does not exist.")
@@ -49,7 +49,7 @@ def check_grants(state: State, grants: Iterable[tuple[int, list[str]]]) -> None:
                 raise invalid(f"role_names: the role {name} does not exist.")
 
 
-def join(call: Call, tenant_id: str, user_id: str, attributes: Mapping[str, Any]) -> Record:
+def join(call: SandboxCall, tenant_id: str, user_id: str, attributes: Mapping[str, Any]) -> Record:
     """Make the user a member of the tenant."""
     if call.state.find("members", tenant_id, user_id) is not None:
         raise invalid("email: the user belongs to the tenant already.")
@@ -59,21 +59,21 @@ def join(call: Call, tenant_id: str, user_id: str, attributes: Mapping[str, Any]
 
 
 def grant(state: State, tenant_id: str, user_id: str, env_id: int, names: Iterable[str]) -> None:
-    """Give the user these roles; one that is held already stays."""
+    """Grant roles to the user. Existing grants stay."""
     for name in names:
         record = {"tenant_id": tenant_id, "user_id": user_id, "env_id": env_id, "role_name": name}
         state.put("grants", (tenant_id, user_id, env_id, name), record)
 
 
 def leave(state: State, tenant_id: str, user_id: str) -> None:
-    """Take the user out of the tenant, roles and keys included."""
+    """Remove the user from the tenant, with roles and keys."""
     state.drop("members", tenant_id, user_id)
     state.drop("grants", tenant_id, user_id)
     state.sweep("api_keys", lambda key: (key["tenant_id"], key.get("user_id")) == (tenant_id, user_id))
 
 
 def forget(state: State, user_id: str) -> None:
-    """Take the user out of every tenant, with all that is kept about them."""
+    """Remove the user from every tenant, with all records about them."""
     for member in memberships(state, user_id):
         leave(state, member["tenant_id"], user_id)
     for table in ("authenticators", "behaviors", "email_requests", "provider_links"):
@@ -81,7 +81,7 @@ def forget(state: State, user_id: str) -> None:
     state.drop("documents", "/v1/auth/users/{user_id}/mfa/preference", user_id)
 
 
-def _view(call: Call, member: Record) -> Record:
+def _view(call: SandboxCall, member: Record) -> Record:
     user = call.state.get("users", member["user_id"])
     return {
         "id": user["id"],
@@ -94,15 +94,15 @@ def _view(call: Call, member: Record) -> Record:
     }
 
 
-def _check(call: Call, member: Record) -> None:
+def _check(call: SandboxCall, member: Record) -> None:
     check_attributes(call.state, "user_attributes", member["attributes"])
 
 
-def _leave(call: Call, member: Record) -> None:
+def _leave(call: SandboxCall, member: Record) -> None:
     leave(call.state, member["tenant_id"], member["user_id"])
 
 
-MEMBERS = Collection(
+MEMBERS = CollectionResource(
     "/v1/auth/tenants/{tenant_id}/users",
     "members",
     "tenant user",
@@ -113,8 +113,8 @@ MEMBERS = Collection(
 )
 
 
-def _add(call: Call) -> Record:
-    """An account that exists joins; for an unknown login one is made."""
+def _add(call: SandboxCall) -> Record:
+    """Add an existing account to the tenant, or create one for an unknown login."""
     login = {name: call.body.get(name, "") for name in logins.NAMES}
     user = logins.new_user(call, **login)
     logins.check(call, user)
@@ -127,30 +127,32 @@ def _add(call: Call) -> Record:
     return _view(call, member)
 
 
-def _all(call: Call) -> Record:
+def _all(call: SandboxCall) -> Record:
     return {"users": [_view(call, member) for member in call.state.rows("members")]}
 
 
-def _everywhere(call: Call) -> Record:
+def _everywhere(call: SandboxCall) -> Record:
     return {"users": [_view(call, member) for member in memberships(call.state, call.path["user_id"])]}
 
 
-def _search(call: Call) -> Record:
+def _search(call: SandboxCall) -> Record:
     query = call.query
     scope = (query["tenant_id"],) if "tenant_id" in query else ()
     members = call.state.rows("members", *scope)
-    page = paged(call, [member for member in members if _matches(call, member) and _holds(call, member)], "users", PAGE)
+    page = page_of(
+        call, [member for member in members if _matches(call, member) and _holds(call, member)], "users", PAGE
+    )
     return {**page, "users": [_view(call, member) for member in page["users"]]}
 
 
-def _matches(call: Call, member: Record) -> bool:
+def _matches(call: SandboxCall, member: Record) -> bool:
     user, query = call.state.get("users", member["user_id"]), call.query
     whole = query.get("id", user["id"]) == user["id"]
     return whole and all(user[name].startswith(query[name]) for name in ("email", "sign_in_id") if name in query)
 
 
-def _holds(call: Call, member: Record) -> bool:
-    """Whether the member holds the wanted role in the wanted environment; either may be left open."""
+def _holds(call: SandboxCall, member: Record) -> bool:
+    """Return whether the member has the wanted role in the wanted environment. Each may be omitted."""
     query = call.query
     if "env_id" not in query and "role_name" not in query:
         return True
@@ -160,7 +162,7 @@ def _holds(call: Call, member: Record) -> bool:
     return query["role_name"] in roles if "role_name" in query else bool(envs)
 
 
-def _counts(call: Call) -> Record:
+def _counts(call: SandboxCall) -> Record:
     counts: list[Record] = []
     for tenant in call.state.rows("tenants"):
         count = {"count": len(call.state.rows("members", tenant["id"])), "updated_at": call.now}
@@ -168,7 +170,7 @@ def _counts(call: Call) -> Record:
     return {"tenant_user_counts": counts}
 
 
-def _save_counts(call: Call) -> None:
+def _save_counts(call: SandboxCall) -> None:
     counts = call.body["tenant_user_counts"]
     if len(counts) > LARGEST:
         raise invalid(f"tenant_user_counts: at most {LARGEST} tenants.")
@@ -179,14 +181,14 @@ def _save_counts(call: Call) -> None:
         call.state.put("user_counts", (count["tenant_id"],), {"count": count["count"], "updated_at": call.now})
 
 
-def _grant(call: Call) -> None:
+def _grant(call: SandboxCall) -> None:
     tenant_id, user_id, env_id = (call.path[name] for name in ("tenant_id", "user_id", "env_id"))
     call.state.get("members", tenant_id, user_id, noun="tenant user")
     check_grants(call.state, [(env_id, call.body["role_names"])])
     grant(call.state, tenant_id, user_id, env_id, call.body["role_names"])
 
 
-def _revoke(call: Call) -> None:
+def _revoke(call: SandboxCall) -> None:
     key = tuple(call.path[name] for name in ("tenant_id", "user_id", "env_id", "role_name"))
     if call.state.find("grants", *key) is None:
         raise missing("grant of this role")

@@ -1,4 +1,4 @@
-"""Usage: counts of one tenant on one metering unit, each at a moment, and their sums by day and month."""
+"""Usage: counts per tenant, metering unit and moment, and their sums by day and month."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from datetime import date
 
 from saasus_mcp.sandbox.behaviours.pricing import meter
 from saasus_mcp.sandbox.behaviours.tenants import STRIPE
-from saasus_mcp.sandbox.call import Behaviour, Call, day_of
+from saasus_mcp.sandbox.call import Behaviour, SandboxCall, day_of
 from saasus_mcp.sandbox.refusals import invalid, missing
 from saasus_mcp.sandbox.state import Id, Record
 
 MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
-Period = Callable[[Call], str]
+Period = Callable[[SandboxCall], str]
 
 
-def _unit(call: Call) -> Record:
+def _unit(call: SandboxCall) -> Record:
     found = meter(call.state, call.path["metering_unit_name"])
     if found is None:
         raise missing("metering unit")
     return found
 
 
-def _write(call: Call) -> Record:
-    """Set or move the count at a moment; what is taken away stops at nothing."""
+def _write(call: SandboxCall) -> Record:
+    """Set or change the count at a moment. A decrease has no lower bound."""
     unit = _unit(call)
     timestamp = call.path.get("timestamp", call.now)
     key: tuple[Id, ...] = (call.path["tenant_id"], unit["unit_name"], timestamp)
@@ -36,46 +36,46 @@ def _write(call: Call) -> Record:
     return record
 
 
-def _erase(call: Call) -> None:
+def _erase(call: SandboxCall) -> None:
     unit = _unit(call)
     key = (call.path["tenant_id"], unit["unit_name"], call.path["timestamp"])
     call.state.get("usage", *key, noun="usage at this moment")
     call.state.drop("usage", *key)
 
 
-def _total(call: Call, unit: Record, period: str) -> int:
-    """Counts are summed; with Stripe connected, a unit that bills its peak answers the highest."""
+def _total(call: SandboxCall, unit: Record, period: str) -> int:
+    """Return the sum of the counts, or their maximum for a unit that Stripe bills by peak."""
     rows = call.state.rows("usage", call.path["tenant_id"], unit["unit_name"])
     counts = [row["count"] for row in rows if day_of(row["timestamp"]).startswith(period)]
     stripe = call.state.get("documents", STRIPE)["is_registered"]
     return max(counts, default=0) if stripe and unit.get("aggregate_usage") == "max" else sum(counts)
 
 
-def _counted(call: Call, unit: Record, field: str, when: str) -> Record:
+def _counted(call: SandboxCall, unit: Record, field: str, when: str) -> Record:
     return {"metering_unit_name": unit["unit_name"], field: when, "count": _total(call, unit, when)}
 
 
 def _single(field: str, period: Period) -> Behaviour:
-    """One unit's total of a period, told under the field that names it."""
+    """Return a behaviour that answers one unit's total of a period under `field`."""
 
-    def behaviour(call: Call) -> Record:
+    def behaviour(call: SandboxCall) -> Record:
         return _counted(call, _unit(call), field, period(call))
 
     return behaviour
 
 
 def _each(field: str, period: Period) -> Behaviour:
-    """The totals of all units."""
+    """Return a behaviour that answers the totals of all units."""
 
-    def behaviour(call: Call) -> Record:
+    def behaviour(call: SandboxCall) -> Record:
         when = period(call)
         return {"counts": [_counted(call, unit, field, when) for unit in call.state.rows("metering_units")]}
 
     return behaviour
 
 
-def _entries(call: Call) -> Record:
-    """The single counts between two moments, both included, oldest first."""
+def _entries(call: SandboxCall) -> Record:
+    """Return the counts between two moments, inclusive, oldest first."""
     unit = _unit(call)
     first, last = call.query.get("start_timestamp", 0), call.query.get("end_timestamp", call.now)
     rows = call.state.rows("usage", call.path["tenant_id"], unit["unit_name"])
@@ -86,10 +86,10 @@ def _entries(call: Call) -> Record:
 
 
 def day(text: str, name: str) -> str:
-    """A day that was given as one.
+    """Return a valid day.
 
     Raises:
-        Refusal: it is none.
+        Refusal: the text is not a day.
     """
     try:
         if date.fromisoformat(text).isoformat() == text:
@@ -100,29 +100,29 @@ def day(text: str, name: str) -> str:
 
 
 def month(text: str, name: str) -> str:
-    """A month that was given as one.
+    """Return a valid month.
 
     Raises:
-        Refusal: it is none.
+        Refusal: the text is not a month.
     """
     if not MONTH.fullmatch(text):
         raise invalid(f"{name}: expected YYYY-MM.")
     return text
 
 
-def _day(call: Call) -> str:
+def _day(call: SandboxCall) -> str:
     return day(call.path["date"], "date")
 
 
-def _month(call: Call) -> str:
+def _month(call: SandboxCall) -> str:
     return month(call.path["month"], "month")
 
 
-def _today(call: Call) -> str:
+def _today(call: SandboxCall) -> str:
     return day_of(call.now)
 
 
-def _this_month(call: Call) -> str:
+def _this_month(call: SandboxCall) -> str:
     return day_of(call.now)[:7]
 
 

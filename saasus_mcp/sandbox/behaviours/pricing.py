@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from saasus_mcp.sandbox.call import Behaviour, Call
-from saasus_mcp.sandbox.engine import Collection
+from saasus_mcp.sandbox.call import Behaviour, SandboxCall
+from saasus_mcp.sandbox.engine import CollectionResource
 from saasus_mcp.sandbox.refusals import invalid, not_now
 from saasus_mcp.sandbox.state import Record, State
 
@@ -13,14 +13,14 @@ TABLES = ("pricing_plans", "pricing_menus", "pricing_units", "metering_units", "
 
 
 def meter(state: State, name: str) -> Record | None:
-    """The metering unit of this name."""
+    """Return the metering unit of this name, or None."""
     return next((unit for unit in state.rows("metering_units") if unit["unit_name"] == name), None)
 
 
 def _new(table: str) -> Behaviour:
-    """What a create makes of its body: nothing is in use at first, and usage is billed by the month."""
+    """Return a behaviour that creates a record: unused, and billed by the month."""
 
-    def make(call: Call) -> Record:
+    def make(call: SandboxCall) -> Record:
         return {"recurring_interval": "month", **call.body, "id": call.state.new_id(table), "used": False}
 
     return make
@@ -38,26 +38,26 @@ def _refuse_in_use(record: Record, noun: str, owners: Iterable[str]) -> None:
         raise not_now(f"The {noun} belongs to {owner}.")
 
 
-def _meter_unused(call: Call, unit: Record) -> None:
+def _meter_unused(call: SandboxCall, unit: Record) -> None:
     name = unit["unit_name"]
     owners = (priced["name"] for priced in call.state.rows("pricing_units") if priced.get("metering_unit_name") == name)
     _refuse_in_use(unit, "metering unit", owners)
 
 
-def _unit_unused(call: Call, unit: Record) -> None:
+def _unit_unused(call: SandboxCall, unit: Record) -> None:
     _refuse_in_use(unit, "pricing unit", _users_of(call.state, "pricing_menus", "unit_ids", unit["id"]))
 
 
-def _menu_unused(call: Call, menu: Record) -> None:
+def _menu_unused(call: SandboxCall, menu: Record) -> None:
     _refuse_in_use(menu, "menu", _users_of(call.state, "pricing_plans", "menu_ids", menu["id"]))
 
 
-def _plan_unused(call: Call, plan: Record) -> None:
+def _plan_unused(call: SandboxCall, plan: Record) -> None:
     _refuse_in_use(plan, "plan", (t["name"] for t in call.state.rows("tenants") if plan["id"] in plans_of(t)))
 
 
 def plans_of(tenant: Record) -> set[str]:
-    """The plan that a tenant is on, the one that is reserved, and those that it has had."""
+    """Return the tenant's current plan, its reserved one, and its former ones."""
     return {
         tenant["plan_id"],
         tenant.get("next_plan_id", ""),
@@ -65,18 +65,18 @@ def plans_of(tenant: Record) -> set[str]:
     }
 
 
-def _check_unit(call: Call, unit: Record) -> None:
+def _check_unit(call: SandboxCall, unit: Record) -> None:
     if unit["type"] != "fixed" and meter(call.state, unit["metering_unit_name"]) is None:
         raise invalid("metering_unit_name: the metering unit does not exist.")
 
 
-def _check_menu(call: Call, menu: Record) -> None:
+def _check_menu(call: SandboxCall, menu: Record) -> None:
     for unit_id in menu["unit_ids"]:
         if call.state.find("pricing_units", unit_id) is None:
             raise invalid(f"unit_ids: the pricing unit {unit_id} does not exist.")
 
 
-def _check_plan(call: Call, plan: Record) -> None:
+def _check_plan(call: SandboxCall, plan: Record) -> None:
     for menu_id in plan["menu_ids"]:
         if call.state.find("pricing_menus", menu_id) is None:
             raise invalid(f"menu_ids: the menu {menu_id} does not exist.")
@@ -86,12 +86,12 @@ def _check_plan(call: Call, plan: Record) -> None:
             raise invalid(f"menu_ids: the units of a plan share one {field}.")
 
 
-def _show_unit(call: Call, unit: Record) -> Record:
+def _show_unit(call: SandboxCall, unit: Record) -> Record:
     return _unit(call.state, unit)
 
 
 def _unit(state: State, unit: Record) -> Record:
-    """The unit, with the id of its meter where it has one."""
+    """Return the unit, with the id of its meter if it has one."""
     if unit["type"] == "fixed":
         return unit
     found = meter(state, unit["metering_unit_name"])
@@ -102,7 +102,7 @@ def _menu(state: State, menu: Record) -> Record:
     return {**menu, "units": [_unit(state, state.get("pricing_units", unit_id)) for unit_id in menu["unit_ids"]]}
 
 
-def _show_menu(call: Call, menu: Record) -> Record:
+def _show_menu(call: SandboxCall, menu: Record) -> Record:
     return _menu(call.state, menu)
 
 
@@ -110,12 +110,12 @@ def _menus(state: State, plan: Record) -> list[Record]:
     return [_menu(state, state.get("pricing_menus", menu_id)) for menu_id in plan["menu_ids"]]
 
 
-def _show_plan(call: Call, plan: Record) -> Record:
+def _show_plan(call: SandboxCall, plan: Record) -> Record:
     return {**plan, "pricing_menus": _menus(call.state, plan)}
 
 
-def _mark_used(call: Call) -> None:
-    """One-way: the plans, and all that is in them."""
+def _mark_used(call: SandboxCall) -> None:
+    """Mark the plans and their content as used, which cannot be reverted."""
     for plan_id in call.body["plan_ids"]:
         if call.state.find("pricing_plans", plan_id) is None:
             raise invalid(f"plan_ids: the plan {plan_id} does not exist.")
@@ -124,7 +124,7 @@ def _mark_used(call: Call) -> None:
 
 
 def mark_used(state: State, plan_id: str) -> None:
-    """Set the flag of a plan, its menus, their units and the meters behind them."""
+    """Mark a plan, its menus, their units and their meters as used."""
     state.change("pricing_plans", (plan_id,), used=True)
     for menu in _menus(state, state.get("pricing_plans", plan_id)):
         state.change("pricing_menus", (menu["id"],), used=True)
@@ -135,7 +135,7 @@ def mark_used(state: State, plan_id: str) -> None:
 
 
 def forget_plans(state: State) -> None:
-    """Cut every tenant's link to a plan; what it has had before stays in its history."""
+    """Remove every tenant's plan. The history stays."""
     reserved = ("next_plan_id", "using_next_plan_from", "next_plan_tax_rate_id", "proration_behavior", "delete_usage")
 
     def freed(tenant: Record) -> Record:
@@ -144,15 +144,15 @@ def forget_plans(state: State) -> None:
     state.rewrite("tenants", freed)
 
 
-def _wipe(call: Call) -> None:
-    """The whole price list, used or not, with the usage that no meter counts any more."""
+def _wipe(call: SandboxCall) -> None:
+    """Remove the whole price list, used or not, and usage without a meter."""
     for table in (*TABLES, "usage"):
         call.state.drop(table)
     forget_plans(call.state)
 
 
-def _reset(call: Call) -> None:
-    """Every plan, every tenant's link to one, and the connection to Stripe. Menus, units and meters stay."""
+def _reset(call: SandboxCall) -> None:
+    """Remove every plan, every tenant's plan, and the connection to Stripe. Menus, units and meters stay."""
     for table in ("pricing_plans", "stripe_customers"):
         call.state.drop(table)
     forget_plans(call.state)
@@ -160,7 +160,7 @@ def _reset(call: Call) -> None:
 
 
 ROWS = (
-    Collection(
+    CollectionResource(
         "/v1/pricing/metering/units",
         "metering_units",
         "metering unit",
@@ -169,7 +169,7 @@ ROWS = (
         new=_new("metering_units"),
         guard=_meter_unused,
     ),
-    Collection(
+    CollectionResource(
         "/v1/pricing/units",
         "pricing_units",
         "pricing unit",
@@ -179,7 +179,7 @@ ROWS = (
         view=_show_unit,
         guard=_unit_unused,
     ),
-    Collection(
+    CollectionResource(
         "/v1/pricing/menus",
         "pricing_menus",
         "menu",
@@ -189,7 +189,7 @@ ROWS = (
         view=_show_menu,
         guard=_menu_unused,
     ),
-    Collection(
+    CollectionResource(
         "/v1/pricing/plans",
         "pricing_plans",
         "plan",
@@ -199,7 +199,7 @@ ROWS = (
         view=_show_plan,
         guard=_plan_unused,
     ),
-    Collection("/v1/pricing/tax-rates", "tax_rates", "tax rate", unique=("name",)),
+    CollectionResource("/v1/pricing/tax-rates", "tax_rates", "tax rate", unique=("name",)),
 )
 
 SPECIAL: dict[str, Behaviour] = {

@@ -1,9 +1,9 @@
-"""Signing in and handing tokens over. No token opens anything: each names its user, and any text passes for one."""
+"""Sign-in and tokens. A token names its user and gives no access; any text is accepted as one."""
 
 from __future__ import annotations
 
 from saasus_mcp.sandbox.behaviours.logins import user_by_token
-from saasus_mcp.sandbox.call import Behaviour, Call
+from saasus_mcp.sandbox.call import Behaviour, SandboxCall
 from saasus_mcp.sandbox.refusals import invalid, missing, not_now, unauthorized
 from saasus_mcp.sandbox.state import Record
 
@@ -13,13 +13,13 @@ TOKENS = ("id_token", "access_token", "refresh_token")
 LAST_CHALLENGES = ("PASSWORD_VERIFIER", "NEW_PASSWORD_REQUIRED", "SOFTWARE_TOKEN_MFA", "EMAIL_OTP")
 
 
-def _tokens(call: Call, source: str) -> Record:
+def _tokens(call: SandboxCall, source: str) -> Record:
     user = user_by_token(call.state, source)
     return {name: f"sandbox-{name.replace('_', '-')}-{user['id']}" for name in TOKENS}
 
 
-def _redeem(call: Call) -> Record:
-    """Tokens for a code or a refresh token. A code from here works once and briefly; any other text passes."""
+def _redeem(call: SandboxCall) -> Record:
+    """Return tokens for a code or a refresh token. A code from here is valid once and briefly; other text is accepted."""
     name = "refresh-token" if call.query.get("auth-flow") == "refreshTokenAuth" else "code"
     secret = call.query.get(name, "")
     if not secret:
@@ -33,7 +33,7 @@ def _redeem(call: Call) -> Record:
     return {**stored["tokens"]}
 
 
-def _keep(call: Call) -> Record:
+def _keep(call: SandboxCall) -> Record:
     if not all(call.body.get(name, "unset") for name in TOKENS):
         raise unauthorized("A token is empty.")
     code = call.state.new_id("codes")
@@ -41,16 +41,16 @@ def _keep(call: Call) -> Record:
     return {"code": code}
 
 
-def _begin(call: Call) -> Record:
-    """A challenge, whoever signs in: SRP is not computed here."""
+def _begin(call: SandboxCall) -> Record:
+    """Return a challenge for any user. SRP is not computed."""
     name = call.body.get("sign_in_parameters", {}).get("USERNAME", "")
     parameters = {"USER_ID_FOR_SRP": name or "sandbox-user", "SALT": "00", "SRP_B": "00", "SECRET_BLOCK": "sandbox"}
     session = call.state.new_secret("session")
     return {"challenge_name": "PASSWORD_VERIFIER", "challenge_parameters": parameters, "session": session}
 
 
-def _respond(call: Call) -> Record:
-    """A challenge that can be the last one is answered with tokens, any other with the password challenge."""
+def _respond(call: SandboxCall) -> Record:
+    """Return tokens for a final challenge, and the password challenge otherwise."""
     if call.body.get("session") == "":
         raise unauthorized("The session is empty.")
     if call.body["challenge_name"] not in LAST_CHALLENGES:
@@ -60,21 +60,21 @@ def _respond(call: Call) -> Record:
     return {"credentials": _tokens(call, user), "new_device_metadata": device}
 
 
-def _confirm_device(call: Call) -> Record:
+def _confirm_device(call: SandboxCall) -> Record:
     user_by_token(call.state, call.body["access_token"])
     return {"user_confirmation_necessary": True}
 
 
-def _need_token(call: Call) -> None:
+def _need_token(call: SandboxCall) -> None:
     user_by_token(call.state, call.body["access_token"])
 
 
-def _request_link(call: Call) -> None:
+def _request_link(call: SandboxCall) -> None:
     user = user_by_token(call.state, call.body["access_token"])
     call.state.put("link_requests", (user["id"],), {"requested_at": call.now})
 
 
-def _confirm_link(call: Call) -> None:
+def _confirm_link(call: SandboxCall) -> None:
     user = user_by_token(call.state, call.body["access_token"])
     if not call.body["code"]:
         raise invalid("code: it is empty.")
@@ -84,12 +84,12 @@ def _confirm_link(call: Call) -> None:
     call.state.put("provider_links", (user["id"], "Google"), {"user_id": user["id"], "provider_name": "Google"})
 
 
-def _unlink(call: Call) -> None:
-    """Succeeds where nothing was linked, too."""
+def _unlink(call: SandboxCall) -> None:
+    """Remove the link. Succeeds also if none exists."""
     call.state.drop("provider_links", call.path["user_id"], call.path["provider_name"])
 
 
-def _resend(call: Call) -> None:
+def _resend(call: SandboxCall) -> None:
     if not any(user["email"] == call.body["email"] for user in call.state.rows("users")):
         raise not_now("No account has this address.")
 

@@ -1,9 +1,9 @@
-"""Settings of the whole SaaS: documents that are read and written, and the few parts of them that cannot be."""
+"""Settings of the whole SaaS: documents that are read and written, and the parts that cannot be."""
 
 from __future__ import annotations
 
-from saasus_mcp.sandbox.call import Call
-from saasus_mcp.sandbox.engine import Document
+from saasus_mcp.sandbox.call import SandboxCall
+from saasus_mcp.sandbox.engine import DocumentResource
 from saasus_mcp.sandbox.refusals import invalid
 from saasus_mcp.sandbox.state import Record
 
@@ -11,24 +11,24 @@ FIXED_SIGN_IN_PARTS = ("mfa_configuration", "recaptcha_props", "account_verifica
 """Accepted, and documented as not changing anything."""
 
 
-def _domain(call: Call, before: Record) -> Record:
-    """A new domain has its records validated anew, which nothing here ever does."""
+def _domain(call: SandboxCall, before: Record) -> Record:
+    """Require a new validation of a new domain, which never completes here."""
     same = call.body["domain_name"] == before["domain_name"]
     return {**before, **call.body, "is_dns_validated": before["is_dns_validated"] and same}
 
 
-def _sign_in(call: Call, before: Record) -> Record:
+def _sign_in(call: SandboxCall, before: Record) -> Record:
     return {**before, **{name: part for name, part in call.body.items() if name not in FIXED_SIGN_IN_PARTS}}
 
 
-def _pages(call: Call, before: Record) -> Record:
-    """The consent boxes; the HTML stays, as documented."""
+def _pages(call: SandboxCall, before: Record) -> Record:
+    """Change the consent boxes. The HTML stays, as documented."""
     pages = {name: {**page, "html_contents": before[name]["html_contents"]} for name, page in call.body.items()}
     return {**before, **pages}
 
 
-def _look(call: Call, before: Record) -> Record:
-    """Images are written as data URLs and read as URLs of where they were put."""
+def _look(call: SandboxCall, before: Record) -> Record:
+    """Store images, which are written as data URLs, and return their addresses."""
     images = {}
     for name in ("icon", "favicon"):
         if not call.body[name].startswith("data:image/"):
@@ -37,8 +37,8 @@ def _look(call: Call, before: Record) -> Record:
     return {**before, **call.body, **images}
 
 
-def _templates(call: Call, before: Record) -> Record:
-    """New templates are stored, and shown as URLs that expire."""
+def _templates(call: SandboxCall, before: Record) -> Record:
+    """Store new templates, and return URLs that expire."""
     kept = {name: value for name, value in call.body.items() if not name.endswith("_template")}
     urls = {
         f"{name}_url": f"https://assets.example.com/{call.state.new_id(name)}/{name}?X-Amz-Signature=sandbox"
@@ -48,28 +48,28 @@ def _templates(call: Call, before: Record) -> Record:
     return {**before, **kept, **urls}
 
 
-def _google(call: Call, _before: Record) -> Record:
-    """No properties switch Google off: what is left reads as empty."""
+def _google(call: SandboxCall, _before: Record) -> Record:
+    """Switch Google off if no properties are given. The rest is read as empty."""
     off = {"application_id": "", "application_secret": "", "approval_scope": "", "is_button_hidden": True}
     return {"google": call.body.get("identity_provider_props") or off}
 
 
-def _count(call: Call) -> Record:
+def _count(call: SandboxCall) -> Record:
     return {"count": len(call.state.rows("users")), "updated_at": call.now}
 
 
-def _counted(call: Call, _before: Record) -> Record:
+def _counted(call: SandboxCall, _before: Record) -> Record:
     return {"count": call.body["count"], "updated_at": call.now}
 
 
 ROWS = (
-    Document("/v1/auth/basic-info", change=_domain),
-    Document("/v1/auth/auth-info"),
-    Document("/v1/auth/notification-messages"),
-    Document("/v1/auth/identity-providers", change=_google),
-    Document("/v1/auth/sign-in-settings", change=_sign_in),
-    Document("/v1/auth/customize-pages", change=_pages),
-    Document("/v1/auth/customize-page-settings", change=_look),
-    Document("/v1/auth/single-tenant/settings", change=_templates),
-    Document("/v1/auth/users/count", default=_count, change=_counted),
+    DocumentResource("/v1/auth/basic-info", change=_domain),
+    DocumentResource("/v1/auth/auth-info"),
+    DocumentResource("/v1/auth/notification-messages"),
+    DocumentResource("/v1/auth/identity-providers", change=_google),
+    DocumentResource("/v1/auth/sign-in-settings", change=_sign_in),
+    DocumentResource("/v1/auth/customize-pages", change=_pages),
+    DocumentResource("/v1/auth/customize-page-settings", change=_look),
+    DocumentResource("/v1/auth/single-tenant/settings", change=_templates),
+    DocumentResource("/v1/auth/users/count", default=_count, change=_counted),
 )

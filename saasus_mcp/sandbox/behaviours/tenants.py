@@ -1,13 +1,13 @@
-"""Tenants, their contracts with a plan, and what goes when one of them goes."""
+"""Tenants, their plans, and the records that are deleted with a tenant."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
 
-from saasus_mcp.sandbox.behaviours.values import check_attributes
-from saasus_mcp.sandbox.call import MINUTE, Behaviour, Call
-from saasus_mcp.sandbox.engine import Collection, Document
+from saasus_mcp.sandbox.behaviours.attributes import check_attributes
+from saasus_mcp.sandbox.call import MINUTE, Behaviour, SandboxCall
+from saasus_mcp.sandbox.engine import CollectionResource, DocumentResource
 from saasus_mcp.sandbox.refusals import invalid, not_now
 from saasus_mcp.sandbox.state import Record, State
 
@@ -24,8 +24,8 @@ STRIPE = "/v1/billing/stripe/info"
 DOCUMENTS = ("/v1/auth/tenants/{tenant_id}/identity-providers", "/v1/apigateway/tenants/{tenant_id}")
 
 
-def new_tenant(call: Call, name: str, attributes: Any, staff_email: str) -> Record:
-    """A tenant with neither users nor a plan."""
+def new_tenant(call: SandboxCall, name: str, attributes: Any, staff_email: str) -> Record:
+    """Return a tenant without users and plan."""
     return {
         "id": call.state.new_id("tenants"),
         "name": name,
@@ -36,18 +36,18 @@ def new_tenant(call: Call, name: str, attributes: Any, staff_email: str) -> Reco
     }
 
 
-def _created(call: Call) -> Record:
+def _created(call: SandboxCall) -> Record:
     return new_tenant(call, call.body["name"], call.body["attributes"], call.body["back_office_staff_email"])
 
 
-def _check(call: Call, tenant: Record) -> None:
+def _check(call: SandboxCall, tenant: Record) -> None:
     if not tenant["name"].strip():
         raise invalid("name: it is empty.")
     check_attributes(call.state, "tenant_attributes", tenant["attributes"])
 
 
-def _view(call: Call, tenant: Record) -> Record:
-    """The tenant with the period of its plan: the calendar month or year, in this emulation."""
+def _view(call: SandboxCall, tenant: Record) -> Record:
+    """Return the tenant with the period of its plan: in this emulation, the calendar month or year."""
     if not tenant["plan_id"]:
         return tenant
     present = datetime.fromtimestamp(call.now, UTC)
@@ -68,7 +68,7 @@ def _intervals(state: State, plan_id: str) -> set[str]:
     return {unit["recurring_interval"] for unit in units}
 
 
-def _remove(call: Call, tenant: Record) -> None:
+def _remove(call: SandboxCall, tenant: Record) -> None:
     for table in BELONGINGS:
         call.state.drop(table, tenant["id"])
     for table in NAMING:
@@ -77,13 +77,13 @@ def _remove(call: Call, tenant: Record) -> None:
         call.state.drop("documents", path, tenant["id"])
 
 
-TENANTS = Collection(
+TENANTS = CollectionResource(
     "/v1/auth/tenants", "tenants", "tenant", unique=("name",), new=_created, check=_check, view=_view, cascade=_remove
 )
 
 
-def _change_plan(call: Call) -> None:
-    """Reserve a plan, reserve the end of the contract, or drop what is reserved: the values say which."""
+def _change_plan(call: SandboxCall) -> None:
+    """Reserve a plan, reserve the end of the contract, or drop a reservation, depending on the values."""
     tenant = call.state.get("tenants", *call.scope)
     plan_id, start = call.body["next_plan_id"], call.body.get("using_next_plan_from")
     if not plan_id and start is None:
@@ -104,13 +104,13 @@ def _change_plan(call: Call) -> None:
     call.state.put("tenants", call.scope, {**_unreserved(tenant), **reserved})
 
 
-def _starts_this_month(call: Call, start: int) -> bool:
-    """Whether the start is 00:00 UTC on the first of this month, which is accepted with Stripe (auth.yaml, UpdateTenantPlan)."""
+def _starts_this_month(call: SandboxCall, start: int) -> bool:
+    """Return whether the start is 00:00 UTC on the first of this month, which is accepted with Stripe (auth.yaml, UpdateTenantPlan)."""
     first = datetime.fromtimestamp(call.now, UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     return start == int(first.timestamp()) and bool(call.state.get("documents", STRIPE)["is_registered"])
 
 
-def _drop_reservation(call: Call, tenant: Record) -> None:
+def _drop_reservation(call: SandboxCall, tenant: Record) -> None:
     if tenant.get("delete_usage"):
         raise not_now("A reservation made with delete_usage cannot be dropped.")
     if tenant.get("using_next_plan_from", call.now + LAST_CALL) < call.now + LAST_CALL:
@@ -123,7 +123,7 @@ def _unreserved(tenant: Record) -> Record:
 
 
 def apply_due_plans(state: State, now: int) -> None:
-    """Let every reservation whose time has come take effect."""
+    """Apply every reservation that is due."""
     state.rewrite(
         "tenants", lambda tenant: _applied(tenant) if tenant.get("using_next_plan_from", now + 1) <= now else tenant
     )
@@ -141,24 +141,24 @@ def _applied(tenant: Record) -> Record:
     return {**_unreserved(tenant), "plan_id": entry["plan_id"], "plan_histories": histories}
 
 
-def _set_billing(call: Call) -> None:
+def _set_billing(call: SandboxCall) -> None:
     call.state.change("tenants", call.scope, billing_info=dict(call.body))
 
 
-def _saml(call: Call, _before: Record) -> Record:
+def _saml(call: SandboxCall, _before: Record) -> Record:
     props = call.body.get("identity_provider_props")
     if props is None:
         return {}
     return {"saml": {"sign_in_url": f"https://auth.example.com/saml/{call.path['tenant_id']}", **props}}
 
 
-def _no_saml(_call: Call) -> Record:
+def _no_saml(_call: SandboxCall) -> Record:
     return {}
 
 
 ROWS = (
     TENANTS,
-    Document("/v1/auth/tenants/{tenant_id}/identity-providers", default=_no_saml, change=_saml),
+    DocumentResource("/v1/auth/tenants/{tenant_id}/identity-providers", default=_no_saml, change=_saml),
 )
 
 SPECIAL: dict[str, Behaviour] = {

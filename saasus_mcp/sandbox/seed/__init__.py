@@ -1,4 +1,4 @@
-"""The demonstration data: a SaaS in Japanese and English, with ids that never change and times near the present."""
+"""Demonstration data: a SaaS in Japanese and English, with fixed ids and times near the present."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from saasus_mcp.sandbox.state import State
 DOCUMENTS = Path(__file__).with_name("documents.json")
 
 
-def plant(now: int) -> State:
-    """A fresh SaaS, as it is at this moment."""
+def plant_demonstration(now: int) -> State:
+    """Return a new SaaS as of `now`."""
     state = State()
     for path, document in json.loads(DOCUMENTS.read_text(encoding="utf-8")).items():
         state.put("documents", (path,), document)

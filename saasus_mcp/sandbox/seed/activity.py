@@ -1,8 +1,8 @@
-"""What has gone on: usage, visits, active users and calls, the same in every sandbox of the same time."""
+"""Past activity: usage, visits, active users and calls, equal in every sandbox of the same time."""
 
 from __future__ import annotations
 
-from saasus_mcp.sandbox import apilog
+from saasus_mcp.sandbox import call_log
 from saasus_mcp.sandbox.call import DAY, day_of
 from saasus_mcp.sandbox.seed.company import TENANTS
 from saasus_mcp.sandbox.state import State, uid
@@ -24,7 +24,7 @@ CALLS = (
 
 
 def plant(state: State, now: int) -> None:
-    """Figures up to the present."""
+    """Add figures up to the present."""
     _plant_usage(state, now)
     _plant_visits(state, now)
     _plant_active_users(state, now)
@@ -32,8 +32,8 @@ def plant(state: State, now: int) -> None:
         method, uri, body, status = CALLS[number % len(CALLS)]
         fields = {"request_method": method, "request_uri": uri, "request_body": body, "response_status": status}
         who = {"trace_id": uid("seeded trace", number), "remote_address": f"192.0.2.{10 + number}"}
-        entry = apilog.entry(uid("seeded log", number), now - (30 - number) * 7_001, **fields, **who)
-        state.put(apilog.TABLE, (entry["api_log_id"],), entry)
+        entry = call_log.empty_entry(uid("seeded log", number), now - (30 - number) * 7_001, **fields, **who)
+        state.put(call_log.TABLE, (entry["api_log_id"],), entry)
 
 
 def _plant_usage(state: State, now: int) -> None:
@@ -49,7 +49,7 @@ def _plant_usage(state: State, now: int) -> None:
 
 
 def _plant_visits(state: State, now: int) -> None:
-    """Pages that members opened, about every other day, the last of them before the present."""
+    """Add visited pages, about every other day, the last one before the present."""
     today = now // DAY * DAY
     for number, user in enumerate(state.rows("users")):
         for back in range(number % 3, VISITED, 2 + number % 4):
@@ -70,7 +70,7 @@ def _plant_visits(state: State, now: int) -> None:
 
 
 def _plant_active_users(state: State, now: int) -> None:
-    """Daily and monthly figures in production, and how often applications asked who someone is."""
+    """Add daily and monthly figures in production, and the number of identity requests."""
     for tenant in TENANTS:
         tenant_id = uid("tenant", tenant)
         members = len(state.rows("members", tenant_id))
@@ -85,5 +85,5 @@ def _plant_active_users(state: State, now: int) -> None:
 
 
 def _wave(number: int, salt: int) -> int:
-    """A percentage between -20 and 20 that looks like chance and is none."""
+    """Return a pseudo-random percentage between -20 and 20."""
     return (number * 37 + salt * 53) % 41 - 20

@@ -1,11 +1,11 @@
-"""The demonstration SaaS itself: tenants, what they are made of, and what they have said."""
+"""The demonstration SaaS: tenants, attributes, roles, settings and feedback."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from saasus_mcp.sandbox.behaviours.external_services import customer
 from saasus_mcp.sandbox.behaviours.invitations import url
-from saasus_mcp.sandbox.behaviours.outside import customer
 from saasus_mcp.sandbox.call import DAY
 from saasus_mcp.sandbox.seed.offers import history
 from saasus_mcp.sandbox.seed.people import user_id
@@ -87,7 +87,7 @@ INVITATIONS = (
 
 
 def plant(state: State, now: int) -> None:
-    """Everything but people, prices and usage."""
+    """Add everything but people, prices and usage."""
     for name, display in ROLES:
         state.put("roles", (name,), {"role_name": name, "display_name": display})
     for env_id, name, display in ENVS:
@@ -180,7 +180,7 @@ def _plant_feedback(state: State, now: int) -> None:
 
 
 def _plant_doors(state: State) -> None:
-    """How tenants come in otherwise: gateway keys, AWS Marketplace, SAML, Google, a second factor."""
+    """Add the other ways of tenants to sign in: gateway keys, AWS Marketplace, SAML, Google, a second factor."""
     aozora, harbor, midori = (uid("tenant", code) for code in TENANTS)
     keys: tuple[dict[str, Any], ...] = (
         {"tenant_id": aozora, "env_id": 3},

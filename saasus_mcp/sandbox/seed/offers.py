@@ -1,4 +1,4 @@
-"""The price list of the demonstration SaaS, and who is on which plan."""
+"""The price list of the demonstration SaaS, and the plans of its tenants."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ TAX_RATES = (
 
 
 def plant(state: State) -> None:
-    """Meters, units, menus, plans and tax rates; what tenants are on is marked as used."""
+    """Add meters, units, menus, plans and tax rates, and mark the plans of tenants as used."""
     for name, aggregate, display, text in METERS:
         unit = {"unit_name": name, "aggregate_usage": aggregate, "display_name": display, "description": text}
         state.put("metering_units", (uid("meter", name),), {"id": uid("meter", name), "used": False, **unit})
@@ -109,7 +109,7 @@ def plant(state: State) -> None:
 
 
 def history(now: int, *plans: tuple[str, int], tax: str) -> list[dict[str, Any]]:
-    """What a tenant has been on: plans, each with the days since when."""
+    """Return the plans of a tenant, each with the days since its start."""
     return [
         {
             "plan_id": uid("plan", plan),

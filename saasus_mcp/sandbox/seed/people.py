@@ -1,4 +1,4 @@
-"""Who is in the demonstration SaaS: invented people, each with a login and what they may do where."""
+"""The people of the demonstration SaaS, all invented, with their logins and roles."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ELSEWHERE = (1, 2)
 
 
 class Person(NamedTuple):
-    """One user: `login` with an @ is an address, else a sign-in id; `grants` reads `tenant=role+role` by blanks."""
+    """One user: `login` with an @ is an address, else a sign-in id; `grants` has the form `tenant=role+role`, separated by blanks."""
 
     name: str
     login: str
@@ -66,12 +66,12 @@ PEOPLE = (
 
 
 def user_id(login: str) -> str:
-    """The id of the person who signs in so."""
+    """Return the id of the person with this login."""
     return uid("user", login)
 
 
 def plant(state: State, now: int) -> None:
-    """Users, their memberships and their grants."""
+    """Add users, their memberships and their grants."""
     for number, person in enumerate(PEOPLE):
         joined = now - (400 - 9 * number) * DAY - number * 977
         identifier = user_id(person.login)

@@ -75,7 +75,7 @@ class AuditRecorder:
         try:
             await self._aside(lambda: self._store().commit(step.id, record, now, spend, commitment))
         except (AlreadyUsed, WritesFrozen, BudgetExceeded) as held_back:
-            why = type(held_back).__name__.lower()
+            why = held_back.reason
             await self.record_refusal(step, why)
             return replace(failed_answer(held_back.message, held_back.hint), why=why)
         except StoreError as error:

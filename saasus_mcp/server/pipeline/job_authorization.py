@@ -145,7 +145,7 @@ async def _commit(pipeline: Pipeline, whole: JobProposal, part: JobStepRef, proo
             lambda: pipeline.store.commit(whole.id, record, pipeline.clock(), spend, commitment)
         )
     except StoreError as error:
-        await _refuse(pipeline, whole, type(error).__name__.lower())
+        await _refuse(pipeline, whole, error.reason)
         raise
 
 

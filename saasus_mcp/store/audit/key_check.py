@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Collection
 from contextlib import closing
 from pathlib import Path
+from typing import ClassVar
 
 from saasus_mcp.store.audit.hash_chain import MacKeys, derive_store_keys, key_id
 from saasus_mcp.store.state_files import STORE_SUFFIX, StoreError
@@ -19,6 +20,8 @@ WRONG_KEY_HINT = (
 
 class WrongKey(StoreError):
     """None of this process's keys is a key of this store: what it wrote would break the audit for everybody else."""
+
+    reason: ClassVar[str] = "wrongkey"
 
 
 def require_matching_key(there: Collection[str], given: MacKeys, name: str, *, used: bool) -> None:

@@ -10,7 +10,8 @@ import yaml
 
 from saasus_mcp.catalog import Catalogue, load_catalogue, question_texts
 from saasus_mcp.catalog.compile import __main__ as compiler
-from saasus_mcp.catalog.compile import documents, effects, operations, recipe_checks, recipe_defaults, recipes
+from saasus_mcp.catalog.compile import documents, effects, recipe_checks, recipe_defaults, recipes
+from saasus_mcp.catalog.compile.operations import compile_operation
 from saasus_mcp.catalog.expressions import evaluate_over
 from saasus_mcp.permissions.inspection.inverse_calls import (
     can_undo,
@@ -198,9 +199,7 @@ def test_a_recipe_that_does_not_fit_the_documents_does_not_compile(key: str, rec
     table = effects.read_effects(compiler.SPECS / "effects.yaml")
     table[key] = {name: item for name, item in table[key].items() if name not in recipes.KEYS} | recipe
     keys = [f"{source.module}.{source.node['operationId']}" for source in SOURCES]
-    operations = {
-        name: operations.compile_operation(source, table[name], []) for name, source in zip(keys, SOURCES, strict=True)
-    }
+    operations = {name: compile_operation(source, table[name], []) for name, source in zip(keys, SOURCES, strict=True)}
     recipe_defaults.fill_recipe_defaults(operations[key], operations)
     found = list(recipe_checks.find_misfits(operations[key], operations))
     assert any(said in misfit for misfit in found), found

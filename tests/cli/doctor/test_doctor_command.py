@@ -61,7 +61,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Callable[[Api], None]:
 
     def put(answering: Api) -> None:
         monkeypatch.setattr(
-            composition, "client", lambda *_: ApiClient(CREDENTIALS, transport=httpx2.MockTransport(answering))
+            composition, "build_client", lambda *_: ApiClient(CREDENTIALS, transport=httpx2.MockTransport(answering))
         )
 
     return put
@@ -337,7 +337,7 @@ def test_a_job_engine_that_does_not_start_is_a_problem(lang: str, said: str, mon
 @pytest.mark.usefixtures("_engine")
 def test_a_job_engine_that_hangs_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     goes_on = threading.Event()
-    monkeypatch.setattr(engine_check, "SECONDS", 0.2)
+    monkeypatch.setattr(engine_check, "TIMEOUT_SECONDS", 0.2)
     monkeypatch.setattr("dbos.DBOS.launch", goes_on.wait)
     try:
         found = findings("--sandbox")["jobs"]

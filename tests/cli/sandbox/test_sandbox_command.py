@@ -97,7 +97,7 @@ def test_the_sandbox_serves_other_processes_under_what_it_prints(
 
 def test_the_sandbox_is_served_on_this_machine_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     served: list[tuple[str, int]] = []
-    monkeypatch.setattr("saasus_mcp.sandbox.serve", lambda host, port, _: served.append((host, port)))
+    monkeypatch.setattr("saasus_mcp.sandbox.serve_sandbox", lambda host, port, _: served.append((host, port)))
     ran = run_command("sandbox", "--port", "0", "--lang", "ja")
     ((host, port),) = served
     assert (ran.status, host) == (0, "127.0.0.1")

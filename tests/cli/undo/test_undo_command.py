@@ -14,7 +14,7 @@ from anyio.to_thread import run_sync
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.sandbox import CREDENTIALS, Sandbox
-from saasus_mcp.sandbox.serving import server
+from saasus_mcp.sandbox.server import create_server
 from tests.support.commands import Terminal, run_command, spawn_command
 
 
@@ -29,7 +29,7 @@ async def api(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
         monkeypatch.setenv("SAASUS_API_KEY", CREDENTIALS.api_key)
         monkeypatch.setenv("SAASUS_SECRET_KEY", CREDENTIALS.secret_key)
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        running = server(host, port, sandbox)
+        running = create_server(host, port, sandbox)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(running.serve, [listener])
             yield sandbox

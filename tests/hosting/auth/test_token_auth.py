@@ -114,7 +114,7 @@ async def test_where_the_accounts_cannot_be_read_nobody_is_let_in(
     def broken(*_: object) -> None:
         raise StoreError("The disk is full.")
 
-    monkeypatch.setattr(accounts, "find", broken)
+    monkeypatch.setattr(accounts, "authenticate", broken)
     callers = TokenAuthenticator(accounts, Clock())
     for _ in range(3):
         with pytest.raises(AuthUnavailable, match="Keep the token"):

@@ -99,7 +99,7 @@ def test_what_cannot_be_recorded_stays_frozen(
     def full(*_: object) -> None:
         raise StoreError("The disk is full.", "Make room.")
 
-    monkeypatch.setattr(store, "decided", full)
+    monkeypatch.setattr(store, "record_decision", full)
     with pytest.raises(StoreError):
         desk.freeze(OPERATOR, "production", "an incident")
     assert store.active_freeze() is not None, "a freeze holds though it could not be recorded"
@@ -177,7 +177,7 @@ def test_no_page_shows_an_approver_anything_of_another_profile(desk: ConsoleServ
 def test_a_rare_record_is_looked_for_piece_by_piece_and_none_is_passed_over(
     desk: ConsoleService, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("saasus_mcp.hosting.console.service.LOOKED_AT", 3)
+    monkeypatch.setattr("saasus_mcp.hosting.console.service.SCAN_LIMIT", 3)
     store.record_refusal("rare", {"principal": "token:eve", "profile": "production"}, NOW)
     for number in range(7):
         store.record_refusal(f"common-{number}", {"principal": "token:bob", "profile": "production"}, NOW)

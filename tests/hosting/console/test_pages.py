@@ -187,8 +187,8 @@ async def test_a_store_that_cannot_be_read_is_no_blank_page(
 
     async with stage.signed_in() as client:
         token = csrf_token(await client.get("/console"))
-        monkeypatch.setattr(stage.store, "approvals", broken)
-        monkeypatch.setattr(stage.store, "secret", broken)
+        monkeypatch.setattr(stage.store, "list_approvals", broken)
+        monkeypatch.setattr(stage.store, "get_secret", broken)
         for answer in (
             await client.get("/console"),
             await client.post("/console/approve", data={"csrf": token, "code": REQUESTED_AT.code}),

@@ -170,7 +170,7 @@ async def test_behind_the_door_there_is_no_token_any_more(
         seen.append({**scope, "app": None, "router": None, "endpoint": None})
         await JSONResponse(kind)(scope, receive, send)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(mcp_transports.ProfileTransports, "handle", handle)
+    monkeypatch.setattr(mcp_transports.ProfileTransports, "handle_request", handle)
     async with build_server(catalogue).client() as client:
         for path in ("/mcp", "/mcp/default", "/sse", "/messages/default/"):
             assert (await client.request("GET" if path == "/sse" else "POST", path)).status_code == 200

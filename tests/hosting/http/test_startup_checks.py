@@ -71,7 +71,7 @@ async def test_a_write_under_way_is_finished_and_answered_before_the_server_stop
         drained.set()
 
     monkeypatch.setattr(made.hosted.limiter, "drain", told)
-    monkeypatch.setattr(concurrency, "ANSWERING_SECONDS", 0.05)
+    monkeypatch.setattr(concurrency, "FLUSH_SECONDS", 0.05)
     with uvicorn_server.open_listener("127.0.0.1", 0) as listener:
         server = uvicorn_server.create_server(made.hosted)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -89,7 +89,7 @@ async def test_a_write_under_way_is_finished_and_answered_before_the_server_stop
             with anyio.move_on_after(1):
                 await drained.wait()
             assert not drained.is_set(), "however soon answers must be out, first the call ends"
-            monkeypatch.setattr(concurrency, "ANSWERING_SECONDS", TIMEOUT)
+            monkeypatch.setattr(concurrency, "FLUSH_SECONDS", TIMEOUT)
             network.leave.set()
     [result] = results
     assert not result.is_error, reply_text(result)
@@ -100,7 +100,7 @@ async def test_a_write_under_way_is_finished_and_answered_before_the_server_stop
 async def test_a_stop_waits_only_so_long_and_the_write_still_ends_with_its_audit(
     catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(concurrency, "ANSWERING_SECONDS", 0.1)
+    monkeypatch.setattr(concurrency, "FLUSH_SECONDS", 0.1)
     made, network = held(catalogue)
     operation = next(each for each in catalogue if each.level == "write")
     call = {
@@ -137,7 +137,7 @@ async def test_a_stop_waits_only_so_long_and_the_write_still_ends_with_its_audit
 async def test_open_streams_do_not_hold_a_stop_up(
     catalogue: Catalogue, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(concurrency, "ANSWERING_SECONDS", 0.1)
+    monkeypatch.setattr(concurrency, "FLUSH_SECONDS", 0.1)
     made = build_server(catalogue)
     async with made.serve() as url:
         client = httpx2.AsyncClient(base_url=url, headers={"Authorization": "Bearer alice-token"}, timeout=TIMEOUT)
@@ -220,7 +220,7 @@ def test_the_command_says_where_it_listens_serves_and_ends_at_a_signal() -> None
 async def test_an_answer_that_is_still_on_its_way_is_waited_for_when_the_server_stops(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(concurrency, "A_MOMENT", 0.0)
+    monkeypatch.setattr(concurrency, "SSE_FLUSH_SECONDS", 0.0)
     asked, goes, sent = anyio.Event(), anyio.Event(), list[Message]()
 
     async def app(_: Scope, __: Receive, send: Send) -> None:

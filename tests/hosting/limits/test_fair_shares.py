@@ -19,7 +19,7 @@ import pytest
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.hosting.http import uvicorn_server
 from saasus_mcp.sandbox import CREDENTIALS
-from saasus_mcp.sandbox.serving import server as sandbox_server
+from saasus_mcp.sandbox.server import create_server as sandbox_server
 from saasus_mcp.store.stores import Stores
 from saasus_mcp.store.tokens import Token
 from tests.hosting.replicas.test_load import ASKED

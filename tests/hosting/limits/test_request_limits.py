@@ -103,7 +103,7 @@ async def test_a_client_that_leaves_in_the_middle_of_its_request_is_nothing_to_l
         arrived.set()
         await handle(*given)
 
-    monkeypatch.setattr(mcp_transports.ProfileTransports, "handle", handled)
+    monkeypatch.setattr(mcp_transports.ProfileTransports, "handle_request", handled)
     head = (
         "POST /mcp HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer alice-token\r\nContent-Length: 100\r\n"
         "Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\n\r\n{"

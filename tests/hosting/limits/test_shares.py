@@ -174,7 +174,7 @@ def full(kept: SessionLimiter) -> bool:
 
 
 async def test_sessions_that_ended_by_themselves_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("saasus_mcp.hosting.limits.session_limit.MOST_SESSIONS", 2)
+    monkeypatch.setattr("saasus_mcp.hosting.limits.session_limit.MAX_SESSIONS", 2)
     clock, ends = Clock(), list[str]()
     kept = SessionLimiter(5, clock)
     for name in ("one", "two"):

@@ -142,7 +142,7 @@ async def test_reads_go_out_at_the_same_time(catalogue: Catalogue) -> None:
 async def test_what_does_not_come_in_time_is_said_and_the_rest_is_kept(
     catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "DEADLINE", 0.05)
+    monkeypatch.setattr(module, "READ_DEADLINE", 0.05)
 
     async def read(key: str, _: Mapping[str, Any]) -> ReadResult:
         if key == "auth.GetStripeCustomer":

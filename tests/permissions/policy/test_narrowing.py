@@ -145,7 +145,7 @@ def test_the_cost_of_a_glob_grows_with_its_length_and_not_with_its_power() -> No
 def test_a_list_that_would_cost_too_much_is_refused_before_anything_is_matched(
     catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
-    monkeypatch.setattr(narrowing, "fits", None)
+    monkeypatch.setattr(narrowing, "matches_glob", None)
     with pytest.raises(NarrowingError):
         ToolNames(catalogue).resolve(text, "--tools")
 

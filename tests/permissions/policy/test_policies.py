@@ -74,7 +74,7 @@ def test_two_hundred_rules_cost_next_to_nothing(catalogue: Catalogue, deleting: 
 
 
 def test_what_is_remembered_of_callers_is_bounded(deleting: Operation, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("saasus_mcp.permissions.policy.rules.MOST_KEPT", 10)
+    monkeypatch.setattr("saasus_mcp.permissions.policy.rules.MAX_CACHED", 10)
     decided = build_policy(build_rule(who=("local:*",)))
     for number in range(50):
         assert decided.decide(build_case(deleting, principal=Principal(f"local:{number}"))).outcome == "allow"

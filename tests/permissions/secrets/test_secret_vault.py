@@ -81,7 +81,7 @@ def test_a_secret_is_not_shown_where_that_cannot_be_recorded(
         raise StoreError("The disk is full.", "Make room.")
 
     with monkeypatch.context() as broken:
-        broken.setattr(store.audit_log, "note", full)
+        broken.setattr(store.audit_log, "append", full)
         with pytest.raises(StoreError):
             handles.reveal(shown[0], by="local:me", via="terminal")
         with pytest.raises(StoreError):

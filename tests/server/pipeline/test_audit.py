@@ -92,7 +92,7 @@ async def test_a_send_is_reported_even_when_its_end_cannot_be_audited(
     def full(*_: object) -> None:
         raise StoreError("The store cannot be used: disk is full.")
 
-    monkeypatch.setattr(store, "end", full)
+    monkeypatch.setattr(store, "finish_call", full)
     given = await build_pipeline(StubApi(catalogue), store).run(
         call("auth.CreateRole", complete_arguments(catalogue.find("auth.CreateRole")))
     )
@@ -134,7 +134,7 @@ async def test_a_second_use_of_one_yes_is_audited_as_refused(catalogue: Catalogu
 
 async def test_reads_for_a_preview_are_audited_as_children_of_their_call(catalogue: Catalogue, store: Store) -> None:
     behind = build_pipeline(StubApi(catalogue), store)
-    asking = await behind.run(call(REMOVAL, WHO, asker=Later()))
+    asking = await behind.run(call(REMOVAL, WHO, elicitor=Later()))
     assert isinstance(asking, PendingElicitation)
     reads = [record for record in store.audit_records() if record["event"] == "begun"]
     assert reads[0]["operation"] == "auth.GetTenantUser"
@@ -144,10 +144,10 @@ async def test_reads_for_a_preview_are_audited_as_children_of_their_call(catalog
 async def test_two_answers_at_once_to_one_question_send_once(catalogue: Catalogue, store: Store) -> None:
     api = StubApi(catalogue)
     behind = build_pipeline(api, store)
-    asking = await behind.run(call(REMOVAL, WHO, asker=Later()))
+    asking = await behind.run(call(REMOVAL, WHO, elicitor=Later()))
     assert isinstance(asking, PendingElicitation)
     answer = ClientAnswer("accept", {"name": asking.prompt.name})
-    again = call(REMOVAL, WHO, asker=Later(), reply=ConfirmationReply(answer, asking.state))
+    again = call(REMOVAL, WHO, elicitor=Later(), reply=ConfirmationReply(answer, asking.state))
     given = await at_once(lambda: behind.run(again), 8)
     assert len(api.writes) == 1
     assert [answer.ok for answer in given].count(True) == 1

@@ -88,7 +88,7 @@ async def test_a_yes_on_the_screen_is_void_once_the_policy_is_stricter(
 ) -> None:
     gate = Gate(catalogue, store, tmp_path)
     person = Person(lambda: gate.rewritten(rules))
-    given = await gate.called(asker=person)
+    given = await gate.called(elicitor=person)
     assert len(person.asked) == 1
     assert not given.ok
     assert said in given.text
@@ -100,7 +100,7 @@ async def test_live_state_that_changes_while_the_person_thinks_decides(
 ) -> None:
     gate = Gate(catalogue, store, tmp_path, FEW)
     person = Person(lambda: gate.api.answers.update({"auth.GetAllTenantUsers": users(3)}))
-    given = await gate.called(asker=person)
+    given = await gate.called(elicitor=person)
     assert "off-board first" in given.text
     assert gate.api.writes == []
 
@@ -115,14 +115,14 @@ async def test_a_no_holds_even_where_the_policy_asks_no_more(
         gate.clock.now += 10
         gate.rewritten(rules)
 
-    given = await gate.called(asker=Person(rewrite, ClientAnswer("decline")))
+    given = await gate.called(elicitor=Person(rewrite, ClientAnswer("decline")))
     assert "chose to decline" in given.text
     gate.rewritten(RULES)
     asking = await gate.behind.run(Call("auth_delete_tenant", ARGUMENTS, PRINCIPAL, elicitor=Later()))
     assert isinstance(asking, PendingElicitation)
     gate.rewritten(rules)
     gate.clock.now += 10
-    given = await gate.called(asker=Later(), reply=ConfirmationReply(ClientAnswer("decline"), asking.state))
+    given = await gate.called(elicitor=Later(), reply=ConfirmationReply(ClientAnswer("decline"), asking.state))
     assert "chose to decline" in given.text
     assert APPROVAL_CODE.search(given.text) is None, "a no asks for no approval either"
     assert gate.api.writes == []
@@ -193,7 +193,7 @@ async def test_a_call_whose_client_goes_away_while_a_person_is_asked_is_not_sent
 async def test_a_read_that_takes_too_long_is_given_up_and_said(
     catalogue: Catalogue, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("saasus_mcp.permissions.inspection.inspect.DEADLINE", 0.05)
+    monkeypatch.setattr("saasus_mcp.permissions.inspection.inspect.READ_DEADLINE", 0.05)
     gate = Gate(catalogue, store, tmp_path)
 
     async def never(*_: object) -> None:

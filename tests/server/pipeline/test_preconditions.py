@@ -105,9 +105,9 @@ async def desk(
         given: dict[str, Any] = {
             "catalogue": catalogue,
             "client": client,
-            "store": lambda: store,
-            "sealer": Encryptor.ephemeral(),
-            "place": Destination("sandbox", CREDENTIALS.saas_id, sandbox=True),
+            "open_store": lambda: store,
+            "encryptor": Encryptor.ephemeral(),
+            "destination": Destination("sandbox", CREDENTIALS.saas_id, sandbox=True),
             "language": language,
             "clock": lambda: now,
         }

@@ -214,7 +214,7 @@ async def test_a_read_for_a_preview_leaves_no_secret_behind_that_anybody_could_r
     catalogue: Catalogue, disk: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept: list[object] = []
-    monkeypatch.setattr(disk, "keep_secrets", lambda *given: kept.append(given))
+    monkeypatch.setattr(disk, "add_secrets", lambda *given: kept.append(given))
     answering = Person(accept_question)
     async with talking(catalogue, disk, "2026-07-28", PRESETS["guarded"], answering) as (api, client, _):
         operation = catalogue.find("auth.UpdateSignInSettings")

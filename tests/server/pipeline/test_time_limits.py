@@ -167,7 +167,7 @@ async def test_progress_is_told_between_attempts(catalogue: Catalogue, store: St
 async def test_progress_is_told_while_a_person_is_asked(
     catalogue: Catalogue, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("saasus_mcp.server.progress.INTERVAL", 0.01)
+    monkeypatch.setattr("saasus_mcp.server.progress.NOTIFICATION_SECONDS", 0.01)
     enough = anyio.Event()
 
     async def thinking() -> types.ElicitResult:

@@ -42,7 +42,7 @@ def said(result: types.CallToolResult) -> str:
 @pytest.mark.parametrize("era", ERAS)
 async def test_the_person_is_sent_to_the_approval_once(catalogue: Catalogue, store: Store, era: Era) -> None:
     api, browser = StubApi(catalogue), Browser()
-    server = build_server(build_pipeline(api, store, console=lambda: CONSOLE), lambda _: PRINCIPAL, "en")
+    server = build_server(build_pipeline(api, store, console_url=lambda: CONSOLE), lambda _: PRINCIPAL, "en")
     async with McpClient(server, mode=era, elicitation_callback=browser.asked) as client:
         first = await client.call_tool(*DELETION)
         again = await client.call_tool(*DELETION)
@@ -60,7 +60,7 @@ async def test_the_person_is_sent_to_the_approval_once(catalogue: Catalogue, sto
 @pytest.mark.parametrize("era", ERAS)
 async def test_who_opens_no_page_is_told_the_command(catalogue: Catalogue, store: Store, era: Era) -> None:
     api, browser = StubApi(catalogue), Browser(lets=False)
-    server = build_server(build_pipeline(api, store, console=lambda: CONSOLE), lambda _: PRINCIPAL, "en")
+    server = build_server(build_pipeline(api, store, console_url=lambda: CONSOLE), lambda _: PRINCIPAL, "en")
     async with McpClient(server, mode=era, elicitation_callback=browser.asked) as client:
         answer = await client.call_tool(*DELETION)
     assert "Ask them to run `saasus-mcp approve " in said(answer)
@@ -79,7 +79,7 @@ async def test_where_no_console_runs_no_page_is_opened(catalogue: Catalogue, sto
 
 async def test_who_may_not_approve_is_not_sent_there(catalogue: Catalogue, store: Store) -> None:
     browser, policy = Browser(), replace(PRESETS["guarded"], two_person=True)
-    behind = build_pipeline(StubApi(catalogue), store, policy, console=lambda: CONSOLE)
+    behind = build_pipeline(StubApi(catalogue), store, policy, console_url=lambda: CONSOLE)
     async with McpClient(build_server(behind, lambda _: PRINCIPAL, "en"), elicitation_callback=browser.asked) as client:
         assert "Another person than the one who asks" in said(await client.call_tool(*DELETION))
     assert browser.opened == []
@@ -87,7 +87,7 @@ async def test_who_may_not_approve_is_not_sent_there(catalogue: Catalogue, store
 
 async def test_a_made_up_answer_of_a_visit_approves_nothing(catalogue: Catalogue, store: Store) -> None:
     api = StubApi(catalogue)
-    behind = build_pipeline(api, store, console=lambda: CONSOLE)
+    behind = build_pipeline(api, store, console_url=lambda: CONSOLE)
     async with McpClient(build_server(behind, lambda _: PRINCIPAL, "en"), mode="2026-07-28") as client:
         await client.call_tool(*DELETION)
         [approval] = store.list_approvals(time.time())

@@ -111,7 +111,7 @@ async def test_where_the_server_fails_over_an_answer_it_does_not_say_that_nothin
     def broken(*_: object) -> None:
         raise RuntimeError("a defect of ours")
 
-    monkeypatch.setattr("saasus_mcp.server.pipeline.call_sender.answer", broken)
+    monkeypatch.setattr("saasus_mcp.server.pipeline.call_sender.build_answer", broken)
     given, api = await told(catalogue, store, call)
     assert (given.ok, given.applied) == (False, outcome)
     assert "defect" not in given.text

@@ -39,7 +39,7 @@ async def test_the_whole_answer_is_picked_from_before_it_is_cut(
         assert json.loads(reply_text(result).splitlines()[0]) == result.structured_content
         counted = await client.call_tool(tool, {**given, "select": "length(users)", "arguments": {}})
         assert counted.structured_content == {"result": 3_000}
-    assert one.results.of("local:tester") == []
+    assert one.results.list_results("local:tester") == []
 
 
 @BY_ERA
@@ -51,7 +51,7 @@ async def test_what_was_picked_is_cut_and_kept_like_any_answer(
     async with connect_client(one, era, kind=kind) as client:
         result = await client.call_tool(tool, {"name": "auth_get_saas_users", "select": "users[].email"})
         assert "Truncated." in reply_text(result)
-        (kept,) = one.results.of("local:tester")
+        (kept,) = one.results.list_results("local:tester")
         assert kept.operation == "auth.GetSaasUsers"
         again = await client.call_tool("select_from_result", {"id": kept.id, "expression": "length(result)"})
         assert again.structured_content == {"result": 3_000}

@@ -84,7 +84,7 @@ def test_a_record_that_was_tampered_with_is_found(kept: Stores, statement: str, 
 
 
 def test_a_chain_is_followed_over_every_piece_that_is_read(kept: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("saasus_mcp.store.audit.log.PIECE", 2)
+    monkeypatch.setattr("saasus_mcp.store.audit.log.BATCH_SIZE", 2)
     store = filled(kept, 7)
     assert (faults(store), store.audit_log.count_records()) == ([], 7)
     execute(store, "DELETE FROM audit WHERE number = 3")
@@ -181,7 +181,7 @@ def test_a_record_of_a_read_that_may_have_been_written_is_not_built_on(
             add(statement, values)
             raise StoreError("the connection was lost", "")
 
-        monkeypatch.setattr(store._database, "add", added_unheard)
+        monkeypatch.setattr(store._database, "execute_alone", added_unheard)
         with pytest.raises(StoreError):
             store.commit("unheard", {}, NOW + 10)
         monkeypatch.undo()
@@ -263,7 +263,7 @@ def test_what_was_purged_whole_is_not_missed(kept: Stores) -> None:
 
 @pytest.mark.parametrize(
     "late",
-    [lambda store: store.end("call-0", {"ok": True}, NOW), lambda store: store.refuse("x", {}, NOW)],
+    [lambda store: store.finish_call("call-0", {"ok": True}, NOW), lambda store: store.record_refusal("x", {}, NOW)],
     ids=["an end", "a refusal"],
 )
 def test_ends_and_refusals_are_links_of_the_same_chain(kept: Stores, late: Callable[[Store], None]) -> None:
@@ -320,10 +320,10 @@ def test_a_writer_that_rested_for_a_day_begins_another_chain(kept: Stores) -> No
 
 
 def test_more_chains_than_a_record_names_are_named_by_the_next(kept: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("saasus_mcp.store.audit.cross_links.AT_ONCE", 0)
+    monkeypatch.setattr("saasus_mcp.store.audit.cross_links.HEADS_PER_RECORD", 0)
     for _ in range(5):
         filled(kept, 1).close()
-    monkeypatch.setattr("saasus_mcp.store.audit.cross_links.AT_ONCE", 2)
+    monkeypatch.setattr("saasus_mcp.store.audit.cross_links.HEADS_PER_RECORD", 2)
     store = kept.open_saas("saas")
     store.commit("first", {}, NOW + 10)
     for hour in range(1, 3):

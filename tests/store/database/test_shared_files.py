@@ -16,8 +16,8 @@ from saasus_mcp.store import Freeze, Store
 from saasus_mcp.store.tokens import Token, TokenStore
 from tests.support.databases import KEY
 
-TOKENS = "from saasus_mcp.store.accounts import Accounts as Kept; kept = Kept.at(folder)"
-STORE = "from saasus_mcp.store import Freeze, Store as Kept; kept = Kept.at(folder, 'saas', (b'k' * 32,))"
+TOKENS = "from saasus_mcp.store.tokens import TokenStore as Kept; kept = Kept.open(folder)"
+STORE = "from saasus_mcp.store import Freeze, Store as Kept; kept = Kept.open_saas(folder, 'saas', (b'k' * 32,))"
 
 
 def elsewhere(folder: Path, opening: str, deed: str) -> None:
@@ -31,7 +31,7 @@ def test_a_token_that_is_revoked_elsewhere_is_refused_where_the_accounts_are_ope
     with closing(TokenStore.open(tmp_path)) as kept, closing(TokenStore.open(tmp_path)) as beside:
         token = kept.add(Token("hanako", "caller", frozenset(), "me", now, now + 3600))
         assert beside.authenticate(token, now) is not None
-        elsewhere(tmp_path, TOKENS, "kept.all()")
+        elsewhere(tmp_path, TOKENS, "kept.list_tokens()")
         elsewhere(tmp_path, TOKENS, f"assert kept.revoke('hanako', {now})")
         assert kept.authenticate(token, now) is None
         assert beside.authenticate(token, now) is None
@@ -44,7 +44,7 @@ def test_a_freeze_from_elsewhere_holds_where_a_store_is_open_twice(tmp_path: Pat
         closing(Store.open_saas(tmp_path, "saas", (KEY,))) as beside,
     ):
         assert kept.active_freeze() is None
-        elsewhere(tmp_path, STORE, "kept.frozen()")
+        elsewhere(tmp_path, STORE, "kept.active_freeze()")
         elsewhere(tmp_path, STORE, f"kept.freeze({wanted!r})")
         assert kept.active_freeze() == wanted
         assert beside.active_freeze() == wanted
@@ -56,7 +56,7 @@ def test_what_two_openings_write_beside_another_process_is_all_there(tmp_path: P
         closing(Store.open_saas(tmp_path, "saas", (KEY,))) as beside,
     ):
         kept.record_decision({"deed": "first"}, 1.0)
-        elsewhere(tmp_path, STORE, "kept.decided({'deed': 'elsewhere'}, 2.0)")
+        elsewhere(tmp_path, STORE, "kept.record_decision({'deed': 'elsewhere'}, 2.0)")
         beside.record_decision({"deed": "last"}, 3.0)
     with closing(Store.open_saas(tmp_path, "saas", (KEY,))) as again:
         assert [each["deed"] for each in again.audit_records()] == ["first", "elsewhere", "last"]

@@ -1,4 +1,4 @@
-"""The sandbox on a port of this machine, for clients outside this process."""
+"""The sandbox on a local port, for clients outside this process."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ KEEP_ALIVE_SECONDS = 60
 """For which an idle connection stays open: longer than clients keep theirs, or one is closed just as it is used."""
 
 
-def serve(host: str, port: int, sandbox: Sandbox) -> None:
-    """Serve a sandbox until the process is told to stop.
+def serve_sandbox(host: str, port: int, sandbox: Sandbox) -> None:
+    """Serve a sandbox until the process is stopped.
 
     Raises:
-        SaasusMcpError: the host is not of this machine: its credentials are public, so nobody else may reach it.
+        SaasusMcpError: the host is not local. The credentials are public, so no other machine may connect.
     """
-    server(host, port, sandbox).run()
+    create_server(host, port, sandbox).run()
 
 
-def server(host: str, port: int, sandbox: Sandbox) -> uvicorn.Server:
-    """A server for this sandbox, not yet running.
+def create_server(host: str, port: int, sandbox: Sandbox) -> uvicorn.Server:
+    """Return a server for this sandbox, not yet running.
 
     Raises:
-        SaasusMcpError: the host is not of this machine.
+        SaasusMcpError: the host is not local.
     """
     if not _is_loopback(host):
         raise SaasusMcpError(f"The sandbox listens on this computer only, not on {host!r}.", "Use 127.0.0.1.")

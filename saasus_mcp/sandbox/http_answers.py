@@ -1,4 +1,4 @@
-"""What goes back to a caller: an answer as it should be, or what a fault leaves of it."""
+"""HTTP answers of the emulator, sound or changed by a fault."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
-from saasus_mcp.sandbox.faults import Fault
+from saasus_mcp.sandbox.faults import InjectedFault
 from saasus_mcp.sandbox.refusals import Refusal
 
 PAGE = b"<!doctype html><html><head><title>Maintenance</title></head><body><h1>Under maintenance</h1></body></html>"
@@ -14,8 +14,8 @@ TOO_MANY = 429
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """One HTTP answer, without the headers that all answers have."""
+class HttpAnswer:
+    """One HTTP answer, without the headers that all answers share."""
 
     status: int
     body: bytes = b""
@@ -23,24 +23,24 @@ class Answer:
     retry_after: int | None = None
 
 
-def as_json(value: Any) -> bytes:
-    """The value as the API writes it."""
+def encode_json(value: Any) -> bytes:
+    """Return the value as JSON, in the form that the API writes."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def refused(refusal: Refusal) -> Answer:
-    """The answer to a call that was not carried out."""
-    return Answer(refusal.status, as_json({"type": refusal.kind, "message": refusal.message}))
+def refusal_answer(refusal: Refusal) -> HttpAnswer:
+    """Return the answer to a refused call."""
+    return HttpAnswer(refusal.status, encode_json({"type": refusal.kind, "message": refusal.message}))
 
 
-def broken(fault: Fault, answer: Answer) -> Answer | None:
-    """What comes back in place of the answer; None where nothing does."""
+def faulty_answer(fault: InjectedFault, answer: HttpAnswer) -> HttpAnswer | None:
+    """Return the faulty answer, or None if nothing is sent."""
     if fault.kind == "status":
         kind = "too_many_requests" if fault.status == TOO_MANY else "internal_error"
-        failure = refused(Refusal(fault.status, kind, "The sandbox was told to fail."))
+        failure = refusal_answer(Refusal(fault.status, kind, "The sandbox is configured to fail."))
         return replace(failure, retry_after=fault.retry_after)
     if fault.kind == "html":
-        return Answer(200, PAGE, "text/html; charset=utf-8")
+        return HttpAnswer(200, PAGE, "text/html; charset=utf-8")
     if fault.kind == "broken_json":
         return replace(answer, body=answer.body[: len(answer.body) // 2] or b'{"cut')
     if fault.kind == "empty":
@@ -48,10 +48,10 @@ def broken(fault: Fault, answer: Answer) -> Answer | None:
     return None
 
 
-def drifted(fault: Fault, answer: Answer) -> Answer:
-    """A good answer as an API that has moved away from its documents would give it.
+def drifting_answer(fault: InjectedFault, answer: HttpAnswer) -> HttpAnswer:
+    """Return a good answer as an API would give it that no longer matches its documents.
 
-    The first object of an answered list drifts, or else the answer itself; one that is not JSON stays as it is.
+    The first object of a list drifts, or the answer itself. An answer that is not JSON is unchanged.
     """
     try:
         value = json.loads(answer.body)
@@ -67,7 +67,7 @@ def drifted(fault: Fault, answer: Answer) -> Answer:
         target.pop(name, None)
     else:
         target[name] = 12345 if isinstance(target.get(name), str) else "not what the documents say"
-    return replace(answer, body=as_json(value))
+    return replace(answer, body=encode_json(value))
 
 
 def _drifting(value: Any) -> dict[str, Any]:

@@ -1,10 +1,10 @@
-"""The API's log of its own calls, which the apilog operations answer from."""
+"""The API's log of calls, which the apilog operations read."""
 
 from __future__ import annotations
 
-from saasus_mcp.sandbox.answers import Answer
 from saasus_mcp.sandbox.call import DAY, day_of
-from saasus_mcp.sandbox.incoming import Incoming
+from saasus_mcp.sandbox.http_answers import HttpAnswer
+from saasus_mcp.sandbox.incoming_request import IncomingRequest
 from saasus_mcp.sandbox.state import Record, State
 
 TABLE = "api_logs"
@@ -14,8 +14,8 @@ LONGEST = 4000
 MOST = 2000
 
 
-def entry(log_id: str, created_at: int, **fields: object) -> Record:
-    """One record of the log; what is not said is empty."""
+def empty_entry(log_id: str, created_at: int, **fields: object) -> Record:
+    """Return one record of the log, with empty fields."""
     blank = dict.fromkeys(("trace_id", "request_uri", "remote_address", "referer", "request_body", "response_body"), "")
     return {
         **blank,
@@ -29,8 +29,8 @@ def entry(log_id: str, created_at: int, **fields: object) -> Record:
     }
 
 
-def record(state: State, now: int, request: Incoming, answer: Answer, trace_id: str) -> None:
-    """Add one call. Reading the log is not logged: it would hold itself."""
+def record_call(state: State, now: int, request: IncomingRequest, answer: HttpAnswer, trace_id: str) -> None:
+    """Add one call. Calls that read the log are not logged, since their entries would contain the log itself."""
     if request.path.startswith("/v1/apilog/"):
         return
     log_id = state.new_id(TABLE)
@@ -44,7 +44,7 @@ def record(state: State, now: int, request: Incoming, answer: Answer, trace_id: 
         "request_body": _text(request.body),
         "response_body": _text(answer.body),
     }
-    state.put(TABLE, (log_id,), entry(log_id, now, **fields))
+    state.put(TABLE, (log_id,), empty_entry(log_id, now, **fields))
     for oldest in state.rows(TABLE)[:-MOST]:
         state.drop(TABLE, oldest["api_log_id"])
 

@@ -1,4 +1,4 @@
-"""The state of the sandbox in a file: JSON with a format and a version, private to its owner, without secrets from outside."""
+"""The state of the sandbox in a file: JSON with a format and a version, private to its owner, without secrets of callers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from saasus_mcp.catalog import Catalogue
 from saasus_mcp.common import private_files
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.saasus.secret_names import REMOVED
-from saasus_mcp.sandbox import apilog
+from saasus_mcp.sandbox import call_log
 from saasus_mcp.sandbox.routes import Routes
 from saasus_mcp.sandbox.state import Record, State
 
@@ -24,14 +24,14 @@ Why = Literal["not_json", "format", "version", "tables", "large"]
 
 
 class UnusableState(SaasusMcpError):
-    """A file does not hold a state that this version can load, or a state does not fit into a file."""
+    """A file does not contain a state that this version can load, or a state does not fit into a file."""
 
     def __init__(self, file: Path, why: Why) -> None:
         self.file, self.why = file, why
         super().__init__(f"{file} does not hold a state of the sandbox: {why}.", "Name another file.")
 
 
-def load(file: Path) -> State | None:
+def load_state(file: Path) -> State | None:
     """Return the state in a file; None where there is no file.
 
     Raises:
@@ -57,7 +57,7 @@ def load(file: Path) -> State | None:
         raise UnusableState(file, "tables") from None
 
 
-def save(file: Path, state: State, catalogue: Catalogue) -> None:
+def save_state(file: Path, state: State, catalogue: Catalogue) -> None:
     """Write a state in place of the one in the file. A reader sees the old state or the new one, never a part.
 
     Secrets that callers gave are not written.
@@ -75,7 +75,7 @@ def save(file: Path, state: State, catalogue: Catalogue) -> None:
     for name, rows in exported["tables"].items():
         tables[name] = [[key, _without(record, secrets, hidden=False)] for key, record in rows]
     routes = Routes(catalogue)
-    tables[apilog.TABLE] = [[key, _brief(record, routes)] for key, record in tables.get(apilog.TABLE, ())]
+    tables[call_log.TABLE] = [[key, _brief(record, routes)] for key, record in tables.get(call_log.TABLE, ())]
     document = {"format": FORMAT, "version": VERSION, **exported, "tables": tables}
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     content = text.encode(
@@ -93,7 +93,7 @@ def _secret_names(catalogue: Catalogue) -> frozenset[str]:
 
 
 def _brief(entry: Record, routes: Routes) -> Record:
-    """Return an entry of the API's log without bodies and referer, and without the address where secrets may stand in it."""
+    """Return an entry of the API's log without bodies and referer, and without the address if it may contain secrets."""
     try:
         found = routes.match(str(entry.get("request_method")), str(entry.get("request_uri")).partition("?")[0])
     except UnicodeDecodeError:
@@ -103,7 +103,7 @@ def _brief(entry: Record, routes: Routes) -> Record:
 
 
 def _without(value: Any, secrets: frozenset[str], *, hidden: bool) -> Any:
-    """Return the value with the texts removed that lie below the name of a secret."""
+    """Return the value without the texts below the name of a secret."""
     if isinstance(value, Mapping):
         return {name: _without(item, secrets, hidden=hidden or name in secrets) for name, item in value.items()}
     if isinstance(value, list | tuple):

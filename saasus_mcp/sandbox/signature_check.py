@@ -1,6 +1,6 @@
-"""The API's side of SAASUSSIGV1: the signature computed again over the raw bytes that arrived, and compared.
+"""The API's side of SAASUSSIGV1: compute the signature again over the raw bytes, and compare.
 
-It is written apart from `saasus.signature`, so that a mistake there does not agree with itself here.
+It does not share code with `saasus.signature`, so that a mistake there is found here.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from saasus_mcp.saasus.signature import Credentials
-from saasus_mcp.sandbox.incoming import Incoming
+from saasus_mcp.sandbox.incoming_request import IncomingRequest
 from saasus_mcp.sandbox.refusals import unauthorized
 
 TOLERANCE = 5
@@ -20,11 +20,11 @@ TOLERANCE = 5
 HEADER = re.compile(r"SAASUSSIGV1 Sig=([0-9a-f]{64}), ?SaaSID=([^,\s]+), ?APIKey=([^,\s]+)")
 
 
-def verify(credentials: Credentials, incoming: Incoming, now: datetime) -> None:
+def verify_signature(credentials: Credentials, incoming: IncomingRequest, now: datetime) -> None:
     """Accept a request that these credentials signed within the tolerance.
 
     Raises:
-        Refusal: they did not (401).
+        Refusal: the signature does not fit (401).
     """
     found = HEADER.fullmatch(incoming.headers.get("authorization", ""))
     if found is None:
@@ -37,7 +37,7 @@ def verify(credentials: Credentials, incoming: Incoming, now: datetime) -> None:
         raise unauthorized("The signature does not match, or its time is too far off.")
 
 
-def _signature(credentials: Credentials, incoming: Incoming, now: datetime, offset: int) -> str:
+def _signature(credentials: Credentials, incoming: IncomingRequest, now: datetime, offset: int) -> str:
     timestamp = (now.astimezone(UTC) + timedelta(minutes=offset)).strftime("%Y%m%d%H%M")
     place = incoming.headers.get("host", "") + incoming.target
     message = (timestamp + credentials.api_key + incoming.method + place).encode("latin-1") + incoming.body

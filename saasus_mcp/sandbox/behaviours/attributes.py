@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from saasus_mcp.sandbox.call import Call
-from saasus_mcp.sandbox.engine import Check, Collection
+from saasus_mcp.sandbox.call import SandboxCall
+from saasus_mcp.sandbox.engine import Check, CollectionResource
 from saasus_mcp.sandbox.refusals import invalid
 from saasus_mcp.sandbox.state import Record, State
 
 
 def check_attributes(state: State, table: str, values: Mapping[str, Any]) -> None:
-    """Refuse values of attributes that the table does not define, or of another type. A null is no value."""
+    """Refuse values of undefined attributes, or of another type. A null counts as no value."""
     for name, value in values.items():
         defined = state.find(table, name)
         if defined is None:
@@ -36,9 +36,9 @@ def _fits(kind: str, value: object) -> bool:
 
 
 def _values_go_too(table: str) -> Check:
-    """The cascade of a removed definition: every value stored under its name in the table."""
+    """Return a cascade that removes every value of a removed definition from the table."""
 
-    def cascade(call: Call, definition: Record) -> None:
+    def cascade(call: SandboxCall, definition: Record) -> None:
         name = definition["attribute_name"]
 
         def without(record: Record) -> Record:
@@ -50,12 +50,12 @@ def _values_go_too(table: str) -> Check:
     return cascade
 
 
-def _definitions(path: str, table: str, values_in: str) -> Collection:
+def _definitions(path: str, table: str, values_in: str) -> CollectionResource:
     name = "attribute_name"
-    return Collection(path, table, "attribute", key=name, new=_as_sent, cascade=_values_go_too(values_in))
+    return CollectionResource(path, table, "attribute", key=name, new=_as_sent, cascade=_values_go_too(values_in))
 
 
-def _as_sent(call: Call) -> Record:
+def _as_sent(call: SandboxCall) -> Record:
     return call.body
 
 

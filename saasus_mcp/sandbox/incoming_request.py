@@ -1,4 +1,4 @@
-"""A request as it arrived, and its values held to the operation's schema before anything is done."""
+"""A received request, and the validation of its values against the schema of its operation."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ INTEGER = re.compile(r"-?\d{1,19}")
 
 
 @dataclass(frozen=True, slots=True)
-class Incoming:
-    """One request, nothing in it trusted. `target` is the raw path with its query; header names are lower case."""
+class IncomingRequest:
+    """One untrusted request. `target` is the raw path with its query; header names are lower case."""
 
     method: str
     path: str
@@ -36,16 +36,16 @@ class Incoming:
 
 
 @dataclass(frozen=True, slots=True)
-class Values:
-    """The values of a request that fits its operation, by where they stood."""
+class RequestValues:
+    """The validated values of a request, by location."""
 
     path: Mapping[str, Any]
     query: Mapping[str, Any]
     body: Mapping[str, Any]
 
 
-async def read(scope: Scope, receive: Receive) -> Incoming:
-    """The whole request of an ASGI scope."""
+async def read_request(scope: Scope, receive: Receive) -> IncomingRequest:
+    """Return the whole request of an ASGI scope."""
     body = bytearray()
     while True:
         message = await receive()
@@ -53,7 +53,7 @@ async def read(scope: Scope, receive: Receive) -> Incoming:
         if not message.get("more_body", False):
             break
     raw = scope.get("raw_path") or str(scope["path"]).encode()
-    return Incoming(
+    return IncomingRequest(
         method=str(scope["method"]).upper(),
         path=raw.decode("latin-1"),
         query=scope["query_string"].decode("latin-1"),
@@ -63,11 +63,11 @@ async def read(scope: Scope, receive: Receive) -> Incoming:
     )
 
 
-def check(operation: Operation, segments: tuple[str, ...], incoming: Incoming) -> Values:
-    """The request's values, each of the type that the operation declares.
+def validate_request(operation: Operation, segments: tuple[str, ...], incoming: IncomingRequest) -> RequestValues:
+    """Return the request's values in the declared types.
 
     Raises:
-        Refusal: one does not fit; the message names it.
+        Refusal: a value does not fit; the message names it.
     """
     fields: Mapping[str, Schema] = operation.input_schema.get("properties", {})
     names = re.findall(r"{([^{}]+)}", operation.path)
@@ -81,7 +81,7 @@ def check(operation: Operation, segments: tuple[str, ...], incoming: Incoming) -
         checked = arguments.check_arguments(operation, {**path, **query, **body}).values
     except InvalidArguments as error:
         raise invalid(error.message) from None
-    return Values(
+    return RequestValues(
         path={name: checked[name] for name in path},
         query={name: checked[name] for name in query},
         body={name: checked[name] for name in body},
@@ -107,7 +107,7 @@ def _query(operation: Operation, fields: Mapping[str, Schema], text: str) -> dic
     return values
 
 
-def _body(operation: Operation, incoming: Incoming) -> dict[str, Any]:
+def _body(operation: Operation, incoming: IncomingRequest) -> dict[str, Any]:
     if not operation.body:
         if incoming.body:
             raise invalid(f"{operation.method} {operation.path} takes no body.")
@@ -126,7 +126,7 @@ def _body(operation: Operation, incoming: Incoming) -> dict[str, Any]:
 
 
 def _typed(schema: Schema, text: str) -> Any:
-    """The text as the declared type; as it is where it cannot be one, so that validation names the field."""
+    """Return the text as the declared type, or unchanged if it does not fit, so that validation names the field."""
     kind = schema.get("type")
     if kind == "integer" and INTEGER.fullmatch(text):
         return int(text)
