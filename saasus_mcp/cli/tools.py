@@ -111,12 +111,15 @@ def _show_job(job: JobSpec, catalogue: Catalogue, policy: Policy, *, as_json: bo
 def _show_operation(operation: Operation, policy: Policy, *, as_json: bool) -> None:
     if as_json:
         user, lang = composition.local_user(), reader_language()
-        details = describe_operation(operation, user, policy, composition.DEFAULT_PROFILE, lang)
+        details = describe_operation(operation, user, policy, composition.DEFAULT_PROFILE, language=lang)
         click.echo(format_json({**details, "description": render(operation.description)}))
         return
     decision = _decide(operation, policy)
     reason = f"{decision.outcome}: {render(decision.reason)}  ({decision.rule}; {operation.level})"
-    effects = [f"{render(one_of('cli_tools.effect', name))}: {text}" for name, text in effect_texts(operation, reader_language()).items()]
+    effects = [
+        f"{render(one_of('cli_tools.effect', name))}: {text}"
+        for name, text in effect_texts(operation, reader_language()).items()
+    ]
     _section(f"{operation.tool}: {render(operation.title)}", [f"{operation.method} {operation.path}"])
     click.echo(render(operation.description) + "\n")
     _section(message("cli_tools.decision"), [reason])

@@ -66,7 +66,7 @@ def test_a_file_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (("nonsense",), "There is no job 'nonsense'. Jobs: export_users"),
+        (("nonsense",), 'There is no job "nonsense". Jobs: export_users'),
         (("export_users", '{"format": "xml"}'), "format:"),
         (("export_users", '{"colour": 1}'), "colour: job_export_users has no such argument"),
         (("export_users", "{"), "not valid JSON"),

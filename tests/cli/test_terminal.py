@@ -68,7 +68,7 @@ def test_without_a_code_the_pending_approvals_are_offered(state: Path) -> None:
     with Terminal("approve") as terminal:
         terminal.wait_for("Which one? (1-2")
         terminal.type("3")
-        terminal.wait_for("That is none of them.")
+        terminal.wait_for("That is not in the list.")
         terminal.type("1")
         terminal.wait_for("type “Midori”")
         terminal.type("Midori")
@@ -218,7 +218,7 @@ def test_what_was_decided_meanwhile_cannot_be_approved(state: Path) -> None:
 def test_an_unknown_code_cannot_be_approved() -> None:
     with Terminal("approve", "ZZZZ-2222") as terminal:
         assert terminal.wait() == 1
-    assert "There is no pending approval with the code 'ZZZZ-2222'" in terminal.output
+    assert 'There is no pending approval with the code "ZZZZ-2222"' in terminal.output
 
 
 def test_the_passphrase_is_asked_before_the_name_and_never_shown(state: Path) -> None:

@@ -122,15 +122,15 @@ def _build_service(
     open_decisions: Callable[[], Store] | None = None,
 ) -> ConsoleService:
     return ConsoleService(
-        contexts,
-        catalogue,
-        policy,
-        partial(read_policy_text, policy),
-        state.load_encryptor(settings),
-        time.time,
-        profile,
-        freeze_everything,
-        open_decisions,
+        list_contexts=contexts,
+        catalogue=catalogue,
+        policy=policy,
+        read_policy=partial(read_policy_text, policy),
+        sealer=state.load_encryptor(settings),
+        clock=time.time,
+        profile=profile,
+        freeze_all=freeze_everything,
+        common_store=open_decisions,
     )
 
 

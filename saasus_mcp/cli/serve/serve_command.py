@@ -100,10 +100,10 @@ def _respond_early(transport: PipeTransport, settings: Settings, options: Surfac
     responses = precomputed.load_precomputed(
         composition.resolve_destination(settings),
         composition.preset_name(settings),
-        options.kind,
-        options.toolsets,
-        settings.lang,
-        options.narrowing,
+        kind=options.kind,
+        toolsets=options.toolsets,
+        language=settings.lang,
+        narrowing=options.narrowing,
     )
     return early_responses.respond_early(transport, responses) if responses else True
 
@@ -149,7 +149,7 @@ def build_stdio_server(
 
     principal = replace(composition.local_user(), narrowing=options.narrowing)
     job_tools = build_job_tools(runner, options.kind)
-    surface = ToolSurface(pipeline, settings.lang, options.kind, options.toolsets, job_tools)
+    surface = ToolSurface(pipeline, settings.lang, options.kind, toolsets=options.toolsets, extra_tools=job_tools)
     return build_server(pipeline, lambda _: principal, settings.lang, surface)
 
 

@@ -78,7 +78,7 @@ async def _serve(settings: Settings, options: SurfaceOptions) -> None:
                 served,
                 partial(_build_server, settings=settings, options=options, runners=runners),
                 authenticator,
-                metrics,
+                metrics=metrics,
                 narrowing=options.narrowing,
                 is_policy_current=partial(_is_policy_current, policy),
                 extra_routes=console.routes() if console else [],
@@ -106,7 +106,7 @@ def _build_server(
     from saasus_mcp.server.surface.tool_surface import ToolSurface  # noqa: PLC0415 - imports the HTTP client
 
     job_tools = build_job_tools(runners[served.pipeline.destination.profile], options.kind)
-    surface = ToolSurface(served.pipeline, settings.lang, options.kind, options.toolsets, job_tools)
+    surface = ToolSurface(served.pipeline, settings.lang, options.kind, toolsets=options.toolsets, extra_tools=job_tools)
     return mcp_server.build_server(served.pipeline, resolve, settings.lang, surface)
 
 

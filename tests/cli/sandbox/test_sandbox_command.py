@@ -58,12 +58,12 @@ def test_the_demo_tells_its_story_in_both_eras(lang: str, told: tuple[str, ...])
     ("change", "said"),
     [
         ("sys.executable = 'no-such'", "could not be started"),
-        ("story.Story._approve = lambda *_: None", "The demo failed at 'The same call now runs once'"),
+        ("script.DemoScript._approve = lambda *_: None", 'The demo failed at "The same call now runs once"'),
     ],
     ids=["no server", "no approval"],
 )
 def test_the_demo_fails_where_a_step_ends_otherwise(change: str, said: str) -> None:
-    script = f"import sys; from saasus_mcp.cli import main, story; sys.argv = ['saasus-mcp', 'demo']; {change}; main()"
+    script = f"import sys; from saasus_mcp.cli import main; from saasus_mcp.cli.sandbox import demo_script as script; sys.argv = ['saasus-mcp', 'demo']; {change}; main()"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=TIMEOUT, check=False)
     assert done.returncode == 1
     assert said in done.stderr.decode()

@@ -131,8 +131,8 @@ def test_the_list_is_filtered_and_says_what_it_leaves_out() -> None:
     assert len(lines("--limit", "1")) == 1
     assert "2 more are not shown (--limit)." in run_command("undo", "--limit", "1").out
     assert len(lines("--operation", "create_role", "--since", "1h")) == 3
-    assert "No such changes" in run_command("undo", "--operation", "auth.DeleteTenant").out
-    assert "No such changes" in run_command("undo", "--since", "2099-01-01").out
+    assert "No matching changes" in run_command("undo", "--operation", "auth.DeleteTenant").out
+    assert "No matching changes" in run_command("undo", "--since", "2099-01-01").out
     refused = run_command("undo", "--since", "yesterday")
     assert (refused.status, "is not a time" in refused.err) == (1, True)
 
