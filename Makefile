@@ -9,7 +9,7 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --all-extras --universal --generate
 PARALLEL := --numprocesses auto --dist worksteal
 BROWSER := { $(BIN)/python -m pip install --quiet uv && $(BIN)/uv pip install --quiet --python $(BIN)/python --group browser; }
 
-.PHONY: setup demo test coverage test-postgres test-pythons test-browser screenshots load check conformance bench soak growth catalogue generated clients distribution snapshots attacks format lock package clean
+.PHONY: setup demo test test-fast coverage test-postgres test-pythons test-browser screenshots load check conformance bench soak growth catalogue generated clients distribution snapshots attacks format lock package clean
 
 setup: $(READY)
 
@@ -23,17 +23,20 @@ $(READY): requirements.lock pyproject.toml
 demo: $(READY)  ## watch an assistant's client work, and be stopped, in the sandbox
 	@$(BIN)/saasus-mcp demo
 
-test: $(READY)  ## every test, on every core
+test: $(READY)  ## every test, on every core, with few examples for properties
 	$(BIN)/pytest $(PARALLEL)
 
-coverage: $(READY)  ## every test, with branch coverage
+test-fast: $(READY)  ## the tests that start no process and take no seconds: under a minute
+	$(BIN)/pytest $(PARALLEL) -m "not process and not slow"
+
+coverage: $(READY)  ## every test, with branch coverage, every example for properties, and a new interpreter for each process
 	@rm -f .coverage .coverage.*
-	$(BIN)/coverage run -m pytest $(PARALLEL)
+	SAASUS_MCP_TEST_FORK=0 $(BIN)/coverage run -m pytest $(PARALLEL) --hypothesis-profile=ci
 	@$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
 test-postgres: $(READY)  ## what is kept, on a PostgreSQL server that is there only for this
-	@$(BIN)/python scripts/with_postgres.py $(BIN)/pytest -k postgresql
+	@$(BIN)/python scripts/with_postgres.py $(BIN)/pytest -m postgresql
 
 test-pythons: $(READY)  ## the core tests on each Python 3.11 to 3.14 of this computer, with a table of the results
 	@$(BIN)/python scripts/pythons.py

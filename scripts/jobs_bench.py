@@ -15,8 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from saasus_mcp.sandbox import Sandbox, app
 from saasus_mcp.store import Store
-from tests.jobs.kinds.test_export_users import state_of
-from tests.jobs.kinds.test_import_users import HEADER, tenant
+from tests.support.job_data import HEADER, sandbox_state, tenant_id
 from tests.support.job_server import PLACE, start_job_server
 from tests.support.pipeline import PRINCIPAL
 from tests.support.sandbox_server import EXIT_KILLED, SandboxServer, serve_sandbox
@@ -67,7 +66,7 @@ async def _report_import(moment: str) -> None:
         folder = Path(name)
         async with serve_sandbox() as on:
             listed = HEADER + "".join(
-                f"new-{n}@example.com,,{tenant(on.sandbox)},,3,viewer,Person {n}\n" for n in range(ROWS)
+                f"new-{n}@example.com,,{tenant_id(on.sandbox)},,3,viewer,Person {n}\n" for n in range(ROWS)
             )
             died, _ = await on.run_job(folder, moment, FATAL, listed)
             before, started = _made(on), time.perf_counter()
@@ -85,7 +84,7 @@ async def _report_import(moment: str) -> None:
 
 
 def _made(on: SandboxServer) -> int:
-    return sum(str(user["email"]).startswith("new-") for user in state_of(on.sandbox).rows("users"))
+    return sum(str(user["email"]).startswith("new-") for user in sandbox_state(on.sandbox).rows("users"))
 
 
 def _peak() -> int:
@@ -102,7 +101,7 @@ async def _serve() -> None:
 
 def _fill(sandbox: Sandbox) -> None:
     """Tenants and users beside the demonstration data; every other user is in two tenants."""
-    state = state_of(sandbox)
+    state = sandbox_state(sandbox)
     template = state.rows("tenants")[0]
     ids = [f"tenant-{number}" for number in range(TENANTS)]
     for number, identifier in enumerate(ids):

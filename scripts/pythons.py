@@ -17,7 +17,10 @@ from tempfile import TemporaryDirectory
 ROOT = Path(__file__).parents[1]
 LOCK = ROOT / "requirements.lock"
 VERSIONS = ("3.11", "3.12", "3.13", "3.14")
-CORE = ("tests/unit", "tests/properties", "tests/jobs", "tests/sandbox", "tests/cli/doctor/test_doctor_command.py")
+CORE = (
+    "tests/common", "tests/catalog", "tests/saasus", "tests/store", "tests/permissions", "tests/settings", "tests/sandbox", "tests/jobs",
+    "tests/properties", "tests/cli/doctor",
+)  # fmt: skip
 LIMIT = 1800
 """Seconds for the tests of one version."""
 TIMED_OUT = 124

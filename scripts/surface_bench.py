@@ -19,8 +19,8 @@ import bpe_openai
 from saasus_mcp.catalog import Operation
 from saasus_mcp.cli import composition
 from saasus_mcp.jobs import job_tools as jobs
-from saasus_mcp.server import tools
 from saasus_mcp.server.surface.builtin_tool import BuiltinTool
+from saasus_mcp.server.surface.tool_list import builtin_tool, operation_tool
 from saasus_mcp.server.surface.tool_surface import ToolSurface
 from saasus_mcp.server.surface.toolsets import TOOLSETS
 from saasus_mcp.settings import read_settings
@@ -57,7 +57,7 @@ class Costs:
 
 def tokens(tool: Operation | BuiltinTool) -> int:
     """What one tool costs in the list."""
-    listed = tools.builtin_tool(tool, "en") if isinstance(tool, BuiltinTool) else tools.operation_tool(tool, "en")
+    listed = builtin_tool(tool, "en") if isinstance(tool, BuiltinTool) else operation_tool(tool, "en")
     schema = json.dumps(listed.input_schema, ensure_ascii=False, separators=(",", ":"))
     return sum(len(_encoding.encode(text)) for text in (listed.name, listed.description or "", schema))
 
@@ -100,8 +100,8 @@ def table() -> str:
     lines += [f"| `{name}` | {each.tools} | {each.tokens:,} |" for name, each in costs.surfaces.items()]
     lines += ["", "| toolset | what it is about | 内容 | tools | tokens |", "| --- | --- | --- | ---: | ---: |"]
     for name, each in costs.toolsets.items():
-        title = TOOLSETS[name]
-        lines.append(f"| `{name}` | {title.en} | {title.ja} | {each.tools} | {each.tokens:,} |")
+        english, japanese = (TOOLSETS[name].text(language) for language in ("en", "ja"))
+        lines.append(f"| `{name}` | {english} | {japanese} | {each.tools} | {each.tokens:,} |")
     lines.append(
         f"| always | Tools beside the operations | 共通ツール | {costs.always.tools} | {costs.always.tokens:,} |"
     )

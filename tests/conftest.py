@@ -1,36 +1,91 @@
-"""Fixtures that every part of the suite shares. Nothing here reaches a network or the user's own state."""
+"""Fixtures of all tests. They reach neither a network nor the state and the credentials of the user."""
 
 from __future__ import annotations
 
 import os
 import secrets
 import signal
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import settings
+from sqlalchemy import Engine, MetaData
+from sqlalchemy.schema import CreateIndex, CreateTable, ExecutableDDLElement
 
 from saasus_mcp.catalog import Catalogue, Operation, load_catalogue
+from saasus_mcp.jobs import engine_storage
 from saasus_mcp.store import Store
+from saasus_mcp.store.database import sqlite
 from saasus_mcp.store.stores import Stores
-from tests.support.databases import BACKENDS, NO_POSTGRESQL, create_database, open_stores
+from tests.support.databases import BACKENDS, SERVER, create_database, open_stores
+
+_SAME_EVERYWHERE = settings(derandomize=True, database=None, deadline=None)
+"""A failure on one machine is a failure on each."""
+settings.register_profile("dev", _SAME_EVERYWHERE, max_examples=30)
+settings.register_profile("ci", _SAME_EVERYWHERE, max_examples=150)
+settings.load_profile("dev")
+
+STARTERS = {
+    "Terminal", "run_module", "serve_sandbox", "spawn_command", "start_module", "start_replicas", "start_server", "start_stdio_server",
+    "subprocess",
+}  # fmt: skip
+"""Names that start processes. A module that imports one is marked `process`."""
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Every test that wants a PostgreSQL server and has none skips in one line of the summary."""
-    report = yield
-    if report.skipped and isinstance(report.longrepr, tuple) and report.longrepr[2].endswith(NO_POSTGRESQL):
-        report.longrepr = (__file__, 1, report.longrepr[2])
-    return report
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark tests that can start processes, and leave out those of PostgreSQL where there is no server."""
+    kept, left_out = list[pytest.Item](), list[pytest.Item]()
+    for item in items:
+        if isinstance(item, pytest.Function) and STARTERS & vars(item.module).keys():
+            item.add_marker("process")
+        without_server = SERVER is None and item.get_closest_marker("postgresql")
+        (left_out if without_server else kept).append(item)
+    items[:] = kept
+    config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _interrupts_are_heard() -> None:
-    """A suite that a shell started in the background ignores SIGINT, and so would every process that a test starts."""
+    """Handle SIGINT. A suite that a shell started in the background ignores it, and so would every process that a test starts."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shared_sql() -> Iterator[None]:
+    """Compile each statement once for all SQLite databases, not for each: that is half the time of a short-lived store."""
+    model = sqlite.create_memory_engine()
+    model.connect().close()  # prepares its dialect
+    create_all, statements = MetaData.create_all, dict[MetaData, list[str]]()
+
+    def share(create: Callable[..., Engine]) -> Callable[..., Engine]:
+        def create_engine(*args: Any) -> Engine:
+            engine = create(*args)
+            engine.dialect, engine._compiled_cache = model.dialect, model._compiled_cache
+            return engine
+
+        return create_engine
+
+    def create_tables(tables: MetaData, bind: Any, **given: Any) -> None:
+        if given or bind.dialect.name != "sqlite":
+            create_all(tables, bind, **given)
+            return
+        if tables not in statements:
+            ddl: list[ExecutableDDLElement] = [CreateTable(each, if_not_exists=True) for each in tables.sorted_tables]
+            ddl += [CreateIndex(index, if_not_exists=True) for each in tables.sorted_tables for index in each.indexes]
+            statements[tables] = [str(each.compile(dialect=model.dialect)) for each in ddl]
+        for statement in statements[tables]:
+            bind.exec_driver_sql(statement)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlite, "create_memory_engine", share(sqlite.create_memory_engine))
+        patch.setattr(sqlite, "create_file_engine", share(sqlite.create_file_engine))
+        patch.setattr(MetaData, "create_all", create_tables)
+        yield
+    model.dispose()
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +100,7 @@ def catalogue() -> Catalogue:
 
 @pytest.fixture(params=BACKENDS)
 def where(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path | str]:
-    """Where stores can be kept: in a folder, and in a database of PostgreSQL."""
+    """Return where stores are: in a folder, or in a PostgreSQL database."""
     if request.param == "sqlite":
         yield tmp_path / "state"
         return
@@ -61,14 +116,14 @@ def kept(where: Path | str) -> Iterator[Stores]:
 
 @pytest.fixture(scope="session")
 def _one_database() -> Iterator[str]:
-    """A database for all that need no more than a store of their own in it: making one for each takes long."""
+    """Create a database for all tests that need only a store of their own in it. Creating one takes long."""
     with create_database() as address:
         yield address
 
 
 @pytest.fixture(params=BACKENDS)
 def store(request: pytest.FixtureRequest) -> Iterator[Store]:
-    """A store of its own, on each database."""
+    """Open a store of its own, on each database."""
     with ExitStack() as until:
         if request.param == "sqlite":
             yield until.enter_context(closing(Store.in_memory()))
@@ -79,13 +134,20 @@ def store(request: pytest.FixtureRequest) -> Iterator[Store]:
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries happen at once, up to as many attempts as in production."""
+    """Retry at once, as often as in production, and stop the engine of jobs without its wait of up to a second."""
     monkeypatch.setattr("saasus_mcp.saasus.client.FIRST_WAIT", 0.0)
+    configure = engine_storage.engine_configuration
+
+    def configure_quickly(url: str, schema: str) -> tuple[Any, Engine]:
+        config, pool = configure(url, schema)
+        return {**config, "notification_listener_polling_interval_sec": 0.01}, pool
+
+    monkeypatch.setattr(engine_storage, "engine_configuration", configure_quickly)
 
 
 @pytest.fixture(autouse=True)
 def _own_state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No test reads the credentials or the state of whoever runs it."""
+    """Hide the credentials and the state of the user."""
     for name in os.environ:
         if name.startswith("SAASUS_"):
             monkeypatch.delenv(name)

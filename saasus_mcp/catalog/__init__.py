@@ -1,4 +1,4 @@
-"""What operations exist: spec documents in `tool_specs/`, compiled into Operation records and looked up here."""
+"""The catalogue of operations, compiled from the documents in `tool_specs/`."""
 
 from saasus_mcp.catalog.catalogue import Catalogue, UnknownTool, load_catalogue
 from saasus_mcp.catalog.model import Effects, Level, Operation, Target

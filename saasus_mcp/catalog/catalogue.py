@@ -1,4 +1,4 @@
-"""Reading the compiled catalogue and finding an operation in it."""
+"""Load the compiled catalogue and find operations in it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from saasus_mcp.catalog.model import Operation
 from saasus_mcp.catalog.recipes import parse_effects
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.language import Text
+from saasus_mcp.common.messages import message
 
 if TYPE_CHECKING:
     from saasus_mcp.catalog.search import SearchIndex
@@ -24,20 +25,20 @@ MAX_SHOWN_NAME = 80
 
 
 class UnknownTool(SaasusMcpError):
-    """No operation has this name; `nearest` holds the names closest to it, best first."""
+    """No operation has this name. `nearest` contains the most similar names, best first."""
 
     def __init__(self, name: str, nearest: tuple[str, ...]) -> None:
         shown = name if len(name) <= MAX_SHOWN_NAME else name[:MAX_SHOWN_NAME] + "…"
-        mend = f"Nearest: {', '.join(nearest)}." if nearest else "List the tools to see all names."
-        super().__init__(f"There is no tool {shown!r}.", mend)
+        hint = message("catalog.nearest_hint", names=nearest) if nearest else message("catalog.list_tools_hint")
+        super().__init__(message("catalog.unknown_tool", name=repr(shown)), hint)
         self.nearest = nearest
 
 
 class Catalogue:
-    """All operations, found by tool name, former name or key.
+    """All operations, by tool name, former tool name and key.
 
     Attributes:
-        version: the SHA-256 of the compiled file: two catalogues with the same version are the same.
+        version: the SHA-256 of the compiled file.
     """
 
     def __init__(self, operations: tuple[Operation, ...], aliases: Mapping[str, str], version: str) -> None:
@@ -53,10 +54,10 @@ class Catalogue:
         return len(self._by_key)
 
     def find(self, name: str) -> Operation:
-        """The operation with this tool name, former tool name or key (`auth.DeleteTenant`).
+        """Return the operation with this tool name, former tool name or key (`auth.DeleteTenant`).
 
         Raises:
-            UnknownTool: none has it.
+            UnknownTool: no operation has this name.
         """
         found = self._by_tool.get(self._aliases.get(name, name)) or self._by_key.get(name)
         if found is None:
@@ -64,24 +65,24 @@ class Catalogue:
         return found
 
     def present_name(self, name: str) -> str | None:
-        """The tool's name of today, where this is a former one."""
+        """Return the current name of a tool, if `name` is a former one."""
         return self._aliases.get(name)
 
     @property
     def former_names(self) -> Mapping[str, str]:
-        """The present names of tools, by their former ones."""
+        """Return the current names of tools, by former name."""
         return self._aliases
 
     @cached_property
     def index(self) -> SearchIndex:
-        """The search over these operations, read when it is first asked."""
+        """Load the search index over these operations at its first use."""
         from saasus_mcp.catalog import search  # noqa: PLC0415 - not on the way to the list of tools
 
         return search.load_search_index(self)
 
 
 def load_catalogue() -> Catalogue:
-    """The catalogue that ships with this version. Nothing else is read: no spec document, no YAML."""
+    """Load the catalogue of this version. Reads neither OpenAPI documents nor YAML."""
     raw = FILE.read_bytes()
     document = json.loads(raw)
     operations = tuple(_operation(row) for row in document["operations"])

@@ -1,7 +1,7 @@
-"""The expressions of effects.yaml: CEL over what a call is given, what was there and what a read answered.
+"""Evaluate the CEL expressions of effects.yaml over arguments, targets and answers.
 
-Evaluated by cel-expr-python, the C++ runtime of the language's own authors: no dependencies, no access to anything but
-the values it is given, microseconds an expression. Imported only when a recipe is used.
+The runtime is cel-expr-python, by the authors of CEL: it has access to nothing but the values it is given, and takes
+microseconds for an expression. It is imported at the first use of an expression.
 """
 
 from __future__ import annotations
@@ -11,56 +11,61 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.messages import message
 
 if TYPE_CHECKING:
     from cel_expr_python import cel
 
 TARGET = ("args", "target")
-"""What an expression speaks of where nothing else is said."""
+"""The variables of an expression by default."""
 
 
 class ExpressionError(SaasusMcpError):
-    """An expression is not CEL, or speaks of something else than it may."""
+    """An expression is not valid CEL or uses unknown variables."""
 
 
 @cache
 def compile_expression(text: str, names: tuple[str, ...] = TARGET) -> cel.Expression:
-    """The expression over these names, parsed and checked.
+    """Return the parsed and checked expression over these variables.
 
     Raises:
-        ExpressionError: it does not compile.
+        ExpressionError: the expression does not compile.
     """
     try:
         return _environment(names).compile(text)
     except RuntimeError as error:
-        raise ExpressionError(f"{text!r} does not compile: {str(error).splitlines()[0]}") from None
+        reason = str(error).splitlines()[0]
+        raise ExpressionError(message("catalog.invalid_expression", expression=repr(text), reason=reason)) from None
 
 
 def evaluate_expression(text: str, args: Mapping[str, Any], target: Any = None) -> Any:
-    """The expression's value over `args` and `target`; None where it speaks of something that is not there."""
+    """Return the value over `args` and `target`, or None if the expression selects a missing field."""
     return evaluate_over(text, {"args": dict(args), "target": target})
 
 
-def evaluate_over(text: str, given: Mapping[str, Any]) -> Any:
-    """The expression's value over what is given; None where it has none, or more work than the runtime allows it."""
-    expression = compile_expression(text, tuple(sorted(given)))
+def evaluate_over(text: str, variables: Mapping[str, Any]) -> Any:
+    """Return the value over any variables.
+
+    Returns None if the expression selects a missing field or exceeds the limits of the runtime.
+    """
+    expression = compile_expression(text, tuple(sorted(variables)))
     try:
-        found = expression.eval(data=dict(given))
+        result = expression.eval(data=dict(variables))
     except RuntimeError:
         return None
-    return None if found.type().name() == "ERROR" else _ordered(found.plain_value())
+    return None if result.type().name() == "ERROR" else _sort_keys(result.plain_value())
 
 
-def _ordered(found: Any) -> Any:
-    """Sort the keys of every map: CEL keeps no order, and people compare the same question in two places."""
-    if isinstance(found, dict):
-        return {name: _ordered(found[name]) for name in sorted(found, key=str)}
-    return [_ordered(item) for item in found] if isinstance(found, list) else found
+def _sort_keys(value: Any) -> Any:
+    """Sort the keys of every map. CEL has no order of keys, and people compare a question in two places."""
+    if isinstance(value, dict):
+        return {name: _sort_keys(value[name]) for name in sorted(value, key=str)}
+    return [_sort_keys(item) for item in value] if isinstance(value, list) else value
 
 
 @cache
 def _environment(names: tuple[str, ...]) -> cel.Env:
-    from cel_expr_python import cel  # noqa: PLC0415 - only when a recipe is used
+    from cel_expr_python import cel  # noqa: PLC0415 - only when an expression is used
 
     arguments = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
     return cel.NewEnv(variables={name: arguments if name == "args" else cel.Type.DYN for name in names})

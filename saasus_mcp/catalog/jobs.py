@@ -1,4 +1,4 @@
-"""The jobs that the server does whole: read from the compiled jobs.json, made from tool_specs/jobs.yaml."""
+"""The specifications of the jobs, compiled from tool_specs/jobs.yaml."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from saasus_mcp.common.json_path import Schema
 from saasus_mcp.common.language import Text
 
 JOBS_TOOLSET = "jobs"
-"""With which all of them are listed."""
+"""The toolset of all jobs."""
 FILE = Path(__file__).with_name("jobs.json")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class JobSpec:
-    """One kind of job, as its tool is listed.
+    """One kind of job.
 
     Attributes:
-        terse: English, for the model; `description` is for people.
-        reads, writes: keys of the operations that it may call.
+        terse: the English description for the model. `description` is for people.
+        reads, writes: keys of the operations that the job may call.
     """
 
     name: str
@@ -33,7 +33,7 @@ class JobSpec:
 
 
 def load_jobs() -> tuple[JobSpec, ...]:
-    """The jobs that ship with this version."""
+    """Load the jobs of this version."""
     rows = json.loads(FILE.read_text(encoding="utf-8"))["jobs"]
     return tuple(
         JobSpec(

@@ -1,4 +1,4 @@
-"""What the catalogue holds: frozen records, one per operation of the SaaSus API."""
+"""The records of the catalogue: operations of the SaaSus API and their effects."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Level = Literal["read", "read_sensitive", "write", "write_sensitive", "destructi
 
 READ_LEVELS: frozenset[str] = frozenset({"read", "read_sensitive"})
 TYPED_LEVELS: frozenset[str] = frozenset({"destructive", "critical"})
-"""Levels whose yes is given by typing the target's name."""
+"""Levels that a person confirms by typing the target's name."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListSelector:
-    """How to find one element of a list that a read answers: `where` maps its fields to expressions."""
+    """Selects one item of a list in a read's answer. `where` maps its fields to expressions."""
 
     source: str
     where: Mapping[str, str]
@@ -27,13 +27,13 @@ class ListSelector:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a destructive or critical call hits, and the name a person types to say so.
+    """The record that a destructive or critical call affects, and the name that a person types to confirm.
 
     Attributes:
-        read: operation key of the read that shows the target, or None where nothing shows it.
+        read: operation key of the read that shows the target, or None if no read shows it.
         args: the read's arguments, as expressions over the call's `args`.
-        name: expression for the name to type; empty where the whole SaaS is the target.
-        pick: which element of the read's answer is the target, where the answer is a list.
+        name: expression for the name to type. Empty if the target is the whole SaaS.
+        pick: selects the target if the read answers a list.
     """
 
     read: str | None = None
@@ -44,19 +44,19 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class ImpactMetric:
-    """One thing that a preview says about what a call would hit: a number, or a short value.
+    """A number or short value in the preview of a call's impact.
 
-    Exactly one of `count`, `of` and `show` is given.
+    Exactly one of `count`, `of` and `show` is set.
 
     Attributes:
-        read: operation key of the read whose answer is `result`; None where arguments and target say it all.
+        read: operation key of the read whose answer is `result`, or None if arguments and target suffice.
         count: expression for a number.
-        of: path to a list in the answer, whose matching rows are counted.
-        where: what a row must hold, by path: its value, or in a map the key that must not be empty.
+        of: path to a list in the answer. Its matching rows are counted.
+        where: the condition on a row, by path: the value, or for a map the key that must not be empty.
         has: path that must not be empty in a row.
-        by: path whose different values are counted instead of rows.
-        only: the same, but a value counts only if every row that has it matches.
-        show: expression for a short value or a list of them.
+        by: path whose distinct values are counted instead of rows.
+        only: the same, but a value counts only if every row with it matches.
+        show: expression for a short value or a list of short values.
     """
 
     name: str
@@ -74,12 +74,12 @@ class ImpactMetric:
 
 @dataclass(frozen=True, slots=True)
 class DifferenceRecipe:
-    """How to see what is there before a call, and which of its arguments would replace what.
+    """How to compare a call's arguments with the current values.
 
     Attributes:
-        read: operation key of the read; None where the target is what was there.
-        now: by argument, the expression for its present value in `result`.
-        omitted: what becomes of a field that the call leaves out.
+        read: operation key of the read, or None if the target's read shows the current values.
+        now: by argument, the expression for its current value in `result`.
+        omitted: what becomes of a field that the call omits.
     """
 
     read: str | None = None
@@ -91,7 +91,7 @@ class DifferenceRecipe:
 
 @dataclass(frozen=True, slots=True)
 class VerificationRecipe:
-    """How to see afterwards whether a call was done: `applied` gives true, false, or null where nothing tells."""
+    """How to find out after a call whether it was applied. `applied` is true, false, or null if this is unknown."""
 
     read: str
     applied: str
@@ -101,22 +101,22 @@ class VerificationRecipe:
 
 @dataclass(frozen=True, slots=True)
 class UndoRecipe:
-    """What can be had back after a call, and by which other call.
+    """How to undo a call.
 
     Attributes:
-        kind: `class` in the table.
-        call: operation key of the inverse; None where there is none.
-        tool: its tool's name; empty where there is none.
-        args: its arguments, as expressions; one without a value is left out.
-        needs: arguments without which there is no undo.
-        each: expression for a list; one inverse call is made for each `item` of it.
-        when: expression; the inverse call is made only where it is true. Empty: always.
-        supply: paths of arguments that were never kept, secrets above all: a person enters them again.
-        left: expression over the present state, as the inverse call's own recipes read it: whether it is what the call left.
-            Empty: the answer says so, or `verify`.
-        also: further inverse calls, made after it, each under its own conditions.
-        critical: whether one of them is critical, so that undoing takes an approval unless the policy says otherwise.
-        note: what cannot come back.
+        kind: `class` in effects.yaml.
+        call: operation key of the inverse call, or None if the call cannot be undone.
+        tool: the tool of the inverse call, or empty.
+        args: arguments of the inverse call, as expressions. An argument without a value is omitted.
+        needs: arguments that the undo requires.
+        each: expression for a list. One inverse call is made for each `item`.
+        when: expression. The inverse call is made only if it is true. Empty: always.
+        supply: paths of arguments that are not stored, such as secrets. A person enters them again.
+        left: expression over the current state, as the inverse call's own recipes read it: the state is as the call left
+            it. Empty: the answer or `verify` is used.
+        also: more inverse calls, made afterwards, each under its own conditions.
+        critical: one of the inverse calls is critical, so that undo requires an approval unless the policy allows it.
+        note: what cannot be restored.
     """
 
     kind: Literal["undoable", "recreatable", "lost"]
@@ -135,16 +135,16 @@ class UndoRecipe:
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """What must hold before anybody is asked about a call and before it is sent.
+    """A condition that must hold before a question is asked and before the call is sent.
 
     Attributes:
-        that: expression; only where it is false does the call end. What cannot be told blocks nothing.
-        when: expression; where it is given and not true, nothing is required.
+        that: expression. The call is refused only if it is false. An unknown value does not block the call.
+        when: expression. Nothing is required if it is set and not true.
         text: what is wrong and what to do about it.
-        read: operation key of the read whose answer is `result`; without one, `status` is that of the target's read.
-        args: the read's arguments; it is not made where one of them has no value.
-        live: whether it speaks of what is there now, and not of the arguments alone.
-        field: the argument that is at fault; empty where none is.
+        read: operation key of the read whose answer is `result`. Without it, `status` is that of the target's read.
+        args: the read's arguments. The read is skipped if one of them has no value.
+        live: the condition depends on the current state, and not on the arguments alone.
+        field: the argument at fault, or empty.
     """
 
     that: str
@@ -158,10 +158,10 @@ class Requirement:
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """One row of tool_specs/effects.yaml: what the operation does to the world.
+    """The reviewed facts about an operation: one row of tool_specs/effects.yaml.
 
     Attributes:
-        affects_users: which number of `impact` counts against the budget of affected users, or that number itself.
+        affects_users: the metric of `impact` that counts against the budget of affected users, or the number itself.
     """
 
     effect: Literal["read", "create", "update", "delete", "action"]
@@ -189,21 +189,21 @@ class Effects:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Operation:
-    """One operation of the API, ready to be listed, decided on and called. Equal only to itself.
+    """An operation of the API. Compared by identity.
 
     Attributes:
         key: `module.OperationId`, e.g. `auth.DeleteTenant`.
-        tool: the MCP tool's name, a public interface.
-        path: the template from the host on, e.g. `/v1/auth/tenants/{tenant_id}`.
-        body: whether the call carries a JSON body.
-        input_schema: what arguments must satisfy; undeclared ones are refused (saasus.validation). Clients see server.listing's form.
-        output_schema: tolerant: nothing is required, since the API may drift from its documents.
-        answers: whether the API answers with a body at all.
-        wrapped: whether the answer is an array or a scalar, carried as `{"result": …}`.
-        texts: the whole description of every field, by its path (`users[].id`), arguments and answer apart.
-        variants: for a body of several shapes, the discriminating argument and each shape's schema.
-        exactly_one: arguments of which a call carries exactly one.
-        ambiguous: combinations of path values that would reach another operation's route.
+        tool: the name of the MCP tool, a public interface.
+        path: the template after the host, e.g. `/v1/auth/tenants/{tenant_id}`.
+        body: the call has a JSON body.
+        input_schema: the schema of arguments. Undeclared ones are refused (saasus.validation).
+        output_schema: the schema of the answer. It requires no field, since the API may drift from its documents.
+        answers: the API answers with a body.
+        wrapped: the answer is an array or a scalar, which becomes `{"result": …}`.
+        input_texts, output_texts: the full description of every field, by path (`users[].id`).
+        variants: for a body of several variants, the discriminating argument and the schema of each variant.
+        exactly_one: groups of arguments, of which a call has exactly one.
+        ambiguous: combinations of path values that match another operation's route.
         secret_inputs, secret_outputs, scrubbed_outputs: paths of secrets in arguments and answers.
     """
 
@@ -241,15 +241,20 @@ class Operation:
 
     @property
     def reads(self) -> bool:
-        """Whether the call changes nothing, by the table of effects and never by the HTTP verb."""
+        """Return whether the call changes nothing, by its effects and never by its HTTP method."""
         return self.effects.level in READ_LEVELS
 
     @property
     def addressing(self) -> tuple[str, ...]:
-        """The arguments that are not in the body."""
+        """Return the arguments outside of the body."""
         return (*self.path_parameters, *self.query_parameters)
 
     @property
     def retriable(self) -> bool:
-        """Whether sending it twice does what sending it once does: only idempotent reads."""
+        """Return whether the call may be sent twice: only an idempotent read may."""
         return self.reads and self.effects.idempotent
+
+
+MAX_REASON_LENGTH = 200
+REASON_SCHEMA: Schema = {"type": "string", "maxLength": MAX_REASON_LENGTH, "description": "why, for the person asked"}
+"""The argument in which a caller states why it makes a call. No decision depends on it."""

@@ -1,6 +1,6 @@
-"""The words of questions for people: how ids are named, what fields are called, and what is said of each operation.
+"""The texts of confirmation questions: names for ids, labels of fields, and sentences for each operation.
 
-Compiled from tool_specs/confirmations.yaml, and read when the first question is made.
+Compiled from tool_specs/confirmations.yaml, and loaded with the first question.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ FILE = Path(__file__).with_name("confirmations.json")
 
 @dataclass(frozen=True, slots=True)
 class NameSource:
-    """How people call the thing that an id stands for.
+    """How to look up the name of a record by its id.
 
     Attributes:
-        read: operation key of the read that knows its name.
+        read: operation key of the read whose answer contains the name.
         args: the read's arguments, as expressions over `id` and `args`.
         name: expression for the name, over `id`, `args` and `result`.
     """
@@ -34,15 +34,15 @@ class NameSource:
 
 @dataclass(frozen=True, slots=True)
 class FieldText:
-    """What an argument or a field of an answer is called, and what it holds.
+    """The label of an argument or field, and how to show its value.
 
     Attributes:
-        kind: what its value is (compile.confirmations.KINDS), or the kind of thing that an id stands for.
-        currency: name of the field beside it that holds the currency of an amount.
-        choices: words for its values; of a flag, for `true` and `false`.
-        unit: what is counted.
-        pairs: of a list, the fields of each item that name it and that say what it has.
-        keys: of a map, the kind of thing that its keys stand for.
+        kind: the kind of value (compile.question_texts.VALUES), or the kind of record that an id stands for.
+        currency: name of the neighbouring field with the currency of an amount.
+        choices: labels of its values. For a flag, of `true` and `false`.
+        unit: the unit of a count.
+        pairs: for a list, the fields of each item with its name and its value.
+        keys: for a map, the kind of record that its keys stand for.
     """
 
     label: Text
@@ -56,7 +56,7 @@ class FieldText:
 
 @dataclass(frozen=True, slots=True)
 class QuestionLine:
-    """A sentence with placeholders, and the condition under which it is said; empty: always."""
+    """A sentence with placeholders, and the condition under which it is shown. Empty: always."""
 
     text: Text
     when: str = ""
@@ -64,7 +64,7 @@ class QuestionLine:
 
 @dataclass(frozen=True, slots=True)
 class MetricText:
-    """What an impact measure's value is (as in Field), and whether it counts people or tenants that are affected."""
+    """How to show an impact metric (see FieldText). `reach`: it counts affected people or tenants."""
 
     kind: str = "text"
     reach: bool = False
@@ -75,15 +75,15 @@ class MetricText:
 
 @dataclass(frozen=True, slots=True)
 class QuestionRecipe:
-    """What is said of one operation.
+    """The question about one operation.
 
     Attributes:
-        ask: the headline: the first whose condition holds.
+        ask: the headlines. The first whose condition holds is shown.
         lead: names of the facts in the first lines.
-        show: names of the facts that follow, in order; facts that are not named come after them.
-        hide: names of the facts that stand only in the details.
-        fields: words for fields of this operation alone, by path or last name.
-        warn: warnings besides those of the table of effects.
+        show: names of the facts that follow, in order. Facts without a name here come last.
+        hide: names of the facts that appear only in the details.
+        fields: texts for fields of this operation only, by path or last name.
+        warn: warnings in addition to those of effects.yaml.
     """
 
     ask: tuple[QuestionLine, ...]
@@ -96,7 +96,7 @@ class QuestionRecipe:
 
 @dataclass(frozen=True, slots=True)
 class QuestionTexts:
-    """The whole table."""
+    """The texts of all questions."""
 
     kinds: Mapping[str, NameSource]
     fields: Mapping[str, FieldText]
@@ -104,7 +104,7 @@ class QuestionTexts:
     rows: Mapping[str, QuestionRecipe]
 
     def field(self, key: str, path: str) -> FieldText:
-        """The words for a field of an operation, by its dotted path or its last name."""
+        """Return the text for a field of an operation, by its dotted path or its last name."""
         last = path.rsplit(".", 1)[-1]
         row = self.rows.get(key)
         own: Mapping[str, FieldText] = row.fields if row is not None else {}
@@ -117,12 +117,12 @@ class QuestionTexts:
 
 @cache
 def load_question_texts() -> QuestionTexts:
-    """The table that ships with this version."""
+    """Load the texts of this version."""
     return parse_question_texts(json.loads(FILE.read_bytes()))
 
 
 def parse_question_texts(table: Mapping[str, Any]) -> QuestionTexts:
-    """The table of its JSON form."""
+    """Return the texts from their JSON form."""
     return QuestionTexts(
         kinds={name: NameSource(**kind) for name, kind in table["kinds"].items()},
         fields={name: _field(row) for name, row in table["fields"].items()},

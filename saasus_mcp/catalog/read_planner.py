@@ -1,13 +1,11 @@
-"""Which reads can be made with what earlier reads answered, derived from paths, parameter names and answers' fields.
+"""Plan reads whose arguments come from the answers of earlier reads, by paths, parameter names and answers' fields.
 
-A slot is where a value belongs: a path up to a parameter (`/v1/auth/tenants/{tenant_id}`), or a module and a parameter's
-name (`auth:email`) where no path tells. A read gives values for a slot in two ways:
+A slot identifies a value: a path up to a parameter (`/v1/auth/tenants/{tenant_id}`), or else a module and a parameter's
+name (`auth:email`). A read provides values for a slot in two ways:
 
 - by its path: the items of `GET /tenants` fill `/tenants/{tenant_id}`, with their field `tenant_id` or `id`; the list
   `comments` of an answered feedback fills `/feedbacks/{feedback_id}/comments/{comment_id}`;
-- by a name, within its module: a field `email` fills `email`, a field `unit_name` fills `metering_unit_name`.
-
-Pure: nothing is sent from here.
+- by name, within its module: a field `email` fills `email`, a field `unit_name` fills `metering_unit_name`.
 """
 
 from __future__ import annotations
@@ -22,22 +20,22 @@ from saasus_mcp.catalog.model import Operation
 from saasus_mcp.common.json_path import Schema
 
 Row = dict[str, Any]
-"""Values that belong together, by slot: a user's id, and the id of the tenant whose list it stands in."""
+"""Values that belong together, by slot: a user's id, and the id of the tenant in whose list it appears."""
 
 MAX_ITEMS = 50
-"""Items of one list whose values are kept."""
+"""The limit of items of one list."""
 MAX_ROWS = 200
-"""Rows that are kept of one answer."""
+"""The limit of rows of one answer."""
 DEFAULT_PERIOD = timedelta(days=30)
-"""Length of the period that reads with a beginning and an end ask for."""
+"""The period of reads with a start and an end."""
 
 
 @dataclass(frozen=True, slots=True)
 class ArgumentSource:
-    """A field that gives values for a slot.
+    """A field with values for a slot.
 
     Attributes:
-        lists: names of the lists that lead to the field, outermost first.
+        lists: names of the lists that contain the field, outermost first.
     """
 
     slot: str
@@ -47,12 +45,12 @@ class ArgumentSource:
 
 @dataclass(frozen=True, slots=True)
 class PlannedRead:
-    """One read and what it needs.
+    """A read and the slots it needs.
 
     Attributes:
-        needs: by parameter, the slots whose values it takes, best first; no slot where no read gives one.
-        secret: whether a parameter is a secret, which no read shows.
-        sources: what its answer gives.
+        needs: the slots for each parameter, best first. Empty if no read provides a value.
+        secret: a parameter is a secret, which no read shows.
+        sources: the fields of its answer that provide values.
     """
 
     operation: Operation
@@ -66,45 +64,49 @@ class PlannedRead:
 
     @property
     def possible(self) -> bool:
-        """Whether some read gives each value that it needs."""
+        """Return whether reads provide every value it needs."""
         return not self.secret and all(self.needs.values())
 
     def arguments(self, rows: Iterable[Row], now: datetime) -> Iterator[dict[str, Any]]:
-        """Arguments that these rows allow, in the order of the rows."""
-        known = list(rows)
-        made = {name: _made(schema, name, now) for name, schema in _required(self.operation) if _makes(schema)}
+        """Yield the arguments that can be built from rows, in their order."""
+        available = list(rows)
+        generated = {
+            name: _generate(schema, name, now) for name, schema in _required(self.operation) if _can_generate(schema)
+        }
         if not self.needs:
-            yield made
+            yield generated
             return
         *others, last = self.needs
-        for row in _having(known, self.needs[last]):
-            found = {last: _first(row, self.needs[last])}
+        for row in _rows_with(available, self.needs[last]):
+            values = {last: _first(row, self.needs[last])}
             for name in others:
-                source = row if self._own(name) in row else next(_having(known, self.needs[name]), {})
-                found[name] = _first(source, (self._own(name), *self.needs[name]))
-            if None not in found.values():
-                yield {**found, **made}
+                source = row if self._slot(name) in row else next(_rows_with(available, self.needs[name]), {})
+                values[name] = _first(source, (self._slot(name), *self.needs[name]))
+            if None not in values.values():
+                yield {**values, **generated}
 
     def rows(self, arguments: Mapping[str, Any], answer: Any) -> list[Row]:
-        """What an answer to these arguments gives, together with the arguments it was asked by."""
-        given = {self._own(name): arguments[name] for name in self.needs if name in arguments}
+        """Return the rows of an answer, each with the arguments of the read."""
+        given = {self._slot(name): arguments[name] for name in self.needs if name in arguments}
         return list(islice(_rows(answer, (), given, self.sources), MAX_ROWS))
 
-    def _own(self, name: str) -> str:
+    def _slot(self, name: str) -> str:
         return _slots(self.operation.path).get(name, "")
 
 
 def plan_reads(operations: Iterable[Operation]) -> tuple[PlannedRead, ...]:
-    """Every read among these operations, by key."""
+    """Return every read among the operations, ordered by key."""
     known = list(operations)
     reads = sorted((one for one in known if one.reads), key=lambda one: one.key)
     children = {slot.rpartition("/")[0]: slot for one in known for slot in _slots(one.path).values()}
-    wanted = {(one.module, name) for one in reads for name, schema in _required(one) if not _makes(schema)}
+    wanted = {(one.module, name) for one in reads for name, schema in _required(one) if not _can_generate(schema)}
     sources = {one.key: tuple(_sources(one, children, wanted)) for one in reads}
     filled = {source.slot for each in sources.values() for source in each}
     given = sorted(filled, key=lambda slot: (slot.count("{"), len(slot), slot))
     needs = {
-        one.key: {name: _answering(one, name, given) for name, schema in _ordered(one) if not _makes(schema)}
+        one.key: {
+            name: _matching_slots(one, name, given) for name, schema in _ordered(one) if not _can_generate(schema)
+        }
         for one in reads
     }
     used = {slot for each in needs.values() for slots in each.values() for slot in slots}
@@ -125,19 +127,19 @@ def _required(operation: Operation) -> list[tuple[str, Schema]]:
 
 
 def _ordered(operation: Operation) -> list[tuple[str, Schema]]:
-    """The required arguments, those of the path last and in its order: the last one lies below all others."""
+    """Return the required arguments. Those of the path come last, in its order."""
     path = operation.path_parameters
     return sorted(_required(operation), key=lambda one: path.index(one[0]) if one[0] in path else -1)
 
 
 def _slots(path: str) -> dict[str, str]:
-    """The slot of each parameter of a path."""
+    """Return the slot of each parameter of a path."""
     steps = path.split("/")
     return {step[1:-1]: "/".join(steps[: at + 1]) for at, step in enumerate(steps) if step.startswith("{")}
 
 
-def _answering(operation: Operation, name: str, given: list[str]) -> tuple[str, ...]:
-    """The slots that some read fills and that fit a parameter: its own alone, else those of the same name."""
+def _matching_slots(operation: Operation, name: str, given: list[str]) -> tuple[str, ...]:
+    """Return the provided slots for a parameter: its own, or else those of the same name."""
     own = _slots(operation.path).get(name)
     if own in given:
         return (str(own),)
@@ -148,7 +150,7 @@ def _answering(operation: Operation, name: str, given: list[str]) -> tuple[str, 
 def _sources(
     operation: Operation, children: Mapping[str, str], wanted: set[tuple[str, str]]
 ) -> Iterator[ArgumentSource]:
-    """What the fields of an operation's answer are good for."""
+    """Yield the fields of an operation's answer that provide values."""
     root = operation.output_schema
     lists = [name for name, below in root.get("properties", {}).items() if _items(below) is not None]
 
@@ -157,7 +159,7 @@ def _sources(
             item = _items(below)
             if item is None:
                 for module, parameter in sorted(wanted):
-                    if module == operation.module and _same(name, parameter):
+                    if module == operation.module and _names_match(name, parameter):
                         yield ArgumentSource(f"{module}:{parameter}", at, name)
                 continue
             slot = children.get(f"{base}/{name}") if base else None
@@ -174,13 +176,13 @@ def _sources(
 
 
 def _items(schema: Schema) -> Schema | None:
-    """The schema of the objects in a list; None where it is no list of objects."""
+    """Return the schema of the objects in a list, or None for anything else."""
     item = schema.get("items", {}) if schema.get("type") == "array" else {}
     return item if "properties" in item else None
 
 
-def _same(field: str, parameter: str) -> bool:
-    """Whether a field and a parameter have one name, or the field the last words of it."""
+def _names_match(field: str, parameter: str) -> bool:
+    """Return whether the name of a field equals a parameter's or is its last words."""
     return field == parameter or ("_" in field and parameter.endswith("_" + field))
 
 
@@ -203,8 +205,8 @@ def _usable(value: Any) -> bool:
     return bool(value) if isinstance(value, str) else isinstance(value, int) and not isinstance(value, bool)
 
 
-def _having(rows: list[Row], slots: tuple[str, ...]) -> Iterator[Row]:
-    """The rows with a value for one of the slots: those of the best slot first."""
+def _rows_with(rows: list[Row], slots: tuple[str, ...]) -> Iterator[Row]:
+    """Yield the rows with a value for one of the slots, the best slot first."""
     for slot in slots:
         yield from (row for row in rows if slot in row)
 
@@ -225,22 +227,22 @@ def _epoch(now: datetime, name: str) -> int:
     return int((now - DEFAULT_PERIOD if name.startswith("start") else now).timestamp())
 
 
-_FORMS: Mapping[str, Callable[[datetime, str], Any]] = {
+_TIME_FORMATS: Mapping[str, Callable[[datetime, str], Any]] = {
     "YYYY-MM-DD": _day,
     "YYYY-MM": _month,
     "epoch": _epoch,
 }
-"""Times as parameters want them, by the first word of their terse description."""
+"""Formats of times, by the first word of the parameter's terse description."""
 
 
-def _makes(schema: Schema) -> bool:
-    """Whether a value can be made without an account: a word of an enum, or a time."""
-    return "enum" in schema or _form(schema) in _FORMS
+def _can_generate(schema: Schema) -> bool:
+    """Return whether a value can be generated: from an enum, or as a time."""
+    return "enum" in schema or _time_format(schema) in _TIME_FORMATS
 
 
-def _form(schema: Schema) -> str:
+def _time_format(schema: Schema) -> str:
     return str(schema.get("description", "")).partition(" ")[0]
 
 
-def _made(schema: Schema, name: str, now: datetime) -> Any:
-    return schema["enum"][0] if "enum" in schema else _FORMS[_form(schema)](now.astimezone(UTC), name)
+def _generate(schema: Schema, name: str, now: datetime) -> Any:
+    return schema["enum"][0] if "enum" in schema else _TIME_FORMATS[_time_format(schema)](now.astimezone(UTC), name)

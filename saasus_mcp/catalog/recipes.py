@@ -1,4 +1,4 @@
-"""Rows of the compiled table of effects as records: the target and the recipes among them."""
+"""Parse the compiled rows of effects.yaml into records."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Row = dict[str, Any]
 
 
 def parse_effects(row: Row) -> Effects:
-    """The record of one compiled row of the table of effects."""
+    """Return the record of one compiled row."""
     lists = {key: tuple(row.get(key, ())) for key in ("blast", "outside", "preconditions", "bind")}
     recipes = {
         "target": _target(row["target"]) if "target" in row else None,
         "requires": tuple(Requirement(**{**each, "text": Text(**each["text"])}) for each in row.get("requires", ())),
-        "impact": tuple(_measure(name, measure) for name, measure in row.get("impact", {}).items()),
+        "impact": tuple(_metric(name, metric) for name, metric in row.get("impact", {}).items()),
         "diff": _diff(row["diff"]) if "diff" in row else None,
         "verify": _verify(row["verify"]) if "verify" in row else None,
         "undo": _undo(row["undo"]) if "undo" in row else None,
@@ -38,7 +38,7 @@ def _target(row: Row) -> Target:
     return Target(read=row.get("read"), args=row.get("args", {}), name=row.get("name", ""), pick=_pick(row))
 
 
-def _measure(name: str, row: Row) -> ImpactMetric:
+def _metric(name: str, row: Row) -> ImpactMetric:
     return ImpactMetric(name, **{**row, "label": Text(**row["label"])})
 
 
@@ -52,10 +52,10 @@ def _verify(row: Row) -> VerificationRecipe:
 
 def _undo(row: Row) -> UndoRecipe:
     note = Text(**row["note"]) if "note" in row else None
-    kept = {key: value for key, value in row.items() if key != "class"}
+    rest = {key: value for key, value in row.items() if key != "class"}
     lists: Row = {key: tuple(row.get(key, ())) for key in ("needs", "supply")}
-    also = tuple(_undo({"class": row["class"], **further}) for further in row.get("also", ()))
-    return UndoRecipe(row["class"], **{**kept, **lists, "also": also, "note": note})
+    also = tuple(_undo({"class": row["class"], **each}) for each in row.get("also", ()))
+    return UndoRecipe(row["class"], **{**rest, **lists, "also": also, "note": note})
 
 
 def _pick(row: Row) -> ListSelector | None:

@@ -1,7 +1,6 @@
-"""Finding the operation that does what somebody asks for, in Japanese or English, over an index made at build time.
+"""Search operations in Japanese or English, over an index that is compiled at build time.
 
-Nothing is searched but the catalogue, and nothing is read but the index beside it. A query's terms are looked up and
-their impacts summed; all weighing was done by `compile/search.py`.
+A search looks up the terms of the query and sums their impacts. `compile/search_index.py` computes all weights.
 """
 
 from __future__ import annotations
@@ -20,30 +19,30 @@ from saasus_mcp.catalog.tokenizer import Lexicon, split_units
 
 FILE = Path(__file__).with_name("search.json")
 MAX_QUERY_LENGTH = 200
-"""Characters of a query that count; what comes after them is not looked at."""
+"""Characters of a query that are read."""
 MAX_QUERY_TERMS = 24
-"""Words of a query in which mistakes are looked for."""
-HUNDREDTHS = 100
-PROXIMITY_BOOST = 3.0
-"""The least score of an operation that a mistaken name may have meant: more than one common verb."""
-MISSPELT, LETTERS = 20, 3
-"""Of how many operations the names are compared letter by letter, and how many wrong letters are no slip any more."""
+"""Words of a query that are corrected."""
+_HUNDREDTHS = 100
+_MIN_SIMILARITY = 3.0
+"""The least score of an operation that is similar to a misspelt name: more than one common verb."""
+_COMPARED, _TOO_DIFFERENT = 20, 3
+"""The number of names that are compared letter by letter, and the number of wrong letters that is no misspelling."""
 
 
 @dataclass(frozen=True, slots=True)
 class SearchHit:
-    """An operation that a query found: the higher the score, the better it fits."""
+    """A found operation. A higher score is a better match."""
 
     operation: Operation
     score: float
 
 
 class SearchIndex:
-    """The search over the operations of one catalogue.
+    """The search index of a catalogue.
 
     Args:
-        operations: those to be found.
-        compiled: the content of `search.json`; its impacts are in hundredths.
+        operations: the operations to find.
+        compiled: the content of `search.json`. Its impacts are in hundredths.
     """
 
     def __init__(self, operations: Iterable[Operation], compiled: Mapping[str, Any]) -> None:
@@ -55,10 +54,10 @@ class SearchIndex:
         self._lexicon = Lexicon(compiled["phrases"], compiled["longest_phrase"])
 
     def search(self, query: str, limit: int = 10) -> list[SearchHit]:
-        """The operations that the query speaks of, best first, at most `limit`; the same for the same query.
+        """Return at most `limit` operations for a query, best first. Deterministic.
 
-        Names, everyday words and both languages may stand in one query; spelling mistakes are forgiven. A query that
-        says nothing of any operation finds none.
+        A query may mix names, everyday words and both languages. Misspelt words are corrected. The result is empty if no
+        term matches.
         """
         scores: dict[int, float] = defaultdict(float)
         for term, times in self._lexicon.terms(list(self._words(query))).items():
@@ -67,27 +66,29 @@ class SearchIndex:
                 scores[number] += impact * min(times, 1)
         ranked = sorted((self._handicaps[number] - score, number) for number, score in scores.items())
         return [
-            SearchHit(self._operations[number], round(-lost / HUNDREDTHS, 2))
+            SearchHit(self._operations[number], round(-lost / _HUNDREDTHS, 2))
             for lost, number in ranked[: max(limit, 0)]
         ]
 
     def nearest(self, name: str, limit: int) -> list[Operation]:
-        """The operations that a mistaken name may have meant, best first; none where nothing is near it.
+        """Return the operations with names similar to an unknown name, best first.
 
-        A tool whose name differs by a letter or two goes before what the words of the name speak of.
+        Names that differ by one or two letters come before operations that match the words of the name.
         """
-        hits = self.search(name, max(limit, MISSPELT))
-        near = [hit.operation for hit in hits if hit.score >= PROXIMITY_BOOST]
+        hits = self.search(name, max(limit, _COMPARED))
+        similar = [hit.operation for hit in hits if hit.score >= _MIN_SIMILARITY]
         written = name[:MAX_QUERY_LENGTH].casefold()
-        alike = (each for each in near[:MISSPELT] if abs(len(each.tool) - len(written)) < LETTERS)
-        wrong = {operation.key: edit_distance(written, operation.tool) for operation in alike}
-        return sorted(near, key=lambda operation: min(wrong.get(operation.key, LETTERS), LETTERS))[:limit]
+        close = (each for each in similar[:_COMPARED] if abs(len(each.tool) - len(written)) < _TOO_DIFFERENT)
+        distances = {operation.key: edit_distance(written, operation.tool) for operation in close}
+        return sorted(similar, key=lambda operation: min(distances.get(operation.key, _TOO_DIFFERENT), _TOO_DIFFERENT))[
+            :limit
+        ]
 
     def _words(self, query: str) -> Iterator[str]:
-        """The query's units, those that nobody knows mended."""
+        """Yield the query's units, with unknown words corrected."""
         for number, unit in enumerate(split_units(query[:MAX_QUERY_LENGTH])[:MAX_QUERY_LENGTH]):
             if unit.isascii() and number < MAX_QUERY_TERMS:
-                yield from self._vocabulary.meant(unit)
+                yield from self._vocabulary.correct(unit)
             else:
                 yield unit
 
@@ -98,5 +99,5 @@ class SearchIndex:
 
 
 def load_search_index(operations: Iterable[Operation]) -> SearchIndex:
-    """The index that ships with this version, over the catalogue that ships with it."""
+    """Load the index of this version over its catalogue."""
     return SearchIndex(operations, json.loads(FILE.read_bytes()))

@@ -1,4 +1,4 @@
-"""Words that nobody knows: the known word that was meant, or the known words that were run together."""
+"""Correct misspelt words, and split words that were written together."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Iterable
 
 from saasus_mcp.catalog.tokenizer import stem_word
 
-SHORTEST, LONGEST = 4, 40
-"""Shorter words are left as they are, since too many others are near them; longer ones are no words."""
-LONG = 8
-"""From this length on, two mistakes in a word are forgiven instead of one."""
-SHORTEST_PART = 3
+MIN_LENGTH, MAX_LENGTH = 4, 40
+"""A shorter word is similar to too many others. A longer text is not a word."""
+TWO_MISTAKES_LENGTH = 8
+"""From this length on, a word may contain two mistakes instead of one."""
+MIN_PART_LENGTH = 3
 
 
 class Vocabulary:
-    """The stems that a search knows."""
+    """The known stems of a search."""
 
     def __init__(self, stems: Iterable[str]) -> None:
         self._stems = frozenset(stems)
@@ -23,16 +23,16 @@ class Vocabulary:
         for known in sorted(self._stems):
             self._by_length[len(known)].append(known)
 
-    def meant(self, word: str) -> list[str]:
-        """The word itself where it is known, else its known parts, else the known word nearest to it, else itself."""
+    def correct(self, word: str) -> list[str]:
+        """Return the word if it is known, or its known parts, or the most similar known word, or the word unchanged."""
         wanted = stem_word(word)
-        if wanted in self._stems or not SHORTEST <= len(wanted) <= LONGEST or not wanted.isalpha():
+        if wanted in self._stems or not MIN_LENGTH <= len(wanted) <= MAX_LENGTH or not wanted.isalpha():
             return [word]
         return self._parts(word) or [self._nearest(wanted) or word]
 
     def _nearest(self, wanted: str) -> str | None:
-        """The word with the fewest mistakes between; nobody gets both of the first two letters wrong."""
-        most = 1 if len(wanted) < LONG else 2
+        """Return the word with the fewest differences. The first two letters are never both wrong."""
+        most = 1 if len(wanted) < TWO_MISTAKES_LENGTH else 2
         letters = set(wanted)
         near = [
             (mistakes, known[0] != wanted[0], known)
@@ -44,10 +44,10 @@ class Vocabulary:
         return min(near)[2] if near else None
 
     def _parts(self, word: str) -> list[str]:
-        """`deletetenant` as `delete` and `tenant`; empty where some of it is not known."""
+        """Split `deletetenant` into `delete` and `tenant`. Return an empty list if a part is unknown."""
         ways: list[list[str] | None] = [[]] + [None] * len(word)
-        for end in range(SHORTEST_PART, len(word) + 1):
-            for start in range(end - SHORTEST_PART + 1):
+        for end in range(MIN_PART_LENGTH, len(word) + 1):
+            for start in range(end - MIN_PART_LENGTH + 1):
                 before = ways[start]
                 part = word[start:end]
                 if before is not None and ways[end] is None and stem_word(part) in self._stems:
@@ -56,7 +56,7 @@ class Vocabulary:
 
 
 def edit_distance(one: str, other: str) -> int:
-    """How many letters are wrong, missing, too many or swapped with their neighbour (optimal string alignment)."""
+    """Return the number of wrong, missing, extra or swapped letters (optimal string alignment)."""
     before: list[int] = []
     row = list(range(len(other) + 1))
     for i, letter in enumerate(one, 1):

@@ -1,7 +1,7 @@
-"""From a text to the terms it is searched by, the same way for the catalogue and for a query.
+"""Split a text into search terms, in the same way for the catalogue and for a query.
 
-Japanese and English go through one table of phrases and then their own ways: English words lose their endings, Japanese
-is cut into pairs of characters, so that no dictionary of the language is needed.
+Japanese and English share one table of phrases. Then English words are stemmed, and Japanese is split into pairs of
+characters, which needs no dictionary.
 """
 
 from __future__ import annotations
@@ -13,80 +13,80 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import sqrt
 
-UNIT = re.compile(r"[a-z0-9]+|[^\W\x00-\x7f]")
-"""A Latin word, or one letter of another script. Ranges of kana and kanji would say more and cost a millisecond to compile."""
-CAMEL = re.compile(r"(?<=[a-z0-9]{2})(?=[A-Z][a-z])|(?<=[A-Z])(?=[A-Z][a-z]{2})")
-SAME_KANA = {code: code - 0x60 for code in range(0x30A1, 0x30F7)} | {ord("ー"): None}
-"""Katakana to the same hiragana; the long-vowel mark goes, since people write it or not (ユーザー, ユーザ)."""
-MONTH = (
+_TOKEN = re.compile(r"[a-z0-9]+|[^\W\x00-\x7f]")
+"""A Latin word, or one letter of another script. Ranges of kana and kanji would take a millisecond to compile."""
+_CAMEL_CASE = re.compile(r"(?<=[a-z0-9]{2})(?=[A-Z][a-z])|(?<=[A-Z])(?=[A-Z][a-z]{2})")
+_KANA_FOLDING = {code: code - 0x60 for code in range(0x30A1, 0x30F7)} | {ord("ー"): None}
+"""Maps katakana to hiragana. The long-vowel mark is dropped, since its use varies (ユーザー, ユーザ)."""
+_MONTH = (
     "(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
     "|sep(?:t(?:ember)?)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
 )
-SHAPES = (
+_VALUE_PATTERNS = (
     (re.compile(r"\bno-?reply@[\w.-]+", re.ASCII), " sender address "),
     (re.compile(r"(?<![\w.+-])[\w.+-]+@[\w.-]+", re.ASCII), " user email "),
     (re.compile(r"\bsk_(?:live|test)(?:_\w+)?", re.ASCII), " stripe secret key "),
     (re.compile(r"(?<!\d)\d{1,3}(?:\.\d{1,3}){3}(?!\d)"), " ip address "),
     (re.compile(r"(?<!\d)\d{4}([-/])\d{1,2}\1\d{1,2}(?!\d)|\d{1,2}月\d{1,2}日|(?<=から)\d{1,2}日"), " date "),
-    (re.compile(rf"\b{MONTH} \d{{1,2}}(?:st|nd|rd|th)?\b", re.ASCII), " date "),
+    (re.compile(rf"\b{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?\b", re.ASCII), " date "),
     (re.compile(r"(?<!\d)\d{4}[-/]\d{1,2}(?!\d)"), " month "),
     (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b[a-z]{1,4}-\d+\b", re.ASCII), " one "),
 )
-"""Values in a query, and what they say: which address or which day does not matter to what is searched."""
-ENDINGS = (("ies", "y"), ("s", ""), ("ed", ""), ("ing", ""), ("e", ""))
-SHORTEST_STEM = 3
-WHOLE = frozenset({"listing"})
-"""Words that are something else without their ending: a listing is what a marketplace shows."""
+"""Values in a query, and the words that replace them: a search ignores which address or day is meant."""
+_ENDINGS = (("ies", "y"), ("s", ""), ("ed", ""), ("ing", ""), ("e", ""))
+_MIN_STEM_LENGTH = 3
+_UNSTEMMED = frozenset({"listing"})
+"""Words that mean something else without their ending: a listing is an entry of a marketplace."""
 
 
 def fold_text(text: str) -> str:
-    """The text without differences of case, width and kana, and with `camelCase` as words."""
-    return CAMEL.sub(" ", unicodedata.normalize("NFKC", text)).casefold().translate(SAME_KANA)
+    """Fold case, width and kana, and split `camelCase` into words."""
+    return _CAMEL_CASE.sub(" ", unicodedata.normalize("NFKC", text)).casefold().translate(_KANA_FOLDING)
 
 
 def split_units(text: str) -> list[str]:
-    """The words of a text: a Latin word is one unit, and so is each Japanese character."""
+    """Split a text into units: Latin words and single Japanese characters."""
     plain = fold_text(text)
-    for shape, meaning in SHAPES:
-        plain = shape.sub(meaning, plain)
-    return UNIT.findall(plain)
+    for pattern, words in _VALUE_PATTERNS:
+        plain = pattern.sub(words, plain)
+    return _TOKEN.findall(plain)
 
 
 def stem_word(word: str) -> str:
-    """An English word without plural, -ed, -ing and a last e: `invites`, `invited` and `inviting` are one."""
-    if word in WHOLE:
+    """Strip plural, -ed, -ing and a final e: `invites`, `invited` and `inviting` have one stem."""
+    if word in _UNSTEMMED:
         return word
-    for ending, instead in ENDINGS:
-        if word.endswith(ending) and len(word) >= SHORTEST_STEM + len(ending) and not word.endswith("ss"):
+    for ending, instead in _ENDINGS:
+        if word.endswith(ending) and len(word) >= _MIN_STEM_LENGTH + len(ending) and not word.endswith("ss"):
             return stem_word(word.removesuffix(ending) + instead)
     return word
 
 
 def normalize_phrase(text: str) -> str:
-    """A phrase as the table of phrases knows it: `sign-in`, `sign in` and `Signin` are one."""
+    """Return the key of a phrase in the table of phrases: `sign-in`, `sign in` and `Signin` have one key."""
     return "".join(stem_word(unit) for unit in split_units(text))
 
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
-    """The table of phrases: each with the groups of synonyms it belongs to, none where it is to be ignored.
+    """The table of phrases, each with its groups of synonyms. A phrase without groups is ignored.
 
     Attributes:
-        longest: how many characters the longest phrase has.
+        longest: the length of the longest phrase, in characters.
     """
 
     phrases: Mapping[str, list[str]]
     longest: int
 
-    def terms(self, found: list[str]) -> dict[str, float]:
-        """The terms of a text's units, and how often each is said.
+    def terms(self, units: list[str]) -> dict[str, float]:
+        """Return the terms of a text's units, with their frequency.
 
-        They are `#group`, English stems, `=word` as it is written, and pairs of neighbouring Japanese characters. A phrase
-        of several groups counts for each of them the less, since it may mean any.
+        Terms are `#group`, English stems, `=word` as written, and pairs of neighbouring Japanese characters. A phrase of
+        several groups is ambiguous and counts less for each of them.
         """
         terms: dict[str, float] = defaultdict(float)
         before = ""
-        for groups, span in self._spans(found):
+        for groups, span in self._spans(units):
             if groups == []:
                 before = ""
                 continue
@@ -101,17 +101,17 @@ class Lexicon:
                 before = "" if unit.isascii() else unit
         return terms
 
-    def _spans(self, found: list[str]) -> Iterator[tuple[list[str] | None, list[str]]]:
-        """The units cut into phrases, the longest first, with their groups; None for a unit in no phrase."""
-        stems = [stem_word(unit) for unit in found]
+    def _spans(self, units: list[str]) -> Iterator[tuple[list[str] | None, list[str]]]:
+        """Split the units into phrases, the longest first, with their groups, or None for a unit outside of phrases."""
+        stems = [stem_word(unit) for unit in units]
         start = 0
-        while start < len(found):
+        while start < len(units):
             groups, end, text = None, start + 1, ""
-            for position in range(start, len(found)):
+            for position in range(start, len(units)):
                 text += stems[position]
                 if len(text) > self.longest:
                     break
                 if text in self.phrases:
                     groups, end = self.phrases[text], position + 1
-            yield groups, found[start:end]
+            yield groups, units[start:end]
             start = end

@@ -101,7 +101,7 @@ def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None: 
 @click.pass_context
 def commands(ctx: click.Context) -> None:
     """Hold what all commands share: colours are off if the person wants none."""
-    from saasus_mcp.settings.colours import colours_disabled  # noqa: PLC0415 - imports what reads the settings
+    from saasus_mcp.settings.environment import colours_disabled  # noqa: PLC0415 - imports what reads the settings
 
     if colours_disabled():
         ctx.color = False

@@ -13,7 +13,7 @@ from saasus_mcp.cli.command_line import argument, command
 from saasus_mcp.cli.options import settings_options
 from saasus_mcp.cli.sandbox.sandbox_state import fresh_option
 from saasus_mcp.cli.session import open_session, read_json_argument
-from saasus_mcp.cli.terminal import format_json, is_terminal
+from saasus_mcp.cli.terminal import format_json, is_terminal, reader_language
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import visible_text
@@ -37,7 +37,7 @@ def call(settings: Settings, *, name: str, arguments: str, fresh: bool) -> None:
         session.announce()
         answer = session.run(Call(name, given, composition.local_user()), session.pipeline.run)
     if not answer.ok:
-        click.echo(visible_text(answer.text), err=True)
+        click.echo(visible_text(answer.explain(reader_language())), err=True)
         sys.exit(1)
     _print_answer(answer)
 

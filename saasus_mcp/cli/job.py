@@ -81,7 +81,7 @@ def job(
     if answer.figure is not None:
         _show_image(answer.figure, chart)
     if not answer.ok:
-        click.echo(visible_text(answer.text), err=True)
+        click.echo(visible_text(answer.explain(settings.lang)), err=True)
         sys.exit(1)
     report = answer.structured or {}
     click.echo(format_json(report, indent=None))

@@ -57,9 +57,8 @@ def _write_job_secrets(settings: Settings, job_id: str, file: Path) -> None:
             if job is None:
                 continue
             encryptor = state.load_encryptor(settings)
-            stored = open_result(
-                store, encryptor, job.report.get("kept_secrets", ""), (job.principal, job.profile), time.time()
-            )
+            stored_id, now = job.report.get("kept_secrets", ""), time.time()
+            stored = open_result(store, encryptor, stored_id, principal=job.principal, profile=job.profile, now=now)
             handles: Mapping[str, str] = {} if stored is None else stored.value
             if _move_secrets(SecretVault(store, encryptor, time.time), handles, file):
                 return

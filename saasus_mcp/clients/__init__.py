@@ -1,4 +1,4 @@
-"""MCP clients on this computer: where each keeps its servers, in which form, and how ours gets in and out of that file.
+"""Configuration files of MCP clients: their locations and formats, and how to add and remove the entry of this server.
 
-Knows none of the other rooms but errors: what to write is given, who is asked first is the command's affair.
+Imports only `common`. The caller decides what to write and asks the person first.
 """

@@ -1,4 +1,4 @@
-"""The difference that a person is shown before a client's file is written. What others wrote there is not shown: secrets may be in it."""
+"""The difference that a person sees before a client's file is written. Values of other programs are hidden: they may be secret."""
 
 from __future__ import annotations
 
@@ -14,55 +14,55 @@ from saasus_mcp.clients.known_clients import KnownClient
 HIDDEN = "…"
 SECRET_HOLDERS = frozenset({"env", "headers"})
 PUBLIC_VARIABLES = re.compile(r"SAASUS_API_URL_BASE|SAASUS_MCP_[A-Z_]+")
-"""Variables of ours that hold no secret."""
+"""Variables of this program that hold no secret."""
 TABLE_HEADER = re.compile(r"\s*\[{1,2}(?P<name>[^=]*?)\]{1,2}\s*(?:#|$)")
 
 
 def diff_config(client: KnownClient, name: str, before: str, after: str) -> str:
-    """What would change, line by line, with two lines around it; empty where nothing would."""
-    old, new = (_shown(client, name, text).splitlines() for text in (before, after))
+    """Return a unified diff with two lines of context, or an empty text if nothing changes."""
+    old, new = (_masked(client, name, text).splitlines() for text in (before, after))
     return "\n".join(list(difflib.unified_diff(old, new, lineterm="", n=2))[2:])
 
 
-def _shown(client: KnownClient, name: str, text: str) -> str:
+def _masked(client: KnownClient, name: str, text: str) -> str:
     if client.format == "toml":
-        return "\n".join(_table_lines(client, name, text))
+        return "\n".join(_masked_toml(client, name, text))
     if jsonc.is_blank(text):
         return ""
-    for start, end in sorted(_hidden(jsonc.parse_jsonc(text), client, name), reverse=True):
+    for start, end in sorted(_strings_to_hide(jsonc.parse_jsonc(text), client, name), reverse=True):
         text = f'{text[:start]}"{HIDDEN}"{text[end:]}'
     return text
 
 
-def _hidden(root: JsonNode, client: KnownClient, name: str) -> Iterator[tuple[int, int]]:
-    """The places of the texts that are not shown."""
+def _strings_to_hide(root: JsonNode, client: KnownClient, name: str) -> Iterator[tuple[int, int]]:
+    """Yield start and end of the strings to hide."""
     for child in root.children:
-        for below in child.node.children:
-            if child.key == client.servers_key and below.key == name:
-                yield from _secrets(below.node)
-            elif not (child.key == INPUTS_KEY and is_input(below.node.value, name)):
-                yield from _texts(below)
+        for inner in child.node.children:
+            if child.key == client.servers_key and inner.key == name:
+                yield from _entry_entry_secrets(inner.node)
+            elif not (child.key == INPUTS_KEY and is_input(inner.node.value, name)):
+                yield from _strings(inner)
         if not child.node.children:
-            yield from _texts(child)
+            yield from _strings(child)
 
 
-def _secrets(entry: JsonNode) -> Iterator[tuple[int, int]]:
-    """The places of values of our own entry that may be secret: neither references nor mere places."""
+def _entry_entry_secrets(entry: JsonNode) -> Iterator[tuple[int, int]]:
+    """Yield start and end of the strings in this server's entry that may be secret: neither references nor public variables."""
     for child in entry.children:
         if child.key in SECRET_HOLDERS:
             for variable in child.node.children:
                 if "$" not in str(variable.node.value) and not PUBLIC_VARIABLES.fullmatch(variable.key or ""):
-                    yield from _texts(variable)
+                    yield from _strings(variable)
 
 
-def _texts(child: JsonChild) -> Iterator[tuple[int, int]]:
+def _strings(child: JsonChild) -> Iterator[tuple[int, int]]:
     if isinstance(child.node.value, str):
         yield child.node.start, child.node.end
-    for below in child.node.children:
-        yield from _texts(below)
+    for inner in child.node.children:
+        yield from _strings(inner)
 
 
-def _table_lines(client: KnownClient, name: str, text: str) -> Iterator[str]:
+def _masked_toml(client: KnownClient, name: str, text: str) -> Iterator[str]:
     ours = f"{client.servers_key}.{name}"
     inside, secret = False, False
     for line in text.removeprefix("\ufeff").splitlines():

@@ -1,4 +1,4 @@
-"""Which clients on this computer start our server, and what is wrong with how they do. Shows no value of theirs."""
+"""Entries of this server in the clients on this computer, and their flaws. Shows no value of an entry."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from saasus_mcp.clients.config_files import ConfigFileError, read_config_file
 from saasus_mcp.clients.jsonc import JsonSyntaxError
 from saasus_mcp.clients.known_clients import CLIENTS, KnownClient, Machine
 from saasus_mcp.clients.toml_tables import TomlEditError
+from saasus_mcp.common.messages import Message
 
 PROGRAM_NAMES = ("saasus-mcp", "saasus_mcp")
 OFFICIAL_SERVER = "saasus-api-mcp-server"
@@ -24,7 +25,7 @@ SECRET_VARIABLES = frozenset(
 )
 
 MAX_COMMAND_WORDS = 4
-"""Words of a command line; credentials may be in what follows."""
+"""Later arguments may contain credentials."""
 EntryFlaw = Literal[
     "", "unreadable", "refused", "no_command", "working_directory", "open_folder", "in_clear", "official"
 ]
@@ -32,65 +33,70 @@ EntryFlaw = Literal[
 
 @dataclass(frozen=True, slots=True)
 class DetectedServer:
-    """A server of ours in a client's file, or a file that cannot be read; `detail` is the command that is missing."""
+    """An entry of this server in a client's file, or a file that cannot be read.
+
+    Attributes:
+        flaw: empty for a sound entry.
+        detail: the command, variable or error that the flaw is about.
+    """
 
     client: KnownClient
     file: Path
     name: str = ""
     flaw: EntryFlaw = ""
-    detail: str = ""
+    detail: str | Message = ""
 
 
 def detect_servers(machine: Machine) -> Iterator[DetectedServer]:
-    """What is found, client by client."""
+    """Yield the entries of this server, client by client."""
     for client in CLIENTS.values():
         file = client.file(machine)
         try:
             held = read_config_file(file)
             servers = entry_editing.read_servers(held.text, client) if held.raw is not None else {}
         except ConfigFileError as error:
-            yield DetectedServer(client, file, flaw="refused", detail=str(error))
+            yield DetectedServer(client, file, flaw="refused", detail=error.message)
             continue
         except (JsonSyntaxError, TomlEditError):
             yield DetectedServer(client, file, flaw="unreadable")
             continue
         for name, entry in servers.items():
-            if isinstance(entry, dict) and (found := _judged(client, file, name, entry)) is not None:
+            if isinstance(entry, dict) and (found := _inspect_entry(client, file, name, entry)) is not None:
                 yield found
 
 
-def _judged(client: KnownClient, file: Path, name: str, entry: dict[str, Any]) -> DetectedServer | None:
+def _inspect_entry(client: KnownClient, file: Path, name: str, entry: dict[str, Any]) -> DetectedServer | None:
     args = entry.get("args")
     words = [str(word) for word in (entry.get("command", ""), *(args if isinstance(args, list) else ()))]
     if any(OFFICIAL_SERVER in word for word in words):
-        return DetectedServer(client, file, name, "official")
+        return DetectedServer(client, file, name, flaw="official")
     if not any(own in word for word in words for own in PROGRAM_NAMES):
         return (
             DetectedServer(client, file, name)
             if name == "saasus" and client.url_key and client.url_key in entry
             else None
         )
-    flaw, detail = _flaw(words, entry.get("env"))
-    return DetectedServer(client, file, name, flaw, detail)
+    flaw, detail = _find_flaw(words, entry.get("env"))
+    return DetectedServer(client, file, name, flaw=flaw, detail=detail)
 
 
-def _flaw(words: list[str], env: Any) -> tuple[EntryFlaw, str]:
-    """What is wrong with how an entry of ours starts the server, and the detail that tells it."""
+def _find_flaw(words: list[str], env: Any) -> tuple[EntryFlaw, str]:
+    """Return the flaw of the command with which an entry starts the server, and its detail."""
     variables = env if isinstance(env, dict) else {}
     if runs_code_from_working_directory(words, variables):
         return "working_directory", " ".join(words[:MAX_COMMAND_WORDS])
     command = shutil.which(words[0])
     if command is None:
         return "no_command", words[0]
-    if _open_to_others(Path(command)):
+    if _is_world_writable(Path(command)):
         return "open_folder", command
     in_clear = (name for name, value in variables.items() if name in SECRET_VARIABLES and "$" not in str(value))
     secret = next(in_clear, "")
     return ("in_clear", secret) if secret else ("", "")
 
 
-def _open_to_others(command: Path) -> bool:
-    """Whether everybody on this computer can put another program in the place of this one. Unknown on Windows."""
+def _is_world_writable(command: Path) -> bool:
+    """Return True if every user can replace this program. Not checked on Windows."""
     if os.name != "posix":
         return False
     try:

@@ -1,4 +1,4 @@
-"""Our entry put into the text of a client's file, and taken out; all else stays as it was, which is looked at each time."""
+"""Add and remove the entry of this server in the text of a client's file. Each edit checks that the rest is unchanged."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from saasus_mcp.clients import jsonc, jsonc_patch, toml_tables
 from saasus_mcp.clients.known_clients import KnownClient
 from saasus_mcp.clients.server_entry import ServerEntry, input_prefix
 from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.messages import Parameter, message
 
 INPUTS_KEY = "inputs"
 
 
 class UneditableConfig(SaasusMcpError):
-    """A client's file is not in a form that can be edited without loss. Nothing was written."""
+    """A client's file cannot be edited without loss. Nothing was written."""
 
 
 def put_entry(text: str, client: KnownClient, name: str, entry: ServerEntry) -> str:
-    """The text with our entry under this name, and the inputs that it refers to.
+    """Return the text with this server's entry and the inputs that it refers to.
 
     Raises:
-        Unreadable: the text is not what the client reads, or something of others would change.
+        UneditableConfig: the client cannot read the text, or another part of it would change.
     """
     try:
         if client.format == "toml":
@@ -30,20 +31,20 @@ def put_entry(text: str, client: KnownClient, name: str, entry: ServerEntry) -> 
             new = jsonc_patch.put_value(
                 _with_inputs(text, client, name, entry), (client.servers_key, name), dict(entry.value)
             )
-        kept = _others(new, client, name) == _others(text, client, name)
-        ours = read_servers(new, client).get(name) == entry.value
+        others_unchanged = _others(new, client, name) == _others(text, client, name)
+        written = read_servers(new, client).get(name) == entry.value
     except (jsonc.JsonSyntaxError, toml_tables.TomlEditError) as error:
-        raise _unreadable(client, error) from None
-    if not (kept and ours):
-        raise _unreadable(client, ValueError("other parts of the file would change"))
+        raise _uneditable(client, error.reason) from None
+    if not (others_unchanged and written):
+        raise _uneditable(client, message("clients.others_would_change"))
     return new
 
 
 def remove_entry(text: str, client: KnownClient, name: str) -> str:
-    """The text without our entry of this name, and without its inputs.
+    """Return the text without this server's entry and its inputs.
 
     Raises:
-        Unreadable: the text is not what the client reads.
+        UneditableConfig: the client cannot read the text.
     """
     try:
         if client.format == "toml":
@@ -51,19 +52,20 @@ def remove_entry(text: str, client: KnownClient, name: str) -> str:
         text = jsonc_patch.remove_children(text, (client.servers_key,), lambda child: child.key == name)
         return _without_inputs(text, name, keep=()) if client.supports_inputs else text
     except (jsonc.JsonSyntaxError, toml_tables.TomlEditError) as error:
-        raise _unreadable(client, error) from None
+        raise _uneditable(client, error.reason) from None
 
 
 def render_entry(client: KnownClient, name: str, entry: ServerEntry) -> str:
-    """What a file would say that holds nothing but our entry."""
+    """Return the text of a file with this server's entry alone."""
     return put_entry("", client, name, entry).rstrip("\n")
 
 
 def read_servers(text: str, client: KnownClient) -> Mapping[str, Any]:
-    """The servers in a client's file, by name.
+    """Return the servers in a client's file, by name.
 
     Raises:
-        NotJson, NotToml: the text is not what the client reads.
+        JsonSyntaxError: the client reads JSON, and the text is not JSON.
+        TomlEditError: the client reads TOML, and the text is not TOML.
     """
     found = _document(text, client).get(client.servers_key, {})
     return found if isinstance(found, dict) else {}
@@ -73,22 +75,22 @@ def _with_inputs(text: str, client: KnownClient, name: str, entry: ServerEntry) 
     if not client.supports_inputs:
         return text
     text = _without_inputs(text, name, keep=entry.inputs)
-    there = _document(text, client).get(INPUTS_KEY) or ()
-    for each in entry.inputs:
-        if each not in there:
-            text = jsonc_patch.append_item(text, (INPUTS_KEY,), dict(each))
+    present = _document(text, client).get(INPUTS_KEY) or ()
+    for item in entry.inputs:
+        if item not in present:
+            text = jsonc_patch.append_item(text, (INPUTS_KEY,), dict(item))
     return text
 
 
 def _without_inputs(text: str, name: str, keep: tuple[Mapping[str, Any], ...]) -> str:
-    def is_ours(child: jsonc.JsonChild) -> bool:
+    def is_stale(child: jsonc.JsonChild) -> bool:
         return is_input(child.node.value, name) and child.node.value not in keep
 
-    return jsonc_patch.remove_children(text, (INPUTS_KEY,), is_ours)
+    return jsonc_patch.remove_children(text, (INPUTS_KEY,), is_stale)
 
 
 def is_input(item: Any, name: str) -> bool:
-    """Whether an item of `inputs` is one that our entry of this name refers to."""
+    """Return True for an item of `inputs` that this server's entry refers to."""
     return isinstance(item, dict) and str(item.get("id", "")).startswith(input_prefix(name))
 
 
@@ -102,7 +104,7 @@ def _document(text: str, client: KnownClient) -> dict[str, Any]:
 
 
 def _others(text: str, client: KnownClient, name: str) -> dict[str, Any]:
-    """What the text says beside our entry; a container that holds nothing else counts as missing."""
+    """Return the document without this server's entry. An empty container counts as missing."""
     document = dict(_document(text, client))
     document[client.servers_key] = {key: value for key, value in read_servers(text, client).items() if key != name}
     if client.supports_inputs and isinstance(document.get(INPUTS_KEY), list):
@@ -110,8 +112,7 @@ def _others(text: str, client: KnownClient, name: str) -> dict[str, Any]:
     return {key: value for key, value in document.items() if value or key not in (client.servers_key, INPUTS_KEY)}
 
 
-def _unreadable(client: KnownClient, error: ValueError) -> UneditableConfig:
+def _uneditable(client: KnownClient, reason: Parameter) -> UneditableConfig:
     return UneditableConfig(
-        f"{client.title}'s configuration file cannot be edited: {error}.",
-        "Nothing was written. Fix the file, or add the output of `--print` manually.",
+        message("clients.uneditable", client=client.title, reason=reason), message("clients.uneditable_hint")
     )

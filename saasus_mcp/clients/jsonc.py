@@ -1,4 +1,4 @@
-"""Reading JSON as clients accept it, with comments, trailing commas and a byte order mark: each value with its place in the text."""
+"""JSON with comments, trailing commas and a byte order mark, parsed into values with their positions in the text."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+
+from saasus_mcp.common.messages import message
 
 TOKEN = re.compile(
     r"(?P<blank>[ \t\r\n\ufeff]+|//[^\r\n]*|/\*.*?\*/)"
@@ -21,11 +23,13 @@ MAX_DEPTH = 200
 
 
 class JsonSyntaxError(ValueError):
-    """The text is no JSON, and where it stops being it."""
+    """The text is not JSON. `reason` is the position of the error."""
 
-    def __init__(self, text: str, at: int) -> None:
-        before = text[:at]
-        super().__init__(f"line {before.count(chr(10)) + 1}, column {at - before.rfind(chr(10))}")
+    def __init__(self, text: str, position: int) -> None:
+        before = text[:position]
+        line, column = before.count("\n") + 1, position - before.rfind("\n")
+        self.reason = message("clients.position", line=line, column=column)
+        super().__init__(str(self.reason))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ class JsonToken:
 
 @dataclass(frozen=True, slots=True)
 class JsonNode:
-    """A value and its place in the text; objects and arrays with what is in them."""
+    """A value, its position in the text, and the children of an object or array."""
 
     start: int
     end: int
@@ -48,7 +52,7 @@ class JsonNode:
 
 @dataclass(frozen=True, slots=True)
 class JsonChild:
-    """A member of an object, from its key on, or an item of an array; `comma` is the place of the one after it."""
+    """A member of an object, starting at its key, or an item of an array. `comma` is the position of the comma after it."""
 
     key: str | None
     start: int
@@ -57,19 +61,19 @@ class JsonChild:
 
 
 def parse_jsonc(text: str) -> JsonNode:
-    """The root value.
+    """Return the root value.
 
     Raises:
-        NotJson: it is none.
+        JsonSyntaxError: the text is not JSON.
     """
-    reader = _Reader(text)
-    root = reader.value(0)
-    reader.expect("end")
+    parser = _Parser(text)
+    root = parser.value(0)
+    parser.expect("end")
     return root
 
 
-class _Reader:
-    """Reads a text from its beginning, one token ahead."""
+class _Parser:
+    """A recursive descent parser with one token of lookahead."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -90,7 +94,7 @@ class _Reader:
         yield JsonToken("end", "", at, at)
 
     def expect(self, *kinds: str) -> JsonToken:
-        """The next token, which is one of these kinds."""
+        """Consume and return the next token, which must have one of these kinds."""
         token = self._next
         if token.kind not in kinds:
             raise JsonSyntaxError(self._text, token.start)
@@ -136,10 +140,10 @@ class _Reader:
 
 
 def find_member(node: JsonNode, key: str) -> JsonChild | None:
-    """The member of an object that a reader of JSON would take: the last of that name."""
+    """Return the last member with this key, which is the one that JSON parsers use."""
     return next((child for child in reversed(node.children) if child.key == key), None)
 
 
 def is_blank(text: str) -> bool:
-    """Whether there is nothing in the text, which clients take for an object without members."""
+    """Return True for an empty text, which clients read as an empty object."""
     return not text.strip(WHITESPACE + BYTE_ORDER_MARK)

@@ -1,4 +1,4 @@
-"""JSON with comments, edited in place: whatever is not touched stays as it was, byte for byte."""
+"""Edits of JSON with comments that keep every other byte of the text."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ DEFAULT_INDENT = "  "
 
 
 def put_value(text: str, path: tuple[str, ...], value: Any) -> str:
-    """The text with the value at this path of member names; what is missing on the way is made.
+    """Return the text with the value at this path of keys. Missing objects on the path are created.
 
     Raises:
-        NotJson: the text is no JSON, or something on the way is no object.
+        JsonSyntaxError: the text is not JSON, or a value on the path is not an object.
     """
     if jsonc.is_blank(text):
-        return text + json.dumps(_nested(path, value), ensure_ascii=False, indent=2) + "\n"
+        return text + json.dumps(_nest(path, value), ensure_ascii=False, indent=2) + "\n"
     node = jsonc.parse_jsonc(text)
     for depth, key in enumerate(path):
         if not isinstance(node.value, dict):
             raise jsonc.JsonSyntaxError(text, node.start)
         found = jsonc.find_member(node, key)
         if found is None:
-            return _added(text, node, json.dumps(key) + ": ", _nested(path[depth + 1 :], value))
+            return _with_child(text, node, json.dumps(key) + ": ", _nest(path[depth + 1 :], value))
         node = found.node
     if node.value == value:
         return text
-    return text[: node.start] + _written(text, node.start, value) + text[node.end :]
+    return text[: node.start] + _replacement(text, node.start, value) + text[node.end :]
 
 
 def append_item(text: str, path: tuple[str, ...], value: Any) -> str:
-    """The text with one more item in the array at this path, which is made where there is none.
+    """Return the text with one more item in the array at this path. A missing array is created.
 
     Raises:
-        NotJson: as `put`, or there is something else than an array.
+        JsonSyntaxError: as `put_value`, or the value at the path is not an array.
     """
     node = jsonc.parse_jsonc(text) if not jsonc.is_blank(text) else None
     for key in path:
@@ -48,59 +48,59 @@ def append_item(text: str, path: tuple[str, ...], value: Any) -> str:
         return put_value(text, path, [value])
     if not isinstance(node.value, list):
         raise jsonc.JsonSyntaxError(text, node.start)
-    return _added(text, node, "", value)
+    return _with_child(text, node, "", value)
 
 
-def remove_children(text: str, path: tuple[str, ...], is_ours: Callable[[JsonChild], bool]) -> str:
-    """The text without the members or items of the container at this path that are ours: undoes `put` and `append`."""
+def remove_children(text: str, path: tuple[str, ...], selected: Callable[[JsonChild], bool]) -> str:
+    """Return the text without the selected children of the container at this path: the reverse of `put_value` and `append_item`."""
     while not jsonc.is_blank(text):
         node: JsonNode | None = jsonc.parse_jsonc(text)
         for key in path:
             found = jsonc.find_member(node, key) if node is not None else None
             node = found.node if found is not None else None
-        ours = next((at for at, child in enumerate(node.children) if is_ours(child)), None) if node else None
-        if node is None or ours is None:
+        index = next((at for at, child in enumerate(node.children) if selected(child)), None) if node else None
+        if node is None or index is None:
             break
-        text = _without(text, node, ours)
+        text = _without_child(text, node, index)
     return text
 
 
-def _nested(path: tuple[str, ...], value: Any) -> Any:
+def _nest(path: tuple[str, ...], value: Any) -> Any:
     for key in reversed(path):
         value = {key: value}
     return value
 
 
-def _added(text: str, node: JsonNode, key: str, value: Any) -> str:
-    """The text with one more child at the end of a container, in the way of those before it."""
+def _with_child(text: str, node: JsonNode, key: str, value: Any) -> str:
+    """Return the text with one more child at the end of a container, formatted like the others."""
     if not node.children:
-        return _first(text, node, key, value)
+        return _with_first_child(text, node, key, value)
     last, start = node.children[-1], node.children[0].start
     behind = last.node.end if last.comma is None else last.comma + 1
     at = _after_comments(text, behind)
     if "\n" in text[node.start : start] or "//" in text[behind:at]:
         indent = _line_indent(text, start)
-        said = _newline(text) + indent + key + _dumped(text, value, indent)
+        child = _newline(text) + indent + key + _dumped(text, value, indent)
     else:
-        said = f" {key}{json.dumps(value, ensure_ascii=False)}"
+        child = f" {key}{json.dumps(value, ensure_ascii=False)}"
     if last.comma is None:
-        return text[:behind] + "," + text[behind:at] + said + text[at:]
-    return text[:at] + said + "," + text[at:]
+        return text[:behind] + "," + text[behind:at] + child + text[at:]
+    return text[:at] + child + "," + text[at:]
 
 
-def _first(text: str, node: JsonNode, key: str, value: Any) -> str:
-    """The text with the first child of a container; comments in it stay in front."""
+def _with_first_child(text: str, node: JsonNode, key: str, value: Any) -> str:
+    """Return the text with the first child of a container, after the comments in it."""
     outer, end = _line_indent(text, node.start), node.end - 1
-    indent = outer + _step(text)
-    said = _newline(text) + indent + key + _dumped(text, value, indent)
+    indent = outer + _indent_indent_step(text)
+    child = _newline(text) + indent + key + _dumped(text, value, indent)
     blank = text[node.start + 1 : end]
     if blank.strip(WHITESPACE):
         at = end - (len(blank) - len(blank.rstrip(WHITESPACE)))
-        return text[:at] + said + text[at:]
-    return text[: node.start + 1] + said + _newline(text) + outer + text[end:]
+        return text[:at] + child + text[at:]
+    return text[: node.start + 1] + child + _newline(text) + outer + text[end:]
 
 
-def _without(text: str, node: JsonNode, at: int) -> str:
+def _without_child(text: str, node: JsonNode, at: int) -> str:
     child = node.children[at]
     before = node.children[at - 1] if at else None
     start = child.start
@@ -115,7 +115,7 @@ def _without(text: str, node: JsonNode, at: int) -> str:
 
 
 def _after_comments(text: str, at: int) -> int:
-    """The end of the comments that follow on the same line, else the place itself."""
+    """Return the end of the comments that follow on the same line, or `at`."""
     end = at
     while (found := TOKEN.match(text, at)) is not None and found.lastgroup == "blank":
         if "\n" in found[0]:
@@ -126,26 +126,26 @@ def _after_comments(text: str, at: int) -> int:
     return end
 
 
-def _written(text: str, start: int, value: Any) -> str:
-    """A value in the place of another one."""
+def _replacement(text: str, start: int, value: Any) -> str:
+    """Return the JSON of a value that replaces another."""
     if "\n" not in text.strip():
         return json.dumps(value, ensure_ascii=False)
     return _dumped(text, value, _line_indent(text, start))
 
 
 def _dumped(text: str, value: Any, indent: str) -> str:
-    lines = json.dumps(value, ensure_ascii=False, indent=_step(text)).split("\n")
+    lines = json.dumps(value, ensure_ascii=False, indent=_indent_indent_step(text)).split("\n")
     return (_newline(text) + indent).join(lines)
 
 
 def _line_indent(text: str, at: int) -> str:
-    """The blanks at the beginning of the line that holds this place."""
+    """Return the indentation of the line with this position."""
     line = text[text.rfind("\n", 0, at) + 1 : at].lstrip(BYTE_ORDER_MARK)
     return line[: len(line) - len(line.lstrip(" \t"))]
 
 
-def _step(text: str) -> str:
-    """What the text indents by: the first indented line says."""
+def _indent_indent_step(text: str) -> str:
+    """Return the indentation of the first indented line, or the default."""
     found = re.search(r"\n([ \t]+)\S", text)
     return found[1] if found else DEFAULT_INDENT
 

@@ -1,4 +1,4 @@
-"""The clients that `install` knows: where each keeps its servers on each system, in which form, and what it can hold.
+"""The clients that `install` supports: the location, format and features of their configuration files.
 
 Checked against the clients' documentation and, where they run here, against the clients themselves, in November 2026.
 """
@@ -15,19 +15,19 @@ System = Literal["Linux", "Darwin", "Windows"]
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What says where a client's files are."""
+    """The system, home folder and environment that determine where clients keep their files."""
 
     system: str
     home: Path
     environment: Mapping[str, str]
 
-    def variable_folder(self, name: str, otherwise: Path) -> Path:
-        """The folder that a variable names by an absolute path, else the usual one."""
+    def variable_folder(self, name: str, default: Path) -> Path:
+        """Return the folder in an environment variable, or the default if the variable is not an absolute path."""
         found = Path(self.environment.get(name, ""))
-        return found if found.is_absolute() else otherwise
+        return found if found.is_absolute() else default
 
     def application_folder(self) -> Path:
-        """Where applications with windows keep what is the user's."""
+        """Return the folder of desktop applications for user data."""
         if self.system == "Windows":
             return self.variable_folder("APPDATA", self.home / "AppData" / "Roaming")
         if self.system == "Darwin":
@@ -40,16 +40,18 @@ class KnownClient:
     """One client.
 
     Attributes:
-        title: its name as its makers write it.
-        servers: the member or table that holds its servers.
-        file: where it keeps them for this user.
-        reference: how it writes "what the environment variable {name} holds", or "{id}" for an input that it asks for and
-            keeps itself; empty where it knows no such thing, and a credential could only be written in clear.
-        forwards: whether variables are passed on by a list of names instead (`env_vars`).
-        remote: the member that holds a remote server's address; empty where its file takes none.
-        typed: whether an entry says `type`.
-        tools: how many tools it takes of all servers together; None where that is no concern.
-        windowed: whether it is started from a desktop, which knows neither the shell's PATH nor its variables.
+        key: its name for `install`.
+        title: its name as its vendor writes it.
+        servers_key: the member or table with its servers.
+        file: returns the path of its configuration file for a user.
+        variable_template: its reference to an environment variable ({name}), or to an input ({id}) that the client asks for and
+            stores. Empty if it has no references and could only store a credential in clear text.
+        supports_inputs: it asks the person for the inputs that its file declares.
+        forwards_variables: it passes variables on by a list of names (`env_vars`).
+        url_key: the member with a remote server's URL; empty if its file takes none.
+        writes_type: an entry has the member `type`.
+        tool_limit: its maximum number of tools over all servers; None if it has no relevant limit.
+        is_desktop: it starts from the desktop, without the shell's PATH and variables.
     """
 
     key: str
@@ -67,7 +69,7 @@ class KnownClient:
 
 
 def _claude_desktop(machine: Machine) -> Path:
-    """As packaged for Windows (MSIX) it reads a folder of its package's, and not the one that its menu opens."""
+    """Return the path. On Windows (MSIX), the app reads its package's folder, not the folder that its menu opens."""
     name = "claude_desktop_config.json"
     if machine.system == "Windows":
         packages = machine.variable_folder("LOCALAPPDATA", machine.home / "AppData" / "Local") / "Packages"
@@ -127,7 +129,7 @@ CLIENTS: Mapping[str, KnownClient] = {
         KnownClient("codex", "Codex", "mcp_servers", _codex, format="toml", forwards_variables=True, url_key="url"),
     )
 }
-"""By the name that `install` takes."""
+"""By name."""
 
 GENERIC_CLIENT = KnownClient("any", "MCP client", "mcpServers", lambda machine: machine.home, url_key="url")
-"""The form that most other clients read; it is only ever printed."""
+"""The format that most other clients read. It is only printed."""

@@ -1,18 +1,18 @@
-"""One server's entry in a client's file, from what is wanted; nothing is read or written here."""
+"""The entry of a server in a client's file. This module reads and writes no file."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from saasus_mcp.clients.known_clients import KnownClient
 
 STARTUP_SECONDS = 60
-"""For clients that give a server ten: `uvx` downloads it first."""
+"""For clients whose default is ten seconds: `uvx` downloads the server first."""
 
 PLACEHOLDER = "<{name}>"
-"""What is printed for a client that is not known, for a person to fill in."""
+"""A credential in the printed entry for an unknown client. A person replaces it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +20,9 @@ class LocalServer:
     """A server that the client starts.
 
     Attributes:
-        plain: variables that hold no secret, with their values.
-        credentials: names of the variables that hold credentials.
-        written: values of credentials to be written in clear; else each is a reference, where the client knows such.
+        variables: variables without secrets, with their values.
+        credentials: names of the variables with credentials.
+        cleartext: credentials to write in clear text. The others become references if the client has references.
     """
 
     command: tuple[str, ...]
@@ -33,7 +33,7 @@ class LocalServer:
 
 @dataclass(frozen=True, slots=True)
 class RemoteServer:
-    """A hosted server. `token` names the variable that holds a bearer token; without one the client signs in (OAuth)."""
+    """A hosted server. Without the name of a variable with a bearer token, the client signs in with OAuth."""
 
     url: str
     token_variable: str = ""
@@ -41,11 +41,11 @@ class RemoteServer:
 
 @dataclass(frozen=True, slots=True)
 class ServerEntry:
-    """What goes into a client's file.
+    """An entry in a client's file.
 
     Attributes:
-        value: of the member or table with the server's name.
-        inputs: what the client is to ask a person for, where its file declares that.
+        value: the member or table with the server's name.
+        inputs: inputs that the client asks the person for, if its file declares inputs.
     """
 
     value: Mapping[str, Any]
@@ -53,7 +53,7 @@ class ServerEntry:
 
 
 def build_entry(client: KnownClient, server: LocalServer | RemoteServer, name: str) -> ServerEntry:
-    """The entry of a server under this name."""
+    """Return the entry of a server."""
     if isinstance(server, RemoteServer):
         return ServerEntry(
             _remote(client, server, name),
@@ -63,12 +63,12 @@ def build_entry(client: KnownClient, server: LocalServer | RemoteServer, name: s
 
 
 def input_id(name: str, variable: str) -> str:
-    """The id of the input that asks for a variable; by its beginning ours are known from others."""
+    """Return the id of the input for a variable. Its prefix tells the inputs of this server from others."""
     return f"{input_prefix(name)}{variable.lower().replace('_', '-')}"
 
 
 def input_prefix(name: str) -> str:
-    """What the ids of a server's inputs begin with."""
+    """Return the prefix of the ids of a server's inputs."""
     return f"{name}."
 
 
@@ -104,7 +104,7 @@ def _reference(client: KnownClient, variable: str, name: str) -> str:
     return (client.variable_template or PLACEHOLDER).format(name=variable, id=input_id(name, variable))
 
 
-def _inputs(client: KnownClient, variables: tuple[str, ...] | list[str], name: str) -> tuple[Mapping[str, Any], ...]:
+def _inputs(client: KnownClient, variables: Iterable[str], name: str) -> tuple[Mapping[str, Any], ...]:
     if not client.supports_inputs:
         return ()
     return tuple(

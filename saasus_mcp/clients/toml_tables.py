@@ -1,20 +1,26 @@
-"""TOML tables of servers (`[mcp_servers.NAME]`), put in and taken out with everything else left as it was."""
+"""Edits of TOML tables of servers (`[mcp_servers.NAME]`) that keep the rest of the text."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from saasus_mcp.common.messages import Message, message
+
 
 class TomlEditError(ValueError):
-    """The text is no TOML, or keeps its servers in a form that cannot be edited without loss."""
+    """The text is not TOML, or its servers cannot be edited without loss."""
+
+    def __init__(self, reason: Message | str) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
 
 
 def parse_toml(text: str) -> dict[str, Any]:
-    """What the text says.
+    """Return the content of a TOML text.
 
     Raises:
-        NotToml: it is none.
+        TomlEditError: the text is not TOML.
     """
     import tomllib  # noqa: PLC0415 - only where a client uses TOML
 
@@ -23,36 +29,36 @@ def parse_toml(text: str) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise TomlEditError(str(error)) from None
     except RecursionError:
-        raise TomlEditError("it is nested too deeply") from None
+        raise TomlEditError(message("clients.nested_too_deeply")) from None
 
 
 def put_table(text: str, table: str, name: str, value: Mapping[str, Any]) -> str:
-    """The text with `[table.name]`, in the place of what had that name or after the last of the others.
+    """Return the text with `[table.name]`, in place of the table with that name or after the others.
 
     Raises:
-        NotToml: it is none, or `table` is an inline table.
+        TomlEditError: the text is not TOML, or `table` is an inline table.
     """
     import tomlkit  # noqa: PLC0415 - only where a client uses TOML
 
-    there = parse_toml(text).get(table, {})
-    if isinstance(there, dict) and there.get(name) == value:
+    current = parse_toml(text).get(table, {})
+    if isinstance(current, dict) and current.get(name) == value:
         return text
     document, mark = _parsed(remove_table(text, table, name))
     servers = document.setdefault(table, tomlkit.table(is_super_table=True))
     if not hasattr(servers, "is_super_table") and type(servers).__name__ != "OutOfOrderTableProxy":
-        raise TomlEditError(f"{table} is not in the form [{table}.NAME]")
+        raise TomlEditError(message("clients.toml_table_form", table=table))
     entry = tomlkit.table()
     for key, item in value.items():
         entry.add(key, item)
     servers[name] = entry
-    return mark + _as_before(text, tomlkit.dumps(document))
+    return mark + _with_line_ends(text, tomlkit.dumps(document))
 
 
 def remove_table(text: str, table: str, name: str) -> str:
-    """The text without `[table.name]`.
+    """Return the text without `[table.name]`.
 
     Raises:
-        NotToml: it is none.
+        TomlEditError: the text is not TOML.
     """
     import tomlkit  # noqa: PLC0415 - only where a client uses TOML
 
@@ -73,8 +79,8 @@ def _parsed(text: str) -> tuple[Any, str]:
     return tomlkit.parse(text.removeprefix(mark)), mark
 
 
-def _as_before(text: str, written: str) -> str:
-    """What was written, with the ends of lines that the text has throughout."""
+def _with_line_ends(text: str, new: str) -> str:
+    """Return the new text with CRLF line ends if the old text has only those."""
     if "\r\n" in text and "\n" not in text.replace("\r\n", ""):
-        return written.replace("\r\n", "\n").replace("\n", "\r\n")
-    return written
+        return new.replace("\r\n", "\n").replace("\n", "\r\n")
+    return new

@@ -52,6 +52,16 @@ class Message:
         return self.text("en")
 
 
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Values on a line each, as one parameter of a message."""
+
+    items: tuple[Localized, ...]
+
+    def text(self, language: Language) -> str:
+        return "\n".join(item.text(language) for item in self.items)
+
+
 def message(id: str, /, **params: Parameter) -> Message:
     """Return the message `id`, such as `cli.unknown_tool`."""
     return Message(id, params)

@@ -1,4 +1,4 @@
-"""Leaving the working directory: clients start servers in a project's folder, in which a model may write."""
+"""The working directory: clients start servers in a project's folder, to which a model may write."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path
 
 @contextmanager
 def outside_working_directory() -> Iterator[None]:
-    """While entered, the process works in the folder of the Python installation.
+    """Work in the folder of the Python installation until the context ends.
 
-    Libraries look for settings of theirs in the working directory: matplotlib for `matplotlibrc`, libpq for what a relative
-    path names. The former one need not exist any longer.
+    Some libraries read settings from the working directory: matplotlib reads `matplotlibrc`, libpq resolves relative paths. The
+    previous working directory may have been deleted.
     """
     before = None
     with suppress(OSError):

@@ -1,1 +1,1 @@
-"""HTTP: one Starlette app for MCP in both protocol eras, identity, profiles, the console, health and metrics."""
+"""Serve MCP, the console, health and metrics over HTTP."""

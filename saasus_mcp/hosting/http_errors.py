@@ -1,61 +1,39 @@
-"""What this server itself answers over HTTP, before a request is one of MCP: a JSON body that says why, and how to mend it."""
+"""Error responses of the server itself, sent before a request reaches MCP."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http import HTTPStatus
 
 from mcp.types import INVALID_REQUEST
 from starlette.responses import JSONResponse
 
+from saasus_mcp.common.messages import Message, message
 from saasus_mcp.hosting.limits.request_pool import CapacityExceeded
 
-(
-    BAD_REQUEST,
-    UNAUTHORIZED,
-    FORBIDDEN,
-    NOT_FOUND,
-    METHOD_NOT_ALLOWED,
-    REQUEST_TIMEOUT,
-    CONTENT_TOO_LARGE,
-    MISDIRECTED,
-    TOO_MANY_REQUESTS,
-    SERVICE_UNAVAILABLE,
-) = (
-    400,
-    401,
-    403,
-    404,
-    405,
-    408,
-    413,
-    421,
-    429,
-    503,
-)
-TEMPORARY_STATUSES = frozenset({TOO_MANY_REQUESTS, SERVICE_UNAVAILABLE})
-"""Statuses of answers that hold for the moment only."""
+TEMPORARY_STATUSES = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+"""Statuses that get a Retry-After header (see http.security_middleware)."""
 RETRY_AFTER_SECONDS = "2"
-"""Which every one of them gives as Retry-After (see frontier)."""
 
 
-def error_response(status: int, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """A refusal as an error of JSON-RPC, which clients show to their users."""
-    body = {"jsonrpc": "2.0", "id": None, "error": {"code": INVALID_REQUEST, "message": message}}
+def error_response(status: int, text: Message | Exception, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """Return a JSON-RPC error, which clients show to their users."""
+    body = {"jsonrpc": "2.0", "id": None, "error": {"code": INVALID_REQUEST, "message": str(text)}}
     return JSONResponse(body, status, headers)
 
 
-def unavailable_response(message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """A refusal that holds for the moment only."""
-    return error_response(SERVICE_UNAVAILABLE, message, {"Retry-After": RETRY_AFTER_SECONDS, **(headers or {})})
+def unavailable_response(text: Message | Exception, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """Return a 503 that asks the client to try again."""
+    retry = {"Retry-After": RETRY_AFTER_SECONDS, **(headers or {})}
+    return error_response(HTTPStatus.SERVICE_UNAVAILABLE, text, retry)
 
 
-def capacity_response(none: CapacityExceeded) -> JSONResponse:
-    """A refusal for lack of room: 429 where the caller holds its whole share, 503 where the whole server is busy."""
-    if not none.limit:
-        return unavailable_response("The server is busy. Try again in a moment.")
-    setting = f" ({none.setting})" if none.setting else ""
-    return error_response(
-        TOO_MANY_REQUESTS,
-        f"You have reached the limit of {none.limit} connections per caller{setting}. "
-        "End requests, streams or sessions that you no longer need, then try again.",
-    )
+def capacity_response(error: CapacityExceeded) -> JSONResponse:
+    """Return 429 if the caller is at its own limit, and 503 if the whole server is busy."""
+    if not error.limit:
+        return unavailable_response(message("hosting.server_busy"))
+    if error.setting:
+        text = message("hosting.caller_limit", limit=error.limit, setting=error.setting)
+    else:
+        text = message("hosting.approver_limit", limit=error.limit)
+    return error_response(HTTPStatus.TOO_MANY_REQUESTS, text)

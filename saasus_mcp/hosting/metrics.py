@@ -1,15 +1,17 @@
-"""What happened here, in numbers: calls by level and outcome, refusals, times. Nothing of what callers sent is in them."""
+"""Prometheus metrics: calls by level and outcome, refusals and times. They contain nothing that callers sent."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import anyio
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 
 from saasus_mcp import __version__
 from saasus_mcp.catalog import Catalogue, Operation
-from saasus_mcp.hosting.exposition import Counter, Histogram, series
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 
 SECONDS_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -17,11 +19,11 @@ NO_OPERATION = "none"
 
 
 class InFlightCounter:
-    """How much of something is under way."""
+    """Counts what is running now."""
 
     def __init__(self) -> None:
         self.count = 0
-        self._none = anyio.Event()
+        self._zero = anyio.Event()
 
     def increment(self) -> None:
         self.count += 1
@@ -29,64 +31,87 @@ class InFlightCounter:
     def decrement(self) -> None:
         self.count -= 1
         if not self.count:
-            self._none.set()
+            self._zero.set()
 
     async def wait_until_zero(self) -> None:
-        """Wait until nothing is."""
         while self.count:
-            self._none = anyio.Event()
-            await self._none.wait()
+            self._zero = anyio.Event()
+            await self._zero.wait()
 
 
 class Metrics:
-    """The numbers of this process."""
+    """The metrics of this process."""
 
     def __init__(self) -> None:
+        self._registry = CollectorRegistry()
         self.requests, self.in_flight = InFlightCounter(), InFlightCounter()
+        Info("saasus_mcp", "The running version.", registry=self._registry).info({"version": __version__})
         self.calls = Counter(
-            "saasus_mcp_calls_total",
+            "saasus_mcp_calls",
             "Calls sent to the API, including reads for previews; unknown: the change may or may not have been made.",
             ("profile", "level", "outcome"),
+            registry=self._registry,
         )
         self.refusals = Counter(
-            "saasus_mcp_refusals_total", "Calls that were not sent, by reason.", ("profile", "level", "why")
+            "saasus_mcp_refusals",
+            "Calls that were not sent, by reason.",
+            ("profile", "level", "why"),
+            registry=self._registry,
         )
         self.upstream = Histogram(
             "saasus_mcp_upstream_seconds",
             "Seconds from the first API attempt to the response, including retries.",
             ("profile", "level"),
-            SECONDS_BUCKETS,
+            buckets=SECONDS_BUCKETS,
+            registry=self._registry,
         )
-        self.responses = Counter("saasus_mcp_http_responses_total", "HTTP responses begun.", ("status",))
+        self.responses = Counter(
+            "saasus_mcp_http_responses", "HTTP responses started.", ("status",), registry=self._registry
+        )
+        self._gauge("saasus_mcp_calls_in_flight", "Calls sent and not yet answered.", self.in_flight)
+        self._gauge("saasus_mcp_http_requests_in_flight", "HTTP requests and open streams.", self.requests)
 
-    def render(
-        self, pending: Iterable[tuple[str, int]], stores: Iterable[tuple[str, bool]], profiles: frozenset[str]
-    ) -> Iterator[str]:
-        """Everything, as Prometheus reads it.
+    def render(self, accept: str, pending: Mapping[str, int], stores: Mapping[str, bool]) -> tuple[bytes, str]:
+        """Return the metrics of some profiles in the format that a scraper accepts, and its content type.
 
         Args:
-            profiles: whose calls are told.
-            pending: how many approvals wait, by profile.
-            stores: whether each profile's store works.
+            accept: the Accept header of the scraper.
+            pending: the number of pending approvals by profile.
+            stores: whether the store works, by profile. Samples of other profiles are left out.
         """
-        yield from series("saasus_mcp_info", "gauge", "What runs.", [({"version": __version__}, 1)])
-        for each in (self.calls, self.refusals, self.upstream, self.responses):
-            yield from each.lines(lambda labels: labels.get("profile", "") in {"", *profiles})
-        gauges = {
-            "saasus_mcp_calls_in_flight": ("Calls sent and not yet answered.", self.in_flight.count),
-            "saasus_mcp_http_requests_in_flight": ("HTTP requests and open streams.", self.requests.count),
-        }
-        for name, (said, value) in gauges.items():
-            yield from series(name, "gauge", said, [({}, value)])
-        waiting = (({"profile": profile}, count) for profile, count in pending)
-        yield from series("saasus_mcp_approvals_pending", "gauge", "Calls waiting for a person.", waiting)
-        working = (({"profile": profile}, int(works)) for profile, works in stores)
-        yield from series("saasus_mcp_store_up", "gauge", "Whether the store is available.", working)
+        encode, content_type = choose_encoder(accept)
+        return encode(_ProfileView(self._registry, pending, stores)), content_type
+
+    def _gauge(self, name: str, help: str, counter: InFlightCounter) -> None:
+        Gauge(name, help, registry=self._registry).set_function(lambda: counter.count)
+
+
+@dataclass(frozen=True, slots=True)
+class _ProfileView:
+    """A registry as one scraper may see it."""
+
+    registry: CollectorRegistry
+    pending: Mapping[str, int]
+    stores: Mapping[str, bool]
+
+    def collect(self) -> Iterator[Metric]:
+        for metric in self.registry.collect():
+            metric.samples = [each for each in metric.samples if each.labels.get("profile", "") in {"", *self.stores}]
+            yield metric
+        yield _by_profile("saasus_mcp_approvals_pending", "Calls waiting for a person.", self.pending.items())
+        yield _by_profile("saasus_mcp_store_up", "Whether the store is available.", self.stores.items())
+
+
+def _by_profile(name: str, help: str, values: Iterable[tuple[str, int]]) -> Metric:
+    gauge = GaugeMetricFamily(name, help, labels=["profile"])
+    for profile, value in values:
+        gauge.add_metric([profile], value)
+    return gauge
 
 
 @dataclass(frozen=True, slots=True)
 class MetricsObserver:
-    """Counts the calls of one profile (server.watch)."""
+    """Counts the calls of one profile (a CallObserver)."""
 
     metrics: Metrics
     profile: str
@@ -94,7 +119,7 @@ class MetricsObserver:
 
     def call_refused(self, operation: str, why: str) -> None:
         level = self.catalogue.find(operation).level if operation else NO_OPERATION
-        self.metrics.refusals.count(self.profile, level, why)
+        self.metrics.refusals.labels(self.profile, level, why).inc()
 
     def call_started(self, operation: Operation) -> None:
         self.metrics.in_flight.increment()
@@ -102,5 +127,5 @@ class MetricsObserver:
     def call_ended(self, operation: Operation, given: ToolAnswer, seconds: float) -> None:
         self.metrics.in_flight.decrement()
         outcome = "ok" if given.ok else "unknown" if given.applied == "unknown" else "failed"
-        self.metrics.calls.count(self.profile, operation.level, outcome)
-        self.metrics.upstream.observe(seconds, self.profile, operation.level)
+        self.metrics.calls.labels(self.profile, operation.level, outcome).inc()
+        self.metrics.upstream.labels(self.profile, operation.level).observe(seconds)

@@ -1,4 +1,4 @@
-"""How a request narrows what it may list and call: by its headers and by its path. Nothing in it ever allows more."""
+"""Narrow what a request may list and call, by its headers and its path. A narrowing never allows more."""
 
 from __future__ import annotations
 
@@ -13,51 +13,51 @@ from typing import Any
 from uuid import UUID
 
 from starlette.datastructures import QueryParams
-from starlette.types import Message, Scope, Send
+from starlette.types import Message as AsgiMessage
+from starlette.types import Scope, Send
 
 from saasus_mcp.catalog import Catalogue
+from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.policy.narrowing import EXCLUDE_ALL, NO_NARROWING, Narrowing
 from saasus_mcp.server.elicitation import Context
 from saasus_mcp.server.surface.narrowing import NarrowingError, ToolNames, parse_switch, parse_toolsets
 from saasus_mcp.settings import SettingsError
 
 NARROWING_KEY = "saasus_mcp.narrowing"
-"""In the scope of a request: its own narrowing."""
-TOOLSETS_HEADER, TOOLS_HEADER, EXCLUDE_HEADER, READ_ONLY_HEADER = (
-    "X-MCP-Toolsets",
-    "X-MCP-Tools",
-    "X-MCP-Exclude-Tools",
-    "X-MCP-Readonly",
-)
+"""The key of a request's own narrowing in its scope."""
+TOOLSETS_HEADER = "X-MCP-Toolsets"
+TOOLS_HEADER = "X-MCP-Tools"
+EXCLUDE_HEADER = "X-MCP-Exclude-Tools"
+READ_ONLY_HEADER = "X-MCP-Readonly"
 NARROWING_HEADERS: Mapping[str, str] = {
     name.lower(): name for name in (TOOLSETS_HEADER, TOOLS_HEADER, EXCLUDE_HEADER, READ_ONLY_HEADER)
 }
 HEADER_PREFIXES = (b"x-mcp", b"x_mcp", b"xmcp")
 MAX_NAME_LENGTH = 40
 ENDPOINT_PATTERN = re.compile(rb"session_id=([0-9a-f]{32})")
-"""The first event of an SSE connection: where its messages go."""
+"""The id of an SSE connection, in its first event."""
 MIN_SIMILARITY = 0.8
-"""Of 1: how alike a header's name must be to one of ours to be taken for a misspelling of it (difflib's ratio)."""
+"""The similarity (difflib's ratio) above which an unknown header counts as a misspelling."""
 READ_ONLY_SEGMENT = "readonly"
 RESERVED_SEGMENTS = frozenset({READ_ONLY_SEGMENT, "x"})
-"""Segments of a narrowing path, which no profile that is served over HTTP can have as its name."""
+"""Segments of a narrowed path. A profile that is served over HTTP cannot have such a name."""
 PATH_SUFFIXES = ("/readonly", "/x/{toolsets}", "/x/{toolsets}/readonly")
 
 
 def narrowed_paths(base: str) -> tuple[str, ...]:
-    """Return the routes that narrow what is at a path."""
+    """Return the narrowed variants of a path."""
     return tuple(base + suffix for suffix in PATH_SUFFIXES)
 
 
 def strip_narrowing(path: str) -> str:
-    """Return the path of the same resource without a narrowing: what its clients' tokens are issued for."""
+    """Return the path without its narrowing: the resource that tokens are issued for."""
     path = path.removesuffix(f"/{READ_ONLY_SEGMENT}")
     head, _, last = path.rpartition("/")
     return head.removesuffix("/x") if head.endswith("/x") and last else path
 
 
 def check_profile_names(profiles: Iterable[str]) -> None:
-    """See that no narrowing path is the path of a profile, which would then be served without the narrowing.
+    """Check that no profile has the name of a narrowed path, at which it would be served without the narrowing.
 
     Raises:
         SettingsError: a profile has such a name.
@@ -65,8 +65,8 @@ def check_profile_names(profiles: Iterable[str]) -> None:
     taken = sorted(RESERVED_SEGMENTS.intersection(profiles))
     if taken:
         raise SettingsError(
-            f"A profile served over HTTP cannot be named {taken[0]!r}: /mcp/readonly and /mcp/x/TOOLSET are reserved for narrowed connections.",
-            "Rename the profile in config.toml.",
+            message("hosting.reserved_profile_name", name=repr(taken[0])),
+            message("hosting.reserved_profile_name_hint"),
         )
 
 
@@ -74,54 +74,54 @@ class NarrowingReader:
     """Reads the narrowing of each request.
 
     Args:
-        catalogues: of the profiles that are served; they are alike.
-        under: the narrowing of the whole server.
+        catalogues: the catalogues of the profiles, which are all alike.
+        server_narrowing: the narrowing of the whole server.
     """
 
-    def __init__(self, catalogues: Iterable[Catalogue], under: Narrowing) -> None:
-        self._names = [ToolNames(catalogue) for catalogue in islice(catalogues, 1)]
-        self._under = under
+    def __init__(self, catalogues: Iterable[Catalogue], server_narrowing: Narrowing) -> None:
+        self._tool_names = [ToolNames(catalogue) for catalogue in islice(catalogues, 1)]
+        self._server_narrowing = server_narrowing
 
     def read(self, scope: Scope) -> Narrowing:
-        """Return what the server, the headers and the path of a request leave together.
+        """Return the intersection of the narrowings of the server, the headers and the path.
 
         Raises:
-            NarrowingError: one of them cannot be read. Whoever asks for a narrowing never gets more for a mistake in it.
+            NarrowingError: a narrowing is invalid. A mistake never leaves the client with more than it asked for.
         """
-        given = _headers(scope["headers"])
-        asked = [_of_headers(given, names) for names in self._names] if given else []
-        return reduce(and_, asked, self._under & _of_path(scope))
+        headers = _read_headers(scope["headers"])
+        by_headers = [_narrowing_of_headers(headers, names) for names in self._tool_names] if headers else []
+        return reduce(and_, by_headers, self._server_narrowing & _narrowing_of_path(scope))
 
 
 class SseNarrowings:
-    """The narrowings of open SSE connections: what a message may do is bounded by the request that opened its connection."""
+    """The narrowings of open SSE connections. The request that opened a connection limits what its messages may do."""
 
     def __init__(self) -> None:
         self._open: dict[str, Narrowing] = {}
 
     @contextmanager
     def track_connection(self, scope: Scope, send: Send) -> Iterator[Send]:
-        """Remember the narrowing of a connection for as long as it is open.
+        """Remember the narrowing of a connection while it is open.
 
-        Gives the way of its answer to the client, on which the connection's id is told before any other can know it.
+        Yields a `send` that reads the connection's id from the response, before any client can know the id.
         """
         opened: list[str] = []
 
-        async def noting(message: Message) -> None:
-            told = ENDPOINT_PATTERN.search(message.get("body", b"")) if not opened else None
-            if told:
-                opened.append(told[1].decode())
+        async def tracked_send(part: AsgiMessage) -> None:
+            found = ENDPOINT_PATTERN.search(part.get("body", b"")) if not opened else None
+            if found:
+                opened.append(found[1].decode())
                 self._open[opened[0]] = scope[NARROWING_KEY]
-            await send(message)
+            await send(part)
 
         try:
-            yield noting
+            yield tracked_send
         finally:
             for identifier in opened:
                 del self._open[identifier]
 
     def narrow_message(self, scope: Scope) -> Scope:
-        """Return a message's request with its own narrowing and that of its connection; of an unknown one, nothing is left."""
+        """Return the scope of a message, narrowed like its connection. For an unknown connection nothing is left."""
         try:
             identifier = UUID(hex=QueryParams(scope["query_string"]).get("session_id", "")).hex
         except ValueError:
@@ -130,64 +130,65 @@ class SseNarrowings:
 
 
 def narrowing_of_context(context: Context) -> Narrowing:
-    """Return the narrowing that holds for a request of MCP: its own and, where it belongs to a session, that of the session.
+    """Return the narrowing of an MCP request: its own and that of its session.
 
-    A session's is that of its first request, `initialize`: it stays for as long as the session does.
+    The narrowing of a session is that of its first request, `initialize`, and does not change.
     """
     scope: Scope = context.request.scope if context.request is not None else {}
     own: Narrowing = scope.get(NARROWING_KEY, EXCLUDE_ALL)
-    state: dict[str, Any] = context.session._connection.state  # noqa: SLF001 - the SDK has no public way to it
+    state: dict[str, Any] = context.session._connection.state  # noqa: SLF001 - the SDK has no public access to it
     first: Narrowing = state.setdefault(NARROWING_KEY, own)
     return first & own
 
 
-def _headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Return our headers by name.
+def _read_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Return the narrowing headers by name.
 
     Raises:
-        NarrowingError: one is given more than once, or one is nearly called like one of ours.
+        NarrowingError: a header occurs more than once, or is probably misspelled.
     """
-    found: dict[str, str] = {}
+    headers: dict[str, str] = {}
     for field, value in raw:
         if not field.lower().startswith(HEADER_PREFIXES):
             continue
         given = field.decode("latin-1").lower()
         name = NARROWING_HEADERS.get(given)
         if name is None:
-            _refuse_misspelled(given)
+            _reject_misspelled(given)
             continue
-        if name in found:
-            raise NarrowingError(
-                f"The header {name} occurs more than once.", "Send one header with comma-separated names."
-            )
-        found[name] = value.decode("latin-1")
-    return found
+        if name in headers:
+            raise NarrowingError(message("hosting.repeated_header", name=name), message("hosting.repeated_header_hint"))
+        headers[name] = value.decode("latin-1")
+    return headers
 
 
-def _refuse_misspelled(given: str) -> None:
-    plain = {_plain(name): header for name, header in NARROWING_HEADERS.items()}
-    near = get_close_matches(_plain(given)[:MAX_NAME_LENGTH], plain, 1, MIN_SIMILARITY)
+def _reject_misspelled(given: str) -> None:
+    names = {_normalize(name): header for name, header in NARROWING_HEADERS.items()}
+    near = get_close_matches(_normalize(given)[:MAX_NAME_LENGTH], names, 1, MIN_SIMILARITY)
     if near:
-        raise NarrowingError(f"Unknown header {given[:MAX_NAME_LENGTH]!r}.", f"Nearest: {plain[near[0]]}.")
+        raise NarrowingError(
+            message("hosting.unknown_header", name=repr(given[:MAX_NAME_LENGTH])),
+            message("hosting.nearest_header", name=names[near[0]]),
+        )
 
 
-def _plain(name: str) -> str:
-    """The part of a header's name by which it is compared."""
+def _normalize(name: str) -> str:
     return "".join(filter(str.isalnum, name)).removeprefix("xmcp")
 
 
-def _of_headers(given: Mapping[str, str], names: ToolNames) -> Narrowing:
+def _narrowing_of_headers(headers: Mapping[str, str], names: ToolNames) -> Narrowing:
+    toolsets, tools, excluded, read_only = (headers.get(name) for name in NARROWING_HEADERS.values())
     return Narrowing(
-        parse_toolsets(given[TOOLSETS_HEADER], TOOLSETS_HEADER) if TOOLSETS_HEADER in given else None,
-        names.resolve(given[TOOLS_HEADER], TOOLS_HEADER) if TOOLS_HEADER in given else None,
-        names.resolve(given[EXCLUDE_HEADER], EXCLUDE_HEADER) if EXCLUDE_HEADER in given else frozenset(),
-        READ_ONLY_HEADER in given and parse_switch(given[READ_ONLY_HEADER], READ_ONLY_HEADER),
+        None if toolsets is None else parse_toolsets(toolsets, TOOLSETS_HEADER),
+        None if tools is None else names.resolve(tools, TOOLS_HEADER),
+        frozenset() if excluded is None else names.resolve(excluded, EXCLUDE_HEADER),
+        read_only is not None and parse_switch(read_only, READ_ONLY_HEADER),
     )
 
 
-def _of_path(scope: Scope) -> Narrowing:
-    listed = scope["path_params"].get("toolsets")
+def _narrowing_of_path(scope: Scope) -> Narrowing:
+    toolsets = scope["path_params"].get("toolsets")
     read_only = scope["path"].endswith(f"/{READ_ONLY_SEGMENT}")
-    if listed is None and not read_only:
+    if toolsets is None and not read_only:
         return NO_NARROWING
-    return Narrowing(None if listed is None else parse_toolsets(listed, "The path"), read_only=read_only)
+    return Narrowing(None if toolsets is None else parse_toolsets(toolsets, "The path"), read_only=read_only)

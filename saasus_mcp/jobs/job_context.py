@@ -335,4 +335,4 @@ def _batches(rows: Sequence[StepGroup]) -> Iterator[Sequence[StepGroup]]:
 
 def _ends(done: Any, *, stop_at_failure: bool) -> bool:
     """Whether what became of some rows means that no other is to be begun."""
-    return any(each.why in STOPPING_REASONS or (stop_at_failure and each.outcome != "applied") for each in done)
+    return any(each.reason in STOPPING_REASONS or (stop_at_failure and each.outcome != "applied") for each in done)

@@ -30,10 +30,10 @@ from saasus_mcp.permissions.policy.narrowing import Narrowing
 from saasus_mcp.permissions.policy.wrappers import NARROWED_HINT
 from saasus_mcp.permissions.question.staleness import PLAN_FIELD
 from saasus_mcp.permissions.refusal import CallRefused, Reason
-from saasus_mcp.server.filling import fill_placeholders
 from saasus_mcp.server.pipeline.call import Call, JobStepRef, PendingElicitation
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.pipeline.job_authorization import MAX_RUNNING_JOBS, JobProposal, authorize_job
+from saasus_mcp.server.pipeline.job_grants import fill_placeholders
 from saasus_mcp.server.pipeline.job_steps import evaluate_step, with_jobs
 from saasus_mcp.server.results.result_store import ResultOrigin
 from saasus_mcp.server.scheduling import worker_threads
@@ -212,15 +212,15 @@ class JobRunner:
         asked = build_job_question(spec, planned, place, call.principal.id, self.pipeline.catalogue, reason=reason)
         typed = asked.typed.en if asked.typed is not None else asked.name
         whole = JobProposal(
-            job,
-            spec.name,
-            call.principal,
-            call.arguments,
-            _strictest(decisions),
-            agreed,
-            digests,
-            TargetSnapshot(typed, {PLAN_FIELD: agreed}),
-            asked,
+            id=job,
+            name=spec.name,
+            principal=call.principal,
+            arguments=call.arguments,
+            decision=_strictest(decisions),
+            plan=agreed,
+            steps=digests,
+            snapshot=TargetSnapshot(typed, {PLAN_FIELD: agreed}),
+            question=asked,
             typed_count=requires_typed_count(planned, asked),
         )
         return planned, whole

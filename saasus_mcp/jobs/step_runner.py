@@ -15,7 +15,6 @@ from saasus_mcp.jobs.store_retry import query_jobs, retry, wait_for_store
 from saasus_mcp.permissions.approval.approvals import APPROVAL_LIFETIME, MAX_PENDING
 from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.saasus.tool_answer import ToolAnswer, failed_answer
-from saasus_mcp.server.filling import fill_placeholders
 from saasus_mcp.server.pipeline import job_grants
 from saasus_mcp.server.pipeline.call import Call, JobStepRef, PendingElicitation
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
@@ -77,7 +76,7 @@ class StepRunner:
         earlier = await query_jobs(self._pipeline, partial(job_grants.earlier_answers, part))
         later = {name: earlier.get(step, {}).get(field, "") for name, (step, field) in entry.from_steps.items()}
         tool = self._pipeline.catalogue.find(entry.operation).tool
-        return Call(tool, fill_placeholders(entry.args, later), self._principal, job_step=part)
+        return Call(tool, job_grants.fill_placeholders(entry.args, later), self._principal, job_step=part)
 
     async def _made(self, call: Call) -> ToolAnswer:
         """The answer of a call, after a person decided where it wants an approval of its own."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.messages import Message
 
 
 class Reason(StrEnum):
@@ -69,6 +70,6 @@ class Reason(StrEnum):
 class CallRefused(SaasusMcpError):
     """The call may not happen, or not yet. Nothing was sent."""
 
-    def __init__(self, reason: Reason, message: str, hint: str = "") -> None:
+    def __init__(self, reason: Reason, message: Message | str, hint: Message | str = "") -> None:
         super().__init__(message, hint)
         self.reason = reason

@@ -1,135 +1,131 @@
-"""Step 2 of a call: a client's raw arguments, checked against the operation's schema, or refused by field."""
+"""Step 2 of a call: check a client's raw arguments against the operation's schema."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from saasus_mcp.catalog.model import Operation
 from saasus_mcp.common.json_path import InvalidArguments, JsonPath, Schema, format_schema_path
+from saasus_mcp.common.json_tree import iterate_scalars
+from saasus_mcp.common.messages import message
 from saasus_mcp.saasus import validation
-from saasus_mcp.saasus.coercion import Coercion, empty_values
+from saasus_mcp.saasus.coercion import Coercion, empty_meaning
 from saasus_mcp.saasus.json_copy import JsonCopier
 
-HANDLE_PREFIX = "secret://"
+HANDLE_SCHEME = "secret://"
 
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """The arguments of one call, known to fit their operation. Secret handles in them are not yet resolved."""
+    """The valid arguments of one call. Secret handles in them are not yet resolved."""
 
     values: Mapping[str, Any]
 
     def handles(self) -> tuple[str, ...]:
-        """Every `secret://…` in them."""
-        return tuple(text for text in _texts(self.values) if text.startswith(HANDLE_PREFIX))
+        """Return every `secret://…` in the values."""
+        scalars = iterate_scalars(dict(self.values))
+        return tuple(each for each in scalars if isinstance(each, str) and each.startswith(HANDLE_SCHEME))
 
 
 def check_arguments(operation: Operation, raw: object) -> Arguments:
-    """The arguments as they are, with whole numbers written as floats made integers.
+    """Check the arguments as they are. Whole numbers written as floats become integers.
 
     Raises:
-        InvalidArguments: one does not fit: which field, and what was expected.
+        InvalidArguments: a value does not fit. The error names the field and what was expected.
     """
-    return _checked(operation, raw, None)
+    return _check(operation, raw, None)
 
 
 def parse_arguments(operation: Operation, raw: object) -> Arguments:
-    """The arguments that a client meant (saasus.coercion). Those that fit as they are stay unchanged.
+    """Coerce a client's arguments (saasus.coercion), then check them. Valid values stay unchanged.
 
     Raises:
-        InvalidArguments: one does not fit, or is in doubt: which field, and what was expected.
+        InvalidArguments: a value does not fit, or could be read in two ways.
     """
-    return _checked(operation, raw, _reading(operation))
-
-
-@lru_cache(maxsize=512)
-def _reading(operation: Operation) -> Coercion:
-    schema = operation.input_schema
-    either = (name for names in operation.exactly_one for name in names)
-    return Coercion(
-        schema,
-        empty_values(operation),
-        frozenset((*operation.query_parameters, *either)),
-        is_secret=lambda place: _secret(format_schema_path(place, schema), operation),
-    )
-
-
-def _checked(operation: Operation, raw: object, reading: Coercion | None) -> Arguments:
-    values, handles = _copied(operation.tool, operation.input_schema, raw, reading)
-    for place, text in handles:
-        _check_handle(operation, place, text)
-    validation.validate_arguments(operation, values)
-    for names in operation.exactly_one:
-        if sum(name in values for name in names) != 1:
-            both = " or ".join(names)
-            raise InvalidArguments((names[0],), f"exactly one of {both} is required.", "Omit the other one.")
-    _require_a_field(operation, values)
-    return Arguments(values)
-
-
-def _require_a_field(operation: Operation, values: Mapping[str, Any]) -> None:
-    fields = [name for name in operation.input_schema.get("properties", {}) if name not in operation.addressing]
-    if operation.body and fields and not any(name in values for name in fields):
-        raise InvalidArguments((), f"{operation.tool} needs at least one field.", f"Fields: {', '.join(fields)}.")
+    return _check(operation, raw, _coercion(operation))
 
 
 def parse_plain_arguments(tool: str, schema: Schema, raw: object) -> dict[str, Any]:
-    """The arguments that a client meant for a tool of our own, each of them declared; their values are not yet checked.
+    """Coerce the arguments of a built-in tool. Their values are not yet checked.
 
     Raises:
-        InvalidArguments: one is not declared, holds what JSON cannot carry, or they are too much.
+        InvalidArguments: an argument is not declared, cannot be represented in JSON, or is too large.
     """
-    return _copied(tool, schema, raw, Coercion(schema, passes_on=True))[0]
+    return _copy(tool, schema, raw, Coercion(schema, forwards=True))[0]
 
 
-def _copied(
-    tool: str, schema: Schema, raw: object, reading: Coercion | None
-) -> tuple[dict[str, Any], list[tuple[JsonPath, str]]]:
-    """The arguments as plain JSON, and where in them secret handles stand."""
-    if isinstance(raw, Mapping):
-        _require_declared(tool, schema, raw)
-    copying = JsonCopier(HANDLE_PREFIX, reading)
-    values = copying.whole(raw)
-    if not isinstance(values, dict):
-        raise InvalidArguments((), "the arguments are not an object.", "Send named arguments.")
-    _require_declared(tool, schema, values)
-    return values, copying.texts
-
-
-def _require_declared(tool: str, schema: Schema, given: Mapping[Any, Any]) -> None:
-    known = schema.get("properties", {})
-    for name in given:
-        if name not in known:
-            accepted = ", ".join(known) or "none"
-            raise InvalidArguments((str(name)[:80],), f"{tool} has no such argument.", f"Accepted: {accepted}.")
-
-
-def _check_handle(operation: Operation, place: JsonPath, text: str) -> None:
-    if text.startswith(HANDLE_PREFIX) and not _secret(format_schema_path(place, operation.input_schema), operation):
-        accepted = ", ".join(operation.secret_inputs) or "no field of this tool"
-        raise InvalidArguments(place, "a secret handle is not accepted here.", f"Accepted in: {accepted}.")
-
-
-def _secret(field: str, operation: Operation) -> bool:
-    """Whether the field, or an object or map that it stands in, is marked as secret."""
-    return any(
-        field == path or field.startswith((path + ".", path + "[", path + "{")) for path in operation.secret_inputs
+@lru_cache(maxsize=512)
+def _coercion(operation: Operation) -> Coercion:
+    schema = operation.input_schema
+    alternatives = (name for names in operation.exactly_one for name in names)
+    return Coercion(
+        schema,
+        empty_meaning(operation),
+        frozenset((*operation.query_parameters, *alternatives)),
+        is_secret=lambda path: _is_secret(format_schema_path(path, schema), operation),
     )
 
 
-def _texts(value: Any) -> Iterator[str]:
-    """Every text in the value that is not a field's name."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _texts(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _texts(item)
+def _check(operation: Operation, raw: object, coercion: Coercion | None) -> Arguments:
+    values, handles = _copy(operation.tool, operation.input_schema, raw, coercion)
+    for path in handles:
+        _check_handle(operation, path)
+    validation.validate_arguments(operation, values)
+    for names in operation.exactly_one:
+        if sum(name in values for name in names) != 1:
+            fault = message("arguments.exactly_one", names=names)
+            raise InvalidArguments((names[0],), fault, message("arguments.exactly_one_hint"))
+    _require_body_field(operation, values)
+    return Arguments(values)
 
 
-__all__ = ["Arguments", "InvalidArguments", "check_arguments", "parse_plain_arguments"]
+def _require_body_field(operation: Operation, values: Mapping[str, Any]) -> None:
+    fields = [name for name in operation.input_schema.get("properties", {}) if name not in operation.addressing]
+    if operation.body and fields and not any(name in values for name in fields):
+        fault = message("arguments.no_field", tool=operation.tool)
+        raise InvalidArguments((), fault, message("arguments.no_field_hint", names=tuple(fields)))
+
+
+def _copy(tool: str, schema: Schema, raw: object, coercion: Coercion | None) -> tuple[dict[str, Any], list[JsonPath]]:
+    """Return the arguments as plain JSON, and the paths of the secret handles in them."""
+    if isinstance(raw, Mapping):
+        _require_declared(tool, schema, raw)
+    copier = JsonCopier(HANDLE_SCHEME, coercion)
+    values = copier.copy(raw)
+    if not isinstance(values, dict):
+        raise InvalidArguments((), message("arguments.not_object"), message("arguments.not_object_hint"))
+    _require_declared(tool, schema, values)
+    return values, copier.prefixed
+
+
+def _require_declared(tool: str, schema: Schema, values: Mapping[Any, Any]) -> None:
+    declared = schema.get("properties", {})
+    for name in values:
+        if name not in declared:
+            hint = (
+                message("arguments.accepted_hint", names=tuple(declared))
+                if declared
+                else message("arguments.none_accepted_hint")
+            )
+            raise InvalidArguments((str(name)[:80],), message("arguments.unknown_argument", tool=tool), hint)
+
+
+def _check_handle(operation: Operation, path: JsonPath) -> None:
+    if not _is_secret(format_schema_path(path, operation.input_schema), operation):
+        hint = (
+            message("arguments.handle_hint", names=operation.secret_inputs)
+            if operation.secret_inputs
+            else message("arguments.handle_nowhere_hint")
+        )
+        raise InvalidArguments(path, message("arguments.handle"), hint)
+
+
+def _is_secret(path: str, operation: Operation) -> bool:
+    """Return whether the field, or an object or map that contains it, is marked as secret."""
+    return any(
+        path == secret or path.startswith((secret + ".", secret + "[", secret + "{"))
+        for secret in operation.secret_inputs
+    )

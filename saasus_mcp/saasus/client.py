@@ -1,4 +1,4 @@
-"""Step 7 of a call: sending, within the call's deadline. Writes go once, idempotent reads may go again."""
+"""Step 7 of a call: send the request within the call's deadline. A write is sent once; an idempotent read may be retried."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ import httpx2
 
 from saasus_mcp.catalog.model import Operation
 from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.fetch import ResponseTooLarge, read_limited
+from saasus_mcp.common.messages import Message, message
 from saasus_mcp.common.outcome import Outcome
 from saasus_mcp.saasus import network_errors
 from saasus_mcp.saasus.deadline import NO_DEADLINE, Deadline
@@ -33,41 +35,41 @@ TRACE = re.compile(r"[A-Za-z0-9_.:=-]{1,128}")
 USER_AGENT = "saasus-mcp"
 ATTEMPTS = 3
 FIRST_WAIT = 0.2
-"""Seconds; each further wait is twice as long, less a random part."""
+"""Seconds before the second attempt. Each further wait is twice as long, less a random part."""
 MAX_WAIT = 20.0
-"""Seconds of a Retry-After that are waited; a longer one is told instead."""
+"""The longest Retry-After, in seconds, that is waited for. A longer one is reported instead."""
 MIN_ATTEMPT_SECONDS = 1.0
-"""Seconds that must be left for another attempt to make sense."""
+"""Seconds that must be left for another attempt."""
 MAX_CONNECT_SECONDS = 10.0
-NO_TIME = "Not sent: the reads before the call took too long."
-NO_TIME_HINT = "Try again later. SAASUS_MCP_CALL_SECONDS sets the time limit of a call."
+NO_TIME = message("api.no_time")
+NO_TIME_HINT = message("api.no_time_hint")
 CONNECTIONS = 100
-"""Open at once, all of them kept for the next calls: a handshake of TLS takes longer than most answers."""
+"""The limit of open connections. All stay open for later calls: a TLS handshake takes longer than most answers."""
 MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 RETRIABLE_STATUSES = frozenset({429, 500, 502, 503, 504})
 
-for _chatty in ("httpx2", "httpcore2"):
-    # Below WARNING they log URLs and headers: tokens in queries, and the signature.
-    logging.getLogger(_chatty).setLevel(logging.WARNING)
+for _logger in ("httpx2", "httpcore2"):
+    # Below WARNING these log URLs and headers, and so tokens in queries and the signature.
+    logging.getLogger(_logger).setLevel(logging.WARNING)
 
 
 class RetryObserver(Protocol):
-    """Told between two attempts: which one failed, of how many, and how."""
+    """Receives a failed attempt before the next one: its number, the limit of attempts, and the reason."""
 
     async def __call__(self, number: int, most: int, reason: str) -> None: ...
 
 
 async def ignore_retries(number: int, most: int, reason: str) -> None:
-    """Where nobody asked how far a call is."""
+    """Observe nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApiResponse:
-    """What came back: the bytes as they are, none trusted yet.
+    """A response with its body as it came. Nothing in it is trusted yet.
 
     Attributes:
-        date: for judging clock skew.
-        retry_after: the seconds after which the API asks to be called again; None where it asks nothing.
+        date: the API's clock, to detect clock skew.
+        retry_after: the seconds after which the API accepts another call, or None if it names none.
     """
 
     status: int
@@ -79,41 +81,42 @@ class ApiResponse:
 
 
 class SendFailed(SaasusMcpError):
-    """No answer came back.
+    """A request without a response.
 
     Attributes:
-        applied: `not_applied` where nothing of the request was sent, or it was a read.
-        fault: which part of the network failed; None where the request was sent.
+        applied: `not_applied` if nothing of the request was sent, or if it was a read.
+        fault: the part of the network that failed, or None if the request was sent.
     """
 
     def __init__(
-        self, message: str, mend: str, applied: Outcome, fault: network_errors.NetworkFault | None = None
+        self, message: Message, hint: Message, applied: Outcome, fault: network_errors.NetworkFault | None = None
     ) -> None:
-        super().__init__(message, mend)
+        super().__init__(message, hint)
         self.applied: Outcome = applied
         self.fault = fault
 
 
 class ApiClient:
-    """Sends requests of one SaaS to one API host.
+    """Sends the requests of one SaaS to one API host.
 
     Args:
-        credentials: what signs them.
+        credentials: the keys that sign requests.
         base_url: the API's origin, without `/v1`.
         timeout: seconds for one attempt, from connecting to the last byte.
-        transport: in place of the network: the sandbox or a test.
-        clock: the time that signatures carry.
+        transport: replaces the network, for the sandbox and tests.
+        clock: the time in signatures.
         sleep: waits between two attempts.
 
     Attributes:
-        secrets: the keys, to be removed from whatever the API answers.
+        secrets: the keys, to be removed from the API's answers.
     """
 
-    def __init__(  # noqa: PLR0917 - what a client is made of, in the order of use
+    def __init__(
         self,
         credentials: Credentials,
         base_url: str = DEFAULT_API,
         timeout: float = 30.0,
+        *,
         transport: httpx2.AsyncBaseTransport | None = None,
         clock: Clock = now,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
@@ -127,7 +130,7 @@ class ApiClient:
 
     @cached_property
     def _http(self) -> httpx2.AsyncClient:
-        """The pool, made by the first call: reading the system's certificates takes longer than listing tools."""
+        """Create the connection pool at the first call: reading the system's certificates takes longer than listing tools."""
         no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
         return httpx2.AsyncClient(
             auth=self._signature,
@@ -154,31 +157,27 @@ class ApiClient:
         request: ApiRequest,
         trace_id: str,
         deadline: Deadline = NO_DEADLINE,
-        between: RetryObserver = ignore_retries,
+        on_retry: RetryObserver = ignore_retries,
     ) -> ApiResponse:
-        """Return the API's answer, whatever its status.
+        """Return the API's response, with any status.
 
-        An idempotent read is tried up to three times over connection errors, 429 (its Retry-After is honoured) and 5xx;
-        anything else goes once. Waits and attempts end by the deadline.
+        An idempotent read is tried up to three times after connection errors, 429 and 5xx. Retry-After is honoured. Anything
+        else is sent once. Attempts and waits end by the deadline.
 
         Args:
-            between: told before each wait which attempt failed and how.
+            on_retry: called before each wait.
 
         Raises:
-            SendFailed: there was no answer.
+            SendFailed: there was no response.
         """
-        most = ATTEMPTS if operation.retriable else 1
-        for number in range(1, most + 1):
+        limit = ATTEMPTS if operation.retriable else 1
+        for number in range(1, limit + 1):
             ended = await self._attempt(operation, request, trace_id, deadline)
             wait = _wait(ended, number)
-            if (
-                number == most
-                or wait is None
-                or wait > MAX_WAIT
-                or wait + MIN_ATTEMPT_SECONDS > deadline.seconds_left()
-            ):
+            time_left = deadline.seconds_left()
+            if number == limit or wait is None or wait > MAX_WAIT or wait + MIN_ATTEMPT_SECONDS > time_left:
                 break
-            await between(number, most, _reason(ended))
+            await on_retry(number, limit, _reason(ended))
             await self._sleep(wait)
         if isinstance(ended, SendFailed):
             raise ended
@@ -187,37 +186,37 @@ class ApiClient:
     async def _attempt(
         self, operation: Operation, request: ApiRequest, trace_id: str, deadline: Deadline
     ) -> ApiResponse | SendFailed:
-        """One signed attempt: the API's answer, or why there is none."""
-        seconds, watched = min(self._timeout, deadline.seconds_left()), network_errors.ConnectionTrace()
+        """Send one signed request. Return the response, or why there is none."""
+        seconds, trace = min(self._timeout, deadline.seconds_left()), network_errors.ConnectionTrace()
         if seconds <= 0:
             return SendFailed(NO_TIME, NO_TIME_HINT, Outcome.NOT_APPLIED)
         try:
             http = self._http
         except network_errors.UNUSABLE as error:
-            return _unsent(network_errors.configuration_fault(error))
+            return _not_sent(network_errors.configuration_fault(error))
         url = httpx2.URL(self._base + request.target)
-        connected = False
+        responded = False
         try:
-            with attempt_span(operation, trace_id) as current, anyio.fail_after(seconds):
-                async with http.stream(request.method, url, **_sending(request, trace_id, seconds, watched)) as answer:
-                    connected = True
-                    body = await _read_body(answer)
-                record_status(current, answer.status_code)
+            with attempt_span(operation, trace_id) as span, anyio.fail_after(seconds):
+                async with http.stream(request.method, url, **_options(request, trace_id, seconds, trace)) as response:
+                    responded = True
+                    body = await read_limited(response, MAX_RESPONSE_BYTES)
+                record_status(span, response.status_code)
         except Exception as error:
-            # A transport in place of the network does not tell what it does: there the kind of error decides. On the way to
-            # a proxy libraries raise errors of many kinds.
-            if isinstance(error, network_errors.NOT_SENT) or (self._transport is None and not watched.sent):
-                return _unsent(network_errors.classify_error(error, url, watched))
-            if not isinstance(error, (httpx2.HTTPError, TimeoutError)):
+            # A transport in place of the network sends no events, so the kind of error decides. On the way to a proxy,
+            # libraries raise errors of many kinds.
+            if isinstance(error, network_errors.NOT_SENT) or (self._transport is None and not trace.sent):
+                return _not_sent(network_errors.classify_error(error, url, trace))
+            if not isinstance(error, (httpx2.HTTPError, TimeoutError, ResponseTooLarge)):
                 raise
-            return _lost(operation, error, seconds, connected=connected)
-        return _response(answer, body, trace_id)
+            return _lost(operation, error, seconds, responded=responded)
+        return _response(response, body, trace_id)
 
 
-def _sending(
-    request: ApiRequest, trace_id: str, seconds: float, watched: network_errors.ConnectionTrace
+def _options(
+    request: ApiRequest, trace_id: str, seconds: float, trace: network_errors.ConnectionTrace
 ) -> dict[str, Any]:
-    """Return what one attempt is sent with."""
+    """Return the arguments of one attempt for the HTTP client."""
     headers = {TRACE_HEADER: trace_id}
     if request.body is not None:
         headers["Content-Type"] = "application/json"
@@ -225,15 +224,15 @@ def _sending(
         "content": request.body,
         "headers": headers,
         "timeout": httpx2.Timeout(seconds, connect=min(MAX_CONNECT_SECONDS, seconds / 2)),
-        "extensions": {"trace": watched},
+        "extensions": {"trace": trace},
     }
 
 
 def _wait(ended: ApiResponse | SendFailed, number: int) -> float | None:
-    """Return the seconds to wait before another attempt; None where it would end in the same way.
+    """Return the seconds to wait before another attempt, or None if it would end in the same way.
 
     Args:
-        number: of the attempt, from 1.
+        number: the number of the attempt that ended, from 1.
     """
     if isinstance(ended, SendFailed):
         if ended.fault is not None and ended.fault.cause in network_errors.PERMANENT_CAUSES:
@@ -251,50 +250,39 @@ def _reason(ended: ApiResponse | SendFailed) -> str:
     return "not reachable" if ended.fault is not None else "no answer"
 
 
-async def _read_body(answer: httpx2.Response) -> bytes:
-    body = bytearray()
-    async for chunk in answer.aiter_bytes():
-        body += chunk
-        if len(body) > MAX_RESPONSE_BYTES:
-            raise httpx2.ReadError("the response is larger than 64 MiB")
-    return bytes(body)
-
-
-def _unsent(fault: network_errors.NetworkFault) -> SendFailed:
-    """Return the failure of a request that did not leave."""
-    said, mend = fault.words("en")
-    again = "Try again. If the problem persists, run `saasus-mcp doctor`."
-    return SendFailed(f"The SaaSus API could not be reached: {said}.", f"{mend} {again}", Outcome.NOT_APPLIED, fault)
-
-
-def _lost(operation: Operation, error: Exception, seconds: float, *, connected: bool) -> SendFailed:
-    """Return the failure of a request that was sent and not answered as a whole."""
-    applied: Outcome = Outcome.NOT_APPLIED if operation.reads else Outcome.UNKNOWN
-    mend = (
-        "Check the current state before repeating the call."
-        if applied == "unknown"
-        else "Try again. If the problem persists, run `saasus-mcp doctor`."
+def _not_sent(fault: network_errors.NetworkFault) -> SendFailed:
+    return SendFailed(
+        message("api.unreachable", cause=fault.message),
+        message("api.unreachable_hint", hint=fault.hint),
+        Outcome.NOT_APPLIED,
+        fault,
     )
+
+
+def _lost(operation: Operation, error: Exception, seconds: float, *, responded: bool) -> SendFailed:
+    """Return the failure of a request that was sent and got no complete response."""
+    applied = Outcome.NOT_APPLIED if operation.reads else Outcome.UNKNOWN
+    hint = message("api.check_state_hint" if applied is Outcome.UNKNOWN else "api.doctor_hint")
     if isinstance(error, network_errors.TIMEOUTS):
-        said = "responded but did not finish" if connected else "did not answer"
-        return SendFailed(f"The SaaSus API {said} within {seconds:.2g} s (timeout).", mend, applied)
-    return SendFailed(f"The connection broke after the request was sent ({type(error).__name__}).", mend, applied)
+        return SendFailed(
+            message("api.unfinished_answer" if responded else "api.no_answer", seconds=seconds), hint, applied
+        )
+    if isinstance(error, ResponseTooLarge):
+        return SendFailed(message("api.response_too_large", limit=MAX_RESPONSE_BYTES // 1024 // 1024), hint, applied)
+    return SendFailed(message("api.connection_lost", error=type(error).__name__), hint, applied)
 
 
-def _response(answer: httpx2.Response, body: bytes, trace_id: str) -> ApiResponse:
+def _response(response: httpx2.Response, body: bytes, trace_id: str) -> ApiResponse:
+    returned_id = response.headers.get(TRACE_HEADER, "")
     return ApiResponse(
-        status=answer.status_code,
-        content_type=answer.headers.get("Content-Type", ""),
+        status=response.status_code,
+        content_type=response.headers.get("Content-Type", ""),
         body=body,
-        trace_id=_trace(answer.headers.get(TRACE_HEADER, ""), trace_id),
-        date=_date(answer.headers.get("Date")),
-        retry_after=_retry_after(answer),
+        # A valid trace id enters answers and the audit log unchanged.
+        trace_id=returned_id if TRACE.fullmatch(returned_id) else trace_id,
+        date=_date(response.headers.get("Date")),
+        retry_after=_retry_after(response),
     )
-
-
-def _trace(theirs: str, ours: str) -> str:
-    """The API's trace id where it is one: it goes into answers and the audit as it is."""
-    return theirs if TRACE.fullmatch(theirs) else ours
 
 
 def _date(header: str | None) -> datetime | None:
@@ -304,9 +292,9 @@ def _date(header: str | None) -> datetime | None:
         return None
 
 
-def _retry_after(answer: httpx2.Response) -> float | None:
-    """Seconds that a Retry-After asks for, written as a number or as a date."""
-    header = answer.headers.get("Retry-After", "")
+def _retry_after(response: httpx2.Response) -> float | None:
+    """Return the seconds of a Retry-After, which is a number or a date."""
+    header = response.headers.get("Retry-After", "")
     if header.isdecimal():
         return float(header)
     until = _date(header)

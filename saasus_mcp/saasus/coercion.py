@@ -1,8 +1,8 @@
-"""What a client meant by a value of the wrong type, where the tool's schema leaves no doubt.
+"""Coerce a value of the wrong type where the tool's schema allows one reading only.
 
 Some clients send an object as JSON text, a number as text, or null for an argument that is not given, and a model cannot
-correct its client. A value is changed only where the schema forbids the type that was sent. Whatever stays in doubt is
-left as it is, and validation refuses it.
+correct its client. A value is changed only if the schema forbids the type that was sent. A value in doubt stays as it is,
+and validation refuses it.
 """
 
 from __future__ import annotations
@@ -15,38 +15,31 @@ from typing import Any, Literal
 
 from saasus_mcp.catalog.model import Operation
 from saasus_mcp.common.json_bounds import find_excess
-from saasus_mcp.common.json_path import JsonPath, Schema
+from saasus_mcp.common.json_path import JSON_TYPES, JsonPath, Schema
+from saasus_mcp.common.messages import Message, message
 
-Empty = Literal["not_given", "not_text", "top", "value"]
+EmptyMeaning = Literal["not_given", "not_text", "top", "value"]
 """Where null and "" mean that an optional argument is not given.
 
-`not_given`: everywhere. `not_text`: everywhere, but "" where text is accepted is a value. `top`: the same, but within another
-argument both are values. `value`: nowhere, since leaving the argument out may change something.
+`not_given`: everywhere. `not_text`: everywhere, but "" is a value where text is accepted. `top`: the same, but within another
+argument both are values. `value`: nowhere, since omitting the argument may change something.
 """
 
 EXACT = 2**53
-"""From here on, a number may have lost digits on its way through a client that keeps numbers as floats."""
-BOOLEANS = {text: text.lower() == "true" for text in ("true", "True", "TRUE", "false", "False", "FALSE")}
-NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
-"""Without leading zeros, signs, exponents or white space: text of that kind may be an id, or something else."""
-TYPES: dict[object, tuple[type, ...]] = {
-    "string": (str,),
-    "boolean": (bool,),
-    "integer": (int,),
-    "number": (int, float),
-    "array": (list,),
-    "object": (dict,),
-}
-CONSTRAINTS = ("pattern", "format", "minLength")
+"""From here on, a number may have lost digits in a client that stores numbers as floats."""
+_BOOLEANS = {text: text.lower() == "true" for text in ("true", "True", "TRUE", "false", "False", "FALSE")}
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
+"""Without leading zeros, plus signs, exponents or white space: such text may be an id."""
+_TEXT_CONSTRAINTS = ("pattern", "format", "minLength")
 
 
-class UnclearText(Exception):
-    """JSON text that is not read: why, and what to send instead."""
+class AmbiguousJson(Exception):
+    """JSON text that is too large to parse or contains a field twice."""
 
-    def __init__(self, message: str, fix: str) -> None:
-        self.message = message
-        self.fix = fix
-        super().__init__(message)
+    def __init__(self, fault: Message, hint: Message) -> None:
+        self.fault = fault
+        self.hint = hint
+        super().__init__(fault)
 
 
 def _never(_: JsonPath) -> bool:
@@ -55,39 +48,39 @@ def _never(_: JsonPath) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Coercion:
-    """How the arguments of one tool are understood.
+    """How to coerce the arguments of one tool.
 
     Attributes:
         empty: where null and "" mean that an optional argument is not given.
-        never_empty: arguments of which "" is no value, whatever `empty` says: it means that they are not given.
-        passes_on: whether what the schema does not declare is the arguments of another tool: 3.0 stays 3.0 there, since that
-            tool may want text.
-        is_secret: whether the value in a place is a secret: a number there is not taken for text, as it may have lost zeros.
+        never_empty: arguments for which "" always means that they are not given.
+        forwards: arguments that the schema does not declare belong to another tool. 3.0 stays 3.0 there, since that tool may
+            expect text.
+        is_secret: whether the value at a path is a secret. A number there is not coerced to text: it may have lost zeros.
     """
 
     schema: Schema
-    empty: Empty = "not_given"
+    empty: EmptyMeaning = "not_given"
     never_empty: frozenset[str] = frozenset()
-    passes_on: bool = False
+    forwards: bool = False
     is_secret: Callable[[JsonPath], bool] = _never
 
     def omits(self, value: Any, name: str, parent: Schema, *, top: bool) -> bool:
-        """Whether a field of an object counts as not given."""
+        """Return whether a field of an object counts as not given."""
         if (value is not None and value != "") or name in parent.get("required", ()):
             return False
         declared = parent.get("properties", {}).get(name)
-        if declared is None or "null" in _kinds(declared):
+        if declared is None or "null" in _accepted_types(declared):
             return False
-        if value == "" and self.empty != "not_given" and _takes_empty_text(declared):
+        if value == "" and self.empty != "not_given" and _accepts_empty_text(declared):
             return top and name in self.never_empty
         return self.empty in ("not_given", "not_text") or (self.empty == "top" and top)
 
 
-def empty_values(operation: Operation) -> Empty:
-    """What null and "" mean to an operation.
+def empty_meaning(operation: Operation) -> EmptyMeaning:
+    """Return where null and "" mean that an argument of the operation is not given.
 
-    A read, or a call that makes something new, has nothing that leaving a field out could reset. Of an update, the row in the
-    table of effects says what becomes of a field that is left out, and says so of the top level alone.
+    Omitting a field resets nothing in a read or in a call that creates something. For an update, `diff.omitted` in the
+    operation's effects says what becomes of an omitted field, at the top level only.
     """
     effects = operation.effects
     if operation.reads:
@@ -98,78 +91,79 @@ def empty_values(operation: Operation) -> Empty:
 
 
 def coerce_value(schema: Schema, value: Any) -> Any:
-    """The value as the schema wants it, where one reading alone fits; else the value itself. Looks at nothing inside it.
+    """Return the value in a type that the schema accepts if only one reading fits, or the value itself.
+
+    Values inside it are not coerced.
 
     Raises:
-        UnclearText: it is JSON text that is too large to be read, or that names a field twice.
+        AmbiguousJson: the value is JSON text that is too large to parse or contains a field twice.
     """
-    if type(value) in TYPES.get(schema.get("type"), ()):
+    if type(value) in JSON_TYPES.get(schema.get("type"), ()):
         return value
-    kinds = _kinds(schema)
+    types = _accepted_types(schema)
     if isinstance(value, str):
-        return value if not kinds or "string" in kinds else _read(value, kinds)
-    if type(value) is int and abs(value) < EXACT and kinds and kinds <= {"string", "null"}:
+        return value if not types or "string" in types else _coerce_text(value, types)
+    if type(value) is int and abs(value) < EXACT and types and types <= {"string", "null"}:
         return str(value)
     return value
 
 
 def schema_within(schema: Schema, value: Any) -> Schema:
-    """The schema of a value that may have several: the first branch of its type."""
+    """Return the first branch of an `anyOf` that has the type of the value, or the schema itself."""
     branches = schema.get("anyOf", ())
-    return next((each for each in branches if type(value) in TYPES.get(each.get("type"), ())), schema)
+    return next((each for each in branches if type(value) in JSON_TYPES.get(each.get("type"), ())), schema)
 
 
 def schema_of_field(schema: Schema, name: str) -> Schema | None:
-    """The schema of an object's field; None where nothing is declared of it."""
+    """Return the schema of an object's field, or None if the field is not declared."""
     declared = schema.get("properties", {}).get(name, schema.get("additionalProperties"))
     return declared if isinstance(declared, dict) else None
 
 
-def _kinds(schema: Schema) -> set[str]:
-    """The types that a schema accepts; none where it does not say."""
-    kinds = [each.get("type") for each in schema.get("anyOf", (schema,))]
-    return {kind for kind in kinds if kind} if all(kinds) else set()
+def _accepted_types(schema: Schema) -> set[str]:
+    """Return the types that a schema accepts, or an empty set if it accepts any."""
+    types = [each.get("type") for each in schema.get("anyOf", (schema,))]
+    return {each for each in types if each} if all(types) else set()
 
 
-def _takes_empty_text(schema: Schema) -> bool:
-    """Whether "" is a value like any other text."""
-    if "string" not in _kinds(schema) or any(each in schema for each in CONSTRAINTS):
+def _accepts_empty_text(schema: Schema) -> bool:
+    if "string" not in _accepted_types(schema) or any(each in schema for each in _TEXT_CONSTRAINTS):
         return False
     return "" in schema.get("enum", ("",))
 
 
-def _read(text: str, kinds: set[str]) -> Any:
-    """What a text is where text is not accepted; the text itself where that is in doubt."""
+def _coerce_text(text: str, types: set[str]) -> Any:
+    """Return the value of a text for a field that accepts no text, or the text itself if it is in doubt."""
     start = text.lstrip(" \t\r\n")[:1]
-    if (start == "{" and "object" in kinds) or (start == "[" and "array" in kinds):
-        return _parsed(text)
-    if "boolean" in kinds and text in BOOLEANS:
-        return BOOLEANS[text]
-    if kinds & {"integer", "number"} and NUMBER.fullmatch(text):
-        number = _parsed(text)
+    if (start == "{" and "object" in types) or (start == "[" and "array" in types):
+        return _parse_json(text)
+    if "boolean" in types and text in _BOOLEANS:
+        return _BOOLEANS[text]
+    if types & {"integer", "number"} and _NUMBER.fullmatch(text):
+        number = _parse_json(text)
         whole = isinstance(number, int) or (isinstance(number, float) and number.is_integer())
-        return number if whole or "number" in kinds else text
+        return number if whole or "number" in types else text
     return text
 
 
-def _parsed(text: str) -> Any:
-    """The value of JSON text; the text itself where it is none."""
+def _parse_json(text: str) -> Any:
+    """Return the value of JSON text, or the text itself if it is not JSON."""
     if "\0" in text:
         return text
     if find_excess(text.encode("utf-8", "surrogatepass")) is not None:
-        raise UnclearText("its JSON text contains too many values.", "Send less at a time.")
+        raise AmbiguousJson(message("arguments.json_text_too_large"), message("arguments.less_hint"))
     try:
-        return json.loads(text, parse_constant=_refuse, object_pairs_hook=_fields)
+        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique_fields)
     except (ValueError, RecursionError):
         return text
 
 
-def _fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) < len(pairs):
-        raise UnclearText("its JSON text contains a field twice.", "Give each field once.")
+        raise AmbiguousJson(message("arguments.duplicate_field"), message("arguments.duplicate_field_hint"))
     return fields
 
 
-def _refuse(name: str) -> Any:
+def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")

@@ -1,4 +1,4 @@
-"""When a call must be over. Everything that a call does at the API shares one deadline."""
+"""The deadline that all requests of one call share."""
 
 from __future__ import annotations
 
@@ -9,45 +9,41 @@ from typing import Self
 import anyio
 
 CALL_SECONDS = 50.0
-"""Seconds for a whole call unless a setting says otherwise: most clients give up after 60."""
+"""Default time limit of a call in seconds. Most clients give up after 60."""
 PRELIMINARY = 0.5
-"""The share of the time left that reads before a call may take."""
+"""The share of the remaining time that reads before a call may take."""
 RESERVE = 0.25
-"""The share of the time left that is kept after a write, to read back what became of it..."""
-LONGEST_RESERVE = 10.0
-"""...and at most so many seconds of it."""
+"""The share of the remaining time that is reserved for verification after a write."""
+MAX_RESERVE = 10.0
+"""The limit of that reserve, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """A moment on the event loop's clock.
-
-    Attributes:
-        at: the moment, in seconds; infinite where there is no limit.
-    """
+    """A time on the event loop's clock, in seconds. Infinite without a limit."""
 
     at: float = math.inf
 
     @classmethod
     def after(cls, seconds: float) -> Self:
-        """The moment that is so many seconds away."""
+        """Return the deadline in so many seconds from now."""
         return cls(anyio.current_time() + seconds)
 
     def seconds_left(self) -> float:
-        """Return the seconds left; 0 where the time is over."""
+        """Return the seconds left, or 0 after the deadline."""
         return max(0.0, self.at - anyio.current_time())
 
     def postponed(self, seconds: float) -> Deadline:
-        """The deadline later by so many seconds, for example those that a person took to answer."""
+        """Return the deadline extended by so many seconds, such as the time that a person took to answer."""
         return Deadline(self.at + seconds)
 
     def for_preliminary_reads(self) -> Deadline:
-        """When reads that prepare a call must be over, so that there is time for the call itself."""
+        """Return the deadline of the reads before a call, which leaves time for the call itself."""
         return Deadline(self.at - self.seconds_left() * (1 - PRELIMINARY)) if self.at < math.inf else self
 
     def for_send(self) -> Deadline:
-        """When the send of a write must be over, so that there is time to read back what became of it."""
-        reserve = min(LONGEST_RESERVE, self.seconds_left() * RESERVE)
+        """Return the deadline for sending a write, which leaves time for verification."""
+        reserve = min(MAX_RESERVE, self.seconds_left() * RESERVE)
         return Deadline(self.at - reserve) if self.at < math.inf else self
 
 

@@ -1,6 +1,6 @@
-"""Arguments copied as plain JSON that can be sent, in one walk, within limits that hold for every tool.
+"""Copy a call's arguments as plain JSON that can be sent, coerced and within limits that hold for every tool.
 
-On the way, values are understood by the tool's schema (saasus.coercion). The limits hold for what is inside JSON text, too.
+The limits hold inside JSON text, too.
 """
 
 from __future__ import annotations
@@ -12,9 +12,15 @@ from typing import Any
 
 from saasus_mcp.common.json_bounds import MAX_VALUES
 from saasus_mcp.common.json_path import InvalidArguments, JsonPath, Schema
-from saasus_mcp.saasus.coercion import EXACT, Coercion, UnclearText, coerce_value, schema_of_field, schema_within
-
-__all__ = ["MAX_VALUES", "JsonCopier"]
+from saasus_mcp.common.messages import Message, message
+from saasus_mcp.saasus.coercion import (
+    EXACT,
+    AmbiguousJson,
+    Coercion,
+    coerce_value,
+    schema_of_field,
+    schema_within,
+)
 
 INT64 = 2**63 - 1
 MAX_DEPTH = 32
@@ -26,131 +32,128 @@ MAX_CHARACTERS = 8 * 1024 * 1024
 
 @dataclass(slots=True)
 class JsonCopier:
-    """The copy of one call's arguments.
+    """Copies the arguments of one call.
 
     Attributes:
-        reading: how values are understood; None where they are taken as they are.
-        texts: where each text that begins with `prefix` stands.
+        coercion: how to coerce values, or None to take them as they are.
+        prefixed: the path of every text that begins with `prefix`.
     """
 
     prefix: str
-    reading: Coercion | None = None
-    texts: list[tuple[JsonPath, str]] = field(default_factory=list)
-    _place: list[str | int] = field(default_factory=list)
+    coercion: Coercion | None = None
+    prefixed: list[JsonPath] = field(default_factory=list)
+    _path: list[str | int] = field(default_factory=list)
     _values: int = 0
     _characters: int = 0
 
-    def whole(self, value: Any) -> Any:
-        """All the arguments, copied.
+    def copy(self, arguments: Any) -> Any:
+        """Return the arguments with plain dicts and lists, and 3.0 as 3.
 
         Raises:
-            InvalidArguments: they are too much, too deep, or what JSON or UTF-8 cannot carry.
+            InvalidArguments: the arguments are too large, too deep, or contain what JSON or UTF-8 cannot represent.
         """
-        return self.copy(value, None, None if self.reading is None else self.reading.schema)
+        return self._copy(arguments, None, None if self.coercion is None else self.coercion.schema)
 
-    def copy(self, value: Any, step: str | int | None = None, schema: Schema | None = None) -> Any:
-        """The value with plain dicts and lists, 3.0 as 3.
+    def _copy(self, value: Any, step: str | int | None, schema: Schema | None) -> Any:
+        """Copy one value.
 
         Args:
-            step: where it stands in what holds it; None for the whole.
-            schema: by which it is understood, where there is one.
-
-        Raises:
-            InvalidArguments: it is too much, too deep, or what JSON or UTF-8 cannot carry.
+            step: its name or index in its parent, or None for the arguments as a whole.
+            schema: its schema, if it is to be coerced.
         """
         if schema is not None:
-            value = self._understood(value, step, schema)
+            value = self._coerce(value, step, schema)
         self._values += 1
         if self._values > MAX_VALUES:
-            raise self._unfit(None, f"the arguments contain more than {MAX_VALUES:,} values.", "Send them in parts.")
+            raise self._invalid(None, message("arguments.too_many_values", limit=MAX_VALUES), "arguments.in_parts_hint")
         if isinstance(value, str):
-            self._text(value, step)
+            self._check_text(value, step)
             return value
         if isinstance(value, Mapping | list | tuple):
-            return self._inside(value, step, schema and schema_within(schema, value))
-        return self._number(value, step, schema) if type(value) in (int, float) else value
+            return self._copy_container(value, step, schema and schema_within(schema, value))
+        return self._copy_number(value, step, schema) if type(value) in (int, float) else value
 
-    def _understood(self, value: Any, step: str | int | None, schema: Schema) -> Any:
+    def _coerce(self, value: Any, step: str | int | None, schema: Schema) -> Any:
         try:
-            found = coerce_value(schema, value)
-        except UnclearText as error:
-            raise self._unfit(step, error.message, error.fix) from None
-        is_text = isinstance(found, str) and not isinstance(value, str)
-        return value if is_text and self.reading and self.reading.is_secret(self._at(step)) else found
+            coerced = coerce_value(schema, value)
+        except AmbiguousJson as error:
+            raise InvalidArguments(self._path_to(step), error.fault, error.hint) from None
+        became_text = isinstance(coerced, str) and not isinstance(value, str)
+        return value if became_text and self.coercion and self.coercion.is_secret(self._path_to(step)) else coerced
 
-    def _inside(
+    def _copy_container(
         self, value: Mapping[Any, Any] | list[Any] | tuple[Any, ...], step: str | int | None, schema: Schema | None
     ) -> Any:
         if step is not None:
-            self._place.append(step)
-        if len(self._place) >= MAX_DEPTH:
-            raise InvalidArguments(tuple(self._place[:1]), "the value is nested too deeply.")
+            self._path.append(step)
+        if len(self._path) >= MAX_DEPTH:
+            raise InvalidArguments(tuple(self._path[:1]), message("arguments.too_deep"))
         if isinstance(value, Mapping):
-            copied: Any = self._object(value, schema)
+            copied: Any = self._copy_object(value, schema)
         else:
             items = schema and schema.get("items")
-            copied = [self.copy(item, index, items) for index, item in enumerate(value)]
+            copied = [self._copy(item, index, items) for index, item in enumerate(value)]
         if step is not None:
-            self._place.pop()
+            self._path.pop()
         return copied
 
-    def _object(self, value: Mapping[Any, Any], schema: Schema | None) -> dict[str, Any]:
+    def _copy_object(self, value: Mapping[Any, Any], schema: Schema | None) -> dict[str, Any]:
         if len(value) > MAX_FIELDS:
-            raise self._unfit(None, f"the object has more than {MAX_FIELDS:,} fields.", "Send them in parts.")
+            raise self._invalid(None, message("arguments.too_many_fields", limit=MAX_FIELDS), "arguments.in_parts_hint")
         copied = {}
         for key, item in value.items():
             name = str(key)
-            self._count(len(name))
-            try:
-                name.encode("utf-8")
-            except UnicodeEncodeError:
-                raise self._unfit(None, "a field name contains half a character (a lone surrogate).") from None
+            self._count_characters(name)
+            if not _is_utf8(name):
+                raise self._invalid(None, message("arguments.lone_surrogate_in_name"))
             if schema is None:
-                copied[name] = self.copy(item, name)
-            elif not self._left_out(item, name, schema):
-                copied[name] = self.copy(item, name, schema_of_field(schema, name))
+                copied[name] = self._copy(item, name, None)
+            elif self.coercion is None or not self.coercion.omits(item, name, schema, top=not self._path):
+                copied[name] = self._copy(item, name, schema_of_field(schema, name))
         return copied
 
-    def _left_out(self, value: Any, name: str, schema: Schema) -> bool:
-        return self.reading is not None and self.reading.omits(value, name, schema, top=not self._place)
-
-    def _text(self, text: str, step: str | int | None) -> None:
-        self._count(len(text))
-        if not text.isascii():
-            try:
-                text.encode("utf-8")
-            except UnicodeEncodeError:
-                raise self._unfit(step, "the text contains half a character (a lone surrogate).") from None
+    def _check_text(self, text: str, step: str | int | None) -> None:
+        self._count_characters(text)
+        if not _is_utf8(text):
+            raise self._invalid(step, message("arguments.lone_surrogate"))
         if "\0" in text:
-            raise self._unfit(step, "the text contains a NUL character.", "Remove it.")
+            raise self._invalid(step, message("arguments.nul"), "arguments.nul_hint")
         if text.startswith(self.prefix):
-            self.texts.append((self._at(step), text))
+            self.prefixed.append(self._path_to(step))
 
-    def _number(self, value: float, step: str | int | None, schema: Schema | None) -> int | float:
+    def _copy_number(self, value: float, step: str | int | None, schema: Schema | None) -> int | float:
         if isinstance(value, float):
             if not math.isfinite(value):
-                raise self._unfit(step, "the number is not finite.")
+                raise self._invalid(step, message("arguments.not_finite"))
             if not value.is_integer():
                 return value
             if EXACT <= abs(value) <= INT64:
-                raise self._unfit(step, "a number of this size must not be a float.", "Send all digits.")
-            if abs(value) < EXACT and schema is None and self.reading is not None and self.reading.passes_on:
+                raise self._invalid(step, message("arguments.large_float"), "arguments.large_float_hint")
+            if abs(value) < EXACT and schema is None and self.coercion is not None and self.coercion.forwards:
                 return value
             value = int(value)
         if abs(value) > INT64:
-            raise self._unfit(step, "the number does not fit in 64 bits.")
+            raise self._invalid(step, message("arguments.over_64_bits"))
         return value
 
-    def _count(self, characters: int) -> None:
-        self._characters += characters
+    def _count_characters(self, text: str) -> None:
+        self._characters += len(text)
         if self._characters > MAX_CHARACTERS:
-            most = MAX_CHARACTERS // 1024 // 1024
-            raise self._unfit(
-                None, f"the arguments contain more than {most} million characters.", "Send less at a time."
-            )
+            limit = MAX_CHARACTERS // 1024 // 1024
+            raise self._invalid(None, message("arguments.too_many_characters", limit=limit), "arguments.less_hint")
 
-    def _at(self, step: str | int | None) -> JsonPath:
-        return (*self._place,) if step is None else (*self._place, step)
+    def _path_to(self, step: str | int | None) -> JsonPath:
+        return (*self._path,) if step is None else (*self._path, step)
 
-    def _unfit(self, step: str | int | None, message: str, mend: str = "") -> InvalidArguments:
-        return InvalidArguments(self._at(step), message, mend)
+    def _invalid(self, step: str | int | None, fault: Message, hint: str = "") -> InvalidArguments:
+        return InvalidArguments(self._path_to(step), fault, message(hint) if hint else "")
+
+
+def _is_utf8(text: str) -> bool:
+    if text.isascii():
+        return True
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,4 +1,4 @@
-"""Why a request did not leave: which part of the network failed, found in the error and in what was done before it."""
+"""Find out why a request was not sent: which part of the network failed, and what to do about it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,29 @@ import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from urllib.request import getproxies, getproxies_environment, proxy_bypass
 
 import httpx2
 
 from saasus_mcp.common.language import Language
+from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.text import one_line
-from saasus_mcp.saasus.network_wording import WORDS, Cause
+
+Cause = Literal[
+    "ca_file",
+    "certificate",
+    "tls",
+    "unknown_host",
+    "refused",
+    "no_connection",
+    "proxy_setting",
+    "proxy_unknown",
+    "proxy_unreachable",
+    "proxy_refused",
+    "busy",
+    "request",
+]
 
 NOT_SENT = (
     httpx2.ConnectError,
@@ -27,42 +42,51 @@ NOT_SENT = (
     httpx2.InvalidURL,
     UnicodeError,
 )
-"""Errors after which nothing of a request can have arrived. UnicodeError: a header that cannot be encoded."""
-MALFORMED = (httpx2.LocalProtocolError, httpx2.UnsupportedProtocol, httpx2.InvalidURL, UnicodeError)
+"""Errors that occur before anything of a request is sent. UnicodeError: a header cannot be encoded."""
+_MALFORMED = (httpx2.LocalProtocolError, httpx2.UnsupportedProtocol, httpx2.InvalidURL, UnicodeError)
 UNUSABLE = (OSError, ImportError, ValueError, httpx2.InvalidURL)
-"""Errors with which no client can be made in this environment."""
+"""Errors of creating an HTTP client: the environment names an unusable CA file or proxy."""
 TIMEOUTS = (httpx2.TimeoutException, TimeoutError)
 PERMANENT_CAUSES: frozenset[Cause] = frozenset({"ca_file", "certificate", "proxy_setting", "proxy_refused", "request"})
-"""Causes that another attempt does not change."""
-STATUS = re.compile(r"[1-5][0-9]{2}\b", re.ASCII)
-MAX_DETAIL = 120
+"""Causes that remain at another attempt."""
+_STATUS = re.compile(r"[1-5][0-9]{2}\b", re.ASCII)
+_MAX_DETAIL = 120
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkFault:
-    """One cause.
+    """The cause of a failed connection.
 
     Attributes:
-        about: the host, proxy or variable that it concerns. Never a password.
-        detail: more about it, for those who know networks.
+        subject: the host, proxy or variable that it concerns. Never contains a password.
+        detail: the technical reason.
     """
 
     cause: Cause
-    about: str = ""
-    detail: str = ""
+    subject: str | Message = ""
+    detail: str | Message = ""
+
+    @property
+    def message(self) -> Message:
+        """Return what happened, as the end of a sentence."""
+        return one_of("network.cause", self.cause, subject=self.subject, detail=self.detail)
+
+    @property
+    def hint(self) -> Message:
+        """Return what to do about it."""
+        return one_of("network.hint", self.cause)
 
     def words(self, language: Language) -> tuple[str, str]:
-        """Return what happened, as the end of a sentence, and what to do."""
-        said, mend = WORDS[language][self.cause]
-        return said.format(about=self.about, detail=self.detail), mend
+        """Return message and hint in `language`."""
+        return self.message.text(language), self.hint.text(language)
 
 
 class ConnectionTrace:
-    """What happened to one request, told by the HTTP library as it happens.
+    """Records the progress of one request, from the events of the HTTP library.
 
     Attributes:
-        peer: host and port to which a connection was opened; empty where an open one was used.
-        sent: whether the request itself, not one to a proxy, began to be written.
+        peer: host and port to which a connection was opened. Empty if an open one was reused.
+        sent: the request itself, not one to a proxy, began to be written.
     """
 
     def __init__(self) -> None:
@@ -70,98 +94,99 @@ class ConnectionTrace:
         self.sent = False
 
     async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
-        """Note an event."""
+        """Record an event."""
         if event.endswith(".connect_tcp.started"):
-            self.peer = _address(str(info["host"]), info["port"])
+            self.peer = _format_address(str(info["host"]), info["port"])
         elif event.endswith(".send_request_headers.started") and info["request"].method != b"CONNECT":
             self.sent = True
 
 
 def configuration_fault(error: Exception) -> NetworkFault:
-    """Say why no client could be made: the environment names authorities or a proxy that cannot be used."""
+    """Return why no HTTP client could be created: the environment names an unusable CA file or proxy."""
+    detail: str | Message
     if isinstance(error, OSError):
-        given = "SSL_CERT_FILE"
-        detail = "it contains no certificate" if isinstance(error, ssl.SSLError) else error.strerror or "unreadable"
-        return NetworkFault("ca_file", given, detail)
-    detail = "SOCKS needs the package socksio" if isinstance(error, ImportError) else "not a proxy's address"
+        detail = error.strerror or message("network.detail.unreadable")
+        is_ssl = isinstance(error, ssl.SSLError)
+        return NetworkFault("ca_file", "SSL_CERT_FILE", message("network.detail.no_certificate") if is_ssl else detail)
+    detail = message("network.detail.socks" if isinstance(error, ImportError) else "network.detail.address")
     return NetworkFault("proxy_setting", _proxy_variables(), detail)
 
 
-def classify_error(error: Exception, url: httpx2.URL, watched: ConnectionTrace) -> NetworkFault:
-    """Say why a request did not leave."""
-    host = _address(url.host, url.port or {"http": 80, "https": 443}.get(url.scheme, 0))
-    through = watched.peer if watched.peer not in ("", host) else ""
+def classify_error(error: Exception, url: httpx2.URL, trace: ConnectionTrace) -> NetworkFault:
+    """Return why a request to `url` was not sent."""
+    host = _format_address(url.host, url.port or {"http": 80, "https": 443}.get(url.scheme, 0))
+    proxy = trace.peer if trace.peer not in ("", host) else ""
     if isinstance(error, httpx2.PoolTimeout):
         return NetworkFault("busy")
     if isinstance(error, httpx2.ProxyError):
-        status = STATUS.match(str(error))
-        return NetworkFault(
-            "proxy_refused", through or _proxy_variables(), f"HTTP {status[0]}" if status else "no route"
-        )
-    if isinstance(error, MALFORMED):
+        status = _STATUS.match(str(error))
+        detail = f"HTTP {status[0]}" if status else message("network.detail.no_route")
+        return NetworkFault("proxy_refused", proxy or _proxy_variables(), detail)
+    if isinstance(error, _MALFORMED):
         return NetworkFault("request", detail=type(error).__name__)
-    return _unconnected(error, host, through)
+    return _connection_fault(error, host, proxy)
 
 
-def _unconnected(error: Exception, host: str, through: str) -> NetworkFault:
+def _connection_fault(error: Exception, host: str, proxy: str) -> NetworkFault:
     causes = list(_causes(error))
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return NetworkFault("certificate", host, one_line(cause.verify_message, MAX_DETAIL))
+            return NetworkFault("certificate", host, one_line(cause.verify_message, _MAX_DETAIL))
     for cause in causes:
         if isinstance(cause, ssl.SSLError):
-            return NetworkFault("tls", host, (cause.reason or "no TLS").replace("_", " ").lower())
+            reason = (cause.reason or "").replace("_", " ").lower()
+            return NetworkFault("tls", host, reason or message("network.detail.no_tls"))
         if isinstance(cause, socket.gaierror):
-            name = (through or host).rpartition(":")[0]
-            return NetworkFault("proxy_unknown" if through else "unknown_host", name)
-    detail = "timeout" if isinstance(error, TIMEOUTS) else _kind(causes)
-    if through:
-        return NetworkFault("proxy_unreachable", through, detail)
+            name = (proxy or host).rpartition(":")[0]
+            return NetworkFault("proxy_unknown" if proxy else "unknown_host", name)
+    detail = message("network.detail.timeout") if isinstance(error, TIMEOUTS) else _system_text(causes)
+    if proxy:
+        return NetworkFault("proxy_unreachable", proxy, detail)
     if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
         return NetworkFault("refused", host)
     return NetworkFault("no_connection", host, detail)
 
 
-def _kind(causes: list[BaseException]) -> str:
-    """The most telling of the errors, by the system's words or by its class."""
+def _system_text(causes: list[BaseException]) -> str:
+    """Return the system's text for the innermost error number, or the class of the outermost error."""
     numbers = [cause.errno for cause in causes if isinstance(cause, OSError) and cause.errno and cause.errno > 0]
     return os.strerror(numbers[-1]) if numbers else type(causes[0]).__name__
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and those behind it, each once."""
+    """Yield the error and its causes, each once."""
     seen: set[int] = set()
-    waiting: list[BaseException] = [error]
-    while waiting:
-        one = waiting.pop(0)
-        if id(one) in seen:
+    pending: list[BaseException] = [error]
+    while pending:
+        each = pending.pop(0)
+        if id(each) in seen:
             continue
-        seen.add(id(one))
-        yield one
-        if isinstance(one, BaseExceptionGroup):
-            waiting += one.exceptions
-        waiting += [behind for behind in (one.__cause__, one.__context__) if behind is not None]
+        seen.add(id(each))
+        yield each
+        if isinstance(each, BaseExceptionGroup):
+            pending += each.exceptions
+        pending += [cause for cause in (each.__cause__, each.__context__) if cause is not None]
 
 
-def _proxy_variables() -> str:
-    """The variables that name proxies."""
-    named = [f"{scheme.upper()}_PROXY" for scheme in ("http", "https", "all") if getproxies_environment().get(scheme)]
-    return ", ".join(named) or "the system's settings"
+def _proxy_variables() -> str | Message:
+    """Return the names of the environment variables that set a proxy."""
+    names = [f"{scheme.upper()}_PROXY" for scheme in ("http", "https", "all") if getproxies_environment().get(scheme)]
+    return ", ".join(names) or message("network.system_settings")
 
 
 def proxy_for(url: str) -> str:
-    """Return the proxy that the environment or the system names for an address, without user and password; or nothing."""
-    known, scheme = getproxies(), httpx2.URL(url).scheme
+    """Return the proxy that the environment or the system sets for a URL, without user and password, or an empty text."""
+    proxies, scheme = getproxies(), httpx2.URL(url).scheme
     if proxy_bypass(httpx2.URL(url).host):
         return ""
-    named = known.get(scheme) or known.get("all") or ""
+    setting = proxies.get(scheme) or proxies.get("all") or ""
     try:
-        proxy = httpx2.URL(named if "://" in named else f"http://{named}") if named else None
+        proxy = httpx2.URL(setting if "://" in setting else f"http://{setting}") if setting else None
     except httpx2.InvalidURL:
         return ""
-    return f"{proxy.scheme}://{_address(proxy.host, proxy.port or 0)}" if proxy and proxy.host else ""
+    return f"{proxy.scheme}://{_format_address(proxy.host, proxy.port or 0)}" if proxy and proxy.host else ""
 
 
-def _address(host: str, port: int) -> str:
+def _format_address(host: str, port: int) -> str:
     shown = f"[{host}]" if ":" in host else host
     return f"{shown}:{port}" if port else shown

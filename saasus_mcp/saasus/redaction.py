@@ -1,8 +1,8 @@
-"""Known secrets removed from text and JSON, in whatever encoding a service repeats them.
+"""Remove known secrets from text and JSON, in any encoding in which a service repeats them.
 
-Detection decides: a text is decoded step by step, and each step is searched in a form in which case, normal form,
-white space and backslashes no longer differ. Location follows from detection: the shortest window in which the secret
-is still found is cut out. A text whose secret cannot be located is withheld as a whole.
+To detect a secret, a text is decoded step by step, and each step is searched with case, normal form, white space and
+backslashes folded. To locate it, the shortest window in which it is still detected is cut out. A text whose secret cannot
+be located is withheld entirely.
 """
 
 from __future__ import annotations
@@ -18,29 +18,30 @@ from typing import Any
 from unicodedata import normalize
 from urllib.parse import quote, quote_plus
 
-from saasus_mcp.saasus.secret_encodings import BETWEEN, decoded_forms, fold_encoded
+from saasus_mcp.common.json_tree import iterate_scalars
+from saasus_mcp.saasus.secret_encodings import SEPARATOR, decoded_forms, fold_encoded
 from saasus_mcp.saasus.secret_names import REMOVED, hide_all_values, is_revealing, redact
 
-SHORTEST = 4
-"""Characters. Shorter secrets occur in too much ordinary text to be searched for."""
+_MIN_LENGTH = 4
+"""Characters. A shorter secret occurs in too much ordinary text to be searched for."""
 STRONG, STRONG_BYTES = 8, 12
-"""Characters, and bytes in UTF-8, from which a secret is searched for everywhere and in every encoding. A shorter one
-is removed only as a word of its own, in the encodings that can be listed."""
+"""Characters, and bytes in UTF-8, from which a secret is searched for inside words and in every encoding. A shorter
+one is removed only as a separate word, in the encodings that can be listed."""
 LOCATED = 16 * 1024
-"""Characters of the longest text in which an encoded secret is located. A longer text is withheld as a whole."""
-MOST_LOCATED = 32 * 1024
+"""Characters of the longest text in which an encoded secret is located. A longer text is withheld entirely."""
+MAX_LOCATED_TOTAL = 32 * 1024
 """Characters of all texts of one answer in which encoded secrets are located. Further texts are withheld."""
-WINDOWS = (256, 1024, 4096, LOCATED)
-"""Characters of the windows in which a secret is located, one pass over the text for each."""
-BASE64 = re.compile("[A-Za-z0-9+/_-]")
+_WINDOWS = (256, 1024, 4096, LOCATED)
+"""Sizes of the windows in which a secret is located, in characters. Each size takes one pass over the text."""
+_BASE64 = re.compile("[A-Za-z0-9+/_-]")
 
 
 @dataclass(frozen=True, slots=True)
 class _Secret:
-    """One secret that is long enough to be searched for in every encoding.
+    """A secret that is long enough to be searched for in every encoding.
 
     Attributes:
-        needles: the secret's own form and those of its base64, which no longer decodes once its case has changed.
+        needles: the folded form of the secret, and of its base64, which no longer decodes after its case has changed.
     """
 
     text: str
@@ -55,79 +56,78 @@ class _Secret:
 
 
 class KnownSecrets:
-    """Secrets whose values are known, compiled once and removed from whatever repeats them.
+    """Removes secrets whose values are known from text and JSON. Compiled once.
 
     Secrets of eight characters or more are found in plain text, JSON and unicode escapes, HTML entities, percent and
     form encoding, base64 (both alphabets, any alignment), hexadecimal, changed case, other normal forms, split by white
-    space or invisible characters, and in up to three of these inside each other. Shorter ones are found as words of
-    their own. Secrets below four characters are not searched for. The cost is linear in the text.
-
-    Args:
-        texts: the secrets.
+    space or invisible characters, and in up to three of these nested. Shorter ones are found as separate words. Secrets
+    below four characters are not searched for. The cost is linear in the text.
     """
 
     def __init__(self, texts: Iterable[str]) -> None:
-        self.texts = tuple(sorted({text for text in texts if len(text) >= SHORTEST}, key=len, reverse=True))
+        self.texts = tuple(sorted({text for text in texts if len(text) >= _MIN_LENGTH}, key=len, reverse=True))
         self._strong = tuple(_Secret(text, _needles(text)) for text in self.texts if _is_strong(text))
         self._needles = tuple(needle for secret in self._strong for needle in secret.needles)
         weak = [variant for text in self.texts if not _is_strong(text) for variant in _variants(text)]
         self._weak = (
-            re.compile("|".join(sorted(map(_word, weak), key=len, reverse=True)), re.IGNORECASE) if weak else None
+            re.compile("|".join(sorted(map(_word_pattern, weak), key=len, reverse=True)), re.IGNORECASE)
+            if weak
+            else None
         )
 
     def with_texts(self, texts: Iterable[str]) -> KnownSecrets:
-        """These secrets and further ones; the same object where there are none."""
-        further = tuple(texts)
-        return KnownSecrets((*self.texts, *further)) if further else self
+        """Return these secrets and more, or the same object if `texts` is empty."""
+        more = tuple(texts)
+        return KnownSecrets((*self.texts, *more)) if more else self
 
     def within(self, text: str) -> bool:
-        """Whether a text holds one of the secrets, in whatever encoding."""
-        return self._holds_strong(text) or (self._weak is not None and self._weak.search(text) is not None)
+        """Return whether a text contains one of the secrets, in any encoding."""
+        return self._contains_strong(text) or (self._weak is not None and self._weak.search(text) is not None)
 
     def redact(self, value: Any, names: Collection[str] = ()) -> Any:
-        """The JSON value with the secrets removed from its texts and keys; the same object where it holds none.
+        """Remove the secrets from the texts and keys of a JSON value. Returns the same object if it contains none.
 
         Args:
-            names: keys that stay as they are, since the schema declares them.
+            names: keys to keep unchanged, since the schema declares them.
         """
-        if not self.texts or not self._anywhere(value):
+        if not self.texts or not self._occurs_in(value):
             return value
         return _Redaction(self, frozenset(names)).value(value)
 
-    def _anywhere(self, value: Any) -> bool:
-        """Whether a JSON value holds one of the secrets. What is ASCII is searched apart: that is faster."""
-        plain: list[str] = []
+    def _occurs_in(self, value: Any) -> bool:
+        """Return whether a JSON value contains one of the secrets. ASCII texts are searched separately, which is faster."""
+        ascii_texts: list[str] = []
         others: list[str] = []
         for text in _texts(value):
-            (plain if text.isascii() else others).append(text)
-        return any(self.within(BETWEEN.join(texts)) for texts in (plain, others) if texts)
+            (ascii_texts if text.isascii() else others).append(text)
+        return any(self.within(SEPARATOR.join(texts)) for texts in (ascii_texts, others) if texts)
 
     def text(self, text: str, *, locate: bool = True) -> str:
-        """The text with the secrets removed, or withheld as a whole where one cannot be located.
+        """Remove the secrets from a text, or withhold it entirely if one cannot be located.
 
         Args:
-            locate: whether time may be spent on locating what is encoded.
+            locate: whether to spend time on locating encoded secrets.
         """
         shown = text
-        if self._holds_strong(text):
+        if self._contains_strong(text):
             for secret in self._strong:
                 shown = shown.replace(secret.text, REMOVED)
-            if self._holds_strong(shown):
-                shown = self._located(shown) if locate and len(shown) <= LOCATED else REMOVED
+            if self._contains_strong(shown):
+                shown = self._cut_out(shown) if locate and len(shown) <= LOCATED else REMOVED
         return self._weak.sub(REMOVED, shown) if self._weak is not None else shown
 
     def needs_locating(self, text: str) -> bool:
-        """Whether a text holds a secret in another form than its plain one."""
+        """Return whether a text contains a secret in any form but its plain one."""
         for secret in self._strong:
             text = text.replace(secret.text, REMOVED)
-        return self._holds_strong(text)
+        return self._contains_strong(text)
 
-    def _holds_strong(self, text: str) -> bool:
+    def _contains_strong(self, text: str) -> bool:
         return bool(self._needles) and any(needle in form for form in decoded_forms(text) for needle in self._needles)
 
-    def _located(self, text: str) -> str:
-        """The text without the windows in which the secrets are found; withheld where some are in no window."""
-        for width in WINDOWS:
+    def _cut_out(self, text: str) -> str:
+        """Remove the windows in which secrets are detected. Withhold the text if a secret remains."""
+        for width in _WINDOWS:
             windows = sorted(window for secret in self._strong for window in _windows(secret, text, width))
             parts, at = [], 0
             for start, end in windows:
@@ -135,18 +135,18 @@ class KnownSecrets:
                     parts += [text[at:start], REMOVED]
                 at = max(at, end)
             text = "".join([*parts, text[at:]])
-            if not self._holds_strong(text):
+            if not self._contains_strong(text):
                 return text
         return REMOVED
 
 
 @dataclass(slots=True)
 class _Redaction:
-    """One walk through a value, in which the time that is spent on locating is bounded."""
+    """One walk over a value. Bounds the time that is spent on locating secrets."""
 
     known: KnownSecrets
     names: frozenset[str]
-    left: int = field(default=MOST_LOCATED)
+    left: int = field(default=MAX_LOCATED_TOTAL)
 
     def value(self, value: Any) -> Any:
         if isinstance(value, str):
@@ -161,7 +161,7 @@ class _Redaction:
 
     def field(self, name: str, item: Any) -> tuple[str, Any]:
         shown = name if name in self.names else self.text(name)
-        if shown != name and is_revealing(name):  # what stands below is no longer hidden by its name
+        if shown != name and is_revealing(name):  # its name no longer marks the value below as secret
             return shown, hide_all_values(item, redact)
         return shown, self.value(item)
 
@@ -181,7 +181,7 @@ def _is_strong(text: str) -> bool:
 def _needles(text: str) -> tuple[str, ...]:
     raw = text.encode(errors="surrogatepass")
     encoded = [encode(b"\0" * before + raw) for encode in (b64encode, urlsafe_b64encode) for before in range(3)]
-    # The sextets that hold bits of what stands before or after the secret are left out.
+    # Sextets that also contain bits of the neighbouring text are left out.
     inner = [
         fold_encoded(code.decode()[(0, 2, 3)[at % 3] : (at % 3 + len(raw)) * 8 // 6]) for at, code in enumerate(encoded)
     ]
@@ -189,7 +189,7 @@ def _needles(text: str) -> tuple[str, ...]:
 
 
 def _variants(text: str) -> Iterator[str]:
-    """A short secret as it is and in the encodings that have one spelling."""
+    """Yield a short secret as it is and in the encodings with a single spelling."""
     raw = text.encode(errors="surrogatepass")
     percent = partial(quote, safe="", errors="replace")
     yield from (text, percent(text), quote_plus(text, errors="replace"), html.escape(text), raw.hex())
@@ -198,39 +198,30 @@ def _variants(text: str) -> Iterator[str]:
     yield from (normalize(form, text) for form in ("NFC", "NFD", "NFKC"))
 
 
-def _word(text: str) -> str:
-    """A pattern that finds the text where it is no part of a longer word."""
+def _word_pattern(text: str) -> str:
+    """Return a pattern that matches the text outside of longer words."""
     before = r"(?<![A-Za-z0-9])" if re.match(r"[A-Za-z0-9]", text) else ""
     after = r"(?![A-Za-z0-9])" if re.search(r"[A-Za-z0-9]\Z", text) else ""
     return f"{before}{re.escape(text)}{after}"
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Every text of a JSON value, keys and numbers included."""
-    pending = [value]
-    while pending:
-        item = pending.pop()
-        if isinstance(item, str):
-            yield item
-        elif isinstance(item, dict):
-            yield from item
-            pending.extend(item.values())
-        elif isinstance(item, list):
-            pending.extend(item)
-        elif item is not None and not isinstance(item, bool):
-            yield str(item)
+    """Yield every text of a JSON value, keys and numbers included."""
+    for item in iterate_scalars(value, keys=True):
+        if item is not None and not isinstance(item, bool):
+            yield item if isinstance(item, str) else str(item)
 
 
 def _windows(secret: _Secret, text: str, width: int) -> Iterator[tuple[int, int]]:
-    """The shortest windows of at most a width in which the secret is found, one after the other."""
+    """Yield the shortest windows in which the secret is detected, none wider than `width`."""
     at = 0
     while at < len(text):
         if secret.within(text[at : at + width]):
             end = at + _least(partial(_upto, secret, text, at), min(width, len(text) - at))
             start = end - _least(partial(_from, secret, text, end), end - at)
-            if secret.only_as_base64(text[start:end]):  # a letter on each side may hold bits of the secret
-                start -= int(start > at and BASE64.match(text, start - 1) is not None)
-                end += int(BASE64.match(text, end) is not None)
+            if secret.only_as_base64(text[start:end]):  # the neighbouring letters may contain bits of the secret
+                start -= int(start > at and _BASE64.match(text, start - 1) is not None)
+                end += int(_BASE64.match(text, end) is not None)
             yield start, end
             at = end
         else:
@@ -246,7 +237,7 @@ def _from(secret: _Secret, text: str, end: int, length: int) -> bool:
 
 
 def _least(holds: Callable[[int], bool], most: int) -> int:
-    """The least length for which it holds; it holds for the greatest."""
+    """Return the least length for which `holds` is true. It must be true for `most`."""
     low, high = 0, most
     while high - low > 1:
         middle = (low + high) // 2
@@ -258,4 +249,3 @@ def _least(holds: Callable[[int], bool], most: int) -> int:
 
 
 NO_SECRETS = KnownSecrets(())
-"""Where none is known."""

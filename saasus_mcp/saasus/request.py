@@ -1,4 +1,4 @@
-"""Step 3 of a call: a pure function from an operation and its arguments to the one request they mean."""
+"""Step 3 of a call: build the one request that an operation and its arguments stand for. Sends nothing."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from urllib.parse import quote
 
 from saasus_mcp.catalog.model import Method, Operation
 from saasus_mcp.common.json_path import InvalidArguments
+from saasus_mcp.common.messages import message
 from saasus_mcp.saasus.arguments import Arguments
 
 MAX_TARGET_LENGTH = 16_000
-"""Longer than any id or name; servers and proxies on the way give up at about half of it."""
-SEPARATORS = re.compile(r"[/\\]")
+"""Longer than any id or name. Servers and proxies refuse a URL at about half of it."""
+_PATH_SEPARATORS = re.compile(r"[/\\]")
 
 
 @dataclass(frozen=True, slots=True)
 class ApiRequest:
-    """One request, host left out: method, path and query exactly as they are signed and sent, and the body's bytes."""
+    """A request without its host: method, path and query exactly as they are signed and sent, and the body's bytes."""
 
     operation: str
     method: Method
@@ -30,83 +31,75 @@ class ApiRequest:
     body: bytes | None
 
     def digest(self) -> str:
-        """What a person's yes is bound to: SHA-256 over operation, method, target and body."""
+        """Return the SHA-256 over operation, method, target and body. A person's consent is bound to it."""
         parts = (self.operation.encode(), self.method.encode(), self.target.encode(), self.body or b"")
         joined = b"".join(len(part).to_bytes(8, "big") + part for part in parts)
         return hashlib.sha256(joined).hexdigest()
 
 
 def build_request(operation: Operation, arguments: Arguments) -> ApiRequest:
-    """The request of a call. Reads nothing and sends nothing.
+    """Return the request of a call.
 
-    Every path value becomes one percent-encoded segment; array queries repeat the key.
+    Each path value becomes one percent-encoded segment. A list in the query repeats its key.
 
     Raises:
-        InvalidArguments: a path value or a required query value is empty, or a path value is a dot segment, holds control characters, or would make the request
-            match another operation's route.
+        InvalidArguments: a path value or a required query value is empty, or a path value is a dot segment, contains
+            control characters, or would make the request match another operation's route.
     """
     values = arguments.values
     for name in operation.path_parameters:
-        _guard(name, str(values[name]))
+        _check_path_value(name, str(values[name]))
     for name in operation.query_parameters:
         if name in operation.input_schema.get("required", ()):
-            _guard_query(name, values[name])
-    _guard_route(operation, values)
+            _check_query_value(name, values[name])
+    _check_route(operation, values)
     path = operation.path
     for name in operation.path_parameters:
-        path = path.replace("{" + name + "}", _encoded(values[name]))
+        path = path.replace("{" + name + "}", _encode(values[name]))
     pairs = [pair for name in operation.query_parameters if name in values for pair in _pairs(name, values[name])]
     query = "?" + "&".join(pairs) if pairs else ""
     if len(path + query) > MAX_TARGET_LENGTH:
-        longest = max(
-            (*operation.path_parameters, *operation.query_parameters), key=lambda name: len(str(values.get(name)))
-        )
-        raise InvalidArguments(
-            (longest,), f"it makes the URL longer than {MAX_TARGET_LENGTH} characters.", "Use a shorter value."
-        )
+        longest = max(operation.addressing, key=lambda name: len(str(values.get(name))))
+        fault = message("arguments.url_too_long", limit=MAX_TARGET_LENGTH)
+        raise InvalidArguments((longest,), fault, message("arguments.url_too_long_hint"))
     return ApiRequest(operation.key, operation.method, path + query, _body(operation, values))
 
 
-def _guard(name: str, value: str) -> None:
+def _check_path_value(name: str, value: str) -> None:
     if not value.strip():
-        raise InvalidArguments((name,), "must not be empty.", "Give the id or name.")
-    if any(part in (".", "..") for part in SEPARATORS.split(value)):
-        raise InvalidArguments((name,), "dot segments are not allowed.", "Give the id or name itself.")
+        raise InvalidArguments((name,), message("arguments.empty"), message("arguments.empty_hint"))
+    if any(part in (".", "..") for part in _PATH_SEPARATORS.split(value)):
+        raise InvalidArguments((name,), message("arguments.dot_segment"), message("arguments.itself_hint"))
     if any(unicodedata.category(character) == "Cc" for character in value):
-        raise InvalidArguments((name,), "control characters are not allowed.", "Give the id or name itself.")
+        raise InvalidArguments((name,), message("arguments.control_character"), message("arguments.itself_hint"))
 
 
-def _guard_query(name: str, value: object) -> None:
+def _check_query_value(name: str, value: object) -> None:
     items = value if isinstance(value, list) else [value]
     if not items or not all(str(item).strip() for item in items):
-        raise InvalidArguments((name,), "required, but empty.", "Give a value.")
+        raise InvalidArguments((name,), message("arguments.empty_query"), message("arguments.empty_query_hint"))
 
 
-def _guard_route(operation: Operation, values: Mapping[str, Any]) -> None:
+def _check_route(operation: Operation, values: Mapping[str, Any]) -> None:
     for collision in operation.ambiguous:
         if all(str(values[name]) == literal for name, literal in collision.items()):
             name, literal = next(iter(collision.items()))
-            raise InvalidArguments(
-                (name,), f"{literal!r} would reach another operation of the API.", "It cannot be an id."
-            )
+            fault = message("arguments.other_route", value=repr(literal))
+            raise InvalidArguments((name,), fault, message("arguments.other_route_hint"))
 
 
-def _encoded(value: object) -> str:
-    return quote(_text(value), safe="")
-
-
-def _text(value: object) -> str:
-    return ("true" if value else "false") if isinstance(value, bool) else str(value)
+def _encode(value: object) -> str:
+    text = ("true" if value else "false") if isinstance(value, bool) else str(value)
+    return quote(text, safe="")
 
 
 def _pairs(name: str, value: object) -> list[str]:
     items = value if isinstance(value, list) else [value]
-    return [f"{_encoded(name)}={_encoded(item)}" for item in items]
+    return [f"{_encode(name)}={_encode(item)}" for item in items]
 
 
 def _body(operation: Operation, values: Mapping[str, Any]) -> bytes | None:
     if not operation.body:
         return None
-    parameters = {*operation.path_parameters, *operation.query_parameters}
-    fields = {name: value for name, value in values.items() if name not in parameters}
+    fields = {name: value for name, value in values.items() if name not in operation.addressing}
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()

@@ -1,4 +1,4 @@
-"""The JSON of an answer, read so that whatever it holds can be carried on: to a model, a log, another JSON."""
+"""Parse the JSON body of a response into values that any later JSON, log or model can represent."""
 
 from __future__ import annotations
 
@@ -7,77 +7,53 @@ import math
 import re
 from typing import Any
 
+from saasus_mcp.common.json_tree import is_deeper_than, map_scalars
 from saasus_mcp.common.text import MARK
 
 MAX_DEPTH = 100
-_HALVES = re.compile(rb"\\u(?:[dD][89a-fA-F]|0000)")
-_HOLDERS = (dict, list)
+_SURROGATE_ESCAPE = re.compile(rb"\\u(?:[dD][89a-fA-F]|0000)")
 
 
 def parse_body(raw: bytes) -> Any:
-    """The value in a body. Half characters are replaced; numbers that JSON cannot write become text.
+    """Return the value of a body.
+
+    Lone surrogates and NUL characters are replaced. Numbers that JSON cannot represent become text.
 
     Raises:
-        ValueError: it is not JSON, or nested too deeply to be an answer.
+        ValueError: the body is not JSON, or is nested too deeply.
     """
     try:
-        value = json.loads(raw, parse_constant=_refuse, parse_float=_finite)
-        if _suspect(raw):
-            return _carriable(value, 0)
+        value = json.loads(raw, parse_constant=_refuse_constant, parse_float=_finite)
     except RecursionError:
         raise ValueError("nested too deeply") from None
     check_depth(value)
-    return value
-
-
-def _suspect(raw: bytes) -> bool:
-    """Whether half characters or NULs may be in a body, escaped, in UTF-8 or, by its NULs, in another encoding.
-
-    One without them need not be made anew, which takes longer than to read it.
-    """
-    return b"\0" in raw or b"\xed" in raw or _HALVES.search(raw) is not None
+    return map_scalars(value, _replace_unsupported, keys=True) if _may_need_replacing(raw) else value
 
 
 def check_depth(value: Any) -> None:
-    """See that a value is not nested too deeply: level by level, what holds something.
+    """Raise ValueError if a value is nested too deeply."""
+    if is_deeper_than(value, MAX_DEPTH):
+        raise ValueError("nested too deeply")
 
-    Raises:
-        ValueError: it is.
+
+def _may_need_replacing(raw: bytes) -> bool:
+    """Look for lone surrogates and NULs: escaped, in UTF-8 or, by its NUL bytes, in another encoding.
+
+    Copying a value takes longer than parsing it, so a body without them is not copied.
     """
-    level = [value] if isinstance(value, _HOLDERS) else []
-    for _ in range(MAX_DEPTH):
-        if not level:
-            return
-        level = [
-            item
-            for holder in level
-            for item in (holder.values() if isinstance(holder, dict) else holder)
-            if item and isinstance(item, _HOLDERS)
-        ]
-    if level:
-        raise ValueError("nested too deeply")
-
-
-def _carriable(value: Any, depth: int) -> Any:
-    if depth > MAX_DEPTH:
-        raise ValueError("nested too deeply")
-    if isinstance(value, dict):
-        return {_whole(name): _carriable(item, depth + 1) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_carriable(item, depth + 1) for item in value]
-    return _whole(value) if isinstance(value, str) else value
+    return b"\0" in raw or b"\xed" in raw or _SURROGATE_ESCAPE.search(raw) is not None
 
 
 def _finite(text: str) -> float | str:
-    """The number, as text where it is larger than numbers are."""
+    """Return the number, or its text if it exceeds the range of floats."""
     number = float(text)
     return number if math.isfinite(number) else repr(number)
 
 
-def _whole(text: str) -> str:
-    """The text with lone surrogates, which UTF-8 cannot carry, and NUL, at which expressions stop, replaced."""
-    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", MARK)
+def _replace_unsupported(value: Any) -> Any:
+    """Replace lone surrogates, which UTF-8 cannot represent, and NUL, at which CEL expressions end a text."""
+    return value.encode("utf-8", "replace").decode("utf-8").replace("\0", MARK) if isinstance(value, str) else value
 
 
-def _refuse(name: str) -> Any:
+def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")

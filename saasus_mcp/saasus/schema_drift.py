@@ -1,8 +1,8 @@
-"""Compare an answer with its documents, and describe the differences without any value of the answer.
+"""Compare an answer with the API's documents, and describe the differences without any value of the answer.
 
-A deviation consists of places and types from the documents, JSON's seven type names, classes of length, and names of
+A deviation consists of paths and types from the documents, JSON's seven type names, classes of length, and names of
 undocumented fields. A key of an open map is a value and is never reported. The name of an undocumented field is withheld
-where it does not look like a field name, or where no documented field stands beside it: it may be a key of a map.
+if it does not look like a field name, or if the object has no documented field: it may be a key of a map.
 """
 
 from __future__ import annotations
@@ -14,48 +14,49 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Literal
 
+from saasus_mcp.common.json_path import JSON_TYPES
 from saasus_mcp.saasus.secret_names import REMOVED
 
-Kind = Literal["missing", "undocumented_field", "type", "undocumented_value"]
-Often = Literal["always", "sometimes"]
-Field = Mapping[str, Any]
+DeviationKind = Literal["missing", "undocumented_field", "type", "undocumented_value"]
+Frequency = Literal["always", "sometimes"]
+FieldSummary = Mapping[str, Any]
 
 MAX_ITEMS = 1000
-"""Items of one list, or entries of one map, that are compared."""
+"""The limit of compared items of a list, or entries of a map."""
 MAX_DEVIATIONS = 100
-"""Of one comparison. An answer cannot make the report grow without end."""
+"""The limit of one comparison, so that no answer makes the report grow without end."""
 MAX_NAMES = 20
-"""Undocumented fields of one object that are named."""
-NAME = re.compile(r"[A-Za-z][A-Za-z_]{0,39}[0-9]{0,2}")
-"""Names of undocumented fields that are reported."""
-UNNAMED = "(name withheld)"
+"""The limit of undocumented fields that are reported of one object."""
+_FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z_]{0,39}[0-9]{0,2}")
+"""Names of undocumented fields that look like field names."""
+_WITHHELD = "(name withheld)"
 _STEP = re.compile(r"\.(?P<name>[^.\[{|]+)|(?P<items>\[\])|(?P<entries>\{\})|\|(?P<variant>\d+)")
 _LENGTHS = ((0, "empty"), (8, "1 to 8 characters"), (32, "9 to 32 characters"), (256, "33 to 256 characters"))
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Deviation:
-    """One difference.
+    """A difference between answers and documents.
 
     Attributes:
-        place: the field, as the documents write its path: `users[].id`; empty for the whole answer.
-        documented: the documented type; empty where the documents say nothing.
-        seen: the type that came, of a text that is no documented value also its class of length; empty where nothing came.
-        often: whether wherever the place was compared.
+        place: the path of the field as the documents write it: `users[].id`. Empty for the whole answer.
+        documented: the documented type, or empty if there is none.
+        seen: the type in the answer, with the class of length for an undocumented text. Empty for a missing field.
+        often: whether the field deviated in every comparison.
     """
 
     place: str
-    kind: Kind
+    kind: DeviationKind
     documented: str
     seen: str
-    often: Often
+    often: Frequency
 
 
 @dataclass(slots=True)
 class _Node:
-    """A documented place and the places below it."""
+    """A documented field and the fields below it."""
 
-    said: Field = field(default_factory=dict)
+    summary: FieldSummary = field(default_factory=dict)
     names: dict[str, _Node] = field(default_factory=dict)
     items: _Node | None = None
     entries: _Node | None = None
@@ -63,29 +64,29 @@ class _Node:
 
 
 @dataclass(slots=True)
-class _Found:
-    """The result of one walk: deviations with their counts, and how often each place was compared."""
+class _Result:
+    """The result of one walk: the number of each deviation, and of comparisons of each path."""
 
-    deviations: Counter[tuple[str, Kind, str, str]] = field(default_factory=Counter)
-    visits: Counter[str] = field(default_factory=Counter)
+    deviations: Counter[tuple[str, DeviationKind, str, str]] = field(default_factory=Counter)
+    comparisons: Counter[str] = field(default_factory=Counter)
 
-    def note(self, place: str, kind: Kind, documented: str = "", seen: str = "") -> None:
+    def add(self, place: str, kind: DeviationKind, documented: str = "", seen: str = "") -> None:
         key = (place, kind, documented, seen)
         if key in self.deviations or len(self.deviations) < MAX_DEVIATIONS:
             self.deviations[key] += 1
 
-    def add(self, other: _Found) -> None:
+    def merge(self, other: _Result) -> None:
         for key, count in other.deviations.items():
             if key in self.deviations or len(self.deviations) < MAX_DEVIATIONS:
                 self.deviations[key] += count
-        self.visits.update(other.visits)
+        self.comparisons.update(other.comparisons)
 
 
 class SchemaComparison:
-    """Compares the answers of one operation with its documents. Keeps no answer.
+    """Compares the answers of one operation with its documents. Stores no answer.
 
     Args:
-        row: the operation's facts (catalog.facts).
+        row: the summary of the operation (catalog.openapi_summary).
     """
 
     def __init__(self, row: Mapping[str, Any]) -> None:
@@ -93,10 +94,10 @@ class SchemaComparison:
         self._answers = {
             status: _tree(status, row["fields"]) for status in sorted(self._statuses) if status in row["fields"]
         }
-        self._found = _Found()
+        self._found = _Result()
 
     def documents_status(self, status: int) -> bool:
-        """Whether the documents name this status."""
+        """Return whether the documents contain this status."""
         return not self._statuses.isdisjoint({str(status), f"{status // 100}XX", "default"})
 
     def add(self, status: int, answer: Any) -> None:
@@ -109,36 +110,25 @@ class SchemaComparison:
             _compare(answer, node, "", self._found)
 
     def deviations(self) -> tuple[Deviation, ...]:
-        """The differences found so far, by place."""
-        visits = self._found.visits
+        """Return the differences so far, by path."""
+        comparisons = self._found.comparisons
         return tuple(
             sorted(
-                Deviation(place, kind, documented, seen, _often(count, visits[_visited(place, kind)]))
+                Deviation(place, kind, documented, seen, _frequency(count, comparisons[_compared_path(place, kind)]))
                 for (place, kind, documented, seen), count in self._found.deviations.items()
             )
         )
 
 
 def json_type(value: Any) -> str:
-    """JSON's name for the type of a value; a number without a fraction is an integer."""
+    """Return the JSON type of a value. A number without a fraction is an integer."""
     if isinstance(value, float) and value.is_integer():
         return "integer"
-    return _KINDS[type(value)]
+    return next(str(name) for name, types in JSON_TYPES.items() if type(value) in types)
 
 
-_KINDS: Mapping[type, str] = {
-    type(None): "null",
-    bool: "boolean",
-    int: "integer",
-    float: "number",
-    str: "string",
-    list: "array",
-    dict: "object",
-}
-
-
-def _tree(status: str, fields: Mapping[str, Field]) -> _Node:
-    """The places below a status as a tree."""
+def _tree(status: str, fields: Mapping[str, FieldSummary]) -> _Node:
+    """Return the fields below a status as a tree."""
     root = _Node(fields[status])
     for place, said in fields.items():
         if not place.startswith(status) or place == status:
@@ -146,7 +136,7 @@ def _tree(status: str, fields: Mapping[str, Field]) -> _Node:
         node = root
         for step in _STEP.finditer(place, len(status)):
             node = _below(node, step)
-        node.said = said
+        node.summary = said
     return root
 
 
@@ -164,72 +154,74 @@ def _below(node: _Node, step: re.Match[str]) -> _Node:
     return node.variants[int(step["variant"])]
 
 
-def _compare(value: Any, node: _Node, place: str, found: _Found) -> None:
-    found.visits[place] += 1
-    if value == REMOVED:  # a secret: its type is not known any longer
+def _compare(value: Any, node: _Node, place: str, found: _Result) -> None:
+    found.comparisons[place] += 1
+    if value == REMOVED:  # a secret, whose type is hidden
         return
     if node.variants:
-        found.add(min((_tried(value, one, place) for one in node.variants), key=lambda one: len(one.deviations)))
+        found.merge(
+            min((_compare_variant(value, one, place) for one in node.variants), key=lambda one: len(one.deviations))
+        )
         return
-    documented, seen = str(node.said.get("type") or ""), json_type(value)
-    if seen == "null" and node.said.get("nullable"):
+    documented, seen = str(node.summary.get("type") or ""), json_type(value)
+    if seen == "null" and node.summary.get("nullable"):
         return
     if documented and seen != documented and not (documented == "number" and seen == "integer"):
-        found.note(place, "type", documented, seen)
+        found.add(place, "type", documented, seen)
         return
-    values = node.said.get("enum")
+    values = node.summary.get("enum")
     if values and not isinstance(value, dict | list) and str(value) not in values:
-        found.note(place, "undocumented_value", documented, _class(value))
+        found.add(place, "undocumented_value", documented, _value_class(value))
     if isinstance(value, dict):
-        _object(value, node, place, found)
+        _compare_object(value, node, place, found)
     elif isinstance(value, list) and node.items is not None:
         for item in islice(value, MAX_ITEMS):
             _compare(item, node.items, f"{place}[]", found)
 
 
-def _tried(value: Any, variant: _Node, place: str) -> _Found:
-    found = _Found()
+def _compare_variant(value: Any, variant: _Node, place: str) -> _Result:
+    found = _Result()
     _compare(value, variant, place, found)
-    found.visits[place] -= 1  # counted by who tries
+    found.comparisons[place] -= 1  # the caller counts it
     return found
 
 
-def _object(value: dict[str, Any], node: _Node, place: str, found: _Found) -> None:
+def _compare_object(value: dict[str, Any], node: _Node, place: str, found: _Result) -> None:
     for name, below in node.names.items():
         at = f"{place}.{name}" if place else name
         if name in value:
             _compare(value[name], below, at, found)
-        elif below.said.get("required"):
-            found.note(at, "missing", str(below.said.get("type") or ""))
+        elif below.summary.get("required"):
+            found.add(at, "missing", str(below.summary.get("type") or ""))
     if node.entries is not None:
         for item in islice((item for name, item in value.items() if name not in node.names), MAX_ITEMS):
             _compare(item, node.entries, place + "{}", found)
     elif node.names:
         for name, seen in islice(_undocumented(value, node), MAX_NAMES):
-            found.note(f"{place}.{name}" if place else name, "undocumented_field", "", seen)
+            found.add(f"{place}.{name}" if place else name, "undocumented_field", "", seen)
 
 
 def _undocumented(value: dict[str, Any], node: _Node) -> Iterator[tuple[str, str]]:
-    """The names of undocumented fields, or UNNAMED, and their types."""
+    """Yield the name, or _WITHHELD, and the type of each undocumented field."""
     known = not node.names.keys().isdisjoint(value)
     for name, item in value.items():
         if name not in node.names:
-            shown = name if known and NAME.fullmatch(name) else UNNAMED
+            shown = name if known and _FIELD_NAME.fullmatch(name) else _WITHHELD
             yield shown, "secret" if item == REMOVED else json_type(item)
 
 
-def _class(value: Any) -> str:
-    """The class of a value that the documents do not list: its type, and of a text its length."""
+def _value_class(value: Any) -> str:
+    """Return the class of an undocumented value: its type and, for a text, its class of length."""
     if not isinstance(value, str):
         return json_type(value)
     length = next((said for most, said in _LENGTHS if len(value) <= most), "more than 256 characters")
     return f"string, {length}"
 
 
-def _visited(place: str, kind: Kind) -> str:
-    """The place whose visits count for a kind of deviation: of a field that may be absent, the object that has it."""
+def _compared_path(place: str, kind: DeviationKind) -> str:
+    """Return the path whose comparisons count for a deviation: of a field that may be absent, its object."""
     return place.rpartition(".")[0] if kind in {"missing", "undocumented_field"} else place
 
 
-def _often(count: int, visits: int) -> Often:
-    return "always" if count >= visits else "sometimes"
+def _frequency(count: int, comparisons: int) -> Frequency:
+    return "always" if count >= comparisons else "sometimes"

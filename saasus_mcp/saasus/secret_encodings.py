@@ -1,4 +1,4 @@
-"""A text in every form in which a secret may stand in it: folded, and decoded step by step."""
+"""Decode a text step by step into every form in which it may contain a secret."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import sys
 from collections.abc import Iterator
 from unicodedata import normalize
 
-SHORTEST_ENCODED = 8
-"""Bytes below which what is decoded is not searched: it would be found in almost anything."""
-DEPTH = 3
-"""Encodings inside each other that are undone."""
+_MIN_ENCODED_LENGTH = 8
+"""Decoded texts of fewer bytes are not searched: they occur in almost any text."""
+_MAX_DEPTH = 3
+"""Nested encodings that are decoded."""
 _ESCAPE = re.compile(
     r"(?P<percent>%[0-9A-Fa-f]{2}(?:%[0-9A-Fa-f]{2})*+)"
     r"|\\(?:u(?P<unicode>[0-9A-Fa-f]{4})|u\{(?P<braced>[0-9A-Fa-f]{1,6})\}|x(?P<byte>[0-9A-Fa-f]{2})|(?P<other>.))"
@@ -26,44 +26,44 @@ _HEX_SEPARATORS = re.compile(r"(?:[:._ -]|, ?)(?:0[xX])?")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{11,}+")
 _SOFT_BREAK = re.compile(r"=\r?\n")
 _FOLD = re.compile(r"[\r\n]+[ \t]*")
-"""Where a line of base64 is broken."""
+"""A line break inside base64."""
 _BASE64_URL = str.maketrans("-_", "+/")
 _CHARACTER = rb"(?:[\t\r\n\x20-\x7e]|[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3})"
 _TEXT = re.compile(rb"%b{4}%b*+" % (_CHARACTER, _CHARACTER))
-"""Text in decoded bytes: what is decoded from no encoding at all, or from the wrong place, has hardly any."""
-BETWEEN = "\0"
-"""Stands between texts that are searched as one. Nothing is found across it: no form of a text drops it."""
+"""Text in decoded bytes. Bytes decoded from ordinary text, or at the wrong offset, contain hardly any."""
+SEPARATOR = "\0"
+"""Separates texts that are searched together. No match crosses it, since no form of a text drops it."""
 _WHITE_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": " ", "f": " ", "v": " "}
 _ASCII = {code: None if code in range(1, 33) or chr(code) in "\\+\x7f" else chr(code).lower() for code in range(128)}
-_UNSEEN = re.compile("[\\s\\\\+\x01-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
+_IGNORED = re.compile("[\\s\\\\+\x01-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
                      "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]+")  # fmt: skip
 
 
 def fold_encoded(text: str) -> str:
-    """The text with case and normal form folded, without white space, backslashes, plus signs and unseen characters."""
+    """Fold case and normal form, and drop white space, backslashes, plus signs and invisible characters."""
     if "=\n" in text or "=\r" in text:
         text = _SOFT_BREAK.sub("", text)
     if text.isascii():
         return text.translate(_ASCII)
-    return _UNSEEN.sub("", normalize("NFKD", normalize("NFKD", text).casefold()))
+    return _IGNORED.sub("", normalize("NFKD", normalize("NFKD", text).casefold()))
 
 
 def decoded_forms(text: str) -> Iterator[str]:
-    """The forms of a text and of everything that is decoded from it."""
+    """Yield the folded form of a text and of every text decoded from it."""
     layer = [text]
-    for depth in range(DEPTH + 1):
+    for depth in range(_MAX_DEPTH + 1):
         for each in layer:
             yield fold_encoded(each)
-        if depth == DEPTH:
+        if depth == _MAX_DEPTH:
             return
         layer = [decoded for each in layer for decoded in _decoded(each)]
 
 
 def _decoded(text: str) -> Iterator[str]:
     if _ESCAPING.search(text):
-        unescaped = _ESCAPE.sub(_unescaped, text)
+        unescaped = _ESCAPE.sub(_unescape, text)
         if unescaped != text:
-            yield _paired(unescaped)
+            yield _join_surrogates(unescaped)
     if runs := _HEX.findall(text):
         yield from _from_hex(runs)
     joined = _FOLD.sub("", text) if "\n" in text or "\r" in text else text
@@ -71,7 +71,7 @@ def _decoded(text: str) -> Iterator[str]:
         yield from _from_base64(runs)
 
 
-def _unescaped(found: re.Match[str]) -> str:
+def _unescape(found: re.Match[str]) -> str:
     kind, written = str(found.lastgroup), found[found.lastgroup or 0]
     if kind == "percent":
         return bytes.fromhex(written.replace("%", "")).decode(errors="replace")
@@ -83,8 +83,8 @@ def _unescaped(found: re.Match[str]) -> str:
     return chr(code) if code <= sys.maxunicode else ""
 
 
-def _paired(text: str) -> str:
-    """The text with the halves of characters beyond the first plane joined."""
+def _join_surrogates(text: str) -> str:
+    """Join surrogate pairs to the characters they stand for."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -96,24 +96,24 @@ def _from_hex(runs: list[str]) -> Iterator[str]:
     digits = [_HEX_SEPARATORS.sub("", run) for run in runs]
     for shift in (0, 1):
         even = [run[shift : len(run) - (len(run) - shift) % 2] for run in digits]
-        yield from _legible(bytes.fromhex("00".join(even)))
+        yield from _texts_in(bytes.fromhex("00".join(even)))
 
 
 def _from_base64(runs: list[str]) -> Iterator[str]:
-    """What is encoded in runs of base64 that may begin in the middle of a group."""
+    """Decode runs of base64 that may begin in the middle of a group."""
     plain = [run.translate(_BASE64_URL) for run in runs]
     for shift in range(4):
         whole = [run[shift : len(run) - (len(run) - shift) % 4] for run in plain]
         rest = [run[len(run) - (len(run) - shift) % 4 :] for run in plain]
-        padded = [run + _padded(tail) for run, tail in zip(whole, rest, strict=True)]
-        yield from _legible(binascii.a2b_base64("AAAA".join(padded)))
+        padded = [run + _pad(tail) for run, tail in zip(whole, rest, strict=True)]
+        yield from _texts_in(binascii.a2b_base64("AAAA".join(padded)))
 
 
-def _padded(tail: str) -> str:
-    """The last, incomplete group of a run, completed with bits that are nothing."""
+def _pad(tail: str) -> str:
+    """Complete the last group of a run with zero bits."""
     return tail.ljust(4, "A") if len(tail) > 1 else ""
 
 
-def _legible(raw: bytes) -> Iterator[str]:
-    if found := [part for part in _TEXT.findall(raw) if len(part) >= SHORTEST_ENCODED]:
-        yield BETWEEN.join(part.decode(errors="replace") for part in found)
+def _texts_in(raw: bytes) -> Iterator[str]:
+    if found := [part for part in _TEXT.findall(raw) if len(part) >= _MIN_ENCODED_LENGTH]:
+        yield SEPARATOR.join(part.decode(errors="replace") for part in found)

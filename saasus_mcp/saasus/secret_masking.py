@@ -1,153 +1,154 @@
-"""The secrets of an answer hidden, in one walk that also sees whether the answer is true to its outputSchema."""
+"""Hide the secrets of an answer, in one walk that also checks the answer against the tool's outputSchema."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import is_
-from types import NoneType
 from typing import Any
 
 from saasus_mcp.catalog.model import Operation
-from saasus_mcp.common.json_path import Schema
-from saasus_mcp.saasus.secret_names import Hide, Mask, compile_mask, hide_all_values, is_revealing, redact, scrub_text
+from saasus_mcp.common.json_path import JSON_TYPES, Schema
+from saasus_mcp.saasus.secret_names import (
+    Hide,
+    Mask,
+    compile_mask,
+    hide_all_values,
+    is_revealing,
+    redact,
+    scrub_text,
+)
 
-MAX_CACHED = 512
-"""Operations whose walk is kept: more than there are."""
-
-_KINDS: dict[str, frozenset[type]] = {
-    "object": frozenset({dict}),
-    "array": frozenset({list}),
-    "string": frozenset({str}),
-    "boolean": frozenset({bool}),
-    "integer": frozenset({int}),
-    "number": frozenset({int, float}),
-    "null": frozenset({NoneType}),
-}
-_ALL = frozenset[type]().union(*_KINDS.values())
+_CACHE_SIZE = 512
+"""More than the number of operations."""
+_ALL = frozenset[type]().union(*JSON_TYPES.values())
 _SCALARS = _ALL - {dict, list}
 _NONE: frozenset[type] = frozenset()
 
 
 def mask_secrets(operation: Operation, value: Any, hide: Hide) -> tuple[Any, bool]:
-    """An answer with its secrets hidden: by their places, and where it has another shape, by their names.
+    """Hide the secrets of an answer: by the schema's paths, and by name where the schema declares nothing.
 
     Args:
-        hide: called once with each secret; what it gives is shown instead.
+        hide: called once with each secret. Its result is shown instead.
 
     Returns:
-        The answer, the same object where nothing was hidden; and whether it is sure to be true to its outputSchema.
-        Where that is not sure, it may be or not.
+        The answer, the same object if nothing was hidden; and True if the answer certainly satisfies the outputSchema.
     """
-    seen = _Seen(hide)
-    return _walk(operation).hidden(value, seen), seen.fits
+    walk = _Walk(hide)
+    return _root_field(operation).mask(value, walk), walk.conforms
 
 
-@lru_cache(maxsize=MAX_CACHED)
-def _walk(operation: Operation) -> _Place:
-    secrets, logs = compile_mask(operation.secret_outputs) or None, compile_mask(operation.scrubbed_outputs) or None
+@lru_cache(maxsize=_CACHE_SIZE)
+def _root_field(operation: Operation) -> _DeclaredField:
+    secret, scrubbed = compile_mask(operation.secret_outputs), compile_mask(operation.scrubbed_outputs)
     names = frozenset(path.rsplit(".", 1)[-1].rstrip("[]{}") for path in operation.secret_outputs)
-    return _Place(operation.output_schema, secrets, logs, _Undeclared(names))
+    return _DeclaredField(operation.output_schema, secret or None, scrubbed or None, _UndeclaredField(names))
 
 
 @dataclass(slots=True)
-class _Seen:
-    """What one walk has seen."""
+class _Walk:
+    """The state of one walk."""
 
     hide: Hide
-    fits: bool = True
+    conforms: bool = True
 
 
-class _Place:
-    """A place that the schema declares, with all that lies below it.
+class _DeclaredField:
+    """A field that the schema declares, with the fields below it.
+
+    Args:
+        secret: the paths of secrets below it, or an empty tree if the field is a secret.
+        scrubbed: the same for logged bodies.
 
     Attributes:
-        plain: the types whose every value may stand here as it is: nothing is secret in it, and it is true to the schema.
+        unchanged: the types whose values pass unchanged: they satisfy the schema and contain no secret.
     """
 
-    __slots__ = ("_fields", "_fits", "_items", "_other", "_scrubbed", "_secret", "_undeclared", "_words", "plain")
+    __slots__ = ("_fields", "_items", "_other", "_scrubbed", "_secret", "_texts", "_types", "_undeclared", "unchanged")
 
-    def __init__(self, schema: Schema, secret: Mask | None, scrubbed: Mask | None, undeclared: _Undeclared) -> None:
-        def below(schema: Schema, step: str) -> _Place | _Undeclared:
-            marks, logs = secret.get(step) if secret else None, scrubbed.get(step) if scrubbed else None
-            if not schema and marks is None and logs is None:
+    def __init__(
+        self, schema: Schema, secret: Mask | None, scrubbed: Mask | None, undeclared: _UndeclaredField
+    ) -> None:
+        def inner(schema: Schema, step: str) -> _DeclaredField | _UndeclaredField:
+            secrets, logs = secret.get(step) if secret else None, scrubbed.get(step) if scrubbed else None
+            if not schema and secrets is None and logs is None:
                 return undeclared
-            return _Place(schema, marks, logs, undeclared)
+            return _DeclaredField(schema, secrets, logs, undeclared)
 
         self._secret, self._scrubbed, self._undeclared = secret == {}, scrubbed == {}, undeclared
-        self._fits, self._words = _fitting(schema), _words(schema)
-        self._fields = {name: below(field, name) for name, field in schema.get("properties", {}).items()}
+        self._types, self._texts = _conforming_types(schema), _enumerated_texts(schema)
+        self._fields = {name: inner(field, name) for name, field in schema.get("properties", {}).items()}
         other = schema.get("additionalProperties")
-        self._other = below(other, "{}") if isinstance(other, dict) else None
-        self._items = below(schema.get("items", {}), "[]")
-        self.plain = _NONE if self._secret else (self._fits & _SCALARS) - ({str} if self._scrubbed else _NONE)
+        self._other = inner(other, "{}") if isinstance(other, dict) else None
+        self._items = inner(schema.get("items", {}), "[]")
+        self.unchanged = _NONE if self._secret else (self._types & _SCALARS) - ({str} if self._scrubbed else _NONE)
 
-    def hidden(self, value: Any, seen: _Seen) -> Any:
-        text = isinstance(value, str)
-        if self._secret or (self._scrubbed and text):
-            seen.fits &= text and str in self._fits
-            return hide_all_values(value, seen.hide) if self._secret else scrub_text(value)
-        if type(value) not in self._fits and not (text and value in self._words):
-            seen.fits = False
+    def mask(self, value: Any, walk: _Walk) -> Any:
+        is_text = isinstance(value, str)
+        if self._secret or (self._scrubbed and is_text):
+            walk.conforms &= is_text and str in self._types
+            return hide_all_values(value, walk.hide) if self._secret else scrub_text(value)
+        if type(value) not in self._types and not (is_text and value in self._texts):
+            walk.conforms = False
         if isinstance(value, dict):
-            return self._object(value, seen)
-        return _list(value, self._items, seen) if isinstance(value, list) else value
+            return self._mask_object(value, walk)
+        return _mask_list(value, self._items, walk) if isinstance(value, list) else value
 
-    def _object(self, value: dict[str, Any], seen: _Seen) -> dict[str, Any]:
+    def _mask_object(self, value: dict[str, Any], walk: _Walk) -> dict[str, Any]:
         changed = {}
         for name, item in value.items():
-            place = self._fields.get(name, self._other)
-            if place is None:
-                shown = self._undeclared.field(name, item, seen)
-            elif type(item) in place.plain:
+            field = self._fields.get(name, self._other)
+            if field is None:
+                shown = self._undeclared.mask_field(name, item, walk)
+            elif type(item) in field.unchanged:
                 continue
             else:
-                shown = place.hidden(item, seen)
+                shown = field.mask(item, walk)
             if shown is not item:
                 changed[name] = shown
         return value | changed if changed else value
 
 
-class _Undeclared:
-    """Any place of which the schema does not know: only names tell what is secret, in texts as well.
+class _UndeclaredField:
+    """A field that the schema does not declare. Secrets are recognised by name only, inside texts as well.
 
     Args:
-        names: of the fields that are secret where they are declared.
+        names: the names of secret fields that the schema declares elsewhere.
     """
 
-    plain = _SCALARS - {str}
+    unchanged = _SCALARS - {str}
 
     def __init__(self, names: frozenset[str]) -> None:
         self._names = names
 
-    def hidden(self, value: Any, seen: _Seen) -> Any:
+    def mask(self, value: Any, walk: _Walk) -> Any:
         if isinstance(value, dict):
-            shown = {name: self.field(name, item, seen) for name, item in value.items()}
+            shown = {name: self.mask_field(name, item, walk) for name, item in value.items()}
             return value if all(map(is_, shown.values(), value.values())) else shown
         if isinstance(value, list):
-            return _list(value, self, seen)
+            return _mask_list(value, self, walk)
         return scrub_text(value) if isinstance(value, str) else value
 
-    def field(self, name: str, item: Any, seen: _Seen) -> Any:
+    def mask_field(self, name: str, item: Any, walk: _Walk) -> Any:
         if name in self._names or is_revealing(name):
             return hide_all_values(item, redact)
-        return self.hidden(item, seen)
+        return self.mask(item, walk)
 
 
-def _list(value: list[Any], place: _Place | _Undeclared, seen: _Seen) -> list[Any]:
-    shown = [item if type(item) in place.plain else place.hidden(item, seen) for item in value]
+def _mask_list(value: list[Any], field: _DeclaredField | _UndeclaredField, walk: _Walk) -> list[Any]:
+    shown = [item if type(item) in field.unchanged else field.mask(item, walk) for item in value]
     return value if all(map(is_, shown, value)) else shown
 
 
-def _fitting(schema: Schema) -> frozenset[type]:
-    """The types of which every value is sure to be true to the schema, what lies below it aside."""
+def _conforming_types(schema: Schema) -> frozenset[type]:
+    """Return the types of which every value satisfies the schema, apart from the values inside it."""
     if "anyOf" in schema:
-        return _NONE.union(*map(_fitting, schema["anyOf"])) & _SCALARS
+        return _NONE.union(*map(_conforming_types, schema["anyOf"])) & _SCALARS
     if "enum" in schema:
         return _NONE
-    return _KINDS[schema["type"]] if "type" in schema else _ALL
+    return JSON_TYPES[schema["type"]] if "type" in schema else _ALL
 
 
-def _words(schema: Schema) -> frozenset[str]:
-    """The texts that are enumerated where a text stands."""
+def _enumerated_texts(schema: Schema) -> frozenset[str]:
     return frozenset(schema.get("enum", ())) if schema.get("type") == "string" else frozenset()

@@ -1,7 +1,7 @@
 """SAASUSSIGV1, the API's request signature, as an `httpx2.Auth`.
 
 `hex(HMAC-SHA256(secret key, TIMESTAMP + API key + METHOD + host[:port] + path[?query] + body))`, the timestamp in UTC
-to the minute. Its grain is why every attempt is signed afresh: a retry a minute later would carry an old one.
+to the minute. So each attempt is signed: a retry a minute later would have an expired signature.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ Clock = Callable[[], datetime]
 
 
 def now() -> datetime:
-    """The present, in UTC."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """One SaaS's credentials. Neither key is ever shown: not in a repr, not in a log."""
+    """The credentials of one SaaS. The keys appear in no repr and in no log."""
 
     saas_id: str
     api_key: str = field(repr=False)
@@ -31,15 +31,20 @@ class Credentials:
 
 
 def sign_request(credentials: Credentials, timestamp: str, method: str, url: httpx2.URL, body: bytes) -> str:
-    """The `Authorization` header of one attempt; `timestamp` is UTC `YYYYMMDDHHMM`, `url` and `body` exactly as sent."""
-    place = url.netloc + url.raw_path
-    message = timestamp.encode() + credentials.api_key.encode() + method.upper().encode() + place + body
+    """Return the `Authorization` header of one attempt.
+
+    Args:
+        timestamp: UTC, as `YYYYMMDDHHMM`.
+        url: exactly as sent, like `body`.
+    """
+    target = url.netloc + url.raw_path
+    message = timestamp.encode() + credentials.api_key.encode() + method.upper().encode() + target + body
     signature = hmac.digest(credentials.secret_key.encode(), message, "sha256").hex()
     return f"SAASUSSIGV1 Sig={signature}, SaaSID={credentials.saas_id}, APIKey={credentials.api_key}"
 
 
 class SaasusSignature(httpx2.Auth):
-    """Signs each attempt with the time at which it is made."""
+    """Signs each attempt with the current time."""
 
     requires_request_body = True
 

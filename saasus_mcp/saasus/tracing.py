@@ -1,6 +1,6 @@
-"""A span for each attempt at the API, through OpenTelemetry's API alone: without an SDK it costs next to nothing.
+"""One OpenTelemetry span for each attempt at the API. Without an SDK it costs almost nothing.
 
-No argument, URL or body enters a span: the operation, the route and the outcome do.
+A span contains the operation, the route and the status, and no argument, URL or body.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _tracer = trace.get_tracer("saasus-mcp")
 
 @contextmanager
 def attempt_span(operation: Operation, trace_id: str) -> Iterator[Span]:
-    """The span of one attempt; a failure is marked by its kind, never by its text."""
+    """Open the span of one attempt. A failure is recorded by its class, never by its text."""
     attributes = {
         "http.request.method": operation.method,
         "url.template": operation.path,
@@ -42,7 +42,7 @@ def attempt_span(operation: Operation, trace_id: str) -> Iterator[Span]:
 
 
 def record_status(current: Span, status: int) -> None:
-    """Note the answer's status."""
+    """Record the HTTP status of the response."""
     current.set_attribute("http.response.status_code", status)
     if status >= SERVER_ERROR:
         current.set_status(Status(StatusCode.ERROR))

@@ -1,4 +1,4 @@
-"""Arguments against a JSON Schema, strictly, with an error for the one who wrote the value."""
+"""Validate arguments against a JSON Schema, strictly, with an error for the caller."""
 
 from __future__ import annotations
 
@@ -6,62 +6,65 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from functools import cache, lru_cache
+from functools import cache, lru_cache, reduce
 from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.catalog.model import Operation
 from saasus_mcp.common.json_path import InvalidArguments, JsonPath, Schema
+from saasus_mcp.common.messages import Message, message, one_of
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
     from jsonschema.protocols import Validator
 
-
-INSIDE = ("pattern", "additionalProperties", "properties", "items", "anyOf")
-"""Keywords that look into a value, in the order in which they are checked. Those that bound it are checked first."""
+_DESCENDING = ("pattern", "additionalProperties", "properties", "items", "anyOf")
+"""Keywords that read the inside of a value, in the order in which they are checked. Keywords that bound it come first."""
+_RULES = frozenset(
+    {"enum", "const", "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "pattern", "format"}
+)
+"""Keywords with a message of their own."""
 
 
 def validate_arguments(operation: Operation, values: Mapping[str, Any]) -> None:
-    """Hold the arguments to the tool's schema and, for a body of several shapes, to the shape they name.
+    """Check the arguments against the operation's schema and, for a body of several variants, the variant they name.
 
     Raises:
-        InvalidArguments: the first field that does not fit.
+        InvalidArguments: a field does not fit. Only the first is reported.
     """
-    _first_error(_validator(operation), values)
+    _raise_first_error(_validator(operation), values)
     if operation.variants is not None:
         tag = operation.variants[0]
-        parameters = {*operation.path_parameters, *operation.query_parameters}
-        body = {name: value for name, value in values.items() if name not in parameters}
-        _first_error(_validator(operation, values[tag]), body, f"with {tag} {values[tag]}, ")
+        body = {name: value for name, value in values.items() if name not in operation.addressing}
+        _raise_first_error(_validator(operation, values[tag]), body, (tag, values[tag]))
 
 
 def validate_schema(schema: Schema, values: Mapping[str, Any]) -> None:
-    """Hold arguments to a schema that is no operation's.
+    """Check arguments against any schema.
 
     Raises:
-        InvalidArguments: the first field that does not fit.
+        InvalidArguments: a field does not fit. Only the first is reported.
     """
-    _first_error(_compiled(schema), values)
+    _raise_first_error(_compile(schema), values)
 
 
 @lru_cache(maxsize=512)
-def _validator(operation: Operation, shape: str = "") -> Validator:
-    return _compiled(operation.variants[1][shape] if operation.variants and shape else operation.input_schema)
+def _validator(operation: Operation, variant: str = "") -> Validator:
+    return _compile(operation.variants[1][variant] if operation.variants and variant else operation.input_schema)
 
 
-def _compiled(schema: Schema) -> Validator:
-    from jsonschema import FormatChecker  # noqa: PLC0415 - off the way to tools/list
+def _compile(schema: Schema) -> Validator:
+    from jsonschema import FormatChecker  # noqa: PLC0415 - slow, and not needed to list tools
 
     formats = FormatChecker(formats=("date",))
     formats.checks("date-time", raises=ValueError)(_is_date_time)
-    return _lazy()(strict_validator(schema), format_checker=formats)
+    return _lazy_validator()(strict_validator(schema), format_checker=formats)
 
 
 @cache
-def _lazy() -> type[Validator]:
-    """The validator of Draft 2020-12, which makes no error before it is asked for.
+def _lazy_validator() -> type[Validator]:
+    """Return a Draft 2020-12 validator that creates errors one at a time.
 
-    By itself the library makes all errors of all branches of an `anyOf`, and writes every unknown field into one message.
+    The library's own creates the errors of all branches of an `anyOf`, and writes every unknown field into one message.
     """
     from jsonschema import Draft202012Validator, ValidationError  # noqa: PLC0415 - as above
     from jsonschema.validators import extend  # noqa: PLC0415 - as above
@@ -69,42 +72,42 @@ def _lazy() -> type[Validator]:
     untyped: Any = extend
 
     def any_of(validator: Validator, branches: list[Schema], value: Any, _: Schema) -> Iterator[ValidationError]:
-        first: list[ValidationError] = []
+        errors: list[ValidationError] = []
         for branch in branches:
             error = next(validator.evolve(schema=branch).iter_errors(value), None)
             if error is None:
                 return
-            first.append(error)
-        yield ValidationError("it matches no variant", context=first)
+            errors.append(error)
+        yield ValidationError("it matches no variant", context=errors)
 
-    fields = Draft202012Validator.VALIDATORS["additionalProperties"]
+    check_fields = Draft202012Validator.VALIDATORS["additionalProperties"]
 
     def additional(validator: Validator, other: Any, value: Any, schema: Schema) -> Iterator[ValidationError]:
         if other is not False:
-            yield from fields(validator, other, value, schema)
+            yield from check_fields(validator, other, value, schema)
         elif isinstance(value, dict) and not value.keys() <= schema.get("properties", {}).keys():
             yield ValidationError("it has an undeclared field")
 
-    made: type[Validator] = untyped(Draft202012Validator, {"anyOf": any_of, "additionalProperties": additional})
-    return made
+    lazy: type[Validator] = untyped(Draft202012Validator, {"anyOf": any_of, "additionalProperties": additional})
+    return lazy
 
 
 def _is_date_time(value: object) -> bool:
-    """RFC 3339, with an offset: a time of nowhere in particular is not one."""
+    """Check for RFC 3339 with an offset: without one, a time is ambiguous."""
     return not isinstance(value, str) or ("T" in value.upper() and datetime.fromisoformat(value).tzinfo is not None)
 
 
 def strict_validator(schema: Schema) -> Schema:
-    """The schema with every typed object closed: an undeclared field is an error, never dropped.
+    """Return the schema with every typed object closed: an undeclared field is an error and never dropped.
 
-    The keywords are in the order in which they are checked: a list that is too long is refused before its items are read.
+    Keywords are in the order in which they are checked: a list that is too long is refused before its items are read.
     """
     closed: Schema = {}
     for key, value in schema.items():
         if key == "properties":
             closed[key] = {name: strict_validator(item) for name, item in value.items()}
         elif key == "pattern":
-            closed[key] = re.sub(r"\$$", r"\\Z", value)  # Python's $ lets a line break through
+            closed[key] = re.sub(r"\$$", r"\\Z", value)  # in Python, $ also matches before a final line break
         elif isinstance(value, dict):
             closed[key] = strict_validator(value)
         elif key == "anyOf":
@@ -113,78 +116,83 @@ def strict_validator(schema: Schema) -> Schema:
             closed[key] = value
     if "properties" in schema:
         closed.setdefault("additionalProperties", False)
-    return dict(sorted(closed.items(), key=lambda item: INSIDE.index(item[0]) if item[0] in INSIDE else -1))
+    return dict(sorted(closed.items(), key=lambda item: _DESCENDING.index(item[0]) if item[0] in _DESCENDING else -1))
 
 
-def _first_error(validator: Validator, values: Mapping[str, Any], prefix: str = "") -> None:
-    """Tell the first error alone: each one that is made costs time and repeats the value that it is about."""
+def _raise_first_error(validator: Validator, values: Mapping[str, Any], variant: tuple[str, str] | None = None) -> None:
+    """Raise the first error only: each error costs time and contains the value it is about."""
     for error in validator.iter_errors(values):
-        raise _explained(error, prefix)
+        raise _explain(error, variant)
 
 
-def _explained(error: ValidationError, prefix: str) -> InvalidArguments:
-    place: JsonPath = tuple(error.absolute_path)
+def _explain(error: ValidationError, variant: tuple[str, str] | None) -> InvalidArguments:
+    path: JsonPath = tuple(error.absolute_path)
     rule: str = str(error.validator)
-    got: Any = error.instance
+    actual: Any = error.instance
     wanted: Any = error.validator_value
-    declared: Any = error.schema
-    if rule == "required":
-        missing = next(name for name in wanted if name not in got)
-        return InvalidArguments((*place, missing), f"{prefix}required, but missing.")
-    if rule == "additionalProperties":
-        known = declared.get("properties", {})
-        extra = next(name for name in got if name not in known)
-        return InvalidArguments((*place, extra), f"{prefix}there is no such field.", f"Accepted: {', '.join(known)}.")
+    schema: Any = error.schema
     if rule == "anyOf":
-        inside = [part for part in error.context or () if isinstance(got, dict) and part.validator != "type"]
-        if inside:
-            return _explained(inside[0], prefix)
-        kinds = [str(branch.get("type", "value")) for branch in wanted]
-        return InvalidArguments(place, f"expected {' or '.join(kinds)}, got {_kind(got)}.", _fix(kinds[0], got))
+        inner = [each for each in error.context or () if isinstance(actual, dict) and each.validator != "type"]
+        if inner:
+            return _explain(inner[0], variant)
+        return _wrong_type(path, [str(branch.get("type", "value")) for branch in wanted], actual)
     if rule == "type":
-        return InvalidArguments(place, f"expected {wanted}, got {_kind(got)}.", _fix(wanted, got))
-    expected = {
-        "enum": f"expected one of {', '.join(map(str, wanted)) if rule == 'enum' else ''}",
-        "const": f"expected {wanted!r}",
-        "minimum": f"expected at least {wanted}",
-        "maximum": f"expected at most {wanted}",
-        "maxLength": f"expected at most {wanted} characters",
-        "minItems": f"expected at least {wanted} items",
-        "maxItems": f"expected at most {wanted} items",
-        "pattern": f"expected text of the form {wanted}",
-        "format": f"expected the format {wanted}",
-    }.get(rule, f"does not satisfy {rule}")
-    return InvalidArguments(place, f"{expected}, got {_shown(got, rule)}.")
+        return _wrong_type(path, [wanted] if isinstance(wanted, str) else wanted, actual)
+    if rule == "required":
+        missing = next(name for name in wanted if name not in actual)
+        return InvalidArguments((*path, missing), _in_variant(message("arguments.missing"), variant))
+    if rule == "additionalProperties":
+        declared = schema.get("properties", {})
+        unknown = next(name for name in actual if name not in declared)
+        fault = _in_variant(message("arguments.unknown_field"), variant)
+        return InvalidArguments((*path, unknown), fault, message("arguments.accepted_hint", names=tuple(declared)))
+    shown = json.dumps(wanted) if rule == "const" else tuple(map(str, wanted)) if rule == "enum" else str(wanted)
+    fault = one_of(
+        "arguments.expected",
+        rule if rule in _RULES else "other",
+        wanted=shown,
+        actual=_describe(actual, rule),
+        rule=rule,
+    )
+    return InvalidArguments(path, fault)
 
 
-def _fix(wanted: str, got: Any) -> str:
-    """What to send instead of a value of the wrong type."""
-    if got is None or got == "":
-        return "Give a value or omit the argument."
-    if wanted == "string" and isinstance(got, int | float) and not isinstance(got, bool):
-        return "Send it as text, in quotation marks: a number can lose zeros and digits."
-    if wanted in ("object", "array") and isinstance(got, str):
-        return f"Send the {wanted} itself, or valid JSON text of one."
+def _in_variant(fault: Message, variant: tuple[str, str] | None) -> Message:
+    return message("arguments.in_variant", tag=variant[0], value=variant[1], fault=fault) if variant else fault
+
+
+def _wrong_type(path: JsonPath, types: list[str], actual: Any) -> InvalidArguments:
+    wanted = reduce(
+        lambda first, second: message("arguments.either", first=first, second=second),
+        (one_of("arguments.type", name) for name in types),
+    )
+    fault = one_of("arguments.expected", "type", wanted=wanted, actual=_describe(actual, "type"), rule="type")
+    return InvalidArguments(path, fault, _type_hint(types[0], actual))
+
+
+def _type_hint(wanted: str, actual: Any) -> Message | str:
+    """Return what to send instead of a value of the wrong type."""
+    if actual is None or actual == "":
+        return message("arguments.type_hint.blank")
+    if wanted == "string" and isinstance(actual, int | float) and not isinstance(actual, bool):
+        return message("arguments.type_hint.string")
+    if wanted in ("object", "array") and isinstance(actual, str):
+        return one_of("arguments.type_hint", wanted)
     if wanted == "boolean":
-        return "Send true or false."
-    return "Send the number itself, not text." if wanted in ("integer", "number") and isinstance(got, str) else ""
+        return message("arguments.type_hint.boolean")
+    is_number = wanted in ("integer", "number") and isinstance(actual, str)
+    return message("arguments.type_hint.number") if is_number else ""
 
 
-def _kind(value: Any) -> str:
-    """Describe a value of the wrong type. A number may be a secret that should have been text."""
-    return _shown(value, "type")
+def _describe(value: Any, rule: str) -> Message | str:
+    """Describe the value that breaks a rule without showing a text, which may be a secret.
 
-
-def _shown(value: Any, rule: str) -> str:
-    """Describe the value that breaks a rule.
-
-    Text is described by kind, since it may be a secret. So is a number, which may be a secret that should have been text, unless
-    the rule bounds numbers.
+    A number is shown only if the rule bounds numbers: it may be a secret that should have been text.
     """
     if isinstance(value, str):
-        return f"text of {len(value)} characters"
+        return message("arguments.actual.text", count=len(value))
     if isinstance(value, dict | list):
-        return "an object" if isinstance(value, dict) else "a list"
+        return message("arguments.actual.object") if isinstance(value, dict) else message("arguments.actual.list")
     if isinstance(value, bool) or value is None or rule in ("minimum", "maximum"):
         return json.dumps(value)
-    return "a number"
+    return message("arguments.actual.number")

@@ -80,7 +80,7 @@ def validate_request(operation: Operation, segments: tuple[str, ...], incoming: 
     try:
         checked = arguments.check_arguments(operation, {**path, **query, **body}).values
     except InvalidArguments as error:
-        raise invalid(error.message) from None
+        raise invalid(str(error.message)) from None
     return RequestValues(
         path={name: checked[name] for name in path},
         query={name: checked[name] for name in query},

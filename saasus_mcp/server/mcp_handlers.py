@@ -1,4 +1,4 @@
-"""What a server offers besides tools: resources, prompts and completion, as handlers for the SDK."""
+"""The SDK's handlers for resources, prompts and completion."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from mcp.types import (
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.language import Language
 from saasus_mcp.permissions.policy.presets import Principal
-from saasus_mcp.saasus.tool_answer import ToolAnswer, failed_answer
+from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.elicitation import Context
 from saasus_mcp.server.offers import prompts
 from saasus_mcp.server.offers.completion import MAX_VALUES, CompletionValues
@@ -41,32 +41,32 @@ ResolvePrincipal = Callable[[Context], Principal]
 class McpHandlers:
     """The handlers of one server."""
 
-    def __init__(self, pipeline: Pipeline, who: ResolvePrincipal, language: Language) -> None:
-        self._who = who
+    def __init__(self, pipeline: Pipeline, resolve_principal: ResolvePrincipal, language: Language) -> None:
+        self._resolve_principal = resolve_principal
         self._language: Language = language
-        self._aside = pipeline.store_executor
+        self._run_query = pipeline.store_executor
         self._resources = Resources(
             catalogue=pipeline.catalogue,
             policy=pipeline.policy,
             profile=pipeline.destination.profile,
             results=pipeline.results,
             describe=lambda operation, principal: describe_operation(
-                operation, principal, pipeline.policy, pipeline.destination.profile, language
+                operation, principal, pipeline.policy, pipeline.destination.profile, language=language
             ),
             language=language,
         )
 
         async def read(key: str, arguments: Mapping[str, Any], principal: Principal) -> ToolAnswer:
-            given = await pipeline.run(Call(pipeline.catalogue.find(key).tool, arguments, principal))
-            return failed_answer("It asks first.") if isinstance(given, PendingElicitation) else given
+            answer = await pipeline.run(Call(pipeline.catalogue.find(key).tool, arguments, principal))
+            return ToolAnswer(False, "") if isinstance(answer, PendingElicitation) else answer
 
         async def may(key: str, arguments: Mapping[str, Any], principal: Principal) -> bool:
             return not await pipeline.find_forbidden([(key, arguments)], principal)
 
-        self._completing = Completing(read, may)
+        self._completion = Completing(read, may)
 
     def handlers(self) -> dict[str, Any]:
-        """The handlers by the names that the SDK's server takes."""
+        """Return the handlers, by the names of the parameters of the SDK's server."""
         return {
             "on_list_resources": self._list_resources,
             "on_list_resource_templates": self._list_templates,
@@ -77,15 +77,15 @@ class McpHandlers:
         }
 
     async def _list_resources(self, context: Context, _: PaginatedRequestParams | None) -> ListResourcesResult:
-        who = self._who(context)
-        found = await self._aside(lambda: self._resources.list_resources(who))
-        return ListResourcesResult(resources=found, ttl_ms=0, cache_scope="private")
+        principal = self._resolve_principal(context)
+        resources = await self._run_query(lambda: self._resources.list_resources(principal))
+        return ListResourcesResult(resources=resources, ttl_ms=0, cache_scope="private")
 
     async def _list_templates(self, _: Context, __: PaginatedRequestParams | None) -> ListResourceTemplatesResult:
         return ListResourceTemplatesResult(resource_templates=self._resources.list_templates(), cache_scope="private")
 
     async def _read_resource(self, context: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
-        return await self._resources.read(str(params.uri), self._who(context))
+        return await self._resources.read(str(params.uri), self._resolve_principal(context))
 
     async def _list_prompts(self, _: Context, __: PaginatedRequestParams | None) -> ListPromptsResult:
         return ListPromptsResult(prompts=prompts.list_prompts(self._language), cache_scope="private")
@@ -97,11 +97,11 @@ class McpHandlers:
             raise MCPError(INVALID_PARAMS, str(error)) from None
 
     async def _complete(self, context: Context, params: CompleteRequestParams) -> CompleteResult:
-        principal, wanted = self._who(context), params.argument
+        principal, wanted = self._resolve_principal(context), params.argument
         if isinstance(params.ref, PromptReference):
             if wanted.name not in prompts.prompt_argument_names(params.ref.name):
                 raise MCPError(INVALID_PARAMS, "Unknown prompt or argument.")
-            found = await self._completing.values(wanted.name, wanted.value, principal)
+            found = await self._completion.values(wanted.name, wanted.value, principal)
         elif params.ref.uri.startswith(CATALOG_URI):
             found = CompletionValues(tuple(self._resources.complete_names(wanted.value, principal)))
         else:

@@ -1,4 +1,4 @@
-"""The low-level MCP server: lists tools, runs calls through the pipeline, lets no exception text out."""
+"""The MCP server: it lists tools, runs calls through the pipeline, and never sends the text of an unexpected exception."""
 
 from __future__ import annotations
 
@@ -42,9 +42,8 @@ from saasus_mcp.server.results.result_store import PNG_TYPE
 from saasus_mcp.server.scheduling.fair_queue import TooManyCalls
 from saasus_mcp.server.surface.builtin_tool import BuiltinTool
 from saasus_mcp.server.surface.instructions import server_instructions
-from saasus_mcp.server.surface.tool_list import LIST_TOOLS_METHOD, ToolListCache
+from saasus_mcp.server.surface.tool_list import LIST_TOOLS_METHOD, META_PREFIX, ToolListCache
 from saasus_mcp.server.surface.tool_surface import ToolSurface
-from saasus_mcp.server.tools import META_PREFIX
 
 __all__ = ["ResolvePrincipal", "build_server", "call_tool_result"]
 
@@ -55,66 +54,68 @@ LIST_TTL_MS = 3_600_000
 
 
 def build_server(
-    pipeline: Pipeline, who: ResolvePrincipal, language: Language, surface: ToolSurface | None = None
+    pipeline: Pipeline, resolve_principal: ResolvePrincipal, language: Language, surface: ToolSurface | None = None
 ) -> Server[Any]:
-    """The server, for both protocol eras.
+    """Return the server, for all protocol versions.
 
     Args:
-        who: the principal behind a request.
-        language: of titles and of what people read.
-        surface: which tools are listed; every operation where left out.
+        resolve_principal: returns the principal behind a request.
+        language: of titles and of texts for people.
+        surface: the listed tools. By default, every operation.
     """
-    shown = surface or ToolSurface(pipeline, language)
+    surface = surface or ToolSurface(pipeline, language)
 
     async def list_tools(_: Context, __: PaginatedRequestParams | None) -> ListToolsResult:
-        return ListToolsResult(tools=[], ttl_ms=LIST_TTL_MS, cache_scope="private")  # _with_tools fills it
+        return ListToolsResult(tools=[], ttl_ms=LIST_TTL_MS, cache_scope="private")  # _insert_tools fills it
 
     async def call_tool(context: Context, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
         progress = ProgressReporter(context)
         call = Call(
             name=params.name,
             arguments=params.arguments or {},
-            principal=who(context),
+            principal=resolve_principal(context),
             elicitor=elicitation.elicitor_for(context, language, progress),
             reply=elicitation.elicitation_reply(params),
             url_elicitor=elicitation.url_elicitor_for(context, progress),
             url_answers=elicitation.url_answers(params),
             progress=progress,
-            is_cancelled=lambda: _taken_back(context),
+            is_cancelled=lambda: _is_cancelled(context),
         )
         try:
             call = replace(call, reason=stated_reason.reason_from_meta(params.meta))
         except InvalidArguments as error:
             return call_tool_result(await pipeline.reject(call, error), pipeline.destination)
-        given = await shown.run(call)
+        answer = await surface.run(call)
         return (
-            elicitation.input_required_result(given, language)
-            if isinstance(given, PendingElicitation)
-            else call_tool_result(given, pipeline.destination)
+            elicitation.input_required_result(answer, language)
+            if isinstance(answer, PendingElicitation)
+            else call_tool_result(answer, pipeline.destination)
         )
 
     server = Server[Any](
         SERVER_NAME,
         version=__version__,
         title="SaaSus Platform",
-        instructions=server_instructions(pipeline.destination, pipeline.policy, shown.kind),
+        instructions=server_instructions(pipeline.destination, pipeline.policy, surface.kind),
         on_list_tools=list_tools,
         on_call_tool=call_tool,
-        get_tool_input_schema=shown.input_schema,
+        get_tool_input_schema=surface.input_schema,
         cache_hints={"tools/list": CacheHint(ttl_ms=LIST_TTL_MS, scope="private")},
-        **McpHandlers(pipeline, who, language).handlers(),
+        **McpHandlers(pipeline, resolve_principal, language).handlers(),
     )
-    server.middleware.append(_saying_nothing)
-    server.middleware.append(_within_share(pipeline, who))
-    server.middleware.append(_with_tools(lambda context: shown.list_tools(who(context)), ToolListCache(language)))
+    server.middleware.append(_hide_exceptions)
+    server.middleware.append(_limit_requests(pipeline, resolve_principal))
+    server.middleware.append(
+        _insert_tools(lambda context: surface.list_tools(resolve_principal(context)), ToolListCache(language))
+    )
     return server
 
 
-async def _saying_nothing(ctx: Context, call_next: CallNext) -> HandlerResult:
-    """Before 2026-07-28 the SDK would send the text of any exception to the client, secrets included."""
+async def _hide_exceptions(ctx: Context, call_next: CallNext) -> HandlerResult:
+    """Replace an unexpected exception. Before 2026-07-28 the SDK sends its text to the client, with any secret in it."""
     try:
         return await call_next(ctx)
-    except ValidationError as error:  # the client's own mistakes
+    except ValidationError as error:  # a mistake of the client
         raise explain_validation_error(error, ctx.params) from None
     except MCPError as error:
         raise explain_missing_handshake(error) from None
@@ -123,62 +124,62 @@ async def _saying_nothing(ctx: Context, call_next: CallNext) -> HandlerResult:
         raise MCPError(INTERNAL_ERROR, "Internal server error; see the server log.") from None
 
 
-def _within_share(pipeline: Pipeline, who: ResolvePrincipal) -> ServerMiddleware[Any]:
-    """Refuse a request of a principal that has too many under way: one session may send any number without an answer."""
+def _limit_requests(pipeline: Pipeline, resolve_principal: ResolvePrincipal) -> ServerMiddleware[Any]:
+    """Refuse a request of a principal that has too many in progress: one session can send any number at once."""
 
-    async def within(ctx: Context, call_next: CallNext) -> HandlerResult:
+    async def limit(ctx: Context, call_next: CallNext) -> HandlerResult:
         if ctx.request_id is None:
             return await call_next(ctx)
         try:
-            with pipeline.call_queue.count_request(who(ctx).id):
+            with pipeline.call_queue.count_request(resolve_principal(ctx).id):
                 return await call_next(ctx)
-        except TooManyCalls as busy:
-            given = failed_answer(busy.message, busy.hint)
+        except TooManyCalls as error:
+            answer = failed_answer(error.message, error.hint)
             if ctx.method == "tools/call":
-                return call_tool_result(given, pipeline.destination)
-            raise MCPError(INTERNAL_ERROR, given.text) from None
+                return call_tool_result(answer, pipeline.destination)
+            raise MCPError(INTERNAL_ERROR, answer.text) from None
 
-    return within
+    return limit
 
 
-def _with_tools(
+def _insert_tools(
     listed: Callable[[Context], Iterable[BuiltinTool | Operation]], tools: ToolListCache
 ) -> ServerMiddleware[Any]:
-    """Put the tools into a result of `tools/list` after the SDK has checked the request and serialized the rest."""
+    """Put the tools into the result of `tools/list` after the SDK has validated the request and serialized the rest."""
 
-    async def filled(ctx: Context, call_next: CallNext) -> HandlerResult:
-        given = await call_next(ctx)
-        if ctx.method == LIST_TOOLS_METHOD and isinstance(given, dict):
-            return {**given, "tools": tools.serialize(listed(ctx), ctx.protocol_version)}
-        return given
+    async def insert(ctx: Context, call_next: CallNext) -> HandlerResult:
+        result = await call_next(ctx)
+        if ctx.method == LIST_TOOLS_METHOD and isinstance(result, dict):
+            return {**result, "tools": tools.serialize(listed(ctx), ctx.protocol_version)}
+        return result
 
-    return filled
-
-
-def _taken_back(context: Context) -> bool:
-    """Whether the client cancelled its request. The SDK tells it to middleware alone; a handler just ends."""
-    asked = getattr(context.session._request_outbound, "cancel_requested", None)  # noqa: SLF001 - see above
-    return asked is not None and asked.is_set()
+    return insert
 
 
-def call_tool_result(given: ToolAnswer, place: Destination) -> CallToolResult:
-    """An answer on the wire: the answer first, then where it comes from, then what there is to look at."""
-    touched = describe_destination(place, "en") + (f", trace id: {given.trace_id}" if given.trace_id else "")
-    content: list[ContentBlock] = [TextContent(text=given.text), TextContent(text=f"[{touched}]")]
-    if given.figure is not None:
+def _is_cancelled(context: Context) -> bool:
+    """Return whether the client cancelled its request. The SDK reports this only to middleware; a handler just ends."""
+    cancelled = getattr(context.session._request_outbound, "cancel_requested", None)  # noqa: SLF001 - see above
+    return cancelled is not None and cancelled.is_set()
+
+
+def call_tool_result(answer: ToolAnswer, destination: Destination) -> CallToolResult:
+    """Return an answer as MCP content: the text, the destination, and the picture if there is one."""
+    origin = describe_destination(destination, "en") + (f", trace id: {answer.trace_id}" if answer.trace_id else "")
+    content: list[ContentBlock] = [TextContent(text=answer.text), TextContent(text=f"[{origin}]")]
+    if answer.figure is not None:
         content.append(
-            ImageContent(data=given.figure.png, mime_type=PNG_TYPE)
-            if given.figure.png
-            else TextContent(text=given.figure.text)
+            ImageContent(data=answer.figure.png, mime_type=PNG_TYPE)
+            if answer.figure.png
+            else TextContent(text=answer.figure.text)
         )
     return CallToolResult(
         content=content,
-        structured_content=given.structured,
-        is_error=not given.ok,
+        structured_content=answer.structured,
+        is_error=not answer.ok,
         _meta={
-            META_PREFIX + "saas_id": place.saas_id,
-            META_PREFIX + "profile": place.profile,
-            META_PREFIX + "trace_id": given.trace_id,
-            META_PREFIX + "applied": given.applied,
+            META_PREFIX + "saas_id": destination.saas_id,
+            META_PREFIX + "profile": destination.profile,
+            META_PREFIX + "trace_id": answer.trace_id,
+            META_PREFIX + "applied": answer.applied,
         },
     )

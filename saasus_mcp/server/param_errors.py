@@ -1,4 +1,4 @@
-"""What is wrong with a request's `params`, where the SDK says only that something is."""
+"""Readable errors for invalid `params` of a request, which the SDK reports without details."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ REASONS = {
     "bool_type": "must be true or false",
     "missing": "is missing",
 }
-"""By pydantic's types of errors. Its own messages may repeat what was sent."""
+"""By the error type of pydantic, whose own messages may repeat a value."""
 
 
 def explain_validation_error(error: ValidationError, params: Mapping[str, Any] | None) -> MCPError:
-    """The error that names the members of `params` which do not fit, and repeats no value of theirs."""
-    told = dict.fromkeys(_told(each["loc"], each["type"], params) for each in error.errors(include_url=False))
-    return MCPError(INVALID_PARAMS, "; ".join(list(told)[:MAX_REPORTED]) + ".")
+    """Return an error that names the invalid members of `params` and repeats none of their values."""
+    faults = dict.fromkeys(_describe(each["loc"], each["type"], params) for each in error.errors(include_url=False))
+    return MCPError(INVALID_PARAMS, "; ".join(list(faults)[:MAX_REPORTED]) + ".")
 
 
 def explain_missing_handshake(error: MCPError) -> MCPError:
-    """The error that says what to send first, where the SDK refuses a request because nothing was before it."""
+    """Return an error that tells what to send first, if the SDK refused a request before the handshake."""
     if error.error.code != INVALID_PARAMS or error.error.message != SDK_MESSAGE:
         return error
     return MCPError(INVALID_PARAMS, "The connection is not initialized. Send `initialize` first.")
 
 
-def _told(location: tuple[int | str, ...], kind: str, params: Mapping[str, Any] | None) -> str:
-    """What is wrong in one place. Where pydantic tried several forms, its location names them behind the place."""
+def _describe(location: tuple[int | str, ...], kind: str, params: Mapping[str, Any] | None) -> str:
+    """Describe one fault. If pydantic tried several forms, their names follow the place in its location."""
     rest = list(location[1:] if location[:1] == ("params",) else location)
     place, value = ["params"], params
     while rest and _has(value, rest[0]):
-        value = value[rest[0]]  # type: ignore[index]  # it has it
+        value = value[rest[0]]  # type: ignore[index]  # checked by _has
         place.append(str(rest.pop(0))[:MAX_MEMBER_LENGTH])
     if kind == "missing" and len(rest) == 1:
         place.append(str(rest.pop()))

@@ -1,4 +1,4 @@
-"""Progress of a call, told to the client that asked for it: how far it is, and that it goes on while something is awaited."""
+"""Progress notifications to the client: the progress of a call, and that the call goes on while it waits for a person."""
 
 from __future__ import annotations
 
@@ -13,60 +13,59 @@ from saasus_mcp.server.pipeline.call import Progress
 
 T = TypeVar("T")
 NOTIFICATION_SECONDS = 3.0
-"""Seconds between two notifications while a person is asked: clients give up on a call that says nothing for long."""
+"""Seconds between two notifications while a person is asked. Clients give up on a call without a sign of life."""
 WAITING_MESSAGE = "waiting for a person's answer"
 
 
 class ProgressReporter:
-    """Sends progress under the token of a request, in both protocol eras; without a token the SDK sends nothing.
+    """Sends progress under the token of a request. Without a token the SDK sends nothing.
 
-    The protocol wants numbers that grow. Where there is nothing to count, they approach the next whole number.
+    The protocol requires numbers that grow. If there is nothing to count, they approach the next whole number.
     """
 
     def __init__(self, context: ServerRequestContext[Any, Any]) -> None:
         self._context = context
         self._last = -1.0
-        self._whole = 0
+        self._done = 0
         self._beats = 0
 
     async def __call__(self, done: int | None, total: int | None, message: str) -> None:
-        """Tell how far the call is; without `done`, that it goes on."""
+        """Report the progress of the call. Without `done`, report that the call goes on."""
         if done is None:
             self._beats += 1
-            now = self._whole + self._beats / (self._beats + 1)
+            now = self._done + self._beats / (self._beats + 1)
         else:
             now = float(done)
         if now <= self._last:
             return
         self._last = now
         if done is not None:
-            self._whole, self._beats = done, 0
-        with suppress(
-            anyio.ClosedResourceError, anyio.BrokenResourceError
-        ):  # the client has gone: the call itself finds out
+            self._done, self._beats = done, 0
+        # A client that has gone is noticed by the call itself.
+        with suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):
             await self._context.session.report_progress(now, total, message)
 
 
 async def report_while_waiting(
     progress: Progress, ask: Callable[[], Awaitable[T]], failures: tuple[type[Exception], ...]
 ) -> T | None:
-    """Ask a person and tell the client every few seconds that the call waits for them.
+    """Ask a person, and report progress every few seconds meanwhile.
 
     Returns:
-        What was answered; None where asking failed in one of these ways.
+        The answer, or None if asking failed with one of the failures.
     """
-    given: T | None = None
+    answer: T | None = None
     async with anyio.create_task_group() as group:
-        group.start_soon(_beat, progress)
+        group.start_soon(_report, progress)
         try:
-            given = await ask()
+            answer = await ask()
         except failures:
-            given = None
+            answer = None
         group.cancel_scope.cancel()
-    return given
+    return answer
 
 
-async def _beat(progress: Progress) -> None:
+async def _report(progress: Progress) -> None:
     while True:
         await progress(None, None, WAITING_MESSAGE)
         await anyio.sleep(NOTIFICATION_SECONDS)

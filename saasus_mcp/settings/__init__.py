@@ -1,4 +1,4 @@
-"""Settings: the only reader of the environment and of the configuration file. Knows none of the other rooms."""
+"""Settings: the only reader of the environment and of the configuration file. Imports only `common`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from saasus_mcp.settings.addresses import HIGHEST_PORT, parse_endpoint, parse_provider_url
 from saasus_mcp.settings.environment import (
     DEFAULT_API_ORIGIN,
+    MODES,
     Mode,
     Settings,
     TracesExporter,
@@ -16,7 +17,6 @@ from saasus_mcp.settings.environment import (
     settings_language,
     variable_name,
 )
-from saasus_mcp.settings.errors import SettingsError
 from saasus_mcp.settings.profiles import (
     Profile,
     credential_variables,
@@ -24,15 +24,16 @@ from saasus_mcp.settings.profiles import (
     load_profiles,
     require_valid_credentials,
 )
+from saasus_mcp.settings.validation import SettingsError
 
 if TYPE_CHECKING:
     from saasus_mcp.settings.config import load_http_settings
-    from saasus_mcp.settings.console import OidcTable
-    from saasus_mcp.settings.hosting import HttpSettings, JwtTable
+    from saasus_mcp.settings.hosting import HttpSettings, JwtTable, OidcTable
 
 __all__ = [
     "DEFAULT_API_ORIGIN",
     "HIGHEST_PORT",
+    "MODES",
     "HttpSettings",
     "JwtTable",
     "Mode",
@@ -53,11 +54,11 @@ __all__ = [
     "settings_language",
     "variable_name",
 ]
-_ON_DEMAND = {"HttpSettings": "hosting", "JwtTable": "hosting", "OidcTable": "console", "load_http_settings": "config"}
+_ON_DEMAND = {"HttpSettings": "hosting", "JwtTable": "hosting", "OidcTable": "hosting", "load_http_settings": "config"}
 
 
 def __getattr__(name: str) -> Any:
-    """What only a configuration file or hosting needs, on demand: without either, a server starts sooner."""
+    """Import what only a configuration file or hosting needs on demand, so that a stdio server starts sooner."""
     if name in _ON_DEMAND:
         return getattr(import_module(f"saasus_mcp.settings.{_ON_DEMAND[name]}"), name)
     raise AttributeError(name)

@@ -1,4 +1,4 @@
-"""Addresses as people write them: of the API, of this server, of an identity provider. Only https, or http on loopback."""
+"""Addresses of the API, of this server and of identity providers. Only https, or http on loopback."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
+
+from saasus_mcp.common.messages import Message, message
+from saasus_mcp.settings.validation import InvalidValue
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 ORIGIN = re.compile(r"(?P<scheme>(?i:https?))://(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:(?P<port>[0-9]{1,5}))?")
@@ -17,7 +20,7 @@ HTTPS_PORT = 443
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches what listens there."""
+    """Return True if only this machine can reach a listener on `host`."""
     bare = host.strip("[]")
     try:
         return ipaddress.ip_address(bare).is_loopback
@@ -26,63 +29,62 @@ def is_loopback(host: str) -> bool:
 
 
 def parse_api_origin(value: Any) -> str:
-    """The API's base URL without `/v1`."""
+    """Return the API's base URL without `/v1`."""
     text = str(value).strip().rstrip("/").removesuffix("/v1")
-    return _origin(text, "write an origin such as https://api.saasus.io")
+    return _origin(text, message("settings.api_origin"))
 
 
 def parse_public_url(value: Any) -> str:
-    """The origin by which clients reach this server. It has no path."""
-    text = str(value).strip().rstrip("/").lower()
-    known = _origin(text, "write an origin without a path, such as https://mcp.example.com")
-    return known.removesuffix(f":{HTTPS_PORT}") if known.startswith("https:") else known
+    """Return the origin by which clients reach this server. It has no path."""
+    origin = _origin(str(value).strip().rstrip("/").lower(), message("settings.public_url"))
+    return origin.removesuffix(f":{HTTPS_PORT}") if origin.startswith("https:") else origin
 
 
 def parse_web_origin(value: Any) -> str:
-    """The origin of a page in a browser, which may be of any kind of address."""
+    """Return the origin of a page in a browser. Plain http is accepted for every host."""
     text = str(value).strip().rstrip("/").lower()
     if ORIGIN.fullmatch(text) is None:
-        raise ValueError("write origins such as https://app.example.com")
+        raise InvalidValue(message("settings.web_origin"))
     return text
 
 
 def parse_provider_url(value: Any) -> str:
-    """A URL of an identity provider, left as it is: issuers are compared letter by letter."""
-    return _url(str(value), "write a URL such as https://login.example.com/realms/main")
+    """Return the URL of an identity provider unchanged, because issuers are compared character by character."""
+    return _url(str(value), message("settings.provider_url"))
 
 
 def parse_endpoint(value: Any) -> str:
-    """The URL at which a hosted server answers, such as https://mcp.example.com/mcp."""
-    return _url(str(value).strip(), "write a URL such as https://mcp.example.com/mcp")
+    """Return the URL at which a hosted server answers, such as https://mcp.example.com/mcp."""
+    return _url(str(value).strip(), message("settings.endpoint"))
 
 
 def parse_host_name(value: Any) -> str:
-    """A host's name or address, without a port."""
+    """Return a host's name or address, without a port."""
     text = str(value).strip().lower()
     if HOST.fullmatch(text) is None:
-        raise ValueError("write a host's name or address, without a port")
+        raise InvalidValue(message("settings.host_name"))
     return text.strip("[]")
 
 
-def _origin(text: str, wanted: str) -> str:
+def _origin(text: str, problem: Message) -> str:
     parts = ORIGIN.fullmatch(text)
     if parts is None or int(parts["port"] or 0) > HIGHEST_PORT:
-        raise ValueError(wanted)
+        raise InvalidValue(problem)
     _require_secure(parts)
     return text
 
 
-def _url(text: str, wanted: str) -> str:
+def _url(text: str, problem: Message) -> str:
     parts = URL.fullmatch(text)
     if parts is None:
-        raise ValueError(wanted)
+        raise InvalidValue(problem)
     _require_secure(parts)
     return text
 
 
 def _require_secure(parts: re.Match[str]) -> None:
     if parts["scheme"].lower() != "https" and not is_loopback(parts["host"]):
-        raise ValueError("only https, or http on loopback, is accepted")
+        raise InvalidValue(message("settings.insecure_url"))
 
 
 ApiOrigin = Annotated[str, BeforeValidator(parse_api_origin)]
@@ -92,4 +94,4 @@ WebOrigin = Annotated[str, BeforeValidator(parse_web_origin)]
 ProviderUrl = Annotated[str, BeforeValidator(parse_provider_url)]
 
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
-"""Signatures that only the issuer can make. A secret shared with it, as HS256 wants, would be one more to lose."""
+"""Asymmetric signatures only. HS256 needs a secret shared with the issuer, which could leak."""

@@ -1,4 +1,4 @@
-"""The configuration file, TOML: what more than one set of credentials needs. It names where secrets are, and holds none."""
+"""The configuration file, TOML: profiles and hosting. It names the sources of secrets and contains none."""
 
 from __future__ import annotations
 
@@ -9,25 +9,32 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from saasus_mcp.common.messages import message
 from saasus_mcp.common.private_files import UnsafeFile, read_provided_file
 from saasus_mcp.settings.addresses import ApiOrigin
-from saasus_mcp.settings.console import ConsoleTable, OidcTable
 from saasus_mcp.settings.environment import DEFAULT_API_ORIGIN, Settings
-from saasus_mcp.settings.errors import SettingsError, describe_first_error
-from saasus_mcp.settings.hosting import AuthTable, HttpSettings, HttpTable, JwtTable, resolve_http_settings
+from saasus_mcp.settings.hosting import (
+    AuthTable,
+    ConsoleTable,
+    HttpSettings,
+    HttpTable,
+    JwtTable,
+    OidcTable,
+    resolve_http_settings,
+)
 from saasus_mcp.settings.secret_sources import SecretSource, SecretSourceField
-from saasus_mcp.settings.strict import StrictModel
+from saasus_mcp.settings.validation import InvalidValue, SettingsError, StrictModel, describe_first_error
 
 PROFILE_NAME = r"^[A-Za-z0-9_-]{1,40}$"
-SECRET_NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,79}$"  # noqa: S105 - a name, not a secret
+SECRET_NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,79}$"  # noqa: S105 - a pattern
 
 
 class ProfileTable(StrictModel):
-    """`[profiles.NAME]`: one set of SaaSus credentials; without any, those of the environment.
+    """`[profiles.NAME]`: one set of SaaSus credentials. Without credentials, the environment's are used.
 
     Attributes:
-        groups: of callers over HTTP who may use it; nobody where empty. "*" is everyone who is authenticated.
-        secrets: what `secret://NAME` stands for in arguments that take a secret.
+        groups: groups of HTTP callers who may use the profile; "*" is every authenticated caller, empty is no caller.
+        secrets: sources of `secret://NAME` in arguments that take a secret, by name.
     """
 
     saas_id: str | SecretSource | None = None
@@ -38,10 +45,10 @@ class ProfileTable(StrictModel):
     secrets: dict[Annotated[str, Field(pattern=SECRET_NAME)], SecretSourceField] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _whole(self) -> Self:
+    def _require_all_or_none(self) -> Self:
         given = [self.saas_id is not None, self.api_key is not None, self.secret_key is not None]
         if any(given) and not all(given):
-            raise ValueError("set all of saas_id, api_key and secret_key, or none of them to use the environment")
+            raise InvalidValue(message("settings.incomplete_profile"))
         return self
 
 
@@ -58,18 +65,18 @@ class Config(StrictModel):
 EMPTY_CONFIG = Config(version=1)
 TABLES = (Config, ProfileTable, SecretSource, HttpTable, AuthTable, JwtTable, ConsoleTable, OidcTable)
 CONFIG_KEYS = frozenset(name for table in TABLES for name in table.model_fields)
-"""Every key of every table: what a misspelt one may have meant."""
+"""Every key of every table, to suggest one for a misspelt key."""
 MAX_CONFIG_BYTES = 1024 * 1024
-"""Bytes of the file."""
 
 
 @cache
 def load_config(file: Path) -> Config:
-    """What the file says; nothing where there is none.
+    """Return the content of the configuration file, or `EMPTY_CONFIG` if there is no file.
 
     Raises:
-        SettingsError: it cannot be read: where in it, and what is accepted.
+        SettingsError: the file cannot be read or has an invalid value.
     """
+    hint = message("settings.nothing_started_hint")
     try:
         text = read_provided_file(file, MAX_CONFIG_BYTES).decode("utf-8-sig")
     except FileNotFoundError:
@@ -77,40 +84,48 @@ def load_config(file: Path) -> Config:
     except UnsafeFile as error:
         raise SettingsError(error.message, error.hint) from error
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file} cannot be read: {type(error).__name__}.", "Nothing was started.") from None
+        reason = type(error).__name__
+        raise SettingsError(message("settings.file_unreadable", file=str(file), reason=reason), hint) from None
     try:
         return Config.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{file} is not TOML: {error}.", "Nothing was started.") from None
+        raise SettingsError(message("settings.file_not_toml", file=str(file), reason=str(error)), hint) from None
     except RecursionError:
-        raise SettingsError(f"{file} is nested too deeply.", "Nothing was started.") from None
+        raise SettingsError(message("settings.file_too_deep", file=str(file)), hint) from None
     except ValidationError as error:
-        place, message = describe_first_error(error, CONFIG_KEYS)
-        raise SettingsError(f"{file}: {place}: {message}.", "Nothing was started.") from None
+        path, problem = describe_first_error(error, CONFIG_KEYS)
+        raise SettingsError(
+            message("settings.invalid_in_file", file=str(file), setting=path, problem=problem), hint
+        ) from None
 
 
 def referenced_variables(config: BaseModel) -> set[str]:
-    """The environment variables in which a configuration file says that secrets are."""
-    found: set[str] = set()
-    waiting: list[Any] = [config]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, SecretSource):
-            found |= {one.env} if one.env else set()
-        elif isinstance(one, BaseModel):
-            waiting += [getattr(one, name) for name in type(one).model_fields]
-        elif isinstance(one, dict):
-            waiting += one.values()
-    return found
+    """Return the environment variables that a configuration names as sources of secrets."""
+    variables: set[str] = set()
+    pending: list[Any] = [config]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, SecretSource):
+            variables |= {value.env} if value.env else set()
+        elif isinstance(value, BaseModel):
+            pending += [getattr(value, name) for name in type(value).model_fields]
+        elif isinstance(value, dict):
+            pending += value.values()
+    return variables
 
 
 def load_http_settings(settings: Settings) -> HttpSettings:
-    """What hosting is set to.
+    """Return the settings of hosting, from options, environment and configuration file.
 
     Raises:
-        SettingsError: the file is not sound, or others could reach the server and it is not said by which address.
+        SettingsError: the file has a fault, or the server is reachable by other machines and has no public URL.
     """
     config = load_config(settings.config_file)
     return resolve_http_settings(
-        config.http, config.auth, settings.host, settings.port, settings.public_url, console=config.console
+        config.http,
+        config.auth,
+        console=config.console,
+        host=settings.host,
+        port=settings.port,
+        public_url=settings.public_url,
     )

@@ -1,4 +1,4 @@
-"""What is wrong with a credential before it is ever used: a client's placeholder, an example, or what copying added. Shows no value."""
+"""Flaws of a credential that show before it is used: a placeholder, an example value, or characters added by copying."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Literal
 CredentialFlaw = Literal["reference", "space", "quotes", "characters", "example"]
 
 MAX_CREDENTIAL_CHARACTERS = 1024
-"""Characters of a credential. It is sent in a header, and every pattern below takes time linear in it."""
+"""A credential is sent in a header, and every pattern below takes linear time."""
 
-WITHIN = re.compile(r"\$\{[^{}]*\}|\{\{[^{}]*\}\}|\$\([^()]*\)|\[\[[^\[\]]*\]\]")
-WHOLE = re.compile(
+EMBEDDED_REFERENCE = re.compile(r"\$\{[^{}]*\}|\{\{[^{}]*\}\}|\$\([^()]*\)|\[\[[^\[\]]*\]\]")
+WHOLE_REFERENCE = re.compile(
     r"\$[\w:]+|%[^%\s]+%|<[^<>]*>|#?\{[^{}]*\}|@\w+@|!\w+!|__\w+__|(?:op|vault|secret|env|keyring|file):.*",
     re.IGNORECASE | re.DOTALL,
 )
-"""How clients, shells, templates and secret managers write "the value of this variable"; who does not know the form passes it on."""
+"""References of clients, shells, templates and secret managers to a variable. A program that does not know a form passes it on."""
 
 QUOTES = "\"'`“”‘’「」『』«»„‚＂＇"  # noqa: RUF001 - as word processors and input methods write them
 FIRST, LAST = "!", "~"
 SEPARATORS = re.compile(r"[-_.]+")
-ONE_CHARACTER = re.compile(r"(.)\1{2,}")
-TELLING = frozenset(
+REPEATED_CHARACTER = re.compile(r"(.)\1{2,}")
+EXAMPLE_WORDS = frozenset(
     [
         "your",
         "my",
@@ -41,14 +41,13 @@ TELLING = frozenset(
         "here",
     ]
 )
-"""Words that only a text in the place of a credential has..."""
-PLAIN = frozenset(
+"""Words of which an example value has at least one..."""
+NEUTRAL_WORDS = frozenset(
     [
         "the",
         "a",
         "me",
         "this",
-        "with",
         "with",
         "actual",
         "real",
@@ -65,8 +64,8 @@ PLAIN = frozenset(
         "apikey",
     ]
 )
-"""...together with these alone."""
-NAMES = frozenset(
+"""...and otherwise only words of these."""
+CREDENTIAL_NAMES = frozenset(
     [
         "saasusapikey",
         "saasussecretkey",
@@ -85,19 +84,19 @@ NAMES = frozenset(
         "undefined",
     ]
 )
-"""Names in the place of what they name, without separators."""
+"""Names of credentials in place of their values, without separators."""
 
 
 def is_placeholder(text: str) -> bool:
-    """Whether a text holds the place of a value that was never put in, or is nothing else."""
-    return WITHIN.search(text) is not None or WHOLE.fullmatch(text.strip()) is not None
+    """Return True if a text contains a reference that was not replaced by its value."""
+    return EMBEDDED_REFERENCE.search(text) is not None or WHOLE_REFERENCE.fullmatch(text.strip()) is not None
 
 
 def find_credential_flaw(value: str, *, spaces: bool = False) -> CredentialFlaw | None:
-    """What is wrong with a credential; None where nothing is. An empty one is a matter of its own.
+    """Return the flaw of a credential, or None. An empty credential has no flaw here.
 
     Args:
-        spaces: whether it may hold spaces, as a client secret of OAuth may (RFC 6749, appendix A.2).
+        spaces: spaces are allowed, as in a client secret of OAuth (RFC 6749, appendix A.2).
     """
     if not value:
         return None
@@ -115,9 +114,12 @@ def find_credential_flaw(value: str, *, spaces: bool = False) -> CredentialFlaw 
 
 
 def _is_example(value: str) -> bool:
-    """Whether it is what documentation writes in the place of a credential."""
+    """Return True for a value such as documentation writes in place of a credential."""
     words = set(SEPARATORS.split(value)) - {""}
     bare = SEPARATORS.sub("", value)
     return bool(
-        not bare or bare in NAMES or ONE_CHARACTER.fullmatch(bare) or (words & TELLING and words <= TELLING | PLAIN)
+        not bare
+        or bare in CREDENTIAL_NAMES
+        or REPEATED_CHARACTER.fullmatch(bare)
+        or (words & EXAMPLE_WORDS and words <= EXAMPLE_WORDS | NEUTRAL_WORDS)
     )

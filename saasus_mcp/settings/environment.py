@@ -1,21 +1,21 @@
-"""What flags and the environment say. An unreadable value is an error that names it, never a default."""
+"""Settings from command-line options and the environment. An invalid value is an error that names the setting, never a default."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import tzinfo
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 
 from saasus_mcp.common import timezones
+from saasus_mcp.common.language import Language, locale_language
+from saasus_mcp.common.messages import message
 from saasus_mcp.settings.addresses import HIGHEST_PORT, ApiOrigin, HostName, PublicUrl
-from saasus_mcp.settings.errors import SettingsError, describe_first_error
 from saasus_mcp.settings.paths import AbsolutePath, user_folder
 from saasus_mcp.settings.shared_database import DatabaseUrl, SealingKeys, read_key_file
-from saasus_mcp.settings.strict import StrictModel
 from saasus_mcp.settings.unknown_variables import (
     OTHER_VARIABLES,
     find_unknown_variables,
@@ -23,37 +23,44 @@ from saasus_mcp.settings.unknown_variables import (
     refuse_duplicate_variables,
     unknown_variables_error,
 )
+from saasus_mcp.settings.validation import InvalidValue, SettingsError, StrictModel, describe_first_error
 
 DEFAULT_API_ORIGIN = "https://api.saasus.io"
 YES, NO = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off", ""})
 
 
 def parse_switch(value: Any) -> bool:
-    """A switch as people write it: 1, true, yes, on and their opposites, in any case."""
+    """Return the value of a switch: 1, true, yes, on or their opposites, in any letter case."""
     text = str(value).strip().lower()
     if text not in YES | NO:
-        raise ValueError("write true or false")
+        raise InvalidValue(message("settings.value.boolean"))
     return text in YES
 
 
 def parse_time_zone(value: Any) -> str:
-    """The name of a time zone that this machine knows."""
+    """Return the name of a known time zone."""
     name = str(value).strip()
     if timezones.find_time_zone(name) is None:
-        raise ValueError("write a time zone of the IANA database, such as Asia/Tokyo or UTC")
+        raise InvalidValue(message("settings.time_zone"))
     return name
+
+
+def colours_disabled() -> bool:
+    """Return True if `NO_COLOR` (https://no-color.org) is set, or the terminal cannot show colours."""
+    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
 
 
 Switch = Annotated[bool, BeforeValidator(parse_switch)]
 TimeZone = Annotated[str, BeforeValidator(parse_time_zone)]
 Mode = Literal["read-only", "guarded", "strict"]
+MODES: tuple[Mode, ...] = get_args(Mode)
 TracesExporter = Literal["none", "console", "otlp"]
 
 
 class Settings(StrictModel):
-    """Everything that can be set, from flags first and then from the environment.
+    """Every setting, from options first and then from the environment.
 
-    No `.env` file is read and nothing is taken from the working directory: a model can write there.
+    No `.env` file is read and nothing is taken from the working directory, to which a model can write.
     """
 
     saas_id: str = Field("", validation_alias=AliasChoices("SAASUS_SAAS_ID", "SAASUS_PLATFORM_SAASID"))
@@ -69,7 +76,7 @@ class Settings(StrictModel):
     mode: Mode | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_MODE"))
     policy: AbsolutePath | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_POLICY"))
     sandbox: Switch = Field(False, validation_alias=AliasChoices("SAASUS_MCP_SANDBOX"))
-    lang: Literal["en", "ja"] = Field("en", validation_alias=AliasChoices("SAASUS_MCP_LANG"))
+    lang: Language = Field("en", validation_alias=AliasChoices("SAASUS_MCP_LANG"))
     time_zone: TimeZone | None = Field(None, validation_alias=AliasChoices("SAASUS_MCP_TIME_ZONE"))
     profile: str = Field(
         "default", validation_alias=AliasChoices("SAASUS_MCP_PROFILE"), pattern=r"^[A-Za-z0-9_-]{1,40}$"
@@ -92,72 +99,62 @@ class Settings(StrictModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _keys_of_file(cls, given: Any) -> Any:
-        """The sealing keys that are kept in a file, as if they had been given."""
+    def _read_key_file(cls, given: Any) -> Any:
+        """Replace the file of sealing keys with the keys."""
         keys, file = variable_name("sealing_keys"), variable_name("sealing_keys_file")
         if not isinstance(given, dict) or not given.get(file):
             return given
         if given.get(keys):
-            raise ValueError(f"{keys} and {file}: set only one")
+            raise InvalidValue(message("settings.two_key_settings", keys=keys, file=file))
         try:
-            return {**given, keys: read_key_file(Path(given[file]))}
-        except ValueError as error:
-            raise ValueError(f"{file}: {error}") from None
+            return {**given, keys: read_key_file(Path(given[file]), file)}
+        except InvalidValue as error:
+            raise InvalidValue(message("settings.prefixed", setting=file, problem=error.problem)) from None
 
     @model_validator(mode="after")
-    def _agree(self) -> Self:
+    def _require_consistency(self) -> Self:
         if self.policy is not None and self.mode not in (None, "read-only"):
-            raise ValueError(
-                "SAASUS_MCP_MODE and SAASUS_MCP_POLICY: set only one; only read-only can be combined with a policy"
-            )
+            raise InvalidValue(message("settings.mode_and_policy"))
         if self.database_url is not None and not self.sealing_keys:
-            raise ValueError(
-                "SAASUS_MCP_SEALING_KEYS: required with SAASUS_MCP_DATABASE_URL: servers that share a database share "
-                "the key of what is in it; make a file of it once, `(umask 077; openssl rand -base64 32 > sealing_key)`, and "
-                "name it to all of them as SAASUS_MCP_SEALING_KEYS_FILE"
-            )
+            raise InvalidValue(message("settings.sealing_keys_required"))
         return self
 
     @property
     def read_only(self) -> bool:
-        """Whether either switch says read-only: where two names disagree, the safe one holds."""
+        """True if either switch is on: if the two variables disagree, the safe one wins."""
         return self.own_read_only or self.official_read_only
 
     @property
     def zone(self) -> tzinfo | None:
-        """The time zone of what people read; None for that of their language."""
+        """The time zone for people; None for that of their language."""
         return timezones.find_time_zone(self.time_zone) if self.time_zone else None
 
     @property
     def state_folder(self) -> Path:
-        """Where state is kept: the set folder, or the user's platform state folder."""
-        if self.state_dir is not None:
-            return self.state_dir
-        return user_folder("state", self.lang)
+        """The folder of the stores and keys: `state_dir`, or the user's platform state folder."""
+        return self.state_dir if self.state_dir is not None else user_folder("state")
 
     @property
     def config_file(self) -> Path:
-        """The configuration file, which need not be there: the set one, or that in the user's configuration folder."""
-        if self.config is not None:
-            return self.config
-        return user_folder("config", self.lang) / "config.toml"
+        """The configuration file, which may be missing: `config`, or config.toml in the user's configuration folder."""
+        return self.config if self.config is not None else user_folder("config") / "config.toml"
 
 
 PORTABLE_SETTINGS = ("api_url_base", "config", "state_dir", "timeout", "call_seconds", "answer_budget")
-"""Settings that hold no secret and have no flag: a server that a client starts knows them only if the client's file says."""
+"""Settings without secret and without option: a server that a client starts needs them in the client's file."""
 
 
 def portable_variables(settings: Settings) -> dict[str, str]:
-    """Those of PLACES that are set, by their variables; a folder by its absolute path."""
-    found = {name: getattr(settings, name) for name in PORTABLE_SETTINGS if name in settings.model_fields_set}
+    """Return the variables of the `PORTABLE_SETTINGS` that are set, with absolute paths."""
+    values = {name: getattr(settings, name) for name in PORTABLE_SETTINGS if name in settings.model_fields_set}
     return {
         variable_name(name): str(value.absolute() if isinstance(value, Path) else value)
-        for name, value in found.items()
+        for name, value in values.items()
     }
 
 
 def variable_name(name: str) -> str:
-    """The environment variable of a setting, by its name in code; of several, ours before the official server's."""
+    """Return the environment variable of a setting: this program's own name, not that of the official server."""
     return _variables(name)[0]
 
 
@@ -167,78 +164,75 @@ def _variables(name: str) -> list[str]:
 
 
 def used_variable(name: str) -> str:
-    """The environment variable that a setting is taken from: the first of its names that is set, else the first."""
-    present = _present()
-    return next((one for one in _variables(name) if one in present), variable_name(name))
+    """Return the environment variable from which a setting is taken: the first of its names that is set, or the first."""
+    present = _present_variables()
+    return next((variable for variable in _variables(name) if variable in present), variable_name(name))
 
 
-def _present() -> dict[str, str]:
-    """What is set, in any case of letters. Empty is not set."""
+def _present_variables() -> dict[str, str]:
+    """Return the variables that are set and not empty, with names in upper case."""
     return {name.upper(): value for name, value in os.environ.items() if value and not is_service_link(name, value)}
 
 
-def _environment() -> Iterator[tuple[str, str]]:
-    """What is set, by the first variable of each setting."""
-    present = _present()
-    for name in Settings.model_fields:
-        found = [present[one] for one in _variables(name) if one in present]
-        if found:
-            yield variable_name(name), found[0]
+def _environment() -> dict[str, str]:
+    """Return the values of the settings that are set, by the first variable of each setting."""
+    present = _present_variables()
+    values = ((name, [present[each] for each in _variables(name) if each in present]) for name in Settings.model_fields)
+    return {variable_name(name): found[0] for name, found in values if found}
 
 
-def settings_language(flag: str | None) -> Literal["en", "ja"]:
-    """What to speak where the settings cannot be read: as the flag says, or the environment, or English."""
-    said = flag or dict(_environment()).get(variable_name("lang"))
-    return "ja" if said == "ja" else "en"
+def settings_language(option: str | None) -> Language:
+    """Return the language of a person when the settings cannot be read: of the option, of the environment, of the locale."""
+    language = option or _environment().get(variable_name("lang")) or locale_language(os.environ)
+    return "ja" if language == "ja" else "en"
 
 
-def read_settings(**flags: Any) -> Settings:
-    """The settings from flags (None where not given) and, behind them, the environment.
+def read_settings(**options: Any) -> Settings:
+    """Return the settings from options (None if not given) and from the environment.
 
     Raises:
-        SettingsError: a value cannot be read: which one, and what is accepted; or a variable that looks like a setting
-            is none.
+        SettingsError: a value is invalid, or a variable looks like a setting and is unknown.
     """
-    lang = settings_language(flags.get("lang"))
-    refuse_duplicate_variables(lang)
-    flagged = {variable_name(name): value for name, value in flags.items() if value is not None}
-    given = {**dict(_environment()), **flagged}
+    refuse_duplicate_variables()
+    given = {variable_name(name): value for name, value in options.items() if value is not None}
     try:
-        settings = Settings(**given)
+        settings = Settings(**{**_environment(), **given})
     except ValidationError as error:
-        place, message = describe_first_error(error)
-        name = _named(place.split(".", 1)[0], flagged)
-        raise SettingsError(f"{name}: {message}." if name else f"{message}.", "Nothing was started.") from None
-    _refuse_unknown(settings, lang)
+        path, problem = describe_first_error(error)
+        name = _reported_name(path.split(".", 1)[0], given)
+        found = (
+            message("settings.invalid", setting=name, problem=problem)
+            if name
+            else message("settings.invalid_settings", problem=problem)
+        )
+        raise SettingsError(found, message("settings.nothing_started_hint")) from None
+    _refuse_unknown(settings)
     return settings
 
 
-def _named(place: str, flagged: Mapping[str, Any]) -> str:
-    """The variable at fault by the name that was used for it, of those that a setting has."""
+def _reported_name(variable: str, given: Mapping[str, Any]) -> str:
+    """Return the name by which an invalid setting was set, which may be that of the official server."""
     names = {variable_name(name): name for name in Settings.model_fields}
-    return used_variable(names[place]) if place in names and place not in flagged else place
+    return used_variable(names[variable]) if variable in names and variable not in given else variable
 
 
 def known_variables() -> frozenset[str]:
-    """Every environment variable that is read as a setting."""
-    return frozenset(one for name in Settings.model_fields for one in _variables(name)) | OTHER_VARIABLES
+    """Return every environment variable that is read as a setting."""
+    return frozenset(each for name in Settings.model_fields for each in _variables(name)) | OTHER_VARIABLES
 
 
-def _refuse_unknown(settings: Settings, lang: Literal["en", "ja"]) -> None:
-    """See that nothing which looks like a setting is left unread. The configuration file may name variables of its own.
+def _refuse_unknown(settings: Settings) -> None:
+    """Refuse variables that look like settings and are unknown. The configuration file may name further variables.
 
     Raises:
-        SettingsError: there is such a variable.
+        SettingsError: a variable is unknown.
     """
-    known = known_variables() - OTHER_VARIABLES
-    found = find_unknown_variables(known)
-    if not found:
+    known = known_variables()
+    unknown = find_unknown_variables(known - OTHER_VARIABLES)
+    if not unknown:
         return
-    from saasus_mcp.settings.config import load_config, referenced_variables  # noqa: PLC0415 - only on a mistake, or with such names
+    from saasus_mcp.settings.config import load_config, referenced_variables  # noqa: PLC0415 - rarely needed
 
-    own = referenced_variables(load_config(settings.config_file))
-    found = [name for name in found if name not in own]
-    if found:
-        raise unknown_variables_error(
-            found, {name for name in known | OTHER_VARIABLES if name.startswith("SAASUS_MCP_")}, lang
-        )
+    referenced = referenced_variables(load_config(settings.config_file))
+    if unknown := [name for name in unknown if name not in referenced]:
+        raise unknown_variables_error(unknown, {name for name in known if name.startswith("SAASUS_MCP_")})

@@ -1,13 +1,14 @@
-"""What hosting is set to: where the server listens, by which address clients know it, and whom it believes."""
+"""Settings of a hosted server: where it listens, its public URL, its callers' identity providers, and the console."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
+from saasus_mcp.common.messages import message
 from saasus_mcp.settings.addresses import (
     HIGHEST_PORT,
     Algorithm,
@@ -17,30 +18,30 @@ from saasus_mcp.settings.addresses import (
     WebOrigin,
     is_loopback,
 )
-from saasus_mcp.settings.console import ConsoleTable
-from saasus_mcp.settings.errors import SettingsError
-from saasus_mcp.settings.strict import StrictModel
+from saasus_mcp.settings.secret_sources import SecretSourceField
+from saasus_mcp.settings.validation import InvalidValue, SettingsError, StrictModel
 
 MEBIBYTE = 1024 * 1024
+_Scope = Annotated[str, Field(pattern=r"^[!#-\[\]-~]{1,100}$")]
 
 
-def _several(value: Any) -> Any:
+def _as_tuple(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
 class HttpTable(StrictModel):
-    """`[http]`: where the server listens and what it lets in.
+    """`[http]`: where the server listens and which requests it accepts.
 
     Attributes:
-        public_url: the origin by which clients reach it, through the reverse proxy.
-        allowed_hosts: names in a request's Host header beside that of public_url and those of loopback.
-        allowed_origins: of pages that may call it, beside public_url and loopback.
-        body_limit: bytes of one request.
-        connections: requests at once, open streams included.
-        connections_per_caller: of these, for one principal; left out, a fifth, or all where nobody is asked who they are.
-        calls_per_caller: calls of one principal that wait for the API at once. Further ones wait behind them.
-        sessions_per_caller: sessions of older protocols that one principal may have open.
-        metrics: whether /metrics answers anybody. Else it takes a token, where tokens are needed at all.
+        public_url: origin by which clients reach the server through the reverse proxy.
+        allowed_hosts: accepted Host headers, in addition to the host of public_url and loopback.
+        allowed_origins: origins of pages that may call the server, in addition to public_url and loopback.
+        body_limit: maximum size of a request in bytes.
+        connections: maximum number of concurrent requests, open streams included.
+        connections_per_caller: maximum for one principal; by default a fifth, or all without authentication.
+        calls_per_caller: calls of one principal that wait for the API at the same time. Further calls queue.
+        sessions_per_caller: open sessions of older protocol versions for one principal.
+        metrics: /metrics needs no token. Otherwise it needs one wherever authentication is on.
     """
 
     host: HostName = "127.0.0.1"
@@ -57,10 +58,9 @@ class HttpTable(StrictModel):
 
     @field_validator("connections_per_caller")
     @classmethod
-    def _within_all(cls, share: int | None, info: ValidationInfo) -> int | None:
-        """A share that is larger than the whole was meant for something else."""
+    def _within_connections(cls, share: int | None, info: ValidationInfo) -> int | None:
         if share is not None and share > info.data.get("connections", share):
-            raise ValueError("must not exceed `connections`")
+            raise InvalidValue(message("settings.more_than_connections"))
         return share
 
 
@@ -68,41 +68,78 @@ class JwtTable(StrictModel):
     """`[auth.jwt]`: the identity provider whose access tokens are accepted.
 
     Attributes:
-        audience: what a token's `aud` must contain one of; left out, the URL of this server's /mcp.
-        subject_claim: the claim that says who the caller is, the same whatever program they use.
-        groups_claim: the claim with the caller's groups, by its name or a dotted path.
-        scopes: what every token must have.
-        leeway: seconds that the clocks may differ.
+        audience: accepted values of `aud`; by default the URL of this server's /mcp.
+        subject_claim: claim with the caller's user id, the same in every client.
+        groups_claim: claim with the caller's groups, a name or a dotted path.
+        scopes: scopes that every token must have.
+        leeway: accepted clock difference in seconds.
     """
 
     issuer: ProviderUrl
     jwks_url: ProviderUrl
-    audience: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_several)] = ()
+    audience: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_as_tuple)] = ()
     algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1)] = ("RS256", "ES256")
     subject_claim: str = Field(default="sub", min_length=1, max_length=200)
     groups_claim: str = Field(default="groups", min_length=1, max_length=200)
-    scopes: tuple[Annotated[str, Field(pattern=r"^[!#-\[\]-~]{1,100}$")], ...] = ()
+    scopes: tuple[_Scope, ...] = ()
     leeway: int = Field(default=30, ge=0, le=300)
 
 
 class AuthTable(StrictModel):
-    """`[auth]`: whom the server believes.
+    """`[auth]`: how callers authenticate.
 
     Attributes:
-        tokens: whether tokens of `saasus-mcp token` are accepted; left out, wherever authentication is needed.
+        tokens: tokens of `saasus-mcp token` are accepted; by default wherever authentication is needed.
     """
 
     tokens: bool | None = None
     jwt: JwtTable | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class HttpSettings:
-    """What hosting is set to, settled between flags, environment and file.
+class OidcTable(StrictModel):
+    """`[console.oidc]`: the identity provider through which approvers sign in.
 
     Attributes:
-        public_url: never empty; on a private loopback where the server listens.
-        asked_tokens: whether the file says that tokens are accepted; None where it says nothing.
+        client_id: the console's client id. The provider redirects to /console/sso/callback.
+        client_secret: omitted for a public client. PKCE is always used.
+        approver_group: group of the provider whose members may sign in. Their other groups decide on profiles.
+        subject_claim: claim with the user id. It must equal `[auth.jwt].subject_claim`; otherwise one person counts as two and
+            could approve their own calls.
+        groups_claim: claim of the ID token with the groups, a name or a dotted path.
+        leeway: accepted clock difference in seconds.
+    """
+
+    issuer: ProviderUrl
+    client_id: str = Field(min_length=1, max_length=200)
+    client_secret: SecretSourceField | None = None
+    approver_group: str = Field(min_length=1, max_length=200)
+    subject_claim: str = Field(default="sub", min_length=1, max_length=200)
+    groups_claim: str = Field(default="groups", min_length=1, max_length=200)
+    scopes: tuple[_Scope, ...] = ("openid",)
+    algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1)] = ("RS256", "ES256")
+    leeway: int = Field(default=30, ge=0, le=300)
+
+    @model_validator(mode="after")
+    def _require_openid(self) -> Self:
+        if "openid" not in self.scopes:
+            raise InvalidValue(message("settings.openid_scope"))
+        return self
+
+
+class ConsoleTable(StrictModel):
+    """`[console]`: the web pages at /console."""
+
+    enabled: bool = True
+    oidc: OidcTable | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSettings:
+    """The settings of hosting, resolved from options, environment and file.
+
+    Attributes:
+        public_url: never empty; the listening address on a private loopback.
+        configured_tokens: `[auth].tokens`; None if the file does not set it.
         table: the rest of `[http]`.
         console: `[console]`.
     """
@@ -117,46 +154,44 @@ class HttpSettings:
 
     @property
     def exposed(self) -> bool:
-        """Whether others than this machine can reach the server, directly or through a proxy."""
+        """True if other machines can reach the server, directly or through a proxy."""
         return not is_loopback(self.host) or not is_loopback(urlsplit(self.public_url).hostname or "")
 
     @property
     def authenticated(self) -> bool:
-        """Whether a caller must show a token. Without, whoever reaches the port is the owner of the machine."""
+        """True if a caller needs a token. Otherwise everyone who reaches the port acts as the owner of the machine."""
         return self.exposed or self.jwt is not None or self.configured_tokens is True
 
     @property
     def tokens(self) -> bool:
-        """Whether tokens of `saasus-mcp token` are accepted."""
+        """True if tokens of `saasus-mcp token` are accepted."""
         return self.authenticated and self.configured_tokens is not False
 
     @property
     def resources(self) -> tuple[str, ...]:
-        """The URLs that access tokens are issued for (RFC 8707)."""
+        """The URLs for which access tokens are issued (RFC 8707)."""
         return f"{self.public_url}/mcp", f"{self.public_url}/sse"
 
 
 def resolve_http_settings(
     table: HttpTable,
     auth: AuthTable,
-    host: str | None,
-    port: int | None,
-    public_url: str | None,
     *,
     console: ConsoleTable | None = None,
+    host: str | None = None,
+    port: int | None = None,
+    public_url: str | None = None,
 ) -> HttpSettings:
-    """What holds of a file's tables and of what flags or the environment say instead.
+    """Return the settings of hosting. `host`, `port` and `public_url` of options or the environment precede the file.
 
     Raises:
-        SettingsError: others could reach the server, and it is not said by which address.
+        SettingsError: other machines can reach the server, and it has no public URL.
     """
-    listens, at = host or table.host, table.port if port is None else port
-    known_as = public_url or table.public_url
-    if known_as is None and not is_loopback(listens):
+    host, port = host or table.host, table.port if port is None else port
+    public_url = public_url or table.public_url
+    if public_url is None and not is_loopback(host):
         raise SettingsError(
-            f"SAASUS_MCP_PUBLIC_URL is not set, and other machines can reach {listens}.",
-            "Set it to the https address by which clients reach the server, which takes authentication too "
-            "(docs/hosting.md), or listen on 127.0.0.1.",
+            message("settings.public_url_required", host=host), message("settings.public_url_required_hint")
         )
-    private = f"http://{f'[{listens}]' if ':' in listens else listens}:{at}"
-    return HttpSettings(listens, at, known_as or private, auth.tokens, auth.jwt, table, console or ConsoleTable())
+    private = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    return HttpSettings(host, port, public_url or private, auth.tokens, auth.jwt, table, console or ConsoleTable())

@@ -1,4 +1,4 @@
-"""Paths as settings: absolute, so that nothing is ever taken from the working directory, which a model may write to."""
+"""Absolute paths, so that no setting is resolved in the working directory, to which a model may write."""
 
 from __future__ import annotations
 
@@ -8,58 +8,48 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator
 
+from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.settings.credentials import QUOTES, is_placeholder
-from saasus_mcp.settings.errors import SettingsError
+from saasus_mcp.settings.validation import InvalidValue, SettingsError
 
 APPLICATION = "saasus-mcp"
-WORDS = {
-    "en": (
-        "{variable}: not an absolute path, so the {kind} folder would depend on the working directory.",
-        "Correct or unset it.",
-    ),
-    "ja": (
-        "{variable}: 絶対パスではありません。",
-        "作業フォルダーによって場所が変わらないよう、絶対パスにするか、設定を外してください。",
-    ),
-}
 
 
 def require_absolute(path: Path) -> Path:
-    """A path that means the same everywhere.
+    """Return an absolute path unchanged.
 
     Raises:
-        ValueError: it is relative, or holds what a client or shell should have replaced or removed.
+        InvalidValue: the path is relative, or contains text that a client or shell should have replaced or removed.
     """
     text = str(path)
     if is_placeholder(text):
-        raise ValueError("write an absolute path; it contains a placeholder that was not replaced")
-    if (
-        text != text.strip()
-        or text[:1] in QUOTES
-        or text[-1:] in QUOTES
-        or any(each < " " or each == "\x7f" for each in text)
-    ):
-        raise ValueError("write an absolute path without surrounding spaces, quotation marks or line breaks")
+        raise InvalidValue(message("settings.path_placeholder"))
+    quoted = text[:1] in QUOTES or text[-1:] in QUOTES
+    if quoted or text != text.strip() or any(character < " " or character == "\x7f" for character in text):
+        raise InvalidValue(message("settings.path_quoted"))
     if not path.is_absolute():
-        raise ValueError("write an absolute path; ~ and variables are not expanded")
+        raise InvalidValue(message("settings.path_relative"))
     return path
 
 
 AbsolutePath = Annotated[Path, AfterValidator(require_absolute)]
 
 
-def user_folder(kind: Literal["state", "config"], lang: Literal["en", "ja"]) -> Path:
-    """Where this user's state or configuration is kept on this platform.
+def user_folder(kind: Literal["state", "config"]) -> Path:
+    """Return the folder of this user's state or configuration on this platform.
 
     Raises:
-        SettingsError: the environment says a relative place (XDG_STATE_HOME, XDG_CONFIG_HOME or HOME).
+        SettingsError: XDG_STATE_HOME, XDG_CONFIG_HOME or HOME is a relative path.
     """
-    import platformdirs  # noqa: PLC0415 - only where nothing is set
+    import platformdirs  # noqa: PLC0415 - only where no folder is set
 
     find = platformdirs.user_state_path if kind == "state" else platformdirs.user_config_path
-    found = find(APPLICATION, appauthor=False)
-    if found.is_absolute():
-        return found
+    folder = find(APPLICATION, appauthor=False)
+    if folder.is_absolute():
+        return folder
     xdg = f"XDG_{kind.upper()}_HOME"
-    message, mend = WORDS[lang]
-    raise SettingsError(message.format(variable=xdg if os.environ.get(xdg) else "HOME", kind=kind), mend)
+    variable = xdg if os.environ.get(xdg) else "HOME"
+    raise SettingsError(
+        message("settings.relative_user_folder", variable=variable, kind=one_of("settings.folder_kind", kind)),
+        message("settings.relative_user_folder_hint"),
+    )

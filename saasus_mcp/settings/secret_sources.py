@@ -1,4 +1,4 @@
-"""Where a secret is, which the configuration file says; the secret itself is never in it."""
+"""Sources of secrets: the configuration file names an environment variable or a file and never contains the secret."""
 
 from __future__ import annotations
 
@@ -7,61 +7,71 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from saasus_mcp.common.messages import Message, message
 from saasus_mcp.common.private_files import UnsafeFile, read_provided_file
-from saasus_mcp.settings.errors import SettingsError
 from saasus_mcp.settings.paths import AbsolutePath
-from saasus_mcp.settings.strict import StrictModel
+from saasus_mcp.settings.validation import InvalidValue, SettingsError, StrictModel
 
 MAX_SECRET_BYTES = 64 * 1024
 
 
 class SecretSource(StrictModel):
-    """Where a secret is: an environment variable, or a file that holds nothing else."""
+    """An environment variable, or a file whose whole content is the secret."""
 
     env: str | None = Field(None, min_length=1)
     file: AbsolutePath | None = None
 
     @model_validator(mode="after")
-    def _one(self) -> Self:
+    def _require_one(self) -> Self:
         if (self.env is None) == (self.file is None):
-            raise ValueError('write {env = "NAME"} or {file = "/absolute/path"}')
+            raise InvalidValue(message("settings.secret_source"))
         return self
 
+    @property
+    def label(self) -> Message:
+        """The source in words: the name of the variable or the path of the file."""
+        if self.env:
+            return message("settings.environment_source", name=self.env)
+        return message("settings.file_source", path=str(self.file))
+
     def __str__(self) -> str:
-        return f"environment variable {self.env}" if self.env else f"file {self.file}"
+        return str(self.label)
 
     def read(self) -> str:
-        """The secret, read now. The end of a file's last line is not part of it.
+        """Return the current secret, without the line break at the end of a file.
 
         Raises:
-            SettingsError: it is not there, or empty.
+            SettingsError: the secret is missing, empty, or cannot be read.
         """
         try:
-            found = os.environ.get(self.env, "") if self.env else self._content()
+            secret = self._file_content() if self.env is None else self.current_value()
         except UnsafeFile as error:
             raise SettingsError(error.message, error.hint) from error
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(
-                f"The {self} cannot be read: {type(error).__name__}.", "Check its permissions."
+                message("settings.secret_unreadable", source=self.label, reason=type(error).__name__),
+                message("settings.secret_unreadable_hint"),
             ) from None
-        if not found:
-            raise SettingsError(f"The {self} is missing or empty.", "Set it where the server runs.")
-        return found
+        if not secret:
+            raise SettingsError(
+                message("settings.secret_missing", source=self.label), message("settings.secret_missing_hint")
+            )
+        return secret
 
     def current_value(self) -> str:
-        """What the environment variable holds now; nothing where it is not set."""
+        """Return the value of the environment variable, or an empty string."""
         return os.environ.get(self.env or "", "")
 
-    def _content(self) -> str:
-        assert self.file is not None  # noqa: S101 - by _one
+    def _file_content(self) -> str:
+        assert self.file is not None  # noqa: S101 - by _require_one
         return read_provided_file(self.file, MAX_SECRET_BYTES).decode().rstrip("\r\n")
 
 
-def _no_literal(value: Any) -> Any:
-    """A credential written into the file is refused before anything can show it."""
+def _refuse_literal(value: Any) -> Any:
+    """Refuse a credential written into the file, before anything can show it."""
     if not isinstance(value, dict):
-        raise ValueError('secrets must not be written here; use {env = "NAME"} or {file = "/absolute/path"}')  # noqa: TRY004 - pydantic's way
+        raise InvalidValue(message("settings.literal_secret"))
     return value
 
 
-SecretSourceField = Annotated[SecretSource, BeforeValidator(_no_literal)]
+SecretSourceField = Annotated[SecretSource, BeforeValidator(_refuse_literal)]

@@ -1,16 +1,16 @@
-"""Variables in the environment that look like settings of ours and are none: a misspelt safeguard must not be silently off."""
+"""Environment variables that look like settings of this program and are not: a misspelt safeguard must not be silently off."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping
-from typing import Literal
+from collections.abc import Collection, Iterator
 
-from saasus_mcp.settings.errors import SettingsError
+from saasus_mcp.common.messages import Message, message
+from saasus_mcp.settings.validation import SettingsError
 
-OURS = re.compile(r"SAASUS_MCP(?:_|$)|S[AUS]{2,8}[-_. ]*(?:MCP|MPC|CMP)[-_. ]*[A-Z]", re.IGNORECASE)
-"""What begins like a setting of ours, or nearly: SASUS_MCP_MODE, SAASUS_MPC_MODE, SAASUSMCP_MODE."""
+LIKE_OURS = re.compile(r"SAASUS_MCP(?:_|$)|S[AUS]{2,8}[-_. ]*(?:MCP|MPC|CMP)[-_. ]*[A-Z]", re.IGNORECASE)
+"""Names that begin nearly like a setting: SASUS_MCP_MODE, SAASUS_MPC_MODE, SAASUSMCP_MODE."""
 OTHER_VARIABLES = frozenset(
     {
         "SAASUS_MCP_SURFACE",
@@ -20,39 +20,19 @@ OTHER_VARIABLES = frozenset(
         "SAASUS_MCP_TOKEN",
     }
 )
-"""Read by the command line's flags, or by a client: `install --token-env SAASUS_MCP_TOKEN`."""
+"""Variables that command-line options or clients read, as with `install --token-env SAASUS_MCP_TOKEN`."""
 SERVICE_LINK = re.compile(
     r"_SERVICE_HOST\Z|_SERVICE_PORT(?:\Z|_)|_PORT_\d{1,5}_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?\Z"
 )
 SERVICE_ADDRESS = re.compile(r"(?:tcp|udp|sctp)://[^\s/]+:\d+")
-"""What Kubernetes puts into every container for a Service called saasus-mcp; nobody wrote it."""
-MOST_SHOWN, LONGEST_SHOWN, MOST_COMPARED = 3, 60, 100
-
-SIMILAR = 0.7
-"""Of 1: how alike two names are for one to be told as what the other meant (difflib's ratio)."""
-
-WORDS: Mapping[Literal["en", "ja"], Mapping[str, str]] = {
-    "en": {
-        "unknown": "{names}: unknown setting.",
-        "near": "{name} (did you mean {near}?)",
-        "more": " and {count} more",
-        "mend": "Nothing was started. Correct or unset it; see docs/configuration.md for all settings.",
-        "twice": "{names}: set more than once with different letter case and different values.",
-        "twice_mend": "Nothing was started. Keep only one of them.",
-    },
-    "ja": {
-        "unknown": "{names}: このような設定はありません。",
-        "near": "{name}({near} の誤りではありませんか)",
-        "more": " ほか{count}件",
-        "mend": "処理を中止しました。名前を直すか、環境変数から削除してください。設定の一覧は docs/configuration.ja.md にあります。",
-        "twice": "{names}: 大文字と小文字だけが異なる名前で、別々の値が設定されています。",
-        "twice_mend": "処理を中止しました。どちらか一方だけにしてください。",
-    },
-}
+"""Kubernetes sets these variables in every container for a Service named saasus-mcp."""
+MAX_SHOWN, MAX_NAME_CHARACTERS, MAX_COMPARED = 3, 60, 100
+MIN_SIMILARITY = 0.7
+"""difflib's ratio from which a similar name is suggested."""
 
 
 def is_service_link(name: str, value: str) -> bool:
-    """Whether Kubernetes set this variable for a Service whose name begins like this program's."""
+    """Return True if Kubernetes set this variable for a Service whose name begins like this program's."""
     return name.startswith("SAASUS_MCP") and (
         SERVICE_LINK.search(name) is not None
         or (name.endswith("_PORT") and SERVICE_ADDRESS.fullmatch(value) is not None)
@@ -60,24 +40,24 @@ def is_service_link(name: str, value: str) -> bool:
 
 
 def find_unknown_variables(known: Collection[str]) -> list[str]:
-    """The variables that are set, look like ours, and are not among those known. Empty is not set."""
+    """Return the names of variables that look like settings and are not in `known`. An empty variable is not set."""
     return sorted(name for name, value in os.environ.items() if value and _is_unknown(name, value, known))
 
 
-def unknown_variables_error(names: list[str], known: Collection[str], lang: Literal["en", "ja"]) -> SettingsError:
-    """The error for unknown variables, each with the nearest name there is."""
-    words = WORDS[lang]
-    shown = ", ".join(_shown(names[:MOST_SHOWN], known, words["near"]))
-    if len(names) > MOST_SHOWN:
-        shown += words["more"].format(count=len(names) - MOST_SHOWN)
-    return SettingsError(words["unknown"].format(names=shown), words["mend"])
+def unknown_variables_error(names: list[str], known: Collection[str]) -> SettingsError:
+    """Return the error for unknown variables, each with the most similar known name."""
+    shown = tuple(_labels(names[:MAX_SHOWN], known))
+    hint = message("settings.unknown_setting_hint")
+    if (more := len(names) - MAX_SHOWN) > 0:
+        return SettingsError(message("settings.unknown_settings_more", names=shown, more=more), hint)
+    return SettingsError(message("settings.unknown_setting", names=shown), hint)
 
 
-def refuse_duplicate_variables(lang: Literal["en", "ja"]) -> None:
-    """See that no variable of ours is set in two spellings that say different things.
+def refuse_duplicate_variables() -> None:
+    """Refuse a variable that is set in two spellings with different values.
 
     Raises:
-        SettingsError: one is.
+        SettingsError: the spellings differ in letter case only, and their values differ.
     """
     by_name: dict[str, dict[str, str]] = {}
     for name, value in os.environ.items():
@@ -85,43 +65,42 @@ def refuse_duplicate_variables(lang: Literal["en", "ja"]) -> None:
             by_name.setdefault(name.upper(), {})[name] = value
     for spellings in by_name.values():
         if len(set(spellings.values())) > 1:
-            words = WORDS[lang]
-            names = ", ".join(printable_name(name) for name in sorted(spellings)[:MOST_SHOWN])
-            raise SettingsError(words["twice"].format(names=names), words["twice_mend"])
+            names = tuple(printable_name(name) for name in sorted(spellings)[:MAX_SHOWN])
+            raise SettingsError(message("settings.set_twice", names=names), message("settings.set_twice_hint"))
 
 
 def nearest_name(name: str, known: Collection[str]) -> str | None:
-    """The known name that is most like this one."""
-    from difflib import get_close_matches  # noqa: PLC0415 - only on a mistake
+    """Return the known name that is most similar to `name`, or None."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only for a mistake
 
-    return next(iter(get_close_matches(name[:LONGEST_SHOWN], sorted(known), 1, SIMILAR)), None)
+    return next(iter(get_close_matches(name[:MAX_NAME_CHARACTERS], sorted(known), 1, MIN_SIMILARITY)), None)
 
 
 def find_similar_variables(missing: Collection[str], known: Collection[str]) -> list[str]:
-    """The variables that are set, unknown, and spelt nearly like one that is missing. They may be somebody else's."""
-    others = [
+    """Return the unknown variables that are spelt nearly like a missing one. Other programs may have set them."""
+    candidates = [
         name
         for name, value in os.environ.items()
-        if value and name.upper().startswith("SAAS") and len(name) <= LONGEST_SHOWN
+        if value and name.upper().startswith("SAAS") and len(name) <= MAX_NAME_CHARACTERS
     ]
-    strange = {name.upper(): name for name in sorted(others)[:MOST_COMPARED] if name.upper() not in known}
-    found = (nearest_name(name, strange) for name in missing)
-    return sorted({strange[name] for name in found if name is not None})
+    unknown = {name.upper(): name for name in sorted(candidates)[:MAX_COMPARED] if name.upper() not in known}
+    similar = (nearest_name(name, unknown) for name in missing)
+    return sorted({unknown[name] for name in similar if name is not None})
 
 
 def printable_name(name: str) -> str:
-    """A name as it can be shown: cut, and with nothing in it that a terminal would act on."""
-    cut = name if len(name) <= LONGEST_SHOWN else name[:LONGEST_SHOWN] + "..."
-    return "".join(each if each.isascii() and each.isprintable() else "?" for each in cut)
+    """Return a name that is safe in a terminal: shortened, with ASCII characters only."""
+    short = name if len(name) <= MAX_NAME_CHARACTERS else name[:MAX_NAME_CHARACTERS] + "..."
+    return "".join(character if character.isascii() and character.isprintable() else "?" for character in short)
 
 
 def _is_unknown(name: str, value: str, known: Collection[str]) -> bool:
-    if OURS.match(name) is None or is_service_link(name, value):
+    if LIKE_OURS.match(name) is None or is_service_link(name, value):
         return False
     return name not in OTHER_VARIABLES and name.upper() not in known
 
 
-def _shown(names: list[str], known: Collection[str], near: str) -> Iterator[str]:
+def _labels(names: list[str], known: Collection[str]) -> Iterator[str | Message]:
     for name in names:
-        found = nearest_name(name.upper(), known)
-        yield near.format(name=printable_name(name), near=found) if found else printable_name(name)
+        shown, similar = printable_name(name), nearest_name(name.upper(), known)
+        yield message("settings.similar_setting", name=shown, similar=similar) if similar else shown

@@ -1,5 +1,5 @@
-"""The attack corpus: every case ends as it must, nothing goes without the proof that its decision demands, and the table
-in the documentation is what this run gave.
+"""Every attack of the corpus ends as it must, no call is sent without the proof that its decision demands, and the table in the
+documentation shows the result of this run.
 """
 
 from __future__ import annotations
@@ -7,6 +7,8 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from pathlib import Path
+
+import pytest
 
 from saasus_mcp.catalog import Catalogue
 from tests.support.attack_cases import (
@@ -37,6 +39,7 @@ answers its own questions counts as a yes to a confirmation, never to an approva
 """
 
 
+@pytest.mark.slow
 async def test_every_attack_ends_as_it_must_and_none_gets_through(catalogue: Catalogue) -> None:
     ended: dict[tuple[str, str, str, str], list[str]] = defaultdict(list)
     counted: list[tuple[int, int]] = []

@@ -1,4 +1,4 @@
-"""A headless Chromium, and pages in it. Without one, or without Playwright, what needs them is skipped."""
+"""A headless Chromium and its pages. Without Chromium or Playwright the tests are skipped."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Open = Callable[..., "Page"]
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Gone before another module's tests begin: while Playwright runs, the thread has an event loop, and no other may run."""
+    """Start a browser for one module: while Playwright runs, the thread has an event loop, and no other can run."""
     playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: make test-browser")
     if not CHROMIUM.exists():
         pytest.skip(f"there is no {CHROMIUM}: apt-get install chromium, or set CHROMIUM")
@@ -38,19 +38,19 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BrowserSe
 
 @pytest.fixture
 def private(tmp_path: Path) -> Iterator[BrowserServer]:
-    """A server of one machine, which only a one-time link opens."""
+    """Start a server of one machine, which only a one-time link opens."""
     with start_browser_server(tmp_path, tokens=False) as made:
         yield made
 
 
 def blocked(text: str) -> bool:
-    """Whether a page complains that something of its own was blocked; another site's frame is to be."""
+    """Return whether a page reports a blocked resource of its own. The frame of another site must be blocked."""
     return "Security Policy" in text and "frame-ancestors" not in text
 
 
 @pytest.fixture
 def opened(browser: Browser) -> Iterator[Open]:
-    """Opens a page in a browser of its own, without JavaScript. Whatever a page's policy blocks fails the test."""
+    """Return a function that opens a page without JavaScript. A resource that the page's policy blocks fails the test."""
     contexts, complaints = [], []
 
     def open_page(url: str, locale: str = "en-GB", **given: Any) -> Page:
@@ -70,7 +70,7 @@ def opened(browser: Browser) -> Iterator[Open]:
 
 @pytest.fixture
 def signed_in(opened: Open) -> Callable[..., Page]:
-    """Opens the console as the holder of an approver token."""
+    """Return a function that opens the console with an approver token."""
 
     def sign_in(stage: BrowserServer, name: str = "boss", **given: Any) -> Page:
         page = opened(f"{stage.url}/console", **given)

@@ -28,7 +28,7 @@ PREVIEW = "This cannot be undone"
 
 
 def said(page: Page) -> str:
-    """What the page says below its head."""
+    """Return the text of the page below its head."""
     text: str = page.locator("main").inner_text()
     return text
 

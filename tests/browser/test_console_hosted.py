@@ -13,7 +13,7 @@ import httpx2
 import pytest
 
 from saasus_mcp.cli.serve import console_composition
-from saasus_mcp.hosting.console.throttle import MAX_FAILURES
+from saasus_mcp.hosting.console.signin_sessions import MAX_FAILURES
 from saasus_mcp.permissions.secrets import passphrase
 from saasus_mcp.settings import load_http_settings, read_settings
 from tests.support.browser_server import BrowserServer

@@ -50,6 +50,7 @@ def schemas(operation: Operation) -> Iterator[dict[str, Any]]:
         yield from operation.variants[1].values()
 
 
+@pytest.mark.slow
 def test_what_ships_is_what_the_documents_compile_to() -> None:
     assert compiler.CATALOGUE.read_text(encoding="utf-8") == compiler.compile_catalogue(), "stale: run `make catalogue`"
 
@@ -80,6 +81,7 @@ def test_a_toolset_is_small_enough_for_the_smallest_client(catalogue: Catalogue)
     assert max(sizes.values()) < 40, sizes
 
 
+@pytest.mark.slow
 def test_every_schema_is_sound_and_portable(catalogue: Catalogue) -> None:
     for operation in catalogue:
         for schema in schemas(operation):
@@ -115,6 +117,7 @@ def test_everything_is_described_in_both_languages(catalogue: Catalogue) -> None
         assert set(operation.input_schema.get("properties", {})) <= set(operation.input_texts), operation.key
 
 
+@pytest.mark.slow
 def test_every_repair_of_a_published_defect_says_why() -> None:
     repairs = [
         node["x-repair"] for source in documents.read_operations(compiler.SPECS) for node in _repaired(source.node)
@@ -149,7 +152,7 @@ def test_an_unknown_tool_is_answered_with_the_nearest_names(catalogue: Catalogue
     with pytest.raises(UnknownTool) as caught:
         catalogue.find("auth_delete_tennant")
     assert caught.value.nearest[0] == "auth_delete_tenant"
-    assert "auth_delete_tenant" in caught.value.hint
+    assert "auth_delete_tenant" in str(caught.value.hint)
 
 
 def test_a_tool_is_found_by_its_key_as_well(catalogue: Catalogue) -> None:
@@ -189,7 +192,7 @@ def test_the_table_of_effects_has_a_row_for_every_operation_and_no_other(catalog
         ({"effect": "read"}, "level is missing"),
         ({"effect": "read", "level": "harmless"}, "level is 'harmless'"),
         ({"effect": "read", "level": "read", "colour": "red"}, "colour is not a key of this table"),
-        ({"effect": "read", "level": "read", "blast": ["planet"]}, "blast holds 'planet'"),
+        ({"effect": "read", "level": "read", "blast": ["planet"]}, "blast contains 'planet'"),
         ({"effect": "delete", "level": "critical"}, "a destructive or critical operation needs a target"),
         (
             {"effect": "delete", "level": "critical", "target": {"name": "target..name"}},

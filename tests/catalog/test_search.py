@@ -271,8 +271,8 @@ def test_the_search_is_not_judged_by_what_it_is_made_from(table: Mapping[str, An
     ("written", "said"),
     [
         ("auth.Fly: {en: [up], ja: [上へ]}", "auth.Fly is not an operation"),
-        ("auth.GetTenant: {en: [which]}", "auth.GetTenant has not both languages"),
-        ("auth.GetTenant: {en: [on], ja: [7]}", "auth.GetTenant holds"),
+        ("auth.GetTenant: {en: [which]}", "auth.GetTenant must have the languages"),
+        ("auth.GetTenant: {en: [on], ja: [7]}", "auth.GetTenant contains"),
     ],
 )
 def test_questions_that_do_not_fit_do_not_compile(tmp_path: Path, written: str, said: str) -> None:
@@ -285,12 +285,12 @@ def test_questions_that_do_not_fit_do_not_compile(tmp_path: Path, written: str, 
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"groups": {}}, "no others"),
+        ({"groups": {}}, "its sections must be"),
         ({"operations": {"auth.Fly": BOTH}}, "auth.Fly is not an operation"),
         ({"things": {"go": BOTH}}, "go is an intent and a thing"),
-        ({"things": {"x": {"en": ["word"]}}}, "x has not both languages"),
-        ({"things": {"x": {"en": [False], "ja": ["言葉"]}}}, "x holds False"),
-        ({"ignore": {"en": ["?"], "ja": ["言葉"]}}, "ignore holds '?'"),
+        ({"things": {"x": {"en": ["word"]}}}, "x must have the languages"),
+        ({"things": {"x": {"en": [False], "ja": ["言葉"]}}}, "x contains False"),
+        ({"ignore": {"en": ["?"], "ja": ["言葉"]}}, "ignore contains '?'"),
     ],
 )
 def test_a_table_of_synonyms_that_does_not_fit_does_not_compile(changed: dict[str, Any], said: str) -> None:

@@ -1,4 +1,4 @@
-"""Fixtures of the commands' tests."""
+"""Fixtures of the tests of commands."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from tests.support.home_folder import create_home
 
 @pytest.fixture
 def state(tmp_path: Path) -> Path:
-    """The state folder that every command of a test uses (see _own_state)."""
+    """Return the state folder that every command of a test uses (see _own_state)."""
     return tmp_path / "state"
 
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home with no client in it, whatever the one of who runs the tests holds."""
+    """Create a home folder without clients."""
     return create_home(tmp_path / "home", monkeypatch)
 
 

@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.permissions.secrets.secret_vault import SecretCollector, SecretVault
 from saasus_mcp.store import Commitment, Store, UndoEntry
-from tests.store.test_store import PENDING
+from tests.support.approvals import pending_approval
 from tests.support.commands import Terminal, run_command
 from tests.support.databases import POSTGRESQL, open_stores
 from tests.support.replicas import KEYS
@@ -32,7 +31,7 @@ def asked(where: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     monkeypatch.setenv("SAASUS_MCP_SEALING_KEYS", KEYS[0])
     now = time.time()
     with closing(open_stores(where, SEALER.derive_keys("audit"))) as kept, closing(kept.open_saas("saas-1")) as store:
-        store.request_approval(replace(PENDING, requested_at=now, expires_at=now + 900), 5)
+        store.request_approval(pending_approval(bound="d" * 64, requested_at=now, expires_at=now + 900), 5)
         entry = UndoEntry(
             "c" * 32, now, "auth.UpdateRole", "local:me", "default", {"role_name": "a"}, {"display_name": "b"}
         )

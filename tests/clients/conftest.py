@@ -1,4 +1,4 @@
-"""A home for each test of the clients' files, and a file in it."""
+"""A home folder for each test, and a client's file in it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.home_folder import create_home
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home of its own, and no uvx, whatever this machine has."""
+    """Create a home folder, and find no uvx on the path."""
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}" if name == "uvx" else None)
     return create_home(tmp_path / "home", monkeypatch)
 

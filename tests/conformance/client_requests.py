@@ -1,4 +1,4 @@
-"""The suite's tools and prompt that ask the client: pushed before protocol 2026-07-28, returned since."""
+"""Tools and a prompt of the suite that ask the client: by a request before protocol 2026-07-28, by a result since."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ ENUMS = form(
 
 
 async def push_elicitation(context: Context, message: str, schema: Schema) -> CallToolResult:
-    """Ask now, and say what came back."""
+    """Ask by a request to the client. Return its answer as text."""
     given = await context.session.elicit_form(message, schema, related_request_id=context.request_id)
     return tool_result(f"Elicitation completed: action={given.action}, content={given.content}")
 
@@ -112,15 +112,15 @@ CONFIRM = elicit("Please confirm", form(ok={"type": "boolean"}))
 
 
 def seal_state(word: str) -> str:
-    """A state that nobody else can make."""
+    """Authenticate a state."""
     return f"{word}.{hmac.new(KEY, word.encode(), hashlib.sha256).hexdigest()}"
 
 
 def open_state(state: str | None) -> str:
-    """The word of a state.
+    """Return the word of a state.
 
     Raises:
-        MCPError: it was not made here.
+        MCPError: the state was not made here.
     """
     word = (state or "").partition(".")[0]
     if state is None or not hmac.compare_digest(state, seal_state(word)):
@@ -133,7 +133,7 @@ def request_input(word: str = "", /, **requests: Request) -> InputRequiredResult
 
 
 def read_input(params: CallToolRequestParams | GetPromptRequestParams, key: str, kind: type[Any]) -> Any:
-    """The client's answer under a key; None where there is none of this kind."""
+    """Return the client's answer under a key, or None if it is absent or of another type."""
     found = (params.input_responses or {}).get(key)
     return found if isinstance(found, kind) else None
 

@@ -1,4 +1,4 @@
-"""What the suite must find. Fewer passes than this fail `make conformance`; so does an excuse that no longer holds."""
+"""The results that the suite must have. Fewer passes fail `make conformance`; so does an excuse that is not needed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ REVISIONS: tuple[Revision, ...] = ("2026-07-28", "2025-11-25")
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """Of one server under one revision.
+    """The expected results of one server under one revision.
 
     Attributes:
         scenarios: that pass; None stands for every one that the revision scores.

@@ -1,4 +1,4 @@
-"""What the conformance suite expects of a server besides the protocol: tools, resources and prompts of these names and words."""
+"""The tools, resources and prompts that the conformance suite expects, with their names and texts."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def embedded(uri: str, text: str, mime_type: str = "text/plain") -> EmbeddedReso
 
 
 def tool_result(*content: ContentBlock | str, is_error: bool = False) -> CallToolResult:
-    """A tool's answer."""
+    """Return the result of a tool."""
     blocks = [TextContent(text=each) if isinstance(each, str) else each for each in content]
     return CallToolResult(content=blocks, is_error=is_error)
 
@@ -141,7 +141,7 @@ PREFIX, SUFFIX = "test://template/", "/data"
 
 
 def resource(uri: str) -> ReadResourceResult | None:
-    """What is there; None where nothing is."""
+    """Return the resource at a URI, or None."""
     found: TextResourceContents | BlobResourceContents
     if uri == "test://static-text":
         text = "This is the content of the static text resource."
@@ -174,7 +174,7 @@ PROMPTS = [
 
 
 def prompt(params: GetPromptRequestParams) -> GetPromptResult:
-    """The prompt of this name, filled."""
+    """Return the prompt of this name with its arguments."""
     given = params.arguments or {}
     declared = next(each for each in PROMPTS if each.name == params.name)
     missing = [each.name for each in declared.arguments or [] if each.name not in given]
@@ -193,6 +193,6 @@ def prompt(params: GetPromptRequestParams) -> GetPromptResult:
 
 
 def prompt_result(*content: ContentBlock | str) -> GetPromptResult:
-    """What a user says."""
+    """Return a prompt with these messages of the user."""
     blocks = [TextContent(text=each) if isinstance(each, str) else each for each in content]
     return GetPromptResult(messages=[PromptMessage(role="user", content=block) for block in blocks])

@@ -1,4 +1,4 @@
-"""The suite's fixtures over the server of the product: what has none of their names goes through to the product."""
+"""The fixtures of the suite over the server of the product. Calls of other names reach the product."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ NO_ARGUMENTS: dict[str, Any] = {"type": "object", "properties": {}}
 
 
 def add_fixtures(server: Server[Any]) -> Server[Any]:
-    """The same server, with the fixtures on top."""
+    """Add the fixtures to a server."""
     bus = InMemorySubscriptionBus()
     tools = _tools(bus)
     schemas = {name: SCHEMAS.get(name, NO_ARGUMENTS) for name in tools}
@@ -69,7 +69,7 @@ def _tool(name: str, schema: dict[str, Any]) -> Tool:
 
 
 def _tools(bus: InMemorySubscriptionBus) -> Mapping[str, Run]:
-    """Every tool of the suite, by name."""
+    """Return every tool of the suite, by name."""
 
     def fixed(answer: CallToolResult) -> Run:
         async def run(_: Context, __: CallToolRequestParams) -> CallToolResult:
@@ -98,7 +98,7 @@ def _handler(server: Server[Any], method: str) -> Any:
 
 
 def _list_more_tools(server: Server[Any], more: list[Tool]) -> None:
-    """The product puts its tools into the serialized result, and so does this."""
+    """Add tools to the serialized result, as the product does."""
     dumped = [each.model_dump(by_alias=True, mode="json", exclude_none=True) for each in more]
 
     async def filled(ctx: Context, call_next: CallNext) -> HandlerResult:

@@ -1,7 +1,7 @@
-"""`make conformance`: the protocol's own suite against the product, alone and with the suite's fixtures over it.
+"""`make conformance`: run the protocol's own suite against the product, with and without the suite's fixtures.
 
-The suite is pinned by hash in package-lock.json. It needs Node 22 or newer: where the machine has none, the one that PyPI has is put
-beside it, in build/.
+The suite is pinned by hash in package-lock.json. It needs Node 22 or newer. If the machine has no such Node, it is installed
+from PyPI into build/.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SERVERS: Mapping[str, tuple[str, Mapping[Revision, Expected]]] = {
 
 
 def main() -> None:
-    """Run everything, print the counts, and fail where fewer pass than should."""
+    """Run every scenario, print the counts, and fail if too few pass."""
     node = [str(_node())]
     _install_suite(node)
     faults: list[str] = []
@@ -54,7 +54,7 @@ def main() -> None:
 
 @dataclass(frozen=True, slots=True)
 class SuiteResult:
-    """What came of one revision's scenarios.
+    """The results of the scenarios of one revision.
 
     Attributes:
         scored: the scenarios that the revision demands.
@@ -65,12 +65,12 @@ class SuiteResult:
     checks: Mapping[str, Mapping[str, tuple[str, str]]]
 
     def passes(self, scenario: str, excused: Iterable[str] = ()) -> bool:
-        """Whether something was checked and nothing failed; what the suite only warns of counts as failed."""
+        """Return whether a scenario had checks and all passed. A warning counts as a failure."""
         found = {check: status for check, (status, _) in self.checks.get(scenario, {}).items() if check not in excused}
         return "SUCCESS" in found.values() and not {"FAILURE", "WARNING"} & set(found.values())
 
     def summary(self, expected: Expected) -> str:
-        """The counts, for a person."""
+        """Return the counts as text."""
         scored = sum(map(self.passes, self.scored))
         others = self.checks.keys() - self.scored
         text = f"{scored} of {len(self.scored)} scored scenarios pass, {sum(map(self.passes, others))} of {len(others)} others"
@@ -80,7 +80,7 @@ class SuiteResult:
         return f"{held} of {len(expected.scenarios)} that need no fixture ({text})"
 
     def faults(self, expected: Expected) -> Iterator[str]:
-        """What is not as it should be."""
+        """Return the differences from the expected results."""
         for scenario in sorted((expected.scenarios or self.scored) | expected.beside):
             if not self.passes(scenario, expected.excused):
                 failed = (
@@ -97,7 +97,7 @@ BAD = frozenset({"FAILURE", "WARNING"})
 
 
 def _run(node: list[str], url: str, revision: Revision) -> SuiteResult:
-    """The scenarios of one revision against one server."""
+    """Run the scenarios of one revision against one server."""
     with tempfile.TemporaryDirectory() as out:
         command = [*node, str(SUITE / "dist" / "index.js"), "server", "--url", f"{url}/mcp"]
         ran = subprocess.run(
@@ -120,19 +120,19 @@ def _run(node: list[str], url: str, revision: Revision) -> SuiteResult:
 
 
 def _scenario(file: Path) -> str:
-    """From `server-NAME-2026-11-24T14-00-36-613Z`."""
+    """Return NAME of `server-NAME-2026-11-24T14-00-36-613Z`."""
     return re.sub(r"-\d{4}-\d\d-\d\dT[\d-]+Z$", "", file.parent.name).removeprefix("server-")
 
 
 def _worst_last(file: Path) -> list[dict[str, Any]]:
-    """A scenario's checks; of several with one id the worst is last, and so the one that counts."""
+    """Return a scenario's checks, the worst of each id last, where it counts."""
     found: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8"))
     return sorted(found, key=lambda each: each["status"] in BAD)
 
 
 @contextmanager
 def _serving(module: str) -> Iterator[str]:
-    """A server in the sandbox, on a free port; gives its URL."""
+    """Serve the sandbox on a free port. Return the URL."""
     command = [sys.executable, "-m", module, "serve", "--transport", "http", "--sandbox", "--port", "0"]
     with tempfile.TemporaryDirectory() as state:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("SAASUS_")}
@@ -150,7 +150,7 @@ def _serving(module: str) -> Iterator[str]:
 
 
 def _node() -> Path:
-    """A Node that is new enough: the machine's, or else one put into build/."""
+    """Return a Node that is new enough: of the machine, or installed into build/."""
     found = shutil.which("node")
     if found is not None and _major(Path(found)) >= OLDEST_NODE:
         return Path(found)
@@ -170,7 +170,7 @@ def _major(node: Path) -> int:
 
 
 def _install_suite(node: list[str]) -> None:
-    """The suite as package-lock.json pins it; nothing where it is there already."""
+    """Install the suite as package-lock.json pins it, unless it is installed."""
     lock, installed = HERE / "package-lock.json", BUILD / "package-lock.json"
     if SUITE.exists() and installed.exists() and installed.read_bytes() == lock.read_bytes():
         return
@@ -183,10 +183,10 @@ def _install_suite(node: list[str]) -> None:
 
 
 def _do(*command: str) -> str:
-    """What a command prints.
+    """Return the output of a command.
 
     Raises:
-        ClickException: it failed; with what it said.
+        ClickException: the command failed; the message is its output.
     """
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True)

@@ -1,4 +1,4 @@
-"""`saasus-mcp` with the suite's fixtures layered over its server: `python -m tests.conformance.serve serve …`."""
+"""`saasus-mcp` with the fixtures of the suite over its server: `python -m tests.conformance.serve serve …`."""
 
 from __future__ import annotations
 

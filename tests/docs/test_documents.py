@@ -19,7 +19,7 @@ from saasus_mcp.cli import COMMANDS, commands
 from saasus_mcp.settings import JwtTable, Settings
 from saasus_mcp.settings.config import ProfileTable
 from saasus_mcp.settings.hosting import AuthTable, HttpTable
-from saasus_mcp.settings.strict import StrictModel
+from saasus_mcp.settings.validation import StrictModel
 
 ROOT = Path(__file__).resolve().parents[2]
 READMES = ("README.md", "README.ja.md")

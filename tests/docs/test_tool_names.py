@@ -22,7 +22,7 @@ from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.server.offers import prompts
 from saasus_mcp.server.surface.instructions import server_instructions
 from saasus_mcp.server.surface.tool_description import describe_operation, summarize_operation
-from saasus_mcp.server.tools import operation_tool
+from saasus_mcp.server.surface.tool_list import operation_tool
 from tests.support.arguments import complete_arguments
 from tests.support.pipeline import PLACE, PRINCIPAL
 
@@ -47,7 +47,7 @@ def test_what_is_said_of_an_operation_names_tools(operation: Operation, language
     texts = {
         "the list": listed,
         "the search": summarize_operation(operation, language),
-        "the description": describe_operation(operation, PRINCIPAL, PRESETS["guarded"], "default", language),
+        "the description": describe_operation(operation, PRINCIPAL, PRESETS["guarded"], "default", language=language),
         "the description for people": operation.description.text(language),
         "the question": render_dialog(asked, Reader.of(language)),
     }

@@ -1,4 +1,4 @@
-"""Attacks on the record of what happened, and on the keys that it is authenticated under."""
+"""Attacks on the audit log, and on the keys that authenticate it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def open_store(ground: AttackContext, saas_id: str = "saas", *keys: bytes) -> St
 
 
 def write_records(ground: AttackContext, saas_id: str = "saas", records: int = 6) -> Store:
-    """A store with the chain of one writer."""
+    """Return a store with the hash chain of one writer."""
     store = open_store(ground, saas_id)
     for number in range(records):
         store.commit(f"call-{number}", {"operation": "auth.CreateRole"}, NOW + number)
@@ -364,10 +364,10 @@ async def open_key_file(ground: AttackContext) -> str:
 def build_console(ground: AttackContext, store: Store) -> ConsoleService:
     rooms = [ProfileContext("production", frozenset({"operators"}), lambda: store)]
     return ConsoleService(
-        lambda: rooms,
-        ground.catalogue,
-        PRESETS["guarded"],
-        lambda: PolicyText(""),
-        Encryptor.ephemeral(),
-        lambda: NOW + 100,
+        list_contexts=lambda: rooms,
+        catalogue=ground.catalogue,
+        policy=PRESETS["guarded"],
+        read_policy=lambda: PolicyText(""),
+        sealer=Encryptor.ephemeral(),
+        clock=lambda: NOW + 100,
     )

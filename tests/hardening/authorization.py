@@ -1,4 +1,4 @@
-"""Attacks on who may do and read what: groups, rejections, reads that were revoked, limits that are raced."""
+"""Attacks on authorization: groups, rejections, revoked reads, limits that are raced."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _owners(ground: AttackContext, rule: str) -> Policy:
 
 
 async def _mallory(ground: AttackContext, rule: str, *groups: str) -> None:
-    """See that a caller who brings these groups gets nothing by a rule for the group `owners`, and its member does."""
+    """Assert that a rule for the group `owners` applies to its member, and not to a caller who claims these groups."""
     policy = _owners(ground, rule)
     for group in groups:
         mallory = Principal("oidc:https://idp.example.com|mallory", frozenset({group}))
@@ -85,7 +85,7 @@ async def group_in_condition(ground: AttackContext) -> str:
 
 
 def _pending(given: object) -> str:
-    """What the model was told, where the call waits for an approval."""
+    """Return the text of the answer of a call that waits for an approval."""
     assert isinstance(given, ToolAnswer)
     assert "Approval code" in given.text, given.text
     return given.text
@@ -155,7 +155,7 @@ async def confirming_client(ground: AttackContext) -> str:
     _pending(await surface.run(Call("auth_delete_tenant_user", call, PRINCIPAL)))
     _reject(store)
     person = PersonSayingYes()
-    assert "A person rejected" in await _asked(surface, "auth_delete_tenant_user", call, asker=person)
+    assert "A person rejected" in await _asked(surface, "auth_delete_tenant_user", call, elicitor=person)
     assert (person.questions, api.writes) == ([], [])
     return "refused before the client is asked; nothing is sent"
 
@@ -177,7 +177,7 @@ async def waited_out(ground: AttackContext) -> str:
 
 
 class _Live:
-    """A server under a policy file that is edited and reloaded while it runs."""
+    """A server whose policy file is edited and reloaded while it runs."""
 
     def __init__(self, ground: AttackContext, answers: dict[str, Any]) -> None:
         self.file = ground.folder / "policy.yaml"

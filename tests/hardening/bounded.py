@@ -1,4 +1,4 @@
-"""Attacks on the time and the memory of the server, by what one message holds."""
+"""Attacks on the time and the memory of the server by one message."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from mcp.types import JSONRPCMessage
 
 from saasus_mcp.common.json_bounds import find_excess
 from saasus_mcp.common.json_path import InvalidArguments
-from saasus_mcp.hosting.auth.jwks import _usable
-from saasus_mcp.hosting.documents import Unreadable
+from saasus_mcp.hosting.auth.jwks import parse_keys
+from saasus_mcp.hosting.auth.provider_requests import InvalidDocument
 from saasus_mcp.jobs.name_index import DisplayName, ImportTargets
 from saasus_mcp.jobs.users.user_list import invalid_list, parse_users
 from saasus_mcp.permissions.policy import yaml_reader
@@ -57,14 +57,14 @@ THERE = ImportTargets({f"t{n}": f"T{n}" for n in range(2_000)}, {3: DisplayName(
 
 
 def message(name: str, args: str) -> bytes:
-    """A call whose arguments are written as they are."""
+    """Return a call with its arguments as given."""
     params = f'{{"_meta":{json.dumps(ENVELOPE)},"name":{json.dumps(name)},"arguments":{args}}}'
     return f'{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}'.encode()
 
 
 @asynccontextmanager
 async def open_http_client(ground: AttackContext) -> AsyncIterator[Callable[..., Any]]:
-    """A hosted server, and what sends it a call: gives the answer. The loop may not stand still meanwhile."""
+    """Return a function that sends a call to a hosted server. The event loop must not be blocked meanwhile."""
     headers = {"Mcp-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call"}
     async with build_server(ground.catalogue).client(**headers) as client:
 
@@ -79,7 +79,7 @@ async def open_http_client(ground: AttackContext) -> AsyncIterator[Callable[...,
 
 
 async def assert_refused_over_http(ground: AttackContext, args: str, *said: str, status: int = 200) -> None:
-    """A call of a hosted server is refused in these words."""
+    """Assert that a hosted server refuses a call with these words."""
     name = "auth_create_tenant_user_roles"
     async with open_http_client(ground) as post:
         answer = await post(name, message(name, args))
@@ -92,7 +92,7 @@ def roles_argument(items: str) -> str:
 
 
 def measure_time(work: Callable[[], object]) -> float:
-    """Seconds of the CPU that work takes."""
+    """Return the CPU seconds of a function."""
     begun = time.thread_time()
     work()
     return time.thread_time() - begun
@@ -359,7 +359,7 @@ async def deep_answer(_: AttackContext) -> str:
 
 
 def assert_valid_text(given: str) -> None:
-    """Read a list as an import does that skips nothing."""
+    """Read a list as an import does that skips no line."""
     _, mistakes = parse_users(given, THERE, "csv")
     if mistakes:
         raise invalid_list(mistakes, "csv")
@@ -391,7 +391,7 @@ async def wide_csv(_: AttackContext) -> str:
 
 
 async def read_stdin(*sent: bytes) -> tuple[list[JSONRPCMessage], list[dict[str, Any]]]:
-    """The messages that the SDK is given of what a client sends on stdio, and what the client is answered."""
+    """Return the messages that the SDK gets of a client's input on stdio, and the answers that the client gets."""
     (reading, theirs), (mine, writing) = os.pipe(), os.pipe()
     given = list[JSONRPCMessage]()
 
@@ -448,8 +448,8 @@ async def policy_files(ground: AttackContext) -> str:
 
 @attack(AREA, "Keys of an identity provider nested 100,000 levels deep")
 async def nested_keys(_: AttackContext) -> str:
-    with pytest.raises(Unreadable):
-        _usable(b'{"keys":' + b"[" * 100_000 + b"]" * 100_000 + b"}", ["RS256"])
+    with pytest.raises(InvalidDocument):
+        parse_keys(b'{"keys":' + b"[" * 100_000 + b"]" * 100_000 + b"}", ["RS256"])
     return "not taken; the keys known before stay in use"
 
 

@@ -1,4 +1,4 @@
-"""Attacks across two profiles of one SaaS, which share a store: their freezes, and what the console shows."""
+"""Attacks across two profiles of one SaaS, which share a store: freezes, and the pages of the console."""
 
 from __future__ import annotations
 
@@ -32,18 +32,23 @@ ROLE = {"role_name": "new", "display_name": "New"}
 
 
 def _desk(ground: AttackContext, store: Store) -> ConsoleService:
-    """A console before two profiles of one SaaS, which therefore share a store."""
+    """Return a console of two profiles of one SaaS, which share a store."""
     rooms = [
         ProfileContext("alpha", frozenset({"ops"}), lambda: store, "alpha", "saas"),
         ProfileContext("beta", frozenset({"ops2"}), lambda: store, "beta", "saas"),
     ]
     return ConsoleService(
-        lambda: rooms, ground.catalogue, PRESETS["guarded"], lambda: PolicyText(""), Encryptor.ephemeral(), lambda: NOW
+        list_contexts=lambda: rooms,
+        catalogue=ground.catalogue,
+        policy=PRESETS["guarded"],
+        read_policy=lambda: PolicyText(""),
+        sealer=Encryptor.ephemeral(),
+        clock=lambda: NOW,
     )
 
 
 async def _wrote(ground: AttackContext, store: Store, profile: str, who: Principal = PRINCIPAL) -> ToolAnswer:
-    """The answer of a write through a profile."""
+    """Return the answer of a write through a profile."""
     api = StubApi(ground.catalogue)
     through = Pipeline(
         catalogue=ground.catalogue,

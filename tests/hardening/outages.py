@@ -1,4 +1,4 @@
-"""Attacks by what a server depends on: outages that could pass for bad tokens, and people who could pass for two."""
+"""Attacks through dependencies: outages that look like invalid tokens, and one person who looks like two."""
 
 from __future__ import annotations
 
@@ -20,11 +20,10 @@ from saasus_mcp.hosting.console.oidc import OidcProvider as SignOn
 from saasus_mcp.hosting.console.routes import Console
 from saasus_mcp.hosting.console.service import ConsoleService, PolicyText
 from saasus_mcp.hosting.console.signin_routes import SigninRoutes
-from saasus_mcp.hosting.console.signin_sessions import LocalSessions, OneTimeLinks
-from saasus_mcp.hosting.console.throttle import GuessThrottle
+from saasus_mcp.hosting.console.signin_sessions import GuessThrottle, LocalSessions, OneTimeLinks
 from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.permissions.secrets.encryption import Encryptor
-from saasus_mcp.settings.console import OidcTable
+from saasus_mcp.settings.hosting import OidcTable
 from saasus_mcp.store import StoreError
 from saasus_mcp.store.tokens import TokenStore
 from tests.support.attack_corpus import AttackContext, attack
@@ -39,7 +38,7 @@ OUTAGE = "503 with Retry-After and no challenge"
 
 
 async def send_requests(made: Made, *bearers: str, path: str = "/mcp") -> list[httpx2.Response]:
-    """What a server answers to requests with these bearer tokens, one after the other."""
+    """Return the answers to requests with these bearer tokens, one after the other."""
     async with made().client(None) as client:
         return [await send_request(client, bearer, path) for bearer in bearers]
 
@@ -127,7 +126,7 @@ async def full_accounts(ground: AttackContext) -> str:
 
 
 class _ReadOnly:
-    """The accounts' database, of which only reading works."""
+    """A database of tokens that can only be read."""
 
     def __init__(self, kept: TokenStore) -> None:
         self.reading = database_behind(kept).read_transaction
@@ -263,9 +262,23 @@ async def chain(ground: AttackContext) -> str:
 
 def console(ground: AttackContext, **ways: Any) -> tuple[Starlette, GuessThrottle]:
     sealer, guesses = Encryptor.ephemeral(), GuessThrottle(time.time)
-    desk = ConsoleService(list, ground.catalogue, PRESETS["guarded"], lambda: PolicyText(""), sealer, time.time)
+    desk = ConsoleService(
+        list_contexts=list,
+        catalogue=ground.catalogue,
+        policy=PRESETS["guarded"],
+        read_policy=lambda: PolicyText(""),
+        sealer=sealer,
+        clock=time.time,
+    )
     doors = SigninRoutes(
-        LocalSessions(), OneTimeLinks(time.time), sealer, time.time, guesses, "en", secure=True, **ways
+        sessions=LocalSessions(),
+        links=OneTimeLinks(time.time),
+        sealer=sealer,
+        clock=time.time,
+        throttle=guesses,
+        language="en",
+        secure=True,
+        **ways,
     )
     return Starlette(routes=list(Console(desk, doors, "en").routes())), guesses
 

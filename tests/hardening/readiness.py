@@ -1,4 +1,4 @@
-"""Attacks on what a server says of itself and starts with: readiness, open files, and people who could pass for two."""
+"""Attacks on readiness, on the limit of open files, and by one person who looks like two."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ from saasus_mcp.permissions.policy.file import ReloadablePolicy
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.settings import HttpSettings, SettingsError
-from saasus_mcp.settings.console import ConsoleTable, OidcTable
-from saasus_mcp.settings.hosting import AuthTable, HttpTable, JwtTable, resolve_http_settings
+from saasus_mcp.settings.hosting import AuthTable, ConsoleTable, HttpTable, JwtTable, OidcTable, resolve_http_settings
 from saasus_mcp.store import StoreError
 from tests.hardening.outages import AREA, build_app, send_requests
 from tests.support.attack_corpus import AttackContext, attack
@@ -94,7 +93,7 @@ async def restored(ground: AttackContext) -> str:
 
 @contextmanager
 def limits(ground: AttackContext, soft: int, hard: int) -> Iterator[list[tuple[int, int]]]:
-    """A system that allows so many open files; gives the limits that were set."""
+    """Simulate these limits of open files. Return the limits that were set."""
     if sys.platform == "win32":
         pytest.skip("Windows has no such limit")
     import resource  # noqa: PLC0415 - not on Windows
@@ -114,7 +113,7 @@ def limits(ground: AttackContext, soft: int, hard: int) -> Iterator[list[tuple[i
 
 
 class LogCapture(logging.Handler):
-    """Keeps what is logged."""
+    """Stores log messages."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -136,7 +135,7 @@ def capture_logs() -> Iterator[list[str]]:
 
 @attack(AREA, "The default of 1,000 connections under the soft limit of 1,024 open files")
 async def soft_limit(ground: AttackContext) -> str:
-    http = resolve_http_settings(HttpTable(), AuthTable(), None, None, PUBLIC)
+    http = resolve_http_settings(HttpTable(), AuthTable(), public_url=PUBLIC)
     need = file_descriptors.FileDescriptorNeed.for_server(1000, 1, shared=True)
     with limits(ground, 1024, 524_288) as changed, capture_logs() as said:
         assert file_descriptors.fit_connections(http, need) is http
@@ -147,7 +146,7 @@ async def soft_limit(ground: AttackContext) -> str:
 
 @attack(AREA, "The default of 1,000 connections under a hard limit of 1,024 open files")
 async def hard_limit(ground: AttackContext) -> str:
-    http = resolve_http_settings(HttpTable(), AuthTable(), None, None, PUBLIC)
+    http = resolve_http_settings(HttpTable(), AuthTable(), public_url=PUBLIC)
     need = file_descriptors.FileDescriptorNeed.for_server(1000, 1, shared=True)
     with limits(ground, 256, 1024) as changed, capture_logs() as said:
         fitted = file_descriptors.fit_connections(http, need).table.connections
@@ -162,12 +161,12 @@ async def hard_limit(ground: AttackContext) -> str:
 
 
 def http_settings(callers: str = ISSUER, approvers: str = ISSUER, **claims: str) -> HttpSettings:
-    """A company's settings: issuers and subject claims of those who call and of those who approve."""
+    """Return settings with the issuers and the subject claims of callers and approvers."""
     jwt = JwtTable(issuer=callers, jwks_url=f"{ISSUER}/keys", subject_claim=claims.get("caller", "sub"))
     oidc = OidcTable(
         issuer=approvers, client_id="c", approver_group="approvers", subject_claim=claims.get("approver", "sub")
     )
-    return resolve_http_settings(HttpTable(), AuthTable(jwt=jwt), None, None, PUBLIC, console=ConsoleTable(oidc=oidc))
+    return resolve_http_settings(HttpTable(), AuthTable(jwt=jwt), public_url=PUBLIC, console=ConsoleTable(oidc=oidc))
 
 
 def write_policy(folder: Path, text: str = TWO_PEOPLE) -> ReloadablePolicy:

@@ -1,4 +1,4 @@
-"""Attacks that make the product repeat a secret: the server's keys, or a secret argument of the call."""
+"""Attacks that make the product repeat a secret: a key of the server, or a secret argument of the call."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
 async def repeat_secret(
     ground: AttackContext, answer: Any, arguments: dict[str, Any] = USER, key: str = "auth.CreateSaasUser"
 ) -> str:
-    """All that the client gets and all that is on the disk after a call that the API answers so."""
+    """Return all that the client receives and all that is stored after a call with this answer of the API."""
     api, folder = StubApi(ground.catalogue), ground.folder / "state"
     api.answers = {key: answer}
     store = Store.open_saas(folder, CREDENTIALS.saas_id)
@@ -242,7 +242,7 @@ async def thousands(_: AttackContext) -> str:
 
 
 def _best(run: Callable[[], object]) -> float:
-    """Seconds of the fastest of three runs."""
+    """Return the seconds of the fastest of three runs."""
     times = []
     for _ in range(3):
         began = time.perf_counter()
@@ -267,7 +267,7 @@ def _table() -> dict[str, Any]:
 
 
 def _refusal(ground: AttackContext, change: Callable[[dict[str, Any], str], str]) -> str:
-    """Why the documents of one module do not compile after a change of its rows of the table and of its text."""
+    """Return the error of the compiler after a change of a module's rows of effects and of its document."""
     table = {key: deepcopy(row) for key, row in _table().items() if key.startswith(("apigateway.", "labels"))}
     text = (compiler.SPECS / "apigateway.yaml").read_text(encoding="utf-8")
     (ground.folder / "apigateway.yaml").write_text(change(table, text), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Attacks by the environment, the working directory, and the files that a server or a client's configuration lies in."""
+"""Attacks by the environment, the working directory, and the files of the server and of its clients."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ENTRY = (("sandbox", True), ("lang", "en"))
 
 
 def assert_refused(ground: AttackContext, said: str, **variables: str) -> str:
-    """Set variables; the server must not start, and must say this without the value."""
+    """Set variables. Assert that the server does not start and reports this without the value."""
     for name, value in variables.items():
         ground.monkeypatch.setenv(name, value)
     with pytest.raises(SaasusMcpError) as caught:
@@ -46,7 +46,7 @@ def assert_credentials_refused(ground: AttackContext, **wrong: str) -> None:
 
 
 def state_folder(ground: AttackContext) -> Path:
-    """The state folder of a server that has run."""
+    """Return the state folder of a server that has run."""
     folder = ground.folder / "state"
     composition.check_prerequisites(read_settings(**dict(ENTRY)))
     assert read_settings().state_folder == folder

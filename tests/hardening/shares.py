@@ -1,4 +1,4 @@
-"""Attacks by one caller, or by nobody in particular, on what others need as well: places, sockets, sessions and the API."""
+"""Attacks by one caller, or without a token, on shared resources: request slots, sockets, sessions and the API."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from saasus_mcp.hosting.console import rendering
+from saasus_mcp.hosting.console.forms import read_form
 from saasus_mcp.hosting.http import h11_protocol
 from saasus_mcp.hosting.limits import concurrency, connections
 from saasus_mcp.hosting.limits.request_pool import CONSOLE_LIMITS, CapacityExceeded, PoolLimits
@@ -52,11 +52,11 @@ STREAM = "GET /sse HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\nA
 
 
 async def _sign_in(request: Request) -> PlainTextResponse:
-    return PlainTextResponse(str(sorted(await rendering.read_form(request))))
+    return PlainTextResponse(str(sorted(await read_form(request))))
 
 
 async def _as_boss(request: Request) -> PlainTextResponse:
-    """A page of the console, for the approver that the query names, as soon as they are signed in."""
+    """Serve a page of the console to the approver that the query names."""
     try:
         concurrency.assign_principal(request.scope, request.query_params["who"])
     except CapacityExceeded as none:
@@ -68,7 +68,7 @@ async def _as_boss(request: Request) -> PlainTextResponse:
 
 
 def start_shared_server(ground: AttackContext, **table: Any) -> HostingServer:
-    """A server that alice, bob and the approver boss may use, with a form and a page as the console has them."""
+    """Return a server for alice, bob and the approver boss, with a form and a page like those of the console."""
     pages = [Route("/console/sign-in", _sign_in, methods=["POST"]), Route("/console/page", _as_boss)]
     pages.append(Route("/large", lambda _: PlainTextResponse("x" * 32_000_000)))
     given = {"connections": 20, **table}
@@ -82,13 +82,13 @@ def start_shared_server(ground: AttackContext, **table: Any) -> HostingServer:
 
 
 def open_client(url: str, who: str | None = "bob") -> httpx2.AsyncClient:
-    """A client of this caller, whose token is their name."""
+    """Open a client of this caller, whose token is their name."""
     known = {"Authorization": f"Bearer {who}"} if who else {}
     return httpx2.AsyncClient(base_url=url, headers={**MCP, **known}, timeout=PATIENCE)
 
 
 async def assert_others_served(url: str, ready: int = 200) -> None:
-    """Bob is served, and so are health checks, the console and whoever looks at the metrics."""
+    """Assert that bob, health checks, the console and the metrics are served."""
     async with open_client(url) as bob, open_client(url, "boss") as boss:
         assert (await bob.post("/mcp", json=INITIALIZE)).status_code == 200
         assert (await boss.get("/healthz")).status_code == 200
@@ -103,7 +103,7 @@ async def assert_others_served(url: str, ready: int = 200) -> None:
 
 
 async def wait_until(happened: Callable[[], bool]) -> None:
-    """Wait for something that nobody tells of."""
+    """Wait until a condition holds that no event announces."""
     with anyio.fail_after(PATIENCE):
         while not happened():  # noqa: ASYNC110 - see above
             await anyio.sleep(0.01)
@@ -111,7 +111,7 @@ async def wait_until(happened: Callable[[], bool]) -> None:
 
 @asynccontextmanager
 async def open_streams(url: str, count: int, words: str) -> AsyncIterator[list[SocketStream]]:
-    """So many sockets that say this and then nothing."""
+    """Open sockets that send these words and then nothing."""
     async with AsyncExitStack() as until:
         found = [await until.enter_async_context(await open_socket(url)) for _ in range(count)]
         for each in found:
@@ -121,13 +121,13 @@ async def open_streams(url: str, count: int, words: str) -> AsyncIterator[list[S
 
 
 async def read_status(stream: SocketStream) -> int:
-    """The status that a socket is answered with."""
+    """Return the HTTP status that a socket receives."""
     with anyio.fail_after(PATIENCE):
         return int((await stream.receive()).split(b" ")[1])
 
 
 async def is_closed(stream: SocketStream) -> bool:
-    """Whether the server ends the connection, whatever it says before."""
+    """Return whether the server closes the connection, after any answer."""
     try:
         with anyio.fail_after(PATIENCE):
             while True:
@@ -137,7 +137,7 @@ async def is_closed(stream: SocketStream) -> bool:
 
 
 async def open_session(asking: httpx2.AsyncClient) -> str:
-    """The id of a new session."""
+    """Open a session. Return its id."""
     answer = await asking.post("/mcp", json=INITIALIZE)
     assert answer.status_code == 200, answer.text
     return answer.headers["Mcp-Session-Id"]
@@ -257,7 +257,7 @@ async def console(ground: AttackContext) -> str:
 @attack(AREA, "More silent sockets than the server may have open, without a token")
 async def silent(ground: AttackContext) -> str:
     made = start_shared_server(ground)
-    most = connections.connections_needed(PoolLimits.from_settings(made.http.table, shared=True))
+    most = connections.connections_needed(PoolLimits.from_settings(made.http.table, multiple_principals=True))
     async with made.serve() as url, open_streams(url, most + 20, "") as streams:
         await assert_others_served(url)
         assert await is_closed(streams[0])
@@ -267,7 +267,7 @@ async def silent(ground: AttackContext) -> str:
 @attack(AREA, "Half of a request's head on more sockets than the server may have open")
 async def half_heads(ground: AttackContext) -> str:
     made = start_shared_server(ground)
-    most = connections.connections_needed(PoolLimits.from_settings(made.http.table, shared=True))
+    most = connections.connections_needed(PoolLimits.from_settings(made.http.table, multiple_principals=True))
     async with made.serve() as url, open_streams(url, most + 20, "POST /mcp HTTP/1.1\r\nHost: ") as streams:
         await assert_others_served(url)
         assert await is_closed(streams[0])
@@ -277,7 +277,7 @@ async def half_heads(ground: AttackContext) -> str:
 @attack(AREA, "Silent sockets by the hundred, while a caller's connection is kept for the next request")
 async def idle_connections(ground: AttackContext) -> str:
     made = start_shared_server(ground)
-    most = connections.connections_needed(PoolLimits.from_settings(made.http.table, shared=True))
+    most = connections.connections_needed(PoolLimits.from_settings(made.http.table, multiple_principals=True))
     head = BODY.replace("16000", "2") + OF_ALICE + "}"
     async with made.serve() as url, open_streams(url, 1, head) as [alice]:
         assert await read_status(alice) == 400
@@ -379,7 +379,7 @@ async def sessions_of_others(ground: AttackContext) -> str:
 
 
 class SlowApi(httpx2.AsyncBaseTransport):
-    """An API on which one operation is not answered until the end."""
+    """An API that does not answer one operation until the end."""
 
     def __init__(self, behind: httpx2.AsyncBaseTransport) -> None:
         self.behind, self.go, self.waiting = behind, anyio.Event(), 0
@@ -392,7 +392,7 @@ class SlowApi(httpx2.AsyncBaseTransport):
 
 
 async def call_tool(made: HostingServer, who: str, tool: str, **arguments: str) -> ToolAnswer:
-    """The answer of a call; none of these asks a person."""
+    """Return the answer of a call that asks for no confirmation."""
     given = await made.served["default"].pipeline.run(Call(tool, arguments, KNOWN[who].principal))
     assert isinstance(given, ToolAnswer)
     return given
@@ -400,7 +400,7 @@ async def call_tool(made: HostingServer, who: str, tool: str, **arguments: str) 
 
 @asynccontextmanager
 async def busy_alice(ground: AttackContext, calls: int) -> AsyncIterator[tuple[HostingServer, SlowApi, list[Any]]]:
-    """Alice has so many calls under way, of which as many as she may are at the API."""
+    """Start calls of alice, so that as many as allowed are at the API."""
     slow: list[SlowApi] = []
 
     def through(transport: httpx2.AsyncBaseTransport) -> httpx2.AsyncBaseTransport:
@@ -506,7 +506,7 @@ async def through_one_session(ground: AttackContext) -> str:
 
 
 async def _data(lines: AsyncIterator[str], part: str) -> str:
-    """The data of the next event with this in it."""
+    """Return the data of the next event that contains a text."""
     with anyio.fail_after(PATIENCE):
         async for line in lines:
             if line.startswith("data: ") and part in line:

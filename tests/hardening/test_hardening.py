@@ -1,4 +1,4 @@
-"""Every attack of the corpus is played, and the table in docs/security.md says how each ended in this run."""
+"""Every attack of the corpus is played, and the table in docs/security.md shows the results of this run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ for file in sorted(Path(__file__).parent.glob("*.py")):
 
 @pytest.fixture(scope="module")
 def results() -> Iterator[dict[str, str]]:
-    """The result of each attack by title. With CORPUS=update, the page is written from them."""
+    """Return the results by title. With CORPUS=update, write them to the page."""
     found: dict[str, str] = {}
     yield found
     if os.environ.get("CORPUS") == "update":
@@ -32,6 +32,7 @@ def results() -> Iterator[dict[str, str]]:
         PAGE.write_text(before + BEGIN + table(found) + END + rest.partition(END)[2], encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.title)
 async def test_the_product_holds_against(
     attack: Attack, results: dict[str, str], catalogue: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -52,12 +53,12 @@ def test_the_table_has_the_attacks_of_the_corpus_and_no_others() -> None:
 
 
 def written() -> str:
-    """The table as the page has it."""
+    """Return the table of the page."""
     return PAGE.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0]
 
 
 def table(found: dict[str, str]) -> str:
-    """The attacks by area, each with its result."""
+    """Return the table of the attacks by area, with their results."""
     by_area = sorted(ATTACKS, key=lambda attack: attack.area)
     parts = []
     for area, attacks in groupby(by_area, key=lambda attack: attack.area):

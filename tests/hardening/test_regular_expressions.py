@@ -1,4 +1,4 @@
-"""Every regular expression of the product takes time in proportion to the text, whoever wrote the text."""
+"""Every regular expression of the product takes time in proportion to the length of the text."""
 
 from __future__ import annotations
 
@@ -44,6 +44,7 @@ def test_an_expression_is_linear_by_construction(expression: Expression) -> None
     assert superlinear(expression.pattern, expression.mode, expression.flags) == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("expression", ALL, ids=str)
 def test_an_expression_takes_time_in_proportion(expression: Expression) -> None:
     steep = {text: ratio for text in texts(expression) if (ratio := growth(expression, *text)) > STEEPEST}
@@ -93,7 +94,7 @@ def test_the_clock_sees_what_is_not_linear() -> None:
 
 
 def texts(expression: Expression) -> Iterator[tuple[str, str, str]]:
-    """Texts that almost match: a beginning, what is repeated, and an end that fits nothing."""
+    """Generate texts that almost match: a prefix, a repeated part, and an end that does not match."""
     characters = alphabet(expression.pattern, expression.flags)
     pairs = (one + other for one, other in product(characters[:6], repeat=2) if one != other)
     words = re.findall(r"[A-Za-z<>:.@/ \"]{2,}", expression.pattern)
@@ -103,7 +104,7 @@ def texts(expression: Expression) -> Iterator[tuple[str, str, str]]:
 
 
 def growth(expression: Expression, before: str, repeated: str, after: str) -> float:
-    """How many times longer four times the text takes; 0 where it takes no time that can be measured."""
+    """Return how many times longer four times the text takes, or 0 if the time is too short to measure."""
     use = METHOD[expression.mode](re.compile(expression.pattern, expression.flags))
 
     def seconds(size: int) -> float:

@@ -1,4 +1,4 @@
-"""What load balancers and Prometheus are told: the truth, to whom it concerns, and nothing of what callers sent."""
+"""Health checks and metrics: correct, for the people they concern, and without anything that callers sent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from saasus_mcp.catalog import Catalogue
-from saasus_mcp.hosting.exposition import CONTENT_TYPE, Counter
 from saasus_mcp.hosting.http.health import STORE_INTERVAL_SECONDS, UPSTREAM_INTERVAL_SECONDS, HealthEndpoints
 from saasus_mcp.hosting.metrics import Metrics
 from saasus_mcp.server.pipeline.call import Call
@@ -110,8 +109,8 @@ async def test_it_is_not_ready_while_a_store_does_not_work(
     assert "secret-disk" not in str(said)
     async with made.client("boss") as client:
         page = (await client.get("/metrics")).text
-    assert 'saasus_mcp_store_up{profile="staging"} 0' in page
-    assert 'saasus_mcp_store_up{profile="production"} 1' in page
+    assert 'saasus_mcp_store_up{profile="staging"} 0.0' in page
+    assert 'saasus_mcp_store_up{profile="production"} 1.0' in page
     assert 'saasus_mcp_approvals_pending{profile="staging"}' not in page
 
 
@@ -132,7 +131,7 @@ async def test_however_often_anybody_asks_the_stores_are_looked_at_now_and_then(
 
 
 async def test_a_policy_file_that_was_edited_and_is_not_sound_is_told(catalogue: Catalogue) -> None:
-    _, health = looked_after(catalogue, Network(), Clock(), policy_sound=lambda: False)
+    _, health = looked_after(catalogue, Network(), Clock(), is_policy_current=lambda: False)
     status, said = await readiness(health)
     assert (status, said["policy"]) == (200, "outdated")
 
@@ -155,46 +154,46 @@ async def test_the_numbers_are_those_of_what_happened(catalogue: Catalogue) -> N
         answer = await client.get("/metrics")
         again = await client.get("/metrics")
     page = answer.text
-    assert answer.headers["Content-Type"] == CONTENT_TYPE
-    assert 'saasus_mcp_calls_total{profile="default",level="read",outcome="ok"} ' in page
-    assert 'saasus_mcp_calls_total{profile="default",level="read",outcome="failed"} 1\n' in page
-    assert 'saasus_mcp_refusals_total{profile="default",level="critical",why="approval"} 1\n' in page
-    assert 'saasus_mcp_refusals_total{profile="default",level="none",why="invalid_arguments"} 1\n' in page
-    assert 'saasus_mcp_approvals_pending{profile="default"} 1\n' in page
-    assert "saasus_mcp_calls_in_flight 0\n" in page
-    assert 'saasus_mcp_http_responses_total{status="200"} 1\n' in again.text
+    assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert 'saasus_mcp_calls_total{level="read",outcome="ok",profile="default"} ' in page
+    assert 'saasus_mcp_calls_total{level="read",outcome="failed",profile="default"} 1.0\n' in page
+    assert 'saasus_mcp_refusals_total{level="critical",profile="default",why="approval"} 1.0\n' in page
+    assert 'saasus_mcp_refusals_total{level="none",profile="default",why="invalid_arguments"} 1.0\n' in page
+    assert 'saasus_mcp_approvals_pending{profile="default"} 1.0\n' in page
+    assert "saasus_mcp_calls_in_flight 0.0\n" in page
+    assert 'saasus_mcp_http_responses_total{status="200"} 1.0\n' in again.text
     assert "secret" not in page
     for line in page.splitlines():
         assert line.startswith("# ") or SAMPLE.fullmatch(line), line
-    counted = re.findall(r"saasus_mcp_upstream_seconds_count\{[^}]*\} (\d+)", page)
+    counted = re.findall(r"saasus_mcp_upstream_seconds_count\{[^}]*\} (\d+)\.0", page)
     assert sum(map(int, counted)) == len(api.sent), "every request to the API, those for previews too"
+
+
+def _samples(metrics: Metrics) -> dict[str, str]:
+    body, _ = metrics.render("", {}, {"default": True})
+    lines = (line.rpartition(" ") for line in body.decode().splitlines() if not line.startswith("#"))
+    return {sample: value for sample, _, value in lines}
 
 
 def test_each_bucket_holds_the_smaller_ones() -> None:
     metrics = Metrics()
     for seconds in (0.01, 0.2, 0.25, 3.0, 100.0):
-        metrics.upstream.observe(seconds, "default", "read")
-    page = list(metrics.upstream.lines())
-    buckets = dict(re.findall(r'le="([^"]+)"\} (\d+)', "\n".join(page)))
-    assert [buckets[bound] for bound in ("0.05", "0.1", "0.25", "0.5", "5.0", "60.0", "+Inf")] == [
-        "1",
-        "1",
-        "3",
-        "3",
-        "4",
-        "4",
-        "5",
-    ]
-    assert page[-2:] == [
-        'saasus_mcp_upstream_seconds_sum{profile="default",level="read"} 103.46',
-        'saasus_mcp_upstream_seconds_count{profile="default",level="read"} 5',
-    ]
+        metrics.upstream.labels("default", "read").observe(seconds)
+    samples = _samples(metrics)
+    labels = 'level="read",profile="default"'
+    buckets = {
+        bound: samples[f'saasus_mcp_upstream_seconds_bucket{{le="{bound}",{labels}}}']
+        for bound in ("0.05", "0.1", "0.25", "0.5", "5.0", "60.0", "+Inf")
+    }
+    assert list(buckets.values()) == ["1.0", "1.0", "3.0", "3.0", "4.0", "4.0", "5.0"]
+    assert samples[f"saasus_mcp_upstream_seconds_sum{{{labels}}}"] == "103.46"
+    assert samples[f"saasus_mcp_upstream_seconds_count{{{labels}}}"] == "5.0"
 
 
 def test_a_label_cannot_break_the_format() -> None:
-    counter = Counter("x_total", "X.", ("name",))
-    counter.count('a"b\\c\nd')
-    assert list(counter.lines())[-1] == r'x_total{name="a\"b\\c\nd"} 1'
+    metrics = Metrics()
+    metrics.responses.labels('a"b\\c\nd').inc()
+    assert _samples(metrics)[r'saasus_mcp_http_responses_total{status="a\"b\\c\nd"}'] == "1.0"
 
 
 @pytest.mark.parametrize(
@@ -224,7 +223,7 @@ async def test_an_approver_is_told_the_numbers_of_their_own_profiles_only(catalo
     async with made.client("boss") as client:
         page = (await client.get("/metrics")).text
     assert {"calls_total", "refusals_total", "upstream_seconds_count", "approvals_pending", "store_up"} <= set(
-        re.findall(r'saasus_mcp_(\w+)\{profile="alpha"', page)
+        re.findall(r'saasus_mcp_(\w+)\{[^}]*profile="alpha"', page)
     )
     assert "beta" not in page
     assert "saasus_mcp_http_requests_in_flight 1" in page

@@ -1,4 +1,4 @@
-"""Outages are told as outages: at every page that takes a token, and by a server that starts into one."""
+"""Outages are reported as outages: on every page that takes a token, and by a server that starts during one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from saasus_mcp.hosting.auth.jwks import RETRY_SECONDS, JwksCache
 from saasus_mcp.hosting.http import health
 from saasus_mcp.hosting.limits import file_descriptors
 from saasus_mcp.hosting.limits.file_descriptors import FileDescriptorNeed
-from tests.support.commands import TIMEOUT, CommandResult, spawn_command
+from tests.support.commands import CommandResult, spawn_command
 from tests.support.hosting_server import (
     INITIALIZE,
     OWNER_ROLE,
@@ -32,6 +32,7 @@ from tests.support.hosting_server import (
     error_message,
 )
 from tests.support.jwt_issuer import JwtIssuer, rsa_key
+from tests.support.processes import TIMEOUT
 
 PATHS = ("/mcp", "/mcp/default", "/sse", "/messages/default/", "/metrics")
 POLICY = "version: 1\ntwo_person: true\nrules:\n  - {name: all, tools: ['*'], then: approve}\n"
@@ -142,7 +143,7 @@ async def test_keys_that_arrive_after_readiness_gave_up_are_kept() -> None:
 
 @pytest.fixture
 def taken() -> Iterator[str]:
-    """A port on which a server cannot listen: it ends there where nothing ended it before."""
+    """Return the options of a server that cannot listen on its port, and therefore ends."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         yield str(other.getsockname()[1])
 

@@ -16,13 +16,14 @@ import pytest
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.cli.serve import trace_export
 from saasus_mcp.sandbox import Sandbox
-from tests.support.commands import TIMEOUT, run_command
+from tests.support.commands import run_command
 from tests.support.hosting_process import ROLE, SlowSandbox, create_role_request, create_token, start_server
+from tests.support.processes import TIMEOUT
 
 
 @contextmanager
 def collector() -> Iterator[tuple[str, list[tuple[str, bytes]]]]:
-    """A collector on a port: its address, and what it gets."""
+    """Yield the address of a collector, and the requests that it gets."""
     got: list[tuple[str, bytes]] = []
 
     class Taking(BaseHTTPRequestHandler):

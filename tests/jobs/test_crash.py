@@ -9,8 +9,7 @@ import pytest
 
 from saasus_mcp.jobs.job_context import MAX_CONCURRENT
 from saasus_mcp.server.pipeline.call import Call
-from tests.jobs.kinds.test_export_users import held
-from tests.jobs.kinds.test_import_users import HEADER, tenant
+from tests.support.job_data import HEADER, list_grants, tenant_id
 from tests.support.job_server import AcceptingPerson, start_job_server
 from tests.support.pipeline import PRINCIPAL
 from tests.support.sandbox_server import EXIT_KILLED, SandboxServer, serve_sandbox
@@ -20,12 +19,14 @@ FATAL = 20
 
 
 def people(on: SandboxServer, count: int = PEOPLE) -> str:
-    return HEADER + "".join(f"new-{n}@example.com,,{tenant(on.sandbox)},,3,viewer,Person {n}\n" for n in range(count))
+    return HEADER + "".join(
+        f"new-{n}@example.com,,{tenant_id(on.sandbox)},,3,viewer,Person {n}\n" for n in range(count)
+    )
 
 
 def there(on: SandboxServer) -> int:
     """How many of them hold their role."""
-    return sum(row[0].startswith("new-") and row[4] == "viewer" for row in held(on.sandbox))
+    return sum(row[0].startswith("new-") and row[4] == "viewer" for row in list_grants(on.sandbox))
 
 
 @pytest.mark.parametrize(("moment", "least_missing"), [("before send", 1), ("before end", 0), ("before checkpoint", 0)])
@@ -42,12 +43,14 @@ async def test_every_line_is_done_once_and_told_truly(tmp_path: Path, moment: st
         missing = PEOPLE - there(on)
         assert least_missing <= missing <= MAX_CONCURRENT, "only what was under way at the death can be missing"
         for row in told["rows"]:
-            present = any(line[0] == row["login"] and line[4] == "viewer" for line in held(on.sandbox))
+            present = any(line[0] == row["login"] and line[4] == "viewer" for line in list_grants(on.sandbox))
             assert row["outcome"] == ("applied" if present else "not_applied"), row
 
         async with start_job_server(tmp_path, url=on.url) as again:
             assert again.pipeline.store.audit_log.find_breaks() == [], "a torn audit would hide what happened"
-            counts = (await again.call_json("job_import_users", {"csv": people(on)}, asker=AcceptingPerson()))["counts"]
+            counts = (await again.call_json("job_import_users", {"csv": people(on)}, elicitor=AcceptingPerson()))[
+                "counts"
+            ]
             assert counts.get("applied", 0) == missing
             assert counts["skipped"] == PEOPLE - missing
         assert there(on) == PEOPLE
@@ -67,7 +70,7 @@ async def test_a_server_that_had_no_job_takes_over_that_of_one_beside_it(tmp_pat
 
 async def test_a_password_that_was_lost_with_the_server_is_said_to_be(tmp_path: Path) -> None:
     async with serve_sandbox() as on:
-        listed = HEADER + f",terminal-1,{tenant(on.sandbox)},,3,viewer,T\n"
+        listed = HEADER + f",terminal-1,{tenant_id(on.sandbox)},,3,viewer,T\n"
         assert (await on.run_job(tmp_path, "before end", 1, listed))[0] == EXIT_KILLED
         _, told = await on.run_job(tmp_path, "never")
         assert told["counts"] == {"applied": 1}

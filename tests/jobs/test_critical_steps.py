@@ -23,7 +23,7 @@ from saasus_mcp.saasus.deadline import Deadline
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.store import Approval
-from tests.jobs.kinds.test_export_users import state_of
+from tests.support.job_data import sandbox_state
 from tests.support.job_server import PLACE, JobServer, start_job_server
 from tests.support.pipeline import PRINCIPAL
 
@@ -90,27 +90,29 @@ async def waiting(on: JobServer, job: str, but: str = "") -> None:
     assert on.count_requests("auth.DeleteTenant") == 0, "the yes to the plan is no yes to this"
 
 
+@pytest.mark.slow
 async def test_it_goes_once_the_step_itself_is_approved(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
-        tenant = state_of(on.sandbox).rows("tenants")[0]["id"]
+        tenant = sandbox_state(on.sandbox).rows("tenants")[0]["id"]
         job = await begun(on, tenant)
         await waiting(on, job)
         assert newest(on).code in (await on.call_json("job_status", {"job": job}))["waiting"]
         decide(on, "approved")
         told = await on.call_json("job_status", {"job": job, "wait": 30})
         assert (told["status"], told["rows"][0]["outcome"]) == ("done", "applied")
-        assert state_of(on.sandbox).find("tenants", tenant) is None
+        assert sandbox_state(on.sandbox).find("tenants", tenant) is None
         assert on.count_requests("auth.DeleteTenant") == 1
         record = next(each for each in on.audit_records() if each["operation"] == "auth.DeleteTenant")
         assert (record["parent"], record["step"], record["proof"]) == (job, "delete", "approval")
 
 
+@pytest.mark.slow
 async def test_the_code_is_told_at_once_by_the_call_that_starts_the_job_and_by_one_that_follows_it(
     tmp_path: Path,
 ) -> None:
     async with start_job_server(tmp_path) as on:
         on.runner.specs = {**on.runner.specs, NAME: SPEC}
-        call = Call(NAME, {"tenant_id": state_of(on.sandbox).rows("tenants")[0]["id"]}, PRINCIPAL)
+        call = Call(NAME, {"tenant_id": sandbox_state(on.sandbox).rows("tenants")[0]["id"]}, PRINCIPAL)
         with pytest.raises(SaasusMcpError, match="saasus-mcp approve"):
             await on.runner.start(SPEC, call)
         decide(on, "approved")
@@ -128,9 +130,10 @@ async def test_the_code_is_told_at_once_by_the_call_that_starts_the_job_and_by_o
         assert told["status"] == "done", "after the decision it is followed to its end"
 
 
+@pytest.mark.slow
 async def test_a_step_that_is_rejected_is_not_made(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
-        job = await begun(on, state_of(on.sandbox).rows("tenants")[0]["id"])
+        job = await begun(on, sandbox_state(on.sandbox).rows("tenants")[0]["id"])
         await waiting(on, job)
         decide(on, "rejected")
         told = await on.call_json("job_status", {"job": job, "wait": 30})
@@ -139,9 +142,10 @@ async def test_a_step_that_is_rejected_is_not_made(tmp_path: Path) -> None:
         assert on.count_requests("auth.DeleteTenant") == 0
 
 
+@pytest.mark.slow
 async def test_a_job_that_waits_can_be_cancelled(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
-        job = await begun(on, state_of(on.sandbox).rows("tenants")[0]["id"])
+        job = await begun(on, sandbox_state(on.sandbox).rows("tenants")[0]["id"])
         await waiting(on, job)
         told = await on.call_json("job_cancel", {"job": job})
         assert (told["status"], told["rows"][0]["outcome"]) == ("cancelled", "not_applied")
@@ -152,7 +156,7 @@ async def test_a_job_that_waits_can_be_cancelled(tmp_path: Path) -> None:
 
 async def test_while_it_waits_the_model_is_told_to_wait_and_not_to_call_again(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
-        job = await begun(on, state_of(on.sandbox).rows("tenants")[0]["id"])
+        job = await begun(on, sandbox_state(on.sandbox).rows("tenants")[0]["id"])
         await waiting(on, job)
         told = await on.call_json("job_status", {"job": job})
         assert "call again" not in told["waiting"]
@@ -161,9 +165,10 @@ async def test_while_it_waits_the_model_is_told_to_wait_and_not_to_call_again(tm
         assert told["approval"] == newest(on).code
 
 
+@pytest.mark.slow
 async def test_the_same_call_while_it_runs_is_answered_with_the_job_that_runs(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
-        tenant = state_of(on.sandbox).rows("tenants")[0]["id"]
+        tenant = sandbox_state(on.sandbox).rows("tenants")[0]["id"]
         job = await begun(on, tenant)
         await waiting(on, job)
         assert await on.runner.start(SPEC, Call(NAME, {"tenant_id": tenant, "reason": "again"}, PRINCIPAL)) == job
@@ -174,15 +179,16 @@ async def test_the_same_call_while_it_runs_is_answered_with_the_job_that_runs(tm
             await on.runner.start(SPEC, Call(NAME, {"tenant_id": tenant}, PRINCIPAL))
 
 
+@pytest.mark.slow
 async def test_nothing_is_begun_while_no_approval_can_be_asked_for(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         on.runner.specs = {**on.runner.specs, NAME: SPEC}
-        tenants = [row["id"] for row in state_of(on.sandbox).rows("tenants")]
+        tenants = [row["id"] for row in sandbox_state(on.sandbox).rows("tenants")]
         call = Call(NAME, {"tenant_id": tenants[0]}, PRINCIPAL)
         with pytest.raises(SaasusMcpError, match="saasus-mcp approve"):
             await on.runner.start(SPEC, call)
         decide(on, "approved")
-        users = [row["id"] for row in state_of(on.sandbox).rows("users")]
+        users = [row["id"] for row in sandbox_state(on.sandbox).rows("users")]
         for user in users[:MAX_PENDING]:
             await on.call("auth_delete_saas_user", {"user_id": user})
         job = await on.runner.start(SPEC, call)
@@ -201,19 +207,20 @@ async def test_nothing_is_begun_while_no_approval_can_be_asked_for(tmp_path: Pat
 async def test_a_plan_whose_reads_hang_is_given_up_on_at_the_deadline_of_the_call(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         on.runner.specs = {**on.runner.specs, NAME: SPEC}
-        tenant = state_of(on.sandbox).rows("tenants")[0]["id"]
+        tenant = sandbox_state(on.sandbox).rows("tenants")[0]["id"]
         on.sandbox.faults.add("hang", on="auth.GetTenant")
         with anyio.fail_after(MAX_WAIT_SECONDS / 2), pytest.raises(SaasusMcpError, match=r"(?i)no time|did not answer"):
             await on.runner.start(SPEC, Call(NAME, {"tenant_id": tenant}, PRINCIPAL, deadline=Deadline.after(0.5)))
         assert on.pipeline.store.jobs.list_jobs(PRINCIPAL.id, PLACE.profile, 10) == []
 
 
+@pytest.mark.slow
 async def test_a_step_whose_target_is_gone_by_now_is_not_made_and_says_so(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
-        tenant = state_of(on.sandbox).rows("tenants")[0]["id"]
+        tenant = sandbox_state(on.sandbox).rows("tenants")[0]["id"]
         job = await begun(on, tenant)
         await waiting(on, job)
-        state_of(on.sandbox).drop("tenants", tenant)
+        sandbox_state(on.sandbox).drop("tenants", tenant)
         decide(on, "approved")
         told = await on.call_json("job_status", {"job": job, "wait": 30})
         assert told["rows"][0]["outcome"] == "not_applied"

@@ -12,7 +12,6 @@ from saasus_mcp.jobs.engine import HeartbeatConfig, JobEngine
 from saasus_mcp.jobs.runner import JobRunner
 from saasus_mcp.jobs.sealing import EngineError, create_serializer
 from saasus_mcp.permissions.secrets.encryption import Encryptor
-from tests.jobs.test_failures import started
 from tests.support.job_server import KEY, start_job_server
 
 PACE = HeartbeatConfig(interval=2.0, timeout=10.0)
@@ -50,7 +49,7 @@ async def test_a_job_that_could_not_say_how_it_ended_is_told_as_failed(
 
     monkeypatch.setattr(JobRunner, "_end", broken)
     async with start_job_server(tmp_path) as on:
-        job = await started(on, 1)
+        job = await on.start_import(1)
         told = await on.call("job_status", {"job": job, "wait": 30})
     assert not told.ok
     assert "The server failed while it ran the job" in told.text

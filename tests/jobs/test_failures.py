@@ -16,17 +16,17 @@ from saasus_mcp.sandbox.faults import Kind
 from saasus_mcp.server.pipeline.call import Call, JobStepRef
 from saasus_mcp.server.pipeline.job_steps import evaluate_step
 from saasus_mcp.store import Freeze
-from tests.jobs.kinds.test_export_users import held
-from tests.jobs.kinds.test_import_users import listed, tenant
-from tests.support.job_server import AcceptingPerson, JobServer, hold_calls, start_job_server, start_jobs_at_once
+from tests.support.job_data import import_lines, list_grants, tenant_id
+from tests.support.job_server import AcceptingPerson, hold_calls, start_job_server, start_jobs_at_once
 from tests.support.pipeline import PRINCIPAL
 
 
 def joined(sandbox: Sandbox, login: str) -> bool:
     """Whether somebody holds both roles that their two lines say."""
-    return sum(login in row and row[2:4] == (tenant(sandbox), "3") for row in held(sandbox)) == 2
+    return sum(login in row and row[2:4] == (tenant_id(sandbox), "3") for row in list_grants(sandbox)) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "given", "outcomes"),
     [
@@ -44,7 +44,7 @@ async def test_the_report_tells_the_truth_of_every_line(
 ) -> None:
     async with start_job_server(tmp_path) as on:
         on.sandbox.faults.add(kind, on=on_operation, times=3, **given)
-        told = await on.call_json("job_import_users", {"csv": listed(on.sandbox, 6)}, asker=AcceptingPerson())
+        told = await on.call_json("job_import_users", {"csv": import_lines(on.sandbox, 6)}, elicitor=AcceptingPerson())
         assert told["status"] == "done"
         assert len(told["rows"]) == 12
         for row in told["rows"]:
@@ -54,7 +54,7 @@ async def test_the_report_tells_the_truth_of_every_line(
         assert all(row["why"] for row in failed)
 
         on.sandbox.faults.clear()
-        again = await on.call_json("job_import_users", {"csv": listed(on.sandbox, 6)}, asker=AcceptingPerson())
+        again = await on.call_json("job_import_users", {"csv": import_lines(on.sandbox, 6)}, elicitor=AcceptingPerson())
         assert set(again["counts"]) <= {"applied", "skipped"}
         assert all(joined(on.sandbox, row["login"]) for row in told["rows"])
 
@@ -63,7 +63,7 @@ async def test_what_no_read_can_tell_is_unknown(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         on.sandbox.faults.add("reset_before", on="auth.CreateSaasUser", times=1)
         reads = on.count_requests("auth.SearchSaasUsers")
-        job = await started(on, 1)
+        job = await on.start_import(1)
         on.sandbox.faults.add("status", on="auth.SearchSaasUsers", status=500)
         told = await on.call_json("job_status", {"job": job, "wait": 30})
         assert on.count_requests("auth.SearchSaasUsers") > reads
@@ -73,19 +73,10 @@ async def test_what_no_read_can_tell_is_unknown(tmp_path: Path) -> None:
 async def test_a_list_can_stop_at_the_first_failure(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         on.sandbox.faults.add("status", on="auth.CreateTenantUser", status=400)
-        args = {"csv": listed(on.sandbox, 40), "on_error": "stop"}
-        told = await on.call_json("job_import_users", args, asker=AcceptingPerson())
+        args = {"csv": import_lines(on.sandbox, 40), "on_error": "stop"}
+        told = await on.call_json("job_import_users", args, elicitor=AcceptingPerson())
         assert told["counts"]["not_begun"] > 60
         assert on.count_requests("auth.CreateSaasUser") <= 8, "only what was under way at the failure went on"
-
-
-async def started(on: JobServer, count: int) -> str:
-    spec = on.runner.specs["job_import_users"]
-    job = await on.runner.start(
-        spec, Call(spec.name, {"csv": listed(on.sandbox, count)}, PRINCIPAL, elicitor=AcceptingPerson())
-    )
-    assert isinstance(job, str)
-    return job
 
 
 async def until(reached: Callable[[], bool]) -> None:
@@ -94,9 +85,10 @@ async def until(reached: Callable[[], bool]) -> None:
             await anyio.sleep(0.002)
 
 
+@pytest.mark.slow
 async def test_a_job_that_is_cancelled_stops_between_rows_and_says_what_was_done(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
-        job = await started(on, 60)
+        job = await on.start_import(60)
         await until(lambda: on.count_requests("auth.CreateTenantUserRoles") >= 5)
         told = await on.call_json("job_cancel", {"job": job})
         assert told["status"] == "cancelled"
@@ -110,7 +102,7 @@ async def test_somebody_else_cannot_cancel_it(tmp_path: Path) -> None:
     from saasus_mcp.permissions.policy.presets import Principal  # noqa: PLC0415 - beside its use
 
     async with start_job_server(tmp_path) as on:
-        job = await started(on, 4)
+        job = await on.start_import(4)
         assert not (await on.call("job_cancel", {"job": job}, who=Principal("local:stranger"))).ok
         assert (await on.call_json("job_status", {"job": job, "wait": 30}))["status"] == "done"
 
@@ -118,7 +110,7 @@ async def test_somebody_else_cannot_cancel_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("profile", ["", "sandbox"], ids=["of everything", "of its profile"])
 async def test_a_freeze_holds_the_rest_back(tmp_path: Path, profile: str) -> None:
     async with start_job_server(tmp_path) as on:
-        job = await started(on, 60)
+        job = await on.start_import(60)
         await until(lambda: on.count_requests("auth.CreateTenantUserRoles") >= 5)
         on.pipeline.store.freeze(Freeze(0.0, "local:person", "stop", profile))
         told = await on.call_json("job_status", {"job": job, "wait": 30})
@@ -131,14 +123,14 @@ async def test_a_freeze_holds_the_rest_back(tmp_path: Path, profile: str) -> Non
 async def test_a_freeze_of_another_profile_lets_a_job_go_on(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         on.pipeline.store.freeze(Freeze(0.0, "local:person", "stop", "production"))
-        told = await on.call_json("job_import_users", {"csv": listed(on.sandbox, 2)}, asker=AcceptingPerson())
+        told = await on.call_json("job_import_users", {"csv": import_lines(on.sandbox, 2)}, elicitor=AcceptingPerson())
         assert told["counts"] == {"applied": 4}
 
 
 async def test_while_writes_are_frozen_no_job_begins_that_writes(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         on.pipeline.store.freeze(Freeze(0.0, "local:person", "stop"))
-        answer = await on.call("job_import_users", {"csv": listed(on.sandbox, 2)}, asker=AcceptingPerson())
+        answer = await on.call("job_import_users", {"csv": import_lines(on.sandbox, 2)}, elicitor=AcceptingPerson())
         assert "frozen by local:person" in answer.text
         assert not answer.ok
         assert on.pipeline.store.jobs.list_jobs(PRINCIPAL.id, "sandbox", 10) == []
@@ -158,7 +150,7 @@ class Changing:
 async def test_a_policy_that_becomes_stricter_is_asked_for_every_step(tmp_path: Path) -> None:
     policy: Any = Changing()
     async with start_job_server(tmp_path, policy=policy) as on:
-        job = await started(on, 60)
+        job = await on.start_import(60)
         await until(lambda: on.count_requests("auth.CreateTenantUserRoles") >= 5)
         policy.now = PRESETS["read-only"]
         sent = on.count_requests("auth.CreateSaasUser")
@@ -171,7 +163,7 @@ async def test_a_policy_that_becomes_stricter_is_asked_for_every_step(tmp_path: 
 
 async def test_a_call_outside_the_grant_is_refused_and_a_step_goes_once(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
-        job = await started(on, 2)
+        job = await on.start_import(2)
         await on.call_json("job_status", {"job": job, "wait": 30})
         before = on.count_requests("auth.CreateSaasUser")
         for step, args in (("u1/account", {"email": "new-0@example.com"}), ("u9/account", {"email": "x@example.com"})):
@@ -207,7 +199,7 @@ async def test_rows_of_a_plan_do_not_count_as_a_loop_run_wild(tmp_path: Path) ->
 
     policy: Any = Narrow()
     async with start_job_server(tmp_path, policy=policy) as on:
-        told = await on.call_json("job_import_users", {"csv": listed(on.sandbox, 4)}, asker=AcceptingPerson())
+        told = await on.call_json("job_import_users", {"csv": import_lines(on.sandbox, 4)}, elicitor=AcceptingPerson())
         assert told["counts"] == {"applied": 8}
 
 
@@ -224,11 +216,12 @@ async def test_nobody_has_more_than_a_few_jobs_under_way(tmp_path: Path) -> None
     async with start_job_server(tmp_path) as on:
         with hold_calls(on, "auth.CreateSaasUser"):
             for count in (2, 3, 4):
-                await started(on, count)
+                await on.start_import(count)
             refused = await on.call("job_export_users")
         assert "You already have 3 running jobs" in refused.text
 
 
+@pytest.mark.slow
 async def test_of_jobs_started_at_once_no_more_than_a_few_start(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         refused = [answer for answer in await start_jobs_at_once(on, 12, 9) if not answer.ok]

@@ -12,7 +12,7 @@ from saasus_mcp.common.language import Language
 from saasus_mcp.permissions.question.content import Question
 from saasus_mcp.permissions.question.dialog import render_dialog
 from saasus_mcp.permissions.question.formatting import Reader
-from tests.jobs.kinds.test_offboarding import AOZORA, USER, invite
+from tests.support.job_data import AOZORA, USER, add_invitation
 from tests.support.job_server import JobServer, start_job_server
 
 COMPANY = "株式会社青空商事"
@@ -32,9 +32,10 @@ def said(question: Question, language: Language) -> list[str]:
     return lines
 
 
+@pytest.mark.slow
 async def test_off_boarding_names_the_person_what_is_lost_and_which_step_waits(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
-        invite(on, USER)
+        add_invitation(on.sandbox, USER)
         question = await asked(on, "job_offboard_user", {"email": USER.upper()})
     en, ja = said(question, "en"), said(question, "ja")
     assert en[0] == f"[SANDBOX] Remove {USER} from 2 tenants and delete the account"

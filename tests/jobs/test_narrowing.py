@@ -14,7 +14,7 @@ from saasus_mcp.jobs.job_tools import build_job_tools
 from saasus_mcp.permissions.policy.narrowing import Narrowing
 from saasus_mcp.server.surface.builtin_tool import BuiltinTool
 from saasus_mcp.server.surface.tool_surface import ToolSurface
-from tests.jobs.kinds.test_import_users import HEADER, tenant
+from tests.support.job_data import HEADER, tenant_id
 from tests.support.job_server import AcceptingPerson, JobServer, start_job_server
 from tests.support.pipeline import PRINCIPAL
 
@@ -31,7 +31,7 @@ def listed(on: JobServer, who: Any) -> set[str]:
 
 
 def one_user(on: JobServer) -> str:
-    return HEADER + f"new@example.com,,{tenant(on.sandbox)},,3,viewer,New\n"
+    return HEADER + f"new@example.com,,{tenant_id(on.sandbox)},,3,viewer,New\n"
 
 
 @pytest.mark.parametrize("given", [{"tools": ("job_export_users",)}, {"toolsets": ("jobs",)}])
@@ -110,11 +110,12 @@ async def begun_but_not_run(on: JobServer, monkeypatch: pytest.MonkeyPatch, who:
 
     monkeypatch.setattr(on.runner._engine, "submit", submit)
     monkeypatch.setattr("saasus_mcp.jobs.job_tools.MAX_WAIT_SECONDS", 0.0)
-    await on.call("job_import_users", {"csv": one_user(on)}, who=who, asker=AcceptingPerson())
+    await on.call("job_import_users", {"csv": one_user(on)}, who=who, elicitor=AcceptingPerson())
     [submitted] = handed
     return submitted
 
 
+@pytest.mark.slow
 async def test_the_narrowing_in_force_at_the_start_holds_when_another_process_takes_the_job_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,10 +140,11 @@ async def test_a_step_that_the_kept_narrowing_leaves_out_is_not_sent(
         assert "narrowed" in {record["refused"] for record in on.audit_records("refused")}
 
 
+@pytest.mark.slow
 async def test_a_job_takes_no_result_that_its_caller_may_not_read(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         kept = (await on.call_json("job_export_users", {}))["result"]
         who = narrowed(tools=("job_import_users",))
-        refused = await on.call("job_import_users", {"result": kept}, who=who, asker=AcceptingPerson())
+        refused = await on.call("job_import_users", {"result": kept}, who=who, elicitor=AcceptingPerson())
         assert not refused.ok
         assert "This result comes from" in refused.text

@@ -81,8 +81,9 @@ def changed(name: str, value: Any) -> Any:
     return ("0" if value[:1] != "0" else "1") + value[1:]
 
 
+@pytest.mark.slow
 @given(data=st.data())
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_change_of_one_row_mark_key_or_saas_is_found(pair: Pair, data: st.DataObject) -> None:
     with pair.one._database.transaction() as here, pair.other._database.transaction() as there:
         before = {table: rows(here, table) for table in (audit, purged, keys)}

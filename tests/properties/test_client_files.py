@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,6 +58,7 @@ def files(draw: st.DrawFn, servers: st.SearchStrategy[Any]) -> tuple[dict[str, A
 OTHERS = st.dictionaries(KEYS, VALUES, max_size=3)
 
 
+@pytest.mark.slow
 @given(files(OTHERS))
 def test_putting_in_changes_nothing_else(file: tuple[dict[str, Any], str]) -> None:
     document, text = file
@@ -65,12 +67,14 @@ def test_putting_in_changes_nothing_else(file: tuple[dict[str, Any], str]) -> No
     assert jsonc.parse_jsonc(jsonc_patch.put_value(text, ("servers", NAME), ENTRY)).value == expected
 
 
+@pytest.mark.slow
 @given(files(OTHERS))
 def test_putting_in_twice_is_once(file: tuple[dict[str, Any], str]) -> None:
     once = jsonc_patch.put_value(file[1], ("servers", NAME), ENTRY)
     assert jsonc_patch.put_value(once, ("servers", NAME), ENTRY) == once
 
 
+@pytest.mark.slow
 @given(files(st.dictionaries(KEYS, VALUES, min_size=1, max_size=3)))
 def test_taking_out_restores_the_text_to_the_letter(file: tuple[dict[str, Any], str]) -> None:
     text = file[1]
@@ -78,6 +82,7 @@ def test_taking_out_restores_the_text_to_the_letter(file: tuple[dict[str, Any], 
     assert jsonc_patch.remove_children(there, ("servers",), lambda child: child.key == NAME) == text
 
 
+@pytest.mark.slow
 @given(files(OTHERS), st.integers(0, 3))
 def test_taking_out_what_stands_anywhere_leaves_the_others(file: tuple[dict[str, Any], str], at: int) -> None:
     document, _ = file
@@ -90,6 +95,7 @@ def test_taking_out_what_stands_anywhere_leaves_the_others(file: tuple[dict[str,
     )
 
 
+@pytest.mark.slow
 @given(st.lists(VALUES, max_size=3), st.data())
 def test_an_item_goes_into_an_array_and_out_again(items: list[Any], data: st.DataObject) -> None:
     text = data.draw(texts({"inputs": items}))

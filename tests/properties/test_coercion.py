@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saasus_mcp.saasus.arguments import InvalidArguments, check_arguments, parse_arguments
+from saasus_mcp.common.json_path import InvalidArguments
+from saasus_mcp.saasus.arguments import check_arguments, parse_arguments
 from saasus_mcp.saasus.coercion import coerce_value
 from saasus_mcp.saasus.request import build_request
 from tests.support.arguments import body_variants, complete_arguments, minimal_arguments
@@ -64,6 +66,7 @@ def test_the_call_that_was_meant_has_the_digest_of_the_same_call_typed_well(key:
     )
 
 
+@pytest.mark.slow
 @given(json_keys, st.data())
 def test_what_is_understood_is_understood_once_and_for_all(key: str, data: st.DataObject) -> None:
     operation = CATALOGUE.find(key)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -137,6 +138,7 @@ def naive(policy: RulePolicy, case: PolicyInput) -> tuple[str, str]:
     return "deny", "none"
 
 
+@pytest.mark.slow
 @given(policies, cases)
 def test_the_decision_is_what_a_naive_reading_gives(policy: RulePolicy, case: PolicyInput) -> None:
     decision = policy.decide(case)
@@ -145,6 +147,7 @@ def test_the_decision_is_what_a_naive_reading_gives(policy: RulePolicy, case: Po
     assert policy.decide(case) == decision
 
 
+@pytest.mark.slow
 @given(policies, cases, rules, st.integers(0, 14))
 def test_adding_a_rule_that_denies_never_permits_more(
     policy: RulePolicy, case: PolicyInput, added: Rule, where: int

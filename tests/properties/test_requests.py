@@ -9,11 +9,13 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 import httpx2
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from saasus_mcp.catalog import Operation
-from saasus_mcp.saasus.arguments import InvalidArguments, check_arguments
+from saasus_mcp.common.json_path import InvalidArguments
+from saasus_mcp.saasus.arguments import check_arguments
 from saasus_mcp.saasus.request import build_request
 from saasus_mcp.saasus.signature import Credentials, sign_request
 from tests.support.arguments import complete_arguments
@@ -41,11 +43,13 @@ def test_any_text_in_a_path_is_one_segment_or_refused(place: tuple[str, str], va
         assert own == sent or own.startswith("{")
 
 
+@pytest.mark.slow
 @given(json_keys, any_json | st.dictionaries(st.sampled_from(["tenant_id", "user_id", "name", "type"]), any_json))
 def test_any_json_as_arguments_is_checked_or_refused_and_never_more(key: str, raw: Any) -> None:
     _built_or_refused(CATALOGUE.find(key), raw)
 
 
+@pytest.mark.slow
 @given(json_keys, st.data())
 def test_any_json_in_any_field_is_checked_or_refused_and_never_more(key: str, data: st.DataObject) -> None:
     operation = CATALOGUE.find(key)

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
-from saasus_mcp.saasus.redaction import LOCATED, MOST_LOCATED, NO_SECRETS, KnownSecrets
+from saasus_mcp.saasus.redaction import LOCATED, MAX_LOCATED_TOTAL, NO_SECRETS, KnownSecrets
 from saasus_mcp.saasus.secret_names import REMOVED
 
 SECRET = 'S3cr"et-&/Wört パス+x'
@@ -91,7 +91,7 @@ def test_a_long_text_with_an_encoded_secret_is_withheld() -> None:
 
 def test_locating_is_bounded_for_a_whole_answer() -> None:
     one = quote(SECRET).ljust(1024, ".")
-    assert KNOWN.redact([one] * (MOST_LOCATED // 1024 + 2))[-3:] == [
+    assert KNOWN.redact([one] * (MAX_LOCATED_TOTAL // 1024 + 2))[-3:] == [
         REMOVED + one[len(quote(SECRET)) :],
         REMOVED,
         REMOVED,

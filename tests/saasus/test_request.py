@@ -7,7 +7,8 @@ import json
 import pytest
 
 from saasus_mcp.catalog import Catalogue
-from saasus_mcp.saasus.arguments import InvalidArguments, check_arguments
+from saasus_mcp.common.json_path import InvalidArguments
+from saasus_mcp.saasus.arguments import check_arguments
 from saasus_mcp.saasus.request import ApiRequest, build_request
 from tests.support.arguments import complete_arguments, minimal_arguments
 

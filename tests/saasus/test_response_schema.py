@@ -35,6 +35,7 @@ def places(value: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
             yield from places(item, f"{path}[{index}]")
 
 
+@pytest.mark.slow
 def test_any_wrong_type_anywhere_leaves_an_answer_that_conforms(catalogue: Catalogue) -> None:
     tried, failures = 0, []
     for operation in catalogue:

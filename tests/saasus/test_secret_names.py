@@ -186,6 +186,7 @@ def test_what_no_schema_describes_is_judged_by_its_names() -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_secrets_name_is_known_in_every_case_of_every_letter() -> None:
     every = "".join(map(chr, range(sys.maxunicode + 1)))
     for name in ("api_key", "session", "verifier", "passcode", "authorization"):

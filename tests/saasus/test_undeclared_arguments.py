@@ -11,12 +11,12 @@ import pytest
 
 from saasus_mcp.catalog import Catalogue, Operation, load_catalogue
 from saasus_mcp.catalog.jobs import load_jobs as jobs
+from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.jobs.engine import JobEngine
 from saasus_mcp.jobs.job_tools import build_job_tools
 from saasus_mcp.jobs.runner import JobRunner
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.saasus import arguments
-from saasus_mcp.saasus.arguments import InvalidArguments
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.server.surface.builtin_tool import BuiltinTool
 from saasus_mcp.server.surface.tool_surface import ToolSurface

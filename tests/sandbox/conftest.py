@@ -1,4 +1,4 @@
-"""A sandbox of its own for each test, a clock that the test moves, and a real client to call it with."""
+"""A sandbox for each test, with a clock that the test moves, and a real API client."""
 
 from __future__ import annotations
 

@@ -31,6 +31,7 @@ def promised(operation: Operation, status: int) -> dict[str, Any] | None:
     return schema and {**schema, "components": document["components"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", [operation.key for operation in load_catalogue()])
 async def test_an_operation_answers_what_the_documents_promise(
     key: str, catalogue: Catalogue, api: SandboxCaller

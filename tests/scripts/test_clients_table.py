@@ -102,6 +102,7 @@ def test_what_falls_short_is_a_fault(row: Row, fault: str) -> None:
     assert row.faults() == [fault]
 
 
+@pytest.mark.slow
 async def test_a_trial_sees_the_codes_and_the_confirmations(tmp_path: Path, catalogue: Catalogue) -> None:
     server = Path(sys.executable).with_name("saasus-mcp")
     prepared = await prepare(str(server), catalogue, tmp_path)
@@ -112,6 +113,7 @@ async def test_a_trial_sees_the_codes_and_the_confirmations(tmp_path: Path, cata
     assert set(tried.with_person.values()) == {Outcome.ASKED}
 
 
+@pytest.mark.slow
 def test_a_client_that_does_not_end_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     with os.fdopen(writing, "wb") as output:

@@ -10,7 +10,7 @@ import pytest
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.clients.known_clients import CLIENTS
-from saasus_mcp.server.tools import operation_tool
+from saasus_mcp.server.surface.tool_list import operation_tool
 from scripts import provider_limits
 from scripts.provider_limits import Listing, judge
 from scripts.provider_rules import LISTS, NODES, TOOLS, findings, read
@@ -167,6 +167,7 @@ def test_a_rule_that_does_not_exist_is_refused(tmp_path: Path) -> None:
         read(file)
 
 
+@pytest.mark.slow
 def test_every_operation_is_taken_by_every_provider(catalogue: Catalogue) -> None:
     """The whole check, of every surface and protocol version, is a part of `make check`."""
     shown = [operation_tool(each, "ja").model_dump(mode="json", by_alias=True, exclude_none=True) for each in catalogue]

@@ -1,4 +1,4 @@
-"""How a client is asked: by what it says it can show, and what becomes of a question that it fails to show."""
+"""The way a client is asked, by its declared capabilities, and its failures to show a question."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OLD, NEW = "2025-11-25", "2026-07-28"
 
 
 def client(says: dict[str, Any], version: str = OLD, *, asked: bool = True) -> Any:
-    """The context of a call by a client with these capabilities; `asked`: whether a question can be sent to it."""
+    """Return the context of a call by a client with these capabilities. `asked` tells whether a question can be sent."""
 
     async def fails(*_: object, **__: object) -> None:
         raise MCPError(code=-32603, message="no window is open")

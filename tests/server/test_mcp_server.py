@@ -1,4 +1,4 @@
-"""The MCP server as a client meets it: its list, its hints, its words, and what it says when it fails inside."""
+"""The MCP server as a client sees it: tools, annotations, texts and internal errors."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def test_the_list_holds_every_operation_with_its_hints_spelled_out(
 
 
 def hints(operation: Operation, title: str) -> dict[str, Any]:
-    """The protocol's hints, from the table of effects by the protocol's own definitions."""
+    """Return the expected annotations, from the effects by the definitions of the protocol."""
     row = operation.effects
     reads = row.level in ("read", "read_sensitive")
     return {
@@ -124,7 +124,7 @@ async def test_a_wrong_argument_is_a_failed_result_that_names_the_field(
 
 
 class Broken(Exception):
-    """A defect of ours, with something in its words that nobody may see."""
+    """An internal error whose text must not reach a client."""
 
 
 @pytest.mark.parametrize("era", ERAS)
@@ -140,7 +140,7 @@ async def test_a_failure_inside_tells_the_client_nothing_of_itself(
             await client.call_tool("auth_get_tenants", {})
     assert MARK not in caught.value.error.model_dump_json()
     assert "Broken" not in caught.value.error.model_dump_json()
-    assert "failed with an internal error" in caplog.text, "whoever runs the server finds out"
+    assert "failed with an internal error" in caplog.text, "the log of the server tells"
 
 
 ASKED: dict[str, Callable[[McpClient], Awaitable[object]]] = {
@@ -208,6 +208,7 @@ async def test_a_failure_deep_inside_tells_the_client_nothing_of_itself(
     assert api.writes == []
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:open_binary is deprecated:DeprecationWarning")  # bpe_openai's own affair
 async def test_the_instructions_say_what_hangs_together_in_few_tokens(catalogue: Catalogue, store: Store) -> None:
     import bpe_openai  # noqa: PLC0415 - under the filter above

@@ -41,8 +41,8 @@ def test_a_switch_that_cannot_be_read_stops_the_server_and_is_named(
     setting(variable, value, monkeypatch)
     with pytest.raises(SettingsError) as caught:
         read_settings()
-    assert variable in caught.value.message
-    assert "true or false" in caught.value.message
+    assert variable in str(caught.value.message)
+    assert "true or false" in str(caught.value.message)
 
 
 def test_read_only_means_read_only_whichever_name_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,8 +88,8 @@ def policy_file(tmp_path: Path) -> Path:
 def test_a_policy_and_another_mode_are_a_conflict_that_names_both(policy_file: Path, mode: str) -> None:
     with pytest.raises(SettingsError) as caught:
         read_settings(policy=policy_file, mode=mode)
-    assert "SAASUS_MCP_MODE" in caught.value.message
-    assert "SAASUS_MCP_POLICY" in caught.value.message
+    assert "SAASUS_MCP_MODE" in str(caught.value.message)
+    assert "SAASUS_MCP_POLICY" in str(caught.value.message)
 
 
 def test_read_only_is_a_ceiling_over_a_policy_file(policy_file: Path) -> None:
@@ -177,7 +177,7 @@ def test_any_other_base_url_stops_the_server_and_is_named_but_not_repeated(
     setting("SAASUS_API_URL_BASE", given, monkeypatch)
     with pytest.raises(SettingsError) as caught:
         read_settings()
-    assert "SAASUS_API_URL_BASE" in caught.value.message
+    assert "SAASUS_API_URL_BASE" in str(caught.value.message)
     assert "hush" not in str(caught.value)
 
 
@@ -214,8 +214,8 @@ def test_missing_credentials_are_named_with_a_way_out(missing: str, monkeypatch:
         setting(variable, "given", monkeypatch)
     with pytest.raises(SettingsError) as caught:
         composition.resolve_destination(read_settings())
-    assert f"Missing credentials: {missing}." in caught.value.message
-    assert "--sandbox" in caught.value.hint
+    assert f"Missing credentials: {missing}." in str(caught.value.message)
+    assert "--sandbox" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize(("value", "seconds"), [("30", 30.0), ("0.5", 0.5), ("600", 600.0), ("", 30.0)])

@@ -131,8 +131,8 @@ def test_a_file_with_a_fault_stops_the_server_and_says_where(config: Path, text:
     config.write_text(text, encoding="utf-8")
     with pytest.raises(SettingsError) as caught:
         load_profiles(read_settings())
-    assert said in caught.value.message
-    assert str(config) in caught.value.message
+    assert said in str(caught.value.message)
+    assert str(config) in str(caught.value.message)
     assert HUSH not in str(caught.value)
 
 

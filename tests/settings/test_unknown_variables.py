@@ -9,6 +9,7 @@ import platformdirs
 import pytest
 
 from saasus_mcp.cli import COMMANDS, commands
+from saasus_mcp.common.language import Language
 from saasus_mcp.settings import SettingsError, read_settings
 from saasus_mcp.settings.config import load_config
 from saasus_mcp.settings.environment import known_variables
@@ -36,15 +37,15 @@ MISSPELT = {
 @pytest.mark.parametrize("lang", ["en", "ja"])
 @pytest.mark.parametrize(("name", "near"), MISSPELT.items())
 def test_a_misspelt_variable_is_named_with_the_one_that_is_meant(
-    name: str, near: str, lang: str, monkeypatch: pytest.MonkeyPatch
+    name: str, near: str, lang: Language, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, "hush")
     with pytest.raises(SettingsError) as caught:
         read_settings(lang=lang)
-    assert f"{name}" in caught.value.message
-    assert near in caught.value.message
+    assert f"{name}" in str(caught.value.message)
+    assert near in str(caught.value.message)
     assert "hush" not in str(caught.value)
-    assert caught.value.message.isascii() is (lang == "en")
+    assert caught.value.text(lang).isascii() is (lang == "en")
 
 
 @pytest.mark.parametrize(
@@ -102,7 +103,7 @@ def test_of_many_a_few_are_shown_and_nothing_that_a_terminal_would_act_on(monkey
         monkeypatch.setenv(f"SAASUS_MCP_{number:03}\x1b[31m" + "X" * 5000, "v")
     with pytest.raises(SettingsError) as caught:
         read_settings()
-    assert "and 497 more" in caught.value.message
+    assert "and 497 more" in str(caught.value.message)
     assert len(str(caught.value)) < 600
     assert str(caught.value).isprintable()
 
@@ -150,7 +151,7 @@ def test_an_unknown_key_of_any_table_stops_the_start(text: str, said: str, tmp_p
     file.write_text(f"version = 1\n{text}\n", encoding="utf-8")
     with pytest.raises(SettingsError) as caught:
         load_config(file)
-    assert said in caught.value.message
+    assert said in str(caught.value.message)
 
 
 PATHS = ("SAASUS_MCP_STATE_DIR", "SAASUS_MCP_CONFIG", "SAASUS_MCP_POLICY")

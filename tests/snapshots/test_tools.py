@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from saasus_mcp.common.language import Language
 from saasus_mcp.catalog import Catalogue, Operation, load_catalogue
 from saasus_mcp.catalog.jobs import load_jobs as jobs
+from saasus_mcp.common.language import Language
 from saasus_mcp.jobs.engine import JobEngine
-from saasus_mcp.jobs.runner import JobRunner
 from saasus_mcp.jobs.job_tools import build_job_tools
+from saasus_mcp.jobs.runner import JobRunner
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.server.surface.builtin_tool import BuiltinTool
+from saasus_mcp.server.surface.tool_list import builtin_tool, operation_tool
 from saasus_mcp.server.surface.tool_surface import ToolSurface
-from saasus_mcp.server.tools import builtin_tool, operation_tool
 from saasus_mcp.store import Store
 from tests.support.pipeline import PRINCIPAL, StubApi, build_pipeline
 

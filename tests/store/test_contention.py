@@ -28,10 +28,11 @@ from saasus_mcp.store import (
 from saasus_mcp.store.database.locks import delete_skip_locked
 from saasus_mcp.store.database.schema import secrets
 from saasus_mcp.store.records import StoredResult
-from tests.store.test_store import PENDING, RECORD
-from tests.support.approvals import NOW
+from tests.support.approvals import NOW, pending_approval
 from tests.support.databases import POSTGRESQL, open_stores
 
+RECORD = {"operation": "auth.DeleteTenant"}
+PENDING = pending_approval(bound="d" * 64)
 SERVERS, TURNS = 3, 12
 Work = Callable[[Store, str], object]
 
@@ -102,6 +103,7 @@ def look_after(store: Store, _: str) -> None:
     assert store.audit_log.find_breaks() == []
 
 
+@pytest.mark.slow
 def test_whoever_waits_for_another_gets_on(several: list[Store]) -> None:
     assert together(several, [write, ask, keep, look_after]) == []
     assert len([record for record in several[0].audit_records() if record["event"] == "ended"]) == SERVERS * TURNS

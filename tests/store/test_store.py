@@ -363,6 +363,7 @@ def kept(number: int, size: int = 10, principal: str = "me") -> StoredResult:
     return StoredResult(f"r{number}", principal, "default", "auth.GetTenants", NOW + number, NOW + 1000, b"x" * size)
 
 
+@pytest.mark.slow
 def test_what_one_principal_keeps_is_bounded_in_number_and_in_size_and_the_newest_stay(store: Store) -> None:
     store.results.add(kept(0, principal="them"))
     for number in range(MAX_RESULTS + 5):

@@ -1,4 +1,4 @@
-"""An approval that waits for a person."""
+"""A pending approval."""
 
 from __future__ import annotations
 
@@ -26,5 +26,5 @@ _PENDING = Approval(
 
 
 def pending_approval(**other: Any) -> Approval:
-    """Asked for at `NOW`, for a quarter of an hour: to delete the tenant Acme, unless told otherwise."""
+    """Return an approval to delete the tenant Acme, requested at `NOW` and pending for 15 minutes."""
     return replace(_PENDING, **other)

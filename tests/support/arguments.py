@@ -1,4 +1,4 @@
-"""Arguments for any operation, made from its own schema: complete, the least that will do, and ever so slightly other."""
+"""Arguments for any operation, made from its schema: all of them, only the required ones, and with one of them changed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support.pipeline import sample_value
 
 
 def body_variants(operation: Operation) -> tuple[str, ...]:
-    """The bodies an operation can carry, by name; one without a name where there is no choice."""
+    """Return the names of an operation's bodies, or one empty name if it has only one."""
     return tuple(operation.variants[1]) if operation.variants else ("",)
 
 
@@ -33,7 +33,7 @@ UNUSED_NAMES: dict[str, dict[str, Any]] = {
 
 
 def complete_arguments(operation: Operation, shape: str = "") -> dict[str, Any]:
-    """Every argument the operation takes; a call that changes what is there, with which the stub answers in samples."""
+    """Return every argument of the operation, for a call that changes the samples of the stub."""
     values = {name: REQUIRED_VALUES.get(name, sample_value(field)) for name, field in _fields(operation, shape).items()}
     if "histories" in values:
         values["histories"] = [{**each, "timestamp": FUTURE} for each in values["histories"]]
@@ -41,7 +41,7 @@ def complete_arguments(operation: Operation, shape: str = "") -> dict[str, Any]:
 
 
 def minimal_arguments(operation: Operation, shape: str = "") -> dict[str, Any]:
-    """Nothing but what the operation insists on, all the way down."""
+    """Return only the required arguments, at every depth."""
     fields, wanted = _fields(operation, shape), _required(operation, shape)
     values = {name: _least(field) for name, field in fields.items() if name in wanted}
     for names in operation.exactly_one:
@@ -56,7 +56,7 @@ def minimal_arguments(operation: Operation, shape: str = "") -> dict[str, Any]:
 
 
 def altered_arguments(operation: Operation, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The arguments with one of them changed, each in its turn, all still of the right type."""
+    """Generate the arguments with one of them changed to another value of its type."""
     for name, value in arguments.items():
         schema = operation.input_schema["properties"][name]
         if "enum" in schema or schema.get("format"):
@@ -87,7 +87,7 @@ def _trimmed(operation: Operation, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _changed(operation: Operation, values: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of an update with one of them other than a read answers."""
+    """Return the arguments of an update with one of them different from the sample of the stub."""
     diff = operation.effects.diff
     compared = diff.now if diff is not None and operation.effects.effect == "update" else ()
     for name in compared:

@@ -1,4 +1,4 @@
-"""The attacks as data: who plays which trick, under which policy, on an operation of which level, and how it must end."""
+"""The attacks as data: the trick, the policy, the level of the operation, and how it must end."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ POLICIES: dict[str, Policy] = {
 
 
 class ChangingPolicy:
-    """Guarded, until it has decided once on what does more than read: from then on it denies that."""
+    """The policy guarded until its first decision on a write; from then on it denies writes."""
 
     def __init__(self) -> None:
         self._under: Policy = PRESETS["guarded"]
@@ -60,7 +60,7 @@ class ChangingPolicy:
 
 
 def named_policy(name: str) -> Policy:
-    """The policy of this name; one that turns is new each time."""
+    """Return the policy of this name. The changing policy is new each time."""
     return cast("Policy", ChangingPolicy()) if name == "turning" else POLICIES[name]
 
 
@@ -194,7 +194,7 @@ THROUGH = {
 
 
 def generate_attacks() -> Iterator[Attack]:
-    """Every case."""
+    """Generate every attack."""
     for era in ERAS:
         yield from _answering(era)
         yield from _approving(era)
@@ -247,7 +247,7 @@ def _injecting(era: Era) -> Iterator[Attack]:
 
 
 def _turning(era: Era) -> Iterator[Attack]:
-    """The policy becomes stricter between the question, or the request for approval, and the yes."""
+    """Generate attacks in which the policy becomes stricter between the question, or the request for approval, and the consent."""
     for level in ("write_sensitive", "destructive"):
         yield Attack("asks an honest person", "turning", level, era, "refused")
         yield Attack("accepts everything itself", "turning", level, era, "refused")

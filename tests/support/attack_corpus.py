@@ -1,4 +1,4 @@
-"""The corpus of attacks on the product's limits: each attacks a real part of it and says in a few words how that ended."""
+"""The corpus of attacks on the product's limits. Each attacks a real part of it and returns the result in a few words."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from saasus_mcp.catalog import Catalogue
 
 @dataclass(frozen=True)
 class AttackContext:
-    """What an attack may use: the catalogue, a folder of its own, and changes that end with it."""
+    """What an attack can use: the catalogue, a folder of its own, and changes that end with it."""
 
     catalogue: Catalogue
     folder: Path
@@ -39,7 +39,7 @@ class Attack:
 
     @property
     def row(self) -> str:
-        """The beginning of its row in the table."""
+        """Return the beginning of its row in the table."""
         return f"| {self.title} |"
 
 

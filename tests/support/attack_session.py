@@ -1,4 +1,4 @@
-"""One attack on the stage, and the count of the yeses that people really gave, by which its sends are judged."""
+"""One attack on a session, and the count of real consents, by which its sends are judged."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from tests.support.gate import APPROVAL_CODE, GateSession, Reply, reply_text
 
 @dataclass
 class AttackSession:
-    """One attack on the stage.
+    """One attack on a session.
 
     Attributes:
-        confirmed, approved: how many yeses people gave for this call, in the client and outside it.
+        confirmed, approved: how many consents people gave to this call, in the client and outside it.
     """
 
     attack: Attack
@@ -35,7 +35,7 @@ class AttackSession:
         return len(self.stage.api.to(self.operation))
 
     def unauthorised(self) -> int:
-        """Sends beyond the yeses that the policy demands: judged by what the API saw and what people said."""
+        """Return the number of sends without the consent that the policy demands, by what the API received and what people answered."""
         writes = len(self.stage.api.writes)
         demanded = REQUIRED_PROOF[self.attack.policy][self.attack.level]
         allowed = {
@@ -47,7 +47,7 @@ class AttackSession:
         return max(0, writes - allowed)
 
     def ending(self) -> Ending:
-        """How it ended for the client."""
+        """Return how the attack ended for the client."""
         if self.sent:
             return "sent"
         last = self.replies[-1]
@@ -63,7 +63,7 @@ class AttackSession:
         self.replies.append(await self.stage.call_round(self.operation, **given))
 
     async def ask(self) -> tuple[types.ElicitResult, str]:
-        """Ask properly, and be ready with a yes that nobody has given."""
+        """Ask for a call. Return a consent that no person has given, and the state."""
         name, state = await self.stage.request_question(self.operation)
         return types.ElicitResult(action="accept", content={"name": name, "confirm": True}), state
 
@@ -71,7 +71,7 @@ class AttackSession:
         return self.stage.pending(self.replies[-1])
 
     def approve(self, by: str) -> None:
-        """A person approves, who is not the client."""
+        """Approve the call as a person outside the client."""
         approval = self.pending()
         ApprovalService(self.stage.store).approve(approval, approval.name, by, self.stage.clock())
         self.approved += 1

@@ -1,6 +1,6 @@
-"""How each attack is played: a client that misbehaves in one way, before a real pipeline and an API that only records.
+"""How each attack is played: a client that misbehaves in one way, before a real pipeline and a stub of the API.
 
-A play also keeps count of the yeses that people really gave, which is what sends are judged by afterwards.
+A session also counts the consents that people really gave, by which its sends are judged.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ CLIENTS: dict[str, Answered | None] = {
 
 @asynccontextmanager
 async def play_attack(catalogue: Catalogue, attack: Attack) -> AsyncIterator[AttackSession]:
-    """The attack, played to its end."""
+    """Play an attack to its end."""
     operation = catalogue.find(OPERATIONS[attack.level])
     answering = CLIENTS.get(attack.trick, accept_question)
     tally: list[None] = []
 
     def counted(params: types.ElicitRequestFormParams) -> types.ElicitResult:
-        """A yes in the client counts, whoever gave it: that is what a confirmation is worth."""
+        """Count a consent in the client, even if the client gave it: a confirmation proves no more."""
         assert answering is not None
         given = answering(params)
         if given.action == "accept" and given.content == accept_question(params).content:
@@ -68,7 +68,7 @@ async def play_attack(catalogue: Catalogue, attack: Attack) -> AsyncIterator[Att
 
 @contextmanager
 def _by_url_only() -> Iterator[None]:
-    """Clients of the SDK that say they can show a person an address and no form."""
+    """Make clients of the SDK declare that they can show a URL and no form."""
     usual = ClientSession._build_capabilities
 
     def capabilities(session: ClientSession, version: str) -> types.ClientCapabilities:
@@ -261,6 +261,6 @@ ROUND_TRICKS: dict[str, Script] = {
 
 
 def count_sends(plays: Iterable[tuple[int, int]]) -> tuple[int, int, int]:
-    """Cases, sends and unauthorised sends of many plays."""
+    """Return the numbers of cases, sends and unauthorised sends."""
     counted = list(plays)
     return len(counted), sum(sent for sent, _ in counted), sum(wrong for _, wrong in counted)

@@ -1,4 +1,4 @@
-"""A hosted server for browsers: the sandbox behind the real composition, on a port of this machine, and a provider beside it."""
+"""A hosted server for browsers: the real composition over the sandbox, on a port of this machine, with an OpenID provider."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ approver_group = "approvers"
 
 @dataclass
 class BrowserServer:
-    """A server under way, and what a test does behind the browser's back."""
+    """A running server, and what a test does outside the browser."""
 
     url: str
     portal: BlockingPortal
@@ -64,25 +64,25 @@ class BrowserServer:
     tokens: dict[str, str] = field(default_factory=dict)
 
     def calls(self, tool: str, arguments: Mapping[str, Any], who: Principal = BOB) -> ToolAnswer:
-        """What an assistant is answered."""
+        """Return the answer to a call of an assistant."""
         answer = self.portal.call(self.pipeline.run, Call(tool, dict(arguments), who))
         assert isinstance(answer, ToolAnswer)
         return answer
 
     def asks_to_delete(self, tenant: str, who: Principal = BOB) -> Approval:
-        """An assistant asks to delete a tenant of the sandbox, by its name; the approval that then waits."""
+        """Ask, as an assistant, to delete a tenant of the sandbox by its name. Return the pending approval."""
         answer = self.calls("auth_delete_tenant", {"tenant_id": self.tenant(tenant)}, who)
         assert "must approve this first" in answer.text
         return next(each for each in self.approvals() if each.status == "pending")
 
     def tenant(self, name: str) -> str:
-        """The id of a tenant of the sandbox."""
+        """Return the id of a tenant of the sandbox."""
         found = self.calls("auth_get_tenants", {}).structured
         assert found is not None
         return next(str(each["id"]) for each in found["tenants"] if each["name"] == name)
 
     def names(self) -> list[str]:
-        """Of the tenants that are there."""
+        """Return the names of the tenants."""
         found = self.calls("auth_get_tenants", {}).structured
         assert found is not None
         return [str(each["name"]) for each in found["tenants"]]
@@ -94,12 +94,12 @@ class BrowserServer:
         return self.approvals()[0].status
 
     def lets_expire(self, code: str) -> None:
-        """As if the time of an approval were over."""
+        """Expire an approval."""
         with self.pipeline.store._database.transaction() as connection:
             connection.execute(update(approvals).where(approvals.c.code == code).values(expires_at=time.time() - 1))
 
     def token(self, name: str, role: Any = "approver") -> str:
-        """A token, made once."""
+        """Return the token of a name, created once."""
         if name not in self.tokens:
             now = time.time()
             wanted = Token(name, role, frozenset({"operators"}), "local:me", now, now + 600)
@@ -107,18 +107,18 @@ class BrowserServer:
         return self.tokens[name]
 
     def link(self) -> str:
-        """A one-time link of the owner's."""
+        """Return a one-time link of the owner."""
         return console_composition.signin_link(self.console, f"{self.url}/console")
 
     def under(self, policy: Policy) -> None:
-        """From now on under another policy."""
+        """Replace the policy."""
         self.pipeline.policy = policy
         object.__setattr__(self.console, "desk", replace(self.console.service, policy=policy))
 
 
 @contextmanager
 def start_browser_server(folder: Path, *, tokens: bool = True) -> Iterator[BrowserServer]:
-    """A server; without `tokens`, a private one that only a one-time link opens."""
+    """Start a server. Without `tokens` it is private, and only a one-time link opens it."""
     with start_blocking_portal() as portal, ExitStack() as until:
         openid = OpenIdProvider("")
         openid.issuer = until.enter_context(_serving(portal, openid.app(), "127.0.0.1"))
@@ -149,7 +149,7 @@ def start_browser_server(folder: Path, *, tokens: bool = True) -> Iterator[Brows
             each,
             lambda one, who: mcp_server.build_server(one.pipeline, who, "en"),
             Caller(BOB, "caller", is_owner=True),
-            metrics,
+            metrics=metrics,
             extra_routes=console.routes(),
         )
         until.enter_context(_run(portal, hosted.app, listener))
@@ -165,7 +165,7 @@ def _serving(portal: BlockingPortal, served: ASGIApp, host: str) -> Iterator[str
 
 @contextmanager
 def _run(portal: BlockingPortal, served: ASGIApp, listener: Any) -> Iterator[None]:
-    """An app, for as long as this lasts. Uvicorn leaves signals alone outside the main thread."""
+    """Serve an app until the block ends. Uvicorn handles no signals outside the main thread."""
     server = uvicorn.Server(uvicorn.Config(served, log_config=None, ws="none", timeout_graceful_shutdown=1))
     running = portal.start_task_soon(server.serve, [listener])
     try:

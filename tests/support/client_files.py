@@ -1,4 +1,4 @@
-"""Clients' files as people have them: comments, other servers, odd indentation, marks and ends of lines of every kind."""
+"""Clients' files as people have them: comments, other servers, odd indentation, byte order marks, every kind of line end."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ TOML = {
 
 
 def sample_files(client: str) -> dict[str, str | None]:
-    """The files to try with a client, by what is odd about each; None where there is no file."""
+    """Return files of a client by what is odd about each. None stands for no file."""
     if client == "codex":
         return dict(TOML)
     texts = {**JSON, **(COMMENTED if client in {"vscode", "cursor"} else {})}

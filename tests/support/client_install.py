@@ -1,4 +1,4 @@
-"""`saasus-mcp install` on a file of the test's own, and what is in the file then."""
+"""`saasus-mcp install` on a file of the test, and the content of the file."""
 
 from __future__ import annotations
 

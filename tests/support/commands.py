@@ -1,4 +1,4 @@
-"""How tests run commands: in the process, as a process of its own, or on a terminal that a test types into."""
+"""How tests run commands: in this process, in another process, or on a terminal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import select
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -24,14 +23,13 @@ from saasus_mcp.cli.terminal import render
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.permissions.inspection.snapshot import encode_snapshot
 from saasus_mcp.store import Approval, Store
+from tests.support.processes import TIMEOUT, run_module, start_module
 from tests.support.questions import deletion
-
-TIMEOUT = 60.0
 
 
 @dataclass(frozen=True)
 class CommandResult:
-    """How a command ended, and what it wrote."""
+    """The exit status and the output of a command."""
 
     status: int
     out: str
@@ -42,7 +40,7 @@ SANDBOX_VARIABLES = {"SAASUS_API_URL_BASE", "SAASUS_SAAS_ID", "SAASUS_API_KEY", 
 
 
 def sandbox_variables(process: subprocess.Popen[str]) -> dict[str, str]:
-    """Read what a client of a served sandbox needs; a sandbox that does not print all of it is killed."""
+    """Return the variables that a served sandbox prints. Kill a sandbox that does not print all of them."""
     assert process.stdout is not None
     found: dict[str, str] = {}
     shown: list[str] = []
@@ -60,7 +58,7 @@ def sandbox_variables(process: subprocess.Popen[str]) -> dict[str, str]:
 
 
 def run_command(*args: str, given: str | bytes | None = None) -> CommandResult:
-    """Run a command in this process without a terminal. An error ends it as in `main`."""
+    """Run a command in this process without a terminal. Report a SaasusMcpError as `main` does."""
     result = CliRunner().invoke(commands, args, input=given)
     if isinstance(result.exception, SaasusMcpError):
         return CommandResult(1, result.stdout, f"saasus-mcp: {render(result.exception)}\n")
@@ -70,15 +68,13 @@ def run_command(*args: str, given: str | bytes | None = None) -> CommandResult:
 
 
 def spawn_command(*args: str, **env: str) -> CommandResult:
-    """Run a command as a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "saasus_mcp", *args], capture_output=True, env={**os.environ, **env}, timeout=TIMEOUT, check=False
-    )  # fmt: skip
+    """Run a command in a process of its own."""
+    done = run_module("saasus_mcp", *args, env={**os.environ, **env})
     return CommandResult(done.returncode, done.stdout.decode("utf-8"), done.stderr.decode("utf-8"))
 
 
 def wait_for_port(port: int) -> None:
-    """Wait for a listener, by trying to connect: there is nothing else to wait for."""
+    """Wait for a listener by trying to connect. No event announces it."""
     deadline = time.monotonic() + TIMEOUT
     while time.monotonic() < deadline:
         with socket.socket() as probe:
@@ -88,14 +84,15 @@ def wait_for_port(port: int) -> None:
 
 
 class Terminal:
-    """A command on a terminal of its own."""
+    """A command on a pseudo-terminal."""
 
     def __init__(self, *args: str, env: Mapping[str, str] | None = None) -> None:
         import pty  # noqa: PLC0415 - not on every system
 
         self._screen, inside = pty.openpty()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "saasus_mcp", *args],
+        self._process = start_module(
+            "saasus_mcp",
+            *args,
             stdin=inside,
             stdout=inside,
             stderr=inside,
@@ -117,7 +114,7 @@ class Terminal:
         os.close(self._screen)
 
     def wait_for(self, text: str) -> None:
-        """Read on until this is shown."""
+        """Read the output until it contains a text."""
         before = time.monotonic()
         while text not in self.output[self._read :]:
             ended = not self._more(TIMEOUT - (time.monotonic() - before))
@@ -129,7 +126,7 @@ class Terminal:
         os.write(self._screen, line.encode() + b"\n")
 
     def interrupt(self) -> None:
-        """What Ctrl+C does."""
+        """Interrupt the command as Ctrl+C does."""
         self._process.send_signal(signal.SIGINT)
 
     def hang_up(self) -> None:
@@ -137,7 +134,7 @@ class Terminal:
         os.write(self._screen, b"\x04")
 
     def wait(self) -> int:
-        """Read to the end; the exit status."""
+        """Read to the end. Return the exit status."""
         while self._more(TIMEOUT):
             pass
         return self._process.wait(TIMEOUT)
@@ -161,7 +158,7 @@ def create_approval(
     operation: str = "auth.DeleteTenant",
     **given: Any,
 ) -> Approval:
-    """An approval that waits in the state folder for a person: to delete the tenant Aozora."""
+    """Store a pending approval to delete the tenant Aozora in the state folder."""
     name = given.get("name", "Aozora")
     now = time.time() if at is None else at
     wanted = Approval(
@@ -186,7 +183,7 @@ def create_approval(
 
 
 def approval_status(state: Path, code: str = "ABCD-2345", saas_id: str = "saas-1") -> tuple[str, str | None]:
-    """What became of an approval, and the reason given."""
+    """Return the status of an approval, and the reason of the decision."""
     store = Store.open_saas(state, saas_id)
     try:
         found = next(approval for approval in store.list_approvals(time.time()) if approval.code == code)

@@ -22,7 +22,7 @@ APPROVER = "local:person-in-a-terminal"
 
 
 def compact_call(operation: Operation, arguments: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
-    """The call of an operation as a client of the compact surface makes it."""
+    """Return the calling tool of an operation on the compact surface, and its arguments."""
     given = complete_arguments(operation) if arguments is None else arguments
     return call_tool_for(operation), {"name": operation.tool, "arguments": given}
 

@@ -1,4 +1,4 @@
-"""A console over one profile, asked in memory: its clock, its store, and browsers."""
+"""A console of one profile, called in memory, with its clock, its store, and browsers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ REQUESTED_AT = pending_approval(
 
 @dataclass
 class ConsoleSession:
-    """A console over one profile, with its clock and store."""
+    """A console of one profile, with its clock and store."""
 
     store: Store
     console: Console
@@ -53,7 +53,7 @@ class ConsoleSession:
             yield client
 
     def serve(self, **doors: Any) -> None:
-        """Serve it, with other doors where they are given."""
+        """Serve the console with these changes of its sign-in."""
         self.console = replace(self.console, signin=replace(self.console.signin, **doors))
         self.app = Starlette(routes=list(self.console.routes()))
 
@@ -70,6 +70,6 @@ def csrf_token(page: httpx2.Response) -> str:
     return found[1]
 
 
-async def decide(client: httpx2.AsyncClient, deed: str, **fields: str) -> httpx2.Response:
+async def decide(client: httpx2.AsyncClient, action: str, **fields: str) -> httpx2.Response:
     token = csrf_token(await client.get("/console"))
-    return await client.post(f"/console/{deed}", data={"csrf": token, "code": REQUESTED_AT.code, **fields})
+    return await client.post(f"/console/{action}", data={"csrf": token, "code": REQUESTED_AT.code, **fields})

@@ -1,6 +1,6 @@
-"""Run as a program: make one approved deletion and die at a named step of it, as a crash or a power cut would.
+"""Make one approved deletion and end the process at a named step, as a crash or a power cut would.
 
-usage: dying.py FOLDER STEP      what is sent is noted in FOLDER/sent
+Usage: `python -m tests.support.crashing_call FOLDER STEP`. Requests are recorded in FOLDER/sent.
 """
 
 from __future__ import annotations

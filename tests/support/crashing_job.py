@@ -1,6 +1,7 @@
-"""Run as a program: start an import against a served sandbox and die at a named moment of it; or go on with what was left.
+"""Start an import against a served sandbox and end the process at a named moment, or continue an import.
 
-usage: dying.py FOLDER URL MOMENT NUMBER < LIST      at the NUMBER-th account; the moment `never` only goes on
+Usage: `python -m tests.support.crashing_job FOLDER URL MOMENT NUMBER < LIST`. The process ends at the NUMBER-th account. With the
+moment `never` it continues the import that is there.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ PATIENCE = 600.0
 
 
 class CrashPoint:
-    """Counts what happens to accounts, and ends the process at the moment."""
+    """Counts the commits of accounts, and ends the process at a moment."""
 
     def __init__(self, moment: str, number: int) -> None:
         self._moment = moment
@@ -54,7 +55,11 @@ class CrashPoint:
             if call == self._doomed:
                 self._at("before checkpoint")
 
-        for owner, name, made in ((Store, "commit", committed), (Store, "end", ended), (ApiClient, "send", sent)):
+        for owner, name, made in (
+            (Store, "commit", committed),
+            (Store, "finish_call", ended),
+            (ApiClient, "send", sent),
+        ):
             setattr(owner, name, made)
 
     def _at(self, moment: str) -> None:
@@ -76,7 +81,7 @@ async def main(folder: Path, url: str, moment: str, number: int) -> None:
 
 
 async def follow_job(on: JobServer, job: str) -> None:
-    """Wait for the end of the job, and print what it came to."""
+    """Wait for the end of the job, and print its report."""
     with anyio.fail_after(PATIENCE):
         while True:
             answer = await on.call("job_status", {"job": job, "wait": 30})

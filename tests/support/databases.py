@@ -1,4 +1,4 @@
-"""The databases that a store can be in. PostgreSQL takes a server: `make test-postgres` starts one of its own."""
+"""The databases of a store. PostgreSQL needs a server: `make test-postgres` starts one."""
 
 from __future__ import annotations
 
@@ -16,17 +16,16 @@ from saasus_mcp.store.folder_stores import FolderStores
 from saasus_mcp.store.stores import Stores
 
 SERVER = os.environ.get("SAASUS_MCP_TEST_POSTGRES")
-NO_POSTGRESQL = "SAASUS_MCP_TEST_POSTGRES names no PostgreSQL server; `make test-postgres` starts one"
-POSTGRESQL = pytest.param("postgresql", marks=() if SERVER else pytest.mark.skip(reason=NO_POSTGRESQL))
+POSTGRESQL = pytest.param("postgresql", marks=pytest.mark.postgresql)
+"""Tests with this parameter are collected only where there is a server (tests/conftest.py)."""
 BACKENDS = ("sqlite", POSTGRESQL)
 KEY = b"k" * 32
 
 
 @contextmanager
 def create_database() -> Iterator[str]:
-    """The address of a database of PostgreSQL that nobody used before, dropped in the end."""
-    if SERVER is None:
-        pytest.skip(NO_POSTGRESQL)
+    """Create a PostgreSQL database, and drop it at the end. Return its address."""
+    assert SERVER is not None
     name = f"test_{secrets.token_hex(6)}"
     server = create_engine(make_url(SERVER).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
     try:
@@ -40,7 +39,7 @@ def create_database() -> Iterator[str]:
 
 
 def open_stores(where: Path | str, keys: Sequence[bytes] = (KEY,)) -> Stores:
-    """Those of a process of its own: in a folder, or at the address of a database."""
+    """Open stores as another process does, in a folder or at the address of a database."""
     if isinstance(where, Path):
         return FolderStores(where, lambda: keys)
     from saasus_mcp.store.shared_stores import SharedStores  # noqa: PLC0415 - its driver is of an extra
@@ -49,7 +48,7 @@ def open_stores(where: Path | str, keys: Sequence[bytes] = (KEY,)) -> Stores:
 
 
 def execute(store: Store, statement: str) -> None:
-    """What somebody does to the tables who has the database, but not the server."""
+    """Execute a statement on the tables, as an attacker who has the database but not the server."""
     with store._database.transaction() as connection:
         schemas = connection.get_execution_options().get("schema_translate_map")
         if schemas:

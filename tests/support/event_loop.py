@@ -1,4 +1,4 @@
-"""How long the event loop stands still while something runs."""
+"""How long the event loop is blocked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BEAT = 0.001
 
 @dataclass
 class LoopDelays:
-    """What a heartbeat has seen.
+    """The longest delays of a task that runs all the time.
 
     Attributes:
         longest: seconds for which no other task could run.

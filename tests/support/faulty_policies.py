@@ -1,4 +1,4 @@
-"""Policy files with one fault each: the text, the line of the fault (0 for the whole file), and what is said of it."""
+"""Policy files with one fault each: the text, the line of the fault (0 for the whole file), and the message."""
 
 from __future__ import annotations
 

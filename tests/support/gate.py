@@ -1,4 +1,4 @@
-"""The stage for attacks on the gate: one client before one pipeline, a hand-driven clock, and a target that can change."""
+"""One client before one pipeline, with a clock that the test moves, and a target that can change."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ Reply = types.CallToolResult | types.InputRequiredResult
 
 @dataclass
 class Clock:
-    """A time that only a test moves."""
+    """A clock that only the test moves."""
 
     now: float = NOW
 
@@ -52,7 +52,7 @@ class Clock:
 
 @dataclass
 class Person:
-    """Who sits behind the client: sees every question and answers as told."""
+    """A person behind the client, who sees every question and answers as the test says."""
 
     answering: Responder
     seen: list[types.ElicitRequestFormParams] = field(default_factory=list)
@@ -64,7 +64,7 @@ class Person:
 
 @dataclass
 class GateSession:
-    """A client in front of a pipeline in front of the stub. Each attack begins as another principal."""
+    """A client of a pipeline over the stub. Each attack has a principal of its own."""
 
     era: Era
     api: StubApi
@@ -82,7 +82,7 @@ class GateSession:
         self.speaker[:] = [Principal(f"local:{name}")]
 
     async def call(self, operation: Operation, arguments: dict[str, Any] | None = None) -> types.CallToolResult:
-        """As a well-behaved client calls: questions go to the person, answers come back."""
+        """Call an operation. Questions go to the person."""
         given = complete_arguments(operation) if arguments is None else arguments
         return await self.client.call_tool(operation.tool, given)
 
@@ -94,7 +94,7 @@ class GateSession:
         state: str | None = None,
         key: str = "confirm",
     ) -> Reply:
-        """One raw round of a call, with whatever answer and state a client cares to send."""
+        """Send one round of a call, with any answer and state."""
         return await self.client.session.call_tool(
             operation.tool,
             complete_arguments(operation) if arguments is None else arguments,
@@ -104,20 +104,20 @@ class GateSession:
         )
 
     async def request_question(self, operation: Operation, arguments: dict[str, Any] | None = None) -> tuple[str, str]:
-        """Ask for a call and get no further: the name the question wants typed, and the state to send back."""
+        """Ask for a call. Return the name that the question asks for, and the state."""
         given = await self.call_round(operation, arguments)
         assert isinstance(given, types.InputRequiredResult), reply_text(given)
         assert given.request_state is not None
         return question_name(question_params(given)), given.request_state
 
     def pending(self, result: Reply) -> Approval:
-        """The approval whose code the answer tells the model to wait for."""
+        """Return the pending approval whose code is in the answer."""
         found = APPROVAL_CODE.search(reply_text(result))
         assert found, reply_text(result)
         return self.approvals.find_pending(found[1], self.clock())
 
     def fully_shown(self, result: Reply) -> bool:
-        """Whether a dialog had room for the question. Where it had not, the call is approved where there is room."""
+        """Return whether the dialog showed the whole question. If not, approve the call, as in a terminal."""
         if NOT_FULLY_SHOWN not in reply_text(result):
             return True
         approval = self.pending(result)
@@ -135,7 +135,7 @@ async def start_session(
     reads: float = 10.0,
     **shown: Any,
 ) -> AsyncIterator[GateSession]:
-    """A stage. `reads`: the seconds after which a question is answered."""
+    """Start a session. A question is answered after `reads` seconds."""
     api, store, clock, sealer = StubApi(catalogue), Store.in_memory(), Clock(), Encryptor.ephemeral()
     speaker = [Principal("local:nobody")]
     behind = build_pipeline(api, store, policy, sealer=sealer, clock=clock)
@@ -155,7 +155,7 @@ async def start_session(
 async def run_over_operations(
     stage: GateSession, operations: Iterable[Operation], attack: Callable[[Operation], Awaitable[None]]
 ) -> dict[str, str]:
-    """The attack on each operation, by its own principal and against an API in its first state; what failed, by key."""
+    """Attack each operation with a principal of its own and an API in its first state. Return the failures by key."""
     failures: dict[str, str] = {}
     for operation in operations:
         stage.switch_principal(operation.key)
@@ -170,7 +170,7 @@ async def run_over_operations(
 
 
 def reply_text(result: Reply) -> str:
-    """All the words of an answer."""
+    """Return the text of an answer."""
     if isinstance(result, types.InputRequiredResult):
         return question_params(result).message
     return "\n".join(block.text for block in result.content if isinstance(block, types.TextContent))
@@ -184,7 +184,7 @@ def question_params(result: types.InputRequiredResult) -> types.ElicitRequestFor
 
 
 def question_name(params: types.ElicitRequestFormParams) -> str:
-    """The name that a question asks for, as the person reads it; empty where a plain yes will do."""
+    """Return the name that a question asks for, or an empty text if it asks for a plain yes."""
     if "name" not in params.requested_schema["properties"]:
         return ""
     return requested_name(params.message)
@@ -198,7 +198,7 @@ def type_name(name: str) -> types.ElicitResult:
 
 
 def target_answers(catalogue: Catalogue, operation: Operation) -> dict[str, Any]:
-    """What the stub must answer so that the operation's target is there to be seen."""
+    """Return the answers of the stub in which the operation's target exists."""
     recipe = operation.effects.target
     if recipe is None or recipe.read is None:
         return {}
@@ -213,7 +213,7 @@ def target_answers(catalogue: Catalogue, operation: Operation) -> dict[str, Any]
 
 
 def expected_name(catalogue: Catalogue, operation: Operation) -> str:
-    """The name a person must type, read off the stub's answer by eye: the field its row of effects names first."""
+    """Return the name that a person must type: the field of the stub's answer that its row of effects names first."""
     recipe = operation.effects.target
     assert recipe is not None
     if not recipe.name:
@@ -226,7 +226,7 @@ def expected_name(catalogue: Catalogue, operation: Operation) -> str:
 
 
 def change_target(api: StubApi, operation: Operation) -> None:
-    """The target becomes another one, found in the same place: everything in it differs but what it is found by."""
+    """Replace the target by another one in the same place: all its fields change but those that it is found by."""
     recipe = operation.effects.target
     assert recipe is not None
     assert recipe.read is not None
@@ -236,7 +236,7 @@ def change_target(api: StubApi, operation: Operation) -> None:
 
 
 def _other(value: Any, schema: dict[str, Any], kept: frozenset[str]) -> Any:
-    """The value with every leaf replaced by another one of its schema, enumerations turned one on."""
+    """Return the value with every leaf replaced by another one of its schema."""
     if isinstance(value, dict):
         below = schema.get("properties", {})
         return {name: item if name in kept else _other(item, below.get(name, {}), kept) for name, item in value.items()}

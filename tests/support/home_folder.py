@@ -1,4 +1,4 @@
-"""Homes for tests that look for the files of clients."""
+"""Home folders for tests of clients' files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CLIENT_VARIABLES = ("XDG_CONFIG_HOME", "CLAUDE_CONFIG_DIR", "CODEX_HOME", "GEMIN
 
 
 def create_home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A new, empty home at this place, until the test ends."""
+    """Create an empty home folder for the rest of the test."""
     folder.mkdir()
     monkeypatch.setenv("HOME", str(folder))
     monkeypatch.setenv("USERPROFILE", str(folder))

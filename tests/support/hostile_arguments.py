@@ -1,4 +1,4 @@
-"""Hostile arguments, names and texts: what a model may be led to send, and what the API may answer with."""
+"""Hostile arguments, names and texts, as a model may send and the API may answer them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def smuggle(play: AttackSession) -> None:
 
 
 async def inject(play: AttackSession) -> None:
-    """The person reads the question and, seeing what stands in it, says no; the text must not decide for them."""
+    """Ask a person who reads the question and declines. The hostile text must not decide for them."""
     hostile, place = play.attack.text, play.attack.trick.removeprefix("injects into ")
     arguments = complete_arguments(play.operation)
     if place == "an error's message":
@@ -67,7 +67,7 @@ async def inject(play: AttackSession) -> None:
 
 
 async def _awaited(play: AttackSession, arguments: dict[str, Any]) -> None:
-    """An approval is waited for; what is shown of it, in both languages and to the model, is harmless."""
+    """Assert that a pending approval is harmless in both languages and to the model."""
     for _ in range(2):
         await play.call(arguments)
     asked = Question.from_json(play.pending().preview)
@@ -76,7 +76,7 @@ async def _awaited(play: AttackSession, arguments: dict[str, Any]) -> None:
 
 
 async def _mistyped(play: AttackSession, arguments: dict[str, Any]) -> None:
-    """In protocol 2026-07-28: whatever the text asks to be typed is typed, and is no yes."""
+    """Type whatever the text asks for, in protocol 2026-07-28. It must be no consent."""
     given = await play.stage.call_round(play.operation, arguments)
     if not isinstance(given, types.InputRequiredResult):
         play.replies.append(given)
@@ -96,7 +96,7 @@ async def _mistyped(play: AttackSession, arguments: dict[str, Any]) -> None:
 
 
 async def _declined(play: AttackSession, arguments: dict[str, Any]) -> None:
-    """Before 2026-07-28 the question is pushed: the client's person says no."""
+    """Decline the question, which the server sends before protocol 2026-07-28."""
     seen: list[str] = []
 
     def declining(params: types.ElicitRequestFormParams) -> types.ElicitResult:
@@ -114,7 +114,7 @@ async def _declined(play: AttackSession, arguments: dict[str, Any]) -> None:
 
 
 def _harmless(message: str) -> None:
-    """What a person reads has nothing in it that reorders, hides or commands."""
+    """Assert that a text has no character that reorders, hides or commands."""
     for character in ("\u202e", "\u200b", "\x1b", "\0", "\U000e0041"):
         assert character not in message
 
@@ -124,7 +124,7 @@ def _failing(message: str) -> httpx2.Response:
 
 
 def _named(value: Any, name: str) -> Any:
-    """The answer with every text in it replaced, but for ids."""
+    """Return the answer with every text replaced but the ids."""
     if isinstance(value, dict):
         return {key: item if key == "id" else _named(item, name) for key, item in value.items()}
     if isinstance(value, list):

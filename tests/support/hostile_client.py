@@ -1,7 +1,7 @@
-"""One hostile principal at its worst, as a process of its own: `python -m tests.support.hostile_client SCENARIO URL TOKEN COUNT`.
+"""One hostile principal in a process of its own: `python -m tests.support.hostile_client SCENARIO URL TOKEN COUNT`.
 
-It goes on until it is ended, and prints again and again for how many seconds it has gone on and how many answers or closed
-sockets it got. It talks to loopback only and keeps at most COUNT sockets or requests under way.
+It runs until it is killed, and prints for how many seconds it has run and how many answers or closed sockets it got. It
+connects to loopback only and has at most COUNT sockets or requests open.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ class Attacker:
         self.ended = 0
 
     async def tells(self) -> None:
-        """Print how far it is, until it is ended."""
+        """Print the progress until the process is killed."""
         began = time.monotonic()
         while True:
             print(f"{time.monotonic() - began:.3f} {self.ended}", flush=True)  # noqa: T201 - the test reads it
             await asyncio.sleep(TOLD)
 
     async def held(self, head: str) -> None:
-        """Keep so many sockets open that say this and nothing more; a closed one is opened again."""
+        """Keep sockets open that send these words and then nothing. Open a closed one again."""
         host, port = self.authority.split(":")
 
         async def one() -> None:
@@ -70,13 +70,13 @@ class Attacker:
         await asyncio.gather(*(one() for _ in range(self.count)))
 
     def head(self, method: str, path: str, *more: str, token: bool = True) -> str:
-        """The head of a request."""
+        """Return the head of a request."""
         known = [f"Authorization: Bearer {self.token}"] if token else []
         lines = [f"{method} {path} HTTP/1.1", f"Host: {self.authority}", *known, *more, "", ""]
         return "\r\n".join(lines)
 
     async def repeated(self, method: str, params: Callable[[], dict[str, Any]]) -> None:
-        """So many requests of an older protocol at once, each repeated as soon as it is answered."""
+        """Send requests of an older protocol at once, and repeat each as soon as it is answered."""
         limits = httpx2.Limits(max_connections=self.count)
         headers = {**MCP, "Authorization": f"Bearer {self.token}"}
         async with httpx2.AsyncClient(base_url=self.url, headers=headers, limits=limits, timeout=TIMEOUT) as client:
@@ -94,7 +94,7 @@ class Attacker:
             await asyncio.gather(*(one() for _ in range(self.count)))
 
     async def kept(self) -> str:
-        """The id of a result that is kept for the caller."""
+        """Return the id of a stored result of the caller."""
         headers = {**MCP, "Authorization": f"Bearer {self.token}"}
         async with httpx2.AsyncClient(base_url=self.url, headers=headers, timeout=TIMEOUT) as client:
             opened = await client.post("/mcp", json=INITIALIZE)
@@ -107,12 +107,12 @@ class Attacker:
             return str(found)
 
     async def called(self, tool: str, **arguments: Any) -> None:
-        """So many calls of one tool at once."""
+        """Make calls of one tool at once."""
         await self.repeated("tools/call", lambda: {"name": tool, "arguments": arguments})
 
 
 async def do_nothing(_: Attacker) -> None:
-    """What the numbers of the others are to be compared with."""
+    """Do nothing, for comparison."""
     await asyncio.sleep(3600)
 
 
@@ -221,7 +221,7 @@ SCENARIOS: dict[str, tuple[Hostile, int]] = {
 
 
 async def played(hostile: Hostile, attacker: Attacker) -> None:
-    """Play a scenario and tell how far it is."""
+    """Play a scenario and print the progress."""
     async with asyncio.TaskGroup() as both:
         both.create_task(attacker.tells())
         both.create_task(hostile(attacker))  # type: ignore[arg-type]  # all are coroutines

@@ -1,4 +1,4 @@
-"""A working directory that a model has filled: modules that would run, and settings files that would stop whoever reads them."""
+"""A working directory that a model has filled with modules that would run, and with settings files that would block a reader."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 MODULES = (
-    "anyio", "authlib", "click", "cryptography", "dbos", "email", "httpx2", "json", "jwt", "logging", "matplotlib", "mcp", "mcp_types",
-    "numpy", "platformdirs", "pydantic", "pydantic_settings", "random", "sitecustomize", "socket", "sqlalchemy", "sqlite3", "ssl",
+    "anyio", "click", "cryptography", "dbos", "email", "httpx2", "json", "jwt", "logging", "matplotlib", "mcp", "mcp_types",
+    "numpy", "platformdirs", "prometheus_client", "pydantic", "pydantic_settings", "random", "sitecustomize", "socket", "sqlalchemy", "sqlite3", "ssl",
     "starlette", "tomllib", "usercustomize", "uvicorn", "uvloop", "yaml",
 )  # fmt: skip
 """Modules that the product or a library of its imports, and those that Python itself looks for."""
@@ -24,7 +24,7 @@ TIMEOUT = 60.0
 
 
 def create_folder(folder: Path) -> Path:
-    """Fill a new folder; a decoy that runs leaves `ran` beside it."""
+    """Create the folder. A decoy that is executed writes the file `ran` beside it."""
     folder.mkdir()
     for name in MODULES:
         (folder / f"{name}.py").write_text(
@@ -36,17 +36,17 @@ def create_folder(folder: Path) -> Path:
 
 
 def executed_file(folder: Path) -> Path:
-    """Where decoys that ran have left their names."""
+    """Return the file with the names of executed decoys."""
     return folder.with_name("ran")
 
 
 def run_in_folder(
     command: Sequence[str], folder: Path, given: str = "", **env: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command there, with no uvx on the path.
+    """Run a command in the folder, without uvx on the path.
 
     Raises:
-        TimeoutExpired: it waits, as for a file that never ends.
+        TimeoutExpired: the command waits, as for a file that never ends.
     """
     path = os.pathsep.join(
         each for each in os.environ["PATH"].split(os.pathsep) if shutil.which("uvx", path=each) is None

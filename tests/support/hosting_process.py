@@ -1,11 +1,10 @@
-"""A hosted server as a process of its own, before a sandbox on a port that sees everything it is sent."""
+"""A hosted server in a process of its own, before a sandbox on a port that records every request."""
 
 from __future__ import annotations
 
 import os
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -20,8 +19,8 @@ from starlette.types import Receive, Scope, Send
 from saasus_mcp.sandbox import CREDENTIALS, Sandbox
 from saasus_mcp.store import Store
 from saasus_mcp.store.tokens import Token, TokenStore
-from tests.support.commands import TIMEOUT
 from tests.support.hosting_server import MCP, run_server
+from tests.support.processes import TIMEOUT, start_module
 
 PUBLIC = "https://mcp.example.com"
 ROLE = {"role_name": "role-of-the-test", "display_name": "x"}
@@ -34,7 +33,7 @@ MODERN = {
 
 @dataclass
 class SlowSandbox:
-    """The sandbox behind a network on which writes arrive and are answered when the test says so."""
+    """A sandbox that answers writes only when the test releases them."""
 
     sandbox: Sandbox
     requests: list[str] = field(default_factory=list)
@@ -58,7 +57,7 @@ class SlowSandbox:
 
 @contextmanager
 def start_server(api: str, state: Path, **env: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """The command that an operator runs, up and ready, before this API; gives where it listens."""
+    """Start the command that an operator runs, before this API. Return the URL and the process when it is ready."""
     (state.parent / "config.toml").write_text(
         'version = 1\n[profiles.default]\ngroups = ["support"]\n', encoding="utf-8"
     )
@@ -73,8 +72,7 @@ def start_server(api: str, state: Path, **env: str) -> Iterator[tuple[str, subpr
         "SAASUS_SECRET_KEY": CREDENTIALS.secret_key,
         **env,
     }
-    command = [sys.executable, "-m", "saasus_mcp", "serve", *flags]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=settings) as process:
+    with start_module("saasus_mcp", "serve", *flags, stderr=subprocess.PIPE, encoding="utf-8", env=settings) as process:
         try:
             assert process.stderr is not None
             said = process.stderr.readline()
@@ -86,7 +84,7 @@ def start_server(api: str, state: Path, **env: str) -> Iterator[tuple[str, subpr
 
 
 def create_role_request(bearer: str) -> dict[str, Any]:
-    """A call of protocol 2026-07-28, as httpx2 takes it."""
+    """Return a call of protocol 2026-07-28 as arguments of httpx2."""
     params = {"name": "auth_create_role", "arguments": ROLE, "_meta": MODERN}
     headers = {
         **MCP,
@@ -99,7 +97,7 @@ def create_role_request(bearer: str) -> dict[str, Any]:
 
 
 def create_token(state: Path) -> str:
-    """Alice's."""
+    """Create a token of alice."""
     accounts, now = TokenStore.open(state), time.time()
     try:
         return accounts.add(Token("alice", "caller", frozenset({"support"}), "local:me", now, now + 600))
@@ -116,7 +114,7 @@ def audit_records(state: Path) -> list[dict[str, Any]]:
 
 
 async def assert_refuses_connections(url: str) -> None:
-    """Wait until nothing listens there any more."""
+    """Wait until the server accepts no connections."""
     host, port = url.removeprefix("http://").split(":")
     with anyio.fail_after(TIMEOUT):
         while True:

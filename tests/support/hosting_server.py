@@ -1,4 +1,4 @@
-"""A hosted server for tests: profiles before a stub of the API, asked in memory or on a port of this machine."""
+"""A hosted server: profiles before a stub of the API, called in memory or on a port of this machine."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ from saasus_mcp.server.scheduling.fair_queue import FairQueue
 from saasus_mcp.settings import HttpSettings, JwtTable
 from saasus_mcp.settings.hosting import AuthTable, HttpTable, resolve_http_settings
 from saasus_mcp.store import Store
-from tests.support.commands import TIMEOUT
 from tests.support.jwt_issuer import ISSUER
 from tests.support.pipeline import CREDENTIALS, ERAS, Responder, StubApi
+from tests.support.processes import TIMEOUT
 
 if TYPE_CHECKING:
     import socket
@@ -66,7 +66,7 @@ def build_caller(name: str, *groups: str, **given: Any) -> Caller:
 
 @dataclass
 class StaticAuthenticator:
-    """Believes the tokens that a test says, and whom they name."""
+    """Accepts the tokens of the test."""
 
     callers: dict[str, Caller] = field(default_factory=lambda: {"alice-token": build_caller("alice", "support")})
 
@@ -76,7 +76,7 @@ class StaticAuthenticator:
 
 @dataclass
 class HostingServer:
-    """A hosted server and what it stands before."""
+    """A hosted server with its stubs of the API."""
 
     http: HttpSettings
     hosted: HostedApp
@@ -94,7 +94,7 @@ class HostingServer:
         token: str | None = "alice-token",  # noqa: S107 - made up
         **headers: str,
     ) -> AsyncIterator[httpx2.AsyncClient]:
-        """A client that asks in memory; every answer is read whole."""
+        """Open a client that calls the server in memory and reads every answer to its end."""
         given = {**MCP, **({"Authorization": f"Bearer {token}"} if token else {}), **headers}
         async with (
             _started(self.app),
@@ -104,7 +104,7 @@ class HostingServer:
 
     @asynccontextmanager
     async def serve(self) -> AsyncIterator[str]:
-        """On a port of this machine, until the end; gives its URL."""
+        """Serve on a port of this machine until the block ends. Return the URL."""
         with uvicorn_server.open_listener("127.0.0.1", 0) as listener:
             server = uvicorn_server.create_server(self.hosted)
             async with run_server(server, listener) as url:
@@ -113,7 +113,7 @@ class HostingServer:
 
 @asynccontextmanager
 async def run_server(server: uvicorn.Server, listener: socket.socket) -> AsyncIterator[str]:
-    """A server until the end; gives its URL."""
+    """Run a server until the block ends. Return the URL."""
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(server.serve, [listener])
         try:
@@ -132,12 +132,12 @@ def build_server(
     through: Callable[[httpx2.AsyncBaseTransport], httpx2.AsyncBaseTransport] = lambda transport: transport,
     **table: Any,
 ) -> HostingServer:
-    """A server for these profiles and their groups. It believes `known`, or else Alice.
+    """Build a server for these profiles and their groups. By default it knows the token of alice only.
 
     Args:
-        through: what stands between it and the stub.
+        through: wraps the transport to the stub.
     """
-    http = resolve_http_settings(HttpTable.model_validate(table), AuthTable(jwt=jwt), None, None, PUBLIC)
+    http = resolve_http_settings(HttpTable.model_validate(table), AuthTable(jwt=jwt), public_url=PUBLIC)
     metrics, apis, served = Metrics(), {}, {}
     for name, groups in profiles.items():
         apis[name] = StubApi(catalogue)
@@ -148,7 +148,7 @@ def build_server(
         served,
         lambda one, who: mcp_server.build_server(one.pipeline, who, "en"),
         known or StaticAuthenticator(),
-        metrics,
+        metrics=metrics,
         extra_routes=tuple(extra),
     )
     return HostingServer(http, hosted, metrics, apis, served)
@@ -181,7 +181,7 @@ def _pipeline(
 
 @asynccontextmanager
 async def _started(app: ASGIApp) -> AsyncIterator[None]:
-    """The app's lifespan, as a server runs it."""
+    """Run the lifespan of the app, as a server does."""
     to_app, from_test = anyio.create_memory_object_stream[Any](2)
     to_test, from_app = anyio.create_memory_object_stream[Any](2)
     async with to_app, from_test, to_test, from_app, anyio.create_task_group() as running:
@@ -207,7 +207,7 @@ async def connect_client(
     path: str = "",
     narrowing: Mapping[str, str] = {},
 ) -> AsyncIterator[McpClient]:
-    """The SDK's own client at a hosted server; `path` names a profile, `narrowing` has further headers."""
+    """Connect the SDK's client to a hosted server. `path` names a profile, `narrowing` has headers that narrow the connection."""
 
     async def elicited(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:  # noqa: ARG001
         assert answering is not None
@@ -227,10 +227,10 @@ async def connect_client(
 
 
 def error_message(answer: httpx2.Response) -> str:
-    """The words of a refusal."""
+    """Return the message of a refusal."""
     return str(answer.json()["error"]["message"])
 
 
 async def open_socket(url: str) -> SocketStream:
-    """A bare connection."""
+    """Open a bare connection."""
     return await anyio.connect_tcp("127.0.0.1", int(url.rsplit(":", 1)[1]))

@@ -1,4 +1,4 @@
-"""A stage for jobs: a sandbox that outlives the server, a pipeline with its store in a folder, the engine, a client."""
+"""A server of jobs: a sandbox that outlives it, a pipeline with its store in a folder, and the engine."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ from saasus_mcp.server.pipeline.call import Call, PendingElicitation
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.surface.tool_surface import ToolSurface
 from saasus_mcp.store import Store
+from tests.support.job_data import import_lines
 from tests.support.pipeline import PRINCIPAL
 
 KEY = b"k" * 32
@@ -45,7 +46,7 @@ PLACE = Destination("sandbox", CREDENTIALS.saas_id, sandbox=True)
 
 
 class AcceptingPerson:
-    """A person who says yes to what they are asked, and remembers it."""
+    """A person who consents to every question, and remembers it."""
 
     def __init__(self) -> None:
         self.questions: list[ConfirmationPrompt] = []
@@ -58,7 +59,7 @@ class AcceptingPerson:
 
 @dataclass(frozen=True)
 class JobServer:
-    """What a test plays on."""
+    """A server of jobs and its sandbox."""
 
     pipeline: Pipeline
     runner: JobRunner
@@ -67,26 +68,41 @@ class JobServer:
 
     @property
     def tools(self) -> Any:
-        """The tools of jobs, for a client of their own (tests.support.pipeline.connected)."""
+        """Return the tools of jobs, for `connect_client`."""
         return build_job_tools(self.runner)
 
     async def call(
         self, name: str, args: dict[str, Any] | None = None, who: Principal = PRINCIPAL, **given: Any
     ) -> ToolAnswer:
-        """The answer of a call that asks nobody anything more."""
+        """Return the answer of a call that has no further question."""
         answer = await self.surface.run(Call(name, args or {}, who, **given))
         assert not isinstance(answer, PendingElicitation)
         return answer
 
     async def call_json(self, name: str, args: dict[str, Any] | None = None, **given: Any) -> dict[str, Any]:
-        """What a call that succeeds answers."""
+        """Return the JSON of a call that succeeds."""
         answer = await self.call(name, args, **given)
         assert answer.ok, answer.text
         told: dict[str, Any] = json.loads(answer.text)
         return told
 
+    async def wait_for_job(self, job: str) -> dict[str, Any]:
+        """Return the report of a job when it is over."""
+        with anyio.fail_after(60):
+            while (report := await self.call_json("job_status", {"job": job, "wait": 30}))["status"] == "running":
+                pass
+        return report
+
+    async def start_import(self, count: int) -> str:
+        """Start an import of so many people. Return the job."""
+        spec = self.runner.specs["job_import_users"]
+        args = {"csv": import_lines(self.sandbox, count)}
+        job = await self.runner.start(spec, Call(spec.name, args, PRINCIPAL, elicitor=AcceptingPerson()))
+        assert isinstance(job, str)
+        return job
+
     def stored_result(self, uri: str) -> Any:
-        """What was kept whole for the caller."""
+        """Return a stored result of the caller."""
         found = self.pipeline.results.find_result(uri, PRINCIPAL.id)
         assert found is not None
         return found.value
@@ -95,7 +111,7 @@ class JobServer:
         return [record for record in self.pipeline.store.audit_records() if record["event"] == event]
 
     def count_requests(self, key: str) -> int:
-        """How many requests for an operation reached the sandbox."""
+        """Return how many requests for an operation reached the sandbox."""
         return sum(received.operation == key for received in self.sandbox.requests)
 
 
@@ -111,10 +127,10 @@ async def start_job_server(
     pace: HeartbeatConfig = FAST_PACE,
     url: str = "",
 ) -> AsyncIterator[JobServer]:
-    """A server over a folder, until the block ends; over the same folder and sandbox, a later one goes on.
+    """Start a server with its state in a folder. A later one with the same folder and sandbox continues its jobs.
 
     Args:
-        url: of a sandbox that is served; inside the process where left out.
+        url: of a served sandbox; without it the sandbox is in this process.
     """
     catalogue = load_catalogue()
     api = sandbox or Sandbox(catalogue)
@@ -140,7 +156,7 @@ async def start_job_server(
 
 @contextmanager
 def hold_calls(on: JobServer, key: str) -> Iterator[threading.Event]:
-    """While entered, calls of an operation wait for the event; those that wait at the end go on."""
+    """Hold calls of an operation back until the event is set or the block ends."""
     client, released = on.pipeline._client, threading.Event()
     send = client.send
 
@@ -158,7 +174,7 @@ def hold_calls(on: JobServer, key: str) -> Iterator[threading.Event]:
 
 
 async def start_jobs_at_once(on: JobServer, count: int, refused: int) -> list[ToolAnswer]:
-    """The answers of so many jobs started at once, none of which ends before so many were refused."""
+    """Start jobs at once, none of which ends before so many are refused. Return the answers."""
     answers = list[ToolAnswer]()
 
     async def start(released: threading.Event) -> None:

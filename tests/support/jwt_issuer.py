@@ -1,4 +1,4 @@
-"""An identity provider: it has keys, serves them, and signs what a test tells it to."""
+"""An identity provider that serves its keys and signs the tokens of a test."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Private = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 @cache
 def rsa_key(number: int = 0) -> rsa.RSAPrivateKey:  # noqa: ARG001 - tells keys apart
-    """A key of that number: making one takes long."""
+    """Return a key by number. Each is created once, since that takes long."""
     return rsa.generate_private_key(65537, 2048)
 
 
@@ -35,13 +35,13 @@ def ec_key() -> ec.EllipticCurvePrivateKey:
 
 
 def pem(key: Private) -> bytes:
-    """The public half, as it is published."""
+    """Return the public key as PEM."""
     return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
 @dataclass
 class Clock:
-    """Seconds that only a test moves."""
+    """A clock that only the test moves."""
 
     now: float = 1000.0
 
@@ -51,7 +51,7 @@ class Clock:
 
 @dataclass
 class JwtIssuer:
-    """The provider, and how often it was asked for its keys."""
+    """An identity provider that counts the requests for its keys."""
 
     keys: dict[str, Private] = field(default_factory=lambda: {"one": rsa_key()})
     asked: int = 0
@@ -73,7 +73,7 @@ class JwtIssuer:
         return httpx2.MockTransport(answer)
 
     def callers(self, audiences: dict[str, frozenset[str] | None] | None = None, **settings: Any) -> JwtAuthenticator:
-        """Who believes this provider."""
+        """Return an authenticator that trusts this provider."""
         table = JwtTable(issuer=ISSUER, jwks_url=f"{ISSUER}/keys", **settings)
         return JwtAuthenticator(table, audiences or {RESOURCE: None}, self._keys)
 
@@ -88,7 +88,7 @@ class JwtIssuer:
         headers: dict[str, Any] | None = None,
         **claims: Any,
     ) -> str:
-        """A token. Claims that are None are left out."""
+        """Sign a token. Claims that are None are left out."""
         said = {"iss": ISSUER, "aud": RESOURCE, "sub": "hanako", "exp": time.time() + 600, "azp": "desktop", **claims}
         given = {name: value for name, value in said.items() if value is not None}
         header = {**({} if kid is None else {"kid": kid}), **(headers or {})}

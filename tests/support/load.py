@@ -1,7 +1,8 @@
-"""Many clients at once: what each is answered, how long it takes, and what reaches the API."""
+"""Many clients at once: their answers, the time, and the requests that reach the API."""
 
 from __future__ import annotations
 
+import os
 import statistics
 import time
 from collections import Counter
@@ -16,13 +17,15 @@ from tests.support.gate import reply_text
 from tests.support.hosting_server import Transport, connect_client
 from tests.support.replicas import CountingSandbox
 
+MEASURED = os.environ.get("SAASUS_MCP_TEST_LOAD")
+"""How many clients and how many calls of each, as `32x50`. `make load` sets it, and prints the numbers."""
 WRITES_EVERY = 5
 """One call of so many creates a role; the others read."""
 
 
 @dataclass
 class Load:
-    """What came of it.
+    """The result of a run.
 
     Attributes:
         failed: calls without an answer, or with one that says it failed: which, and why.
@@ -38,7 +41,7 @@ class Load:
     took: float = 0.0
 
     def line(self) -> str:
-        """The numbers, on one line."""
+        """Return the numbers in one line."""
         cuts = statistics.quantiles(self.seconds, n=100)
         return (
             f"{self.calls} calls, {self.calls / self.took:.0f} a second; median {cuts[49] * 1000:.0f} ms, "
@@ -49,11 +52,11 @@ class Load:
 async def run_load(
     url: str, way: Transport, clients: int, calls: int, name: str, after: Callable[[Load], Any] = lambda _: None
 ) -> Load:
-    """So many clients, each with a tenant of its own that it reads, and roles that only it creates.
+    """Run clients, each with a tenant of its own that it reads, and roles that only it creates.
 
     Args:
         name: of this run, so that what it creates is no other's.
-        after: is told after each call.
+        after: is called after each call.
     """
     load, start = Load(), anyio.Event()
     ready = [anyio.Event() for _ in range(clients)]
@@ -108,12 +111,12 @@ async def _call(client: McpClient, label: str, tenant: tuple[str, str], load: Lo
 
 
 def repeated_writes(sandbox: CountingSandbox) -> dict[str, int]:
-    """The writes that reached the API more than once."""
+    """Return the writes that reached the API more than once."""
     return {said: count for said, count in sandbox.writes.items() if count > 1}
 
 
 def created_roles(sandbox: CountingSandbox, name: str) -> Counter[str]:
-    """The roles of a run that reached the API, and how often each."""
+    """Return the roles of a run that reached the API, and how often each."""
     found: Counter[str] = Counter()
     for said, count in sandbox.writes.items():
         if "/roles" in said and f'"{name}_' in said:

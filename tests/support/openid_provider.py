@@ -1,4 +1,4 @@
-"""An OpenID provider for tests, as small as one can be: people choose who they are by a link."""
+"""A small OpenID provider. People choose by a link who they are."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class OpenIdProvider:
         return RedirectResponse(f"{asked['redirect_uri']}?{urlencode(back)}", 303)
 
     async def _token(self, request: Request) -> Response:
-        """Gives tokens for a code, to the client that has its secret and the verifier, once."""
+        """Exchange a code for tokens, once, for a client with its secret and the verifier."""
         fields = {name: values[0] for name, values in parse_qs((await request.body()).decode()).items()}
         self.asked.append(fields)
         known = base64.b64encode(f"{CLIENT}:{SECRET}".replace(" ", "%20").encode()).decode()
@@ -107,7 +107,7 @@ class OpenIdProvider:
         return JSONResponse({"keys": [{**RSAAlgorithm.to_jwk(rsa_key().public_key(), as_dict=True), "kid": "one"}]})
 
     async def _trap(self, request: Request) -> Response:
-        """A page of somebody else's, with a link and a form to the console in it, and the console in a frame."""
+        """Serve a page of another site with a link and a form to the console, and the console in a frame."""
         to, fields = request.query_params["to"], [(k, v) for k, v in request.query_params.items() if k != "to"]
         inputs = "".join(f'<input name="{name}" value="{value}">' for name, value in fields)
         return HTMLResponse(

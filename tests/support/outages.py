@@ -1,4 +1,4 @@
-"""What a server depends on, taken away by a test: a database, room on a disk, open files."""
+"""Outages: a lost database, a full disk, no more open files."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ def database_behind(owner: Store | TokenStore) -> Database:
 
 
 def fill_database(owner: Store | TokenStore) -> None:
-    """Let the database grow no further, as on a full disk. One connection at a time uses it."""
+    """Stop the growth of the database, as on a full disk."""
     with database_behind(owner).transaction() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
         connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
 
 
 def empty_database(owner: Store | TokenStore) -> None:
-    """Give it room again."""
+    """Allow the database to grow again."""
     with database_behind(owner).transaction() as connection:
         connection.exec_driver_sql("PRAGMA max_page_count=1073741823")
 
 
 @contextmanager
 def open_accounts(folder: Path) -> Iterator[tuple[TokenStore, str]]:
-    """Accounts in this folder, and the token of somebody who may call."""
+    """Open the token store of a folder. Return it with the token of a caller."""
     made, now = TokenStore.open(folder), time.time()
     try:
         yield made, made.add(Token("alice", "caller", frozenset({"support"}), "local:me", now, now + 600))
@@ -46,7 +46,7 @@ def open_accounts(folder: Path) -> Iterator[tuple[TokenStore, str]]:
 
 
 def lose_database(owner: TokenStore, folder: Path) -> None:
-    """Put something in the place of the accounts' file that no database can be opened from."""
+    """Replace the file of the token store by a folder, which no database opens."""
     owner.close()
     for file in folder.glob(f"{TOKENS_FILE}*"):
         file.unlink()
@@ -55,7 +55,7 @@ def lose_database(owner: TokenStore, folder: Path) -> None:
 
 @contextmanager
 def exhaust_files() -> Iterator[None]:
-    """Let this process open no further file."""
+    """Let this process open no more files."""
     if sys.platform == "win32":
         pytest.skip("Windows has no such limit")
     import resource  # noqa: PLC0415 - not on Windows

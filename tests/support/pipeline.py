@@ -1,4 +1,4 @@
-"""What tests build with: a stub of the API that records what reaches it, a pipeline around it, clients of each era."""
+"""A stub of the API that records its requests, a pipeline around it, and clients of each protocol era."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Responder = Callable[[types.ElicitRequestFormParams], types.ElicitResult]
 
 
 def sample_value(schema: dict[str, Any]) -> Any:
-    """The simplest value that satisfies a schema of ours, every declared field given."""
+    """Return the simplest value of a schema, with every declared field."""
     if "anyOf" in schema:
         return sample_value(schema["anyOf"][0])
     if "enum" in schema:
@@ -72,7 +72,7 @@ SAMPLE_FIELDS: dict[str, Any] = {"used": False, "role_name": "admin", "attribute
 
 
 def sample_answer(operation: Operation) -> Any:
-    """A sample of an operation's answer in which every call may do what it is for: what it names is there, and not in use."""
+    """Return a sample of an operation's answer with which every call is possible: its target exists and is not in use."""
     return _fitted(sample_value(operation.output_schema), {**SAMPLE_FIELDS, **_unused(operation)})
 
 
@@ -102,7 +102,7 @@ def _fitted(value: Any, by: dict[str, Any]) -> Any:
 
 @dataclass
 class StubApi:
-    """An API that answers every operation with a schema-true sample, and remembers what it was sent."""
+    """An API that answers every operation with a valid sample, and stores its requests."""
 
     catalogue: Catalogue
     sent: list[httpx2.Request] = field(default_factory=list)
@@ -114,11 +114,11 @@ class StubApi:
 
     @property
     def writes(self) -> list[tuple[str, str]]:
-        """Method and raw path of what was sent and does more than read, by the table of effects."""
+        """Return method and raw path of the requests that write, by the table of effects."""
         return [(request.method, request.url.raw_path.decode()) for request in self.sent if not self._of(request).reads]
 
     def to(self, operation: Operation) -> list[httpx2.Request]:
-        """What was sent to one operation: a preview and the journal read others beside it."""
+        """Return the requests for one operation. Previews and the undo log make others."""
         return [request for request in self.sent if self._of(request) is operation]
 
     def _answer(self, request: httpx2.Request) -> httpx2.Response:
@@ -140,7 +140,7 @@ class StubApi:
 
 
 def match_operation(catalogue: Catalogue, request: httpx2.Request) -> Operation:
-    """The operation that a router would give the request to: literal segments before parameters."""
+    """Return the operation of a request, as a router finds it: literal segments before parameters."""
     segments = request.url.raw_path.decode().split("?")[0].split("/")
     candidates = _routes(catalogue).get((request.method, len(segments)), [])
     found = [
@@ -154,7 +154,7 @@ def match_operation(catalogue: Catalogue, request: httpx2.Request) -> Operation:
 
 @cache
 def _routes(catalogue: Catalogue) -> dict[tuple[str, int], list[tuple[list[str], Operation]]]:
-    """Every route's segments, by method and length."""
+    """Return the segments of every route, by method and length."""
     routes: dict[tuple[str, int], list[tuple[list[str], Operation]]] = {}
     for operation in catalogue:
         own = operation.path.split("/")
@@ -165,7 +165,7 @@ def _routes(catalogue: Catalogue) -> dict[tuple[str, int], list[tuple[list[str],
 def build_pipeline(
     api: StubApi, store: Store, policy: Policy = PRESETS["guarded"], language: Language = "en", **given: Any
 ) -> Pipeline:
-    """A pipeline in front of the stub."""
+    """Build a pipeline over the stub."""
     return Pipeline(
         catalogue=api.catalogue,
         policy=policy,
@@ -187,7 +187,7 @@ async def connect_client(
     who: ResolvePrincipal = lambda _: PRINCIPAL,
     **shown: Any,
 ) -> AsyncIterator[McpClient]:
-    """The SDK's own client, in memory. Without `answering` it cannot ask a person anything. `shown`: see Surface."""
+    """Connect the SDK's client in memory. Without `answering` it cannot ask a person. `shown` are arguments of ToolSurface."""
 
     async def elicited(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:  # noqa: ARG001
         assert answering is not None
@@ -203,25 +203,25 @@ async def connect_client(
 
 
 def operation_tools(tools: list[types.Tool]) -> list[types.Tool]:
-    """Those of the tools that are operations of the API, our own left out."""
+    """Return the tools that are operations of the API."""
     return [tool for tool in tools if "saasus.io/operation" in (tool.meta or {})]
 
 
 def accept_question(params: types.ElicitRequestFormParams) -> types.ElicitResult:
-    """A person who reads the question and types the name it asks for."""
+    """Consent to a question, with the name that it asks for."""
     if "name" in params.requested_schema["properties"]:
         return types.ElicitResult(action="accept", content={"name": requested_name(params.message)})
     return types.ElicitResult(action="accept", content={"confirm": True})
 
 
 def requested_name(message: str) -> str:
-    """The name that a question asks to type: the last words in quotation marks, which no name can hold."""
+    """Return the name that a question asks for: the last words in quotation marks, which no name can contain."""
     *_, last = re.finditer("“([^”]*)”|「([^」]*)」", message)
     return last[1] or last[2]
 
 
 def invisible_characters() -> list[str]:
-    """Every character that cannot be seen, or that reorders what is: controls and formats, the few drawn ones left out."""
+    """Return every character that is invisible or that reorders others: controls and formats but the few that are drawn."""
     drawn = {*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD}
     every = (chr(code) for code in range(0x110000) if code not in drawn)
     return [character for character in every if unicodedata.category(character) in ("Cc", "Cf", "Zl", "Zp")]

@@ -1,4 +1,4 @@
-"""Markers planted wherever a secret can be: in arguments, in answers, in bodies that were logged, in errors that echo."""
+"""Markers wherever a secret can be: in arguments, in answers, in logged bodies, in errors that repeat arguments."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LOOKS_SECRET = ("client_secret", "password", "api_key", "refresh_token", "access
 
 @dataclass
 class PlantedSecrets:
-    """One operation with another marker in each of its secret fields.
+    """One operation with a marker of its own in each secret field.
 
     Attributes:
         given, answered, stray: markers in arguments, in declared secret fields of the answer, and elsewhere in it.
@@ -35,7 +35,7 @@ class PlantedSecrets:
 
 
 def plant_secrets(operation: Operation) -> PlantedSecrets:
-    """The operation with everything planted."""
+    """Plant a marker in every secret field of an operation."""
     made = PlantedSecrets(
         operation, complete_arguments(operation), copy.deepcopy(sample_value(operation.output_schema))
     )
@@ -64,13 +64,13 @@ def _fill(node: Any, made: PlantedSecrets, into: list[str], where: str) -> Any:
 
 
 def _logged(made: PlantedSecrets) -> str:
-    """A body as an API log holds it: JSON with secrets at several depths."""
+    """Return a logged body: JSON with secrets at several depths."""
     password, token, key = (_marker(made, made.stray, "log") for _ in range(3))
     return json.dumps({"password": password, "user": {"access_token": token, "name": "x"}, "keys": [{"apiKey": key}]})
 
 
 def _undeclared(made: PlantedSecrets, declared: dict[str, Any]) -> dict[str, Any]:
-    """Fields that no document declares, named as secrets are."""
+    """Return fields that no document declares, with names of secrets."""
     fields: dict[str, Any] = {name: _marker(made, made.stray, "extra") for name in LOOKS_SECRET if name not in declared}
     inner = {name: _marker(made, made.stray, "inner") for name in LOOKS_SECRET}
     return {**fields, "undeclared": {**inner, "list": [{**inner}], "credentials": {"user": inner["password"]}}}

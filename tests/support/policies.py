@@ -1,4 +1,4 @@
-"""What tests of policies build with."""
+"""Builders of rules, policies and cases."""
 
 from __future__ import annotations
 

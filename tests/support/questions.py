@@ -1,4 +1,4 @@
-"""Questions as people are asked them, for the tests and pictures of what shows them."""
+"""Sample questions, for tests and for pictures."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ REACH = (Fact("users_in_tenant", Text("Users", "対象ユーザー"), Quantity("
 
 
 def deletion(name: str = "Aozora", **given: Any) -> Question:
-    """To delete a tenant."""
+    """Return a question to delete a tenant."""
     made = Question(
         tool="auth_delete_tenant",
         headline=Text(f"Delete the tenant {quote_text(name)}", f"テナント{quote_text(name, 'ja')}を削除します"),
@@ -55,7 +55,7 @@ def deletion(name: str = "Aozora", **given: Any) -> Question:
 
 
 def plan_change(**given: Any) -> Question:
-    """To change a tenant's plan, the hardest of all."""
+    """Return a question to change a tenant's plan, the one with the most facts."""
     usage = (
         LabelledValue(Text("API calls", "APIコール"), Quantity("33036")),
         LabelledValue(Text("Orders", "受注"), Quantity("2205")),
@@ -100,7 +100,7 @@ def plan_change(**given: Any) -> Question:
 
 
 def price_change(**given: Any) -> Question:
-    """To change the tiers of a price: one goes, one changes."""
+    """Return a question to change the tiers of a price: one is removed, one changes."""
     before = TieredPrice((PriceTier("100", "", "0"), PriceTier("1000", "500", "20"), PriceTier("", "", "10")), "JPY")
     after = TieredPrice((PriceTier("100", "", "0"), PriceTier("", "", "15")), "JPY")
     made = Question(
@@ -118,7 +118,7 @@ def price_change(**given: Any) -> Question:
 
 
 def invitation_question(**given: Any) -> Question:
-    """To change a long text, of which a dialog shows beginning and end."""
+    """Return a question to change a long text, of which a dialog shows beginning and end."""
     whole = "お客様各位\n" + "平素より格別のお引き立てを賜り、厚く御礼申し上げます。" * 12 + "敬具"
     made = Question(
         tool="auth_update_notification_messages",
@@ -135,7 +135,7 @@ def invitation_question(**given: Any) -> Question:
 
 
 def hostile(**given: Any) -> Question:
-    """With texts that reorder, are markup, or never break."""
+    """Return a question with texts that reorder, are markup, or have no place to break."""
     made = deletion(
         "Evil\u202e<b>Co</b> " + "W" * 150,
         reason="approve\u2066 this now " + "y" * 170,
@@ -146,7 +146,7 @@ def hostile(**given: Any) -> Question:
 
 
 def long_list(count: int = 40, **given: Any) -> Question:
-    """To import many people, whose roles are a long list."""
+    """Return a question to import many people, with a long list of roles."""
     people = tuple(NamedItem(f"person{number:02}@example.jp") for number in range(count))
     made = Question(
         tool="job_import_users",

@@ -1,4 +1,4 @@
-"""Reads of the API for a preview, answered from a table."""
+"""Reads of the API, answered from a table."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ AOZORA = {"id": "t1", "name": "青空商事", "plan_id": "p1"}
 
 @dataclass
 class FakeApi:
-    """Answers reads by key; remembers what was asked. A key without an answer fails."""
+    """Answers reads by key, and stores them. A key without an answer fails."""
 
     answers: Mapping[str, Any]
     asked: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What shaping an answer means, said plainly and slowly: every place walked twice, nothing prepared, nothing left out."""
+"""A slow and simple version of `saasus.response_schema`, as an oracle."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ KINDS = {dict: "object", list: "array", str: "string", bool: "boolean", int: "nu
 
 
 def shape_response(operation: Operation, value: Any, hide: Hide) -> ShapedResponse:
-    """The answer as it has to be shaped."""
+    """Return the answer as it must be shaped."""
     names = {path.rsplit(".", 1)[-1].rstrip("[]{}") for path in operation.secret_outputs}
     marks = (compile_mask(operation.secret_outputs) or None, compile_mask(operation.scrubbed_outputs) or None)
     whole = _hidden(value, operation.output_schema, marks, names, hide)
@@ -23,7 +23,7 @@ def shape_response(operation: Operation, value: Any, hide: Hide) -> ShapedRespon
 
 
 def _hidden(value: Any, schema: Any, marks: tuple[Any, Any], names: set[str], hide: Hide) -> Any:
-    """Marks are the places of secrets and of logs below this one, an empty mask this one itself."""
+    """Hide marked values. `marks` has the paths of secrets and of logs below this value; an empty path is the value itself."""
 
     def below(step: str) -> tuple[Any, Any]:
         return (marks[0] or {}).get(step), (marks[1] or {}).get(step)

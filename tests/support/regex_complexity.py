@@ -1,4 +1,4 @@
-"""Whether a regular expression is linear in the length of the text, told from the expression alone.
+"""Whether a regular expression takes linear time, found from the expression alone.
 
 A backtracking engine tries every way in which a text can be matched. The ways are too many where one text leads from a loop
 back into it and also into another loop (Weideman et al., "Analyzing Matching Time Behavior of Backtracking Regular Expression
@@ -84,7 +84,7 @@ class Automaton:
 
 
 def superlinear(pattern: str, mode: Mode, flags: int = 0) -> str:
-    """Why matching takes more than linear time, in words; empty where it is linear."""
+    """Return why matching takes more than linear time, or an empty text if it is linear."""
     tree = parser.parse(pattern, flags)
     nfa = Automaton()
     items = list(tree)
@@ -103,7 +103,7 @@ def superlinear(pattern: str, mode: Mode, flags: int = 0) -> str:
 
 
 def superlinear_tree(tree: Any, flags: int) -> str:
-    """The same of what a look-around looks for, or of what is never tried again."""
+    """Return the same for a parsed expression, such as that of a look-around."""
     nfa = Automaton()
     whole = _sequence(nfa, list(tree), flags)
     return "two loops are nested" if nfa.twice else _ambiguous(nfa, whole, whole.done, searches=False)
@@ -163,7 +163,7 @@ def _repeated(nfa: Automaton, times: tuple[int, Any], inside: Any, flags: int) -
 
 
 def _taken(code: Any, given: Any, flags: int) -> frozenset[str]:
-    """The samples that one character of the expression takes."""
+    """Return the sample characters that an item of the expression matches."""
     if code is op.ANY:
         return SAMPLES if flags & re.DOTALL else SAMPLES - {"\n"}
     if code is op.LITERAL:
@@ -199,7 +199,7 @@ def _cased(character: str, flags: int) -> frozenset[str]:
 
 
 def _guard(items: list[Any], flags: int) -> frozenset[str]:
-    """The characters that may not stand before the expression: by a look-behind, or by the boundary of a word."""
+    """Return the characters that cannot precede the expression, by a look-behind or by a word boundary."""
     if not items:
         return frozenset()
     code, given = items[0]
@@ -216,7 +216,7 @@ def _guard(items: list[Any], flags: int) -> frozenset[str]:
 
 
 def _ambiguous(nfa: Automaton, whole: _Part, accepting: set[int], *, searches: bool) -> str:
-    """The two loops between which a text can be divided in many ways."""
+    """Return the two loops between which a text can be divided in many ways."""
     steps = _steps(nfa, whole, searches=searches)
     again = _cyclic(steps)
     undecided = _undecided(nfa, whole.first, accepting)
@@ -231,7 +231,7 @@ def _ambiguous(nfa: Automaton, whole: _Part, accepting: set[int], *, searches: b
 
 
 def _undecided(nfa: Automaton, first: set[int], accepting: set[int]) -> set[int]:
-    """The positions that are reached before the expression is sure to match. Behind those a search never begins again."""
+    """Return the positions that are reached before the expression is sure to match. After those a search does not begin again."""
     found = set(first)
     waiting = list(first - accepting)
     while waiting:
@@ -263,7 +263,7 @@ def _steps(nfa: Automaton, whole: _Part, *, searches: bool) -> dict[tuple[int, s
 
 
 def _cyclic(steps: dict[tuple[int, str], set[int]]) -> set[int]:
-    """The states that can be reached from themselves."""
+    """Return the states that can be reached from themselves."""
     after: dict[int, set[int]] = {}
     for (state, _), following in steps.items():
         after.setdefault(state, set()).update(following)
@@ -281,7 +281,7 @@ def _cyclic(steps: dict[tuple[int, str], set[int]]) -> set[int]:
 
 
 def _reaches(steps: dict[tuple[int, str], set[int]], start: tuple[int, int, int], end: tuple[int, int, int]) -> bool:
-    """Whether one text leads three ways at once from the first three states to the last."""
+    """Return whether one text leads three ways at once from the first three states to the last."""
     characters = {character for _, character in steps}
     waiting, seen = [start], {start}
     while waiting:
@@ -309,7 +309,7 @@ def _shown(taken: frozenset[str]) -> str:
 
 
 def alphabet(pattern: str, flags: int = 0) -> list[str]:
-    """A character of each kind that the expression tells apart, of those that it takes."""
+    """Return one character of each kind that the expression distinguishes and matches."""
     nfa, _ = _built(pattern, flags)
     kinds: dict[tuple[bool, ...], str] = {}
     for character in sorted(SAMPLES.union(*nfa.takes)):
@@ -318,7 +318,7 @@ def alphabet(pattern: str, flags: int = 0) -> list[str]:
 
 
 def sample_prefixes(pattern: str, flags: int = 0) -> list[str]:
-    """The shortest text that leads into each loop of the expression, and the empty one."""
+    """Return the shortest text that leads into each loop of the expression, and the empty text."""
     nfa, whole = _built(pattern, flags)
     words = {each: min(nfa.takes[each]) for each in sorted(whole.first) if nfa.takes[each]}
     waiting = list(words)

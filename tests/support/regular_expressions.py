@@ -1,4 +1,4 @@
-"""Every regular expression of the product: where it stands, and how it is used."""
+"""Every regular expression of the product, with its place and its use."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ WEAK = (("aaaa",), ("a.b", "aa a", "aaa"), ("-\\[(*", "パス", "0000"))
 
 @dataclass(frozen=True)
 class Expression:
-    """One expression as one place uses it."""
+    """One expression and one use of it."""
 
     place: str
     pattern: str
@@ -50,14 +50,14 @@ class Expression:
 
 
 class _Names(dict[str, Any]):
-    """The names of a module. A variable of a function, which stands in an f-string, is a word like any other."""
+    """The names of a module. A local variable in an f-string stands for any word."""
 
     def __missing__(self, name: str) -> str:
         return "name"
 
 
 def find_expressions() -> list[Expression]:
-    """All of them, of the code and of the schemas that arguments and policy files are held to."""
+    """Return the expressions of the code and of the schemas of arguments and policy files."""
     return sorted(
         dict.fromkeys((*_of_code(), *_of_schemas())), key=lambda each: (each.place, each.mode, each.pattern, each.flags)
     )
@@ -108,7 +108,7 @@ def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:
 
 
 def _method(node: ast.Call) -> str | None:
-    """The function of `re` that is called; None where it is something else."""
+    """Return the function of `re` that is called, or None for another call."""
     if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name) and node.func.value.id == "re":
         return node.func.attr if node.func.attr in {"compile", *METHODS} else None
     return None
@@ -119,7 +119,7 @@ def _imported(tree: ast.Module) -> set[str]:
 
 
 def _assigned(tree: ast.Module, call: ast.Call) -> str:
-    """The constant that an expression is assigned to, or the function that returns it."""
+    """Return the constant that an expression is assigned to, or the function that returns it."""
     for node in tree.body:
         if isinstance(node, ast.Assign):
             values = node.value.elts if isinstance(node.value, ast.Tuple) else [node.value]
@@ -134,7 +134,7 @@ def _assigned(tree: ast.Module, call: ast.Call) -> str:
 
 @cache
 def _all_uses() -> Mapping[str, frozenset[Mode]]:
-    """How a constant is used, by its name, in all of the product: for one that its own module does not use."""
+    """Return the uses of constants by name in the whole product, for those that their own module does not use."""
     found: dict[str, frozenset[Mode]] = {}
     for file in PRODUCT.rglob("*.py"):
         for name, modes in _own_uses(ast.parse(file.read_text(encoding="utf-8"))).items():

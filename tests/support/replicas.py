@@ -1,4 +1,4 @@
-"""Several servers that share one state: real processes, before one sandbox of the API that counts what reaches it."""
+"""Several servers that share one state: processes before one sandbox, which counts what reaches it."""
 
 from __future__ import annotations
 
@@ -6,30 +6,38 @@ import base64
 import os
 import re
 import subprocess
-import sys
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import anyio
 import uvicorn
+from mcp import Client as McpClient
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from saasus_mcp.catalog import Catalogue
+from saasus_mcp.cli.state import AUDIT_KEY_PURPOSE, KEY_FILE
 from saasus_mcp.hosting.http import uvicorn_server
+from saasus_mcp.permissions.approval.approvals import ApprovalService
+from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.sandbox import CREDENTIALS, Sandbox
 from saasus_mcp.sandbox.server import create_server as sandbox_server
-from tests.support.commands import TIMEOUT
+from tests.support.databases import open_stores
+from tests.support.gate import reply_text
 from tests.support.hosting_server import run_server
+from tests.support.processes import TIMEOUT, start_module
 
 KEYS = [base64.b64encode(bytes([number]) * 32).decode() for number in range(3)]
+APPROVE_COMMAND = re.compile(r"saasus-mcp approve ([0-9A-Z-]+)")
 LISTENING = re.compile(r"MCP at (http://127\.0\.0\.1:[0-9]+)/mcp")
 
 
 class CountingSandbox(Sandbox):
-    """A sandbox that counts every write that reaches it, by what it says."""
+    """A sandbox that counts the writes that reach it, by method, path and body."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         super().__init__(catalogue)
@@ -52,13 +60,13 @@ class CountingSandbox(Sandbox):
             await super().__call__(scope, receive, send)
 
     def count_writes(self, text: str) -> int:
-        """How many writes said this."""
+        """Return how many writes contain a text."""
         return sum(count for said, count in self.writes.items() if text in said)
 
 
 @dataclass
 class Replica:
-    """One server: a process of its own, with whatever it logs."""
+    """One server in a process of its own, with its log."""
 
     process: subprocess.Popen[bytes]
     log: Path
@@ -76,14 +84,14 @@ class Replica:
         self.url = found[1]
 
     def kill(self) -> None:
-        """As when the machine loses power."""
+        """Kill the server, as when the machine loses power."""
         self.process.kill()
         self.process.wait(TIMEOUT)
 
 
 @dataclass
 class Replicas:
-    """The servers, what they stand before, and the environment that a command in a terminal needs."""
+    """The servers, their sandbox, and the environment of a command in a terminal."""
 
     sandbox: CountingSandbox
     replicas: list[Replica]
@@ -91,7 +99,7 @@ class Replicas:
 
 
 def environment(where: Path | str, folder: Path, keys: list[str] = KEYS[:1]) -> dict[str, str]:
-    """What makes a process share the state: the folder, or the database and the keys."""
+    """Return the variables with which a process shares the state: the folder, or the database and the keys."""
     if isinstance(where, Path):
         return {"SAASUS_MCP_STATE_DIR": str(where)}
     return {
@@ -103,11 +111,11 @@ def environment(where: Path | str, folder: Path, keys: list[str] = KEYS[:1]) -> 
 
 @contextmanager
 def start_replica(env: dict[str, str], log: Path, port: int = 0) -> Iterator[Replica]:
-    """A server on this port, or any that is free, ended with the test whatever became of it."""
+    """Start a server on this port, or on a free one. Kill it at the end of the block."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("SAASUS_")}
     with log.open("wb") as kept:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "saasus_mcp", "serve", "--transport", "http", "--port", str(port)],
+        process = start_module(
+            *("saasus_mcp", "serve", "--transport", "http", "--port", str(port)),
             stdin=subprocess.DEVNULL,
             stdout=kept,
             stderr=kept,
@@ -121,7 +129,7 @@ def start_replica(env: dict[str, str], log: Path, port: int = 0) -> Iterator[Rep
 
 
 def _without_console(folder: Path) -> Path:
-    """A configuration by which no client is sent to a page: what is tried here is what calls get."""
+    """Write a configuration without console, so that no client is sent to a page."""
     file = folder / "config.toml"
     file.write_text("version = 1\n[console]\nenabled = false\n", encoding="utf-8")
     return file
@@ -131,7 +139,7 @@ def _without_console(folder: Path) -> Path:
 async def start_replicas(
     catalogue: Catalogue, where: Path | str, folder: Path, count: int = 2, **more: str
 ) -> AsyncIterator[Replicas]:
-    """So many servers that share what is kept at `where`; `folder` is for what each keeps for itself."""
+    """Start servers that share the state at `where`. Each has files of its own in `folder`."""
     sandbox = CountingSandbox(catalogue)
     with uvicorn_server.open_listener("127.0.0.1", 0) as listener:
         api = sandbox_server("127.0.0.1", 0, sandbox)
@@ -170,7 +178,7 @@ def _replicas(where: Path | str, folder: Path, shared: dict[str, str], left: int
 
 @asynccontextmanager
 async def serve_app(app: ASGIApp) -> AsyncIterator[str]:
-    """An app on a port of this machine, until the end; gives its URL."""
+    """Serve an app on a port of this machine until the block ends. Return the URL."""
     with uvicorn_server.open_listener("127.0.0.1", 0) as listener:
         config = uvicorn.Config(
             app,
@@ -183,3 +191,32 @@ async def serve_app(app: ASGIApp) -> AsyncIterator[str]:
         )
         async with run_server(uvicorn.Server(config), listener) as url:
             yield url
+
+
+async def call_raw(client: McpClient, tool: str, arguments: dict[str, Any], **round_: Any) -> Any:
+    return await client.session.call_tool(tool, arguments, allow_input_required=True, **round_)
+
+
+async def call_allowed(client: McpClient, tool: str, **arguments: Any) -> dict[str, Any]:
+    """Return the result of a call that needs no confirmation."""
+    given = await call_raw(client, tool, arguments)
+    assert not given.is_error, reply_text(given)
+    return dict(given.structured_content or {})
+
+
+async def create_tenant(client: McpClient, name: str) -> str:
+    made = await call_allowed(
+        client, "auth_create_tenant", name=name, attributes={}, back_office_staff_email="a@example.jp"
+    )
+    return str(made["id"])
+
+
+def approve_call(where: Path | str, code: str, name: str) -> None:
+    """Approve a call as a person does in a terminal or on the console."""
+    sealer = Encryptor.from_file(where / KEY_FILE) if isinstance(where, Path) else Encryptor(base64.b64decode(KEYS[0]))
+    with (
+        closing(open_stores(where, sealer.derive_keys(AUDIT_KEY_PURPOSE))) as kept,
+        closing(kept.open_saas(CREDENTIALS.saas_id)) as store,
+    ):
+        approvals, now = ApprovalService(store), time.time()
+        approvals.approve(approvals.find_pending(code, now), name, "local:somebody", now)

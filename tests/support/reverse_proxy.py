@@ -1,4 +1,4 @@
-"""A reverse proxy as a company puts before its servers: each request to the next one, sessions always to their own."""
+"""A reverse proxy: it sends each request to the next server, and those of a session to the same one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import httpx2
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from tests.support.commands import TIMEOUT
+from tests.support.processes import TIMEOUT
 from tests.support.replicas import Replica, serve_app
 
 SESSION = "mcp-session-id"
@@ -20,7 +20,7 @@ BAD_GATEWAY = 502
 
 @dataclass
 class RoundRobin:
-    """Sends what arrives on, and never twice: a request that broke off is answered with 502, whatever became of it."""
+    """Forwards each request once. A request that breaks off is answered with 502."""
 
     replicas: list[Replica]
     http: httpx2.AsyncClient
@@ -74,7 +74,7 @@ class RoundRobin:
 
 @asynccontextmanager
 async def start_proxy(replicas: list[Replica]) -> AsyncIterator[str]:
-    """A proxy before these servers; gives its URL."""
+    """Start a proxy before these servers. Return its URL."""
     limits = httpx2.Limits(max_connections=None)
     async with (
         httpx2.AsyncClient(timeout=TIMEOUT, limits=limits, follow_redirects=False) as http,

@@ -15,7 +15,7 @@ from saasus_mcp.sandbox import Sandbox
 
 @dataclass
 class Clock:
-    """A time that stands still until it is moved."""
+    """A clock that only the test moves."""
 
     present: datetime = field(default_factory=lambda: datetime(2026, 3, 18, 3, 30, tzinfo=UTC))
 
@@ -32,7 +32,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class ApiAnswer:
-    """One answer: its status and its JSON, None where there was no body."""
+    """One answer: its status and its JSON, or None without a body."""
 
     status: int
     value: Any
@@ -60,22 +60,22 @@ class SandboxCaller:
         return ApiAnswer(response.status, json.loads(response.body) if response.body else None)
 
     async def read(self, key: str, **values: Any) -> Any:
-        """The value of an operation that must succeed."""
+        """Return the value of an operation that must succeed."""
         answered = await self(key, **values)
         assert answered.status < 300, answered
         return answered.value
 
     async def tenant(self, name: str) -> str:
-        """The id of the tenant with this name."""
+        """Return the id of the tenant with this name."""
         tenants = (await self.read("auth.GetTenants"))["tenants"]
         return next(str(tenant["id"]) for tenant in tenants if tenant["name"] == name)
 
     async def user(self, login: str) -> str:
-        """The id of the user with this address or sign-in id."""
+        """Return the id of the user with this address or sign-in id."""
         users = (await self.read("auth.GetSaasUsers"))["users"]
         return next(str(user["id"]) for user in users if login in (user["email"], user["sign_in_id"]))
 
     async def id_of(self, key: str, name: str) -> str:
-        """The id of what a list operation shows under this name."""
+        """Return the id of an item with this name in the answer of a list operation."""
         (items,) = (await self.read(key)).values()
         return next(str(item["id"]) for item in items if name in (item.get("name"), item.get("unit_name")))

@@ -1,24 +1,25 @@
-"""A sandbox on a loopback port, for servers that are killed: it sees every request that there was."""
+"""A sandbox on a loopback port, for servers that are killed. It stores every request."""
 
 from __future__ import annotations
 
 import json
 import socket
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import anyio
+from anyio import to_thread
 
 from saasus_mcp.catalog import load_catalogue
 from saasus_mcp.sandbox import Sandbox, app
 from saasus_mcp.sandbox.server import create_server
+from tests.support.processes import ROOT, run_module
 
-ROOT = Path(__file__).resolve().parents[2]
 EXIT_KILLED = 9
 
 
@@ -30,20 +31,20 @@ class SandboxServer:
     url: str
 
     async def run_job(self, folder: Path, moment: str, number: int = 0, listed: str = "") -> tuple[int, dict[str, Any]]:
-        """Run tests.support.crashing_job over a folder: how it ended, and what it printed."""
-        program = [sys.executable, "-m", "tests.support.crashing_job", str(folder), self.url, moment, str(number)]
-        done = await anyio.run_process(program, input=listed.encode(), check=False, cwd=ROOT)
+        """Run tests.support.crashing_job with a folder. Return the exit status and the report."""
+        program = ("tests.support.crashing_job", str(folder), self.url, moment, str(number))
+        done = await to_thread.run_sync(partial(run_module, *program, input=listed.encode(), cwd=ROOT))
         assert done.returncode in (0, EXIT_KILLED), done.stderr.decode()
         return done.returncode, json.loads(done.stdout) if done.stdout else {}
 
     def writes(self) -> Counter[tuple[str, str, bytes]]:
-        """How often each very same write arrived. Of one whose sender died on the way no body did."""
+        """Return how often each identical write arrived. A write whose sender died on the way has no body."""
         return Counter((each.method, each.target, each.body) for each in self.sandbox.requests if each.body)
 
 
 @asynccontextmanager
 async def serve_sandbox() -> AsyncIterator[SandboxServer]:
-    """Until the block ends. It remembers every request, not the last thousand alone."""
+    """Serve a sandbox until the block ends. It stores every request, not only the last thousand."""
     sandbox, kept = Sandbox(load_catalogue()), app.KEPT
     app.KEPT = 1_000_000
     try:

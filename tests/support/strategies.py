@@ -1,4 +1,4 @@
-"""What properties are tried on: any text, any JSON, any operation."""
+"""Hypothesis strategies: any text, any JSON, any operation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compile the catalogue and its search index, or with --check say whether the compiled ones are stale (exit status 1)."""
+"""Compile the catalogue, its search index and the messages. With --check, exit with 1 if a compiled file is stale."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ MAX_NAME_LENGTH = 40
 
 
 def compile_catalogue(specs: Path = SPECS) -> str:
-    """The catalogue as JSON text, one operation a line so that a change reads as one.
+    """Return the catalogue as JSON text, one operation a line, for readable diffs.
 
     Raises:
-        SystemExit: the documents and the table of effects do not fit each other.
+        SystemExit: the documents and effects.yaml contradict each other.
     """
     sources = list(documents.read_operations(specs))
     table = effects.read_effects(specs / "effects.yaml")
@@ -46,13 +46,13 @@ def compile_catalogue(specs: Path = SPECS) -> str:
     for key in sorted(set(keys) ^ set(table)):
         missing = "effects.yaml has no row for it" if key in keys else "no document has this operation"
         raise SystemExit(f"{key}: {missing}")
-    everything = [(source.method, source.path) for source in sources]
-    operations = [compile_operation(source, table[key], everything) for key, source in zip(keys, sources, strict=True)]
+    routes = [(source.method, source.path) for source in sources]
+    operations = [compile_operation(source, table[key], routes) for key, source in zip(keys, sources, strict=True)]
     for source, row in zip(sources, operations, strict=True):
         for difference in secret_marks.find_mark_differences(source, table[row["key"]], row):
             raise SystemExit(f"{row['key']}: {difference}")
     _check_names(operations, _aliases(sources))
-    _join_recipes(operations)
+    _complete_recipes(operations)
     tools = tool_names.ToolNameRewriter(operations)
     for operation in operations:
         tools.rewrite(operation)
@@ -61,10 +61,10 @@ def compile_catalogue(specs: Path = SPECS) -> str:
 
 
 def compile_index(catalogue: str, specs: Path = SPECS) -> str:
-    """The search index over a compiled catalogue, as JSON text.
+    """Return the search index of a compiled catalogue as JSON text.
 
     Raises:
-        SynonymsError: the table of synonyms or the questions do not fit their form or the operations.
+        SynonymsError: synonyms.yaml or questions.yaml is invalid.
     """
     operations = json.loads(catalogue)["operations"]
     keys = [row["key"] for row in operations]
@@ -73,35 +73,35 @@ def compile_index(catalogue: str, specs: Path = SPECS) -> str:
 
 
 def compile_summary(specs: Path = SPECS) -> str:
-    """What `specs diff` compares with published definitions, as JSON text, one operation a line."""
-    found: dict[str, Any] = {}
+    """Return the summary that `specs diff` compares with published definitions, as JSON text, one operation a line."""
+    summaries: dict[str, Any] = {}
     for module, document in documents.read_documents(specs):
-        found |= openapi_summary.summarize_document(module, document)
-    lines = ",\n".join(f"{json.dumps(key)}:{json.dumps(row, separators=(',', ':'))}" for key, row in found.items())
+        summaries |= openapi_summary.summarize_document(module, document)
+    lines = ",\n".join(f"{json.dumps(key)}:{json.dumps(row, separators=(',', ':'))}" for key, row in summaries.items())
     return f"{{\n{lines}\n}}\n"
 
 
 def compile_job_specs(catalogue: str, specs: Path = SPECS) -> str:
-    """The jobs over a compiled catalogue, as JSON text.
+    """Return the jobs as JSON text.
 
     Raises:
-        SystemExit: the table of jobs does not fit its form or the operations.
+        SystemExit: jobs.yaml is invalid.
     """
     levels = {row["key"]: row["effects"]["level"] for row in json.loads(catalogue)["operations"]}
     return jobs.compile_jobs(specs / "jobs.yaml", levels, MAX_NAME_LENGTH)
 
 
 def compile_questions(catalogue: str, specs: Path = SPECS) -> str:
-    """The words of questions over a compiled catalogue, as JSON text.
+    """Return the texts of questions as JSON text.
 
     Raises:
-        ConfirmationsError: the table of questions does not fit its form or the operations.
+        QuestionTextsError: confirmations.yaml is invalid.
     """
     return question_texts.compile_question_texts(specs / "confirmations.yaml", json.loads(catalogue)["operations"])
 
 
 def _aliases(sources: list[documents.SourceOperation]) -> dict[str, str]:
-    """Former tool names, from each operation's `x-tool.aliases`, to the present one."""
+    """Return the current tool names by former name, from `x-tool.aliases` of each operation."""
     return {
         former: source.node["x-tool"]["name"]
         for source in sources
@@ -109,7 +109,7 @@ def _aliases(sources: list[documents.SourceOperation]) -> dict[str, str]:
     }
 
 
-def _join_recipes(operations: list[dict[str, Any]]) -> None:
+def _complete_recipes(operations: list[dict[str, Any]]) -> None:
     by_key = {row["key"]: row for row in operations}
     for row in operations:
         recipe_defaults.fill_recipe_defaults(row, by_key)

@@ -1,75 +1,68 @@
-"""Whether the fields that an expression selects exist: its plain paths, walked along the schemas of the documents."""
+"""Check that the fields which a CEL expression selects exist in the schemas of the documents."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 
-Schema = dict[str, Any]
+from saasus_mcp.common.json_path import Schema, main_branch
 
-TEXT = re.compile(r'"[^"]*"')
-CHAIN = re.compile(r"(?<![\w.])([A-Za-z_]\w*)((?:\.[A-Za-z_]\w*(?![\w(])|\[[^\[\]]*\])*)")
-STEP = re.compile(r"\.(\w+)|\[")
-MACRO = re.compile(r"\.(?:filter|map|exists|all|exists_one)\(\s*(\w+)\s*,")
-ANYTHING: Schema = {}
+_TEXT = re.compile(r'"[^"]*"')
+_SELECTION = re.compile(r"(?<![\w.])([A-Za-z_]\w*)((?:\.[A-Za-z_]\w*(?![\w(])|\[[^\[\]]*\])*)")
+_STEP = re.compile(r"\.(\w+)|\[")
+_MACRO = re.compile(r"\.(?:filter|map|exists|all|exists_one)\(\s*(\w+)\s*,")
+_ANYTHING: Schema = {}
 
 
 def missing_fields(expression: str, schemas: Mapping[str, Schema]) -> Iterator[str]:
-    """The selections in an expression that the schemas of its names do not have."""
-    known = dict(schemas)
-    text = TEXT.sub('""', expression)
-    for chain in CHAIN.finditer(text):
-        if chain[1] not in known:
+    """Yield the selections in an expression that its variables' schemas do not contain."""
+    variables = dict(schemas)
+    text = _TEXT.sub('""', expression)
+    for selection in _SELECTION.finditer(text):
+        if selection[1] not in variables:
             continue
-        found = known[chain[1]]
-        for step in STEP.finditer(chain[2]):
-            below = _below(found, step[1])
-            if below is None:
-                yield chain[1] + chain[2]
-                found = ANYTHING
+        schema = variables[selection[1]]
+        for step in _STEP.finditer(selection[2]):
+            inner = _step_into(schema, step[1])
+            if inner is None:
+                yield selection[1] + selection[2]
+                schema = _ANYTHING
                 break
-            found = below
-        macro = MACRO.match(text, chain.end())
+            schema = inner
+        macro = _MACRO.match(text, selection.end())
         if macro:
-            known[macro[1]] = _items(found)
+            variables[macro[1]] = _items(schema)
 
 
 def absent_field(path: str, schema: Schema) -> bool:
-    """Whether a dotted path through objects and arrays leads nowhere."""
+    """Return whether a dotted path through objects and arrays selects no field."""
     found = schema
     for step in path.split("."):
-        found = merge_branches(found)
-        below = _below(found["items"] if found.get("type") == "array" else found, step)
-        if below is None:
+        found = main_branch(found)
+        inner = _step_into(found["items"] if found.get("type") == "array" else found, step)
+        if inner is None:
             return True
-        found = below
+        found = inner
     return False
 
 
-def merge_branches(schema: Schema) -> Schema:
-    """The schema, or where it may be null what it is otherwise."""
-    branches = [branch for branch in schema.get("anyOf", ()) if branch.get("type") != "null"]
-    return branches[0] if branches else schema
-
-
-def _below(schema: Schema, step: str | None) -> Schema | None:
-    """The schema of a field, or of an item where no step is named; None where there is no such field."""
-    schema = merge_branches(schema)
+def _step_into(schema: Schema, step: str | None) -> Schema | None:
+    """Return the schema of a field, or of an item if `step` is None. Return None for a missing field."""
+    schema = main_branch(schema)
     if not schema:
-        return ANYTHING
+        return _ANYTHING
     if step is None:
         return _items(schema)
     if step in schema.get("properties", {}):
-        below: Schema = schema["properties"][step]
-        return below
+        inner: Schema = schema["properties"][step]
+        return inner
     other = schema.get("additionalProperties")
     if schema.get("type") == "object" and (isinstance(other, dict) or other is True):
-        return other if isinstance(other, dict) else ANYTHING
+        return other if isinstance(other, dict) else _ANYTHING
     return None
 
 
 def _items(schema: Schema) -> Schema:
-    """What a comprehension over it walks: the items of an array; the keys of a map are not looked into."""
-    items: Schema = merge_branches(schema).get("items", ANYTHING)
+    """Return the schema of the items that a comprehension iterates over. Keys of a map are not checked."""
+    items: Schema = main_branch(schema).get("items", _ANYTHING)
     return items

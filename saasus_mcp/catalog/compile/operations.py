@@ -1,4 +1,4 @@
-"""One operation's row of the catalogue: its document and its row of effects, joined."""
+"""Compile one operation: join its document with its row of effects.yaml."""
 
 from __future__ import annotations
 
@@ -6,17 +6,22 @@ import re
 from typing import Any
 
 from saasus_mcp.catalog.compile import requirements, route_conflicts, schemas
-from saasus_mcp.catalog.compile.documents import Node, SourceOperation
+from saasus_mcp.catalog.compile.documents import SourceOperation
+from saasus_mcp.catalog.openapi_summary import Node
 
 JSON = "application/json"
-ACKNOWLEDGED: Node = {"type": "object", "properties": {"applied": {"type": "boolean"}}}
-"""What a tool answers where the API answers with an empty body."""
+_ACKNOWLEDGED: Node = {"type": "object", "properties": {"applied": {"type": "boolean"}}}
+"""The output schema of a tool whose operation answers with an empty body."""
 
 
 def compile_operation(
-    source: SourceOperation, effects: dict[str, Any], everything: list[tuple[str, str]]
+    source: SourceOperation, effects: dict[str, Any], routes: list[tuple[str, str]]
 ) -> dict[str, Any]:
-    """The compiled row of one operation. `everything` is the method and path of every route of the API."""
+    """Return the compiled row of one operation.
+
+    Args:
+        routes: method and path of every route of the API.
+    """
     node = source.node
     parameters = node.get("parameters", [])
     body = node.get("requestBody", {}).get("content", {}).get(JSON, {}).get("schema")
@@ -24,7 +29,7 @@ def compile_operation(
     wrapped = answer is not None and schemas.merge_schemas(answer).get("type") != "object"
     shape = {"type": "object", "properties": {"result": answer}} if wrapped else answer
     arguments = _arguments(parameters, body)
-    one_of = schemas.is_exactly_one(body) if body else ()
+    one_of = schemas.exactly_one_of(body) if body else ()
     tool = node["x-tool"]
     return {
         "key": f"{source.module}.{node['operationId']}",
@@ -41,14 +46,14 @@ def compile_operation(
         "query_parameters": [item["name"] for item in parameters if item["in"] == "query"],
         "body": body is not None,
         "input_schema": schemas.tool_schema(arguments, answer=False),
-        "output_schema": schemas.tool_schema(shape, answer=True) if shape else ACKNOWLEDGED,
+        "output_schema": schemas.tool_schema(shape, answer=True) if shape else _ACKNOWLEDGED,
         "answers": answer is not None,
         "wrapped": wrapped,
         "input_texts": dict(schemas.schema_texts(arguments)),
         "output_texts": dict(schemas.schema_texts(shape)) if shape else {},
         "variants": schemas.list_variants(body) if body else None,
         "exactly_one": [one_of] if one_of else [],
-        "ambiguous": route_conflicts.ambiguous_values(source.method, source.path, everything),
+        "ambiguous": route_conflicts.ambiguous_values(source.method, source.path, routes),
         "secret_inputs": list(schemas.find_marked_paths(arguments, "x-secret-in")),
         "secret_outputs": list(schemas.find_marked_paths(shape, "x-secret")) if shape else [],
         "scrubbed_outputs": list(schemas.find_marked_paths(shape, "x-secret", value="scrub")) if shape else [],
@@ -66,29 +71,29 @@ def _answer(node: Node) -> Node | None:
 
 
 def _arguments(parameters: list[Node], body: Node | None) -> Node:
-    """Path, query and body fields side by side, in one object."""
+    """Return path, query and body fields in one object."""
     fields: Node = {}
     required: list[str] = []
     for item in parameters:
-        beside = {key: item[key] for key in ("description", "x-hint", "x-secret-in") if key in item}
-        fields[item["name"]] = {**item["schema"], **beside}
+        marks = {key: item[key] for key in ("description", "x-hint", "x-secret-in") if key in item}
+        fields[item["name"]] = {**item["schema"], **marks}
         if item["required"]:
             required.append(item["name"])
     if body is not None:
-        whole = schemas.merge_schemas(body)
-        clash = fields.keys() & whole["properties"].keys()
+        merged = schemas.merge_schemas(body)
+        clash = fields.keys() & merged["properties"].keys()
         if clash:
             raise ValueError(f"body and parameters share {sorted(clash)}")
-        fields |= whole["properties"]
-        required += whole.get("required", [])
+        fields |= merged["properties"]
+        required += merged.get("required", [])
     return {"type": "object", "properties": fields, "required": required}
 
 
 def _effects(row: dict[str, Any]) -> dict[str, Any]:
-    """What the running server needs of a row; where secrets are is compared with the document (see marks)."""
-    kept = {key: value for key, value in row.items() if key not in ("secrets_in", "secrets_out", "scrub_out")}
-    if kept.get("target"):
-        kept["target"] = {key: value for key, value in kept["target"].items() if key != "saas"}
-    if kept.get("requires"):
-        kept["requires"] = requirements.expand_requirements(kept["requires"])
-    return kept
+    """Return the part of a row that the server needs. The paths of secrets come from the documents (see secret_marks)."""
+    needed = {key: value for key, value in row.items() if key not in ("secrets_in", "secrets_out", "scrub_out")}
+    if needed.get("target"):
+        needed["target"] = {key: value for key, value in needed["target"].items() if key != "saas"}
+    if needed.get("requires"):
+        needed["requires"] = requirements.expand_requirements(needed["requires"])
+    return needed

@@ -1,4 +1,4 @@
-"""Reading tool_specs/confirmations.yaml, held to its form: a question that lacks words does not compile."""
+"""Read tool_specs/confirmations.yaml and refuse questions without texts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from saasus_mcp.catalog.compile.recipes import is_valid_expression
-from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.catalog.model import READ_LEVELS
 
 Row = dict[str, Any]
 
@@ -35,23 +35,22 @@ VALUES = frozenset(
         "usage",
     ],
 )
-"""What a value can be, besides the id of a thing."""
-FIELD = frozenset({"en", "ja", "is", "currency", "words", "yes", "no", "unit", "choices", "pairs", "keys"})
-ROW = frozenset({"ask", "lead", "show", "hide", "fields", "warn"})
-READ_LEVELS = frozenset({"read", "read_sensitive"})
-OVER = ("args", "before", "target")
-NAMING = ("args", "id", "result")
+"""The kinds of values, besides the id of a record."""
+_FIELD_KEYS = frozenset({"en", "ja", "is", "currency", "words", "yes", "no", "unit", "choices", "pairs", "keys"})
+_ROW_KEYS = frozenset({"ask", "lead", "show", "hide", "fields", "warn"})
+_CONDITION = ("args", "before", "target")
+_NAME = ("args", "id", "result")
 
 
-class QuestionTextsError(SaasusMcpError):
-    """The table of questions does not hold what it must."""
+class QuestionTextsError(Exception):
+    """confirmations.yaml is invalid."""
 
 
 def compile_question_texts(file: Path, operations: Iterable[Row]) -> str:
-    """The table as JSON text, one operation a line.
+    """Return confirmations.yaml as JSON text, one operation a line.
 
     Raises:
-        ConfirmationsError: something is missing in it, or is not known.
+        QuestionTextsError: a text is missing, or a key is unknown.
     """
     table: Row = yaml.safe_load(file.read_text(encoding="utf-8"))
     table |= {part: {name: _field(row) for name, row in table[part].items()} for part in ("fields", "measures")}
@@ -63,34 +62,34 @@ def compile_question_texts(file: Path, operations: Iterable[Row]) -> str:
     for problem in find_problems(table, list(operations)):
         raise QuestionTextsError(f"confirmations.yaml: {problem}.")
     head = {name: table[name] for name in ("kinds", "fields", "measures")}
-    lines = ",\n".join(f"{json.dumps(key)}:{_dumped(row)}" for key, row in rows.items())
-    return f'{_dumped(head)[:-1]},"rows":{{\n{lines}\n}}}}\n'
+    lines = ",\n".join(f"{json.dumps(key)}:{_dump(row)}" for key, row in rows.items())
+    return f'{_dump(head)[:-1]},"rows":{{\n{lines}\n}}}}\n'
 
 
 def find_problems(table: Row, operations: list[Row]) -> Iterator[str]:
-    """What is wrong with the table, in words."""
+    """Yield the problems of confirmations.yaml as sentences."""
     kinds = VALUES | set(table["kinds"])
     asked = {row["key"]: row for row in operations if row["effects"]["level"] not in READ_LEVELS}
     for name, kind in table["kinds"].items():
-        yield from _unsound(f"kinds.{name}", kind.get("args", {}).values(), ("args", "id"))
-        yield from _unsound(f"kinds.{name}", [kind["name"]], NAMING)
+        yield from _invalid_expressions(f"kinds.{name}", kind.get("args", {}).values(), ("args", "id"))
+        yield from _invalid_expressions(f"kinds.{name}", [kind["name"]], _NAME)
     for name, field in table["fields"].items():
         yield from _field_problems(f"fields.{name}", field, kinds)
     for name, measure in table["measures"].items():
         if measure.get("is", "text") not in kinds:
             yield f"measures.{name} is {measure['is']!r}"
     for key in sorted(set(asked) ^ set(table["rows"])):
-        yield f"{key} has no row" if key in asked else f"rows.{key} is no operation that asks"
+        yield f"{key} has no row" if key in asked else f"rows.{key} is not an operation with a question"
     for key, row in table["rows"].items():
         yield from _row_problems(key, row, asked[key], kinds)
         own = {*row.get("fields", {}), *table["fields"]}
         for path in _paths(asked[key]["input_schema"]):
             if path not in own and path.rsplit(".", 1)[-1] not in own:
-                yield f"{key}: the argument {path} has no words under fields"
+                yield f"{key}: the argument {path} has no text under fields"
 
 
 def _row_problems(key: str, row: Row, operation: Row, kinds: set[str] | frozenset[str]) -> Iterator[str]:
-    yield from (f"{key}.{name} is not known" for name in set(row) - ROW)
+    yield from (f"{key}.{name} is unknown" for name in set(row) - _ROW_KEYS)
     arguments = set(operation["input_schema"]["properties"])
     measures = set(operation["effects"].get("impact", {}))
     known = arguments | measures | {"target", "changes"}
@@ -98,33 +97,33 @@ def _row_problems(key: str, row: Row, operation: Row, kinds: set[str] | frozense
         yield from _field_problems(f"{key}.fields.{name}", field, kinds)
     for name in (*row.get("lead", ()), *row.get("show", ()), *row.get("hide", ())):
         if name not in known:
-            yield f"{key}: {name!r} is neither an argument nor measured"
+            yield f"{key}: {name!r} is neither an argument nor a metric"
     if not row.get("ask") or row["ask"][-1].get("when"):
         yield f"{key}.ask has no headline without a condition at its end"
     for line in (*row.get("ask", ()), *row.get("warn", ())):
         if not (line.get("en") and line.get("ja")):
-            yield f"{key}: {line!r} is not in both languages"
+            yield f"{key}: {line!r} lacks a language"
             continue
         for text in (line["en"], line["ja"]):
             used = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
-            yield from (f"{key}: {{{name}}} is not known" for name in sorted(used - known))
-        yield from _unsound(key, [line["when"]] if "when" in line else [], OVER)
+            yield from (f"{key}: {{{name}}} is unknown" for name in sorted(used - known))
+        yield from _invalid_expressions(key, [line["when"]] if "when" in line else [], _CONDITION)
 
 
 def _field_problems(place: str, field: Row, kinds: set[str] | frozenset[str]) -> Iterator[str]:
-    yield from (f"{place}.{name} is not known" for name in sorted(set(field) - FIELD))
+    yield from (f"{place}.{name} is unknown" for name in sorted(set(field) - _FIELD_KEYS))
     if not (field.get("en") and field.get("ja")):
-        yield f"{place} is not in both languages"
+        yield f"{place} lacks a language"
     if field.get("is", "text") not in kinds or field.get("keys", "text") not in kinds:
         yield f"{place} is {field.get('is')!r} or has keys that are {field.get('keys')!r}"
     if field.get("is") in ("flag", "choice") and not field.get("choices"):
-        yield f"{place} has no words for its values"
+        yield f"{place} has no labels for its values"
     if (field.get("is") == "pairs") != (len(field.get("pairs", ())) == len(("name", "value"))):
-        yield f"{place} does not say which two fields make a pair"
+        yield f"{place} does not name the two fields of a pair"
 
 
 def _field(row: Row) -> Row:
-    """The words of one field; YAML reads bare `yes` and `no` as true and false, also as keys."""
+    """Return the text of one field. YAML parses bare `yes` and `no` as booleans, in keys, too."""
     row = {_key(name): item for name, item in row.items()}
     choices = {_value(name): words for name, words in row.pop("words", {}).items()}
     if "yes" in row or "no" in row:
@@ -149,7 +148,7 @@ def _paths(schema: Mapping[str, Any], place: str = "") -> Iterator[str]:
             yield from _paths(item["items"], path)
 
 
-def _unsound(place: str, texts: Iterable[Any], names: tuple[str, ...]) -> Iterator[str]:
+def _invalid_expressions(place: str, texts: Iterable[Any], names: tuple[str, ...]) -> Iterator[str]:
     return (
         f"{place}: {text!r} is not an expression over {', '.join(names)}"
         for text in texts
@@ -157,5 +156,5 @@ def _unsound(place: str, texts: Iterable[Any], names: tuple[str, ...]) -> Iterat
     )
 
 
-def _dumped(value: object) -> str:
+def _dump(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,4 +1,4 @@
-"""Shorthands of the table of effects written out: what a recipe leaves unsaid follows from the documents."""
+"""Expand the shorthands of effects.yaml from the documents."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from saasus_mcp.catalog.compile.field_checks import merge_branches
+from saasus_mcp.common.json_path import main_branch
 
 Row = dict[str, Any]
 Operations = Mapping[str, Row]
@@ -14,7 +14,7 @@ Operations = Mapping[str, Row]
 
 
 def fill_recipe_defaults(row: Row, operations: Operations) -> None:
-    """Write out the recipes of a compiled row, in place."""
+    """Expand the recipes of a compiled row in place."""
     effects = row["effects"]
     for key in ("impact", "verify"):
         if isinstance(effects.get(key), str) and effects[key] != "as_sent":
@@ -28,41 +28,43 @@ def fill_recipe_defaults(row: Row, operations: Operations) -> None:
 
 
 def _diff(row: Row, operations: Operations) -> Row:
-    """`now` with every argument that the answer has under the same name; those said to be null left out."""
+    """Add every argument to `now` that the answer contains under the same name. Null in `now` excludes one."""
     diff = row["effects"]["diff"]
     answer = shown_arguments(diff if "read" in diff else row["effects"]["target"], operations)
-    said = diff.get("now") if isinstance(diff.get("now"), dict) else {}
-    alike = {
+    explicit = diff.get("now") if isinstance(diff.get("now"), dict) else {}
+    same_name = {
         name: f"result.{name}"
         for name in default_arguments(row)
-        if name in answer.get("properties", {}) and name not in row["path_parameters"] and name not in _secret(row)
+        if name in answer.get("properties", {})
+        and name not in row["path_parameters"]
+        and name not in _secret_arguments(row)
     }
-    now = {name: text for name, text in {**alike, **(said or {})}.items() if text is not None}
+    now = {name: text for name, text in {**same_name, **(explicit or {})}.items() if text is not None}
     return {**diff, "now": now}
 
 
 def _as_sent(row: Row) -> Row:
-    """True where everything sent is there, false where nothing changed, else nobody knows.
+    """Return a verification that is true if everything sent is there, false if nothing changed, and null otherwise.
 
-    Where something was sent that no read shows, equal fields say something only if one of them changed.
+    If an argument was sent that no read shows, equal fields prove something only if one of them changed.
     """
     effects = row["effects"]
     diff = effects["diff"]
-    seen = diff if "read" in diff else effects["target"]
+    read = diff if "read" in diff else effects["target"]
     now = diff["now"]
-    there = " && ".join(f"(!has(args.{name}) || ({text}) == args.{name})" for name, text in now.items())
-    same = " && ".join(f"({text}) == ({over_before(text)})" for text in now.values())
-    unseen = [name for name in default_arguments(row) if name not in now and name not in row["path_parameters"]]
-    told = " && ".join(f"!has(args.{name})" for name in unseen)
-    true = f"({told} || !({same}) ? dyn(true) : null)" if unseen else "dyn(true)"
-    kept = {key: seen[key] for key in ("read", "args", "pick") if key in seen}
-    return {**kept, "applied": f"{there} ? {true} : {same} ? dyn(false) : null"}
+    applied = " && ".join(f"(!has(args.{name}) || ({text}) == args.{name})" for name, text in now.items())
+    unchanged = " && ".join(f"({text}) == ({rename_result(text)})" for text in now.values())
+    hidden = [name for name in default_arguments(row) if name not in now and name not in row["path_parameters"]]
+    nothing_hidden = " && ".join(f"!has(args.{name})" for name in hidden)
+    true = f"({nothing_hidden} || !({unchanged}) ? dyn(true) : null)" if hidden else "dyn(true)"
+    recipe = {key: read[key] for key in ("read", "args", "pick") if key in read}
+    return {**recipe, "applied": f"{applied} ? {true} : {unchanged} ? dyn(false) : null"}
 
 
 def _undo(row: Row, operations: Operations) -> Row:
-    """The inverse calls: by name, with their arguments, and with those that a person must supply."""
+    """Complete the inverse calls with their tools, their arguments, and the arguments that a person must supply."""
     undo = row["effects"]["undo"]
-    also = [_inverse(row, further, operations) for further in undo.get("also", ())]
+    also = [_inverse(row, each, operations) for each in undo.get("also", ())]
     inverse = _inverse(row, undo, operations)
     critical = any(operations[each["call"]]["effects"]["level"] == "critical" for each in (inverse, *also))
     return {**inverse, **({"also": also} if also else {}), **({"critical": True} if critical else {})}
@@ -73,11 +75,11 @@ def _inverse(row: Row, undo: Row, operations: Operations) -> Row:
     key = row["key"] if undo["call"] == "again" else undo["call"]
     call = operations[key]
     supply = list(undo.get("supply", ()))
-    secret = _secret(call)
+    secret = _secret_arguments(call)
     args = undo.get("args", {})
     if undo["call"] == "again":
         now = effects.get("diff", {}).get("now", {})
-        again = {name: over_before(now[name]) if name in now else f"args.{name}" for name in default_arguments(row)}
+        again = {name: rename_result(now[name]) if name in now else f"args.{name}" for name in default_arguments(row)}
         args = {name: text for name, text in again.items() if name not in secret and name not in supply} | args
     elif args == "before":
         before = shown_arguments(
@@ -93,24 +95,24 @@ def _inverse(row: Row, undo: Row, operations: Operations) -> Row:
 
 
 def shown_arguments(recipe: Row, operations: Operations) -> Row:
-    """The schema of what a read shows: its answer, or the element that is picked from it."""
+    """Return the schema of a read's answer, or of the item that is picked from it."""
     schema: Row = operations[recipe["read"]]["output_schema"]
     if "pick" in recipe:
         for step in recipe["pick"]["from"].split("."):
-            schema = merge_branches(schema)["properties"][step]
+            schema = main_branch(schema)["properties"][step]
         schema = schema["items"]
-    return merge_branches(schema)
+    return main_branch(schema)
 
 
 def default_arguments(row: Row) -> list[str]:
     return list(row["input_schema"].get("properties", {}))
 
 
-def over_before(text: str) -> str:
-    """The same expression over what was there before."""
+def rename_result(text: str) -> str:
+    """Return the expression with `before` in place of `result`."""
     return re.sub(r"\bresult\b", "before", text)
 
 
-def _secret(row: Row) -> set[str]:
-    """Arguments that are secret as a whole."""
+def _secret_arguments(row: Row) -> set[str]:
+    """Return the arguments that are entirely secret."""
     return {path for path in row["secret_inputs"] if "." not in path}

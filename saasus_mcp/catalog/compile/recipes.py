@@ -1,4 +1,4 @@
-"""The recipes of a row of effects, held to their vocabulary: impact, diff, verify, undo and say."""
+"""Check the keys and expressions of the recipes in effects.yaml: impact, diff, verify, undo and say."""
 
 from __future__ import annotations
 
@@ -11,38 +11,39 @@ from saasus_mcp.catalog.expressions import ExpressionError, compile_expression
 Row = dict[str, Any]
 
 KEYS = frozenset({"requires", "impact", "affects_users", "diff", "verify", "undo", "say"})
-MEASURE = frozenset({"label", "read", "args", "count", "of", "where", "has", "by", "only", "show"})
-DIFF = frozenset({"read", "args", "pick", "now", "omitted"})
-VERIFY = frozenset({"read", "args", "pick", "applied"})
-INVERSE_CALL = frozenset({"call", "args", "each", "when", "supply"})
-UNDO = INVERSE_CALL | {"class", "left", "also", "note"}
-CLASS_OF = {"reversible": "undoable", "recreate": "recreatable", "irreversible": "lost", "n/a": "lost"}
-"""The class of undo that each reversibility means."""
-OMITTED = frozenset({"keeps", "resets", "unknown"})
+_METRIC_KEYS = frozenset({"label", "read", "args", "count", "of", "where", "has", "by", "only", "show"})
+_DIFF_KEYS = frozenset({"read", "args", "pick", "now", "omitted"})
+_VERIFY_KEYS = frozenset({"read", "args", "pick", "applied"})
+_INVERSE_KEYS = frozenset({"call", "args", "each", "when", "supply"})
+_UNDO_KEYS = _INVERSE_KEYS | {"class", "left", "also", "note"}
+UNDO_CLASSES = {"reversible": "undoable", "recreate": "recreatable", "irreversible": "lost", "n/a": "lost"}
+"""The class of undo for each reversibility."""
+_OMITTED = frozenset({"keeps", "resets", "unknown"})
 MAX_READS = 6
-"""How many different reads the impact of one row may make."""
+"""The limit of different reads in the impact of one row."""
 
-READING = ("args", "month", "target")
-SHOWING = ("args", "result", "target")
-NOW = ("args", "result")
+# The variables of the expressions, by their place in a recipe.
+_READ_ARGS = ("args", "month", "target")
+_METRIC = ("args", "result", "target")
+_DIFF_NOW = ("args", "result")
 APPLIED = ("args", "before", "result", "status")
-INVERSE = ("args", "before", "result")
-INVERSE_EACH = ("args", "before", "item", "result")
-LEFT = ("args", "before", "now", "result")
+_UNDO_ARGS = ("args", "before", "result")
+_UNDO_EACH = ("args", "before", "item", "result")
+_UNDO_LEFT = ("args", "before", "now", "result")
 
 
 def find_recipe_problems(row: Row) -> list[str]:
-    """What is wrong with a row's recipes, in words; empty where nothing is."""
-    found = [*_requires(row), *_impact(row), *_diff(row), *_verify(row), *_undo(row)]
-    if "say" in row and not _both(row["say"]):
-        found.append("say is not in both languages")
+    """Return the problems of a row's recipes as sentences."""
+    problems = [*_requires(row), *_impact(row), *_diff(row), *_verify(row), *_undo(row)]
+    if "say" in row and not _is_bilingual(row["say"]):
+        problems.append("say lacks a language")
     if row.get("level") in ("destructive", "critical"):
-        found += [f"{key} is missing" for key in ("impact", "verify") if not row.get(key)]
-    return found
+        problems += [f"{key} is missing" for key in ("impact", "verify") if not row.get(key)]
+    return problems
 
 
 def is_valid_expression(expression: object, names: tuple[str, ...]) -> bool:
-    """Whether it is an expression over these names."""
+    """Return whether a value is an expression over these variables."""
     try:
         compile_expression(str(expression), names)
     except ExpressionError:
@@ -54,8 +55,8 @@ def _requires(row: Row) -> Iterator[str]:
     rows = row.get("requires", [])
     yield from requirements.find_requirement_problems(rows)
     for each in rows:
-        yield from _unsound([each.get("that", "true"), each.get("when", "true")], requirements.OVER)
-        yield from _unsound(each.get("args", {}).values(), ("args", "target"))
+        yield from _invalid_expressions([each.get("that", "true"), each.get("when", "true")], requirements.VARIABLES)
+        yield from _invalid_expressions(each.get("args", {}).values(), ("args", "target"))
 
 
 def _impact(row: Row) -> Iterator[str]:
@@ -63,12 +64,12 @@ def _impact(row: Row) -> Iterator[str]:
     if isinstance(impact, str):
         impact = {}
     for name, measure in impact.items():
-        yield from _unknown(f"impact.{name}", measure, MEASURE)
+        yield from _unknown_keys(f"impact.{name}", measure, _METRIC_KEYS)
         if sum(key in measure for key in ("count", "of", "show")) != 1:
             yield f"impact.{name} needs exactly one of count, of and show"
         shown = [measure[key] for key in ("count", "show") if key in measure]
-        yield from _unsound(measure.get("args", {}).values(), READING)
-        yield from _unsound([*shown, *measure.get("where", {}).values()], SHOWING)
+        yield from _invalid_expressions(measure.get("args", {}).values(), _READ_ARGS)
+        yield from _invalid_expressions([*shown, *measure.get("where", {}).values()], _METRIC)
     if (
         len({(measure.get("read"), str(measure.get("args"))) for measure in impact.values() if "read" in measure})
         > MAX_READS
@@ -81,17 +82,17 @@ def _impact(row: Row) -> Iterator[str]:
 
 def _diff(row: Row) -> Iterator[str]:
     diff = row.get("diff", {})
-    yield from _unknown("diff", diff, DIFF)
+    yield from _unknown_keys("diff", diff, _DIFF_KEYS)
     now = diff.get("now", {})
     if isinstance(now, str):
         yield from () if now == "auto" else (f"diff.now is {now!r}",)
         now = {}
-    yield from _unsound((text for text in now.values() if text is not None), NOW)
-    yield from _unsound([*diff.get("args", {}).values(), *_where(diff)], ("args",))
-    if diff.get("omitted", "unknown") not in OMITTED:
+    yield from _invalid_expressions((text for text in now.values() if text is not None), _DIFF_NOW)
+    yield from _invalid_expressions([*diff.get("args", {}).values(), *_where(diff)], ("args",))
+    if diff.get("omitted", "unknown") not in _OMITTED:
         yield f"diff.omitted is {diff['omitted']!r}"
     if "diff" in row and "read" not in diff and "target" not in row:
-        yield "diff has no read, and the row no target"
+        yield "diff has no read, and the row has no target"
 
 
 def _verify(row: Row) -> Iterator[str]:
@@ -100,35 +101,35 @@ def _verify(row: Row) -> Iterator[str]:
         yield from () if "diff" in row else ("verify as_sent needs a diff",)
     if isinstance(verify, str):
         return
-    yield from _unknown("verify", verify, VERIFY)
+    yield from _unknown_keys("verify", verify, _VERIFY_KEYS)
     if verify:
         yield from (f"verify.{key} is missing" for key in ("read", "applied") if key not in verify)
-        yield from _unsound([*verify.get("args", {}).values(), *_where(verify)], ("args",))
-        yield from _unsound([verify.get("applied", "true")], APPLIED)
+        yield from _invalid_expressions([*verify.get("args", {}).values(), *_where(verify)], ("args",))
+        yield from _invalid_expressions([verify.get("applied", "true")], APPLIED)
 
 
 def _undo(row: Row) -> Iterator[str]:
     undo = row.get("undo", {})
     reads = row.get("level") in ("read", "read_sensitive")
     if reads or not undo:
-        yield from () if reads and not undo else ("a read leaves nothing to undo" if reads else "undo is missing",)
+        yield from () if reads and not undo else ("a read has no undo" if reads else "undo is missing",)
         return
-    yield from _unknown("undo", undo, UNDO)
-    meant = CLASS_OF.get(row.get("reversibility", "n/a"))
-    if undo.get("class") != meant:
-        yield f"undo.class is {undo.get('class')!r}, though the row's reversibility means {meant!r}"
-    for further in undo.get("also", ()):
-        yield from _unknown("undo.also", further, INVERSE_CALL)
+    yield from _unknown_keys("undo", undo, _UNDO_KEYS)
+    wanted = UNDO_CLASSES.get(row.get("reversibility", "n/a"))
+    if undo.get("class") != wanted:
+        yield f"undo.class is {undo.get('class')!r}, but the reversibility requires {wanted!r}"
+    for each in undo.get("also", ()):
+        yield from _unknown_keys("undo.also", each, _INVERSE_KEYS)
     for inverse in (undo, *undo.get("also", ())):
         args = inverse.get("args", {})
         if args != "before":
-            yield from _unsound(args.values(), INVERSE_EACH if "each" in inverse else INVERSE)
-        yield from _unsound([inverse.get("each", "[]"), inverse.get("when", "true")], INVERSE)
-    yield from _unsound([undo.get("left", "true")], LEFT)
-    if "note" in undo and not _both(undo["note"]):
-        yield "undo.note is not in both languages"
+            yield from _invalid_expressions(args.values(), _UNDO_EACH if "each" in inverse else _UNDO_ARGS)
+        yield from _invalid_expressions([inverse.get("each", "[]"), inverse.get("when", "true")], _UNDO_ARGS)
+    yield from _invalid_expressions([undo.get("left", "true")], _UNDO_LEFT)
+    if "note" in undo and not _is_bilingual(undo["note"]):
+        yield "undo.note lacks a language"
     if "note" not in undo and (undo.get("class") != "undoable" or "call" not in undo):
-        yield "undo needs a note that says what cannot come back, or who can bring it back"
+        yield "undo needs a note about what cannot be restored, or about who can restore it"
 
 
 def _where(recipe: Row) -> Iterable[Any]:
@@ -136,14 +137,14 @@ def _where(recipe: Row) -> Iterable[Any]:
     return values
 
 
-def _unknown(place: str, recipe: Row, known: frozenset[str]) -> Iterator[str]:
-    return (f"{place}.{key} is not known" for key in recipe if key not in known)
+def _unknown_keys(place: str, recipe: Row, known: frozenset[str]) -> Iterator[str]:
+    return (f"{place}.{key} is unknown" for key in recipe if key not in known)
 
 
-def _unsound(texts: Iterable[Any], names: tuple[str, ...]) -> Iterator[str]:
-    over = " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
-    return (f"{text!r} is not an expression over {over}" for text in texts if not is_valid_expression(text, names))
+def _invalid_expressions(texts: Iterable[Any], names: tuple[str, ...]) -> Iterator[str]:
+    variables = " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
+    return (f"{text!r} is not an expression over {variables}" for text in texts if not is_valid_expression(text, names))
 
 
-def _both(text: object) -> bool:
+def _is_bilingual(text: object) -> bool:
     return isinstance(text, dict) and set(text) == {"en", "ja"} and all(isinstance(item, str) for item in text.values())

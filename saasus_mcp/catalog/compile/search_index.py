@@ -1,6 +1,6 @@
-"""The search index, made at build time: for every term, the operations it speaks for and how strongly (BM25F).
+"""Compile the search index: for every term the matching operations and their impacts (BM25F).
 
-The weights were set on `tests/evaluation/development.yaml`; around them the results are flat.
+The weights were tuned on `tests/evaluation/development.yaml`. Small changes of them do not change the results.
 """
 
 from __future__ import annotations
@@ -17,12 +17,10 @@ from saasus_mcp.catalog.tokenizer import split_units
 
 Row = dict[str, Any]
 Weights = dict[str, float]
-"""By term."""
-
 Questions = Mapping[str, Words]
-"""By operation, how people ask for it."""
+"""How people ask for an operation, by its key."""
 
-FIELDS = {  # what a term counts for by where it stands; `said` is the table of synonyms on the operation
+_FIELDS = {  # the weight of a term by its field; `said` are the synonyms of the operation
     "name": 3.0,
     "title": 2.5,
     "said": 3.5,
@@ -33,45 +31,47 @@ FIELDS = {  # what a term counts for by where it stands; `said` is the table of 
     "effects": 0.4,
     "description": 0.25,
 }
-ONE_THING = 2.0
-"""The weight of `one` where the path ends in the id of a thing."""
-SHORTER_IS_BETTER = 0.5
-"""How much a term counts for more in a field that is shorter than usual: 0 not at all, 1 in proportion."""
-MOST_TIMES = 2
-SATURATION = 3.0
-"""The weight at which a term has half of the impact it can have."""
+_ONE_RECORD = 2.0
+"""The weight of `one` if the path ends in the id of a record."""
+_LENGTH_NORMALIZATION = 0.5
+"""How much more a term counts in a field shorter than the mean: 0 not at all, 1 in proportion."""
+_MAX_FREQUENCY = 2
+_SATURATION = 3.0
+"""The weight at which a term has half of its maximal impact."""
 
-INTENT, THING, WORD, STEM, PAIR = 1.3, 1.0, 0.4, 0.3, 0.2
-"""What a term counts for by its kind: a group of either sort, a word as it is written, its stem, two characters."""
-SUBJECT = 0.2
-"""What it costs, of a group's rarity, that a title speaks of it and the query does not."""
-TAKEN_AS_SAID = frozenset({"#platform_user"})
-"""A user is one of the SaaS where a query says no more."""
-SCALE = 100
-NOISE = 2
-"""The least impact that is kept."""
-SENTENCE = re.compile(r"(?<=[.!?])\s+|\n|(?<=。)")
+_INTENT, _THING, _WORD, _STEM, _PAIR = 1.3, 1.0, 0.4, 0.3, 0.2
+"""The weight of a term by its kind: a group of either sort, a word as written, its stem, a pair of characters."""
+_SUBJECT = 0.2
+"""The share of a group's rarity that an operation loses if its title names the group and the query does not."""
+_DEFAULT_SUBJECTS = frozenset({"#platform_user"})
+"""A user is a user of the SaaS unless the query says otherwise."""
+_SCALE = 100
+_MIN_IMPACT = 2
+"""Lower impacts are dropped."""
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n|(?<=。)")
 
 
 def compile_search_index(operations: Sequence[Row], synonyms: Synonyms, questions: Questions) -> str:
-    """The index as JSON text, a term a line: its impacts as operation, impact, operation, impact."""
-    weighed = _weighed(operations, synonyms, questions)
-    rarities = _rarities(weighed)
+    """Return the index as JSON text, one term a line: its impacts as operation, impact, operation, impact."""
+    weights_by_operation = _weigh(operations, synonyms, questions)
+    rarities = _rarities(weights_by_operation)
     subjects = [_subject(row, synonyms) for row in operations]
     lines = []
     for term, rarity in sorted(rarities.items()):
-        scale = SCALE * rarity * _kind(term, synonyms)
-        saying = SCALE * rarity * SUBJECT
+        scale = _SCALE * rarity * _kind_weight(term, synonyms)
+        subject_bonus = _SCALE * rarity * _SUBJECT
         impacts = [
-            round(scale * _saturated(weights.get(term, 0)) + (saying if term in subject else 0))
-            for weights, subject in zip(weighed, subjects, strict=True)
+            round(scale * _saturate(weights.get(term, 0)) + (subject_bonus if term in subject else 0))
+            for weights, subject in zip(weights_by_operation, subjects, strict=True)
         ]
-        kept = " ".join(f"{number} {impact}" for number, impact in enumerate(impacts) if impact >= NOISE)
-        if kept:
-            lines.append(f"{_json(term)}:{_json(kept)}")
+        line = " ".join(f"{number} {impact}" for number, impact in enumerate(impacts) if impact >= _MIN_IMPACT)
+        if line:
+            lines.append(f"{_json(term)}:{_json(line)}")
     head = {
         "operations": [row["key"] for row in operations],
-        "handicaps": [round(SCALE * SUBJECT * sum(rarities[term] for term in sorted(subject))) for subject in subjects],
+        "handicaps": [
+            round(_SCALE * _SUBJECT * sum(rarities[term] for term in sorted(subject))) for subject in subjects
+        ],
         "longest_phrase": synonyms.lexicon.longest,
         "phrases": dict(sorted(synonyms.lexicon.phrases.items())),
         "words": sorted(synonyms.words),
@@ -82,32 +82,35 @@ def compile_search_index(operations: Sequence[Row], synonyms: Synonyms, question
 
 
 def _subject(row: Row, synonyms: Synonyms) -> set[str]:
-    """The groups that the operation's title speaks of in both languages: a query that says less means something else."""
+    """Return the groups that the operation's title names in both languages. A query for the operation names them, too."""
     english, japanese = (set(synonyms.lexicon.terms(split_units(row["title"][language]))) for language in ("en", "ja"))
-    return {term for term in english & japanese if term.startswith("#")} - TAKEN_AS_SAID
+    return {term for term in english & japanese if term.startswith("#")} - _DEFAULT_SUBJECTS
 
 
-def _weighed(operations: Sequence[Row], synonyms: Synonyms, questions: Questions) -> list[Weights]:
-    """Of each operation the terms with their weights: by field, and by how long the field is against others' of its kind."""
+def _weigh(operations: Sequence[Row], synonyms: Synonyms, questions: Questions) -> list[Weights]:
+    """Return the weights of each operation's terms, by field and by its length relative to the mean."""
     names = {row["tool"] for row in operations} | {row["operation_id"] for row in operations}
-    read = [
+    term_counts = [
         [(field, synonyms.lexicon.terms(split_units(text))) for field, text in _fields(row, synonyms, questions, names)]
         for row in operations
     ]
-    usual = {
-        name: mean(sum(terms.values()) for row in read for field, terms in row if field == name) for name in FIELDS
+    mean_lengths = {
+        name: mean(sum(terms.values()) for row in term_counts for field, terms in row if field == name)
+        for name in _FIELDS
     }
-    return [_together(row, fields, usual, synonyms) for row, fields in zip(operations, read, strict=True)]
+    return [_combine(row, fields, mean_lengths, synonyms) for row, fields in zip(operations, term_counts, strict=True)]
 
 
-def _together(row: Row, fields: list[tuple[str, Weights]], usual: Mapping[str, float], synonyms: Synonyms) -> Weights:
-    found: Weights = {"#one": ONE_THING} if row["path"].endswith("}") else {}
+def _combine(
+    row: Row, fields: list[tuple[str, Weights]], mean_lengths: Mapping[str, float], synonyms: Synonyms
+) -> Weights:
+    weights: Weights = {"#one": _ONE_RECORD} if row["path"].endswith("}") else {}
     for field, terms in fields:
-        length = 1 - SHORTER_IS_BETTER + SHORTER_IS_BETTER * sum(terms.values()) / usual[field]
+        length = 1 - _LENGTH_NORMALIZATION + _LENGTH_NORMALIZATION * sum(terms.values()) / mean_lengths[field]
         for term, times in terms.items():
             if field != "description" or term not in synonyms.intents:
-                found[term] = found.get(term, 0) + FIELDS[field] * min(times, MOST_TIMES) / length
-    return found
+                weights[term] = weights.get(term, 0) + _FIELDS[field] * min(times, _MAX_FREQUENCY) / length
+    return weights
 
 
 def _fields(row: Row, synonyms: Synonyms, questions: Questions, names: set[str]) -> Iterator[tuple[str, str]]:
@@ -117,37 +120,39 @@ def _fields(row: Row, synonyms: Synonyms, questions: Questions, names: set[str])
         yield "title", row["title"][language]
         yield "said", "; ".join(synonyms.operations.get(row["key"], {}).get(language, ()))
         yield "asked", "; ".join(questions.get(row["key"], {}).get(language, ()))
-        yield "description", own_terms(row["description"][language], names)
-    yield "terse", own_terms(row["terse"], names)
+        yield "description", own_sentences(row["description"][language], names)
+    yield "terse", own_sentences(row["terse"], names)
     yield "toolset", f"{row['toolset']} {row['module']}"
     yield "arguments", " ".join(row["input_schema"].get("properties", {}))
     yield "effects", " ".join((effects["effect"], *effects.get("outside", ())))
 
 
-def own_terms(text: str, names: set[str]) -> str:
-    """The text without the sentences that name an operation: those speak of neighbours."""
+def own_sentences(text: str, names: set[str]) -> str:
+    """Return the text without sentences that name an operation, since these are about other operations."""
     return " ".join(
-        sentence for sentence in SENTENCE.split(text) if not names.intersection(re.findall(r"\w+", sentence))
+        sentence for sentence in _SENTENCE_END.split(text) if not names.intersection(re.findall(r"\w+", sentence))
     )
 
 
-def _rarities(weighed: Sequence[Weights]) -> Weights:
-    """How much each term tells: the fewer operations it speaks for, the more."""
-    spread: Weights = {}
-    for weights in weighed:
+def _rarities(weights_by_operation: Sequence[Weights]) -> Weights:
+    """Return the inverse document frequency of each term."""
+    frequencies: Weights = {}
+    for weights in weights_by_operation:
         for term, weight in weights.items():
-            spread[term] = spread.get(term, 0) + _saturated(weight)
-    return {term: math.log(1 + len(weighed) / (much + 0.5)) for term, much in spread.items()}
+            frequencies[term] = frequencies.get(term, 0) + _saturate(weight)
+    return {
+        term: math.log(1 + len(weights_by_operation) / (frequency + 0.5)) for term, frequency in frequencies.items()
+    }
 
 
-def _saturated(weight: float) -> float:
-    return weight / (weight + SATURATION)
+def _saturate(weight: float) -> float:
+    return weight / (weight + _SATURATION)
 
 
-def _kind(term: str, synonyms: Synonyms) -> float:
+def _kind_weight(term: str, synonyms: Synonyms) -> float:
     if term in synonyms.intents:
-        return INTENT
-    return {"#": THING, "=": WORD}.get(term[0], STEM if term.isascii() else PAIR)
+        return _INTENT
+    return {"#": _THING, "=": _WORD}.get(term[0], _STEM if term.isascii() else _PAIR)
 
 
 def _json(value: object) -> str:

@@ -1,31 +1,32 @@
-"""The secrets of the table of effects compared with the marks in the documents: both name the same paths, or neither ships."""
+"""Compare the secrets in effects.yaml with the marks in the documents. Both must name the same paths."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from saasus_mcp.catalog.compile.documents import Node, SourceOperation
+from saasus_mcp.catalog.compile.documents import SourceOperation
+from saasus_mcp.catalog.openapi_summary import Node
 
-COMPARED = (
+_COMPARED = (
     ("secrets_in", "secret_inputs", "x-secret-in: true"),
     ("secrets_out", "secret_outputs", "x-secret: true"),
     ("scrub_out", "scrubbed_outputs", "x-secret: scrub"),
 )
-"""A key of the table, the same in the compiled row, and the mark in the document."""
-KNOWN: dict[str, tuple[object, ...]] = {"x-secret": (True, "scrub"), "x-secret-in": (True,)}
-"""The marks and their values."""
+"""A key of effects.yaml, the key in the compiled row, and the mark in the document."""
+_MARK_VALUES: dict[str, tuple[object, ...]] = {"x-secret": (True, "scrub"), "x-secret-in": (True,)}
+"""The marks and their valid values."""
 
 
 def find_mark_differences(source: SourceOperation, effects: dict[str, Any], row: dict[str, Any]) -> Iterator[str]:
-    """What the table and the document of one operation say differently, each with the path and both files.
+    """Yield the differences between effects.yaml and the document of one operation, as sentences with path and files.
 
     Args:
-        effects: the operation's row of the table.
-        row: its compiled row, which has the paths of the document's marks.
+        effects: the operation's row of effects.yaml.
+        row: its compiled row, with the paths of the document's marks.
     """
     document = f"{source.module}.yaml"
-    for key, compiled, mark in COMPARED:
+    for key, compiled, mark in _COMPARED:
         listed, marked = effects.get(key, []), row[compiled]
         for path in sorted(set(listed) - set(marked)):
             yield f"{path} is in {key} of effects.yaml, and {document} has no `{mark}` there"
@@ -33,33 +34,37 @@ def find_mark_differences(source: SourceOperation, effects: dict[str, Any], row:
             yield f"{path} has `{mark}` in {document}, and is not in {key} of effects.yaml"
         for path in sorted({path for path in listed if listed.count(path) > 1}):
             yield f"{path} is twice in {key} of effects.yaml"
-    yield from _unread(source.node, document, row)
+    yield from _ignored_marks(source.node, document, row)
 
 
-def _unread(node: Node, document: str, row: dict[str, Any]) -> Iterator[str]:
-    """Marks in the document that are misspelt, or that stand where the compiler does not look."""
-    seen = {
-        "x-secret-in": {_last(path) for path in row["secret_inputs"]},
-        "x-secret": {_last(path) for path in (*row["secret_outputs"], *row["scrubbed_outputs"])},
+def _ignored_marks(node: Node, document: str, row: dict[str, Any]) -> Iterator[str]:
+    """Yield the marks that are misspelt, or that stand where the compiler ignores them."""
+    used = {
+        "x-secret-in": {_last_name(path) for path in row["secret_inputs"]},
+        "x-secret": {_last_name(path) for path in (*row["secret_outputs"], *row["scrubbed_outputs"])},
     }
-    asked = [*_marks(node.get("parameters", []), ""), *_marks(node.get("requestBody", {}), "")]
-    # A schema that is shared by a body and an answer carries the marks of both.
-    marks = [mark for mark in asked if mark[1] != "x-secret"]
+    in_request = [*_marks(node.get("parameters", []), ""), *_marks(node.get("requestBody", {}), "")]
+    # A schema shared by a body and an answer has the marks of both.
+    marks = [mark for mark in in_request if mark[1] != "x-secret"]
     marks += [mark for mark in _marks(node["responses"], "") if mark[1] != "x-secret-in"]
     marks += [mark for mark in _marks(node.get("parameters", []), "") if mark[1] == "x-secret"]
     for name, key, value in marks:
-        if key not in KNOWN or value is False or not any(value is known or value == known for known in KNOWN[key]):
-            yield f"{name} has `{key}: {value}` in {document}, which is no known mark"
-        elif name not in seen[key]:
+        if (
+            key not in _MARK_VALUES
+            or value is False
+            or not any(value is known or value == known for known in _MARK_VALUES[key])
+        ):
+            yield f"{name} has `{key}: {value}` in {document}, which is an unknown mark"
+        elif name not in used[key]:
             yield f"{name} has `{key}` in {document} where it has no effect"
 
 
-def _last(path: str) -> str:
+def _last_name(path: str) -> str:
     return path.rsplit(".", 1)[-1].rstrip("[]{}")
 
 
 def _marks(node: Any, name: str) -> Iterator[tuple[str, str, object]]:
-    """Every mark below a node, with the name of the field or parameter that it stands at."""
+    """Yield every mark below a node, with the name of its field or parameter."""
     if isinstance(node, list):
         for item in node:
             yield from _marks(item, name)

@@ -1,4 +1,4 @@
-"""Reading tool_specs/synonyms.yaml and questions.yaml: the phrases of the search, and how people ask for an operation."""
+"""Read synonyms.yaml and questions.yaml: the phrases of the search, and how people ask for an operation."""
 
 from __future__ import annotations
 
@@ -11,26 +11,25 @@ from typing import Any
 import yaml
 
 from saasus_mcp.catalog.tokenizer import Lexicon, normalize_phrase, split_units, stem_word
-from saasus_mcp.common.errors import SaasusMcpError
 
-SECTIONS = {"ignore", "intents", "things", "operations"}
-LANGUAGES = {"en", "ja"}
+_SECTIONS = {"ignore", "intents", "things", "operations"}
+_LANGUAGES = {"en", "ja"}
 Words = Mapping[str, list[str]]
-"""Words of one meaning, by language."""
+"""Synonyms by language."""
 
 
-class SynonymsError(SaasusMcpError):
-    """The table of synonyms does not fit its form or the operations."""
+class SynonymsError(Exception):
+    """synonyms.yaml or questions.yaml is invalid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Synonyms:
-    """The table of synonyms, checked.
+    """The checked content of synonyms.yaml.
 
     Attributes:
         words: the English stems in its phrases.
-        intents: the terms that say what is to be done.
-        operations: by key, what else people call the job.
+        intents: the terms for actions.
+        operations: other names of an operation, by key.
     """
 
     lexicon: Lexicon
@@ -40,10 +39,13 @@ class Synonyms:
 
 
 def read_synonyms(file: Path, keys: Iterable[str]) -> Synonyms:
-    """The table, for the operations with these keys.
+    """Read synonyms.yaml.
+
+    Args:
+        keys: the keys of all operations.
 
     Raises:
-        SynonymsError: a section or a language is missing, a word is no text or says nothing, or an operation is not known.
+        SynonymsError: a section or language is missing, a word is empty or not text, or an operation is unknown.
     """
     table: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
     for problem in find_synonym_problems(table, keys):
@@ -60,39 +62,49 @@ def read_synonyms(file: Path, keys: Iterable[str]) -> Synonyms:
 
 
 def read_questions(file: Path, keys: Iterable[str]) -> Mapping[str, Words]:
-    """How people ask for the operations with these keys.
+    """Read questions.yaml.
+
+    Args:
+        keys: the keys of all operations.
 
     Raises:
-        SynonymsError: an operation is not known, a language is missing, or a question is no text or says nothing.
+        SynonymsError: an operation is unknown, a language is missing, or a question is empty or not text.
     """
-    asked: dict[str, Words] = yaml.safe_load(file.read_text(encoding="utf-8"))
+    questions: dict[str, Words] = yaml.safe_load(file.read_text(encoding="utf-8"))
     known = set(keys)
-    for problem in (*(f"{key} is not an operation" for key in asked if key not in known), *_unfit(asked)):
+    for problem in (
+        *(f"{key} is not an operation" for key in questions if key not in known),
+        *_word_problems(questions),
+    ):
         raise SynonymsError(f"{file.name}: {problem}.")
-    return asked
+    return questions
 
 
 def find_synonym_problems(table: Mapping[str, Any], keys: Iterable[str]) -> list[str]:
-    """What is wrong with the table, in words; empty where nothing is."""
-    if set(table) != SECTIONS:
-        return [f"it has the sections {', '.join(sorted(SECTIONS))}, no others"]
+    """Return the problems of synonyms.yaml as sentences."""
+    if set(table) != _SECTIONS:
+        return [f"its sections must be {', '.join(sorted(_SECTIONS))}"]
     named = {**table["intents"], **table["things"], **table["operations"], "ignore": table["ignore"]}
     found = [f"{key} is not an operation" for key in table["operations"] if key not in set(keys)]
     found += [f"{name} is an intent and a thing" for name in table["intents"] if name in table["things"]]
-    return found + _unfit(named)
+    return found + _word_problems(named)
 
 
-def _unfit(named: Mapping[str, Words]) -> list[str]:
+def _word_problems(named: Mapping[str, Words]) -> list[str]:
     found = []
     for name, words in named.items():
-        if set(words) != LANGUAGES:
-            found.append(f"{name} has not both languages, en and ja, and no other")
+        if set(words) != _LANGUAGES:
+            found.append(f"{name} must have the languages en and ja, and no other")
             continue
-        found += [f"{name} holds {word!r}, which is no text to search by" for word in _all(words) if not _sound(word)]
+        found += [
+            f"{name} contains {word!r}, which is not a searchable text"
+            for word in _all(words)
+            if not _is_searchable(word)
+        ]
     return found
 
 
-def _sound(word: Any) -> bool:
+def _is_searchable(word: Any) -> bool:
     return isinstance(word, str) and bool(normalize_phrase(word))
 
 

@@ -1,4 +1,4 @@
-"""Texts that name operations of the API by id, rewritten to name the tools: a model calls `auth_get_tenant`, not `GetTenant`."""
+"""Replace operation ids in texts by tool names: a model calls `auth_get_tenant`, not `GetTenant`."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 Row = dict[str, Any]
 
-TEXTS = ("title", "description", "terse", "input_texts", "output_texts")
-TEXTS_OF_EFFECTS = ("why", "preconditions")
-SCHEMAS = ("input_schema", "output_schema", "variants")
+_TEXTS = ("title", "description", "terse", "input_texts", "output_texts")
+_EFFECT_TEXTS = ("why", "preconditions")
+_SCHEMAS = ("input_schema", "output_schema", "variants")
 
 
 class ToolNameRewriter:
-    """The tools of all operations, by the ids that the documents use.
+    """Replaces operation ids by tool names.
 
     Args:
         rows: compiled rows of all operations.
@@ -29,26 +29,26 @@ class ToolNameRewriter:
         self._mention = re.compile(rf"(?<![A-Za-z0-9_])(?:({modules})[. ])?({ids})(?![A-Za-z0-9_])")
 
     def rewrite(self, row: Row) -> None:
-        """Rewrite every text of a row that a person or a model reads, in place.
+        """Rewrite every text of a row in place.
 
         Raises:
-            ValueError: a text names an operation that several modules have, without saying which module.
+            ValueError: a text names an operation of several modules without naming the module.
         """
-        for key in TEXTS:
+        for key in _TEXTS:
             row[key] = self._in_all(row[key], row["module"])
-        for key in SCHEMAS:
+        for key in _SCHEMAS:
             row[key] = self._in_descriptions(row[key], row["module"])
         effects = row["effects"]
         for key, value in effects.items():
             effects[key] = (
                 self._in_all(value, row["module"])
-                if key in TEXTS_OF_EFFECTS
+                if key in _EFFECT_TEXTS
                 else self._in_translations(value, row["module"])
             )
 
     def text(self, text: str, module: str) -> str:
-        """A text of a module with tools in place of operation ids. `auth GetTenant` and `auth.GetTenant` name the module."""
-        return self._mention.sub(lambda found: self._tool(found[2], found[1] or module, text), text)
+        """Rewrite one text of a module. `auth GetTenant` and `auth.GetTenant` name the module explicitly."""
+        return self._mention.sub(lambda match: self._tool(match[2], match[1] or module, text), text)
 
     def _tool(self, operation_id: str, module: str, text: str) -> str:
         tools = self._tools[operation_id]
@@ -66,7 +66,7 @@ class ToolNameRewriter:
         return self.text(value, module) if isinstance(value, str) else value
 
     def _in_descriptions(self, value: Any, module: str) -> Any:
-        """A schema; a property may be called `description`, which is then no text."""
+        """Rewrite the descriptions of a schema. A property with the name `description` is not a text."""
         if isinstance(value, Mapping):
             return {
                 key: self.text(item, module)
@@ -77,7 +77,7 @@ class ToolNameRewriter:
         return [self._in_descriptions(item, module) for item in value] if isinstance(value, list | tuple) else value
 
     def _in_translations(self, value: Any, module: str) -> Any:
-        """What holds texts in both languages, as `{en: …, ja: …}`; every other string is a key or an expression."""
+        """Rewrite the texts in both languages, `{en: …, ja: …}`. Any other string is a key or an expression."""
         if isinstance(value, Mapping):
             if value.keys() == {"en", "ja"}:
                 return self._in_all(value, module)

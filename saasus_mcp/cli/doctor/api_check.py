@@ -11,7 +11,7 @@ from typing import Any
 from saasus_mcp.catalog import load_catalogue
 from saasus_mcp.cli import composition
 from saasus_mcp.cli.doctor.checks import Finding
-from saasus_mcp.cli.terminal import reader_language, render
+from saasus_mcp.cli.terminal import render
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.common.text import plain_text
 from saasus_mcp.saasus import arguments, request
@@ -51,8 +51,8 @@ def _unreachable(error: SendFailed) -> Finding:
     if error.fault is None:
         text = message("cli_doctor.unreached", reason=error.message)
         return Finding("signature", "problem", text, message("cli_doctor.unreached_hint"))
-    reason, hint = error.fault.words(reader_language())
-    return Finding("signature", "problem", message("cli_doctor.unreachable", reason=reason), hint)
+    text = message("cli_doctor.unreachable", reason=error.fault.message)
+    return Finding("signature", "problem", text, error.fault.hint)
 
 
 def _skew(response: ApiResponse, now: datetime) -> timedelta | None:

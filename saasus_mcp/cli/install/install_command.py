@@ -212,7 +212,7 @@ def _plain_text_credentials(request: InstallRequest) -> dict[str, str]:
         if not value and not is_terminal(sys.stdin):
             raise InstallError(message("cli_install.unset", name=name), message("cli_install.unset_hint"))
     values = {name: value or prompt_hidden(name) for name, value in needed.items()}
-    require_valid_credentials(values, request.settings.lang)
+    require_valid_credentials(values)
     return values
 
 

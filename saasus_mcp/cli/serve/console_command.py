@@ -39,7 +39,7 @@ async def _serve(settings: Settings, port: int, open_browser: bool) -> None:  # 
     from saasus_mcp.settings.hosting import AuthTable, HttpTable, resolve_http_settings  # noqa: PLC0415 - as above
 
     with ExitStack() as until, uvicorn_server.open_listener(LOOPBACK, port) as listener:
-        http = resolve_http_settings(HttpTable(), AuthTable(), LOOPBACK, listener.getsockname()[1], None)
+        http = resolve_http_settings(HttpTable(), AuthTable(), host=LOOPBACK, port=listener.getsockname()[1])
         built = console_composition.build_local_console(settings, load_catalogue(), until)
         url = http.public_url + BASE_PATH
         link = console_composition.signin_link(built, url)

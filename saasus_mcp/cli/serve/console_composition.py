@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cache, partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -16,9 +15,6 @@ from anyio.to_thread import run_sync
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.cli import composition, server_log, state
-from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.common.language import Language
-from saasus_mcp.common.messages import message
 from saasus_mcp.hosting.console.oidc import OidcProvider
 from saasus_mcp.hosting.console.routes import Console
 from saasus_mcp.hosting.console.service import ConsoleService, PolicyText, ProfileContext
@@ -26,12 +22,12 @@ from saasus_mcp.hosting.console.signin_routes import SigninRoutes, TokenSignIn
 from saasus_mcp.hosting.console.signin_sessions import (
     Approver,
     ConsoleSessions,
+    GuessThrottle,
     LocalSessions,
     OneTimeLinks,
     StoredSessions,
     VerifiedApprover,
 )
-from saasus_mcp.hosting.console.throttle import GuessThrottle
 from saasus_mcp.permissions.policy.presets import Policy, unwrap_policy
 from saasus_mcp.settings import HttpSettings, Mode, Settings, require_valid_credentials
 from saasus_mcp.store import Freeze
@@ -53,14 +49,14 @@ def build_hosted_console(
     """Return the console of a hosted server, or None if it is disabled or no approver could sign in.
 
     Raises:
-        SaasusMcpError: single sign-on is set, but its libraries are not installed.
+        SaasusMcpError: the client secret of single sign-on is not valid.
     """
     if not http.console.enabled:
         return None
     contexts = [_profile_context(name, each) for name, each in served.items()]
     pipeline = next(iter(served.values())).pipeline
     service = _build_service(settings, pipeline.catalogue, pipeline.policy, lambda: contexts)
-    provider = build_identity_provider(http, settings.lang)
+    provider = build_identity_provider(http)
     if http.authenticated and not http.tokens and provider is None:
         return None
     if not http.authenticated and provider is None:
@@ -193,20 +189,18 @@ def make_token_verifier(tokens: TokenStore) -> TokenSignIn:
     return verify
 
 
-def build_identity_provider(http: HttpSettings, language: Language) -> OidcProvider | None:
+def build_identity_provider(http: HttpSettings) -> OidcProvider | None:
     """Return the identity provider of single sign-on, or None if none is set.
 
     Raises:
-        SaasusMcpError: its libraries are not installed, or its client secret is not valid.
+        SaasusMcpError: its client secret is not valid.
     """
     oidc = http.console.oidc
     if oidc is None:
         return None
-    if find_spec("authlib") is None:
-        raise SaasusMcpError(message("cli_serve.sso_not_installed"), message("cli_serve.sso_not_installed_hint"))
     if oidc.client_secret is not None:
         secret = oidc.client_secret.read()
-        require_valid_credentials({"console.oidc.client_secret": secret}, language, spaces=True)
+        require_valid_credentials({"console.oidc.client_secret": secret}, spaces=True)
         server_log.redact_in_log(secret)
     return OidcProvider(oidc, f"{http.public_url}/console/sso/callback")
 

@@ -106,7 +106,9 @@ def _build_server(
     from saasus_mcp.server.surface.tool_surface import ToolSurface  # noqa: PLC0415 - imports the HTTP client
 
     job_tools = build_job_tools(runners[served.pipeline.destination.profile], options.kind)
-    surface = ToolSurface(served.pipeline, settings.lang, options.kind, toolsets=options.toolsets, extra_tools=job_tools)
+    surface = ToolSurface(
+        served.pipeline, settings.lang, options.kind, toolsets=options.toolsets, extra_tools=job_tools
+    )
     return mcp_server.build_server(served.pipeline, resolve, settings.lang, surface)
 
 
@@ -162,7 +164,8 @@ def _require_two_people(policy: Policy, http: HttpSettings) -> None:
 
 def build_served_profiles(settings: Settings, pipelines: Mapping[str, Pipeline]) -> dict[str, ServedProfile]:
     """Return each profile with the groups that may use it and the address that it sends to."""
-    from saasus_mcp.hosting.auth.profile_access import EVERYONE, ServedProfile  # noqa: PLC0415 - only for HTTP
+    from saasus_mcp.hosting.auth.profile_access import ServedProfile  # noqa: PLC0415 - only for HTTP
+    from saasus_mcp.settings.profiles import EVERYONE  # noqa: PLC0415 - as above
 
     if settings.sandbox:
         return {name: ServedProfile(pipeline, frozenset({EVERYONE})) for name, pipeline in pipelines.items()}

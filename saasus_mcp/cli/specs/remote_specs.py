@@ -6,8 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from saasus_mcp.catalog.openapi_summary import InvalidDocument, Operation, summarize_document
-from saasus_mcp.cli.terminal import reader_language
+from saasus_mcp.catalog.openapi_summary import InvalidDocument, OperationSummary, summarize_document
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import message
 from saasus_mcp.settings import parse_endpoint
@@ -20,7 +19,7 @@ TIMEOUT = 30.0
 _OK = 200
 
 
-def read_remote_specs(source: str, modules: Collection[str]) -> dict[str, Operation]:
+def read_remote_specs(source: str, modules: Collection[str]) -> dict[str, OperationSummary]:
     """Return the summary of every published operation.
 
     Args:
@@ -31,7 +30,7 @@ def read_remote_specs(source: str, modules: Collection[str]) -> dict[str, Operat
         InvalidDocument: a document cannot be read, or is not an OpenAPI document.
     """
     documents = _fetch(source, modules) if "://" in source else _read_folder(Path(source), modules)
-    operations: dict[str, Operation] = {}
+    operations: dict[str, OperationSummary] = {}
     for module, text in documents:
         operations |= summarize_document(module, _parse(module, text))
     return operations
@@ -70,8 +69,8 @@ def _fetch(address: str, modules: Collection[str]) -> Iterator[tuple[str, str]]:
     try:
         client = httpx2.Client(timeout=TIMEOUT, follow_redirects=False)
     except network_errors.UNUSABLE as error:
-        reason, hint = network_errors.configuration_fault(error).words(reader_language())
-        raise InvalidDocument(message("cli_specs.invalid_against", reason=f"{reason}."), hint) from None
+        fault = network_errors.configuration_fault(error)
+        raise InvalidDocument(message("cli_specs.invalid_against", reason=fault.message), fault.hint) from None
     with client:
         for module in sorted(modules):
             url = f"{base}/{FILE_NAME.format(module=module)}"

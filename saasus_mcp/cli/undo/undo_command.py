@@ -242,12 +242,11 @@ class _Undoing:
             call = plan.call_for(step, _ask_missing(step), self._undoer.principal)
             answer = self._session.run(call, self._pipeline.run)
             if not answer.ok:
-                explained = answer.why in _EXPLAINED_REASONS
-                names = {"principal": plan.entry.principal, "profile": plan.entry.profile}
-                say(
-                    one_of("cli_undo.refused", answer.why, **names) if explained else visible_text(answer.text),
-                    err=True,
-                )
+                if answer.why in _EXPLAINED_REASONS:
+                    names = {"principal": plan.entry.principal, "profile": plan.entry.profile}
+                    say(one_of("cli_undo.refused", answer.why, **names), err=True)
+                else:
+                    say(visible_text(answer.explain(self._session.reader.language)), err=True)
                 return answer
             say(message("cli_undo.done", title=_step_text(step)))
         return None

@@ -1,0 +1,1 @@
+"""Authentication of callers: bearer tokens, JWTs, and access to profiles."""

@@ -1,4 +1,4 @@
-"""Who is behind a bearer token, and who says so."""
+"""Bearer token authentication: the caller, the authenticator interface, and the names of principals and groups."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from saasus_mcp.permissions.policy.presets import Principal
 
 Role = Literal["caller", "approver"]
 RESERVED_GROUP_PATTERN = re.compile(r"local|(local|oidc|token|scope):.*|[^*?\[\]]*[*?\[\]].*", re.DOTALL)
-"""What in a policy stands for ids of principals, or for scopes: no group of that name may come from outside."""
+"""Names that a policy uses for principals and scopes, and patterns. A group from outside may not have such a name."""
 MAX_GROUP_LENGTH = 200
 MAX_ID_LENGTH = 200
-"""Of a principal, as the store keeps it."""
+"""The longest id of a principal that the store accepts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whom a bearer token names.
+    """The owner of a bearer token.
 
     Attributes:
         role: a caller calls tools; an approver decides on the console and does nothing else.
-        expires_at: epoch seconds when the token ends; None where it does not.
-        client_id: the program that it was issued to; with issuer and principal, whom a session belongs to.
-        lacks: the scopes that its issuer's tokens must have and this one has not.
-        profiles: those that it was issued for; None where it was issued for the whole server.
-        everywhere: the owner of the machine, whom no profile shuts out.
+        expires_at: epoch seconds at which the token expires; None if it does not.
+        client_id: the program that the token was issued to. Issuer, client and principal identify the owner of a session.
+        missing_scopes: required scopes that the token does not have.
+        profiles: the profiles that the token was issued for; None for the whole server.
+        is_owner: the owner of the machine, who may use every profile.
     """
 
     principal: Principal
@@ -42,46 +42,46 @@ class Caller:
 
 
 class AuthUnavailable(SaasusMcpError):
-    """Whether a token is valid cannot be told now: what it is checked against is away. It may be valid."""
+    """A token cannot be checked now, because the service that would check it is unavailable. The token may be valid."""
 
 
 HealthCheck = Callable[[], Awaitable[bool]]
-"""Tells whether something that the server depends on works now."""
+"""Returns whether something that the server depends on works now."""
 
 
 class Authenticator(Protocol):
-    """Says whom a token names."""
+    """Finds the caller of a bearer token."""
 
     async def authenticate(self, token: str) -> Caller | None:
-        """Return the caller, or None where the token is not one that this authenticator believes.
+        """Return the caller, or None if this authenticator does not accept the token.
 
         Raises:
-            Unavailable: the token has the right form, and cannot be checked now.
+            AuthUnavailable: the token is well-formed and cannot be checked now.
         """
         ...
 
 
 @runtime_checkable
 class HasHealthChecks(Protocol):
-    """An authenticator that can tell whether it could check a token now."""
+    """An authenticator that can report whether it is able to check tokens."""
 
     @property
     def health_checks(self) -> Mapping[str, HealthCheck]:
-        """What it depends on, by the name that /readyz shows."""
+        """Return the checks by their names in /readyz."""
         ...
 
 
 class AuthenticatorChain:
-    """Several authenticators, asked in turn. The first that believes a token says whom it names."""
+    """Several authenticators. The first that accepts a token decides who the caller is."""
 
     def __init__(self, *links: Authenticator) -> None:
         self._links = links
 
     async def authenticate(self, token: str) -> Caller | None:
-        """Return the caller that the first link believes in.
+        """Return the caller of the first authenticator that accepts the token.
 
         Raises:
-            Unavailable: no link believes the token, and at least one cannot tell.
+            AuthUnavailable: no authenticator accepts the token, and at least one cannot check it.
         """
         unavailable: AuthUnavailable | None = None
         for link in self._links:
@@ -98,28 +98,28 @@ class AuthenticatorChain:
 
     @property
     def health_checks(self) -> Mapping[str, HealthCheck]:
-        """Return the checks of all links."""
+        """Return the checks of all authenticators."""
         return {name: check for link in self._links for name, check in health_checks_of(link).items()}
 
 
-def health_checks_of(known: object) -> Mapping[str, HealthCheck]:
-    """Return the checks of an authenticator; none where it depends on nothing."""
-    return known.health_checks if isinstance(known, HasHealthChecks) else {}
+def health_checks_of(authenticator: object) -> Mapping[str, HealthCheck]:
+    """Return the checks of an authenticator; empty if it depends on nothing."""
+    return authenticator.health_checks if isinstance(authenticator, HasHealthChecks) else {}
 
 
 def oidc_principal_id(issuer: str, subject: str) -> str:
-    """The principal's id of a subject of an identity provider, the same at /mcp and at the console.
+    """Return the principal id of an identity provider's user, the same at /mcp and on the console.
 
-    No issuer has a `|` in it, so that no two subjects of any two issuers have one id.
+    An issuer cannot contain `|`, so two users of any two issuers never get the same id.
     """
     return f"oidc:{issuer}|{subject}"
 
 
 def is_valid_group(name: str) -> bool:
-    """Whether a group from outside may have this name: not one that a policy would take for an id or a pattern."""
+    """Return True if a group from outside may have this name: a policy must not take it for an id or a pattern."""
     return 0 < len(name) <= MAX_GROUP_LENGTH and name.isprintable() and RESERVED_GROUP_PATTERN.fullmatch(name) is None
 
 
 def principal_groups(names: Iterable[str], scopes: Iterable[str] = ()) -> frozenset[str]:
-    """The groups of a principal: those it brings, as far as their names are fit, and `scope:NAME` for each scope."""
+    """Return the groups of a principal: the valid ones of `names`, and `scope:NAME` for each scope."""
     return frozenset({*filter(is_valid_group, names), *(f"scope:{scope}" for scope in scopes)})

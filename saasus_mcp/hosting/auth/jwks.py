@@ -1,4 +1,4 @@
-"""The keys of an identity provider, fetched over HTTP and kept: new ones are found without a restart."""
+"""A cache of an identity provider's signing keys (JWKS). New keys are found without a restart."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ import anyio
 import httpx2
 import jwt
 
+from saasus_mcp.common.messages import message
 from saasus_mcp.hosting.auth.authentication import AuthUnavailable
-from saasus_mcp.hosting.documents import Unreadable, fetched
+from saasus_mcp.hosting.auth.provider_requests import InvalidDocument, request_document
 from saasus_mcp.saasus.network_errors import UNUSABLE
 
 log = logging.getLogger(__name__)
 
 FRESH_SECONDS = 10 * 60.0
-"""Seconds for which keys are used without asking anew. A key that the provider withdraws holds so much longer."""
+"""How long keys are used before they are fetched again. A key that the provider withdraws stays valid that long."""
 STALE_SECONDS = 4 * 3600.0
-"""Seconds for which keys are used while the provider cannot be reached."""
+"""How long keys are used while the provider cannot be reached."""
 RETRY_SECONDS = 10.0
-"""Seconds between two attempts: tokens with made-up keys must not make this server attack the provider."""
+"""The pause between two attempts: tokens with made-up keys must not make this server attack the provider."""
 TIMEOUT_SECONDS = 5.0
 MAX_KEYS = 100
 
@@ -35,10 +36,10 @@ class JwksCache:
     """The signing keys of one provider.
 
     Args:
-        url: of its JWKS document.
-        algorithms: those that a key may be used with.
-        transport: in place of the network.
-        clock: seconds that only go forward.
+        url: the URL of its JWKS document.
+        algorithms: the algorithms that a key may be used with.
+        transport: replaces the network in tests.
+        clock: a monotonic clock in seconds.
     """
 
     def __init__(
@@ -53,93 +54,87 @@ class JwksCache:
         self._transport = transport
         self._clock = clock
         self._keys: dict[KeyId, jwt.PyJWK] = {}
-        self._fetched = float("-inf")
-        self._tried = float("-inf")
+        self._fetched_at = float("-inf")
+        self._tried_at = float("-inf")
         self._failing = True
-        self._fetching = anyio.Lock()
+        self._lock = anyio.Lock()
 
     async def find_key(self, kid: str, algorithm: str) -> jwt.PyJWK | None:
-        """Return the key of this id, or without an id the only one; None where the provider has none for this algorithm.
+        """Return the key with this id, or the only key if the id is empty; None if the provider has none for this algorithm.
 
         Raises:
-            Unavailable: it is not among the known keys, and the provider could not be asked.
+            AuthUnavailable: the key is not cached, and the provider cannot be reached.
         """
         known = self._known(kid, algorithm)
-        if known is not None and (self._age() < FRESH_SECONDS or self._fetching.locked()):
-            return known  # while one request asks anew, the others need not wait
-        async with self._fetching:
+        if known is not None and (self._age() < FRESH_SECONDS or self._lock.locked()):
+            return known  # while one request refreshes the keys, others need not wait
+        async with self._lock:
             known = self._known(kid, algorithm)
-            if self._clock() - self._tried >= RETRY_SECONDS and (known is None or self._age() >= FRESH_SECONDS):
+            if self._clock() - self._tried_at >= RETRY_SECONDS and (known is None or self._age() >= FRESH_SECONDS):
                 await self._fetch()
                 known = self._known(kid, algorithm)
         if known is None and self._failing:
-            raise AuthUnavailable(
-                "The token cannot be checked: the identity provider's keys are unavailable.",
-                "Keep the token and try again shortly.",
-            )
+            raise AuthUnavailable(message("hosting.keys_unavailable"), message("hosting.keep_token"))
         return known
 
     async def has_usable_keys(self) -> bool:
-        """Whether there are keys to check tokens with. The provider is asked only where there are none, and not more often than by calls."""
+        """Return True if there are keys to check tokens with. They are fetched only if missing, with the same pause as for calls."""
         if self._age() >= STALE_SECONDS:
-            async with self._fetching:
-                if self._age() >= STALE_SECONDS and self._clock() - self._tried >= RETRY_SECONDS:
+            async with self._lock:
+                if self._age() >= STALE_SECONDS and self._clock() - self._tried_at >= RETRY_SECONDS:
                     await self._fetch()
         return self._age() < STALE_SECONDS
 
     def _age(self) -> float:
-        return self._clock() - self._fetched
+        return self._clock() - self._fetched_at
 
     def _known(self, kid: str, algorithm: str) -> jwt.PyJWK | None:
         if self._age() >= STALE_SECONDS:
             return None
         if kid:
             return self._keys.get((kid, algorithm))
-        fitting = [key for (_, usable), key in self._keys.items() if usable == algorithm]
-        return fitting[0] if len(fitting) == 1 else None
+        matches = [key for (_, usable), key in self._keys.items() if usable == algorithm]
+        return matches[0] if len(matches) == 1 else None
 
     async def _fetch(self) -> None:
-        """Ask the provider; what is known stays where it does not answer."""
-        self._tried, self._failing = self._clock(), True
+        """Fetch the keys. The cached ones stay if the provider does not answer."""
+        self._tried_at, self._failing = self._clock(), True
         try:
-            # Whoever asks may give up sooner (readiness does). What the provider then says counts all the same: the next
-            # attempt is a pause away.
+            # The caller may give up sooner (readiness does). The answer is still used, because the next attempt has to wait.
             with anyio.CancelScope(shield=True):
-                found = _usable(await fetched(self._url, TIMEOUT_SECONDS, self._transport), self._algorithms)
-        except (
-            httpx2.HTTPError,
-            *UNUSABLE,
-        ) as error:  # also no more open files, out of time, or an unreadable document
+                document = await request_document(self._url, TIMEOUT_SECONDS, self._transport)
+                keys = parse_keys(document, self._algorithms)
+        except (httpx2.HTTPError, *UNUSABLE) as error:  # also: too many open files, a timeout, or an invalid document
             log.warning("the identity provider's keys cannot be read: %s", type(error).__name__)
             return
-        self._keys, self._fetched, self._failing = found, self._clock(), False
+        self._keys, self._fetched_at, self._failing = keys, self._clock(), False
 
 
-def _usable(document: bytes, algorithms: Iterable[str]) -> dict[KeyId, jwt.PyJWK]:
-    """The public keys of a document that verify signatures, under each algorithm that fits them.
+def parse_keys(document: bytes, algorithms: Iterable[str]) -> dict[KeyId, jwt.PyJWK]:
+    """Return the public keys for signatures in a JWKS document, under each algorithm that they fit.
 
     Raises:
-        Unreadable: it is no set of keys, or none of them is of use.
+        InvalidDocument: the document is not a JWKS, or contains no usable key.
     """
     try:
         listed = json.loads(document)["keys"]
-        given = [each for each in listed if _verifies(each)][:MAX_KEYS]
+        candidates = [each for each in listed if _is_signature_key(each)][:MAX_KEYS]
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise Unreadable from None
-    found: dict[KeyId, jwt.PyJWK] = {}
-    for each in given:
+        raise InvalidDocument from None
+    keys: dict[KeyId, jwt.PyJWK] = {}
+    for each in candidates:
         for algorithm in algorithms:
             if each.get("alg", algorithm) != algorithm:
                 continue
             try:
-                found[str(each.get("kid", "")), algorithm] = jwt.PyJWK(each, algorithm)
+                keys[str(each.get("kid", "")), algorithm] = jwt.PyJWK(each, algorithm)
             except (jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError):
                 continue  # a key for other algorithms, or a broken one
-    if not found:
-        raise Unreadable
-    return found
+    if not keys:
+        raise InvalidDocument
+    return keys
 
 
-def _verifies(key: Any) -> bool:
-    """Whether it is a public key for signatures: a shared secret is never one."""
+def _is_signature_key(key: Any) -> bool:
+    """Return True for a public key for signatures; a shared secret is never accepted."""
     return isinstance(key, dict) and key.get("kty") in {"RSA", "EC", "OKP"} and key.get("use", "sig") == "sig"

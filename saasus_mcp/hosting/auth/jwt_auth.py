@@ -1,4 +1,4 @@
-"""Callers whom an identity provider names: access tokens that are JWTs, verified against its keys."""
+"""Authenticate callers by access tokens of an identity provider: JWTs that are verified with its keys."""
 
 from __future__ import annotations
 
@@ -9,15 +9,9 @@ from typing import Any
 import jwt
 from jwt.types import Options
 
-from saasus_mcp.hosting.auth.authentication import (
-    MAX_ID_LENGTH,
-    AuthUnavailable,
-    Caller,
-    HealthCheck,
-    oidc_principal_id,
-    principal_groups,
-)
+from saasus_mcp.hosting.auth.authentication import AuthUnavailable, Caller, HealthCheck, principal_groups
 from saasus_mcp.hosting.auth.jwks import JwksCache
+from saasus_mcp.hosting.auth.jwt_claims import ASYMMETRIC_ALGORITHMS, TokenRejected, read_groups, read_principal_id
 from saasus_mcp.permissions.policy.presets import Principal
 from saasus_mcp.settings import HttpSettings, JwtTable
 
@@ -34,24 +28,18 @@ UNSIGNED_OPTIONS: Options = {
     "verify_iss": True,
 }
 ACCESS_TOKEN_TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
-"""Of tokens that say what they are (RFC 9068): one that was signed for logging out, or to prove something else, is no access."""
-ASYMMETRIC_ALGORITHMS = frozenset(
-    {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
-)
-"""Whatever a configuration says: no token without a signature, none signed with a shared secret."""
-
-
-class TokenRejected(Exception):
-    """The token is signed, and says something that nobody can be let in with."""
+"""Accepted `typ` headers (RFC 9068). A token that was signed for another purpose, such as a logout, gives no access."""
+INVALID_TOKEN = (jwt.PyJWTError, TokenRejected, ValueError, TypeError, ArithmeticError, RecursionError)
+"""What an invalid token can raise while it is decoded and read."""
 
 
 class JwtAuthenticator:
-    """Believes the tokens of one provider.
+    """Accepts the access tokens of one provider.
 
     Args:
-        settings: whose they are and what they must say.
-        audiences: what `aud` must contain one of, and the profiles that this opens; None: all of them.
-        keys: makes the provider's keys, by the algorithms that they may be used with.
+        settings: the provider, and what its tokens must contain.
+        audiences: the accepted values of `aud`, each with the profiles that it gives access to; None for all profiles.
+        keys: creates the key cache for some algorithms.
     """
 
     def __init__(
@@ -67,28 +55,25 @@ class JwtAuthenticator:
         self._jwt = jwt.PyJWT(options={"enforce_minimum_key_length": True})
 
     async def authenticate(self, token: str) -> Caller | None:
-        """Return the caller whom the provider names.
+        """Return the caller, or None if the token is not valid.
 
         Raises:
-            Unavailable: the token may be valid, and the provider's keys cannot be read.
+            AuthUnavailable: the token may be valid, and the provider's keys cannot be read.
         """
         if len(token) > MAX_TOKEN_LENGTH or token.count(".") != TOKEN_PARTS - 1:
             return None
         try:
-            key = await self._key(token)
-            claims = self._claims(token, key)
-            return self._caller(claims)
-        except (jwt.PyJWTError, TokenRejected, ValueError, TypeError, ArithmeticError, RecursionError) as error:
-            # The kind alone: PyJWT's words may repeat what the token says.
-            log.info("token rejected: %s", str(error) if isinstance(error, TokenRejected) else type(error).__name__)
+            return self._to_caller(self._decode(token, await self._find_key(token)))
+        except INVALID_TOKEN as error:
+            log.info("token rejected: %s", describe_invalid_token(error))
             return None
 
     @property
     def health_checks(self) -> Mapping[str, HealthCheck]:
-        """Whether there are keys to check tokens with."""
+        """Return the check that keys are available."""
         return {"keys": self._keys.has_usable_keys}
 
-    async def _key(self, token: str) -> jwt.PyJWK:
+    async def _find_key(self, token: str) -> jwt.PyJWK:
         header = jwt.get_unverified_header(token)
         algorithm, kid = header.get("alg"), header.get("kid", "")
         if algorithm not in self._algorithms:
@@ -98,17 +83,17 @@ class JwtAuthenticator:
         try:
             key = await self._keys.find_key(kid, algorithm)
         except AuthUnavailable:
-            self._claims(token, None)  # one that has expired, or is another server's, is refused all the same
+            self._decode(token, None)  # reject a token that is expired or for another server even without the keys
             raise
         if key is None:
             raise TokenRejected("it is not signed with one of the provider's keys")
         return key
 
-    def _claims(self, token: str, key: jwt.PyJWK | None) -> dict[str, Any]:
-        """What a token says, where it is for this server and its time is not over.
+    def _decode(self, token: str, key: jwt.PyJWK | None) -> dict[str, Any]:
+        """Return the claims of a token that is meant for this server and has not expired.
 
         Args:
-            key: that it must be signed with; None: nothing that it says is to be believed.
+            key: the key of the signature. With None the signature is not checked, and the claims must not be trusted.
         """
         options: Options = {"require": REQUIRED_CLAIMS}
         if key is None:
@@ -123,78 +108,50 @@ class JwtAuthenticator:
             options=options,
         )
 
-    def _caller(self, claims: Mapping[str, Any]) -> Caller:
-        subject, issuer = claims.get(self._settings.subject_claim), self._settings.issuer
-        if not isinstance(subject, str) or not subject or not subject.isprintable():
-            raise TokenRejected("its subject is missing, empty or not printable")
-        identity = oidc_principal_id(issuer, subject)
-        if len(identity) > MAX_ID_LENGTH:
-            raise TokenRejected("its issuer and subject are too long")
-        scopes = _words(claims.get("scope", claims.get("scp", "")))
-        named = principal_groups(read_groups(claims, self._settings.groups_claim), scopes)
+    def _to_caller(self, claims: Mapping[str, Any]) -> Caller:
+        settings = self._settings
+        identity = read_principal_id(claims, settings.subject_claim, settings.issuer)
+        scopes = _read_scopes(claims.get("scope", claims.get("scp", "")))
+        groups = principal_groups(read_groups(claims, settings.groups_claim), scopes)
         return Caller(
-            principal=Principal(identity, named, claims),
+            principal=Principal(identity, groups, claims),
             role="caller",
-            expires_at=float(claims["exp"]) + self._settings.leeway,
+            expires_at=float(claims["exp"]) + settings.leeway,
             client_id=str(claims.get("azp") or claims.get("client_id") or ""),
-            issuer=issuer,
-            missing_scopes=tuple(scope for scope in self._settings.scopes if scope not in scopes),
-            profiles=self._profiles(claims["aud"]),
+            issuer=settings.issuer,
+            missing_scopes=tuple(scope for scope in settings.scopes if scope not in scopes),
+            profiles=self._profiles_of(claims["aud"]),
         )
 
-    def _profiles(self, audience: str | list[str]) -> frozenset[str] | None:
-        """The profiles that a token's audiences open."""
-        opened: set[str] = set()
+    def _profiles_of(self, audience: str | list[str]) -> frozenset[str] | None:
+        """Return the profiles that the audiences of a token give access to; None for all."""
+        accessible: set[str] = set()
         for each in [audience] if isinstance(audience, str) else audience:
             profiles = self._audiences.get(each, frozenset())
             if profiles is None:
                 return None
-            opened |= profiles
-        return frozenset(opened)
+            accessible |= profiles
+        return frozenset(accessible)
+
+
+def describe_invalid_token(error: Exception) -> str:
+    """Return why a token is invalid, for the log. PyJWT's own text may repeat the token, so only its type is used."""
+    return str(error) if isinstance(error, TokenRejected) else type(error).__name__
 
 
 def accepted_audiences(http: HttpSettings, profiles: Iterable[str]) -> dict[str, frozenset[str] | None]:
-    """What a token's `aud` must contain one of, and the profiles that this opens; None: all of them.
+    """Return the accepted values of `aud`, each with the profiles that it gives access to; None for all profiles.
 
-    Where nothing is set, it is the URL that a client connects to: /mcp or /sse, or that of one profile, which then opens only that.
+    Without a setting, the audience is the URL that a client connects to: /mcp or /sse for all profiles, or that of one profile.
     """
     if http.jwt is not None and http.jwt.audience:
         return dict.fromkeys(http.jwt.audience)
-    whole: dict[str, frozenset[str] | None] = dict.fromkeys(http.resources)
-    return whole | {f"{resource}/{name}": frozenset({name}) for resource in whole for name in profiles}
+    server: dict[str, frozenset[str] | None] = dict.fromkeys(http.resources)
+    return server | {f"{resource}/{name}": frozenset({name}) for resource in server for name in profiles}
 
 
-def read_groups(claims: Mapping[str, Any], claim: str) -> Sequence[str]:
-    """The groups that a token says, by the claim's name or a dotted path.
-
-    Raises:
-        Unfit: they are there in a form that is not understood: a rule against one of them must not be passed by.
-    """
-    if claim in _overflowing(claims):
-        raise TokenRejected("the token has too many groups: configure the provider to send only this server's groups")
-    found: Any = claims.get(claim)
-    if found is None:
-        found = claims
-        for step in claim.split("."):
-            found = found.get(step) if isinstance(found, Mapping) else None
-    if found is None:
-        return ()
-    names = [found] if isinstance(found, str) else found
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise TokenRejected("its groups are not a list of names")
-    return names
-
-
-def _overflowing(claims: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Claims that a provider left out because they are too large (OpenID Connect, distributed claims)."""
-    if claims.get("hasgroups"):
-        return {"groups": ""}
-    elsewhere = claims.get("_claim_names")
-    return elsewhere if isinstance(elsewhere, Mapping) else {}
-
-
-def _words(value: Any) -> list[str]:
-    """Scopes: a text with spaces, or a list."""
+def _read_scopes(value: Any) -> list[str]:
+    """Return the scopes in a space-separated string or a list."""
     if isinstance(value, str):
         return value.split()
     return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []

@@ -6,19 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.messages import Message, message
 from saasus_mcp.hosting.auth.authentication import Caller
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
+from saasus_mcp.settings.profiles import EVERYONE
 
-EVERYONE = "*"
+MAX_SHOWN_NAME = 40
 
 
 @dataclass(frozen=True, slots=True)
 class ServedProfile:
-    """One profile as it is served.
+    """A profile that is served over HTTP.
 
     Attributes:
-        groups: of callers who may use it; nobody where empty, "*" is everyone who is authenticated.
-        api: the origin that it sends to; empty where the API is emulated.
+        groups: the groups whose members may use it; "*" is every authenticated caller.
+        api_origin: the origin of its API; empty for the sandbox.
     """
 
     pipeline: Pipeline
@@ -30,37 +32,36 @@ class ServedProfile:
         return self.pipeline.destination.profile
 
     def admits(self, caller: Caller) -> bool:
-        """Whether this caller may use it."""
+        """Return True if the caller may use the profile."""
         if caller.role != "caller" or (caller.profiles is not None and self.name not in caller.profiles):
             return False
         return caller.is_owner or EVERYONE in self.groups or not self.groups.isdisjoint(caller.principal.groups)
 
 
 class ProfileUnavailable(SaasusMcpError):
-    """The request does not go to a profile that its caller may use. `several`: it does not say to which."""
+    """The caller may not use the profile. `ambiguous`: the request has to name one of several profiles."""
 
-    def __init__(self, message: str, mend: str, *, several: bool = False) -> None:
-        super().__init__(message, mend)
-        self.ambiguous = several
+    def __init__(self, message: Message, hint: Message, *, ambiguous: bool = False) -> None:
+        super().__init__(message, hint)
+        self.ambiguous = ambiguous
 
 
-def resolve_profile(served: Mapping[str, ServedProfile], caller: Caller, wanted: str | None) -> ServedProfile:
-    """The profile that a request names, or where it names none the only one that its caller may use.
+def resolve_profile(profiles: Mapping[str, ServedProfile], caller: Caller, name: str | None) -> ServedProfile:
+    """Return the profile that a request names, or the only one that its caller may use.
 
     Raises:
-        NoProfile: they may not use it, or there is a choice. Which profiles there are is told only to who may use them.
+        ProfileUnavailable: the caller may not use it, or may use several. Only the profiles of the caller are named.
     """
-    usable = {name: each for name, each in served.items() if each.admits(caller)}
-    named = ", ".join(f"/mcp/{name}" for name in usable)
-    if wanted is not None:
-        if wanted in usable:
-            return usable[wanted]
-        mend = f"Use {named}." if usable else "Ask the operator to add one of your groups to a profile."
-        raise ProfileUnavailable(f"You are not allowed to use the profile {wanted[:40]!r}.", mend)
+    usable = {profile: each for profile, each in profiles.items() if each.admits(caller)}
+    paths = tuple(f"/mcp/{profile}" for profile in usable)
+    if name in usable:
+        return usable[name]
+    if name is not None:
+        hint = message("hosting.use_profile", paths=paths) if usable else message("hosting.ask_for_group")
+        raise ProfileUnavailable(message("hosting.profile_denied", profile=repr(name[:MAX_SHOWN_NAME])), hint)
     if len(usable) == 1:
         return next(iter(usable.values()))
     if usable:
-        raise ProfileUnavailable("Several profiles are available to you.", f"Connect to one of {named}.", several=True)
-    raise ProfileUnavailable(
-        "You are not allowed to use any profile.", "Ask the operator to add one of your groups to a profile."
-    )
+        hint = message("hosting.connect_to_one", paths=paths)
+        raise ProfileUnavailable(message("hosting.profile_ambiguous"), hint, ambiguous=True)
+    raise ProfileUnavailable(message("hosting.no_profile"), message("hosting.ask_for_group"))

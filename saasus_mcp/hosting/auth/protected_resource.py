@@ -1,4 +1,4 @@
-"""What a client is told of where to get a token: RFC 9728 metadata and the WWW-Authenticate header."""
+"""Tell clients where to get a token: RFC 9728 metadata and the WWW-Authenticate header."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ RESOURCE_NAME = "SaaSus MCP"
 
 @dataclass(frozen=True, slots=True)
 class ProtectedResource:
-    """What this resource server says of itself.
+    """This server as an OAuth protected resource.
 
     Attributes:
-        public_url: the origin by which clients reach it.
-        issuer: of access tokens; empty where only this server's own tokens are accepted, which no client can fetch.
-        scopes: what an access token must have.
+        public_url: the origin by which clients reach the server.
+        issuer: the issuer of access tokens; empty if only tokens of this server are accepted, which clients cannot request.
+        scopes: the scopes that an access token must have.
     """
 
     public_url: str
@@ -31,19 +31,19 @@ class ProtectedResource:
     scopes: tuple[str, ...] = ()
 
     def challenge_header(self, path: str, error: str = "", description: str = "") -> str:
-        """The WWW-Authenticate header for a path (RFC 6750, RFC 9728)."""
-        said = {
+        """Return the WWW-Authenticate header for a path (RFC 6750, RFC 9728)."""
+        params = {
             "realm": RESOURCE_NAME,
             "error": error,
             "error_description": description,
             "scope": " ".join(self.scopes),
         }
         if self.issuer:
-            said["resource_metadata"] = f"{self.public_url}{WELL_KNOWN_PATH}{quote(_resource(path))}"
-        return "Bearer " + ", ".join(f'{name}="{value}"' for name, value in said.items() if value)
+            params["resource_metadata"] = f"{self.public_url}{WELL_KNOWN_PATH}{quote(_resource_path(path))}"
+        return "Bearer " + ", ".join(f'{name}="{value}"' for name, value in params.items() if value)
 
     def metadata(self, path: str) -> dict[str, Any]:
-        """The metadata of the resource at a path. Issuers are written as configured: clients compare them letter by letter."""
+        """Return the metadata of the resource at a path. Clients compare the issuer exactly, so it stays as configured."""
         return {
             "resource": f"{self.public_url}{quote(path)}",
             "authorization_servers": [self.issuer],
@@ -53,7 +53,7 @@ class ProtectedResource:
         }
 
     def routes(self) -> list[Route]:
-        """Where the metadata is served, to anybody. Any profile's name has it: which there are is not told here."""
+        """Return the public routes of the metadata. They answer for any profile name, so they do not reveal which exist."""
         if not self.issuer:
             return []
 
@@ -66,10 +66,11 @@ class ProtectedResource:
         return [Route(WELL_KNOWN_PATH + path, metadata) for path in (*paths, *narrowed)]
 
 
-def _resource(path: str) -> str:
-    """The resource to which a path belongs: that of MCP over SSE for its messages, and /mcp for what is none itself.
+def _resource_path(path: str) -> str:
+    """Return the resource that a path belongs to.
 
-    A narrowed path belongs to the resource without the narrowing: one token is for all of them.
+    Messages belong to the SSE resource, a narrowed path to the resource without narrowing (one token is valid for all of
+    them), and any other path to /mcp.
     """
-    named = request_narrowing.strip_narrowing(path.rstrip("/").replace("/messages/", "/sse/", 1))
-    return named if named.startswith(("/mcp", "/sse")) else "/mcp"
+    resource = request_narrowing.strip_narrowing(path.rstrip("/").replace("/messages/", "/sse/", 1))
+    return resource if resource.startswith(("/mcp", "/sse")) else "/mcp"

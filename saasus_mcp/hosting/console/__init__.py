@@ -1,1 +1,1 @@
-"""The console: where people approve, look things up and stop everything, in a browser. Server-rendered, no script."""
+"""The console: web pages on which approvers decide."""

@@ -1,9 +1,8 @@
-"""Single sign-on to the console: OpenID Connect, authorization code with PKCE, through Authlib; keys and claims as at /mcp."""
+"""Single sign-on to the console with an OpenID Connect provider."""
 
 from __future__ import annotations
 
 import hmac
-import json
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -12,68 +11,58 @@ from typing import Any, Literal
 
 import anyio
 import httpx2
-import jwt
 
-from saasus_mcp.hosting.auth.authentication import MAX_ID_LENGTH, AuthUnavailable, oidc_principal_id, principal_groups
+from saasus_mcp.hosting.auth.authentication import AuthUnavailable, principal_groups
 from saasus_mcp.hosting.auth.jwks import RETRY_SECONDS, JwksCache
-from saasus_mcp.hosting.auth.jwt_auth import ASYMMETRIC_ALGORITHMS, TokenRejected, read_groups
+from saasus_mcp.hosting.auth.jwt_auth import INVALID_TOKEN, describe_invalid_token
+from saasus_mcp.hosting.auth.jwt_claims import ASYMMETRIC_ALGORITHMS, read_groups, read_principal_id
+from saasus_mcp.hosting.console.oidc_protocol import (
+    PendingSignIn,
+    discover,
+    exchange_code,
+    start_sign_in,
+    verify_id_token,
+)
 from saasus_mcp.hosting.console.signin_sessions import Approver, VerifiedApprover
-from saasus_mcp.hosting.documents import Unreadable, fetched
-from saasus_mcp.settings import OidcTable, parse_provider_url
+from saasus_mcp.settings import OidcTable
 
 log = logging.getLogger(__name__)
 
 METADATA_SECONDS = 10 * 60.0
-"""Seconds for which what the provider says of itself is used without asking anew."""
-TIMEOUT_SECONDS = 10.0
-"""Seconds for an answer of the provider."""
-REQUIRED_CLAIMS = ["exp", "iat", "iss", "aud", "sub", "nonce"]
-ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
-
-
+"""How long the provider's metadata is used before it is fetched again."""
 SignInFailureReason = Literal["denied", "again", "failed", "no_group", "unavailable"]
 
 
 class SignInFailed(Exception):
-    """Nobody is signed in.
+    """The person is not signed in.
 
     Attributes:
-        why: a word for what the person is told; `unavailable` where the provider is away, and nothing is wrong with them.
-        group: the one that they lack.
+        reason: why; `unavailable` if the provider cannot be reached, and the person's account is not the cause.
+        group: the group that the person lacks.
     """
 
-    def __init__(self, why: SignInFailureReason, group: str = "") -> None:
-        super().__init__(why)
-        self.reason = why
+    def __init__(self, reason: SignInFailureReason, group: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
         self.group = group
 
 
 @dataclass(frozen=True, slots=True)
-class PendingSignIn:
-    """A sign-in under way: where the browser goes, and what the answer must match."""
-
-    url: str
-    state: str
-    nonce: str
-    verifier: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What the provider says of itself."""
+class _Provider:
+    """The metadata of the provider, its keys, and when the metadata was fetched."""
 
     metadata: Mapping[str, Any]
     keys: JwksCache
-    at: float
+    fetched_at: float
 
 
 class OidcProvider:
-    """The identity provider whose people may sign in to the console, where they have the group of approvers.
+    """The identity provider whose users may sign in to the console if they are in the approvers' group.
 
     Args:
-        here: the address that the provider sends people back to.
-        transport: in place of the network.
-        clock: seconds that only go forward.
+        redirect_uri: the URL that the provider sends people back to.
+        transport: replaces the network in tests.
+        clock: a monotonic clock in seconds.
     """
 
     def __init__(
@@ -84,206 +73,116 @@ class OidcProvider:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
-        self._here = redirect_uri
+        self._redirect_uri = redirect_uri
         self._transport = transport
         self._clock = clock
-        self._known: _Known | None = None
-        self._asking = anyio.Lock()
-        self._failed: tuple[float, SignInFailureReason] = (float("-inf"), "unavailable")
+        self._known: _Provider | None = None
+        self._lock = anyio.Lock()
+        self._failed_at, self._failure = float("-inf"), SignInFailed("unavailable")
         self._algorithms = [each for each in settings.algorithms if each in ASYMMETRIC_ALGORITHMS]
-        self._jwt = jwt.PyJWT(options={"enforce_minimum_key_length": True})
 
     async def begin_sign_in(self) -> PendingSignIn:
-        """Where to send a browser, and what its way back must match.
+        """Return the URL to send a browser to, and the values that its answer must match.
 
         Raises:
             SignInFailed: the provider cannot be reached.
         """
-        from authlib.common.security import generate_token  # noqa: PLC0415 - of the extra `hosted`
+        provider = await self._provider()
+        return start_sign_in(self._settings, provider.metadata, self._redirect_uri)
 
-        known = await self._provider()
-        verifier, nonce, state = generate_token(64), generate_token(32), generate_token(32)
-        async with self._client(known) as client:
-            url, _ = client.create_authorization_url(
-                known.metadata["authorization_endpoint"], state=state, code_verifier=verifier, nonce=nonce
-            )
-        return PendingSignIn(str(url), state, nonce, verifier)
-
-    async def finish_sign_in(self, answer: Mapping[str, str], begun: PendingSignIn | None) -> VerifiedApprover:
-        """Whom the provider's answer signs in.
+    async def finish_sign_in(self, answer: Mapping[str, str], pending: PendingSignIn | None) -> VerifiedApprover:
+        """Return the approver that the provider's answer signs in.
 
         Args:
-            answer: what the browser brought back in its address.
-            begun: as this browser kept it; None where it kept nothing, or for too long.
+            answer: the query parameters that the browser brought back.
+            pending: the sign-in that this browser started; None if it did not start one, or it took too long.
 
         Raises:
-            SignInFailed: nobody.
+            SignInFailed: the person is not signed in.
         """
-        if begun is None or not hmac.compare_digest(answer.get("state", "").encode(), begun.state.encode()):
+        if pending is None or not hmac.compare_digest(answer.get("state", "").encode(), pending.state.encode()):
             raise SignInFailed("again")
         if answer.get("iss", self._settings.issuer) != self._settings.issuer:
             log.warning("console sign-in: the answer comes from another issuer")
             raise SignInFailed("failed")
         if "error" in answer or not answer.get("code"):
-            log.info("console sign-in: the provider said no")
+            log.info("console sign-in: the provider refused")
             raise SignInFailed("denied")
-        known = await self._provider()
-        token = await self._exchanged(known, answer["code"], begun)
+        provider = await self._provider()
+        tokens = await self._exchange_code(provider, answer["code"], pending)
         try:
-            return self._admitted(await self._claims(known, token, begun))
+            claims = await verify_id_token(
+                self._settings, tokens, pending.nonce, keys=provider.keys, algorithms=self._algorithms
+            )
+            return self._to_approver(claims)
         except AuthUnavailable as error:
             log.warning("console sign-in: %s", error.message)
             raise SignInFailed("unavailable") from None
-        except (jwt.PyJWTError, TokenRejected, ValueError, TypeError, ArithmeticError, RecursionError) as error:
-            said = str(error) if isinstance(error, TokenRejected) else type(error).__name__
-            log.warning("console sign-in: the ID token was refused: %s", said)
+        except INVALID_TOKEN as error:
+            log.warning("console sign-in: the ID token was rejected: %s", describe_invalid_token(error))
             raise SignInFailed("failed") from None
 
-    async def _exchanged(self, known: _Known, code: str, begun: PendingSignIn) -> Mapping[str, Any]:
-        """What the provider gives for the code."""
-        from authlib.common.errors import AuthlibBaseError  # noqa: PLC0415 - of the extra `hosted`
-
+    async def _exchange_code(self, provider: _Provider, code: str, pending: PendingSignIn) -> Mapping[str, Any]:
+        form = {"code": code, "code_verifier": pending.verifier, "redirect_uri": self._redirect_uri}
         try:
-            async with self._client(known) as client:
-                given = await client.fetch_token(
-                    known.metadata["token_endpoint"],
-                    grant_type="authorization_code",
-                    code=code,
-                    code_verifier=begun.verifier,
-                )
+            return await exchange_code(self._settings, provider.metadata, form, transport=self._transport)
         except (httpx2.HTTPError, OSError) as error:
-            raise _away(error) from None
-        except (AuthlibBaseError, ValueError, RecursionError) as error:
+            raise _to_failure(error) from None
+        except (ValueError, RecursionError) as error:
             log.warning("console sign-in: the code was not exchanged: %s", type(error).__name__)
             raise SignInFailed("failed") from None
-        if not isinstance(given, Mapping) or not isinstance(given.get("id_token"), str):
-            log.warning("console sign-in: the provider gave no ID token")
-            raise SignInFailed("failed")
-        return given
 
-    async def _claims(self, known: _Known, token: Mapping[str, Any], begun: PendingSignIn) -> Mapping[str, Any]:
-        """The claims of an ID token that is for this console and for this very sign-in.
-
-        Raises:
-            PyJWTError, Unfit, ValueError: it is not.
-        """
-        from authlib.oidc.core import CodeIDToken  # noqa: PLC0415 - of the extra `hosted`
-        from joserfc.errors import JoseError  # noqa: PLC0415 - as above
-
+    def _to_approver(self, claims: Mapping[str, Any]) -> VerifiedApprover:
         settings = self._settings
-        header = jwt.get_unverified_header(token["id_token"])
-        if header.get("alg") not in self._algorithms:
-            raise jwt.InvalidAlgorithmError
-        key = await known.keys.find_key(header.get("kid", ""), header["alg"])
-        if key is None:
-            raise TokenRejected("its key is not one of the provider's")
-        claims: dict[str, Any] = self._jwt.decode(
-            token["id_token"],
-            key,
-            algorithms=self._algorithms,
-            audience=settings.client_id,
-            issuer=settings.issuer,
-            leeway=settings.leeway,
-            options={"require": REQUIRED_CLAIMS},
-        )
-        expected = {"nonce": begun.nonce, "client_id": settings.client_id, "access_token": token.get("access_token")}
-        try:
-            CodeIDToken(claims, header, {}, expected).validate(leeway=settings.leeway)
-        except JoseError as error:
-            raise TokenRejected(f"of its claims: {type(error).__name__}") from None
-        return claims
-
-    def _admitted(self, claims: Mapping[str, Any]) -> VerifiedApprover:
-        settings = self._settings
-        subject = claims.get(settings.subject_claim)
-        identity = oidc_principal_id(settings.issuer, subject if isinstance(subject, str) else "")
-        if not subject or not identity.isprintable() or len(identity) > MAX_ID_LENGTH:
-            raise TokenRejected("its subject is empty, too long or not printable")
-        named = principal_groups(read_groups(claims, settings.groups_claim))
-        if settings.approver_group not in named:
-            log.info("console sign-in: someone without the group of approvers")
+        identity = read_principal_id(claims, settings.subject_claim, settings.issuer)
+        groups = principal_groups(read_groups(claims, settings.groups_claim))
+        if settings.approver_group not in groups:
+            log.info("console sign-in: the person is not in the approvers' group")
             raise SignInFailed("no_group", settings.approver_group)
-        return VerifiedApprover(Approver(identity, named))
+        return VerifiedApprover(Approver(identity, groups))
 
-    def _client(self, known: _Known) -> Any:
-        """Authlib's client, on httpx2: it builds the address with the challenge, and exchanges the code."""
-        from authlib.integrations.httpx_client import AsyncOAuth2Client  # noqa: PLC0415 - of the extra `hosted`
-
-        settings = self._settings
-        secret = settings.client_secret.read() if settings.client_secret else None
-        supported = known.metadata.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
-        with_secret = "client_secret_basic" if "client_secret_basic" in supported else "client_secret_post"
-        return AsyncOAuth2Client(
-            settings.client_id,
-            secret,
-            token_endpoint_auth_method=with_secret if secret else "none",
-            scope=" ".join(settings.scopes),
-            redirect_uri=self._here,
-            code_challenge_method="S256",
-            transport=self._transport,
-            timeout=TIMEOUT_SECONDS,
-            follow_redirects=False,
-        )
-
-    async def _provider(self) -> _Known:
-        """What the provider says of itself, looked at anew now and then.
+    async def _provider(self) -> _Provider:
+        """Return the provider, with metadata that is fetched again now and then.
 
         Raises:
-            SignInFailed: it cannot be reached, or says something that nobody should follow.
+            SignInFailed: the provider cannot be reached, or its metadata is not acceptable.
         """
-        async with self._asking:
-            if self._known is not None and self._clock() - self._known.at < METADATA_SECONDS:
+        async with self._lock:
+            if self._known is not None and self._clock() - self._known.fetched_at < METADATA_SECONDS:
                 return self._known
-            at, why = self._failed
-            if self._clock() - at < RETRY_SECONDS:
-                raise SignInFailed(why)
-            return await self._discovered()
+            if self._clock() - self._failed_at < RETRY_SECONDS:
+                raise SignInFailed(self._failure.reason)
+            return await self._discover()
 
-    async def _discovered(self) -> _Known:
-        """What the provider says of itself now.
-
-        Raises:
-            SignInFailed: as above.
-        """
-        self._failed = (self._clock(), "unavailable")  # first, since a request that ends may cancel it
+    async def _discover(self) -> _Provider:
+        # Set before the request: a canceled sign-in must not let the next one try at once.
+        self._failed_at, self._failure = self._clock(), SignInFailed("unavailable")
         try:
-            metadata = await self._metadata()
+            metadata = await discover(self._settings.issuer, self._transport)
         except (httpx2.HTTPError, OSError) as error:
-            failure = _away(error)
+            self._failure = _to_failure(error)
         except (ValueError, RecursionError) as error:
             log.warning("console sign-in: the provider's metadata cannot be read: %s", type(error).__name__)
-            failure = SignInFailed("failed")
+            self._failure = SignInFailed("failed")
         else:
-            return self._knows(metadata)
-        self._failed = (self._clock(), failure.reason)  # from now on: others waited, and must not wait as long again
-        raise failure
+            return self._remember(metadata)
+        self._failed_at = self._clock()  # the pause begins now: others have waited, and must not wait as long again
+        raise self._failure
 
-    def _knows(self, metadata: Mapping[str, Any]) -> _Known:
-        """Keep what the provider says, and its keys where they are still at the same address."""
-        self._failed = (float("-inf"), "unavailable")
-        before, where = self._known, metadata["jwks_uri"]
-        same = before is not None and before.metadata["jwks_uri"] == where
-        keys = before.keys if before and same else JwksCache(where, self._algorithms, self._transport, self._clock)
-        self._known = _Known(metadata, keys, self._clock())
+    def _remember(self, metadata: Mapping[str, Any]) -> _Provider:
+        """Store the metadata. Keep the cached keys if their URL has not changed."""
+        self._failed_at = float("-inf")
+        previous, url = self._known, metadata["jwks_uri"]
+        if previous is not None and previous.metadata["jwks_uri"] == url:
+            keys = previous.keys
+        else:
+            keys = JwksCache(url, self._algorithms, self._transport, self._clock)
+        self._known = _Provider(metadata, keys, self._clock())
         return self._known
 
-    async def _metadata(self) -> Mapping[str, Any]:
-        """The discovery document.
 
-        Raises:
-            ValueError: it is no such document, of another issuer, or names an address that is not safe.
-        """
-        url = f"{self._settings.issuer.rstrip('/')}/.well-known/openid-configuration"
-        found = json.loads(await fetched(url, TIMEOUT_SECONDS, self._transport))
-        if not isinstance(found, dict) or found.get("issuer") != self._settings.issuer:
-            raise Unreadable
-        for name in ENDPOINTS:
-            parse_provider_url(found.get(name))
-        return found
-
-
-def _away(error: Exception) -> SignInFailed:
-    """Why nobody is signed in where the provider did not answer, or not with what was asked for."""
+def _to_failure(error: Exception) -> SignInFailed:
+    """Return `failed` if the provider answered with a client error or a redirect, and `unavailable` otherwise."""
     log.warning("console sign-in: the provider cannot be reached: %s", type(error).__name__)
     answered = isinstance(error, httpx2.HTTPStatusError) and not error.response.is_server_error
     return SignInFailed("failed" if answered else "unavailable")

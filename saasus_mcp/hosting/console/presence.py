@@ -1,4 +1,4 @@
-"""How the servers of a laptop know that a console runs: a note in the state folder, written anew while it does."""
+"""A file in the state folder that tells the servers on this machine that a console is running."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from saasus_mcp.store.state_files import read_state_file, write_state_file
 
 PRESENCE_FILE = "console.json"
 WRITE_SECONDS, FRESH_SECONDS = 5.0, 15.0
-"""Seconds from one note to the next, and for which one holds: of a console that was killed nothing else is left."""
+"""How often the file is written, and how long it is valid: a console that was killed leaves the file behind."""
 URL_PATTERN = re.compile(r"http://127\.0\.0\.1:[0-9]{1,5}/console")
 
 
 async def advertise_console(folder: Path, url: str) -> None:
-    """Note where the console is, until cancelled."""
+    """Write the console's URL to the file until canceled."""
     try:
         while True:
             with suppress(OSError):  # a full disk must not end the console
@@ -31,10 +31,10 @@ async def advertise_console(folder: Path, url: str) -> None:
 
 
 def find_console(folder: Path, now: float) -> str:
-    """Where the console is; empty where none runs."""
+    """Return the URL of the running console, or an empty string."""
     try:
-        note = json.loads(read_state_file(folder / PRESENCE_FILE))
-        url, age = str(note["url"]), now - float(note["at"])
+        content = json.loads(read_state_file(folder / PRESENCE_FILE))
+        url, age = str(content["url"]), now - float(content["at"])
     except (OSError, ValueError, TypeError, KeyError):
         return ""
     return url if URL_PATTERN.fullmatch(url) and 0 <= age < FRESH_SECONDS else ""

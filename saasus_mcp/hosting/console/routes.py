@@ -1,4 +1,4 @@
-"""The console's pages and what their forms do."""
+"""The routes of the console: its pages, and the actions of their forms."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 
 from anyio.to_thread import run_sync
@@ -17,20 +18,12 @@ from starlette.routing import Route
 from saasus_mcp.common import timezones
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.language import Language
+from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.hosting.console import audit_view, views
+from saasus_mcp.hosting.console.forms import InvalidForm, check_csrf, is_cross_site, read_form
 from saasus_mcp.hosting.console.rendering import (
     BASE_PATH,
-    CONFLICT,
     CONSOLE_HEADERS,
-    FORBIDDEN,
-    NOT_FOUND,
-    SERVICE_UNAVAILABLE,
-    TOO_MANY_REQUESTS,
-    UNPROCESSABLE,
-    InvalidForm,
-    check_csrf,
-    is_cross_site,
-    read_form,
     redirect_to,
     render_message,
     render_page,
@@ -41,25 +34,25 @@ from saasus_mcp.hosting.console.service import ConsoleService
 from saasus_mcp.hosting.console.signin_routes import SigninRoutes
 from saasus_mcp.hosting.console.signin_sessions import ConsoleSession
 from saasus_mcp.hosting.limits.request_pool import CapacityExceeded
-from saasus_mcp.permissions.refusal import CallRefused
+from saasus_mcp.permissions.refusal import CallRefused, Reason
 
 log = logging.getLogger(__name__)
 
 STATIC_FOLDER = Path(__file__).parent
 MAX_REASON_LENGTH = 500
 MAX_TYPED_LENGTH = 400
-FormAction = Callable[[ConsoleSession, Mapping[str, str]], str]
 Endpoint = Callable[[Request], Awaitable[Response]]
-"""Does what a form asks, in a thread; gives the path to go to."""
+FormAction = Callable[[ConsoleSession, Mapping[str, str]], str]
+"""Performs the action of a form, in a thread, and returns the path to go to."""
 
 
 class NotSignedIn(Exception):
-    """Nobody is signed in, or not any more."""
+    """The browser has no valid session."""
 
 
 @dataclass(frozen=True)
 class Console:
-    """The console: what is done at the desk, by whoever came in through the doors."""
+    """The console: pages and actions for approvers who have signed in."""
 
     service: ConsoleService
     signin: SigninRoutes
@@ -67,8 +60,8 @@ class Console:
     zone: tzinfo | None = None
 
     def routes(self) -> list[Route]:
-        """Everything below /console."""
-        shown: dict[str, views.View] = {
+        """Return all routes below /console."""
+        pages: dict[str, views.View] = {
             "": views.view_approvals,
             "/": views.view_approvals,
             "/approvals/{code}": views.view_approval,
@@ -79,67 +72,61 @@ class Console:
             "/secrets": views.view_secrets,
             "/session": views.view_account,
         }
-        done: dict[str, FormAction] = {
+        actions: dict[str, FormAction] = {
             "/approve": self._approve,
             "/reject": self._reject,
             "/freeze": self._freeze,
             "/unfreeze": self._unfreeze,
         }
-        every = [
-            *(Route(BASE_PATH + path, partial(self._show, view), methods=["GET"]) for path, view in shown.items()),
-            *(Route(BASE_PATH + path, partial(self._do, act), methods=["POST"]) for path, act in done.items()),
+        files = ("style.css", "icon.svg")
+        routes = [
+            *(Route(BASE_PATH + path, partial(self._show, view), methods=["GET"]) for path, view in pages.items()),
+            *(Route(BASE_PATH + path, partial(self._act, act), methods=["POST"]) for path, act in actions.items()),
             Route(BASE_PATH + "/reveal", self._reveal, methods=["POST"]),
-            Route(BASE_PATH + "/time-zone", self._choose_zone, methods=["POST"]),
+            Route(BASE_PATH + "/time-zone", self._choose_time_zone, methods=["POST"]),
             *self.signin.routes(),
-            *(
-                Route(f"{BASE_PATH}/{name}", partial(_file, name), methods=["GET"])
-                for name in ("style.css", "icon.svg")
-            ),
-            Route(BASE_PATH + "/{path:path}", self._nowhere, methods=["GET", "POST"]),
+            *(Route(f"{BASE_PATH}/{name}", partial(_send_file, name), methods=["GET"]) for name in files),
+            Route(BASE_PATH + "/{path:path}", self._not_found, methods=["GET", "POST"]),
         ]
-        return [Route(one.path, partial(self._answered, one.endpoint), methods=one.methods) for one in every]
+        return [Route(each.path, partial(self._answer, each.endpoint), methods=each.methods) for each in routes]
 
-    async def _answered(self, endpoint: Endpoint, request: Request) -> Response:
-        """What a page answers, or that it cannot: a store that is away is no blank page."""
+    async def _answer(self, endpoint: Endpoint, request: Request) -> Response:
+        """Call an endpoint, and answer its errors with a page."""
         try:
             return await endpoint(request)
-        except CapacityExceeded as none:
-            lang = request_language(request, self.language)
-            return render_message(
-                "too_many_requests", lang, None, TOO_MANY_REQUESTS if none.limit else SERVICE_UNAVAILABLE
-            )
-        except (SaasusMcpError, OSError) as error:  # OSError: no more open files
-            log.error("the console could not answer: %s", error)  # noqa: TRY400 - what failed has been said in words
-            return render_message("unavailable", request_language(request, self.language), None, SERVICE_UNAVAILABLE)
-
-    async def _show(self, view: views.View, request: Request) -> Response:
-        lang = request_language(request, self.language)
-        session = await self.signin.find_session(request)
-        if session is None:
-            return self._to_the_door(request, lang)
-        shown = await run_sync(view, self.service, self._asked(request, session))
-        return await run_sync(self._page, shown, session, request, lang)
-
-    async def _do(self, act: FormAction, request: Request) -> Response:
-        """What a form asks; where it is refused, the page of what it was about says why."""
-        lang = request_language(request, self.language)
-        try:
-            session, fields = await self._sent(request)
-            try:
-                return redirect_to(await run_sync(act, session, fields))
-            except CallRefused as refused:
-                return await self._refused(refused, fields, session, request)
         except NotSignedIn:
             return redirect_to("/sign-in")
         except InvalidForm:
-            return render_message("refused_form", lang, None, FORBIDDEN)
+            text, status = message("console.refused_form"), HTTPStatus.FORBIDDEN
+        except CapacityExceeded as error:
+            text = message("console.too_many_requests")
+            status = HTTPStatus.TOO_MANY_REQUESTS if error.limit else HTTPStatus.SERVICE_UNAVAILABLE
+        except (SaasusMcpError, OSError) as error:  # OSError: too many open files
+            log.error("the console could not answer: %s", error)  # noqa: TRY400 - the message says what failed
+            text, status = message("console.unavailable"), HTTPStatus.SERVICE_UNAVAILABLE
+        return render_message(text, request_language(request, self.language), None, status)
 
-    async def _sent(self, request: Request) -> tuple[ConsoleSession, Mapping[str, str]]:
-        """Who sent a form, and its fields.
+    async def _show(self, view: views.View, request: Request) -> Response:
+        session = await self.signin.find_session(request)
+        if session is None:
+            return self._redirect_to_signin(request)
+        content = await run_sync(view, self.service, self._page_request(request, session))
+        return await run_sync(self._render, content, session, request)
+
+    async def _act(self, action: FormAction, request: Request) -> Response:
+        """Perform the action of a form. If it is refused, the page it belongs to says why."""
+        session, fields = await self._read_form(request)
+        try:
+            return redirect_to(await run_sync(action, session, fields))
+        except CallRefused as refused:
+            return await self._show_refusal(refused, fields, session, request)
+
+    async def _read_form(self, request: Request) -> tuple[ConsoleSession, Mapping[str, str]]:
+        """Return the session and the fields of a form.
 
         Raises:
-            SignedOut: nobody who is signed in.
-            BadForm: it is not one that this session was shown.
+            NotSignedIn: the browser has no session.
+            InvalidForm: the form does not belong to the session.
         """
         session = await self.signin.find_session(request)
         if session is None:
@@ -148,35 +135,29 @@ class Console:
         check_csrf(fields, session)
         return session, fields
 
-    async def _refused(
+    async def _show_refusal(
         self, refused: CallRefused, fields: Mapping[str, str], session: ConsoleSession, request: Request
     ) -> Response:
-        lang, status = (
-            request_language(request, self.language),
-            CONFLICT if refused.reason == "unknown" else UNPROCESSABLE,
-        )
-        word, code = f"refused_{refused.reason}", fields.get("code", "")
+        status = HTTPStatus.CONFLICT if refused.reason == Reason.UNKNOWN else HTTPStatus.UNPROCESSABLE_ENTITY
+        error, code = one_of("console.refused", refused.reason), fields.get("code", "")
         if code:
-            asked = replace(self._asked(request, session), query={}, path={"code": code})
+            page = replace(self._page_request(request, session), query={}, path={"code": code})
             typed = fields.get("name", "")[:MAX_TYPED_LENGTH]
-            shown = await run_sync(partial(views.view_approval, self.service, asked, error=word, typed=typed))
-            if shown is not None:
-                return await run_sync(self._page, shown, session, request, lang, status)
-        return render_message(word, lang, session, status)
+            content = await run_sync(partial(views.view_approval, self.service, page, error=error, typed=typed))
+            if content is not None:
+                return await run_sync(self._render, content, session, request, status)
+        return render_message(error, request_language(request, self.language), session, status)
 
     def _approve(self, session: ConsoleSession, fields: Mapping[str, str]) -> str:
         self.service.approve(session.approver, fields.get("code", ""), fields.get("name", ""))
-        return _to_approval(fields)
+        return _approval_path(fields)
 
     def _reject(self, session: ConsoleSession, fields: Mapping[str, str]) -> str:
-        self.service.reject(
-            session.approver, fields.get("code", ""), fields.get("reason", "").strip()[:MAX_REASON_LENGTH]
-        )
-        return _to_approval(fields)
+        self.service.reject(session.approver, fields.get("code", ""), _reason(fields))
+        return _approval_path(fields)
 
     def _freeze(self, session: ConsoleSession, fields: Mapping[str, str]) -> str:
-        reason = fields.get("reason", "").strip()[:MAX_REASON_LENGTH]
-        self.service.freeze(session.approver, fields.get("profile", ""), reason)
+        self.service.freeze(session.approver, fields.get("profile", ""), _reason(fields))
         return "/limits"
 
     def _unfreeze(self, session: ConsoleSession, fields: Mapping[str, str]) -> str:
@@ -184,75 +165,74 @@ class Console:
         return "/limits"
 
     async def _reveal(self, request: Request) -> Response:
-        """Not a redirect: what is shown once must not be asked for twice."""
-        lang, secret, failed = request_language(request, self.language), None, ""
+        """Show a secret once. There is no redirect, because the page cannot be requested again."""
+        session, fields = await self._read_form(request)
+        secret: str | None = None
+        error: Message | None = None
         try:
-            session, fields = await self._sent(request)
-            try:
-                secret = await run_sync(self.service.reveal, session.approver, fields.get("handle", ""))
-            except CallRefused:
-                failed = "unknown_secret"
-        except NotSignedIn:
-            return redirect_to("/sign-in")
-        except InvalidForm:
-            return render_message("refused_form", lang, None, FORBIDDEN)
-        shown = views.PageContent("secrets", {"secret": secret, "failed": failed, "here": "secrets"})
-        return await run_sync(self._page, shown, session, request, lang, UNPROCESSABLE if failed else 200)
+            secret = await run_sync(self.service.reveal, session.approver, fields.get("handle", ""))
+        except CallRefused:
+            error = message("console.unknown_secret")
+        content = views.PageContent("secrets", {"secret": secret, "error": error, "here": "secrets"})
+        status = HTTPStatus.UNPROCESSABLE_ENTITY if error else HTTPStatus.OK
+        return await run_sync(self._render, content, session, request, status)
 
-    async def _choose_zone(self, request: Request) -> Response:
-        """Take another time zone for what this browser shows. Changes nothing else."""
-        try:
-            session, fields = await self._sent(request)
-        except NotSignedIn:
-            return redirect_to("/sign-in")
-        except InvalidForm:
-            return render_message("refused_form", request_language(request, self.language), None, FORBIDDEN)
+    async def _choose_time_zone(self, request: Request) -> Response:
+        """Set the time zone of this browser. Nothing else changes."""
+        session, fields = await self._read_form(request)
         name = fields.get("zone", "").strip()
         if name and timezones.find_time_zone(name) is None:
-            asked = self._asked(request, session)
-            shown = views.view_account(self.service, asked, error="time_zone_wrong")
-            return await run_sync(self._page, shown, session, request, asked.language, UNPROCESSABLE)
-        answer = redirect_to("/session")
-        self.signin.set_time_zone(answer, name)
-        return answer
+            page = self._page_request(request, session)
+            content = views.view_account(self.service, page, error=message("console.time_zone_wrong"))
+            return await run_sync(self._render, content, session, request, HTTPStatus.UNPROCESSABLE_ENTITY)
+        response = redirect_to("/session")
+        self.signin.set_time_zone(response, name)
+        return response
 
-    async def _nowhere(self, request: Request) -> Response:
-        return render_message(
-            "not_found", request_language(request, self.language), await self.signin.find_session(request), NOT_FOUND
-        )
+    async def _not_found(self, request: Request) -> Response:
+        return self._render(None, await self.signin.find_session(request), request)
 
-    def _page(
+    def _render(
         self,
-        shown: views.PageContent | None,
-        session: ConsoleSession,
+        content: views.PageContent | None,
+        session: ConsoleSession | None,
         request: Request,
-        lang: Language,
-        status: int = 200,
+        status: int = HTTPStatus.OK,
     ) -> Response:
-        """A page to someone who is signed in, which says above all whether anything real is touched."""
-        if shown is None:
-            return render_message("not_found", lang, session, NOT_FOUND)
-        rooms = self.service.contexts_of(session.approver)
-        sandbox = bool(rooms) and all(room.sandbox for room in rooms)
+        """Return a page, marked if the approver sees nothing but the sandbox; "not found" without content."""
+        language = request_language(request, self.language)
+        if content is None or session is None:
+            return render_message(message("console.not_found"), language, session, HTTPStatus.NOT_FOUND)
+        contexts = self.service.contexts_of(session.approver)
+        sandbox = bool(contexts) and all(context.sandbox for context in contexts)
         back = request.url.path.removeprefix(BASE_PATH) if request.method == "GET" else ""
-        return render_page(shown.template, lang, session, status=status, sandbox=sandbox, back=back, **shown.values)
+        values = {"sandbox": sandbox, "back": back, **content.values}
+        return render_page(content.template, language, session, status=status, **values)
 
-    def _to_the_door(self, request: Request, lang: Language) -> Response:
-        """To sign in; from another site's link, first once more from here: the cookie that proves it is then sent."""
+    def _redirect_to_signin(self, request: Request) -> Response:
+        """Redirect to the sign-in page.
+
+        After a link of another site, reload the page from this site first: the browser then sends the strict session cookie.
+        """
         if is_cross_site(request):
-            return render_page("onward", lang, None, refresh=f"0;url={request.url.path}", onward=request.url.path)
+            path, language = request.url.path, request_language(request, self.language)
+            return render_page("onward", language, None, refresh=f"0;url={path}", onward=path)
         return self.signin.redirect_to_signin(request)
 
-    def _asked(self, request: Request, session: ConsoleSession) -> views.PageRequest:
-        who = request_reader(request, self.language, self.zone)
-        return views.PageRequest(dict(request.query_params), dict(request.path_params), session, who)
+    def _page_request(self, request: Request, session: ConsoleSession) -> views.PageRequest:
+        reader = request_reader(request, self.language, self.zone)
+        return views.PageRequest(dict(request.query_params), dict(request.path_params), session, reader)
 
 
-def _to_approval(fields: Mapping[str, str]) -> str:
-    """Where what was decided is seen: the page says what the store says, and nobody's link can say it instead."""
+def _reason(fields: Mapping[str, str]) -> str:
+    return fields.get("reason", "").strip()[:MAX_REASON_LENGTH]
+
+
+def _approval_path(fields: Mapping[str, str]) -> str:
+    """Return the path of the approval page, which shows the result as it is in the store."""
     return f"/approvals/{''.join(each for each in fields.get('code', '').strip() if each.isalnum() or each == '-')}"
 
 
-async def _file(name: str, _: Request) -> Response:
-    """What every page needs: the same for everybody, so that a browser may keep it for a while."""
+async def _send_file(name: str, _: Request) -> Response:
+    """Return a static file. It is the same for everybody, so browsers may cache it."""
     return FileResponse(STATIC_FOLDER / name, headers={**CONSOLE_HEADERS, "Cache-Control": "max-age=600"})

@@ -1,4 +1,4 @@
-"""What the console works on, and what a person at it can see and do. Knows nothing of HTTP."""
+"""What an approver can see and do on the console, independent of HTTP."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.catalog import Catalogue, Operation, UnknownTool
+from saasus_mcp.common.language import Language
+from saasus_mcp.common.messages import message
 from saasus_mcp.hosting.console.signin_sessions import Approver
 from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord, record_action
 from saasus_mcp.permissions.approval.approvals import ApprovalService
@@ -17,33 +19,33 @@ from saasus_mcp.permissions.question import stored_question
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.permissions.secrets.secret_vault import SecretVault
+from saasus_mcp.settings.profiles import EVERYONE
 from saasus_mcp.store import Approval, Freeze
 
 if TYPE_CHECKING:
     from saasus_mcp.store import Store
     from saasus_mcp.store.audit.log import RecordPosition
 
-EVERYONE = "*"
 DAY_SECONDS = 24 * 3600
 HISTORY_DAYS = 7
-"""For which a decided or expired approval is still shown."""
+"""How long a decided or expired approval is shown."""
 PAGE_SIZE, SCAN_LIMIT, BATCH_SIZE = 50, 5_000, 500
-"""Audit records on a page, how many are looked through for one, and how many are read at once."""
+"""Audit records on a page, how many are searched for one page, and how many are read at once."""
 PAGE_BYTES = 256 * 1024
-"""After which a page of the audit ends, however few its records are."""
+"""The size at which a page of audit records ends."""
 COMMON_CONTEXT = "decisions"
-"""The name of the room in which the decisions that concern every SaaS are seen."""
+"""The name of the context with the decisions on all SaaS together."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProfileContext:
-    """One profile, or on a laptop one store with whatever profiles it serves.
+    """A profile on the console; or, on the console of one machine, a store with all its profiles.
 
     Attributes:
-        name: of the profile, or what tells one store from another.
-        groups: who may look into it and decide.
-        profile: whose approvals and records are shown; None for those of every profile in the store.
-        saas_id: empty where only the store's records say it.
+        name: the name of the profile or of the store.
+        groups: the groups whose members may see it and decide.
+        profile: the profile whose approvals and records are shown; None for every profile in the store.
+        saas_id: the SaaS id; empty if only the store's records contain it.
     """
 
     name: str
@@ -56,7 +58,7 @@ class ProfileContext:
 
 @dataclass(frozen=True, slots=True)
 class ListedApproval:
-    """An approval and the room it was asked in."""
+    """An approval and its context."""
 
     context: ProfileContext
     approval: Approval
@@ -64,7 +66,7 @@ class ListedApproval:
 
 @dataclass(frozen=True, slots=True)
 class AuditPage:
-    """Audit records, newest first. `older`: where to look on for more; None where all were looked through."""
+    """Audit records, newest first. `next_cursor` is where older ones begin; None if all were searched."""
 
     records: list[dict[str, Any]]
     next_cursor: RecordPosition | None
@@ -72,22 +74,22 @@ class AuditPage:
 
 @dataclass(frozen=True, slots=True)
 class PolicyText:
-    """A policy as it is written. `outdated`: it was edited since, and what is in force is not what it says."""
+    """The text of a policy file. `outdated`: the file was edited, and the policy in force is an earlier version."""
 
     text: str
     outdated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConsoleService:
-    """Everything that the pages show and do.
+    """What the pages show and their forms do.
 
     Attributes:
-        rooms: those there are now.
-        policy: in force; on a laptop, of servers that are started with the same settings.
-        profile: of the decisions that are shown where a room has none.
-        everything: freezes all stores at once, those to come included, or with None lifts that; None where nobody here may.
-        common: the store of the decisions that concern every SaaS; None where they are recorded in each room.
+        list_contexts: returns the present contexts.
+        policy: the policy in force; on the console of one machine, that of servers with the same settings.
+        profile: the profile for which decisions are shown if a context has none.
+        freeze_all: freezes all stores, future ones included, or lifts that freeze with None; None if this is not possible here.
+        common_store: the store of the decisions on all SaaS together; None if they are recorded in each context.
     """
 
     list_contexts: Callable[[], Sequence[ProfileContext]]
@@ -101,193 +103,203 @@ class ConsoleService:
     common_store: Callable[[], Store] | None = None
 
     def contexts_of(self, approver: Approver) -> list[ProfileContext]:
-        """The rooms that this person may look into."""
-        allowed = approver.groups | {EVERYONE}
-        return [room for room in self.list_contexts() if approver.is_owner or room.groups & allowed]
+        """Return the contexts that the approver may see."""
+        groups = approver.groups | {EVERYONE}
+        return [context for context in self.list_contexts() if approver.is_owner or context.groups & groups]
 
     def list_approvals(self, approver: Approver) -> list[ListedApproval]:
-        """The approvals in their rooms that wait, or did within the last days, newest first."""
+        """Return the pending approvals and those of the last days that the approver may see, newest first."""
         now = self.clock()
-        found = [
-            ListedApproval(room, each)
-            for room in self.contexts_of(approver)
-            for each in room.store().list_approvals(now, since=now - HISTORY_DAYS * DAY_SECONDS)
-            if room.profile in (None, each.profile)
+        listed = [
+            ListedApproval(context, each)
+            for context in self.contexts_of(approver)
+            for each in context.store().list_approvals(now, since=now - HISTORY_DAYS * DAY_SECONDS)
+            if context.profile in (None, each.profile)
         ]
-        return sorted(found, key=lambda each: each.approval.requested_at, reverse=True)
+        return sorted(listed, key=lambda each: each.approval.requested_at, reverse=True)
 
     def find_approval(self, approver: Approver, code: str) -> ListedApproval | None:
-        """The approval with this code, however it was typed and whatever became of it."""
+        """Return the approval with this code, in any spelling and whatever its status."""
         wanted = code.strip().upper().replace("-", "")
-        found = (each for each in self.list_approvals(approver) if each.approval.code.replace("-", "") == wanted)
-        return next(found, None)
+        matches = (each for each in self.list_approvals(approver) if each.approval.code.replace("-", "") == wanted)
+        return next(matches, None)
 
     def approve(self, approver: Approver, code: str, typed: str) -> None:
-        """Say yes by typing the target's name.
+        """Approve a call. The approver types the name of its target.
 
         Raises:
-            Refused: another name was typed, it takes another person, it is pending no more, or it cannot be shown.
+            CallRefused: the name does not match, another person must approve, the approval is not pending, or its question
+                cannot be shown.
         """
-        found = self._pending(approver, code)
-        if not stored_question.is_readable(found.approval, "en"):
-            raise CallRefused(Reason.UNREADABLE, "Another version asked for this.", "Reject it.")
-        ApprovalService(found.context.store()).approve(found.approval, typed, approver.id, self.clock(), via="console")
+        listed = self._find_pending(approver, code)
+        if not stored_question.is_readable(listed.approval, "en"):
+            raise CallRefused(
+                Reason.UNREADABLE,
+                message("hosting.unreadable_question"),
+                message("hosting.unreadable_question_hint"),
+            )
+        service = ApprovalService(listed.context.store())
+        service.approve(listed.approval, typed, approver.id, self.clock(), via="console")
 
     def reject(self, approver: Approver, code: str, reason: str) -> None:
-        """Say no, and why.
+        """Reject a call, with an optional reason.
 
         Raises:
-            Refused: it is pending no more.
+            CallRefused: the approval is not pending.
         """
-        found = self._pending(approver, code)
-        approvals = ApprovalService(found.context.store())
-        approvals.reject(found.approval, approver.id, self.clock(), reason or None, via="console")
+        listed = self._find_pending(approver, code)
+        service = ApprovalService(listed.context.store())
+        service.reject(listed.approval, approver.id, self.clock(), reason or None, via="console")
 
     def reveal(self, approver: Approver, handle: str) -> str:
-        """The secret behind a handle, once; not without a record that it was.
+        """Return the secret behind a handle, once, and record that it was revealed.
 
         Raises:
-            Refused: it is unknown, was revealed already, or its time is over.
+            CallRefused: the handle is unknown, used or expired.
         """
-        for room in self.contexts_of(approver):
+        for context in self.contexts_of(approver):
             try:
-                handles = SecretVault(room.store(), self.sealer, self.clock)
-                return handles.reveal(handle, room.profile, by=approver.id, via="console")
+                vault = SecretVault(context.store(), self.sealer, self.clock)
+                return vault.reveal(handle, context.profile, by=approver.id, via="console")
             except CallRefused:
                 continue
-        raise CallRefused(
-            Reason.UNKNOWN, "This secret handle is unknown, already used or expired.", "Request a new one."
-        )
+        raise CallRefused(Reason.UNKNOWN, message("hosting.unknown_secret"), message("hosting.unknown_secret_hint"))
 
-    def freeze(self, approver: Approver, room: str, reason: str) -> None:
-        """Freeze the writes of one of their rooms and of no other, or where they may and name none, all there are.
+    def freeze(self, approver: Approver, name: str, reason: str) -> None:
+        """Freeze the writes of a context; or of everything, if the name is empty and the approver may do so.
 
-        The freeze goes first: what cannot be recorded is frozen all the same.
+        The freeze comes before its record, so that writes are frozen even if the record fails.
 
         Raises:
-            Refused: there is no such room for them.
+            CallRefused: the approver has no such context.
         """
         freeze = Freeze(self.clock(), approver.id, reason)
-        if not room and self.may_freeze_all(approver) and self.freeze_all is not None:
+        if not name and approver.is_owner and self.freeze_all is not None:
             self.freeze_all(freeze)
             self._record_for_all(approver, ActionKind.FREEZE, reason)
             return
-        found = self._room(approver, room)
-        found.store().freeze(replace(freeze, profile=found.profile or ""))
-        self._record(found, approver, ActionKind.FREEZE, reason=reason)
+        context = self._find_context(approver, name)
+        context.store().freeze(replace(freeze, profile=context.profile or ""))
+        self._record(context, approver, ActionKind.FREEZE, reason=reason)
 
-    def unfreeze(self, approver: Approver, room: str, profile: str = "") -> None:
-        """Lift the freeze of one of their rooms, or where they may and name none, that of everything. Any other stays.
+    def unfreeze(self, approver: Approver, name: str, profile: str = "") -> None:
+        """Lift the freeze of a context; or of everything, if the name is empty and the approver may do so.
 
-        The record goes first: what cannot be recorded stays frozen.
+        The record comes before the change, so that writes stay frozen if the record fails.
 
         Args:
-            profile: whose freeze it is, in a room that shows several profiles; empty for that of all of them.
+            profile: the profile to unfreeze, in a context of several profiles; empty for the freeze of all of them.
 
         Raises:
-            Refused: there is no such room for them.
+            CallRefused: the approver has no such context.
         """
-        if not room and self.may_freeze_all(approver) and self.freeze_all is not None:
+        if not name and approver.is_owner and self.freeze_all is not None:
             self._record_for_all(approver, ActionKind.UNFREEZE)
             self.freeze_all(None)
             for each in self.contexts_of(approver):
                 each.store().unfreeze()
             return
-        found = self._room(approver, room)
-        lifted = profile if found.profile is None else found.profile
-        self._record(found, approver, ActionKind.UNFREEZE, profile=lifted)
-        found.store().unfreeze(lifted)
+        context = self._find_context(approver, name)
+        lifted = profile if context.profile is None else context.profile
+        self._record(context, approver, ActionKind.UNFREEZE, profile=lifted)
+        context.store().unfreeze(lifted)
 
     def may_freeze_all(self, approver: Approver) -> bool:
-        """Whether someone may freeze all stores at once, and lift that."""
+        """Return True if the approver may freeze all stores together and lift that freeze."""
         return approver.is_owner and self.freeze_all is not None
 
     def audit_contexts(self, approver: Approver) -> list[ProfileContext]:
-        """The rooms whose audit this person may see: theirs, and for the owner of the machine that of every SaaS at once."""
-        rooms = self.contexts_of(approver)
+        """Return the contexts whose audit log the approver may see; for the owner of the machine also the common one."""
+        contexts = self.contexts_of(approver)
         if self.common_store is None or not approver.is_owner:
-            return rooms
-        return [*rooms, ProfileContext(COMMON_CONTEXT, frozenset(), self.common_store)]
+            return contexts
+        return [*contexts, ProfileContext(COMMON_CONTEXT, frozenset(), self.common_store)]
 
     def search_audit(
-        self, room: ProfileContext, wanted: Mapping[str, str], days: float, before: RecordPosition | None
+        self, context: ProfileContext, filters: Mapping[str, str], days: float, before: RecordPosition | None
     ) -> AuditPage:
-        """The newest records that fit; `wanted` holds fields and what they must contain."""
-        fit: list[dict[str, Any]] = []
+        """Return the newest records that match.
+
+        Args:
+            filters: by field, the text that it must contain.
+            before: the position to start at; None for the newest record.
+        """
+        matches: list[dict[str, Any]] = []
         since, last, size = self.clock() - days * DAY_SECONDS, before, 0
-        for looked, (place, found) in enumerate(_newest(room.store(), before)):
-            if found["at"] < since:
-                return AuditPage(fit, None)
-            if len(fit) == PAGE_SIZE or looked == SCAN_LIMIT or size > PAGE_BYTES:
-                return AuditPage(fit, last)
-            last = place
-            if room.profile in (None, found.get("profile")) and _fits(found, wanted):
-                fit.append(found)
-                size += len(json.dumps(found, default=str))
-        return AuditPage(fit, None)
+        for count, (position, record) in enumerate(_read_newest(context.store(), before)):
+            if record["at"] < since:
+                return AuditPage(matches, None)
+            if len(matches) == PAGE_SIZE or count == SCAN_LIMIT or size > PAGE_BYTES:
+                return AuditPage(matches, last)
+            last = position
+            if context.profile in (None, record.get("profile")) and _matches(record, filters):
+                matches.append(record)
+                size += len(json.dumps(record, default=str))
+        return AuditPage(matches, None)
 
     def list_decisions(
-        self, principal: Principal, room: ProfileContext | None
-    ) -> list[tuple[Operation, Decision, bool]]:
-        """What the policy says of every operation for someone, and whether that hangs on more than is known here."""
-        profile = (room and room.profile) or self.profile
-        decided = []
-        for each in self.catalogue:
-            case = PolicyInput(each, {}, principal, profile)
-            decided.append((each, self.policy.decide(case), is_conditional(self.policy.explain(case))))
-        return decided
+        self, principal: Principal, context: ProfileContext | None
+    ) -> Iterator[tuple[Operation, Decision, bool]]:
+        """Yield the decision on every operation for a principal, and whether it depends on the arguments or the target."""
+        profile = (context and context.profile) or self.profile
+        for operation in self.catalogue:
+            given = PolicyInput(operation, {}, principal, profile)
+            yield operation, self.policy.decide(given), is_conditional(self.policy.explain(given))
 
-    def operation_title(self, key: str, language: str) -> str:
-        """What an operation is called; its key where this version does not know it."""
+    def operation_title(self, key: str, language: Language) -> str:
+        """Return the title of an operation, or its key if this version does not know it."""
         operation = self.find_operation(key)
-        return operation.title.text("ja" if language == "ja" else "en") if operation else key
+        return operation.title.text(language) if operation else key
 
     def find_operation(self, key: str) -> Operation | None:
-        """The operation with this key; None where this version does not know it."""
+        """Return the operation with this key; None if this version does not know it."""
         try:
             return self.catalogue.find(key)
         except UnknownTool:
             return None
 
-    def _pending(self, approver: Approver, code: str) -> ListedApproval:
-        found = self.find_approval(approver, code)
-        if found is None or found.approval.status != "pending":
+    def _find_pending(self, approver: Approver, code: str) -> ListedApproval:
+        listed = self.find_approval(approver, code)
+        if listed is None or listed.approval.status != "pending":
             raise CallRefused(
-                Reason.UNKNOWN, "No approval with this code is pending.", "It may have expired or been decided."
+                Reason.UNKNOWN, message("hosting.unknown_approval"), message("hosting.unknown_approval_hint")
             )
-        return found
+        return listed
 
-    def _room(self, approver: Approver, name: str) -> ProfileContext:
-        found = next((room for room in self.contexts_of(approver) if room.name == name), None)
-        if found is None:
-            raise CallRefused(Reason.UNKNOWN, "There is no such profile.", "Choose one that is shown.")
-        return found
+    def _find_context(self, approver: Approver, name: str) -> ProfileContext:
+        context = next((each for each in self.contexts_of(approver) if each.name == name), None)
+        if context is None:
+            raise CallRefused(
+                Reason.UNKNOWN, message("hosting.unknown_profile"), message("hosting.unknown_profile_hint")
+            )
+        return context
 
     def _record_for_all(self, approver: Approver, kind: ActionKind, reason: str = "") -> None:
-        """Record a decision on every SaaS: once where there is a store for such, else in each room."""
+        """Record an action on all SaaS: in the common store if there is one, else in each context."""
         if self.common_store is not None:
             record_action(self.common_store(), ActionRecord(kind, approver.id, "console", reason=reason), self.clock())
             return
-        for room in self.contexts_of(approver):
-            self._record(room, approver, kind, reason=reason)
+        for context in self.contexts_of(approver):
+            self._record(context, approver, kind, reason=reason)
 
     def _record(
-        self, room: ProfileContext, approver: Approver, kind: ActionKind, *, profile: str = "", reason: str = ""
+        self, context: ProfileContext, approver: Approver, kind: ActionKind, *, profile: str = "", reason: str = ""
     ) -> None:
-        """Record a decision on a room in its audit."""
-        place = {"profile": profile or room.profile or "", "saas_id": room.saas_id}
-        record_action(room.store(), ActionRecord(kind, approver.id, "console", reason=reason, **place), self.clock())
+        """Record an action in the audit log of a context."""
+        target = {"profile": profile or context.profile or "", "saas_id": context.saas_id}
+        action = ActionRecord(kind, approver.id, "console", reason=reason, **target)
+        record_action(context.store(), action, self.clock())
 
 
-def _newest(store: Store, before: RecordPosition | None) -> Iterator[tuple[RecordPosition, dict[str, Any]]]:
-    """Records, newest first, read piece by piece."""
+def _read_newest(store: Store, before: RecordPosition | None) -> Iterator[tuple[RecordPosition, dict[str, Any]]]:
+    """Yield audit records, newest first, read in batches."""
     while True:
-        found = store.audit_log.newest_records(BATCH_SIZE, before)
-        yield from found
-        if len(found) < BATCH_SIZE:
+        batch = store.audit_log.newest_records(BATCH_SIZE, before)
+        yield from batch
+        if len(batch) < BATCH_SIZE:
             return
-        before = found[-1][0]
+        before = batch[-1][0]
 
 
-def _fits(record: Mapping[str, Any], wanted: Mapping[str, str]) -> bool:
-    return all(value.casefold() in str(record.get(name, "")).casefold() for name, value in wanted.items())
+def _matches(record: Mapping[str, Any], filters: Mapping[str, str]) -> bool:
+    return all(value.casefold() in str(record.get(name, "")).casefold() for name, value in filters.items())

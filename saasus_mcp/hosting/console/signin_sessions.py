@@ -1,4 +1,7 @@
-"""Who is signed in to the console. The cookie is a random value; what it stands for stays on the server and can be ended."""
+"""Sessions of the console, one-time sign-in links, and the throttle of guesses.
+
+A session cookie is a random value. Its data stays on the server, where the session can be ended.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +9,25 @@ import hashlib
 import hmac
 import math
 import secrets
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from saasus_mcp.store import sessions as kept
+    from saasus_mcp.store.sessions import SessionStore
 
 SESSION_SECONDS = 8 * 3600
 LINK_SECONDS = 5 * 60
 MAX_SESSIONS_PER_APPROVER = 20
-"""Sessions of one person at once; the oldest ends for a new one, and nobody else's."""
+"""Sessions of one approver at once. A new one ends the oldest one of the same approver."""
+MAX_FAILURES = 10
+WINDOW_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Approver:
-    """A person who may decide. `groups` say on which profiles; `everywhere` is the owner of the machine."""
+    """A person who may decide on the profiles of their groups; `is_owner`, the owner of the machine, on all of them."""
 
     id: str
     groups: frozenset[str] = frozenset()
@@ -30,11 +36,11 @@ class Approver:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedApprover:
-    """Someone who proved who they are.
+    """An approver who has proved their identity.
 
     Attributes:
-        until: epoch seconds when what they proved it with ends; no session lasts longer.
-        token: the approver token that they showed; with it, the session ends.
+        valid_until: epoch seconds at which the proof expires; no session lasts longer.
+        token: the approver token that was used, if any; the session ends with it.
     """
 
     approver: Approver
@@ -44,7 +50,7 @@ class VerifiedApprover:
 
 @dataclass(frozen=True, slots=True)
 class ConsoleSession:
-    """One signed-in browser. `csrf` stands in every form; times are epoch seconds."""
+    """The session of one browser. Every form contains `csrf`. Times are epoch seconds."""
 
     approver: Approver
     csrf: str
@@ -53,39 +59,39 @@ class ConsoleSession:
 
 
 class ConsoleSessions(Protocol):
-    """Where sessions are kept."""
+    """The sessions of the console."""
 
-    def open(self, admitted: VerifiedApprover, now: float) -> str:
-        """Sign someone in; gives the cookie's value."""
+    def open(self, verified: VerifiedApprover, now: float) -> str:
+        """Open a session and return the value of its cookie."""
         ...
 
     def find(self, cookie: str, now: float) -> ConsoleSession | None:
-        """The session of a cookie, while it lasts."""
+        """Return the session of a cookie, unless it has expired."""
         ...
 
     def close(self, cookie: str) -> None:
-        """Sign out."""
+        """End the session of a cookie."""
         ...
 
     def close_all(self, approver: Approver) -> None:
-        """Sign someone out in every browser."""
+        """End all sessions of an approver."""
         ...
 
 
 class LocalSessions:
-    """Sessions of one process, which end with it."""
+    """Sessions in the memory of one process."""
 
     def __init__(self) -> None:
         self._open: dict[str, ConsoleSession] = {}
 
-    def open(self, admitted: VerifiedApprover, now: float) -> str:
+    def open(self, verified: VerifiedApprover, now: float) -> str:
         self._open = {name: session for name, session in self._open.items() if session.expires_at > now}
-        theirs = [name for name, session in self._open.items() if session.approver.id == admitted.approver.id]
-        if len(theirs) >= MAX_SESSIONS_PER_APPROVER:
-            del self._open[theirs[0]]
+        same = [name for name, session in self._open.items() if session.approver.id == verified.approver.id]
+        if len(same) >= MAX_SESSIONS_PER_APPROVER:
+            del self._open[same[0]]
         cookie = secrets.token_urlsafe(32)
-        until = min(now + SESSION_SECONDS, admitted.valid_until)
-        self._open[hash_secret(cookie)] = ConsoleSession(admitted.approver, _csrf(cookie), now, until)
+        until = min(now + SESSION_SECONDS, verified.valid_until)
+        self._open[hash_secret(cookie)] = ConsoleSession(verified.approver, _csrf_token(cookie), now, until)
         return cookie
 
     def find(self, cookie: str, now: float) -> ConsoleSession | None:
@@ -100,68 +106,79 @@ class LocalSessions:
 
 
 class StoredSessions:
-    """Sessions that every replica knows, and that `saasus-mcp token` can end."""
+    """Sessions in the store, which all replicas share and `saasus-mcp token` can end."""
 
-    def __init__(self, kept: kept.SessionStore) -> None:
-        self._kept = kept
+    def __init__(self, store: SessionStore) -> None:
+        self._store = store
 
-    def open(self, admitted: VerifiedApprover, now: float) -> str:
+    def open(self, verified: VerifiedApprover, now: float) -> str:
         from saasus_mcp.store.sessions import ConsoleSessionRecord  # noqa: PLC0415 - imports the database library
 
-        cookie, approver = secrets.token_urlsafe(32), admitted.approver
-        until = min(now + SESSION_SECONDS, admitted.valid_until)
-        self._kept.create(
-            cookie,
-            ConsoleSessionRecord(approver.id, approver.groups, now, until),
-            admitted.token,
-            most=MAX_SESSIONS_PER_APPROVER,
-        )
+        cookie, approver = secrets.token_urlsafe(32), verified.approver
+        until = min(now + SESSION_SECONDS, verified.valid_until)
+        record = ConsoleSessionRecord(approver.id, approver.groups, now, until)
+        self._store.create(cookie, record, verified.token, most=MAX_SESSIONS_PER_APPROVER)
         return cookie
 
     def find(self, cookie: str, now: float) -> ConsoleSession | None:
-        signed = self._kept.get(cookie, now)
-        if signed is None:
+        record = self._store.get(cookie, now)
+        if record is None:
             return None
-        return ConsoleSession(
-            Approver(signed.principal, signed.groups), _csrf(cookie), signed.opened_at, signed.expires_at
-        )
+        approver = Approver(record.principal, record.groups)
+        return ConsoleSession(approver, _csrf_token(cookie), record.opened_at, record.expires_at)
 
     def close(self, cookie: str) -> None:
-        self._kept.delete(cookie)
+        self._store.delete(cookie)
 
     def close_all(self, approver: Approver) -> None:
-        self._kept.delete_all(approver.id)
+        self._store.delete_all(approver.id)
 
 
 class OneTimeLinks:
-    """One-time links for the owner of the machine, printed where only they look."""
+    """One-time sign-in links for the owner of the machine, printed in their terminal."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._issued: dict[str, tuple[float, Approver]] = {}
 
     def issue(self, approver: Approver) -> str:
-        """A ticket that signs this person in once, within five minutes."""
+        """Return a ticket that signs the approver in once, within five minutes."""
         ticket = secrets.token_urlsafe(32)
         self._issued[hash_secret(ticket)] = (self._clock() + LINK_SECONDS, approver)
         return ticket
 
     def is_valid(self, ticket: str) -> bool:
-        """Whether it would sign someone in."""
+        """Return True if the ticket would sign someone in."""
         until, _ = self._issued.get(hash_secret(ticket), (0.0, None))
         return until > self._clock()
 
     def redeem(self, ticket: str) -> Approver | None:
-        """Whom the ticket signs in; None where it was used, is unknown, or its time is over."""
+        """Use up a ticket and return its approver; None if it is unknown, used or expired."""
         until, approver = self._issued.pop(hash_secret(ticket), (0.0, None))
         return approver if until > self._clock() else None
 
 
+class GuessThrottle:
+    """Blocks further attempts after ten failures within a minute, until the first of them is a minute old."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._failures: deque[float] = deque(maxlen=MAX_FAILURES)
+
+    @property
+    def is_blocked(self) -> bool:
+        """Return True if the next attempt must wait."""
+        return len(self._failures) == MAX_FAILURES and self._clock() - self._failures[0] < WINDOW_SECONDS
+
+    def record_failure(self) -> None:
+        self._failures.append(self._clock())
+
+
 def hash_secret(secret: str) -> str:
-    """What is kept of a cookie or a ticket: random values of 256 bits need no slow hash."""
+    """Return the hash under which a cookie or a ticket is stored. Random values of 256 bits need no slow hash."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def _csrf(cookie: str) -> str:
-    """What every form of a session carries: nobody who lacks the cookie can make it, and it tells nothing of the cookie."""
+def _csrf_token(cookie: str) -> str:
+    """Return the CSRF token of a session: it cannot be made without the cookie, and does not reveal it."""
     return hmac.new(cookie.encode(), b"csrf", hashlib.sha256).hexdigest()

@@ -1,4 +1,4 @@
-"""What each page shows: facts from the desk, ready for a template."""
+"""Collect what each page of the console shows, for its template."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from saasus_mcp.catalog import Operation
 from saasus_mcp.common.language import Language
-from saasus_mcp.hosting.console.effects import effect_facts
+from saasus_mcp.common.messages import Message, one_of
 from saasus_mcp.hosting.console.question_view import question_content
 from saasus_mcp.hosting.console.service import ConsoleService, ListedApproval, ProfileContext
 from saasus_mcp.hosting.console.signin_sessions import ConsoleSession
-from saasus_mcp.hosting.console.wording import WORDS
 from saasus_mcp.permissions.approval.approvals import may_approve
 from saasus_mcp.permissions.policy.budgets import DEFAULT_CEILINGS, WINDOWS
 from saasus_mcp.permissions.policy.model import Ceiling
@@ -25,6 +25,7 @@ from saasus_mcp.store.records import BudgetKind, Freeze
 
 RECENT_DECISIONS = 20
 REFRESH_SECONDS = 30
+EXPIRES_SOON_MINUTES = 3
 MAX_FILTER_LENGTH = 200
 OUTCOMES = ("allow", "confirm", "approve", "deny")
 CEILING_OF_KIND: Mapping[BudgetKind, Ceiling] = {
@@ -32,11 +33,12 @@ CEILING_OF_KIND: Mapping[BudgetKind, Ceiling] = {
     "users": "affected_users_per_hour",
     "writes": "writes_per_minute",
 }
+LIKELIHOOD = {"yes": "yes", "conditional": "maybe", "indirect": "maybe"}
 
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """What a request for a page says."""
+    """A request for a page: its query and path parameters, the session, and the reader."""
 
     query: Mapping[str, str]
     path: Mapping[str, str]
@@ -45,195 +47,221 @@ class PageRequest:
 
     @property
     def language(self) -> Language:
-        """The language of the page."""
         return self.reader.language
 
     def filter_text(self, name: str) -> str:
-        """A filter as it was typed."""
+        """Return the text of a filter."""
         return self.query.get(name, "").strip()[:MAX_FILTER_LENGTH]
 
 
 @dataclass(frozen=True, slots=True)
 class PageContent:
-    """A template and what goes into it."""
+    """A template and its variables."""
 
     template: str
     values: Mapping[str, Any]
 
 
 View = Callable[[ConsoleService, PageRequest], PageContent | None]
-"""A page; None where there is none."""
+"""Returns a page; None if it does not exist."""
 
 
-def view_approvals(desk: ConsoleService, asked: PageRequest) -> PageContent:
-    """What waits, and what became of the last ones."""
-    rows = [_row(desk, found, asked.reader) for found in desk.list_approvals(asked.session.approver)]
+def view_approvals(service: ConsoleService, page: PageRequest) -> PageContent:
+    """Return the pending approvals and the most recent decisions."""
+    rows = [_approval_row(service, each, page.reader) for each in service.list_approvals(page.session.approver)]
     waiting = [row for row in rows if row["status"] == "pending"]
     decided = [row for row in rows if row["status"] != "pending"][:RECENT_DECISIONS]
     values = {"waiting": waiting, "decided": decided, "refresh": REFRESH_SECONDS, "here": "approvals"}
     return PageContent("approvals", values)
 
 
-def view_approval(desk: ConsoleService, asked: PageRequest, error: str = "", typed: str = "") -> PageContent | None:
-    """One approval with its question, to be decided on.
+def view_approval(
+    service: ConsoleService, page: PageRequest, error: Message | None = None, typed: str = ""
+) -> PageContent | None:
+    """Return one approval with its question.
 
     Args:
-        failed: what was wrong with the last try, in a word.
-        typed: what was typed then.
+        error: why the last attempt failed.
+        typed: the name that was typed in the last attempt.
     """
-    found = desk.find_approval(asked.session.approver, asked.path["code"])
-    if found is None:
+    listed = service.find_approval(page.session.approver, page.path["code"])
+    if listed is None:
         return None
-    question = stored_question.load_question(found.approval)
+    approval = listed.approval
+    question = stored_question.load_question(approval)
     values = {
-        "row": _row(desk, found, asked.reader),
-        "question": question_content(question, asked.reader) if question is not None else None,
-        "older": stored_question.legacy_text(found.approval, asked.language) if question is None else "",
-        "to_type": stored_question.text_to_type(found.approval, asked.language),
-        "may_approve": may_approve(found.approval, asked.session.approver.id),
-        "failed": error,
+        "row": _approval_row(service, listed, page.reader),
+        "question": question_content(question, page.reader) if question is not None else None,
+        "older": stored_question.legacy_text(approval, page.language) if question is None else "",
+        "to_type": stored_question.text_to_type(approval, page.language),
+        "may_approve": may_approve(approval, page.session.approver.id),
+        "error": error,
         "typed": typed,
         "here": "approvals",
     }
     return PageContent("approval", values)
 
 
-def view_tools(desk: ConsoleService, asked: PageRequest) -> PageContent:
-    """Every operation with what it does and the decision for someone."""
-    rooms = desk.contexts_of(asked.session.approver)
-    room = select_context(rooms, asked)
-    who, groups, sought, outcome = (asked.filter_text(name) for name in ("who", "groups", "q", "outcome"))
-    named = frozenset(name for part in groups.split(",") if (name := part.strip()))
-    principal = Principal(who or asked.session.approver.id, named)
+def view_tools(service: ConsoleService, page: PageRequest) -> PageContent:
+    """Return every operation with its effects and the decision for a principal."""
+    contexts = service.contexts_of(page.session.approver)
+    context = select_context(contexts, page)
+    who, groups, search, outcome = (page.filter_text(name) for name in ("who", "groups", "q", "outcome"))
+    names = frozenset(name for part in groups.split(",") if (name := part.strip()))
+    principal = Principal(who or page.session.approver.id, names)
     rows = [
         {
             "tool": operation.tool,
             "key": operation.key,
-            "title": operation.title.text(asked.language),
+            "title": operation.title.text(page.language),
             "level": operation.level,
-            "facts": effect_facts(operation, asked.language),
+            "level_label": one_of("console.level_name", operation.level),
+            "facts": _effect_facts(operation),
             "outcome": decision.outcome,
+            "outcome_label": one_of("console.decision_value", decision.outcome),
             "rule": decision.rule,
-            "hangs": hangs,
+            "depends": depends,
         }
-        for operation, decision, hangs in desk.list_decisions(principal, room)
+        for operation, decision, depends in service.list_decisions(principal, context)
     ]
-    fit = [
+    matches = [
         row
         for row in rows
         if outcome in ("", row["outcome"])
-        and sought.casefold() in f"{row['tool']} {row['key']} {row['title']} {row['level']}".casefold()
+        and search.casefold() in f"{row['tool']} {row['key']} {row['title']} {row['level']}".casefold()
     ]
     values = {
-        "rooms": rooms,
-        "room": room,
+        "contexts": contexts,
+        "context": context,
         "who": principal.id,
         "groups": groups,
-        "q": sought,
+        "q": search,
         "outcome": outcome,
-        "outcomes": OUTCOMES,
-        "rows": fit,
+        "outcomes": [(each, one_of("console.decision_value", each)) for each in OUTCOMES],
+        "rows": matches,
         "total": len(rows),
-        "local": desk.freeze_all is not None,
+        "local": service.freeze_all is not None,
         "here": "tools",
     }
     return PageContent("tools", values)
 
 
-def view_policy(desk: ConsoleService, _: PageRequest) -> PageContent:
-    """The policy in force, as it is written."""
-    written = desk.read_policy()
+def view_policy(service: ConsoleService, _: PageRequest) -> PageContent:
+    """Return the policy in force and its text."""
+    written = service.read_policy()
     values = {
-        "name": desk.policy.name,
+        "name": service.policy.name,
         "text": written.text,
         "outdated": written.outdated,
-        "loud": desk.policy.announcement,
-        "two_person": desk.policy.two_person,
-        "local": desk.freeze_all is not None,
+        "loud": service.policy.announcement,
+        "two_person": service.policy.two_person,
+        "local": service.freeze_all is not None,
         "here": "policy",
     }
     return PageContent("policy", values)
 
 
-def view_limits(desk: ConsoleService, asked: PageRequest) -> PageContent:
-    """What is used of the budgets, and the freezes: of the profiles that the person may look into, and of everything."""
-    now, approver = desk.clock(), asked.session.approver
-    ceilings = {**DEFAULT_CEILINGS, **(desk.policy.ceilings or {})}
+def view_limits(service: ConsoleService, page: PageRequest) -> PageContent:
+    """Return the used budgets and the freezes that the approver may see."""
+    now, approver = service.clock(), page.session.approver
+    ceilings = {**DEFAULT_CEILINGS, **(service.policy.ceilings or {})}
     places: list[dict[str, Any]] = []
     used: list[dict[str, Any]] = []
-    for room in desk.contexts_of(approver):
-        freezes = [_freeze(freeze, room, asked.reader) for freeze in room.store().active_freezes(room.profile or "")]
-        places.append({"room": room, "freezes": freezes, "own": any(each["own"] for each in freezes)})
-        for charge in room.store().budget_usage(WINDOWS, now, room.profile):
-            ceiling = ceilings[CEILING_OF_KIND[charge.kind]] if desk.policy.ceilings is not None else None
-            used.append({"room": room, "charge": charge, "ceiling": ceiling})
-    everything = desk.may_freeze_all(approver)
-    whole = any(not each["profile"] for place in places for each in place["freezes"])
-    values = {"places": places, "used": used, "everything": everything, "whole": whole, "here": "limits"}
+    for context in service.contexts_of(approver):
+        store = context.store()
+        freezes = [_freeze_row(freeze, context, page.reader) for freeze in store.active_freezes(context.profile or "")]
+        places.append({"context": context, "freezes": freezes, "own": any(each["own"] for each in freezes)})
+        for charge in store.budget_usage(WINDOWS, now, context.profile):
+            ceiling = ceilings[CEILING_OF_KIND[charge.kind]] if service.policy.ceilings is not None else None
+            label = one_of("console.budget_kind", charge.kind)
+            used.append({"context": context, "charge": charge, "label": label, "ceiling": ceiling})
+    values = {
+        "places": places,
+        "used": used,
+        "everything": service.may_freeze_all(approver),
+        "whole": any(not each["profile"] for place in places for each in place["freezes"]),
+        "here": "limits",
+    }
     return PageContent("limits", values)
 
 
 def view_secrets(_: ConsoleService, __: PageRequest) -> PageContent:
-    """Where a handle is revealed."""
-    return PageContent("secrets", {"secret": None, "failed": "", "here": "secrets"})
+    """Return the form to reveal a secret."""
+    return PageContent("secrets", {"secret": None, "error": None, "here": "secrets"})
 
 
-def view_account(_: ConsoleService, asked: PageRequest, error: str = "") -> PageContent:
-    """Who is signed in, until when, and how to end it; and the time zone that they read times in."""
-    session = asked.session
+def view_account(_: ConsoleService, page: PageRequest, error: Message | None = None) -> PageContent:
+    """Return the session of the approver and their time zone."""
+    session, zone = page.session, page.reader.zone
     values = {
         "groups": sorted(session.approver.groups),
-        "since": format_value(Timestamp(session.opened_at), asked.reader),
-        "until": format_value(Timestamp(session.expires_at), asked.reader),
-        "zone": getattr(asked.reader.zone, "key", "") or asked.reader.zone.tzname(None) or "",
-        "failed": error,
+        "since": format_value(Timestamp(session.opened_at), page.reader),
+        "until": format_value(Timestamp(session.expires_at), page.reader),
+        "zone": getattr(zone, "key", "") or zone.tzname(None) or "",
+        "error": error,
         "here": "account",
     }
     return PageContent("account", values)
 
 
-def _freeze(freeze: Freeze, room: ProfileContext, reader: Reader) -> dict[str, Any]:
-    """A freeze that concerns a room. `own`: whether it is the room's own, which whoever may look into it can lift."""
+def select_context(contexts: list[ProfileContext], page: PageRequest) -> ProfileContext | None:
+    """Return the context that the request names, or the first one."""
+    name = page.query.get("profile", "")
+    return next((context for context in contexts if context.name == name), contexts[0] if contexts else None)
+
+
+def _freeze_row(freeze: Freeze, context: ProfileContext, reader: Reader) -> dict[str, Any]:
+    """Return a freeze for the template. `own`: it is the freeze of this context, and its approvers can lift it."""
     return {
         "by": freeze.by,
         "at": format_value(Timestamp(freeze.at), reader),
         "reason": freeze.reason,
         "profile": freeze.profile,
-        "own": bool(freeze.profile) and room.profile in (None, freeze.profile),
+        "own": bool(freeze.profile) and context.profile in (None, freeze.profile),
     }
 
 
-def _row(desk: ConsoleService, found: ListedApproval, reader: Reader) -> dict[str, Any]:
-    asked, lang, now = found.approval, reader.language, desk.clock()
-    operation, question = desk.find_operation(asked.operation), stored_question.load_question(asked)
-    became = "void" if asked.status == "stale" and asked.expires_at > now else asked.status
-    left = max(0, math.ceil((asked.expires_at - now) / 60))
+def _approval_row(service: ConsoleService, listed: ListedApproval, reader: Reader) -> dict[str, Any]:
+    approval, now = listed.approval, service.clock()
+    operation, question = service.find_operation(approval.operation), stored_question.load_question(approval)
+    # An approval that is stale before its time was invalidated by a change of the target or the policy.
+    status = "void" if approval.status == "stale" and approval.expires_at > now else approval.status
+    left = max(0, math.ceil((approval.expires_at - now) / 60))
+    title = service.operation_title(approval.operation, reader.language)
     return {
-        "code": asked.code,
-        "headline": format_sentence(question.headline, reader)
-        if question
-        else f"{desk.operation_title(asked.operation, lang)}: {asked.name}",
-        "operation": operation.tool if operation else asked.operation,
+        "code": approval.code,
+        "headline": format_sentence(question.headline, reader) if question else f"{title}: {approval.name}",
+        "operation": operation.tool if operation else approval.operation,
         "level": operation.level if operation else "",
-        "who": asked.principal,
-        "profile": asked.profile,
-        "saas_id": asked.saas_id,
-        "sandbox": found.context.sandbox,
-        "status": asked.status,
-        "became": became,
-        "said": WORDS[lang][f"now_{became}"],
+        "level_label": one_of("console.level_name", operation.level) if operation else None,
+        "who": approval.principal,
+        "profile": approval.profile,
+        "saas_id": approval.saas_id,
+        "sandbox": listed.context.sandbox,
+        "status": approval.status,
+        "status_label": one_of("console.approval_status", status),
+        "explanation": one_of("console.now", status),
         "left": left,
-        "soon": left <= 3,  # noqa: PLR2004 - minutes in which one should not read slowly
-        "until": f"{datetime.fromtimestamp(asked.expires_at, reader.zone):%H:%M %Z}",
-        "at": format_value(Timestamp(asked.requested_at), reader),
-        "two_person": asked.two_person,
-        "decided_by": asked.decided_by or "",
-        "decided_at": format_value(Timestamp(asked.decided_at), reader) if asked.decided_at else "",
-        "reason": asked.reason or "",
+        "soon": left <= EXPIRES_SOON_MINUTES,
+        "until": f"{datetime.fromtimestamp(approval.expires_at, reader.zone):%H:%M %Z}",
+        "at": format_value(Timestamp(approval.requested_at), reader),
+        "two_person": approval.two_person,
+        "decided_by": approval.decided_by or "",
+        "decided_at": format_value(Timestamp(approval.decided_at), reader) if approval.decided_at else "",
+        "reason": approval.reason or "",
     }
 
 
-def select_context(rooms: list[ProfileContext], asked: PageRequest) -> ProfileContext | None:
-    """The chosen profile of those that the person may look into; the first where none is chosen."""
-    chosen = asked.query.get("profile", "")
-    return next((room for room in rooms if room.name == chosen), rooms[0] if rooms else None)
+def _effect_facts(operation: Operation) -> list[Message]:
+    """Return the effects of an operation in a few words each, the most serious first."""
+    effects = operation.effects
+    money, email = LIKELIHOOD.get(effects.money), LIKELIHOOD.get(effects.email)
+    facts = {
+        effects.undo.kind if effects.undo else "": not operation.reads,
+        f"money_{money}": money,
+        f"email_{email}": email,
+        "outside": effects.outside,
+        "secrets": operation.secret_outputs,
+        "personal": effects.personal_data,
+    }
+    return [one_of("console.effect", name) for name, holds in facts.items() if name and holds]

@@ -1,0 +1,1 @@
+"""The ASGI app, its transports and middleware, and the HTTP server."""

@@ -1,4 +1,4 @@
-"""The one app: what is served at which path, and what a request passes on its way there."""
+"""The ASGI app: the routes, and the middleware that a request passes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from saasus_mcp.hosting.auth.protected_resource import ProtectedResource
 from saasus_mcp.hosting.http.health import HealthEndpoints
 from saasus_mcp.hosting.http.mcp_transports import ProfileRouter, ProfileTransports, TransportKind
 from saasus_mcp.hosting.http.security_middleware import LOOPBACK_ORIGIN_PATTERN, Allowlist, SecurityMiddleware
-from saasus_mcp.hosting.limits.concurrency import ConcurrencyLimiter
+from saasus_mcp.hosting.limits.concurrency import LIVENESS_PATH, READINESS_PATH, ConcurrencyLimiter
 from saasus_mcp.hosting.limits.connections import ConnectionTracker, connections_needed
 from saasus_mcp.hosting.limits.request_pool import PoolLimits
 from saasus_mcp.hosting.limits.session_limit import SessionLimiter
@@ -34,12 +34,12 @@ from saasus_mcp.settings import HttpSettings
 
 ServerFactory = Callable[[ServedProfile, ResolvePrincipal], Server[Any]]
 EXPOSED_HEADERS = ("Mcp-Session-Id", "WWW-Authenticate", "Retry-After")
-"""Headers of answers that a page in a browser may read."""
+"""Response headers that a page in a browser may read."""
 
 
 @dataclass(frozen=True, slots=True)
 class HostedApp:
-    """The app, its traffic, which is drained before it stops, and the sockets that it may have open."""
+    """The app, the limiter that drains it before it stops, and the tracker of its connections."""
 
     app: ASGIApp
     limiter: ConcurrencyLimiter
@@ -51,123 +51,120 @@ def build_app(
     profiles: Mapping[str, ServedProfile],
     create_server: ServerFactory,
     authenticator: Authenticator | Caller,
-    metrics: Metrics,
     *,
+    metrics: Metrics,
     narrowing: Narrowing = NO_NARROWING,
     is_policy_current: Callable[[], bool] = lambda: True,
     extra_routes: Sequence[BaseRoute] = (),
 ) -> HostedApp:
-    """The app for these profiles.
+    """Return the app for some profiles.
 
     Args:
-        serve: makes the MCP server of a profile.
-        known: says whom a token names; or, where none is asked for, who everybody is.
-        narrowed_to: the narrowing of every connection; its own comes on top.
-        policy_sound: whether the policy in force is what its file says now.
-        extra: further routes, which look after their own visitors: the console.
+        create_server: creates the MCP server of a profile.
+        authenticator: authenticates bearer tokens; or the caller of every request if no token is required.
+        narrowing: the narrowing of every connection, in addition to the connection's own.
+        is_policy_current: whether the policy in force is the content of its file.
+        extra_routes: routes with their own authentication: the console.
 
     Raises:
-        SettingsError: a profile has a name that is a part of a narrowing path.
+        SettingsError: the name of a profile is reserved for narrowed paths.
     """
     request_narrowing.check_profile_names(profiles)
-    limits = PoolLimits.from_settings(http.table, shared=http.authenticated)
+    jwt = http.jwt
+    resource = ProtectedResource(http.public_url, jwt.issuer, jwt.scopes) if jwt else ProtectedResource(http.public_url)
+    allowed = Allowlist.from_settings(http.public_url, http.table.allowed_hosts, http.table.allowed_origins)
     sessions = SessionLimiter(http.table.sessions_per_caller)
     transports = {
-        name: ProfileTransports(create_server(each, _principal), name, http.table.body_limit, sessions)
+        name: ProfileTransports(create_server(each, _resolve_principal), name, http.table.body_limit, sessions)
         for name, each in profiles.items()
     }
-    jwt = http.jwt
-    challenge = (
-        ProtectedResource(http.public_url, jwt.issuer, jwt.scopes) if jwt else ProtectedResource(http.public_url)
-    )
-    allowed = Allowlist.from_settings(http.public_url, http.table.allowed_hosts, http.table.allowed_origins)
     health = HealthEndpoints(
         profiles,
         metrics,
         checks=health_checks_of(authenticator),
         is_policy_current=is_policy_current,
-        is_draining=lambda: traffic.draining,
-        has_capacity=lambda: not traffic.exhausted and not sessions.full,
+        is_draining=lambda: hosted.limiter.draining,
+        has_capacity=lambda: not hosted.limiter.exhausted and not sessions.full,
     )
+    narrowings = request_narrowing.NarrowingReader((each.pipeline.catalogue for each in profiles.values()), narrowing)
 
-    requests = request_narrowing.NarrowingReader((each.pipeline.catalogue for each in profiles.values()), narrowing)
-
-    def entrance(kind: TransportKind) -> ASGIApp:
-        return _for_pages(
-            AuthMiddleware(ProfileRouter(kind, profiles, transports, requests), authenticator, challenge), allowed
-        )
+    def endpoint(kind: TransportKind) -> ASGIApp:
+        router = ProfileRouter(kind, profiles, transports, narrowings)
+        return _allow_pages(AuthMiddleware(router, authenticator, resource), allowed)
 
     @asynccontextmanager
-    async def running(_: Starlette) -> AsyncIterator[None]:
-        async with AsyncExitStack() as until_the_end:
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
             for each in transports.values():
-                await until_the_end.enter_async_context(each.run())
+                await stack.enter_async_context(each.run())
             yield
 
     routes: list[BaseRoute] = [
-        Route("/healthz", health.liveness),
-        Route("/readyz", health.readiness),
-        _metrics_route(http, health, authenticator, challenge),
-        *(Route(each.path, _for_pages(each.app, allowed)) for each in challenge.routes()),
-        *_routes(entrance),
+        Route(LIVENESS_PATH, health.liveness),
+        Route(READINESS_PATH, health.readiness),
+        _metrics_route(http, health, authenticator, resource),
+        *(Route(each.path, _allow_pages(each.app, allowed)) for each in resource.routes()),
+        *_mcp_routes(endpoint),
         *extra_routes,
     ]
-    inner = Starlette(routes=routes, lifespan=running)
-    inner.router.redirect_slashes = False  # a redirect would name the address that a proxy sees
-    traffic = ConcurrencyLimiter(inner, limits, metrics)
-    secure = http.public_url.startswith("https:")
-    return HostedApp(
-        SecurityMiddleware(traffic, allowed, lambda status: metrics.responses.count(str(status)), secure=secure),
-        traffic,
-        ConnectionTracker(connections_needed(limits)),
-    )
+    limits = PoolLimits.from_settings(http.table, multiple_principals=http.authenticated)
+    app = Starlette(routes=routes, lifespan=lifespan)
+    hosted = _with_middleware(app, http.public_url, limits=limits, metrics=metrics, allowed=allowed)
+    return hosted
 
 
 def build_console_app(http: HttpSettings, routes: Sequence[BaseRoute]) -> HostedApp:
-    """An app of these routes and nothing else, behind the same frontier: the console of a laptop."""
-    inner = Starlette(routes=list(routes))
-    inner.router.redirect_slashes = False
-    limits = PoolLimits.from_settings(http.table, shared=False)
-    traffic = ConcurrencyLimiter(inner, limits, Metrics())
+    """Return an app with the console alone, for `saasus-mcp console`."""
+    limits = PoolLimits.from_settings(http.table, multiple_principals=False)
     allowed = Allowlist.from_settings(http.public_url, frozenset(), frozenset())
-    return HostedApp(
-        SecurityMiddleware(traffic, allowed, lambda _: None, secure=False),
-        traffic,
-        ConnectionTracker(connections_needed(limits)),
-    )
+    app = Starlette(routes=list(routes))
+    return _with_middleware(app, http.public_url, limits=limits, metrics=Metrics(), allowed=allowed)
 
 
-def _routes(entrance: Callable[[TransportKind], ASGIApp]) -> list[Route]:
-    """The paths of MCP. Without a profile they go to the only one that the caller may use. Narrowing ones come first."""
-    streamable, sse, messages = entrance("streamable"), entrance("sse"), entrance("messages")
-    paths = {
+def _with_middleware(
+    app: Starlette, public_url: str, *, limits: PoolLimits, metrics: Metrics, allowed: Allowlist
+) -> HostedApp:
+    app.router.redirect_slashes = False  # a redirect would contain the address that a proxy sees
+    limiter = ConcurrencyLimiter(app, limits, metrics)
+
+    def count_response(status: int) -> None:
+        metrics.responses.labels(str(status)).inc()
+
+    outermost = SecurityMiddleware(limiter, allowed, count_response, secure=public_url.startswith("https:"))
+    return HostedApp(outermost, limiter, ConnectionTracker(connections_needed(limits)))
+
+
+def _mcp_routes(endpoint: Callable[[TransportKind], ASGIApp]) -> list[Route]:
+    """Return the routes of MCP. A path without a profile leads to the only one that the caller may use."""
+    streamable, sse, messages = endpoint("streamable"), endpoint("sse"), endpoint("messages")
+    narrowed = request_narrowing.narrowed_paths
+    paths = {  # narrowed paths first: /mcp/readonly is not a profile
         "/mcp": streamable,
         "/mcp/": streamable,
-        **dict.fromkeys(request_narrowing.narrowed_paths("/mcp"), streamable),
+        **dict.fromkeys(narrowed("/mcp"), streamable),
         "/mcp/{profile}": streamable,
-        **dict.fromkeys(request_narrowing.narrowed_paths("/mcp/{profile}"), streamable),
+        **dict.fromkeys(narrowed("/mcp/{profile}"), streamable),
         "/sse": sse,
-        **dict.fromkeys(request_narrowing.narrowed_paths("/sse"), sse),
+        **dict.fromkeys(narrowed("/sse"), sse),
         "/sse/{profile}": sse,
-        **dict.fromkeys(request_narrowing.narrowed_paths("/sse/{profile}"), sse),
+        **dict.fromkeys(narrowed("/sse/{profile}"), sse),
         "/messages/{profile}/": messages,
     }
-    return [Route(path, endpoint) for path, endpoint in paths.items()]
+    return [Route(path, app) for path, app in paths.items()]
 
 
 def _metrics_route(
-    http: HttpSettings, health: HealthEndpoints, known: Authenticator | Caller, challenge: ProtectedResource
+    http: HttpSettings, health: HealthEndpoints, authenticator: Authenticator | Caller, resource: ProtectedResource
 ) -> Route:
-    """Where the numbers are: for approvers, of the profiles that they may decide on, or for anybody where that is set."""
+    """Return the route of the metrics: for everybody if so configured, otherwise for approvers and their profiles."""
     if http.table.metrics:
         return Route("/metrics", health.all_metrics)
-    return Route(
-        "/metrics", AuthMiddleware(Route("/metrics", health.metrics_for_approver).app, known, challenge, ("approver",))
-    )
+    inner = Route("/metrics", health.metrics_for_approver).app
+    return Route("/metrics", AuthMiddleware(inner, authenticator, resource, roles=("approver",)))
 
 
-def _for_pages(app: ASGIApp, allowed: Allowlist) -> ASGIApp:
-    """For browsers: pages of the allowed origins may read the answers. They never send cookies."""
+def _allow_pages(app: ASGIApp, allowed: Allowlist) -> ASGIApp:
+    """Let pages of the allowed origins read the responses in a browser. Cookies are never sent."""
     return CORSMiddleware(
         app,
         allow_origins=sorted(allowed.origins),
@@ -178,7 +175,7 @@ def _for_pages(app: ASGIApp, allowed: Allowlist) -> ASGIApp:
     )
 
 
-def _principal(context: Context) -> Principal:
-    """Return who a request comes from, narrowed as the request and its session ask for."""
+def _resolve_principal(context: Context) -> Principal:
+    """Return the principal of a request, with the narrowing of the request and its session."""
     principal, narrowed = caller_of_context(context).principal, request_narrowing.narrowing_of_context(context)
     return principal if narrowed == NO_NARROWING else replace(principal, narrowing=narrowed)

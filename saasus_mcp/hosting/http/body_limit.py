@@ -1,4 +1,4 @@
-"""What a request's body holds, checked when all of it is there and before anything parses it."""
+"""Check the size and nesting of a request's JSON body before anything parses it."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from saasus_mcp.common.json_bounds import find_excess
 
 
 class BodyTooLarge(Exception):
-    """The body holds more than is parsed; the message says what, and how to send less."""
+    """The body exceeds a limit. The text says which one, and how to send less."""
 
 
 def limit_body(receive: Receive) -> Receive:
-    """The messages of a request whose body is held to the limits of `saasus.json_bounds`.
+    """Return `receive` with the limits of `common.json_bounds` applied to the body.
 
     Raises:
-        TooMuch: the body is over a limit; raised in place of its last part.
+        BodyTooLarge: the body exceeds a limit; raised in place of its last part.
     """
     parts: list[bytes] = []
-    over = False
+    complete = False
 
-    async def within() -> Message:
-        nonlocal over
+    async def receive_within_limits() -> Message:
+        nonlocal complete
         message = await receive()
-        if message["type"] != "http.request" or over:
+        if message["type"] != "http.request" or complete:
             return message
         parts.append(message.get("body", b""))
-        over = not message.get("more_body", False)
-        if over:
-            why = find_excess(b"".join(parts))
+        complete = not message.get("more_body", False)
+        if complete:
+            excess = find_excess(b"".join(parts))
             parts.clear()
-            if why is not None:
-                raise BodyTooLarge(why)
+            if excess is not None:
+                raise BodyTooLarge(excess)
         return message
 
-    return within
+    return receive_within_limits

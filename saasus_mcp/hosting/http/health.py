@@ -1,4 +1,4 @@
-"""Whether this process works, and what it has done: for machines that look after it."""
+"""The endpoints for monitoring: liveness, readiness and metrics."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
+from http import HTTPStatus
 from typing import TypeVar
 
 import anyio
@@ -15,13 +16,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.messages import message
 from saasus_mcp.hosting.auth.auth_middleware import CALLER_KEY
 from saasus_mcp.hosting.auth.authentication import Caller, HealthCheck
-from saasus_mcp.hosting.auth.profile_access import EVERYONE, ServedProfile
-from saasus_mcp.hosting.exposition import CONTENT_TYPE
-from saasus_mcp.hosting.http_errors import FORBIDDEN, SERVICE_UNAVAILABLE, error_response
+from saasus_mcp.hosting.auth.profile_access import ServedProfile
+from saasus_mcp.hosting.http_errors import error_response
 from saasus_mcp.hosting.metrics import Metrics
 from saasus_mcp.saasus.network_errors import UNUSABLE
+from saasus_mcp.settings.profiles import EVERYONE
 from saasus_mcp.store import StoreError
 
 log = logging.getLogger(__name__)
@@ -34,41 +36,41 @@ Answer = TypeVar("Answer")
 
 
 class CachedProbe:
-    """Something that is looked at now and then, by one at a time: how often anybody asks makes it no dearer.
+    """A cached health check: at most one probe runs at a time, however many requests ask.
 
     Args:
-        look: looks at it.
-        every: seconds for which what was seen is told again.
-        clock: seconds that only go forward.
+        check: the check.
+        interval: seconds for which a result is reused.
+        clock: a monotonic clock in seconds.
     """
 
-    def __init__(self, look: HealthCheck, every: float, clock: Callable[[], float]) -> None:
-        self._look = look
-        self._every = every
+    def __init__(self, check: HealthCheck, interval: float, clock: Callable[[], float]) -> None:
+        self._check = check
+        self._interval = interval
         self._clock = clock
-        self._seen = False
-        self._at = float("-inf")
-        self._looking = anyio.Lock()
+        self._result = False
+        self._checked_at = float("-inf")
+        self._lock = anyio.Lock()
 
     async def passes(self) -> bool:
-        """Whether it works."""
-        async with self._looking:
-            if self._clock() - self._at >= self._every:
-                self._seen = await self._look()
-                self._at = self._clock()
-        return self._seen
+        """Return the result of the check."""
+        async with self._lock:
+            if self._clock() - self._checked_at >= self._interval:
+                self._result = await self._check()
+                self._checked_at = self._clock()
+        return self._result
 
 
 class HealthEndpoints:
-    """What is asked of a server by load balancers and by Prometheus.
+    """What load balancers and Prometheus ask.
 
     Args:
-        checks: what else must work, by the name that /readyz shows.
-        policy_sound: whether the policy in force is what its file says now.
-        draining: whether the server takes nothing new any more.
-        capacity: whether there is room for further requests.
-        transport: in place of the network.
-        clock: seconds that only go forward.
+        checks: further checks, by their names in /readyz.
+        is_policy_current: whether the policy in force is the content of its file.
+        is_draining: whether the server rejects new requests.
+        has_capacity: whether the server has room for further requests.
+        transport: replaces the network in tests.
+        clock: a monotonic clock in seconds.
     """
 
     def __init__(
@@ -85,112 +87,103 @@ class HealthEndpoints:
     ) -> None:
         self._served = served
         self._metrics = metrics
-        self._policy_sound = is_policy_current
-        self._draining = is_draining
-        self._capacity = has_capacity
+        self._is_policy_current = is_policy_current
+        self._is_draining = is_draining
+        self._has_capacity = has_capacity
         self._transport = transport
-        # Of its own: while a database hangs, each look leaves a thread behind for seconds.
+        # A limiter of its own: while a database hangs, each probe leaves a thread behind for seconds.
         self._threads = anyio.CapacityLimiter(len(served) + 1)
         self._stores = {
-            name: CachedProbe(partial(self._writes, one), STORE_INTERVAL_SECONDS, clock) for name, one in served.items()
+            name: CachedProbe(partial(self._is_writable, profile), STORE_INTERVAL_SECONDS, clock)
+            for name, profile in served.items()
         }
-        others = {
+        self._others = {
             name: CachedProbe(partial(_passes, name, check), STORE_INTERVAL_SECONDS, clock)
             for name, check in (checks or {}).items()
         }
-        self._others = {**others, "upstream": CachedProbe(self._any_reached, UPSTREAM_INTERVAL_SECONDS, clock)}
+        self._others["upstream"] = CachedProbe(self._is_any_api_reachable, UPSTREAM_INTERVAL_SECONDS, clock)
 
     async def liveness(self, _: Request) -> Response:
-        """The process runs and answers; nothing else is looked at."""
+        """Answer that the process runs, without checking anything else."""
         return JSONResponse({"status": "ok"})
 
     async def readiness(self, _: Request) -> Response:
-        """Whether calls would work now: every store takes a write, tokens can be checked, and some profile's API is reached.
+        """Answer whether calls would work now: all stores take writes, tokens can be checked, and an API is reachable.
 
-        A policy file that was edited and is not sound is told and no reason to stop: the one before is in force.
+        An invalid edit of the policy file is shown and does not make the server unready: the previous policy is in force.
         """
-        seen = await _together(
-            {**self._others, **{f"{STORE_CHECK}/{name}": look for name, look in self._stores.items()}}
-        )
-        stores = [works for name, works in seen.items() if name.startswith(f"{STORE_CHECK}/")]
-        found = {STORE_CHECK: all(stores), **{name: seen[name] for name in self._others}}
-        checks = {name: "ok" if works else "failed" for name, works in found.items()}
-        room = self._capacity()
-        checks["capacity"] = "ok" if room else "exhausted"
-        checks["policy"] = "ok" if self._policy_sound() else "outdated"
-        ready = all(found.values()) and room and not self._draining()
-        status = "stopping" if self._draining() else "ready" if ready else "not ready"
-        return JSONResponse({"status": status, **checks}, 200 if ready else SERVICE_UNAVAILABLE)
+        stores = {f"{STORE_CHECK}/{name}": probe for name, probe in self._stores.items()}
+        passed = await _run_probes({**self._others, **stores})
+        results = {STORE_CHECK: all(passed[name] for name in stores), **{name: passed[name] for name in self._others}}
+        checks = {name: "ok" if passes else "failed" for name, passes in results.items()}
+        capacity, draining = self._has_capacity(), self._is_draining()
+        checks["capacity"] = "ok" if capacity else "exhausted"
+        checks["policy"] = "ok" if self._is_policy_current() else "outdated"
+        ready = all(results.values()) and capacity and not draining
+        status = "stopping" if draining else "ready" if ready else "not ready"
+        return JSONResponse({"status": status, **checks}, HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE)
 
-    async def all_metrics(self, _: Request) -> Response:
-        """Everything counted, and how many approvals wait now."""
-        return await self._metrics_of(self._served)
+    async def all_metrics(self, request: Request) -> Response:
+        """Answer with the metrics of all profiles."""
+        return await self._render_metrics(request, self._served)
 
     async def metrics_for_approver(self, request: Request) -> Response:
-        """The same for whoever asks: of the profiles that they may decide on. Other profiles' names are not told."""
+        """Answer with the metrics of the profiles that the approver may decide on. Other profiles are not named."""
         caller: Caller = request.scope[CALLER_KEY]
         groups = caller.principal.groups | {EVERYONE}
-        theirs = {name: each for name, each in self._served.items() if caller.is_owner or each.groups & groups}
-        if not theirs:
-            return error_response(
-                FORBIDDEN,
-                "You are not in any group of a profile: ask the operator to add one of your groups to a profile.",
-            )
-        return await self._metrics_of(theirs)
+        visible = {name: each for name, each in self._served.items() if caller.is_owner or each.groups & groups}
+        if not visible:
+            return error_response(HTTPStatus.FORBIDDEN, message("hosting.approver_without_group"))
+        return await self._render_metrics(request, visible)
 
-    async def _metrics_of(self, served: Mapping[str, ServedProfile]) -> Response:
-        works = await _together({name: self._stores[name] for name in served})
-        found = {name: await self._ask(each, _pending, None) for name, each in served.items() if works[name]}
-        pending = [(name, count) for name, count in found.items() if count is not None]
-        stores = [(name, found.get(name) is not None) for name in served]
-        return Response(
-            "\n".join(self._metrics.render(pending, stores, frozenset(served))) + "\n", media_type=CONTENT_TYPE
-        )
+    async def _render_metrics(self, request: Request, served: Mapping[str, ServedProfile]) -> Response:
+        works = await _run_probes({name: self._stores[name] for name in served})
+        counts = {name: await self._query(each, _count_pending, None) for name, each in served.items() if works[name]}
+        pending = {name: count for name, count in counts.items() if count is not None}
+        stores = {name: name in pending for name in served}
+        body, content_type = self._metrics.render(request.headers.get("accept", ""), pending, stores)
+        return Response(body, headers={"Content-Type": content_type})
 
-    async def _ask(
-        self, served: ServedProfile, question: Callable[[ServedProfile], Answer], otherwise: Answer
-    ) -> Answer:
-        """What a store answers; in a thread and not for long, so that one that hangs holds nothing else up."""
+    async def _query(self, served: ServedProfile, query: Callable[[ServedProfile], Answer], default: Answer) -> Answer:
+        """Return the answer of a store, or `default`. A thread and a time limit keep a hanging store from blocking others."""
         try:
             with anyio.fail_after(PROBE_SECONDS):
-                return await to_thread.run_sync(question, served, abandon_on_cancel=True, limiter=self._threads)
-        except (StoreError, OSError) as error:  # OSError: no more open files, or out of time
+                return await to_thread.run_sync(query, served, abandon_on_cancel=True, limiter=self._threads)
+        except (StoreError, OSError) as error:  # OSError: too many open files, or a timeout
             log.warning("the store of profile %s is unavailable: %s", served.name, str(error) or type(error).__name__)
-            return otherwise
+            return default
 
-    async def _writes(self, served: ServedProfile) -> bool:
-        """Whether a store takes a write."""
-        return await self._ask(served, _written, False)
+    async def _is_writable(self, served: ServedProfile) -> bool:
+        return await self._query(served, _check_writable, False)
 
-    async def _any_reached(self) -> bool:
-        """Whether some profile's API can be reached."""
+    async def _is_any_api_reachable(self) -> bool:
         origins = {each.api_origin for each in self._served.values()} - {""}
-        return not origins or any([await self._reachable(origin) for origin in origins])
+        return not origins or any([await self._is_reachable(origin) for origin in origins])
 
-    async def _reachable(self, origin: str) -> bool:
-        """Whether a server answers there, whatever it says: the request is not signed and shows no credential."""
+    async def _is_reachable(self, origin: str) -> bool:
+        """Return True if a server answers, whatever the status. The request is not signed and carries no credential."""
         try:
             async with httpx2.AsyncClient(transport=self._transport, timeout=PROBE_SECONDS) as http:
                 await http.head(origin)
-        except (httpx2.HTTPError, *UNUSABLE) as error:  # also no more open files, or a proxy that cannot be used
+        except (httpx2.HTTPError, *UNUSABLE) as error:  # also: too many open files, or an unusable proxy
             log.warning("%s is unreachable: %s", origin, type(error).__name__)
             return False
         return True
 
 
-def _written(served: ServedProfile) -> bool:
+def _check_writable(served: ServedProfile) -> bool:
     served.pipeline.store.check_writable()
     return True
 
 
-def _pending(served: ServedProfile) -> int | None:
+def _count_pending(served: ServedProfile) -> int | None:
     now = time.time()
-    waiting = served.pipeline.store.list_approvals(now, since=now)
-    return sum(each.status == "pending" and each.profile == served.name for each in waiting)
+    approvals = served.pipeline.store.list_approvals(now, since=now)
+    return sum(each.status == "pending" and each.profile == served.name for each in approvals)
 
 
 async def _passes(name: str, check: HealthCheck) -> bool:
-    """Whether a check passes, and does so soon."""
+    """Return True if the check passes in time."""
     try:
         with anyio.fail_after(PROBE_SECONDS):
             return await check()
@@ -199,14 +192,14 @@ async def _passes(name: str, check: HealthCheck) -> bool:
         return False
 
 
-async def _together(looks: Mapping[str, CachedProbe]) -> dict[str, bool]:
-    """What each look finds. They wait at once, so that several that hang take no longer than one."""
-    found = dict.fromkeys(looks, False)
+async def _run_probes(probes: Mapping[str, CachedProbe]) -> dict[str, bool]:
+    """Return the result of each probe. They run at once, so that several that hang take no longer than one."""
+    results = dict.fromkeys(probes, False)
 
-    async def see(name: str) -> None:
-        found[name] = await looks[name].passes()
+    async def run(name: str) -> None:
+        results[name] = await probes[name].passes()
 
     async with anyio.create_task_group() as tasks:
-        for name in looks:
-            tasks.start_soon(see, name)
-    return found
+        for name in probes:
+            tasks.start_soon(run, name)
+    return results

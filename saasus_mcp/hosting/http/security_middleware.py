@@ -1,25 +1,21 @@
-"""The outermost layer: which requests are taken at all, by their headers, and the headers that every answer has."""
+"""The outermost middleware: it checks the Host, Origin and length headers, and adds security headers to every response."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Message as AsgiMessage
 
-from saasus_mcp.hosting.http_errors import (
-    BAD_REQUEST,
-    FORBIDDEN,
-    MISDIRECTED,
-    RETRY_AFTER_SECONDS,
-    TEMPORARY_STATUSES,
-    error_response,
-)
-from saasus_mcp.hosting.limits.concurrency import HEALTH_PATHS
+from saasus_mcp.common.messages import message
+from saasus_mcp.hosting.http_errors import RETRY_AFTER_SECONDS, TEMPORARY_STATUSES, error_response
+from saasus_mcp.hosting.limits.concurrency import CLOSE_HEADER, HEALTH_PATHS
 
 HOST_PATTERN = re.compile(r"(?P<name>[a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -36,9 +32,9 @@ HSTS_ONE_YEAR = "max-age=31536000"
 
 @dataclass(frozen=True, slots=True)
 class Allowlist:
-    """By which names this server may be asked, and by pages of which origins. Loopback always may.
+    """The host names of this server, and the origins of the pages that may call it. Loopback is always allowed.
 
-    A page whose name is made to point here (DNS rebinding) still sends its own name, and a page its own origin.
+    This stops DNS rebinding: a page whose name is made to resolve to this server still sends its own name and origin.
     """
 
     hosts: frozenset[str]
@@ -46,66 +42,63 @@ class Allowlist:
 
     @classmethod
     def from_settings(cls, public_url: str, hosts: frozenset[str], origins: frozenset[str]) -> Allowlist:
-        """What is set, with the public URL and loopback."""
+        """Return the configured hosts and origins, with the public URL and loopback."""
         return cls(hosts | LOOPBACK_HOSTS | {urlsplit(public_url).hostname or ""}, origins | {public_url})
 
-    def allows_host(self, given: list[str]) -> bool:
-        """Whether a request names one host, and it is one of ours; the port is the proxy's affair."""
-        parts = HOST_PATTERN.fullmatch(given[0].lower()) if len(given) == 1 else None
-        return parts is not None and parts["name"].strip("[]") in self.hosts
+    def allows_host(self, headers: list[str]) -> bool:
+        """Return True if there is one Host header and it names this server. The port is ignored: a proxy may change it."""
+        host = HOST_PATTERN.fullmatch(headers[0].lower()) if len(headers) == 1 else None
+        return host is not None and host["name"].strip("[]") in self.hosts
 
-    def allows_origin(self, given: list[str]) -> bool:
-        """Whether it comes from no page at all, or from one that may call."""
-        return not given or (len(given) == 1 and self.allows_page(given[0].lower()))
+    def allows_origin(self, headers: list[str]) -> bool:
+        """Return True if there is no Origin header, or one with an allowed origin."""
+        return not headers or (len(headers) == 1 and self.allows_page(headers[0].lower()))
 
     def allows_page(self, origin: str) -> bool:
-        """Whether pages of this origin may call."""
+        """Return True if pages of this origin may call the server."""
         return origin in self.origins or re.fullmatch(LOOPBACK_ORIGIN_PATTERN, origin) is not None
 
 
 class SecurityMiddleware:
-    """Refuses requests that were meant for somebody else or come from a page that has no business here.
+    """Rejects requests that are meant for another host or come from a page that is not allowed.
 
     Args:
-        responded: is told the status of every response.
+        on_response: called with the status of every response.
         secure: whether clients reach the server over https only.
     """
 
     def __init__(self, app: ASGIApp, allowed: Allowlist, on_response: Callable[[int], None], *, secure: bool) -> None:
         self._app = app
         self._allowed = allowed
-        self._responded = on_response
+        self._on_response = on_response
         self._headers = {**SECURITY_HEADERS, **({"Strict-Transport-Security": HSTS_ONE_YEAR} if secure else {})}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        # A parser may leave blanks around values (RFC 9110, 5.5); MCP compares some with the body.
+        # A parser may leave blanks around values (RFC 9110, 5.5), and MCP compares some of them with the body.
         scope = {**scope, "headers": [(name, value.strip(b" \t")) for name, value in scope["headers"]]}
 
-        async def answer(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                self._responded(message["status"])
-                headers = MutableHeaders(scope=message)
+        async def send_with_headers(part: AsgiMessage) -> None:
+            if part["type"] == "http.response.start":
+                self._on_response(part["status"])
+                headers = MutableHeaders(scope=part)
                 for name, value in self._headers.items():
                     headers.setdefault(name, value)
-                if message["status"] in TEMPORARY_STATUSES:
+                if part["status"] in TEMPORARY_STATUSES:
                     headers.setdefault("Retry-After", RETRY_AFTER_SECONDS)
-            await send(message)
+            await send(part)
 
-        refused = self._refused(scope)
-        await (refused or self._app)(scope, receive, answer)
+        await (self._find_error(scope) or self._app)(scope, receive, send_with_headers)
 
-    def _refused(self, scope: Scope) -> Response | None:
+    def _find_error(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         if scope["path"] not in HEALTH_PATHS and not self._allowed.allows_host(headers.getlist("host")):
-            return error_response(
-                MISDIRECTED, "Host header not allowed. Add the host to `allowed_hosts` (docs/hosting.md)."
-            )
+            return error_response(HTTPStatus.MISDIRECTED_REQUEST, message("hosting.host_not_allowed"))
         if not self._allowed.allows_origin(headers.getlist("origin")):
-            return error_response(FORBIDDEN, "Origin not allowed. Add it to `allowed_origins` (docs/hosting.md).")
+            return error_response(HTTPStatus.FORBIDDEN, message("hosting.origin_not_allowed"))
         if "content-length" in headers and "transfer-encoding" in headers:
-            # A proxy before this server may have gone by the other one, and taken the body's end for the next request.
-            return error_response(BAD_REQUEST, "The request has two Content-Length headers.", {"Connection": "close"})
+            # A proxy in front of this server may have used the other header, and taken the body's end for the next request.
+            return error_response(HTTPStatus.BAD_REQUEST, message("hosting.ambiguous_length"), CLOSE_HEADER)
         return None

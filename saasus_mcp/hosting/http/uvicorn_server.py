@@ -1,4 +1,4 @@
-"""Running the app on a port until the process is told to stop, and stopping so that nothing begun is lost."""
+"""Run the app with uvicorn, and stop it without losing calls that have begun."""
 
 from __future__ import annotations
 
@@ -15,27 +15,28 @@ import anyio
 import uvicorn
 
 from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.messages import message
 from saasus_mcp.hosting.http.application import HostedApp
 from saasus_mcp.hosting.http.h11_protocol import TimeoutH11Protocol
 
 DRAIN_SECONDS = 30.0
-"""For which a stop waits for calls under way, unless told otherwise: as long as one attempt at the API may take."""
+"""How long a stop waits for running calls by default: as long as one attempt at the API may take."""
 CLOSE_SECONDS = 5
 KEEP_ALIVE_SECONDS = 30
 BACKLOG = 2048
 SWITCH_INTERVAL_SECONDS = 0.001
-"""For which a thread keeps the interpreter while the event loop waits for it. With Python's own 5 ms, the dozens of waits in
-one small read add up to a quarter of a second while large work is done in threads."""
+"""How long a thread keeps the interpreter while the event loop waits. With Python's default of 5 ms, the dozens of waits of one
+small read add up to a quarter of a second while threads do heavy work."""
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class DrainingServer(uvicorn.Server):
-    """Uvicorn, stopping in our order: nothing new, then what is under way, then the open streams."""
+    """Uvicorn with a graceful stop: reject new requests, finish running calls, then close open streams."""
 
     def __init__(self, config: uvicorn.Config, hosted: HostedApp, drain_seconds: float) -> None:
         super().__init__(config)
         self._hosted = hosted
-        self._patience = drain_seconds
+        self._drain_seconds = drain_seconds
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         before = sys.getswitchinterval()
@@ -46,16 +47,16 @@ class DrainingServer(uvicorn.Server):
             sys.setswitchinterval(before)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        async with anyio.create_task_group() as both:
-            both.start_soon(self._hosted.limiter.drain, self._patience)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._hosted.limiter.drain, self._drain_seconds)
             await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop at a signal, at once at the second.
+        """Stop at the first signal, and at once at the second.
 
-        Unlike uvicorn's, it does not raise the signal again when all is over: stores are still to be closed then. And
-        sse-starlette does not find the server by it, which would cut the answers of calls that are under way.
+        Unlike uvicorn's method, this one does not raise the signal again at the end, because the stores must still be closed.
+        It also keeps sse-starlette from finding the server, which would cut the answers of running calls.
         """
 
         def stop(_: int, __: FrameType | None) -> None:
@@ -70,43 +71,44 @@ class DrainingServer(uvicorn.Server):
 
 
 def open_listener(host: str, port: int) -> socket.socket:
-    """A socket that listens there; port 0 is any free one.
+    """Return a socket that listens on host and port. Port 0 is any free port.
 
     Raises:
-        SaasusMcpError: it is taken, or the address is not of this machine.
+        SaasusMcpError: the port is in use, or the address does not belong to this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Named as TCP, or asyncio would leave Nagle's algorithm on: 40 ms for every small answer.
+    # With the protocol named, asyncio turns Nagle's algorithm off, which costs 40 ms for every small answer.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        if sys.platform != "win32":  # where it would let a second server take the port
+        if sys.platform != "win32":  # there it would let a second server take the port
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        said = error.strerror or type(error).__name__
+        reason = error.strerror or type(error).__name__
         raise SaasusMcpError(
-            f"Cannot listen on {host}, port {port}: {said}.", "Set SAASUS_MCP_PORT or --port."
+            message("hosting.cannot_listen", host=host, port=str(port), reason=reason),
+            message("hosting.cannot_listen_hint"),
         ) from None
     return listener
 
 
 def create_server(hosted: HostedApp, drain_seconds: float = DRAIN_SECONDS) -> DrainingServer:
-    """A server for the app, not yet running.
+    """Return a server for the app, not running yet.
 
     Args:
-        patience: seconds for which a stop waits for calls under way.
+        drain_seconds: how long a stop waits for running calls.
     """
     config = uvicorn.Config(
         hosted.app,
-        http=partial(TimeoutH11Protocol, sockets=hosted.connections),  # type: ignore[arg-type]  # which makes one all the same
+        http=partial(TimeoutH11Protocol, tracker=hosted.connections),  # type: ignore[arg-type]  # a factory works as well as a class
         ws="none",
         lifespan="on",
         log_config=None,
-        access_log=False,  # a query may hold what nobody should read in a log
+        access_log=False,  # a query may contain what must not be in a log
         server_header=False,
-        proxy_headers=False,  # nothing here asks for a client's address, so nobody needs to be believed about it
+        proxy_headers=False,  # no code uses the client's address, so no proxy needs to be trusted
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=math.ceil(drain_seconds) + CLOSE_SECONDS,
         backlog=BACKLOG,

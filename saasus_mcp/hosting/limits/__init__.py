@@ -1,0 +1,1 @@
+"""Limits of requests, connections, sessions and open files."""

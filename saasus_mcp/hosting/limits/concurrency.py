@@ -1,4 +1,4 @@
-"""How many requests go through at once, and how each ends: a fair share for everybody, and what was begun is finished."""
+"""Limit how many requests run at once, per principal and in total, and drain them before the server stops."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ import math
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
+from http import HTTPStatus
 
 import anyio
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Message as AsgiMessage
 
-from saasus_mcp.hosting.http_errors import REQUEST_TIMEOUT, capacity_response, error_response, unavailable_response
+from saasus_mcp.common.messages import message
+from saasus_mcp.hosting.http_errors import capacity_response, error_response, unavailable_response
 from saasus_mcp.hosting.limits.connections import AUTHENTICATED_KEY
 from saasus_mcp.hosting.limits.recent_tokens import RecentTokens
 from saasus_mcp.hosting.limits.request_pool import CONSOLE_LIMITS, MAX_PROBES, CapacityExceeded, PoolLimits, RequestPool
@@ -23,32 +26,32 @@ from saasus_mcp.server.scheduling.processor_turns import ProcessorTurn
 LIVENESS_PATH, READINESS_PATH = "/healthz", "/readyz"
 HEALTH_PATHS = (LIVENESS_PATH, READINESS_PATH)
 LIFETIME_KEY = "saasus_mcp.life"
-"""Where a request's scope has its Life, for whoever knows when that must end."""
+"""The key of the RequestLifetime in the scope of a request."""
 BODY_SECONDS = 30.0
-"""For which a request's body may take to arrive, whatever reads it."""
+"""Time for a request's body to arrive."""
 FLUSH_SECONDS = 2.0
-"""For answers to reach their clients once everything was done."""
+"""Time for responses to reach their clients once all calls are done."""
 SSE_FLUSH_SECONDS = 0.1
 MAX_ACTIVE, MAX_ACTIVE_EACH = 64, 2
-"""Requests that are worked on at once: in all, and of one principal where there are several. One processor does it."""
+"""Requests that are worked on at once: in total, and per principal if there are several. One processor does the work."""
 MAX_CHECKS, MAX_CHECKS_EACH = 64, 4
-"""Requests whose caller is found out at once: in all, and of those that show tokens of one principal, or unknown ones."""
+"""Requests that are authenticated at once: in total, and per expected principal (or unknown ones together)."""
 CHECK_SECONDS = 0.1
-"""After which a check that still waits for a database or an identity provider lets the next one begin."""
+"""After this time a check that still waits for a database or an identity provider lets the next one begin."""
 CLOSE_HEADER = {"Connection": "close"}
 
 
 class RequestLifetime:
-    """How long one request may go on, and whose share it counts against.
+    """How long a request may run, and whose share it counts against.
 
-    A stream ends as if its client had gone, and everything that feeds it ends in order; anything else is cancelled.
+    A stream ends as if its client had disconnected, so that everything behind it ends in order. Any other request is cancelled.
 
     Attributes:
-        deadline: of a stream, on anyio's clock.
-        awaits_client: whether it waits for the next part of its body.
-        check: the slot for finding out whose it is.
-        known: is told whose it is, when that is known.
-        refusal: the answer where it is ended before it was answered; None where nobody is there to read one.
+        deadline: the end of a stream, on anyio's clock.
+        awaits_client: whether the request waits for the next part of its body.
+        check_slot: the slot for authenticating the request.
+        on_authenticated: called with the principal once it is known.
+        response: the response if the request ends before it was answered; None if the client has disconnected.
     """
 
     def __init__(
@@ -59,19 +62,19 @@ class RequestLifetime:
         self.is_over = self.awaits_client = False
         self.check_slot: Slot | None = None
         self.on_authenticated = on_authenticated
-        self.response: Response | None = unavailable_response("The request was cancelled.")
+        self.response: Response | None = unavailable_response(message("hosting.request_cancelled"))
         self._pool = pool
         self._turns = turns
         self._stream = stream
         self._ended = anyio.Event()
-        self._arrived = False
-        self._body_until: float | None = None
+        self._body_complete = False
+        self._body_deadline: float | None = None
 
     def assign(self, principal: str) -> None:
         """Count the request against the share of its principal.
 
         Raises:
-            NoPlace: there is no place for it.
+            CapacityExceeded: there is no place for it.
         """
         if self.check_slot is not None:
             self.check_slot.release()
@@ -79,18 +82,16 @@ class RequestLifetime:
         self._pool.assign(self, principal)
 
     def take_turn(self, principal: str) -> AbstractAsyncContextManager[object]:
-        """Work on the request when it is its principal's turn.
+        """Wait for the principal's turn to be worked on.
 
-        However many requests a principal sends, few of them are worked on at once, so that another's are soon worked on,
-        too. One that waits for the API or for a person, or is a stream, does not hold up the next.
+        Only a few requests of one principal are worked on at once, so that another principal's requests soon get their turn.
+        A request that waits for the API or for a person, or is a stream, does not hold up the next one.
         """
         return nullcontext() if self._stream else ProcessorTurn(self._turns, principal)
 
     def evict(self) -> None:
         """End the request because another one needs its place."""
-        self.response = unavailable_response(
-            "The server is busy, and this request did not arrive in time.", CLOSE_HEADER
-        )
+        self.response = unavailable_response(message("hosting.request_evicted"), CLOSE_HEADER)
         self.end()
 
     def end(self) -> None:
@@ -100,74 +101,74 @@ class RequestLifetime:
         if not self._stream:
             self.scope.cancel()
 
-    async def receive(self, receive: Receive) -> Message:
-        """What the client sends next; that it is gone, where the request is over."""
-        return await (self._next_or_end(receive) if self._stream else self._in_time(receive))
+    async def receive(self, receive: Receive) -> AsgiMessage:
+        """Return the next message of the client, or a disconnect once the request is over."""
+        return await (self._receive_until_end(receive) if self._stream else self._receive_in_time(receive))
 
-    async def _next_or_end(self, receive: Receive) -> Message:
-        message: Message = {"type": "http.disconnect"}
-        async with anyio.create_task_group() as first:
+    async def _receive_until_end(self, receive: Receive) -> AsgiMessage:
+        received: AsgiMessage = {"type": "http.disconnect"}
+        async with anyio.create_task_group() as tasks:
 
-            async def over() -> None:
+            async def wait_for_end() -> None:
                 with anyio.move_on_at(self.deadline):
                     await self._ended.wait()
                 self.is_over = True
-                first.cancel_scope.cancel()
+                tasks.cancel_scope.cancel()
 
-            first.start_soon(over)
-            message = await receive()
-            first.cancel_scope.cancel()
-        return message
+            tasks.start_soon(wait_for_end)
+            received = await receive()
+            tasks.cancel_scope.cancel()
+        return received
 
-    async def _in_time(self, receive: Receive) -> Message:
-        """The next message. All of a body must arrive soon; what comes after it may take as long as it likes."""
-        if self._arrived:
+    async def _receive_in_time(self, receive: Receive) -> AsgiMessage:
+        """Return the next message. The body must arrive in time; later messages may take as long as they need."""
+        if self._body_complete:
             return await receive()
-        if self._body_until is None:
-            self._body_until = anyio.current_time() + BODY_SECONDS
-        message: Message | None = None
+        if self._body_deadline is None:
+            self._body_deadline = anyio.current_time() + BODY_SECONDS
+        received: AsgiMessage | None = None
         self.awaits_client = True
-        with anyio.move_on_at(self._body_until):
-            message = await receive()
+        with anyio.move_on_at(self._body_deadline):
+            received = await receive()
         self.awaits_client = False
-        if message is None:
-            self.response = error_response(
-                REQUEST_TIMEOUT, f"The request did not arrive in time: {BODY_SECONDS:g} seconds.", CLOSE_HEADER
-            )
-        elif message["type"] == "http.disconnect":
+        if received is None:
+            text = message("hosting.request_timeout", seconds=f"{BODY_SECONDS:g}")
+            self.response = error_response(HTTPStatus.REQUEST_TIMEOUT, text, CLOSE_HEADER)
+        elif received["type"] == "http.disconnect":
             self.response = None
         else:
-            self._arrived = not message.get("more_body", False)
-            return message
+            self._body_complete = not received.get("more_body", False)
+            return received
         self.end()
         await anyio.sleep_forever()  # until the cancellation arrives
         raise AssertionError("a request that is over goes no further")
 
 
 def assign_principal(scope: Scope, principal: str) -> None:
-    """Count a request against the share of its principal, now that it is known.
+    """Count a request against the share of its principal, once that is known.
 
     Raises:
-        NoPlace: there is no place for it.
+        CapacityExceeded: there is no place for it.
     """
-    if LIFETIME_KEY in scope:  # it is not where the app is served without its traffic
-        scope[LIFETIME_KEY].belongs_to(principal)
+    if LIFETIME_KEY in scope:  # missing if the app is served without a ConcurrencyLimiter
+        scope[LIFETIME_KEY].assign(principal)
     scope.get("state", {})[AUTHENTICATED_KEY] = True
 
 
 class ConcurrencyLimiter:
-    """Counts requests, refuses those beyond a share, and ends those that stay open.
+    """Middleware that counts requests, rejects those beyond a limit, and ends those that stay open.
 
     Args:
-        limits: of the requests of MCP. The console and the metrics have places of their own.
+        limits: the limits of MCP requests. The console and the metrics have places of their own.
     """
 
     def __init__(self, app: ASGIApp, limits: PoolLimits, metrics: Metrics) -> None:
+        several = limits.multiple_principals
         self._app = app
         self._metrics = metrics
         self._callers, self._console = RequestPool(limits), RequestPool(CONSOLE_LIMITS)
-        self._turns = FairQueue(MAX_ACTIVE, MAX_ACTIVE_EACH if limits.multiple_principals else MAX_ACTIVE)
-        self._checks = FairQueue(MAX_CHECKS, MAX_CHECKS_EACH if limits.multiple_principals else MAX_CHECKS)
+        self._turns = FairQueue(MAX_ACTIVE, MAX_ACTIVE_EACH if several else MAX_ACTIVE)
+        self._checks = FairQueue(MAX_CHECKS, MAX_CHECKS_EACH if several else MAX_CHECKS)
         self._recent = RecentTokens()
         self._probes = 0
         self._open: set[RequestLifetime] = set()
@@ -176,7 +177,7 @@ class ConcurrencyLimiter:
 
     @property
     def exhausted(self) -> bool:
-        """Whether callers are refused for lack of room, whoever they are."""
+        """Return True if the server rejects callers because it is full."""
         return self._callers.full
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -185,9 +186,9 @@ class ConcurrencyLimiter:
         elif scope["path"] == READINESS_PATH:
             await self._probe(scope, receive, send)
         elif self.draining:
-            await unavailable_response("The server is stopping.")(scope, receive, send)
+            await unavailable_response(message("hosting.server_stopping"))(scope, receive, send)
         else:
-            await self._through(scope, receive, send)
+            await self._handle(scope, receive, send)
 
     async def _probe(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._probes >= MAX_PROBES:
@@ -199,77 +200,77 @@ class ConcurrencyLimiter:
         finally:
             self._probes -= 1
 
-    async def _through(self, scope: Scope, receive: Receive, send: Send) -> None:
-        pool = self._console if _of_people(scope["path"]) else self._callers
-        shown = self._recent.read(scope)
-        life = RequestLifetime(pool, self._turns, shown.confirm, stream=scope["method"] == "GET")
-        answer, expected = _Answer(send), shown.principal
+    async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        pool = self._console if _is_for_people(scope["path"]) else self._callers
+        token = self._recent.read(scope)
+        lifetime = RequestLifetime(pool, self._turns, token.confirm, stream=scope["method"] == "GET")
+        response, expected = _TrackedResponse(send), token.principal
         try:
-            pool.enter(life, expected)
-        except CapacityExceeded as none:
-            await capacity_response(none)(scope, receive, send)
+            pool.enter(lifetime, expected)
+        except CapacityExceeded as error:
+            await capacity_response(error)(scope, receive, send)
             return
-        under_way = (self._metrics.requests, *([self._posts] if scope["method"] == "POST" else []))
-        self._open.add(life)
-        for each in under_way:
-            each.increment()
+        counters = (self._metrics.requests, *([self._posts] if scope["method"] == "POST" else []))
+        self._open.add(lifetime)
+        for counter in counters:
+            counter.increment()
         try:
-            with life.scope, nullcontext() if pool is self._console else await self._check(life, expected):
-                await self._app({**scope, LIFETIME_KEY: life}, partial(life.receive, receive), answer)
+            with lifetime.scope, nullcontext() if pool is self._console else await self._check_slot(lifetime, expected):
+                await self._app({**scope, LIFETIME_KEY: lifetime}, partial(lifetime.receive, receive), response)
         finally:
-            pool.leave(life)
-            shown.finish()
-            self._open.discard(life)
-            for each in under_way:
-                each.decrement()
-        if life.is_over and life.response is not None:
-            await answer.end(life.response, scope, receive)
+            pool.leave(lifetime)
+            token.finish()
+            self._open.discard(lifetime)
+            for counter in counters:
+                counter.decrement()
+        if lifetime.is_over and lifetime.response is not None:
+            await response.end(lifetime.response, scope, receive)
 
-    async def _check(self, life: RequestLifetime, expected: str) -> Slot:
-        """The slot for finding out whose a request is, in the turn of the one that it is expected to be.
+    async def _check_slot(self, lifetime: RequestLifetime, expected: str) -> Slot:
+        """Wait for a slot to authenticate a request, in the queue of its expected principal.
 
-        So that of a thousand requests of one caller few are looked at before a single one of another is.
+        If one caller sends a thousand requests, only a few of them are authenticated before one of another caller is.
         """
-        life.check_slot = slot = await self._checks.acquire(expected)
+        lifetime.check_slot = slot = await self._checks.acquire(expected)
         asyncio.get_running_loop().call_later(CHECK_SECONDS, slot.release)
         return slot
 
     async def drain(self, seconds: float) -> None:
-        """Take nothing new, let what was sent upstream end and be answered, then close what stays open.
+        """Reject new requests, wait until sent calls have ended and are answered, then close the rest.
 
         Args:
-            seconds: after which calls are no longer waited for. Writes still end; their clients may not be told.
+            seconds: how long to wait for calls. Writes still end later; their clients may not get an answer.
         """
         self.draining = True
         with anyio.move_on_after(seconds):
             await self._metrics.in_flight.wait_until_zero()
         with anyio.move_on_after(FLUSH_SECONDS):
-            await anyio.sleep(SSE_FLUSH_SECONDS)  # answers over SSE are on their way without a request of their own
+            await anyio.sleep(SSE_FLUSH_SECONDS)  # no request stands for an answer that is sent over SSE
             await self._posts.wait_until_zero()
-        for life in tuple(self._open):
-            life.end()
+        for lifetime in tuple(self._open):
+            lifetime.end()
 
 
-def _of_people(path: str) -> bool:
-    """Whether a path is one that people and monitoring need while callers fill the server."""
+def _is_for_people(path: str) -> bool:
+    """Return True for the paths that people and monitoring need while callers fill the server."""
     return path in ("/console", "/metrics") or path.startswith("/console/")
 
 
-class _Answer:
-    """The way of an answer to the client, which knows how far it got."""
+class _TrackedResponse:
+    """Sends a response and records how much of it was sent."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
-        self._begun = self._ended = False
+        self._started = self._ended = False
 
-    async def __call__(self, message: Message) -> None:
-        self._begun = True
-        self._ended = message["type"] == "http.response.body" and not message.get("more_body", False)
-        await self._send(message)
+    async def __call__(self, part: AsgiMessage) -> None:
+        self._started = True
+        self._ended = part["type"] == "http.response.body" and not part.get("more_body", False)
+        await self._send(part)
 
-    async def end(self, refusal: Response, scope: Scope, receive: Receive) -> None:
-        """End an answer that was cut short in the way that HTTP ends one; where none was begun, give this one."""
-        if not self._begun:
-            await refusal(scope, receive, self._send)
+    async def end(self, response: Response, scope: Scope, receive: Receive) -> None:
+        """End a response that was cut short, or send `response` if none was started."""
+        if not self._started:
+            await response(scope, receive, self._send)
         elif not self._ended:
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -1,4 +1,4 @@
-"""The open connections of clients: fewer than the process may have open files, and the idle ones give way to new ones."""
+"""Limit the open connections of clients: fewer than the open files of the process, and idle ones give way to new ones."""
 
 from __future__ import annotations
 
@@ -7,69 +7,70 @@ from typing import Protocol
 from saasus_mcp.hosting.limits.request_pool import CONSOLE_TOTAL, CONSOLE_UNAUTHENTICATED, MAX_PROBES, PoolLimits
 
 AUTHENTICATED_KEY = "saasus_mcp.trusted"
-"""Where a request's state says that its principal is known."""
+"""The key in the state of a request that is set once its principal is known."""
 RESERVED_CONNECTIONS = CONSOLE_TOTAL + CONSOLE_UNAUTHENTICATED + MAX_PROBES
-"""Sockets for the console, the metrics and health checks."""
+"""Connections for the console, the metrics and health checks."""
 
 
 class TrackedConnection(Protocol):
     """A connection of a client."""
 
     def abort(self) -> None:
-        """Close it at once."""
+        """Close the connection at once."""
         ...
 
 
 class ConnectionTracker:
-    """Counts connections and closes the one that has been idle longest where there are too many.
+    """Counts connections and closes the one that has been idle longest if there are too many.
 
-    A connection is idle while no request of it is being answered: one that never says anything, says half of a request's
-    head, or is kept for the next request. Requests have places of their own (hosting.shares), fewer than sockets, so that
-    a new connection always finds an idle one to replace. It is heard before it is the oldest: health checks, too.
+    A connection is idle while none of its requests is being answered: a silent one, one that has sent half of a request's
+    head, or one that is kept alive. The pools (`request_pool`) accept fewer requests than there are connections, so a new
+    connection always finds an idle one to replace, and its request is read before the connection becomes the oldest. This
+    holds for health checks too.
 
     Args:
-        most: connections at once.
+        max_connections: connections at once.
     """
 
     def __init__(self, max_connections: int) -> None:
-        self._most = max_connections
+        self._max_connections = max_connections
         self._open: set[TrackedConnection] = set()
         self._idle: dict[TrackedConnection, None] = {}
-        self._trusted: dict[TrackedConnection, None] = {}
+        self._idle_authenticated: dict[TrackedConnection, None] = {}
 
-    def add(self, socket: TrackedConnection) -> None:
+    def add(self, connection: TrackedConnection) -> None:
         """Count a new connection, which is idle until a request arrives."""
-        if len(self._open) >= self._most:
-            self._make_room()
-        self._open.add(socket)
-        self._idle[socket] = None
+        if len(self._open) >= self._max_connections:
+            self._abort_oldest_idle()
+        self._open.add(connection)
+        self._idle[connection] = None
 
-    def mark_busy(self, socket: TrackedConnection) -> None:
-        """Note that a request of the connection is being answered."""
-        self._idle.pop(socket, None)
-        self._trusted.pop(socket, None)
+    def mark_busy(self, connection: TrackedConnection) -> None:
+        """Record that a request of the connection is being answered."""
+        self._idle.pop(connection, None)
+        self._idle_authenticated.pop(connection, None)
 
-    def mark_idle(self, socket: TrackedConnection, *, authenticated: bool) -> None:
-        """Note that nothing of the connection is under way any more.
+    def mark_idle(self, connection: TrackedConnection, *, authenticated: bool) -> None:
+        """Record that no request of the connection is being answered.
 
         Args:
-            trusted: whether its last request came from a known principal. Those that did not are closed first.
+            authenticated: whether the principal of the last request was known. Other connections are closed first.
         """
-        if socket in self._open:
-            (self._trusted if authenticated else self._idle)[socket] = None
+        if connection in self._open:
+            (self._idle_authenticated if authenticated else self._idle)[connection] = None
 
-    def remove(self, socket: TrackedConnection) -> None:
+    def remove(self, connection: TrackedConnection) -> None:
         """Forget a connection."""
-        self.mark_busy(socket)
-        self._open.discard(socket)
+        self.mark_busy(connection)
+        self._open.discard(connection)
 
-    def _make_room(self) -> None:
-        oldest = next(iter(self._idle or self._trusted), None)
+    def _abort_oldest_idle(self) -> None:
+        oldest = next(iter(self._idle or self._idle_authenticated), None)
         if oldest is not None:
             self.remove(oldest)
             oldest.abort()
 
 
 def connections_needed(limits: PoolLimits) -> int:
-    """How many sockets go with so many places for requests: as many idle ones, and those of the reserve."""
+    """Return how many connections a pool needs: as many idle ones as busy ones, and the reserved ones."""
     return 2 * limits.total + limits.unauthenticated + RESERVED_CONNECTIONS

@@ -1,4 +1,4 @@
-"""Open files: how many a server needs at its busiest, and how many connections go into what the system allows."""
+"""Fit the number of connections to the open files that the system allows the process."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if sys.platform != "win32":
 log = logging.getLogger(__name__)
 
 PROCESS_FILES = 64
-"""Of the process itself: standard streams, listeners, event loop, signals, logs, certificates and modules while they are read."""
+"""Files of the process itself: standard streams, listeners, event loop, signals, logs, certificates, and modules being imported."""
 PROVIDER_CONNECTIONS = 16
-"""Connections to the identity provider, to a collector of traces, and of readiness to the API."""
+"""Connections to the identity provider, to a collector of traces, and to the API for readiness."""
 API_CONNECTIONS = CONNECTIONS
-"""Connections to the API of one profile at most."""
+"""Connections to the API of one profile."""
 DATABASE_CONNECTIONS = 15
-"""Connections to one database at most: SQLAlchemy's pool of a file, and both pools of PostgreSQL together."""
+"""Connections to one database: SQLAlchemy's pool of a file, or both pools of PostgreSQL together."""
 SQLITE_FILES = 3
-"""Of one connection to a file: the database, its log and the log's index."""
+"""Files of one connection to an SQLite file: the database, its log and the log's index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,8 @@ class FileDescriptorNeed:
     """The open files of a server at its busiest.
 
     Attributes:
-        connections: of clients, with a request under way.
-        others: that are not connections of clients.
+        connections: requests of clients at once.
+        other_files: open files that are not connections of clients.
     """
 
     connections: int
@@ -46,29 +46,30 @@ class FileDescriptorNeed:
         """Return the need of a server.
 
         Args:
-            connections: of clients, with a request under way.
-            profiles: that it serves.
-            shared: whether they share a PostgreSQL database; else each has an SQLite file, and tokens and jobs have one each.
+            connections: requests of clients at once.
+            profiles: the number of profiles.
+            shared: whether the profiles share a PostgreSQL database. Otherwise each profile, the tokens and the jobs have an
+                SQLite file.
         """
         databases = DATABASE_CONNECTIONS if shared else DATABASE_CONNECTIONS * SQLITE_FILES * (profiles + 2)
         return cls(connections, PROCESS_FILES + PROVIDER_CONNECTIONS + API_CONNECTIONS * profiles + databases)
 
     @property
     def total(self) -> int:
-        """Open files in all."""
-        return self.other_files + _places(self.connections)
+        """Return all open files."""
+        return self.other_files + _client_connections(self.connections)
 
 
 def fit_connections(http: HttpSettings, need: FileDescriptorNeed) -> HttpSettings:
-    """Return the settings with as many connections as go into the open files that the process may have.
+    """Return the settings with as many connections as the open files of the process allow.
 
-    The soft limit is raised as far as it must and may be. Where it does not suffice, the log says so.
+    The soft limit is raised as far as needed and permitted. A warning is logged if that does not suffice.
     """
     allowed = raise_file_limit(need.total)
     if allowed >= need.total:
         return http
     connections = need.connections
-    while connections > 1 and need.other_files + _places(connections) > allowed:
+    while connections > 1 and need.other_files + _client_connections(connections) > allowed:
         connections -= max(1, connections // 100)
     log.warning(
         "[http] connections = %d needs up to %d open files, but the system allows this process %d: "
@@ -84,9 +85,9 @@ def fit_connections(http: HttpSettings, need: FileDescriptorNeed) -> HttpSetting
 
 
 def raise_file_limit(wanted: int) -> int:
-    """Ask the system for so many open files, and return how many the process may have: `wanted` where that is enough."""
+    """Raise the soft limit of open files to `wanted` if possible. Return `wanted` or the lower number that is allowed."""
     if sys.platform == "win32":
-        return wanted  # sockets are no files there, and have no such limit
+        return wanted  # sockets are not files there and have no such limit
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return wanted
@@ -98,6 +99,6 @@ def raise_file_limit(wanted: int) -> int:
     return possible
 
 
-def _places(connections: int) -> int:
-    """Return the sockets that go with so many requests at once."""
-    return connections_needed(PoolLimits.from_settings(HttpTable(connections=connections), shared=True))
+def _client_connections(requests: int) -> int:
+    limits = PoolLimits.from_settings(HttpTable(connections=requests), multiple_principals=True)
+    return connections_needed(limits)

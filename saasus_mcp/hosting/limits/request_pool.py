@@ -1,4 +1,4 @@
-"""Places for requests, shared fairly: so many in all, so many for each principal, a few for whoever is not signed in yet."""
+"""How many requests the server accepts at once: a total, a share per principal, and a few that are not signed in yet."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from typing import Protocol
 from saasus_mcp.settings.hosting import HttpTable
 
 CALLER_DIVISOR = 5
-"""One principal may hold one part in so many of the connections, unless the settings say otherwise."""
+"""The default share of one principal: this fraction of the connections."""
 UNAUTHENTICATED_DIVISOR, UNAUTHENTICATED_MINIMUM = 4, 64
-"""Requests that are not signed in yet may hold one part in so many of the connections, and no fewer than so many: every
-request of a caller is one of them for a moment."""
+"""The share of requests that are not signed in yet: this fraction of the connections, and at least this many. Every request is
+one of them for a moment."""
 CONSOLE_TOTAL, CONSOLE_EACH, CONSOLE_UNAUTHENTICATED = 32, 8, 16
-"""Places of the console and the metrics, which no request of MCP can take: in all, for each approver, not signed in."""
+"""Places of the console and the metrics, which MCP requests cannot take: in total, per approver, and not signed in."""
 MAX_PROBES = 16
-"""Requests of /readyz at once. All but the first wait for the same look at the stores."""
+"""Requests of /readyz at once. All but the first wait for the same check of the stores."""
 
 
 @dataclass(frozen=True, slots=True)
 class PoolLimits:
-    """The places of one pool.
+    """The limits of one pool.
 
     Attributes:
-        total: of all principals together.
-        each: of one principal.
-        unauthenticated: of requests that no principal is known of yet, beside `total`.
-        setting: the name of the setting that says `each`, for error messages.
-        shared: whether there is more than one principal.
+        total: requests of all principals together.
+        each: requests of one principal.
+        unauthenticated: requests whose principal is not known yet, in addition to `total`.
+        setting: the setting that defines `each`, for error messages.
+        multiple_principals: whether more than one principal uses the server.
     """
 
     total: int
@@ -38,20 +38,16 @@ class PoolLimits:
     multiple_principals: bool = True
 
     @classmethod
-    def from_settings(cls, table: HttpTable, *, shared: bool) -> PoolLimits:
-        """Those of the requests of MCP.
-
-        Args:
-            shared: whether there is more than one principal.
-        """
+    def from_settings(cls, table: HttpTable, *, multiple_principals: bool) -> PoolLimits:
+        """Return the limits of MCP requests."""
         total, each = table.connections, table.connections_per_caller
-        usual = max(1, total // CALLER_DIVISOR) if shared else total
+        default = max(1, total // CALLER_DIVISOR) if multiple_principals else total
         return cls(
             total,
-            min(total, each or usual),
+            min(total, each or default),
             max(UNAUTHENTICATED_MINIMUM, total // UNAUTHENTICATED_DIVISOR),
             "connections_per_caller",
-            shared,
+            multiple_principals,
         )
 
 
@@ -59,11 +55,11 @@ CONSOLE_LIMITS = PoolLimits(CONSOLE_TOTAL, CONSOLE_EACH, CONSOLE_UNAUTHENTICATED
 
 
 class CapacityExceeded(Exception):
-    """There is no place for a request.
+    """The server has no place for a request.
 
     Attributes:
-        limit: how many its principal may hold, where it holds them all; 0 where the whole server is busy.
-        setting: the setting that says so; empty where none does.
+        limit: the limit that the principal has reached; 0 if the whole server is busy.
+        setting: the setting that defines the limit; empty without a setting.
     """
 
     def __init__(self, limit: int = 0, setting: str = "") -> None:
@@ -73,22 +69,23 @@ class CapacityExceeded(Exception):
 
 
 class PooledRequest(Protocol):
-    """A request that holds a place."""
+    """A request that holds a place in a pool."""
 
     @property
     def awaits_client(self) -> bool:
-        """Whether it waits for its client to send something."""
+        """Return True while the request waits for data from its client."""
         ...
 
     def evict(self) -> None:
-        """End it: its place goes to another request."""
+        """End the request so that another one can take its place."""
         ...
 
 
 class RequestPool:
-    """Places of one kind. A request moves to its principal's share when that is known; until then it is unauthenticated.
+    """The places of one kind of request.
 
-    One that shows a token of a moment ago begins in the share of its principal.
+    A request starts unauthenticated and moves to the share of its principal once that is known. A request with a recently
+    valid token starts in the share of that principal.
     """
 
     def __init__(self, limits: PoolLimits) -> None:
@@ -99,60 +96,56 @@ class RequestPool:
 
     @property
     def full(self) -> bool:
-        """Whether the next request of some principal is refused because the whole server is busy.
+        """Return True if authenticated requests fill the pool.
 
-        Requests without a valid token never make it full, or anybody could make a load balancer take the server out.
+        Requests without a valid token do not count. Otherwise anybody could make a load balancer take the server out.
         """
         return len(self._principals) >= self._limits.total
 
-    def enter(self, entry: PooledRequest, expected: str = "") -> None:
-        """Give a place to a request whose principal is not known for sure.
+    def enter(self, request: PooledRequest, expected: str = "") -> None:
+        """Give a place to a request that is not authenticated yet.
 
-        Where it is expected to be a certain one's, it begins in that one's share. Where there is no place, the request that
-        has waited longest for its own client loses its own: a body that never comes keeps nobody out.
+        If there is no place, the oldest request that waits for its own client is evicted. A client that never sends its body
+        therefore keeps nobody out.
 
         Args:
-            expected: the principal that its token named a moment ago; empty where none did.
+            expected: the principal of a recently valid token, in whose share the request starts; empty if unknown.
 
         Raises:
-            NoPlace: all of them are being worked on, or the expected principal holds its whole share.
+            CapacityExceeded: all places are in use, or the expected principal is at its limit.
         """
         if expected:
-            self.assign(entry, expected)
+            self.assign(request, expected)
             return
         if len(self._unauthenticated) >= self._limits.unauthenticated:
-            oldest = self._oldest()
+            oldest = next((each for each in self._unauthenticated if each.awaits_client), None)
             if oldest is None:
                 raise CapacityExceeded
             del self._unauthenticated[oldest]
             oldest.evict()
-        self._unauthenticated[entry] = None
+        self._unauthenticated[request] = None
 
-    def assign(self, entry: PooledRequest, principal: str) -> None:
-        """Count a request as its principal's from now on.
+    def assign(self, request: PooledRequest, principal: str) -> None:
+        """Move a request to the share of its principal.
 
         Raises:
-            NoPlace: the principal holds its whole share, or all places are taken.
+            CapacityExceeded: the principal is at its limit, or the pool is full.
         """
-        if self._principals.get(entry) == principal:
+        if self._principals.get(request) == principal:
             return
         if self._held[principal] >= self._limits.each:
             raise CapacityExceeded(self._limits.each, self._limits.setting)
-        if len(self._principals) >= self._limits.total:
+        if self.full:
             raise CapacityExceeded
-        self.leave(entry)
-        self._principals[entry] = principal
+        self.leave(request)
+        self._principals[request] = principal
         self._held[principal] += 1
 
-    def leave(self, entry: PooledRequest) -> None:
-        """Free the place of a request, whoever held it."""
-        self._unauthenticated.pop(entry, None)
-        principal = self._principals.pop(entry, None)
+    def leave(self, request: PooledRequest) -> None:
+        """Free the place of a request."""
+        self._unauthenticated.pop(request, None)
+        principal = self._principals.pop(request, None)
         if principal is not None:
             self._held[principal] -= 1
             if not self._held[principal]:
                 del self._held[principal]
-
-    def _oldest(self) -> PooledRequest | None:
-        """The oldest unauthenticated request that waits for its client."""
-        return next((each for each in self._unauthenticated if each.awaits_client), None)

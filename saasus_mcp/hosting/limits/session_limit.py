@@ -1,4 +1,4 @@
-"""Sessions of the older protocols: so many for each principal, and the one that is idle longest gives way to a new one."""
+"""Limit the sessions of older MCP protocols per principal. The session that is idle longest gives way to a new one."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from saasus_mcp.hosting.limits.request_pool import CapacityExceeded
 
 MAX_SESSIONS = 10_000
-"""Open at once, of all principals: about 50 KiB of memory each."""
+"""Open sessions of all principals: about 50 KiB of memory each."""
 IDLE_SECONDS = 30 * 60.0
-"""After which a session that is not used ends."""
+"""An unused session ends after this time."""
 EndSession = Callable[[], Awaitable[None]]
 
 
@@ -22,9 +22,9 @@ class TrackedSession:
     """One session.
 
     Attributes:
-        end: ends it.
-        used_at: when a request of it last ended.
-        requests: of it under way, open streams included.
+        end: ends the session.
+        used_at: when its last request ended.
+        active_requests: its running requests, including open streams.
     """
 
     owner: str
@@ -34,14 +34,14 @@ class TrackedSession:
 
 
 class SessionLimiter:
-    """Knows the open sessions of every profile, by what passes: the SDK that keeps them counts nobody's.
+    """Tracks the open sessions of every profile, because the SDK that keeps them does not count them by owner.
 
     Args:
-        each: sessions of one principal.
+        per_principal: sessions of one principal.
     """
 
     def __init__(self, per_principal: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._each = per_principal
+        self._per_principal = per_principal
         self._clock = clock
         self._open: dict[str, TrackedSession] = {}
         self._owned: Counter[str] = Counter()
@@ -49,7 +49,7 @@ class SessionLimiter:
 
     @property
     def full(self) -> bool:
-        """Whether nobody can open one."""
+        """Return True if no further session can be opened."""
         self._forget_expired()
         return len(self._open) >= MAX_SESSIONS
 
@@ -58,26 +58,27 @@ class SessionLimiter:
         """Count a session that is being opened.
 
         Raises:
-            NoPlace: the owner's sessions are all in use, or all sessions are taken.
+            CapacityExceeded: the owner's sessions are all in use, or the server has no room.
         """
         if self.full:
             raise CapacityExceeded
-        if self._owned[owner] + self._opening[owner] >= self._each and self._in_use(owner) >= self._each:
-            raise CapacityExceeded(self._each, "sessions_per_caller")
+        limit = self._per_principal
+        if self._owned[owner] + self._opening[owner] >= limit and self._in_use(owner) >= limit:
+            raise CapacityExceeded(limit, "sessions_per_caller")
         self._opening[owner] += 1
         try:
             yield
         finally:
-            _less(self._opening, owner)
+            _decrement(self._opening, owner)
 
     def add(self, identifier: str, owner: str, end: EndSession) -> None:
-        """Note a session that was opened."""
+        """Record a new session."""
         self._open[identifier] = TrackedSession(owner, end, self._clock())
         self._owned[owner] += 1
 
     async def end_surplus(self, owner: str) -> None:
-        """End the sessions of an owner that are beyond their share: those that were idle longest."""
-        surplus = self._owned[owner] - self._each
+        """End the owner's sessions beyond the limit, those that are idle longest first."""
+        surplus = self._owned[owner] - self._per_principal
         if surplus <= 0:
             return
         idle = [name for name, each in self._open.items() if each.owner == owner and not each.active_requests]
@@ -88,7 +89,7 @@ class SessionLimiter:
 
     @contextmanager
     def track_request(self, identifier: str, owner: str) -> Iterator[None]:
-        """Note that a request of a session is under way; that somebody else names it means nothing."""
+        """Record that a request of the session is running. Ignore a session that belongs to another principal."""
         session = self._open.get(identifier)
         if session is None or session.owner != owner:
             yield
@@ -100,32 +101,32 @@ class SessionLimiter:
             session.active_requests -= 1
             session.used_at = self._clock()
             if self._open.get(identifier) is session:
-                self._open[identifier] = self._open.pop(identifier)  # the last to be ended
+                self._open[identifier] = self._open.pop(identifier)  # the most recently used one is last
 
     def remove(self, identifier: str, owner: str) -> None:
-        """Forget a session that its owner ended, or that is gone."""
+        """Forget a session that its owner ended, or that no longer exists."""
         if identifier in self._open and self._open[identifier].owner == owner:
             self._forget(identifier)
 
     def _in_use(self, owner: str) -> int:
-        """How many of an owner's sessions cannot be ended for a new one."""
+        """Count the owner's sessions that cannot be ended for a new one."""
         used = sum(each.active_requests > 0 for each in self._open.values() if each.owner == owner)
         return used + self._opening[owner]
 
     def _forget(self, identifier: str) -> None:
-        _less(self._owned, self._open.pop(identifier).owner)
+        _decrement(self._owned, self._open.pop(identifier).owner)
 
     def _forget_expired(self) -> None:
-        """Forget those that the SDK has ended because nobody used them."""
-        until = self._clock() - IDLE_SECONDS
+        """Forget the sessions that the SDK has ended because they were idle."""
+        oldest_allowed = self._clock() - IDLE_SECONDS
         for name, each in list(self._open.items()):
-            if each.used_at >= until:
+            if each.used_at >= oldest_allowed:
                 return
             if not each.active_requests:
                 self._forget(name)
 
 
-def _less(counts: Counter[str], owner: str) -> None:
+def _decrement(counts: Counter[str], owner: str) -> None:
     counts[owner] -= 1
     if not counts[owner]:
         del counts[owner]

@@ -128,7 +128,7 @@ async def read_saas_settings(
             try:
                 given = await reader.read(operation, take=kind.normalize)
             except ReadFailed as error:
-                unread[f"{name}.{part}" if part else name] = error.message
+                unread[f"{name}.{part}" if part else name] = str(error.message)
             else:
                 found[name] = {**found.get(name, {}), part: given} if part else given
     await tell(len(kinds), len(kinds))

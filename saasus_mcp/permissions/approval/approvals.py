@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.common.language import Text
-from saasus_mcp.common.text import quote_text
+from saasus_mcp.common.messages import Lines, Message, message, one_of
+from saasus_mcp.common.text import Quoted, quote_text
 from saasus_mcp.permissions.approval.action_records import ActionKind, Channel, approval_action
 from saasus_mcp.permissions.approval.proof import Binding, Proof, json_digest
 from saasus_mcp.permissions.inspection.target import TargetSnapshot, names_match
@@ -93,8 +94,8 @@ class ApprovalService:
         if len(shown) + len(sight.encoded) > MAX_QUESTION_LENGTH:
             raise CallRefused(
                 Reason.TOO_LARGE,
-                f"What a person would have to read before they approve this has more than {MAX_QUESTION_LENGTH} characters.",
-                "Split the call, or send less in it.",
+                message("permissions.question_too_large", most=MAX_QUESTION_LENGTH),
+                message("permissions.question_too_large_hint"),
             )
         wanted = Approval(
             code=_code(),
@@ -123,17 +124,20 @@ class ApprovalService:
         """Return the refusal for too many pending approvals. It lists them, since only a decision on one makes room."""
         waiting = [each for each in self._store.list_approvals(now) if each.principal == principal]
         lines = [self._pending(each, now) for each in waiting if each.status == "pending"]
-        mend = "Have a person decide on one of them first; `saasus-mcp approvals` lists them:"
-        return CallRefused(Reason.FLOODED, f"{MAX_PENDING} approvals are pending already.", "\n".join([mend, *lines]))
+        return CallRefused(
+            Reason.FLOODED,
+            message("permissions.too_many_pending", count=MAX_PENDING),
+            message("permissions.too_many_pending_hint", pending=Lines(tuple(lines))),
+        )
 
-    def _pending(self, approval: Approval, now: float) -> str:
+    def _pending(self, approval: Approval, now: float) -> Message:
         minutes = max(1, math.ceil((approval.expires_at - now) / 60))
         try:
             asked = format_sentence(Question.from_json(approval.preview).headline, self._reader)
         except ValueError:  # kept by an earlier version
             asked = approval.operation
         name = "" if approval.name in asked else f" {quote_text(approval.name, self._reader.language)}"
-        return f"  {approval.code}: {asked}{name} ({minutes} minute{'s' if minutes != 1 else ''} left)"
+        return message("permissions.pending_approval", code=approval.code, question=f"{asked}{name}", count=minutes)
 
     def require_not_rejected(self, binding: Binding, now: float) -> None:
         """Check that no person rejected the call or a variation of it a short while ago.
@@ -160,7 +164,7 @@ class ApprovalService:
             if approval.code.replace("-", "") == wanted and approval.status == "pending":
                 return approval
         raise CallRefused(
-            Reason.UNKNOWN, "No approval with this code is pending.", "`saasus-mcp approvals` lists those that are."
+            Reason.UNKNOWN, message("permissions.no_pending_approval"), message("permissions.no_pending_approval_hint")
         )
 
     def list_all(self, now: float) -> list[Approval]:
@@ -175,11 +179,11 @@ class ApprovalService:
         """
         if not may_approve(approval, by):
             raise CallRefused(
-                Reason.TWO_PERSON, "The policy wants another person's approval.", "Have someone else approve."
+                Reason.TWO_PERSON, message("permissions.two_person"), message("permissions.two_person_hint")
             )
         if not any(names_match(typed, stored_question.text_to_type(approval, language)) for language in ("en", "ja")):
             raise CallRefused(
-                Reason.DECLINED, "That is not the target's name: nothing was approved.", "Read the preview again."
+                Reason.DECLINED, message("permissions.wrong_name"), message("permissions.wrong_name_hint")
             )
         told = approval_action(approval, ActionKind.APPROVE, by=by, via=via).to_audit()
         self._rule(approval, "approved", by=by, at=now, expires_at=now + APPROVAL_LIFETIME, record=told)
@@ -199,7 +203,7 @@ class ApprovalService:
     def _rule(self, approval: Approval, status: ApprovalStatus, **ruling: Any) -> None:
         if not self._store.decide_approval(approval.code, status, **ruling):
             raise CallRefused(
-                Reason.UNKNOWN, "It is pending no more.", "`saasus-mcp approvals` shows what became of it."
+                Reason.UNKNOWN, message("permissions.no_longer_pending"), message("permissions.no_longer_pending_hint")
             )
 
 
@@ -220,10 +224,10 @@ def _code() -> str:
 
 def _rejected(rejected: Approval, binding: Binding, now: float) -> CallRefused:
     minutes = math.ceil(((rejected.retry_at or now) - now) / 60)
-    what = "this call" if rejected.binding == binding.digest() else "a variation of this call"
-    reason = f" Reason: {quote_text(rejected.reason)}" if rejected.reason else ""
-    return CallRefused(
-        Reason.REJECTED,
-        f"A person rejected {what} ({rejected.code}).{reason}",
-        f"It can be asked for again in {minutes} minute{'s' if minutes != 1 else ''}. Other arguments do not change that.",
+    call = "rejected" if rejected.binding == binding.digest() else "rejected_variation"
+    cause = (
+        one_of("permissions.rejection_because", call, code=rejected.code, reason=Quoted(rejected.reason))
+        if rejected.reason
+        else one_of("permissions.rejection", call, code=rejected.code)
     )
+    return CallRefused(Reason.REJECTED, cause, message("permissions.rejected_hint", count=minutes))

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from saasus_mcp.common.messages import Message, message
 from saasus_mcp.permissions.approval.proof import Binding, Proof, json_digest
 from saasus_mcp.permissions.inspection.target import TargetSnapshot, names_match
 from saasus_mcp.permissions.question.content import Question
@@ -19,7 +20,7 @@ from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.store import ProofUse
 
 CONFIRMATION_LIFETIME = 10 * 60
-ASK = "Ask the person, then call again."
+ASK = message("permissions.ask_person_hint")
 MIN_READING_SECONDS = 2.0
 """Nobody reads a question and answers it in less: a no that comes sooner is taken for the client's own."""
 QUESTION_PURPOSE = "question"
@@ -109,15 +110,13 @@ class ConfirmationService:
         self.require_not_declined(reply, now)
         asked = self._asked(reply)
         if asked is None:
-            raise CallRefused(
-                Reason.UNASKED, "This answer does not match a question that was asked.", "Call without an answer first."
-            )
+            raise CallRefused(Reason.UNASKED, message("permissions.unasked"), message("permissions.unasked_hint"))
         if asked["binding"] != binding.digest():
-            raise CallRefused(
-                Reason.UNASKED, "The question was about another call.", "Call again to be asked about this one."
-            )
+            raise CallRefused(Reason.UNASKED, message("permissions.other_call"), message("permissions.other_call_hint"))
         if asked["expires"] <= now:
-            raise CallRefused(Reason.EXPIRED, "The question has expired.", "Call again to be asked again.")
+            raise CallRefused(
+                Reason.EXPIRED, message("permissions.question_expired"), message("permissions.question_expired_hint")
+            )
         no = _no(reply.answer.content, asked["name"])
         if no is not None:
             raise self._fast(reply, now) or no
@@ -136,12 +135,12 @@ class ConfirmationService:
         if answer.action == "accept":
             return
         if answer.at_terminal:
-            raise _declined(f"the person chose to {answer.action}")
+            raise _declined(_AT_TERMINAL[answer.action])
         if answer.action == "decline":
-            raise self._fast(reply, now) or _declined("the client says that the person chose to decline")
+            raise self._fast(reply, now) or _declined(message("permissions.declined_by_client"))
         if answer.action == "failed":
-            raise UnattendedAnswer(Reason.CLIENT_FAILED, "The client could not show the question.", ASK)
-        raise UnattendedAnswer(Reason.CLIENT_CANCEL, "The client closed the question without an answer (cancel).", ASK)
+            raise UnattendedAnswer(Reason.CLIENT_FAILED, message("permissions.client_failed"), ASK)
+        raise UnattendedAnswer(Reason.CLIENT_CANCEL, message("permissions.client_cancelled"), ASK)
 
     def _asked(self, reply: ConfirmationReply) -> dict[str, Any] | None:
         """Return the question in the state, or None if the state is not of this server."""
@@ -155,20 +154,25 @@ class ConfirmationService:
         seconds = now - (asked["expires"] - CONFIRMATION_LIFETIME) if asked is not None else 0.0
         if seconds >= MIN_READING_SECONDS:
             return None
-        return UnattendedAnswer(Reason.FAST_NO, f"The client declined after {max(0.0, seconds):.1f} seconds.", ASK)
+        return UnattendedAnswer(Reason.FAST_NO, message("permissions.fast_no", seconds=max(0.0, seconds)), ASK)
 
 
 def _no(content: Mapping[str, Any], name: str | None) -> CallRefused | None:
     """Return the refusal if an accepted form does not agree."""
     if name is None:
-        return None if content.get(FIELD_YES) is True else _declined("the question was not confirmed")
+        return None if content.get(FIELD_YES) is True else _declined(message("permissions.not_confirmed"))
     typed = content.get(FIELD_NAME)
     if isinstance(typed, str) and names_match(typed, name):
         return None
-    return CallRefused(
-        Reason.DECLINED, "Not done: the name typed does not match the target's name.", "Ask the person what they meant."
-    )
+    return CallRefused(Reason.DECLINED, message("permissions.name_mismatch"), message("permissions.name_mismatch_hint"))
 
 
-def _declined(how: str) -> CallRefused:
-    return CallRefused(Reason.DECLINED, f"Not done: {how}.", "Do not try again unless the person asks for it.")
+def _declined(cause: Message) -> CallRefused:
+    return CallRefused(Reason.DECLINED, cause, message("permissions.declined_hint"))
+
+
+_AT_TERMINAL = {
+    "decline": message("permissions.declined"),
+    "cancel": message("permissions.cancelled"),
+    "failed": message("permissions.failed_at_terminal"),
+}

@@ -128,7 +128,7 @@ async def _read(wanted: Iterable[_Wanted | ReadResult], read: ApiReader) -> dict
         try:
             answers[item.id] = await read(item.key, item.args)
         except SaasusMcpError as error:
-            answers[item.id] = ReadResult(read_error=error.message)
+            answers[item.id] = ReadResult(read_error=str(error.message))
 
     unique = {item.id: item for item in wanted if isinstance(item, _Wanted)}
     with anyio.move_on_after(READ_DEADLINE):

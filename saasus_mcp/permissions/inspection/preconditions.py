@@ -7,8 +7,8 @@ from typing import Any
 
 from saasus_mcp.catalog.expressions import evaluate_over
 from saasus_mcp.catalog.model import Operation, Requirement
-from saasus_mcp.common.language import Language, Text
-from saasus_mcp.common.text import quote_name, quote_text
+from saasus_mcp.common.messages import message
+from saasus_mcp.common.text import Quoted
 from saasus_mcp.permissions.inspection.difference import compare_fields
 from saasus_mcp.permissions.inspection.inspect import CallInspection
 from saasus_mcp.permissions.inspection.target import (
@@ -21,28 +21,15 @@ from saasus_mcp.permissions.inspection.target import (
 )
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 
-NOT_FOUND = Text("Not found: there is nothing to act on with {ids}.", "{ids}に該当する対象が見つかりません。")
-NOT_FOUND_MEND = Text(
-    "Look it up with the matching list or search tool. Nobody was asked.",
-    "一覧または検索のツールで確認してください。確認や承認は求めていません。",
-)
-NOT_ASKED = Text("Nobody was asked.", "確認や承認は求めていません。")
-NO_CHANGE = Text(
-    "Nothing would change: everything that was sent is there already. Nobody was asked and nothing was sent.",
-    "変更はありません。送信内容はすべて現在の値と同じです。確認や承認は求めず、何も送信していません。",
-)
-EMPTY = Text("{name}: it is empty.", "{name}: 空です。")
-EMPTY_MEND = Text("Send the value, or a secret:// handle.", "値、またはsecret://で始まるハンドルを指定してください。")
-
 
 class NoChange(CallRefused):
     """The call would change nothing."""
 
-    def __init__(self, language: Language) -> None:
-        super().__init__(Reason.NO_CHANGE, NO_CHANGE.text(language))
+    def __init__(self) -> None:
+        super().__init__(Reason.NO_CHANGE, message("permissions.no_change"))
 
 
-def check_argument_requirements(operation: Operation, args: Mapping[str, Any], now: float, language: Language) -> None:
+def check_argument_requirements(operation: Operation, args: Mapping[str, Any], now: float) -> None:
     """Check the requirements that concern arguments only.
 
     Raises:
@@ -51,10 +38,14 @@ def check_argument_requirements(operation: Operation, args: Mapping[str, Any], n
     required = operation.input_schema.get("required", ())
     for name in operation.secret_inputs:
         if name in required and args.get(name) == "":
-            raise CallRefused(Reason.PRECONDITION, EMPTY.text(language).format(name=name), EMPTY_MEND.text(language))
+            raise CallRefused(
+                Reason.PRECONDITION,
+                message("permissions.empty_secret", name=name),
+                message("permissions.empty_secret_hint"),
+            )
     for requirement in operation.effects.requires:
         if not requirement.live:
-            _hold(requirement, _given(args, now), language)
+            _hold(requirement, _given(args, now))
 
 
 async def check_target_requirements(
@@ -64,7 +55,6 @@ async def check_target_requirements(
     read: ApiReader,
     *,
     now: float,
-    language: Language,
 ) -> None:
     """Check the target, the requirements and the difference.
 
@@ -72,19 +62,17 @@ async def check_target_requirements(
         CallRefused: the target does not exist, or a requirement is not met.
         NoChange: the call would change nothing.
     """
-    require_target_exists(operation, args, seen.snapshot, language)
+    require_target_exists(operation, args, seen.snapshot)
     for requirement in operation.effects.requires:
         given = _given(args, now, seen.snapshot)
         if requirement.live and _applies(requirement, given):
             found = await _look(requirement, given, read)
-            _hold(requirement, {**given, "result": found.answer, "status": found.status}, language)
+            _hold(requirement, {**given, "result": found.answer, "status": found.status})
     if changes_nothing(operation, args, seen.before):
-        raise NoChange(language)
+        raise NoChange
 
 
-def require_target_exists(
-    operation: Operation, args: Mapping[str, Any], sight: TargetSnapshot, language: Language
-) -> None:
+def require_target_exists(operation: Operation, args: Mapping[str, Any], sight: TargetSnapshot) -> None:
     """Check that the target of a call exists.
 
     Raises:
@@ -95,10 +83,12 @@ def require_target_exists(
     shown = redact_arguments(operation, args)
     identifying = _identifying(operation) or frozenset(operation.path_parameters)
     wanted = [name for name in args if name in identifying]
-    ids = ("、" if language == "ja" else ", ").join(
-        f"{quote_name(name, language)} {quote_text(str(shown.get(name)), language)}" for name in wanted
+    ids = tuple(
+        message("permissions.id", name=Quoted(name, bare=True), value=Quoted(str(shown.get(name)))) for name in wanted
     )
-    raise CallRefused(Reason.NOT_FOUND, NOT_FOUND.text(language).format(ids=ids), NOT_FOUND_MEND.text(language))
+    raise CallRefused(
+        Reason.NOT_FOUND, message("permissions.not_found", ids=ids), message("permissions.not_found_hint")
+    )
 
 
 def changes_nothing(operation: Operation, args: Mapping[str, Any], before: Any) -> bool:
@@ -154,13 +144,16 @@ async def _look(requirement: Requirement, given: Mapping[str, Any], read: ApiRea
     return await read(requirement.read, wanted)
 
 
-def _hold(requirement: Requirement, given: Mapping[str, Any], language: Language) -> None:
+def _hold(requirement: Requirement, given: Mapping[str, Any]) -> None:
     """Check one requirement. If it cannot be evaluated, the person and the API decide.
 
     Raises:
         CallRefused: it is not met.
     """
     if _applies(requirement, given) and evaluate_over(requirement.that, given) is False:
-        text = requirement.text.text(language)
-        said = f"{requirement.field}: {text}" if requirement.field else text
-        raise CallRefused(Reason.PRECONDITION, said, NOT_ASKED.text(language))
+        cause = (
+            message("permissions.field_requirement", field=requirement.field, text=requirement.text)
+            if requirement.field
+            else message("permissions.requirement", text=requirement.text)
+        )
+        raise CallRefused(Reason.PRECONDITION, cause, message("permissions.not_asked_hint"))

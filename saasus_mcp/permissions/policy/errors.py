@@ -8,7 +8,7 @@ from pathlib import Path
 
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.language import Language
-from saasus_mcp.permissions.policy_wording import FAULTS, FORMS, KINDS, MORE, PLACES
+from saasus_mcp.common.messages import Message, Parameter, message, one_of
 
 MAX_VALUE_LENGTH = 80
 
@@ -19,8 +19,8 @@ class PolicyFault:
 
     Attributes:
         line: line number from 1; 0 without a place.
-        what: its kind, a key of the messages.
-        given: the parameters of the message.
+        kind: a value of the group `policy.fault`, and of `policy.hint`.
+        params: the parameters of both messages.
         place: `rules` or `cases` with a name, `field` with a name; empty if the line is enough.
     """
 
@@ -29,35 +29,49 @@ class PolicyFault:
     params: Mapping[str, str] = field(default_factory=dict)
     place: tuple[tuple[str, str], ...] = ()
 
-    def message(self, language: Language = "en") -> str:
-        """Return the problem."""
-        return FAULTS[language][self.kind][0].format(**self._words(language))
+    @property
+    def message(self) -> Message:
+        """The problem, after its place within the file."""
+        problem = one_of("policy.fault", self.kind, **self._params())
+        for kind, name in reversed(self.place):
+            problem = one_of("policy.place", kind, name=name, fault=problem)
+        return problem
 
-    def hint(self, language: Language = "en") -> str:
-        """Return the fix."""
-        return FAULTS[language][self.kind][1].format(**self._words(language))
+    @property
+    def hint(self) -> Message:
+        """The fix."""
+        return one_of("policy.hint", self.kind, **self._params())
 
-    def render(self, file: Path, language: Language = "en") -> str:
+    def located(self, file: Path) -> Message:
+        """Return the problem after file and line."""
+        return one_of(
+            "policy.place", "line" if self.line else "file", file=str(file), line=self.line, fault=self.message
+        )
+
+    def render(self, file: Path, language: Language) -> str:
         """Return file, line, problem and fix for people."""
-        start = PLACES[language]["line" if self.line else "file"].format(file=file, line=self.line)
-        return start + str(SaasusMcpError(self.message(language), self.hint(language)))
+        return SaasusMcpError(self.located(file), self.hint).text(language)
 
-    def _words(self, language: Language) -> dict[str, str]:
-        words = {name: value[:MAX_VALUE_LENGTH] if name == "given" else value for name, value in self.params.items()}
-        if "wanted" in words:
-            words["wanted"] = KINDS[language].get(words["wanted"], words["wanted"])
-        if "form" in words:
-            words["form"] = FORMS[language][words["form"]]
-        return words | {"place": "".join(PLACES[language][kind].format(name=name) for kind, name in self.place)}
+    def _params(self) -> dict[str, Parameter]:
+        params: dict[str, Parameter] = dict(self.params)
+        if "given" in self.params:
+            params["given"] = self.params["given"][:MAX_VALUE_LENGTH]
+        if (wanted := self.params.get("wanted")) in _TYPES:
+            params["wanted"] = one_of("policy.type", wanted)
+        if "form" in self.params:
+            params["form"] = one_of("policy.form", self.params["form"])
+        return params
 
 
 class PolicyError(SaasusMcpError):
     """A policy file has faults. The message shows the first; `faults` has all of them by line."""
 
-    def __init__(self, file: Path, faults: Iterable[PolicyFault], language: Language = "en") -> None:
+    def __init__(self, file: Path, faults: Iterable[PolicyFault]) -> None:
         self.file = file
         self.faults = tuple(sorted(faults, key=lambda fault: fault.line))
-        first = self.faults[0]
-        start = PLACES[language]["line" if first.line else "file"].format(file=file, line=first.line)
-        more = f" {MORE[language].format(count=len(self.faults) - 1)}" if len(self.faults) > 1 else ""
-        super().__init__(start + first.message(language), first.hint(language) + more)
+        first, *others = self.faults
+        hint = message("policy.more_faults", hint=first.hint, count=len(others)) if others else first.hint
+        super().__init__(first.located(file), hint)
+
+
+_TYPES = frozenset({"string", "array", "object", "integer", "boolean"})

@@ -38,7 +38,7 @@ MAX_SHOWN_LENGTH = 60
 def schema_faults(document: PolicyDocument, schema: str) -> list[PolicyFault]:
     """Return every fault in the form of a document."""
     found = [fault for error in _validator(schema).iter_errors(document.value) for fault in _faults(error, document)]
-    return list({(fault.line, fault.message()): fault for fault in found}.values())
+    return list({(fault.line, str(fault.message)): fault for fault in found}.values())
 
 
 @cache

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from saasus_mcp.catalog.model import Operation
+from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.policy.model import (
     NO_LIVE_STATE,
     Ceiling,
@@ -20,10 +21,7 @@ from saasus_mcp.permissions.refusal import CallRefused, Reason
 
 NARROWED_RULE = "narrowed"
 """The rule of such a decision, and the word for it in the audit and in the metrics."""
-NARROWED_HINT = (
-    "Do not try again. The person who set up this connection decides what it offers: by its headers X-MCP-*, by its URL, "
-    "or by the server's --tools and --exclude-tools."
-)
+NARROWED_HINT = message("policy.narrowed_hint")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +81,9 @@ def require_not_narrowed(operation: Operation, principal: Principal) -> None:
     """
     why = principal.narrowing.exclusion_reason(operation)
     if why:
-        raise CallRefused(Reason.NARROWED, f"{operation.tool} is not allowed: {why}.", NARROWED_HINT)
+        raise CallRefused(
+            Reason.NARROWED, message("policy.not_allowed", tool=operation.tool, reason=why), NARROWED_HINT
+        )
 
 
 def _unnarrowed(case: PolicyInput) -> PolicyInput:

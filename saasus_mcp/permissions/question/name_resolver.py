@@ -61,7 +61,7 @@ class NameResolver:
         try:
             seen = await read(kind.read, args)
         except SaasusMcpError as error:
-            self._known[key] = UnresolvedId(str(id_), error.message)
+            self._known[key] = UnresolvedId(str(id_), str(error.message))
             return
         why = NO_NAME if seen.status == 404 else seen.read_error  # noqa: PLR2004 - HTTP
         if why:

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from saasus_mcp.common import private_files
 from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.messages import message
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -53,10 +54,12 @@ class Encryptor:
                 private_files.create_private_file(file, secrets.token_bytes(KEY_BYTES))
             key = private_files.read_private_file(file, MAX_KEY_FILE_BYTES, secret=True)
         except OSError as error:
-            raise SaasusMcpError(f"The sealing key cannot be saved: {error}.", "Set SAASUS_MCP_STATE_DIR.") from None
+            raise SaasusMcpError(
+                message("permissions.key_not_saved", why=str(error)), message("permissions.state_folder_hint")
+            ) from None
         if len(key) != KEY_BYTES:
             raise SaasusMcpError(
-                f"{file} is not a sealing key.", "Move it elsewhere; a new key is created at the next start."
+                message("permissions.not_a_key", file=str(file)), message("permissions.not_a_key_hint")
             )
         return cls(key)
 

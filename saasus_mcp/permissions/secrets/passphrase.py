@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from saasus_mcp.common import private_files
 from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.messages import message
 from saasus_mcp.common.private_files import UnsafeFile
 
 PASSPHRASE_FILE = "approver.json"  # noqa: S105 - a name, not a secret
@@ -53,7 +54,10 @@ def save_passphrase(folder: Path, passphrase: str) -> None:
         PassphraseError: it is too short, or the file cannot be written.
     """
     if is_too_short(passphrase):
-        raise PassphraseError(f"The passphrase must have at least {MIN_LENGTH} characters.", "Choose a longer one.")
+        raise PassphraseError(
+            message("permissions.passphrase_too_short", least=MIN_LENGTH),
+            message("permissions.passphrase_too_short_hint"),
+        )
     salt = secrets.token_bytes(SALT_BYTES)
     derived = Scrypt(salt=salt, length=HASH_BYTES, **COST).derive(_bytes(passphrase))
     kept = {"kdf": "scrypt", **COST, "salt": _text(salt), "hash": _text(derived)}
@@ -63,7 +67,9 @@ def save_passphrase(folder: Path, passphrase: str) -> None:
     except UnsafeFile as error:
         raise PassphraseError(error.message, error.hint) from error
     except OSError as error:
-        raise PassphraseError(f"The passphrase cannot be saved: {error}.", "Set SAASUS_MCP_STATE_DIR.") from None
+        raise PassphraseError(
+            message("permissions.passphrase_not_saved", why=str(error)), message("permissions.state_folder_hint")
+        ) from None
 
 
 def verify_passphrase(folder: Path, passphrase: str) -> bool:
@@ -80,7 +86,10 @@ def verify_passphrase(folder: Path, passphrase: str) -> bool:
     except UnsafeFile as error:
         raise PassphraseError(error.message, error.hint) from error
     except (OSError, ValueError, KeyError, TypeError):
-        raise PassphraseError(f"{file} cannot be read.", "Its owner can delete it and set a new passphrase.") from None
+        raise PassphraseError(
+            message("permissions.passphrase_unreadable", file=str(file)),
+            message("permissions.passphrase_unreadable_hint"),
+        ) from None
     try:
         derivation.verify(_bytes(passphrase), expected)
     except InvalidKey:
@@ -97,7 +106,10 @@ def clear_passphrase(folder: Path) -> None:
     try:
         (folder / PASSPHRASE_FILE).unlink(missing_ok=True)
     except OSError as error:
-        raise PassphraseError(f"The passphrase cannot be removed: {error}.", "Delete the file yourself.") from None
+        raise PassphraseError(
+            message("permissions.passphrase_not_removed", why=str(error)),
+            message("permissions.passphrase_not_removed_hint"),
+        ) from None
 
 
 def _cost(kept: dict[str, Any]) -> dict[str, int]:

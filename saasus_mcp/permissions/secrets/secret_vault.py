@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.approval.action_records import Channel, reveal_action
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.permissions.secrets.encryption import Encryptor
@@ -104,7 +105,9 @@ class SecretVault:
         assert hidden is not None  # noqa: S101 - for the type: what is not there is not opened
         told = {hidden.id: reveal_action(hidden, by=by, via=via).to_audit()}
         if not self._store.take_secrets(told, self._clock()):
-            raise CallRefused(Reason.UNKNOWN, "This secret was revealed moments ago.", "Request a new one.")
+            raise CallRefused(
+                Reason.UNKNOWN, message("permissions.handle_just_revealed"), message("permissions.request_new_hint")
+            )
         return secret
 
     def peek(self, handle: str) -> str | None:
@@ -150,8 +153,8 @@ class SecretVault:
         if secret is None:
             raise CallRefused(
                 Reason.UNKNOWN,
-                "This profile has no secret with that name.",
-                "A person must add it to config.toml under [profiles.NAME.secrets].",
+                message("permissions.unknown_secret_name"),
+                message("permissions.unknown_secret_name_hint"),
             )
         return secret
 
@@ -159,7 +162,7 @@ class SecretVault:
         secret = self._sealer.decrypt(hidden.sealed, SECRET_PURPOSE + hidden.id) if hidden else None
         if not isinstance(secret, str):
             raise CallRefused(
-                Reason.UNKNOWN, "This secret handle is unknown, already used or expired.", "Request a new one."
+                Reason.UNKNOWN, message("permissions.unknown_handle"), message("permissions.request_new_hint")
             )
         return secret
 

@@ -1,4 +1,4 @@
-"""Completion of arguments from live data: read as the caller, decided like the read it is, cached for seconds."""
+"""The completion of arguments from live data. It reads as the caller, under the policy, with a cache of some seconds."""
 
 from __future__ import annotations
 
@@ -8,35 +8,39 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from saasus_mcp.permissions.inspection.target import clean_name
-from saasus_mcp.permissions.policy.presets import Principal
+from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 
 RunRead = Callable[[str, Mapping[str, Any], Principal], Awaitable[ToolAnswer]]
-"""Runs a read through the pipeline for a principal."""
+"""Runs a read of a principal through the pipeline."""
 MayRead = Callable[[str, Mapping[str, Any], Principal], Awaitable[bool]]
-"""Whether a principal may make this read now: asked for what is cached, too, since a policy may have changed."""
+"""Returns whether a principal may make a read now. It is also called for cached values, because the policy may have changed."""
 
 CACHE_SECONDS = 10.0
 MAX_CACHED = 200
 MAX_TYPED_LENGTH = 200
-"""Characters of what was typed that count."""
 MAX_VALUES = 100
-"""The protocol's own bound."""
+"""The limit of the protocol."""
 
 
 @dataclass(frozen=True, slots=True)
 class CompletionSource:
-    """Where the values of an argument come from: a read, the list in its answer, and the fields that name an item."""
+    """The read that gives the values of an argument.
+
+    Attributes:
+        list_field: the list in the answer of the read.
+        name_fields: the first field with a text names an item.
+        search_argument: the argument of the read that takes the start of a value. Empty if the read returns everything.
+    """
 
     operation: str
     list_field: str
     name_fields: tuple[str, ...]
     id_field: str
     search_argument: str = ""
-    """The argument of the read that takes the beginning of a value; empty where the read gives everything."""
 
     def arguments(self, typed: str) -> dict[str, Any]:
-        """Those of the read, for what was typed."""
+        """Return the arguments of the read for a typed text."""
         if not self.search_argument:
             return {}
         return {"limit": MAX_VALUES, **({self.search_argument: typed} if typed else {})}
@@ -62,53 +66,53 @@ COMPLETION_SOURCES: Mapping[str, tuple[CompletionSource, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class CompletionValues:
-    """Values that fit. `more`: the API has others, which were not read."""
+    """The matching values. `more` tells that the API has values that were not read."""
 
     values: tuple[str, ...] = ()
     more: bool = False
 
 
 class ArgumentCompletion:
-    """Completes arguments by their name. What a caller may not read, it completes with nothing."""
+    """Completes arguments by their name. A caller gets no values that the policy does not let it read."""
 
     def __init__(self, read: RunRead, may: MayRead, clock: Callable[[], float] = time.monotonic) -> None:
         self._read = read
-        self._may = may
+        self._may_read = may
         self._clock = clock
         self._cached: dict[tuple[str, Principal, tuple[tuple[str, Any], ...]], tuple[float, CompletionValues]] = {}
 
     async def values(self, argument: str, typed: str, principal: Principal) -> CompletionValues:
-        """What fits the beginning of a value: those that start with it first, then those that contain it."""
-        begun = clean_name(typed[:MAX_TYPED_LENGTH])
-        wanted = begun.casefold()
-        known = [
-            await self._known(source, begun, principal)
+        """Return the values that start with the typed text, then those that contain it."""
+        prefix = clean_name(typed[:MAX_TYPED_LENGTH])
+        wanted = prefix.casefold()
+        found = [
+            await self._read_values(source, prefix, principal)
             for source in COMPLETION_SOURCES.get(argument, ())
-            if await self._may(source.operation, source.arguments(begun), principal)
+            if await self._may_read(source.operation, source.arguments(prefix), principal)
         ]
-        values = {value for found in known for value in found.values if wanted in value.casefold()}
+        values = {value for each in found for value in each.values if wanted in value.casefold()}
         ranked = sorted(values, key=lambda value: (not value.casefold().startswith(wanted), value))
-        return CompletionValues(tuple(ranked), any(found.more for found in known))
+        return CompletionValues(tuple(ranked), any(each.more for each in found))
 
-    async def _known(self, source: CompletionSource, typed: str, principal: Principal) -> CompletionValues:
+    async def _read_values(self, source: CompletionSource, typed: str, principal: Principal) -> CompletionValues:
         arguments = source.arguments(typed)
         key, now = (source.operation, principal, tuple(arguments.items())), self._clock()
         until, found = self._cached.get(key, (0.0, CompletionValues()))
         if until > now:
             return found
         answer = await self._read(source.operation, arguments, principal)
-        whole = (answer.structured or {}) if answer.ok else {}
-        items = whole.get(source.list_field) or ()
-        shown = tuple(_shown(source, item) for item in items if isinstance(item, dict))
-        found = CompletionValues(shown, bool(source.search_argument and whole.get("cursor")))
+        content = (answer.structured or {}) if answer.ok else {}
+        items = content.get(source.list_field) or ()
+        shown = tuple(_label(source, item) for item in items if isinstance(item, dict))
+        found = CompletionValues(shown, bool(source.search_argument and content.get("cursor")))
         if len(self._cached) >= MAX_CACHED:
             self._cached.clear()
         self._cached[key] = (now + CACHE_SECONDS, found)
         return found
 
 
-def _shown(source: CompletionSource, item: Mapping[str, Any]) -> str:
-    """An item as a person picks it: its name, and the id that tools take."""
+def _label(source: CompletionSource, item: Mapping[str, Any]) -> str:
+    """Return an item as a person picks it: its name, and the id that tools take."""
     identifier = clean_name(item.get(source.id_field))
     name = next((text for field in source.name_fields if (text := clean_name(item.get(field)))), "")
     return f"{name} ({identifier})" if name and name != identifier else identifier

@@ -1,80 +1,99 @@
-"""Prompts: the common jobs, filled in with what a person typed."""
+"""Prompts for common tasks, filled in with the arguments that a person typed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from mcp.types import GetPromptResult, PromptArgument, PromptMessage, TextContent
-from mcp.types import Prompt as PromptEntry
+from mcp.types import Prompt as McpPrompt
 
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.language import Language
+from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.permissions.inspection.target import clean_name
-from saasus_mcp.server.prompts_wording import PROMPTS, Prompt
 
-_BY_NAME = {prompt.name: prompt for prompt in PROMPTS}
-NOT_GIVEN = {"en": "not given", "ja": "指定なし"}
-QUOTES = {"en": ("“", "”"), "ja": ("「", "」")}
+PROMPTS: Mapping[str, Mapping[str, bool]] = {
+    "set_up_saas": {"domain": True, "notes": False},
+    "onboard_tenant": {"company": True, "user": True, "plan": True, "tenant_attribute": False, "notes": False},
+    "add_users": {"tenant": True, "users": True, "role": True, "environment": False, "attribute": False},
+    "invite_user": {"tenant": True, "email": True, "role": True, "environment": False},
+    "build_price_list": {"prices": True, "notes": False},
+    "change_plan": {"tenant": True, "plan": True, "when": False, "notes": False},
+    "report_usage": {"month": True, "tenant": False, "metering_unit": False},
+    "offboard": {"who": True, "notes": False},
+    "export_settings": {"notes": False},
+    "help_desk": {"user": True, "problem": False},
+}
+"""By prompt, its arguments and whether they are required. The texts are in `tool_specs/messages/prompts.yaml`."""
 MAX_ARGUMENT_LENGTH = 2_000
 
 
-def list_prompts(language: Language) -> list[PromptEntry]:
-    """Every prompt, as a client shows it."""
+def list_prompts(language: Language) -> list[McpPrompt]:
+    """Return all prompts."""
     return [
-        PromptEntry(
-            name=prompt.name,
-            title=prompt.title.text(language),
-            description=prompt.description.text(language),
+        McpPrompt(
+            name=name,
+            title=one_of("prompts.title", name).text(language),
+            description=one_of("prompts.description", name).text(language),
             arguments=[
-                PromptArgument(name=blank.name, description=blank.text.text(language), required=not blank.optional)
-                for blank in prompt.arguments
+                PromptArgument(name=argument, description=_describe(argument).text(language), required=required)
+                for argument, required in arguments.items()
             ],
         )
-        for prompt in PROMPTS
+        for name, arguments in PROMPTS.items()
     ]
 
 
 def prompt_argument_names(name: str) -> frozenset[str]:
-    """The names of a prompt's arguments; none where there is no such prompt."""
-    prompt = _BY_NAME.get(name)
-    return frozenset(blank.name for blank in prompt.arguments) if prompt is not None else frozenset()
+    """Return the names of a prompt's arguments, or an empty set if there is no such prompt."""
+    return frozenset(PROMPTS.get(name, ()))
 
 
 def render_prompt(name: str, given: Mapping[str, str], language: Language) -> GetPromptResult:
-    """The prompt with its blanks filled in; what was typed stands in quotes, on one line.
+    """Return a prompt with its arguments filled in. Each argument stands in quotation marks on one line.
 
     Raises:
-        InvalidArguments: there is no such prompt, a blank that it needs is missing, or one that it does not have is given.
+        InvalidArguments: there is no such prompt, or the arguments do not fit it.
     """
-    prompt = _BY_NAME.get(name)
-    if prompt is None:
-        raise InvalidArguments(("name",), "unknown prompt.", f"Available: {', '.join(_BY_NAME)}.")
-    _check(prompt, given)
-    opening, closing = QUOTES[language]
+    arguments = PROMPTS.get(name)
+    if arguments is None:
+        names = message("server.prompt_unknown_hint", names=tuple(PROMPTS))
+        raise InvalidArguments(("name",), message("server.prompt_unknown"), names)
+    _check_arguments(name, arguments, given)
     values = {
-        blank.name: f"{opening}{_line(typed)}{closing}" if (typed := given.get(blank.name, "").strip()) else ""
-        for blank in prompt.arguments
+        argument: message("prompts.quoted", text=_one_line(typed))
+        if (typed := given.get(argument, "").strip())
+        else ""
+        if argument == "notes"
+        else message("prompts.not_given")
+        for argument in arguments
     }
-    values = {name: value or ("" if name == "notes" else NOT_GIVEN[language]) for name, value in values.items()}
-    text = prompt.body.text(language).format(**values).strip()
-    message = PromptMessage(role="user", content=TextContent(text=text))
-    return GetPromptResult(description=prompt.description.text(language), messages=[message])
+    text = one_of("prompts.body", name, **values).text(language).strip()
+    description = one_of("prompts.description", name).text(language)
+    content = PromptMessage(role="user", content=TextContent(text=text))
+    return GetPromptResult(description=description, messages=[content])
 
 
-def _check(prompt: Prompt, given: Mapping[str, str]) -> None:
-    known = {blank.name: blank for blank in prompt.arguments}
-    for name in given:
-        if name not in known:
+def _check_arguments(prompt: str, arguments: Mapping[str, bool], given: Mapping[str, str]) -> None:
+    for name, typed in given.items():
+        if name not in arguments:
             raise InvalidArguments(
-                (name[:80],), f"{prompt.name} has no such argument.", f"Accepted: {', '.join(known)}."
+                (name[:80],),
+                message("server.prompt_argument_unknown", prompt=prompt),
+                message("server.prompt_argument_unknown_hint", names=tuple(arguments)),
             )
-        if len(given[name]) > MAX_ARGUMENT_LENGTH:
-            raise InvalidArguments((name,), f"longer than {MAX_ARGUMENT_LENGTH} characters.")
-    for name, blank in known.items():
-        if not blank.optional and not given.get(name, "").strip():
-            raise InvalidArguments((name,), "required, but missing.", f"Specify: {blank.text.en}.")
+        if len(typed) > MAX_ARGUMENT_LENGTH:
+            raise InvalidArguments((name,), message("server.prompt_argument_long", count=MAX_ARGUMENT_LENGTH))
+    for name, required in arguments.items():
+        if required and not given.get(name, "").strip():
+            hint = message("server.prompt_argument_missing_hint", argument=_describe(name))
+            raise InvalidArguments((name,), message("server.prompt_argument_missing"), hint)
 
 
-def _line(typed: str) -> str:
-    """What was typed on one line, with no quotation mark that would end it."""
+def _describe(argument: str) -> Message:
+    return one_of("prompts.argument", argument)
+
+
+def _one_line(typed: str) -> str:
+    """Return the text on one line, without a quotation mark that would end the quotation."""
     return " ".join(clean_name(part) for part in typed.split()).translate(str.maketrans("“”「」", '""『』'))

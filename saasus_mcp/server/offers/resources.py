@@ -1,4 +1,4 @@
-"""Resources: the catalogue in full, the caller's own decisions, and large answers kept for the caller."""
+"""The resources: the descriptions of operations, the caller's decisions, and stored answers."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from mcp.types import (
 
 from saasus_mcp.catalog import Catalogue, Operation, UnknownTool, jobs
 from saasus_mcp.common.language import Language
+from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.permissions.policy.model import Policy, PolicyInput, is_conditional
 from saasus_mcp.permissions.policy.narrowing import NO_NARROWING
 from saasus_mcp.permissions.policy.presets import Principal
@@ -35,25 +36,10 @@ JSON_TYPE, TEXT_TYPE = "application/json", "text/plain"
 Describe = Callable[[Operation, Principal], dict[str, Any]]
 """Everything a model may want to know of an operation, the caller's decision among it."""
 
-TEXTS = {
-    "en": {
-        "catalog": "One operation in full",
-        "results": "A large response in full",
-        "policy": "What you may do",
-        "result": "Answer of {operation}, {at}",
-    },
-    "ja": {
-        "catalog": "操作の詳細",
-        "results": "大きな応答の全体",
-        "policy": "許可されている操作",
-        "result": "{operation} の応答({at})",
-    },
-}
-
 
 @cache
 def _reads() -> dict[str, tuple[str, ...]]:
-    """The operations that each kind of job reads by."""
+    """Return the operations that each kind of job reads with."""
     return {spec.name: spec.reads for spec in jobs.load_jobs()}
 
 
@@ -75,44 +61,46 @@ class Resources:
         self._profile = profile
         self._results = results
         self._describe = describe
-        self._words = TEXTS[language]
+        self._language: Language = language
 
     def list_templates(self) -> list[ResourceTemplate]:
-        """The two families."""
+        """Return the templates of operations and stored answers."""
         return [
             ResourceTemplate(
                 name="catalog",
-                title=self._words["catalog"],
+                title=self._title("catalog"),
                 uri_template=CATALOG_URI + "{operation}",
                 mime_type=JSON_TYPE,
             ),
             ResourceTemplate(
-                name="results", title=self._words["results"], uri_template=RESULTS + "{id}", mime_type=JSON_TYPE
+                name="results", title=self._title("results"), uri_template=RESULTS + "{id}", mime_type=JSON_TYPE
             ),
         ]
 
     def list_resources(self, principal: Principal) -> list[Resource]:
-        """The caller's decisions, and the answers kept for the caller. Operations are found by their template."""
-        kept = [
+        """Return the caller's decisions and stored answers. Operations are found by their template."""
+        language = self._language
+        stored = [
             Resource(
                 name=f"result {each.id}",
-                title=self._words["result"].format(
+                title=message(
+                    "server.stored_result",
                     operation=self._tool(each.operation),
-                    at=datetime.fromtimestamp(each.at, UTC).isoformat(timespec="seconds"),
-                ),
+                    time=datetime.fromtimestamp(each.at, UTC).isoformat(timespec="seconds"),
+                ).text(language),
                 uri=RESULTS + each.id,
                 mime_type=JSON_TYPE,
             )
             for each in self._results.list_results(principal.id)
             if self._could_read(each.operation, principal)
         ]
-        return [Resource(name="policy", title=self._words["policy"], uri=POLICY_URI, mime_type=JSON_TYPE), *kept]
+        return [Resource(name="policy", title=self._title("policy"), uri=POLICY_URI, mime_type=JSON_TYPE), *stored]
 
     async def read(self, uri: str, principal: Principal) -> ReadResourceResult:
-        """What a resource holds, for this caller.
+        """Return the content of a resource for this caller.
 
         Raises:
-            MCPError: there is none, it is somebody else's, or a call that it was made of would be denied today.
+            MCPError: there is no such resource, it belongs to another caller, or a call that it was made from would be denied now.
         """
         try:
             value = await self._value(uri, principal)
@@ -124,13 +112,13 @@ class Resources:
         if png is not None:
             blob = BlobResourceContents(uri=uri, mime_type=PNG_TYPE, blob=png)
             return ReadResourceResult(contents=[blob], ttl_ms=0, cache_scope="private")
-        text, form = (value, TEXT_TYPE) if isinstance(value, str) else (await _written(value, principal), JSON_TYPE)
+        text, form = (value, TEXT_TYPE) if isinstance(value, str) else (await _serialize(value, principal), JSON_TYPE)
         return ReadResourceResult(
             contents=[TextResourceContents(uri=uri, mime_type=form, text=text)], ttl_ms=0, cache_scope="private"
         )
 
     def complete_names(self, typed: str, principal: Principal) -> list[str]:
-        """The tools whose name, or whose operation's id, contains what was typed; first those where a word begins with it."""
+        """Return the tools whose name or operation id contains the typed text. Matches at the start of a word come first."""
         wanted = typed.casefold()
         tools = [each.tool for each in self._allowed(principal) if wanted in f"{each.tool} {each.key.casefold()}"]
         return sorted(tools, key=lambda tool: (not tool.startswith(wanted), f"_{wanted}" not in tool, tool))
@@ -139,8 +127,8 @@ class Resources:
         if uri == POLICY_URI:
             return self._decisions(principal)
         if uri.startswith(RESULTS):
-            whole = await self._results.read(uri, principal)
-            return whole.value if whole is not None else None
+            result = await self._results.read(uri, principal)
+            return result.value if result is not None else None
         if uri.startswith(CATALOG_URI):
             try:
                 operation = self._catalogue.find(unquote(uri.removeprefix(CATALOG_URI)))
@@ -149,8 +137,11 @@ class Resources:
             return self._describe(operation, principal) if operation in self._allowed(principal) else None
         return None
 
+    def _title(self, resource: str) -> str:
+        return one_of("server.resource", resource).text(self._language)
+
     def _could_read(self, source: str, principal: Principal) -> bool:
-        """Whether answers of this operation, or of this tool of our own, could still be allowed."""
+        """Return whether the policy could still allow the calls of an operation or a job."""
         keys = (source,) if "." in source else _reads().get(source, ())
         principal = principal if "." in source else principal.for_job(source)
         try:
@@ -159,24 +150,24 @@ class Resources:
             return False
 
     def _tool(self, source: str) -> str:
-        """The name of the tool that gave an answer, which is kept under the operation's key."""
+        """Return the name of the tool that gave an answer. Answers of operations are stored under the key of the operation."""
         return self._catalogue.find(source).tool if "." in source else source
 
     def _allowed(self, principal: Principal) -> list[Operation]:
         return [each for each in self._catalogue if self._policy.could_allow(each, principal, self._profile)]
 
     def _decisions(self, principal: Principal) -> dict[str, Any]:
-        """What is decided on a call of each tool, as far as that hangs on the tool and the caller alone."""
+        """Return the decision on each tool, unless it depends on the call."""
         decided = []
         for operation in self._allowed(principal):
             case = PolicyInput(operation, {}, principal, self._profile)
             decision = self._policy.decide(case)
-            hangs = is_conditional(self._policy.explain(case))
+            depends_on_call = is_conditional(self._policy.explain(case))
             decided.append(
                 {
                     "name": operation.tool,
                     "level": operation.level,
-                    **({"decision": "depends on the call"} if hangs else {"decision": decision.outcome}),
+                    **({"decision": "depends on the call"} if depends_on_call else {"decision": decision.outcome}),
                     "rule": decision.rule,
                 }
             )
@@ -185,8 +176,8 @@ class Resources:
         return {**who, "tools": decided}
 
 
-async def _written(value: Any, principal: Principal) -> str:
-    """A value as JSON, in a thread where it is large."""
+async def _serialize(value: Any, principal: Principal) -> str:
+    """Serialize a value as JSON, in a worker thread if it is large."""
     if not worker_threads.is_large(value):
         return compact_json(value)
     return await worker_threads.run_in_worker(principal.id, lambda: compact_json(value))

@@ -1,4 +1,4 @@
-"""The time tools: what time it is, and what another time is in epoch seconds, days and months, for metering above all."""
+"""The time tools: the current time, and the conversion of times to epoch seconds, days and months, mainly for metering."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Any
 
 from saasus_mcp.common import timezones
 from saasus_mcp.common.json_path import InvalidArguments, Schema
-from saasus_mcp.common.language import Text
+from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.server.surface.builtin_tool import BuiltinTool, object_schema, structured_answer
 
 FIRST_INSTANT, LAST_INSTANT = -14 * 3600, 253_402_300_799
-"""Where 1970 first begins, at UTC+14, and the last second of 9999 in UTC."""
+"""The start of 1970 at UTC+14, and the last second of 9999 in UTC."""
 ALL_DIGITS = re.compile(r"[0-9]+")
 EPOCH_TEXT = re.compile(r"[0-9]{9,11}|[0-9]{13}|[+-][0-9]{1,13}")
 """Text that can only be epoch seconds, or milliseconds by mistake: dates without separators have 4, 6, 8, 12 or 14 digits."""
 MONTH_FORMAT = re.compile(r"[0-9]{4}-[0-9]{2}")
-ACCEPTED_FORMATS = "Accepted: 2026-01-31T09:00:00+09:00, 2026-01-31T09:00, 2026-01-31, 2026-01, or epoch seconds (as text 9 to 11 digits, or any with a sign)."
+ACCEPTED_FORMATS = message("server.time_formats_hint")
 
 _VIEW: Schema = {
     "type": "object",
@@ -51,19 +51,19 @@ TIME_OUTPUT_SCHEMA: Schema = {
 
 
 def time_tools(now: Callable[[], float] = time.time) -> tuple[BuiltinTool, ...]:
-    """Both tools.
+    """Return both tools.
 
     Args:
-        now: epoch seconds.
+        now: returns the current time in epoch seconds.
     """
 
     async def time_now(_: Call) -> ToolAnswer:
-        return structured_answer(_answer(int(now()), timezones.KNOWN))
+        return structured_answer(_in_zones(int(now()), timezones.default_zones()))
 
     return (
         BuiltinTool(
             name="time_now",
-            title=Text("Current time", "現在時刻"),
+            title=one_of("server.tool_title", "time_now"),
             description="Current time, in the format of time_convert.",
             input_schema=object_schema(),
             output_schema=TIME_OUTPUT_SCHEMA,
@@ -71,7 +71,7 @@ def time_tools(now: Callable[[], float] = time.time) -> tuple[BuiltinTool, ...]:
         ),
         BuiltinTool(
             name="time_convert",
-            title=Text("Convert a time", "時刻の変換"),
+            title=one_of("server.tool_title", "time_convert"),
             description="Date, month or time to epoch seconds, or back, in UTC and JST. For metering: `date` and `month` of day "
             "and month counts; day and month bounds for timestamps. `…_end` is the last second.",
             input_schema=object_schema(
@@ -90,26 +90,25 @@ async def _convert(call: Call) -> ToolAnswer:
     named = {} if name is None else {name: _zone(name)}
     try:
         is_epoch = isinstance(given, int) or EPOCH_TEXT.fullmatch(given)
-        instant, note = (_seconds(int(given)), "") if is_epoch else _read(given, named.get(name))
-        answer = _answer(instant, {**timezones.KNOWN, **named})
+        instant, note = (_epoch(int(given)), "") if is_epoch else _parse(given, named.get(name))
+        answer = _in_zones(instant, {**timezones.default_zones(), **named})
     except OverflowError:
-        raise InvalidArguments(("time",), "expected a time from 1970 to 9999, in UTC and in JST.") from None
+        raise InvalidArguments(("time",), message("server.time_out_of_range")) from None
     return structured_answer(answer | ({"note": note} if note else {}))
 
 
 def _zone(name: str) -> tzinfo:
     found = timezones.find_time_zone(name)
     if found is None:
-        mend = "Use UTC, Asia/Tokyo or another IANA name, e.g. Europe/Berlin."
-        raise InvalidArguments(("zone",), "unknown time zone.", mend)
+        raise InvalidArguments(("zone",), message("server.zone_unknown"), message("server.zone_unknown_hint"))
     return found
 
 
-def _answer(instant: int, shown: Mapping[str, tzinfo]) -> dict[str, Any]:
-    """An instant as each of the zones has it.
+def _in_zones(instant: int, shown: Mapping[str, tzinfo]) -> dict[str, Any]:
+    """Return an instant in each of the zones.
 
     Raises:
-        OverflowError: it is too far from here.
+        OverflowError: the instant is out of range.
     """
     if instant < FIRST_INSTANT:
         raise OverflowError
@@ -119,58 +118,59 @@ def _answer(instant: int, shown: Mapping[str, tzinfo]) -> dict[str, Any]:
     }
 
 
-def _seconds(given: int) -> int:
-    """Epoch seconds.
+def _epoch(given: int) -> int:
+    """Return epoch seconds.
 
     Raises:
-        InvalidArguments: there are too many of them.
+        InvalidArguments: the number is too large for them.
     """
     if given > LAST_INSTANT:
         seconds = given // 1000
-        mend = f"If these are milliseconds, give {seconds}." if seconds <= LAST_INSTANT else ACCEPTED_FORMATS
-        raise InvalidArguments(("time",), "too large for epoch seconds.", mend)
+        is_milliseconds = seconds <= LAST_INSTANT
+        hint = message("server.epoch_milliseconds_hint", seconds=seconds) if is_milliseconds else ACCEPTED_FORMATS
+        raise InvalidArguments(("time",), message("server.epoch_too_large"), hint)
     return given
 
 
-def _read(given: str, zone: tzinfo | None) -> tuple[int, str]:
-    """The instant that a text names, and what must be said of it.
+def _parse(given: str, zone: tzinfo | None) -> tuple[int, str]:
+    """Return the instant that a text names, and a note about it.
 
     Raises:
-        InvalidArguments: it names none, or names one only together with a zone that was not given.
-        OverflowError: it is too far from here.
+        InvalidArguments: the text is not a time, or needs a zone that was not given.
+        OverflowError: the instant is out of range.
     """
     if ALL_DIGITS.fullmatch(given):
-        raise InvalidArguments(("time",), "could be a date or epoch seconds.", ACCEPTED_FORMATS)
+        raise InvalidArguments(("time",), message("server.time_ambiguous"), ACCEPTED_FORMATS)
     day = _day(given)
     if day is not None:
-        return _first_of(day, _needed(zone))
+        return _start_of_day(day, _require_zone(zone))
     try:
         moment = datetime.fromisoformat(given)
     except ValueError:
-        raise InvalidArguments(("time",), "not a valid ISO 8601 time.", ACCEPTED_FORMATS) from None
+        raise InvalidArguments(("time",), message("server.time_invalid"), ACCEPTED_FORMATS) from None
     return (
-        _on_the_clock(moment.replace(tzinfo=_needed(zone)))
+        _local_instant(moment.replace(tzinfo=_require_zone(zone)))
         if moment.tzinfo is None
         else (timezones.epoch_seconds(moment), "")
     )
 
 
-def _needed(zone: tzinfo | None) -> tzinfo:
+def _require_zone(zone: tzinfo | None) -> tzinfo:
     if zone is None:
-        raise InvalidArguments(("zone",), "required, because the time has no offset.", "For example UTC or Asia/Tokyo.")
+        raise InvalidArguments(("zone",), message("server.zone_required"), message("server.zone_required_hint"))
     return zone
 
 
 def _day(given: str) -> date | None:
-    """The day that a text names, of a month the first; None where it names none, or a time of day as well."""
+    """Return the day that a text names, or the first day of the month that it names, or None."""
     try:
         return date.fromisoformat(f"{given}-01" if MONTH_FORMAT.fullmatch(given) else given)
     except ValueError:
         return None
 
 
-def _first_of(day: date, zone: tzinfo) -> tuple[int, str]:
-    """When a day begins, and whether there is no such day."""
+def _start_of_day(day: date, zone: tzinfo) -> tuple[int, str]:
+    """Return the start of a day, and a note if the day does not exist in the zone."""
     instant = timezones.start_of_day(day.year, day.month, day.day, zone)
     shown = timezones.local_time(instant, zone)
     return (
@@ -179,8 +179,8 @@ def _first_of(day: date, zone: tzinfo) -> tuple[int, str]:
     )
 
 
-def _on_the_clock(moment: datetime) -> tuple[int, str]:
-    """When clocks showed this time, and whether they did so never or twice."""
+def _local_instant(moment: datetime) -> tuple[int, str]:
+    """Return the instant of a local time, and a note if clocks showed the time never or twice."""
     first, second = (timezones.epoch_seconds(moment.replace(fold=fold)) for fold in (0, 1))
     if timezones.clock_change_instant(moment) is not None:
         shown = timezones.local_time(first, moment.tzinfo or UTC)

@@ -1,14 +1,14 @@
-"""Step 5 of a call: from a decision that wants a person's yes to the proof of one."""
+"""Step 5 of a call: the consent of a person, in the client or outside it."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from datetime import tzinfo
-from functools import partial
 
 from saasus_mcp.common.language import Language, Text
+from saasus_mcp.common.messages import Localized, message
 from saasus_mcp.permissions.approval.approvals import ApprovalService
 from saasus_mcp.permissions.approval.confirmation import (
     ConfirmationPrompt,
@@ -20,71 +20,96 @@ from saasus_mcp.permissions.approval.confirmation import (
 from saasus_mcp.permissions.approval.proof import Binding, Proof
 from saasus_mcp.permissions.inspection.inspect import CallInspection
 from saasus_mcp.permissions.policy.model import Decision
+from saasus_mcp.permissions.policy.wrappers import NARROWED_HINT
 from saasus_mcp.permissions.question.content import Question
 from saasus_mcp.permissions.question.dialog import render_dialog, render_for_model
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.question.layout import fit_dialog
 from saasus_mcp.permissions.question.staleness import added_lines, explain_stale_question
 from saasus_mcp.permissions.refusal import CallRefused, Reason
-from saasus_mcp.permissions.wording import VISIT as VISIT_WORDS
-from saasus_mcp.server.pipeline.call import Elicitor, PendingElicitation, UrlElicitor, UrlPrompt
+from saasus_mcp.server.pipeline.call import Call, PendingElicitation, UrlPrompt
 from saasus_mcp.server.scheduling.store_executor import StoreExecutor, run_inline
 from saasus_mcp.store import Approval
 
 MAX_ROUNDS = 4
-"""How often one call asks while the target keeps changing under the question."""
-NO_LEAD: tuple[Text, ...] = ()
+"""Questions of one call while the target keeps changing."""
 MAX_SHOWN_PAGES = 1_000
-"""Approvals of which it is remembered that their page was shown, so that asking again does not open it again."""
+"""Approvals whose page was opened and is not opened again."""
 
 
 @dataclass(frozen=True, slots=True)
 class QuestionDraft:
-    """What was seen of what a person is asked about, and the question made of it."""
+    """A question, and the inspection it was made from."""
 
     inspection: CallInspection
     question: Question
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorizationRequest:
-    """What a person is asked about, and how they can be asked.
+    """A decided call or job, and the ways to ask its person.
 
     Attributes:
-        binding: exactly what the yes would be for.
-        look: looks at it anew.
-        asker: None where the client cannot ask.
-        reply: what the client says the person answered, where it does.
-        two_person: whether the one who approves must be another than the one who asks.
-        usher: None where the client cannot open a page.
-        visited: what became of the visits that the call answers.
+        name: the tool.
+        binding: what the consent is bound to.
+        draft_question: inspects the target now and builds the question.
+        call: how the client can ask, and what the person has answered so far.
+        two_person: whether the approver must be a person other than the requester.
     """
 
+    name: str
     decision: Decision
-    binding: Binding
+    binding: Callable[[], Binding]
     draft_question: Callable[[], Awaitable[QuestionDraft]]
-    elicitor: Elicitor | None
-    reply: ConfirmationReply | None
-    two_person: bool = False
-    url_elicitor: UrlElicitor | None = None
-    url_answers: Mapping[str, bool] = field(default_factory=dict)
+    call: Call
+    two_person: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Authorized:
-    """A yes to exactly this call, and what was seen when it was found to hold.
+    """The permission to send one call or to start one job.
 
     Attributes:
-        since: what has changed in the preview since it was approved, though nothing of it is bound; a line each.
+        proof: None if the policy allows the call without a person.
+        inspection: made when the proof was checked. None if nothing was inspected.
+        changes: lines of the question that have changed since the approval. The consent is not bound to them.
     """
 
-    proof: Proof
-    inspection: CallInspection
+    proof: Proof | None = None
+    inspection: CallInspection | None = None
     changes: tuple[str, ...] = ()
 
 
+Attempt = Callable[[Call, float], Awaitable[Authorized | PendingElicitation | ConfirmationReply]]
+"""Evaluates a call and tries to authorize it. The argument is the seconds that the person has taken to answer so far."""
+
+
+async def authorize_in_rounds(call: Call, attempt: Attempt) -> Authorized | PendingElicitation:
+    """Attempt until the person's answer holds: while the person thought, policy and target may have changed.
+
+    Raises:
+        CallRefused: the call is not authorized, or not yet.
+    """
+    call, seconds = call.with_timer()
+    rounds = 0
+    while isinstance(result := await attempt(call, seconds()), ConfirmationReply):
+        rounds += 1
+        call = replace(call, reply=result, elicitor=call.elicitor if rounds < MAX_ROUNDS else None)
+    return result
+
+
+def require_not_denied(name: str, decision: Decision) -> None:
+    """Raise CallRefused if the decision is to deny."""
+    if decision.outcome == "deny":
+        narrowed = decision.refusal_reason == Reason.NARROWED
+        hint = NARROWED_HINT if narrowed else message("server.not_allowed_hint")
+        raise CallRefused(
+            decision.refusal_reason, message("server.not_allowed", tool=name, reason=decision.reason), hint
+        )
+
+
 class ApprovalGate:
-    """Asks through the client where the decision is to confirm and the client can ask; else out of band."""
+    """Obtains consent: in the client if the decision is to confirm and the client can ask, else outside the client."""
 
     def __init__(
         self,
@@ -102,158 +127,151 @@ class ApprovalGate:
         self._language = language
         self._reader = Reader.of(language, zone)
         self._clock = clock
-        self._aside = store_executor
-        self._console = console_url
-        self._shown: deque[str] = deque(maxlen=MAX_SHOWN_PAGES)
+        self._run = store_executor
+        self._console_url = console_url
+        self._opened: deque[str] = deque(maxlen=MAX_SHOWN_PAGES)
 
-    async def authorize(self, matter: AuthorizationRequest) -> Authorized | PendingElicitation | ConfirmationReply:
-        """The yes to exactly this call; or the question to be answered first; or what was answered to it at once, which
-        is to be brought here again when all is looked at and decided on anew.
+    async def authorize(self, request: AuthorizationRequest) -> Authorized | PendingElicitation | ConfirmationReply:
+        """Return the permission, a question for the person, or the person's answer.
+
+        An answer must be brought back with a new request, because everything was read before the person was asked.
 
         Raises:
-            Refused: there is no yes, or not yet.
+            CallRefused: the policy denies the call, the person refused, or the consent is not given yet.
         """
+        require_not_denied(request.name, request.decision)
+        if request.decision.outcome == "allow":
+            self._require_not_declined(request.call)
+            return Authorized()
         try:
-            if matter.reply is not None:
-                self.require_not_declined(matter.reply)
-            if await self._asks(matter):
-                return await self._confirm(matter)
-        except UnattendedAnswer as no:
-            return await self._approved(matter, no)
-        return await self._approved(matter)
+            self._require_not_declined(request.call)
+            if await self._can_confirm(request):
+                return await self._confirm(request)
+        except UnattendedAnswer as answer:
+            return await self._approve(request, answer)
+        return await self._approve(request)
 
-    def require_not_declined(self, reply: ConfirmationReply) -> None:
-        """Take a no for a no.
+    def _require_not_declined(self, call: Call) -> None:
+        if call.reply is not None:
+            self._confirmations.require_not_declined(call.reply, self._clock())
 
-        Raises:
-            Refused: the reply is one.
-        """
-        self._confirmations.require_not_declined(reply, self._clock())
-
-    async def _asks(self, matter: AuthorizationRequest) -> bool:
-        """Whether the person is asked through the client. Who has approved the call already is not asked again."""
-        if matter.decision.outcome != "confirm" or (matter.elicitor is None and matter.reply is None):
+    async def _can_confirm(self, request: AuthorizationRequest) -> bool:
+        """Return whether to ask in the client. A person who has approved the call is not asked again."""
+        call, binding, now = request.call, request.binding(), self._clock()
+        if request.decision.outcome != "confirm" or (call.elicitor is None and call.reply is None):
             return False
-        now = self._clock()
-        return matter.reply is not None or not await self._aside(
-            lambda: self._approvals.is_approved(matter.binding, now)
-        )
+        return call.reply is not None or not await self._run(lambda: self._approvals.is_approved(binding, now))
 
-    async def _approved(
-        self, matter: AuthorizationRequest, no: UnattendedAnswer | None = None
-    ) -> Authorized | PendingElicitation:
-        """The yes of a person who approved the call outside the client.
-
-        Args:
-            no: the client's answer that led here. Nothing is sent on it, even where the call has been approved meanwhile.
-
-        Raises:
-            Refused: there is no yes, or not yet.
-        """
-        seen = await matter.draft_question()
-        settle = partial(self._approvals.obtain_proof, two_person=matter.two_person)
-        proof, approval = await self._aside(
-            lambda: settle(matter.binding, seen.inspection.snapshot, seen.question, self._clock())
-        )
-        kept, asked = (_comparable(each) for each in (Question.from_json(approval.preview), seen.question))
-        then, now = render_for_model(kept, self._reader), render_for_model(asked, self._reader)
-        if no is not None:
-            raise _not_a_person(no, approval, now)
-        if proof is None:
-            # What the preview of an earlier request shows, the caller may no longer be allowed to read.
-            return await self._await(
-                matter, approval, self._told(approval) if kept == asked else now, hides=bool(seen.question.hidden)
-            )
-        return Authorized(proof, seen.inspection, added_lines(then, now))
-
-    def _told(self, approval: Approval) -> str:
-        """What the person is shown, with why they are asked again."""
-        return render_for_model(fit_dialog(replace(Question.from_json(approval.preview), reason="")), self._reader)
-
-    async def _await(
-        self, matter: AuthorizationRequest, approval: Approval, preview: str, *, hides: bool
-    ) -> PendingElicitation:
-        """Send the person to the console's page of the approval, once, where one runs and the client can open it.
-
-        Args:
-            preview: for the model.
-            hides: whether the question leaves something out.
-
-        Raises:
-            Refused: the approval is yet to be given; in what way, it says.
-        """
-        code, shown = approval.code, matter.url_answers.get(approval.code)
-        # Where it takes another person than this one, the page would be of no use to them.
-        unseen = shown is None and code not in self._shown and not approval.two_person
-        base = self._console() if matter.url_elicitor is not None and unseen else ""
-        if base and matter.url_elicitor is not None:
-            visit = UrlPrompt(code, f"{base}/approvals/{code}", VISIT_WORDS[self._language].format(code=code))
-            shown = await matter.url_elicitor.open_url(visit)
-            self._shown.append(code)
-            if shown is None:
-                return PendingElicitation(ConfirmationPrompt(visit.message, None), url_prompt=visit)
-        unshown = matter.decision.outcome == "confirm" and not matter.decision.typed and hides
-        raise _awaited(approval, preview, shown=bool(shown), unshown=unshown)
-
-    async def _confirm(self, matter: AuthorizationRequest) -> Authorized | PendingElicitation | ConfirmationReply:
-        """One round: the answer judged by what is there now, and a new question where it is an answer to what is no more."""
-        now = self._clock()
-        await self._aside(lambda: self._approvals.require_not_rejected(matter.binding, now))
-        seen, lead = await matter.draft_question(), NO_LEAD
-        sight = seen.inspection.snapshot
-        if matter.reply is not None:
-            typed = matter.decision.typed
-            ruled = self._confirmations.verify_reply(matter.reply, matter.binding, sight, self._clock(), typed=typed)
-            if not isinstance(ruled, StaleAnswer):
-                return Authorized(ruled, seen.inspection)
-            lead = explain_stale_question(ruled.snapshot, sight)
-        question = _asked(matter, seen, lead)
-        if question.hidden and question.typed is None:
-            return await self._approved(matter)
-        if matter.elicitor is None:
-            raise CallRefused(
-                Reason.CHANGED,
-                "The target keeps changing while the person is asked.",
-                "\n".join(["Call again later.", *(line.en for line in lead)]),
-            )
+    async def _confirm(self, request: AuthorizationRequest) -> Authorized | PendingElicitation | ConfirmationReply:
+        """Check the person's answer against the current target, and ask again if the target has changed."""
+        call, binding, typed = request.call, request.binding(), request.decision.typed
+        now, changes = self._clock(), tuple[Text, ...]()
+        await self._run(lambda: self._approvals.require_not_rejected(binding, now))
+        draft = await request.draft_question()
+        snapshot = draft.inspection.snapshot
+        if call.reply is not None:
+            proof = self._confirmations.verify_reply(call.reply, binding, snapshot, self._clock(), typed=typed)
+            if not isinstance(proof, StaleAnswer):
+                return Authorized(proof, draft.inspection)
+            changes = explain_stale_question(proof.snapshot, snapshot)
+        text_to_type = (draft.question.typed or Text(snapshot.name, snapshot.name)) if typed else None
+        question = fit_dialog(replace(draft.question, lead=changes, typed=text_to_type))
+        if question.hidden and text_to_type is None:
+            return await self._approve(request)
+        if call.elicitor is None:
+            hint = message("server.target_keeps_changing_hint", changes=_Lines(changes))
+            raise CallRefused(Reason.CHANGED, message("server.target_keeps_changing"), hint)
         name = question.typed.text(self._language) if question.typed is not None else None
-        asked = ConfirmationPrompt(render_dialog(question, self._reader), name, question)
-        state = self._confirmations.seal_question(matter.binding, asked, sight, self._clock())
-        answer = await matter.elicitor.ask(asked)
-        return PendingElicitation(asked, state) if answer is None else ConfirmationReply(answer, state)
+        prompt = ConfirmationPrompt(render_dialog(question, self._reader), name, question)
+        state = self._confirmations.seal_question(binding, prompt, snapshot, self._clock())
+        answer = await call.elicitor.ask(prompt)
+        return PendingElicitation(prompt, state) if answer is None else ConfirmationReply(answer, state)
+
+    async def _approve(
+        self, request: AuthorizationRequest, unattended: UnattendedAnswer | None = None
+    ) -> Authorized | PendingElicitation:
+        """Return the permission if a person has approved the call outside the client; else request an approval.
+
+        Args:
+            unattended: the client's own answer to the question. It refuses the call even if an approval exists.
+        """
+        draft = await request.draft_question()
+        binding, snapshot, two_person = request.binding(), draft.inspection.snapshot, request.two_person
+        proof, approval = await self._run(
+            lambda: self._approvals.obtain_proof(
+                binding, snapshot, draft.question, self._clock(), two_person=two_person
+            )
+        )
+        approved = Question.from_json(approval.preview)
+        before, after = _comparable(approved), _comparable(draft.question)
+        text_before, text_after = render_for_model(before, self._reader), render_for_model(after, self._reader)
+        if unattended is not None:
+            raise _unattended_refusal(unattended, approval, text_after)
+        if proof is not None:
+            return Authorized(proof, draft.inspection, added_lines(text_before, text_after))
+        # The question of an earlier request may show fields that this caller may no longer read.
+        preview = (
+            render_for_model(fit_dialog(replace(approved, reason="")), self._reader) if before == after else text_after
+        )
+        return await self._await_approval(request, approval, preview, is_cut=bool(draft.question.hidden))
+
+    async def _await_approval(
+        self, request: AuthorizationRequest, approval: Approval, preview: str, *, is_cut: bool
+    ) -> PendingElicitation:
+        """Open the console's page of the approval once, if a console runs and the client can open pages.
+
+        Args:
+            preview: the question, for the model.
+            is_cut: whether a dialog cannot show all of the question.
+
+        Raises:
+            CallRefused: the approval is not given yet.
+        """
+        code, elicitor = approval.code, request.call.url_elicitor
+        opened = request.call.url_answers.get(code)
+        # If another person must approve, the page is of no use to this one.
+        is_new = opened is None and code not in self._opened and not approval.two_person
+        base = self._console_url() if elicitor is not None and is_new else ""
+        if base and elicitor is not None:
+            text = message("server.approval_page", code=code).text(self._language)
+            prompt = UrlPrompt(code, f"{base}/approvals/{code}", text)
+            opened = await elicitor.open_url(prompt)
+            self._opened.append(code)
+            if opened is None:
+                return PendingElicitation(ConfirmationPrompt(text, None), url_prompt=prompt)
+        too_long = is_cut and request.decision.outcome == "confirm" and not request.decision.typed
+        raise _pending_refusal(approval, preview, opened=bool(opened), too_long=too_long)
 
 
-def _asked(matter: AuthorizationRequest, seen: QuestionDraft, lead: tuple[Text, ...]) -> Question:
-    """The question with why it is asked again, which may take the room of something else."""
-    name = seen.inspection.snapshot.name
-    typed = (seen.question.typed or Text(name, name)) if matter.decision.typed else None
-    return fit_dialog(replace(seen.question, lead=lead, typed=typed))
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    lines: tuple[Localized, ...]
+
+    def text(self, language: Language) -> str:
+        return "\n".join(line.text(language) for line in self.lines)
 
 
 def _comparable(question: Question) -> Question:
-    """The question without what differs between two askings of the same call."""
+    """Return the question without the parts that differ between two questions about the same call."""
     return fit_dialog(replace(question, reason="", lead=(), typed=None))
 
 
-def _not_a_person(no: UnattendedAnswer, approval: Approval, preview: str) -> CallRefused:
-    """What the model is told where the client said no by itself, as far as can be known."""
+def _unattended_refusal(answer: UnattendedAnswer, approval: Approval, preview: str) -> CallRefused:
     return CallRefused(
-        no.reason,
-        f"{no.message} It is not known whether a person saw the question, so the call waits for an approval outside the "
-        f"client. Approval code: {approval.code}.",
-        f"If a person did refuse, stop here. Otherwise ask them to run `saasus-mcp approve {approval.code}` in a terminal of "
-        f"their own (15 minutes); then make the same call again with the same arguments, once. You cannot approve it.\n{preview}",
+        answer.reason,
+        message("server.client_declined", cause=answer.message, code=approval.code),
+        message("server.client_declined_hint", code=approval.code, preview=preview),
     )
 
 
-def _awaited(approval: Approval, preview: str, *, shown: bool, unshown: bool) -> CallRefused:
-    """What the model is told while a person has not yet approved, with what it may see of the preview."""
-    who = "Another person than the one who asks" if approval.two_person else "A person"
-    why = " A dialog does not show all of it." if unshown else ""
-    how = "The approval page was opened for the person. They decide there, or with" if shown else "Ask them to run"
+def _pending_refusal(approval: Approval, preview: str, *, opened: bool, too_long: bool) -> CallRefused:
+    needed = message(
+        "server.approval_needed_two_person" if approval.two_person else "server.approval_needed", code=approval.code
+    )
+    if too_long:
+        needed = message("server.approval_needed_long", needed=needed)
     return CallRefused(
         Reason.APPROVAL,
-        f"{who} must approve this first.{why} Approval code: {approval.code}.",
-        f"{how} `saasus-mcp approve {approval.code}` in a terminal of their own (15 minutes); then make the same "
-        f"call again with the same arguments, once. You cannot approve it.\n{preview}",
+        needed,
+        message("server.approval_page_hint" if opened else "server.approval_hint", code=approval.code, preview=preview),
     )

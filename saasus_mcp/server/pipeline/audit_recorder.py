@@ -1,23 +1,25 @@
-"""Steps 6 and 9 of a call, and the refusals: what lets it go, and what the audit is told of it."""
+"""Steps 6 and 9 of a call: commit it to the store before it is sent, and record its end. Also records refusals."""
 
 from __future__ import annotations
 
 import json
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.permissions.approval.proof import Destination
+from saasus_mcp.common.outcome import Outcome
+from saasus_mcp.permissions.approval.proof import Destination, Proof
 from saasus_mcp.permissions.policy.budgets import budget_charges
 from saasus_mcp.permissions.policy.model import Policy
 from saasus_mcp.saasus.tool_answer import ToolAnswer, failed_answer
 from saasus_mcp.server.pipeline import job_grants, verification
+from saasus_mcp.server.pipeline.audit_records import call_record, outcome_record, rejected_call_record
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.server.pipeline.call_observer import CallObserver
-from saasus_mcp.server.pipeline.prepared_call import PreparedCall, call_record, outcome_record, rejected_call_record
+from saasus_mcp.server.pipeline.prepared_call import PreparedCall
 from saasus_mcp.server.scheduling.store_executor import StoreExecutor
 from saasus_mcp.store import AlreadyUsed, BudgetExceeded, CallOutcome, Commitment, StoreError, WritesFrozen, WrongKey
 
@@ -28,89 +30,96 @@ log = logging.getLogger(__name__)
 
 
 class AuditRecorder:
-    """The store as calls see it.
+    """Commits calls and jobs to the store, and records how they end or why they are refused.
 
     Args:
-        store: opened by the first call.
-        policy: whose ceilings hold.
-        aside: waits for the store.
+        open_store: called for every access; the first call opens the store.
+        policy: sets the ceilings of the budgets.
     """
 
     def __init__(
         self,
-        store: Callable[[], Store],
+        open_store: Callable[[], Store],
         policy: Policy,
-        place: Destination,
+        destination: Destination,
         *,
         observer: CallObserver,
         clock: Callable[[], float],
         store_executor: StoreExecutor,
     ) -> None:
-        self._store = store
+        self._open_store = open_store
         self._policy = policy
-        self._place = place
-        self._watch = observer
+        self._destination = destination
+        self._observer = observer
         self._clock = clock
-        self._aside = store_executor
+        self._run = store_executor
 
-    async def commit(self, step: PreparedCall) -> ToolAnswer | None:
-        """Let a call go: its proof used up, its audit begun. An answer where it may not go after all."""
-        operation, now = step.operation, self._clock()
-        affected, asked, of_job = (
-            step.inspection.impact.affected_users,
-            step.proof is not None,
-            step.job_step is not None,
-        )
+    async def commit(self, id: str, record: Mapping[str, Any], proof: Proof | None, commitment: Commitment) -> None:
+        """Use up the proof, take the budget and write the audit record of a call or job, in one transaction.
+
+        Raises:
+            StoreError: nothing was committed.
+        """
+        use, now = proof.use if proof else None, self._clock()
+        await self._run(lambda: self._open_store().commit(id, record, now, use, commitment))
+
+    async def commit_call(self, call: PreparedCall) -> ToolAnswer | None:
+        """Commit a call. Return an answer if it must not be sent."""
+        operation = call.operation
         commitment = Commitment(
             writes=not operation.reads,
-            profile=self._place.profile,
+            profile=self._destination.profile,
             charges=budget_charges(
-                self._policy.ceilings, operation, step.principal, affected, asked=asked, granted=of_job
+                self._policy.ceilings,
+                operation,
+                call.principal,
+                call.inspection.impact.affected_users,
+                asked=call.proof is not None,
+                granted=call.job_step is not None,
             ),
-            undo_entry=verification.undo_entry(step, self._place, now),
-            undoes=(step.undo_ref.entry.call, step.undo_ref.number) if step.undo_ref else None,
-            claim=job_grants.grant_claim(step),
+            undo_entry=verification.undo_entry(call, self._destination, self._clock()),
+            undoes=(call.undo_ref.entry.call, call.undo_ref.number) if call.undo_ref else None,
+            claim=job_grants.grant_claim(call),
         )
-        record, spend = call_record(step, self._place, self._policy), step.proof.use if step.proof else None
         try:
-            await self._aside(lambda: self._store().commit(step.id, record, now, spend, commitment))
-        except (AlreadyUsed, WritesFrozen, BudgetExceeded) as held_back:
-            why = held_back.reason
-            await self.record_refusal(step, why)
-            return replace(failed_answer(held_back.message, held_back.hint), why=why)
+            await self.commit(call.id, call_record(call, self._destination, self._policy), call.proof, commitment)
+        except (AlreadyUsed, WritesFrozen, BudgetExceeded) as error:
+            await self.record_refusal(call, error.reason)
+            return replace(failed_answer(error.message, error.hint), why=error.reason)
         except StoreError as error:
             if not operation.reads or isinstance(error, WrongKey):
                 return replace(failed_answer(error.message, error.hint), why="store")
             log.warning("a read was not audited: %s", error.message)
-        self._watch.call_started(operation)
+        self._observer.call_started(operation)
         return None
 
-    async def record_end(self, step: PreparedCall, given: ToolAnswer, seconds: float) -> None:
-        """Note how a call that went has ended."""
-        self._watch.call_ended(step.operation, given, seconds)
-        record = outcome_record(given, seconds)
-        changed = given.applied != "not_applied"
-        ending = (
-            None
-            if step.operation.reads
-            else CallOutcome(changed, given.structured, job_grants.step_ending(step.job_step, given))
-        )
+    async def record_end(self, call: PreparedCall, answer: ToolAnswer, seconds: float) -> None:
+        """Record the answer of a committed call."""
+        self._observer.call_ended(call.operation, answer, seconds)
+        record, outcome = outcome_record(answer, seconds), None
+        if not call.operation.reads:
+            step = job_grants.step_outcome(call.job_step, answer)
+            outcome = CallOutcome(answer.applied != Outcome.NOT_APPLIED, answer.structured, step)
         try:
-            await self._aside(lambda: self._store().finish_call(step.id, record, self._clock(), ending))
+            await self._run(lambda: self._open_store().finish_call(call.id, record, self._clock(), outcome))
         except StoreError as error:
-            log.error("the end of call %s could not be audited: %s %s", step.id, error.message, json.dumps(record))  # noqa: TRY400 - the record matters, not the trace
+            log.error("the end of call %s could not be audited: %s %s", call.id, error.message, json.dumps(record))  # noqa: TRY400 - the record matters, not the trace
 
-    async def record_refusal(self, step: PreparedCall, why: str) -> None:
-        """Note that a call did not go, and why."""
-        await self._note(step.id, {**call_record(step, self._place, self._policy), "refused": why})
+    async def record_refusal(self, call: PreparedCall, reason: str) -> None:
+        """Record that a prepared call was not sent."""
+        self._observer.call_refused(call.operation.key, reason)
+        await self.write_refusal(call.id, call_record(call, self._destination, self._policy), reason)
 
     async def record_rejected_call(self, call: Call, error: SaasusMcpError) -> None:
-        """Note a call that never became one: no such tool, or arguments that do not fit."""
-        await self._note(secrets.token_hex(16), rejected_call_record(call, self._place, error))
+        """Record a call that was not prepared, because it has no such tool or its arguments do not fit."""
+        record = rejected_call_record(call, self._destination, error)
+        self._observer.call_refused("", record["refused"])
+        await self.write_refusal(secrets.token_hex(16), record, record["refused"])
 
-    async def _note(self, call: str, refused: dict[str, Any]) -> None:
-        self._watch.call_refused(refused.get("operation", ""), refused["refused"])
+    async def write_refusal(self, id: str, record: Mapping[str, Any], reason: str) -> None:
+        """Write the record of a refused call or job. A store that fails cannot turn a refusal into something else."""
+        refused = {**record, "refused": reason}
         try:
-            await self._aside(lambda: self._store().record_refusal(call, refused, self._clock()))
+            await self._run(lambda: self._open_store().record_refusal(id, refused, self._clock()))
         except StoreError as error:
             log.warning("a refusal could not be audited: %s", error.message)

@@ -1,4 +1,4 @@
-"""One call, from the client's words to what it gets: the frozen values between the pipeline and its callers."""
+"""The values that callers pass to the pipeline and get back: a call, its ways to ask a person, and a pending question."""
 
 from __future__ import annotations
 
@@ -18,39 +18,38 @@ from saasus_mcp.store import UndoEntry
 
 
 class Elicitor(Protocol):
-    """How a question reaches the person behind the client."""
+    """Asks the person behind the client."""
 
     async def ask(self, question: ConfirmationPrompt) -> ClientAnswer | None:
-        """The person's answer; None where the answer will come with a later call instead."""
+        """Return the person's answer, or None if a later call will carry it."""
         ...
 
 
 class TimedElicitor:
-    """Asks through another one and measures how long the person took: that time does not count for the call.
+    """Measures how long a person takes to answer, because that time does not count against the deadline of the call.
 
     Attributes:
-        seconds: taken so far.
+        seconds: the time of all answers so far.
     """
 
-    def __init__(self, under: Elicitor) -> None:
-        self._under = under
+    def __init__(self, inner: Elicitor) -> None:
+        self._inner = inner
         self.seconds = 0.0
 
     async def ask(self, question: ConfirmationPrompt) -> ClientAnswer | None:
-        """The person's answer, as the other one gives it."""
-        began = anyio.current_time()
+        started = anyio.current_time()
         try:
-            return await self._under.ask(question)
+            return await self._inner.ask(question)
         finally:
-            self.seconds += anyio.current_time() - began
+            self.seconds += anyio.current_time() - started
 
 
 @dataclass(frozen=True, slots=True)
 class UrlPrompt:
-    """A page that the person is asked to open in a browser. Its address carries no authority.
+    """A page that the person is asked to open in a browser. Its address grants no access.
 
     Attributes:
-        id: what tells one visit from another.
+        id: identifies the prompt among those of one client.
     """
 
     id: str
@@ -59,16 +58,16 @@ class UrlPrompt:
 
 
 class UrlElicitor(Protocol):
-    """How the person behind the client is sent to a page."""
+    """Asks the person behind the client to open a page."""
 
     async def open_url(self, visit: UrlPrompt) -> bool | None:
-        """Whether the person let the page be opened; None where that will come with a later call instead."""
+        """Return whether the person opened the page, or None if a later call will tell."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class UndoRef:
-    """That a call undoes another: the journal's entry of that one, and by which of its inverses."""
+    """The entry of the undo log that a call undoes, and the number of the inverse call."""
 
     entry: UndoEntry
     number: int
@@ -76,14 +75,17 @@ class UndoRef:
 
 @dataclass(frozen=True, slots=True)
 class JobStepRef:
-    """That a call is a part of a job.
+    """The step of a job that a call makes, with the consent to the plan of the job.
 
     Attributes:
-        job: the job, whose record in the audit is the parent of this call's.
-        step: which step of what was agreed to; empty for a read, which goes only where it may go unasked.
-        later: the arguments that an earlier step's answer gives, by place (server.filling): which step's, and which field of it.
-        bound: the target's bound fields as they were then (permissions.bound); empty where they were not looked at.
-        given, by, typed, plan: how a person agreed to the plan, who, whether by typing a name, and to which plan.
+        job: the id of the job. Its audit record is the parent of the call's record.
+        step: the step of the plan. Empty for a read, which is made only if the policy allows it without a question.
+        later: by argument (see `fill_placeholders`), the earlier step and the field of its answer that give the value.
+        bound: the encoded snapshot of the target when the plan was approved. Empty if it was not read.
+        given: how the plan was approved: `none`, `confirmation` or `approval`.
+        by: the approver of the plan.
+        typed: whether the approver typed a name.
+        plan: the digest of the plan.
     """
 
     job: str
@@ -97,40 +99,40 @@ class JobStepRef:
 
     @property
     def call_id(self) -> str:
-        """The id of the step's call: always the same, so that it can be found again after a crash."""
+        """The id of the call. It depends on job and step only, so that the call is found again after a crash."""
         return hashlib.sha256(f"{self.job}/{self.step}".encode()).hexdigest()[:32]
 
 
 class Progress(Protocol):
-    """Tells the client how far a long call is. `done` is None where it can only be said that the call goes on."""
+    """Reports the progress of a long call to the client. `done` is None if the progress cannot be counted."""
 
     async def __call__(self, done: int | None, total: int | None, message: str) -> None: ...
 
 
 def not_cancellable() -> bool:
-    """Where a client takes no call back."""
+    """Return False: the client cannot cancel the call."""
     return False
 
 
 async def no_progress(done: int | None, total: int | None, message: str) -> None:
-    """Where nobody asked how far a call is."""
+    """Report nothing: the client did not ask for progress."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a client asks for.
+    """A request to run a tool.
 
     Attributes:
-        asker: None where the client cannot ask a person.
-        reply: what the client says a person answered, in the protocol where that comes with a second call.
-        usher: None where the client cannot open a page.
-        visited: whether the person let a page be opened, by the id of the visit, where the call comes with the answer.
-        undoes: the call of the journal that this one undoes; never set by a client.
-        part: the job that makes this call; never set by a client.
-        progress: told how far the call is, where it takes long.
-        deadline: when the call must be over; the server's own limit where it is None.
-        reason: why, in the caller's own words (server.reason); nothing rests on it.
-        taken_back: whether the client has said that it no more wants what it asked for; a lost connection does not say so.
+        arguments: as the client sent them.
+        elicitor: None if the client cannot ask a person.
+        reply: the person's answer to an earlier question, in the protocol that sends it with a second call.
+        url_elicitor: None if the client cannot open a page.
+        url_answers: by id of the prompt, whether the person opened the page.
+        undo_ref: the change that the call undoes. A client cannot set it.
+        job_step: the step of a job that the call makes. A client cannot set it.
+        deadline: None for the server's own limit.
+        reason: why the caller makes the call, in the caller's words (see `stated_reason`). No decision depends on it.
+        is_cancelled: returns whether the client cancelled the call. A lost connection does not cancel it.
     """
 
     name: str
@@ -148,19 +150,20 @@ class Call:
     is_cancelled: Callable[[], bool] = not_cancellable
 
     def with_timer(self) -> tuple[Call, Callable[[], float]]:
-        """Return the call with an asker that measures, and what tells the seconds that a person has taken so far."""
+        """Return the call with an elicitor that measures, and a function that returns the seconds of all answers so far."""
         if self.elicitor is None:
             return self, float
-        asker = TimedElicitor(self.elicitor)
-        return replace(self, elicitor=asker), lambda: asker.seconds
+        elicitor = TimedElicitor(self.elicitor)
+        return replace(self, elicitor=elicitor), lambda: elicitor.seconds
 
 
 @dataclass(frozen=True, slots=True)
 class PendingElicitation:
-    """The call waits for a person: `state` comes back with the answer.
+    """A question that a person must answer before the call can go on.
 
     Attributes:
-        visit: the page to be opened, where that is what is asked.
+        state: the client returns it with the answer.
+        url_prompt: the page to open, if the question is to open a page.
     """
 
     prompt: ConfirmationPrompt
@@ -168,7 +171,7 @@ class PendingElicitation:
     url_prompt: UrlPrompt | None = None
 
 
-def mention_current_name(catalogue: Catalogue, name: str, given: ToolAnswer) -> ToolAnswer:
-    """The answer, with the tool's present name in its words where it was called by a former one."""
-    present = catalogue.present_name(name)
-    return given if present is None else replace(given, text=f"{given.text}\n[{name} is now called {present}.]")
+def mention_current_name(catalogue: Catalogue, name: str, answer: ToolAnswer) -> ToolAnswer:
+    """Return the answer, with the current name of the tool if the client used a former name."""
+    current = catalogue.present_name(name)
+    return answer if current is None else replace(answer, text=f"{answer.text}\n[{name} is now called {current}.]")

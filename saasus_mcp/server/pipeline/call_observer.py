@@ -1,4 +1,4 @@
-"""Who watches the pipeline: is told what happens to calls, for counting, and changes nothing."""
+"""An observer of calls, for metrics."""
 
 from __future__ import annotations
 
@@ -9,29 +9,34 @@ from saasus_mcp.saasus.tool_answer import ToolAnswer
 
 
 class CallObserver(Protocol):
-    """Is told of every call, child reads included. Raises nothing."""
+    """Sees every call, internal reads included. It changes nothing and raises nothing."""
 
     def call_refused(self, operation: str, why: str) -> None:
-        """A call that was not sent: its operation's key, empty where there is none, and why, in the audit's word."""
+        """Observe a call that was not sent.
+
+        Args:
+            operation: the key of the operation. Empty if there is no such operation.
+            why: the reason, as the audit log records it.
+        """
         ...
 
     def call_started(self, operation: Operation) -> None:
-        """A call that is about to be sent."""
+        """Observe a call that is about to be sent."""
         ...
 
-    def call_ended(self, operation: Operation, given: ToolAnswer, seconds: float) -> None:
-        """A call that was begun and is over, so many seconds later."""
+    def call_ended(self, operation: Operation, answer: ToolAnswer, seconds: float) -> None:
+        """Observe the answer of a started call."""
         ...
 
 
 class NullObserver:
-    """Nobody."""
+    """Ignores every call."""
 
     def call_refused(self, operation: str, why: str) -> None: ...
 
     def call_started(self, operation: Operation) -> None: ...
 
-    def call_ended(self, operation: Operation, given: ToolAnswer, seconds: float) -> None: ...
+    def call_ended(self, operation: Operation, answer: ToolAnswer, seconds: float) -> None: ...
 
 
 NULL_OBSERVER = NullObserver()

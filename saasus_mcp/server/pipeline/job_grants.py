@@ -1,13 +1,12 @@
-"""A call that is a step of a job: what the yes to the whole plan is worth for it, and what it still needs of its own."""
+"""The grant of a job: what the consent to the plan is worth for one step."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.catalog.model import TYPED_LEVELS
-from saasus_mcp.common.language import Language
+from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.approval.proof import Destination, Proof, json_digest
 from saasus_mcp.permissions.inspection.inspect import inspect_call, inspect_target, inspect_without_question
 from saasus_mcp.permissions.inspection.preconditions import require_target_exists
@@ -15,118 +14,128 @@ from saasus_mcp.permissions.inspection.target import ApiReader
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.permissions.secrets.secret_vault import SECRET_LIFETIME
 from saasus_mcp.saasus.tool_answer import ToolAnswer
-from saasus_mcp.server.filling import argument_at, fill_placeholders
+from saasus_mcp.server.pipeline.approval_gate import Authorized
 from saasus_mcp.server.pipeline.call import JobStepRef
 from saasus_mcp.server.pipeline.prepared_call import PreparedCall
-from saasus_mcp.server.results.result_store import RESULT_LIFETIME as A_DAY
+from saasus_mcp.server.results.result_store import RESULT_LIFETIME
 from saasus_mcp.store import ProofUse, StepClaim, StepOutcome
 
 if TYPE_CHECKING:
     from saasus_mcp.store.jobs import JobStore
 
-PLAN_AGAIN_HINT = "Start the job again for a new plan and a new question."
+SUFFICIENT_CONSENT = {"confirm": ("confirmation", "approval"), "approve": ("approval",)}
+"""By decision on a step, the kinds of consent to the plan that cover the step."""
 
 
-def grant_covers(step: PreparedCall, part: JobStepRef) -> bool:
-    """Whether the yes to the plan is a yes to this step; False where it needs an approval of its own.
+def grant_covers(call: PreparedCall, step: JobStepRef) -> bool:
+    """Return whether the consent to the plan covers this step. False if the step needs its own approval.
 
     Raises:
-        Refused: it is a read that would have to be asked about, or the policy now wants more than was given.
+        CallRefused: the call is a read that needs a question, or the policy has become stricter than the consent.
     """
-    decision = step.decision
-    if not part.step:
-        if not step.operation.reads or decision.outcome != "allow":
+    decision = call.decision
+    if not step.step:
+        if not call.operation.reads or decision.outcome != "allow":
             raise CallRefused(
                 Reason.DENIED,
-                f"The job needs a read that the policy does not allow without confirmation: {decision.reason}.",
-                "Continue without it.",
+                message("server.job_read_not_allowed", reason=decision.reason),
+                message("server.job_read_not_allowed_hint"),
             )
         return True
     if decision.outcome == "allow":
         return True
-    if step.operation.level == "critical":
+    if call.operation.level == "critical":
         return False
-    strong = {"confirm": ("confirmation", "approval"), "approve": ("approval",)}.get(decision.outcome, ())
-    if part.given not in strong or (decision.typed and not part.typed):
-        raise CallRefused(
-            Reason.STRICTER,
-            f"The policy has become stricter since the plan was approved: {decision.reason}.",
-            PLAN_AGAIN_HINT,
-        )
+    sufficient = SUFFICIENT_CONSENT.get(decision.outcome, ())
+    if step.given not in sufficient or (decision.typed and not step.typed):
+        reason = message("server.policy_stricter", reason=decision.reason)
+        raise CallRefused(Reason.STRICTER, reason, message("server.plan_again_hint"))
     return True
 
 
-async def recheck_target(
-    step: PreparedCall, part: JobStepRef, place: Destination, read: ApiReader, language: Language
-) -> PreparedCall:
-    """The step with its proof, and with what is there now, seen as for a call of its own.
+async def authorize_step(call: PreparedCall, step: JobStepRef, destination: Destination, read: ApiReader) -> Authorized:
+    """Return the permission for a step that the grant covers, after the target is inspected again.
 
     Raises:
-        Refused: its target is not there, or a bound field of it is not what it was when the plan was agreed to.
+        CallRefused: the target does not exist, or it has changed since the plan was approved.
     """
-    if not part.step:
-        return step
-    if part.given != "none":
-        step = replace(step, proof=Proof(ProofUse("grant", part.job), part.by, part.plan))
-    values = step.arguments.values
-    if step.operation.level in TYPED_LEVELS:
-        seen = await inspect_call(step.operation, values, place.saas_id, read)
-    elif part.bound:
-        seen = await inspect_target(step.operation, values, place.saas_id, read)
+    if not step.step:
+        return Authorized()
+    proof = Proof(ProofUse("grant", step.job), step.by, step.plan) if step.given != "none" else None
+    operation, values, saas_id = call.operation, call.arguments.values, destination.saas_id
+    if operation.level in TYPED_LEVELS:
+        inspection = await inspect_call(operation, values, saas_id, read)
+    elif step.bound:
+        inspection = await inspect_target(operation, values, saas_id, read)
     else:
-        seen = await inspect_without_question(step.operation, values, place.saas_id, read, count_users=False)
-    require_target_exists(step.operation, values, seen.snapshot, language)
-    if part.bound and part.bound != seen.snapshot.encoded:
-        raise CallRefused(Reason.CHANGED, "The target has changed since the plan was approved.", PLAN_AGAIN_HINT)
-    return replace(step, inspection=seen)
+        inspection = await inspect_without_question(operation, values, saas_id, read, count_users=False)
+    require_target_exists(operation, values, inspection.snapshot)
+    if step.bound and step.bound != inspection.snapshot.encoded:
+        raise CallRefused(Reason.CHANGED, message("server.job_target_changed"), message("server.plan_again_hint"))
+    return Authorized(proof, inspection)
 
 
-def earlier_answers(part: JobStepRef, jobs: JobStore) -> dict[str, Any]:
-    """What the earlier steps answered of which a step takes something; without those that are not over."""
-    return jobs.get_answers(part.job, {name for name, _ in part.later.values()}) if part.later else {}
+def fill_placeholders(arguments: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments with values in their places: `name`, or `name.0` for an item of a list."""
+    filled = dict(arguments)
+    for place, value in values.items():
+        name, _, index = place.partition(".")
+        if index:
+            items = list(filled[name])
+            items[int(index)] = value
+            filled[name] = items
+        else:
+            filled[name] = value
+    return filled
 
 
-def require_filled_values(step: PreparedCall, part: JobStepRef, known: Mapping[str, Any]) -> None:
-    """See that what an earlier step's answer was to give is what it gave.
+def argument_at(arguments: Mapping[str, Any], place: str) -> Any:
+    """Return the value in a place, or None."""
+    name, _, index = place.partition(".")
+    value = arguments.get(name)
+    if not index:
+        return value
+    return value[int(index)] if isinstance(value, list) and int(index) < len(value) else None
 
-    Args:
-        known: the answers of earlier steps.
 
-    Raises:
-        Refused: it is something else, or is not known.
-    """
-    for argument, (before, field) in part.later.items():
-        answer = known.get(before)
+def earlier_answers(step: JobStepRef, jobs: JobStore) -> dict[str, Any]:
+    """Return the answers of the finished earlier steps whose values this step takes."""
+    return jobs.get_answers(step.job, {name for name, _ in step.later.values()}) if step.later else {}
+
+
+def require_filled_values(call: PreparedCall, step: JobStepRef, answers: Mapping[str, Any]) -> None:
+    """Raise CallRefused unless each value that an earlier step gives is the value in that step's answer."""
+    for argument, (earlier, field) in step.later.items():
+        answer = answers.get(earlier)
         if (
             not isinstance(answer, dict)
             or field not in answer
-            or answer[field] != argument_at(step.arguments.values, argument)
+            or answer[field] != argument_at(call.arguments.values, argument)
         ):
-            raise CallRefused(
-                Reason.UNFOUNDED, f"{argument} does not match the value that step {before} returned.", PLAN_AGAIN_HINT
-            )
+            mismatch = message("server.step_value_mismatch", argument=argument, step=earlier)
+            raise CallRefused(Reason.UNFOUNDED, mismatch, message("server.plan_again_hint"))
 
 
-def step_digest(step: PreparedCall, part: JobStepRef) -> str:
-    """What a yes to a step is bound to: the call, with a place held for what earlier steps are to give."""
-    fixed = fill_placeholders(step.arguments.values, dict.fromkeys(part.later))
-    later = {name: list(wanted) for name, wanted in part.later.items()}
-    return json_digest({"operation": step.operation.key, "arguments": fixed, "later": later, "bound": part.bound})
+def step_digest(call: PreparedCall, step: JobStepRef) -> str:
+    """Return the digest that the grant allows: the call, with placeholders for the values of earlier steps."""
+    fixed = fill_placeholders(call.arguments.values, dict.fromkeys(step.later))
+    later = {name: list(wanted) for name, wanted in step.later.items()}
+    return json_digest({"operation": call.operation.key, "arguments": fixed, "later": later, "bound": step.bound})
 
 
-def grant_claim(step: PreparedCall) -> StepClaim | None:
-    """What a call uses up of its job's grant."""
-    part = step.job_step
-    return StepClaim(part.job, part.step, step_digest(step, part)) if part is not None and part.step else None
+def grant_claim(call: PreparedCall) -> StepClaim | None:
+    """Return the step of the grant that a call uses up."""
+    step = call.job_step
+    return StepClaim(step.job, step.step, step_digest(call, step)) if step is not None and step.step else None
 
 
-def step_ending(part: JobStepRef | None, given: ToolAnswer) -> StepOutcome | None:
-    """What the job is to know of how its step ended."""
-    if part is None or not part.step:
+def step_outcome(step: JobStepRef | None, answer: ToolAnswer) -> StepOutcome | None:
+    """Return the outcome that the job records for its step."""
+    if step is None or not step.step:
         return None
-    return StepOutcome(given.applied, "" if given.ok else given.text, given.structured)
+    return StepOutcome(answer.applied, "" if answer.ok else answer.text, answer.structured)
 
 
-def secret_lifetime(part: JobStepRef | None) -> int:
-    """Seconds for which the secrets in an answer can be revealed: those of a job are taken out when it is over."""
-    return SECRET_LIFETIME if part is None else A_DAY
+def secret_lifetime(step: JobStepRef | None) -> int:
+    """Return the seconds for which the secrets of an answer can be revealed. Those of a job must outlive the job."""
+    return SECRET_LIFETIME if step is None else RESULT_LIFETIME

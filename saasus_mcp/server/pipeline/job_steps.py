@@ -1,4 +1,4 @@
-"""What a job asks of a pipeline beside its calls: how a step would be decided on, whether a person still has to, how it ended."""
+"""Queries of a job about its steps: the decision on a step, its pending approval, its outcome after a crash."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from saasus_mcp.catalog.model import TYPED_LEVELS
+from saasus_mcp.common.messages import message
 from saasus_mcp.common.outcome import Outcome
 from saasus_mcp.permissions.inspection.inspect import cache_reads, inspect_target
 from saasus_mcp.permissions.inspection.preconditions import require_target_exists
@@ -26,7 +27,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class StepDecision:
-    """What would be decided on a step: its digest, and its target's bound fields where a change of them asks again."""
+    """The decision on a step before the job starts.
+
+    Attributes:
+        digest: see `job_grants.step_digest`.
+        snapshot: the encoded snapshot of the target. Empty if the consent is not bound to it.
+    """
 
     decision: Decision
     digest: str
@@ -34,54 +40,55 @@ class StepDecision:
 
 
 async def evaluate_step(pipeline: Pipeline, call: Call) -> StepDecision:
-    """What would be decided on a step now. Nothing goes but reads for that.
+    """Evaluate the policy for a step now. Only reads are sent.
 
     Raises:
-        SaasusMcpError: there is no such tool, the arguments do not fit it, or its target is not there.
+        SaasusMcpError: there is no such tool, the arguments do not fit it, or its target does not exist.
     """
-    step, part = pipeline.prepare(call), call.job_step or JobStepRef("")
-    read = cache_reads(pipeline.reader_for(step))
-    decision = await pipeline.policy_evaluator.decide(step, read)
-    if step.operation.level in TYPED_LEVELS and step.operation.effects.bind:
-        seen = await inspect_target(step.operation, step.arguments.values, pipeline.destination.saas_id, read)
-        if not part.later:  # else it may be of what an earlier step is to make
-            require_target_exists(step.operation, step.arguments.values, seen.snapshot, pipeline.language)
-        part = replace(part, bound=seen.snapshot.encoded)
-    return StepDecision(decision, step_digest(step, part), part.bound)
+    prepared, step = pipeline.prepare(call), call.job_step or JobStepRef("")
+    operation, values = prepared.operation, prepared.arguments.values
+    read = cache_reads(pipeline.reader_for(prepared))
+    decision = await pipeline.policy_evaluator.decide(prepared, read)
+    if operation.level in TYPED_LEVELS and operation.effects.bind:
+        inspection = await inspect_target(operation, values, pipeline.destination.saas_id, read)
+        if not step.later:  # an earlier step may create the target
+            require_target_exists(operation, values, inspection.snapshot)
+        step = replace(step, bound=inspection.snapshot.encoded)
+    return StepDecision(decision, step_digest(prepared, step), step.bound)
 
 
 async def pending_approval(pipeline: Pipeline, call: Call) -> Approval | None:
-    """The approval of this very call that waits for a person."""
-    return next((each for each in await _asked(pipeline, call) if each.status == "pending"), None)
+    """Return the pending approval of exactly this call."""
+    return next((each for each in await _approvals_of(pipeline, call) if each.status == "pending"), None)
 
 
 async def withdraw_approvals(pipeline: Pipeline, call: Call) -> None:
-    """Void what a person was asked about this very call, or has agreed to: it is not going to be made."""
-    for each in await _asked(pipeline, call):
+    """Void the pending and given approvals of exactly this call, because it will not be made."""
+    for each in await _approvals_of(pipeline, call):
         if each.status in ("pending", "approved"):
             await pipeline.store_executor(partial(pipeline.store.void_approval, each.code))
 
 
 async def pending_approvals(pipeline: Pipeline, principal: str) -> list[Approval]:
-    """All approvals of a principal's that wait for a person."""
-    asked = await pipeline.store_executor(lambda: pipeline.store.list_approvals(pipeline.clock()))
-    return [each for each in asked if each.status == "pending" and each.principal == principal]
+    """Return the pending approvals of a principal."""
+    approvals = await pipeline.store_executor(lambda: pipeline.store.list_approvals(pipeline.clock()))
+    return [each for each in approvals if each.status == "pending" and each.principal == principal]
 
 
-async def _asked(pipeline: Pipeline, call: Call) -> list[Approval]:
+async def _approvals_of(pipeline: Pipeline, call: Call) -> list[Approval]:
     digest = pipeline.prepare(call).binding(pipeline.destination).digest()
     return await pipeline.store_executor(lambda: pipeline.store.list_approvals(pipeline.clock(), digest))
 
 
 async def recover_step(pipeline: Pipeline, call: Call) -> ToolAnswer:
-    """What became of a step that was begun and not seen to end: it is read back, and never sent again."""
-    step = pipeline.prepare(call)
-    given = failed_answer("The server stopped during this call.", applied=Outcome.UNKNOWN, trace_id=step.id)
-    given = await verification.verify_outcome(step, given, pipeline.reader_for(step))
-    await pipeline.recorder.record_end(step, given, 0.0)
-    return given
+    """Return the answer of a step that was committed before a crash. It is verified by a read and never sent again."""
+    prepared = pipeline.prepare(call)
+    answer = failed_answer(message("server.stopped"), applied=Outcome.UNKNOWN, trace_id=prepared.id)
+    answer = await verification.verify_outcome(prepared, answer, pipeline.reader_for(prepared))
+    await pipeline.recorder.record_end(prepared, answer, 0.0)
+    return answer
 
 
-async def with_jobs(pipeline: Pipeline, look: Callable[[JobStore], T]) -> T:
-    """What the store knows of jobs, or notes of them, waited for aside."""
-    return await pipeline.store_executor(lambda: look(pipeline.store.jobs))
+async def with_jobs(pipeline: Pipeline, query: Callable[[JobStore], T]) -> T:
+    """Run a query on the store of jobs."""
+    return await pipeline.store_executor(lambda: query(pipeline.store.jobs))

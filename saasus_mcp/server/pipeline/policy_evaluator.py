@@ -1,4 +1,4 @@
-"""Step 4 of a call: the policy's decision, with the live state that its rules on such a call speak of."""
+"""Step 4 of a call: the decision of the policy, with the live state that its rules need."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from saasus_mcp.server.pipeline.prepared_call import PreparedCall
 
 
 class PolicyEvaluator:
-    """Decides by one policy, in one place."""
+    """Evaluates one policy for calls to one destination."""
 
-    def __init__(self, catalogue: Catalogue, policy: Policy, place: Destination) -> None:
+    def __init__(self, catalogue: Catalogue, policy: Policy, destination: Destination) -> None:
         self._catalogue = catalogue
         self._policy = policy
-        self._place = place
+        self._destination = destination
 
-    async def decide(self, step: PreparedCall, read: ApiReader) -> Decision:
-        """The decision on a call; on one that undoes another, the stricter of what both would get."""
-        decision = await self._ruled(step.policy_input(self._place), step, read)
-        if step.undo_ref is None:
+    async def decide(self, call: PreparedCall, read: ApiReader) -> Decision:
+        """Return the decision on a call. An undo gets the stricter decision on itself and on the call that it undoes."""
+        decision = await self._decide(call.policy_input(self._destination), call, read)
+        if call.undo_ref is None:
             return decision
-        undone = step.undo_ref.entry
+        undone = call.undo_ref.entry
         operation = self._catalogue.find(undone.operation)
-        original = PolicyInput(operation, undone.arguments, step.principal, self._place.profile)
-        return stricter_decision(decision, await self._ruled(original, step, read))
+        original = PolicyInput(operation, undone.arguments, call.principal, self._destination.profile)
+        return stricter_decision(decision, await self._decide(original, call, read))
 
-    async def _ruled(self, case: PolicyInput, step: PreparedCall, read: ApiReader) -> Decision:
-        """A read for another call gets no reads of its own: a rule that needs them denies it."""
+    async def _decide(self, case: PolicyInput, call: PreparedCall, read: ApiReader) -> Decision:
+        """Decide on a case. An internal read makes no further reads, so a rule that needs live state denies it."""
         needs = self._policy.required_state(case.operation, case.principal, case.profile)
-        if needs and not step.probe:
-            see = inspect_call if "impact" in needs else inspect_target
-            seen = await see(case.operation, case.args, self._place.saas_id, read)
+        if needs and not call.probe:
+            inspect = inspect_call if "impact" in needs else inspect_target
+            seen = await inspect(case.operation, case.args, self._destination.saas_id, read)
             impact = {**seen.impact.counts, **seen.impact.displayed} if "impact" in needs else None
             case = replace(case, target=seen.snapshot.target, impact=impact)
         return self._policy.decide(case)

@@ -1,36 +1,34 @@
-"""Why a caller wants a call, in its own words: shown to the person who is asked, kept in the audit, never trusted."""
+"""The reason that a caller states for a call. A person and the audit log see it; no decision depends on it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from saasus_mcp.common.json_path import InvalidArguments, Schema
+from saasus_mcp.catalog.model import MAX_REASON_LENGTH
+from saasus_mcp.common.json_path import InvalidArguments
+from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import visible_text
 from saasus_mcp.saasus.redaction import KnownSecrets
 from saasus_mcp.saasus.secret_names import scrub_text
 
-MAX_REASON_LENGTH = 200
 REASON_META_KEY = "saasus.io/reason"
-"""Where a call of an operation's own tool carries it, in `_meta`."""
-REASON_SCHEMA: Schema = {"type": "string", "maxLength": MAX_REASON_LENGTH, "description": "why, for the person asked"}
+"""The member of `_meta` that carries the reason of a call of an operation's own tool."""
 
 
 def reason_from_meta(meta: Mapping[str, Any] | None) -> str:
-    """The reason in the `_meta` of a request; empty where there is none.
+    """Return the reason in the `_meta` of a request, or an empty text.
 
     Raises:
-        InvalidArguments: it is no text, or too long.
+        InvalidArguments: the reason is not a text, or too long.
     """
-    given = (meta or {}).get(REASON_META_KEY, "")
-    if not isinstance(given, str) or len(given) > MAX_REASON_LENGTH:
-        raise InvalidArguments(
-            ("_meta", REASON_META_KEY), f"expected a text of at most {MAX_REASON_LENGTH} characters."
-        )
-    return given
+    reason = (meta or {}).get(REASON_META_KEY, "")
+    if not isinstance(reason, str) or len(reason) > MAX_REASON_LENGTH:
+        raise InvalidArguments(("_meta", REASON_META_KEY), message("server.reason_invalid", count=MAX_REASON_LENGTH))
+    return reason
 
 
 def sanitize_reason(reason: str, secrets: KnownSecrets) -> str:
-    """The reason as others may see it: one line, every character visible, without the secrets of the call and of the server."""
+    """Return the reason on one line, with every character visible, without the secrets of the call and of the server."""
     text = scrub_text(secrets.text(" ".join(reason.split())))
     return " ".join(visible_text(text, mark=" ").split())[:MAX_REASON_LENGTH]

@@ -1,7 +1,8 @@
-"""Undoing a call of the journal: which calls would put back what was there, who may make them, and making them."""
+"""The undo of a call: the inverse calls, and who may make them."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,6 +11,7 @@ from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.catalog.expressions import evaluate_expression
 from saasus_mcp.catalog.model import UndoRecipe
 from saasus_mcp.common.language import Text
+from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.inspection.inverse_calls import InverseCall, find_inverse_calls, is_redacted
 from saasus_mcp.permissions.inspection.target import clean_name
@@ -29,12 +31,12 @@ NAMING_FIELDS = (
     "feedback_title",
     "display_name",
 )
-"""Fields by which people know a thing."""
+"""Fields that name an item for people."""
 
 
 @dataclass(frozen=True, slots=True)
 class Undoer:
-    """Who undoes. `approver`: whether they may undo what others did."""
+    """The person who undoes a change. An approver may undo the changes of others."""
 
     principal: Principal
     is_approver: bool = False
@@ -42,11 +44,11 @@ class Undoer:
 
 @dataclass(frozen=True, slots=True)
 class UndoStep:
-    """One call that undoes another, or a part of it.
+    """One inverse call.
 
     Attributes:
-        supply: paths of arguments that were never kept, and that a person enters again.
-        done: whether it was made already.
+        missing_paths: the arguments that are not in the undo log, such as secrets. A person enters them.
+        is_done: whether the call was already made.
     """
 
     number: int
@@ -58,18 +60,22 @@ class UndoStep:
 
 @dataclass(frozen=True, slots=True)
 class UndoPlan:
-    """How one call would be undone."""
+    """The inverse calls that undo one change."""
 
     entry: UndoEntry
     operation: Operation
     steps: tuple[UndoStep, ...]
 
-    def call_for(self, part: UndoStep, supplied: Mapping[str, Any], principal: Principal) -> Call:
-        """The call that makes one part, with what a person entered again put in its place."""
-        args: dict[str, Any] = _copied(part.args)
+    def call_for(self, step: UndoStep, supplied: Mapping[str, Any], principal: Principal) -> Call:
+        """Return the call of a step, with the values that a person entered for the missing paths."""
+        args: dict[str, Any] = copy.deepcopy(dict(step.args))
         for path, value in supplied.items():
-            _put(args, path.split("."), value)
-        return Call(part.operation.tool, args, principal, undo_ref=UndoRef(self.entry, part.number))
+            *parents, name = path.split(".")
+            place = args
+            for parent in parents:
+                place = place.setdefault(parent, {})
+            place[name] = value
+        return Call(step.operation.tool, args, principal, undo_ref=UndoRef(self.entry, step.number))
 
 
 UndoExtent = Literal["undone", "begun", "whole", "again", "partly", "never"]
@@ -77,14 +83,14 @@ UndoExtent = Literal["undone", "begun", "whole", "again", "partly", "never"]
 
 @dataclass(frozen=True, slots=True)
 class UndoPreview:
-    """What undoing an entry of the journal would come to.
+    """The result that an undo would have.
 
     Attributes:
-        extent: undone already, or in part (`begun`); else whether all of it comes back (`whole`), it is created again (`again`),
-            something comes back (`partly`), or nothing does.
-        approval: whether what is left takes an approval, unless the policy says otherwise.
-        concerns: what people call the person or thing concerned; empty where the journal does not know.
-        note: what does not come back; None where all does, or nothing is known.
+        extent: `undone` already, `begun` if undone in part; else `whole` if everything returns, `again` if the item is
+            created again with another id, `partly` if something returns, or `never`.
+        needs_approval: whether a remaining step needs an approval, unless the policy says otherwise.
+        subject: the name of the person or item. Empty if the undo log does not tell.
+        note: what does not return, if anything is known.
     """
 
     extent: UndoExtent
@@ -94,30 +100,31 @@ class UndoPreview:
 
 
 def preview_undo(catalogue: Catalogue, entry: UndoEntry) -> UndoPreview:
-    """What undoing an entry would come to, by what the journal keeps.
+    """Return the result that an undo would have, as far as the undo log tells.
 
     Raises:
-        UnknownTool: another version made that call.
+        UnknownTool: another version of the program made the call.
     """
     operation = catalogue.find(entry.operation)
     undo = operation.effects.undo
-    found = find_inverse_calls(operation, entry.arguments, entry.before, entry.result)
-    left = [each for number, each in enumerate(found) if number not in entry.undone]
-    approval = any(catalogue.find(each.call).level == "critical" for each in left)
-    return UndoPreview(_extent(undo, found, left), approval, _concerned(operation, entry), undo.note if undo else None)
+    inverses = find_inverse_calls(operation, entry.arguments, entry.before, entry.result)
+    left = [each for number, each in enumerate(inverses) if number not in entry.undone]
+    needs_approval = any(catalogue.find(each.call).level == "critical" for each in left)
+    note = undo.note if undo else None
+    return UndoPreview(_extent(undo, inverses, left), needs_approval, _subject(operation, entry), note)
 
 
-def _extent(undo: UndoRecipe | None, found: Sequence[InverseCall], left: Sequence[InverseCall]) -> UndoExtent:
-    if undo is None or not found:
+def _extent(undo: UndoRecipe | None, inverses: Sequence[InverseCall], left: Sequence[InverseCall]) -> UndoExtent:
+    if undo is None or not inverses:
         return "never"
-    if len(left) < len(found):
+    if len(left) < len(inverses):
         return "begun" if left else "undone"
     extents: Mapping[str, UndoExtent] = {"undoable": "whole", "recreatable": "again", "lost": "partly"}
     return extents[undo.kind]
 
 
-def _concerned(operation: Operation, entry: UndoEntry) -> str:
-    """By the row's own recipe for the name, else by the first field that names something."""
+def _subject(operation: Operation, entry: UndoEntry) -> str:
+    """Return the name by the recipe in the effects, else by the first naming field."""
     target = operation.effects.target
     name = (
         evaluate_expression(target.name, entry.arguments, entry.before) if target is not None and target.name else None
@@ -127,65 +134,53 @@ def _concerned(operation: Operation, entry: UndoEntry) -> str:
     return clean_name(name or next((each for each in names if isinstance(each, str) and each), ""))
 
 
-def plan_undo(catalogue: Catalogue, entry: UndoEntry, undoer: Undoer, place: Destination) -> UndoPlan:
-    """How a call can be undone by this person, here.
+def plan_undo(catalogue: Catalogue, entry: UndoEntry, undoer: Undoer, destination: Destination) -> UndoPlan:
+    """Return the inverse calls that undo a change.
 
     Raises:
-        Refused: not by this person, not here, not any more, or not at all.
+        CallRefused: the change cannot be undone, was undone already, or this person may not undo it here.
     """
-    if entry.profile != place.profile:
+    if entry.profile != destination.profile:
         raise CallRefused(
             Reason.UNDO_ELSEWHERE,
-            f"That was done in the profile {entry.profile!r}.",
-            f"Use `--profile {entry.profile}`.",
+            message("server.undo_other_profile", profile=repr(entry.profile)),
+            message("server.undo_other_profile_hint", profile=entry.profile),
         )
     if entry.principal != undoer.principal.id and not undoer.is_approver:
         raise CallRefused(
-            Reason.UNDO_OTHERS, f"That was done by {entry.principal}.", "They or an approver can undo it."
+            Reason.UNDO_OTHERS,
+            message("server.undo_other_principal", principal=entry.principal),
+            message("server.undo_other_principal_hint"),
         )
     operation = catalogue.find(entry.operation)
-    found = find_inverse_calls(operation, entry.arguments, entry.before, entry.result)
-    if not found:
-        raise CallRefused(
-            Reason.UNDO_NONE, "That cannot be undone: no call puts it back, or what it needs is not known."
-        )
-    parts = tuple(
+    inverses = find_inverse_calls(operation, entry.arguments, entry.before, entry.result)
+    if not inverses:
+        raise CallRefused(Reason.UNDO_NONE, message("server.undo_impossible"))
+    steps = tuple(
         UndoStep(
-            number,
-            catalogue.find(each.call),
-            _without_hidden(each.args),
-            tuple(dict.fromkeys((*each.supply, *_hidden(each.args, "")))),
-            number in entry.undone,
+            number=number,
+            operation=catalogue.find(each.call),
+            args=_without_redacted(each.args),
+            missing_paths=tuple(dict.fromkeys((*each.supply, *_redacted_paths(each.args, "")))),
+            is_done=number in entry.undone,
         )
-        for number, each in enumerate(found)
+        for number, each in enumerate(inverses)
     )
-    if all(part.is_done for part in parts):
-        raise CallRefused(Reason.UNDONE, "This change was already undone.")
-    return UndoPlan(entry, operation, parts)
+    if all(step.is_done for step in steps):
+        raise CallRefused(Reason.UNDONE, message("server.undone_already"))
+    return UndoPlan(entry, operation, steps)
 
 
-def _hidden(value: Any, path: str) -> list[str]:
-    """The paths of what the journal left out as secret."""
+def _redacted_paths(value: Any, path: str) -> list[str]:
+    """Return the paths of the secrets that are not in the undo log."""
     if is_redacted(value):
         return [path]
     if isinstance(value, Mapping):
-        return [each for name, item in value.items() for each in _hidden(item, f"{path}.{name}".lstrip("."))]
+        return [each for name, item in value.items() for each in _redacted_paths(item, f"{path}.{name}".lstrip("."))]
     return []
 
 
-def _without_hidden(value: Any) -> Any:
+def _without_redacted(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {name: _without_hidden(item) for name, item in value.items() if not is_redacted(item)}
+        return {name: _without_redacted(item) for name, item in value.items() if not is_redacted(item)}
     return value
-
-
-def _copied(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _copied(item) for name, item in value.items()}
-    return [_copied(item) for item in value] if isinstance(value, list) else value
-
-
-def _put(args: dict[str, Any], steps: list[str], value: Any) -> None:
-    for step in steps[:-1]:
-        args = args.setdefault(step, {})
-    args[steps[-1]] = value

@@ -1,4 +1,4 @@
-"""After the one send: was it done, where nobody knows; and what the journal keeps so that it can be undone."""
+"""The read that verifies an unknown outcome, the check before an undo, and the entry of the undo log."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.catalog.model import UndoRecipe
+from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.outcome import Outcome
 from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.inspection.inverse_calls import (
@@ -13,12 +14,11 @@ from saasus_mcp.permissions.inspection.inverse_calls import (
     find_inverse_calls,
     is_state_unchanged,
     removes_created_item,
+    verification_read,
     was_applied,
 )
-from saasus_mcp.permissions.inspection.inverse_calls import verification_read as recipe_of
 from saasus_mcp.permissions.inspection.target import (
     ApiReader,
-    ReadResult,
     read_current_state,
     read_target,
     redact_arguments,
@@ -28,96 +28,92 @@ from saasus_mcp.saasus.tool_answer import OUTCOMES, ToolAnswer
 from saasus_mcp.server.pipeline.prepared_call import PreparedCall
 from saasus_mcp.store import UndoEntry
 
-REVIEW_HINT = "Review it and revert it manually."
 
-
-async def verify_outcome(step: PreparedCall, given: ToolAnswer, read: ApiReader) -> ToolAnswer:
-    """The answer, with an unknown outcome settled by the row's `verify` recipe where that can tell."""
-    wanted = recipe_of(step.operation, step.arguments.values) if given.applied == "unknown" else None
+async def verify_outcome(call: PreparedCall, answer: ToolAnswer, read: ApiReader) -> ToolAnswer:
+    """Return the answer. If its outcome is unknown, the read of the operation's `verify` recipe decides, if it can."""
+    wanted = verification_read(call.operation, call.arguments.values) if answer.applied == Outcome.UNKNOWN else None
     if wanted is None:
-        return given
+        return answer
     seen = await read(*wanted)
     if seen.status is None:
-        return given
-    done = was_applied(step.operation, step.arguments.values, seen.status, seen.answer, step.inspection.before)
-    if done is None:
-        return given
-    outcome: Outcome = Outcome.APPLIED if done else Outcome.NOT_APPLIED
-    told = (
-        f"Outcome: {outcome}, as a look at the present state shows: {'it was done' if done else 'nothing was changed'}."
-    )
-    return replace(given, applied=outcome, text=given.text.replace(OUTCOMES[Outcome.UNKNOWN], told))
+        return answer
+    applied = was_applied(call.operation, call.arguments.values, seen.status, seen.answer, call.inspection.before)
+    if applied is None:
+        return answer
+    outcome = Outcome.APPLIED if applied else Outcome.NOT_APPLIED
+    verified = str(one_of("server.verified", outcome))
+    return replace(answer, applied=outcome, text=answer.text.replace(str(OUTCOMES[Outcome.UNKNOWN]), verified))
 
 
-async def require_unchanged(catalogue: Catalogue, undone: UndoEntry, read: ApiReader) -> None:
-    """See that the present is still what a call left behind, so that undoing it overwrites nobody's later work.
+async def require_unchanged(catalogue: Catalogue, entry: UndoEntry, read: ApiReader) -> None:
+    """Check that the current state is what a call left behind, so that its undo overwrites no later change.
 
-    What a call made is compared with its own answer, as the journal keeps it; the recipe for lost answers cannot tell it
-    from something of the same name. Of a call that was undone in part, the present is neither: each remaining part was
-    checked when the first one went.
+    A created item is compared with the answer in the undo log, because the `verify` recipe cannot tell it from another
+    item of the same name. An undo that is partly done is not checked again: its state matches neither side.
 
     Raises:
-        Refused: it is not, or nothing tells.
+        CallRefused: the state has changed, or it cannot be read.
     """
-    if undone.undone:
+    if entry.undone:
         return
-    operation = catalogue.find(undone.operation)
+    operation = catalogue.find(entry.operation)
     undo = operation.effects.undo
     if undo is not None and (undo.left or removes_created_item(undo)):
-        await _see_left(catalogue, operation, undo, undone, read)
+        await _require_item_unchanged(catalogue, operation, undo, entry, read=read)
         return
-    wanted = recipe_of(operation, undone.arguments)
-    seen = await read(*wanted) if wanted is not None else ReadResult(read_error="the API has no read that shows it")
+    wanted = verification_read(operation, entry.arguments)
+    if wanted is None:
+        raise _unreadable(message("server.undo_no_read"))
+    seen = await read(*wanted)
     if seen.status is None:
-        raise _unseen(seen.read_error)
-    if was_applied(operation, undone.arguments, seen.status, seen.answer, undone.before) is not True:
-        raise _changed()
+        raise _unreadable(seen.read_error)
+    if was_applied(operation, entry.arguments, seen.status, seen.answer, entry.before) is not True:
+        raise _changed(message("server.undo_changed"))
 
 
-async def _see_left(
-    catalogue: Catalogue, operation: Operation, undo: UndoRecipe, undone: UndoEntry, read: ApiReader
+async def _require_item_unchanged(
+    catalogue: Catalogue, operation: Operation, undo: UndoRecipe, entry: UndoEntry, *, read: ApiReader
 ) -> None:
-    """See the present as the first inverse call would find it."""
-    first = next(iter(find_inverse_calls(operation, undone.arguments, undone.before, undone.result)), None)
+    """Check the item that the first inverse call would change."""
+    first = next(iter(find_inverse_calls(operation, entry.arguments, entry.before, entry.result)), None)
     if first is None:
-        raise _unseen("its answer is not known")
+        raise _unreadable(message("server.undo_result_unknown"))
     inverse = catalogue.find(first.call)
-    sight = await read_target(inverse, first.args, "", read)
-    if sight.missing:
-        raise _changed("what it made is gone")
-    seen = await read_current_state(inverse, first.args, sight, read)
+    snapshot = await read_target(inverse, first.args, "", read)
+    if snapshot.missing:
+        raise _changed(message("server.undo_item_gone"))
+    seen = await read_current_state(inverse, first.args, snapshot, read)
     if seen.read_error:
-        raise _unseen(seen.read_error)
+        raise _unreadable(seen.read_error)
     if undo.left:
-        if is_state_unchanged(undo, undone.arguments, undone.before, undone.result, seen.answer) is not True:
-            raise _changed()
+        if is_state_unchanged(undo, entry.arguments, entry.before, entry.result, seen.answer) is not True:
+            raise _changed(message("server.undo_changed"))
         return
-    differing = changed_fields(undone.result, seen.answer)
-    if differing:
-        raise _changed(", ".join(differing))
+    fields = changed_fields(entry.result, seen.answer)
+    if fields:
+        raise _changed(message("server.undo_changed_fields", fields=tuple(fields)))
 
 
-def _unseen(why: str) -> CallRefused:
-    return CallRefused(Reason.UNSEEN, f"What the change left cannot be read, so it was not undone: {why}.", REVIEW_HINT)
+def _unreadable(reason: Message | str) -> CallRefused:
+    text = message("server.undo_unreadable", reason=reason)
+    return CallRefused(Reason.UNSEEN, text, message("server.undo_review_hint"))
 
 
-def _changed(what: str = "") -> CallRefused:
-    named = f" ({what})" if what else ""
-    message = f"The current state no longer matches what the change left{named}, so it was not undone."
-    return CallRefused(Reason.CHANGED, message, REVIEW_HINT)
+def _changed(text: Message) -> CallRefused:
+    return CallRefused(Reason.CHANGED, text, message("server.undo_review_hint"))
 
 
-def undo_entry(step: PreparedCall, place: Destination, now: float) -> UndoEntry | None:
-    """What the journal keeps before a call that leaves something behind, whether or not it can be undone; else None."""
-    undo = step.operation.effects.undo
-    if step.operation.reads or undo is None or (undo.call is None and step.operation.effects.reversibility == "n/a"):
+def undo_entry(call: PreparedCall, destination: Destination, now: float) -> UndoEntry | None:
+    """Return the entry of the undo log for a call, or None if the call leaves nothing behind."""
+    undo = call.operation.effects.undo
+    if call.operation.reads or undo is None or (undo.call is None and call.operation.effects.reversibility == "n/a"):
         return None
     return UndoEntry(
-        call=step.id,
+        call=call.id,
         at=now,
-        operation=step.operation.key,
-        principal=step.principal.id,
-        profile=place.profile,
-        arguments=redact_arguments(step.operation, step.arguments.values),
-        before=step.inspection.before,
+        operation=call.operation.key,
+        principal=call.principal.id,
+        profile=destination.profile,
+        arguments=redact_arguments(call.operation, call.arguments.values),
+        before=call.inspection.before,
     )

@@ -1,4 +1,4 @@
-"""Large answers: what a model gets is cut to a budget, and the whole stays readable for whoever asked."""
+"""Large answers: the model reads a truncated copy, and the full answer is stored encrypted for the caller."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.catalog import Operation
+from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.inspection.target import redact_arguments
-from saasus_mcp.permissions.policy.presets import Principal
+from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.permissions.policy.wrappers import NARROWED_HINT
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.permissions.secrets.encryption import Encryptor
@@ -30,173 +31,164 @@ RESULTS_URI = "saasus://results/"
 RESULT_PURPOSE = "result"
 PNG_TYPE = "image/png"
 MAX_REPORTED_TRUNCATIONS = 5
-"""Cuts that are told one by one."""
+"""Truncations that a note lists one by one."""
 NOTE_BYTES = 600
-"""Bytes kept free for what is said of the cuts."""
-
+"""Bytes reserved for the note about truncations."""
 
 SourceCall = tuple[str, Mapping[str, Any] | None]
-"""A call by the key of its operation and its arguments, secrets hidden; None where it stands for any arguments."""
+"""The key of an operation and the arguments of a call, secrets redacted. None stands for any arguments."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResultOrigin:
-    """Where an answer comes from.
+    """The calls that an answer was made from.
 
     Attributes:
-        name: the operation's key, or the name of a tool of our own.
-        calls: those whose answers it was made of: whoever reads it must be allowed all of them at that time.
+        name: the key of an operation, or the name of a built-in tool or job.
+        calls: a reader of the stored answer must be allowed to make all of them at that time.
     """
 
     name: str
     calls: tuple[SourceCall, ...]
 
     def reader(self, principal: Principal) -> Principal:
-        """Return the principal under whose narrowing the answer is read: an answer of a job is that of the job's calls."""
+        """Return the principal with the narrowing that applies to the calls. The calls of a job have the narrowing of the job."""
         return principal if "." in self.name or not self.calls else principal.for_job(self.name)
 
     @classmethod
     def of_operation(cls, operation: Operation, arguments: Mapping[str, Any]) -> ResultOrigin:
-        """An operation called with these arguments."""
+        """Return the origin of the answer of one operation."""
         return cls(operation.key, ((operation.key, redact_arguments(operation, arguments)),))
 
 
 @dataclass(frozen=True, slots=True)
 class FullResult:
-    """A kept answer."""
+    """A stored answer."""
 
     value: Any
     origin: ResultOrigin
 
 
 FindForbidden = Callable[[Iterable[SourceCall], Principal], Awaitable[str]]
-"""The tool of the first of some calls that would be denied to somebody today; empty where none would."""
+"""Returns the tool of the first call that would be denied to the principal now, or an empty text."""
 
 
 def result_of_png(png: str) -> dict[str, str]:
-    """A PNG, in base64, as it is kept: in the words of the protocol."""
+    """Return the stored form of a PNG in base64."""
     return {"mimeType": PNG_TYPE, "blob": png}
 
 
-def png_of_result(kept: object) -> str | None:
-    """The PNG that was kept, in base64; None where it is something else."""
-    if isinstance(kept, dict) and kept.keys() == {"mimeType", "blob"} and kept["mimeType"] == PNG_TYPE:
-        return str(kept["blob"])
+def png_of_result(value: object) -> str | None:
+    """Return the PNG in base64, or None if the stored value is not a picture."""
+    if isinstance(value, dict) and value.keys() == {"mimeType", "blob"} and value["mimeType"] == PNG_TYPE:
+        return str(value["blob"])
     return None
 
 
 class ResultStore:
-    """Cuts and keeps the answers of one SaaS.
+    """Truncates and stores the answers of one profile.
 
     Args:
-        forbidden: asked before a kept answer is given out again.
-        budget: bytes of JSON that one answer may have.
+        find_forbidden: called before a stored answer is returned.
+        budget: bytes of JSON in one answer.
     """
 
     def __init__(
         self,
-        store: Callable[[], Store],
-        sealer: Encryptor,
+        open_store: Callable[[], Store],
+        encryptor: Encryptor,
         *,
         profile: str,
         clock: Callable[[], float],
-        forbidden: FindForbidden,
+        find_forbidden: FindForbidden,
         budget: int = ANSWER_BUDGET,
     ) -> None:
-        self._open = store
-        self._sealer = sealer
+        self._open_store = open_store
+        self._encryptor = encryptor
         self._profile = profile
         self._clock = clock
-        self._forbidden = forbidden
+        self._find_forbidden = find_forbidden
         self._budget = budget
 
     def fits(self, answer: ToolAnswer) -> bool:
-        """Whether an answer is within its budget."""
+        """Return whether an answer is within the budget."""
         return len(answer.text.encode()) <= self._budget
 
-    async def truncate(self, answer: ToolAnswer, principal: Principal, source: ResultOrigin) -> ToolAnswer:
-        """The answer within its budget. What was cut is said, with the true count and where the whole is."""
+    async def truncate(self, answer: ToolAnswer, principal: Principal, origin: ResultOrigin) -> ToolAnswer:
+        """Return the answer within the budget. A note gives the true counts and the address of the full answer."""
         if not answer.ok or self.fits(answer):
             return answer
-        return await worker_threads.run_in_worker(principal.id, lambda: self._fitted(answer, principal.id, source))
+        return await worker_threads.run_in_worker(principal.id, lambda: self._truncate(answer, principal.id, origin))
 
-    async def read(self, identifier: str, principal: Principal) -> FullResult | None:
-        """A whole answer that was kept for this principal; None where there is none, or its time is over.
+    async def read(self, id: str, principal: Principal) -> FullResult | None:
+        """Return a stored answer of this principal, or None if there is no such answer or it has expired.
 
         Raises:
-            Refused: a call that it was made of would be denied to the principal today.
+            CallRefused: a call that the answer was made from would be denied to the principal now.
         """
-        whole = await worker_threads.run_in_worker(principal.id, lambda: self.find_result(identifier, principal.id))
-        if whole is None:
+        result = await worker_threads.run_in_worker(principal.id, lambda: self.find_result(id, principal.id))
+        if result is None:
             return None
-        reader = whole.origin.reader(principal)
-        denied = await self._forbidden(whole.origin.calls, reader)
-        if denied:
-            if not await self._forbidden(whole.origin.calls, reader.without_narrowing):
-                raise CallRefused(
-                    Reason.NARROWED,
-                    f"This result comes from {denied}, which you are not allowed to call.",
-                    NARROWED_HINT,
-                )
-            raise CallRefused(
-                Reason.DENIED,
-                f"This result comes from a call of {denied} that you are no longer allowed to make.",
-                "Do not try again. The operator's policy decides; saasus://policy says what you may do.",
-            )
-        return whole
+        calls, reader = result.origin.calls, result.origin.reader(principal)
+        denied = await self._find_forbidden(calls, reader)
+        if not denied:
+            return result
+        if await self._find_forbidden(calls, reader.without_narrowing):
+            text, hint = message("server.result_denied", tool=denied), message("server.result_denied_hint")
+            raise CallRefused(Reason.DENIED, text, hint)
+        raise CallRefused(Reason.NARROWED, message("server.result_narrowed", tool=denied), NARROWED_HINT)
 
     def list_results(self, principal: str) -> list[StoredResult]:
-        """What is kept for a principal, newest first, without what it holds."""
-        return self._open().results.list_results(principal, self._profile, self._clock())
+        """Return the stored answers of a principal, newest first, without their content."""
+        return self._open_store().results.list_results(principal, self._profile, self._clock())
 
-    def _fitted(self, answer: ToolAnswer, principal: str, source: ResultOrigin) -> ToolAnswer:
-        whole = answer.structured if answer.structured is not None else answer.text
-        shown, cuts = truncate(whole, self._budget - NOTE_BYTES - len(answer.note.encode()))
-        identifier = self.store_result(whole, principal, source)
-        where = (
-            f"Full response for 24 hours: {RESULTS_URI}{identifier}; select_from_result picks from it"
-            if identifier
-            else "The full response could not be stored: request less data"
+    def find_result(self, id: str, principal: str) -> FullResult | None:
+        """Return a stored answer without a check of the policy, for a reader that is not a model."""
+        return open_result(
+            self._open_store(), self._encryptor, id, principal=principal, profile=self._profile, now=self._clock()
         )
-        text = shown if isinstance(shown, str) else compact_json(shown)
-        said = f"{answer.note}\n[Truncated. {_told(cuts)}. {where}.]"
-        return replace(answer, text=text + said, structured=shown if answer.structured is not None else None)
 
-    def find_result(self, identifier: str, principal: str) -> FullResult | None:
-        """A whole answer that was kept for this principal, for what goes to no model."""
-        return open_result(self._open(), self._sealer, identifier, (principal, self._profile), self._clock())
-
-    def store_result(self, whole: Any, principal: str, source: ResultOrigin) -> str:
-        """Keep an answer for this principal: its id, or nothing where it cannot be kept."""
+    def store_result(self, value: Any, principal: str, origin: ResultOrigin) -> str:
+        """Store an answer for this principal. Return its id, or an empty text if the store fails."""
         identifier, now = secrets.token_hex(12), self._clock()
-        sealed = self._sealer.encrypt([whole, source.calls], RESULT_PURPOSE + identifier)
-        kept = StoredResult(identifier, principal, self._profile, source.name, now, now + RESULT_LIFETIME, sealed)
+        sealed = self._encryptor.encrypt([value, origin.calls], RESULT_PURPOSE + identifier)
         try:
-            self._open().results.add(kept)
+            self._open_store().results.add(
+                StoredResult(identifier, principal, self._profile, origin.name, now, now + RESULT_LIFETIME, sealed)
+            )
         except StoreError as error:
             log.warning("a large response could not be stored: %s", error.message)
             return ""
         return identifier
 
+    def _truncate(self, answer: ToolAnswer, principal: str, origin: ResultOrigin) -> ToolAnswer:
+        full = answer.structured if answer.structured is not None else answer.text
+        shown, truncations = truncate(full, self._budget - NOTE_BYTES - len(answer.note.encode()))
+        identifier = self.store_result(full, principal, origin)
+        address = (
+            f"Full response for 24 hours: {RESULTS_URI}{identifier}; select_from_result picks from it"
+            if identifier
+            else "The full response could not be stored: request less data"
+        )
+        text = shown if isinstance(shown, str) else compact_json(shown)
+        note = f"{answer.note}\n[Truncated. {_list_truncations(truncations)}. {address}.]"
+        return replace(answer, text=text + note, structured=shown if answer.structured is not None else None)
+
 
 def open_result(
-    store: Store, sealer: Encryptor, identifier: str, whose: tuple[str, str], now: float
+    store: Store, encryptor: Encryptor, id: str, *, principal: str, profile: str, now: float
 ) -> FullResult | None:
-    """A whole answer out of a store; None where there is none, or its time is over.
-
-    Args:
-        whose: the principal for whom it was kept, and in which profile.
-    """
-    kept = store.results.get(identifier.removeprefix(RESULTS_URI), *whose, now)
-    inside = sealer.decrypt(kept.sealed, RESULT_PURPOSE + kept.id) if kept is not None else None
-    if kept is None or inside is None:
+    """Return a stored answer of a principal in a profile, or None if there is no such answer or it has expired."""
+    stored = store.results.get(id.removeprefix(RESULTS_URI), principal, profile, now)
+    content = encryptor.decrypt(stored.sealed, RESULT_PURPOSE + stored.id) if stored is not None else None
+    if stored is None or content is None:
         return None
-    value, calls = inside
-    return FullResult(value, ResultOrigin(kept.operation, tuple((key, arguments) for key, arguments in calls)))
+    value, calls = content
+    return FullResult(value, ResultOrigin(stored.operation, tuple((key, arguments) for key, arguments in calls)))
 
 
-def _told(cuts: tuple[Truncation, ...]) -> str:
-    """The cuts in words, the first of many one by one."""
-    first = [str(each)[: NOTE_BYTES // (MAX_REPORTED_TRUNCATIONS * 2)] for each in cuts[:MAX_REPORTED_TRUNCATIONS]]
-    more = len(cuts) - len(first)
-    return "; ".join(first) + (f"; and {more} more" if more else "")
+def _list_truncations(truncations: tuple[Truncation, ...]) -> str:
+    longest = NOTE_BYTES // (MAX_REPORTED_TRUNCATIONS * 2)
+    listed = [str(each)[:longest] for each in truncations[:MAX_REPORTED_TRUNCATIONS]]
+    more = len(truncations) - len(listed)
+    return "; ".join(listed) + (f"; and {more} more" if more else "")

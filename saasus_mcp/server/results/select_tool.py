@@ -1,4 +1,4 @@
-"""Picking from an answer: the tool that picks from a kept one, and reads that give only what was picked."""
+"""The selection of parts of an answer by JMESPath."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from saasus_mcp.common.json_path import Schema
-from saasus_mcp.common.language import Text
-from saasus_mcp.permissions.policy.presets import Principal
+from saasus_mcp.common.messages import message, one_of
+from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.saasus.tool_answer import ToolAnswer, compact_json, failed_answer
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.server.results.result_store import ResultStore
@@ -19,20 +19,26 @@ SELECT_FIELD = "select"
 
 
 def select_tool(results: ResultStore) -> BuiltinTool:
-    """`select_from_result`, over the answers kept for the caller."""
+    """Return the tool `select_from_result`, which selects from the stored answers of the caller."""
 
     async def run(call: Call) -> ToolAnswer:
-        whole = await results.read(call.arguments["id"], call.principal)
-        if whole is None:
-            return failed_answer("Unknown result.", "Results are kept for 24 hours; repeat the call.")
-        form = call.arguments.get("format", "json")
-        expression = call.arguments["expression"]
-        picked = await worker_threads.run_in_worker(call.principal.id, lambda: _selected(whole.value, expression, form))
-        return await results.truncate(picked, call.principal, whole.origin)
+        result = await results.read(call.arguments["id"], call.principal)
+        if result is None:
+            return failed_answer(message("server.result_unknown"), message("server.result_unknown_hint"))
+        expression, output_format = call.arguments["expression"], call.arguments.get("format", "json")
+
+        def select() -> ToolAnswer:
+            from saasus_mcp.server.results.jmespath_query import format_csv, run_query  # noqa: PLC0415 - only if used
+
+            selected = run_query(result.value, expression)
+            return structured_answer({"result": format_csv(selected) if output_format == "csv" else selected})
+
+        answer = await worker_threads.run_in_worker(call.principal.id, select)
+        return await results.truncate(answer, call.principal, result.origin)
 
     return BuiltinTool(
         name="select_from_result",
-        title=Text("Select from a large response", "大きな応答からの抽出"),
+        title=one_of("server.tool_title", "select_from_result"),
         description="Pick from a truncated response, by JMESPath.",
         input_schema=object_schema(
             ("id", "expression"),
@@ -44,39 +50,32 @@ def select_tool(results: ResultStore) -> BuiltinTool:
     )
 
 
-def _selected(whole: Any, expression: str, form: str) -> ToolAnswer:
-    from saasus_mcp.server.results.jmespath_query import format_csv, run_query  # noqa: PLC0415 - only where something was cut
-
-    picked = run_query(whole, expression)
-    return structured_answer({"result": format_csv(picked) if form == "csv" else picked})
-
-
 def check_expression(expression: str) -> None:
-    """See that an expression can be evaluated, before anything is read for it. Empty text is no expression.
+    """Check an expression before anything is read for it. An empty text is valid.
 
     Raises:
-        InvalidArguments: it is no JMESPath, or calls a function that does not exist.
+        InvalidArguments: the expression is not JMESPath, or calls an unknown function.
     """
     if expression:
-        from saasus_mcp.server.results.jmespath_query import parse_expression  # noqa: PLC0415 - only where something is picked
+        from saasus_mcp.server.results.jmespath_query import parse_expression  # noqa: PLC0415 - only if used
 
         parse_expression(expression, SELECT_FIELD)
 
 
-async def select_from_answer(given: ToolAnswer, expression: str, principal: Principal) -> ToolAnswer:
-    """The answer of a read with what the expression finds in it alone; the answer itself where there is no expression.
+async def select_from_answer(answer: ToolAnswer, expression: str, principal: Principal) -> ToolAnswer:
+    """Return the answer of a read with only the result of the expression. An empty expression selects everything.
 
     Raises:
-        InvalidArguments: the expression does not fit the answer, or would cost too much.
+        InvalidArguments: the expression does not fit the answer, or costs too much.
     """
     if not expression:
-        return given
-    from saasus_mcp.server.results.jmespath_query import run_query  # noqa: PLC0415 - only where something is picked
+        return answer
+    from saasus_mcp.server.results.jmespath_query import run_query  # noqa: PLC0415 - only if used
 
-    whole = given.structured if given.structured is not None else given.text
+    full: Any = answer.structured if answer.structured is not None else answer.text
 
-    def picked() -> ToolAnswer:
-        found = {"result": run_query(whole, expression, SELECT_FIELD)}
-        return replace(given, text=compact_json(found) + given.note, structured=found)
+    def select() -> ToolAnswer:
+        selected = {"result": run_query(full, expression, SELECT_FIELD)}
+        return replace(answer, text=compact_json(selected) + answer.note, structured=selected)
 
-    return await worker_threads.run_in_worker(principal.id, picked)
+    return await worker_threads.run_in_worker(principal.id, select)

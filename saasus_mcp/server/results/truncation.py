@@ -1,4 +1,4 @@
-"""Answers too large for a model, cut to a budget: lists and long texts lose their ends, and each cut is told."""
+"""The truncation of answers that are too large for a model."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ FIELD_OVERHEAD = 6
 
 @dataclass(frozen=True, slots=True)
 class Truncation:
-    """One list or text that lost its end.
+    """One list, object or text without its end.
 
     Attributes:
-        place: the fields that lead to it, dotted; empty for the whole.
-        unit: what `shown` and `of` count.
+        path: the fields that lead to it, dotted. Empty for the complete answer.
+        unit: what `shown` and `total` count.
     """
 
     path: str
@@ -32,18 +32,18 @@ class Truncation:
 
 
 def truncate(value: Any, budget: int) -> tuple[Any, tuple[Truncation, ...]]:
-    """The value in at most about `budget` bytes of JSON, and what was cut from it; itself where it fits."""
+    """Return the value in at most about `budget` bytes of JSON, and its truncations. A value that fits is returned as it is."""
     cuts: list[Truncation] = []
     return _fitted(value, budget, "", cuts), tuple(cuts)
 
 
 def json_size(value: Any) -> int:
-    """Bytes of a value as JSON."""
+    """Return the bytes of a value as JSON."""
     return len(compact_json(value).encode())
 
 
 def _measured(value: Any, most: int) -> int:
-    """Bytes of a value as JSON, at most one more than `most`: of what is larger no more is looked at."""
+    """Return the bytes of a value as JSON, or `most` + 1 if it is larger. The rest of a larger value is not visited."""
     if isinstance(value, list):
         parts = (_measured(item, most) + 1 for item in value)
     elif isinstance(value, dict):
@@ -73,7 +73,7 @@ def _fitted(value: Any, budget: int, place: str, cuts: list[Truncation]) -> Any:
 
 
 def _object(value: dict[str, Any], budget: int, place: str, cuts: list[Truncation]) -> dict[str, Any]:
-    """Small fields stay whole; what they leave is shared among the large ones. Of very many, the first stay."""
+    """Truncate an object. Small fields stay complete and large ones share the rest; of very many fields, the first stay."""
     value = _first_fields(value, budget // 2, place, cuts)
     fitted: dict[str, Any] = {}
     left = budget - 2 - sum(json_size(name) + 2 for name in value)
@@ -86,7 +86,7 @@ def _object(value: dict[str, Any], budget: int, place: str, cuts: list[Truncatio
 
 
 def _first_fields(value: dict[str, Any], budget: int, place: str, cuts: list[Truncation]) -> dict[str, Any]:
-    """The fields from the start whose names fit, with room for a short value each; at least one."""
+    """Return the first fields whose names fit with a short value each, at least one."""
     fits = bisect_right(list(accumulate(json_size(name) + FIELD_OVERHEAD for name in value)), budget)
     if fits >= len(value):
         return value
@@ -96,7 +96,7 @@ def _first_fields(value: dict[str, Any], budget: int, place: str, cuts: list[Tru
 
 
 def _list(value: list[Any], budget: int, place: str, cuts: list[Truncation]) -> list[Any]:
-    """As many items from the start as fit; of one that alone is too large, a part."""
+    """Return the first items that fit. A single item that is too large is truncated itself."""
     kept: list[Any] = []
     left = budget - 2
     for item in value:

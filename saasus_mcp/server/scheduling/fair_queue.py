@@ -1,4 +1,4 @@
-"""Slots for what several principals do at once: each has a share, and waits behind its own calls, not behind another's."""
+"""Slots for concurrent calls. Each principal has a share, so that a busy principal delays only its own calls."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from typing import Self
 import anyio
 
 from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.messages import Message, message
 from saasus_mcp.saasus.client import CONNECTIONS
 
 REQUESTS_PER_SLOT = 10
-"""Requests that a principal may have under way, as a multiple of the calls that may be at the API."""
+"""The most requests in progress of one principal, as a multiple of its slots."""
 READ_WAIT_SECONDS, WRITE_WAIT_SECONDS = 30.0, 5.0
-"""Seconds for which a call waits for a slot. A write was decided on just before, by what its target was then."""
+"""Seconds for which a call waits for a slot. A write waits less, because it was decided on by the state of its target."""
 RETRY_SECONDS = 2
 
 
 class TooManyCalls(SaasusMcpError):
-    """A principal has too much under way. Nothing was sent."""
+    """The principal has too many calls in progress. Nothing was sent."""
 
 
 @dataclass(eq=False, slots=True)
 class Slot:
-    """The right to do one thing at a time. It ends when it is released, or with the block that it is entered for."""
+    """The right to run one call. It ends when it is released, or at the end of its `with` block."""
 
     queue: FairQueue
     principal: str
@@ -36,7 +37,7 @@ class Slot:
     is_released: bool = False
 
     def release(self) -> None:
-        """Give it to the next in turn. Again, it does nothing."""
+        """Give the slot to the next call in the queue. A second release does nothing."""
         if not self.is_released:
             self.is_released = True
             self.queue.return_slot(self.principal)
@@ -51,44 +52,44 @@ class Slot:
 
 
 class FairQueue:
-    """Hands out slots. A free one goes to the principals that wait in turn, to each of them its oldest call.
+    """Grants slots. A free slot goes to the waiting principals in turn, and there to the oldest call.
 
     Args:
-        total: slots.
-        each: of one principal.
+        total: the number of slots.
+        per_principal: the most slots that one principal can hold.
     """
 
     def __init__(self, total: int = CONNECTIONS, per_principal: int = CONNECTIONS) -> None:
         self._free = total
-        self._each = per_principal
+        self._per_principal = per_principal
         self._held: Counter[str] = Counter()
         self._waiting: dict[str, deque[Slot]] = {}
         self._requests: Counter[str] = Counter()
 
     @contextmanager
     def count_request(self, principal: str) -> Iterator[None]:
-        """Count a request of a client while it is under way, whether it calls the API or waits for a person.
+        """Count a client's request while it is in progress, even if it only waits for a person.
 
         Raises:
-            Busy: the principal has too many.
+            TooManyCalls: the principal has too many requests in progress.
         """
-        most = REQUESTS_PER_SLOT * self._each
+        most = REQUESTS_PER_SLOT * self._per_principal
         if self._requests[principal] >= most:
-            raise _busy(f"You have {most} requests in progress, the maximum per caller.")
+            raise _too_many(message("server.too_many_requests", count=most))
         self._requests[principal] += 1
         try:
             yield
         finally:
-            _less(self._requests, principal)
+            _decrement(self._requests, principal)
 
-    async def acquire(self, principal: str, patience: float = math.inf) -> Slot:
-        """A slot, as soon as there is one.
+    async def acquire(self, principal: str, max_wait: float = math.inf) -> Slot:
+        """Return a slot as soon as one is free.
 
         Args:
-            patience: seconds to wait.
+            max_wait: seconds to wait.
 
         Raises:
-            Busy: there was none in time.
+            TooManyCalls: no slot was free in time.
         """
         slot = Slot(self, principal)
         self._waiting.setdefault(principal, deque()).append(slot)
@@ -96,33 +97,33 @@ class FairQueue:
         if slot.is_granted.is_set():
             return slot
         try:
-            with anyio.move_on_after(patience):
+            with anyio.move_on_after(max_wait):
                 await slot.is_granted.wait()
         except BaseException:  # the client has gone
             self._give_up(slot)
             raise
         if not slot.is_granted.is_set():
             self._give_up(slot)
-            at_once = self._held[principal]
-            raise _busy(f"{at_once} of your calls are already running, and this one waited {patience:g} seconds.")
+            running = self._held[principal]
+            raise _too_many(message("server.too_many_calls", running=running, seconds=max_wait))
         return slot
 
     def return_slot(self, principal: str) -> None:
-        """Take a slot back."""
+        """Take back the slot of a principal."""
         self._free += 1
-        _less(self._held, principal)
+        _decrement(self._held, principal)
         self._grant()
 
     def _grant(self) -> None:
-        """Give free slots to those that wait and hold less than their share, one principal after the other."""
+        """Grant free slots to the waiting calls of principals that hold less than their share."""
         while self._free:
-            principal = next((each for each in self._waiting if self._held[each] < self._each), None)
+            principal = next((each for each in self._waiting if self._held[each] < self._per_principal), None)
             if principal is None:
                 return
             queue = self._waiting.pop(principal)
             slot = queue.popleft()
             if queue:
-                self._waiting[principal] = queue  # the last in turn from now on
+                self._waiting[principal] = queue  # the last in turn
             self._free -= 1
             self._held[principal] += 1
             slot.is_granted.set()
@@ -137,14 +138,11 @@ class FairQueue:
             del self._waiting[slot.principal]
 
 
-def _less(counts: Counter[str], principal: str) -> None:
+def _decrement(counts: Counter[str], principal: str) -> None:
     counts[principal] -= 1
     if not counts[principal]:
         del counts[principal]
 
 
-def _busy(message: str) -> TooManyCalls:
-    return TooManyCalls(
-        f"You have too many calls in progress. {message}",
-        f"Try again in {RETRY_SECONDS} seconds with fewer parallel calls.",
-    )
+def _too_many(text: Message) -> TooManyCalls:
+    return TooManyCalls(text, message("server.too_many_calls_hint", seconds=RETRY_SECONDS))

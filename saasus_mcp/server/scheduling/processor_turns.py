@@ -1,4 +1,4 @@
-"""Turns at the processor: few requests of one principal are worked on at once, however many it sends."""
+"""Turns at the processor: only few requests of one principal run at the same time."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import Self
 from saasus_mcp.server.scheduling.fair_queue import FairQueue, Slot
 
 CURRENT_TURN: ContextVar[ProcessorTurn | None] = ContextVar("saasus_mcp_turn", default=None)
-"""The turn of the request that is worked on."""
+"""The turn of the current request."""
 TURN_SECONDS = 1.0
-"""After which a request that still waits for something, such as a person, gives its turn to the next."""
+"""Seconds after which a request that still waits, for example for a person, gives its turn to the next."""
 
 
 @asynccontextmanager
 async def release_turn() -> AsyncIterator[None]:
-    """While the API, a database or a person is waited for, let another request of the principal be worked on."""
+    """Let another request of the principal run while this one waits for the API, a database or a person."""
     turn = CURRENT_TURN.get()
     if turn is None:
         yield
@@ -33,10 +33,10 @@ async def release_turn() -> AsyncIterator[None]:
 
 
 class ProcessorTurn:
-    """The slot for the processor of one request, given up while it waits. One processor does the work of everybody.
+    """The slot of one request for the processor, released while the request waits.
 
     Args:
-        queue: of the slots for the processor.
+        queue: the slots for the processor, which all requests share.
     """
 
     def __init__(self, queue: FairQueue, principal: str) -> None:
@@ -47,7 +47,7 @@ class ProcessorTurn:
         self._pauses = 0.0
 
     async def __aenter__(self) -> Self:
-        await self._take()
+        await self._acquire()
         self._before = CURRENT_TURN.set(self)
         return self
 
@@ -55,29 +55,29 @@ class ProcessorTurn:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         CURRENT_TURN.reset(self._before)
-        self._give()
-        self._pauses = math.inf  # what goes on in the background takes no turn any more
+        self._release()
+        self._pauses = math.inf  # work in the background takes no turn
 
     def pause(self) -> None:
-        """Give the slot up until `resume`. Parts of a request may wait at the same time."""
+        """Release the slot until `resume`. Parts of a request may wait at the same time."""
         self._pauses += 1
-        self._give()
+        self._release()
 
     async def resume(self) -> None:
-        """Go on as soon as it is the principal's turn again, and no part of the request waits any more."""
+        """Wait for a slot again, if no other part of the request still waits."""
         self._pauses -= 1
         if not self._pauses:
-            await self._take()
+            await self._acquire()
 
-    async def _take(self) -> None:
+    async def _acquire(self) -> None:
         slot = await self._queue.acquire(self._principal)
-        if self._pauses:  # over meanwhile, or waiting again
+        if self._pauses:  # the request has ended or waits again
             slot.release()
             return
         self._slot = slot
         self._timer = asyncio.get_running_loop().call_later(TURN_SECONDS, slot.release)
 
-    def _give(self) -> None:
+    def _release(self) -> None:
         if self._slot is not None and self._timer is not None:
             self._timer.cancel()
             self._slot.release()

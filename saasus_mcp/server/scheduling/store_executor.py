@@ -1,4 +1,4 @@
-"""Waiting for a store: at once where it is a file of this machine, in a thread where it is a database over the network."""
+"""The execution of store queries: inline for a file on this machine, in a thread for a database on the network."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ T = TypeVar("T")
 
 
 class StoreExecutor(Protocol):
-    """Runs what waits for a store. It runs to its end, also where the client has gone meanwhile."""
+    """Runs a query of the store to its end, even if the client has gone."""
 
-    async def __call__(self, work: Callable[[], T]) -> T: ...
-
-
-async def run_inline(work: Callable[[], T]) -> T:
-    """Here and now: a file answers sooner than a thread would begin."""
-    return work()
+    async def __call__(self, query: Callable[[], T]) -> T: ...
 
 
-async def run_in_thread(work: Callable[[], T]) -> T:
-    """In a thread: a database that does not answer holds up those who wait for it and nobody else."""
+async def run_inline(query: Callable[[], T]) -> T:
+    """Run the query in the event loop: a file answers before a thread would start."""
+    return query()
+
+
+async def run_in_thread(query: Callable[[], T]) -> T:
+    """Run the query in a thread: a database that does not answer delays only the requests that wait for it."""
     with anyio.CancelScope(shield=True):
         async with release_turn():
-            given = await to_thread.run_sync(work)
-    return given
+            result = await to_thread.run_sync(query)
+    return result

@@ -1,8 +1,8 @@
-"""Large work runs in threads of its own, so that neither the event loop nor another caller waits for it.
+"""Threads for large work, so that neither the event loop nor another caller waits for it.
 
-One principal has one thread at a time and the process has at most four. With two, another caller's small reads took five times as
-long, since the threads share one interpreter lock with the event loop. The threads are not those of
-`anyio.to_thread.run_sync`, which the store and the console use: large work cannot exhaust those.
+A principal has one thread at a time and the process at most four. With two per principal, another caller's small reads took
+five times as long, because the threads share one interpreter lock with the event loop. The threads are separate from those
+of `anyio.to_thread.run_sync`, which the store and the console use, so that large work cannot exhaust these.
 """
 
 from __future__ import annotations
@@ -18,74 +18,72 @@ from anyio.to_thread import run_sync
 THREADS_PER_PRINCIPAL = 1
 MAX_THREADS = 4
 LARGE_BYTES = 64 * 1024
-"""Bytes of text from which work on it is large. Work on less takes a few milliseconds."""
+"""Bytes of text from which work is large. Work on less takes a few milliseconds."""
 LARGE_VALUES = 2_000
-"""JSON values from which work on them is large."""
+"""JSON values from which work is large."""
 
 T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class _Turn:
-    """The limit of one principal, and how many calls use it."""
+class _PrincipalLimit:
+    """The limit of one principal, and the number of calls that use it."""
 
-    limit: anyio.Semaphore = field(default_factory=lambda: anyio.Semaphore(THREADS_PER_PRINCIPAL))
+    semaphore: anyio.Semaphore = field(default_factory=lambda: anyio.Semaphore(THREADS_PER_PRINCIPAL))
     users: int = 0
 
 
 @dataclass(slots=True)
-class _Turns:
+class _Limits:
     """The limits of one event loop."""
 
     threads: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(MAX_THREADS))
-    by_principal: dict[str, _Turn] = field(default_factory=dict)
+    by_principal: dict[str, _PrincipalLimit] = field(default_factory=dict)
 
 
-_TURNS: RunVar[_Turns] = RunVar("saasus_mcp.large_work")
+_LIMITS: RunVar[_Limits] = RunVar("saasus_mcp.large_work")
 
 
 async def run_in_worker(principal: str, work: Callable[[], T]) -> T:
-    """Run work in a thread, in the principal's turn. It has no deadline of its own: bound it by the size of its input.
+    """Run work in a thread when it is the principal's turn. It has no deadline, so limit the size of its input.
 
     Args:
         principal: the id of the caller.
-        work: runs to its end, also where the client goes away meanwhile.
+        work: runs to its end, even if the client goes away.
     """
-    turns = _turns()
-    turn = turns.by_principal.setdefault(principal, _Turn())
-    turn.users += 1
+    limits = _limits()
+    limit = limits.by_principal.setdefault(principal, _PrincipalLimit())
+    limit.users += 1
     try:
-        async with turn.limit:
-            return await run_sync(work, limiter=turns.threads)
+        async with limit.semaphore:
+            return await run_sync(work, limiter=limits.threads)
     finally:
-        turn.users -= 1
-        if not turn.users:
-            turns.by_principal.pop(principal, None)
+        limit.users -= 1
+        if not limit.users:
+            limits.by_principal.pop(principal, None)
 
 
 def is_large(value: object) -> bool:
-    """Whether work on a JSON value is large. The answer itself takes at most `LARGE_VALUES` steps."""
-    waiting, values, text = [value], 0, 0
-    while waiting:
-        each = waiting.pop()
+    """Return whether work on a JSON value is large. The check visits at most `LARGE_VALUES` values."""
+    stack, values, text = [value], 0, 0
+    while stack:
+        each = stack.pop()
         if isinstance(each, str):
             text += len(each)
-            if (
-                len(each) > LARGE_VALUES
-            ):  # it may be JSON text, which is parsed where the schema wants an object or a list
+            if len(each) > LARGE_VALUES:  # the text may be the JSON of an object or a list, which is parsed
                 values += each.count(",") + each.count("[") + each.count("{")
         elif isinstance(each, dict | list):
             values += len(each)
-            waiting.extend(each.values() if isinstance(each, dict) else each)
+            stack.extend(each.values() if isinstance(each, dict) else each)
         if text > LARGE_BYTES or values > LARGE_VALUES:
             return True
     return False
 
 
-def _turns() -> _Turns:
+def _limits() -> _Limits:
     try:
-        return _TURNS.get()
+        return _LIMITS.get()
     except LookupError:
-        turns = _Turns()
-        _TURNS.set(turns)
-        return turns
+        limits = _Limits()
+        _LIMITS.set(limits)
+        return limits

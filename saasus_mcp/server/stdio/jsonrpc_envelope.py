@@ -1,7 +1,7 @@
-"""The members of a JSON-RPC message that say how to answer it, also where the rest of the message cannot be read.
+"""The members of a JSON-RPC message that tell how to answer it, even if the rest of the message cannot be read.
 
-Whoever sends a request waits for an answer under its id. So the id is looked for in lines that are no JSON, too: in one pass
-over strings and brackets, which takes time linear in the length of the line and needs no recursion.
+The sender of a request waits for an answer under its id. So the id is also searched in lines that are not JSON: in one pass over
+strings and brackets, in linear time and without recursion.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ from saasus_mcp.server.stdio.line_splitter import Line, OversizedLine
 MessageId = str | int | float
 
 MAX_TOKENS = 50_000
-"""Strings, and brackets, that are looked at before the search goes on at the end of the line."""
+"""Strings and brackets to scan before the search continues at the end of the line."""
 MAX_NUMBER_LENGTH = 400
 """Digits of a number that is read as an id."""
 MAX_EXACT_INTEGER = 2**53
 NUMBER = re.compile(rb"-?[0-9][0-9.eE+-]*")
 BRACKET = re.compile(rb"[\[\]{}]")
 TRAILING_ID = re.compile(rb', ?"id" ?: ?("[^"\\]{0,300}"|-?[0-9]{1,300}) ?\}[\r\n]{0,2}\Z')
-"""An id where some SDKs write it: behind everything else."""
+"""An id as the last member, where some SDKs write it."""
 
 Members = dict[bytes, bytes | None]
-"""The members of an object by name, with what was written where that is a string or a number."""
+"""The members of an object by name, with the text of a string or number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What is known of a message.
+    """The known members of a message.
 
     Attributes:
-        id: as an answer can repeat it; None where there is none, or where it is of a type that no id may have.
-        has_id: whether a member `id` stands there, or may stand in a part that was not looked at.
-        is_call: whether a member `method` stands there: it is a request or a notification.
-        is_response: whether, instead, a member `result` or `error` does.
+        id: as an answer can repeat it. None if it is missing or of an invalid type.
+        has_id: whether the message has a member `id`, or may have one in an unscanned part.
+        is_call: whether it has a member `method`, so that it is a request or a notification.
+        is_response: whether it has a member `result` or `error` instead.
     """
 
     id: MessageId | None = None
@@ -53,7 +53,7 @@ UNSCANNED_ENVELOPE = Envelope(has_id=True)
 
 
 def envelope_of(value: Any) -> Envelope:
-    """The envelope of a parsed message; an empty one for what is no object."""
+    """Return the envelope of a parsed message, or an empty one if the value is not an object."""
     if not isinstance(value, dict):
         return EMPTY_ENVELOPE
     is_call = "method" in value
@@ -66,11 +66,11 @@ def envelope_of(value: Any) -> Envelope:
 
 
 def scan_envelopes(line: Line) -> list[Envelope]:
-    """The envelopes of the objects of a line that could not be parsed: of one message, of a batch, or of several in a row."""
+    """Return the envelopes of the objects in an unparsable line: one message, a batch, or several in a row."""
     head, tail = (line.head, line.tail) if isinstance(line, OversizedLine) else (line, line)
     scan = _Scan(head)
     found = [_read(members) for members in scan.objects]
-    if scan.whole and isinstance(line, bytes):
+    if scan.is_complete and isinstance(line, bytes):
         return found
     last = TRAILING_ID.search(tail[-MAX_NUMBER_LENGTH:])
     if len(found) == 1 and not found[0].has_id:
@@ -79,17 +79,17 @@ def scan_envelopes(line: Line) -> list[Envelope]:
 
 
 class _Scan:
-    """The objects of a message or a batch.
+    """The objects of a message or batch.
 
     Attributes:
-        whole: whether all of the text was looked at.
+        is_complete: whether all of the text was scanned.
     """
 
     def __init__(self, text: bytes) -> None:
         self.objects: list[Members] = []
-        self.whole = True
+        self.is_complete = True
         self._depth = self._level = self._brackets = 0
-        # Without escapes, quotation marks begin and end strings; what is between them keeps its place.
+        # Without escapes, quotation marks start and end strings. The text between them keeps its offset.
         pieces = text.replace(b"\\\\", b"__").replace(b'\\"', b"__").split(b'"', 2 * MAX_TOKENS)
         at, last, name = 0, b"", b""
         for index, piece in enumerate(pieces[: 2 * MAX_TOKENS]):
@@ -102,10 +102,10 @@ class _Scan:
             at += len(piece) + 1
             if self._brackets == MAX_TOKENS:
                 break
-        self.whole = len(pieces) <= 2 * MAX_TOKENS and self._brackets < MAX_TOKENS
+        self.is_complete = len(pieces) <= 2 * MAX_TOKENS and self._brackets < MAX_TOKENS
 
     def _between(self, string: bytes, piece: bytes) -> bytes:
-        """Take what stands behind a string. The name of the member whose value is the next string; empty where none is."""
+        """Scan the text after a string. Return the name of the member whose value is the next string, or an empty name."""
         name, value = b"", piece.strip()
         if string and self._depth == self._level and self.objects and value.startswith(b":"):
             name, value = _name(string), value[1:].lstrip()
@@ -120,24 +120,24 @@ class _Scan:
         if bracket in b"]}":
             self._depth -= 1
             return
-        self._level = self._level or (1 if bracket == b"{" else 2)  # of the objects: 2 in a batch
+        self._level = self._level or (1 if bracket == b"{" else 2)  # the depth of the objects: 2 in a batch
         self._depth += 1
         if self._depth == self._level and bracket == b"{":
             self.objects.append({})
 
 
 def _name(text: bytes) -> bytes:
-    """The name of a member, without its quotation marks and escapes."""
+    """Return the name of a member, without quotation marks and escapes."""
     if b"\\" in text:
         return str(_scalar(text)).encode("utf-8", "replace")
     return text[1:-1]
 
 
 def _read(members: Members) -> Envelope:
-    given = members.get(b"id")
+    token = members.get(b"id")
     is_call = b"method" in members
     return Envelope(
-        id=_usable(_scalar(given)) if given is not None else None,
+        id=_usable(_scalar(token)) if token is not None else None,
         has_id=b"id" in members,
         is_call=is_call,
         is_response=not is_call and (b"result" in members or b"error" in members),
@@ -145,7 +145,7 @@ def _read(members: Members) -> Envelope:
 
 
 def _scalar(token: bytes) -> Any:
-    """The value of a string or a number; None where it cannot be read."""
+    """Return the value of a string or number, or None if it cannot be read."""
     if not token.startswith(b'"') and len(token) > MAX_NUMBER_LENGTH:
         return None
     try:
@@ -155,7 +155,7 @@ def _scalar(token: bytes) -> Any:
 
 
 def _usable(value: Any) -> MessageId | None:
-    """The value as an id that an answer can repeat. A whole number is an integer, however it is written (1.0)."""
+    """Return the value as an id that an answer can repeat. A whole number such as 1.0 becomes an integer."""
     if isinstance(value, str) or type(value) is int:
         return value
     if not isinstance(value, float) or not math.isfinite(value):

@@ -1,7 +1,7 @@
-"""JSON-RPC on stdio: the messages of a line, or what is wrong with them. Knows nothing of the SDK, nor of the pipe.
+"""JSON-RPC on stdio: the messages of a line, or the faults in them. It knows neither the SDK nor the pipe.
 
-Where revisions of MCP differ: 2025-03-26 demands that batches are received, with no `initialize` in them; 2024-11-05 has no
-batch in its schema, and 2025-06-18 removed them. An id is a string or an integer, and never null, in all of them.
+The revisions of MCP differ: 2025-03-26 requires batches, without `initialize` in them; 2024-11-05 has no batch in its schema, and
+2025-06-18 removed them. In all of them an id is a string or an integer, and never null.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from saasus_mcp.server.stdio.line_splitter import MAX_LINE_BYTES, Line, Oversize
 
 PARSE_ERROR, INVALID_REQUEST, INVALID_PARAMS = -32700, -32600, -32602
 BATCH_PROTOCOL = "2025-03-26"
-"""The one revision of MCP that has batches."""
+"""The only revision of MCP with batches."""
 BYTE_ORDER_MARK = "\ufeff"
 SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 MAX_SHOWN_NAME = 64
-"""Characters of a member's name that an error repeats."""
+"""Characters of a member's name in an error."""
 TOO_LONG = f"The message is longer than {MAX_LINE_BYTES // 1024 // 1024} MiB. Send less at a time."
 LSP_HEADERS = (b"content-length:", b"content-type:")
 
@@ -32,12 +32,12 @@ Message = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class InvalidMessage:
-    """Why something is no message.
+    """A fault that makes a message invalid.
 
     Attributes:
-        code: of the JSON-RPC error that says so.
-        why: what is wrong and what to do; it repeats nothing that was sent.
-        place: the member that is wrong, by its path from the message on; the client chose the names in it.
+        code: of the JSON-RPC error.
+        reason: the fault and its fix. It repeats nothing that was sent.
+        path: the invalid member. The client chose the names in it.
     """
 
     envelope: Envelope
@@ -47,46 +47,47 @@ class InvalidMessage:
 
     @property
     def message(self) -> str:
-        """For the client, which knows the names already."""
+        """The text for the client, which knows the names already."""
         return f"{self.path}: {self.reason}" if self.path else self.reason
 
 
 class UnparsableLine(ValueError):
-    """A line that holds no JSON value, or more than is read."""
+    """The line is not one JSON value, or it is too large."""
 
-    def __init__(self, code: int, why: str, place: str = "") -> None:
-        super().__init__(why)
-        self.code, self.why, self.place = code, why, place
+    def __init__(self, code: int, reason: str, path: str = "") -> None:
+        super().__init__(reason)
+        self.code, self.reason, self.path = code, reason, path
 
     def to_invalid_message(self, of: Envelope) -> InvalidMessage:
-        """This, as the fault of a message."""
-        return InvalidMessage(of, self.code, self.why, self.place)
+        """Return the fault as an invalid message."""
+        return InvalidMessage(of, self.code, self.reason, self.path)
 
 
 def parse_line(line: Line, revision: str | None) -> list[Message | InvalidMessage]:
-    """What a line holds: one entry for a message, and for each message of a batch.
+    """Return the messages of a line: one entry for a message, or one for each message of a batch.
 
     Args:
-        revision: of MCP, as the client asked for it; None before it did.
+        revision: of MCP, as the client requested it. None before the request.
     """
     try:
         value = parse_json(line)
-    except UnparsableLine as why:
+    except UnparsableLine as error:
         return _answerable(
-            [why.to_invalid_message(each) for each in scan_envelopes(line)] or [why.to_invalid_message(EMPTY_ENVELOPE)]
+            [error.to_invalid_message(each) for each in scan_envelopes(line)]
+            or [error.to_invalid_message(EMPTY_ENVELOPE)]
         )
-    return _batch(value, revision) if isinstance(value, list) else [_checked(value)]
+    return _batch(value, revision) if isinstance(value, list) else [_check(value)]
 
 
 def parse_json(line: Line) -> Any:
-    """The JSON value of a line. A byte order mark before it is skipped.
+    """Return the JSON value of a line. A byte order mark is skipped.
 
     Raises:
-        Unreadable: it is not JSON in UTF-8, is too much to parse, is ambiguous, or has text that is no Unicode.
+        UnparsableLine: the line is not JSON in UTF-8, is too large, has a duplicate member or text that is not Unicode.
     """
     too_much = TOO_LONG if isinstance(line, OversizedLine) or len(line) > MAX_LINE_BYTES else find_excess(line)
     if too_much is not None or isinstance(line, OversizedLine):
-        raise UnparsableLine(INVALID_REQUEST, too_much or TOO_LONG)
+        raise UnparsableLine(INVALID_REQUEST, str(too_much or TOO_LONG))
     try:
         text, is_utf8 = line.decode("utf-8"), True
     except UnicodeDecodeError:
@@ -117,17 +118,17 @@ def _not_json(line: bytes, error: json.JSONDecodeError, *, is_utf8: bool) -> str
 
 
 def _members(pairs: list[tuple[str, Any]]) -> Message:
-    """An object.
+    """Return an object.
 
     Raises:
-        Unreadable: it names a member twice: of two values, others may take the other one.
+        UnparsableLine: a member is duplicate. Another reader may take the other value.
     """
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    members = dict(pairs)
+    if len(members) != len(pairs):
         seen: set[str] = set()
         twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
         raise UnparsableLine(INVALID_REQUEST, "An object has this member twice. Send it once.", _shown(twice))
-    return found
+    return members
 
 
 def _no_number(_: str) -> Any:
@@ -137,10 +138,10 @@ def _no_number(_: str) -> Any:
 
 
 def _check_text(value: Any, place: tuple[str, ...], *, is_utf8: bool) -> None:
-    """See that every string is Unicode. The depth of a message is limited before it is parsed.
+    """Check that each string is Unicode. The depth of a message was limited before.
 
     Raises:
-        Unreadable: one holds half of a surrogate pair, or bytes that are not UTF-8.
+        UnparsableLine: a string contains a lone surrogate, or bytes that are not UTF-8.
     """
     if isinstance(value, str):
         if LONE_SURROGATE.search(value):
@@ -168,18 +169,18 @@ def _batch(values: list[Any], revision: str | None) -> list[Message | InvalidMes
     if revision == BATCH_PROTOCOL:
         return [_in_batch(each) for each in values]
     why = (
-        f"JSON-RPC batches exist only in MCP {BATCH_PROTOCOL}, and this connection uses {_spoken(revision)}. "
+        f"JSON-RPC batches exist only in MCP {BATCH_PROTOCOL}, and this connection uses {_describe_revision(revision)}. "
         "Send each message on its own line."
     )
     return _answerable([InvalidMessage(envelope_of(each), INVALID_REQUEST, why) for each in values])
 
 
-def _spoken(revision: str | None) -> str:
+def _describe_revision(revision: str | None) -> str:
     return "another revision" if revision else "none before `initialize`"
 
 
 def _in_batch(value: Any) -> Message | InvalidMessage:
-    checked = _checked(value)
+    checked = _check(value)
     if isinstance(checked, dict) and checked.get("method") == "initialize":
         return InvalidMessage(
             envelope_of(value), INVALID_REQUEST, "`initialize` must not be part of a batch. Send it alone, first."
@@ -188,31 +189,31 @@ def _in_batch(value: Any) -> Message | InvalidMessage:
 
 
 def _answerable(faults: Iterable[InvalidMessage]) -> list[Message | InvalidMessage]:
-    """The faults that somebody waits to hear of; where there are none, the first."""
+    """Return the faults that a sender waits for, or the first fault."""
     every = list(faults)
     return [*(each for each in every if each.envelope.has_id)] or [every[0]]
 
 
-def _checked(value: Any) -> Message | InvalidMessage:
-    """The message, with an id of the type that the SDK takes."""
-    found = envelope_of(value)
+def _check(value: Any) -> Message | InvalidMessage:
+    """Return the message, with an id of the type that the SDK accepts, or its fault."""
+    envelope = envelope_of(value)
     if not isinstance(value, dict):
         return InvalidMessage(
-            found, INVALID_REQUEST, "The message is not a JSON object. Send one JSON-RPC message per line."
+            envelope, INVALID_REQUEST, "The message is not a JSON object. Send one JSON-RPC message per line."
         )
-    wrong = _shape(value, found)
-    if wrong is not None:
-        return InvalidMessage(found, *wrong)
-    return {**value, "id": found.id} if isinstance(value.get("id"), float) else value
+    fault = _find_fault(value, envelope)
+    if fault is not None:
+        return InvalidMessage(envelope, *fault)
+    return {**value, "id": envelope.id} if isinstance(value.get("id"), float) else value
 
 
-def _shape(value: Message, found: Envelope) -> tuple[int, str] | None:
-    """The code and the reason of what is wrong with a message's own members."""
+def _find_fault(value: Message, envelope: Envelope) -> tuple[int, str] | None:
+    """Return the code and the reason of a fault in a message's own members."""
     if value.get("jsonrpc") != "2.0":
         return INVALID_REQUEST, 'The member `jsonrpc` must be "2.0".'
-    if found.has_id and not isinstance(found.id, str | int):
+    if envelope.has_id and not isinstance(envelope.id, str | int):
         return INVALID_REQUEST, "The member `id` must be a string or an integer."
-    return _response(value, found) if found.is_response else _call(value)
+    return _response(value, envelope) if envelope.is_response else _call(value)
 
 
 def _call(value: Message) -> tuple[int, str] | None:
@@ -225,9 +226,9 @@ def _call(value: Message) -> tuple[int, str] | None:
     return None
 
 
-def _response(value: Message, found: Envelope) -> tuple[int, str] | None:
+def _response(value: Message, envelope: Envelope) -> tuple[int, str] | None:
     error = value.get("error")
-    if not found.has_id:
+    if not envelope.has_id:
         return INVALID_REQUEST, "A response must have the `id` of the request that it answers."
     if "result" in value and "error" in value:
         return INVALID_REQUEST, "A response has either `result` or `error`. Leave one of them out."

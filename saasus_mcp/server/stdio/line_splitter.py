@@ -1,4 +1,4 @@
-"""Bytes of standard input, split into lines of bounded size."""
+"""The lines of standard input, with a limit on their size."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from collections import deque
 from dataclasses import dataclass
 
 MAX_LINE_BYTES = 16 * 1024 * 1024
-"""Bytes of one message."""
 EDGE_BYTES = 64 * 1024
-"""Bytes that are kept of the beginning and of the end of a longer line: the id of a message stands in one of them."""
+"""Bytes at the start and at the end of an oversized line. One of them contains the id of the message."""
 
 
 @dataclass(frozen=True, slots=True)
 class OversizedLine:
-    """A line of more than `LONGEST_LINE` bytes, without its middle."""
+    """A line of more than `MAX_LINE_BYTES` bytes, without its middle."""
 
     head: bytes
     tail: bytes
@@ -27,7 +26,7 @@ class LineSplitter:
 
     Attributes:
         ready: complete lines, without their ends.
-        ended: whether the stream is over; what it ended with is a line too.
+        is_ended: whether the stream has ended. An incomplete last line counts as a line.
     """
 
     def __init__(self) -> None:
@@ -39,7 +38,7 @@ class LineSplitter:
         self._tail = b""
 
     def feed(self, data: bytes) -> None:
-        """Add a chunk; an empty one ends the stream."""
+        """Add a chunk. An empty chunk ends the stream."""
         if not data:
             self.end()
             return
@@ -50,7 +49,6 @@ class LineSplitter:
             self._add(part)
 
     def end(self) -> None:
-        """End the stream."""
         self.is_ended = True
         if self._size:
             self._finish()

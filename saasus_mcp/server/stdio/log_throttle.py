@@ -1,4 +1,4 @@
-"""Holds log lines down that repeat: a client can cause as many as it likes, and standard error may be a pipe that nobody reads."""
+"""A limit on repeated log lines: a client can cause any number of them, and standard error may be a pipe without a reader."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import logging
 from collections import Counter
 
 FIRST_LINES = 5
-"""Lines of one kind; after these, the tenth, the hundredth, the thousandth."""
+"""Lines of one kind that are written, before only the tenth, the hundredth and so on."""
 
 
 class RepeatFilter(logging.Filter):
-    """Counts what is told by kind. As a filter of a handler, it holds the SDK's lines down and no others.
+    """Counts log lines by kind. As a filter of a handler, it drops repeated lines of the SDK and no others.
 
-    The kinds must be few: they are texts of the programs, never of what a client sent.
+    There must be few kinds: texts of the program, never of a client.
     """
 
     def __init__(self) -> None:
@@ -20,11 +20,11 @@ class RepeatFilter(logging.Filter):
         self._seen = Counter[str]()
 
     def count(self, kind: str) -> int | None:
-        """Count one more; the number that it is if it is to be told, else None."""
+        """Count one more line. Return its number if it is to be written, else None."""
         self._seen[kind] += 1
         count = self._seen[kind]
         return count if count <= FIRST_LINES or count == 10 ** (len(str(count)) - 1) else None
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether a record is told."""
+        """Return whether a record is to be written."""
         return record.name.partition(".")[0] != "mcp" or self.count(f"{record.name} {record.msg}") is not None

@@ -1,7 +1,7 @@
-"""MCP on stdio: lines of a wire as messages for the SDK's server, and its messages as lines.
+"""MCP on stdio: lines of a transport as messages for the SDK's server, and its messages as lines.
 
-Nothing is dropped in silence. What asks for an answer and cannot be taken gets an error under its id; an answer of the
-client that cannot be read ends the wait for it; of everything else, standard error tells.
+No message is dropped silently. An invalid request gets an error under its id. An unreadable response of the client ends the wait
+for it. Everything else is reported on standard error.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ log = logging.getLogger(__name__)
 
 CANCELLED_METHOD = "notifications/cancelled"
 FINAL_WRITE_SECONDS = 5.0
-"""Seconds for which a client may take to read what is left when the server was told to end."""
+"""Seconds for the client to read pending messages when the server ends."""
 
 FINAL_ANSWER_SECONDS = 1.0
-"""Seconds for which answers are waited for at the end of input; then the SDK answers what is left with an error."""
+"""Seconds to wait for answers at the end of input. Then the SDK answers the other requests with an error."""
 
 MessageStreams = tuple[MemoryObjectReceiveStream[SessionMessage | Exception], MemoryObjectSendStream[SessionMessage]]
 
 
 class LineTransport(Protocol):
-    """What a conversation needs of a wire."""
+    """The transport that a message stream needs."""
 
     discarded_id: str | None
 
@@ -56,20 +56,20 @@ class LineTransport(Protocol):
 
 
 class MessageStream:
-    """One client's messages."""
+    """The messages of one client."""
 
-    def __init__(self, wire: LineTransport) -> None:
-        self._wire = wire
+    def __init__(self, transport: LineTransport) -> None:
+        self._transport = transport
         self._revision: str | None = None
-        self._asked: set[str] = set()
-        self._unanswered: set[str] = set()
+        self._pending_server: set[str] = set()
+        self._pending_client: set[str] = set()
         self._answered = anyio.Event()
-        self._repeats = RepeatFilter()
+        self._repeat_filter = RepeatFilter()
         self._reading, self._writing = anyio.CancelScope(), anyio.CancelScope()
 
     @asynccontextmanager
     async def streams(self) -> AsyncIterator[MessageStreams]:
-        """What the SDK's server runs on."""
+        """Provide the streams that the SDK's server runs on."""
         to_server, from_client = anyio.create_memory_object_stream[SessionMessage | Exception]()
         to_client, from_server = anyio.create_memory_object_stream[SessionMessage]()
         async with anyio.create_task_group() as tasks:
@@ -79,7 +79,7 @@ class MessageStream:
             self._reading.cancel()
 
     def end(self) -> None:
-        """End the conversation as the end of input does: calls are cancelled, and writes on their way finish first."""
+        """End the stream as the end of input does: calls are cancelled, and pending writes finish first."""
         self._reading.cancel()
         self._writing.deadline = anyio.current_time() + FINAL_WRITE_SECONDS
 
@@ -88,59 +88,61 @@ class MessageStream:
     async def _read(self, server: MemoryObjectSendStream[SessionMessage | Exception]) -> None:
         async with server:
             with self._reading, suppress(anyio.BrokenResourceError):  # the server has stopped reading
-                async for line in self._wire:
+                async for line in self._transport:
                     for frame in jsonrpc_parser.parse_line(line, self._revision):
                         message = (
-                            await self._refused(frame) if isinstance(frame, InvalidMessage) else self._message(frame)
+                            await self._reject(frame) if isinstance(frame, InvalidMessage) else self._to_sdk(frame)
                         )
                         if message is not None:
                             await server.send(SessionMessage(message))
                         else:
-                            await checkpoint()  # lines that are refused must not keep others from their answers
-                await self._last_answers()
+                            await checkpoint()  # rejected lines must not delay the answers to others
+                await self._await_last_answers()
 
-    async def _last_answers(self) -> None:
-        """Let requests be answered that came right before the end of input: the client may read on."""
+    async def _await_last_answers(self) -> None:
+        """Wait for the answers to the last requests before the end of input: the client may still read."""
         with anyio.move_on_after(FINAL_ANSWER_SECONDS):
-            while self._unanswered:
+            while self._pending_client:
                 self._answered = anyio.Event()
                 await self._answered.wait()
 
-    def _message(self, frame: Message) -> JSONRPCMessage | None:
-        """The SDK's message; None for an answer that nobody waits for."""
+    def _to_sdk(self, frame: Message) -> JSONRPCMessage | None:
+        """Return the message for the SDK, or None for a response to no pending request."""
         if "method" in frame:
             if frame["method"] == "initialize":
                 self._revision = _revision(frame)
             if "id" in frame:
-                self._unanswered.add(str(frame["id"]))
+                self._pending_client.add(str(frame["id"]))
                 return JSONRPCRequest.model_validate(frame)
-            if frame["method"] == CANCELLED_METHOD:  # a request that is cancelled gets no answer
-                self._unanswered.discard(_cancelled(frame.get("params")))
+            if frame["method"] == CANCELLED_METHOD:  # a cancelled request gets no answer
+                self._pending_client.discard(_cancelled_id(frame.get("params")))
             return JSONRPCNotification.model_validate(frame)
-        if str(frame["id"]) not in self._asked:
-            self._tell("A response does not match a pending request.")
+        if str(frame["id"]) not in self._pending_server:
+            self._report("A response does not match a pending request.")
             return None
-        self._asked.discard(str(frame["id"]))
+        self._pending_server.discard(str(frame["id"]))
         return (JSONRPCResponse if "result" in frame else JSONRPCError).model_validate(frame)
 
-    async def _refused(self, fault: InvalidMessage) -> JSONRPCMessage | None:
-        """Answer a fault, or tell of it. An answer that cannot be read becomes the error that ends the wait for it."""
-        found = fault.envelope
-        if not found.is_call and found.id is not None and str(found.id) in self._asked:
-            self._asked.discard(str(found.id))
-            misshapen = ErrorData(code=INVALID_RESPONSE_CODE, message=fault.message)
-            return JSONRPCError(jsonrpc="2.0", id=_coerced(found.id), error=misshapen)
-        if found.id is None or found.is_response:
-            self._tell(fault.reason)
-        if found.has_id and not found.is_response:
-            error = {"code": fault.code, "message": fault.message}
-            answer = json.dumps({"jsonrpc": "2.0", "id": found.id, "error": error}, separators=(",", ":"))
-            await self._wire.write(answer.encode("ascii") + b"\n")  # escapes give an id back that is no Unicode
+    async def _reject(self, invalid: InvalidMessage) -> JSONRPCMessage | None:
+        """Answer or report an invalid message. An unreadable response becomes the error that ends the wait for it."""
+        envelope = invalid.envelope
+        if not envelope.is_call and envelope.id is not None and str(envelope.id) in self._pending_server:
+            self._pending_server.discard(str(envelope.id))
+            unreadable = ErrorData(code=INVALID_RESPONSE_CODE, message=invalid.message)
+            return JSONRPCError(jsonrpc="2.0", id=_int_or_text(envelope.id), error=unreadable)
+        if envelope.id is None or envelope.is_response:
+            self._report(invalid.reason)
+        if envelope.has_id and not envelope.is_response:
+            error = {"code": invalid.code, "message": invalid.message}
+            answer = json.dumps({"jsonrpc": "2.0", "id": envelope.id, "error": error}, separators=(",", ":"))
+            await self._transport.write(
+                answer.encode("ascii") + b"\n"
+            )  # with escapes, an id with a lone surrogate can be repeated
         return None
 
-    def _tell(self, why: str) -> None:
-        """One line on standard error, which repeats nothing that was sent."""
-        count = self._repeats.count(why.partition(":")[0])
+    def _report(self, why: str) -> None:
+        """Write one line to standard error that repeats nothing of the message."""
+        count = self._repeat_filter.count(why.partition(":")[0])
         if count is not None:
             log.warning("A message on standard input was rejected (%d for this reason so far). %s", count, why)
 
@@ -150,39 +152,42 @@ class MessageStream:
         async with server:
             with self._writing:
                 async for each in server:
-                    self._note(each.message)
-                    if self._wire.discarded_id is None or getattr(each.message, "id", None) != self._wire.discarded_id:
-                        await self._wire.write(_line(each.message))
+                    self._track(each.message)
+                    if (
+                        self._transport.discarded_id is None
+                        or getattr(each.message, "id", None) != self._transport.discarded_id
+                    ):
+                        await self._transport.write(_line(each.message))
 
-    def _note(self, message: JSONRPCMessage) -> None:
-        """Remember which requests wait for an answer: of the server, and of the client."""
+    def _track(self, message: JSONRPCMessage) -> None:
+        """Remember which requests wait for an answer: those of the server and those of the client."""
         if isinstance(message, JSONRPCRequest):
-            self._asked.add(str(message.id))
+            self._pending_server.add(str(message.id))
         elif isinstance(message, JSONRPCNotification):
             if message.method == CANCELLED_METHOD:
-                self._asked.discard(_cancelled(message.params))
+                self._pending_server.discard(_cancelled_id(message.params))
         else:
-            self._unanswered.discard(str(message.id))
+            self._pending_client.discard(str(message.id))
             self._answered.set()
 
 
-def _cancelled(params: object) -> str:
+def _cancelled_id(params: object) -> str:
     return str(params.get("requestId")) if isinstance(params, dict) else ""
 
 
 def _revision(initialize: Message) -> str | None:
-    """The revision of MCP that an `initialize` asks for: the one that is spoken from then on, where it has batches."""
+    """Return the revision of MCP that an `initialize` asks for."""
     params = initialize.get("params")
     asked = params.get("protocolVersion") if isinstance(params, dict) else None
     return asked if isinstance(asked, str) else None
 
 
-def _coerced(id: MessageId) -> str | int:
+def _int_or_text(id: MessageId) -> str | int:
     return id if isinstance(id, str | int) else str(id)
 
 
 def _line(message: JSONRPCMessage) -> bytes:
-    """A message as the SDK writes it, or an error in place of an answer that is no JSON: that costs no connection."""
+    """Return a message as the SDK writes it, or an error in its place if it cannot be encoded."""
     try:
         return message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n"
     except ValueError as error:

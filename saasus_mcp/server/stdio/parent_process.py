@@ -1,6 +1,6 @@
-"""The process that started this one, and whether it is still there.
+"""The process that started this one, and whether it still runs.
 
-The end of standard input tells that a client is gone, but not where another process that it started still holds the pipe.
+The end of standard input tells that a client has gone, unless another process that the client started holds the pipe open.
 """
 
 from __future__ import annotations
@@ -11,36 +11,36 @@ from contextlib import suppress
 from pathlib import Path
 
 POLL_SECONDS = 1.0
-"""Seconds between two looks."""
+"""Seconds between two checks."""
 LAUNCHERS = frozenset({"uv", "uvx"})
-"""Programs that wait for the server they started and outlive their own parent: that one is looked at, too."""
+"""Programs that wait for the server that they started, and outlive their own parent. Their parent is checked, too."""
 PROC = Path("/proc")
 
 
 class ParentProcess:
-    """The parent of this process when this object was made."""
+    """The parent of this process at the time when the object was made."""
 
     def __init__(self) -> None:
         if sys.platform == "win32":
             self._handle = _handle(os.getppid())
-        self._line = _line()
+        self._ancestors = _ancestors()
 
     def has_exited(self) -> bool:
-        """Whether it has ended. False where the system cannot tell."""
+        """Return whether the parent has exited. False if the system cannot tell."""
         if sys.platform == "win32":
             return self._handle is not None and _has_ended(self._handle)
-        return _line() != self._line
+        return _ancestors() != self._ancestors
 
     async def wait_for_exit(self) -> None:
-        """Return when it has ended."""
+        """Return when the parent has exited."""
         import anyio  # noqa: PLC0415 - only where a loop runs
 
-        while not self.has_exited():  # noqa: ASYNC110 - the system tells nobody
+        while not self.has_exited():  # noqa: ASYNC110 - the system sends no event
             await anyio.sleep(POLL_SECONDS)
 
 
-def _line() -> tuple[int, ...]:
-    """The parent's id, and its own parent's where it is a launcher. An orphan gets another parent (POSIX)."""
+def _ancestors() -> tuple[int, ...]:
+    """Return the id of the parent, and of its own parent if it is a launcher. An orphan gets another parent (POSIX)."""
     parent = os.getppid()
     if sys.platform != "linux":
         return (parent,)
@@ -60,7 +60,7 @@ if sys.platform == "win32":
     _kernel.WaitForSingleObject.argtypes = (ctypes.c_void_p, ctypes.c_uint32)
 
     def _handle(process: int) -> int | None:
-        """A handle that keeps the id of a process from being used for another; None where it cannot be had."""
+        """Return a handle that reserves the id of a process, or None."""
         handle: int | None = _kernel.OpenProcess(SYNCHRONIZE, False, process)
         return handle or None
 

@@ -1,7 +1,7 @@
-"""Standard input and output for MCP, waited for by the event loop itself.
+"""Standard input and output for MCP, which the event loop itself waits for.
 
-The SDK's own stdio reads and writes through worker threads, which a short call pays for twice over. Here no thread stands
-between, and until the loop runs the same pipes can be spoken to without one (see server.front).
+The SDK's own stdio reads and writes in worker threads, which cost a short call twice. Without threads, the same pipes can also be
+used before the loop runs (see `stdio.early`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Self
 
 from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.messages import message
 from saasus_mcp.server.stdio.line_splitter import Line, LineSplitter
 from saasus_mcp.server.stdio.parent_process import POLL_SECONDS, ParentProcess
 
@@ -24,66 +25,66 @@ CHUNK_BYTES = 64 * 1024
 
 
 class PipeTransport:
-    """The two ends of a client, read and written by lines.
+    """The input and output of one client, by lines.
 
     Args:
-        reading, writing: file descriptors that nobody else in this process uses.
-        parent: whose end is the end of the input, too.
+        reading, writing: file descriptors that nothing else in this process uses.
+        parent: its end is the end of the input, too.
 
     Attributes:
-        unheard: the id of a request whose answer never reaches the client (see `unread`).
+        discarded_id: the id of a request whose answer is not sent (see `push_back`).
     """
 
     def __init__(self, reading: int, writing: int, parent: ParentProcess | None = None) -> None:
         self._reading, self._writing, self._parent = reading, writing, parent or ParentProcess()
-        self._waits = _is_waited_for(reading)
+        self._can_wait = _can_wait_for(reading)
         self._lines = LineSplitter()
-        self._turn: anyio.Lock | None = None
+        self._write_lock: anyio.Lock | None = None
         self.discarded_id: str | None = None
         if _is_pipe(writing):
-            # A client may write on before it reads: then neither may wait for the other. A terminal is shared with others.
+            # A client may write more before it reads, so that neither may wait for the other. A terminal is shared with others.
             os.set_blocking(writing, False)
 
     @classmethod
     def claim(cls, parent: ParentProcess) -> Self | None:
-        """The process's own, taken from everybody else: what is printed goes to standard error, and there is no input.
+        """Take standard input and output from the rest of the process: prints go to standard error, and there is no input.
 
-        None where the event loop cannot wait for them (Windows; see server.thread_wire).
+        None if the event loop cannot wait for them (Windows, see `ThreadTransport`).
         """
         return None if sys.platform == "win32" else cls(*claim_standard_streams(), parent)
 
     # -- before the loop runs ------------------------------------------------------------------------------------------
 
     def read_line(self) -> Line | None:
-        """The next line without its end; None where the client has ended its input, or the parent is gone."""
+        """Return the next line without its end, or None if the client has ended its input or the parent has exited."""
         while not self._lines.ready and not self._lines.is_ended:
-            heard, _, _ = select.select([self._reading], [], [], POLL_SECONDS)
-            if heard:
+            readable, _, _ = select.select([self._reading], [], [], POLL_SECONDS)
+            if readable:
                 self._read()
             elif self._parent.has_exited():
                 self._lines.end()
         return self._lines.ready.popleft() if self._lines.ready else None
 
     def write_blocking(self, data: bytes) -> None:
-        """Write all of it, listening all the while.
+        """Write all of the data, and read input meanwhile.
 
         Raises:
-            BrokenPipeError: nobody reads it.
+            BrokenPipeError: the client does not read.
         """
-        left = self._written(memoryview(data))
+        left = self._write_some(memoryview(data))
         while left:
             reading = [] if self._lines.is_ended else [self._reading]
-            heard, ready, _ = select.select(reading, [self._writing], [], POLL_SECONDS)
-            if heard:
+            readable, ready, _ = select.select(reading, [self._writing], [], POLL_SECONDS)
+            if readable:
                 self._read()
-            if not heard and not ready and self._parent.has_exited():
+            if not readable and not ready and self._parent.has_exited():
                 raise BrokenPipeError
-            left = self._written(left)
+            left = self._write_some(left)
 
-    def push_back(self, lines: Iterable[Line], unheard: str) -> None:
-        """Give lines to whoever reads next. The answer to the request with the id `unheard` never reaches the client."""
+    def push_back(self, lines: Iterable[Line], discarded_id: str) -> None:
+        """Return lines to the input. The answer to the request with the id `discarded_id` is not sent."""
         self._lines.ready.extendleft(reversed(list(lines)))
-        self.discarded_id = unheard
+        self.discarded_id = discarded_id
 
     # -- while the loop runs -------------------------------------------------------------------------------------------
 
@@ -94,7 +95,7 @@ class PipeTransport:
         import anyio  # noqa: PLC0415 - only where a loop runs
 
         while not self._lines.ready and not self._lines.is_ended:
-            if self._waits:
+            if self._can_wait:
                 await anyio.wait_readable(self._reading)
             else:
                 await anyio.lowlevel.checkpoint()
@@ -104,31 +105,31 @@ class PipeTransport:
         return self._lines.ready.popleft()
 
     async def write(self, data: bytes) -> None:
-        """Write all of it. Where nobody reads any more nothing is said: the end of input follows."""
+        """Write all of the data. If the client no longer reads, ignore it: the end of input follows."""
         import anyio  # noqa: PLC0415 - only where a loop runs
 
-        self._turn = self._turn or anyio.Lock()
-        async with self._turn:  # answers and refusals never mix
+        self._write_lock = self._write_lock or anyio.Lock()
+        async with self._write_lock:  # answers and errors must not mix
             try:
-                left = self._written(memoryview(data))
+                left = self._write_some(memoryview(data))
                 while left:
                     await anyio.wait_writable(self._writing)
-                    left = self._written(left)
+                    left = self._write_some(left)
             except BrokenPipeError:
                 return
 
     def _read(self) -> None:
-        """Take in what there is, or wait for it where there is nothing."""
+        """Read the available input, or wait for input."""
         try:
             data = os.read(self._reading, CHUNK_BYTES)
         except BlockingIOError:
             return
-        except OSError:  # the other end is gone: a socket is reset, a terminal hung up
+        except OSError:  # the client is gone: a socket was reset, a terminal hung up
             data = b""
         self._lines.feed(data)
 
-    def _written(self, data: memoryview) -> memoryview:
-        """What is left after as much was written as is taken at once."""
+    def _write_some(self, data: memoryview) -> memoryview:
+        """Write as much as the pipe takes, and return the rest."""
         try:
             return data[os.write(self._writing, data) :]
         except BlockingIOError:
@@ -138,7 +139,7 @@ class PipeTransport:
 
 
 def claim_standard_streams() -> tuple[int, int]:
-    """Descriptors of standard input and output. What is printed goes to standard error from now on, and there is no input.
+    """Return descriptors of standard input and output. From now on, prints go to standard error and there is no input.
 
     Raises:
         SaasusMcpError: one of them is closed.
@@ -146,12 +147,10 @@ def claim_standard_streams() -> tuple[int, int]:
     try:
         reading, writing = os.dup(0), os.dup(1)
     except OSError:
-        raise SaasusMcpError(
-            "Standard input or output is closed.", "Let an MCP client start the server, which needs both."
-        ) from None
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
+        raise SaasusMcpError(message("server.stdio_closed"), message("server.stdio_closed_hint")) from None
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
     os.dup2(2, 1)
     return reading, writing
 
@@ -161,6 +160,6 @@ def _is_pipe(descriptor: int) -> bool:
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
 
-def _is_waited_for(descriptor: int) -> bool:
-    """Whether there may be nothing to read for a while: a file has all it will ever have, and a loop cannot wait for it."""
+def _can_wait_for(descriptor: int) -> bool:
+    """Return whether input may arrive later. A file has all of it, and the loop cannot wait for a file."""
     return _is_pipe(descriptor) or os.isatty(descriptor)

@@ -1,4 +1,4 @@
-"""What a tool's annotations say, in the protocol's own meanings, from the table of effects and never from the HTTP verb."""
+"""The annotations of a tool, from the reviewed effects of its operation and never from the HTTP method."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class ToolHints:
     """The hints of one tool.
 
     Attributes:
-        destroys: whether it may overwrite or delete, rather than only add.
-        outside: whether it may reach something beyond SaaSus: a mailbox, Stripe, AWS.
+        destructive: whether the tool may overwrite or delete, and not only add.
+        open_world: whether the tool may reach something outside SaaSus, such as a mailbox, Stripe or AWS.
     """
 
     read_only: bool
@@ -25,7 +25,7 @@ class ToolHints:
 
     @classmethod
     def of_operation(cls, operation: Operation) -> Self:
-        """The hints of an operation's tool."""
+        """Return the hints of an operation's tool."""
         effects = operation.effects
         return cls(
             read_only=operation.reads,
@@ -36,15 +36,15 @@ class ToolHints:
 
     @classmethod
     def of_operations(cls, operations: Iterable[Operation]) -> Self:
-        """The hints of a tool that runs any one of these operations: the gravest that holds for some."""
-        each = [cls.of_operation(operation) for operation in operations]
+        """Return the hints of a tool that runs any of these operations: each hint is the gravest of theirs."""
+        hints = [cls.of_operation(operation) for operation in operations]
         return cls(
-            read_only=all(hints.read_only for hints in each),
-            destructive=any(hints.destructive for hints in each),
-            idempotent=all(hints.idempotent for hints in each),
-            open_world=any(hints.open_world for hints in each),
+            read_only=all(each.read_only for each in hints),
+            destructive=any(each.destructive for each in hints),
+            idempotent=all(each.idempotent for each in hints),
+            open_world=any(each.open_world for each in hints),
         )
 
 
 LOOKUP_HINTS = ToolHints(read_only=True, destructive=False, idempotent=True, open_world=False)
-"""Of a tool that only looks things up inside this server."""
+"""The hints of a tool that only reads data of this server."""

@@ -1,4 +1,4 @@
-"""Tools of our own, beside the operations of the API: checked as strictly, answered in the same way."""
+"""The tools of this server that are not operations. Arguments and answers follow the same rules as those of operations."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from saasus_mcp.common.json_path import Schema
-from saasus_mcp.common.language import Text
-from saasus_mcp.permissions.policy.presets import Principal
+from saasus_mcp.common.messages import Localized
+from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.saasus import arguments, validation
 from saasus_mcp.saasus.tool_answer import ToolAnswer, compact_json
 from saasus_mcp.server.pipeline.call import Call, PendingElicitation
@@ -18,20 +18,19 @@ from saasus_mcp.server.surface.annotations import LOOKUP_HINTS, ToolHints
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BuiltinTool:
-    """One tool of our own.
+    """A tool of this server that is not an operation.
 
     Attributes:
         description: terse English, for the model.
-        input_schema: of an object; what it does not declare is refused.
-        run: answers a call whose arguments fit the schema, or raises a SaasusMcpError; any other exception is a defect, of
-            which the client is told nothing.
-        could_allow: whether some call of this principal could be anything but denied; else it is not listed.
-        output_schema: what the answer's structured part satisfies; None where it may be anything.
-        toolset: with whose operations it is listed; empty where it always is.
+        input_schema: of an object. An undeclared argument is refused.
+        run: answers a call whose arguments fit the schema, or raises a SaasusMcpError. The client sees no text of another error.
+        could_allow: returns whether the policy allows this principal any call. If not, the tool is not listed.
+        output_schema: of the structured answer. None if it may be anything.
+        toolset: the tool is listed with the operations of this toolset. Empty if it is always listed.
     """
 
     name: str
-    title: Text
+    title: Localized
     description: str
     input_schema: Schema
     run: Callable[[Call], Awaitable[ToolAnswer | PendingElicitation]]
@@ -41,29 +40,31 @@ class BuiltinTool:
     toolset: str = ""
 
     async def handle(self, call: Call) -> ToolAnswer | PendingElicitation:
-        """The answer of a call with whatever arguments a client sends.
+        """Check the arguments that a client sent, and run the tool.
 
         Raises:
-            SaasusMcpError: they do not fit, or what they ask for cannot be had.
+            SaasusMcpError: the arguments do not fit, or the tool cannot answer.
         """
         large = worker_threads.is_large(call.arguments)
         values = (
-            await worker_threads.run_in_worker(call.principal.id, lambda: self._fit(call)) if large else self._fit(call)
+            await worker_threads.run_in_worker(call.principal.id, lambda: self._checked(call))
+            if large
+            else self._checked(call)
         )
         return await self.run(replace(call, arguments=values))
 
-    def _fit(self, call: Call) -> dict[str, Any]:
+    def _checked(self, call: Call) -> dict[str, Any]:
         values = arguments.parse_plain_arguments(self.name, self.input_schema, call.arguments)
         validation.validate_schema(self.input_schema, values)
         return values
 
 
 def object_schema(required: tuple[str, ...] = (), **properties: Schema) -> Schema:
-    """The schema of a tool's arguments. What is not a declared property is refused (saasus.validation)."""
+    """Return the schema of the arguments of a tool. An undeclared argument is refused (see `saasus.validation`)."""
     schema: Schema = {"type": "object", "properties": properties}
     return {**schema, "required": list(required)} if required else schema
 
 
 def structured_answer(value: dict[str, Any]) -> ToolAnswer:
-    """An answer that is all data."""
+    """Return an answer of data only."""
     return ToolAnswer(True, compact_json(value), value)

@@ -1,4 +1,4 @@
-"""One call of an operation as it could look: valid, the least that does something, and plainly made up."""
+"""An example call of an operation: valid, minimal, with invented values."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ EXAMPLE_IMAGE = "data:image/png;base64,iVBORw0KGgo="
 
 
 def required_arguments(operation: Operation) -> list[str]:
-    """The arguments that a call must have; `a|b` where it has exactly one of them."""
-    wanted: list[str] = list(operation.input_schema.get("required", ()))
-    return wanted + ["|".join(names) for names in operation.exactly_one]
+    """Return the required arguments. `a|b` stands for exactly one of the two."""
+    names: list[str] = list(operation.input_schema.get("required", ()))
+    return names + ["|".join(each) for each in operation.exactly_one]
 
 
 def example_arguments(operation: Operation) -> dict[str, Any]:
-    """Arguments that the operation accepts. What only a caller can know stands as `<name>`."""
+    """Return arguments that the operation accepts. `<name>` stands for a value that only the caller knows."""
     fields: dict[str, Schema] = operation.input_schema.get("properties", {})
     names = [name.split("|")[0] for name in required_arguments(operation)]
     values = {}
@@ -35,27 +35,27 @@ def example_arguments(operation: Operation) -> dict[str, Any]:
 
 
 def _value(name: str, path: str, schema: Schema, operation: Operation) -> Any:
-    """A value for a field; `path` is where its whole description stands."""
-    said = operation.input_texts.get(path, "")
-    known = schema.get("examples") or schema.get("enum")
-    if known:
-        return known[0]
+    """Return a value for a field. `path` is the path of its description in the catalogue."""
+    description = operation.input_texts.get(path, "")
+    given = schema.get("examples") or schema.get("enum")
+    if given:
+        return given[0]
     match schema["type"]:
         case "object":
-            below: dict[str, Schema] = schema.get("properties", {})
-            return {key: _value(key, f"{path}.{key}", below[key], operation) for key in schema.get("required", ())}
+            fields: dict[str, Schema] = schema.get("properties", {})
+            return {key: _value(key, f"{path}.{key}", fields[key], operation) for key in schema.get("required", ())}
         case "array":
             return [_value(name, f"{path}[]", schema["items"], operation)]
         case "boolean":
             return False
         case "string":
-            return _text(name, said, schema)
-    return EXAMPLE_EPOCH if "epoch seconds" in said else max(1, schema.get("minimum", 1))
+            return _text(name, description, schema)
+    return EXAMPLE_EPOCH if "epoch seconds" in description else max(1, schema.get("minimum", 1))
 
 
-def _text(name: str, said: str, schema: Schema) -> str:
-    if "YYYY-MM-DD" in said or schema.get("format") == "date":
+def _text(name: str, description: str, schema: Schema) -> str:
+    if "YYYY-MM-DD" in description or schema.get("format") == "date":
         return "2026-01-31"
     if "data URL" in schema.get("description", ""):
         return EXAMPLE_IMAGE
-    return "2026-01" if "YYYY-MM" in said else f"<{name}>"
+    return "2026-01" if "YYYY-MM" in description else f"<{name}>"

@@ -1,4 +1,4 @@
-"""What a model is told once: how this API hangs together, and how to behave at its gate."""
+"""The instructions that a model reads once: the structure of the API, and the rules of the approval gate."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ level says which of call_read, call_write and call_destructive runs it. `select`
 
 
 def server_instructions(place: Destination, policy: Policy, kind: SurfaceKind) -> str:
-    """The instructions of one server, with what it lists, where it works and under which policy."""
-    loud = f"\n{policy.announcement}." if policy.announcement else ""
+    """Return the instructions of a server, with its surface, destination and policy."""
+    announcement = f"\n{policy.announcement}." if policy.announcement else ""
     listed = COMPACT_TEXT if kind == "compact" else FULL_TEXT
-    return f"{COMMON_TEXT}{listed}\n{describe_destination(place, 'en')}; policy: {policy.name}.{loud}"
+    return f"{COMMON_TEXT}{listed}\n{describe_destination(place, 'en')}; policy: {policy.name}.{announcement}"

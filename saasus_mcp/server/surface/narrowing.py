@@ -1,4 +1,4 @@
-"""The narrowing that headers, an address or options ask for: read strictly, since what is misread would leave too much."""
+"""The narrowing of a connection by headers, URL or options. It is parsed strictly: a misread list would offer too much."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from saasus_mcp.catalog.catalogue import MAX_SHOWN_NAME
 from saasus_mcp.catalog.jobs import JOBS_TOOLSET as JOBS
 from saasus_mcp.catalog.jobs import load_jobs
 from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.common.language import Language
+from saasus_mcp.common.messages import Message, message
 from saasus_mcp.common.text import visible_text
 from saasus_mcp.permissions.policy.wrappers import NARROWED_HINT
 from saasus_mcp.permissions.refusal import CallRefused, Reason
 from saasus_mcp.server.surface.toolsets import TOOLSETS
 
 if TYPE_CHECKING:
-    from saasus_mcp.permissions.policy.presets import Principal
+    from saasus_mcp.permissions.policy.model import Principal
     from saasus_mcp.server.surface.builtin_tool import BuiltinTool
 
 HELPER_TOOLS = frozenset(
@@ -37,135 +37,110 @@ HELPER_TOOLS = frozenset(
         "time_convert",
     }
 )
-"""Our own tools that reach nothing but what other tools may: listed beside any of them, unless excluded by name."""
+"""Built-in tools that give no access of their own. They are listed unless they are excluded by name."""
 JOB_HELPER_TOOLS = frozenset({"job_run", "job_status", "job_cancel"})
-"""Those of them that are listed where some job is."""
+"""Helper tools that are listed only with a job."""
 CHANGING_TOOLS = frozenset({"job_cancel"})
-"""Those of them that change something by themselves."""
+"""Helper tools that change something."""
 ALL_TOOLSETS = "all"
-"""In a list of toolsets: every toolset."""
+"""Stands for every toolset in a list."""
 TRUE_WORDS, FALSE_WORDS = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
 MAX_LIST_LENGTH = 16_384
 """Characters of a list: enough for the names of all tools."""
 MAX_GLOBS, MAX_ASTERISKS, MAX_GLOB_LENGTH = 32, 4, 80
-"""What matching globs may cost: a few milliseconds at most, whatever a request brings."""
+"""Limits that keep the cost of globs below a few milliseconds."""
 CACHE_SIZE = 128
-"""Lists of tools whose meaning is kept: a client sends the same with each request."""
-
-WORDS: Mapping[Language, Mapping[str, str]] = {
-    "en": {
-        "empty": "{source} is empty.",
-        "empty_mend": "Specify at least one name, or omit it.",
-        "long": "{source} is longer than {most:,} characters.",
-        "long_mend": "Use toolsets or globs such as auth_get_* instead of single tools.",
-        "toolset": "{source}: there is no toolset {name}.",
-        "toolsets": "Toolsets: {names}.",
-        "tool": "{source}: there is no tool {name}.",
-        "glob": "{source}: no tool matches {name}.",
-        "nearest": "Nearest: {names}.",
-        "list": "`saasus-mcp tools` lists them.",
-        "globs": "{source}: more than {most} globs.",
-        "stars": "{source}: the glob {name} is longer than {longest} characters or has more than {stars} asterisks.",
-        "simpler": "Use fewer or simpler globs; * stands for any characters.",
-        "switch": "{source}: {name} is not true or false.",
-        "switch_mend": "Write true or false.",
-    },
-    "ja": {
-        "empty": "{source}に名前が1つも指定されていません。",
-        "empty_mend": "1つ以上の名前を指定するか、指定そのものを省いてください。",
-        "long": "{source}が{most:,}文字を超えています。",
-        "long_mend": "ツール名を並べる代わりに、ツールセットか auth_get_* のようなワイルドカードを指定してください。",
-        "toolset": "{source}: {name} というツールセットはありません。",
-        "toolsets": "ツールセット: {names}",
-        "tool": "{source}: {name} というツールはありません。",
-        "glob": "{source}: {name} に一致するツールがありません。",
-        "nearest": "近い名前: {names}。",
-        "list": "`saasus-mcp tools` で一覧を表示できます。",
-        "globs": "{source}: ワイルドカードを含む指定が{most}個を超えています。",
-        "stars": "{source}: {name} が{longest}文字を超えているか、* が{stars}個を超えています。",
-        "simpler": "ワイルドカードを含む指定を減らすか、簡単にしてください。* は任意の文字列を表します。",
-        "switch": "{source}の値 {name} は、真偽値として読み取れません。",
-        "switch_mend": "true または false を指定してください。",
-    },
-}
+"""Resolved lists in the cache. A client sends the same list with each request."""
 
 
 class NarrowingError(SaasusMcpError):
-    """A list or a switch cannot be read: where it stands, what is wrong with it, and the nearest that there is."""
+    """A list or a switch cannot be read. The error names its source, the fault and the nearest valid name."""
 
 
-def parse_toolsets(text: str, source: str, lang: Language = "en") -> frozenset[str] | None:
-    """Return the toolsets of a list with commas; None where it names `all`.
+def parse_toolsets(text: str, source: str) -> frozenset[str] | None:
+    """Return the toolsets of a comma-separated list, or None if it names `all`.
 
     Args:
-        source: where the list comes from, for the error.
+        source: of the list, for errors.
 
     Raises:
-        NarrowingError: it is empty or too long, or there is no such toolset.
+        NarrowingError: the list is empty or too long, or names an unknown toolset.
     """
-    names, words = frozenset(_items(text, source, lang)), WORDS[lang]
+    names = frozenset(_items(text, source))
     unknown = min(names - TOOLSETS.keys() - {ALL_TOOLSETS}, default=None)
     if unknown is not None:
-        near = _nearest(unknown.casefold().replace("-", "_"), TOOLSETS, words)
-        mend = near or words["toolsets"].format(names=", ".join(sorted(TOOLSETS)))
-        raise NarrowingError(words["toolset"].format(source=source, name=_shown(unknown)), mend)
+        hint = _nearest(unknown.casefold().replace("-", "_"), TOOLSETS) or message(
+            "server_narrowing.toolsets_hint", names=tuple(sorted(TOOLSETS))
+        )
+        raise NarrowingError(message("server_narrowing.unknown_toolset", source=source, name=_shown(unknown)), hint)
     return None if ALL_TOOLSETS in names else names
 
 
-def parse_switch(text: str, source: str, lang: Language = "en") -> bool:
-    """Return what a switch says.
+def parse_switch(text: str, source: str) -> bool:
+    """Return the value of a switch.
 
     Raises:
-        NarrowingError: it says neither yes nor no.
+        NarrowingError: the text is neither true nor false.
     """
-    said = text.strip().lower()
-    if said not in TRUE_WORDS | FALSE_WORDS:
-        words = WORDS[lang]
-        raise NarrowingError(words["switch"].format(source=source, name=_shown(text)), words["switch_mend"])
-    return said in TRUE_WORDS
+    value = text.strip().lower()
+    if value not in TRUE_WORDS | FALSE_WORDS:
+        fault = message("server_narrowing.not_a_switch", source=source, name=_shown(text))
+        raise NarrowingError(fault, message("server_narrowing.not_a_switch_hint"))
+    return value in TRUE_WORDS
 
 
 class ToolNames:
-    """The names of every tool that any surface has: operations, jobs and our own."""
+    """The names of all tools: operations, jobs and built-in tools."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         jobs = {spec.name for spec in load_jobs()}
         present = {operation.tool for operation in catalogue} | jobs | HELPER_TOOLS
         self._catalogue = catalogue
-        self._present = {**catalogue.former_names, **{name: name for name in sorted(present)}}
-        self._remembered = lru_cache(CACHE_SIZE)(self._named)
+        self._current = {**catalogue.former_names, **{name: name for name in sorted(present)}}
+        self._cached = lru_cache(CACHE_SIZE)(self._resolve)
 
-    def resolve(self, text: str, source: str, lang: Language = "en") -> frozenset[str]:
-        """Return the present names of the tools that a list with commas names, by name, former name or glob.
+    def resolve(self, text: str, source: str) -> frozenset[str]:
+        """Return the current names of the tools in a comma-separated list of names, former names and globs.
 
         Raises:
-            NarrowingError: the list is empty or too long, it names no tool, or its globs cost too much.
+            NarrowingError: the list is empty or too long, an item names no tool, or its globs cost too much.
         """
-        return self._remembered(text, source, lang)
+        return self._cached(text, source)
 
-    def _named(self, text: str, source: str, lang: Language) -> frozenset[str]:
-        items, words = _items(text, source, lang), WORDS[lang]
+    def _resolve(self, text: str, source: str) -> frozenset[str]:
+        items = _items(text, source)
         if sum("*" in item for item in items) > MAX_GLOBS:
-            raise NarrowingError(words["globs"].format(source=source, most=MAX_GLOBS), words["simpler"])
+            fault = message("server_narrowing.too_many_globs", source=source, count=MAX_GLOBS)
+            raise NarrowingError(fault, message("server_narrowing.simpler_globs_hint"))
         found: set[str] = set()
         for item in items:
-            fitting = self._fitting(item, source, words) if "*" in item else {self._present.get(item, "")} - {""}
-            if not fitting:
-                problem = words["glob" if "*" in item else "tool"].format(source=source, name=_shown(item))
-                near = _nearest(item.casefold().replace("*", "").replace("-", "_"), self._present, words)
-                raise NarrowingError(problem, near or words["list"])
-            found |= fitting
+            matches = self._matches(item, source) if "*" in item else {self._current.get(item, "")} - {""}
+            if not matches:
+                near = _nearest(item.casefold().replace("*", "").replace("-", "_"), self._current)
+                fault = message(
+                    "server_narrowing.no_match" if "*" in item else "server_narrowing.unknown_tool",
+                    source=source,
+                    name=_shown(item),
+                )
+                raise NarrowingError(fault, near or message("server_narrowing.list_hint"))
+            found |= matches
         return frozenset(found)
 
-    def _fitting(self, glob: str, source: str, words: Mapping[str, str]) -> set[str]:
+    def _matches(self, glob: str, source: str) -> set[str]:
         if len(glob) > MAX_GLOB_LENGTH or glob.count("*") > MAX_ASTERISKS:
-            limits = {"longest": MAX_GLOB_LENGTH, "stars": MAX_ASTERISKS}
-            raise NarrowingError(words["stars"].format(source=source, name=_shown(glob), **limits), words["simpler"])
-        return {present for name, present in self._present.items() if matches_glob(name, glob)}
+            fault = message(
+                "server_narrowing.glob_too_complex",
+                source=source,
+                name=_shown(glob),
+                length=MAX_GLOB_LENGTH,
+                asterisks=MAX_ASTERISKS,
+            )
+            raise NarrowingError(fault, message("server_narrowing.simpler_globs_hint"))
+        return {current for name, current in self._current.items() if matches_glob(name, glob)}
 
 
 def matches_glob(name: str, glob: str) -> bool:
-    """Return whether a name fits a glob, in which `*` stands for any characters: in one pass over the name."""
+    """Return whether a name matches a glob, in which `*` stands for any characters. It takes one pass over the name."""
     first, *between, last = glob.split("*")
     if len(name) < len(first) + len(last) or not (name.startswith(first) and name.endswith(last)):
         return False
@@ -179,7 +154,7 @@ def matches_glob(name: str, glob: str) -> bool:
 
 
 def exclusion_reason(tool: BuiltinTool, principal: Principal) -> str:
-    """Return why a connection leaves out a tool of our own; empty where it does not."""
+    """Return why the connection does not offer a built-in tool, or an empty text."""
     narrowing = principal.narrowing
     if narrowing.read_only and tool.name in CHANGING_TOOLS:
         return "this connection is limited to reads"
@@ -187,33 +162,34 @@ def exclusion_reason(tool: BuiltinTool, principal: Principal) -> str:
 
 
 def require_not_excluded(tool: BuiltinTool, principal: Principal) -> None:
-    """Refuse a tool of our own that the connection leaves out.
+    """Check that the connection offers a built-in tool.
 
     Raises:
-        Refused: it does.
+        CallRefused: it does not.
     """
-    why = exclusion_reason(tool, principal)
-    if why:
-        raise CallRefused(Reason.NARROWED, f"{tool.name} is not allowed: {why}.", NARROWED_HINT)
+    reason = exclusion_reason(tool, principal)
+    if reason:
+        raise CallRefused(Reason.NARROWED, message("server.not_allowed", tool=tool.name, reason=reason), NARROWED_HINT)
 
 
-def _items(text: str, source: str, lang: Language) -> list[str]:
-    words = WORDS[lang]
+def _items(text: str, source: str) -> list[str]:
     if len(text) > MAX_LIST_LENGTH:
-        raise NarrowingError(words["long"].format(source=source, most=MAX_LIST_LENGTH), words["long_mend"])
+        fault = message("server_narrowing.too_long", source=source, count=MAX_LIST_LENGTH)
+        raise NarrowingError(fault, message("server_narrowing.too_long_hint"))
     items = list(dict.fromkeys(item for part in text.split(",") if (item := part.strip())))
     if not items:
-        raise NarrowingError(words["empty"].format(source=source), words["empty_mend"])
+        fault = message("server_narrowing.empty", source=source)
+        raise NarrowingError(fault, message("server_narrowing.empty_hint"))
     return items
 
 
-def _nearest(name: str, known: Mapping[str, object], words: Mapping[str, str]) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415 - only on a mistake
+def _nearest(name: str, known: Mapping[str, object]) -> Message | None:
+    from difflib import get_close_matches  # noqa: PLC0415 - only after a mistake
 
     near = get_close_matches(name[:MAX_SHOWN_NAME], known)
-    return words["nearest"].format(names=", ".join(near)) if near else ""
+    return message("server_narrowing.nearest_hint", names=tuple(near)) if near else None
 
 
 def _shown(name: str) -> str:
-    """A name from outside, as a message can hold it."""
+    """Return a name from outside in a form that a message can contain."""
     return repr(visible_text(name[:MAX_SHOWN_NAME]))

@@ -1,6 +1,6 @@
-"""The form of a schema that every model provider and client accepts; scripts/provider_limits.yaml gives each reason.
+"""The form of a schema that all model providers and clients accept. scripts/provider_limits.yaml gives the reasons.
 
-A listed schema describes. It does not decide: calls are held to the tool's own schema, which is stricter (saasus.validation).
+A listed schema only describes. Calls are checked against the tool's own schema, which is stricter (see `saasus.validation`).
 """
 
 from __future__ import annotations
@@ -8,22 +8,22 @@ from __future__ import annotations
 from saasus_mcp.common.json_path import Schema
 
 OMITTED_INPUT_KEYWORDS = frozenset({"additionalProperties", "anyOf", "contentEncoding", "examples"})
-"""Keywords that a provider or client rejects in arguments. The server still enforces what they say."""
+"""Keywords that a provider or client rejects in arguments. The server still enforces them."""
 OMITTED_OUTPUT_KEYWORDS = frozenset({"additionalProperties"})
-KEPT_FORMATS = frozenset({"date-time"})
+LISTED_FORMATS = frozenset({"date-time"})
 
 
 def provider_input_schema(schema: Schema) -> Schema:
-    """An inputSchema as `tools/list` shows it. Its root always has `properties`, also when there are none.
+    """Return an inputSchema as `tools/list` shows it. Its root always has `properties`.
 
-    A union is shown as its first branch that is not null, and an example as part of the description.
+    A union becomes its first branch that is not null, and an example becomes a part of the description.
     """
     shown = _argument(schema)
     return {"type": shown.pop("type"), "properties": shown.pop("properties", {}), **shown}
 
 
 def provider_output_schema(schema: Schema) -> Schema:
-    """An outputSchema as `tools/list` shows it; it allows whatever the tool's own schema allows."""
+    """Return an outputSchema as `tools/list` shows it. It allows everything that the tool's own schema allows."""
     shown = {key: value for key, value in schema.items() if key not in OMITTED_OUTPUT_KEYWORDS}
     if "properties" in shown:
         shown["properties"] = {name: provider_output_schema(value) for name, value in shown["properties"].items()}
@@ -37,7 +37,7 @@ def provider_output_schema(schema: Schema) -> Schema:
 def _argument(schema: Schema) -> Schema:
     whole = _first_branch(schema)
     shown = {key: value for key, value in whole.items() if key not in OMITTED_INPUT_KEYWORDS}
-    if shown.get("format") not in KEPT_FORMATS:
+    if shown.get("format") not in LISTED_FORMATS:
         shown.pop("format", None)
     texts = [whole["description"]] if "description" in whole else []
     texts += [f"e.g. {example}" for example in whole.get("examples", ())]

@@ -1,4 +1,4 @@
-"""What there is to know of an operation before it is called, for a model to read."""
+"""The description of an operation for a model."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from saasus_mcp.catalog import Operation
+from saasus_mcp.catalog.model import TYPED_LEVELS
 from saasus_mcp.common.language import Language
-from saasus_mcp.permissions.policy.model import Policy, PolicyInput, Principal
+from saasus_mcp.permissions.policy.model import Policy, PolicyInput, Principal, is_conditional
 from saasus_mcp.server.surface.examples import example_arguments, required_arguments
 
 SELECT_NOTE = "JMESPath over the outputSchema picks from the full response: `select` of call_read or read_and_select"
@@ -15,7 +16,7 @@ DEPENDS_ON_CALL = "depends on the call"
 
 
 def summarize_operation(operation: Operation, language: Language) -> dict[str, Any]:
-    """An operation in one line."""
+    """Return the description of an operation in one line."""
     return {
         "name": operation.tool,
         "title": operation.title.text(language),
@@ -26,15 +27,15 @@ def summarize_operation(operation: Operation, language: Language) -> dict[str, A
 
 
 def describe_operation(
-    operation: Operation, principal: Principal, policy: Policy, profile: str, language: Language = "en"
+    operation: Operation, principal: Principal, policy: Policy, profile: str, *, language: Language = "en"
 ) -> dict[str, Any]:
-    """An operation in full, with what the policy decides for this caller.
+    """Return the full description of an operation, with the decision of the policy for this caller.
 
     Args:
         language: of the title.
     """
     decided = describe_decision(operation, principal, policy, profile)
-    whole = {
+    description = {
         "name": operation.tool,
         "title": operation.title.text(language),
         "toolset": operation.toolset,
@@ -53,34 +54,34 @@ def describe_operation(
         "answerFields": dict(operation.output_texts),
         "select": SELECT_NOTE if operation.reads else {},
     }
-    return {name: value for name, value in whole.items() if value not in ({}, [])}
+    return {name: value for name, value in description.items() if value not in ({}, [])}
 
 
 def describe_decision(operation: Operation, principal: Principal, policy: Policy, profile: str) -> dict[str, Any]:
-    """What is decided on a call, by which rule and why, as far as that hangs on the operation and the caller alone."""
+    """Return the decision, its rule and its reason, unless they depend on the arguments or on live state."""
     case = PolicyInput(operation, {}, principal, profile)
-    concerning = [each for each in policy.explain(case) if each.skipped_by is None]
-    if any(each.when is not None for each in concerning):
-        return {"decision": DEPENDS_ON_CALL, "rules": [each.rule for each in concerning]}
+    traces = policy.explain(case)
+    if is_conditional(traces):
+        return {"decision": DEPENDS_ON_CALL, "rules": [each.rule for each in traces if each.skipped_by is None]}
     decided = policy.decide(case)
     return {"decision": decided.outcome, "rule": decided.rule, "reason": decided.reason}
 
 
 def describe_preview(operation: Operation) -> dict[str, Any]:
-    """What a person is shown of what a call would hit before they say yes, and how they say it."""
+    """Return what a person sees about a call before the confirmation, and how they confirm it."""
     row = operation.effects
-    shown = {
+    preview = {
         "target": "its current state" if row.target and row.target.read else None,
         "shows": [measure.label.en for measure in row.impact],
         "compares": "each argument with what is there now" if row.diff is not None and row.diff.now else None,
         "warns": row.say.en if row.say else None,
-        "typed": "the target's name" if operation.level in ("destructive", "critical") else None,
+        "typed": "the target's name" if operation.level in TYPED_LEVELS else None,
     }
-    return {name: value for name, value in shown.items() if value}
+    return {name: value for name, value in preview.items() if value}
 
 
 def describe_effects(operation: Operation) -> dict[str, Any]:
-    """The operation's row of the table of effects; what does not apply is left out."""
+    """Return the effects of the operation. Members that do not apply are left out."""
     row = operation.effects
     values: Mapping[str, Any] = {
         "effect": row.effect,
@@ -106,7 +107,7 @@ def describe_effects(operation: Operation) -> dict[str, Any]:
 
 
 def describe_variants(operation: Operation) -> dict[str, Any]:
-    """What a body of several shapes must have, by the value of the argument that names the shape."""
+    """Return the required arguments of each variant of a body, by the value of the argument that selects the variant."""
     if operation.variants is None:
         return {}
     tag, shapes = operation.variants

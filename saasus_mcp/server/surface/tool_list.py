@@ -1,26 +1,69 @@
-"""The tools in a `tools/list` result: the SDK dumps each tool once for each protocol version, not for every request.
-
-To dump and validate some two hundred tools takes about 70 ms of processor time, during which every other caller waits.
-"""
+"""Operations and built-in tools as MCP tools, and their serialized form in `tools/list`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
-from mcp.types import ListToolsResult
+from mcp.types import ListToolsResult, Tool, ToolAnnotations
 from mcp_types.methods import serialize_server_result
 
 from saasus_mcp.catalog import Operation
 from saasus_mcp.common.language import Language
+from saasus_mcp.server.surface.annotations import ToolHints
 from saasus_mcp.server.surface.builtin_tool import BuiltinTool
-from saasus_mcp.server.tools import builtin_tool, operation_tool
+from saasus_mcp.server.surface.provider_schema import provider_input_schema, provider_output_schema
 
+META_PREFIX = "saasus.io/"
 LIST_TOOLS_METHOD = "tools/list"
 
 
+def operation_tool(operation: Operation, language: Language) -> Tool:
+    """Return the MCP tool of an operation."""
+    title = operation.title.text(language)
+    return Tool(
+        name=operation.tool,
+        title=title,
+        description=operation.terse,
+        input_schema=provider_input_schema(operation.input_schema),
+        output_schema=provider_output_schema(operation.output_schema),
+        annotations=_annotations(ToolHints.of_operation(operation), title),
+        _meta={
+            META_PREFIX + "operation": operation.key,
+            META_PREFIX + "http": f"{operation.method} {operation.path}",
+            META_PREFIX + "level": operation.level,
+        },
+    )
+
+
+def builtin_tool(tool: BuiltinTool, language: Language) -> Tool:
+    """Return the MCP tool of a built-in tool."""
+    title = tool.title.text(language)
+    return Tool(
+        name=tool.name,
+        title=title,
+        description=tool.description,
+        input_schema=provider_input_schema(tool.input_schema),
+        output_schema=None if tool.output_schema is None else provider_output_schema(tool.output_schema),
+        annotations=_annotations(tool.hints, title),
+    )
+
+
+def _annotations(hints: ToolHints, title: str) -> ToolAnnotations:
+    return ToolAnnotations(
+        title=title,
+        read_only_hint=hints.read_only,
+        destructive_hint=hints.destructive,
+        idempotent_hint=hints.idempotent,
+        open_world_hint=hints.open_world,
+    )
+
+
 class ToolListCache:
-    """Serialized tools, cached by protocol version and name: as many as the server has, whoever asks for which of them.
+    """Serialized tools, by protocol version and name, for every caller.
+
+    The SDK would serialize and validate some two hundred tools for each request. That takes about 70 ms of processor time,
+    during which every other caller waits.
 
     Args:
         language: of titles.
@@ -30,19 +73,19 @@ class ToolListCache:
         self._language = language
         self._serialized: dict[tuple[str, str], dict[str, Any]] = {}
 
-    def serialize(self, shown: Iterable[BuiltinTool | Operation], version: str) -> list[dict[str, Any]]:
-        """The tools as the SDK sends them in this protocol version. Do not change the result: it is shared."""
-        return [self._tool(each, version) for each in shown]
+    def serialize(self, tools: Iterable[BuiltinTool | Operation], version: str) -> list[dict[str, Any]]:
+        """Return the tools as the SDK sends them in a protocol version. Do not change the result: it is shared."""
+        return [self._serialize(tool, version) for tool in tools]
 
-    def _tool(self, shown: BuiltinTool | Operation, version: str) -> dict[str, Any]:
-        key = version, shown.name if isinstance(shown, BuiltinTool) else shown.tool
+    def _serialize(self, tool: BuiltinTool | Operation, version: str) -> dict[str, Any]:
+        key = version, tool.name if isinstance(tool, BuiltinTool) else tool.tool
         if key not in self._serialized:
-            built = (
-                builtin_tool(shown, self._language)
-                if isinstance(shown, BuiltinTool)
-                else operation_tool(shown, self._language)
+            mcp_tool = (
+                builtin_tool(tool, self._language)
+                if isinstance(tool, BuiltinTool)
+                else operation_tool(tool, self._language)
             )
-            alone = ListToolsResult(tools=[built], ttl_ms=0, cache_scope="private")
-            dumped = alone.model_dump(by_alias=True, mode="json", exclude_none=True)
+            result = ListToolsResult(tools=[mcp_tool], ttl_ms=0, cache_scope="private")
+            dumped = result.model_dump(by_alias=True, mode="json", exclude_none=True)
             [self._serialized[key]] = serialize_server_result(LIST_TOOLS_METHOD, version, dumped)["tools"]
         return self._serialized[key]

@@ -14,9 +14,9 @@ import yaml
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.catalog.compile import jobs
 from saasus_mcp.catalog.jobs import JobSpec, load_jobs
+from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.jobs.job_kind import load_kind
 from saasus_mcp.saasus import validation
-from saasus_mcp.saasus.arguments import InvalidArguments
 
 SOUND: dict[str, Any] = {
     "title": {"en": "T", "ja": "T"},
@@ -51,9 +51,9 @@ def test_a_sound_job_compiles_and_refuses_arguments_that_it_does_not_declare(
         ({"name": "export"}, "begins with job_"),
         ({"name": "job_" + "x" * 40}, "at most 40"),
         ({"reads": ["auth.Nothing"]}, "no document has this operation"),
-        ({"reads": ["auth.CreateRole"]}, "does not merely read"),
-        ({"writes": ["auth.GetRoles"]}, "merely reads"),
-        ({"title": {"en": "T"}}, "both languages"),
+        ({"reads": ["auth.CreateRole"]}, "does more than read"),
+        ({"writes": ["auth.GetRoles"]}, "only reads"),
+        ({"title": {"en": "T"}}, "lacks a language"),
         ({"input": {"properties": 3}}, "input:"),
         ({"colour": "red"}, "its fields are"),
     ],

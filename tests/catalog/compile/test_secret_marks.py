@@ -69,10 +69,10 @@ def test_where_both_say_the_same_nothing_is_different() -> None:
         (
             {},
             {"answered": {**TEXT, "x-secret": "true"}},
-            "answered has `x-secret: true` in auth.yaml, which is no known mark",
+            "answered has `x-secret: true` in auth.yaml, which is an unknown mark",
         ),
-        ({}, {"answered": {**TEXT, "x-secrets": True}}, "which is no known mark"),
-        ({}, {"asked": {**TEXT, "X-Secret-In": True}}, "which is no known mark"),
+        ({}, {"answered": {**TEXT, "x-secrets": True}}, "which is an unknown mark"),
+        ({}, {"asked": {**TEXT, "X-Secret-In": True}}, "which is an unknown mark"),
         ({}, {"parameter": {"x-secret": True}}, "at has `x-secret` in auth.yaml where it has no effect"),
         (
             {},

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,7 +20,8 @@ from saasus_mcp.cli.approvals.approval_watch import ApprovalEvent
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.store import Store
 from saasus_mcp.store.folder_stores import FolderStores
-from tests.support.commands import TIMEOUT, Terminal, create_approval, run_command
+from tests.support.commands import Terminal, create_approval, run_command
+from tests.support.processes import TIMEOUT, start_module
 
 NOW = 1_790_000_000.0
 
@@ -164,9 +164,8 @@ def test_news_is_one_line_whatever_the_names_in_it(state: Path) -> None:
 
 def test_lines_of_json_come_in_a_pipe_until_the_reader_has_enough(state: Path) -> None:
     create_approval(state)
-    with subprocess.Popen(
-        [sys.executable, "-m", "saasus_mcp", "approvals", "--watch", "--json"], stdout=subprocess.PIPE, encoding="utf-8"
-    ) as process:
+    command = ("saasus_mcp", "approvals", "--watch", "--json")
+    with start_module(*command, stdout=subprocess.PIPE, encoding="utf-8") as process:
         assert process.stdout is not None
         first = json.loads(process.stdout.readline())
         assert run_command("reject", "ABCD-2345", "--reason", "still in use").status == 0

@@ -12,12 +12,12 @@ import pytest
 
 from tests.support.commands import (
     SANDBOX_VARIABLES,
-    TIMEOUT,
     run_command,
     sandbox_variables,
     spawn_command,
     wait_for_port,
 )
+from tests.support.processes import TIMEOUT, start_module
 
 
 @pytest.mark.parametrize(
@@ -73,8 +73,8 @@ def test_the_demo_fails_where_a_step_ends_otherwise(change: str, said: str) -> N
 @pytest.fixture
 def sandbox() -> Iterator[dict[str, str]]:
     """The variables that `saasus-mcp sandbox` prints, while it serves."""
-    command = [sys.executable, "-m", "saasus_mcp", "sandbox", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8") as process:
+    command = ("saasus_mcp", "sandbox", "--port", "0")
+    with start_module(*command, stdout=subprocess.PIPE, encoding="utf-8") as process:
         try:
             yield sandbox_variables(process)
         finally:

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +15,8 @@ import pytest
 from saasus_mcp.cli.sandbox import sandbox_state
 from saasus_mcp.common.private_files import UnsafeFile
 from saasus_mcp.settings import read_settings
-from tests.support.commands import TIMEOUT, Terminal, run_command, sandbox_variables, spawn_command, wait_for_port
+from tests.support.commands import Terminal, run_command, sandbox_variables, spawn_command, wait_for_port
+from tests.support.processes import TIMEOUT, start_module
 
 ROLE = '{"role_name": "accountant", "display_name": "経理担当"}'
 READS = ("call", "--sandbox", "auth_get_roles")
@@ -130,12 +130,13 @@ def test_two_commands_do_not_lose_each_others_changes(monkeypatch: pytest.Monkey
 def test_commands_that_run_at_the_same_time_all_leave_their_changes() -> None:
     names = [f"role-{number}" for number in range(3)]
     made = [
-        subprocess.Popen(
-            [sys.executable, "-m", "saasus_mcp", "call", "--sandbox", "auth_create_role", json.dumps({"role_name": name, "display_name": "x"})],
+        start_module(
+            *("saasus_mcp", "call", "--sandbox", "auth_create_role"),
+            json.dumps({"role_name": name, "display_name": "x"}),
             stdout=subprocess.DEVNULL,
         )
         for name in names
-    ]  # fmt: skip
+    ]
     ended = [each.wait(TIMEOUT) for each in made]
     kept = roles()
     assert [name in kept for name in names] == [status == 0 for status in ended]
@@ -145,8 +146,9 @@ def test_commands_that_run_at_the_same_time_all_leave_their_changes() -> None:
 @contextmanager
 def served(*args: str) -> Iterator[subprocess.Popen[str]]:
     """A sandbox on a port, with its address in the environment of the commands."""
-    command = [sys.executable, "-m", "saasus_mcp", "sandbox", "--port", "0", *args]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8") as running:
+    with start_module(
+        *("saasus_mcp", "sandbox", "--port", "0"), *args, stdout=subprocess.PIPE, encoding="utf-8"
+    ) as running:
         try:
             yield running
         finally:

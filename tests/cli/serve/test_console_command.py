@@ -18,8 +18,9 @@ from mcp.client.context import ClientRequestContext
 from saasus_mcp.hosting.console import presence
 from saasus_mcp.permissions.secrets import passphrase
 from saasus_mcp.store import folder_freeze
-from tests.support.commands import TIMEOUT, Terminal, approval_status, create_approval, run_command
+from tests.support.commands import Terminal, approval_status, create_approval, run_command
 from tests.support.pipeline import ERAS, Era
+from tests.support.processes import TIMEOUT
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no pty to type into")
 

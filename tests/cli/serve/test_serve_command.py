@@ -9,8 +9,9 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from saasus_mcp.catalog import Catalogue
-from tests.support.commands import TIMEOUT, run_command
+from tests.support.commands import run_command
 from tests.support.pipeline import ERAS, Era
+from tests.support.processes import TIMEOUT
 
 
 @pytest.mark.parametrize("era", ERAS)
@@ -33,6 +34,7 @@ async def test_the_flags_and_variables_choose_what_is_listed(catalogue: Catalogu
     assert "roles" in (found.structured_content or {})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize("by", ["flags", "variables"])
 async def test_named_and_excluded_tools_narrow_what_is_listed_and_allowed(era: Era, by: str) -> None:

@@ -5,11 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,75 +14,37 @@ import pytest
 from mcp import Client, StdioServerParameters, types
 from mcp.client.context import ClientRequestContext
 
-from tests.support.commands import TIMEOUT, spawn_command
+from tests.support.commands import spawn_command
 from tests.support.pipeline import ERAS, Era, accept_question
+from tests.support.processes import TIMEOUT, run_module
+from tests.support.stdio_server import (
+    INITIALIZE,
+    OPENING,
+    build_request,
+    converse,
+    encode_lines,
+    read_answers,
+    send_messages,
+    start_stdio_server,
+)
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there nothing is answered before the SDK is loaded")
-INITIALIZE = {
-    "protocolVersion": "2025-11-25",
-    "capabilities": {"elicitation": {}},
-    "clientInfo": {"name": "test", "version": "1"},
-}
-
-
-def request(id: int, method: str, **params: Any) -> dict[str, Any]:
-    return {"jsonrpc": "2.0", "id": id, "method": method, "params": params}
-
-
-def lines(*messages: dict[str, Any] | bytes) -> bytes:
-    return b"".join(each if isinstance(each, bytes) else json.dumps(each).encode() + b"\n" for each in messages)
-
-
-OPENING = (request(1, "initialize", **INITIALIZE), {"jsonrpc": "2.0", "method": "notifications/initialized"})
-
-
-@contextmanager
-def started(*args: str) -> Iterator[subprocess.Popen[bytes]]:
-    """The server in the sandbox, on pipes of ours."""
-    piped = subprocess.PIPE
-    process = subprocess.Popen(
-        [sys.executable, "-m", "saasus_mcp", "--sandbox", *args], stdin=piped, stdout=piped, stderr=piped
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-        for pipe in (process.stdin, process.stdout, process.stderr):
-            assert pipe is not None
-            with suppress(BrokenPipeError):
-                pipe.close()
-
-
-def conversed(*messages: dict[str, Any] | bytes) -> tuple[list[dict[str, Any]], str, int]:
-    """What comes back when all of this is sent at once and the input then ends: answers, complaints, exit status."""
-    with started() as process:
-        out, err = process.communicate(lines(*messages), TIMEOUT)
-    return [json.loads(line) for line in out.splitlines()], err.decode(), process.returncode
-
-
-def answers(process: subprocess.Popen[bytes], *ids: int) -> dict[int, dict[str, Any]]:
-    """The answers to these requests, in whatever order they come; each must come once."""
-    found: dict[int, dict[str, Any]] = {}
-    assert process.stdout is not None
-    while found.keys() != set(ids):
-        message = json.loads(process.stdout.readline())
-        assert message["id"] not in found
-        found[message["id"]] = message
-    return found
-
-
-def put(process: subprocess.Popen[bytes], *messages: dict[str, Any] | bytes) -> None:
-    assert process.stdin is not None
-    process.stdin.write(lines(*messages))
-    process.stdin.flush()
 
 
 def test_what_comes_while_the_sdk_loads_is_answered_once_it_has() -> None:
-    with started() as process:
-        put(process, *OPENING, request(2, "tools/list"), request(3, "prompts/list"), b"nonsense\n", request(4, "ping"))
-        put(process, request(5, "tools/call", name="auth_get_roles", arguments={}), request(6, "tools/list"))
-        found = answers(process, 1, 2, 3, 4, 5, 6)
+    with start_stdio_server() as process:
+        send_messages(
+            process,
+            *OPENING,
+            build_request(2, "tools/list"),
+            build_request(3, "prompts/list"),
+            b"nonsense\n",
+            build_request(4, "ping"),
+        )
+        send_messages(
+            process, build_request(5, "tools/call", name="auth_get_roles", arguments={}), build_request(6, "tools/list")
+        )
+        found = read_answers(process, 1, 2, 3, 4, 5, 6)
     assert found[1]["result"]["protocolVersion"] == "2025-11-25"
     assert found[6]["result"] == found[2]["result"], "the SDK lists what was listed before it"
     assert found[3]["result"]["prompts"]
@@ -96,21 +55,23 @@ def test_what_comes_while_the_sdk_loads_is_answered_once_it_has() -> None:
 
 def test_a_call_that_is_cancelled_while_the_sdk_loads_leaves_the_rest_alone() -> None:
     cancel = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 3}}
-    with started() as process:
-        put(process, *OPENING, request(2, "tools/list"))
-        answers(process, 1, 2)
-        put(process, request(3, "tools/call", name="auth_get_saas_users", arguments={}), cancel)
-        put(process, request(4, "tools/call", name="auth_get_roles", arguments={}))
+    with start_stdio_server() as process:
+        send_messages(process, *OPENING, build_request(2, "tools/list"))
+        read_answers(process, 1, 2)
+        send_messages(process, build_request(3, "tools/call", name="auth_get_saas_users", arguments={}), cancel)
+        send_messages(process, build_request(4, "tools/call", name="auth_get_roles", arguments={}))
         assert process.stdout is not None
         while (message := json.loads(process.stdout.readline()))["id"] != 4:
             assert message["id"] == 3
     assert not message["result"]["isError"]
 
 
-@pytest.mark.parametrize("first", [b"nonsense\n", b"\n", lines(request(1, "ping")), b"\xff\xfe{}\n"])
+@pytest.mark.parametrize("first", [b"nonsense\n", b"\n", encode_lines(build_request(1, "ping")), b"\xff\xfe{}\n"])
 def test_a_conversation_that_begins_otherwise_is_the_sdks_alone(first: bytes) -> None:
-    with started() as process:
-        put(process, first, request(7, "initialize", **INITIALIZE), OPENING[1], request(8, "tools/list"))
+    with start_stdio_server() as process:
+        send_messages(
+            process, first, build_request(7, "initialize", **INITIALIZE), OPENING[1], build_request(8, "tools/list")
+        )
         assert process.stdout is not None
         seen: list[dict[str, Any]] = []
         while not seen or seen[-1].get("id") != 8:
@@ -133,11 +94,11 @@ IDS_OF_FAULTS = range(11, 19)
 
 @pytest.mark.parametrize("place", [0, 1, 2, 3])
 def test_a_fault_is_answered_alike_before_and_after_the_sdk_is_loaded(place: int) -> None:
-    begun: list[dict[str, Any] | bytes] = [*OPENING, request(2, "tools/list"), request(3, "prompts/list")]
+    begun: list[dict[str, Any] | bytes] = [*OPENING, build_request(2, "tools/list"), build_request(3, "prompts/list")]
     begun[place:place] = [each + b"\n" for each in FAULTS]
-    with started() as process:
-        put(process, *begun)
-        found = answers(process, 1, 2, 3, *IDS_OF_FAULTS)
+    with start_stdio_server() as process:
+        send_messages(process, *begun)
+        found = read_answers(process, 1, 2, 3, *IDS_OF_FAULTS)
     assert [found[each]["error"]["code"] for each in IDS_OF_FAULTS] == [
         -32602, -32600, -32700, -32600, -32602, -32600, -32600, -32700
     ]  # fmt: skip
@@ -145,12 +106,12 @@ def test_a_fault_is_answered_alike_before_and_after_the_sdk_is_loaded(place: int
 
 
 def test_a_byte_order_mark_before_the_first_message_is_no_part_of_it() -> None:
-    said, err, _ = conversed(b"\xef\xbb\xbf" + lines(OPENING[0]), OPENING[1])
+    said, err, _ = converse(b"\xef\xbb\xbf" + encode_lines(OPENING[0]), OPENING[1])
     assert ([each["id"] for each in said], err) == ([1], "")
 
 
 def test_what_is_told_of_noise_is_bounded() -> None:
-    said, err, status = conversed(b"sesame\n" * 10_000, *OPENING, request(2, "tools/list"))
+    said, err, status = converse(b"sesame\n" * 10_000, *OPENING, build_request(2, "tools/list"))
     assert [each["id"] for each in said] == [1, 2]
     assert err.count("\n") == 5 + 4, "the first five, and the tenth, hundredth, thousandth and ten thousandth"
     assert "sesame" not in err
@@ -158,51 +119,53 @@ def test_what_is_told_of_noise_is_bounded() -> None:
 
 
 def test_a_client_that_writes_all_before_it_reads_is_not_waited_for() -> None:
-    pings = [request(number, "ping") for number in range(10, 6000)]
-    with started() as process:
-        writing = threading.Thread(target=put, args=(process, *OPENING, request(2, "tools/list"), *pings), daemon=True)
+    pings = [build_request(number, "ping") for number in range(10, 6000)]
+    with start_stdio_server() as process:
+        writing = threading.Thread(
+            target=send_messages, args=(process, *OPENING, build_request(2, "tools/list"), *pings), daemon=True
+        )
         writing.start()
         writing.join(TIMEOUT)
         assert not writing.is_alive(), "both wait for the other to read"
-        found = answers(process, 1, 2, *range(10, 6000))
+        found = read_answers(process, 1, 2, *range(10, 6000))
     assert len(found[2]["result"]["tools"]) > 195
 
 
 @pytest.mark.parametrize("sent", [(), OPENING[:1], OPENING])
 def test_a_client_that_leaves_before_it_lists_tools_ends_the_server(sent: tuple[dict[str, Any], ...]) -> None:
-    said, err, status = conversed(*sent)
+    said, err, status = converse(*sent)
     assert [each["id"] for each in said] == [1] * bool(sent)
     assert (err, status) == ("", 0)
 
 
 def test_a_client_that_leaves_while_the_sdk_loads_ends_the_server() -> None:
-    said, err, status = conversed(*OPENING, request(2, "tools/list"))
+    said, err, status = converse(*OPENING, build_request(2, "tools/list"))
     assert [each["id"] for each in said] == [1, 2], "the answer that tells the SDK of the handshake is not sent"
     assert (err, status) == ("", 0)
 
 
 def test_a_line_without_an_end_is_the_last_line() -> None:
-    said, _, status = conversed(*OPENING, lines(request(2, "tools/list"))[:-1])
+    said, _, status = converse(*OPENING, encode_lines(build_request(2, "tools/list"))[:-1])
     assert [each["id"] for each in said] == [1, 2]
     assert status == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_it_with_its_input_open(number: signal.Signals) -> None:
-    with started() as process:
-        put(process, *OPENING, request(2, "tools/list"), request(3, "prompts/list"))
-        answers(process, 1, 2, 3)
+    with start_stdio_server() as process:
+        send_messages(process, *OPENING, build_request(2, "tools/list"), build_request(3, "prompts/list"))
+        read_answers(process, 1, 2, 3)
         process.send_signal(number)
         assert process.wait(TIMEOUT) != 0
 
 
 def test_a_client_that_no_longer_reads_is_left_in_peace() -> None:
-    with started() as process:
-        put(process, *OPENING)
-        answers(process, 1)
+    with start_stdio_server() as process:
+        send_messages(process, *OPENING)
+        read_answers(process, 1)
         assert process.stdout is not None
         process.stdout.close()
-        put(process, request(2, "tools/list"))
+        send_messages(process, build_request(2, "tools/list"))
         assert process.stdin is not None
         process.stdin.close()
         assert process.wait(TIMEOUT) == 0
@@ -221,9 +184,7 @@ def test_a_client_that_no_longer_reads_is_left_in_peace() -> None:
 )
 def test_what_is_set_wrongly_stops_it_before_it_answers(broken: dict[str, str]) -> None:
     env = {**os.environ, "SAASUS_MCP_SANDBOX": "1", **broken}
-    ran = subprocess.run(
-        [sys.executable, "-m", "saasus_mcp"], input=lines(*OPENING), env=env, capture_output=True, timeout=TIMEOUT, check=False
-    )  # fmt: skip
+    ran = run_module("saasus_mcp", input=encode_lines(*OPENING), env=env)
     assert ran.stdout == b""
     assert ran.returncode != 0
     assert ran.stderr
@@ -236,10 +197,7 @@ def test_a_broken_key_or_policy_stops_it_before_it_answers(state: Path, tmp_path
     (state / "sealing.key").unlink()
     policy = tmp_path / "policy.yaml"
     policy.write_text("version: 1\nrules: nonsense\n", encoding="utf-8")
-    ran = subprocess.run(
-        [sys.executable, "-m", "saasus_mcp", "--sandbox", "--policy", str(policy)], input=lines(*OPENING),
-        capture_output=True, timeout=TIMEOUT, check=False,
-    )  # fmt: skip
+    ran = run_module("saasus_mcp", "--sandbox", "--policy", str(policy), input=encode_lines(*OPENING))
     assert (ran.returncode, ran.stdout) == (1, b"")
     assert b"policy.yaml" in ran.stderr
 
@@ -247,9 +205,9 @@ def test_a_broken_key_or_policy_stops_it_before_it_answers(state: Path, tmp_path
 def test_a_policy_file_that_holds_decides_what_is_listed(tmp_path: Path) -> None:
     policy = tmp_path / "policy.yaml"
     policy.write_text("version: 1\nrules:\n  - {name: roles, tools: [auth_get_roles], then: allow}\n", encoding="utf-8")
-    with started("--policy", str(policy)) as process:
-        put(process, *OPENING, request(2, "tools/list"))
-        tools = answers(process, 1, 2)[2]["result"]["tools"]
+    with start_stdio_server("--policy", str(policy)) as process:
+        send_messages(process, *OPENING, build_request(2, "tools/list"))
+        tools = read_answers(process, 1, 2)[2]["result"]["tools"]
     assert [tool["name"] for tool in tools if tool["name"].startswith("auth_")] == ["auth_get_roles"]
 
 

@@ -18,8 +18,16 @@ from typing import Any
 import pytest
 
 from saasus_mcp.store import Store
-from tests.cli.serve.test_startup import OPENING, answers, lines, put, request, started
-from tests.support.commands import TIMEOUT, Terminal
+from tests.support.commands import Terminal
+from tests.support.processes import TIMEOUT
+from tests.support.stdio_server import (
+    OPENING,
+    build_request,
+    encode_lines,
+    read_answers,
+    send_messages,
+    start_stdio_server,
+)
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals, terminals and parents as POSIX has them")
 
@@ -68,9 +76,9 @@ STAGES = pytest.mark.parametrize("requests", [1, 2, 3], ids=["first answers", "w
 
 @STAGES
 def test_it_ends_with_its_parent_though_a_sibling_holds_the_pipe(requests: int) -> None:
-    sent = [*OPENING, request(2, "tools/list"), request(3, "prompts/list")]
+    sent = [*OPENING, build_request(2, "tools/list"), build_request(3, "prompts/list")]
     with under_a_parent(sys.executable, "-c", PARENT) as (parent, writing, reading):
-        os.write(writing, lines(*sent[: requests + 1]))
+        os.write(writing, encode_lines(*sent[: requests + 1]))
         heard(reading, requests)
         parent.kill()
         parent.wait()
@@ -83,7 +91,7 @@ def test_it_ends_with_the_parent_of_its_launcher(tmp_path: Path) -> None:
     launcher.symlink_to(sys.executable)
     start = f"import subprocess, sys; subprocess.run([{str(launcher)!r}, '-c', {PARENT!r}, *sys.argv[1:]], check=False)"
     with under_a_parent(sys.executable, "-c", start) as (parent, writing, reading):
-        os.write(writing, lines(*OPENING, request(2, "tools/list"), request(3, "prompts/list")))
+        os.write(writing, encode_lines(*OPENING, build_request(2, "tools/list"), build_request(3, "prompts/list")))
         heard(reading, 3)
         parent.kill()
         parent.wait()
@@ -93,9 +101,11 @@ def test_it_ends_with_the_parent_of_its_launcher(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("requests", [1, 3], ids=["first answers", "all is loaded"])
 def test_the_first_signal_ends_it_and_the_exit_status_says_which(number: signal.Signals, requests: int) -> None:
-    with started() as process:
-        put(process, *[*OPENING, request(2, "tools/list"), request(3, "prompts/list")][: requests + 1])
-        answers(process, *range(1, requests + 1))
+    with start_stdio_server() as process:
+        send_messages(
+            process, *[*OPENING, build_request(2, "tools/list"), build_request(3, "prompts/list")][: requests + 1]
+        )
+        read_answers(process, *range(1, requests + 1))
         process.send_signal(number)
         assert process.wait(TIMEOUT) == 128 + number
         assert process.stderr is not None
@@ -106,22 +116,22 @@ def test_a_signal_that_is_ignored_stays_so() -> None:
     """As after `nohup`."""
     shell = ["/bin/sh", "-c", 'trap "" HUP; exec "$@"', "sh", *SERVER]
     with subprocess.Popen(shell, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        put(process, *OPENING, request(2, "prompts/list"))
-        answers(process, 1, 2)
+        send_messages(process, *OPENING, build_request(2, "prompts/list"))
+        read_answers(process, 1, 2)
         process.send_signal(signal.SIGHUP)
-        put(process, request(3, "ping"))
-        answers(process, 3)
+        send_messages(process, build_request(3, "ping"))
+        read_answers(process, 3)
 
 
 def test_a_hangup_reads_a_policy_file_again_and_ends_nothing(tmp_path: Path) -> None:
     policy = tmp_path / "policy.yaml"
     policy.write_text("version: 1\nrules:\n  - {name: roles, tools: [auth_get_roles], then: allow}\n", encoding="utf-8")
-    with started("--policy", str(policy)) as process:
-        put(process, *OPENING, request(2, "tools/list"))
-        answers(process, 1, 2)
+    with start_stdio_server("--policy", str(policy)) as process:
+        send_messages(process, *OPENING, build_request(2, "tools/list"))
+        read_answers(process, 1, 2)
         process.send_signal(signal.SIGHUP)
-        put(process, request(3, "ping"))
-        answers(process, 3)
+        send_messages(process, build_request(3, "ping"))
+        read_answers(process, 3)
 
 
 class _Slow(BaseHTTPRequestHandler):
@@ -170,12 +180,12 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[_Slow]]:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_write_on_its_way_is_finished_and_audited(slow: type[_Slow], state: Path, number: signal.Signals) -> None:
-    call = request(
+    call = build_request(
         3, "tools/call", name="auth_create_role", arguments={"role_name": "support", "display_name": "Support"}
     )
     process = subprocess.Popen(SERVER[:-1], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
-        put(process, *OPENING, call)
+        send_messages(process, *OPENING, call)
         assert slow.arrived.wait(TIMEOUT)
         process.send_signal(number)
         slow.let.set()
@@ -199,7 +209,7 @@ def test_a_person_at_a_terminal_is_told_what_it_is_and_one_interrupt_ends_it() -
             terminal.wait_for(f"saasus-mcp {command}")
         terminal.wait_for("これはMCPサーバーです。")
         terminal.wait_for("saasus-mcp doctor")
-        terminal.type(json.dumps(request(1, "ping")))
+        terminal.type(json.dumps(build_request(1, "ping")))
         terminal.wait_for('"result":{}')
         terminal.interrupt()
         assert terminal.wait() == 128 + signal.SIGINT
@@ -232,7 +242,7 @@ def test_a_terminal_without_credentials_is_told_both() -> None:
 
 def test_a_file_is_served_as_a_pipe_is(tmp_path: Path) -> None:
     sent, got = tmp_path / "sent", tmp_path / "got"
-    sent.write_bytes(lines(*OPENING, b"nonsense\n", request(2, "ping"), request(3, "tools/list")))
+    sent.write_bytes(encode_lines(*OPENING, b"nonsense\n", build_request(2, "ping"), build_request(3, "tools/list")))
     with sent.open("rb") as source, got.open("wb") as target:
         subprocess.run(SERVER, stdin=source, stdout=target, timeout=TIMEOUT, check=True)
     assert {json.loads(each)["id"] for each in got.read_bytes().splitlines()} == {1, 2, 3}

@@ -37,6 +37,7 @@ def test_the_decoys_run_where_python_is_told_to_look_there(hostile: Path) -> Non
     assert hostile_folder.executed_file(hostile).read_text(encoding="utf-8") == "click "
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("way", "command"),
     [
@@ -53,6 +54,7 @@ def test_no_command_runs_or_reads_it(way: str, command: list[str], hostile: Path
     assert (done.returncode, hostile_folder.executed_file(hostile).exists()) == (0, False), done.stderr
 
 
+@pytest.mark.slow
 def test_no_server_runs_or_reads_it_nor_does_a_chart(hostile: Path) -> None:
     messages: list[dict[str, Any]] = [
         {"id": 1, "method": "initialize", "params": INITIALIZE},
@@ -66,6 +68,7 @@ def test_no_server_runs_or_reads_it_nor_does_a_chart(hostile: Path) -> None:
     assert {1, 2} <= {each.get("id") for each in answered}
 
 
+@pytest.mark.slow
 def test_a_job_with_a_chart_reads_none_of_it_and_writes_where_it_was_told(hostile: Path) -> None:
     command = [*installed_command(), "job", "contract_report", "--sandbox", "--chart", "chart.png"]
     done = hostile_folder.run_in_folder(command, hostile)

@@ -67,7 +67,7 @@ async def test_a_token_is_refused_with(claims: dict[str, Any]) -> None:
 
 
 def forged(header: dict[str, Any], secret: bytes | None) -> str:
-    """A token as no library would make it."""
+    """Return a token that no library would produce."""
     claims = {"iss": ISSUER, "aud": RESOURCE, "sub": "hanako", "exp": int(NOW) + 600}
     parts = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in (header, claims)]
     signed = b".".join(parts)
@@ -285,7 +285,7 @@ async def test_known_keys_hold_through_an_outage_but_not_for_ever() -> None:
 
 @dataclass
 class Slow(httpx2.AsyncBaseTransport):
-    """A provider that, once it is told to, answers when the test says so."""
+    """A provider that answers when the test lets it, once it is slow."""
 
     inner: httpx2.AsyncBaseTransport
     slow: bool = False

@@ -16,8 +16,8 @@ from saasus_mcp.hosting.limits import concurrency
 from saasus_mcp.hosting.limits.concurrency import MAX_CHECKS_EACH
 from saasus_mcp.hosting.limits.recent_tokens import RecentTokens
 from tests.hardening.shares import open_streams, read_status, wait_until
-from tests.support.commands import TIMEOUT
 from tests.support.hosting_server import INITIALIZE, MCP, build_caller, build_server
+from tests.support.processes import TIMEOUT
 
 KNOWN = {"alice-1": build_caller("alice"), "alice-2": build_caller("alice"), "bob": build_caller("bob")}
 STREAM = "GET /sse HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\nAuthorization: Bearer {}\r\n\r\n"
@@ -50,6 +50,7 @@ async def posted(http: httpx2.AsyncClient, token: str) -> int:
     return (await http.post("/mcp", json=INITIALIZE, headers=of(token))).status_code
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hostile", ["alice-1", "nobody"])
 async def test_however_many_requests_of_one_wait_for_their_check_another_is_checked(
     catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch, hostile: str
@@ -69,6 +70,7 @@ async def test_however_many_requests_of_one_wait_for_their_check_another_is_chec
             tasks.cancel_scope.cancel()
 
 
+@pytest.mark.slow
 async def test_a_check_that_hangs_lets_the_next_one_begin(
     catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,6 +87,7 @@ async def test_a_check_that_hangs_lets_the_next_one_begin(
         tasks.cancel_scope.cancel()
 
 
+@pytest.mark.slow
 async def test_any_number_of_tokens_that_are_not_valid_leaves_the_server_ready_for_those_that_are(
     catalogue: Catalogue,
 ) -> None:

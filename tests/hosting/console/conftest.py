@@ -1,4 +1,4 @@
-"""The console that the tests of its pages ask."""
+"""The console for tests of its pages."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from saasus_mcp.catalog import Catalogue
 from saasus_mcp.hosting.console.routes import Console
 from saasus_mcp.hosting.console.service import ConsoleService, PolicyText, ProfileContext
 from saasus_mcp.hosting.console.signin_routes import SigninRoutes
-from saasus_mcp.hosting.console.signin_sessions import LocalSessions, OneTimeLinks, VerifiedApprover
-from saasus_mcp.hosting.console.throttle import GuessThrottle
+from saasus_mcp.hosting.console.signin_sessions import GuessThrottle, LocalSessions, OneTimeLinks, VerifiedApprover
 from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.store import Store
@@ -29,14 +28,21 @@ def stage(store: Store, catalogue: Catalogue) -> ConsoleSession:
 
     rooms = [ProfileContext("production", frozenset({"operators"}), lambda: store, "production", "saas")]
     written = PolicyText("version: 1\n# <script>")
-    desk = ConsoleService(lambda: rooms, catalogue, PRESETS["guarded"], lambda: written, sealer, clock)
+    desk = ConsoleService(
+        list_contexts=lambda: rooms,
+        catalogue=catalogue,
+        policy=PRESETS["guarded"],
+        read_policy=lambda: written,
+        sealer=sealer,
+        clock=clock,
+    )
     doors = SigninRoutes(
-        LocalSessions(),
-        OneTimeLinks(clock),
-        sealer,
-        clock,
-        GuessThrottle(clock),
-        "en",
+        sessions=LocalSessions(),
+        links=OneTimeLinks(clock),
+        sealer=sealer,
+        clock=clock,
+        throttle=GuessThrottle(clock),
+        language="en",
         secure=False,
         verify_token=sign_in,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.approval.approvals import WAIT_AFTER_REJECTION
 from saasus_mcp.permissions.secrets.secret_vault import SecretCollector, SecretVault
 from tests.support.approvals import NOW
@@ -25,7 +26,7 @@ async def test_another_name_approves_nothing(stage: ConsoleSession, typed: str) 
     async with stage.signed_in() as client:
         answer = await decide(client, "approve", name=typed)
     assert answer.status_code == 422
-    assert "That does not match. Nothing was approved." in answer.text
+    assert str(message("console.refused.declined")) in answer.text
     assert f'value="{typed}"' in answer.text, "what was typed is there to be corrected"
     assert stage.approval_status() == "pending"
 
@@ -65,7 +66,7 @@ async def test_what_cannot_be_shown_cannot_be_approved(stage: ConsoleSession) ->
     async with stage.signed_in() as client:
         page = await client.get("/console/approvals/ABCD-2345")
         answer = await decide(client, "approve", name="株式会社青空")
-    assert "the question cannot be shown" in page.text
+    assert "this version cannot show it" in page.text
     assert 'action="/console/approve"' not in page.text
     assert 'action="/console/reject"' in page.text
     assert answer.status_code == 422

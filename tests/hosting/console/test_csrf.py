@@ -18,13 +18,13 @@ FORGED: list[dict[str, str]] = [
 
 
 @pytest.mark.parametrize("headers", FORGED, ids=range(len(FORGED)))
-@pytest.mark.parametrize("deed", ["approve", "reject", "freeze", "reveal", "sign-out"])
-async def test_a_form_of_another_site_does_nothing(stage: ConsoleSession, headers: dict[str, str], deed: str) -> None:
+@pytest.mark.parametrize("action", ["approve", "reject", "freeze", "reveal", "sign-out"])
+async def test_a_form_of_another_site_does_nothing(stage: ConsoleSession, headers: dict[str, str], action: str) -> None:
     stage.create_approval()
     async with stage.signed_in() as client:
         token = csrf_token(await client.get("/console"))
         fields = {"csrf": token, "code": REQUESTED_AT.code, "name": "株式会社青空"}
-        answer = await client.post(f"/console/{deed}", data=fields, headers=headers)
+        answer = await client.post(f"/console/{action}", data=fields, headers=headers)
         assert answer.status_code == 403
         assert (await client.get("/console")).status_code == 200
     assert stage.approval_status() == "pending"
@@ -54,8 +54,8 @@ async def test_a_form_of_who_is_not_signed_in_any_more_does_nothing(stage: Conso
     async with stage.signed_in() as client:
         token = csrf_token(await client.get("/console"))
         stage.now = NOW + SESSION_SECONDS + 1
-        for deed in ("approve", "reveal"):
-            answer = await client.post(f"/console/{deed}", data={"csrf": token, "code": REQUESTED_AT.code})
+        for action in ("approve", "reveal"):
+            answer = await client.post(f"/console/{action}", data={"csrf": token, "code": REQUESTED_AT.code})
             assert (answer.status_code, answer.headers["location"]) == (303, "/console/sign-in")
 
 

@@ -44,7 +44,12 @@ def desk(catalogue: Catalogue, store: Store) -> ConsoleService:
         ProfileContext("staging", frozenset({"testers"}), lambda: store, "staging", "saas"),
     ]
     return ConsoleService(
-        lambda: rooms, catalogue, PRESETS["guarded"], lambda: PolicyText(""), Encryptor.ephemeral(), lambda: NOW
+        list_contexts=lambda: rooms,
+        catalogue=catalogue,
+        policy=PRESETS["guarded"],
+        read_policy=lambda: PolicyText(""),
+        sealer=Encryptor.ephemeral(),
+        clock=lambda: NOW,
     )
 
 
@@ -62,16 +67,16 @@ def test_of_two_profiles_in_one_store_each_persons_own_is_seen_and_decided(desk:
 def test_everything_is_frozen_by_the_owner_of_the_machine_alone(desk: ConsoleService) -> None:
     frozen: list[Freeze | None] = []
     desk = replace(desk, freeze_all=frozen.append)
-    deeds: list[Callable[[Approver], None]] = [
+    actions: list[Callable[[Approver], None]] = [
         lambda who: desk.freeze(who, "", "an incident"),
         lambda who: desk.unfreeze(who, ""),
     ]
-    for deed in deeds:
+    for action in actions:
         with pytest.raises(CallRefused, match="no such profile"):
-            deed(OPERATOR)
+            action(OPERATOR)
     assert frozen == []
-    for deed in deeds:
-        deed(OWNER)
+    for action in actions:
+        action(OWNER)
     assert frozen == [Freeze(NOW, "local:me", "an incident"), None]
 
 

@@ -12,7 +12,6 @@ from saasus_mcp.common import timezones
 from saasus_mcp.hosting.console.service import PolicyText
 from saasus_mcp.hosting.console.signin_sessions import ConsoleSession as SignedIn
 from saasus_mcp.hosting.console.signin_sessions import LocalSessions
-from saasus_mcp.hosting.console.wording import WORDS
 from saasus_mcp.store import Approval, StoreError
 from tests.support.approvals import NOW
 from tests.support.console import REQUESTED_AT, ConsoleSession, csrf_token
@@ -90,7 +89,7 @@ async def test_a_long_text_is_whole_in_the_request_which_is_then_open(stage: Con
     page = await shown(stage)
     assert '<details class="sheet request" open>' in page
     assert invitation_question().details[-1].value in page
-    assert "Shown in full below" in page
+    assert "Shown in full under" in page
 
 
 async def test_the_requesters_reason_is_shown_as_their_words(stage: ConsoleSession) -> None:
@@ -111,7 +110,7 @@ async def test_times_are_those_of_the_zone_that_the_server_or_the_reader_chose(s
     async with stage.signed_in() as client:
         assert "09:00 JST" in (await client.get("/console/approvals/ABCD-2345")).text
         refused = await zone(client, "Nowhere/Land")
-        assert (refused.status_code, "There is no such time zone" in refused.text) == (422, True)
+        assert (refused.status_code, "This time zone does not exist" in refused.text) == (422, True)
         await zone(client, "America/New_York")
         assert "Mon 30 Nov 2026, 19:00 EST" in (await client.get("/console/approvals/ABCD-2345")).text
         await zone(client, "")
@@ -124,13 +123,13 @@ async def zone(client: httpx2.AsyncClient, name: str) -> httpx2.Response:
 
 
 async def shown(stage: ConsoleSession, lang: str = "en") -> str:
-    """The page of the approval that waits."""
+    """Return the page of the pending approval."""
     async with stage.signed_in(**{"accept-language": lang}) as client:
         return (await client.get("/console/approvals/ABCD-2345")).text
 
 
 def text_of(page: str) -> str:
-    """What a page says, without its tags."""
+    """Return the text of a page, without tags."""
     return " ".join(re.sub("<[^>]*>", " ", page).split())
 
 
@@ -168,15 +167,11 @@ async def test_a_strange_filter_is_no_failure(stage: ConsoleSession, days: str) 
         assert (await client.get("/console/audit", params={"days": days, "profile": "nosuch"})).status_code == 200
 
 
-def test_both_languages_have_the_same_words() -> None:
-    assert set(WORDS["en"]) == set(WORDS["ja"])
-
-
 async def test_what_is_not_there_is_said_to_be_so(stage: ConsoleSession) -> None:
     async with stage.signed_in() as client:
         for path in ("/console/nothing", "/console/approvals/ZZZZ-ZZZZ", "/console/a/b/c"):
             answer = await client.get(path)
-            assert (answer.status_code, "There is no such page." in answer.text) == (404, True)
+            assert (answer.status_code, "This page does not exist." in answer.text) == (404, True)
 
 
 async def test_a_store_that_cannot_be_read_is_no_blank_page(
@@ -195,7 +190,7 @@ async def test_a_store_that_cannot_be_read_is_no_blank_page(
             await client.post("/console/reveal", data={"csrf": token, "handle": "x"}),
         ):
             assert answer.status_code == 503
-            assert "cannot be read just now" in answer.text
+            assert "This page cannot be read" in answer.text
             assert "disk I/O" not in answer.text
 
 
@@ -211,7 +206,7 @@ async def test_sessions_that_cannot_be_read_are_no_blank_page(stage: ConsoleSess
         client.cookies = known
         for path in ("/console", "/console/nowhere", "/console/session"):
             answer = await client.get(path)
-            assert (answer.status_code, "cannot be read just now" in answer.text) == (503, True), path
+            assert (answer.status_code, "This page cannot be read" in answer.text) == (503, True), path
 
 
 async def test_a_policy_that_was_edited_since_is_said_to_be_so(stage: ConsoleSession) -> None:
@@ -219,4 +214,4 @@ async def test_a_policy_that_was_edited_since_is_said_to_be_so(stage: ConsoleSes
     stage.console = replace(stage.console, service=replace(stage.console.service, read_policy=lambda: written))
     stage.serve()
     async with stage.signed_in() as client:
-        assert "not yet in force" in (await client.get("/console/policy")).text
+        assert "not in force yet" in (await client.get("/console/policy")).text

@@ -8,15 +8,17 @@ from contextlib import closing
 import pytest
 
 from saasus_mcp.hosting.console.signin_sessions import (
+    MAX_FAILURES,
     MAX_SESSIONS_PER_APPROVER,
     SESSION_SECONDS,
+    WINDOW_SECONDS,
     Approver,
     ConsoleSessions,
+    GuessThrottle,
     LocalSessions,
     StoredSessions,
     VerifiedApprover,
 )
-from saasus_mcp.hosting.console.throttle import MAX_FAILURES, WINDOW_SECONDS, GuessThrottle
 from saasus_mcp.store.sessions import SessionStore as Kept
 from saasus_mcp.store.stores import Stores
 from tests.support.jwt_issuer import Clock

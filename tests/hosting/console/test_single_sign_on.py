@@ -10,10 +10,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from starlette.applications import Starlette
 
-from saasus_mcp.hosting.console.oidc import OidcProvider, PendingSignIn, SignInFailed
+from saasus_mcp.hosting.console.oidc import OidcProvider, SignInFailed
+from saasus_mcp.hosting.console.oidc_protocol import PendingSignIn
 from saasus_mcp.hosting.console.signin_routes import SSO_SECONDS, SigninRoutes
-from saasus_mcp.hosting.console.signin_sessions import LocalSessions, OneTimeLinks, VerifiedApprover
-from saasus_mcp.hosting.console.throttle import GuessThrottle
+from saasus_mcp.hosting.console.signin_sessions import GuessThrottle, LocalSessions, OneTimeLinks, VerifiedApprover
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.settings import OidcTable
 from tests.support.jwt_issuer import Clock, pem, rsa_key
@@ -41,7 +41,7 @@ def provider(openid: OpenIdProvider, table: dict[str, Any]) -> OidcProvider:
 
 
 async def chosen(openid: OpenIdProvider, begun: PendingSignIn, person: str = "hanako") -> dict[str, str]:
-    """What the browser brings back after this person chose themselves."""
+    """Return the query that the browser brings back after this person signed in."""
     transport = httpx2.ASGITransport(app=openid.app())
     async with httpx2.AsyncClient(transport=transport, base_url=ISSUER) as browser:
         answer = await browser.get(f"/as/{person}?{urlsplit(begun.url).query}")
@@ -202,12 +202,12 @@ async def test_a_sign_in_that_was_begun_too_long_ago_is_begun_again(
 ) -> None:
     clock = Clock()
     doors = SigninRoutes(
-        LocalSessions(),
-        OneTimeLinks(clock),
-        Encryptor.ephemeral(),
-        clock,
-        GuessThrottle(clock),
-        "en",
+        sessions=LocalSessions(),
+        links=OneTimeLinks(clock),
+        sealer=Encryptor.ephemeral(),
+        clock=clock,
+        throttle=GuessThrottle(clock),
+        language="en",
         secure=True,
         provider=provider,
     )

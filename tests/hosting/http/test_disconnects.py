@@ -45,7 +45,7 @@ class Held(httpx2.AsyncBaseTransport):
 
 
 def held(catalogue: Catalogue, operation: str) -> tuple[HostingServer, Held]:
-    """A server whose API holds one operation back."""
+    """Return a server whose API delays one operation."""
     made: list[Held] = []
 
     def through(inner: httpx2.AsyncBaseTransport) -> httpx2.AsyncBaseTransport:
@@ -56,7 +56,7 @@ def held(catalogue: Catalogue, operation: str) -> tuple[HostingServer, Held]:
 
 
 async def left(url: str, way: Transport, operation: Operation, network: Held) -> None:
-    """A client calls, and goes away while the API has not yet answered."""
+    """Call a tool, and disconnect before the API answers."""
     async with connect_client(url, way) as client, anyio.create_task_group() as calling:
         calling.start_soon(client.call_tool, operation.tool, complete_arguments(operation))
         await network.arrived.wait()

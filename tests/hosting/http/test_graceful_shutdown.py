@@ -13,7 +13,6 @@ import pytest
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.sandbox import Sandbox
-from tests.support.commands import TIMEOUT
 from tests.support.gate import reply_text
 from tests.support.hosting_process import (
     ROLE,
@@ -25,6 +24,7 @@ from tests.support.hosting_process import (
     start_server,
 )
 from tests.support.hosting_server import TRANSPORTS, Transport, connect_client
+from tests.support.processes import TIMEOUT
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without telling it")

@@ -70,6 +70,7 @@ def refusals(made: HostingServer) -> list[str]:
     return [record["refused"] for record in store.audit_records() if record["event"] == "refused"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("header", list(BY_HEADER)[:4])
 @pytest.mark.parametrize("way", ERAS)
 async def test_of_all_operations_none_outside_is_listed_or_allowed(
@@ -89,6 +90,7 @@ async def test_of_all_operations_none_outside_is_listed_or_allowed(
     assert refusals(made) == ["narrowed"] * len(outside)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", BY_PATH)
 async def test_an_address_narrows_as_the_headers_do(catalogue: Catalogue, path: str) -> None:
     made = build_server(catalogue)
@@ -163,7 +165,7 @@ def request(method: str, number: int = 2, **params: Any) -> dict[str, Any]:
 
 
 def result(answer: httpx2.Response) -> dict[str, Any]:
-    """The result in an answer, which comes as JSON or as the one event of a stream."""
+    """Return the result of an answer, which is JSON or the only event of a stream."""
     body = answer.text if answer.text.startswith("{") else answer.text.partition("data: ")[2].partition("\n")[0]
     found: dict[str, Any] = json.loads(body)["result"]
     return found

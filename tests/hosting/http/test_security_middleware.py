@@ -258,10 +258,10 @@ async def test_a_token_for_one_profile_opens_no_other(catalogue: Catalogue) -> N
         assert (await ask(build_server(catalogue, TWO, known=known), path)).status_code == status
 
 
-@pytest.mark.parametrize("everywhere", [True, False])
-def test_no_profile_is_open_to_an_approver_whatever_their_groups(catalogue: Catalogue, everywhere: bool) -> None:
+@pytest.mark.parametrize("is_owner", [True, False])
+def test_no_profile_is_open_to_an_approver_whatever_their_groups(catalogue: Catalogue, is_owner: bool) -> None:
     served = build_server(catalogue, {"default": "*"}).served
-    boss = build_caller("boss", "operators", role="approver", everywhere=everywhere)
+    boss = build_caller("boss", "operators", role="approver", is_owner=is_owner)
     for wanted in (None, "default"):
         with pytest.raises(ProfileUnavailable):
             resolve_profile(served, boss, wanted)

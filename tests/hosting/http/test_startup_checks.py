@@ -22,10 +22,11 @@ from saasus_mcp.hosting.limits import concurrency
 from saasus_mcp.hosting.limits.request_pool import PoolLimits
 from saasus_mcp.hosting.metrics import Metrics
 from tests.support.arguments import complete_arguments
-from tests.support.commands import TIMEOUT, run_command
+from tests.support.commands import run_command
 from tests.support.gate import reply_text, target_answers
 from tests.support.hosting_server import INITIALIZE, TRANSPORTS, HostingServer, Transport, build_server, connect_client
 from tests.support.pipeline import accept_question
+from tests.support.processes import TIMEOUT, start_module
 
 OPEN = ("serve", "--transport", "http", "--sandbox", "--host", "0.0.0.0")  # noqa: S104 - it must refuse
 
@@ -46,7 +47,7 @@ class Held(httpx2.AsyncBaseTransport):
 
 
 def held(catalogue: Catalogue) -> tuple[HostingServer, Held]:
-    """A server whose API holds writes back."""
+    """Return a server whose API delays writes."""
     made: list[Held] = []
 
     def through(inner: httpx2.AsyncBaseTransport) -> httpx2.AsyncBaseTransport:
@@ -162,7 +163,8 @@ async def test_a_port_that_is_taken_is_named() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(SaasusMcpError, match=f"127.0.0.1, port {port}") as caught:
             uvicorn_server.open_listener("127.0.0.1", port)
-    assert "--port" in caught.value.hint
+    assert caught.value.message.id == "hosting.cannot_listen"
+    assert "--port" in str(caught.value.hint)
 
 
 def test_it_does_not_start_where_others_reach_it_and_it_is_not_said_by_which_address() -> None:
@@ -191,9 +193,8 @@ def test_neither_stdio_nor_http_starts_with_an_address_that_cannot_be_read() -> 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without telling it")
 def test_the_command_says_where_it_listens_serves_and_ends_at_a_signal() -> None:
-    with subprocess.Popen(
-        [sys.executable, "-m", "saasus_mcp", *OPEN[:4], "--port", "0"], stderr=subprocess.PIPE, text=True
-    ) as process:
+    command = ("saasus_mcp", *OPEN[:4], "--port", "0")
+    with start_module(*command, stderr=subprocess.PIPE, encoding="utf-8") as process:
         try:
             assert process.stderr is not None
             said = re.search(r"MCP at (http://127\.0\.0\.1:\d+)/mcp$", process.stderr.readline().strip())

@@ -58,6 +58,7 @@ async def test_a_client_lists_and_calls_and_the_audit_says_who(catalogue: Catalo
         assert listed.cache_scope == "private"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", TRANSPORTS)
 async def test_each_caller_sees_and_does_what_its_groups_may(catalogue: Catalogue, way: Transport) -> None:
     known = StaticAuthenticator(
@@ -140,6 +141,7 @@ async def test_an_approval_given_elsewhere_lets_the_same_call_of_the_same_caller
     assert len(api.writes) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", TRANSPORTS)
 async def test_the_bearer_is_in_no_log_no_audit_and_no_request_to_the_api(
     catalogue: Catalogue, way: Transport, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
@@ -230,7 +232,7 @@ async def test_anothers_stream_over_sse_takes_no_message(catalogue: Catalogue) -
 
 
 async def next_event(lines: Any) -> str:
-    """The data of the next event."""
+    """Return the data of the next event."""
     async for line in lines:
         if line.startswith("data: "):
             return str(line.removeprefix("data: "))

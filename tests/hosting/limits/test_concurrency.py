@@ -9,8 +9,8 @@ import pytest
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.server.scheduling import processor_turns
 from saasus_mcp.server.scheduling.fair_queue import FairQueue
-from tests.support.commands import TIMEOUT
 from tests.support.hosting_server import build_server, connect_client
+from tests.support.processes import TIMEOUT
 
 CALLS, SHARE = 30, 3
 
@@ -27,6 +27,7 @@ class Yielding(httpx2.AsyncBaseTransport):
         return await self._behind.handle_async_request(request)
 
 
+@pytest.mark.slow
 async def test_calls_that_wait_for_the_api_hold_no_turn_of_those_that_have_their_answer(
     catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,6 @@ import os
 import socket
 import statistics
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
@@ -22,22 +21,22 @@ from saasus_mcp.sandbox import CREDENTIALS
 from saasus_mcp.sandbox.server import create_server as sandbox_server
 from saasus_mcp.store.stores import Stores
 from saasus_mcp.store.tokens import Token
-from tests.hosting.replicas.test_load import ASKED
-from tests.support.commands import TIMEOUT
 from tests.support.databases import open_stores
 from tests.support.gate import reply_text
 from tests.support.hostile_client import SCENARIOS
 from tests.support.hosting_server import connect_client, run_server
+from tests.support.load import MEASURED
+from tests.support.processes import TIMEOUT, start_module
 from tests.support.replicas import CountingSandbox, environment, start_replica
 
 SLOW = 3.0
 """Seconds for which the API keeps a slow read waiting."""
-READS = 200 if ASKED else 5
-PART = 1 if ASKED else 20
+READS = 200 if MEASURED else 5
+PART = 1 if MEASURED else 20
 """One part in so many of what `make load` does is done in every run of the tests."""
 GOAL = 0.250
 """Seconds within which 99 of 100 small reads are answered."""
-GATHERING = 3.0 if ASKED else 0.0
+GATHERING = 3.0 if MEASURED else 0.0
 """Seconds for which the hostile principal goes on before the other begins."""
 
 
@@ -56,7 +55,7 @@ def tokens(tmp_path: Path) -> dict[str, str]:
 
 @asynccontextmanager
 async def server(catalogue: Catalogue, folder: Path) -> AsyncIterator[str]:
-    """A server that asks for tokens, before an API of which one read is slow; gives its URL."""
+    """Yield the URL of a server that requires tokens and whose API has one slow read."""
     sandbox, config = CountingSandbox(catalogue), folder / "config.toml"
     sandbox.faults.add("latency", on="auth.GetRoles", seconds=SLOW)
     config.write_text("version = 1\n[auth]\ntokens = true\n[profiles.default]\ngroups = ['team']\n", encoding="utf-8")
@@ -78,11 +77,10 @@ async def server(catalogue: Catalogue, folder: Path) -> AsyncIterator[str]:
 
 @contextmanager
 def hostile(scenario: str, url: str, token: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """The hostile principal, until the end; what it prints goes to `log`."""
+    """Run the hostile principal until the end; its output goes to `log`."""
     count = max(4, SCENARIOS[scenario][1] // PART)
-    command = [sys.executable, "-m", "tests.support.hostile_client", scenario, url, token, str(count)]
     with log.open("wb") as kept:
-        process = subprocess.Popen(command, stdout=kept)
+        process = start_module("tests.support.hostile_client", scenario, url, token, str(count), stdout=kept)
     try:
         yield process
     finally:
@@ -103,7 +101,7 @@ async def _seconds(url: str, token: str, reads: int = READS) -> list[float]:
 
 
 def _line(scenario: str, seconds: list[float], log: Path) -> str:
-    """The other principal's times, the hostile one's rate, and the load of the machine that both depend on."""
+    """Print the other principal's times, the hostile one's rate, and the load of the machine."""
     cuts = statistics.quantiles(seconds, n=100)
     went_on, ended = log.read_text(encoding="utf-8").splitlines()[-1].split()
     rate = int(ended) / max(float(went_on), 0.001)
@@ -111,7 +109,7 @@ def _line(scenario: str, seconds: list[float], log: Path) -> str:
     return f"{scenario}: another's small reads {times}; hostile {rate:.0f}/s; load {os.getloadavg()[0]:.1f}"
 
 
-PLAYED = list(SCENARIOS) if ASKED else ["streams", "forms without a token", "slow reads of the API"]
+PLAYED = list(SCENARIOS) if MEASURED else ["streams", "forms without a token", "slow reads of the API"]
 """Each takes some seconds; the others' attacks are in the corpus (tests/hardening), in the process."""
 
 
@@ -131,7 +129,7 @@ async def test_a_hostile_principal_takes_the_service_from_nobody_by(
                 numbers = await client.get("/metrics", headers={"Authorization": f"Bearer {tokens['boss']}"})
                 assert numbers.status_code == 200
             assert process.poll() is None, "it went on to the end"
-        if ASKED:
+        if MEASURED:
             with capsys.disabled():
                 print(f"\n{_line(scenario, seconds, tmp_path / 'hostile.log')}")  # noqa: T201 - what `make load` is for
             assert statistics.quantiles(seconds, n=100)[98] < GOAL

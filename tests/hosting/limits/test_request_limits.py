@@ -157,6 +157,7 @@ async def test_a_connection_that_does_not_say_what_it_wants_is_closed(
                 assert [_ async for _ in stream] == []
 
 
+@pytest.mark.slow
 async def test_a_request_may_take_longer_than_its_head(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(h11_protocol, "HEAD_SECONDS", 0.1)
 

@@ -98,7 +98,7 @@ def test_leaving_twice_frees_one_place() -> None:
 def test_the_share_follows_from_the_connections_unless_it_is_set(
     table: dict[str, int], shared: bool, each: int
 ) -> None:
-    assert PoolLimits.from_settings(HttpTable(**table), shared=shared).each == each  # type: ignore[arg-type]  # numbers only
+    assert PoolLimits.from_settings(HttpTable(**table), multiple_principals=shared).each == each  # type: ignore[arg-type]  # numbers only
 
 
 def test_the_socket_that_is_idle_longest_gives_way_first_those_without_a_known_caller() -> None:

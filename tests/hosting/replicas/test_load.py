@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from saasus_mcp.catalog import Catalogue
-from tests.hosting.replicas.test_replicas import CODE, approve, tenant
 from tests.support.commands import spawn_command
 from tests.support.gate import reply_text
 from tests.support.hosting_server import Transport, connect_client
-from tests.support.load import Load, created_roles, repeated_writes, run_load
-from tests.support.replicas import Replicas, start_replicas
+from tests.support.load import MEASURED, Load, created_roles, repeated_writes, run_load
+from tests.support.replicas import APPROVE_COMMAND, Replicas, approve_call, create_tenant, start_replicas
 from tests.support.reverse_proxy import start_proxy
 
-ASKED = os.environ.get("SAASUS_MCP_TEST_LOAD")
-"""So many clients and calls of each: `make load` asks for many and for the numbers."""
-CLIENTS, CALLS = (int(number) for number in (ASKED or "8x10").split("x"))
+CLIENTS, CALLS = (int(number) for number in (MEASURED or "8x10").split("x"))
 
 
 def told(case: str, load: Load, capsys: pytest.CaptureFixture[str]) -> None:
     """The numbers, to whoever asked for them."""
-    if ASKED:
+    if MEASURED:
         with capsys.disabled():
             print(f"\n{case}: {load.line()}")  # noqa: T201 - what `make load` is for
 
@@ -69,9 +65,9 @@ async def test_a_server_that_dies_midway_loses_no_approval_and_repeats_no_write(
     async with start_replicas(catalogue, where, tmp_path) as two, start_proxy(two.replicas) as url:
         dying, left = two.replicas
         async with connect_client(dying.url, "2026-07-28", None) as client:
-            wanted = {"tenant_id": await tenant(client, "approved before")}
-            [code] = CODE.findall(reply_text(await client.call_tool("auth_delete_tenant", wanted)))
-        approve(where, code, "approved before")
+            wanted = {"tenant_id": await create_tenant(client, "approved before")}
+            [code] = APPROVE_COMMAND.findall(reply_text(await client.call_tool("auth_delete_tenant", wanted)))
+        approve_call(where, code, "approved before")
 
         load = await run_load(url, "2026-07-28", CLIENTS, CALLS, "load", after=_at(CLIENTS * CALLS // 2, dying.kill))
         told(f"two servers, one of which dies, {of(where)}", load, capsys)
@@ -81,7 +77,7 @@ async def test_a_server_that_dies_midway_loses_no_approval_and_repeats_no_write(
         assert load.wrong == []
         sent = created_roles(two.sandbox, "load")
         assert load.written <= set(sent), "what was answered as done was done"
-        assert set(sent) - load.written <= set(load.failed), "of the rest, nobody was told that it was done"
+        assert set(sent) - load.written <= set(load.failed), "no client got a success for a write that is missing"
         assert repeated_writes(two.sandbox) == {}
 
         async with connect_client(left.url, "2026-07-28", None) as client:

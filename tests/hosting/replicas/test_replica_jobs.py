@@ -15,14 +15,13 @@ from sqlalchemy import make_url
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.jobs.job_context import MAX_CONCURRENT
-from tests.hosting.test_database_outages import SOON, line
-from tests.jobs.kinds.test_export_users import held
-from tests.jobs.kinds.test_import_users import HEADER, tenant
-from tests.support.commands import TIMEOUT
 from tests.support.databases import POSTGRESQL
 from tests.support.gate import reply_text
 from tests.support.hosting_server import connect_client
+from tests.support.job_data import HEADER, list_grants, tenant_id
+from tests.support.network import SHORT_TIMEOUT, connect_through
 from tests.support.pipeline import accept_question
+from tests.support.processes import TIMEOUT
 from tests.support.replicas import Replicas, start_replicas
 
 PEOPLE = 24
@@ -46,7 +45,7 @@ async def told(one: McpClient, tool: str, **arguments: Any) -> dict[str, Any]:
 
 
 async def over(one: McpClient, job: str) -> dict[str, Any]:
-    """A job's report, when it has one."""
+    """Return the report of a job once it has ended."""
     with anyio.fail_after(TAKEN_OVER):
         while (found := await told(one, "job_status", job=job, wait=5))["status"] == "running":
             pass
@@ -54,12 +53,14 @@ async def over(one: McpClient, job: str) -> dict[str, Any]:
 
 
 def people(of: Replicas) -> str:
-    return HEADER + "".join(f"new-{n}@example.com,,{tenant(of.sandbox)},,3,viewer,Person {n}\n" for n in range(PEOPLE))
+    return HEADER + "".join(
+        f"new-{n}@example.com,,{tenant_id(of.sandbox)},,3,viewer,Person {n}\n" for n in range(PEOPLE)
+    )
 
 
 def there(of: Replicas) -> set[str]:
     """Who of them holds the role."""
-    return {row[0] for row in held(of.sandbox) if row[0].startswith("new-") and row[4] == "viewer"}
+    return {row[0] for row in list_grants(of.sandbox) if row[0].startswith("new-") and row[4] == "viewer"}
 
 
 async def written(of: Replicas, least: int) -> None:
@@ -69,7 +70,7 @@ async def written(of: Replicas, least: int) -> None:
 
 
 async def begun(one: McpClient, of: Replicas) -> None:
-    """Begin the import; whoever waits for its answer may be disappointed."""
+    """Start the import, and ignore a lost answer."""
     of.sandbox.faults.add("latency", on="auth.CreateTenantUser", seconds=0.3)
     with suppress(Exception):  # its server is killed
         await one.call_tool("job_import_users", {"csv": people(of)})
@@ -124,12 +125,12 @@ async def test_a_job_outlives_its_database_and_is_done_once_by_servers_that_stay
     key = tmp_path / "pgpass"
     key.write_text(f"*:*:*:*:{url.password}\n", encoding="utf-8")
     key.chmod(0o600)
-    async with line(where) as (network, near):
+    async with connect_through(where) as (network, near):
         address = make_url(near)._replace(password=None).update_query_dict({"passfile": str(key)})
         async with (
             start_replicas(catalogue, address.render_as_string(), tmp_path) as two,
             client(two.replicas[1].url) as other,
-            httpx2.AsyncClient(timeout=SOON) as http,
+            httpx2.AsyncClient(timeout=SHORT_TIMEOUT) as http,
             anyio.create_task_group() as together,
         ):
             together.start_soon(_begun_alone, two)
@@ -143,7 +144,7 @@ async def test_a_job_outlives_its_database_and_is_done_once_by_servers_that_stay
             while anyio.current_time() < until:
                 for each in two.replicas:
                     assert (await http.get(f"{each.url}/healthz")).status_code == 200
-            network.mend()
+            network.restore()
             two.sandbox.faults.clear()
             report = await over(other, job)
             together.cancel_scope.cancel()

@@ -1,12 +1,10 @@
-"""Several servers as one: what one of them was told holds for all, and what a person said yes to goes once."""
+"""Several servers with one store: a decision at one server holds at all of them, and an approval is used once."""
 
 from __future__ import annotations
 
-import base64
 import re
-import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +14,23 @@ from mcp import Client as McpClient
 from mcp import types
 
 from saasus_mcp.catalog import Catalogue
-from saasus_mcp.cli.state import AUDIT_KEY_PURPOSE, KEY_FILE
-from saasus_mcp.permissions.approval.approvals import ApprovalService
 from saasus_mcp.permissions.policy.file import preset_path
-from saasus_mcp.permissions.secrets.encryption import Encryptor
-from saasus_mcp.sandbox import CREDENTIALS
 from tests.support.commands import CommandResult, spawn_command
-from tests.support.databases import POSTGRESQL, open_stores
+from tests.support.databases import POSTGRESQL
 from tests.support.gate import question_name, question_params, reply_text, type_name
 from tests.support.hosting_server import connect_client
-from tests.support.replicas import KEYS, Replicas, start_replica, start_replicas
+from tests.support.replicas import (
+    APPROVE_COMMAND,
+    KEYS,
+    Replicas,
+    approve_call,
+    call_allowed,
+    call_raw,
+    create_tenant,
+    start_replica,
+    start_replicas,
+)
 
-CODE = re.compile(r"saasus-mcp approve ([0-9A-Z-]+)")
 TURNS = 4
 CEILING = 7
 Pair = tuple[Replicas, list[McpClient]]
@@ -47,20 +50,16 @@ async def clients(*urls: str) -> AsyncIterator[list[McpClient]]:
 
 
 def _nobody(_: types.ElicitRequestFormParams) -> types.ElicitResult:
-    """The client says that it can ask; each test answers by itself."""
+    """Declare that the client can ask; each test answers by itself."""
     raise AssertionError("nobody is asked")
 
 
-async def raw(client: McpClient, tool: str, arguments: dict[str, Any], **round_: Any) -> Any:
-    return await client.session.call_tool(tool, arguments, allow_input_required=True, **round_)
-
-
 async def at_once(each: list[McpClient], tool: str, arguments: dict[str, Any], **round_: Any) -> list[Any]:
-    """The answers to one call that every client makes twice, all at the same time."""
+    """Return the answers to one call that every client makes twice at the same time."""
     answers: list[Any] = []
 
     async def call(client: McpClient) -> None:
-        answers.append(await raw(client, tool, arguments, **round_))
+        answers.append(await call_raw(client, tool, arguments, **round_))
 
     async with anyio.create_task_group() as together:
         for client in (*each, *each):
@@ -68,31 +67,8 @@ async def at_once(each: list[McpClient], tool: str, arguments: dict[str, Any], *
     return answers
 
 
-async def done(client: McpClient, tool: str, **arguments: Any) -> dict[str, Any]:
-    """What a call that goes without a question gives."""
-    given = await raw(client, tool, arguments)
-    assert not given.is_error, reply_text(given)
-    return dict(given.structured_content or {})
-
-
-async def tenant(client: McpClient, name: str) -> str:
-    made = await done(client, "auth_create_tenant", name=name, attributes={}, back_office_staff_email="a@example.jp")
-    return str(made["id"])
-
-
-def approve(where: Path | str, code: str, name: str) -> None:
-    """What a person does in a terminal or on the console."""
-    sealer = Encryptor.from_file(where / KEY_FILE) if isinstance(where, Path) else Encryptor(base64.b64decode(KEYS[0]))
-    with (
-        closing(open_stores(where, sealer.derive_keys(AUDIT_KEY_PURPOSE))) as kept,
-        closing(kept.open_saas(CREDENTIALS.saas_id)) as store,
-    ):
-        approvals, now = ApprovalService(store), time.time()
-        approvals.approve(approvals.find_pending(code, now), name, "local:somebody", now)
-
-
 def terminal(of: Replicas, *args: str) -> CommandResult:
-    """A command on the machine of a person who looks after the servers."""
+    """Run a command on the operator's machine."""
     return spawn_command(*args, **of.env)
 
 
@@ -100,10 +76,10 @@ async def test_an_approved_call_that_every_server_is_asked_for_at_once_goes_once
     two, each = pair
     for turn in range(TURNS):
         name = f"tenant {turn}"
-        wanted = {"tenant_id": await tenant(each[0], name)}
+        wanted = {"tenant_id": await create_tenant(each[0], name)}
         asked = await at_once(each, "auth_delete_tenant", wanted)
-        [code] = {code for answer in asked for code in CODE.findall(reply_text(answer))}
-        approve(where, code, name)
+        [code] = {code for answer in asked for code in APPROVE_COMMAND.findall(reply_text(answer))}
+        approve_call(where, code, name)
         answers = await at_once(each, "auth_delete_tenant", wanted)
         assert sorted(answer.is_error for answer in answers) == [False, True, True, True]
         assert two.sandbox.count_writes(f"DELETE /v1/auth/tenants/{wanted['tenant_id']} ") == 1
@@ -123,7 +99,7 @@ async def test_a_question_of_one_server_is_answered_at_any_and_the_answer_is_use
             "country": "JP",
             "description": "",
         }
-        asked = await raw(each[turn % 2], "pricing_create_tax_rate", rate)
+        asked = await call_raw(each[turn % 2], "pricing_create_tax_rate", rate)
         assert isinstance(asked, types.InputRequiredResult), reply_text(asked)
         yes = types.ElicitResult(action="accept", content={"confirm": True})
         if name := question_name(question_params(asked)):
@@ -138,10 +114,10 @@ async def test_a_freeze_in_a_terminal_holds_every_server(pair: Pair) -> None:
     two, each = pair
     assert terminal(two, "freeze", "--reason", "an incident").status == 0
     for number, client in enumerate(each):
-        given = await raw(client, "auth_create_role", {"role_name": f"role_{number}", "display_name": "x"})
+        given = await call_raw(client, "auth_create_role", {"role_name": f"role_{number}", "display_name": "x"})
         assert given.is_error
         assert "an incident" in reply_text(given)
-        await done(client, "auth_get_roles")
+        await call_allowed(client, "auth_get_roles")
     assert two.sandbox.count_writes("role_") == 0
 
 
@@ -157,7 +133,7 @@ async def test_a_ceiling_is_one_over_all_servers(catalogue: Catalogue, where: Pa
 
         async def write(number: int) -> None:
             wanted = {"role_name": f"role_{number}", "display_name": "x"}
-            results.append((await raw(each[number % 2], "auth_create_role", wanted)).is_error)
+            results.append((await call_raw(each[number % 2], "auth_create_role", wanted)).is_error)
 
         async with anyio.create_task_group() as together:
             for number in range(3 * CEILING):
@@ -167,33 +143,33 @@ async def test_a_ceiling_is_one_over_all_servers(catalogue: Catalogue, where: Pa
 
 async def test_a_secret_and_a_large_answer_of_one_server_are_there_at_the_other(pair: Pair) -> None:
     two, (here, there) = pair
-    made = await done(here, "auth_create_saas_user", sign_in_id="first")
+    made = await call_allowed(here, "auth_create_saas_user", sign_in_id="first")
     assert made["password"].startswith("secret://r/")
-    await done(there, "auth_create_saas_user", sign_in_id="second", password=made["password"])
+    await call_allowed(there, "auth_create_saas_user", sign_in_id="second", password=made["password"])
     assert two.sandbox.count_writes('"password":') == 1
     assert two.sandbox.count_writes("secret://") == 0, "it is the secret that goes over the wire"
 
     for number in range(60):
-        await done(here, "auth_create_role", role_name=f"role_{number}", display_name="x" * 500)
-    cut = reply_text(await raw(here, "auth_get_roles", {}))
+        await call_allowed(here, "auth_create_role", role_name=f"role_{number}", display_name="x" * 500)
+    cut = reply_text(await call_raw(here, "auth_get_roles", {}))
     [kept] = re.findall(r"saasus://results/([0-9a-f]+)", cut)
-    whole = await done(there, "select_from_result", id=kept, expression="length(roles)")
+    whole = await call_allowed(there, "select_from_result", id=kept, expression="length(roles)")
     assert whole["result"] > 60
 
 
 @pytest.mark.parametrize("where", [POSTGRESQL], indirect=True)
 async def test_a_question_outlives_a_change_of_the_key(pair: Pair, tmp_path: Path) -> None:
     two, (before, _) = pair
-    wanted = {"tenant_id": await tenant(before, "tenant"), "name": "renamed", "attributes": {}}
+    wanted = {"tenant_id": await create_tenant(before, "tenant"), "name": "renamed", "attributes": {}}
     wanted["back_office_staff_email"] = "b@example.jp"
-    asked = await raw(before, "auth_update_tenant", wanted)
+    asked = await call_raw(before, "auth_update_tenant", wanted)
     yes = types.ElicitResult(action="accept", content={"confirm": True})
     answered = {"input_responses": {"confirm": yes}, "request_state": asked.request_state}
     env = two.env | {"SAASUS_MCP_SEALING_KEYS": f"{KEYS[1]},{KEYS[0]}", "SAASUS_MCP_STATE_DIR": str(tmp_path / "own")}
     with start_replica(env, tmp_path / "rotated.log") as another:
         await another.wait_until_ready()
         async with clients(another.url) as [after]:
-            given = await raw(after, "auth_update_tenant", wanted, **answered)
+            given = await call_raw(after, "auth_update_tenant", wanted, **answered)
             assert not given.is_error, reply_text(given)
     rotated = {"SAASUS_MCP_SEALING_KEYS": f"{KEYS[1]},{KEYS[0]},{KEYS[2]}"}
     assert spawn_command("audit", "verify", **(two.env | rotated)).status == 0
@@ -205,7 +181,7 @@ async def test_a_question_outlives_a_change_of_the_key(pair: Pair, tmp_path: Pat
 @pytest.mark.parametrize("where", [POSTGRESQL], indirect=True)
 async def test_a_server_with_a_key_of_its_own_does_not_start_and_leaves_the_audit_whole(pair: Pair) -> None:
     two, (before, _) = pair
-    await done(before, "auth_create_role", role_name="r", display_name="R")
+    await call_allowed(before, "auth_create_role", role_name="r", display_name="R")
     for saas_id in (two.env["SAASUS_SAAS_ID"], "one-more"):
         other = two.env | {"SAASUS_MCP_SEALING_KEYS": KEYS[2], "SAASUS_SAAS_ID": saas_id}
         refused = spawn_command("serve", "--transport", "http", "--port", "0", **other)

@@ -93,6 +93,7 @@ async def test_prices_by_use_are_told_as_such(tmp_path: Path) -> None:
         assert rows["株式会社青空商事"]["fixed_price"] == "49800"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("args", "names"),
     [

@@ -15,29 +15,11 @@ import pytest
 
 from saasus_mcp.jobs.job_tools import build_job_tools
 from saasus_mcp.permissions.policy.presets import Principal
-from saasus_mcp.sandbox import Sandbox
-from saasus_mcp.sandbox.state import State
 from saasus_mcp.server.surface.builtin_tool import BuiltinTool
 from saasus_mcp.server.surface.tool_surface import ToolSurface
+from tests.support.job_data import list_grants, sandbox_state
 from tests.support.job_server import start_job_server
 from tests.support.pipeline import ERAS, PRINCIPAL, Era, connect_client
-
-
-def state_of(sandbox: Sandbox) -> State:
-    """What the sandbox holds, looked at from inside."""
-    return sandbox.state
-
-
-def held(sandbox: Sandbox) -> list[tuple[str, str, str, str, str]]:
-    """Every grant that the sandbox holds: login, tenant, environment and role; members without one too."""
-    state = state_of(sandbox)
-    rows = []
-    for member in state.rows("members"):
-        user = state.get("users", member["user_id"])
-        login = (user["email"], user["sign_in_id"], member["tenant_id"])
-        grants = state.rows("grants", member["tenant_id"], member["user_id"])
-        rows += [(*login, str(grant["env_id"]), str(grant["role_name"])) for grant in grants] or [(*login, "", "")]
-    return sorted(rows)
 
 
 def exported(rows: Iterable[dict[str, Any]]) -> list[tuple[str, ...]]:
@@ -52,8 +34,8 @@ def read(text: str) -> list[dict[str, Any]]:
 async def test_every_grant_is_a_row_and_every_row_a_grant(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         told = await on.call_json("job_export_users")
-        assert exported(read(told["csv"])) == held(on.sandbox)
-        assert told["counts"]["rows"] == len(held(on.sandbox))
+        assert exported(read(told["csv"])) == list_grants(on.sandbox)
+        assert told["counts"]["rows"] == len(list_grants(on.sandbox))
         assert on.count_requests("auth.SearchTenantUsers") == 1, "one page holds them all"
 
 
@@ -67,10 +49,10 @@ async def test_records_have_the_attributes_that_were_chosen(tmp_path: Path) -> N
 
 async def test_filters_leave_only_what_they_name(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
-        tenant = state_of(on.sandbox).rows("tenants")[1]["id"]
+        tenant = sandbox_state(on.sandbox).rows("tenants")[1]["id"]
         args = {"tenant_ids": [tenant], "env_ids": [3], "role_names": ["editor", "admin"]}
         rows = exported(read((await on.call_json("job_export_users", args))["csv"]))
-        wanted = [row for row in held(on.sandbox) if row[2:4] == (tenant, "3") and row[4] in ("editor", "admin")]
+        wanted = [row for row in list_grants(on.sandbox) if row[2:4] == (tenant, "3") and row[4] in ("editor", "admin")]
         assert rows == wanted != []
 
 
@@ -151,7 +133,7 @@ async def test_the_compact_surface_has_one_tool_that_describes_and_runs_them_all
 async def test_jobs_are_a_toolset_of_their_own(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         for toolset, listed in (("jobs", True), ("users", False)):
-            surface = ToolSurface(on.pipeline, "en", "full", frozenset({toolset}), on.tools)
+            surface = ToolSurface(on.pipeline, "en", "full", toolsets=frozenset({toolset}), extra_tools=on.tools)
             names = {tool.name for tool in surface.list_tools(PRINCIPAL) if isinstance(tool, BuiltinTool)}
             assert ("job_export_users" in names) == ("job_status" in names) == listed
 

@@ -12,9 +12,7 @@ from saasus_mcp.common.language import Language
 from saasus_mcp.permissions.question.content import Question
 from saasus_mcp.permissions.question.dialog import render_dialog
 from saasus_mcp.permissions.question.formatting import Reader
-from tests.jobs.kinds.test_export_users import held, state_of
-from tests.jobs.kinds.test_import_users import HEADER, tenant
-from tests.jobs.kinds.test_offboarding import USER
+from tests.support.job_data import HEADER, USER, list_grants, sandbox_state, tenant_id
 from tests.support.job_server import AcceptingPerson, JobServer, start_job_server
 
 LANGUAGES: tuple[Language, ...] = ("en", "ja")
@@ -31,7 +29,7 @@ async def asked(on: JobServer, text: str, **more: Any) -> Question:
 
 
 def staff(on: JobServer, count: int, role: str = "viewer") -> list[str]:
-    return [f"staff-{n}@aozora.example.jp,,{tenant(on.sandbox)},,3,{role},Person {n}\n" for n in range(count)]
+    return [f"staff-{n}@aozora.example.jp,,{tenant_id(on.sandbox)},,3,{role},Person {n}\n" for n in range(count)]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -41,7 +39,7 @@ async def test_whoever_gets_a_role_that_the_others_do_not_is_named_at_any_positi
 ) -> None:
     async with start_job_server(tmp_path) as on:
         rows = staff(on, 300)
-        rows.insert(at, f"{MALLORY},,{tenant(on.sandbox)},,3,admin,Mallory\n")
+        rows.insert(at, f"{MALLORY},,{tenant_id(on.sandbox)},,3,admin,Mallory\n")
         said = render_dialog(await asked(on, HEADER + "".join(rows)), Reader.of(language)).splitlines()
     assert len(said) <= 12
     first = "\n".join(said[:4])
@@ -60,8 +58,8 @@ async def test_a_role_that_sounds_like_more_is_called_out_even_where_most_get_it
 
 async def test_one_person_with_every_role_is_one_item_with_all_of_them(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
-        roles = [row["role_name"] for row in state_of(on.sandbox).rows("roles")]
-        rows = [*staff(on, 20), *(f"{MALLORY},,{tenant(on.sandbox)},,3,{role},M\n" for role in roles)]
+        roles = [row["role_name"] for row in sandbox_state(on.sandbox).rows("roles")]
+        rows = [*staff(on, 20), *(f"{MALLORY},,{tenant_id(on.sandbox)},,3,{role},M\n" for role in roles)]
         said = render_dialog(await asked(on, HEADER + "".join(rows)), Reader.of("en")).splitlines()
     line = next(each for each in said if each.startswith("Roles by person"))
     assert line.count(MALLORY) == 1
@@ -72,8 +70,8 @@ async def test_of_a_few_people_everybody_stands_there_with_their_roles_and_place
     async with start_job_server(tmp_path) as on:
         rows = [
             *staff(on, 2),
-            f",tanaka,{tenant(on.sandbox, 1)},,1,editor,T\n",
-            f"{MALLORY},,{tenant(on.sandbox)},,3,admin,M\n",
+            f",tanaka,{tenant_id(on.sandbox, 1)},,1,editor,T\n",
+            f"{MALLORY},,{tenant_id(on.sandbox)},,3,admin,M\n",
         ]
         said = render_dialog(await asked(on, HEADER + "".join(rows)), Reader.of("en")).splitlines()
     assert said[2].startswith(f"Roles by person: {MALLORY} (“管理者 (admin)” in “本番環境 (prod)” of “{COMPANY}”), ")
@@ -81,6 +79,7 @@ async def test_of_a_few_people_everybody_stands_there_with_their_roles_and_place
     assert not [line for line in said if line.startswith("Not shown")]
 
 
+@pytest.mark.slow
 async def test_of_a_long_list_the_rest_is_announced_and_stands_whole_in_the_details(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         question = await asked(on, HEADER + "".join(staff(on, 40)))
@@ -89,14 +88,15 @@ async def test_of_a_long_list_the_rest_is_announced_and_stands_whole_in_the_deta
     assert all(f"staff-{n}@aozora.example.jp" in told for n in range(40))
 
 
+@pytest.mark.slow
 async def test_where_not_all_ordinary_people_are_shown_how_many_there_are_is_typed(tmp_path: Path) -> None:
     person = AcceptingPerson()
     async with start_job_server(tmp_path) as on:
-        await on.call_json("job_import_users", {"csv": HEADER + "".join(staff(on, 40))}, asker=person)
+        await on.call_json("job_import_users", {"csv": HEADER + "".join(staff(on, 40))}, elicitor=person)
         await on.call_json(
             "job_import_users",
-            {"csv": HEADER + f"one@aozora.example.jp,,{tenant(on.sandbox)},,3,viewer,\n"},
-            asker=person,
+            {"csv": HEADER + f"one@aozora.example.jp,,{tenant_id(on.sandbox)},,3,viewer,\n"},
+            elicitor=person,
         )
     assert [question.name for question in person.questions] == ["40 people", None]
 
@@ -107,7 +107,7 @@ async def test_where_not_all_are_shown_who_get_more_the_whole_must_be_opened(tmp
             AcceptingPerson(),
             [*staff(on, 40), *(row.replace("staff", "boss") for row in staff(on, 20, "admin"))],
         )
-        answer = await on.call("job_import_users", {"csv": HEADER + "".join(rows)}, asker=person)
+        answer = await on.call("job_import_users", {"csv": HEADER + "".join(rows)}, elicitor=person)
         assert "saasus-mcp approve" in answer.text
         assert (person.questions, on.count_requests("auth.CreateSaasUser")) == ([], 0)
 
@@ -124,22 +124,23 @@ async def test_the_reason_is_kept_in_the_audit_and_makes_no_other_job(tmp_path: 
     person = AcceptingPerson()
     async with start_job_server(tmp_path) as on:
         args = {"csv": HEADER + "".join(staff(on, 1)), "reason": "New colleague"}
-        await on.call_json("job_import_users", args, asker=person)
+        await on.call_json("job_import_users", args, elicitor=person)
         begun = next(each for each in on.audit_records() if each["operation"] == "job_import_users")
     assert "Reason given by the requester: “New colleague”" in person.questions[0].message
     assert begun["requester_reason"] == "New colleague"
     assert "reason" not in begun["arguments"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 90])
 async def test_existing_people_are_found_however_they_are_written_and_however_long_the_list_is(
     tmp_path: Path, count: int
 ) -> None:
     async with start_job_server(tmp_path) as on:
-        rows = [f"Minami.Aozora@Example.jp,,{tenant(on.sandbox)},,3,経理,\n"]
-        rows += [f"{chr(97 + n % 26)}{n}@x.example,,{tenant(on.sandbox)},,3,viewer,\n" for n in range(count - 1)]
-        await on.call_json("job_import_users", {"csv": HEADER + "".join(rows)}, asker=AcceptingPerson())
-        alike = [row for row in state_of(on.sandbox).rows("users") if row["email"].casefold() == USER]
+        rows = [f"Minami.Aozora@Example.jp,,{tenant_id(on.sandbox)},,3,経理,\n"]
+        rows += [f"{chr(97 + n % 26)}{n}@x.example,,{tenant_id(on.sandbox)},,3,viewer,\n" for n in range(count - 1)]
+        await on.call_json("job_import_users", {"csv": HEADER + "".join(rows)}, elicitor=AcceptingPerson())
+        alike = [row for row in sandbox_state(on.sandbox).rows("users") if row["email"].casefold() == USER]
     assert len(alike) == 1, "no second account"
     assert on.count_requests("auth.CreateSaasUser") == count - 1
 
@@ -147,8 +148,8 @@ async def test_existing_people_are_found_however_they_are_written_and_however_lo
 async def test_attributes_of_members_that_stay_are_told_line_by_line(tmp_path: Path) -> None:
     person = AcceptingPerson()
     async with start_job_server(tmp_path) as on:
-        text = HEADER + f"{USER},,{tenant(on.sandbox)},,3,経理,Another Name\n"
-        told = await on.call_json("job_import_users", {"csv": text}, asker=person)
+        text = HEADER + f"{USER},,{tenant_id(on.sandbox)},,3,経理,Another Name\n"
+        told = await on.call_json("job_import_users", {"csv": text}, elicitor=person)
     assert told["rows"][0] | {"outcome": "applied", "attributes_kept": ["full_name"]} == told["rows"][0]
     assert "Attributes of 1 person already in the tenant stay as they are" in person.questions[0].message
 
@@ -162,16 +163,16 @@ async def test_names_dates_and_blank_rows_of_a_spreadsheet_are_understood(tmp_pa
         f"two@example.com,{COMPANY},PROD,Viewer,T\n",
     ]
     async with start_job_server(tmp_path) as on:
-        told = await on.call_json("job_import_users", {"csv": header + "".join(rows)}, asker=AcceptingPerson())
+        told = await on.call_json("job_import_users", {"csv": header + "".join(rows)}, elicitor=AcceptingPerson())
         assert told["counts"] == {"applied": 2}
-        there = {(row[0], row[3], row[4]) for row in held(on.sandbox)}
+        there = {(row[0], row[3], row[4]) for row in list_grants(on.sandbox)}
     assert {("new@example.com", "3", "admin"), ("two@example.com", "3", "viewer")} <= there
 
 
 async def test_all_mistakes_of_a_line_are_told_at_once_and_what_would_be_right(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         answer = await on.call(
-            "job_import_users", {"csv": HEADER + "bad mail,,Nope,,9,zzz,\n"}, asker=AcceptingPerson()
+            "job_import_users", {"csv": HEADER + "bad mail,,Nope,,9,zzz,\n"}, elicitor=AcceptingPerson()
         )
     for said in ("“bad mail”", "“Nope”", "“9”", "“zzz”", "3 (prod / 本番環境)", "admin (管理者)"):
         assert said in answer.text
@@ -181,7 +182,7 @@ async def test_lines_with_mistakes_can_be_left_out_which_the_question_and_the_re
     person = AcceptingPerson()
     async with start_job_server(tmp_path) as on:
         text = HEADER + "bad mail,,Nope,,9,zzz,\n" + "".join(staff(on, 2))
-        told = await on.call_json("job_import_users", {"csv": text, "on_mistake": "skip"}, asker=person)
+        told = await on.call_json("job_import_users", {"csv": text, "on_mistake": "skip"}, elicitor=person)
     assert told["counts"] == {"applied": 2, "left_out": 1}
     assert "1 row with mistakes left out" in person.questions[0].message
     assert "“bad mail” is not a valid e-mail address" in next(
@@ -198,7 +199,7 @@ async def test_people_without_a_tenant_are_skipped_where_they_are_there_and_a_mi
         again = await on.call_json("job_import_users", {"result": exported["result"]})
         assert set(again["counts"]) == {"skipped"}
         answer = await on.call(
-            "job_import_users", {"csv": HEADER + "nobody@example.com,,,,,,\n"}, asker=AcceptingPerson()
+            "job_import_users", {"csv": HEADER + "nobody@example.com,,,,,,\n"}, elicitor=AcceptingPerson()
         )
         assert "line 2, tenant_id: the tenant is missing" in answer.text
         assert on.count_requests("auth.CreateSaasUser") == 0
@@ -206,6 +207,6 @@ async def test_people_without_a_tenant_are_skipped_where_they_are_there_and_a_mi
 
 async def test_done_reaches_the_total(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
-        answer = await on.call("job_import_users", {"csv": HEADER + "".join(staff(on, 25))}, asker=AcceptingPerson())
+        answer = await on.call("job_import_users", {"csv": HEADER + "".join(staff(on, 25))}, elicitor=AcceptingPerson())
         told = json.loads(answer.text)
     assert (told["done"], told["total"]) == (25, 25), "rows, from the first to the last"

@@ -11,47 +11,31 @@ import pytest
 from saasus_mcp.jobs.name_index import ImportTargets
 from saasus_mcp.jobs.users.user_list import UserLine, parse_users
 from saasus_mcp.permissions.policy.presets import PRESETS
-from saasus_mcp.sandbox import Sandbox
 from saasus_mcp.server.pipeline.call import Call, PendingElicitation
-from tests.jobs.kinds.test_export_users import held, state_of
+from tests.support.job_data import HEADER, import_lines, list_grants, sandbox_state, tenant_id
 from tests.support.job_server import AcceptingPerson, JobServer, start_job_server
 from tests.support.pipeline import ERAS, PRINCIPAL, Era, accept_question, connect_client
-
-HEADER = "email,sign_in_id,tenant_id,tenant_name,env_id,role_name,attribute.full_name\n"
 
 
 def contents(folder: Path) -> list[bytes]:
     return [file.read_bytes() for file in folder.iterdir()]
 
 
-def tenant(sandbox: Sandbox, number: int = 0) -> str:
-    return str(state_of(sandbox).rows("tenants")[number]["id"])
-
-
-def listed(sandbox: Sandbox, count: int = 3) -> str:
-    """So many new people: by turns by address and by sign-in id, each with two roles in one tenant."""
-    lines = []
-    for number in range(count):
-        login = f"new-{number}@example.com," if number % 2 == 0 else f",new-{number}"
-        lines += [f"{login},{tenant(sandbox)},,3,{role},Person {number}\n" for role in ("viewer", "editor")]
-    return HEADER + "".join(lines)
-
-
 async def imported(on: JobServer, text: str, **more: Any) -> dict[str, Any]:
-    return await on.call_json("job_import_users", {"csv": text, **more}, asker=AcceptingPerson())
+    return await on.call_json("job_import_users", {"csv": text, **more}, elicitor=AcceptingPerson())
 
 
 async def test_what_was_listed_is_there_afterwards_and_nothing_else(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
-        before = held(on.sandbox)
-        told = await imported(on, listed(on.sandbox, 5))
+        before = list_grants(on.sandbox)
+        told = await imported(on, import_lines(on.sandbox, 5))
         assert (told["status"], told["counts"]) == ("done", {"applied": 10})
-        new = [row for row in held(on.sandbox) if row not in before]
+        new = [row for row in list_grants(on.sandbox) if row not in before]
         wanted = [
             (
                 f"new-{n}@example.com" if n % 2 == 0 else "",
                 "" if n % 2 == 0 else f"new-{n}",
-                tenant(on.sandbox),
+                tenant_id(on.sandbox),
                 "3",
                 role,
             )
@@ -59,15 +43,16 @@ async def test_what_was_listed_is_there_afterwards_and_nothing_else(tmp_path: Pa
             for role in ("editor", "viewer")
         ]
         assert sorted(new) == sorted(wanted)
-        assert set(before) <= set(held(on.sandbox))
+        assert set(before) <= set(list_grants(on.sandbox))
         assert on.count_requests("auth.CreateSaasUser") == on.count_requests("auth.CreateTenantUser") == 5
         assert on.count_requests("auth.CreateTenantUserRoles") == 5, "the roles of one environment go in one call"
 
 
+@pytest.mark.slow
 async def test_one_question_shows_the_whole_plan_with_its_counts(tmp_path: Path) -> None:
     person = AcceptingPerson()
     async with start_job_server(tmp_path) as on:
-        await on.call_json("job_import_users", {"csv": listed(on.sandbox, 5)}, asker=person)
+        await on.call_json("job_import_users", {"csv": import_lines(on.sandbox, 5)}, elicitor=person)
     [question] = person.questions
     assert question.message.splitlines()[:2] == [
         "[SANDBOX] Register 5 people in “株式会社青空商事”",
@@ -82,11 +67,11 @@ async def test_one_question_shows_the_whole_plan_with_its_counts(tmp_path: Path)
 
 async def test_the_same_list_again_changes_nothing_and_asks_nobody(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
-        await imported(on, listed(on.sandbox))
-        there, sent = held(on.sandbox), on.count_requests("auth.CreateSaasUser")
-        told = await on.call_json("job_import_users", {"csv": listed(on.sandbox)})
+        await imported(on, import_lines(on.sandbox))
+        there, sent = list_grants(on.sandbox), on.count_requests("auth.CreateSaasUser")
+        told = await on.call_json("job_import_users", {"csv": import_lines(on.sandbox)})
         assert (told["status"], told["counts"]) == ("done", {"skipped": 6})
-        assert (held(on.sandbox), on.count_requests("auth.CreateSaasUser")) == (there, sent)
+        assert (list_grants(on.sandbox), on.count_requests("auth.CreateSaasUser")) == (there, sent)
 
 
 async def test_what_was_exported_can_be_imported_as_it_is(tmp_path: Path) -> None:
@@ -94,12 +79,12 @@ async def test_what_was_exported_can_be_imported_as_it_is(tmp_path: Path) -> Non
         for form in ("csv", "json"):
             result = (await on.call_json("job_export_users", {"attributes": ["full_name"], "format": form}))["result"]
             told = await on.call_json("job_import_users", {"result": result})
-            assert told["counts"] == {"skipped": len(held(on.sandbox))}
+            assert told["counts"] == {"skipped": len(list_grants(on.sandbox))}
 
 
 async def test_a_list_with_mistakes_is_refused_whole_and_every_mistake_is_told(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
-        there = tenant(on.sandbox)
+        there = tenant_id(on.sandbox)
         text = HEADER + "".join(
             [
                 f"a@example.com,,{there},,3,viewer,A\n",
@@ -114,7 +99,7 @@ async def test_a_list_with_mistakes_is_refused_whole_and_every_mistake_is_told(t
                 f"a@example.com,,{there},,3,editor,Another\n",
             ]
         )
-        answer = await on.call("job_import_users", {"csv": text}, asker=AcceptingPerson())
+        answer = await on.call("job_import_users", {"csv": text}, elicitor=AcceptingPerson())
         assert not answer.ok
         assert answer.text.startswith("csv: 9 lines are wrong:\n")
         for said in (
@@ -132,6 +117,7 @@ async def test_a_list_with_mistakes_is_refused_whole_and_every_mistake_is_told(t
         assert on.count_requests("auth.CreateSaasUser") == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -146,13 +132,13 @@ async def test_a_list_with_mistakes_is_refused_whole_and_every_mistake_is_told(t
 )
 async def test_a_list_that_is_none_is_refused(tmp_path: Path, text: str, said: str) -> None:
     async with start_job_server(tmp_path) as on:
-        answer = await on.call("job_import_users", {"csv": text}, asker=AcceptingPerson())
+        answer = await on.call("job_import_users", {"csv": text}, elicitor=AcceptingPerson())
         assert said in answer.text
 
 
 async def test_a_password_becomes_a_handle_that_no_answer_shows(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
-        answer = await on.call("job_import_users", {"csv": listed(on.sandbox, 4)}, asker=AcceptingPerson())
+        answer = await on.call("job_import_users", {"csv": import_lines(on.sandbox, 4)}, elicitor=AcceptingPerson())
         told = json.loads(answer.text)
         assert told["secrets"] == 2
         kept = await on.call("select_from_result", {"id": told["kept_secrets"], "expression": "@"})
@@ -162,22 +148,23 @@ async def test_a_password_becomes_a_handle_that_no_answer_shows(tmp_path: Path) 
     assert not any(b"sandbox-password" in file for file in contents(tmp_path))
 
 
+@pytest.mark.slow
 async def test_without_a_person_to_ask_it_waits_for_an_approval(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
-        answer = await on.call("job_import_users", {"csv": listed(on.sandbox)})
+        answer = await on.call("job_import_users", {"csv": import_lines(on.sandbox)})
         assert "saasus-mcp approve" in answer.text
         assert on.count_requests("auth.CreateSaasUser") == 0
         [pending] = on.pipeline.store.list_approvals(on.pipeline.clock())
         on.pipeline.store.decide_approval(
             pending.code, "approved", by="local:person", at=on.pipeline.clock(), expires_at=on.pipeline.clock() + 60
         )
-        told = await on.call_json("job_import_users", {"csv": listed(on.sandbox)})
+        told = await on.call_json("job_import_users", {"csv": import_lines(on.sandbox)})
         assert told["counts"] == {"applied": 6}
 
 
 async def test_a_policy_that_forbids_a_part_says_which_before_anything_starts(tmp_path: Path) -> None:
     async with start_job_server(tmp_path, policy=PRESETS["read-only"]) as on:
-        answer = await on.call("job_import_users", {"csv": listed(on.sandbox)}, asker=AcceptingPerson())
+        answer = await on.call("job_import_users", {"csv": import_lines(on.sandbox)}, elicitor=AcceptingPerson())
         assert not answer.ok
         assert "auth_create_saas_user (3 calls, the first for “new-0@example.com”)" in answer.text
         assert "auth_create_tenant_user_roles (3 calls" in answer.text
@@ -191,7 +178,7 @@ async def test_a_plan_that_changed_while_a_person_thought_is_asked_about_again(t
     class Slow(AcceptingPerson):
         async def ask(self, question: Any) -> Any:
             if not self.questions:
-                state = state_of(on.sandbox)
+                state = sandbox_state(on.sandbox)
                 state.put(
                     "users", ("late",), {"id": "late", "email": "new-0@example.com", "sign_in_id": "", "attributes": {}}
                 )
@@ -199,7 +186,7 @@ async def test_a_plan_that_changed_while_a_person_thought_is_asked_about_again(t
 
     person = Slow()
     async with start_job_server(tmp_path) as on:
-        told = await on.call_json("job_import_users", {"csv": listed(on.sandbox, 1)}, asker=person)
+        told = await on.call_json("job_import_users", {"csv": import_lines(on.sandbox, 1)}, elicitor=person)
         assert len(person.questions) == 2
         assert "changed since you were asked" in person.questions[1].message
         assert told["counts"] == {"applied": 2}
@@ -215,11 +202,11 @@ async def test_an_answer_to_the_question_about_another_list_is_refused(tmp_path:
 
     async with start_job_server(tmp_path) as on:
         asking = await on.surface.run(
-            Call("job_import_users", {"csv": listed(on.sandbox, 1)}, PRINCIPAL, elicitor=Later())
+            Call("job_import_users", {"csv": import_lines(on.sandbox, 1)}, PRINCIPAL, elicitor=Later())
         )
         assert isinstance(asking, PendingElicitation)
         reply = ConfirmationReply(ClientAnswer("accept", {FIELD_YES: True}), asking.state)
-        answer = await on.call("job_import_users", {"csv": listed(on.sandbox, 2)}, reply=reply)
+        answer = await on.call("job_import_users", {"csv": import_lines(on.sandbox, 2)}, reply=reply)
         assert "another call" in answer.text
         assert on.count_requests("auth.CreateSaasUser") == 0
 
@@ -230,14 +217,14 @@ async def test_a_client_of_either_protocol_is_asked_once(tmp_path: Path, era: Er
         start_job_server(tmp_path) as on,
         connect_client(on.pipeline, era, accept_question, more=on.tools) as client,
     ):
-        result = await client.call_tool("job_import_users", {"csv": listed(on.sandbox)})
+        result = await client.call_tool("job_import_users", {"csv": import_lines(on.sandbox)})
         assert result.structured_content is not None
         assert result.structured_content["counts"] == {"applied": 6}
 
 
 async def test_each_step_is_one_record_under_the_job_with_its_place_in_the_plan(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
-        job = (await imported(on, listed(on.sandbox, 1)))["job"]
+        job = (await imported(on, import_lines(on.sandbox, 1)))["job"]
         steps = [record["step"] for record in on.audit_records() if record.get("parent") == job and "step" in record]
         assert steps == ["u1/account", "u1/1/member", "u1/1/3"]
         begun = next(record for record in on.audit_records() if record["call"] == job)

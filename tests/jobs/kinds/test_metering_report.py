@@ -140,6 +140,7 @@ async def test_what_could_not_be_read_is_told_and_in_no_figure(tmp_path: Path) -
         assert not answer.ok, "a report of nothing is none"
 
 
+@pytest.mark.slow
 def test_a_report_goes_on_where_another_server_left_it(tmp_path: Path) -> None:
     sandbox = Sandbox(load_catalogue())
     month, _ = months(sandbox)
@@ -180,6 +181,7 @@ async def test_a_report_stops_between_tenants(tmp_path: Path) -> None:
         assert on.count_requests(READ) <= 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("args", "field"),
     [

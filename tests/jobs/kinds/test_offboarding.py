@@ -17,13 +17,9 @@ from saasus_mcp.sandbox import Sandbox
 from saasus_mcp.sandbox.state import uid
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.store import Approval
-from tests.jobs.kinds.test_export_users import held, state_of
-from tests.jobs.settings.test_settings import ended
+from tests.support.job_data import AOZORA, MIDORI, USER, add_invitation, list_grants, sandbox_state
 from tests.support.job_server import AcceptingPerson, JobServer, start_job_server
 from tests.support.pipeline import PRINCIPAL
-
-AOZORA, MIDORI = uid("tenant", "aozora"), uid("tenant", "midori")
-USER = "minami.aozora@example.jp"
 
 
 def open_approval(on: JobServer, operation: str) -> Approval | None:
@@ -64,21 +60,12 @@ async def running(on: JobServer, name: str, args: dict[str, Any]) -> AsyncIterat
 
 
 def user_id(on: JobServer, email: str = USER) -> str:
-    return next(str(row["id"]) for row in state_of(on.sandbox).rows("users") if row["email"] == email)
-
-
-def invite(on: JobServer, email: str, tenant: str = MIDORI) -> str:
-    made = uid("invitation", "test", email)
-    later = int(datetime.now(UTC).timestamp()) + 86_400
-    invitation = {"id": made, "tenant_id": tenant, "email": email, "invitation_url": "https://x.example.com/i"}
-    row = {**invitation, "envs": [], "expired_at": later, "status": "pending"}
-    state_of(on.sandbox).put("invitations", (tenant, made), row)
-    return made
+    return next(str(row["id"]) for row in sandbox_state(on.sandbox).rows("users") if row["email"] == email)
 
 
 async def test_a_plan_alone_is_the_whole_checklist_of_a_person_and_asks_nobody(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
-        invite(on, USER)
+        add_invitation(on.sandbox, USER)
         told = await on.call_json("job_offboard_user", {"email": USER, "only_plan": True})
         said = "\n".join(told["notes"])
         for part in (
@@ -94,23 +81,25 @@ async def test_a_plan_alone_is_the_whole_checklist_of_a_person_and_asks_nobody(t
         assert not [each for each in on.sandbox.requests if each.method != "GET"]
 
 
+@pytest.mark.slow
 async def test_a_person_is_out_of_every_tenant_before_the_account_waits_for_its_own_approval(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
-        invitation, person = invite(on, USER), user_id(on)
-        others = [row for row in held(on.sandbox) if row[0] != USER]
+        invitation, person = add_invitation(on.sandbox, USER), user_id(on)
+        others = [row for row in list_grants(on.sandbox) if row[0] != USER]
         async with running(on, "job_offboard_user", {"email": USER}) as told:
             await asks_for(on, "auth.DeleteSaasUser")
-            state = state_of(on.sandbox)
-            assert held(on.sandbox) == others, "access is gone at once"
+            state = sandbox_state(on.sandbox)
+            assert list_grants(on.sandbox) == others, "access is gone at once"
             assert state.find("invitations", MIDORI, invitation) is None
             assert state.find("users", person) is not None
             approve(on, "auth.DeleteSaasUser")
         assert told["status"] == "done"
         assert set(told["counts"]) == {"applied"}
-        assert state_of(on.sandbox).find("users", person) is None
-        assert held(on.sandbox) == others
+        assert sandbox_state(on.sandbox).find("users", person) is None
+        assert list_grants(on.sandbox) == others
 
 
+@pytest.mark.slow
 def test_a_job_that_waits_for_an_approval_outlives_its_server(tmp_path: Path) -> None:
     sandbox = Sandbox(load_catalogue())
 
@@ -121,20 +110,21 @@ def test_a_job_that_waits_for_an_approval_outlives_its_server(tmp_path: Path) ->
             spec = on.runner.specs["job_offboard_user"]
             job = await on.runner.start(spec, Call(spec.name, {"email": USER}, PRINCIPAL))
             await asks_for(on, "auth.DeleteSaasUser")
-            assert state_of(sandbox).find("users", user_id(on)) is not None
+            assert sandbox_state(sandbox).find("users", user_id(on)) is not None
             return str(job)
 
     async def go_on(job: str) -> None:
         async with start_job_server(tmp_path, sandbox) as on:
             person = user_id(on)
             approve(on, "auth.DeleteSaasUser")
-            assert set((await ended(on, job))["counts"]) == {"applied"}
-            assert state_of(sandbox).find("users", person) is None
+            assert set((await on.wait_for_job(job))["counts"]) == {"applied"}
+            assert sandbox_state(sandbox).find("users", person) is None
             assert on.count_requests("auth.DeleteSaasUser") == 1
 
     anyio.run(go_on, anyio.run(begin))  # a loop each, as the engine's belongs to one process
 
 
+@pytest.mark.slow
 async def test_where_the_account_is_not_approved_it_stays_and_calling_again_asks_for_the_rest(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         async with running(on, "job_offboard_user", {"email": USER}) as told:
@@ -142,7 +132,7 @@ async def test_where_the_account_is_not_approved_it_stays_and_calling_again_asks
             approve(on, "auth.DeleteSaasUser", "rejected")
         assert told["rows"][0]["outcome"] == "not_applied"
         assert any("Call again" in note for note in told["notes"])
-        assert state_of(on.sandbox).find("users", user_id(on)) is not None
+        assert sandbox_state(on.sandbox).find("users", user_id(on)) is not None
         again = await on.call_json("job_offboard_user", {"email": USER, "only_plan": True})
         assert (again["counts"]["memberships"], again["counts"]["delete_account"]) == (0, 1)
 
@@ -150,14 +140,15 @@ async def test_where_the_account_is_not_approved_it_stays_and_calling_again_asks
 async def test_leaving_one_tenant_keeps_the_account_and_is_agreed_to_by_typing_who(tmp_path: Path) -> None:
     person = AcceptingPerson()
     async with start_job_server(tmp_path) as on:
-        told = await on.call_json("job_offboard_user", {"email": USER, "tenant_ids": [AOZORA]}, asker=person)
+        told = await on.call_json("job_offboard_user", {"email": USER, "tenant_ids": [AOZORA]}, elicitor=person)
         assert told["counts"] == {"applied": 1}
         assert person.questions[0].name == USER
         assert person.questions[0].message.startswith(f"[SANDBOX] Remove {USER} from 1 tenant\n")
-        assert (USER, AOZORA) not in {(row[0], row[2]) for row in held(on.sandbox)}
-        assert state_of(on.sandbox).find("users", user_id(on)) is not None
+        assert (USER, AOZORA) not in {(row[0], row[2]) for row in list_grants(on.sandbox)}
+        assert sandbox_state(on.sandbox).find("users", user_id(on)) is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("args", "said"),
     [
@@ -169,14 +160,14 @@ async def test_leaving_one_tenant_keeps_the_account_and_is_agreed_to_by_typing_w
 )
 async def test_who_is_nobody_is_told_by_field(tmp_path: Path, args: dict[str, Any], said: str) -> None:
     async with start_job_server(tmp_path) as on:
-        answer = await on.call("job_offboard_user", args, asker=AcceptingPerson())
+        answer = await on.call("job_offboard_user", args, elicitor=AcceptingPerson())
         assert answer.text.startswith(said)
         assert not [each for each in on.sandbox.requests if each.method != "GET"]
 
 
 async def test_the_checklist_of_a_tenant_names_what_stays_and_who_is_left_alone(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
-        rows = state_of(on.sandbox).rows("members")
+        rows = sandbox_state(on.sandbox).rows("members")
         members = {row["user_id"] for row in rows if row["tenant_id"] == AOZORA}
         alone = members - {row["user_id"] for row in rows if row["tenant_id"] != AOZORA}
         told = await on.call_json("job_offboard_tenant", {"tenant_id": AOZORA, "only_plan": True})
@@ -199,52 +190,55 @@ async def test_the_checklist_of_a_tenant_names_what_stays_and_who_is_left_alone(
         assert not [each for each in on.sandbox.requests if each.method != "GET"]
 
 
+@pytest.mark.slow
 async def test_the_contract_ends_first_and_the_tenant_goes_when_it_is_over(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         args = {"tenant_id": AOZORA}
         async with running(on, "job_offboard_tenant", args) as told:
             await asks_for(on, "auth.UpdateTenantPlan")
-            assert state_of(on.sandbox).get("tenants", AOZORA).get("using_next_plan_from") is None
+            assert sandbox_state(on.sandbox).get("tenants", AOZORA).get("using_next_plan_from") is None
             approve(on, "auth.UpdateTenantPlan")
         assert (told["status"], set(told["counts"])) == ("done", {"applied"})
-        tenant = state_of(on.sandbox).get("tenants", AOZORA)
+        tenant = sandbox_state(on.sandbox).get("tenants", AOZORA)
         assert (tenant["next_plan_id"], tenant["plan_id"]) == ("", uid("plan", "business"))
-        assert state_of(on.sandbox).rows("members", AOZORA), "until the contract is over everybody can work"
+        assert sandbox_state(on.sandbox).rows("members", AOZORA), "until the contract is over everybody can work"
 
         waits = await on.call_json("job_offboard_tenant", args)
         assert any("Call again after that" in note for note in waits["notes"]), "nothing to do, and nobody to ask"
 
         assert tenant["using_next_plan_from"] > datetime.now(UTC).timestamp() + 3600
-        state_of(on.sandbox).change("tenants", (AOZORA,), using_next_plan_from=int(datetime.now(UTC).timestamp()))
+        sandbox_state(on.sandbox).change("tenants", (AOZORA,), using_next_plan_from=int(datetime.now(UTC).timestamp()))
         await later(on, args)
 
 
 async def later(on: JobServer, args: dict[str, Any]) -> None:
     """The tenant goes, when its contract is over."""
-    others = [row for row in held(on.sandbox) if row[2] != AOZORA]
+    others = [row for row in list_grants(on.sandbox) if row[2] != AOZORA]
     async with running(on, "job_offboard_tenant", args) as told:
         await asks_for(on, "auth.DeleteTenant")
         approve(on, "auth.DeleteTenant")
     assert told["status"] == "done"
-    assert state_of(on.sandbox).find("tenants", AOZORA) is None
-    assert held(on.sandbox) == others
+    assert sandbox_state(on.sandbox).find("tenants", AOZORA) is None
+    assert list_grants(on.sandbox) == others
 
 
+@pytest.mark.slow
 async def test_a_tenant_deleted_at_once_has_its_contract_ended_before(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
-        invitation = invite(on, "new@example.com", AOZORA)
+        invitation = add_invitation(on.sandbox, "new@example.com", AOZORA)
         args = {"tenant_id": AOZORA, "delete": "at_once", "contract_ends": "soon"}
         async with running(on, "job_offboard_tenant", args) as told:
             await asks_for(on, "auth.UpdateTenantPlan")
-            assert state_of(on.sandbox).find("invitations", AOZORA, invitation) is None
+            assert sandbox_state(on.sandbox).find("invitations", AOZORA, invitation) is None
             approve(on, "auth.UpdateTenantPlan")
             await asks_for(on, "auth.DeleteTenant")
-            assert state_of(on.sandbox).get("tenants", AOZORA)["next_plan_id"] == ""
+            assert sandbox_state(on.sandbox).get("tenants", AOZORA)["next_plan_id"] == ""
             approve(on, "auth.DeleteTenant")
         assert set(told["counts"]) == {"applied"}
-        assert state_of(on.sandbox).find("tenants", AOZORA) is None
+        assert sandbox_state(on.sandbox).find("tenants", AOZORA) is None
 
 
+@pytest.mark.slow
 async def test_a_tenant_stays_where_the_end_of_its_contract_is_not_approved(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         args = {"tenant_id": AOZORA, "delete": "at_once"}
@@ -255,9 +249,10 @@ async def test_a_tenant_stays_where_the_end_of_its_contract_is_not_approved(tmp_
         assert on.count_requests("auth.DeleteTenant") == on.count_requests("auth.UpdateTenantPlan") == 0
 
 
+@pytest.mark.slow
 async def test_usage_that_grows_while_a_person_thinks_does_not_void_their_yes(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
-        state = state_of(on.sandbox)
+        state = sandbox_state(on.sandbox)
         assert state.rows("usage", AOZORA)
         async with running(on, "job_offboard_tenant", {"tenant_id": AOZORA}) as told:
             state.rewrite("usage", lambda row: {**row, "count": row["count"] + 1})
@@ -268,7 +263,7 @@ async def test_usage_that_grows_while_a_person_thinks_does_not_void_their_yes(tm
 
 async def test_a_policy_that_forbids_a_part_of_it_says_which_and_nothing_goes(tmp_path: Path) -> None:
     async with start_job_server(tmp_path, policy=PRESETS["read-only"]) as on:
-        answer = await on.call("job_offboard_tenant", {"tenant_id": AOZORA}, asker=AcceptingPerson())
+        answer = await on.call("job_offboard_tenant", {"tenant_id": AOZORA}, elicitor=AcceptingPerson())
         assert not answer.ok
         assert "auth_update_tenant_plan" in answer.text
         assert not [each for each in on.sandbox.requests if each.method != "GET"]

@@ -107,6 +107,7 @@ async def test_who_could_not_be_read_is_told_and_in_no_figure(tmp_path: Path) ->
         assert not (await on.call("job_user_activity", {**period, "by": "user"})).ok, "a report of nothing is none"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("args", "field"),
     [

@@ -13,8 +13,7 @@ from saasus_mcp.permissions.policy.presets import Policy, Principal
 from saasus_mcp.permissions.policy.rules import Rule
 from saasus_mcp.sandbox import Sandbox
 from saasus_mcp.server.surface.builtin_tool import BuiltinTool
-from tests.jobs.kinds.test_export_users import state_of
-from tests.jobs.kinds.test_import_users import listed
+from tests.support.job_data import import_lines, sandbox_state
 from tests.support.job_server import AcceptingPerson, JobServer, start_job_server
 from tests.support.pipeline import PRINCIPAL, connect_client
 from tests.support.policies import build_policy, build_rule
@@ -43,6 +42,7 @@ async def withheld(on: JobServer, job: str, whole: str, tool: str, who: Principa
             await client.read_resource(whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("job", "args", "tool"),
     [
@@ -71,7 +71,7 @@ async def test_a_report_is_told_no_more_when_what_it_read_is_denied(
 
 async def test_a_report_is_withheld_by_the_arguments_of_its_reads(tmp_path: Path) -> None:
     async with start_job_server(tmp_path, policy=build_policy(*ALLOWED)) as on:
-        first, second = sorted(str(row["id"]) for row in state_of(on.sandbox).rows("tenants"))[:2]
+        first, second = sorted(str(row["id"]) for row in sandbox_state(on.sandbox).rows("tenants"))[:2]
         told = {tenant: await on.call_json("job_export_users", {"tenant_ids": [tenant]}) for tenant in (first, second)}
     one_denied = denying(READING, when=f"has(args.tenant_id) && args.tenant_id == '{first}'")
     async with start_job_server(tmp_path, on.sandbox, one_denied) as later:
@@ -80,6 +80,7 @@ async def test_a_report_is_withheld_by_the_arguments_of_its_reads(tmp_path: Path
         assert later.stored_result(told[second]["result"]) == told[second]["csv"]
 
 
+@pytest.mark.slow
 async def test_a_caller_who_left_a_group_gets_nothing_of_what_it_let_them_read(tmp_path: Path) -> None:
     members = Principal(PRINCIPAL.id, frozenset({"readers"}))
     grouped = build_policy(
@@ -106,7 +107,7 @@ async def test_what_a_job_wrote_is_withheld_with_what_it_read(tmp_path: Path) ->
     sandbox: Sandbox
     async with start_job_server(tmp_path, policy=build_policy(*ALLOWED)) as on:
         sandbox = on.sandbox
-        told = await on.call_json("job_import_users", {"csv": listed(sandbox, 3)}, asker=AcceptingPerson())
+        told = await on.call_json("job_import_users", {"csv": import_lines(sandbox, 3)}, elicitor=AcceptingPerson())
         assert told["rows"]
         tool = on.pipeline.catalogue.find(on.runner.specs["job_import_users"].reads[0]).tool
     async with start_job_server(tmp_path, sandbox, denying(tool)) as later:
@@ -115,17 +116,18 @@ async def test_what_a_job_wrote_is_withheld_with_what_it_read(tmp_path: Path) ->
         assert brief["steps"] == told["steps"], "what was done is told all the same"
 
 
+@pytest.mark.slow
 async def test_what_was_kept_is_no_way_around_for_another_job(tmp_path: Path) -> None:
     async with start_job_server(tmp_path, policy=build_policy(*ALLOWED)) as on:
         people = await on.call_json("job_export_users", {"tenant_ids": [_tenant(on)]})
-        again = await on.call_json("job_import_users", {"result": people["result"]}, asker=AcceptingPerson())
+        again = await on.call_json("job_import_users", {"result": people["result"]}, elicitor=AcceptingPerson())
     one_denied = denying(READING, when=f"has(args.tenant_id) && args.tenant_id == '{_tenant(on)}'")
     async with start_job_server(tmp_path, on.sandbox, one_denied) as later:
-        refused = await later.call("job_import_users", {"result": people["result"]}, asker=AcceptingPerson())
+        refused = await later.call("job_import_users", {"result": people["result"]}, elicitor=AcceptingPerson())
         assert f"of {READING} that you are no longer allowed to make" in refused.text
         brief = await later.call_json("job_status", {"job": again["job"]})
         assert not set(PEOPLE) & set(brief), "what came of it is of the same people"
 
 
 def _tenant(on: JobServer) -> str:
-    return min(str(row["id"]) for row in state_of(on.sandbox).rows("tenants"))
+    return min(str(row["id"]) for row in sandbox_state(on.sandbox).rows("tenants"))

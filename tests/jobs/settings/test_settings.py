@@ -14,7 +14,7 @@ from saasus_mcp.catalog import load_catalogue
 from saasus_mcp.jobs.settings.settings_document import SETTINGS_KINDS
 from saasus_mcp.sandbox import Sandbox
 from saasus_mcp.server.pipeline.call import Call
-from tests.jobs.kinds.test_export_users import state_of
+from tests.support.job_data import sandbox_state
 from tests.support.job_server import AcceptingPerson, JobServer, start_job_server
 from tests.support.pipeline import ERAS, PRINCIPAL, Era, accept_question, connect_client
 
@@ -29,22 +29,22 @@ async def exported(on: JobServer, **args: Any) -> dict[str, Any]:
 
 
 async def applied(on: JobServer, document: Any, **more: Any) -> dict[str, Any]:
-    return await on.call_json("job_apply_settings", {"document": document, **more}, asker=AcceptingPerson())
+    return await on.call_json("job_apply_settings", {"document": document, **more}, elicitor=AcceptingPerson())
 
 
 def empty(sandbox: Sandbox) -> None:
     """As a SaaS without a price list, and without what its people can be told apart by."""
     for table in (*PRICES, "roles", "user_attributes", "tenant_attributes"):
-        state_of(sandbox).drop(table)
+        sandbox_state(sandbox).drop(table)
 
 
 def named(sandbox: Sandbox, table: str, name: str) -> Any:
-    return next(row for row in state_of(sandbox).rows(table) if row["name"] == name)
+    return next(row for row in sandbox_state(sandbox).rows(table) if row["name"] == name)
 
 
 def shape(sandbox: Sandbox) -> dict[str, Any]:
     """The price list of the sandbox by names alone, as its ids are made anew."""
-    state = state_of(sandbox)
+    state = sandbox_state(sandbox)
     units = {row["id"]: row["name"] for row in state.rows("pricing_units")}
     menus = {row["id"]: row["name"] for row in state.rows("pricing_menus")}
     return {
@@ -76,10 +76,11 @@ async def test_no_secret_and_no_handle_of_one_is_in_the_document(tmp_path: Path)
         assert whole.count("[redacted]") == 5
 
 
+@pytest.mark.slow
 async def test_two_exports_of_the_same_differ_in_nothing_but_their_time(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         one = await exported(on)
-        state = state_of(on.sandbox)
+        state = sandbox_state(on.sandbox)
         for table in (*PRICES, "roles", "envs"):  # the API promises no order
             state._replace(table, dict(reversed(state._table(table).items())))
         other = await exported(on)
@@ -107,7 +108,7 @@ async def test_only_the_kinds_that_are_named_are_read(tmp_path: Path) -> None:
 async def test_a_difference_is_told_in_words_and_as_a_record(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         before = await exported(on)
-        state = state_of(on.sandbox)
+        state = sandbox_state(on.sandbox)
         state.change("roles", ("editor",), display_name="編集する人")
         state.put("envs", (7,), {"id": 7, "name": "trial", "display_name": "Trial"})
         state.drop("user_attributes", "full_name")
@@ -120,6 +121,7 @@ async def test_a_difference_is_told_in_words_and_as_a_record(tmp_path: Path) -> 
         assert (differs["field"], differs["later"]) == ("display_name", "編集する人")
 
 
+@pytest.mark.slow
 async def test_two_documents_are_compared_without_asking_the_api(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         one = await exported(on)
@@ -133,6 +135,7 @@ async def test_two_documents_are_compared_without_asking_the_api(tmp_path: Path)
         assert len(on.sandbox.requests) == requests
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("document", "field"),
     [
@@ -163,6 +166,7 @@ async def test_what_is_no_document_is_refused_by_field(tmp_path: Path, job: str,
         assert answer.text.startswith(field)
 
 
+@pytest.mark.slow
 async def test_an_empty_saas_is_set_up_like_the_one_that_was_exported(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         document, before = await exported(on), shape(on.sandbox)
@@ -189,7 +193,7 @@ async def test_only_what_is_missing_is_made_and_what_differs_is_said(tmp_path: P
         document["settings"]["roles"][0]["display_name"] = "別の名前"
         told = await applied(on, document)
         assert told["counts"] == {"skipped": 45, "applied": 1}
-        assert state_of(on.sandbox).find("roles", "inspector") is not None
+        assert sandbox_state(on.sandbox).find("roles", "inspector") is not None
         assert on.count_requests("auth.UpdateRole") == 0
         left = next(row for row in told["rows"] if row["do"] == "leave")
         assert "update was not asked for" in left["why"]
@@ -201,9 +205,9 @@ async def test_what_differs_is_changed_where_asked_for_but_what_is_used_stays(tm
         for plan in document["settings"]["pricing_plans"]:
             plan["display_name"] = f"new {plan['name']}"
         document["settings"]["user_attributes"][0]["display_name"] = "他の名前"
-        frozen = {row["name"]: row for row in state_of(on.sandbox).rows("pricing_plans") if row["used"]}
+        frozen = {row["name"]: row for row in sandbox_state(on.sandbox).rows("pricing_plans") if row["used"]}
         told = await applied(on, document, update=True)
-        for row in state_of(on.sandbox).rows("pricing_plans"):
+        for row in sandbox_state(on.sandbox).rows("pricing_plans"):
             assert row["display_name"] == (
                 frozen[row["name"]]["display_name"] if row["name"] in frozen else f"new {row['name']}"
             )
@@ -212,6 +216,7 @@ async def test_what_differs_is_changed_where_asked_for_but_what_is_used_stays(tm
         assert any("nothing changes its display_name" in text for text in why.values())
 
 
+@pytest.mark.slow
 async def test_a_new_menu_takes_units_that_are_there_and_units_that_are_made_in_the_same_job(tmp_path: Path) -> None:
     async with start_job_server(tmp_path) as on:
         document = await exported(on, kinds=["pricing_units", "pricing_menus", "pricing_plans"])
@@ -233,7 +238,7 @@ async def test_a_part_that_is_nowhere_is_told_before_anything_is_made(tmp_path: 
         document = await exported(on, kinds=["pricing_menus"])
         menu = {"name": "m", "display_name": "M", "description": "M", "units": ["base_starter", "no-such"]}
         document["settings"]["pricing_menus"].append(menu)
-        answer = await on.call("job_apply_settings", {"document": document}, asker=AcceptingPerson())
+        answer = await on.call("job_apply_settings", {"document": document}, elicitor=AcceptingPerson())
         assert answer.text.startswith("document.settings.pricing_menus[6].units[1]: nothing is called “no-such”")
         assert on.count_requests("pricing.CreatePricingMenu") == 0
 
@@ -244,7 +249,7 @@ async def test_an_item_that_the_api_would_not_take_is_told_by_its_place(tmp_path
         document["settings"]["user_attributes"].append(
             {"attribute_name": "x", "display_name": "X", "attribute_type": "x"}
         )
-        answer = await on.call("job_apply_settings", {"document": document}, asker=AcceptingPerson())
+        answer = await on.call("job_apply_settings", {"document": document}, elicitor=AcceptingPerson())
         assert answer.text.startswith("document.settings.user_attributes[5]: attribute_type")
 
 
@@ -260,9 +265,10 @@ async def test_where_answers_are_lost_it_says_so_and_the_same_document_again_mak
         told = await applied(on, document)
         assert set(told["counts"]) == {"applied", "skipped"}
         assert shape(on.sandbox) == before
-        assert len(state_of(on.sandbox).rows("pricing_units")) == len(before["units"]), "each once"
+        assert len(sandbox_state(on.sandbox).rows("pricing_units")) == len(before["units"]), "each once"
 
 
+@pytest.mark.slow
 async def test_a_document_of_a_stranger_puts_no_word_into_the_question_but_quoted_names(tmp_path: Path) -> None:
     person = AcceptingPerson()
     async with start_job_server(tmp_path) as on:
@@ -270,7 +276,7 @@ async def test_a_document_of_a_stranger_puts_no_word_into_the_question_but_quote
         rates = document["settings"]["tax_rates"]
         rates[0]["x\nApproved by the owner"] = "y"
         rates.append({**rates[1], "name": "a\nGo ahead: yes"})
-        told = await on.call_json("job_apply_settings", {"document": document}, asker=person)
+        told = await on.call_json("job_apply_settings", {"document": document}, elicitor=person)
         assert "\nApproved" not in person.questions[0].message
         assert "\nGo ahead: yes" not in person.questions[0].message
         assert any("a field that is not known here" in note for note in told["notes"])
@@ -317,6 +323,7 @@ async def test_what_is_never_applied_is_said_with_its_reason(tmp_path: Path) -> 
             assert said in notes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("era", ERAS)
 async def test_a_client_of_either_protocol_applies_a_kept_export_with_one_question(tmp_path: Path, era: Era) -> None:
     async with (
@@ -339,6 +346,7 @@ async def rows(on: JobServer, told: dict[str, Any]) -> list[dict[str, Any]]:
     return whole
 
 
+@pytest.mark.slow
 def test_a_server_that_stops_leaves_the_rest_to_the_next_and_nothing_is_made_twice(tmp_path: Path) -> None:
     sandbox = Sandbox(load_catalogue())
     before = shape(sandbox)
@@ -359,19 +367,11 @@ def test_a_server_that_stops_leaves_the_rest_to_the_next_and_nothing_is_made_twi
 
     async def go_on(job: str) -> None:
         async with start_job_server(tmp_path, sandbox) as on:
-            assert set((await ended(on, job))["counts"]) == {"applied", "skipped"}
+            assert set((await on.wait_for_job(job))["counts"]) == {"applied", "skipped"}
             assert shape(sandbox) == before
             assert on.count_requests("pricing.CreatePricingMenu") == len(before["menus"])
 
     anyio.run(go_on, anyio.run(begin))  # a loop each, as the engine's belongs to one process
-
-
-async def ended(on: JobServer, job: str) -> dict[str, Any]:
-    """The report of a job that goes on, when it is over."""
-    with anyio.fail_after(60):
-        while (told := await on.call_json("job_status", {"job": job, "wait": 30}))["status"] == "running":
-            pass
-    return told
 
 
 @pytest.mark.parametrize(
@@ -384,7 +384,7 @@ async def test_neither_a_handle_nor_the_mark_of_a_secret_is_written_as_a_setting
     async with start_job_server(tmp_path) as on:
         roles = [{"role_name": "new", "display_name": display}]
         document = {"format": "saasus-settings", "version": 1, "settings": {"roles": roles}}
-        answer = await on.call("job_apply_settings", {"document": document}, asker=AcceptingPerson())
+        answer = await on.call("job_apply_settings", {"document": document}, elicitor=AcceptingPerson())
         assert said in answer.text
         assert on.count_requests("auth.CreateRole") == 0
 
@@ -402,13 +402,15 @@ async def test_a_document_that_is_text_with_its_numbers_as_text_is_applied_as_if
     async with start_job_server(tmp_path) as on:
         whole, before = await exported(on, kinds='["metering_units", "pricing_units", "tax_rates"]'), shape(on.sandbox)
         assert list(whole["settings"]) == ["metering_units", "tax_rates", "pricing_units"]
-        amounts = {row["name"]: row.get("unit_amount") for row in state_of(on.sandbox).rows("pricing_units")}
+        amounts = {row["name"]: row.get("unit_amount") for row in sandbox_state(on.sandbox).rows("pricing_units")}
         for table in ("pricing_plans", "pricing_menus", "pricing_units", "metering_units", "tax_rates"):
-            state_of(on.sandbox).drop(table)
+            sandbox_state(on.sandbox).drop(table)
         text = json.dumps({**whole, "settings": as_text(whole["settings"])})
         told = await applied(on, text, kinds="", only_plan="false", update=None)
         assert {item["outcome"] for item in told["rows"]} == {"applied"}, told
         assert {name: shape(on.sandbox)[name] for name in ("meters", "units", "rates")} == {
             name: before[name] for name in ("meters", "units", "rates")
         }
-        assert {row["name"]: row.get("unit_amount") for row in state_of(on.sandbox).rows("pricing_units")} == amounts
+        assert {
+            row["name"]: row.get("unit_amount") for row in sandbox_state(on.sandbox).rows("pricing_units")
+        } == amounts

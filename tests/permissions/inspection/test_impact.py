@@ -198,6 +198,7 @@ def test_rows_are_counted_by_what_they_hold(recipe: dict[str, Any], expected: in
     assert count_rows(measure(**recipe), given) == expected
 
 
+@pytest.mark.slow
 def test_more_users_than_the_expressions_could_walk_are_counted_all_the_same() -> None:
     given = {
         "args": {"t": "t7"},

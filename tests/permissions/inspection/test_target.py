@@ -11,6 +11,7 @@ import pytest
 
 from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.catalog.expressions import evaluate_expression
+from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.permissions.inspection.target import (
     NAME_ARGUMENTS,
     OWNER_ARGUMENTS,
@@ -21,7 +22,7 @@ from saasus_mcp.permissions.inspection.target import (
     redact_arguments,
     target_identity,
 )
-from saasus_mcp.saasus.arguments import InvalidArguments, check_arguments
+from saasus_mcp.saasus.arguments import check_arguments
 from tests.support.arguments import complete_arguments
 from tests.support.gate import expected_name, target_answers
 from tests.support.pipeline import invisible_characters

@@ -16,7 +16,6 @@ from saasus_mcp.permissions.policy import schema
 from saasus_mcp.permissions.policy.file import PolicyError
 from saasus_mcp.permissions.policy.presets import PRESETS, DecisionOutcome, Mode, Principal, UnsafeAllowAllPolicy
 from saasus_mcp.permissions.policy.rules import PolicyInput, RulePolicy, effect_words
-from saasus_mcp.permissions.policy_wording import FAULTS
 from tests.support.faulty_policies import FAULTY_POLICIES, VALID_POLICY
 
 ME = Principal("local:me")
@@ -93,7 +92,7 @@ def test_everything_is_allowed_only_where_it_is_spelled_out_alone(file: Path) ->
 
 
 @pytest.mark.parametrize(("text", "line", "said"), FAULTY_POLICIES, ids=range(len(FAULTY_POLICIES)))
-def test_a_fault_is_told_with_its_line_and_its_mend(
+def test_a_fault_has_its_line_and_its_fix_in_both_languages(
     file: Path, catalogue: Catalogue, text: str, line: int, said: str
 ) -> None:
     with pytest.raises(PolicyError) as caught:
@@ -155,15 +154,7 @@ def test_a_condition_that_some_tools_cannot_satisfy_is_noted(file: Path, catalog
         file.write_text(VALID_POLICY + f"    when: {json.dumps(when)}\n")
         _, found = policy_file.load_policy_with_notes(file, catalogue)
         assert [note.params["field"] for note in found] == expected
-        assert all("always denied" in note.message() for note in found)
-
-
-def test_every_fault_has_words_in_both_languages() -> None:
-    assert FAULTS["en"].keys() == FAULTS["ja"].keys()
-    for what, (message, mend) in FAULTS["en"].items():
-        fields = {part.split("}")[0] for part in f"{message} {mend}".split("{")[1:]}
-        other = {part.split("}")[0] for part in " ".join(FAULTS["ja"][what]).split("{")[1:]}
-        assert {field.split("!")[0] for field in fields} >= {field.split("!")[0] for field in other}, what
+        assert all("always denied" in str(note.message) for note in found)
 
 
 # -- the schema --------------------------------------------------------------------------------------------------------

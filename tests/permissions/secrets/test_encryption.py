@@ -93,7 +93,7 @@ def test_a_place_where_no_key_can_be_kept_is_an_error_with_a_mend(tmp_path: Path
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(SaasusMcpError, match="is not a folder") as caught:
         Encryptor.from_file(tmp_path / "file" / "sealing.key")
-    assert "SAASUS_MCP_STATE_DIR" in caught.value.hint
+    assert "SAASUS_MCP_STATE_DIR" in str(caught.value.hint)
     (tmp_path / "sealing.key").mkdir()
     with pytest.raises(SaasusMcpError, match="is not a regular file"):
         Encryptor.from_file(tmp_path / "sealing.key")

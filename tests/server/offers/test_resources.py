@@ -1,4 +1,4 @@
-"""Resources, prompts, completion and large answers, through the SDK's own client in both protocol eras."""
+"""Resources, prompts, completion and large answers, through the SDK's own client in all protocol versions."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def text(result: Any) -> str:
 
 
 def uri(result: Any) -> str:
-    """Where a result that was cut is whole."""
+    """Return the address of the full result."""
     [found] = [word.rstrip(";") for word in text(result).split() if word.startswith("saasus://results/")]
     return found
 
@@ -50,6 +50,7 @@ def whole(read: types.ReadResourceResult) -> Any:
     return json.loads(content.text)
 
 
+@pytest.mark.slow
 @BY_ERA
 async def test_ten_thousand_users_fit_and_one_of_them_is_found(catalogue: Catalogue, store: Store, era: Era) -> None:
     api = StubApi(catalogue, answers={"auth.GetSaasUsers": USERS})

@@ -1,4 +1,4 @@
-"""Approvals out of band: a person's yes in a terminal lets exactly the call it was shown go once, and nothing else."""
+"""Approvals outside the client: an approval in a terminal lets exactly one call be sent once, and nothing else."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def critical(catalogue: Catalogue) -> list[Operation]:
     return [operation for operation in catalogue if operation.level == "critical"]
 
 
-async def awaited(stage: GateSession, operation: Operation) -> str:
-    """The code that the call is answered with; nothing was sent for it."""
+async def request_approval(stage: GateSession, operation: Operation) -> str:
+    """Return the approval code of a refused call, for which nothing was sent."""
     sent = len(stage.api.writes)
     result = await stage.call(operation)
     assert len(stage.api.writes) == sent
@@ -41,21 +41,22 @@ async def awaited(stage: GateSession, operation: Operation) -> str:
     return stage.pending(result).code
 
 
-async def approved(stage: GateSession, operation: Operation) -> str:
-    """The code of a call that was asked for and then approved by typing the name."""
-    code = await awaited(stage, operation)
+async def approve_call(stage: GateSession, operation: Operation) -> str:
+    """Return the code of a call that was approved by typing the name."""
+    code = await request_approval(stage, operation)
     approval = stage.approvals.find_pending(code.lower().replace("-", ""), stage.clock())
     stage.approvals.approve(approval, approval.name, PERSON, stage.clock())
     return code
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("era", ERAS)
 async def test_an_approved_call_is_sent_exactly_once(catalogue: Catalogue, era: Era) -> None:
     codes: list[str] = []
     async with start_session(catalogue, era, accept_question) as stage:
 
         async def attack(operation: Operation) -> None:
-            code = await approved(stage, operation)
+            code = await approve_call(stage, operation)
             first = await stage.call(operation)
             assert not first.is_error, reply_text(first)
             assert len(stage.api.writes) == 1
@@ -75,19 +76,20 @@ async def test_asking_again_before_the_decision_gives_the_same_code(catalogue: C
     async with start_session(catalogue, "2026-07-28", accept_question) as stage:
 
         async def attack(operation: Operation) -> None:
-            codes = {await awaited(stage, operation) for _ in range(3)}
+            codes = {await request_approval(stage, operation) for _ in range(3)}
             assert len(codes) == 1
 
         assert await run_over_operations(stage, critical(catalogue)[:FEW], attack) == {}
 
 
+@pytest.mark.slow
 async def test_an_approval_is_not_used_by_a_call_with_other_arguments(catalogue: Catalogue) -> None:
     tried = 0
     async with start_session(catalogue, "2026-07-28", accept_question) as stage:
 
         async def attack(operation: Operation) -> None:
             nonlocal tried
-            code = await approved(stage, operation)
+            code = await approve_call(stage, operation)
             for other in list(altered_arguments(operation, complete_arguments(operation)))[: MAX_PENDING - 1]:
                 tried += 1
                 result = await stage.call(operation, other)
@@ -102,21 +104,22 @@ async def test_an_approval_is_not_used_by_another_principal(catalogue: Catalogue
     async with start_session(catalogue, "legacy", accept_question) as stage:
 
         async def attack(operation: Operation) -> None:
-            code = await approved(stage, operation)
+            code = await approve_call(stage, operation)
             stage.switch_principal(f"mallory-{operation.key}")
-            assert await awaited(stage, operation) != code
+            assert await request_approval(stage, operation) != code
             assert stage.api.writes == []
 
         assert await run_over_operations(stage, critical(catalogue)[:FEW], attack) == {}
 
 
+@pytest.mark.slow
 async def test_an_approval_ends_fifteen_minutes_after_it_was_given(catalogue: Catalogue) -> None:
     async with start_session(catalogue, "2026-07-28", accept_question) as stage:
 
         async def attack(operation: Operation) -> None:
-            code = await approved(stage, operation)
+            code = await approve_call(stage, operation)
             stage.clock.now = NOW + APPROVAL_LIFETIME
-            assert await awaited(stage, operation) != code
+            assert await request_approval(stage, operation) != code
             assert stage.api.writes == []
 
         assert await run_over_operations(stage, critical(catalogue), attack) == {}
@@ -126,23 +129,24 @@ async def test_a_request_for_approval_ends_after_fifteen_minutes(catalogue: Cata
     async with start_session(catalogue, "legacy", accept_question) as stage:
 
         async def attack(operation: Operation) -> None:
-            code = await awaited(stage, operation)
+            code = await request_approval(stage, operation)
             approval = stage.approvals.find_pending(code, stage.clock())
             stage.clock.now = NOW + APPROVAL_LIFETIME
             with pytest.raises(CallRefused):
                 stage.approvals.approve(approval, approval.name, PERSON, stage.clock())
             with pytest.raises(CallRefused):
                 stage.approvals.find_pending(code, stage.clock())
-            assert await awaited(stage, operation) != code
+            assert await request_approval(stage, operation) != code
 
         assert await run_over_operations(stage, critical(catalogue)[:FEW], attack) == {}
 
 
+@pytest.mark.slow
 async def test_a_rejected_call_waits_ten_minutes_and_then_asks_anew(catalogue: Catalogue) -> None:
     async with start_session(catalogue, "2026-07-28", accept_question) as stage:
 
         async def attack(operation: Operation) -> None:
-            code = await awaited(stage, operation)
+            code = await request_approval(stage, operation)
             stage.approvals.reject(stage.approvals.find_pending(code, NOW), PERSON, NOW, "not today")
             for seconds in (WAIT_AFTER_REJECTION - 1,):
                 stage.clock.now = NOW + seconds
@@ -151,17 +155,18 @@ async def test_a_rejected_call_waits_ten_minutes_and_then_asks_anew(catalogue: C
                 assert "not today" in words
                 assert not APPROVAL_CODE.search(words)
             stage.clock.now = NOW + WAIT_AFTER_REJECTION
-            assert await awaited(stage, operation) != code
+            assert await request_approval(stage, operation) != code
 
         assert await run_over_operations(stage, critical(catalogue), attack) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("era", ERAS)
 async def test_a_target_that_changed_after_the_approval_needs_a_new_one(catalogue: Catalogue, era: Era) -> None:
     async with start_session(catalogue, era, accept_question) as stage:
 
         async def attack(operation: Operation) -> None:
-            code = await approved(stage, operation)
+            code = await approve_call(stage, operation)
             change_target(stage.api, operation)
             result = await stage.call(operation)
             assert stage.api.writes == []
@@ -175,13 +180,13 @@ async def test_an_approval_is_given_only_by_typing_the_name(catalogue: Catalogue
     async with start_session(catalogue, "legacy", accept_question) as stage:
 
         async def attack(operation: Operation) -> None:
-            code = await awaited(stage, operation)
+            code = await request_approval(stage, operation)
             approval = stage.approvals.find_pending(code, NOW)
             assert approval.name == expected_name(catalogue, operation)
             for typed in ("", "yes", code, approval.name.swapcase(), approval.name[:-1]):
                 with pytest.raises(CallRefused):
                     stage.approvals.approve(approval, typed, PERSON, NOW)
-            assert await awaited(stage, operation) == code
+            assert await request_approval(stage, operation) == code
 
         assert await run_over_operations(stage, critical(catalogue)[:FEW], attack) == {}
 
@@ -190,25 +195,26 @@ async def test_a_sixth_pending_request_is_refused_until_one_is_decided(catalogue
     async with start_session(catalogue, "legacy", accept_question) as stage:
         stage.switch_principal("flooder")
         asked, sixth = critical(catalogue)[:MAX_PENDING], critical(catalogue)[MAX_PENDING]
-        codes = [await awaited(stage, operation) for operation in asked]
+        codes = [await request_approval(stage, operation) for operation in asked]
         assert len(set(codes)) == MAX_PENDING
         refused = reply_text(await stage.call(sixth))
         assert "pending already" in refused
         assert not APPROVAL_CODE.search(refused)
-        assert await awaited(stage, asked[0]) == codes[0], "what is pending already is still found"
+        assert await request_approval(stage, asked[0]) == codes[0], "what is pending already is still found"
         stage.switch_principal("somebody else")
-        assert await awaited(stage, sixth)
+        assert await request_approval(stage, sixth)
         stage.switch_principal("flooder")
         stage.approvals.reject(stage.approvals.find_pending(codes[0], NOW), PERSON, NOW)
-        assert await awaited(stage, sixth)
+        assert await request_approval(stage, sixth)
         assert stage.api.writes == []
 
 
+@pytest.mark.slow
 async def test_where_the_client_cannot_ask_an_approval_stands_in_for_every_confirmation(catalogue: Catalogue) -> None:
     async with start_session(catalogue, "legacy") as stage:
 
         async def attempt(operation: Operation) -> None:
-            await approved(stage, operation)
+            await approve_call(stage, operation)
             result = await stage.call(operation)
             assert not result.is_error, reply_text(result)
             assert len(stage.api.writes) == 1

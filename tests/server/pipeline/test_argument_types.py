@@ -1,4 +1,4 @@
-"""Calls whose arguments a client sends as the wrong JSON type: one meaning everywhere, or an error that names the field."""
+"""Arguments that a client sends as the wrong JSON type: they mean the same everywhere, or an error names the field."""
 
 from __future__ import annotations
 
@@ -30,13 +30,14 @@ PERSON = "local:person-in-a-terminal"
 
 
 def as_text(operation: Operation) -> dict[str, Any]:
-    """Every argument that is not text as JSON text: what a client does that knows text alone."""
+    """Return the arguments with every value as JSON text, as a client does that knows only text."""
     return {
         name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         for name, value in complete_arguments(operation).items()
     }
 
 
+@pytest.mark.slow
 @BY_ERA
 @pytest.mark.parametrize("kind", ["full", "compact"])
 async def test_every_operation_takes_its_arguments_as_text(catalogue: Catalogue, era: Era, kind: Any) -> None:

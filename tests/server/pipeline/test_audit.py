@@ -1,4 +1,4 @@
-"""Nothing goes unseen: the audit is begun before the send and ended after it, and one yes is one send, however raced."""
+"""The audit record starts before the send and ends after it, and one consent allows one send in any race."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ REMOVAL = "auth.DeleteTenantUser"
 WHO = {"tenant_id": "t-1", "user_id": "u-1"}
 
 
-class Later:
-    """Asks as protocol 2026-07-28 does: the answer comes with another call."""
+class DeferredAnswer:
+    """Answers with a later call, as protocol 2026-07-28 does."""
 
     async def ask(self, question: ConfirmationPrompt) -> ClientAnswer | None:
         return None
@@ -36,11 +36,12 @@ def call(name: str, arguments: dict[str, Any], **given: Any) -> Call:
 
 
 def events(store: Store, key: str) -> list[str]:
-    """What the audit holds of one operation's calls, in order."""
+    """Return the audit events of one operation's calls, in order."""
     ids = {record["call"] for record in store.audit_records() if record.get("operation") == key}
     return [record["event"] for record in store.audit_records() if record["call"] in ids]
 
 
+@pytest.mark.slow
 async def test_the_audit_is_begun_before_anything_is_sent(catalogue: Catalogue, store: Store) -> None:
     api = StubApi(catalogue)
     found: dict[str, str] = {}
@@ -101,6 +102,7 @@ async def test_a_send_is_reported_even_when_its_end_cannot_be_audited(
     assert "could not be audited" in caplog.text
 
 
+@pytest.mark.slow
 async def test_refusals_are_audited_with_their_reason(catalogue: Catalogue) -> None:
     decline = types.ElicitResult(action="decline")
     async with start_session(catalogue, "legacy", lambda _: decline) as stage:
@@ -134,7 +136,7 @@ async def test_a_second_use_of_one_yes_is_audited_as_refused(catalogue: Catalogu
 
 async def test_reads_for_a_preview_are_audited_as_children_of_their_call(catalogue: Catalogue, store: Store) -> None:
     behind = build_pipeline(StubApi(catalogue), store)
-    asking = await behind.run(call(REMOVAL, WHO, elicitor=Later()))
+    asking = await behind.run(call(REMOVAL, WHO, elicitor=DeferredAnswer()))
     assert isinstance(asking, PendingElicitation)
     reads = [record for record in store.audit_records() if record["event"] == "begun"]
     assert reads[0]["operation"] == "auth.GetTenantUser"
@@ -144,10 +146,10 @@ async def test_reads_for_a_preview_are_audited_as_children_of_their_call(catalog
 async def test_two_answers_at_once_to_one_question_send_once(catalogue: Catalogue, store: Store) -> None:
     api = StubApi(catalogue)
     behind = build_pipeline(api, store)
-    asking = await behind.run(call(REMOVAL, WHO, elicitor=Later()))
+    asking = await behind.run(call(REMOVAL, WHO, elicitor=DeferredAnswer()))
     assert isinstance(asking, PendingElicitation)
     answer = ClientAnswer("accept", {"name": asking.prompt.name})
-    again = call(REMOVAL, WHO, elicitor=Later(), reply=ConfirmationReply(answer, asking.state))
+    again = call(REMOVAL, WHO, elicitor=DeferredAnswer(), reply=ConfirmationReply(answer, asking.state))
     given = await at_once(lambda: behind.run(again), 8)
     assert len(api.writes) == 1
     assert [answer.ok for answer in given].count(True) == 1
@@ -176,8 +178,8 @@ async def at_once(make: Any, count: int) -> list[Any]:
     return results
 
 
-class Gated(httpx2.AsyncBaseTransport):
-    """An API that has the request and answers when it is let to."""
+class GatedApi(httpx2.AsyncBaseTransport):
+    """An API that answers a request when the test lets it."""
 
     def __init__(self) -> None:
         self.arrived = anyio.Event()
@@ -191,9 +193,9 @@ class Gated(httpx2.AsyncBaseTransport):
         return httpx2.Response(200, json={"role_name": "admin"})
 
 
-async def cancelled_while_waiting(catalogue: Catalogue, store: Store, key: str) -> Gated:
-    """Run a call, have its client go away while the API holds the request, then let the API answer."""
-    transport = Gated()
+async def cancel_while_waiting(catalogue: Catalogue, store: Store, key: str) -> GatedApi:
+    """Run a call, cancel it while the API has the request, then let the API answer."""
+    transport = GatedApi()
     behind = build_pipeline(StubApi(catalogue), store, UnsafeAllowAllPolicy())
     behind._client = ApiClient(CREDENTIALS, transport=transport)
     async with anyio.create_task_group() as group:
@@ -205,7 +207,7 @@ async def cancelled_while_waiting(catalogue: Catalogue, store: Store, key: str) 
 
 
 async def test_a_write_whose_client_goes_away_is_finished_and_audited(catalogue: Catalogue, store: Store) -> None:
-    transport = await cancelled_while_waiting(catalogue, store, "auth.CreateRole")
+    transport = await cancel_while_waiting(catalogue, store, "auth.CreateRole")
     assert transport.answered == 1
     begun, ended = store.audit_records()
     assert (begun["event"], ended["event"]) == ("begun", "ended")
@@ -215,15 +217,15 @@ async def test_a_write_whose_client_goes_away_is_finished_and_audited(catalogue:
 async def test_a_read_whose_client_goes_away_is_dropped_and_still_ended_in_the_audit(
     catalogue: Catalogue, store: Store
 ) -> None:
-    transport = await cancelled_while_waiting(catalogue, store, "auth.GetRoles")
+    transport = await cancel_while_waiting(catalogue, store, "auth.GetRoles")
     assert transport.answered == 0
     begun, ended = store.audit_records()
     assert (begun["event"], ended["event"]) == ("begun", "ended")
     assert (ended["ok"], ended["applied"]) == (False, "not_applied")
 
 
-class Losing(httpx2.AsyncBaseTransport):
-    """An API whose answer to a write is lost, and which answers a look at what became of it when it is let to."""
+class LossyApi(httpx2.AsyncBaseTransport):
+    """An API that loses the answer to a write, and answers the verifying read when the test lets it."""
 
     def __init__(self) -> None:
         self.looked = anyio.Event()
@@ -243,7 +245,7 @@ class Losing(httpx2.AsyncBaseTransport):
 async def test_a_write_whose_client_goes_away_while_it_is_read_back_is_told_truly_in_the_audit(
     catalogue: Catalogue, store: Store
 ) -> None:
-    transport = Losing()
+    transport = LossyApi()
     behind = build_pipeline(StubApi(catalogue), store, UnsafeAllowAllPolicy())
     behind._client = ApiClient(CREDENTIALS, transport=transport)
     async with anyio.create_task_group() as group:

@@ -1,4 +1,4 @@
-"""What a person said yes to is there no more: the new question, and what the model is told, say how it differs."""
+"""A target that changes after the confirmation: the new question and the refusal tell how it differs."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ CASES = [
 ]
 
 
-class Changing:
-    """A person who says yes to what they are shown; the first time, the target changes while they read."""
+class PersonWithChange:
+    """A person who confirms everything. The first time, the target changes while they read."""
 
     def __init__(self, api: StubApi, now: Any) -> None:
         self.asked: list[str] = []
@@ -89,6 +89,7 @@ def pending(store: Store) -> Approval:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("approve", [True, False], ids=["approved", "pending"])
 @pytest.mark.parametrize(("language", "before", "after", "said"), CASES)
 async def test_an_approval_that_holds_no_more_is_replaced_by_one_that_says_what_changed(
@@ -117,7 +118,7 @@ async def test_a_question_asked_anew_says_what_changed(
     catalogue: Catalogue, store: Store, language: Language, before: Any, after: Any, said: str
 ) -> None:
     api = StubApi(catalogue, answers={"auth.GetTenant": before})
-    person = Changing(api, after)
+    person = PersonWithChange(api, after)
     given = await answered(gate(api, store, language, CONFIRMED), person)
     first, second = person.asked
     assert said not in first
@@ -130,7 +131,7 @@ async def test_a_question_asked_anew_says_what_changed(
 async def test_a_target_that_keeps_changing_is_told_as_it_last_was(catalogue: Catalogue, store: Store) -> None:
     api, plans = StubApi(catalogue), iter(range(9))
     api.answers["auth.GetTenant"] = lambda _: httpx2.Response(200, json={**TENANT, "plan_id": f"p{next(plans)}"})
-    person = Changing(api, api.answers["auth.GetTenant"])
+    person = PersonWithChange(api, api.answers["auth.GetTenant"])
     given = await answered(gate(api, store, "en", CONFIRMED), person)
     assert not given.ok
     assert "keeps changing" in given.text
@@ -140,7 +141,7 @@ async def test_a_target_that_keeps_changing_is_told_as_it_last_was(catalogue: Ca
 
 async def test_what_did_not_change_is_not_listed(catalogue: Catalogue, store: Store) -> None:
     api = StubApi(catalogue, answers={"auth.GetTenant": TENANT})
-    person = Changing(api, {**TENANT, "plan_id": "gold"})
+    person = PersonWithChange(api, {**TENANT, "plan_id": "gold"})
     await answered(gate(api, store, "en", CONFIRMED), person)
     assert person.asked[1].splitlines()[:3] == [
         "The target changed since you were asked. Check it again.",
@@ -206,7 +207,7 @@ async def test_of_a_target_that_could_not_be_seen_no_field_is_guessed(catalogue:
 
 async def test_the_audit_has_a_digest_of_the_question_that_was_answered(catalogue: Catalogue, store: Store) -> None:
     api = StubApi(catalogue, answers={"auth.GetTenant": TENANT})
-    person = Changing(api, TENANT)
+    person = PersonWithChange(api, TENANT)
     assert (await answered(gate(api, store, "en", CONFIRMED), person)).ok
     (begun,) = [record for record in store.audit_records() if record.get("proof") == "confirmation"]
     assert (begun["shown"], begun["by"]) == (json_digest(person.asked[0]), PRINCIPAL.id)

@@ -1,4 +1,4 @@
-"""The gate in both protocol eras: whatever a client and the person behind it do, nothing grave goes without its yes."""
+"""Confirmation in all protocol versions: without a confirmation no destructive call is sent, whatever the client does."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ACCEPT_ACTION: Literal["accept"] = "accept"
 
 
 def named(params: types.ElicitRequestFormParams, content: dict[str, Any]) -> types.ElicitResult:
-    """An acceptance whose content may use the name that the question asks for, as `{name}`."""
+    """Return an acceptance. Its content may contain the name to type, as `{name}`."""
     name = question_name(params)
     filled = {key: value.format(name=name) if isinstance(value, str) else value for key, value in content.items()}
     return types.ElicitResult(action=ACCEPT_ACTION, content=filled)
@@ -83,20 +83,21 @@ async def test_a_person_who_types_the_name_has_a_destructive_call_sent_once(cata
         assert await run_over_operations(stage, of_level(catalogue, "destructive"), attempt) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize("manner", NOT_A_YES)
 async def test_no_destructive_call_is_sent_when_the_person(catalogue: Catalogue, era: Era, manner: str) -> None:
-    await nothing_goes(catalogue, era, NOT_A_YES[manner], of_level(catalogue, "destructive"))
+    await check_nothing_sent(catalogue, era, NOT_A_YES[manner], of_level(catalogue, "destructive"))
 
 
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize("manner", NEARLY_A_YES)
 async def test_nearly_a_yes_is_a_no_when_the_person(catalogue: Catalogue, era: Era, manner: str) -> None:
-    await nothing_goes(catalogue, era, NEARLY_A_YES[manner], of_level(catalogue, "destructive")[:1])
+    await check_nothing_sent(catalogue, era, NEARLY_A_YES[manner], of_level(catalogue, "destructive")[:1])
 
 
-async def nothing_goes(catalogue: Catalogue, era: Era, answering: Responder, operations: list[Operation]) -> None:
-    """The person is asked once about each operation, answers so, and nothing is sent; the audit says who declined."""
+async def check_nothing_sent(catalogue: Catalogue, era: Era, answering: Responder, operations: list[Operation]) -> None:
+    """Check that each operation is asked about once, nothing is sent, and the audit log tells who declined."""
     person = Person(answering)
     async with start_session(catalogue, era, person) as stage:
 
@@ -130,6 +131,7 @@ async def test_a_client_that_cannot_ask_gets_an_approval_code_and_sends_nothing(
         assert await run_over_operations(stage, of_level(catalogue, "destructive", "critical"), attack) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("era", ERAS)
 async def test_a_client_that_accepts_everything_cannot_have_a_critical_call_sent(
     catalogue: Catalogue, era: Era
@@ -178,11 +180,11 @@ async def test_a_target_that_changes_while_the_person_is_asked_is_asked_about_ag
 async def test_a_target_that_never_holds_still_is_given_up_on(catalogue: Catalogue) -> None:
     operation = catalogue.find("auth.DeleteTenantUser")
 
-    def always_changing(params: types.ElicitRequestFormParams) -> types.ElicitResult:
+    def ever_changing_api(params: types.ElicitRequestFormParams) -> types.ElicitResult:
         change_target(stage.api, operation)
         return accept_question(params)
 
-    person = Person(always_changing)
+    person = Person(ever_changing_api)
     async with start_session(catalogue, "legacy", person) as stage:
 
         async def attack(_: Operation) -> None:
@@ -213,11 +215,11 @@ async def test_a_yes_to_one_call_is_no_yes_to_the_next(catalogue: Catalogue, era
 
 @pytest.mark.parametrize("era", ERAS)
 async def test_a_person_who_answers_too_late_is_asked_anew(catalogue: Catalogue, era: Era) -> None:
-    def slowly(params: types.ElicitRequestFormParams) -> types.ElicitResult:
+    def answer_slowly(params: types.ElicitRequestFormParams) -> types.ElicitResult:
         stage.clock.now = NOW + 11 * 60
         return accept_question(params)
 
-    async with start_session(catalogue, era, Person(slowly)) as stage:
+    async with start_session(catalogue, era, Person(answer_slowly)) as stage:
 
         async def attack(operation: Operation) -> None:
             result = await stage.call(operation)
@@ -227,6 +229,7 @@ async def test_a_person_who_answers_too_late_is_asked_anew(catalogue: Catalogue,
         assert await run_over_operations(stage, of_level(catalogue, "destructive"), attack) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("era", ERAS)
 async def test_sensitive_writes_ask_for_a_plain_yes(catalogue: Catalogue, era: Era) -> None:
     person = Person(accept_question)
@@ -246,6 +249,7 @@ async def test_sensitive_writes_ask_for_a_plain_yes(catalogue: Catalogue, era: E
         assert await run_over_operations(stage, of_level(catalogue, "write_sensitive"), attempt) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize("content", [{}, {"confirm": False}])
 async def test_no_sensitive_write_is_sent_unless_the_box_is_ticked(

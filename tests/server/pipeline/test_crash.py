@@ -1,9 +1,8 @@
-"""The process dies at every step of an approved deletion: what is on disk says the truth, and nothing is sent twice."""
+"""A process that dies at each step of an approved deletion: the store tells the truth, and nothing is sent twice."""
 
 from __future__ import annotations
 
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,14 +12,13 @@ from saasus_mcp.permissions.approval.approvals import ApprovalService
 from saasus_mcp.store import Approval, Store
 from tests.support.crashing_call import KEY, STEPS
 from tests.support.pipeline import CREDENTIALS
+from tests.support.processes import ROOT, run_module
 
-ROOT = Path(__file__).resolve().parents[3]
 DIED = 9
 
 
 def run(folder: Path, step: str) -> subprocess.CompletedProcess[str]:
-    program = [sys.executable, "-m", "tests.support.crashing_call", str(folder), step]
-    return subprocess.run(program, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", timeout=60, check=False)
+    return run_module("tests.support.crashing_call", str(folder), step, cwd=ROOT, encoding="utf-8")
 
 
 def opened(folder: Path) -> Store:
@@ -76,4 +74,4 @@ def test_a_death_leaves_the_truth_on_disk_and_never_a_second_send(
         assert len(lines) == 1, "the yes was not used up, so it still holds, once"
     else:
         assert len(lines) == sent
-        assert "Approval code" in again.stdout, "the yes was used up: a person is asked anew"
+        assert "Approval code" in again.stdout, "the yes was used up: a person is asked again"

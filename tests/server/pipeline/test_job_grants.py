@@ -1,4 +1,4 @@
-"""What the yes to a whole plan is worth for a step of it, where the policy has changed since: never more than was given."""
+"""The consent to a plan, for a step under a policy that has changed since: it never covers more than was approved."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def wants(then: DecisionOutcome) -> RulePolicy:
     )
 
 
-async def made(
+async def make_step(
     catalogue: Catalogue,
     store: Store,
     step: tuple[str, dict[str, Any]],
@@ -37,11 +37,7 @@ async def made(
     other: dict[str, Any] | None = None,
     **agreed: Any,
 ) -> tuple[ToolAnswer, StubApi]:
-    """A step of a plan that was agreed to as `agreed` says, under a policy that now wants this.
-
-    Args:
-        other: what the step says otherwise than its plan.
-    """
+    """Make a step of a plan with this consent, under a policy with this decision."""
     api, part = StubApi(catalogue), JobStepRef(JOB, "one", by="local:person", plan="p", **agreed)
     behind = build_pipeline(api, store, wants(then))
     weighed = await evaluate_step(behind, Call(*step, PRINCIPAL, job_step=part))
@@ -69,7 +65,7 @@ async def made(
 async def test_a_step_goes_once_under_a_yes_that_is_as_strong_as_the_policy_wants(
     catalogue: Catalogue, store: Store, step: tuple[str, dict[str, Any]], then: DecisionOutcome, agreed: dict[str, Any]
 ) -> None:
-    given, api = await made(catalogue, store, step, then, **agreed)
+    given, api = await make_step(catalogue, store, step, then, **agreed)
     assert given.ok, given.text
     assert len(api.writes) == 1
 
@@ -88,14 +84,14 @@ async def test_a_step_goes_once_under_a_yes_that_is_as_strong_as_the_policy_want
 async def test_a_step_for_which_the_policy_wants_more_than_was_given_is_not_made(
     catalogue: Catalogue, store: Store, step: tuple[str, dict[str, Any]], then: DecisionOutcome, agreed: dict[str, Any]
 ) -> None:
-    given, api = await made(catalogue, store, step, then, **agreed)
+    given, api = await make_step(catalogue, store, step, then, **agreed)
     assert (given.ok, given.why) == (False, "stricter"), given.text
     assert "Start the job again" in given.text
     assert api.writes == []
 
 
 async def test_a_step_whose_target_the_plan_did_not_see_so_is_no_part_of_it(catalogue: Catalogue, store: Store) -> None:
-    given, api = await made(catalogue, store, TYPED, "confirm", {"bound": ""}, given="confirmation", typed=True)
+    given, api = await make_step(catalogue, store, TYPED, "confirm", {"bound": ""}, given="confirmation", typed=True)
     assert "not part of the plan" in given.text
     assert api.writes == []
 
@@ -115,6 +111,6 @@ async def test_a_critical_step_waits_for_its_own_approval_where_the_policy_would
     catalogue: Catalogue, store: Store
 ) -> None:
     critical = ("auth_delete_tenant", {"tenant_id": "t-1"})
-    given, api = await made(catalogue, store, critical, "confirm", given="approval", typed=True)
+    given, api = await make_step(catalogue, store, critical, "confirm", given="approval", typed=True)
     assert (given.ok, given.why) == (False, "approval")
     assert api.writes == []

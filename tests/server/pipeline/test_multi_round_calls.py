@@ -1,9 +1,10 @@
-"""The rounds of protocol 2026-07-28, driven by hand: the client holds the state, so the client may send anything."""
+"""The rounds of protocol 2026-07-28, driven by hand: the client holds the state, so it may send anything."""
 
 from __future__ import annotations
 
 import base64
 
+import pytest
 from mcp import types
 
 from saasus_mcp.catalog import Catalogue, Operation
@@ -38,20 +39,21 @@ def grave(catalogue: Catalogue, *levels: str) -> list[Operation]:
 
 
 def refused(stage: GateSession, result: object) -> str:
-    """The words of a refusal; nothing was sent."""
+    """Return the text of a refusal, for which nothing was sent."""
     assert stage.api.writes == []
     assert isinstance(result, types.CallToolResult)
     assert result.is_error
     return reply_text(result)
 
 
-def flipped(state: str) -> str:
-    """The state with one bit changed where it matters least to its form."""
+def flip_bit(state: str) -> str:
+    """Return the state with one flipped bit that keeps its form."""
     raw = bytearray(base64.urlsafe_b64decode(state))
     raw[-1] ^= 1
     return base64.urlsafe_b64encode(bytes(raw)).decode()
 
 
+@pytest.mark.slow
 async def test_the_answer_with_its_state_is_good_for_one_send(catalogue: Catalogue) -> None:
     async with start_session(catalogue, MODERN, accept_question) as stage:
 
@@ -100,7 +102,7 @@ async def test_a_state_that_was_tampered_with_is_refused(catalogue: Catalogue) -
 
         async def attack(operation: Operation) -> None:
             name, state = await stage.request_question(operation)
-            for bad in (flipped(state), state[:-8], state[:40], state[::-1]):
+            for bad in (flip_bit(state), state[:-8], state[:40], state[::-1]):
                 assert "does not match a question" in refused(
                     stage, await stage.call_round(operation, answer=type_name(name), state=bad)
                 )
@@ -243,6 +245,7 @@ async def test_a_person_who_mistyped_may_answer_the_same_question_again(catalogu
         assert await run_over_operations(stage, grave(catalogue)[:FEW], attempt) == {}
 
 
+@pytest.mark.slow
 async def test_no_answer_and_no_state_takes_a_critical_call_past_its_approval(catalogue: Catalogue) -> None:
     async with start_session(catalogue, MODERN, accept_question) as stage:
 
@@ -256,6 +259,7 @@ async def test_no_answer_and_no_state_takes_a_critical_call_past_its_approval(ca
         assert await run_over_operations(stage, grave(catalogue, "critical"), attack) == {}
 
 
+@pytest.mark.slow
 async def test_an_old_client_cannot_smuggle_an_answer_in(catalogue: Catalogue) -> None:
     decline = types.ElicitResult(action="decline")
     async with start_session(catalogue, "legacy", lambda _: decline) as stage:

@@ -1,4 +1,4 @@
-"""A narrowed caller at the pipeline: what a person is asked is not narrowed, and what was kept is read under the narrowing."""
+"""A narrowed caller: questions are not narrowed, and stored results are read under the narrowing."""
 
 from __future__ import annotations
 
@@ -108,5 +108,5 @@ async def test_own_tools_are_as_many_as_the_names_that_can_be_excluded(
     from saasus_mcp.server.surface.narrowing import HELPER_TOOLS  # noqa: PLC0415
 
     surface = ToolSurface(build_pipeline(StubApi(catalogue), store), "en", kind)
-    own = set(surface._own)
+    own = set(surface._builtin)
     assert own == HELPER_TOOLS - {"job_run", "job_status", "job_cancel"}

@@ -1,4 +1,4 @@
-"""Hostile text in every path parameter of every operation: refused with nothing sent, or one segment of the right route."""
+"""Hostile text in every path parameter of every operation: it is refused, or becomes one segment of the right route."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import httpx2
 import pytest
 
 from saasus_mcp.catalog import Catalogue, Operation
+from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.permissions.policy.presets import UnsafeAllowAllPolicy
-from saasus_mcp.saasus.arguments import InvalidArguments, check_arguments
+from saasus_mcp.saasus.arguments import check_arguments
 from saasus_mcp.saasus.client import ApiClient
 from saasus_mcp.saasus.request import build_request
 from saasus_mcp.saasus.tool_answer import ToolAnswer
@@ -105,7 +106,7 @@ ONE_SEGMENT = [
 
 
 def literals(catalogue: Catalogue, operation: Operation, name: str) -> set[str]:
-    """Every fixed segment that any route has where this parameter stands, and three that ids are often taken for."""
+    """Return every fixed segment that a route has in the place of this parameter, and three common ones."""
     at = operation.path.split("/").index("{" + name + "}")
     routes = [other.path.split("/") for other in catalogue]
     return {"all", "count", "search"} | {route[at] for route in routes if len(route) > at and route[at][:1] != "{"}
@@ -118,17 +119,17 @@ def targets(catalogue: Catalogue) -> Iterator[tuple[Operation, str]]:
 
 
 def text_targets(catalogue: Catalogue) -> Iterator[tuple[Operation, str]]:
-    """The parameters that take any text: numbers and dates are refused by their type alone."""
+    """Return the parameters that take any text. Numbers and dates are refused by their type."""
     for operation, name in targets(catalogue):
         schema = operation.input_schema["properties"][name]
         if schema["type"] == "string" and not {"enum", "format", "pattern"} & schema.keys():
             yield operation, name
 
 
-async def sent_for(
+async def requests_for(
     client: ApiClient, api: StubApi, operation: Operation, name: str, value: str
 ) -> list[httpx2.Request]:
-    """What a call with this value sends; one that sends nothing is refused by the field's name."""
+    """Return the requests of a call with this value. A call that sends nothing names the field."""
     api.sent.clear()
     request, blamed = None, name
     try:
@@ -141,8 +142,8 @@ async def sent_for(
     return api.sent
 
 
-def astray(catalogue: Catalogue, request: httpx2.Request, operation: Operation, name: str, value: str) -> str:
-    """How a request misses its route; empty where it is exactly one encoded segment of the right one."""
+def find_route_error(catalogue: Catalogue, request: httpx2.Request, operation: Operation, name: str, value: str) -> str:
+    """Return how a request misses its route, or an empty text."""
     raw = request.url.raw_path.decode("ascii").split("?")[0]
     segments, template = raw.split("/"), operation.path.split("/")
     if len(segments) != len(template):
@@ -170,6 +171,7 @@ def test_the_corpus_is_large_and_reaches_every_path_parameter(catalogue: Catalog
     assert len(list(text_targets(catalogue))) >= 95
 
 
+@pytest.mark.slow
 async def test_what_could_leave_its_segment_is_refused_everywhere(
     catalogue: Catalogue, api: StubApi, store: Store
 ) -> None:
@@ -183,14 +185,15 @@ async def test_what_could_leave_its_segment_is_refused_everywhere(
     assert api.sent == []
 
 
+@pytest.mark.slow
 async def test_any_other_text_is_one_encoded_segment_of_the_right_route(
     catalogue: Catalogue, api: StubApi, client: ApiClient
 ) -> None:
     failures: list[tuple[str, str, str]] = []
     for operation, name in text_targets(catalogue):
         for value in ONE_SEGMENT:
-            sent = await sent_for(client, api, operation, name, value)
-            missed = [astray(catalogue, request, operation, name, value) for request in sent]
+            sent = await requests_for(client, api, operation, name, value)
+            missed = [find_route_error(catalogue, request, operation, name, value) for request in sent]
             if missed != [""]:
                 failures.append((operation.key, value[:40], str(missed)))
     assert failures == []
@@ -203,23 +206,25 @@ async def test_no_text_reaches_another_place_through_a_parameter_with_a_form(
     for operation, name in targets(catalogue):
         if (operation, name) not in free:
             for value in ONE_SEGMENT:
-                for request in await sent_for(client, api, operation, name, value):
-                    assert astray(catalogue, request, operation, name, value) == "", (operation.key, value)
+                for request in await requests_for(client, api, operation, name, value):
+                    assert find_route_error(catalogue, request, operation, name, value) == "", (operation.key, value)
 
 
+@pytest.mark.slow
 async def test_no_id_is_taken_for_another_route(catalogue: Catalogue, api: StubApi, client: ApiClient) -> None:
     refused = set()
     for operation, name in text_targets(catalogue):
         for value in literals(catalogue, operation, name):
-            sent = await sent_for(client, api, operation, name, value)
+            sent = await requests_for(client, api, operation, name, value)
             if not sent:
                 refused.add((operation.key, value))
             for request in sent:
-                assert astray(catalogue, request, operation, name, value) == "", (operation.key, value)
+                assert find_route_error(catalogue, request, operation, name, value) == "", (operation.key, value)
     assert {("auth.GetSaasUser", "count"), ("auth.GetSaasUser", "search"), ("auth.GetTenantUsers", "all")} <= refused
     assert len(refused) < 25, "an id is refused only where it would reach another route"
 
 
+@pytest.mark.slow
 async def test_a_value_longer_than_any_url_is_refused_before_anything_happens(
     catalogue: Catalogue, api: StubApi, store: Store
 ) -> None:

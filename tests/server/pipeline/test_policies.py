@@ -1,4 +1,4 @@
-"""What each policy lets through, by every door: the list, a call by name, and the reads that previews make."""
+"""What each policy allows through the list, through a call by name, and for the internal reads."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ async def test_read_only_lists_the_reads_and_nothing_else(catalogue: Catalogue, 
     assert len(listed) == 77
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", READ_ONLY, ids=lambda policy: policy.name)
 @pytest.mark.parametrize("era", ERAS)
 async def test_read_only_refuses_whatever_does_more_by_every_name_it_has(
@@ -49,6 +50,7 @@ async def test_read_only_refuses_whatever_does_more_by_every_name_it_has(
     assert person.seen == []
 
 
+@pytest.mark.slow
 async def test_read_only_still_reads(catalogue: Catalogue) -> None:
     async with start_session(catalogue, "2026-07-28", None, PRESETS["read-only"]) as stage:
 
@@ -61,6 +63,7 @@ async def test_read_only_still_reads(catalogue: Catalogue) -> None:
         assert await run_over_operations(stage, with_level(catalogue, READS), attempt) == {}
 
 
+@pytest.mark.slow
 async def test_strict_asks_before_every_write(catalogue: Catalogue) -> None:
     person = Person(lambda _: types.ElicitResult(action="decline"))
     async with start_session(catalogue, "legacy", person, PRESETS["strict"]) as stage:
@@ -77,6 +80,7 @@ async def test_strict_asks_before_every_write(catalogue: Catalogue) -> None:
         assert await run_over_operations(stage, writes, attack) == {}
 
 
+@pytest.mark.slow
 async def test_guarded_lets_plain_writes_and_reads_go_unasked(catalogue: Catalogue) -> None:
     person = Person(lambda _: types.ElicitResult(action="decline"))
     async with start_session(catalogue, "2026-07-28", person) as stage:
@@ -91,6 +95,7 @@ async def test_guarded_lets_plain_writes_and_reads_go_unasked(catalogue: Catalog
     assert person.seen == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("era", ERAS)
 async def test_unsafe_allow_everything_asks_nobody_and_says_so_in_every_record(catalogue: Catalogue, era: Era) -> None:
     policy = UnsafeAllowAllPolicy()

@@ -1,4 +1,4 @@
-"""What the policy says counts when the call goes, not when a person was asked; and a no is a no, whatever it says then."""
+"""The policy at the time of the send decides, not the policy at the time of the question. A declined call stays declined."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def users(count: int) -> dict[str, Any]:
 
 
 class Person:
-    """Who answers at once; something happens while they think."""
+    """Answers at once. Something happens while they think."""
 
     def __init__(self, meanwhile: Callable[[], object], answer: ClientAnswer | None = None) -> None:
         self._meanwhile, self._answer = meanwhile, answer
@@ -54,15 +54,15 @@ class Person:
         return self._answer or ClientAnswer("accept", {"name": question.name})
 
 
-class Later:
-    """Asks as protocol 2026-07-28 does: the answer comes with another call."""
+class DeferredAnswer:
+    """Answers with a later call, as protocol 2026-07-28 does."""
 
     async def ask(self, question: ConfirmationPrompt) -> ClientAnswer | None:
         return None
 
 
-class Gate:
-    """A gate under a policy file that can be written anew."""
+class ReloadablePipeline:
+    """A pipeline under a policy file that the test can rewrite."""
 
     def __init__(self, catalogue: Catalogue, store: Store, folder: Path, rules: str = RULES) -> None:
         self.file = folder / "policy.yaml"
@@ -86,7 +86,7 @@ class Gate:
 async def test_a_yes_on_the_screen_is_void_once_the_policy_is_stricter(
     catalogue: Catalogue, store: Store, tmp_path: Path, rules: str, said: str
 ) -> None:
-    gate = Gate(catalogue, store, tmp_path)
+    gate = ReloadablePipeline(catalogue, store, tmp_path)
     person = Person(lambda: gate.rewritten(rules))
     given = await gate.called(elicitor=person)
     assert len(person.asked) == 1
@@ -98,7 +98,7 @@ async def test_a_yes_on_the_screen_is_void_once_the_policy_is_stricter(
 async def test_live_state_that_changes_while_the_person_thinks_decides(
     catalogue: Catalogue, store: Store, tmp_path: Path
 ) -> None:
-    gate = Gate(catalogue, store, tmp_path, FEW)
+    gate = ReloadablePipeline(catalogue, store, tmp_path, FEW)
     person = Person(lambda: gate.api.answers.update({"auth.GetAllTenantUsers": users(3)}))
     given = await gate.called(elicitor=person)
     assert "off-board first" in given.text
@@ -109,7 +109,7 @@ async def test_live_state_that_changes_while_the_person_thinks_decides(
 async def test_a_no_holds_even_where_the_policy_asks_no_more(
     catalogue: Catalogue, store: Store, tmp_path: Path, rules: str
 ) -> None:
-    gate = Gate(catalogue, store, tmp_path)
+    gate = ReloadablePipeline(catalogue, store, tmp_path)
 
     def rewrite() -> None:
         gate.clock.now += 10
@@ -118,11 +118,11 @@ async def test_a_no_holds_even_where_the_policy_asks_no_more(
     given = await gate.called(elicitor=Person(rewrite, ClientAnswer("decline")))
     assert "chose to decline" in given.text
     gate.rewritten(RULES)
-    asking = await gate.behind.run(Call("auth_delete_tenant", ARGUMENTS, PRINCIPAL, elicitor=Later()))
+    asking = await gate.behind.run(Call("auth_delete_tenant", ARGUMENTS, PRINCIPAL, elicitor=DeferredAnswer()))
     assert isinstance(asking, PendingElicitation)
     gate.rewritten(rules)
     gate.clock.now += 10
-    given = await gate.called(elicitor=Later(), reply=ConfirmationReply(ClientAnswer("decline"), asking.state))
+    given = await gate.called(elicitor=DeferredAnswer(), reply=ConfirmationReply(ClientAnswer("decline"), asking.state))
     assert "chose to decline" in given.text
     assert APPROVAL_CODE.search(given.text) is None, "a no asks for no approval either"
     assert gate.api.writes == []
@@ -131,8 +131,8 @@ async def test_a_no_holds_even_where_the_policy_asks_no_more(
 async def test_what_the_rules_and_the_preview_both_speak_of_is_read_once(
     catalogue: Catalogue, store: Store, tmp_path: Path
 ) -> None:
-    gate = Gate(catalogue, store, tmp_path, FEW)
-    await gate.behind.run(Call("auth_delete_tenant", ARGUMENTS, PRINCIPAL, elicitor=Later()))
+    gate = ReloadablePipeline(catalogue, store, tmp_path, FEW)
+    await gate.behind.run(Call("auth_delete_tenant", ARGUMENTS, PRINCIPAL, elicitor=DeferredAnswer()))
     keys = [
         record["operation"] for record in store.audit_records() if record.get("parent") and record["event"] == "begun"
     ]
@@ -144,7 +144,7 @@ async def test_what_the_rules_and_the_preview_both_speak_of_is_read_once(
 async def test_users_hit_count_against_the_budget_also_where_nobody_is_asked(
     catalogue: Catalogue, store: Store, tmp_path: Path
 ) -> None:
-    gate = Gate(catalogue, store, tmp_path, ALLOWED + "ceilings: {affected_users_per_hour: 5}\n")
+    gate = ReloadablePipeline(catalogue, store, tmp_path, ALLOWED + "ceilings: {affected_users_per_hour: 5}\n")
     gate.api.answers["auth.GetAllTenantUsers"] = users(3)
     assert (await gate.called()).ok
     given = await gate.called()
@@ -156,7 +156,7 @@ async def test_users_that_cannot_be_counted_take_the_whole_budget_where_nobody_i
     catalogue: Catalogue, store: Store, tmp_path: Path
 ) -> None:
     unread = ALLOWED.replace("levels: [read, read_sensitive]", "tools: [auth_get_tenant]")
-    gate = Gate(catalogue, store, tmp_path, unread + "ceilings: {affected_users_per_hour: 5}\n")
+    gate = ReloadablePipeline(catalogue, store, tmp_path, unread + "ceilings: {affected_users_per_hour: 5}\n")
     assert (await gate.called()).ok
     assert "10 affected users within an hour" in (await gate.called()).text
 
@@ -164,8 +164,8 @@ async def test_users_that_cannot_be_counted_take_the_whole_budget_where_nobody_i
 async def test_a_question_left_to_a_later_call_is_in_the_audit(
     catalogue: Catalogue, store: Store, tmp_path: Path
 ) -> None:
-    gate = Gate(catalogue, store, tmp_path)
-    await gate.behind.run(Call("auth_delete_tenant", ARGUMENTS, PRINCIPAL, elicitor=Later()))
+    gate = ReloadablePipeline(catalogue, store, tmp_path)
+    await gate.behind.run(Call("auth_delete_tenant", ARGUMENTS, PRINCIPAL, elicitor=DeferredAnswer()))
     (noted,) = [record for record in store.audit_records() if record["event"] == "refused"]
     assert (noted["operation"], noted["decision"], noted["refused"]) == ("auth.DeleteTenant", "confirm", "confirmation")
 
@@ -173,7 +173,7 @@ async def test_a_question_left_to_a_later_call_is_in_the_audit(
 async def test_a_call_whose_client_goes_away_while_a_person_is_asked_is_not_sent_and_audited(
     catalogue: Catalogue, store: Store, tmp_path: Path
 ) -> None:
-    gate, asked = Gate(catalogue, store, tmp_path), anyio.Event()
+    gate, asked = ReloadablePipeline(catalogue, store, tmp_path), anyio.Event()
 
     class Waiting:
         async def ask(self, question: ConfirmationPrompt) -> ClientAnswer | None:
@@ -194,13 +194,13 @@ async def test_a_read_that_takes_too_long_is_given_up_and_said(
     catalogue: Catalogue, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("saasus_mcp.permissions.inspection.inspect.READ_DEADLINE", 0.05)
-    gate = Gate(catalogue, store, tmp_path)
+    gate = ReloadablePipeline(catalogue, store, tmp_path)
 
     async def never(*_: object) -> None:
         await anyio.sleep_forever()
 
     monkeypatch.setattr(gate.behind._client, "send", never)
-    asking = await gate.behind.run(Call("auth_delete_tenant", ARGUMENTS, PRINCIPAL, elicitor=Later()))
+    asking = await gate.behind.run(Call("auth_delete_tenant", ARGUMENTS, PRINCIPAL, elicitor=DeferredAnswer()))
     assert isinstance(asking, PendingElicitation)
     assert "could not be read: no answer in time" in asking.prompt.message
 

@@ -1,4 +1,4 @@
-"""Nobody is asked about a call that cannot do anything: what it is about is gone, its row's requirements fail, or nothing would change."""
+"""Calls that cannot succeed: no target, a failed requirement, or no change. The person is not asked."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ HOUR = 3_600
 
 @dataclass
 class Person:
-    """Who says yes to everything, and remembers what they were asked."""
+    """Confirms everything and remembers the questions."""
 
     asked: list[ConfirmationPrompt] = field(default_factory=list)
 
@@ -43,8 +43,8 @@ class Person:
 
 
 @dataclass
-class Desk:
-    """A person at a client, in front of a server, in front of the sandbox."""
+class SandboxClient:
+    """A person at a client of a server in front of the sandbox."""
 
     behind: Pipeline
     person: Person
@@ -52,7 +52,7 @@ class Desk:
     unasked: Pipeline
 
     async def outright(self, call: Call) -> ToolAnswer:
-        """The answer of a call for which nobody is asked."""
+        """Return the answer of a call without a question."""
         answer = await self.unasked.run(call)
         assert not isinstance(answer, PendingElicitation)
         return answer
@@ -73,7 +73,7 @@ class Desk:
         return found
 
     async def refused(self, name: str, args: dict[str, Any], words: str, why: str) -> None:
-        """The call ends before anybody is asked and before anything is sent, and the audit says why."""
+        """Check that the call ends before a question and a send, with this reason in the audit log."""
         before = len(self.writes())
         given = await self.call(name, args)
         assert not given.ok
@@ -89,14 +89,14 @@ class Desk:
         return [each.operation for each in self.sandbox.requests if not catalogue.find(each.operation).reads]
 
     def last(self) -> dict[str, Any]:
-        """The last record of a call of the caller's own."""
+        """Return the last record of the caller's own calls."""
         return [each for each in self.behind.store.audit_records() if "parent" not in each][-1]
 
 
 @asynccontextmanager
-async def desk(
+async def sandbox_client(
     catalogue: Catalogue, policy: Policy = PRESETS["guarded"], language: Language = "en", now: float = NOW
-) -> AsyncIterator[Desk]:
+) -> AsyncIterator[SandboxClient]:
     def clock() -> datetime:
         return datetime.fromtimestamp(now, UTC)
 
@@ -112,7 +112,7 @@ async def desk(
             "clock": lambda: now,
         }
         unasked = Pipeline(policy=UnsafeAllowAllPolicy(), **given)
-        yield Desk(Pipeline(policy=policy, **given), Person(), sandbox, unasked)
+        yield SandboxClient(Pipeline(policy=policy, **given), Person(), sandbox, unasked)
     store.close()
 
 
@@ -120,7 +120,7 @@ async def desk(
 
 
 async def test_a_target_that_is_not_there_ends_the_call_before_anybody_is_asked(catalogue: Catalogue) -> None:
-    async with desk(catalogue) as on:
+    async with sandbox_client(catalogue) as on:
         tenant = (await on.tenant())["id"]
         grant = {"tenant_id": tenant, "env_id": 3, "role_names": ["admin"]}
         for tool, args in (
@@ -135,7 +135,7 @@ async def test_a_target_that_is_not_there_ends_the_call_before_anybody_is_asked(
 
 
 async def test_it_is_told_in_the_language_of_the_server(catalogue: Catalogue) -> None:
-    async with desk(catalogue, language="ja") as on:
+    async with sandbox_client(catalogue, language="ja") as on:
         await on.refused(
             "auth_delete_tenant", {"tenant_id": "gone"}, "tenant_id 「gone」に該当する対象が見つかりません", "not_found"
         )
@@ -180,7 +180,7 @@ async def test_an_answer_without_the_list_in_which_the_target_is_looked_for_does
 async def test_a_plan_change_that_cannot_be_is_not_asked_about(
     catalogue: Catalogue, more: dict[str, Any], words: str
 ) -> None:
-    async with desk(catalogue) as on:
+    async with sandbox_client(catalogue) as on:
         tenant = await on.tenant()
         args = {"tenant_id": tenant["id"], "next_plan_id": tenant["plan_id"], **more}
         await on.refused("auth_update_tenant_plan", args, words, "precondition")
@@ -189,7 +189,7 @@ async def test_a_plan_change_that_cannot_be_is_not_asked_about(
 async def test_the_first_of_this_month_is_soon_enough_only_with_stripe(catalogue: Catalogue) -> None:
     first = int(datetime.fromtimestamp(NOW, UTC).replace(day=1, hour=0, minute=0, second=0).timestamp())
     for connected in (True, False):
-        async with desk(catalogue) as on:
+        async with sandbox_client(catalogue) as on:
             tenant = await on.tenant()
             on.sandbox.state.put("documents", ("/v1/billing/stripe/info",), {"is_registered": connected})
             args = {"tenant_id": tenant["id"], "next_plan_id": tenant["plan_id"], "using_next_plan_from": first}
@@ -199,7 +199,7 @@ async def test_the_first_of_this_month_is_soon_enough_only_with_stripe(catalogue
 
 async def test_a_reservation_is_dropped_until_ten_minutes_before(catalogue: Catalogue) -> None:
     for seconds, why in ((HOUR, "approval"), (599, "precondition")):
-        async with desk(catalogue) as on:
+        async with sandbox_client(catalogue) as on:
             tenant = await on.tenant()
             reserved = {**tenant, "next_plan_id": tenant["plan_id"], "using_next_plan_from": NOW + seconds}
             on.sandbox.state.put("tenants", (tenant["id"],), reserved)
@@ -208,7 +208,7 @@ async def test_a_reservation_is_dropped_until_ten_minutes_before(catalogue: Cata
 
 
 async def test_what_a_call_needs_is_looked_for_before_anybody_is_asked(catalogue: Catalogue) -> None:
-    async with desk(catalogue) as on:
+    async with sandbox_client(catalogue) as on:
         tenant = (await on.tenant())["id"]
         user = (await on.read("auth_get_tenant_users", tenant_id=tenant))["users"][0]["id"]
         meter = (await on.read("pricing_get_metering_units"))["units"][0]["unit_name"]
@@ -236,7 +236,7 @@ async def test_what_a_call_needs_is_looked_for_before_anybody_is_asked(catalogue
 
 
 async def test_a_read_with_milliseconds_is_told_so(catalogue: Catalogue) -> None:
-    async with desk(catalogue) as on:
+    async with sandbox_client(catalogue) as on:
         given = await on.call("apilog_get_logs", {"start_at": NOW * 1000})
     assert "start_at: These are milliseconds" in given.text
     assert on.sandbox.requests == []
@@ -271,11 +271,12 @@ async def test_what_held_when_the_person_was_asked_must_hold_when_they_have_answ
     assert api.writes == []
 
 
+@pytest.mark.slow
 async def test_no_requirement_stands_in_the_way_of_a_call_that_succeeds(catalogue: Catalogue) -> None:
     for operation in catalogue:
         if operation.reads:
             continue
-        async with desk(catalogue, PRESETS["strict"], now=STORY.timestamp()) as on:
+        async with sandbox_client(catalogue, PRESETS["strict"], now=STORY.timestamp()) as on:
             if operation.key in FIRST:
                 key, more = FIRST[operation.key]
                 before = {**values_for(catalogue.find(key)), **more}
@@ -289,7 +290,7 @@ async def test_no_requirement_stands_in_the_way_of_a_call_that_succeeds(catalogu
 
 
 async def test_a_call_that_changes_nothing_succeeds_without_being_sent(catalogue: Catalogue) -> None:
-    async with desk(catalogue) as on:
+    async with sandbox_client(catalogue) as on:
         user = (await on.read("auth_get_saas_users"))["users"][0]
         present = await on.read("auth_get_user_mfa_preference", user_id=user["id"])
         args = {"user_id": user["id"], **{name: present[name] for name in ("enabled", "method") if name in present}}
@@ -301,7 +302,7 @@ async def test_a_call_that_changes_nothing_succeeds_without_being_sent(catalogue
 
 
 async def test_what_differs_or_may_be_lost_or_is_not_shown_is_asked_about(catalogue: Catalogue) -> None:
-    async with desk(catalogue) as on:
+    async with sandbox_client(catalogue) as on:
         tenant = await on.tenant()
         same = {name: tenant[name] for name in ("name", "attributes", "back_office_staff_email")}
         settings = {"tenant_id": tenant["id"], **same}
@@ -322,7 +323,7 @@ async def test_what_differs_or_may_be_lost_or_is_not_shown_is_asked_about(catalo
 
 
 async def test_a_call_that_nobody_is_asked_about_goes_all_the_same(catalogue: Catalogue) -> None:
-    async with desk(catalogue) as on:
+    async with sandbox_client(catalogue) as on:
         [role] = (await on.read("auth_get_roles"))["roles"][:1]
         given = await on.call(
             "auth_update_role", {"role_name": role["role_name"], "display_name": role["display_name"]}
@@ -331,7 +332,7 @@ async def test_a_call_that_nobody_is_asked_about_goes_all_the_same(catalogue: Ca
 
 
 async def test_an_update_without_a_field_is_refused_with_the_fields_that_there_are(catalogue: Catalogue) -> None:
-    async with desk(catalogue) as on:
+    async with sandbox_client(catalogue) as on:
         for operation in catalogue:
             required = set(operation.input_schema.get("required", ()))
             fields = operation.input_schema.get("properties", {}).keys() - set(operation.addressing)
@@ -346,7 +347,7 @@ async def test_an_update_without_a_field_is_refused_with_the_fields_that_there_a
 
 
 async def test_at_the_limit_the_approvals_that_wait_are_named(catalogue: Catalogue) -> None:
-    async with desk(catalogue) as on:
+    async with sandbox_client(catalogue) as on:
         users = (await on.read("auth_get_saas_users"))["users"][:6]
         for user in users[:5]:
             await on.behind.run(Call("auth_delete_saas_user", {"user_id": user["id"]}, PRINCIPAL))

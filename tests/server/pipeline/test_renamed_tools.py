@@ -1,4 +1,4 @@
-"""Tools called by a name that they had before."""
+"""Calls of tools by their former names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.pipeline import Era, StubApi, build_pipeline, connect_client
 
 
 def renamed(catalogue: Catalogue) -> Catalogue:
-    """The catalogue after two tools were renamed."""
+    """Return the catalogue after two tools were renamed."""
     former = {"auth_list_tenants": "auth_get_tenants", "auth_erase_tenant": "auth_delete_tenant"}
     return Catalogue(tuple(catalogue), former, catalogue.version)
 

@@ -1,4 +1,4 @@
-"""All 195 operations on the wire: exactly the request that their documents describe, signed; an answer true to its schema."""
+"""All 195 operations on the wire: exactly the documented request, signed, and an answer that fits its schema."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def calls(catalogue: Catalogue, arguments: Arguments) -> Iterator[tuple[Operatio
 
 
 def expected(operation: Operation, arguments: dict[str, Any]) -> tuple[list[str], list[tuple[str, str]], Any]:
-    """The path's segments, the query's pairs and the body that the documents want for these arguments."""
+    """Return the documented path segments, query pairs and body for these arguments."""
     segments = [str(arguments[part[1:-1]]) if part.startswith("{") else part for part in operation.path.split("/")]
     pairs: list[tuple[str, str]] = []
     for name in operation.query_parameters:
@@ -52,7 +52,7 @@ def _items(value: Any) -> list[Any]:
 
 
 def signature(request: httpx2.Request) -> str:
-    """The header by the published recipe, from nothing but the bytes that were sent."""
+    """Return the header by the published recipe, from the sent bytes only."""
     raw = request.url.raw_path.decode("ascii")
     message = f"202603040506{CREDENTIALS.api_key}{request.method}api.saasus.io{raw}".encode() + request.content
     digest = hmac.new(CREDENTIALS.secret_key.encode(), message, hashlib.sha256).hexdigest()
@@ -79,6 +79,7 @@ def check_request(request: httpx2.Request, operation: Operation, arguments: dict
         assert request.headers["Content-Length"] == str(len(request.content))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [complete_arguments, minimal_arguments])
 async def test_every_operation_sends_the_request_of_its_documents(
     catalogue: Catalogue, store: Store, arguments: Arguments
@@ -111,6 +112,7 @@ def test_there_are_as_many_operations_as_the_api_has(catalogue: Catalogue) -> No
     assert len(list(calls(catalogue, complete_arguments))) > 195, "each shape of a body counts"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("era", ERAS)
 async def test_every_tool_answers_the_sdks_own_client_which_checks_the_output_schema(
     catalogue: Catalogue, store: Store, era: Era

@@ -1,4 +1,4 @@
-"""A secret planted in every secret field is seen by nobody: not by the model, not in a log, not in a file."""
+"""A secret planted in every secret field never reaches the model, a log or a file."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ import pytest
 from mcp import types
 
 from saasus_mcp.catalog import Catalogue
+from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.permissions.policy.presets import PRESETS, Policy, UnsafeAllowAllPolicy
 from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.permissions.secrets.secret_vault import HANDLE_PREFIX, SECRET_LIFETIME, SecretCollector, SecretVault
-from saasus_mcp.saasus.arguments import InvalidArguments, check_arguments
+from saasus_mcp.saasus.arguments import check_arguments
 from saasus_mcp.store import Store
 from tests.support.arguments import complete_arguments
 from tests.support.gate import Clock, Person
@@ -39,8 +40,8 @@ HANDLE = "secret://r/"
 
 
 @pytest.fixture(scope="module")
-def plots(catalogue: Catalogue) -> list[PlantedSecrets]:
-    """Every operation that takes or gives anything secret, and every other that answers, since answers drift."""
+def planted_calls(catalogue: Catalogue) -> list[PlantedSecrets]:
+    """Return every operation with secrets, and every other operation that answers, because answers drift."""
     return [plant_secrets(operation) for operation in catalogue]
 
 
@@ -53,7 +54,7 @@ def disk(tmp_path: Path) -> Iterator[Store]:
 
 @pytest.fixture
 def loud_logs(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
-    """Every logger at its loudest, as someone hunting a problem would set it."""
+    """Set every logger to its lowest level."""
     caplog.set_level(logging.DEBUG)
     return caplog
 
@@ -72,12 +73,12 @@ async def talking(
 
 
 def seen_in(markers: list[str], *texts: str) -> list[str]:
-    """The markers that somebody could read there."""
+    """Return the markers that a text contains."""
     return [marker for marker in markers if any(marker in text for text in texts)]
 
 
 def on_disk(folder: Path) -> str:
-    """All the bytes of every file below a folder, as text."""
+    """Return all bytes of all files in a folder, as text."""
     files = [file for file in folder.rglob("*") if file.is_file()]
     assert any(file.suffix == ".sqlite3" for file in files)
     return "\n".join(file.read_bytes().decode("latin-1") for file in files)
@@ -87,14 +88,15 @@ def sent_text(request: httpx2.Request) -> str:
     return unquote(str(request.url)) + request.content.decode()
 
 
-def all_markers(plots: list[PlantedSecrets]) -> list[str]:
-    return [marker for made in plots for marker in made.markers]
+def all_markers(planted_calls: list[PlantedSecrets]) -> list[str]:
+    return [marker for made in planted_calls for marker in made.markers]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("era", ERAS)
 async def test_no_secret_of_any_answer_or_argument_is_seen_anywhere(
     catalogue: Catalogue,
-    plots: list[PlantedSecrets],
+    planted_calls: list[PlantedSecrets],
     disk: Store,
     tmp_path: Path,
     era: Era,
@@ -103,9 +105,11 @@ async def test_no_secret_of_any_answer_or_argument_is_seen_anywhere(
 ) -> None:
     failures: dict[str, list[str]] = {}
     if era == "legacy":
-        plots = [made for made in plots if made.given or made.answered or made.operation.scrubbed_outputs]
+        planted_calls = [
+            made for made in planted_calls if made.given or made.answered or made.operation.scrubbed_outputs
+        ]
     async with talking(catalogue, disk, era) as (api, client, _):
-        for made in plots:
+        for made in planted_calls:
             api.answers = {made.operation.key: made.answer if made.operation.answers else None}
             api.sent.clear()
             result = await client.call_tool(made.operation.tool, made.arguments)
@@ -115,17 +119,17 @@ async def test_no_secret_of_any_answer_or_argument_is_seen_anywhere(
             if leaked or unsent:
                 failures[made.operation.key] = leaked + unsent
     assert failures == {}
-    assert seen_in(all_markers(plots), loud_logs.text, *capfd.readouterr(), on_disk(tmp_path)) == []
-    assert len(all_markers(plots)) > 400
+    assert seen_in(all_markers(planted_calls), loud_logs.text, *capfd.readouterr(), on_disk(tmp_path)) == []
+    assert len(all_markers(planted_calls)) > 400
 
 
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize("status", [400, 500])
 async def test_an_error_that_repeats_the_callers_secret_is_cleaned_of_it(
-    catalogue: Catalogue, plots: list[PlantedSecrets], disk: Store, tmp_path: Path, era: Era, status: int
+    catalogue: Catalogue, planted_calls: list[PlantedSecrets], disk: Store, tmp_path: Path, era: Era, status: int
 ) -> None:
     failures: dict[str, list[str]] = {}
-    given = [made for made in plots if made.given]
+    given = [made for made in planted_calls if made.given]
     async with talking(catalogue, disk, era) as (api, client, _):
         for made in given:
             said = {"type": "bad", "message": "not accepted: " + ", ".join(f"'{marker}'" for marker in made.given)}
@@ -172,12 +176,13 @@ async def test_a_secret_that_looks_like_part_of_the_answer_does_not_break_it(
         assert result.meta["saasus.io/applied"] == "applied"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize("asks", [True, False])
 async def test_no_secret_is_in_a_question_a_preview_or_an_approval(
-    catalogue: Catalogue, plots: list[PlantedSecrets], disk: Store, tmp_path: Path, era: Era, asks: bool
+    catalogue: Catalogue, planted_calls: list[PlantedSecrets], disk: Store, tmp_path: Path, era: Era, asks: bool
 ) -> None:
-    graver = [made for made in plots if made.given and not made.operation.reads]
+    graver = [made for made in planted_calls if made.given and not made.operation.reads]
     person = Person(lambda _: types.ElicitResult(action="decline"))
     words: list[str] = []
     async with talking(catalogue, disk, era, PRESETS["strict"], person if asks else None) as (api, client, _):
@@ -195,10 +200,10 @@ async def test_no_secret_is_in_a_question_a_preview_or_an_approval(
 
 @pytest.mark.parametrize("era", ERAS)
 async def test_each_handle_reveals_its_secret_once_and_never_through_mcp(
-    catalogue: Catalogue, plots: list[PlantedSecrets], disk: Store, era: Era
+    catalogue: Catalogue, planted_calls: list[PlantedSecrets], disk: Store, era: Era
 ) -> None:
     async with talking(catalogue, disk, era) as (api, client, handles):
-        for made in [made for made in plots if made.answered]:
+        for made in [made for made in planted_calls if made.answered]:
             api.answers = {made.operation.key: made.answer}
             result = await client.call_tool(made.operation.tool, made.arguments)
             shown = _handles(result.structured_content)
@@ -231,14 +236,19 @@ def _handles(value: Any) -> list[str]:
     return [value] if isinstance(value, str) and value.startswith(HANDLE) else []
 
 
+@pytest.mark.slow
 async def test_a_handle_stands_for_its_secret_on_the_wire_and_nowhere_else(
-    catalogue: Catalogue, plots: list[PlantedSecrets], disk: Store, tmp_path: Path, loud_logs: pytest.LogCaptureFixture
+    catalogue: Catalogue,
+    planted_calls: list[PlantedSecrets],
+    disk: Store,
+    tmp_path: Path,
+    loud_logs: pytest.LogCaptureFixture,
 ) -> None:
     sealer, clock, api = Encryptor.ephemeral(), Clock(), StubApi(catalogue)
     handles = SecretVault(disk, sealer, clock)
     behind = build_pipeline(api, disk, UnsafeAllowAllPolicy(), sealer=sealer, clock=clock)
     async with connect_client(behind, "2026-07-28", accept_question) as client:
-        for made in [made for made in plots if made.given]:
+        for made in [made for made in planted_calls if made.given]:
             api.sent.clear()
             hidden = {marker: kept(handles, marker) for marker in made.given}
             result = await client.call_tool(made.operation.tool, _replaced(made.arguments, hidden))
@@ -247,11 +257,11 @@ async def test_a_handle_stands_for_its_secret_on_the_wire_and_nowhere_else(
             assert all(marker in sent for marker in made.given), made.operation.key
             assert HANDLE not in sent
             assert seen_in(made.given, result.model_dump_json()) == []
-    assert seen_in(all_markers(plots), loud_logs.text, on_disk(tmp_path)) == []
+    assert seen_in(all_markers(planted_calls), loud_logs.text, on_disk(tmp_path)) == []
 
 
 def kept(handles: SecretVault, secret: str, principal: str = PRINCIPAL.id, profile: str = "default") -> str:
-    """A handle for a secret, as an answer would have given it."""
+    """Return a handle for a secret, as an answer would contain it."""
     hiding = SecretCollector()
     handle = hiding.add(secret)
     handles.store_secrets(hiding, principal, profile)

@@ -1,4 +1,4 @@
-"""Secrets passed by name: only a listed name, only where a secret is taken, and never shown."""
+"""Secrets by name: only a listed name, only in a field for secrets, and never shown."""
 
 from __future__ import annotations
 

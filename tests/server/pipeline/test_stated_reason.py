@@ -1,4 +1,4 @@
-"""The requester's words: shown to the person as such, kept in the audit, bound to nothing, and without secrets."""
+"""The stated reason of a caller: a person and the audit log see it without secrets, and no decision depends on it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import pytest
 from mcp import types
 
 from saasus_mcp.catalog import Catalogue
+from saasus_mcp.catalog.model import MAX_REASON_LENGTH
 from saasus_mcp.permissions.approval.approvals import ApprovalService
 from saasus_mcp.permissions.question.content import Question
 from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.call import Call
-from saasus_mcp.server.pipeline.stated_reason import MAX_REASON_LENGTH, REASON_META_KEY
+from saasus_mcp.server.pipeline.stated_reason import REASON_META_KEY
 from saasus_mcp.store import Store
 from tests.support.gate import NOW, Person, reply_text, start_session
 from tests.support.pipeline import CREDENTIALS, ERAS, PRINCIPAL, Era, StubApi, accept_question, build_pipeline

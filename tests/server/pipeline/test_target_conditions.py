@@ -1,4 +1,4 @@
-"""Rules over live state: what a call would hit is read first, as audited child calls, and decides."""
+"""Rules over live state: the target and the impact are read by audited internal reads before the decision."""
 
 from __future__ import annotations
 

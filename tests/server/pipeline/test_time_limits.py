@@ -1,4 +1,4 @@
-"""A whole call ends in time whatever the API does, and a client that gave a token hears that it goes on."""
+"""The time limit of a call, whatever the API does, and the progress that a client with a token gets."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ DELETE = Call("auth_delete_tenant_user", {"tenant_id": "t-1", "user_id": "u-1"},
 READ = Call("auth_get_roles", {}, PRINCIPAL)
 
 
-class Drip(httpx2.AsyncByteStream):
-    """A body of which a byte comes now and then, for ever."""
+class DrippingBody(httpx2.AsyncByteStream):
+    """A body that arrives byte by byte and never ends."""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while True:
@@ -44,8 +44,8 @@ class Drip(httpx2.AsyncByteStream):
             await anyio.sleep(0.05)
 
 
-class Slow(httpx2.AsyncBaseTransport):
-    """An API that hangs over some operations, or drips their answers, and answers the others at once."""
+class SlowApi(httpx2.AsyncBaseTransport):
+    """An API that hangs or drips for some operations, and answers the others at once."""
 
     def __init__(self, catalogue: Catalogue, slow: Callable[[str], bool], *, drips: bool = False) -> None:
         self.stub = StubApi(catalogue)
@@ -58,7 +58,7 @@ class Slow(httpx2.AsyncBaseTransport):
         if not self._slow(key):
             return await self.stub.transport().handle_async_request(request)
         if self._drips:
-            return httpx2.Response(200, stream=Drip())
+            return httpx2.Response(200, stream=DrippingBody())
         await anyio.sleep_forever()
         raise AssertionError
 
@@ -75,7 +75,7 @@ def before(api: httpx2.AsyncBaseTransport, catalogue: Catalogue, store: Store, u
     )
 
 
-async def in_time(behind: Pipeline, call: Call) -> ToolAnswer:
+async def assert_in_time(behind: Pipeline, call: Call) -> ToolAnswer:
     began = anyio.current_time()
     given = await behind.run(call)
     assert anyio.current_time() - began < GENEROUS * LIMIT
@@ -83,6 +83,7 @@ async def in_time(behind: Pipeline, call: Call) -> ToolAnswer:
     return given
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("drips", [False, True], ids=["hangs", "drips"])
 @pytest.mark.parametrize(
     "under", [UnsafeAllowAllPolicy(), build_policy(build_rule("all", "approve"))], ids=["allow", "approve"]
@@ -91,35 +92,37 @@ async def in_time(behind: Pipeline, call: Call) -> ToolAnswer:
 async def test_a_call_ends_in_time_over_an_api_that(
     catalogue: Catalogue, store: Store, drips: bool, under: Policy, call: Call
 ) -> None:
-    api = Slow(catalogue, lambda _: True, drips=drips)
-    given = await in_time(before(api, catalogue, store, under), call)
+    api = SlowApi(catalogue, lambda _: True, drips=drips)
+    given = await assert_in_time(before(api, catalogue, store, under), call)
     assert not given.ok
     assert len([key for key in api.sent if not catalogue.find(key).reads]) <= 1
 
 
+@pytest.mark.slow
 async def test_a_write_whose_answer_never_came_is_read_back_within_the_limit(
     catalogue: Catalogue, store: Store
 ) -> None:
-    api = Slow(catalogue, lambda key: key == "auth.UpdateRole")
+    api = SlowApi(catalogue, lambda key: key == "auth.UpdateRole")
     api.stub.answers = {"auth.GetRoles": {"roles": [{"role_name": "admin", "display_name": "New"}]}}
-    given = await in_time(before(api, catalogue, store, UnsafeAllowAllPolicy()), RENAME)
+    given = await assert_in_time(before(api, catalogue, store, UnsafeAllowAllPolicy()), RENAME)
     assert given.applied == "applied", given.text
     assert api.sent.count("auth.UpdateRole") == 1
 
 
 async def test_a_write_is_sent_though_the_reads_before_it_hang(catalogue: Catalogue, store: Store) -> None:
-    api = Slow(catalogue, lambda key: catalogue.find(key).reads)
-    given = await in_time(before(api, catalogue, store, UnsafeAllowAllPolicy()), RENAME)
+    api = SlowApi(catalogue, lambda key: catalogue.find(key).reads)
+    given = await assert_in_time(before(api, catalogue, store, UnsafeAllowAllPolicy()), RENAME)
     assert (given.ok, api.sent.count("auth.UpdateRole")) == (True, 1), given.text
 
 
+@pytest.mark.slow
 async def test_the_time_that_a_person_takes_does_not_count(catalogue: Catalogue, store: Store) -> None:
     class Thinking:
         async def ask(self, question: ConfirmationPrompt) -> ClientAnswer | None:
             await anyio.sleep(1.2 * LIMIT)
             return ClientAnswer("accept", {"name": question.name, "confirm": True})
 
-    api = Slow(catalogue, lambda _: False)
+    api = SlowApi(catalogue, lambda _: False)
     behind = before(
         api,
         catalogue,
@@ -132,10 +135,10 @@ async def test_the_time_that_a_person_takes_does_not_count(catalogue: Catalogue,
 
 
 @asynccontextmanager
-async def listening(
+async def listening_client(
     behind: Pipeline, era: Era, answering: Callable[[], Any] | None = None
 ) -> AsyncIterator[tuple[McpClient, list[float], Callable[..., Any]]]:
-    """A client that keeps the progress it is told, and what to give a call for that."""
+    """Return a client that collects progress, and the arguments that request it."""
     told: list[float] = []
 
     async def elicited(context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:  # noqa: ARG001
@@ -156,7 +159,7 @@ async def listening(
 @pytest.mark.parametrize("era", ERAS)
 async def test_progress_is_told_between_attempts(catalogue: Catalogue, store: Store, era: Era) -> None:
     api = StubApi(catalogue, answers={"auth.GetRoles": httpx2.Response(503)})
-    async with listening(build_pipeline(api, store), era) as (client, told, heard):
+    async with listening_client(build_pipeline(api, store), era) as (client, told, heard):
         result = await client.call_tool("auth_get_roles", {}, progress_callback=heard)
     assert result.is_error
     assert len(api.sent) == 3
@@ -164,6 +167,7 @@ async def test_progress_is_told_between_attempts(catalogue: Catalogue, store: St
     assert told == sorted(set(told)), "the numbers grow"
 
 
+@pytest.mark.slow
 async def test_progress_is_told_while_a_person_is_asked(
     catalogue: Catalogue, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,7 +178,7 @@ async def test_progress_is_told_while_a_person_is_asked(
         await enough.wait()
         return types.ElicitResult(action="decline")
 
-    async with listening(build_pipeline(StubApi(catalogue), store), "legacy", thinking) as (client, told, _):
+    async with listening_client(build_pipeline(StubApi(catalogue), store), "legacy", thinking) as (client, told, _):
 
         async def heard(progress: float, total: float | None, message: str | None) -> None:  # noqa: ARG001 - the SDK's
             told.append(progress)

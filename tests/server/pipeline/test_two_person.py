@@ -1,4 +1,4 @@
-"""A policy that wants two people: whoever asks for a call cannot approve it, at any step."""
+"""A policy with two-person approval: the requester of a call can never approve it."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ TOOLS = ["auth.DeleteTenant", "auth.DeleteTenantUser", "auth.ResetSaasUserPasswo
 """Of each level that does more than read: critical, destructive, write_sensitive, write."""
 
 
-class Eager:
+class SelfAnsweringClient:
     """A client that answers every question itself."""
 
     async def ask(self, question: ConfirmationPrompt) -> ClientAnswer | None:
         return ClientAnswer("accept", {"name": question.name} if question.name else {"confirm": True})
 
 
-class Desk:
-    """A gate under a policy file, and one call through it."""
+class ReloadablePipeline:
+    """A pipeline under a policy file, and one call through it."""
 
     def __init__(self, catalogue: Catalogue, store: Store, folder: Path, key: str, text: str = HARDENED) -> None:
         operation = catalogue.find(key)
@@ -55,7 +55,7 @@ class Desk:
         self.api = StubApi(catalogue, answers=target_answers(catalogue, operation))
         self.approvals = ApprovalService(store)
         self._gate: Pipeline = build_pipeline(self.api, store, self.policy, clock=lambda: NOW)
-        self._call = Call(operation.tool, complete_arguments(operation), PRINCIPAL, Eager())
+        self._call = Call(operation.tool, complete_arguments(operation), PRINCIPAL, SelfAnsweringClient())
 
     async def called(self) -> ToolAnswer:
         given = await self._gate.run(self._call)
@@ -63,7 +63,7 @@ class Desk:
         return given
 
     async def asked(self) -> Approval:
-        """The approval that the call waits for; nothing was sent."""
+        """Return the pending approval of the call, for which nothing was sent."""
         given = await self.called()
         assert not given.ok
         assert self.api.writes == []
@@ -80,10 +80,10 @@ class Desk:
 async def test_another_person_approves_and_the_call_goes_once(
     catalogue: Catalogue, store: Store, tmp_path: Path, key: str
 ) -> None:
-    desk = Desk(catalogue, store, tmp_path, key)
+    desk = ReloadablePipeline(catalogue, store, tmp_path, key)
     wanted = await desk.asked()
     assert wanted.two_person
-    assert "Another person than the one who asks must approve" in (await desk.called()).text
+    assert "A person other than the requester must approve" in (await desk.called()).text
     desk.approvals.approve(wanted, wanted.name, OTHER, NOW)
     assert (await desk.called()).ok
     assert len(desk.api.writes) == 1
@@ -95,7 +95,7 @@ async def test_another_person_approves_and_the_call_goes_once(
 
 @pytest.mark.parametrize("key", TOOLS)
 async def test_whoever_asked_cannot_approve(catalogue: Catalogue, store: Store, tmp_path: Path, key: str) -> None:
-    desk = Desk(catalogue, store, tmp_path, key)
+    desk = ReloadablePipeline(catalogue, store, tmp_path, key)
     wanted = await desk.asked()
     with pytest.raises(CallRefused) as caught:
         desk.approvals.approve(wanted, wanted.name, PRINCIPAL.id, NOW)
@@ -104,7 +104,7 @@ async def test_whoever_asked_cannot_approve(catalogue: Catalogue, store: Store, 
 
 
 async def test_the_store_refuses_it_too(catalogue: Catalogue, store: Store, tmp_path: Path) -> None:
-    desk = Desk(catalogue, store, tmp_path, "auth.DeleteTenant")
+    desk = ReloadablePipeline(catalogue, store, tmp_path, "auth.DeleteTenant")
     wanted = await desk.asked()
     with pytest.raises(CallRefused, match="pending no more"):
         desk.approvals.approve(replace(wanted, two_person=False), wanted.name, PRINCIPAL.id, NOW)
@@ -115,7 +115,7 @@ async def test_the_store_refuses_it_too(catalogue: Catalogue, store: Store, tmp_
 
 
 async def test_whoever_asked_may_reject(catalogue: Catalogue, store: Store, tmp_path: Path) -> None:
-    desk = Desk(catalogue, store, tmp_path, "auth.DeleteTenant")
+    desk = ReloadablePipeline(catalogue, store, tmp_path, "auth.DeleteTenant")
     desk.approvals.reject(await desk.asked(), PRINCIPAL.id, NOW)
     assert "rejected" in (await desk.called()).text
 
@@ -124,7 +124,7 @@ async def test_whoever_asked_may_reject(catalogue: Catalogue, store: Store, tmp_
 async def test_what_was_asked_before_the_policy_wanted_two_people_is_asked_anew(
     catalogue: Catalogue, store: Store, tmp_path: Path, by: str | None
 ) -> None:
-    desk = Desk(catalogue, store, tmp_path, "auth.DeleteTenant", ALONE)
+    desk = ReloadablePipeline(catalogue, store, tmp_path, "auth.DeleteTenant", ALONE)
     first = await desk.asked()
     if by is not None:
         desk.approvals.approve(first, first.name, by, NOW)
@@ -137,7 +137,7 @@ async def test_what_was_asked_before_the_policy_wanted_two_people_is_asked_anew(
 
 
 async def test_another_persons_approval_from_before_holds(catalogue: Catalogue, store: Store, tmp_path: Path) -> None:
-    desk = Desk(catalogue, store, tmp_path, "auth.DeleteTenant", ALONE)
+    desk = ReloadablePipeline(catalogue, store, tmp_path, "auth.DeleteTenant", ALONE)
     wanted = await desk.asked()
     desk.approvals.approve(wanted, wanted.name, OTHER, NOW)
     desk.rewritten(HARDENED)
@@ -147,7 +147,7 @@ async def test_another_persons_approval_from_before_holds(catalogue: Catalogue, 
 async def test_one_person_is_enough_where_the_policy_does_not_want_two(
     catalogue: Catalogue, store: Store, tmp_path: Path
 ) -> None:
-    desk = Desk(catalogue, store, tmp_path, "auth.DeleteTenant", ALONE)
+    desk = ReloadablePipeline(catalogue, store, tmp_path, "auth.DeleteTenant", ALONE)
     wanted = await desk.asked()
     desk.approvals.approve(wanted, wanted.name, PRINCIPAL.id, NOW)
     assert (await desk.called()).ok

@@ -1,4 +1,4 @@
-"""Clients that declare elicitation and answer it by themselves: the call waits for an approval, and nobody is said to have decided."""
+"""Clients that answer questions themselves: the call waits for an approval, and no decision of a person is recorded."""
 
 from __future__ import annotations
 
@@ -49,6 +49,7 @@ def refusals(stage: GateSession) -> list[str]:
     return [why for why in noted if why != "confirmation"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize("manner", BY_ITSELF)
 async def test_an_unattended_client_gets_an_approval_code_for_each_call_that_wants_a_confirmation(
@@ -70,6 +71,7 @@ async def test_an_unattended_client_gets_an_approval_code_for_each_call_that_wan
         assert set(refusals(stage)) == {why, "approval"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("era", ERAS)
 async def test_after_the_approval_the_call_goes_once_and_the_client_is_not_asked_again(
     catalogue: Catalogue, era: Era
@@ -104,12 +106,12 @@ async def test_a_no_never_sends_a_call_that_was_approved_meanwhile(
     [pending] = store.list_approvals(NOW)
     approvals = behind.approval_gate._approvals
 
-    class Approving:
+    class ApprovingPerson:
         async def ask(self, question: ConfirmationPrompt) -> ClientAnswer | None:
             approvals.approve(pending, pending.name, "terminal:someone", NOW)
             return ClientAnswer(action)
 
-    given = await behind.run(Call(call.name, call.arguments, PRINCIPAL, elicitor=Approving()))
+    given = await behind.run(Call(call.name, call.arguments, PRINCIPAL, elicitor=ApprovingPerson()))
     assert isinstance(given, ToolAnswer)
     assert api.writes == []
     assert given.why in ("client_cancel", "fast_no", "client_failed")
@@ -123,11 +125,11 @@ async def test_a_no_holds_where_the_policy_asks_no_more(catalogue: Catalogue, st
     api = StubApi(catalogue)
     strict = build_pipeline(api, store, build_policy(build_rule("all", "confirm")), clock=Clock(NOW))
 
-    class Later:
+    class DeferredAnswer:
         async def ask(self, question: ConfirmationPrompt) -> ClientAnswer | None:
             return None
 
-    asking = await strict.run(Call("auth_delete_tenant", {"tenant_id": "t-1"}, PRINCIPAL, elicitor=Later()))
+    asking = await strict.run(Call("auth_delete_tenant", {"tenant_id": "t-1"}, PRINCIPAL, elicitor=DeferredAnswer()))
     assert isinstance(asking, PendingElicitation)
     lax = build_pipeline(api, store, build_policy(build_rule("all", "allow")), clock=Clock(NOW))
     reply = ConfirmationReply(ClientAnswer(action), asking.state)

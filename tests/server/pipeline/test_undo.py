@@ -1,4 +1,4 @@
-"""Undoing: by whom, where, while what is still so, under which decision; once, and the truth where it was cut short."""
+"""Undo: by whom, in which profile, while the state is unchanged, under which decision, and only once."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PLACE = Destination("sandbox", CREDENTIALS.saas_id, sandbox=True)
 
 @dataclass
 class World:
-    """A pipeline in front of an emulated API that keeps state."""
+    """A pipeline in front of an emulated API with state."""
 
     catalogue: Catalogue
     store: Store
@@ -46,21 +46,21 @@ class World:
         )
 
     async def call(self, name: str, **arguments: Any) -> dict[str, Any]:
-        """A call that must go well."""
+        """Make a call that must succeed."""
         answer = await self.pipeline().run(Call(name, arguments, ME))
         assert isinstance(answer, ToolAnswer)
         assert answer.ok, answer.text
         return answer.structured or {}
 
     def entry(self) -> UndoEntry:
-        """The newest entry of the journal."""
+        """Return the newest entry of the undo log."""
         return self.store.undo_log.list_entries()[0]
 
     def plan(self, entry: UndoEntry | None = None, undoer: Undoer = Undoer(ME), place: Destination = PLACE) -> UndoPlan:
         return plan_undo(self.catalogue, entry or self.entry(), undoer, place)
 
     async def undo(self, planned: UndoPlan | None = None, **supplied: Any) -> list[ToolAnswer]:
-        """Make every part that is left; the answers as they come, up to the first that does not go."""
+        """Make the remaining steps. Return the answers up to the first failure."""
         planned = planned or self.plan()
         answers = []
         for part in planned.steps:
@@ -113,8 +113,9 @@ async def test_what_is_undone_is_undone_once(world: World) -> None:
     assert "already undone" in raced.text
     again = world.store.undo_log.get(entry.call)
     assert again is not None
-    with pytest.raises(CallRefused, match="already undone"):
+    with pytest.raises(CallRefused) as refused:
         world.plan(again)
+    assert refused.value.message.id == "server.undone_already"
 
 
 async def test_what_changed_since_is_left_alone(world: World) -> None:
@@ -123,7 +124,7 @@ async def test_what_changed_since_is_left_alone(world: World) -> None:
     await world.call("auth_update_role", role_name="helper", display_name="Changed by another")
     [answer] = await world.undo(world.plan(entry))
     assert not answer.ok
-    assert "no longer matches what the change left" in answer.text
+    assert "no longer matches the state after the change" in answer.text
     assert (await world.roles())["helper"] == "Changed by another"
 
 
@@ -136,14 +137,18 @@ async def test_what_nothing_shows_is_not_undone(world: World) -> None:
 
 
 async def test_another_person_undoes_it_only_as_an_approver(world: World) -> None:
-    with pytest.raises(CallRefused, match="done by local:me"):
+    with pytest.raises(CallRefused) as refused:
         world.plan(undoer=Undoer(OTHER))
+    assert refused.value.message.id == "server.undo_other_principal"
+    assert refused.value.text("ja") == "その変更はlocal:meによるものです。本人または承認者が取り消せます。"
     assert world.plan(undoer=Undoer(OTHER, is_approver=True)).steps
 
 
 async def test_another_profile_does_not_undo_it(world: World) -> None:
-    with pytest.raises(CallRefused, match="profile 'sandbox'"):
+    with pytest.raises(CallRefused) as refused:
         world.plan(place=replace(PLACE, profile="production"))
+    assert refused.value.message.id == "server.undo_other_profile"
+    assert refused.value.message.params == {"profile": "'sandbox'"}
 
 
 async def test_the_stricter_decision_holds_of_the_call_and_of_what_it_undoes(world: World) -> None:

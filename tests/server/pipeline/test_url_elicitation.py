@@ -1,4 +1,4 @@
-"""A client that can open a page is sent to the approval's, where a console runs. Opening it approves nothing."""
+"""A client that can open pages gets the page of the approval, if a console runs. Opening the page approves nothing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DELETION = ("auth_delete_tenant", {"tenant_id": "t"})
 
 
 class Browser:
-    """A client's person who lets pages be opened, or does not."""
+    """A person who opens pages, or does not."""
 
     def __init__(self, *, lets: bool = True) -> None:
         self._lets = lets
@@ -81,7 +81,7 @@ async def test_who_may_not_approve_is_not_sent_there(catalogue: Catalogue, store
     browser, policy = Browser(), replace(PRESETS["guarded"], two_person=True)
     behind = build_pipeline(StubApi(catalogue), store, policy, console_url=lambda: CONSOLE)
     async with McpClient(build_server(behind, lambda _: PRINCIPAL, "en"), elicitation_callback=browser.asked) as client:
-        assert "Another person than the one who asks" in said(await client.call_tool(*DELETION))
+        assert "A person other than the requester" in said(await client.call_tool(*DELETION))
     assert browser.opened == []
 
 

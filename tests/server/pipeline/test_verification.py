@@ -1,4 +1,4 @@
-"""A write whose end nobody saw: sent once, read back, and told as applied, not_applied or unknown."""
+"""A write without an answer: sent once, verified by a read, and reported as applied, not_applied or unknown."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def told(catalogue: Catalogue, store: Store, call: Call, **answers: Any) -
 
 
 def roles(*names: str) -> Any:
-    """What the list of roles shows, one reading after another."""
+    """Return what the list of roles shows, one read after another."""
     shown = iter(names)
     last = [""]
 

@@ -1,4 +1,4 @@
-"""Picking from a large answer: what JMESPath finds, and expressions that would cost too much."""
+"""JMESPath on a large answer: its results, and expressions that cost too much."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ def test_an_expression_finds_it(expression: str, found: object) -> None:
     assert run_query(USERS, expression) == found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "expression",
     [

@@ -1,4 +1,4 @@
-"""Ten thousand users, listed through the sandbox: what a model gets fits, counts truly, and leads to each of them."""
+"""Ten thousand users of the sandbox: the model gets a truncated list with true counts, and the address of the rest."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ BY_ERA = pytest.mark.parametrize("era", ERAS)
 
 @pytest.fixture
 def crowded(catalogue: Catalogue) -> Sandbox:
-    """A sandbox that, beside those of the demonstration, has many users with Japanese names."""
+    """Return a sandbox with many additional users with Japanese names."""
     sandbox = Sandbox(catalogue)
     state = sandbox.state
     sample = state.rows("users")[0]
@@ -72,6 +72,7 @@ def said(result: types.CallToolResult) -> str:
     return content.text
 
 
+@pytest.mark.slow
 @BY_ERA
 async def test_ten_thousand_users_fit_count_truly_and_one_is_found(
     catalogue: Catalogue, crowded: Sandbox, tmp_path: Path, era: Era
@@ -105,6 +106,7 @@ async def test_ten_thousand_users_fit_count_truly_and_one_is_found(
         assert len(json.loads(whole.text)["users"]) == there
 
 
+@pytest.mark.slow
 async def test_what_is_kept_outlives_the_process(catalogue: Catalogue, crowded: Sandbox, tmp_path: Path) -> None:
     async with client_of(crowded, catalogue, tmp_path, "2026-07-28") as client:
         result = await client.call_tool("auth_get_saas_users", {})

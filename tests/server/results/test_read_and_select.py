@@ -1,4 +1,4 @@
-"""Reading and picking in one call: the whole answer is picked from, and nothing but a read can be made so."""
+"""Read and select in one call: the full answer is selected from, and only a read can be called."""
 
 from __future__ import annotations
 

@@ -1,11 +1,12 @@
-"""Large answers: they fit their budget, say what is missing, and keep every small thing."""
+"""Truncated answers: they fit the budget, tell what is missing, and keep every small value."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import given
 from hypothesis import strategies as st
 
 from saasus_mcp.server.results.truncation import json_size, truncate
@@ -59,8 +60,8 @@ def test_two_large_lists_share_what_there_is() -> None:
     assert min(len(shown["a"]), len(shown["b"])) > 500
 
 
+@pytest.mark.slow
 @given(VALUES, st.integers(200, 2_000))
-@settings(max_examples=150)
 def test_whatever_is_shown_is_the_beginning_of_what_there_was(value: Any, budget: int) -> None:
     shown, told = truncate({"result": value}, budget)
     if told:
@@ -70,8 +71,8 @@ def test_whatever_is_shown_is_the_beginning_of_what_there_was(value: Any, budget
     assert len(json.dumps(shown)) <= len(json.dumps({"result": value}))
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.text(max_size=6), VALUES, max_size=6), st.lists(st.text(max_size=20), min_size=1))
-@settings(max_examples=50)
 def test_an_answer_fits_to_the_byte(value: dict[str, Any], texts: list[str]) -> None:
     value["result"] = texts
     assert truncate(value, json_size(value)) == (value, ())

@@ -1,4 +1,4 @@
-"""Slots are shared: each principal has so many, waits behind its own calls, and is served in turn with others."""
+"""Slots: each principal has a share, waits behind its own calls, and is served in turn."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from saasus_mcp.server.scheduling.processor_turns import CURRENT_TURN, Processor
 
 
 async def queue_up(queue: FairQueue, tasks: anyio.abc.TaskGroup, principal: str, count: int, order: list[str]) -> None:
-    """So many calls of a principal that wait for a slot, note when they have it, and give it back at once."""
+    """Start calls of a principal that wait for a slot, note when they get it, and release it at once."""
 
     async def one() -> None:
         with await queue.acquire(principal):
@@ -26,11 +26,13 @@ async def queue_up(queue: FairQueue, tasks: anyio.abc.TaskGroup, principal: str,
 async def test_a_principal_waits_behind_its_own_calls_only() -> None:
     queue = FairQueue(total=10, per_principal=2)
     held = [await queue.acquire("alice") for _ in range(2)]
-    with pytest.raises(TooManyCalls, match="Try again in 2 seconds"):
-        await queue.acquire("alice", patience=0.01)
-    await queue.acquire("bob", patience=0.01)
+    with pytest.raises(TooManyCalls) as refused:
+        await queue.acquire("alice", max_wait=0.01)
+    assert refused.value.message.id == "server.too_many_calls"
+    assert "2秒後にもう一度" in refused.value.text("ja")
+    await queue.acquire("bob", max_wait=0.01)
     held[0].release()
-    await queue.acquire("alice", patience=0.01)
+    await queue.acquire("alice", max_wait=0.01)
 
 
 async def test_a_waiting_call_goes_before_the_fiftieth_of_another() -> None:
@@ -50,7 +52,7 @@ async def test_released_twice_it_is_one_slot() -> None:
         slot.release()
     await queue.acquire("alice")
     with pytest.raises(TooManyCalls):
-        await queue.acquire("bob", patience=0.01)
+        await queue.acquire("bob", max_wait=0.01)
 
 
 async def test_a_call_that_is_given_up_leaves_its_slot_to_the_next() -> None:
@@ -60,7 +62,7 @@ async def test_a_call_that_is_given_up_leaves_its_slot_to_the_next() -> None:
         await queue_up(queue, tasks, "bob", 1, [])
         first.release()  # bob has the slot now, and never comes to know
         tasks.cancel_scope.cancel()
-    await queue.acquire("alice", patience=0.01)
+    await queue.acquire("alice", max_wait=0.01)
 
 
 async def test_so_many_requests_may_be_under_way() -> None:
@@ -68,8 +70,9 @@ async def test_so_many_requests_may_be_under_way() -> None:
     with ExitStack() as under_way:
         for _ in range(REQUESTS_PER_SLOT):
             under_way.enter_context(queue.count_request("alice"))
-        with pytest.raises(TooManyCalls, match="the maximum per caller"), queue.count_request("alice"):
+        with pytest.raises(TooManyCalls) as refused, queue.count_request("alice"):
             pass
+        assert refused.value.message.id == "server.too_many_requests"
         with queue.count_request("bob"):
             pass
     with queue.count_request("alice"):
@@ -112,8 +115,8 @@ async def test_parts_of_a_request_that_wait_at_once_take_one_turn_again() -> Non
             tasks.start_soon(part)
             tasks.start_soon(part)
         with pytest.raises(TooManyCalls):
-            await queue.acquire("alice", patience=0.01)
-    await queue.acquire("alice", patience=0.01)
+            await queue.acquire("alice", max_wait=0.01)
+    await queue.acquire("alice", max_wait=0.01)
 
 
 async def test_without_turns_nothing_is_waited_for() -> None:

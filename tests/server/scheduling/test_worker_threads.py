@@ -1,4 +1,4 @@
-"""Turns of large work: few per principal and in all, ended in order, and nothing kept behind."""
+"""Threads for large work: few per principal and in total, released in order."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def test_a_failure_is_raised_and_gives_the_turn_back() -> None:
             await worker_threads.run_in_worker("token:alice", fails)
     with anyio.fail_after(20):
         assert await worker_threads.run_in_worker("token:alice", lambda: 1) == 1
-    assert worker_threads._turns().by_principal == {}
+    assert worker_threads._limits().by_principal == {}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What is answered before the SDK is loaded: byte for byte what the SDK answers, and nothing that it would refuse."""
+"""The early responses: byte for byte those of the SDK, and none that the SDK would refuse."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from mcp.types import JSONRPCRequest, jsonrpc_message_adapter
 from mcp_types import methods
@@ -36,20 +36,20 @@ TOOLSETS = (frozenset[str](), frozenset({"logs", "tenants"}))
 PLACE = Destination("default", "saas")
 
 
-def front(place: Destination = PLACE, mode: Mode = "guarded", kind: SurfaceKind = "full") -> EarlyResponder:
-    known = precomputed.load_precomputed(place, mode, kind, frozenset(), "en")
+def early_responder(place: Destination = PLACE, mode: Mode = "guarded", kind: SurfaceKind = "full") -> EarlyResponder:
+    known = precomputed.load_precomputed(place, mode, kind=kind, toolsets=frozenset(), language="en")
     assert known is not None
     return EarlyResponder(known)
 
 
 def conversation(version: str) -> list[dict[str, Any]]:
-    """How a client of this version starts."""
+    """Return the first messages of a client of this version."""
     if version in MODERN_PROTOCOL_VERSIONS:
         return [request(method, ENVELOPE) for method in ("server/discover", "tools/list")]
     return [initialize(version), INITIALIZED, request("ping", {}), request("tools/list", {})]
 
 
-async def alike(
+async def compare_with_sdk(
     pipeline: Pipeline,
     chosen: Settings,
     kind: SurfaceKind,
@@ -57,9 +57,14 @@ async def alike(
     version: str,
     narrowing: Narrowing = NO_NARROWING,
 ) -> None:
-    """Hold the ready answers of one server to those of the SDK."""
+    """Compare the precomputed answers of one server with those of the SDK."""
     known = precomputed.load_precomputed(
-        pipeline.destination, composition.preset_name(chosen), kind, toolsets, chosen.lang, narrowing
+        pipeline.destination,
+        composition.preset_name(chosen),
+        kind=kind,
+        toolsets=toolsets,
+        language=chosen.lang,
+        narrowing=narrowing,
     )
     assert known is not None
     before, messages = EarlyResponder(known), conversation(version)
@@ -96,14 +101,14 @@ async def test_ready_answers_are_the_sdks_own_byte_for_byte(behind: tuple[Settin
     for kind in KINDS:
         for toolsets in TOOLSETS:
             for version in (HANDSHAKE_PROTOCOL_VERSIONS[-1], *MODERN_PROTOCOL_VERSIONS):
-                await alike(pipeline, chosen, kind, toolsets, version)
+                await compare_with_sdk(pipeline, chosen, kind, toolsets, version)
 
 
 @pytest.mark.parametrize("version", HANDSHAKE_PROTOCOL_VERSIONS)
 async def test_ready_answers_are_the_sdks_own_in_every_version_of_the_protocol(version: str, tmp_path: Path) -> None:
     chosen = read_settings(sandbox=True, state_dir=tmp_path)
     async with composition.open_pipeline(chosen) as pipeline:
-        await alike(pipeline, chosen, "full", frozenset(), version)
+        await compare_with_sdk(pipeline, chosen, "full", frozenset(), version)
 
 
 NARROWINGS = (
@@ -116,6 +121,7 @@ NARROWINGS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["guarded", "read-only"])
 @pytest.mark.parametrize("kind", KINDS)
 async def test_ready_answers_of_a_narrowed_server_are_the_sdks_own(
@@ -125,22 +131,23 @@ async def test_ready_answers_of_a_narrowed_server_are_the_sdks_own(
     async with composition.open_pipeline(chosen) as pipeline:
         for narrowing in NARROWINGS:
             for toolsets in TOOLSETS:
-                await alike(pipeline, chosen, kind, toolsets, STATELESS_PROTOCOL, narrowing)
+                await compare_with_sdk(pipeline, chosen, kind, toolsets, STATELESS_PROTOCOL, narrowing)
 
 
+@pytest.mark.slow
 def test_the_ready_file_is_that_of_this_version() -> None:
     assert precomputed.PRECOMPUTED_FILE.read_text(encoding="utf-8") == made()
 
 
 def test_answers_made_for_another_version_are_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(precomputed, "version", lambda _: "2.99.0")
-    assert precomputed.load_precomputed(PLACE, "guarded", "full", frozenset(), "en") is None
+    assert precomputed.load_precomputed(PLACE, "guarded", kind="full", toolsets=frozenset(), language="en") is None
 
 
 def test_a_patch_of_the_sdk_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = metadata.version("mcp").split(".")
     monkeypatch.setattr(precomputed, "version", lambda _: ".".join([*parts[:2], "999"]))
-    assert precomputed.load_precomputed(PLACE, "guarded", "full", frozenset(), "en") is not None
+    assert precomputed.load_precomputed(PLACE, "guarded", kind="full", toolsets=frozenset(), language="en") is not None
 
 
 ANYTHING = st.recursive(
@@ -161,7 +168,7 @@ INFO = ANYTHING | st.fixed_dictionaries(
 IDS = ANYTHING | st.integers(-9, 9) | st.text(max_size=9)
 
 
-@settings(deadline=None)
+@pytest.mark.slow
 @given(id=IDS, capabilities=CAPABILITIES, info=INFO)
 @example(id=1, capabilities={"elicitation": {"form": {"applyDefaults": True}}, "roots": {"listChanged": True}}, info={"name": "a", "version": "1"})  # fmt: skip
 @example(id="a", capabilities={"tools": True, "elicitation": {}}, info={"name": "a", "version": "1", "title": "A"})
@@ -181,7 +188,7 @@ def test_what_the_sdk_would_refuse_is_not_answered(version: str, id: Any, capabi
         line = json.dumps(message, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         line = json.dumps(message).encode()
-    if front().respond(line) is not None:
+    if early_responder().respond(line) is not None:
         read_back = jsonrpc_message_adapter.validate_json(line, by_name=False)
         assert isinstance(read_back, JSONRPCRequest)
         assert read_back.id == id
@@ -215,15 +222,15 @@ ORDINARY = request("initialize", initialize(HANDSHAKE_PROTOCOL_VERSIONS[-1])["pa
     ],
 )
 def test_what_is_not_exactly_understood_is_left_to_the_sdk(line: bytes) -> None:
-    assert front().respond(line) is None
+    assert early_responder().respond(line) is None
 
 
 def test_a_second_handshake_and_another_era_are_left_to_the_sdk() -> None:
-    old = front()
+    old = early_responder()
     assert old.respond(json.dumps(ORDINARY).encode())
     assert old.respond(json.dumps(ORDINARY | {"id": 2}).encode()) is None
     assert old.respond(json.dumps(request("server/discover", ENVELOPE)).encode()) is None
-    new = front()
+    new = early_responder()
     assert new.respond(json.dumps(request("tools/list", ENVELOPE)).encode())
     assert new.respond(json.dumps(ORDINARY).encode()) is None
     with pytest.raises((ValidationError, KeyError)):

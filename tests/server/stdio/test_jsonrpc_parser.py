@@ -1,4 +1,4 @@
-"""What a line of standard input holds: messages, or faults under the id that waits for an answer."""
+"""The content of a line of standard input: messages, or faults under the id of the sender."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MEMBERS = {
 
 
 def fault(line: Line | str, revision: str | None = None) -> InvalidMessage:
-    """The one fault of a line."""
+    """Return the only fault of a line."""
     [found] = parse_line(line.encode("utf-8") if isinstance(line, str) else line, revision)
     assert isinstance(found, InvalidMessage)
     return found
@@ -233,6 +233,7 @@ def test_of_any_bytes_something_is_said(line: bytes, revision: str | None) -> No
     assert parse_line(line, revision)
 
 
+@pytest.mark.slow
 @STEADY
 @given(st.fixed_dictionaries({}, optional=MEMBERS), st.data())
 def test_the_id_that_a_lenient_parser_finds_is_found_and_no_other(message: dict[str, Any], data: st.DataObject) -> None:
@@ -255,6 +256,7 @@ def test_the_id_that_a_lenient_parser_finds_is_found_and_no_other(message: dict[
             assert found == message
 
 
+@pytest.mark.slow
 def test_the_time_for_a_line_that_is_no_json_grows_with_its_length() -> None:
     for part in (b'"', b'\\"', b"[", b"{", b'"id":', b'"a" ', b'{"id":1,', b"[{}],"):
         seconds = []

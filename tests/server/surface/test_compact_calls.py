@@ -1,4 +1,4 @@
-"""Calls through the tools of the compact surface: decided, asked about and refused like calls of their own."""
+"""Calls through the compact surface: decided, confirmed and refused like direct calls."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ from tests.support.gate import (
 from tests.support.pipeline import Era, StubApi, accept_question, build_pipeline, connect_client
 
 
+@pytest.mark.slow
 @BY_ERA
 async def test_every_operation_goes_through_its_calling_tool_as_through_its_own(catalogue: Catalogue, era: Era) -> None:
     async with start_session(catalogue, era, accept_question, kind="compact") as stage:
@@ -60,7 +61,7 @@ async def test_every_operation_goes_through_its_calling_tool_as_through_its_own(
 
 
 async def approved(stage: GateSession, operation: Operation) -> None:
-    """Ask for the call, and have it approved by typing the name."""
+    """Request the call and approve it by typing the name."""
     result = await stage.client.call_tool(*compact_call(operation))
     assert result.is_error
     approval = stage.pending(result)

@@ -1,4 +1,4 @@
-"""What `tools/list` shows of a schema: every provider's common ground, while calls are held to the schema itself."""
+"""The listed form of a schema: common to all providers, while calls are checked against the schema itself."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from saasus_mcp.catalog import Catalogue
 from saasus_mcp.catalog.jobs import load_jobs as jobs
 from saasus_mcp.server.offers import time_tools
 from saasus_mcp.server.surface.provider_schema import provider_input_schema, provider_output_schema
-from saasus_mcp.server.tools import builtin_tool, operation_tool
+from saasus_mcp.server.surface.tool_list import builtin_tool, operation_tool
 
 TEXT = {"type": "string"}
 PORTABLE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {

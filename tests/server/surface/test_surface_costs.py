@@ -1,4 +1,4 @@
-"""What the surfaces and toolsets cost, and the page that says so."""
+"""The token costs of surfaces and toolsets, and the page that lists them."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def bench() -> ModuleType:
     return surface_bench
 
 
+@pytest.mark.slow
 def test_each_surface_keeps_within_its_tokens(bench: ModuleType) -> None:
     surfaces = bench.measured().surfaces
     assert surfaces.keys() == bench.BUDGETS.keys()

@@ -1,4 +1,4 @@
-"""A tool is serialized once for each protocol version, and comes out as the SDK would have sent it."""
+"""A tool is serialized once per protocol version, exactly as the SDK would serialize it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSI
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.server.surface import tool_list
-from saasus_mcp.server.surface.tool_list import LIST_TOOLS_METHOD, ToolListCache
-from saasus_mcp.server.tools import operation_tool
+from saasus_mcp.server.surface.tool_list import LIST_TOOLS_METHOD, ToolListCache, operation_tool
 
 
 @pytest.mark.parametrize("version", [*HANDSHAKE_PROTOCOL_VERSIONS, *MODERN_PROTOCOL_VERSIONS])

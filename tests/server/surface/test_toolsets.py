@@ -1,4 +1,4 @@
-"""The compact surface and the toolsets through the SDK's own client: less is listed, and nothing is decided otherwise."""
+"""The compact surface and the toolsets through the SDK's own client: they change the list and no decision."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import jsonschema
+import pytest
 
 from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.permissions.policy.presets import PRESETS, Principal
@@ -190,6 +191,7 @@ async def test_a_description_holds_the_decision_the_caller_would_get(
         assert "auth.DeleteTenant" not in await search_names(client, "delete tenant", limit=50)
 
 
+@pytest.mark.slow
 async def test_every_example_in_a_description_is_a_call_that_goes(catalogue: Catalogue) -> None:
     async with start_session(catalogue, "2026-07-28", accept_question, kind="compact") as stage:
 

@@ -35,10 +35,11 @@ def test_of_a_long_list_there_is_the_count() -> None:
     assert stored["arguments"]["ids"]["beginning"].startswith("[0,1,2")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "value",
     [
-        "x" * 10_000_000,
+        "x" * 1_000_000,
         {str(number): "x" * 999 for number in range(49)},
         [[["x" * 150] * 20] * 20] * 20,
         {"k" * 10_000: {"l" * 10_000: "x"}},

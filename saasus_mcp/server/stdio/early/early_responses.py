@@ -1,8 +1,7 @@
-"""The first answers on stdio, before the SDK is loaded: those that a client waits for when it starts, from ready bytes.
+"""The answers to the handshake and to the first `tools/list`, from precomputed bytes.
 
-Loading the SDK takes longer than everything else on the way to the list of tools. So what is ready is answered first; then
-the SDK takes the pipes over, is told how the conversation began, and answers all the rest. What is answered here is what
-the SDK would answer, byte for byte; what is not exactly understood is left to it.
+The SDK takes longer to load than everything else before the list of tools. After the early answers, the SDK takes over the pipes
+and replays the start of the conversation.
 """
 
 from __future__ import annotations
@@ -20,31 +19,31 @@ STATELESS_PROTOCOL = "2026-07-28"
 META_KEY_PREFIX = "io.modelcontextprotocol/"
 MAX_ID_LENGTH, MAX_ID = 64, 2**53
 MAX_EARLY_LINE_BYTES = 64 * 1024
-"""Bytes of a message that may be answered here. What begins a conversation is far shorter."""
+"""Bytes of a message that is answered here. The first messages are far shorter."""
 REPLAY_ID = f"begun-{secrets.token_hex(8)}"
-"""Id of the request that tells the SDK how the conversation began; its answer was already given."""
+"""The id of the replayed request. Its answer is discarded, because the client has it already."""
 
 
 class EarlyResponder:
-    """One conversation, up to the list of tools.
+    """The start of one conversation, up to the list of tools.
 
     Attributes:
-        begun: the lines that tell the SDK of it.
-        over: whether the tools were listed: the client has what it started for.
+        replayed_lines: the lines that tell the SDK about it.
+        is_finished: whether the tools were listed.
     """
 
-    def __init__(self, ready: PrecomputedResponses) -> None:
-        self._ready = ready
-        self._before = self._modern = False
+    def __init__(self, responses: PrecomputedResponses) -> None:
+        self._responses = responses
+        self._is_earlier = self._is_stateless = False
         self.replayed_lines: list[Line] = []
         self.is_finished = False
 
     def respond(self, line: Line) -> bytes | None:
-        """The answer to a line, empty where it takes none; None where it is for the SDK, as is all that follows."""
+        """Return the answer to a line; empty if it needs none, None if the SDK must answer this line and all later ones."""
         message = _message(line)
         if message is None:
             return None
-        if message == {"jsonrpc": "2.0", "method": "notifications/initialized"} and self._before:
+        if message == {"jsonrpc": "2.0", "method": "notifications/initialized"} and self._is_earlier:
             self.replayed_lines.append(line)
             return b""
         result = self._result(message) if _is_request(message) else None
@@ -57,50 +56,50 @@ class EarlyResponder:
     def _result(self, message: dict[str, Any]) -> str | None:
         method, params = message["method"], message.get("params", {})
         if method == "initialize":
-            return self._initialized(message, params)
-        if self._before:
-            return self._result_before(method, params)
+            return self._initialize_result(message, params)
+        if self._is_earlier:
+            return self._earlier_result(method, params)
         if method not in ("server/discover", "tools/list") or not _is_envelope(params):
             return None
-        if not self._modern:
-            # Whatever came first: what it was decides the era of the connection, and nothing else.
-            self._modern = True
+        if not self._is_stateless:
+            # The first request, whatever it is, decides the protocol of the connection and nothing else.
+            self._is_stateless = True
             self.replayed_lines.append(
                 _line({"jsonrpc": "2.0", "id": REPLAY_ID, "method": "server/discover", "params": params})
             )
         self.is_finished = method == "tools/list"
-        return self._ready.list_result if self.is_finished else self._ready.discover_result
+        return self._responses.list_result if self.is_finished else self._responses.discover_result
 
-    def _initialized(self, message: dict[str, Any], params: dict[str, Any]) -> str | None:
-        if self._before or self._modern or not _is_handshake(params, self._ready):
+    def _initialize_result(self, message: dict[str, Any], params: dict[str, Any]) -> str | None:
+        if self._is_earlier or self._is_stateless or not _is_handshake(params, self._responses):
             return None
-        self._before = True
+        self._is_earlier = True
         self.replayed_lines.append(_line({**message, "id": REPLAY_ID}))
-        return self._ready.initialize_result(params["protocolVersion"])
+        return self._responses.initialize_result(params["protocolVersion"])
 
-    def _result_before(self, method: str, params: dict[str, Any]) -> str | None:
+    def _earlier_result(self, method: str, params: dict[str, Any]) -> str | None:
         if method not in ("tools/list", "ping") or not _is_plain(params):
             return None
         self.is_finished = method == "tools/list"
-        return self._ready.earlier_list_result if self.is_finished else "{}"
+        return self._responses.earlier_list_result if self.is_finished else "{}"
 
 
-def respond_early(wire: PipeTransport, ready: PrecomputedResponses) -> bool:
-    """Answer what is ready. False where the client went away meanwhile; else the wire is the SDK's."""
-    front = EarlyResponder(ready)
-    while not front.is_finished:
-        line = wire.read_line()
+def respond_early(transport: PipeTransport, responses: PrecomputedResponses) -> bool:
+    """Answer the first requests. Return False if the client went away; else the SDK takes over the transport."""
+    responder = EarlyResponder(responses)
+    while not responder.is_finished:
+        line = transport.read_line()
         if line is None:
             return False
-        said = front.respond(line)
-        if said is None:
-            front.replayed_lines.append(line)
+        response = responder.respond(line)
+        if response is None:
+            responder.replayed_lines.append(line)
             break
         try:
-            wire.write_blocking(said)
+            transport.write_blocking(response)
         except BrokenPipeError:
             return False
-    wire.push_back(front.replayed_lines, REPLAY_ID)
+    transport.push_back(responder.replayed_lines, REPLAY_ID)
     return True
 
 
@@ -109,7 +108,7 @@ def _line(message: dict[str, Any]) -> bytes:
 
 
 def _message(line: Line) -> dict[str, Any] | None:
-    """The message of a line; None where it is none that can be answered here."""
+    """Return the message of a line, or None if it cannot be answered here."""
     if isinstance(line, OversizedLine) or len(line) > MAX_EARLY_LINE_BYTES:
         return None
     try:
@@ -120,7 +119,7 @@ def _message(line: Line) -> dict[str, Any] | None:
 
 
 def _is_request(message: dict[str, Any]) -> bool:
-    """Whether it is a request with an id that reads the same however it is written."""
+    """Return whether the message is a request with an id that every serializer writes alike."""
     known = message.keys() <= {"jsonrpc", "id", "method", "params"}
     return known and _is_id(message.get("id")) and isinstance(message.get("params", {}), dict)
 
@@ -131,18 +130,18 @@ def _is_id(value: Any) -> bool:
     return type(value) is int and abs(value) < MAX_ID
 
 
-def _is_handshake(params: dict[str, Any], ready: PrecomputedResponses) -> bool:
+def _is_handshake(params: dict[str, Any], responses: PrecomputedResponses) -> bool:
     return (
         params.keys() == {"protocolVersion", "capabilities", "clientInfo"}
         and isinstance(params["protocolVersion"], str)
-        and params["protocolVersion"] in ready.versions
+        and params["protocolVersion"] in responses.versions
         and _are_capabilities(params["capabilities"])
         and _is_implementation(params["clientInfo"])
     )
 
 
 def _is_envelope(params: dict[str, Any]) -> bool:
-    """Whether a request of 2026-07-28 brings what each must bring, and asks for no particular page."""
+    """Return whether the params of a 2026-07-28 request are complete and ask for no particular page."""
     meta = params.get("_meta")
     return (
         params.keys() == {"_meta"}
@@ -162,7 +161,7 @@ def _is_envelope(params: dict[str, Any]) -> bool:
 
 
 def _is_plain(params: dict[str, Any]) -> bool:
-    """Whether a request of an earlier protocol says nothing but, perhaps, where progress is to be told."""
+    """Return whether the params of an earlier protocol contain nothing but a progress token."""
     meta = params.get("_meta", {})
     return (
         params.keys() <= {"_meta"}
@@ -173,7 +172,7 @@ def _is_plain(params: dict[str, Any]) -> bool:
 
 
 def _are_capabilities(value: Any) -> bool:
-    """Whether a client's capabilities are of their declared types; those that are not declared may be anything."""
+    """Return whether a client's capabilities have their declared types. Undeclared ones may be anything."""
     if not isinstance(value, dict) or "tasks" in value:
         return False
     roots = value.get("roots", {})

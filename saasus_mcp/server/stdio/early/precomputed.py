@@ -1,6 +1,6 @@
-"""What a server answers before anything is called, as ready JSON: made from the real server by scripts/ready.py.
+"""The precomputed answers, which scripts/ready.py takes from the real server.
 
-It holds for one version of this package and its catalogue under one version of the SDK, and for the shipped presets alone.
+They hold for one version of this package, its catalogue and the SDK, and for the shipped presets only.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from saasus_mcp.server.surface.toolsets import CALL_TOOL_LEVELS, READ_AND_SELECT
 
 PRECOMPUTED_FILE = Path(__file__).with_name("ready.json")
 INSTRUCTIONS_MARK, VERSION_MARK, TOOLS_MARK = '"{instructions}"', '"{version}"', '"{tools}"'
-"""What stands in the templates for what depends on settings."""
+"""Marks in the templates for values that depend on settings."""
 SCHEMA_KEYS, FIRST_SCHEMA_KEYS = frozenset({"inputSchema", "outputSchema"}), ("properties", "required", "type")
 
 
@@ -34,9 +34,9 @@ class PrecomputedResponses:
     """The results of one server, as JSON text.
 
     Attributes:
-        versions: the protocol versions of which `initialize` can be answered.
-        discovered, listed: of `server/discover`, and of `tools/list`, in protocol 2026-07-28.
-        listed_before: of `tools/list`, in the protocols before.
+        versions: the protocol versions with an answer to `initialize`.
+        discover_result, list_result: of `server/discover` and `tools/list` in protocol 2026-07-28.
+        earlier_list_result: of `tools/list` in earlier protocols.
     """
 
     versions: frozenset[str]
@@ -46,12 +46,12 @@ class PrecomputedResponses:
     earlier_list_result: str
 
     def initialize_result(self, protocol: str) -> str:
-        """Of `initialize`, in a protocol version."""
+        """Return the result of `initialize` in a protocol version."""
         return self.initialize_template.replace(VERSION_MARK, json.dumps(protocol))
 
 
 def precomputed_key() -> list[str]:
-    """What ready answers hold for: this version, this catalogue, and the SDK up to its patches."""
+    """Return the versions that the answers hold for: this package, its catalogue, and the SDK without its patch level."""
     return [
         __version__,
         hashlib.sha256(CATALOGUE.read_bytes()).hexdigest(),
@@ -59,42 +59,43 @@ def precomputed_key() -> list[str]:
     ]
 
 
-def load_precomputed(  # noqa: PLR0917 - the settings that decide what is listed
-    place: Destination,
+def load_precomputed(
+    destination: Destination,
     mode: Mode,
+    *,
     kind: SurfaceKind,
     toolsets: frozenset[str],
     language: Language,
     narrowing: Narrowing = NO_NARROWING,
 ) -> PrecomputedResponses | None:
-    """The answers of a server with these settings; None where there are none for what is installed."""
-    made = json.loads(PRECOMPUTED_FILE.read_bytes())
-    if made["key"] != precomputed_key():
+    """Return the answers of a server with these settings, or None if the key does not match."""
+    data = json.loads(PRECOMPUTED_FILE.read_bytes())
+    if data["key"] != precomputed_key():
         return None
-    rows = {row["tool"]["name"]: row for row in made["tools"]}
-    ordered = (rows[name] for name in made["orders"][kind])
-    shown = [row for row in ordered if _shown(row, mode, kind, toolsets)]
+    rows = {row["tool"]["name"]: row for row in data["tools"]}
+    ordered = (rows[name] for name in data["orders"][kind])
+    shown = [row for row in ordered if _is_listed(row, mode, kind, toolsets)]
     if narrowing != NO_NARROWING:
-        left = _left(rows.values(), mode, narrowing)
-        shown = [row for row in shown if row["tool"]["name"] in left]
+        remaining = _narrowed(rows.values(), mode, narrowing)
+        shown = [row for row in shown if row["tool"]["name"] in remaining]
     tools = [_titled(row, language) for row in shown]
-    told = sdk_json(server_instructions(place, PRESETS[mode], kind))
+    text = sdk_json(server_instructions(destination, PRESETS[mode], kind))
     return PrecomputedResponses(
-        frozenset(made["versions"]),
-        made["initialized"].replace(INSTRUCTIONS_MARK, told),
-        made["discovered"].replace(INSTRUCTIONS_MARK, told),
-        made["listed"].replace(TOOLS_MARK, sdk_json(tools)),
-        made["listed_before"].replace(TOOLS_MARK, sdk_json([earlier_protocol_tool(tool) for tool in tools])),
+        frozenset(data["versions"]),
+        data["initialized"].replace(INSTRUCTIONS_MARK, text),
+        data["discovered"].replace(INSTRUCTIONS_MARK, text),
+        data["listed"].replace(TOOLS_MARK, sdk_json(tools)),
+        data["listed_before"].replace(TOOLS_MARK, sdk_json([earlier_protocol_tool(tool) for tool in tools])),
     )
 
 
 def sdk_json(value: Any) -> str:
-    """JSON as the SDK writes it."""
+    """Return JSON as the SDK writes it."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def earlier_protocol_tool(tool: dict[str, Any]) -> dict[str, Any]:
-    """A tool of protocol 2026-07-28 as the SDK writes it in the protocols before: its schemas in another order."""
+    """Return a tool of protocol 2026-07-28 as the SDK writes it in earlier protocols: with another order in its schemas."""
     return {name: _reordered(value) if name in SCHEMA_KEYS else value for name, value in tool.items()}
 
 
@@ -102,15 +103,15 @@ def _reordered(schema: dict[str, Any]) -> dict[str, Any]:
     return {name: schema[name] for name in (*FIRST_SCHEMA_KEYS, *schema) if name in schema}
 
 
-def _shown(row: dict[str, Any], mode: Mode, kind: SurfaceKind, toolsets: frozenset[str]) -> bool:
-    """Whether a tool is listed, as server.surface has it."""
+def _is_listed(row: dict[str, Any], mode: Mode, kind: SurfaceKind, toolsets: frozenset[str]) -> bool:
+    """Return whether a tool is listed (see `ToolSurface`)."""
     toolset = row["toolsets"].get(kind, next(iter(row["toolsets"].values())))
     listed = toolset in toolsets if toolsets and toolset else kind in row["kinds"]
     return mode in row["modes"] and listed
 
 
-def _left(rows: Iterable[dict[str, Any]], mode: Mode, narrowing: Narrowing) -> set[str]:
-    """The tools that a narrowing leaves, as server.surface has it."""
+def _narrowed(rows: Iterable[dict[str, Any]], mode: Mode, narrowing: Narrowing) -> set[str]:
+    """Return the tools that a narrowing leaves (see `ToolSurface`)."""
     from saasus_mcp.catalog import jobs, load_catalogue  # noqa: PLC0415 - only where something is narrowed
 
     allowed = {row["tool"]["name"] for row in rows if mode in row["modes"]}

@@ -1,0 +1,56 @@
+"""Invalid settings are explained in both languages, and never in pydantic's own words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from saasus_mcp.settings import SettingsError, read_settings
+from saasus_mcp.settings.config import load_config
+
+INVALID: dict[str, tuple[dict[str, Any], str]] = {
+    "a choice": ({"lang": "fr"}, "choice"),
+    "no number": ({"port": "x"}, "whole_number"),
+    "too small": ({"port": -1}, "at_least"),
+    "not greater": ({"timeout": 0}, "greater_than"),
+    "too large": ({"timeout": 601}, "at_most"),
+    "no decimal": ({"timeout": "soon"}, "number"),
+    "a pattern": ({"profile": "a/b"}, "pattern"),
+    "no switch": ({"sandbox": "perhaps"}, "boolean"),
+}
+INVALID_FILES = {
+    "version = 2": "settings.value.choice",
+    "": "settings.value.missing",
+    "version = 1\nhttp = 1": "settings.value.table",
+    "version = 1\n[http]\nhost = 'a b'": "settings.host_name",
+    "version = 1\n[http]\nallowed_hosts = 1": "settings.value.list",
+    "version = 1\n[http]\nmetrics = 'perhaps'": "settings.value.boolean",
+    "version = 1\n[http]\nprot = 1": "settings.similar_key",
+    "version = 1\n[console]\noidc = {issuer = 'https://a', client_id = '', approver_group = 'g'}": "settings.value.min_characters",
+    "version = 1\n[profiles.a]\nsaas_id = 'x'": "settings.incomplete_profile",
+    "version = 1\n[profiles.a]\napi_key = 'x'": "settings.literal_secret",
+    "version = 1\n[auth.jwt]\nissuer = 'https://a'\njwks_url = 'https://a'\nalgorithms = []": "settings.value.min_entries",
+}
+
+
+@pytest.mark.parametrize("case", INVALID)
+def test_an_invalid_option_is_explained_in_both_languages(case: str) -> None:
+    options, kind = INVALID[case]
+    with pytest.raises(SettingsError) as caught:
+        read_settings(**options)
+    assert caught.value.message.id == "settings.invalid"
+    assert caught.value.message.params["problem"].id == f"settings.value.{kind}"
+    assert caught.value.text("en").isascii()
+    assert "処理を中止しました。" in caught.value.text("ja")
+
+
+@pytest.mark.parametrize("text", INVALID_FILES)
+def test_an_invalid_value_of_the_file_is_explained_in_both_languages(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(SettingsError) as caught:
+        load_config(file)
+    assert caught.value.message.params["problem"].id == INVALID_FILES[text]
+    assert not caught.value.text("ja").isascii()
