@@ -166,7 +166,7 @@ def parse_since(text: str, zone: tzinfo) -> float:
         zone: of dates and times that name no zone.
 
     Raises:
-        SaasusMcpError: it is none of these.
+        SaasusMcpError: it is something else.
     """
     text = text.strip()
     duration = re.fullmatch(r"(\d{1,6})([mhd])", text)

@@ -1,4 +1,4 @@
-"""`saasus-mcp call`: one tool from the terminal, through the same pipeline."""
+"""`saasus-mcp call` calls one tool through the pipeline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`saasus-mcp job`: a whole job from the terminal, asked about there, its secrets into a private file."""
+"""`saasus-mcp job` runs a job, asks at the terminal, and writes its secrets to a private file."""
 
 from __future__ import annotations
 

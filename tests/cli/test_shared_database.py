@@ -1,4 +1,4 @@
-"""Every command that opens stores, on the database that servers share, from a machine that has no state of its own."""
+"""Every command that opens stores works on a shared database from a computer without local state."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SEALER = Encryptor(bytes(32))
 
 @pytest.fixture
 def asked(where: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    """The store of a SaaS in which an approval waits and one change was made; and commands that find it."""
+    """Create the store of a SaaS with a pending approval and one change, which the commands find."""
     monkeypatch.setenv("SAASUS_MCP_DATABASE_URL", where)
     monkeypatch.setenv("SAASUS_MCP_SEALING_KEYS", KEYS[0])
     now = time.time()

@@ -1,4 +1,4 @@
-"""`saasus-mcp tools`: what there is and what would be decided, without credentials."""
+"""`saasus-mcp tools` lists tools and decisions without credentials."""
 
 from __future__ import annotations
 

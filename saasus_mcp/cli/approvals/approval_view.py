@@ -21,7 +21,7 @@ from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.store import Approval, Store
 
 INTERNAL_FIELDS = ("binding", "bound", "subject", "preview")
-"""Fields that only the server compares, and the question, which has a key of its own."""
+"""Fields that only the server compares, and the question, which has a separate key."""
 MAX_HEADLINE = 400
 _MAX_CODE = 40
 

@@ -54,7 +54,7 @@ def replay_calls(records: Iterable[Mapping[str, Any]], policy: Policy, catalogue
             continue
         if record.get("refused") == Reason.NARROWED:  # decided by the caller's connection, not by a policy
             continue
-        if "plan" in record:  # a job: each of its calls has a record of its own
+        if "plan" in record:  # a job: each of its calls has a separate record
             continue
         try:
             call = _policy_input(record, catalogue)

@@ -65,7 +65,7 @@ async def _run_both(folder: Path, language: Language) -> tuple[list[str], dict[s
 async def _run(
     era: str, presenter: DemoPresenter, folder: Path, *, language: Language, failures: dict[str, Message]
 ) -> None:
-    """Run the script in one era, with a server and a state folder of its own. Add a failure to `failures`."""
+    """Run the script in one era, with a separate server and state folder. Add a failure to `failures`."""
     from mcp import Client, StdioServerParameters  # noqa: PLC0415 - imports the SDK
 
     from saasus_mcp.cli.sandbox.demo_presenter import DemoPerson  # noqa: PLC0415 - as above
@@ -91,7 +91,7 @@ async def _run(
                 reason = error
             else:
                 reason = None
-    except Exception as error:  # noqa: BLE001 - the SDK wraps the errors of a connection in groups of its own
+    except Exception as error:  # noqa: BLE001 - the SDK wraps the errors of a connection in exception groups
         reason = message("cli_demo.failed_with", reason=reason or "", error=type(error).__name__)
     if reason is not None:
         failures[era] = message("cli_demo.failed", step=presenter.step or era, reason=reason)

@@ -1,4 +1,4 @@
-"""What waits for a person, and what needs no terminal: listing and refusing."""
+"""Listing and rejecting approvals needs no terminal."""
 
 from __future__ import annotations
 

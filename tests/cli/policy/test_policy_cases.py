@@ -1,4 +1,4 @@
-"""`saasus-mcp policy test` and `replay`: a policy held to cases, and to what happened."""
+"""`saasus-mcp policy test` and `replay` compare decisions with cases and with the audit log."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_presets_can_be_held_to_cases(tmp_path: Path) -> None:
 
 @pytest.fixture
 def audit(state: Path) -> None:
-    """Four calls that `guarded` decided, one of a tool that is no more, and one that the caller's connection decided."""
+    """Return four calls that `guarded` decided, one of a tool that no longer exists, and one that the connection refused."""
     store = Store.open_saas(state, "saas-under-test")
     now = time.time()
 

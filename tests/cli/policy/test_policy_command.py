@@ -1,4 +1,4 @@
-"""`saasus-mcp policy`: check, explain, test and replay, without credentials and without a connection."""
+"""`saasus-mcp policy` checks, explains, tests and replays a policy without credentials or a connection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`saasus-mcp serve` as clients start it: the surface and the toolsets it was told to list."""
+"""`saasus-mcp serve` lists the surface and the toolsets of its options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`saasus-mcp specs probe`: the reads of an account compared with the documents, with no value in the report."""
+"""`saasus-mcp specs probe` compares responses with the documents and reports no values."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def test_a_read_that_the_policy_does_not_allow_unasked_is_not_made(
 
 
 def canaries(body: bytes) -> bytes:
-    """The same answer with a canary for each text and number, and for each key of a map without documented fields."""
+    """Return the answer with a canary for each text and number, and for each key of a map without documented fields."""
 
     def changed(value: Any) -> Any:
         if isinstance(value, dict):
