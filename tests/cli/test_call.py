@@ -78,6 +78,13 @@ def test_standard_input_that_is_no_text_is_refused() -> None:
     assert "not UTF-8 text" in run_command("call", "--sandbox", "auth_get_tenant", "-", given=b'{"a": "\xff\xff"}').err
 
 
+def test_a_refusal_is_reported_in_japanese() -> None:
+    ran = run_command("call", "--sandbox", "--lang", "ja", "auth_get_tenant", "{}")
+    assert "tenant_id: 必須ですが、指定されていません。" in ran.err
+    assert "何も変更されていません(not_applied)" in ran.err
+    assert "required" not in ran.err
+
+
 def test_bad_json_is_told_in_japanese() -> None:
     told = run_command("call", "--sandbox", "--lang", "ja", "auth_get_tenant", "{x}").err
     assert "(1行目2文字目: " in told

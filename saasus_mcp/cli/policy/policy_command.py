@@ -22,7 +22,7 @@ from saasus_mcp.common.text import visible_text
 from saasus_mcp.permissions.policy import file as policy_file
 from saasus_mcp.permissions.policy import reload
 from saasus_mcp.permissions.policy.file import PolicyError, PolicyFault
-from saasus_mcp.permissions.policy.model import DecisionOutcome, Policy, PolicyInput, Principal
+from saasus_mcp.permissions.policy.model import DecisionOutcome, Policy, PolicyInput, Principal, is_conditional
 from saasus_mcp.permissions.policy.reload import ReloadReplies
 from saasus_mcp.settings import Settings
 
@@ -167,7 +167,7 @@ def _count_outcomes(policy: Policy, catalogue: Catalogue, user: Principal, profi
     counts: Counter[DecisionOutcome | str] = Counter()
     for operation in catalogue:
         call = PolicyInput(operation, {}, user, profile)
-        conditional = any(rule.when is not None and rule.skipped_by is None for rule in policy.explain(call))
+        conditional = is_conditional(policy.explain(call))
         if not policy.could_allow(operation, user, profile):
             counts["deny"] += 1
         else:
