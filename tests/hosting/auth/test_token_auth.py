@@ -149,7 +149,7 @@ def test_only_a_person_at_a_terminal_makes_or_ends_tokens(args: tuple[str, ...],
 @pytest.fixture
 def _attended(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if a person sat there."""
-    monkeypatch.setattr("saasus_mcp.cli.token.require_person", lambda *_: None)
+    monkeypatch.setattr("saasus_mcp.cli.terminal.require_person", lambda *_: None)
 
 
 @pytest.mark.usefixtures("_attended")
