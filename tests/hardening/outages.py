@@ -129,7 +129,7 @@ class _ReadOnly:
     """A database of tokens that can only be read."""
 
     def __init__(self, kept: TokenStore) -> None:
-        self.reading = database_behind(kept).read_transaction
+        self.read_transaction = database_behind(kept).read_transaction
 
     def transaction(self) -> Any:
         raise StoreError("database or disk is full")
