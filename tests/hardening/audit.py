@@ -296,7 +296,7 @@ async def unrecorded_reveal(ground: AttackContext) -> str:
     return "not shown; later it is, and the record has its handle, operation and call"
 
 
-def raise_error(*_: Any) -> None:
+def raise_error(*_: Any, **__: Any) -> None:
     raise StoreError("The disk is full.", "Make room.")
 
 

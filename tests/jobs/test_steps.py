@@ -102,9 +102,9 @@ async def test_a_step_that_was_begun_while_the_store_failed_is_read_back_and_not
     store.commit(JOB, {"operation": "job_x"}, 0.0, commitment=Commitment(grant=grant))
     commit = store.commit
 
-    def unheard(*given: Any) -> None:
+    def unheard(*given: Any, **named: Any) -> None:
         monkeypatch.setattr(store, "commit", commit)
-        commit(*given)
+        commit(*given, **named)
         raise StoreError("The connection was lost.")
 
     monkeypatch.setattr(store, "commit", unheard)
