@@ -10,6 +10,7 @@ from saasus_mcp.cli.terminal import safe
 from saasus_mcp.cli.text_layout import wrap_text
 from saasus_mcp.cli.wording import WORDS
 from saasus_mcp.common.language import Language
+from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import display_width
 from saasus_mcp.permissions.question.content import (
     Change,
@@ -25,7 +26,6 @@ from saasus_mcp.permissions.question.dialog import render_body, render_line
 from saasus_mcp.permissions.question.formatting import MAX_LIST_ITEMS, Reader, format_value
 from saasus_mcp.permissions.question.layout import DialogLine, all_lines, truncated_labels
 from saasus_mcp.permissions.question.tier_table import TierRow, price_rows, tier_rows
-from saasus_mcp.permissions.question.words import WORDS as SAID
 from saasus_mcp.settings import Settings
 
 INDENT = "  "
@@ -126,7 +126,7 @@ def _item(item: Value, count: int, reader: Reader, columns: int) -> Iterator[str
         return
     said = safe(format_value(item, reader))
     if count > 1:
-        said = SAID[reader.language]["times"].format(item=said, count=f"{count:,}")
+        said = message("question.times", item=said, count=count).text(reader.language)
     yield from wrap_text(said, columns, begin)
 
 

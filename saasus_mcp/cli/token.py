@@ -18,6 +18,7 @@ from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.language import Language
 from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord
 from saasus_mcp.settings import Settings, SettingsError, load_http_settings
+from saasus_mcp.store.errors import TokenNameTaken
 
 if TYPE_CHECKING:
     from saasus_mcp.store.tokens import Token
@@ -44,7 +45,7 @@ def command() -> None:
 @language_option
 def new(name: str, role: Literal["caller", "approver"], groups: tuple[str, ...], days: int, **flags: Any) -> None:
     """Create a token and show it once. Policies and the audit log call its holder `token:NAME`."""
-    from saasus_mcp.store.tokens import Token, TokenNameTaken  # noqa: PLC0415 - imports the database library
+    from saasus_mcp.store.tokens import Token  # noqa: PLC0415 - imports the database library
 
     chosen = load_settings(**flags)
     require_person("token new", chosen.lang)

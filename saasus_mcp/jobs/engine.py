@@ -246,7 +246,7 @@ class JobEngine:
         for broken in (each.workflow_id for each in over if each.status in FAILED_STATUSES):
             for store in self._stores():
                 if store.jobs.get(broken) is not None:
-                    store.finish_job(broken, "failed", {"why": FAILED}, {"status": "failed"}, time.time())
+                    store.finish_job(broken, "failed", {"why": FAILED}, record={"status": "failed"}, at=time.time())
         DBOS.delete_workflows([each.workflow_id for each in over])
 
     def _say_alive(self) -> None:
