@@ -258,7 +258,7 @@ async def large_page(ground: AttackContext) -> str:
         desk = build_console(ground, store)
         session = ConsoleSession(OWNER, "", NOW, NOW + 60)
         page = audit_page(desk, PageRequest({"days": "366"}, {}, session, Reader.of("en")))
-        size, older = len(json.dumps(page.values["records"])), page.values["older"]
+        size, older = len(json.dumps(page.values["records"], default=str)), page.values["older"]
         assert size < 1_000_000
         assert older
         assert audit_page(desk, PageRequest({"days": "366", "before": older}, {}, session, Reader.of("en"))).values[

@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
-from saasus_mcp.jobs.job_context import MAX_CONCURRENT
+from saasus_mcp.jobs.job_reader import MAX_CONCURRENT
 from saasus_mcp.permissions.policy.presets import PRESETS, Policy
 from saasus_mcp.sandbox import Sandbox
 from saasus_mcp.sandbox.faults import Kind

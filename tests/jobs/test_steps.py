@@ -12,7 +12,8 @@ import pytest
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.jobs.job_context import MAX_CONCURRENT, JobContext, JobReader, no_checkpoint, run_concurrently
+from saasus_mcp.jobs.job_context import JobContext
+from saasus_mcp.jobs.job_reader import MAX_CONCURRENT, JobReader, no_checkpoint, run_concurrently
 from saasus_mcp.jobs.plan import AnswerLookup, PlanStep, StepGroup
 from saasus_mcp.jobs.step_runner import StepRunner
 from saasus_mcp.server.pipeline.call import Call, JobStepRef
