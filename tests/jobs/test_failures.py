@@ -167,7 +167,7 @@ async def test_a_call_outside_the_grant_is_refused_and_a_step_goes_once(tmp_path
         await on.call_json("job_status", {"job": job, "wait": 30})
         before = on.count_requests("auth.CreateSaasUser")
         for step, args in (("u1/account", {"email": "new-0@example.com"}), ("u9/account", {"email": "x@example.com"})):
-            answer = await on.call("auth_create_saas_user", args, part=JobStepRef(job, step, given="confirmation"))
+            answer = await on.call("auth_create_saas_user", args, job_step=JobStepRef(job, step, given="confirmation"))
             assert "not part of the plan" in answer.text
         assert on.count_requests("auth.CreateSaasUser") == before
 
@@ -185,9 +185,9 @@ async def test_a_step_with_other_arguments_than_agreed_to_is_refused(tmp_path: P
             "job_x", PRINCIPAL.id, "sandbox", "p", "confirmation", "local:person", False, {"one": weighed.digest}
         )
         on.pipeline.store.commit(job, {"operation": "job_x"}, 0.0, commitment=Commitment(grant=grant))
-        other = await on.call("auth_create_role", {"role_name": "b", "display_name": "A"}, part=part)
+        other = await on.call("auth_create_role", {"role_name": "b", "display_name": "A"}, job_step=part)
         assert "not part of the plan" in other.text
-        agreed = await on.call("auth_create_role", {"role_name": "a", "display_name": "A"}, part=part)
+        agreed = await on.call("auth_create_role", {"role_name": "a", "display_name": "A"}, job_step=part)
         assert agreed.ok
         assert on.count_requests("auth.CreateRole") == 1
 

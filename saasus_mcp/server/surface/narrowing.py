@@ -169,7 +169,7 @@ def require_not_excluded(tool: BuiltinTool, principal: Principal) -> None:
     """
     reason = exclusion_reason(tool, principal)
     if reason:
-        raise CallRefused(Reason.NARROWED, message("server.not_allowed", tool=tool.name, reason=reason), NARROWED_HINT)
+        raise CallRefused(Reason.NARROWED, message("policy.not_allowed", tool=tool.name, reason=reason), NARROWED_HINT)
 
 
 def _items(text: str, source: str) -> list[str]:
