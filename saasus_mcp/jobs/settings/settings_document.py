@@ -134,7 +134,7 @@ async def read_settings(
             try:
                 value = await reader.read(operation, take=kind.normalize)
             except ReadFailed as error:
-                unread[f"{name}.{part}" if part else name] = str(error.message)
+                unread[f"{name}.{part}" if part else name] = error.message
             else:
                 settings[name] = {**settings.get(name, {}), part: value} if part else value
     await report_progress(len(kinds), len(kinds))
