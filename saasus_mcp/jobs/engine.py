@@ -253,7 +253,7 @@ class JobEngine:
             for store in self._stores():
                 if store.jobs.get(failed) is not None:
                     report = {"why": str(message("jobs.server_failed"))}
-                    store.finish_job(failed, "failed", report, {"status": "failed"}, time.time())
+                    store.finish_job(failed, "failed", report, record={"status": "failed"}, at=time.time())
         DBOS.delete_workflows([each.workflow_id for each in ended])
 
     def _write_heartbeat(self) -> None:

@@ -9,10 +9,10 @@ from dataclasses import replace
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.catalog.jobs import JobSpec
 from saasus_mcp.common.language import Text
+from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.permissions.approval.proof import Destination
-from saasus_mcp.permissions.question import words
-from saasus_mcp.permissions.question.content import Detail, Fact, NoValue, Question, QuestionWarning
+from saasus_mcp.permissions.question.content import SYSTEMS, Detail, Fact, NoValue, Question, QuestionWarning
 from saasus_mcp.permissions.question.dialog import render_body
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.question.layout import hidden_labels
@@ -58,13 +58,12 @@ def _effect_warnings(plan: Plan, catalogue: Catalogue) -> Iterator[QuestionWarni
     effects = [catalogue.find(key).effects for key in dict.fromkeys(step.operation for step in plan.steps)]
     money, email = {each.money for each in effects} - {"no"}, {each.email for each in effects} - {"no"}
     if money and "money" not in known:
-        yield QuestionWarning("money", words.MONEY_YES if "yes" in money else words.MONEY_MAYBE)
+        yield QuestionWarning("money", one_of("question.money", "yes" if "yes" in money else "maybe").both())
     if email and "email" not in known:
-        yield QuestionWarning("email", words.EMAIL_YES if "yes" in email else words.EMAIL_MAYBE)
-    systems = [words.SYSTEMS[name] for name in dict.fromkeys(name for each in effects for name in each.outside)]
+        yield QuestionWarning("email", one_of("question.email", "yes" if "yes" in email else "maybe").both())
+    systems = tuple(SYSTEMS[name] for name in dict.fromkeys(name for each in effects for name in each.outside))
     if systems:
-        en, ja = ", ".join(systems), "、".join(systems)
-        yield QuestionWarning("outside", Text(words.OUTSIDE.en.format(systems=en), words.OUTSIDE.ja.format(systems=ja)))
+        yield QuestionWarning("outside", message("question.outside", systems=systems).both())
 
 
 def _call_counts(plan: Plan, catalogue: Catalogue) -> Iterator[Detail]:

@@ -170,7 +170,7 @@ class JobRunner:
     async def _finish(self, job: str, status: JobStatus, report: Mapping[str, Any]) -> None:
         def finish() -> None:
             record = {"status": status, "steps": self.pipeline.store.jobs.count_outcomes(job)}
-            self.pipeline.store.finish_job(job, status, report, record, self.pipeline.clock())
+            self.pipeline.store.finish_job(job, status, report, record=record, at=self.pipeline.clock())
 
         await retry(lambda: self.pipeline.store_executor(finish))
 
