@@ -79,14 +79,14 @@ class StepRunner:
                 raise TypeError("a step of a job has no client to ask")
             if answer.why not in WAITABLE_REASONS:
                 return answer
-            wait = self._wait_for_decision(call) if answer.why == "approval" else self.wait_for_room()
-            if not rounds_left:
-                wait.close()
-            if not rounds_left or not await wait:
-                await retry(lambda: withdraw_approvals(self._pipeline, call))
-                if await query_jobs(self._pipeline, lambda jobs: jobs.should_continue(self._job.job)):
-                    return answer
-                return replace(failed_answer(message("jobs.cancelled_while_waiting")), why=CANCELLED_REASON)
+            if rounds_left and await (
+                self._wait_for_decision(call) if answer.why == "approval" else self.wait_for_room()
+            ):
+                continue
+            await retry(lambda: withdraw_approvals(self._pipeline, call))
+            if await query_jobs(self._pipeline, lambda jobs: jobs.should_continue(self._job.job)):
+                return answer
+            return replace(failed_answer(message("jobs.cancelled_while_waiting")), why=CANCELLED_REASON)
         raise AssertionError("the last round returns")
 
     async def _wait_for_decision(self, call: Call) -> bool:

@@ -10,6 +10,7 @@ import anyio
 import pytest
 
 from saasus_mcp.jobs.job_reader import MAX_CONCURRENT
+from saasus_mcp.jobs.runner import JobRunner
 from saasus_mcp.permissions.policy.presets import PRESETS, Policy
 from saasus_mcp.sandbox import Sandbox
 from saasus_mcp.sandbox.faults import Kind
@@ -228,3 +229,22 @@ async def test_of_jobs_started_at_once_no_more_than_a_few_start(tmp_path: Path) 
         assert len(refused) == 9
         assert all("You already have 3 running jobs" in answer.text for answer in refused)
         assert len([job for job in on.audit_records() if job["operation"] == "job_export_users"]) == 3
+
+
+@pytest.mark.slow
+async def test_equal_requests_that_start_at_the_same_instant_become_one_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both starts have found no running job before either of them commits."""
+
+    async def find_none(*_: object) -> None:
+        return None
+
+    monkeypatch.setattr(JobRunner, "_require_not_running", find_none)
+    async with start_job_server(tmp_path) as on:
+        with hold_calls(on, "auth.CreateSaasUser") as released:
+            jobs = [await on.start_import(2) for _ in range(2)]
+            released.set()
+        await on.wait_for_job(jobs[0])
+        assert jobs[0] == jobs[1]
+        assert on.count_requests("auth.CreateSaasUser") == 2

@@ -184,3 +184,15 @@ async def test_a_job_takes_its_arguments_as_text_and_without_those_that_are_empt
             assert not listed.is_error
             refused = await client.call_tool("job_run", {**inner, "arguments": '{"env_ids": "3,4"}'})
             assert refused.is_error
+
+
+async def test_a_japanese_server_writes_headings_that_the_import_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with start_job_server(tmp_path) as on:
+        monkeypatch.setattr(on.pipeline, "language", "ja")
+        exported = on.stored_result((await on.call_json("job_export_users"))["result"])
+        assert exported.splitlines()[0] == "メールアドレス,サインインID,テナントID,テナント名,環境ID,ロール"
+        report = await on.call_json("job_import_users", {"csv": exported})
+        assert set(report["counts"]) == {"skipped"}
+        assert report["rows"][0]["why"] == "すでに登録されています"
