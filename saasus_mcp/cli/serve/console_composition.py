@@ -128,7 +128,7 @@ def _desk(
         catalogue=catalogue,
         policy=policy,
         read_policy=partial(read_policy_text, policy),
-        sealer=sealer,
+        encryptor=sealer,
         clock=time.time,
         profile=profile,
         freeze_all=everything,
@@ -165,7 +165,7 @@ def _console(
     doors = SigninRoutes(
         sessions=sessions,
         links=OneTimeLinks(time.time),
-        sealer=desk.sealer,
+        encryptor=desk.encryptor,
         clock=time.time,
         throttle=GuessThrottle(time.time),
         language=chosen.lang,

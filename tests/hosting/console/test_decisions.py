@@ -56,12 +56,14 @@ def service(catalogue: Catalogue, store: Store) -> ConsoleService:
         catalogue=catalogue,
         policy=PRESETS["guarded"],
         read_policy=lambda: PolicyText(""),
-        sealer=Encryptor.ephemeral(),
+        encryptor=Encryptor.ephemeral(),
         clock=lambda: NOW,
     )
 
 
-def test_of_two_profiles_in_one_store_each_persons_own_is_seen_and_decided(service: ConsoleService, store: Store) -> None:
+def test_of_two_profiles_in_one_store_each_persons_own_is_seen_and_decided(
+    service: ConsoleService, store: Store
+) -> None:
     store.request_approval(ASKED, 5)
     store.request_approval(replace(ASKED, code="WXYZ-6789", binding="1" * 64, profile="staging"), 5)
     assert [found.approval.code for found in service.list_approvals(OPERATOR)] == ["ABCD-2345"]
