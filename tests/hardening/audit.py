@@ -52,7 +52,7 @@ def write_records(ground: AttackContext, saas_id: str = "saas", records: int = 6
 
 
 def verify_chain(store: Store, *heads: ChainHead) -> list[str]:
-    return [found.fault.partition(":")[0] for found in store.audit_log.find_breaks(heads)]
+    return [str(found.fault).partition(":")[0] for found in store.audit_log.find_breaks(heads)]
 
 
 def forged_mark(store: Store, number: int, mac: str) -> None:

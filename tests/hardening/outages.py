@@ -12,7 +12,7 @@ import httpx2
 import pytest
 from starlette.applications import Starlette
 
-from saasus_mcp.cli.serve.console_composition import _by_token
+from saasus_mcp.cli.serve.console_composition import make_token_verifier
 from saasus_mcp.hosting.auth.authentication import Authenticator, AuthenticatorChain, AuthUnavailable
 from saasus_mcp.hosting.auth.jwks import RETRY_SECONDS, JwksCache
 from saasus_mcp.hosting.auth.token_auth import MAX_LOOKUPS, TokenAuthenticator
@@ -291,7 +291,7 @@ def open_browser(app: Starlette) -> httpx2.AsyncClient:
 @attack(AREA, "The database of tokens is gone while an approver signs in twenty times")
 async def console_without_database(ground: AttackContext) -> str:
     with open_accounts(ground.folder) as (kept, _):
-        app, guesses = console(ground, verify_token=_by_token(kept))
+        app, guesses = console(ground, verify_token=make_token_verifier(kept))
         lose_database(kept, ground.folder)
         async with open_browser(app) as person:
             for _ in range(20):

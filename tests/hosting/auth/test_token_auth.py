@@ -15,8 +15,9 @@ from saasus_mcp.hosting.auth.authentication import AuthUnavailable
 from saasus_mcp.hosting.auth.token_auth import TokenAuthenticator
 from saasus_mcp.permissions.secrets import passphrase
 from saasus_mcp.store import StoreError
+from saasus_mcp.store.errors import TokenNameTaken
 from saasus_mcp.store.stores import Stores
-from saasus_mcp.store.tokens import TOKEN_LENGTH, TOKENS_FILE, USE_RESOLUTION_SECONDS, Token, TokenNameTaken, TokenStore
+from saasus_mcp.store.tokens import TOKEN_LENGTH, TOKENS_FILE, USE_RESOLUTION_SECONDS, Token, TokenStore
 from tests.support.commands import Terminal, run_command
 from tests.support.databases import open_stores
 from tests.support.jwt_issuer import Clock
@@ -148,7 +149,7 @@ def test_only_a_person_at_a_terminal_makes_or_ends_tokens(args: tuple[str, ...],
 @pytest.fixture
 def _attended(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if a person sat there."""
-    monkeypatch.setattr("saasus_mcp.cli.token.require_person", lambda *_: None)
+    monkeypatch.setattr("saasus_mcp.cli.terminal.require_person", lambda *_: None)
 
 
 @pytest.mark.usefixtures("_attended")

@@ -166,7 +166,9 @@ def test_no_page_shows_an_approver_anything_of_another_profile(service: ConsoleS
     for who, profile, code in (("token:bob", "production", "ABCD-2345"), ("token:eve", "staging", "WXYZ-6789")):
         charge = BudgetCharge(who, "writes", 1, 10, 60)
         record = {"principal": who, "profile": profile, "operation": f"auth.{profile}"}
-        store.commit(f"call-{profile}", record, NOW, None, Commitment(writes=True, profile=profile, charges=(charge,)))
+        store.commit(
+            f"call-{profile}", record, NOW, commitment=Commitment(writes=True, profile=profile, charges=(charge,))
+        )
         store.request_approval(replace(ASKED, code=code, binding=code, principal=who, profile=profile, name=who), 5)
         store.freeze(Freeze(NOW, who, f"reason of {who}", profile))
     session = ConsoleSession(OPERATOR, "", NOW, NOW + 1)
