@@ -368,6 +368,6 @@ def build_console(ground: AttackContext, store: Store) -> ConsoleService:
         catalogue=ground.catalogue,
         policy=PRESETS["guarded"],
         read_policy=lambda: PolicyText(""),
-        sealer=Encryptor.ephemeral(),
+        encryptor=Encryptor.ephemeral(),
         clock=lambda: NOW + 100,
     )

@@ -267,13 +267,13 @@ def console(ground: AttackContext, **ways: Any) -> tuple[Starlette, GuessThrottl
         catalogue=ground.catalogue,
         policy=PRESETS["guarded"],
         read_policy=lambda: PolicyText(""),
-        sealer=sealer,
+        encryptor=sealer,
         clock=time.time,
     )
     doors = SigninRoutes(
         sessions=LocalSessions(),
         links=OneTimeLinks(time.time),
-        sealer=sealer,
+        encryptor=sealer,
         clock=time.time,
         throttle=guesses,
         language="en",

@@ -122,7 +122,7 @@ def _build_service(
         catalogue=catalogue,
         policy=policy,
         read_policy=partial(read_policy_text, policy),
-        sealer=state.load_encryptor(settings),
+        encryptor=state.load_encryptor(settings),
         clock=time.time,
         profile=profile,
         freeze_all=freeze_everything,
@@ -159,7 +159,7 @@ def _build_console(
     signin = SigninRoutes(
         sessions=sessions,
         links=OneTimeLinks(time.time),
-        sealer=service.sealer,
+        encryptor=service.encryptor,
         clock=time.time,
         throttle=GuessThrottle(time.time),
         language=settings.lang,

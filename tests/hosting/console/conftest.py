@@ -33,13 +33,13 @@ def stage(store: Store, catalogue: Catalogue) -> ConsoleSession:
         catalogue=catalogue,
         policy=PRESETS["guarded"],
         read_policy=lambda: written,
-        sealer=sealer,
+        encryptor=sealer,
         clock=clock,
     )
     signin = SigninRoutes(
         sessions=LocalSessions(),
         links=OneTimeLinks(clock),
-        sealer=sealer,
+        encryptor=sealer,
         clock=clock,
         throttle=GuessThrottle(clock),
         language="en",

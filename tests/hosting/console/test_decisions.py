@@ -56,7 +56,7 @@ def service(catalogue: Catalogue, store: Store) -> ConsoleService:
         catalogue=catalogue,
         policy=PRESETS["guarded"],
         read_policy=lambda: PolicyText(""),
-        sealer=Encryptor.ephemeral(),
+        encryptor=Encryptor.ephemeral(),
         clock=lambda: NOW,
     )
 

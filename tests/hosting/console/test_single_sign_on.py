@@ -222,7 +222,7 @@ async def test_a_sign_in_that_was_begun_too_long_ago_is_begun_again(
     doors = SigninRoutes(
         sessions=LocalSessions(),
         links=OneTimeLinks(clock),
-        sealer=Encryptor.ephemeral(),
+        encryptor=Encryptor.ephemeral(),
         clock=clock,
         throttle=GuessThrottle(clock),
         language="en",
