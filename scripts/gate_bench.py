@@ -91,7 +91,7 @@ def _timed(folder: Path, key: str, args: dict[str, Any]) -> dict[str, list[Spent
         ending = CallOutcome(changed=True, result={}) if writes else None
         taken = [
             _spent(partial(policy.decide, case)),
-            _spent(partial(store.commit, call, record, now, None, commitment)),
+            _spent(partial(store.commit, call, record, now, commitment=commitment)),
             _spent(partial(store.finish_call, call, {"ok": True, "status": 200, "ms": 1.0}, now, ending)),
         ]
         if number >= WARM:

@@ -32,7 +32,7 @@ def compile_expression(text: str, names: tuple[str, ...] = TARGET) -> cel.Expres
         ExpressionError: the expression does not compile.
     """
     try:
-        return _environment(names).compile(text)
+        return cel_environment(names).compile(text)
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
         raise ExpressionError(message("catalog.invalid_expression", expression=repr(text), reason=reason)) from None
@@ -64,8 +64,9 @@ def _sort_keys(value: Any) -> Any:
 
 
 @cache
-def _environment(names: tuple[str, ...]) -> cel.Env:
+def cel_environment(names: tuple[str, ...], maps: frozenset[str] = frozenset({"args"})) -> cel.Env:
+    """Return a CEL environment with these variables. Those in `maps` are maps with string keys, the others have any type."""
     from cel_expr_python import cel  # noqa: PLC0415 - only when an expression is used
 
-    arguments = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
-    return cel.NewEnv(variables={name: arguments if name == "args" else cel.Type.DYN for name in names})
+    map_type = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
+    return cel.NewEnv(variables={name: map_type if name in maps else cel.Type.DYN for name in names})

@@ -21,7 +21,7 @@ from saasus_mcp.common.text import MAX_LENGTH, one_line, quote_name, visible_tex
 from saasus_mcp.settings import Settings
 from saasus_mcp.store import ChainHead, Store
 from saasus_mcp.store.audit.chain_verification import IntegrityReport
-from saasus_mcp.store.retention import AUDIT_DAYS, DAY, UNDO_LOG_DAYS
+from saasus_mcp.store.records import AUDIT_DAYS, DAY, UNDO_LOG_DAYS
 
 _SHOWN_FIELDS = {
     "begun": "operation principal decision rule proof by arguments",

@@ -15,8 +15,8 @@ from saasus_mcp.permissions.approval import action_records
 from saasus_mcp.permissions.approval.action_records import ActionRecord
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.settings import Settings
+from saasus_mcp.store.errors import StoreError
 from saasus_mcp.store.folder_stores import FolderStores
-from saasus_mcp.store.state_files import StoreError
 from saasus_mcp.store.stores import Stores
 
 if TYPE_CHECKING:

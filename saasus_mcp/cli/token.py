@@ -19,6 +19,7 @@ from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.text import visible_text
 from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord
 from saasus_mcp.settings import Settings, SettingsError, load_http_settings
+from saasus_mcp.store.errors import TokenNameTaken
 
 if TYPE_CHECKING:
     from saasus_mcp.store.tokens import Token
@@ -49,7 +50,7 @@ def create(
     settings: Settings, *, name: str, role: Literal["caller", "approver"], groups: tuple[str, ...], days: int
 ) -> None:
     """Create a token and print it once."""
-    from saasus_mcp.store.tokens import Token, TokenNameTaken  # noqa: PLC0415 - imports the database library
+    from saasus_mcp.store.tokens import Token  # noqa: PLC0415 - imports the database library
 
     terminal.require_person("token new")
     _require_valid_names(name, groups)

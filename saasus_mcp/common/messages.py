@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
-from saasus_mcp.common.language import Language
+from saasus_mcp.common.language import Language, Text
 
 FOLDER = Path(__file__).parent
 _SEPARATORS: Mapping[Language, str] = {"en": ", ", "ja": "、"}
@@ -43,6 +43,10 @@ class Message:
             singular, plural = template
             template = singular if self.params.get("count") == 1 else plural
         return template.format_map({name: _rendered(value, language) for name, value in self.params.items()})
+
+    def both(self) -> Text:
+        """Return the message in both languages, for data that is stored and rendered later."""
+        return Text(self.text("en"), self.text("ja"))
 
     def as_json(self) -> dict[str, Any]:
         """Return the id and the parameters as JSON values, for the audit log."""

@@ -156,6 +156,7 @@ class ApiClient:
         operation: Operation,
         request: ApiRequest,
         trace_id: str,
+        *,
         deadline: Deadline = NO_DEADLINE,
         on_retry: RetryObserver = ignore_retries,
     ) -> ApiResponse:

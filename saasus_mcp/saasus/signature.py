@@ -30,7 +30,7 @@ class Credentials:
     secret_key: str = field(repr=False)
 
 
-def sign_request(credentials: Credentials, timestamp: str, method: str, url: httpx2.URL, body: bytes) -> str:
+def sign_request(credentials: Credentials, timestamp: str, *, method: str, url: httpx2.URL, body: bytes) -> str:
     """Return the `Authorization` header of one attempt.
 
     Args:
@@ -54,6 +54,8 @@ class SaasusSignature(httpx2.Auth):
 
     def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
         timestamp = self._clock().astimezone(UTC).strftime("%Y%m%d%H%M")
-        header = sign_request(self._credentials, timestamp, request.method, request.url, request.content)
+        header = sign_request(
+            self._credentials, timestamp, method=request.method, url=request.url, body=request.content
+        )
         request.headers["Authorization"] = header
         yield request

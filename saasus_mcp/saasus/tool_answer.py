@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -36,7 +36,7 @@ _STATUS_HINTS: Mapping[int, str] = {
     _TOO_MANY_REQUESTS: "too_many_requests",
 }
 
-OUTCOMES: Mapping[Outcome, Message] = {outcome: one_of("api.outcome", outcome.value) for outcome in Outcome}
+_OUTCOMES: Mapping[Outcome, Message] = {outcome: one_of("api.outcome", outcome.value) for outcome in Outcome}
 """The sentence that says whether a failed call changed something."""
 DONE = {"applied": True}
 """The structured answer of a tool whose operation answers with an empty body."""
@@ -53,10 +53,11 @@ class AnswerImage:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What happened and what to do next."""
+    """What happened, what to do next, and the sentence about the outcome unless it is the usual one."""
 
     message: Message | str
     hint: Message | str = ""
+    outcome: Message | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,17 @@ class ToolAnswer:
 
     def explain(self, language: Language) -> str:
         """Return the text of the answer, or the explanation of its failure in `language`."""
-        return self.text if self.failure is None else _explain(self.failure, self.applied, self.trace_id, language)
+        if self.failure is None:
+            return self.text
+        return _explain(self.failure, self.applied, self.trace_id, language) + self.note
+
+    def with_outcome(self, applied: Outcome, sentence: Message) -> ToolAnswer:
+        """Return the failure with another outcome and the sentence about it."""
+        if self.failure is None:
+            return replace(self, applied=applied)
+        failure = replace(self.failure, outcome=sentence)
+        text = _explain(failure, applied, self.trace_id, "en") + self.note
+        return replace(self, applied=applied, failure=failure, text=text)
 
 
 def build_answer(
@@ -125,7 +136,7 @@ def not_sent_answer(failure: SendFailed, trace_id: str) -> ToolAnswer:
 def no_change_answer(operation: Operation, reason: Message | str) -> ToolAnswer:
     """Return the answer of a call that was not sent because it would change nothing."""
     structured = {} if operation.answers else {"applied": False}
-    return ToolAnswer(True, f"{reason} {OUTCOMES[Outcome.NOT_APPLIED]}", structured, why="no_change")
+    return ToolAnswer(True, f"{reason} {_OUTCOMES[Outcome.NOT_APPLIED]}", structured, why="no_change")
 
 
 def failed_answer(
@@ -149,7 +160,7 @@ def compact_json(value: Any) -> str:
 
 def _explain(failure: Failure, applied: Outcome, trace_id: str, language: Language) -> str:
     trace = message("api.trace_id", trace_id=plain_text(trace_id)) if trace_id else ""
-    parts = (failure.message, OUTCOMES[applied], trace, failure.hint)
+    parts = (failure.message, failure.outcome or _OUTCOMES[applied], trace, failure.hint)
     texts = [part.text(language) if isinstance(part, Message) else part for part in parts]
     return ("" if language == "ja" else " ").join(filter(None, texts))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from mcp.server.context import ServerRequestContext
@@ -41,7 +43,7 @@ ELICITATION_FAILURES = (MCPError, ValidationError)
 
 
 class PushedElicitor:
-    """Sends the question at once and waits for the answer (protocols before 2026-07-28)."""
+    """Sends a question or an address at once and waits for the answer (protocols before 2026-07-28)."""
 
     def __init__(self, context: Context, language: Language, progress: Progress = no_progress) -> None:
         self._context = context
@@ -66,71 +68,53 @@ class PushedElicitor:
                 is_invalid = isinstance(error, ValidationError) or error.error.code == INVALID_RESPONSE_CODE
                 raise
 
-        async with release_turn():
-            result = await report_while_waiting(self._progress, elicit, ELICITATION_FAILURES)
+        result = await self._wait(elicit)
         if is_invalid:
-            raise CallRefused(
-                Reason.DECLINED, message("server.invalid_response"), message("server.invalid_response_hint")
-            )
+            hint = message("server.invalid_response_hint")
+            raise CallRefused(Reason.DECLINED, message("server.invalid_response"), hint)
         return ClientAnswer("failed") if result is None else ClientAnswer(result.action, result.content or {})
+
+    async def open_url(self, prompt: UrlPrompt) -> bool | None:
+        """Return whether the person opened the page. A failure of the client counts as no."""
+        elicit = partial(self._context.session.elicit_url, prompt.message, prompt.url, prompt.id)
+        result = await self._wait(lambda: elicit(related_request_id=self._context.request_id))
+        return result is not None and result.action == "accept"
+
+    async def _wait(self, elicit: Callable[[], Awaitable[ElicitResult]]) -> ElicitResult | None:
+        async with release_turn():
+            return await report_while_waiting(self._progress, elicit, ELICITATION_FAILURES)
 
 
 class DeferredElicitor:
-    """Returns the question as the answer of the call. The next call carries the answer (2026-07-28)."""
+    """Returns a question or an address as the answer of the call. The next call carries the answer (2026-07-28)."""
 
     async def ask(self, question: ConfirmationPrompt) -> ClientAnswer | None:
         """Return None: there is no answer yet."""
         return None
 
-
-def elicitor_for(context: Context, language: Language, progress: Progress = no_progress) -> Elicitor | None:
-    """Return how this client can ask its person, or None if it cannot."""
-    capabilities = context.session.client_capabilities
-    elicitation = capabilities.elicitation if capabilities else None
-    if elicitation is None or (elicitation.form is None and elicitation.url is not None):
-        return None
-    if context.protocol_version >= DEFERRED_PROTOCOL:
-        return DeferredElicitor()
-    return PushedElicitor(context, language, progress) if context.session.can_send_request else None
-
-
-class PushedUrlElicitor:
-    """Sends the address at once and waits for the answer (protocols before 2026-07-28)."""
-
-    def __init__(self, context: Context, progress: Progress = no_progress) -> None:
-        self._context = context
-        self._progress = progress
-
-    async def open_url(self, visit: UrlPrompt) -> bool | None:
-        """Return whether the person opened the page. A failure of the client counts as no."""
-
-        async def elicit() -> ElicitResult:
-            return await self._context.session.elicit_url(
-                visit.message, visit.url, visit.id, related_request_id=self._context.request_id
-            )
-
-        async with release_turn():
-            result = await report_while_waiting(self._progress, elicit, ELICITATION_FAILURES)
-        return result is not None and result.action == "accept"
-
-
-class DeferredUrlElicitor:
-    """Returns the address as the answer of the call (2026-07-28)."""
-
-    async def open_url(self, visit: UrlPrompt) -> bool | None:
+    async def open_url(self, prompt: UrlPrompt) -> bool | None:
         """Return None: there is no answer yet."""
         return None
 
 
-def url_elicitor_for(context: Context, progress: Progress = no_progress) -> UrlElicitor | None:
-    """Return how this client can open a page, or None if it cannot."""
+def elicitors_for(
+    context: Context, language: Language, progress: Progress = no_progress
+) -> tuple[Elicitor | None, UrlElicitor | None]:
+    """Return how this client can ask its person and open a page. None if it cannot."""
     capabilities = context.session.client_capabilities
-    elicitation = capabilities.elicitation if capabilities else None
-    if elicitation is None or elicitation.url is None:
-        return None
+    declared = capabilities.elicitation if capabilities else None
+    elicitor: PushedElicitor | DeferredElicitor
     if context.protocol_version >= DEFERRED_PROTOCOL:
-        return DeferredUrlElicitor()
-    return PushedUrlElicitor(context, progress) if context.session.can_send_request else None
+        elicitor = DeferredElicitor()
+    elif context.session.can_send_request:
+        elicitor = PushedElicitor(context, language, progress)
+    else:
+        return None, None
+    if declared is None:
+        return None, None
+    has_url = declared.url is not None
+    has_form = declared.form is not None or not has_url
+    return elicitor if has_form else None, elicitor if has_url else None
 
 
 def url_answers(params: CallToolRequestParams) -> dict[str, bool]:

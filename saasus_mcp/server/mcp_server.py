@@ -70,13 +70,14 @@ def build_server(
 
     async def call_tool(context: Context, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
         progress = ProgressReporter(context)
+        elicitor, url_elicitor = elicitation.elicitors_for(context, language, progress)
         call = Call(
             name=params.name,
             arguments=params.arguments or {},
             principal=resolve_principal(context),
-            elicitor=elicitation.elicitor_for(context, language, progress),
+            elicitor=elicitor,
             reply=elicitation.elicitation_reply(params),
-            url_elicitor=elicitation.url_elicitor_for(context, progress),
+            url_elicitor=url_elicitor,
             url_answers=elicitation.url_answers(params),
             progress=progress,
             is_cancelled=lambda: _is_cancelled(context),

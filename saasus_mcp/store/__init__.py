@@ -1,31 +1,32 @@
-"""What must survive a call and a process: approvals, used confirmations, hidden secrets and the audit."""
+"""The store: everything that must survive a call and a process, in SQLite or PostgreSQL."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.store.audit.hash_chain import ChainHead
-from saasus_mcp.store.audit.key_check import WrongKey
-from saasus_mcp.store.records import (
+from saasus_mcp.store.errors import (
     AlreadyUsed,
+    BudgetExceeded,
+    JobAlreadyRunning,
+    StoreError,
+    TooManyJobs,
+    WritesFrozen,
+    WrongKey,
+)
+from saasus_mcp.store.job_records import JobGrant, StepClaim, StepOutcome
+from saasus_mcp.store.records import (
     Approval,
     ApprovalStatus,
     BudgetCharge,
-    BudgetExceeded,
     CallOutcome,
     Commitment,
     Freeze,
     HiddenSecret,
-    JobGrant,
     ProofUse,
-    StepClaim,
-    StepOutcome,
     StoredResult,
-    TooManyJobs,
     UndoEntry,
-    WritesFrozen,
 )
-from saasus_mcp.store.state_files import StoreError
 
 if TYPE_CHECKING:
     from saasus_mcp.store.store import Store
@@ -41,6 +42,7 @@ __all__ = [
     "Commitment",
     "Freeze",
     "HiddenSecret",
+    "JobAlreadyRunning",
     "JobGrant",
     "ProofUse",
     "StepClaim",
@@ -56,7 +58,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """`Store` on demand: the database library is slow to import, and listing tools needs no store."""
+    """Import `Store` on demand: the database library is slow to import, and listing tools needs no store."""
     if name == "Store":
         from saasus_mcp.store.store import Store  # noqa: PLC0415 - see above
 

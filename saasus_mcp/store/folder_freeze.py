@@ -1,4 +1,4 @@
-"""The freeze of every store in a folder, those made later included: one file beside them."""
+"""The freeze of every store in a folder, later stores included: a file beside them."""
 
 from __future__ import annotations
 
@@ -6,25 +6,26 @@ import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from saasus_mcp.common.messages import message
 from saasus_mcp.store.records import Freeze
-from saasus_mcp.store.state_files import StoreError, read_state_file, write_state_file
+from saasus_mcp.store.state_files import read_state_file, unusable_folder, write_state_file
 
 FREEZE_FILE = "frozen.json"
-UNREADABLE_FREEZE = Freeze(0.0, "an unknown person", f"{FREEZE_FILE} in the state folder cannot be read")
 
 
 def read_folder_freeze(folder: Path) -> Freeze | None:
-    """The freeze of a folder, if any: of every profile, whatever the file says. One that cannot be read counts, too."""
+    """Return the freeze of a folder, of every profile. A file that cannot be read counts as a freeze."""
     try:
         return replace(Freeze(**json.loads(read_state_file(folder / FREEZE_FILE))), profile="")
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError):
-        return UNREADABLE_FREEZE
+        by, reason = message("store.freezer_unknown"), message("store.freeze_unreadable", file=FREEZE_FILE)
+        return Freeze(0.0, str(by), str(reason))
 
 
 def set_folder_freeze(folder: Path, wanted: Freeze | None) -> None:
-    """Hold every write of the folder's stores back, or with None let them go again.
+    """Freeze every write of the folder's stores, or lift the freeze with None.
 
     Raises:
         StoreError: the folder cannot be written.
@@ -36,4 +37,4 @@ def set_folder_freeze(folder: Path, wanted: Freeze | None) -> None:
         else:
             write_state_file(file, json.dumps(asdict(wanted)))
     except OSError as error:
-        raise StoreError(f"The state folder cannot be used: {error}.", "Set SAASUS_MCP_STATE_DIR.") from None
+        raise unusable_folder(error) from None

@@ -1,4 +1,4 @@
-"""The stores in a folder of this machine, a file for each SaaS. Imports the database library with the first that is opened."""
+"""The stores in a folder of this machine, a file for each SaaS. The first opened store imports the database library."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class FolderStores:
     """See `Stores`.
 
     Args:
-        keys: of the audit, asked for with the first store.
+        keys: returns the keys of the audit log when the first store is opened.
     """
 
     shared = False

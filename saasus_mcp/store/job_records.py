@@ -1,4 +1,4 @@
-"""What the store says of jobs: frozen records, without the database library."""
+"""Frozen records of jobs and their steps."""
 
 from __future__ import annotations
 
@@ -18,10 +18,13 @@ class Job:
     """One job. Times are epoch seconds.
 
     Attributes:
-        plan: digest of what a person agreed to.
-        given, by, typed: how they did, who, and whether by typing a name.
-        done, total: how far it is, in its own unit; `total` is None where that is not known.
-        report: what it came to; empty as long as it runs.
+        plan: digest of the approved plan.
+        given: the kind of consent: none, confirmation or approval.
+        typed: the person typed a name.
+        by: the person who consented.
+        done: progress, in the unit of the job.
+        total: the end of the progress; None if unknown.
+        report: the results; empty while the job runs.
     """
 
     id: str
@@ -43,10 +46,48 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class JobStep:
-    """What became of one step. `call` is None as long as it was not begun, `outcome` as long as it is not over."""
+    """The state of one step. `call` is None until it starts, and `outcome` until it ends."""
 
     step: str
     call: str | None = None
     outcome: Outcome | None = None
+    error: str = ""
+    answer: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobGrant:
+    """The consent to all steps of a job. See `Job` for the other attributes.
+
+    Attributes:
+        steps: by step, the digest of the one call that it allows.
+        most_running: maximum number of the principal's running jobs, this one included.
+    """
+
+    name: str
+    principal: str
+    profile: str
+    plan: str
+    given: str
+    by: str
+    typed: bool
+    steps: Mapping[str, str]
+    most_running: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class StepClaim:
+    """A step of a grant that a call uses up."""
+
+    job: str
+    step: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepOutcome:
+    """The end of a step: its outcome, the error, and the API's answer with its secrets hidden."""
+
+    outcome: Outcome
     error: str = ""
     answer: Any = None

@@ -1,39 +1,36 @@
-"""What goes into the store and comes out of it: frozen records."""
+"""Frozen records that go into the store and come out of it, and how long they are stored."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
-
-from saasus_mcp.store.state_files import StoreError
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from saasus_mcp.common.outcome import Outcome
+    from saasus_mcp.store.job_records import JobGrant, StepClaim, StepOutcome
 
+HOUR = 3600
+DAY = 24 * HOUR
+AUDIT_DAYS, UNDO_LOG_DAYS = 365, 30
+"""Retention in days. The audit log is never purged automatically: AUDIT_DAYS is the default of `audit purge`."""
 
 BudgetKind = Literal["destructive", "users", "writes"]
 ApprovalStatus = Literal["pending", "approved", "rejected", "used", "stale"]
 
 
-class AlreadyUsed(StoreError):
-    """The confirmation or approval was used before, expired, or is not there: a yes holds once."""
-
-    reason: ClassVar[str] = "alreadyused"
-
-
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """A request for a person's yes, given out of band. Times are epoch seconds.
+    """A request for approval outside the client. Times are epoch seconds.
 
     Attributes:
-        code: short, for reading aloud and typing; carries no authority.
-        binding: digest of exactly what would be done, by whom, where (permissions.proof).
-        bound: the target's bound fields as they were when asked (permissions.bound).
+        code: short, for reading aloud and typing. It has no authority.
+        binding: digest of the call, its principal and its target (permissions.approval.proof).
+        name: the text that a person types to approve.
+        bound: JSON of the target's snapshot when the approval was requested.
         preview: JSON object of language to text.
-        two_person: whether it takes another person's yes than the requester's.
-        subject: digest of what a rejection holds for: the call and its variations (permissions.proof).
-        retry_at: of a rejected one: when the call or a variation of it may be requested again.
+        two_person: the requester may not approve it.
+        subject: digest of the call and its variations, to which a rejection applies.
+        retry_at: of a rejection, when the call or a variation of it may be requested again.
     """
 
     code: str
@@ -58,9 +55,9 @@ class Approval:
 
 @dataclass(frozen=True, slots=True)
 class ProofUse:
-    """The yes that a call uses up: a confirmation by the nonce of its question, or an approval by its code.
+    """The proof that a call uses up: a confirmation by the nonce of its question, or an approval by its code.
 
-    A step of a job names the job's grant; what it uses up of it is its Claim.
+    A step of a job names the job's grant, and uses up its StepClaim.
     """
 
     kind: Literal["confirmation", "approval", "grant"]
@@ -69,10 +66,11 @@ class ProofUse:
 
 @dataclass(frozen=True, slots=True)
 class HiddenSecret:
-    """A secret of an answer, encrypted; what is shown in its place is `secret://r/ID`.
+    """An encrypted secret of an answer, which shows the handle `secret://r/ID` in its place.
 
     Attributes:
-        operation, call: whose answer it was in.
+        operation: the operation that answered.
+        call: the call that was answered.
     """
 
     id: str
@@ -86,7 +84,7 @@ class HiddenSecret:
 
 @dataclass(frozen=True, slots=True)
 class BudgetCharge:
-    """What a call takes from its principal's budget: so much of a kind, of at most `ceiling` in `window` seconds."""
+    """The use of a budget by a call: `amount` of at most `ceiling` within `window` seconds."""
 
     principal: str
     kind: BudgetKind
@@ -97,7 +95,7 @@ class BudgetCharge:
 
 @dataclass(frozen=True, slots=True)
 class BudgetUsage:
-    """What a principal has used of one budget."""
+    """The current use of a budget by a principal."""
 
     principal: str
     kind: BudgetKind
@@ -106,7 +104,7 @@ class BudgetUsage:
 
 @dataclass(frozen=True, slots=True)
 class Freeze:
-    """Writes are held back: of one profile, or with an empty `profile` of all. Times are epoch seconds."""
+    """A stop of the writes of a profile, or of every profile if `profile` is empty. `at` is in epoch seconds."""
 
     at: float
     by: str
@@ -114,33 +112,16 @@ class Freeze:
     profile: str = ""
 
 
-class WritesFrozen(StoreError):
-    """A person has frozen writes, of the call's profile or of all."""
-
-    reason: ClassVar[str] = "frozen"
-
-
-class TooManyJobs(StoreError):
-    """As many jobs of the principal are running as may; this one was not started."""
-
-    reason: ClassVar[str] = "toomanyjobs"
-
-
-class BudgetExceeded(StoreError):
-    """The call would take more than its principal may in the time; nothing was sent."""
-
-    reason: ClassVar[str] = "overbudget"
-
-
 @dataclass(frozen=True, slots=True)
 class UndoEntry:
-    """One call that changed something. What is secret was left out of it.
+    """An entry of the undo log: a call that changed something, without its secrets.
 
     Attributes:
-        before: what was there, as the API answered; None where nothing shows it.
-        result: what the API answered.
-        undone: the calls that undid it, by the number of the inverse; each inverse goes at most once.
-        job, job_name: the job that made it, and what kind of job that is; empty where none did.
+        before: the state before the call, as the API answered; None if no read shows it.
+        result: the API's answer to the call.
+        undone: the calls that undid it, by the number of the inverse call. Each inverse call is sent at most once.
+        job: the job that made the call; empty for a single call.
+        job_name: the kind of that job.
     """
 
     call: str
@@ -157,57 +138,17 @@ class UndoEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class JobGrant:
-    """What a job may do, as a person agreed to it.
-
-    Attributes:
-        plan: digest of all of it.
-        given, by, typed: how they agreed (none, confirmation or approval), who, and whether by typing a name.
-        steps: by step, the digest of the one call that it allows.
-        most_running: jobs of the principal that may run at the same time, this one included.
-    """
-
-    name: str
-    principal: str
-    profile: str
-    plan: str
-    given: str
-    by: str
-    typed: bool
-    steps: Mapping[str, str]
-    most_running: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class StepClaim:
-    """The step of a job's grant that a call uses up."""
-
-    job: str
-    step: str
-    digest: str
-
-
-@dataclass(frozen=True, slots=True)
-class StepOutcome:
-    """What became of a job's step: whether it was done, why not, and what the API answered with its secrets hidden."""
-
-    outcome: Outcome
-    error: str = ""
-    answer: Any = None
-
-
-@dataclass(frozen=True, slots=True)
 class Commitment:
-    """What must hold and be kept before a call goes.
+    """The checks and records of a call before it is sent.
 
     Attributes:
-        writes: whether a freeze holds it back.
-        charges: what it takes from its principal's budget.
-        entry: what the journal keeps of the state before it.
-        undoes: the call that it undoes, and by which of its inverses.
-        grant: what the job that it begins may do.
-        claim: the step of a job that it uses up.
-        profile: where the call goes. Where it is not given, a freeze of any profile holds it back.
+        writes: a freeze stops the call.
+        charges: charges to the principal's budgets.
+        undo_entry: entry of the undo log.
+        undoes: the call that this one undoes, and the number of the inverse call.
+        grant: the grant of the job that the call starts.
+        claim: the step of a job that the call uses up.
+        profile: the profile of the call. If empty, a freeze of any profile stops it.
     """
 
     writes: bool = False
@@ -221,7 +162,12 @@ class Commitment:
 
 @dataclass(frozen=True, slots=True)
 class CallOutcome:
-    """What a call came to. `changed` is False only where it is known that it changed nothing; `step`: in its job."""
+    """The outcome of a call.
+
+    Attributes:
+        changed: False only if the call certainly changed nothing.
+        step: the outcome of the job's step.
+    """
 
     changed: bool = True
     result: Any = None
@@ -233,7 +179,7 @@ NO_COMMITMENT = Commitment()
 
 @dataclass(frozen=True, slots=True)
 class StoredResult:
-    """One large answer that was kept whole. `sealed` is encrypted, and empty where only its head was asked for."""
+    """A large answer that is stored in full. `sealed` is encrypted; it is empty in a list of results."""
 
     id: str
     principal: str

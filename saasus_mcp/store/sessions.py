@@ -1,4 +1,4 @@
-"""Who is signed in to the console of a hosted server: kept with the tokens, so that every replica knows and can end it."""
+"""Sign-in sessions of the console, stored with the tokens, so that every replica can check and end them."""
 
 from __future__ import annotations
 
@@ -23,41 +23,41 @@ class ConsoleSessionRecord:
 
 
 class SessionStore:
-    """The sessions, each known by the hash of its cookie. One that a token opened ends with the token."""
+    """The sessions by the hash of their cookie. A session that was opened with a token ends with the token."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def create(self, cookie: str, signed: ConsoleSessionRecord, token: str = "", *, most: int) -> None:
-        """Keep a new session, and forget those whose time is over or that are too many of one person.
+    def create(self, cookie: str, session: ConsoleSessionRecord, token: str = "", *, most: int) -> None:
+        """Store a new session, and delete those that have expired or exceed the person's limit.
 
         Args:
-            token: the one that opened it, where one did.
-            most: sessions of one person; the oldest end for a new one.
+            token: the token with which the session was opened.
+            most: maximum number of sessions of one person. The oldest sessions end first.
         """
         values = {
             "hash": hash_token(cookie),
-            "principal": signed.principal,
-            "groups": json.dumps(sorted(signed.groups)),
+            "principal": session.principal,
+            "groups": json.dumps(sorted(session.groups)),
             "token": hash_token(token) if token else None,
-            "opened_at": signed.opened_at,
-            "expires_at": signed.expires_at,
+            "opened_at": session.opened_at,
+            "expires_at": session.expires_at,
         }
         with self._database.transaction() as connection:
-            delete_skip_locked(connection, sessions, sessions.c.expires_at <= signed.opened_at)
+            delete_skip_locked(connection, sessions, sessions.c.expires_at <= session.opened_at)
             connection.execute(insert(sessions).values(**values))
-            theirs = sessions.c.principal == signed.principal
-            newest = select(sessions.c.hash).where(theirs).order_by(sessions.c.opened_at.desc()).limit(most)
-            delete_skip_locked(connection, sessions, theirs, sessions.c.hash.not_in(newest))
+            own = sessions.c.principal == session.principal
+            newest = select(sessions.c.hash).where(own).order_by(sessions.c.opened_at.desc()).limit(most)
+            delete_skip_locked(connection, sessions, own, sessions.c.hash.not_in(newest))
 
     def get(self, cookie: str, now: float) -> ConsoleSessionRecord | None:
-        """Who is signed in with this cookie; nobody where it has ended, or the token that opened it has."""
-        token_lives = exists().where(
+        """Return the session of a cookie, or None if the session or its token has ended."""
+        token_valid = exists().where(
             tokens.c.hash == sessions.c.token, tokens.c.revoked_at.is_(None), tokens.c.expires_at > now
         )
-        mine = (sessions.c.hash == hash_token(cookie), sessions.c.expires_at > now)
+        same = (sessions.c.hash == hash_token(cookie), sessions.c.expires_at > now)
         with self._database.read_transaction(patient=False) as connection:
-            query = select(sessions).where(*mine, or_(sessions.c.token.is_(None), token_lives))
+            query = select(sessions).where(*same, or_(sessions.c.token.is_(None), token_valid))
             row = connection.execute(query).first()
         if row is None:
             return None
@@ -69,6 +69,6 @@ class SessionStore:
             connection.execute(delete(sessions).where(sessions.c.hash == hash_token(cookie)))
 
     def delete_all(self, principal: str) -> int:
-        """End every session of someone; how many there were."""
+        """End every session of a person, and return their number."""
         with self._database.transaction() as connection:
             return connection.execute(delete(sessions).where(sessions.c.principal == principal)).rowcount

@@ -1,4 +1,4 @@
-"""The stores in one PostgreSQL database, a schema for each SaaS, shared by every server that is given its address."""
+"""The stores in a PostgreSQL database that replicas share, a schema for each SaaS."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from importlib.util import find_spec
 
 from sqlalchemy import Column, Integer, MetaData, Table, inspect
 
+from saasus_mcp.common.messages import message
 from saasus_mcp.store import tokens
 from saasus_mcp.store.audit.hash_chain import MacKeys
 from saasus_mcp.store.database.engine import Database
 from saasus_mcp.store.database.schema import freezes
+from saasus_mcp.store.errors import StoreError
 from saasus_mcp.store.records import Freeze
-from saasus_mcp.store.state_files import StoreError, safe_name
+from saasus_mcp.store.state_files import safe_name
 from saasus_mcp.store.store import Store
 from saasus_mcp.store.stores import SCHEMA_PREFIX
 from saasus_mcp.store.write_freeze import FreezeTable
@@ -22,35 +24,32 @@ from saasus_mcp.store.write_freeze import FreezeTable
 COMMON_SCHEMA, TOKENS_SCHEMA, JOBS_SCHEMA_PREFIX = "saasus_mcp", "saasus_mcp_accounts", "saasus_mcp_jobs"
 DECISIONS_SCHEMA = "saasus_mcp_decisions"
 MAX_ID_CHARACTERS = 32
-"""Characters of a SaaS id in the name of its schema, which PostgreSQL would cut off after 63."""
+"""Of a SaaS id in the name of its schema, which PostgreSQL would cut off after 63 characters."""
 COMMON_SCHEMA_VERSION = 2
 
 common_metadata = MetaData(schema=COMMON_SCHEMA)
 Table("versions", common_metadata, Column("version", Integer, primary_key=True, autoincrement=False))
 DATABASE_FREEZES = FreezeTable(freezes.to_metadata(common_metadata, schema=COMMON_SCHEMA))
-"""The freeze of the whole database, in a table like that of each store."""
+"""The freeze of the whole database."""
 
 
 class SharedStores:
     """See `Stores`.
 
     Args:
-        url: of the database.
-        keys: of the audit.
+        url: the URL of the database.
+        keys: returns the keys of the audit log.
 
     Raises:
-        StoreError: the address cannot be read, or there is nothing here that speaks to PostgreSQL.
+        StoreError: the URL cannot be read, or the PostgreSQL driver is not installed.
     """
 
     shared = True
 
     def __init__(self, url: str, keys: Callable[[], MacKeys]) -> None:
         if find_spec("psycopg") is None:
-            raise StoreError(
-                "SAASUS_MCP_DATABASE_URL is set, but the PostgreSQL driver is not installed.",
-                "Install saasus-mcp[hosted].",
-            )
-        from saasus_mcp.store.database import postgres  # noqa: PLC0415 - of an extra that not everybody has
+            raise StoreError(message("store.no_driver"), message("store.no_driver_hint"))
+        from saasus_mcp.store.database import postgres  # noqa: PLC0415 - in an optional extra
 
         self._engine = postgres.create_postgres_engine(url)
         self._keys = keys
@@ -100,14 +99,14 @@ class SharedStores:
         self._engine.dispose()
 
     def _database(self) -> Database:
-        """What is of no single SaaS, made where it is missing."""
+        """Return the database of what belongs to no single SaaS, created if missing."""
         if self._common is None:
             self._common = Database(self._engine, common_metadata, COMMON_SCHEMA_VERSION, COMMON_SCHEMA)
         return self._common
 
 
 def jobs_schema(saas_ids: Sequence[str]) -> str:
-    """Where the engine of jobs keeps its own: one for each SaaS, or one for servers that serve several."""
+    """Return the schema of the job engine: one for each SaaS, or one for servers with several."""
     return (
         f"{JOBS_SCHEMA_PREFIX}_of_{safe_name(saas_ids[0], MAX_ID_CHARACTERS).lower()}"
         if len(saas_ids) == 1

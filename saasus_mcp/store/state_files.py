@@ -1,4 +1,4 @@
-"""Where a SaaS's store lies on disk."""
+"""Files in the state folder: the stores and small files beside them."""
 
 from __future__ import annotations
 
@@ -6,71 +6,64 @@ import hashlib
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import ClassVar
 
 from saasus_mcp.common import private_files
-from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.messages import message
 from saasus_mcp.common.private_files import UnsafeFile
+from saasus_mcp.store.errors import StoreError
 
 STORE_SUFFIX = ".sqlite3"
 SQLITE_FILE_SUFFIXES = ("", "-wal", "-shm", "-journal")
-"""What SQLite adds to a database's name for the files beside it."""
+"""SQLite keeps files with these suffixes beside a database."""
 MAX_READABLE_CHARACTERS = 40
 MAX_STATE_FILE_BYTES = 64 * 1024
-"""Bytes of a file beside the stores, which is never a database."""
-
-
-class StoreError(SaasusMcpError):
-    """What must survive cannot be kept; a write that depends on it does not go."""
-
-    reason: ClassVar[str] = "storeerror"
-    """The value that audit records and metrics carry."""
+"""Of a small file beside the stores."""
 
 
 def prepare_store_file(folder: Path, saas_id: str) -> Path:
-    """The file of one SaaS's store, in a folder that only its owner can read; both are made where missing.
+    """Return the file of one SaaS's store. The file and the folder are created if missing.
 
     Raises:
-        StoreError: the folder or the file cannot be made or written.
+        StoreError: the folder or the file cannot be created or written.
     """
     return create_database_file(folder, safe_name(saas_id) + STORE_SUFFIX)
 
 
 def create_database_file(folder: Path, name: str) -> Path:
-    """A file of this name in the folder that only its owner can read, both made where missing.
+    """Return a database file in a folder that only its owner can read. Both are created if missing.
 
     Raises:
-        StoreError: the folder or the file cannot be made or written, or others can change it.
+        StoreError: the folder or the file cannot be created or written, or other users can change it.
     """
     file = folder / name
     try:
         private_files.ensure_private_folder(folder)
         require_safe_database(file)
-        with suppress(FileExistsError):  # one that is there is not opened: closing it would drop SQLite's locks on it
+        with suppress(FileExistsError):  # never open an existing file: closing it would drop SQLite's locks
             private_files.create_private_file(file, b"")
     except (UnsafeFile, OSError) as error:
-        raise _unusable(error) from error
+        raise unusable_folder(error) from error
     return file
 
 
 def require_safe_database(file: Path) -> None:
-    """See that others can change neither a database's file nor those that SQLite keeps beside it. Opens none of them.
+    """Check that other users can change neither a database nor SQLite's files beside it, without opening them.
 
     Raises:
-        StoreError: they can, or it cannot be seen.
+        StoreError: other users can change a file, or a file cannot be inspected.
     """
     try:
         for companion in SQLITE_FILE_SUFFIXES:
             private_files.require_private_file(file.with_name(file.name + companion))
     except (UnsafeFile, OSError) as error:
-        raise _unusable(error) from error
+        raise unusable_folder(error) from error
 
 
 def write_state_file(file: Path, text: str) -> None:
-    """Write a file beside the stores that others see whole or not at all, and only its owner can read.
+    """Replace a small file beside the stores. Only its owner can read it, and readers never see a part of it.
 
     Raises:
-        OSError: it cannot be written, or others can change its folder.
+        OSError: the file cannot be written, or other users can change its folder.
     """
     try:
         private_files.ensure_private_folder(file.parent)
@@ -80,11 +73,11 @@ def write_state_file(file: Path, text: str) -> None:
 
 
 def read_state_file(file: Path) -> str:
-    """The text of a small file beside the stores.
+    """Return the text of a small file beside the stores.
 
     Raises:
-        OSError: it is not there, cannot be read, or others can change it.
-        ValueError: it is no text.
+        OSError: the file is missing, cannot be read, or other users can change it.
+        ValueError: the file is not UTF-8.
     """
     try:
         return private_files.read_private_file(file, MAX_STATE_FILE_BYTES).decode()
@@ -92,28 +85,31 @@ def read_state_file(file: Path) -> str:
         raise PermissionError(str(error)) from error
 
 
-def _unusable(error: UnsafeFile | OSError) -> StoreError:
+def unusable_folder(error: UnsafeFile | OSError) -> StoreError:
+    """Return the error for a state folder or a file in it that cannot be used."""
     if isinstance(error, UnsafeFile):
         return StoreError(error.message, error.hint)
-    return StoreError(f"The state folder cannot be used: {error}.", "Set SAASUS_MCP_STATE_DIR.")
+    return StoreError(
+        message("store.state_folder_unusable", reason=str(error)), message("store.state_folder_unusable_hint")
+    )
 
 
 def list_store_files(folder: Path) -> list[Path]:
-    """The files of every store in a folder.
+    """Return the files of every store in a folder.
 
     Raises:
-        StoreError: others can change the folder.
+        StoreError: other users can change the folder.
     """
     if not os.path.lexists(folder):
         return []
     try:
         private_files.require_private_folder(folder)
     except (UnsafeFile, OSError) as error:
-        raise _unusable(error) from error
+        raise unusable_folder(error) from error
     return sorted(folder.glob("*" + STORE_SUFFIX))
 
 
 def safe_name(saas_id: str, longest: int = MAX_READABLE_CHARACTERS) -> str:
-    """A SaaS id as a name that no system refuses and no two ids share; of the id itself so many characters at most."""
-    shown = "".join(character if character.isalnum() and character.isascii() else "-" for character in saas_id)
-    return f"{shown[:longest]}-{hashlib.sha256(saas_id.encode()).hexdigest()[:12]}"
+    """Return a unique file name for a SaaS id, with at most `longest` characters of the id."""
+    readable = "".join(character if character.isalnum() and character.isascii() else "-" for character in saas_id)
+    return f"{readable[:longest]}-{hashlib.sha256(saas_id.encode()).hexdigest()[:12]}"

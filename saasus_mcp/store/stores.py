@@ -1,4 +1,4 @@
-"""Where the stores of every SaaS are: in a folder of this machine, or in a database that several servers share."""
+"""The stores of every SaaS: in a folder of this machine, or in a database that replicas share."""
 
 from __future__ import annotations
 
@@ -11,85 +11,84 @@ if TYPE_CHECKING:
     from saasus_mcp.store.tokens import TokenStore
 
 SCHEMA_PREFIX = "saasus_mcp_of_"
-"""Before the name of each store in a shared database, where other things have names too."""
+"""Of the schema of each store in a shared database."""
 
 
 class Stores(Protocol):
-    """Opens stores. Whoever opens one closes it, before this is closed."""
+    """Opens stores. The caller closes each store before closing this object."""
 
     @property
     def shared(self) -> bool:
-        """Whether servers on other machines use them too."""
+        """True if servers on other machines use the stores too."""
         ...
 
     @property
     def names(self) -> list[str]:
-        """What tells the stores that there are from each other.
+        """The names of the existing stores.
 
         Raises:
-            StoreError: it cannot be seen.
+            StoreError: the stores cannot be listed.
         """
         ...
 
     @property
     def audited_names(self) -> list[str]:
-        """The same, and the store of decisions where there is one: everything that has an audit.
+        """The names of everything with an audit log: the stores, and the store of decisions if it exists.
 
         Raises:
-            StoreError: it cannot be seen.
+            StoreError: the stores cannot be listed.
         """
         ...
 
     def open(self, name: str) -> Store:
-        """The store of this name.
+        """Open the store with this name.
 
         Raises:
-            StoreError: it cannot be used.
+            StoreError: the store cannot be used.
         """
         ...
 
     def open_saas(self, saas_id: str) -> Store:
-        """The store of a SaaS, made where it is missing.
+        """Open the store of a SaaS, or create it.
 
         Raises:
-            StoreError: it cannot be made or used.
+            StoreError: the store cannot be created or used.
         """
         ...
 
     def open_decisions(self) -> Store:
-        """The store of what is decided for every SaaS at once (tokens, the policy, a freeze of everything), made where it
-        is missing. Only its audit is used.
+        """Open or create the store of decisions for every SaaS: tokens, policy, freeze. Only its audit log is used.
 
         Raises:
-            StoreError: it cannot be made or used.
+            StoreError: the store cannot be created or used.
         """
         ...
 
     def require_key(self, saas_id: str) -> None:
-        """See that the store of a SaaS may be written to, and where that is new, any other one.
+        """Check the keys against the store of a SaaS or, if that is new, against the other stores.
 
         Raises:
-            WrongKey: none of the keys is theirs.
-            StoreError: it cannot be seen.
+            WrongKey: no key of this process belongs to a store.
+            StoreError: a store cannot be read.
         """
         ...
 
     def open_tokens(self) -> TokenStore:
-        """Whose tokens are believed.
+        """Open the tokens.
 
         Raises:
-            StoreError: they cannot be kept.
+            StoreError: the tokens cannot be read or written.
         """
         ...
 
     def set_freeze(self, freeze: Freeze | None) -> None:
-        """Hold the writes of every store back, those made later included, or with None let them go again.
+        """Freeze the writes of every store, later stores included, or lift the freeze with None.
 
         Raises:
-            StoreError: it cannot be written.
+            StoreError: the freeze cannot be written.
         """
         ...
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the database."""
         ...

@@ -1,4 +1,4 @@
-"""Who may sign in with a token of this server: a small database of its own, shared by all that serve or manage it."""
+"""Tokens of this server, in a database of their own that every process shares."""
 
 from __future__ import annotations
 
@@ -15,20 +15,22 @@ from typing import Any, Literal
 
 from sqlalchemy import Column, Float, Index, Integer, MetaData, String, Table, Text, insert, select, update
 
+from saasus_mcp.common.messages import message
 from saasus_mcp.store.database.engine import Database
 from saasus_mcp.store.database.locks import acquire_lock
 from saasus_mcp.store.database.write_probe import probe_write
-from saasus_mcp.store.state_files import StoreError, create_database_file
+from saasus_mcp.store.errors import StoreError, TokenNameTaken
+from saasus_mcp.store.state_files import create_database_file
 
 TOKENS_FILE = "accounts.db"
 TOKEN_PREFIX = "smcp_"  # noqa: S105 - a name, not a secret
-"""By it, scanners of source code and people recognise a token that lies where it should not."""
+"""Secret scanners and people recognise a leaked token by its prefix."""
 TOKEN_BYTES = 32
 TOKEN_LENGTH = len(TOKEN_PREFIX) + 43
 TOKEN_PATTERN = re.compile(rf"{TOKEN_PREFIX}[A-Za-z0-9_-]{{43}}")
-"""Of a token. What has another form is refused without a look into the database."""
+"""Text of another form is refused without a query."""
 USE_RESOLUTION_SECONDS = 3600.0
-"""Seconds for which the last use of a token is not noted anew: a call need not write."""
+"""The last use is saved at most this often, so that most calls need no write."""
 
 TOKENS_SCHEMA_VERSION = 1
 token_metadata = MetaData()
@@ -65,7 +67,7 @@ Index("sessions_by_principal", sessions.c.principal)
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What is kept of a token, which is never the token itself. Times are epoch seconds."""
+    """The record of a token, without the token itself. Times are epoch seconds."""
 
     name: str
     role: Literal["caller", "approver"]
@@ -77,19 +79,15 @@ class Token:
     revoked_at: float | None = None
 
     def is_valid(self, now: float) -> bool:
-        """Whether it still lets anybody in."""
+        """Return True if the token is neither revoked nor expired."""
         return self.revoked_at is None and self.expires_at > now
 
 
-class TokenNameTaken(StoreError):
-    """A token of that name is still good."""
-
-
 class TokenStore:
-    """The tokens, each known by its hash.
+    """The tokens by their hash.
 
-    A token is 256 random bits: nobody finds it by trying, so its hash need not be slow, and nothing is learned from how
-    long a lookup by hash takes. Each use looks here, so that a revoked token is refused at once, everywhere.
+    A token is 256 random bits, too many to guess, so its hash may be fast, and the time of a lookup reveals nothing. Each use
+    queries the database, so that a revoked token is refused at once by every replica.
     """
 
     def __init__(self, database: Database) -> None:
@@ -97,15 +95,15 @@ class TokenStore:
 
     @property
     def database(self) -> Database:
-        """Where they are kept, and with them who is signed in to the console (store.sessions)."""
+        """The database of the tokens and of the console's sessions (store.sessions)."""
         return self._database
 
     @classmethod
     def open(cls, folder: Path) -> TokenStore:
-        """Those of a state folder, made where they are missing.
+        """Open the tokens of a state folder, or create the database.
 
         Raises:
-            StoreError: the folder or the file cannot be made or written.
+            StoreError: the folder or the file cannot be created or written.
         """
         return cls(Database.open_file(create_database_file(folder, TOKENS_FILE), token_metadata, TOKENS_SCHEMA_VERSION))
 
@@ -113,17 +111,17 @@ class TokenStore:
         self._database.close()
 
     def add(self, wanted: Token) -> str:
-        """A new token, given out this once.
+        """Create a token and return it. It is not stored, and cannot be shown again.
 
         Raises:
-            NameTaken: another one of that name is still good.
+            TokenNameTaken: a valid token has this name.
         """
         token = TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
         with self._database.transaction() as connection:
             acquire_lock(connection, "tokens", wanted.name)
-            if any(each.is_valid(wanted.made_at) for each in _read(connection.execute(_named(wanted.name)))):
+            if any(token.is_valid(wanted.made_at) for token in _read(connection.execute(_named(wanted.name)))):
                 raise TokenNameTaken(
-                    f"A token named {wanted.name!r} already exists.", "Revoke it or choose another name."
+                    message("store.token_exists", name=wanted.name), message("store.token_exists_hint")
                 )
             values = {name: getattr(wanted, name) for name in Token.__slots__}
             values["groups"] = json.dumps(sorted(wanted.groups))
@@ -131,48 +129,48 @@ class TokenStore:
         return token
 
     def authenticate(self, token: str, now: float) -> Token | None:
-        """Return what this token stands for, while it is good; that it was used is noted.
+        """Return the record of a valid token, and save its use.
 
         Raises:
             StoreError: the database cannot be read.
         """
         if TOKEN_PATTERN.fullmatch(token) is None:
             return None
-        sought = hash_token(token)
+        hashed = hash_token(token)
         with self._database.read_transaction(patient=False) as connection:
-            row = connection.execute(select(tokens).where(tokens.c.hash == sought)).first()
-        if row is None or not hmac.compare_digest(row.hash, sought):
+            row = connection.execute(select(tokens).where(tokens.c.hash == hashed)).first()
+        if row is None or not hmac.compare_digest(row.hash, hashed):
             return None
-        found = _token(row)
-        if not found.is_valid(now):
+        record = _token(row)
+        if not record.is_valid(now):
             return None
-        if found.used_at is None or now - found.used_at >= USE_RESOLUTION_SECONDS:
-            self._note_use(sought, now)
-        return found
+        if record.used_at is None or now - record.used_at >= USE_RESOLUTION_SECONDS:
+            self._save_use(hashed, now)
+        return record
 
-    def _note_use(self, sought: str, now: float) -> None:
-        """Note for people when a token was last used. A disk that is full keeps nobody out."""
+    def _save_use(self, hashed: str, now: float) -> None:
+        """Save the last use for people. A full disk must not lock callers out."""
         with suppress(StoreError), self._database.transaction() as connection:
-            connection.execute(update(tokens).where(tokens.c.hash == sought).values(used_at=now))
+            connection.execute(update(tokens).where(tokens.c.hash == hashed).values(used_at=now))
 
     def check_writable(self) -> None:
-        """Write a row and remove it.
+        """Write and delete a row, as `probe_write` does.
 
         Raises:
-            StoreError: tokens could not be written.
+            StoreError: the database accepts no write.
         """
         probe_write(self._database)
 
     def list_tokens(self) -> list[Token]:
-        """Every token there ever was, newest first."""
+        """Return every token, newest first."""
         with self._database.transaction() as connection:
             return _read(connection.execute(select(tokens).order_by(tokens.c.made_at.desc())))
 
     def revoke(self, name: str, now: float) -> bool:
-        """End the token of this name at once. False where none is good."""
-        good = (tokens.c.name == name, tokens.c.revoked_at.is_(None), tokens.c.expires_at > now)
+        """Revoke the valid token with this name. False if there is none."""
+        valid = (tokens.c.name == name, tokens.c.revoked_at.is_(None), tokens.c.expires_at > now)
         with self._database.transaction() as connection:
-            return connection.execute(update(tokens).where(*good).values(revoked_at=now)).rowcount > 0
+            return connection.execute(update(tokens).where(*valid).values(revoked_at=now)).rowcount > 0
 
 
 def _named(name: str) -> Any:
@@ -190,5 +188,5 @@ def _token(row: Any) -> Token:
 
 
 def hash_token(token: str) -> str:
-    """What is kept of a token or a cookie: random values of 256 bits need no slow hash."""
+    """Return the hash of a token or a cookie. Random values of 256 bits need no slow hash."""
     return hashlib.sha256(token.encode()).hexdigest()

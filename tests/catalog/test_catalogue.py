@@ -1,4 +1,4 @@
-"""The compiled catalogue, and what every tool in it promises to every client."""
+"""The compiled catalogue, and the rules that every tool in it satisfies."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NOT_PORTABLE = {
 
 
 def nodes(schema: Any) -> Iterator[dict[str, Any]]:
-    """Every schema node in a schema."""
+    """Yield every node of a schema."""
     yield schema
     for child in schema.get("properties", {}).values():
         yield from nodes(child)

@@ -1,4 +1,4 @@
-"""Which reads can be made with what earlier reads answered: derived for every read, and never with an id of another parent."""
+"""Planning of reads: arguments come from earlier answers, and never with the id of another parent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NOW = datetime(2026, 3, 18, 12, tzinfo=UTC)
 READS: dict[str, PlannedRead] = {read.key: read for read in plan_reads(load_catalogue())}
 
 
-def filled(key: str, rows: list[Row]) -> list[dict[str, Any]]:
+def build_arguments(key: str, rows: list[Row]) -> list[dict[str, Any]]:
     return list(READS[key].arguments(rows, NOW))
 
 
@@ -24,7 +24,7 @@ def test_a_plan_holds_every_read_and_nothing_else() -> None:
 
 
 def test_only_reads_that_need_a_secret_cannot_be_made() -> None:
-    """A new read whose id no rule finds fails here: add the rule, or say why none can."""
+    """Fail for a new read whose id no rule finds. Add a rule, or explain why there is none."""
     assert {key for key, read in READS.items() if not read.possible} == {
         "apigateway.GetApiKey",
         "auth.GetUserInfo",
@@ -35,30 +35,34 @@ def test_only_reads_that_need_a_secret_cannot_be_made() -> None:
 
 @pytest.mark.parametrize("key", [key for key, read in READS.items() if read.possible and not read.needs])
 def test_a_read_without_ids_is_given_arguments_that_fit(key: str) -> None:
-    (given,) = filled(key, [])
+    (given,) = build_arguments(key, [])
     arguments.check_arguments(READS[key].operation, given)
 
 
 def test_times_cover_a_period_that_ends_now() -> None:
-    assert filled("analysis.GetAggregatedUserInfo", []) == [{"start_date": "2026-02-16", "end_date": "2026-03-18"}]
-    assert filled("analysis.GetActiveUsers", []) == [{"type": "monthly", "date_from": "2026-03"}]
-    (stamps,) = filled("analysis.GetPageStatistics", [])
+    assert build_arguments("analysis.GetAggregatedUserInfo", []) == [
+        {"start_date": "2026-02-16", "end_date": "2026-03-18"}
+    ]
+    assert build_arguments("analysis.GetActiveUsers", []) == [{"type": "monthly", "date_from": "2026-03"}]
+    (stamps,) = build_arguments("analysis.GetPageStatistics", [])
     assert stamps["end_timestamp"] - stamps["start_timestamp"] == 30 * 24 * 3600
 
 
 def test_a_user_is_asked_for_in_the_tenant_whose_list_names_it() -> None:
     tenants = READS["auth.GetTenants"].rows({}, {"tenants": [{"id": "t1"}, {"id": "t2"}]})
     strangers = READS["auth.GetSaasUsers"].rows({}, {"users": [{"id": "elsewhere", "email": "e"}]})
-    assert filled("auth.GetTenantUser", [*tenants, *strangers]) == []
+    assert build_arguments("auth.GetTenantUser", [*tenants, *strangers]) == []
 
     members = READS["auth.GetTenantUsers"].rows({"tenant_id": "t2"}, {"users": [{"id": "u"}]})
-    assert filled("auth.GetTenantUser", [*tenants, *strangers, *members]) == [{"tenant_id": "t2", "user_id": "u"}]
+    assert build_arguments("auth.GetTenantUser", [*tenants, *strangers, *members]) == [
+        {"tenant_id": "t2", "user_id": "u"}
+    ]
 
 
 def test_a_nested_list_gives_ids_of_its_own_parent() -> None:
     answer = {"feedbacks": [{"id": "f1", "comments": []}, {"id": "f2", "comments": [{"id": "c"}]}]}
     rows = READS["communication.GetFeedbacks"].rows({}, answer)
-    assert filled("communication.GetFeedbackComment", rows) == [{"feedback_id": "f2", "comment_id": "c"}]
+    assert build_arguments("communication.GetFeedbackComment", rows) == [{"feedback_id": "f2", "comment_id": "c"}]
 
 
 def test_a_field_that_ends_a_parameters_name_fills_it() -> None:
@@ -66,7 +70,7 @@ def test_a_field_that_ends_a_parameters_name_fills_it() -> None:
         *READS["auth.GetTenants"].rows({}, {"tenants": [{"id": "t"}]}),
         *READS["pricing.GetMeteringUnits"].rows({}, {"units": [{"id": "not this", "unit_name": "calls"}]}),
     ]
-    given = filled("pricing.GetMeteringUnitDateCountByTenantIdAndUnitNameToday", rows)
+    given = build_arguments("pricing.GetMeteringUnitDateCountByTenantIdAndUnitNameToday", rows)
     assert given == [{"tenant_id": "t", "metering_unit_name": "calls"}]
 
 

@@ -1,4 +1,4 @@
-"""The search over the catalogue: found in both languages, whatever is mistyped, and never at a loss for hostile text."""
+"""The search over the catalogue: both languages, misspelt words and hostile text."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from scripts import search_bench
 GOAL = 0.95
 
 
-def first(catalogue: Catalogue, query: str) -> str:
+def first_hit(catalogue: Catalogue, query: str) -> str:
     return catalogue.index.search(query, 1)[0].operation.key
 
 
 @pytest.fixture(scope="module")
-def table() -> Mapping[str, Any]:
+def synonyms_table() -> Mapping[str, Any]:
     read: Mapping[str, Any] = yaml.safe_load((compiler.SPECS / "synonyms.yaml").read_text(encoding="utf-8"))
     return read
 
@@ -83,7 +83,7 @@ def test_the_index_that_ships_is_what_the_table_of_synonyms_compiles_to() -> Non
     ],
 )
 def test_what_is_to_be_done_tells_neighbours_apart(catalogue: Catalogue, query: str, key: str) -> None:
-    assert first(catalogue, query) == key
+    assert first_hit(catalogue, query) == key
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_what_is_to_be_done_tells_neighbours_apart(catalogue: Catalogue, query: 
     ],
 )
 def test_spelling_mistakes_are_forgiven(catalogue: Catalogue, query: str, key: str) -> None:
-    assert first(catalogue, query) == key
+    assert first_hit(catalogue, query) == key
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_width_kana_and_case_make_no_difference(catalogue: Catalogue, one: str, 
     ["invite a member", "inviting members", "invited member", "invites for members", "invitation of a member"],
 )
 def test_endings_make_no_difference_to_what_is_meant(catalogue: Catalogue, query: str) -> None:
-    assert first(catalogue, query) == "auth.CreateTenantInvitation"
+    assert first_hit(catalogue, query) == "auth.CreateTenantInvitation"
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_endings_make_no_difference_to_what_is_meant(catalogue: Catalogue, query
     ],
 )
 def test_two_languages_may_stand_in_one_query(catalogue: Catalogue, query: str, key: str) -> None:
-    assert first(catalogue, query) == key
+    assert first_hit(catalogue, query) == key
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_two_languages_may_stand_in_one_query(catalogue: Catalogue, query: str, 
     ],
 )
 def test_a_value_in_a_query_counts_for_what_it_is(catalogue: Catalogue, query: str, key: str) -> None:
-    assert first(catalogue, query) == key
+    assert first_hit(catalogue, query) == key
 
 
 def test_every_operation_is_found_by_its_own_name(catalogue: Catalogue) -> None:
@@ -202,7 +202,7 @@ def test_a_query_that_says_nothing_finds_nothing(catalogue: Catalogue, query: st
 
 
 def test_only_the_beginning_of_a_huge_query_counts(catalogue: Catalogue) -> None:
-    assert first(catalogue, "delete tenant " + "\0" * 1_000_000) == "auth.DeleteTenant"
+    assert first_hit(catalogue, "delete tenant " + "\0" * 1_000_000) == "auth.DeleteTenant"
     assert catalogue.index.search("\0" * 1_000_000 + "delete tenant") == []
 
 
@@ -243,19 +243,19 @@ def test_the_search_is_not_loaded_before_it_is_asked() -> None:
     assert "catalog.search" not in loaded
 
 
-def test_the_table_of_synonyms_is_sound(catalogue: Catalogue, table: Mapping[str, Any]) -> None:
+def test_the_table_of_synonyms_is_sound(catalogue: Catalogue, synonyms_table: Mapping[str, Any]) -> None:
     keys = [operation.key for operation in catalogue]
-    assert synonyms.find_synonym_problems(table, keys) == []
+    assert synonyms.find_synonym_problems(synonyms_table, keys) == []
 
 
 BOTH = {"en": ["word"], "ja": ["言葉"]}
 
 
 @pytest.mark.parametrize("language", search_bench.LANGUAGES)
-def test_the_search_is_not_judged_by_what_it_is_made_from(table: Mapping[str, Any], language: str) -> None:
+def test_the_search_is_not_judged_by_what_it_is_made_from(synonyms_table: Mapping[str, Any], language: str) -> None:
     known = {
         fold_text(text)
-        for source in (search_bench.queries(compiler.SPECS / "questions.yaml"), table["operations"])
+        for source in (search_bench.queries(compiler.SPECS / "questions.yaml"), synonyms_table["operations"])
         for by_language in source.values()
         for text in by_language[language]
     }

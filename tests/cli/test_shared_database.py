@@ -35,7 +35,7 @@ def asked(where: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
         entry = UndoEntry(
             "c" * 32, now, "auth.UpdateRole", "local:me", "default", {"role_name": "a"}, {"display_name": "b"}
         )
-        store.commit("c" * 32, {"operation": "auth.UpdateRole"}, now, None, Commitment(undo_entry=entry))
+        store.commit("c" * 32, {"operation": "auth.UpdateRole"}, now, commitment=Commitment(undo_entry=entry))
         yield store
 
 

@@ -1,4 +1,4 @@
-"""Foreign text on its way to a person: nothing hidden in it, nothing that passes for words of ours."""
+"""Text from outside: nothing in it is invisible, and nothing can pass for text of this server."""
 
 from __future__ import annotations
 

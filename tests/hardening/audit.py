@@ -52,7 +52,7 @@ def write_records(ground: AttackContext, saas_id: str = "saas", records: int = 6
 
 
 def verify_chain(store: Store, *heads: ChainHead) -> list[str]:
-    return [found.fault.partition(":")[0] for found in store.audit_log.find_breaks(heads)]
+    return [str(found.fault).partition(":")[0] for found in store.audit_log.find_breaks(heads)]
 
 
 def forged_mark(store: Store, number: int, mac: str) -> None:
@@ -258,7 +258,7 @@ async def large_page(ground: AttackContext) -> str:
         desk = build_console(ground, store)
         session = ConsoleSession(OWNER, "", NOW, NOW + 60)
         page = audit_page(desk, PageRequest({"days": "366"}, {}, session, Reader.of("en")))
-        size, older = len(json.dumps(page.values["records"])), page.values["older"]
+        size, older = len(json.dumps(page.values["records"], default=str)), page.values["older"]
         assert size < 1_000_000
         assert older
         assert audit_page(desk, PageRequest({"days": "366", "before": older}, {}, session, Reader.of("en"))).values[

@@ -222,7 +222,9 @@ async def linked_database(ground: AttackContext) -> str:
 async def endless_freeze(ground: AttackContext) -> str:
     folder = state_folder(ground)
     os.mkfifo(folder / folder_freeze.FREEZE_FILE)
-    assert folder_freeze.read_folder_freeze(folder) is folder_freeze.UNREADABLE_FREEZE
+    freeze = folder_freeze.read_folder_freeze(folder)
+    assert freeze is not None
+    assert "cannot be read" in freeze.reason
     return "nothing waits for it, and every write is held back"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
-from saasus_mcp.jobs.job_context import MAX_CONCURRENT
+from saasus_mcp.jobs.job_reader import MAX_CONCURRENT
 from saasus_mcp.permissions.policy.presets import PRESETS, Policy
 from saasus_mcp.sandbox import Sandbox
 from saasus_mcp.sandbox.faults import Kind
@@ -184,7 +184,7 @@ async def test_a_step_with_other_arguments_than_agreed_to_is_refused(tmp_path: P
         grant = JobGrant(
             "job_x", PRINCIPAL.id, "sandbox", "p", "confirmation", "local:person", False, {"one": weighed.digest}
         )
-        on.pipeline.store.commit(job, {"operation": "job_x"}, 0.0, None, Commitment(grant=grant))
+        on.pipeline.store.commit(job, {"operation": "job_x"}, 0.0, commitment=Commitment(grant=grant))
         other = await on.call("auth_create_role", {"role_name": "b", "display_name": "A"}, part=part)
         assert "not part of the plan" in other.text
         agreed = await on.call("auth_create_role", {"role_name": "a", "display_name": "A"}, part=part)

@@ -12,7 +12,8 @@ import pytest
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.jobs.job_context import MAX_CONCURRENT, JobContext, JobReader, no_checkpoint, run_concurrently
+from saasus_mcp.jobs.job_context import JobContext
+from saasus_mcp.jobs.job_reader import MAX_CONCURRENT, JobReader, no_checkpoint, run_concurrently
 from saasus_mcp.jobs.plan import AnswerLookup, PlanStep, StepGroup
 from saasus_mcp.jobs.step_runner import StepRunner
 from saasus_mcp.server.pipeline.call import Call, JobStepRef
@@ -43,7 +44,7 @@ async def test_what_a_step_made_is_known_again_only_where_one_thing_can_be_it(
     behind, part = build_pipeline(api, store), JobStepRef(JOB)
     weighed = await evaluate_step(behind, Call("auth_create_role", ENTRY.args, PRINCIPAL, job_step=ENTRY.ref(part)))
     grant = JobGrant("job_x", PRINCIPAL.id, "default", "p", "none", "", False, {ENTRY.step: weighed.digest})
-    store.commit(JOB, {"operation": "job_x"}, 0.0, None, Commitment(grant=grant))
+    store.commit(JOB, {"operation": "job_x"}, 0.0, commitment=Commitment(grant=grant))
     stepper = StepRunner(behind, PRINCIPAL, part, JobReader(behind, PRINCIPAL, part).fetch)
     made, _ = await stepper.run_step(ENTRY)
     assert (made.outcome, made.answer) == ("applied", found)
@@ -67,7 +68,7 @@ async def test_a_ceiling_that_is_reached_ends_a_plan_that_would_only_go_on_to_re
         rows.append(StepGroup(f"row {number}", (replace(entry, snapshot=weighed.snapshot),)))
         steps[entry.step] = weighed.digest
     grant = JobGrant("job_x", PRINCIPAL.id, "default", "p", "none", "", False, steps)
-    store.commit(JOB, {"operation": "job_x"}, 0.0, None, Commitment(grant=grant))
+    store.commit(JOB, {"operation": "job_x"}, 0.0, commitment=Commitment(grant=grant))
     work = JobContext(behind, PRINCIPAL, JobStepRef(JOB), no_checkpoint)
     done = [each async for batch in work.run_groups(rows) for each in batch]
     assert sum(each.outcome == "applied" for each in done) == len(api.writes) == 2
@@ -98,7 +99,7 @@ async def test_a_step_that_was_begun_while_the_store_failed_is_read_back_and_not
     behind, part = build_pipeline(api, store), JobStepRef(JOB)
     weighed = await evaluate_step(behind, Call("auth_create_role", ENTRY.args, PRINCIPAL, job_step=ENTRY.ref(part)))
     grant = JobGrant("job_x", PRINCIPAL.id, "default", "p", "none", "", False, {ENTRY.step: weighed.digest})
-    store.commit(JOB, {"operation": "job_x"}, 0.0, None, Commitment(grant=grant))
+    store.commit(JOB, {"operation": "job_x"}, 0.0, commitment=Commitment(grant=grant))
     commit = store.commit
 
     def unheard(*given: Any) -> None:

@@ -1,4 +1,4 @@
-"""A call whose arguments arrive as the wrong JSON type is the call that was meant, to the digest, or it is refused."""
+"""Arguments of the wrong JSON type give the same request digest as the right ones, or are refused."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ sent = any_json | any_json.map(lambda value: json.dumps(value, default=str)) | s
 
 
 def mistaken(schema: dict[str, Any], value: Any, draw: Any, *, secret: bool = False) -> Any:
-    """The value as a careless client may send it, at any depth."""
+    """Return the value as a careless client may send it, at any depth."""
     schema = next((each for each in schema.get("anyOf", ()) if each["type"] != "null"), schema)
     if isinstance(value, dict):
         fields = schema.get("properties", {})
@@ -40,7 +40,7 @@ def mistaken(schema: dict[str, Any], value: Any, draw: Any, *, secret: bool = Fa
 
 
 def numbered(schema: dict[str, Any], value: Any) -> Any:
-    """The value with digits wherever any text will do."""
+    """Replace free texts in the value by digits."""
     if isinstance(value, dict):
         return {name: numbered(schema.get("properties", {}).get(name, {}), item) for name, item in value.items()}
     if isinstance(value, list):

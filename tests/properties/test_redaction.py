@@ -1,4 +1,4 @@
-"""Whatever a secret is and however it is encoded, nothing of it is left; and what holds no secret stays as it is."""
+"""No encoding of a secret survives redaction, and a text without a secret stays unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Any text in a path is one segment or refused; any arguments are a request or a refusal; any request is signed as documented."""
+"""Any text in a path is one segment or refused, any arguments give a request or a refusal, and signatures are as documented."""
 
 from __future__ import annotations
 
@@ -84,7 +84,9 @@ def test_the_signature_is_an_hmac_over_exactly_what_is_sent(
     timestamp = f"{minute:012d}"
     message = f"{timestamp}key{method}{host.split('//')[1]}{path}".encode() + body
     wanted = hmac.new(b"hush", message, hashlib.sha256).hexdigest()
-    header = sign_request(Credentials("id", "key", "hush"), timestamp, method, httpx2.URL(host + path), body)
+    header = sign_request(
+        Credentials("id", "key", "hush"), timestamp, method=method, url=httpx2.URL(host + path), body=body
+    )
     assert header == f"SAASUSSIGV1 Sig={wanted}, SaaSID=id, APIKey=key"
 
 

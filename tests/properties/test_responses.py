@@ -1,4 +1,4 @@
-"""Whatever the API answers: structured content that the schema accepts, no marked secret in it, and nothing that breaks."""
+"""For any response: structured content satisfies the schema and contains no marked secret."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def hidden(_: str) -> str:
 
 
 class Hider:
-    """Numbers what it hides."""
+    """Replaces each secret by a number."""
 
     def __init__(self) -> None:
         self.hidden: list[str] = []
@@ -170,7 +170,7 @@ def test_scrubbing_removes_the_value_after_a_secrets_name_whatever_stands_around
 
 
 def places(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Every place in a value: what holds it, and under which key."""
+    """Yield the parent and the key of every value inside a value."""
     keys = value.keys() if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
     for key in keys:
         yield value, key
@@ -178,7 +178,7 @@ def places(value: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def planted(operation: Operation) -> tuple[Any, list[str]]:
-    """The sample answer with another marker in each secret field."""
+    """Return the sample answer with a different marker in each secret field."""
     value, marks = (
         copy.deepcopy(sample_value(operation.output_schema)),
         (MARK.format(number) for number in itertools.count()),

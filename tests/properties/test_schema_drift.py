@@ -1,4 +1,4 @@
-"""Whatever an answer holds, the report of its differences has no value of it and no key of a map."""
+"""The report of deviations contains no value of an answer and no key of a map."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _anything = st.recursive(
 
 @st.composite
 def _answers(draw: st.DrawFn) -> tuple[str, Any]:
-    """An answer with the documented fields of some read, a canary as every value and as every other key."""
+    """Draw an answer with the documented fields of a read, and a canary as every value and every other key."""
     key = draw(st.sampled_from(sorted(key for key, row in ROWS.items() if "200" in row["fields"])))
     fields = ROWS[key]["fields"]
 
@@ -51,7 +51,7 @@ def _answers(draw: st.DrawFn) -> tuple[str, Any]:
 
 
 def full(fields: dict[str, Any], place: str) -> Any:
-    """An answer with all that is documented, a canary as each value and as a key of each object."""
+    """Return an answer with all documented fields, and a canary as each value and as a key of each object."""
     if place + "[]" in fields:
         return [full(fields, place + "[]")]
     starts = [place, *(one for number in range(9) if (one := f"{place}|{number}") in fields)]

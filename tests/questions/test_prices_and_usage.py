@@ -128,7 +128,7 @@ def test_a_headline_stays_a_sentence_where_a_name_is_not_known() -> None:
 
 async def test_endpoints_are_shown_as_they_are_sent_where_the_present_ones_cannot_be_read() -> None:
     async def refuse(_key: str, _args: object) -> ReadResult:
-        return ReadResult(read_error="no answer")
+        return ReadResult(read_error="no_answer")
 
     operation = CATALOGUE.find("apigateway.UpdateApiGatewaySettings")
     args = {"endpoint_settings_list": [{**LIVE, "role_names": ["everyone"]}]}

@@ -23,7 +23,7 @@ def field(kind: str = "text", **more: Any) -> FieldText:
 
 
 def resolve(_: str, id_: Any) -> Value:
-    return NamedItem("管理者 (admin)", id_) if id_ == "admin" else UnresolvedId(str(id_), "not found")
+    return NamedItem("管理者 (admin)", id_) if id_ == "admin" else UnresolvedId(str(id_), "not_found")
 
 
 VALUES = ValueFactory(lambda path: FieldText(Text(path, path)), resolve, frozenset({"role"}))

@@ -1,4 +1,4 @@
-"""Checking arguments: what fits passes as it is meant, what does not is refused by the field's own name."""
+"""Arguments: valid ones pass unchanged, and invalid ones are refused with the field's name."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ VALUES: dict[str, Any] = {
     "null": None,
 }
 FITS = {("number", "integer")}
-"""Of what type a value of another type may stand in: a whole number where any number will do."""
+"""Types whose values another type accepts: an integer is a number."""
 
 
 def refusal(operation: Operation, arguments: Any) -> InvalidArguments:
@@ -34,14 +34,14 @@ def refusal(operation: Operation, arguments: Any) -> InvalidArguments:
     return caught.value
 
 
-def kinds(schema: dict[str, Any]) -> set[str]:
-    """The types a field takes, a meaningful null among them."""
+def accepted_types(schema: dict[str, Any]) -> set[str]:
+    """Return the types that a field accepts, including a meaningful null."""
     return {kind for branch in schema.get("anyOf", [schema]) for kind in [branch["type"]]}
 
 
-def wrong(schema: dict[str, Any]) -> Iterator[Any]:
-    """A value of every type that the field does not take."""
-    taken = kinds(schema)
+def wrong_values(schema: dict[str, Any]) -> Iterator[Any]:
+    """Yield a value of every type that the field does not accept."""
+    taken = accepted_types(schema)
     for kind, value in VALUES.items():
         if kind not in taken and not any((own, kind) in FITS for own in taken):
             yield value
@@ -59,7 +59,7 @@ def test_every_wrong_type_at_every_field_is_refused_by_the_fields_name(catalogue
     for operation in catalogue:
         base = complete_arguments(operation)
         for name, schema in operation.input_schema.get("properties", {}).items():
-            for value in wrong(schema):
+            for value in wrong_values(schema):
                 tried += 1
                 try:
                     check_arguments(operation, {**base, name: value})
@@ -82,7 +82,7 @@ def test_every_wrong_type_below_the_top_is_refused_by_its_whole_path(catalogue: 
                 continue
             listed = "items" in schema
             for inner, field in schema.get("items", schema)["properties"].items():
-                for value in wrong(field):
+                for value in wrong_values(field):
                     tried += 1
                     changed = {**(base[name][0] if listed else base[name]), inner: value}
                     error = refusal(operation, {**base, name: [changed] if listed else changed})
@@ -235,7 +235,7 @@ def test_a_country_is_two_capital_letters_and_nothing_more(catalogue: Catalogue,
 def test_an_error_never_repeats_a_text_that_was_given(catalogue: Catalogue) -> None:
     for operation in catalogue:
         for name, schema in operation.input_schema.get("properties", {}).items():
-            if "string" not in kinds(schema):
+            if "string" not in accepted_types(schema):
                 error = refusal(operation, {**complete_arguments(operation), name: "hush-hush-hush"})
                 assert "hush" not in str(error), operation.key
 
@@ -282,7 +282,7 @@ def test_a_list_that_is_too_long_is_refused_before_its_items(catalogue: Catalogu
 
 
 def bounded_list(catalogue: Catalogue) -> Operation:
-    """An operation that declares how many items a list may have."""
+    """Return an operation with a limit of items in a list."""
     schemas = ((each, each.input_schema.get("properties", {}).values()) for each in catalogue)
     return next(each for each, fields in schemas if any("maxItems" in field for field in fields))
 
@@ -317,3 +317,15 @@ def test_what_no_tool_takes_is_refused_with_the_limit(catalogue: Catalogue, valu
     caught = refusal(catalogue.find("auth.CreateTenant"), {"name": "x", "attributes": value})
     assert said in str(caught.message)
     assert len(str(caught)) < 400
+
+
+def test_a_refusal_is_explained_in_the_readers_language(catalogue: Catalogue) -> None:
+    operation = catalogue.find("auth.GetTenant")
+    assert refusal(operation, {}).text("ja") == "tenant_id: 必須ですが、指定されていません。"
+    assert refusal(operation, {"tenant_id": True}).text("ja") == (
+        "tenant_id: 文字列を指定してください(指定された値: true)。"
+    )
+    assert refusal(operation, {"tenant_id": 1}).text("en") == (
+        "tenant_id: expected string, got a number. "
+        "Send it as text, in quotation marks: a number can lose zeros and digits."
+    )

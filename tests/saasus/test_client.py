@@ -1,4 +1,4 @@
-"""Sending: idempotent reads may go again, each attempt signed anew; everything else goes once, whatever comes back."""
+"""The API client: idempotent reads are retried, each attempt with its own signature. Anything else is sent once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ START = datetime(2026, 1, 31, 23, 59, 30, tzinfo=UTC)
 
 
 class Ticking:
-    """A clock that moves on by a minute with every look."""
+    """A clock that advances by a minute at every call."""
 
     def __init__(self) -> None:
         self.at = START - timedelta(minutes=1)
@@ -35,7 +35,7 @@ class Ticking:
 
 
 class Upstream:
-    """Answers one thing after another, the last one for ever, and keeps what it was sent."""
+    """Answers a list of responses, repeats the last one, and records the requests."""
 
     def __init__(self, *answers: httpx2.Response | Exception) -> None:
         self.answers = list(answers)
@@ -62,7 +62,7 @@ async def send(upstream: Upstream, operation: Operation, clock: Callable[[], dat
 
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The seconds that would have been waited between attempts, as outside of tests."""
+    """Record the waits between attempts instead of waiting."""
     waited: list[float] = []
 
     async def note(seconds: float) -> None:
@@ -147,7 +147,7 @@ async def test_each_attempt_is_signed_with_its_own_time(reading: Operation) -> N
     await send(upstream, reading, Ticking())
     stamps = ["202601312359", "202602010000", "202602010001"]
     for request, stamp in zip(upstream.sent, stamps, strict=True):
-        wanted = sign_request(CREDENTIALS, stamp, "GET", request.url, b"")
+        wanted = sign_request(CREDENTIALS, stamp, method="GET", url=request.url, body=b"")
         assert request.headers["Authorization"] == wanted
 
 
@@ -258,5 +258,5 @@ async def test_a_base_url_keeps_its_port_and_loses_its_slash(reading: Operation)
     async with ApiClient(CREDENTIALS, "http://127.0.0.1:9000/", transport=transport, clock=lambda: START) as client:
         await client.send(reading, request, "t")
     assert str(upstream.sent[0].url).startswith("http://127.0.0.1:9000/v1/auth/tenants/")
-    wanted = sign_request(CREDENTIALS, "202601312359", "GET", upstream.sent[0].url, b"")
+    wanted = sign_request(CREDENTIALS, "202601312359", method="GET", url=upstream.sent[0].url, body=b"")
     assert upstream.sent[0].headers["Authorization"] == wanted

@@ -1,4 +1,4 @@
-"""When no answer comes back: what is known of the deed, in every way that a connection can fail."""
+"""Requests without a response: the outcome for every way in which a connection can fail."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ MAY_HAVE_ARRIVED = [
 
 
 class Silent(httpx2.AsyncBaseTransport):
-    """Takes the request and never answers."""
+    """Accepts the request and never answers."""
 
     def __init__(self) -> None:
         self.taken = 0
@@ -52,7 +52,7 @@ class Silent(httpx2.AsyncBaseTransport):
 
 
 class Dripping(httpx2.AsyncByteStream):
-    """Begins an answer and never ends it."""
+    """Starts an answer and never finishes it."""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         yield b'{"id":'
@@ -60,7 +60,7 @@ class Dripping(httpx2.AsyncByteStream):
 
 
 class Endless(httpx2.AsyncByteStream):
-    """Answers for ever."""
+    """Answers without end."""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         chunk = b" " * (1024 * 1024)
@@ -69,7 +69,7 @@ class Endless(httpx2.AsyncByteStream):
 
 
 class Answering(httpx2.AsyncBaseTransport):
-    """Answers at once with a body that comes as it will."""
+    """Answers at once with a streamed body."""
 
     def __init__(self, stream: httpx2.AsyncByteStream) -> None:
         self.stream = stream

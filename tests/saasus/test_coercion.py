@@ -1,4 +1,4 @@
-"""What clients mean by a value of the wrong type: understood where the schema leaves no doubt, else refused by field."""
+"""Coercion: a value of the wrong type is coerced if the schema allows one reading, and refused otherwise."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def refusal(operation: Operation, arguments: Any) -> InvalidArguments:
     return caught.value
 
 
-def own(schema: dict[str, Any], given: Any) -> Any:
-    """What a tool of our own with one argument `it` is given."""
+def coerce_argument(schema: dict[str, Any], given: Any) -> Any:
+    """Return the arguments of a built-in tool with one argument `it`."""
     seen: list[Any] = []
 
     async def run(call: Call) -> ToolAnswer:
@@ -86,7 +86,7 @@ UNDERSTOOD: list[tuple[str, dict[str, Any], Any, Any]] = [
     ("schema", "given", "meant"), [case[1:] for case in UNDERSTOOD], ids=[c[0] for c in UNDERSTOOD]
 )
 def test_what_leaves_no_doubt_is_understood(schema: dict[str, Any], given: Any, meant: Any) -> None:
-    found = own(schema, given)
+    found = coerce_argument(schema, given)
     assert (found, type(found)) == (meant, type(meant))
 
 
@@ -102,7 +102,7 @@ UNCHANGED: list[tuple[dict[str, Any], Any]] = [
 
 @pytest.mark.parametrize(("schema", "given"), UNCHANGED)
 def test_what_fits_is_never_changed(schema: dict[str, Any], given: Any) -> None:
-    assert own(schema, given) == given
+    assert coerce_argument(schema, given) == given
 
 
 DOUBTFUL: list[tuple[str, Any]] = [
@@ -127,7 +127,7 @@ DOUBTFUL: list[tuple[str, Any]] = [
 @pytest.mark.parametrize(("kind", "given"), DOUBTFUL, ids=[f"{case[0]} {n}" for n, case in enumerate(DOUBTFUL)])
 def test_what_is_in_doubt_is_refused_by_its_field(kind: str, given: Any) -> None:
     with pytest.raises(InvalidArguments) as caught:
-        own({"type": kind}, given)
+        coerce_argument({"type": kind}, given)
     assert caught.value.field == "it"
 
 
@@ -165,18 +165,18 @@ def test_a_required_argument_is_never_left_out(catalogue: Catalogue) -> None:
         for name in operation.input_schema.get("required", ()):
             error = (
                 refusal(operation, {**minimal_arguments(operation), name: None})
-                if not nullable(operation, name)
+                if not is_nullable(operation, name)
                 else None
             )
             assert error is None or error.field == name
 
 
-def nullable(operation: Operation, name: str) -> bool:
+def is_nullable(operation: Operation, name: str) -> bool:
     return any(each["type"] == "null" for each in operation.input_schema["properties"][name].get("anyOf", ()))
 
 
 def test_null_is_left_out_of_a_call_only_where_that_changes_nothing(catalogue: Catalogue) -> None:
-    """An update that resets, or may reset, a field that is left out refuses null: it may mean to keep or to clear."""
+    """An update that may reset an omitted field refuses null, which could mean to keep or to clear it."""
     seen = set()
     for operation in catalogue:
         base = minimal_arguments(operation)
@@ -185,7 +185,7 @@ def test_null_is_left_out_of_a_call_only_where_that_changes_nothing(catalogue: C
             diff = operation.effects.diff
             keeps = diff is not None and diff.omitted == "keeps"
             creates = diff is None and operation.effects.effect != "update"
-            if nullable(operation, name):
+            if is_nullable(operation, name):
                 assert parse_arguments(operation, {**base, name: None}).values[name] is None
             elif operation.reads or keeps or creates:
                 assert parse_arguments(operation, {**base, name: None}).values == base, (operation.key, name)
@@ -271,6 +271,6 @@ def test_what_is_inside_text_is_within_the_same_limits(catalogue: Catalogue, tex
 def test_many_texts_together_are_within_the_limits_of_one() -> None:
     text = json.dumps([1] * 20_000)
     schema = {"type": "array", "items": {"type": "array", "items": {"type": "integer"}}}
-    assert own(schema, [text]) == [[1] * 20_000]
+    assert coerce_argument(schema, [text]) == [[1] * 20_000]
     with pytest.raises(InvalidArguments, match="more than 60,000 values"):
-        own(schema, [text] * 50)
+        coerce_argument(schema, [text] * 50)

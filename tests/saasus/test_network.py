@@ -1,4 +1,4 @@
-"""Sending over real sockets on loopback: what is known of a request, and which part of the network is named where one failed."""
+"""Requests over real sockets on loopback: outcomes, and the named cause of each failure."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _no_network_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def serving(serve: Serving, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
-    """A server on loopback that treats each connection so: its port."""
+    """Serve connections on loopback, and yield the port."""
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
     port: int = listener.extra_attributes[anyio.abc.SocketAttribute.local_port]()
     async with listener, anyio.create_task_group() as group:
@@ -77,7 +77,7 @@ async def sent(
     async with ApiClient(credentials, base) as client:
         try:
             with anyio.fail_after(30):
-                return await client.send(operation, request, "trace-1", Deadline.after(seconds))
+                return await client.send(operation, request, "trace-1", deadline=Deadline.after(seconds))
         except SendFailed as failure:
             return failure
 
@@ -188,7 +188,7 @@ async def test_an_api_that_speaks_no_tls_is_told_from_a_refused_certificate(cata
 
 @pytest.fixture
 def certified(tmp_path: Path) -> tuple[ssl.SSLContext, Path]:
-    """A server's side of TLS with a certificate of its own making, and the file of that certificate."""
+    """Return a server's TLS context with a self-signed certificate, and the file of the certificate."""
     key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "x")])
     now = datetime.now(UTC)
     made = (
@@ -335,7 +335,7 @@ def test_every_cause_has_a_message_in_both_languages() -> None:
     languages: tuple[Language, ...] = ("en", "ja")
     for language in languages:
         for cause in get_args(Cause):
-            said, mend = NetworkFault(cause, "ABOUT", "DETAIL").words(language)
-            assert said
-            assert mend
-            assert "{" not in said + mend
+            text, hint = NetworkFault(cause, "SUBJECT", "DETAIL").words(language)
+            assert text
+            assert hint
+            assert "{" not in text + hint

@@ -1,4 +1,4 @@
-"""Known secrets removed from text and JSON: what goes, what stays, and at what cost."""
+"""Redaction of known secrets in text and JSON: what is removed, what remains, and the cost."""
 
 from __future__ import annotations
 

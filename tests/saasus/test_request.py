@@ -1,4 +1,4 @@
-"""Building a request: a pure function from checked arguments to the one request they mean, or a refusal."""
+"""Building a request from checked arguments."""
 
 from __future__ import annotations
 
@@ -13,36 +13,40 @@ from saasus_mcp.saasus.request import ApiRequest, build_request
 from tests.support.arguments import complete_arguments, minimal_arguments
 
 
-def made(catalogue: Catalogue, key: str, **arguments: object) -> ApiRequest:
+def make_request(catalogue: Catalogue, key: str, **arguments: object) -> ApiRequest:
     operation = catalogue.find(key)
     return build_request(operation, check_arguments(operation, arguments))
 
 
 def test_a_path_value_is_one_encoded_segment(catalogue: Catalogue) -> None:
-    request = made(catalogue, "auth.GetTenant", tenant_id="a/b?c#d%2e é株")
+    request = make_request(catalogue, "auth.GetTenant", tenant_id="a/b?c#d%2e é株")
     assert request.target == "/v1/auth/tenants/a%2Fb%3Fc%23d%252e%20%C3%A9%E6%A0%AA"
     assert (request.method, request.body) == ("GET", None)
 
 
 def test_several_path_values_stand_where_the_template_has_them(catalogue: Catalogue) -> None:
-    request = made(catalogue, "auth.DeleteTenantUserRole", tenant_id="{user_id}", user_id="u", env_id=3, role_name="r")
+    request = make_request(
+        catalogue, "auth.DeleteTenantUserRole", tenant_id="{user_id}", user_id="u", env_id=3, role_name="r"
+    )
     assert request.target == "/v1/auth/tenants/%7Buser_id%7D/users/u/envs/3/roles/r"
 
 
 def test_an_integer_in_the_path_is_its_digits(catalogue: Catalogue) -> None:
-    assert made(catalogue, "auth.GetEnv", env_id=2).target.endswith("/envs/2")
-    assert made(catalogue, "auth.GetEnv", env_id=2.0).target.endswith("/envs/2")
+    assert make_request(catalogue, "auth.GetEnv", env_id=2).target.endswith("/envs/2")
+    assert make_request(catalogue, "auth.GetEnv", env_id=2.0).target.endswith("/envs/2")
 
 
 def test_an_array_in_the_query_repeats_its_key_and_an_empty_one_is_left_out(catalogue: Catalogue) -> None:
-    request = made(catalogue, "awsmarketplace.GetCustomers", tenant_ids=["a b", "a+b", "ü"])
+    request = make_request(catalogue, "awsmarketplace.GetCustomers", tenant_ids=["a b", "a+b", "ü"])
     assert request.target.endswith("/customers?tenant_ids=a%20b&tenant_ids=a%2Bb&tenant_ids=%C3%BC")
-    assert "?" not in made(catalogue, "awsmarketplace.GetCustomers", tenant_ids=[]).target
-    assert "?" not in made(catalogue, "awsmarketplace.GetCustomers").target
+    assert "?" not in make_request(catalogue, "awsmarketplace.GetCustomers", tenant_ids=[]).target
+    assert "?" not in make_request(catalogue, "awsmarketplace.GetCustomers").target
 
 
 def test_a_query_keeps_its_documented_order_and_wire_names(catalogue: Catalogue) -> None:
-    request = made(catalogue, "auth.GetAuthCredentials", **{"refresh-token": "r&t", "auth-flow": "refreshTokenAuth"})
+    request = make_request(
+        catalogue, "auth.GetAuthCredentials", **{"refresh-token": "r&t", "auth-flow": "refreshTokenAuth"}
+    )
     assert request.target.split("?")[1].count("=") == 2
     assert "refresh-token=r%26t" in request.target
 
@@ -56,13 +60,13 @@ def test_a_boolean_in_a_body_is_a_boolean_and_text_stays_as_it_is(catalogue: Cat
 
 
 def test_a_body_is_compact_utf8_in_the_order_given(catalogue: Catalogue) -> None:
-    request = made(catalogue, "auth.CreateRole", role_name="管理者", display_name='a "b"\n')
+    request = make_request(catalogue, "auth.CreateRole", role_name="管理者", display_name='a "b"\n')
     assert request.body == '{"role_name":"管理者","display_name":"a \\"b\\"\\n"}'.encode()
 
 
 def test_an_operation_with_a_body_of_which_no_field_is_sent_is_refused(catalogue: Catalogue) -> None:
     with pytest.raises(InvalidArguments, match="at least one field"):
-        made(catalogue, "auth.UpdateSingleTenantSettings")
+        make_request(catalogue, "auth.UpdateSingleTenantSettings")
 
 
 def test_path_and_query_values_are_not_in_the_body(catalogue: Catalogue) -> None:
@@ -84,7 +88,7 @@ def test_building_changes_nothing_and_gives_the_same_again(catalogue: Catalogue)
 @pytest.mark.parametrize("value", ["", " ", ".", "..", "a/../b", "a\\..", "a\nb", "a\x00", "\x9f"])
 def test_a_path_value_that_could_go_elsewhere_is_refused_by_name(catalogue: Catalogue, value: str) -> None:
     with pytest.raises(InvalidArguments) as caught:
-        made(catalogue, "auth.GetTenantUser", tenant_id="t", user_id=value)
+        make_request(catalogue, "auth.GetTenantUser", tenant_id="t", user_id=value)
     assert caught.value.field == "user_id"
 
 

@@ -1,4 +1,4 @@
-"""What a response means: an answer, or a failure that says what happened, whether anything changed, and what to do next."""
+"""The answer for a response: data, or a failure with its outcome and a hint."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from saasus_mcp.catalog import Catalogue, Operation
+from saasus_mcp.common.messages import one_of
 from saasus_mcp.common.outcome import Outcome
 from saasus_mcp.common.text import plain_text
 from saasus_mcp.saasus.client import ApiResponse
@@ -19,18 +20,18 @@ from tests.support.pipeline import invisible_characters, sample_value
 HTML = b"<!DOCTYPE html><html><body>Bad gateway</body></html>"
 
 
-def got(operation: Operation, status: int = 200, body: bytes = b"", kind: str = "application/json") -> ToolAnswer:
+def answer_to(operation: Operation, status: int = 200, body: bytes = b"", kind: str = "application/json") -> ToolAnswer:
     return build_answer(operation, ApiResponse(status, kind, body, "trace-1"), lambda _: "secret://r/hidden")
 
 
-def conforms(operation: Operation, given: ToolAnswer) -> None:
+def assert_conforms(operation: Operation, given: ToolAnswer) -> None:
     Draft202012Validator(operation.output_schema).validate(given.structured)
 
 
 @pytest.mark.parametrize("body", [HTML, b"{", b'{"id": ', b"\xff\xfe\x00", b"OK", b"[" * 5000, b'{"a":1}{"b":2}'])
 def test_a_2xx_that_is_not_json_is_a_failure_for_every_operation(catalogue: Catalogue, body: bytes) -> None:
     for operation in catalogue:
-        given = got(operation, body=body, kind="text/html")
+        given = answer_to(operation, body=body, kind="text/html")
         assert not given.ok, operation.key
         assert given.applied == ("not_applied" if operation.reads else "unknown"), operation.key
         assert f"Outcome: {given.applied}" in given.text
@@ -40,7 +41,7 @@ def test_a_2xx_that_is_not_json_is_a_failure_for_every_operation(catalogue: Cata
 
 
 def test_html_is_called_html_and_not_repeated(catalogue: Catalogue) -> None:
-    given = got(catalogue.find("auth.GetTenant"), body=HTML)
+    given = answer_to(catalogue.find("auth.GetTenant"), body=HTML)
     assert "an HTML page" in given.text
     assert "Bad gateway" not in given.text
 
@@ -50,10 +51,10 @@ def test_an_empty_2xx_is_a_success_where_no_answer_is_declared(catalogue: Catalo
     silent = [operation for operation in catalogue if not operation.answers]
     assert len(silent) > 50
     for operation in silent:
-        given = got(operation, 204, body)
+        given = answer_to(operation, 204, body)
         assert given.ok, operation.key
         assert given.structured == {"applied": True}
-        conforms(operation, given)
+        assert_conforms(operation, given)
 
 
 @pytest.mark.parametrize("body", [b"", b"\n"])
@@ -62,12 +63,12 @@ def test_an_empty_2xx_where_an_answer_is_declared_is_told_apart_by_what_was_done
 ) -> None:
     for operation in catalogue:
         if operation.answers:
-            given = got(operation, 200, body)
+            given = answer_to(operation, 200, body)
             assert given.ok == (not operation.reads), operation.key
             if given.ok:
                 assert given.applied == "applied"
                 assert "empty body" in given.text
-                conforms(operation, given)
+                assert_conforms(operation, given)
             else:
                 assert given.applied == "not_applied"
                 assert "empty body" in given.text
@@ -75,16 +76,16 @@ def test_an_empty_2xx_where_an_answer_is_declared_is_told_apart_by_what_was_done
 
 def test_an_answer_where_none_is_declared_is_still_carried_and_called_a_difference(catalogue: Catalogue) -> None:
     operation = catalogue.find("auth.DeleteTenant")
-    given = got(operation, 200, b'{"deleted_users": 3}')
+    given = answer_to(operation, 200, b'{"deleted_users": 3}')
     assert given.ok
-    conforms(operation, given)
+    assert_conforms(operation, given)
     assert '"deleted_users":3' in given.text
 
 
 def test_every_success_says_what_was_applied(catalogue: Catalogue) -> None:
     for operation in catalogue:
         body = json.dumps(sample_value(operation.output_schema)).encode() if operation.answers else b""
-        given = got(operation, 200, body)
+        given = answer_to(operation, 200, body)
         assert (given.ok, given.applied) == (True, "not_applied" if operation.reads else "applied"), operation.key
         assert given.text == compact_json(given.structured)
 
@@ -93,7 +94,7 @@ def test_every_success_says_what_was_applied(catalogue: Catalogue) -> None:
 def test_every_error_status_says_what_was_applied_and_what_to_do(catalogue: Catalogue, status: int) -> None:
     body = json.dumps({"type": "some_type", "message": "some words."}).encode()
     for key, reads in (("auth.GetTenant", True), ("auth.DeleteTenant", False)):
-        given = got(catalogue.find(key), status, body)
+        given = answer_to(catalogue.find(key), status, body)
         unknown = not reads and not 400 <= status < 500
         assert given.applied == ("unknown" if unknown else "not_applied")
         assert given.status == status
@@ -118,24 +119,24 @@ def test_every_error_status_says_what_was_applied_and_what_to_do(catalogue: Cata
     ids=range(8),
 )
 def test_an_error_body_is_read_as_far_as_it_can_be(catalogue: Catalogue, body: bytes, said: str) -> None:
-    assert f"The SaaSus API answered {said}" in got(catalogue.find("auth.GetTenant"), 400, body).text
+    assert f"The SaaSus API answered {said}" in answer_to(catalogue.find("auth.GetTenant"), 400, body).text
 
 
 def test_an_errors_words_are_bounded(catalogue: Catalogue) -> None:
     body = json.dumps({"type": "t" * 5_000, "message": "m" * 5_000}).encode()
-    assert len(got(catalogue.find("auth.GetTenant"), 400, body).text) < 6000
+    assert len(answer_to(catalogue.find("auth.GetTenant"), 400, body).text) < 6000
 
 
 def test_an_errors_words_hide_and_reorder_nothing(catalogue: Catalogue) -> None:
     hostile = [character for character in invisible_characters() if character not in "\n\t"]
     body = json.dumps({"type": "t", "message": "".join(hostile)}).encode()
-    given = got(catalogue.find("auth.GetTenant"), 400, body)
+    given = answer_to(catalogue.find("auth.GetTenant"), 400, body)
     assert [hex(ord(character)) for character in hostile if character in given.text] == []
 
 
 def test_an_errors_secrets_are_removed(catalogue: Catalogue) -> None:
     body = json.dumps({"type": "bad", "message": 'login failed for {"password": "hush-hush", "user": "x"}'}).encode()
-    assert "hush" not in got(catalogue.find("auth.GetTenant"), 400, body).text
+    assert "hush" not in answer_to(catalogue.find("auth.GetTenant"), 400, body).text
 
 
 HARD_TO_CARRY: dict[str, bytes] = {
@@ -153,11 +154,11 @@ HARD_TO_CARRY: dict[str, bytes] = {
 @pytest.mark.parametrize("key", ["auth.GetTenant", "auth.CreateTenant"])
 def test_an_answer_that_is_hard_to_carry_still_arrives(catalogue: Catalogue, key: str, body: bytes) -> None:
     operation = catalogue.find(key)
-    given = got(operation, 200, body)
+    given = answer_to(operation, 200, body)
     given.text.encode("utf-8")
     if given.ok:
         json.dumps(given.structured, allow_nan=False).encode("utf-8")
-        conforms(operation, given)
+        assert_conforms(operation, given)
         assert given.applied == ("not_applied" if operation.reads else "applied")
 
 
@@ -184,15 +185,15 @@ def test_plain_text_stays_as_it_is_where_it_is_harmless(text: str, shown: str) -
     assert plain_text(text) == shown
 
 
-def echoed(catalogue: Catalogue, data: dict[str, Any], *own: str) -> ToolAnswer:
-    """The answer of a call whose secrets the API repeats."""
+def answer_with_secrets(catalogue: Catalogue, data: dict[str, Any], *own: str) -> ToolAnswer:
+    """Return the answer of a call whose secrets the API repeats."""
     body = ApiResponse(200, "application/json", compact_json(data).encode(), "trace-1")
     return build_answer(catalogue.find("auth.GetTenant"), body, lambda _: "secret://r/hidden", KnownSecrets(own))
 
 
 def test_the_callers_own_secrets_are_removed_from_text_and_data(catalogue: Catalogue) -> None:
     data = {"echo": "the pass-word-1 given", "list": ["pass-word-1"], "count": 1}
-    given = echoed(catalogue, data, "pass-word-1", "unrelated")
+    given = answer_with_secrets(catalogue, data, "pass-word-1", "unrelated")
     assert given.structured == {"echo": "the [redacted] given", "list": ["[redacted]"], "count": 1}
     assert json.loads(given.text) == given.structured
 
@@ -205,8 +206,25 @@ def test_texts_too_short_to_be_told_from_others_are_left() -> None:
 @pytest.mark.parametrize("secret", ["true", "null", "1234", '","', '{"id', "\\u00e9", 'with "quotes"', "two\nlines"])
 def test_removing_a_secret_never_breaks_the_answer(catalogue: Catalogue, secret: str) -> None:
     data = {"id": "x", "flag": True, "none": None, "number": 12345, "echo": f"said {secret}!"}
-    given = echoed(catalogue, data, secret)
+    given = answer_with_secrets(catalogue, data, secret)
     assert given.structured is not None
     assert json.loads(given.text) == given.structured
     assert len(secret) < 4 or secret not in given.structured["echo"]
     assert given.structured["number"] == 12345
+
+
+def test_a_failure_is_explained_in_the_readers_language(catalogue: Catalogue) -> None:
+    operation = catalogue.find("auth.DeleteTenant")
+    answer = build_answer(operation, ApiResponse(500, "", b'{"message": "down"}', "t-1"), lambda _: "")
+    assert answer.explain("en") == answer.text
+    assert answer.explain("ja") == (
+        "SaaSus APIがHTTP 500を返しました: down。結果: 不明です(unknown)。変更された可能性も、されていない可能性もあります。"
+        "トレースID: t-1。もう一度呼び出す前に、現在の状態を確認してください。500は、リクエストの内容に誤りがある場合にも返されます。"
+    )
+
+
+def test_a_verified_outcome_replaces_the_unknown_one() -> None:
+    failure = failed_answer("What happened.", "What to do.", applied=Outcome.UNKNOWN)
+    verified = failure.with_outcome(Outcome.APPLIED, one_of("server.verified", Outcome.APPLIED))
+    assert verified.applied == Outcome.APPLIED
+    assert verified.text == f"What happened. {one_of('server.verified', Outcome.APPLIED)} What to do."

@@ -1,4 +1,4 @@
-"""Drift: when the API's answer is not what its documents say, the conforming part is data and the text carries the whole."""
+"""Drift from the API's documents: the data is the conforming part, and the text is the whole answer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def shown(_: str) -> str:
 
 
 def places(value: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Every place in a value: its path as drift is reported, what holds it, and the key."""
+    """Yield the path, the parent and the key of every value inside a value."""
     if isinstance(value, dict):
         for name in value:
             here = f"{path}.{name}" if path else name

@@ -1,4 +1,4 @@
-"""Answers held to their documents: every kind of difference is told."""
+"""Comparison of answers with the documents: every kind of deviation is reported."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FIXED = {
 }
 
 
-def found(key: str, *answers: Any, status: int = 200) -> list[tuple[str, str, str, str, str]]:
+def find_deviations(key: str, *answers: Any, status: int = 200) -> list[tuple[str, str, str, str, str]]:
     comparison = SchemaComparison(ROWS[key])
     for answer in answers:
         comparison.add(status, answer)
@@ -46,8 +46,8 @@ def users(**change: Any) -> dict[str, Any]:
 
 
 def test_an_answer_as_documented_differs_in_nothing() -> None:
-    assert found("auth.GetTenantUsers", users()) == []
-    assert found("pricing.GetPricingUnits", {"units": [FIXED]}) == []
+    assert find_deviations("auth.GetTenantUsers", users()) == []
+    assert find_deviations("pricing.GetPricingUnits", {"units": [FIXED]}) == []
 
 
 @pytest.mark.parametrize(
@@ -65,29 +65,33 @@ def test_an_answer_as_documented_differs_in_nothing() -> None:
     ],
 )  # fmt: skip
 def test_each_kind_of_difference_is_told(answer: Any, expected: tuple[str, ...]) -> None:
-    assert found("auth.GetTenantUsers", answer) == [expected]
+    assert find_deviations("auth.GetTenantUsers", answer) == [expected]
 
 
 def test_a_value_that_is_not_documented_is_told_by_its_class() -> None:
-    told = found("pricing.GetPricingUnits", {"units": [{**FIXED, "currency": "EURO-CANARY"}]})
-    assert told == [("units[].currency", "undocumented_value", "string", "string, 9 to 32 characters", "always")]
+    deviations = find_deviations("pricing.GetPricingUnits", {"units": [{**FIXED, "currency": "EURO-CANARY"}]})
+    assert deviations == [("units[].currency", "undocumented_value", "string", "string, 9 to 32 characters", "always")]
 
 
 def test_an_object_is_held_to_the_variant_that_it_fits_best() -> None:
-    told = found("pricing.GetPricingUnits", {"units": [{**FIXED, "used": "yes"}]})
-    assert told == [("units[].used", "type", "boolean", "string", "always")]
+    deviations = find_deviations("pricing.GetPricingUnits", {"units": [{**FIXED, "used": "yes"}]})
+    assert deviations == [("units[].used", "type", "boolean", "string", "always")]
 
 
 def test_a_secret_that_was_removed_is_not_called_another_type() -> None:
-    assert found("auth.GetTenantUsers", users(email=REMOVED, envs=REMOVED)) == []
+    assert find_deviations("auth.GetTenantUsers", users(email=REMOVED, envs=REMOVED)) == []
 
 
 def test_keys_that_may_be_values_are_withheld() -> None:
-    told = found("auth.GetTenantUsers", users(**{"minami@example.jp": 1, "0f8fad5b": 2, "名前": 3}))
-    assert {place for place, *_ in told} == {"users[].(name withheld)"}
+    deviations = find_deviations("auth.GetTenantUsers", users(**{"minami@example.jp": 1, "0f8fad5b": 2, "名前": 3}))
+    assert {place for place, *_ in deviations} == {"users[].(name withheld)"}
     only_strangers = {"users": {"tanaka": 1, "suzuki": 2}, "yamada": 3}
-    assert "yamada" in str(found("auth.GetTenantUsers", only_strangers)), "a documented field stands beside it"
-    assert "yamada" not in str(found("auth.GetTenantUsers", {"yamada": 3})), "nothing documented stands beside it"
+    assert "yamada" in str(find_deviations("auth.GetTenantUsers", only_strangers)), (
+        "a documented field stands beside it"
+    )
+    assert "yamada" not in str(find_deviations("auth.GetTenantUsers", {"yamada": 3})), (
+        "nothing documented stands beside it"
+    )
 
 
 def test_statuses_are_known_as_the_documents_write_them() -> None:
@@ -98,4 +102,4 @@ def test_statuses_are_known_as_the_documents_write_them() -> None:
 
 def test_what_is_told_of_one_read_is_bounded() -> None:
     rows = [{f"{'x' * (1 + at % 30)}_{'y' * (1 + at // 30)}": at, "id": "u"} for at in range(900)]
-    assert len(found("auth.GetTenantUsers", {"users": rows})) <= MAX_DEVIATIONS
+    assert len(find_deviations("auth.GetTenantUsers", {"users": rows})) <= MAX_DEVIATIONS

@@ -1,4 +1,4 @@
-"""Secrets in text that no schema describes: logged bodies, URLs, error messages."""
+"""Secrets in text without a schema: logged bodies, URLs, error messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SAASUSSIGV1: known answers, and a signature that is made anew for each attempt."""
+"""SAASUSSIGV1: test vectors, and a new signature for each attempt."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ def test_a_known_answer(vector: dict[str, Any]) -> None:
     body = (vector["body_utf8"] or "").encode()
     assert hashlib.sha256(body).hexdigest() == vector["body_sha256"]
     credentials = Credentials(vector["saas_id"], vector["api_key"], vector["secret_key"])
-    given = sign_request(credentials, vector["timestamp"], vector["method"], httpx2.URL(vector["url"]), body)
+    given = sign_request(
+        credentials, vector["timestamp"], method=vector["method"], url=httpx2.URL(vector["url"]), body=body
+    )
     assert given == vector["authorization"]
 
 
@@ -56,7 +58,9 @@ def test_nothing_that_is_signed_can_change_without_the_signature(changed: str) -
     )
     credentials = Credentials(vector["saas_id"], vector["api_key"], vector["secret_key"])
     body = vector["body_utf8"].encode()
-    given = sign_request(credentials, vector["timestamp"], vector["method"], httpx2.URL(vector["url"]), body)
+    given = sign_request(
+        credentials, vector["timestamp"], method=vector["method"], url=httpx2.URL(vector["url"]), body=body
+    )
     assert vector["signature_hex"] not in given
 
 
@@ -65,7 +69,7 @@ def test_the_timestamp_is_utc_wherever_the_clock_stands() -> None:
     credentials = Credentials("id", "key", "secret")
     request = httpx2.Request("GET", "https://api.saasus.io/v1/auth/roles")
     next(SaasusSignature(credentials, lambda: at).auth_flow(request))
-    wanted = sign_request(credentials, "202512312330", "GET", request.url, b"")
+    wanted = sign_request(credentials, "202512312330", method="GET", url=request.url, body=b"")
     assert request.headers["Authorization"] == wanted
 
 

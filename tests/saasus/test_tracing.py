@@ -1,4 +1,4 @@
-"""Spans: one for each attempt at the API, with what happened and nothing that was said."""
+"""Spans: one for each attempt at the API, with its outcome and without its content."""
 
 from __future__ import annotations
 

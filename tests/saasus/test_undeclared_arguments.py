@@ -1,4 +1,4 @@
-"""An argument that a tool does not declare is refused, at every object that it does declare, whatever is listed."""
+"""Undeclared arguments are refused in every declared object, whatever is listed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ EXTRA = "undeclared_argument"
 
 
 def with_extra(schema: dict[str, Any], value: Any) -> Iterator[Any]:
-    """The value with one undeclared field more, once in each object of it whose fields are declared."""
+    """Yield the value with one undeclared field, once for each object with declared fields."""
     branch = next((each for each in schema.get("anyOf", ()) if each.get("type") == "object"), schema)
     if isinstance(value, dict):
         if "properties" in branch:
@@ -73,7 +73,7 @@ def test_a_tool_of_our_own_refuses_it(catalogue: Catalogue, store: Store) -> Non
 
 
 async def never(_: dict[str, Any]) -> None:
-    """No job runs here."""
+    """Fail, since no job runs here."""
 
 
 def test_an_operation_called_through_the_compact_surface_refuses_it(catalogue: Catalogue, store: Store) -> None:

@@ -42,7 +42,9 @@ class Wire:
     ) -> httpx2.Response:
         request = self._client.build_request(method, target, content=body)
         timestamp = (self._clock().astimezone(UTC) + timedelta(minutes=minutes)).strftime("%Y%m%d%H%M")
-        request.headers["Authorization"] = sign_request(credentials, timestamp, method, request.url, body)
+        request.headers["Authorization"] = sign_request(
+            credentials, timestamp, method=method, url=request.url, body=body
+        )
         if body:
             request.headers["Content-Type"] = "application/json"
         request.headers.update(headers or {})

@@ -10,14 +10,7 @@ from mcp import types
 from mcp.shared.exceptions import MCPError
 
 from saasus_mcp.permissions.approval.confirmation import ClientAnswer, ConfirmationPrompt
-from saasus_mcp.server.elicitation import (
-    DeferredElicitor,
-    DeferredUrlElicitor,
-    PushedElicitor,
-    PushedUrlElicitor,
-    elicitor_for,
-    url_elicitor_for,
-)
+from saasus_mcp.server.elicitation import DeferredElicitor, PushedElicitor, elicitors_for
 from saasus_mcp.server.pipeline.call import UrlPrompt
 
 OLD, NEW = "2025-11-25", "2026-07-28"
@@ -50,17 +43,14 @@ def client(says: dict[str, Any], version: str = OLD, *, asked: bool = True) -> A
     ids=["nothing", "as before pages", "forms", "pages", "both"],
 )
 def test_a_client_is_asked_only_in_the_ways_that_it_knows(says: dict[str, Any], form: bool, page: bool) -> None:
-    for version, forms, pages in (
-        (OLD, PushedElicitor, PushedUrlElicitor),
-        (NEW, DeferredElicitor, DeferredUrlElicitor),
-    ):
-        assert isinstance(elicitor_for(client(says, version), "en"), forms if form else type(None))
-        assert isinstance(url_elicitor_for(client(says, version)), pages if page else type(None))
-    assert elicitor_for(client(says, asked=False), "en") is None
-    assert url_elicitor_for(client(says, asked=False)) is None
+    for version, elicitor in ((OLD, PushedElicitor), (NEW, DeferredElicitor)):
+        asks, opens = elicitors_for(client(says, version), "en")
+        assert isinstance(asks, elicitor if form else type(None))
+        assert isinstance(opens, elicitor if page else type(None))
+    assert elicitors_for(client(says, asked=False), "en") == (None, None)
 
 
 async def test_a_question_that_the_client_fails_to_show_is_no_yes() -> None:
     context = client({"elicitation": {"form": {}, "url": {}}})
     assert await PushedElicitor(context, "en").ask(ConfirmationPrompt("Delete?", None)) == ClientAnswer("failed")
-    assert await PushedUrlElicitor(context).open_url(UrlPrompt("id", "http://127.0.0.1/console", "Look")) is False
+    assert await PushedElicitor(context, "en").open_url(UrlPrompt("id", "http://127.0.0.1/console", "Look")) is False

@@ -77,7 +77,7 @@ def write(store: Store, turn: str) -> None:
     charges = (BudgetCharge("local:me", "writes", 1, 9999, 60), BudgetCharge("local:me", "destructive", 1, 9999, 3600))
     entry = UndoEntry(f"call-{turn}", NOW, "auth.UpdateRole", "local:me", "default", {}, None)
     commitment = Commitment(writes=True, charges=charges, undo_entry=entry)
-    store.commit(f"call-{turn}", RECORD, NOW, ProofUse("approval", code), commitment)
+    store.commit(f"call-{turn}", RECORD, NOW, ProofUse("approval", code), commitment=commitment)
     store.finish_call(f"call-{turn}", RECORD, NOW, CallOutcome(changed=turn.endswith(("1", "3"))))
 
 
@@ -118,7 +118,7 @@ def test_of_jobs_started_on_several_servers_at_once_no_more_start_than_may(sever
     def start(store: Store, turn: str) -> None:
         grant = JobGrant("job_x", "local:me", "default", "p", "none", "", False, {}, most_running=3)
         try:
-            store.commit(f"job-{turn}", RECORD, NOW, None, Commitment(grant=grant))
+            store.commit(f"job-{turn}", RECORD, NOW, commitment=Commitment(grant=grant))
         except TooManyJobs as held:
             refused.append(held.message)
 
@@ -147,7 +147,7 @@ def test_once_a_freeze_is_made_no_write_follows(several: list[Store]) -> None:
         while not stop.is_set():
             number += 1
             try:
-                store.commit(f"{server}-{number}", RECORD, NOW, None, Commitment(writes=True))
+                store.commit(f"{server}-{number}", RECORD, NOW, commitment=Commitment(writes=True))
             except WritesFrozen:
                 return
 
@@ -191,7 +191,9 @@ def meanwhile(store: Store, commitment: Commitment, other: Callable[[], object],
         except StoreError as error:
             found.append(type(error))
 
-    first = threading.Thread(target=store.commit, args=("first", {"held": held}, NOW, None, commitment))
+    first = threading.Thread(
+        target=store.commit, args=("first", {"held": held}, NOW), kwargs={"commitment": commitment}
+    )
     second = threading.Thread(target=try_other)
     first.start()
     held.reached.wait(60)
@@ -213,7 +215,10 @@ def test_a_freeze_waits_for_a_write_that_was_told_it_may_go(several: list[Store]
 def test_a_call_waits_for_what_another_takes_of_its_budget(several: list[Store]) -> None:
     here, there, _ = several
     last = Commitment(charges=(BudgetCharge("local:me", "writes", 1, 1, 60),))
-    assert meanwhile(here, last, lambda: there.commit("second", RECORD, NOW, None, last)) == [False, BudgetExceeded]
+    assert meanwhile(here, last, lambda: there.commit("second", RECORD, NOW, commitment=last)) == [
+        False,
+        BudgetExceeded,
+    ]
 
 
 def test_a_call_waits_for_nobody_elses_budget(several: list[Store], where: Path | str) -> None:
@@ -221,7 +226,7 @@ def test_a_call_waits_for_nobody_elses_budget(several: list[Store], where: Path 
     mine, yours = (Commitment(charges=(BudgetCharge(who, "writes", 1, 1, 60),)) for who in ("local:me", "local:you"))
     waited = isinstance(where, Path)  # a file has one writer at a time
     given = meanwhile(
-        here, mine, lambda: there.commit("second", RECORD, NOW, None, yours), longest=0.3 if waited else 2.5
+        here, mine, lambda: there.commit("second", RECORD, NOW, commitment=yours), longest=0.3 if waited else 2.5
     )
     assert given == [not waited, None]
 
@@ -229,7 +234,7 @@ def test_a_call_waits_for_nobody_elses_budget(several: list[Store], where: Path 
 def test_a_call_waits_for_no_call_of_another_saas(several: list[Store], where: Path | str) -> None:
     last = Commitment(writes=True, charges=(BudgetCharge("local:me", "writes", 1, 1, 60),))
     with closing(open_stores(where)) as kept, closing(kept.open_saas("another-saas")) as other:
-        given = meanwhile(several[0], last, lambda: other.commit("second", RECORD, NOW, None, last), longest=2.5)
+        given = meanwhile(several[0], last, lambda: other.commit("second", RECORD, NOW, commitment=last), longest=2.5)
     assert given == [True, None]
 
 
@@ -237,7 +242,7 @@ def test_a_call_waits_for_no_call_of_another_saas(several: list[Store], where: P
 def test_a_write_waits_for_no_other_write_though_both_ask_whether_writes_are_frozen(several: list[Store]) -> None:
     here, there, _ = several
     write = Commitment(writes=True)
-    given = meanwhile(here, write, lambda: there.commit("second", RECORD, NOW, None, write), longest=2.5)
+    given = meanwhile(here, write, lambda: there.commit("second", RECORD, NOW, commitment=write), longest=2.5)
     assert given == [True, None]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from saasus_mcp.store import BudgetCharge, Commitment, HiddenSecret, ProofUse, Store, StoredResult, UndoEntry
 from saasus_mcp.store.database.schema import metadata
-from saasus_mcp.store.retention import DAY, HOUR
+from saasus_mcp.store.records import DAY, HOUR
 from tests.support.approvals import NOW, pending_approval
 
 ENTRY = UndoEntry("call", NOW, "auth.UpdateRole", "local:me", "default", {}, None)
@@ -32,8 +32,8 @@ def full(store: Store) -> Store:
     store.request_approval(APPROVAL, 5)
     store.add_secrets([HiddenSecret("s", "local:me", "default", b"x", NOW + 900)], NOW)
     store.results.add(StoredResult("r", "local:me", "default", "auth.GetTenants", NOW, NOW + DAY, b"x"))
-    store.commit("call", {}, NOW, ProofUse("confirmation", "nonce"), commitment)
-    store.commit("undo", {}, NOW, None, Commitment(undoes=("call", 0)))
+    store.commit("call", {}, NOW, ProofUse("confirmation", "nonce"), commitment=commitment)
+    store.commit("undo", {}, NOW, commitment=Commitment(undoes=("call", 0)))
     return store
 
 
@@ -63,7 +63,9 @@ def test_it_is_looked_at_once_an_hour(full: Store) -> None:
 
 
 def test_a_purge_removes_what_it_is_told_and_what_goes_by_itself(full: Store) -> None:
-    full.commit("new", {}, NOW + 40 * DAY, None, Commitment(undo_entry=replace(ENTRY, call="new", at=NOW + 40 * DAY)))
+    full.commit(
+        "new", {}, NOW + 40 * DAY, commitment=Commitment(undo_entry=replace(ENTRY, call="new", at=NOW + 40 * DAY))
+    )
     assert full.purge(NOW + DAY, NOW + DAY, NOW + 41 * DAY, by="local:me") == (2, 1)
     assert [entry.call for entry in full.undo_log.list_entries()] == ["new"]
     begun, purged = full.audit_records()

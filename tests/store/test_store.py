@@ -19,7 +19,8 @@ from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
 from saasus_mcp.store import AlreadyUsed, ApprovalStatus, HiddenSecret, ProofUse, Store, StoreError
-from saasus_mcp.store.records import Commitment, JobGrant, StoredResult
+from saasus_mcp.store.job_records import JobGrant
+from saasus_mcp.store.records import Commitment, StoredResult
 from saasus_mcp.store.stored_results import MAX_RESULT_BYTES, MAX_RESULTS
 from tests.support.approvals import NOW, pending_approval
 from tests.support.databases import execute, open_stores
@@ -110,9 +111,9 @@ def test_a_yes_to_a_plan_is_no_yes_to_a_call_that_is_no_step_of_it(store: Store)
 
 def test_how_a_job_ended_is_told_once_and_stays(store: Store) -> None:
     grant = JobGrant("job_x", "local:me", "default", "plan", "none", "", False, {})
-    store.commit("job-1", {}, NOW, None, Commitment(grant=grant))
-    store.finish_job("job-1", "done", {"rows": 3}, {"status": "done"}, NOW)
-    store.finish_job("job-1", "failed", {}, {"status": "failed"}, NOW + 1)
+    store.commit("job-1", {}, NOW, commitment=Commitment(grant=grant))
+    store.finish_job("job-1", "done", {"rows": 3}, record={"status": "done"}, at=NOW)
+    store.finish_job("job-1", "failed", {}, record={"status": "failed"}, at=NOW + 1)
     job = store.jobs.get("job-1")
     assert job is not None
     assert (job.status, job.report) == ("done", {"rows": 3})
@@ -268,11 +269,12 @@ def test_a_secret_is_there_until_it_is_taken_or_its_time_is_over(store: Store) -
 
 
 def test_one_principal_cannot_fill_the_store_with_secrets(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("saasus_mcp.store.store.MAX_HIDDEN_SECRETS", 3)
+    monkeypatch.setattr("saasus_mcp.store.hidden_secrets.MAX_HIDDEN_SECRETS", 3)
     secret = HiddenSecret("id-0", "local:me", "default", b"sealed", NOW + 900)
     store.add_secrets([replace(secret, id=f"id-{number}") for number in range(3)], NOW)
-    with pytest.raises(StoreError, match="local:me has more than 3 secrets"):
+    with pytest.raises(StoreError) as caught:
         store.add_secrets([replace(secret, id="id-4")], NOW)
+    assert caught.value.message.id == "store.too_many_secrets"
     store.add_secrets([replace(secret, id="id-5", principal="local:you")], NOW)
     store.add_secrets([replace(secret, id="id-6", expires_at=NOW + 2000)], NOW + 901)
 
@@ -355,8 +357,9 @@ def test_a_folder_that_cannot_be_used_is_an_error_with_a_mend(tmp_path: Path, ho
 def test_a_store_that_is_lost_midway_is_an_error_and_nothing_else(shared: tuple[Store, Store]) -> None:
     store, other = shared
     execute(other, "DROP TABLE audit")
-    with pytest.raises(StoreError, match="cannot be used"):
+    with pytest.raises(StoreError) as caught:
         store.commit("c-1", RECORD, NOW)
+    assert caught.value.message.id == "store.unusable"
 
 
 def kept(number: int, size: int = 10, principal: str = "me") -> StoredResult:

@@ -35,11 +35,11 @@ def destructive(amount: int = 1, who: str = ME.id) -> Commitment:
 def test_a_freeze_holds_every_write_back_and_no_read(store: Store) -> None:
     store.freeze(Freeze(NOW, "local:operator", "an incident"))
     with pytest.raises(WritesFrozen, match="an incident"):
-        store.commit("a", {}, NOW, None, WRITE)
+        store.commit("a", {}, NOW, commitment=WRITE)
     store.commit("b", {}, NOW)
     assert [record["call"] for record in store.audit_records()] == ["b"]
     store.unfreeze()
-    store.commit("c", {}, NOW, None, WRITE)
+    store.commit("c", {}, NOW, commitment=WRITE)
     assert store.active_freeze() is None
 
 
@@ -47,11 +47,11 @@ def test_a_freeze_holds_a_call_that_has_its_yes_too_and_leaves_the_yes(store: St
     yes = ProofUse("confirmation", "nonce")
     store.freeze(Freeze(NOW, "local:operator", "an incident"))
     with pytest.raises(WritesFrozen):
-        store.commit("a", {}, NOW, yes, WRITE)
+        store.commit("a", {}, NOW, yes, commitment=WRITE)
     store.unfreeze()
-    store.commit("b", {}, NOW, yes, WRITE)
+    store.commit("b", {}, NOW, yes, commitment=WRITE)
     with pytest.raises(AlreadyUsed):
-        store.commit("c", {}, NOW, yes, WRITE)
+        store.commit("c", {}, NOW, yes, commitment=WRITE)
 
 
 def test_a_freeze_of_everything_holds_every_store_those_made_later_included(kept: Stores) -> None:
@@ -60,14 +60,14 @@ def test_a_freeze_of_everything_holds_every_store_those_made_later_included(kept
     late = kept.open_saas("saas-2")
     for store in (early, late):
         with pytest.raises(WritesFrozen, match="local:operator: “an incident”"):
-            store.commit("a", {}, NOW, None, WRITE)
+            store.commit("a", {}, NOW, commitment=WRITE)
         store.commit("b", {}, NOW)
         assert store.active_freeze() == Freeze(NOW, "local:operator", "an incident")
     early.freeze(Freeze(NOW, "local:other", ""))
     kept.set_freeze(None)
     with pytest.raises(WritesFrozen, match="local:other"):
-        early.commit("c", {}, NOW, None, WRITE)
-    late.commit("c", {}, NOW, None, WRITE)
+        early.commit("c", {}, NOW, commitment=WRITE)
+    late.commit("c", {}, NOW, commitment=WRITE)
     early.close()
     late.close()
 
@@ -76,8 +76,8 @@ def test_a_freeze_of_one_profile_holds_its_writes_and_no_other_profiles(store: S
     store.freeze(Freeze(NOW, "token:olga", "an incident", "alpha"))
     for name, commitment in (("alpha", ALPHA), ("a call of a profile that is not known", WRITE)):
         with pytest.raises(WritesFrozen, match="of the profile “alpha” are frozen by token:olga"):
-            store.commit(name, {}, NOW, None, commitment)
-    store.commit("beta", {}, NOW, None, BETA)
+            store.commit(name, {}, NOW, commitment=commitment)
+    store.commit("beta", {}, NOW, commitment=BETA)
     assert store.active_freeze("beta") is None
 
 
@@ -89,9 +89,9 @@ def test_two_freezes_both_hold_until_each_is_lifted(store: Store) -> None:
             store.unfreeze(lifted)
         for commitment in held:
             with pytest.raises(WritesFrozen):
-                store.commit("held", {}, NOW, None, commitment)
+                store.commit("held", {}, NOW, commitment=commitment)
         for number, commitment in enumerate(goes):
-            store.commit(f"goes-{lifted}-{number}", {}, NOW, None, commitment)
+            store.commit(f"goes-{lifted}-{number}", {}, NOW, commitment=commitment)
 
 
 def test_a_second_freeze_of_a_profile_takes_the_place_of_the_first(store: Store) -> None:
@@ -105,7 +105,7 @@ def test_a_second_freeze_of_a_profile_takes_the_place_of_the_first(store: Store)
 @pytest.mark.parametrize("name", ["Alpha", "alpha ", "%", "alph_", "' or '1'='1"])
 def test_a_profile_is_frozen_by_exactly_its_name(store: Store, name: str) -> None:
     store.freeze(Freeze(NOW, "token:olga", "", name))
-    store.commit("alpha", {}, NOW, None, ALPHA)
+    store.commit("alpha", {}, NOW, commitment=ALPHA)
     store.unfreeze("alpha")
     assert [each.profile for each in store.active_freezes()] == [name]
 
@@ -113,44 +113,45 @@ def test_a_profile_is_frozen_by_exactly_its_name(store: Store, name: str) -> Non
 def test_a_freeze_of_everything_is_one_whatever_profile_it_says(kept: Stores) -> None:
     kept.set_freeze(Freeze(NOW, "local:operator", "an incident", "alpha"))
     store = kept.open_saas("saas-1")
-    with pytest.raises(WritesFrozen, match="All writes are frozen"):
-        store.commit("beta", {}, NOW, None, BETA)
+    with pytest.raises(WritesFrozen) as caught:
+        store.commit("beta", {}, NOW, commitment=BETA)
+    assert caught.value.message.id == "store.frozen.all_reason"
     kept.set_freeze(None)
-    store.commit("beta", {}, NOW, None, BETA)
+    store.commit("beta", {}, NOW, commitment=BETA)
     store.close()
 
 
 def test_what_was_used_of_a_budget_is_told_by_profile_and_counted_over_all(store: Store) -> None:
     for name in ("alpha", "beta"):
         taken = Commitment(writes=True, profile=name, charges=(BudgetCharge(ME.id, "destructive", 1, 2, 3600),))
-        store.commit(name, {}, NOW, None, taken)
+        store.commit(name, {}, NOW, commitment=taken)
     assert store.budget_usage({"destructive": 3600}, NOW, "alpha") == [BudgetUsage(ME.id, "destructive", 1)]
     assert store.budget_usage({"destructive": 3600}, NOW) == [BudgetUsage(ME.id, "destructive", 2)]
     with pytest.raises(BudgetExceeded):
-        store.commit("one too many", {}, NOW, None, taken)
+        store.commit("one too many", {}, NOW, commitment=taken)
 
 
 def test_a_ceiling_holds_per_principal_and_hour(store: Store) -> None:
     for number in range(3):
-        store.commit(f"call-{number}", {}, NOW, None, destructive())
+        store.commit(f"call-{number}", {}, NOW, commitment=destructive())
     with pytest.raises(BudgetExceeded, match="4 destructive calls within an hour; 3 are allowed"):
-        store.commit("one too many", {}, NOW, None, destructive())
-    store.commit("another's", {}, NOW, None, destructive(who=YOU.id))
-    store.commit("an hour later", {}, NOW + 3601, None, destructive())
+        store.commit("one too many", {}, NOW, commitment=destructive())
+    store.commit("another's", {}, NOW, commitment=destructive(who=YOU.id))
+    store.commit("an hour later", {}, NOW + 3601, commitment=destructive())
 
 
 def test_what_somebody_has_used_is_told_for_as_long_as_it_counts(store: Store) -> None:
-    store.commit("a", {}, NOW, None, destructive(2))
+    store.commit("a", {}, NOW, commitment=destructive(2))
     assert store.budget_usage({"destructive": 3600}, NOW + 3599) == [BudgetUsage(ME.id, "destructive", 2)]
     assert store.budget_usage({"destructive": 3600}, NOW + 3600) == []
 
 
 def test_each_ceiling_has_a_window_of_its_own(store: Store) -> None:
     write = Commitment(writes=True, charges=(BudgetCharge(ME.id, "writes", 1, 1, 60),))
-    store.commit("a", {}, NOW, None, write)
+    store.commit("a", {}, NOW, commitment=write)
     with pytest.raises(BudgetExceeded, match="2 writes within a minute"):
-        store.commit("b", {}, NOW + 59, None, write)
-    store.commit("c", {}, NOW + 60, None, write)
+        store.commit("b", {}, NOW + 59, commitment=write)
+    store.commit("c", {}, NOW + 60, commitment=write)
 
 
 def test_what_is_refused_takes_nothing(store: Store) -> None:
@@ -158,17 +159,17 @@ def test_what_is_refused_takes_nothing(store: Store) -> None:
         writes=True, charges=(BudgetCharge(ME.id, "writes", 1, 10, 60), BudgetCharge(ME.id, "destructive", 9, 3, 3600))
     )
     with pytest.raises(BudgetExceeded):
-        store.commit("a", {}, NOW, None, both)
-    store.commit("b", {}, NOW, None, Commitment(charges=(BudgetCharge(ME.id, "writes", 10, 10, 60),)))
+        store.commit("a", {}, NOW, commitment=both)
+    store.commit("b", {}, NOW, commitment=Commitment(charges=(BudgetCharge(ME.id, "writes", 10, 10, 60),)))
 
 
 def test_what_changed_nothing_is_given_back(store: Store) -> None:
-    store.commit("a", {}, NOW, None, destructive(3))
+    store.commit("a", {}, NOW, commitment=destructive(3))
     store.finish_call("a", {}, NOW, CallOutcome(changed=False))
-    store.commit("b", {}, NOW, None, destructive(3))
+    store.commit("b", {}, NOW, commitment=destructive(3))
     store.finish_call("b", {}, NOW, CallOutcome(changed=True))
     with pytest.raises(BudgetExceeded):
-        store.commit("c", {}, NOW, None, destructive())
+        store.commit("c", {}, NOW, commitment=destructive())
 
 
 def test_the_journal_keeps_what_was_there_and_forgets_what_was_not_done(store: Store) -> None:
@@ -176,7 +177,7 @@ def test_the_journal_keeps_what_was_there_and_forgets_what_was_not_done(store: S
         entry = UndoEntry(
             call, NOW, "auth.UpdateRole", ME.id, "default", {"role_name": "a"}, {"display_name": "before"}
         )
-        store.commit(call, {}, NOW, None, Commitment(writes=True, undo_entry=entry))
+        store.commit(call, {}, NOW, commitment=Commitment(writes=True, undo_entry=entry))
     store.finish_call("done", {}, NOW, CallOutcome(changed=True, result={"applied": True}))
     store.finish_call("refused", {}, NOW, CallOutcome(changed=False))
     [kept] = store.undo_log.list_entries()
@@ -234,7 +235,7 @@ def test_a_read_takes_no_transaction_of_its_own_whatever_profile_it_is_of(
         raise AssertionError("a read waits for no write")
 
     read, at = {"operation": "auth.GetRoles"}, 1_790_000_000.0
-    store.commit("call-1", read, at, None, Commitment(profile="production"))  # begins the chain of this process
+    store.commit("call-1", read, at, commitment=Commitment(profile="production"))  # begins the chain of this process
     monkeypatch.setattr(store.audit_log, "write_transaction", never)
-    store.commit("call-2", read, at + 1, None, Commitment(profile="production"))
+    store.commit("call-2", read, at + 1, commitment=Commitment(profile="production"))
     assert [record["call"] for record in store.audit_records()] == ["call-1", "call-2"]

@@ -36,7 +36,7 @@ async def check_api(settings: Settings) -> list[Finding]:
     brief = settings.model_copy(update={"timeout": min(settings.timeout, REQUEST_TIMEOUT)})
     try:
         async with composition.build_client(brief, catalogue) as client:
-            response = await client.send(operation, sent, secrets.token_hex(16), Deadline.after(TOTAL_TIMEOUT))
+            response = await client.send(operation, sent, secrets.token_hex(16), deadline=Deadline.after(TOTAL_TIMEOUT))
             known = client.secrets
     except SendFailed as error:
         return [_unreachable(error), _check_clock(None)]

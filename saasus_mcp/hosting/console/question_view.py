@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from saasus_mcp.permissions.question.content import (
+    MARKS,
     Change,
     Fact,
     LabelledValue,
@@ -19,7 +20,6 @@ from saasus_mcp.permissions.question.dialog import render_body, render_line
 from saasus_mcp.permissions.question.formatting import Reader, format_sentence, format_value
 from saasus_mcp.permissions.question.layout import BRIEF_WARNINGS, all_lines, truncated_labels
 from saasus_mcp.permissions.question.tier_table import TierRow, price_rows, tier_rows
-from saasus_mcp.permissions.question.words import MARKS
 
 MAX_INLINE_ITEMS, MAX_FIRST_ITEMS = 3, 8
 """Items of a list that fit in one line, and that may appear above the warnings."""

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from saasus_mcp.common.language import Language
+from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import one_line
-from saasus_mcp.permissions.wording import WORDS
 from saasus_mcp.store import ProofUse
 
 
@@ -24,9 +24,8 @@ class Destination:
 
 def describe_destination(place: Destination, language: Language) -> str:
     """Return the SaaS, profile and sandbox mark of a call, for people."""
-    words = WORDS[language]
-    at = words["where"].format(saas=one_line(place.saas_id), profile=one_line(place.profile))
-    return words["sandbox"] + at if place.sandbox else at
+    where = message("question.destination", saas=one_line(place.saas_id), profile=one_line(place.profile))
+    return (message("question.sandbox_destination", destination=where) if place.sandbox else where).text(language)
 
 
 @dataclass(frozen=True, slots=True)

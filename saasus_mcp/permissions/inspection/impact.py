@@ -15,14 +15,14 @@ from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.language import Text
 from saasus_mcp.permissions.approval.proof import json_digest
 from saasus_mcp.permissions.inspection.counting import count_rows
-from saasus_mcp.permissions.inspection.target import ApiReader, ReadResult
+from saasus_mcp.permissions.inspection.target import ApiReader, ReadFailure, ReadResult
 from saasus_mcp.saasus.tool_answer import compact_json
 
 READ_DEADLINE = 8.0
 """Seconds for all reads of one impact together. How many a row may make is checked where the table is compiled."""
 
-READ_TIMED_OUT = ReadResult(read_error="no answer in time")
-TARGET_UNREADABLE = ReadResult(read_error="the target could not be seen")
+READ_TIMED_OUT = ReadResult(read_error=ReadFailure.LATE)
+TARGET_UNREADABLE = ReadResult(read_error=ReadFailure.TARGET_UNREAD)
 NOTHING_TO_READ = ReadResult()
 
 
@@ -146,7 +146,7 @@ def _found(measure: ImpactMetric, args: Mapping[str, Any], target: Any, seen: Re
     given = {"args": dict(args), "result": seen.answer, "target": target}
     found = count_rows(measure, given) if measure.of else evaluate_over(measure.count or measure.show, given)
     if found is None or (not measure.show and not _counted(found)):
-        return ImpactFinding(measure.name, measure.label, read_error="the answer does not say")
+        return ImpactFinding(measure.name, measure.label, read_error=ReadFailure.NOT_IN_ANSWER)
     return ImpactFinding(
         measure.name, measure.label, found if measure.count or measure.of else _short(found), raw_value=found
     )

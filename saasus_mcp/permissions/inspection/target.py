@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from saasus_mcp.catalog.expressions import evaluate_expression
@@ -22,12 +23,25 @@ HIDDEN_SECRET = "[secret]"  # noqa: S105 - a name, not a secret
 HANDLE_SCHEME = "secret://"
 MAX_NAME_LENGTH = 1_000
 """Characters of a name that are looked at; 200 of them are shown."""
-STATUS_NOT_FOUND, NOT_IN_LIST = 404, "not found"
+STATUS_NOT_FOUND = 404
 ARGUMENT_REFERENCE = re.compile(r"\bargs\.(\w+)")
 """An argument that an expression speaks of."""
 OWNER_ARGUMENTS = ("tenant_id", "user_id", "env_id")
 NAME_ARGUMENTS = ("id", "name", "role_name", "attribute_name", "unit_name", "email", "sign_in_id")
 """Arguments that name what a call creates; the first that is given does."""
+
+
+class ReadFailure(StrEnum):
+    """Why an inspection read gave nothing. Other texts name an HTTP status or an error of the API."""
+
+    NO_ANSWER = "no_answer"
+    LATE = "late"
+    NOT_FOUND = "not_found"
+    TOO_MANY = "too_many"
+    NOT_IN_ANSWER = "not_in_answer"
+    TARGET_UNREAD = "target_unread"
+    NOT_ALLOWED = "not_allowed"
+    REPEATS_SECRET = "repeats_secret"  # noqa: S105 - a name, not a secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +93,7 @@ async def read_target(operation: Operation, args: Mapping[str, Any], saas_id: st
             target, why_not = pick_item(target, recipe.pick, args)
     fields = {text: evaluate_expression(text, args, target) for text in operation.effects.bind}
     name = evaluate_expression(recipe.name, args, target) if recipe.name else saas_id
-    gone = status == STATUS_NOT_FOUND or why_not == NOT_IN_LIST
+    gone = status == STATUS_NOT_FOUND or why_not == ReadFailure.NOT_FOUND
     return TargetSnapshot(
         clean_name(name) or _fallback(operation, args, saas_id), fields, why_not, target, status, gone
     )
@@ -105,7 +119,7 @@ def pick_item(answer: Any, pick: ListSelector, args: Mapping[str, Any]) -> tuple
     for step in pick.source.split("."):
         items = items.get(step) if isinstance(items, dict) else None
     if not isinstance(items, list):
-        return None, "the answer does not say"
+        return None, ReadFailure.NOT_IN_ANSWER
     wanted = {name: evaluate_expression(text, args) for name, text in pick.where.items()}
     found = [
         item
@@ -114,7 +128,7 @@ def pick_item(answer: Any, pick: ListSelector, args: Mapping[str, Any]) -> tuple
     ]
     if len(found) == 1:
         return found[0], ""
-    return None, NOT_IN_LIST if not found else f"{len(found)} items match"
+    return None, ReadFailure.NOT_FOUND if not found else f"{len(found)} items match"
 
 
 def clean_name(name: object) -> str:

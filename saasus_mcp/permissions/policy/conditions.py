@@ -11,6 +11,7 @@ from collections.abc import Set as AbstractSet
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, get_args
 
+from saasus_mcp.catalog.expressions import cel_environment
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.permissions.policy.model import LiveState, PolicyInput
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from cel_expr_python import cel
 
 VARIABLES = ("args", "principal", "target", "impact")
+_MAPS = frozenset(VARIABLES) - {"target"}
 LIVE_STATES: tuple[LiveState, ...] = get_args(LiveState)
 MAX_SEPARATE = 8
 """So many conditions are evaluated one by one as fast as together."""
@@ -82,7 +84,7 @@ def _states(texts: tuple[str, ...]) -> frozenset[LiveState]:
 def _judged(texts: tuple[str, ...], case: PolicyInput, unread: frozenset[LiveState]) -> Iterable[ConditionResult]:
     """Return the results: many conditions at once, few one by one on demand."""
     try:
-        facts = _environment(VARIABLES).Activation(data=_facts(case, unread))
+        facts = cel_environment(VARIABLES, _MAPS).Activation(data=_facts(case, unread))
     except Exception as error:  # noqa: BLE001 - whatever the runtime raises, no condition could be told
         return [_why(str(error), "")] * len(texts)
     values = _values(texts, facts) if len(texts) > MAX_SEPARATE else None
@@ -112,17 +114,9 @@ def _one(text: str, facts: cel.Activation) -> ConditionResult:
 
 
 @cache
-def _environment(names: tuple[str, ...]) -> cel.Env:
-    from cel_expr_python import cel  # noqa: PLC0415 - only where a policy has conditions
-
-    named = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
-    return cel.NewEnv(variables={name: cel.Type.DYN if name == "target" else named for name in names})
-
-
-@cache
 def _compiled(text: str, names: tuple[str, ...] = VARIABLES) -> cel.Expression:
     try:
-        return _environment(names).compile(text)
+        return cel_environment(names, _MAPS).compile(text)
     except RuntimeError as error:
         raise ConditionSyntaxError(str(error)) from None
     except TypeError:
@@ -143,7 +137,7 @@ def _together(texts: tuple[str, ...]) -> cel.Expression | None:
     """Return one expression for the list of all conditions, or None if it is too large."""
     whole = "[" + ",".join(f"({text}\n)" for text in texts) + "]"  # a condition may end in a comment
     try:
-        return _environment(VARIABLES).compile(whole)
+        return cel_environment(VARIABLES, _MAPS).compile(whole)
     except RuntimeError:
         return None
 

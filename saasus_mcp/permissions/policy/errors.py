@@ -45,7 +45,7 @@ class PolicyFault:
     def located(self, file: Path) -> Message:
         """Return the problem after file and line."""
         return one_of(
-            "policy.place", "line" if self.line else "file", file=str(file), line=self.line, fault=self.message
+            "policy.location", "line" if self.line else "file", file=str(file), line=self.line, fault=self.message
         )
 
     def render(self, file: Path, language: Language) -> str:

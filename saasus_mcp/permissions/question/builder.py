@@ -18,6 +18,7 @@ from saasus_mcp.catalog.question_texts import (
     load_question_texts,
 )
 from saasus_mcp.common.language import Text
+from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.common.text import strip_nul
 from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.inspection.difference import compare_fields
@@ -26,8 +27,8 @@ from saasus_mcp.permissions.inspection.inspect import CallInspection
 from saasus_mcp.permissions.inspection.inverse_calls import can_undo
 from saasus_mcp.permissions.inspection.target import ApiReader, redact_arguments
 from saasus_mcp.permissions.question import difference as differing
-from saasus_mcp.permissions.question import words
 from saasus_mcp.permissions.question.content import (
+    SYSTEMS,
     Change,
     Detail,
     Fact,
@@ -40,7 +41,7 @@ from saasus_mcp.permissions.question.content import (
     UnreadableValue,
     Value,
 )
-from saasus_mcp.permissions.question.formatting import format_read_error
+from saasus_mcp.permissions.question.formatting import ReadError
 from saasus_mcp.permissions.question.layout import fit_dialog
 from saasus_mcp.permissions.question.name_resolver import NameResolver
 from saasus_mcp.permissions.question.values import ValueFactory, format_decimal, make_quoted_label
@@ -290,8 +291,7 @@ class _Builder:
     def _warnings(self, facts: Mapping[str, Fact]) -> Iterator[QuestionWarning]:
         effects, sight = self.asked.operation.effects, self.asked.inspection.snapshot
         if sight.read_error:
-            en, ja = (format_read_error(sight.read_error, language) for language in ("en", "ja"))
-            yield QuestionWarning("unseen", Text(words.UNSEEN.en.format(why=en), words.UNSEEN.ja.format(why=ja)))
+            yield QuestionWarning("unseen", message("question.target_unread", why=ReadError(sight.read_error)).both())
         for line in self.row.warn:
             if self._holds(line):
                 yield QuestionWarning("consequence", self._filled(line.text, facts))
@@ -301,18 +301,16 @@ class _Builder:
             lost = effects.undo.kind == "lost"
             yield QuestionWarning("irreversible" if lost else "recreate", self._undo())
         if effects.money != "no":
-            yield QuestionWarning("money", words.MONEY_YES if effects.money == "yes" else words.MONEY_MAYBE)
-        if effects.email != "no":
-            yield QuestionWarning("email", words.EMAIL_YES if effects.email == "yes" else words.EMAIL_MAYBE)
-        if effects.outside:
-            systems = [words.SYSTEMS[name] for name in effects.outside]
             yield QuestionWarning(
-                "outside",
-                Text(
-                    words.OUTSIDE.en.format(systems=", ".join(systems)),
-                    words.OUTSIDE.ja.format(systems="、".join(systems)),
-                ),
+                "money", one_of("question.money", "yes" if effects.money == "yes" else "maybe").both()
             )
+        if effects.email != "no":
+            yield QuestionWarning(
+                "email", one_of("question.email", "yes" if effects.email == "yes" else "maybe").both()
+            )
+        if effects.outside:
+            systems = tuple(SYSTEMS[name] for name in effects.outside)
+            yield QuestionWarning("outside", message("question.outside", systems=systems).both())
 
     def _can_undo(self) -> bool:
         return can_undo(self.asked.operation, self.asked.args, self.asked.inspection.before)
@@ -321,12 +319,11 @@ class _Builder:
         """Return whether the call can be undone, and what does not come back."""
         undo = self.asked.operation.effects.undo
         if undo is None:
-            return words.LOST
+            return one_of("question.undo", "lost").both()
         if undo.kind == "undoable" and undo.call is None and undo.note is not None:
             return undo.note
-        undoable = words.UNDOABLE_APPROVED if undo.critical else words.UNDOABLE
         kind = "undoable" if self._can_undo() else undo.kind
-        said = {"undoable": undoable, "recreatable": words.RECREATED, "lost": words.LOST}[kind]
+        said = one_of("question.undo", "undoable_approved" if kind == "undoable" and undo.critical else kind).both()
         return said if undo.note is None else Text(f"{said.en} {undo.note.en}", f"{said.ja}{undo.note.ja}")
 
     def _details(self) -> Iterator[Detail]:

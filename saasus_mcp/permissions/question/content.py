@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Literal
@@ -11,6 +12,26 @@ from saasus_mcp.permissions.approval.proof import Destination
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
+
+
+MARKS: Mapping[str, str] = {
+    "unseen": "⚠",
+    "consequence": "⚠",
+    "irreversible": "⚠",
+    "recreate": "⚠",
+    "money": "¥",
+    "email": "✉",
+    "outside": "↗",
+}
+"""The sign before each kind of warning."""
+SYSTEMS: Mapping[str, str] = {
+    "stripe": "Stripe",
+    "aws": "AWS",
+    "aws_marketplace": "AWS Marketplace",
+    "eventbridge": "Amazon EventBridge",
+    "dns": "DNS",
+    "ses": "Amazon SES",
+}
 
 
 @dataclass(frozen=True, slots=True)

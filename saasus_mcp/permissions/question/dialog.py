@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from saasus_mcp.common.language import Language
-from saasus_mcp.common.text import one_line, quote_name, quote_text
-from saasus_mcp.permissions.question.content import Change, Fact, Question
+from saasus_mcp.common.messages import message, one_of
+from saasus_mcp.common.text import Quoted, one_line
+from saasus_mcp.permissions.question.content import MARKS, Change, Fact, Question
 from saasus_mcp.permissions.question.formatting import Reader, format_sentence, format_value, join_sentences
 from saasus_mcp.permissions.question.layout import DialogLine, dialog_lines
-from saasus_mcp.permissions.question.words import MARKS, WORDS
 
 
 def render_dialog(question: Question, reader: Reader) -> str:
@@ -23,12 +23,11 @@ def render_for_model(question: Question, reader: Reader) -> str:
 def render_line(line: DialogLine, question: Question, reader: Reader) -> str:
     """Return one line of the dialog."""
     language = reader.language
-    words = WORDS[language]
     if line.role == "headline":
-        sandbox = f"{words['sandbox']} " if question.place.sandbox else ""
+        sandbox = f"{message('question.sandbox').text(language)} " if question.place.sandbox else ""
         return sandbox + format_sentence(question.headline, reader)
     if line.unsent:
-        return words["unsent"].format(fields=words["and"].join(each.label.text(language) for each in line.unsent))
+        return message("question.unsent", fields=tuple(each.label for each in line.unsent)).text(language)
     bodies = (line.body,) if line.body is not None else line.reach
     if bodies or line.warnings:
         warnings = (f"{MARKS[each.kind]} {format_sentence(each.text, reader)}" for each in line.warnings)
@@ -40,25 +39,24 @@ def render_line(line: DialogLine, question: Question, reader: Reader) -> str:
 
 def render_body(of: Fact | Change, reader: Reader) -> str:
     """Return a fact or a change as text."""
-    words, label = WORDS[reader.language], of.label.text(reader.language)
     if isinstance(of, Fact):
-        return words["fact"].format(label=label, value=format_value(of.value, reader))
-    return words[of.effect].format(
-        label=label, before=format_value(of.before, reader), after=format_value(of.after, reader)
-    )
+        text = message("question.fact", label=of.label, value=format_value(of.value, reader))
+    else:
+        before, after = format_value(of.before, reader), format_value(of.after, reader)
+        text = one_of("question.effect", of.effect, label=of.label, before=before, after=after)
+    return text.text(reader.language)
 
 
 def _closing(line: DialogLine, question: Question, language: Language) -> str:
-    words = WORDS[language]
+    text = message("question.confirm")
     if line.role == "requester":
-        place = question.place
-        return words["requester"].format(
-            who=quote_name(question.requester, language), profile=one_line(place.profile), saas=one_line(place.saas_id)
-        )
-    if line.role == "reason":
-        return words["reason"].format(reason=quote_text(question.reason, language))
-    if line.role == "hidden":
-        return words["hidden"].format(labels=words["and"].join(each.text(language) for each in question.hidden))
-    if question.typed is not None:
-        return words["type"].format(typed=quote_text(question.typed.text(language), language))
-    return words["confirm"]
+        profile, saas = one_line(question.place.profile), one_line(question.place.saas_id)
+        requester = Quoted(question.requester, bare=True)
+        text = message("question.requester", who=requester, profile=profile, saas=saas)
+    elif line.role == "reason":
+        text = message("question.reason", reason=Quoted(question.reason))
+    elif line.role == "hidden":
+        text = message("question.hidden", labels=question.hidden)
+    elif question.typed is not None:
+        text = message("question.type_name", typed=Quoted(question.typed.text(language)))
+    return text.text(language)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
@@ -11,7 +11,9 @@ from string import Formatter
 from typing import Any
 
 from saasus_mcp.common.language import Language, Text
-from saasus_mcp.common.text import one_line, quote_name, quote_text
+from saasus_mcp.common.messages import Message, message, one_of
+from saasus_mcp.common.text import Quoted, one_line, quote_name
+from saasus_mcp.permissions.inspection.target import ReadFailure
 from saasus_mcp.permissions.question.content import (
     CalendarDate,
     FileContent,
@@ -31,7 +33,6 @@ from saasus_mcp.permissions.question.content import (
     Value,
     ValueList,
 )
-from saasus_mcp.permissions.question.words import MONTHS_EN, WEEKDAYS_EN, WEEKDAYS_JA, WHY_NOT_JA, WORDS
 
 JAPAN = timezone(timedelta(hours=9), "JST")
 MAX_LIST_ITEMS = 12
@@ -92,7 +93,27 @@ def is_shown_whole(value: Value) -> bool:
 
 def format_read_error(why: str, language: Language) -> str:
     """Return why a value could not be read, for a person."""
-    return one_line(WHY_NOT_JA.get(why, why) if language == "ja" else why)
+    return one_line(one_of("question.why", why).text(language) if why in _READ_FAILURES else why)
+
+
+@dataclass(frozen=True, slots=True)
+class Formatted:
+    """A value as a parameter of a message, in the default zone of each language."""
+
+    value: Value
+
+    def text(self, language: Language) -> str:
+        return format_value(self.value, Reader.of(language))
+
+
+@dataclass(frozen=True, slots=True)
+class ReadError:
+    """The cause of a failed read as a parameter of a message."""
+
+    why: str
+
+    def text(self, language: Language) -> str:
+        return format_read_error(self.why, language)
 
 
 @singledispatch
@@ -102,7 +123,7 @@ def _say(value: Any, reader: Reader) -> str:
 
 @_say.register
 def _(_: NoValue, reader: Reader) -> str:
-    return WORDS[reader.language]["none"]
+    return message("question.nothing").text(reader.language)
 
 
 @_say.register
@@ -114,9 +135,8 @@ def _(value: FixedText, reader: Reader) -> str:
 def _(value: QuotedText, reader: Reader) -> str:
     if value.whole:
         return quote_name(value.head, reader.language)
-    head = quote_text(value.head, reader.language)
-    tail = quote_text(value.tail, reader.language)
-    return WORDS[reader.language]["long"].format(head=head, tail=tail, length=f"{value.length:,}")
+    head, tail = Quoted(value.head), Quoted(value.tail)
+    return message("question.long_text", head=head, tail=tail, length=value.length).text(reader.language)
 
 
 @_say.register
@@ -129,12 +149,13 @@ def _(value: UnresolvedId, reader: Reader) -> str:
     id_ = quote_name(value.id, reader.language)
     if not value.why:
         return id_
-    return WORDS[reader.language]["unresolved"].format(id=id_, why=format_read_error(value.why, reader.language))
+    why = format_read_error(value.why, reader.language)
+    return message("question.unresolved", id=id_, why=why).text(reader.language)
 
 
 @_say.register
 def _(value: UnreadableValue, reader: Reader) -> str:
-    return WORDS[reader.language]["unread"].format(why=format_read_error(value.why, reader.language))
+    return message("question.unread", why=format_read_error(value.why, reader.language)).text(reader.language)
 
 
 @_say.register
@@ -148,17 +169,17 @@ def _(value: Quantity, reader: Reader) -> str:
 
 @_say.register
 def _(value: Money, reader: Reader) -> str:
-    per = WORDS[reader.language][value.per] if value.per else ""
+    per = one_of("question.per", value.per).text(reader.language) if value.per else ""
     return format_amount(value.amount, value.currency, reader.language) + per
 
 
 @_say.register
 def _(value: Timestamp, reader: Reader) -> str:
     at = datetime.fromtimestamp(value.seconds, reader.zone)
-    zone = at.tzname() or "UTC"
+    zone, weekday = at.tzname() or "UTC", _WEEKDAYS[reader.language][at.weekday()]
     if reader.language == "ja":
-        return f"{at.year}年{at.month}月{at.day}日({WEEKDAYS_JA[at.weekday()]}) {at:%H:%M} {zone}"
-    return f"{WEEKDAYS_EN[at.weekday()]} {at.day} {MONTHS_EN[at.month - 1]} {at.year}, {at:%H:%M} {zone}"
+        return f"{at.year}年{at.month}月{at.day}日({weekday}) {at:%H:%M} {zone}"
+    return f"{weekday} {at.day} {_MONTHS[at.month - 1]} {at.year}, {at:%H:%M} {zone}"
 
 
 @_say.register
@@ -166,25 +187,21 @@ def _(value: CalendarDate, reader: Reader) -> str:
     year, month, *day = (int(part) for part in value.date.split("-"))
     if reader.language == "ja":
         return f"{year}年{month}月" + (f"{day[0]}日" if day else "")
-    name = MONTHS_EN[month - 1] if 1 <= month <= len(MONTHS_EN) else str(month)
+    name = _MONTHS[month - 1] if 1 <= month <= len(_MONTHS) else str(month)
     return (f"{day[0]} " if day else "") + f"{name} {year}"
 
 
 @_say.register
 def _(value: FileContent, reader: Reader) -> str:
-    return WORDS[reader.language]["file"].format(size=f"{value.size:,}", digest=value.digest)
+    return message("question.file", size=value.size, digest=value.digest).text(reader.language)
 
 
 @_say.register
 def _(value: TieredPrice, reader: Reader) -> str:
-    words = WORDS[reader.language]
     if len(value.tiers) == 1 and not value.tiers[0].up_to:  # one price for everything: "above" would lack a below
         return format_tier_price(value.tiers[0], value.currency, reader)
-    return words["tier_join"].join(
-        words["tier"].format(
-            range=format_tier_range(tier, reader), price=format_tier_price(tier, value.currency, reader)
-        )
-        for tier in value.tiers
+    return _TIER_SEPARATORS[reader.language].join(
+        f"{format_tier_range(tier, reader)}: {format_tier_price(tier, value.currency, reader)}" for tier in value.tiers
     )
 
 
@@ -195,24 +212,24 @@ def _(value: LabelledValue, reader: Reader) -> str:
 
 @_say.register
 def _(value: ValueList, reader: Reader) -> str:
-    words = WORDS[reader.language]
-    shown = [
-        words["times"].format(item=format_value(item, reader), count=count) if count > 1 else format_value(item, reader)
+    shown: list[str | Message] = [
+        message("question.times", item=format_value(item, reader), count=count)
+        if count > 1
+        else format_value(item, reader)
         for item, count in zip(value.items[:MAX_LIST_ITEMS], value.counts, strict=False)
     ]
     distinct = len(value.items)
     if distinct > MAX_LIST_ITEMS:
-        shown.append(words["and_more"].format(count=f"{value.total - sum(value.counts[:MAX_LIST_ITEMS]):,}"))
-    said = words["and"].join(shown)
+        shown.append(message("question.and_more", count=value.total - sum(value.counts[:MAX_LIST_ITEMS])))
     if distinct > MAX_LIST_ITEMS or value.total != distinct:
-        return words["in_all"].format(items=said, total=f"{value.total:,}")
-    return said
+        return message("question.in_all", items=tuple(shown), total=value.total).text(reader.language)
+    return message("question.list", items=tuple(shown)).text(reader.language)
 
 
 def format_tier_range(tier: PriceTier, reader: Reader) -> str:
     """Return the upper limit of a tier."""
-    words = WORDS[reader.language]
-    return words["tier_to"].format(to=format_number(tier.up_to)) if tier.up_to else words["tier_rest"]
+    limit = message("question.tier_to", to=format_number(tier.up_to)) if tier.up_to else message("question.tier_rest")
+    return limit.text(reader.language)
 
 
 def format_tier_price(tier: PriceTier, currency: str, reader: Reader) -> str:
@@ -220,7 +237,7 @@ def format_tier_price(tier: PriceTier, currency: str, reader: Reader) -> str:
     language = reader.language
     flat = format_amount(tier.flat, currency, language) if tier.flat not in ("", "0") else ""
     each = (
-        WORDS[language]["tier_each"].format(amount=format_amount(tier.unit, currency, language))
+        message("question.tier_each", amount=format_amount(tier.unit, currency, language)).text(language)
         if tier.unit not in ("", "0")
         else ""
     )
@@ -243,6 +260,14 @@ def format_number(number: str) -> str:
 
 
 _CLOSING = ("」", "」…")
+_READ_FAILURES = frozenset(ReadFailure)
+_SENTENCE_SEPARATORS: Mapping[Language, str] = {"en": " · ", "ja": "・"}
+_TIER_SEPARATORS: Mapping[Language, str] = {"en": "; ", "ja": "、"}
+_WEEKDAYS: Mapping[Language, Sequence[str]] = {
+    "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
+    "ja": "月火水木金土日",
+}
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _CURRENCIES: Mapping[tuple[str, Language], Callable[[str], str]] = {
     ("JPY", "ja"): "{}円".format,
     ("JPY", "en"): "¥{}".format,
@@ -253,4 +278,4 @@ _CURRENCIES: Mapping[tuple[str, Language], Callable[[str], str]] = {
 
 def join_sentences(parts: Iterable[str], language: Language) -> str:
     """Join short sentences on one line."""
-    return WORDS[language]["join"].join(parts)
+    return _SENTENCE_SEPARATORS[language].join(parts)

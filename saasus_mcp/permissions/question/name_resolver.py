@@ -11,13 +11,11 @@ from saasus_mcp.catalog.expressions import evaluate_over
 from saasus_mcp.catalog.question_texts import NameSource
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.permissions.inspection.impact import READ_DEADLINE, READ_TIMED_OUT
-from saasus_mcp.permissions.inspection.target import ApiReader, clean_name
+from saasus_mcp.permissions.inspection.target import ApiReader, ReadFailure, clean_name
 from saasus_mcp.permissions.question.content import NamedItem, UnresolvedId, Value
 
 MAX_NAMES = 24
 """Things of one question whose names are read; of more, the others are shown by their ids."""
-TOO_MANY = "too many to look up"
-NO_NAME = "not found"
 
 
 class NameResolver:
@@ -49,7 +47,7 @@ class NameResolver:
         for key, (_, id_) in wanted:
             self._known[key] = UnresolvedId(str(id_), READ_TIMED_OUT.read_error)
         for key, (_, id_) in wanted[MAX_NAMES:]:
-            self._known[key] = UnresolvedId(str(id_), TOO_MANY)
+            self._known[key] = UnresolvedId(str(id_), ReadFailure.TOO_MANY)
         with anyio.move_on_after(READ_DEADLINE):
             async with anyio.create_task_group() as group:
                 for key, (kind, id_) in wanted[:MAX_NAMES]:
@@ -63,10 +61,10 @@ class NameResolver:
         except SaasusMcpError as error:
             self._known[key] = UnresolvedId(str(id_), str(error.message))
             return
-        why = NO_NAME if seen.status == 404 else seen.read_error  # noqa: PLR2004 - HTTP
+        why = ReadFailure.NOT_FOUND if seen.status == 404 else seen.read_error  # noqa: PLR2004 - HTTP
         if why:
             self._known[key] = UnresolvedId(str(id_), why)
             return
         name = evaluate_over(kind.name, {"args": dict(self._args), "id": id_, "result": seen.answer})
         said = clean_name(name)
-        self._known[key] = NamedItem(said, str(id_)) if said else UnresolvedId(str(id_), NO_NAME)
+        self._known[key] = NamedItem(said, str(id_)) if said else UnresolvedId(str(id_), ReadFailure.NOT_FOUND)

@@ -12,6 +12,7 @@ from typing import Any, Literal, cast
 
 from saasus_mcp.catalog.question_texts import FieldText
 from saasus_mcp.common.language import Text
+from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import one_line, quote_text
 from saasus_mcp.permissions.question.content import (
     CalendarDate,
@@ -41,8 +42,6 @@ MAX_ITEMS = 200
 MAX_LABEL_LENGTH = 60
 MIN_TIMESTAMP, MAX_TIMESTAMP = 0, 4_102_444_800
 """Epoch seconds from 1970 to 2100: anything else is no date that a person means."""
-SECRET = Text("(hidden)", "(非表示)")
-TRUE, FALSE = Text("yes", "はい"), Text("no", "いいえ")
 PERCENT = Text("%", "%")
 PRIVILEGED_NAMES = re.compile(r"admin|owner|root|super|master|manager|管理|オーナー|責任者|所有", re.IGNORECASE)
 """Names of roles and the like that stand first in a list. It decides on order alone."""
@@ -76,7 +75,7 @@ class ValueFactory:
         if raw is None or raw in ("", [], {}):
             return NoValue()
         if field.kind == "secret":
-            return FixedText(SECRET)
+            return FixedText(message("question.hidden_value").both())
         made = _MAKERS.get(field.kind)
         if made is not None:
             return made(self, raw, field, beside or {})
@@ -90,7 +89,9 @@ class ValueFactory:
         if isinstance(raw, dict):
             return self._labelled(raw, path)
         if isinstance(raw, bool):
-            return _chosen(str(raw).lower(), field) or FixedText(TRUE if raw else FALSE)
+            return _chosen(str(raw).lower(), field) or FixedText(
+                message("question.yes" if raw else "question.no").both()
+            )
         return self._scalar(raw, field, beside)
 
     def _scalar(self, raw: Any, field: FieldText, beside: Mapping[str, Any]) -> Value:

@@ -61,7 +61,7 @@ class AuditRecorder:
             StoreError: nothing was committed.
         """
         use, now = proof.use if proof else None, self._clock()
-        await self._run(lambda: self._open_store().commit(id, record, now, use, commitment))
+        await self._run(lambda: self._open_store().commit(id, record, now, use, commitment=commitment))
 
     async def commit_call(self, call: PreparedCall) -> ToolAnswer | None:
         """Commit a call. Return an answer if it must not be sent."""

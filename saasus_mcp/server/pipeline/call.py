@@ -60,7 +60,7 @@ class UrlPrompt:
 class UrlElicitor(Protocol):
     """Asks the person behind the client to open a page."""
 
-    async def open_url(self, visit: UrlPrompt) -> bool | None:
+    async def open_url(self, prompt: UrlPrompt) -> bool | None:
         """Return whether the person opened the page, or None if a later call will tell."""
         ...
 

@@ -25,7 +25,7 @@ from saasus_mcp.permissions.inspection.inspect import (
     inspect_without_question,
 )
 from saasus_mcp.permissions.inspection.preconditions import NoChange
-from saasus_mcp.permissions.inspection.target import ApiReader, ReadResult, secret_values
+from saasus_mcp.permissions.inspection.target import ApiReader, ReadFailure, ReadResult, secret_values
 from saasus_mcp.permissions.policy.model import Policy, Principal
 from saasus_mcp.permissions.policy.wrappers import NarrowedPolicy, require_not_narrowed
 from saasus_mcp.permissions.question.builder import QuestionInput, build_question
@@ -360,14 +360,14 @@ class Pipeline:
             call = replace(call, decision=await self.policy_evaluator.decide(call, read))
             if not operation.reads or call.decision.outcome != "allow":
                 await self.recorder.record_refusal(call, "denied")
-                return ReadResult(read_error="you may not read it")
+                return ReadResult(read_error=ReadFailure.NOT_ALLOWED)
             answer = await self.sender.send(call)
             if answer.ok:
                 known = await self.sender.known_secrets(parent)
                 if known.redact(answer.structured) is not answer.structured:
-                    return ReadResult(read_error="it repeats a secret of this call", status=answer.status)
+                    return ReadResult(read_error=ReadFailure.REPEATS_SECRET, status=answer.status)
                 return ReadResult(answer.structured, status=answer.status)
-            failure = f"HTTP {answer.status}" if answer.status else "no answer"
+            failure = f"HTTP {answer.status}" if answer.status else ReadFailure.NO_ANSWER
             return ReadResult(read_error=failure, status=answer.status)
 
         return read

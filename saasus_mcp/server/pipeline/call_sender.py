@@ -117,7 +117,9 @@ class CallSender:
         try:
             async with release_turn():
                 deadline = call.deadline if call.operation.reads else call.deadline.for_send()
-                response = await self._client.send(call.operation, request, call.id, deadline, _retry_observer(call))
+                response = await self._client.send(
+                    call.operation, request, call.id, deadline=deadline, on_retry=_retry_observer(call)
+                )
         except SendFailed as failure:
             return not_sent_answer(failure, call.id)
         known = self._client.secrets.with_texts(secret_values(call.operation, resolved.values))

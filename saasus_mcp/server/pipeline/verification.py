@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from saasus_mcp.catalog import Catalogue, Operation
 from saasus_mcp.catalog.model import UndoRecipe
-from saasus_mcp.common.messages import Message, message, one_of
+from saasus_mcp.common.messages import Localized, Message, message, one_of
 from saasus_mcp.common.outcome import Outcome
 from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.inspection.inverse_calls import (
@@ -23,8 +21,9 @@ from saasus_mcp.permissions.inspection.target import (
     read_target,
     redact_arguments,
 )
+from saasus_mcp.permissions.question.formatting import ReadError
 from saasus_mcp.permissions.refusal import CallRefused, Reason
-from saasus_mcp.saasus.tool_answer import OUTCOMES, ToolAnswer
+from saasus_mcp.saasus.tool_answer import ToolAnswer
 from saasus_mcp.server.pipeline.prepared_call import PreparedCall
 from saasus_mcp.store import UndoEntry
 
@@ -41,8 +40,7 @@ async def verify_outcome(call: PreparedCall, answer: ToolAnswer, read: ApiReader
     if applied is None:
         return answer
     outcome = Outcome.APPLIED if applied else Outcome.NOT_APPLIED
-    verified = str(one_of("server.verified", outcome))
-    return replace(answer, applied=outcome, text=answer.text.replace(str(OUTCOMES[Outcome.UNKNOWN]), verified))
+    return answer.with_outcome(outcome, one_of("server.verified", outcome))
 
 
 async def require_unchanged(catalogue: Catalogue, entry: UndoEntry, read: ApiReader) -> None:
@@ -66,7 +64,7 @@ async def require_unchanged(catalogue: Catalogue, entry: UndoEntry, read: ApiRea
         raise _unreadable(message("server.undo_no_read"))
     seen = await read(*wanted)
     if seen.status is None:
-        raise _unreadable(seen.read_error)
+        raise _unreadable(ReadError(seen.read_error))
     if was_applied(operation, entry.arguments, seen.status, seen.answer, entry.before) is not True:
         raise _changed(message("server.undo_changed"))
 
@@ -84,7 +82,7 @@ async def _require_item_unchanged(
         raise _changed(message("server.undo_item_gone"))
     seen = await read_current_state(inverse, first.args, snapshot, read)
     if seen.read_error:
-        raise _unreadable(seen.read_error)
+        raise _unreadable(ReadError(seen.read_error))
     if undo.left:
         if is_state_unchanged(undo, entry.arguments, entry.before, entry.result, seen.answer) is not True:
             raise _changed(message("server.undo_changed"))
@@ -94,7 +92,7 @@ async def _require_item_unchanged(
         raise _changed(message("server.undo_changed_fields", fields=tuple(fields)))
 
 
-def _unreadable(reason: Message | str) -> CallRefused:
+def _unreadable(reason: Localized) -> CallRefused:
     text = message("server.undo_unreadable", reason=reason)
     return CallRefused(Reason.UNSEEN, text, message("server.undo_review_hint"))
 

@@ -1,0 +1,1 @@
+"""The audit log: hash chains of records, their verification and purge."""

@@ -1,4 +1,4 @@
-"""Whether an audit is what was written: every chain from its first record or its purge mark on, and what is named elsewhere."""
+"""Verification of hash chains: from the first record or the purge mark, with the heads that other records or exports name."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.store.audit.hash_chain import (
     GENESIS_MAC,
     ChainBreak,
@@ -18,19 +19,20 @@ from saasus_mcp.store.audit.hash_chain import (
     record_mac,
 )
 
-ALTERED = "modified, inserted from another chain, or signed with a key that was not supplied"
+_Positions = dict[tuple[str, int], str | None]
+"""MACs by writer and number; None until the record is found."""
 
 
 @dataclass(frozen=True, slots=True)
 class IntegrityReport:
-    """What a verification found.
+    """The result of a verification.
 
     Attributes:
-        breaks: where the audit does not hold; empty where it does.
-        records: how many were read.
-        purged: what purges are proven to have removed, a mark a chain.
-        own_key: whether one of the given keys is a key of this store; where it is not, nothing was verified.
-        other_keys: the ids of keys of this store that were not given.
+        breaks: the faults; empty for an intact audit log.
+        records: the number of records.
+        purged: the proven purges, one mark for each chain.
+        own_key: a given key belongs to the store. Otherwise nothing was verified.
+        other_keys: ids of keys of the store that were not given.
     """
 
     breaks: tuple[ChainBreak, ...] = ()
@@ -41,112 +43,114 @@ class IntegrityReport:
 
 
 def decode_heads(follows: object) -> list[ChainHead]:
-    """The heads that a record names; none where its text was altered so that it says none, which its MAC shows."""
+    """Return the heads that a record names. An altered text may give none; the MAC of its record shows that."""
     try:
-        found = json.loads(str(follows)) if follows else []
-        return [ChainHead(writer, number, str(made)) for writer, number, made in found if _is_place(writer, number)]
+        rows = json.loads(str(follows)) if follows else []
+        return [
+            ChainHead(writer, number, str(mac))
+            for writer, number, mac in rows
+            if isinstance(writer, str) and isinstance(number, int)
+        ]
     except (ValueError, TypeError, RecursionError):
         return []
 
 
-def _is_place(writer: object, number: object) -> bool:
-    return isinstance(writer, str) and isinstance(number, int)
-
-
 def verify_chains(
     keys: MacKeys,
-    links: Iterable[ChainRecord],
+    records: Iterable[ChainRecord],
     marks: Iterable[PurgeMark],
-    heads: Iterable[ChainHead],
-    known: Iterable[ChainHead],
+    *,
+    exported: Iterable[ChainHead],
+    linked: Iterable[ChainHead],
 ) -> IntegrityReport:
-    """Judge the records of one store.
+    """Verify the records of one store.
 
     Args:
-        keys: of the store. A chain is its writer's, who had one key for all of it.
-        links: all records, by writer and number.
-        marks: what purges left behind.
-        heads: exported heads: the chains must reach them and agree with them.
-        known: the heads that records name.
+        keys: keys of the store. All records of one chain have the same key.
+        records: all records, by writer and number.
+        marks: marks of purges.
+        exported: exported heads, which the chains must contain.
+        linked: heads that records name.
     """
-    exported, marks = list(heads), list(marks)
-    proven = {mark.writer: mark for mark in marks if _proves(keys, mark)}
+    exported, marks = list(exported), list(marks)
+    proven = {mark.writer: mark for mark in marks if _is_proven(keys, mark)}
     breaks = [
-        ChainBreak(mark.writer, mark.number, "purged without proof: the purge mark was not signed with a supplied key")
+        ChainBreak(mark.writer, mark.number, message("store.break.unproven_purge"))
         for mark in marks
         if proven.get(mark.writer) is not mark
     ]
-    wanted = [*exported, *known, *(mark.purge for mark in proven.values())]
-    places: dict[tuple[str, int], str | None] = {(head.writer, head.number): None for head in wanted}
-    walk = _Walk(keys, proven, places)
-    breaks += walk.through(links)
-    breaks += _unreached(exported, places, proven, "the exported head")
-    breaks += _unreached(wanted[len(exported) :], places, proven, "a record that another record names")
-    return IntegrityReport(tuple(dict.fromkeys(breaks)), walk.records, tuple(proven.values()))
+    linked = [*linked, *(mark.purge for mark in proven.values())]
+    positions: _Positions = {(head.writer, head.number): None for head in (*exported, *linked)}
+    walk = _ChainWalk(keys, proven, positions)
+    breaks += walk.find_breaks(records)
+    breaks += _missing_heads(exported, positions, proven, "exported")
+    breaks += _missing_heads(linked, positions, proven, "linked")
+    unique: dict[tuple[str, int, str], ChainBreak] = {}
+    for each in breaks:
+        unique.setdefault((each.writer, each.number, str(each.fault)), each)
+    return IntegrityReport(tuple(unique.values()), walk.records, tuple(proven.values()))
 
 
-class _Walk:
-    """Goes through the records, chain by chain, and notes the MACs at the places that are asked for."""
+class _ChainWalk:
+    """A walk over the records, chain by chain, that collects the MACs at the given positions."""
 
-    def __init__(
-        self, keys: MacKeys, proven: Mapping[str, PurgeMark], places: dict[tuple[str, int], str | None]
-    ) -> None:
+    def __init__(self, keys: MacKeys, proven: Mapping[str, PurgeMark], positions: _Positions) -> None:
         self._keys = keys
         self._proven = proven
-        self._places = places
+        self._positions = positions
         self.records = 0
 
-    def through(self, links: Iterable[ChainRecord]) -> Iterator[ChainBreak]:
-        """Each place where a chain breaks."""
-        writer, before, fit = "", ChainHead("", 0, GENESIS_MAC), self._keys
-        for link in links:
+    def find_breaks(self, records: Iterable[ChainRecord]) -> Iterator[ChainBreak]:
+        """Yield the breaks of each chain."""
+        writer, before, fitting = "", ChainHead("", 0, GENESIS_MAC), self._keys
+        for record in records:
             self.records += 1
-            if link.writer != writer:
-                writer, before, fit = link.writer, self._before(link.writer), self._keys
-            if link.number != before.number + 1:
-                yield ChainBreak(link.writer, before.number + 1, _gap(before.number, link.number))
-            elif still := [key for key in fit if _holds(key, before.mac, link)]:
-                fit = still
+            if record.writer != writer:
+                writer, before, fitting = record.writer, self._start(record.writer), self._keys
+            if record.number != before.number + 1:
+                yield ChainBreak(record.writer, before.number + 1, _gap(before.number, record.number))
+            elif still_fitting := [key for key in fitting if _has_mac(key, before.mac, record)]:
+                fitting = still_fitting
             else:
-                yield ChainBreak(link.writer, link.number, ALTERED)
-            before = ChainHead(link.writer, link.number, link.mac)
-            if (link.writer, link.number) in self._places:
-                self._places[link.writer, link.number] = link.mac
+                yield ChainBreak(record.writer, record.number, message("store.break.altered"))
+            before = ChainHead(record.writer, record.number, record.mac)
+            if (record.writer, record.number) in self._positions:
+                self._positions[record.writer, record.number] = record.mac
 
-    def _before(self, writer: str) -> ChainHead:
+    def _start(self, writer: str) -> ChainHead:
         mark = self._proven.get(writer)
         return ChainHead(writer, mark.number, mark.mac) if mark else ChainHead(writer, 0, GENESIS_MAC)
 
 
-def _gap(before: int, number: int) -> str:
-    return f"missing: the next record is {number}" if number > before else f"out of place: record {number} follows"
+def _gap(before: int, number: int) -> Message:
+    if number > before:
+        return message("store.break.missing", next=number)
+    return message("store.break.out_of_place", next=number)
 
 
-def _holds(key: bytes, before: str, link: ChainRecord) -> bool:
+def _has_mac(key: bytes, before: str, record: ChainRecord) -> bool:
     try:
-        return hmac.compare_digest(link.mac, record_mac(key, before, link))
-    except (AttributeError, TypeError, ValueError):  # SQLite keeps whatever it is given, in any column
+        return hmac.compare_digest(record.mac, record_mac(key, before, record))
+    except (AttributeError, TypeError, ValueError):  # SQLite stores any type in any column
         return False
 
 
-def _proves(keys: MacKeys, mark: PurgeMark) -> bool:
+def _is_proven(keys: MacKeys, mark: PurgeMark) -> bool:
     try:
         return any(hmac.compare_digest(mark.proof, purge_mark_mac(key, mark)) for key in keys)
     except (AttributeError, TypeError, ValueError):
         return False
 
 
-def _unreached(
-    heads: Iterable[ChainHead], places: Mapping[tuple[str, int], str | None], proven: Mapping[str, PurgeMark], what: str
-) -> list[ChainBreak]:
-    """The heads that the chains do not reach or do not agree with."""
-    breaks = []
+def _missing_heads(
+    heads: Iterable[ChainHead], positions: _Positions, proven: Mapping[str, PurgeMark], kind: str
+) -> Iterator[ChainBreak]:
+    """Yield a break for each head that the chains do not contain."""
     for head in heads:
-        found, mark = places[head.writer, head.number], proven.get(head.writer)
-        if found is None and mark is not None and mark.number >= head.number:
-            found = mark.mac if mark.number == head.number else head.mac
-        if found is None:
-            breaks.append(ChainBreak(head.writer, head.number, f"cut off: {what} is missing"))
-        elif not hmac.compare_digest(str(found).encode(), str(head.mac).encode()):
-            breaks.append(ChainBreak(head.writer, head.number, f"rewritten: it is not {what}"))
-    return breaks
+        mac, mark = positions[head.writer, head.number], proven.get(head.writer)
+        if mac is None and mark is not None and mark.number >= head.number:
+            mac = mark.mac if mark.number == head.number else head.mac
+        if mac is None:
+            yield ChainBreak(head.writer, head.number, one_of("store.cut_off", kind))
+        elif not hmac.compare_digest(str(mac).encode(), str(head.mac).encode()):
+            yield ChainBreak(head.writer, head.number, one_of("store.rewritten", kind))

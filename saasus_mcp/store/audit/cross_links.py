@@ -1,7 +1,7 @@
-"""Chains that name each other: at its start and once an hour, a chain names the heads of those that grew since.
+"""Links between hash chains: at its start and once an hour, a chain names the heads of the chains that grew since.
 
-A chain that was named cannot be removed or cut before that place without this being found. Which chains may still grow is
-kept in a table without a MAC: who can change that could as well have removed the chain before it was named.
+The removal of a named record is then detected. The table of growing chains has no MAC: an attacker who can change it could also
+have removed the chain before it was named.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from sqlalchemy import Connection, and_, delete, func, insert, select, update
 
 from saasus_mcp.store.audit.hash_chain import ChainHead
 from saasus_mcp.store.database.schema import audit, chains
-from saasus_mcp.store.retention import DAY
+from saasus_mcp.store.records import DAY
 
 HEADS_PER_RECORD = 50
-"""Heads that one record names; those left are named by the next."""
+"""The next record names the remaining heads."""
 CHAIN_IDLE_SECONDS = DAY
-"""Seconds without a record after which a writer begins another chain, so that an old one is known to be complete."""
+"""After this time without a record, a writer starts a new chain, so that an old chain is known to be complete."""
 
 
 def link_other_chains(connection: Connection, writer: str, now: float) -> str:
-    """Name the heads of the other chains that grew, in the transaction of this writer's next record.
+    """Link the other chains that grew, in the transaction of this writer's next record.
 
     Returns:
-        What the record says of it: JSON text, empty where there is nothing to name.
+        `follows` of the record: JSON text, or an empty text if no chain grew.
     """
     own = audit.alias()
     last = select(func.max(own.c.number)).where(own.c.writer == chains.c.writer).correlate(chains).scalar_subquery()
@@ -42,17 +42,17 @@ def link_other_chains(connection: Connection, writer: str, now: float) -> str:
     for head in heads:
         connection.execute(update(chains).where(chains.c.writer == head.writer).values(seen=head.number, at=now))
     if len(heads) < HEADS_PER_RECORD:
-        over = (
+        expired = (
             chains.c.at < now - 2 * CHAIN_IDLE_SECONDS,
             chains.c.writer.not_in([writer, *(head.writer for head in heads)]),
         )
-        connection.execute(delete(chains).where(*over))
+        connection.execute(delete(chains).where(*expired))
     if connection.execute(update(chains).where(chains.c.writer == writer).values(at=now)).rowcount == 0:
         connection.execute(insert(chains).values(writer=writer, seen=0, at=now))
     return encode_heads(heads)
 
 
 def encode_heads(heads: Iterable[ChainHead]) -> str:
-    """Heads as a record names them; empty for none."""
-    named = [[head.writer, head.number, head.mac] for head in heads]
-    return json.dumps(named, separators=(",", ":")) if named else ""
+    """Return the JSON text of heads, or an empty text."""
+    rows = [[head.writer, head.number, head.mac] for head in heads]
+    return json.dumps(rows, separators=(",", ":")) if rows else ""

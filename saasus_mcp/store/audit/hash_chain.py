@@ -1,6 +1,6 @@
-"""The values of the audit's chains, and the MACs over them. ARCHITECTURE.md, "The audit", says what they prove.
+"""Hash chains of audit records, and the MACs over them. See ARCHITECTURE.md, "The audit", for what they prove.
 
-Every MAC is made under a key of one store, so that what was written in one SaaS proves nothing in another.
+Every MAC uses a key derived for one store, so that a record of one SaaS proves nothing in another.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from saasus_mcp.common.messages import Message
+
 GENESIS_MAC = "0" * 64
 """The MAC before the first record of a chain."""
 MacKeys = Sequence[bytes]
-"""Newest first: the first one is written with, every one is read with."""
+"""Newest first. The first key signs; every key verifies."""
 KEY_ID_LENGTH = 16
 
 
@@ -21,11 +23,11 @@ class ChainRecord:
     """One audit record in its chain.
 
     Attributes:
-        writer: whose chain it is.
-        number: counts from 1 for each writer.
+        writer: the chain.
+        number: counts from 1 in each chain.
         at: epoch seconds.
         record: the JSON text as stored.
-        follows: JSON text: the heads of other chains that this record names; empty where it names none.
+        follows: JSON text of the heads of other chains that this record names; may be empty.
     """
 
     writer: str
@@ -40,7 +42,7 @@ class ChainRecord:
 
 @dataclass(frozen=True, slots=True)
 class ChainHead:
-    """A record by its place and MAC. The last one of a writer, kept elsewhere, shows whether its chain was cut."""
+    """The position and MAC of a record. An exported head of a chain shows whether the chain was cut later."""
 
     writer: str
     number: int
@@ -49,14 +51,14 @@ class ChainHead:
 
 @dataclass(frozen=True, slots=True)
 class PurgeMark:
-    """What purges removed of one chain: its first `number` records.
+    """The proof of a purge of the first `number` records of a chain.
 
     Attributes:
-        mac: of the last record removed.
-        at: when, in epoch seconds.
+        mac: MAC of the last removed record.
+        at: time of the purge in epoch seconds.
         by: the principal who purged.
-        purge: the record of that purge in the audit.
-        proof: the MAC over all of it.
+        purge: the audit record of the purge.
+        proof: MAC over all fields.
     """
 
     writer: str
@@ -70,36 +72,36 @@ class PurgeMark:
 
 @dataclass(frozen=True, slots=True)
 class ChainBreak:
-    """Where the audit does not hold, and how. `writer` is empty where it is no single chain."""
+    """A position at which verification failed, and the fault. `writer` is empty if the fault is in no single chain."""
 
     writer: str
     number: int
-    fault: str
+    fault: Message
 
 
 def derive_store_keys(keys: MacKeys, store: str) -> tuple[bytes, ...]:
-    """The keys of one store, by its name, in their order."""
+    """Return the keys of one store, derived from its name."""
     return tuple(_mac(key, "store", store) for key in keys)
 
 
 def key_id(key: bytes) -> str:
-    """What tells a store's key from another. It says nothing about the key, and only who has the key can make it."""
+    """Return the id of a key. It reveals nothing about the key, and only the owner of the key can compute it."""
     return _mac(key, "key id").hex()[:KEY_ID_LENGTH]
 
 
-def record_mac(key: bytes, before: str, link: ChainRecord) -> str:
-    """The MAC of a record after the one whose MAC is `before`."""
-    place = (before, link.writer, str(link.number), repr(float(link.at)))
-    return _mac(key, "record", *place, link.call, link.event, link.record, link.follows).hex()
+def record_mac(key: bytes, before: str, record: ChainRecord) -> str:
+    """Return the MAC of a record that follows the record with the MAC `before`."""
+    position = (before, record.writer, str(record.number), repr(float(record.at)))
+    return _mac(key, "record", *position, record.call, record.event, record.record, record.follows).hex()
 
 
 def purge_mark_mac(key: bytes, mark: PurgeMark) -> str:
-    """The MAC of a purge mark."""
+    """Return the MAC of a purge mark."""
     removed = (mark.writer, str(mark.number), mark.mac, repr(float(mark.at)), mark.by)
     return _mac(key, "purge", *removed, mark.purge.writer, str(mark.purge.number), mark.purge.mac).hex()
 
 
 def _mac(key: bytes, *parts: str) -> bytes:
-    """HMAC-SHA256 over texts, each with its length, so that none can be taken for parts of another."""
+    """Return HMAC-SHA256 over texts, each with its length, so that different texts never give the same input."""
     encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
     return hmac.digest(key, b"".join(len(part).to_bytes(8, "big") + part for part in encoded), "sha256")

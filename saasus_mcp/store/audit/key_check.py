@@ -1,4 +1,4 @@
-"""Whether a process has a key of the store that it is about to write to. Imports no database library: a server asks at its start."""
+"""The check that a process has a key of the store. It imports no database library, because a server checks at its start."""
 
 from __future__ import annotations
 
@@ -6,72 +6,57 @@ import sqlite3
 from collections.abc import Collection
 from contextlib import closing
 from pathlib import Path
-from typing import ClassVar
 
+from saasus_mcp.common.messages import message
 from saasus_mcp.store.audit.hash_chain import MacKeys, derive_store_keys, key_id
-from saasus_mcp.store.state_files import STORE_SUFFIX, StoreError
-
-WRONG_KEY_HINT = (
-    "Use the key that the store was written with: in SAASUS_MCP_SEALING_KEYS, SAASUS_MCP_SEALING_KEYS_FILE or "
-    "sealing.key in the state folder. To change the key, list the new key first and the old key after it. If the "
-    "key is lost, move the store elsewhere; a new one is created."
-)
+from saasus_mcp.store.errors import WrongKey
+from saasus_mcp.store.state_files import STORE_SUFFIX
 
 
-class WrongKey(StoreError):
-    """None of this process's keys is a key of this store: what it wrote would break the audit for everybody else."""
-
-    reason: ClassVar[str] = "wrongkey"
-
-
-def require_matching_key(there: Collection[str], given: MacKeys, name: str, *, used: bool) -> None:
-    """See that a store may be written to.
+def require_matching_key(ids: Collection[str], keys: MacKeys, name: str, *, used: bool) -> None:
+    """Check that a store may be written to.
 
     Args:
-        there: the ids of the keys that the store was written under.
-        given: this process's keys of the store.
-        name: of the store.
-        used: whether it has audit records.
+        ids: ids of the store's keys.
+        keys: this process's keys of the store.
+        name: name of the store.
+        used: the store has audit records.
 
     Raises:
-        WrongKey: none of the keys is the store's.
+        WrongKey: no key belongs to the store.
     """
-    own = [key_id(key) for key in given]
-    if there and not set(own) & set(there):
+    own = [key_id(key) for key in keys]
+    if ids and not set(own) & set(ids):
         raise WrongKey(
-            f"The sealing key does not belong to the store {name}, which was written under key {', '.join(sorted(there))}, "
-            f"and this process has {', '.join(own)}.",
-            WRONG_KEY_HINT,
+            message("store.wrong_key", store=name, expected=tuple(sorted(ids)), given=tuple(own)),
+            message("store.wrong_key_hint"),
         )
-    if used and not there:
-        raise WrongKey(
-            f"The sealing key cannot be checked: the store {name} has audit records but no key id, so the key id was removed.",
-            WRONG_KEY_HINT,
-        )
+    if used and not ids:
+        raise WrongKey(message("store.key_id_removed", store=name), message("store.wrong_key_hint"))
 
 
 def require_key_of_file(file: Path, keys: MacKeys) -> bool:
-    """The same for the store in a file, before it is opened.
+    """Check keys against the store in a file, before it is opened.
 
     Returns:
-        Whether a key is known there; a store that is new or of another version knows none.
+        True if the store has keys. A new store, or one of another version, has none.
 
     Raises:
-        WrongKey: none of the keys is the store's.
+        WrongKey: no key belongs to the store.
     """
     if not file.is_file() or not file.stat().st_size:
         return False
     name = store_name(file)
     try:
         with closing(sqlite3.connect(file)) as connection:
-            there = [str(row[0]) for row in connection.execute("SELECT id FROM keys")]
+            ids = [str(row[0]) for row in connection.execute("SELECT id FROM keys")]
             used = connection.execute("SELECT 1 FROM audit LIMIT 1").fetchone() is not None
     except sqlite3.Error:
-        return False  # opening it says what is wrong with it
-    require_matching_key(there, derive_store_keys(keys, name), name, used=used)
-    return bool(there)
+        return False  # opening the store explains it
+    require_matching_key(ids, derive_store_keys(keys, name), name, used=used)
+    return bool(ids)
 
 
 def store_name(file: Path) -> str:
-    """The name of the store in a file, which the MACs of its audit cover."""
+    """Return the name of the store in a file. The MACs of its audit log cover it."""
     return file.name.removesuffix(STORE_SUFFIX)

@@ -1,4 +1,4 @@
-"""The ids of the keys that a store was written under, in the store."""
+"""The ids of the keys of a store, kept in the store."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from saasus_mcp.store.database.schema import audit, keys
 
 
 def list_key_ids(connection: Connection) -> tuple[str, ...]:
-    """The ids of the keys that the store was written under."""
+    """Return the ids of the store's keys."""
     return tuple(connection.execute(select(keys.c.id).order_by(keys.c.id)).scalars())
 
 
 def require_store_key(connection: Connection, given: MacKeys, name: str) -> bool:
-    """See that a store may be written to under these keys. Gives whether it has been before.
+    """Check keys against the store, and return True if the store has keys.
 
     Raises:
-        WrongKey: none of them is the store's.
+        WrongKey: no key belongs to the store.
     """
-    there = list_key_ids(connection)
-    used = bool(there) or connection.execute(select(audit.c.writer).limit(1)).first() is not None
-    key_check.require_matching_key(there, given, name, used=used)
-    return bool(there)
+    ids = list_key_ids(connection)
+    used = bool(ids) or connection.execute(select(audit.c.writer).limit(1)).first() is not None
+    key_check.require_matching_key(ids, given, name, used=used)
+    return bool(ids)
 
 
 def register_key(connection: Connection, given: MacKeys, name: str) -> bool:
-    """The same, in the transaction of a record: the first key becomes one of the store's.
+    """Check keys in the transaction of a record, and register the first one.
 
     Returns:
-        Whether the key was changed: the store was written under another one before.
+        True if the key was changed: the store has an older key.
 
     Raises:
-        WrongKey: none of them is the store's.
+        WrongKey: no key belongs to the store.
     """
     if key_id(given[0]) in list_key_ids(connection):
         return False

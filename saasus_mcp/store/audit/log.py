@@ -1,4 +1,4 @@
-"""The audit: written within the transaction that it records, read, verified and purged."""
+"""The audit log: records are added in the transaction that they record, and are read, verified and purged here."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, func, select, tuple_
 
+from saasus_mcp.common.messages import message
 from saasus_mcp.store.audit import cross_links, keys, purge
 from saasus_mcp.store.audit.chain_verification import IntegrityReport, decode_heads, verify_chains
 from saasus_mcp.store.audit.excerpts import encode_bounded
@@ -31,28 +32,26 @@ from saasus_mcp.store.database.engine import Database
 from saasus_mcp.store.database.locks import acquire_lock
 from saasus_mcp.store.database.prepared_statements import PreparedStatement
 from saasus_mcp.store.database.schema import audit
-from saasus_mcp.store.retention import HOUR
-from saasus_mcp.store.state_files import StoreError
+from saasus_mcp.store.errors import StoreError
+from saasus_mcp.store.records import HOUR
 
 Record = Mapping[str, Any]
 BUSY_SECONDS = 9.0
-"""For which a record waits for those before it, no longer than for the database itself."""
+"""Maximum wait for earlier records, about the database's own timeout."""
 BATCH_SIZE = 1_000
 """Records that are read at once."""
-
-_ADD = PreparedStatement.insert_into(audit, *ChainRecord.__slots__)
-_PLACE = (audit.c.at, audit.c.writer, audit.c.number)
-"""The order in which records are shown. All three are in each record's MAC."""
-
-
 EVENTS = frozenset({"begun", "ended", "refused", "decided"})
+
+_INSERT = PreparedStatement.insert_into(audit, *ChainRecord.__slots__)
+_POSITION = (audit.c.at, audit.c.writer, audit.c.number)
+"""The order of records for people. All three columns are in each record's MAC."""
 _LATEST = 4e9
-"""The latest time that is believed, in epoch seconds: in the year 2096."""
+"""The latest accepted time of a record, in epoch seconds: the year 2096."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordPosition:
-    """Where a record is in the order in which records are shown."""
+    """The position of a record in the order for people."""
 
     at: float
     writer: str
@@ -60,260 +59,257 @@ class RecordPosition:
 
 
 @dataclass(frozen=True, slots=True)
-class _End:
-    """Where this writer's chain ends: `at`, the time of its last record; `followed`, when it last named other chains."""
+class _ChainEnd:
+    """The end of this writer's chain.
+
+    Attributes:
+        at: time of the last record.
+        linked_at: when the chain last named other chains.
+    """
 
     head: ChainHead
     at: float = 0.0
-    followed: float = 0.0
+    linked_at: float = 0.0
 
-    def plain(self, at: float) -> bool:
-        """Whether a record can simply be added: the chain is begun, goes on, and need not name others yet."""
-        return bool(self.head.number) and at - self.followed < HOUR and at - self.at < cross_links.CHAIN_IDLE_SECONDS
+    def is_plain(self, at: float) -> bool:
+        """Return True if a record can be added as it is: the chain has begun, is not idle, and need not name others yet."""
+        return bool(self.head.number) and at - self.linked_at < HOUR and at - self.at < cross_links.CHAIN_IDLE_SECONDS
 
 
 class AuditLog:
-    """The audit of one SaaS.
+    """The audit log of one SaaS.
 
-    Each object is a writer of its own, so that it alone knows where its chain ends and need not look.
+    Each object writes its own chain, so that it knows the end of the chain without a query.
 
     Args:
-        keys: the operator's: without the one that it was written with, no chain holds.
-        name: of the store, which every MAC covers.
+        keys: the operator's keys. Without the key of the records, no chain can be verified.
+        name: name of the store. Every MAC covers it.
     """
 
     def __init__(self, database: Database, keys: MacKeys, name: str) -> None:
         self._database = database
         self._keys = derive_store_keys(keys, name)
         self.name = name
-        self._kept = self._end = _start()
+        self._committed = self._end = _new_chain()
         self._lock = threading.Lock()
 
     @contextmanager
     def write_transaction(self, *, patient: bool = False) -> Iterator[Connection]:
-        """A transaction that adds to this writer's chain; one at a time, since each record builds on the one before.
+        """Run a transaction that adds to this writer's chain. One at a time, because each record builds on the last one.
 
         Raises:
-            StoreError: the database cannot do it; the chain is as it was.
+            StoreError: the database fails. The chain is unchanged.
         """
-        self._wait()
+        self._acquire()
         written = False
         try:
-            self._admit()
-            self._end = self._kept
+            self._register_key()
+            self._end = self._committed
             with self._database.transaction(patient=patient) as connection:
                 yield connection
                 written = True
-            self._kept = self._end
+            self._committed = self._end
         except StoreError:
-            if written:  # it failed in its last step: the record may be there or not, so nothing is built on it
-                self._kept = _start()
+            if written:  # the commit failed: the record may exist or not, so no record may build on it
+                self._committed = _new_chain()
             raise
         finally:
             self._lock.release()
 
-    def _wait(self) -> None:
+    def _acquire(self) -> None:
         if not self._lock.acquire(timeout=BUSY_SECONDS):
-            raise StoreError(
-                "The store cannot be used: earlier calls are waiting for it.", "Check that its database answers."
-            )
+            raise StoreError(message("store.busy"), message("store.busy_hint"))
 
-    def append(self, connection: Connection, call: str, event: str, record: Record, at: float) -> None:
-        """Add a record to this writer's chain, in the transaction of what it records (see `writing`).
+    def append(self, connection: Connection, call: str, event: str, record: Record, *, at: float) -> None:
+        """Add a record to this writer's chain, in a `write_transaction`.
 
         Raises:
-            WrongKey: this process has no key of this store.
+            WrongKey: no key of this process belongs to the store.
         """
-        follows, at = "", float(at)
-        if not self._end.plain(at):
-            follows = self._follow(connection, at)
-        _ADD.execute(connection, self._next(call, event, encode_bounded(record), at, follows))
+        at = float(at)
+        follows = "" if self._end.is_plain(at) else self._link(connection, at)
+        _INSERT.execute(connection, self._next_row(call, event, encode_bounded(record), at=at, follows=follows))
 
     def append_alone(self, call: str, event: str, record: Record, at: float) -> None:
-        """Add a record beside which nothing is to be written, as of a read.
+        """Add a record without any other write, as for a read.
 
         Raises:
-            WrongKey: this process has no key of this store.
-            StoreError: the database cannot do it.
+            WrongKey: no key of this process belongs to the store.
+            StoreError: the database fails.
         """
-        if not self._kept.plain(at):
+        if not self._committed.is_plain(at):
             with self.write_transaction() as connection:
-                self.append(connection, call, event, record, at)
+                self.append(connection, call, event, record, at=at)
             return
         text = encode_bounded(record)
-        self._wait()
+        self._acquire()
         try:
-            self._end = self._kept if self._kept.head.number else _start()
-            row = self._next(call, event, text, float(at), "")
-            self._kept = _start()  # should it fail, the record may be there or not, so nothing is built on it
-            self._database.execute_alone(_ADD, row)
-            self._kept = self._end
+            self._end = self._committed if self._committed.head.number else _new_chain()
+            row = self._next_row(call, event, text, at=float(at))
+            self._committed = _new_chain()  # if the write fails, the record may exist or not: no record may build on it
+            self._database.execute_alone(_INSERT, row)
+            self._committed = self._end
         finally:
             self._lock.release()
 
     def require_key(self) -> bool:
-        """See that this process may write here. Gives whether the store was written to before.
+        """Check that this process may write here, and return True if the store has keys.
 
         Raises:
-            WrongKey: none of its keys is a key of this store.
+            WrongKey: no key of this process belongs to the store.
         """
         with self._database.transaction() as connection:
             return keys.require_store_key(connection, self._keys, self.name)
 
-    def _admit(self) -> None:
-        """Before the first record of a chain: see that this process has a key of the store, and record a change of it.
+    def _register_key(self) -> None:
+        """Register the key before the first record of a chain, and record a change of key.
 
-        It is a transaction of its own, so that no first record of a server waits for that of another.
+        It has a transaction of its own, so that the first record of a server does not wait for that of another.
         """
-        if self._kept.head.number:
+        if self._committed.head.number:
             return
-        self._end = _start()  # another than the one kept: should this fail, its record may be there or not
+        self._end = _new_chain()  # not the committed one: if this fails, its record may exist or not
         with self._database.transaction() as connection:
             if keys.register_key(connection, self._keys, self.name):
-                told = {"deed": "key_change", "principal": "configuration", "key": key_id(self._keys[0])}
-                self.append(connection, secrets.token_hex(16), "decided", told, time.time())
+                record = {"deed": "key_change", "principal": "configuration", "key": key_id(self._keys[0])}
+                self.append(connection, secrets.token_hex(16), "decided", record, at=time.time())
         if self._end.head.number:
-            self._kept = self._end
+            self._committed = self._end
 
-    def _follow(self, connection: Connection, at: float) -> str:
-        """What a record says that begins a chain, or names others after an hour."""
+    def _link(self, connection: Connection, at: float) -> str:
+        """Return `follows` of a record that starts a chain, or that names other chains after an hour."""
         if at - self._end.at >= cross_links.CHAIN_IDLE_SECONDS:
-            self._end = _start()
-        self._end = replace(self._end, followed=at)
+            self._end = _new_chain()
+        self._end = replace(self._end, linked_at=at)
         return cross_links.link_other_chains(connection, self._end.head.writer, at)
 
-    def _next(self, call: str, event: str, text: str, at: float, follows: str) -> dict[str, Any]:
-        """The row of this writer's next record, with which the chain then ends."""
+    def _next_row(self, call: str, event: str, text: str, *, at: float, follows: str = "") -> dict[str, Any]:
+        """Return the row of this writer's next record, and move the end of the chain to it."""
         head = self._end.head
-        link = ChainRecord(head.writer, head.number + 1, at, call, event, text, follows, "")
-        made = record_mac(self._keys[0], head.mac, link)
-        self._end = replace(self._end, head=ChainHead(link.writer, link.number, made), at=at)
-        return {name: getattr(link, name) for name in ChainRecord.__slots__} | {"mac": made}
+        record = ChainRecord(head.writer, head.number + 1, at, call, event, text, follows, "")
+        mac = record_mac(self._keys[0], head.mac, record)
+        self._end = replace(self._end, head=ChainHead(record.writer, record.number, mac), at=at)
+        return {name: getattr(record, name) for name in ChainRecord.__slots__} | {"mac": mac}
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
     def iterate_records(self, since: float = 0.0) -> Iterator[dict[str, Any]]:
-        """Every audit record since a time, oldest first, a piece in memory at a time."""
+        """Yield every record since a time, oldest first, with a batch in memory at a time."""
         with self._database.read_transaction() as connection:
-            query = select(audit).where(audit.c.at >= since).order_by(*_PLACE)
+            query = select(audit).where(audit.c.at >= since).order_by(*_POSITION)
             for row in connection.execute(query, execution_options={"yield_per": BATCH_SIZE}):
-                yield _told(row)
+                yield _decode_record(row)
 
     def list_records(self, since: float = 0.0) -> list[dict[str, Any]]:
-        """Every audit record since a time, oldest first: `call`, `event`, `at`, and what was recorded."""
+        """Return every record since a time, oldest first."""
         return list(self.iterate_records(since))
 
     def newest_records(
         self, most: int, before: RecordPosition | None = None
     ) -> list[tuple[RecordPosition, dict[str, Any]]]:
-        """The newest records with their places, newest first; `before` one of that place."""
-        query = select(audit).order_by(*(column.desc() for column in _PLACE)).limit(most)
+        """Return the newest records with their positions, newest first, optionally those before a position."""
+        query = select(audit).order_by(*(column.desc() for column in _POSITION)).limit(most)
         if before is not None:
-            query = query.where(tuple_(*_PLACE) < tuple_(before.at, before.writer, before.number))
+            query = query.where(tuple_(*_POSITION) < tuple_(before.at, before.writer, before.number))
         with self._database.read_transaction() as connection:
-            return [(RecordPosition(row.at, row.writer, row.number), _told(row)) for row in connection.execute(query)]
+            rows = connection.execute(query)
+            return [(RecordPosition(row.at, row.writer, row.number), _decode_record(row)) for row in rows]
 
     def count_records(self) -> int:
-        """How many records there are."""
+        """Return the number of records."""
         with self._database.read_transaction() as connection:
             return int(connection.execute(select(func.count()).select_from(audit)).scalar_one())
 
     def chain_heads(self) -> list[ChainHead]:
-        """Where every chain ends, to be kept off this machine: at its last record, also where that was purged."""
+        """Return the head of every chain, for export to another machine. A purged record can be a head."""
         last = select(audit.c.writer, func.max(audit.c.number).label("number")).group_by(audit.c.writer).subquery()
         of_last = and_(audit.c.writer == last.c.writer, audit.c.number == last.c.number)
         query = select(audit.c.writer, audit.c.number, audit.c.mac).select_from(audit.join(last, of_last))
         with self._database.read_transaction() as connection:
-            ends = {
-                mark.writer: ChainHead(mark.writer, mark.number, mark.mac)
-                for mark in purge.read_purge_marks(connection)
-            }
-            ends |= {row.writer: ChainHead(*row) for row in connection.execute(query)}
-        return list(ends.values())
+            marks = purge.read_purge_marks(connection)
+            heads = {mark.writer: ChainHead(mark.writer, mark.number, mark.mac) for mark in marks}
+            heads |= {row.writer: ChainHead(*row) for row in connection.execute(query)}
+        return list(heads.values())
 
-    # -- proving ---------------------------------------------------------------------------------------------------
+    # -- verification and purge ------------------------------------------------------------------------------------
 
     def find_breaks(self, heads: Iterable[ChainHead] = ()) -> list[ChainBreak]:
-        """Where the audit does not hold, held also to exported heads; empty where it does."""
+        """Return the faults of the audit log, checked against exported heads too. Empty for an intact one."""
         return list(self.verify_integrity(heads).breaks)
 
     def verify_integrity(self, heads: Iterable[ChainHead] = ()) -> IntegrityReport:
-        """What a verification finds, held also to exported heads."""
+        """Verify the audit log, against exported heads too."""
         own = {key_id(key) for key in self._keys}
         with self._database.read_transaction() as connection:
             known = keys.list_key_ids(connection)
-            following_rows = connection.execute(select(audit.c.follows).where(audit.c.follows != ""))
-            elsewhere = [head for row in following_rows for head in decode_heads(row.follows)]
-            found = verify_chains(self._keys, _links(connection), purge.read_purge_marks(connection), heads, elsewhere)
-        breaks = found.breaks
-        if (found.records or found.purged) and not known:
-            breaks = (ChainBreak("", 0, "the id of the key that it was written under was removed"), *breaks)
+            linking_rows = connection.execute(select(audit.c.follows).where(audit.c.follows != ""))
+            linked = [head for row in linking_rows for head in decode_heads(row.follows)]
+            marks = purge.read_purge_marks(connection)
+            report = verify_chains(self._keys, _chain_records(connection), marks, exported=heads, linked=linked)
+        breaks = report.breaks
+        if (report.records or report.purged) and not known:
+            breaks = (ChainBreak("", 0, message("store.break.key_id_removed")), *breaks)
         others = tuple(sorted(set(known) - own))
         if known and not own & set(known):
-            foreign = ChainBreak(
-                "", 0, f"not verified: the sealing key in use is not a key of this store ({', '.join(known)})"
-            )
-            return IntegrityReport((foreign,), found.records, own_key=False, other_keys=others)
-        return replace(found, breaks=breaks, other_keys=others)
+            other_key = ChainBreak("", 0, message("store.break.other_key", keys=known))
+            return IntegrityReport((other_key,), report.records, own_key=False, other_keys=others)
+        return replace(report, breaks=breaks, other_keys=others)
 
     def purge(self, before: float, *, by: str, at: float) -> int:
-        """Remove what is older than a time, with a mark for each chain and a record of the purge. Gives how many went.
+        """Delete records older than a time, with a mark for each chain and a record of the purge.
+
+        Returns:
+            The number of deleted records.
 
         Raises:
-            StoreError: the audit does not hold, and a purge could remove the traces of that.
+            StoreError: the audit log fails verification, and a purge could remove the evidence.
         """
         if self.find_breaks():
-            raise StoreError(
-                "The audit log failed verification. Nothing was purged, because a purge could remove the evidence.",
-                "See `saasus-mcp audit verify`. To start a new audit log, move the store elsewhere and keep it.",
-            )
+            raise StoreError(message("store.audit_purge_refused"), message("store.audit_purge_refused_hint"))
         removed = 0
         with self.write_transaction(patient=True) as connection:
             acquire_lock(connection, "purge")
             for marks in purge.plan_purge(connection, before, by, float(at)):
-                told = {"deed": "purge", "principal": by, "before": before, "chains": len(marks)}
-                told["records"] = purge.count_purged(connection, marks)
-                self._note_purge(
-                    connection, told, cross_links.encode_heads(ChainHead(m.writer, m.number, m.mac) for m in marks), at
-                )
-                made = (replace(mark, purge=self._end.head) for mark in marks)
-                signed = tuple(replace(mark, proof=purge_mark_mac(self._keys[0], mark)) for mark in made)
+                record = {"deed": "purge", "principal": by, "before": before, "chains": len(marks)}
+                record["records"] = purge.count_purged(connection, marks)
+                heads = cross_links.encode_heads(ChainHead(mark.writer, mark.number, mark.mac) for mark in marks)
+                self._append_purge(connection, record, heads, float(at))
+                recorded = (replace(mark, purge=self._end.head) for mark in marks)
+                signed = tuple(replace(mark, proof=purge_mark_mac(self._keys[0], mark)) for mark in recorded)
                 removed += purge.execute_purge(connection, signed)
         return removed
 
-    def _note_purge(self, connection: Connection, told: Record, removed: str, at: float) -> None:
-        """Add the record of a purge, which names what it removed."""
-        at = float(at)
-        if not self._end.plain(at) and (follows := self._follow(connection, at)):
-            heads = [*json.loads(follows), *json.loads(removed)]
-            removed = json.dumps(heads, separators=(",", ":"))
-        _ADD.execute(connection, self._next(secrets.token_hex(16), "decided", encode_bounded(told), at, removed))
+    def _append_purge(self, connection: Connection, record: Record, removed: str, at: float) -> None:
+        """Add the record of a purge, which names the removed heads."""
+        if not self._end.is_plain(at) and (follows := self._link(connection, at)):
+            removed = json.dumps([*json.loads(follows), *json.loads(removed)], separators=(",", ":"))
+        row = self._next_row(secrets.token_hex(16), "decided", encode_bounded(record), at=at, follows=removed)
+        _INSERT.execute(connection, row)
 
 
-def _links(connection: Connection) -> Iterator[ChainRecord]:
-    """All records, by writer and number, a piece in memory at a time."""
+def _chain_records(connection: Connection) -> Iterator[ChainRecord]:
+    """Yield all records by writer and number, with a batch in memory at a time."""
     query = select(audit).order_by(audit.c.writer, audit.c.number)
     for row in connection.execute(query, execution_options={"yield_per": BATCH_SIZE}):
         values = {name: getattr(row, name) for name in ChainRecord.__slots__}
-        if not isinstance(values["number"], int):  # SQLite keeps whatever it is given
+        if not isinstance(values["number"], int):  # SQLite stores any type in any column
             values["number"] = 0
         yield ChainRecord(**values)
 
 
-def _told(row: Row[Any]) -> dict[str, Any]:
-    """A record as it is read: `call`, `event`, `at`, and what was recorded."""
-    sound = row.event in EVENTS and isinstance(row.at, float) and 0 <= row.at <= _LATEST
+def _decode_record(row: Row[Any]) -> dict[str, Any]:
+    """Return `call`, `event`, `at` and the recorded values. An altered row is marked and raises nothing."""
+    has_valid_time = isinstance(row.at, float) and 0 <= row.at <= _LATEST
+    identity = {"call": str(row.call), "event": row.event, "at": row.at}
     try:
         record = dict(json.loads(row.record))
     except (ValueError, TypeError, RecursionError):
-        record, sound = {}, False
-    if not sound:  # it is shown where it is seen, and breaks nothing
-        at = row.at if isinstance(row.at, float) and 0 <= row.at <= _LATEST else _LATEST
-        altered = {"unreadable": "this record was altered; run `saasus-mcp audit verify`"}
-        return {**altered, "call": str(row.call), "event": "refused", "at": at}
-    return {**record, "call": str(row.call), "event": row.event, "at": row.at}
+        record = None
+    if record is None or row.event not in EVENTS or not has_valid_time:
+        altered = {"unreadable": str(message("store.record_altered")), "event": "refused"}
+        return {**identity, **altered, "at": row.at if has_valid_time else _LATEST}
+    return {**record, **identity}
 
 
-def _start() -> _End:
-    """Before the first record of a chain."""
-    return _End(ChainHead(secrets.token_hex(8), 0, GENESIS_MAC))
+def _new_chain() -> _ChainEnd:
+    return _ChainEnd(ChainHead(secrets.token_hex(8), 0, GENESIS_MAC))

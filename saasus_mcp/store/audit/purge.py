@@ -1,4 +1,4 @@
-"""Removing the oldest records of each chain. What proves that it was a purge: see ARCHITECTURE.md, "The audit"."""
+"""The purge of the oldest records of each chain. See ARCHITECTURE.md, "The audit", for its proof."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ CHAINS_PER_RECORD = 500
 
 
 def read_purge_marks(connection: Connection) -> list[PurgeMark]:
-    """What purges left behind, a mark a chain."""
+    """Return the marks of earlier purges, one for each chain."""
     return [_mark(row) for row in connection.execute(select(purged).order_by(purged.c.writer))]
 
 
 def plan_purge(connection: Connection, before: float, by: str, at: float) -> Iterator[tuple[PurgeMark, ...]]:
-    """The marks that a purge of what is older than a time makes, for one of its records each; their purge is not known yet.
+    """Yield the marks of a purge of older records, in groups that one audit record names. Their `purge` is set later.
 
-    A mark of before is made again where the record of its purge goes now, so that a record always names it.
+    An earlier mark is renewed if the record of its purge is deleted now, so that an existing record always names it.
     """
     cuts = _cuts(connection, before)
     old = {mark.writer: mark for mark in read_purge_marks(connection)}
@@ -32,8 +32,8 @@ def plan_purge(connection: Connection, before: float, by: str, at: float) -> Ite
         for mark in old.values()
         if mark.writer not in cuts and mark.purge.number <= _number(cuts.get(mark.purge.writer))
     ]
-    bare = ChainHead("", 0, "")
-    new = [PurgeMark(head.writer, head.number, head.mac, at, by, bare) for head in cuts.values()]
+    unset = ChainHead("", 0, "")
+    new = [PurgeMark(head.writer, head.number, head.mac, at, by, unset) for head in cuts.values()]
     return _pieces([*new, *again])
 
 
@@ -41,31 +41,31 @@ def _pieces(every: list[PurgeMark]) -> Iterator[tuple[PurgeMark, ...]]:
     return (tuple(every[start : start + CHAINS_PER_RECORD]) for start in range(0, len(every), CHAINS_PER_RECORD))
 
 
-def count_purged(connection: Connection, made: tuple[PurgeMark, ...]) -> int:
-    """How many records these marks remove."""
-    first = {mark.writer: 0 for mark in made}
+def count_purged(connection: Connection, new: tuple[PurgeMark, ...]) -> int:
+    """Return the number of records that these marks delete."""
+    first = {mark.writer: 0 for mark in new}
     first |= {mark.writer: mark.number for mark in read_purge_marks(connection) if mark.writer in first}
-    return sum(mark.number - first[mark.writer] for mark in made)
+    return sum(mark.number - first[mark.writer] for mark in new)
 
 
-def execute_purge(connection: Connection, made: tuple[PurgeMark, ...]) -> int:
-    """Keep these marks and remove what they cover. Gives how many records were removed."""
+def execute_purge(connection: Connection, new: tuple[PurgeMark, ...]) -> int:
+    """Save marks, delete their records, and return the number of deleted records."""
     removed = 0
-    for mark in made:
+    for mark in new:
         values = {name: getattr(mark, name) for name in ("writer", "number", "mac", "at", "by", "proof")}
-        named = {f"purge_{name}": getattr(mark.purge, name) for name in ChainHead.__slots__}
+        purge = {f"purge_{name}": getattr(mark.purge, name) for name in ChainHead.__slots__}
         connection.execute(delete(purged).where(purged.c.writer == mark.writer))
-        connection.execute(insert(purged).values(**values, **named))
-        gone = (audit.c.writer == mark.writer, audit.c.number <= mark.number)
-        removed += connection.execute(delete(audit).where(*gone)).rowcount
+        connection.execute(insert(purged).values(**values, **purge))
+        covered = (audit.c.writer == mark.writer, audit.c.number <= mark.number)
+        removed += connection.execute(delete(audit).where(*covered)).rowcount
     return removed
 
 
 def _cuts(connection: Connection, before: float) -> dict[str, ChainHead]:
-    """The last record of each chain before its first one that is to stay."""
-    place = (audit.c.writer, func.min(audit.c.number), func.max(audit.c.number))
-    old = {row[0]: row[2] for row in connection.execute(_grouped(place, audit.c.at < before))}
-    young = {row[0]: row[1] for row in connection.execute(_grouped(place, audit.c.at >= before))}
+    """Return the head of each chain's part that is deleted."""
+    columns = (audit.c.writer, func.min(audit.c.number), func.max(audit.c.number))
+    old = {row[0]: row[2] for row in connection.execute(_grouped(columns, audit.c.at < before))}
+    young = {row[0]: row[1] for row in connection.execute(_grouped(columns, audit.c.at >= before))}
     cuts = {}
     for writer, last in old.items():
         of_last = (audit.c.writer == writer, audit.c.number == min(last, young.get(writer, last + 1) - 1))

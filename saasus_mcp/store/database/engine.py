@@ -1,4 +1,4 @@
-"""One SQLAlchemy engine, and the transactions in which everything in the store happens."""
+"""One SQLAlchemy engine, and the transactions of the store."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ from sqlalchemy import Connection, Engine, MetaData, PoolProxiedConnection, inse
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import CreateSchema
 
+from saasus_mcp.common.messages import message
 from saasus_mcp.store.database import sqlite
 from saasus_mcp.store.database.locks import acquire_lock
 from saasus_mcp.store.database.prepared_statements import PreparedStatement
 from saasus_mcp.store.database.schema import SCHEMA_VERSION, metadata
-from saasus_mcp.store.state_files import StoreError
+from saasus_mcp.store.errors import StoreError
 
 log = logging.getLogger(__name__)
 
 
 class Database:
-    """The tables, made where they are missing.
+    """A database with a set of tables, which are created if missing.
 
     Args:
-        tables: the store's, or those of another database of ours; one of them is `versions`.
-        version: of these tables.
-        schema: where the tables are, in a database that holds several of its kind; the engine is then others' as well.
+        tables: the tables, one of which is `versions`.
+        version: the version of the tables.
+        schema: the schema of the tables, in a database with several stores. The engine is then shared.
 
     Raises:
         StoreError: the database cannot be used.
@@ -38,11 +39,11 @@ class Database:
     def __init__(
         self, engine: Engine, tables: MetaData = metadata, version: int = SCHEMA_VERSION, schema: str | None = None
     ) -> None:
-        self._shared = schema is not None
-        self._postgres = engine.dialect.name == "postgresql"
-        self._filed = not self._postgres and engine.url.database is not None
-        self._straight: PoolProxiedConnection | None = None
-        self._engine = engine.execution_options(schema_translate_map={None: schema}) if self._shared else engine
+        self._is_shared = schema is not None
+        self._is_postgres = engine.dialect.name == "postgresql"
+        self._is_file = not self._is_postgres and engine.url.database is not None
+        self._raw: PoolProxiedConnection | None = None
+        self._engine = engine.execution_options(schema_translate_map={None: schema}) if self._is_shared else engine
         versions = next(table for table in tables.tables.values() if table.name == "versions")
         with self.transaction(patient=True) as connection:
             acquire_lock(connection, "setup")
@@ -55,95 +56,90 @@ class Database:
                 connection.execute(insert(versions).values(version=version))
             elif found != version:
                 raise StoreError(
-                    f"The store has version {found}; version {version} is required.",
-                    "Move it elsewhere, or use the version of saasus-mcp that created it.",
+                    message("store.wrong_version", found=found, required=version), message("store.wrong_version_hint")
                 )
 
     @classmethod
     def in_memory(cls) -> Database:
-        """One that ends with the process, or as soon as nobody has it any more."""
+        """Return a database that ends with the process, or when it is no longer referenced."""
         engine = sqlite.create_memory_engine()
-        made = cls(engine)
-        weakref.finalize(made, engine.dispose)
-        return made
+        database = cls(engine)
+        weakref.finalize(database, engine.dispose)
+        return database
 
     @classmethod
     def open_file(cls, file: Path, tables: MetaData = metadata, version: int = SCHEMA_VERSION) -> Database:
-        """The one in this file."""
         return cls(sqlite.create_file_engine(file), tables, version)
 
     def close(self) -> None:
-        """Let go of what is this database's alone."""
-        if self._straight is not None:
-            self._straight.close()
-        if not self._shared:
+        """Close the connections, except those of a shared engine."""
+        if self._raw is not None:
+            self._raw.close()
+        if not self._is_shared:
             self._engine.dispose()
 
     @contextmanager
     def transaction(self, *, patient: bool = False) -> Iterator[Connection]:
-        """All of it happens, or nothing.
+        """Run a transaction.
 
         Args:
-            patient: whether it may take long.
+            patient: long timeouts, for work on the whole audit log.
 
         Raises:
-            StoreError: the database cannot do it.
+            StoreError: the database fails.
         """
-        with self._explained(), self._engine.begin() as connection, self._lasting(connection, patient=patient):
+        with self._explain(), self._engine.begin() as connection, self._timeouts(connection, patient=patient):
             yield connection
 
     def execute_alone(self, statement: PreparedStatement, values: Mapping[str, Any]) -> None:
-        """One statement as a transaction of its own. To a file it goes past the library, which costs more than the file.
+        """Run one statement as a transaction. On a file it bypasses SQLAlchemy, which takes longer than the write.
 
-        One thread at a time.
+        For one thread at a time.
 
         Raises:
-            StoreError: the database cannot do it.
+            StoreError: the database fails.
         """
-        if not self._filed:
+        if not self._is_file:
             with self.transaction() as connection:
                 statement.execute(connection, values)
             return
-        with self._explained():
-            if self._straight is None:
-                self._straight = self._engine.raw_connection()
-            driver = self._straight.driver_connection
-            assert driver is not None  # noqa: S101 - for the type: it is only given back when all is closed
+        with self._explain():
+            if self._raw is None:
+                self._raw = self._engine.raw_connection()
+            driver = self._raw.driver_connection
+            assert driver is not None  # noqa: S101 - for the type: the connection is only returned in close()
             driver.execute(*statement.compiled_sql(self._engine.dialect, values))
 
     @contextmanager
     def read_transaction(self, *, patient: bool = True) -> Iterator[Connection]:
-        """What is there at one moment, however much it is and whoever writes meanwhile.
+        """Run a read-only transaction on a snapshot. It does not block writers.
 
         Args:
-            patient: whether it may take long; not where a request waits for it.
+            patient: long timeouts; False if a request waits.
 
         Raises:
-            StoreError: the database cannot do it.
+            StoreError: the database fails.
         """
         snapshot: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        options = snapshot if self._postgres else {sqlite.READ_ONLY: True}
-        engine = self._engine.execution_options(**options)
-        with self._explained(), engine.begin() as connection, self._lasting(connection, patient=patient):
+        engine = self._engine.execution_options(**(snapshot if self._is_postgres else {sqlite.READ_ONLY: True}))
+        with self._explain(), engine.begin() as connection, self._timeouts(connection, patient=patient):
             yield connection
 
-    def _lasting(self, connection: Connection, *, patient: bool) -> AbstractContextManager[None]:
-        if not (patient and self._postgres):
+    def _timeouts(self, connection: Connection, *, patient: bool) -> AbstractContextManager[None]:
+        if not (patient and self._is_postgres):
             return nullcontext()
-        from saasus_mcp.store.database import postgres  # noqa: PLC0415 - of an extra that not everybody has
+        from saasus_mcp.store.database import postgres  # noqa: PLC0415 - in an optional extra
 
         return postgres.allow_long_transaction(connection)
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _explain(self) -> Iterator[None]:
         try:
             yield
         except (SQLAlchemyError, sqlite3.Error) as error:
-            found = getattr(error, "orig", None) if isinstance(error, SQLAlchemyError) else error
-            said = str(found or type(error).__name__).partition("\n")[0]
-            if not self._postgres:
-                mend = "Check that the disk is writable and not full."
-                raise StoreError(f"The store cannot be used: {said}.", mend) from None
-            log.warning("the database: %s", said)  # where it is and who asks is the operator's affair, not a client's
-            mend = "Check that the database of SAASUS_MCP_DATABASE_URL answers; see the log for details."
-            raise StoreError("The store cannot be used: its database failed or did not answer.", mend) from None
+            cause = getattr(error, "orig", None) if isinstance(error, SQLAlchemyError) else error
+            reason = str(cause or type(error).__name__).partition("\n")[0]
+            if not self._is_postgres:
+                raise StoreError(message("store.unusable", reason=reason), message("store.unusable_hint")) from None
+            log.warning("database error: %s", reason)  # its address and user are not for the client
+            raise StoreError(message("store.database_failed"), message("store.database_failed_hint")) from None

@@ -1,8 +1,8 @@
-"""Waiting for each other, where several write at once. A lock has a name and ends with the transaction that took it.
+"""Named locks, released at the end of the transaction.
 
-On SQLite a transaction owns the whole file, and there is nothing to take. On PostgreSQL, whoever decides on what it has read
-(so many approvals pending, so many jobs running, so much used of a budget) takes the lock of exactly that; what one statement can decide by
-itself takes none. A transaction takes the freeze's lock before any other, and at most one besides: none waits in a circle.
+On SQLite a transaction owns the whole file and needs no lock. On PostgreSQL, a transaction that decides on what it has read (the
+number of pending approvals, the number of running jobs, the use of a budget) takes the lock of exactly that. A decision within one
+statement takes none. A transaction takes the freeze's lock first and at most one other, so locks cannot deadlock.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ LockName = Literal["setup", "freeze", "budget", "approvals", "jobs", "results", 
 
 
 def acquire_lock(connection: Connection, name: LockName, of: str = "", *, shared: bool = False) -> None:
-    """Wait for a lock; with `shared`, only for those who want it for themselves.
+    """Wait for a lock. A shared lock waits only for exclusive ones.
 
     Args:
-        of: what of that name, where there are several: a principal, say.
+        of: the instance of the lock, such as a principal.
     """
     if connection.dialect.name == "postgresql":
         lock = func.pg_advisory_xact_lock_shared if shared else func.pg_advisory_xact_lock
@@ -29,15 +29,15 @@ def acquire_lock(connection: Connection, name: LockName, of: str = "", *, shared
 
 
 def delete_skip_locked(connection: Connection, table: Table, *where: ColumnElement[bool]) -> None:
-    """Delete rows that nobody needs any more. Those that another transaction is deleting are left to it, unwaited for."""
+    """Delete rows without waiting for rows that another transaction is deleting."""
     keys = tuple_(*table.primary_key.columns)
     old = select(*table.primary_key.columns).where(*where).with_for_update(skip_locked=True)
     connection.execute(delete(table).where(keys.in_(old)))
 
 
 def _number(connection: Connection, name: LockName, of: str) -> int:
-    """A lock as PostgreSQL names it. Only the freeze and the making of tables are of the whole database."""
+    """Return PostgreSQL's number of a lock. Only `setup` and `freeze` apply to the whole database."""
     schemas = connection.get_execution_options().get("schema_translate_map") or {}
     scope = "" if name in ("setup", "freeze") else schemas.get(None, "")
-    said = hashlib.sha256(f"saasus-mcp\0{scope}\0{name}\0{of}".encode("utf-8", "surrogatepass"))
-    return int.from_bytes(said.digest()[:8], signed=True)
+    digest = hashlib.sha256(f"saasus-mcp\0{scope}\0{name}\0{of}".encode("utf-8", "surrogatepass"))
+    return int.from_bytes(digest.digest()[:8], signed=True)

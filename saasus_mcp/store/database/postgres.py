@@ -1,4 +1,4 @@
-"""PostgreSQL, by psycopg: connections on which nothing waits for ever."""
+"""PostgreSQL by psycopg, with a timeout for every wait."""
 
 from __future__ import annotations
 
@@ -12,73 +12,74 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, Engine, create_engine, text
 
-from saasus_mcp.store.state_files import StoreError
+from saasus_mcp.common.messages import message
+from saasus_mcp.store.errors import StoreError
 
 CONNECT_SECONDS = 5
 IDLE_TRANSACTION_SECONDS = 6
-"""For which a transaction may stand still before the server ends it, and with it its locks: its process was stopped."""
+"""The server ends an idle transaction, and releases its locks, after this time: its process was stopped."""
 LOCK_SECONDS = 7
 STATEMENT_SECONDS = 8
 RESPONSE_SECONDS = 9.0
-"""After which a server that does not answer at all is given up."""
+"""The connection gives up on a server that does not answer."""
 LONG_SECONDS = 300.0
-"""The same for what a person asks of the whole audit."""
+"""The same for work on the whole audit log."""
 POOL_SIZE, MAX_CONNECTIONS = 5, 10
-"""Connections of one process. One transaction writes at a time; the others read, or are of further profiles."""
+"""Connections of one process. One transaction writes at a time; the others read or belong to other profiles."""
 MAX_AGE_SECONDS = 1800
-Given = TypeVar("Given")
+Value = TypeVar("Value")
 
 
 class TimeoutConnection(psycopg.Connection[Any]):
-    """A connection that gives up when the server does not answer: a limit that the server keeps is none while it hangs."""
+    """A connection with a timeout on the client side: a server-side timeout does not fire while the server hangs."""
 
     response_seconds = RESPONSE_SECONDS
 
-    def wait(self, gen: PQGen[Given], interval: float = 0.1, timeout: float | None = None) -> Given:
+    def wait(self, gen: PQGen[Value], interval: float = 0.1, timeout: float | None = None) -> Value:
         try:
             return super().wait(gen, interval, self.response_seconds if timeout is None else timeout)
         except psycopg.Error:
             if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
-                self.pgconn.finish()  # what it was asked may still come, and would be taken for another's answer
+                self.pgconn.finish()  # a late answer would be taken for the answer to the next query
             raise
 
 
-def create_postgres_engine(url: str, kept_open: int = POOL_SIZE, at_most: int = MAX_CONNECTIONS) -> Engine:
-    """A pool of connections to a database, none of them open yet.
+def create_postgres_engine(url: str, pool_size: int = POOL_SIZE, max_connections: int = MAX_CONNECTIONS) -> Engine:
+    """Return an engine with a connection pool. No connection is opened yet.
 
     Args:
-        url: as libpq reads it, with whatever parameters it knows.
-        kept_open: connections that stay open, once they are.
-        at_most: connections at the same time.
+        url: a URL with any parameters of libpq.
+        pool_size: connections that stay open.
+        max_connections: connections at the same time.
 
     Raises:
-        StoreError: it cannot be read.
+        StoreError: the URL cannot be read.
     """
     try:
-        given = conninfo_to_dict(url)
+        parameters = conninfo_to_dict(url)
     except psycopg.Error:
-        raise StoreError("SAASUS_MCP_DATABASE_URL cannot be read.", "Write postgresql://USER@HOST/DATABASE.") from None
+        raise StoreError(message("store.database_url"), message("store.database_url_hint")) from None
     limits = {
         "statement_timeout": STATEMENT_SECONDS,
         "lock_timeout": LOCK_SECONDS,
         "idle_in_transaction_session_timeout": IDLE_TRANSACTION_SECONDS,
     }
-    asked = " ".join(f"-c {name}={seconds}s" for name, seconds in limits.items())
+    options = " ".join(f"-c {name}={seconds}s" for name, seconds in limits.items())
     address = make_conninfo(
         "",
         **{
             "connect_timeout": CONNECT_SECONDS,
             "application_name": "saasus-mcp",
             "tcp_user_timeout": int(RESPONSE_SECONDS * 1000),
-            **given,
-            "options": f"{given.get('options') or ''} {asked}".strip(),
+            **parameters,
+            "options": f"{parameters.get('options') or ''} {options}".strip(),
         },
     )
     return create_engine(
         "postgresql+psycopg://",
         creator=lambda: TimeoutConnection.connect(address),
-        pool_size=kept_open,
-        max_overflow=at_most - kept_open,
+        pool_size=pool_size,
+        max_overflow=max_connections - pool_size,
         pool_timeout=RESPONSE_SECONDS,
         pool_pre_ping=True,
         pool_recycle=MAX_AGE_SECONDS,
@@ -87,7 +88,7 @@ def create_postgres_engine(url: str, kept_open: int = POOL_SIZE, at_most: int = 
 
 @contextmanager
 def allow_long_transaction(connection: Connection) -> Iterator[None]:
-    """Let a transaction take long: it reads or removes much, and no call waits for it."""
+    """Raise the timeouts of a transaction that reads or deletes much and for which no call waits."""
     driver: Any = connection.connection.dbapi_connection
     for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
         connection.execute(text(f"SET LOCAL {limit} = '{int(LONG_SECONDS)}s'"))

@@ -1,4 +1,4 @@
-"""What goes by itself when its time is over: all but the audit, which a person purges."""
+"""Deletion of expired rows. The audit log is never purged automatically."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from saasus_mcp.store.database.schema import (
     secrets,
     undone,
 )
-from saasus_mcp.store.retention import DAY, UNDO_LOG_DAYS
+from saasus_mcp.store.records import DAY, UNDO_LOG_DAYS
 
-_SPANS: tuple[tuple[Table, str, int], ...] = (
+_RETENTION: tuple[tuple[Table, str, int], ...] = (
     (journal, "at", UNDO_LOG_DAYS * DAY),
     (approvals, "expires_at", UNDO_LOG_DAYS * DAY),
     (jobs, "ended_at", UNDO_LOG_DAYS * DAY),
@@ -27,13 +27,13 @@ _SPANS: tuple[tuple[Table, str, int], ...] = (
     (confirmations, "used_at", DAY),
     (charges, "at", DAY),
 )
-"""Of each table the time by which it is judged, and the seconds after which a row goes. A used confirmation is needed as long as
-its question lasts, a charge as long as its window: minutes, and an hour."""
+"""Table, column of the time, and seconds after it. A used confirmation is needed while its question is valid (minutes), a charge
+during its window (an hour)."""
 
 
 def purge_expired(connection: Connection, now: float) -> None:
-    """Remove what has been kept long enough."""
-    for table, at, span in _SPANS:
-        delete_skip_locked(connection, table, table.c[at] < now - span)
+    """Delete the rows whose retention has ended."""
+    for table, column, seconds in _RETENTION:
+        delete_skip_locked(connection, table, table.c[column] < now - seconds)
     delete_skip_locked(connection, job_steps, job_steps.c.job.not_in(select(jobs.c.id)))
     delete_skip_locked(connection, undone, undone.c.call.not_in(select(journal.c.call)))

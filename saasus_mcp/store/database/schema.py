@@ -1,6 +1,6 @@
-"""The tables, in SQLAlchemy Core, alike on SQLite and PostgreSQL. Times are epoch seconds, UTC.
+"""The tables of a store, the same on SQLite and PostgreSQL. Times are epoch seconds, UTC.
 
-No query names a SaaS: on SQLite each has a file of its own, on PostgreSQL a schema.
+No query names a SaaS: each SaaS has its own file (SQLite) or schema (PostgreSQL).
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
 SCHEMA_VERSION = 3
-"""Of these tables. A store of another version is refused rather than read wrongly."""
+"""A store of another version is refused."""
 
 metadata = MetaData()
 
@@ -18,23 +18,33 @@ approvals = Table(
     "approvals",
     metadata,
     Column("code", String(16), primary_key=True),
-    Column("binding", String(64), nullable=False, comment="what the yes is for: see permissions.proof"),
-    Column("subject", String(64), nullable=False, comment="the call and its variations: see permissions.proof"),
+    Column("binding", String(64), nullable=False, comment="digest of the call: see permissions.approval.proof"),
+    Column(
+        "subject",
+        String(64),
+        nullable=False,
+        comment="digest of the call and its variations: see permissions.approval.proof",
+    ),
     Column("operation", String(80), nullable=False),
     Column("principal", Text, nullable=False),
     Column("profile", String(80), nullable=False),
     Column("saas_id", Text, nullable=False),
     Column("name", Text, nullable=False, comment="what a person types to approve"),
-    Column("preview", Text, nullable=False, comment="JSON: the preview in each language, secrets hidden"),
-    Column("bound", Text, nullable=False, comment="JSON: the target's bound fields when asked: see permissions.bound"),
-    Column("two_person", Boolean, nullable=False, comment="whether the requester may not approve it"),
+    Column("preview", Text, nullable=False, comment="JSON: the question in each language, secrets hidden"),
+    Column(
+        "bound",
+        Text,
+        nullable=False,
+        comment="JSON: the target's snapshot when requested: see permissions.inspection.snapshot",
+    ),
+    Column("two_person", Boolean, nullable=False, comment="the requester may not approve it"),
     Column("status", String(10), nullable=False, comment="pending, approved, rejected, used or stale"),
     Column("requested_at", Float, nullable=False),
     Column("expires_at", Float, nullable=False),
     Column("decided_at", Float),
     Column("decided_by", Text),
     Column("reason", Text),
-    Column("retry_at", Float, comment="of a rejected one: when the call or a variation of it may be requested again"),
+    Column("retry_at", Float, comment="of a rejection: when the call or a variation may be requested again"),
 )
 Index("approvals_by_subject", approvals.c.subject, approvals.c.retry_at)
 Index("approvals_by_binding", approvals.c.binding, approvals.c.status)
@@ -44,7 +54,7 @@ Index("approvals_by_end", approvals.c.expires_at)
 confirmations = Table(
     "confirmations",
     metadata,
-    Column("nonce", String(64), primary_key=True, comment="of a question that was answered and used"),
+    Column("nonce", String(64), primary_key=True, comment="of a question whose answer was used"),
     Column("used_at", Float, nullable=False),
 )
 
@@ -56,8 +66,8 @@ secrets = Table(
     Column("profile", String(80), nullable=False),
     Column("sealed", LargeBinary, nullable=False),
     Column("expires_at", Float, nullable=False),
-    Column("operation", String(80), nullable=False, comment="whose answer it was in"),
-    Column("call", String(40), nullable=False, comment="the call that was answered, as in the audit"),
+    Column("operation", String(80), nullable=False, comment="whose answer contained it"),
+    Column("call", String(40), nullable=False, comment="the call that was answered, as in the audit log"),
 )
 
 results = Table(
@@ -76,43 +86,50 @@ Index("results_by_principal", results.c.principal, results.c.at)
 audit = Table(
     "audit",
     metadata,
-    Column("writer", String(32), primary_key=True, comment="whose chain it is: a process, or a part of its life"),
+    Column("writer", String(32), primary_key=True, comment="the chain: one for each process, or several over time"),
     Column("number", Integer, primary_key=True, autoincrement=False, comment="counts from 1 for each writer"),
     Column("at", Float, nullable=False),
     Column("call", String(40), nullable=False),
     Column("event", String(10), nullable=False, comment="begun, ended, refused or decided"),
-    Column("record", Text, nullable=False, comment="JSON, secrets removed, long values as digests: see store.excerpts"),
-    Column("follows", Text, nullable=False, comment="JSON: heads of other chains that it names; empty where none"),
-    Column("mac", String(64), nullable=False, comment="over this record and the one before: see store.chain"),
+    Column(
+        "record",
+        Text,
+        nullable=False,
+        comment="JSON, secrets removed, long values as digests: see store.audit.excerpts",
+    ),
+    Column("follows", Text, nullable=False, comment="JSON: heads of other chains that it names; may be empty"),
+    Column(
+        "mac", String(64), nullable=False, comment="over this record and the one before: see store.audit.hash_chain"
+    ),
 )
 Index("audit_by_time", audit.c.at, audit.c.writer, audit.c.number)
 
 chains = Table(
     "chains",
     metadata,
-    Column("writer", String(32), primary_key=True, comment="whose chain may still grow"),
-    Column("seen", Integer, nullable=False, comment="up to where another chain names it"),
-    Column("at", Float, nullable=False, comment="when it was last seen to have grown"),
+    Column("writer", String(32), primary_key=True, comment="a chain that may still grow"),
+    Column("seen", Integer, nullable=False, comment="number of its last record that another chain names"),
+    Column("at", Float, nullable=False, comment="when it last grew"),
 )
 
 purged = Table(
     "purged",
     metadata,
-    Column("writer", String(32), primary_key=True, comment="whose oldest records were purged"),
-    Column("number", Integer, nullable=False, comment="the last one removed"),
-    Column("mac", String(64), nullable=False, comment="of the last one removed"),
+    Column("writer", String(32), primary_key=True, comment="a chain whose oldest records were purged"),
+    Column("number", Integer, nullable=False, comment="the last record removed"),
+    Column("mac", String(64), nullable=False, comment="of the last record removed"),
     Column("at", Float, nullable=False),
     Column("by", Text, nullable=False),
-    Column("purge_writer", String(32), nullable=False, comment="with the next two: the record of the purge"),
+    Column("purge_writer", String(32), nullable=False, comment="with the next two columns: the record of the purge"),
     Column("purge_number", Integer, nullable=False),
     Column("purge_mac", String(64), nullable=False),
-    Column("proof", String(64), nullable=False, comment="MAC over all of it: see store.chain"),
+    Column("proof", String(64), nullable=False, comment="MAC over the row: see store.audit.hash_chain"),
 )
 
 keys = Table(
     "keys",
     metadata,
-    Column("id", String(16), primary_key=True, comment="of a key that records were written under: see store.chain"),
+    Column("id", String(16), primary_key=True, comment="of a key of the records: see store.audit.hash_chain"),
 )
 
 charges = Table(
@@ -132,7 +149,7 @@ Index("charges_by_call", charges.c.call)
 freezes = Table(
     "freezes",
     metadata,
-    Column("profile", String(80), primary_key=True, comment="whose writes are frozen; empty: those of every profile"),
+    Column("profile", String(80), primary_key=True, comment="the frozen profile; empty for every profile"),
     Column("at", Float, nullable=False),
     Column("by", Text, nullable=False),
     Column("reason", Text, nullable=False),
@@ -146,17 +163,17 @@ journal = Table(
     Column("operation", String(80), nullable=False),
     Column("principal", Text, nullable=False),
     Column("profile", String(80), nullable=False),
-    Column("arguments", Text, nullable=False, comment="JSON, secrets left out"),
-    Column("before", Text, nullable=False, comment="JSON: what was there, secrets left out"),
-    Column("result", Text, comment="JSON: what the API answered, secrets hidden"),
+    Column("arguments", Text, nullable=False, comment="JSON, without secrets"),
+    Column("before", Text, nullable=False, comment="JSON: the state before the call, without secrets"),
+    Column("result", Text, comment="JSON: the API's answer, secrets hidden"),
 )
 Index("journal_by_time", journal.c.at)
 
 undone = Table(
     "undone",
     metadata,
-    Column("call", String(40), primary_key=True, comment="the call that was undone, or a part of it"),
-    Column("part", Integer, primary_key=True, autoincrement=False, comment="which of its inverse calls, from 0"),
+    Column("call", String(40), primary_key=True, comment="the call that was undone"),
+    Column("part", Integer, primary_key=True, autoincrement=False, comment="number of the inverse call, from 0"),
     Column("by", String(40), nullable=False, comment="the inverse call"),
 )
 Index("undone_by", undone.c.by)
@@ -164,21 +181,21 @@ Index("undone_by", undone.c.by)
 jobs = Table(
     "jobs",
     metadata,
-    Column("id", String(40), primary_key=True, comment="the call in the audit, too"),
+    Column("id", String(40), primary_key=True, comment="also the id of the call in the audit log"),
     Column("name", String(80), nullable=False),
     Column("principal", String(200), nullable=False),
     Column("profile", String(80), nullable=False),
-    Column("plan", String(64), nullable=False, comment="digest of what a person agreed to"),
-    Column("given", String(12), nullable=False, comment="how they did: none, confirmation or approval"),
-    Column("typed", Boolean, nullable=False, comment="whether they typed a name"),
-    Column("by", String(200), nullable=False, comment="who did"),
+    Column("plan", String(64), nullable=False, comment="digest of the approved plan"),
+    Column("given", String(12), nullable=False, comment="kind of consent: none, confirmation or approval"),
+    Column("typed", Boolean, nullable=False, comment="the person typed a name"),
+    Column("by", String(200), nullable=False, comment="the person who consented"),
     Column("status", String(10), nullable=False, comment="running, done, failed or cancelled"),
     Column("cancelling", Boolean, nullable=False),
     Column("at", Float, nullable=False),
     Column("ended_at", Float),
-    Column("done", Integer, nullable=False, comment="how far it is, in its own unit"),
-    Column("total", Integer, comment="of how many, where that is known"),
-    Column("report", Text, comment="JSON: what it came to"),
+    Column("done", Integer, nullable=False, comment="progress, in the unit of the job"),
+    Column("total", Integer, comment="end of the progress, if known"),
+    Column("report", Text, comment="JSON: the results"),
 )
 Index("jobs_by_principal", jobs.c.principal, jobs.c.profile, jobs.c.at)
 
@@ -187,11 +204,11 @@ job_steps = Table(
     metadata,
     Column("job", String(40), primary_key=True),
     Column("step", String(120), primary_key=True),
-    Column("digest", String(64), nullable=False, comment="of the operation and its arguments, as agreed to"),
-    Column("call", String(40), comment="which used it up; null as long as none did"),
-    Column("outcome", String(12), comment="applied, not_applied or unknown; null as long as it is not over"),
-    Column("said", Text, comment="why it failed"),
-    Column("answer", Text, comment="JSON: what the API answered, secrets hidden"),
+    Column("digest", String(64), nullable=False, comment="of the approved operation and arguments"),
+    Column("call", String(40), comment="the call that used it; null until then"),
+    Column("outcome", String(12), comment="applied, not_applied or unknown; null until the end"),
+    Column("said", Text, comment="the error"),
+    Column("answer", Text, comment="JSON: the API's answer, secrets hidden"),
 )
 Index("job_steps_by_call", job_steps.c.call)
 
@@ -199,5 +216,5 @@ workers = Table(
     "workers",
     metadata,
     Column("id", String(40), primary_key=True, comment="a process that runs jobs"),
-    Column("at", Float, nullable=False, comment="when it last said that it lives"),
+    Column("at", Float, nullable=False, comment="of the last heartbeat"),
 )

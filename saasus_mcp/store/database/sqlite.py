@@ -1,4 +1,4 @@
-"""SQLite that several processes of one machine can share: a file, or the memory of one process."""
+"""SQLite: a file that the processes of one machine can share, or the memory of one process."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from saasus_mcp.store.state_files import require_safe_database
 
 BUSY_SECONDS = 5
 CHECKPOINT_PAGES = 8000
-"""Of 4 KiB: after so many the log is written back, which takes milliseconds of some call. SQLite's own 1,000 come after every
-hundredth call or so, and so within the slowest percent."""
+"""Of 4 KiB. A checkpoint adds milliseconds to a call. SQLite's default of 1,000 comes about every hundredth call, and so shows in
+the slowest percent."""
 READ_ONLY = "saasus_reading"
-"""The execution option of a connection whose transaction only reads."""
+"""The execution option of a connection for a read-only transaction."""
 
 
 def create_memory_engine() -> Engine:
-    """A database that ends with the process."""
-    return _tuned(create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}))
+    """Return the engine of a database that ends with the process."""
+    return _configure(create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}))
 
 
 def create_file_engine(file: Path) -> Engine:
-    """The database in this file.
+    """Return the engine of a database file.
 
     Raises:
-        StoreError: others can change it.
+        StoreError: other users can change the file.
     """
     require_safe_database(file)
-    return _tuned(create_engine(f"sqlite:///{file}", connect_args={"check_same_thread": False}))
+    return _configure(create_engine(f"sqlite:///{file}", connect_args={"check_same_thread": False}))
 
 
-def _tuned(engine: Engine) -> Engine:
-    """With a write-ahead log, waiting for a lock, and transactions that own the file.
+def _configure(engine: Engine) -> Engine:
+    """Configure a write-ahead log, lock timeouts and explicit transactions.
 
-    One that writes begins IMMEDIATE, so that what it reads cannot change before what it then writes. One that only reads
-    sees the file as it was when it began, and holds nobody up.
+    A writing transaction begins IMMEDIATE, so that what it reads cannot change before it writes. A reading one sees the file as it
+    was at its begin, and blocks no writer.
     """
 
     @event.listens_for(engine, "connect")
@@ -48,7 +48,7 @@ def _tuned(engine: Engine) -> Engine:
         connection.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
-        _write_ahead(connection)
+        _enable_write_ahead_log(connection)
 
     @event.listens_for(engine, "begin")
     def _(connection: Connection) -> None:
@@ -58,14 +58,14 @@ def _tuned(engine: Engine) -> Engine:
     return engine
 
 
-def _write_ahead(connection: Any) -> None:
-    """Switch to the write-ahead log. While another process does the same, SQLite does not wait but fails: try again."""
-    until = time.monotonic() + BUSY_SECONDS
+def _enable_write_ahead_log(connection: Any) -> None:
+    """Switch to the write-ahead log, and retry while another process does so: SQLite fails instead of waiting."""
+    deadline = time.monotonic() + BUSY_SECONDS
     while True:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
         except sqlite3.OperationalError:
-            if time.monotonic() > until:
+            if time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
         else:

@@ -1,4 +1,4 @@
-"""A write that changes nothing: whether a database takes writes, also where its disk is full or it has become read-only."""
+"""A write that changes nothing, to detect a database that is full or read-only."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from sqlalchemy import Column, Connection, LargeBinary, MetaData, String, Table,
 
 from saasus_mcp.store.database.engine import Database
 from saasus_mcp.store.database.locks import acquire_lock
-from saasus_mcp.store.state_files import StoreError
+from saasus_mcp.store.errors import StoreError
 
 ROW_BYTES = 16 * 1024
-"""Bytes of the row. A call's records are about as many; a row that fits into space that is there would be written to a full disk
-as well."""
+"""Size of the row, about that of a call's records. A smaller row could fit into free space of a full database."""
 GROWTH_BYTES = 64 * 1024
-"""Bytes by which SQLite's file must be able to grow. They are more than the pages that the last heartbeat left free in it."""
+"""SQLite's file must be able to grow by this. It is more than the pages that the last probe left free."""
 
 metadata = MetaData()
 heartbeats_table = Table(
@@ -24,22 +23,22 @@ heartbeats_table = Table(
     Column("id", String(32), primary_key=True),
     Column("ballast", LargeBinary, nullable=False),
 )
-"""Not one of the store's tables, and in no version of them: made where it is missing, and always empty."""
+"""Not part of the store's schema. It is created if missing, and is always empty."""
 
-_MADE: WeakSet[Database] = WeakSet()
-"""Databases that have the table."""
+_WITH_TABLE: WeakSet[Database] = WeakSet()
+"""Databases with the table."""
 
 
 def probe_write(database: Database) -> None:
-    """Write a row, remove it, and commit both.
+    """Write a row, delete it, and commit.
 
-    A transaction that is rolled back would never reach SQLite's file: pages stay in memory until the commit.
+    A transaction that is rolled back would never reach SQLite's file, because pages stay in memory until the commit.
 
     Raises:
-        StoreError: the database takes no write.
+        StoreError: the database accepts no write.
     """
-    if database not in _MADE:
-        _make(database)
+    if database not in _WITH_TABLE:
+        _create_table(database)
     try:
         with database.transaction() as connection:
             row = _write(connection, ROW_BYTES)
@@ -49,19 +48,19 @@ def probe_write(database: Database) -> None:
                     growth.rollback()
             connection.execute(delete(heartbeats_table).where(heartbeats_table.c.id == row))
     except StoreError:
-        _MADE.discard(database)  # the table may have gone with a backup that was restored
+        _WITH_TABLE.discard(database)  # a restored backup may lack the table
         raise
 
 
 def _write(connection: Connection, size: int) -> str:
-    """Write a row of so many bytes that do not compress, and return its id."""
+    """Write a row of incompressible bytes, and return its id."""
     row = secrets.token_hex(16)
     connection.execute(insert(heartbeats_table).values(id=row, ballast=secrets.token_bytes(size)))
     return row
 
 
-def _make(database: Database) -> None:
+def _create_table(database: Database) -> None:
     with database.transaction() as connection:
         acquire_lock(connection, "setup")
         metadata.create_all(connection)
-    _MADE.add(database)
+    _WITH_TABLE.add(database)

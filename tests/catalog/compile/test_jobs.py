@@ -1,4 +1,4 @@
-"""The table of jobs compiles only where it fits the operations, and each job has its code."""
+"""jobs.yaml compiles only if it fits the operations, and each job has its code."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SOUND: dict[str, Any] = {
 LEVELS = {"auth.GetRoles": "read", "auth.CreateRole": "write"}
 
 
-def compiled(folder: Path, name: str = "job_x", **changed: Any) -> str:
+def compile_job(folder: Path, name: str = "job_x", **changed: Any) -> str:
     file = folder / "jobs.yaml"
     file.write_text(yaml.safe_dump({name: {**SOUND, **changed}}), encoding="utf-8")
     return jobs.compile_jobs(file, LEVELS, 40)
@@ -39,7 +39,7 @@ def compiled(folder: Path, name: str = "job_x", **changed: Any) -> str:
 def test_a_sound_job_compiles_and_refuses_arguments_that_it_does_not_declare(
     tmp_path: Path, given: dict[str, Any]
 ) -> None:
-    schema = json.loads(compiled(tmp_path, input=given))["jobs"][0]["input_schema"]
+    schema = json.loads(compile_job(tmp_path, input=given))["jobs"][0]["input_schema"]
     assert schema["properties"] == {**given.get("properties", {}), "reason": schema["properties"]["reason"]}
     with pytest.raises(InvalidArguments, match="no such field"):
         validation.validate_schema(schema, {"undeclared": 1})
@@ -60,7 +60,7 @@ def test_a_sound_job_compiles_and_refuses_arguments_that_it_does_not_declare(
 )
 def test_a_job_that_does_not_fit_does_not_compile(tmp_path: Path, changed: dict[str, Any], said: str) -> None:
     with pytest.raises(SystemExit, match=said):
-        compiled(tmp_path, **changed)
+        compile_job(tmp_path, **changed)
 
 
 def test_every_job_that_is_listed_has_its_code_and_known_operations(catalogue: Catalogue) -> None:
@@ -74,5 +74,5 @@ def test_every_job_that_is_listed_has_its_code_and_known_operations(catalogue: C
 
 @pytest.mark.parametrize("job", load_jobs(), ids=lambda job: job.name)
 def test_no_sentence_in_japanese_is_broken_by_a_space_of_its_source(job: JobSpec) -> None:
-    """A folded block joins its lines by spaces, which Japanese has none of."""
+    """YAML joins the lines of a folded block with spaces, which Japanese does not use."""
     assert re.findall(r"[ぁ-んァ-ヶ一-龥、。] [ぁ-んァ-ヶ一-龥0-9]", job.description.ja) == []

@@ -1,4 +1,4 @@
-"""The recipes of the table of effects: what every row owes, what does not compile, and that each does what it says."""
+"""The recipes of effects.yaml: their completeness, their errors, and their effects."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ SOURCES = list(documents.read_operations(compiler.SPECS))
 
 
 @pytest.fixture(scope="module")
-def table() -> dict[str, Any]:
-    """The rows as they are written."""
+def effects_table() -> dict[str, Any]:
+    """Return the rows of the YAML file."""
     operations: dict[str, Any] = yaml.safe_load((compiler.SPECS / "effects.yaml").read_text(encoding="utf-8"))
     return operations
 
@@ -38,9 +38,9 @@ def table() -> dict[str, Any]:
 @pytest.mark.slow
 @pytest.mark.parametrize("key", TYPED)
 def test_whoever_types_a_name_is_told_what_is_hit_and_what_follows(
-    key: str, catalogue: Catalogue, table: dict[str, Any]
+    key: str, catalogue: Catalogue, effects_table: dict[str, Any]
 ) -> None:
-    row, operation = table[key], catalogue.find(key)
+    row, operation = effects_table[key], catalogue.find(key)
     assert operation.effects.impact or isinstance(row["impact"], str), "impact, or why nothing can be counted"
     assert operation.effects.verify or isinstance(row["verify"], str), "verify, or why nothing shows it"
     undo = operation.effects.undo
@@ -350,9 +350,7 @@ def test_an_update_was_done_where_what_was_sent_is_there_and_not_where_nothing_c
     assert was_applied(update, args, 200, {"callback_url": "https://new"}, before) is True
     assert was_applied(update, args, 200, {"callback_url": "https://old"}, before) is False
     assert was_applied(update, args, 200, {"callback_url": "https://third"}, before) is None
-    assert was_applied(update, args, 200, {"callback_url": "https://old"}) is None, (
-        "without what was before nobody knows"
-    )
+    assert was_applied(update, args, 200, {"callback_url": "https://old"}) is None, "unknown without the state before"
 
 
 def test_equal_fields_prove_nothing_where_something_was_sent_that_no_read_shows(catalogue: Catalogue) -> None:

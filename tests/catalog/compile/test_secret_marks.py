@@ -1,4 +1,4 @@
-"""The table of effects and the documents name the same secrets, or nothing compiles."""
+"""effects.yaml and the documents name the same secrets, or nothing compiles."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from saasus_mcp.catalog.compile import documents, operations, secret_marks
 TEXT = {"type": "string"}
 
 
-def found(effects: dict[str, Any], *, asked: Any = TEXT, answered: Any = TEXT, parameter: Any = TEXT) -> list[str]:
-    """The differences of an operation with one field in its body, one in its answer and one parameter."""
+def find_differences(
+    effects: dict[str, Any], *, asked: Any = TEXT, answered: Any = TEXT, parameter: Any = TEXT
+) -> list[str]:
+    """Return the differences of an operation with one field in its body, one in its answer and one parameter."""
     node = {
         "operationId": "Do",
         "x-tool": {"name": "do", "toolset": "some", "terse": "Do"},
@@ -37,9 +39,12 @@ def _content(fields: dict[str, Any]) -> dict[str, Any]:
 def test_where_both_say_the_same_nothing_is_different() -> None:
     table = {"secrets_in": ["at", "asked"], "secrets_out": ["answered"]}
     marked = {**TEXT, "x-secret": True}
-    assert found(table, asked={**TEXT, "x-secret-in": True}, answered=marked, parameter={"x-secret-in": True}) == []
-    assert found({"scrub_out": ["answered"]}, answered={**TEXT, "x-secret": "scrub"}) == []
-    assert found({}) == []
+    assert (
+        find_differences(table, asked={**TEXT, "x-secret-in": True}, answered=marked, parameter={"x-secret-in": True})
+        == []
+    )
+    assert find_differences({"scrub_out": ["answered"]}, answered={**TEXT, "x-secret": "scrub"}) == []
+    assert find_differences({}) == []
 
 
 @pytest.mark.parametrize(
@@ -82,4 +87,6 @@ def test_where_both_say_the_same_nothing_is_different() -> None:
     ],
 )
 def test_a_difference_names_the_path_and_both_files(table: dict[str, Any], document: dict[str, Any], said: str) -> None:
-    assert any(said in difference for difference in found(table, **document)), found(table, **document)
+    assert any(said in difference for difference in find_differences(table, **document)), find_differences(
+        table, **document
+    )

@@ -15,8 +15,9 @@ from saasus_mcp.hosting.auth.authentication import AuthUnavailable
 from saasus_mcp.hosting.auth.token_auth import TokenAuthenticator
 from saasus_mcp.permissions.secrets import passphrase
 from saasus_mcp.store import StoreError
+from saasus_mcp.store.errors import TokenNameTaken
 from saasus_mcp.store.stores import Stores
-from saasus_mcp.store.tokens import TOKEN_LENGTH, TOKENS_FILE, USE_RESOLUTION_SECONDS, Token, TokenNameTaken, TokenStore
+from saasus_mcp.store.tokens import TOKEN_LENGTH, TOKENS_FILE, USE_RESOLUTION_SECONDS, Token, TokenStore
 from tests.support.commands import Terminal, run_command
 from tests.support.databases import open_stores
 from tests.support.jwt_issuer import Clock
@@ -117,8 +118,9 @@ async def test_where_the_accounts_cannot_be_read_nobody_is_let_in(
     monkeypatch.setattr(accounts, "authenticate", broken)
     callers = TokenAuthenticator(accounts, Clock())
     for _ in range(3):
-        with pytest.raises(AuthUnavailable, match="Keep the token"):
+        with pytest.raises(AuthUnavailable) as caught:
             await callers.authenticate(token)
+        assert caught.value.message.id == "hosting.accounts_unavailable"
     assert caplog.text.count("The disk is full.") == 1, "an outage is logged once, not for each request"
     monkeypatch.undo()
     assert await callers.authenticate(token) is not None

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.approval.confirmation import (
     CONFIRMATION_LIFETIME,
     MIN_READING_SECONDS,
@@ -19,7 +20,7 @@ from saasus_mcp.permissions.approval.confirmation import (
 )
 from saasus_mcp.permissions.approval.proof import Binding, Proof
 from saasus_mcp.permissions.inspection.target import TargetSnapshot
-from saasus_mcp.permissions.question.staleness import STRICTER, explain_stale_question
+from saasus_mcp.permissions.question.staleness import explain_stale_question
 from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 
@@ -208,7 +209,7 @@ def test_a_name_that_is_wanted_now_is_asked_for_and_no_change_of_the_target_is_c
         ConfirmationReply(accepted(confirm=True), state), BINDING, SIGHT, NOW, typed=True
     )
     assert isinstance(ruled, StaleAnswer)
-    assert explain_stale_question(ruled.snapshot, SIGHT) == (STRICTER,)
+    assert explain_stale_question(ruled.snapshot, SIGHT) == (message("question.policy_stricter").both(),)
 
 
 def test_a_binding_has_one_digest_for_what_it_says_and_another_for_anything_else() -> None:

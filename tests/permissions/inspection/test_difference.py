@@ -73,7 +73,7 @@ async def test_what_is_there_is_the_picked_row_of_a_list(catalogue: Catalogue) -
         return await read_current_state(update, args, await read_target(update, args, "saas", api), api)
 
     assert (await there("b", api)).answer == {"role_name": "b", "display_name": "B"}
-    assert (await there("c", api)).read_error == "not found"
+    assert (await there("c", api)).read_error == "not_found"
     assert (await there("b", FakeApi({}))).read_error == "HTTP 500"
 
 

@@ -99,13 +99,13 @@ async def test_an_answer_without_the_field_is_no_zero(catalogue: Catalogue) -> N
     answers = {**WHOLE, "auth.GetAllTenantUsers": {"people": []}, "auth.GetStripeCustomer": {}}
     found = await assess_impact(catalogue.find("auth.DeleteTenant"), TENANT, AOZORA, FakeApi(answers), today=MARCH)
     assert set(found.unreadable) == {"users", "users_left_without_tenant", "stripe_customer"}
-    assert set(found.unreadable.values()) == {"the answer does not say"}
+    assert set(found.unreadable.values()) == {"not_in_answer"}
 
 
 async def test_without_its_target_nothing_that_rests_on_it_is_read(catalogue: Catalogue) -> None:
     api = FakeApi(WHOLE)
     found = await assess_impact(catalogue.find("auth.DeleteTenant"), TENANT, None, api, today=MARCH)
-    assert found.unreadable == {"plan": "the target could not be seen"}
+    assert found.unreadable == {"plan": "target_unread"}
     assert "pricing.GetPricingPlan" not in [key for key, _ in api.asked]
 
 
@@ -150,7 +150,7 @@ async def test_what_does_not_come_in_time_is_said_and_the_rest_is_kept(
         return ReadResult(WHOLE[key])
 
     found = await assess_impact(catalogue.find("auth.DeleteTenant"), TENANT, AOZORA, read, today=MARCH)
-    assert found.unreadable == {"stripe_customer": "no answer in time"}
+    assert found.unreadable == {"stripe_customer": "late"}
     assert found.counts["users"] == 2
 
 

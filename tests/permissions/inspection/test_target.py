@@ -61,7 +61,7 @@ async def test_every_grave_operation_is_seen_with_its_name_and_all_it_binds(cata
 
 async def test_every_grave_operation_that_cannot_be_seen_still_has_a_name_to_type(catalogue: Catalogue) -> None:
     for operation in grave(catalogue):
-        for answer, why in ((None, "HTTP 500"), (None, "no answer"), ({}, ""), ([], ""), ("text", ""), (None, "")):
+        for answer, why in ((None, "HTTP 500"), (None, "no_answer"), ({}, ""), ([], ""), ("text", ""), (None, "")):
             sight = await read_target(operation, complete_arguments(operation), "saas-under-test", reading(answer, why))
             ids = [str(complete_arguments(operation)[name]) for name in operation.path_parameters]
             assert sight.name in (*ids, "saas-under-test"), operation.key
@@ -82,11 +82,11 @@ def _seen(catalogue: Catalogue, operation: Operation) -> ApiReader:
 @pytest.mark.parametrize(
     ("roles", "why"),
     [
-        ([], "not found"),
-        ([{"role_name": "other"}], "not found"),
+        ([], "not_found"),
+        ([{"role_name": "other"}], "not_found"),
         ([{"role_name": "text-1"}, {"role_name": "text-1"}], "2 items match"),
-        ("not a list", "the answer does not say"),
-        (["text-1"], "not found"),
+        ("not a list", "not_in_answer"),
+        (["text-1"], "not_found"),
     ],
 )
 async def test_a_target_in_a_list_must_be_the_only_one(catalogue: Catalogue, roles: Any, why: str) -> None:

@@ -49,7 +49,7 @@ async def test_an_update_whose_answer_was_lost_is_read_back(
 ) -> None:
     given, api = await told(catalogue, store, RENAME, auth_UpdateRole=lost, auth_GetRoles=roles("Old", after))
     assert (given.ok, given.applied) == (False, outcome)
-    assert f"Outcome: {outcome}, as a look at the present state shows" in given.text
+    assert f"Outcome: {outcome}. A read of the current state shows" in given.text
     assert len(api.writes) == 1, "read back, never sent again"
     [ended] = [
         record for record in store.audit_records() if record["event"] == "ended" and record["applied"] == outcome

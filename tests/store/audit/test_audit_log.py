@@ -41,7 +41,7 @@ def calls(store: Store) -> list[str]:
 
 
 def faults(store: Store, *heads: ChainHead) -> list[str]:
-    return [found.fault for found in store.audit_log.find_breaks(heads)]
+    return [str(found.fault) for found in store.audit_log.find_breaks(heads)]
 
 
 def test_an_untouched_chain_holds_and_so_do_those_of_several_writers(kept: Stores) -> None:
@@ -113,10 +113,10 @@ def test_each_record_vouches_for_the_one_before() -> None:
 
     first, other = link(1, "{}", GENESIS_MAC), link(1, '{"operation":"another"}', GENESIS_MAC)
     second = link(2, "{}", first.mac)
-    assert verify_chains([KEY], [first, second], (), (), ()).breaks == ()
-    assert [found.number for found in verify_chains([KEY], [other, second], (), (), ()).breaks] == [2], (
-        "both are ours, and not of one chain"
-    )
+    assert verify_chains([KEY], [first, second], (), exported=(), linked=()).breaks == ()
+    assert [found.number for found in verify_chains([KEY], [other, second], (), exported=(), linked=()).breaks] == [
+        2
+    ], "both are ours, and not of one chain"
 
 
 def written_under(where: Path | str, *keys: bytes) -> None:
@@ -164,7 +164,7 @@ def test_what_may_have_been_written_when_the_database_failed_is_not_built_on(
 
         monkeypatch.setattr(dialect, "do_commit", committed_unheard)
         with pytest.raises(StoreError):
-            store.commit("unheard", {}, NOW + 10, None, Commitment(writes=True))
+            store.commit("unheard", {}, NOW + 10, commitment=Commitment(writes=True))
         monkeypatch.undo()
         store.commit("after", {}, NOW + 11)
         assert [record["call"] for record in store.audit_records()][-2:] == ["unheard", "after"]
@@ -194,9 +194,9 @@ def test_a_record_of_a_read_that_may_have_been_written_is_not_built_on(
 def test_a_locked_file_is_waited_for_and_then_said(tmp_path: Path) -> None:
     with closing(open_stores(tmp_path)) as opened, closing(filled(opened)) as store:
         store.record_refusal("first", {}, NOW + 10)
-        straight = store._database._straight
-        assert straight is not None
-        straight.cursor().execute("PRAGMA busy_timeout=10")
+        raw = store._database._raw
+        assert raw is not None
+        raw.cursor().execute("PRAGMA busy_timeout=10")
         with store._database.transaction(), pytest.raises(StoreError, match="locked"):
             store.record_refusal("held up", {}, NOW + 11)
         store.record_refusal("last", {}, NOW + 12)
@@ -280,9 +280,10 @@ def test_a_record_that_waits_too_long_for_those_before_it_is_not_written(
 ) -> None:
     monkeypatch.setattr("saasus_mcp.store.audit.log.BUSY_SECONDS", 0.0)
     with store.audit_log.write_transaction() as connection:
-        with pytest.raises(StoreError, match="earlier calls are waiting"):
+        with pytest.raises(StoreError) as caught:
             store.record_refusal("impatient", {}, 1.0)
-        store.audit_log.append(connection, "first", "decided", {}, 1.0)
+        assert caught.value.message.id == "store.busy"
+        store.audit_log.append(connection, "first", "decided", {}, at=1.0)
     store.record_refusal("next", {}, 1.0)
     assert [record["call"] for record in store.audit_records()] == ["first", "next"]
     assert store.audit_log.find_breaks() == []

@@ -1,0 +1,135 @@
+"""Approvals and used confirmations: a person's consent, each of which can be used once."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from saasus_mcp.common.messages import message
+from saasus_mcp.store.audit.log import AuditLog
+from saasus_mcp.store.database.engine import Database
+from saasus_mcp.store.database.locks import acquire_lock
+from saasus_mcp.store.database.schema import approvals, confirmations
+from saasus_mcp.store.errors import AlreadyUsed
+from saasus_mcp.store.records import Approval, ApprovalStatus, ProofUse
+
+_COLUMNS = tuple(column.name for column in approvals.columns)
+_LIVE = approvals.c.status.in_(("pending", "approved"))
+
+
+class ApprovalStore:
+    """The approvals of one SaaS."""
+
+    _database: Database
+    audit_log: AuditLog
+
+    def request_approval(self, wanted: Approval, most_pending: int) -> Approval | None:
+        """Return the approval that applies to a request.
+
+        This is the live approval of the same call, else a rejection of the call or a variation of it until `retry_at`, else
+        `wanted`, stored as pending. None if the principal has `most_pending` pending approvals.
+        """
+        with self._database.transaction() as connection:
+            acquire_lock(connection, "approvals", wanted.principal)
+            unexpired = approvals.c.expires_at > wanted.requested_at
+            same = (approvals.c.binding == wanted.binding, _LIVE, unexpired)
+            live = connection.execute(select(approvals).where(*same).order_by(approvals.c.requested_at.desc())).first()
+            if live is not None:
+                return Approval(**live._asdict())
+            if (rejected := _find_rejected(connection, wanted.subject, wanted.requested_at)) is not None:
+                return rejected
+            own = (approvals.c.principal == wanted.principal, approvals.c.status == "pending", unexpired)
+            pending = connection.execute(select(func.count()).select_from(approvals).where(*own)).scalar_one()
+            if pending >= most_pending:
+                return None
+            connection.execute(insert(approvals).values(**{name: getattr(wanted, name) for name in _COLUMNS}))
+            return wanted
+
+    def list_approvals(self, now: float, binding: str | None = None, *, since: float = 0.0) -> list[Approval]:
+        """Return all approvals, or those of one binding, newest first. An expired one has the status stale.
+
+        Args:
+            since: omit approvals that expired before.
+        """
+        query = select(approvals).where(approvals.c.expires_at > since).order_by(approvals.c.requested_at.desc())
+        with self._database.transaction() as connection:
+            rows = connection.execute(query if binding is None else query.where(approvals.c.binding == binding))
+            return [_with_current_status(Approval(**row._asdict()), now) for row in rows]
+
+    def find_rejected(self, subject: str, now: float) -> Approval | None:
+        """Return the rejection of a call or a variation of it, until its `retry_at`."""
+        with self._database.transaction() as connection:
+            return _find_rejected(connection, subject, now)
+
+    def decide_approval(
+        self,
+        code: str,
+        status: ApprovalStatus,
+        *,
+        by: str,
+        at: float,
+        expires_at: float | None = None,
+        reason: str | None = None,
+        retry_at: float | None = None,
+        record: Mapping[str, Any] | None = None,
+    ) -> bool:
+        """Approve or reject a pending approval. False if it is no longer pending, or if a second person must decide.
+
+        Args:
+            expires_at: end of an approval; by default the end of the request.
+            retry_at: end of a rejection for the call and its variations; by default the end of the request.
+            record: audit record of the decision, added in the same transaction.
+        """
+        with self.audit_log.write_transaction() as connection:
+            end = approvals.c.expires_at if expires_at is None else expires_at
+            wait = None if status != "rejected" else end if retry_at is None else retry_at
+            pending = [approvals.c.code == code, approvals.c.status == "pending", approvals.c.expires_at > at]
+            if status == "approved":
+                pending.append(or_(approvals.c.two_person.is_(False), approvals.c.principal != by))
+            decided = connection.execute(
+                update(approvals)
+                .where(*pending)
+                .values(status=status, decided_at=at, decided_by=by, reason=reason, expires_at=end, retry_at=wait)
+            )
+            if decided.rowcount == 1 and record is not None:
+                self.audit_log.append(connection, secrets.token_hex(16), "decided", record, at=at)
+            return decided.rowcount == 1
+
+    def void_approval(self, code: str) -> None:
+        """Void an approval whose target has changed, so that it can be requested again."""
+        with self._database.transaction() as connection:
+            connection.execute(update(approvals).where(approvals.c.code == code, _LIVE).values(status="stale"))
+
+
+def use_proof(connection: Connection, proof: ProofUse, at: float) -> None:
+    """Use up a confirmation or an approval. Only one of two concurrent uses succeeds.
+
+    Raises:
+        AlreadyUsed: it was used before, has expired, or does not exist.
+    """
+    if proof.kind == "confirmation":
+        try:
+            connection.execute(insert(confirmations).values(nonce=proof.id, used_at=at))
+        except IntegrityError:
+            raise AlreadyUsed(message("store.confirmation_used"), message("store.ask_again_hint")) from None
+        return
+    ready = (approvals.c.code == proof.id, approvals.c.status == "approved", approvals.c.expires_at > at)
+    if connection.execute(update(approvals).where(*ready).values(status="used")).rowcount != 1:
+        raise AlreadyUsed(message("store.approval_used"), message("store.ask_again_hint"))
+
+
+def _find_rejected(connection: Connection, subject: str, now: float) -> Approval | None:
+    waiting = (approvals.c.subject == subject, approvals.c.status == "rejected", approvals.c.retry_at > now)
+    row = connection.execute(select(approvals).where(*waiting).order_by(approvals.c.retry_at.desc())).first()
+    return Approval(**row._asdict()) if row is not None and subject else None
+
+
+def _with_current_status(approval: Approval, now: float) -> Approval:
+    """Return the approval, stale if it has expired. A rejection stays rejected."""
+    expired = approval.status in ("pending", "approved") and approval.expires_at <= now
+    return replace(approval, status="stale") if expired else approval

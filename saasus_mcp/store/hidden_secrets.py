@@ -1,0 +1,72 @@
+"""Hidden secrets: encrypted secrets of answers, each of which a person can reveal once."""
+
+from __future__ import annotations
+
+import secrets as randomness
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import delete, func, insert, select
+
+from saasus_mcp.common.messages import message
+from saasus_mcp.store.audit.log import AuditLog
+from saasus_mcp.store.database.engine import Database
+from saasus_mcp.store.database.locks import delete_skip_locked
+from saasus_mcp.store.database.schema import secrets
+from saasus_mcp.store.errors import StoreError
+from saasus_mcp.store.records import HiddenSecret
+
+MAX_HIDDEN_SECRETS = 20_000
+"""Of one principal at the same time."""
+
+
+class SecretStore:
+    """The hidden secrets of one SaaS."""
+
+    _database: Database
+    audit_log: AuditLog
+
+    def add_secrets(self, hidden: list[HiddenSecret], now: float) -> None:
+        """Store the hidden secrets of one answer, and delete the expired ones.
+
+        Raises:
+            StoreError: the principal has too many secrets that were not revealed.
+        """
+        with self._database.transaction() as connection:
+            delete_skip_locked(connection, secrets, secrets.c.expires_at <= now)
+            own = select(func.count()).select_from(secrets).where(secrets.c.principal == hidden[0].principal)
+            if connection.execute(own).scalar_one() + len(hidden) > MAX_HIDDEN_SECRETS:
+                raise StoreError(
+                    message("store.too_many_secrets", principal=hidden[0].principal, limit=MAX_HIDDEN_SECRETS),
+                    message("store.too_many_secrets_hint"),
+                )
+            rows = [{name: getattr(secret, name) for name in HiddenSecret.__slots__} for secret in hidden]
+            connection.execute(insert(secrets), rows)
+
+    def get_secret(self, identifier: str, now: float) -> HiddenSecret | None:
+        """Return an unexpired secret by its id."""
+        live = (secrets.c.id == identifier, secrets.c.expires_at > now)
+        with self._database.transaction() as connection:
+            row = connection.execute(select(secrets).where(*live)).first()
+            return HiddenSecret(**row._asdict()) if row is not None else None
+
+    def take_secrets(self, decided: Mapping[str, Mapping[str, Any]], now: float) -> list[str]:
+        """Delete secrets that a person is about to see, so that each is revealed once, and record the decisions.
+
+        Args:
+            decided: audit record of each decision, by the secret's id.
+
+        Returns:
+            The ids of the secrets that existed. The others are not recorded.
+
+        Raises:
+            StoreError: the records cannot be written. The secrets are kept, and none may be shown.
+        """
+        taken = []
+        with self.audit_log.write_transaction() as connection:
+            for identifier, record in decided.items():
+                live = (secrets.c.id == identifier, secrets.c.expires_at > now)
+                if connection.execute(delete(secrets).where(*live)).rowcount == 1:
+                    self.audit_log.append(connection, randomness.token_hex(16), "decided", record, at=now)
+                    taken.append(identifier)
+        return taken
