@@ -144,4 +144,4 @@ def test_a_person_says_yes_once_and_takes_the_passwords_out(tmp_path: Path) -> N
     assert stat.S_IMODE(secrets.stat().st_mode) == 0o600
     with Terminal("reveal", report["job"], "--output", str(tmp_path / "again.csv")) as screen:
         assert screen.wait() == 1
-        assert "are gone" in screen.output
+        assert "are no longer stored" in screen.output

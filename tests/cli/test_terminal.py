@@ -212,7 +212,7 @@ def test_what_was_decided_meanwhile_cannot_be_approved(state: Path) -> None:
         run_command("reject", "ABCD-2345")
         terminal.type("Aozora")
         assert terminal.wait() == 1
-    assert "It is pending no more" in terminal.output
+    assert "This approval is no longer pending" in terminal.output
 
 
 def test_an_unknown_code_cannot_be_approved() -> None:

@@ -106,7 +106,7 @@ def test_each_check_is_told_by_name_in_japanese() -> None:
 @pytest.mark.parametrize(
     ("variables", "flags", "said"),
     [
-        ({}, (), "認証情報がありません: SAASUS_SAAS_ID, SAASUS_API_KEY, SAASUS_SECRET_KEY"),
+        ({}, (), "認証情報がありません: SAASUS_SAAS_ID、SAASUS_API_KEY、SAASUS_SECRET_KEY"),
         ({"SAASUS_SAAS_ID": "${env:ID}"}, (), "SAASUS_SAAS_ID: クライアントが環境変数への参照を"),
         ({"SAASUS_MCP_TIMEOUT": "soon"}, (), "[問題] 設定: SAASUS_MCP_TIMEOUT"),
         ({}, ("--sandbox", "--policy", "absent.yaml"), "absent.yaml: 読み取れません"),
