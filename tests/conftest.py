@@ -34,6 +34,8 @@ STARTERS = {
     "subprocess",
 }  # fmt: skip
 """Names that start processes. A module that imports one is marked `process`."""
+ENGINES = {"start_job_server"}
+"""Names that start an engine of jobs, which takes a third of a second. A module that imports one is marked `slow`."""
 
 _NUMBERS = itertools.count()
 
@@ -42,8 +44,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Mark tests that can start processes, and leave out those of PostgreSQL where there is no server."""
     kept, left_out = list[pytest.Item](), list[pytest.Item]()
     for item in items:
-        if isinstance(item, pytest.Function) and STARTERS & vars(item.module).keys():
-            item.add_marker("process")
+        names = vars(item.module).keys() if isinstance(item, pytest.Function) else set[str]()
+        for marker, helpers in (("process", STARTERS), ("slow", ENGINES)):
+            if helpers & names:
+                item.add_marker(marker)
         without_server = SERVER is None and item.get_closest_marker("postgresql")
         (left_out if without_server else kept).append(item)
     items[:] = kept
