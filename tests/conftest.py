@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import secrets
 import signal
@@ -33,14 +34,20 @@ STARTERS = {
     "subprocess",
 }  # fmt: skip
 """Names that start processes. A module that imports one is marked `process`."""
+ENGINES = {"start_job_server"}
+"""Names that start an engine of jobs, which takes a third of a second. A module that imports one is marked `slow`."""
+
+_NUMBERS = itertools.count()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark tests that can start processes, and leave out those of PostgreSQL where there is no server."""
     kept, left_out = list[pytest.Item](), list[pytest.Item]()
     for item in items:
-        if isinstance(item, pytest.Function) and STARTERS & vars(item.module).keys():
-            item.add_marker("process")
+        names = vars(item.module).keys() if isinstance(item, pytest.Function) else set[str]()
+        for marker, helpers in (("process", STARTERS), ("slow", ENGINES)):
+            if helpers & names:
+                item.add_marker(marker)
         without_server = SERVER is None and item.get_closest_marker("postgresql")
         (left_out if without_server else kept).append(item)
     items[:] = kept
@@ -146,13 +153,19 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _own_state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Hide the credentials and the state of the user."""
+def _own_state(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Hide the credentials and the state of the user. The folder for state is made by tests that need one."""
     for name in os.environ:
         if name.startswith("SAASUS_"):
             monkeypatch.delenv(name)
-    monkeypatch.setenv("SAASUS_MCP_STATE_DIR", str(tmp_path / "state"))
-    monkeypatch.setenv("SAASUS_MCP_CONFIG", str(tmp_path / "config.toml"))
+    if "tmp_path" in request.fixturenames:
+        folder: Path = request.getfixturevalue("tmp_path")
+    else:
+        folder = tmp_path_factory.getbasetemp() / f"not-made-{next(_NUMBERS)}"
+    monkeypatch.setenv("SAASUS_MCP_STATE_DIR", str(folder / "state"))
+    monkeypatch.setenv("SAASUS_MCP_CONFIG", str(folder / "config.toml"))
 
 
 @pytest.fixture(scope="session")
