@@ -48,7 +48,7 @@ def _command(group: click.Group, name: str) -> click.Command:
 
 
 def _help(path: tuple[str, ...], command: click.Command) -> str:
-    context = click.Context(
+    context = command.context_class(
         command, info_name=f"saasus-mcp {' '.join(path)}", terminal_width=WIDTH, max_content_width=WIDTH
     )
     lines = command.get_help(context).splitlines()

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from saasus_mcp.catalog import Catalogue, Operation, jobs, load_catalogue
 from saasus_mcp.cli.tools import effect_texts
-from saasus_mcp.cli.tools_wording import EFFECTS
 from saasus_mcp.common.json_path import Schema
 from saasus_mcp.common.language import Language
+from saasus_mcp.common.messages import one_of
 from saasus_mcp.server.surface.toolsets import TOOLSETS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -107,7 +107,7 @@ def _job(job: jobs.JobSpec, lang: Language) -> Iterator[str]:
 def _tool(operation: Operation, lang: Language) -> Iterator[str]:
     yield f"\n### {operation.tool}\n\n**{operation.title.text(lang)}** · `{operation.method} {operation.path}`\n"
     said = effect_texts(operation, lang)
-    yield " · ".join(f"{EFFECTS[lang][name]}: {said[name]}" for name in SHOWN if name in said)
+    yield " · ".join(f"{one_of('cli_tools.effect', name).text(lang)}: {said[name]}" for name in SHOWN if name in said)
     yield "\n" + _prose(operation.description.text(lang)) + "\n"
     yield from _arguments(operation.input_schema, operation.secret_inputs, operation.input_texts, lang)
 

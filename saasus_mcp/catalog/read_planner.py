@@ -96,28 +96,24 @@ class PlannedRead:
 
 def plan_reads(operations: Iterable[Operation]) -> tuple[PlannedRead, ...]:
     """Return every read among the operations, ordered by key."""
-    known = list(operations)
-    reads = sorted((one for one in known if one.reads), key=lambda one: one.key)
-    children = {slot.rpartition("/")[0]: slot for one in known for slot in _slots(one.path).values()}
-    wanted = {(one.module, name) for one in reads for name, schema in _required(one) if not _can_generate(schema)}
-    sources = {one.key: tuple(_sources(one, children, wanted)) for one in reads}
-    filled = {source.slot for each in sources.values() for source in each}
-    given = sorted(filled, key=lambda slot: (slot.count("{"), len(slot), slot))
-    needs = {
-        one.key: {
-            name: _matching_slots(one, name, given) for name, schema in _ordered(one) if not _can_generate(schema)
-        }
-        for one in reads
-    }
-    used = {slot for each in needs.values() for slots in each.values() for slot in slots}
+    all_operations = list(operations)
+    reads = sorted((operation for operation in all_operations if operation.reads), key=lambda operation: operation.key)
+    children = {slot.rpartition("/")[0]: slot for each in all_operations for slot in _slots(each.path).values()}
+    needed = {read.key: [name for name, schema in _ordered(read) if not _can_generate(schema)] for read in reads}
+    wanted = {(read.module, name) for read in reads for name in needed[read.key]}
+    sources = {read.key: tuple(_sources(read, children, wanted)) for read in reads}
+    slots = {source.slot for each in sources.values() for source in each}
+    provided = sorted(slots, key=lambda slot: (slot.count("{"), len(slot), slot))
+    needs = {read.key: {name: _matching_slots(read, name, provided) for name in needed[read.key]} for read in reads}
+    used = {slot for each in needs.values() for matching in each.values() for slot in matching}
     return tuple(
         PlannedRead(
-            one,
-            needs[one.key],
-            secret=any(name in one.secret_inputs for name, _ in _required(one)),
-            sources=tuple(source for source in sources[one.key] if source.slot in used),
+            read,
+            needs[read.key],
+            secret=any(name in read.secret_inputs for name, _ in _required(read)),
+            sources=tuple(source for source in sources[read.key] if source.slot in used),
         )
-        for one in reads
+        for read in reads
     )
 
 
@@ -138,13 +134,15 @@ def _slots(path: str) -> dict[str, str]:
     return {step[1:-1]: "/".join(steps[: at + 1]) for at, step in enumerate(steps) if step.startswith("{")}
 
 
-def _matching_slots(operation: Operation, name: str, given: list[str]) -> tuple[str, ...]:
+def _matching_slots(operation: Operation, name: str, provided: list[str]) -> tuple[str, ...]:
     """Return the provided slots for a parameter: its own, or else those of the same name."""
     own = _slots(operation.path).get(name)
-    if own in given:
+    if own in provided:
         return (str(own),)
     by_name = f"{operation.module}:{name}"
-    return tuple(slot for slot in given if slot.endswith(f"/{{{name}}}")) + ((by_name,) if by_name in given else ())
+    return tuple(slot for slot in provided if slot.endswith(f"/{{{name}}}")) + (
+        (by_name,) if by_name in provided else ()
+    )
 
 
 def _sources(

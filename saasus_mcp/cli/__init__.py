@@ -1,6 +1,6 @@
-"""The commands. They compose the other rooms and own no logic of theirs.
+"""The commands of the terminal. They compose the other rooms and contain no logic of their own.
 
-Each command lives in a module of its own, imported when it is run: what MCP clients run must start fast.
+A command's module is imported when the command runs, because the command that MCP clients run must start fast.
 """
 
 from __future__ import annotations
@@ -8,55 +8,45 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from io import TextIOWrapper
+from typing import Any
 
 import click
 
 from saasus_mcp import __version__
+from saasus_mcp.cli.command_line import Group, localized_errors, option
+from saasus_mcp.cli.terminal import choose_language, render, warn
 from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.messages import message, one_of
 
 COMMANDS = {
-    "serve": "Serve MCP on stdio (the command for MCP clients) or over HTTP.",
-    "tools": "List the tools, or show one with its schema, effects and decision.",
-    "call": "Call one tool from the terminal, with the same checks.",
-    "job": "Run a bulk job: export or import users, and more.",
-    "approvals": "List pending approvals.",
-    "approve": "Approve one call by typing its target's name.",
-    "reject": "Reject one call.",
-    "reveal": "Show a hidden secret once.",
-    "approver": "Set the passphrase required for approvals.",
-    "console": "Approve calls and browse the records in a browser on this computer.",
-    "token": "Create, list and revoke tokens of a hosted server.",
-    "undo": "List changes, or undo one.",
-    "freeze": "Freeze all writes immediately.",
-    "unfreeze": "Allow writes again.",
-    "audit": "Search, verify and export the audit log.",
-    "policy": "Check, explain, test and replay a policy.",
-    "doctor": "Diagnose credentials, clock, connection and policy.",
-    "install": "Add this server to an MCP client's configuration, or remove it.",
-    "specs": "Compare the tools with the API's published definitions and its actual responses.",
-    "sandbox": "Serve the emulated SaaSus API on a port.",
-    "demo": "Watch a client work in the sandbox and be stopped when approval is needed.",
+    "serve": "serve.serve_command:serve",
+    "tools": "tools:tools",
+    "call": "call:call",
+    "job": "job:job",
+    "approvals": "approvals.list_command:approvals",
+    "approve": "approvals.decide_command:approve",
+    "reject": "approvals.decide_command:reject",
+    "reveal": "reveal:reveal",
+    "approver": "approvals.approver_command:approver",
+    "console": "serve.console_command:console",
+    "token": "token:token",
+    "undo": "undo.undo_command:undo",
+    "freeze": "freeze:freeze",
+    "unfreeze": "freeze:unfreeze",
+    "audit": "audit:audit",
+    "policy": "policy.policy_command:policy",
+    "doctor": "doctor.doctor_command:doctor",
+    "install": "install.install_command:install",
+    "specs": "specs.specs_command:specs",
+    "sandbox": "sandbox.sandbox_command:sandbox",
+    "demo": "sandbox.demo_command:demo",
 }
-GROUP_FLAGS = ("--help", "--version")
-
-_MODULES = {
-    "approvals": "approvals.list_command",
-    "approve": "approvals.approve_command",
-    "approver": "approvals.approver_command",
-    "serve": "serve.serve_command",
-    "console": "serve.console_command",
-    "demo": "sandbox.demo_command",
-    "sandbox": "sandbox.sandbox_command",
-    "policy": "policy.policy_command",
-    "undo": "undo.undo_command",
-    "doctor": "doctor.doctor_command",
-    "install": "install.install_command",
-    "specs": "specs.specs_command",
-}
+"""Each command with its module and function."""
+_GROUP_FLAGS = ("-h", "--help", "--version")
 
 
-class _Commands(click.Group):
-    """Finds a command by its name and imports it then; without a name it is `serve`."""
+class _RootGroup(Group):
+    """Imports a command when its name is used. Without a name, the command is `serve`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -64,25 +54,53 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"saasus_mcp.cli.{_MODULES.get(cmd_name, cmd_name)}").command
-        command.name, command.short_help = cmd_name, COMMANDS[cmd_name]
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(f"saasus_mcp.cli.{module}"), name)
         return command
 
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        choose_language(args)
+        with localized_errors():
+            return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with localized_errors():
+            return super().invoke(ctx)
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not args or (args[0].startswith("-") and args[0] not in GROUP_FLAGS):
+        if not args or (args[0].startswith("-") and args[0] not in _GROUP_FLAGS):
             args = ["serve", *args]
         return super().parse_args(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        with formatter.section(render(message("cli_usage.commands"))):
+            formatter.write_dl([(name, render(one_of("cli_help.short", name))) for name in COMMANDS])
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
-@click.version_option(__version__, prog_name="saasus-mcp")
+def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click calls it
+    if value and not ctx.resilient_parsing:
+        click.echo(f"saasus-mcp, version {__version__}")
+        ctx.exit()
+
+
+@click.group(
+    cls=_RootGroup,
+    help="cli_help.command.main",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+)
+@option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_show_version,
+    help="cli_usage.show_version",
+)
 @click.pass_context
 def commands(ctx: click.Context) -> None:
-    """Operate SaaSus Platform from an AI assistant, with a person in charge. Without a command: serve."""
+    """Hold what all commands share: colours are off if the person wants none."""
     from saasus_mcp.settings.environment import colours_disabled  # noqa: PLC0415 - imports what reads the settings
 
     if colours_disabled():
@@ -90,12 +108,12 @@ def commands(ctx: click.Context) -> None:
 
 
 def main() -> None:
-    """Run a command; what a person can mend is said in one line, with exit status 1."""
+    """Run a command. An error that its reader can fix is one line, with exit status 1."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal or pipe that cannot write Japanese must not stop a command
             stream.reconfigure(errors="backslashreplace")
     try:
         commands()
     except SaasusMcpError as error:
-        click.echo(f"saasus-mcp: {error}", err=True)
+        warn(error)
         sys.exit(1)

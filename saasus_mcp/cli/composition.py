@@ -1,4 +1,4 @@
-"""Putting the rooms together, from settings to a pipeline."""
+"""The composition root: builds pipelines and job runners from the settings."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from saasus_mcp.catalog import Catalogue, load_catalogue
 from saasus_mcp.cli import server_log, state
 from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.policy.presets import PRESETS, Mode, Policy, Principal, ReadOnlyPolicy, unwrap_policy
 from saasus_mcp.settings import Settings, SettingsError, load_profile, load_profiles
@@ -38,119 +39,120 @@ if TYPE_CHECKING:
     from saasus_mcp.server.pipeline.call_pipeline import Pipeline
     from saasus_mcp.store import Store
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 SHARED_JOBS_NAME = "shared"
 JOBS_DATABASE_SUFFIX = ".jobs.db"
-"""Of the database of the engine of jobs: one for each SaaS, or one for a process that serves several."""
+"""Suffix of the job engine's database. A process that serves several SaaS has one database for all of them."""
 DEFAULT_PROFILE = "default"
 SANDBOX_PROFILE, SANDBOX_SAAS_ID = "sandbox", "sandbox"
 
 
 def resolve_policy(settings: Settings, catalogue: Catalogue | None = None) -> Policy:
-    """The policy in force: a file's or a preset's, under the read-only ceiling where that is set.
+    """Return the policy in force: from the policy file or a preset, limited to reads if the settings say so.
 
-    A file is read again at `policy reload` and at SIGHUP, where the system has it, and taken only if it is sound.
+    `policy reload` and SIGHUP read a policy file again. A file with errors leaves the policy as it is.
 
     Raises:
-        PolicyError: the file is not sound.
+        PolicyError: the file has errors.
     """
     if settings.policy is not None:
         from saasus_mcp.permissions.policy import file as policy_file  # noqa: PLC0415 - only where a file is used
 
-        chosen = policy_file.ReloadablePolicy(settings.policy, catalogue)
-        policy_file.reload_on_sighup(chosen, make_reload_recorder(settings))
-        return ReadOnlyPolicy(chosen) if settings.read_only or settings.mode == "read-only" else chosen
+        policy = policy_file.ReloadablePolicy(settings.policy, catalogue)
+        policy_file.reload_on_sighup(policy, make_reload_recorder(settings))
+        return limit_to_reads(policy, settings)
     return PRESETS[preset_name(settings)]
 
 
+def limit_to_reads(policy: Policy, settings: Settings) -> Policy:
+    """Return the policy, limited to reads if the settings say so."""
+    return ReadOnlyPolicy(policy) if preset_name(settings) == "read-only" else policy
+
+
 def preset_name(settings: Settings) -> Mode:
-    """The preset that holds where there is no policy file."""
+    """Return the preset that applies without a policy file."""
     return "read-only" if settings.read_only else settings.mode or "guarded"
 
 
-def accept_policy_reloads(settings: Settings, chosen: Policy) -> AbstractContextManager[object]:
-    """While entered, `policy reload` reaches this process, where it runs under a policy file."""
+def accept_policy_reloads(settings: Settings, policy: Policy) -> AbstractContextManager[object]:
+    """Let `policy reload` reach this process while the context lasts, if it runs under a policy file."""
     if settings.policy is None:
         return nullcontext()
     from saasus_mcp.permissions.policy import file as policy_file  # noqa: PLC0415 - only where a file is used
     from saasus_mcp.permissions.policy import reload  # noqa: PLC0415 - as above
 
-    under = unwrap_policy(chosen)
-    return (
-        reload.ReloadListener(settings.state_folder, under, make_reload_recorder(settings))
-        if isinstance(under, policy_file.ReloadablePolicy)
-        else nullcontext()
-    )
+    inner = unwrap_policy(policy)
+    if not isinstance(inner, policy_file.ReloadablePolicy):
+        return nullcontext()
+    return reload.ReloadListener(settings.state_folder, inner, make_reload_recorder(settings))
 
 
 def make_reload_recorder(settings: Settings) -> Callable[[ReloadResult], None]:
-    """Logs how a reload of the policy ended and records it, aside: a signal may come in the middle of a transaction."""
+    """Return a function that logs a reload and records it in a thread: a signal may interrupt a transaction."""
     from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord  # noqa: PLC0415 - as above
     from saasus_mcp.permissions.policy import file as policy_file  # noqa: PLC0415 - only where a file is used
 
-    def record(ended: ReloadResult) -> None:
-        kind = ActionKind.POLICY_TAKEN if ended.accepted else ActionKind.POLICY_REFUSED
-        told = ActionRecord(kind, local_user().id, "server", subject=str(settings.policy), reason=ended.message)
+    def record(result: ReloadResult) -> None:
+        kind = ActionKind.POLICY_TAKEN if result.accepted else ActionKind.POLICY_REFUSED
+        action = ActionRecord(kind, local_user().id, "server", subject=str(settings.policy), reason=str(result.message))
         try:
-            with state.open_state(settings) as kept:
-                state.record_decision(kept, told)
+            with state.open_state(settings) as stores:
+                state.record_decision(stores, action)
         except SaasusMcpError as error:
-            log.error("a reload of the policy could not be recorded: %s", error)  # noqa: TRY400 - it says all there is
+            _log.error("a reload of the policy could not be recorded: %s", error)
 
-    def say(ended: ReloadResult) -> None:
-        policy_file.log_reload(ended)
-        threading.Thread(target=record, args=(ended,), name="policy record").start()
+    def log_and_record(result: ReloadResult) -> None:
+        policy_file.log_reload(result)
+        threading.Thread(target=record, args=(result,), name="policy record").start()
 
-    return say
+    return log_and_record
 
 
-def resolve_place(settings: Settings) -> Destination:
-    """Where calls go.
+def resolve_destination(settings: Settings) -> Destination:
+    """Return the profile and the SaaS that calls go to.
 
     Raises:
-        SettingsError: there are no credentials, or the sandbox is asked for together with a profile.
+        SettingsError: no credentials are set, or the sandbox is combined with a profile.
     """
     if settings.sandbox:
         if settings.profile != DEFAULT_PROFILE:
-            raise SettingsError("--sandbox and --profile cannot be combined.", "Omit one of them.")
+            raise SettingsError(
+                message("cli_serve.sandbox_with_profile"), message("cli_serve.sandbox_with_profile_hint")
+            )
         return Destination(SANDBOX_PROFILE, SANDBOX_SAAS_ID, sandbox=True)
-    chosen = load_profile(settings)
-    return Destination(chosen.name, chosen.saas_id)
+    profile = load_profile(settings)
+    return Destination(profile.name, profile.saas_id)
 
 
 def check_prerequisites(settings: Settings) -> None:
-    """See that credentials, state folder and key are there: a server that cannot work answers nothing.
+    """Check credentials, state folder and key before the server answers.
 
     Raises:
-        SaasusMcpError: they are not.
+        SaasusMcpError: one of them cannot be used.
     """
-    where = resolve_place(settings)
+    destination = resolve_destination(settings)
     if settings.database_url is None:
-        with state.localize_file_errors(settings.lang):
-            prepare_store_file(settings.state_folder, where.saas_id)
-        with state.open_state(settings) as kept:
-            kept.require_key(where.saas_id)
-    state.load_sealer(settings)
+        prepare_store_file(settings.state_folder, destination.saas_id)
+        with state.open_state(settings) as stores:
+            stores.require_key(destination.saas_id)
+    state.load_encryptor(settings)
 
 
 def local_user() -> Principal:
-    """The principal of a laptop: whoever runs the process, by the system's word; the environment can say anybody."""
+    """Return the principal of this computer: the user of the process as the system knows it, not as the environment says."""
     try:
-        if sys.platform == "win32":
-            name = os.getlogin()
-        else:
-            name = pwd.getpwuid(os.getuid()).pw_name
+        name = os.getlogin() if sys.platform == "win32" else pwd.getpwuid(os.getuid()).pw_name
     except (KeyError, OSError):
         return Principal("local")
     return Principal(f"local:{name}")
 
 
 def build_client(settings: Settings, catalogue: Catalogue, sandbox: Sandbox | None = None) -> ApiClient:
-    """What sends: to the API, or to the sandbox inside this process, which real credentials never reach.
+    """Return a client of the API, or of the sandbox in this process, which never gets real credentials.
 
     Args:
-        sandbox: the one to use; by default a new one, whose state ends with the process.
+        sandbox: by default a new sandbox, whose state ends with the process.
     """
     from saasus_mcp.saasus.client import ApiClient  # noqa: PLC0415 - imports the HTTP client
     from saasus_mcp.saasus.signature import Credentials  # noqa: PLC0415 - as above
@@ -167,7 +169,7 @@ def build_client(settings: Settings, catalogue: Catalogue, sandbox: Sandbox | No
 
 
 def no_console_url() -> str:
-    """Where no console is known to run."""
+    """Return the empty URL: no console is known to run."""
     return ""
 
 
@@ -175,80 +177,82 @@ def no_console_url() -> str:
 async def open_pipeline(
     settings: Settings, console: Callable[[], str] = no_console_url, sandbox: Sandbox | None = None
 ) -> AsyncIterator[Pipeline]:
-    """The pipeline that the settings describe, with its store and its client open.
+    """Open the pipeline of the settings, with its store and its client.
 
     Args:
-        console: where a person could approve on a page; empty where nowhere.
-        sandbox: see `client`.
+        console: returns the URL of a console on which a person can approve, or an empty string.
+        sandbox: see `build_client`.
 
     Raises:
-        SaasusMcpError: something in the settings, the policy or the state folder is not sound.
+        SaasusMcpError: the settings, the policy or the state folder cannot be used.
     """
     from saasus_mcp.server.pipeline.call_observer import NULL_OBSERVER  # noqa: PLC0415 - as above
 
     catalogue = load_catalogue()
-    chosen = resolve_policy(settings, catalogue)
-    with accept_policy_reloads(settings, chosen), state.open_state(settings) as kept:
-        async with _pipeline(
-            settings, catalogue, chosen, watch=NULL_OBSERVER, kept=kept, console=console, sandbox=sandbox
-        ) as one:
-            yield one
+    policy = resolve_policy(settings, catalogue)
+    with accept_policy_reloads(settings, policy), state.open_state(settings) as stores:
+        pipeline = _pipeline(
+            settings, catalogue, policy, stores, observer=NULL_OBSERVER, console=console, sandbox=sandbox
+        )
+        async with pipeline as opened:
+            yield opened
 
 
 @asynccontextmanager
 async def open_pipelines(
     settings: Settings,
-    watch: Callable[[str, Catalogue], CallObserver],
+    make_observer: Callable[[str, Catalogue], CallObserver],
     console: Callable[[], str] = no_console_url,
-    share: int | None = None,
+    calls_per_principal: int | None = None,
 ) -> AsyncIterator[dict[str, Pipeline]]:
-    """A pipeline for every profile, by name, all under one policy.
+    """Open a pipeline for every profile, by name, all under one policy.
 
     Args:
-        watch: makes who is told of a profile's calls.
-        console: where a person could approve on a page; empty where nowhere.
-        share: calls of one principal that may be at the API of a profile at once; None where there is but one principal.
+        make_observer: returns the observer of a profile's calls.
+        console: returns the URL of a console on which a person can approve, or an empty string.
+        calls_per_principal: calls of one principal to the API of a profile at once; None if there is one principal only.
 
     Raises:
-        SaasusMcpError: something in the settings, the policy or the state folder is not sound.
+        SaasusMcpError: the settings, the policy or the state folder cannot be used.
     """
     catalogue = load_catalogue()
-    chosen = resolve_policy(settings, catalogue)
-    each = (
-        [settings]
-        if settings.sandbox
-        else [settings.model_copy(update={"profile": one}) for one in load_profiles(settings)]
-    )
+    policy = resolve_policy(settings, catalogue)
+    profiles = [settings]
+    if not settings.sandbox:
+        profiles = [settings.model_copy(update={"profile": name}) for name in load_profiles(settings)]
     async with AsyncExitStack() as until:
-        until.enter_context(accept_policy_reloads(settings, chosen))
-        kept = until.enter_context(state.open_state(settings))
-        made: dict[str, Pipeline] = {}
-        for one in each:
-            name = resolve_place(one).profile
-            made[name] = await until.enter_async_context(
-                _pipeline(one, catalogue, chosen, watch=watch(name, catalogue), kept=kept, console=console, share=share)
+        until.enter_context(accept_policy_reloads(settings, policy))
+        stores = until.enter_context(state.open_state(settings))
+        pipelines: dict[str, Pipeline] = {}
+        for profile in profiles:
+            name = resolve_destination(profile).profile
+            observer = make_observer(name, catalogue)
+            pipeline = _pipeline(
+                profile, catalogue, policy, stores, observer=observer, console=console, share=calls_per_principal
             )
-        yield made
+            pipelines[name] = await until.enter_async_context(pipeline)
+        yield pipelines
 
 
 @asynccontextmanager
 async def open_job_runners(
     settings: Settings, pipelines: Mapping[str, Pipeline]
 ) -> AsyncIterator[dict[str, JobRunner]]:
-    """Who runs the jobs of each pipeline, by profile."""
-    from saasus_mcp.jobs.job_runners import start_runners as staffed  # noqa: PLC0415 - not every command has jobs
+    """Start the job runner of each pipeline, by profile."""
+    from saasus_mcp.jobs.job_runners import start_runners  # noqa: PLC0415 - not every command has jobs
 
-    sealer, ids = state.load_sealer(settings), [one.destination.saas_id for one in pipelines.values()]
+    encryptor, ids = state.load_encryptor(settings), [each.destination.saas_id for each in pipelines.values()]
     if settings.database_url is not None:
         from saasus_mcp.store.shared_stores import jobs_schema  # noqa: PLC0415 - imports the database library
 
         url = settings.database_url.get_secret_value()
-        async with staffed(pipelines, url, sealer, schema=jobs_schema(ids)) as runners:
+        async with start_runners(pipelines, url, encryptor, schema=jobs_schema(ids)) as runners:
             yield runners
         return
     name = prepare_store_file(settings.state_folder, ids[0]).stem if len(ids) == 1 else SHARED_JOBS_NAME
     file = create_database_file(settings.state_folder, name + JOBS_DATABASE_SUFFIX)
-    async with staffed(pipelines, f"sqlite:///{file}", sealer, has_jobs=lambda: file.stat().st_size > 0) as runners:
+    has_jobs = lambda: file.stat().st_size > 0  # noqa: E731 - one expression
+    async with start_runners(pipelines, f"sqlite:///{file}", encryptor, has_jobs=has_jobs) as runners:
         yield runners
 
 
@@ -256,67 +260,68 @@ async def open_job_runners(
 async def _pipeline(
     settings: Settings,
     catalogue: Catalogue,
-    under: Policy,
+    policy: Policy,
+    stores: Stores,
     *,
-    watch: CallObserver,
-    kept: Stores,
+    observer: CallObserver,
     console: Callable[[], str],
     share: int | None = None,
     sandbox: Sandbox | None = None,
 ) -> AsyncIterator[Pipeline]:
-    """The pipeline of the chosen profile."""
-    from saasus_mcp.server.pipeline.call_pipeline import Pipeline  # noqa: PLC0415 - as below
-    from saasus_mcp.server.scheduling.fair_queue import FairQueue  # noqa: PLC0415 - imports the HTTP client
-    from saasus_mcp.server.scheduling.store_executor import run_in_thread, run_inline  # noqa: PLC0415 - imports the HTTP client
+    from saasus_mcp.server.pipeline.call_pipeline import Pipeline  # noqa: PLC0415 - imports the HTTP client
+    from saasus_mcp.server.scheduling.fair_queue import FairQueue  # noqa: PLC0415 - as above
+    from saasus_mcp.server.scheduling.store_executor import run_in_thread, run_inline  # noqa: PLC0415 - as above
 
-    where, sealer = resolve_place(settings), state.load_sealer(settings)
+    destination, encryptor = resolve_destination(settings), state.load_encryptor(settings)
     with ExitStack() as until:
-        store = await _opener(kept, where.saas_id, until)
-        async with build_client(settings, catalogue, sandbox) as sender:
+        open_store = await _store_opener(stores, destination.saas_id, until)
+        async with build_client(settings, catalogue, sandbox) as client:
             yield Pipeline(
                 catalogue=catalogue,
-                policy=under,
-                client=sender,
-                open_store=store,
-                encryptor=sealer,
-                destination=where,
+                policy=policy,
+                client=client,
+                open_store=open_store,
+                encryptor=encryptor,
+                destination=destination,
                 language=settings.lang,
                 zone=settings.zone,
                 references=secret_references(settings),
                 budget=settings.answer_budget,
-                observer=watch,
-                store_executor=run_in_thread if kept.shared else run_inline,
+                observer=observer,
+                store_executor=run_in_thread if stores.shared else run_inline,
                 console_url=console,
                 call_queue=FairQueue(per_principal=share) if share else FairQueue(),
                 call_seconds=settings.call_seconds,
             )
 
 
-async def _opener(kept: Stores, saas_id: str, until: ExitStack) -> Callable[[], Store]:
-    """Opens the store of a SaaS with the first call, so that a client that lists tools waits for no database; a shared
-    one now, so that a server that cannot work does not start.
+async def _store_opener(stores: Stores, saas_id: str, until: ExitStack) -> Callable[[], Store]:
+    """Return a function that opens the store of a SaaS.
+
+    A local store opens with the first call, so that listing tools waits for no database. A shared store opens now, so that
+    a server that cannot work does not start.
 
     Raises:
-        StoreError: it cannot be used.
+        StoreError: the store cannot be used.
     """
 
-    def opened() -> Store:
-        store = kept.open_saas(saas_id)
+    def open_store() -> Store:
+        store = stores.open_saas(saas_id)
         until.callback(store.close)
         return store
 
-    if not kept.shared:
-        kept.require_key(saas_id)
-        return opened
-    from anyio import to_thread  # noqa: PLC0415 - only where it is shared
+    if not stores.shared:
+        stores.require_key(saas_id)
+        return open_store
+    from anyio import to_thread  # noqa: PLC0415 - only with a shared store
 
-    await to_thread.run_sync(kept.require_key, saas_id)
-    store = await to_thread.run_sync(opened)
+    await to_thread.run_sync(stores.require_key, saas_id)
+    store = await to_thread.run_sync(open_store)
     return lambda: store
 
 
 def secret_references(settings: Settings) -> SecretReferences:
-    """What `secret://NAME` stands for: only what the profile lists, and nothing in the sandbox."""
+    """Return the reader of `secret://NAME`: the names that the profile lists, and none in the sandbox."""
     from saasus_mcp.permissions.secrets.secret_vault import no_references  # noqa: PLC0415 - imports the HTTP client
 
     return no_references if settings.sandbox else load_profile(settings).read_secret

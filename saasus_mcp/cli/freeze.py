@@ -1,83 +1,112 @@
-"""`saasus-mcp freeze`: hold writes back at once, in every server that keeps its state in this folder. Needs no terminal."""
+"""`saasus-mcp freeze` and `unfreeze`: stop all writes in every server that uses these stores, and allow them again."""
 
 from __future__ import annotations
 
 import time
 from contextlib import closing, suppress
-from typing import Any
-
-import click
 
 from saasus_mcp.cli import composition, state
-from saasus_mcp.cli.options import language_option, load_settings
-from saasus_mcp.cli.terminal import safe
-from saasus_mcp.cli.upkeep_wording import WORDS
+from saasus_mcp.cli.command_line import command, option
+from saasus_mcp.cli.options import settings_options
+from saasus_mcp.cli.terminal import require_approver, say
 from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.messages import message
+from saasus_mcp.common.text import visible_text
 from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord, record_action
 from saasus_mcp.settings import Settings, SettingsError
 from saasus_mcp.store import Freeze
 from saasus_mcp.store.stores import Stores
 
 
-@click.command
-@click.option("--reason", default="", help="Reason shown to callers that are refused.")
-@click.option("--profile", metavar="NAME", help="Freeze only this profile; everything by default.")
-@language_option
-def command(*, reason: str, profile: str | None, **flags: Any) -> None:
-    """Freeze all writes of every SaaS and the sandbox until `unfreeze`. Reads still work; restarts do not lift the freeze."""
-    chosen = load_settings(**flags)
-    words, by = WORDS[chosen.lang], composition.local_user().id
-    with state.open_state(chosen) as kept:
-        where = words["in_database"] if kept.shared else words["in_folder"].format(folder=chosen.state_folder)
+@command(help="cli_help.command.freeze")
+@option("--reason", default="", help="cli_help.option.freeze_reason")
+@option("--profile", metavar="NAME", help="cli_help.option.freeze_profile")
+@settings_options("lang")
+def freeze(settings: Settings, *, reason: str, profile: str | None) -> None:
+    """Freeze everything or one profile. Needs no terminal: a freeze is safe."""
+    by = composition.local_user().id
+    with state.open_state(settings) as stores:
+        where = message("cli_freeze.in_database")
+        if not stores.shared:
+            where = message("cli_freeze.in_folder", folder=str(settings.state_folder))
         if profile is None:
-            kept.set_freeze(Freeze(time.time(), by, reason))
-            click.echo(words["frozen"].format(where=where))
-            # Recorded last: what cannot be recorded is to be frozen all the same.
-            state.record_decision(kept, ActionRecord(ActionKind.FREEZE, by, "terminal", reason=reason))
+            stores.set_freeze(Freeze(time.time(), by, reason))
+            say(message("cli_freeze.frozen", where=where))
+            # The record comes last: a failure to record must not prevent the freeze.
+            state.record_decision(stores, ActionRecord(ActionKind.FREEZE, by, "terminal", reason=reason))
             return
-        require_profile_name(profile, chosen)
-        known = _freeze(kept, Freeze(time.time(), by, reason, profile), chosen)
+        _require_profile_name(profile)
+        known = _freeze_profile(stores, Freeze(time.time(), by, reason, profile), settings)
+    name = visible_text(profile)
     if not known:
-        click.echo(words["profile_unknown"].format(profile=safe(profile)), err=True)
-    click.echo(words["frozen_profile"].format(profile=safe(profile), where=where))
+        say(message("cli_freeze.profile_unknown", profile=name), err=True)
+    say(message("cli_freeze.frozen_profile", profile=name, where=where))
 
 
-def require_profile_name(profile: str, chosen: Settings) -> None:
-    """See that a profile was named.
+@command(help="cli_help.command.unfreeze")
+@option("--profile", metavar="NAME", help="cli_help.option.unfreeze_profile")
+@settings_options("lang")
+def unfreeze(settings: Settings, *, profile: str | None) -> None:
+    """Lift the freeze of everything or of one profile. Only a person at a terminal can."""
+    if profile is not None:
+        _require_profile_name(profile)
+    require_approver("unfreeze", settings.state_folder)
+    with state.open_state(settings) as stores, state.open_named_stores(stores) as opened:
+        decision = ActionRecord(ActionKind.UNFREEZE, composition.local_user().id, "terminal", profile=profile or "")
+        if profile is None:
+            state.record_decision(stores, decision)
+        for store in opened:
+            if profile is not None:
+                record_action(store, decision, time.time())
+            store.unfreeze(profile or "")
+        if profile is None:
+            stores.set_freeze(None)
+        left = {each.profile: each for store in opened for each in store.active_freezes()}
+    if profile is None:
+        say(message("cli_freeze.unfrozen"))
+    else:
+        say(message("cli_freeze.unfrozen_profile", profile=visible_text(profile)))
+    for name, each in sorted(left.items()):
+        by = visible_text(each.by)
+        if name:
+            say(message("cli_freeze.still_frozen_profile", profile=visible_text(name), by=by))
+        else:
+            say(message("cli_freeze.still_frozen", by=by))
 
-    Raises:
-        SaasusMcpError: the name is empty; that would mean everything.
-    """
+
+def _require_profile_name(profile: str) -> None:
+    """Raise SaasusMcpError if the name is empty, which would mean everything."""
     if not profile.strip():
-        words = WORDS[chosen.lang]
-        raise SaasusMcpError(words["profile_empty"], words["profile_empty_mend"])
+        raise SaasusMcpError(message("cli_freeze.profile_empty"), message("cli_freeze.profile_empty_hint"))
 
 
-def _freeze(kept: Stores, freeze: Freeze, chosen: Settings) -> bool:
-    """Freeze a profile in every store there is, and in that of its SaaS; whether the settings here know the profile.
+def _freeze_profile(stores: Stores, freeze: Freeze, settings: Settings) -> bool:
+    """Freeze a profile in every store, and in that of its SaaS. Return True if these settings have the profile.
 
     Raises:
-        SaasusMcpError: there is no store to freeze it in.
+        SaasusMcpError: no store exists.
     """
-    saas_id = _saas_id(freeze.profile, chosen)
+    saas_id = _find_saas_id(freeze.profile, settings)
     if saas_id:
-        kept.open_saas(saas_id).close()  # made where it is missing
-    names = kept.names
+        stores.open_saas(saas_id).close()  # creates the store if it is missing
+    names = stores.names
     if not names:
-        words = WORDS[chosen.lang]
-        raise SaasusMcpError(words["no_store"].format(profile=safe(freeze.profile)), words["no_store_mend"])
+        raise SaasusMcpError(
+            message("cli_freeze.no_store", profile=visible_text(freeze.profile)), message("cli_freeze.no_store_hint")
+        )
+    action = ActionRecord(ActionKind.FREEZE, freeze.by, "terminal", profile=freeze.profile, reason=freeze.reason)
     for name in names:
-        with closing(kept.open(name)) as store:
+        with closing(stores.open(name)) as store:
             store.freeze(freeze)
-            told = ActionRecord(ActionKind.FREEZE, freeze.by, "terminal", profile=freeze.profile, reason=freeze.reason)
-            record_action(store, told, freeze.at)
+            record_action(store, action, freeze.at)
     return bool(saas_id)
 
 
-def _saas_id(profile: str, chosen: Settings) -> str:
-    """The SaaS of a profile, where the settings here say it."""
+def _find_saas_id(profile: str, settings: Settings) -> str:
+    """Return the SaaS id of a profile, or an empty string if these settings lack the profile."""
     if profile == composition.SANDBOX_PROFILE:
         return composition.SANDBOX_SAAS_ID
     with suppress(SettingsError):
-        return composition.resolve_place(chosen.model_copy(update={"profile": profile, "sandbox": False})).saas_id
+        changed = settings.model_copy(update={"profile": profile, "sandbox": False})
+        return composition.resolve_destination(changed).saas_id
     return ""

@@ -1,4 +1,4 @@
-"""`saasus-mcp job NAME`: a whole job from the terminal, through the same pipeline as a client's."""
+"""`saasus-mcp job`: run a job through the pipeline that MCP clients use."""
 
 from __future__ import annotations
 
@@ -13,218 +13,223 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from saasus_mcp.catalog.jobs import JobSpec
+from saasus_mcp.catalog.jobs import JobSpec, load_jobs
 from saasus_mcp.cli import composition
-from saasus_mcp.cli.call import parse_arguments_json, run_with_questions
-from saasus_mcp.cli.job_wording import WORDS
-from saasus_mcp.cli.options import load_settings, shared_options
-from saasus_mcp.cli.private_output import write_private_file
-from saasus_mcp.cli.sandbox import sandbox_state
-from saasus_mcp.cli.terminal import format_json, is_terminal, safe
+from saasus_mcp.cli.command_line import Command, argument, command, option
+from saasus_mcp.cli.options import settings_options
+from saasus_mcp.cli.private_output import file_exists, write_private_file
+from saasus_mcp.cli.sandbox.sandbox_state import fresh_option
+from saasus_mcp.cli.session import TerminalSession, open_session, parse_json, read_json_argument
+from saasus_mcp.cli.terminal import format_json, is_terminal, render, say
 from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.common.language import Language
-from saasus_mcp.permissions.approval.proof import describe_destination
-from saasus_mcp.permissions.question.formatting import Reader
+from saasus_mcp.common.messages import message
+from saasus_mcp.common.text import visible_text
 from saasus_mcp.saasus import arguments, validation
 from saasus_mcp.saasus.tool_answer import AnswerImage, ToolAnswer, compact_json
 from saasus_mcp.server.pipeline.call import Call
 from saasus_mcp.settings import Settings
 
 if TYPE_CHECKING:
-    from anyio.from_thread import BlockingPortal
-
     from saasus_mcp.jobs.runner import JobRunner
 
 TOOL_PREFIX = "job_"
 FOLLOW_SECONDS = 3600.0
 INCOMPLETE_OUTCOMES = ("not_applied", "unknown", "not_begun", "left_out")
-"""What a job counts that it did not do, or is not known to have done."""
+"""Counts of a report: rows that were not changed, or may not have been."""
 FILE_OPTIONS = {"listed": "csv", "document": "document", "other": "other_document"}
 """Options that name a file, and the arguments that are read from it."""
+_MAX_NAME = 80
+_PATH = click.Path(path_type=Path)
 
 
-@click.command
-@shared_options
-@sandbox_state.fresh_option
-@click.argument("name")
-@click.argument("given", metavar="[JSON]", default="{}")
-@click.option("--csv", "listed", type=click.Path(path_type=Path), help="File that the job reads its list from.")
-@click.option("--document", type=click.Path(path_type=Path), help="File with the document of settings that it takes.")
-@click.option("--other", type=click.Path(path_type=Path), help="Another such file, to compare with that one.")
-@click.option(
-    "--output", type=click.Path(path_type=Path), help="File for the table or document that the job makes; a new one."
-)
-@click.option(
-    "--chart", type=click.Path(path_type=Path), help="File for the chart that the job draws, a PNG; a new one."
-)
-def command(name: str, given: str, output: Path | None, chart: Path | None, *, fresh: bool, **flags: Any) -> None:
-    """Do the whole job NAME with the arguments in JSON.
+class _JobCommand(Command):
+    def help_text(self) -> str:
+        names = ", ".join(each.name.removeprefix(TOOL_PREFIX) for each in load_jobs())
+        return render(message("cli_help.command.job", jobs=names))
 
-    Jobs: export_users, import_users, contract_report, metering_report, user_activity, export_settings, compare_settings,
-    apply_settings, offboard_user, offboard_tenant. `saasus-mcp tools job_NAME` shows what one takes.
 
-    What it would do is shown and asked about once, here. Its report goes to standard output as JSON. Ctrl+C stops it between
-    rows; a job whose process dies goes on when a server next starts. Exits with 1 where the job failed, was cancelled, or left a
-    row undone.
-    """
-    files = {argument: flags.pop(option) for option, argument in FILE_OPTIONS.items()}
-    chosen = load_settings(**flags)
-    words = WORDS[chosen.lang]
+@command(cls=_JobCommand)
+@settings_options()
+@fresh_option
+@argument("name")
+@argument("given", metavar="[JSON]", default="{}")
+@option("--csv", "listed", type=_PATH, help="cli_help.option.csv")
+@option("--document", type=_PATH, help="cli_help.option.document")
+@option("--other", type=_PATH, help="cli_help.option.other_document")
+@option("--output", type=_PATH, help="cli_help.option.job_output")
+@option("--chart", type=_PATH, help="cli_help.option.chart")
+def job(
+    settings: Settings,
+    *,
+    name: str,
+    given: str,
+    output: Path | None,
+    chart: Path | None,
+    fresh: bool,
+    **files: Path | None,
+) -> None:
+    """Run a job to its end, and print its report."""
     for file in (output, chart):
         if file is not None and file.exists():
-            raise SaasusMcpError(words["taken"].format(file=file), words["taken_mend"])
-    values = parse_arguments_json(sys.stdin.buffer.read() if given == "-" else given, chosen.lang)
-    read = {name: _read(name, file, chosen.lang) for name, file in files.items() if file is not None}
-    drawn = ({}, {}) if chart is None else ({"language": chosen.lang}, {"chart": "png"})
-    values = {**drawn[0], **values, **read, **drawn[1]} if isinstance(values, dict) else values
-    answer = _run(chosen, name, values, output, fresh=fresh)
+            raise file_exists(file)
+    values = read_json_argument(given)
+    if isinstance(values, dict):
+        contents = {FILE_OPTIONS[each]: _read(FILE_OPTIONS[each], file) for each, file in files.items() if file}
+        defaults, fixed = ({}, {}) if chart is None else ({"language": settings.lang}, {"chart": "png"})
+        values = {**defaults, **values, **contents, **fixed}
+    answer = _run(settings, name, values, output, fresh=fresh)
     if answer.figure is not None:
-        _show(answer.figure, chart, chosen.lang)
-    click.echo(format_json(answer.structured, indent=None) if answer.ok else safe(answer.text), err=not answer.ok)
-    if not answer.ok or _incomplete(answer.structured or {}):
+        _show_image(answer.figure, chart)
+    if not answer.ok:
+        click.echo(visible_text(answer.explain(settings.lang)), err=True)
+        sys.exit(1)
+    report = answer.structured or {}
+    click.echo(format_json(report, indent=None))
+    if _is_incomplete(report):
         sys.exit(1)
 
 
-def _incomplete(report: Mapping[str, Any]) -> bool:
-    """Whether the job was cancelled, or left something undone that it was given to do."""
+def _is_incomplete(report: Mapping[str, Any]) -> bool:
+    """Return True if the job was cancelled, or did not finish a row."""
     counts = report.get("counts", {})
     return report.get("status") == "cancelled" or any(counts.get(outcome) for outcome in INCOMPLETE_OUTCOMES)
 
 
-def _run(chosen: Settings, name: str, given: Any, output: Path | None, *, fresh: bool) -> ToolAnswer:
-    from anyio.from_thread import start_blocking_portal  # noqa: PLC0415 - slow, and only needed to run a job
-
-    with (
-        sandbox_state.open_sandbox(chosen, fresh=fresh) as sandbox,
-        start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(composition.open_pipeline(chosen, sandbox=sandbox)) as pipeline,
-        portal.wrap_async_context_manager(
-            composition.open_job_runners(chosen, {pipeline.destination.profile: pipeline})
-        ) as runners,
-    ):
-        if pipeline.policy.announcement:
-            click.echo(f"saasus-mcp: {pipeline.policy.announcement}", err=True)
-        click.echo(f"[{safe(describe_destination(pipeline.destination, chosen.lang))}]", err=True)
-        runner = runners[pipeline.destination.profile]
-        answer = _done(portal, runner, name, given, chosen.lang)
-        if output is not None and answer.ok:
-            _write(runner, answer, output, chosen.lang)
-        return answer
+def _run(settings: Settings, name: str, given: Any, output: Path | None, *, fresh: bool) -> ToolAnswer:
+    with open_session(settings, fresh=fresh) as session:
+        profile = session.pipeline.destination.profile
+        open_runners = composition.open_job_runners(settings, {profile: session.pipeline})
+        with session.portal.wrap_async_context_manager(open_runners) as runners:
+            session.announce()
+            answer = _follow(session, runners[profile], name, given)
+            if output is not None and answer.ok:
+                _write_output(runners[profile], answer, output)
+            return answer
 
 
-def _done(portal: BlockingPortal, runner: JobRunner, name: str, given: Any, lang: Language) -> ToolAnswer:
-    """The job's answer when it is over, however long that takes."""
-    from saasus_mcp.jobs.job_tools import follow_job  # noqa: PLC0415 - only where a job runs
+def _follow(session: TerminalSession, runner: JobRunner, name: str, given: Any) -> ToolAnswer:
+    """Start the job and return its answer when it has ended. Ctrl+C cancels it between rows."""
+    from saasus_mcp.jobs.job_tools import follow_job  # noqa: PLC0415 - only if a job runs
 
-    spec = _spec(runner, name, lang)
+    spec = _find_job(runner, name)
     values = arguments.parse_plain_arguments(spec.name, spec.input_schema, given)
     validation.validate_schema(spec.input_schema, values)
-    with _bar() as progress:
+    with _progress_bar() as progress:
         call = Call(spec.name, values, composition.local_user(), progress=progress)
-        job = run_with_questions(portal, partial(runner.start, spec), call, Reader.of(lang, runner.pipeline.zone))
-        told = ""
+        job_id = session.run(call, partial(runner.start, spec))
+        waiting = ""
         while True:
-            following = portal.start_task_soon(follow_job, runner, job, call, FOLLOW_SECONDS, _other_than(told))
+            follow = partial(follow_job, runner, job_id, call, FOLLOW_SECONDS, _is_news(waiting))
+            following = session.portal.start_task_soon(follow)
             try:
                 answer = following.result()
             except KeyboardInterrupt:
                 following.cancel()
-                click.echo(WORDS[lang]["stopping"], err=True)
-                runner.pipeline.store.jobs.request_cancellation(job)
-            else:
-                state = answer.structured or {}
-                if state.get("status") != "running":
-                    return answer
-                told = state.get("waiting", "")
-                if told:
-                    code = state.get("approval")
-                    click.echo(f"\n{WORDS[lang]['waiting'].format(code=code) if code else safe(told)}", err=True)
+                say(message("cli_job.stopping"), err=True)
+                runner.pipeline.store.jobs.request_cancellation(job_id)
+                continue
+            state = answer.structured or {}
+            if state.get("status") != "running":
+                return answer
+            waiting = state.get("waiting", "")
+            if waiting:
+                code = state.get("approval")
+                text = render(message("cli_job.waiting", code=code)) if code else visible_text(waiting)
+                click.echo(f"\n{text}", err=True)
 
 
-def _other_than(told: str) -> Callable[[str], bool]:
-    """Whether what a job waits for is something that the person does not know yet."""
-    return lambda waiting: bool(waiting) and waiting != told
+def _is_news(known: str) -> Callable[[str], bool]:
+    """Return a function that is True for a reason to wait which the person has not seen yet."""
+    return lambda waiting: bool(waiting) and waiting != known
 
 
-def _spec(runner: JobRunner, name: str, lang: Language) -> JobSpec:
-    found = runner.specs.get(TOOL_PREFIX + name.removeprefix(TOOL_PREFIX))
-    if found is None:
-        words, known = WORDS[lang], ", ".join(each.removeprefix(TOOL_PREFIX) for each in runner.specs)
-        raise SaasusMcpError(words["unknown"].format(name=name[:80]), words["known"].format(names=known))
-    return found
+def _find_job(runner: JobRunner, name: str) -> JobSpec:
+    spec = runner.specs.get(TOOL_PREFIX + name.removeprefix(TOOL_PREFIX))
+    if spec is None:
+        names = tuple(each.removeprefix(TOOL_PREFIX) for each in runner.specs)
+        raise SaasusMcpError(
+            message("cli_job.unknown_job", name=name[:_MAX_NAME]), message("cli_job.known_jobs", names=names)
+        )
+    return spec
 
 
 @contextmanager
-def _bar() -> Iterator[Any]:
-    """How far the job is: a bar on a terminal, nothing elsewhere."""
+def _progress_bar() -> Iterator[Any]:
+    """Show progress on a terminal, and nothing elsewhere."""
     bar: Any = None
 
-    async def tell(done: int | None, total: int | None, message: str) -> None:
+    async def update(done: int | None, total: int | None, text: str) -> None:
         nonlocal bar
         if done is None or not is_terminal(sys.stderr):
             return
         if bar is None and total:
-            bar = click.progressbar(length=total, label=message, file=sys.stderr, show_pos=True)
+            bar = click.progressbar(length=total, label=text, file=sys.stderr, show_pos=True)
         if bar is not None:
             bar.update(done - bar.pos)
         else:
-            click.echo(f"\r{message}: {done}", err=True, nl=False)
+            click.echo(f"\r{text}: {done}", err=True, nl=False)
 
     try:
-        yield tell
+        yield update
     finally:
         if is_terminal(sys.stderr):
             click.echo(err=True)
 
 
-def _write(runner: JobRunner, answer: ToolAnswer, file: Path, lang: Language) -> None:
-    """Write the table that the job made, whole."""
-    words, told = WORDS[lang], answer.structured or {}
-    whole = runner.pipeline.results.find_result(told.get("result", ""), composition.local_user().id)
-    if whole is None:
-        raise SaasusMcpError(words["no_file"])
-    made = whole.value
-    text = made if isinstance(made, str) else format_json(made) if isinstance(made, dict) else compact_json(made)
-    write_private_file(file, text, lang)
-    click.echo(words["written"].format(what=words["table"], file=file), err=True)
+def _write_output(runner: JobRunner, answer: ToolAnswer, file: Path) -> None:
+    """Write the whole table or document that the job produced."""
+    result_id = (answer.structured or {}).get("result", "")
+    stored = runner.pipeline.results.find_result(result_id, composition.local_user().id)
+    if stored is None:
+        raise SaasusMcpError(message("cli_job.no_output"))
+    value = stored.value
+    if not isinstance(value, str):
+        value = format_json(value) if isinstance(value, dict) else compact_json(value)
+    write_private_file(file, value)
+    say(message("cli_job.table_written", file=str(file)), err=True)
 
 
-def _show(figure: AnswerImage, file: Path | None, lang: Language) -> None:
-    """Write the picture, or show the table that stands in its place."""
-    words = WORDS[lang]
-    if figure.text:
-        click.echo(f"{safe(figure.text)}\n", err=True)
+def _show_image(image: AnswerImage, file: Path | None) -> None:
+    """Write the chart to a file, or print the table that replaces it."""
+    if image.text:
+        click.echo(f"{visible_text(image.text)}\n", err=True)
     elif file is not None:
-        write_private_file(file, b64decode(figure.png), lang)
-        click.echo(words["written"].format(what=words["chart"], file=file), err=True)
+        write_private_file(file, b64decode(image.png))
+        say(message("cli_job.chart_written", file=str(file)), err=True)
 
 
-def _read(argument: str, file: Path, lang: Language) -> Any:
-    """What an argument that comes from a file is to be."""
+def _read(name: str, file: Path) -> Any:
+    """Return the value of an argument that comes from a file.
+
+    Raises:
+        SaasusMcpError: the file cannot be read, or its encoding is not clear.
+    """
     try:
         raw = file.read_bytes()
     except OSError as error:
-        raise SaasusMcpError(WORDS[lang]["cannot_read"].format(file=file, why=error.strerror)) from None
-    found = _decoded(raw, ("utf-8-sig", "cp932") if argument == "csv" else ("utf-8-sig",))
-    if found is None:
-        raise SaasusMcpError(WORDS[lang]["encoding"].format(file=file), WORDS[lang]["encoding_mend"])
-    return found if argument == "csv" else parse_arguments_json(found, lang)
+        reason = error.strerror or type(error).__name__
+        raise SaasusMcpError(message("cli.file_unreadable", file=str(file), reason=reason)) from None
+    text = _decode(raw, ("utf-8-sig", "cp932") if name == "csv" else ("utf-8-sig",))
+    if text is None:
+        raise SaasusMcpError(message("cli.file_not_utf8", file=str(file)), message("cli.file_not_utf8_hint"))
+    return text if name == "csv" else parse_json(text)
 
 
-def _decoded(raw: bytes, encodings: Sequence[str]) -> str | None:
-    """The text in the first encoding that it is in; None where that is not known. What Excel in Japan saves as CSV is CP932,
-    and as Unicode text UTF-16. Bytes that are text in EUC-JP, too, could be either.
+def _decode(raw: bytes, encodings: Sequence[str]) -> str | None:
+    """Return the text in the first encoding that fits, or None.
+
+    Excel in Japan saves CSV as CP932, and Unicode text as UTF-16. Bytes that are also valid EUC-JP could be either.
     """
     if raw.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
         encodings = ("utf-16",)
     for encoding in encodings:
         with suppress(UnicodeDecodeError):
             text = raw.decode(encoding)
-            return None if encoding == "cp932" and _is_in(raw, "euc_jp") else text
+            return None if encoding == "cp932" and _is_valid(raw, "euc_jp") else text
     return None
 
 
-def _is_in(raw: bytes, encoding: str) -> bool:
+def _is_valid(raw: bytes, encoding: str) -> bool:
     try:
         raw.decode(encoding)
     except UnicodeDecodeError:

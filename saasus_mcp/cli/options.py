@@ -1,124 +1,154 @@
-"""Flags that several commands share, each with its environment variable."""
+"""Options that several commands share, each with its environment variable."""
 
 from __future__ import annotations
 
+import os
+import re
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import click
 
 from saasus_mcp.catalog import load_catalogue
 from saasus_mcp.catalog.catalogue import MAX_SHOWN_NAME
-from saasus_mcp.cli.tools_wording import WORDS
+from saasus_mcp.cli.command_line import option
+from saasus_mcp.cli.terminal import reader_language
 from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.common.language import Language
+from saasus_mcp.common.messages import message
+from saasus_mcp.common.text import visible_text
 from saasus_mcp.permissions.policy.narrowing import NO_NARROWING, Narrowing
-from saasus_mcp.server.surface.toolsets import TOOLSETS
-from saasus_mcp.settings import Settings, read_settings
+from saasus_mcp.server.surface.toolsets import TOOLSETS, SurfaceKind
+from saasus_mcp.settings import Mode, Settings, read_settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-language_option = click.option(
-    "--lang", type=click.Choice(["en", "ja"]), help="Language of messages for people. [SAASUS_MCP_LANG]"
-)
-time_zone_option = click.option(
-    "--time-zone",
-    metavar="NAME",
-    help="Time zone of what people read, such as Asia/Tokyo; by default Japan's for ja, UTC for en. [SAASUS_MCP_TIME_ZONE]",
-)
+_SETTINGS: dict[str, Callable[[Any], Any]] = {
+    "sandbox": option("--sandbox", is_flag=True, default=None, help="cli_help.option.sandbox"),
+    "mode": option("--mode", type=click.Choice(get_args(Mode)), help="cli_help.option.mode"),
+    "policy": option("--policy", type=click.Path(path_type=Path, resolve_path=True), help="cli_help.option.policy"),
+    "lang": option("--lang", type=click.Choice(["en", "ja"]), help="cli_help.option.language"),
+    "time_zone": option("--time-zone", metavar="NAME", help="cli_help.option.time_zone"),
+    "profile": option("--profile", help="cli_help.option.profile"),
+    "transport": option("--transport", type=click.Choice(["stdio", "http"]), help="cli_help.option.transport"),
+    "host": option("--host", help="cli_help.option.host"),
+    "port": option("--port", type=int, help="cli_help.option.port"),
+    "public_url": option("--public-url", help="cli_help.option.public_url"),
+}
+"""The options that set a setting, by its name."""
+CALL_SETTINGS = ("sandbox", "mode", "policy", "lang", "time_zone", "profile")
+"""Where a call goes, and under which policy."""
 
-_SHARED = (
-    click.option(
-        "--sandbox", is_flag=True, default=None, help="Use the emulated API; needs no account. [SAASUS_MCP_SANDBOX]"
-    ),
-    click.option(
-        "--mode",
-        type=click.Choice(["read-only", "guarded", "strict"]),
-        help="Policy preset; guarded by default. [SAASUS_MCP_MODE]",
-    ),
-    click.option(
-        "--policy", type=click.Path(path_type=Path, resolve_path=True), help="Policy file. [SAASUS_MCP_POLICY]"
-    ),
-    language_option,
-    time_zone_option,
-    click.option(
-        "--profile",
-        help="Profile in config.toml, or a name for the credentials in the environment. [SAASUS_MCP_PROFILE]",
-    ),
-)
+_UNIT_SECONDS = {"m": 60, "h": 3600, "d": 86400}
 
-
-surface_option = click.option(
+json_option = option("--json", "as_json", is_flag=True, help="cli_help.option.json_object")
+json_array_option = option("--json", "as_json", is_flag=True, help="cli_help.option.json_array")
+surface_option = option(
     "--surface",
     type=click.Choice(["full", "compact"]),
     envvar="SAASUS_MCP_SURFACE",
     default="full",
-    help="full lists every tool; compact lists a few tools that find and run the others. [SAASUS_MCP_SURFACE]",
+    help="cli_help.option.surface",
 )
-toolsets_option = click.option(
-    "--toolsets",
-    envvar="SAASUS_MCP_TOOLSETS",
-    default="",
-    metavar="NAME,NAME",
-    help="List only the tools of these toolsets; with compact, add them. [SAASUS_MCP_TOOLSETS]",
+toolsets_option = option(
+    "--toolsets", envvar="SAASUS_MCP_TOOLSETS", default="", metavar="NAME,NAME", help="cli_help.option.toolsets"
 )
-tools_option = click.option(
-    "--tools",
-    envvar="SAASUS_MCP_TOOLS",
-    metavar="NAME,NAME",
-    help="List and allow only these tools (names or globs such as auth_get_*). [SAASUS_MCP_TOOLS]",
+tools_option = option("--tools", envvar="SAASUS_MCP_TOOLS", metavar="NAME,NAME", help="cli_help.option.tools")
+exclude_tools_option = option(
+    "--exclude-tools", envvar="SAASUS_MCP_EXCLUDE_TOOLS", metavar="NAME,NAME", help="cli_help.option.exclude_tools"
 )
-exclude_tools_option = click.option(
-    "--exclude-tools",
-    envvar="SAASUS_MCP_EXCLUDE_TOOLS",
-    metavar="NAME,NAME",
-    help="Neither list nor allow these tools (names or globs). [SAASUS_MCP_EXCLUDE_TOOLS]",
+client_surface_option = option(
+    "--surface", type=click.Choice(["full", "compact"]), help="cli_help.option.client_surface"
 )
-client_surface_option = click.option(
-    "--surface", type=click.Choice(["full", "compact"]), help="Tools to list; by default, what the client supports."
-)
-client_toolsets_option = click.option(
-    "--toolsets", metavar="NAME,NAME", help="List only the tools of these toolsets; with compact, add them."
-)
+client_toolsets_option = option("--toolsets", metavar="NAME,NAME", help="cli_help.option.client_toolsets")
 
 
-def shared_options(command: Command) -> Command:
-    """Give a command the flags that say where and under which policy it works."""
-    for option in reversed(_SHARED):
-        command = option(command)
-    return command
+def settings_options(*names: str, locale: bool = True) -> Callable[[Command], Command]:
+    """Add the options of these settings to a command, and call it with the settings as its first argument.
+
+    Args:
+        names: of settings; those of CALL_SETTINGS by default.
+        locale: False if the locale of the terminal does not choose the language.
+    """
+    wanted = names or CALL_SETTINGS
+
+    def decorate(command: Command) -> Command:
+        @wraps(command)
+        def run(**given: Any) -> Any:
+            flags = {name: given.pop(name) for name in wanted}
+            return command(load_settings(locale=locale, **flags), **given)
+
+        decorated: Any = setting_flags(*wanted)(run)
+        return decorated  # type: ignore[no-any-return]
+
+    return decorate
 
 
-def parse_toolset_names(text: str, lang: Language) -> frozenset[str]:
-    """The toolsets that a list with commas names.
+def setting_flags(*names: str) -> Callable[[Command], Command]:
+    """Add the options of these settings to a command, which gets their values."""
+
+    def decorate(command: Command) -> Command:
+        for name in reversed(names):
+            command = _SETTINGS[name](command)
+        return command
+
+    return decorate
+
+
+def load_settings(*, locale: bool = True, **flags: Any) -> Settings:
+    """Return the settings of a command's options, the environment, and for the language the locale.
 
     Raises:
-        SaasusMcpError: there is no such toolset; the nearest, and those there are.
+        SettingsError: a value is not valid.
+    """
+    if locale and flags.get("lang") is None and not os.environ.get("SAASUS_MCP_LANG"):
+        flags["lang"] = reader_language()
+    return read_settings(**flags)
+
+
+@dataclass(frozen=True, slots=True)
+class SurfaceOptions:
+    """The tools that a server lists and allows."""
+
+    kind: SurfaceKind
+    toolsets: frozenset[str]
+    narrowing: Narrowing = NO_NARROWING
+
+
+def parse_toolset_names(text: str) -> frozenset[str]:
+    """Return the toolsets of a list with commas.
+
+    Raises:
+        SaasusMcpError: a toolset does not exist; the error names the nearest ones.
     """
     names = frozenset(name.strip() for name in text.split(",") if name.strip())
     for unknown in sorted(names - TOOLSETS.keys()):
         from difflib import get_close_matches  # noqa: PLC0415 - only on a mistake
 
-        words, shown = WORDS[lang], unknown[:MAX_SHOWN_NAME]
-        near = get_close_matches(shown.casefold().replace("-", "_"), TOOLSETS)
-        nearest = words["nearest_toolsets"].format(names=", ".join(near)) if near else ""
+        shown = unknown[:MAX_SHOWN_NAME]
+        nearest = tuple(get_close_matches(shown.casefold().replace("-", "_"), TOOLSETS))
         raise SaasusMcpError(
-            words["unknown_toolset"].format(name=shown) + nearest,
-            words["toolsets"].format(names=", ".join(sorted(TOOLSETS))),
+            message("cli.unknown_toolset_nearest", name=shown, nearest=nearest)
+            if nearest
+            else message("cli.unknown_toolset", name=shown),
+            message("cli.toolsets", names=tuple(sorted(TOOLSETS))),
         )
     return names
 
 
 def parse_narrowing(tools: str | None, exclude_tools: str | None) -> Narrowing:
-    """Return the narrowing that the options ask for.
+    """Return the narrowing of --tools and --exclude-tools.
 
     Raises:
         NarrowingError: one of them is empty, or names no tool.
     """
     if tools is None and exclude_tools is None:
         return NO_NARROWING
-    from saasus_mcp.server.surface.narrowing import ToolNames  # noqa: PLC0415 - only where something is narrowed
+    from saasus_mcp.server.surface.narrowing import ToolNames  # noqa: PLC0415 - only if tools are narrowed
 
     names = ToolNames(load_catalogue())
     return Narrowing(
@@ -129,6 +159,22 @@ def parse_narrowing(tools: str | None, exclude_tools: str | None) -> Narrowing:
     )
 
 
-def load_settings(**flags: Any) -> Settings:
-    """The settings from a command's flags and the environment (see saasus_mcp.settings)."""
-    return read_settings(**flags)
+def parse_since(text: str, zone: tzinfo) -> float:
+    """Return the epoch seconds of a duration before now (`30m`, `12h`, `7d`), a date, or a time.
+
+    Args:
+        zone: of dates and times that name no zone.
+
+    Raises:
+        SaasusMcpError: it is something else.
+    """
+    text = text.strip()
+    duration = re.fullmatch(r"(\d{1,6})([mhd])", text)
+    if duration:
+        return time.time() - int(duration[1]) * _UNIT_SECONDS[duration[2]]
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp()
+    except (ValueError, OverflowError):
+        shown = visible_text(text[:MAX_SHOWN_NAME])
+        raise SaasusMcpError(message("cli.invalid_since", value=shown), message("cli.invalid_since_hint")) from None

@@ -1,4 +1,4 @@
-"""Files that only their owner can read, and that overwrite nothing."""
+"""Files that commands write for their user only, without overwriting any."""
 
 from __future__ import annotations
 
@@ -7,21 +7,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from saasus_mcp.cli.job_wording import WORDS
 from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.common.language import Language
+from saasus_mcp.common.messages import message
+from saasus_mcp.common.private_files import create_private_file
 
 
 @contextmanager
-def reserve_private_file(file: Path, size: int, lang: Language) -> Iterator[Callable[[bytes], None]]:
-    """A new file that only its owner can read, with room for so many bytes: what must not be lost can then be written.
+def reserve_private_file(file: Path, size: int) -> Iterator[Callable[[bytes], None]]:
+    """Create a new private file of `size` bytes, and give a function that writes its content.
+
+    The space is there before the content is taken from where it can be read only once. An error deletes the file.
 
     Raises:
-        SaasusMcpError: it is there already, or cannot be written.
+        SaasusMcpError: the file exists already, or cannot be written.
     """
-    write_private_file(file, bytes(size), lang)
+    write_private_file(file, bytes(size))
 
-    def fill(content: bytes) -> None:
+    def write(content: bytes) -> None:
         with file.open("r+b") as handle:
             handle.write(content)
             handle.truncate()
@@ -29,28 +31,28 @@ def reserve_private_file(file: Path, size: int, lang: Language) -> Iterator[Call
             os.fsync(handle.fileno())
 
     try:
-        yield fill
+        yield write
     except BaseException:
         file.unlink(missing_ok=True)
         raise
 
 
-def write_private_file(file: Path, content: str | bytes, lang: Language) -> None:
+def write_private_file(file: Path, content: str | bytes) -> None:
     """Write a new file that only its owner can read.
 
     Raises:
-        SaasusMcpError: it is there already, or cannot be written.
+        SaasusMcpError: the file exists already, or cannot be written.
     """
-    words = WORDS[lang]
     try:
-        made = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        create_private_file(file, content.encode() if isinstance(content, str) else content)
     except FileExistsError:
-        raise SaasusMcpError(words["taken"].format(file=file), words["taken_mend"]) from None
-    except OSError as error:
-        raise SaasusMcpError(words["cannot_write"].format(file=file, why=error.strerror)) from None
-    try:
-        with os.fdopen(made, "wb") as handle:
-            handle.write(content.encode() if isinstance(content, str) else content)
+        raise file_exists(file) from None
     except OSError as error:
         file.unlink(missing_ok=True)
-        raise SaasusMcpError(words["cannot_write"].format(file=file, why=error.strerror)) from None
+        reason = error.strerror or type(error).__name__
+        raise SaasusMcpError(message("cli.file_unwritable", file=str(file), reason=reason)) from None
+
+
+def file_exists(file: Path) -> SaasusMcpError:
+    """Return the error for a file that would be overwritten."""
+    return SaasusMcpError(message("cli.file_exists", file=str(file)), message("cli.file_exists_hint"))

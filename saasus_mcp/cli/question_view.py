@@ -1,4 +1,4 @@
-"""A question on a terminal: its lines in colours, laid out in the columns there are, with nothing left out."""
+"""Render a question on a terminal: in colours, within the columns, and complete."""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ from collections.abc import Iterator
 
 import click
 
-from saasus_mcp.cli.terminal import safe
 from saasus_mcp.cli.text_layout import wrap_text
-from saasus_mcp.cli.wording import WORDS
-from saasus_mcp.common.language import Language
-from saasus_mcp.common.messages import message
-from saasus_mcp.common.text import display_width
+from saasus_mcp.common.messages import Message, message
+from saasus_mcp.common.text import display_width, visible_text
 from saasus_mcp.permissions.question.content import (
     Change,
     Detail,
@@ -30,7 +27,7 @@ from saasus_mcp.settings import Settings
 
 INDENT = "  "
 COLUMN_GAP = 3
-"""Columns between those of a table."""
+"""Spaces between the columns of a table."""
 STYLES: dict[str, dict[str, object]] = {
     "lead": {"fg": "yellow"},
     "headline": {"bold": True},
@@ -41,20 +38,24 @@ STYLES: dict[str, dict[str, object]] = {
     "hidden": {"fg": "yellow"},
 }
 IRREVERSIBLE_WARNINGS = frozenset({"irreversible", "recreate"})
-"""Kinds of warning that are in bold as well: what cannot be undone."""
+"""Warnings in bold: about what cannot be undone."""
 
 
 def terminal_reader(settings: Settings) -> Reader:
-    """Who reads on this terminal."""
+    """Return the language and time zone of the person at this terminal."""
     return Reader.of(settings.lang, settings.zone)
 
 
 def render_question(question: Question, reader: Reader, columns: int, *, details: bool = False) -> Iterator[str]:
-    """The lines of the question, without how to agree. Details are shown too where a value is not shown whole above."""
+    """Yield the lines of the question, without how to agree.
+
+    Args:
+        details: add the exact request. It is added too if a value above is truncated.
+    """
     for line in all_lines(question):
         yield from _styled(line, question, reader, columns)
     if details or truncated_labels(question):
-        yield from ("", click.style(WORDS[reader.language]["details"], bold=True))
+        yield from ("", click.style(message("cli_approvals.details").text(reader.language), bold=True))
         yield from _details(question.details, columns)
 
 
@@ -62,82 +63,88 @@ def _styled(line: DialogLine, question: Question, reader: Reader, columns: int) 
     style = dict(STYLES.get(line.role, {}))
     if any(each.kind in IRREVERSIBLE_WARNINGS for each in line.warnings):
         style["bold"] = True
-    for each in _laid_out(line, question, reader, columns):
+    for each in _lines(line, question, reader, columns):
         yield click.style(each, **style) if style else each  # type: ignore[arg-type]
 
 
-def _laid_out(line: DialogLine, question: Question, reader: Reader, columns: int) -> Iterator[str]:
+def _lines(line: DialogLine, question: Question, reader: Reader, columns: int) -> Iterator[str]:
     if line.body is not None:
         yield from _body(line.body, reader, columns)
         return
-    said = safe(render_line(line, question, reader))
-    mark, blank, rest = said.partition(" ")
-    if line.role == "warning" and blank:  # what is broken goes on beside the mark
+    text = visible_text(render_line(line, question, reader))
+    mark, blank, rest = text.partition(" ")
+    if line.role == "warning" and blank:  # the next lines begin beside the mark
         yield from wrap_text(rest, columns, f"{mark} ")
     else:
-        yield from wrap_text(said, columns, INDENT if line.role == "reach" else "")
+        yield from wrap_text(text, columns, INDENT if line.role == "reach" else "")
 
 
-def _body(of: Fact | Change, reader: Reader, columns: int) -> Iterator[str]:
-    rows, label = tier_rows(of, reader), safe(of.label.text(reader.language))
+def _body(body: Fact | Change, reader: Reader, columns: int) -> Iterator[str]:
+    rows, label = tier_rows(body, reader), visible_text(body.label.text(reader.language))
     if rows:
         yield f"{INDENT}{label}:"
-        yield from _table(rows, reader.language, change=isinstance(of, Change))
-    elif isinstance(of, Fact) and _long(of.value):
-        yield from _list(label, of.value, reader, columns)
-    elif isinstance(of, Change) and (_long(of.before) or _long(of.after)):
-        words = WORDS[reader.language]
-        yield from _list(f"{label} ({words['now']})", of.before, reader, columns)
-        yield from _list(f"{label} ({words['then']})", of.after, reader, columns)
+        yield from _table(rows, reader, change=isinstance(body, Change))
+    elif isinstance(body, Fact) and _has_lines(body.value):
+        yield from _list(label, body.value, reader, columns)
+    elif isinstance(body, Change) and (_has_lines(body.before) or _has_lines(body.after)):
+        before, after = (
+            message("cli_approvals.labelled_before", label=label),
+            message("cli_approvals.labelled_after", label=label),
+        )
+        yield from _list(before.text(reader.language), body.before, reader, columns)
+        yield from _list(after.text(reader.language), body.after, reader, columns)
     else:
-        yield from wrap_text(safe(render_body(of, reader)), columns, INDENT)
+        yield from wrap_text(visible_text(render_body(body, reader)), columns, INDENT)
 
 
-def _long(value: Value) -> bool:
-    """Whether a value has a line for each of its items: where they are many, or prices in tiers."""
-    return isinstance(value, ValueList) and (len(value.items) > MAX_LIST_ITEMS or any(map(_tiered, value.items)))
+def _has_lines(value: Value) -> bool:
+    """Return True for a list with a line for each item: a long one, or one with tiered prices."""
+    return isinstance(value, ValueList) and (len(value.items) > MAX_LIST_ITEMS or any(map(_is_tiered, value.items)))
 
 
-def _tiered(item: Value) -> bool:
+def _is_tiered(item: Value) -> bool:
     return isinstance(item, LabelledValue) and isinstance(item.value, TieredPrice)
 
 
 def _list(label: str, value: Value, reader: Reader, columns: int) -> Iterator[str]:
-    """A list with a line for every item; another value in one line."""
+    """Yield a list with a line for every item, or another value on one line."""
     if not isinstance(value, ValueList):
-        yield from wrap_text(f"{label}: {safe(format_value(value, reader))}", columns, INDENT)
+        yield from wrap_text(f"{label}: {visible_text(format_value(value, reader))}", columns, INDENT)
         return
-    words = WORDS[reader.language]
-    total = "" if any(map(_tiered, value.items)) else f" {words['in_all'].format(total=f'{value.total:,}')}"
-    yield f"{INDENT}{label}:{total}"
+    total = message("cli_approvals.total", total=value.total).text(reader.language)
+    yield f"{INDENT}{label}:" + ("" if any(map(_is_tiered, value.items)) else f" {total}")
     for item, count in zip(value.items, value.counts, strict=True):
         yield from _item(item, count, reader, columns)
     left = value.total - sum(value.counts)
     if left:
-        yield f"{INDENT * 2}- {words['more'].format(count=f'{left:,}')}"
+        yield f"{INDENT * 2}- {message('cli_approvals.more_items', more=left).text(reader.language)}"
 
 
 def _item(item: Value, count: int, reader: Reader, columns: int) -> Iterator[str]:
-    """One item of a list; of a price in tiers, a line for each tier."""
+    """Yield one item of a list; a tiered price has a line for each tier."""
     begin = f"{INDENT * 2}- "
     if isinstance(item, LabelledValue) and isinstance(item.value, TieredPrice):
-        yield from wrap_text(f"{safe(item.label.text(reader.language))}:", columns, begin)
-        yield from _table(price_rows(item.value, reader), reader.language, change=False)
+        yield from wrap_text(f"{visible_text(item.label.text(reader.language))}:", columns, begin)
+        yield from _table(price_rows(item.value, reader), reader, change=False)
         return
-    said = safe(format_value(item, reader))
+    text = visible_text(format_value(item, reader))
     if count > 1:
-        said = message("question.times", item=said, count=count).text(reader.language)
-    yield from wrap_text(said, columns, begin)
+        text = message("cli_approvals.repeated_item", item=text, number=count).text(reader.language)
+    yield from wrap_text(text, columns, begin)
 
 
-def _table(rows: tuple[TierRow, ...], language: Language, *, change: bool) -> Iterator[str]:
-    words = WORDS[language]
-    cells = [(row.range, row.before or words["no_tier"], row.after or words["no_tier"]) for row in rows]
+def _table(rows: tuple[TierRow, ...], reader: Reader, *, change: bool) -> Iterator[str]:
+    def text(of: Message) -> str:
+        return of.text(reader.language)
+
+    empty = text(message("cli_approvals.no_tier"))
+    cells = [(row.range, row.before or empty, row.after or empty) for row in rows]
     if change:
-        cells.insert(0, (words["tier"], words["now"], words["then"]))
+        heading = message("cli_approvals.tier"), message("cli_approvals.before"), message("cli_approvals.after")
+        cells.insert(0, (text(heading[0]), text(heading[1]), text(heading[2])))
     else:
-        cells = [(each, price, "") for each, _, price in cells]
-    first, second = (max(display_width(row[at]) for row in cells) for at in (0, 1))
+        cells = [(range_, price, "") for range_, _, price in cells]
+    first, second = (max(display_width(row[column]) for row in cells) for column in (0, 1))
     for row in cells:
         yield f"{INDENT * 3}{_padded(row[0], first)}{_padded(row[1], second)}{row[2]}".rstrip()
 
@@ -147,6 +154,6 @@ def _padded(text: str, columns: int) -> str:
 
 
 def _details(details: tuple[Detail, ...], columns: int) -> Iterator[str]:
-    """The exact request, under the names that the API has for what is in it."""
+    """Yield the exact request, with the API's names."""
     for detail in details:
-        yield from wrap_text(safe(detail.value), columns, f"{INDENT}{safe(detail.name)}: ")
+        yield from wrap_text(visible_text(detail.value), columns, f"{INDENT}{visible_text(detail.name)}: ")

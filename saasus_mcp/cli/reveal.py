@@ -1,4 +1,4 @@
-"""`saasus-mcp reveal ID`: a hidden secret, shown once to a person in a terminal and to nobody else."""
+"""`saasus-mcp reveal`: show a hidden secret once, to a person at a terminal."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from typing import Any
 import click
 
 from saasus_mcp.cli import composition, state
-from saasus_mcp.cli.job_wording import WORDS as JOB_WORDS
-from saasus_mcp.cli.options import language_option, load_settings
+from saasus_mcp.cli.command_line import argument, command, option
+from saasus_mcp.cli.options import settings_options
 from saasus_mcp.cli.private_output import reserve_private_file
-from saasus_mcp.cli.terminal import require_passphrase, require_person
-from saasus_mcp.cli.wording import WORDS
+from saasus_mcp.cli.terminal import render, require_approver, say
 from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.common.language import Language
+from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.permissions.secrets.secret_vault import SecretVault
@@ -28,80 +27,76 @@ from saasus_mcp.settings import Settings
 from saasus_mcp.store import Store
 
 
-@click.command
-@click.argument("handle", metavar="ID")
-@click.option(
-    "--output", type=click.Path(path_type=Path), help="New private file for all secrets of a job (ID: its id)."
-)
-@language_option
-def command(handle: str, output: Path | None, **flags: Any) -> None:
-    """Show the secret with this ID (or secret://r/ID) once, then delete it.
-
-    With --output, write all secrets created by the job ID to a file that only you can read.
-    """
-    chosen = load_settings(**flags)
-    require_person("reveal", chosen.lang)
-    require_passphrase(chosen.state_folder, chosen.lang)
-    words = WORDS[chosen.lang]
+@command(help="cli_help.command.reveal")
+@argument("handle", metavar="ID")
+@option("--output", type=click.Path(path_type=Path), help="cli_help.option.secrets_output")
+@settings_options("lang")
+def reveal(settings: Settings, *, handle: str, output: Path | None) -> None:
+    """Print one secret, or write those of a job to a file."""
+    require_approver("reveal", settings.state_folder)
     if output is not None:
-        click.echo(_written(chosen, handle.strip(), output))
+        _write_job_secrets(settings, handle.strip(), output)
         return
-    with state.open_stores(chosen) as stores:
-        secret = _secret(stores, state.load_sealer(chosen), handle, chosen.lang)
+    with state.open_stores(settings) as stores:
+        secret = _reveal_secret(stores, state.load_encryptor(settings), handle)
     if not secret.isprintable():
-        click.echo(words["escaped"])
+        say(message("cli_secrets.escaped"))
         secret = json.dumps(secret)
-    click.echo(f"\n{secret}\n\n{words['gone']}")
+    click.echo(f"\n{secret}\n\n{render(message('cli_secrets.shown_once'))}")
 
 
-def _written(chosen: Settings, job: str, file: Path) -> str:
-    """Write the secrets that a job made, as CSV: that it was done.
+def _write_job_secrets(settings: Settings, job_id: str, file: Path) -> None:
+    """Write the secrets that a job created as CSV.
 
     Raises:
-        SaasusMcpError: there are none any more, or the file cannot be written. Then none is used up.
+        SaasusMcpError: the secrets are gone, or the file cannot be written. Then no secret is used up.
     """
-    words, sealer = JOB_WORDS[chosen.lang], state.load_sealer(chosen)
-    with state.open_stores(chosen) as stores:
+    with state.open_stores(settings) as stores:
         for store in stores:
-            found = store.jobs.get(job)
-            if found is None:
+            job = store.jobs.get(job_id)
+            if job is None:
                 continue
-            stored_id, now = found.report.get("kept_secrets", ""), time.time()
-            kept = open_result(store, sealer, stored_id, principal=found.principal, profile=found.profile, now=now)
-            made: Mapping[str, str] = {} if kept is None else kept.value
-            handles = SecretVault(store, sealer, time.time)
-            known = {login: secret for login, handle in made.items() if (secret := handles.peek(handle)) is not None}
-            if not known:
-                break
-            by = composition.local_user().id
-            with reserve_private_file(file, len(_csv(known).encode()), chosen.lang) as fill:
-                shown = handles.reveal_all(made.values(), by=by, via="terminal")
-                given = {login: shown[handle] for login, handle in made.items() if handle in shown}
-                fill(_csv(given).encode())
-            return words["written"].format(what=words["secrets"].format(count=len(given)), file=file)
-    raise SaasusMcpError(words["lost"], words["lost_mend"])
+            encryptor = state.load_encryptor(settings)
+            stored_id, now = job.report.get("kept_secrets", ""), time.time()
+            stored = open_result(store, encryptor, stored_id, principal=job.principal, profile=job.profile, now=now)
+            handles: Mapping[str, str] = {} if stored is None else stored.value
+            if _move_secrets(SecretVault(store, encryptor, time.time), handles, file):
+                return
+            break
+    raise SaasusMcpError(message("cli_secrets.job_secrets_gone"), message("cli_secrets.job_secrets_gone_hint"))
 
 
-def _csv(secrets: Mapping[str, str]) -> str:
-    """Whose secret, and the secret, a line each."""
-    written = io.StringIO()
-    writer = csv.writer(written)
+def _move_secrets(vault: SecretVault, handles: Mapping[str, str], file: Path) -> bool:
+    """Move the secrets of these handles, by login, from the vault to a file. Return False if none is left."""
+    known = {login: secret for login, handle in handles.items() if (secret := vault.peek(handle)) is not None}
+    if not known:
+        return False
+    with reserve_private_file(file, len(_csv(known).encode())) as write:
+        revealed = vault.reveal_all(handles.values(), by=composition.local_user().id, via="terminal")
+        secrets = {login: revealed[handle] for login, handle in handles.items() if handle in revealed}
+        write(_csv(secrets).encode())
+    say(message("cli_secrets.secrets_written", count=len(secrets), file=str(file)))
+    return True
+
+
+def _csv(secrets: Mapping[str, Any]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text)
     writer.writerow(["login", "password"])
     writer.writerows(secrets.items())
-    return written.getvalue()
+    return text.getvalue()
 
 
-def _secret(stores: Iterable[Store], sealer: Encryptor, handle: str, lang: Language) -> str:
-    """The secret, taken out of the store that holds it.
+def _reveal_secret(stores: Iterable[Store], encryptor: Encryptor, handle: str) -> str:
+    """Return the secret and delete it from the store that holds it.
 
     Raises:
-        SaasusMcpError: none holds it.
+        SaasusMcpError: no store holds it.
     """
     for store in stores:
         try:
-            handles = SecretVault(store, sealer, time.time)
-            return handles.reveal(handle.strip(), by=composition.local_user().id, via="terminal")
+            vault = SecretVault(store, encryptor, time.time)
+            return vault.reveal(handle.strip(), by=composition.local_user().id, via="terminal")
         except CallRefused:
             continue
-    words = WORDS[lang]
-    raise SaasusMcpError(words["unknown_secret"], words["unknown_secret_mend"])
+    raise SaasusMcpError(message("cli_secrets.unknown_secret"), message("cli_secrets.unknown_secret_hint"))

@@ -1,4 +1,4 @@
-"""The log of a server, on standard error, without the server's own keys."""
+"""The log of a server on standard error, without the server's own secrets."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ LOG_FORMAT = "saasus-mcp: %(levelname)s: %(message)s"
 
 
 class RedactingFormatter(logging.Formatter):
-    """Removes known secrets from each finished line, tracebacks included: the last line of defence."""
+    """Removes known secrets from each finished line, tracebacks included, as the last line of defence."""
 
     def __init__(self, form: str = LOG_FORMAT) -> None:
         super().__init__(form)
         self._known: KnownSecrets | None = None
 
     def add_secrets(self, *secrets: str) -> None:
-        """Remove these secrets too from now on."""
+        """Remove these secrets too."""
         from saasus_mcp.saasus.redaction import NO_SECRETS  # noqa: PLC0415 - not every start needs it
 
         self._known = (self._known or NO_SECRETS).with_texts(secrets)
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as text, without the secrets."""
+        """Return the record as text without the secrets."""
         text = super().format(record)
         return self._known.text(text) if self._known is not None else text
 
 
 _FORMATTER = RedactingFormatter()
-"""One a process: all of its servers write to the same standard error."""
+"""One for the process, because all of its servers write to the same standard error."""
 redact_in_log = _FORMATTER.add_secrets
 
 
 def configure_logging(*filters: logging.Filter) -> None:
-    """Send warnings and errors to standard error, as far as the filters let them pass."""
+    """Write warnings and errors that pass the filters to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     for each in filters:
         handler.addFilter(each)

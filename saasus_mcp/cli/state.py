@@ -1,4 +1,4 @@
-"""Where the commands find what is kept: in the state folder, or in the database that servers share."""
+"""The stores that commands open: in the state folder, or in the database that servers share."""
 
 from __future__ import annotations
 
@@ -9,12 +9,8 @@ from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-import click
-
 from saasus_mcp.cli import server_log
-from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.common.language import Language
-from saasus_mcp.common.private_files import UnsafeFile
+from saasus_mcp.cli.terminal import render, warn
 from saasus_mcp.permissions.approval import action_records
 from saasus_mcp.permissions.approval.action_records import ActionRecord
 from saasus_mcp.permissions.secrets.encryption import Encryptor
@@ -31,122 +27,95 @@ KEY_FILE = "sealing.key"
 AUDIT_KEY_PURPOSE = "audit"
 
 
-def load_sealer(settings: Settings) -> Encryptor:
-    """What encrypts hidden secrets and chains the audit: under the keys that are set, else the one in the state folder.
+def load_encryptor(settings: Settings) -> Encryptor:
+    """Return the encryptor of hidden secrets, with the keys of the settings or else the key of the state folder.
 
     Raises:
-        SaasusMcpError: that one cannot be kept.
+        SaasusMcpError: the key file cannot be read, written or trusted.
     """
     if settings.sealing_keys:
         return Encryptor(*(key.get_secret_value() for key in settings.sealing_keys))
-    with localize_file_errors(settings.lang):
-        return Encryptor.from_file(settings.state_folder / KEY_FILE)
-
-
-@contextmanager
-def localize_file_errors(lang: Language) -> Iterator[None]:
-    """While entered, what is wrong with a file of the state folder is told in a person's language.
-
-    Raises:
-        SaasusMcpError: of the same type as the one that was raised.
-    """
-    try:
-        yield
-    except SaasusMcpError as error:
-        unsafe = error if isinstance(error, UnsafeFile) else error.__cause__
-        if isinstance(unsafe, UnsafeFile):
-            error.message, error.hint = unsafe.message, unsafe.hint
-        raise
+    return Encryptor.from_file(settings.state_folder / KEY_FILE)
 
 
 @contextmanager
 def open_state(settings: Settings) -> Iterator[Stores]:
-    """Where everything is kept that must survive: in the database that is set, else in the state folder.
+    """Open the stores: in the database of the settings, or else in the state folder.
 
     Raises:
         StoreError: the database's address cannot be read, or its driver is not installed.
     """
 
-    def keys() -> tuple[bytes, ...]:
-        return load_sealer(settings).derive_keys(AUDIT_KEY_PURPOSE)
+    def audit_keys() -> tuple[bytes, ...]:
+        return load_encryptor(settings).derive_keys(AUDIT_KEY_PURPOSE)
 
     if settings.database_url is None:
-        with localize_file_errors(settings.lang):
-            yield FolderStores(settings.state_folder, keys)
+        yield FolderStores(settings.state_folder, audit_keys)
         return
     from saasus_mcp.store.shared_stores import SharedStores  # noqa: PLC0415 - imports the database library
 
-    server_log.redact_in_log(*_shared_secrets(settings))
-    with closing(SharedStores(settings.database_url.get_secret_value(), keys)) as shared:
-        yield shared
-
-
-def _shared_secrets(settings: Settings) -> list[str]:
-    """The password in the database's address and the sealing keys, as the settings write them."""
-    address = settings.database_url.get_secret_value() if settings.database_url is not None else ""
+    address = settings.database_url.get_secret_value()
     password = urlsplit(address).password or ""
     keys = (base64.b64encode(key.get_secret_value()).decode() for key in settings.sealing_keys)
-    return [password, unquote(password), *keys]
+    server_log.redact_in_log(password, unquote(password), *keys)
+    with closing(SharedStores(address, audit_keys)) as shared:
+        yield shared
 
 
 @contextmanager
 def open_tokens(settings: Settings) -> Iterator[TokenStore]:
-    """Whose tokens this server believes.
-
-    Raises:
-        StoreError: they cannot be kept.
-    """
-    with open_state(settings) as every, closing(every.open_tokens()) as opened:
-        yield opened
+    """Open the store of the tokens that this server accepts."""
+    with open_state(settings) as stores, closing(stores.open_tokens()) as tokens:
+        yield tokens
 
 
 @contextmanager
 def open_stores(settings: Settings, *, strict: bool = False) -> Iterator[list[Store]]:
-    """Every store there is: a terminal has no credentials that would say which SaaS is meant.
+    """Open the stores of every SaaS: a terminal has no credentials that name one.
 
     Raises:
-        StoreError: with `strict`, one cannot be read; else that is said and the others are given.
+        StoreError: with `strict`, a store cannot be read. Without it, that is printed and the other stores are opened.
     """
-    with open_state(settings) as those, open_named_stores(those, strict=strict) as every:
-        yield every
+    with open_state(settings) as stores, open_named_stores(stores, strict=strict) as opened:
+        yield opened
 
 
 @contextmanager
 def open_audit_stores(settings: Settings) -> Iterator[list[Store]]:
-    """Everything that has an audit: every store, and that of the decisions which concern all of them."""
-    with open_state(settings) as those, open_named_stores(those, those.audited_names) as every:
-        yield every
-
-
-def record_decision(those: Stores, decision: ActionRecord) -> None:
-    """Record a decision that is of no single SaaS.
-
-    Raises:
-        StoreError: it cannot be recorded.
-    """
-    with closing(those.open_decisions()) as store:
-        action_records.record_action(store, decision, time.time())
+    """Open every store that has an audit log: those of every SaaS, and the one of decisions that concern all of them."""
+    with open_state(settings) as stores, open_named_stores(stores, stores.audited_names) as opened:
+        yield opened
 
 
 @contextmanager
 def open_named_stores(
-    those: Stores, names: Iterable[str] | None = None, *, strict: bool = False
+    stores: Stores, names: Iterable[str] | None = None, *, strict: bool = False
 ) -> Iterator[list[Store]]:
-    """The same, of what is open already."""
+    """Open the stores of these names, or the stores of every SaaS."""
     with ExitStack() as until:
-        wanted = those.names if names is None else names
-        every = [store for name in wanted if (store := open_readable_store(those, name, strict=strict)) is not None]
-        for store in every:
+        wanted = stores.names if names is None else names
+        opened = [store for name in wanted if (store := open_readable_store(stores, name, strict=strict)) is not None]
+        for store in opened:
             until.callback(store.close)
-        yield every
+        yield opened
 
 
-def open_readable_store(those: Stores, name: str, *, strict: bool = False) -> Store | None:
-    """The store of this name, or None with a word to the person: one that is damaged must not hide the others."""
+def open_readable_store(stores: Stores, name: str, *, strict: bool = False) -> Store | None:
+    """Open one store. If it is damaged, print that and return None: it must not hide the others."""
     try:
-        return those.open(name)
+        return stores.open(name)
     except StoreError as error:
         if strict:
             raise
-        click.echo(f"saasus-mcp: {name}: {error}", err=True)
+        warn(f"{name}: {render(error)}")
         return None
+
+
+def record_decision(stores: Stores, decision: ActionRecord) -> None:
+    """Record a decision that concerns every SaaS.
+
+    Raises:
+        StoreError: it cannot be recorded.
+    """
+    with closing(stores.open_decisions()) as store:
+        action_records.record_action(store, decision, time.time())

@@ -1,88 +1,141 @@
-"""The person at the terminal: whether there is one, what is shown to them, and what they are asked."""
+"""The person at the terminal: their language, whether there is a terminal, what they are shown and asked."""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
+from collections.abc import Sequence
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import click
 
-from saasus_mcp.cli.wording import WORDS
 from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.common.language import Language
+from saasus_mcp.common.language import Language, locale_language
+from saasus_mcp.common.messages import Localized, Message, message
 from saasus_mcp.common.text import visible_text
 
 MAX_ATTEMPTS = 3
+_LANGUAGES = ("en", "ja")
+_language: ContextVar[Language] = ContextVar("language", default="en")
 
 
 class TerminalError(SaasusMcpError):
-    """There is no person at a terminal, or what they answered lets nothing through."""
+    """A command stops: no person is at a terminal, or their answer does not permit it."""
+
+
+def choose_language(args: Sequence[str]) -> None:
+    """Set the language of this command: --lang, else SAASUS_MCP_LANG, else the language of the locale."""
+    flags = [value for flag, value in pairwise(args) if flag == "--lang"]
+    flags += [arg.removeprefix("--lang=") for arg in args if arg.startswith("--lang=")]
+    wanted = (*flags, os.environ.get("SAASUS_MCP_LANG", ""))
+    known = [cast("Language", each) for each in wanted if each in _LANGUAGES]
+    _language.set(known[0] if known else locale_language(os.environ))
+
+
+def reader_language() -> Language:
+    """Return the language of the person at the terminal."""
+    return _language.get()
+
+
+def render(text: Localized | str) -> str:
+    """Return a text in the language of the person at the terminal."""
+    return text if isinstance(text, str) else text.text(_language.get())
+
+
+def say(text: Localized | str, *, err: bool = False) -> None:
+    """Print a text in the language of the person at the terminal."""
+    click.echo(render(text), err=err)
+
+
+def warn(text: Localized | str) -> None:
+    """Print a line of the program itself to standard error."""
+    click.echo(f"saasus-mcp: {render(text)}", err=True)
+
+
+def announce_policy(announcement: Localized | str) -> None:
+    """Print what a policy must announce, if anything."""
+    text = visible_text(render(announcement))
+    if text:
+        warn(text)
 
 
 def is_terminal(*streams: TextIO | None) -> bool:
-    """Whether every one of these streams is a terminal."""
+    """Return True if every one of these streams is a terminal."""
     return all(stream is not None and stream.isatty() for stream in streams)
 
 
-def require_person(command: str, language: Language) -> None:
-    """See that a person runs this command.
-
-    Raises:
-        AtTerminal: standard input or output is no terminal.
-    """
+def require_person(command: str) -> None:
+    """Raise TerminalError unless standard input and output are a terminal."""
     if not is_terminal(sys.stdin, sys.stdout):
-        words = WORDS[language]
-        raise TerminalError(words["no_tty"].format(command=command), words["no_tty_mend"])
+        raise TerminalError(message("cli.not_a_terminal", command=command), message("cli.not_a_terminal_hint"))
 
 
-def require_passphrase(folder: Path, language: Language, label: str = "ask_passphrase") -> None:
-    """Ask for the approver's passphrase where one was set.
+def require_passphrase(folder: Path, label: Message | None = None) -> None:
+    """Ask for the approver's passphrase if one is set in the state folder.
 
     Raises:
-        AtTerminal: it was wrong three times.
+        TerminalError: it was wrong three times.
     """
     from saasus_mcp.permissions.secrets import passphrase  # noqa: PLC0415 - imports the cryptography
 
     if not passphrase.is_passphrase_set(folder):
         return
-    words = WORDS[language]
     for _ in range(MAX_ATTEMPTS):
-        if passphrase.verify_passphrase(folder, prompt_hidden(words[label])):
+        if passphrase.verify_passphrase(folder, prompt_hidden(label or message("cli.ask_passphrase"))):
             return
-        click.echo(words["wrong_passphrase"])
-    raise TerminalError(words["stopped"], words["start_again"])
+        say(message("cli.wrong_passphrase"))
+    raise too_many_attempts()
 
 
-def prompt(text: str, *, err: bool = False) -> str:
-    """One line typed by a person, empty where they typed nothing.
+def require_approver(command: str, folder: Path) -> None:
+    """Require a person at a terminal, who knows the approver's passphrase if one is set.
 
     Raises:
-        click.Abort: they typed Ctrl+C or Ctrl+D.
+        TerminalError: no terminal, or three wrong passphrases.
+    """
+    require_person(command)
+    require_passphrase(folder)
+
+
+def too_many_attempts() -> TerminalError:
+    """Return the error for three wrong answers."""
+    return TerminalError(message("cli.too_many_attempts"), message("cli.too_many_attempts_hint"))
+
+
+def prompt(text: Localized | str, *, err: bool = False) -> str:
+    """Return one line that the person types; empty for the Enter key alone.
+
+    Raises:
+        click.Abort: for Ctrl+C and Ctrl+D.
     """
     try:
-        return str(click.prompt(text, default="", show_default=False, err=err))
+        return str(click.prompt(render(text), default="", show_default=False, err=err))
     except click.Abort:
-        click.echo(err=err)  # what is said next begins a line
+        click.echo(err=err)  # the next text begins a line
         raise
 
 
-def prompt_hidden(text: str) -> str:
-    """One line typed by a person and not shown."""
-    return str(click.prompt(text, default="", show_default=False, hide_input=True))
+def prompt_hidden(text: Localized | str) -> str:
+    """Return one line that the person types without seeing it."""
+    return str(click.prompt(render(text), default="", show_default=False, hide_input=True))
 
 
-def safe(text: str) -> str:
-    """Foreign text without characters that hide or reorder what is read, or that command a terminal."""
-    return visible_text(text)
+def utc_timestamp(at: float) -> str:
+    """Return epoch seconds as `2026-01-31T09:00:00Z`."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def format_json(value: Any, *, indent: int | None = 2) -> str:
-    """JSON for standard output: readable where its encoding has every character, else escaped, and JSON either way."""
-    text = json.dumps(value, ensure_ascii=False, indent=indent, separators=None if indent else (",", ":"))
+    """Return JSON for standard output, with escapes if its encoding lacks a character."""
+    separators = None if indent else (",", ":")
+    text = json.dumps(value, ensure_ascii=False, indent=indent, separators=separators)
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
-        return json.dumps(value, indent=indent, separators=None if indent else (",", ":"))
+        return json.dumps(value, indent=indent, separators=separators)
     return text

@@ -1,4 +1,4 @@
-"""Text in the columns of a terminal, in which East Asian letters are two wide and lines break between them."""
+"""Text in the columns of a terminal. East Asian letters are two columns wide, and lines can break between them."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from unicodedata import category
 from saasus_mcp.common.text import display_width
 
 MAX_COLUMNS, MIN_COLUMNS = 100, 40
-"""Columns that are used of a terminal: longer lines are hard to read, and on fewer nothing can be laid out."""
+"""Columns used of a terminal: longer lines are hard to read, and fewer columns leave no room for a layout."""
 OPENING_CATEGORIES, CLOSING_CATEGORIES = frozenset({"Ps", "Pi"}), frozenset({"Pe", "Pf", "Po"})
-"""Categories of brackets and punctuation, which stay with what they belong to."""
+"""Unicode categories of brackets and punctuation, which stay with the word that they belong to."""
 
 
 def terminal_columns() -> int:
-    """Columns that text is laid out in on this terminal."""
+    """Return the columns to use on this terminal."""
     return max(MIN_COLUMNS, min(MAX_COLUMNS, shutil.get_terminal_size().columns))
 
 
 def wrap_text(text: str, columns: int, first: str = "") -> Iterator[str]:
-    """The text in lines of at most so many columns; what is broken goes on below the beginning of the text.
+    """Yield the text in lines of at most `columns`. Further lines are indented by the width of `first`.
 
     Args:
-        first: what the first line begins with.
+        first: the beginning of the first line.
     """
     indent = " " * display_width(first)
     for paragraph in text.split("\n"):
@@ -33,40 +33,40 @@ def wrap_text(text: str, columns: int, first: str = "") -> Iterator[str]:
 
 
 def _lines(text: str, columns: int, first: str, then: str) -> Iterator[str]:
-    line, used, begun = first, display_width(first), False
+    line, used, started = first, display_width(first), False
     for piece in _pieces(text, columns - display_width(then)):
-        if begun and used + display_width(piece) > columns:
+        if started and used + display_width(piece) > columns:
             yield line.rstrip()
-            line, used, begun = then, display_width(then), False
-        if begun or not piece.isspace():
-            line, used, begun = line + piece, used + display_width(piece), True
+            line, used, started = then, display_width(then), False
+        if started or not piece.isspace():
+            line, used, started = line + piece, used + display_width(piece), True
     yield line.rstrip()
 
 
 def _pieces(text: str, room: int) -> Iterator[str]:
-    """Pieces that are not broken; one that is wider than a line is broken anywhere."""
-    for piece in _unbroken(text):
+    """Yield pieces that stay whole. A piece that is wider than a line is split anywhere."""
+    for piece in _words(text):
         while display_width(piece) > room > 1:
-            cut = _fitting(piece, room)
+            cut = _count_fitting(piece, room)
             yield piece[:cut]
-            piece = piece[cut:]  # noqa: PLW2901 - the rest of it
+            piece = piece[cut:]  # noqa: PLW2901 - the rest of the piece
         if piece:
             yield piece
 
 
-def _unbroken(text: str) -> Iterator[str]:
-    """Words with the punctuation that belongs to them, single wide letters, and blanks."""
-    begins = 0
+def _words(text: str) -> Iterator[str]:
+    """Yield words with their punctuation, single wide letters, and blanks."""
+    start = 0
     for place, (before, after) in enumerate(pairwise(text), 1):
-        if _breaks(before, after):
-            yield text[begins:place]
-            begins = place
+        if _can_break(before, after):
+            yield text[start:place]
+            start = place
     if text:
-        yield text[begins:]
+        yield text[start:]
 
 
-def _breaks(before: str, after: str) -> bool:
-    """Whether a line may end between two characters."""
+def _can_break(before: str, after: str) -> bool:
+    """Return True if a line may end between two characters."""
     if before.isspace() or after.isspace():
         return True
     if category(after) in CLOSING_CATEGORIES or category(before) in OPENING_CATEGORIES:
@@ -74,8 +74,8 @@ def _breaks(before: str, after: str) -> bool:
     return display_width(before) > 1 or display_width(after) > 1
 
 
-def _fitting(text: str, room: int) -> int:
-    """How many characters of a text fit into so many columns; at least one."""
+def _count_fitting(text: str, room: int) -> int:
+    """Return how many characters of a text fit into the columns, at least one."""
     used = 0
     for count, letter in enumerate(text):
         used += display_width(letter)

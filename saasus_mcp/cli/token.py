@@ -1,4 +1,4 @@
-"""`saasus-mcp token new|list|revoke|sign-out`: the tokens by which a small team uses a hosted server, with no identity provider."""
+"""`saasus-mcp token`: the tokens with which a small team uses a hosted server without an identity provider."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import re
 import time
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
-from saasus_mcp.cli import composition, state
-from saasus_mcp.cli.options import language_option, load_settings
-from saasus_mcp.cli.terminal import format_json, require_passphrase, require_person, safe
-from saasus_mcp.cli.token_wording import WORDS
+from saasus_mcp.cli import composition, state, terminal
+from saasus_mcp.cli.command_line import argument, group, option
+from saasus_mcp.cli.options import json_array_option, settings_options
+from saasus_mcp.cli.terminal import format_json, render, require_approver, require_passphrase, say
 from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.common.language import Language
+from saasus_mcp.common.messages import Message, message, one_of
+from saasus_mcp.common.text import visible_text
 from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord
 from saasus_mcp.settings import Settings, SettingsError, load_http_settings
 from saasus_mcp.store.errors import TokenNameTaken
@@ -25,147 +26,146 @@ if TYPE_CHECKING:
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,60}")
 DEFAULT_DAYS, MAX_DAYS = 90, 366
-SECONDS_A_DAY = 24 * 3600
+_SECONDS_A_DAY = 24 * 3600
 
 
-@click.group
-def command() -> None:
-    """Create, list and revoke tokens for people and programs that use this server over HTTP."""
+@group(help="cli_help.command.token")
+def token() -> None:
+    """Hold the commands of tokens."""
 
 
-@command.command("new")
-@click.argument("name")
-@click.option(
-    "--role", type=click.Choice(["caller", "approver"]), default="caller", help="An approver token is for the console."
+@token.command("new", help="cli_help.command.token_new")
+@argument("name")
+@option("--role", type=click.Choice(["caller", "approver"]), default="caller", help="cli_help.option.token_role")
+@option("--group", "groups", multiple=True, help="cli_help.option.token_group")
+@option(
+    "--days",
+    type=click.IntRange(1, MAX_DAYS),
+    default=DEFAULT_DAYS,
+    show_default=True,
+    help="cli_help.option.token_days",
 )
-@click.option("--group", "groups", multiple=True, help="Group of the holder, for profiles and policies; repeatable.")
-@click.option(
-    "--days", type=click.IntRange(1, MAX_DAYS), default=DEFAULT_DAYS, show_default=True, help="Days until it expires."
-)
-@language_option
-def new(name: str, role: Literal["caller", "approver"], groups: tuple[str, ...], days: int, **flags: Any) -> None:
-    """Create a token and show it once. Policies and the audit log call its holder `token:NAME`."""
+@settings_options("lang")
+def create(
+    settings: Settings, *, name: str, role: Literal["caller", "approver"], groups: tuple[str, ...], days: int
+) -> None:
+    """Create a token and print it once."""
     from saasus_mcp.store.tokens import Token  # noqa: PLC0415 - imports the database library
 
-    chosen = load_settings(**flags)
-    require_person("token new", chosen.lang)
-    _require_fit(name, groups, chosen.lang)
-    require_passphrase(chosen.state_folder, chosen.lang)
-    words, now = WORDS[chosen.lang], time.time()
-    until = now + days * SECONDS_A_DAY
-    with state.open_tokens(chosen) as accounts:
+    terminal.require_person("token new")
+    _require_valid_names(name, groups)
+    require_passphrase(settings.state_folder)
+    now = time.time()
+    until = now + days * _SECONDS_A_DAY
+    with state.open_tokens(settings) as tokens:
         try:
-            token = accounts.add(Token(name, role, frozenset(groups), composition.local_user().id, now, until))
+            secret = tokens.add(Token(name, role, frozenset(groups), composition.local_user().id, now, until))
         except TokenNameTaken:
-            raise SaasusMcpError(words["taken"].format(name=name), words["taken_mend"]) from None
+            raise SaasusMcpError(
+                message("cli_token.name_taken", name=name), message("cli_token.name_taken_hint")
+            ) from None
         try:
-            _record(
-                chosen,
-                ActionKind.TOKEN_CREATE,
-                name,
-                f"{role}, until {_day(until)}, groups: {', '.join(groups) or '-'}",
-            )
+            reason = f"{role}, until {_day(until)}, groups: {', '.join(groups) or '-'}"
+            _record(settings, ActionKind.TOKEN_CREATE, name, reason)
         except SaasusMcpError:
-            accounts.revoke(name, now)
+            tokens.revoke(name, now)
             raise
-    click.echo(f"{words['made'].format(name=name, until=_day(until))}\n\n{token}\n")
+    say(message("cli_token.created", name=name, until=_day(until)))
+    click.echo(f"\n{secret}\n")
     try:
-        at = f"{load_http_settings(chosen).public_url}/mcp"
-    except SettingsError:  # what is wrong there concerns `serve`
-        at = "/mcp"
-    click.echo(words[f"use_{role}"].format(at=at))
+        url = f"{load_http_settings(settings).public_url}/mcp"
+    except SettingsError:  # `serve` reports what is wrong with these settings
+        url = "/mcp"
+    say(message("cli_token.use_caller", at=url) if role == "caller" else message("cli_token.use_approver"))
     if not groups and role == "caller":
-        click.echo(words["no_groups"])
+        say(message("cli_token.no_groups"))
 
 
-@command.command("list")
-@click.option("--json", "as_json", is_flag=True, help="One JSON array.")
-@language_option
-def list_(*, as_json: bool, **flags: Any) -> None:
-    """List all tokens, including revoked ones, newest first. The tokens themselves are not shown."""
-    chosen, now = load_settings(**flags), time.time()
-    with state.open_tokens(chosen) as accounts:
-        tokens = accounts.list_tokens()
+@token.command("list", help="cli_help.command.token_list")
+@json_array_option
+@settings_options("lang")
+def list_tokens(settings: Settings, *, as_json: bool) -> None:
+    """Print all tokens without their secrets."""
+    now = time.time()
+    with state.open_tokens(settings) as store:
+        tokens = store.list_tokens()
     if as_json:
         records = [{**asdict(each), "groups": sorted(each.groups), "live": each.is_valid(now)} for each in tokens]
         click.echo(format_json(records))
         return
     for each in tokens:
-        click.echo("\n".join(_lines(each, chosen.lang, now)))
+        _print_token(each, now)
     if not tokens:
-        click.echo(WORDS[chosen.lang]["none"])
+        say(message("cli_token.no_tokens"))
 
 
-@command.command("revoke")
-@click.argument("name")
-@language_option
-def revoke(name: str, **flags: Any) -> None:
-    """Revoke the token NAME, immediately and on every replica."""
-    chosen = load_settings(**flags)
-    require_person("token revoke", chosen.lang)
-    require_passphrase(chosen.state_folder, chosen.lang)
-    words = WORDS[chosen.lang]
-    with state.open_tokens(chosen) as accounts:
-        ended = accounts.revoke(name, time.time())
-    if not ended:
-        raise SaasusMcpError(words["unknown"].format(name=safe(name)), words["unknown_mend"])
-    _record(chosen, ActionKind.TOKEN_REVOKE, name)
-    click.echo(words["ended"].format(name=name))
+@token.command("revoke", help="cli_help.command.token_revoke")
+@argument("name")
+@settings_options("lang")
+def revoke(settings: Settings, *, name: str) -> None:
+    """Revoke a token on every replica."""
+    require_approver("token revoke", settings.state_folder)
+    with state.open_tokens(settings) as tokens:
+        revoked = tokens.revoke(name, time.time())
+    if not revoked:
+        raise SaasusMcpError(
+            message("cli_token.unknown_name", name=visible_text(name)), message("cli_token.unknown_name_hint")
+        )
+    _record(settings, ActionKind.TOKEN_REVOKE, name)
+    say(message("cli_token.revoked", name=name))
 
 
-@command.command("sign-out")
-@click.argument("principal", metavar="ID")
-@language_option
-def sign_out(principal: str, **flags: Any) -> None:
-    """End all console sessions of this ID (token:NAME or oidc:ISSUER|SUBJECT), immediately and on every replica."""
+@token.command("sign-out", help="cli_help.command.token_sign_out")
+@argument("principal", metavar="ID")
+@settings_options("lang")
+def sign_out(settings: Settings, *, principal: str) -> None:
+    """End all console sessions of a principal on every replica."""
     from saasus_mcp.store.sessions import SessionStore  # noqa: PLC0415 - imports the database library
 
-    chosen = load_settings(**flags)
-    require_person("token sign-out", chosen.lang)
-    require_passphrase(chosen.state_folder, chosen.lang)
-    with state.open_tokens(chosen) as accounts:
-        ended = SessionStore(accounts.database).delete_all(principal)
-    _record(chosen, ActionKind.SIGN_OUT, principal)
-    click.echo(WORDS[chosen.lang]["signed_out"].format(name=safe(principal), count=ended))
+    require_approver("token sign-out", settings.state_folder)
+    with state.open_tokens(settings) as tokens:
+        ended = SessionStore(tokens.database).delete_all(principal)
+    _record(settings, ActionKind.SIGN_OUT, principal)
+    say(message("cli_token.signed_out", name=visible_text(principal), count=ended))
 
 
-def _record(chosen: Settings, kind: ActionKind, subject: str, reason: str = "") -> None:
-    told = ActionRecord(kind, composition.local_user().id, "terminal", subject=subject, reason=reason)
-    with state.open_state(chosen) as kept:
-        state.record_decision(kept, told)
+def _record(settings: Settings, kind: ActionKind, subject: str, reason: str = "") -> None:
+    action = ActionRecord(kind, composition.local_user().id, "terminal", subject=subject, reason=reason)
+    with state.open_state(settings) as stores:
+        state.record_decision(stores, action)
 
 
-def _require_fit(name: str, groups: tuple[str, ...], lang: Language) -> None:
-    """See that the names can be told from those of principals.
+def _require_valid_names(name: str, groups: tuple[str, ...]) -> None:
+    """Raise SaasusMcpError if a name could be mistaken for that of a principal or a scope."""
+    from saasus_mcp.hosting.auth.authentication import is_valid_group  # noqa: PLC0415 - only if a token is created
 
-    Raises:
-        SaasusMcpError: one cannot.
-    """
-    from saasus_mcp.hosting.auth.authentication import is_valid_group  # noqa: PLC0415 - only where a token is made
-
-    words = WORDS[lang]
     if NAME_PATTERN.fullmatch(name) is None:
-        raise SaasusMcpError(words["bad_name"].format(name=safe(name)), words["bad_name_mend"])
-    for group in groups:
-        if not is_valid_group(group):
-            raise SaasusMcpError(words["bad_group"].format(name=safe(group)), words["bad_group_mend"])
+        raise SaasusMcpError(
+            message("cli_token.invalid_name", name=visible_text(name)), message("cli_token.invalid_name_hint")
+        )
+    for each in groups:
+        if not is_valid_group(each):
+            raise SaasusMcpError(
+                message("cli_token.invalid_group", name=visible_text(each)), message("cli_token.invalid_group_hint")
+            )
 
 
-def _lines(token: Token, lang: Language, now: float) -> list[str]:
-    words = WORDS[lang]
+def _print_token(token: Token, now: float) -> None:
+    used = message("cli_token.never_used")
+    if token.used_at is not None:
+        used = message("cli_token.last_used", at=datetime.fromtimestamp(token.used_at, UTC).strftime("%Y-%m-%dT%H:00Z"))
+    role = one_of("cli_token.role", token.role)
+    say(message("cli_token.line", name=token.name, role=role, state=_state(token, now), used=used))
+    groups = ", ".join(sorted(token.groups)) or "-"
+    by, at = visible_text(token.made_by), _day(token.made_at)
+    click.echo(f"    {render(message('cli_token.groups_and_creator', groups=groups, by=by, at=at))}")
+
+
+def _state(token: Token, now: float) -> Message:
     if token.revoked_at is not None:
-        state = words["revoked"].format(at=_day(token.revoked_at))
-    else:
-        state = words["until" if token.is_valid(now) else "expired"].format(at=_day(token.expires_at))
-    used = words["unused"] if token.used_at is None else words["used"].format(at=_hour(token.used_at))
-    groups = words["groups"].format(groups=", ".join(sorted(token.groups)) or "-")
-    made = words["by"].format(by=safe(token.made_by), at=_day(token.made_at))
-    return [f"{token.name}  {words[token.role]}, {state}, {used}", f"    {groups}; {made}"]
+        return one_of("cli_token.state", "revoked", at=_day(token.revoked_at))
+    return one_of("cli_token.state", "until" if token.is_valid(now) else "expired", at=_day(token.expires_at))
 
 
 def _day(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")
-
-
-def _hour(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:00Z")

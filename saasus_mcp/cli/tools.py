@@ -1,107 +1,72 @@
-"""`saasus-mcp tools`: what there is, and what the policy in force would say. Needs no credentials."""
+"""`saasus-mcp tools`: list the tools with the decision of the policy in force. Needs no credentials."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import reduce
 from typing import Any, get_args
 
 import click
 
 from saasus_mcp.catalog import Catalogue, Level, Operation, load_catalogue
-from saasus_mcp.catalog.jobs import JOBS_TOOLSET, JobSpec
-from saasus_mcp.catalog.jobs import load_jobs as whole_jobs
+from saasus_mcp.catalog.jobs import JOBS_TOOLSET, JobSpec, load_jobs
 from saasus_mcp.cli import composition
 from saasus_mcp.cli.call import find_operation
-from saasus_mcp.cli.options import load_settings, parse_toolset_names, shared_options
-from saasus_mcp.cli.terminal import format_json
-from saasus_mcp.cli.tools_wording import EFFECTS, WORDS
+from saasus_mcp.cli.command_line import argument, command, option
+from saasus_mcp.cli.options import parse_toolset_names, settings_options
+from saasus_mcp.cli.terminal import announce_policy, format_json, reader_language, render, say
 from saasus_mcp.common.language import Language
+from saasus_mcp.common.messages import Localized, message, one_of
 from saasus_mcp.permissions.policy.model import Decision, Policy, PolicyInput, stricter_decision
 from saasus_mcp.server.surface.tool_description import describe_operation
 from saasus_mcp.server.surface.toolsets import TOOLSETS
+from saasus_mcp.settings import Settings
+
+_MAX_NAME_COLUMN = 32
 
 
-@click.command
-@shared_options
-@click.argument("name", required=False)
-@click.option("--toolset", "--toolsets", "toolsets", default="", metavar="NAME,NAME", help="Only these toolsets.")
-@click.option("--level", type=click.Choice(get_args(Level)), help="Only this level.")
-@click.option("--json", "as_json", is_flag=True, help="JSON: an array, or one object with NAME.")
-def command(name: str | None, toolsets: str, level: str | None, *, as_json: bool, **flags: Any) -> None:
-    """List the tools with the policy decision for you, or show one in detail: schemas, effects, decision.
-
-    The decision shown is for a call without arguments. A policy can also depend on arguments.
-    """
-    chosen = load_settings(**flags)
-    catalogue, policy = load_catalogue(), composition.resolve_policy(chosen)
-    jobs = {job.name: job for job in whole_jobs()}
+@command(help="cli_help.command.tools")
+@settings_options()
+@argument("name", required=False)
+@option("--toolset", "--toolsets", "toolsets", default="", metavar="NAME,NAME", help="cli_help.option.toolset_filter")
+@option("--level", type=click.Choice(get_args(Level)), help="cli_help.option.level_filter")
+@option("--json", "as_json", is_flag=True, help="cli_help.option.tools_json")
+def tools(settings: Settings, *, name: str | None, toolsets: str, level: str | None, as_json: bool) -> None:
+    """Print the list, or the details of one tool."""
+    catalogue, policy = load_catalogue(), composition.resolve_policy(settings)
+    jobs = {job.name: job for job in load_jobs()}
     if name in jobs:
-        _show_job(jobs[name], catalogue, policy, chosen.lang, as_json=as_json)
+        _show_job(jobs[name], catalogue, policy, as_json=as_json)
         return
     if name is not None:
-        _show(find_operation(catalogue, name, chosen.lang), policy, chosen.lang, as_json=as_json)
+        _show_operation(find_operation(catalogue, name), policy, as_json=as_json)
         return
-    wanted = parse_toolset_names(toolsets, chosen.lang) or TOOLSETS.keys()
-    found = [each for each in catalogue if each.toolset in wanted and level in (None, each.level)]
-    own = [job for job in jobs.values() if JOBS_TOOLSET in wanted and level is None]
+    wanted = parse_toolset_names(toolsets) or TOOLSETS.keys()
+    operations = [each for each in catalogue if each.toolset in wanted and level in (None, each.level)]
+    listed_jobs = [job for job in jobs.values() if JOBS_TOOLSET in wanted and level is None]
+    rows = [_operation_row(each, policy) for each in operations]
+    rows += [_job_row(each, catalogue, policy) for each in listed_jobs]
     if as_json:
-        brief = [_brief(operation, policy, chosen.lang) for operation in found]
-        click.echo(format_json([*brief, *(_brief_job(job, catalogue, policy, chosen.lang) for job in own)]))
+        click.echo(format_json(rows))
         return
-    for operation in found:
-        outcome = _decision(operation, policy).outcome
-        click.echo(f"{operation.tool:<40}  {operation.level:<15}  {outcome:<7}  {operation.title.text(chosen.lang)}")
-    for job in own:
-        outcome = _strictest(job, catalogue, policy).outcome
-        click.echo(f"{job.name:<40}  {'job':<15}  {outcome:<7}  {job.title.text(chosen.lang)}")
-    click.echo(WORDS[chosen.lang]["total"].format(count=len(found), jobs=len(own), policy=policy.name))
-    if policy.announcement:
-        click.echo(f"saasus-mcp: {policy.announcement}", err=True)
+    for row in rows:
+        click.echo(f"{row['name']:<40}  {row['level']:<15}  {row['decision']:<7}  {row['title']}")
+    click.echo()
+    say(message("cli_tools.total", count=len(operations), jobs=len(listed_jobs), policy=policy.name))
+    announce_policy(policy.announcement)
 
 
-def _decision(operation: Operation, policy: Policy) -> Decision:
+def _decide(operation: Operation, policy: Policy) -> Decision:
     return policy.decide(PolicyInput(operation, {}, composition.local_user(), composition.DEFAULT_PROFILE))
 
 
-def _strictest(job: JobSpec, catalogue: Catalogue, policy: Policy) -> Decision:
-    """The strictest decision on an operation that a job may call."""
-    return reduce(stricter_decision, (_decision(catalogue.find(key), policy) for key in (*job.reads, *job.writes)))
+def _decide_job(job: JobSpec, catalogue: Catalogue, policy: Policy) -> Decision:
+    """Return the strictest decision on an operation that the job may call."""
+    return reduce(stricter_decision, (_decide(catalogue.find(key), policy) for key in (*job.reads, *job.writes)))
 
 
-def _brief_job(job: JobSpec, catalogue: Catalogue, policy: Policy, lang: Language) -> dict[str, Any]:
-    decision = _strictest(job, catalogue, policy)
-    return {
-        "name": job.name,
-        "toolset": JOBS_TOOLSET,
-        "level": "job",
-        "decision": decision.outcome,
-        "rule": decision.rule,
-        "title": job.title.text(lang),
-    }
-
-
-def _show_job(job: JobSpec, catalogue: Catalogue, policy: Policy, lang: Language, *, as_json: bool) -> None:
-    brief = _brief_job(job, catalogue, policy, lang)
-    calls = [catalogue.find(key) for key in (*job.reads, *job.writes)]
-    if as_json:
-        whole = {
-            **brief,
-            "description": job.description.text(lang),
-            "calls": [each.tool for each in calls],
-            "inputSchema": job.input_schema,
-        }
-        click.echo(format_json(whole))
-        return
-    words, decision = WORDS[lang], _strictest(job, catalogue, policy)
-    click.echo(click.style(f"{job.name}: {job.title.text(lang)}", bold=True) + "\n")
-    click.echo(job.description.text(lang) + "\n")
-    _part(words["decision"], [f"{decision.outcome}: {decision.reason}  ({decision.rule})"])
-    _part(words["calls"], [f"{each.tool}: {each.title.text(lang)}  ({each.level})" for each in calls])
-    _part("inputSchema", format_json(job.input_schema).splitlines())
-
-
-def _brief(operation: Operation, policy: Policy, lang: Language) -> dict[str, Any]:
-    decision = _decision(operation, policy)
+def _operation_row(operation: Operation, policy: Policy) -> dict[str, Any]:
+    decision = _decide(operation, policy)
     return {
         "name": operation.tool,
         "toolset": operation.toolset,
@@ -109,56 +74,91 @@ def _brief(operation: Operation, policy: Policy, lang: Language) -> dict[str, An
         "level": operation.level,
         "decision": decision.outcome,
         "rule": decision.rule,
-        "title": operation.title.text(lang),
+        "title": render(operation.title),
     }
 
 
-def _show(operation: Operation, policy: Policy, lang: Language, *, as_json: bool) -> None:
+def _job_row(job: JobSpec, catalogue: Catalogue, policy: Policy) -> dict[str, Any]:
+    decision = _decide_job(job, catalogue, policy)
+    return {
+        "name": job.name,
+        "toolset": JOBS_TOOLSET,
+        "level": "job",
+        "decision": decision.outcome,
+        "rule": decision.rule,
+        "title": render(job.title),
+    }
+
+
+def _show_job(job: JobSpec, catalogue: Catalogue, policy: Policy, *, as_json: bool) -> None:
+    calls = [catalogue.find(key) for key in (*job.reads, *job.writes)]
     if as_json:
-        whole = describe_operation(
-            operation, composition.local_user(), policy, composition.DEFAULT_PROFILE, language=lang
-        )
-        click.echo(format_json({**whole, "description": operation.description.text(lang)}))
+        details = {
+            "description": render(job.description),
+            "calls": [each.tool for each in calls],
+            "inputSchema": job.input_schema,
+        }
+        click.echo(format_json({**_job_row(job, catalogue, policy), **details}))
         return
-    words, decision = WORDS[lang], _decision(operation, policy)
-    _part(f"{operation.tool}: {operation.title.text(lang)}", [f"{operation.method} {operation.path}"])
-    click.echo(operation.description.text(lang) + "\n")
-    _part(words["decision"], [f"{decision.outcome}: {decision.reason}  ({decision.rule}; {operation.level})"])
-    _part(words["effects"], [f"{EFFECTS[lang][name]}: {said}" for name, said in effect_texts(operation, lang).items()])
-    _part(words["arguments"], _fields(operation.input_texts))
-    _part("inputSchema", format_json(operation.input_schema).splitlines())
-    _part(words["answer"], _fields(operation.output_texts))
-    _part("outputSchema", format_json(operation.output_schema).splitlines())
+    decision = _decide_job(job, catalogue, policy)
+    click.echo(click.style(f"{job.name}: {render(job.title)}", bold=True) + "\n")
+    click.echo(render(job.description) + "\n")
+    _section(message("cli_tools.decision"), [f"{decision.outcome}: {render(decision.reason)}  ({decision.rule})"])
+    _section(message("cli_tools.calls"), [f"{each.tool}: {render(each.title)}  ({each.level})" for each in calls])
+    _section("inputSchema", format_json(job.input_schema).splitlines())
 
 
-def effect_texts(operation: Operation, lang: Language) -> dict[str, str]:
-    """The operation's row of the table of effects, by name, in words; what does not apply is left out."""
-    row, words = operation.effects, WORDS[lang]
+def _show_operation(operation: Operation, policy: Policy, *, as_json: bool) -> None:
+    if as_json:
+        user, lang = composition.local_user(), reader_language()
+        details = describe_operation(operation, user, policy, composition.DEFAULT_PROFILE, language=lang)
+        click.echo(format_json({**details, "description": render(operation.description)}))
+        return
+    decision = _decide(operation, policy)
+    reason = f"{decision.outcome}: {render(decision.reason)}  ({decision.rule}; {operation.level})"
+    effects = [
+        f"{render(one_of('cli_tools.effect', name))}: {text}"
+        for name, text in effect_texts(operation, reader_language()).items()
+    ]
+    _section(f"{operation.tool}: {render(operation.title)}", [f"{operation.method} {operation.path}"])
+    click.echo(render(operation.description) + "\n")
+    _section(message("cli_tools.decision"), [reason])
+    _section(message("cli_tools.effects"), effects)
+    _section(message("cli_tools.arguments"), _field_lines(operation.input_texts))
+    _section("inputSchema", format_json(operation.input_schema).splitlines())
+    _section(message("cli_tools.answer"), _field_lines(operation.output_texts))
+    _section("outputSchema", format_json(operation.output_schema).splitlines())
+
+
+def effect_texts(operation: Operation, language: Language) -> dict[str, str]:
+    """Return the effects of an operation that apply, by name."""
+    row, yes = operation.effects, message("cli_tools.yes").text(language)
+    repeating = message("cli_tools.changes_nothing" if row.idempotent else "cli_tools.acts_again")
     values = {
         "effect": row.effect,
         "level": row.level,
         "reversibility": row.reversibility,
         "blast": ", ".join(row.blast),
-        "repeating": words["changes_nothing"] if row.idempotent else words["acts_again"],
-        "adds_only": words["yes"] if row.adds_only else "",
+        "repeating": repeating.text(language),
+        "adds_only": yes if row.adds_only else "",
         "email": row.email,
         "money": row.money,
         "outside": ", ".join(row.outside),
-        "personal_data": words["yes"] if row.personal_data else "",
+        "personal_data": yes if row.personal_data else "",
         "secrets_in": ", ".join(operation.secret_inputs),
         "secrets_out": ", ".join(operation.secret_outputs),
         "preconditions": "; ".join(row.preconditions),
         "why": row.why,
     }
-    return {name: said for name, said in values.items() if said not in ("", "no", "n/a")}
+    return {name: text for name, text in values.items() if text not in ("", "no", "n/a")}
 
 
-def _fields(texts: Any) -> list[str]:
-    width = min(32, max(map(len, texts), default=0))
+def _field_lines(texts: Mapping[str, str]) -> list[str]:
+    width = min(_MAX_NAME_COLUMN, max(map(len, texts), default=0))
     return [f"{name:<{width}}  {text}" for name, text in texts.items()]
 
 
-def _part(title: str, lines: list[str]) -> None:
+def _section(title: Localized | str, lines: list[str]) -> None:
     if lines:
-        click.echo(click.style(title, bold=True))
+        click.echo(click.style(render(title), bold=True))
         click.echo("".join(f"  {line}\n" for line in lines))

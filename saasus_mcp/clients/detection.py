@@ -16,7 +16,7 @@ from saasus_mcp.clients.config_files import ConfigFileError, read_config_file
 from saasus_mcp.clients.jsonc import JsonSyntaxError
 from saasus_mcp.clients.known_clients import CLIENTS, KnownClient, Machine
 from saasus_mcp.clients.toml_tables import TomlEditError
-from saasus_mcp.common.messages import Message
+from saasus_mcp.common.messages import Localized
 
 PROGRAM_NAMES = ("saasus-mcp", "saasus_mcp")
 OFFICIAL_SERVER = "saasus-api-mcp-server"
@@ -44,7 +44,7 @@ class DetectedServer:
     file: Path
     name: str = ""
     flaw: EntryFlaw = ""
-    detail: str | Message = ""
+    detail: Localized | str = ""
 
 
 def detect_servers(machine: Machine) -> Iterator[DetectedServer]:
@@ -55,7 +55,7 @@ def detect_servers(machine: Machine) -> Iterator[DetectedServer]:
             held = read_config_file(file)
             servers = entry_editing.read_servers(held.text, client) if held.raw is not None else {}
         except ConfigFileError as error:
-            yield DetectedServer(client, file, flaw="refused", detail=error.message)
+            yield DetectedServer(client, file, flaw="refused", detail=error)
             continue
         except (JsonSyntaxError, TomlEditError):
             yield DetectedServer(client, file, flaw="unreadable")

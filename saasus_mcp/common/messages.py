@@ -66,6 +66,20 @@ class Lines:
         return "\n".join(item.text(language) for item in self.items)
 
 
+@dataclass(frozen=True, slots=True)
+class Sentences:
+    """Sentences after each other, as one message."""
+
+    items: tuple[Localized, ...]
+
+    def text(self, language: Language) -> str:
+        return ("" if language == "ja" else " ").join(item.text(language) for item in self.items)
+
+    def both(self) -> Text:
+        """Return the sentences in both languages."""
+        return Text(self.text("en"), self.text("ja"))
+
+
 def message(id: str, /, **params: Parameter) -> Message:
     """Return the message `id`, such as `cli.unknown_tool`."""
     return Message(id, params)

@@ -47,12 +47,9 @@ def display_width(text: str) -> int:
     """Return the columns that a text takes in a terminal: an East Asian letter takes two, a combining mark none."""
     if text.isascii():
         return len(text)
-    return sum(
-        0
-        if unicodedata.category(each) in ("Mn", "Me", "Cf")
-        else 1 + (unicodedata.east_asian_width(each) in ("W", "F"))
-        for each in text
-    )
+    from wcwidth import wcwidth  # noqa: PLC0415 - its tables are slow to load, and few processes need them
+
+    return sum(max(0, wcwidth(each)) for each in text)
 
 
 def strip_nul(value: Any) -> Any:

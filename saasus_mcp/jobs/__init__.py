@@ -1,1 +1,1 @@
-"""Whole jobs in one call: planned, agreed to once, run as durable workflows, every inner call through the pipeline."""
+"""Jobs: many calls in one, planned, approved once, and run as durable workflows. Every inner call goes through the pipeline."""

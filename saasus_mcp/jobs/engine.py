@@ -1,7 +1,7 @@
-"""Durable execution by DBOS: what was begun goes on after a crash, here or in another process. Only this and sealing import it.
+"""Durable execution of jobs by DBOS: a job continues after a crash, in this process or in another one.
 
-DBOS keeps its own database: a file beside the store, or a schema where PostgreSQL is shared. What it keeps of a job is
-sealed under the state folder's key. It opens no port and calls nobody: no conductor and no exporter is configured.
+DBOS has its own database: a file beside the store, or a schema of the shared PostgreSQL database. Its records are encrypted.
+It opens no port and connects to no service: neither a conductor nor an exporter is configured.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from anyio.abc import TaskGroup
 from anyio.to_thread import run_sync
 
 from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.jobs.sealing import EngineError, create_serializer
+from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.store import StoreError
 
@@ -34,23 +34,25 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 APPLICATION_NAME = "saasus-mcp"
-CHECKPOINT_VERSION = "1"
-"""Of what is kept of a job under way. A process takes up only jobs of its own; raise it where a job could not go on."""
-
+CHECKPOINT_VERSION = "2"
+"""The version of plans and checkpoints. A process continues only jobs of its own version."""
 FAILED_STATUSES = ("ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
-"""How the engine calls the end of a job that could not even say how it ended: no store to write to, say."""
-FAILED = "The server failed while it ran the job; its log says why."
+"""DBOS's statuses of a job that could not record its own end, for example because the store was unavailable."""
 RunJob = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class EngineError(SaasusMcpError):
+    """Jobs cannot run here."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatConfig:
-    """How fast processes notice each other, in seconds.
+    """How processes that run jobs notice each other, in seconds.
 
     Attributes:
-        settle: what belongs to the client that has just connected, before jobs from before are looked for.
-        beat: between two signs of life.
-        dead: after how long without one the others take a process's jobs up.
+        startup_delay: before the first search for jobs of other processes. It belongs to the client that has just connected.
+        interval: between two heartbeats.
+        timeout: without a heartbeat, after which other processes continue the jobs of a process.
     """
 
     startup_delay: float = 3.0
@@ -59,25 +61,25 @@ class HeartbeatConfig:
 
 
 class JobInterrupted(BaseException):
-    """The process ends while a job runs. No Exception: the engine would take that for the job's own end."""
+    """The process ends while a job runs. Not an Exception, which DBOS would record as the end of the job."""
 
 
 class JobEngine:
-    """Runs the jobs of one process, while it is entered. It starts with the first job, or where others left one.
+    """Runs the jobs of one process while it is entered. DBOS starts with the first job, or if another process left one.
 
     Args:
-        url: of its database: a file of SQLite as SQLAlchemy writes it, or PostgreSQL as libpq does.
-        schema: where in PostgreSQL its tables are.
-        sealer: seals what it keeps.
-        stores: of the jobs; in the first one, processes that run jobs say that they live.
-        run: does a job, given what was submitted; called again with the same after a crash.
-        used: whether there can be a job from before.
+        url: of the engine's database: a SQLite file as SQLAlchemy writes it, or PostgreSQL as libpq does.
+        encryptor: encrypts the engine's records.
+        stores: the stores of the jobs. The first one also has the heartbeats.
+        run: runs a job with the submitted data; after a crash, it is called again with the same data.
+        schema: the schema of PostgreSQL for the engine's tables.
+        has_jobs: returns whether the database may have earlier jobs.
     """
 
     def __init__(
         self,
         url: str,
-        sealer: Encryptor,
+        encryptor: Encryptor,
         stores: Callable[[], Sequence[Store]],
         run: RunJob,
         *,
@@ -88,13 +90,13 @@ class JobEngine:
         self._url = url
         self._schema = schema
         self._pool: Database | None = None
-        self._sealer = sealer
+        self._encryptor = encryptor
         self._stores = stores
         self._run = run
-        self._used = has_jobs
-        self._pace = heartbeat or HeartbeatConfig()
+        self._has_jobs = has_jobs
+        self._heartbeat = heartbeat or HeartbeatConfig()
         self._worker = secrets.token_hex(8)
-        self._beaten = self._patient_until = 0.0
+        self._last_heartbeat = self._no_recovery_before = 0.0
         self._lock = anyio.Lock()
         self._workflow: RunJob | None = None
         self._running: set[asyncio.Task[Any]] = set()
@@ -102,20 +104,20 @@ class JobEngine:
 
     async def __aenter__(self) -> Self:
         self._group = await anyio.create_task_group().__aenter__()
-        self._group.start_soon(self._look_back)
+        self._group.start_soon(self._start_for_earlier_jobs)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Stop: what runs is left as it is, for the next process to go on with."""
+        """Stop. Running jobs stay as they are, and the next process continues them."""
         if self._group is not None:
             self._group.cancel_scope.cancel()
             try:
                 await self._group.__aexit__(None, None, None)
             finally:
                 with anyio.CancelScope(shield=True):
-                    await self._leave()
+                    await self._stop()
 
-    async def _leave(self) -> None:
+    async def _stop(self) -> None:
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
@@ -132,68 +134,73 @@ class JobEngine:
             self._pool.dispose()
 
     async def start(self) -> None:
-        """Start where that was not yet done; then jobs that dead processes left are taken up.
+        """Start DBOS if it is not running, and then continue the jobs of dead processes.
 
         Raises:
-            EngineError: the engine cannot be started.
+            EngineError: DBOS cannot be started.
         """
         async with self._lock:
             if self._workflow is not None or self._group is None:
                 return
             try:
                 await run_sync(import_module, "dbos")
-                await run_sync(self._say_alive)
-                self._workflow = await self._launched()
+                await run_sync(self._write_heartbeat)
+                self._workflow = await self._launch()
             except Exception as error:
-                log.exception("the engine of jobs cannot be started")
-                raise EngineError("Jobs cannot run here: their engine does not start.", "The server's log says why.") \
-                    from error  # fmt: skip
-            self._group.start_soon(self._live)
+                log.exception("the job engine cannot be started")
+                raise EngineError(
+                    message("jobs.engine_not_started"), message("jobs.engine_not_started_hint")
+                ) from error
+            self._group.start_soon(self._keep_alive)
 
-    async def _launched(self) -> RunJob:
-        """The workflow that every job is. It runs in the event loop of the pipelines."""
+    async def _launch(self) -> RunJob:
+        """Launch DBOS and return the workflow that runs every job."""
         from dbos import DBOS  # noqa: PLC0415 - slow to import, and only where a job runs
 
-        from saasus_mcp.jobs.engine_storage import engine_configuration  # noqa: PLC0415 - imports the database library
+        from saasus_mcp.jobs import engine_storage  # noqa: PLC0415 - imports the database library
 
-        quiet = logging.getLogger("dbos")
-        if not quiet.handlers:  # else it would write to the terminal on its own
-            quiet.addHandler(logging.NullHandler())
-        where, self._pool = engine_configuration(self._url, self._schema)
+        logger = logging.getLogger("dbos")
+        if not logger.handlers:  # otherwise DBOS adds a handler that writes to the terminal
+            logger.addHandler(logging.NullHandler())
+        database, self._pool = engine_storage.engine_configuration(self._url, self._schema)
         config: DBOSConfig = {
             "name": APPLICATION_NAME,
             "application_version": CHECKPOINT_VERSION,
             "executor_id": self._worker,
-            "serializer": create_serializer(self._sealer),
+            "serializer": engine_storage.create_serializer(self._encryptor),
             "enable_otlp": False,
             "log_level": "ERROR",
-            **where,
+            **database,
         }
-        launching = DBOS(config=config)
-        launching._background_event_loop.set_main_loop()  # noqa: SLF001 - else it would be the thread's that launches it
+        DBOS(config=config)
+        loop = asyncio.get_running_loop()
 
         @DBOS.workflow(name="job")
         async def job(submitted: dict[str, Any]) -> None:
-            task = asyncio.current_task()
-            if task is None:
-                raise AssertionError("a workflow is a task")
-            self._running.add(task)
+            # DBOS continues a job in an event loop of its own, but pipelines belong to this one.
+            run = asyncio.run_coroutine_threadsafe(self._run_tracked(submitted), loop)
             try:
-                await self._run(submitted)
+                await asyncio.wrap_future(run)
             except asyncio.CancelledError:
                 raise JobInterrupted from None
-            finally:
-                self._running.discard(task)
 
         try:
-            await run_sync(DBOS.launch)  # in a thread: it makes the tables, and the database may not answer
+            await run_sync(DBOS.launch)  # in a thread: it creates tables, and the database may not answer
         except Exception:
-            await run_sync(self._destroy)  # a launch that failed can be tried again
+            await run_sync(self._destroy)  # so that the launch can be repeated
             raise
         return job
 
+    async def _run_tracked(self, submitted: dict[str, Any]) -> None:
+        task = cast("asyncio.Task[Any]", asyncio.current_task())
+        self._running.add(task)
+        try:
+            await self._run(submitted)
+        finally:
+            self._running.discard(task)
+
     async def submit(self, job: str, submitted: dict[str, Any]) -> None:
-        """Run a job, in the background; submitted twice, it runs once."""
+        """Run a job in the background. A job that is submitted twice runs once."""
         await self.start()
         from dbos import DBOS, SetWorkflowID  # noqa: PLC0415 - it was imported when the engine started
 
@@ -201,58 +208,58 @@ class JobEngine:
             await DBOS.start_workflow_async(cast("Any", self._workflow), submitted)
 
     async def checkpoint(self, name: str, make: Callable[[], Awaitable[Any]]) -> Any:
-        """Run a part of the present job and remember what it gives; where the job runs anew, give that again."""
+        """Run a part of the current job and remember its result. If the job runs again, return the remembered result."""
         from dbos import DBOS  # noqa: PLC0415 - as above
 
         return await DBOS.run_step_async({"name": name}, cast("Any", make))
 
-    async def _look_back(self) -> None:
-        """Start where a job is under way: left from before, or run by another process, which can die.
-
-        Not before whoever came with this process has been served.
-        """
-        await anyio.sleep(self._pace.startup_delay)
+    async def _start_for_earlier_jobs(self) -> None:
+        """Start once a job is running that an earlier process left, or that another process runs and may leave."""
+        await anyio.sleep(self._heartbeat.startup_delay)
         while self._workflow is None:
             try:
-                if self._used() and await run_sync(lambda: any(store.jobs.any_running() for store in self._stores())):
+                if self._has_jobs() and await run_sync(lambda: any(each.jobs.any_running() for each in self._stores())):
                     await self.start()
             except SaasusMcpError as error:
                 log.warning("jobs of other processes are not looked for: %s", error.message)
             except Exception:
                 log.exception("jobs of other processes could not be looked for")
-            await anyio.sleep(self._pace.timeout)
+            await anyio.sleep(self._heartbeat.timeout)
 
-    async def _live(self) -> None:
-        """Say that this process lives, and take up what those left that no more do."""
+    async def _keep_alive(self) -> None:
+        """Write heartbeats, and continue the jobs of processes that no longer write theirs."""
         while True:
             try:
                 await run_sync(self._beat)
             except StoreError as error:
                 log.warning("jobs of other processes are not looked for: %s", error.message)
             except Exception:
-                log.exception("jobs that others left could not be taken up")
-            await anyio.sleep(self._pace.interval)
+                log.exception("jobs of other processes could not be continued")
+            await anyio.sleep(self._heartbeat.interval)
 
     def _beat(self) -> None:
         from dbos import DBOS  # noqa: PLC0415 - as above
 
-        self._say_alive()
+        self._write_heartbeat()
         jobs = self._stores()[0].jobs
-        dead = jobs.stale_workers(self._pace.timeout) if self._beaten >= self._patient_until else []
-        if dead:  # of several that find them, the engine lets one take up each job
-            DBOS._recover_pending_workflows(dead)  # noqa: SLF001 - DBOS's own recovery, which has no public name
-            jobs.remove_workers(dead)
-        over = DBOS.list_workflows(status=["SUCCESS", *FAILED_STATUSES], load_input=False, load_output=False)
-        for broken in (each.workflow_id for each in over if each.status in FAILED_STATUSES):
+        stale = jobs.stale_workers(self._heartbeat.timeout) if self._last_heartbeat >= self._no_recovery_before else []
+        if stale:
+            # DBOS's recovery lets one process win where several find the same job, and counts the attempts, so that a job that
+            # kills its processes ends. Its public `resume_workflows` does neither.
+            DBOS._recover_pending_workflows(stale)  # noqa: SLF001
+            jobs.remove_workers(stale)
+        ended = DBOS.list_workflows(status=["SUCCESS", *FAILED_STATUSES], load_input=False, load_output=False)
+        for failed in (each.workflow_id for each in ended if each.status in FAILED_STATUSES):
             for store in self._stores():
-                if store.jobs.get(broken) is not None:
-                    store.finish_job(broken, "failed", {"why": FAILED}, record={"status": "failed"}, at=time.time())
-        DBOS.delete_workflows([each.workflow_id for each in over])
+                if store.jobs.get(failed) is not None:
+                    report = {"why": str(message("jobs.server_failed"))}
+                    store.finish_job(failed, "failed", report, record={"status": "failed"}, at=time.time())
+        DBOS.delete_workflows([each.workflow_id for each in ended])
 
-    def _say_alive(self) -> None:
-        """Where the store was away for a while, the others could not say it either: they are then given time to."""
+    def _write_heartbeat(self) -> None:
+        """Write a heartbeat. If the store was unavailable, other processes first get time to write theirs."""
         self._stores()[0].jobs.heartbeat(self._worker)
-        now, before = time.monotonic(), self._beaten
-        if before and now - before > self._pace.timeout / 2:
-            self._patient_until = now + self._pace.timeout
-        self._beaten = now
+        now, before = time.monotonic(), self._last_heartbeat
+        if before and now - before > self._heartbeat.timeout / 2:
+            self._no_recovery_before = now + self._heartbeat.timeout
+        self._last_heartbeat = now

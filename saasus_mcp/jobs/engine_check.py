@@ -1,4 +1,4 @@
-"""A trial of the job engine: whether it starts and runs a job on this Python and this SQLite."""
+"""A check of the job engine: whether it starts and runs a job on this Python and this SQLite."""
 
 from __future__ import annotations
 
@@ -13,66 +13,65 @@ from typing import Any
 import anyio
 
 from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.messages import message
 from saasus_mcp.jobs.engine import JobEngine
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.store import Store
 
 TIMEOUT_SECONDS = 20.0
-"""How long a start and one empty job may take; about one second is usual."""
-THREAD_NAME = "job engine trial"
+"""For a start and one empty job. About one second is usual."""
+THREAD_NAME = "job engine check"
 
 
 class EngineCheckFailed(SaasusMcpError):
-    """The engine does not start, or does not run a job; the message is the cause alone."""
+    """The engine does not start, or does not run a job. The message is the cause alone."""
 
 
 def check_engine() -> None:
-    """Start the engine on an empty database in a temporary folder, let it run one empty job, and remove the folder.
+    """Start the engine on an empty database in a temporary folder, and run one empty job.
 
     Raises:
-        EngineFault: it does not start, or not in time.
+        EngineCheckFailed: the engine does not start, or the job does not run in time.
     """
-    failed: list[Exception] = []
+    errors: list[Exception] = []
 
-    def tried() -> None:
+    def run() -> None:
         try:
-            anyio.run(_tried)
-        except Exception as error:  # noqa: BLE001 - any of them is what was looked for
-            failed.append(error)
+            anyio.run(_run_empty_job)
+        except Exception as error:  # noqa: BLE001 - any error is a result of the check
+            errors.append(error)
 
-    thread = threading.Thread(target=tried, name=THREAD_NAME, daemon=True)
-    with _quiet():
+    thread = threading.Thread(target=run, name=THREAD_NAME, daemon=True)
+    with _silence_engine_log():
         thread.start()
-        thread.join(
-            TIMEOUT_SECONDS
-        )  # the database library cannot be interrupted, so a limit in the event loop would not hold
+        # The database library cannot be interrupted, so a timeout in the event loop would not hold.
+        thread.join(TIMEOUT_SECONDS)
     if thread.is_alive():
-        raise EngineCheckFailed(f"no job ran within {TIMEOUT_SECONDS:.0f} s")
-    if failed:
-        cause = failed[0].__cause__ or failed[0]
-        raise EngineCheckFailed(f"{type(cause).__name__}: {str(cause).partition(chr(10))[0]}") from failed[0]
+        raise EngineCheckFailed(message("jobs.engine_check_timeout", seconds=f"{TIMEOUT_SECONDS:.0f}"))
+    if errors:
+        cause = errors[0].__cause__ or errors[0]
+        text = f"{type(cause).__name__}: {str(cause).partition(chr(10))[0]}"
+        raise EngineCheckFailed(message("jobs.stored_error", error=text)) from errors[0]
 
 
-async def _tried() -> None:
-    over = anyio.Event()
+async def _run_empty_job() -> None:
+    done = anyio.Event()
 
     async def job(_: dict[str, Any]) -> None:
-        over.set()
+        done.set()
 
     with TemporaryDirectory(prefix="saasus-mcp-", ignore_cleanup_errors=True) as name:
-        database = f"sqlite:///{Path(name, 'jobs.db')}"
+        url = f"sqlite:///{Path(name, 'jobs.db')}"
         with closing(Store.in_memory()) as store:
-            async with JobEngine(
-                database, Encryptor.ephemeral(), lambda: [store], job, has_jobs=lambda: False
-            ) as engine:
-                await engine.submit("trial", {})
+            async with JobEngine(url, Encryptor.ephemeral(), lambda: [store], job, has_jobs=lambda: False) as engine:
+                await engine.submit("check", {})
                 with anyio.fail_after(TIMEOUT_SECONDS / 2):
-                    await over.wait()
+                    await done.wait()
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the engine's log off the terminal: the fault that is raised tells the cause."""
+def _silence_engine_log() -> Iterator[None]:
+    """Keep the engine's log off the terminal. The error that is raised names the cause."""
     log = logging.getLogger("saasus_mcp.jobs.engine")
     before = log.disabled
     log.disabled = True

@@ -1,4 +1,4 @@
-"""Rows that wait for others: a plan's rows in phases, each begun when the one before is over."""
+"""Groups of steps in phases: a phase starts when the phase before it is over."""
 
 from __future__ import annotations
 
@@ -9,31 +9,32 @@ from saasus_mcp.jobs.plan import StepGroup
 
 
 async def run_phases(
-    work: JobContext, rows: Sequence[StepGroup], phases: Sequence[int], needs: Mapping[str, Sequence[str]]
+    work: JobContext, groups: Sequence[StepGroup], sizes: Sequence[int], dependencies: Mapping[str, Sequence[str]]
 ) -> dict[str, GroupResult]:
-    """What became of the rows, by name; one that was not begun is left out.
+    """Run the groups phase by phase, and return the results by name. Groups that were not begun are missing.
 
     Args:
-        phases: how many rows each phase has.
-        needs: rows without which a row is not begun, by its name.
+        sizes: the number of groups in each phase.
+        dependencies: by group, the groups that must be applied before it begins.
     """
-    done: dict[str, GroupResult] = {}
-    for phase in _split(rows, phases):
-        ready = [row for row in phase if all(_applied(done, name) for name in needs.get(row.name, ()))]
-        before = len(done)
-        async for batch in work.run_groups(ready, completed=before, total=len(rows)):
-            done.update({each.group: each for each in batch})
-        if len(done) < before + len(ready):  # cancelled, or held back as a whole
+    results: dict[str, GroupResult] = {}
+
+    def is_applied(name: str) -> bool:
+        return name in results and results[name].outcome == "applied"
+
+    for phase in split_phases(groups, sizes):
+        ready = [group for group in phase if all(map(is_applied, dependencies.get(group.name, ())))]
+        before = len(results)
+        async for batch in work.run_groups(ready, completed=before, total=len(groups)):
+            results.update({each.group: each for each in batch})
+        if len(results) < before + len(ready):  # cancelled, or stopped as a whole
             break
-    return done
+    return results
 
 
-def _split(rows: Sequence[StepGroup], phases: Sequence[int]) -> Iterator[Sequence[StepGroup]]:
+def split_phases(groups: Sequence[StepGroup], sizes: Sequence[int]) -> Iterator[Sequence[StepGroup]]:
+    """Yield the groups of each phase."""
     start = 0
-    for count in phases:
-        yield rows[start : start + count]
-        start += count
-
-
-def _applied(done: Mapping[str, GroupResult], name: str) -> bool:
-    return name in done and done[name].outcome == "applied"
+    for size in sizes:
+        yield groups[start : start + size]
+        start += size

@@ -1,4 +1,4 @@
-"""What a job answers: its numbers, what became of its rows, and its product, each as far as it fits, all of it kept."""
+"""The answer of a job: its numbers, the outcome of its rows, and its product. Everything is stored; what fits is shown."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from typing import Any
 
 from saasus_mcp.catalog.jobs import JobSpec
 from saasus_mcp.common.language import Language
+from saasus_mcp.common.messages import message
 from saasus_mcp.jobs.job_kind import JobResult
 from saasus_mcp.saasus.tool_answer import AnswerImage, compact_json
 from saasus_mcp.server.results.result_store import RESULTS_URI, SourceCall, png_of_result, result_of_png
 from saasus_mcp.store.job_records import Job
 
 INLINE_BYTES = 12 * 1024
-"""Bytes of a product that is told with the answer; of a larger one where it is kept."""
+"""The largest product that is part of the answer. Of a larger one, the answer has the URI."""
 MAX_ROWS = 20
-"""Of what became of rows, told with the answer: those that went wrong first."""
+"""Rows in the answer. Rows that were not applied come first."""
 SaveResult = Callable[[Any], str]
-"""Keeps a value for whoever asked, for a day: its id, or nothing where it cannot be kept."""
-
-GOES_ON = "It goes on by itself: do not start it again. job_status follows it, job_cancel stops it."
-WAITS = (
-    "It waits for a person and goes on by itself when they have decided: do not start it again. Tell them what it waits for; "
+"""Stores a value for the caller for a day. Returns its id, or an empty string if it cannot be stored."""
+RUNNING_HINT = "It continues by itself: do not start it again. job_status follows it, job_cancel stops it."
+WAITING_HINT = (
+    "It waits for a person and continues by itself when they have decided: do not start it again. Tell them what it waits for; "
     "job_status with wait follows it, job_cancel stops it."
 )
 READS_KEY = "calls"
-"""In a job's report, and told to nobody: the calls whose answers it is made of."""
+"""In a stored report: the reads that it is based on. No answer shows it."""
 OBJECT_SCHEMA: dict[str, Any] = {"type": "object"}
 OUTPUT_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -56,40 +56,39 @@ OUTPUT_SCHEMA: dict[str, Any] = {
 """The outputSchema of every job's tool."""
 
 
-def build_report(outcome: JobResult, keep: SaveResult, language: Language = "en") -> dict[str, Any]:
-    """What is kept of an outcome with the job, and told whenever it is asked for."""
-    told: dict[str, Any] = {"counts": dict(outcome.counts)}
-    if outcome.notes:
-        told["notes"] = [note if isinstance(note, str) else note.text(language) for note in outcome.notes]
-    if outcome.product is not None:
-        told |= _product(outcome.product, keep)
-    if outcome.chart is not None:
-        told["chart"] = _kept(_shown(outcome.chart), keep)
-    if outcome.secrets:
-        told["secrets"] = len(outcome.secrets)
-        told["kept_secrets"] = _kept(dict(outcome.secrets), keep)
-    if outcome.rows:
-        worst = sorted(outcome.rows, key=lambda row: row.get("outcome") in ("applied", "skipped"))
-        told["rows"] = worst[:MAX_ROWS]
-        if len(outcome.rows) > MAX_ROWS:
-            told["all_rows"] = _kept(outcome.rows, keep)
-    return told
+def build_report(result: JobResult, store_result: SaveResult, language: Language = "en") -> dict[str, Any]:
+    """Return the part of a result that is stored with the job and shown in every answer about it."""
+    report: dict[str, Any] = {"counts": dict(result.counts)}
+    if result.notes:
+        report["notes"] = [note.text(language) for note in result.notes]
+    if result.product is not None:
+        report |= _product(result.product, store_result)
+    if result.chart is not None:
+        report["chart"] = _uri(result_of_png(result.chart.png) if result.chart.png else result.chart.text, store_result)
+    if result.secrets:
+        report["secrets"] = len(result.secrets)
+        report["kept_secrets"] = _uri(dict(result.secrets), store_result)
+    if result.rows:
+        report["rows"] = sorted(result.rows, key=lambda row: row.get("outcome") in ("applied", "skipped"))[:MAX_ROWS]
+        if len(result.rows) > MAX_ROWS:
+            report["all_rows"] = _uri(result.rows, store_result)
+    return report
 
 
 def report_reads(job: Job, spec: JobSpec) -> tuple[SourceCall, ...]:
-    """The calls whose answers a job's report is made of; where it says none, any that such a job makes."""
-    made = job.report.get(READS_KEY)
-    if made is None:
+    """Return the reads that a job's report is based on, or all reads of such a job if the report does not name them."""
+    reads = job.report.get(READS_KEY)
+    if reads is None:
         return tuple((key, None) for key in spec.reads)
-    return tuple((key, arguments) for key, arguments in made)
+    return tuple((key, arguments) for key, arguments in reads)
 
 
 def describe_job(job: Job, steps: Mapping[str, int], forbidden: str = "") -> dict[str, Any]:
-    """A job as it is now.
+    """Return the answer about a job.
 
     Args:
-        steps: how many of its steps came to each outcome.
-        forbidden: a tool that it read by and its principal may no longer call: then nothing of what it read is told.
+        steps: the number of its steps by outcome.
+        forbidden: a tool that its report is based on and that the principal may no longer call. The report is withheld.
     """
     answer: dict[str, Any] = {"job": job.id, "name": job.name, "status": job.status, "done": job.done}
     if job.total is not None:
@@ -97,35 +96,26 @@ def describe_job(job: Job, steps: Mapping[str, int], forbidden: str = "") -> dic
     if steps:
         answer["steps"] = dict(steps)
     if job.status == "running":
-        answer["hint"] = WAITS if job.report.get("waiting") else GOES_ON
+        answer["hint"] = WAITING_HINT if job.report.get("waiting") else RUNNING_HINT
     if forbidden:
-        return {
-            **answer,
-            "hint": f"Its report is withheld: it was made of answers of {forbidden} that you are no longer allowed to make.",
-        }
+        return {**answer, "hint": str(message("jobs.withheld", tool=forbidden))}
     return {**answer, **{name: value for name, value in job.report.items() if name != READS_KEY}}
 
 
-def load_chart(kept: Any) -> AnswerImage | None:
-    """The chart that was kept with a job; None where there is none any more."""
-    if isinstance(kept, dict):
-        return AnswerImage(png=png_of_result(kept) or "")
-    return AnswerImage(text=kept) if isinstance(kept, str) else None
+def load_chart(stored: Any) -> AnswerImage | None:
+    """Return a stored chart, or None if it is no longer stored."""
+    if isinstance(stored, dict):
+        return AnswerImage(png=png_of_result(stored) or "")
+    return AnswerImage(text=stored) if isinstance(stored, str) else None
 
 
-def _shown(figure: AnswerImage) -> Any:
-    """A chart as it is kept, so that its resource is the picture or the text."""
-    return result_of_png(figure.png) if figure.png else figure.text
+def _product(product: Any, store_result: SaveResult) -> dict[str, Any]:
+    name = "csv" if isinstance(product, str) else "document" if isinstance(product, dict) else "records"
+    size = len((product if isinstance(product, str) else compact_json(product)).encode())
+    uri = {"result": _uri(product, store_result)}
+    return {**uri, name: product} if size <= INLINE_BYTES else uri
 
 
-def _product(table: Any, keep: SaveResult) -> dict[str, Any]:
-    name = "csv" if isinstance(table, str) else "document" if isinstance(table, dict) else "records"
-    size = len(table.encode()) if isinstance(table, str) else len(compact_json(table).encode())
-    where = {"result": _kept(table, keep)}
-    return {**where, name: table} if size <= INLINE_BYTES else where
-
-
-def _kept(value: Any, keep: SaveResult) -> str:
-    """Where the whole can be read, or that it cannot."""
-    identifier = keep(value)
-    return f"{RESULTS_URI}{identifier}" if identifier else "It could not be kept: run the job again."
+def _uri(value: Any, store_result: SaveResult) -> str:
+    identifier = store_result(value)
+    return f"{RESULTS_URI}{identifier}" if identifier else str(message("jobs.not_stored"))

@@ -1,4 +1,4 @@
-"""The jobs of a process: one engine, and a runner for each of its pipelines. What the commands put together."""
+"""The jobs of a process: one engine, and a runner for each pipeline."""
 
 from __future__ import annotations
 
@@ -20,18 +20,16 @@ if TYPE_CHECKING:
 async def start_runners(
     pipelines: Mapping[str, Pipeline],
     url: str,
-    sealer: Encryptor,
+    encryptor: Encryptor,
     *,
     schema: str = "",
     has_jobs: Callable[[], bool] = lambda: True,
     heartbeat: HeartbeatConfig | None = None,
 ) -> AsyncIterator[dict[str, JobRunner]]:
-    """A runner for each pipeline, by profile. What is under way when this ends goes on in another process.
+    """Provide a runner for each pipeline, by profile. Another process continues the jobs that still run at the end.
 
     Args:
-        url: of the engine's database.
-        schema: in that, where it is PostgreSQL.
-        used: whether there can be a job in it from before.
+        url, schema, has_jobs: see `JobEngine`.
     """
     runners: dict[str, JobRunner] = {}
 
@@ -41,7 +39,7 @@ async def start_runners(
     def stores() -> list[Store]:
         return [pipeline.store for pipeline in pipelines.values()]
 
-    async with JobEngine(url, sealer, stores, run, schema=schema, has_jobs=has_jobs, heartbeat=heartbeat) as engine:
+    async with JobEngine(url, encryptor, stores, run, schema=schema, has_jobs=has_jobs, heartbeat=heartbeat) as engine:
         specs = {spec.name: spec for spec in load_jobs()}
         runners.update({name: JobRunner(pipeline, specs, engine) for name, pipeline in pipelines.items()})
         yield runners

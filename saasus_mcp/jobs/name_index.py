@@ -1,54 +1,45 @@
-"""What a list of users can refer to, found by id or by what people call it."""
+"""Finding records by id or by name."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Generic, TypeVar
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any, Generic, TypeVar
 
+from saasus_mcp.common.json_path import InvalidArguments
+from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.text import quote_text
 
 MAX_LISTED = 10
+NAME_FIELDS = ("name", "display_name", "unit_name", "role_name", "attribute_name")
 K = TypeVar("K", bound=Hashable)
 
 
-class CellError(Exception):
-    """What is wrong with one line: in which column, and why; and what would be right, which is told once for all lines."""
+class UnknownName(Exception):
+    """No record, or several, have the name.
 
-    def __init__(self, column: str, why: str, hint: str = "") -> None:
-        super().__init__(f"{column}: {why}")
-        self.message = why
+    Attributes:
+        hint: the names that exist, which are listed once for all errors.
+    """
+
+    def __init__(self, problem: Message, hint: Message | None = None) -> None:
+        super().__init__(problem)
+        self.problem = problem
         self.hint = hint
 
 
-@dataclass(frozen=True, slots=True)
-class DisplayName:
-    """How an environment or role is called: by programs, and by people."""
-
-    name: str
-    display_name: str = ""
-
-    @property
-    def label(self) -> str:
-        """Both names, where there are two."""
-        return (
-            f"{self.display_name} ({self.name})" if self.display_name and self.display_name != self.name else self.name
-        )
-
-
 class NameIndex(Generic[K]):
-    """Things by their ids and names. An id goes before a name, and a name as it is before one that is written otherwise.
+    """Records by id and name. An id has priority over a name, and an exact name over one that differs in case or width.
 
     Args:
-        what: what they are, in English.
-        names: their names, by key.
+        kind: a key of the messages `jobs.kind`, such as `tenant`.
+        names: the names of each record, by id.
     """
 
-    def __init__(self, what: str, names: Mapping[K, Sequence[str]]) -> None:
-        self._what = what
+    def __init__(self, kind: str, names: Mapping[K, Sequence[str]]) -> None:
+        self._kind = kind
+        self._names = names
         self._ids = {str(key): key for key in names}
         self._exact: dict[str, list[K]] = defaultdict(list)
         self._folded: dict[str, list[K]] = defaultdict(list)
@@ -57,74 +48,60 @@ class NameIndex(Generic[K]):
                 self._exact[name].append(key)
             for name in {fold_name(each) for each in called} - {""}:
                 self._folded[name].append(key)
-        self._told = [_told(str(key), called) for key, called in list(names.items())[:MAX_LISTED]]
-        self._more = len(names) > MAX_LISTED
 
-    def resolve(self, text: str, column: str) -> K:
-        """The one thing of this id or name.
+    def resolve(self, text: str) -> K:
+        """Return the id of the only record with this id or name.
 
         Raises:
-            Fault: there is none, or there are several.
+            UnknownName: no record, or several, have the name.
         """
         if text in self._ids:
             return self._ids[text]
         found = self._exact.get(text) or self._folded.get(fold_name(text)) or []
         if len(found) == 1:
             return found[0]
+        kind, name = one_of("jobs.kind", self._kind), quote_text(text)
         if found:
-            ids = ", ".join(str(key) for key in found[:MAX_LISTED])
-            raise CellError(
-                column, f"there are {len(found)} {self._what}s called {quote_text(text)}; give its id: {ids}"
-            )
-        hint = (
-            f"There are these {self._what}s: {', '.join(self._told)}{', …' if self._more else ''}."
-            if self._told
-            else ""
+            ids = tuple(str(key) for key in found[:MAX_LISTED])
+            raise UnknownName(message("jobs.ambiguous_name", kind=kind, count=len(found), name=name, ids=ids))
+        raise UnknownName(message("jobs.unknown_name", kind=kind, name=name), self._list_names())
+
+    def _list_names(self) -> Message | None:
+        if not self._names:
+            return None
+        known = tuple(_with_names(str(key), names) for key, names in list(self._names.items())[:MAX_LISTED])
+        more = len(self._names) > MAX_LISTED
+        return message(
+            "jobs.known_names_more" if more else "jobs.known_names", kind=one_of("jobs.kind", self._kind), names=known
         )
-        raise CellError(column, f"there is no {self._what} {quote_text(text)}", hint)
 
 
-@dataclass(frozen=True)
-class ImportTargets:
-    """What a list can refer to.
+def resolve_names(argument: str, wanted: Iterable[Any], kind: str, names: Mapping[K, Sequence[str]]) -> list[K]:
+    """Return the ids of the records that an argument names. Otherwise, a misspelt name would make an empty report.
 
-    Attributes:
-        tenants: names, by id.
-        envs: by id.
-        roles: display names, by name.
-        attributes: the types of user attributes, by name.
+    Args:
+        kind, names: see `NameIndex`.
+
+    Raises:
+        InvalidArguments: no record, or several, have a name.
     """
+    index = NameIndex(kind, names)
+    try:
+        return list(dict.fromkeys(index.resolve(str(value)) for value in wanted))
+    except UnknownName as error:
+        raise InvalidArguments((argument,), message("jobs.sentence", text=error.problem), error.hint or "") from None
 
-    tenants: Mapping[str, str]
-    envs: Mapping[int, DisplayName]
-    roles: Mapping[str, str]
-    attributes: Mapping[str, str]
 
-    @cached_property
-    def tenant_index(self) -> NameIndex[str]:
-        """Tenants by id or name."""
-        return NameIndex("tenant", {key: [name] for key, name in self.tenants.items()})
-
-    @cached_property
-    def env_index(self) -> NameIndex[int]:
-        """Environments by id, name or display name."""
-        return NameIndex("environment", {key: [env.name, env.display_name] for key, env in self.envs.items()})
-
-    @cached_property
-    def role_index(self) -> NameIndex[str]:
-        """Roles by name or display name."""
-        return NameIndex("role", {name: [name, display] for name, display in self.roles.items()})
-
-    def role_label(self, role: str) -> str:
-        """A role as people call it."""
-        return DisplayName(role, self.roles.get(role, "")).label
+def names_by_id(answer: Mapping[str, Any], items: str, key: str) -> dict[Any, list[str]]:
+    """Return the names of the records in a list of an answer, by id."""
+    return {each[key]: [each[name] for name in NAME_FIELDS if each.get(name)] for each in answer.get(items, [])}
 
 
 def fold_name(text: str) -> str:
-    """One text for a name, however it is written."""
+    """Return one form for all spellings of a name."""
     return unicodedata.normalize("NFKC", text).strip().casefold()
 
 
-def _told(key: str, names: Sequence[str]) -> str:
+def _with_names(key: str, names: Sequence[str]) -> str:
     called = " / ".join(dict.fromkeys(name for name in names if name and name != key))
     return f"{key} ({called})" if called else key

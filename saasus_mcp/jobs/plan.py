@@ -1,4 +1,4 @@
-"""What a job would do: the steps that change something, and what a person is asked of it. Plain data, kept while it runs."""
+"""The plan of a job: its steps, and what a person is asked about them. Plain data, stored while the job runs."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AnswerLookup:
-    """How to find what a step made, where it is known to be done and its answer was lost.
+    """A read that finds what an applied step created, if its answer was lost.
 
     Attributes:
-        read: operation key, called with `args`.
+        operation: operation key, called with `args`.
         items: the list in its answer.
-        where: what the one item sought holds.
+        match: the fields that identify the item.
     """
 
     operation: str
@@ -37,11 +37,11 @@ class PlanStep:
     """One call that changes something.
 
     Attributes:
-        step: its name in the plan: unique, the same whenever the plan is run.
+        step: its name: unique in the plan, and the same each time the plan runs.
         operation: operation key.
-        args: its arguments, without those that come later; in a list that one comes into, anything holds its place.
-        later: arguments that an earlier step's answer gives, by place (server.filling): which step's, and which field of it.
-        bound: filled in when it is weighed (permissions.bound).
+        args: its arguments. A list has a placeholder for each item that an earlier step supplies.
+        from_steps: arguments that an earlier step's answer supplies, by path: the name of that step and a field of its answer.
+        snapshot: the encoded snapshot of the target, set when the step is evaluated.
     """
 
     step: str
@@ -51,14 +51,14 @@ class PlanStep:
     lookup: AnswerLookup | None = None
     snapshot: str = ""
 
-    def ref(self, of: JobStepRef) -> JobStepRef:
-        """The entry as the part of a job that it is."""
-        return replace(of, step=self.step, later=self.from_steps, bound=self.snapshot)
+    def ref(self, job: JobStepRef) -> JobStepRef:
+        """Return the reference to this step of the job."""
+        return replace(job, step=self.step, later=self.from_steps, bound=self.snapshot)
 
 
 @dataclass(frozen=True, slots=True)
 class StepGroup:
-    """Steps that belong together and go one after the other: those of one user, say. Rows do not wait for each other."""
+    """Steps that run one after another, such as those of one user. Groups run independently of each other."""
 
     name: str
     steps: tuple[PlanStep, ...]
@@ -66,19 +66,19 @@ class StepGroup:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a job would do, and what a person is asked before it.
+    """The plan of a job.
 
     Attributes:
-        rows: what changes something; empty for a job that only reads.
-        data: what else the job wants to know when it runs.
-        counts: the numbers of the plan, for its report where nothing is to be done.
-        headline: what is done to whom; the title of the job where there is none.
-        facts, changes, reach, warnings, undo, details: as in a question (permissions.question.model).
-        momentary: facts that may change while a person thinks: other ones make no other plan.
-        target: the one person or thing that it is about; empty for bulk work.
-        typed: what is typed to agree to bulk work: how many of what.
-        ordinary: names of facts of bulk work that hold nothing out of the ordinary: where no more than these is not shown
-            whole, typing how many there are is enough.
+        groups: the steps; empty for a job that only reads.
+        data: other input of the job, as JSON.
+        counts: the numbers of the report if no step is to be done.
+        headline: the action and its target; the title of the job if None.
+        facts, changes, impact, warnings, undo, details: see `Question`.
+        volatile_facts: facts that may change while a person decides. They do not count for the digest.
+        target: the one user or tenant that the job is about; empty for bulk work.
+        typed: the text that a person types to agree to bulk work, such as the number of users.
+        ordinary_facts: names of facts that need no review in full. If only such facts are cut short in the question, typing
+            `typed` is enough.
     """
 
     groups: tuple[StepGroup, ...] = ()
@@ -98,20 +98,18 @@ class Plan:
 
     @property
     def steps(self) -> list[PlanStep]:
-        return [entry for row in self.groups for entry in row.steps]
+        return [step for group in self.groups for step in group.steps]
 
     def digest(self) -> str:
-        """SHA-256 over all of it that is not momentary."""
+        """Return the SHA-256 of the plan without its volatile facts."""
         return json_digest(asdict(replace(self, volatile_facts=())))
 
     def to_json(self) -> dict[str, Any]:
-        """The plan as JSON."""
         return asdict(self)
 
     @classmethod
-    def from_json(cls, kept: Mapping[str, Any]) -> Plan:
-        """The plan that was kept as JSON."""
-        return _adapter().validate_python(kept)
+    def from_json(cls, stored: Mapping[str, Any]) -> Plan:
+        return _adapter().validate_python(stored)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""What a person is asked before a job: its plan as a question."""
+"""The question of a job, built from its plan."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from saasus_mcp.permissions.question.layout import hidden_labels
 
 
 def build_job_question(
-    spec: JobSpec, plan: Plan, place: Destination, requester: str, catalogue: Catalogue, *, reason: str = ""
+    spec: JobSpec, plan: Plan, place: Destination, requester: str, *, catalogue: Catalogue, reason: str = ""
 ) -> Question:
-    """The question of a job."""
+    """Return the question of a job. Its warnings include the effects of the operations in the plan."""
     name = plan.target or place.saas_id
-    built = Question(
+    question = Question(
         tool=spec.name,
         headline=plan.headline or spec.title,
         name=name,
@@ -32,30 +32,30 @@ def build_job_question(
         facts=tuple(fact for fact in (*plan.volatile_facts, *plan.facts) if not isinstance(fact.value, NoValue)),
         changes=plan.changes,
         reach=plan.impact,
-        warnings=(*plan.warnings, *_follows(plan, catalogue)),
+        warnings=(*plan.warnings, *_effect_warnings(plan, catalogue)),
         undo=plan.undo,
         reason=reason,
         typed=plan.typed or Text(name, name),
-        details=(*_calls(plan, catalogue), *plan.details),
+        details=(*_call_counts(plan, catalogue), *plan.details),
     )
-    return replace(built, hidden=hidden_labels(built))
+    return replace(question, hidden=hidden_labels(question))
 
 
-def requires_typed_count(plan: Plan, asked: Question) -> bool:
-    """Whether a person types how many there are, since not all that is ordinary about bulk work is shown."""
+def requires_typed_count(plan: Plan, question: Question) -> bool:
+    """Return whether typing the count is enough although ordinary facts are cut short in the question."""
     ordinary = {fact.label for fact in plan.facts if fact.name in plan.ordinary_facts}
-    return plan.typed is not None and bool(asked.hidden) and ordinary.issuperset(asked.hidden)
+    return plan.typed is not None and bool(question.hidden) and ordinary.issuperset(question.hidden)
 
 
 def format_notes(facts: tuple[Fact, ...]) -> tuple[Text, ...]:
-    """The facts as notes of a report, a line each."""
+    """Return the facts as notes of a report, a line each."""
     return tuple(Text(render_body(fact, Reader.of("en")), render_body(fact, Reader.of("ja"))) for fact in facts)
 
 
-def _follows(plan: Plan, catalogue: Catalogue) -> Iterator[QuestionWarning]:
-    """What the table of effects says of the calls: money, e-mail, other systems; without what the plan says itself."""
+def _effect_warnings(plan: Plan, catalogue: Catalogue) -> Iterator[QuestionWarning]:
+    """Yield warnings about money, e-mail and other systems, except those that the plan has itself."""
     known = {warning.kind for warning in plan.warnings}
-    effects = [catalogue.find(key).effects for key in dict.fromkeys(entry.operation for entry in plan.steps)]
+    effects = [catalogue.find(key).effects for key in dict.fromkeys(step.operation for step in plan.steps)]
     money, email = {each.money for each in effects} - {"no"}, {each.email for each in effects} - {"no"}
     if money and "money" not in known:
         yield QuestionWarning("money", one_of("question.money", "yes" if "yes" in money else "maybe").both())
@@ -66,7 +66,6 @@ def _follows(plan: Plan, catalogue: Catalogue) -> Iterator[QuestionWarning]:
         yield QuestionWarning("outside", message("question.outside", systems=systems).both())
 
 
-def _calls(plan: Plan, catalogue: Catalogue) -> Iterator[Detail]:
-    """How often each operation is called."""
-    for key, count in Counter(entry.operation for entry in plan.steps).items():
+def _call_counts(plan: Plan, catalogue: Catalogue) -> Iterator[Detail]:
+    for key, count in Counter(step.operation for step in plan.steps).items():
         yield Detail(catalogue.find(key).tool, str(count))

@@ -1,4 +1,4 @@
-"""The way of a job: planned, decided on, agreed to, begun, run by the engine, ended. The jobs of one pipeline."""
+"""The jobs of one pipeline: planned, authorized, run by the engine, and ended."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from anyio.lowlevel import checkpoint
 
 from saasus_mcp.catalog.jobs import JOBS_TOOLSET, JobSpec
 from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.messages import message
 from saasus_mcp.common.text import quote_text
 from saasus_mcp.jobs import job_report
-from saasus_mcp.jobs.engine import FAILED, JobEngine
-from saasus_mcp.jobs.job_context import JobCancelled, JobContext, JobReader
+from saasus_mcp.jobs.engine import JobEngine
+from saasus_mcp.jobs.job_context import JobCancelled, JobContext
 from saasus_mcp.jobs.job_kind import JobResult, load_kind
+from saasus_mcp.jobs.job_reader import JobReader
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.plan_question import build_job_question, requires_typed_count
 from saasus_mcp.jobs.store_retry import query_jobs, retry
@@ -37,35 +39,27 @@ from saasus_mcp.server.pipeline.job_grants import fill_placeholders
 from saasus_mcp.server.pipeline.job_steps import evaluate_step, with_jobs
 from saasus_mcp.server.results.result_store import ResultOrigin
 from saasus_mcp.server.scheduling import worker_threads
+from saasus_mcp.store import JobAlreadyRunning
 from saasus_mcp.store.job_records import JobStatus
 
 log = logging.getLogger(__name__)
 
-NOTHING_TO_DO = Decision("allow", "none", "nothing is to be changed")
+NOTHING_TO_DO = Decision("allow", "none", "nothing would change")
 PLACEHOLDER = "known later"
-"""In place of an argument that an earlier step is to give, while the plan is made."""
-
-REQUEST_BYTES = 6
-"""Bytes of a job's id that tell what it was asked to do; the others are random."""
+"""Stands for an argument that an earlier step supplies, while the plan is made."""
 MAX_RECENT_JOBS = 50
-"""Of a principal's newest jobs, among which the same one is looked for."""
+"""Of a principal's jobs, among which the same request is looked for."""
 REASON_ARGUMENT = "reason"
-"""The argument for the requester's own words: no part of what the job does."""
+"""The requester's own words. They do not change what the job does."""
+REQUEST_KEY_BYTES = 6
+"""The part of a job's id that equal requests share (`store.jobs.REQUEST_KEY_LENGTH`)."""
 COMMIT_WAITS = (0.01, 0.04, 0.2, 1.0, 5.0, 10.0, 0.0)
-"""Seconds between two looks whether a job was committed to."""
-
-
-class _RunsAlready(Exception):
-    """The very job that is being planned was begun meanwhile."""
-
-    def __init__(self, job: str) -> None:
-        super().__init__(job)
-        self.job = job
+"""Seconds between two queries whether a job was committed."""
 
 
 @dataclass(frozen=True, slots=True)
 class DecidedStep:
-    """What is decided on one step: by which tool, in which row."""
+    """The decision on one step, with its tool and its group."""
 
     decision: Decision
     tool: str
@@ -76,8 +70,8 @@ class JobRunner:
     """Plans and runs the jobs of one pipeline.
 
     Args:
-        specs: the kinds of job there are, by name.
-        engine: runs them, those of other pipelines of this process, too.
+        specs: the kinds of job, by name.
+        engine: runs the jobs of all pipelines of this process.
     """
 
     def __init__(self, pipeline: Pipeline, specs: Mapping[str, JobSpec], engine: JobEngine) -> None:
@@ -86,232 +80,230 @@ class JobRunner:
         self._engine = engine
 
     def could_allow(self, spec: JobSpec, principal: Principal) -> bool:
-        """Whether some such job could be anything but denied."""
+        """Return False if the policy denies every such job."""
         principal = principal.for_job(spec.name)
         policy, catalogue, profile = self.pipeline.policy, self.pipeline.catalogue, self.pipeline.destination.profile
         return all(policy.could_allow(catalogue.find(key), principal, profile) for key in (*spec.reads, *spec.writes))
 
     async def start(self, spec: JobSpec, call: Call) -> str | PendingElicitation:
-        """Plan a job, have it agreed to and begin it: its id, or the question that a person must answer first.
+        """Plan, authorize and begin a job. Return its id, or the question that a person must answer first.
+
+        A request that is already running returns the id of the running job.
 
         Raises:
-            SaasusMcpError: it may not happen, or not yet; or it cannot be done as asked.
+            SaasusMcpError: the job is not allowed, or not yet, or cannot be planned.
         """
         self._require_not_narrowed(spec, call.principal)
-        call, reason = _reasoned(call)
-        stem = self._stem(spec, call)
-        if (running := await self._running(stem, call.principal)) is not None:
-            return running
-        await self._require_room(call.principal)
-        await self._engine.start()
+        call, reason = _split_reason(call)
+        key = self._request_key(spec, call)
+        principal = call.principal.for_job(spec.name)
         planned: dict[str, tuple[Plan, JobReader]] = {}
 
         async def plan(asked: float) -> JobProposal:
-            running = await self._running(stem, call.principal)
-            if running is not None:
-                raise _RunsAlready(running)
-            job, limit = stem + secrets.token_hex(16 - REQUEST_BYTES), call.deadline
-            within = replace(call, deadline=None if limit is None else limit.postponed(asked))
-            who = call.principal.for_job(spec.name)
-            reader = JobReader(self.pipeline, who, JobStepRef(job), deadline=within.deadline, caller=call.principal)
-            made, whole = await self._plan(spec, within, reader, job, reason)
-            planned[job] = made, reader
-            return whole
-
-        async def submit(whole: JobProposal, part: JobStepRef) -> None:
-            principal = call.principal.for_job(spec.name)
-            who = {
-                "id": principal.id,
-                "groups": sorted(principal.groups),
-                "claims": dict(principal.claims),
-                "narrowing": principal.narrowing.to_json(),
-            }
-            made, reader = planned[whole.id]
-            agreed = await worker_threads.run_in_worker(principal.id, made.to_json)
-            kept = {"principal": who, "part": asdict(part), "plan": agreed, "calls": reader.read_log.reads()}
-            await self._engine.submit(
-                whole.id, {"name": spec.name, "profile": self.pipeline.destination.profile, **kept}
+            await self._require_not_running(key, principal)
+            job, limit = key + secrets.token_hex(16 - REQUEST_KEY_BYTES), call.deadline
+            timed = replace(call, deadline=None if limit is None else limit.postponed(asked))
+            reader = JobReader(
+                self.pipeline, principal, JobStepRef(job), deadline=timed.deadline, caller=call.principal
             )
+            found, proposal = await self._plan(spec, timed, reader, job=job, reason=reason)
+            planned[job] = found, reader
+            return proposal
+
+        async def submit(proposal: JobProposal, ref: JobStepRef) -> None:
+            found, reader = planned[proposal.id]
+            submitted = {
+                "name": spec.name,
+                "profile": self.pipeline.destination.profile,
+                "principal": _principal_to_json(principal),
+                "ref": asdict(ref),
+                "plan": await worker_threads.run_in_worker(principal.id, found.to_json),
+                "calls": reader.read_log.reads(),
+            }
+            await self._engine.submit(proposal.id, submitted)
 
         try:
+            await self._require_not_running(key, principal)
+            # Refuse early, before anything is planned or asked. The store decides again when the job begins.
+            await with_jobs(self.pipeline, lambda jobs: jobs.require_capacity(principal.id, MAX_RUNNING_JOBS))
+            await self._engine.start()
             return await authorize_job(self.pipeline, call, plan, submit)
-        except _RunsAlready as already:
-            return already.job
+        except JobAlreadyRunning as error:
+            return error.job
 
     async def run(self, submitted: Mapping[str, Any]) -> None:
-        """Do a job that was begun, or go on with it, and note how it ends."""
-        principal = _principal(submitted["principal"])
+        """Run or continue a submitted job, and record its end."""
+        principal = _principal_from_json(submitted["principal"])
         plan = await worker_threads.run_in_worker(principal.id, lambda: Plan.from_json(submitted["plan"]))
-        part, name = JobStepRef(**submitted["part"]), submitted["name"]
-        if not await self._agreed(part.job):
+        ref, name = JobStepRef(**submitted["ref"]), submitted["name"]
+        if not await self._is_committed(ref.job):
             return
-        work = JobContext(self.pipeline, principal, part, self._engine.checkpoint)
-        work.read_log.extend(submitted.get("calls", ()))
+        work = JobContext(self.pipeline, principal, ref, self._engine.checkpoint)
+        work.read_log.extend(submitted["calls"])
         status: JobStatus = "done"
+        report: Mapping[str, Any] = {}
         try:
             await work.wait_for_approvals(plan)
-            outcome = await load_kind(name).run(work, plan)
+            result = await load_kind(name).run(work, plan)
             calls = (*((key, None) for key in self.specs[name].reads), *work.read_log.reads())
-            report = await self._report(outcome, principal, ResultOrigin(name, calls))
+            report = await self._build_report(result, principal, ResultOrigin(name, calls))
             if work.cancelled:
                 status = "cancelled"
         except JobCancelled:
-            status, report = "cancelled", {}
+            status = "cancelled"
         except SaasusMcpError as error:
-            status, report = "failed", {"why": str(error)}
+            status, report = "failed", {"why": error.text(self.pipeline.language)}
         except Exception:
-            log.exception("job %s failed inside the server", part.job)
-            status, report = "failed", {"why": FAILED}
-        await self._end(part.job, status, report)
+            log.exception("job %s failed inside the server", ref.job)
+            status, report = "failed", {"why": message("jobs.server_failed").text(self.pipeline.language)}
+        await self._finish(ref.job, status, report)
 
-    async def _report(self, outcome: JobResult, principal: Principal, source: ResultOrigin) -> dict[str, Any]:
-        """What is told of it. All of it is kept aside."""
+    async def _build_report(self, result: JobResult, principal: Principal, origin: ResultOrigin) -> dict[str, Any]:
+        def store_result(value: Any) -> str:
+            return self.pipeline.results.store_result(value, principal.id, origin)
 
-        def keep(whole: Any) -> str:
-            return self.pipeline.results.store_result(whole, principal.id, source)
-
-        told = await self.pipeline.store_executor(
-            lambda: job_report.build_report(outcome, keep, self.pipeline.language)
+        report = await self.pipeline.store_executor(
+            lambda: job_report.build_report(result, store_result, self.pipeline.language)
         )
-        return {**told, job_report.READS_KEY: source.calls}
+        return {**report, job_report.READS_KEY: origin.calls}
 
-    async def _end(self, job: str, status: JobStatus, report: Mapping[str, Any]) -> None:
-        def end() -> None:
+    async def _finish(self, job: str, status: JobStatus, report: Mapping[str, Any]) -> None:
+        def finish() -> None:
             record = {"status": status, "steps": self.pipeline.store.jobs.count_outcomes(job)}
             self.pipeline.store.finish_job(job, status, report, record=record, at=self.pipeline.clock())
 
-        await retry(lambda: self.pipeline.store_executor(end))
+        await retry(lambda: self.pipeline.store_executor(finish))
 
-    async def _agreed(self, job: str) -> bool:
-        """Whether the job was committed to: it is handed over a moment before."""
-        for pause in COMMIT_WAITS:
+    async def _is_committed(self, job: str) -> bool:
+        """Return whether the job is committed. It is submitted to the engine a moment before."""
+        for seconds in COMMIT_WAITS:
             if await query_jobs(self.pipeline, lambda jobs: jobs.get(job)) is not None:
                 return True
-            await anyio.sleep(pause)
+            await anyio.sleep(seconds)
         return False
 
-    def _stem(self, spec: JobSpec, call: Call) -> str:
-        """How the id of a job begins that was asked for by this very call, so that it is found while it runs."""
-        asked = [spec.name, self.pipeline.destination.profile, call.principal.id, dict(call.arguments)]
-        return json_digest(asked)[: REQUEST_BYTES * 2] if spec.writes else secrets.token_hex(REQUEST_BYTES)
+    def _request_key(self, spec: JobSpec, call: Call) -> str:
+        """Return the beginning of the job's id, by which a running job with the same request is found."""
+        if not spec.writes:
+            return secrets.token_hex(REQUEST_KEY_BYTES)
+        request = [spec.name, self.pipeline.destination.profile, call.principal.id, dict(call.arguments)]
+        return json_digest(request)[: REQUEST_KEY_BYTES * 2]
 
-    async def _running(self, stem: str, principal: Principal) -> str | None:
-        """The job that was asked for by the same call and is not over: another one would do the same again."""
+    async def _require_not_running(self, key: str, principal: Principal) -> None:
+        """Raise JobAlreadyRunning if a job with the same request is running."""
         profile = self.pipeline.destination.profile
-        mine = await with_jobs(self.pipeline, lambda jobs: jobs.list_jobs(principal.id, profile, MAX_RECENT_JOBS))
-        same = (each for each in mine if each.status == "running" and not each.cancelling and each.id.startswith(stem))
-        return next((each.id for each in same), None)
+        recent = await with_jobs(self.pipeline, lambda jobs: jobs.list_jobs(principal.id, profile, MAX_RECENT_JOBS))
+        for job in recent:
+            if job.status == "running" and not job.cancelling and job.id.startswith(key):
+                raise JobAlreadyRunning(job.id)
 
     async def _plan(
-        self, spec: JobSpec, call: Call, reader: JobReader, job: str, reason: str
+        self, spec: JobSpec, call: Call, reader: JobReader, *, job: str, reason: str
     ) -> tuple[Plan, JobProposal]:
-        self._require_reads(spec, reader.principal)
-        planned = await load_kind(spec.name).plan(reader, call.arguments)
-        planned, decisions, digests = await self._weighed(spec, planned, replace(call, principal=reader.principal), job)
-        place, agreed = self.pipeline.destination, await worker_threads.run_in_worker(call.principal.id, planned.digest)
-        asked = build_job_question(spec, planned, place, call.principal.id, self.pipeline.catalogue, reason=reason)
-        typed = asked.typed.en if asked.typed is not None else asked.name
-        whole = JobProposal(
+        self._require_reads_allowed(spec, reader.principal)
+        plan = await load_kind(spec.name).plan(reader, call.arguments)
+        plan, decisions, digests = await self._evaluate(spec, plan, replace(call, principal=reader.principal), job)
+        digest = await worker_threads.run_in_worker(call.principal.id, plan.digest)
+        question = build_job_question(
+            spec, plan, self.pipeline.destination, call.principal.id, catalogue=self.pipeline.catalogue, reason=reason
+        )
+        typed = question.typed.en if question.typed is not None else question.name
+        proposal = JobProposal(
             id=job,
             name=spec.name,
             principal=call.principal,
             arguments=call.arguments,
             decision=_strictest(decisions),
-            plan=agreed,
+            plan=digest,
             steps=digests,
-            snapshot=TargetSnapshot(typed, {PLAN_FIELD: agreed}),
-            question=asked,
-            typed_count=requires_typed_count(planned, asked),
+            snapshot=TargetSnapshot(typed, {PLAN_FIELD: digest}),
+            question=question,
+            typed_count=requires_typed_count(plan, question),
         )
-        return planned, whole
-
-    async def _require_room(self, principal: Principal) -> None:
-        """Refuse early, before anything is planned or asked, where a job could not start. The store decides when it starts.
-
-        Raises:
-            TooManyJobs: as many of the caller's jobs are running as may.
-        """
-        await with_jobs(self.pipeline, lambda jobs: jobs.require_capacity(principal.id, MAX_RUNNING_JOBS))
+        return plan, proposal
 
     def _require_not_narrowed(self, spec: JobSpec, principal: Principal) -> None:
-        """Refuse a job of which the connection leaves out the tool, or an operation that it may call.
+        """Raise CallRefused if the connection excludes the job, or an operation that it may call."""
+        if excluded := principal.narrowing.exclusion_reason_by_name(spec.name, JOBS_TOOLSET):
+            error = message("jobs.tool_excluded", job=spec.name, reason=excluded)
+            raise CallRefused(Reason.NARROWED, error, NARROWED_HINT)
+        narrowing = principal.for_job(spec.name).narrowing
+        for operation in map(self.pipeline.catalogue.find, (*spec.reads, *spec.writes)):
+            if excluded := narrowing.exclusion_reason(operation):
+                error = message("jobs.operation_excluded", job=spec.name, tool=operation.tool, reason=excluded)
+                raise CallRefused(Reason.NARROWED, error, NARROWED_HINT)
 
-        Raises:
-            Refused: it does.
-        """
-        why = principal.narrowing.exclusion_reason_by_name(spec.name, JOBS_TOOLSET)
-        if why:
-            raise CallRefused(Reason.NARROWED, f"{spec.name} is not allowed: {why}.", NARROWED_HINT)
-        for key in (*spec.reads, *spec.writes):
-            operation = self.pipeline.catalogue.find(key)
-            why = principal.for_job(spec.name).narrowing.exclusion_reason(operation)
-            if why:
-                said = f"{spec.name} is not allowed: it may call {operation.tool}, and {why}."
-                raise CallRefused(Reason.NARROWED, said, NARROWED_HINT)
-
-    def _require_reads(self, spec: JobSpec, principal: Principal) -> None:
-        """See that what the job reads may be read, before it reads half of it.
-
-        Raises:
-            SaasusMcpError: an operation may not.
-        """
-        for key in spec.reads:
-            operation = self.pipeline.catalogue.find(key)
-            if not self.pipeline.policy.could_allow(operation, principal, self.pipeline.destination.profile):
-                decision = self.pipeline.policy.decide(
-                    PolicyInput(operation, {}, principal, self.pipeline.destination.profile)
-                )
+    def _require_reads_allowed(self, spec: JobSpec, principal: Principal) -> None:
+        """Raise SaasusMcpError if the policy denies a read of the job, before the job makes half of them."""
+        policy, profile = self.pipeline.policy, self.pipeline.destination.profile
+        for operation in map(self.pipeline.catalogue.find, spec.reads):
+            if not policy.could_allow(operation, principal, profile):
+                denied = policy.decide(PolicyInput(operation, {}, principal, profile)).reason
                 raise SaasusMcpError(
-                    f"{spec.name} reads by {operation.tool}, which is not allowed: {decision.reason}.", "Do without it."
+                    message("jobs.read_denied", job=spec.name, tool=operation.tool, reason=denied),
+                    message("jobs.read_denied_hint"),
                 )
 
-    async def _weighed(
-        self, spec: JobSpec, planned: Plan, caller: Call, job: str
+    async def _evaluate(
+        self, spec: JobSpec, plan: Plan, caller: Call, job: str
     ) -> tuple[Plan, list[DecidedStep], dict[str, str]]:
-        """The plan with its targets bound, what is decided on each of its steps, and their digests."""
+        """Return the plan with the snapshots of its targets, the decision on each step, and the digests of the calls."""
         decisions: list[DecidedStep] = []
         digests: dict[str, str] = {}
-        rows = []
-        for row in planned.groups:
-            await checkpoint()  # a plan has thousands of rows, and weighing one may wait for nothing
-            entries = []
-            for entry in row.steps:
-                if entry.operation not in spec.writes:
-                    raise AssertionError(f"{spec.name} does not say that it calls {entry.operation}")
-                operation = self.pipeline.catalogue.find(entry.operation)
-                later = dict.fromkeys(entry.from_steps, PLACEHOLDER)
-                part = entry.ref(JobStepRef(job))
-                args = fill_placeholders(entry.args, later)
-                call = Call(operation.tool, args, caller.principal, job_step=part, deadline=caller.deadline)
-                weighed = await evaluate_step(self.pipeline, call)
-                decisions.append(DecidedStep(weighed.decision, operation.tool, row.name))
-                digests[entry.step] = weighed.digest
-                entries.append(replace(entry, snapshot=weighed.snapshot))
-            rows.append(replace(row, steps=tuple(entries)))
-        return replace(planned, groups=tuple(rows)), decisions, digests
+        groups = []
+        for group in plan.groups:
+            await checkpoint()  # a plan has thousands of groups, and their evaluation may never yield
+            steps = []
+            for step in group.steps:
+                if step.operation not in spec.writes:
+                    raise AssertionError(f"{spec.name} does not declare that it calls {step.operation}")
+                tool = self.pipeline.catalogue.find(step.operation).tool
+                args = fill_placeholders(step.args, dict.fromkeys(step.from_steps, PLACEHOLDER))
+                ref = step.ref(JobStepRef(job))
+                call = Call(tool, args, caller.principal, job_step=ref, deadline=caller.deadline)
+                evaluated = await evaluate_step(self.pipeline, call)
+                decisions.append(DecidedStep(evaluated.decision, tool, group.name))
+                digests[step.step] = evaluated.digest
+                steps.append(replace(step, snapshot=evaluated.snapshot))
+            groups.append(replace(group, steps=tuple(steps)))
+        return replace(plan, groups=tuple(groups)), decisions, digests
 
 
-def _principal(kept: Mapping[str, Any]) -> Principal:
-    """The principal that was kept with a job; jobs of earlier versions have no narrowing."""
-    narrowing = Narrowing.from_json(kept.get("narrowing", {}))
-    return Principal(kept["id"], frozenset(kept["groups"]), kept["claims"], narrowing)
+def _principal_to_json(principal: Principal) -> dict[str, Any]:
+    return {
+        "id": principal.id,
+        "groups": sorted(principal.groups),
+        "claims": dict(principal.claims),
+        "narrowing": principal.narrowing.to_json(),
+    }
 
 
-def _reasoned(call: Call) -> tuple[Call, str]:
-    """The call without the requester's reason, and the reason."""
+def _principal_from_json(stored: Mapping[str, Any]) -> Principal:
+    narrowing = Narrowing.from_json(stored["narrowing"])
+    return Principal(stored["id"], frozenset(stored["groups"]), stored["claims"], narrowing)
+
+
+def _split_reason(call: Call) -> tuple[Call, str]:
+    """Return the call without the requester's reason, and the reason."""
     arguments = {name: value for name, value in call.arguments.items() if name != REASON_ARGUMENT}
     return replace(call, arguments=arguments), str(call.arguments.get(REASON_ARGUMENT, ""))
 
 
-def _strictest(weights: Sequence[DecidedStep]) -> Decision:
-    """The decision on the whole: the strictest on any of its steps. What may not be is named, part by part."""
-    whole = reduce(stricter_decision, (each.decision for each in weights), NOTHING_TO_DO)
-    parts: dict[str, list[DecidedStep]] = defaultdict(list)
-    for each in weights:
-        if each.decision.outcome == whole.outcome != "allow":
-            parts[each.tool].append(each)
-    told = [
-        f"{tool} ({len(some)} calls, the first for {quote_text(some[0].group)}): {some[0].decision.reason}"
-        for tool, some in parts.items()
+def _strictest(steps: Sequence[DecidedStep]) -> Decision:
+    """Return the strictest decision on any step. Its reason names the tools that are not allowed."""
+    decision = reduce(stricter_decision, (each.decision for each in steps), NOTHING_TO_DO)
+    by_tool: dict[str, list[DecidedStep]] = defaultdict(list)
+    for each in steps:
+        if each.decision.outcome == decision.outcome != "allow":
+            by_tool[each.tool].append(each)
+    reasons = [
+        message(
+            "jobs.step_decision",
+            tool=tool,
+            count=len(some),
+            group=quote_text(some[0].group),
+            reason=some[0].decision.reason,
+        )
+        for tool, some in by_tool.items()
     ]
-    return replace(whole, reason="; ".join(told)) if told else whole
+    return replace(decision, reason="; ".join(map(str, reasons))) if reasons else decision

@@ -1,4 +1,4 @@
-"""One step of a job: made once, or read back where it was begun before, and waited for where it wants a person of its own."""
+"""One step of a job: sent at most once, verified after a crash, and held until a person has approved it if it needs that."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import anyio
 
+from saasus_mcp.common.messages import Message, message
 from saasus_mcp.jobs.plan import PlanStep
 from saasus_mcp.jobs.store_retry import query_jobs, retry, wait_for_store
 from saasus_mcp.permissions.approval.approvals import APPROVAL_LIFETIME, MAX_PENDING
@@ -22,142 +23,129 @@ from saasus_mcp.server.pipeline.job_steps import pending_approval, pending_appro
 from saasus_mcp.store.job_records import JobStep
 
 CANCELLED_REASON = "cancelled"
-"""Why a step was not made, where its job was cancelled while it waited."""
-CANCELLED = "The job was cancelled before a person decided on this step."
+"""The reason of a step that was not sent because its job was cancelled while it waited."""
 WAITABLE_REASONS = frozenset({"approval", "flooded"})
-ANYBODY, OTHER = "A person", "Another person than the one who asks"
-WAITING = (
-    "{who} must approve the next step ({tool}). Approval code: {code}. Ask them to run `saasus-mcp approve {code}` in a terminal "
-    "of their own (15 minutes). The job goes on by itself when they have: do not start it again. You cannot approve it."
-)
-FULL = (
-    "{count} approvals are pending already, and this job needs one more. It waits until a person has decided on one of them "
-    "with `saasus-mcp approve CODE`: {codes}. The job then goes on by itself: do not start it again."
-)
 POLL_SECONDS = 1.0
-"""Seconds between two looks at whether a person has decided."""
+"""Between two queries whether a person has decided."""
 MAX_APPROVAL_ROUNDS = 4
-"""How often one step asks for approval: a request lasts a quarter of an hour."""
+"""How often one step asks for approval. A request lasts 15 minutes."""
 FetchAnswer = Callable[[str, Mapping[str, Any]], Awaitable[tuple[Any, str]]]
-"""What a read gives, or why there is nothing (jobs.work.Reader)."""
+"""Returns the answer of a read, or None and the reason."""
+GetObstacle = Callable[[], Awaitable[tuple[Message | None, Mapping[str, Any]]]]
+"""Returns what a person has to do first, and other fields of the job's report; None if the step can go on."""
 
 
 class StepRunner:
-    """Makes the steps of one job."""
+    """Runs the steps of one job."""
 
-    def __init__(self, pipeline: Pipeline, principal: Principal, part: JobStepRef, answer: FetchAnswer) -> None:
+    def __init__(self, pipeline: Pipeline, principal: Principal, job: JobStepRef, fetch: FetchAnswer) -> None:
         self._pipeline = pipeline
         self._principal = principal
-        self._part = part
-        self._answer = answer
+        self._job = job
+        self._fetch = fetch
 
-    async def run_step(self, entry: PlanStep) -> tuple[JobStep, str]:
-        """What became of a step, and a word for why it was refused, where nothing was sent."""
-        known, why = await self._known(entry), ""
-        while known.outcome is None:
-            call = await self._call(entry)
-            given = await (self._made(call) if known.call is None else recover_step(self._pipeline, call))
-            if given.why != "store":
-                said = "" if given.ok else given.text
-                known, why = JobStep(entry.step, known.call, given.applied, said, given.structured), given.why
+    async def run_step(self, step: PlanStep) -> tuple[JobStep, str]:
+        """Run a step. Return its record, and the reason if it was refused."""
+        record, reason = await self._read_record(step), ""
+        while record.outcome is None:
+            call = await self._build_call(step)
+            answer = await (self._send(call) if record.call is None else recover_step(self._pipeline, call))
+            if answer.why != "store":
+                error = "" if answer.ok else answer.text
+                record, reason = JobStep(step.step, record.call, answer.applied, error, answer.structured), answer.why
                 break
-            await wait_for_store(given.text)
-            known = await self._known(entry)  # it may have been begun all the same
-        if known.outcome == "applied" and known.answer is None and entry.lookup is not None:
-            known = await self._found(known, entry)
-        return known, why
+            await wait_for_store(answer.text)
+            record = await self._read_record(step)  # the step may have been committed all the same
+        if record.outcome == "applied" and record.answer is None and step.lookup is not None:
+            record = await self._look_up_answer(record, step)
+        return record, reason
 
-    async def _known(self, entry: PlanStep) -> JobStep:
-        steps = await query_jobs(self._pipeline, lambda jobs: jobs.get_steps(self._part.job, [entry.step]))
-        return steps[entry.step]
+    async def _read_record(self, step: PlanStep) -> JobStep:
+        steps = await query_jobs(self._pipeline, lambda jobs: jobs.get_steps(self._job.job, [step.step]))
+        return steps[step.step]
 
-    async def _call(self, entry: PlanStep) -> Call:
-        part = entry.ref(self._part)
-        earlier = await query_jobs(self._pipeline, partial(job_grants.earlier_answers, part))
-        later = {name: earlier.get(step, {}).get(field, "") for name, (step, field) in entry.from_steps.items()}
-        tool = self._pipeline.catalogue.find(entry.operation).tool
-        return Call(tool, job_grants.fill_placeholders(entry.args, later), self._principal, job_step=part)
+    async def _build_call(self, step: PlanStep) -> Call:
+        ref = step.ref(self._job)
+        answers = await query_jobs(self._pipeline, partial(job_grants.earlier_answers, ref))
+        values = {path: answers.get(name, {}).get(field, "") for path, (name, field) in step.from_steps.items()}
+        tool = self._pipeline.catalogue.find(step.operation).tool
+        return Call(tool, job_grants.fill_placeholders(step.args, values), self._principal, job_step=ref)
 
-    async def _made(self, call: Call) -> ToolAnswer:
-        """The answer of a call, after a person decided where it wants an approval of its own."""
+    async def _send(self, call: Call) -> ToolAnswer:
+        """Send a call, after an approval if it needs one."""
         for rounds_left in reversed(range(MAX_APPROVAL_ROUNDS)):
-            given = await self._pipeline.run(call)
-            if isinstance(given, PendingElicitation):
-                raise TypeError("a step of a job has nobody to ask")
-            if given.why not in WAITABLE_REASONS:
-                return given
-            goes_on = rounds_left and await (self._decided(call) if given.why == "approval" else self.wait_for_room())
-            if not goes_on:
-                await retry(lambda: withdraw_approvals(self._pipeline, call))
-                cancelled = not await query_jobs(self._pipeline, lambda jobs: jobs.should_continue(self._part.job))
-                return replace(failed_answer(CANCELLED), why=CANCELLED_REASON) if cancelled else given
+            answer = await self._pipeline.run(call)
+            if isinstance(answer, PendingElicitation):
+                raise TypeError("a step of a job has no client to ask")
+            if answer.why not in WAITABLE_REASONS:
+                return answer
+            if rounds_left and await (
+                self._wait_for_decision(call) if answer.why == "approval" else self.wait_for_room()
+            ):
+                continue
+            await retry(lambda: withdraw_approvals(self._pipeline, call))
+            if await query_jobs(self._pipeline, lambda jobs: jobs.should_continue(self._job.job)):
+                return answer
+            return replace(failed_answer(message("jobs.cancelled_while_waiting")), why=CANCELLED_REASON)
         raise AssertionError("the last round returns")
 
-    async def _decided(self, call: Call) -> bool:
-        """Wait until a person has decided on a call; False where the job was cancelled meanwhile."""
+    async def _wait_for_decision(self, call: Call) -> bool:
+        """Wait until a person has decided on a call. Return False if the job was cancelled."""
 
-        async def wanted() -> tuple[str, Mapping[str, Any]]:
+        async def get_obstacle() -> tuple[Message | None, Mapping[str, Any]]:
             approval = await pending_approval(self._pipeline, call)
             if approval is None:
-                return "", {}
-            who = OTHER if approval.two_person else ANYBODY
-            said = WAITING.format(who=who, tool=call.name, code=approval.code)
-            return said, {"waiting": said, "approval": approval.code}
+                return None, {}
+            text = message(
+                "jobs.waiting_two_person" if approval.two_person else "jobs.waiting", tool=call.name, code=approval.code
+            )
+            return text, {"approval": approval.code}
 
-        return await self._wait(wanted)
+        return await self._wait(get_obstacle)
 
     async def wait_for_room(self) -> bool:
-        """Wait until one more approval can be asked for, at most as long as one stays pending; False where that did not come,
-        or the job was cancelled.
-        """
+        """Wait until one more approval can be requested. Return False if the job was cancelled, or after 15 minutes."""
 
-        async def wanted() -> tuple[str, Mapping[str, Any]]:
-            waiting = await pending_approvals(self._pipeline, self._principal.id)
-            if len(waiting) < MAX_PENDING:
-                return "", {}
-            said = FULL.format(count=len(waiting), codes=", ".join(sorted(each.code for each in waiting)))
-            return said, {"waiting": said}
+        async def get_obstacle() -> tuple[Message | None, Mapping[str, Any]]:
+            pending = await pending_approvals(self._pipeline, self._principal.id)
+            if len(pending) < MAX_PENDING:
+                return None, {}
+            codes = tuple(sorted(each.code for each in pending))
+            return message("jobs.waiting_for_room", count=len(pending), codes=codes), {}
 
-        return await self._wait(wanted, APPROVAL_LIFETIME)
+        return await self._wait(get_obstacle, APPROVAL_LIFETIME)
 
-    async def _wait(
-        self, wanted: Callable[[], Awaitable[tuple[str, Mapping[str, Any]]]], patience: float = inf
-    ) -> bool:
-        """Wait until nothing is wanted of a person any more, and tell what is; False where patience ended before that, or the
-        job was cancelled.
-        """
-        told, give_up = "", anyio.current_time() + patience
+    async def _wait(self, get_obstacle: GetObstacle, seconds: float = inf) -> bool:
+        """Wait until there is no obstacle, and report it meanwhile. Return False if the time is over or the job cancelled."""
+        reported, end = None, anyio.current_time() + seconds
         try:
             while True:
-                said, report = await retry(wanted)
-                if not said:
+                obstacle, fields = await retry(get_obstacle)
+                if obstacle is None:
                     return True
-                if said != told:
-                    told = said
-                    await self._note(report)
-                goes_on = await query_jobs(self._pipeline, lambda jobs: jobs.should_continue(self._part.job))
-                if not goes_on or anyio.current_time() >= give_up:
+                if obstacle != reported:
+                    reported = obstacle
+                    await self._save_report({"waiting": obstacle.text(self._pipeline.language), **fields})
+                running = await query_jobs(self._pipeline, lambda jobs: jobs.should_continue(self._job.job))
+                if not running or anyio.current_time() >= end:
                     return False
                 await anyio.sleep(POLL_SECONDS)
         finally:
-            if told:
-                await self._note({})
+            if reported is not None:
+                await self._save_report({})
 
-    async def _note(self, report: Mapping[str, Any]) -> None:
-        await query_jobs(self._pipeline, lambda jobs: jobs.save_report(self._part.job, report))
+    async def _save_report(self, report: Mapping[str, Any]) -> None:
+        await query_jobs(self._pipeline, lambda jobs: jobs.save_report(self._job.job, report))
 
-    async def _found(self, step: JobStep, entry: PlanStep) -> JobStep:
-        """The step with the answer that it must have got, read from what is there now."""
-        find = entry.lookup
-        if find is None:
-            return step
-        answer, _ = await self._answer(find.operation, find.args)
-        fitting = [item for item in (answer or {}).get(find.items, []) if _holds(item, find.match)]
-        if len(fitting) != 1:
-            return step
-        await query_jobs(self._pipeline, lambda jobs: jobs.save_answer(self._part.job, entry.step, fitting[0]))
-        return JobStep(step.step, step.call, step.outcome, step.error, fitting[0])
-
-
-def _holds(item: Mapping[str, Any], where: Mapping[str, Any]) -> bool:
-    return all(item.get(name) == value for name, value in where.items())
+    async def _look_up_answer(self, record: JobStep, step: PlanStep) -> JobStep:
+        """Return the record with the item that the step created, as far as it can be found."""
+        lookup = step.lookup
+        if lookup is None:
+            return record
+        answer, _ = await self._fetch(lookup.operation, lookup.args)
+        items = (answer or {}).get(lookup.items, [])
+        found = [item for item in items if all(item.get(name) == value for name, value in lookup.match.items())]
+        if len(found) != 1:
+            return record
+        await query_jobs(self._pipeline, lambda jobs: jobs.save_answer(self._job.job, step.step, found[0]))
+        return replace(record, answer=found[0])

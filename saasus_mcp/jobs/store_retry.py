@@ -1,4 +1,4 @@
-"""A store that does not answer holds a job up; it does not end it."""
+"""Waiting for a store that does not answer. An unavailable store delays a job and does not end it."""
 
 from __future__ import annotations
 
@@ -19,24 +19,23 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 2.0
-"""Seconds between two tries."""
 
 
-async def query_jobs(pipeline: Pipeline, look: Callable[[JobStore], T]) -> T:
-    """What the store knows of jobs, or notes of them, as soon as it does."""
-    return await retry(lambda: with_jobs(pipeline, look))
+async def query_jobs(pipeline: Pipeline, query: Callable[[JobStore], T]) -> T:
+    """Run a query on the store of jobs, again and again until the store answers."""
+    return await retry(lambda: with_jobs(pipeline, query))
 
 
-async def retry(ask: Callable[[], Awaitable[T]]) -> T:
-    """The same of anything that can be asked twice."""
+async def retry(attempt: Callable[[], Awaitable[T]]) -> T:
+    """Run an idempotent function until it raises no StoreError, and return its result."""
     while True:
         try:
-            return await ask()
+            return await attempt()
         except StoreError as error:
-            await wait_for_store(error.message)
+            await wait_for_store(str(error.message))
 
 
-async def wait_for_store(why: str) -> None:
-    """Wait before the next try, and say why."""
-    log.warning("a job waits for the store: %s", why)
+async def wait_for_store(reason: str) -> None:
+    """Log the reason and wait before the next attempt."""
+    log.warning("a job waits for the store: %s", reason)
     await anyio.sleep(RETRY_SECONDS)

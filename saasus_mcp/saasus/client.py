@@ -187,7 +187,7 @@ class ApiClient:
     async def _attempt(
         self, operation: Operation, request: ApiRequest, trace_id: str, deadline: Deadline
     ) -> ApiResponse | SendFailed:
-        """Send one signed request. Return the response, or why there is none."""
+        """Send one signed request. Return the response or the failure."""
         seconds, trace = min(self._timeout, deadline.seconds_left()), network_errors.ConnectionTrace()
         if seconds <= 0:
             return SendFailed(NO_TIME, NO_TIME_HINT, Outcome.NOT_APPLIED)

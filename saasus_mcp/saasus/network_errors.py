@@ -13,7 +13,6 @@ from urllib.request import getproxies, getproxies_environment, proxy_bypass
 
 import httpx2
 
-from saasus_mcp.common.language import Language
 from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.text import one_line
 
@@ -75,10 +74,6 @@ class NetworkFault:
     def hint(self) -> Message:
         """Return what to do about it."""
         return one_of("network.hint", self.cause)
-
-    def words(self, language: Language) -> tuple[str, str]:
-        """Return message and hint in `language`."""
-        return self.message.text(language), self.hint.text(language)
 
 
 class ConnectionTrace:

@@ -40,7 +40,7 @@ class Deviation:
 
     Attributes:
         place: the path of the field as the documents write it: `users[].id`. Empty for the whole answer.
-        documented: the documented type, or empty if there is none.
+        documented: the documented type, or empty for an undocumented field.
         seen: the type in the answer, with the class of length for an undocumented text. Empty for a missing field.
         often: whether the field deviated in every comparison.
     """

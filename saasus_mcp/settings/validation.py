@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
-from re import findall
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -76,7 +76,7 @@ def describe_first_error(error: ValidationError, known: Collection[str] = ()) ->
     }
     if kind == "choice":
         expected = str(context["expected"])
-        params["expected"] = tuple(findall(r"'([^']*)'", expected)) or expected
+        params["expected"] = tuple(re.findall(r"'([^']*)'", expected)) or expected
     return path, one_of("settings.value", kind, **params)
 
 

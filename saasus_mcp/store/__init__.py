@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from saasus_mcp.store.audit.hash_chain import ChainHead
-from saasus_mcp.store.errors import AlreadyUsed, BudgetExceeded, StoreError, TooManyJobs, WritesFrozen, WrongKey
+from saasus_mcp.store.errors import (
+    AlreadyUsed,
+    BudgetExceeded,
+    JobAlreadyRunning,
+    StoreError,
+    TooManyJobs,
+    WritesFrozen,
+    WrongKey,
+)
 from saasus_mcp.store.job_records import JobGrant, StepClaim, StepOutcome
 from saasus_mcp.store.records import (
     Approval,
@@ -34,6 +42,7 @@ __all__ = [
     "Commitment",
     "Freeze",
     "HiddenSecret",
+    "JobAlreadyRunning",
     "JobGrant",
     "ProofUse",
     "StepClaim",

@@ -49,3 +49,11 @@ class WrongKey(StoreError):
     """No key of this process belongs to the store. A record of this process would break the audit log for the others."""
 
     reason: ClassVar[str] = "wrongkey"
+
+
+class JobAlreadyRunning(Exception):
+    """The same request is already running as another job. This one was not started."""
+
+    def __init__(self, job: str) -> None:
+        super().__init__(job)
+        self.job = job

@@ -13,9 +13,11 @@ from saasus_mcp.common.messages import message
 from saasus_mcp.store.database.engine import Database
 from saasus_mcp.store.database.locks import acquire_lock
 from saasus_mcp.store.database.schema import job_steps, jobs, workers
-from saasus_mcp.store.errors import AlreadyUsed, TooManyJobs
+from saasus_mcp.store.errors import AlreadyUsed, JobAlreadyRunning, TooManyJobs
 from saasus_mcp.store.job_records import Job, JobGrant, JobStatus, JobStep, StepClaim, StepOutcome
 
+REQUEST_KEY_LENGTH = 12
+"""The first characters of a job's id: equal for equal requests, random for jobs that only read. The others are random."""
 STEPS_PER_QUERY = 400
 _GRANT_FIELDS = ("name", "principal", "profile", "plan", "given", "typed", "by")
 
@@ -33,9 +35,11 @@ class JobStore:
         """Store the grant of a job, in the transaction that starts it.
 
         Raises:
+            JobAlreadyRunning: the same request is already running as another job.
             TooManyJobs: the maximum number of the principal's jobs is running.
         """
         acquire_lock(connection, "jobs", grant.principal)
+        _require_not_running(connection, job, grant)
         _require_capacity(connection, grant.principal, grant.most_running)
         consent = {name: getattr(grant, name) for name in _GRANT_FIELDS}
         state = {"status": "running", "cancelling": False, "at": at, "done": 0, "total": None}
@@ -177,6 +181,20 @@ def _now(connection: Connection) -> float:
     if connection.dialect.name != "postgresql":
         return time.time()
     return float(connection.execute(select(func.extract("epoch", func.clock_timestamp()))).scalar_one())
+
+
+def _require_not_running(connection: Connection, job: str, grant: JobGrant) -> None:
+    """Refuse a second start of one request. The runner has looked before, but two starts can come at the same instant."""
+    same = (
+        jobs.c.id.startswith(job[:REQUEST_KEY_LENGTH], autoescape=True),
+        jobs.c.principal == grant.principal,
+        jobs.c.profile == grant.profile,
+        jobs.c.status == "running",
+        jobs.c.cancelling.is_(False),
+    )
+    running = connection.execute(select(jobs.c.id).where(*same)).scalar()
+    if running is not None:
+        raise JobAlreadyRunning(running)
 
 
 def _require_capacity(connection: Connection, principal: str, most: int) -> None:

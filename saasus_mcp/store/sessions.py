@@ -56,7 +56,7 @@ class SessionStore:
             tokens.c.hash == sessions.c.token, tokens.c.revoked_at.is_(None), tokens.c.expires_at > now
         )
         same = (sessions.c.hash == hash_token(cookie), sessions.c.expires_at > now)
-        with self._database.read_transaction(patient=False) as connection:
+        with self._database.read_transaction(long_running=False) as connection:
             query = select(sessions).where(*same, or_(sessions.c.token.is_(None), token_valid))
             row = connection.execute(query).first()
         if row is None:

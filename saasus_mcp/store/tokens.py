@@ -137,7 +137,7 @@ class TokenStore:
         if TOKEN_PATTERN.fullmatch(token) is None:
             return None
         hashed = hash_token(token)
-        with self._database.read_transaction(patient=False) as connection:
+        with self._database.read_transaction(long_running=False) as connection:
             row = connection.execute(select(tokens).where(tokens.c.hash == hashed)).first()
         if row is None or not hmac.compare_digest(row.hash, hashed):
             return None
@@ -167,7 +167,7 @@ class TokenStore:
             return _read(connection.execute(select(tokens).order_by(tokens.c.made_at.desc())))
 
     def revoke(self, name: str, now: float) -> bool:
-        """Revoke the valid token with this name. False if there is none."""
+        """Revoke the valid token with this name. False if no valid token has it."""
         valid = (tokens.c.name == name, tokens.c.revoked_at.is_(None), tokens.c.expires_at > now)
         with self._database.transaction() as connection:
             return connection.execute(update(tokens).where(*valid).values(revoked_at=now)).rowcount > 0

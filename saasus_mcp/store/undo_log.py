@@ -85,7 +85,7 @@ class UndoLog:
 
     def purge(self, before: float) -> int:
         """Delete entries older than a time, and return their number."""
-        with self._database.transaction(patient=True) as connection:
+        with self._database.transaction(long_running=True) as connection:
             acquire_lock(connection, "purge")
             old = select(journal.c.call).where(journal.c.at < before)
             connection.execute(delete(undone).where(undone.c.call.in_(old)))

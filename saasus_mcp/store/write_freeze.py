@@ -8,7 +8,7 @@ from sqlalchemy import Connection, String, Table, bindparam, delete, insert, lit
 from sqlalchemy.sql.elements import ColumnElement
 
 from saasus_mcp.common.messages import Message, message
-from saasus_mcp.common.text import quote_name, quote_text
+from saasus_mcp.common.text import Quoted
 from saasus_mcp.store.database.locks import acquire_lock
 from saasus_mcp.store.database.prepared_statements import PreparedStatement
 from saasus_mcp.store.database.schema import freezes
@@ -71,7 +71,7 @@ def refuse_if_frozen(connection: Connection, global_freeze: FreezeLookup, profil
 
 
 def _explain(freeze: Freeze) -> Message:
-    by, profile, reason = quote_name(freeze.by), quote_text(freeze.profile), quote_text(freeze.reason)
+    by, profile, reason = Quoted(freeze.by, bare=True), Quoted(freeze.profile), Quoted(freeze.reason)
     if freeze.profile:
         if freeze.reason:
             return message("store.frozen.profile_reason", by=by, profile=profile, reason=reason)

@@ -93,7 +93,7 @@ def test_another_name_is_told_beside_the_field_and_approves_nothing(
     page.get_by_role("link", name="Review").click()
     page.locator("#name").fill("somebody else")
     page.get_by_role("button", name="Approve once").click()
-    assert "That does not match. Nothing was approved." in page.get_by_role("alert").inner_text()
+    assert "The name does not match. Nothing was approved." in page.get_by_role("alert").inner_text()
     assert page.locator("#name").get_attribute("aria-describedby") == page.get_by_role("alert").get_attribute("id")
     assert stage.status() == "pending"
 
@@ -122,7 +122,7 @@ def test_what_expires_under_the_readers_eyes_is_not_approved(
     stage.lets_expire(approval.code)
     page.get_by_role("button", name="Approve once").click()
     assert "It is no longer pending" in said(page)
-    assert "It has expired." in said(page)
+    assert "The approval request has expired." in said(page)
     assert page.get_by_role("button", name="Approve once").count() == 0
     assert stage.status() == "stale"
     assert "must approve this first" in stage.calls("auth_delete_tenant", {"tenant_id": stage.tenant(name)}).text

@@ -24,7 +24,7 @@ def test_a_plan_holds_every_read_and_nothing_else() -> None:
 
 
 def test_only_reads_that_need_a_secret_cannot_be_made() -> None:
-    """Fail for a new read whose id no rule finds. Add a rule, or explain why there is none."""
+    """Fail for a new read whose id no rule finds. Add a rule, or explain why no rule is possible."""
     assert {key for key, read in READS.items() if not read.possible} == {
         "apigateway.GetApiKey",
         "auth.GetUserInfo",

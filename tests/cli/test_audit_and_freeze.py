@@ -1,4 +1,4 @@
-"""`freeze`, `unfreeze` and `audit`: what the operator of a server does, in a terminal or from a script."""
+"""`freeze`, `unfreeze` and `audit`, in a terminal or in a script."""
 
 from __future__ import annotations
 

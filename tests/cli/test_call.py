@@ -1,4 +1,4 @@
-"""`saasus-mcp call`: one tool from the terminal, through the same pipeline."""
+"""`saasus-mcp call` calls one tool through the pipeline."""
 
 from __future__ import annotations
 
@@ -76,6 +76,13 @@ def test_bad_json_is_told_by_its_position(given: str, said: str) -> None:
 
 def test_standard_input_that_is_no_text_is_refused() -> None:
     assert "not UTF-8 text" in run_command("call", "--sandbox", "auth_get_tenant", "-", given=b'{"a": "\xff\xff"}').err
+
+
+def test_a_refusal_is_reported_in_japanese() -> None:
+    ran = run_command("call", "--sandbox", "--lang", "ja", "auth_get_tenant", "{}")
+    assert "tenant_id: 必須ですが、指定されていません。" in ran.err
+    assert "何も変更されていません(not_applied)" in ran.err
+    assert "required" not in ran.err
 
 
 def test_bad_json_is_told_in_japanese() -> None:

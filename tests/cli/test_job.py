@@ -1,4 +1,4 @@
-"""`saasus-mcp job`: a whole job from the terminal, asked about there, its secrets into a private file."""
+"""`saasus-mcp job` runs a job, asks at the terminal, and writes its secrets to a private file."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_file_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (("nonsense",), "There is no job 'nonsense'. Jobs: export_users"),
+        (("nonsense",), 'There is no job "nonsense". Jobs: export_users'),
         (("export_users", '{"format": "xml"}'), "format:"),
         (("export_users", '{"colour": 1}'), "colour: job_export_users has no such argument"),
         (("export_users", "{"), "not valid JSON"),
@@ -144,4 +144,4 @@ def test_a_person_says_yes_once_and_takes_the_passwords_out(tmp_path: Path) -> N
     assert stat.S_IMODE(secrets.stat().st_mode) == 0o600
     with Terminal("reveal", report["job"], "--output", str(tmp_path / "again.csv")) as screen:
         assert screen.wait() == 1
-        assert "are gone" in screen.output
+        assert "are no longer stored" in screen.output

@@ -1,4 +1,4 @@
-"""Every command that opens stores, on the database that servers share, from a machine that has no state of its own."""
+"""Every command that opens stores works on a shared database from a computer without local state."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from saasus_mcp.cli.approvals import approval_watch
-from saasus_mcp.cli.doctor_wording import WORDS
+from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from saasus_mcp.permissions.secrets.secret_vault import SecretCollector, SecretVault
 from saasus_mcp.store import Commitment, Store, UndoEntry
@@ -26,7 +26,7 @@ SEALER = Encryptor(bytes(32))
 
 @pytest.fixture
 def asked(where: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    """The store of a SaaS in which an approval waits and one change was made; and commands that find it."""
+    """Create the store of a SaaS with a pending approval and one change, which the commands find."""
     monkeypatch.setenv("SAASUS_MCP_DATABASE_URL", where)
     monkeypatch.setenv("SAASUS_MCP_SEALING_KEYS", KEYS[0])
     now = time.time()
@@ -113,7 +113,7 @@ def test_tokens_are_made_listed_and_ended() -> None:
 
 def test_a_policy_is_tried_on_the_audit_and_the_doctor_looks() -> None:
     assert run_command("policy", "replay", "--json").status == 0
-    assert WORDS["en"]["approvals_some"].format(count=1) in run_command("doctor", "--sandbox").out
+    assert str(message("cli_doctor.approvals_some", count=1)) in run_command("doctor", "--sandbox").out
 
 
 def test_nothing_is_kept_in_the_state_folder(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a person does in a terminal: approving, revealing, keeping a passphrase, answering a call's question."""
+"""Commands that need a person at a terminal: approving, revealing, setting a passphrase, answering a question."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PASSPHRASE = "correct horse"
 
 @pytest.fixture
 def secret(state: Path) -> str:
-    """The handle of a hidden secret, `hidden-pass-word`."""
+    """Store the secret `hidden-pass-word` and return its handle."""
     return hidden(state, "hidden-pass-word")
 
 
@@ -68,7 +68,7 @@ def test_without_a_code_the_pending_approvals_are_offered(state: Path) -> None:
     with Terminal("approve") as terminal:
         terminal.wait_for("Which one? (1-2")
         terminal.type("3")
-        terminal.wait_for("That is none of them.")
+        terminal.wait_for("That is not in the list.")
         terminal.type("1")
         terminal.wait_for("type “Midori”")
         terminal.type("Midori")
@@ -168,18 +168,18 @@ def test_approving_can_be_left_undecided(state: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lang", "said", "mend"),
+    ("lang", "error", "hint"),
     [("en", "You requested this yourself", "Have someone else approve it"), ("ja", "あなた自身", "別の人に承認を")],
 )
 def test_where_two_people_are_wanted_whoever_asked_is_told_before_any_question(
-    state: Path, lang: str, said: str, mend: str
+    state: Path, lang: str, error: str, hint: str
 ) -> None:
     create_approval(state, principal=composition.local_user().id, two_person=True)
     passphrase.save_passphrase(state, PASSPHRASE)
     with Terminal("approve", "ABCD-2345", "--lang", lang) as terminal:
         assert terminal.wait() == 1
-    assert said in terminal.output
-    assert mend in terminal.output
+    assert error in terminal.output
+    assert hint in terminal.output
     assert "passphrase" not in terminal.output
     assert "without the quotation marks" not in terminal.output
     assert approval_status(state) == ("pending", None)
@@ -212,13 +212,13 @@ def test_what_was_decided_meanwhile_cannot_be_approved(state: Path) -> None:
         run_command("reject", "ABCD-2345")
         terminal.type("Aozora")
         assert terminal.wait() == 1
-    assert "It is pending no more" in terminal.output
+    assert "This approval is no longer pending" in terminal.output
 
 
 def test_an_unknown_code_cannot_be_approved() -> None:
     with Terminal("approve", "ZZZZ-2222") as terminal:
         assert terminal.wait() == 1
-    assert "There is no pending approval with the code 'ZZZZ-2222'" in terminal.output
+    assert 'There is no pending approval with the code "ZZZZ-2222"' in terminal.output
 
 
 def test_the_passphrase_is_asked_before_the_name_and_never_shown(state: Path) -> None:
@@ -382,7 +382,7 @@ def _answers(terminal: Terminal, *pairs: tuple[str, str]) -> None:
 
 
 def _a_tenant_user() -> tuple[str, str]:
-    """The arguments that take a seeded user out of their tenant, and the user's name to type."""
+    """Return the arguments that remove a seeded user from their tenant, and the name to type."""
     user = next(
         user
         for user in json.loads(run_command("call", "--sandbox", "auth_get_all_tenant_users").out)["users"]

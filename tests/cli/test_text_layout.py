@@ -1,4 +1,4 @@
-"""Text in the columns of a terminal: full-width letters take two, nothing is lost, and brackets stay with their words."""
+"""Text in the columns of a terminal: full-width letters take two columns, nothing is lost, brackets stay with their words."""
 
 from __future__ import annotations
 

@@ -258,7 +258,7 @@ async def large_page(ground: AttackContext) -> str:
         desk = build_console(ground, store)
         session = ConsoleSession(OWNER, "", NOW, NOW + 60)
         page = audit_page(desk, PageRequest({"days": "366"}, {}, session, Reader.of("en")))
-        size, older = len(json.dumps(page.values["records"])), page.values["older"]
+        size, older = len(json.dumps(page.values["records"], default=str)), page.values["older"]
         assert size < 1_000_000
         assert older
         assert audit_page(desk, PageRequest({"days": "366", "before": older}, {}, session, Reader.of("en"))).values[
@@ -296,7 +296,7 @@ async def unrecorded_reveal(ground: AttackContext) -> str:
     return "not shown; later it is, and the record has its handle, operation and call"
 
 
-def raise_error(*_: Any) -> None:
+def raise_error(*_: Any, **__: Any) -> None:
     raise StoreError("The disk is full.", "Make room.")
 
 
@@ -368,6 +368,6 @@ def build_console(ground: AttackContext, store: Store) -> ConsoleService:
         catalogue=ground.catalogue,
         policy=PRESETS["guarded"],
         read_policy=lambda: PolicyText(""),
-        sealer=Encryptor.ephemeral(),
+        encryptor=Encryptor.ephemeral(),
         clock=lambda: NOW + 100,
     )

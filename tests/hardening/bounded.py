@@ -21,7 +21,7 @@ from saasus_mcp.common.json_bounds import find_excess
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.hosting.auth.jwks import parse_keys
 from saasus_mcp.hosting.auth.provider_requests import InvalidDocument
-from saasus_mcp.jobs.name_index import DisplayName, ImportTargets
+from saasus_mcp.jobs.users.import_targets import DisplayName, ImportTargets
 from saasus_mcp.jobs.users.user_list import invalid_list, parse_users
 from saasus_mcp.permissions.policy import yaml_reader
 from saasus_mcp.permissions.policy.errors import PolicyError

@@ -42,7 +42,7 @@ def _desk(ground: AttackContext, store: Store) -> ConsoleService:
         catalogue=ground.catalogue,
         policy=PRESETS["guarded"],
         read_policy=lambda: PolicyText(""),
-        sealer=Encryptor.ephemeral(),
+        encryptor=Encryptor.ephemeral(),
         clock=lambda: NOW,
     )
 

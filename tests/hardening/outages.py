@@ -12,7 +12,7 @@ import httpx2
 import pytest
 from starlette.applications import Starlette
 
-from saasus_mcp.cli.serve.console_composition import _by_token
+from saasus_mcp.cli.serve.console_composition import make_token_verifier
 from saasus_mcp.hosting.auth.authentication import Authenticator, AuthenticatorChain, AuthUnavailable
 from saasus_mcp.hosting.auth.jwks import RETRY_SECONDS, JwksCache
 from saasus_mcp.hosting.auth.token_auth import MAX_LOOKUPS, TokenAuthenticator
@@ -129,7 +129,7 @@ class _ReadOnly:
     """A database of tokens that can only be read."""
 
     def __init__(self, kept: TokenStore) -> None:
-        self.reading = database_behind(kept).read_transaction
+        self.read_transaction = database_behind(kept).read_transaction
 
     def transaction(self) -> Any:
         raise StoreError("database or disk is full")
@@ -267,13 +267,13 @@ def console(ground: AttackContext, **ways: Any) -> tuple[Starlette, GuessThrottl
         catalogue=ground.catalogue,
         policy=PRESETS["guarded"],
         read_policy=lambda: PolicyText(""),
-        sealer=sealer,
+        encryptor=sealer,
         clock=time.time,
     )
     doors = SigninRoutes(
         sessions=LocalSessions(),
         links=OneTimeLinks(time.time),
-        sealer=sealer,
+        encryptor=sealer,
         clock=time.time,
         throttle=guesses,
         language="en",
@@ -291,7 +291,7 @@ def open_browser(app: Starlette) -> httpx2.AsyncClient:
 @attack(AREA, "The database of tokens is gone while an approver signs in twenty times")
 async def console_without_database(ground: AttackContext) -> str:
     with open_accounts(ground.folder) as (kept, _):
-        app, guesses = console(ground, sign_in=_by_token(kept))
+        app, guesses = console(ground, verify_token=make_token_verifier(kept))
         lose_database(kept, ground.folder)
         async with open_browser(app) as person:
             for _ in range(20):
@@ -317,6 +317,6 @@ async def console_without_provider(ground: AttackContext) -> str:
         for _ in range(50):
             page = await person.get("/console/sso")
             assert page.status_code == 503
-            assert "Your account is not the reason" in page.text
+            assert "Your account is not the cause" in page.text
     assert asked == 1
     return "503 that says so, one request to the provider"

@@ -217,7 +217,7 @@ async def edited(ground: AttackContext) -> str:
     write_policy(ground.folder)
     ended = chosen.reload()
     assert not ended.accepted
-    assert "subject_claim" in ended.message
+    assert "subject_claim" in ended.message.en
     assert not chosen.two_person
     write_policy(ground.folder, ONE_PERSON)
     assert chosen.reload().accepted

@@ -143,7 +143,7 @@ async def test_keys_that_arrive_after_readiness_gave_up_are_kept() -> None:
 
 @pytest.fixture
 def taken() -> Iterator[str]:
-    """Return the options of a server that cannot listen on its port, and therefore ends."""
+    """Yield a port on which a server cannot listen."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         yield str(other.getsockname()[1])
 

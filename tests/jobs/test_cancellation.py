@@ -22,7 +22,7 @@ async def test_a_call_that_is_cancelled_stops_its_job_between_rows(tmp_path: Pat
     """In memory only the older protocol tells a cancelled call from a lost connection; over stdio both do."""
     async with (
         start_job_server(tmp_path) as on,
-        connect_client(on.pipeline, "legacy", accept_question, more=on.tools) as client,
+        connect_client(on.pipeline, "legacy", accept_question, extra_tools=on.tools) as client,
     ):
         async with anyio.create_task_group() as group:
             group.start_soon(client.call_tool, "job_import_users", {"csv": import_lines(on.sandbox, 60)})

@@ -7,7 +7,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from saasus_mcp.jobs.job_context import MAX_CONCURRENT
+from saasus_mcp.jobs.job_reader import MAX_CONCURRENT
 from saasus_mcp.server.pipeline.call import Call
 from tests.support.job_data import HEADER, list_grants, tenant_id
 from tests.support.job_server import AcceptingPerson, start_job_server

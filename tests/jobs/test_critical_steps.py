@@ -14,8 +14,9 @@ import pytest
 from saasus_mcp.catalog.jobs import JobSpec
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.language import Text
-from saasus_mcp.jobs.job_context import JobContext, JobReader
+from saasus_mcp.jobs.job_context import JobContext
 from saasus_mcp.jobs.job_kind import JobResult
+from saasus_mcp.jobs.job_reader import JobReader
 from saasus_mcp.jobs.job_tools import MAX_WAIT_SECONDS, build_job_tools
 from saasus_mcp.jobs.plan import Plan, PlanStep, StepGroup
 from saasus_mcp.permissions.approval.approvals import MAX_PENDING

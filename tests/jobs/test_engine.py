@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from saasus_mcp.jobs.engine import HeartbeatConfig, JobEngine
+from saasus_mcp.jobs.engine import EngineError, HeartbeatConfig, JobEngine
+from saasus_mcp.jobs.engine_storage import create_serializer
 from saasus_mcp.jobs.runner import JobRunner
-from saasus_mcp.jobs.sealing import EngineError, create_serializer
 from saasus_mcp.permissions.secrets.encryption import Encryptor
 from tests.support.job_server import KEY, start_job_server
 
@@ -37,8 +37,9 @@ def test_what_is_kept_of_a_job_is_read_again_and_tells_nothing() -> None:
     ids=["nothing", "not sealed", "under another key", "a question's state", "a secret"],
 )
 def test_what_was_not_kept_as_a_job_here_is_never_run(kept: str) -> None:
-    with pytest.raises(EngineError, match="was not sealed here"):
+    with pytest.raises(EngineError) as error:
         create_serializer(Encryptor(KEY)).deserialize(kept)
+    assert error.value.message.id == "jobs.foreign_record"
 
 
 async def test_a_job_that_could_not_say_how_it_ended_is_told_as_failed(
@@ -47,7 +48,7 @@ async def test_a_job_that_could_not_say_how_it_ended_is_told_as_failed(
     async def broken(*_: object) -> None:
         raise RuntimeError("a defect of ours")
 
-    monkeypatch.setattr(JobRunner, "_end", broken)
+    monkeypatch.setattr(JobRunner, "_finish", broken)
     async with start_job_server(tmp_path) as on:
         job = await on.start_import(1)
         told = await on.call("job_status", {"job": job, "wait": 30})

@@ -9,7 +9,8 @@ from typing import Any
 import anyio
 import pytest
 
-from saasus_mcp.jobs.job_context import MAX_CONCURRENT
+from saasus_mcp.jobs.job_reader import MAX_CONCURRENT
+from saasus_mcp.jobs.runner import JobRunner
 from saasus_mcp.permissions.policy.presets import PRESETS, Policy
 from saasus_mcp.sandbox import Sandbox
 from saasus_mcp.sandbox.faults import Kind
@@ -167,7 +168,7 @@ async def test_a_call_outside_the_grant_is_refused_and_a_step_goes_once(tmp_path
         await on.call_json("job_status", {"job": job, "wait": 30})
         before = on.count_requests("auth.CreateSaasUser")
         for step, args in (("u1/account", {"email": "new-0@example.com"}), ("u9/account", {"email": "x@example.com"})):
-            answer = await on.call("auth_create_saas_user", args, part=JobStepRef(job, step, given="confirmation"))
+            answer = await on.call("auth_create_saas_user", args, job_step=JobStepRef(job, step, given="confirmation"))
             assert "not part of the plan" in answer.text
         assert on.count_requests("auth.CreateSaasUser") == before
 
@@ -185,9 +186,9 @@ async def test_a_step_with_other_arguments_than_agreed_to_is_refused(tmp_path: P
             "job_x", PRINCIPAL.id, "sandbox", "p", "confirmation", "local:person", False, {"one": weighed.digest}
         )
         on.pipeline.store.commit(job, {"operation": "job_x"}, 0.0, commitment=Commitment(grant=grant))
-        other = await on.call("auth_create_role", {"role_name": "b", "display_name": "A"}, part=part)
+        other = await on.call("auth_create_role", {"role_name": "b", "display_name": "A"}, job_step=part)
         assert "not part of the plan" in other.text
-        agreed = await on.call("auth_create_role", {"role_name": "a", "display_name": "A"}, part=part)
+        agreed = await on.call("auth_create_role", {"role_name": "a", "display_name": "A"}, job_step=part)
         assert agreed.ok
         assert on.count_requests("auth.CreateRole") == 1
 
@@ -228,3 +229,22 @@ async def test_of_jobs_started_at_once_no_more_than_a_few_start(tmp_path: Path) 
         assert len(refused) == 9
         assert all("You already have 3 running jobs" in answer.text for answer in refused)
         assert len([job for job in on.audit_records() if job["operation"] == "job_export_users"]) == 3
+
+
+@pytest.mark.slow
+async def test_equal_requests_that_start_at_the_same_instant_become_one_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both starts have found no running job before either of them commits."""
+
+    async def find_none(*_: object) -> None:
+        return None
+
+    monkeypatch.setattr(JobRunner, "_require_not_running", find_none)
+    async with start_job_server(tmp_path) as on:
+        with hold_calls(on, "auth.CreateSaasUser") as released:
+            jobs = [await on.start_import(2) for _ in range(2)]
+            released.set()
+        await on.wait_for_job(jobs[0])
+        assert jobs[0] == jobs[1]
+        assert on.count_requests("auth.CreateSaasUser") == 2

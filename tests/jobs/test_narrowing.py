@@ -98,7 +98,7 @@ async def test_a_job_that_is_left_out_is_not_told_of(tmp_path: Path) -> None:
         job = (await on.call_json("job_export_users", {}))["job"]
         assert (await on.call_json("job_status", {}, who=who))["jobs"] == []
         for name in ("job_status", "job_cancel"):
-            assert "no such job" in (await on.call(name, {"job": job}, who=who)).text
+            assert "You have no such job here" in (await on.call(name, {"job": job}, who=who)).text
 
 
 async def begun_but_not_run(on: JobServer, monkeypatch: pytest.MonkeyPatch, who: Any) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from saasus_mcp.catalog import Catalogue
-from saasus_mcp.jobs import job_context
-from saasus_mcp.jobs.job_context import JobReader, ReadFailed
+from saasus_mcp.jobs import job_reader
+from saasus_mcp.jobs.job_reader import JobReader, ReadFailed
 from saasus_mcp.server.pipeline.call import JobStepRef
 from tests.support.pipeline import PRINCIPAL
 
@@ -38,7 +38,7 @@ class Paged(JobReader):
 @pytest.mark.parametrize("cursors", [["string"], ["a", "b"], ["a", "b", "c", "b"]], ids=" ".join)
 async def test_a_cursor_that_was_seen_before_ends_the_reading(catalogue: Catalogue, cursors: list[str]) -> None:
     paged = Paged(catalogue, cycle(cursors))
-    with pytest.raises(ReadFailed, match="auth_search_tenant_users: the API gave the same cursor twice"):
+    with pytest.raises(ReadFailed, match="auth_search_tenant_users: the API returned the same cursor twice"):
         await paged.all()
     assert len(paged.asked) == len(set(paged.asked)) <= len(cursors) + 1
 
@@ -46,7 +46,7 @@ async def test_a_cursor_that_was_seen_before_ends_the_reading(catalogue: Catalog
 async def test_an_api_that_goes_on_giving_cursors_is_stopped(
     catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job_context, "MAX_PAGES", 7)
+    monkeypatch.setattr(job_reader, "MAX_PAGES", 7)
     paged = Paged(catalogue, map(str, count()))
     with pytest.raises(ReadFailed, match="more than 7 pages"):
         await paged.all()
@@ -60,13 +60,13 @@ async def test_a_list_that_ends_is_read_to_its_end(catalogue: Catalogue) -> None
 
 
 def test_only_the_guarded_loop_asks_for_further_pages() -> None:
-    """Another module that names the argument `cursor` would be another loop: it uses `Reader.pages` instead."""
+    """Another module that names the argument `cursor` would be another loop: it uses `JobReader.read_pages` instead."""
     told = {
-        "jobs/job_context.py": "the loop",
+        "jobs/job_reader.py": "the loop",
         "jobs/read_log.py": "compares calls without it",
         "server/offers/completion.py": "reads one page",
     }
-    package = Path(job_context.__file__).parents[1]
+    package = Path(job_reader.__file__).parents[1]
     answering = {package / "sandbox", package / "clients"}  # the emulated API, and a client of this name
     modules = [file for file in package.rglob("*.py") if not answering & set(file.parents)]
     naming = {

@@ -12,7 +12,8 @@ import pytest
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.jobs.job_context import MAX_CONCURRENT, JobContext, JobReader, no_checkpoint, run_concurrently
+from saasus_mcp.jobs.job_context import JobContext
+from saasus_mcp.jobs.job_reader import MAX_CONCURRENT, JobReader, no_checkpoint, run_concurrently
 from saasus_mcp.jobs.plan import AnswerLookup, PlanStep, StepGroup
 from saasus_mcp.jobs.step_runner import StepRunner
 from saasus_mcp.server.pipeline.call import Call, JobStepRef
@@ -101,9 +102,9 @@ async def test_a_step_that_was_begun_while_the_store_failed_is_read_back_and_not
     store.commit(JOB, {"operation": "job_x"}, 0.0, commitment=Commitment(grant=grant))
     commit = store.commit
 
-    def unheard(*given: Any) -> None:
+    def unheard(*given: Any, **named: Any) -> None:
         monkeypatch.setattr(store, "commit", commit)
-        commit(*given)
+        commit(*given, **named)
         raise StoreError("The connection was lost.")
 
     monkeypatch.setattr(store, "commit", unheard)

@@ -335,7 +335,8 @@ def test_every_cause_has_a_message_in_both_languages() -> None:
     languages: tuple[Language, ...] = ("en", "ja")
     for language in languages:
         for cause in get_args(Cause):
-            text, hint = NetworkFault(cause, "SUBJECT", "DETAIL").words(language)
+            fault = NetworkFault(cause, "SUBJECT", "DETAIL")
+            text, hint = fault.message.text(language), fault.hint.text(language)
             assert text
             assert hint
             assert "{" not in text + hint

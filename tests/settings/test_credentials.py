@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from saasus_mcp.cli import composition
+from saasus_mcp.common.language import Language
 from saasus_mcp.settings import SettingsError, load_profiles, read_settings
 from saasus_mcp.settings.credentials import MAX_CREDENTIAL_CHARACTERS, find_credential_flaw
 from tests.support.commands import run_command
@@ -71,7 +72,7 @@ def test_what_may_be_a_credential_is_let_through(value: str) -> None:
 @pytest.mark.parametrize("lang", ["en", "ja"])
 @pytest.mark.parametrize("name", NAMES)
 def test_serve_call_and_doctor_refuse_it_alike(
-    name: str, lang: str, value: str, monkeypatch: pytest.MonkeyPatch
+    name: str, lang: Language, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for each in NAMES:
         monkeypatch.setenv(each, "good-1")
@@ -79,7 +80,7 @@ def test_serve_call_and_doctor_refuse_it_alike(
     monkeypatch.setenv("SAASUS_API_URL_BASE", "http://127.0.0.1:9")  # where nothing listens: doctor compares clocks
     with pytest.raises(SettingsError) as caught:
         composition.check_prerequisites(read_settings(lang=lang))
-    said = str(caught.value)
+    said = caught.value.text(lang)
     assert said.startswith(f"{name}: ")
     assert (said.isascii(), "hush" in said) == (lang == "en", False)
     for command in (["serve"], ["call", "auth_get_basic_info"]):

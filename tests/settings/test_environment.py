@@ -213,7 +213,7 @@ def test_missing_credentials_are_named_with_a_way_out(missing: str, monkeypatch:
     for variable in {"SAASUS_SAAS_ID", "SAASUS_API_KEY", "SAASUS_SECRET_KEY"} - {missing}:
         setting(variable, "given", monkeypatch)
     with pytest.raises(SettingsError) as caught:
-        composition.resolve_place(read_settings())
+        composition.resolve_destination(read_settings())
     assert f"Missing credentials: {missing}." in str(caught.value.message)
     assert "--sandbox" in str(caught.value.hint)
 
@@ -297,13 +297,13 @@ def test_a_flag_that_does_not_exist_is_an_error_of_ours() -> None:
 
 def test_the_sandbox_does_not_go_with_a_profile() -> None:
     with pytest.raises(SettingsError, match="profile"):
-        composition.resolve_place(read_settings(sandbox=True, profile="production"))
+        composition.resolve_destination(read_settings(sandbox=True, profile="production"))
 
 
 def test_the_sandbox_never_reads_real_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("SAASUS_SAAS_ID", "SAASUS_API_KEY", "SAASUS_SECRET_KEY"):
         setting(variable, "real", monkeypatch)
-    place = composition.resolve_place(read_settings(sandbox=True))
+    place = composition.resolve_destination(read_settings(sandbox=True))
     assert place.sandbox
     assert place.saas_id != "real"
 

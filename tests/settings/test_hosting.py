@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from saasus_mcp.cli.serve import console_composition
-from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.hosting.auth.jwt_auth import accepted_audiences
 from saasus_mcp.settings import HttpSettings, SettingsError, load_http_settings, read_settings
 
@@ -248,10 +246,3 @@ def test_the_example_of_the_consoles_documentation_is_sound(file: Path, uncommen
     oidc = hosting(file, text).console.oidc
     assert oidc is not None
     assert (oidc.approver_group, oidc.groups_claim, oidc.scopes) == ("saasus-approvers", "groups", ("openid",))
-
-
-def test_single_sign_on_without_what_it_takes_stops_the_server(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("saasus_mcp.cli.serve.console_composition.find_spec", lambda _: None)
-    wanted = hosting(file, OIDC)
-    with pytest.raises(SaasusMcpError, match="requires the extra `hosted`"):
-        console_composition.build_identity_provider(wanted, "en")

@@ -121,7 +121,7 @@ def test_keys_that_are_set_are_used_for_a_folder_as_well(monkeypatch: pytest.Mon
     from saasus_mcp.cli import state  # noqa: PLC0415 - composes everything
 
     monkeypatch.delenv("SAASUS_MCP_DATABASE_URL")
-    assert state.load_sealer(read_settings()).derive_keys("audit") == Encryptor(bytes([1]) * 32).derive_keys("audit")
+    assert state.load_encryptor(read_settings()).derive_keys("audit") == Encryptor(bytes([1]) * 32).derive_keys("audit")
     with state.open_state(read_settings()) as kept, closing(kept.open_saas("saas")):
         assert not (tmp_path / "state" / state.KEY_FILE).exists()
 

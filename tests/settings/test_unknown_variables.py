@@ -1,4 +1,4 @@
-"""A variable or key that looks like a setting and is none stops every command, with the nearest name there is."""
+"""A variable or key that looks like a setting and is unknown stops every command, with the nearest name there is."""
 
 from __future__ import annotations
 

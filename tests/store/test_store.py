@@ -190,13 +190,13 @@ def test_two_processes_that_ask_at_once_get_one_code(shared: tuple[Store, Store]
     assert len({result.code for result in results}) == 1
 
 
-def test_a_principal_has_so_many_pending_and_no_more(store: Store) -> None:
+def test_a_principal_has_so_many_pending_and_not_one_more(store: Store) -> None:
     asked = [replace(PENDING, code=f"AAAA-{index:04d}", binding=str(index) * 64) for index in range(7)]
     assert [store.request_approval(one, 5) is not None for one in asked] == [True] * 5 + [False] * 2
     assert store.request_approval(replace(asked[6], code="BBBB-2", binding="o" * 64, principal="local:other"), 5)
     store.decide_approval(asked[0].code, "approved", by="x", at=NOW, expires_at=NOW + 900)
-    assert store.request_approval(asked[5], 5), "what is decided is pending no more"
-    assert store.request_approval(replace(asked[6], requested_at=NOW + 900), 5), "what expired is pending no more"
+    assert store.request_approval(asked[5], 5), "what is decided is no longer pending"
+    assert store.request_approval(replace(asked[6], requested_at=NOW + 900), 5), "what expired is no longer pending"
 
 
 def test_many_processes_cannot_flood_past_the_limit(shared: tuple[Store, Store]) -> None:

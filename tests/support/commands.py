@@ -19,6 +19,7 @@ from typing import Any, Self
 from click.testing import CliRunner
 
 from saasus_mcp.cli import commands
+from saasus_mcp.cli.terminal import render
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.permissions.inspection.snapshot import encode_snapshot
 from saasus_mcp.store import Approval, Store
@@ -60,7 +61,7 @@ def run_command(*args: str, given: str | bytes | None = None) -> CommandResult:
     """Run a command in this process without a terminal. Report a SaasusMcpError as `main` does."""
     result = CliRunner().invoke(commands, args, input=given)
     if isinstance(result.exception, SaasusMcpError):
-        return CommandResult(1, result.stdout, f"saasus-mcp: {result.exception}\n")
+        return CommandResult(1, result.stdout, f"saasus-mcp: {render(result.exception)}\n")
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return CommandResult(result.exit_code, result.stdout, result.stderr)

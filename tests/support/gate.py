@@ -31,7 +31,7 @@ from tests.support.pipeline import (
 )
 
 NOW = 1_790_000_000.0
-NOT_ASKED = "Nobody was asked"
+NOT_ASKED = "No person was asked"
 NOT_FULLY_SHOWN = "A dialog does not show all of it."
 UNCHANGED_FIELDS = ("used", "envs")
 """What stays of a target that changes: rows of effects require something of it (`requires`)."""

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 
 from saasus_mcp.catalog.compile import recipes
 from saasus_mcp.catalog.expressions import TARGET
+from saasus_mcp.catalog.model import TYPED_LEVELS, Level
 
 Row = dict[str, Any]
 
 _ONE_OF: dict[str, frozenset[Any]] = {
     "effect": frozenset({"read", "create", "update", "delete", "action"}),
-    "level": frozenset({"read", "read_sensitive", "write", "write_sensitive", "destructive", "critical"}),
+    "level": frozenset(get_args(Level)),
     "reversibility": frozenset({"reversible", "recreate", "irreversible", "n/a"}),
     "email": frozenset({"no", "yes", "conditional"}),
     "money": frozenset({"no", "yes", "indirect", "conditional"}),
@@ -62,7 +63,7 @@ def find_effect_problems(row: Row) -> list[str]:
             problems += [f"{key} contains {item!r}, which is not text" for item in value if not isinstance(item, str)]
         elif key not in ("why", "target") and key not in recipes.KEYS:
             problems.append(f"{key} is not a key of this table")
-    if row.get("level") in ("destructive", "critical") and "target" not in row:
+    if row.get("level") in TYPED_LEVELS and "target" not in row:
         problems.append("a destructive or critical operation needs a target")
     return problems + _target_problems(row.get("target") or {}, row.get("bind", [])) + recipes.find_recipe_problems(row)
 

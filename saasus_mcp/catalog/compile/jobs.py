@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator, SchemaError
 
-from saasus_mcp.catalog.model import REASON_SCHEMA
+from saasus_mcp.catalog.model import READ_LEVELS, REASON_SCHEMA
 
 _FIELDS = {"title", "description", "terse", "reads", "writes", "input"}
 _PREFIX = "job_"
@@ -60,9 +60,8 @@ def _problems(name: str, job: Mapping[str, Any], levels: Mapping[str, str], max_
     problems = [
         f"{key}: no document has this operation" for key in (*job["reads"], *job["writes"]) if key not in levels
     ]
-    reading = {"read", "read_sensitive"}
-    problems += [f"{key} does more than read" for key in job["reads"] if levels.get(key) not in reading]
-    problems += [f"{key} only reads" for key in job["writes"] if levels.get(key) in reading]
+    problems += [f"{key} does more than read" for key in job["reads"] if levels.get(key) not in READ_LEVELS]
+    problems += [f"{key} only reads" for key in job["writes"] if levels.get(key) in READ_LEVELS]
     problems += [f"{field} lacks a language" for field in ("title", "description") if job[field].keys() != {"en", "ja"}]
     try:
         Draft202012Validator.check_schema(job["input"])

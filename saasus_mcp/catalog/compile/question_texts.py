@@ -33,7 +33,7 @@ VALUES = frozenset(
         "pairs",
         "prices",
         "usage",
-    ],
+    ]
 )
 """The kinds of values, besides the id of a record."""
 _FIELD_KEYS = frozenset({"en", "ja", "is", "currency", "words", "yes", "no", "unit", "choices", "pairs", "keys"})

@@ -7,6 +7,7 @@ from typing import Any
 
 from saasus_mcp.catalog.compile import requirements
 from saasus_mcp.catalog.expressions import ExpressionError, compile_expression
+from saasus_mcp.catalog.model import READ_LEVELS, TYPED_LEVELS
 
 Row = dict[str, Any]
 
@@ -37,7 +38,7 @@ def find_recipe_problems(row: Row) -> list[str]:
     problems = [*_requires(row), *_impact(row), *_diff(row), *_verify(row), *_undo(row)]
     if "say" in row and not _is_bilingual(row["say"]):
         problems.append("say lacks a language")
-    if row.get("level") in ("destructive", "critical"):
+    if row.get("level") in TYPED_LEVELS:
         problems += [f"{key} is missing" for key in ("impact", "verify") if not row.get(key)]
     return problems
 
@@ -110,7 +111,7 @@ def _verify(row: Row) -> Iterator[str]:
 
 def _undo(row: Row) -> Iterator[str]:
     undo = row.get("undo", {})
-    reads = row.get("level") in ("read", "read_sensitive")
+    reads = row.get("level") in READ_LEVELS
     if reads or not undo:
         yield from () if reads and not undo else ("a read has no undo" if reads else "undo is missing",)
         return

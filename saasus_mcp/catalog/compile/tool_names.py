@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from saasus_mcp.common.json_tree import map_scalars
+
 Row = dict[str, Any]
 
 _TEXTS = ("title", "description", "terse", "input_texts", "output_texts")
@@ -59,11 +61,7 @@ class ToolNameRewriter:
         return next(iter(tools.values()))
 
     def _in_all(self, value: Any, module: str) -> Any:
-        if isinstance(value, Mapping):
-            return {key: self._in_all(item, module) for key, item in value.items()}
-        if isinstance(value, list):
-            return [self._in_all(item, module) for item in value]
-        return self.text(value, module) if isinstance(value, str) else value
+        return map_scalars(value, lambda item: self.text(item, module) if isinstance(item, str) else item)
 
     def _in_descriptions(self, value: Any, module: str) -> Any:
         """Rewrite the descriptions of a schema. A property with the name `description` is not a text."""

@@ -1,4 +1,4 @@
-"""Approvals as the terminal sees them: over every store in the state folder, since a terminal has no credentials."""
+"""Find approvals in the stores of every SaaS, and show them at the terminal."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from dataclasses import asdict
 from typing import Any
 
 from saasus_mcp.cli.question_view import render_question
-from saasus_mcp.cli.terminal import safe
 from saasus_mcp.cli.text_layout import terminal_columns, wrap_text
-from saasus_mcp.cli.wording import WORDS
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.language import Language
-from saasus_mcp.common.text import one_line, quote_name, quote_text
+from saasus_mcp.common.messages import Localized, Message, message, one_of
+from saasus_mcp.common.text import one_line, quote_name, quote_text, visible_text
 from saasus_mcp.permissions.approval.approvals import ApprovalService
 from saasus_mcp.permissions.question import stored_question
 from saasus_mcp.permissions.question.formatting import Reader, format_sentence
@@ -22,18 +21,17 @@ from saasus_mcp.permissions.refusal import CallRefused
 from saasus_mcp.store import Approval, Store
 
 INTERNAL_FIELDS = ("binding", "bound", "subject", "preview")
-"""What the server compares, of no use to a reader; and the question, which is told under a name of its own."""
+"""Fields that only the server compares, and the question, which has a separate key."""
 MAX_HEADLINE = 400
+_MAX_CODE = 40
 
 
 class UnknownCode(SaasusMcpError):
-    """There is no approval with this code, or none that is pending."""
+    """No approval has this code, or none that is pending."""
 
 
-def find_pending(
-    stores: Iterable[Store], code: str, now: float, language: Language
-) -> tuple[ApprovalService, Approval]:
-    """The pending approval with this code, however it was typed, and the store's approvals that it is one of.
+def find_pending(stores: Iterable[Store], code: str, now: float) -> tuple[ApprovalService, Approval]:
+    """Return the pending approval with this code in any spelling, and the approvals of its store.
 
     Raises:
         UnknownCode: no store has it.
@@ -44,85 +42,94 @@ def find_pending(
             return approvals, approvals.find_pending(code, now)
         except CallRefused:
             continue
-    words = WORDS[language]
-    raise UnknownCode(words["unknown_code"].format(code=safe(code[:40])), words["unknown_code_mend"])
+    shown = visible_text(code[:_MAX_CODE])
+    raise UnknownCode(message("cli_approvals.unknown_code", code=shown), message("cli_approvals.unknown_code_hint"))
 
 
-def find_approval(stores: Iterable[Store], code: str, now: float, language: Language) -> Approval:
-    """The approval with this code, whatever became of it.
+def find_approval(stores: Iterable[Store], code: str, now: float) -> Approval:
+    """Return the approval with this code, in whatever status.
 
     Raises:
         UnknownCode: no store has it.
     """
-    wanted = code.strip().upper().replace("-", "")
     for approval in list_approvals(stores, now, decided=True):
-        if approval.code.replace("-", "") == wanted:
+        if is_code(code, approval):
             return approval
-    words = WORDS[language]
-    raise UnknownCode(words["no_such_code"].format(code=safe(code[:40])), words["no_such_code_mend"])
+    shown = visible_text(code[:_MAX_CODE])
+    raise UnknownCode(message("cli_approvals.no_such_code", code=shown), message("cli_approvals.no_such_code_hint"))
+
+
+def is_code(typed: str, approval: Approval) -> bool:
+    """Return True if this is the code of the approval, with or without hyphens, in either case."""
+    return typed.strip().upper().replace("-", "") == approval.code.replace("-", "")
 
 
 def list_approvals(stores: Iterable[Store], now: float, *, decided: bool) -> list[Approval]:
-    """What waits for a decision, newest first; with `decided` also what was decided on or has expired."""
-    every = [approval for store in stores for approval in ApprovalService(store).list_all(now)]
-    wanted = [approval for approval in every if decided or approval.status == "pending"]
+    """Return the pending approvals, newest first; with `decided`, also those that were decided or have expired."""
+    every = (approval for store in stores for approval in ApprovalService(store).list_all(now))
+    wanted = (approval for approval in every if decided or approval.status == "pending")
     return sorted(wanted, key=lambda approval: approval.requested_at, reverse=True)
 
 
 def question_lines(approval: Approval, reader: Reader, *, details: bool = False) -> Iterator[str]:
-    """What is asked, a line each; that it cannot be shown where another version asked."""
-    known, columns = stored_question.load_question(approval), terminal_columns()
-    if known is not None:
-        yield from render_question(known, reader, columns, details=details)
+    """Yield the lines of the question, or a notice if another version asked it."""
+    question, columns = stored_question.load_question(approval), terminal_columns()
+    if question is not None:
+        yield from render_question(question, reader, columns, details=details)
         return
-    older = stored_question.legacy_text(approval, reader.language)
-    yield from wrap_text(safe(older) or WORDS[reader.language]["unreadable"], columns)
+    text = visible_text(stored_question.legacy_text(approval, reader.language))
+    yield from wrap_text(text or message("cli_approvals.unreadable").text(reader.language), columns)
 
 
 def headline(approval: Approval, reader: Reader) -> str:
-    """What would be done, and to what, on one line."""
-    known = stored_question.load_question(approval)
-    if known is not None:
-        return one_line(format_sentence(known.headline, reader), MAX_HEADLINE)
+    """Return the action and its target on one line."""
+    question = stored_question.load_question(approval)
+    if question is not None:
+        return one_line(format_sentence(question.headline, reader), MAX_HEADLINE)
     return f"{quote_name(approval.operation, reader.language)}: {quote_text(approval.name, reader.language)}"
 
 
-def requester_text(approval: Approval, language: Language) -> str:
-    """Who asked, for which SaaS, and whether someone else must approve."""
-    words = WORDS[language]
-    names = {name: quote_name(getattr(approval, name), language) for name in ("principal", "saas_id", "profile")}
-    return words["asked_by"].format(**names) + (words["by_another"] if approval.two_person else "")
+def requester_text(approval: Approval, language: Language) -> Message:
+    """Return who asked, for which SaaS, and whether another person must approve."""
+    return message(
+        "cli_approvals.requester_two_person" if approval.two_person else "cli_approvals.requester",
+        principal=quote_name(approval.principal, language),
+        saas_id=quote_name(approval.saas_id, language),
+        profile=quote_name(approval.profile, language),
+    )
 
 
 def status_text(approval: Approval, now: float, language: Language) -> str:
-    """What became of it: how long there is to decide, or who decided and why."""
-    words = WORDS[language]
-    said = words[approval.status]
+    """Return the status, with the time left, or with the person who decided and the reason."""
+    status = one_of("cli_approvals.status", approval.status)
     if approval.status == "pending":
-        return f"{said} ({time_left_text(approval, now, language)})"
-    by = words["decided_by"].format(by=quote_name(approval.decided_by, language)) if approval.decided_by else ""
-    return said + by + reason_text(approval, language)
+        return f"{status.text(language)} ({time_left_text(approval, now).text(language)})"
+    return decision_text(status, approval, language)
 
 
-def time_left_text(approval: Approval, now: float, language: Language) -> str:
-    """How long there is to decide."""
-    return WORDS[language]["waits"].format(minutes=whole_minutes(approval.expires_at - now))
+def decision_text(status: Localized, approval: Approval, language: Language) -> str:
+    """Return a status with the person who decided and the reason, if they are known."""
+    if approval.decided_by:
+        by = quote_name(approval.decided_by, language)
+        status = message("cli_approvals.decided_by", status=status, by=by)
+    reason = f": {quote_text(approval.reason, language)}" if approval.reason else ""
+    return status.text(language) + reason
 
 
-def reason_text(approval: Approval, language: Language) -> str:
-    """Why it was rejected, with a colon before it; empty where nothing was said."""
-    return f": {quote_text(approval.reason, language)}" if approval.reason else ""
+def time_left_text(approval: Approval, now: float) -> Message:
+    """Return how long the approval can still be decided."""
+    return message("cli_approvals.minutes_left", minutes=whole_minutes(approval.expires_at - now))
 
 
 def approval_json(approval: Approval) -> dict[str, Any]:
-    """The approval for programs."""
-    told = {name: value for name, value in asdict(approval).items() if name not in INTERNAL_FIELDS}
+    """Return the approval for programs."""
+    fields = {name: value for name, value in asdict(approval).items() if name not in INTERNAL_FIELDS}
     try:
-        return {**told, "question": json.loads(approval.preview)}
+        return {**fields, "question": json.loads(approval.preview)}
     except ValueError:
-        return {**told, "question": None}
+        return {**fields, "question": None}
 
 
 def whole_minutes(seconds: float) -> int:
-    """Whole minutes, rounded up, never below zero."""
+    """Return minutes, rounded up, and at least 0."""
     return max(0, math.ceil(seconds / 60))

@@ -1,59 +1,54 @@
-"""`saasus-mcp approver set|clear`: the passphrase that `approve` and `reveal` ask for."""
+"""`saasus-mcp approver`: set and clear the passphrase that `approve` and `reveal` ask for."""
 
 from __future__ import annotations
 
-from typing import Any
-
-import click
-
 from saasus_mcp.cli import composition, state
-from saasus_mcp.cli.options import language_option, load_settings
-from saasus_mcp.cli.terminal import TerminalError, prompt_hidden, require_passphrase, require_person
-from saasus_mcp.cli.wording import WORDS
+from saasus_mcp.cli.command_line import group
+from saasus_mcp.cli.options import settings_options
+from saasus_mcp.cli.terminal import TerminalError, prompt_hidden, require_passphrase, require_person, say
+from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord
 from saasus_mcp.permissions.secrets import passphrase
 from saasus_mcp.settings import Settings
 
 
-@click.group
-def command() -> None:
-    """Set or clear the passphrase that approving and revealing ask for."""
+@group(help="cli_help.command.approver")
+def approver() -> None:
+    """Hold the commands of the passphrase."""
 
 
-@command.command("set")
-@language_option
-def set_(**flags: Any) -> None:
-    """Set the passphrase; the present one is asked first."""
-    chosen = load_settings(**flags)
-    require_person("approver set", chosen.lang)
-    require_passphrase(chosen.state_folder, chosen.lang, "old_passphrase")
-    words = WORDS[chosen.lang]
-    new = prompt_hidden(words["new_passphrase"].format(shortest=passphrase.MIN_LENGTH))
+@approver.command("set", help="cli_help.command.approver_set")
+@settings_options("lang")
+def set_passphrase(settings: Settings) -> None:
+    """Ask for the current passphrase, then twice for the new one, and set it."""
+    require_person("approver set")
+    require_passphrase(settings.state_folder, message("cli_approvals.current_passphrase"))
+    shortest = passphrase.MIN_LENGTH
+    new = prompt_hidden(message("cli_approvals.new_passphrase", shortest=shortest))
     if passphrase.is_too_short(new):
-        raise TerminalError(words["too_short"].format(shortest=passphrase.MIN_LENGTH))
-    if prompt_hidden(words["again"]) != new:
-        raise TerminalError(words["differ"])
-    _record(chosen, ActionKind.PASSPHRASE_SET)
-    passphrase.save_passphrase(chosen.state_folder, new)
-    click.echo(f"{words['passphrase_set']}\n{words['boundary']}")
+        raise TerminalError(message("cli_approvals.passphrase_too_short", shortest=shortest))
+    if prompt_hidden(message("cli_approvals.repeat_passphrase")) != new:
+        raise TerminalError(message("cli_approvals.passphrases_differ"))
+    _record(settings, ActionKind.PASSPHRASE_SET)
+    passphrase.save_passphrase(settings.state_folder, new)
+    say(message("cli_approvals.passphrase_set"))
+    say(message("cli.local_boundary"))
 
 
-@command.command("clear")
-@language_option
-def clear(**flags: Any) -> None:
-    """Clear the passphrase; it is asked first."""
-    chosen = load_settings(**flags)
-    require_person("approver clear", chosen.lang)
-    words = WORDS[chosen.lang]
-    if not passphrase.is_passphrase_set(chosen.state_folder):
-        click.echo(words["no_passphrase"])
+@approver.command("clear", help="cli_help.command.approver_clear")
+@settings_options("lang")
+def clear_passphrase(settings: Settings) -> None:
+    """Ask for the passphrase and remove it."""
+    require_person("approver clear")
+    if not passphrase.is_passphrase_set(settings.state_folder):
+        say(message("cli_approvals.no_passphrase"))
         return
-    require_passphrase(chosen.state_folder, chosen.lang, "old_passphrase")
-    _record(chosen, ActionKind.PASSPHRASE_CLEARED)
-    passphrase.clear_passphrase(chosen.state_folder)
-    click.echo(words["passphrase_cleared"])
+    require_passphrase(settings.state_folder, message("cli_approvals.current_passphrase"))
+    _record(settings, ActionKind.PASSPHRASE_CLEARED)
+    passphrase.clear_passphrase(settings.state_folder)
+    say(message("cli_approvals.passphrase_cleared"))
 
 
-def _record(chosen: Settings, kind: ActionKind) -> None:
-    with state.open_state(chosen) as kept:
-        state.record_decision(kept, ActionRecord(kind, composition.local_user().id, "terminal"))
+def _record(settings: Settings, kind: ActionKind) -> None:
+    with state.open_state(settings) as stores:
+        state.record_decision(stores, ActionRecord(kind, composition.local_user().id, "terminal"))

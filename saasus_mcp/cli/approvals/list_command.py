@@ -1,98 +1,95 @@
-"""`saasus-mcp approvals`: what waits for a person. Needs neither credentials nor a terminal."""
+"""`saasus-mcp approvals`: list, show and watch approvals. Needs neither credentials nor a terminal."""
 
 from __future__ import annotations
 
 import sys
 import time
 from functools import partial
-from typing import Any
 
 import click
 
 from saasus_mcp.cli import state
 from saasus_mcp.cli.approvals import approval_view, approval_watch
-from saasus_mcp.cli.options import language_option, load_settings, time_zone_option
+from saasus_mcp.cli.command_line import argument, command, option
+from saasus_mcp.cli.options import settings_options
 from saasus_mcp.cli.question_view import terminal_reader
-from saasus_mcp.cli.terminal import format_json, is_terminal
-from saasus_mcp.cli.wording import WORDS
+from saasus_mcp.cli.terminal import format_json, is_terminal, say
 from saasus_mcp.common.language import Language
-from saasus_mcp.permissions.question.formatting import Reader
+from saasus_mcp.common.messages import message
 from saasus_mcp.settings import Settings
 from saasus_mcp.store import Approval
 
 COLOURS = {"pending": "yellow", "approved": "green", "rejected": "red", "used": "green"}
 
 
-@click.command
-@click.argument("code", required=False)
-@click.option("--json", "as_json", is_flag=True, help="One JSON array, questions included; with --watch a line each.")
-@click.option("--all", "decided", is_flag=True, help="Also what was decided on, used or has expired.")
-@click.option("--watch", is_flag=True, help="Stay, and tell what is asked for, decided, used or expires, until Ctrl+C.")
-@click.option("--bell", is_flag=True, help="With --watch, in a terminal: ring when something is asked for.")
-@language_option
-@time_zone_option
-def command(code: str | None, *, as_json: bool, decided: bool, watch: bool, bell: bool, **flags: Any) -> None:
-    """List the pending approvals of every SaaS, newest first; with a CODE, show one with its exact request."""
-    chosen, now = load_settings(**flags), time.time()
+@command(help="cli_help.command.approvals")
+@argument("code", required=False)
+@option("--json", "as_json", is_flag=True, help="cli_help.option.approvals_json")
+@option("--all", "decided", is_flag=True, help="cli_help.option.approvals_all")
+@option("--watch", is_flag=True, help="cli_help.option.watch")
+@option("--bell", is_flag=True, help="cli_help.option.bell")
+@settings_options("lang", "time_zone")
+def approvals(settings: Settings, *, code: str | None, as_json: bool, decided: bool, watch: bool, bell: bool) -> None:
+    """Print the approvals, or one of them, or watch them."""
     if code is not None:
-        _show(chosen, code, now, as_json=as_json)
-        return
-    if watch:
-        _watch(chosen, as_json=as_json, decided=decided, bell=bell)
-        return
-    with state.open_stores(chosen) as stores:
+        _show(settings, code, as_json=as_json)
+    elif watch:
+        _watch(settings, as_json=as_json, decided=decided, bell=bell)
+    else:
+        _list(settings, as_json=as_json, decided=decided)
+
+
+def _list(settings: Settings, *, as_json: bool, decided: bool) -> None:
+    now, reader = time.time(), terminal_reader(settings)
+    with state.open_stores(settings) as stores:
         found = approval_view.list_approvals(stores, now, decided=decided)
     if as_json:
         click.echo(format_json([approval_view.approval_json(approval) for approval in found]))
         return
-    words = WORDS[chosen.lang]
     if not found:
-        click.echo(words["none_waiting"])
+        say(message("cli_approvals.nothing_pending"))
         return
     for approval in found:
-        click.echo("\n".join(_lines(approval, terminal_reader(chosen), now)) + "\n")
+        click.echo(f"{approval.code}  {click.style(approval_view.headline(approval, reader), bold=True)}")
+        click.echo(f"           {_coloured_status(approval, now, reader.language)}")
+        click.echo(f"           {approval_view.requester_text(approval, reader.language).text(reader.language)}\n")
     if any(approval.status == "pending" for approval in found):
-        click.echo(words["how_to"])
+        say(message("cli_approvals.how_to_decide"))
 
 
-def _show(chosen: Settings, code: str, now: float, *, as_json: bool) -> None:
-    """One approval, whole."""
-    with state.open_stores(chosen) as stores:
-        approval = approval_view.find_approval(stores, code, now, chosen.lang)
+def _show(settings: Settings, code: str, *, as_json: bool) -> None:
+    now, reader = time.time(), terminal_reader(settings)
+    with state.open_stores(settings) as stores:
+        approval = approval_view.find_approval(stores, code, now)
     if as_json:
         click.echo(format_json([approval_view.approval_json(approval)]))
         return
-    click.echo(f"{approval.code}  {_status(approval, now, chosen.lang)}\n")
-    click.echo("\n".join(approval_view.question_lines(approval, terminal_reader(chosen), details=True)) + "\n")
-    click.echo(approval_view.requester_text(approval, chosen.lang))
+    click.echo(f"{approval.code}  {_coloured_status(approval, now, reader.language)}\n")
+    click.echo("\n".join(approval_view.question_lines(approval, reader, details=True)) + "\n")
+    say(approval_view.requester_text(approval, reader.language))
     if approval.status == "pending":
-        click.echo("\n" + WORDS[chosen.lang]["decide"].format(code=approval.code))
+        click.echo()
+        say(message("cli_approvals.decide_this", code=approval.code))
 
 
-def _lines(approval: Approval, who: Reader, now: float) -> list[str]:
-    return [
-        f"{approval.code}  {click.style(approval_view.headline(approval, who), bold=True)}",
-        f"           {_status(approval, now, who.language)}",
-        f"           {approval_view.requester_text(approval, who.language)}",
-    ]
+def _coloured_status(approval: Approval, now: float, language: Language) -> str:
+    return click.style(approval_view.status_text(approval, now, language), fg=COLOURS.get(approval.status))
 
 
-def _status(approval: Approval, now: float, lang: Language) -> str:
-    return click.style(approval_view.status_text(approval, now, lang), fg=COLOURS.get(approval.status))
-
-
-def _watch(chosen: Settings, *, as_json: bool, decided: bool, bell: bool) -> None:
-    """Tell the news, a line each, until a person has seen enough."""
-    who, seen_by_a_person = terminal_reader(chosen), is_terminal(sys.stdout)
-    if seen_by_a_person and not as_json:
-        click.echo(WORDS[chosen.lang]["watching"])
+def _watch(settings: Settings, *, as_json: bool, decided: bool, bell: bool) -> None:
+    """Print the events, one a line, until Ctrl+C."""
+    reader, has_reader = terminal_reader(settings), is_terminal(sys.stdout)
+    if has_reader and not as_json:
+        say(message("cli_approvals.watching"))
     pause = partial(time.sleep, approval_watch.POLL_SECONDS)
     try:
-        with state.open_state(chosen) as kept:
-            for news in approval_watch.watch_approvals(kept, pause, decided=decided):
-                ring = "\a" if bell and seen_by_a_person and news.kind == "pending" else ""
-                record = format_json(approval_watch.event_json(news), indent=None) if as_json else ""
-                click.echo((record or approval_watch.event_line(news, who)) + ring)
+        with state.open_state(settings) as stores:
+            for event in approval_watch.watch_approvals(stores, pause, decided=decided):
+                ring = "\a" if bell and has_reader and event.kind == "pending" else ""
+                if as_json:
+                    click.echo(format_json(approval_watch.event_json(event), indent=None) + ring)
+                else:
+                    click.echo(approval_watch.event_line(event, reader) + ring)
     except KeyboardInterrupt:
-        if seen_by_a_person:
+        if has_reader:
             click.echo()

@@ -1,4 +1,4 @@
-"""The one signed read of `doctor`, and what its answer tells: signature, clock and SaaS."""
+"""The one signed read of `doctor`, which checks signature, clock and SaaS."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 from saasus_mcp.catalog import load_catalogue
 from saasus_mcp.cli import composition
 from saasus_mcp.cli.doctor.checks import Finding
-from saasus_mcp.cli.doctor_wording import WORDS
-from saasus_mcp.common.language import Language
+from saasus_mcp.cli.terminal import render
+from saasus_mcp.common.messages import Message, message
 from saasus_mcp.common.text import plain_text
 from saasus_mcp.saasus import arguments, request
 from saasus_mcp.saasus.client import ApiResponse, SendFailed
@@ -29,7 +29,7 @@ SUCCESS = range(200, 300)
 
 
 async def check_api(settings: Settings) -> list[Finding]:
-    """Read something cheap from the API, signed, and judge the answer."""
+    """Make a cheap signed read and judge the response."""
     catalogue = load_catalogue()
     operation = catalogue.find(PROBE_OPERATION)
     sent = request.build_request(operation, arguments.check_arguments(operation, {}))
@@ -39,79 +39,73 @@ async def check_api(settings: Settings) -> list[Finding]:
             response = await client.send(operation, sent, secrets.token_hex(16), deadline=Deadline.after(TOTAL_TIMEOUT))
             known = client.secrets
     except SendFailed as error:
-        return [_unreached(error, settings.lang), _clock(None, settings.lang)]
+        return [_unreachable(error), _check_clock(None)]
     skew = _skew(response, datetime.now(UTC))
-    found = [
-        _signature(response, skew, settings.lang),
-        _clock(skew, settings.lang),
-        *_saas(response, composition.resolve_place(settings).saas_id, settings.lang),
-    ]
-    return [replace(each, said=known.text(each.said)) for each in found]
+    saas_id = composition.resolve_destination(settings).saas_id
+    found = [_check_signature(response, skew), _check_clock(skew), _check_saas(response, saas_id)]
+    return [replace(each, text=known.text(render(each.text))) for each in found]
 
 
-def _unreached(error: SendFailed, lang: Language) -> Finding:
-    """Which part of the network failed, as far as that is known."""
-    words = WORDS[lang]
+def _unreachable(error: SendFailed) -> Finding:
+    """Return which part of the network failed, as far as it is known."""
     if error.fault is None:
-        return Finding("signature", "problem", words["unreached"].format(why=error.message), words["unreached_mend"])
-    why, mend = error.fault.words(lang)
-    return Finding("signature", "problem", words["no_network"].format(why=why), mend)
-
-
-def skip_signature_check(lang: Language) -> Finding:
-    """Nothing can be signed without credentials."""
-    return Finding("signature", "skipped", WORDS[lang]["signature_skipped"])
+        text = message("cli_doctor.unreached", reason=error.message)
+        return Finding("signature", "problem", text, message("cli_doctor.unreached_hint"))
+    text = message("cli_doctor.unreachable", reason=error.fault.message)
+    return Finding("signature", "problem", text, error.fault.hint)
 
 
 def _skew(response: ApiResponse, now: datetime) -> timedelta | None:
-    """How far this computer's clock is ahead of the API's; None where the answer does not tell the time."""
+    """Return how far this computer's clock is ahead of the API's, or None if the response has no time."""
     if response.date is None:
         return None
-    theirs = response.date if response.date.tzinfo else response.date.replace(tzinfo=UTC)
-    return now - theirs
+    return now - (response.date if response.date.tzinfo else response.date.replace(tzinfo=UTC))
 
 
-def _off(skew: timedelta, lang: Language) -> dict[str, Any]:
-    way = WORDS[lang]["ahead" if skew > timedelta() else "behind"]
-    return {"minutes": round(abs(skew) / timedelta(minutes=1)), "way": way}
+def _skew_text(skew: timedelta) -> Message:
+    minutes = round(abs(skew) / timedelta(minutes=1))
+    return message("cli_doctor.clock_ahead" if skew > timedelta() else "cli_doctor.clock_behind", minutes=minutes)
 
 
-def _clock(skew: timedelta | None, lang: Language) -> Finding:
-    words = WORDS[lang]
+def _check_clock(skew: timedelta | None) -> Finding:
     if skew is None:
-        return Finding("clock", "skipped", words["clock_unknown"])
+        return Finding("clock", "skipped", message("cli_doctor.clock_unknown"))
     if abs(skew) > CLOCK_TOLERANCE:
-        return Finding("clock", "problem", words["clock_off"].format(**_off(skew, lang)), words["clock_mend"])
-    return Finding("clock", "ok", words["clock_ok"])
+        return Finding("clock", "problem", _skew_text(skew), message("cli_doctor.clock_hint"))
+    return Finding("clock", "ok", message("cli_doctor.clock_ok"))
 
 
-def _signature(response: ApiResponse, skew: timedelta | None, lang: Language) -> Finding:
-    """What the status says of the signature; after a 401 a wrong clock is the first suspect."""
-    words = WORDS[lang]
-    told: dict[str, Any] = {"status": response.status, "trace": plain_text(response.trace_id)}
-    if response.status in SUCCESS:
-        if _body(response) is None:
-            return Finding("signature", "problem", words["stranger"].format(**told), words["stranger_mend"])
-        return Finding("signature", "ok", words["signature_ok"])
-    if response.status == UNAUTHORIZED and skew is not None and abs(skew) > CLOCK_TOLERANCE:
-        said = words["refused_clock"].format(**told, **_off(skew, lang))
-        return Finding("signature", "problem", said, words["clock_mend"])
-    kind = {UNAUTHORIZED: "refused", FORBIDDEN: "forbidden"}.get(response.status, "answered")
-    return Finding("signature", "problem", words[kind].format(**told), words[f"{kind}_mend"])
+def _check_signature(response: ApiResponse, skew: timedelta | None) -> Finding:
+    """Judge the status. After a 401, a wrong clock is the likely cause."""
+    status, trace = response.status, plain_text(response.trace_id)
+    if status in SUCCESS and _body(response) is not None:
+        return Finding("signature", "ok", message("cli_doctor.signature_ok"))
+    if status in SUCCESS:
+        text, hint = message("cli_doctor.not_saasus", status=status), message("cli_doctor.not_saasus_hint")
+    elif status == UNAUTHORIZED and skew is not None and abs(skew) > CLOCK_TOLERANCE:
+        text = message("cli_doctor.refused_clock", trace=trace, clock=_skew_text(skew))
+        hint = message("cli_doctor.clock_hint")
+    elif status == UNAUTHORIZED:
+        text, hint = message("cli_doctor.refused", trace=trace), message("cli_doctor.refused_hint")
+    elif status == FORBIDDEN:
+        text, hint = message("cli_doctor.forbidden", trace=trace), message("cli_doctor.forbidden_hint")
+    else:
+        text = message("cli_doctor.unclear", status=status, trace=trace)
+        hint = message("cli_doctor.unclear_hint")
+    return Finding("signature", "problem", text, hint)
 
 
-def _saas(response: ApiResponse, saas_id: str, lang: Language) -> list[Finding]:
-    """Which SaaS it is, so that nobody works on production in the belief that it is another."""
-    words = WORDS[lang]
-    body = _body(response)
+def _check_saas(response: ApiResponse, saas_id: str) -> Finding:
+    """Report which SaaS it is, so that production is not mistaken for another."""
+    body, saas = _body(response), plain_text(saas_id)
     if response.status not in SUCCESS or body is None:
-        return [Finding("saas", "skipped", words["saas_unread"].format(saas=plain_text(saas_id)))]
-    domain = plain_text(str(body.get("domain_name") or "")) or words["no_domain"]
-    return [Finding("saas", "ok", words["saas_ok"].format(saas=plain_text(saas_id), domain=domain))]
+        return Finding("saas", "skipped", saas)
+    domain = plain_text(str(body.get("domain_name") or "")) or message("cli_doctor.domain_not_set")
+    return Finding("saas", "ok", message("cli_doctor.saas_ok", saas=saas, domain=domain))
 
 
 def _body(response: ApiResponse) -> dict[str, Any] | None:
-    """The answer as an object; None where it is something else, which the API never sends."""
+    """Return the body as an object, or None if it is something else, which the API never sends."""
     try:
         value = json.loads(response.body)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""The checks of `doctor` that need no network: each gives what it found and how to mend it."""
+"""The checks of `doctor` that need no network. Each returns what it found and how to fix it."""
 
 from __future__ import annotations
 
@@ -13,182 +13,215 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from saasus_mcp import __version__
 from saasus_mcp.catalog import load_catalogue
 from saasus_mcp.cli import composition, state
 from saasus_mcp.cli.approvals import approval_view
-from saasus_mcp.cli.doctor_wording import WORDS
+from saasus_mcp.cli.terminal import render
+from saasus_mcp.clients.detection import detect_servers
+from saasus_mcp.clients.known_clients import Machine
 from saasus_mcp.common import private_files
 from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.common.language import Language
+from saasus_mcp.common.messages import Localized, message, one_of
 from saasus_mcp.common.private_files import UnsafeFile
 from saasus_mcp.common.text import plain_text
 from saasus_mcp.settings import DEFAULT_API_ORIGIN, Settings, load_profile
 
 CA_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-"""Of the HTTP library: the first that is set replaces the system's certificate authorities."""
+"""Variables of the HTTP library. The first that is set replaces the system's certificate authorities."""
 OTHER_USERS = stat.S_IRWXG | stat.S_IRWXO
+_SERIOUS_FLAWS = frozenset({"unreadable", "refused", "no_command", "working_directory", "open_folder"})
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check found. `note`: worth knowing, nothing is wrong; `skipped`: it could not be tried."""
+    """The result of one check.
+
+    Attributes:
+        status: `note` if nothing is wrong but the text is worth knowing, `skipped` if the check could not run.
+    """
 
     check: str
     status: Literal["ok", "note", "problem", "skipped"]
-    said: str
-    mend: str = ""
+    text: Localized | str
+    hint: Localized | str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the finding for programs, with texts in the reader's language."""
+        return {"check": self.check, "status": self.status, "said": render(self.text), "mend": render(self.hint)}
 
 
-def program() -> Finding:
-    """What runs, for a report of a problem."""
-    running = f"saasus-mcp {__version__}, Python {platform.python_version()}, mcp {version('mcp')}, {platform.system()}"
-    return Finding("program", "ok", running)
+def problem(check: str, error: SaasusMcpError) -> Finding:
+    """Return the finding of an error."""
+    return Finding(check, "problem", error.message, error.hint)
 
 
-def settings_read(settings: Settings) -> Finding:
-    """That every variable could be read."""
-    return Finding(
-        "settings", "ok", WORDS[settings.lang]["settings_ok"].format(profile=settings.profile, lang=settings.lang)
-    )
+def check_program() -> Finding:
+    """Return the versions, for a bug report."""
+    versions = f"saasus-mcp {__version__}, Python {platform.python_version()}, mcp {version('mcp')}"
+    return Finding("program", "ok", f"{versions}, {platform.system()}")
 
 
-def policy(settings: Settings) -> Finding:
-    """That the policy is sound; what it says loudly is worth a note."""
+def check_settings(settings: Settings) -> Finding:
+    """Report that the settings are valid."""
+    text = message("cli_doctor.settings_ok", profile=settings.profile, lang=settings.lang)
+    return Finding("settings", "ok", text)
+
+
+def check_policy(settings: Settings) -> Finding:
+    """Load the policy. What it announces is a note."""
     try:
-        chosen = composition.resolve_policy(settings)
+        policy = composition.resolve_policy(settings)
     except SaasusMcpError as error:
-        return Finding("policy", "problem", error.message, error.hint)
-    if chosen.announcement:
-        return Finding("policy", "note", chosen.announcement)
-    return Finding("policy", "ok", WORDS[settings.lang]["policy_ok"].format(name=chosen.name))
+        return problem("policy", error)
+    if policy.announcement:
+        return Finding("policy", "note", policy.announcement)
+    return Finding("policy", "ok", policy.name)
 
 
-def catalogue(lang: Language) -> Finding:
-    """That the catalogue loads."""
-    words = WORDS[lang]
+def check_catalogue() -> Finding:
+    """Load the catalogue."""
     try:
         count = len(load_catalogue())
     except (OSError, ValueError, KeyError, TypeError) as error:
-        why = type(error).__name__
-        return Finding("catalogue", "problem", words["catalogue_bad"].format(why=why), words["catalogue_mend"])
-    return Finding("catalogue", "ok", words["catalogue_ok"].format(count=count))
+        text = message("cli_doctor.catalogue_bad", reason=type(error).__name__)
+        return Finding("catalogue", "problem", text, message("cli_doctor.catalogue_hint"))
+    return Finding("catalogue", "ok", message("cli_doctor.catalogue_ok", count=count))
 
 
-def state_folder(settings: Settings) -> Finding:
-    """That the state folder can be written, and that nobody else can read what is in it."""
-    words, folder = WORDS[settings.lang], settings.state_folder
+def check_state_folder(settings: Settings) -> Finding:
+    """Write to the state folder, and look for files that other users can read."""
+    folder = settings.state_folder
     try:
         private_files.ensure_private_folder(folder)
         with tempfile.TemporaryFile(dir=folder):
             pass
         if os.name != "posix":
-            return Finding("state", "ok", words["state_ok_unchecked"].format(folder=folder))
-        readable = next(_open_to_others(folder), None)
+            return Finding("state", "ok", message("cli_doctor.state_ok_unchecked", folder=str(folder)))
+        readable = next(_readable_by_others(folder), None)
     except UnsafeFile as error:
-        return Finding("state", "problem", error.message.text(settings.lang), error.hint.text(settings.lang))
+        return problem("state", error)
     except OSError as error:
-        why = error.strerror or type(error).__name__
-        said = words["state_unwritable"].format(folder=folder, why=why)
-        return Finding("state", "problem", said, words["state_unwritable_mend"])
+        reason = error.strerror or type(error).__name__
+        text = message("cli_doctor.state_unwritable", folder=str(folder), reason=reason)
+        return Finding("state", "problem", text, message("cli_doctor.state_unwritable_hint"))
     if readable is not None:
-        return Finding(
-            "state",
-            "problem",
-            words["state_open"].format(path=readable),
-            words["state_open_mend"].format(path=readable),
+        text, hint = (
+            message("cli_doctor.state_open", path=str(readable)),
+            message("cli_doctor.state_open_hint", path=str(readable)),
         )
-    return Finding("state", "ok", words["state_ok"].format(folder=folder))
+        return Finding("state", "problem", text, hint)
+    return Finding("state", "ok", message("cli_doctor.state_ok", folder=str(folder)))
 
 
-def _open_to_others(folder: Path) -> Iterator[Path]:
+def _readable_by_others(folder: Path) -> Iterator[Path]:
     for path in (folder, *sorted(folder.iterdir())):
-        with suppress(FileNotFoundError):  # a server that ends takes its write-ahead log with it
+        with suppress(FileNotFoundError):  # a server that ends deletes its write-ahead log
             if path.stat().st_mode & OTHER_USERS:
                 yield path
 
 
-def approvals(settings: Settings) -> Finding:
-    """How many calls wait for a person."""
-    words = WORDS[settings.lang]
+def check_approvals(settings: Settings) -> Finding:
+    """Open every store with its key, and count the pending approvals."""
     try:
         with state.open_stores(settings, strict=True) as stores:
             for store in stores:
                 store.audit_log.require_key()
             count = len(approval_view.list_approvals(stores, time.time(), decided=False))
     except SaasusMcpError as error:
-        return Finding("approvals", "problem", error.message, error.hint)
+        return problem("approvals", error)
     if count:
-        return Finding("approvals", "note", words["approvals_some"].format(count=count), words["approvals_mend"])
-    return Finding("approvals", "ok", words["approvals_none"])
+        text = message("cli_doctor.approvals_some", count=count)
+        return Finding("approvals", "note", text, message("cli_doctor.approvals_hint"))
+    return Finding("approvals", "ok", message("cli_doctor.approvals_none"))
 
 
-def jobs(settings: Settings) -> Finding:
-    """That the job engine starts and runs a job, in a temporary database of SQLite."""
+def check_jobs(settings: Settings) -> Finding:
+    """Start the job engine on a temporary SQLite database and run a job."""
     from saasus_mcp.jobs import engine_check  # noqa: PLC0415 - imports the database library and the engine
 
-    words = WORDS[settings.lang]
     try:
         engine_check.check_engine()
     except engine_check.EngineCheckFailed as error:
-        return Finding("jobs", "problem", words["jobs_bad"].format(why=error.message), words["jobs_mend"])
-    said = words["jobs_ok" if settings.database_url is None else "jobs_ok_shared"]
-    return Finding("jobs", "ok", said.format(sqlite=sqlite3.sqlite_version))
+        text = message("cli_doctor.jobs_bad", reason=error.message)
+        return Finding("jobs", "problem", text, message("cli_doctor.jobs_hint"))
+    shared = settings.database_url is not None
+    text = message("cli_doctor.jobs_ok_shared" if shared else "cli_doctor.jobs_ok", sqlite=sqlite3.sqlite_version)
+    return Finding("jobs", "ok", text)
 
 
-def credentials(settings: Settings) -> Finding:
-    """That there are credentials, and that nothing got into them when they were copied. None is ever shown."""
-    words = WORDS[settings.lang]
+def check_credentials(settings: Settings) -> Finding:
+    """Check that credentials are set and well-formed. They are never shown."""
     try:
-        place = composition.resolve_place(settings)
+        destination = composition.resolve_destination(settings)
     except SaasusMcpError as error:
-        return Finding("credentials", "problem", error.message, error.hint)
-    return Finding("credentials", "ok", words["credentials_sandbox" if place.sandbox else "credentials_ok"])
+        return problem("credentials", error)
+    sandbox = destination.sandbox
+    text = message("cli_doctor.credentials_sandbox" if sandbox else "cli_doctor.credentials_ok")
+    return Finding("credentials", "ok", text)
 
 
-def url(settings: Settings) -> Finding:
-    """Where calls go."""
-    words = WORDS[settings.lang]
+def check_url(settings: Settings) -> Finding:
+    """Report the address of the API."""
     if settings.sandbox:
-        return Finding("url", "ok", words["url_sandbox"])
-    base = _base(settings)
-    if base != DEFAULT_API_ORIGIN:
-        return Finding("url", "note", words["url_other"].format(url=base), words["url_mend"])
-    return Finding("url", "ok", words["url_ok"].format(url=base))
+        return Finding("url", "ok", message("cli_doctor.url_sandbox"))
+    url = _api_url(settings)
+    if url != DEFAULT_API_ORIGIN:
+        return Finding("url", "note", message("cli_doctor.url_other", url=url), message("cli_doctor.url_hint"))
+    return Finding("url", "ok", url)
 
 
-def _base(settings: Settings) -> str:
+def _api_url(settings: Settings) -> str:
     try:
         return load_profile(settings).api_url_base
-    except SaasusMcpError:  # told of by the check of the credentials
+    except SaasusMcpError:  # the check of the credentials reports it
         return settings.api_url_base
 
 
-def network(settings: Settings) -> Finding:
-    """How calls leave this computer: by which proxy, and whose certificates are believed."""
+def check_network(settings: Settings) -> Finding:
+    """Report the proxy and the certificate authorities."""
     from saasus_mcp.saasus.network_errors import proxy_for  # noqa: PLC0415 - imports the HTTP client
 
-    words = WORDS[settings.lang]
     if settings.sandbox:
-        return Finding("network", "ok", words["url_sandbox"])
-    proxy = proxy_for(_base(settings))
-    way = words["network_proxy"].format(proxy=plain_text(proxy)) if proxy else words["network_direct"]
-    named = next((name for name in CA_VARIABLES if os.environ.get(name)), None)
-    if named is None:
-        return Finding("network", "note" if proxy else "ok", words["network_system"].format(way=way))
-    path = plain_text(os.environ[named])
-    said = words["network_named"].format(way=way, name=named, path=path)
-    if not Path(os.environ[named]).exists():
-        return Finding("network", "problem", words["network_missing"].format(said=said), words["network_mend"])
-    return Finding("network", "note", said)
+        return Finding("network", "ok", message("cli_doctor.url_sandbox"))
+    proxy, way = proxy_for(_api_url(settings)), message("cli_doctor.network_direct")
+    if proxy:
+        way = message("cli_doctor.network_proxy", proxy=plain_text(proxy))
+    name = next((name for name in CA_VARIABLES if os.environ.get(name)), None)
+    if name is None:
+        return Finding("network", "note" if proxy else "ok", message("cli_doctor.network_system", way=way))
+    text = message("cli_doctor.network_named", way=way, name=name, path=plain_text(os.environ[name]))
+    if not Path(os.environ[name]).exists():
+        missing = message("cli_doctor.network_missing", text=text)
+        return Finding("network", "problem", missing, message("cli_doctor.network_hint"))
+    return Finding("network", "note", text)
 
 
-def boundary(settings: Settings) -> Finding:
-    """What approvals are worth on a laptop."""
+def check_clients() -> Finding:
+    """Report the MCP clients on this computer that start this server, and what is wrong with their entries."""
+    servers = list(detect_servers(Machine(platform.system(), Path.home(), os.environ)))
+    if not servers:
+        return Finding("clients", "note", message("cli_doctor.clients_none"), message("cli_doctor.clients_none_hint"))
+    texts, flaws = [], set[str]()
+    for server in servers:
+        title = server.client.title
+        name = f"{title} ({plain_text(server.name)})" if server.name else f"{title} ({server.file})"
+        if server.flaw:
+            flaws.add(server.flaw)
+            detail = plain_text(render(server.detail))
+            name = render(one_of("cli_doctor.client_flaw", server.flaw, name=name, detail=detail))
+        texts.append(name)
+    hints = (render(one_of("cli_doctor.client_flaw_hint", flaw)) for flaw in sorted(flaws))
+    status: Literal["ok", "note", "problem"] = "note" if flaws else "ok"
+    return Finding("clients", "problem" if flaws & _SERIOUS_FLAWS else status, "; ".join(texts), " ".join(hints))
+
+
+def check_boundary(settings: Settings) -> Finding:
+    """Report what approvals on this computer are worth."""
     from saasus_mcp.permissions.secrets import passphrase  # noqa: PLC0415 - imports the cryptography
 
-    words = WORDS[settings.lang]
-    kept = words["set" if passphrase.is_passphrase_set(settings.state_folder) else "not_set"]
-    return Finding("boundary", "note", words["boundary_note"].format(passphrase=kept))
+    is_set = passphrase.is_passphrase_set(settings.state_folder)
+    state_of_it = message("cli_doctor.passphrase_is_set" if is_set else "cli_doctor.passphrase_not_set")
+    return Finding("boundary", "note", message("cli_doctor.boundary", passphrase=state_of_it))

@@ -1,89 +1,86 @@
-"""`saasus-mcp doctor`: what is wrong with credentials, clock, connection, policy and clients, and how to mend it."""
+"""`saasus-mcp doctor`: diagnose credentials, clock, connection, policy and clients."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from functools import partial
 from typing import Any
 
 import anyio
 import click
 
-from saasus_mcp.cli import client_check
+from saasus_mcp.cli.command_line import command
 from saasus_mcp.cli.doctor import api_check, checks
 from saasus_mcp.cli.doctor.checks import Finding
-from saasus_mcp.cli.doctor_wording import CHECKS, WORDS
-from saasus_mcp.cli.options import load_settings, shared_options
-from saasus_mcp.cli.terminal import format_json
-from saasus_mcp.common.language import Language
-from saasus_mcp.settings import Settings, SettingsError, settings_language
+from saasus_mcp.cli.options import CALL_SETTINGS, json_option, load_settings, setting_flags
+from saasus_mcp.cli.terminal import format_json, render, say
+from saasus_mcp.common.messages import message, one_of
+from saasus_mcp.settings import Settings, SettingsError
 
 COLOURS = {"ok": "green", "note": "yellow", "problem": "red", "skipped": "bright_black"}
 
 
-@click.command
-@shared_options
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def command(*, as_json: bool, **flags: Any) -> None:
-    """Check everything that a call depends on and explain how to fix problems. Shows no secrets.
-
-    Exit status 1 if there is a problem.
-    """
-    found: list[Finding] = []
-    lang = settings_language(flags["lang"])
+@command(help="cli_help.command.doctor")
+@setting_flags(*CALL_SETTINGS)
+@json_option
+def doctor(*, as_json: bool, **flags: Any) -> None:
+    """Print every finding as soon as it is known. Settings that are not valid are a finding too."""
     try:
-        chosen = load_settings(**flags)
+        settings = load_settings(**flags)
     except SettingsError as error:
-        mend = WORDS[lang]["settings_mend"]
-        findings = iter([checks.program(), Finding("settings", "problem", error.message, mend)])
+        hint = message("cli_doctor.settings_hint")
+        findings = iter([checks.check_program(), Finding("settings", "problem", error.message, hint)])
     else:
-        findings = _findings(chosen)
+        findings = _findings(settings)
+    found: list[Finding] = []
     for finding in findings:
         found.append(finding)
         if not as_json:
-            click.echo(_line(finding, lang))
+            click.echo(_line(finding))
     problems = sum(finding.status == "problem" for finding in found)
     if as_json:
-        click.echo(format_json({"ok": not problems, "checks": [asdict(finding) for finding in found]}))
+        click.echo(format_json({"ok": not problems, "checks": [finding.as_json() for finding in found]}))
     else:
-        words = WORDS[lang]
-        click.echo("\n" + (words["not_well"].format(count=problems) if problems else words["all_well"]))
+        click.echo()
+        say(message("cli_doctor.problems", count=problems) if problems else message("cli_doctor.no_problems"))
     sys.exit(1 if problems else 0)
 
 
-def _findings(chosen: Settings) -> Iterator[Finding]:
-    """Each check's finding as soon as it is there."""
-    lang = chosen.lang
-    yield checks.program()
-    for check in (checks.settings_read, checks.policy, checks.state_folder, checks.approvals, checks.jobs):
-        yield from _tried(check.__name__.removesuffix("_read"), lang, partial(check, chosen))
-    catalogue = _tried("catalogue", lang, partial(checks.catalogue, lang))
-    credentials = _tried("credentials", lang, partial(checks.credentials, chosen))
-    yield from (*catalogue, *credentials)
-    yield from _tried("url", lang, partial(checks.url, chosen))
-    yield from _tried("network", lang, partial(checks.network, chosen))
-    if any(each.status == "problem" for each in (*catalogue, *credentials)):
-        yield api_check.skip_signature_check(lang)
+def _findings(settings: Settings) -> Iterator[Finding]:
+    yield checks.check_program()
+    yield from _run("settings", partial(checks.check_settings, settings))
+    yield from _run("policy", partial(checks.check_policy, settings))
+    yield from _run("state", partial(checks.check_state_folder, settings))
+    yield from _run("approvals", partial(checks.check_approvals, settings))
+    yield from _run("jobs", partial(checks.check_jobs, settings))
+    required = [
+        *_run("catalogue", checks.check_catalogue),
+        *_run("credentials", partial(checks.check_credentials, settings)),
+    ]
+    yield from required
+    yield from _run("url", partial(checks.check_url, settings))
+    yield from _run("network", partial(checks.check_network, settings))
+    if any(finding.status == "problem" for finding in required):
+        yield Finding("signature", "skipped", message("cli_doctor.signature_skipped"))
     else:
-        yield from _tried("signature", lang, partial(anyio.run, api_check.check_api, chosen))
-    yield from _tried("clients", lang, partial(client_check.check_clients, chosen))
-    yield from _tried("boundary", lang, partial(checks.boundary, chosen))
+        yield from _run("signature", partial(anyio.run, api_check.check_api, settings))
+    yield from _run("clients", checks.check_clients)
+    yield from _run("boundary", partial(checks.check_boundary, settings))
 
 
-def _tried(check: str, lang: Language, find: Callable[[], Finding | list[Finding]]) -> list[Finding]:
-    """What a check finds. One that fails itself is a problem to tell of; the others go on."""
+def _run(name: str, check: Callable[[], Finding | list[Finding]]) -> list[Finding]:
+    """Return the findings of a check. A check that fails itself is a problem, and the others still run."""
     try:
-        found = find()
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with this computer, doctor says so
-        words = WORDS[lang]
-        said = words["check_failed"].format(why=type(error).__name__)
-        return [Finding(check, "problem", said, words["check_failed_mend"])]
+        found = check()
+    except Exception as error:  # noqa: BLE001 - doctor reports whatever is wrong with this computer
+        text = message("cli_doctor.check_failed", reason=type(error).__name__)
+        return [Finding(name, "problem", text, message("cli_doctor.check_failed_hint"))]
     return found if isinstance(found, list) else [found]
 
 
-def _line(finding: Finding, lang: Language) -> str:
-    mark = click.style(f"[{WORDS[lang][finding.status]}]", fg=COLOURS[finding.status])
-    mend = f"\n    -> {finding.mend}" if finding.mend else ""
-    return f"{mark} {CHECKS[lang][finding.check]}: {finding.said}{mend}"
+def _line(finding: Finding) -> str:
+    status = click.style(f"[{render(one_of('cli_doctor.status', finding.status))}]", fg=COLOURS[finding.status])
+    hint = render(finding.hint)
+    text = f"{status} {render(one_of('cli_doctor.check', finding.check))}: {render(finding.text)}"
+    return text + (f"\n    -> {hint}" if hint else "")

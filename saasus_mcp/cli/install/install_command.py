@@ -1,4 +1,4 @@
-"""`saasus-mcp install CLIENT`: our server in an MCP client's configuration, and out of it again."""
+"""`saasus-mcp install`: add this server to an MCP client's configuration, or remove it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,17 +14,24 @@ from typing import Any
 import click
 
 from saasus_mcp.catalog import load_catalogue
-from saasus_mcp.cli import composition, options
+from saasus_mcp.cli import composition
+from saasus_mcp.cli.command_line import argument, command, option
 from saasus_mcp.cli.install.server_command import LaunchOptions, build_server_command
-from saasus_mcp.cli.install_wording import WORDS
-from saasus_mcp.cli.options import load_settings, parse_toolset_names, shared_options
-from saasus_mcp.cli.terminal import is_terminal, prompt_hidden
+from saasus_mcp.cli.options import (
+    client_surface_option,
+    client_toolsets_option,
+    parse_toolset_names,
+    settings_options,
+)
+from saasus_mcp.cli.terminal import is_terminal, prompt_hidden, render, say
 from saasus_mcp.clients import config_files, entry_editing
 from saasus_mcp.clients.config_diff import diff_config
 from saasus_mcp.clients.config_files import ConfigBackup, ConfigFile
 from saasus_mcp.clients.known_clients import CLIENTS, GENERIC_CLIENT, KnownClient, Machine
 from saasus_mcp.clients.server_entry import PLACEHOLDER, LocalServer, RemoteServer, ServerEntry, build_entry
 from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.messages import Message, message
+from saasus_mcp.server.surface.toolsets import SurfaceKind
 from saasus_mcp.settings import Settings, credential_variables, parse_endpoint, require_valid_credentials
 
 SERVER_NAME = "saasus"
@@ -32,17 +39,17 @@ NAME_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
 
 class InstallError(SaasusMcpError):
-    """What was asked for cannot be written; nothing was."""
+    """The entry cannot be written, and the file was not changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class InstallRequest:
-    """What is to be installed, and how.
+    """The entry to install.
 
     Attributes:
-        url: of a hosted server; None for one that the client starts.
-        token: the variable that holds a hosted server's bearer token.
-        printed: whether it is only shown, so that placeholders stand for credentials.
+        url: of a hosted server, or None for one that the client starts.
+        token: the variable that holds the bearer token of a hosted server.
+        print_only: print the entry, with placeholders for credentials.
     """
 
     client: KnownClient
@@ -53,192 +60,213 @@ class InstallRequest:
     token: str
     write_secrets: bool
     yes: bool
-    printed: bool
-
-    @property
-    def words(self) -> Mapping[str, str]:
-        return WORDS[self.settings.lang]
+    print_only: bool
 
     @property
     def credentials(self) -> dict[str, str]:
-        """The variables that hold the credentials, with their values; none for the sandbox or a hosted server."""
+        """The credentials by variable; none for the sandbox or a hosted server."""
         return {} if self.url or self.settings.sandbox else credential_variables(self.settings)
 
     @property
     def writes_plain_text(self) -> bool:
-        """Whether credentials would be written as they are."""
+        """True if credentials would be written in plain text."""
         return self.write_secrets or not (self.client.variable_template or self.client.forwards_variables)
 
 
-@click.command
-@click.argument("client", required=False, type=click.Choice(list(CLIENTS)))
-@shared_options
-@options.client_surface_option
-@options.client_toolsets_option
-@click.option("--url", metavar="URL", help="URL of a hosted server, such as https://mcp.example.com/mcp.")
-@click.option(
-    "--token-env",
-    "token",
-    metavar="NAME",
-    default="",
-    help="With --url: environment variable that holds a bearer token.",
-)
-@click.option("--name", default=SERVER_NAME, show_default=True, help="Name of this server in the client.")
-@click.option(
-    "--command", "launcher", default="", metavar="COMMAND", help="Command that starts the server; uvx by default."
-)
-@click.option(
-    "--file", type=click.Path(path_type=Path, dir_okay=False), help="Another configuration file of this client."
-)
-@click.option("--write-secrets", is_flag=True, help="Write credentials to the file in plain text.")
-@click.option("--print", "printed", is_flag=True, help="Only print the entry; without CLIENT, in the common format.")
-@click.option("--uninstall", is_flag=True, help="Remove the entry.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-def command(client: str | None, file: Path | None, *, uninstall: bool, **flags: Any) -> None:
-    """Add this server to an MCP client's configuration after showing the changes.
-
-    Credentials are written as references if the client supports them. The rest of the file is not changed.
-    """
-    order = _order(client, flags)
-    if order.printed:
-        click.echo(entry_editing.render_entry(order.client, order.name, _entry(order)))
+@command(help="cli_help.command.install")
+@argument("client", required=False, type=click.Choice(list(CLIENTS)))
+@settings_options()
+@client_surface_option
+@client_toolsets_option
+@option("--url", metavar="URL", help="cli_help.option.url")
+@option("--token-env", "token", metavar="NAME", default="", help="cli_help.option.token_variable")
+@option("--name", default=SERVER_NAME, show_default=True, help="cli_help.option.server_name")
+@option("--command", "launcher", default="", metavar="COMMAND", help="cli_help.option.launcher")
+@option("--file", type=click.Path(path_type=Path, dir_okay=False), help="cli_help.option.client_file")
+@option("--write-secrets", is_flag=True, help="cli_help.option.write_secrets")
+@option("--print", "print_only", is_flag=True, help="cli_help.option.print_entry")
+@option("--uninstall", is_flag=True, help="cli_help.option.uninstall")
+@option("--yes", is_flag=True, help="cli_help.option.yes")
+def install(
+    settings: Settings,
+    *,
+    client: str | None,
+    surface: SurfaceKind | None,
+    toolsets: str | None,
+    launcher: str,
+    file: Path | None,
+    uninstall: bool,
+    **entry: Any,
+) -> None:
+    """Show the changes, ask, and write or remove the entry."""
+    launch = LaunchOptions(launcher, surface, parse_toolset_names(toolsets or ""))
+    request = _parse_request(settings, client, launch, entry)
+    if request.print_only:
+        click.echo(entry_editing.render_entry(request.client, request.name, _build_entry(request)))
         return
-    held = config_files.read_config_file(file or order.client.file(Machine(platform.system(), Path.home(), os.environ)))
-    keeper = ConfigBackup(order.settings.state_folder, order.client, held.file, order.name)
-    click.echo(f"{order.client.title}: {held.file}")
-    if held.link is not None:
-        click.echo(order.words["follows"].format(link=held.link))
+    path = file or request.client.file(Machine(platform.system(), Path.home(), os.environ))
+    config = config_files.read_config_file(path)
+    backup = ConfigBackup(settings.state_folder, request.client, config.file, request.name)
+    click.echo(f"{request.client.title}: {config.file}")
+    if config.link is not None:
+        say(message("cli_install.symbolic_link", link=str(config.link)))
     if uninstall:
-        _take_out(order, keeper, held)
+        _remove(request, backup, config)
     else:
-        _put_in(order, keeper, held)
+        _add(request, backup, config)
 
 
-def _order(client: str | None, flags: dict[str, Any]) -> InstallRequest:
-    own = {name: flags.pop(name) for name in ("name", "url", "token", "write_secrets", "yes", "printed")}
-    launcher, surface, toolsets = (flags.pop(name) for name in ("launcher", "surface", "toolsets"))
-    chosen = load_settings(**flags)
-    words = WORDS[chosen.lang]
-    if client is None and not own["printed"]:
-        raise InstallError(words["which"], words["which_mend"].format(clients=", ".join(CLIENTS)))
-    if not NAME_PATTERN.fullmatch(own["name"]):
-        raise InstallError(words["bad_name"], words["bad_name_mend"])
-    known = CLIENTS[client] if client else GENERIC_CLIENT
-    try:
-        own["url"] = parse_endpoint(own["url"]) if own["url"] else None
-    except ValueError as error:
-        raise InstallError(f"--url: {error}.", words["nothing"]) from None
-    if own["url"] and not known.url_key:
-        raise InstallError(words["no_remote"].format(client=known.title), words["no_remote_mend"])
-    wanted = LaunchOptions(launcher, surface, parse_toolset_names(toolsets or "", chosen.lang))
-    return InstallRequest(client=known, settings=chosen, launch=wanted, **own)
+def _parse_request(
+    settings: Settings, client: str | None, launch: LaunchOptions, entry: dict[str, Any]
+) -> InstallRequest:
+    """Check the options of a request.
 
-
-def _put_in(order: InstallRequest, keeper: ConfigBackup, held: ConfigFile) -> None:
-    if not order.url:
-        composition.resolve_policy(
-            order.settings
-        )  # a policy that stops the server is found now, not by a client that does not start
-    new = entry_editing.put_entry(keeper.base_text(held), order.client, order.name, _entry(order))
-    if new == held.text:
-        click.echo(order.words["already"])
-        return
-    click.echo(_coloured(diff_config(order.client, order.name, held.text, new)))
-    private = bool(order.writes_plain_text and order.credentials) and held.mode & config_files.OTHERS != 0
-    for note in (*_notes(order), *([order.words["made_private"].format(mode=f"{held.mode:04o}")] if private else [])):
-        click.echo(f"\n{note}")
-    _agree(order, "write")
-    keeper.write(held, new, private=private)
-    click.echo(order.words["written"].format(client=order.client.title, folder=keeper.folder))
-
-
-def _take_out(order: InstallRequest, keeper: ConfigBackup, held: ConfigFile) -> None:
-    before = keeper.original(held)
-    if before == held.raw:
-        click.echo(order.words["not_there"].format(name=order.name))
-        return
-    click.echo(_coloured(diff_config(order.client, order.name, held.text, (before or b"").decode())))
-    _agree(order, "take_out")
-    keeper.restore(held)
-    click.echo(order.words["taken_out"].format(client=order.client.title))
-
-
-def _entry(order: InstallRequest) -> ServerEntry:
-    if order.url:
-        return build_entry(order.client, RemoteServer(order.url, order.token), order.name)
-    if order.settings.sandbox:
-        composition.resolve_place(order.settings)  # which goes with no profile
-    needed, written = order.credentials, {}
-    if order.writes_plain_text:
-        written = (
-            {name: PLACEHOLDER.format(name=name) for name in needed} if order.printed else _in_clear(order, needed)
+    Raises:
+        InstallError: no client is named, or an option does not fit it.
+    """
+    if client is None and not entry["print_only"]:
+        clients = ", ".join(CLIENTS)
+        raise InstallError(
+            message("cli_install.which_client"), message("cli_install.which_client_hint", clients=clients)
         )
-    plain, started = build_server_command(order.settings, order.client, order.launch)
-    return build_entry(order.client, LocalServer(started, plain, tuple(needed), written), order.name)
+    nothing_written = message("cli_install.nothing_written")
+    if not NAME_PATTERN.fullmatch(entry["name"]):
+        raise InstallError(message("cli_install.invalid_name"), nothing_written)
+    known = CLIENTS[client] if client else GENERIC_CLIENT
+    if entry["url"]:
+        try:
+            entry["url"] = parse_endpoint(entry["url"])
+        except SaasusMcpError as error:
+            raise InstallError(message("cli_install.invalid_url", reason=error), nothing_written) from None
+        except ValueError as error:
+            raise InstallError(message("cli_install.invalid_url", reason=f"{error}."), nothing_written) from None
+        if not known.url_key:
+            raise InstallError(
+                message("cli_install.no_remote_servers", client=known.title),
+                message("cli_install.no_remote_servers_hint"),
+            )
+    return InstallRequest(known, settings, launch, **{**entry, "url": entry["url"] or None})
 
 
-def _in_clear(order: InstallRequest, needed: dict[str, str]) -> dict[str, str]:
-    """Credentials to be written as they are, which is never done without a person's word."""
-    words = order.words
-    if needed and not order.write_secrets:
-        said = words["clear"].format(client=order.client.title, names=", ".join(needed))
+def _add(request: InstallRequest, backup: ConfigBackup, config: ConfigFile) -> None:
+    if not request.url:
+        composition.resolve_policy(request.settings)  # a faulty policy is found now, not when the client starts
+    new = entry_editing.put_entry(backup.base_text(config), request.client, request.name, _build_entry(request))
+    if new == config.text:
+        say(message("cli_install.up_to_date"))
+        return
+    click.echo(_coloured(diff_config(request.client, request.name, config.text, new)))
+    notes = list(_notes(request))
+    private = request.writes_plain_text and bool(request.credentials) and config.mode & config_files.OTHERS != 0
+    if private:
+        notes.append(message("cli_install.made_private", mode=f"{config.mode:04o}"))
+    for note in notes:
+        click.echo(f"\n{render(note)}")
+    _require_consent(request, message("cli_install.ask_write"))
+    backup.write(config, new, private=private)
+    say(message("cli_install.written", client=request.client.title, folder=str(backup.folder)))
+
+
+def _remove(request: InstallRequest, backup: ConfigBackup, config: ConfigFile) -> None:
+    original = backup.original(config)
+    if original == config.raw:
+        say(message("cli_install.not_there", name=request.name))
+        return
+    click.echo(_coloured(diff_config(request.client, request.name, config.text, (original or b"").decode())))
+    _require_consent(request, message("cli_install.ask_remove"))
+    backup.restore(config)
+    say(message("cli_install.removed", client=request.client.title))
+
+
+def _build_entry(request: InstallRequest) -> ServerEntry:
+    if request.url:
+        return build_entry(request.client, RemoteServer(request.url, request.token), request.name)
+    if request.settings.sandbox:
+        composition.resolve_destination(request.settings)  # raises an error if a profile is set too
+    names, written = tuple(request.credentials), dict[str, str]()
+    if request.print_only and request.writes_plain_text:
+        written = {name: PLACEHOLDER.format(name=name) for name in names}
+    elif request.writes_plain_text:
+        written = _plain_text_credentials(request)
+    variables, words = build_server_command(request.settings, request.client, request.launch)
+    return build_entry(request.client, LocalServer(words, variables, names, written), request.name)
+
+
+def _plain_text_credentials(request: InstallRequest) -> dict[str, str]:
+    """Return the credentials to write in plain text, after the person's consent.
+
+    Raises:
+        InstallError: the person does not consent, or a credential is missing.
+    """
+    needed = request.credentials
+    if needed and not request.write_secrets:
+        names = ", ".join(needed)
+        warning = message("cli_install.plain_text", client=request.client.title, names=names)
+        error = InstallError(warning, message("cli_install.plain_text_hint"))
         if not is_terminal(sys.stdin):
-            raise InstallError(said, words["clear_mend"])
-        click.echo(f"{said} {words['clear_mend']}")
-        if not click.confirm(words["clear_ask"]):
-            raise InstallError(words["nothing"])
+            raise error
+        say(error)
+        if not click.confirm(render(message("cli_install.ask_plain_text"))):
+            raise InstallError(message("cli_install.nothing_written"))
     for name, value in needed.items():
         if not value and not is_terminal(sys.stdin):
-            raise InstallError(words["unset"].format(name=name), words["unset_mend"])
+            raise InstallError(message("cli_install.unset", name=name), message("cli_install.unset_hint"))
     values = {name: value or prompt_hidden(name) for name, value in needed.items()}
     require_valid_credentials(values)
     return values
 
 
-def _notes(order: InstallRequest) -> Iterator[str]:
-    """What a person should know before they say yes."""
-    words, client, needed = order.words, order.client, order.credentials
-    if order.url:
-        yield words["remote_token" if order.token else "remote_oauth"].format(name=order.token)
+def _notes(request: InstallRequest) -> Iterator[Message]:
+    """Yield what the person should know before they consent."""
+    if request.url:
+        remote = message("cli_install.remote_oauth")
+        yield message("cli_install.remote_token", name=request.token) if request.token else remote
         return
-    if needed and not order.writes_plain_text and client.supports_inputs:
-        yield words["asks"].format(client=client.title)
-    elif needed and not order.writes_plain_text:
-        yield words["references"].format(client=client.title, names=", ".join(needed))
-        unset = [name for name, value in needed.items() if not value]
-        if unset:
-            yield words["unset_here"].format(names=", ".join(unset))
-        if client.is_desktop:
-            yield words["windowed"].format(client=client.title)
-    if client.tool_limit is not None:
-        count = _listed(order.launch)
-        yield words["crowded" if count > client.tool_limit else "holds"].format(
-            client=client.title, most=client.tool_limit, count=count
-        )
-    if client.key == "claude-code":
-        yield words["running"]
-    yield words["boundary"]
+    if request.credentials and not request.writes_plain_text:
+        yield from _credential_notes(request)
+    limit, count, title = request.client.tool_limit, _count_tools(request.launch), request.client.title
+    if limit is not None and count > limit:
+        yield message("cli_install.too_many_tools", client=title, most=limit, count=count)
+    elif limit is not None:
+        yield message("cli_install.tools_fit", client=title, most=limit)
+    if request.client.key == "claude-code":
+        yield message("cli_install.close_claude_code")
+    yield message("cli_install.boundary")
 
 
-def _listed(wanted: LaunchOptions) -> int:
-    """How many operations would be listed, at least, by a client that cannot hold them all."""
-    if wanted.toolsets:
-        return sum(operation.toolset in wanted.toolsets for operation in load_catalogue())
-    return len(load_catalogue()) if wanted.surface == "full" else 0
+def _credential_notes(request: InstallRequest) -> Iterator[Message]:
+    """Yield where the client gets the credentials from."""
+    client, needed = request.client, request.credentials
+    if client.supports_inputs:
+        yield message("cli_install.client_asks", client=client.title)
+        return
+    yield message("cli_install.references", client=client.title, names=", ".join(needed))
+    unset = [name for name, value in needed.items() if not value]
+    if unset:
+        yield message("cli_install.unset_here", names=", ".join(unset))
+    if client.is_desktop:
+        yield message("cli_install.desktop_environment", client=client.title)
 
 
-def _agree(order: InstallRequest, question: str) -> None:
-    """Go on only with a person's yes, or with --yes.
+def _count_tools(launch: LaunchOptions) -> int:
+    """Return how many operations would be listed at least, by a client with a limit."""
+    if launch.toolsets:
+        return sum(operation.toolset in launch.toolsets for operation in load_catalogue())
+    return len(load_catalogue()) if launch.surface == "full" else 0
+
+
+def _require_consent(request: InstallRequest, question: Message) -> None:
+    """Ask the person, unless --yes is given.
 
     Raises:
-        NotInstalled: there is nobody to ask, or they said no.
+        InstallError: no terminal, or the person says no.
     """
-    if order.yes:
+    if request.yes:
         return
     if not is_terminal(sys.stdin):
-        raise InstallError(order.words["nobody"], order.words["nobody_mend"])
-    if not click.confirm(f"\n{order.words[question]}"):
-        raise InstallError(order.words["nothing"])
+        raise InstallError(message("cli_install.no_terminal"), message("cli_install.no_terminal_hint"))
+    if not click.confirm(f"\n{render(question)}"):
+        raise InstallError(message("cli_install.nothing_written"))
 
 
 def _coloured(text: str) -> str:

@@ -1,4 +1,4 @@
-"""How a client is to start this server: the command, the flags, and the variables that hold no secret."""
+"""The command, flags and variables with which a client starts this server. None of them is a secret."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ PACKAGE_NAME = "saasus-mcp"
 
 @dataclass(frozen=True, slots=True)
 class LaunchOptions:
-    """What was said about how to start and what to list.
+    """How to start the server, and which tools it lists.
 
     Attributes:
-        launcher: the command line; empty for uvx, or where there is none, this installation.
-        surface: None for the one that the client can hold.
+        command: the command line; empty for uvx, or for this installation if uvx is missing.
+        surface: None for the surface that the client supports.
     """
 
     command: str
@@ -33,14 +33,14 @@ class LaunchOptions:
 
 
 def build_server_command(
-    settings: Settings, client: KnownClient, wanted: LaunchOptions
+    settings: Settings, client: KnownClient, launch: LaunchOptions
 ) -> tuple[dict[str, str], tuple[str, ...]]:
-    """The variables and the command line."""
-    return portable_variables(settings), (*_launcher(client, wanted.command), *_flags(settings, client, wanted))
+    """Return the variables and the command line."""
+    return portable_variables(settings), (*_start_command(client, launch.command), *_flags(settings, client, launch))
 
 
-def _launcher(client: KnownClient, given: str) -> tuple[str, ...]:
-    """A client with windows does not know the shell's PATH: it is given whole paths."""
+def _start_command(client: KnownClient, given: str) -> tuple[str, ...]:
+    """Return the command that starts the server. A desktop client does not know the shell's PATH and gets a full path."""
     if given:
         return tuple(shlex.split(given, posix=os.name == "posix"))
     uvx = shutil.which("uvx")
@@ -50,10 +50,10 @@ def _launcher(client: KnownClient, given: str) -> tuple[str, ...]:
 
 
 def installed_command() -> tuple[str, ...]:
-    """The command of this installation, by whole paths: the script beside the interpreter, else the module.
+    """Return the command of this installation with full paths: the script beside the interpreter, or else the module.
 
-    Without `-P`, `-m` would have Python look for every module in the working directory first: in a project's folder, where
-    clients start their servers and a model may write.
+    With `-m` but without `-P`, Python would look for every module in the working directory first. Clients start their
+    servers in a project's folder, where a model may write.
     """
     script = Path(sys.executable).with_name(PACKAGE_NAME + (".exe" if os.name == "nt" else ""))
     if script.is_file() and os.access(script, os.X_OK):
@@ -61,7 +61,7 @@ def installed_command() -> tuple[str, ...]:
     return (sys.executable, "-P", "-m", "saasus_mcp")
 
 
-def _flags(settings: Settings, client: KnownClient, wanted: LaunchOptions) -> Iterator[str]:
+def _flags(settings: Settings, client: KnownClient, launch: LaunchOptions) -> Iterator[str]:
     if settings.sandbox:
         yield "--sandbox"
     elif settings.profile != DEFAULT_PROFILE:
@@ -74,8 +74,8 @@ def _flags(settings: Settings, client: KnownClient, wanted: LaunchOptions) -> It
         yield from ("--lang", settings.lang)
     if settings.time_zone is not None:
         yield from ("--time-zone", settings.time_zone)
-    surface = wanted.surface or ("compact" if client.tool_limit is not None and not wanted.toolsets else None)
+    surface = launch.surface or ("compact" if client.tool_limit is not None and not launch.toolsets else None)
     if surface is not None:
         yield from ("--surface", surface)
-    if wanted.toolsets:
-        yield from ("--toolsets", ",".join(sorted(wanted.toolsets)))
+    if launch.toolsets:
+        yield from ("--toolsets", ",".join(sorted(launch.toolsets)))

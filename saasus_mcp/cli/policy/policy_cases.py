@@ -1,4 +1,4 @@
-"""A policy held to cases: calls with the decision that each must get."""
+"""Test a policy with cases: calls and the decisions that they must get."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from saasus_mcp.catalog import Catalogue, UnknownTool, load_catalogue
-from saasus_mcp.cli.policy_wording import WORDS
-from saasus_mcp.common.language import Language
+from saasus_mcp.common.messages import Message, message
 from saasus_mcp.permissions.policy import file as policy_file
 from saasus_mcp.permissions.policy import schema, yaml_reader
 from saasus_mcp.permissions.policy.errors import PolicyError, PolicyFault
@@ -21,7 +20,7 @@ DEFAULT_PRINCIPAL = "test"
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """One case: what was expected and what was decided."""
+    """The expected and the actual decision of a case."""
 
     name: str
     line: int
@@ -36,7 +35,7 @@ class CaseResult:
 
 @dataclass(frozen=True, slots=True)
 class CaseResults:
-    """Every case of a file."""
+    """The results of every case in a file."""
 
     policy: str
     cases: tuple[CaseResult, ...]
@@ -47,10 +46,10 @@ class CaseResults:
 
 
 def run_cases(file: Path) -> CaseResults:
-    """Decide every case of a file.
+    """Decide every case in a file.
 
     Raises:
-        PolicyError: the file, or the policy it names, is not sound.
+        PolicyError: the file, or the policy that it names, has errors.
     """
     document, catalogue = yaml_reader.read_document(file), load_catalogue()
     if not isinstance(document.value, dict):
@@ -58,62 +57,70 @@ def run_cases(file: Path) -> CaseResults:
     faults = schema.schema_faults(document, schema.TEST_SCHEMA) or list(_faults(document, catalogue))
     if faults:
         raise PolicyError(file, faults)
-    said = document.value
-    policy = policy_file.load_policy(
-        file.parent / said["policy"] if "policy" in said else policy_file.preset_path(said["mode"]), catalogue
-    )
+    content = document.value
+    path = file.parent / content["policy"] if "policy" in content else policy_file.preset_path(content["mode"])
+    policy = policy_file.load_policy(path, catalogue)
     results = (
         CaseResult(
             case["name"],
             document.line("cases", index),
             case["expect"],
             case.get("rule"),
-            policy.decide(_case(case, catalogue)),
+            policy.decide(_policy_input(case, catalogue)),
         )
-        for index, case in enumerate(said["cases"])
+        for index, case in enumerate(content["cases"])
     )
     return CaseResults(policy.name, tuple(results))
 
 
-def result_lines(results: CaseResults, lang: Language) -> Iterator[str]:
-    """The results, for people."""
-    words = WORDS[lang]
+def result_lines(results: CaseResults) -> Iterator[Message]:
+    """Yield a line for every case, and the totals."""
     for case in results.cases:
+        if case.passed:
+            yield message("cli_policy.case_passed", name=case.name)
+            continue
         decision = case.decision
-        got = words["by"].format(outcome=decision.outcome, rule=decision.rule)
-        expected = words["by"].format(outcome=case.expected, rule=case.rule) if case.rule else case.expected
-        told = {"name": case.name, "line": case.line, "expected": expected, "got": got, "reason": decision.reason}
-        yield words["passed" if case.passed else "failed"].format(**told)
+        expected: str | Message = case.expected
+        if case.rule:
+            expected = message("cli_policy.outcome_by", outcome=case.expected, rule=case.rule)
+        yield message(
+            "cli_policy.case_failed",
+            name=case.name,
+            line=case.line,
+            expected=expected,
+            got=message("cli_policy.outcome_by", outcome=decision.outcome, rule=decision.rule),
+            reason=decision.reason,
+        )
     passed = len(results.cases) - results.failed
-    yield words["results"].format(passed=passed, failed=results.failed, policy=results.policy)
+    yield message("cli_policy.case_summary", passed=passed, failed=results.failed, policy=results.policy)
 
 
-def _case(said: dict[str, Any], catalogue: Catalogue) -> PolicyInput:
-    principal = Principal(said.get("as", DEFAULT_PRINCIPAL), frozenset(said.get("groups", ())), said.get("claims", {}))
-    operation, profile = catalogue.find(said["tool"]), said.get("profile", "default")
-    return PolicyInput(operation, said.get("args", {}), principal, profile, said.get("target"), said.get("impact"))
+def _policy_input(case: dict[str, Any], catalogue: Catalogue) -> PolicyInput:
+    principal = Principal(case.get("as", DEFAULT_PRINCIPAL), frozenset(case.get("groups", ())), case.get("claims", {}))
+    operation, profile = catalogue.find(case["tool"]), case.get("profile", "default")
+    return PolicyInput(operation, case.get("args", {}), principal, profile, case.get("target"), case.get("impact"))
 
 
 def _faults(document: PolicyDocument, catalogue: Catalogue) -> Iterator[PolicyFault]:
-    """What does not make sense: no policy, a name twice, a tool or an argument that does not exist."""
+    """Yield the faults that the schema does not find: no policy, a duplicate name, an unknown tool or argument."""
     if ("policy" in document.value) == ("mode" in document.value):
         yield PolicyFault(1, "which_policy")
     first: dict[str, int] = {}
     for index, case in enumerate(document.value["cases"]):
-        where = schema.describe_place(document, ("cases", index))
+        place = schema.describe_place(document, ("cases", index))
         line = document.line("cases", index, "name")
         if case["name"] in first:
-            yield PolicyFault(line, "case_name", {"first": str(first[case["name"]])}, where)
+            yield PolicyFault(line, "case_name", {"first": str(first[case["name"]])}, place)
         first.setdefault(case["name"], line)
         try:
             operation = catalogue.find(case["tool"])
         except UnknownTool as error:
-            what = "unknown_tool" if error.nearest else "unknown_tool_far"
-            given = {"tool": case["tool"], "nearest": ", ".join(error.nearest)}
-            yield PolicyFault(document.line("cases", index, "tool"), what, given, where)
+            kind = "unknown_tool" if error.nearest else "unknown_tool_far"
+            params = {"tool": case["tool"], "nearest": ", ".join(error.nearest)}
+            yield PolicyFault(document.line("cases", index, "tool"), kind, params, place)
             continue
         known = operation.input_schema.get("properties", {})
         for name in case.get("args", {}):
             if name not in known:
-                given = {"tool": operation.tool, "key": name, "known": ", ".join(known) or "-"}
-                yield PolicyFault(document.line("cases", index, "args", name), "argument", given, where)
+                params = {"tool": operation.tool, "key": name, "known": ", ".join(known) or "-"}
+                yield PolicyFault(document.line("cases", index, "args", name), "argument", params, place)

@@ -1,4 +1,4 @@
-"""`saasus-mcp policy`: what a policy does, before anyone relies on it. Needs neither credentials nor a connection."""
+"""`saasus-mcp policy`: check, explain, test, reload and replay a policy. Needs neither credentials nor a connection."""
 
 from __future__ import annotations
 
@@ -7,192 +7,183 @@ import time
 from collections import Counter
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import click
 
 from saasus_mcp.catalog import Catalogue, load_catalogue
-from saasus_mcp.cli import composition, policy_reloading, state
-from saasus_mcp.cli.options import language_option, load_settings
+from saasus_mcp.cli import composition, state
+from saasus_mcp.cli.command_line import argument, group, option
+from saasus_mcp.cli.options import json_option, parse_since, settings_options
 from saasus_mcp.cli.policy import policy_cases, policy_explain, policy_replay
-from saasus_mcp.cli.policy_wording import WORDS
-from saasus_mcp.cli.terminal import format_json, safe
-from saasus_mcp.common.language import Language
+from saasus_mcp.cli.question_view import terminal_reader
+from saasus_mcp.cli.terminal import announce_policy, format_json, reader_language, render, say
+from saasus_mcp.common.messages import message
+from saasus_mcp.common.text import visible_text
 from saasus_mcp.permissions.policy import file as policy_file
 from saasus_mcp.permissions.policy import reload
 from saasus_mcp.permissions.policy.file import PolicyError, PolicyFault
-from saasus_mcp.permissions.policy.model import DecisionOutcome, Policy, PolicyInput, Principal
-from saasus_mcp.permissions.policy.presets import ReadOnlyPolicy
+from saasus_mcp.permissions.policy.model import DecisionOutcome, Policy, PolicyInput, Principal, is_conditional
+from saasus_mcp.permissions.policy.reload import ReloadReplies
 from saasus_mcp.settings import Settings
 
-FILE = click.argument("file", type=click.Path(path_type=Path, resolve_path=True))
-POLICY = click.option("--policy", type=click.Path(path_type=Path, resolve_path=True), help="A policy file.")
-MODE = click.option("--mode", type=click.Choice(["read-only", "guarded", "strict"]), help="A preset.")
-PROFILE = click.option("--profile", help="Profile used for the call.")
-JSON = click.option("--json", "as_json", is_flag=True, help="JSON.")
+_file_argument = argument("file", type=click.Path(path_type=Path, resolve_path=True))
 
 
-@click.group
-def command() -> None:
-    """Check, explain and test a policy before using it. Language reference: docs/policy.md."""
+@group(help="cli_help.command.policy")
+def policy() -> None:
+    """Hold the commands of policies."""
 
 
-@command.command
-@FILE
-@PROFILE
-@language_option
-def check(file: Path, **flags: Any) -> None:
-    """Validate a policy file. Lists every error with its line and a fix. Exit status 1 if there are errors."""
-    chosen = load_settings(**flags)
-    words, catalogue = WORDS[chosen.lang], load_catalogue()
-    policy, notes = _sound(file, catalogue, chosen.lang)
+@policy.command("check", help="cli_help.command.policy_check")
+@_file_argument
+@settings_options("profile", "lang")
+def check(settings: Settings, *, file: Path) -> None:
+    """Print the errors of a policy file, or how many tools it allows to this person."""
+    catalogue, user = load_catalogue(), composition.local_user()
+    checked, notes = _load_valid(file, catalogue)
     for note in notes:
-        click.echo(words["note"].format(said=safe(note.render(file, chosen.lang))))
-    who = composition.local_user()
-    counted = _counted(policy, catalogue, who, chosen.profile)
-    rules = len(getattr(policy, "rules", ()))
-    click.echo(words["sound"].format(file=file, rules=rules, who=who.id, profile=chosen.profile, **counted))
-    groups = ", ".join(getattr(policy, "groups", ()))
+        say(message("cli_policy.note", text=visible_text(note.render(file, reader_language()))))
+    say(
+        message(
+            "cli_policy.valid",
+            file=str(file),
+            rules=len(getattr(checked, "rules", ())),
+            principal=user.id,
+            profile=settings.profile,
+            **_count_outcomes(checked, catalogue, user, settings.profile),
+        )
+    )
+    groups = tuple(getattr(checked, "groups", ()))
     if groups:
-        click.echo(words["closed_groups"].format(groups=groups))
-    if policy.announcement:
-        click.echo(f"saasus-mcp: {safe(policy.announcement)}", err=True)
+        say(message("cli_policy.closed_groups", groups=groups))
+    announce_policy(checked.announcement)
 
 
-@command.command
-@click.argument("tool")
-@click.argument("arguments", metavar="[JSON]", default="{}")
-@click.option("--as", "who", help="Id of the principal; you by default.")
-@click.option("--group", "groups", multiple=True, help="Group of the principal; repeatable.")
-@click.option("--claims", help="Claims of the principal, as a JSON object.")
-@click.option("--target", help="Current state as returned by the API, as a JSON object.")
-@click.option("--impact", help='Impact of the call: a JSON object such as {"users": 3}.')
-@POLICY
-@MODE
-@PROFILE
-@JSON
-@language_option
+@policy.command("explain", help="cli_help.command.policy_explain")
+@argument("tool")
+@argument("arguments", metavar="[JSON]", default="{}")
+@option("--as", "user", help="cli_help.option.principal")
+@option("--group", "groups", multiple=True, help="cli_help.option.principal_group")
+@option("--claims", help="cli_help.option.claims")
+@option("--target", help="cli_help.option.target")
+@option("--impact", help="cli_help.option.impact")
+@settings_options("policy", "mode", "profile", "lang")
+@json_option
 def explain(
+    settings: Settings,
+    *,
     tool: str,
     arguments: str,
-    who: str | None,
+    user: str | None,
     groups: tuple[str, ...],
-    *,
     claims: str | None,
     target: str | None,
     impact: str | None,
     as_json: bool,
-    **flags: Any,
 ) -> None:
-    """Show how a call of TOOL with these arguments is decided: every rule, the one that applies, and why.
-
-    Nothing is read from the API. Specify live state with --target and --impact.
-    """
-    chosen = load_settings(**flags)
-    given = {"--claims": claims, "--target": target, "--impact": impact}
-    stated = {
-        flag: policy_explain.parse_object(flag, text, chosen.lang) for flag, text in given.items() if text is not None
-    }
-    principal = Principal(who or composition.local_user().id, frozenset(groups), stated.get("--claims", {}))
-    asked = policy_explain.ExplainRequest(tool, arguments, principal, stated.get("--target"), stated.get("--impact"))
-    told = policy_explain.explain_call(asked, _policy(chosen), chosen)
-    if told.warning:
-        click.echo(safe(told.warning), err=True)
-    click.echo(format_json(told.json) if as_json else safe(told.text))
+    """Print how a policy decides one call."""
+    options = {"--claims": claims, "--target": target, "--impact": impact}
+    given = {name: policy_explain.parse_object(name, text) for name, text in options.items() if text is not None}
+    principal = Principal(user or composition.local_user().id, frozenset(groups), given.get("--claims", {}))
+    request = policy_explain.ExplainRequest(
+        tool, arguments, principal, settings.profile, target=given.get("--target"), impact=given.get("--impact")
+    )
+    explanation = policy_explain.explain_call(request, _load_policy(settings))
+    if explanation.warning is not None:
+        click.echo(visible_text(render(explanation.warning)), err=True)
+    click.echo(format_json(explanation.json) if as_json else visible_text(explanation.text))
 
 
-@command.command
-@FILE
-@language_option
-def test(file: Path, **flags: Any) -> None:
-    """Test a policy with the cases in FILE: calls and their expected decisions. Exit status 1 if one differs."""
-    lang: Language = load_settings(**flags).lang
+@policy.command("test", help="cli_help.command.policy_test")
+@_file_argument
+@settings_options("lang")
+def test(_: Settings, *, file: Path) -> None:
+    """Print the result of every case in a file."""
     results = policy_cases.run_cases(file)
-    for line in policy_cases.result_lines(results, lang):
-        click.echo(safe(line))
+    for line in policy_cases.result_lines(results):
+        click.echo(visible_text(render(line)))
     sys.exit(1 if results.failed else 0)
 
 
-@command.command
-@POLICY
-@language_option
-def reload_command(**flags: Any) -> None:
-    """Make running servers reload their policy file: servers that use --policy FILE, or all that use a policy file.
-
-    An invalid file is rejected and not loaded by any server. Exit status 1 also if a server keeps its old policy.
-    """
-    chosen = load_settings(**flags)
-    words, catalogue, kept = WORDS[chosen.lang], load_catalogue(), False
-    files = [chosen.policy] if chosen.policy is not None else reload.running_policy_files(chosen.state_folder)
+@policy.command("reload", help="cli_help.command.policy_reload")
+@settings_options("policy", "lang")
+def reload_(settings: Settings) -> None:
+    """Check the policy files, make the servers read them again, and print what each server did."""
+    catalogue, folder = load_catalogue(), settings.state_folder
+    files = [settings.policy] if settings.policy is not None else reload.running_policy_files(folder)
     for file in files:
-        policy, _ = _sound(file, catalogue, chosen.lang)
-        if policy.announcement:
-            click.echo(f"saasus-mcp: {safe(policy.announcement)}", err=True)
+        announce_policy(_load_valid(file, catalogue)[0].announcement)
+    rejected = False
     for file in files:
-        answers = reload.request_reload(chosen.state_folder, file, partial(time.sleep, reload.REPLY_POLL_INTERVAL))
-        for line in policy_reloading.lines(file, answers, chosen.lang):
-            click.echo(safe(line))
-        kept = kept or not all(note.taken for note in answers.replied)
+        replies = reload.request_reload(folder, file, partial(time.sleep, reload.REPLY_POLL_INTERVAL))
+        _print_replies(file, replies)
+        rejected = rejected or not all(reply.taken for reply in replies.replied)
     if not files:
-        click.echo(words["no_servers"])
-    sys.exit(1 if kept else 0)
+        say(message("cli_policy.no_servers"))
+    sys.exit(1 if rejected else 0)
 
 
-@command.command
-@POLICY
-@MODE
-@click.option("--since", help="Only calls since then: a date, a time, or a duration such as 24h or 7d.")
-@JSON
-@language_option
-def replay(since: str | None, *, as_json: bool, **flags: Any) -> None:
-    """Re-evaluate the calls in the audit log: which decisions would this policy change?
-
-    The audit log contains no secrets or claims, and only counts of live state. Decisions that depend on anything else
-    are listed as undetermined.
-    """
-    chosen = load_settings(**flags)
-    after = policy_replay.parse_since(since, chosen.lang) if since else 0.0
-    with state.open_stores(chosen) as stores:
+@policy.command("replay", help="cli_help.command.policy_replay")
+@settings_options("policy", "mode", "time_zone", "lang")
+@option("--since", help="cli_help.option.replay_since")
+@json_option
+def replay(settings: Settings, *, since: str | None, as_json: bool) -> None:
+    """Print which decisions of the audit log this policy would change."""
+    after = parse_since(since, terminal_reader(settings).zone) if since else 0.0
+    with state.open_stores(settings) as stores:
         records = [record for store in stores for record in store.audit_log.list_records(after)]
-    replayed = policy_replay.replay_calls(records, _policy(chosen), load_catalogue())
+    report = policy_replay.replay_calls(records, _load_policy(settings), load_catalogue())
     if as_json:
-        click.echo(format_json(policy_replay.report_json(replayed)))
+        click.echo(format_json(policy_replay.report_json(report)))
         return
-    for line in policy_replay.report_lines(replayed, chosen.lang):
-        click.echo(safe(line))
+    for line in policy_replay.report_lines(report):
+        click.echo(visible_text(render(line)))
 
 
-def _sound(file: Path, catalogue: Catalogue, lang: Language) -> tuple[Policy, tuple[PolicyFault, ...]]:
-    """The policy of a file, and what may surprise in it. A faulty one ends the command: every fault, its line, its mend."""
+def _load_valid(file: Path, catalogue: Catalogue) -> tuple[Policy, tuple[PolicyFault, ...]]:
+    """Return the policy of a file and notes on it. If it has errors, print all of them and end the command."""
     try:
         return policy_file.load_policy_with_notes(file, catalogue)
     except PolicyError as error:
         for fault in error.faults:
-            click.echo(safe(fault.render(file, lang)), err=True)
-        click.echo(WORDS[lang]["faults"].format(file=file, count=len(error.faults)), err=True)
+            click.echo(visible_text(fault.render(file, reader_language())), err=True)
+        say(message("cli_policy.not_loaded", file=str(file), count=len(error.faults)), err=True)
         sys.exit(1)
 
 
-def _policy(chosen: Settings) -> Policy:
-    """The policy in force or asked for; a preset from its file, so that its rules can be shown.
+def _load_policy(settings: Settings) -> Policy:
+    """Return the policy of the settings. A preset is loaded from its file, so that its rules can be shown.
 
     Raises:
-        PolicyError: the file is not sound.
+        PolicyError: the file has errors.
     """
-    if chosen.policy is None:
-        return policy_file.load_policy(
-            policy_file.preset_path("read-only" if chosen.read_only else chosen.mode or "guarded")
-        )
-    policy = policy_file.load_policy(chosen.policy)
-    return ReadOnlyPolicy(policy) if chosen.read_only or chosen.mode == "read-only" else policy
+    if settings.policy is None:
+        return policy_file.load_policy(policy_file.preset_path(composition.preset_name(settings)))
+    return composition.limit_to_reads(policy_file.load_policy(settings.policy), settings)
 
 
-def _counted(policy: Policy, catalogue: Catalogue, who: Principal, profile: str) -> dict[str, int]:
-    """How many tools are decided how for someone; `hangs` where it depends on more than the tool."""
-    found: Counter[DecisionOutcome | str] = Counter()
+def _count_outcomes(policy: Policy, catalogue: Catalogue, user: Principal, profile: str) -> dict[str, int]:
+    """Return how many tools get each outcome, and how many depend on the call (`conditional`)."""
+    counts: Counter[DecisionOutcome | str] = Counter()
     for operation in catalogue:
-        case = PolicyInput(operation, {}, who, profile)
-        conditional = any(rule.when is not None and rule.skipped_by is None for rule in policy.explain(case))
-        forbidden = not policy.could_allow(operation, who, profile)
-        found["deny" if forbidden else "hangs" if conditional else policy.decide(case).outcome] += 1
-    return {name: found[name] for name in ("allow", "confirm", "approve", "deny", "hangs")}
+        call = PolicyInput(operation, {}, user, profile)
+        conditional = is_conditional(policy.explain(call))
+        if not policy.could_allow(operation, user, profile):
+            counts["deny"] += 1
+        else:
+            counts["conditional" if conditional else policy.decide(call).outcome] += 1
+    return {name: counts[name] for name in ("allow", "confirm", "approve", "deny", "conditional")}
+
+
+def _print_replies(file: Path, replies: ReloadReplies) -> None:
+    name = visible_text(str(file))
+    if not replies.replied and not replies.silent:
+        say(message("cli_policy.no_server", file=name))
+    for server in replies.replied:
+        if server.taken:
+            say(message("cli_policy.reloaded", file=name, pid=server.pid))
+        else:
+            reason = visible_text(render(server.said))
+            say(message("cli_policy.reload_rejected", file=name, pid=server.pid, text=reason))
+    for server in replies.silent:
+        say(message("cli_policy.no_response", file=name, pid=server.pid))

@@ -1,131 +1,145 @@
-"""How one call is decided, told rule by rule."""
+"""Explain how a policy decides one call, rule by rule."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from saasus_mcp.catalog import Operation, load_catalogue
-from saasus_mcp.cli.call import find_operation, parse_arguments_json
-from saasus_mcp.cli.policy_wording import WORDS
+from saasus_mcp.cli.call import find_operation
+from saasus_mcp.cli.session import parse_json
+from saasus_mcp.cli.terminal import render
 from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.common.language import Language
+from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.permissions.policy.model import Decision, Policy, PolicyInput, Principal, RuleTrace
 from saasus_mcp.permissions.policy.presets import unwrap_policy
 from saasus_mcp.permissions.policy.rules import RulePolicy
-from saasus_mcp.saasus import arguments
-from saasus_mcp.settings import Settings
+from saasus_mcp.saasus.arguments import parse_arguments
 
 
 @dataclass(frozen=True, slots=True)
 class ExplainRequest:
-    """The call that is asked about. `target` and `impact`: the live state to go by, None where none is given."""
+    """The call to explain.
+
+    Attributes:
+        arguments: JSON.
+        target: the current state of the target, or None if it is not given.
+        impact: counts by metric, or None if they are not given.
+    """
 
     tool: str
     arguments: str
     principal: Principal
-    target: Any
-    impact: dict[str, Any] | None
+    profile: str
+    target: Any = field(kw_only=True)
+    impact: dict[str, Any] | None = field(kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The answer, for people and as JSON, and what must be said besides."""
+    """The explanation for people and as JSON, with a warning if a real call would fail before the policy."""
 
     text: str
     json: dict[str, Any]
-    warning: str
+    warning: Message | None
 
 
-def explain_call(asked: ExplainRequest, policy: Policy, chosen: Settings) -> Explanation:
-    """How a policy decides the call that is asked about.
+def explain_call(request: ExplainRequest, policy: Policy) -> Explanation:
+    """Return how the policy decides the call.
 
     Raises:
-        SaasusMcpError: there is no such tool, or the arguments are no JSON object.
+        SaasusMcpError: the tool does not exist, or the arguments are not a JSON object.
     """
-    operation = find_operation(load_catalogue(), asked.tool, chosen.lang)
-    args, warning = _arguments(operation, parse_object("JSON", asked.arguments, chosen.lang), chosen.lang)
-    case = PolicyInput(operation, args, asked.principal, chosen.profile, asked.target, asked.impact)
-    decision, considered = policy.decide(case), policy.explain(case)
-    needs = policy.required_state(operation, asked.principal, chosen.profile)
-    missing = [state for state in sorted(needs) if getattr(case, state) is None]
-    record = {
+    operation, principal, profile = find_operation(load_catalogue(), request.tool), request.principal, request.profile
+    arguments, warning = _parse_arguments(operation, parse_object("JSON", request.arguments))
+    call = PolicyInput(operation, arguments, principal, profile, request.target, request.impact)
+    decision, rules, groups = policy.decide(call), policy.explain(call), principal_groups(policy, principal)
+    required = policy.required_state(operation, principal, profile)
+    missing = [name for name in sorted(required) if getattr(call, name) is None]
+    document = {
         "tool": operation.tool,
         "operation": operation.key,
-        "principal": asked.principal.id,
-        "groups": sorted(groups_of_principal(policy, asked.principal)),
-        "profile": chosen.profile,
+        "principal": principal.id,
+        "groups": sorted(groups),
+        "profile": profile,
         "policy": policy.name,
-        "decision": asdict(decision),
-        "rules": [asdict(rule) for rule in considered],
+        "decision": {**asdict(decision), "reason": str(decision.reason)},
+        "rules": [{**asdict(rule), "error": rule.error and str(rule.error)} for rule in rules],
         "missing_state": missing,
     }
-    groups = groups_of_principal(policy, asked.principal)
-    lines = [*_head(case, policy.name, groups, chosen.lang), "", *_rules(considered, chosen.lang), ""]
-    lines += _end(decision, considered, missing, chosen.lang)
-    return Explanation("\n".join(lines), record, warning)
+    lines = [*_heading(call, policy.name, groups), "", *_rule_lines(rules), "", *_result(decision, rules, missing)]
+    return Explanation("\n".join(lines), document, warning)
 
 
-def parse_object(flag: str, text: str, lang: Language) -> dict[str, Any]:
-    """A JSON object that was given on the command line.
+def parse_object(option: str, text: str) -> dict[str, Any]:
+    """Return a JSON object from the command line.
 
     Raises:
-        SaasusMcpError: it is none.
+        SaasusMcpError: it is something else.
     """
-    value = parse_arguments_json(text, lang)
+    value = parse_json(text)
     if not isinstance(value, dict):
-        words = WORDS[lang]
-        raise SaasusMcpError(words["not_object"].format(flag=flag), words["not_object_mend"])
+        raise SaasusMcpError(message("cli.not_an_object", option=option), message("cli.not_an_object_hint"))
     return value
 
 
-def _arguments(operation: Operation, raw: dict[str, Any], lang: Language) -> tuple[dict[str, Any], str]:
-    """The arguments as the policy would see them, and why a real call with them would not get that far."""
+def principal_groups(policy: Policy, principal: Principal) -> frozenset[str]:
+    """Return the groups of a principal as the policy's rules see them."""
+    inner = unwrap_policy(policy)
+    return inner.groups_of(principal) if isinstance(inner, RulePolicy) else principal.groups
+
+
+def _parse_arguments(operation: Operation, given: dict[str, Any]) -> tuple[dict[str, Any], Message | None]:
+    """Return the arguments as the policy sees them, and a warning if they are not valid."""
     try:
-        return dict(arguments.parse_arguments(operation, raw).values), ""
+        return dict(parse_arguments(operation, given).values), None
     except SaasusMcpError as error:
-        return raw, WORDS[lang]["invalid"].format(why=error)
+        return given, message("cli_policy.ends_before_policy", reason=error)
 
 
-def groups_of_principal(policy: Policy, principal: Principal) -> frozenset[str]:
-    """The groups of a caller as the policy's rules see them."""
-    under = unwrap_policy(policy)
-    return under.groups_of(principal) if isinstance(under, RulePolicy) else principal.groups
+def _heading(call: PolicyInput, policy: str, groups: frozenset[str]) -> Iterator[str]:
+    operation, principal = call.operation, call.principal
+    yield render(
+        message(
+            "cli_policy.explained_call",
+            tool=operation.tool,
+            key=operation.key,
+            level=operation.level,
+            principal=principal.id,
+            profile=call.profile,
+            policy=policy,
+        )
+    )
+    if groups:
+        yield render(message("cli_policy.groups", groups=", ".join(sorted(groups))))
+    if ignored := principal.groups - groups:
+        yield render(message("cli_policy.ignored_groups", groups=", ".join(sorted(ignored))))
 
 
-def _head(case: PolicyInput, policy: str, groups: frozenset[str], lang: Language) -> list[str]:
-    words, operation, who = WORDS[lang], case.operation, case.principal
-    about = {"tool": operation.tool, "key": operation.key, "level": operation.level, "who": who.id}
-    lines = [words["call"].format(**about, profile=case.profile, policy=policy)]
-    ignored = who.groups - groups
-    for key, names in (("groups", groups), ("ignored_groups", ignored)):
-        if names:
-            lines.append(words[key].format(groups=", ".join(sorted(names))))
-    return lines
+def _rule_lines(rules: Sequence[RuleTrace]) -> Iterator[str]:
+    width = max((len(rule.rule) for rule in rules), default=0)
+    for rule in rules:
+        mark = "=>" if rule.won else "  "
+        yield f"{mark} {rule.rule:<{width}}  {rule.outcome:<7}  {render(_rule_text(rule))}"
 
 
-def _rules(considered: Sequence[RuleTrace], lang: Language) -> list[str]:
-    width = max((len(rule.rule) for rule in considered), default=0)
-    return [_line(rule, width, lang) for rule in considered]
-
-
-def _end(decision: Decision, considered: Sequence[RuleTrace], missing: Sequence[str], lang: Language) -> list[str]:
-    words = WORDS[lang]
-    lines = [] if any(rule.won for rule in considered) else [words["no_rule"]]
-    typed = f" ({words['typed']})" if decision.typed and decision.outcome in ("confirm", "approve") else ""
-    lines.append(f"=> {decision.outcome}{typed}: {decision.reason}")
-    flags = ", ".join(f"--{state}" for state in missing)
-    return lines + ([words["state"].format(flags=flags)] if missing else [])
-
-
-def _line(rule: RuleTrace, width: int, lang: Language) -> str:
-    words, when = WORDS[lang], " ".join((rule.when or "").split())
-    mark = "=>" if rule.won else "  "
+def _rule_text(rule: RuleTrace) -> Message:
+    when = " ".join((rule.when or "").split())
     if rule.skipped_by is not None:
-        said = words[f"other_{rule.skipped_by}"]
-    elif rule.error:
-        said = words["error"].format(why=rule.error, when=when)
-    else:
-        said = words["true" if rule.value else "false"].format(when=when) if when else words["always"]
-    return f"{mark} {rule.rule:<{width}}  {rule.outcome:<7}  {said}"
+        return one_of("cli_policy.rule_skipped", rule.skipped_by)
+    if rule.error:
+        return message("cli_policy.condition_error", reason=rule.error, when=when)
+    if not when:
+        return message("cli_policy.no_condition")
+    return message("cli_policy.condition_true" if rule.value else "cli_policy.condition_false", when=when)
+
+
+def _result(decision: Decision, rules: Sequence[RuleTrace], missing: Sequence[str]) -> Iterator[str]:
+    if not any(rule.won for rule in rules):
+        yield render(message("cli_policy.no_rule"))
+    typed = decision.typed and decision.outcome in ("confirm", "approve")
+    note = f" ({render(message('cli_policy.typed_name'))})" if typed else ""
+    yield f"=> {decision.outcome}{note}: {render(decision.reason)}"
+    if missing:
+        yield render(message("cli_policy.needs_state", flags=", ".join(f"--{name}" for name in missing)))

@@ -1,20 +1,24 @@
-"""`saasus-mcp demo`: a real client works through a real server, and is stopped where a person must decide."""
+"""`saasus-mcp demo`: a real client works through a real server, and is stopped when a person must decide."""
 
 from __future__ import annotations
 
 import tempfile
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 import click
 
 from saasus_mcp.catalog import load_catalogue
-from saasus_mcp.cli.demo_wording import WORDS
+from saasus_mcp.cli.command_line import command
 from saasus_mcp.cli.install.server_command import installed_command
-from saasus_mcp.cli.options import language_option, load_settings
+from saasus_mcp.cli.options import settings_options
+from saasus_mcp.cli.terminal import render, say
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.language import Language
+from saasus_mcp.common.messages import Localized, Message, message
+from saasus_mcp.settings import Settings
 
 if TYPE_CHECKING:
     from saasus_mcp.cli.sandbox.demo_presenter import DemoPresenter
@@ -23,70 +27,71 @@ MODERN, LEGACY = "2026-07-28", "legacy"
 ANSWER_TIMEOUT = 30
 
 
-@click.command
-@language_option
-def command(**flags: Any) -> None:
-    """Watch an assistant work in the sandbox and be stopped when a person must decide. Takes a few seconds."""
-    lang = load_settings(**flags).lang
-    words = WORDS[lang]
-    click.echo(f"{click.style(words['title'], bold=True)}\n\n{words['lead']}")
-    _heading(words["act"].format(era=MODERN))
+@command(help="cli_help.command.demo")
+@settings_options("lang")
+def demo(settings: Settings) -> None:
+    """Run the script in both protocol eras at once, and show the second in short."""
+    click.echo(click.style(render(message("cli_demo.title")), bold=True) + "\n")
+    say(message("cli_demo.lead"))
+    _print_heading(message("cli_demo.heading", era=MODERN))
     # On Windows a database may be held open for a moment after its process has ended.
     with tempfile.TemporaryDirectory(prefix="saasus-mcp-demo-", ignore_cleanup_errors=True) as folder:
-        told, broken = anyio.run(_both, Path(folder), lang)
-    if MODERN not in broken:
-        _heading(words["again"].format(era=LEGACY))
-        click.echo("\n".join(told))
-    for otherwise in broken.values():
-        raise SaasusMcpError(otherwise, words["broken_mend"])
-    click.echo(f"\n{words['end']}")
+        lines, failures = anyio.run(_run_both, Path(folder), settings.lang)
+    if MODERN not in failures:
+        _print_heading(message("cli_demo.heading_again", era=LEGACY))
+        click.echo("\n".join(lines))
+    for failure in failures.values():
+        raise SaasusMcpError(failure, message("cli_demo.failed_hint"))
+    click.echo()
+    say(message("cli_demo.end"))
 
 
-def _heading(text: str) -> None:
-    click.echo(click.style(f"\n=== {text} ===", bold=True))
+def _print_heading(text: Message) -> None:
+    click.echo(click.style(f"\n=== {render(text)} ===", bold=True))
 
 
-async def _both(state: Path, lang: Language) -> tuple[list[str], dict[str, str]]:
-    """The story in both protocol eras at once: the first told as it goes, the second in short once it is over.
+async def _run_both(folder: Path, language: Language) -> tuple[list[str], dict[str, Message]]:
+    """Run the script in both eras. Return the lines of the second, and by era how it failed."""
+    from saasus_mcp.cli.sandbox.demo_presenter import DemoPresenter  # noqa: PLC0415 - imports the SDK
 
-    Returns what is told of the second, and by era how it went otherwise, where it did.
-    """
-    from saasus_mcp.cli.sandbox.demo_presenter import DemoPresenter  # noqa: PLC0415 - as above
-
-    told: list[str] = []
-    broken: dict[str, str] = {}
-    async with anyio.create_task_group() as acts:
-        for era, stage in ((MODERN, DemoPresenter(lang)), (LEGACY, DemoPresenter(lang, told))):
-            acts.start_soon(_act, era, stage, state / era, lang, broken)
-    return told, broken
+    lines: list[str] = []
+    failures: dict[str, Message] = {}
+    async with anyio.create_task_group() as tasks:
+        for era, presenter in ((MODERN, DemoPresenter()), (LEGACY, DemoPresenter(lines))):
+            tasks.start_soon(partial(_run, era, presenter, folder / era, language=language, failures=failures))
+    return lines, failures
 
 
-async def _act(era: str, stage: DemoPresenter, state: Path, lang: Language, broken: dict[str, str]) -> None:
-    """The story in one era, with a server and a state folder of its own. What went otherwise goes into `broken`."""
-    from mcp import Client, StdioServerParameters  # noqa: PLC0415 - as above
+async def _run(
+    era: str, presenter: DemoPresenter, folder: Path, *, language: Language, failures: dict[str, Message]
+) -> None:
+    """Run the script in one era, with a separate server and state folder. Add a failure to `failures`."""
+    from mcp import Client, StdioServerParameters  # noqa: PLC0415 - imports the SDK
 
-    from saasus_mcp.cli.sandbox.demo_presenter import DemoPerson  # noqa: PLC0415 - imports the SDK, the slowest import there is
+    from saasus_mcp.cli.sandbox.demo_presenter import DemoPerson  # noqa: PLC0415 - as above
     from saasus_mcp.cli.sandbox.demo_script import DemoFailed, DemoScript  # noqa: PLC0415 - as above
 
-    person = DemoPerson(stage)
-    command, *args = installed_command()
+    person = DemoPerson(presenter)
+    program, *args = installed_command()
     server = StdioServerParameters(
-        command=command,
-        args=[*args, "serve", "--sandbox", "--lang", lang],
-        env={"SAASUS_MCP_STATE_DIR": str(state)},
+        command=program,
+        args=[*args, "serve", "--sandbox", "--lang", language],
+        env={"SAASUS_MCP_STATE_DIR": str(folder)},
     )
-    what = stage.words["not_started"]
+    reason: Localized | None = message("cli_demo.not_started")
     try:
         async with Client(
             server, mode=era, elicitation_callback=person.answer, read_timeout_seconds=ANSWER_TIMEOUT
         ) as client:
             try:
-                await DemoScript(client, person, stage, state, lang).run(len(load_catalogue()))
-            except (DemoFailed, SaasusMcpError) as error:
-                what = str(error)
+                await DemoScript(client, person, presenter, folder=folder, language=language).run(len(load_catalogue()))
+            except DemoFailed as error:
+                reason = error.reason
+            except SaasusMcpError as error:
+                reason = error
             else:
-                what = ""
-    except Exception as error:  # noqa: BLE001 - the SDK wraps what happens to a connection in groups of its own
-        what = f"{what} ({type(error).__name__})"
-    if what:
-        broken[era] = stage.words["broken"].format(step=stage.step or era, what=what)
+                reason = None
+    except Exception as error:  # noqa: BLE001 - the SDK wraps the errors of a connection in exception groups
+        reason = message("cli_demo.failed_with", reason=reason or "", error=type(error).__name__)
+    if reason is not None:
+        failures[era] = message("cli_demo.failed", step=presenter.step or era, reason=reason)

@@ -1,4 +1,4 @@
-"""Putting the console together: before a hosted server's profiles, or before the stores of a laptop."""
+"""Build the console: for the profiles of a hosted server, or for the stores of this computer."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from anyio.to_thread import run_sync
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.cli import composition, server_log, state
-from saasus_mcp.common.language import Language
 from saasus_mcp.hosting.console.oidc import OidcProvider
 from saasus_mcp.hosting.console.routes import Console
 from saasus_mcp.hosting.console.service import ConsoleService, PolicyText, ProfileContext
@@ -29,8 +28,8 @@ from saasus_mcp.hosting.console.signin_sessions import (
     StoredSessions,
     VerifiedApprover,
 )
-from saasus_mcp.permissions.policy.presets import Mode, Policy, unwrap_policy
-from saasus_mcp.settings import HttpSettings, Settings, require_valid_credentials
+from saasus_mcp.permissions.policy.presets import Policy, unwrap_policy
+from saasus_mcp.settings import HttpSettings, Mode, Settings, require_valid_credentials
 from saasus_mcp.store import Freeze
 from saasus_mcp.store.state_files import safe_name
 from saasus_mcp.store.stores import SCHEMA_PREFIX, Stores
@@ -41,224 +40,216 @@ if TYPE_CHECKING:
     from saasus_mcp.store.tokens import TokenStore
 
 HASH_LENGTH = 13
-"""Characters at the end of a store's name that keep two SaaS ids of one readable form apart."""
+"""Characters at the end of a store's name, which tell apart two SaaS ids with the same readable form."""
 
 
 def build_hosted_console(
-    chosen: Settings, wanted: HttpSettings, served: Mapping[str, ServedProfile], until: ExitStack
+    settings: Settings, http: HttpSettings, served: Mapping[str, ServedProfile], until: ExitStack
 ) -> Console | None:
-    """The console of a hosted server; None where there is none to be, or nobody could sign in to it.
+    """Return the console of a hosted server, or None if it is disabled or no approver could sign in.
 
     Raises:
-        SaasusMcpError: single sign-on is set, and what it takes is not installed.
+        SaasusMcpError: the client secret of single sign-on is not valid.
     """
-    if not wanted.console.enabled:
+    if not http.console.enabled:
         return None
-    rooms = [
-        ProfileContext(
-            name,
-            one.groups,
-            partial(_store, one),
-            name,
-            one.pipeline.destination.saas_id,
-            one.pipeline.destination.sandbox,
-        )
-        for name, one in served.items()
-    ]
-    any_pipeline = next(iter(served.values())).pipeline
-    desk = _desk(chosen, any_pipeline.catalogue, any_pipeline.policy, lambda: rooms)
-    sign_on = build_identity_provider(wanted, chosen.lang)
-    if wanted.authenticated and not wanted.tokens and sign_on is None:
+    contexts = [_profile_context(name, each) for name, each in served.items()]
+    pipeline = next(iter(served.values())).pipeline
+    service = _build_service(settings, pipeline.catalogue, pipeline.policy, lambda: contexts)
+    provider = build_identity_provider(http)
+    if http.authenticated and not http.tokens and provider is None:
         return None
-    if not wanted.authenticated and sign_on is None:
-        return _console(chosen, desk, LocalSessions(), secure=False)
-    from saasus_mcp.store.sessions import SessionStore as Kept  # noqa: PLC0415 - imports the database library
+    if not http.authenticated and provider is None:
+        return _build_console(settings, service, LocalSessions(), secure=False)
+    from saasus_mcp.store.sessions import SessionStore  # noqa: PLC0415 - imports the database library
 
-    accounts = until.enter_context(state.open_tokens(chosen))
-    return _console(
-        chosen,
-        desk,
-        StoredSessions(Kept(accounts.database)),
-        secure=wanted.public_url.startswith("https:"),
-        sign_in=_by_token(accounts) if wanted.tokens else None,
-        provider=sign_on,
+    tokens = until.enter_context(state.open_tokens(settings))
+    return _build_console(
+        settings,
+        service,
+        StoredSessions(SessionStore(tokens.database)),
+        secure=http.public_url.startswith("https:"),
+        verify_token=make_token_verifier(tokens) if http.tokens else None,
+        provider=provider,
     )
 
 
-def build_local_console(chosen: Settings, catalogue: Catalogue, until: ExitStack) -> Console:
-    """The console before every store there is, for the owner of the machine."""
-    kept = until.enter_context(state.open_state(chosen))
-    policy, rooms = composition.resolve_policy(chosen, catalogue), _Rooms(kept, until)
-    until.enter_context(composition.accept_policy_reloads(chosen, policy))
-    desk = _desk(
-        chosen,
+def _profile_context(name: str, served: ServedProfile) -> ProfileContext:
+    pipeline = served.pipeline
+    destination = pipeline.destination
+    return ProfileContext(name, served.groups, lambda: pipeline.store, name, destination.saas_id, destination.sandbox)
+
+
+def build_local_console(settings: Settings, catalogue: Catalogue, until: ExitStack) -> Console:
+    """Return the console for every store of this computer and for its user."""
+    stores = until.enter_context(state.open_state(settings))
+    policy, contexts = composition.resolve_policy(settings, catalogue), _StoreContexts(stores, until)
+    until.enter_context(composition.accept_policy_reloads(settings, policy))
+    service = _build_service(
+        settings,
         catalogue,
         policy,
-        rooms.present,
-        profile=composition.SANDBOX_PROFILE if chosen.sandbox else chosen.profile,
-        everything=kept.set_freeze,
-        common=_opened_once(kept, until),
+        contexts.present,
+        profile=composition.SANDBOX_PROFILE if settings.sandbox else settings.profile,
+        freeze_everything=stores.set_freeze,
+        open_decisions=_open_once(stores, until),
     )
-    return _console(chosen, desk, LocalSessions(), secure=False)
+    return _build_console(settings, service, LocalSessions(), secure=False)
 
 
 def local_approver() -> Approver:
-    """The owner of the machine, whom a one-time link signs in."""
+    """Return the user of this computer, whom a one-time link signs in."""
     return Approver(composition.local_user().id, is_owner=True)
 
 
 def signin_link(console: Console, base: str) -> str:
-    """A one-time link for the owner of the machine."""
+    """Return a one-time link for the user of this computer."""
     return f"{base}/enter/{console.signin.links.issue(local_approver())}"
 
 
-def _desk(
-    chosen: Settings,
+def _build_service(
+    settings: Settings,
     catalogue: Catalogue,
     policy: Policy,
-    rooms: Callable[[], Sequence[ProfileContext]],
+    contexts: Callable[[], Sequence[ProfileContext]],
     *,
     profile: str = "",
-    everything: Callable[[Freeze | None], None] | None = None,
-    common: Callable[[], Store] | None = None,
+    freeze_everything: Callable[[Freeze | None], None] | None = None,
+    open_decisions: Callable[[], Store] | None = None,
 ) -> ConsoleService:
-    sealer = state.load_sealer(chosen)
     return ConsoleService(
-        list_contexts=rooms,
+        list_contexts=contexts,
         catalogue=catalogue,
         policy=policy,
         read_policy=partial(read_policy_text, policy),
-        sealer=sealer,
+        encryptor=state.load_encryptor(settings),
         clock=time.time,
         profile=profile,
-        freeze_all=everything,
-        common_store=common,
+        freeze_all=freeze_everything,
+        common_store=open_decisions,
     )
 
 
-def _opened_once(kept: Stores, until: ExitStack) -> Callable[[], Store]:
-    """Opens the store of the decisions that concern every SaaS when it is first asked for."""
+def _open_once(stores: Stores, until: ExitStack) -> Callable[[], Store]:
+    """Return a function that opens the store of decisions on every SaaS at its first call."""
     lock = threading.Lock()
 
     @cache
-    def opened() -> Store:
-        store = kept.open_decisions()
+    def open_store() -> Store:
+        store = stores.open_decisions()
         until.callback(store.close)
         return store
 
-    def one() -> Store:
+    def open_locked() -> Store:
         with lock:
-            return opened()
+            return open_store()
 
-    return one
+    return open_locked
 
 
-def _console(
-    chosen: Settings,
-    desk: ConsoleService,
+def _build_console(
+    settings: Settings,
+    service: ConsoleService,
     sessions: ConsoleSessions,
     *,
     secure: bool,
-    sign_in: TokenSignIn | None = None,
+    verify_token: TokenSignIn | None = None,
     provider: OidcProvider | None = None,
 ) -> Console:
-    doors = SigninRoutes(
+    signin = SigninRoutes(
         sessions=sessions,
         links=OneTimeLinks(time.time),
-        sealer=desk.sealer,
+        encryptor=service.encryptor,
         clock=time.time,
         throttle=GuessThrottle(time.time),
-        language=chosen.lang,
+        language=settings.lang,
         secure=secure,
-        verify_token=sign_in,
+        verify_token=verify_token,
         provider=provider,
-        passphrase_check=partial(_passphrase, chosen.state_folder),
+        passphrase_check=partial(_passphrase_check, settings.state_folder),
     )
-    return Console(desk, doors, chosen.lang, chosen.zone)
+    return Console(service, signin, settings.lang, settings.zone)
 
 
-def _passphrase(folder: Path) -> Callable[[str], bool] | None:
+def _passphrase_check(folder: Path) -> Callable[[str], bool] | None:
     from saasus_mcp.permissions.secrets import passphrase  # noqa: PLC0415 - imports the cryptography
 
     return partial(passphrase.verify_passphrase, folder) if passphrase.is_passphrase_set(folder) else None
 
 
-def _store(one: ServedProfile) -> Store:
-    return one.pipeline.store
+def make_token_verifier(tokens: TokenStore) -> TokenSignIn:
+    """Return a function that signs in with an approver's token. A caller's token does not sign in."""
 
-
-def _by_token(accounts: TokenStore) -> TokenSignIn:
-    """Signs in whoever shows an approver's token; a caller's opens nothing here."""
-
-    async def sign_in(token: str) -> VerifiedApprover | None:
-        found = await run_sync(accounts.authenticate, token, time.time())
-        if found is None or found.role != "approver":
+    async def verify(secret: str) -> VerifiedApprover | None:
+        token = await run_sync(tokens.authenticate, secret, time.time())
+        if token is None or token.role != "approver":
             return None
-        return VerifiedApprover(Approver(f"token:{found.name}", found.groups), found.expires_at, token)
+        return VerifiedApprover(Approver(f"token:{token.name}", token.groups), token.expires_at, secret)
 
-    return sign_in
+    return verify
 
 
-def build_identity_provider(wanted: HttpSettings, lang: Language) -> OidcProvider | None:
-    """The identity provider of single sign-on, where one is set.
+def build_identity_provider(http: HttpSettings) -> OidcProvider | None:
+    """Return the identity provider of single sign-on, or None if none is set.
 
     Raises:
-        SaasusMcpError: what it takes is not installed, or its client secret cannot be one.
+        SaasusMcpError: its client secret is not valid.
     """
-    oidc = wanted.console.oidc
+    oidc = http.console.oidc
     if oidc is None:
         return None
     if oidc.client_secret is not None:
         secret = oidc.client_secret.read()
         require_valid_credentials({"console.oidc.client_secret": secret}, spaces=True)
         server_log.redact_in_log(secret)
-    return OidcProvider(oidc, f"{wanted.public_url}/console/sso/callback")
+    return OidcProvider(oidc, f"{http.public_url}/console/sso/callback")
 
 
 def read_policy_text(policy: Policy) -> PolicyText:
-    """The policy as its file has it, and whether that is what is in force."""
-    from saasus_mcp.permissions.policy import file as policy_file  # noqa: PLC0415 - only where it is shown
+    """Return the text of the policy file, and whether it differs from the policy in force."""
+    from saasus_mcp.permissions.policy import file as policy_file  # noqa: PLC0415 - only if it is shown
 
-    under = unwrap_policy(policy)
-    if not isinstance(under, policy_file.ReloadablePolicy):
-        modes: tuple[Mode, ...] = ("read-only", "guarded", "strict")
-        files = (file for mode in modes if (file := policy_file.preset_path(mode)).stem == under.name)
-        return PolicyText("".join(file.read_text(encoding="utf-8") for file in files))
+    inner = unwrap_policy(policy)
+    if not isinstance(inner, policy_file.ReloadablePolicy):
+        files = (policy_file.preset_path(mode) for mode in get_args(Mode))
+        texts = (file.read_text(encoding="utf-8") for file in files if file.stem == inner.name)
+        return PolicyText(next(texts, ""))
     try:
-        edited = under.file.stat().st_mtime_ns > under.read_at
-        return PolicyText(under.file.read_text(encoding="utf-8"), outdated=edited or not under.last_result.accepted)
+        is_edited = inner.file.stat().st_mtime_ns > inner.read_at
+        text = inner.file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return PolicyText("", outdated=True)
+    return PolicyText(text, outdated=is_edited or not inner.last_result.accepted)
 
 
-class _Rooms:
-    """One room for every store, those that come later included."""
+class _StoreContexts:
+    """A context for every store, including stores that are created later."""
 
-    def __init__(self, kept: Stores, until: ExitStack) -> None:
-        self._kept = kept
+    def __init__(self, stores: Stores, until: ExitStack) -> None:
+        self._stores = stores
         self._until = until
-        self._open: dict[str, Store] = {}
+        self._opened: dict[str, Store] = {}
         self._lock = threading.Lock()
 
     def present(self) -> list[ProfileContext]:
-        """Those there are now. One that cannot be read is left out, and said at the terminal."""
-        from saasus_mcp.sandbox import CREDENTIALS  # noqa: PLC0415 - only for its name
+        """Return the current contexts. A store that cannot be read is reported at the terminal and left out."""
+        from saasus_mcp.sandbox import CREDENTIALS  # noqa: PLC0415 - only for its SaaS id
 
         with self._lock:
-            names = self._kept.names
+            names = self._stores.names
             for name in names:
-                if name not in self._open and (store := state.open_readable_store(self._kept, name)) is not None:
+                if name not in self._opened and (store := state.open_readable_store(self._stores, name)) is not None:
                     self._until.callback(store.close)
-                    self._open[name] = store
-            shown = {name: Path(name).stem.removeprefix(SCHEMA_PREFIX) for name in names}
-            alike = Counter(stemmed[:-HASH_LENGTH] for stemmed in shown.values())
+                    self._opened[name] = store
+            full = {name: Path(name).stem.removeprefix(SCHEMA_PREFIX) for name in names}
+            counts = Counter(each[:-HASH_LENGTH] for each in full.values())
             return [
                 ProfileContext(
-                    name=stemmed[:-HASH_LENGTH] if alike[stemmed[:-HASH_LENGTH]] == 1 else stemmed,
+                    name=each[:-HASH_LENGTH] if counts[each[:-HASH_LENGTH]] == 1 else each,
                     groups=frozenset(),
-                    store=partial(self._open.__getitem__, name),
-                    sandbox=stemmed == safe_name(CREDENTIALS.saas_id),
+                    store=partial(self._opened.__getitem__, name),
+                    sandbox=each == safe_name(CREDENTIALS.saas_id),
                 )
-                for name, stemmed in shown.items()
-                if name in self._open
+                for name, each in full.items()
+                if name in self._opened
             ]

@@ -1,4 +1,7 @@
-"""`saasus-mcp serve`: MCP on stdio, or over HTTP. On stdio, standard output belongs to the protocol; everything else goes to standard error."""
+"""`saasus-mcp serve`: MCP on stdio or over HTTP.
+
+On stdio, standard output belongs to the protocol. Everything else goes to standard error.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from saasus_mcp.cli import composition, options, server_log
-from saasus_mcp.cli.options import load_settings, parse_toolset_names, shared_options
+from saasus_mcp.cli import composition, server_log
+from saasus_mcp.cli.command_line import command
+from saasus_mcp.cli.options import (
+    CALL_SETTINGS,
+    SurfaceOptions,
+    exclude_tools_option,
+    parse_narrowing,
+    parse_toolset_names,
+    settings_options,
+    surface_option,
+    tools_option,
+    toolsets_option,
+)
 from saasus_mcp.cli.serve import serve_http, stop_signals
+from saasus_mcp.cli.terminal import announce_policy
 from saasus_mcp.common import working_directory
-from saasus_mcp.permissions.policy.narrowing import NO_NARROWING, Narrowing
+from saasus_mcp.common.messages import message
 from saasus_mcp.server.stdio.parent_process import ParentProcess
 from saasus_mcp.server.stdio.pipe_transport import PipeTransport
 from saasus_mcp.server.surface.toolsets import SurfaceKind
@@ -29,141 +44,117 @@ if TYPE_CHECKING:
     from saasus_mcp.server.stdio.thread_transport import ThreadTransport
 
 
-@click.command
-@shared_options
-@options.surface_option
-@options.toolsets_option
-@options.tools_option
-@options.exclude_tools_option
-@serve_http.http_options
-def command(surface: SurfaceKind, toolsets: str, tools: str | None, exclude_tools: str | None, **flags: Any) -> None:
-    """Serve MCP on stdio (the command for MCP clients) or over HTTP."""
-    chosen = load_settings(**flags)
-    named = parse_toolset_names(toolsets, chosen.lang)
-    narrowed_to = options.parse_narrowing(tools, exclude_tools)
+@command(help="cli_help.command.serve")
+@settings_options(*CALL_SETTINGS, "transport", "host", "port", "public_url", locale=False)
+@surface_option
+@toolsets_option
+@tools_option
+@exclude_tools_option
+def serve(
+    settings: Settings, *, surface: SurfaceKind, toolsets: str, tools: str | None, exclude_tools: str | None
+) -> None:
+    """Serve until the client, a signal or the parent process ends it."""
+    options = SurfaceOptions(surface, parse_toolset_names(toolsets), parse_narrowing(tools, exclude_tools))
     with working_directory.outside_working_directory():
-        if chosen.transport == "http":
-            serve_http.serve_http(chosen, surface, named, narrowed_to)
+        if settings.transport == "http":
+            serve_http.serve_http(settings, options)
         else:
-            _serve_stdio(chosen, surface, named, narrowed_to)
+            _serve_stdio(settings, options)
 
 
-def _serve_stdio(chosen: Settings, kind: SurfaceKind, toolsets: frozenset[str], narrowed_to: Narrowing) -> None:
+def _serve_stdio(settings: Settings, options: SurfaceOptions) -> None:
     stop_signals.exit_on_signal()
     parent = ParentProcess()
-    _greet_a_person()
-    composition.check_prerequisites(chosen)
-    wire = PipeTransport.claim(parent)
-    if wire is not None and not _welcomed(wire, chosen, kind, toolsets, narrowed_to):
+    _greet_person()
+    composition.check_prerequisites(settings)
+    transport = PipeTransport.claim(parent)
+    if transport is not None and not _respond_early(transport, settings, options):
         return
-    gc.disable()  # while the SDK is loaded nothing becomes garbage, and looking for some takes a tenth of the time
-    import anyio  # noqa: PLC0415 - after the client has its first answers
+    gc.disable()  # loading the SDK makes no garbage, and collecting would take a tenth of the time
+    import anyio  # noqa: PLC0415 - after the early responses to the client
 
-    sys.exit(anyio.run(partial(_serve, chosen, kind, toolsets, narrowed_to, wire=wire, parent=parent)))
+    sys.exit(anyio.run(partial(_serve, settings, options, transport=transport, parent=parent)))
 
 
-def _greet_a_person() -> None:
-    """On a terminal, say what this is and what to run instead, in both languages. It serves all the same.
+def _greet_person() -> None:
+    """On a terminal, print in both languages what this is and what to run instead, and serve all the same.
 
-    Some clients start servers on a terminal of their own, and whoever writes a client types messages by hand.
+    Some clients start servers on a terminal, and authors of clients type messages by hand.
     """
-    if sys.stdin is None or not sys.stdin.isatty():
-        return
-    from saasus_mcp.cli.wording import WORDS  # noqa: PLC0415 - only on a terminal
-
-    for words in WORDS.values():
-        click.echo(words["on_terminal"], err=True)
+    if sys.stdin is not None and sys.stdin.isatty():
+        greeting = message("cli_serve.on_terminal")
+        click.echo(greeting.text("en"), err=True)
+        click.echo(greeting.text("ja"), err=True)
 
 
-def _welcomed(
-    wire: PipeTransport, chosen: Settings, kind: SurfaceKind, toolsets: frozenset[str], narrowed_to: Narrowing
-) -> bool:
-    """Give the first answers where they are ready. False where the client is gone after them.
+def _respond_early(transport: PipeTransport, settings: Settings, options: SurfaceOptions) -> bool:
+    """Send the precomputed responses if they apply. Return False if the client has closed the connection.
 
-    A policy file and a shared database take the plain way: what the one lists is not known before, and a server for which
-    either is broken does not answer.
+    They do not apply with a policy file, which decides on the tools to list, or with a shared database: a server must not
+    respond if one of these is broken.
     """
-    from saasus_mcp.server.stdio.early import (  # noqa: PLC0415 - only on stdio
-        early_responses,
-        precomputed,
-    )
+    from saasus_mcp.server.stdio.early import early_responses, precomputed  # noqa: PLC0415 - only on stdio
 
-    known = (
-        chosen.policy is None
-        and chosen.database_url is None
-        and precomputed.load_precomputed(
-            composition.resolve_place(chosen),
-            composition.preset_name(chosen),
-            kind=kind,
-            toolsets=toolsets,
-            language=chosen.lang,
-            narrowing=narrowed_to,
-        )
+    if settings.policy is not None or settings.database_url is not None:
+        return True
+    responses = precomputed.load_precomputed(
+        composition.resolve_destination(settings),
+        composition.preset_name(settings),
+        kind=options.kind,
+        toolsets=options.toolsets,
+        language=settings.lang,
+        narrowing=options.narrowing,
     )
-    return early_responses.respond_early(wire, known) if known else True
+    return early_responses.respond_early(transport, responses) if responses else True
 
 
 async def _serve(
-    chosen: Settings,
-    kind: SurfaceKind,
-    toolsets: frozenset[str],
-    narrowed_to: Narrowing,
-    *,
-    wire: PipeTransport | None,
-    parent: ParentProcess,
+    settings: Settings, options: SurfaceOptions, *, transport: PipeTransport | None, parent: ParentProcess
 ) -> int:
-    """The exit status, when the conversation is over."""
-    from saasus_mcp.server.stdio.log_throttle import RepeatFilter  # noqa: PLC0415 - as below
-    from saasus_mcp.server.stdio.message_stream import MessageStream  # noqa: PLC0415 - the SDK is the slowest import there is
+    """Serve one client. Return the exit status."""
+    from saasus_mcp.server.stdio.log_throttle import RepeatFilter  # noqa: PLC0415 - the SDK is the slowest import
+    from saasus_mcp.server.stdio.message_stream import MessageStream  # noqa: PLC0415 - as above
 
     server_log.configure_logging(RepeatFilter())
-    conversation = MessageStream(wire or _threaded())
+    stream = MessageStream(transport or _thread_transport())
     async with (
-        composition.open_pipeline(chosen, partial(_console, chosen)) as pipeline,
-        composition.open_job_runners(chosen, {pipeline.destination.profile: pipeline}) as runners,
+        composition.open_pipeline(settings, partial(_console_url, settings)) as pipeline,
+        composition.open_job_runners(settings, {pipeline.destination.profile: pipeline}) as runners,
     ):
-        if pipeline.policy.announcement:
-            click.echo(f"saasus-mcp: {pipeline.policy.announcement}", err=True)
-        serving = build_stdio_server(
-            pipeline, runners[pipeline.destination.profile], chosen, kind, toolsets, narrowed_to=narrowed_to
-        )
-        gc.freeze()  # what was loaded stays: it need not be looked through again for garbage
+        announce_policy(pipeline.policy.announcement)
+        server = build_stdio_server(pipeline, runners[pipeline.destination.profile], settings, options)
+        gc.freeze()  # the loaded modules stay, and need not be searched for garbage again
         gc.enable()
         async with (
-            stop_signals.stop_on_signal(conversation.end, parent) as stopped,
-            conversation.streams() as (reading, writing),
+            stop_signals.stop_on_signal(stream.end, parent) as stopped,
+            stream.streams() as (reading, writing),
         ):
-            await serving.run(reading, writing, serving.create_initialization_options())
+            await server.run(reading, writing, server.create_initialization_options())
     return stopped.exit_status
 
 
-def _threaded() -> ThreadTransport:
+def _thread_transport() -> ThreadTransport:
     from saasus_mcp.server.stdio.thread_transport import ThreadTransport  # noqa: PLC0415 - only on Windows
 
     return ThreadTransport.claim()
 
 
 def build_stdio_server(
-    pipeline: Pipeline,
-    runner: JobRunner,
-    chosen: Settings,
-    kind: SurfaceKind,
-    toolsets: frozenset[str],
-    *,
-    narrowed_to: Narrowing = NO_NARROWING,
+    pipeline: Pipeline, runner: JobRunner, settings: Settings, options: SurfaceOptions
 ) -> Server[Any]:
-    """The server for the person at this machine."""
-    from saasus_mcp.jobs.job_tools import build_job_tools  # noqa: PLC0415 - as all that serves
-    from saasus_mcp.server.mcp_server import build_server  # noqa: PLC0415 - imports the SDK
+    """Return the MCP server for the user of this computer."""
+    from saasus_mcp.jobs.job_tools import build_job_tools  # noqa: PLC0415 - imports the SDK
+    from saasus_mcp.server.mcp_server import build_server  # noqa: PLC0415 - as above
     from saasus_mcp.server.surface.tool_surface import ToolSurface  # noqa: PLC0415 - imports the HTTP client
 
-    principal = replace(composition.local_user(), narrowing=narrowed_to)
-    surface = ToolSurface(pipeline, chosen.lang, kind, toolsets=toolsets, extra_tools=build_job_tools(runner, kind))
-    return build_server(pipeline, lambda _: principal, chosen.lang, surface)
+    principal = replace(composition.local_user(), narrowing=options.narrowing)
+    job_tools = build_job_tools(runner, options.kind)
+    surface = ToolSurface(pipeline, settings.lang, options.kind, toolsets=options.toolsets, extra_tools=job_tools)
+    return build_server(pipeline, lambda _: principal, settings.lang, surface)
 
 
-def _console(chosen: Settings) -> str:
-    """Where the console of this machine is, if it runs."""
-    from saasus_mcp.hosting.console import presence  # noqa: PLC0415 - only where a person must approve
+def _console_url(settings: Settings) -> str:
+    """Return the URL of the console on this computer, or an empty string if it does not run."""
+    from saasus_mcp.hosting.console import presence  # noqa: PLC0415 - only if a person must approve
 
-    return presence.find_console(chosen.state_folder, time.time())
+    return presence.find_console(settings.state_folder, time.time())

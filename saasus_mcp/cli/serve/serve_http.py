@@ -1,26 +1,26 @@
-"""`saasus-mcp serve --transport http`: one server for everybody who may, over HTTP."""
+"""Serve MCP over HTTP, for every caller that may use it."""
 
 from __future__ import annotations
 
 import gc
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import anyio
-import click
 
 from saasus_mcp.cli import composition, server_log, state
+from saasus_mcp.cli.options import SurfaceOptions
 from saasus_mcp.cli.serve import trace_export
+from saasus_mcp.cli.terminal import announce_policy, warn
 from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.permissions.policy.narrowing import Narrowing
+from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.policy.presets import Policy, unwrap_policy
-from saasus_mcp.server.surface.toolsets import SurfaceKind
 from saasus_mcp.settings import Settings, load_profiles
 
 if TYPE_CHECKING:
@@ -31,232 +31,207 @@ if TYPE_CHECKING:
     from saasus_mcp.settings import HttpSettings
     from saasus_mcp.store.tokens import TokenStore
 
-Command = TypeVar("Command", bound=Callable[..., Any])
 
-_OPTIONS = (
-    click.option(
-        "--transport",
-        type=click.Choice(["stdio", "http"]),
-        help="How clients connect; stdio by default. [SAASUS_MCP_TRANSPORT]",
-    ),
-    click.option("--host", help="Address for HTTP; 127.0.0.1 by default. [SAASUS_MCP_HOST]"),
-    click.option("--port", type=int, help="Port for HTTP; 8000 by default. [SAASUS_MCP_PORT]"),
-    click.option("--public-url", help="URL that clients use for HTTP. [SAASUS_MCP_PUBLIC_URL]"),
-)
-
-
-def http_options(command: Command) -> Command:
-    """Give a command the flags of serving over HTTP."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
-
-
-def serve_http(chosen: Settings, kind: SurfaceKind, toolsets: frozenset[str], narrowed_to: Narrowing) -> None:
-    """Serve until the process is told to stop.
+def serve_http(settings: Settings, options: SurfaceOptions) -> None:
+    """Serve until a signal stops the process.
 
     Raises:
-        SaasusMcpError: something is not sound; above all, others could reach the server and nobody would be asked who
-            they are.
+        SaasusMcpError: the settings cannot be used, or other computers could reach the server without authentication.
     """
     server_log.configure_logging()
     logging.getLogger("saasus_mcp.hosting").setLevel(logging.INFO)
-    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # below, anybody's nonsense fills the log
-    with trace_export.export_traces(chosen.traces):
-        anyio.run(
-            _serve, chosen, kind, toolsets, narrowed_to, backend_options={"use_uvloop": find_spec("uvloop") is not None}
-        )
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # below it, any bad request would fill the log
+    use_uvloop = find_spec("uvloop") is not None
+    with trace_export.export_traces(settings.traces):
+        anyio.run(_serve, settings, options, backend_options={"use_uvloop": use_uvloop})
 
 
-async def _serve(chosen: Settings, kind: SurfaceKind, toolsets: frozenset[str], narrowed_to: Narrowing) -> None:
+async def _serve(settings: Settings, options: SurfaceOptions) -> None:
     from saasus_mcp.cli.serve import console_composition  # noqa: PLC0415 - imports the web server
-    from saasus_mcp.hosting.http import (  # noqa: PLC0415 - only where HTTP is served
-        application,
-        uvicorn_server,
-    )
-    from saasus_mcp.hosting.limits import file_descriptors  # noqa: PLC0415 - imports the web server
+    from saasus_mcp.hosting.http import application, uvicorn_server  # noqa: PLC0415 - as above
+    from saasus_mcp.hosting.limits import file_descriptors  # noqa: PLC0415 - as above
     from saasus_mcp.hosting.metrics import Metrics, MetricsObserver  # noqa: PLC0415 - as above
-    from saasus_mcp.jobs.job_tools import build_job_tools  # noqa: PLC0415 - as all that serves
-    from saasus_mcp.server import mcp_server  # noqa: PLC0415 - imports the SDK
-    from saasus_mcp.server.surface.tool_surface import ToolSurface  # noqa: PLC0415 - imports the HTTP client
-    from saasus_mcp.settings import load_http_settings  # noqa: PLC0415 - only where HTTP is served
+    from saasus_mcp.settings import load_http_settings  # noqa: PLC0415 - only for HTTP
 
-    wanted, metrics = load_http_settings(chosen), Metrics()
-    at = _Address(wanted, wanted.port)
+    http, metrics = load_http_settings(settings), Metrics()
+    address = _Address(http, http.port)
     with ExitStack() as until:
-        known = build_authenticator(chosen, wanted, until)
-        watch = partial(MetricsObserver, metrics)
+        authenticator = build_authenticator(settings, http, until)
+        make_observer = partial(MetricsObserver, metrics)
         async with (
-            composition.open_pipelines(chosen, watch, lambda: at.console, _share(wanted)) as pipelines,
-            composition.open_job_runners(chosen, pipelines) as runners,
+            composition.open_pipelines(
+                settings, make_observer, lambda: address.console_url, _calls_per_principal(http)
+            ) as pipelines,
+            composition.open_job_runners(settings, pipelines) as runners,
         ):
-
-            def server(one: ServedProfile, who: mcp_server.ResolvePrincipal) -> Any:
-                more = build_job_tools(runners[one.pipeline.destination.profile], kind)
-                surface = ToolSurface(one.pipeline, chosen.lang, kind, toolsets=toolsets, extra_tools=more)
-                return mcp_server.build_server(one.pipeline, who, chosen.lang, surface)
-
-            each = build_served_profiles(chosen, pipelines)
+            served = build_served_profiles(settings, pipelines)
             policy = next(iter(pipelines.values())).policy
-            _require_one_person(policy, wanted)
+            _require_two_people(policy, http)
             need = file_descriptors.FileDescriptorNeed.for_server(
-                wanted.table.connections, len(each), shared=chosen.database_url is not None
+                http.table.connections, len(served), shared=settings.database_url is not None
             )
-            wanted = file_descriptors.fit_connections(wanted, need)
-            console = console_composition.build_hosted_console(chosen, wanted, each, until)
-            routes, at.has_console = (console.routes(), True) if console else ([], False)
-            hosted = application.build_app(
-                wanted,
-                each,
-                server,
-                known,
+            http = file_descriptors.fit_connections(http, need)
+            console = console_composition.build_hosted_console(settings, http, served, until)
+            address.has_console = console is not None
+            app = application.build_app(
+                http,
+                served,
+                partial(_build_server, settings=settings, options=options, runners=runners),
+                authenticator,
                 metrics=metrics,
-                narrowing=narrowed_to,
-                is_policy_current=_sound(policy),
-                extra_routes=routes,
+                narrowing=options.narrowing,
+                is_policy_current=partial(_is_policy_current, policy),
+                extra_routes=console.routes() if console else [],
             )
-            with uvicorn_server.open_listener(wanted.host, wanted.port) as listener:
-                at.port = listener.getsockname()[1]
-                _announce(wanted, each, policy, at.url)
-                _announce_console(wanted, console, at)
-                gc.freeze()  # what was loaded stays: it need not be looked through again for garbage
-                await uvicorn_server.create_server(hosted, chosen.timeout).serve([listener])
+            with uvicorn_server.open_listener(http.host, http.port) as listener:
+                address.port = listener.getsockname()[1]
+                _announce(http, served, policy, address.url)
+                if console is not None:
+                    _announce_console(http, console, address.console_url)
+                gc.freeze()  # the loaded modules stay, and need not be searched for garbage again
+                await uvicorn_server.create_server(app, settings.timeout).serve([listener])
 
 
-def build_authenticator(chosen: Settings, wanted: HttpSettings, until: ExitStack) -> Authenticator | Caller:
-    """Who says whom a token names; where none is asked for, the owner of the machine.
+def _build_server(
+    served: ServedProfile,
+    resolve: Any,
+    *,
+    settings: Settings,
+    options: SurfaceOptions,
+    runners: Mapping[str, Any],
+) -> Any:
+    """Return the MCP server of one profile."""
+    from saasus_mcp.jobs.job_tools import build_job_tools  # noqa: PLC0415 - imports the SDK
+    from saasus_mcp.server import mcp_server  # noqa: PLC0415 - as above
+    from saasus_mcp.server.surface.tool_surface import ToolSurface  # noqa: PLC0415 - imports the HTTP client
 
-    Raises:
-        SaasusMcpError: others can reach the server, and nobody could prove who they are.
-    """
-    from saasus_mcp.hosting.auth.authentication import AuthenticatorChain, Caller  # noqa: PLC0415 - only where a configuration names a provider
-
-    if not wanted.authenticated:
-        return Caller(composition.local_user(), "caller", is_owner=True)
-    links: list[Authenticator] = []
-    if wanted.jwt is not None:
-        from saasus_mcp.hosting.auth.jwt_auth import JwtAuthenticator, accepted_audiences  # noqa: PLC0415 - imports the cryptography
-
-        names = [] if chosen.sandbox else list(load_profiles(chosen))
-        links.append(JwtAuthenticator(wanted.jwt, accepted_audiences(wanted, names)))
-    if wanted.tokens:
-        from saasus_mcp.hosting.auth.token_auth import TokenAuthenticator  # noqa: PLC0415 - imports the database library
-
-        accounts = until.enter_context(state.open_tokens(chosen))
-        links.append(TokenAuthenticator(accounts))
-        if wanted.jwt is None and wanted.configured_tokens is None:
-            _require_a_token(accounts)
-    if not links:
-        raise _nobody()
-    return AuthenticatorChain(*links)
-
-
-def _require_a_token(accounts: TokenStore) -> None:
-    """See that somebody could sign in, where nothing says that tokens are yet to come.
-
-    Raises:
-        SaasusMcpError: nobody could.
-    """
-    now = time.time()
-    if not any(token.is_valid(now) and token.role == "caller" for token in accounts.list_tokens()):
-        raise _nobody()
-
-
-def _require_one_person(policy: Policy, wanted: HttpSettings) -> None:
-    """See that nobody can approve their own call, under this policy and under each that its file is edited into.
-
-    Raises:
-        SettingsError: somebody could.
-    """
-    from saasus_mcp.hosting.auth import two_person  # noqa: PLC0415 - only where HTTP is served
-    from saasus_mcp.permissions.policy.file import ReloadablePolicy  # noqa: PLC0415 - only where HTTP is served
-
-    under = unwrap_policy(policy)
-    fits = partial(two_person.check_two_person, http=wanted)
-    if isinstance(under, ReloadablePolicy):
-        under.add_check(fits)
-    else:
-        fits(under)
-
-
-def _nobody() -> SaasusMcpError:
-    return SaasusMcpError(
-        "Other machines can reach this address, so the server does not start without authentication.",
-        "Set [auth.jwt] in config.toml, or create a token with `saasus-mcp token new NAME` (docs/hosting.md).",
+    job_tools = build_job_tools(runners[served.pipeline.destination.profile], options.kind)
+    surface = ToolSurface(
+        served.pipeline, settings.lang, options.kind, toolsets=options.toolsets, extra_tools=job_tools
     )
+    return mcp_server.build_server(served.pipeline, resolve, settings.lang, surface)
 
 
-def build_served_profiles(chosen: Settings, pipelines: Mapping[str, Pipeline]) -> dict[str, ServedProfile]:
-    """Who may use each profile, and where it sends to."""
-    from saasus_mcp.hosting.auth.profile_access import ServedProfile  # noqa: PLC0415 - only where HTTP is served
+def build_authenticator(settings: Settings, http: HttpSettings, until: ExitStack) -> Authenticator | Caller:
+    """Return what authenticates callers, or the user of this computer if nothing does.
+
+    Raises:
+        SaasusMcpError: other computers can reach the server, and no caller could authenticate.
+    """
+    from saasus_mcp.hosting.auth.authentication import AuthenticatorChain, Caller  # noqa: PLC0415 - only for HTTP
+
+    if not http.authenticated:
+        return Caller(composition.local_user(), "caller", is_owner=True)
+    chain: list[Authenticator] = []
+    if http.jwt is not None:
+        from saasus_mcp.hosting.auth.jwt_auth import JwtAuthenticator, accepted_audiences  # noqa: PLC0415 - cryptography
+
+        names = [] if settings.sandbox else list(load_profiles(settings))
+        chain.append(JwtAuthenticator(http.jwt, accepted_audiences(http, names)))
+    if http.tokens:
+        from saasus_mcp.hosting.auth.token_auth import TokenAuthenticator  # noqa: PLC0415 - the database library
+
+        tokens = until.enter_context(state.open_tokens(settings))
+        chain.append(TokenAuthenticator(tokens))
+        if http.jwt is None and http.configured_tokens is None and not _has_valid_token(tokens):
+            chain.clear()  # no caller could authenticate, and the settings do not say that tokens come later
+    if not chain:
+        raise SaasusMcpError(message("cli_serve.no_authentication"), message("cli_serve.no_authentication_hint"))
+    return AuthenticatorChain(*chain)
+
+
+def _has_valid_token(tokens: TokenStore) -> bool:
+    now = time.time()
+    return any(token.is_valid(now) and token.role == "caller" for token in tokens.list_tokens())
+
+
+def _require_two_people(policy: Policy, http: HttpSettings) -> None:
+    """Require that no person can approve their own call, under this policy and under every later version of its file.
+
+    Raises:
+        SettingsError: a person could.
+    """
+    from saasus_mcp.hosting.auth import two_person  # noqa: PLC0415 - only for HTTP
+    from saasus_mcp.permissions.policy.file import ReloadablePolicy  # noqa: PLC0415 - as above
+
+    inner = unwrap_policy(policy)
+    check = partial(two_person.check_two_person, http=http)
+    if isinstance(inner, ReloadablePolicy):
+        inner.add_check(check)
+    else:
+        check(inner)
+
+
+def build_served_profiles(settings: Settings, pipelines: Mapping[str, Pipeline]) -> dict[str, ServedProfile]:
+    """Return each profile with the groups that may use it and the address that it sends to."""
+    from saasus_mcp.hosting.auth.profile_access import ServedProfile  # noqa: PLC0415 - only for HTTP
     from saasus_mcp.settings.profiles import EVERYONE  # noqa: PLC0415 - as above
 
-    if chosen.sandbox:
-        return {name: ServedProfile(one, frozenset({EVERYONE})) for name, one in pipelines.items()}
-    known = load_profiles(chosen)
-    return {name: ServedProfile(one, known[name].groups, known[name].api_url_base) for name, one in pipelines.items()}
+    if settings.sandbox:
+        return {name: ServedProfile(pipeline, frozenset({EVERYONE})) for name, pipeline in pipelines.items()}
+    known = load_profiles(settings)
+    return {
+        name: ServedProfile(pipeline, known[name].groups, known[name].api_url_base)
+        for name, pipeline in pipelines.items()
+    }
 
 
-def _sound(policy: Policy) -> Callable[[], bool]:
-    """Tells whether the policy in force is what its file says now."""
-    under = unwrap_policy(policy)
-    return lambda: under.last.taken if hasattr(under, "last") else True
+def _is_policy_current(policy: Policy) -> bool:
+    """Return False if the policy file was edited into one that was rejected."""
+    from saasus_mcp.permissions.policy.file import ReloadablePolicy  # noqa: PLC0415 - only for HTTP
+
+    inner = unwrap_policy(policy)
+    return inner.last_result.accepted if isinstance(inner, ReloadablePolicy) else True
 
 
-def _share(wanted: HttpSettings) -> int:
-    """How many calls of one principal may be at the API at once: all of them where nobody is asked who they are."""
+def _calls_per_principal(http: HttpSettings) -> int:
+    """Return how many calls of one principal may be at the API at once: all of them without authentication."""
     from saasus_mcp.saasus.client import CONNECTIONS  # noqa: PLC0415 - imports the HTTP client
 
-    return wanted.table.calls_per_caller if wanted.authenticated else CONNECTIONS
+    return http.table.calls_per_caller if http.authenticated else CONNECTIONS
 
 
 @dataclass
 class _Address:
-    """By which address clients reach the server, once it listens."""
+    """The address of the server, once it listens."""
 
-    wanted: HttpSettings
+    http: HttpSettings
     port: int
     has_console: bool = False
 
     @property
-    def console(self) -> str:
-        """The console's; empty where there is none."""
+    def console_url(self) -> str:
+        """The URL of the console; empty without a console."""
         return f"{self.url}/console" if self.has_console else ""
 
     @property
     def url(self) -> str:
-        if self.wanted.authenticated:
-            return self.wanted.public_url
-        host = self.wanted.host
+        if self.http.authenticated:
+            return self.http.public_url
+        host = self.http.host
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
 
-def _announce(wanted: HttpSettings, each: Mapping[str, ServedProfile], policy: Policy, at: str) -> None:
-    """Say where clients connect, and what must be said loudly."""
-    private = not wanted.authenticated
-    lines = [f"MCP at {at}/mcp" + "".join(f", {at}/mcp/{name}" for name in each if len(each) > 1)]
-    if private:
-        lines.append("No authentication: this computer only.")
+def _announce(http: HttpSettings, served: Mapping[str, ServedProfile], policy: Policy, url: str) -> None:
+    """Print the addresses and what an operator must know."""
+    urls = [f"{url}/mcp", *(f"{url}/mcp/{name}" for name in served if len(served) > 1)]
+    warn(message("cli_serve.mcp_at", urls=", ".join(urls)))
+    if not http.authenticated:
+        warn(message("cli_serve.this_computer_only"))
     else:
-        lines += [
-            f"No caller can use the profile {name}: it has no groups." for name, one in each.items() if not one.groups
-        ]
-    for line in (*lines, policy.announcement):
-        if line:
-            click.echo(f"saasus-mcp: {line}", err=True)
+        for name, each in served.items():
+            if not each.groups:
+                warn(message("cli_serve.profile_without_groups", name=name))
+    announce_policy(policy.announcement)
 
 
-def _announce_console(wanted: HttpSettings, console: Console | None, at: _Address) -> None:
-    """Say where people decide, on a private loopback with a link that lets them in once."""
-    if console is None:
-        return
+def _announce_console(http: HttpSettings, console: Console, url: str) -> None:
+    """Print the address of the console. Without a way to sign in, print a link that signs in once."""
     from saasus_mcp.cli.serve import console_composition  # noqa: PLC0415 - imports the web server
 
-    doors, base = console.signin, at.console
-    if doors.verify_token is None and doors.provider is None:
-        lines = [f"Console (link works once, within five minutes): {console_composition.signin_link(console, base)}"]
-        lines += ["For a new link, run `saasus-mcp console`."] if not wanted.authenticated else []
-    else:
-        lines = [f"Console at {base}"]
-    for line in lines:
-        click.echo(f"saasus-mcp: {line}", err=True)
+    if console.signin.verify_token is not None or console.signin.provider is not None:
+        warn(message("cli_serve.console_at", url=url))
+        return
+    warn(message("cli_serve.console_link", url=console_composition.signin_link(console, url)))
+    if not http.authenticated:
+        warn(message("cli_serve.console_new_link"))

@@ -1,4 +1,4 @@
-"""How a server on stdio is stopped other than by the end of its input: by a signal, or because its parent ended."""
+"""Stop a server on stdio by a signal, or because its parent process ended."""
 
 from __future__ import annotations
 
@@ -13,67 +13,63 @@ from saasus_mcp.server.stdio.parent_process import ParentProcess
 
 SIGNAL_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 SIGNAL_EXIT_BASE = 128
-"""Added to a signal's number it is the exit status of what the signal stopped, as shells have it."""
+"""Plus the number of a signal: the exit status of a process that the signal stopped, as in shells."""
 
 
 @dataclass(slots=True)
 class StopStatus:
-    """How a server was stopped.
-
-    Attributes:
-        status: the exit status of the process.
-    """
+    """How a server stopped."""
 
     exit_status: int = 0
 
 
 def exit_on_signal() -> None:
-    """Let the first signal to stop end the process at once, as long as nothing is under way.
+    """Let the first signal end the process at once, as long as nothing is in progress.
 
-    KeyboardInterrupt can be swallowed by an import, and a signal's default action does not reach the first process of a
-    container. Signals that are ignored, or that something else listens for, are left alone. Windows has no such signals.
+    An import can swallow KeyboardInterrupt, and the default action of a signal does not reach the first process of a
+    container. Signals that are ignored or have another handler stay as they are. Windows has no such signals.
     """
     if sys.platform == "win32":
         return
-    for number in _numbers():
+    for number in _signal_numbers():
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
-            signal.signal(number, _end_now)
+            signal.signal(number, _exit_now)
 
 
-def _numbers() -> list[int]:
+def _signal_numbers() -> list[int]:
     return [getattr(signal, name) for name in SIGNAL_NAMES]
 
 
-def _end_now(number: int, _: object) -> None:
+def _exit_now(number: int, _: object) -> None:
     os._exit(SIGNAL_EXIT_BASE + number)
 
 
 @asynccontextmanager
-async def stop_on_signal(end: Callable[[], None], parent: ParentProcess) -> AsyncIterator[StopStatus]:
-    """Call `end` at the first signal that `at_once` would heed, and when the parent has ended. A second signal ends at once.
+async def stop_on_signal(stop: Callable[[], None], parent: ParentProcess) -> AsyncIterator[StopStatus]:
+    """Call `stop` at the first signal that `exit_on_signal` handles, or when the parent ends. A second signal exits at once.
 
-    SIGHUP is not among them where a policy file is read again at it.
+    SIGHUP is not handled if it reloads the policy file.
     """
-    import anyio  # noqa: PLC0415 - after the client has its first answers
+    import anyio  # noqa: PLC0415 - after the early responses to the client
 
     stopped = StopStatus()
 
-    async def at_end_of_parent() -> None:
+    async def wait_for_parent() -> None:
         await parent.wait_for_exit()
-        end()
+        stop()
 
-    async def at_signal() -> None:
-        heeded = [signal.Signals(each) for each in _numbers() if signal.getsignal(each) is _end_now]
-        with anyio.open_signal_receiver(*heeded) as heard:
-            async for number in heard:
+    async def wait_for_signal() -> None:
+        numbers = [signal.Signals(each) for each in _signal_numbers() if signal.getsignal(each) is _exit_now]
+        with anyio.open_signal_receiver(*numbers) as received:
+            async for number in received:
                 stopped.exit_status = SIGNAL_EXIT_BASE + number
                 break
         exit_on_signal()
-        end()
+        stop()
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(at_end_of_parent)
-        if sys.platform != "win32":  # there an event loop listens for no signal, and an interrupt cancels what runs
-            tasks.start_soon(at_signal)
+        tasks.start_soon(wait_for_parent)
+        if sys.platform != "win32":  # there the event loop receives no signals, and an interrupt cancels it
+            tasks.start_soon(wait_for_signal)
         yield stopped
         tasks.cancel_scope.cancel()

@@ -1,4 +1,4 @@
-"""Sending spans to where OpenTelemetry's own variables say, with the extra `otel`. Without, spans are made by nobody and cost nothing."""
+"""Export traces as the variables of OpenTelemetry say, with the extra `otel`. Without it, tracing costs nothing."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from saasus_mcp import __version__
+from saasus_mcp.common.messages import message
 from saasus_mcp.settings import SettingsError, TracesExporter
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ EXPORTER_PACKAGE = "opentelemetry.exporter"
 
 @contextmanager
 def export_traces(to: TracesExporter) -> Iterator[None]:
-    """Spans go there while entered; those still waiting are sent at the end.
+    """Export spans while the context lasts, and the remaining ones at its end.
 
     Raises:
         SettingsError: the extra is not installed.
@@ -28,16 +29,15 @@ def export_traces(to: TracesExporter) -> Iterator[None]:
         return
     if find_spec("opentelemetry.sdk") is None or (to == "otlp" and find_spec(EXPORTER_PACKAGE) is None):
         raise SettingsError(
-            f"OTEL_TRACES_EXPORTER: {to} requires the OpenTelemetry SDK, which is not installed.",
-            "Install saasus-mcp[otel] or unset the variable.",
+            message("cli_serve.tracing_not_installed", exporter=to), message("cli_serve.tracing_not_installed_hint")
         )
-    from opentelemetry import trace  # noqa: PLC0415 - only where spans are exported
+    from opentelemetry import trace  # noqa: PLC0415 - only if spans are exported
     from opentelemetry.sdk.resources import OTELResourceDetector, Resource  # noqa: PLC0415 - as above
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415 - as above
     from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 - as above
 
-    ours = Resource.create({"service.name": "saasus-mcp", "service.version": __version__})
-    provider = TracerProvider(resource=ours.merge(OTELResourceDetector().detect()))
+    resource = Resource.create({"service.name": "saasus-mcp", "service.version": __version__})
+    provider = TracerProvider(resource=resource.merge(OTELResourceDetector().detect()))
     provider.add_span_processor(BatchSpanProcessor(_exporter(to)))
     trace.set_tracer_provider(provider)
     try:

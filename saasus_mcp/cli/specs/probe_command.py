@@ -1,10 +1,10 @@
-"""`saasus-mcp specs probe`: does the API answer as its documents say, on the account of who asks?"""
+"""`saasus-mcp specs probe`: compare the API's responses on this account with its documents."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -14,83 +14,70 @@ import click
 from saasus_mcp import __version__
 from saasus_mcp.catalog.catalogue import FACTS
 from saasus_mcp.cli import composition
-from saasus_mcp.cli.options import load_settings, shared_options
-from saasus_mcp.cli.specs_probe_wording import KINDS, OFTEN, REASONS, WORDS
-from saasus_mcp.cli.terminal import format_json, is_terminal, safe
+from saasus_mcp.cli.command_line import command, option
+from saasus_mcp.cli.options import json_option, settings_options
+from saasus_mcp.cli.terminal import announce_policy, format_json, is_terminal, render, warn
+from saasus_mcp.common.messages import Message, message, one_of
+from saasus_mcp.common.text import visible_text
 from saasus_mcp.permissions.approval.proof import describe_destination
 from saasus_mcp.settings import Settings
 
 if TYPE_CHECKING:
-    from saasus_mcp.cli.specs.read_probe import ProbeReport, ProbeResult, ProgressCallback, SkippedRead
+    from saasus_mcp.cli.specs.read_probe import ProbeReport, ProbeResult
     from saasus_mcp.saasus.schema_drift import Deviation
 
 DEVIATES, STOPPED = 1, 2
 MAX_SECONDS = 3600.0
 
 
-@click.command
-@shared_options
-@click.option(
+@command(help="cli_help.command.specs_probe")
+@settings_options()
+@option(
     "--seconds",
     type=click.FloatRange(1, MAX_SECONDS),
     default=300,
     show_default=True,
-    help="Time limit for the whole run; the report lists reads not made.",
+    help="cli_help.option.probe_seconds",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def command(*, seconds: float, as_json: bool, **flags: Any) -> None:
-    """Run every read for which your account provides the ids, and compare the responses with the documents.
-
-    Runs reads only. The report contains types and field names but no values, so you can attach it to a bug report. Exit
-    status 1 if a response differs, 2 if the check stopped early (credentials, connection or time).
-    """
-    chosen = load_settings(**flags)
-    words = WORDS[chosen.lang]
-    report, version = _run(chosen, seconds)
+@json_option
+def probe(settings: Settings, *, seconds: float, as_json: bool) -> None:
+    """Make the reads and print the report."""
+    report, version = anyio.run(_run, settings, seconds)
     if as_json:
-        click.echo(format_json(_document(report, version, sandbox=chosen.sandbox)))
+        click.echo(format_json(_report_json(report, version, sandbox=settings.sandbox)))
     elif report.stopped in {"", "late"}:
-        for line in _lines(report, version, chosen):
-            click.echo(safe(line))
+        for line in _report_lines(report, version):
+            click.echo(visible_text(line))
     if report.stopped:
-        click.echo(f"saasus-mcp: {words[report.stopped]} {words[report.stopped + '_next']}", err=True)
+        reason, hint = one_of("cli_specs.stopped", report.stopped), one_of("cli_specs.stopped_hint", report.stopped)
+        warn(f"{render(reason)} {render(hint)}")
         sys.exit(STOPPED)
     sys.exit(0 if report.agrees else DEVIATES)
 
 
-def _run(chosen: Settings, seconds: float) -> tuple[ProbeReport, str]:
-    """The report, and the version of the documents with which the answers were compared."""
+async def _run(settings: Settings, seconds: float) -> tuple[ProbeReport, str]:
+    """Return the report, and the version of the documents that the responses were compared with."""
     from saasus_mcp.cli.specs.read_probe import probe_reads  # noqa: PLC0415 - imports the HTTP client
 
-    facts = FACTS.read_bytes()
-
-    async def run() -> tuple[ProbeReport, str]:
-        async with composition.open_pipeline(chosen) as pipeline:
-            if pipeline.policy.announcement:
-                click.echo(f"saasus-mcp: {pipeline.policy.announcement}", err=True)
-            click.echo(f"[{safe(describe_destination(pipeline.destination, chosen.lang))}]", err=True)
-            tell = _shown(WORDS[chosen.lang])
-            found = await probe_reads(
-                pipeline, composition.local_user(), json.loads(facts), seconds=seconds, progress=tell
-            )
-            if is_terminal(sys.stderr):
-                click.echo(err=True)
-            return found, pipeline.catalogue.version[:12]
-
-    return anyio.run(run)
-
-
-def _shown(words: Mapping[str, str]) -> ProgressCallback:
-    """Tells how far it is: on one line of a terminal, nowhere else."""
-
-    def tell(done: int, total: int) -> None:
+    documents = json.loads(FACTS.read_bytes())
+    async with composition.open_pipeline(settings) as pipeline:
+        announce_policy(pipeline.policy.announcement)
+        click.echo(f"[{visible_text(describe_destination(pipeline.destination, settings.lang))}]", err=True)
+        report = await probe_reads(
+            pipeline, composition.local_user(), documents, seconds=seconds, progress=_show_progress
+        )
         if is_terminal(sys.stderr):
-            click.echo("\r" + words["progress"].format(done=done, total=total), err=True, nl=False)
+            click.echo(err=True)
+        return report, pipeline.catalogue.version[:12]
 
-    return tell
+
+def _show_progress(done: int, total: int) -> None:
+    """Update the progress on one line of a terminal, and nowhere else."""
+    if is_terminal(sys.stderr):
+        click.echo("\r" + render(message("cli_specs.progress", done=done, total=total)), err=True, nl=False)
 
 
-def _document(report: ProbeReport, version: str, *, sandbox: bool) -> dict[str, Any]:
+def _report_json(report: ProbeReport, version: str, *, sandbox: bool) -> dict[str, Any]:
     return {
         "version": __version__,
         "documents": version,
@@ -102,45 +89,38 @@ def _document(report: ProbeReport, version: str, *, sandbox: bool) -> dict[str, 
     }
 
 
-def _lines(report: ProbeReport, version: str, chosen: Settings) -> Iterator[str]:
-    words = WORDS[chosen.lang]
-    yield words["head"].format(product=__version__, documents=version)
+def _report_lines(report: ProbeReport, version: str) -> Iterator[str]:
+    yield render(message("cli_specs.probe_heading", product=__version__, documents=version))
     differing = [one for one in report.made if not one.agrees]
     for one in differing:
         yield f"{one.operation}  {one.route}"
-        yield from (f"  ! {line}" for line in _findings(one, chosen))
-    for left in report.not_made:
-        yield f"{left.operation}  {left.route}"
-        yield f"  - {_why(left, chosen)}"
-    calls = sum(one.calls for one in report.made)
-    yield words["sum"].format(
-        made=len(report.made),
-        reads=len(report.made) + len(report.not_made),
-        calls=calls,
-        agree=len(report.made) - len(differing),
-        differ=len(differing),
+        yield from (f"  ! {render(line)}" for line in _differences(one))
+    for skipped in report.not_made:
+        yield f"{skipped.operation}  {skipped.route}"
+        yield f"  - {render(one_of('cli_specs.skipped', skipped.why, parameters=', '.join(skipped.parameters)))}"
+    yield render(
+        message(
+            "cli_specs.probe_summary",
+            made=len(report.made),
+            reads=len(report.made) + len(report.not_made),
+            calls=sum(one.calls for one in report.made),
+            agree=len(report.made) - len(differing),
+            differ=len(differing),
+        )
     )
 
 
-def _findings(one: ProbeResult, chosen: Settings) -> Iterator[str]:
-    words = WORDS[chosen.lang]
-    for status in one.undocumented_statuses:
-        yield words["status"].format(status=status)
-    if one.unanswered:
-        yield words["unanswered"]
-    if one.unreadable:
-        yield words["unreadable"]
-    for deviation in one.deviations:
-        yield _told(deviation, chosen)
+def _differences(result: ProbeResult) -> Iterator[Message]:
+    for status in result.undocumented_statuses:
+        yield message("cli_specs.undocumented_status", status=status)
+    if result.unanswered:
+        yield message("cli_specs.no_response")
+    if result.unreadable:
+        yield message("cli_specs.unreadable_response")
+    yield from map(_deviation_text, result.deviations)
 
 
-def _told(deviation: Deviation, chosen: Settings) -> str:
-    words, lang = WORDS[chosen.lang], chosen.lang
-    said = KINDS[lang][deviation.kind].format(documented=deviation.documented, seen=deviation.seen)
-    return words["deviation"].format(
-        place=deviation.place or words["answer"], said=said, often=OFTEN[lang][deviation.often]
-    )
-
-
-def _why(left: SkippedRead, chosen: Settings) -> str:
-    return REASONS[chosen.lang][left.why].format(parameters=", ".join(left.parameters))
+def _deviation_text(deviation: Deviation) -> Message:
+    kind = one_of("cli_specs.deviation_kind", deviation.kind, documented=deviation.documented, seen=deviation.seen)
+    place = deviation.place or message("cli_specs.whole_response")
+    return message("cli_specs.deviation", place=place, text=kind, often=one_of("cli_specs.frequency", deviation.often))

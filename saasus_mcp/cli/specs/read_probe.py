@@ -1,8 +1,7 @@
-"""Make every read that an account allows, and compare the answers with the documents. `specs probe` prints the report.
+"""Make every read that an account allows, and compare the responses with the documents.
 
-Only reads are made. Each is a call of the pipeline: the policy decides on it, it is audited, and it runs only where the policy
-allows it without a question. Secrets are removed from the answers and not kept. saasus.conformity describes the differences
-without values.
+Each read is a call of the pipeline: the policy decides on it, it is audited, and it runs only if the policy allows it without
+a question. Secrets are removed from the responses. The report names differences without values (saasus.schema_drift).
 """
 
 from __future__ import annotations
@@ -18,8 +17,7 @@ from typing import Any, Literal
 import anyio
 
 from saasus_mcp.catalog.read_planner import PlannedRead, Row, plan_reads
-from saasus_mcp.cli.doctor.api_check import PROBE_OPERATION as FIRST
-from saasus_mcp.cli.doctor.api_check import SUCCESS, UNAUTHORIZED
+from saasus_mcp.cli.doctor.api_check import PROBE_OPERATION, SUCCESS, UNAUTHORIZED
 from saasus_mcp.permissions.policy.presets import Principal
 from saasus_mcp.saasus.schema_drift import Deviation, SchemaComparison
 from saasus_mcp.saasus.tool_answer import ToolAnswer
@@ -27,9 +25,9 @@ from saasus_mcp.server.pipeline.call import Call, JobStepRef, PendingElicitation
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 
 CONCURRENT_READS = 4
-"""Reads under way at the same time: the account is in use."""
+"""Few, because the account is in use."""
 MAX_CALLS_PER_READ = 5
-"""Calls of one read, while it answers without the ids that other reads need."""
+"""Calls of one read, as long as its responses lack the ids that other reads need."""
 
 SkipReason = Literal["secret", "no_source", "empty", "not_allowed", "not_sent", "stopped"]
 StopReason = Literal["", "unauthorized", "unreached", "late"]
@@ -38,13 +36,13 @@ ProgressCallback = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """One read that was made.
+    """The result of one read.
 
     Attributes:
-        statuses: the documented HTTP statuses of its answers.
-        undocumented_statuses: the others.
-        unanswered: calls without any answer.
-        unreadable: successful answers that are not JSON, or empty.
+        statuses: the documented HTTP statuses of the responses.
+        undocumented_statuses: the other statuses.
+        unanswered: calls without a response.
+        unreadable: successful responses that are empty or not JSON.
     """
 
     operation: str
@@ -63,10 +61,10 @@ class ProbeResult:
 
 @dataclass(frozen=True, slots=True)
 class SkippedRead:
-    """One read that was not made, and why.
+    """A read that was not made.
 
     Attributes:
-        parameters: those without a value, where that is why.
+        parameters: the parameters without a value, if that is the reason.
     """
 
     operation: str
@@ -77,10 +75,10 @@ class SkippedRead:
 
 @dataclass(frozen=True, slots=True)
 class ProbeReport:
-    """What was found, by operation. Holds no value of any answer.
+    """The results by operation, without values of responses.
 
     Attributes:
-        stopped: why the rest was given up.
+        stopped: why the run ended early.
     """
 
     made: tuple[ProbeResult, ...]
@@ -93,11 +91,11 @@ class ProbeReport:
 
 
 @dataclass(slots=True)
-class _State:
-    """How far one read is."""
+class _Progress:
+    """The progress of one read."""
 
     comparison: SchemaComparison
-    asked: list[dict[str, Any]] = field(default_factory=list)
+    attempts: list[dict[str, Any]] = field(default_factory=list)
     statuses: set[int] = field(default_factory=set)
     unanswered: int = 0
     unreadable: int = 0
@@ -110,9 +108,9 @@ async def probe_reads(
     """Make the reads and report them.
 
     Args:
-        facts: of every operation, by key (catalog.facts).
-        seconds: for all of it. What is not made by then is reported as such.
-        progress: told how many reads were made, of how many that may be.
+        facts: the summary of every operation, by key (catalog.openapi_summary).
+        seconds: for the whole run. The report lists the reads that were not made by then.
+        progress: receives how many reads were made, and how many are possible.
     """
     run = _Run(pipeline, principal, facts, progress)
     with anyio.move_on_after(seconds) as scope:
@@ -121,7 +119,7 @@ async def probe_reads(
 
 
 class _Run:
-    """One run over an account: rounds of reads, each with what the rounds before it answered."""
+    """One run over an account: rounds of reads, each with ids from the responses of earlier rounds."""
 
     def __init__(
         self, pipeline: Pipeline, principal: Principal, facts: Mapping[str, Any], progress: ProgressCallback
@@ -131,24 +129,24 @@ class _Run:
         self._part = JobStepRef(secrets.token_hex(16))
         self._now = datetime.fromtimestamp(pipeline.clock(), UTC)
         self._reads = plan_reads(pipeline.catalogue)
-        self._states = {read.key: _State(SchemaComparison(facts[read.key])) for read in self._reads}
+        self._states = {read.key: _Progress(SchemaComparison(facts[read.key])) for read in self._reads}
         self._rows: list[Row] = []
         self._limit = anyio.CapacityLimiter(CONCURRENT_READS)
         self._progress = progress
         self._stopped: StopReason = ""
 
     async def all(self) -> None:
-        """Make the reads, one alone first: it tells whether the credentials are good and the API is there."""
-        first = next((read for read in self._reads if read.key == FIRST), None)
-        if first is not None and await self._round([(first, {})]):
+        """Make the reads. The first runs alone and shows whether the credentials work and the API responds."""
+        first = next((read for read in self._reads if read.key == PROBE_OPERATION), None)
+        if first is not None and await self._make([(first, {})]):
             return
-        while wave := list(self._wave()):
-            if await self._round(wave):
+        while calls := list(self._next_calls()):
+            if await self._make(calls):
                 return
 
-    async def _round(self, wave: list[tuple[PlannedRead, dict[str, Any]]]) -> bool:
-        """Make these calls, a few at a time, and keep the ids that they give; true where nothing more is to be done."""
-        found = list[list[Row]]([[] for _ in wave])
+    async def _make(self, calls: list[tuple[PlannedRead, dict[str, Any]]]) -> bool:
+        """Make these calls, a few at a time, and store their ids. Return True if the run must stop."""
+        found = list[list[Row]]([[] for _ in calls])
         with anyio.CancelScope() as scope:
 
             async def one(at: int, read: PlannedRead, arguments: dict[str, Any]) -> None:
@@ -158,41 +156,43 @@ class _Run:
                     scope.cancel()
 
             async with anyio.create_task_group() as group:
-                for at, (read, arguments) in enumerate(wave):
+                for at, (read, arguments) in enumerate(calls):
                     group.start_soon(partial(one, at, read, arguments))
         for rows in found:
             self._rows += rows
         return bool(self._stopped)
 
-    def _wave(self) -> Iterator[tuple[PlannedRead, dict[str, Any]]]:
-        """The reads that can be made now: those not made yet, and those that are to be tried with another id."""
+    def _next_calls(self) -> Iterator[tuple[PlannedRead, dict[str, Any]]]:
+        """Yield the reads that can be made now, for the first time or with another id."""
         for read in self._reads:
             state = self._states[read.key]
-            if not read.possible or state.refused or (state.asked and not self._again(read, state)):
+            if not read.possible or state.refused or (state.attempts and not self._needs_another_call(read, state)):
                 continue
             choices = read.arguments(self._rows, self._now)
-            chosen = next((each for each in choices if each not in state.asked), None)
+            chosen = next((each for each in choices if each not in state.attempts), None)
             if chosen is not None:
                 yield read, chosen
 
-    def _again(self, read: PlannedRead, state: _State) -> bool:
-        """Whether a read that was made has not yet given an id that another read waits for, and has calls left."""
-        if len(state.asked) >= MAX_CALLS_PER_READ:
+    def _needs_another_call(self, read: PlannedRead, state: _Progress) -> bool:
+        """Return True if another call of this read could give an id that another read needs."""
+        if len(state.attempts) >= MAX_CALLS_PER_READ:
             return False
         missing = {source.slot for source in read.sources} - {slot for row in self._rows for slot in row}
-        waiting = (one for one in self._reads if one.possible and not self._states[one.key].asked)
+        waiting = (one for one in self._reads if one.possible and not self._states[one.key].attempts)
         return any(not missing.isdisjoint(slots) for one in waiting for slots in one.needs.values())
 
     async def _call(self, read: PlannedRead, arguments: dict[str, Any]) -> list[Row]:
-        """Make one call and compare its answer: the ids that it gives."""
+        """Make one call and compare its response. Return the ids in it."""
         state = self._states[read.key]
-        state.asked.append(arguments)
+        state.attempts.append(arguments)
         given = await self._pipeline.run(Call(read.operation.tool, arguments, self._principal, job_step=self._part))
-        self._progress(sum(bool(one.asked) for one in self._states.values()), sum(one.possible for one in self._reads))
+        self._progress(
+            sum(bool(one.attempts) for one in self._states.values()), sum(one.possible for one in self._reads)
+        )
         if isinstance(given, PendingElicitation) or given.why == "denied":
             state.refused = "not_allowed"
             return []
-        if given.why or not (given.status or given.trace_id):  # without a trace id, nothing was on its way
+        if given.why or not (given.status or given.trace_id):  # without a trace id, no request was sent
             state.refused = "not_sent"
             return []
         if given.status is None:
@@ -208,12 +208,12 @@ class _Run:
         if not given.ok:
             state.unreadable += 1
             return []
-        answer = _whole(given)
+        answer = _response(given)
         state.comparison.add(given.status, answer)
         return read.rows(arguments, answer)
 
     def report(self, *, late: bool) -> ProbeReport:
-        """What was found so far."""
+        """Return the results so far."""
         made = tuple(self._made(read) for read in self._reads if self._was_made(read))
         left = tuple(self._not_made(read, late=late) for read in self._reads if not self._was_made(read))
         return ProbeReport(made, left, self._stopped or ("late" if late else ""))
@@ -228,7 +228,7 @@ class _Run:
         return ProbeResult(
             read.key,
             _route(read),
-            len(state.asked),
+            len(state.attempts),
             tuple(sorted(known)),
             tuple(sorted(state.statuses - known)),
             state.unanswered,
@@ -246,7 +246,7 @@ class _Run:
             return SkippedRead(read.key, route, "no_source", unknown)
         if state.refused:
             return SkippedRead(read.key, route, state.refused)
-        if late or self._stopped or state.asked:
+        if late or self._stopped or state.attempts:
             return SkippedRead(read.key, route, "stopped")
         given = {slot for row in self._rows for slot in row}
         return SkippedRead(
@@ -258,6 +258,6 @@ def _route(read: PlannedRead) -> str:
     return f"{read.operation.method} {read.operation.path}"
 
 
-def _whole(given: ToolAnswer) -> Any:
-    """All that the API answered, secrets removed: `structured` leaves out what does not conform."""
+def _response(given: ToolAnswer) -> Any:
+    """Return the whole response without secrets; `structured` lacks the fields that do not conform."""
     return json.loads(given.text.removesuffix(given.note))

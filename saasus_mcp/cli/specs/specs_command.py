@@ -1,4 +1,4 @@
-"""`saasus-mcp specs check|diff|probe`: are our tools what the API's published definitions, and the API itself, say today?"""
+"""`saasus-mcp specs`: compare the tools with the API's published definitions, and with the API itself."""
 
 from __future__ import annotations
 
@@ -14,100 +14,97 @@ import click
 from saasus_mcp.catalog import load_catalogue, spec_diff
 from saasus_mcp.catalog.catalogue import FACTS
 from saasus_mcp.catalog.spec_diff import SpecDifference
-from saasus_mcp.cli.options import language_option, load_settings
+from saasus_mcp.cli.command_line import group, option
+from saasus_mcp.cli.options import json_option, settings_options
 from saasus_mcp.cli.specs import probe_command, remote_specs
-from saasus_mcp.cli.specs_wording import WORDS
-from saasus_mcp.cli.terminal import format_json, safe
+from saasus_mcp.cli.terminal import format_json, render, say, warn
 from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.messages import Message, message
+from saasus_mcp.common.text import visible_text
+from saasus_mcp.settings import Settings
 
 DRIFTED, UNREADABLE = 1, 2
-AGAINST_OPTION = click.option(
-    "--against", required=True, metavar="FOLDER_OR_URL", help="Folder or URL of the definitions (authapi.yml etc.)."
-)
+AGAINST_OPTION = option("--against", required=True, metavar="FOLDER_OR_URL", help="cli_help.option.against")
 MARKS = {"new": "+", "removed": "-", "changed": "~"}
 
 
-@click.group
-def command() -> None:
-    """Compare the tools' API documents with the published definitions, or with actual responses.
-
-    Next steps: docs/updating.md.
-    """
+@group(help="cli_help.command.specs")
+def specs() -> None:
+    """Hold the commands of the definitions."""
 
 
-command.add_command(probe_command.command, "probe")
+specs.add_command(probe_command.probe, "probe")
 
 
-@command.command
+@specs.command("check", help="cli_help.command.specs_check")
 @AGAINST_OPTION
-@language_option
-def check(against: str, **flags: Any) -> None:
-    """Report in one line whether they match. Exit status 1 if they differ, 2 if the definitions cannot be read."""
-    words = WORDS[load_settings(**flags).lang]
-    meant, found = _compared(against)
-    click.echo(_summary(meant, found, words))
-    sys.exit(DRIFTED if found else 0)
+@settings_options("lang")
+def check(_: Settings, *, against: str) -> None:
+    """Print whether the definitions match."""
+    intended, unintended = _compare(against)
+    say(_summary(intended, unintended))
+    sys.exit(DRIFTED if unintended else 0)
 
 
-@command.command
+@specs.command("diff", help="cli_help.command.specs_diff")
 @AGAINST_OPTION
-@click.option("--repairs", is_flag=True, help="Also list intended differences and their reasons.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-@language_option
-def diff(against: str, *, repairs: bool, as_json: bool, **flags: Any) -> None:
-    """List additions, removals and changes: operations, parameters, fields, types, enums, statuses.
-
-    Exit status as for `specs check`.
-    """
-    words = WORDS[load_settings(**flags).lang]
-    meant, found = _compared(against)
+@option("--repairs", is_flag=True, help="cli_help.option.repairs")
+@json_option
+@settings_options("lang")
+def diff(_: Settings, *, against: str, repairs: bool, as_json: bool) -> None:
+    """Print the differences, by operation."""
+    intended, unintended = _compare(against)
     if as_json:
-        click.echo(format_json({"differences": [*map(asdict, found)], "repairs": [*map(asdict, meant)]}))
+        click.echo(format_json({"differences": [*map(asdict, unintended)], "repairs": [*map(asdict, intended)]}))
     else:
-        for line in _lines(found if not repairs else sorted([*found, *meant], key=lambda one: one.operation)):
+        every = sorted([*unintended, *intended], key=lambda one: one.operation)
+        for line in _lines(every if repairs else unintended):
             click.echo(line)
-        click.echo(_summary(meant, found, words))
-    sys.exit(DRIFTED if found else 0)
+        say(_summary(intended, unintended))
+    sys.exit(DRIFTED if unintended else 0)
 
 
-def _compared(against: str) -> tuple[list[SpecDifference], list[SpecDifference]]:
-    """The differences that are meant, and the others."""
+def _compare(against: str) -> tuple[list[SpecDifference], list[SpecDifference]]:
+    """Return the intended differences and the others. If the definitions cannot be read, print why and exit."""
     ours = json.loads(FACTS.read_bytes())
     try:
         theirs = remote_specs.read_remote_specs(against, {each.module for each in load_catalogue()})
     except SaasusMcpError as error:
-        click.echo(f"saasus-mcp: {safe(str(error))}", err=True)
+        warn(visible_text(render(error)))
         sys.exit(UNREADABLE)
     differences = list(spec_diff.compare_specs(ours, theirs))
     return [one for one in differences if one.repair], [one for one in differences if not one.repair]
 
 
-def _summary(meant: list[SpecDifference], found: list[SpecDifference], words: Any) -> str:
-    told = words["drifted" if found else "agree"]
-    touched = len({one.operation for one in found})
-    return str(told.format(count=len(found), operations=touched, repairs=len(meant)))
+def _summary(intended: list[SpecDifference], unintended: list[SpecDifference]) -> Message:
+    if not unintended:
+        return message("cli_specs.match", repairs=len(intended))
+    operations = len({one.operation for one in unintended})
+    return message("cli_specs.differ", count=len(unintended), operations=operations, repairs=len(intended))
 
 
 def _lines(differences: list[SpecDifference]) -> Iterator[str]:
-    for operation, group in groupby(differences, key=lambda one: one.operation):
-        yield safe(operation)
-        for one in group:
-            yield "  " + safe(_line(one)) + (f"  ({one.repair})" if one.repair else "")
+    for operation, members in groupby(differences, key=lambda one: one.operation):
+        yield visible_text(operation)
+        for one in members:
+            yield "  " + visible_text(_line(one)) + (f"  ({one.repair})" if one.repair else "")
 
 
 def _line(one: SpecDifference) -> str:
     mark, place = MARKS[one.kind], f"{one.place}: " if one.place else ""
     if one.fact == "enum":
         ours, theirs = set(one.ours or ()), set(one.theirs or ())
-        return f"{mark} {place}enum " + " ".join(
-            [*(f"+{value}" for value in sorted(theirs - ours)), *(f"-{value}" for value in sorted(ours - theirs))]
+        added, removed = (
+            (f"+{value}" for value in sorted(theirs - ours)),
+            (f"-{value}" for value in sorted(ours - theirs)),
         )
+        return f"{mark} {place}enum " + " ".join([*added, *removed])
     if one.fact:
-        return f"{mark} {place}{one.fact} {_told(one.ours)} -> {_told(one.theirs)}"
-    return f"{mark} {one.place or 'operation'}" + (f" {_told(one.theirs)}" if one.theirs else "")
+        return f"{mark} {place}{one.fact} {_value_text(one.ours)} -> {_value_text(one.theirs)}"
+    return f"{mark} {one.place or 'operation'}" + (f" {_value_text(one.theirs)}" if one.theirs else "")
 
 
-def _told(value: Any) -> str:
+def _value_text(value: Any) -> str:
     if value is None:
         return "no"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,46 +1,45 @@
-"""What `undo` lists: calls that left something behind, those of one job together, and what can be undone of each."""
+"""The list of `undo`: changes, those of one job together, and how far each can be undone."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 from saasus_mcp.catalog import Catalogue, UnknownTool, jobs
-from saasus_mcp.cli.terminal import format_json, safe
-from saasus_mcp.cli.undo_wording import WORDS
+from saasus_mcp.cli.terminal import format_json
 from saasus_mcp.common.language import Language
+from saasus_mcp.common.messages import Message, message, one_of
+from saasus_mcp.common.text import visible_text
 from saasus_mcp.permissions.question.content import Timestamp
 from saasus_mcp.permissions.question.formatting import Reader, format_value
-from saasus_mcp.server.pipeline.undo import UndoPreview, preview_undo
+from saasus_mcp.server.pipeline.undo import UndoExtent, UndoPreview, preview_undo
 from saasus_mcp.store import UndoEntry
 
 SHORT_ID = 8
-"""Characters of an id that are shown; more are taken, and fewer where they are enough."""
+"""Characters of an id that are shown. A person may type more, or fewer if they are unambiguous."""
 MAX_ARGUMENTS = 120
-"""Characters of the arguments that are shown where nothing names what a call was about."""
-SPAN = re.compile(r"(\d{1,4})([mhd])")
-UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+"""Characters of the arguments that are shown if no name of the target is known."""
+_INDENT = " " * 10
+_EXTENTS: tuple[UndoExtent, ...] = ("whole", "again", "partly", "never", "begun", "undone")
 
 
 @dataclass(frozen=True, slots=True)
 class UndoFilter:
-    """Which entries are listed.
+    """The entries to list.
 
     Attributes:
         job: the beginning of a job's id.
-        operation: a tool, an operation's key, or a part of either.
+        operation: a part of the name of a tool or an operation.
     """
 
     job: str = ""
     operation: str = ""
 
     def matches(self, entry: UndoEntry, catalogue: Catalogue) -> bool:
-        """Whether the entry is one of them."""
+        """Return True if the entry is to be listed."""
         if self.job and not entry.job.startswith(self.job):
             return False
         names = [entry.operation]
@@ -49,32 +48,20 @@ class UndoFilter:
         return any(self.operation.lower() in name.lower() for name in names)
 
 
-def parse_since(text: str, now: float, reader: Reader) -> float | None:
-    """The time that `30m`, `12h`, `7d`, a date or a time means to the reader; None where it means none."""
-    span = SPAN.fullmatch(text.strip())
-    if span is not None:
-        return now - timedelta(**{UNITS[span[2]]: int(span[1])}).total_seconds()
-    try:
-        moment = datetime.fromisoformat(text.strip())
-    except ValueError:
-        return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=reader.zone)).timestamp()
-
-
 def entries_json(entries: Sequence[UndoEntry], catalogue: Catalogue) -> str:
-    """The entries for programs, each with what undoing it would come to."""
-    return format_json([{**asdict(entry), "undo": _told(entry, catalogue)} for entry in entries])
+    """Return the entries for programs, each with how far it can be undone."""
+    return format_json([{**asdict(entry), "undo": _preview_json(entry, catalogue)} for entry in entries])
 
 
-def _told(entry: UndoEntry, catalogue: Catalogue) -> dict[str, Any] | None:
-    found = _prospect(entry, catalogue)
-    return (
-        None if found is None else {"extent": found.extent, "approval": found.needs_approval, "concerns": found.subject}
-    )
+def _preview_json(entry: UndoEntry, catalogue: Catalogue) -> dict[str, Any] | None:
+    preview = _preview(entry, catalogue)
+    if preview is None:
+        return None
+    return {"extent": preview.extent, "approval": preview.needs_approval, "concerns": preview.subject}
 
 
 def group_by_job(entries: Sequence[UndoEntry]) -> list[list[UndoEntry]]:
-    """The entries with those of one job together, at the place of its newest."""
+    """Return the entries in groups: those of one job together, in the place of its newest entry."""
     groups: dict[str, list[UndoEntry]] = {}
     for entry in entries:
         groups.setdefault(entry.job or entry.call, []).append(entry)
@@ -82,76 +69,82 @@ def group_by_job(entries: Sequence[UndoEntry]) -> list[list[UndoEntry]]:
 
 
 def group_lines(group: Sequence[UndoEntry], catalogue: Catalogue, reader: Reader) -> Iterator[str]:
-    """What is shown of a call, or of the calls of a job."""
+    """Yield the lines of a call, or of the calls of a job."""
     if group[0].job:
-        yield from _of_job(group, catalogue, reader)
+        yield from _job_lines(group, catalogue, reader)
     else:
         yield from call_lines(group[0], catalogue, reader)
 
 
 def call_lines(entry: UndoEntry, catalogue: Catalogue, reader: Reader) -> Iterator[str]:
-    """What is shown of one call: when, what, about whom; what can be undone of it; and who made it."""
-    words, found = WORDS[reader.language], _prospect(entry, catalogue)
-    title = entry.operation if found is None else catalogue.find(entry.operation).title.text(reader.language)
-    about = found.subject if found is not None else ""
-    about = about or format_json(entry.arguments, indent=None)[:MAX_ARGUMENTS]
-    yield f"{entry.call[:SHORT_ID]}  {_at(entry, reader)}  {title}: {safe(about)}"
-    if found is not None:
-        yield f"          {extent_text(found, reader.language)}"
-    yield f"          {_by(entry, words)}"
+    """Yield when and what a call changed, how far it can be undone, and who made it."""
+    preview = _preview(entry, catalogue)
+    subject = preview.subject if preview is not None else ""
+    subject = subject or format_json(entry.arguments, indent=None)[:MAX_ARGUMENTS]
+    title = _title(entry, catalogue, reader.language)
+    yield f"{entry.call[:SHORT_ID]}  {_time(entry, reader)}  {title}: {visible_text(subject)}"
+    if preview is not None:
+        yield _INDENT + extent_text(preview).text(reader.language)
+    yield _INDENT + _made_by(entry).text(reader.language)
 
 
-def extent_text(found: UndoPreview, language: Language) -> str:
-    """What undoing would come to, in a sentence, with what does not come back."""
-    words = WORDS[language]
-    approval = words["with_approval"] if found.needs_approval else ""
-    said = words[f"extent_{found.extent}"].format(approval=approval)
-    if found.note is None or found.extent in ("undone", "begun"):
-        return said
-    return f"{said}{words['then']}{found.note.text(language)}"
+def extent_text(preview: UndoPreview) -> Message:
+    """Return how far a change can be undone, with what does not come back."""
+    if preview.needs_approval:
+        extent = one_of("cli_undo.extent_with_approval", preview.extent)
+    else:
+        extent = one_of("cli_undo.extent", preview.extent)
+    if preview.note is None or preview.extent in ("undone", "begun"):
+        return extent
+    return message("cli_undo.with_note", extent=extent, note=preview.note)
 
 
-def _of_job(group: Sequence[UndoEntry], catalogue: Catalogue, reader: Reader) -> Iterator[str]:
-    newest, words = group[0], WORDS[reader.language]
-    every = [found for entry in group if (found := _prospect(entry, catalogue)) is not None]
-    counts, approved = Counter(found.extent for found in every), sum(found.needs_approval for found in every)
-    titles = Counter(_title(entry, catalogue, reader.language) for entry in group)
-    yield f"{words['job']} {newest.job[:SHORT_ID]}  {_at(newest, reader)}  {job_title(newest.job_name, reader.language)}"
-    yield "          " + words["join"].join(
-        f"{title} \N{MULTIPLICATION SIGN}{count}" for title, count in titles.items()
-    )
-    yield "          " + words["join"].join(
-        words[f"count_{kind}"].format(count=counts[kind])
-        + (words["count_approved"].format(count=approved) if kind == "whole" and approved else "")
-        for kind in ("whole", "again", "partly", "never", "begun", "undone")
-        if counts[kind]
-    )
-    yield f"          {_by(newest, words)}"
+def _job_lines(group: Sequence[UndoEntry], catalogue: Catalogue, reader: Reader) -> Iterator[str]:
+    newest, language = group[0], reader.language
+    previews = [preview for entry in group if (preview := _preview(entry, catalogue)) is not None]
+    counts, approved = Counter(each.extent for each in previews), sum(each.needs_approval for each in previews)
+    titles = Counter(_title(entry, catalogue, language) for entry in group)
+    title = job_title(newest.job_name, language)
+    heading = message("cli_undo.job_heading", id=newest.job[:SHORT_ID], at=_time(newest, reader), title=title)
+    yield heading.text(language)
+    yield _INDENT + _joined([f"{title} \N{MULTIPLICATION SIGN}{count}" for title, count in titles.items()], language)
+    yield _INDENT + _joined([_count(each, counts[each], approved) for each in _EXTENTS if counts[each]], language)
+    yield _INDENT + _made_by(newest).text(language)
+
+
+def _count(extent: str, number: int, approved: int) -> Message:
+    if extent == "whole" and approved:
+        return message("cli_undo.count_with_approval", number=number, approved=approved)
+    return one_of("cli_undo.count", extent, number=number)
+
+
+def _joined(parts: Sequence[str | Message], language: Language) -> str:
+    return message("cli_undo.list", parts=tuple(parts)).text(language)
 
 
 def job_title(name: str, language: Language) -> str:
-    """What people call that kind of job."""
-    return next((spec.title.text(language) for spec in jobs.load_jobs() if spec.name == name), safe(name))
+    """Return the title of a job, or its name if another version ran it."""
+    return next((spec.title.text(language) for spec in jobs.load_jobs() if spec.name == name), visible_text(name))
 
 
 def _title(entry: UndoEntry, catalogue: Catalogue, language: Language) -> str:
     try:
         return catalogue.find(entry.operation).title.text(language)
     except UnknownTool:
-        return safe(entry.operation)
+        return visible_text(entry.operation)
 
 
-def _prospect(entry: UndoEntry, catalogue: Catalogue) -> UndoPreview | None:
-    """None where another version made the call."""
+def _preview(entry: UndoEntry, catalogue: Catalogue) -> UndoPreview | None:
+    """Return how far an entry can be undone, or None if another version made the call."""
     try:
         return preview_undo(catalogue, entry)
     except UnknownTool:
         return None
 
 
-def _at(entry: UndoEntry, reader: Reader) -> str:
+def _time(entry: UndoEntry, reader: Reader) -> str:
     return format_value(Timestamp(entry.at), reader)
 
 
-def _by(entry: UndoEntry, words: Mapping[str, str]) -> str:
-    return words["by"].format(principal=safe(entry.principal), profile=safe(entry.profile))
+def _made_by(entry: UndoEntry) -> Message:
+    return message("cli_undo.made_by", principal=visible_text(entry.principal), profile=visible_text(entry.profile))

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import anyio
 import httpx2
 
+from saasus_mcp.common.fetch import read_limited
+
 MAX_DOCUMENT_BYTES = 256 * 1024
 
 
@@ -32,19 +34,13 @@ async def request_document(
     Raises:
         httpx2.HTTPError: the provider does not answer, or not with success.
         TimeoutError: the request takes too long.
-        InvalidDocument: the document is larger than `MAX_DOCUMENT_BYTES`.
+        ResponseTooLarge: the document is larger than `MAX_DOCUMENT_BYTES`.
     """
-    body = bytearray()
+    method = "GET" if form is None else "POST"
     with anyio.fail_after(seconds):
         async with (
             httpx2.AsyncClient(transport=transport, timeout=seconds, follow_redirects=False, auth=auth) as http,
-            http.stream(
-                "GET" if form is None else "POST", url, headers={"Accept": "application/json"}, data=form
-            ) as answer,
+            http.stream(method, url, headers={"Accept": "application/json"}, data=form) as answer,
         ):
             answer.raise_for_status()
-            async for chunk in answer.aiter_bytes():
-                body += chunk
-                if len(body) > MAX_DOCUMENT_BYTES:
-                    raise InvalidDocument
-    return bytes(body)
+            return await read_limited(answer, MAX_DOCUMENT_BYTES)

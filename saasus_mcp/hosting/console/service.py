@@ -96,7 +96,7 @@ class ConsoleService:
     catalogue: Catalogue
     policy: Policy
     read_policy: Callable[[], PolicyText]
-    sealer: Encryptor
+    encryptor: Encryptor
     clock: Callable[[], float]
     profile: str = ""
     freeze_all: Callable[[Freeze | None], None] | None = None
@@ -159,7 +159,7 @@ class ConsoleService:
         """
         for context in self.contexts_of(approver):
             try:
-                vault = SecretVault(context.store(), self.sealer, self.clock)
+                vault = SecretVault(context.store(), self.encryptor, self.clock)
                 return vault.reveal(handle, context.profile, by=approver.id, via="console")
             except CallRefused:
                 continue

@@ -63,7 +63,7 @@ class SigninRoutes:
 
     sessions: ConsoleSessions
     links: OneTimeLinks
-    sealer: Encryptor
+    encryptor: Encryptor
     clock: Callable[[], float]
     throttle: GuessThrottle
     language: Language
@@ -162,14 +162,14 @@ class SigninRoutes:
             return self._sso_failed(request, failed)
         response = RedirectResponse(pending.url, HTTPStatus.SEE_OTHER, headers=CONSOLE_HEADERS)
         content = {"state": pending.state, "nonce": pending.nonce, "verifier": pending.verifier, "at": self.clock()}
-        cookie = self.sealer.encrypt_token(content, SSO_COOKIE)
+        cookie = self.encryptor.encrypt_token(content, SSO_COOKIE)
         self._set_cookie(response, SSO_COOKIE, cookie, SSO_SECONDS, same_site="lax")
         return response
 
     async def _finish_sso(self, request: Request) -> Response:
         if self.provider is None:
             return redirect_to("/sign-in")
-        content = self.sealer.decrypt_token(request.cookies.get(SSO_COOKIE, ""), SSO_COOKIE)
+        content = self.encryptor.decrypt_token(request.cookies.get(SSO_COOKIE, ""), SSO_COOKIE)
         pending = None
         try:
             if content is not None and self.clock() - content["at"] < SSO_SECONDS:

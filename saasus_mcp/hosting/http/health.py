@@ -75,7 +75,7 @@ class HealthEndpoints:
 
     def __init__(
         self,
-        served: Mapping[str, ServedProfile],
+        profiles: Mapping[str, ServedProfile],
         metrics: Metrics,
         *,
         checks: Mapping[str, HealthCheck] | None = None,
@@ -85,17 +85,17 @@ class HealthEndpoints:
         transport: httpx2.AsyncBaseTransport | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._served = served
+        self._profiles = profiles
         self._metrics = metrics
         self._is_policy_current = is_policy_current
         self._is_draining = is_draining
         self._has_capacity = has_capacity
         self._transport = transport
         # A limiter of its own: while a database hangs, each probe leaves a thread behind for seconds.
-        self._threads = anyio.CapacityLimiter(len(served) + 1)
+        self._threads = anyio.CapacityLimiter(len(profiles) + 1)
         self._stores = {
             name: CachedProbe(partial(self._is_writable, profile), STORE_INTERVAL_SECONDS, clock)
-            for name, profile in served.items()
+            for name, profile in profiles.items()
         }
         self._others = {
             name: CachedProbe(partial(_passes, name, check), STORE_INTERVAL_SECONDS, clock)
@@ -125,39 +125,39 @@ class HealthEndpoints:
 
     async def all_metrics(self, request: Request) -> Response:
         """Answer with the metrics of all profiles."""
-        return await self._render_metrics(request, self._served)
+        return await self._render_metrics(request, self._profiles)
 
     async def metrics_for_approver(self, request: Request) -> Response:
         """Answer with the metrics of the profiles that the approver may decide on. Other profiles are not named."""
         caller: Caller = request.scope[CALLER_KEY]
         groups = caller.principal.groups | {EVERYONE}
-        visible = {name: each for name, each in self._served.items() if caller.is_owner or each.groups & groups}
+        visible = {name: each for name, each in self._profiles.items() if caller.is_owner or each.groups & groups}
         if not visible:
             return error_response(HTTPStatus.FORBIDDEN, message("hosting.approver_without_group"))
         return await self._render_metrics(request, visible)
 
-    async def _render_metrics(self, request: Request, served: Mapping[str, ServedProfile]) -> Response:
-        works = await _run_probes({name: self._stores[name] for name in served})
-        counts = {name: await self._query(each, _count_pending, None) for name, each in served.items() if works[name]}
+    async def _render_metrics(self, request: Request, profiles: Mapping[str, ServedProfile]) -> Response:
+        works = await _run_probes({name: self._stores[name] for name in profiles})
+        counts = {name: await self._query(each, _count_pending, None) for name, each in profiles.items() if works[name]}
         pending = {name: count for name, count in counts.items() if count is not None}
-        stores = {name: name in pending for name in served}
+        stores = {name: name in pending for name in profiles}
         body, content_type = self._metrics.render(request.headers.get("accept", ""), pending, stores)
         return Response(body, headers={"Content-Type": content_type})
 
-    async def _query(self, served: ServedProfile, query: Callable[[ServedProfile], Answer], default: Answer) -> Answer:
+    async def _query(self, profile: ServedProfile, query: Callable[[ServedProfile], Answer], default: Answer) -> Answer:
         """Return the answer of a store, or `default`. A thread and a time limit keep a hanging store from blocking others."""
         try:
             with anyio.fail_after(PROBE_SECONDS):
-                return await to_thread.run_sync(query, served, abandon_on_cancel=True, limiter=self._threads)
+                return await to_thread.run_sync(query, profile, abandon_on_cancel=True, limiter=self._threads)
         except (StoreError, OSError) as error:  # OSError: too many open files, or a timeout
-            log.warning("the store of profile %s is unavailable: %s", served.name, str(error) or type(error).__name__)
+            log.warning("the store of profile %s is unavailable: %s", profile.name, str(error) or type(error).__name__)
             return default
 
-    async def _is_writable(self, served: ServedProfile) -> bool:
-        return await self._query(served, _check_writable, False)
+    async def _is_writable(self, profile: ServedProfile) -> bool:
+        return await self._query(profile, _check_writable, False)
 
     async def _is_any_api_reachable(self) -> bool:
-        origins = {each.api_origin for each in self._served.values()} - {""}
+        origins = {each.api_origin for each in self._profiles.values()} - {""}
         return not origins or any([await self._is_reachable(origin) for origin in origins])
 
     async def _is_reachable(self, origin: str) -> bool:
@@ -171,15 +171,15 @@ class HealthEndpoints:
         return True
 
 
-def _check_writable(served: ServedProfile) -> bool:
-    served.pipeline.store.check_writable()
+def _check_writable(profile: ServedProfile) -> bool:
+    profile.pipeline.store.check_writable()
     return True
 
 
-def _count_pending(served: ServedProfile) -> int | None:
+def _count_pending(profile: ServedProfile) -> int | None:
     now = time.time()
-    approvals = served.pipeline.store.list_approvals(now, since=now)
-    return sum(each.status == "pending" and each.profile == served.name for each in approvals)
+    approvals = profile.pipeline.store.list_approvals(now, since=now)
+    return sum(each.status == "pending" and each.profile == profile.name for each in approvals)
 
 
 async def _passes(name: str, check: HealthCheck) -> bool:

@@ -1,90 +1,98 @@
-"""`job_apply_settings`: what a SaaS lacks of a saved document is made, in the order in which one needs the other."""
+"""`job_apply_settings`: create, and update if requested, the settings of a document in the order of their references."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.text import quote_text
-from saasus_mcp.jobs.job_context import GroupResult, JobContext, JobReader
+from saasus_mcp.jobs.job_context import GroupResult, JobContext
 from saasus_mcp.jobs.job_kind import JobResult
 from saasus_mcp.jobs.job_phases import run_phases
+from saasus_mcp.jobs.job_reader import JobReader
 from saasus_mcp.jobs.plan import Plan
-from saasus_mcp.jobs.settings import settings_document
-from saasus_mcp.jobs.settings import settings_question as asked
+from saasus_mcp.jobs.question_values import bilingual
+from saasus_mcp.jobs.settings import settings_document, settings_question
 from saasus_mcp.jobs.settings.settings_operations import NOT_APPLIED, RESOURCES, TEXT_OPERATIONS
 from saasus_mcp.jobs.settings.settings_plan import ItemReport, SettingsPlanner
 
-MAX_SHOWN = 10
+MAX_UNKNOWN_FIELDS = 10
 
 
 async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
-    """Hold the document to what is there."""
+    """Compare the document with the current settings, and plan the differences."""
     saved = await settings_document.load_document(reader, args)
     kinds = [name for name in saved if name in args.get("kinds", RESOURCES)]
-    set_up = SettingsPlanner(reader, "document" if "document" in args else "result", update=bool(args.get("update")))
+    planner = SettingsPlanner(reader, "document" if "document" in args else "result", update=bool(args.get("update")))
     for kind in kinds:
         if kind in TEXT_OPERATIONS:
-            of = settings_document.SETTINGS_KINDS[kind]
-            live: Any = await reader.read(of.reads[""], take=of.normalize)
-            set_up.add_texts(kind, saved[kind], live)
+            spec = settings_document.SETTINGS_KINDS[kind]
+            current: Any = await reader.read(spec.reads[""], take=spec.normalize)
+            planner.add_texts(kind, saved[kind], current)
     for kind in sorted((kind for kind in kinds if kind in RESOURCES), key=lambda kind: RESOURCES[kind].phase):
-        await set_up.add_items(kind, saved[kind])
-    only = bool(args.get("only_plan"))
-    does = Counter(told["do"] for told in set_up.reports)
+        await planner.add_items(kind, saved[kind])
+    only_plan = bool(args.get("only_plan"))
+    actions = Counter(report["do"] for report in planner.reports)
+    texts_not_named = tuple(name for name in TEXT_OPERATIONS if name in saved and name not in kinds)
     data = {
-        "items": set_up.reports,
-        "phases": set_up.phase_sizes,
-        "needs": set_up.dependencies,
-        "left": _left(saved, kinds, set_up.unknown_fields),
-        "only_plan": only,
+        "items": planner.reports,
+        "phases": planner.phase_sizes,
+        "needs": planner.dependencies,
+        "not_applied": [name for name in NOT_APPLIED if name in saved],
+        "unknown_fields": sorted(planner.unknown_fields)[:MAX_UNKNOWN_FIELDS],
+        "texts_not_named": texts_not_named,
+        "only_plan": only_plan,
     }
-    counts = {name: does[name] for name in ("create", "update", "same", "leave")}
-    left = [(item.kind, item.name, why) for item, why in set_up.skipped]
-    rows = tuple(set_up.groups)
-    facts = tuple(asked.build_facts(set_up.reports, left))
+    skipped = [(item.kind, item.name, reason) for item, reason in planner.skipped]
+    facts = tuple(settings_question.build_facts(planner.reports, skipped))
     return Plan(
-        () if only else rows,
+        () if only_plan else tuple(planner.groups),
         data,
-        counts,
-        headline=asked.build_headline(does["create"], does["update"]),
+        {name: actions[name] for name in ("create", "update", "same", "leave")},
+        headline=settings_question.build_headline(actions["create"], actions["update"]),
         facts=facts,
-        changes=tuple(asked.build_changes(set_up.changes)),
-        undo=asked.NOTHING_DELETED,
-        details=tuple(asked.build_details([entry for row in rows for entry in row.steps])),
-        typed=asked.typed_text(does["create"] + does["update"]),
-        ordinary_facts=tuple(
-            fact.name for fact in facts
-        ),  # what is created replaces nothing; what changes is shown or opened
+        changes=tuple(settings_question.build_changes(planner.changes)),
+        undo=bilingual(message("jobs_settings.nothing_deleted")),
+        details=tuple(settings_question.build_details([step for group in planner.groups for step in group.steps])),
+        typed=settings_question.typed_text(actions["create"] + actions["update"]),
+        # A created setting replaces nothing. A change is shown in full or opened by the reader.
+        ordinary_facts=tuple(fact.name for fact in facts),
     )
 
 
 async def run(work: JobContext, plan: Plan) -> JobResult:
-    """Make it, and tell of each item what became of it."""
+    """Apply the plan, and report the outcome of each item."""
     items: list[ItemReport] = plan.data["items"]
-    notes = tuple(plan.data["left"])
+    notes = tuple(_notes(plan.data))
     if plan.data["only_plan"]:
         return JobResult(plan.counts, product=[item for item in items if item["do"] != "same"], notes=notes)
-    done = await run_phases(work, plan.groups, plan.data["phases"], plan.data["needs"])
-    rows = [_became(item, done) for item in items]
-    return JobResult(Counter(row["outcome"] for row in rows), [row for row in rows if row["do"] != "same"], notes=notes)
+    results = await run_phases(work, plan.groups, plan.data["phases"], plan.data["needs"])
+    rows = [_finished_row(item, results) for item in items]
+    counts = Counter(row["outcome"] for row in rows)
+    return JobResult(counts, [row for row in rows if row["do"] != "same"], notes=notes)
 
 
-def _became(item: ItemReport, done: Mapping[str, GroupResult]) -> ItemReport:
+def _finished_row(item: ItemReport, results: Mapping[str, GroupResult]) -> ItemReport:
     if item["do"] in ("same", "leave"):
         return {**item, "outcome": "skipped"}
-    each = done.get(f"{item['kind']} {item['name']}".rstrip())
-    if each is None:
+    result = results.get(f"{item['kind']} {item['name']}".rstrip())
+    if result is None:
         return {**item, "outcome": "not_begun"}
-    return {**item, "outcome": each.outcome, **({"why": each.text} if each.text else {})}
+    return {**item, "outcome": result.outcome, **({"why": result.text} if result.text else {})}
 
 
-def _left(saved: Mapping[str, Any], kinds: Sequence[str], unknown: Iterable[tuple[str, str]]) -> list[str]:
-    """What of the document is not applied, and why."""
-    told = [f"{name} is not applied: {why}." for name, why in NOT_APPLIED.items() if name in saved]
-    texts = [name for name in TEXT_OPERATIONS if name in saved and name not in kinds]
-    told += [
-        f"{kind} has a field that is not known here: {quote_text(name)}." for kind, name in sorted(unknown)[:MAX_SHOWN]
+def _notes(data: Mapping[str, Any]) -> list[Message]:
+    """Return notes about the parts of the document that are not applied."""
+    notes = [
+        message("jobs_settings.not_applied", kind=name, reason=one_of("jobs_settings.why_not_applied", name))
+        for name in data["not_applied"]
     ]
-    return [*told, *([f"Texts are applied only where kinds names them: {', '.join(texts)}."] if texts else [])]
+    notes += [
+        message("jobs_settings.unknown_field", kind=kind, field=quote_text(name))
+        for kind, name in data["unknown_fields"]
+    ]
+    if data["texts_not_named"]:
+        notes.append(message("jobs_settings.texts_not_named", kinds=tuple(data["texts_not_named"])))
+    return notes

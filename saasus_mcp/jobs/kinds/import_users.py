@@ -1,4 +1,4 @@
-"""`job_import_users`: accounts, memberships and roles from the list that the export gives; what is there already stays."""
+"""`job_import_users`: create accounts, memberships and roles from the list that the export gives. Existing ones stay."""
 
 from __future__ import annotations
 
@@ -6,229 +6,224 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from saasus_mcp.common.json_path import InvalidArguments
-from saasus_mcp.common.language import Text
-from saasus_mcp.jobs.job_context import GroupResult, JobContext, JobReader
+from saasus_mcp.common.language import Language
+from saasus_mcp.common.messages import message
+from saasus_mcp.jobs.job_context import GroupResult, JobContext
 from saasus_mcp.jobs.job_kind import JobResult
-from saasus_mcp.jobs.name_index import DisplayName, ImportTargets
+from saasus_mcp.jobs.job_reader import JobReader
 from saasus_mcp.jobs.plan import AnswerLookup, Plan, PlanStep, StepGroup
+from saasus_mcp.jobs.question_values import bilingual
 from saasus_mcp.jobs.users.existing_users import ExistingUsers, find_existing_users
 from saasus_mcp.jobs.users.import_question import ORDINARY_FACTS, ImportQuestion, PlannedLine
-from saasus_mcp.jobs.users.user_list import TENANT_MISSING, LineErrors, UserLine, invalid_list, parse_users
-from saasus_mcp.server.results.result_store import RESULTS_URI
+from saasus_mcp.jobs.users.import_targets import DisplayName, ImportTargets
+from saasus_mcp.jobs.users.user_line import TENANT_MISSING, LineErrors, UserLine
+from saasus_mcp.jobs.users.user_list import invalid_list, parse_users
 
 ACCOUNT_STEP, MEMBER_STEP = "account", "member"
-UNDO = Text(
-    "Each account, membership and role can be undone; e-mails that were sent cannot.",
-    "アカウント・所属・ロールはそれぞれ元に戻せます。送信したメールは取り消せません。",
-)
 
 
 class UserSteps:
-    """What one person still lacks, as the steps of one row."""
+    """The steps that one user needs, as one group.
 
-    def __init__(self, name: str, first: UserLine, present: ExistingUsers) -> None:
+    Args:
+        name: the prefix of the names of the steps.
+        first: the user's first line.
+    """
+
+    def __init__(self, name: str, first: UserLine, existing: ExistingUsers) -> None:
         self.steps: dict[str, PlanStep] = {}
         self.login = first.login
         self._name = name
-        self._login = {first.login_type: first.login}
-        self._account = present.accounts.get(first.login_key)
-        self._present = present
+        self._credentials = {first.login_type: first.login}
+        self._account = existing.accounts.get(first.login_key)
+        self._existing = existing
         self._tenants: dict[str, str] = {}
 
     def add_line(self, line: UserLine) -> list[str]:
-        """The steps that a line needs: none where all of it is there."""
+        """Add the steps that a line needs, and return their names."""
         if not line.tenant_id:
-            return []  # the account is there, which is all that such a line says
-        tenant = self._tenants.setdefault(line.tenant_id, f"{self._name}/{len(self._tenants) + 1}")
-        held = self._present.grants.get((self._account or "", line.tenant_id))
-        needed = [] if self._account else [self._create()]
-        if held is None:
-            needed.append(self._join(f"{tenant}/{MEMBER_STEP}", line))
-        if line.env_id is not None and (line.env_id, line.role_name) not in (held or ()):
-            needed.append(self._grant(f"{tenant}/{line.env_id}", line, line.env_id))
+            return []  # the line only names an account, which exists
+        prefix = self._tenants.setdefault(line.tenant_id, f"{self._name}/{len(self._tenants) + 1}")
+        grants = self._existing.grants.get((self._account or "", line.tenant_id))
+        needed = [] if self._account else [self._create_account()]
+        if grants is None:
+            needed.append(self._join_tenant(f"{prefix}/{MEMBER_STEP}", line))
+        if line.env_id is not None and (line.env_id, line.role_name) not in (grants or ()):
+            needed.append(self._grant_role(f"{prefix}/{line.env_id}", line, line.env_id))
         return needed
 
     def kept_attributes(self, line: UserLine) -> list[str]:
-        """The attributes of a member that stay other than they are listed."""
-        present = self._present.attributes.get((self._account or "", line.tenant_id))
-        if present is None:
+        """Return the attributes of a member that differ from the line and are not changed."""
+        attributes = self._existing.attributes.get((self._account or "", line.tenant_id))
+        if attributes is None:
             return []
-        return [name for name, value in line.attributes.items() if present.get(name) != value]
+        return [name for name, value in line.attributes.items() if attributes.get(name) != value]
 
-    def _create(self) -> str:
+    def _create_account(self) -> str:
         step = f"{self._name}/{ACCOUNT_STEP}"
-        find = AnswerLookup("auth.SearchSaasUsers", {**self._login, "limit": 100}, "users", self._login)
-        self.steps.setdefault(step, PlanStep(step, "auth.CreateSaasUser", self._login, lookup=find))
+        lookup = AnswerLookup("auth.SearchSaasUsers", {**self._credentials, "limit": 100}, "users", self._credentials)
+        self.steps.setdefault(step, PlanStep(step, "auth.CreateSaasUser", self._credentials, lookup=lookup))
         return step
 
-    def _join(self, step: str, line: UserLine) -> str:
-        args = {"tenant_id": line.tenant_id, **self._login, "attributes": dict(line.attributes)}
+    def _join_tenant(self, step: str, line: UserLine) -> str:
+        args = {"tenant_id": line.tenant_id, **self._credentials, "attributes": dict(line.attributes)}
         self.steps.setdefault(step, PlanStep(step, "auth.CreateTenantUser", args))
         return step
 
-    def _grant(self, step: str, line: UserLine, env: int) -> str:
-        known = self.steps[step].args["role_names"] if step in self.steps else []
-        args = {"tenant_id": line.tenant_id, "env_id": env, "role_names": [*known, line.role_name]}
+    def _grant_role(self, step: str, line: UserLine, env: int) -> str:
+        roles = self.steps[step].args["role_names"] if step in self.steps else []
+        args = {"tenant_id": line.tenant_id, "env_id": env, "role_names": [*roles, line.role_name]}
         if self._account:
-            entry = PlanStep(step, "auth.CreateTenantUserRoles", {**args, "user_id": self._account})
+            self.steps[step] = PlanStep(step, "auth.CreateTenantUserRoles", {**args, "user_id": self._account})
         else:
-            later = {"user_id": (f"{self._name}/{ACCOUNT_STEP}", "id")}
-            entry = PlanStep(step, "auth.CreateTenantUserRoles", args, later)
-        self.steps[step] = entry
+            from_steps = {"user_id": (f"{self._name}/{ACCOUNT_STEP}", "id")}
+            self.steps[step] = PlanStep(step, "auth.CreateTenantUserRoles", args, from_steps)
         return step
 
 
 async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
-    """Hold every line to what is there, and find what each still lacks."""
-    argument, given = await _given(reader, args)
-    there = await _there(reader)
-    listed, mistakes = await reader.run_in_thread(lambda: parse_users(given, there, argument))
+    """Compare each line with the existing users, and plan the missing steps."""
+    argument, content = await reader.load_input(args, "csv", "result")
+    targets = await _read_targets(reader)
+    lines, faulty = await reader.run_in_thread(lambda: parse_users(content, targets, argument))
     skips = args.get("on_mistake") == "skip"
-    if mistakes and not skips and all(line.tenant_id for line in listed):
-        raise invalid_list(mistakes, argument)
-    found = await find_existing_users(reader, listed)
-    unknown = [line for line in listed if not line.tenant_id and line.login_key not in found.accounts]
-    mistakes += [LineErrors(line.number, (TENANT_MISSING,)) for line in unknown]
-    if mistakes and not skips:
-        raise invalid_list(sorted(mistakes, key=lambda each: each.number), argument)
-    sound = [line for line in listed if line not in unknown]
+    if faulty and not skips and all(line.tenant_id for line in lines):
+        raise invalid_list(faulty, argument)
+    existing = await find_existing_users(reader, lines)
+    unknown = [line for line in lines if not line.tenant_id and line.login_key not in existing.accounts]
+    faulty += [LineErrors(line.number, (TENANT_MISSING,)) for line in unknown]
+    if faulty and not skips:
+        raise invalid_list(sorted(faulty, key=lambda each: each.number), argument)
+    sound = [line for line in lines if line not in unknown]
+    rows = [_faulty_row(each, reader.language) for each in faulty]
     stop = args.get("on_error") == "stop"
-    return await reader.run_in_thread(lambda: _planned(sound, mistakes, found, there, stop=stop))
+    return await reader.run_in_thread(lambda: _build_plan(sound, rows, existing, targets, stop=stop))
 
 
-def _planned(
-    listed: Sequence[UserLine],
-    mistakes: Sequence[LineErrors],
-    found: ExistingUsers,
-    there: ImportTargets,
+def _build_plan(
+    lines: Sequence[UserLine],
+    faulty: Sequence[dict[str, Any]],
+    existing: ExistingUsers,
+    targets: ImportTargets,
     *,
     stop: bool,
 ) -> Plan:
-    """The plan for these lines."""
-    people: dict[str, list[UserLine]] = defaultdict(list)
-    for line in listed:
-        people[line.login_key].append(line)
-    rows: list[StepGroup] = []
-    told = [_wrong(each) for each in mistakes]
+    by_user: dict[str, list[UserLine]] = defaultdict(list)
+    for line in lines:
+        by_user[line.login_key].append(line)
+    groups: list[StepGroup] = []
+    rows = [*faulty]
     changing: list[PlannedLine] = []
-    for number, own in enumerate(people.values(), 1):
-        steps = UserSteps(f"u{number}", own[0], found)
+    for number, own in enumerate(by_user.values(), 1):
+        user = UserSteps(f"u{number}", own[0], existing)
         for line in own:
-            needed = steps.add_line(line)
-            told.append(_told(line, steps.login, needed, steps.kept_attributes(line)))
-            changing += [_does(line, needed)] if needed else []
-        if steps.steps:
-            rows.append(StepGroup(steps.login, tuple(steps.steps.values())))
-    told.sort(key=lambda line: int(line["line"]))
-    skipped = len(listed) - len(changing)
-    kept = len({line["login"] for line in told if line.get("attributes_kept")})
-    asked = ImportQuestion(changing, there, found, skipped=skipped, kept=kept, left_out=len(mistakes))
-    data = {"lines": told, "stop": stop}
+            needed = user.add_line(line)
+            rows.append(_row(line, user.login, needed, user.kept_attributes(line)))
+            if needed:
+                changing.append(_planned_line(line, needed))
+        if user.steps:
+            groups.append(StepGroup(user.login, tuple(user.steps.values())))
+    rows.sort(key=lambda row: int(row["line"]))
+    data = {"lines": rows, "stop": stop}
     if not changing:
         return Plan(data=data)
+    question = ImportQuestion(
+        changing,
+        targets,
+        existing,
+        skipped=len(lines) - len(changing),
+        kept=len({row["login"] for row in rows if row.get("attributes_kept")}),
+        left_out=len(faulty),
+    )
     return Plan(
-        tuple(rows),
+        tuple(groups),
         data,
-        headline=asked.headline,
-        facts=tuple(asked.facts()),
-        impact=tuple(asked.impact()),
-        warnings=tuple(asked.warnings()),
-        undo=UNDO,
-        details=tuple(asked.details()),
-        typed=asked.typed,
+        headline=question.headline,
+        facts=tuple(question.facts()),
+        impact=tuple(question.impact()),
+        warnings=tuple(question.warnings()),
+        undo=bilingual(message("jobs_users.undo")),
+        details=tuple(question.details()),
+        typed=question.typed,
         ordinary_facts=ORDINARY_FACTS,
     )
 
 
 async def run(work: JobContext, plan: Plan) -> JobResult:
-    """Row after row; then what became of every line."""
-    done: dict[str, GroupResult] = {}
+    """Run the steps user by user, and report the outcome of each line."""
+    results: dict[str, GroupResult] = {}
     async for batch in work.run_groups(plan.groups, stop_at_failure=plan.data["stop"]):
-        done.update({each.group: each for each in batch})
-    rows = [_became(line, done.get(line["row"])) for line in plan.data["lines"]]
-    secrets, lost = _passwords(done)
-    notes = (
-        (f"Made, but their passwords were lost when the server stopped; reset them: {', '.join(lost)}.",)
-        if lost
-        else ()
-    )
+        results.update({each.group: each for each in batch})
+    rows = [_finished_row(line, results.get(line["row"]), work.language) for line in plan.data["lines"]]
+    secrets, lost = _passwords(results)
+    notes = (message("jobs_users.passwords_lost", logins=tuple(lost)),) if lost else ()
     return JobResult(Counter(row["outcome"] for row in rows), rows, secrets=secrets, notes=notes)
 
 
-async def _given(reader: JobReader, args: Mapping[str, Any]) -> tuple[str, Any]:
-    """The list, and the argument that it came by."""
-    if ("csv" in args) == ("result" in args):
-        raise InvalidArguments(("csv",), "exactly one of csv and result must be given.", "Leave the other one out.")
-    if "csv" in args:
-        return "csv", args["csv"]
-    kept = await reader.load_result(args["result"])
-    if kept is None:
-        raise InvalidArguments(("result",), "there is no such result.", f"Results ({RESULTS_URI}…) last 24 hours.")
-    return "result", kept
-
-
-async def _there(reader: JobReader) -> ImportTargets:
+async def _read_targets(reader: JobReader) -> ImportTargets:
     tenants = await reader.read("auth.GetTenants", take=lambda answer: _pairs(answer, "tenants", "id", "name"))
-    listed = await reader.read("auth.GetEnvs", take=lambda answer: answer.get("envs", []))
-    envs = {env["id"]: DisplayName(env.get("name") or "", env.get("display_name") or "") for env in listed}
+    envs = await reader.read("auth.GetEnvs", take=lambda answer: answer.get("envs", []))
     roles = await reader.read("auth.GetRoles", take=lambda answer: _pairs(answer, "roles", "role_name", "display_name"))
     attributes = await reader.read(
         "auth.GetUserAttributes",
         take=lambda answer: _pairs(answer, "user_attributes", "attribute_name", "attribute_type"),
     )
-    return ImportTargets(tenants, envs, roles, attributes)
+    names = {env["id"]: DisplayName(env.get("name") or "", env.get("display_name") or "") for env in envs}
+    return ImportTargets(tenants, names, roles, attributes)
 
 
 def _pairs(answer: Mapping[str, Any], items: str, key: str, value: str) -> dict[Any, str]:
     return {each[key]: each.get(value) or "" for each in answer.get(items, [])}
 
 
-def _told(line: UserLine, row: str, steps: list[str], kept: list[str]) -> dict[str, Any]:
-    """A line as it is told, with the steps that it needs."""
-    shown = {"line": line.number, "login": line.login, "tenant_id": line.tenant_id}
+def _row(line: UserLine, group: str, steps: list[str], kept: list[str]) -> dict[str, Any]:
+    """Return the row of a line in the report, with the steps that it needs."""
+    row = {"line": line.number, "login": line.login, "tenant_id": line.tenant_id}
     grant = {"env_id": line.env_id, "role_name": line.role_name} if line.env_id is not None else {}
     note = {"attributes_kept": kept} if kept else {}
-    return {**shown, **grant, **note, "row": row, "steps": steps}
+    return {**row, **grant, **note, "row": group, "steps": steps}
 
 
-def _wrong(mistake: LineErrors) -> dict[str, Any]:
-    return {"line": mistake.number, "wrong": mistake.summary, "row": "", "steps": []}
+def _faulty_row(line: LineErrors, language: Language) -> dict[str, Any]:
+    return {"line": line.number, "wrong": line.text(language), "row": "", "steps": []}
 
 
-def _does(line: UserLine, steps: Sequence[str]) -> PlannedLine:
+def _planned_line(line: UserLine, steps: Sequence[str]) -> PlannedLine:
     ends = {step.rsplit("/", 1)[-1] for step in steps}
     return PlannedLine(line, ACCOUNT_STEP in ends, MEMBER_STEP in ends, bool(ends - {ACCOUNT_STEP, MEMBER_STEP}))
 
 
-def _became(line: Mapping[str, Any], done: GroupResult | None) -> dict[str, Any]:
-    """What became of a line: what the last of its steps came to, and what was made before."""
-    told = {name: value for name, value in line.items() if name not in ("row", "steps", "wrong")}
+def _finished_row(line: Mapping[str, Any], result: GroupResult | None, language: Language) -> dict[str, Any]:
+    """Return the row of a line with the outcome of its steps."""
+    row = {name: value for name, value in line.items() if name not in ("row", "steps", "wrong")}
     steps: list[str] = line["steps"]
     if "wrong" in line:
-        return {**told, "outcome": "left_out", "why": line["wrong"]}
+        return {**row, "outcome": "left_out", "why": line["wrong"]}
     if not steps:
-        return {**told, "outcome": "skipped", "why": "it is there already"}
-    if done is None:
-        return {**told, "outcome": "not_begun"}
-    answers = done.answers or {}
-    made = [step for step in steps if step in answers]
-    if len(made) == len(steps):
-        return {**told, "outcome": "applied"}
-    partly = {"made": [step.split("/")[-1] for step in made]} if made else {}
-    if done.failed_step in steps:
-        return {**told, "outcome": done.outcome, **partly, "why": done.text}
-    return {**told, "outcome": "not_begun", **partly, "why": "an earlier step for this user did not succeed"}
+        return {**row, "outcome": "skipped", "why": message("jobs_users.present").text(language)}
+    if result is None:
+        return {**row, "outcome": "not_begun"}
+    answers = result.answers or {}
+    done = [step for step in steps if step in answers]
+    if len(done) == len(steps):
+        return {**row, "outcome": "applied"}
+    partly = {"made": [step.split("/")[-1] for step in done]} if done else {}
+    if result.failed_step in steps:
+        return {**row, "outcome": result.outcome, **partly, "why": result.text}
+    reason = message("jobs_users.earlier_step_failed").text(language)
+    return {**row, "outcome": "not_begun", **partly, "why": reason}
 
 
-def _passwords(done: Mapping[str, GroupResult]) -> tuple[dict[str, str], list[str]]:
-    """The handles of the passwords that were generated, by login; and for whom one was and is lost."""
-    made: dict[str, str] = {}
+def _passwords(results: Mapping[str, GroupResult]) -> tuple[dict[str, str], list[str]]:
+    """Return the handles of generated passwords by login, and the logins whose password was lost in a crash."""
+    handles: dict[str, str] = {}
     lost: list[str] = []
-    for row, each in done.items():
-        for step, answer in (each.answers or {}).items():
-            if step.endswith(ACCOUNT_STEP) and "@" not in row:
+    for login, result in results.items():
+        for step, answer in (result.answers or {}).items():
+            if step.endswith(ACCOUNT_STEP) and "@" not in login:
                 handle = (answer or {}).get("password")
-                made.update({row: handle} if handle else {})
-                lost.extend([] if handle else [row])
-    return made, lost
+                if handle:
+                    handles[login] = handle
+                else:
+                    lost.append(login)
+    return handles, lost

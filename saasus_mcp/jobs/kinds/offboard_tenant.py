@@ -1,33 +1,23 @@
-"""`job_offboard_tenant`: the contract ended first and the tenant deleted after it, each with an approval of its own."""
+"""`job_offboard_tenant`: withdraw invitations, end the contract, and then delete the tenant, each with its own approval."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 from saasus_mcp.common.language import Text
-from saasus_mcp.common.text import quote_name
-from saasus_mcp.jobs import checklist
-from saasus_mcp.jobs.checklist import (
-    KEYS,
-    PEOPLE,
-    Checklist,
-    Summary,
-    add_particle,
-    count_noun,
-    count_value,
-    name_text,
-    steps_fact,
-    value_list,
-)
-from saasus_mcp.jobs.job_context import JobContext, JobReader, run_concurrently
+from saasus_mcp.common.messages import Message, message, one_of
+from saasus_mcp.jobs.checklist import Checklist, Summary, run_checklist, steps_fact
+from saasus_mcp.jobs.job_context import JobContext
 from saasus_mcp.jobs.job_kind import JobResult
-from saasus_mcp.jobs.known import names_by_id, resolve_names
+from saasus_mcp.jobs.job_reader import JobReader, run_concurrently
+from saasus_mcp.jobs.name_index import names_by_id, resolve_names
 from saasus_mcp.jobs.plan import Plan
+from saasus_mcp.jobs.question_values import bilingual, leading_name, name_text, optional_count, optional_list
 from saasus_mcp.permissions.question.content import (
     Fact,
     FixedText,
@@ -40,27 +30,26 @@ from saasus_mcp.permissions.question.content import (
     UnreadableValue,
     Value,
 )
-from saasus_mcp.permissions.question.formatting import Reader as Readership
-from saasus_mcp.permissions.question.formatting import format_value
+from saasus_mcp.permissions.question.formatting import Reader, format_value
 from saasus_mcp.permissions.question.values import format_decimal
 
 UUID_PATTERN = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 HOUR_SECONDS = 3600
 MIN_NOTICE_SECONDS = HOUR_SECONDS + HOUR_SECONDS // 4
-"""Seconds that the end of a contract lies ahead at least: so long a step waits for its approval, and then five minutes more."""
+"""Between the plan and the end of a contract: the longest wait of a step for its approval, and 15 minutes."""
 MAX_SINGLE_LOOKUPS = 50
-"""Members whose other tenants we look up one by one; of more, the whole list is read."""
+"""Members whose other tenants are looked up one by one. If there are more, the whole list is read."""
 Record = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """What a tenant has agreed to.
+    """The contract of a tenant.
 
     Attributes:
-        plan: id of the plan that it is on; empty for none.
-        ends: when it ends, where that is reserved.
-        next: the plan that is reserved in its place.
+        plan_id: of the current plan; empty without one.
+        ends_at: when it ends, if its end is scheduled.
+        next_plan_id: of the scheduled plan.
     """
 
     plan_id: str
@@ -69,290 +58,232 @@ class Contract:
 
     @classmethod
     def from_tenant(cls, tenant: Record) -> Contract:
-        """The contract of a tenant."""
-        reserved, following = tenant.get("using_next_plan_from"), tenant.get("next_plan_id") or ""
-        return cls(tenant.get("plan_id") or "", reserved if reserved and not following else None, following)
+        change_at, next_plan = tenant.get("using_next_plan_from"), tenant.get("next_plan_id") or ""
+        return cls(tenant.get("plan_id") or "", change_at if change_at and not next_plan else None, next_plan)
 
 
 async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
-    """Look at all that hangs on the tenant, then: invitations, the contract, and the tenant when that is over."""
-    tenant_id = await _id(reader, args["tenant_id"])
+    """Collect everything that belongs to the tenant, and plan the steps."""
+    tenant_id = await _resolve_tenant(reader, args["tenant_id"])
     tenant: Record = await reader.read("auth.GetTenant", {"tenant_id": tenant_id})
     contract = Contract.from_tenant(tenant)
-    listing = Checklist()
-    ends = _end(reader, tenant, contract, soon=args.get("contract_ends") == "soon")
-    invitations = await _open_invitations(reader, tenant_id)
-    for at, each in enumerate(invitations, 1):
-        asked = {"tenant_id": tenant_id, "invitation_id": each}
-        listing.add_step(0, f"invitation/{at}", "auth.DeleteTenantInvitation", asked, f"invitation {at}")
-    cancels = bool(contract.plan_id) and contract.ends_at is None
-    if cancels:
-        ending = {"tenant_id": tenant_id, "next_plan_id": "", "using_next_plan_from": ends}
-        listing.add_step(1, "contract", "auth.UpdateTenantPlan", ending, "end the contract")
+    ends_at = _contract_end(reader, tenant, contract, soon=args.get("contract_ends") == "soon")
+    invitations = await _read_open_invitations(reader, tenant_id)
+    ends_contract = bool(contract.plan_id) and contract.ends_at is None
     deletes = args.get("delete") == "at_once" or not contract.plan_id
+    checklist = Checklist()
+    for number, invitation in enumerate(invitations, 1):
+        call = {"tenant_id": tenant_id, "invitation_id": invitation}
+        step = f"invitation/{number}"
+        checklist.add_step(step, "auth.DeleteTenantInvitation", call, phase=0, name=f"invitation {number}")
+    if ends_contract:
+        ending = {"tenant_id": tenant_id, "next_plan_id": "", "using_next_plan_from": ends_at}
+        checklist.add_step("contract", "auth.UpdateTenantPlan", ending, phase=1, name="end the contract")
     if deletes:
-        listing.add_step(2, "tenant", "auth.DeleteTenant", {"tenant_id": tenant_id}, "delete the tenant")
-    await _say_contract(reader, listing, tenant, contract, ends)
-    members, alone = await _members(reader, listing, tenant_id)
+        checklist.add_step("tenant", "auth.DeleteTenant", {"tenant_id": tenant_id}, phase=2, name="delete the tenant")
+    await _add_contract(reader, checklist, tenant, contract, ends_at=ends_at)
+    members, without_tenant = await _read_members(reader, checklist, tenant_id)
     counts = {
         "memberships": members,
         "invitations": len(invitations),
-        "end_contract": int(cancels),
+        "end_contract": int(ends_contract),
         "delete_tenant": int(deletes),
     }
-    listing.facts.append(_steps(counts))
-    links = await _links(reader, listing, tenant_id)
-    losing = Fact("members", Text("People who lose access", "利用できなくなる人"), count_value(members, PEOPLE))
-    listing.report_facts += links
+    checklist.facts.append(_steps(counts))
+    integrations = await _read_integrations(reader, checklist, tenant_id)
+    checklist.report_facts += integrations
+    people = optional_count(members, message("jobs_offboarding.people"))
+    losing_access = Fact("members", bilingual(message("jobs_offboarding.members_lose_access")), people)
     if deletes:
-        listing.facts += [alone, _outside(links)]
+        checklist.facts += [without_tenant, _remaining_elsewhere(integrations)]
     else:
-        listing.report_facts.append(alone)
-        listing.add_fact("members", Text("Members", "所属する人"), losing.value)
-    reach, then = ((losing,), ()) if deletes else ((), (_later(ends),))
+        checklist.report_facts.append(without_tenant)
+        checklist.add_fact("members", message("jobs_offboarding.members"), people)
     name = tenant.get("name") or tenant_id
-    about = Summary(name, _headline(name, counts), tuple(_warnings(counts, contract)), reach)
-    return listing.build_plan(about, counts, only=bool(args.get("only_plan")), then=then)
+    warnings = tuple(_warnings(counts, contract))
+    summary = Summary(name, _headline(name, counts), warnings, (losing_access,) if deletes else ())
+    follow_up = () if deletes else (_delete_later(ends_at),)
+    return checklist.build_plan(summary, counts, only_plan=bool(args.get("only_plan")), follow_up=follow_up)
 
 
 async def run(work: JobContext, plan: Plan) -> JobResult:
-    """Do it."""
-    return await checklist.run_checklist(work, plan)
+    return await run_checklist(work, plan)
 
 
-def _end(reader: JobReader, tenant: Record, contract: Contract, *, soon: bool) -> int:
-    """When the contract ends or is to end: with the period that is paid for, or as soon as an approval can be in time for."""
+def _contract_end(reader: JobReader, tenant: Record, contract: Contract, *, soon: bool) -> int:
+    """Return when the contract ends: as scheduled, with the paid period, or as soon as an approval can be in time."""
     if contract.ends_at is not None:
         return contract.ends_at
     earliest = reader.now() + MIN_NOTICE_SECONDS
-    period = int(tenant.get("current_plan_period_end") or 0)
-    if period >= earliest and not soon:
-        return period
+    period_end = int(tenant.get("current_plan_period_end") or 0)
+    if period_end >= earliest and not soon:
+        return period_end
     return (
         -(-earliest // HOUR_SECONDS) * HOUR_SECONDS
-    )  # a full hour, so that the plan is the same while a person thinks
+    )  # a full hour, so that the plan stays equal while a person decides
 
 
-async def _id(reader: JobReader, given: str) -> str:
-    """The id of the tenant, which may be given by its name."""
-    if UUID_PATTERN.fullmatch(given):
-        return given
-    there: dict[str, list[str]] = await reader.read(
+async def _resolve_tenant(reader: JobReader, text: str) -> str:
+    """Return the id of a tenant that is given by id or name."""
+    if UUID_PATTERN.fullmatch(text):
+        return text
+    names: dict[str, list[str]] = await reader.read(
         "auth.GetTenants", take=lambda answer: names_by_id(answer, "tenants", "id")
     )
-    return resolve_names("tenant_id", [given], "tenant", there)[0]
+    return resolve_names("tenant_id", [text], "tenant", names)[0]
 
 
-def _headline(name: str, counts: Mapping[str, int]) -> Text:
-    """What is done to which tenant."""
-    en, owner = quote_name(name), add_particle(name, "の")
+def _headline(name: str, counts: Mapping[str, int]) -> Message:
     if counts["end_contract"] and counts["delete_tenant"]:
-        return Text(f"End the contract of {en} and delete the tenant", f"{owner}契約を終了し、テナントを削除します")
+        return message("jobs_offboarding.end_and_delete_tenant", name=leading_name(name))
     if counts["delete_tenant"]:
-        return Text(f"Delete the tenant {en}", f"テナント{add_particle(name, 'を')}削除します")
+        return message("jobs_offboarding.delete_the_tenant", name=leading_name(name))
     if counts["end_contract"]:
-        return Text(f"End the contract of {en}", f"{owner}契約を終了します")
-    return Text(f"Withdraw the open invitations of {en}", f"{owner}招待を取り消します")
+        return message("jobs_offboarding.end_the_contract", name=leading_name(name))
+    return message("jobs_offboarding.withdraw_of_tenant", name=leading_name(name))
 
 
 def _warnings(counts: Mapping[str, int], contract: Contract) -> Iterator[QuestionWarning]:
-    """What of it cannot be undone, and what else follows."""
+    """Yield what cannot be undone, and other consequences."""
     if counts["delete_tenant"]:
-        yield QuestionWarning(
-            "irreversible",
-            Text(
-                "Deleting the tenant cannot be undone: members, roles, attributes and settings are lost. Accounts stay.",
-                "テナントの削除は元に戻せません。所属・ロール・属性・設定は失われ、アカウントだけが残ります。",
-            ),
-        )
+        yield QuestionWarning("irreversible", bilingual(message("jobs_offboarding.tenant_irreversible")))
     if counts["end_contract"]:
-        dropped = Text("; a reserved change of plan is dropped", "。予約済みのプラン変更は取り消されます")
-        more = dropped if contract.next_plan_id else Text("", "")
-        yield QuestionWarning(
-            "money",
-            Text(
-                f"Billing ends with the contract; nothing is refunded{more.en}",
-                f"請求は契約とともに終わります(返金なし){more.ja}",
-            ),
-        )
+        key = "jobs_offboarding.billing_ends_plan_dropped" if contract.next_plan_id else "jobs_offboarding.billing_ends"
+        yield QuestionWarning("money", bilingual(message(key)))
     if counts["invitations"]:
-        yield QuestionWarning(
-            "recreate",
-            Text(
-                "Withdrawn invitations can only be sent again.",
-                "取り消した招待は元に戻せません(再送が必要です)。",
-            ),
-        )
+        yield QuestionWarning("recreate", bilingual(message("jobs_offboarding.invitations_recreate")))
 
 
 def _steps(counts: Mapping[str, int]) -> Fact:
-    """What is done in which order."""
-    count = counts["invitations"]
-    withdraw = Text(f"withdraw {count_noun(count, 'invitation', 'invitations')}", f"招待{count}件の取り消し")
+    withdraw = message("jobs_offboarding.withdraw_invitations", count=counts["invitations"])
     return steps_fact(
-        [withdraw] if count else [],
-        [Text("end the contract, after an approval of its own", "契約の終了(個別の承認が必要)")]
-        if counts["end_contract"]
-        else [],
-        [Text("delete the tenant, after an approval of its own", "テナントの削除(個別の承認が必要)")]
-        if counts["delete_tenant"]
-        else [],
+        [withdraw] if counts["invitations"] else [],
+        [message("jobs_offboarding.end_contract")] if counts["end_contract"] else [],
+        [message("jobs_offboarding.delete_tenant")] if counts["delete_tenant"] else [],
     )
 
 
-def _later(ends: int) -> Text:
-    """What is left to do when the contract is over."""
-    en, ja = (format_value(Timestamp(ends), Readership.of(language)) for language in ("en", "ja"))
-    return Text(
-        f"The contract ends {en}. Call again after that: then the tenant is deleted.",
-        f"契約は{ja}に終了します。その後もう一度呼び出すと、テナントを削除します。",
-    )
+def _delete_later(ends_at: int) -> Message:
+    english, japanese = (format_value(Timestamp(ends_at), Reader.of(language)) for language in ("en", "ja"))
+    return message("jobs_offboarding.delete_later", when=Text(english, japanese))
 
 
-async def _say_contract(reader: JobReader, listing: Checklist, tenant: Record, contract: Contract, ends: int) -> None:
-    label = Text("Contract", "契約")
+async def _add_contract(
+    reader: JobReader, checklist: Checklist, tenant: Record, contract: Contract, *, ends_at: int
+) -> None:
+    """Add the contract and the usage of this month."""
+    label = message("jobs_offboarding.contract")
     if not contract.plan_id:
-        listing.add_fact("contract", label, FixedText(Text("none, or over", "なし、または終了済み")))
+        checklist.add_fact("contract", label, _text("jobs_offboarding.no_contract"))
     else:
-        found = await listing.read_fact(
+        plan = await checklist.read_fact(
             reader,
             "pricing.GetPricingPlan",
             {"plan_id": contract.plan_id},
-            label,
-            lambda answer: NamedItem(str(answer.get("display_name") or contract.plan_id), contract.plan_id),
+            label=label,
+            value=lambda answer: NamedItem(str(answer.get("display_name") or contract.plan_id), contract.plan_id),
         )
-        when = Text("ends", "終了") if contract.ends_at is None else Text("ends, as reserved,", "予約済みの終了")
-        both = value_list(
-            [
-                *([found.value] if not isinstance(found.value, UnreadableValue) else []),
-                LabelledValue(when, Timestamp(ends)),
-            ]
-        )
-        listing.add_fact("contract", label, both, lead=True)
+        key = "jobs_offboarding.ends" if contract.ends_at is None else "jobs_offboarding.ends_as_scheduled"
+        end = LabelledValue(bilingual(message(key)), Timestamp(ends_at))
+        known = [] if isinstance(plan.value, UnreadableValue) else [plan.value]
+        checklist.add_fact("contract", label, optional_list([*known, end]), lead=True)
     month = datetime.fromtimestamp(reader.now(), UTC).strftime("%Y-%m")
-    usage = await listing.read_fact(
+    usage = await checklist.read_fact(
         reader,
         "pricing.GetMeteringUnitMonthCountsByTenantIdAndMonth",
         {"tenant_id": tenant["id"], "month": month},
-        Text("Usage of this month (UTC), perhaps not billed yet", "今月(UTC)の利用量(未請求の可能性)"),
-        _usage,
+        label=message("jobs_offboarding.usage"),
+        value=_usage,
     )
-    listing.volatile_facts.append(usage)  # it grows while a person thinks
+    checklist.volatile_facts.append(usage)
 
 
 def _usage(answer: Record) -> Value:
     used = [each for each in answer.get("counts", []) if each.get("count")]
-    return value_list(
+    return optional_list(
         LabelledValue(name_text(str(each["metering_unit_name"])), Quantity(format_decimal(each["count"])))
         for each in used
     )
 
 
-async def _members(reader: JobReader, listing: Checklist, tenant_id: str) -> tuple[int, Fact]:
-    """How many there are, and who is left in no tenant at all."""
+async def _read_members(reader: JobReader, checklist: Checklist, tenant_id: str) -> tuple[int, Fact]:
+    """Return the number of members, and those who belong to no other tenant."""
     members: dict[str, str] = {}
     async for page in reader.read_pages("auth.SearchTenantUsers", {"tenant_id": tenant_id}, _logins):
         members |= page
-    elsewhere = await _elsewhere(reader, tenant_id, members)
+    elsewhere = await _members_of_other_tenants(reader, tenant_id, members)
     left = sorted((login, user) for user, login in members.items() if user not in elsewhere)
-    listing.records = [{"left_in_no_tenant": login, "user_id": user} for login, user in left]
-    label = Text("Left in no tenant; accounts stay", "どのテナントにも属さなくなる人(アカウントは残ります)")
-    return len(members), Fact("alone", label, value_list(NamedItem(login, user) for login, user in left))
+    checklist.records = [{"left_in_no_tenant": login, "user_id": user} for login, user in left]
+    label = bilingual(message("jobs_offboarding.in_no_tenant"))
+    return len(members), Fact("alone", label, optional_list(NamedItem(login, user) for login, user in left))
 
 
 def _logins(answer: Record) -> dict[str, str]:
     return {user["id"]: user.get("email") or user.get("sign_in_id") or user["id"] for user in answer.get("users", [])}
 
 
-async def _elsewhere(reader: JobReader, tenant_id: str, members: Mapping[str, str]) -> set[str]:
-    """Those of the members who are in another tenant, too."""
+async def _members_of_other_tenants(reader: JobReader, tenant_id: str, members: Mapping[str, str]) -> set[str]:
     found: set[str] = set()
 
     def take(answer: Record) -> list[str]:
         return [user["id"] for user in answer.get("users", []) if user.get("tenant_id") != tenant_id]
 
-    async def look(query: Record) -> None:
+    async def search(query: Record) -> None:
         async for page in reader.read_pages("auth.SearchTenantUsers", query, take):
             found.update(page)
 
-    queries: Sequence[Record] = [{"id": user} for user in members] if len(members) <= MAX_SINGLE_LOOKUPS else [{}]
-    await run_concurrently([partial(look, query) for query in queries])
+    one_by_one = len(members) <= MAX_SINGLE_LOOKUPS
+    queries: Sequence[Record] = [{"id": user} for user in members] if one_by_one else [{}]
+    await run_concurrently([partial(search, query) for query in queries])
     return found & members.keys()
 
 
-async def _open_invitations(reader: JobReader, tenant_id: str) -> list[str]:
+async def _read_open_invitations(reader: JobReader, tenant_id: str) -> list[str]:
     answer: Record = await reader.read("auth.GetTenantInvitations", {"tenant_id": tenant_id})
     return sorted(each["id"] for each in answer.get("invitations", []) if each.get("status") == "pending")
 
 
-async def _links(reader: JobReader, listing: Checklist, tenant_id: str) -> list[Fact]:
-    """What else knows the tenant, and what of it stays behind."""
-    found: list[Fact] = []
+async def _read_integrations(reader: JobReader, checklist: Checklist, tenant_id: str) -> list[Fact]:
+    """Return what remains of the tenant in other systems."""
     own = {"tenant_id": tenant_id}
-    gateway, infrastructure = (
-        Text("API gateway", "APIゲートウェイ"),
-        Text("Infrastructure of its own", "テナント専用のインフラ"),
+    buyers = {"tenant_ids": [tenant_id]}
+    reads: Sequence[tuple[str, Record, str, Callable[[Record], Value]]] = (
+        ("auth.GetStripeCustomer", own, "stripe", _remains("stripe", "customer_id")),
+        ("awsmarketplace.GetCustomers", buyers, "aws_marketplace", _remains("aws_marketplace", "customers")),
+        ("auth.GetSingleTenantSettings", {}, "infrastructure", _remains("infrastructure", "enabled")),
+        ("auth.GetTenantIdentityProviders", own, "saml", _remains("saml", "saml")),
+        ("apigateway.GetApiKeys", own, "gateway_keys", _key_count),
+        ("apigateway.GetTenant", own, "gateway", _remains("gateway", "allowed_ips", "routing")),
     )
-    for key, args, label, value in (
-        ("auth.GetStripeCustomer", own, Text("Stripe", "Stripe"), _stripe),
-        (
-            "awsmarketplace.GetCustomers",
-            {"tenant_ids": [tenant_id]},
-            Text("AWS Marketplace", "AWS Marketplace"),
-            _buyers,
-        ),
-        ("auth.GetSingleTenantSettings", {}, infrastructure, _infrastructure),
-        ("auth.GetTenantIdentityProviders", own, Text("SAML", "SAML"), _saml),
-        ("apigateway.GetApiKeys", own, Text("API gateway keys", "APIゲートウェイのキー"), _keys),
-        ("apigateway.GetTenant", own, gateway, _gateway),
-    ):
-        found.append(await listing.read_fact(reader, key, args, label, value))
-    return found
+    return [
+        await checklist.read_fact(reader, key, args, label=one_of("jobs_offboarding.service", service), value=value)
+        for key, args, service, value in reads
+    ]
 
 
-def _outside(links: Sequence[Fact]) -> Fact:
-    """Of what else knows the tenant, what is there."""
-    there = [
-        LabelledValue(Text(f"{fact.label.en}:", fact.label.ja), fact.value)
-        for fact in links
+def _remains(service: str, *fields: str) -> Callable[[Record], Value]:
+    """Return a function that says what remains in the service if an answer has one of the fields."""
+
+    def value(answer: Record) -> Value:
+        if not any(answer.get(name) for name in fields):
+            return NoValue()
+        return FixedText(bilingual(one_of("jobs_offboarding.remains", service)))
+
+    return value
+
+
+def _key_count(answer: Record) -> Value:
+    return optional_count(len(answer.get("api_keys", [])), message("jobs_offboarding.keys"))
+
+
+def _remaining_elsewhere(integrations: Sequence[Fact]) -> Fact:
+    remaining = [
+        LabelledValue(bilingual(message("jobs_offboarding.service_label", service=fact.label)), fact.value)
+        for fact in integrations
         if not isinstance(fact.value, NoValue)
     ]
-    return Fact("outside", Text("Stays elsewhere", "ほかに残るもの"), value_list(there))
+    return Fact("outside", bilingual(message("jobs_offboarding.outside")), optional_list(remaining))
 
 
-def _stripe(answer: Record) -> Value:
-    return _if(
-        answer.get("customer_id"),
-        Text("the customer and open invoices stay there", "顧客と未払いの請求書はStripeに残ります"),
-    )
-
-
-def _buyers(answer: Record) -> Value:
-    return _if(answer.get("customers"), Text("the buyer must end the contract there", "購入者側での解約が必要です"))
-
-
-def _saml(answer: Record) -> Value:
-    return _if(answer.get("saml"), Text("the entry at the identity provider stays", "IdP側の登録は残ります"))
-
-
-def _gateway(answer: Record) -> Value:
-    own = any(answer.get(name) for name in ("allowed_ips", "routing"))
-    return _if(own, Text("routing or allowed addresses of its own", "個別のルーティングまたは許可アドレスあり"))
-
-
-def _keys(answer: Record) -> Value:
-    return count_value(len(answer.get("api_keys", [])), KEYS)
-
-
-def _infrastructure(answer: Record) -> Value:
-    return _if(
-        answer.get("enabled"),
-        Text(
-            "what was built for the tenant keeps incurring costs: remove it in AWS",
-            "構築済みのものは残り、費用がかかり続けます。AWSで削除してください",
-        ),
-    )
-
-
-def _if(there: Any, said: Text) -> Value:
-    return FixedText(said) if there else NoValue()
+def _text(key: str) -> Value:
+    return FixedText(bilingual(message(key)))

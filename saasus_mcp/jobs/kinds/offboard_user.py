@@ -1,4 +1,4 @@
-"""`job_offboard_user`: a person out of their tenants, and the account, step by step with the gate that each step has."""
+"""`job_offboard_user`: remove a user from tenants, withdraw invitations, and delete the account with its own approval."""
 
 from __future__ import annotations
 
@@ -8,26 +8,24 @@ from typing import Any
 
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.language import Text
-from saasus_mcp.common.text import quote_name, quote_text
-from saasus_mcp.jobs import checklist
-from saasus_mcp.jobs.checklist import (
-    KEYS,
-    NO_ANSWER,
-    Checklist,
-    Summary,
-    add_particle,
-    count_noun,
-    count_value,
-    name_text,
-    steps_fact,
-    value_list,
-)
-from saasus_mcp.jobs.job_context import JobContext, JobReader, ReadFailed, run_concurrently
+from saasus_mcp.common.messages import Message, message
+from saasus_mcp.common.text import quote_text
+from saasus_mcp.jobs.checklist import NO_ANSWER, Checklist, Summary, run_checklist, steps_fact
+from saasus_mcp.jobs.job_context import JobContext
 from saasus_mcp.jobs.job_kind import JobResult
-from saasus_mcp.jobs.known import resolve_names
-from saasus_mcp.jobs.name_index import DisplayName
+from saasus_mcp.jobs.job_reader import JobReader, ReadFailed, run_concurrently
+from saasus_mcp.jobs.name_index import resolve_names
 from saasus_mcp.jobs.plan import Plan
+from saasus_mcp.jobs.question_values import (
+    JoinedTexts,
+    bilingual,
+    leading_name,
+    name_text,
+    optional_count,
+    optional_list,
+)
 from saasus_mcp.jobs.users.existing_users import find_accounts
+from saasus_mcp.jobs.users.import_targets import DisplayName
 from saasus_mcp.permissions.question.content import (
     FixedText,
     LabelledValue,
@@ -39,214 +37,199 @@ from saasus_mcp.permissions.question.content import (
 )
 
 LOGIN_ARGUMENTS = ("user_id", "email", "sign_in_id")
-OWN_APPROVAL = Text("delete the account, after an approval of its own", "アカウントの削除(個別の承認が必要)")
 Record = Mapping[str, Any]
 
 
 async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
-    """Look at all that the person has, then: out of the tenants, and last the account."""
-    user = await _user(reader, args)
+    """Collect everything that the user has, and plan the steps: leave the tenants, and last delete the account."""
+    user = await _read_user(reader, args)
     login = user.get("email") or user.get("sign_in_id") or user["id"]
-    mine = await _memberships(reader, user["id"])
-    leaves = _chosen(mine, args.get("tenant_ids"))
-    account = not args.get("keep_account") and not args.get("tenant_ids")
-    within = [each["tenant_id"] for each in leaves] if args.get("tenant_ids") else None
-    invitations = await _invitations(reader, user.get("email") or "", within)
-    listing = Checklist()
-    for at, (tenant, invitation) in enumerate(invitations, 1):
-        asked = {"tenant_id": tenant, "invitation_id": invitation}
-        listing.add_step(0, f"invitation/{at}", "auth.DeleteTenantInvitation", asked, f"invitation {at}")
-    for at, each in enumerate(leaves, 1):
-        asked = {"tenant_id": each["tenant_id"], "user_id": user["id"]}
-        listing.add_step(0, f"leave/{at}", "auth.DeleteTenantUser", asked, f"leave {_tenant(each)} ({at})")
-    if account:
-        listing.add_step(1, "account", "auth.DeleteSaasUser", {"user_id": user["id"]}, "delete the account")
+    memberships = await _read_memberships(reader, user["id"])
+    leaves = _select_memberships(memberships, args.get("tenant_ids"))
+    deletes_account = not args.get("keep_account") and not args.get("tenant_ids")
+    tenants = [each["tenant_id"] for each in leaves] if args.get("tenant_ids") else None
+    invitations = await _read_open_invitations(reader, user.get("email") or "", tenants)
+    checklist = Checklist()
+    for number, (tenant, invitation) in enumerate(invitations, 1):
+        call = {"tenant_id": tenant, "invitation_id": invitation}
+        step = f"invitation/{number}"
+        checklist.add_step(step, "auth.DeleteTenantInvitation", call, phase=0, name=f"invitation {number}")
+    for number, each in enumerate(leaves, 1):
+        call = {"tenant_id": each["tenant_id"], "user_id": user["id"]}
+        name = f"leave {_tenant_name(each)} ({number})"
+        checklist.add_step(f"leave/{number}", "auth.DeleteTenantUser", call, phase=0, name=name)
+    if deletes_account:
+        checklist.add_step(
+            "account", "auth.DeleteSaasUser", {"user_id": user["id"]}, phase=1, name="delete the account"
+        )
     counts = {
         "memberships": len(leaves),
         "grants": sum(len(_roles(each)) for each in leaves),
         "invitations": len(invitations),
-        "delete_account": int(account),
+        "delete_account": int(deletes_account),
     }
-    keys = await _keys(reader, user["id"])
-    _say_memberships(listing, leaves, [each for each in mine if each not in leaves])
-    await _say_rest(reader, listing, user, counts, keys)
-    warnings = tuple(_warnings(counts, keys))
-    about = Summary(login, _headline(login, counts), warnings)
-    return listing.build_plan(about, counts, only=bool(args.get("only_plan")))
+    keys = await _count_keys(reader, user["id"])
+    _add_memberships(checklist, leaves, [each for each in memberships if each not in leaves])
+    _add_steps(checklist, counts)
+    await _add_remains(reader, checklist, user, keys, deletes_account=deletes_account)
+    summary = Summary(login, _headline(login, counts), tuple(_warnings(counts, keys)))
+    return checklist.build_plan(summary, counts, only_plan=bool(args.get("only_plan")))
 
 
 async def run(work: JobContext, plan: Plan) -> JobResult:
-    """Do it."""
-    return await checklist.run_checklist(work, plan)
+    return await run_checklist(work, plan)
 
 
-async def _user(reader: JobReader, args: Mapping[str, Any]) -> Record:
+async def _read_user(reader: JobReader, args: Mapping[str, Any]) -> Record:
     given = [name for name in LOGIN_ARGUMENTS if name in args]
     if len(given) != 1:
-        raise InvalidArguments(("user_id",), f"exactly one of {', '.join(LOGIN_ARGUMENTS)} must be given.")
+        raise InvalidArguments(("user_id",), message("jobs.exactly_one", names=LOGIN_ARGUMENTS))
     [name] = given
     if name == "user_id":
         return await reader.read("auth.GetSaasUser", {"user_id": args[name]}, dict)
     found = await find_accounts(reader, name, args[name])
     if len(found) != 1:
-        raise InvalidArguments(
-            (name,), f"{len(found) or 'no'} users are called {quote_text(args[name])}.", "Give user_id."
-        )
+        key = "jobs_offboarding.several_users" if found else "jobs_offboarding.no_user"
+        details = {"count": len(found)} if found else {}
+        problem = message(key, login=quote_text(args[name]), **details)
+        raise InvalidArguments((name,), problem, message("jobs_offboarding.user_hint"))
     return found[0]
 
 
-async def _memberships(reader: JobReader, user: str) -> list[Record]:
+async def _read_memberships(reader: JobReader, user: str) -> list[Record]:
     found: list[Record] = []
     async for page in reader.read_pages("auth.SearchTenantUsers", {"id": user}, lambda answer: answer.get("users", [])):
         found += [each for each in page if each.get("id") == user]
     return sorted(found, key=lambda each: str(each["tenant_id"]))
 
 
-def _chosen(mine: Sequence[Record], wanted: Sequence[str] | None) -> list[Record]:
-    """The memberships that are to end: those in the tenants of these ids or names, or all."""
+def _select_memberships(memberships: Sequence[Record], wanted: Sequence[str] | None) -> list[Record]:
+    """Return the memberships in the tenants with these ids or names, or all memberships."""
     if not wanted:
-        return [*mine]
-    names = {str(each["tenant_id"]): [str(each.get("tenant_name") or "")] for each in mine}
-    chosen = resolve_names("tenant_ids", wanted, "tenant of the user's", names)
-    return [each for each in mine if each["tenant_id"] in chosen]
+        return [*memberships]
+    names = {str(each["tenant_id"]): [str(each.get("tenant_name") or "")] for each in memberships}
+    selected = resolve_names("tenant_ids", wanted, "tenant_of_user", names)
+    return [each for each in memberships if each["tenant_id"] in selected]
 
 
-async def _invitations(reader: JobReader, email: str, tenants: Sequence[str] | None) -> list[tuple[str, str]]:
-    """Tenant and id of each open invitation to the address: by one of them the person could come back."""
+async def _read_open_invitations(reader: JobReader, email: str, tenants: Sequence[str] | None) -> list[tuple[str, str]]:
+    """Return tenant and id of each open invitation of the address, with which the user could come back."""
     found: list[tuple[str, str]] = []
     if not email:
         return found
-    known = list(tenants or ()) or await reader.read("auth.GetTenants", take=_ids)
+    known = list(tenants or ()) or await reader.read("auth.GetTenants", take=_tenant_ids)
 
-    async def look(tenant: str) -> None:
+    async def read(tenant: str) -> None:
         answer: Record = await reader.read("auth.GetTenantInvitations", {"tenant_id": tenant})
-        open_ones = (each for each in answer.get("invitations", []) if each.get("status") == "pending")
         found.extend(
-            (tenant, each["id"]) for each in open_ones if str(each.get("email", "")).casefold() == email.casefold()
+            (tenant, each["id"])
+            for each in answer.get("invitations", [])
+            if each.get("status") == "pending" and str(each.get("email", "")).casefold() == email.casefold()
         )
 
-    await run_concurrently([partial(look, tenant) for tenant in known])
+    await run_concurrently([partial(read, tenant) for tenant in known])
     return sorted(found)
 
 
-def _ids(answer: Record) -> list[str]:
+def _tenant_ids(answer: Record) -> list[str]:
     return [each["id"] for each in answer.get("tenants", [])]
 
 
-def _headline(login: str, counts: Mapping[str, int]) -> Text:
-    """What is done to whom."""
+def _headline(login: str, counts: Mapping[str, int]) -> Message:
     leaves, account = counts["memberships"], counts["delete_account"]
-    tenants = count_noun(leaves, "tenant", "tenants")
-    en, who, owner = quote_name(login), add_particle(login, "を"), add_particle(login, "の")
     if leaves and account:
-        return Text(
-            f"Remove {en} from {tenants} and delete the account",
-            f"{who}{leaves}テナントから外し、アカウントを削除します",
-        )
+        return message("jobs_offboarding.remove_and_delete_user", name=leading_name(login), count=leaves)
     if account:
-        return Text(f"Delete the account {en}", f"{owner}アカウントを削除します")
+        return message("jobs_offboarding.delete_the_account", name=leading_name(login))
     if leaves:
-        return Text(f"Remove {en} from {tenants}", f"{who}{leaves}テナントから外します")
-    return Text(f"Withdraw the invitations to {en}", f"{add_particle(login, 'への')}招待を取り消します")
+        return message("jobs_offboarding.remove_user", name=leading_name(login), count=leaves)
+    return message("jobs_offboarding.withdraw_of_user", name=leading_name(login))
 
 
 def _warnings(counts: Mapping[str, int], keys: Value) -> Iterator[QuestionWarning]:
-    """What of it cannot be undone, and what stays open."""
+    """Yield what cannot be undone, and what remains open."""
     if counts["delete_account"]:
-        yield QuestionWarning(
-            "irreversible",
-            Text(
-                "Deleting the account cannot be undone: registered again, the person gets a new id and no earlier access.",
-                "アカウントの削除は元に戻せません。再登録しても別のIDになり、以前の権限は戻りません。",
-            ),
-        )
+        yield QuestionWarning("irreversible", bilingual(message("jobs_offboarding.account_irreversible")))
     if counts["memberships"] or counts["invitations"]:
-        yield QuestionWarning(
-            "recreate",
-            Text(
-                "The rest can only be created again: memberships with each role, invitations by a new e-mail.",
-                "所属はロールの付与からやり直し、招待はメールの再送が必要です(元には戻せません)。",
-            ),
-        )
+        yield QuestionWarning("recreate", bilingual(message("jobs_offboarding.memberships_recreate")))
     if isinstance(keys, Quantity):
-        yield QuestionWarning(
-            "consequence",
-            Text(
-                "API gateway keys of the person stay valid: no operation revokes one. Close them at the gateway.",
-                "本人のAPIゲートウェイのキーは有効なままです。失効させる操作がないため、ゲートウェイ側で対処してください。",
-            ),
-        )
+        yield QuestionWarning("consequence", bilingual(message("jobs_offboarding.keys_stay")))
 
 
-def _say_memberships(listing: Checklist, leaves: Sequence[Record], stays: Sequence[Record]) -> None:
-    held = [LabelledValue(name_text(_tenant(each)), _said(_roles(each))) for each in leaves]
-    listing.add_fact("leaves", Text("Leaves", "外れるテナント"), value_list(held), lead=bool(held))
-    listing.add_fact("stays", Text("Stays in", "引き続き所属"), value_list(NamedItem(_tenant(each)) for each in stays))
+def _add_memberships(checklist: Checklist, leaves: Sequence[Record], stays: Sequence[Record]) -> None:
+    left = [LabelledValue(name_text(_tenant_name(each)), _roles_value(_roles(each))) for each in leaves]
+    checklist.add_fact("leaves", message("jobs_offboarding.leaves"), optional_list(left), lead=bool(left))
+    kept = optional_list(NamedItem(_tenant_name(each)) for each in stays)
+    checklist.add_fact("stays", message("jobs_offboarding.stays"), kept)
 
 
-def _said(roles: Sequence[str]) -> Value:
+def _roles_value(roles: Sequence[str]) -> Value:
     if not roles:
-        return FixedText(Text("(no role)", "(ロールなし)"))
-    return FixedText(
-        Text(f"({', '.join(map(quote_name, roles))})", f"({'・'.join(quote_name(role, 'ja') for role in roles)})")
-    )
+        return FixedText(bilingual(message("jobs_offboarding.no_role")))
+    names = tuple(name_text(role) for role in roles)
+    joined = Text(JoinedTexts(names, ", ").text("en"), JoinedTexts(names, "・").text("ja"))
+    return FixedText(bilingual(message("jobs.brackets", text=joined)))
 
 
-async def _say_rest(
-    reader: JobReader, listing: Checklist, user: Record, counts: Mapping[str, int], keys: Value
+def _add_steps(checklist: Checklist, counts: Mapping[str, int]) -> None:
+    """Add the order of the steps if there are several kinds of step."""
+    first = []
+    if counts["invitations"]:
+        first.append(message("jobs_offboarding.withdraw_invitations", count=counts["invitations"]))
+    if counts["memberships"]:
+        first.append(message("jobs_offboarding.leave_tenants", count=counts["memberships"]))
+    last = [message("jobs_offboarding.delete_account")] if counts["delete_account"] else []
+    if len(first) + len(last) > 1:
+        checklist.facts.append(steps_fact(first, last))
+
+
+async def _add_remains(
+    reader: JobReader, checklist: Checklist, user: Record, keys: Value, *, deletes_account: bool
 ) -> None:
-    """The steps, what else there is, and what of it no operation takes away."""
-    invitations, leaves = counts["invitations"], counts["memberships"]
-    withdraw = Text(
-        f"withdraw {count_noun(invitations, 'invitation', 'invitations')}", f"招待{invitations}件の取り消し"
-    )
-    leave = Text(f"leave {count_noun(leaves, 'tenant', 'tenants')}", f"{leaves}テナントからの除外")
-    first = [*([withdraw] if invitations else []), *([leave] if leaves else [])]
-    account = counts["delete_account"]
-    if len(first) + account > 1:
-        listing.facts.append(steps_fact(first, [OWN_APPROVAL] if account else []))
-    mfa = await listing.read_fact(
+    """Add what else the user has, and what no operation removes."""
+    mfa = await checklist.read_fact(
         reader,
         "auth.GetUserMfaPreference",
         {"user_id": user["id"]},
-        Text("Two-factor sign-in", "多要素認証"),
-        lambda answer: FixedText(Text("on", "有効") if answer.get("enabled") else Text("off", "無効")),
+        label=message("jobs_offboarding.mfa"),
+        value=lambda answer: _text(
+            "jobs_offboarding.mfa_enabled" if answer.get("enabled") else "jobs_offboarding.mfa_disabled"
+        ),
     )
-    (listing.facts if account else listing.report_facts).append(mfa)
-    listing.add_fact("api_keys", Text("API gateway keys of the person", "本人のAPIゲートウェイのキー"), keys)
-    if not account:
-        listing.add_fact(
-            "account",
-            Text("Account", "アカウント"),
-            FixedText(Text("stays, with its password", "残ります(パスワードも有効)")),
-        )
-    what = Text("feedback, comments and logs of the person", "本人のフィードバック・コメント・操作の記録")
-    listing.add_fact("kept", Text("Stays in SaaSus", "SaaSusに残るもの"), FixedText(what))
+    (checklist.facts if deletes_account else checklist.report_facts).append(mfa)
+    checklist.add_fact("api_keys", message("jobs_offboarding.api_keys"), keys)
+    if not deletes_account:
+        checklist.add_fact("account", message("jobs_offboarding.account"), _text("jobs_offboarding.account_stays"))
+    checklist.add_fact("kept", message("jobs_offboarding.kept"), _text("jobs_offboarding.kept_records"))
 
 
-async def _keys(reader: JobReader, user: str) -> Value:
-    """How many keys the person has."""
+async def _count_keys(reader: JobReader, user: str) -> Value:
+    """Return the number of the user's keys at the API gateway."""
     try:
         count = await reader.read(
             "apigateway.GetApiKeys", {"user_id": user}, lambda answer: len(answer.get("api_keys", []))
         )
     except ReadFailed:
         return UnreadableValue(NO_ANSWER)
-    return count_value(count, KEYS)
+    return optional_count(count, message("jobs_offboarding.keys"))
 
 
-def _tenant(member: Record) -> str:
+def _text(key: str) -> Value:
+    return FixedText(bilingual(message(key)))
+
+
+def _tenant_name(member: Record) -> str:
     return str(member.get("tenant_name") or member["tenant_id"])
 
 
 def _roles(member: Record) -> list[str]:
-    """Environment and role, in people's terms."""
+    """Return environment and role of each grant, by the names that people use."""
     return [
-        f"{_env(env)}: {DisplayName(str(role.get('role_name')), str(role.get('display_name') or '')).label}"
+        f"{_env_name(env)}: {DisplayName(str(role.get('role_name')), str(role.get('display_name') or '')).label}"
         for env in member.get("envs") or ()
         for role in env.get("roles") or ()
     ]
 
 
-def _env(env: Record) -> str:
+def _env_name(env: Record) -> str:
     return str(env.get("display_name") or env.get("name") or env.get("id"))

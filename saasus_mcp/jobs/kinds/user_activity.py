@@ -1,17 +1,19 @@
-"""`job_user_activity`: where users came from, by referrer, by user, or by both."""
+"""`job_user_activity`: page views of users, by referrer, by user, or by both."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from saasus_mcp.common.json_path import InvalidArguments
+from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.text import quote_text
-from saasus_mcp.jobs.job_context import JobContext, JobReader, ReadFailed
+from saasus_mcp.jobs.job_context import JobContext
 from saasus_mcp.jobs.job_kind import JobResult
-from saasus_mcp.jobs.known import names_by_id, resolve_names
+from saasus_mcp.jobs.job_reader import JobReader, ReadFailed
+from saasus_mcp.jobs.name_index import names_by_id, resolve_names
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.jobs.reports.period import Period
 from saasus_mcp.jobs.reports.table import Table
@@ -23,100 +25,107 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "user": (*USER_COLUMNS, "views", "referrers", "days", "first", "last"),
     "user_referrer": (*USER_COLUMNS, "referrer", "views", "first", "last"),
 }
-BOUNDS = "{first} to {last}, days as {zone} has them."
-MONTH = "Of single users the API tells only what they did in the last month, whatever the period."
-LEFT_OUT = "Users that `rows` calls unread are in no figure: the API did not answer."
 User = Mapping[str, str]
+Visits = dict[str, dict[str, int]]
+"""The visits of one user: by referrer, the number on each day."""
 
 
 @dataclass(slots=True)
-class Visits:
-    """What is known of visits: how many, by how many users, and on which days."""
+class ReferrerTotal:
+    """The visits from one referrer."""
 
     views: int = 0
     users: set[str] = field(default_factory=set)
-    days: set[str] = field(default_factory=set)
 
     def add(self, user: str, days: Mapping[str, int]) -> None:
         self.views += sum(days.values())
         self.users.add(user)
-        self.days.update(days)
 
 
 async def plan(reader: JobReader, args: Mapping[str, Any]) -> Plan:
-    """Nothing changes, so little is looked at: the period, and that the tenants and users exist."""
+    """Check the period, and that the tenants and users exist."""
     Period.from_arguments(args)
     data = dict(args)
     if args.get("tenant_ids"):
-        there = await reader.read("auth.GetTenants", take=lambda answer: names_by_id(answer, "tenants", "id"))
-        data["tenant_ids"] = resolve_names("tenant_ids", args["tenant_ids"], "tenant", there)
-    return Plan(data={**data, "users": await _named(reader, args.get("user_ids", ()))})
+        names = await reader.read("auth.GetTenants", take=lambda answer: names_by_id(answer, "tenants", "id"))
+        data["tenant_ids"] = resolve_names("tenant_ids", args["tenant_ids"], "tenant", names)
+    return Plan(data={**data, "users": await _read_named_users(reader, args.get("user_ids", ()))})
 
 
-async def _named(reader: JobReader, wanted: Sequence[str]) -> list[User]:
-    """The users of these ids.
+async def _read_named_users(reader: JobReader, wanted: Sequence[str]) -> list[User]:
+    """Return the users with these ids.
 
     Raises:
-        InvalidArguments: one of them cannot be read.
+        InvalidArguments: a user cannot be read.
     """
     ids = list(dict.fromkeys(wanted))
-    found = await reader.read_many("auth.GetSaasUser", [{"user_id": each} for each in ids], _brief)
-    for identifier, (user, why) in zip(ids, found, strict=True):
+    found = await reader.read_many("auth.GetSaasUser", [{"user_id": each} for each in ids], _extract_user)
+    for identifier, (user, reason) in zip(ids, found, strict=True):
         if user is None:
-            raise InvalidArguments(("user_ids",), f"{quote_text(identifier)} cannot be read. {why}")
+            problem = message("jobs_reports.user_unreadable", id=quote_text(identifier), reason=reason)
+            raise InvalidArguments(("user_ids",), problem)
     return [user for user, _ in found if user is not None]
 
 
 async def run(work: JobContext, plan: Plan) -> JobResult:
-    """By referrer alone one read tells all; else there is one for each user, and one for each hundred of them."""
+    """Make the report. By referrer alone it needs one read, otherwise one for each user."""
     args, period = plan.data, Period.from_arguments(plan.data)
     by = args.get("by", "referrer")
-    table = Table(COLUMNS[by], args.get("format", "csv"))
-    bounds = BOUNDS.format(first=period.first, last=period.last, zone=args.get("zone", "UTC"))
+    headings = [one_of("jobs_reports.column", name).text(work.language) for name in COLUMNS[by]]
+    table = Table(COLUMNS[by], args.get("format", "csv"), headings)
+    bounds = message(
+        "jobs_reports.activity_bounds",
+        first=str(period.first),
+        last=str(period.last),
+        zone=args.get("zone", "UTC"),
+    )
     if by == "referrer" and not args.get("tenant_ids") and not args["users"]:
-        return await _pages(work, period, table, bounds)
-    found: dict[str, Visits] = defaultdict(Visits)
+        return await _report_page_statistics(work, period, table, bounds)
+    totals: dict[str, ReferrerTotal] = defaultdict(ReferrerTotal)
     unread, users = list[dict[str, Any]](), 0
-    async for some in _users(work, args):
-        answers = await work.read_many(HISTORY_OPERATION, [{"user_id": user["id"]} for user in some], _taken(period))
-        for user, (visits, why) in zip(some, answers, strict=True):
+    async for some in _read_users(work, args):
+        calls = [{"user_id": user["id"]} for user in some]
+        answers = await work.read_many(HISTORY_OPERATION, calls, _count_visits(period))
+        for user, (visits, reason) in zip(some, answers, strict=True):
             if visits is None:
-                unread.append({"user_id": user["id"], "outcome": "unread", "why": why})
+                unread.append({"user_id": user["id"], "outcome": "unread", "why": reason})
                 continue
             for referrer, days in visits.items():
-                found[referrer].add(user["id"], days)
+                totals[referrer].add(user["id"], days)
             table.add_rows(_rows(user, visits, by))
         users += len(some)
         await work.report_progress(users)
     if unread and len(unread) == users:
-        raise ReadFailed(unread[0]["why"], "No user's activity could be read.")
+        raise ReadFailed(message("jobs_reports.no_activity", reason=unread[0]["why"]))
     if by == "referrer":
-        ranked = sorted(found.items(), key=lambda each: (-each[1].views, each[0]))
-        table.add_rows([referrer, visits.views, len(visits.users)] for referrer, visits in ranked)
-    active = set[str]().union(*(visits.users for visits in found.values()))
-    counts = {"rows": table.row_count, "views": sum(visits.views for visits in found.values()), "active": len(active)}
+        ranked = sorted(totals.items(), key=lambda each: (-each[1].views, each[0]))
+        table.add_rows([referrer, total.views, len(total.users)] for referrer, total in ranked)
+    active = set[str]().union(*(total.users for total in totals.values()))
+    counts = {"rows": table.row_count, "views": sum(total.views for total in totals.values()), "active": len(active)}
+    notes = [bounds, message("jobs_reports.last_month")]
+    if unread:
+        notes.append(message("jobs_reports.users_unread"))
     return JobResult(
         {**counts, "users": users, **({"unread": len(unread)} if unread else {})},
         rows=unread,
         product=table.content(),
-        notes=(bounds, MONTH, *((LEFT_OUT,) if unread else ())),
+        notes=tuple(notes),
     )
 
 
-async def _pages(work: JobContext, period: Period, table: Table, bounds: str) -> JobResult:
-    """What the API itself has counted."""
-    told: dict[str, Any] = await work.read(
+async def _report_page_statistics(work: JobContext, period: Period, table: Table, bounds: Message) -> JobResult:
+    """Report what the API itself has counted."""
+    found: dict[str, Any] = await work.read(
         "analysis.GetPageStatistics", {"start_timestamp": period.start, "end_timestamp": period.end}
     )
-    table.add_rows(
-        [page["page_url"], page["total_views"], page["unique_users"]] for page in told.get("page_statistics", [])
-    )
-    counts = {"rows": table.row_count, "views": told["total_page_views"], "active": told["total_unique_users"]}
+    pages = found.get("page_statistics", [])
+    table.add_rows([page["page_url"], page["total_views"], page["unique_users"]] for page in pages)
+    counts = {"rows": table.row_count, "views": found["total_page_views"], "active": found["total_unique_users"]}
     return JobResult(counts, product=table.content(), notes=(bounds,))
 
 
-async def _users(work: JobContext, args: Mapping[str, Any]) -> AsyncIterator[list[User]]:
-    """The users that are wanted, a page at a time, each once."""
+async def _read_users(work: JobContext, args: Mapping[str, Any]) -> AsyncIterator[list[User]]:
+    """Yield the users of the report page by page, each user once."""
     if args["users"]:
         yield args["users"]
         return
@@ -124,7 +133,7 @@ async def _users(work: JobContext, args: Mapping[str, Any]) -> AsyncIterator[lis
     seen = set[str]()
     for key, query in lists or [("auth.SearchSaasUsers", {})]:
         async for page in work.read_pages(
-            key, query, lambda answer: [_brief(user) for user in answer.get("users", [])]
+            key, query, lambda answer: [_extract_user(user) for user in answer.get("users", [])]
         ):
             new = {user["id"]: user for user in page if user["id"] not in seen}
             seen.update(new)
@@ -132,13 +141,12 @@ async def _users(work: JobContext, args: Mapping[str, Any]) -> AsyncIterator[lis
                 yield list(new.values())
 
 
-def _brief(user: Mapping[str, Any]) -> dict[str, str]:
+def _extract_user(user: Mapping[str, Any]) -> dict[str, str]:
     return {"id": user["id"], "email": user.get("email") or "", "sign_in_id": user.get("sign_in_id") or ""}
 
 
-def _taken(period: Period) -> Any:
-    def taken(answer: Mapping[str, Any]) -> dict[str, dict[str, int]]:
-        """The visits of a user's history in the period: of each referrer, how many on which day."""
+def _count_visits(period: Period) -> Callable[[Mapping[str, Any]], Visits]:
+    def count(answer: Mapping[str, Any]) -> Visits:
         found: dict[str, Counter[str]] = defaultdict(Counter)
         for day in answer.get("histories", []):
             for visit in day.get("histories", []):
@@ -146,14 +154,15 @@ def _taken(period: Period) -> Any:
                     found[visit.get("referer", "")][period.day_of(visit["timestamp"])] += 1
         return {referrer: dict(days) for referrer, days in found.items()}
 
-    return taken
+    return count
 
 
-def _rows(user: User, visits: Mapping[str, Mapping[str, int]], by: str) -> Iterator[Sequence[Any]]:
-    who = [user["id"], user["email"], user["sign_in_id"]]
+def _rows(user: User, visits: Visits, by: str) -> Iterator[Sequence[Any]]:
+    identity = [user["id"], user["email"], user["sign_in_id"]]
     if by == "user" and visits:
         days = {day for each in visits.values() for day in each}
-        yield [*who, sum(sum(each.values()) for each in visits.values()), len(visits), len(days), min(days), max(days)]
+        views = sum(sum(each.values()) for each in visits.values())
+        yield [*identity, views, len(visits), len(days), min(days), max(days)]
     if by == "user_referrer":
         for referrer, each in sorted(visits.items(), key=lambda item: -sum(item[1].values())):
-            yield [*who, referrer, sum(each.values()), min(each), max(each)]
+            yield [*identity, referrer, sum(each.values()), min(each), max(each)]

@@ -1,4 +1,4 @@
-"""The period that a report is about: whole days or months of one time zone."""
+"""The period of a report: whole days or months in one time zone."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any
 
 from saasus_mcp.common import timezones
 from saasus_mcp.common.json_path import InvalidArguments
+from saasus_mcp.common.messages import message
 
 ONE_DAY = timedelta(days=1)
 EARLIEST, LATEST = date(2000, 1, 1), date(9998, 12, 31)
-FORMATS = "YYYY-MM or YYYY-MM-DD"
 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """Days from the first to the last, both included."""
+    """The days from `first` to `last`, inclusive."""
 
     first: date
     last: date
@@ -26,38 +26,40 @@ class Period:
 
     @classmethod
     def from_arguments(cls, args: Mapping[str, Any]) -> Period:
-        """The period of a job's arguments: `from`, `to` (by default the same day or month as `from`) and `zone`.
+        """Return the period of a job's arguments `from`, `to` (`from` by default) and `zone`.
 
         Raises:
             InvalidArguments: there is no such period.
         """
         zone = parse_zone(args)
-        first, _ = _read(args["from"], "from")
-        _, last = _read(args.get("to", args["from"]), "to")
+        first, _ = _parse_day_or_month(args["from"], "from")
+        _, last = _parse_day_or_month(args.get("to", args["from"]), "to")
         if last < first:
-            raise InvalidArguments(("to",), "it lies before from.", "Leave it out for the day or month of from alone.")
+            raise InvalidArguments(
+                ("to",), message("jobs_reports.period_reversed"), message("jobs_reports.period_reversed_hint")
+            )
         return cls(first, last, zone)
 
     @property
     def start(self) -> int:
-        """Its first second."""
-        return _begins(self.first, self.zone)
+        """The first second."""
+        return _start_of(self.first, self.zone)
 
     @property
     def end(self) -> int:
-        """Its last second."""
-        return _begins(self.last + ONE_DAY, self.zone) - 1
+        """The last second."""
+        return _start_of(self.last + ONE_DAY, self.zone) - 1
 
     def months(self) -> Iterator[Period]:
-        """What it has of each calendar month."""
+        """Yield the part of the period in each calendar month."""
         first = self.first
         while first <= self.last:
-            ends = first.replace(day=monthrange(first.year, first.month)[1])
-            yield replace(self, first=first, last=min(ends, self.last))
-            first = ends + ONE_DAY
+            month_end = first.replace(day=monthrange(first.year, first.month)[1])
+            yield replace(self, first=first, last=min(month_end, self.last))
+            first = month_end + ONE_DAY
 
     def day_of(self, instant: int) -> str:
-        """The day of an instant, YYYY-MM-DD."""
+        """Return the day of an instant as YYYY-MM-DD."""
         return format_day(instant, self.zone)
 
     def __contains__(self, instant: int) -> bool:
@@ -65,28 +67,30 @@ class Period:
 
 
 def parse_zone(args: Mapping[str, Any]) -> tzinfo:
-    """The zone of a job's arguments, or UTC.
+    """Return the time zone of a job's arguments, UTC by default.
 
     Raises:
-        InvalidArguments: none is known by this name.
+        InvalidArguments: the time zone is unknown.
     """
     zone = timezones.find_time_zone(args.get("zone", "UTC"))
     if zone is None:
-        raise InvalidArguments(("zone",), "no such zone is known here.", "Give an IANA name, e.g. Asia/Tokyo.")
+        raise InvalidArguments(
+            ("zone",), message("jobs_reports.unknown_zone"), message("jobs_reports.unknown_zone_hint")
+        )
     return zone
 
 
 def format_day(instant: int | None, zone: tzinfo) -> str:
-    """The day of an instant in a zone, YYYY-MM-DD; empty where there is none."""
+    """Return the day of an instant as YYYY-MM-DD; empty for None."""
     return "" if instant is None else f"{timezones.local_time(instant, zone):%Y-%m-%d}"
 
 
-def _begins(day: date, zone: tzinfo) -> int:
+def _start_of(day: date, zone: tzinfo) -> int:
     return timezones.start_of_day(day.year, day.month, day.day, zone)
 
 
-def _read(text: str, argument: str) -> tuple[date, date]:
-    """The first and the last day of a day or month."""
+def _parse_day_or_month(text: str, argument: str) -> tuple[date, date]:
+    """Return the first and the last day of a day or month."""
     try:
         if len(text) == len("YYYY-MM"):
             first = datetime.strptime(text, "%Y-%m").date()  # noqa: DTZ007 - a month has no zone
@@ -95,7 +99,10 @@ def _read(text: str, argument: str) -> tuple[date, date]:
             day = datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 - nor has a day
             found = day, day
     except ValueError:
-        raise InvalidArguments((argument,), "there is no such day or month.", f"Expected {FORMATS}.") from None
+        raise InvalidArguments(
+            (argument,), message("jobs_reports.no_such_day"), message("jobs_reports.day_hint")
+        ) from None
     if not EARLIEST <= found[0] <= found[1] <= LATEST:
-        raise InvalidArguments((argument,), f"it is before {EARLIEST} or after {LATEST}.", f"Expected {FORMATS}.")
+        problem = message("jobs_reports.day_out_of_range", first=str(EARLIEST), last=str(LATEST))
+        raise InvalidArguments((argument,), problem, message("jobs_reports.day_hint"))
     return found

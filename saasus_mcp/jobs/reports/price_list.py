@@ -1,10 +1,13 @@
-"""The price list as reports need it: what a plan costs by itself, what comes on top, and where it ends."""
+"""The price list as reports need it: fixed prices, usage prices, and upper counts of each plan."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from saasus_mcp.common.language import Language
+from saasus_mcp.common.messages import Message, message
 
 PLANS_OPERATION = "pricing.GetPricingPlans"
 UNIT_FIELDS = (
@@ -18,11 +21,11 @@ UNIT_FIELDS = (
     "upper_count",
     "tiers",
 )
-Unit = Mapping[str, Any]
+PricingUnit = Mapping[str, Any]
 
 
 def extract_plans(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What is kept of the answer to READ."""
+    """Return the part of an answer to PLANS_OPERATION that is remembered."""
     return [
         {
             "id": plan["id"],
@@ -45,75 +48,85 @@ class PricingPlan:
     id: str
     name: str
     display_name: str
-    units: tuple[Unit, ...]
+    units: tuple[PricingUnit, ...]
 
     @property
     def label(self) -> str:
-        """What people call it."""
         return self.display_name or self.name
 
     @property
     def fixed_price(self) -> int:
-        """What it costs whatever is used: the sum of its fixed units."""
+        """The sum of the fixed units."""
         return sum(unit.get("unit_amount", 0) for unit in self.units if unit.get("type") == "fixed")
 
-    @property
-    def usage_prices(self) -> str:
-        """What is charged by use, each unit with its kind of price."""
-        return "; ".join(_worded(unit) for unit in self.units if unit.get("type") != "fixed")
+    def usage_prices(self, language: Language) -> str:
+        """Return the prices of all units that depend on use."""
+        prices = (_usage_price(unit).text(language) for unit in self.units if unit.get("type") != "fixed")
+        return "; ".join(prices)
 
     @property
     def currency(self) -> str:
-        return _shared(self.units, "currency")
+        return _common_value(self.units, "currency")
 
     @property
     def interval(self) -> str:
-        return _shared(self.units, "recurring_interval")
+        return _common_value(self.units, "recurring_interval")
 
     @property
     def upper_counts(self) -> dict[str, int]:
-        """The upper count of each meter that it charges for; of several, the lowest."""
+        """The lowest upper count of each metering unit."""
         found: dict[str, int] = {}
         for unit in self.units:
-            meter, most = unit.get("metering_unit_name"), unit.get("upper_count")
-            if meter and most:
-                found[meter] = min(most, found.get(meter, most))
+            meter, upper_count = unit.get("metering_unit_name"), unit.get("upper_count")
+            if meter and upper_count:
+                found[meter] = min(upper_count, found.get(meter, upper_count))
         return found
 
-    def price_tier(self, meter: str, usage: int) -> str:
-        """The band of a tiered price that a usage lies in, e.g. `2/3 up to 1000`; empty where there are none."""
+    def price_tier(self, meter: str, usage: int, language: Language) -> str:
+        """Return the tier of a tiered price for a usage, e.g. `2/3 up to 1000`; empty without tiers."""
         for unit in self.units:
             tiers = unit.get("tiers") or []
             if unit.get("metering_unit_name") == meter and tiers:
-                return _band(tiers, usage)
+                return _tier(tiers, usage).text(language)
         return ""
 
 
-def load_plans(kept: Iterable[Mapping[str, Any]]) -> dict[str, PricingPlan]:
-    """The plans by their ids, out of what was kept."""
-    return {plan["id"]: PricingPlan(**{**plan, "units": tuple(plan["units"])}) for plan in kept}
+def load_plans(extracted: Iterable[Mapping[str, Any]]) -> dict[str, PricingPlan]:
+    """Return the plans by id."""
+    return {plan["id"]: PricingPlan(**{**plan, "units": tuple(plan["units"])}) for plan in extracted}
 
 
-def _shared(units: Iterable[Unit], field: str) -> str:
-    """The value that all units of a plan have; several, where the API let them differ."""
+def _common_value(units: Iterable[PricingUnit], field: str) -> str:
+    """Return the value that all units of a plan share. The API lets them differ; then it returns all values."""
     return "/".join(dict.fromkeys(unit[field] for unit in units if unit.get(field)))
 
 
-def _worded(unit: Unit) -> str:
-    said = f"{unit.get('display_name') or unit.get('name', '')}: {unit.get('type')} by {unit.get('metering_unit_name')}"
-    if unit.get("type") == "usage":
-        return f"{said}, {unit.get('unit_amount')} each"
-    tiers = unit.get("tiers") or ()
-    bands = [f"{_until(tier)}: {tier.get('flat_amount')} + {tier.get('unit_amount')} each" for tier in tiers]
-    return ", ".join((said, *bands))
+def _usage_price(unit: PricingUnit) -> Message:
+    name = unit.get("display_name") or unit.get("name", "")
+    meter, kind = str(unit.get("metering_unit_name")), str(unit.get("type"))
+    if kind == "usage":
+        return message("jobs_reports.usage_price", unit=name, meter=meter, amount=str(unit.get("unit_amount")))
+    tiers = tuple(
+        message(
+            "jobs_reports.tier_price",
+            range=_tier_end(tier),
+            flat=str(tier.get("flat_amount")),
+            amount=str(tier.get("unit_amount")),
+        )
+        for tier in unit.get("tiers") or ()
+    )
+    key = "jobs_reports.tiered_usage_price" if kind == "tiered_usage" else "jobs_reports.tiered_price"
+    return message(key, unit=name, meter=meter, tiers=tiers)
 
 
-def _band(tiers: list[Any], usage: int) -> str:
+def _tier(tiers: Sequence[Mapping[str, Any]], usage: int) -> Message:
     for number, tier in enumerate(tiers, 1):
         if tier.get("inf") or usage <= tier.get("up_to", 0):
-            return f"{number}/{len(tiers)} {_until(tier)}"
-    return f"above {len(tiers)}/{len(tiers)}"
+            return message("jobs_reports.tier", number=number, count=len(tiers), range=_tier_end(tier))
+    return message("jobs_reports.above_tiers", count=len(tiers))
 
 
-def _until(tier: Mapping[str, Any]) -> str:
-    return "no end" if tier.get("inf") else f"up to {tier.get('up_to')}"
+def _tier_end(tier: Mapping[str, Any]) -> Message:
+    if tier.get("inf"):
+        return message("jobs_reports.tier_without_end")
+    return message("jobs_reports.tier_up_to", limit=str(tier.get("up_to")))

@@ -1,4 +1,4 @@
-"""The tables that jobs give out: CSV as text, or records; built row by row, so that only what is given out is held."""
+"""Tables of jobs: a CSV text with headings in the reader's language, or records. Built row by row to save memory."""
 
 from __future__ import annotations
 
@@ -13,19 +13,24 @@ TableFormat = Literal["csv", "json"]
 
 
 class Table:
-    """Rows under named columns."""
+    """Rows under named columns.
 
-    def __init__(self, columns: Sequence[str], form: TableFormat) -> None:
+    Args:
+        columns: the names of the fields of records.
+        headings: the headings of a CSV; the names of the columns by default.
+    """
+
+    def __init__(self, columns: Sequence[str], form: TableFormat, headings: Sequence[str] | None = None) -> None:
         self._columns = tuple(columns)
         self._records: list[dict[str, Any]] = []
-        self._written = io.StringIO()
-        self._csv = csv.writer(self._written) if form == "csv" else None
+        self._text = io.StringIO()
+        self._csv = csv.writer(self._text) if form == "csv" else None
         self.row_count = 0
         if self._csv is not None:
-            self._csv.writerow([csv_cell(name) for name in columns])
+            self._csv.writerow([csv_cell(name) for name in headings or columns])
 
     def add_rows(self, rows: Iterable[Sequence[Any]]) -> None:
-        """Add rows, a value a column."""
+        """Add rows with one value per column."""
         for row in rows:
             self.row_count += 1
             if self._csv is not None:
@@ -34,5 +39,5 @@ class Table:
                 self._records.append(dict(zip(self._columns, row, strict=True)))
 
     def content(self) -> str | list[dict[str, Any]]:
-        """The table: a text, or records."""
-        return self._records if self._csv is None else self._written.getvalue()
+        """Return the CSV text or the records."""
+        return self._records if self._csv is None else self._text.getvalue()

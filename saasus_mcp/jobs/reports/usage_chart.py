@@ -1,4 +1,4 @@
-"""The chart of a metering report: a panel for each meter."""
+"""The chart of a metering report, with a panel for each metering unit."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from saasus_mcp.common.language import Language
+from saasus_mcp.common.messages import message
 from saasus_mcp.jobs.reports.charts.chart_model import Bar, BarPanel, Chart, LinePanel, Series
 from saasus_mcp.jobs.reports.usage import Granularity, MeteringUnit, TenantUsage
-from saasus_mcp.jobs.reports_wording import WORDS
 
 MAX_PANELS = 4
 MAX_SERIES = 7
@@ -16,79 +16,79 @@ MAX_BARS = 12
 
 
 def build_usage_chart(
-    usages: Sequence[TenantUsage], by: Granularity, named: Mapping[str, str], language: Language
+    usages: Sequence[TenantUsage], granularity: Granularity, bounds: Mapping[str, str], language: Language
 ) -> Chart:
-    """Usage over time, or tenant by tenant where there is only one time.
+    """Return a chart of the usage over time, or by tenant if there is only one day or month.
 
     Args:
-        named: what the title tells: `first`, `last` and `zone`.
+        bounds: `first`, `last` and `zone` for the title.
     """
-    words = WORDS[language]
-    meters: dict[MeteringUnit, list[TenantUsage]] = defaultdict(list)
+    by_unit: dict[MeteringUnit, list[TenantUsage]] = defaultdict(list)
     for usage in usages:
-        meters[usage.metering_unit].append(usage)
-    called = _called(usages)
-    times = sorted({time for usage in usages for time in usage.by_period(by)})
-    shown = list(meters.items())[:MAX_PANELS]
-    left_out = ", ".join(meter.display_name for meter in list(meters)[MAX_PANELS:])
-    panels = [
-        _lines(meter, some, by, times, words, called) if len(times) > 1 else _bars(meter, some, by, words, called)
-        for meter, some in shown
-    ]
-    foot = [words["upper"]] if by == "month" and len(times) == 1 else []
-    if left_out:
-        foot.append(words["left_out"].format(units=left_out))
+        by_unit[usage.metering_unit].append(usage)
+    builder = _PanelBuilder(usages, granularity, language)
+    footer = []
+    if granularity == "month" and len(builder.times) == 1:
+        footer.append(message("jobs_reports.chart_upper_count"))
+    if omitted := tuple(unit.display_name for unit in list(by_unit)[MAX_PANELS:]):
+        footer.append(message("jobs_reports.chart_omitted", units=omitted))
     return Chart(
-        words["usage"].format(**named),
-        tuple(panels),
-        time_label=words["times"],
-        footer=" ".join(foot),
+        message("jobs_reports.chart_usage", **bounds).text(language),
+        tuple(builder.panel(unit, some) for unit, some in list(by_unit.items())[:MAX_PANELS]),
+        time_label=message("jobs_reports.chart_time").text(language),
+        footer=" ".join(each.text(language) for each in footer),
     )
 
 
-def _title(meter: MeteringUnit, words: Mapping[str, str]) -> str:
-    return words["unit"].format(name=meter.display_name, unit=meter.unit_name)
+class _PanelBuilder:
+    """Builds the panels of one chart."""
+
+    def __init__(self, usages: Sequence[TenantUsage], granularity: Granularity, language: Language) -> None:
+        self.times = sorted({time for usage in usages for time in usage.by_period(granularity)})
+        self._names = _unique_names(usages)
+        self._granularity = granularity
+        self._language = language
+
+    def panel(self, unit: MeteringUnit, usages: Sequence[TenantUsage]) -> BarPanel | LinePanel:
+        title = message("jobs_reports.chart_unit", name=unit.display_name, unit=unit.unit_name).text(self._language)
+        if len(self.times) > 1:
+            return LinePanel(title, tuple(self.times), self._series(unit, usages))
+        return BarPanel(title, self._bars(unit, usages))
+
+    def _bars(self, unit: MeteringUnit, usages: Sequence[TenantUsage]) -> tuple[Bar, ...]:
+        most, rest = _split_by_rank(usages, MAX_BARS)
+        shows_limit = self._granularity == "month"
+        bars = [
+            Bar(self._names[usage.tenant], usage.total, usage.upper_count if shows_limit else None) for usage in most
+        ]
+        if rest:
+            bars.append(Bar(self._others(rest), unit.combine([usage.total for usage in rest])))
+        return tuple(bars)
+
+    def _series(self, unit: MeteringUnit, usages: Sequence[TenantUsage]) -> tuple[Series, ...]:
+        most, rest = _split_by_rank(usages, MAX_SERIES)
+        series = []
+        for usage in most:
+            counts = usage.by_period(self._granularity)
+            series.append(Series(self._names[usage.tenant], tuple(counts.get(time, 0) for time in self.times)))
+        if rest:
+            by_usage = [usage.by_period(self._granularity) for usage in rest]
+            values = tuple(unit.combine([counts.get(time, 0) for counts in by_usage]) for time in self.times)
+            series.append(Series(self._others(rest), values))
+        return tuple(series)
+
+    def _others(self, rest: Sequence[TenantUsage]) -> str:
+        return message("jobs_reports.chart_others", count=len(rest)).text(self._language)
 
 
-def _called(usages: Iterable[TenantUsage]) -> dict[str, str]:
-    """What each tenant is called: with the beginning of its id, where it has no name of its own."""
+def _unique_names(usages: Iterable[TenantUsage]) -> dict[str, str]:
+    """Return a name for each tenant, with the beginning of its id if the name is not unique."""
     names = {usage.tenant: usage.tenant_name for usage in usages}
     counts = Counter(names.values())
     return {id_: name if name and counts[name] == 1 else f"{name} ({id_[:8]})".strip() for id_, name in names.items()}
 
 
-def _bars(
-    meter: MeteringUnit, usages: list[TenantUsage], by: Granularity, words: Mapping[str, str], called: Mapping[str, str]
-) -> BarPanel:
-    most, rest = _split(usages, MAX_BARS)
-    bars = [Bar(called[usage.tenant], usage.total, usage.upper_count if by == "month" else None) for usage in most]
-    if rest:
-        bars.append(Bar(words["others"].format(count=len(rest)), _joined(meter, [usage.total for usage in rest])))
-    return BarPanel(_title(meter, words), tuple(bars))
-
-
-def _lines(  # noqa: PLR0917 - what a chart is made of
-    meter: MeteringUnit,
-    usages: list[TenantUsage],
-    by: Granularity,
-    times: Sequence[str],
-    words: Mapping[str, str],
-    called: Mapping[str, str],
-) -> LinePanel:
-    most, rest = _split(usages, MAX_SERIES)
-    lines = [Series(called[usage.tenant], tuple(usage.by_period(by).get(time, 0) for time in times)) for usage in most]
-    if rest:
-        counts = [usage.by_period(by) for usage in rest]
-        values = tuple(_joined(meter, [count.get(time, 0) for count in counts]) for time in times)
-        lines.append(Series(words["others"].format(count=len(rest)), values))
-    return LinePanel(_title(meter, words), tuple(times), tuple(lines))
-
-
-def _split(usages: list[TenantUsage], most: int) -> tuple[list[TenantUsage], list[TenantUsage]]:
-    """Those with the most usage, and the others."""
+def _split_by_rank(usages: Sequence[TenantUsage], limit: int) -> tuple[Sequence[TenantUsage], Sequence[TenantUsage]]:
+    """Return the usages with the highest totals, and the others."""
     ranked = sorted(usages, key=lambda usage: -usage.total)
-    return (ranked, []) if len(ranked) <= most else (ranked[: most - 1], ranked[most - 1 :])
-
-
-def _joined(meter: MeteringUnit, counts: list[int]) -> int:
-    return max(counts) if meter.uses_maximum else sum(counts)
+    return (ranked, []) if len(ranked) <= limit else (ranked[: limit - 1], ranked[limit - 1 :])

@@ -1,0 +1,1 @@
+"""The settings of a SaaS as a document that is exported, compared and applied."""

@@ -1,4 +1,4 @@
-"""The document of settings that is exported, compared and applied: its eighteen kinds, reading them, and checking one."""
+"""The document of settings: its eighteen kinds, and how they are read, stored and validated."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from saasus_mcp.common.json_path import InvalidArguments, JsonPath
+from saasus_mcp.common.json_tree import map_scalars
+from saasus_mcp.common.messages import Message, message
 from saasus_mcp.common.text import quote_text
-from saasus_mcp.jobs.job_context import JobReader, ReadFailed
+from saasus_mcp.jobs.job_reader import JobReader, ReadFailed
 from saasus_mcp.permissions.secrets.secret_vault import HANDLE_PREFIX
 from saasus_mcp.saasus.secret_names import REMOVED
-from saasus_mcp.server.results.result_store import RESULTS_URI
 
 FORMAT, VERSION = "saasus-settings", 1
 MAX_ITEMS = 1_000
-"""Of one kind, in a document."""
+"""Items of one kind in a document."""
 HANDLE_PATTERN = re.compile(re.escape(HANDLE_PREFIX) + r"[^\s\"'<>]*")
 Settings = dict[str, Any]
-"""Each kind's settings: an object, or a list of them in the order of their names."""
+"""By kind: an object, or a list of objects sorted by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +29,11 @@ class SettingsKind:
     """One kind of settings.
 
     Attributes:
-        reads: operations that answer with it; of several, each a part of it, by name.
-        items: the list in the answer; empty where the answer is one object.
-        key: what tells the items of the list apart.
-        drop: what is no setting: ids, whether something is in use, addresses that are signed anew on each read.
-        inner: lists of named things, of which the document holds the names: the answer's field and the document's.
+        reads: operations that return it. If there are several, each returns a part, by name.
+        items: the list in the answer; empty if the answer is one object.
+        key: the field that identifies an item of the list.
+        dropped: fields that are not settings, such as ids, usage flags and signed URLs.
+        named_lists: lists of objects of which the document has the names: the field of the answer and of the document.
     """
 
     reads: Mapping[str, str]
@@ -42,31 +43,36 @@ class SettingsKind:
     named_lists: Mapping[str, str] = field(default_factory=dict)
 
     def normalize(self, answer: Mapping[str, Any]) -> Any:
-        """What the document holds of an answer."""
+        """Return an answer in the form of the document."""
         if not self.items:
-            return self._one(answer)
-        found = [self._one(item) for item in answer.get(self.items) or ()]
-        return sorted(found, key=lambda item: (str(type(item.get(self.key))), item.get(self.key)))
+            return self._normalize_item(answer)
+        items = [self._normalize_item(item) for item in answer.get(self.items) or ()]
+        return sorted(items, key=lambda item: (str(type(item.get(self.key))), item.get(self.key)))
 
-    def _one(self, item: Mapping[str, Any]) -> dict[str, Any]:
+    def _normalize_item(self, item: Mapping[str, Any]) -> dict[str, Any]:
         kept = {
             name: value for name, value in item.items() if name not in self.dropped and name not in self.named_lists
         }
-        named = {
+        names = {
             new: [each.get("name") for each in item.get(old) or ()]
             for old, new in self.named_lists.items()
             if old in item
         }
-        given: dict[str, Any] = _redacted({**kept, **named})
-        return dict(sorted(given.items()))
+        redacted: dict[str, Any] = map_scalars({**kept, **names}, _remove_handles)
+        return dict(sorted(redacted.items()))
+
+
+def _remove_handles(value: Any) -> Any:
+    """Remove secret handles from a text. Secrets must not travel in a document."""
+    return HANDLE_PATTERN.sub(REMOVED, value) if isinstance(value, str) else value
 
 
 def _object(operation: str) -> SettingsKind:
     return SettingsKind({"": operation})
 
 
-def _list(operation: str, items: str, key: str, *drop: str, **inner: str) -> SettingsKind:
-    return SettingsKind({"": operation}, items, key, frozenset(drop), inner)
+def _list(operation: str, items: str, key: str, *dropped: str, **named_lists: str) -> SettingsKind:
+    return SettingsKind({"": operation}, items, key, frozenset(dropped), named_lists)
 
 
 SETTINGS_KINDS: Mapping[str, SettingsKind] = {
@@ -104,134 +110,118 @@ SETTINGS_KINDS: Mapping[str, SettingsKind] = {
         }
     ),
 }
-"""In the order of the document, which is also that in which one needs the other."""
+"""In the order of the document. Each kind refers only to kinds before it."""
 
 
 async def ignore_progress(done: int, total: int) -> None:
-    """Where nobody follows the reading."""
+    """Discard progress."""
 
 
-async def read_saas_settings(
-    reader: JobReader, kinds: Sequence[str], tell: Callable[[int, int], Awaitable[None]] = ignore_progress
-) -> tuple[Settings, dict[str, str]]:
-    """The present settings of these kinds; and of what could not be read, why.
+async def read_settings(
+    reader: JobReader, kinds: Sequence[str], report_progress: Callable[[int, int], Awaitable[None]] = ignore_progress
+) -> tuple[Settings, dict[str, Message]]:
+    """Return the current settings of these kinds, and the reason for each part that cannot be read.
 
     Args:
-        tell: called before each kind and after the last, with how many are read.
+        report_progress: called with the number of kinds read, before each kind and after the last.
     """
-    found: Settings = {}
-    unread: dict[str, str] = {}
+    settings: Settings = {}
+    unread: dict[str, Message] = {}
     for number, name in enumerate(kinds):
-        await tell(number, len(kinds))
+        await report_progress(number, len(kinds))
         kind = SETTINGS_KINDS[name]
         for part, operation in kind.reads.items():
             try:
-                given = await reader.read(operation, take=kind.normalize)
+                value = await reader.read(operation, take=kind.normalize)
             except ReadFailed as error:
-                unread[f"{name}.{part}" if part else name] = str(error.message)
+                unread[f"{name}.{part}" if part else name] = error.message
             else:
-                found[name] = {**found.get(name, {}), part: given} if part else given
-    await tell(len(kinds), len(kinds))
-    return found, unread
+                settings[name] = {**settings.get(name, {}), part: value} if part else value
+    await report_progress(len(kinds), len(kinds))
+    return settings, unread
 
 
-def build_document(settings: Settings, unread: Iterable[str], source: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings as they are saved, and where they come from."""
-    return {"format": FORMAT, "version": VERSION, "source": dict(source), "settings": settings, "unread": [*unread]}
+def build_document(reader: JobReader, settings: Settings, unread: Iterable[str], exported_at: str) -> dict[str, Any]:
+    """Return the document, which names its source."""
+    destination = reader.destination
+    source = {"profile": destination.profile, "saas_id": destination.saas_id, "exported_at": exported_at}
+    return {"format": FORMAT, "version": VERSION, "source": source, "settings": settings, "unread": [*unread]}
 
 
 def select_kinds(names: Sequence[str] | None) -> list[str]:
-    """The kinds that are meant, in the document's order; all where none is named.
+    """Return the named kinds in the order of the document, or all kinds.
 
     Raises:
-        InvalidArguments: one of them does not exist.
+        InvalidArguments: a kind does not exist.
     """
     for name in names or ():
         if name not in SETTINGS_KINDS:
-            raise InvalidArguments(("kinds",), f"there is no kind {quote_text(name)}.", f"{', '.join(SETTINGS_KINDS)}.")
+            raise InvalidArguments(
+                ("kinds",), message("jobs_settings.unknown_kind", kind=quote_text(name)), _kinds_hint()
+            )
     return [name for name in SETTINGS_KINDS if not names or name in names]
 
 
 async def load_document(
     reader: JobReader, args: Mapping[str, Any], by_value: str = "document", by_id: str = "result"
 ) -> Settings:
-    """The settings of a saved document, which comes as it is or as a kept result.
+    """Return the settings of a document, which is an argument or a stored result.
 
     Raises:
-        InvalidArguments: neither or both are given, or it is no such document: where, and why.
+        InvalidArguments: neither or both are given, or it is not a valid document.
     """
-    if (by_value in args) == (by_id in args):
-        raise InvalidArguments(
-            (by_value,), f"exactly one of {by_value} and {by_id} must be given.", "Leave the other out."
-        )
-    if by_value in args:
-        return validate_document(args[by_value], by_value)
-    kept = await reader.load_result(args[by_id])
-    if kept is None:
-        raise InvalidArguments((by_id,), "there is no such result.", f"Results ({RESULTS_URI}…) last 24 hours.")
-    return validate_document(kept, by_id)
+    argument, content = await reader.load_input(args, by_value, by_id)
+    return validate_document(content, argument)
 
 
-def validate_document(given: Any, argument: str) -> Settings:
-    """The settings in what is said to be a document of them.
+def validate_document(content: Any, argument: str) -> Settings:
+    """Return the settings of a document.
 
     Raises:
-        InvalidArguments: it is none: where, and why.
+        InvalidArguments: it is not a valid document.
     """
-    mend = "job_export_settings makes one."
-    if not isinstance(given, Mapping) or given.get("format") != FORMAT:
-        raise InvalidArguments((argument,), f"it is no document of settings (format {FORMAT!r}).", mend)
-    if given.get("version") != VERSION:
-        raise InvalidArguments((argument, "version"), f"only version {VERSION} is known.", mend)
-    settings = given.get("settings")
+    hint = message("jobs_settings.document_hint")
+    if not isinstance(content, Mapping) or content.get("format") != FORMAT:
+        raise InvalidArguments((argument,), message("jobs_settings.not_a_document", format=FORMAT), hint)
+    if content.get("version") != VERSION:
+        problem = message("jobs_settings.unknown_version", version=VERSION)
+        raise InvalidArguments((argument, "version"), problem, hint)
+    settings = content.get("settings")
     if not isinstance(settings, Mapping):
-        raise InvalidArguments((argument, "settings"), "it is no object.", mend)
+        raise InvalidArguments((argument, "settings"), message("jobs_settings.not_an_object"), hint)
     for name, value in settings.items():
         if name not in SETTINGS_KINDS:
-            raise InvalidArguments(
-                (argument, "settings", str(name)), "there is no such kind.", f"{', '.join(SETTINGS_KINDS)}."
-            )
-        _check_kind(SETTINGS_KINDS[name], value, (argument, "settings", name))
+            problem = message("jobs_settings.unknown_kind", kind=quote_text(str(name)))
+            raise InvalidArguments((argument, "settings", str(name)), problem, _kinds_hint())
+        _validate_kind(SETTINGS_KINDS[name], value, (argument, "settings", name))
     return {name: settings[name] for name in SETTINGS_KINDS if name in settings}
 
 
-def _check_kind(kind: SettingsKind, value: Any, place: JsonPath) -> None:
+def _kinds_hint() -> Message:
+    return message("jobs_settings.kinds_hint", kinds=tuple(SETTINGS_KINDS))
+
+
+def _validate_kind(kind: SettingsKind, value: Any, path: JsonPath) -> None:
     if not kind.items:
         if not isinstance(value, Mapping):
-            raise InvalidArguments(place, "it is no object.")
+            raise InvalidArguments(path, message("jobs_settings.not_an_object"))
         return
     if not isinstance(value, list):
-        raise InvalidArguments(place, "it is no list.")
+        raise InvalidArguments(path, message("jobs_settings.not_a_list"))
     if len(value) > MAX_ITEMS:
-        raise InvalidArguments(place, f"it has more than {MAX_ITEMS} items.")
+        raise InvalidArguments(path, message("jobs_settings.too_many_items", limit=MAX_ITEMS))
     for number, item in enumerate(value):
-        _check_item(kind, item, (*place, number))
+        _validate_item(kind, item, (*path, number))
     for name, count in Counter(item[kind.key] for item in value).items():
         if count > 1:
-            raise InvalidArguments(place, f"{quote_text(str(name))} is there {count} times.", "Names tell them apart.")
+            problem = message("jobs_settings.duplicate_item", name=quote_text(str(name)), count=count)
+            raise InvalidArguments(path, problem, message("jobs_settings.duplicate_item_hint"))
 
 
-def _check_item(kind: SettingsKind, item: Any, place: JsonPath) -> None:
+def _validate_item(kind: SettingsKind, item: Any, path: JsonPath) -> None:
     if not isinstance(item, Mapping) or not isinstance(item.get(kind.key), str | int):
-        raise InvalidArguments((*place, kind.key), "it is missing.")
-    for inner in kind.named_lists.values():
-        if not _names(item.get(inner, [])):
-            raise InvalidArguments((*place, inner), "it is no list of names.")
-
-
-def _names(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(each, str) for each in value)
-
-
-def _redacted(value: Any) -> Any:
-    """The value without handles: they stand for secrets, and those do not travel in a document."""
-    if isinstance(value, str):
-        return HANDLE_PATTERN.sub(REMOVED, value)
-    if isinstance(value, Mapping):
-        return {name: _redacted(each) for name, each in value.items()}
-    return [_redacted(each) for each in value] if isinstance(value, list) else value
-
-
-def document_source(reader: JobReader, at: str) -> dict[str, Any]:
-    """Where a document comes from."""
-    return {"profile": reader.place.profile, "saas_id": reader.place.saas_id, "exported_at": at}
+        raise InvalidArguments((*path, kind.key), message("jobs_settings.key_missing"))
+    for name in kind.named_lists.values():
+        names = item.get(name, [])
+        if not isinstance(names, list) or not all(isinstance(each, str) for each in names):
+            raise InvalidArguments((*path, name), message("jobs_settings.not_names"))

@@ -1,4 +1,4 @@
-"""How each kind of settings is made and changed: by which operations, with which arguments, and what never changes."""
+"""The operations that create and update each kind of settings, and their arguments."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ FIELDS_BY_TYPE: Mapping[str, tuple[str, ...]] = {
     "tiered": (*METERED_FIELDS, "tiers"),
     "tiered_usage": (*METERED_FIELDS, "tiers"),
 }
-"""What a pricing unit of each type takes besides what all of them do."""
+"""Fields of a pricing unit that only its type has."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResourceSpec:
-    """How items of one kind come to be.
+    """How items of one kind are created and updated.
 
     Attributes:
         create: operation key; its arguments are `fields`.
-        update: operation key; empty where nothing changes an item. It takes all of `fields` unless `sends` says which.
-        named: the argument of the update that says which item, and the field of the present item that it is.
-        changes: the fields that an update changes.
-        refers: the kind that its items are made of: the document's list of their names, and the argument for their ids.
-        frozen: whether an item in use is never to be changed.
-        phase: made after those of the phases before.
+        update: operation key; empty if no operation updates an item. Its arguments are `update_fields`, or `fields` if empty.
+        identifier: the argument of the update that names the item, and the field of the current item with its value.
+        mutable_fields: fields that an update changes.
+        references: by list of names in the document, the kind that it names and the argument for their ids.
+        locked_when_used: an item in use cannot be changed.
+        phase: items are created after those of earlier phases.
     """
 
     create: str
@@ -43,19 +43,21 @@ class ResourceSpec:
 
     @property
     def known_fields(self) -> frozenset[str]:
-        """The fields of an item that mean something here."""
         return frozenset((*self.fields, *self.mutable_fields, *self.references))
 
     def create_arguments(self, item: Mapping[str, Any]) -> dict[str, Any]:
-        """What the create takes of an item; ids of others come on top."""
-        wanted = (*self.fields, *FIELDS_BY_TYPE.get(str(item.get("type")), ()))
-        return {name: item[name] for name in wanted if item.get(name) is not None}
+        """Return the arguments of the create, without ids of other items."""
+        names = (*self.fields, *FIELDS_BY_TYPE.get(str(item.get("type")), ()))
+        return {name: item[name] for name in names if item.get(name) is not None}
 
-    def update_arguments(self, item: Mapping[str, Any], live: Mapping[str, Any]) -> dict[str, Any]:
-        """What the update takes to make the present item like this one."""
-        argument, of = self.identifier
-        given = self.create_arguments(item)
-        return {argument: live[of], **{name: given[name] for name in self.update_fields or given if name in given}}
+    def update_arguments(self, item: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments of the update that makes the current item equal to `item`."""
+        argument, field_name = self.identifier
+        values = self.create_arguments(item)
+        return {
+            argument: current[field_name],
+            **{name: values[name] for name in self.update_fields or values if name in values},
+        }
 
 
 RESOURCES: Mapping[str, ResourceSpec] = {
@@ -127,14 +129,14 @@ TEXT_OPERATIONS: Mapping[str, str] = {
     "notification_messages": "auth.UpdateNotificationMessages",
     "customize_pages": "auth.UpdateCustomizePages",
 }
-"""Whole texts, which are overwritten, and only where they are named."""
-NOT_APPLIED: Mapping[str, str] = {
-    "basic_info": "the domain and senders of each SaaS are its own; auth_update_basic_info changes them",
-    "auth_info": "the callback URL is each environment's own; auth_update_auth_info changes it",
-    "sign_in_settings": "the reCAPTCHA secret is redacted, and parts cannot be changed; auth_update_sign_in_settings",
-    "identity_providers": "the secrets are redacted; auth_update_identity_provider",
-    "customize_page_settings": "icons are read as URLs and written as data; auth_update_customize_page_settings",
-    "infrastructure": "it is built, not copied",
-    "links": "Stripe, AWS Marketplace and EventBridge are each connected with secrets of their own",
-}
-"""What is never applied, and why."""
+"""Texts that an update replaces as a whole. They are applied only if the arguments name them."""
+NOT_APPLIED = (
+    "basic_info",
+    "auth_info",
+    "sign_in_settings",
+    "identity_providers",
+    "customize_page_settings",
+    "infrastructure",
+    "links",
+)
+"""Kinds that are never applied. The messages `jobs_settings.why_not_applied` give the reasons."""

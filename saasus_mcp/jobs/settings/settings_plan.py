@@ -1,4 +1,4 @@
-"""What a SaaS still lacks of a document of settings, as the steps of a plan, and what is left as it is and why."""
+"""The plan that makes the settings of a SaaS equal to a document, and the items that it leaves unchanged."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from saasus_mcp.common.json_path import InvalidArguments, JsonPath
-from saasus_mcp.common.language import Text
+from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.text import quote_text
-from saasus_mcp.jobs.job_context import JobReader
+from saasus_mcp.jobs.job_reader import JobReader
 from saasus_mcp.jobs.plan import AnswerLookup, PlanStep, StepGroup
 from saasus_mcp.jobs.settings.settings_diff import changed_settings
 from saasus_mcp.jobs.settings.settings_document import SETTINGS_KINDS
@@ -19,7 +19,7 @@ from saasus_mcp.saasus.secret_names import REMOVED
 from saasus_mcp.saasus.tool_answer import compact_json
 
 PLACEHOLDER = "later"
-"""Holds the place of an id in a list until it is known."""
+"""Stands for an id in a list until an earlier step supplies it."""
 ItemReport = dict[str, Any]
 
 
@@ -33,23 +33,26 @@ class DocumentItem:
 
     @property
     def spec(self) -> ResourceSpec:
-        """How such items are made."""
         return RESOURCES[self.kind]
 
     @property
     def name(self) -> str:
-        """What it is called."""
         return str(self.value[SETTINGS_KINDS[self.kind].key])
 
     @property
     def path(self) -> JsonPath:
-        """Where it stands among the settings."""
         return self.kind, self.index
 
 
 @dataclass(slots=True)
 class CurrentItems:
-    """The present items of a kind by name, and those as the document would hold them; of two of one name, neither."""
+    """The current items of a kind, by name.
+
+    Attributes:
+        raw: as the API returns them.
+        normalized: in the form of the document.
+        duplicates: names that several items have. These items are in neither of the other fields.
+    """
 
     raw: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     normalized: dict[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -60,14 +63,14 @@ class SettingsPlanner:
     """Collects the steps.
 
     Args:
-        argument: by which the document came.
-        update: whether what is there and different is changed, where it can be.
+        argument: the argument that the document comes from.
+        update: whether items that differ are changed.
     """
 
     def __init__(self, reader: JobReader, argument: str, *, update: bool) -> None:
         self.groups: list[StepGroup] = []
         self.reports: list[ItemReport] = []
-        self.skipped: list[tuple[DocumentItem, Text]] = []
+        self.skipped: list[tuple[DocumentItem, Message]] = []
         self.changes: list[SettingChange] = []
         self.unknown_fields: set[tuple[str, str]] = set()
         self.dependencies: dict[str, list[str]] = {}
@@ -75,168 +78,164 @@ class SettingsPlanner:
         self._reader = reader
         self._argument = argument
         self._update = update
-        self._live: dict[str, CurrentItems] = {}
-        self._making: dict[tuple[str, str], PlanStep] = {}
+        self._current: dict[str, CurrentItems] = {}
+        self._creating: dict[tuple[str, str], PlanStep] = {}
 
     async def add_items(self, kind: str, items: Sequence[Mapping[str, Any]]) -> None:
-        """Plan the items of one kind, after those that it is made of."""
-        live = await self._present(kind)
-        for number, value in enumerate(items):
-            item = self._item(kind, number, value)
-            entry, why = self._step(item, live)
-            told: ItemReport = {"kind": kind, "name": item.name, "do": "leave" if why else "same"}
-            if entry is not None:
-                told["do"] = "create" if entry.operation == item.spec.create else "update"
-                self._add(StepGroup(f"{kind} {item.name}", (entry,)), item.spec.phase, self._needed(item))
-            if why is not None:
-                self.skipped.append((item, why))
-            self.reports.append({**told, **({"why": why.en} if why else {})})
+        """Plan the items of one kind. The kinds that it refers to must be planned before."""
+        current = await self._read_current(kind)
+        for index, value in enumerate(items):
+            item = self._known_fields(kind, index, value)
+            step, reason = self._plan_item(item, current)
+            report: ItemReport = {"kind": kind, "name": item.name, "do": "leave" if reason else "same"}
+            if step is not None:
+                report["do"] = "create" if step.operation == item.spec.create else "update"
+                self._add(StepGroup(f"{kind} {item.name}", (step,)), item.spec.phase, self._dependencies_of(item))
+            if reason is not None:
+                self.skipped.append((item, reason))
+                report["why"] = reason.text(self._reader.language)
+            self.reports.append(report)
 
-    def _item(self, kind: str, number: int, value: Mapping[str, Any]) -> DocumentItem:
-        """An item by its known fields: a document may be of a later version, or from a stranger."""
+    def _known_fields(self, kind: str, index: int, value: Mapping[str, Any]) -> DocumentItem:
+        """Return the item without unknown fields, which a document of a later version or of a stranger may have."""
         known = RESOURCES[kind].known_fields
         self.unknown_fields |= {(kind, name) for name in value if name not in known}
-        return DocumentItem(kind, number, {name: each for name, each in value.items() if name in known})
+        return DocumentItem(kind, index, {name: each for name, each in value.items() if name in known})
 
-    def add_texts(self, kind: str, saved: Mapping[str, Any], live: Mapping[str, Any]) -> None:
-        """Plan to overwrite the texts of a kind, where one is different."""
-        different = changed_settings(kind, saved, live)
+    def add_texts(self, kind: str, saved: Mapping[str, Any], current: Mapping[str, Any]) -> None:
+        """Plan to replace the texts of a kind if one differs."""
+        different = changed_settings(kind, saved, current)
         if not different:
             self.reports.append({"kind": kind, "name": "", "do": "same"})
             return
-        args = {name: value for name, value in {**live, **saved}.items() if value is not None}
-        args = self._understood(TEXT_OPERATIONS[kind], args, (kind,))
+        args = {name: value for name, value in {**current, **saved}.items() if value is not None}
+        args = self._validate(TEXT_OPERATIONS[kind], args, (kind,))
         self._add(StepGroup(kind, (PlanStep(kind, TEXT_OPERATIONS[kind], args),)), 0, [])
-        self._differs(kind, "", different, live, saved)
+        self._add_changes(kind, "", different, current=current, saved=saved)
         self.reports.append({"kind": kind, "name": "", "do": "update"})
 
-    def _add(self, row: StepGroup, phase: int, needs: list[str]) -> None:
-        self.groups.append(row)
+    def _add(self, group: StepGroup, phase: int, dependencies: list[str]) -> None:
+        self.groups.append(group)
         self.phase_sizes[phase] += 1
-        if needs:
-            self.dependencies[row.name] = needs
+        if dependencies:
+            self.dependencies[group.name] = dependencies
 
-    def _step(self, item: DocumentItem, live: CurrentItems) -> tuple[PlanStep | None, Text | None]:
-        """The step that an item needs, or why it is left; neither where it is there already."""
+    def _plan_item(self, item: DocumentItem, current: CurrentItems) -> tuple[PlanStep | None, Message | None]:
+        """Return the step that an item needs, or the reason why it is left; neither if it is equal already."""
         if REMOVED in compact_json(item.value):
-            return None, Text("a part of it is redacted", "一部が伏せられています")
-        if item.name in live.duplicates:
-            return None, Text("several are called so here", "同じ名前のものが複数あります")
-        if item.name not in live.raw:
-            entry = self._entry(item, item.spec.create, item.spec.create_arguments(item.value))
-            self._making[item.kind, item.name] = entry
-            return entry, None
-        different = changed_settings(item.kind, item.value, live.normalized[item.name])
-        return self._change(item, live.raw[item.name], different) if different else (None, None)
+            return None, message("jobs_settings.redacted")
+        if item.name in current.duplicates:
+            return None, message("jobs_settings.duplicate_name")
+        if item.name not in current.raw:
+            step = self._build_step(item, item.spec.create, item.spec.create_arguments(item.value))
+            self._creating[item.kind, item.name] = step
+            return step, None
+        different = changed_settings(item.kind, item.value, current.normalized[item.name])
+        return self._plan_update(item, current, different) if different else (None, None)
 
-    def _change(
-        self, item: DocumentItem, present: Mapping[str, Any], different: Sequence[str]
-    ) -> tuple[PlanStep | None, Text | None]:
-        which = ", ".join(different)
+    def _plan_update(
+        self, item: DocumentItem, current: CurrentItems, different: Sequence[str]
+    ) -> tuple[PlanStep | None, Message | None]:
+        raw, fields = current.raw[item.name], tuple(different)
         if not self._update:
-            return None, Text(
-                f"it is different here ({which}); update was not asked for",
-                f"異なります({which})。変更は指定されていません",
-            )
-        fixed = [name for name in different if name not in item.spec.mutable_fields]
-        if fixed:
-            return None, Text(
-                f"nothing changes its {', '.join(fixed)}", f"{', '.join(fixed)}を変更する手段がありません"
-            )
-        if item.spec.locked_when_used and present.get("used"):
-            return None, Text(
-                f"it is different here ({which}), but in use and so frozen",
-                f"異なります({which})が、使用中のため変更できません",
-            )
-        self._differs(item.kind, item.name, different, self._live[item.kind].normalized[item.name], item.value)
-        return self._entry(item, item.spec.update, item.spec.update_arguments(item.value, present)), None
+            return None, message("jobs_settings.update_not_requested", fields=fields)
+        if immutable := tuple(name for name in different if name not in item.spec.mutable_fields):
+            return None, message("jobs_settings.immutable", fields=immutable)
+        if item.spec.locked_when_used and raw.get("used"):
+            return None, message("jobs_settings.in_use", fields=fields)
+        normalized = current.normalized[item.name]
+        self._add_changes(item.kind, item.name, different, current=normalized, saved=item.value)
+        return self._build_step(item, item.spec.update, item.spec.update_arguments(item.value, raw)), None
 
-    def _differs(
-        self, kind: str, name: str, fields: Sequence[str], live: Mapping[str, Any], saved: Mapping[str, Any]
+    def _add_changes(
+        self, kind: str, name: str, fields: Sequence[str], *, current: Mapping[str, Any], saved: Mapping[str, Any]
     ) -> None:
-        """Note what is changed, field by field, and where a field holds others, by those."""
-        for field_ in fields:
-            for before, after, path in _pairs(live.get(field_), saved.get(field_), field_):
+        for each in fields:
+            for before, after, path in _differing_values(current.get(each), saved.get(each), each):
                 self.changes.append(SettingChange(kind, name, path, before, after, saved))
 
-    def _entry(self, item: DocumentItem, operation: str, args: dict[str, Any]) -> PlanStep:
-        """The call for an item, with the ids of what it is made of, or where they come from."""
-        later: dict[str, tuple[str, str]] = {}
-        for names, (other, argument) in item.spec.references.items():
-            listed = enumerate(item.value.get(names, []))
-            ids = [self._id(other, name, (*item.path, names, number)) for number, name in listed]
+    def _build_step(self, item: DocumentItem, operation: str, args: dict[str, Any]) -> PlanStep:
+        """Return the call for an item, with the ids of the items that it refers to, or the steps that supply them."""
+        from_steps: dict[str, tuple[str, str]] = {}
+        for field_name, (kind, argument) in item.spec.references.items():
+            names = enumerate(item.value.get(field_name, []))
+            ids = [self._resolve(kind, name, (*item.path, field_name, index)) for index, name in names]
             args[argument] = [PLACEHOLDER if isinstance(each, PlanStep) else each for each in ids]
-            later |= {
-                f"{argument}.{at}": (each.step, "id") for at, each in enumerate(ids) if isinstance(each, PlanStep)
+            from_steps |= {
+                f"{argument}.{index}": (each.step, "id") for index, each in enumerate(ids) if isinstance(each, PlanStep)
             }
-        args = self._understood(operation, args, item.path)
-        find = _find(item) if operation == item.spec.create else None
-        return PlanStep(f"{item.kind}/{item.index + 1}", operation, args, later, find)
+        args = self._validate(operation, args, item.path)
+        lookup = _answer_lookup(item) if operation == item.spec.create else None
+        return PlanStep(f"{item.kind}/{item.index + 1}", operation, args, from_steps, lookup)
 
-    def _id(self, kind: str, name: str, place: JsonPath) -> str | PlanStep:
-        """The id of an item that another is made of, or the step that makes it.
+    def _resolve(self, kind: str, name: str, path: JsonPath) -> str | PlanStep:
+        """Return the id of an item that another one refers to, or the step that creates it.
 
         Raises:
-            InvalidArguments: it is neither here nor to be made, or there are several.
+            InvalidArguments: there is no such item, or there are several.
         """
-        made, live = self._making.get((kind, name)), self._live.get(kind, CurrentItems())
-        if made is not None:
-            return made
-        if name in live.raw:
-            return str(live.raw[name]["id"])
-        said = "several are" if name in live.duplicates else "nothing is"
-        raise self._invalid(place, f"{said} called {quote_text(name)} among the {kind} here and to be made.")
+        step, current = self._creating.get((kind, name)), self._current.get(kind, CurrentItems())
+        if step is not None:
+            return step
+        if name in current.raw:
+            return str(current.raw[name]["id"])
+        key = "jobs_settings.ambiguous_name" if name in current.duplicates else "jobs_settings.unresolved_name"
+        raise self._invalid(path, message(key, name=quote_text(name), kind=one_of("jobs_settings.kind", kind)))
 
-    def _needed(self, item: DocumentItem) -> list[str]:
-        """The rows without which this one is not begun: those that make what it is made of."""
-        names = [(other, name) for of, (other, _) in item.spec.references.items() for name in item.value.get(of, [])]
+    def _dependencies_of(self, item: DocumentItem) -> list[str]:
+        """Return the groups that create the items that this one refers to."""
+        names = [
+            (kind, name) for field, (kind, _) in item.spec.references.items() for name in item.value.get(field, [])
+        ]
         names.append(("metering_units", item.value.get("metering_unit_name")))
-        return [f"{other} {name}" for other, name in names if (other, name) in self._making]
+        return [f"{kind} {name}" for kind, name in names if (kind, name) in self._creating]
 
-    async def _present(self, kind: str) -> CurrentItems:
-        """What is there of a kind, and of the kinds that it is made of."""
+    async def _read_current(self, kind: str) -> CurrentItems:
+        """Return the current items of a kind. Read the kinds that it refers to as well."""
         for other in [*(other for other, _ in RESOURCES[kind].references.values()), kind]:
-            if other not in self._live:
-                raw = await self._reader.read(SETTINGS_KINDS[other].reads[""], take=lambda answer: answer)
-                self._live[other] = _live(other, raw)
-        return self._live[kind]
+            if other not in self._current:
+                answer = await self._reader.read(SETTINGS_KINDS[other].reads[""], take=lambda answer: answer)
+                self._current[other] = _current_items(other, answer)
+        return self._current[kind]
 
-    def _understood(self, operation: str, args: Mapping[str, Any], place: JsonPath) -> dict[str, Any]:
+    def _validate(self, operation: str, args: Mapping[str, Any], path: JsonPath) -> dict[str, Any]:
         try:
             return self._reader.validate_arguments(operation, args)
         except InvalidArguments as error:
-            raise self._invalid(place, error.message) from None
+            raise self._invalid(path, error.message) from None
 
-    def _invalid(self, place: JsonPath, message: str) -> InvalidArguments:
-        return InvalidArguments((self._argument, "settings", *place), message, "Correct the document.")
-
-
-def _live(kind: str, answer: Mapping[str, Any]) -> CurrentItems:
-    found, of = CurrentItems(), SETTINGS_KINDS[kind]
-    tidied = {str(item[of.key]): item for item in of.normalize(answer)}
-    for item in answer.get(of.items) or ():
-        name = str(item[of.key])
-        if name in found.raw:
-            found.duplicates.add(name)
-        found.raw[name], found.normalized[name] = item, tidied[name]
-    for name in found.duplicates:
-        del found.raw[name]
-    return found
+    def _invalid(self, path: JsonPath, problem: Message) -> InvalidArguments:
+        return InvalidArguments(
+            (self._argument, "settings", *path), problem, message("jobs_settings.fix_document_hint")
+        )
 
 
-def _pairs(before: Any, after: Any, path: str) -> Iterator[tuple[Any, Any, str]]:
-    """The values that differ, with their paths."""
+def _current_items(kind: str, answer: Mapping[str, Any]) -> CurrentItems:
+    items, spec = CurrentItems(), SETTINGS_KINDS[kind]
+    normalized = {str(item[spec.key]): item for item in spec.normalize(answer)}
+    for item in answer.get(spec.items) or ():
+        name = str(item[spec.key])
+        if name in items.raw:
+            items.duplicates.add(name)
+        items.raw[name], items.normalized[name] = item, normalized[name]
+    for name in items.duplicates:
+        del items.raw[name]
+    return items
+
+
+def _differing_values(before: Any, after: Any, path: str) -> Iterator[tuple[Any, Any, str]]:
+    """Yield the values that differ, with their paths."""
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for name in dict.fromkeys((*before, *after)):
             if before.get(name) != after.get(name):
-                yield from _pairs(before.get(name), after.get(name), f"{path}.{name}")
+                yield from _differing_values(before.get(name), after.get(name), f"{path}.{name}")
     else:
         yield before, after, path
 
 
-def _find(item: DocumentItem) -> AnswerLookup | None:
-    """How to find what was made, where others need its id."""
-    if item.kind not in {other for maker in RESOURCES.values() for other, _ in maker.references.values()}:
+def _answer_lookup(item: DocumentItem) -> AnswerLookup | None:
+    """Return how to find a created item whose id other items need."""
+    if item.kind not in {kind for spec in RESOURCES.values() for kind, _ in spec.references.values()}:
         return None
-    of = SETTINGS_KINDS[item.kind]
-    return AnswerLookup(of.reads[""], {}, of.items, {"name": item.name})
+    kind = SETTINGS_KINDS[item.kind]
+    return AnswerLookup(kind.reads[""], {}, kind.items, {"name": item.name})

@@ -1,4 +1,4 @@
-"""What a person is asked before settings are made from a document: what is created, what changes, what is left as it is."""
+"""The question before a document is applied: the settings that are created, changed, and left unchanged."""
 
 from __future__ import annotations
 
@@ -9,42 +9,26 @@ from typing import Any
 
 from saasus_mcp.catalog.question_texts import FieldText, load_question_texts
 from saasus_mcp.common.language import Text
-from saasus_mcp.common.text import one_line, quote_name
+from saasus_mcp.common.messages import Message, message, one_of
+from saasus_mcp.common.text import one_line
 from saasus_mcp.jobs.plan import PlanStep
+from saasus_mcp.jobs.question_values import bilingual, name_text, value_list
 from saasus_mcp.permissions.question import difference
-from saasus_mcp.permissions.question.content import (
-    Change,
-    Detail,
-    Fact,
-    NamedItem,
-    Quantity,
-    UnresolvedId,
-    Value,
-    ValueList,
-)
+from saasus_mcp.permissions.question.content import Change, Detail, Fact, NamedItem, Quantity, UnresolvedId, Value
 from saasus_mcp.permissions.question.values import ValueFactory
 from saasus_mcp.saasus.tool_answer import compact_json
 
-MAX_ITEMS = 200
-KIND_LABELS: Mapping[str, Text] = {
-    "roles": Text("Roles", "ロール"),
-    "envs": Text("Environments", "環境"),
-    "user_attributes": Text("User attributes", "ユーザー属性"),
-    "tenant_attributes": Text("Tenant attributes", "テナント属性"),
-    "metering_units": Text("Metering units", "メータリングユニット"),
-    "tax_rates": Text("Tax rates", "税率"),
-    "pricing_units": Text("Pricing units", "プライシングユニット"),
-    "pricing_menus": Text("Feature menus", "機能メニュー"),
-    "pricing_plans": Text("Plans", "料金プラン"),
-    "notification_messages": Text("E-mail texts", "通知メールの文面"),
-    "customize_pages": Text("Sign-in pages", "認証画面"),
-}
-NOTHING_DELETED = Text("Nothing is deleted.", "削除は行いません。")
+MAX_LEADING_CHANGES = 2
+"""Changes that stand in the first lines of the question. If there are more, none does."""
 
 
 @dataclass(frozen=True, slots=True)
 class SettingChange:
-    """A field of a setting that is changed: as it is now, and as it is to be."""
+    """A field that changes.
+
+    Attributes:
+        siblings: the fields of the item in the document, which units of amounts depend on.
+    """
 
     kind: str
     item: str
@@ -55,90 +39,72 @@ class SettingChange:
 
 
 def build_headline(creates: int, updates: int) -> Text:
-    """How much is created and changed."""
     if not updates:
-        return Text(f"Create {_settings(creates)} from a document", f"文書をもとに設定を{creates}件作成します")
+        return bilingual(message("jobs_settings.headline_create", count=creates))
     if not creates:
-        return Text(f"Change {_settings(updates)} by a document", f"文書をもとに設定を{updates}件変更します")
-    return Text(
-        f"Create {_settings(creates)} and change {updates} by a document",
-        f"文書をもとに設定を{creates}件作成し、{updates}件変更します",
-    )
+        return bilingual(message("jobs_settings.headline_update", count=updates))
+    created = message("jobs_settings.settings", count=creates)
+    return bilingual(message("jobs_settings.headline_both", created=created, updated=updates))
 
 
 def typed_text(count: int) -> Text:
-    """How many settings: what is typed."""
-    return Text(_settings(count), f"設定{count}件")
+    """Return the text to type: the number of settings."""
+    return bilingual(message("jobs_settings.settings", count=count))
 
 
-def build_facts(told: Sequence[Mapping[str, Any]], left: Sequence[tuple[str, str, Text]]) -> Iterator[Fact]:
-    """What is created, by kind; then what is left though it is different, and why.
+def build_facts(reports: Sequence[Mapping[str, Any]], skipped: Sequence[tuple[str, str, Message]]) -> Iterator[Fact]:
+    """Yield the created settings by kind, the skipped ones by reason, and the number of equal ones.
 
     Args:
-        told: what is done with each item of the document.
-        left: kind, name and reason of what is left.
+        reports: the action for each item of the document.
+        skipped: kind, name and reason of each skipped item.
     """
-    creates = _by_kind(told, "create")
+    creates: dict[str, list[str]] = defaultdict(list)
+    for report in reports:
+        if report["do"] == "create":
+            creates[report["kind"]].append(report["name"])
     for kind, names in creates.items():
-        label = Text(f"New {KIND_LABELS[kind].en.lower()}", f"新しい{KIND_LABELS[kind].ja}")
-        yield Fact(f"create.{kind}", label, _several(NamedItem(name) for name in names), lead=len(creates) == 1)
-    same = sum(item["do"] == "same" for item in told)
+        label = bilingual(one_of("jobs_settings.new", kind))
+        yield Fact(f"create.{kind}", label, value_list(map(NamedItem, names)), lead=len(creates) == 1)
     reasons: dict[Text, list[str]] = defaultdict(list)
-    for kind, name, why in left:
-        reasons[why].append(f"{KIND_LABELS[kind].en} {name}")
-    for why, names in reasons.items():
-        label = Text(f"Left as it is ({why.en})", f"変更しないもの({why.ja})")
-        yield Fact("left", label, _several(NamedItem(name) for name in names))
+    for kind, name, reason in skipped:
+        reasons[bilingual(reason)].append(f"{one_of('jobs_settings.kind', kind)} {name}")
+    for text, names in reasons.items():
+        label = bilingual(message("jobs_settings.left", reason=text))
+        yield Fact("left", label, value_list(map(NamedItem, names)))
+    same = sum(report["do"] == "same" for report in reports)
     if same:
-        yield Fact("same", Text("Already the same", "一致している設定"), Quantity(str(same), Text("settings", "件")))
+        unit = bilingual(message("jobs_settings.same_unit"))
+        yield Fact("same", bilingual(message("jobs_settings.same")), Quantity(str(same), unit))
 
 
-def build_changes(changed: Sequence[SettingChange]) -> Iterator[Change]:
-    """What is changed, field by field. Where that is little, it stands in the first lines."""
-    table = load_question_texts()
-    values = ValueFactory(lambda path: table.field("", path), _unresolved, frozenset(table.kinds))
-    for each in changed:
-        field = table.field("", each.field)
-        before, after = difference.differing_values(each.before, each.after, field)
-        make = (
-            values.make(before, field, each.field, each.siblings),
-            values.make(after, field, each.field, each.siblings),
+def build_changes(changes: Sequence[SettingChange]) -> Iterator[Change]:
+    """Yield the changed fields. A few changes stand in the first lines."""
+    texts = load_question_texts()
+    values = ValueFactory(lambda path: texts.field("", path), _unresolved_id, frozenset(texts.kinds))
+    for each in changes:
+        field = texts.field("", each.field)
+        before, after = (
+            values.make(value, field, each.field, each.siblings)
+            for value in difference.differing_values(each.before, each.after, field)
         )
-        label = _label(each, field)
-        yield Change(f"{each.kind}.{each.field}", label, *make, lead=len(changed) <= 2)  # noqa: PLR2004 - first lines
+        lead = len(changes) <= MAX_LEADING_CHANGES
+        yield Change(f"{each.kind}.{each.field}", _change_label(each, field), before, after, lead=lead)
 
 
-def build_details(entries: Sequence[PlanStep]) -> Iterator[Detail]:
-    """Every call with its arguments."""
-    for entry in entries:
-        yield Detail(entry.step, compact_json(dict(entry.args)))
+def build_details(steps: Sequence[PlanStep]) -> Iterator[Detail]:
+    """Yield every call with its arguments."""
+    for step in steps:
+        yield Detail(step.step, compact_json(dict(step.args)))
 
 
-def _label(changed: SettingChange, field: FieldText) -> Text:
-    """The setting and the field of it."""
-    parent = changed.field.rpartition(".")[0].rpartition(".")[2].replace("_", " ")
-    kind, item = KIND_LABELS[changed.kind], one_line(changed.item or parent, 60)
-    en = f"{kind.en} {quote_name(item)}, {field.label.en}" if item else f"{kind.en}, {field.label.en}"
-    ja = f"{kind.ja}{quote_name(item, 'ja')}の{field.label.ja}" if item else f"{kind.ja}の{field.label.ja}"
-    return Text(en, ja)
+def _change_label(change: SettingChange, field: FieldText) -> Text:
+    parent = change.field.rpartition(".")[0].rpartition(".")[2].replace("_", " ")
+    kind, item = one_of("jobs_settings.kind", change.kind), one_line(change.item or parent, 60)
+    if not item:
+        return bilingual(message("jobs_settings.change_label", kind=kind, field=field.label))
+    return bilingual(message("jobs_settings.change_label_item", kind=kind, item=name_text(item), field=field.label))
 
 
-def _settings(count: int) -> str:
-    return "1 setting" if count == 1 else f"{count} settings"
-
-
-def _by_kind(told: Sequence[Mapping[str, Any]], do: str) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = defaultdict(list)
-    for item in told:
-        if item["do"] == do:
-            found[item["kind"]].append(item["name"])
-    return found
-
-
-def _several(items: Iterator[Value]) -> Value:
-    every = tuple(items)
-    return ValueList(every[:MAX_ITEMS], (1,) * min(len(every), MAX_ITEMS), len(every))
-
-
-def _unresolved(_: str, id_: object) -> Value:
+def _unresolved_id(_: str, id_: object) -> Value:
     return UnresolvedId(str(id_))

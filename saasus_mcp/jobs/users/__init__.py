@@ -1,0 +1,1 @@
+"""The list of users that is exported and imported."""

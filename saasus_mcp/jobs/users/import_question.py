@@ -1,4 +1,4 @@
-"""What a person is asked before an import: which roles go to how many people where, who gets more than the others, what follows."""
+"""The question of an import: the roles and how many users get them, users with more than the ordinary role, and consequences."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from saasus_mcp.common.language import Text
-from saasus_mcp.common.text import quote_name
-from saasus_mcp.jobs.name_index import ImportTargets
+from saasus_mcp.common.messages import Localized, message
+from saasus_mcp.jobs.question_values import JoinedTexts, bilingual, name_text, value_list
 from saasus_mcp.jobs.users.existing_users import ExistingUsers, email_domain
-from saasus_mcp.jobs.users.user_list import UserLine
+from saasus_mcp.jobs.users.import_targets import ImportTargets
+from saasus_mcp.jobs.users.user_line import UserLine
 from saasus_mcp.permissions.question.content import (
     Detail,
     Fact,
@@ -20,31 +21,26 @@ from saasus_mcp.permissions.question.content import (
     Quantity,
     QuestionWarning,
     Value,
-    ValueList,
 )
 from saasus_mcp.permissions.question.formatting import MAX_LIST_ITEMS
 from saasus_mcp.permissions.question.values import is_privileged
 
-PEOPLE = Text("people", "人")
-ROWS = Text("rows", "行")
-BY_PERSON, NO_ROLE = Text("Roles by person", "人ごとのロール"), Text("no role", "ロールなし")
 MAX_ITEMS = 500
-"""Items of one list that are kept with the question. Of more, the number is told."""
+"""Items of a list that are stored with the question. Of a longer list, the question has the total."""
 ORDINARY_FACTS = ("accounts", "skipped", "people")
-"""Facts about those who get no more than the others."""
+"""Facts about users who get no more than the others."""
 MAX_OWN_FACTS = 2
-"""Roles whose people stand in a line of their own; where more are out of the ordinary, people are listed with their roles."""
+"""Roles whose holders have a line of their own. If more roles are out of the ordinary, one list shows users with their roles."""
 MAX_OTHERS = 100
-"""The same, of those who get no more than the others: all of them stand in the details."""
+"""Items of the list of ordinary users that are stored. The details have all of them."""
 MAX_FULL_ADDRESSES = 1_000
-"""Lines of which the details spell every address out."""
+"""Lines up to which the details spell out each address."""
 USERS_PER_DETAIL = 100
-"""People in one line of the details."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedLine:
-    """One line that changes something: its steps, by what they do."""
+    """A line that changes something, and what it changes."""
 
     line: UserLine
     creates_account: bool
@@ -57,223 +53,208 @@ class ImportQuestion:
 
     Args:
         planned: the lines that change something.
-        skipped: how many lines are there already.
-        kept: how many of the people who are members keep attributes other than those that are listed.
-        left_out: how many lines are left out for their mistakes.
+        skipped: the number of lines that need no change.
+        kept: the number of members whose attributes differ from the list and are not changed.
+        left_out: the number of lines that are left out because of errors.
     """
 
     def __init__(
         self,
         planned: Sequence[PlannedLine],
-        there: ImportTargets,
-        found: ExistingUsers,
+        targets: ImportTargets,
+        existing: ExistingUsers,
         *,
         skipped: int,
         kept: int,
         left_out: int,
     ) -> None:
         self._planned = planned
-        self._there = there
-        self._found = found
+        self._targets = targets
+        self._existing = existing
         self._skipped, self._kept, self._left_out = skipped, kept, left_out
         self._grants = [each.line for each in planned if each.grants_role]
-        self._people = _once(each.line for each in planned)
-        self._accounts = _once(each.line for each in planned if each.creates_account)
+        self._users = _unique_users(each.line for each in planned)
+        self._accounts = _unique_users(each.line for each in planned if each.creates_account)
         self._tenants = list(dict.fromkeys(each.line.tenant_id for each in planned))
 
     @property
     def headline(self) -> Text:
-        """How many people are registered where."""
-        people = len(self._people)
+        place: Localized = message("jobs_users.tenants", count=len(self._tenants))
         if len(self._tenants) == 1:
-            name = self._there.tenants[self._tenants[0]]
-            en, ja = f"in {quote_name(name)}", f"{quote_name(name, 'ja')}に"
-        else:
-            en, ja = f"in {len(self._tenants)} tenants", f"{len(self._tenants)}テナントに"
-        who = _people(people)
-        if not self._accounts and not any(each.joins_tenant for each in self._planned):
-            return Text(f"Grant roles to {who} {en}", f"{ja.removesuffix('に')}で{people:,}人にロールを付与します")
-        return Text(f"Register {who} {en}", f"{ja}{people:,}人を登録します")
+            place = name_text(self._targets.tenants[self._tenants[0]])
+        registers = bool(self._accounts) or any(each.joins_tenant for each in self._planned)
+        key = "jobs_users.headline_register" if registers else "jobs_users.headline_grant"
+        return bilingual(message(key, count=len(self._users), place=place))
 
     @property
     def typed(self) -> Text:
-        """How many people: what is typed."""
-        count = len(self._people)
-        return Text(_people(count).replace(",", ""), f"{count}人")
+        return bilingual(message("jobs_users.typed", count=len(self._users)))
 
     def facts(self) -> Iterator[Fact]:
-        """By weight."""
-        yield from self._roles()
-        yield from self._called_out()
-        yield from self._domains()
+        """Yield the facts, the most important first."""
+        yield from self._role_counts()
+        yield from self._special_users()
+        yield from self._new_domains()
         if self._accounts:
-            yield Fact("accounts", Text("New accounts", "新規アカウント"), self._new_accounts())
+            yield Fact("accounts", _label("jobs_users.accounts"), self._new_accounts())
         if self._skipped:
-            label = Text("Skipped, there already", "登録済みのためスキップ")
-            yield Fact("skipped", label, Quantity(str(self._skipped), ROWS))
-        named_already = {line.login_key for line in self._special()} if not self._are_few else self._everybody()
-        others = [line for line in self._people if line.login_key not in named_already]
+            count = Quantity(str(self._skipped), _label("jobs_users.rows"))
+            yield Fact("skipped", _label("jobs_users.skipped"), count)
+        named = {line.login_key for line in self._special_grants()} if not self._are_few else self._users_with_roles()
+        others = [line for line in self._users if line.login_key not in named]
         if others:
-            label = Text("Others", "ほかの人") if named_already else Text("People", "対象者")
-            yield Fact("people", label, _several((NamedItem(line.login) for line in others), MAX_OTHERS))
+            label = _label("jobs_users.others" if named else "jobs_users.people")
+            yield Fact("people", label, value_list((NamedItem(line.login) for line in others), MAX_OTHERS))
 
     def impact(self) -> Iterator[Fact]:
-        """Tenants and people that are affected."""
+        """Yield the number of users by tenant, if there are several tenants."""
         counts = Counter(tenant for tenant, _ in {(each.line.tenant_id, each.line.login_key) for each in self._planned})
         if len(counts) > 1:
             items = [
-                LabelledValue(_plain(self._there.tenants[key]), _count(number)) for key, number in counts.most_common()
+                LabelledValue(name_text(self._targets.tenants[key]), _user_count(number))
+                for key, number in counts.most_common()
             ]
-            yield Fact("tenants", Text("Tenants", "テナント"), _several(items))
+            yield Fact("tenants", _label("jobs_users.tenants_label"), value_list(items, MAX_ITEMS))
 
     def warnings(self) -> Iterator[QuestionWarning]:
-        """What follows that the numbers do not say."""
         mails = sum(line.login_type == "email" for line in self._accounts)
         if self._left_out:
-            yield QuestionWarning(
-                "consequence",
-                Text(
-                    f"{'1 row' if self._left_out == 1 else f'{self._left_out} rows'} with mistakes left out.",
-                    f"誤りのある{self._left_out}行は登録しません。",
-                ),
-            )
+            text = message("jobs_users.left_out", count=self._left_out)
+            yield QuestionWarning("consequence", bilingual(text))
         if self._kept:
-            yield QuestionWarning(
-                "consequence",
-                Text(
-                    f"Attributes of {_people(self._kept)} already in the tenant stay as they are.",
-                    f"すでに所属している{self._kept}人の属性は変更しません。",
-                ),
-            )
+            yield QuestionWarning("consequence", bilingual(message("jobs_users.attributes_stay", count=self._kept)))
         if mails:
-            yield QuestionWarning(
-                "email",
-                Text(
-                    f"Sends a password by e-mail to {_people(mails)}",
-                    f"{mails}人にパスワードをメールで送信します",
-                ),
-            )
+            yield QuestionWarning("email", bilingual(message("jobs_users.sends_passwords", count=mails)))
 
     def details(self) -> Iterator[Detail]:
-        """Everybody, by what they get."""
+        """Yield every user, by what they get."""
         groups: dict[str, list[str]] = defaultdict(list)
         for each in self._planned:
             line = each.line
-            what = ["account" if each.creates_account else "", "member" if each.joins_tenant else ""]
-            role = f"{line.role_name} / env {line.env_id} / " if each.grants_role else ""
-            extra = "" if each.grants_role else " + ".join(filter(None, what)) + " / "
-            groups[f"{role}{extra}tenant {line.tenant_id}"].append(line.login)
-        for name, people in groups.items():
+            if each.grants_role:
+                change = f"{line.role_name} / env {line.env_id}"
+            else:
+                parts = ("account" if each.creates_account else "", "member" if each.joins_tenant else "")
+                change = " + ".join(filter(None, parts))
+            groups[f"{change} / tenant {line.tenant_id}"].append(line.login)
+        for name, logins in groups.items():
             if len(self._planned) > MAX_FULL_ADDRESSES:
-                yield from _by_domain(name, people)
+                yield from _details_by_domain(name, logins)
                 continue
-            for start in range(0, len(people), USERS_PER_DETAIL):
-                yield Detail(name, ", ".join(people[start : start + USERS_PER_DETAIL]))
+            for start in range(0, len(logins), USERS_PER_DETAIL):
+                yield Detail(name, ", ".join(logins[start : start + USERS_PER_DETAIL]))
 
     def _new_accounts(self) -> Value:
-        """How many there are, and how many of them get a password that only a person can reveal."""
+        """Return the number of new accounts, and how many get a generated password, which only a person can reveal."""
         generated = sum(line.login_type != "email" for line in self._accounts)
         if not generated:
-            return _count(len(self._accounts))
-        by = LabelledValue(Text("with a generated password:", "うちパスワードを生成"), _count(generated))
-        return _several([_count(len(self._accounts)), by])
+            return _user_count(len(self._accounts))
+        labelled = LabelledValue(_label("jobs_users.generated"), _user_count(generated))
+        return value_list([_user_count(len(self._accounts)), labelled])
 
-    def _roles(self) -> Iterator[Fact]:
-        """Role by environment by tenant, with how many get it; those that sound like more than the others first, then the rarest."""
+    def _role_counts(self) -> Iterator[Fact]:
+        """Yield the users per role, environment and tenant: privileged roles first, then the rarest."""
         counts = Counter((line.role_name, line.env_id, line.tenant_id) for line in self._grants)
-        ordered = sorted(counts, key=lambda each: (not self._privileged(each[0]), counts[each], str(each)))
+        ordered = sorted(counts, key=lambda each: (not self._is_privileged(each[0]), counts[each], str(each)))
         items = [
-            LabelledValue(self._where(role, env, tenant), _count(counts[role, env, tenant]))
+            LabelledValue(self._role_in_place(role, env, tenant), _user_count(counts[role, env, tenant]))
             for role, env, tenant in ordered
         ]
         if items:
-            yield Fact("roles", self._granted_where(), _several(items), lead=True)
+            yield Fact("roles", self._roles_label(), value_list(items, MAX_ITEMS), lead=True)
         without = sum(each.joins_tenant and each.line.env_id is None for each in self._planned)
         if without:
-            yield Fact(
-                "without_role", Text("Members without a role", "ロールなしで追加"), _count(without), lead=not items
-            )
+            label = _label("jobs_users.without_role")
+            yield Fact("without_role", label, _user_count(without), lead=not items)
 
-    def _called_out(self) -> Iterator[Fact]:
-        """Everybody who gets a role that is not the one that most of them get."""
+    def _special_users(self) -> Iterator[Fact]:
+        """Yield the users who get a role other than the ordinary one."""
         by_role: dict[str, list[UserLine]] = defaultdict(list)
-        for line in self._special():
+        for line in self._special_grants():
             by_role[line.role_name].append(line)
         if self._are_few and len({line.role_name for line in self._grants}) > 1:
-            every = [each.line for each in self._planned]
-            yield Fact("by_person", BY_PERSON, _several(self._with_roles(every)), lead=True)
+            yield self._by_person([each.line for each in self._planned])
             return
-        special = sorted(by_role, key=lambda role: (not self._privileged(role), len(by_role[role]), role))
+        special = sorted(by_role, key=lambda role: (not self._is_privileged(role), len(by_role[role]), role))
         if len(special) <= MAX_OWN_FACTS:
             for role in special:
-                name = self._there.role_label(role)
-                label = Text(f"{quote_name(name)} goes to", f"{quote_name(name, 'ja')}を付与する人")
-                yield Fact(f"role.{role}", label, _several(self._holders(by_role[role])), lead=True)
+                label = message("jobs_users.role_holders", role=name_text(self._targets.role_label(role)))
+                holders = value_list(self._holders(by_role[role]), MAX_ITEMS)
+                yield Fact(f"role.{role}", bilingual(label), holders, lead=True)
         else:
-            people = {line.login_key for line in self._special()}
-            lines = [line for line in self._grants if line.login_key in people]
-            yield Fact("by_person", BY_PERSON, _several(self._with_roles(lines)), lead=True)
+            users = {line.login_key for line in self._special_grants()}
+            yield self._by_person([line for line in self._grants if line.login_key in users])
 
-    def _special(self) -> list[UserLine]:
-        """The grants of every role but the most usual one, and what the same people get beside it; whatever the name of which
-        says that it may do more is special.
-        """
+    def _by_person(self, lines: Sequence[UserLine]) -> Fact:
+        return Fact(
+            "by_person",
+            _label("jobs_users.by_person"),
+            value_list(self._with_roles(lines), MAX_ITEMS),
+            lead=True,
+        )
+
+    def _special_grants(self) -> list[UserLine]:
+        """Return the grants of all roles but the ordinary one and roles with the same holders. Privileged roles are special."""
         counts = Counter(line.role_name for line in self._grants)
-        most = min(counts, key=lambda role: (-counts[role], self._privileged(role)), default="")
+        most = min(counts, key=lambda role: (-counts[role], self._is_privileged(role)), default="")
         holders: dict[str, Counter[str]] = defaultdict(Counter)
         for line in self._grants:
             holders[line.role_name][line.login_key] += 1
-        usual = {role for role in counts if holders[role] == holders[most] and not self._privileged(role)}
-        return [line for line in self._grants if line.role_name not in usual]
+        ordinary = {role for role in counts if holders[role] == holders[most] and not self._is_privileged(role)}
+        return [line for line in self._grants if line.role_name not in ordinary]
 
     @property
     def _are_few(self) -> bool:
-        """Whether everybody can be listed in one line."""
-        return len(self._people) <= MAX_LIST_ITEMS
+        """Whether one line can list all users."""
+        return len(self._users) <= MAX_LIST_ITEMS
 
-    def _everybody(self) -> set[str]:
-        """Whoever is named with their roles where all are few."""
+    def _users_with_roles(self) -> set[str]:
+        """Return the users whom a question about few users lists with their roles."""
         roles = {line.role_name for line in self._grants}
-        return {line.login_key for line in (self._people if len(roles) > 1 else self._special())}
+        return {line.login_key for line in (self._users if len(roles) > 1 else self._special_grants())}
 
     @property
     def _in_one_place(self) -> bool:
-        """Whether all roles are granted in one environment of one tenant, which then need not be said of each."""
+        """Whether all roles are granted in one environment of one tenant, which is then named only once."""
         return len(self._tenants) == 1 and len({line.env_id for line in self._grants}) == 1
 
-    def _granted_where(self) -> Text:
+    def _roles_label(self) -> Text:
         if not self._in_one_place:
-            return Text("Roles granted", "付与するロール")
+            return _label("jobs_users.roles_granted")
         place = self._place(self._grants[0].env_id, self._tenants[0])
-        return Text(f"Roles granted in {place.en}", f"{place.ja}で付与するロール")
+        return bilingual(message("jobs_users.roles_in", place=place))
 
     def _holders(self, lines: Sequence[UserLine]) -> Iterator[Value]:
-        """Each person once, with where they get the role, where it is not the same place for all."""
-        places: dict[str, list[UserLine]] = defaultdict(list)
+        """Yield each user once, with the places of the role if they differ."""
+        by_login: dict[str, list[UserLine]] = defaultdict(list)
         for line in lines:
-            places[line.login].append(line)
-        for login, own in places.items():
+            by_login[line.login].append(line)
+        for login, own in by_login.items():
             if self._in_one_place:
                 yield NamedItem(login)
             else:
-                where = [self._place(line.env_id, line.tenant_id) for line in own]
-                yield LabelledValue(_plain(login), _joined(where))
+                places = [self._place(line.env_id, line.tenant_id) for line in own]
+                yield LabelledValue(name_text(login), _in_brackets(places))
 
     def _with_roles(self, lines: Sequence[UserLine]) -> Iterator[Value]:
-        """Each person once, with their roles: first those whose roles sound like more, then those who get the most."""
-        roles: dict[str, list[UserLine]] = defaultdict(list)
+        """Yield each user once with their roles: privileged users first, then those with the most roles."""
+        by_login: dict[str, list[UserLine]] = defaultdict(list)
         for line in lines:
-            roles[line.login].append(line)
-        for own in roles.values():
-            own.sort(key=lambda line: not self._privileged(line.role_name))
+            by_login[line.login].append(line)
+        for own in by_login.values():
+            own.sort(key=lambda line: not self._is_privileged(line.role_name))
         for login, own in sorted(
-            roles.items(), key=lambda item: (not self._privileged(item[1][0].role_name), -len(item[1]))
+            by_login.items(), key=lambda item: (not self._is_privileged(item[1][0].role_name), -len(item[1]))
         ):
-            told = [self._where(line.role_name, line.env_id, line.tenant_id) for line in own if line.env_id is not None]
-            yield LabelledValue(_plain(login), _joined(list(dict.fromkeys(told)) or [NO_ROLE]))
+            roles = dict.fromkeys(
+                self._role_in_place(line.role_name, line.env_id, line.tenant_id)
+                for line in own
+                if line.env_id is not None
+            )
+            yield LabelledValue(name_text(login), _in_brackets(list(roles) or [_label("jobs_users.no_role")]))
 
-    def _domains(self) -> Iterator[Fact]:
-        """Domains of addresses that no member of the tenant has yet."""
+    def _new_domains(self) -> Iterator[Fact]:
+        """Yield the e-mail domains that no member of the tenant has yet."""
         joining = {
             (each.line.tenant_id, each.line.login_key): each.line
             for each in self._planned
@@ -283,70 +264,59 @@ class ImportQuestion:
             email_domain(line.login)
             for line in joining.values()
             if line.login_type == "email"
-            and email_domain(line.login) not in self._found.domains.get(line.tenant_id, ())
+            and email_domain(line.login) not in self._existing.domains.get(line.tenant_id, ())
         )
         if new:
             items = [
-                LabelledValue(_plain(name), _count(number))
+                LabelledValue(name_text(name), _user_count(number))
                 for name, number in sorted(new.items(), key=lambda each: each[1])
             ]
-            label = Text("E-mail domains new to the tenant", "テナントで初めてのメールドメイン")
-            yield Fact("domains", label, _several(items))
+            yield Fact("domains", _label("jobs_users.new_domains"), value_list(items, MAX_ITEMS))
 
-    def _privileged(self, role: str) -> bool:
-        return is_privileged(NamedItem(self._there.role_label(role)))
+    def _is_privileged(self, role: str) -> bool:
+        return is_privileged(NamedItem(self._targets.role_label(role)))
 
-    def _where(self, role: str, env: int | None, tenant: str) -> Text:
-        spoken, place = self._there.role_label(role), self._place(env, tenant)
+    def _role_in_place(self, role: str, env: int | None, tenant: str) -> Text:
+        name = name_text(self._targets.role_label(role))
         if self._in_one_place:
-            return _plain(spoken)
-        return Text(f"{quote_name(spoken)} in {place.en}", f"{place.ja}の{quote_name(spoken, 'ja')}")
+            return name
+        return bilingual(message("jobs_users.role_in", role=name, place=self._place(env, tenant)))
 
     def _place(self, env: int | None, tenant: str) -> Text:
-        """An environment, with the tenant where there are several."""
-        called = self._there.envs[env].label if env is not None else ""
+        """Return an environment, with its tenant if there are several tenants."""
+        name = name_text(self._targets.envs[env].label if env is not None else "")
         if len(self._tenants) == 1:
-            return _plain(called)
-        name = self._there.tenants[tenant]
-        return Text(
-            f"{quote_name(called)} of {quote_name(name)}", f"{quote_name(name, 'ja')}の{quote_name(called, 'ja')}"
-        )
+            return name
+        tenant_name = name_text(self._targets.tenants[tenant])
+        return bilingual(message("jobs_users.env_of_tenant", env=name, tenant=tenant_name))
 
 
-def _once(lines: Iterable[UserLine]) -> list[UserLine]:
-    """A line for each person."""
+def _label(key: str) -> Text:
+    return bilingual(message(key))
+
+
+def _unique_users(lines: Iterable[UserLine]) -> list[UserLine]:
+    """Return the first line of each user."""
     return list({line.login_key: line for line in reversed(list(lines))}.values())[::-1]
 
 
-def _several(items: Iterable[Value], most: int = MAX_ITEMS) -> ValueList:
-    every = list(items)
-    return ValueList(tuple(every[:most]), (1,) * min(len(every), most), len(every))
-
-
-def _by_domain(name: str, people: Sequence[str]) -> Iterator[Detail]:
-    """People in less room: the domain of their addresses is said once."""
+def _details_by_domain(name: str, logins: Sequence[str]) -> Iterator[Detail]:
+    """Yield the logins in less space: each domain once."""
     domains: dict[str, list[str]] = defaultdict(list)
-    for login in people:
-        local, at, where = login.rpartition("@")
-        domains[f"{at}{where}" if at else ""].append(local if at else login)
-    for where, some in domains.items():
-        yield Detail(f"{name} / {where}" if where else name, ", ".join(some))
+    for login in logins:
+        local, at, domain = login.rpartition("@")
+        domains[f"{at}{domain}" if at else ""].append(local if at else login)
+    for domain, some in domains.items():
+        yield Detail(f"{name} / {domain}" if domain else name, ", ".join(some))
 
 
-def _joined(texts: Sequence[Text]) -> Value:
+def _in_brackets(texts: Sequence[Text]) -> Value:
     if len(texts) > MAX_LIST_ITEMS:
-        return _several(FixedText(text) for text in texts)
-    en, ja = (", ".join(text.en for text in texts), "・".join(text.ja for text in texts))
-    return FixedText(Text(f"({en})", f"({ja})"))
+        return value_list((FixedText(text) for text in texts), MAX_ITEMS)
+    joined = Text(JoinedTexts(tuple(texts), ", ").text("en"), JoinedTexts(tuple(texts), "・").text("ja"))
+    return FixedText(bilingual(message("jobs.brackets", text=joined)))
 
 
-def _plain(name: str) -> Text:
-    return Text(quote_name(name), quote_name(name, "ja"))
-
-
-def _count(number: int) -> Quantity:
-    return Quantity(str(number), Text("person", "人") if number == 1 else PEOPLE)
-
-
-def _people(count: int) -> str:
-    return "1 person" if count == 1 else f"{count:,} people"
+def _user_count(number: int) -> Quantity:
+    unit = "jobs_users.one_person_unit" if number == 1 else "jobs_users.people_unit"
+    return Quantity(str(number), _label(unit))

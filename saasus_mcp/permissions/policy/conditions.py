@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from saasus_mcp.catalog.expressions import cel_environment
 from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.messages import Message, message
 from saasus_mcp.permissions.policy.model import LiveState, PolicyInput
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ MAX_COMBINED = 512
 
 MAX_ERROR_LENGTH = 160
 
-ConditionResult = bool | str
+ConditionResult = bool | Message
 """The value of a condition, or in words why it could not be told. The words repeat no value of the call."""
 
 
@@ -42,8 +43,8 @@ def check_condition(text: str) -> tuple[int, int, str] | None:
     try:
         given = _compiled(text).return_type().name()
     except ConditionSyntaxError as error:
-        found = re.search(r"<input>:(\d+):(\d+): (.*)", error.message, re.DOTALL)
-        return (int(found[1]), int(found[2]), _plainly(found[3])) if found else (1, 1, _plainly(error.message))
+        found = re.search(r"<input>:(\d+):(\d+): (.*)", str(error), re.DOTALL)
+        return (int(found[1]), int(found[2]), _plainly(found[3])) if found else (1, 1, _plainly(str(error)))
     return None if given in ("BOOL", "DYN") else (1, 1, f"it returns {given.lower()}, not true or false")
 
 
@@ -108,7 +109,7 @@ def _one(text: str, facts: cel.Activation) -> ConditionResult:
         kind = value.type().name()
         if kind == "BOOL":
             return value.value() is True
-        return _why(str(value), text) if kind == "ERROR" else f"it returned {kind.lower()}, not true or false"
+        return _why(str(value), text) if kind == "ERROR" else message("policy.condition.not_boolean", type=kind.lower())
     except Exception as error:  # noqa: BLE001 - as above
         return _why(str(error), text)
 
@@ -120,7 +121,7 @@ def _compiled(text: str, names: tuple[str, ...] = VARIABLES) -> cel.Expression:
     except RuntimeError as error:
         raise ConditionSyntaxError(str(error)) from None
     except TypeError:
-        raise ConditionSyntaxError("it contains half a character") from None
+        raise ConditionSyntaxError(message("policy.condition.half_character")) from None
 
 
 @cache
@@ -160,25 +161,29 @@ def _json(value: Any) -> Any:
     return [_json(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def _unreadable(missing: frozenset[LiveState]) -> str:
-    return " and ".join(f"`{state}`" for state in sorted(missing)) + " could not be read"
+def _unreadable(missing: frozenset[LiveState]) -> Message:
+    first, *others = (f"`{state}`" for state in sorted(missing))
+    if others:
+        return message("policy.condition.unread_both", first=first, second=others[0])
+    return message("policy.condition.unread", state=first)
 
 
-def _why(said: str, text: str) -> str:
+def _why(said: str, text: str) -> Message:
     """Return the runtime's error in our words. Its own text repeats values, which may be secrets."""
     _, missing, rest = said.partition('Key not found in map : "')
     if missing:
         name = rest.rpartition('"')[0]
-        return f"`{name}` is missing" if name and name in text else "a field that it uses is missing"
-    return next((words for part, words in _REASONS.items() if part in said), "it failed")
+        known = name and name in text
+        return message("policy.condition.missing", name=name) if known else message("policy.condition.missing_field")
+    return next((cause for part, cause in _CAUSES.items() if part in said), message("policy.condition.failed"))
 
 
-_REASONS = {
-    "SELECT to non-message": "it reads a field of a value that has no fields",
-    "verload": "it compares or combines values of different types",
-    "by zero": "it divides by zero",
-    "Iteration budget": "it needs too many steps",
-    "out of range": "a number is too large",
+_CAUSES = {
+    "SELECT to non-message": message("policy.condition.no_fields"),
+    "verload": message("policy.condition.types"),
+    "by zero": message("policy.condition.zero"),
+    "Iteration budget": message("policy.condition.steps"),
+    "out of range": message("policy.condition.too_large"),
 }
 
 

@@ -6,12 +6,14 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from saasus_mcp.catalog import Catalogue, Operation, load_catalogue
 from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.language import Text
+from saasus_mcp.common.messages import Message, Sentences, message
 from saasus_mcp.permissions.policy import schema, semantics, yaml_reader
 from saasus_mcp.permissions.policy.errors import PolicyError, PolicyFault
 from saasus_mcp.permissions.policy.model import Ceiling, Decision, LiveState, Policy, PolicyInput, Principal, RuleTrace
@@ -74,7 +76,7 @@ class ReloadResult:
     """The end of a reload: whether the new policy is in force, and a text about it."""
 
     accepted: bool
-    message: str
+    message: Text
 
 
 class ReloadablePolicy:
@@ -101,8 +103,8 @@ class ReloadablePolicy:
         self._fits: PolicyCheck = lambda _: None
         self.generation = 0
         self.last_result = self._in_force()
-        if self._closed():
-            log.info("%s", self.last_result.message)
+        if list(self._closed()):
+            log.info("%s", self.last_result.message.en)
 
     def add_check(self, fits: PolicyCheck) -> None:
         """Accept from now on only policies that also fit a server's settings.
@@ -123,22 +125,23 @@ class ReloadablePolicy:
                 self._fits(policy)
                 self._policy = policy
             except SaasusMcpError as error:
-                self.last_result = ReloadResult(
-                    accepted=False, message=f"The policy {self.name!r} stays in force: {error}"
-                )
+                kept = message("policy.still_in_force", name=self.name, why=error)
+                self.last_result = ReloadResult(accepted=False, message=kept.both())
             else:
                 self.generation += 1
                 self.last_result = self._in_force()
             return self.last_result
 
     def _in_force(self) -> ReloadResult:
-        loud = f" {self.announcement}." if self.announcement else ""
-        return ReloadResult(accepted=True, message=f"The policy {self.name!r} is in force.{self._closed()}{loud}")
+        parts = [message("policy.in_force", name=self.name), *self._closed()]
+        if self.announcement:
+            parts.append(message("policy.announced", announcement=self.announcement))
+        return ReloadResult(accepted=True, message=Sentences(tuple(parts)).both())
 
-    def _closed(self) -> str:
-        """Return the groups whose members only the file lists, for the log."""
-        names = ", ".join(getattr(self._policy, "groups", ()))
-        return f" Membership of these groups is set by the policy file alone: {names}." if names else ""
+    def _closed(self) -> Iterator[Message]:
+        """Yield the note about groups whose members only the file lists."""
+        if names := tuple(getattr(self._policy, "groups", ())):
+            yield message("policy.closed_groups", groups=names)
 
     @property
     def name(self) -> str:
@@ -175,7 +178,7 @@ class ReloadablePolicy:
 
 def log_reload(ended: ReloadResult) -> None:
     """Log the result of a reload."""
-    log.log(logging.WARNING if ended.accepted else logging.ERROR, "%s", ended.message)
+    log.log(logging.WARNING if ended.accepted else logging.ERROR, "%s", ended.message.en)
 
 
 def reload_on_sighup(policy: ReloadablePolicy, say: Callable[[ReloadResult], None] = log_reload) -> bool:

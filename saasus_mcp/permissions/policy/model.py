@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 from saasus_mcp.catalog.model import Operation
+from saasus_mcp.common.messages import Message
 from saasus_mcp.permissions.policy.narrowing import NO_NARROWING, Narrowing
 from saasus_mcp.permissions.refusal import Reason
 
@@ -53,7 +54,7 @@ class Decision:
 
     outcome: DecisionOutcome
     rule: str
-    reason: str
+    reason: Message | str
     typed: bool = False
     refusal_reason: Reason = Reason.DENIED
 
@@ -93,7 +94,7 @@ class RuleTrace:
         passed_over: why the rule does not apply: another `tool`, `who` or `profile`; None if it applies.
         outcome: of the rule, or deny if its condition could not be evaluated.
         value: of its condition; True without one, None if the rule does not apply or the value is unknown.
-        error: why the condition could not be evaluated; empty otherwise.
+        error: why the condition could not be evaluated; None otherwise.
         won: whether the rule made the decision.
     """
 
@@ -102,7 +103,7 @@ class RuleTrace:
     when: str | None = None
     skipped_by: Literal["tool", "who", "profile"] | None = None
     value: bool | None = None
-    error: str = ""
+    error: Message | None = None
     won: bool = False
 
 

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from saasus_mcp.catalog.jobs import JOBS_TOOLSET as JOBS
 from saasus_mcp.catalog.model import Operation
+from saasus_mcp.common.messages import Message, message
 
 MAX_AUDIT_NAMES = 20
 """Names of one kind in an audit record."""
@@ -40,25 +41,25 @@ class Narrowing:
             self.read_only or other.read_only,
         )
 
-    def exclusion_reason(self, operation: Operation) -> str:
-        """Return why an operation is excluded, as the end of a sentence; empty if it is not."""
+    def exclusion_reason(self, operation: Operation) -> Message | None:
+        """Return why an operation is excluded, as the end of a sentence; None if it is not."""
         if self.read_only and not operation.reads:
-            return "this connection is limited to reads"
+            return message("policy.narrowed.read_only")
         return self.exclusion_reason_by_name(operation.tool, operation.toolset)
 
-    def exclusion_reason_by_name(self, name: str, toolset: str) -> str:
-        """Return why the tool of this name is excluded; empty if it is not.
+    def exclusion_reason_by_name(self, name: str, toolset: str) -> Message | None:
+        """Return why the tool of this name is excluded; None if it is not.
 
         Args:
             toolset: empty for a tool that only searches, describes or dispatches. Such a tool stays unless it is excluded by name.
         """
         if name in self.exclude:
-            return "this connection excludes it"
+            return message("policy.narrowed.excluded")
         if toolset and self.toolsets is not None and toolset not in self.toolsets:
-            return "this connection is limited to other toolsets"
+            return message("policy.narrowed.toolsets")
         if toolset and self.tools is not None and name not in self.tools:
-            return "this connection is limited to other tools"
-        return ""
+            return message("policy.narrowed.tools")
+        return None
 
     def for_job(self, name: str) -> Narrowing:
         """Return the narrowing of a job's own calls: a selected job includes its calls, but exclusions stay."""

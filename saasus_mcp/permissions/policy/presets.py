@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from saasus_mcp.catalog.model import TYPED_LEVELS, Operation
+from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.permissions.policy.model import (
     NO_LIVE_STATE,
     Ceiling,
@@ -60,7 +61,9 @@ class PresetPolicy:
         """Return the decision of the operation's level."""
         level = case.operation.level
         outcome = self.by_level.get(level, "deny")
-        return Decision(outcome, f"{self.name}/{level}", _REASONS[outcome].format(level=level), level in TYPED_LEVELS)
+        return Decision(
+            outcome, f"{self.name}/{level}", one_of("policy.by_level", outcome, level=level), level in TYPED_LEVELS
+        )
 
     def could_allow(self, operation: Operation, principal: Principal, profile: str = "") -> bool:
         """Return whether the operation's level is not denied."""
@@ -71,12 +74,6 @@ class PresetPolicy:
         return _only(self.decide(case))
 
 
-_REASONS: Mapping[DecisionOutcome, str] = {
-    "allow": "operations of level {level} are allowed",
-    "confirm": "operations of level {level} require a person's confirmation",
-    "approve": "operations of level {level} require a person's approval outside the client",
-    "deny": "operations of level {level} are not allowed",
-}
 _READS: Mapping[str, DecisionOutcome] = {"read": "allow", "read_sensitive": "allow"}
 _GRAVE: Mapping[str, DecisionOutcome] = {"write_sensitive": "confirm", "destructive": "confirm", "critical": "approve"}
 
@@ -105,7 +102,7 @@ class UnsafeAllowAllPolicy:
 
     def decide(self, case: PolicyInput) -> Decision:
         """Allow."""
-        return Decision("allow", self.name, "the policy file has unsafe-allow-everything")
+        return Decision("allow", self.name, message("policy.unsafe_allowed"))
 
     def could_allow(self, operation: Operation, principal: Principal, profile: str = "") -> bool:
         """Return True."""

@@ -17,9 +17,11 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.language import Text
+from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.policy import file as policy_file
 from saasus_mcp.permissions.policy.file import ReloadablePolicy, ReloadResult
 from saasus_mcp.store.state_files import read_state_file, write_state_file
@@ -48,7 +50,7 @@ class RunningServer:
     policy: str
     read_at: int
     taken: bool
-    said: str
+    said: Text
     server: str = ""
 
 
@@ -140,7 +142,9 @@ def request_reload(folder: Path, file: Path, pause: Callable[[], object]) -> Rel
         for path in {str(file), *(note.policy for note in running_servers(folder, file))}:
             write_state_file(_request(folder, Path(path)), str(now))
     except OSError as error:
-        raise SaasusMcpError(f"The state folder cannot be used: {error}.", "Set SAASUS_MCP_STATE_DIR.") from None
+        raise SaasusMcpError(
+            message("policy.state_folder", why=str(error)), message("policy.state_folder_hint")
+        ) from None
     for _ in range(MAX_POLLS):
         if not _silent(running_servers(folder, file), now):
             break
@@ -175,8 +179,9 @@ def _file(folder: Path, server: str) -> Path:
 def _read(path: Path) -> RunningServer | None:
     """Return the note, or None if the file is missing or invalid."""
     try:
-        return RunningServer(**{**json.loads(read_state_file(path)), "server": path.stem})
-    except (OSError, ValueError, TypeError):
+        note: dict[str, Any] = json.loads(read_state_file(path))
+        return RunningServer(**{**note, "said": Text(**note["said"]), "server": path.stem})
+    except (OSError, ValueError, TypeError, KeyError):
         return None
 
 

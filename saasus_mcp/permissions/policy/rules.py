@@ -15,6 +15,7 @@ from functools import cache
 from typing import Literal
 
 from saasus_mcp.catalog.model import TYPED_LEVELS, Effects, Operation
+from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.permissions.policy import conditions
 from saasus_mcp.permissions.policy.conditions import ConditionResult
 from saasus_mcp.permissions.policy.model import (
@@ -127,13 +128,13 @@ class RulePolicy:
         concern = self._concern(case.operation, case.principal, case.profile)
         won = self._winner(concern.rules, concern.verdicts(case))
         if won is None:
-            return Decision("deny", NO_RULE, "no rule of the policy allows it", typed)
+            return Decision("deny", NO_RULE, message("policy.no_rule"), typed)
         rule, verdict = won
-        if isinstance(verdict, str):
-            said = f"the condition of the rule {rule.name!r} cannot be evaluated: {verdict}"
-            return Decision("deny", rule.name, said, typed)
+        if isinstance(verdict, Message):
+            failed = message("policy.condition_failed", rule=rule.name, why=verdict)
+            return Decision("deny", rule.name, failed, typed)
         outcome = self._hardened(rule.then)
-        return Decision(outcome, rule.name, rule.reason or _REASONS[outcome].format(rule=rule.name), typed)
+        return Decision(outcome, rule.name, rule.reason or one_of("policy.by_rule", outcome, rule=rule.name), typed)
 
     def could_allow(self, operation: Operation, principal: Principal, profile: str = "") -> bool:
         """Return whether some arguments, in some state, could lead to anything but deny."""
@@ -141,7 +142,7 @@ class RulePolicy:
         who = replace(principal, groups=concern.groups)
         for rule in concern.rules:
             verdict = _beforehand(rule, operation, who, profile)
-            if isinstance(verdict, str) or (verdict is True and rule.then == "deny"):
+            if isinstance(verdict, Message) or (verdict is True and rule.then == "deny"):
                 return False
             possible = possible or (verdict is not False and rule.then != "deny")
         return possible
@@ -178,7 +179,7 @@ class RulePolicy:
             elif not rule.applies_to_profile(case.profile):
                 passed_over = "profile"
             return RuleTrace(rule.name, outcome, rule.when, passed_over)
-        if isinstance(verdict, str):
+        if isinstance(verdict, Message):
             return RuleTrace(rule.name, "deny", rule.when, error=verdict, won=won)
         return RuleTrace(rule.name, outcome, rule.when, value=verdict, won=won)
 
@@ -221,14 +222,6 @@ class RulePolicy:
     def _means(self, who: Sequence[str], principal: Principal, mine: frozenset[str]) -> bool:
         """Return whether an entry matches the caller. A group name of the file never matches a person of that name."""
         return any(name in mine or (name not in self.groups and matches_glob(name, principal.id)) for name in who)
-
-
-_REASONS: Mapping[DecisionOutcome, str] = {
-    "allow": "the rule {rule!r} allows it",
-    "confirm": "the rule {rule!r} requires a person's confirmation",
-    "approve": "the rule {rule!r} requires a person's approval outside the client",
-    "deny": "the rule {rule!r} denies it",
-}
 
 
 def effect_words(effects: Effects) -> frozenset[str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from saasus_mcp.common.json_tree import map_scalars
 from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.approval.action_records import Channel, reveal_action
 from saasus_mcp.permissions.refusal import CallRefused, Reason
@@ -138,7 +139,10 @@ class SecretVault:
             SaasusMcpError: a name is known, but its secret cannot be read.
         """
         known = {handle: self._secret(handle, principal, profile) for handle in arguments.handles()}
-        return replace(arguments, values=_replaced(arguments.values, known)) if known else arguments
+        if not known:
+            return arguments
+        values = map_scalars(arguments.values, lambda item: known.get(item, item) if isinstance(item, str) else item)
+        return replace(arguments, values=values)
 
     def _secret(self, handle: str, principal: str, profile: str) -> str:
         if not handle.startswith(HANDLE_PREFIX):
@@ -165,13 +169,3 @@ class SecretVault:
                 Reason.UNKNOWN, message("permissions.unknown_handle"), message("permissions.request_new_hint")
             )
         return secret
-
-
-def _replaced(value: Any, known: dict[str, str]) -> Any:
-    if isinstance(value, str):
-        return known.get(value, value)
-    if isinstance(value, dict):
-        return {name: _replaced(item, known) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_replaced(item, known) for item in value]
-    return value

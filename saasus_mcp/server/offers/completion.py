@@ -84,14 +84,14 @@ class ArgumentCompletion:
     async def values(self, argument: str, typed: str, principal: Principal) -> CompletionValues:
         """Return the values that start with the typed text, then those that contain it."""
         prefix = clean_name(typed[:MAX_TYPED_LENGTH])
-        wanted = prefix.casefold()
+        folded = prefix.casefold()
         found = [
             await self._read_values(source, prefix, principal)
             for source in COMPLETION_SOURCES.get(argument, ())
             if await self._may_read(source.operation, source.arguments(prefix), principal)
         ]
-        values = {value for each in found for value in each.values if wanted in value.casefold()}
-        ranked = sorted(values, key=lambda value: (not value.casefold().startswith(wanted), value))
+        values = {value for each in found for value in each.values if folded in value.casefold()}
+        ranked = sorted(values, key=lambda value: (not value.casefold().startswith(folded), value))
         return CompletionValues(tuple(ranked), any(each.more for each in found))
 
     async def _read_values(self, source: CompletionSource, typed: str, principal: Principal) -> CompletionValues:

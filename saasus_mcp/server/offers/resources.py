@@ -29,6 +29,7 @@ from saasus_mcp.saasus.tool_answer import compact_json
 from saasus_mcp.server.results.result_store import PNG_TYPE, ResultStore, png_of_result
 from saasus_mcp.server.results.result_store import RESULTS_URI as RESULTS
 from saasus_mcp.server.scheduling import worker_threads
+from saasus_mcp.server.surface.tool_description import DEPENDS_ON_CALL
 
 CATALOG_URI = "saasus://catalog/"
 POLICY_URI = "saasus://policy"
@@ -167,7 +168,7 @@ class Resources:
                 {
                     "name": operation.tool,
                     "level": operation.level,
-                    **({"decision": "depends on the call"} if depends_on_call else {"decision": decision.outcome}),
+                    **({"decision": DEPENDS_ON_CALL} if depends_on_call else {"decision": decision.outcome}),
                     "rule": decision.rule,
                 }
             )

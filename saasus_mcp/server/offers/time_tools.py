@@ -86,11 +86,11 @@ def time_tools(now: Callable[[], float] = time.time) -> tuple[BuiltinTool, ...]:
 
 
 async def _convert(call: Call) -> ToolAnswer:
-    given, name = call.arguments["time"], call.arguments.get("zone")
+    value, name = call.arguments["time"], call.arguments.get("zone")
     named = {} if name is None else {name: _zone(name)}
     try:
-        is_epoch = isinstance(given, int) or EPOCH_TEXT.fullmatch(given)
-        instant, note = (_epoch(int(given)), "") if is_epoch else _parse(given, named.get(name))
+        is_epoch = isinstance(value, int) or EPOCH_TEXT.fullmatch(value)
+        instant, note = (_epoch(int(value)), "") if is_epoch else _parse(value, named.get(name))
         answer = _in_zones(instant, {**timezones.default_zones(), **named})
     except OverflowError:
         raise InvalidArguments(("time",), message("server.time_out_of_range")) from None
@@ -104,7 +104,7 @@ def _zone(name: str) -> tzinfo:
     return found
 
 
-def _in_zones(instant: int, shown: Mapping[str, tzinfo]) -> dict[str, Any]:
+def _in_zones(instant: int, zones: Mapping[str, tzinfo]) -> dict[str, Any]:
     """Return an instant in each of the zones.
 
     Raises:
@@ -114,38 +114,38 @@ def _in_zones(instant: int, shown: Mapping[str, tzinfo]) -> dict[str, Any]:
         raise OverflowError
     return {
         "epoch": instant,
-        "zones": {name: timezones.describe_instant(instant, zone) for name, zone in shown.items()},
+        "zones": {name: timezones.describe_instant(instant, zone) for name, zone in zones.items()},
     }
 
 
-def _epoch(given: int) -> int:
+def _epoch(value: int) -> int:
     """Return epoch seconds.
 
     Raises:
         InvalidArguments: the number is too large for them.
     """
-    if given > LAST_INSTANT:
-        seconds = given // 1000
+    if value > LAST_INSTANT:
+        seconds = value // 1000
         is_milliseconds = seconds <= LAST_INSTANT
         hint = message("server.epoch_milliseconds_hint", seconds=seconds) if is_milliseconds else ACCEPTED_FORMATS
         raise InvalidArguments(("time",), message("server.epoch_too_large"), hint)
-    return given
+    return value
 
 
-def _parse(given: str, zone: tzinfo | None) -> tuple[int, str]:
+def _parse(value: str, zone: tzinfo | None) -> tuple[int, str]:
     """Return the instant that a text names, and a note about it.
 
     Raises:
         InvalidArguments: the text is not a time, or needs a zone that was not given.
         OverflowError: the instant is out of range.
     """
-    if ALL_DIGITS.fullmatch(given):
+    if ALL_DIGITS.fullmatch(value):
         raise InvalidArguments(("time",), message("server.time_ambiguous"), ACCEPTED_FORMATS)
-    day = _day(given)
+    day = _day(value)
     if day is not None:
         return _start_of_day(day, _require_zone(zone))
     try:
-        moment = datetime.fromisoformat(given)
+        moment = datetime.fromisoformat(value)
     except ValueError:
         raise InvalidArguments(("time",), message("server.time_invalid"), ACCEPTED_FORMATS) from None
     return (
@@ -161,10 +161,10 @@ def _require_zone(zone: tzinfo | None) -> tzinfo:
     return zone
 
 
-def _day(given: str) -> date | None:
+def _day(value: str) -> date | None:
     """Return the day that a text names, or the first day of the month that it names, or None."""
     try:
-        return date.fromisoformat(f"{given}-01" if MONTH_FORMAT.fullmatch(given) else given)
+        return date.fromisoformat(f"{value}-01" if MONTH_FORMAT.fullmatch(value) else value)
     except ValueError:
         return None
 
@@ -172,10 +172,10 @@ def _day(given: str) -> date | None:
 def _start_of_day(day: date, zone: tzinfo) -> tuple[int, str]:
     """Return the start of a day, and a note if the day does not exist in the zone."""
     instant = timezones.start_of_day(day.year, day.month, day.day, zone)
-    shown = timezones.local_time(instant, zone)
+    actual = timezones.local_time(instant, zone)
     return (
         instant,
-        "" if shown.date() == day else f"This day does not exist in the time zone; used {shown.isoformat()}.",
+        "" if actual.date() == day else f"This day does not exist in the time zone; used {actual.isoformat()}.",
     )
 
 
@@ -183,8 +183,8 @@ def _local_instant(moment: datetime) -> tuple[int, str]:
     """Return the instant of a local time, and a note if clocks showed the time never or twice."""
     first, second = (timezones.epoch_seconds(moment.replace(fold=fold)) for fold in (0, 1))
     if timezones.clock_change_instant(moment) is not None:
-        shown = timezones.local_time(first, moment.tzinfo or UTC)
-        return first, f"This time does not exist (clocks went forward); used {shown.isoformat()}."
+        actual = timezones.local_time(first, moment.tzinfo or UTC)
+        return first, f"This time does not exist (clocks went forward); used {actual.isoformat()}."
     if second != first:
         return first, f"This time occurs twice (clocks went back): {first}, used here, and {second}."
     return first, ""

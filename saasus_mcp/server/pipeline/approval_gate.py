@@ -104,7 +104,7 @@ def require_not_denied(name: str, decision: Decision) -> None:
         narrowed = decision.refusal_reason == Reason.NARROWED
         hint = NARROWED_HINT if narrowed else message("server.not_allowed_hint")
         raise CallRefused(
-            decision.refusal_reason, message("server.not_allowed", tool=name, reason=decision.reason), hint
+            decision.refusal_reason, message("policy.not_allowed", tool=name, reason=decision.reason), hint
         )
 
 

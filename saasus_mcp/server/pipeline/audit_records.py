@@ -62,7 +62,7 @@ def job_record(
 
 def authorization_record(decision: Decision, proof: Proof | None, policy: Policy) -> dict[str, Any]:
     """Return the members that say why a call or job may happen, and with whose consent."""
-    record = {"decision": decision.outcome, "rule": decision.rule, "reason": decision.reason}
+    record = {"decision": decision.outcome, "rule": decision.rule, "reason": str(decision.reason)}
     if proof is not None:
         used = {"proof": proof.use.kind, "proof_id": proof.use.id}
         record |= {**used, "by": proof.by, "shown": proof.question_digest}

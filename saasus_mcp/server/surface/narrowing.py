@@ -153,11 +153,11 @@ def matches_glob(name: str, glob: str) -> bool:
     return True
 
 
-def exclusion_reason(tool: BuiltinTool, principal: Principal) -> str:
-    """Return why the connection does not offer a built-in tool, or an empty text."""
+def exclusion_reason(tool: BuiltinTool, principal: Principal) -> Message | None:
+    """Return why the connection does not offer a built-in tool, or None."""
     narrowing = principal.narrowing
     if narrowing.read_only and tool.name in CHANGING_TOOLS:
-        return "this connection is limited to reads"
+        return message("policy.narrowed.read_only")
     return narrowing.exclusion_reason_by_name(tool.name, "" if tool.name in HELPER_TOOLS else JOBS)
 
 
@@ -169,7 +169,7 @@ def require_not_excluded(tool: BuiltinTool, principal: Principal) -> None:
     """
     reason = exclusion_reason(tool, principal)
     if reason:
-        raise CallRefused(Reason.NARROWED, message("server.not_allowed", tool=tool.name, reason=reason), NARROWED_HINT)
+        raise CallRefused(Reason.NARROWED, message("policy.not_allowed", tool=tool.name, reason=reason), NARROWED_HINT)
 
 
 def _items(text: str, source: str) -> list[str]:

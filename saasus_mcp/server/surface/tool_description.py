@@ -64,7 +64,7 @@ def describe_decision(operation: Operation, principal: Principal, policy: Policy
     if is_conditional(traces):
         return {"decision": DEPENDS_ON_CALL, "rules": [each.rule for each in traces if each.skipped_by is None]}
     decided = policy.decide(case)
-    return {"decision": decided.outcome, "rule": decided.rule, "reason": decided.reason}
+    return {"decision": decided.outcome, "rule": decided.rule, "reason": str(decided.reason)}
 
 
 def describe_preview(operation: Operation) -> dict[str, Any]:

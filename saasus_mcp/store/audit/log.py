@@ -94,7 +94,7 @@ class AuditLog:
         self._lock = threading.Lock()
 
     @contextmanager
-    def write_transaction(self, *, patient: bool = False) -> Iterator[Connection]:
+    def write_transaction(self, *, long_running: bool = False) -> Iterator[Connection]:
         """Run a transaction that adds to this writer's chain. One at a time, because each record builds on the last one.
 
         Raises:
@@ -105,7 +105,7 @@ class AuditLog:
         try:
             self._register_key()
             self._end = self._committed
-            with self._database.transaction(patient=patient) as connection:
+            with self._database.transaction(long_running=long_running) as connection:
                 yield connection
                 written = True
             self._committed = self._end
@@ -267,7 +267,7 @@ class AuditLog:
         if self.find_breaks():
             raise StoreError(message("store.audit_purge_refused"), message("store.audit_purge_refused_hint"))
         removed = 0
-        with self.write_transaction(patient=True) as connection:
+        with self.write_transaction(long_running=True) as connection:
             acquire_lock(connection, "purge")
             for marks in purge.plan_purge(connection, before, by, float(at)):
                 record = {"deed": "purge", "principal": by, "before": before, "chains": len(marks)}

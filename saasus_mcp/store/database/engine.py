@@ -45,7 +45,7 @@ class Database:
         self._raw: PoolProxiedConnection | None = None
         self._engine = engine.execution_options(schema_translate_map={None: schema}) if self._is_shared else engine
         versions = next(table for table in tables.tables.values() if table.name == "versions")
-        with self.transaction(patient=True) as connection:
+        with self.transaction(long_running=True) as connection:
             acquire_lock(connection, "setup")
             if not inspect(connection).has_table("versions", schema):
                 if schema is not None:
@@ -79,16 +79,16 @@ class Database:
             self._engine.dispose()
 
     @contextmanager
-    def transaction(self, *, patient: bool = False) -> Iterator[Connection]:
+    def transaction(self, *, long_running: bool = False) -> Iterator[Connection]:
         """Run a transaction.
 
         Args:
-            patient: long timeouts, for work on the whole audit log.
+            long_running: long timeouts, for work on the whole audit log.
 
         Raises:
             StoreError: the database fails.
         """
-        with self._explain(), self._engine.begin() as connection, self._timeouts(connection, patient=patient):
+        with self._explain(), self._engine.begin() as connection, self._timeouts(connection, long_running=long_running):
             yield connection
 
     def execute_alone(self, statement: PreparedStatement, values: Mapping[str, Any]) -> None:
@@ -111,22 +111,22 @@ class Database:
             driver.execute(*statement.compiled_sql(self._engine.dialect, values))
 
     @contextmanager
-    def read_transaction(self, *, patient: bool = True) -> Iterator[Connection]:
+    def read_transaction(self, *, long_running: bool = True) -> Iterator[Connection]:
         """Run a read-only transaction on a snapshot. It does not block writers.
 
         Args:
-            patient: long timeouts; False if a request waits.
+            long_running: long timeouts; False if a request waits.
 
         Raises:
             StoreError: the database fails.
         """
         snapshot: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         engine = self._engine.execution_options(**(snapshot if self._is_postgres else {sqlite.READ_ONLY: True}))
-        with self._explain(), engine.begin() as connection, self._timeouts(connection, patient=patient):
+        with self._explain(), engine.begin() as connection, self._timeouts(connection, long_running=long_running):
             yield connection
 
-    def _timeouts(self, connection: Connection, *, patient: bool) -> AbstractContextManager[None]:
-        if not (patient and self._is_postgres):
+    def _timeouts(self, connection: Connection, *, long_running: bool) -> AbstractContextManager[None]:
+        if not (long_running and self._is_postgres):
             return nullcontext()
         from saasus_mcp.store.database import postgres  # noqa: PLC0415 - in an optional extra
 

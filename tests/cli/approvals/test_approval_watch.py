@@ -1,4 +1,4 @@
-"""`approvals --watch`: what waits, and from then on everything that becomes of approvals, as it happens."""
+"""`approvals --watch` reports pending approvals, and then every change as it happens."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def nothing() -> None:
 
 
 def told(state: Path, hand: Hand, *, decided: bool = False) -> list[tuple[str, str]]:
-    """What is told until the person has seen enough: what became of which approval."""
+    """Return the events until the person stops: code and kind of each."""
     found: list[tuple[str, str]] = []
     with suppress(KeyboardInterrupt):
         for news in approval_watch.watch_approvals(FolderStores(state, tuple), hand.pause, decided=decided, clock=hand):
@@ -136,7 +136,7 @@ def test_a_store_that_cannot_be_read_is_said_and_the_others_go_on(
 
 
 def changed_to(state: Path, status: str) -> Callable[[], object]:
-    """What the server does in a transaction of its own."""
+    """Change an approval in a separate transaction, as the server does."""
     from sqlalchemy import create_engine, text  # noqa: PLC0415 - only here
 
     def change() -> None:

@@ -1,4 +1,4 @@
-"""Every decision of a person at a terminal is in the audit once, and by the same words as the console's."""
+"""Every decision at a terminal is in the audit log once, with the same fields as on the console."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytest.importorskip("pty", reason="no pseudo-terminals on this system")
 
 
 def decided() -> list[dict[str, Any]]:
-    """The decisions in every audit, oldest first, without what is different each time."""
+    """Return the decisions in every audit log, oldest first, without fields that differ each time."""
     records = [json.loads(line) for line in run_command("audit", "export").out.splitlines()]
     assert run_command("audit", "verify").status == 0
     return [

@@ -1,4 +1,4 @@
-"""What waits for a person, and what needs no terminal: listing and refusing."""
+"""Listing and rejecting approvals needs no terminal."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_rejecting_needs_no_terminal(state: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lang", "said"), [("en", "There is no pending approval with the code 'ZZZZ'"), ("ja", "承認待ちはありません")]
+    ("lang", "said"), [("en", 'There is no pending approval with the code "ZZZZ"'), ("ja", "承認待ちはありません")]
 )
 def test_an_unknown_code_is_an_error_in_one_line(lang: str, said: str) -> None:
     ran = run_command("reject", "ZZZZ", "--lang", lang)
@@ -179,4 +179,4 @@ def test_a_question_that_cannot_be_read_is_said_to_be_so(state: Path) -> None:
 def test_an_approval_that_is_not_there_is_an_error(state: Path) -> None:
     create_approval(state)
     ran = run_command("approvals", "ZZZZ-ZZZZ")
-    assert (ran.status, "There is no approval with the code 'ZZZZ-ZZZZ'" in ran.err) == (1, True)
+    assert (ran.status, 'There is no approval with the code "ZZZZ-ZZZZ"' in ran.err) == (1, True)

@@ -1,4 +1,4 @@
-"""The approver's passphrase: kept as a hash, compared, replaced, forgotten."""
+"""The approver's passphrase: stored as a hash, compared, replaced, removed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`saasus-mcp doctor`: each thing that can be wrong is named, with its mend, and no secret is shown."""
+"""`saasus-mcp doctor` names every problem and its fix, and shows no secret."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def give_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Callable[[Api], None]:
-    """Puts a function in the API's place, with credentials for it."""
+    """Replace the API by a function, with credentials for it."""
     give_credentials(monkeypatch)
 
     def put(answering: Api) -> None:
@@ -68,7 +68,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Callable[[Api], None]:
 
 
 def answers(status: int, body: Any = None, *, ahead: timedelta | None = timedelta()) -> Api:
-    """An API that answers so; `ahead` is by how much this computer's clock is ahead of it."""
+    """Return an API with this response. `ahead`: how far this computer's clock is ahead of it."""
 
     def answer(_: httpx2.Request) -> httpx2.Response:
         headers = {}
@@ -80,7 +80,7 @@ def answers(status: int, body: Any = None, *, ahead: timedelta | None = timedelt
 
 
 def findings(*flags: str) -> dict[str, dict[str, str]]:
-    """The findings of a run, by check."""
+    """Return the findings of a run by check."""
     ran = run_command("doctor", "--json", *flags)
     told = json.loads(ran.out)
     problems = [one for one in told["checks"] if one["status"] == "problem"]
@@ -106,7 +106,7 @@ def test_each_check_is_told_by_name_in_japanese() -> None:
 @pytest.mark.parametrize(
     ("variables", "flags", "said"),
     [
-        ({}, (), "認証情報がありません: SAASUS_SAAS_ID, SAASUS_API_KEY, SAASUS_SECRET_KEY"),
+        ({}, (), "認証情報がありません: SAASUS_SAAS_ID、SAASUS_API_KEY、SAASUS_SECRET_KEY"),
         ({"SAASUS_SAAS_ID": "${env:ID}"}, (), "SAASUS_SAAS_ID: クライアントが環境変数への参照を"),
         ({"SAASUS_MCP_TIMEOUT": "soon"}, (), "[問題] 設定: SAASUS_MCP_TIMEOUT"),
         ({}, ("--sandbox", "--policy", "absent.yaml"), "absent.yaml: 読み取れません"),
@@ -463,7 +463,7 @@ def test_a_check_that_fails_itself_is_a_problem_and_the_others_go_on(monkeypatch
     def broken(_: object) -> None:
         raise RuntimeError("hush")
 
-    monkeypatch.setattr(checks, "network", broken)
+    monkeypatch.setattr(checks, "check_network", broken)
     found = findings("--sandbox")
     assert found["network"]["status"] == "problem"
     assert "RuntimeError" in found["network"]["said"]

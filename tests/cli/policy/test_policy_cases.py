@@ -1,4 +1,4 @@
-"""`saasus-mcp policy test` and `replay`: a policy held to cases, and to what happened."""
+"""`saasus-mcp policy test` and `replay` compare decisions with cases and with the audit log."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ def test_a_case_that_differs_fails(desk: Path) -> None:
     file.write_text(CASES.replace("users: 3", "users: 300").replace("rule: none", "rule: reads"), encoding="utf-8")
     ran = run_command("policy", "test", str(file))
     assert ran.status == 1
-    assert "FAIL  a small tenant (line 3): expected approve by 'off-board', got deny by 'big'" in ran.out
-    assert "FAIL  nobody (line 10): expected deny by 'reads', got deny by 'none'" in ran.out
+    assert 'FAIL  a small tenant (line 3): expected approve by "off-board", got deny by "big"' in ran.out
+    assert 'FAIL  nobody (line 10): expected deny by "reads", got deny by "none"' in ran.out
     assert "2 passed, 2 failed" in ran.out
 
 
@@ -102,7 +102,7 @@ def test_presets_can_be_held_to_cases(tmp_path: Path) -> None:
 
 @pytest.fixture
 def audit(state: Path) -> None:
-    """Four calls that `guarded` decided, one of a tool that is no more, and one that the caller's connection decided."""
+    """Return four calls that `guarded` decided, one of a tool that no longer exists, and one that the connection refused."""
     store = Store.open_saas(state, "saas-under-test")
     now = time.time()
 
@@ -183,4 +183,4 @@ def test_nothing_to_replay_and_no_such_time() -> None:
     assert "The audit log has no calls" in run_command("policy", "replay").out
     ran = run_command("policy", "replay", "--since", "yesterday")
     assert ran.status == 1
-    assert "'yesterday' is not a valid time" in ran.err
+    assert '"yesterday" is not a time' in ran.err

@@ -1,4 +1,4 @@
-"""`saasus-mcp policy`: check, explain, test and replay, without credentials and without a connection."""
+"""`saasus-mcp policy` checks, explains, tests and replays a policy without credentials or a connection."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_sound_file_is_said_to_be_with_what_it_lets_you_do(desk: Path) -> None
     ran = run_command("policy", "check", str(desk))
     assert ran.status == 0
     assert "77 allow, 0 confirm, 0 approve, 117 deny, 1 depend on the call" in ran.out
-    assert "規則 5件" in run_command("policy", "check", str(desk), "--lang", "ja").out
+    assert "ルール 5件" in run_command("policy", "check", str(desk), "--lang", "ja").out
     staging = run_command("policy", "check", str(desk), "--profile", "staging").out
     assert "194 allow" in staging
 
@@ -142,7 +142,7 @@ def test_a_call_that_would_not_get_that_far_is_explained_and_said_to_be(desk: Pa
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (("auth_delete_tenan",), "There is no tool 'auth_delete_tenan'"),
+        (("auth_delete_tenan",), 'There is no tool "auth_delete_tenan"'),
         (("auth_delete_tenant", "[]"), "JSON is not a JSON object"),
         (("auth_delete_tenant", "{"), "not valid JSON"),
         (("auth_delete_tenant", "{}", "--impact", "3"), "--impact is not a JSON object"),

@@ -1,4 +1,4 @@
-"""Commands as processes of their own: the demo, the server it starts, and the sandbox on a port."""
+"""The demo and the served sandbox as processes."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_the_demo_tells_its_story_in_both_eras(lang: str, told: tuple[str, ...])
     ("change", "said"),
     [
         ("sys.executable = 'no-such'", "could not be started"),
-        ("story.Story._approve = lambda *_: None", "The demo failed at 'The same call now runs once'"),
+        ("script.DemoScript._approve = lambda *_: None", 'The demo failed at "The same call now runs once"'),
     ],
     ids=["no server", "no approval"],
 )
@@ -72,7 +72,7 @@ def test_the_demo_fails_where_a_step_ends_otherwise(change: str, said: str) -> N
 
 @pytest.fixture
 def sandbox() -> Iterator[dict[str, str]]:
-    """The variables that `saasus-mcp sandbox` prints, while it serves."""
+    """Yield the variables that `saasus-mcp sandbox` prints while it serves."""
     command = ("saasus_mcp", "sandbox", "--port", "0")
     with start_module(*command, stdout=subprocess.PIPE, encoding="utf-8") as process:
         try:

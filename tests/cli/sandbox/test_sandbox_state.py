@@ -1,4 +1,4 @@
-"""Commands with --sandbox go on where the last one ended; a served sandbox can load its state and keep it."""
+"""Commands with --sandbox continue from the saved state; a served sandbox loads and saves its state in a file."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def test_commands_that_run_at_the_same_time_all_leave_their_changes() -> None:
 
 @contextmanager
 def served(*args: str) -> Iterator[subprocess.Popen[str]]:
-    """A sandbox on a port, with its address in the environment of the commands."""
+    """Serve a sandbox on a port, with its address in the environment of the commands."""
     with start_module(
         *("saasus_mcp", "sandbox", "--port", "0"), *args, stdout=subprocess.PIPE, encoding="utf-8"
     ) as running:
@@ -156,7 +156,7 @@ def served(*args: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def told(running: subprocess.Popen[str]) -> dict[str, str]:
-    """The variables that a client needs, when the sandbox listens."""
+    """Return the variables that a client needs, once the sandbox listens."""
     found = sandbox_variables(running)
     wait_for_port(int(found["SAASUS_API_URL_BASE"].rpartition(":")[2]))
     return {**found, "NO_PROXY": "127.0.0.1"}
@@ -176,19 +176,19 @@ def test_a_served_sandbox_writes_its_state_however_it_is_asked_to_end(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("lang", "said", "mend"),
+    ("lang", "error", "hint"),
     [
         ("en", "the file was not written by the sandbox", "Specify a file written by `saasus-mcp sandbox --state`"),
         ("ja", "サンドボックスが保存したファイルではありません", "`saasus-mcp sandbox --state` で保存したファイル"),
     ],
 )
-def test_a_foreign_file_is_never_overwritten(tmp_path: Path, lang: str, said: str, mend: str) -> None:
+def test_a_foreign_file_is_never_overwritten(tmp_path: Path, lang: str, error: str, hint: str) -> None:
     foreign = tmp_path / "package.json"
     foreign.write_text('{"name": "somebody-elses"}', encoding="utf-8")
     ran = run_command("sandbox", "--port", "0", "--state", str(foreign), "--lang", lang)
     assert ran.status == 1
-    assert said in ran.err
-    assert mend in ran.err
+    assert error in ran.err
+    assert hint in ran.err
     assert foreign.read_text(encoding="utf-8") == '{"name": "somebody-elses"}'
 
 

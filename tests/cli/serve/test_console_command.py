@@ -1,4 +1,4 @@
-"""`saasus-mcp console`: the owner of the machine decides in a browser, over every SaaS that was asked about."""
+"""`saasus-mcp console` lets the user of the computer decide on the approvals of every SaaS in a browser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`saasus-mcp serve` as clients start it: the surface and the toolsets it was told to list."""
+"""`saasus-mcp serve` lists the surface and the toolsets of its options."""
 
 from __future__ import annotations
 
@@ -88,22 +88,22 @@ def test_a_narrowing_that_cannot_be_read_stops_the_start(flags: tuple[str, ...],
 @pytest.mark.parametrize(
     ("lang", "said"),
     [
-        ("en", "There is no toolset 'User'. Nearest: users. Toolsets: analysis, "),
-        ("ja", "'User' というツールセットはありません。近い名前: users。"),
+        ("en", 'There is no toolset "User". Nearest: users. Toolsets: analysis, '),
+        ("ja", "「User」というツールセットはありません。近い名前: users。"),
     ],
 )
 def test_an_unknown_toolset_stops_the_start_with_the_nearest_and_those_there_are(lang: str, said: str) -> None:
     ran = run_command("serve", "--sandbox", "--toolsets", "tenants,User", "--lang", lang)
     assert (ran.status, ran.out) == (1, "")
     assert said in ran.err
-    assert "tenants, users" in ran.err
+    assert ("tenants、users" if lang == "ja" else "tenants, users") in ran.err
 
 
 def test_an_unknown_toolset_in_the_environment_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAASUS_MCP_TOOLSETS", "everything")
     ran = run_command("--sandbox")
     assert ran.status == 1
-    assert "'everything'" in ran.err
+    assert '"everything"' in ran.err
 
 
 def test_an_unknown_surface_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:

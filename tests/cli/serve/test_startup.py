@@ -1,4 +1,4 @@
-"""`saasus-mcp serve` on the pipes of a client: how it starts, while the SDK is loaded behind the first answers, and ends."""
+"""`saasus-mcp serve` on pipes: its start, the early responses while the SDK loads, and its end."""
 
 from __future__ import annotations
 

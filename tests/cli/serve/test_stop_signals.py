@@ -1,4 +1,4 @@
-"""How `serve` on stdio stops: with its parent, at a signal, at the first Ctrl+C; and a write on its way is finished before."""
+"""`serve` on stdio stops with its parent, at a signal or at the first Ctrl+C, after a write in progress is finished."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PARENT = "import subprocess, sys; subprocess.run(sys.argv[1:], check=False)"
 
 @contextmanager
 def under_a_parent(*command: str) -> Iterator[tuple[subprocess.Popen[bytes], int, int]]:
-    """A parent that started the server on pipes which this process, its sibling, holds too: the parent, and their ends."""
+    """Start a parent that starts the server on pipes which this process holds too. Return the parent and the ends."""
     (theirs, writing), (reading, mine) = os.pipe(), os.pipe()
     parent = subprocess.Popen([*command, *SERVER], stdin=theirs, stdout=mine, stderr=mine)
     os.close(mine)
@@ -62,7 +62,7 @@ def heard(reading: int, id: int) -> None:
 
 
 def until_closed(reading: int) -> bytes:
-    """What is still written, until no process holds the pipe any more."""
+    """Return what is still written until no process holds the pipe."""
     data = b""
     while True:
         assert select.select([reading], [], [], TIMEOUT)[0], "the server is still there"

@@ -1,4 +1,4 @@
-"""Nothing in the working directory is run or read, where clients start their servers and a model may write."""
+"""Nothing in the working directory runs or is read: clients start servers there, and a model may write there."""
 
 from __future__ import annotations
 

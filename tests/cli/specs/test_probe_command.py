@@ -1,4 +1,4 @@
-"""`saasus-mcp specs probe`: the reads of an account compared with the documents, with no value in the report."""
+"""`saasus-mcp specs probe` compares responses with the documents and reports no values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from saasus_mcp import sandbox
 from saasus_mcp.catalog import Catalogue, load_catalogue
-from saasus_mcp.cli.specs_probe_wording import KINDS, OFTEN, REASONS, WORDS
+from saasus_mcp.common.messages import one_of
 from saasus_mcp.sandbox import Sandbox
 from saasus_mcp.store import Store
 from tests.support.commands import Terminal, run_command, spawn_command
@@ -161,8 +161,8 @@ def test_credentials_that_are_refused_stop_it_with_the_next_step(watched: type[W
     watched.ask = staticmethod(lambda made: made.faults.add("status", status=401, on=on))
     ran = run_command("specs", "probe", "--sandbox")
     assert ran.status == 2
-    assert WORDS["en"]["unauthorized"] in ran.err
-    assert WORDS["en"]["unauthorized_next"] in ran.err
+    assert str(one_of("cli_specs.stopped", "unauthorized")) in ran.err
+    assert str(one_of("cli_specs.stopped_hint", "unauthorized")) in ran.err
     assert len(watched.last.requests) < 60
     assert on != "*" or len(watched.last.requests) == 1
 
@@ -171,7 +171,7 @@ def test_an_api_that_is_not_reached_stops_it(watched: type[Watched]) -> None:
     watched.ask = staticmethod(lambda made: made.faults.add("reset_before"))
     ran = run_command("specs", "probe", "--sandbox")
     assert (ran.status, ran.out) == (2, "")
-    assert WORDS["en"]["unreached"] in ran.err
+    assert str(one_of("cli_specs.stopped", "unreached")) in ran.err
     assert {request.operation for request in watched.last.requests} == {"auth.GetBasicInfo"}
 
 
@@ -200,7 +200,7 @@ def test_a_read_that_the_policy_does_not_allow_unasked_is_not_made(
 
 
 def canaries(body: bytes) -> bytes:
-    """The same answer with a canary for each text and number, and for each key of a map without documented fields."""
+    """Return the answer with a canary for each text and number, and for each key of a map without documented fields."""
 
     def changed(value: Any) -> Any:
         if isinstance(value, dict):
@@ -228,11 +228,6 @@ def test_no_value_of_an_answer_is_in_the_report(watched: type[Watched], flags: t
     assert str(NUMBER) not in ran.out + ran.err
     assert "example.jp" not in ran.out + ran.err
     assert "auth.GetTenants" in ran.out
-
-
-def test_both_languages_say_the_same_things() -> None:
-    for table in (WORDS, KINDS, OFTEN, REASONS):
-        assert table["en"].keys() == table["ja"].keys()
 
 
 def test_the_report_reads_in_japanese(watched: type[Watched]) -> None:

@@ -1,4 +1,4 @@
-"""`saasus-mcp specs`: what changed in the published definitions is told, and what we changed on purpose is known as such."""
+"""`saasus-mcp specs` reports differences from the published definitions, apart from intended ones."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def documents() -> dict[str, Document]:
 
 @pytest.fixture
 def publish(tmp_path: Path, documents: dict[str, Document]) -> Callable[..., Path]:
-    """Writes the definitions as they are published, after a change to one of them."""
+    """Write the published definitions with a change to one of them."""
 
     def write(module: str = "", change: Callable[[Document], object] = lambda _: None) -> Path:
         folder = tmp_path / "published"
@@ -231,7 +231,7 @@ def test_a_source_that_cannot_be_read_ends_with_another_status(source: str) -> N
 
 @pytest.fixture
 def serve() -> Iterator[Callable[[Path], str]]:
-    """Serves a folder on this machine."""
+    """Serve a folder on this computer."""
     running: list[tuple[HTTPServer, threading.Thread]] = []
 
     def start(folder: Path) -> str:

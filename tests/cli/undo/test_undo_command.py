@@ -1,4 +1,4 @@
-"""`undo` as a person uses it: a list anywhere, putting back only at a terminal, with what comes back and what does not."""
+"""`saasus-mcp undo` lists changes anywhere, and undoes them only at a terminal."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.commands import Terminal, run_command, spawn_command
 
 @pytest.fixture
 async def api(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sandbox]:
-    """An API on a port that other processes reach, with the credentials for it in the environment."""
+    """Serve an API on a port for other processes, with credentials for it in the environment."""
     sandbox = Sandbox(catalogue)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         host, port = listener.getsockname()
@@ -103,7 +103,7 @@ async def test_an_id_that_fits_nothing_or_several_is_told() -> None:
 
 
 def lines(*args: str) -> list[str]:
-    """The first lines of what is listed, one a call or job."""
+    """Return the first line of each call or job in the list."""
     return [line for line in run_command("undo", *args).out.splitlines() if "UTC" in line]
 
 
@@ -131,8 +131,8 @@ def test_the_list_is_filtered_and_says_what_it_leaves_out() -> None:
     assert len(lines("--limit", "1")) == 1
     assert "2 more are not shown (--limit)." in run_command("undo", "--limit", "1").out
     assert len(lines("--operation", "create_role", "--since", "1h")) == 3
-    assert "No such changes" in run_command("undo", "--operation", "auth.DeleteTenant").out
-    assert "No such changes" in run_command("undo", "--since", "2099-01-01").out
+    assert "No matching changes" in run_command("undo", "--operation", "auth.DeleteTenant").out
+    assert "No matching changes" in run_command("undo", "--since", "2099-01-01").out
     refused = run_command("undo", "--since", "yesterday")
     assert (refused.status, "is not a time" in refused.err) == (1, True)
 

@@ -118,8 +118,9 @@ async def test_where_the_accounts_cannot_be_read_nobody_is_let_in(
     monkeypatch.setattr(accounts, "authenticate", broken)
     callers = TokenAuthenticator(accounts, Clock())
     for _ in range(3):
-        with pytest.raises(AuthUnavailable, match="Keep the token"):
+        with pytest.raises(AuthUnavailable) as caught:
             await callers.authenticate(token)
+        assert caught.value.message.id == "hosting.accounts_unavailable"
     assert caplog.text.count("The disk is full.") == 1, "an outage is logged once, not for each request"
     monkeypatch.undo()
     assert await callers.authenticate(token) is not None
@@ -148,7 +149,7 @@ def test_only_a_person_at_a_terminal_makes_or_ends_tokens(args: tuple[str, ...],
 @pytest.fixture
 def _attended(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if a person sat there."""
-    monkeypatch.setattr("saasus_mcp.cli.token.require_person", lambda *_: None)
+    monkeypatch.setattr("saasus_mcp.cli.terminal.require_person", lambda *_: None)
 
 
 @pytest.mark.usefixtures("_attended")

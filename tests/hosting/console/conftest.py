@@ -26,26 +26,26 @@ def stage(store: Store, catalogue: Catalogue) -> ConsoleSession:
     def clock() -> float:
         return made.now
 
-    rooms = [ProfileContext("production", frozenset({"operators"}), lambda: store, "production", "saas")]
+    contexts = [ProfileContext("production", frozenset({"operators"}), lambda: store, "production", "saas")]
     written = PolicyText("version: 1\n# <script>")
-    desk = ConsoleService(
-        list_contexts=lambda: rooms,
+    service = ConsoleService(
+        list_contexts=lambda: contexts,
         catalogue=catalogue,
         policy=PRESETS["guarded"],
         read_policy=lambda: written,
-        sealer=sealer,
+        encryptor=sealer,
         clock=clock,
     )
-    doors = SigninRoutes(
+    signin = SigninRoutes(
         sessions=LocalSessions(),
         links=OneTimeLinks(clock),
-        sealer=sealer,
+        encryptor=sealer,
         clock=clock,
         throttle=GuessThrottle(clock),
         language="en",
         secure=False,
         verify_token=sign_in,
     )
-    made = ConsoleSession(store, Console(desk, doors, "en"), Starlette())
+    made = ConsoleSession(store, Console(service, signin, "en"), Starlette())
     made.serve()
     return made

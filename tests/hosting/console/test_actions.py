@@ -87,7 +87,7 @@ async def test_freezing_holds_writes_until_it_is_lifted(stage: ConsoleSession) -
 async def test_a_secret_is_revealed_once(stage: ConsoleSession) -> None:
     hiding = SecretCollector()
     handle = hiding.add("hush-hush & <more>")
-    SecretVault(stage.store, stage.console.service.sealer, lambda: NOW).store_secrets(hiding, "bob", "production")
+    SecretVault(stage.store, stage.console.service.encryptor, lambda: NOW).store_secrets(hiding, "bob", "production")
     async with stage.signed_in() as client:
         first = await decide(client, "reveal", handle=handle)
         assert "hush-hush &amp; &lt;more&gt;" in first.text

@@ -31,11 +31,11 @@ async def test_a_profile_that_is_not_theirs_is_not_frozen(stage: ConsoleSession)
 async def test_a_secret_of_a_profile_that_is_not_theirs_is_not_revealed(stage: ConsoleSession) -> None:
     hiding = SecretCollector()
     handle = hiding.add("hush-hush")
-    SecretVault(stage.store, stage.console.service.sealer, lambda: NOW).store_secrets(hiding, "bob", "staging")
+    SecretVault(stage.store, stage.console.service.encryptor, lambda: NOW).store_secrets(hiding, "bob", "staging")
     async with stage.signed_in() as client:
         assert (await decide(client, "reveal", handle=handle)).status_code == 422
     assert (
-        SecretVault(stage.store, stage.console.service.sealer, lambda: NOW).reveal(
+        SecretVault(stage.store, stage.console.service.encryptor, lambda: NOW).reveal(
             handle, by="local:me", via="terminal"
         )
         == "hush-hush"

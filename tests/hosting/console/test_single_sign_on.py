@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from typing import Any
 from urllib.parse import parse_qs, urljoin, urlsplit
 
@@ -117,6 +119,22 @@ async def test_an_id_token_that_is_not_for_this_sign_in_lets_nobody_in(
     assert await refused(provider, openid) == "failed"
 
 
+async def test_the_hash_of_the_access_token_and_the_authorized_party_are_accepted_if_right(
+    provider: OidcProvider, openid: OpenIdProvider
+) -> None:
+    half = hashlib.sha256(b"access").digest()[:16]
+    at_hash = base64.urlsafe_b64encode(half).decode().rstrip("=")
+    openid.says = {"aud": [CLIENT, "another"], "azp": CLIENT, "at_hash": at_hash}
+    assert (await signed_in(provider, openid)).approver.id == f"oidc:{ISSUER}|hanako"
+
+
+async def test_a_subject_that_is_no_text_signs_nobody_in(openid: OpenIdProvider, table: dict[str, Any]) -> None:
+    settings = OidcTable.model_validate(table | {"subject_claim": "oid"})
+    provider = OidcProvider(settings, HERE, httpx2.ASGITransport(app=openid.app()))
+    openid.says = {"oid": 5}
+    assert await refused(provider, openid) == "failed"
+
+
 async def test_an_id_token_signed_by_somebody_else_lets_nobody_in(
     provider: OidcProvider, openid: OpenIdProvider
 ) -> None:
@@ -204,7 +222,7 @@ async def test_a_sign_in_that_was_begun_too_long_ago_is_begun_again(
     doors = SigninRoutes(
         sessions=LocalSessions(),
         links=OneTimeLinks(clock),
-        sealer=Encryptor.ephemeral(),
+        encryptor=Encryptor.ephemeral(),
         clock=clock,
         throttle=GuessThrottle(clock),
         language="en",

@@ -267,6 +267,16 @@ def test_no_profile_is_open_to_an_approver_whatever_their_groups(catalogue: Cata
             resolve_profile(served, boss, wanted)
 
 
+def test_why_a_profile_cannot_be_used_is_said_in_both_languages(catalogue: Catalogue) -> None:
+    served = build_server(catalogue, TWO).served
+    with pytest.raises(ProfileUnavailable) as several:
+        resolve_profile(served, build_caller("owner", is_owner=True), None)
+    assert several.value.message.id == "hosting.profile_ambiguous"
+    assert "/mcp/production, /mcp/staging" in str(several.value)
+    assert several.value.text("ja").startswith("使えるプロファイルが複数あります。")
+    assert "/mcp/production、/mcp/staging" in several.value.text("ja")
+
+
 # -- names and origins -----------------------------------------------------------------------------------------------
 
 HOSTS = {

@@ -101,7 +101,7 @@ async def _seconds(url: str, token: str, reads: int = READS) -> list[float]:
 
 
 def _line(scenario: str, seconds: list[float], log: Path) -> str:
-    """Print the other principal's times, the hostile one's rate, and the load of the machine."""
+    """Return a line with the other principal's times, the hostile one's rate, and the load of the machine."""
     cuts = statistics.quantiles(seconds, n=100)
     went_on, ended = log.read_text(encoding="utf-8").splitlines()[-1].split()
     rate = int(ended) / max(float(went_on), 0.001)

@@ -18,8 +18,8 @@ from tests.support.reverse_proxy import start_proxy
 CLIENTS, CALLS = (int(number) for number in (MEASURED or "8x10").split("x"))
 
 
-def told(case: str, load: Load, capsys: pytest.CaptureFixture[str]) -> None:
-    """The numbers, to whoever asked for them."""
+def print_result(case: str, load: Load, capsys: pytest.CaptureFixture[str]) -> None:
+    """Print the numbers if they were requested."""
     if MEASURED:
         with capsys.disabled():
             print(f"\n{case}: {load.line()}")  # noqa: T201 - what `make load` is for
@@ -43,7 +43,7 @@ async def test_every_client_of_one_server_gets_its_own_answers(
 ) -> None:
     async with start_replicas(catalogue, where, tmp_path, count=1) as one:
         load = await run_load(one.replicas[0].url, "2026-07-28", CLIENTS, CALLS, "load")
-        told(f"one server, {of(where)}", load, capsys)
+        print_result(f"one server, {of(where)}", load, capsys)
         judge(load, one)
         assert spawn_command("audit", "verify", **one.env).status == 0
 
@@ -54,7 +54,7 @@ async def test_every_client_of_two_servers_behind_a_proxy_gets_its_own_answers(
 ) -> None:
     async with start_replicas(catalogue, where, tmp_path) as two, start_proxy(two.replicas) as url:
         load = await run_load(url, way, CLIENTS, CALLS, "load")
-        told(f"two servers, {way}, {of(where)}", load, capsys)
+        print_result(f"two servers, {way}, {of(where)}", load, capsys)
         judge(load, two)
         assert not any("Traceback" in each.output for each in two.replicas)
 
@@ -70,7 +70,7 @@ async def test_a_server_that_dies_midway_loses_no_approval_and_repeats_no_write(
         approve_call(where, code, "approved before")
 
         load = await run_load(url, "2026-07-28", CLIENTS, CALLS, "load", after=_at(CLIENTS * CALLS // 2, dying.kill))
-        told(f"two servers, one of which dies, {of(where)}", load, capsys)
+        print_result(f"two servers, one of which dies, {of(where)}", load, capsys)
         assert dying.process.poll() is not None
         assert load.calls == CLIENTS * CALLS
         assert len(load.failed) <= CLIENTS, "only what was under way there"

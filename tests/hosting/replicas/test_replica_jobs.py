@@ -14,7 +14,7 @@ from mcp import Client as McpClient
 from sqlalchemy import make_url
 
 from saasus_mcp.catalog import Catalogue
-from saasus_mcp.jobs.job_context import MAX_CONCURRENT
+from saasus_mcp.jobs.job_reader import MAX_CONCURRENT
 from tests.support.databases import POSTGRESQL
 from tests.support.gate import reply_text
 from tests.support.hosting_server import connect_client

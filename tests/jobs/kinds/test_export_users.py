@@ -102,7 +102,7 @@ async def test_a_client_of_either_protocol_sees_progress_and_the_whole(tmp_path:
     async def progress(progress: float, total: float | None, message: str | None) -> None:  # noqa: ARG001 - the SDK names them
         seen.append((progress, total))
 
-    async with start_job_server(tmp_path) as on, connect_client(on.pipeline, era, more=on.tools) as client:
+    async with start_job_server(tmp_path) as on, connect_client(on.pipeline, era, extra_tools=on.tools) as client:
         assert "job_export_users" in {tool.name for tool in (await client.list_tools()).tools}
         result = await client.call_tool("job_export_users", {}, progress_callback=progress)
         assert result.structured_content is not None
@@ -115,7 +115,9 @@ async def test_a_client_of_either_protocol_sees_progress_and_the_whole(tmp_path:
 async def test_the_compact_surface_has_one_tool_that_describes_and_runs_them_all(tmp_path: Path) -> None:
     async with (
         start_job_server(tmp_path) as on,
-        connect_client(on.pipeline, "2026-07-28", kind="compact", more=build_job_tools(on.runner, "compact")) as client,
+        connect_client(
+            on.pipeline, "2026-07-28", kind="compact", extra_tools=build_job_tools(on.runner, "compact")
+        ) as client,
     ):
         names = {tool.name for tool in (await client.list_tools()).tools}
         assert {"job_run", "job_status", "job_cancel"} <= names
@@ -144,7 +146,7 @@ async def test_a_job_is_followed_by_whoever_started_it_and_nobody_else(tmp_path:
         assert (await on.call_json("job_status", {"job": job}))["status"] == "done"
         assert [each["job"] for each in (await on.call_json("job_status"))["jobs"]] == [job]
         stranger = await on.call("job_status", {"job": job}, who=Principal("local:stranger"))
-        assert "no such job" in stranger.text
+        assert "You have no such job here" in stranger.text
 
 
 def test_listing_tools_imports_no_engine() -> None:
@@ -170,7 +172,7 @@ async def test_a_job_takes_its_arguments_as_text_and_without_those_that_are_empt
         typed = await on.call_json("job_export_users", {"env_ids": [3]})
         assert (await on.call_json("job_export_users", given))["counts"] == typed["counts"]
         more = build_job_tools(on.runner, "compact")
-        async with connect_client(on.pipeline, era, kind="compact", more=more) as client:
+        async with connect_client(on.pipeline, era, kind="compact", extra_tools=more) as client:
             inner = {"name": "job_export_users", "arguments": json.dumps(given)}
             result = await client.call_tool("job_run", inner)
             assert result.structured_content is not None
@@ -182,3 +184,15 @@ async def test_a_job_takes_its_arguments_as_text_and_without_those_that_are_empt
             assert not listed.is_error
             refused = await client.call_tool("job_run", {**inner, "arguments": '{"env_ids": "3,4"}'})
             assert refused.is_error
+
+
+async def test_a_japanese_server_writes_headings_that_the_import_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with start_job_server(tmp_path) as on:
+        monkeypatch.setattr(on.pipeline, "language", "ja")
+        exported = on.stored_result((await on.call_json("job_export_users"))["result"])
+        assert exported.splitlines()[0] == "メールアドレス,サインインID,テナントID,テナント名,環境ID,ロール"
+        report = await on.call_json("job_import_users", {"csv": exported})
+        assert set(report["counts"]) == {"skipped"}
+        assert report["rows"][0]["why"] == "すでに登録されています"

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from saasus_mcp.jobs.name_index import ImportTargets
-from saasus_mcp.jobs.users.user_list import UserLine, parse_users
+from saasus_mcp.jobs.users.import_targets import ImportTargets
+from saasus_mcp.jobs.users.user_line import UserLine
+from saasus_mcp.jobs.users.user_list import parse_users
 from saasus_mcp.permissions.policy.presets import PRESETS
 from saasus_mcp.server.pipeline.call import Call, PendingElicitation
 from tests.support.job_data import HEADER, import_lines, list_grants, sandbox_state, tenant_id
@@ -103,14 +104,14 @@ async def test_a_list_with_mistakes_is_refused_whole_and_every_mistake_is_told(t
         assert not answer.ok
         assert answer.text.startswith("csv: 9 lines are wrong:\n")
         for said in (
-            "line 3, line: it says the same as line 2",
-            "line 4, email: exactly one",
+            "line 3, line: it repeats line 2",
+            "line 4, email: give exactly one",
             "line 5, tenant_id: there is no tenant “none-such”",
             "line 6, env_id: there is no environment “9”",
             "line 7, role_name: there is no role “king”",
             "line 8, email: “no address” is not a valid e-mail address",
             "line 9, sign_in_id:",
-            "line 10, role_name: environment and role go together",
+            "line 10, role_name: give environment and role together",
             "line 11, attributes: they differ",
         ):
             assert said in answer.text
@@ -121,13 +122,13 @@ async def test_a_list_with_mistakes_is_refused_whole_and_every_mistake_is_told(t
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("email,tenant_id,password\n", "passwords do not belong in it"),
+        ("email,tenant_id,password\n", "it must not contain passwords"),
         ("email,tenant_id,shoe_size\n", "there is no column “shoe_size”"),
         ("email,tenant_id,attribute.shoe_size\n", "there is no column"),
         ("email,role_name\n", "is missing"),
-        ("email,tenant_id\n", "it holds no line"),
-        ('email,tenant_id\n"a@example.com', "is no CSV"),
-        ("", "exactly one of csv and result must be given"),
+        ("email,tenant_id\n", "it has no lines of data"),
+        ('email,tenant_id\n"a@example.com', "is not valid CSV"),
+        ("", "give exactly one of csv, result"),
     ],
 )
 async def test_a_list_that_is_none_is_refused(tmp_path: Path, text: str, said: str) -> None:
@@ -215,7 +216,7 @@ async def test_an_answer_to_the_question_about_another_list_is_refused(tmp_path:
 async def test_a_client_of_either_protocol_is_asked_once(tmp_path: Path, era: Era) -> None:
     async with (
         start_job_server(tmp_path) as on,
-        connect_client(on.pipeline, era, accept_question, more=on.tools) as client,
+        connect_client(on.pipeline, era, accept_question, extra_tools=on.tools) as client,
     ):
         result = await client.call_tool("job_import_users", {"csv": import_lines(on.sandbox)})
         assert result.structured_content is not None
@@ -244,7 +245,7 @@ def wrong(given: object, there: ImportTargets) -> list[str]:
     """The mistakes of a list that has no sound line."""
     found, mistakes = parse_users(given, there, "csv")
     assert found == []
-    return [each.summary for each in mistakes]
+    return [each.text("en") for each in mistakes]
 
 
 @pytest.mark.parametrize(
@@ -282,12 +283,12 @@ def test_a_cell_is_one_value(value: object) -> None:
 def test_a_number_is_finite(number: str) -> None:
     there = ImportTargets({"t1": "T1"}, {}, {}, {"age": "number"})
     [mistake] = wrong(f"email,tenant_id,attribute.age\na@example.com,t1,{number}\n", there)
-    assert "is no number" in mistake
+    assert "is not a number" in mistake
 
 
 def test_tenants_of_one_name_are_told_apart_by_id() -> None:
     there = ImportTargets({"t1": "Same", "t2": "Same ", "t3": "Other"}, {}, {}, {})
     [mistake] = wrong("email,tenant_name\na@example.com,Same\n", there)
-    assert "there are 2 tenants called “Same”; give its id: t1, t2" in mistake
+    assert "the tenant “Same” is not unique: there are 2; give an id: t1, t2" in mistake
     [line] = sound("email,tenant_name\na@example.com,Other\n", there)
     assert line.tenant_id == "t3"

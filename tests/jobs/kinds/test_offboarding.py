@@ -154,8 +154,8 @@ async def test_leaving_one_tenant_keeps_the_account_and_is_agreed_to_by_typing_w
     [
         ({}, "user_id: exactly one of"),
         ({"email": USER, "user_id": "x"}, "user_id: exactly one of"),
-        ({"email": "nobody@example.com"}, "email: no users are called “nobody@example.com”"),
-        ({"email": USER, "tenant_ids": ["elsewhere"]}, "tenant_ids: there is no tenant of the user's “elsewhere”"),
+        ({"email": "nobody@example.com"}, "email: no user is called “nobody@example.com”"),
+        ({"email": USER, "tenant_ids": ["elsewhere"]}, "tenant_ids: there is no tenant of the user “elsewhere”"),
     ],
 )
 async def test_who_is_nobody_is_told_by_field(tmp_path: Path, args: dict[str, Any], said: str) -> None:

@@ -27,7 +27,7 @@ CHART = Chart("利用量", (BARS, LinePanel("線", ("2026-10", "2026-11"), (Seri
 
 @pytest.mark.parametrize("era", ERAS)
 async def test_a_client_of_either_protocol_gets_the_picture_and_can_read_it_again(tmp_path: Path, era: Era) -> None:
-    async with start_job_server(tmp_path) as on, connect_client(on.pipeline, era, more=on.tools) as client:
+    async with start_job_server(tmp_path) as on, connect_client(on.pipeline, era, extra_tools=on.tools) as client:
         result = await client.call_tool("job_contract_report", {"chart": "png", "language": "ja"})
         [image] = [each for each in result.content if isinstance(each, ImageContent)]
         assert image.mime_type == "image/png"
@@ -47,7 +47,10 @@ async def test_where_the_extra_is_missing_a_table_stands_in_its_place(
 ) -> None:
     monkeypatch.setitem(sys.modules, "saasus_mcp.jobs.reports.charts.png_chart", None)
     args = {"chart": "png", "language": "ja", **({"from": "2026-10"} if "metering" in job else {})}
-    async with start_job_server(tmp_path) as on, connect_client(on.pipeline, "2026-07-28", more=on.tools) as client:
+    async with (
+        start_job_server(tmp_path) as on,
+        connect_client(on.pipeline, "2026-07-28", extra_tools=on.tools) as client,
+    ):
         result = await client.call_tool(job, args)
         assert result.structured_content is not None
         assert any("saasus-mcp[charts]" in note for note in result.structured_content["notes"])

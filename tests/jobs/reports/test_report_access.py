@@ -37,7 +37,7 @@ async def withheld(on: JobServer, job: str, whole: str, tool: str, who: Principa
     picked = await on.call("select_from_result", {"id": whole, "expression": "@"}, who=who)
     assert not picked.ok
     assert f"of {tool} that you are no longer allowed to make" in picked.text
-    async with connect_client(on.pipeline, "2026-07-28", who=lambda _: who, more=on.tools) as client:
+    async with connect_client(on.pipeline, "2026-07-28", who=lambda _: who, extra_tools=on.tools) as client:
         with pytest.raises(MCPError, match="are no longer allowed to make"):
             await client.read_resource(whole)
 
@@ -60,7 +60,7 @@ async def test_a_report_is_told_no_more_when_what_it_read_is_denied(
     async with start_job_server(tmp_path, on.sandbox, denying(tool)) as later:
         await withheld(later, told["job"], told["result"], tool)
         assert job not in {each.name for each in later.surface.list_tools(PRINCIPAL) if isinstance(each, BuiltinTool)}
-        async with connect_client(later.pipeline, "2026-07-28", more=later.tools) as client:
+        async with connect_client(later.pipeline, "2026-07-28", extra_tools=later.tools) as client:
             assert [str(each.uri) for each in (await client.list_resources()).resources] == ["saasus://policy"]
             answer = await client.call_tool("job_status", {"job": told["job"]})
             assert all(isinstance(each, TextContent) for each in answer.content), "no picture either"

@@ -92,7 +92,9 @@ async def test_what_cannot_be_read_is_named_and_the_rest_is_there(tmp_path: Path
         on.sandbox.faults.add("status", on="integration.GetEventBridgeSettings", status=404)
         told = await on.call_json("job_export_settings")
         assert told["status"] == "done"
-        assert any(note.startswith("links.event_bridge is not in it: integration_get") for note in told["notes"])
+        assert any(
+            note.startswith("links.event_bridge is not in the document: integration_get") for note in told["notes"]
+        )
         whole = on.stored_result(told["result"])
         assert whole["unread"] == ["links.event_bridge"]
         assert set(whole["settings"]["links"]) == {"stripe", "aws_marketplace"}
@@ -196,7 +198,7 @@ async def test_only_what_is_missing_is_made_and_what_differs_is_said(tmp_path: P
         assert sandbox_state(on.sandbox).find("roles", "inspector") is not None
         assert on.count_requests("auth.UpdateRole") == 0
         left = next(row for row in told["rows"] if row["do"] == "leave")
-        assert "update was not asked for" in left["why"]
+        assert "update was not requested" in left["why"]
 
 
 async def test_what_differs_is_changed_where_asked_for_but_what_is_used_stays(tmp_path: Path) -> None:
@@ -213,7 +215,7 @@ async def test_what_differs_is_changed_where_asked_for_but_what_is_used_stays(tm
             )
         why = {row["name"]: row.get("why", "") for row in told["rows"]}
         assert all("in use and so frozen" in why[name] for name in frozen)
-        assert any("nothing changes its display_name" in text for text in why.values())
+        assert any("no operation changes its display_name" in text for text in why.values())
 
 
 @pytest.mark.slow
@@ -279,7 +281,7 @@ async def test_a_document_of_a_stranger_puts_no_word_into_the_question_but_quote
         told = await on.call_json("job_apply_settings", {"document": document}, elicitor=person)
         assert "\nApproved" not in person.questions[0].message
         assert "\nGo ahead: yes" not in person.questions[0].message
-        assert any("a field that is not known here" in note for note in told["notes"])
+        assert any("an unknown field" in note for note in told["notes"])
 
 
 async def test_what_needs_something_that_could_not_be_made_is_not_begun(tmp_path: Path) -> None:
@@ -328,7 +330,7 @@ async def test_what_is_never_applied_is_said_with_its_reason(tmp_path: Path) -> 
 async def test_a_client_of_either_protocol_applies_a_kept_export_with_one_question(tmp_path: Path, era: Era) -> None:
     async with (
         start_job_server(tmp_path) as on,
-        connect_client(on.pipeline, era, accept_question, more=on.tools) as client,
+        connect_client(on.pipeline, era, accept_question, extra_tools=on.tools) as client,
     ):
         saved = await client.call_tool("job_export_settings", {})
         assert saved.structured_content is not None

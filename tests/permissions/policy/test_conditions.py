@@ -35,8 +35,8 @@ def test_a_condition_is_true_or_false(deleting: Operation, when: str, holds: boo
 FAILING = [
     ("args.nothing == 1", "`nothing` is missing"),
     ("args.tenant_id > 3", "values of different types"),
-    ("args.number", "it returned int, not true or false"),
-    ("args.tenant_id", "it returned string, not true or false"),
+    ("args.number", "it returns int, not true or false"),
+    ("args.tenant_id", "it returns string, not true or false"),
     ("1 / (args.number - 1) == 1", "divides by zero"),
     ("args.tenant_id.x == 1", "has no fields"),
     ("target.plan_id == 'x'", "`target` could not be read"),
@@ -55,8 +55,8 @@ def test_a_condition_that_cannot_be_told_denies_and_says_why(deleting: Operation
         decided = build_policy(build_rule("fine"), build_rule("doubtful", then, when=when))
         decision = decided.decide(build_case(deleting, args))
         assert (decision.outcome, decision.rule) == ("deny", "doubtful")
-        assert why in decision.reason
-        assert "hunter2" not in decision.reason
+        assert why in str(decision.reason)
+        assert "hunter2" not in str(decision.reason)
 
 
 @pytest.mark.parametrize("value", [2**70, "\ud800", object(), {1, "a"}])
@@ -94,7 +94,7 @@ def test_among_many_conditions_too_what_is_neither_true_nor_false_denies(deletin
         build_case(deleting, {"n": -1, "value": value})
     )
     assert (decision.outcome, decision.rule) == ("deny", "doubtful")
-    assert "not true or false" in decision.reason
+    assert "not true or false" in str(decision.reason)
 
 
 def test_more_conditions_than_go_together_are_told_one_by_one(deleting: Operation) -> None:

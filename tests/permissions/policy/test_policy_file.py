@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -194,6 +195,7 @@ def test_a_preset_and_the_file_it_is_written_down_in_decide_alike(catalogue: Cat
     assert (written.name, written.ceilings, written.two_person) == (table.name, table.ceilings, table.two_person)
     for operation in catalogue:
         case = PolicyInput(operation, {}, ME, "default")
-        assert written.decide(case) == table.decide(case)
+        one, other = written.decide(case), table.decide(case)
+        assert replace(one, reason=str(one.reason)) == replace(other, reason=str(other.reason))
         assert written.could_allow(operation, ME, "default") == table.could_allow(operation, ME, "default")
         assert written.required_state(operation, ME, "default") == table.required_state(operation, ME, "default")

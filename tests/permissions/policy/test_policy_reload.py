@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from saasus_mcp.catalog import Catalogue
+from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.policy import file as policy_file
 from saasus_mcp.permissions.policy.file import PolicyError, ReloadablePolicy, ReloadResult
 from saasus_mcp.permissions.policy.rules import PolicyInput
@@ -31,16 +32,16 @@ def test_a_sound_file_is_taken_and_a_faulty_one_leaves_the_old_in_force(file: Pa
     file.write_text(
         VALID_POLICY.replace("deny", "confirm") + "    when: impact.users > 3\nname: second\ntwo_person: true\n"
     )
-    assert policy.reload() == ReloadResult(accepted=True, message="The policy 'second' is in force.")
+    assert policy.reload() == ReloadResult(accepted=True, message=message("policy.in_force", name="second").both())
     assert (policy.generation, policy.name, policy.two_person, policy.ceilings) == (1, "second", True, {})
     assert policy.required_state(operation, PRINCIPAL, "default") == {"impact"}
     file.write_text("version: 1\nrulez: []\n")
     kept = policy.reload()
     assert not kept.accepted
-    assert "'second' stays in force" in kept.message
-    assert f"{file}: line 2: unknown key 'rulez'" in kept.message
+    assert "'second' stays in force" in kept.message.en
+    assert f"{file}: line 2: unknown key 'rulez'" in kept.message.en
     file.unlink()
-    assert "cannot be read" in policy.reload().message
+    assert "cannot be read" in policy.reload().message.en
     assert (policy.generation, policy.decide(case).outcome) == (1, "deny")
     assert policy.could_allow(operation, PRINCIPAL)
     assert policy.explain(case)[0].error
@@ -50,7 +51,7 @@ def test_a_reload_to_everything_is_loud(file: Path) -> None:
     file.write_text(VALID_POLICY)
     policy = ReloadablePolicy(file)
     file.write_text("version: 1\nunsafe-allow-everything: true\n")
-    assert "UNSAFE" in policy.reload().message
+    assert "UNSAFE" in policy.reload().message.en
     assert "UNSAFE" in policy.announcement
 
 
@@ -91,4 +92,4 @@ def test_that_groups_are_closed_is_said_at_the_start_and_at_each_reload(
     with caplog.at_level(logging.INFO):
         policy = ReloadablePolicy(file)
     assert "Membership of these groups is set by the policy file alone: owners." in caplog.text
-    assert "policy file alone: owners." in policy.reload().message
+    assert "policy file alone: owners." in policy.reload().message.en

@@ -48,7 +48,7 @@ def test_the_stricter_wins_and_of_equals_the_first(
 
 def test_a_decision_has_a_reason_even_where_the_rule_gives_none(deleting: Operation) -> None:
     for then in ("allow", "confirm", "approve", "deny"):
-        assert "'r'" in build_policy(build_rule(then=then)).decide(build_case(deleting)).reason
+        assert "'r'" in str(build_policy(build_rule(then=then)).decide(build_case(deleting)).reason)
     assert build_policy(build_rule(reason="because")).decide(build_case(deleting)).reason == "because"
 
 
@@ -249,7 +249,7 @@ def test_every_rule_is_explained(deleting: Operation) -> None:
         ("big", "deny", None, False, False),
         ("unseen", "deny", None, None, True),
     ]
-    assert told[-1].error == "`target` could not be read"
+    assert str(told[-1].error) == "`target` could not be read"
     calm = decided.explain(build_case(deleting, impact={"users": 1}, target={"x": 2}))
     assert [rule.rule for rule in calm if rule.won] == ["asked"]
 

@@ -77,7 +77,7 @@ def test_a_secret_is_not_shown_where_that_cannot_be_recorded(
 ) -> None:
     shown = given(handles, "hush-1", "hush-2")
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise StoreError("The disk is full.", "Make room.")
 
     with monkeypatch.context() as broken:

@@ -71,7 +71,7 @@ async def test_the_audit_is_begun_before_anything_is_sent(catalogue: Catalogue, 
 async def test_no_write_is_sent_when_the_audit_cannot_be_begun_and_reads_warn(
     catalogue: Catalogue, store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise StoreError("The store cannot be used: disk is full.")
 
     monkeypatch.setattr(store, "commit", full)

@@ -17,6 +17,7 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSI
 from pydantic import ValidationError
 
 from saasus_mcp.cli import composition
+from saasus_mcp.cli.options import SurfaceOptions
 from saasus_mcp.cli.serve import serve_command
 from saasus_mcp.common.language import Language
 from saasus_mcp.permissions.approval.proof import Destination
@@ -70,7 +71,7 @@ async def compare_with_sdk(
     answered = [before.respond(json.dumps(message).encode()) for message in messages]
     async with composition.open_job_runners(chosen, {"": pipeline}) as runners:
         wanted = await said(
-            serve_command.build_stdio_server(pipeline, runners[""], chosen, kind, toolsets, narrowed_to=narrowing),
+            serve_command.build_stdio_server(pipeline, runners[""], chosen, SurfaceOptions(kind, toolsets, narrowing)),
             messages,
         )
     assert [each.decode() for each in answered if each] == [each + "\n" for each in wanted]

@@ -1,34 +1,31 @@
-"""Charts of what jobs found: a picture where the extra `charts` is installed, a table of fixed width everywhere."""
+"""Charts: a PNG if the extra `charts` is installed, or a table of fixed width."""
 
 from __future__ import annotations
 
 from anyio.to_thread import run_sync
 
+from saasus_mcp.common.messages import Message, message
 from saasus_mcp.jobs.reports.charts.chart_model import Chart
 from saasus_mcp.jobs.reports.charts.text_chart import render_text
 from saasus_mcp.saasus.tool_answer import AnswerImage
 
-MISSING = (
-    "No picture: it needs the extra `charts` (uvx --from 'saasus-mcp[charts]' saasus-mcp). A table stands in its place."
-)
-STRANGE = "The chart's font lacks {letters}: a white square stands for each."
 
-
-async def render_chart(chart: Chart, form: str) -> tuple[AnswerImage | None, tuple[str, ...]]:
-    """The chart as it was asked for (`none`, `text` or `png`), and what must be said of it."""
+async def render_chart(chart: Chart, form: str) -> tuple[AnswerImage | None, tuple[Message, ...]]:
+    """Return the chart in a form (`none`, `text` or `png`), and notes about it."""
     if form == "none":
         return None, ()
     if form == "text":
         return AnswerImage(text=render_text(chart)), ()
     try:
-        png, strange = await run_sync(_drawn, chart)
+        png, missing = await run_sync(_render_png, chart)
     except ImportError:
-        return AnswerImage(text=render_text(chart)), (MISSING,)
-    return AnswerImage(png=png), (STRANGE.format(letters=" ".join(strange)),) if strange else ()
+        return AnswerImage(text=render_text(chart)), (message("jobs_reports.no_picture"),)
+    notes = (message("jobs_reports.missing_glyphs", letters=" ".join(missing)),) if missing else ()
+    return AnswerImage(png=png), notes
 
 
-def _drawn(chart: Chart) -> tuple[str, list[str]]:
-    """In a thread: the import takes half a second, and longer where fonts are looked for the first time."""
-    from saasus_mcp.jobs.reports.charts.png_chart import render_png  # noqa: PLC0415 - matplotlib is an extra, and slow to import
+def _render_png(chart: Chart) -> tuple[str, list[str]]:
+    """Run in a thread: the import takes half a second, and longer when fonts are indexed for the first time."""
+    from saasus_mcp.jobs.reports.charts.png_chart import render_png  # noqa: PLC0415 - an extra, and slow to import
 
     return render_png(chart)

@@ -1,4 +1,4 @@
-"""What a chart shows."""
+"""The content of a chart."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One amount of several, and what it is measured by."""
+    """An amount, and the limit that it is compared with."""
 
     name: str
     value: int
@@ -15,9 +15,9 @@ class Bar:
 
     @property
     def label(self) -> str:
-        """The amount, with the limit and how much of it that is."""
-        told = f"{self.value:,}"
-        return f"{told} / {self.limit:,} ({100 * self.value / self.limit:.1f}%)" if self.limit else told
+        """The amount, with the limit and the percentage."""
+        text = f"{self.value:,}"
+        return f"{text} / {self.limit:,} ({100 * self.value / self.limit:.1f}%)" if self.limit else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class BarPanel:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """How an amount went: a value at each of the panel's times."""
+    """An amount over time, with a value at each time of the panel."""
 
     name: str
     values: tuple[int, ...]
@@ -47,12 +47,7 @@ class LinePanel:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart of one panel or more.
-
-    Attributes:
-        time: what the times are called.
-        foot: what a reader must know, under it.
-    """
+    """A chart of one panel or more. `time_label` is the heading of the times."""
 
     title: str
     panels: tuple[BarPanel | LinePanel, ...]

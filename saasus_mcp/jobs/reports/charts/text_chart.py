@@ -1,4 +1,4 @@
-"""A chart as a text of fixed width, in which East Asian letters are two columns wide."""
+"""A chart as text of fixed width, in which East Asian characters are two columns wide."""
 
 from __future__ import annotations
 
@@ -12,36 +12,30 @@ BAR_WIDTH = 24
 EIGHTH_BLOCKS = " ▏▎▍▌▋▊▉"
 
 
-def truncate_text(text: str, most: int = MAX_WIDTH) -> str:
-    """A text on one line, in at most so many columns."""
+def truncate_text(text: str, limit: int = MAX_WIDTH) -> str:
+    """Return a text on one line, at most `limit` columns wide."""
     text = one_line(text)
-    if display_width(text) <= most:
+    if display_width(text) <= limit:
         return text
-    kept = text
-    while display_width(kept) > most - 1:
-        kept = kept[:-1]
-    return kept + "…"
+    while display_width(text) > limit - 1:
+        text = text[:-1]
+    return text + "…"
 
 
-def format_table(rows: Sequence[Sequence[str]], numbers: Sequence[bool]) -> Iterator[str]:
-    """Rows with their columns under each other.
-
-    Args:
-        numbers: which columns are set to the right.
-    """
+def format_table(rows: Sequence[Sequence[str]], right_aligned: Sequence[bool]) -> Iterator[str]:
+    """Yield the rows with aligned columns."""
     widths = [max(map(display_width, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        cells = (_padded(cell, wide, right=right) for cell, wide, right in zip(row, widths, numbers, strict=True))
+        cells = (_pad(cell, width, right=right) for cell, width, right in zip(row, widths, right_aligned, strict=True))
         yield "  ".join(cells).rstrip()
 
 
 def render_text(chart: Chart) -> str:
-    """The whole chart."""
-    parts = [chart.title, *("\n".join(_panel(panel, chart)) for panel in chart.panels), chart.footer]
+    parts = [chart.title, *("\n".join(_render_panel(panel, chart)) for panel in chart.panels), chart.footer]
     return "\n\n".join(filter(None, parts))
 
 
-def _panel(panel: BarPanel | LinePanel, chart: Chart) -> Iterator[str]:
+def _render_panel(panel: BarPanel | LinePanel, chart: Chart) -> Iterator[str]:
     yield truncate_text(panel.title, 78)
     if isinstance(panel, LinePanel):
         rows = [[chart.time_label, *(truncate_text(line.name, 20) for line in panel.lines)]]
@@ -49,16 +43,16 @@ def _panel(panel: BarPanel | LinePanel, chart: Chart) -> Iterator[str]:
         rows += [[time, *(f"{value:,}" for value in each)] for time, each in zip(panel.times, values, strict=True)]
         yield from format_table(rows, [False, *(True for _ in panel.lines)])
     else:
-        most = max((bar.value for bar in panel.bars), default=0)
-        bars = [[truncate_text(bar.name), _bar(bar.value, most), bar.label] for bar in panel.bars]
+        highest = max((bar.value for bar in panel.bars), default=0)
+        bars = [[truncate_text(bar.name), _draw_bar(bar.value, highest), bar.label] for bar in panel.bars]
         yield from format_table(bars, [False, False, False]) if bars else ()
 
 
-def _bar(value: int, most: int) -> str:
-    eighths = round(value / most * BAR_WIDTH * 8) if most > 0 else 0
+def _draw_bar(value: int, highest: int) -> str:
+    eighths = round(value / highest * BAR_WIDTH * 8) if highest > 0 else 0
     return "█" * (eighths // 8) + EIGHTH_BLOCKS[eighths % 8].strip()
 
 
-def _padded(text: str, wide: int, *, right: bool) -> str:
-    gap = " " * (wide - display_width(text))
+def _pad(text: str, width: int, *, right: bool) -> str:
+    gap = " " * (width - display_width(text))
     return gap + text if right else text + gap

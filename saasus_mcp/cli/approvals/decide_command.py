@@ -1,0 +1,151 @@
+"""`saasus-mcp approve` and `reject`: decide on one approval at the terminal. Needs no credentials."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import click
+
+from saasus_mcp.cli import composition, state, terminal
+from saasus_mcp.cli.approvals import approval_view
+from saasus_mcp.cli.command_line import argument, command, option
+from saasus_mcp.cli.options import settings_options
+from saasus_mcp.cli.question_view import terminal_reader
+from saasus_mcp.cli.terminal import (
+    MAX_ATTEMPTS,
+    TerminalError,
+    require_passphrase,
+    require_person,
+    say,
+    too_many_attempts,
+)
+from saasus_mcp.common.language import Language
+from saasus_mcp.common.messages import message
+from saasus_mcp.common.text import quote_name, quote_text
+from saasus_mcp.permissions.approval.approvals import (
+    APPROVAL_LIFETIME,
+    WAIT_AFTER_REJECTION,
+    ApprovalService,
+    may_approve,
+)
+from saasus_mcp.permissions.question import stored_question
+from saasus_mcp.permissions.question.formatting import Reader
+from saasus_mcp.permissions.refusal import CallRefused
+from saasus_mcp.settings import Settings
+from saasus_mcp.store import Approval, Store
+
+
+@command(help="cli_help.command.approve")
+@argument("code", required=False)
+@option("--details", is_flag=True, help="cli_help.option.details")
+@settings_options("lang", "time_zone")
+def approve(settings: Settings, *, code: str | None, details: bool) -> None:
+    """Show the question, check the person, and approve once they type the target's name."""
+    require_person("approve")
+    reader = terminal_reader(settings)
+    with state.open_stores(settings) as stores:
+        code = code or _pick_code(stores, reader)
+        if code is None:
+            say(message("cli_approvals.nothing_pending"))
+            return
+        approvals, approval = approval_view.find_pending(stores, code, time.time())
+        _show(approval, reader, details=details)
+        _require_readable(approval, reader.language)
+        _require_permitted(approval, reader.language)
+        require_passphrase(settings.state_folder)
+        _approve(approvals, approval, reader.language)
+    say(message("cli_approvals.approved", minutes=APPROVAL_LIFETIME // 60))
+
+
+@command(help="cli_help.command.reject")
+@argument("code")
+@option("--reason", metavar="TEXT", help="cli_help.option.reject_reason")
+@settings_options("lang")
+def reject(settings: Settings, *, code: str, reason: str | None) -> None:
+    """Reject the approval. Needs no terminal: to refuse is safe."""
+    now = time.time()
+    with state.open_stores(settings) as stores:
+        approvals, approval = approval_view.find_pending(stores, code, now)
+        approvals.reject(approval, composition.local_user().id, now, reason)
+    say(message("cli_approvals.rejected", minutes=WAIT_AFTER_REJECTION // 60))
+
+
+def _pick_code(stores: Sequence[Store], reader: Reader) -> str | None:
+    """Return the code of the pending approval that the person picks, or None if nothing is pending.
+
+    Raises:
+        TerminalError: three answers were not in the list.
+    """
+    now = time.time()
+    pending = approval_view.list_approvals(stores, now, decided=False)
+    if len(pending) <= 1:
+        return pending[0].code if pending else None
+    for number, approval in enumerate(pending, 1):
+        left = approval_view.time_left_text(approval, now).text(reader.language)
+        click.echo(f"{number:>3}  {approval.code}  {approval_view.headline(approval, reader)}  ({left})")
+    for _ in range(MAX_ATTEMPTS):
+        typed = terminal.prompt(message("cli_approvals.pick_prompt", last=len(pending))).strip()
+        if typed.isascii() and typed.isdigit() and 1 <= int(typed) <= len(pending):
+            return pending[int(typed) - 1].code
+        for approval in pending:
+            if approval_view.is_code(typed, approval):
+                return approval.code
+        say(message("cli_approvals.not_offered"))
+    raise too_many_attempts()
+
+
+def _show(approval: Approval, reader: Reader, *, details: bool) -> None:
+    """Print the question, and what an approval on this computer is worth."""
+    now = time.time()
+    click.echo("\n" + "\n".join(approval_view.question_lines(approval, reader, details=details)) + "\n")
+    say(
+        message(
+            "cli_approvals.requested",
+            code=approval.code,
+            minutes=approval_view.whole_minutes(now - approval.requested_at),
+            left=approval_view.whole_minutes(approval.expires_at - now),
+        )
+    )
+    say(message("cli.local_boundary"))
+    click.echo()
+
+
+def _require_readable(approval: Approval, language: Language) -> None:
+    """Raise TerminalError if another version asked the question in a form that this version cannot show."""
+    if not stored_question.is_readable(approval, language):
+        raise TerminalError(message("cli_approvals.unreadable"), message("cli_approvals.unreadable_hint"))
+
+
+def _require_permitted(approval: Approval, language: Language) -> None:
+    """Raise TerminalError if the policy requires two people and this person made the request."""
+    user = composition.local_user().id
+    if not may_approve(approval, user):
+        raise TerminalError(
+            message("cli_approvals.own_request", principal=quote_name(user, language)),
+            message("cli_approvals.own_request_hint"),
+        )
+    if approval.two_person:
+        say(message("cli_approvals.two_person"))
+        click.echo()
+
+
+def _approve(approvals: ApprovalService, approval: Approval, language: Language) -> None:
+    """Ask for the target's name until it is right.
+
+    Raises:
+        TerminalError: three names were wrong. The approval stays pending.
+        CallRefused: the approval is no longer pending.
+    """
+    name = quote_text(stored_question.text_to_type(approval, language), language)
+    for _ in range(MAX_ATTEMPTS):
+        typed = terminal.prompt(message("cli_approvals.type_name_prompt", name=name))
+        try:
+            approvals.approve(approval, typed, composition.local_user().id, time.time())
+        except CallRefused as refused:
+            if refused.reason != "declined":
+                raise
+            say(message("cli_approvals.wrong_name"))
+        else:
+            return
+    raise too_many_attempts()

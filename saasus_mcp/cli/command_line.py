@@ -1,0 +1,225 @@
+"""Commands and options of click whose help and errors are in the reader's language. A `help` is the id of a message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import IO, Any
+
+import click
+
+from saasus_mcp.cli.terminal import render
+from saasus_mcp.cli.text_layout import wrap_text
+from saasus_mcp.common.messages import Message, message
+
+_COLUMN_GAP = 2
+
+
+class UsageError(click.UsageError):
+    """A mistake on the command line, in the reader's language."""
+
+    def __init__(self, text: Message, ctx: click.Context | None) -> None:
+        super().__init__(str(text), ctx)
+        self.text = text
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Write the usage, the way to the help, and the error to standard error."""
+        if self.ctx is not None:
+            hint = message("cli_usage.try_help", command=self.ctx.command_path)
+            click.echo(f"{self.ctx.get_usage()}\n{render(hint)}\n", file=file, err=True, color=self.ctx.color)
+        click.echo(render(message("cli_usage.error", text=self.text)), file=file, err=True)
+
+
+class _HelpFormatter(click.HelpFormatter):
+    """A formatter that breaks lines by the width of letters, so that Japanese text is broken too."""
+
+    def write_text(self, text: str) -> None:
+        paragraphs = (wrap_text(each, self.width, " " * self.current_indent) for each in text.split("\n\n"))
+        self.write("\n\n".join("\n".join(lines) for lines in paragraphs) + "\n")
+
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = _COLUMN_GAP) -> None:
+        rows = list(rows)
+        column = min(max(len(term) for term, _ in rows), col_max) + col_spacing
+        indent = " " * self.current_indent
+        for term, text in rows:
+            fits = len(term) <= column - col_spacing
+            begin = indent + (term.ljust(column) if fits else " " * column)
+            lines = ([] if fits else [indent + term]) + list(wrap_text(text, self.width, begin))
+            self.write("".join(f"{line.rstrip()}\n" for line in lines))
+
+
+class _Context(click.Context):
+    formatter_class = _HelpFormatter
+
+
+class _LocalizedHelp(click.Command):
+    context_class = _Context
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        usage = " ".join(self.collect_usage_pieces(ctx))
+        formatter.write_usage(ctx.command_path, usage, f"{render(message('cli_usage.usage'))} ")
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        formatter.write_paragraph()
+        with formatter.indentation():
+            formatter.write_text(self.help_text())
+
+    def help_text(self) -> str:
+        """Return the help, which may have several paragraphs."""
+        return render(message(self.help or ""))
+
+    def get_short_help_str(self, limit: int = 45) -> str:
+        """Return the first sentence of the help."""
+        text = self.help_text().partition("\n")[0]
+        for end in (". ", "。"):
+            text = text.partition(end)[0] + (end.strip() if end in text else "")
+        return text
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        options = (each for each in self.get_params(ctx) if not isinstance(each, click.Argument))
+        with formatter.section(render(message("cli_usage.options"))):
+            formatter.write_dl([record for each in options if (record := each.get_help_record(ctx))])
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.help = render(message("cli_usage.show_help"))
+        return option
+
+
+class Command(_LocalizedHelp):
+    """A command whose help is a message."""
+
+    allow_extra_args = True  # they are refused below, in the reader's language
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments, and refuse those that the command does not take."""
+        rest = super().parse_args(ctx, args)
+        if rest and not ctx.resilient_parsing:
+            raise UsageError(message("cli_usage.unexpected_arguments", names=" ".join(rest)), ctx)
+        return rest
+
+
+class Group(_LocalizedHelp, click.Group):
+    """A group of commands whose help is a message."""
+
+    command_class = Command
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_options(ctx, formatter)
+        self.format_commands(ctx, formatter)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        names = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        with formatter.section(render(message("cli_usage.commands"))):
+            formatter.write_dl([(name, each.get_short_help_str()) for name, each in names.items() if each])
+
+
+class _LocalizedValue(click.Parameter):
+    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
+        """Return the value in its type, or refuse it in the reader's language."""
+        try:
+            return super().type_cast_value(ctx, value)
+        except click.BadParameter as error:
+            reason = _invalid_value(self.type, value) or error.message
+            raise UsageError(
+                message("cli_usage.invalid_value", name=self.get_error_hint(ctx), reason=reason), ctx
+            ) from None
+
+
+class Option(_LocalizedValue, click.Option):
+    """An option whose help is a message."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Return the names and the help with what applies to the value: default, range, whether it is required."""
+        record = super().get_help_record(ctx)
+        if record is None:
+            return None
+        extra = self.get_help_extra(ctx)
+        notes = [
+            *([render(message("cli_usage.default", value=extra["default"]))] if "default" in extra else []),
+            *([extra["range"]] if "range" in extra else []),
+            *([render(message("cli_usage.required"))] if "required" in extra else []),
+        ]
+        text = render(message(self.help or ""))
+        return record[0], f"{text}  [{'; '.join(notes)}]" if notes else text
+
+
+class Argument(_LocalizedValue, click.Argument):
+    """An argument whose errors are messages."""
+
+
+command = partial(click.command, cls=Command)
+option = partial(click.option, cls=Option)
+argument = partial(click.argument, cls=Argument)
+
+
+def group(**attributes: Any) -> Callable[[Callable[..., Any]], Group]:
+    """Return a decorator that makes a group of a function."""
+    return click.group(cls=Group, **attributes)
+
+
+@contextmanager
+def localized_errors() -> Iterator[None]:
+    """Turn click's own errors into errors in the reader's language.
+
+    Raises:
+        UsageError: for a mistake on the command line.
+        click.exceptions.Exit: with status 1, for Ctrl+C and Ctrl+D, once that is said.
+    """
+    try:
+        yield
+    except (UsageError, click.exceptions.NoArgsIsHelpError):
+        raise
+    except click.UsageError as error:
+        text = _usage_error(error)
+        if text is None:
+            raise
+        raise UsageError(text, error.ctx) from None
+    except (click.Abort, EOFError, KeyboardInterrupt) as error:
+        if not isinstance(error, click.Abort):
+            click.echo(err=True)  # ends the line with ^C
+        click.echo(render(message("cli_usage.aborted")), err=True)
+        raise click.exceptions.Exit(1) from None
+
+
+def _usage_error(error: click.UsageError) -> Message | None:
+    if isinstance(error, click.NoSuchOption):
+        return _with_nearest(message("cli_usage.no_such_option", name=error.option_name), error.possibilities)
+    if isinstance(error, click.NoSuchCommand):
+        return _with_nearest(message("cli_usage.no_such_command", name=error.command_name), error.possibilities)
+    if isinstance(error, click.MissingParameter) and error.param is not None:
+        name = error.param.get_error_hint(error.ctx)
+        if isinstance(error.param, click.Argument):
+            return message("cli_usage.missing_argument", name=name)
+        return message("cli_usage.missing_option", name=name)
+    if isinstance(error, click.BadOptionUsage):
+        flag = "does not take" in error.message
+        return message(
+            "cli_usage.option_with_value" if flag else "cli_usage.option_without_value", name=error.option_name
+        )
+    return None
+
+
+def _with_nearest(text: Message, names: Iterable[str] | None) -> Message:
+    return message("cli_usage.did_you_mean", text=text, names=tuple(names)) if names else text
+
+
+def _invalid_value(kind: click.ParamType[Any], value: Any) -> Message | None:
+    """Return why a value does not fit its type; None for a type that no command uses."""
+    if isinstance(kind, click.Choice):
+        return message("cli_usage.not_a_choice", value=value, choices=tuple(map(str, kind.choices)))
+    if isinstance(kind, click.types.IntParamType | click.types.FloatParamType):
+        try:
+            float(value)
+        except ValueError:
+            whole = isinstance(kind, click.types.IntParamType)
+            return message("cli_usage.not_an_integer" if whole else "cli_usage.not_a_number", value=value)
+        if isinstance(kind, click.IntRange | click.FloatRange):
+            low, high = ("" if each is None else f"{each}" for each in (kind.min, kind.max))
+            return message("cli_usage.out_of_range", value=value, range=f"{low}..{high}")
+        return message("cli_usage.not_an_integer", value=value)
+    if isinstance(kind, click.Path):
+        return message("cli_usage.no_such_path", value=value)
+    return None

@@ -1,0 +1,221 @@
+"""The reads of a job: single answers, several at the same time, and paged lists. Every read goes through the pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar, cast
+
+import anyio
+
+from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.json_path import InvalidArguments
+from saasus_mcp.common.language import Language
+from saasus_mcp.common.messages import message
+from saasus_mcp.jobs.read_log import ReadLog
+from saasus_mcp.permissions.approval.proof import Destination
+from saasus_mcp.permissions.inspection.target import redact_arguments
+from saasus_mcp.permissions.policy.model import Principal
+from saasus_mcp.saasus import arguments
+from saasus_mcp.saasus.deadline import Deadline
+from saasus_mcp.server.pipeline.call import Call, JobStepRef, PendingElicitation
+from saasus_mcp.server.pipeline.call_pipeline import Pipeline
+from saasus_mcp.server.results.result_store import RESULTS_URI
+from saasus_mcp.server.scheduling import worker_threads
+
+T = TypeVar("T")
+Checkpoint = Callable[[str, Callable[[], Awaitable[Any]]], Awaitable[Any]]
+"""Runs a part of a job under a name and remembers its JSON result. If the job runs again, it returns the remembered result."""
+
+PAGE_SIZE = 100
+"""The largest page of the API's lists."""
+MAX_PAGES = 10_000
+"""Of one list: a million items. Stops an API that keeps returning new cursors."""
+MAX_CONCURRENT = 4
+"""Groups and reads at the same time, so that a job does not crowd out other users of the API."""
+
+
+class ReadFailed(SaasusMcpError):
+    """The job cannot read what it needs."""
+
+
+async def run_concurrently(functions: Iterable[Callable[[], Awaitable[None]]]) -> None:
+    """Run the functions, `MAX_CONCURRENT` at a time. They must not use checkpoints, which have an order.
+
+    Raises:
+        SaasusMcpError: the first error. Functions that had not begun are not run.
+    """
+    limit, errors = anyio.CapacityLimiter(MAX_CONCURRENT), list[SaasusMcpError]()
+
+    async def run(function: Callable[[], Awaitable[None]]) -> None:
+        async with limit:
+            if errors:
+                return
+            try:
+                await function()
+            except SaasusMcpError as error:
+                errors.append(error)
+
+    async with anyio.create_task_group() as group:
+        for function in functions:
+            group.start_soon(run, function)
+    if errors:
+        raise errors[0]
+
+
+async def no_checkpoint(_: str, make: Callable[[], Awaitable[Any]]) -> Any:
+    """Run without remembering the result: for a plan, which is made again each time."""
+    return await make()
+
+
+class JobReader:
+    """Reads for one job. Each read is decided on and audited under the job.
+
+    Attributes:
+        principal: the principal of the job's reads.
+        read_log: the reads that were made.
+
+    Args:
+        job: the reference to the job.
+        checkpoint: remembers the answers.
+        deadline: of the reads; None for a job that runs without its caller.
+        caller: who requested the job. The narrowing of their connection applies to stored results.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        principal: Principal,
+        job: JobStepRef,
+        checkpoint: Checkpoint = no_checkpoint,
+        *,
+        deadline: Deadline | None = None,
+        caller: Principal | None = None,
+    ) -> None:
+        self.read_log = ReadLog()
+        self.principal = principal
+        self._pipeline = pipeline
+        self._caller = caller or principal
+        self._job = job
+        self._checkpoint = checkpoint
+        self._deadline = deadline
+
+    @property
+    def destination(self) -> Destination:
+        """The profile and SaaS that the job reads and writes."""
+        return self._pipeline.destination
+
+    @property
+    def language(self) -> Language:
+        """The language of texts that are stored with the job, such as column headings."""
+        return self._pipeline.language
+
+    def now(self) -> int:
+        """Return the time in epoch seconds. Only for a plan: `run` must be deterministic."""
+        return int(self._pipeline.clock())
+
+    def validate_arguments(self, key: str, args: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments as the operation takes them.
+
+        Raises:
+            InvalidArguments: the operation does not take them.
+        """
+        return dict(arguments.parse_arguments(self._pipeline.catalogue.find(key), args).values)
+
+    async def run_in_thread(self, work: Callable[[], T]) -> T:
+        """Run work on large input in a thread, in the principal's share of threads."""
+        return await worker_threads.run_in_worker(self.principal.id, work)
+
+    async def read(self, key: str, args: Mapping[str, Any] | None = None, take: Callable[[Any], T] | None = None) -> T:
+        """Return the answer of an operation, or what `take` makes of it. The returned value is remembered.
+
+        Raises:
+            ReadFailed: the operation has no answer.
+        """
+
+        async def make() -> Any:
+            answer, reason = await self.fetch(key, args or {})
+            return {"why": reason} if reason else {"given": answer if take is None else take(answer)}
+
+        self._record_read(key, args or {})
+        found = await self._checkpoint(key, make)
+        if "why" in found:
+            raise ReadFailed(message("jobs.read_failed", reason=found["why"]), message("jobs.read_failed_hint"))
+        return cast("T", found["given"])
+
+    async def read_many(
+        self, key: str, calls: Sequence[Mapping[str, Any]], take: Callable[[Any], T]
+    ) -> list[tuple[T | None, str]]:
+        """Return what `take` makes of the answer to each call, remembered together; or None and the reason."""
+
+        async def make() -> list[Any]:
+            found = list[Any]([None] * len(calls))
+
+            async def read(number: int, args: Mapping[str, Any]) -> None:
+                answer, reason = await self.fetch(key, args)
+                found[number] = [None, reason] if reason else [take(answer), ""]
+
+            await run_concurrently([partial(read, number, args) for number, args in enumerate(calls)])
+            return found
+
+        for args in calls:
+            self._record_read(key, args)
+        return [(value, reason) for value, reason in await self._checkpoint(key, make)]
+
+    async def read_pages(
+        self, key: str, args: Mapping[str, Any], take: Callable[[Any], T], size: int = PAGE_SIZE
+    ) -> AsyncIterator[T]:
+        """Yield what `take` makes of each page of a list, with one page in memory at a time.
+
+        Raises:
+            ReadFailed: a page cannot be read, the API repeats a cursor, or the pages do not end.
+        """
+        tool = self._pipeline.catalogue.find(key).tool
+        cursor, seen = "", set[str]()
+        while len(seen) < MAX_PAGES:
+            query = {**args, "limit": size, **({"cursor": cursor} if cursor else {})}
+            page: list[Any] = await self.read(key, query, lambda answer: [take(answer), answer.get("cursor") or ""])
+            yield page[0]
+            cursor = page[1]
+            if not cursor:
+                return
+            if cursor in seen:
+                raise ReadFailed(message("jobs.repeated_cursor", tool=tool), message("jobs.endless_pages_hint"))
+            seen.add(cursor)
+        raise ReadFailed(message("jobs.too_many_pages", tool=tool, limit=MAX_PAGES), message("jobs.endless_pages_hint"))
+
+    async def load_input(self, args: Mapping[str, Any], by_value: str, by_id: str) -> tuple[str, Any]:
+        """Return the one of two arguments that was given, and its content: the value itself, or a stored result.
+
+        Raises:
+            InvalidArguments: neither or both are given, or there is no such result.
+            CallRefused: the principal may no longer read the result.
+        """
+        if (by_value in args) == (by_id in args):
+            raise InvalidArguments(
+                (by_value,),
+                message("jobs.exactly_one", names=(by_value, by_id)),
+                message("jobs.leave_out_hint"),
+            )
+        if by_value in args:
+            return by_value, args[by_value]
+        result = await self._pipeline.results.read(args[by_id], self._caller)
+        if result is None:
+            raise InvalidArguments(
+                (by_id,), message("jobs.no_such_result"), message("jobs.no_such_result_hint", uri=RESULTS_URI)
+            )
+        self.read_log.extend(result.origin.calls)
+        return by_id, result.value
+
+    def _record_read(self, key: str, args: Mapping[str, Any]) -> None:
+        self.read_log.record(key, redact_arguments(self._pipeline.catalogue.find(key), args))
+
+    async def fetch(self, key: str, args: Mapping[str, Any]) -> tuple[Any, str]:
+        """Return the API's answer, or None and the reason."""
+        tool = self._pipeline.catalogue.find(key).tool
+        answer = await self._pipeline.run(
+            Call(tool, dict(args), self.principal, job_step=self._job, deadline=self._deadline)
+        )
+        if isinstance(answer, PendingElicitation):
+            return None, str(message("jobs.read_asks", tool=tool))
+        return (answer.structured, "") if answer.ok else (None, f"{tool}: {answer.text}")

@@ -1,0 +1,224 @@
+"""One line of a list of users: its cells, checked and resolved."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from functools import partial
+from math import isfinite
+from typing import Any, TypeVar
+
+from saasus_mcp.common.language import Language
+from saasus_mcp.common.messages import Message, message, one_of
+from saasus_mcp.common.text import quote_text
+from saasus_mcp.jobs.name_index import UnknownName, fold_name
+from saasus_mcp.jobs.users.import_targets import ImportTargets
+from saasus_mcp.server.results.jmespath_query import FORMULA_PREFIXES
+
+ATTRIBUTE_PREFIX = "attribute."
+"""In column names, so that an attribute cannot be mistaken for a column of the list itself."""
+MAX_CELL_LENGTH = 2_000
+"""Characters of a cell or of a column's name."""
+MAX_EMAIL_LENGTH = 254
+"""Characters of an address (RFC 5321 allows a path 256, with the angle brackets)."""
+EMAIL_PATTERN = re.compile(r"[^@\s]+@[^@\s.]+(?:\.[^@\s.]+)+")
+SIGN_IN_ID_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,50}")
+DATE_PATTERN = re.compile(r"(\d{4})(?:-|/|\.|年)(\d{1,2})(?:-|/|\.|月)(\d{1,2})日?")
+"""A date that begins with the year: in ISO form, as Japanese Excel writes it, and in Japanese words."""
+TRUE_WORDS, FALSE_WORDS = ("true", "1", "yes"), ("false", "0", "no")
+Record = Mapping[str, Any]
+T = TypeVar("T")
+
+
+class CellError(Exception):
+    """An error in one cell.
+
+    Attributes:
+        hint: what would be right. It is listed once for all lines.
+    """
+
+    def __init__(self, column: str, problem: Message, hint: Message | None = None) -> None:
+        self.text = message("jobs_users.cell", column=column, problem=problem)
+        super().__init__(self.text)
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True)
+class UserLine:
+    """A line without errors. `env_id` is None and `role_name` empty for a member without a role.
+
+    Attributes:
+        login_type: `email` or `sign_in_id`.
+        tenant_id: empty for a user who is in no tenant.
+    """
+
+    number: int
+    login_type: str
+    login: str
+    tenant_id: str
+    env_id: int | None
+    role_name: str
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def login_key(self) -> str:
+        return login_key(self.login_type, self.login)
+
+
+@dataclass(frozen=True, slots=True)
+class LineErrors:
+    """All errors of one line."""
+
+    number: int
+    errors: tuple[CellError, ...]
+
+    def text(self, language: Language) -> str:
+        return "; ".join(error.text.text(language) for error in self.errors)
+
+
+def login_key(login_type: str, login: str) -> str:
+    """Return one key for all spellings of a login. Only addresses are equal in upper and lower case."""
+    return f"{login_type}:{login.casefold() if login_type == 'email' else login}"
+
+
+TENANT_MISSING = CellError("tenant_id", message("jobs_users.tenant_missing"))
+
+
+def collect_error(make: Callable[[], T], errors: list[CellError]) -> T | None:
+    """Return the result; or None after a CellError, which is added to the errors."""
+    try:
+        return make()
+    except CellError as error:
+        errors.append(error)
+        return None
+
+
+def is_filled(value: Any) -> bool:
+    if isinstance(value, list):
+        return any(is_filled(each) for each in value)
+    return value is not None and str(value).strip() != ""
+
+
+def parse_line(number: int, record: Record, targets: ImportTargets, errors: list[CellError]) -> UserLine | None:
+    """Return the line, or None if it has errors, which are added to `errors`."""
+    if not collect_error(lambda: _require_single_values(record), errors):
+        return None
+    cells = {name: _cell_text(value) for name, value in record.items() if name}
+    login = collect_error(lambda: _parse_login(cells.get("email", ""), cells.get("sign_in_id", "")), errors)
+    tenant = collect_error(
+        lambda: _parse_tenant(cells.get("tenant_id", ""), cells.get("tenant_name", ""), targets), errors
+    )
+    grant = collect_error(
+        lambda: _parse_grant(cells.get("env_id", ""), cells.get("role_name", ""), targets, errors), errors
+    )
+    attributes = _parse_attributes(cells, targets, errors)
+    if tenant == "" and (grant != (None, "") or attributes):
+        errors.append(TENANT_MISSING)
+    if login is None or tenant is None or grant is None or errors:
+        return None
+    return UserLine(number, *login, tenant, *grant, attributes)
+
+
+def _require_single_values(record: Record) -> bool:
+    if is_filled(record.get("")):
+        raise CellError("line", message("jobs_users.too_many_cells"))
+    for name, value in record.items():
+        if isinstance(value, dict | list) and name:
+            raise CellError(name, message("jobs_users.not_one_value"))
+        if isinstance(value, str) and len(value) > MAX_CELL_LENGTH:
+            raise CellError(name, message("jobs_users.cell_too_long", limit=MAX_CELL_LENGTH))
+    return True
+
+
+def _cell_text(value: Any) -> str:
+    """Return a cell without the apostrophe that guards it against spreadsheets (`jmespath_query.csv_cell`)."""
+    text = "" if value is None else str(value).strip() if not isinstance(value, bool) else str(value).lower()
+    return text[1:] if text.startswith("'") and text[1:].startswith(FORMULA_PREFIXES) else text
+
+
+def _parse_login(email: str, sign_in_id: str) -> tuple[str, str]:
+    if bool(email) == bool(sign_in_id):
+        raise CellError("email", message("jobs_users.one_login"))
+    if email and (len(email) > MAX_EMAIL_LENGTH or not EMAIL_PATTERN.fullmatch(email)):
+        raise CellError("email", message("jobs_users.invalid_email", value=quote_text(email)))
+    if sign_in_id and not SIGN_IN_ID_PATTERN.fullmatch(sign_in_id):
+        raise CellError("sign_in_id", message("jobs_users.invalid_sign_in_id"))
+    return ("email", email) if email else ("sign_in_id", sign_in_id)
+
+
+def _resolve(resolve: Callable[[str], T], text: str, column: str) -> T:
+    try:
+        return resolve(text)
+    except UnknownName as error:
+        raise CellError(column, error.problem, error.hint) from None
+
+
+def _parse_tenant(identifier: str, name: str, targets: ImportTargets) -> str:
+    """Return the id of the tenant; empty for a user who is in no tenant."""
+    if not identifier:
+        return _resolve(targets.tenant_index.resolve, name, "tenant_name") if name else ""
+    tenant = _resolve(targets.tenant_index.resolve, identifier, "tenant_id")
+    if name and fold_name(targets.tenants[tenant]) != fold_name(name):
+        actual = quote_text(targets.tenants[tenant])
+        raise CellError("tenant_name", message("jobs_users.other_tenant_name", name=actual))
+    return tenant
+
+
+def _parse_grant(env: str, role: str, targets: ImportTargets, errors: list[CellError]) -> tuple[int | None, str] | None:
+    if not env and not role:
+        return None, ""
+    if not env or not role:
+        raise CellError("role_name" if env else "env_id", message("jobs_users.env_and_role"))
+    identifier = str(int(env)) if env.isdecimal() else env
+    env_id = collect_error(lambda: _resolve(targets.env_index.resolve, identifier, "env_id"), errors)
+    name = collect_error(lambda: _resolve(targets.role_index.resolve, role, "role_name"), errors)
+    return None if env_id is None or name is None else (env_id, name)
+
+
+def _parse_attributes(cells: Mapping[str, str], targets: ImportTargets, errors: list[CellError]) -> dict[str, Any]:
+    given = {
+        name.removeprefix(ATTRIBUTE_PREFIX): text
+        for name, text in cells.items()
+        if name.startswith(ATTRIBUTE_PREFIX) and text
+    }
+    values = {
+        name: collect_error(partial(_parse_attribute, name, text, targets.attributes[name]), errors)
+        for name, text in given.items()
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _parse_attribute(name: str, text: str, kind: str) -> Any:
+    try:
+        return _PARSERS.get(kind, str)(text)
+    except ValueError:
+        problem = one_of("jobs_users.not_a", kind, value=quote_text(text))
+        raise CellError(ATTRIBUTE_PREFIX + name, problem) from None
+
+
+def _parse_number(text: str) -> int | float:
+    try:
+        return int(text)
+    except ValueError:
+        number = float(text)
+    if not isfinite(number):
+        raise ValueError(text)
+    return number
+
+
+def _parse_bool(text: str) -> bool:
+    if text.lower() not in (*TRUE_WORDS, *FALSE_WORDS):
+        raise ValueError(text)
+    return text.lower() in TRUE_WORDS
+
+
+def _parse_date(text: str) -> str:
+    parts = DATE_PATTERN.fullmatch(text)
+    if parts is None:
+        raise ValueError(text)
+    return date(*(int(part) for part in parts.groups())).isoformat()
+
+
+_PARSERS: Mapping[str, Callable[[str], Any]] = {"number": _parse_number, "bool": _parse_bool, "date": _parse_date}
