@@ -23,7 +23,7 @@ SECTIONS: Mapping[str, str] = {
 
 
 def section(name: str) -> Callable[[], None]:
-    """What prints a section."""
+    """Return a function that prints a section."""
     module, _, function = SECTIONS[name].rpartition(".")
     report: Callable[[], None] = getattr(import_module(module), function)
     return report

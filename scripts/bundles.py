@@ -66,7 +66,7 @@ package = false
 
 
 def manifest(server: dict[str, Any]) -> dict[str, Any]:
-    """The MCPB manifest, version 0.4: uv is the host's, credentials go to the system's keychain."""
+    """Return the MCPB manifest, version 0.4: uv is the host's, credentials go to the system's keychain."""
     variables = server["packages"][0]["environmentVariables"]
     return {
         "manifest_version": "0.4",
@@ -96,7 +96,7 @@ def manifest(server: dict[str, Any]) -> dict[str, Any]:
 
 
 def gemini(server: dict[str, Any]) -> dict[str, Any]:
-    """The extension for Gemini CLI, which asks for the settings and keeps the secret ones in the keychain."""
+    """Return the extension for Gemini CLI, which asks for the settings and keeps the secret ones in the keychain."""
     needed = [each for each in server["packages"][0]["environmentVariables"] if each.get("isRequired")]
     local = _local(server)
     return {

@@ -26,7 +26,7 @@ What `saasus-mcp COMMAND --help` says, for every command. Made by `scripts/comma
 
 
 def page() -> str:
-    """The whole page."""
+    """Return the whole page."""
     parts = [HEAD]
     for name in COMMANDS:
         for path, command in _below((name,), _command(commands, name)):

@@ -76,7 +76,7 @@ async def _played() -> tuple[int, int, int]:
 
 
 def _timed(folder: Path, key: str, args: dict[str, Any]) -> dict[str, list[Spent]]:
-    """What each part takes, call by call: one that is allowed, decided by rules with conditions."""
+    """Measure each part of an allowed call that rules with conditions decide."""
     catalogue = load_catalogue()
     policy, operation = _policy(folder, catalogue), catalogue.find(key)
     case = PolicyInput(operation, args, ME, "default")
@@ -102,7 +102,7 @@ def _timed(folder: Path, key: str, args: dict[str, Any]) -> dict[str, list[Spent
 
 
 def _policy(folder: Path, catalogue: Catalogue) -> Policy:
-    """A policy file of 200 rules, nine in ten of which concern the call and have a condition."""
+    """Return a policy file of 200 rules, nine in ten of which concern the call and have a condition."""
     rules = ["  - {name: most, levels: [read, read_sensitive, write, write_sensitive], then: allow}"]
     for number in range(RULES - 1):
         tools = "['auth_*']" if number % 10 else "['pricing_*']"

@@ -94,7 +94,7 @@ async def _answer(send: Any, answer: httpx2.Response) -> None:
 
 
 def prism(folder: Path) -> Path:
-    """The mock's command in this folder, fetched where it is not there yet."""
+    """Return the mock's command in this folder, fetched where it is not there yet."""
     command = folder / "node_modules" / ".bin" / "prism"
     if not command.exists():
         npm = shutil.which("npm") or sys.exit("Node and npm are needed, and npm is not on the path.")
@@ -105,7 +105,7 @@ def prism(folder: Path) -> Path:
 
 @asynccontextmanager
 async def mocked(command: Path, document: Path, *, dynamic: bool) -> AsyncIterator[int]:
-    """The port of a mock of one document while entered."""
+    """Yield the port of a mock of one document while entered."""
     port = free_port()
     flags = ["--errors", *(["--dynamic"] if dynamic else [])]
     process = await asyncio.create_subprocess_exec(
@@ -132,7 +132,7 @@ async def _listening(port: int) -> None:
 
 @asynccontextmanager
 async def routed(router: Router) -> AsyncIterator[str]:
-    """The address of the router while entered."""
+    """Yield the address of the router while entered."""
     port = free_port()
     serving = uvicorn.Server(uvicorn.Config(router, host=HOST, port=port, log_level="warning", lifespan="off"))
     running = asyncio.create_task(serving.serve())
@@ -162,7 +162,7 @@ def server(url: str, folder: Path) -> StdioServerParameters:
 
 
 def wanted(module: str) -> Iterator[tuple[Operation, str, str, dict[str, Any]]]:
-    """The calls to a module: each operation, and each shape of its body, with complete and with minimal arguments."""
+    """Yield the calls to a module: each operation, and each shape of its body, with complete and with minimal arguments."""
     for operation in load_catalogue():
         if operation.module == module:
             for shape in body_variants(operation):
@@ -171,7 +171,7 @@ def wanted(module: str) -> Iterator[tuple[Operation, str, str, dict[str, Any]]]:
 
 
 async def called(definitions: Path, folder: Path, command: Path, *, dynamic: bool) -> list[Result]:
-    """The result of every call, one mock at a time."""
+    """Return the result of every call, one mock at a time."""
     router, found = Router(), list[Result]()
     async with routed(router) as url, Client(server(url, folder)) as client:
         for module in sorted({operation.module for operation in load_catalogue()}):
@@ -187,7 +187,7 @@ async def called(definitions: Path, folder: Path, command: Path, *, dynamic: boo
 
 
 def result(tool: str, kind: str, text: str, *, failed: bool, known: bool) -> Result:
-    """What an answer means."""
+    """Return the meaning of an answer."""
     status = STATUS.search(text)
     if not failed:
         said = "accepted, marked as different from the documents" if DRIFT in text else "accepted"

@@ -14,8 +14,8 @@ SEARCH_WORDS = frozenset({"tool_specs/synonyms.yaml", "tool_specs/questions.yaml
 SUFFIXES = frozenset({".py", ".md", ".yaml", ".yml", ".toml", ".html", ".j2", ".sh", ""})
 WORDS = {
     r"anew": "again",
-    r"mend(s|ed|ing)?": "fix; hint",
-    r"deeds?": "action",
+    r"(?<![\"'])mend(s|ed|ing)?": "fix; hint",
+    r"(?<![\"'])deeds?": "action",
     r"who(m)?(so)?ever": "the person who; the caller",
     r"(there|where|here)(of|in|upon|to)": "name the thing",
     r"(is|are|was|were) (?-i:none)": "has no …; does not exist",

@@ -92,7 +92,7 @@ class Finding:
 
 
 def read(file: Path = FILE) -> list[Limit]:
-    """The limits of a file.
+    """Return the limits of a file.
 
     Raises:
         ValueError: an entry names a rule that does not exist.
@@ -149,7 +149,7 @@ def walk(schema: Schema, path: str = ROOT) -> Iterator[tuple[str, Schema]]:
 
 
 def _each(named: Callable[[Any, dict[str, Any]], Iterator[str]]) -> Callable[[Any, Schema], Iterator[str]]:
-    """A rule of schemas that are objects, as a rule of all."""
+    """Yield a rule of schemas that are objects, as a rule of all."""
     return lambda limit, node: named(limit, node) if isinstance(node, dict) else iter(())
 
 

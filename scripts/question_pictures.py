@@ -125,7 +125,7 @@ def take(browser: Browser, stage: BrowserServer, catalogue: Catalogue) -> None:
 
 
 def _asked(stage: BrowserServer, catalogue: Catalogue, case: Case) -> Question:
-    """The question of a case, made in the stage's event loop: this thread has one of Playwright's."""
+    """Return the question of a case, made in the stage's event loop: this thread has one of Playwright's."""
     values = values_for(catalogue.find(case.key))
     given = {name: value for name, value in {**values, **case.args}.items() if value is not None}
     before = [(case.key, {**values, **case.first})] if case.first else []
@@ -171,7 +171,7 @@ def _keep(picture: bytes, name: str) -> None:
 
 
 def _coloured(line: str) -> str:
-    """A line for a terminal as HTML: what follows a style has it until all styles end."""
+    """Return a line for a terminal as HTML: what follows a style has it until all styles end."""
     parts = STYLED.split(line)
     said = html.escape(parts[0])
     classes: list[str] = []

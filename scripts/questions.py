@@ -35,14 +35,14 @@ What a person is asked before a call, for every operation that changes something
 
 
 async def questions(catalogue: Catalogue, operation: Operation) -> list[Question]:
-    """The questions of an operation in the story of the sandbox: one, or one for each of its meanings."""
+    """Return the questions of an operation in the story of the sandbox: one, or one for each of its meanings."""
     first = FIRST.get(operation.key)
     before = [(first[0], {**values_for(catalogue.find(first[0])), **first[1]})] if first else []
     return [await ask(catalogue, operation.key, values, *before) for values in cases(operation)]
 
 
 async def page(catalogue: Catalogue) -> str:
-    """The whole page."""
+    """Return the whole page."""
     parts = [HEAD]
     for level in LEVELS:
         parts.append(f"## {level}\n")

@@ -43,7 +43,7 @@ INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
 
 
 def initialize(protocol: str) -> dict[str, Any]:
-    """The handshake."""
+    """Return the handshake."""
     return request("initialize", {"protocolVersion": protocol, "capabilities": {}, "clientInfo": ME})
 
 
@@ -53,7 +53,7 @@ def request(method: str, params: dict[str, Any], number: int = 1) -> dict[str, A
 
 
 async def said(server: Server[Any], messages: Iterable[dict[str, Any]]) -> list[str]:
-    """What the SDK answers to each request of one conversation, as it writes it."""
+    """Return the SDK's raw answers to the requests of one conversation."""
     answers = []
     to, reading = anyio.create_memory_object_stream[SessionMessage | Exception](8)
     writing, answered = anyio.create_memory_object_stream[SessionMessage](8)
@@ -69,7 +69,7 @@ async def said(server: Server[Any], messages: Iterable[dict[str, Any]]) -> list[
 
 
 def result(answer: str) -> str:
-    """The result in an answer, as it is written."""
+    """Return the result in an answer, as it is written."""
     before = '{"jsonrpc":"2.0","id":1,"result":'
     _hold(answer.startswith(before), answer[:200])
     return answer.removeprefix(before).removesuffix("}")
@@ -148,7 +148,7 @@ class Making:
         row["kinds"] += [kind] * (kind not in row["kinds"])
 
     def text(self) -> str:
-        """The file, one tool a line."""
+        """Return the file, one tool a line."""
         head = precomputed.sdk_json(
             {
                 "key": precomputed.precomputed_key(),
@@ -162,7 +162,7 @@ class Making:
 
 
 def made() -> str:
-    """The file as it should be."""
+    """Return the file as it should be."""
     making = Making()
     with tempfile.TemporaryDirectory(prefix="saasus-mcp-ready-", ignore_cleanup_errors=True) as folder:
         for kind in KINDS:

@@ -65,7 +65,7 @@ def files(catalogue: Catalogue) -> Iterator[tuple[Path, str]]:
 
 
 def _official(catalogue: Catalogue) -> Iterator[str]:
-    """The official server's names, which are operation ids in lower case, beside ours; one of its names may be two of ours."""
+    """Yield the official server's names, which are operation ids in lower case, beside ours; one of its names may be two of ours."""
     yield "| there | here |\n| --- | --- |"
     ours: dict[str, list[str]] = {}
     for operation in catalogue:
@@ -113,7 +113,7 @@ def _tool(operation: Operation, lang: Language) -> Iterator[str]:
 
 
 def _arguments(taken: Schema, secret: Collection[str], texts: Mapping[str, str], lang: Language) -> Iterator[str]:
-    """The table of a tool's arguments."""
+    """Yield the table of a tool's arguments."""
     properties = taken.get("properties", {})
     if not properties:
         yield WORDS[lang]["none"]

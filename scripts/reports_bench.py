@@ -57,7 +57,7 @@ async def _report() -> None:
 
 
 async def _by_hand(on: JobServer, recipe: Calls, table: str) -> Spent:
-    """What it takes to make every call and write the table out."""
+    """Measure all calls and the writing of the table."""
     read, written = 0, _tokens(table)
     for key, args in recipe:
         read += _tokens((await on.call(on.pipeline.catalogue.find(key).tool, args)).text)

@@ -91,7 +91,7 @@ class Renewed(Sandbox):
 
 
 def installed(source: str, folder: Path) -> Path:
-    """The Python of a new environment that has the SDK."""
+    """Return the Python of a new environment that has the SDK."""
     venv.create(folder, with_pip=True)
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     wanted = str(Path(source).resolve()) if Path(source).is_dir() else source
@@ -101,7 +101,7 @@ def installed(source: str, folder: Path) -> Path:
 
 
 def minimal(operation: Operation) -> dict[str, Any]:
-    """The arguments without which a call does not succeed."""
+    """Return the arguments without which a call does not succeed."""
     values = values_for(operation) | GIVEN.get(operation.key, {})
     return {name: value for name, value in values.items() if value is not None}
 
@@ -131,7 +131,7 @@ async def prepared(operation: Operation, sandbox: Sandbox, catalogue: Catalogue)
 
 
 async def driven(python: Path, catalogue: Catalogue) -> list[Result]:
-    """The result of every call."""
+    """Return the result of every call."""
     sandbox, port = Renewed(catalogue), free_port()
     serving = create_server("127.0.0.1", port, sandbox)
     running = asyncio.create_task(serving.serve())
@@ -178,7 +178,7 @@ async def calls(driver: asyncio.subprocess.Process, sandbox: Renewed, catalogue:
 
 
 async def said(stream: asyncio.StreamReader) -> Any:
-    """The driver's next line."""
+    """Return the driver's next line."""
     line = await stream.readline()
     if not line:
         sys.exit("The SDK's process has ended: its error stands above. Is this a checkout of saasus-sdk-python?")
@@ -186,7 +186,7 @@ async def said(stream: asyncio.StreamReader) -> Any:
 
 
 def result(name: str, kind: str, ended: Mapping[str, Any], *, gone: bool) -> Result:
-    """What the end of a call means."""
+    """Return the meaning of the end of a call."""
     status, raised = ended["status"], ended["raised"]
     if gone:
         return Result(name, kind, f"HTTP {status}, no longer published", expected=status == NOT_FOUND)

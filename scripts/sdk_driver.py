@@ -25,7 +25,7 @@ LONGEST = 300
 
 
 def operations() -> Iterator[tuple[str, str, Callable[..., Any]]]:
-    """The module, the name and the function of each operation."""
+    """Yield the module, the name and the function of each operation."""
     source = importlib.import_module(f"{PACKAGE}.src.auth").__path__[0].rpartition("auth")[0]
     for module in sorted(each.name for each in pkgutil.iter_modules([source])):
         name = f"Signed{module.capitalize()}ApiClient"
@@ -39,7 +39,7 @@ def operations() -> Iterator[tuple[str, str, Callable[..., Any]]]:
 
 
 def given(function: Callable[..., Any], arguments: dict[str, Any]) -> dict[str, Any]:
-    """The arguments as the function wants them: those of path and query by name, the others in a model."""
+    """Return the arguments as the function wants them: those of path and query by name, the others in a model."""
     known = {name: one for name, one in inspect.signature(function).parameters.items() if name != "kwargs"}
     bodies = {name: model for name, one in known.items() if (model := _model(one.annotation)) is not None}
     renamed = {name: RESERVED + name if RESERVED + name in known else name for name in arguments}
@@ -49,7 +49,7 @@ def given(function: Callable[..., Any], arguments: dict[str, Any]) -> dict[str, 
 
 
 def _model(annotation: Any) -> Any:
-    """The model that an annotation names; None where it is a plain value."""
+    """Return the model that an annotation names; None where it is a plain value."""
     if hasattr(annotation, "from_dict"):
         return annotation
     return next((model for one in typing.get_args(annotation) if (model := _model(one)) is not None), None)

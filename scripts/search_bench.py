@@ -45,7 +45,7 @@ class Recall:
 
 
 def queries(file: Path) -> Queries:
-    """The queries of an evaluation file."""
+    """Return the queries of an evaluation file."""
     read: Queries = yaml.safe_load(file.read_text(encoding="utf-8"))
     return read
 

@@ -80,7 +80,7 @@ def _forget(other: Other | None) -> None:
 
 
 def calling(server: Stdio, tool: Tool) -> Send:
-    """Calls the tool."""
+    """Call the tool."""
 
     async def send() -> bytes:
         answer = await server.ask("tools/call", tool.params)
@@ -92,7 +92,7 @@ def calling(server: Stdio, tool: Tool) -> Send:
 
 
 async def calls(api: str, other: Other | None) -> dict[str, dict[str, float]]:
-    """A small read one after another, and 32 at once: directly, through our server on stdio and HTTP, through the other."""
+    """Return a small read one after another, and 32 at once: directly, through our server on stdio and HTTP, through the other."""
     taken: dict[str, list[Taken]] = {}
     with servers.environment(api) as env:
         async with AsyncExitStack() as until:
@@ -154,7 +154,7 @@ async def measured(other: Other | None) -> Results:
 
 
 def ratios(found: Results) -> Iterator[tuple[str, float, str]]:
-    """What is promised: its name, what was measured, and what it should be."""
+    """Return the promises: name, measured value and target."""
     start, each = found["start"], found["calls"]
     ours = start[f"{OURS}, {servers.HANDSHAKE['protocolVersion']}, warm"]["median"]
     if f"{OTHER}, warm" in start:
@@ -171,7 +171,7 @@ def ratios(found: Results) -> Iterator[tuple[str, float, str]]:
 
 
 def tables(found: Results) -> str:
-    """What was measured, for the page and the terminal."""
+    """Return the measurements for the page and the terminal."""
     said = [f"Python {platform.python_version()}, {platform.system()}, {os.cpu_count()} cores, other work beside it: see the ratios."]  # fmt: skip
     said.append(
         _table(("spawn to tools/list", "median ms", "least", "most"), found["start"], ("median", "least", "most"))

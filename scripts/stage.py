@@ -26,7 +26,7 @@ REQUESTER = "local:support"
 async def ask(
     catalogue: Catalogue, key: str, values: Mapping[str, Any], *first: tuple[str, Mapping[str, Any]]
 ) -> Question:
-    """The question of one call in a fresh sandbox, after the calls that must come first."""
+    """Return the question of one call in a fresh sandbox, after the calls that must come first."""
     sandbox = Sandbox(catalogue, clock=lambda: NOW)
 
     async with ApiClient(CREDENTIALS, transport=sandbox.transport(), clock=lambda: NOW) as client:

@@ -242,7 +242,7 @@ MEANINGS: Mapping[str, tuple[dict[str, Any], ...]] = {
 
 
 def cases(operation: Operation) -> list[dict[str, Any]]:
-    """The calls of an operation that the page of questions shows."""
+    """Return the calls of an operation that the page of questions shows."""
     values = values_for(operation)
     more = MEANINGS.get(operation.key, ())
     kept = {name: values[name] for name in operation.path_parameters if name in values}

@@ -56,21 +56,21 @@ class Costs:
 
 
 def tokens(tool: Operation | BuiltinTool) -> int:
-    """What one tool costs in the list."""
+    """Return the cost of one tool in the list."""
     listed = builtin_tool(tool, "en") if isinstance(tool, BuiltinTool) else operation_tool(tool, "en")
     schema = json.dumps(listed.input_schema, ensure_ascii=False, separators=(",", ":"))
     return sum(len(_encoding.encode(text)) for text in (listed.name, listed.description or "", schema))
 
 
 def cost(tools: Iterable[Operation | BuiltinTool]) -> Cost:
-    """What these tools cost together."""
+    """Return the cost of several tools."""
     each = [tokens(tool) for tool in tools]
     return Cost(len(each), sum(each))
 
 
 @cache
 def measured() -> Costs:
-    """The costs, from what a server in the sandbox would list."""
+    """Return the costs, from what a server in the sandbox would list."""
     return anyio.run(_measured)
 
 
@@ -94,7 +94,7 @@ async def _measured() -> Costs:
 
 
 def table() -> str:
-    """What docs/toolsets.md says in numbers."""
+    """Return the numbers of docs/toolsets.md."""
     costs = measured()
     lines = ["| surface | tools | tokens |", "| --- | ---: | ---: |"]
     lines += [f"| `{name}` | {each.tools} | {each.tokens:,} |" for name, each in costs.surfaces.items()]
@@ -109,7 +109,7 @@ def table() -> str:
 
 
 def renewed(page: str) -> str:
-    """The page with its tables as they are today."""
+    """Return the page with its tables as they are today."""
     head, _, rest = page.partition(BEGIN)
     return head + BEGIN + table() + END + rest.partition(END)[2]
 

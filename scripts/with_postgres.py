@@ -61,7 +61,7 @@ def free_port() -> int:
 
 @contextmanager
 def server(folder: Path) -> Iterator[str]:
-    """A server that answers, until the end; gives its address."""
+    """Yield a server that answers, until the end; gives its address."""
     programs, user, port, password = binaries(), unprivileged(), free_port(), secrets.token_hex(16)
     key, data = folder / "password", folder / "data"
     key.write_text(password, encoding="utf-8")

@@ -72,7 +72,7 @@ def _unix_epoch(*modifiers: str) -> float | int | None:
 
 
 def create_serializer(encryptor: Encryptor) -> Serializer:
-    """Return a serializer to encrypted JSON. DBOS would pickle, and a pickle lets whoever writes the file run code here."""
+    """Return a serializer to encrypted JSON. DBOS would pickle, and a pickle would let the writer of the file run code here."""
     from dbos import Serializer  # noqa: PLC0415 - slow to import, and only where a job runs
 
     class EncryptedSerializer(Serializer):

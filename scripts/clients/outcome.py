@@ -53,7 +53,7 @@ class Audited:
 
 
 def audited(records: Records, operation: str) -> Audited:
-    """What the records say of an operation, the newest first where they differ."""
+    """Return the audit records of an operation, the newest first."""
     told = list(records)
     ours = [record for record in told if record.get("operation") == operation]
     calls = {record["call"] for record in ours if record["event"] == "begun"}
@@ -67,7 +67,7 @@ def audited(records: Records, operation: str) -> Audited:
 
 
 def unattended(level: str, said: Audited, answer: str | None) -> Outcome:
-    """What came of a call without a person."""
+    """Return the outcome of a call without a person."""
     if said.applied:
         return Outcome.APPLIED
     if not said.seen:
@@ -80,5 +80,5 @@ def unattended(level: str, said: Audited, answer: str | None) -> Outcome:
 
 
 def attended(said: Audited) -> Outcome:
-    """What came of a call that a person of the client agreed to."""
+    """Return the outcome of a call that a person confirmed in the client."""
     return Outcome.ASKED if said.applied and said.proof == "confirmation" else Outcome.FAILED

@@ -21,7 +21,7 @@ def write(rows: Mapping[str, Row]) -> None:
 
 
 def page(rows: Mapping[str, Row], language: Language) -> str:
-    """The page in a language."""
+    """Return the page in a language."""
     columns = COLUMNS[language]
     lines = [_line(columns), _line(["---"] * len(columns))]
     lines += [_line(_cells(client, rows[client.key], language)) for client in CLIENTS if client.key in rows]

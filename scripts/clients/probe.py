@@ -27,7 +27,7 @@ async def _report(probe: Callable[[Task], Awaitable[Found]], task: Task, report:
 async def each_level(
     calls: Mapping[str, Call], make: Callable[[Call], Awaitable[object]], levels: Iterable[str] = LEVELS
 ) -> dict[str, str]:
-    """The text that comes back for each call. What a client raises is its answer, too."""
+    """Return the text that comes back for each call. What a client raises is its answer, too."""
     answers = {}
     for level in levels:
         try:
@@ -38,14 +38,14 @@ async def each_level(
 
 
 def text_of(answer: object) -> str:
-    """What a client shows of an answer, errors within groups included."""
+    """Return the text that a client shows of an answer, errors within groups included."""
     if isinstance(answer, BaseExceptionGroup):
         return "\n".join(map(text_of, answer.exceptions))
     return f"{type(answer).__name__}: {answer}" if isinstance(answer, Exception) else str(answer)
 
 
 def agreed(schema: Mapping[str, Any], typed: str) -> dict[str, Any]:
-    """What a person who agrees fills in: the target's name, or a yes."""
+    """Return the form of a person who agrees: the target's name, or a yes."""
     return {name: typed if each.get("type") == "string" else True for name, each in schema["properties"].items()}
 
 

@@ -26,12 +26,12 @@ class Client:
 
 
 def npm(key: str, name: str, package: str, *notes: str) -> Client:
-    """A client that npm has."""
+    """Return a client that npm has."""
     return Client(key, name, "npm", (package,), notes)
 
 
 def pypi(key: str, name: str, *packages: str, notes: tuple[str, ...] = ()) -> Client:
-    """A client or framework that PyPI has."""
+    """Return a client or framework that PyPI has."""
     return Client(key, name, "PyPI", packages, notes)
 
 

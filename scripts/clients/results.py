@@ -40,7 +40,7 @@ class Row:
     skipped: str = ""
 
     def faults(self) -> list[str]:
-        """What this product promises and the trial did not show."""
+        """Return the promised results that the trial did not show."""
         told = ["ended before its first call"] if self.skipped == "failed" else []
         told += [f"{level}: {each}" for level in LEVELS if (each := self.alone.get(level)) in FAULTS]
         told += [f"{level} with a person: {each}" for level, each in self.with_person.items() if each in FAULTS]
@@ -51,7 +51,7 @@ class Row:
 
 
 def load(file: Path = FILE) -> dict[str, Row]:
-    """The rows by client."""
+    """Return the rows by client."""
     if not file.exists():
         return {}
     rows = (_row(each) for each in json.loads(file.read_text(encoding="utf-8")))

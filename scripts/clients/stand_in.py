@@ -31,15 +31,15 @@ class Api(Protocol):
     """What one provider's API says and hears."""
 
     def tools(self, body: Body) -> list[Offered]:
-        """The tools that a request offers."""
+        """Return the tools that a request offers."""
         ...
 
     def results(self, body: Body) -> list[str]:
-        """The texts of all results of tools that a request gives back, in order."""
+        """Return the texts of all results of tools that a request gives back, in order."""
         ...
 
     def turn(self, number: int, tool: Offered | None, arguments: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
-        """The events of a turn that calls a tool, or ends with a word."""
+        """Return the events of a turn that calls a tool, or ends with a word."""
         ...
 
 
@@ -53,7 +53,7 @@ class Heard:
 
 @contextmanager
 def serving(api: Api, calls: Sequence[Call], is_ours: str) -> Iterator[tuple[str, Heard]]:
-    """A stand-in until the end; gives its address and what it heard.
+    """Yield a stand-in until the end; gives its address and what it heard.
 
     Args:
         api: the provider that it plays.

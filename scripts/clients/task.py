@@ -30,7 +30,7 @@ class Server:
     env: Mapping[str, str]
 
     def entry(self) -> dict[str, Any]:
-        """The form that most clients read."""
+        """Return the form that most clients read."""
         return {"command": self.command, "args": list(self.args), "env": dict(self.env)}
 
 
@@ -54,7 +54,7 @@ class Task:
 
     @classmethod
     def read(cls, file: Path) -> Task:
-        """A task from its file."""
+        """Return a task from its file."""
         data = json.loads(file.read_text(encoding="utf-8"))
         data |= {name: Server(**data[name]) for name in ("unattended", "attended")}
         data["calls"] = {level: Call(**call) for level, call in data["calls"].items()}
@@ -83,7 +83,7 @@ class Found:
 
     @classmethod
     def read(cls, file: Path) -> Found:
-        """A report from its file."""
+        """Return a report from its file."""
         return cls(**json.loads(file.read_text(encoding="utf-8")))
 
     def write(self, file: Path) -> None:

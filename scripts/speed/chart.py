@@ -16,7 +16,7 @@ text { font: 13px system-ui, sans-serif; fill: #333; }
 
 
 def chart(curves: Mapping[str, Mapping[int, float]], across: str, up: str) -> str:
-    """The curves, sizes on a logarithmic axis, values from 0 on."""
+    """Return the curves, sizes on a logarithmic axis, values from 0 on."""
     widest = max(size for points in curves.values() for size in points)
     highest = _round(max(value for points in curves.values() for value in points.values()))
     parts = [*_axes(widest, highest, across, up)]
@@ -62,6 +62,6 @@ def _y(value: float, highest: float) -> float:
 
 
 def _round(value: float) -> float:
-    """The next number that four lines divide well."""
+    """Return the next number that four lines divide well."""
     unit: float = 10 ** math.floor(math.log10(value))
     return next(step * unit for step in (1, 2, 4, 8, 10) if step * unit >= value)

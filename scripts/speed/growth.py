@@ -50,7 +50,7 @@ async def cost(one: Pipeline) -> float:
 
 
 def curve(sizes: tuple[int, ...], at: Callable[[int], Pipeline]) -> Curve:
-    """The cost at each size, smallest first."""
+    """Return the cost at each size, smallest first."""
     return {size: asyncio.run(cost(at(size))) for size in sizes}
 
 

@@ -44,7 +44,7 @@ async def load(send: Send, calls: int, at_once: int, warm: int = WARM) -> Taken:
 
 
 def middle(rounds: Sequence[Taken]) -> dict[str, float]:
-    """The medians of several runs, and how far the medians of single runs lie apart."""
+    """Return the medians of several runs, and how far the medians of single runs lie apart."""
     fields = [asdict(each) for each in rounds]
     found = {name: statistics.median(each[name] for each in fields) for name in ("p50", "p99", "rate")}
     return found | {"least": min(each.p50 for each in rounds), "most": max(each.p50 for each in rounds)}

@@ -46,7 +46,7 @@ class Tool:
 
 @contextmanager
 def stub() -> Iterator[str]:
-    """The stubbed API as a process; its origin."""
+    """Yield the stubbed API as a process; its origin."""
     command = (sys.executable, str(Path(__file__).with_name("stub.py")))
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:  # noqa: S603 - this Python
         assert process.stdout is not None  # noqa: S101 - for the type
@@ -129,7 +129,7 @@ class Stdio:
 
 @asynccontextmanager
 async def on_stdio(command: tuple[str, ...], env: dict[str, str]) -> AsyncIterator[Stdio]:
-    """A server on stdio that was greeted and has listed its tools."""
+    """Yield a server on stdio that was greeted and has listed its tools."""
     process = await asyncio.create_subprocess_exec(
         *command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env, limit=LONGEST_LINE
     )
@@ -176,7 +176,7 @@ async def on_http(env: dict[str, str], tool: Tool) -> AsyncIterator[tuple[Send, 
 
 @asynccontextmanager
 async def direct(url: str) -> AsyncIterator[Send]:
-    """The same read by nothing but a signed httpx2 call, its answer parsed."""
+    """Yield the same read by nothing but a signed httpx2 call, its answer parsed."""
     async with httpx2.AsyncClient(auth=SaasusSignature(KEYS), headers={"Accept": "application/json"}) as client:
 
         async def send() -> bytes:

@@ -50,7 +50,7 @@ class Sample:
 
 
 def sample(server: Stdio, calls: int) -> Sample:
-    """What the process holds now."""
+    """Return the resources that the process holds."""
     pid = server.process.pid
     threads = len([*Path(f"/proc/{pid}/task").iterdir()])
     return Sample(calls, server.memory(), servers.descriptors(pid), threads)
@@ -79,7 +79,7 @@ async def soak(calls: int) -> list[Sample]:
 
 
 def grown(samples: Sequence[Sample]) -> list[str]:
-    """What grew from the first half, the start left out, to the second."""
+    """Return the growth from the first half, without the start, to the second."""
     first, second = samples[2 : len(samples) // 2], samples[len(samples) // 2 :]
     found = []
     if max(each.memory for each in second) > max(each.memory for each in first) + GROWN_MIB:

@@ -12,7 +12,7 @@ USERS = b"/v1/auth/tenants/users-"
 
 @cache
 def body(path: bytes) -> bytes:
-    """The answer of a path: of the tenant `users-1000` a thousand users, of anything else two roles."""
+    """Return the answer of a path: of the tenant `users-1000` a thousand users, of anything else two roles."""
     if not path.startswith(USERS):
         return json.dumps(ROLES).encode()
     number = int(path.removeprefix(USERS).split(b"/")[0])

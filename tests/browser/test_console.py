@@ -215,11 +215,11 @@ def test_somebody_elses_answer_of_the_provider_signs_nobody_in(stage: BrowserSer
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"], ids=["another site", "another port of this host"])
 @pytest.mark.parametrize("deed", ["approve", "reject", "freeze", "sign-out"])
 def test_a_form_on_another_site_decides_nothing(
-    stage: BrowserServer, signed_in: SignIn, name: str, host: str, deed: str
+    stage: BrowserServer, signed_in: SignIn, name: str, host: str, action: str
 ) -> None:
     approval = stage.asks_to_delete(name)
     page = signed_in(stage)
-    aim = {"to": f"{stage.url}/console/{deed}", "code": approval.code, "name": name, "profile": "sandbox"}
+    aim = {"to": f"{stage.url}/console/{action}", "code": approval.code, "name": name, "profile": "sandbox"}
     page.goto(f"{stage.openid.issuer.replace('127.0.0.1', host)}/trap?{urlencode(aim)}")
     with page.expect_navigation() as went:
         page.get_by_role("button", name="Win").click()

@@ -76,7 +76,7 @@ CODE = re.compile(r"^ *```.*?^ *```|`[^`\n]+`", SPAN)
 
 
 def shown_commands(text: str) -> Iterator[list[str]]:
-    """The words after `saasus-mcp` in every piece of code of a page, a comment behind it left out."""
+    """Yield the words after `saasus-mcp` in every piece of code of a page, a comment behind it left out."""
     for code in CODE.findall(text):
         for line in code.strip("`").splitlines():
             said = re.search(r"(?:^|\s)saasus-mcp((?: +[^\s|#(&>]+)*)", line)
@@ -167,18 +167,18 @@ WHOLE = [page for page in TRANSLATED if page.name != "tools"]
 
 
 def both(page: Path) -> tuple[str, str]:
-    """A page in English and in Japanese."""
+    """Return a page in English and in Japanese."""
     return page.with_suffix(".md").read_text(encoding="utf-8"), page.with_suffix(".ja.md").read_text(encoding="utf-8")
 
 
 def shape(text: str) -> list[str]:
-    """The headings, rows, items and buttons of a page, in order."""
+    """Return the headings, rows, items and buttons of a page, in order."""
     telling = [line for line in CODE.sub("", text).splitlines() if line.startswith(("#", "|", "-", "[!["))]
     return [f"row of {line.count('|')}" if line[0] == "|" else line.split(" ")[0][:3] for line in telling]
 
 
 def links(text: str) -> set[str]:
-    """The pages of ours that a page leads to, in whichever language."""
+    """Return the pages of ours that a page leads to, in whichever language."""
     targets = re.findall(r"\]\((?!https?:|images/)([^)#\s]+)", text)
     return {target.replace(".ja.", ".") for target in targets}
 

@@ -22,7 +22,7 @@ BLOCKS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 
 @pytest.fixture
 def examples(tmp_path: Path, catalogue: Catalogue) -> dict[str, Policy]:
-    """The policies on the page, by name; each also as a file of that name."""
+    """Return the policies on the page, by name; each also as a file of that name."""
     found: dict[str, Policy] = {}
     for block in BLOCKS:
         written = yaml.safe_load(block)

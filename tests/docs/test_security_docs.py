@@ -18,7 +18,7 @@ ROWS = [line.strip("|").split(" | ") for line in DEFENDED.splitlines() if re.mat
 
 @cache
 def named_in(file: str) -> dict[str, str]:
-    """The tests of a file, each with its decorators."""
+    """Return the tests of a file, each with its decorators."""
     tree = ast.parse((TESTS / file).read_text(encoding="utf-8"))
     return {
         node.name: " ".join(ast.unparse(decorator) for decorator in node.decorator_list)

@@ -224,7 +224,7 @@ async def revoked_report(ground: AttackContext) -> str:
         later = await on.call_json("job_status", {"job": told["job"]})
         assert not {"csv", "result", "counts"} & set(later)
         assert not (await on.call("select_from_result", {"id": told["result"], "expression": "@"})).ok
-    return "status is told; table, counts and kept result are withheld"
+    return "the status is shown; table, counts and kept result are withheld"
 
 
 @attack(AREA, "Arguments are completed from the cache after the read behind it was denied")

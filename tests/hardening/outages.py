@@ -188,7 +188,7 @@ async def no_files_for_keys(_: AttackContext) -> str:
     keys = JwksCache("https://127.0.0.1:9/keys", ["RS256"])
     with exhaust_files(), pytest.raises(AuthUnavailable):
         await keys.find_key("one", "RS256")
-    return "cannot be told; nobody is called a forger"
+    return "unknown; no token is called forged"
 
 
 @attack(AREA, "Expired, foreign and unsigned JWTs are shown while the identity provider is down")

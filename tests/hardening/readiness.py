@@ -221,4 +221,4 @@ async def edited(ground: AttackContext) -> str:
     assert not chosen.two_person
     write_policy(ground.folder, ONE_PERSON)
     assert chosen.reload().accepted
-    return "the policy before stays in force, and the fault is told"
+    return "the policy before stays in force, and the fault is reported"

@@ -537,4 +537,4 @@ async def metrics_of_others(ground: AttackContext) -> str:
         page = (await asking.get("/metrics")).text
     assert 'profile="other"' in page
     assert 'profile="default"' not in page
-    return "only their own profile is told"
+    return "only their own profile is shown"

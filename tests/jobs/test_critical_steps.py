@@ -70,7 +70,7 @@ def decide(on: JobServer, status: Any) -> None:
 
 
 async def begun(on: JobServer, tenant: str) -> str:
-    """The job, after its whole plan was approved."""
+    """Return the job, after its whole plan was approved."""
     on.runner.specs = {**on.runner.specs, NAME: SPEC}
     call = Call(NAME, {"tenant_id": tenant}, PRINCIPAL)
     with pytest.raises(SaasusMcpError, match="saasus-mcp approve"):

@@ -19,7 +19,7 @@ COMPANY = "株式会社青空商事"
 
 
 async def asked(on: JobServer, name: str, args: dict[str, Any]) -> Question:
-    """The question that a person is asked outside the client."""
+    """Return the question that a person is asked outside the client."""
     answer = await on.call(name, args)
     assert "saasus-mcp approve" in answer.text, answer.text
     [pending] = [each for each in on.pipeline.store.list_approvals(on.pipeline.clock()) if each.status == "pending"]

@@ -102,7 +102,7 @@ async def test_a_job_that_is_left_out_is_not_told_of(tmp_path: Path) -> None:
 
 
 async def begun_but_not_run(on: JobServer, monkeypatch: pytest.MonkeyPatch, who: Any) -> dict[str, Any]:
-    """What is handed to the engine of a job that was agreed to, as another process would find it."""
+    """Return the engine's input of an approved job, as another process would find it."""
     handed: list[dict[str, Any]] = []
 
     async def submit(_: str, submitted: dict[str, Any]) -> None:

@@ -26,7 +26,7 @@ VALUES = st.recursive(
 
 @st.composite
 def texts(draw: st.DrawFn, value: Any) -> str:
-    """A value as someone may have written it: blanks and comments anywhere, commas at the end of some containers."""
+    """Return a value as someone may have written it: blanks and comments anywhere, commas at the end of some containers."""
 
     def blank() -> str:
         return draw(BLANKS)
@@ -49,7 +49,7 @@ def texts(draw: st.DrawFn, value: Any) -> str:
 
 @st.composite
 def files(draw: st.DrawFn, servers: st.SearchStrategy[Any]) -> tuple[dict[str, Any], str]:
-    """A client's file: other settings, and servers of others."""
+    """Return a client's file: other settings, and servers of others."""
     document = draw(st.dictionaries(KEYS.filter(lambda key: key != "servers"), VALUES, max_size=3))
     document["servers"] = draw(servers)
     return document, draw(texts(document))

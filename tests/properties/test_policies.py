@@ -121,7 +121,7 @@ def _concerns(rule: Rule, case: PolicyInput, groups: dict[str, tuple[str, ...]])
 
 
 def naive(policy: RulePolicy, case: PolicyInput) -> tuple[str, str]:
-    """The decision, by going through all rules once for each outcome, strictest first."""
+    """Return the decision, by going through all rules once for each outcome, strictest first."""
     found: list[tuple[str, str]] = []
     for rule in policy.rules:
         if _concerns(rule, case, dict(policy.groups)):

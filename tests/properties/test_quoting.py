@@ -34,7 +34,7 @@ SPOKEN = [
 
 
 def asked(text: str, language: Language) -> str:
-    """A question in which a text stands wherever foreign text can."""
+    """Return a question in which a text stands wherever foreign text can."""
     args = {"tenant_id": text, "name": text, "attributes": {"a": [text]}, "back_office_staff_email": text}
     sight = TargetSnapshot(clean_name(text) or "?", {"target.id": text, "target.name": text}, target={})
     impact = Impact((ImpactFinding("plan", Text("Plan", "プラン"), (text, text), raw_value=[text, text]),))
@@ -45,7 +45,7 @@ def asked(text: str, language: Language) -> str:
 
 
 def frame(text: str) -> str:
-    """What a question says outside of its quotations."""
+    """Return the text of a question outside its quotations."""
     return QUOTATION.sub("…", text)
 
 

@@ -39,7 +39,7 @@ RECENT = st.integers(32 * 86_400, 4_102_444_800)
 
 
 def at_once(answering: Coroutine[Any, Any, Any]) -> Any:
-    """What a coroutine gives that never waits: an event loop for each of thousands would take the time."""
+    """Return the result of a coroutine that never waits. Thousands of event loops would be slow."""
     try:
         answering.send(None)
     except StopIteration as done:
@@ -48,7 +48,7 @@ def at_once(answering: Coroutine[Any, Any, Any]) -> Any:
 
 
 def convert(**given: Any) -> dict[str, Any]:
-    """What time_convert answers; the words of a refusal as `error`."""
+    """Return the answer of time_convert, with the text of a refusal as `error`."""
     try:
         got = at_once(CONVERT.handle(Call(CONVERT.name, given, PRINCIPAL)))
     except InvalidArguments as refusal:
@@ -198,10 +198,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_is_no_time_is_refused_with_what_would_be(case: str) -> None:
-    given, field, mend = REFUSED[case]
+    given, field, hint = REFUSED[case]
     error = convert(**given)["error"]
     assert error.startswith(field)
-    assert mend in error
+    assert hint in error
 
 
 def test_now_is_told_in_utc_and_in_japan() -> None:

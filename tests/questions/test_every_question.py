@@ -98,7 +98,7 @@ EVERY = pytest.mark.parametrize("operation", ASKING, ids=lambda operation: opera
 
 
 def own_words(question: Question, language: Language) -> str:
-    """What a question says outside of quotations and names, which are words of other people."""
+    """Return the text of a question outside quotations and names."""
     said = QUOTATION.sub("…", render_dialog(question, Reader.of(language)))
     for word in sorted(foreign(question), key=len, reverse=True):
         said = said.replace(word, "…")

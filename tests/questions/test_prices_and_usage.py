@@ -1,4 +1,4 @@
-"""What a person is told of prices, usage, endpoints and keys: numbers before and after, names for ids, and nothing left out in silence."""
+"""Questions about prices, usage, endpoints and keys: numbers before and after, names for ids, and every omission announced."""
 
 from __future__ import annotations
 

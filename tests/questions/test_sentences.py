@@ -24,7 +24,7 @@ def without_names(text: str) -> str:
 
 
 def width(text: str) -> float:
-    """The width of a text in full-width characters."""
+    """Return the width of a text in full-width characters."""
     return sum(1 if unicodedata.east_asian_width(letter) in "WF" else 0.5 for letter in text)
 
 

@@ -23,7 +23,7 @@ def documented(module: str) -> Any:
 
 
 def promised(operation: Operation, status: int) -> dict[str, Any] | None:
-    """The schema of the answer as the documents have it, required fields included; None for an empty answer."""
+    """Return the schema of the answer as the documents have it, required fields included; None for an empty answer."""
     document = documented(operation.module)
     path = operation.path.removeprefix(f"/v1/{operation.module}")
     answer = document["paths"][path][operation.method.lower()]["responses"][str(status)]

@@ -1,4 +1,4 @@
-"""Every way to misbehave, as a real client sees it, and whether the deed was done."""
+"""Every way to misbehave, as a real client sees it, and whether the operation ran."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROLE = {"role_name": "made", "display_name": "x"}
 
 
 async def made(api: SandboxCaller) -> bool:
-    """Whether the deed was done."""
+    """Return whether the operation ran."""
     api.sandbox.faults.clear()
     return "made" in [role["role_name"] for role in (await api.read("auth.GetRoles"))["roles"]]
 

@@ -30,7 +30,7 @@ def save(file: Path, sandbox: Sandbox, catalogue: Catalogue) -> None:
 
 
 async def answers(catalogue: Catalogue, sandbox: Sandbox, clock: Clock) -> dict[str, Any]:
-    """What every operation answers that reads without arguments."""
+    """Return the answers of all reads without arguments."""
     reads = [one for one in catalogue if one.method == "GET" and not one.input_schema.get("required")]
     async with ApiClient(CREDENTIALS, transport=sandbox.transport(), clock=clock, timeout=5) as client:
         api = SandboxCaller(catalogue, sandbox, client)

@@ -20,7 +20,7 @@ from tests.support.sandbox import SandboxCaller
 @pytest.fixture
 async def served(catalogue: Catalogue) -> AsyncIterator[SandboxCaller]:
     sandbox = Sandbox(catalogue)
-    # Listening before the server runs: whoever connects early waits in the backlog.
+    # Listening before the server runs: an early client waits in the backlog.
     with socket.create_server(("127.0.0.1", 0)) as listener:
         host, port = listener.getsockname()
         running = create_server(host, port, sandbox)

@@ -20,13 +20,13 @@ TEXT = {"type": "string"}
 
 
 def made(schema: Any = None, name: str = "t", description: str = "D", output: Any = None) -> dict[str, Any]:
-    """A tool as it is listed."""
+    """Return a tool as it is listed."""
     given = {"type": "object", "properties": {}} if schema is None else schema
     return {"name": name, "description": description, "inputSchema": given, "outputSchema": output}
 
 
 def inside(schema: Any) -> dict[str, Any]:
-    """A schema deep in the one of a tool."""
+    """Return a schema deep in the one of a tool."""
     below = {"type": "object", "properties": {"deep": {"type": "array", "items": schema}}}
     return {"type": "object", "properties": {"field": below}}
 

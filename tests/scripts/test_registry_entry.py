@@ -16,11 +16,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 ENTRY: dict[str, Any] = json.loads((ROOT / "server.json").read_text(encoding="utf-8"))
 SCHEMA = "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json"
-"""The newest that is released: whoever takes up another one looks at what it says of the rules below."""
+"""The newest that is released: compare the rules below before you update it."""
 
 
 def closed(required: str, **properties: Any) -> dict[str, Any]:
-    """An object of these fields alone: the registry passes over one that it does not know, such as a misspelt `isSecret`."""
+    """Return an object of these fields alone: the registry passes over one that it does not know, such as a misspelt `isSecret`."""
     return {
         "type": "object",
         "required": required.split(),
@@ -76,7 +76,7 @@ RULES = closed(
 
 
 def faults(entry: dict[str, Any]) -> list[str]:
-    """What the registry would refuse, or pass over."""
+    """Return the parts that the registry would refuse or ignore."""
     found = [f"{error.json_path}: {error.message}" for error in jsonschema.Draft7Validator(RULES).iter_errors(entry)]
     return found or list(_at_odds(entry))
 
@@ -95,7 +95,7 @@ def _at_odds(entry: dict[str, Any]) -> Iterator[str]:
             yield "a variable is there twice"
         for each in package["environmentVariables"]:
             if "default" in each and each["default"] not in each.get("choices", [each["default"]]):
-                yield f"the default of {each['name']} is none of its choices"
+                yield f"the default of {each['name']} is not one of its choices"
             if each.get("isSecret") and "default" in each:
                 yield f"{each['name']} is a secret that everybody knows"
     for remote in entry["remotes"]:

@@ -33,7 +33,7 @@ def config(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def two(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file with two profiles: one with credentials of its own, one with the environment's."""
+    """Return a file with two profiles: one with credentials of its own, one with the environment's."""
     secret = tmp_path / "secret-key"
     secret.write_text(HUSH + "\n", encoding="utf-8")
     config.write_text(PRODUCTION % secret.as_posix(), encoding="utf-8")

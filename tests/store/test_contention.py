@@ -39,14 +39,14 @@ Work = Callable[[Store, str], object]
 
 @pytest.fixture
 def several(where: Path | str) -> Iterator[list[Store]]:
-    """The stores of several servers, of one SaaS."""
+    """Yield the stores of several servers, of one SaaS."""
     with ExitStack() as until:
         each = [until.enter_context(closing(open_stores(where))) for _ in range(SERVERS)]
         yield [until.enter_context(closing(kept.open_saas("saas"))) for kept in each]
 
 
 def together(several: list[Store], works: list[Work]) -> list[StoreError]:
-    """What goes wrong where every server does all of it over and over, all at the same time."""
+    """Return the errors of servers that repeat all of it at the same time."""
     start, wrong = threading.Barrier(len(several) * len(works)), []
 
     def run(store: Store, work: Work, server: int) -> None:
@@ -70,7 +70,7 @@ def together(several: list[Store], works: list[Work]) -> list[StoreError]:
 
 
 def write(store: Store, turn: str) -> None:
-    """A write with all that it takes: budgets, an approval, the journal."""
+    """Return a write with all that it takes: budgets, an approval, the journal."""
     code = f"W{turn}"
     store.request_approval(replace(PENDING, code=code, binding=code, principal=f"local:{turn}"), 5)
     store.decide_approval(code, "approved", by="local:person", at=NOW, expires_at=NOW + 900)
@@ -88,14 +88,14 @@ def ask(store: Store, turn: str) -> None:
 
 
 def keep(store: Store, turn: str) -> None:
-    """A secret and a large answer, each of which drives older ones out."""
+    """Return a secret and a large answer, each of which drives older ones out."""
     store.add_secrets([HiddenSecret(f"s{turn}", "local:me", "default", b"x", NOW)], NOW)
     store.take_secrets({f"s{turn}": {"deed": "reveal"}}, NOW - 1)
     store.results.add(StoredResult(f"r{turn}", "local:me", "default", "auth.GetRoles", NOW, NOW, b"x" * 1000))
 
 
 def look_after(store: Store, _: str) -> None:
-    """What an operator does, and what looks on."""
+    """Run the actions of an operator, and the reads beside them."""
     store.audit_log.purge(NOW - 1, by="local:me", at=NOW)
     store.undo_log.purge(NOW - 1)
     store.unfreeze()
@@ -178,7 +178,7 @@ class Held:
 
 
 def meanwhile(store: Store, commitment: Commitment, other: Callable[[], object], longest: float = 0.3) -> list[object]:
-    """What `other` comes to that begins while a call commits, and whether it had come to it before that was over.
+    """Return the result of `other`, started during a commit, and whether it ended before the commit.
 
     Args:
         longest: seconds that the call takes, unless `other` is done sooner.

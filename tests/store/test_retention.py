@@ -27,7 +27,7 @@ TIMES = {
 
 @pytest.fixture
 def full(store: Store) -> Store:
-    """A store in which one thing of every kind was kept now."""
+    """Return a store in which one thing of every kind was kept now."""
     commitment = Commitment(True, (BudgetCharge("local:me", "writes", 1, 9, 60),), ENTRY)
     store.request_approval(APPROVAL, 5)
     store.add_secrets([HiddenSecret("s", "local:me", "default", b"x", NOW + 900)], NOW)
@@ -38,7 +38,7 @@ def full(store: Store) -> Store:
 
 
 def kept(store: Store) -> set[str]:
-    """The tables in which there still is something."""
+    """Return the tables in which there still is something."""
     with store._database.transaction() as connection:
         return {name for name, table in metadata.tables.items() if connection.execute(table.select()).first()}
 

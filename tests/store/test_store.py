@@ -46,7 +46,7 @@ def approved(store: Store, code: str = "ABCD-2345", at: float = NOW) -> None:
 
 
 def raced(*attempts: Callable[[], Any]) -> list[Any]:
-    """What each of several threads gets that begin together."""
+    """Return the results of threads that start together."""
     start, results = threading.Barrier(len(attempts)), []
 
     def run(attempt: Callable[[], Any]) -> None:

@@ -46,7 +46,7 @@ async def play_attack(catalogue: Catalogue, attack: Attack) -> AsyncIterator[Att
     tally: list[None] = []
 
     def counted(params: types.ElicitRequestFormParams) -> types.ElicitResult:
-        """Count a consent in the client, even if the client gave it: a confirmation proves no more."""
+        """Count a consent in the client, even if the client gave it: a confirmation proves only that."""
         assert answering is not None
         given = answering(params)
         if given.action == "accept" and given.content == accept_question(params).content:

@@ -35,7 +35,7 @@ from saasus_mcp.store.tokens import Token, TokenStore
 from tests.support.openid_provider import CLIENT, OpenIdProvider
 
 BOB = Principal("token:bob", frozenset({"support"}))
-"""Whoever lets an assistant work."""
+"""The person behind the assistant."""
 CONFIG = """
 version = 1
 [auth]

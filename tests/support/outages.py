@@ -1,4 +1,4 @@
-"""Outages: a lost database, a full disk, no more open files."""
+"""Outages: a lost database, a full disk, no free file descriptors."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def lose_database(owner: TokenStore, folder: Path) -> None:
 
 @contextmanager
 def exhaust_files() -> Iterator[None]:
-    """Let this process open no more files."""
+    """Use up the file descriptors of this process."""
     if sys.platform == "win32":
         pytest.skip("Windows has no such limit")
     import resource  # noqa: PLC0415 - not on Windows

@@ -46,7 +46,7 @@ class ReadFailure(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReadResult:
-    """The result of an inspection read: the answer with secrets hidden, or why there is none."""
+    """The result of an inspection read: the answer with secrets hidden, or why it is missing."""
 
     answer: Any = None
     read_error: str = ""
@@ -114,7 +114,7 @@ async def read_current_state(
 
 
 def pick_item(answer: Any, pick: ListSelector, args: Mapping[str, Any]) -> tuple[Any, str]:
-    """Return the one matching item of a list, or why there is none."""
+    """Return the one matching item of a list, or why it is missing."""
     items = answer
     for step in pick.source.split("."):
         items = items.get(step) if isinstance(items, dict) else None

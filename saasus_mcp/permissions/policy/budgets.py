@@ -33,7 +33,7 @@ def budget_charges(
 
     Args:
         ceilings: of the policy, over the defaults; None without any ceiling.
-        affected_users: None if unknown. That counts as one user if a person agreed, who was told so, and as the
+        affected_users: None if unknown. That counts as one user if a person agreed, knowing that, and as the
             whole budget otherwise.
         asked: whether a person agreed.
         granted: whether the call is a step of an approved plan, which cannot be a runaway loop.

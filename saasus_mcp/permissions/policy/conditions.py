@@ -31,7 +31,7 @@ MAX_COMBINED = 512
 MAX_ERROR_LENGTH = 160
 
 ConditionResult = bool | Message
-"""The value of a condition, or in words why it could not be told. The words repeat no value of the call."""
+"""The value of a condition, or why it could not be evaluated. The message repeats no value of the call."""
 
 
 class ConditionSyntaxError(SaasusMcpError):
@@ -86,7 +86,7 @@ def _judged(texts: tuple[str, ...], case: PolicyInput, unread: frozenset[LiveSta
     """Return the results: many conditions at once, few one by one on demand."""
     try:
         facts = cel_environment(VARIABLES, _MAPS).Activation(data=_facts(case, unread))
-    except Exception as error:  # noqa: BLE001 - whatever the runtime raises, no condition could be told
+    except Exception as error:  # noqa: BLE001 - whatever the runtime raises, no condition could be evaluated
         return [_why(str(error), "")] * len(texts)
     values = _values(texts, facts) if len(texts) > MAX_SEPARATE else None
     return values if values is not None else (_one(text, facts) for text in texts)

@@ -17,7 +17,7 @@ from saasus_mcp.store import Approval
 PLAN_FIELD = "plan digest"
 """The bound field of a job: another one says that the plan changed, and means nothing to a person."""
 MAX_CHANGES = 3
-"""Changes of the target that are told one by one."""
+"""Changes of the target that are listed one by one."""
 
 
 def explain_stale_question(before: str, sight: TargetSnapshot) -> tuple[Text, ...]:

@@ -19,7 +19,7 @@ async def probe(task: Task) -> Found:
 
 
 def run_exec(task: Task, approval_mode: str) -> Found:
-    """What `codex exec` does with this mode of approval for the tools of the server."""
+    """Return the result of `codex exec` under this mode of approval."""
     server = task.unattended
     home = Path(os.environ["HOME"], ".codex")
     home.mkdir(parents=True, exist_ok=True)

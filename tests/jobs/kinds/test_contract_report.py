@@ -21,7 +21,7 @@ def day(instant: int) -> str:
 
 
 def held(sandbox: Sandbox) -> dict[str, dict[str, str]]:
-    """What the sandbox holds of each contract, in the columns of the report."""
+    """Return the sandbox's contracts, in the columns of the report."""
     state = sandbox.state
     buyers = {row["tenant_id"] for row in state.rows("marketplace_customers")}
     found = {}

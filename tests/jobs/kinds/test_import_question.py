@@ -21,7 +21,7 @@ MALLORY = "mallory@evil.example.com"
 
 
 async def asked(on: JobServer, text: str, **more: Any) -> Question:
-    """The question that a person is asked outside the client."""
+    """Return the question that a person is asked outside the client."""
     answer = await on.call("job_import_users", {"csv": text, **more})
     assert "saasus-mcp approve" in answer.text, answer.text
     [pending] = [each for each in on.pipeline.store.list_approvals(on.pipeline.clock()) if each.status == "pending"]

@@ -44,7 +44,7 @@ async def reported(on: JobServer, args: dict[str, Any]) -> Rows:
 
 
 def months(sandbox: Sandbox) -> tuple[str, str]:
-    """The first whole month of the sandbox's usage, and the one after."""
+    """Return the first whole month of the sandbox's usage, and the one after."""
     first = min(row["timestamp"] for row in sandbox.state.rows("usage"))
     start = (datetime.fromtimestamp(first, UTC).replace(day=1) + timedelta(days=32)).replace(day=1)
     return f"{start:%Y-%m}", f"{start + timedelta(days=32):%Y-%m}"
@@ -137,7 +137,7 @@ async def test_what_could_not_be_read_is_told_and_in_no_figure(tmp_path: Path) -
 
         on.sandbox.faults.add("status", on=READ, status=404)
         answer = await on.call("job_metering_report", {"from": month})
-        assert not answer.ok, "a report of nothing is none"
+        assert not answer.ok, "a report without data is refused"
 
 
 @pytest.mark.slow

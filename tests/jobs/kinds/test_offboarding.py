@@ -41,7 +41,7 @@ async def asks_for(on: JobServer, operation: str) -> None:
 
 @asynccontextmanager
 async def running(on: JobServer, name: str, args: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
-    """A job in the background, its plan approved; `told` is filled with its report when the block is over."""
+    """Yield a job in the background, its plan approved; `told` is filled with its report when the block is over."""
     answer = await on.call(name, args)
     assert "saasus-mcp approve" in answer.text
     approve(on, name)
@@ -49,7 +49,7 @@ async def running(on: JobServer, name: str, args: dict[str, Any]) -> AsyncIterat
 
     async def follow() -> None:
         given = await on.call_json(name, args)
-        while given["status"] == "running":  # it waits for a person, which is told at once
+        while given["status"] == "running":  # it waits for a person, which the report says at once
             await anyio.sleep(0.05)
             given = await on.call_json("job_status", {"job": given["job"], "wait": 45})
         told.update(given)
@@ -212,7 +212,7 @@ async def test_the_contract_ends_first_and_the_tenant_goes_when_it_is_over(tmp_p
 
 
 async def later(on: JobServer, args: dict[str, Any]) -> None:
-    """The tenant goes, when its contract is over."""
+    """Return the tenant goes, when its contract is over."""
     others = [row for row in list_grants(on.sandbox) if row[2] != AOZORA]
     async with running(on, "job_offboard_tenant", args) as told:
         await asks_for(on, "auth.DeleteTenant")

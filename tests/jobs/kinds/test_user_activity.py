@@ -88,7 +88,7 @@ async def test_a_tenant_or_some_users_alone_can_be_asked_for(tmp_path: Path) -> 
         rows = await reported(on, {**period, "tenant_ids": tenants})
         theirs = Counter(referrer for user, referrer, _ in visits(on.sandbox, wanted) if user in members)
         assert {row["referrer"]: int(row["views"]) for row in rows} == theirs
-        assert on.count_requests(HISTORIES) == len(members), "whoever is in both tenants is read and counted once"
+        assert on.count_requests(HISTORIES) == len(members), "a user of both tenants is read and counted once"
 
         some = sorted(members)[:3]
         rows = await reported(on, {**period, "by": "user", "user_ids": some})
@@ -104,7 +104,7 @@ async def test_who_could_not_be_read_is_told_and_in_no_figure(tmp_path: Path) ->
         assert all("404" in row["why"] for row in told["rows"])
 
         on.sandbox.faults.add("status", on=HISTORIES, status=404)
-        assert not (await on.call("job_user_activity", {**period, "by": "user"})).ok, "a report of nothing is none"
+        assert not (await on.call("job_user_activity", {**period, "by": "user"})).ok, "a report without data is refused"
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Charts beside the reports: pictures, and tables of fixed width where there are none."""
+"""Charts beside the reports: pictures, and tables of fixed width without the extra."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a job read is told only as long as its caller may still read it, wherever it is asked for."""
+"""Access to reports: only callers who may still read the data get it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def denying(tool: str, **given: Any) -> Policy:
 
 
 async def withheld(on: JobServer, job: str, whole: str, tool: str, who: Principal = PRINCIPAL) -> None:
-    """See that neither the job nor the result that it made, nor a part of it, is told."""
+    """Check that neither the job nor its result, nor a part of it, is shown."""
     told = await on.call_json("job_status", {"job": job}, who=who)
     assert not set(PEOPLE) & set(told)
     assert tool in told["hint"]
@@ -113,7 +113,7 @@ async def test_what_a_job_wrote_is_withheld_with_what_it_read(tmp_path: Path) ->
     async with start_job_server(tmp_path, sandbox, denying(tool)) as later:
         brief = await later.call_json("job_status", {"job": told["job"]})
         assert not set(PEOPLE) & set(brief)
-        assert brief["steps"] == told["steps"], "what was done is told all the same"
+        assert brief["steps"] == told["steps"], "the outcome is still reported"
 
 
 @pytest.mark.slow

@@ -33,7 +33,7 @@ async def applied(on: JobServer, document: Any, **more: Any) -> dict[str, Any]:
 
 
 def empty(sandbox: Sandbox) -> None:
-    """As a SaaS without a price list, and without what its people can be told apart by."""
+    """As a SaaS without a price list, and without sign-in identifiers."""
     for table in (*PRICES, "roles", "user_attributes", "tenant_attributes"):
         sandbox_state(sandbox).drop(table)
 
@@ -43,7 +43,7 @@ def named(sandbox: Sandbox, table: str, name: str) -> Any:
 
 
 def shape(sandbox: Sandbox) -> dict[str, Any]:
-    """The price list of the sandbox by names alone, as its ids are made anew."""
+    """Return the price list of the sandbox by names alone, as its ids are made again."""
     state = sandbox_state(sandbox)
     units = {row["id"]: row["name"] for row in state.rows("pricing_units")}
     menus = {row["id"]: row["name"] for row in state.rows("pricing_menus")}
@@ -343,7 +343,7 @@ async def test_a_client_of_either_protocol_applies_a_kept_export_with_one_questi
 
 
 async def rows(on: JobServer, told: dict[str, Any]) -> list[dict[str, Any]]:
-    """What became of every item."""
+    """Return the outcome of every item."""
     whole: list[dict[str, Any]] = on.stored_result(told["all_rows"])
     return whole
 

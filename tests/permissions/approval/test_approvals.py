@@ -164,11 +164,14 @@ def test_a_changed_target_voids_what_was_asked_or_approved(approvals: ApprovalSe
     if approve:
         approvals.approve(approval, SIGHT.name, "local:person", NOW)
     changed = replace(SIGHT, fields={"target.id": "t-2"})
-    proof, anew = settle(approvals, sight=changed)
+    proof, renewed = settle(approvals, sight=changed)
     assert proof is None
-    assert anew.code != approval.code
-    assert settle(approvals, sight=changed)[1].code == anew.code
-    assert {one.code: one.status for one in approvals.list_all(NOW)} == {approval.code: "stale", anew.code: "pending"}
+    assert renewed.code != approval.code
+    assert settle(approvals, sight=changed)[1].code == renewed.code
+    assert {one.code: one.status for one in approvals.list_all(NOW)} == {
+        approval.code: "stale",
+        renewed.code: "pending",
+    }
 
 
 def test_a_target_that_keeps_changing_does_not_fill_the_list(approvals: ApprovalService) -> None:

@@ -1,4 +1,4 @@
-"""The conditions of rules: what they may speak of, and that one which cannot be told denies."""
+"""Conditions of rules: their variables, and denial where one cannot be evaluated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Policy files: what loads, and every fault with its line and how to mend it."""
+"""Policy files: valid ones, and every fault with its line and fix."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def of(
     fields: Iterable[str] = (),
     id: str = "",
 ) -> Case:
-    """A case, with lists as people write them."""
+    """Return a case, with lists as people write them."""
     return Case(key, args, first, frozenset(lost), frozenset(fields), id)
 
 

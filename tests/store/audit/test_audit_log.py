@@ -36,7 +36,7 @@ def purged(store: Store, before: float) -> int:
 
 
 def calls(store: Store) -> list[str]:
-    """The calls in the audit, without the decisions."""
+    """Return the calls in the audit, without the decisions."""
     return [record["call"] for record in store.audit_records() if record["event"] != "decided"]
 
 
@@ -101,7 +101,7 @@ def test_the_newest_records_are_read_from_the_end(kept: Stores) -> None:
 
 
 def read_under(where: Path | str, *keys: bytes) -> list[str]:
-    """The faults that a process with these keys finds."""
+    """Return the faults that a process with these keys finds."""
     with closing(open_stores(where, keys)) as opened, closing(opened.open_saas("saas")) as store:
         return faults(store)
 

@@ -20,9 +20,9 @@ TOKENS = "from saasus_mcp.store.tokens import TokenStore as Kept; kept = Kept.op
 STORE = "from saasus_mcp.store import Freeze, Store as Kept; kept = Kept.open_saas(folder, 'saas', (b'k' * 32,))"
 
 
-def elsewhere(folder: Path, opening: str, deed: str) -> None:
+def elsewhere(folder: Path, opening: str, action: str) -> None:
     """Do something with what is kept in a process of its own, which then closes it."""
-    program = f"import sys; from pathlib import Path; folder = Path(sys.argv[1]); {opening}; {deed}; kept.close()"
+    program = f"import sys; from pathlib import Path; folder = Path(sys.argv[1]); {opening}; {action}; kept.close()"
     subprocess.run([sys.executable, "-c", program, str(folder)], check=True, timeout=60)
 
 
