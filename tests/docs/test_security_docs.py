@@ -11,7 +11,7 @@ import pytest
 
 TESTS = Path(__file__).parents[1]
 PAGE = (TESTS.parent / "docs" / "security.md").read_text(encoding="utf-8")
-DEFENDED = PAGE.split("## What is defended")[1].split("## The corpus of attacks")[0]
+DEFENDED = PAGE.split("## Defended, with tests")[1].split("## Attacks on limits, secrets and records")[0]
 NAMED = re.compile(r"`([\w/]+\.py)(?:::(\w+))?`")
 ROWS = [line.strip("|").split(" | ") for line in DEFENDED.splitlines() if re.match(r"\| (?!claim|---)", line)]
 
