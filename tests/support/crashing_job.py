@@ -44,8 +44,8 @@ class CrashPoint:
                     self._doomed = call
                     self._at("before send")
 
-        async def sent(client: ApiClient, operation: Any, request: Any, trace_id: str, *more: Any) -> ApiResponse:
-            response = await send(client, operation, request, trace_id, *more)
+        async def sent(client: ApiClient, operation: Any, request: Any, trace_id: str, **more: Any) -> ApiResponse:
+            response = await send(client, operation, request, trace_id, **more)
             if trace_id == self._doomed:
                 self._at("before end")
             return response

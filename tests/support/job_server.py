@@ -160,10 +160,10 @@ def hold_calls(on: JobServer, key: str) -> Iterator[threading.Event]:
     client, released = on.pipeline._client, threading.Event()
     send = client.send
 
-    async def held(operation: Operation, request: ApiRequest, call: str, *more: Any) -> ApiResponse:
+    async def held(operation: Operation, request: ApiRequest, call: str, **more: Any) -> ApiResponse:
         if operation.key == key:
             await to_thread.run_sync(released.wait)  # the engine may run a job in a loop of its own
-        return await send(operation, request, call, *more)
+        return await send(operation, request, call, **more)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(client, "send", held)
