@@ -66,7 +66,9 @@ def test_after_the_store_was_away_the_others_are_given_time_to_say_that_they_liv
     monkeypatch.setattr("dbos.DBOS._recover_pending_workflows", taken.extend)
     monkeypatch.setattr("dbos.DBOS.list_workflows", lambda **_: [])
     monkeypatch.setattr("dbos.DBOS.delete_workflows", lambda _: None)
-    jobs: Any = SimpleNamespace(beat=lambda _: None, dead=lambda _: ["other"], bury=lambda _: None)
+    jobs: Any = SimpleNamespace(
+        heartbeat=lambda _: None, stale_workers=lambda _: ["other"], remove_workers=lambda _: None
+    )
     stores: Any = [SimpleNamespace(jobs=jobs)]
 
     async def run(_: dict[str, Any]) -> None: ...

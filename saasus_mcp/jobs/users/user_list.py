@@ -85,7 +85,7 @@ def invalid_list(faulty: Sequence[LineErrors], argument: str) -> InvalidArgument
     ]
     if len(faulty) > MAX_REPORTED:
         texts.append(message("jobs_users.invalid_more", count=len(faulty) - MAX_REPORTED))
-    texts += dict.fromkeys(error.hint for each in faulty for error in each.errors if error.hint)
+    texts += {str(error.hint): error.hint for each in faulty for error in each.errors if error.hint}.values()
     return InvalidArguments(
         (argument,),
         message("jobs_users.invalid", count=len(faulty), lines=JoinedTexts(tuple(texts))),

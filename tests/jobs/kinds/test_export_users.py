@@ -152,12 +152,14 @@ async def test_a_job_is_followed_by_whoever_started_it_and_nobody_else(tmp_path:
 def test_listing_tools_imports_no_engine() -> None:
     program = (
         "import sys, anyio\n"
-        "from tests.jobs.stage import stage, ME, Pace\n"
+        "from saasus_mcp.jobs.engine import HeartbeatConfig\n"
+        "from tests.support.job_server import start_job_server\n"
+        "from tests.support.pipeline import PRINCIPAL\n"
         "from pathlib import Path\n"
         "import tempfile\n"
         "async def main():\n"
-        "    async with stage(Path(tempfile.mkdtemp()), pace=Pace(settle=60.0)) as on:\n"
-        "        assert on.surface.listed(ME)\n"
+        "    async with start_job_server(Path(tempfile.mkdtemp()), pace=HeartbeatConfig(startup_delay=60.0)) as on:\n"
+        "        assert on.surface.list_tools(PRINCIPAL)\n"
         "anyio.run(main)\n"
         "print('dbos' in sys.modules)\n"
     )

@@ -214,7 +214,7 @@ async def test_what_differs_is_changed_where_asked_for_but_what_is_used_stays(tm
                 frozen[row["name"]]["display_name"] if row["name"] in frozen else f"new {row['name']}"
             )
         why = {row["name"]: row.get("why", "") for row in told["rows"]}
-        assert all("in use and so frozen" in why[name] for name in frozen)
+        assert all("in use and therefore locked" in why[name] for name in frozen)
         assert any("no operation changes its display_name" in text for text in why.values())
 
 
