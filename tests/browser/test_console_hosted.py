@@ -94,7 +94,8 @@ def test_the_provider_lets_an_approver_in(stage: BrowserServer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("person", "why"), [("taro", "lacks the group of approvers (approvers)"), ("nobody", "provider ended it")]
+    ("person", "why"),
+    [("taro", "not in the approvers&#39; group (approvers)"), ("nobody", "provider canceled the sign-in")],
 )
 def test_the_provider_lets_nobody_else_in(stage: BrowserServer, person: str, why: str) -> None:
     with visitor(stage) as client:
@@ -108,9 +109,9 @@ def test_an_answer_of_the_provider_counts_in_the_browser_that_asked_and_once(sta
     with visitor(stage) as client, visitor(stage) as other:
         query = urlsplit(client.get("/console/sso").headers["location"]).query
         back = httpx2.get(f"{stage.openid.issuer}/as/hanako?{query}").headers["location"]
-        assert "begun in another browser" in other.get(back).text
+        assert "started in another browser" in other.get(back).text
         other.get("/console/sso")
-        assert "begun in another browser" in other.get(back).text, "nor where another sign-in is under way"
+        assert "started in another browser" in other.get(back).text, "nor where another sign-in is under way"
         assert client.get(back).status_code == 303
         assert client.get(back).status_code == 403
     assert parse_qs(query)["redirect_uri"] == [f"{stage.url}/console/sso/callback"]

@@ -303,7 +303,7 @@ async def misspelt(ground: AttackContext) -> str:
             row.pop("secrets_out", None)
         return text.replace("x-secret: true", "x-secret: yes-please")
 
-    assert "which is no known mark" in _refusal(ground, change)
+    assert "which is an unknown mark" in _refusal(ground, change)
     return "does not compile; the error names the mark"
 
 

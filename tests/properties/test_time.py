@@ -175,8 +175,8 @@ def test_an_odd_time_is_converted_and_said_to_be_odd(case: str) -> None:
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
-    "milliseconds": ({"time": 1_767_225_600_000}, "time:", "give 1767225600."),
-    "milliseconds as text": ({"time": "1767225600000"}, "time:", "give 1767225600."),
+    "milliseconds": ({"time": 1_767_225_600_000}, "time:", "specify 1767225600."),
+    "milliseconds as text": ({"time": "1767225600000"}, "time:", "specify 1767225600."),
     "a time without separators": ({"time": "202601310900"}, "time:", "9 to 11 digits"),
     "a date without separators": ({"time": "20260131"}, "time:", "9 to 11 digits"),
     "a year": ({"time": "2026", "zone": "UTC"}, "time:", "9 to 11 digits"),

@@ -196,7 +196,7 @@ async def test_a_read_that_takes_too_long_is_given_up_and_said(
     monkeypatch.setattr("saasus_mcp.permissions.inspection.inspect.READ_DEADLINE", 0.05)
     gate = ReloadablePipeline(catalogue, store, tmp_path)
 
-    async def never(*_: object) -> None:
+    async def never(*_: object, **__: object) -> None:
         await anyio.sleep_forever()
 
     monkeypatch.setattr(gate.behind._client, "send", never)

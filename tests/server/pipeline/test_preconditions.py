@@ -134,11 +134,11 @@ async def test_a_target_that_is_not_there_ends_the_call_before_anybody_is_asked(
             await on.refused(tool, args, "“gone”", "not_found")
 
 
-async def test_it_is_told_in_the_language_of_the_server(catalogue: Catalogue) -> None:
+async def test_the_model_reads_it_in_english_and_a_person_in_their_language(catalogue: Catalogue) -> None:
     async with sandbox_client(catalogue, language="ja") as on:
-        await on.refused(
-            "auth_delete_tenant", {"tenant_id": "gone"}, "tenant_id 「gone」に該当する対象が見つかりません", "not_found"
-        )
+        answer = await on.call("auth_delete_tenant", {"tenant_id": "gone"})
+        assert "tenant_id “gone”" in answer.text
+        assert "tenant_id 「gone」に該当する対象が見つかりません" in answer.explain("ja")
 
 
 @pytest.mark.parametrize("status", [403, 500])
