@@ -171,7 +171,7 @@ class ApprovalService:
         """Return every approval, newest first."""
         return self._store.list_approvals(now)
 
-    def approve(self, approval: Approval, typed: str, by: str, now: float, via: Channel = "terminal") -> None:
+    def approve(self, approval: Approval, typed: str, by: str, now: float, *, via: Channel = "terminal") -> None:
         """Approve the call that the approval shows, with the typed name of its target.
 
         Raises:
@@ -185,23 +185,23 @@ class ApprovalService:
             raise CallRefused(
                 Reason.DECLINED, message("permissions.wrong_name"), message("permissions.wrong_name_hint")
             )
-        told = approval_action(approval, ActionKind.APPROVE, by=by, via=via).to_audit()
-        self._rule(approval, "approved", by=by, at=now, expires_at=now + APPROVAL_LIFETIME, record=told)
+        record = approval_action(approval, ActionKind.APPROVE, by=by, via=via).to_audit()
+        self._decide(approval, "approved", by=by, at=now, expires_at=now + APPROVAL_LIFETIME, record=record)
 
     def reject(
-        self, approval: Approval, by: str, now: float, reason: str | None = None, via: Channel = "terminal"
+        self, approval: Approval, by: str, now: float, reason: str | None = None, *, via: Channel = "terminal"
     ) -> None:
         """Reject the call. It and its variations can be requested again after ten minutes.
 
         Raises:
             CallRefused: the approval is no longer pending.
         """
-        told = approval_action(approval, ActionKind.REJECT, by=by, via=via, reason=reason or "").to_audit()
+        record = approval_action(approval, ActionKind.REJECT, by=by, via=via, reason=reason or "").to_audit()
         until = now + WAIT_AFTER_REJECTION
-        self._rule(approval, "rejected", by=by, at=now, reason=reason, retry_at=until, record=told)
+        self._decide(approval, "rejected", by=by, at=now, reason=reason, retry_at=until, record=record)
 
-    def _rule(self, approval: Approval, status: ApprovalStatus, **ruling: Any) -> None:
-        if not self._store.decide_approval(approval.code, status, **ruling):
+    def _decide(self, approval: Approval, status: ApprovalStatus, **decision: Any) -> None:
+        if not self._store.decide_approval(approval.code, status, **decision):
             raise CallRefused(
                 Reason.UNKNOWN, message("permissions.no_longer_pending"), message("permissions.no_longer_pending_hint")
             )

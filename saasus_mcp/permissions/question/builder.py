@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from saasus_mcp.catalog.expressions import evaluate_over as evaluated
-from saasus_mcp.catalog.model import Operation
+from saasus_mcp.catalog.model import Effects, Operation
 from saasus_mcp.catalog.question_texts import (
     FieldText,
     MetricText,
@@ -92,6 +92,17 @@ def build_question_without_names(asked: QuestionInput, lead: tuple[Text, ...] = 
     """
     table = load_question_texts()
     return fit_dialog(replace(_Builder(asked, table, NameResolver(table.kinds, asked.args)).build(), lead=lead))
+
+
+def effect_warnings(effects: Collection[Effects]) -> Iterator[QuestionWarning]:
+    """Yield the warnings that follow from the effects of the calls: money, e-mail, connected systems."""
+    money, email = {each.money for each in effects}, {each.email for each in effects}
+    if money - {"no"}:
+        yield QuestionWarning("money", one_of("question.money", "yes" if "yes" in money else "maybe").both())
+    if email - {"no"}:
+        yield QuestionWarning("email", one_of("question.email", "yes" if "yes" in email else "maybe").both())
+    if systems := tuple(dict.fromkeys(SYSTEMS[name] for each in effects for name in each.outside)):
+        yield QuestionWarning("outside", message("question.outside", systems=systems).both())
 
 
 @dataclass(slots=True)
@@ -300,17 +311,7 @@ class _Builder:
         if effects.undo is not None and not self._can_undo():
             lost = effects.undo.kind == "lost"
             yield QuestionWarning("irreversible" if lost else "recreate", self._undo())
-        if effects.money != "no":
-            yield QuestionWarning(
-                "money", one_of("question.money", "yes" if effects.money == "yes" else "maybe").both()
-            )
-        if effects.email != "no":
-            yield QuestionWarning(
-                "email", one_of("question.email", "yes" if effects.email == "yes" else "maybe").both()
-            )
-        if effects.outside:
-            systems = tuple(SYSTEMS[name] for name in effects.outside)
-            yield QuestionWarning("outside", message("question.outside", systems=systems).both())
+        yield from effect_warnings([effects])
 
     def _can_undo(self) -> bool:
         return can_undo(self.asked.operation, self.asked.args, self.asked.inspection.before)
