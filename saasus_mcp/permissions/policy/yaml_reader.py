@@ -73,7 +73,7 @@ def read_document(file: Path) -> PolicyDocument:
     except _Unaccepted as error:
         raise PolicyError(file, [error.fault]) from None
     except yaml.MarkedYAMLError as error:
-        last = len(text.splitlines())  # what is never closed is missed after the end
+        last = len(text.splitlines())  # the parser reports an unclosed value after the last line
         line = min(error.problem_mark.line + 1, last) if error.problem_mark else 0
         what = "anchor" if re.search("alias|anchor", error.context or "") else "not_yaml"  # a bare `*` is half an alias
         raise PolicyError(
