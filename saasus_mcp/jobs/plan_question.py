@@ -9,10 +9,10 @@ from dataclasses import replace
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.catalog.jobs import JobSpec
 from saasus_mcp.common.language import Text
-from saasus_mcp.common.messages import message, one_of
 from saasus_mcp.jobs.plan import Plan
 from saasus_mcp.permissions.approval.proof import Destination
-from saasus_mcp.permissions.question.content import SYSTEMS, Detail, Fact, NoValue, Question, QuestionWarning
+from saasus_mcp.permissions.question.builder import effect_warnings
+from saasus_mcp.permissions.question.content import Detail, Fact, NoValue, Question, QuestionWarning
 from saasus_mcp.permissions.question.dialog import render_body
 from saasus_mcp.permissions.question.formatting import Reader
 from saasus_mcp.permissions.question.layout import hidden_labels
@@ -56,14 +56,7 @@ def _effect_warnings(plan: Plan, catalogue: Catalogue) -> Iterator[QuestionWarni
     """Yield warnings about money, e-mail and other systems, except those that the plan has itself."""
     known = {warning.kind for warning in plan.warnings}
     effects = [catalogue.find(key).effects for key in dict.fromkeys(step.operation for step in plan.steps)]
-    money, email = {each.money for each in effects} - {"no"}, {each.email for each in effects} - {"no"}
-    if money and "money" not in known:
-        yield QuestionWarning("money", one_of("question.money", "yes" if "yes" in money else "maybe").both())
-    if email and "email" not in known:
-        yield QuestionWarning("email", one_of("question.email", "yes" if "yes" in email else "maybe").both())
-    systems = tuple(SYSTEMS[name] for name in dict.fromkeys(name for each in effects for name in each.outside))
-    if systems:
-        yield QuestionWarning("outside", message("question.outside", systems=systems).both())
+    yield from (each for each in effect_warnings(effects) if each.kind == "outside" or each.kind not in known)
 
 
 def _call_counts(plan: Plan, catalogue: Catalogue) -> Iterator[Detail]:

@@ -13,6 +13,7 @@ from saasus_mcp.catalog.compile import (
     effects,
     jobs,
     messages,
+    presets,
     question_texts,
     recipe_checks,
     recipe_defaults,
@@ -30,6 +31,7 @@ SEARCH = CATALOGUE.with_name("search.json")
 FACTS = CATALOGUE.with_name("facts.json")
 JOBS = CATALOGUE.with_name("jobs.json")
 CONFIRMATIONS = CATALOGUE.with_name("confirmations.json")
+PRESETS = ROOT / "saasus_mcp" / "permissions" / "policy" / "presets.json"
 MESSAGES = ROOT / "saasus_mcp" / "common"
 MAX_NAME_LENGTH = 40
 
@@ -133,6 +135,7 @@ def main() -> None:
         FACTS: compile_summary(),
         JOBS: compile_job_specs(catalogue),
         CONFIRMATIONS: compile_questions(catalogue),
+        PRESETS: presets.compile_presets(PRESETS.with_name("presets")),
     }
     for language, text in messages.compile_messages(SPECS / "messages").items():
         texts[MESSAGES / f"messages.{language}.json"] = text

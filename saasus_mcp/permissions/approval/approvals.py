@@ -48,7 +48,7 @@ class ApprovalService:
     def obtain_proof(
         self,
         binding: Binding,
-        sight: TargetSnapshot,
+        snapshot: TargetSnapshot,
         question: Question,
         now: float,
         *,
@@ -66,15 +66,15 @@ class ApprovalService:
         live = next((approval for approval in known if approval.status in ("pending", "approved")), None)
         if (
             live is not None and stored_question.load_question(live) is None
-        ):  # asked by another version, in a form that nobody can show
+        ):  # another version stored the question in an unknown form
             self._store.void_approval(live.code)
             live = None
-        elif live is not None and (live.bound != sight.encoded or _lacks_another(live, two_person=two_person)):
+        elif live is not None and (live.bound != snapshot.encoded or _lacks_another(live, two_person=two_person)):
             self._store.void_approval(live.code)
-            question = fit_dialog(replace(question, lead=explain_stale_approval(live, sight)))
+            question = fit_dialog(replace(question, lead=explain_stale_approval(live, snapshot)))
             live = None
         if live is None:
-            return None, self._ask(binding, sight, question, now, two_person=two_person)
+            return None, self._ask(binding, snapshot, question, now, two_person=two_person)
         if live.status == "pending":
             return None, live
         return Proof(
@@ -84,14 +84,14 @@ class ApprovalService:
     def _ask(
         self,
         binding: Binding,
-        sight: TargetSnapshot,
+        snapshot: TargetSnapshot,
         question: Question,
         now: float,
         *,
         two_person: bool,
     ) -> Approval:
-        shown = replace(question, typed=question.typed or Text(sight.name, sight.name)).to_json()
-        if len(shown) + len(sight.encoded) > MAX_QUESTION_LENGTH:
+        shown = replace(question, typed=question.typed or Text(snapshot.name, snapshot.name)).to_json()
+        if len(shown) + len(snapshot.encoded) > MAX_QUESTION_LENGTH:
             raise CallRefused(
                 Reason.TOO_LARGE,
                 message("permissions.question_too_large", most=MAX_QUESTION_LENGTH),
@@ -104,9 +104,9 @@ class ApprovalService:
             principal=binding.principal,
             profile=binding.profile,
             saas_id=binding.saas_id,
-            name=sight.name,
+            name=snapshot.name,
             preview=shown,
-            bound=sight.encoded,
+            bound=snapshot.encoded,
             status="pending",
             requested_at=now,
             expires_at=now + APPROVAL_LIFETIME,
@@ -171,7 +171,7 @@ class ApprovalService:
         """Return every approval, newest first."""
         return self._store.list_approvals(now)
 
-    def approve(self, approval: Approval, typed: str, by: str, now: float, via: Channel = "terminal") -> None:
+    def approve(self, approval: Approval, typed: str, by: str, now: float, *, via: Channel = "terminal") -> None:
         """Approve the call that the approval shows, with the typed name of its target.
 
         Raises:
@@ -185,23 +185,23 @@ class ApprovalService:
             raise CallRefused(
                 Reason.DECLINED, message("permissions.wrong_name"), message("permissions.wrong_name_hint")
             )
-        told = approval_action(approval, ActionKind.APPROVE, by=by, via=via).to_audit()
-        self._rule(approval, "approved", by=by, at=now, expires_at=now + APPROVAL_LIFETIME, record=told)
+        record = approval_action(approval, ActionKind.APPROVE, by=by, via=via).to_audit()
+        self._decide(approval, "approved", by=by, at=now, expires_at=now + APPROVAL_LIFETIME, record=record)
 
     def reject(
-        self, approval: Approval, by: str, now: float, reason: str | None = None, via: Channel = "terminal"
+        self, approval: Approval, by: str, now: float, reason: str | None = None, *, via: Channel = "terminal"
     ) -> None:
         """Reject the call. It and its variations can be requested again after ten minutes.
 
         Raises:
             CallRefused: the approval is no longer pending.
         """
-        told = approval_action(approval, ActionKind.REJECT, by=by, via=via, reason=reason or "").to_audit()
+        record = approval_action(approval, ActionKind.REJECT, by=by, via=via, reason=reason or "").to_audit()
         until = now + WAIT_AFTER_REJECTION
-        self._rule(approval, "rejected", by=by, at=now, reason=reason, retry_at=until, record=told)
+        self._decide(approval, "rejected", by=by, at=now, reason=reason, retry_at=until, record=record)
 
-    def _rule(self, approval: Approval, status: ApprovalStatus, **ruling: Any) -> None:
-        if not self._store.decide_approval(approval.code, status, **ruling):
+    def _decide(self, approval: Approval, status: ApprovalStatus, **decision: Any) -> None:
+        if not self._store.decide_approval(approval.code, status, **decision):
             raise CallRefused(
                 Reason.UNKNOWN, message("permissions.no_longer_pending"), message("permissions.no_longer_pending_hint")
             )

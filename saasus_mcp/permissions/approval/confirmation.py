@@ -22,7 +22,7 @@ from saasus_mcp.store import ProofUse
 CONFIRMATION_LIFETIME = 10 * 60
 ASK = message("permissions.ask_person_hint")
 MIN_READING_SECONDS = 2.0
-"""Nobody reads a question and answers it in less: a no that comes sooner is taken for the client's own."""
+"""A person needs longer to read a question. A faster no is attributed to the client."""
 QUESTION_PURPOSE = "question"
 FIELD_NAME, FIELD_YES = "name", "confirm"
 
@@ -85,20 +85,22 @@ class ConfirmationService:
     def __init__(self, sealer: Encryptor) -> None:
         self._sealer = sealer
 
-    def seal_question(self, binding: Binding, question: ConfirmationPrompt, sight: TargetSnapshot, now: float) -> str:
+    def seal_question(
+        self, binding: Binding, question: ConfirmationPrompt, snapshot: TargetSnapshot, now: float
+    ) -> str:
         """Return the state that must come back with the answer."""
         asked = {
             "nonce": secrets.token_hex(16),
             "binding": binding.digest(),
             "name": question.name,
-            "bound": sight.encoded,
+            "bound": snapshot.encoded,
             "shown": json_digest(question.message),
             "expires": now + CONFIRMATION_LIFETIME,
         }
         return self._sealer.encrypt_token(asked, QUESTION_PURPOSE)
 
     def verify_reply(
-        self, reply: ConfirmationReply, binding: Binding, sight: TargetSnapshot, now: float, *, typed: bool = False
+        self, reply: ConfirmationReply, binding: Binding, snapshot: TargetSnapshot, now: float, *, typed: bool = False
     ) -> Proof | StaleAnswer:
         """Return the proof of a reply, or StaleAnswer if the target changed since the question, or the
         decision now demands a typed name that the question did not.
@@ -120,7 +122,7 @@ class ConfirmationService:
         no = _no(reply.answer.content, asked["name"])
         if no is not None:
             raise self._fast(reply, now) or no
-        if asked["bound"] != sight.encoded or (typed and asked["name"] is None):
+        if asked["bound"] != snapshot.encoded or (typed and asked["name"] is None):
             return StaleAnswer(asked["bound"])
         return Proof(ProofUse("confirmation", asked["nonce"]), by=binding.principal, question_digest=asked["shown"])
 

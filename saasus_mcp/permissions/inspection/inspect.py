@@ -63,25 +63,25 @@ async def inspect_call(
     Args:
         today: the day whose month's usage is read; today in UTC by default.
     """
-    sight = await read_target(operation, args, saas_id, read)
+    snapshot = await read_target(operation, args, saas_id, read)
     reached: list[Impact] = []
 
     async def reach() -> None:
-        reached.append(await assess_impact(operation, args, sight.target, read, today=today))
+        reached.append(await assess_impact(operation, args, snapshot.target, read, today=today))
 
     async with anyio.create_task_group() as group:
         group.start_soon(reach)
-        there = await read_current_state(operation, args, sight, read)
-    return CallInspection(sight, reached[0], there.answer)
+        there = await read_current_state(operation, args, snapshot, read)
+    return CallInspection(snapshot, reached[0], there.answer)
 
 
 async def inspect_target(
     operation: Operation, args: Mapping[str, Any], saas_id: str, read: ApiReader
 ) -> CallInspection:
     """Read the target and the present values, without the impact."""
-    sight = await read_target(operation, args, saas_id, read)
-    there = await read_current_state(operation, args, sight, read)
-    return CallInspection(sight, Impact(), there.answer)
+    snapshot = await read_target(operation, args, saas_id, read)
+    there = await read_current_state(operation, args, snapshot, read)
+    return CallInspection(snapshot, Impact(), there.answer)
 
 
 async def inspect_without_question(

@@ -41,7 +41,7 @@ def verification_read(operation: Operation, args: Mapping[str, Any]) -> tuple[st
 
 
 def was_applied(
-    operation: Operation, args: Mapping[str, Any], status: int, result: Any, before: Any = None
+    operation: Operation, args: Mapping[str, Any], status: int, result: Any, *, before: Any = None
 ) -> bool | None:
     """Return whether a call was applied, by the answer of its verification read; None if the answer does not tell.
 
@@ -110,7 +110,7 @@ def can_undo(operation: Operation, args: Mapping[str, Any], before: Any) -> bool
     return any(each.when and evaluate_over(each.when, given) is True for each in (undo, *undo.also))
 
 
-def is_state_unchanged(undo: UndoRecipe, args: Mapping[str, Any], before: Any, result: Any, now: Any) -> bool | None:
+def is_state_unchanged(undo: UndoRecipe, args: Mapping[str, Any], before: Any, *, result: Any, now: Any) -> bool | None:
     """Return whether the present state is the one that a call left, by the row of effects; None if it does not tell."""
     found = evaluate_over(undo.left, {"args": dict(args), "before": before, "now": now, "result": result})
     return found if isinstance(found, bool) else None

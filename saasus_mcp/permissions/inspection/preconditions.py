@@ -72,13 +72,13 @@ async def check_target_requirements(
         raise NoChange
 
 
-def require_target_exists(operation: Operation, args: Mapping[str, Any], sight: TargetSnapshot) -> None:
+def require_target_exists(operation: Operation, args: Mapping[str, Any], snapshot: TargetSnapshot) -> None:
     """Check that the target of a call exists.
 
     Raises:
         CallRefused: a read answered that it does not.
     """
-    if not sight.missing or not _must_exist(operation):
+    if not snapshot.missing or not _must_exist(operation):
         return
     shown = redact_arguments(operation, args)
     identifying = _identifying(operation) or frozenset(operation.path_parameters)
@@ -123,9 +123,9 @@ def _identifying(operation: Operation) -> frozenset[str]:
     return frozenset(name for text in texts for name in ARGUMENT_REFERENCE.findall(text))
 
 
-def _given(args: Mapping[str, Any], now: float, sight: TargetSnapshot | None = None) -> dict[str, Any]:
+def _given(args: Mapping[str, Any], now: float, snapshot: TargetSnapshot | None = None) -> dict[str, Any]:
     """Return the values that the expressions of a requirement can use, before its own read."""
-    target, status = (sight.target, sight.status) if sight is not None else (None, None)
+    target, status = (snapshot.target, snapshot.status) if snapshot is not None else (None, None)
     return {"args": dict(args), "now": int(now), "result": None, "status": status, "target": target}
 
 

@@ -28,7 +28,7 @@ ARGUMENT_REFERENCE = re.compile(r"\bargs\.(\w+)")
 """An argument that an expression speaks of."""
 OWNER_ARGUMENTS = ("tenant_id", "user_id", "env_id")
 NAME_ARGUMENTS = ("id", "name", "role_name", "attribute_name", "unit_name", "email", "sign_in_id")
-"""Arguments that name what a call creates; the first that is given does."""
+"""Arguments that name the created item. The first one present is used."""
 
 
 class ReadFailure(StrEnum):
@@ -100,12 +100,12 @@ async def read_target(operation: Operation, args: Mapping[str, Any], saas_id: st
 
 
 async def read_current_state(
-    operation: Operation, args: Mapping[str, Any], sight: TargetSnapshot, read: ApiReader
+    operation: Operation, args: Mapping[str, Any], snapshot: TargetSnapshot, read: ApiReader
 ) -> ReadResult:
     """Read the state before a call, for a difference and the undo log: by the row's diff, or the target."""
     recipe = operation.effects.diff
     if recipe is None or recipe.read is None:
-        return ReadResult(sight.target, sight.read_error)
+        return ReadResult(snapshot.target, snapshot.read_error)
     wanted = {name: evaluate_expression(text, args) for name, text in recipe.args.items()}
     seen = await read(recipe.read, {name: item for name, item in wanted.items() if item is not None})
     if recipe.pick is None or seen.read_error:

@@ -17,7 +17,7 @@ DEFAULT_CEILINGS: Mapping[Ceiling, int] = {
     "affected_users_per_hour": 1000,
     "writes_per_minute": 600,
 }
-"""Where a policy says nothing else: far above what a person decides on, far below what a loop does."""
+"""Defaults of a policy: far more than a person decides on, far less than a runaway loop does."""
 
 
 def budget_charges(

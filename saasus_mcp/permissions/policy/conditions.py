@@ -12,7 +12,6 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, get_args
 
 from saasus_mcp.catalog.expressions import cel_environment
-from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.permissions.policy.model import LiveState, PolicyInput
 
@@ -23,10 +22,10 @@ VARIABLES = ("args", "principal", "target", "impact")
 _MAPS = frozenset(VARIABLES) - {"target"}
 LIVE_STATES: tuple[LiveState, ...] = get_args(LiveState)
 MAX_SEPARATE = 8
-"""So many conditions are evaluated one by one as fast as together."""
+"""Up to this number, conditions are evaluated one by one as fast as together."""
 
 MAX_COMBINED = 512
-"""So many combinations of conditions are kept compiled."""
+"""Combinations of conditions that are kept compiled."""
 
 MAX_ERROR_LENGTH = 160
 
@@ -34,24 +33,28 @@ ConditionResult = bool | Message
 """The value of a condition, or why it could not be evaluated. The message repeats no value of the call."""
 
 
-class ConditionSyntaxError(SaasusMcpError):
-    """A condition is not CEL, or uses unknown variables. The message is the compiler's."""
+class ConditionSyntaxError(Exception):
+    """A condition is not CEL, or uses unknown variables. The text is the compiler's."""
 
 
-def check_condition(text: str) -> tuple[int, int, str] | None:
+def check_condition(text: str) -> tuple[int, int, Message | str] | None:
     """Return the fault of a condition as line, column and cause; None for a valid condition."""
     try:
         given = _compiled(text).return_type().name()
     except ConditionSyntaxError as error:
         found = re.search(r"<input>:(\d+):(\d+): (.*)", str(error), re.DOTALL)
-        return (int(found[1]), int(found[2]), _plainly(found[3])) if found else (1, 1, _plainly(str(error)))
-    return None if given in ("BOOL", "DYN") else (1, 1, f"it returns {given.lower()}, not true or false")
+        return (
+            (int(found[1]), int(found[2]), _compiler_error(found[3])) if found else (1, 1, _compiler_error(str(error)))
+        )
+    return None if given in ("BOOL", "DYN") else (1, 1, message("policy.condition.not_boolean", type=given.lower()))
 
 
 @cache
 def used_variables(text: str) -> frozenset[str]:
     """Return the variables of a valid condition: those without which it does not compile."""
-    return frozenset(name for name in VARIABLES if re.search(rf"\b{name}\b", text) and not _stands_without(text, name))
+    return frozenset(
+        name for name in VARIABLES if re.search(rf"\b{name}\b", text) and not _compiles_without(text, name)
+    )
 
 
 def strip_literals(text: str) -> str:
@@ -70,11 +73,11 @@ def evaluate_conditions(texts: tuple[str, ...], case: PolicyInput) -> Iterable[C
     """Return the result of each valid condition, in order. An error is a result too."""
     unread = frozenset(state for state in LIVE_STATES if getattr(case, state) is None)
     if not unread or unread.isdisjoint(_states(texts)):
-        return _judged(texts, case, unread)
+        return _evaluate_readable(texts, case, unread)
     missing = [used_states(text) & unread for text in texts]
     left = tuple(text for text, state in zip(texts, missing, strict=True) if not state)
-    judged = iter(_judged(left, case, unread))
-    return (_unreadable(state) if state else next(judged) for state in missing)
+    results = iter(_evaluate_readable(left, case, unread))
+    return (_unreadable(state) if state else next(results) for state in missing)
 
 
 @lru_cache(maxsize=MAX_COMBINED)
@@ -82,36 +85,42 @@ def _states(texts: tuple[str, ...]) -> frozenset[LiveState]:
     return frozenset().union(*map(used_states, texts))
 
 
-def _judged(texts: tuple[str, ...], case: PolicyInput, unread: frozenset[LiveState]) -> Iterable[ConditionResult]:
+def _evaluate_readable(
+    texts: tuple[str, ...], case: PolicyInput, unread: frozenset[LiveState]
+) -> Iterable[ConditionResult]:
     """Return the results: many conditions at once, few one by one on demand."""
     try:
-        facts = cel_environment(VARIABLES, _MAPS).Activation(data=_facts(case, unread))
+        facts = cel_environment(VARIABLES, _MAPS).Activation(data=_activation_data(case, unread))
     except Exception as error:  # noqa: BLE001 - whatever the runtime raises, no condition could be evaluated
-        return [_why(str(error), "")] * len(texts)
-    values = _values(texts, facts) if len(texts) > MAX_SEPARATE else None
-    return values if values is not None else (_one(text, facts) for text in texts)
+        return [_failure(str(error), "")] * len(texts)
+    values = _evaluate_combined(texts, facts) if len(texts) > MAX_SEPARATE else None
+    return values if values is not None else (_evaluate_one(text, facts) for text in texts)
 
 
-def _values(texts: tuple[str, ...], facts: cel.Activation) -> list[ConditionResult] | None:
+def _evaluate_combined(texts: tuple[str, ...], facts: cel.Activation) -> list[ConditionResult] | None:
     """Evaluate all conditions at once; None if one fails, which evaluation one by one then shows."""
     try:
-        together = _together(texts)
-        values = together.eval(activation=facts).plain_value() if together is not None else None
+        combined = _combined_expression(texts)
+        values = combined.eval(activation=facts).plain_value() if combined is not None else None
     except Exception:  # noqa: BLE001 - as above
         return None
-    told = isinstance(values, list) and len(values) == len(texts) and set(map(type, values)) == {bool}
-    return values if told else None
+    complete = isinstance(values, list) and len(values) == len(texts) and set(map(type, values)) == {bool}
+    return values if complete else None
 
 
-def _one(text: str, facts: cel.Activation) -> ConditionResult:
+def _evaluate_one(text: str, facts: cel.Activation) -> ConditionResult:
     try:
         value = _compiled(text).eval(activation=facts)
         kind = value.type().name()
         if kind == "BOOL":
             return value.value() is True
-        return _why(str(value), text) if kind == "ERROR" else message("policy.condition.not_boolean", type=kind.lower())
+        return (
+            _failure(str(value), text)
+            if kind == "ERROR"
+            else message("policy.condition.not_boolean", type=kind.lower())
+        )
     except Exception as error:  # noqa: BLE001 - as above
-        return _why(str(error), text)
+        return _failure(str(error), text)
 
 
 @cache
@@ -121,11 +130,11 @@ def _compiled(text: str, names: tuple[str, ...] = VARIABLES) -> cel.Expression:
     except RuntimeError as error:
         raise ConditionSyntaxError(str(error)) from None
     except TypeError:
-        raise ConditionSyntaxError(message("policy.condition.half_character")) from None
+        raise ConditionSyntaxError(str(message("policy.condition.half_character"))) from None
 
 
 @cache
-def _stands_without(text: str, name: str) -> bool:
+def _compiles_without(text: str, name: str) -> bool:
     try:
         _compiled(text, tuple(variable for variable in VARIABLES if variable != name))
     except ConditionSyntaxError:
@@ -134,16 +143,16 @@ def _stands_without(text: str, name: str) -> bool:
 
 
 @lru_cache(maxsize=MAX_COMBINED)
-def _together(texts: tuple[str, ...]) -> cel.Expression | None:
+def _combined_expression(texts: tuple[str, ...]) -> cel.Expression | None:
     """Return one expression for the list of all conditions, or None if it is too large."""
-    whole = "[" + ",".join(f"({text}\n)" for text in texts) + "]"  # a condition may end in a comment
+    combined = "[" + ",".join(f"({text}\n)" for text in texts) + "]"  # a condition may end in a comment
     try:
-        return cel_environment(VARIABLES, _MAPS).compile(whole)
+        return cel_environment(VARIABLES, _MAPS).compile(combined)
     except RuntimeError:
         return None
 
 
-def _facts(case: PolicyInput, unread: frozenset[LiveState]) -> dict[str, Any]:
+def _activation_data(case: PolicyInput, unread: frozenset[LiveState]) -> dict[str, Any]:
     who = case.principal
     known = {"id": who.id, "groups": sorted(who.groups), "claims": _json(who.claims)}
     facts = {"args": dict(case.args), "principal": known, "target": case.target, "impact": _json(case.impact)}
@@ -168,7 +177,7 @@ def _unreadable(missing: frozenset[LiveState]) -> Message:
     return message("policy.condition.unread", state=first)
 
 
-def _why(said: str, text: str) -> Message:
+def _failure(said: str, text: str) -> Message:
     """Return the runtime's error in our words. Its own text repeats values, which may be secrets."""
     _, missing, rest = said.partition('Key not found in map : "')
     if missing:
@@ -187,9 +196,12 @@ _CAUSES = {
 }
 
 
-def _plainly(said: str) -> str:
+def _compiler_error(said: str) -> Message | str:
     """Return the compiler's first complaint on one line, without its list of accepted tokens."""
-    line = said.splitlines()[0] if said else "it is not an expression"
-    line = line.removesuffix(" [INVALID_ARGUMENT]").replace("Syntax error: ", "").replace(" (in container '')", "")
-    line = re.sub(r" expecting .*", "", line).replace("mismatched input '<EOF>'", "it is incomplete")
+    if not said:
+        return message("policy.condition.not_an_expression")
+    line = said.splitlines()[0].removesuffix(" [INVALID_ARGUMENT]").replace("Syntax error: ", "")
+    line = re.sub(r" expecting .*", "", line.replace(" (in container '')", ""))
+    if line.startswith("mismatched input '<EOF>'"):
+        return message("policy.condition.incomplete")
     return line if len(line) <= MAX_ERROR_LENGTH else line[:MAX_ERROR_LENGTH] + "…"

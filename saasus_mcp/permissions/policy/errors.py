@@ -26,7 +26,7 @@ class PolicyFault:
 
     line: int
     kind: str
-    params: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, Parameter] = field(default_factory=dict)
     place: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -53,13 +53,14 @@ class PolicyFault:
         return SaasusMcpError(self.located(file), self.hint).text(language)
 
     def _params(self) -> dict[str, Parameter]:
-        params: dict[str, Parameter] = dict(self.params)
-        if "given" in self.params:
-            params["given"] = self.params["given"][:MAX_VALUE_LENGTH]
-        if (wanted := self.params.get("wanted")) in _TYPES:
+        params = dict(self.params)
+        given, wanted, form = (params.get(name) for name in ("given", "wanted", "form"))
+        if isinstance(given, str):
+            params["given"] = given[:MAX_VALUE_LENGTH]
+        if isinstance(wanted, str) and wanted in _TYPES:
             params["wanted"] = one_of("policy.type", wanted)
-        if "form" in self.params:
-            params["form"] = one_of("policy.form", self.params["form"])
+        if isinstance(form, str):
+            params["form"] = one_of("policy.form", form)
         return params
 
 

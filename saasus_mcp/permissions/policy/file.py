@@ -86,7 +86,7 @@ class ReloadablePolicy:
         file: the policy file.
         generation: number of accepted policies; cached results of another generation are stale.
         read_at: start of the last read, in nanoseconds since the epoch.
-        last: result of the last reload.
+        last_result: result of the last reload.
     """
 
     def __init__(self, file: Path, catalogue: Catalogue | None = None) -> None:
@@ -97,10 +97,10 @@ class ReloadablePolicy:
         """
         self.file = file
         self._catalogue = catalogue
-        self._one_at_a_time = threading.RLock()
+        self._lock = threading.RLock()
         self.read_at = time.time_ns()
         self._policy = load_policy(file, catalogue)
-        self._fits: PolicyCheck = lambda _: None
+        self._check: PolicyCheck = lambda _: None
         self.generation = 0
         self.last_result = self._in_force()
         if list(self._closed()):
@@ -112,17 +112,17 @@ class ReloadablePolicy:
         Raises:
             SaasusMcpError: the present policy does not.
         """
-        with self._one_at_a_time:
+        with self._lock:
             fits(self._policy)
-            self._fits = fits
+            self._check = fits
 
     def reload(self) -> ReloadResult:
         """Read the file again, and accept it if it is valid and fits. Otherwise the old policy stays. Never raises."""
-        with self._one_at_a_time:
+        with self._lock:
             self.read_at = time.time_ns()
             try:
                 policy = load_policy(self.file, self._catalogue)
-                self._fits(policy)
+                self._check(policy)
                 self._policy = policy
             except SaasusMcpError as error:
                 kept = message("policy.still_in_force", name=self.name, why=error)

@@ -59,13 +59,13 @@ class Decision:
     refusal_reason: Reason = Reason.DENIED
 
 
-_STRICTNESS: tuple[DecisionOutcome, ...] = ("allow", "confirm", "approve", "deny")
+STRICTNESS: Mapping[DecisionOutcome, int] = {"allow": 0, "confirm": 1, "approve": 2, "deny": 3}
 
 
 def stricter_decision(one: Decision, other: Decision) -> Decision:
     """Return the stricter of two decisions. A typed name is required if either requires it."""
-    graver = max(one, other, key=lambda decision: _STRICTNESS.index(decision.outcome))
-    return replace(graver, typed=one.typed or other.typed)
+    stricter = max(one, other, key=lambda decision: STRICTNESS[decision.outcome])
+    return replace(stricter, typed=one.typed or other.typed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class RuleTrace:
     """The effect of one rule on one call, for explanations.
 
     Attributes:
-        passed_over: why the rule does not apply: another `tool`, `who` or `profile`; None if it applies.
+        skipped_by: why the rule does not apply: another `tool`, `who` or `profile`; None if it applies.
         outcome: of the rule, or deny if its condition could not be evaluated.
         value: of its condition; True without one, None if the rule does not apply or the value is unknown.
         error: why the condition could not be evaluated; None otherwise.
@@ -107,9 +107,9 @@ class RuleTrace:
     won: bool = False
 
 
-def is_conditional(considered: Iterable[RuleTrace]) -> bool:
+def is_conditional(traces: Iterable[RuleTrace]) -> bool:
     """Return whether a decision depends on a condition, and so on more than tool and caller."""
-    return any(each.when is not None and each.skipped_by is None for each in considered)
+    return any(each.when is not None and each.skipped_by is None for each in traces)
 
 
 class Policy(Protocol):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from pathlib import Path
+from typing import Literal, get_args
 
 from saasus_mcp.catalog.model import TYPED_LEVELS, Operation
 from saasus_mcp.common.messages import message, one_of
@@ -38,13 +40,14 @@ __all__ = [
 ]
 
 Mode = Literal["read-only", "guarded", "strict"]
+PRESETS_FILE = Path(__file__).with_name("presets.json")
 
 
 @dataclass(frozen=True, slots=True)
 class PresetPolicy:
     """A policy by level alone. A level that its table does not list is denied.
 
-    Each preset also exists as a policy file in `presets/`, to read and copy. A test keeps both equal.
+    The presets are compiled from the policy files in `presets/` (catalog.compile.presets), without reading YAML at start-up.
     """
 
     name: str
@@ -74,14 +77,13 @@ class PresetPolicy:
         return _only(self.decide(case))
 
 
-_READS: Mapping[str, DecisionOutcome] = {"read": "allow", "read_sensitive": "allow"}
-_GRAVE: Mapping[str, DecisionOutcome] = {"write_sensitive": "confirm", "destructive": "confirm", "critical": "approve"}
+def _load_presets() -> Mapping[Mode, PresetPolicy]:
+    tables: Mapping[Mode, Mapping[str, DecisionOutcome]] = json.loads(PRESETS_FILE.read_text(encoding="utf-8"))
+    modes: tuple[Mode, ...] = get_args(Mode)
+    return {mode: PresetPolicy(mode, tables[mode]) for mode in modes}
 
-PRESETS: Mapping[Mode, PresetPolicy] = {
-    "read-only": PresetPolicy("read-only", _READS),
-    "guarded": PresetPolicy("guarded", {**_READS, "write": "allow", **_GRAVE}),
-    "strict": PresetPolicy("strict", {**_READS, "write": "confirm", **_GRAVE}),
-}
+
+PRESETS = _load_presets()
 
 
 @dataclass(frozen=True, slots=True)

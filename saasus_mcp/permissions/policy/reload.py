@@ -30,7 +30,7 @@ FOLDER = "servers"
 POLL_INTERVAL = 1.0
 """Seconds from one look of a server to the next."""
 MAX_POLLS = 60
-"""How often who asks looks for answers before giving up: with pauses of 0.05 s for three seconds."""
+"""Checks for replies before giving up: three seconds, with pauses of 0.05 s."""
 REPLY_POLL_INTERVAL = 0.05
 
 
@@ -151,7 +151,7 @@ def request_reload(folder: Path, file: Path, pause: Callable[[], object]) -> Rel
         pause()
     notes = running_servers(folder, file)
     silent = _silent(notes, now)
-    for note in silent:  # of one that has ended nothing is left then; one that has not notes itself again
+    for note in silent:  # a server that still runs writes its note again
         _file(folder, note.server).unlink(missing_ok=True)
     return ReloadReplies(tuple(note for note in notes if note not in silent), tuple(silent))
 

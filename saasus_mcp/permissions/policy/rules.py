@@ -19,6 +19,7 @@ from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.permissions.policy import conditions
 from saasus_mcp.permissions.policy.conditions import ConditionResult
 from saasus_mcp.permissions.policy.model import (
+    STRICTNESS,
     Ceiling,
     Decision,
     DecisionOutcome,
@@ -30,12 +31,11 @@ from saasus_mcp.permissions.policy.model import (
 
 __all__ = ["Decision", "PolicyInput", "Rule", "RulePolicy", "RuleTrace", "effect_words", "matches_glob"]
 
-STRICTNESS: Mapping[DecisionOutcome, int] = {"allow": 0, "confirm": 1, "approve": 2, "deny": 3}
 NO_RULE = "none"
-"""The name of a decision that no rule made. No rule may be called so."""
+"""The rule name of a decision without a rule. It is reserved."""
 
 MAX_CACHED = 4096
-"""Which rules concern which calls is remembered for so many combinations of operation, caller and profile."""
+"""Combinations of operation, caller and profile whose applicable rules are cached."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class _Concern:
+class _ApplicableRules:
     """The rules that apply to one operation, caller and profile, in file order, with their conditions.
 
     `groups`: the caller's groups, as conditions see them.
@@ -87,12 +87,12 @@ class _Concern:
     conditions: tuple[str, ...]
     groups: frozenset[str]
 
-    def verdicts(self, case: PolicyInput) -> Iterator[ConditionResult]:
+    def results(self, case: PolicyInput) -> Iterator[ConditionResult]:
         """Yield for every rule whether it holds. A rule without a condition holds."""
         if self.conditions and case.principal.groups != self.groups:
             case = replace(case, principal=replace(case.principal, groups=self.groups))
-        told = iter(conditions.evaluate_conditions(self.conditions, case) if self.conditions else ())
-        return (True if rule.when is None else next(told) for rule in self.rules)
+        results = iter(conditions.evaluate_conditions(self.conditions, case) if self.conditions else ())
+        return (True if rule.when is None else next(results) for rule in self.rules)
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,34 +114,34 @@ class RulePolicy:
     confirm_via: Literal["client", "approval"] = "client"
     two_person: bool = False
     ceilings: Mapping[Ceiling, int] | None = field(default_factory=dict)
-    _selecting: dict[str, tuple[Rule, ...]] = field(default_factory=dict, init=False, repr=False)
-    _concerning: dict[tuple[object, ...], _Concern] = field(default_factory=dict, init=False, repr=False)
+    _selected: dict[str, tuple[Rule, ...]] = field(default_factory=dict, init=False, repr=False)
+    _applicable: dict[tuple[object, ...], _ApplicableRules] = field(default_factory=dict, init=False, repr=False)
 
     def required_state(self, operation: Operation, principal: Principal, profile: str) -> frozenset[LiveState]:
         """Return the live state that the conditions of the applicable rules use."""
-        concern = self._concern(operation, principal, profile)
-        return frozenset(state for text in concern.conditions for state in conditions.used_states(text))
+        applicable = self._applicable_rules(operation, principal, profile)
+        return frozenset(state for text in applicable.conditions for state in conditions.used_states(text))
 
     def decide(self, case: PolicyInput) -> Decision:
         """Return the decision on this call."""
         typed = case.operation.level in TYPED_LEVELS
-        concern = self._concern(case.operation, case.principal, case.profile)
-        won = self._winner(concern.rules, concern.verdicts(case))
+        applicable = self._applicable_rules(case.operation, case.principal, case.profile)
+        won = self._winner(applicable.rules, applicable.results(case))
         if won is None:
             return Decision("deny", NO_RULE, message("policy.no_rule"), typed)
         rule, verdict = won
         if isinstance(verdict, Message):
             failed = message("policy.condition_failed", rule=rule.name, why=verdict)
             return Decision("deny", rule.name, failed, typed)
-        outcome = self._hardened(rule.then)
+        outcome = self._final_outcome(rule.then)
         return Decision(outcome, rule.name, rule.reason or one_of("policy.by_rule", outcome, rule=rule.name), typed)
 
     def could_allow(self, operation: Operation, principal: Principal, profile: str = "") -> bool:
         """Return whether some arguments, in some state, could lead to anything but deny."""
-        possible, concern = False, self._concern(operation, principal, profile)
-        who = replace(principal, groups=concern.groups)
-        for rule in concern.rules:
-            verdict = _beforehand(rule, operation, who, profile)
+        possible, applicable = False, self._applicable_rules(operation, principal, profile)
+        who = replace(principal, groups=applicable.groups)
+        for rule in applicable.rules:
+            verdict = _result_in_advance(rule, operation, who, profile)
             if isinstance(verdict, Message) or (verdict is True and rule.then == "deny"):
                 return False
             possible = possible or (verdict is not False and rule.then != "deny")
@@ -149,12 +149,11 @@ class RulePolicy:
 
     def explain(self, case: PolicyInput) -> tuple[RuleTrace, ...]:
         """Return the trace of every rule, in file order."""
-        concern = self._concern(case.operation, case.principal, case.profile)
-        given = dict(zip((rule.name for rule in concern.rules), concern.verdicts(case), strict=True))
-        won = self._winner(concern.rules, given.values())
+        applicable = self._applicable_rules(case.operation, case.principal, case.profile)
+        given = dict(zip((rule.name for rule in applicable.rules), applicable.results(case), strict=True))
+        won = self._winner(applicable.rules, given.values())
         return tuple(
-            self._considered(rule, case, given.get(rule.name), won=won is not None and rule is won[0])
-            for rule in self.rules
+            self._trace(rule, case, given.get(rule.name), won=won is not None and rule is won[0]) for rule in self.rules
         )
 
     def _winner(self, rules: Sequence[Rule], given: Iterable[ConditionResult]) -> tuple[Rule, ConditionResult] | None:
@@ -163,50 +162,51 @@ class RulePolicy:
         for rule, verdict in zip(rules, given, strict=False):
             if verdict is False:
                 continue
-            rank = STRICTNESS[self._hardened(rule.then)] if verdict is True else STRICTNESS["deny"]
+            rank = STRICTNESS[self._final_outcome(rule.then)] if verdict is True else STRICTNESS["deny"]
             if rank > best:
                 won, best = (rule, verdict), rank
             if rank == STRICTNESS["deny"]:
                 break
         return won
 
-    def _considered(self, rule: Rule, case: PolicyInput, verdict: ConditionResult | None, *, won: bool) -> RuleTrace:
-        outcome = self._hardened(rule.then)
+    def _trace(self, rule: Rule, case: PolicyInput, verdict: ConditionResult | None, *, won: bool) -> RuleTrace:
+        outcome = self._final_outcome(rule.then)
         if verdict is None:
-            passed_over: Literal["tool", "who", "profile"] = "who"
+            skipped_by: Literal["tool", "who", "profile"] = "who"
             if not rule.selects(case.operation):
-                passed_over = "tool"
+                skipped_by = "tool"
             elif not rule.applies_to_profile(case.profile):
-                passed_over = "profile"
-            return RuleTrace(rule.name, outcome, rule.when, passed_over)
+                skipped_by = "profile"
+            return RuleTrace(rule.name, outcome, rule.when, skipped_by)
         if isinstance(verdict, Message):
             return RuleTrace(rule.name, "deny", rule.when, error=verdict, won=won)
         return RuleTrace(rule.name, outcome, rule.when, value=verdict, won=won)
 
-    def _hardened(self, outcome: DecisionOutcome) -> DecisionOutcome:
+    def _final_outcome(self, outcome: DecisionOutcome) -> DecisionOutcome:
         return "approve" if outcome == "confirm" and self.confirm_via == "approval" else outcome
 
-    def _concern(self, operation: Operation, principal: Principal, profile: str) -> _Concern:
+    def _applicable_rules(self, operation: Operation, principal: Principal, profile: str) -> _ApplicableRules:
         """Return the rules for this operation, caller and profile, in file order."""
-        sought = (operation.key, principal.id, principal.groups, profile)
-        found = self._concerning.get(sought)
+        key = (operation.key, principal.id, principal.groups, profile)
+        found = self._applicable.get(key)
         if found is None:
             mine = self.groups_of(principal)
             rules = tuple(
                 rule
                 for rule in self._select(operation)
-                if rule.applies_to_profile(profile) and (not rule.who or self._means(rule.who, principal, mine))
+                if rule.applies_to_profile(profile)
+                and (not rule.who or self._matches_caller(rule.who, principal, mine))
             )
-            found = _Concern(rules, tuple(rule.when for rule in rules if rule.when is not None), mine)
-            if len(self._concerning) >= MAX_CACHED:
-                self._concerning.clear()
-            self._concerning[sought] = found
+            found = _ApplicableRules(rules, tuple(rule.when for rule in rules if rule.when is not None), mine)
+            if len(self._applicable) >= MAX_CACHED:
+                self._applicable.clear()
+            self._applicable[key] = found
         return found
 
     def _select(self, operation: Operation) -> tuple[Rule, ...]:
-        found = self._selecting.get(operation.key)
+        found = self._selected.get(operation.key)
         if found is None:
-            found = self._selecting[operation.key] = tuple(rule for rule in self.rules if rule.selects(operation))
+            found = self._selected[operation.key] = tuple(rule for rule in self.rules if rule.selects(operation))
         return found
 
     def groups_of(self, principal: Principal) -> frozenset[str]:
@@ -219,7 +219,7 @@ class RulePolicy:
         closed = {fold_name(name) for name in self.groups}
         return frozenset(own | {name for name in principal.groups if fold_name(name) not in closed})
 
-    def _means(self, who: Sequence[str], principal: Principal, mine: frozenset[str]) -> bool:
+    def _matches_caller(self, who: Sequence[str], principal: Principal, mine: frozenset[str]) -> bool:
         """Return whether an entry matches the caller. A group name of the file never matches a person of that name."""
         return any(name in mine or (name not in self.groups and matches_glob(name, principal.id)) for name in who)
 
@@ -251,7 +251,7 @@ def _glob(pattern: str) -> re.Pattern[str]:
     return re.compile(translate(pattern.replace("[", "[[]")))
 
 
-def _beforehand(rule: Rule, operation: Operation, principal: Principal, profile: str) -> ConditionResult | None:
+def _result_in_advance(rule: Rule, operation: Operation, principal: Principal, profile: str) -> ConditionResult | None:
     """Return the result of a rule for all arguments and states; None if it depends on them."""
     if rule.when is None:
         return True

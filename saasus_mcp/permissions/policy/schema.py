@@ -16,7 +16,7 @@ from saasus_mcp.permissions.policy.yaml_reader import DocumentPath, PolicyDocume
 
 POLICY_SCHEMA, TEST_SCHEMA = "policy.schema.json", "policy-test.schema.json"
 PATTERN_NAMES = {"profile": "profile", "groups": "group", "tools": "tool"}
-"""Which form is explained for a pattern, by the field it stands at; else that of a name."""
+"""The value of `policy.form` for a pattern, by field; `name` for all other fields."""
 
 KEY_FAULTS = {"additionalProperties": "unknown_key", "required": "missing"}
 VALUE_FAULTS = {
@@ -50,7 +50,7 @@ def _faults(error: ValidationError, document: PolicyDocument) -> Iterator[Policy
     """Yield the faults of one validation error."""
     steps: DocumentPath = tuple(error.absolute_path)
     where, given = describe_place(document, steps), _given(error, steps)
-    if error.validator == "anyOf":  # one of something, or a list of it: what was written says which was meant
+    if error.validator == "anyOf":  # an item or a list of items: the type of the value chooses the branch
         branch = int(isinstance(error.instance, list))
         for inner in error.context or ():
             if inner.schema_path[0] == branch:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from saasus_mcp.catalog import Catalogue, Operation, UnknownTool
+from saasus_mcp.common.messages import Parameter
 from saasus_mcp.permissions.policy import conditions
 from saasus_mcp.permissions.policy.errors import PolicyFault
 from saasus_mcp.permissions.policy.model import LiveState
@@ -167,10 +168,10 @@ class PolicyBuilder:
             line = self.document.line("rules", index, "when")
             self.notes.append(PolicyFault(line, "some_without", some, describe_place(self.document, ("rules", index))))
 
-    def _note(self, index: int, key: str | None, what: str, line: int | None = None, **given: str) -> None:
+    def _note(self, index: int, key: str | None, what: str, line: int | None = None, **params: Parameter) -> None:
         steps = ("rules", index) if key is None else ("rules", index, key)
         found = self.document.line(*steps) if line is None else line
-        self.faults.append(PolicyFault(found, what, given, describe_place(self.document, ("rules", index))))
+        self.faults.append(PolicyFault(found, what, params, describe_place(self.document, ("rules", index))))
 
 
 def _has(operation: Operation, state: LiveState) -> bool:

@@ -24,6 +24,7 @@ from yaml import (
 from yaml.constructor import SafeConstructor
 from yaml.resolver import Resolver
 
+from saasus_mcp.common.messages import Parameter, message
 from saasus_mcp.common.private_files import UnsafeFile, read_provided_file
 from saasus_mcp.common.text import visible_text
 from saasus_mcp.permissions.policy.errors import PolicyError, PolicyFault
@@ -72,14 +73,14 @@ def read_document(file: Path) -> PolicyDocument:
     except _Unaccepted as error:
         raise PolicyError(file, [error.fault]) from None
     except yaml.MarkedYAMLError as error:
-        last = len(text.splitlines())  # what is never closed is missed after the end
+        last = len(text.splitlines())  # the parser reports an unclosed value after the last line
         line = min(error.problem_mark.line + 1, last) if error.problem_mark else 0
         what = "anchor" if re.search("alias|anchor", error.context or "") else "not_yaml"  # a bare `*` is half an alias
         raise PolicyError(
-            file, [PolicyFault(line, what, {"why": str(error.problem or "it ends unexpectedly")})]
+            file, [PolicyFault(line, what, {"why": error.problem or message("policy.unexpected_end")})]
         ) from None
     except yaml.YAMLError:
-        raise PolicyError(file, [PolicyFault(0, "not_yaml", {"why": "it ends unexpectedly"})]) from None
+        raise PolicyError(file, [PolicyFault(0, "not_yaml", {"why": message("policy.unexpected_end")})]) from None
 
 
 def _text(file: Path) -> str:
@@ -90,7 +91,9 @@ def _text(file: Path) -> str:
             file, [PolicyFault(0, FILE_FAULTS.get(error.flaw, "not_file"), {"most": str(MAX_BYTES // 1024)})]
         ) from None
     except OSError as error:
-        raise PolicyError(file, [PolicyFault(0, "unreadable", {"why": error.strerror or "it is not a file"})]) from None
+        raise PolicyError(
+            file, [PolicyFault(0, "unreadable", {"why": error.strerror or message("policy.not_a_file")})]
+        ) from None
     try:
         text = raw.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
@@ -104,9 +107,9 @@ def _text(file: Path) -> str:
 
 
 class _Unaccepted(Exception):
-    def __init__(self, event: Event, what: str, **given: str) -> None:
+    def __init__(self, event: Event, what: str, **params: Parameter) -> None:
         super().__init__(what)
-        self.fault = PolicyFault(_line(event), what, given)
+        self.fault = PolicyFault(_line(event), what, params)
 
 
 @dataclass(slots=True)
@@ -169,7 +172,7 @@ def _scalar(event: ScalarEvent) -> str | int | float | bool | None:
     """Return the value of a scalar, as YAML 1.1 resolves it."""
     kind = _kind(event)
     if kind in ("int", "float") and len(event.value) > MAX_NUMBER_LENGTH:
-        raise _Unaccepted(event, "not_yaml", why="this number cannot be read")
+        raise _Unaccepted(event, "not_yaml", why=message("policy.unreadable_number"))
     node, constructor = yaml.ScalarNode(TAG_PREFIX + kind, event.value), SafeConstructor()
     try:
         match kind:
@@ -184,7 +187,7 @@ def _scalar(event: ScalarEvent) -> str | int | float | bool | None:
             case _:
                 return str(event.value)
     except ValueError:
-        raise _Unaccepted(event, "not_yaml", why="this number cannot be read") from None
+        raise _Unaccepted(event, "not_yaml", why=message("policy.unreadable_number")) from None
 
 
 def _kind(event: ScalarEvent) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from saasus_mcp.catalog.expressions import evaluate_over as evaluated
-from saasus_mcp.catalog.model import Operation
+from saasus_mcp.catalog.model import Effects, Operation
 from saasus_mcp.catalog.question_texts import (
     FieldText,
     MetricText,
@@ -48,7 +48,7 @@ from saasus_mcp.permissions.question.values import ValueFactory, format_decimal,
 from saasus_mcp.saasus.tool_answer import compact_json
 
 REPORTED_ELSEWHERE = frozenset({"HTTP 404", TARGET_UNREADABLE.read_error})
-"""Reasons that are no news: the API says that there is nothing, or the target could not be read, which is a warning."""
+"""Read errors that the question does not repeat: an absent record, and an unreadable target, which has its own warning."""
 MAX_LEAD = 2
 EMPTY_ROW = QuestionRecipe(ask=())
 
@@ -94,6 +94,17 @@ def build_question_without_names(asked: QuestionInput, lead: tuple[Text, ...] = 
     return fit_dialog(replace(_Builder(asked, table, NameResolver(table.kinds, asked.args)).build(), lead=lead))
 
 
+def effect_warnings(effects: Collection[Effects]) -> Iterator[QuestionWarning]:
+    """Yield the warnings that follow from the effects of the calls: money, e-mail, connected systems."""
+    money, email = {each.money for each in effects}, {each.email for each in effects}
+    if money - {"no"}:
+        yield QuestionWarning("money", one_of("question.money", "yes" if "yes" in money else "maybe").both())
+    if email - {"no"}:
+        yield QuestionWarning("email", one_of("question.email", "yes" if "yes" in email else "maybe").both())
+    if systems := tuple(dict.fromkeys(SYSTEMS[name] for each in effects for name in each.outside)):
+        yield QuestionWarning("outside", message("question.outside", systems=systems).both())
+
+
 @dataclass(slots=True)
 class _Builder:
     asked: QuestionInput
@@ -110,7 +121,7 @@ class _Builder:
         return redact_arguments(self.asked.operation, self.asked.args)
 
     def build(self) -> Question:
-        operation, survey, row = self.asked.operation, self.asked.inspection, self.row
+        operation, inspection, row = self.asked.operation, self.asked.inspection, self.row
         self._know_target()
         facts = {fact.name: fact for fact in (*self._arguments(), *self._findings())}
         changes = self._ranked(self._changes())
@@ -132,7 +143,7 @@ class _Builder:
         built = Question(
             tool=operation.tool,
             headline=self._headline(asked_as, facts),
-            name=survey.snapshot.name,
+            name=inspection.snapshot.name,
             place=self.asked.destination,
             requester=self.asked.requester,
             facts=tuple(replace(facts[name], lead=name in lead) for name in ordered if name not in reach),
@@ -141,7 +152,7 @@ class _Builder:
             warnings=tuple(self._warnings(facts)),
             undo=self._undo() if self._can_undo() else None,
             reason=self.asked.reason,
-            typed=Text(survey.snapshot.name, survey.snapshot.name) if self.asked.typed else None,
+            typed=Text(inspection.snapshot.name, inspection.snapshot.name) if self.asked.typed else None,
             details=tuple(self._details()),
         )
         return fit_dialog(built)
@@ -196,14 +207,14 @@ class _Builder:
 
     def _compared(self) -> set[str]:
         """Return the arguments that are shown as changes, or that would change nothing."""
-        recipe, survey = self.asked.operation.effects.diff, self.asked.inspection
-        if recipe is None or survey.before is None:
+        recipe, inspection = self.asked.operation.effects.diff, self.asked.inspection
+        if recipe is None or inspection.before is None:
             return set()
         return {name for name in recipe.now if name in self.asked.args}
 
     def _changes(self) -> Iterator[Change]:
-        operation, survey = self.asked.operation, self.asked.inspection
-        found = compare_fields(operation, self.asked.args, survey.before) or ()
+        operation, inspection = self.asked.operation, self.asked.inspection
+        found = compare_fields(operation, self.asked.args, inspection.before) or ()
         beside_before, beside_after = self._present(), self.shown
         for change in found:
             if change.field.split(".", 1)[0] in self.row.hide:
@@ -260,11 +271,11 @@ class _Builder:
         return next((line for line in lines if not self._placeholders(line) & unknown), lines[0] if lines else None)
 
     def _holds(self, line: QuestionLine) -> bool:
-        survey = self.asked.inspection
+        inspection = self.asked.inspection
         given = {
             "args": strip_nul(dict(self.asked.args)),
-            "target": survey.snapshot.target,
-            "before": strip_nul(survey.before),
+            "target": inspection.snapshot.target,
+            "before": strip_nul(inspection.before),
         }
         return not line.when or evaluated(line.when, given) is True
 
@@ -289,9 +300,11 @@ class _Builder:
         return Sentence(text, tuple((name, known[name]) for name in sorted(used) if name in known)) if used else text
 
     def _warnings(self, facts: Mapping[str, Fact]) -> Iterator[QuestionWarning]:
-        effects, sight = self.asked.operation.effects, self.asked.inspection.snapshot
-        if sight.read_error:
-            yield QuestionWarning("unseen", message("question.target_unread", why=ReadError(sight.read_error)).both())
+        effects, snapshot = self.asked.operation.effects, self.asked.inspection.snapshot
+        if snapshot.read_error:
+            yield QuestionWarning(
+                "unseen", message("question.target_unread", why=ReadError(snapshot.read_error)).both()
+            )
         for line in self.row.warn:
             if self._holds(line):
                 yield QuestionWarning("consequence", self._filled(line.text, facts))
@@ -300,17 +313,7 @@ class _Builder:
         if effects.undo is not None and not self._can_undo():
             lost = effects.undo.kind == "lost"
             yield QuestionWarning("irreversible" if lost else "recreate", self._undo())
-        if effects.money != "no":
-            yield QuestionWarning(
-                "money", one_of("question.money", "yes" if effects.money == "yes" else "maybe").both()
-            )
-        if effects.email != "no":
-            yield QuestionWarning(
-                "email", one_of("question.email", "yes" if effects.email == "yes" else "maybe").both()
-            )
-        if effects.outside:
-            systems = tuple(SYSTEMS[name] for name in effects.outside)
-            yield QuestionWarning("outside", message("question.outside", systems=systems).both())
+        yield from effect_warnings([effects])
 
     def _can_undo(self) -> bool:
         return can_undo(self.asked.operation, self.asked.args, self.asked.inspection.before)

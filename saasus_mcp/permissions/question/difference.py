@@ -7,12 +7,12 @@ from typing import Any
 from saasus_mcp.catalog.question_texts import FieldText
 
 CONTEXT_LENGTH = 20
-"""Characters shown on each side of what differs between two long texts."""
+"""Characters of context on each side of a difference between two long texts."""
 LONG_TEXT = 120
 MAX_WHOLE_LIST = 8
-"""Items of a list that is shown whole on both sides."""
+"""Up to this number of items, a list is shown whole on both sides."""
 WHOLE_KINDS = frozenset({"tiers", "prices"})
-"""Kinds of value that are never cut: an equal tier that were left out would look like one that goes."""
+"""Kinds of value that are never cut: a tier left out because it is equal would look like a removed one."""
 
 
 def differing_values(before: Any, after: Any, field: FieldText) -> tuple[Any, Any]:

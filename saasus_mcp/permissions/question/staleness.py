@@ -20,18 +20,18 @@ MAX_CHANGES = 3
 """Changes of the target that are listed one by one."""
 
 
-def explain_stale_question(before: str, sight: TargetSnapshot) -> tuple[Text, ...]:
+def explain_stale_question(before: str, snapshot: TargetSnapshot) -> tuple[Text, ...]:
     """Return why a person is asked again, given the earlier snapshot (TargetSnapshot.bound)."""
-    if before == sight.encoded:
+    if before == snapshot.encoded:
         return (message("question.policy_stricter").both(),)
-    return (message("question.target_changed").both(), *_since(before, sight))
+    return (message("question.target_changed").both(), *_since(before, snapshot))
 
 
-def explain_stale_approval(approval: Approval, sight: TargetSnapshot) -> tuple[Text, ...]:
+def explain_stale_approval(approval: Approval, snapshot: TargetSnapshot) -> tuple[Text, ...]:
     """Return why an approval is no longer valid."""
-    if approval.bound == sight.encoded:
+    if approval.bound == snapshot.encoded:
         return (message("question.approval_void_stricter", code=approval.code).both(),)
-    return (message("question.approval_void", code=approval.code).both(), *_since(approval.bound, sight))
+    return (message("question.approval_void", code=approval.code).both(), *_since(approval.bound, snapshot))
 
 
 def added_lines(before: str, now: str) -> tuple[str, ...]:
@@ -40,13 +40,13 @@ def added_lines(before: str, now: str) -> tuple[str, ...]:
     return tuple(line.strip() for line in now.splitlines() if line not in known)
 
 
-def _since(before: str, sight: TargetSnapshot) -> tuple[Text, ...]:
+def _since(before: str, snapshot: TargetSnapshot) -> tuple[Text, ...]:
     """Yield how the target changed; of a target that became readable or unreadable, only that."""
-    if was_readable(before) == was_readable(sight.encoded):
-        return tuple(_changed(before, sight.encoded))[:MAX_CHANGES]
-    if not sight.read_error:
+    if was_readable(before) == was_readable(snapshot.encoded):
+        return tuple(_changed(before, snapshot.encoded))[:MAX_CHANGES]
+    if not snapshot.read_error:
         return (message("question.now_readable").both(),)
-    return (message("question.now_unreadable", why=ReadError(sight.read_error)).both(),)
+    return (message("question.now_unreadable", why=ReadError(snapshot.read_error)).both(),)
 
 
 def _changed(before: str, after: str) -> Iterator[Text]:

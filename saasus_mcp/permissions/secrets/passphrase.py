@@ -28,7 +28,7 @@ SALT_BYTES, HASH_BYTES = 16, 32
 COST = {"n": 2**15, "r": 8, "p": 1}
 """About a tenth of a second and 32 MiB a guess. Kept beside each hash, so that it can be raised later."""
 MAX_COST = 32 * COST["n"] * COST["r"] * COST["p"]
-"""What a file may ask for: a gibibyte, and a few seconds."""
+"""The largest cost that a file may set: a gibibyte, and a few seconds."""
 MAX_FILE_BYTES = 4096
 """Bytes of the file."""
 

@@ -103,7 +103,7 @@ class SecretVault:
         identifier = handle.strip().removeprefix(HANDLE_PREFIX)
         hidden = self._store.get_secret(identifier, self._clock())
         secret = self._opened(hidden if hidden is not None and profile in (None, hidden.profile) else None)
-        assert hidden is not None  # noqa: S101 - for the type: what is not there is not opened
+        assert hidden is not None  # noqa: S101 - for the type checker: _opened refuses None
         told = {hidden.id: reveal_action(hidden, by=by, via=via).to_audit()}
         if not self._store.take_secrets(told, self._clock()):
             raise CallRefused(

@@ -36,7 +36,9 @@ async def verify_outcome(call: PreparedCall, answer: ToolAnswer, read: ApiReader
     seen = await read(*wanted)
     if seen.status is None:
         return answer
-    applied = was_applied(call.operation, call.arguments.values, seen.status, seen.answer, call.inspection.before)
+    applied = was_applied(
+        call.operation, call.arguments.values, seen.status, seen.answer, before=call.inspection.before
+    )
     if applied is None:
         return answer
     outcome = Outcome.APPLIED if applied else Outcome.NOT_APPLIED
@@ -65,7 +67,7 @@ async def require_unchanged(catalogue: Catalogue, entry: UndoEntry, read: ApiRea
     seen = await read(*wanted)
     if seen.status is None:
         raise _unreadable(ReadError(seen.read_error))
-    if was_applied(operation, entry.arguments, seen.status, seen.answer, entry.before) is not True:
+    if was_applied(operation, entry.arguments, seen.status, seen.answer, before=entry.before) is not True:
         raise _changed(message("server.undo_changed"))
 
 
@@ -84,7 +86,7 @@ async def _require_item_unchanged(
     if seen.read_error:
         raise _unreadable(ReadError(seen.read_error))
     if undo.left:
-        if is_state_unchanged(undo, entry.arguments, entry.before, entry.result, seen.answer) is not True:
+        if is_state_unchanged(undo, entry.arguments, entry.before, result=entry.result, now=seen.answer) is not True:
             raise _changed(message("server.undo_changed"))
         return
     fields = changed_fields(entry.result, seen.answer)

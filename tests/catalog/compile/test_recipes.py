@@ -347,9 +347,9 @@ def test_a_deletion_was_done_if_a_404_says_so_and_a_failed_read_says_nothing(
 def test_an_update_was_done_where_what_was_sent_is_there_and_not_where_nothing_changed(catalogue: Catalogue) -> None:
     update = catalogue.find("auth.UpdateAuthInfo")
     args, before = {"callback_url": "https://new"}, {"callback_url": "https://old"}
-    assert was_applied(update, args, 200, {"callback_url": "https://new"}, before) is True
-    assert was_applied(update, args, 200, {"callback_url": "https://old"}, before) is False
-    assert was_applied(update, args, 200, {"callback_url": "https://third"}, before) is None
+    assert was_applied(update, args, 200, {"callback_url": "https://new"}, before=before) is True
+    assert was_applied(update, args, 200, {"callback_url": "https://old"}, before=before) is False
+    assert was_applied(update, args, 200, {"callback_url": "https://third"}, before=before) is None
     assert was_applied(update, args, 200, {"callback_url": "https://old"}) is None, "unknown without the state before"
 
 
@@ -364,9 +364,11 @@ def test_equal_fields_prove_nothing_where_something_was_sent_that_no_read_shows(
         "seller_sns_topic_arn",
     )
     before = {**dict.fromkeys(fields, "x"), "sqs_arn": "x"}
-    assert was_applied(update, {"role_arn": "x", "role_external_id": "new"}, 200, before, before) is None
+    assert was_applied(update, {"role_arn": "x", "role_external_id": "new"}, 200, before, before=before) is None
     assert (
-        was_applied(update, {"role_arn": "y", "role_external_id": "new"}, 200, {**before, "role_arn": "y"}, before)
+        was_applied(
+            update, {"role_arn": "y", "role_external_id": "new"}, 200, {**before, "role_arn": "y"}, before=before
+        )
         is True
     )
 
@@ -380,8 +382,8 @@ def test_a_creation_without_a_unique_name_is_never_taken_for_done(catalogue: Cat
 def test_what_is_picked_from_a_list_is_read_back_by_picking_it_again(catalogue: Catalogue) -> None:
     update = catalogue.find("auth.UpdateRole")
     args, before = {"role_name": "r", "display_name": "new"}, {"role_name": "r", "display_name": "old"}
-    assert was_applied(update, args, 200, {"roles": [{"role_name": "r", "display_name": "new"}]}, before) is True
-    assert was_applied(update, args, 200, {"roles": []}, before) is None
+    assert was_applied(update, args, 200, {"roles": [{"role_name": "r", "display_name": "new"}]}, before=before) is True
+    assert was_applied(update, args, 200, {"roles": []}, before=before) is None
 
 
 def test_an_expression_with_more_work_than_the_runtime_allows_has_no_value() -> None:

@@ -124,5 +124,5 @@ def test_a_name_inside_a_condition_is_not_a_variable() -> None:
 def test_what_is_no_expression_at_all_is_told(text: str, why: str) -> None:
     fault = conditions.check_condition(text)
     assert fault is not None
-    assert why in fault[2]
+    assert why in str(fault[2])
     assert conditions.check_condition("args.x == 1") is None

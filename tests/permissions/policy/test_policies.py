@@ -78,7 +78,7 @@ def test_what_is_remembered_of_callers_is_bounded(deleting: Operation, monkeypat
     decided = build_policy(build_rule(who=("local:*",)))
     for number in range(50):
         assert decided.decide(build_case(deleting, principal=Principal(f"local:{number}"))).outcome == "allow"
-    assert len(decided._concerning) <= 10
+    assert len(decided._applicable) <= 10
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,35 @@
+"""Presets are compiled from their policy files, and only a plain table of levels compiles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from saasus_mcp.catalog.compile.presets import PresetError, compile_presets
+
+PRESET = "version: 1\nname: strict\nrules:\n- {name: strict/read, levels: [read], then: allow, reason: r}\n"
+
+
+def test_a_table_of_levels_compiles(tmp_path: Path) -> None:
+    (tmp_path / "strict.yaml").write_text(PRESET, encoding="utf-8")
+    assert compile_presets(tmp_path) == '{\n "strict": {\n  "read": "allow"\n }\n}\n'
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("name: strict\n", "name: other\n"),
+        ("version: 1\n", "version: 1\nconfirm_via: approval\n"),
+        ("reason: r}", "reason: r, when: 'true'}"),
+        ("[read]", "[read, write]"),
+        ("[read]", "[harmless]"),
+        ("then: allow", "then: maybe"),
+        ("strict/read", "strict/write"),
+        ("reason: r}\n", "reason: r}\n- {name: strict/read, levels: [read], then: deny, reason: r}\n"),
+    ],
+)
+def test_anything_else_is_an_error(tmp_path: Path, old: str, new: str) -> None:
+    (tmp_path / "strict.yaml").write_text(PRESET.replace(old, new), encoding="utf-8")
+    with pytest.raises(PresetError, match=r"strict\.yaml"):
+        compile_presets(tmp_path)
