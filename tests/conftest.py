@@ -39,6 +39,20 @@ ENGINES = {"start_job_server"}
 
 _NUMBERS = itertools.count()
 
+TESTS = Path(__file__).parent
+SLOW_FOLDERS = (
+    "attacks/",
+    "browser/",
+    "hardening/",
+    "jobs/",
+    "properties/",
+    "questions/",
+    "server/pipeline/",
+    "cli/specs/",
+    "scripts/",
+)
+"""Folders that run all operations or many examples: `make test-fast` leaves them out."""
+
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark tests that can start processes, and leave out those of PostgreSQL where there is no server."""
@@ -48,6 +62,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for marker, helpers in (("process", STARTERS), ("slow", ENGINES)):
             if helpers & names:
                 item.add_marker(marker)
+        if item.path.relative_to(TESTS).as_posix().startswith(SLOW_FOLDERS):
+            item.add_marker("slow")
         without_server = SERVER is None and item.get_closest_marker("postgresql")
         (left_out if without_server else kept).append(item)
     items[:] = kept

@@ -49,7 +49,7 @@ def test_an_approval_is_read_given_and_used_once(stage: BrowserServer, signed_in
     assert "15 min left" in said(page)
     page.get_by_label("To approve, type:").fill(name)
     page.get_by_role("button", name="Approve once").click()
-    assert "may now make this very call once" in said(page)
+    assert "can make exactly this call once" in said(page)
     assert "by token:boss" in said(page)
     arguments = {"tenant_id": stage.tenant(name)}
     assert stage.calls("auth_delete_tenant", arguments).ok
@@ -81,7 +81,7 @@ def test_it_works_by_keyboard_alone(stage: BrowserServer, signed_in: SignIn, nam
     tabs_to("name")
     page.keyboard.type(name)
     page.keyboard.press("Enter")
-    page.get_by_text("may now make this very call once").wait_for()
+    page.get_by_text("can make exactly this call once").wait_for()
     assert stage.status() == "approved"
 
 
@@ -196,7 +196,7 @@ def test_single_sign_on_lets_approvers_in_and_nobody_else(stage: BrowserServer, 
     page.get_by_role("link", name="hanako").click()
     page.wait_for_url(f"**/approvals/{approval.code}")
     assert f"oidc:{stage.openid.issuer}|hanako" in page.locator("header").inner_text()
-    for person, why in (("taro", "lacks the group of approvers (approvers)"), ("nobody", "provider ended it")):
+    for person, why in (("taro", "not in the approvers' group (approvers)"), ("nobody", "provider canceled the sign-in")):
         other = opened(f"{stage.url}/console/sso")
         other.get_by_role("link", name=person).click()
         assert why in said(other)
@@ -209,11 +209,11 @@ def test_somebody_elses_answer_of_the_provider_signs_nobody_in(stage: BrowserSer
         begun = attacker.get(f"{stage.url}/console/sso").headers["location"]
         answer = attacker.get(f"{stage.openid.issuer}/as/hanako?{urlsplit(begun).query}").headers["location"]
     victim = opened(answer)
-    assert "begun in another browser" in said(victim)
+    assert "started in another browser" in said(victim)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"], ids=["another site", "another port of this host"])
-@pytest.mark.parametrize("deed", ["approve", "reject", "freeze", "sign-out"])
+@pytest.mark.parametrize("action", ["approve", "reject", "freeze", "sign-out"])
 def test_a_form_on_another_site_decides_nothing(
     stage: BrowserServer, signed_in: SignIn, name: str, host: str, action: str
 ) -> None:
@@ -304,7 +304,7 @@ def test_a_hidden_secret_is_shown_once(stage: BrowserServer, signed_in: SignIn) 
     assert shown not in answer
     page.get_by_label("Handle").fill(handle[0])
     page.get_by_role("button", name="Reveal once").click()
-    assert "unknown, used up or expired" in page.get_by_role("alert").inner_text()
+    assert "unknown, already used or expired" in page.get_by_role("alert").inner_text()
 
 
 def test_the_decision_for_anybody_can_be_looked_up(stage: BrowserServer, signed_in: SignIn) -> None:
