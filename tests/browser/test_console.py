@@ -196,7 +196,10 @@ def test_single_sign_on_lets_approvers_in_and_nobody_else(stage: BrowserServer, 
     page.get_by_role("link", name="hanako").click()
     page.wait_for_url(f"**/approvals/{approval.code}")
     assert f"oidc:{stage.openid.issuer}|hanako" in page.locator("header").inner_text()
-    for person, why in (("taro", "not in the approvers' group (approvers)"), ("nobody", "provider canceled the sign-in")):
+    for person, why in (
+        ("taro", "not in the approvers' group (approvers)"),
+        ("nobody", "provider canceled the sign-in"),
+    ):
         other = opened(f"{stage.url}/console/sso")
         other.get_by_role("link", name=person).click()
         assert why in said(other)
