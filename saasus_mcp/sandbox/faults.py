@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from saasus_mcp.catalog import Catalogue
 from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.messages import message
 
 Kind = Literal[
     "latency",
@@ -119,10 +120,6 @@ class FaultInjector:
 SPECIFICATION = re.compile(
     r"(?P<kind>latency|status|reset|drop)(?:=(?P<value>[0-9.:]{1,20}))?(?:@(?P<on>[A-Za-z0-9_.]{1,100}))?(?:%(?P<rate>[0-9.]{1,6}))?"
 )
-FORM = (
-    "Write latency=SECONDS, status=CODE or status=CODE:RETRY_AFTER_SECONDS, reset or drop, optionally followed by @TOOL for one tool "
-    "and %PERCENT for a share of the requests: latency=2@auth_get_tenant%50."
-)
 
 
 def parse_fault(text: str, catalogue: Catalogue) -> dict[str, Any]:
@@ -135,15 +132,15 @@ def parse_fault(text: str, catalogue: Catalogue) -> dict[str, Any]:
     """
     found = SPECIFICATION.fullmatch(text.strip())
     if found is None:
-        raise SaasusMcpError(f"{text[:80]!r} is not a fault.", FORM)
+        raise SaasusMcpError(message("sandbox.not_a_fault", text=text[:80]), message("sandbox.fault_hint"))
     kind, value, on, rate = found["kind"], found["value"], found["on"], found["rate"]
     try:
         told = _VALUES[kind](value or "")
         share = float(rate) / 100 if rate else 1.0
     except ValueError:
-        raise SaasusMcpError(f"{text[:80]!r} is not a fault: its number is invalid.", FORM) from None
+        raise SaasusMcpError(message("sandbox.fault_number", text=text[:80]), message("sandbox.fault_hint")) from None
     if not 0 < share <= 1:
-        raise SaasusMcpError(f"{text[:80]!r} is not a fault: the share is more than 0 and at most 100 percent.", FORM)
+        raise SaasusMcpError(message("sandbox.fault_share", text=text[:80]), message("sandbox.fault_hint"))
     return {**told, "on": catalogue.find(on).key if on else EVERY, "rate": share}
 
 

@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from saasus_mcp.common.errors import SaasusMcpError
+from saasus_mcp.common.messages import message
 from saasus_mcp.sandbox.app import CONNECTION, Sandbox
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def create_server(host: str, port: int, sandbox: Sandbox) -> uvicorn.Server:
         SaasusMcpError: the host is not local.
     """
     if not _is_loopback(host):
-        raise SaasusMcpError(f"The sandbox listens on this computer only, not on {host!r}.", "Use 127.0.0.1.")
+        raise SaasusMcpError(message("sandbox.not_local", host=host), message("sandbox.not_local_hint"))
     import uvicorn  # noqa: PLC0415 - only where a sandbox is served
     from uvicorn.protocols.http.h11_impl import H11Protocol  # noqa: PLC0415
 

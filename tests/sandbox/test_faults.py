@@ -173,7 +173,7 @@ def test_a_fault_is_read_as_the_command_line_takes_it(catalogue: Catalogue, text
 def test_a_fault_of_another_form_is_refused_with_the_form(catalogue: Catalogue, text: str) -> None:
     with pytest.raises(SaasusMcpError) as refused:
         parse_fault(text, catalogue)
-    assert "latency=SECONDS" in refused.value.hint
+    assert "latency=SECONDS" in str(refused.value.hint)
 
 
 def test_a_fault_on_an_unknown_tool_names_the_nearest(catalogue: Catalogue) -> None:

@@ -33,6 +33,7 @@ from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import Message, message
 from saasus_mcp.server.surface.toolsets import SurfaceKind
 from saasus_mcp.settings import Settings, credential_variables, parse_endpoint, require_valid_credentials
+from saasus_mcp.settings.validation import InvalidValue
 
 SERVER_NAME = "saasus"
 NAME_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,40}")
@@ -138,8 +139,8 @@ def _parse_request(
             entry["url"] = parse_endpoint(entry["url"])
         except SaasusMcpError as error:
             raise InstallError(message("cli_install.invalid_url", reason=error), nothing_written) from None
-        except ValueError as error:
-            raise InstallError(message("cli_install.invalid_url", reason=f"{error}."), nothing_written) from None
+        except InvalidValue as error:
+            raise InstallError(message("cli_install.invalid_url", reason=error.problem), nothing_written) from None
         if not known.url_key:
             raise InstallError(
                 message("cli_install.no_remote_servers", client=known.title),
