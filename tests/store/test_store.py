@@ -359,7 +359,7 @@ def test_a_store_that_is_lost_midway_is_an_error_and_nothing_else(shared: tuple[
     execute(other, "DROP TABLE audit")
     with pytest.raises(StoreError) as caught:
         store.commit("c-1", RECORD, NOW)
-    assert caught.value.message.id == "store.unusable"
+    assert caught.value.message.id == "store.database_failed"
 
 
 def kept(number: int, size: int = 10, principal: str = "me") -> StoredResult:
