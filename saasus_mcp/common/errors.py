@@ -25,7 +25,7 @@ class SaasusMcpError(Exception):
 
     def __init__(self, message: Message | str, hint: Message | str = "") -> None:
         super().__init__(message)
-        self.message: Any = message  # str: until every text is in the catalogue
+        self.message: Any = message  # Message, or the text of a library
         self.hint: Any = hint
 
     def text(self, language: Language) -> str:
