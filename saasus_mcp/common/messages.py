@@ -46,7 +46,7 @@ class Message:
 
     def both(self) -> Text:
         """Return the message in both languages, for data that is stored and rendered later."""
-        return Text(self.text("en"), self.text("ja"))
+        return bilingual(self)
 
     def as_json(self) -> dict[str, Any]:
         """Return the id and the parameters as JSON values, for the audit log."""
@@ -77,7 +77,12 @@ class Sentences:
 
     def both(self) -> Text:
         """Return the sentences in both languages."""
-        return Text(self.text("en"), self.text("ja"))
+        return bilingual(self)
+
+
+def bilingual(text: Localized) -> Text:
+    """Return a text in both languages, for data that is stored and rendered later."""
+    return Text(text.text("en"), text.text("ja"))
 
 
 def message(id: str, /, **params: Parameter) -> Message:

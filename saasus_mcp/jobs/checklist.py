@@ -8,14 +8,14 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from saasus_mcp.common.language import Text
-from saasus_mcp.common.messages import Localized, Message, message
+from saasus_mcp.common.messages import Localized, Message, bilingual, message
 from saasus_mcp.jobs.job_context import GroupResult, JobContext
 from saasus_mcp.jobs.job_kind import JobResult
 from saasus_mcp.jobs.job_phases import run_phases, split_phases
 from saasus_mcp.jobs.job_reader import JobReader, ReadFailed
 from saasus_mcp.jobs.plan import Plan, PlanStep, StepGroup
 from saasus_mcp.jobs.plan_question import format_notes
-from saasus_mcp.jobs.question_values import bilingual, optional_list
+from saasus_mcp.jobs.question_values import optional_list
 from saasus_mcp.permissions.question.content import (
     Fact,
     FixedText,

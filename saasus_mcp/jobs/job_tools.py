@@ -8,9 +8,8 @@ from dataclasses import replace
 import anyio
 
 from saasus_mcp.catalog.jobs import JOBS_TOOLSET, JobSpec
-from saasus_mcp.common.messages import message
+from saasus_mcp.common.messages import bilingual, message
 from saasus_mcp.jobs import job_report
-from saasus_mcp.jobs.question_values import bilingual
 from saasus_mcp.jobs.runner import JobRunner
 from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.saasus.tool_answer import ToolAnswer, compact_json, failed_answer

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from saasus_mcp.common.language import Language, Text
-from saasus_mcp.common.messages import Localized
+from saasus_mcp.common.messages import Localized, bilingual
 from saasus_mcp.common.text import quote_name
 from saasus_mcp.permissions.question.content import NoValue, Quantity, Value, ValueList
 
@@ -23,11 +23,6 @@ class JoinedTexts:
 
     def text(self, language: Language) -> str:
         return self.separator.join(each.text(language) for each in self.texts)
-
-
-def bilingual(text: Localized) -> Text:
-    """Return a message in both languages, for a question, which is stored."""
-    return Text(text.text("en"), text.text("ja"))
 
 
 def name_text(name: str) -> Text:

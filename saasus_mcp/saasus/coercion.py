@@ -17,6 +17,7 @@ from saasus_mcp.catalog.model import Operation
 from saasus_mcp.common.json_bounds import find_excess
 from saasus_mcp.common.json_path import JSON_TYPES, JsonPath, Schema
 from saasus_mcp.common.messages import Message, message
+from saasus_mcp.saasus.response_body import refuse_constant
 
 EmptyMeaning = Literal["not_given", "not_text", "top", "value"]
 """Where null and "" mean that an optional argument is not given.
@@ -153,7 +154,7 @@ def _parse_json(text: str) -> Any:
     if find_excess(text.encode("utf-8", "surrogatepass")) is not None:
         raise AmbiguousJson(message("arguments.json_text_too_large"), message("arguments.less_hint"))
     try:
-        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique_fields)
+        return json.loads(text, parse_constant=refuse_constant, object_pairs_hook=_unique_fields)
     except (ValueError, RecursionError):
         return text
 
@@ -163,7 +164,3 @@ def _unique_fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(fields) < len(pairs):
         raise AmbiguousJson(message("arguments.duplicate_field"), message("arguments.duplicate_field_hint"))
     return fields
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")

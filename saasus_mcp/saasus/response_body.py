@@ -23,7 +23,7 @@ def parse_body(raw: bytes) -> Any:
         ValueError: the body is not JSON, or is nested too deeply.
     """
     try:
-        value = json.loads(raw, parse_constant=_refuse_constant, parse_float=_finite)
+        value = json.loads(raw, parse_constant=refuse_constant, parse_float=_finite)
     except RecursionError:
         raise ValueError("nested too deeply") from None
     check_depth(value)
@@ -55,5 +55,6 @@ def _replace_unsupported(value: Any) -> Any:
     return value.encode("utf-8", "replace").decode("utf-8").replace("\0", MARK) if isinstance(value, str) else value
 
 
-def _refuse_constant(name: str) -> Any:
+def refuse_constant(name: str) -> Any:
+    """Raise ValueError for NaN and the infinities, which Python reads and JSON does not have."""
     raise ValueError(f"{name} is not JSON")

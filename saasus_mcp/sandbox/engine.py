@@ -36,6 +36,11 @@ def whole_record(_call: SandboxCall, record: Record) -> Record:
     return record
 
 
+def sent_body(call: SandboxCall) -> Record:
+    """Return the body as the new record, without an id."""
+    return call.body
+
+
 def merge_body(call: SandboxCall, record: Record) -> Record:
     """Return the record with the fields of the body."""
     return {**record, **call.body}

@@ -6,14 +6,13 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from saasus_mcp.common.messages import Message, message, one_of
+from saasus_mcp.common.messages import Message, bilingual, message, one_of
 from saasus_mcp.common.text import quote_text
 from saasus_mcp.jobs.job_context import GroupResult, JobContext
 from saasus_mcp.jobs.job_kind import JobResult
 from saasus_mcp.jobs.job_phases import run_phases
 from saasus_mcp.jobs.job_reader import JobReader
 from saasus_mcp.jobs.plan import Plan
-from saasus_mcp.jobs.question_values import bilingual
 from saasus_mcp.jobs.settings import settings_document, settings_question
 from saasus_mcp.jobs.settings.settings_operations import NOT_APPLIED, RESOURCES, TEXT_OPERATIONS
 from saasus_mcp.jobs.settings.settings_plan import ItemReport, SettingsPlanner

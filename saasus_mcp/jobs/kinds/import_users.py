@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from saasus_mcp.common.language import Language
-from saasus_mcp.common.messages import message
+from saasus_mcp.common.messages import bilingual, message
 from saasus_mcp.jobs.job_context import GroupResult, JobContext
 from saasus_mcp.jobs.job_kind import JobResult
 from saasus_mcp.jobs.job_reader import JobReader
 from saasus_mcp.jobs.plan import AnswerLookup, Plan, PlanStep, StepGroup
-from saasus_mcp.jobs.question_values import bilingual
 from saasus_mcp.jobs.users.existing_users import ExistingUsers, find_existing_users
 from saasus_mcp.jobs.users.import_question import ORDINARY_FACTS, ImportQuestion, PlannedLine
 from saasus_mcp.jobs.users.import_targets import DisplayName, ImportTargets

@@ -10,14 +10,14 @@ from functools import partial
 from typing import Any
 
 from saasus_mcp.common.language import Text
-from saasus_mcp.common.messages import Message, message, one_of
+from saasus_mcp.common.messages import Message, bilingual, message, one_of
 from saasus_mcp.jobs.checklist import Checklist, Summary, run_checklist, steps_fact
 from saasus_mcp.jobs.job_context import JobContext
 from saasus_mcp.jobs.job_kind import JobResult
 from saasus_mcp.jobs.job_reader import JobReader, run_concurrently
 from saasus_mcp.jobs.name_index import names_by_id, resolve_names
 from saasus_mcp.jobs.plan import Plan
-from saasus_mcp.jobs.question_values import bilingual, leading_name, name_text, optional_count, optional_list
+from saasus_mcp.jobs.question_values import leading_name, name_text, optional_count, optional_list
 from saasus_mcp.permissions.question.content import (
     Fact,
     FixedText,

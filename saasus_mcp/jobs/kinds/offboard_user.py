@@ -8,7 +8,7 @@ from typing import Any
 
 from saasus_mcp.common.json_path import InvalidArguments
 from saasus_mcp.common.language import Text
-from saasus_mcp.common.messages import Message, message
+from saasus_mcp.common.messages import Message, bilingual, message
 from saasus_mcp.common.text import quote_text
 from saasus_mcp.jobs.checklist import NO_ANSWER, Checklist, Summary, run_checklist, steps_fact
 from saasus_mcp.jobs.job_context import JobContext
@@ -16,14 +16,7 @@ from saasus_mcp.jobs.job_kind import JobResult
 from saasus_mcp.jobs.job_reader import JobReader, ReadFailed, run_concurrently
 from saasus_mcp.jobs.name_index import resolve_names
 from saasus_mcp.jobs.plan import Plan
-from saasus_mcp.jobs.question_values import (
-    JoinedTexts,
-    bilingual,
-    leading_name,
-    name_text,
-    optional_count,
-    optional_list,
-)
+from saasus_mcp.jobs.question_values import JoinedTexts, leading_name, name_text, optional_count, optional_list
 from saasus_mcp.jobs.users.existing_users import find_accounts
 from saasus_mcp.jobs.users.import_targets import DisplayName
 from saasus_mcp.permissions.question.content import (

@@ -9,10 +9,10 @@ from typing import Any
 
 from saasus_mcp.catalog.question_texts import FieldText, load_question_texts
 from saasus_mcp.common.language import Text
-from saasus_mcp.common.messages import Message, message, one_of
+from saasus_mcp.common.messages import Message, bilingual, message, one_of
 from saasus_mcp.common.text import one_line
 from saasus_mcp.jobs.plan import PlanStep
-from saasus_mcp.jobs.question_values import bilingual, name_text, value_list
+from saasus_mcp.jobs.question_values import name_text, value_list
 from saasus_mcp.permissions.question import difference
 from saasus_mcp.permissions.question.content import Change, Detail, Fact, NamedItem, Quantity, UnresolvedId, Value
 from saasus_mcp.permissions.question.values import ValueFactory

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from saasus_mcp.common.language import Text
-from saasus_mcp.common.messages import Localized, message
-from saasus_mcp.jobs.question_values import JoinedTexts, bilingual, name_text, value_list
+from saasus_mcp.common.messages import Localized, bilingual, message
+from saasus_mcp.jobs.question_values import JoinedTexts, name_text, value_list
 from saasus_mcp.jobs.users.existing_users import ExistingUsers, email_domain
 from saasus_mcp.jobs.users.import_targets import ImportTargets
 from saasus_mcp.jobs.users.user_line import UserLine

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from saasus_mcp.sandbox.call import SandboxCall
-from saasus_mcp.sandbox.engine import CollectionResource
+from saasus_mcp.sandbox.engine import CollectionResource, sent_body
 from saasus_mcp.sandbox.refusals import invalid, not_now
 from saasus_mcp.sandbox.state import Record
 
 PRODUCTION = 3
-
-
-def _as_sent(call: SandboxCall) -> Record:
-    return call.body
 
 
 def _unused(call: SandboxCall, role: Record) -> None:
@@ -40,12 +36,12 @@ def _grants_go_too(call: SandboxCall, env: Record) -> None:
 
 
 ROWS = (
-    CollectionResource("/v1/auth/roles", "roles", "role", key="role_name", new=_as_sent, check=_named, guard=_unused),
+    CollectionResource("/v1/auth/roles", "roles", "role", key="role_name", new=sent_body, check=_named, guard=_unused),
     CollectionResource(
         "/v1/auth/envs",
         "envs",
         "environment",
-        new=_as_sent,
+        new=sent_body,
         unique=("name",),
         guard=_not_production,
         cascade=_grants_go_too,

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from saasus_mcp.sandbox.call import SandboxCall
-from saasus_mcp.sandbox.engine import Check, CollectionResource
+from saasus_mcp.sandbox.engine import Check, CollectionResource, sent_body
 from saasus_mcp.sandbox.refusals import invalid
 from saasus_mcp.sandbox.state import Record, State
 
@@ -52,11 +52,7 @@ def _values_go_too(table: str) -> Check:
 
 def _definitions(path: str, table: str, values_in: str) -> CollectionResource:
     name = "attribute_name"
-    return CollectionResource(path, table, "attribute", key=name, new=_as_sent, cascade=_values_go_too(values_in))
-
-
-def _as_sent(call: SandboxCall) -> Record:
-    return call.body
+    return CollectionResource(path, table, "attribute", key=name, new=sent_body, cascade=_values_go_too(values_in))
 
 
 ROWS = (
