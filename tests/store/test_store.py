@@ -354,12 +354,14 @@ def test_a_folder_that_cannot_be_used_is_an_error_with_a_mend(tmp_path: Path, ho
     assert caught.value.hint
 
 
-def test_a_store_that_is_lost_midway_is_an_error_and_nothing_else(shared: tuple[Store, Store]) -> None:
+def test_a_store_that_is_lost_midway_is_an_error_and_nothing_else(
+    shared: tuple[Store, Store], where: Path | str
+) -> None:
     store, other = shared
     execute(other, "DROP TABLE audit")
     with pytest.raises(StoreError) as caught:
         store.commit("c-1", RECORD, NOW)
-    assert caught.value.message.id == "store.database_failed"
+    assert caught.value.message.id == ("store.unusable" if isinstance(where, Path) else "store.database_failed")
 
 
 def kept(number: int, size: int = 10, principal: str = "me") -> StoredResult:

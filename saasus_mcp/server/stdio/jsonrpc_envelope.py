@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -19,8 +20,10 @@ MessageId = str | int | float
 
 MAX_TOKENS = 50_000
 """Strings and brackets to scan before the search continues at the end of the line."""
-MAX_NUMBER_LENGTH = 400
-"""Digits of a number that is read as an id."""
+MAX_NUMBER_LENGTH = sys.int_info.default_max_str_digits
+"""Digits of a number that is read as an id: as many as in a message that is JSON."""
+MAX_TRAILING_LENGTH = 400
+"""Bytes at the end of a line in which the id is searched."""
 MAX_EXACT_INTEGER = 2**53
 NUMBER = re.compile(rb"-?[0-9][0-9.eE+-]*")
 BRACKET = re.compile(rb"[\[\]{}]")
@@ -72,7 +75,7 @@ def scan_envelopes(line: Line) -> list[Envelope]:
     found = [_read(members) for members in scan.objects]
     if scan.is_complete and isinstance(line, bytes):
         return found
-    last = TRAILING_ID.search(tail[-MAX_NUMBER_LENGTH:])
+    last = TRAILING_ID.search(tail[-MAX_TRAILING_LENGTH:])
     if len(found) == 1 and not found[0].has_id:
         return [replace(found[0], id=_usable(_scalar(last[1])) if last else None, has_id=True)]
     return found if len(found) == 1 else [*found, UNSCANNED_ENVELOPE]

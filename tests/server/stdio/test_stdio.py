@@ -324,6 +324,7 @@ def sent_lines(draw: st.DrawFn) -> bytes:
 @settings(suppress_health_check=list(HealthCheck))
 @given(st.lists(sent_lines(), max_size=12), st.sampled_from(["2025-03-26", "2025-11-25"]))
 @example([b'{"id":1,"jsonrpc":"2.0","method":"ping"}', b'{"id":1', b"[", b"{", b'"', b"\xff\xfe{\x00"], "2025-03-26")
+@example([b'{"id":1' + b"0" * 400 + b',"jsonrpc":"2.0","method":"ping","params":{"a":"\\ud83d"}}'], "2025-11-25")
 def test_after_any_bytes_each_id_was_answered_once_and_the_server_lives(
     catalogue: Catalogue, tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], revision: str
 ) -> None:
