@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from math import isfinite
 from time import monotonic
 from typing import Any
@@ -230,6 +231,8 @@ def csv_cell(value: Any) -> str:
         return ""
     if isinstance(value, bool | int | float | dict | list):
         return compact_json(value)
+    if isinstance(value, Decimal):
+        return f"{value:f}"
     return f"'{value}" if str(value).startswith(FORMULA_PREFIXES) else str(value)
 
 

@@ -1,0 +1,194 @@
+"""The amounts that another system charged: a CSV from Stripe or an accounting system, by tenant."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from saasus_mcp.common.json_path import InvalidArguments
+from saasus_mcp.common.messages import Lines, Message, message
+from saasus_mcp.common.text import quote_text
+from saasus_mcp.jobs.name_index import fold_name
+
+MAX_LINES = 5_000
+MAX_REPORTED = 50
+MAX_CELL = 2_000
+DELIMITERS = ",;\t"
+HEADINGS: Mapping[str, tuple[str, ...]] = {
+    "tenant": (
+        *(
+            "tenant_id",
+            "テナントid",
+            "customer id",
+            "customer_id",
+            "顧客id",
+            "tenant_name",
+            "テナント名",
+            "tenant",
+            "テナント",
+        ),
+        *("customer", "customer name", "customer_name", "顧客名", "取引先名", "取引先", "請求先名", "請求先"),
+    ),
+    "amount": (
+        *(
+            "total",
+            "合計",
+            "合計金額",
+            "請求金額",
+            "請求額",
+            "税込金額",
+            "税込合計",
+            "amount",
+            "amount due",
+            "amount_due",
+        ),
+        *("amount paid", "amount_paid", "金額"),
+    ),
+    "currency": ("currency", "通貨"),
+}
+"""Headings that are recognised, folded. The first one that the list has is taken."""
+CURRENCIES = {"jpy": "JPY", "円": "JPY", "\N{YEN SIGN}": "JPY", "usd": "USD", "$": "USD", "ドル": "USD"}
+AMOUNT = re.compile(r"(?:\d{1,3}(?:,\d{3}){1,6}|\d{1,18})(?:\.\d{1,6})?")
+NEGATIVE_SIGNS = "-\N{MINUS SIGN}\N{WHITE UP-POINTING TRIANGLE}\N{BLACK UP-POINTING TRIANGLE}"
+
+
+@dataclass(frozen=True, slots=True)
+class ListedAmount:
+    """One line of the list.
+
+    Attributes:
+        tenant: as written: an id, a name, or a customer id of Stripe.
+        currency: empty if the list does not say it.
+    """
+
+    line: int
+    tenant: str
+    amount: Decimal
+    currency: str = ""
+
+
+def parse_listed_amounts(content: object, columns: Mapping[str, str], argument: str) -> list[ListedAmount]:
+    """Parse the list, which is a CSV text or a list of records. Skip blank lines.
+
+    Args:
+        columns: the headings of `tenant`, `amount` and `currency`, where they are not recognised.
+        argument: the argument that the list comes from, for errors.
+
+    Raises:
+        InvalidArguments: it is not such a list. All faulty lines are named.
+    """
+    rows = list(_rows(content, argument))
+    headings = list(dict.fromkeys(name for _, row in rows for name in row))
+    found = {field: _column(field, headings, columns, argument) for field in HEADINGS}
+    listed, problems = list[ListedAmount](), list[Message]()
+    for line, row in rows:
+        cells = {field: _cell(row.get(name)) if name else "" for field, name in found.items()}
+        amount = _parse_amount(cells["amount"])
+        currency = CURRENCIES.get(cells["currency"].casefold(), "")
+        if not cells["tenant"]:
+            problems.append(message("jobs_invoices.list_no_tenant", line=line))
+        elif amount is None:
+            problems.append(message("jobs_invoices.list_no_amount", line=line, text=quote_text(cells["amount"][:40])))
+        elif cells["currency"] and not currency:
+            text = quote_text(cells["currency"][:40])
+            problems.append(message("jobs_invoices.list_no_currency", line=line, text=text))
+        else:
+            listed.append(ListedAmount(line, cells["tenant"], amount, currency))
+    if problems:
+        raise InvalidArguments(
+            (argument,),
+            message("jobs_invoices.list_invalid", count=len(problems), problems=Lines(tuple(problems[:MAX_REPORTED]))),
+            message("jobs_invoices.list_invalid_hint"),
+        )
+    return listed
+
+
+def _column(field: str, headings: Sequence[str], columns: Mapping[str, str], argument: str) -> str:
+    """Return the heading of a field; empty for a currency that the list does not have."""
+    if field in columns:
+        if columns[field] in headings:
+            return columns[field]
+        problem = message("jobs_invoices.list_no_column", name=quote_text(columns[field][:80]))
+        raise InvalidArguments(("columns", field), problem, _known(headings))
+    folded = {fold_name(name): name for name in reversed(headings)}
+    for name in HEADINGS[field]:
+        if name in folded:
+            return folded[name]
+    if field == "currency":
+        return ""
+    problem = message("jobs_invoices.list_needs_column", field=field)
+    raise InvalidArguments((argument,), problem, message("jobs_invoices.list_columns_hint", names=_quoted(headings)))
+
+
+def _known(headings: Sequence[str]) -> Message:
+    return message("jobs_invoices.list_known_columns", names=_quoted(headings))
+
+
+def _quoted(headings: Sequence[str]) -> tuple[str, ...]:
+    return tuple(quote_text(name[:80]) for name in headings[:30])
+
+
+def _rows(content: object, argument: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Yield the rows that are not blank with their line numbers."""
+    if isinstance(content, list) and all(isinstance(record, dict) for record in content):
+        numbered: Iterable[tuple[int, Mapping[str, Any]]] = enumerate(content, 1)
+    elif isinstance(content, str):
+        numbered = _csv_rows(content)
+    else:
+        raise InvalidArguments(
+            (argument,), message("jobs_invoices.list_no_table"), message("jobs_invoices.list_table_hint")
+        )
+    count = 0
+    try:
+        for line, row in numbered:
+            if any(_cell(value) for value in row.values()):
+                count += 1
+                if count > MAX_LINES:
+                    raise InvalidArguments(
+                        (argument,),
+                        message("jobs_invoices.list_too_long", limit=MAX_LINES),
+                        message("jobs_invoices.list_too_long_hint"),
+                    )
+                yield line, row
+    except csv.Error:
+        raise InvalidArguments(
+            (argument,), message("jobs_invoices.list_no_table"), message("jobs_invoices.list_table_hint")
+        ) from None
+    if not count:
+        raise InvalidArguments(
+            (argument,), message("jobs_invoices.list_empty"), message("jobs_invoices.list_table_hint")
+        )
+
+
+def _csv_rows(text: str) -> Iterator[tuple[int, dict[str, str]]]:
+    text = text.removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")
+    heading = text.split("\n", 1)[0]
+    delimiter = max(DELIMITERS, key=heading.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    headings = [name.strip() for name in next(reader, [])]
+    for cells in reader:
+        yield reader.line_num, dict(zip(headings, cells, strict=False))
+
+
+def _cell(value: object) -> str:
+    """Return a cell in one form for all widths, without the apostrophe that guards a formula."""
+    if value is None or isinstance(value, bool | list | dict):
+        return ""
+    return unicodedata.normalize("NFKC", str(value)[:MAX_CELL]).strip().removeprefix("'")
+
+
+def _parse_amount(text: str) -> Decimal | None:
+    """Return an amount as people write it: `¥12,345`, `12345.60`, `(1,200)`, `▲1,200`, `1,200円`; None if it is none."""
+    bare = re.sub(r"[\s¥円$]|JPY|USD", "", text, flags=re.IGNORECASE)
+    negative = bare.startswith(tuple(NEGATIVE_SIGNS)) or (bare.startswith("(") and bare.endswith(")"))
+    bare = bare.strip("()" + NEGATIVE_SIGNS) if negative else bare
+    if AMOUNT.fullmatch(bare) is None:
+        return None
+    amount = Decimal(bare.replace(",", ""))
+    return amount.copy_negate() if negative else amount
