@@ -82,8 +82,8 @@ def contract_terms(tenant: Mapping[str, Any]) -> list[ContractTerm]:
         optional = {name: tenant[name] for name in ("proration_behavior", "delete_usage") if name in tenant}
         changes.append({"at": reserved, **change, **optional})
     terms = list[ContractTerm]()
-    for change, following in zip(changes, [*changes[1:], {"at": OPEN_END}], strict=True):
-        term = _term(change, following["at"])
+    for change, end in zip(changes, [*(each["at"] for each in changes[1:]), OPEN_END], strict=False):
+        term = _term(change, end)
         if term.span.seconds <= 0:
             continue
         if terms and not term.drops_usage and _same_terms(terms[-1], term):
@@ -176,7 +176,7 @@ class _TermCharges:
             if month.start <= piece.start < month.end:
                 yield from self._fixed(piece, cycle)
             if month.start < piece.end <= month.end:
-                dropped = piece.end == term.end and after is not None and after.drops_usage
+                dropped = piece.end < cycle.end and after is not None and after.drops_usage
                 yield self._charge("dropped_usage" if dropped else "usage", piece)
             if month.start <= term.end < month.end and cycle.start < term.end < cycle.end:
                 yield from self._credit(cycle, after)

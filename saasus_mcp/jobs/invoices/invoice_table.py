@@ -25,7 +25,7 @@ LINE_COLUMNS = (
     *("unit_amount", "flat_amount", "amount", "currency", "note"),
 )
 COMPARISON_COLUMNS = ("listed", "difference", "comparison")
-Status = Literal["final", "running", "incomplete", "nothing_due", "no_plan"]
+Status = Literal["final", "running", "incomplete", "nothing_due", "no_plan", "no_history"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ MAX_READS = 30_000
 TENANT_FIELDS = (
     "id",
     "name",
+    "plan_id",
     "plan_histories",
     "next_plan_id",
     "using_next_plan_from",
@@ -190,7 +191,8 @@ def _tenant_month(
     invoices = tuple(builder.build(charged.charges))
     status: Status = "running" if charged.span.end > now else "final"
     if not invoices:
-        status = "nothing_due" if charged.plan_ids else "no_plan"
+        without_plan: Status = "no_history" if tenant.get("plan_id") and not tenant.get("plan_histories") else "no_plan"
+        status = "nothing_due" if charged.plan_ids else without_plan
     return TenantMonth(tenant["id"], tenant.get("name", ""), charged.month, charged.plan_ids, invoices, status)
 
 
@@ -248,7 +250,7 @@ def _counts(
     counts["incomplete"] = sum(not invoice.is_complete for invoice in invoices)
     lines = [line for invoice in invoices for line in invoice.lines]
     counts["no_entries"] = sum(line.note == "no_entries" for line in lines)
-    counts |= {name: statuses[name] for name in ("running", "nothing_due", "no_plan") if statuses[name]}
+    counts |= {name: statuses[name] for name in ("running", "nothing_due", "no_plan", "no_history") if statuses[name]}
     if compared is not None:
         verdicts = Counter(each.verdict for each in compared)
         counts |= {f"compared_{name}": count for name, count in sorted(verdicts.items())}

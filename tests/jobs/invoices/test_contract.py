@@ -14,7 +14,7 @@ from saasus_mcp.jobs.reports.price_list import PricingPlan
 
 
 def instant(text: str) -> int:
-    return int(datetime.fromisoformat(f"{text}+00:00").timestamp())
+    return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
 
 
 def plan(name: str, interval: str) -> PricingPlan:
@@ -82,7 +82,7 @@ def test_without_proration_the_new_price_begins_with_the_next_month() -> None:
 
 def test_what_was_never_charged_is_not_credited() -> None:
     entries = entry("a", "2026-01-01"), entry("b", "2026-10-12", proration_behavior="none"), entry("a", "2026-10-22")
-    kinds = [each[:2] for each in charged("2026-10", *entries) if each[0] not in ("usage",)]
+    kinds = [each[:2] for each in charged("2026-10", *entries) if each[0] != "usage"]
     assert kinds == [("full", "a"), ("partial", "a")]
 
 
