@@ -36,7 +36,7 @@ def charged(month: str, *entries: dict[str, Any], **tenant: Any) -> list[tuple[s
     span = Span(instant(f"{month}-01"), instant(end))
     terms = contract_terms({"plan_histories": entries, **tenant})
     return [
-        (charge.kind, charge.plan_id, *(day(each) for each in (charge.span.start, charge.span.end)), charge.share)
+        (charge.kind, charge.plan_id, day(charge.span.start), day(charge.span.end), charge.share)
         for charge in due_charges(terms, PLANS, span, UTC)
     ]
 
