@@ -9,8 +9,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from saasus_mcp.catalog.model import Operation
-from saasus_mcp.catalog.recipes import parse_effects
+from saasus_mcp.catalog.model import (
+    DifferenceRecipe,
+    Effects,
+    ImpactMetric,
+    ListSelector,
+    Operation,
+    Requirement,
+    Target,
+    UndoRecipe,
+    VerificationRecipe,
+)
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.language import Text
 from saasus_mcp.common.messages import message
@@ -22,6 +31,7 @@ FILE = Path(__file__).with_name("catalogue.json")
 FACTS = FILE.with_name("facts.json")
 MAX_SUGGESTIONS = 5
 MAX_SHOWN_NAME = 80
+Row = dict[str, Any]
 
 
 class UnknownTool(SaasusMcpError):
@@ -108,3 +118,47 @@ def _operation(row: dict[str, Any]) -> Operation:
             "effects": parse_effects(row["effects"]),
         }
     )
+
+
+def parse_effects(row: Row) -> Effects:
+    """Return the record of one compiled row."""
+    lists = {key: tuple(row.get(key, ())) for key in ("blast", "outside", "preconditions", "bind")}
+    recipes = {
+        "target": _target(row["target"]) if "target" in row else None,
+        "requires": tuple(Requirement(**{**each, "text": Text(**each["text"])}) for each in row.get("requires", ())),
+        "impact": tuple(_metric(name, metric) for name, metric in row.get("impact", {}).items()),
+        "diff": _diff(row["diff"]) if "diff" in row else None,
+        "verify": _verify(row["verify"]) if "verify" in row else None,
+        "undo": _undo(row["undo"]) if "undo" in row else None,
+        "say": Text(**row["say"]) if "say" in row else None,
+    }
+    return Effects(**{**row, **lists, **recipes})
+
+
+def _target(row: Row) -> Target:
+    return Target(read=row.get("read"), args=row.get("args", {}), name=row.get("name", ""), pick=_pick(row))
+
+
+def _metric(name: str, row: Row) -> ImpactMetric:
+    return ImpactMetric(name, **{**row, "label": Text(**row["label"])})
+
+
+def _diff(row: Row) -> DifferenceRecipe:
+    return DifferenceRecipe(**{**row, "pick": _pick(row)})
+
+
+def _verify(row: Row) -> VerificationRecipe:
+    return VerificationRecipe(**{**row, "pick": _pick(row)})
+
+
+def _undo(row: Row) -> UndoRecipe:
+    note = Text(**row["note"]) if "note" in row else None
+    rest = {key: value for key, value in row.items() if key != "class"}
+    lists: Row = {key: tuple(row.get(key, ())) for key in ("needs", "supply")}
+    also = tuple(_undo({"class": row["class"], **each}) for each in row.get("also", ()))
+    return UndoRecipe(row["class"], **{**rest, **lists, "also": also, "note": note})
+
+
+def _pick(row: Row) -> ListSelector | None:
+    pick = row.get("pick")
+    return ListSelector(source=pick["from"], where=pick["where"]) if pick else None

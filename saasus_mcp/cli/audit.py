@@ -27,9 +27,9 @@ _SHOWN_FIELDS = {
     "begun": "operation principal decision rule proof by arguments",
     "ended": "ok applied status",
     "refused": "operation principal refused rule arguments unreadable",
-    "decided": "deed principal via subject code operation from_call handle records key reason",
+    "decided": "action deed principal via subject code operation from_call handle records key reason",
 }
-"""The fields of a record that `search` shows, by event."""
+"""The fields of a record that `search` shows, by event. Version 0.1.0 wrote `deed` for `action`."""
 
 
 @group(no_args_is_help=True, help="cli_help.command.audit")

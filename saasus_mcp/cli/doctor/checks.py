@@ -50,7 +50,7 @@ class Finding:
 
     def as_json(self) -> dict[str, Any]:
         """Return the finding for programs, with texts in the reader's language."""
-        return {"check": self.check, "status": self.status, "said": render(self.text), "mend": render(self.hint)}
+        return {"check": self.check, "status": self.status, "said": render(self.text), "hint": render(self.hint)}
 
 
 def problem(check: str, error: SaasusMcpError) -> Finding:

@@ -62,7 +62,7 @@ class ActionRecord:
         """Return the fields for the audit log."""
         fields = ("principal", "via", "profile", "saas_id", "code", "operation", "from_call", "handle", "subject")
         found = {name: value for name in (*fields, "reason") if (value := getattr(self, name))}
-        return {"deed": self.kind.value, **found}
+        return {"action": self.kind.value, **found}
 
 
 def record_action(store: Store, decision: ActionRecord, at: float) -> None:
