@@ -181,7 +181,4 @@ def _read_heads(file: Path) -> list[ChainHead]:
     try:
         return [ChainHead(**row) for row in json.loads(file.read_text(encoding="utf-8"))]
     except (ValueError, TypeError, OSError) as error:
-        raise TerminalError(
-            message("cli_audit.invalid_heads", file=str(file), reason=type(error).__name__),
-            message("cli_audit.invalid_heads_hint"),
-        ) from None
+        raise TerminalError.of("cli_audit.invalid_heads", file=str(file), reason=type(error).__name__) from None

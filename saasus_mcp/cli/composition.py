@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 from saasus_mcp.catalog import Catalogue, load_catalogue
 from saasus_mcp.cli import server_log, state
 from saasus_mcp.common.errors import SaasusMcpError
-from saasus_mcp.common.messages import message
 from saasus_mcp.permissions.approval.proof import Destination
 from saasus_mcp.permissions.policy.presets import PRESETS, Mode, Policy, Principal, ReadOnlyPolicy, unwrap_policy
 from saasus_mcp.settings import Settings, SettingsError, load_profile, load_profiles
@@ -117,9 +116,7 @@ def resolve_destination(settings: Settings) -> Destination:
     """
     if settings.sandbox:
         if settings.profile != DEFAULT_PROFILE:
-            raise SettingsError(
-                message("cli_serve.sandbox_with_profile"), message("cli_serve.sandbox_with_profile_hint")
-            )
+            raise SettingsError.of("cli_serve.sandbox_with_profile")
         return Destination(SANDBOX_PROFILE, SANDBOX_SAAS_ID, sandbox=True)
     profile = load_profile(settings)
     return Destination(profile.name, profile.saas_id)

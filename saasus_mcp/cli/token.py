@@ -61,9 +61,7 @@ def create(
         try:
             secret = tokens.add(Token(name, role, frozenset(groups), composition.local_user().id, now, until))
         except TokenNameTaken:
-            raise SaasusMcpError(
-                message("cli_token.name_taken", name=name), message("cli_token.name_taken_hint")
-            ) from None
+            raise SaasusMcpError.of("cli_token.name_taken", name=name) from None
         try:
             reason = f"{role}, until {_day(until)}, groups: {', '.join(groups) or '-'}"
             _record(settings, ActionKind.TOKEN_CREATE, name, reason)
@@ -108,9 +106,7 @@ def revoke(settings: Settings, *, name: str) -> None:
     with state.open_tokens(settings) as tokens:
         revoked = tokens.revoke(name, time.time())
     if not revoked:
-        raise SaasusMcpError(
-            message("cli_token.unknown_name", name=visible_text(name)), message("cli_token.unknown_name_hint")
-        )
+        raise SaasusMcpError.of("cli_token.unknown_name", name=visible_text(name))
     _record(settings, ActionKind.TOKEN_REVOKE, name)
     say(message("cli_token.revoked", name=name))
 
@@ -140,14 +136,10 @@ def _require_valid_names(name: str, groups: tuple[str, ...]) -> None:
     from saasus_mcp.hosting.auth.authentication import is_valid_group  # noqa: PLC0415 - only if a token is created
 
     if NAME_PATTERN.fullmatch(name) is None:
-        raise SaasusMcpError(
-            message("cli_token.invalid_name", name=visible_text(name)), message("cli_token.invalid_name_hint")
-        )
+        raise SaasusMcpError.of("cli_token.invalid_name", name=visible_text(name))
     for each in groups:
         if not is_valid_group(each):
-            raise SaasusMcpError(
-                message("cli_token.invalid_group", name=visible_text(each)), message("cli_token.invalid_group_hint")
-            )
+            raise SaasusMcpError.of("cli_token.invalid_group", name=visible_text(each))
 
 
 def _print_token(token: Token, now: float) -> None:

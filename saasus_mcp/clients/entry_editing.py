@@ -113,6 +113,4 @@ def _others(text: str, client: KnownClient, name: str) -> dict[str, Any]:
 
 
 def _uneditable(client: KnownClient, reason: Parameter) -> UneditableConfig:
-    return UneditableConfig(
-        message("clients.uneditable", client=client.title, reason=reason), message("clients.uneditable_hint")
-    )
+    return UneditableConfig.of("clients.uneditable", client=client.title, reason=reason)
