@@ -31,6 +31,10 @@ FILE = Path(__file__).with_name("catalogue.json")
 FACTS = FILE.with_name("facts.json")
 MAX_SUGGESTIONS = 5
 MAX_SHOWN_NAME = 80
+LISTS = (
+    *("path_parameters", "query_parameters", "ambiguous", "statuses"),
+    *("secret_inputs", "secret_outputs", "scrubbed_outputs"),
+)
 Row = dict[str, Any]
 
 
@@ -104,17 +108,11 @@ def _operation(row: dict[str, Any]) -> Operation:
     return Operation(
         **{
             **row,
+            **{name: tuple(row[name]) for name in LISTS},
             "title": Text(**row["title"]),
             "description": Text(**row["description"]),
-            "path_parameters": tuple(row["path_parameters"]),
-            "query_parameters": tuple(row["query_parameters"]),
             "variants": (variants[0], variants[1]) if variants else None,
             "exactly_one": tuple(tuple(names) for names in row["exactly_one"]),
-            "ambiguous": tuple(row["ambiguous"]),
-            "secret_inputs": tuple(row["secret_inputs"]),
-            "secret_outputs": tuple(row["secret_outputs"]),
-            "scrubbed_outputs": tuple(row["scrubbed_outputs"]),
-            "statuses": tuple(row["statuses"]),
             "effects": parse_effects(row["effects"]),
         }
     )
@@ -124,31 +122,23 @@ def parse_effects(row: Row) -> Effects:
     """Return the record of one compiled row."""
     lists = {key: tuple(row.get(key, ())) for key in ("blast", "outside", "preconditions", "bind")}
     recipes = {
-        "target": _target(row["target"]) if "target" in row else None,
+        "target": Target(**_with_pick(row["target"])) if "target" in row else None,
         "requires": tuple(Requirement(**{**each, "text": Text(**each["text"])}) for each in row.get("requires", ())),
-        "impact": tuple(_metric(name, metric) for name, metric in row.get("impact", {}).items()),
-        "diff": _diff(row["diff"]) if "diff" in row else None,
-        "verify": _verify(row["verify"]) if "verify" in row else None,
+        "impact": tuple(
+            ImpactMetric(name, **{**metric, "label": Text(**metric["label"])})
+            for name, metric in row.get("impact", {}).items()
+        ),
+        "diff": DifferenceRecipe(**_with_pick(row["diff"])) if "diff" in row else None,
+        "verify": VerificationRecipe(**_with_pick(row["verify"])) if "verify" in row else None,
         "undo": _undo(row["undo"]) if "undo" in row else None,
         "say": Text(**row["say"]) if "say" in row else None,
     }
     return Effects(**{**row, **lists, **recipes})
 
 
-def _target(row: Row) -> Target:
-    return Target(read=row.get("read"), args=row.get("args", {}), name=row.get("name", ""), pick=_pick(row))
-
-
-def _metric(name: str, row: Row) -> ImpactMetric:
-    return ImpactMetric(name, **{**row, "label": Text(**row["label"])})
-
-
-def _diff(row: Row) -> DifferenceRecipe:
-    return DifferenceRecipe(**{**row, "pick": _pick(row)})
-
-
-def _verify(row: Row) -> VerificationRecipe:
-    return VerificationRecipe(**{**row, "pick": _pick(row)})
+def _with_pick(row: Row) -> Row:
+    pick = row.get("pick")
+    return {**row, "pick": ListSelector(source=pick["from"], where=pick["where"]) if pick else None}
 
 
 def _undo(row: Row) -> UndoRecipe:
@@ -157,8 +147,3 @@ def _undo(row: Row) -> UndoRecipe:
     lists: Row = {key: tuple(row.get(key, ())) for key in ("needs", "supply")}
     also = tuple(_undo({"class": row["class"], **each}) for each in row.get("also", ()))
     return UndoRecipe(row["class"], **{**rest, **lists, "also": also, "note": note})
-
-
-def _pick(row: Row) -> ListSelector | None:
-    pick = row.get("pick")
-    return ListSelector(source=pick["from"], where=pick["where"]) if pick else None

@@ -17,7 +17,7 @@ from saasus_mcp.cli.terminal import format_json, render, require_approver, requi
 from saasus_mcp.common.errors import SaasusMcpError
 from saasus_mcp.common.messages import Message, message, one_of
 from saasus_mcp.common.text import visible_text
-from saasus_mcp.permissions.approval.action_records import ActionKind, ActionRecord
+from saasus_mcp.permissions.approval.action_records import ActionKind
 from saasus_mcp.settings import Settings, SettingsError, load_http_settings
 from saasus_mcp.store.errors import TokenNameTaken
 
@@ -64,7 +64,7 @@ def create(
             raise SaasusMcpError.of("cli_token.name_taken", name=name) from None
         try:
             reason = f"{role}, until {_day(until)}, groups: {', '.join(groups) or '-'}"
-            _record(settings, ActionKind.TOKEN_CREATE, name, reason)
+            composition.record_decision(settings, ActionKind.TOKEN_CREATE, name, reason)
         except SaasusMcpError:
             tokens.revoke(name, now)
             raise
@@ -107,7 +107,7 @@ def revoke(settings: Settings, *, name: str) -> None:
         revoked = tokens.revoke(name, time.time())
     if not revoked:
         raise SaasusMcpError.of("cli_token.unknown_name", name=visible_text(name))
-    _record(settings, ActionKind.TOKEN_REVOKE, name)
+    composition.record_decision(settings, ActionKind.TOKEN_REVOKE, name)
     say(message("cli_token.revoked", name=name))
 
 
@@ -121,14 +121,8 @@ def sign_out(settings: Settings, *, principal: str) -> None:
     require_approver("token sign-out", settings.state_folder)
     with state.open_tokens(settings) as tokens:
         ended = SessionStore(tokens.database).delete_all(principal)
-    _record(settings, ActionKind.SIGN_OUT, principal)
+    composition.record_decision(settings, ActionKind.SIGN_OUT, principal)
     say(message("cli_token.signed_out", name=visible_text(principal), count=ended))
-
-
-def _record(settings: Settings, kind: ActionKind, subject: str, reason: str = "") -> None:
-    action = ActionRecord(kind, composition.local_user().id, "terminal", subject=subject, reason=reason)
-    with state.open_state(settings) as stores:
-        state.record_decision(stores, action)
 
 
 def _require_valid_names(name: str, groups: tuple[str, ...]) -> None:

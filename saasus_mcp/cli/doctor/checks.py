@@ -108,11 +108,8 @@ def check_state_folder(settings: Settings) -> Finding:
         text = message("cli_doctor.state_unwritable", folder=str(folder), reason=reason)
         return Finding("state", "problem", text, message("cli_doctor.state_unwritable_hint"))
     if readable is not None:
-        text, hint = (
-            message("cli_doctor.state_open", path=str(readable)),
-            message("cli_doctor.state_open_hint", path=str(readable)),
-        )
-        return Finding("state", "problem", text, hint)
+        text = message("cli_doctor.state_open", path=str(readable))
+        return Finding("state", "problem", text, message("cli_doctor.state_open_hint", path=str(readable)))
     return Finding("state", "ok", message("cli_doctor.state_ok", folder=str(folder)))
 
 

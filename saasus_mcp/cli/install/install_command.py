@@ -103,7 +103,8 @@ def install(
     launch = LaunchOptions(launcher, surface, parse_toolset_names(toolsets or ""))
     request = _parse_request(settings, client, launch, entry)
     if request.print_only:
-        click.echo(entry_editing.render_entry(request.client, request.name, _build_entry(request)))
+        alone = entry_editing.put_entry("", request.client, request.name, _build_entry(request))
+        click.echo(alone.rstrip("\n"))
         return
     path = file or request.client.file(Machine(platform.system(), Path.home(), os.environ))
     config = config_files.read_config_file(path)

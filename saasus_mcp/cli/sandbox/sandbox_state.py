@@ -60,9 +60,8 @@ def open_sandbox_file(settings: Settings, file: Path, *, fresh: bool = False) ->
             state = None if fresh else state_file.load_state(file)
         sandbox = Sandbox(catalogue, state=state)
         with _file_errors(settings, file):
-            state_file.save_state(
-                file, sandbox.state, catalogue
-            )  # fails before anything changes if the file cannot be written
+            # Fails before anything changes if the file cannot be written.
+            state_file.save_state(file, sandbox.state, catalogue)
         try:
             yield sandbox
         finally:
