@@ -13,13 +13,12 @@ from saasus_mcp.common import timezones
 from saasus_mcp.common.messages import one_of
 from saasus_mcp.hosting.console.service import ConsoleService
 from saasus_mcp.hosting.console.views import PageContent, PageRequest, select_context
+from saasus_mcp.permissions.approval.action_records import action_of
 from saasus_mcp.store.audit.log import RecordPosition
 
 DEFAULT_DAYS, MAX_DAYS = 7.0, 366.0
 AUDIT_EVENTS = ("begun", "ended", "refused", "decided")
 _COLUMNS = frozenset({"at", "event", "call", "operation", "tool", "principal"})
-_OUTCOMES = ("decision", "applied", "refused", "action", "deed")
-"""The fields that tell the outcome of a record. Version 0.1.0 wrote `deed` for `action`."""
 _CURSOR = re.compile(r"([0-9]{1,15}\.[0-9]{1,20})_([0-9a-f]{1,32})_([0-9]{1,9})", re.ASCII)
 
 
@@ -57,7 +56,7 @@ def _record_row(record: Mapping[str, Any], zone: tzinfo) -> dict[str, Any]:
         "call": record["call"][:8],
         "operation": record.get("operation") or record.get("tool", ""),
         "principal": record.get("principal", ""),
-        "outcome": next((record[name] for name in _OUTCOMES if record.get(name)), ""),
+        "outcome": record.get("decision") or record.get("applied") or record.get("refused") or action_of(record),
         "rule": record.get("rule", ""),
         "status": record.get("status") or "",
         "details": json.dumps(details, ensure_ascii=False, indent=1, default=str),
