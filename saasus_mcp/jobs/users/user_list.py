@@ -26,9 +26,11 @@ from saasus_mcp.jobs.users.user_line import (
 )
 
 COLUMNS = ("email", "sign_in_id", "tenant_id", "tenant_name", "env_id", "role_name")
+DISPLAY_COLUMNS = ("env_name", "role_display_name")
+"""Columns of an export that people read. An import leaves them out."""
 HEADINGS: Mapping[str, str] = {
     **{name: name for name in COLUMNS},
-    **{fold_name(one_of("jobs_users.column", name).text("ja")): name for name in COLUMNS},
+    **{fold_name(one_of("jobs_users.column", name).text("ja")): name for name in (*COLUMNS, *DISPLAY_COLUMNS)},
     "ログインid": "sign_in_id",
     "テナント": "tenant_name",
     "環境": "env_id",
@@ -160,7 +162,7 @@ def _require_columns(columns: Sequence[str], targets: ImportTargets, argument: s
         raise InvalidArguments((argument,), message("jobs_users.passwords"), message("jobs_users.passwords_hint"))
     for name in columns:
         attribute = name.removeprefix(ATTRIBUTE_PREFIX)
-        if name not in COLUMNS and (attribute == name or attribute not in targets.attributes):
+        if name not in (*COLUMNS, *DISPLAY_COLUMNS) and (attribute == name or attribute not in targets.attributes):
             known = (*COLUMNS, *(ATTRIBUTE_PREFIX + each for each in targets.attributes))
             raise InvalidArguments(
                 (argument,),
