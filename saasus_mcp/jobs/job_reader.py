@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar, cast
 
@@ -18,7 +19,7 @@ from saasus_mcp.permissions.inspection.target import redact_arguments
 from saasus_mcp.permissions.policy.model import Principal
 from saasus_mcp.saasus import arguments
 from saasus_mcp.saasus.deadline import Deadline
-from saasus_mcp.server.pipeline.call import Call, JobStepRef, PendingElicitation
+from saasus_mcp.server.pipeline.call import Call, JobStepRef, PendingElicitation, RateLimitHandler
 from saasus_mcp.server.pipeline.call_pipeline import Pipeline
 from saasus_mcp.server.results.result_store import RESULTS_URI
 from saasus_mcp.server.scheduling import worker_threads
@@ -99,6 +100,7 @@ class JobReader:
         self._job = job
         self._checkpoint = checkpoint
         self._deadline = deadline
+        self._on_rate_limit: RateLimitHandler | None = None
 
     @property
     def destination(self) -> Destination:
@@ -213,9 +215,8 @@ class JobReader:
     async def fetch(self, key: str, args: Mapping[str, Any]) -> tuple[Any, str]:
         """Return the API's answer, or None and the reason."""
         tool = self._pipeline.catalogue.find(key).tool
-        answer = await self._pipeline.run(
-            Call(tool, dict(args), self.principal, job_step=self._job, deadline=self._deadline)
-        )
+        call = Call(tool, dict(args), self.principal, job_step=self._job, deadline=self._deadline)
+        answer = await self._pipeline.run(replace(call, on_rate_limit=self._on_rate_limit))
         if isinstance(answer, PendingElicitation):
             return None, str(message("jobs.read_asks", tool=tool))
         return (answer.structured, "") if answer.ok else (None, f"{tool}: {answer.text}")

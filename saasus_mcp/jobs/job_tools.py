@@ -106,6 +106,7 @@ async def follow_job(
         wait_seconds = min(wait_seconds, call.deadline.seconds_left() * WAIT_SHARE)
     pause: float = FIRST_POLL_SECONDS
     reported: tuple[int, int | None] = (-1, None)
+    reported_wait = ""
     end = anyio.current_time() + wait_seconds
     try:
         while True:
@@ -117,6 +118,9 @@ async def follow_job(
                 await call.progress(found.done, found.total, found.name)
             left = end - anyio.current_time()
             waiting = found.report.get("waiting", "")
+            if waiting != reported_wait:
+                reported_wait = waiting
+                await call.progress(None, None, waiting or found.name)
             if (
                 found.status != "running"
                 or left <= 0
