@@ -62,7 +62,7 @@ def parse_bool(text: str) -> bool:
     """Return the truth value in a text.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not a truth value.
     """
     word = narrow(text).casefold()
     if word not in TRUE_WORDS | FALSE_WORDS:
