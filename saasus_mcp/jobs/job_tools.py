@@ -113,9 +113,10 @@ async def follow_job(
             found = await _find_job(runner, job, call)
             if found is None:
                 return _unknown_job()
-            if reported != (found.done, found.total):
-                reported = (found.done, found.total)
-                await call.progress(found.done, found.total, found.name)
+            total = found.done if found.status == "done" and found.total is None else found.total
+            if reported != (found.done, total):
+                reported = (found.done, total)
+                await call.progress(found.done, total, found.name)
             left = end - anyio.current_time()
             waiting = found.report.get("waiting", "")
             if waiting != reported_wait:
