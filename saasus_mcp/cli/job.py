@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import sys
 from base64 import b64decode
-from codecs import BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -164,9 +162,13 @@ def _write_output(runner: JobRunner, answer: ToolAnswer, file: Path) -> None:
     stored = runner.pipeline.results.find_result(result_id, composition.local_user().id)
     if stored is None:
         raise SaasusMcpError(message("cli_job.no_output"))
-    value = stored.value
-    if not isinstance(value, str):
-        value = format_json(value) if isinstance(value, dict) else compact_json(value)
+    value: str | bytes
+    if isinstance(stored.value, str):
+        from saasus_mcp.jobs.tables.table_file import encode_table_file  # noqa: PLC0415 - only for a table
+
+        value = encode_table_file(stored.value, file.suffix)
+    else:
+        value = format_json(stored.value) if isinstance(stored.value, dict) else compact_json(stored.value)
     write_private_file(file, value)
     say(message("cli_job.table_written", file=str(file)), err=True)
 
@@ -184,36 +186,27 @@ def _read(name: str, file: Path) -> Any:
     """Return the value of an argument that comes from a file.
 
     Raises:
-        SaasusMcpError: the file cannot be read, or its encoding is not clear.
+        SaasusMcpError: the file cannot be read, its encoding is not clear, or it is not JSON where it must be.
     """
     try:
         raw = file.read_bytes()
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise SaasusMcpError(message("cli.file_unreadable", file=str(file), reason=reason)) from None
-    text = _decode(raw, ("utf-8-sig", "cp932") if name == "csv" else ("utf-8-sig",))
-    if text is None:
-        raise SaasusMcpError(message("cli.file_not_utf8", file=str(file)), message("cli.file_not_utf8_hint"))
-    return text if name == "csv" else parse_json(text)
-
-
-def _decode(raw: bytes, encodings: Sequence[str]) -> str | None:
-    """Return the text in the first encoding that fits, or None.
-
-    Excel in Japan saves CSV as CP932, and Unicode text as UTF-16. Bytes that are also valid EUC-JP could be either.
-    """
-    if raw.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
-        encodings = ("utf-16",)
-    for encoding in encodings:
-        with suppress(UnicodeDecodeError):
-            text = raw.decode(encoding)
-            return None if encoding == "cp932" and _is_valid(raw, "euc_jp") else text
-    return None
-
-
-def _is_valid(raw: bytes, encoding: str) -> bool:
+    if name == "csv":
+        return _read_table(raw, file)
     try:
-        raw.decode(encoding)
+        return parse_json(raw.decode("utf-8-sig"))
     except UnicodeDecodeError:
-        return False
-    return True
+        raise SaasusMcpError(message("cli.file_not_utf8", file=str(file))) from None
+
+
+def _read_table(raw: bytes, file: Path) -> str:
+    """Return the table of a file as CSV text. Say how it was read, unless that is obvious."""
+    from saasus_mcp.jobs.tables.table_file import UTF8, decode_table_file  # noqa: PLC0415 - only for a file
+
+    decoded = decode_table_file(raw, str(file))
+    if decoded.encoding != UTF8:
+        rows = max(decoded.text.count("\n") - 1, 0)
+        say(message("jobs_tables.read_as", file=str(file), encoding=decoded.encoding.upper(), rows=rows), err=True)
+    return decoded.text

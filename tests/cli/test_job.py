@@ -111,7 +111,7 @@ def test_outside_a_terminal_progress_is_told_in_lines() -> None:
     assert "\r" not in ran.err
 
 
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "cp932", "utf-16"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "cp932", "utf-16", "utf-16-le", "euc_jp"])
 @pytest.mark.parametrize("mark", [",", "\t"])
 def test_what_a_spreadsheet_saves_is_read(tmp_path: Path, encoding: str, mark: str) -> None:
     file = tmp_path / "people.csv"
@@ -121,9 +121,19 @@ def test_what_a_spreadsheet_saves_is_read(tmp_path: Path, encoding: str, mark: s
     assert (ran.status, json.loads(ran.out)["counts"]) == (0, {"skipped": 1})
 
 
+def test_a_workbook_is_written_and_read_again(tmp_path: Path) -> None:
+    file = tmp_path / "people.xlsx"
+    wrote = run_command("job", "export_users", "--sandbox", "--output", str(file), "--lang", "ja")
+    assert wrote.status == 0
+    ran = run_command("job", "import_users", "--sandbox", "--csv", str(file))
+    counts = json.loads(ran.out)["counts"]
+    assert (ran.status, counts) == (0, {"skipped": json.loads(wrote.out)["counts"]["rows"]})
+    assert "XLSX" in ran.err
+
+
 def test_a_list_in_an_unknown_encoding_says_how_to_save_it(tmp_path: Path) -> None:
     file = tmp_path / "people.csv"
-    file.write_bytes("email,tenant_name\na@example.jp,株式会社青空商事\n".encode("euc_jp"))
+    file.write_bytes("email,tenant_name\na@example.jp,ﾔﾏﾀﾞ\n".encode("cp932"))
     ran = run_command("job", "import_users", "--sandbox", "--csv", str(file), "--lang", "ja")
     assert (ran.status, ran.out) == (1, "")
     assert "CSV UTF-8" in ran.err
