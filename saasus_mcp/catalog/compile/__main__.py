@@ -114,11 +114,12 @@ def main() -> None:
     catalogue = compile_catalogue()
     operations = json.loads(catalogue)["operations"]
     levels = {row["key"]: row["effects"]["level"] for row in operations}
+    job_specs = jobs.compile_jobs(SPECS / "jobs.yaml", levels, MAX_NAME_LENGTH)
     texts = {
         CATALOGUE: catalogue,
-        SEARCH: compile_index(catalogue, compile_job_specs(catalogue)),
+        SEARCH: compile_index(catalogue, job_specs),
         FACTS: compile_summary(),
-        JOBS: jobs.compile_jobs(SPECS / "jobs.yaml", levels, MAX_NAME_LENGTH),
+        JOBS: job_specs,
         CONFIRMATIONS: question_texts.compile_question_texts(SPECS / "confirmations.yaml", operations),
         PRESETS: presets.compile_presets(PRESETS.with_name("presets")),
     }
