@@ -139,7 +139,7 @@ class JobReader:
         """Return an operation by the name of its tool, a former name, or its key.
 
         Raises:
-            UnknownTool: there is none.
+            UnknownTool: no operation has this name.
         """
         return self._pipeline.catalogue.find(name)
 

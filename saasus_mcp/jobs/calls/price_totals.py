@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from saasus_mcp.common.messages import bilingual, message
 from saasus_mcp.jobs.calls.listed_call import ListedCall
 from saasus_mcp.jobs.job_reader import JobReader, ReadFailed
-from saasus_mcp.jobs.question_values import value_list
+from saasus_mcp.jobs.question_values import name_text, value_list
 from saasus_mcp.jobs.reports.price_list import PLANS_OPERATION, PricingPlan, extract_plans, load_plans
 from saasus_mcp.permissions.question.content import (
+    DescribedItem,
     Fact,
     LabelledValue,
     Money,
@@ -56,7 +57,7 @@ async def read_price_totals(reader: JobReader, listed: Sequence[ListedCall]) -> 
         now = plans.get(str(tenant.get("plan_id") or ""))
         then = _next_plan(each, now, plans)
         by_step[each.step.step] = LabelledValue(
-            bilingual(message("jobs_calls.fixed_price")), Transition(_price(now), _price(then))
+            bilingual(message("jobs_calls.fixed_price")), Transition(_priced(now), _priced(then))
         )
         for plan, sums in ((now, before), (then, after)):
             if plan is not None:
@@ -74,8 +75,11 @@ def _next_plan(call: ListedCall, now: PricingPlan | None, plans: Mapping[str, Pr
     return plans.get(wanted)
 
 
-def _price(plan: PricingPlan | None) -> Value:
-    return NoValue() if plan is None else _money(plan.fixed_price, plan.currency, plan.interval)
+def _priced(plan: PricingPlan | None) -> Value:
+    """Return the plan with its fixed price."""
+    if plan is None:
+        return NoValue()
+    return DescribedItem(name_text(plan.label), (_money(plan.fixed_price, plan.currency, plan.interval),))
 
 
 def _money(amount: int, currency: str, interval: str) -> Value:

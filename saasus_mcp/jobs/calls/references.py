@@ -30,7 +30,7 @@ class ReferenceResolver:
     """Replaces the references in arguments by placeholders.
 
     Args:
-        entries: all entries of the list, so that a reference to a later one is told apart from an unknown one.
+        entries: all entries of the list, which distinguishes a reference to a later one from an unknown one.
     """
 
     def __init__(self, entries: list[CallEntry]) -> None:

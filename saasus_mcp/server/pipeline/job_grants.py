@@ -122,7 +122,7 @@ def argument_at(arguments: Mapping[str, Any], place: str) -> Any:
 
 
 def answer_value(answer: Any, path: str) -> Any:
-    """Return the value in an answer at a dotted path, such as `id` or `units.0.id`; None if there is none."""
+    """Return the value in an answer at a dotted path, such as `id` or `units.0.id`; None without one."""
     for name in path.split("."):
         if isinstance(answer, dict):
             answer = answer.get(name)
